@@ -2,8 +2,9 @@
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
+from types import MappingProxyType
 
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
@@ -75,14 +76,17 @@ class GpuWitness:
             while len(self._losses) > _LOSSES:
                 del self._losses[next(iter(self._losses))]
 
-    def facts(self, attempt: Attempt, ended_at: float) -> GpuFacts:
-        """Return what is known of an attempt's GPUs that ended at a Unix time."""
+    def facts(self, attempt: Attempt, ended_at: float, parents: Mapping[str, str] = MappingProxyType({})) -> GpuFacts:
+        """Return what is known of an attempt's GPUs that ended at a Unix time.
+
+        ``parents`` has the GPUs of MIG instances, by UUID: errors are announced of those.
+        """
         since = attempt.started_at or ended_at
         with self._lock:
             told = [
                 XidSeen(code, gpu, max(0.0, ended_at - at))
                 for gpu in attempt.gpus
-                for at, code in self._xids.get(gpu, ())
+                for at, code in self._xids.get(parents.get(gpu, gpu), ())
                 if since <= at <= ended_at + _SETTLING_SECONDS
             ]
             losses = dict(self._losses.get(attempt.id, {}))
@@ -141,9 +145,8 @@ class GpuLoss:
         job_id = found[1] if found else lease.attempt
         named = f"GPU {gpu.index}" if gpu is not None else f"a GPU ({plain(lease.gpu, 60)})"
         text = f"Job {plain(lease.label, 100)} has lost {named} while it runs. Why: {why}."
-        hint = Hint(
-            f"mlops-desk jobs rerun {job_id}", before="What it does there fails. A new container gets it back: "
-        )
+        again = "A new container gets it back: " if why == _CLOSED else "Cancel it, and run it again on another GPU: "
+        hint = Hint(f"mlops-desk jobs rerun {job_id}", before=f"What it does there fails. {again}")
         self._publish(Notice("alert", "gpus", text, hint, about=("job", job_id)))
         class_ = "gpu_access_lost" if why == _CLOSED else "gpu_lost"
         self._witness.note_loss(lease.attempt, lease.gpu, is_closed=why == _CLOSED)

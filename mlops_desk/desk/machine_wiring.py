@@ -17,7 +17,7 @@ from mlops_desk.engines.engine import Engine
 from mlops_desk.events.service import EventParts, EventsService
 from mlops_desk.jobs.causes.facts import HostFacts, SeenFacts, Throttled
 from mlops_desk.leases.allocation import DriverFacts
-from mlops_desk.records.gpu import Gpu
+from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.jobs.capsule import Hardware
@@ -30,6 +30,8 @@ from mlops_desk.telemetry.service import TelemetryService
 
 _log = logging.getLogger(__name__)
 _JOBS_COUNTED = 2000  # a sentence about an absence: more than that nobody would read as a number
+_JUST_SECONDS = 30.0
+"""Chosen: an end is looked at within seconds; a GPU that is lost later, as while no agent ran, was not its reason."""
 _MEMORY_SECONDS = 30.0  # chosen: what was free half a minute before a kill tells little of it
 _MEMORY_POINTS = 30  # one for each of those seconds, as often as is measured
 _BUSY_POINTS = 100  # buckets of the curve behind one mean value; fewer would hide short gaps in it
@@ -122,10 +124,20 @@ class MachineWiring:
 
     def seen(self, attempt: Attempt, ended_at: float) -> SeenFacts:
         """Return what was seen of an attempt's GPUs and of the machine's memory at its end."""
-        gpus = replace(self.witness.facts(attempt, ended_at), throttled=self._throttled(attempt, ended_at))
+        parents = {part.uuid: gpu.uuid for gpu in self._gpus() for part in gpu.mig if part.uuid is not None}
+        known = self.witness.facts(attempt, ended_at, parents)
+        lost = (*known.lost, *(uuid for uuid in self._gone(attempt, ended_at, parents) if uuid not in known.lost))
+        gpus = replace(known, lost=lost, throttled=self._throttled(attempt, ended_at))
         left = self._least("system.memory.available", ended_at)
         total = self._least("system.memory.limit", ended_at)
         return SeenFacts(gpus, HostFacts(self.witness.kills(attempt, ended_at), left, total))
+
+    def _gone(self, attempt: Attempt, ended_at: float, parents: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the GPUs of an attempt that has just ended which are lost now: a program may end before two looks."""
+        if time.time() - ended_at > _JUST_SECONDS:
+            return ()
+        lost = {gpu.uuid for gpu in self._gpus() if gpu.state is GpuState.LOST}
+        return tuple(uuid for uuid in attempt.gpus if parents.get(uuid, uuid) in lost)
 
     def _least(self, metric: str, ended_at: float) -> int | None:
         """Return the least of a host's metric in the time before an end; None where the history does not tell."""

@@ -124,4 +124,5 @@ def test_the_attempt_hears_of_it_with_the_class_by_which_it_is_retried(gpus, may
     assert (seen.lost, seen.closed) == ((("GPU-1",), ()) if class_ == "gpu_lost" else ((), ("GPU-1",)))
     assert evidence in reason.evidence
     assert "GPU 1" in reason.text
+    assert ("on another GPU" in reason.hint) is (class_ == "gpu_lost")
     assert reason.command == "mlops-desk jobs rerun 4be0643f1d98"

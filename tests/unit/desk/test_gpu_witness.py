@@ -19,6 +19,14 @@ def test_errors_of_its_own_gpus_during_its_life_count_and_no_others() -> None:
     assert witness.facts(RUN, 200.0) == GpuFacts((XidSeen(79, "GPU-1", 50.0), XidSeen(48, "GPU-1", 0.0)))
 
 
+def test_an_error_of_a_gpu_is_one_of_its_instances() -> None:
+    witness = GpuWitness()
+    witness.take([xid(150.0, 79)])
+    part = Attempt(1, "j1-a1", "c", JobState.RUNNING, ("MIG-1",), 100.0)
+    assert witness.facts(part, 200.0, {"MIG-1": "GPU-1", "MIG-0": "GPU-0"}).xids == (XidSeen(79, "MIG-1", 50.0),)
+    assert witness.facts(part, 200.0, {"MIG-1": "GPU-0"}).xids == ()
+
+
 def test_a_storm_of_one_gpu_leaves_what_another_said() -> None:
     witness = GpuWitness()
     witness.take([xid(110.0, 79, "GPU-0")])

@@ -1,11 +1,14 @@
 """What is handed to who judges an end: the machine's memory then, and how long GPUs were held down; or nothing."""
 
+import time
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.desk.machine_wiring import MachineWiring
 from mlops_desk.jobs.causes.facts import HostFacts, KernelKill, SeenFacts, Throttled
+from mlops_desk.records.gpu import Gpu, GpuState, MigInstance
 from mlops_desk.records.history import History
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.jobs.job import Attempt, JobState
@@ -16,13 +19,17 @@ MEMORY = {"system.memory.available": (9.0e9, None, 5.0e8), "system.memory.limit"
 
 
 class Telemetry:
-    def __init__(self, *, answers: bool = True) -> None:
+    def __init__(self, *gpus: Gpu, answers: bool = True) -> None:
         self.answers = answers
+        self.gpus = gpus
         self.asked: list[tuple[str, float, float]] = []
         self.judge: Any = None
 
     def listen(self, judge: Any) -> None:
         self.judge = judge
+
+    def status(self) -> SimpleNamespace:
+        return SimpleNamespace(gpus=self.gpus)
 
     def history(self, metric: str, device: str, start: float, end: float, _points: int) -> History:
         self.asked.append((device, start, end))
@@ -57,3 +64,15 @@ def test_memory_clocks_and_kills_of_an_attempt() -> None:
 
 def test_a_history_that_can_not_be_read_is_nothing_known() -> None:
     assert wiring(Telemetry(answers=False)).seen(RUN, 700.0) == SeenFacts()
+
+
+def test_a_gpu_that_is_lost_as_its_job_ends_is_known_before_two_looks_and_no_later_loss_is_laid_at_it() -> None:
+    part = MigInstance("f", "MIG-1", "1g", 1, 0)
+    gpus = [Gpu(f"GPU-{index}", index, "H100", None, state) for index, state in enumerate((GpuState.OK, GpuState.LOST))]
+    machine = wiring(Telemetry(gpus[0], replace(gpus[1], mig=(part,)), answers=False))
+    now = time.time()
+    assert machine.seen(RUN, now).gpus.lost == ("GPU-1",)
+    assert machine.seen(replace(RUN, gpus=("MIG-1", "GPU-0")), now).gpus.lost == ("MIG-1",)
+    assert machine.seen(RUN, now - 40.0).gpus.lost == ()
+    machine.witness.note_loss(RUN.id, "GPU-1", is_closed=False)
+    assert machine.seen(RUN, now).gpus.lost == ("GPU-1",)
