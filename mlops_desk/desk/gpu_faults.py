@@ -23,7 +23,7 @@ class FaultMemory:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._faults: dict[str, tuple[GpuFault, float]] = {}
+        self._faults: dict[str, tuple[int, float]] = {}
         self._was_gone: set[str] = set()
 
     def take(self, heard: Iterable[DeviceEvent], gpus: Iterable[Gpu], now: float) -> None:
@@ -31,22 +31,34 @@ class FaultMemory:
         with self._lock:
             for event in heard:
                 if event.kind == "xid" and event.device is not None and event.code is not None:
-                    known = explain_xid(event.code)
-                    if known.level == "alert":
-                        text = f"XID {event.code}: {known.brief or 'an error of the hardware'}"
-                        self._faults[event.device] = GpuFault(text, known.hint), now
+                    self._put(event.device, event.code, now)
             if self._faults:
                 self._forgive(gpus, now)
 
     def now(self) -> Mapping[str, GpuFault]:
         """Return what is known to be broken."""
         with self._lock:
-            return {uuid: fault for uuid, (fault, _) in self._faults.items()}
+            return {uuid: _fault(code) for uuid, (code, _) in self._faults.items()}
+
+    def xids(self) -> Mapping[str, int]:
+        """Return the number of the error of each GPU that is known to be broken."""
+        with self._lock:
+            return {uuid: code for uuid, (code, _) in self._faults.items()}
+
+    def recall(self, xids: Mapping[str, int], now: float) -> None:
+        """Take in what was known before, as if it were announced now."""
+        with self._lock:
+            for uuid, code in xids.items():
+                self._put(uuid, code, now)
 
     def trust(self, uuid: str) -> bool:
         """Take a person's word that a GPU is mended; tell whether it was known as broken."""
         with self._lock:
             return self._faults.pop(uuid, None) is not None
+
+    def _put(self, uuid: str, code: int, now: float) -> None:
+        if explain_xid(code).level == "alert":
+            self._faults[uuid] = code, now
 
     def _forgive(self, gpus: Iterable[Gpu], now: float) -> None:
         for gpu in gpus:
@@ -61,3 +73,8 @@ class FaultMemory:
             asks_nothing = action is not None and action.value == 0.0
             if known is not None and (returned or (asks_nothing and now - known[1] > SETTLING_SECONDS)):
                 del self._faults[gpu.uuid]
+
+
+def _fault(code: int) -> GpuFault:
+    known = explain_xid(code)
+    return GpuFault(f"XID {code}: {known.brief or 'an error of the hardware'}", known.hint)

@@ -18,8 +18,8 @@ from mlops_desk.desk.container_names import ContainerNames
 from mlops_desk.desk.engines.image_wiring import image_needs, images_service, wanted_images
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.engines.wiring import EngineWiring
+from mlops_desk.desk.fault_file import KeptFaults
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts
-from mlops_desk.desk.gpu_faults import FaultMemory
 from mlops_desk.desk.gpu_hours import JOBS_COUNTED, HoursParts, gpu_hours
 from mlops_desk.desk.gpu_loss import GpuLoss
 from mlops_desk.desk.haste import Haste
@@ -122,7 +122,7 @@ class Desk(DeskVerbs):
         self.lease_folders = self._lease_folders()
         self.bookings = self._bookings()
         self.ledger = self._ledger()
-        self.faults = FaultMemory()
+        self.faults = KeptFaults(folder.root / "gpu_faults.json")
         interval = partial(self.store.number, "telemetry.interval_seconds")
         self.leasing = Leasing(self.ledger, folder.instance, interval, self.faults.now, self._kept)
         self._watch_machine()
@@ -153,6 +153,7 @@ class Desk(DeskVerbs):
             Part("the state", stop=self.state.close),
             Part("the audit trail", stop=self.audit.flush),
             Part("events", self.events.start, self.events.stop),
+            Part("broken GPUs", self.faults.load, self.faults.keep),
             Part("upkeep", lambda: self.upkeep.start(self.loop)),
             Part("memory", self._keep_memory),
             Part("alerts", self.alerts.start, self.alerts.stop),
@@ -190,8 +191,8 @@ class Desk(DeskVerbs):
         self.machine.join(self.events, self.alerts, self.exporter)
         self.haste = Haste(self.loop, self.telemetry.hurry, self.machine.drains, lambda: self.jobs.wake())  # noqa: PLW0108 - jobs are made later
         self.telemetry.listen(lambda *_: self.haste.sampled())
-        self.telemetry.at_turn(self.audit.flush)
-        self.telemetry.at_turn(self.gpus.turn)
+        for work in (self.audit.flush, self.gpus.turn, self.faults.keep):
+            self.telemetry.at_turn(work)
 
     def _keep_models(self) -> None:
         """Make what trains, keeps, serves and watches models."""

@@ -168,6 +168,9 @@ def test_an_error_that_an_older_driver_announced_keeps_a_gpu_back_until_a_person
         card = world.until_card(bad, "faulted")
         assert card["text"] == "XID 79: GPU has fallen off the bus"
         assert {gpu["state"] for gpu in world.desk.json("gpus", "list")} == {"ok"}
+        world.desk.run("agent", "stop")
+        world.desk.wait(lambda: world.desk.json("gpus", "list"), lambda found: len(found) == 2)
+        assert world.until_card(bad, "faulted")["text"] == card["text"], "the next agent was told nothing by the driver"
 
         first = world.submit("first")
         assert world.until(first, "running")["gpus"] == [other]
