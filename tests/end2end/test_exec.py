@@ -50,7 +50,8 @@ def begun(desk: Desk, *words: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def newest(desk: Desk, name: str) -> dict[str, Any]:
-    return next(job for job in desk.json("jobs", "list") if job["name"] == name)
+    none_yet = {"state": "not submitted yet"}
+    return next((job for job in desk.json("jobs", "list") if job["name"] == name), none_yet)
 
 
 def in_state(desk: Desk, name: str, *states: str) -> dict[str, Any]:

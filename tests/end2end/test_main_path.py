@@ -229,7 +229,7 @@ def test_ends_are_told_as_they_were_whatever_becomes_of_the_agent(desk: Desk, pl
         "late": ("failed", "time_limit", 1),
         "taken": ("cancelled", "cancelled", 1),
     }
-    assert "exit code 137: The job used more memory than it may" in told["oom"]
+    assert "with exit code 137: The job ran out of memory: The job used more memory than it may" in told["oom"]
     assert "The job ran for its whole time limit of 4 s" in told["late"]
     assert f"job {jobs['taken']} was cancelled" in told["taken"]
     assert desk.json("jobs", "explain", jobs["oom"])["text"].startswith("It is over: failed. The job used more memory")

@@ -103,8 +103,13 @@ class DockerEngine:
         return gateway
 
     def remove_network(self, name: str) -> None:
-        with contextlib.suppress(NotFound):  # what is gone needs no removing
+        try:
             self._call(f"Removing the network {plain(name)}", lambda client: client.remove_network(name))
+        except NotFound:
+            return  # what is gone needs no removing
+        except EngineRefused as error:
+            if not trouble.is_network_gone(error.said):
+                raise
 
     # -- images --------------------------------------------------------------------------------
 

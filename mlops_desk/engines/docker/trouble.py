@@ -55,7 +55,7 @@ _NOBODY = frozenset({errno.ECONNREFUSED, errno.ENOENT, errno.ENOTDIR, errno.ENXI
 def from_engine(status: int, text: str, what: str) -> DeskError:
     """Return the error for an answer of ``status`` with the engine's ``text`` to what we asked (``what``)."""
     said = plain(text.strip() or f"status {status}", _TEXT_LIMIT)
-    if status == 404 and _NO_NETWORK.search(text) is None:
+    if status == 404 and not is_network_gone(text):
         return NotFound(f"{what}: {said}")
     of_command = _OF_COMMAND.search(text)
     lowered = (text if of_command is None else text[: of_command.start()]).lower()
@@ -64,6 +64,11 @@ def from_engine(status: int, text: str, what: str) -> DeskError:
             return Obstacle(word, f"{what}: the engine refused. {said}", mending)
     hint = next((hint for mark, hint in _HINTS if mark in text.lower()), None)
     return EngineRefused(f"{what}: the engine refused. {said}", hint, said=text)
+
+
+def is_network_gone(said: str) -> bool:
+    """Tell whether the engine says that there is no such network."""
+    return _NO_NETWORK.search(said) is not None
 
 
 def no_answer(what: str, address: str, seconds: float) -> TimedOut:

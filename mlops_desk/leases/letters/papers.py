@@ -77,10 +77,10 @@ class Papers(Generic[T]):
         try:
             if self._kept is not None:
                 self._kept.mkdir(mode=0o700, exist_ok=True)
-                _put(self._kept / name, block)
+                _put(self._kept / name, block, 0o600)
             with self._folders.own() as own:
                 for folder in own.folders:
-                    _put(folder / name, block)
+                    _put(folder / name, block, 0o644)
         except OSError as error:
             if self._kept is not None:  # what was refused must not come by itself later
                 (self._kept / name).unlink(missing_ok=True)
@@ -139,13 +139,13 @@ class Papers(Generic[T]):
         return Paper(path.name.removesuffix(self._suffix), uid, content, facts.st_ctime_ns)
 
 
-def _put(path: Path, block: bytes) -> None:
-    """Put a whole file there, which others may read; under its name it is never half written."""
+def _put(path: Path, block: bytes, mode: int) -> None:
+    """Put a whole file there; under its name it is never half written."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.fchmod(descriptor, 0o644)  # the process's umask must not hide it from other users
+        os.fchmod(descriptor, mode)  # the process's umask must not hide it from other users
         if os.write(descriptor, block) != len(block):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         temporary.rename(path)
