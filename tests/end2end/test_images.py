@@ -109,7 +109,8 @@ def test_ctrl_c_ends_the_looking_and_says_that_the_pull_goes_on(desk: Desk, regi
     looking = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=desk.whole_environment()
     )
-    desk.wait(lambda: registry.layer_bytes, lambda sent: sent > 0)
+    # Not as soon as the registry sends: whoever looks has not heard by then which task it is.
+    desk.wait(lambda: desk.json("images", "tasks"), lambda tasks: any(task["done_bytes"] for task in tasks))
     looking.send_signal(signal.SIGINT)
     _, said = looking.communicate(timeout=30)
     assert looking.returncode == 130
