@@ -108,4 +108,4 @@ def test_a_verb_that_is_none_is_refused_with_all_that_there_are(capsys: pytest.C
     told = capsys.readouterr().err
     assert "invalid choice: 'sumbit'" in told
     assert re.search(r"\bsubmit\b", told)  # Python's versions quote the choices, or do not
-    assert "'cancel'" in told
+    assert re.search(r"\bcancel\b", told)
