@@ -1,0 +1,39 @@
+"""A place where runs and models are recorded, as a person keeps it in the list of registries."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class TrackerKind(StrEnum):
+    """How a tracker is read. All but the last three are MLflow's."""
+
+    OWN = "own"
+    SQLITE = "sqlite"
+    DATABASE = "database"
+    HTTP = "http"
+    FOLDER = "folder"
+    TENSORBOARD = "tensorboard"
+    TRACKIO = "trackio"
+    WANDB = "wandb"
+
+
+@dataclass(frozen=True, slots=True)
+class Tracker:
+    """``uri`` is shown without its password; ``login`` names the secret that it is asked with, None: no login.
+
+    ``problem`` is why it can't be read at the moment (None: it can, or nobody has tried), ``hint`` what to do then.
+    ``schema`` is the store's Alembic revision where it is read directly; ``via`` how it is read: sql, rest, files or
+    mlflow (its client, the slow way), None while nobody has looked.
+    """
+
+    name: str
+    uri: str
+    kind: TrackerKind
+    login: str | None = None
+    problem: str | None = None
+    hint: str | None = None
+    schema: str | None = None
+    via: str | None = None
+    n_runs: int | None = None
+    n_models: int | None = None
+    is_default: bool = False

@@ -1,0 +1,1 @@
+"""What every source of runs and models gives: a database, a server, a folder, another tracker's files."""

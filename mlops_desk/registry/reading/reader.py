@@ -1,0 +1,66 @@
+"""What is asked of a source. Every reader is used by one thread, in a child process that may be killed at any time.
+
+Reading changes nothing at the source, keeps no transaction open between two calls, and none longer than 50 ms where
+a writer would have to wait for it. Everything raises DeskErrors.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, Run
+from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.registry.reading.batch import RunBatch, RunChanges, VersionRow
+
+
+class Reader(Protocol):
+    """One source of runs; those without models have empty lists of them."""
+
+    via: str
+    """How it is read: sql, rest or files."""
+    schema: str | None
+    """The store's Alembic revision, where there is one."""
+
+    def experiments(self) -> list[Experiment]:
+        """List the active experiments, by name."""
+        ...
+
+    def mark(self) -> str:
+        """Return where ``changes`` begins to look; it is taken before the first batch is read."""
+        ...
+
+    def batches(self) -> Iterator[RunBatch]:
+        """Yield all runs, the newest first, the first batch small (a screenful): each ``next`` reads at most 50 ms."""
+        ...
+
+    def changes(self, mark: str) -> RunChanges:
+        """Return what happened since ``mark``. Cheap where nothing did."""
+        ...
+
+    def run(self, run_id: str) -> Run:
+        """Return one run, deleted or not. Raises NotFound."""
+        ...
+
+    def datasets(self, run_ids: Sequence[str]) -> Mapping[str, Sequence[DatasetInput]]:
+        """Return the datasets that were logged with each of these runs."""
+        ...
+
+    def curves(self, run_ids: Sequence[str], metric: str, points: int, since: str | None = None) -> list[RunCurve]:
+        """Return how a metric went in each run, at most ``points`` of each, in the order asked; none: an empty curve.
+
+        ``since`` (a curve's mark, for a single run): only what was logged after it.
+        """
+        ...
+
+    def models(self) -> list[Model]:
+        """List all registered models, by name, with their aliases."""
+        ...
+
+    def versions(self) -> list[VersionRow]:
+        """List all versions of all models, each with its aliases and tags; of a model the newest first."""
+        ...
+
+    def artifacts(self, artifact_uri: str, path: str) -> list[Artifact]:
+        """List one folder of files, folders first, then by name. Raises Refused for what lies outside."""
+        ...
+
+    def close(self) -> None: ...
