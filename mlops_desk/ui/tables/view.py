@@ -14,15 +14,15 @@ from PySide6.QtGui import (
     QPaintEvent,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QMenu, QTableView
+from PySide6.QtWidgets import QHeaderView, QMenu, QTableView
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import menu_text
 from mlops_desk.ui.tables import export
+from mlops_desk.ui.tables.dress import dress
 from mlops_desk.ui.tables.model import KEY_ROLE, Column, RecordModel
-from mlops_desk.ui.tables.paint import CellDelegate, PlainHeader, paint_edges, paint_ring, wanted_width
-from mlops_desk.ui.widgets.scroll import thin
+from mlops_desk.ui.tables.paint import PlainHeader, paint_edges, paint_ring, wanted_width
 
 T = TypeVar("T")
 
@@ -58,24 +58,7 @@ class RecordTable(QTableView, Generic[T]):
         self.takes_key: Callable[[str], bool] = _no_key
 
     def _dress(self) -> None:
-        thin(self)
-        self.setItemDelegate(CellDelegate(self))
-        self.setMouseTracking(True)
-        self.setShowGrid(False)
-        # The frame is room for the ring that tells that keys mean this table; it is painted in ``event``.
-        self.setFrameStyle(int(QFrame.Shape.Box) | int(QFrame.Shadow.Plain))
-        self.setLineWidth(theme.RING)
-        self.setAlternatingRowColors(False)
-        self.setWordWrap(False)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setTabKeyNavigation(False)
-        self.verticalHeader().hide()
-        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        self.verticalHeader().setDefaultSectionSize(theme.ROW_HEIGHT)
+        dress(self)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._open_menu)
         copy = QAction("Copy row", self)

@@ -1,0 +1,1 @@
+"""Several runs or versions side by side: what differs between them, and how their code differs."""
