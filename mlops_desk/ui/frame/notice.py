@@ -79,13 +79,26 @@ class NoticeBar(QWidget):
         column.addLayout(row)
         self._all.hide()
 
-    def say(self, level: str, text: str, details: str = "", open_it: Callable[[], None] | None = None) -> None:
+    def offer(self, text: str, act: str, do: Callable[[], None]) -> None:
+        """Show what was done, and the button that undoes it or shows it."""
+        self.say("info", text, "", do, act)
+
+    def say(
+        self,
+        level: str,
+        text: str,
+        details: str = "",
+        open_it: Callable[[], None] | None = None,
+        act: str = "Open",
+    ) -> None:
         """Show a notice; ``level`` is info, warning or alert, ``details`` what is copied, ``open_it`` goes there."""
         mark = numbers.NOTICE_MARKS.get(level, numbers.NOTICE_MARKS["info"])
         self._tone = mark.token
         self._details = details or text
         self._callback = open_it
         self.act.setVisible(open_it is not None)
+        self.act.show_title(act)
+        self.act.updateGeometry()
         self._mark.show_text(mark.text)
         self._mark.tint(mark.token)
         self._text.show_text(text)

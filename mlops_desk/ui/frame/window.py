@@ -102,6 +102,7 @@ class MainWindow(QWidget):
         self.title_row.time.asked.connect(self.go_to_time)
         self._context.changed.connect(self._changed)
         self._context.said.connect(self.notices.say)
+        self._context.offered.connect(self.notices.offer)
         self._context.open_page = self.open_thing
         self._context.frame = self
         self._actions.add(*self._frame_actions())

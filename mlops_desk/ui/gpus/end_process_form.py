@@ -7,7 +7,7 @@ import os
 import pwd
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
@@ -16,7 +16,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.button import Button, answers
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact
 from mlops_desk.ui.words import numbers
@@ -75,11 +75,6 @@ class EndProcess(QDialog):
     def _arrange(self) -> None:
         facts = FactGrid()
         facts.show_facts(_facts(self._gpu, self._process))
-        buttons = QHBoxLayout()
-        buttons.setSpacing(theme.SPACE_8)
-        buttons.addStretch()
-        buttons.addWidget(self.back)
-        buttons.addWidget(self.act)
         column = QVBoxLayout(self)
         column.setContentsMargins(*(theme.SPACE_24,) * 4)
         column.setSpacing(theme.SPACE_12)
@@ -87,7 +82,7 @@ class EndProcess(QDialog):
         for widget in (title, facts, self._text, self._says, self._command):
             column.addWidget(widget)
         column.addSpacing(theme.SPACE_8)
-        column.addLayout(buttons)
+        column.addLayout(answers(self.back, self.act))
         self.resize(theme.DIALOG_WIDTH, self.sizeHint().height())
         self._column = column
 

@@ -42,6 +42,8 @@ class UiOptions:
 class Context(QObject):
     """One for each window. ``changed`` tells which topics changed; ``said`` carries a short notice.
 
+    ``offered`` carries one with what can be done about it: its words, the act's title, and what does it.
+
     ``axis`` is the time axis of every chart in it. ``open_page`` goes to a page and selects a thing on it; ``act``
     does what another feature declares by a name ("endpoints.deploy"), with what it is to be done to.
 
@@ -51,6 +53,7 @@ class Context(QObject):
 
     changed = Signal(object)
     said = Signal(str, str)
+    offered = Signal(str, str, object)
     wanted_moment = Signal(float)
 
     def __init__(self, store: Store, bridge: Bridge, tasks: Tasks, memory: QSettings, options: UiOptions) -> None:
@@ -130,6 +133,10 @@ class Context(QObject):
     def say(self, level: str, text: str) -> None:
         """Show a short notice; ``level`` is info, warning or alert."""
         self.said.emit(level, text)
+
+    def offer(self, text: str, act: str, do: Callable[[], None]) -> None:
+        """Say what was done, with a button beside it: to undo it, or to go and look."""
+        self.offered.emit(text, act, do)
 
     def _client(self) -> ClientLike:
         client = self._bridge.client

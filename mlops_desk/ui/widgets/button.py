@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QPushButton, QSizePolicy
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from mlops_desk.ui.look import symbols, theme
 from mlops_desk.ui.look.roles import Role
@@ -126,3 +126,15 @@ class CopyButton(Button):
     def _restore(self) -> None:
         self.show_title(self._title)
         self.updateGeometry()
+
+
+def answers(*buttons: QWidget, aside: QWidget | None = None) -> QHBoxLayout:
+    """Return the row at the foot of a dialog: what leads back, then what acts, at the right; ``aside`` at the left."""
+    row = QHBoxLayout()
+    row.setSpacing(theme.SPACE_8)
+    if aside is not None:
+        row.addWidget(aside)
+    row.addStretch()
+    for button in buttons:
+        row.addWidget(button)
+    return row

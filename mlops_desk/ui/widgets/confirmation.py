@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.button import Button, answers
 
 
 class Confirm(QDialog):
@@ -28,18 +28,13 @@ class Confirm(QDialog):
         self.back = Button(back)
         self.back.setDefault(True)
         self.back.clicked.connect(self.reject)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(theme.SPACE_8)
-        buttons.addStretch()
-        buttons.addWidget(self.back)
-        buttons.addWidget(self.act)
         column = QVBoxLayout(self)
         column.setContentsMargins(*(theme.SPACE_24,) * 4)
         column.setSpacing(theme.SPACE_12)
         column.addWidget(heading)
         column.addWidget(words)
         column.addSpacing(theme.SPACE_8)
-        column.addLayout(buttons)
+        column.addLayout(answers(self.back, self.act))
         self.resize(theme.DIALOG_WIDTH, self.sizeHint().height())
         self.back.setFocus()
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QDialog, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFormLayout, QLineEdit, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import announce
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.button import Button, answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,18 +67,13 @@ class FormDialog(QDialog):
         self.act.clicked.connect(self._submit)
         self.cancel = Button("Cancel")
         self.cancel.clicked.connect(self.reject)
-        buttons = QHBoxLayout()
-        buttons.addStretch()
-        buttons.setSpacing(theme.SPACE_8)
-        buttons.addWidget(self.cancel)
-        buttons.addWidget(self.act)
         column = self._column = QVBoxLayout(self)
         column.setContentsMargins(*(theme.SPACE_16,) * 4)
         column.setSpacing(theme.SPACE_12)
         column.addWidget(self._about)
         column.addLayout(self.fields, 1)
         column.addWidget(self._error)
-        column.addLayout(buttons)
+        column.addLayout(answers(self.cancel, self.act))
         self.resize(theme.DIALOG_WIDTH, self.sizeHint().height())
 
     def fill(self, widget: QWidget, stretch: int = 1) -> None:

@@ -17,7 +17,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.button import Button, answers
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.words import numbers
@@ -77,11 +77,6 @@ class PruneDialog(QDialog):
         split.addWidget(self.stays)
         split.setHandleWidth(theme.SPACE_8)
         split.setChildrenCollapsible(False)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(theme.SPACE_8)
-        buttons.addStretch()
-        buttons.addWidget(self.back)
-        buttons.addWidget(self.act)
         column = QVBoxLayout(self)
         column.setContentsMargins(*(theme.SPACE_16,) * 4)
         column.setSpacing(theme.SPACE_12)
@@ -90,7 +85,7 @@ class PruneDialog(QDialog):
         column.addWidget(split, 1)
         column.addWidget(self.says)
         column.addWidget(self.trouble)
-        column.addLayout(buttons)
+        column.addLayout(answers(self.back, self.act))
         room = self.screen().availableSize()
         wished = theme.READING_WIDTH + theme.LIST_WIDTH, theme.DIALOG_TALL
         self.resize(min(wished[0], room.width()), min(wished[1], room.height() - theme.FRAME_HEIGHT))

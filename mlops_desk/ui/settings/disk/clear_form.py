@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
@@ -14,7 +14,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.settings.disk import words
 from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.button import Button, answers
 from mlops_desk.ui.words import numbers
 from mlops_desk.verbs.desk import ClientLike
 
@@ -51,11 +51,6 @@ class ClearDialog(QDialog):
         self.back.setFocus()
 
     def _arrange(self) -> None:
-        buttons = QHBoxLayout()
-        buttons.setSpacing(theme.SPACE_8)
-        buttons.addStretch()
-        buttons.addWidget(self.back)
-        buttons.addWidget(self.act)
         column = QVBoxLayout(self)
         column.setContentsMargins(*(theme.SPACE_16,) * 4)
         column.setSpacing(theme.SPACE_12)
@@ -64,7 +59,7 @@ class ClearDialog(QDialog):
         column.addWidget(self.going, 1)
         column.addWidget(self.stays)
         column.addWidget(self.trouble)
-        column.addLayout(buttons)
+        column.addLayout(answers(self.back, self.act))
         room = self.screen().availableSize()
         wished = theme.READING_WIDTH + theme.LIST_WIDTH, theme.DIALOG_TALL
         self.resize(min(wished[0], room.width()), min(wished[1], room.height() - theme.FRAME_HEIGHT))

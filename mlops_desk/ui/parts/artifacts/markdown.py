@@ -1,0 +1,136 @@
+"""Markdown as blocks and pieces to show: headings, lists, quotes, code, emphasis and links. No Qt here.
+
+A reader of our own, for what it makes is letters and looks only: there is no markup to be interpreted, no picture to be
+fetched, no nesting to lay out. What it does not know stays as it was written. It looks at each character a few times.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlops_desk.base.text import plain
+
+LINES_SHOWN = 2000  # chosen: more of a description nobody reads; "As source" has all that came
+_TEXT_LIMIT = 200_000  # chosen: characters, forty pages; read and laid out in less than a blink
+_LINE_LIMIT = 2000  # chosen: characters; longer lines are data
+_HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*")
+_BULLET = re.compile(r"(\s{0,20})(?:[-*+]|(\d{1,9})[.)])\s+(.*)")
+_RULE = re.compile(r"\s{0,3}([-*_])(?:\s{0,3}\1){2,40}\s*")
+_FENCE = re.compile(r"\s{0,3}(`{3,12}|~{3,12}).*")
+# None of them can begin within what it looks through, so that the whole takes as long as the line is.
+_INLINE = re.compile(
+    r"\x60(?P<code>[^\x60]{1,500})\x60"
+    r"|\*\*(?P<bold>[^*]{1,500})\*\*|__(?P<bold_too>[^_]{1,500})__"
+    r"|\*(?P<slanted>[^*\s][^*]{0,500})\*|(?<!\w)_(?P<slanted_too>[^_\s][^_]{0,500})_(?!\w)"
+    r"|(?P<picture>!?)\[(?P<words>[^\[\]]{0,300})\]\((?P<to>[^()\s]{1,1000})(?:\s[^()]{0,200})?\)"
+    r"|<?(?P<bare>https?://[^\s<>()\[\]\x60*]{1,1000})>?"
+)
+_CODE = "    "
+_INDENT = 2  # spaces of a list within a list
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedPiece:
+    """Some letters of one look: plain, bold, slanted, code or link (``to`` is where it leads)."""
+
+    text: str
+    look: str = "plain"
+    to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProseBlock:
+    """``kind``: heading, text, bullet, quote, code or rule. ``level`` of a heading (1-6), or how deep a list is."""
+
+    kind: str
+    pieces: tuple[MarkedPiece, ...] = ()
+    level: int = 0
+
+
+def blocks(text: str) -> list[ProseBlock]:
+    """Return what is shown of a text."""
+    lines = [line[:_LINE_LIMIT].expandtabs(4) for line in text[:_TEXT_LIMIT].split("\n", LINES_SHOWN)[:LINES_SHOWN]]
+    return list(_blocks(lines))
+
+
+def _blocks(lines: list[str]) -> Iterator[ProseBlock]:
+    waiting: list[str] = []
+    fence = ""
+    for line in lines:
+        found = _FENCE.fullmatch(line)
+        if fence:
+            if found is not None and found[1].startswith(fence):
+                fence = ""
+            else:
+                yield ProseBlock("code", (MarkedPiece(plain(line, _LINE_LIMIT), "code"),))
+            continue
+        block = None if found is not None else _line(line)
+        if block is None and found is None and line.strip():
+            waiting.append(line.strip())
+            continue
+        if waiting:
+            yield ProseBlock("text", _pieces(" ".join(waiting)))
+            waiting = []
+        if found is not None:
+            fence = found[1]
+        elif block is not None:
+            yield block
+    if waiting:
+        yield ProseBlock("text", _pieces(" ".join(waiting)))
+
+
+def _line(line: str) -> ProseBlock | None:
+    """Return what stands in a line of its own; None for one of a paragraph, or an empty one."""
+    heading = _HEADING.fullmatch(line)
+    if heading is not None:
+        return ProseBlock("heading", _pieces(heading[2]), len(heading[1]))
+    if _RULE.fullmatch(line):
+        return ProseBlock("rule")
+    return _set_apart(line) if line.strip() else None
+
+
+def _set_apart(line: str) -> ProseBlock | None:
+    """Return an entry of a list, a quote or code, by how the line begins."""
+    bullet = _BULLET.fullmatch(line)
+    if bullet is not None:
+        mark = MarkedPiece(f"{bullet[2]}. " if bullet[2] else "• ")
+        return ProseBlock("bullet", (mark, *_pieces(bullet[3])), len(bullet[1]) // _INDENT)
+    if line.startswith(">"):
+        return ProseBlock("quote", _pieces(line.lstrip("> ")))
+    if line.startswith(_CODE) or line.lstrip().startswith("|"):
+        return ProseBlock("code", (MarkedPiece(plain(line, _LINE_LIMIT), "code"),))
+    return None
+
+
+def _pieces(text: str) -> tuple[MarkedPiece, ...]:
+    made: list[MarkedPiece] = []
+    at = 0
+    for found in _INLINE.finditer(text):
+        if found.start() > at:
+            made.append(MarkedPiece(_kept(text[at : found.start()])))
+        made.append(_piece(found))
+        at = found.end()
+    if at < len(text) or not made:
+        made.append(MarkedPiece(_kept(text[at:])))
+    return tuple(made)
+
+
+def _piece(found: re.Match[str]) -> MarkedPiece:
+    if found["code"] is not None:
+        return MarkedPiece(_kept(found["code"]), "code")
+    bold = found["bold"] or found["bold_too"]
+    if bold:
+        return MarkedPiece(_kept(bold), "bold")
+    slanted = found["slanted"] or found["slanted_too"]
+    if slanted:
+        return MarkedPiece(_kept(slanted), "slanted")
+    if found["bare"] is not None:
+        return MarkedPiece(_kept(found["bare"]), "link", found["bare"])
+    words = _kept(found["words"] or "") or _kept(found["to"])
+    if found["picture"]:
+        return MarkedPiece(f"[picture: {words}]", "slanted")
+    return MarkedPiece(words, "link", found["to"])
+
+
+def _kept(text: str) -> str:
+    return plain(text, _LINE_LIMIT * LINES_SHOWN)
