@@ -27,6 +27,7 @@ from mlops_desk.cli.forms import (
 )
 from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.forms.job import asked_beside, lived, named
+from mlops_desk.cli.forms.registry import forms as registry
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
@@ -239,9 +240,10 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **repeating.FORMS,
     **job_files.FORMS,
     **queue.FORMS,
+    **registry.FORMS,
 }
 
-_MORE: dict[type, Callable[[Any], str]] = {Gpu: processes.listed, FoundEngine: engines.more}
+_MORE: dict[type, Callable[[Any], str]] = {Gpu: processes.listed, FoundEngine: engines.more, **registry.MORE}
 """What follows a table of such records."""
 
 _JOBS: dict[str, Callable[[Any], str]] = {
@@ -264,6 +266,7 @@ _RUNS: dict[str, Callable[[Any], str]] = {
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **cards.TABLES,
     FoundEngine: engines.TABLE,
+    **registry.TABLES,
     **events.TABLES,
     **images.TABLES,
     **records.TABLES,

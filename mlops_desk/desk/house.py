@@ -57,13 +57,16 @@ from mlops_desk.records.agent import AuditEntry, Check
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.waiter import KeptFor
+from mlops_desk.registry.keeping import RegistryService
 from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.service import ModelsService, RegistryCore
+from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.bare.runtime import BareRuntime
 from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
 from mlops_desk.telemetry.prometheus.exporter import Exporter
 from mlops_desk.telemetry.service import TelemetryService
@@ -87,6 +90,7 @@ class Desk(DeskVerbs):
     bare: BareService
     models: ModelsService
     runs: RunsService
+    registry: RegistryService
     endpoints: EndpointsService
     engines: EnginesService
     images: ImagesService
@@ -126,8 +130,9 @@ class Desk(DeskVerbs):
         interval = partial(self.store.number, "telemetry.interval_seconds")
         self.leasing = Leasing(self.ledger, folder.instance, interval, self.faults.now, self._kept)
         self._watch_machine()
-        self._keep_models()
-        self.secrets = SecretsService(secret_store(folder, self.store, simulated=self.simulated))
+        keyring = secret_store(folder, self.store, simulated=self.simulated)
+        self._keep_models(keyring)
+        self.secrets = SecretsService(keyring)
         self.settings = SettingsService(self.store, self.bus, judge_in_time(loop, folder.root))
         self.agent = self._agent()
         self.services = {name: getattr(self, name) for name in PROTOCOLS}
@@ -158,8 +163,8 @@ class Desk(DeskVerbs):
             Part("memory", self._keep_memory),
             Part("alerts", self.alerts.start, self.alerts.stop),
             Part("telemetry", self.telemetry.start, self.telemetry.stop, _TELEMETRY_STOP_SECONDS),
-            Part("tickets", lambda: self.registry.admit_earlier(self.jobs.logging())),
-            Part("registry", self.registry.start, self.registry.stop),
+            Part("tickets", lambda: self.registry_core.admit_earlier(self.jobs.logging())),
+            Part("registry", self.registry_core.start, self.registry_core.stop),
             Part("images", self.images.start),
             Part("jobs", self.jobs.start, self.jobs.stop),
             Part("bare processes", lambda: self.bare.start(self.loop)),
@@ -194,10 +199,12 @@ class Desk(DeskVerbs):
         for work in (self.audit.flush, self.gpus.turn, self.faults.keep):
             self.telemetry.at_turn(work)
 
-    def _keep_models(self) -> None:
+    def _keep_models(self, keyring: SecretStore) -> None:
         """Make what trains, keeps, serves and watches models."""
-        self.registry = self._registry()
-        self.models, self.runs = ModelsService(self.registry), RunsService(self.registry)
+        self.registry_core = self._registry()
+        self.models, self.runs = ModelsService(self.registry_core), RunsService(self.registry_core)
+        self.trackers = self._trackers(keyring)
+        self.registry = RegistryService(self.trackers)
         self.processes = self._processes()
         self.snapshots, self.shelf = snapshots(self.folder, self.store), staging(self.folder, self.store)
         self.images = self._images()
@@ -327,9 +334,15 @@ class Desk(DeskVerbs):
         bridge = self.engine.bridge_address
         return RegistryCore(self.folder, self.bus, self.loop, bridge, default, lambda: int(mebibytes()) << 20)
 
+    def _trackers(self, keyring: SecretStore) -> Trackers:
+        """Return the list of registries, of which the desk's own is the first."""
+        server = self.registry_core.server
+        own = OwnStore(server.ledger.store, lambda: server.look().uri)
+        return Trackers(self.state.trackers, keyring, own, self.registry_core.default)
+
     def _jobs(self) -> JobsService:
         model_wiring.keep_live(self.bus, self.telemetry.record)
-        registry, store = self.registry, self.store
+        registry, store = self.registry_core, self.store
         runs = (partial(prepare_run, registry), partial(finish_run, registry), registry.keep_tickets)
         return JobsService(
             self.folder,
@@ -375,13 +388,13 @@ class Desk(DeskVerbs):
             self.loop,
             self.store,
             self.engine,
-            self.registry.find,
-            self.registry.download_model,
+            self.registry_core.find,
+            self.registry_core.download_model,
             self.telemetry.record,
         )
 
     def _model_wiring(self) -> ModelWiring:
-        return ModelWiring(self.folder, self.state, self.registry, self.jobs, self.endpoints)
+        return ModelWiring(self.folder, self.state, self.registry_core, self.jobs, self.endpoints)
 
     def _drift(self, wiring: ModelWiring) -> DriftService:
         return DriftService(
@@ -404,13 +417,13 @@ class Desk(DeskVerbs):
             job_of_run=self.jobs.find_by_run,
             resubmit=self.jobs.resubmit,
             job_of_origin=wiring.job_of_origin,
-            versions_of_run=self.registry.versions_of_run,
-            set_alias=self.registry.set_alias,
+            versions_of_run=self.registry_core.versions_of_run,
+            set_alias=self.registry_core.set_alias,
             rules=self.state.rules,
             retrainings=self.state.retrainings,
             bus=self.bus,
             loop=self.loop,
-            model=self.registry.model,
+            model=self.registry_core.model,
             allow=lambda name: self.permission.check_named("rules", "fire", {"name": name}, current_caller()),
         )
 
@@ -447,4 +460,4 @@ class Desk(DeskVerbs):
 
     def _end_outliving(self) -> None:
         self.endpoints.end_gateway()
-        self.registry.stop_server()
+        self.registry_core.stop_server()

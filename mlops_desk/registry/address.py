@@ -17,6 +17,7 @@ from mlops_desk.registry.location import is_stored
 
 _DATABASES = ("postgresql", "mysql", "mssql")
 _FORMS = "A tracking URI is http://HOST:PORT, sqlite:////ABSOLUTE/PATH.db, or the absolute path of a folder of runs."
+_SECRET_PART = re.compile(r"([?&;][^=&;]*(?:pass|pwd|secret|token|connect)[^=&;]*=)[^&]*", re.IGNORECASE)
 _STORE_TABLES = {"alembic_version", "experiments", "runs"}
 
 
@@ -30,8 +31,10 @@ class Address:
 
     @property
     def shown(self) -> str:
-        """The URI for messages: without user and password, plain and short."""
-        return plain(re.sub(r"//[^/@]*@", "//", self.uri))
+        """The URI for messages: without user, password and what of its query may be secret, plain and short."""
+        # SQLAlchemy takes a password with a slash in it; a URL ends its host there.
+        login = r"//[^?#]*@" if self.kind == "database" else r"//[^/?#]*@"
+        return plain(_SECRET_PART.sub(r"\1…", re.sub(login, "//", self.uri)))
 
 
 def parse_address(uri: str) -> Address:

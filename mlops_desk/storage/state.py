@@ -1,4 +1,4 @@
-"""The state database: jobs, endpoints, drift reports, rules, retrainings, events, alerts and the audit trail."""
+"""The state database: jobs, endpoints, drift reports, rules, retrainings, registries, events, alerts and the audit."""
 
 import json
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.registry.tracker import KeptTracker
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.storage.database import Database, DatabaseKind
 from mlops_desk.storage.pages import Value
@@ -29,6 +30,7 @@ from mlops_desk.storage.tables import (
     StoredReport,
     StoredRetraining,
     StoredRule,
+    StoredTracker,
 )
 
 __all__ = ["State", "StoredRecords"]
@@ -55,9 +57,10 @@ _AUDIT = _Form(StoredAudit, AuditEntry, lambda r: (r.id or "", "", r.verb, r.at)
 _INCIDENT = _Form(StoredIncident, Incident, lambda r: (r.id, r.level, r.device or "", r.last_at or r.at))
 _ALERT = _Form(StoredAlert, Alert, lambda r: (r.id, "firing" if r.ended_at is None else "ended", r.rule, r.since))
 _ALERT_RULE = _Form(StoredAlertRule, AlertRule, lambda r: (r.name, "", r.device_class, 0.0))
+_TRACKER = _Form(StoredTracker, KeptTracker, lambda r: (r.name, r.kind, "", r.added_at))
 _FORMS = {
     form.table.__tablename__: form
-    for form in (_JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE)
+    for form in (_JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE, _TRACKER)
 }
 
 
@@ -105,9 +108,18 @@ class State:
         self.incidents: StoredRecords[Incident] = self._table(_INCIDENT)
         self.alerts: StoredRecords[Alert] = self._table(_ALERT)
         self.alert_rules: StoredRecords[AlertRule] = self._table(_ALERT_RULE)
+        self.trackers: StoredRecords[KeptTracker] = self._table(_TRACKER)
         self.jobs.is_vital = lambda job: job.state.is_final
         # Those that are acted on are looked at now; the others grow without end, and are looked at when asked for.
-        for table in (self.jobs, self.endpoints, self.rules, self.retrainings, self.alerts, self.alert_rules):
+        for table in (
+            self.jobs,
+            self.endpoints,
+            self.rules,
+            self.retrainings,
+            self.alerts,
+            self.alert_rules,
+            self.trackers,
+        ):
             table.check()
 
     def unreadable(self) -> dict[str, str]:

@@ -90,3 +90,9 @@ class StoredAlertRule(Stored):
     """Alert rules that a person changed, by name."""
 
     __tablename__ = "alert_rules"
+
+
+class StoredTracker(Stored):
+    """Registries that a person keeps, by name."""
+
+    __tablename__ = "trackers"

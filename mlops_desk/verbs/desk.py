@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlops_desk.verbs.images import Images
     from mlops_desk.verbs.jobs import Jobs
     from mlops_desk.verbs.models import Models
+    from mlops_desk.verbs.registry import RegistryKeeping
     from mlops_desk.verbs.rules import Rules
     from mlops_desk.verbs.runs import Runs
     from mlops_desk.verbs.secrets import Secrets
@@ -41,6 +42,7 @@ class DeskVerbs:
     bare: "Bare"
     models: "Models"
     runs: "Runs"
+    registry: "RegistryKeeping"
     endpoints: "Endpoints"
     engines: "Engines"
     images: "Images"

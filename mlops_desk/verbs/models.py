@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
     from mlops_desk.records.model import Model, ModelVersion, Registry
 
-URI = Option("URI", "tracking URI; without it the setting registry.uri, else the desk's own (the word: own)")
+URI = Option(
+    "URI", "tracking URI, or a name of registry list; without it the setting registry.uri, else the desk's own"
+)
 VERSION = Option("VERSION", "number of the version that the alias is to mean")
 EXPECTED = Option("VERSION", "refuse if the alias points elsewhere by now (the word none: if it exists by now)")
 Uri = Annotated[str | None, URI]

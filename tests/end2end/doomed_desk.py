@@ -124,7 +124,7 @@ def obey(desk: DoomedDesk, words: dict[str, str]) -> Any:
             desk.jobs._runners["local"]._attempts.preempt(job_id, reason)
             return None
         case "run":
-            return desk.registry.run(words["run"])
+            return desk.registry_core.run(words["run"])
         case "logs":
             return list(desk.jobs.logs(job_id))
         case _:

@@ -35,8 +35,8 @@ class DemoEndpoints(EndpointsService):
 
     def __init__(self, desk: "Desk") -> None:
         super().__init__(
-            desk.folder, desk.state, desk.bus, desk.loop, desk.store, desk.engine, desk.registry.find,
-            desk.registry.download_model,
+            desk.folder, desk.state, desk.bus, desk.loop, desk.store, desk.engine, desk.registry_core.find,
+            desk.registry_core.download_model,
         )  # fmt: skip
         self._desk = desk
         self._played: dict[str, Endpoint] = {}
@@ -63,7 +63,7 @@ class DemoEndpoints(EndpointsService):
 
     def deploy(self, model: str, name: str, *, wait: bool = True) -> Endpoint:  # noqa: ARG002 - ready at once
         plan.check_name(name)
-        version = self._desk.registry.resolve(model)
+        version = self._desk.registry_core.resolve(model)
         known = self._played.get(name)
         revision = known.revision + 1 if known else 1
         now = time.time()

@@ -126,7 +126,7 @@ class DemoDesk(Desk):
         return DemoEndpoints(self)
 
     def _model_wiring(self) -> ModelWiring:
-        return _DemoModels(self.folder, self.state, self.registry, self.jobs, self.endpoints)
+        return _DemoModels(self.folder, self.state, self.registry_core, self.jobs, self.endpoints)
 
     def _at_end(self, spec: ContainerSpec, ending: ScriptedEnding) -> Mapping[str, str]:
         """Log and register what the training program of a real job would have, and end as its wrapper would."""
@@ -147,7 +147,7 @@ class DemoDesk(Desk):
         self._until(lambda: self._version_of(trained.id) is not None)
         version = self._version_of(trained.id)
         if version is not None:
-            self.registry.set_alias("churn", "champion", version)
+            self.registry_core.set_alias("churn", "champion", version)
             self.endpoints.deploy("churn@champion", "churn-prod")
         for _ in range(2):  # a monitor alarms only at the second bad window, and then the rule fires
             for endpoint in self.endpoints.list():

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mlops_desk.base.errors import keep_command
+
 
 class TrackerKind(StrEnum):
     """How a tracker is read. All but the last three are MLflow's."""
@@ -21,7 +23,8 @@ class TrackerKind(StrEnum):
 class Tracker:
     """``uri`` is shown without its password; ``login`` names the secret that it is asked with, None: no login.
 
-    ``problem`` is why it can't be read at the moment (None: it can, or nobody has tried), ``hint`` what to do then.
+    ``problem`` is why it can't be read at the moment (None: it can, or nobody has tried), ``hint`` what to do then, or
+    what would be better; ``command`` the command in it.
     ``schema`` is the store's Alembic revision where it is read directly; ``via`` how it is read: sql, rest, files or
     mlflow (its client, the slow way), None while nobody has looked.
     """
@@ -32,8 +35,28 @@ class Tracker:
     login: str | None = None
     problem: str | None = None
     hint: str | None = None
+    command: str | None = None
     schema: str | None = None
     via: str | None = None
     n_runs: int | None = None
     n_models: int | None = None
     is_default: bool = False
+
+    def __post_init__(self) -> None:
+        keep_command(self)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTracker:
+    """A registry of the list as it is stored. ``uri`` has no password; ``login`` names a secret of ``added_by`` (uid).
+
+    ``has_own_login``: the secret was made of the password that the URI had, and goes when this goes.
+    """
+
+    name: str
+    uri: str
+    kind: TrackerKind
+    added_at: float
+    added_by: int
+    login: str | None = None
+    has_own_login: bool = False

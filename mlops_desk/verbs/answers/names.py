@@ -73,6 +73,7 @@ WHERE: dict[str, str] = {
     "StagedCopy": "jobs.staging",
     "StagingCache": "jobs.staging",
     "Status": "status",
+    "Tracker": "registry.tracker",
     "VolumeCard": "images.card",
     "Window": "history",
 }

@@ -30,8 +30,8 @@ from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.policy import SingleUser
 
 SERVICES = [
-    "agent", "telemetry", "gpus", "events", "alerts", "jobs", "bare", "models", "runs", "endpoints", "engines", "images", "drift",
-    "rules", "secrets", "settings",
+    "agent", "telemetry", "gpus", "events", "alerts", "jobs", "bare", "models", "runs", "registry", "endpoints", "engines", "images",
+    "drift", "rules", "secrets", "settings",
 ]  # fmt: skip
 
 

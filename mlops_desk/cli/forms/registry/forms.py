@@ -1,0 +1,10 @@
+"""The forms of this folder, together: a row of each module."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mlops_desk.cli.forms.registry import trackers
+
+FORMS: dict[type, Callable[[Any], str]] = {**trackers.FORMS}
+TABLES: dict[type, dict[str, Callable[[Any], str]]] = {**trackers.TABLES}
+MORE: dict[type, Callable[[Sequence[Any]], str]] = {**trackers.MORE}

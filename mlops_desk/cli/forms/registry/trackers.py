@@ -1,0 +1,69 @@
+"""The list of registries as a table, and what keeps one from being read below it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mlops_desk.base.text import plain
+from mlops_desk.cli.cells import facts
+from mlops_desk.records.registry.tracker import Tracker, TrackerKind
+
+_VIA = {"sql": "directly", "rest": "by its server", "files": "from its files", "mlflow": "through MLflow's client"}
+_KINDS = {
+    TrackerKind.OWN: "the desk's own",
+    TrackerKind.SQLITE: "MLflow, SQLite",
+    TrackerKind.DATABASE: "MLflow, database",
+    TrackerKind.HTTP: "MLflow, server",
+    TrackerKind.FOLDER: "MLflow, folder",
+    TrackerKind.TENSORBOARD: "TensorBoard",
+    TrackerKind.TRACKIO: "Trackio",
+    TrackerKind.WANDB: "W&B",
+}
+
+
+def _count(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
+
+
+def _state(item: Tracker) -> str:
+    return "can't be read" if item.problem else "can be read" if item.via else "–"
+
+
+def more(items: Sequence[Tracker]) -> str:
+    """Return what is wrong with those that can't be read, a line each."""
+    return "\n".join(f"{item.name}: {_trouble(item)}" for item in items if item.problem or item.hint)
+
+
+def _trouble(item: Tracker) -> str:
+    return "  ".join(plain(part, 600) for part in (item.problem, item.hint) if part)
+
+
+def tracker(item: Tracker) -> str:
+    """Return one registry as a list of facts."""
+    known = {
+        "registry": item.name + (" (meant when none is named)" if item.is_default else ""),
+        "address": item.uri,
+        "kind": _KINDS[item.kind],
+        "login": item.login,
+        "read": _VIA.get(item.via or "", item.via),
+        "schema": item.schema,
+        "runs": None if item.n_runs is None else _count(item.n_runs),
+        "models": None if item.n_models is None else _count(item.n_models),
+        "problem": item.problem,
+        "hint": item.hint,
+    }
+    return facts({name: value for name, value in known.items() if value is not None})
+
+
+FORMS: dict[type, Callable[[Any], str]] = {Tracker: tracker}
+MORE: dict[type, Callable[[Sequence[Any]], str]] = {Tracker: more}
+TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    Tracker: {
+        "NAME": lambda item: item.name + (" *" if item.is_default else ""),
+        "KIND": lambda item: _KINDS[item.kind],
+        "STATE": _state,
+        "RUNS": lambda item: _count(item.n_runs),
+        "MODELS": lambda item: _count(item.n_models),
+        "LOGIN": lambda item: item.login or "–",
+        "ADDRESS": lambda item: item.uri,
+    }
+}

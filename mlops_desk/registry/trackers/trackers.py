@@ -1,0 +1,206 @@
+"""The list of registries: each has a name, which every ``--uri`` takes, and none is dropped because it does not answer.
+
+Their URIs are stored without passwords. What logs in is a secret of the person who added the registry, read when it is
+asked and never before.
+"""
+
+import contextlib
+import re
+import time
+from builtins import list as list_of
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+from mlops_desk.base.caller import current_caller
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
+from mlops_desk.base.text import plain
+from mlops_desk.records.registry.tracker import KeptTracker, Tracker, TrackerKind
+from mlops_desk.records.setting import SecretName
+from mlops_desk.registry.address import Address, parse_address
+from mlops_desk.registry.default_registry import OWN, Default
+from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.trackers.folders import recognise
+from mlops_desk.registry.trackers.logins import headers_of, with_password, without_password
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}", re.ASCII)
+"""No colon and no slash, so that no name is a URI or a path."""
+_MOST = 200  # chosen: more than anybody looks at; a program that adds them without end is stopped
+_OF_MLFLOW = {
+    "http": TrackerKind.HTTP, "sqlite": TrackerKind.SQLITE, "database": TrackerKind.DATABASE,
+    "folder": TrackerKind.FOLDER,
+}  # fmt: skip
+_LOCAL = frozenset(TrackerKind) - {TrackerKind.OWN, TrackerKind.HTTP, TrackerKind.DATABASE}
+
+
+class KeptList(Protocol):
+    """Where the list is stored; as ``StoredRecords``."""
+
+    def put(self, record: KeptTracker) -> None: ...
+
+    def get(self, key: str) -> KeptTracker | None: ...
+
+    def list(self, *, newest_first: bool = True) -> list_of[KeptTracker]: ...
+
+    def remove(self, key: str) -> None: ...
+
+
+class Keyring(Protocol):
+    """Where logins are kept; as ``SecretStore``."""
+
+    def name(self, uid: int, name: str) -> SecretName: ...
+
+    def set(self, uid: int, name: str, value: str) -> SecretName: ...
+
+    def value(self, uid: int, name: str) -> bytes: ...
+
+    def remove(self, uid: int, name: str) -> SecretName: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStore:
+    """The desk's own registry: its SQLite file, and where its server answers while it runs."""
+
+    path: Path
+    address: Callable[[], str | None]
+
+
+class Trackers:
+    """The list, and what its names mean. Safe to use from several threads."""
+
+    def __init__(self, kept: KeptList, keyring: Keyring, own: OwnStore, default: Default) -> None:
+        self._kept = kept
+        self._keyring = keyring
+        self._own = own
+        self._default = default
+
+    # -- the list ----------------------------------------------------------------------------
+
+    def list(self) -> list_of[Tracker]:
+        """Return what is kept, in the order in which it was added, the desk's own first."""
+        return [self._told_own(), *(self._told(one) for one in self._kept.list(newest_first=False))]
+
+    def show(self, name: str) -> Tracker:
+        """Return one of the list. Raises NotFound."""
+        return self._told_own() if name == OWN else self._told(self._get(name))
+
+    def add(self, name: str, uri: str, login: str | None = None, kind: str | None = None) -> Tracker:
+        """Keep a registry; what is on this disk has to be there. Raises DeskErrors."""
+        self._check_new(name)
+        chosen = _kind(kind)
+        address, password = without_password(parse_address(uri))
+        found = _kind_of(address, chosen)
+        address = _written(address, found)
+        uid = current_caller().uid
+        if login is not None and password is not None:
+            raise Invalid("The address holds a password, and --login names a secret.", "Give one of the two.")
+        if login is not None:
+            if found in _LOCAL:
+                raise Invalid("What lies on this disk asks for no login.", "Leave --login out.")
+            login = self._keyring.name(uid, login).name
+        made = None if password is None else self._keyring.set(uid, f"registry-{name}", password).name
+        kept = KeptTracker(name, address.uri, found, time.time(), uid, login or made, made is not None)
+        try:
+            self._kept.put(kept)
+        except DeskError:
+            if made is not None:
+                self._keyring.remove(uid, made)
+            raise
+        return self._told(kept)
+
+    def remove(self, name: str) -> Tracker:
+        """Take a registry off the list, with the secret that was made for it. Raises NotFound, Refused."""
+        if name == OWN:
+            raise Refused("The desk's own registry is always there.")
+        kept = self._get(name)
+        self._kept.remove(name)
+        if kept.has_own_login and kept.login is not None:
+            with contextlib.suppress(NotFound):  # removed by the person: what was wanted
+                self._keyring.remove(kept.added_by, kept.login)
+        return self._told(kept)
+
+    def _check_new(self, name: str) -> None:
+        if not _NAME.fullmatch(name) or name.lower() in {OWN, "none"}:
+            text = f"{plain(name, 80)!r} can't be the name of a registry."
+            raise Invalid(text, "Letters, digits, dots, dashes and underscores are what it may have; own is taken.")
+        if self._kept.get(name) is not None:
+            hint = Hint(f"mlops-desk registry remove {name}", before="Choose another name, or first: ")
+            raise Refused(f"A registry is kept as {name} already.", hint)
+        if len(self._kept.list()) >= _MOST:
+            raise Refused(f"{_MOST} registries are the most that are kept.", Hint("mlops-desk registry remove NAME"))
+
+    def _get(self, name: str) -> KeptTracker:
+        kept = self._kept.get(name)
+        if kept is None:
+            raise NotFound(f"No registry is kept as {plain(name, 80)!r}.", Hint("mlops-desk registry list"))
+        return kept
+
+    def _told(self, kept: KeptTracker) -> Tracker:
+        is_default = self._default.uri in {kept.name, kept.uri}
+        return Tracker(kept.name, plain(kept.uri, 400), kept.kind, kept.login, is_default=is_default)
+
+    def _told_own(self) -> Tracker:
+        uri = self._own.address() or f"sqlite:///{self._own.path}"
+        return Tracker(OWN, uri, TrackerKind.OWN, is_default=self._default.uri is None)
+
+    # -- what is meant -----------------------------------------------------------------------
+
+    def source(self, uri_or_name: str | None) -> RegistrySource:
+        """Return what to open for a URI, a kept name, or (None) the registry that is meant by default.
+
+        Raises Invalid, NotFound where a secret is gone, and what the keyring raises.
+        """
+        named = self._default.uri if uri_or_name is None else uri_or_name.strip()
+        if named in {None, "", OWN} or named == self._own.address():
+            uri = f"sqlite:///{self._own.path}"
+            return RegistrySource(TrackerKind.OWN, uri, "the desk's own registry", self._own.path)
+        kept = self._kept.get(named) if _NAME.fullmatch(named) else None
+        if kept is not None:
+            return self._kept_source(kept)
+        address, password = without_password(parse_address(named))
+        kind = _kind_of(address, None)
+        return _source(_written(address, kind), kind, None if password is None else ("?", password.encode()))
+
+    def _kept_source(self, kept: KeptTracker) -> RegistrySource:
+        address = parse_address(kept.uri)
+        login = None if kept.login is None else (kept.login, self._keyring.value(kept.added_by, kept.login))
+        return _source(address, kept.kind, login)
+
+
+def _kind(word: str | None) -> TrackerKind | None:
+    if word is None:
+        return None
+    known = [kind.value for kind in TrackerKind if kind is not TrackerKind.OWN]
+    if word not in known:
+        raise Invalid(f"{plain(word, 80)!r} is no kind of registry.", f"It is one of {', '.join(known)}.")
+    return TrackerKind(word)
+
+
+def _kind_of(address: Address, chosen: TrackerKind | None) -> TrackerKind:
+    """Tell what lies at an address; what a person says counts where it can be. Raises DeskErrors."""
+    if address.path is None:
+        found = _OF_MLFLOW[address.kind]
+    elif chosen is not None and address.kind == "folder":
+        return chosen
+    else:
+        found = recognise(address.path)
+    if chosen is not None and chosen is not found:
+        raise Invalid(f"{address.shown} is {found.value}, not {chosen.value}.", "Leave --kind out.")
+    return found
+
+
+def _written(address: Address, kind: TrackerKind) -> Address:
+    """Return the address as MLflow has it: an SQLite store that was named by its path alone is a URI there."""
+    if kind is TrackerKind.SQLITE and address.kind == "folder":
+        return Address(f"sqlite:///{quote(str(address.path))}", "sqlite", address.path)
+    return address
+
+
+def _source(address: Address, kind: TrackerKind, login: tuple[str, bytes] | None) -> RegistrySource:
+    uri = address.uri
+    headers = headers_of(*login) if login is not None and kind is TrackerKind.HTTP else {}
+    if login is not None and kind is TrackerKind.DATABASE:
+        uri = with_password(uri, login[1].decode("utf-8", "replace").strip("\r\n"))
+    return RegistrySource(kind, uri, address.shown, address.path, headers)

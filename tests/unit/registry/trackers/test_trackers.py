@@ -1,0 +1,197 @@
+"""The list of registries: what is kept, what its names mean, and that no password is in it."""
+
+import base64
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.records.registry.tracker import KeptTracker, TrackerKind
+from mlops_desk.registry.default_registry import Default
+from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
+from mlops_desk.storage.secrets import SecretStore
+from mlops_desk.storage.state import State
+
+ME = os.getuid()
+
+
+class House:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.state = State(root / "state.db")
+        self.secrets = SecretStore(root / "secrets")
+        self.own = root / "registry" / "mlflow.db"
+        self.address: str | None = None
+        self.setting = ""
+        self.trackers = Trackers(
+            self.state.trackers,
+            self.secrets,
+            OwnStore(self.own, lambda: self.address),
+            Default(lambda: self.setting),
+        )
+
+    def secret(self, name: str) -> bytes:
+        return self.secrets.value(ME, name)
+
+    def stored(self) -> str:
+        return (
+            sqlite3.connect(self.root / "state.db").execute("SELECT group_concat(document) FROM trackers").fetchone()[0]
+        )
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def store_at(path: Path, *tables: str) -> Path:
+    connection = sqlite3.connect(path)
+    for table in tables or ("experiments", "runs", "alembic_version"):
+        connection.execute(f"CREATE TABLE {table} (x)")
+    connection.close()
+    return path
+
+
+def test_the_desks_own_is_always_there_and_can_not_be_taken_off(house: House) -> None:
+    (own,) = house.trackers.list()
+    assert (own.name, own.kind, own.is_default) == ("own", TrackerKind.OWN, True)
+    with pytest.raises(Refused, match="always there"):
+        house.trackers.remove("own")
+    with pytest.raises(Invalid, match="own is taken"):
+        raise_hint(lambda: house.trackers.add("own", "http://h"))
+    source = house.trackers.source(None)
+    assert (source.kind, source.path) == (TrackerKind.OWN, house.own)
+    house.address = "http://127.0.0.1:5000"
+    for named in ("own", "", " own ", "http://127.0.0.1:5000"):
+        assert house.trackers.source(named) == source
+
+
+def raise_hint(act: object) -> None:
+    try:
+        act()  # type: ignore[operator]
+    except Invalid as error:
+        raise Invalid(str(error.hint)) from error
+
+
+def test_a_name_is_what_every_uri_takes(house: House) -> None:
+    house.trackers.add("prod", "http://ml.example:5000/")
+    assert house.trackers.source("prod").uri == "http://ml.example:5000"
+    assert house.trackers.source("prod").headers == {}
+    assert [one.name for one in house.trackers.list()] == ["own", "prod"]
+    assert not house.trackers.show("prod").is_default
+    house.setting = "prod"
+    assert house.trackers.show("prod").is_default
+    assert not house.trackers.show("own").is_default
+    assert house.trackers.source(None).shown == "http://ml.example:5000"
+    house.setting = "http://ml.example:5000"
+    assert house.trackers.show("prod").is_default
+    assert house.trackers.remove("prod").name == "prod"
+    for act in (house.trackers.show, house.trackers.remove):
+        with pytest.raises(NotFound, match="No registry is kept as 'prod'"):
+            act("prod")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "http://x", "/srv", "a/b", "OWN", "none", "x" * 61, "é", ".x", "\u202ea"])
+def test_a_name_that_could_be_a_uri_or_be_misread_is_refused(house: House, name: str) -> None:
+    with pytest.raises(Invalid, match="can't be the name"):
+        house.trackers.add(name, "http://h:1")
+
+
+def test_two_of_one_name_are_refused(house: House) -> None:
+    house.trackers.add("a", "http://h:1")
+    with pytest.raises(Refused, match="kept as a already"):
+        house.trackers.add("a", "http://h:2")
+    assert house.trackers.source("a").uri == "http://h:1"
+
+
+def test_a_password_of_a_uri_goes_to_the_secrets_and_is_in_nothing_that_is_stored_or_shown(house: House) -> None:
+    told = house.trackers.add("prod", "https://ann:p%40ss:w@ml.example/base")
+    assert told.uri == "https://ml.example/base"
+    assert told.login == "registry-prod"
+    assert house.secret("registry-prod") == b"ann:p@ss:w"
+    assert "p@ss" not in house.stored()
+    assert "p%40ss" not in house.stored()
+    source = house.trackers.source("prod")
+    assert base64.b64decode(source.headers["Authorization"].removeprefix("Basic ")) == b"ann:p@ss:w"
+    assert source.uri == source.shown == "https://ml.example/base"
+    house.trackers.remove("prod")
+    with pytest.raises(NotFound):
+        house.secret("registry-prod")
+
+
+def test_a_database_is_connected_to_with_its_password_and_shown_without(house: House) -> None:
+    told = house.trackers.add("pg", "postgresql://ann:a%2Fb@db.example:5433/ml?sslmode=require")
+    assert told.uri == "postgresql://ann@db.example:5433/ml?sslmode=require"
+    assert house.secret("registry-pg") == b"a/b"
+    source = house.trackers.source("pg")
+    assert source.uri == "postgresql://ann:a%2Fb@db.example:5433/ml?sslmode=require"
+    assert source.shown == "postgresql://db.example:5433/ml?sslmode=require"
+    assert source.headers == {}
+
+
+def test_a_secret_that_is_there_already_logs_in_and_stays(house: House) -> None:
+    house.secrets.set(ME, "token", "abc-123\n")
+    house.trackers.add("prod", "https://ml.example", login="token")
+    assert house.trackers.source("prod").headers == {"Authorization": "Bearer abc-123"}
+    house.trackers.remove("prod")
+    assert house.secret("token") == b"abc-123\n"
+
+
+def test_a_login_that_is_none_is_refused_at_once(house: House, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no secret gone"):
+        house.trackers.add("prod", "https://ml.example", login="gone")
+    house.secrets.set(ME, "s", "x")
+    with pytest.raises(Invalid, match="holds a password"):
+        house.trackers.add("prod", "https://a:b@ml.example", login="s")
+    with pytest.raises(Invalid, match="no login"):
+        house.trackers.add("here", str(store_at(tmp_path / "m.db")), login="s")
+    assert len(house.trackers.list()) == 1
+
+
+def test_a_secret_that_was_removed_is_said_when_it_is_needed(house: House) -> None:
+    house.trackers.add("prod", "https://a:b@ml.example")
+    house.secrets.remove(ME, "registry-prod")
+    with pytest.raises(NotFound, match="no secret registry-prod"):
+        house.trackers.source("prod")
+    assert [one.name for one in house.trackers.list()] == ["own", "prod"]
+    assert house.trackers.remove("prod").name == "prod"
+
+
+def test_a_disk_that_is_full_leaves_no_secret_behind(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_record: KeptTracker) -> None:
+        raise Unavailable("The disk is full.")
+
+    monkeypatch.setattr(house.state.trackers, "put", full)
+    with pytest.raises(Unavailable):
+        house.trackers.add("prod", "https://a:b@ml.example")
+    assert house.secrets.names(ME) == []
+
+
+def test_what_lies_on_this_disk_has_to_be_there_and_be_known(house: House, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="nothing at"):
+        house.trackers.add("x", f"sqlite:///{tmp_path}/gone.db")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NotFound, match="no runs that are known"):
+        house.trackers.add("x", str(tmp_path / "empty"))
+    path = store_at(tmp_path / "my store.db")
+    assert house.trackers.add("one", str(path)).kind is TrackerKind.SQLITE
+    assert house.trackers.add("two", f"sqlite:///{path}").kind is TrackerKind.SQLITE
+    assert house.trackers.source("one").path == house.trackers.source("two").path == path
+    with pytest.raises(Invalid, match="is sqlite, not trackio"):
+        house.trackers.add("three", f"sqlite:///{path}", kind="trackio")
+    with pytest.raises(Invalid, match="no kind of registry"):
+        house.trackers.add("three", f"sqlite:///{path}", kind="own")
+
+
+def test_a_name_that_nobody_kept_is_no_address(house: House) -> None:
+    with pytest.raises(Invalid, match="neither a URI nor an absolute path"):
+        house.trackers.source("prod")
+
+
+def test_the_list_is_there_after_a_restart(house: House) -> None:
+    house.trackers.add("b", "http://h:1")
+    house.trackers.add("a", "http://h:2")
+    house.state.close()
+    assert [one.name for one in House(house.root).trackers.list()] == ["own", "b", "a"]
