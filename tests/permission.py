@@ -3,8 +3,8 @@
 from typing import Any
 
 from mlops_desk.base.caller import Caller
-from mlops_desk.verbs.permission import Permission
-from mlops_desk.verbs.policy import SingleUser
+from mlops_desk.verbs.access.permission import Permission
+from mlops_desk.verbs.access.policy import SingleUser
 
 
 class Shared(SingleUser):

@@ -1,6 +1,6 @@
 """The agent's side of the API: Starlette on a Unix socket, its routes derived from the declared verbs.
 
-The kernel says who asks (SO_PEERCRED), ``verbs/permission`` whether they may. Verbs block, so each runs in a
+The kernel says who asks (SO_PEERCRED), ``verbs/access/permission`` whether they may. Verbs block, so each runs in a
 thread of the loop; every verb that changes something leaves an audit record, whatever became of it.
 """
 
@@ -40,8 +40,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.event import Event
 from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.access.permission import Permission
 from mlops_desk.verbs.declaration import Parameter, Verb, verbs_of
-from mlops_desk.verbs.permission import Permission
 
 _log = logging.getLogger(__name__)
 _BODY_LIMIT_BYTES = 4 << 20  # chosen: the largest word is a job file of 64 KiB

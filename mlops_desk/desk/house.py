@@ -70,9 +70,9 @@ from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
 from mlops_desk.telemetry.prometheus.exporter import Exporter
 from mlops_desk.telemetry.service import TelemetryService
+from mlops_desk.verbs.access.permission import Permission
+from mlops_desk.verbs.access.policy import AccessPolicy, SingleUser
 from mlops_desk.verbs.desk import PROTOCOLS, DeskVerbs
-from mlops_desk.verbs.permission import Permission
-from mlops_desk.verbs.policy import AccessPolicy, SingleUser
 
 _log = logging.getLogger(__name__)
 _TELEMETRY_STOP_SECONDS = 1.2  # the collector is given a second to end by itself, then the history is written

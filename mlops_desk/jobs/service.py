@@ -72,8 +72,8 @@ from mlops_desk.runtimes.disk_shares import DEFAULT_SHARES
 from mlops_desk.runtimes.runtime import Runtime
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.storage.state import State
+from mlops_desk.verbs.access.policy import AccessPolicy, SingleUser
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
-from mlops_desk.verbs.policy import AccessPolicy, SingleUser
 
 _log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from mlops_desk.records.jobs.capsule import Capsule, DataIdentity, Difference, I
 from mlops_desk.records.jobs.filling import names_in
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.spec import JobSpec
-from mlops_desk.verbs.policy import AccessPolicy, Relation
+from mlops_desk.verbs.access.policy import AccessPolicy, Relation
 
 _log = logging.getLogger(__name__)
 

@@ -36,9 +36,9 @@ from mlops_desk.records.model import Run
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.status import Status
 from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.access.permission import Permission
+from mlops_desk.verbs.access.policy import SingleUser
 from mlops_desk.verbs.declaration import verbs_of
-from mlops_desk.verbs.permission import Permission
-from mlops_desk.verbs.policy import SingleUser
 
 
 def job(number: str = "1") -> Job:

@@ -16,9 +16,9 @@ from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedO
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import Notice
 from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.access.permission import Permission
+from mlops_desk.verbs.access.policy import SingleUser
 from mlops_desk.verbs.declaration import verbs_of
-from mlops_desk.verbs.permission import Permission
-from mlops_desk.verbs.policy import SingleUser
 
 
 @pytest.mark.parametrize(

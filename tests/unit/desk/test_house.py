@@ -27,7 +27,7 @@ from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.rule import Rule
 from mlops_desk.telemetry.metrics.table import METRICS
 from mlops_desk.verbs import PROTOCOLS
-from mlops_desk.verbs.policy import SingleUser
+from mlops_desk.verbs.access.policy import SingleUser
 
 SERVICES = [
     "agent", "telemetry", "gpus", "events", "alerts", "jobs", "bare", "models", "runs", "registry", "endpoints", "engines", "images",

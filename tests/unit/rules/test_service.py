@@ -20,9 +20,9 @@ from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.rules.service import ORIGIN, RulesService
 from mlops_desk.storage.state import State
+from mlops_desk.verbs.access.permission import Permission
+from mlops_desk.verbs.access.policy import SingleUser
 from mlops_desk.verbs.declaration import verbs_of
-from mlops_desk.verbs.permission import Permission
-from mlops_desk.verbs.policy import SingleUser
 from mlops_desk.verbs.rules import Rules
 from tests.permission import Shared, ask_as
 

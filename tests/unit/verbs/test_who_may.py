@@ -16,9 +16,9 @@ from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.owner import Owned, Owner
 from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.access.permission import Permission
+from mlops_desk.verbs.access.policy import Relation, SingleUser
 from mlops_desk.verbs.declaration import Verb, Who, changes, verbs_of
-from mlops_desk.verbs.permission import Permission
-from mlops_desk.verbs.policy import Relation, SingleUser
 from tests.permission import Shared
 
 if TYPE_CHECKING:

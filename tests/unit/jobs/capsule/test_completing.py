@@ -27,7 +27,7 @@ from mlops_desk.records.jobs.spec import JobSpec, Mount
 from mlops_desk.records.jobs.usage import GpuSpent, JobUsage
 from mlops_desk.runtimes.runtime import Makings
 from mlops_desk.storage.state import State
-from mlops_desk.verbs.policy import SingleUser
+from mlops_desk.verbs.access.policy import SingleUser
 
 PACKAGES = "# python 3.11\nnumpy==2.0\n"
 IMAGE = ImageIdentity("sha256:1", "img@sha256:2", ("sha256:3",), "linux/amd64")

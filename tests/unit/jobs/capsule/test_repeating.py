@@ -12,7 +12,7 @@ from mlops_desk.records.jobs.capsule import Capsule, CapsuleDrift, Difference, R
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, Mount
 from mlops_desk.storage.state import State
-from mlops_desk.verbs.policy import SingleUser
+from mlops_desk.verbs.access.policy import SingleUser
 from tests.permission import Shared
 from tests.unit.jobs.test_service import HEAD, as_uid, desk
 

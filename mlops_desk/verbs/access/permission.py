@@ -13,8 +13,8 @@ from mlops_desk.base.errors import DeskError, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.owner import Owned, Owner
 from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.access.policy import AccessPolicy, Relation
 from mlops_desk.verbs.declaration import Verb, Who, verb_named
-from mlops_desk.verbs.policy import AccessPolicy, Relation
 
 _log = logging.getLogger(__name__)
 _SHOWN_LIMIT = 80  # longer than any id or name, short enough for a sentence

@@ -1,0 +1,1 @@
+"""Who may ask for a verb: what the agent's policy says of people, and what decides by it."""
