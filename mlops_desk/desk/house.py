@@ -30,6 +30,7 @@ from mlops_desk.desk.model_wiring import ModelWiring, finish_run, outside, prepa
 from mlops_desk.desk.network.checks import network_checks
 from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import build_arguments, private_images
+from mlops_desk.desk.registry.wiring import open_trackers, registry_core
 from mlops_desk.desk.secrets import SecretsService, secret_store
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
@@ -60,7 +61,6 @@ from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.registry.keeping import RegistryService
 from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.service import ModelsService, RegistryCore
-from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.bare.runtime import BareRuntime
 from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus
@@ -203,7 +203,7 @@ class Desk(DeskVerbs):
         """Make what trains, keeps, serves and watches models."""
         self.registry_core = self._registry()
         self.models, self.runs = ModelsService(self.registry_core), RunsService(self.registry_core)
-        self.trackers = self._trackers(keyring)
+        self.trackers = open_trackers(self.state, keyring, self.registry_core)
         self.registry = RegistryService(self.trackers)
         self.processes = self._processes()
         self.snapshots, self.shelf = snapshots(self.folder, self.store), staging(self.folder, self.store)
@@ -329,16 +329,7 @@ class Desk(DeskVerbs):
         return None if job is None else job.name
 
     def _registry(self) -> RegistryCore:
-        default = partial(self.store.text, "registry.uri")
-        mebibytes = partial(self.store.number, "jobs.artifact_mebibytes")
-        bridge = self.engine.bridge_address
-        return RegistryCore(self.folder, self.bus, self.loop, bridge, default, lambda: int(mebibytes()) << 20)
-
-    def _trackers(self, keyring: SecretStore) -> Trackers:
-        """Return the list of registries, of which the desk's own is the first."""
-        server = self.registry_core.server
-        own = OwnStore(server.ledger.store, lambda: server.look().uri)
-        return Trackers(self.state.trackers, keyring, own, self.registry_core.default)
+        return registry_core(self.folder, self.bus, self.loop, self.store, self.engine.bridge_address)
 
     def _jobs(self) -> JobsService:
         model_wiring.keep_live(self.bus, self.telemetry.record)

@@ -1,0 +1,1 @@
+"""Where registries meet the rest of the desk."""

@@ -1,0 +1,27 @@
+"""The registry's parts, built of what the desk has: settings, the state, people's secrets, the engine's bridge."""
+
+from collections.abc import Callable
+from functools import partial
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.registry.service import RegistryCore
+from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
+from mlops_desk.storage.secrets import SecretStore
+from mlops_desk.storage.state import State
+
+
+def registry_core(
+    folder: DataFolder, bus: Bus, loop: Loop, store: SettingsStore, bridge_address: Callable[[], str | None]
+) -> RegistryCore:
+    """Return what models and runs share."""
+    default, mebibytes = partial(store.text, "registry.uri"), partial(store.number, "jobs.artifact_mebibytes")
+    return RegistryCore(folder, bus, loop, bridge_address, default, lambda: int(mebibytes()) << 20)
+
+
+def open_trackers(state: State, keyring: SecretStore, core: RegistryCore) -> Trackers:
+    """Return the list of registries, of which the desk's own is the first."""
+    own = OwnStore(core.server.ledger.store, lambda: core.server.look().uri)
+    return Trackers(state.trackers, keyring, own, core.default)
