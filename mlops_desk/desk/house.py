@@ -30,7 +30,7 @@ from mlops_desk.desk.model_wiring import ModelWiring, finish_run, outside, prepa
 from mlops_desk.desk.network.checks import network_checks
 from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import build_arguments, private_images
-from mlops_desk.desk.registry.wiring import open_trackers, registry_core
+from mlops_desk.desk.registry.wiring import open_trackers, registry_core, rules_service
 from mlops_desk.desk.secrets import SecretsService, secret_store
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
@@ -402,21 +402,10 @@ class Desk(DeskVerbs):
         )
 
     def _rules(self, wiring: ModelWiring) -> RulesService:
-        return RulesService(
-            champion=wiring.champion,
-            metric=wiring.metric,
-            job_of_run=self.jobs.find_by_run,
-            resubmit=self.jobs.resubmit,
-            job_of_origin=wiring.job_of_origin,
-            versions_of_run=self.registry_core.versions_of_run,
-            set_alias=self.registry_core.set_alias,
-            rules=self.state.rules,
-            retrainings=self.state.retrainings,
-            bus=self.bus,
-            loop=self.loop,
-            model=self.registry_core.model,
-            allow=lambda name: self.permission.check_named("rules", "fire", {"name": name}, current_caller()),
-        )
+        return rules_service(self.registry_core, wiring, self.jobs, self.state, self.bus, self.loop, self._may_fire)
+
+    def _may_fire(self, name: str) -> None:
+        self.permission.check_named("rules", "fire", {"name": name}, current_caller())
 
     def _agent(self) -> AgentService:
         parts = AgentParts(

@@ -7,8 +7,11 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.desk.model_wiring import ModelWiring
+from mlops_desk.jobs.service import JobsService
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
+from mlops_desk.rules.service import RulesService
 from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
 
@@ -25,3 +28,30 @@ def open_trackers(state: State, keyring: SecretStore, core: RegistryCore) -> Tra
     """Return the list of registries, of which the desk's own is the first."""
     own = OwnStore(core.server.ledger.store, lambda: core.server.look().uri)
     return Trackers(state.trackers, keyring, own, core.default)
+
+
+def rules_service(
+    core: RegistryCore,
+    wiring: ModelWiring,
+    jobs: JobsService,
+    state: State,
+    bus: Bus,
+    loop: Loop,
+    allow: Callable[[str], None],
+) -> RulesService:
+    """Return the rules, which resubmit jobs and move aliases."""
+    return RulesService(
+        champion=wiring.champion,
+        metric=wiring.metric,
+        job_of_run=jobs.find_by_run,
+        resubmit=jobs.resubmit,
+        job_of_origin=wiring.job_of_origin,
+        versions_of_run=core.versions_of_run,
+        set_alias=core.set_alias,
+        rules=state.rules,
+        retrainings=state.retrainings,
+        bus=bus,
+        loop=loop,
+        model=core.model,
+        allow=allow,
+    )
