@@ -26,6 +26,13 @@ The first agent's reading has to end for good with that agent. One that was ende
 reason to open it anew, went on writing into the log that the next agent writes: then lines were missing.
 """
 
+_FLOOD = (
+    'BEGIN { line = sprintf("%60d", 0); for (n = 0; n < 330000; n++) {'
+    ' if (n == 300000) system("busybox sleep 3"); print n line } }'
+)
+FLOODING = ("busybox", "awk", _FLOOD)
+"""20 MB at once, of which the stream of Docker skips a third, and a little after a rest."""
+
 
 def agent_of(engine: DockerEngine, leases: FreeGpus, root: Path, loop: Loop) -> LocalRuntime:
     policy = Policy(
@@ -81,3 +88,18 @@ class TestKeptLog(RuntimeSuite):
         assert second.stop(30.0) == []
         kept = sum(path.stat().st_size for path in (tmp_path / "jobs" / job.id / "a1" / "log").iterdir())
         assert kept < 9_000_000
+
+    def test_a_flood_is_kept_whole_and_in_order_though_the_engines_stream_skips(self, engine, made, tmp_path) -> None:
+        job, attempt = made(FLOODING)
+        loop = Loop("flood")
+        runtime = agent_of(engine, FreeGpus(()), tmp_path / "jobs", loop)
+        Placing().place(runtime, job, attempt)
+        runtime.survey()
+        while runtime.survey()[0].phase is Phase.RUNNING:
+            time.sleep(0.5)
+        over = seen_as(runtime, job, attempt, Phase.ENDED)
+        runtime.aftermath(job, begun(attempt), over)
+        runtime.clear(job, begun(attempt), finished=True)
+        lines = [line.split()[0] for line in runtime.logs(job, begun(attempt))]
+        assert loop.stop(30.0) == []
+        assert lines == [str(number) for number in range(330_000)]

@@ -91,6 +91,25 @@ class KeptPart:
             file.write(_ROW.pack(*block))
         return block
 
+    def cut(self, number: int) -> int:
+        """Take away all from line ``number`` on, and return how many lines there are then, of all parts.
+
+        What a crash loses of the block that the line stands in is had from the engine again. Raises OSError.
+        """
+        blocks = [block for block in self.blocks() if block.end > number]
+        if not blocks:
+            return max((block.end for block in self.blocks()), default=self.first)
+        torn = blocks[0]
+        try:
+            before = list(self.read(torn))[: max(0, number - torn.first)]
+        except ValueError:  # damaged: the engine has its lines again, from its first on
+            before = []
+        os.truncate(self.data, torn.offset)
+        self.mend()
+        if before:
+            self.append(before, torn.first, torn.first_at, torn.last_at)
+        return torn.first + len(before)
+
     def read(self, block: LogBlock) -> Iterator[KeptLine]:
         """Yield the lines of a block. Raises OSError, and ValueError where it is damaged."""
         with self.data.open("rb") as file:

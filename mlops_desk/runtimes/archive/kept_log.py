@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlops_desk.engines.engine import Engine
-from mlops_desk.engines.log_lines import LineFolder, shown
+from mlops_desk.engines.log_lines import shown
 from mlops_desk.runtimes.archive import reader
 from mlops_desk.runtimes.archive.blocks import parts
 from mlops_desk.runtimes.archive.budget import was_removed
+from mlops_desk.runtimes.archive.holes import Comparison, compared_to, told_lines
 from mlops_desk.runtimes.archive.writer import LogWriter, has_ended
 
 
@@ -27,16 +28,11 @@ class KeptLog:
         return self.is_whole() or bool(parts(self.folder))
 
     def complete(self, engine: Engine, container: str, most_bytes: int) -> None:
-        """Add what the engine has beyond what is kept. Raises OSError, and DeskError as the engine does."""
-        writer, folded = LogWriter(self.folder, most_bytes), LineFolder()
+        """Add what only the engine has, each line in its place. Raises OSError, and DeskError as the engine does."""
+        writer, since = LogWriter(self.folder, most_bytes), compared_to(self.folder)
         try:
-            at, stamp = 0.0, ""
-            for piece in engine.log_pieces(container, since=writer.last_at):
-                at, stamp = piece.at, piece.stamp
-                for line in folded.feed(piece.data):
-                    writer.add(at, stamp, line)
-            if folded.painted:
-                writer.add(at, stamp, folded.painted)
+            pieces = engine.log_pieces(container, since=since)
+            Comparison(writer, self.folder, since).complete(told_lines(pieces, to_the_end=True))
         finally:
             writer.flush()
         writer.end()

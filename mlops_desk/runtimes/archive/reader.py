@@ -29,6 +29,19 @@ def lines(folder: Path, *, first: int = 0, end: int | None = None, since: float 
                 yield line
 
 
+def numbered(folder: Path, since: float) -> Iterator[tuple[int, KeptLine]]:
+    """Yield the lines of all blocks that were written later than a Unix time, each with its number.
+
+    A block that is damaged is one line without a stamp. Raises OSError.
+    """
+    for part, block in _blocks(folder):
+        if block.last_at >= since:
+            try:
+                yield from enumerate(list(part.read(block)), block.first)
+            except ValueError:
+                yield block.first, KeptLine("", b"")
+
+
 def tail(folder: Path, count: int, since: float | None = None) -> Iterator[KeptLine]:
     """Yield the newest lines. Raises OSError."""
     last = max((block.end for _, block in _blocks(folder)), default=0)

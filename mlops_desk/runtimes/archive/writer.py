@@ -60,12 +60,29 @@ class LogWriter:
             elif self._known[stamp]:
                 self._known[stamp] -= 1
                 return False
+        self.put(at, stamp, text)
+        return True
+
+    def put(self, at: float, stamp: str, text: bytes) -> None:
+        """Append a line that is known not to be there."""
         self.waiting.append(KeptLine(stamp, text))
         self._waiting_at.append(at)
         self._waiting_bytes += len(text)
         if self._waiting_bytes >= _BLOCK_BYTES:
             self.flush()
-        return True
+
+    def cut(self, number: int) -> None:
+        """Take back all from line ``number`` on: the engine tells it anew, with what is missing there."""
+        self.flush()
+        for part in reversed(parts(self._folder)):
+            if part.first < number or part.first == self._first():
+                self.written = part.cut(number)
+                self._part = part
+                break
+            part.remove()
+
+    def _first(self) -> int:
+        return min((part.first for part in parts(self._folder)), default=0)
 
     def flush(self) -> None:
         """Write what waits. It goes on waiting when that fails."""

@@ -14,6 +14,7 @@ from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.engines.engine import Engine, LogPiece
 from mlops_desk.engines.log_lines import LineFolder, shown
 from mlops_desk.runtimes.archive import reader
+from mlops_desk.runtimes.archive.holes import Comparison, compared_to, note_compared, told_lines
 from mlops_desk.runtimes.archive.writer import LogWriter
 from mlops_desk.runtimes.local.listening.heard import Heard
 from mlops_desk.runtimes.runtime import Glance
@@ -24,6 +25,9 @@ _WRITTEN_AFTER_SECONDS = 30.0
 """Chosen: small blocks compress badly, and what a killed agent has not written the engine still has."""
 _LONGEST_END_SECONDS = 60.0  # chosen: 50 MB, as much as an engine keeps, are read in less
 _WAKE_SECONDS = 1.0  # chosen: how late a follower notices that the agent is about to end
+_COMPARED_BYTES = 12 << 20
+"""Chosen: more than a file of the engine's log, of which it has five: what the stream has skipped is there still."""
+_SKIPPED = "--- The engine has skipped lines. Those from the first missing one on follow, once more. ---"
 
 
 class Tee:
@@ -38,6 +42,8 @@ class Tee:
         self._writer: LogWriter | None = None
         self._folded = LineFolder()
         self._heard = Heard()
+        self._unlike = 0
+        self._rewound = (0, 0)
         self._closed = False
         self._interrupted = False
         self.over = False
@@ -71,6 +77,30 @@ class Tee:
         for piece in self._engine.log_pieces(self._container, since=since, follow=True, hand=self._hold):
             if not self._take(piece):
                 return
+            self._unlike += len(piece.data)
+            if self._unlike >= _COMPARED_BYTES:
+                self._unlike = 0
+                self._compare()
+
+    def _compare(self) -> None:
+        """Hold what was heard against the engine's own log; who follows goes back to where it was mended."""
+        with self._changed:
+            if self._closed or self._writer is None:
+                return
+            writer, since = self._writer, compared_to(self._folder)
+            writer.flush()
+            newest = next(iter(reader.tail(self._folder, 1)), None)
+            if newest is None:
+                return
+            comparison = Comparison(writer, self._folder, since)
+            comparison.mend(
+                told_lines(self._engine.log_pieces(self._container, since=since), to_the_end=False), newest.stamp
+            )
+            writer.flush()
+            note_compared(self._folder, writer.last_at)
+            if comparison.cut_at is not None:
+                self._rewound = (self._rewound[0] + 1, comparison.cut_at)
+                self._changed.notify_all()
 
     def _hold(self, end_reading: Callable[[], None]) -> None:
         self._end_reading = end_reading
@@ -102,10 +132,14 @@ class Tee:
         return True
 
     def flush_if_due(self) -> None:
-        """Write what has waited long. Raises OSError."""
+        """Write what has waited long; not while it is held against the engine's, which takes longer. Raises OSError."""
         due = self._waiting_since
-        if due is not None and time.monotonic() - due >= _WRITTEN_AFTER_SECONDS:
+        if due is None or time.monotonic() - due < _WRITTEN_AFTER_SECONDS or not self._changed.acquire(blocking=False):
+            return
+        try:
             self.flush()
+        finally:
+            self._changed.release()
 
     def flush(self) -> None:
         """Write what waits. Raises OSError."""
@@ -137,7 +171,7 @@ class Tee:
 
     def follow(self, tail: int | None) -> Iterator[str]:
         """Yield what is kept and what comes, until the listening ends. Raises OSError."""
-        at: int | None = None
+        place = _Place(tail)
         while True:
             with self._changed:
                 writer = self._writer
@@ -146,19 +180,40 @@ class Tee:
                         return
                     self._changed.wait(_WAKE_SECONDS)
                     continue
-                if at is None:
-                    at = 0 if tail is None else max(0, writer.count - tail)
+                went_back, at = place.renew(writer.count, self._rewound), place.at
                 written, waiting = writer.written, [line.text for line in writer.waiting[max(0, at - writer.written) :]]
-            if at < written:
-                for line in reader.lines(self._folder, first=at, end=written):
-                    yield shown(line.text)
-                at = written
+            if went_back:
+                yield _SKIPPED
+            for line in reader.lines(self._folder, first=at, end=written) if at < written else ():
+                yield shown(line.text)
             for text in waiting:
                 yield shown(text)
-            at += len(waiting)
+            place.at = max(at, written) + len(waiting)
             with self._changed:
-                if writer.count > at:
+                if place.is_behind(writer.count, self._rewound):
                     continue
                 if self.over:
                     return
                 self._changed.wait(_WAKE_SECONDS)
+
+
+class _Place:
+    """How far somebody who follows has come: the number of the next line."""
+
+    def __init__(self, tail: int | None) -> None:
+        self._tail = tail
+        self._mends: int | None = None
+        self.at = 0
+
+    def renew(self, count: int, rewound: tuple[int, int]) -> bool:
+        """Go back to where the log was mended meanwhile (how often, and the first line of the last time); tell so."""
+        if self._mends is None:
+            self.at = 0 if self._tail is None else max(0, count - self._tail)
+        back = self._mends is not None and self._mends != rewound[0] and rewound[1] < self.at
+        self._mends = rewound[0]
+        if back:
+            self.at = rewound[1]
+        return back
+
+    def is_behind(self, count: int, rewound: tuple[int, int]) -> bool:
+        return count > self.at or rewound[0] != self._mends
