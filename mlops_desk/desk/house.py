@@ -59,8 +59,9 @@ from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.registry.keeping import RegistryService
+from mlops_desk.registry.models import ModelsService
 from mlops_desk.registry.runs import RunsService
-from mlops_desk.registry.service import ModelsService, RegistryCore
+from mlops_desk.registry.service import RegistryCore
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.bare.runtime import BareRuntime
 from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus

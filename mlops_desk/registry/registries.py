@@ -14,6 +14,8 @@ from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
 from mlops_desk.registry.address import host_of, parse_address
+from mlops_desk.registry.mirror.plain.mirror import PlainMirror
+from mlops_desk.registry.mirror.protocol import MirrorClient
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT, Workers
 from mlops_desk.registry.protocol import MlflowRegistry, RegistryClient
 from mlops_desk.registry.server.keeper import TrackingServer
@@ -52,6 +54,10 @@ class Registries:
             )
             raise NotFound("Nothing was recorded in the desk's own registry yet.", hint)
         return self.open(uri)
+
+    def mirror(self, uri: str | None) -> MirrorClient:
+        """Return a registry as it is browsed: windows of runs, groups, searches. Raises DeskErrors."""
+        return PlainMirror(self.read(uri))
 
     def running(self) -> RegistryClient | None:
         """Return the desk's own registry if its server runs; never starts it."""

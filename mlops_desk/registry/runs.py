@@ -17,6 +17,9 @@ from mlops_desk.records.model import (
     RunMetrics,
     run_brief,
 )
+from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
+from mlops_desk.registry.mirror.column import sort_word, split_names
+from mlops_desk.registry.mirror.protocol import WindowAsked
 from mlops_desk.registry.mlflow.decimation import FEWEST_POINTS
 from mlops_desk.registry.mlflow.order import parse_sort
 from mlops_desk.registry.mlflow.paging import RunsAsked, checked_status, cursor_after, token_of
@@ -33,10 +36,65 @@ class RunsService:
     def __init__(self, core: RegistryCore) -> None:
         self._core = core
 
-    def list(self, experiment: str, uri: str | None = None, sort: str | None = None, limit: int = 100) -> list_of[Run]:
+    def list(
+        self,
+        experiment: str,
+        uri: str | None = None,
+        sort: str | None = None,
+        limit: int = 100,
+        filter: str | None = None,  # noqa: A002 - the word of the command line
+        offset: int = 0,
+    ) -> list_of[Run]:
         self._core.asked()
         with self._core.default.chosen(uri) as chosen:
-            return self._core.registries.read(chosen).runs(experiment, sort, limit)
+            if filter is None and offset == 0:
+                return self._core.registries.read(chosen).runs(experiment, sort, limit)
+            key = [] if sort is None else [sort_word(parse_sort(sort))]
+            asked = WindowAsked((experiment,), filter or "", tuple(key), (), check_offset(offset), limit)
+            return self._core.registries.mirror(chosen).runs(asked, strict=True)
+
+    def window(
+        self,
+        experiment: str = "",
+        uri: str | None = None,
+        filter: str = "",  # noqa: A002 - the word of the command line
+        sort: str = "",
+        columns: str = "",
+        offset: int = 0,
+        limit: int = 100,
+        nested: bool = False,
+    ) -> RunWindow:
+        self._core.asked()
+        asked = WindowAsked(
+            tuple(split_names(experiment)),
+            filter,
+            tuple(split_names(sort)),
+            tuple(split_names(columns)),
+            check_offset(offset),
+            check_limit(limit, MOST_ON_A_PAGE),
+            nested,
+        )
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.registries.mirror(chosen).window(asked)
+
+    def columns(self, experiment: str = "", uri: str | None = None, filter: str = "") -> list_of[RunColumn]:  # noqa: A002 - the word of the command line
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.registries.mirror(chosen).columns(split_names(experiment), filter)
+
+    def groups(
+        self,
+        by: str,
+        experiment: str = "",
+        uri: str | None = None,
+        filter: str = "",  # noqa: A002 - the word of the command line
+        metrics: str = "",
+    ) -> list_of[RunGroup]:
+        names = split_names(by)
+        if not names:
+            raise Invalid("What to group by is missing.", "Name it: --by params.lr")
+        with self._core.default.chosen(uri) as chosen:
+            mirror = self._core.registries.mirror(chosen)
+            return mirror.groups(split_names(experiment), filter, names, split_names(metrics))
 
     def page(
         self,
@@ -90,6 +148,13 @@ class RunsService:
     def datasets(self, run_id: str, uri: str | None = None) -> list_of[DatasetInput]:
         with self._core.default.chosen(uri) as chosen:
             return self._core.registries.read(chosen).datasets(run_id)
+
+
+def check_offset(offset: int) -> int:
+    """Return an offset that is none below zero. Raises Invalid."""
+    if offset < 0:
+        raise Invalid(f"The offset must be at least 0, not {offset}.")
+    return offset
 
 
 def _near(key: str, known: Iterable[str]) -> str | None:

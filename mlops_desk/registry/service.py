@@ -289,38 +289,3 @@ def split_reference(reference: str) -> tuple[str, str, str]:
     if not text or "/" in text or text.endswith("@"):
         raise Invalid(f"{plain(reference)!r} names no model.", "Write NAME, NAME@ALIAS or NAME/VERSION.")
     return text, "latest", ""
-
-
-class ModelsService:
-    """The verbs of verbs.Models."""
-
-    def __init__(self, core: RegistryCore) -> None:
-        self._core = core
-
-    def list(self, uri: str | None = None) -> list_of[Model]:
-        self._core.asked()
-        with self._core.default.chosen(uri) as chosen:
-            if chosen is None and self._core.registries.own_is_empty:
-                return []
-            return self._core.registries.read(chosen).models()
-
-    def versions(self, model: str, uri: str | None = None) -> list_of[ModelVersion]:
-        self._core.asked()
-        with self._core.default.chosen(uri) as chosen:
-            return self._core.registries.read(chosen).versions(model)
-
-    def show(self, model: str, uri: str | None = None) -> Model:
-        self._core.asked()
-        with self._core.default.chosen(uri) as chosen:
-            return self._core.registries.read(chosen).model(model)
-
-    def alias(self, model: str, alias: str, version: str, uri: str | None = None, expected: str | None = None) -> Model:
-        with self._core.default.chosen(uri) as chosen:
-            return self._core.set_alias(model, alias, version, chosen, expected)
-
-    def start(self) -> Registry:
-        self._core.asked()
-        return self._core.told(self._core.server.start())
-
-    def server(self) -> Registry:
-        return self._core.told(self._core.server.look())

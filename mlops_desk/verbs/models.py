@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.model import Model, ModelVersion, Registry
+    from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 
 URI = Option(
     "URI", "tracking URI, or a name of registry list; without it the setting registry.uri, else the desk's own"
@@ -33,6 +34,16 @@ class Models(Protocol):
     @reads
     def show(self, model: str, uri: Uri = None) -> "Model":
         """Show one model and its aliases."""
+        ...
+
+    @reads
+    def search(self, query: str, uri: Uri = None, limit: int = 200) -> "list_of[VersionHit]":
+        """Find versions: "auc>0.9 alias:champion created:<30d flavor:sklearn", and words; the newest first."""
+        ...
+
+    @reads
+    def cards(self, uri: Uri = None) -> "list_of[ModelCard]":
+        """List registered models with their newest version's first metric, endpoints and drift."""
         ...
 
     @changes(

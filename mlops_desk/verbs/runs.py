@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from mlops_desk.records.list_page import ListPage
     from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Run, RunBrief, RunMetrics
+    from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
 
 SORT = Option("KEY", "metrics.NAME:desc, params.NAME:asc, tags.NAME:asc or start_time:desc")
 EXPERIMENT = Option("NAME", "the experiment; runs experiments lists them")
@@ -17,6 +18,16 @@ LIMIT = Option("N", "list at most so many, 1 to 50000")
 KEY = Option("NAME", "only this metric; runs show lists them")
 POINTS = Option("N", "of each metric at most so many points, 10 to 5000")
 FOLDER = Option("FOLDER", "what lies in this folder of them")
+MLFLOWS = Option("FILTER", "only runs that pass MLflow's filter: \"metrics.auc > 0.9 and params.model = 'cnn'\"")
+OFFSET = Option("N", "leave out the first N")
+EXPERIMENTS = Option("NAMES", "experiments with commas between them; without it all of them")
+FILTER = Option("FILTER", "as people type it (auc > 0.9 and lr < 0.01 resnet), or MLflow's filter")
+SORTS = Option("KEYS", "metrics.NAME:desc, duration, metrics.NAME:max:desc …, with commas between them")
+COLUMNS = Option("NAMES", "metrics.NAME, metrics.NAME:min, metrics.NAME:step=10, params.NAME …, with commas")
+BY = Option("NAMES", "params.NAME, tags.NAME, status …, with commas between them")
+METRICS = Option("NAMES", "tell how these metrics lie in each group, with commas between them")
+Experiments = Annotated[str, EXPERIMENTS]
+Filter = Annotated[str, FILTER]
 
 
 class Runs(Protocol):
@@ -29,8 +40,50 @@ class Runs(Protocol):
         uri: Uri = None,
         sort: Annotated[str | None, SORT] = None,
         limit: Annotated[int, LIMIT] = 100,
+        filter: Annotated[str | None, MLFLOWS] = None,  # noqa: A002 - the word of the command line
+        offset: Annotated[int, OFFSET] = 0,
     ) -> "list_of[Run]":
         """List an experiment's runs, in MLflow's order; without a sort key the newest first."""
+        ...
+
+    @reads
+    def window(
+        self,
+        experiment: Experiments = "",
+        uri: Uri = None,
+        filter: Filter = "",  # noqa: A002 - the word of the command line
+        sort: Annotated[str, SORTS] = "",
+        columns: Annotated[str, COLUMNS] = "",
+        offset: Annotated[int, OFFSET] = 0,
+        limit: int = 100,
+        nested: bool = False,
+    ) -> "RunWindow":
+        """Show a part of a table of runs: some rows, some columns, and how many runs pass the filter.
+
+        ``nested``: runs stand below the run that they were started by.
+        """
+        ...
+
+    @reads
+    def columns(
+        self,
+        experiment: Experiments = "",
+        uri: Uri = None,
+        filter: Filter = "",  # noqa: A002 - the word of the command line
+    ) -> "list_of[RunColumn]":
+        """List the metrics, parameters and tags that runs have, with how many have each."""
+        ...
+
+    @reads
+    def groups(
+        self,
+        by: Annotated[str, BY],
+        experiment: Experiments = "",
+        uri: Uri = None,
+        filter: Filter = "",  # noqa: A002 - the word of the command line
+        metrics: Annotated[str, METRICS] = "",
+    ) -> "list_of[RunGroup]":
+        """List runs by what they have in common, the largest groups first, with how their metrics lie."""
         ...
 
     @reads

@@ -22,11 +22,12 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import RegistryChanged
+from mlops_desk.registry.models import ModelsService
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.server.files import ServerFiles
 from mlops_desk.registry.server.keeper import TrackingServer
-from mlops_desk.registry.service import ModelsService, RegistryCore
+from mlops_desk.registry.service import RegistryCore
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
 

@@ -44,6 +44,8 @@ _FIXES = {
     "registry/server/uploads.py": "the answer to a program that speaks MLflow, which knows no fields",
     "registry/default_registry.py": "the command alone, which goes into a hint",
     "registry/mlflow/order.py": "MLflow's own notation for a column",
+    "registry/mirror/column.py": "MLflow's own notation for a column",
+    "registry/mirror/filter/short.py": "the quotes of a notation",
     "storage/database.py": "the command alone, which goes into a hint",
     "telemetry/nvml/gpus.py": "the note of a GPU is read beside it",
     "telemetry/host/drive_health.py": "why a reading is missing is read beside it",

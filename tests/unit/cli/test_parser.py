@@ -100,7 +100,7 @@ def test_json_is_asked_for_before_the_command_of_a_job_and_not_in_it(
         (
             ["runs", "list", "--uri", "http://h", "--experiment", "E", "--sort", "metrics.auc:desc", "--limit", "7"],
             "runs.list",
-            {"uri": "http://h", "experiment": "E", "sort": "metrics.auc:desc", "limit": 7},
+            {"uri": "http://h", "experiment": "E", "sort": "metrics.auc:desc", "limit": 7, "filter": None, "offset": 0},
         ),
         (
             ["endpoints", "deploy", "m@champion", "--name", "e"],

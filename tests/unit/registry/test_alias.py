@@ -7,7 +7,8 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.model import Model
-from mlops_desk.registry.service import ModelsService, RegistryCore
+from mlops_desk.registry.models import ModelsService
+from mlops_desk.registry.service import RegistryCore
 
 
 class Aliases:

@@ -13,9 +13,10 @@ from mlops_desk.desk.settings import SettingsService
 from mlops_desk.records.event import RegistryChanged
 from mlops_desk.records.model import Model, Run
 from mlops_desk.registry.fake import FakeRegistry
+from mlops_desk.registry.models import ModelsService
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.runs import RunsService
-from mlops_desk.registry.service import ModelsService, RegistryCore
+from mlops_desk.registry.service import RegistryCore
 
 OTHER = "sqlite:////tmp/x/ml.db"
 

@@ -1,0 +1,90 @@
+"""What the rest of the program asks of a registry that it reads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, ModelVersion, Run
+from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAsked:
+    """Which part of which runs. ``experiments`` are names (none: all of them); ``filter`` is of either form.
+
+    ``sort`` are keys as ``metrics.auc:desc``, the first counting most; ``columns`` as ``metrics.auc:max``. ``nested``:
+    runs stand below the run that they were started by.
+    """
+
+    experiments: tuple[str, ...] = ()
+    filter: str = ""
+    sort: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    offset: int = 0
+    limit: int = 100
+    nested: bool = False
+
+
+class MirrorClient(Protocol):
+    """One registry, to be read. Everything raises DeskErrors; any thread may ask."""
+
+    def window(self, asked: WindowAsked) -> RunWindow:
+        """Return the rows and columns on screen. Raises NotFound for an experiment, Invalid for filter and keys."""
+        ...
+
+    def runs(self, asked: WindowAsked, *, strict: bool = False) -> list[Run]:
+        """Return whole runs of a window. ``strict``: the filter is MLflow's, and what MLflow refuses is refused.
+
+        It waits until all runs were read: what a program lists is never a part.
+        """
+        ...
+
+    def runs_of(self, run_ids: Sequence[str]) -> list[Run]:
+        """Return whole runs in the order asked, deleted ones too. Raises NotFound."""
+        ...
+
+    def columns(self, experiments: Sequence[str], filter_text: str) -> list[RunColumn]:
+        """List what the runs that pass the filter have: metrics, params and tags, each by name."""
+        ...
+
+    def groups(
+        self, experiments: Sequence[str], filter_text: str, by: Sequence[str], metrics: Sequence[str]
+    ) -> list[RunGroup]:
+        """Return the runs that pass the filter by what they have in common, the largest groups first."""
+        ...
+
+    def curves(self, run_ids: Sequence[str], metric: str, points: int, since: str | None = None) -> list[RunCurve]:
+        """Return how a metric went in each of the runs (see Reader.curves)."""
+        ...
+
+    def run(self, run_id: str) -> Run: ...
+
+    def datasets(self, run_ids: Sequence[str]) -> Mapping[str, Sequence[DatasetInput]]: ...
+
+    def experiments(self) -> list[Experiment]: ...
+
+    def models(self) -> list[Model]: ...
+
+    def model(self, name: str) -> Model: ...
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """List a model's versions, newest first. Raises NotFound."""
+        ...
+
+    def versions_of_run(self, run_id: str) -> list[ModelVersion]:
+        """List the versions that a run registered, oldest first."""
+        ...
+
+    def search(self, query: str, limit: int) -> list[VersionHit]:
+        """Find versions of all models, the newest first. Raises Invalid for a query, with the place."""
+        ...
+
+    def cards(self) -> list[ModelCard]:
+        """List the models by name, without what only the desk knows (endpoints and drift)."""
+        ...
+
+    def artifacts(self, artifact_uri: str, path: str) -> list[Artifact]:
+        """List one folder of files, folders first, then by name. Raises Refused for what lies outside."""
+        ...

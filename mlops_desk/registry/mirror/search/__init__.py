@@ -1,0 +1,1 @@
+"""Finding versions of models by what is typed into one box."""

@@ -1,0 +1,62 @@
+"""The verbs about models: lists and searches of them, their versions, aliases, and the desk's own server."""
+
+from builtins import list as list_of
+
+from mlops_desk.records.model import Model, ModelVersion, Registry
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.registry.service import RegistryCore
+from mlops_desk.verbs.declaration import check_limit
+
+
+class ModelsService:
+    """The verbs of verbs.Models."""
+
+    def __init__(self, core: RegistryCore) -> None:
+        self._core = core
+
+    def list(self, uri: str | None = None) -> list_of[Model]:
+        self._core.asked()
+        with self._core.default.chosen(uri) as chosen:
+            if chosen is None and self._core.registries.own_is_empty:
+                return []
+            return self._core.registries.read(chosen).models()
+
+    def versions(self, model: str, uri: str | None = None) -> list_of[ModelVersion]:
+        self._core.asked()
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.registries.read(chosen).versions(model)
+
+    def show(self, model: str, uri: str | None = None) -> Model:
+        self._core.asked()
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.registries.read(chosen).model(model)
+
+    def search(self, query: str, uri: str | None = None, limit: int = 200) -> list_of[VersionHit]:
+        self._core.asked()
+        check_limit(limit)
+        with self._core.default.chosen(uri) as chosen:
+            if chosen is None and self._core.registries.own_is_empty:
+                return []
+            return self._core.registries.mirror(chosen).search(query, limit)
+
+    def cards(self, uri: str | None = None) -> list_of[ModelCard]:
+        self._core.asked()
+        with self._core.default.chosen(uri) as chosen:
+            if chosen is None and self._core.registries.own_is_empty:
+                return []
+            return [self.joined(card) for card in self._core.registries.mirror(chosen).cards()]
+
+    def joined(self, card: ModelCard) -> ModelCard:
+        """Return a card with what the desk knows of its model: a desk that serves models puts its own here."""
+        return card
+
+    def alias(self, model: str, alias: str, version: str, uri: str | None = None, expected: str | None = None) -> Model:
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.set_alias(model, alias, version, chosen, expected)
+
+    def start(self) -> Registry:
+        self._core.asked()
+        return self._core.told(self._core.server.start())
+
+    def server(self) -> Registry:
+        return self._core.told(self._core.server.look())
