@@ -1,0 +1,87 @@
+"""Has stores looked over and mended, by a worker that is ended at its deadline or with the agent."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from threading import Event
+from typing import Any
+
+from mlops_desk.base import wire
+from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused
+from mlops_desk.base.process import run_worker
+from mlops_desk.records.registry.doctor import StoreFinding, StoreFixed, StoreReport
+from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.registry.doctor import deleted
+from mlops_desk.registry.doctor.findings import advice, fine, unknown
+from mlops_desk.registry.reading.source import RegistrySource
+
+_WORKER = "mlops_desk.registry.doctor.worker"
+_LOOK_SECONDS = 90.0  # chosen: a minute for the structure of a large file, and the rest beside it
+_FILES_SECONDS = 60.0  # chosen: more than the worker gives itself; a share that hangs is given up then
+MEND_SECONDS = 900.0  # chosen: a copy of a hundred gigabytes
+_DATABASES = (TrackerKind.OWN, TrackerKind.SQLITE, TrackerKind.DATABASE)
+
+Ask = Callable[[RegistrySource], StoreReport]
+Purge = Callable[[Sequence[str]], int]
+
+
+class StoreDoctor:
+    """Looks over the store of a source: ``over_http`` those of servers. ``purge`` removes deleted runs of our own."""
+
+    def __init__(self, ending: Event, over_http: Ask, purge: Callable[[RegistrySource], StoreFixed]) -> None:
+        self._ending = ending
+        self._over_http = over_http
+        self._purge = purge
+
+    def report(self, source: RegistrySource) -> StoreReport:
+        """Look a store over; nothing of it changes. Raises DeskErrors where nothing can be told."""
+        if source.kind is TrackerKind.HTTP:
+            return self._over_http(source)
+        if source.kind not in _DATABASES:
+            return _of_files(source)
+        if source.path is not None and not source.path.exists():
+            raise NotFound(f"There is no store at {source.shown} yet.", "It is made when something is logged to it.")
+        report = wire.from_builtins(self._ask(source, "examine", _LOOK_SECONDS), StoreReport)
+        try:
+            found = self._ask(source, "files", _FILES_SECONDS)
+        except DeskError as error:
+            return replace(report, findings=(*report.findings, unknown("files", "Files", error.message)))
+        findings = tuple(wire.from_builtins(one, StoreFinding) for one in found["findings"])
+        sizes = tuple(replace(one, artifact_bytes=found["sizes"].get(one.experiment_id)) for one in report.experiments)
+        return replace(report, findings=(*report.findings, *findings), experiments=sizes)
+
+    def fix(self, source: RegistrySource, fix: str) -> StoreFixed:
+        """Mend a store in one way that its report offers. Raises DeskErrors."""
+        if source.kind not in _DATABASES:
+            text = f"{source.shown} is not a database that can be opened here."
+            raise Refused(text, "Ask for it on the machine where its database lies.")
+        if fix == deleted.FIX:
+            if source.kind is not TrackerKind.OWN:
+                hint = Hint(
+                    "mlflow gc", before="Whoever runs it can, with ", after="; registry doctor has the whole command."
+                )
+                raise Refused("Runs of a store that is not the desk's own are not purged here.", hint)
+            return self._purge(source)
+        answer = self._ask(source, "mend", MEND_SECONDS, fix=fix)
+        return wire.from_builtins(answer, StoreFixed)
+
+    def _ask(self, source: RegistrySource, act: str, seconds: float, **more: str) -> Any:
+        request = {
+            "act": act,
+            "uri": source.uri,
+            "shown": source.shown,
+            "path": None if source.path is None else str(source.path),
+            "is_ours": source.kind is TrackerKind.OWN,
+            **more,
+        }
+        return run_worker(_WORKER, request, seconds, ending=self._ending)
+
+
+def _of_files(source: RegistrySource) -> StoreReport:
+    """Tell what there is to tell of a folder of files."""
+    title = "Kind of store"
+    if source.kind is TrackerKind.FOLDER:
+        text = "A folder of files is read file by file and was given up by MLflow: mlflow migrate-filestore makes a "
+        found = advice("kind", title, f"{text}database of it, and leaves the folder as it is.")
+    else:
+        found = fine("kind", title, "It is read as it is, and nothing in it is ever changed.")
+    return StoreReport(source.shown, source.kind.value, None, False, None, (found,))
