@@ -27,7 +27,8 @@ NETWORK = (
         "proxy_failed", "Refused by the proxy", Weight.SPECIFIC,
         "The proxy did not let the program through.",
         "Check HTTPS_PROXY and NO_PROXY of the job and in the settings.",
-        said("ProxyError", "Proxy Authentication Required", "Tunnel connection failed", "Unable to connect to proxy"),
+        said("ProxyError", "Proxy Authentication Required", "Tunnel connection failed", "Unable to connect to proxy",
+             "CONNECT tunnel failed", "from proxy after CONNECT"),
     ),
     EndCause(
         "tls_failed", "Certificate not accepted", Weight.SPECIFIC,

@@ -94,6 +94,8 @@ LOGS = [
     ("name_unknown", 1, ("requests.exceptions.ConnectionError: Failed to resolve 'data.example' ([Errno -2] Name or service"
                         " not known)")),
     ("proxy_failed", 1, "requests.exceptions.ProxyError: HTTPSConnectionPool: Max retries exceeded with url: /"),
+    ("proxy_failed", 56, "curl: (56) CONNECT tunnel failed, response 407"),
+    ("proxy_failed", 128, "fatal: unable to access: Received HTTP code 407 from proxy after CONNECT"),
     ("tls_failed", 1, "ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"),
     ("hub_gated", 1, "huggingface_hub.errors.GatedRepoError: 403 Client Error. Cannot access gated repo for url https://x"),
     ("rate_limited", 1, "huggingface_hub.errors.HfHubHTTPError: 429 Client Error: Too Many Requests for url: https://x"),
