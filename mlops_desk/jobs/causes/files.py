@@ -38,7 +38,7 @@ DISKS = (
     EndCause(
         "disk_full", "The disk is full", Weight.ROOT,
         "The disk is full.",
-        Hint("df -h", before="See which: ", after=". /tmp and /dev/shm of a job are memory: write what is large to a mount."),
+        Hint("df -h", before="See which: ", after=". A job's /tmp and /dev/shm are memory: write to a mount."),
         said("No space left on device", "ENOSPC", "PytorchStreamWriter failed writing file", "database or disk is full",
              "disk full", "not enough free disk space"),
     ),
