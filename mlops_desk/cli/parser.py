@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from mlops_desk import __version__
 from mlops_desk.base.errors import Invalid
@@ -187,6 +187,8 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
         parser.add_argument(*names, action=argparse.BooleanOptionalAction, default=parameter.default, help=text)
     elif isinstance(form, Pairs):
         _add_pairs(parser, parameter, form, option, text)
+    elif get_origin(parameter.type) is list and parameter.required and form is None:
+        parser.add_argument(parameter.name, metavar=parameter.name.removesuffix("s").upper(), nargs="+", help=text)
     elif isinstance(form, FileText) and (form.stdin or not parameter.required):
         parser.add_argument(parameter.name, metavar=form.metavar, nargs="?", help=text)
     elif parameter.required and not isinstance(form, (Option, Moment, Length)):

@@ -213,6 +213,7 @@ class Desk(DeskVerbs):
         self.bare = BareService(self.jobs, self.processes, self.bus)
         self.endpoints = self._endpoints()
         wiring = self._model_wiring()
+        self.registry_core.aliases.followers = wiring.followers
         self.drift = self._drift(wiring)
         self.rules = self._rules(wiring)
 
@@ -330,7 +331,7 @@ class Desk(DeskVerbs):
         return None if job is None else job.name
 
     def _registry(self) -> RegistryCore:
-        return registry_core(self.folder, self.bus, self.loop, self.store, self.engine.bridge_address)
+        return registry_core(self.folder, self.bus, self.loop, self.store, self.state, self.engine.bridge_address)
 
     def _jobs(self) -> JobsService:
         model_wiring.keep_live(self.bus, self.telemetry.record)

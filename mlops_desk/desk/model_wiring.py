@@ -24,6 +24,7 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.running import JobWatch
 from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.model import DatasetInput, ModelVersion
+from mlops_desk.records.registry.alias_move import Follower
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.disk_shares import shares_of, staging_folder
 from mlops_desk.runtimes.runtime import RunTicket
@@ -157,6 +158,11 @@ class ModelWiring:
     def champion(self, model: str, alias: str) -> ModelVersion:
         """Return the version behind MODEL@ALIAS. Raises DeskError."""
         return self._registry.resolve(f"{model}@{alias}")
+
+    def followers(self, model: str, registry: str | None) -> list[Follower]:
+        """Tell of the endpoints of a model, none of which goes with an alias by itself."""
+        served = (one for one in self._endpoints.list() if (one.model.name, one.model.registry) == (model, registry))
+        return [Follower(one.name, one.model.version, follows=False) for one in served]
 
     def metric(self, run_id: str, name: str) -> float | None:
         """Return a run's newest value of a metric; None where it was not logged."""

@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mlops_desk.records.undo import Undo
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A registered model. ``aliases`` maps an alias to its version."""
+    """A registered model. ``aliases`` maps an alias to its version.
+
+    ``undo`` stands in answers of verbs that changed it.
+    """
 
     name: str
     latest_version: str | None
@@ -14,6 +19,7 @@ class Model:
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str | None = None
     updated_at: float | None = None
+    undo: Undo | None = None
 
 
 @dataclass(frozen=True, slots=True)

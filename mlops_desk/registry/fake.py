@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
+from mlops_desk.records.registry.labels import RunStage
 from mlops_desk.registry.mlflow.decimation import kept
 from mlops_desk.registry.mlflow.order import SortKey, parse_sort
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
@@ -32,6 +33,7 @@ class FakeRegistry:
         self._artifacts: dict[str, dict[str, int]] = {}
         self._logged: dict[tuple[str, str], list[float]] = {}
         self._numbers = itertools.count(1)
+        self._deleted: set[str] = set()
 
     def add_run(self, experiment: str, run: Run) -> None:
         """Record a run as it is; the experiment is created where there is none."""
@@ -53,7 +55,8 @@ class FakeRegistry:
     def add_version(self, name: str, run_id: str | None = None, source: str | None = None) -> ModelVersion:
         """Register a version, and the model where there is none."""
         known = self._versions.setdefault(name, [])
-        version = ModelVersion(name, str(len(known) + 1), run_id, source, "READY", created_at=time.time())
+        number = 1 + max((int(one.version) for one in known), default=0)
+        version = ModelVersion(name, str(number), run_id, source, "READY", created_at=time.time())
         known.append(version)
         model = self._models.get(name, Model(name, None))
         self._models[name] = replace(model, latest_version=version.version)
@@ -82,6 +85,69 @@ class FakeRegistry:
         self._models[name] = replace(model, aliases={**model.aliases, alias: version})
         return self._models[name]
 
+    def remove_alias(self, name: str, alias: str) -> Model:
+        model = self.model(name)
+        kept = {known: version for known, version in model.aliases.items() if known != alias}
+        self._models[name] = replace(model, aliases=kept)
+        return self._models[name]
+
+    def version(self, name: str, version: str) -> ModelVersion:
+        found = next((one for one in self.versions(name) if one.version == version), None)
+        if found is None:
+            raise NotFound(f"Model {name} has no version {version}.")
+        return found
+
+    def tag_model(self, name: str, version: str | None, key: str, value: str | None) -> None:
+        if version is None:
+            model = self.model(name)
+            self._models[name] = replace(model, tags=_with_tag(model.tags, key, value))
+        else:
+            found = self.version(name, version)
+            self._change_version(replace(found, tags=_with_tag(found.tags, key, value)))
+
+    def describe_model(self, name: str, version: str | None, text: str) -> None:
+        if version is None:
+            self._models[name] = replace(self.model(name), description=text or None)
+        else:
+            self._change_version(replace(self.version(name, version), description=text or None))
+
+    def delete_model(self, name: str, version: str | None) -> None:
+        model = self.model(name)
+        if version is None:
+            del self._models[name], self._versions[name]
+            return
+        gone = self.version(name, version)
+        self._versions[name] = [one for one in self._versions[name] if one.version != gone.version]
+        aliases = {alias: number for alias, number in model.aliases.items() if number != version}
+        latest = max((int(one.version) for one in self._versions[name]), default=None)
+        self._models[name] = replace(model, aliases=aliases, latest_version=None if latest is None else str(latest))
+
+    def register(self, name: str, run_id: str, path: str) -> ModelVersion:
+        if not any(found.startswith(f"{path}/") for found in self._artifacts.get(self.run(run_id).run_id, {})):
+            raise NotFound(f"Run {run_id} has logged no model at {path!r}.")
+        return self.add_version(name, run_id, f"runs:/{run_id}/{path}")
+
+    def _change_version(self, changed: ModelVersion) -> None:
+        known = self._versions[changed.name]
+        self._versions[changed.name] = [changed if one.version == changed.version else one for one in known]
+
+    def run_stage(self, run_id: str) -> RunStage:
+        return RunStage(run_id, self.run(run_id).name, run_id in self._deleted)
+
+    def delete_run(self, run_id: str) -> RunStage:
+        if self.run(run_id).status in {"RUNNING", "SCHEDULED"}:
+            raise Refused(f"Run {run_id} is still running.")
+        self._deleted.add(run_id)
+        return self.run_stage(run_id)
+
+    def restore_run(self, run_id: str) -> RunStage:
+        self._deleted.discard(run_id)
+        return self.run_stage(run_id)
+
+    def tag_run(self, run_id: str, key: str, value: str | None) -> None:
+        run = self.run(run_id)
+        self._runs[run_id] = replace(run, tags=_with_tag(run.tags, key, value))
+
     def experiments(self) -> list[Experiment]:
         return [Experiment(number, name) for name, number in sorted(self._experiments.items())]
 
@@ -92,7 +158,8 @@ class FakeRegistry:
         if experiment not in self._experiments:
             raise NotFound(f"There is no experiment {experiment!r}.")
         wanted = self._experiments[experiment]
-        return in_order([run for run in self._runs.values() if run.experiment_id == wanted], key)[:limit]
+        found = [run for run in self._runs.values() if run.experiment_id == wanted and run.run_id not in self._deleted]
+        return in_order(found, key)[:limit]
 
     def runs_page(self, asked: RunsAsked) -> RunsPage:
         offset = int(asked.token or 0)
@@ -196,3 +263,8 @@ def _rank(value: float | str | None) -> int:
 def _with_aliases(version: ModelVersion, model: Model) -> ModelVersion:
     aliases = sorted(alias for alias, number in model.aliases.items() if number == version.version)
     return replace(version, aliases=tuple(aliases))
+
+
+def _with_tag(tags: Mapping[str, str], key: str, value: str | None) -> dict[str, str]:
+    kept_tags = {name: known for name, known in tags.items() if name != key}
+    return kept_tags if value is None else {**kept_tags, key: value}

@@ -4,12 +4,16 @@ from builtins import list as list_of
 
 from mlops_desk.records.model import Model, ModelVersion, Registry
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.registry.aliases.verbs import AliasVerbs
+from mlops_desk.registry.changes.model_verbs import ModelChangeVerbs
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.verbs.declaration import check_limit
 
 
-class ModelsService:
+class ModelsService(AliasVerbs, ModelChangeVerbs):
     """The verbs of verbs.Models."""
+
+    _core: RegistryCore
 
     def __init__(self, core: RegistryCore) -> None:
         self._core = core

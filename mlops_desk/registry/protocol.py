@@ -5,6 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from mlops_desk.base import wire
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
+from mlops_desk.records.registry.labels import RunStage
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
 from mlops_desk.registry.mlflow.workers import Workers
 
@@ -31,6 +32,38 @@ class RegistryClient(Protocol):
         ...
 
     def set_alias(self, name: str, alias: str, version: str) -> Model: ...
+
+    def remove_alias(self, name: str, alias: str) -> Model: ...
+
+    def version(self, name: str, version: str) -> ModelVersion: ...
+
+    def tag_model(self, name: str, version: str | None, key: str, value: str | None) -> None:
+        """Write a tag of a model, or of one of its versions; ``value`` None takes it away."""
+        ...
+
+    def describe_model(self, name: str, version: str | None, text: str) -> None:
+        """Write the description of a model, or of one of its versions."""
+        ...
+
+    def delete_model(self, name: str, version: str | None) -> None:
+        """Delete a model with all its versions, or one of them, for good."""
+        ...
+
+    def register(self, name: str, run_id: str, path: str) -> ModelVersion:
+        """Make what a run has logged at ``path`` a version of a model, which is made where there is none."""
+        ...
+
+    def run_stage(self, run_id: str) -> RunStage: ...
+
+    def delete_run(self, run_id: str) -> RunStage:
+        """Mark a run as deleted. Raises Refused for one that has not ended."""
+        ...
+
+    def restore_run(self, run_id: str) -> RunStage: ...
+
+    def tag_run(self, run_id: str, key: str, value: str | None) -> None:
+        """Write a tag of a run; ``value`` None takes it away."""
+        ...
 
     def experiments(self) -> list[Experiment]:
         """List the active experiments, by name."""
@@ -100,6 +133,38 @@ class MlflowRegistry:
     def set_alias(self, name: str, alias: str, version: str) -> Model:
         return self._ask(Model, "set_alias", name=name, alias=alias, version=version)
 
+    def remove_alias(self, name: str, alias: str) -> Model:
+        self._ask(None, "remove_alias", name=name, alias=alias)
+        return self.model(name)
+
+    def version(self, name: str, version: str) -> ModelVersion:
+        return self._ask(ModelVersion, "version", name=name, version=version)
+
+    def tag_model(self, name: str, version: str | None, key: str, value: str | None) -> None:
+        self._ask(None, "tag_model", name=name, version=version, key=key, value=value)
+
+    def describe_model(self, name: str, version: str | None, text: str) -> None:
+        self._ask(None, "describe_model", name=name, version=version, text=text)
+
+    def delete_model(self, name: str, version: str | None) -> None:
+        self._ask(None, "delete_model", name=name, version=version)
+
+    def register(self, name: str, run_id: str, path: str) -> ModelVersion:
+        files = [found.path for found in self.artifacts(run_id, path)]
+        return self.version(name, self._ask(str, "register", name=name, run_id=run_id, path=path, files=files))
+
+    def run_stage(self, run_id: str) -> RunStage:
+        return self._ask(RunStage, "run_stage", run_id=run_id)
+
+    def delete_run(self, run_id: str) -> RunStage:
+        return self._ask(RunStage, "delete_run", run_id=run_id)
+
+    def restore_run(self, run_id: str) -> RunStage:
+        return self._ask(RunStage, "restore_run", run_id=run_id)
+
+    def tag_run(self, run_id: str, key: str, value: str | None) -> None:
+        self._ask(None, "tag_run", run_id=run_id, key=key, value=value)
+
     def experiments(self) -> list[Experiment]:
         return self._ask(list[Experiment], "experiments")
 
@@ -137,7 +202,7 @@ class MlflowRegistry:
         ]
         self._ask(str, "tell_run", run_id=run_id, tags=dict(tags), datasets=told)
 
-    def _ask(self, kind: type[T], verb: str, **arguments: Any) -> T:
+    def _ask(self, kind: type[T] | None, verb: str, **arguments: Any) -> T:
         answer = self._workers.ask(self._uri, verb, arguments, self._environment, ANSWER_SECONDS)
         # Not through base.wire: there a parameter named "class" would change its name.
         result: T = wire.convert(answer, kind, strict=False)

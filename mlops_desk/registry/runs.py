@@ -18,6 +18,7 @@ from mlops_desk.records.model import (
     run_brief,
 )
 from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
+from mlops_desk.registry.changes.run_verbs import RunChangeVerbs
 from mlops_desk.registry.mirror.column import sort_word, split_names
 from mlops_desk.registry.mirror.protocol import WindowAsked
 from mlops_desk.registry.mlflow.decimation import FEWEST_POINTS
@@ -30,7 +31,7 @@ _MOST_POINTS = 5000  # chosen: more than any screen is wide
 _SYSTEM = "system/"  # begins the names of what MLflow measures of the machine
 
 
-class RunsService:
+class RunsService(RunChangeVerbs):
     """The verbs of verbs.Runs."""
 
     def __init__(self, core: RegistryCore) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import RegistryChanged, SettingsChanged
@@ -22,7 +22,10 @@ from mlops_desk.records.model import (
     Registry,
     Run,
 )
-from mlops_desk.registry.default_registry import SETTING, Default
+from mlops_desk.registry.aliases.asking import AskedAliases
+from mlops_desk.registry.aliases.journal import AliasJournal
+from mlops_desk.registry.changes.undoing import shown_uri
+from mlops_desk.registry.default_registry import OWN, SETTING, Default
 from mlops_desk.registry.protocol import RegistryClient
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
@@ -46,9 +49,6 @@ class PreparedRun(NamedTuple):
     token: str
 
 
-NO_VERSION = "none"  # what a caller expects of an alias that does not exist
-
-
 class RegistryCore:
     """What models and runs share: the registries, the events, and the plain methods for the rest of the program."""
 
@@ -60,6 +60,7 @@ class RegistryCore:
         bridge_address: Callable[[], str | None],
         default_uri: Callable[[], str] = str,
         artifact_bytes: Callable[[], int] = lambda: DEFAULT_ARTIFACT_BYTES,
+        journal: AliasJournal | None = None,
     ) -> None:
         self._artifact_bytes = artifact_bytes
         self.default = Default(default_uri)
@@ -68,6 +69,7 @@ class RegistryCore:
         self._loop = loop
         self.server = TrackingServer(data.registry, data.logs / "tracking.log", bridge_address, self._server_changed)
         self.registries = Registries(self.server)
+        self.aliases = AskedAliases(lambda uri: self.registries.open(uri), self.journal_key, journal)  # noqa: PLW0108 - the demo puts its own in their place
         self._tickets = Tickets(self.server.ledger.tickets_folder)
         self._supervision = Supervision(self.server, lambda: bool(self._tickets.held()), self._is_shown)
         self._asked_at = float("-inf")
@@ -105,11 +107,13 @@ class RegistryCore:
         own = self.registries.running()
         if own is None or not self._is_shown():
             return
+        glance = self.aliases.glance(None)
         try:
             now = own.models()
         except DeskError as error:
             _log.info("The registry could not be looked at: %s", error.message)
             return
+        self.aliases.seen(glance, now)
         with self._seen_lock:
             changed, self._seen = self._seen is not None and self._seen != now, now
         if changed:
@@ -255,17 +259,13 @@ class RegistryCore:
         self, model: str, alias: str, version: str, uri: str | None = None, expected: str | None = None
     ) -> Model:
         """Point an alias at a version, and tell everybody. Raises Refused where it is not at the ``expected`` one."""
-        registry = self.registries.open(uri)
-        if expected is not None:
-            at = registry.model(model).aliases.get(alias, NO_VERSION)
-            if at != expected:
-                where = "does not exist" if at == NO_VERSION else f"points at version {plain(at)}"
-                seen = "did not exist" if expected == NO_VERSION else f"pointed at version {plain(expected)}"
-                text = f"{plain(model)}@{plain(alias)} {where} by now; when you looked it {seen}. It was not moved."
-                raise Refused(text, "Look again, and decide anew.")
-        moved = registry.set_alias(model, alias, version)
+        moved = self.aliases.move(model, alias, version, uri, expected)
         self.changed(uri)
         return moved
+
+    def journal_key(self, uri: str | None) -> str:
+        """Return what the journal of aliases calls a registry: the desk's own has an address that changes."""
+        return OWN if uri is None or uri == self.server.look().uri else shown_uri(uri)
 
 
 def _run_with(registry: RegistryClient, experiment: str, tags: Mapping[str, str]) -> str | None:

@@ -1,4 +1,4 @@
-"""The state database: jobs, endpoints, drift reports, rules, retrainings, registries, events, alerts and the audit."""
+"""The state database: jobs, endpoints, drift reports, rules, registries, aliases, events, alerts and the audit."""
 
 import json
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.registry.alias_move import AliasSight, JournalEntry
 from mlops_desk.records.registry.tracker import KeptTracker
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.storage.database import Database, DatabaseKind
@@ -23,6 +24,8 @@ from mlops_desk.storage.tables import (
     Stored,
     StoredAlert,
     StoredAlertRule,
+    StoredAliasMove,
+    StoredAliasSight,
     StoredAudit,
     StoredEndpoint,
     StoredIncident,
@@ -58,10 +61,17 @@ _INCIDENT = _Form(StoredIncident, Incident, lambda r: (r.id, r.level, r.device o
 _ALERT = _Form(StoredAlert, Alert, lambda r: (r.id, "firing" if r.ended_at is None else "ended", r.rule, r.since))
 _ALERT_RULE = _Form(StoredAlertRule, AlertRule, lambda r: (r.name, "", r.device_class, 0.0))
 _TRACKER = _Form(StoredTracker, KeptTracker, lambda r: (r.name, r.kind, "", r.added_at))
+# The place of a move is its order, not its time: clocks are set back.
+_MOVE = _Form(
+    StoredAliasMove, JournalEntry, lambda r: (r.key, "intended" if r.is_intended else "moved", r.parent, float(r.order))
+)
+_SIGHT = _Form(StoredAliasSight, AliasSight, lambda r: (r.registry, "", "", r.at))
 _FORMS = {
     form.table.__tablename__: form
-    for form in (_JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE, _TRACKER)
-}
+    for form in (
+        _JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE, _TRACKER, _MOVE, _SIGHT
+    )
+}  # fmt: skip
 
 
 class _Judge:
@@ -109,6 +119,8 @@ class State:
         self.alerts: StoredRecords[Alert] = self._table(_ALERT)
         self.alert_rules: StoredRecords[AlertRule] = self._table(_ALERT_RULE)
         self.trackers: StoredRecords[KeptTracker] = self._table(_TRACKER)
+        self.alias_moves: StoredRecords[JournalEntry] = self._table(_MOVE)
+        self.alias_sights: StoredRecords[AliasSight] = self._table(_SIGHT)
         self.jobs.is_vital = lambda job: job.state.is_final
         # Those that are acted on are looked at now; the others grow without end, and are looked at when asked for.
         for table in (

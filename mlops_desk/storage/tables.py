@@ -96,3 +96,16 @@ class StoredTracker(Stored):
     """Registries that a person keeps, by name."""
 
     __tablename__ = "trackers"
+
+
+class StoredAliasMove(Stored):
+    """Where aliases of models went, by their order; state is intended or moved, parent the registry and the model."""
+
+    __tablename__ = "alias_moves"
+    __table_args__ = (Index("alias_moves_by_model", "parent", "created_at"),)
+
+
+class StoredAliasSight(Stored):
+    """How the aliases of registries stood when they were looked at last, by the registry."""
+
+    __tablename__ = "alias_sights"

@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import Option, changes, reads
+from mlops_desk.verbs.declaration import Moment, Option, changes, reads
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.model import Model, ModelVersion, Registry
+    from mlops_desk.records.registry.alias_move import AliasMove, AliasPreview
+    from mlops_desk.records.registry.labels import Labels
     from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 
 URI = Option(
@@ -15,7 +17,14 @@ URI = Option(
 )
 VERSION = Option("VERSION", "number of the version that the alias is to mean")
 EXPECTED = Option("VERSION", "refuse if the alias points elsewhere by now (the word none: if it exists by now)")
+ALIAS = Option("ALIAS", "name of the alias, such as champion")
+PUT_BACK = Option("VERSION", "put it back to this version instead of the one before")
+OF_VERSION = Option("VERSION", "of this version, not of the model")
+TAG_VALUE = Option("TEXT", "its new value; without it the tag is taken away")
+TAG_EXPECTED = Option("TEXT", "refuse if it reads otherwise by now ('': if it is there)")
+CONFIRM = Option("NAME", "the name of what is to go once more: NAME, or NAME/VERSION")
 Uri = Annotated[str | None, URI]
+_TEAMS = "MLflow knows no owner of a model: a registry is its team's, and the audit trail has who changed what"
 
 
 class Models(Protocol):
@@ -59,6 +68,112 @@ class Models(Protocol):
         expected: Annotated[str | None, EXPECTED] = None,
     ) -> "Model":
         """Point ALIAS of MODEL at a version. With ``expected``, only if it still points where it was seen."""
+        ...
+
+    @reads
+    def history(
+        self,
+        model: str,
+        uri: Uri = None,
+        alias: Annotated[str, ALIAS] = "",
+        at: Annotated[float | None, Moment()] = None,
+    ) -> "list_of[AliasMove]":
+        """List where the aliases of a model went, newest first; with a time, where they stood then.
+
+        Moves that were made elsewhere are seen while somebody looks at the registry, or an endpoint serves from it:
+        they happened between two looks. A model that is gone keeps its history.
+        """
+        ...
+
+    @reads
+    def preview(
+        self, model: str, alias: Annotated[str, ALIAS], version: Annotated[str, VERSION], uri: Uri = None
+    ) -> "AliasPreview":
+        """Show what a move of an alias would bring: what differs, and which endpoints would follow."""
+        ...
+
+    @changes(before="show", why=_TEAMS)
+    def promote(
+        self,
+        model: str,
+        alias: Annotated[str, ALIAS],
+        version: Annotated[str, VERSION],
+        uri: Uri = None,
+        expected: Annotated[str | None, EXPECTED] = None,
+    ) -> "Model":
+        """Point an alias of a model at a version, and say how it is put back."""
+        ...
+
+    @changes(before="show", why=_TEAMS)
+    def rollback(
+        self,
+        model: str,
+        alias: Annotated[str, ALIAS],
+        uri: Uri = None,
+        expected: Annotated[str | None, EXPECTED] = None,
+        version: Annotated[str | None, PUT_BACK] = None,
+    ) -> "Model":
+        """Put an alias back to the version that it pointed at before; deleted ones are skipped."""
+        ...
+
+    @changes(before="show", why=_TEAMS)
+    def remove_alias(
+        self,
+        model: str,
+        alias: Annotated[str, ALIAS],
+        uri: Uri = None,
+        expected: Annotated[str | None, EXPECTED] = None,
+    ) -> "Model":
+        """Take an alias away from a model, and say how it is put back."""
+        ...
+
+    @reads
+    def labels(self, model: str, version: Annotated[str | None, OF_VERSION] = None, uri: Uri = None) -> "Labels":
+        """Show the tags and the description of a model, or of one of its versions."""
+        ...
+
+    @changes(before="labels", why=_TEAMS)
+    def tag(
+        self,
+        model: str,
+        key: str,
+        value: Annotated[str | None, TAG_VALUE] = None,
+        version: Annotated[str | None, OF_VERSION] = None,
+        uri: Uri = None,
+        expected: Annotated[str | None, TAG_EXPECTED] = None,
+    ) -> "Labels":
+        """Write a tag of a model or of a version, or take it away; and say how it is put back."""
+        ...
+
+    @changes(before="labels", why=_TEAMS)
+    def describe(
+        self,
+        model: str,
+        text: str,
+        version: Annotated[str | None, OF_VERSION] = None,
+        uri: Uri = None,
+        expected: Annotated[str | None, TAG_EXPECTED] = None,
+    ) -> "Labels":
+        """Write the description of a model or of a version; and say how it is put back."""
+        ...
+
+    @changes(before="show", why=_TEAMS)
+    def delete(
+        self,
+        model: str,
+        confirm: Annotated[str, CONFIRM],
+        version: Annotated[str | None, OF_VERSION] = None,
+        uri: Uri = None,
+    ) -> "Model":
+        """Delete a model with its versions, or one version, for good: MLflow can't bring it back.
+
+        The files stay where they are, and so does the run. What an alias points at is not deleted.
+        """
+        ...
+
+    @changes(why="the version is of a run that everybody sees", timeout_seconds=90.0)
+    def register(self, name: str, run_id: str, path: str = "model", uri: Uri = None) -> "ModelVersion":
+        """Register what a run has logged as a new version of a model, which is made where there is none."""
         ...
 
     @changes(timeout_seconds=180.0, before="server", why="it starts by itself at the first use of it too")

@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import CURSOR, Moment, Option, reads
-from mlops_desk.verbs.models import Uri
+from mlops_desk.verbs.declaration import CURSOR, Moment, Option, changes, reads
+from mlops_desk.verbs.models import TAG_EXPECTED, TAG_VALUE, Uri
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.list_page import ListPage
     from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Run, RunBrief, RunMetrics
+    from mlops_desk.records.registry.labels import Labels, RunStage
     from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
 
 SORT = Option("KEY", "metrics.NAME:desc, params.NAME:asc, tags.NAME:asc or start_time:desc")
@@ -17,6 +18,8 @@ EXPERIMENT = Option("NAME", "the experiment; runs experiments lists them")
 LIMIT = Option("N", "list at most so many, 1 to 50000")
 KEY = Option("NAME", "only this metric; runs show lists them")
 POINTS = Option("N", "of each metric at most so many points, 10 to 5000")
+_TEAMS = "MLflow knows no owner of a run: a registry is its team's, and the audit trail has who changed what"
+_MANY_SECONDS = 300.0  # a thousand runs, one after the other
 FOLDER = Option("FOLDER", "what lies in this folder of them")
 MLFLOWS = Option("FILTER", "only runs that pass MLflow's filter: \"metrics.auc > 0.9 and params.model = 'cnn'\"")
 OFFSET = Option("N", "leave out the first N")
@@ -128,4 +131,43 @@ class Runs(Protocol):
     @reads
     def datasets(self, run_id: str, uri: Uri = None) -> "list_of[DatasetInput]":
         """List the datasets that were logged with a run."""
+        ...
+
+    @reads
+    def labels(self, run_id: str, uri: Uri = None) -> "Labels":
+        """Show the tags and the description of a run; those that MLflow keeps for itself are left out."""
+        ...
+
+    @changes(before="labels", why=_TEAMS)
+    def tag(
+        self,
+        run_id: str,
+        key: str,
+        value: Annotated[str | None, TAG_VALUE] = None,
+        uri: Uri = None,
+        expected: Annotated[str | None, TAG_EXPECTED] = None,
+    ) -> "Labels":
+        """Write a tag of a run, or take it away; and say how it is put back."""
+        ...
+
+    @changes(before="labels", why=_TEAMS)
+    def describe(
+        self, run_id: str, text: str, uri: Uri = None, expected: Annotated[str | None, TAG_EXPECTED] = None
+    ) -> "Labels":
+        """Write the description of a run; and say how it is put back."""
+        ...
+
+    @reads
+    def stages(self, run_ids: "list_of[str]", uri: Uri = None) -> "list_of[RunStage]":
+        """Tell of runs whether they are deleted."""
+        ...
+
+    @changes(before="stages", why=_TEAMS, timeout_seconds=_MANY_SECONDS)
+    def delete(self, run_ids: "list_of[str]", uri: Uri = None) -> "list_of[RunStage]":
+        """Delete runs; until they are purged (mlflow gc), runs restore brings them back. Running ones are left."""
+        ...
+
+    @changes(before="stages", why=_TEAMS, timeout_seconds=_MANY_SECONDS)
+    def restore(self, run_ids: "list_of[str]", uri: Uri = None) -> "list_of[RunStage]":
+        """Bring deleted runs back."""
         ...

@@ -161,6 +161,7 @@ MADE_ANEW = {
     "/v1/jobs/submit": "makes a job",
     "/v1/jobs/rerun": "makes a job",
     "/v1/jobs/submit_import": "makes a job",
+    "/v1/models/register": "makes a version",
 }
 """The changes that have nothing to show from before."""
 MADE_OF = {

@@ -33,6 +33,7 @@ def model(item: Model) -> str:
             "tags": _pairs(item.tags) or "none",
             "about": item.description or "–",
             "changed": ago(item.updated_at),
+            **({} if item.undo is None else {"undo": item.undo.command}),
         }
     )
 

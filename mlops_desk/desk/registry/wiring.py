@@ -9,6 +9,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.jobs.service import JobsService
+from mlops_desk.registry.aliases.journal import AliasJournal
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
 from mlops_desk.rules.service import RulesService
@@ -17,11 +18,17 @@ from mlops_desk.storage.state import State
 
 
 def registry_core(
-    folder: DataFolder, bus: Bus, loop: Loop, store: SettingsStore, bridge_address: Callable[[], str | None]
+    folder: DataFolder,
+    bus: Bus,
+    loop: Loop,
+    store: SettingsStore,
+    state: State,
+    bridge_address: Callable[[], str | None],
 ) -> RegistryCore:
     """Return what models and runs share."""
     default, mebibytes = partial(store.text, "registry.uri"), partial(store.number, "jobs.artifact_mebibytes")
-    return RegistryCore(folder, bus, loop, bridge_address, default, lambda: int(mebibytes()) << 20)
+    journal = AliasJournal(state.alias_moves, state.alias_sights)
+    return RegistryCore(folder, bus, loop, bridge_address, default, lambda: int(mebibytes()) << 20, journal)
 
 
 def open_trackers(state: State, keyring: SecretStore, core: RegistryCore) -> Trackers:

@@ -1,5 +1,7 @@
 """Where an alias of a model went, and what a move would bring."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mlops_desk.records.registry.comparison import ComparedValue
@@ -9,7 +11,9 @@ from mlops_desk.records.registry.comparison import ComparedValue
 class AliasMove:
     """``at`` is Unix seconds; ``from_version`` None: it was made, ``to_version`` None: it was taken away.
 
-    ``who`` is None for a move that was made elsewhere and seen here: it happened between ``seen_since`` and ``at``.
+    ``who`` is None for a move that was made elsewhere and seen here: it happened between ``seen_since`` and ``at``, at
+    any time before ``at`` where ``seen_since`` is None: the alias was there when we first looked. ``is_gap``: nobody
+    looked for so long that it may have pointed elsewhere in between. ``is_back``: it was put back to where it had been.
     """
 
     model: str
@@ -20,6 +24,46 @@ class AliasMove:
     who: str | None = None
     seen_since: float | None = None
     registry: str | None = None
+    is_gap: bool = False
+    is_back: bool = False
+
+
+def journal_of(registry: str | None, model: str) -> str:
+    """Name what all moves of a model's aliases have in common."""
+    return json.dumps([registry, model])
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """A move as it is kept. ``order``: they follow one another by it, whatever the clock did.
+
+    ``is_intended``: it was about to be made, and whether it was nobody has seen yet.
+    """
+
+    order: int
+    move: AliasMove
+    is_intended: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.order:012}"  # keys are sorted as text
+
+    @property
+    def parent(self) -> str:
+        return journal_of(self.move.registry, self.move.model)
+
+
+@dataclass(frozen=True, slots=True)
+class AliasSight:
+    """How the aliases of a registry stood when they were looked at last, by model.
+
+    ``first_at``: all of them have been watched since; None: only the models that are here were looked at so far.
+    """
+
+    registry: str
+    at: float
+    aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    first_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
 from mlops_desk.registry.address import Address, check_artifact_location, check_local, parse_address
+from mlops_desk.registry.mlflow import writing
 from mlops_desk.registry.mlflow.decimation import kept
 from mlops_desk.registry.mlflow.order import parse_sort
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage, filter_of
@@ -79,6 +80,10 @@ def set_alias(client: MlflowClient, name: str, alias: str, version: str) -> Mode
         raise NotFound(f"Model {plain(name)} has no version {plain(version)}.", _versions_hint(client, name))
     client.set_registered_model_alias(name, alias, version)
     return show_model(client, name)
+
+
+def show_version(client: MlflowClient, name: str, version: str) -> ModelVersion:
+    return _version(client.get_model_version(name, version), _model(_registered(client, name)))
 
 
 def list_experiments(client: MlflowClient) -> list[Experiment]:
@@ -400,6 +405,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "versions": list_versions,
     "versions_of_run": versions_of_run,
     "set_alias": set_alias,
+    "version": show_version,
     "experiments": list_experiments,
     "runs": list_runs,
     "runs_page": list_runs_page,
@@ -411,5 +417,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "start_run": start_run,
     "end_run": end_run,
     "tell_run": tell_run,
+    "run_stage": writing.run_stage,
+    **writing.WRITES,
 }
-WRITES = frozenset({"set_alias", "start_run", "end_run", "tell_run"})
+WRITES = frozenset({"set_alias", "start_run", "end_run", "tell_run", *writing.WRITES})

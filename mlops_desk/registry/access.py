@@ -1,0 +1,23 @@
+"""What the verbs' parts need of the core that they share. Declared apart, so that the core may import the parts."""
+
+from typing import Protocol
+
+from mlops_desk.registry.aliases.asking import AskedAliases
+from mlops_desk.registry.default_registry import Default
+from mlops_desk.registry.registries import Registries
+
+
+class RegistryAccess(Protocol):
+    """The registries, which one is meant, and who is told of changes."""
+
+    default: Default
+    registries: Registries
+    aliases: AskedAliases
+
+    def asked(self) -> None:
+        """Note that somebody looks at the registry."""
+        ...
+
+    def changed(self, uri: str | None = None) -> None:
+        """Tell that something on ``uri`` has changed."""
+        ...

@@ -1,0 +1,163 @@
+"""Everything about aliases that is asked of one registry: looks, moves, the way back, and what a move would bring."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from mlops_desk.base.caller import current_caller
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.text import plain
+from mlops_desk.records.model import Model
+from mlops_desk.records.registry.alias_move import AliasMove, AliasPreview, Follower
+from mlops_desk.records.registry.comparison import ComparedValue
+from mlops_desk.records.undo import Undo
+from mlops_desk.registry.aliases.journal import AliasJournal, Glance
+from mlops_desk.registry.aliases.moving import NO_VERSION, AliasMoving, WantedMove
+from mlops_desk.registry.aliases.tracing import before, stood_at, with_beginnings
+from mlops_desk.registry.changes.undoing import undo
+from mlops_desk.registry.protocol import RegistryClient
+
+_log = logging.getLogger(__name__)
+_SHOWN_MOVES = 20  # chosen: what fits below a dialog; models history has all of them
+
+Followers = Callable[[str, str | None], Sequence[Follower]]
+Compared = Callable[[str, str, str, str | None], Sequence[ComparedValue]]
+
+
+class AskedAliases:
+    """What is done with aliases. ``key`` names a registry for the journal, by its URI (None: the desk's own).
+
+    ``followers`` tells of a model's endpoints and ``compared`` what differs between two of its versions; both are
+    handed over by who knows of them.
+    """
+
+    def __init__(
+        self, open_: Callable[[str | None], RegistryClient], key: Callable[[str | None], str],
+        journal: AliasJournal | None,
+    ) -> None:  # fmt: skip
+        self._open = open_
+        self._key = key
+        self._journal = journal
+        self._moving = AliasMoving(journal)
+        self.followers: Followers = lambda _model, _uri: ()
+        self.compared: Compared = lambda _model, _a, _b, _uri: ()
+
+    # -- looks -----------------------------------------------------------------------------------
+
+    def glance(self, uri: str | None) -> Glance | None:
+        """Note that the models of a registry are about to be read."""
+        return None if self._journal is None else self._journal.glance(self._key(uri))
+
+    def seen(self, glance: Glance | None, models: Sequence[Model]) -> list[AliasMove]:
+        """Take in all models of a registry; return what was moved elsewhere."""
+        if self._journal is None or glance is None:
+            return []
+        try:
+            return self._journal.seen(glance, models)
+        except Unavailable as error:  # the next look finds the same
+            _log.warning("What was moved can't be noted: %s", error.message)
+            return []
+
+    # -- verbs -----------------------------------------------------------------------------------
+
+    def history(self, model: str, alias: str, at: float | None, uri: str | None) -> list[AliasMove]:
+        """Return the moves of a model's aliases, the newest first; at ``at``: where each stood, and may have stood."""
+        self._look(model, uri)
+        moves = self._moves(model, uri)
+        names = sorted({move.alias for move in moves}) if not alias else [alias]
+        each = [[move for move in moves if move.alias == name] for name in names]
+        if at is not None:
+            return [move for mine in each for move in stood_at(mine, at)]
+        place = {id(move): number for number, move in enumerate(moves)}
+        return sorted((move for mine in each for move in mine), key=lambda move: -place[id(move)])
+
+    def preview(self, model: str, alias: str, version: str, uri: str | None) -> AliasPreview:
+        """Return what a move would bring. Raises NotFound where there is no such version."""
+        client = self._open(uri)
+        now = client.model(model).aliases.get(alias)
+        client.version(model, version)
+        values = () if now is None or now == version else self.compared(model, now, version, uri)
+        return AliasPreview(
+            model, alias, now, version, now or NO_VERSION, tuple(values), tuple(self.followers(model, uri)),
+            tuple(self.history(model, alias, None, uri)[:_SHOWN_MOVES]),
+        )  # fmt: skip
+
+    def move(
+        self, model: str, alias: str, version: str | None, uri: str | None, expected: str | None = None,
+        *, is_back: bool = False,
+    ) -> Model:  # fmt: skip
+        """Point an alias at a version (None: take it away). Raises Refused where it is not where it was expected."""
+        wanted = WantedMove(self._key(uri), model, alias, version, current_caller().user, expected, is_back)
+        moved, made = self._moving.move(self._open(uri), wanted)
+        return moved if made.from_version == version else replace(moved, undo=_undo(made, uri))
+
+    def back(self, model: str, alias: str, uri: str | None, expected: str | None, version: str | None) -> Model:
+        """Put an alias back to the version before, or to one that it pointed at earlier. Raises Refused."""
+        client = self._open(uri)
+        now = client.model(model).aliases.get(alias)
+        if version is None:
+            self._look(model, uri)
+            version = self._version_before(client, model, alias, now, uri)
+        return self.move(model, alias, version, uri, now or NO_VERSION if expected is None else expected, is_back=True)
+
+    def remove(self, model: str, alias: str, uri: str | None, expected: str | None) -> Model:
+        """Take an alias away. Raises NotFound where there is none, Refused where it is not where it was expected."""
+        known = self._open(uri).model(model).aliases
+        if alias not in known and expected in {None, NO_VERSION}:
+            text = f"{plain(model)} has no alias {plain(alias)}."
+            raise NotFound(text, f"Its aliases are {', '.join(map(plain, known)) or 'none'}.")
+        return self.move(model, alias, None, uri, expected)
+
+    # -- parts -----------------------------------------------------------------------------------
+
+    def _version_before(self, client: RegistryClient, model: str, alias: str, now: str | None, uri: str | None) -> str:
+        moves = [move for move in self._moves(model, uri) if move.alias == alias]
+        found = before(moves, now, {one.version for one in client.versions(model)})
+        if found.version is not None:
+            return found.version
+        name = f"{plain(model)}@{plain(alias)}"
+        if found.gone:
+            text = f"{name} pointed at version {plain(', '.join(found.gone))} before, which is deleted."
+        else:
+            text = f"Nobody has seen {name} point at another version before."
+        hint = Hint(f"mlops-desk models versions {plain(model)}", before="Choose one and promote it: ")
+        raise Refused(text, hint)
+
+    def _moves(self, model: str, uri: str | None) -> list[AliasMove]:
+        if self._journal is None:
+            return []
+        registry = self._key(uri)
+        return with_beginnings(self._journal.moves(registry, model), self._journal.sight(registry), model)
+
+    def _look(self, model: str, uri: str | None) -> None:
+        """See where a model's aliases point now; a registry that does not answer is told by its pages."""
+        if self._journal is None:
+            return
+        glance = self._journal.glance(self._key(uri))
+        try:
+            aliases = dict(self._open(uri).model(model).aliases)
+        except NotFound:
+            aliases = {}  # deleted, or renamed
+        except DeskError as error:
+            _log.info("The aliases of %s could not be looked at: %s", plain(model), error.message)
+            return
+        try:
+            self._journal.seen_model(glance, model, aliases)
+        except Unavailable as error:
+            _log.warning("What was moved can't be noted: %s", error.message)
+
+
+def _undo(made: AliasMove, uri: str | None) -> Undo:
+    """Return what puts an alias back to where it was before a move."""
+    given = {"model": made.model, "alias": made.alias, "expected": made.to_version or NO_VERSION}
+    if made.from_version is None:
+        return undo("models.remove_alias", given, uri)
+    verb = "models.promote" if made.is_back or made.to_version is None else "models.rollback"
+    return undo(verb, {**given, "version": made.from_version}, uri)
+
+
+def check_alias(alias: str) -> str:
+    """Return the name of an alias. Raises Invalid where it is none."""
+    if not alias.strip():
+        raise Invalid("The alias is empty.", "Name one, such as champion.")
+    return alias.strip()
