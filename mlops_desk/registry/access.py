@@ -2,7 +2,6 @@
 
 from typing import Protocol
 
-from mlops_desk.registry.aliases.asking import AskedAliases
 from mlops_desk.registry.default_registry import Default
 from mlops_desk.registry.registries import Registries
 
@@ -12,7 +11,6 @@ class RegistryAccess(Protocol):
 
     default: Default
     registries: Registries
-    aliases: AskedAliases
 
     def asked(self) -> None:
         """Note that somebody looks at the registry."""

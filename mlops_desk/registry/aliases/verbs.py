@@ -1,15 +1,21 @@
 """The verbs about aliases: a part of the service of models."""
 
+from typing import Protocol
+
 from mlops_desk.records.model import Model
 from mlops_desk.records.registry.alias_move import AliasMove, AliasPreview
 from mlops_desk.registry.access import RegistryAccess
-from mlops_desk.registry.aliases.asking import check_alias
+from mlops_desk.registry.aliases.asking import AskedAliases, check_alias
+
+
+class _AliasAccess(RegistryAccess, Protocol):
+    aliases: AskedAliases
 
 
 class AliasVerbs:
     """A part of the service of models. Each change is announced, whoever asked."""
 
-    _core: RegistryAccess
+    _core: _AliasAccess
 
     def history(self, model: str, uri: str | None = None, alias: str = "", at: float | None = None) -> list[AliasMove]:
         self._core.asked()
