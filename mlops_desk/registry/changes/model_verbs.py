@@ -9,6 +9,7 @@ from mlops_desk.records.registry.labels import Labels
 from mlops_desk.registry.access import RegistryAccess
 from mlops_desk.registry.changes import labels as label
 from mlops_desk.registry.changes.doubt import carried_out
+from mlops_desk.registry.changes.undoing import command_line
 from mlops_desk.registry.protocol import RegistryClient
 
 
@@ -118,7 +119,7 @@ def _check_unused(model: Model, version: str | None) -> None:
     """Refuse to delete what an alias points at: whoever asks for the alias would find nothing. Raises Refused."""
     held = sorted(alias for alias, at in model.aliases.items() if version in {None, at})
     if held:
-        command = f"mlops-desk models remove-alias {plain(model.name)} --alias {plain(held[0])}"
+        command = command_line("models.remove_alias", {"model": model.name, "alias": held[0]})
         text = f"{_named(model.name, version)} still has {'aliases' if len(held) > 1 else 'an alias'}: "
         hint = Hint(command, before="Take it away first: ")
         raise Refused(f"{text}{', '.join(map(plain, held))}. Nothing was deleted.", hint)

@@ -27,7 +27,7 @@ def undo(verb: str, arguments: Mapping[str, Value], uri: str | None) -> Undo:
     """Return an undo by ``verb`` with these arguments (None: not given), on the registry that was named."""
     shown = None if uri is None else shown_uri(uri)
     given = {name: value for name, value in {**arguments, "uri": shown}.items() if value is not None}
-    return Undo(verb, given, _command(verb, given))
+    return Undo(verb, given, command_line(verb, given))
 
 
 def shown_uri(uri: str) -> str:
@@ -38,7 +38,8 @@ def shown_uri(uri: str) -> str:
         return uri
 
 
-def _command(verb: str, given: Mapping[str, Value]) -> str:
+def command_line(verb: str, given: Mapping[str, Value]) -> str:
+    """Return the command that asks for a verb, each word quoted for a shell."""
     service, _, name = verb.partition(".")
     words = ["mlops-desk", service, name.replace("_", "-")]
     dashed = False
