@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mlops_desk.records.undo import Undo
+from mlops_desk.records.registry.undo import Undo
 
 
 @dataclass(frozen=True, slots=True)

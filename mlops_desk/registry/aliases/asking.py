@@ -10,8 +10,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model
 from mlops_desk.records.registry.alias_move import AliasMove, AliasPreview, Follower
 from mlops_desk.records.registry.comparison import ComparedValue
-from mlops_desk.records.undo import Undo
-from mlops_desk.registry.aliases.journal import AliasJournal, Glance
+from mlops_desk.records.registry.undo import Undo
+from mlops_desk.registry.aliases.journal import AliasGlance, AliasJournal
 from mlops_desk.registry.aliases.moving import NO_VERSION, AliasMoving, WantedMove
 from mlops_desk.registry.aliases.tracing import before, stood_at, with_beginnings
 from mlops_desk.registry.changes.undoing import undo
@@ -44,11 +44,11 @@ class AskedAliases:
 
     # -- looks -----------------------------------------------------------------------------------
 
-    def glance(self, uri: str | None) -> Glance | None:
+    def glance(self, uri: str | None) -> AliasGlance | None:
         """Note that the models of a registry are about to be read."""
         return None if self._journal is None else self._journal.glance(self._key(uri))
 
-    def seen(self, glance: Glance | None, models: Sequence[Model]) -> list[AliasMove]:
+    def seen(self, glance: AliasGlance | None, models: Sequence[Model]) -> list[AliasMove]:
         """Take in all models of a registry; return what was moved elsewhere."""
         if self._journal is None or glance is None:
             return []

@@ -24,7 +24,7 @@ _KEEP_SIGHT_SECONDS = 300.0  # chosen: by so much the span of a move may be told
 DOUBT_SECONDS = 120.0  # a request that was given up may still be carried out: several times what a server is given
 
 
-class Glance(NamedTuple):
+class AliasGlance(NamedTuple):
     """A look at a registry that has begun: when, and after how many of our own moves."""
 
     registry: str
@@ -58,12 +58,12 @@ class AliasJournal:
                 self._seen[registry] = self._kept[registry] = kept
             return self._seen.get(registry)
 
-    def glance(self, registry: str) -> Glance:
+    def glance(self, registry: str) -> AliasGlance:
         """Note that a look begins: what is then read, ``seen`` is told."""
         with self._lock:
-            return Glance(registry, agent_clock.now(), self._generations.get(registry, 0))
+            return AliasGlance(registry, agent_clock.now(), self._generations.get(registry, 0))
 
-    def seen(self, glance: Glance, models: Iterable[Model]) -> list[AliasMove]:
+    def seen(self, glance: AliasGlance, models: Iterable[Model]) -> list[AliasMove]:
         """Take in all models of a registry; return the moves that nobody knew of."""
         now = aliases_of(models)
         with self._lock:
@@ -77,7 +77,7 @@ class AliasJournal:
             self._see(AliasSight(glance.registry, glance.at, now, first), now_kept=bool(found) or was is None)
             return new
 
-    def seen_model(self, glance: Glance, model: str, aliases: Mapping[str, str]) -> list[AliasMove]:
+    def seen_model(self, glance: AliasGlance, model: str, aliases: Mapping[str, str]) -> list[AliasMove]:
         """Take in where the aliases of one model point (nowhere where there is no such model)."""
         with self._lock:
             was = self.sight(glance.registry)
@@ -143,7 +143,7 @@ class AliasJournal:
             self.settle(entry)
         return entry is not None
 
-    def _forget_doubts(self, glance: Glance) -> None:
+    def _forget_doubts(self, glance: AliasGlance) -> None:
         """Drop what was intended so long ago that it will not happen any more, whatever the clock did."""
         for entry in list(self._pending().values()):
             if entry.move.registry == glance.registry and abs(glance.at - entry.move.at) > DOUBT_SECONDS:

@@ -4,7 +4,7 @@ from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model, ModelVersion, Run
 from mlops_desk.records.registry.labels import Labels
-from mlops_desk.records.undo import Undo
+from mlops_desk.records.registry.undo import Undo
 from mlops_desk.registry.changes.undoing import undo
 
 DESCRIPTION_TAG = "mlflow.note.content"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from mlops_desk.base.errors import DeskError, Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.labels import Labels, RunStage
-from mlops_desk.records.undo import Undo
+from mlops_desk.records.registry.undo import Undo
 from mlops_desk.registry.access import RegistryAccess
 from mlops_desk.registry.changes import labels as label
 from mlops_desk.registry.changes.doubt import carried_out

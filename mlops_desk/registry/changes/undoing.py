@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.records.undo import Undo
+from mlops_desk.records.registry.undo import Undo
 from mlops_desk.registry.address import parse_address
 
 _PLACES = {
