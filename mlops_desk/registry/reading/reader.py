@@ -51,6 +51,16 @@ class Reader(Protocol):
         """
         ...
 
+    def metric_values(
+        self, run_ids: Sequence[str], metric: str, which: str, step: int | None = None
+    ) -> Mapping[str, float]:
+        """Return the least, largest or first value of a metric (``which``: min, max, first), or that at a step (step).
+
+        NaN is none of them, but where it is first or at that step; several values at one step: the latest. A run
+        without such a value is left out. Whoever asks for many runs asks for 500 at a time.
+        """
+        ...
+
     def models(self) -> list[Model]:
         """List all registered models, by name, with their aliases."""
         ...

@@ -8,8 +8,8 @@ from mlops_desk.records.model import DatasetInput, Run
 from mlops_desk.records.registry.run_window import RunValue
 from mlops_desk.registry.mirror.column import ColumnKey
 from mlops_desk.registry.mirror.filter.numbers import number_of
-from mlops_desk.registry.mirror.filter.patterns import pattern_test
-from mlops_desk.registry.mirror.filter.tree import HAS, NULL_COMPARATORS, Clause, Filter, Of, Value
+from mlops_desk.registry.mirror.filter.texts import text_test
+from mlops_desk.registry.mirror.filter.tree import NULL_COMPARATORS, Clause, Filter, Of
 
 PARENT = "mlflow.parentRunId"
 USER = "mlflow.user"
@@ -107,17 +107,3 @@ def _number(value: float, clause: Clause) -> bool:
 
 def _text(value: str, clause: Clause) -> bool:
     return text_test(clause.comparator, clause.value)(value)
-
-
-def text_test(comparator: str, wanted: Value) -> Callable[[str], bool]:
-    """Return what tells whether a text is as a clause wants it."""
-    if isinstance(wanted, tuple):
-        among = frozenset(wanted)
-        return (lambda text: text in among) if comparator == "IN" else (lambda text: text not in among)
-    sought = str(wanted)
-    if comparator == HAS:
-        lowered = sought.lower()
-        return lambda text: lowered in text.lower()
-    if comparator in {"LIKE", "ILIKE"}:
-        return pattern_test(comparator, sought)
-    return (lambda text: text == sought) if comparator == "=" else (lambda text: text != sought)

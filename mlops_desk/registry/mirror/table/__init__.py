@@ -1,0 +1,1 @@
+"""Runs as columns: kept, filtered, sorted, grouped and counted, by numpy alone."""
