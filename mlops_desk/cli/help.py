@@ -3,7 +3,7 @@
 A parameter means the same in all verbs that have it; where it does not, a row names the verb too.
 """
 
-from mlops_desk.verbs.declaration import Option, Parameter, Verb
+from mlops_desk.verbs.declaration import Option, Parameter, Verb, Word
 
 HELP = {
     "a": "id of one job, or the beginning of it",
@@ -126,6 +126,16 @@ HELP = {
     "models.search.query": "auc>0.9 alias:champion created:<30d flavor:sklearn, and words, in one pair of quotes",
     "runs.window.limit": "so many rows, 1 to 1000",
     "runs.window.nested": "runs stand below the run that started them",
+    "models.download.folder": "where it is put; made where there is none",
+    "models.download.path": "file or folder among them, as models files lists it; '' is all of it",
+    "models.download.version": "number of the version, or @ALIAS",
+    "models.facts.version": "number of the version, or @ALIAS",
+    "models.files.version": "number of the version, or @ALIAS",
+    "models.view.path": "file among them, as models files lists it",
+    "models.view.version": "number of the version, or @ALIAS",
+    "runs.artifact.path": "file among them, as runs artifacts lists it",
+    "runs.download.folder": "where it is put; made where there is none",
+    "runs.download.path": "file or folder among them, as runs artifacts lists it; '' is all of it",
     "runs.page.status": "RUNNING, SCHEDULED, FINISHED, FAILED or KILLED",
     "telemetry.history.metric": "a metric, as hw.gpu.utilization; status --json and series have their names",
     "telemetry.series.key": "only those of this endpoint, or of this ENDPOINT/COLUMN",
@@ -136,7 +146,7 @@ HELP = {
 def help_of(verb: Verb, parameter: Parameter) -> str | None:
     """Return the help of a parameter, with its default where it has one that says something."""
     form = parameter.form
-    own = form.help if isinstance(form, Option) else None
+    own = form.help if isinstance(form, (Option, Word)) else None
     text = own or HELP.get(f"{verb.service}.{verb.word}.{parameter.name}") or HELP.get(parameter.name)
     if text is None:
         return None

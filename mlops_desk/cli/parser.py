@@ -31,6 +31,7 @@ from mlops_desk.verbs.declaration import (
     Pairs,
     Parameter,
     Verb,
+    Word,
     names_of,
     verb_named,
     verbs_of,
@@ -191,6 +192,8 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
         parser.add_argument(parameter.name, metavar=parameter.name.removesuffix("s").upper(), nargs="+", help=text)
     elif isinstance(form, FileText) and (form.stdin or not parameter.required):
         parser.add_argument(parameter.name, metavar=form.metavar, nargs="?", help=text)
+    elif isinstance(form, Word):
+        _add_word(parser, parameter, form, option, text)
     elif parameter.required and not isinstance(form, (Option, Moment, Length)):
         metavar = form.metavar if isinstance(form, (FileText, AbsolutePath)) else parameter.name.upper()
         parser.add_argument(parameter.name, metavar=metavar, type=_type(parameter), help=text)
@@ -201,6 +204,13 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
             option, dest=parameter.name, metavar=metavar, required=parameter.required, default=default,
             type=_type(parameter), help=text,
         )  # fmt: skip
+
+
+def _add_word(parser: argparse.ArgumentParser, parameter: Parameter, form: Word, option: str, text: str) -> None:
+    # Suppressed, or the word that is left out would put its default over what the option was given.
+    parser.add_argument(parameter.name, metavar=form.metavar, nargs="?", default=argparse.SUPPRESS, help=text)
+    also = f"the same as {form.metavar}"
+    parser.add_argument(option, dest=parameter.name, metavar=form.metavar, default=parameter.default, help=also)
 
 
 def _add_pairs(parser: argparse.ArgumentParser, parameter: Parameter, form: Pairs, option: str, text: str) -> None:

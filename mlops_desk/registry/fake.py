@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
@@ -17,14 +18,20 @@ from mlops_desk.records.registry.labels import RunStage
 from mlops_desk.registry.mlflow.decimation import kept
 from mlops_desk.registry.mlflow.order import SortKey, parse_sort
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
+from mlops_desk.registry.mlflow.places import ArtifactPlace
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 _MISSING, _NAN, _THERE = 2, 1, 0  # the order in which MLflow puts them
 
 
 class FakeRegistry:
-    """Implements RegistryClient; the ``add_...`` methods are what a training program would do."""
+    """Implements RegistryClient; the ``add_...`` methods are what a training program would do.
 
-    def __init__(self) -> None:
+    ``files`` holds a folder for each run that has left files; a model of a run is in its folder ``model``.
+    """
+
+    def __init__(self, files: Path | None = None) -> None:
+        self.files = files
         self._experiments: dict[str, str] = {"Default": "0"}
         self._runs: dict[str, Run] = {}
         self._models: dict[str, Model] = {}
@@ -205,6 +212,28 @@ class FakeRegistry:
     def datasets(self, run_id: str) -> list[DatasetInput]:
         self.run(run_id)
         return list(self._datasets.get(run_id, []))
+
+    def places_of_run(self, run_id: str, path: str) -> list[ArtifactPlace]:
+        self.run(run_id)
+        return [] if self.files is None else [ArtifactPlace(str(self.files / run_id), path)]
+
+    def places_of_version(self, name: str, version: str) -> list[ArtifactPlace]:
+        run_id = next((one.run_id for one in self.versions(name) if one.version == version), None)
+        return [] if self.files is None or run_id is None else [ArtifactPlace(str(self.files / run_id), "model")]
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        found = [self._runs[run_id] for run_id in run_ids if run_id in self._runs]
+        given = self._datasets
+        return [
+            RunOrigin(run.run_id, run.name, run.status, tags=run.tags, datasets=tuple(given.get(run.run_id, [])))
+            for run in found
+        ]
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        """Return the models that versions name as their source: each is its run's."""
+        versions = [version for known in self._versions.values() for version in known]
+        by_id = {(one.source or "").removeprefix("models:/"): one for one in versions}
+        return [LoggedModel(one, "model", by_id[one].run_id, "READY") for one in model_ids if one in by_id]
 
     def start_run(self, experiment: str, tags: Mapping[str, str]) -> str:
         run_id = uuid.uuid4().hex

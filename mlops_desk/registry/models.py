@@ -5,12 +5,14 @@ from builtins import list as list_of
 from mlops_desk.records.model import Model, ModelVersion, Registry
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.registry.aliases.verbs import AliasVerbs
+from mlops_desk.registry.artifacts.verbs import ModelFileVerbs
 from mlops_desk.registry.changes.model_verbs import ModelChangeVerbs
+from mlops_desk.registry.lineage.verbs import LineageVerb
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.verbs.declaration import check_limit
 
 
-class ModelsService(AliasVerbs, ModelChangeVerbs):
+class ModelsService(AliasVerbs, ModelChangeVerbs, ModelFileVerbs, LineageVerb):
     """The verbs of verbs.Models."""
 
     _core: RegistryCore

@@ -7,7 +7,9 @@ from mlops_desk.base import wire
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
 from mlops_desk.records.registry.labels import RunStage
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
+from mlops_desk.registry.mlflow.places import ArtifactPlace
 from mlops_desk.registry.mlflow.workers import Workers
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 T = TypeVar("T")
 
@@ -92,6 +94,22 @@ class RegistryClient(Protocol):
         ...
 
     def datasets(self, run_id: str) -> list[DatasetInput]: ...
+
+    def places_of_run(self, run_id: str, path: str) -> list[ArtifactPlace]:
+        """Return where a run's file or folder may lie: among its own, or in a model that it logged."""
+        ...
+
+    def places_of_version(self, name: str, version: str) -> list[ArtifactPlace]:
+        """Return where a version's files may lie."""
+        ...
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        """Return what runs were given and gave; those that are gone are left out."""
+        ...
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        """Return models as runs logged them; those that are gone are left out."""
+        ...
 
     def start_run(self, experiment: str, tags: Mapping[str, str]) -> str:
         """Create a run (and its experiment, where there is none) and return its id."""
@@ -188,6 +206,18 @@ class MlflowRegistry:
 
     def datasets(self, run_id: str) -> list[DatasetInput]:
         return self._ask(list[DatasetInput], "datasets", run_id=run_id)
+
+    def places_of_run(self, run_id: str, path: str) -> list[ArtifactPlace]:
+        return self._ask(list[ArtifactPlace], "places_of_run", run_id=run_id, path=path)
+
+    def places_of_version(self, name: str, version: str) -> list[ArtifactPlace]:
+        return self._ask(list[ArtifactPlace], "places_of_version", name=name, version=version)
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        return self._ask(list[RunOrigin], "origins", run_ids=list(run_ids))
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        return self._ask(list[LoggedModel], "logged_models", model_ids=list(model_ids))
 
     def start_run(self, experiment: str, tags: Mapping[str, str]) -> str:
         return self._ask(str, "start_run", experiment=experiment, tags=dict(tags))

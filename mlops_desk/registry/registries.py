@@ -3,6 +3,7 @@
 Both services (models and runs) and the plain methods for other parts of the program rest on this.
 """
 
+import base64
 import os
 import shutil
 import tempfile
@@ -13,11 +14,13 @@ from urllib.parse import urlsplit
 from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
+from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.address import host_of, parse_address
 from mlops_desk.registry.mirror.plain.mirror import PlainMirror
 from mlops_desk.registry.mirror.protocol import MirrorClient
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT, Workers
 from mlops_desk.registry.protocol import MlflowRegistry, RegistryClient
+from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.server.keeper import TrackingServer
 
 _DOWNLOAD = "mlops_desk.registry.mlflow.download"
@@ -85,7 +88,34 @@ class Registries:
         login["MLFLOW_TRACKING_PASSWORD"] = self.server.ledger.token()
         return {**login, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
-    def download(self, uri: str | None, what: str, arguments: list[str], folder: Path) -> Path:
+    @property
+    def scratch(self) -> Path:
+        """The folder for what is needed for a moment."""
+        self.server.ledger.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.server.ledger.scratch
+
+    def source(self, uri: str | None) -> RegistrySource:
+        """Return where a registry is and how one logs in; the desk's own is started. Raises DeskErrors."""
+        address, environment = self._place(uri)
+        found = parse_address(address)
+        own = _is_own(environment)
+        return RegistrySource(
+            TrackerKind.OWN if own else TrackerKind(found.kind),
+            found.uri,
+            found.shown,
+            found.path,
+            login_headers(environment),
+            _file_of(os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")),
+        )
+
+    def download(
+        self,
+        uri: str | None,
+        what: str,
+        arguments: list[str],
+        folder: Path,
+        limit_bytes: int = _DOWNLOAD_LIMIT_BYTES,
+    ) -> Path:
         """Fetch files into ``folder``; return the file or folder that was asked for. Raises DeskErrors.
 
         ``what`` is version (name, version), run (id, path; the path is kept below ``folder``) or uri (artifact
@@ -101,7 +131,7 @@ class Registries:
             "what": what,
             "arguments": arguments,
             "folder": str(arriving),
-            "limit_bytes": _DOWNLOAD_LIMIT_BYTES,
+            "limit_bytes": limit_bytes,
         }
         try:
             below = run_worker(_DOWNLOAD, request, _DOWNLOAD_SECONDS, ENVIRONMENT)["below"]
@@ -122,6 +152,18 @@ class Registries:
 def _is_own(environment: Mapping[str, str | None]) -> bool:
     """Tell whether this is the login of the desk's own server."""
     return environment.get("MLFLOW_TRACKING_USERNAME") == _USER
+
+
+def login_headers(environment: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what an HTTP request logs in with, as MLflow's client would: a user and password before a token."""
+    user, password, token = (environment.get(f"MLFLOW_TRACKING_{name}") for name in ("USERNAME", "PASSWORD", "TOKEN"))
+    if user and password:
+        return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _file_of(path: str | None) -> Path | None:
+    return Path(path) if path else None
 
 
 def _move_into(source: Path, folder: Path) -> None:

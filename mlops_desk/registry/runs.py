@@ -9,7 +9,6 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import (
     BRIEF_METRICS,
-    Artifact,
     DatasetInput,
     Experiment,
     Run,
@@ -18,6 +17,7 @@ from mlops_desk.records.model import (
     run_brief,
 )
 from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
+from mlops_desk.registry.artifacts.verbs import RunFileVerbs
 from mlops_desk.registry.changes.run_verbs import RunChangeVerbs
 from mlops_desk.registry.mirror.column import sort_word, split_names
 from mlops_desk.registry.mirror.protocol import WindowAsked
@@ -31,8 +31,10 @@ _MOST_POINTS = 5000  # chosen: more than any screen is wide
 _SYSTEM = "system/"  # begins the names of what MLflow measures of the machine
 
 
-class RunsService(RunChangeVerbs):
+class RunsService(RunChangeVerbs, RunFileVerbs):
     """The verbs of verbs.Runs."""
+
+    _core: RegistryCore
 
     def __init__(self, core: RegistryCore) -> None:
         self._core = core
@@ -138,13 +140,6 @@ class RunsService(RunChangeVerbs):
                 raise NotFound(f"Run {plain(run_id)} has logged no metric {plain(key)!r}.", hint)
             names = _first_metrics(known) if key is None else [key]
             return RunMetrics(run_id, len(known), tuple(registry.metric_curves(run_id, names, points)))
-
-    def artifacts(self, run_id: str, path: str = "", uri: str | None = None) -> list_of[Artifact]:
-        folder = path.strip("/")
-        if ".." in folder.split("/"):
-            raise Invalid(f"{plain(path)!r} is no folder of a run's files.")
-        with self._core.default.chosen(uri) as chosen:
-            return self._core.registries.read(chosen).artifacts(run_id, folder)
 
     def datasets(self, run_id: str, uri: str | None = None) -> list_of[DatasetInput]:
         with self._core.default.chosen(uri) as chosen:

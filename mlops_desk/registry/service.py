@@ -24,8 +24,10 @@ from mlops_desk.records.model import (
 )
 from mlops_desk.registry.aliases.asking import AskedAliases
 from mlops_desk.registry.aliases.journal import AliasJournal
+from mlops_desk.registry.artifacts.shelf import FileShelf
 from mlops_desk.registry.changes.undoing import shown_uri
 from mlops_desk.registry.default_registry import OWN, SETTING, Default
+from mlops_desk.registry.lineage.gathering import LineageDesk
 from mlops_desk.registry.protocol import RegistryClient
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
@@ -70,6 +72,8 @@ class RegistryCore:
         self.server = TrackingServer(data.registry, data.logs / "tracking.log", bridge_address, self._server_changed)
         self.registries = Registries(self.server)
         self.aliases = AskedAliases(lambda uri: self.registries.open(uri), self.journal_key, journal)  # noqa: PLW0108 - the demo puts its own in their place
+        self.shelf = FileShelf(self.default, lambda: self.registries)
+        self.lineage = LineageDesk(self.default, lambda uri: self.registries.read(uri))  # noqa: PLW0108 - the demo puts others in their place
         self._tickets = Tickets(self.server.ledger.tickets_folder)
         self._supervision = Supervision(self.server, lambda: bool(self._tickets.held()), self._is_shown)
         self._asked_at = float("-inf")

@@ -86,6 +86,14 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """On the command line: a word that may be left out, which may also be given as ``--name VALUE``."""
+
+    metavar: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pairs:
     """On the command line: repeated ``--name KEY=VALUE`` (the value an absolute path if ``paths``).
 
@@ -123,7 +131,7 @@ class Length:
 CURSOR = Option("CURSOR", "goes on where a page ended: the word that it gives as next")
 
 _WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-_FORMS = (FileText, FolderOf, AbsolutePath, Option, Pairs, Moment, Length)
+_FORMS = (FileText, FolderOf, AbsolutePath, Option, Word, Pairs, Moment, Length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +141,7 @@ class Parameter:
     name: str
     type: Any
     default: Any
-    form: FileText | FolderOf | AbsolutePath | Option | Pairs | Moment | Length | None
+    form: FileText | FolderOf | AbsolutePath | Option | Word | Pairs | Moment | Length | None
 
     @property
     def kinds(self) -> tuple[Any, ...]:

@@ -2,14 +2,17 @@
 
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import Moment, Option, changes, reads
+from mlops_desk.verbs.declaration import AbsolutePath, Moment, Option, Who, Word, changes, reads
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
-    from mlops_desk.records.model import Model, ModelVersion, Registry
+    from mlops_desk.records.model import Artifact, Model, ModelVersion, Registry
     from mlops_desk.records.registry.alias_move import AliasMove, AliasPreview
+    from mlops_desk.records.registry.artifact_view import ArtifactView, Downloaded
     from mlops_desk.records.registry.labels import Labels
+    from mlops_desk.records.registry.lineage import Lineage
+    from mlops_desk.records.registry.model_files import ModelFileFacts
     from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 
 URI = Option(
@@ -23,6 +26,9 @@ OF_VERSION = Option("VERSION", "of this version, not of the model")
 TAG_VALUE = Option("TEXT", "its new value; without it the tag is taken away")
 TAG_EXPECTED = Option("TEXT", "refuse if it reads otherwise by now ('': if it is there)")
 CONFIRM = Option("NAME", "the name of what is to go once more: NAME, or NAME/VERSION")
+FOLDER = Word("FOLDER", "what lies in this folder of them")
+DOWNLOAD_SECONDS = 1860.0  # a minute more than the registry is given
+ONE_VERSION = Word("VERSION", "number of a version, or @ALIAS; without it all of the model")
 Uri = Annotated[str | None, URI]
 _TEAMS = "MLflow knows no owner of a model: a registry is its team's, and the audit trail has who changed what"
 
@@ -53,6 +59,35 @@ class Models(Protocol):
     @reads
     def cards(self, uri: Uri = None) -> "list_of[ModelCard]":
         """List registered models with their newest version's first metric, endpoints and drift."""
+        ...
+
+    @reads
+    def facts(self, model: str, version: str, uri: Uri = None) -> "ModelFileFacts":
+        """Tell what a version's files say of it: flavours, format, signature, requirements, size. Nothing is loaded."""
+        ...
+
+    @reads
+    def files(
+        self, model: str, version: str, path: Annotated[str, FOLDER] = "", uri: Uri = None
+    ) -> "list_of[Artifact]":
+        """List the files of a version, folder by folder."""
+        ...
+
+    @reads
+    def view(self, model: str, version: str, path: str, uri: Uri = None) -> "ArtifactView":
+        """Look at a file of a version. Nothing in it is run, and of a large one the beginning is shown."""
+        ...
+
+    @changes(who=Who.ADMINISTRATOR, timeout_seconds=DOWNLOAD_SECONDS)
+    def download(
+        self, model: str, version: str, path: str, folder: Annotated[str, AbsolutePath("FOLDER")], uri: Uri = None
+    ) -> "Downloaded":
+        """Fetch a file or folder of a version ('' is all of it) into a folder here; nothing there is written over."""
+        ...
+
+    @reads
+    def lineage(self, model: str, version: Annotated[str | None, ONE_VERSION] = None, uri: Uri = None) -> "Lineage":
+        """Tell where a model comes from (data, jobs, runs) and what stands on it (aliases, endpoints, drift, rules)."""
         ...
 
     @changes(

@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import CURSOR, Moment, Option, changes, reads
-from mlops_desk.verbs.models import TAG_EXPECTED, TAG_VALUE, Uri
+from mlops_desk.verbs.declaration import CURSOR, AbsolutePath, Moment, Option, Who, Word, changes, reads
+from mlops_desk.verbs.models import DOWNLOAD_SECONDS, TAG_EXPECTED, TAG_VALUE, Uri
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.list_page import ListPage
     from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Run, RunBrief, RunMetrics
+    from mlops_desk.records.registry.artifact_view import ArtifactView, Downloaded
     from mlops_desk.records.registry.labels import Labels, RunStage
     from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
 
@@ -20,7 +21,6 @@ KEY = Option("NAME", "only this metric; runs show lists them")
 POINTS = Option("N", "of each metric at most so many points, 10 to 5000")
 _TEAMS = "MLflow knows no owner of a run: a registry is its team's, and the audit trail has who changed what"
 _MANY_SECONDS = 300.0  # a thousand runs, one after the other
-FOLDER = Option("FOLDER", "what lies in this folder of them")
 MLFLOWS = Option("FILTER", "only runs that pass MLflow's filter: \"metrics.auc > 0.9 and params.model = 'cnn'\"")
 OFFSET = Option("N", "leave out the first N")
 EXPERIMENTS = Option("NAMES", "experiments with commas between them; without it all of them")
@@ -31,6 +31,7 @@ BY = Option("NAMES", "params.NAME, tags.NAME, status …, with commas between th
 METRICS = Option("NAMES", "tell how these metrics lie in each group, with commas between them")
 Experiments = Annotated[str, EXPERIMENTS]
 Filter = Annotated[str, FILTER]
+FOLDER = Word("FOLDER", "what lies in this folder of them")
 
 
 class Runs(Protocol):
@@ -126,6 +127,18 @@ class Runs(Protocol):
     @reads
     def artifacts(self, run_id: str, path: Annotated[str, FOLDER] = "", uri: Uri = None) -> "list_of[Artifact]":
         """List the files that a run has left with its registry, folder by folder."""
+        ...
+
+    @reads
+    def artifact(self, run_id: str, path: str, uri: Uri = None) -> "ArtifactView":
+        """Look at a file that a run has left. Nothing in it is run, and of a large one the beginning is shown."""
+        ...
+
+    @changes(who=Who.ADMINISTRATOR, timeout_seconds=DOWNLOAD_SECONDS)
+    def download(
+        self, run_id: str, path: str, folder: Annotated[str, AbsolutePath("FOLDER")], uri: Uri = None
+    ) -> "Downloaded":
+        """Fetch a file or folder that a run has left into a folder here; nothing there is written over."""
         ...
 
     @reads

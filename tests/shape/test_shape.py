@@ -155,6 +155,8 @@ MADE_ANEW = {
     "/v1/images/build": "makes a task",
     "/v1/images/pull": "makes a task",
     "/v1/gpus/note": "leaves a note",
+    "/v1/models/download": "makes files, where there are none of that name",
+    "/v1/runs/download": "makes files, where there are none of that name",
     "/v1/gpus/reserve": "makes a booking",
     "/v1/gpus/tell_when_free": "only asks to be told",
     "/v1/jobs/save_template": "makes a template, and takes no name that is there",

@@ -34,8 +34,10 @@ from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.records.model import Registry, Run
+from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.protocol import RegistryClient
+from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from mlops_desk.registry.service import RegistryCore
@@ -217,6 +219,11 @@ class _DemoRegistries(Registries):
 
     def running(self) -> RegistryClient:
         return self._registry
+
+    def source(self, uri: str | None) -> RegistrySource:
+        if self.open(uri) is not self._registry:
+            return super().source(uri)
+        return RegistrySource(TrackerKind.FOLDER, "simulated", "simulated", self._registry.files)
 
 
 def _filled_registry() -> FakeRegistry:

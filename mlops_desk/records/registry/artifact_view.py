@@ -31,3 +31,12 @@ class ArtifactView:
     is_cut: bool = False
     sha256: str | None = None
     problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """Files that were fetched: ``path`` is the file or folder that they went to."""
+
+    path: str
+    n_files: int
+    size_bytes: int

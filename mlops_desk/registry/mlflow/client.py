@@ -8,9 +8,7 @@ import difflib
 import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import mlflow.entities
 from mlflow import MlflowClient
@@ -24,17 +22,17 @@ from mlops_desk.registry.address import Address, check_artifact_location, check_
 from mlops_desk.registry.mlflow import writing
 from mlops_desk.registry.mlflow.decimation import kept
 from mlops_desk.registry.mlflow.order import parse_sort
+from mlops_desk.registry.mlflow.origins import CONTEXT_TAG, dataset_of, logged_models, origins
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage, filter_of
+from mlops_desk.registry.mlflow.places import ArtifactPlace, places_of_run, places_of_version
 
 _PAGE = 1000  # MLflow's own default, and below its limit of 50,000
 _MODEL_PAGE = 500  # below MLflow's limit of 1000 for models
 _LONGEST_LIST = 50_000  # MLflow's own limit for one search of runs
 _LONGEST_HISTORY = 10_000  # chosen: a value for each minute of a week; hundreds of runs of it fit into one answer
 _MOST_ARTIFACTS = 1000  # chosen: more of one folder nobody reads
-_CONTEXT_TAG = "mlflow.data.context"
 _NAME_TAG = "mlflow.runName"
 _SUGGESTIONS = 3  # chosen: as many as stand in one line
-_LONGEST_CHAIN = 4  # chosen: a version's source refers to a model, which refers to a run
 
 
 def load_sql() -> None:
@@ -176,7 +174,7 @@ def list_artifacts(client: MlflowClient, run_id: str, path: str, uri: str, *, ow
 def list_datasets(client: MlflowClient, run_id: str) -> list[DatasetInput]:
     """Return the datasets that were logged as inputs of a run, in the order of their logging."""
     inputs = client.get_run(run_id).inputs
-    return [_dataset(found) for found in (inputs.dataset_inputs if inputs else [])]
+    return [dataset_of(found) for found in (inputs.dataset_inputs if inputs else [])]
 
 
 def start_run(client: MlflowClient, experiment: str, tags: Mapping[str, str]) -> str:
@@ -207,64 +205,13 @@ def tell_run(client: MlflowClient, run_id: str, tags: Mapping[str, str], dataset
     inputs = [
         mlflow.entities.DatasetInput(
             mlflow.entities.Dataset(one["name"], one["digest"], "local", json.dumps({"uri": one["source"]})),
-            [mlflow.entities.InputTag(_CONTEXT_TAG, one["context"])],
+            [mlflow.entities.InputTag(CONTEXT_TAG, one["context"])],
         )
         for one in datasets
     ]
     if inputs:
         client.log_inputs(run_id, inputs)
     return run_id
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactPlace:
-    """Where files may lie: ``path`` in the artifact store at ``location``; they belong under ``prefix``."""
-
-    location: str
-    path: str
-    prefix: str = ""
-
-
-def places_of_version(client: MlflowClient, name: str, version: str) -> list[ArtifactPlace]:
-    return places_of_uri(client, client.get_model_version_download_uri(name, version))
-
-
-def places_of_run(client: MlflowClient, run_id: str, path: str) -> list[ArtifactPlace]:
-    """Return where a run's artifact may lie: among its own, or in a model logged under that name (MLflow 3)."""
-    run = client.get_run(run_id)
-    places = [ArtifactPlace(run.info.artifact_uri, path)]
-    name, _, rest = path.partition("/")
-    for output in run.outputs.model_outputs if run.outputs else []:
-        model = client.get_logged_model(output.model_id)
-        if model.name == name:
-            places.insert(0, ArtifactPlace(model.artifact_location, rest, prefix=name))
-    return places
-
-
-def places_of_uri(client: MlflowClient, uri: str) -> list[ArtifactPlace]:
-    """Follow ``models:/`` and ``runs:/`` to the stores that hold the files. MLflow would do that without a look."""
-    for _ in range(_LONGEST_CHAIN):
-        scheme, _, rest = uri.partition(":/")
-        head, _, path = rest.strip("/").partition("/")
-        if scheme == "runs":
-            return places_of_run(client, head, path)
-        if scheme != "models":
-            return [_last_part(uri)]
-        if head.startswith("m-"):
-            return [ArtifactPlace(client.get_logged_model(head).artifact_location, path)]
-        name, at, alias = head.partition("@")
-        version, _, below = ("", "", path) if at else path.partition("/")
-        if at:
-            version = client.get_model_version_by_alias(name, alias).version
-        source = client.get_model_version_download_uri(name, version)
-        uri = f"{source.rstrip('/')}/{below}" if below else source
-    raise Refused("The registry sends us from one model to another without end; nothing was fetched.")
-
-
-def _last_part(uri: str) -> ArtifactPlace:
-    """Take the last part of an address as the path, because it may be a file, and a store is rooted in a folder."""
-    parent, _, name = uri.rstrip("/").rpartition("/")
-    return ArtifactPlace(parent, name) if urlsplit(uri).path.strip("/") else ArtifactPlace(uri, "")
 
 
 def open_files(place: ArtifactPlace, address: Address, *, own: bool) -> Any:
@@ -382,19 +329,6 @@ def _run(found: Any) -> Run:
     )
 
 
-def _dataset(found: Any) -> DatasetInput:
-    context = next((tag.value for tag in found.tags if tag.key == _CONTEXT_TAG), None)
-    dataset = found.dataset
-    return DatasetInput(
-        name=dataset.name,
-        digest=dataset.digest,
-        context=context,
-        source_type=dataset.source_type,
-        source=dataset.source,
-        schema=dataset.schema or None,
-    )
-
-
 def _seconds(milliseconds: int | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000.0
 
@@ -414,6 +348,10 @@ VERBS: dict[str, Callable[..., Any]] = {
     "metric_curves": metric_curves,
     "artifacts": list_artifacts,
     "datasets": list_datasets,
+    "origins": origins,
+    "logged_models": logged_models,
+    "places_of_run": places_of_run,
+    "places_of_version": places_of_version,
     "start_run": start_run,
     "end_run": end_run,
     "tell_run": tell_run,

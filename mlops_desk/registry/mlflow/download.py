@@ -6,7 +6,7 @@ and as received, and nothing but plain files below the given folder is left behi
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,12 +16,18 @@ from mlops_desk.base.process import limit_memory, serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.registry.address import parse_address
 from mlops_desk.registry.mlflow.errors import tame
+from mlops_desk.registry.mlflow.places import ArtifactPlace, places_of_run, places_of_uri, places_of_version
 from mlops_desk.registry.mlflow.worker import MEMORY_LIMIT_BYTES, with_environment
 
 _LONGEST_PART_BYTES = 255  # the kernel's NAME_MAX
 _LONGEST_PATH_BYTES = 1024  # a fourth of the kernel's PATH_MAX: the folder it goes to comes before it
 _MOST_FILES = 100_000  # chosen: a model is some dozen files
 _DEEPEST = 32  # chosen: deeper than any model
+_PLACES: dict[str, Callable[..., list[ArtifactPlace]]] = {
+    "run": places_of_run,
+    "version": places_of_version,
+    "uri": places_of_uri,
+}
 
 
 class Listed(Protocol):
@@ -122,7 +128,7 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
     address = parse_address(request["uri"])
     try:
         client = mlflow.open_client(address)
-        for place in getattr(mlflow, f"places_of_{request['what']}")(client, *request["arguments"]):
+        for place in _PLACES[request["what"]](client, *request["arguments"]):
             target = folder / checked(place.prefix) if place.prefix else folder
             target.mkdir(exist_ok=True)
             if fetch(mlflow.open_files(place, address, own=bool(request["own"])), place.path, target, limit_bytes):

@@ -108,5 +108,5 @@ def test_artifacts_are_listed_folder_by_folder() -> None:
         ["model/data/", "–"],
         ["model/MLmodel", "1", "KiB"],
     ]
-    with pytest.raises(Invalid, match="no folder"):
+    with pytest.raises(Invalid, match="no path among these files"):
         runs.artifacts("r1", "model/../..")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.model import Run, RunBrief
+from mlops_desk.registry.artifacts.shelf import FileShelf
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.mlflow.paging import RunsAsked, cursor_after, filter_of, token_of
 from mlops_desk.registry.runs import RunsService
@@ -18,11 +19,10 @@ ASKED = RunsAsked("digits", None, None, None, 10, None)
 
 
 def service(registry: FakeRegistry) -> RunsService:
-    core: Any = SimpleNamespace(
-        asked=lambda: None,
-        default=SimpleNamespace(chosen=nullcontext),
-        registries=SimpleNamespace(read=lambda _uri: registry),
-    )
+    default: Any = SimpleNamespace(chosen=nullcontext)
+    registries: Any = SimpleNamespace(read=lambda _uri: registry)
+    shelf = FileShelf(default, lambda: registries)
+    core: Any = SimpleNamespace(asked=lambda: None, default=default, registries=registries, shelf=shelf)
     return RunsService(core)
 
 

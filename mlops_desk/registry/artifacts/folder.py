@@ -1,0 +1,139 @@
+"""Files below a folder of this machine. Every name on the way is opened by itself, and no link is ever followed.
+
+A pipe or a device is not even opened: what opening one sets off nobody knows. What was opened stays what it is,
+whatever becomes of its name meanwhile.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlops_desk.base.errors import NotFound, Refused, Unavailable
+from mlops_desk.base.text import plain
+from mlops_desk.records.model import Artifact
+from mlops_desk.registry.artifacts.files import OpenFile, in_order, parts_of
+
+_SEEN = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Names what is there without opening it."""
+_MOST_ENTRIES = 10_000  # chosen: of a folder with more a part is listed
+
+
+class FolderFiles:
+    """Files below ``root``, which itself may lie behind links: a person, or the desk, has put it where it is."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def list(self, path: str) -> list[Artifact]:
+        with self._folder(path) as folder:
+            listed = [_listed("/".join((*parts_of(path), name)), facts) for name, facts in _entries(path, folder)]
+        return in_order([one for one in listed if one is not None])
+
+    @contextmanager
+    def open(self, path: str, limit_bytes: int) -> Iterator[OpenFile]:  # noqa: ARG002 - nothing has to be brought
+        parts = parts_of(path)
+        if not parts:
+            raise _no_file(path)
+        with self._folder("/".join(parts[:-1])) as folder, _telling(path):
+            seen = os.open(parts[-1], _SEEN, dir_fd=folder)
+        try:
+            _check_plain(path, os.fstat(seen))
+            with _telling(path):
+                opened = os.open(f"/proc/self/fd/{seen}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        finally:
+            os.close(seen)
+        with os.fdopen(opened, "rb") as stream:
+            yield OpenFile(stream, f"/proc/self/fd/{opened}", os.fstat(opened).st_size)
+
+    def walk(self, path: str, most: int) -> Iterator[Artifact]:
+        waiting, seen = ["/".join(parts_of(path))], 0
+        while waiting:
+            below = waiting.pop()
+            with self._folder(below) as folder:
+                entries = list(_entries(below, folder))
+            for name, facts in entries:
+                seen += 1
+                if seen > most:
+                    return
+                listed = _listed(f"{below}/{name}" if below else name, facts)
+                if listed is not None and listed.is_folder:
+                    waiting.append(listed.path)
+                elif listed is not None:
+                    yield listed
+
+    @contextmanager
+    def _folder(self, path: str) -> Iterator[int]:
+        """Open a folder, name by name."""
+        with _telling(path):
+            current = os.open(self._root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in parts_of(path):
+                with _telling(path):
+                    following = os.open(part, _SEEN, dir_fd=current)
+                os.close(current)
+                current = following
+                _check_folder(path, os.fstat(current))
+            yield current
+        finally:
+            os.close(current)
+
+
+def _entries(path: str, folder: int) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the names in a folder with what they are; what vanishes meanwhile is left out."""
+    with _telling(path):
+        reading = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        with os.scandir(reading) as entries:
+            for _, entry in zip(range(_MOST_ENTRIES), entries, strict=False):
+                try:
+                    yield entry.name, entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+    finally:
+        os.close(reading)
+
+
+def _listed(path: str, facts: os.stat_result) -> Artifact | None:
+    """Return what is shown of an entry: links, pipes and devices are not."""
+    if stat.S_ISDIR(facts.st_mode):
+        return Artifact(path, is_folder=True)
+    return Artifact(path, size_bytes=facts.st_size) if stat.S_ISREG(facts.st_mode) else None
+
+
+def _check_plain(path: str, facts: os.stat_result) -> None:
+    _check_no_link(path, facts)
+    if stat.S_ISDIR(facts.st_mode):
+        raise _no_file(path)
+    if not stat.S_ISREG(facts.st_mode):
+        raise Refused(f"{plain(path)!r} is no plain file (a pipe, a socket or a device); it was not opened.")
+
+
+def _check_folder(path: str, facts: os.stat_result) -> None:
+    _check_no_link(path, facts)
+    if not stat.S_ISDIR(facts.st_mode):
+        raise NotFound(f"{plain(path)!r} does not lie in a folder: a file stands in its way.")
+
+
+def _check_no_link(path: str, facts: os.stat_result) -> None:
+    if stat.S_ISLNK(facts.st_mode):
+        raise Refused(f"{plain(path)!r} is, or lies behind, a link; links are not followed.")
+
+
+def _no_file(path: str) -> NotFound:
+    return NotFound(f"{plain(path)!r} is a folder, and no file.", "Name one of the files in it.")
+
+
+@contextmanager
+def _telling(path: str) -> Iterator[None]:
+    """Tell what the system refuses as people are told it."""
+    shown = repr(plain(path)) if path else "The folder of these files"
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"{shown} is not there (any more).", "Look at the list of the files anew.") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise NotFound(f"{shown} is no name that a file can have.") from error
+        raise Unavailable(f"{shown} can't be read: {error.strerror}.", "May this user read it?") from error

@@ -1,0 +1,63 @@
+"""What runs were given and gave, asked of an MLflow client. What is gone is left out; any other refusal is raised."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mlops_desk.records.model import DatasetInput
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+
+CONTEXT_TAG = "mlflow.data.context"
+"""Says what a dataset was to its run: training, evaluation …"""
+_GONE = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})  # of an id that is none it says the latter
+
+
+def origins(client: Any, run_ids: Sequence[str]) -> list[RunOrigin]:
+    """Return what runs were given and gave."""
+    return [_origin(run) for run_id in run_ids if (run := _there(client.get_run, run_id)) is not None]
+
+
+def logged_models(client: Any, model_ids: Sequence[str]) -> list[LoggedModel]:
+    """Return models as runs logged them."""
+    found = [_there(client.get_logged_model, model_id) for model_id in model_ids]
+    return [
+        LoggedModel(one.model_id, one.name, one.source_run_id or None, str(one.status), one.artifact_location)
+        for one in found
+        if one is not None
+    ]
+
+
+def _there(get: Callable[[str], Any], key: str) -> Any:
+    try:
+        return get(key)
+    except Exception as error:
+        if getattr(error, "error_code", None) not in _GONE:
+            raise
+        return None
+
+
+def _origin(run: Any) -> RunOrigin:
+    inputs, outputs = run.inputs, run.outputs
+    return RunOrigin(
+        run_id=run.info.run_id,
+        name=run.info.run_name or None,
+        status=run.info.status,
+        artifact_uri=run.info.artifact_uri,
+        tags=dict(run.data.tags),
+        datasets=tuple(dataset_of(one) for one in (inputs.dataset_inputs if inputs else [])),
+        models_in=tuple(one.model_id for one in (inputs.model_inputs if inputs else None) or []),
+        models_out=tuple(one.model_id for one in (outputs.model_outputs if outputs else None) or []),
+    )
+
+
+def dataset_of(found: Any) -> DatasetInput:
+    """Return a dataset as MLflow has it among a run's inputs."""
+    context = next((tag.value for tag in found.tags if tag.key == CONTEXT_TAG), None)
+    dataset = found.dataset
+    return DatasetInput(
+        name=dataset.name,
+        digest=dataset.digest,
+        context=context,
+        source_type=dataset.source_type,
+        source=dataset.source,
+        schema=dataset.schema or None,
+    )
