@@ -1,0 +1,42 @@
+"""What the readers ask of a database, whichever it is. Each connection is used by one thread."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from mlops_desk.registry.store.schema import StoreLayout
+
+Row = tuple[Any, ...]
+
+
+class StoreDatabase(Protocol):
+    """An open store. Everything raises DeskErrors."""
+
+    dialect: str
+    shown: str
+    """The address for messages: without a password."""
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Return all rows of a query; a question mark stands for a value."""
+        ...
+
+    def table(self, columns: str, table: str, condition: str) -> Iterator[Row]:
+        """Yield rows of a table in the order in which they were written, read a part at a time."""
+        ...
+
+    def listed(self, run_ids: Sequence[str]) -> Any:
+        """Return the value that stands for a list of runs (see statements.Statements.ids)."""
+        ...
+
+    def layout(self) -> tuple[StoreLayout, Sequence[str]]:
+        """Return what its catalogue tells of its tables, and the revisions that it names."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def by_name(pairs: Iterator[Row]) -> Mapping[Any, dict[str, str]]:
+    """Gather rows of (whose, key, value) into a mapping for each owner."""
+    found: dict[Any, dict[str, str]] = {}
+    for *owner, key, value in pairs:
+        found.setdefault(tuple(owner) if len(owner) > 1 else owner[0], {})[key] = value or ""
+    return found

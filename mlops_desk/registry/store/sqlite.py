@@ -1,0 +1,155 @@
+"""An SQLite store, opened so that nobody who logs to it notices.
+
+In a rollback journal a reader keeps writers out for as long as its read lasts: MLflow's then wait 20 s and die of
+"database is locked". So every read is fetched whole, none is left open, and what would take longer than 45 ms is given
+up (``TooLong``) and asked for in smaller parts. The file is opened for reading alone, and may change nothing either.
+
+The driver is used as it is: SQLAlchemy's rows cost a third more here, its import a quarter of a second and 30 MB in a
+process that is started whenever somebody looks.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base.errors import DeskError, Unavailable
+from mlops_desk.base.text import plain
+from mlops_desk.registry.store.errors import TooLong, missing, of_sqlite
+from mlops_desk.registry.store.pace import ReadPace
+from mlops_desk.registry.store.schema import StoreLayout
+
+LONGEST_READ_SECONDS = 0.045  # below the 50 ms that are promised to writers
+_WAIT_SECONDS = 5.0  # chosen: longer than a writer's commit on a slow disk, shorter than a person's patience
+_STEPS = 2000  # of SQLite's machine between two looks at the clock: some 0.1 ms
+_CACHE_KIB = 16 * 1024  # chosen: the inner pages of all indexes of a store of some GB
+_ROWS, _MOST_ROWS = 2000, 20_000  # of a small table at a time, to begin with and at most
+_NO_TEXT = "Could not decode to UTF-8"  # what Python's driver says; it has no code of its own
+_LONG_PATH = 400  # chosen: a path in a message
+
+
+class SqliteConnection:
+    """One connection to one file. ``longest_seconds`` is how long the longest read has lasted."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.shown = plain(str(path), _LONG_PATH)
+        self.longest_seconds = 0.0
+        self._begun: float | None = None
+        self._limited = True
+        self._file = self._identity()
+        try:
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_WAIT_SECONDS, isolation_level=None
+            )
+        except sqlite3.Error as error:
+            raise of_sqlite(error, self.shown) from error
+        self._connection.set_progress_handler(self._is_late, _STEPS)
+        for pragma in ("query_only = 1", f"cache_size = -{_CACHE_KIB}"):
+            self._connection.execute(f"PRAGMA {pragma}")
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a query that is short by itself. Raises DeskErrors."""
+        return ReadPace(1, 1).read(lambda _, limited: self.part(sql, parameters, limited=limited))
+
+    def part(self, sql: str, parameters: Sequence[Any], *, limited: bool) -> list[tuple[Any, ...]]:
+        """Return all rows of a query. Raises TooLong where a writer might have waited (``limited``), and DeskErrors."""
+        self._limited = limited
+        try:
+            return self._fetched(sql, parameters)
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                raise TooLong from error
+            raise of_sqlite(error, self.shown) from error
+        except sqlite3.Error as error:
+            raise of_sqlite(error, self.shown) from error
+
+    def _fetched(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        self._begun = None
+        try:
+            return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith(_NO_TEXT):
+                raise
+            self._connection.text_factory = _text  # costs a call for each text, so only where it is needed
+            return self._connection.execute(sql, parameters).fetchall()
+        finally:
+            self._connection.text_factory = str
+            self._note_length()
+
+    def table(self, columns: str, table: str, condition: str) -> Iterator[tuple[Any, ...]]:
+        """Yield rows of a table in the order in which they were written, read a part at a time."""
+        sql = f"SELECT {columns}, rowid FROM {table} WHERE rowid > ? AND ({condition}) ORDER BY rowid LIMIT ?"  # noqa: S608 - our own words
+        pace, place = ReadPace(_ROWS, _MOST_ROWS), -1
+        while True:
+            asked, rows = pace.read(lambda size, limited: (size, self.part(sql, (place, size), limited=limited)))  # noqa: B023 - called at once
+            yield from (row[:-1] for row in rows)
+            if len(rows) < asked:
+                return
+            place = rows[-1][-1]
+
+    def listed(self, run_ids: Sequence[str]) -> str:
+        return json.dumps(list(run_ids))
+
+    def layout(self) -> tuple[StoreLayout, Sequence[str]]:
+        """Return what the catalogue tells of tables and indexes, and the revisions that are named."""
+        columns: dict[str, set[str]] = {}
+        for table, column in self.rows(
+            "SELECT s.name, c.name FROM sqlite_master s JOIN pragma_table_info(s.name) c WHERE s.type = 'table'"
+        ):
+            columns.setdefault(table, set()).add(column)
+        indexes = self.rows("SELECT name FROM sqlite_master WHERE type = 'index'")
+        revisions = self.rows("SELECT version_num FROM alembic_version") if "alembic_version" in columns else []
+        told = {table: frozenset(names) for table, names in columns.items()}
+        return StoreLayout(told, frozenset(name for (name,) in indexes)), [str(revision) for (revision,) in revisions]
+
+    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """Return the one value that a query has (None: no row)."""
+        rows = self.rows(sql, parameters)
+        return rows[0][0] if rows else None
+
+    def is_same_file(self) -> bool:
+        """Tell whether what lies at the path is still the file that was opened. Raises NotFound where nothing does."""
+        return self._identity() == self._file
+
+    def reopened(self) -> "SqliteConnection":
+        self.close()
+        return SqliteConnection(self.path)
+
+    def close(self) -> None:
+        with suppress(sqlite3.Error):  # a store that can't be read can be left all the same
+            self._connection.close()
+
+    def _note_length(self) -> None:
+        if self._begun is not None:
+            self.longest_seconds = max(self.longest_seconds, time.monotonic() - self._begun)
+
+    def _is_late(self) -> bool:
+        """Tell whether a read lasts too long. It begins when it is first asked about: before, it waits for a writer."""
+        now = time.monotonic()
+        if self._begun is None:
+            self._begun = now
+        return self._limited and now - self._begun > LONGEST_READ_SECONDS
+
+    def _identity(self) -> tuple[int, int]:
+        try:
+            facts = self.path.stat()
+        except FileNotFoundError as error:
+            raise missing(self.shown) from error
+        except OSError as error:
+            raise _unreadable(self.shown, error) from error
+        return facts.st_dev, facts.st_ino
+
+
+def _text(data: bytes) -> str:
+    """Read a text whatever its bytes are: what other programs wrote must not keep everything else from being read."""
+    return data.decode("utf-8", "replace")
+
+
+def _unreadable(shown: str, error: OSError) -> DeskError:
+    return Unavailable(f"The store at {shown} can't be read: {error.strerror}.", "May this user open its folder?")

@@ -1,0 +1,63 @@
+"""Curves of an SQLite store, and how one is followed: by the rows that were added to the table of all points."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.registry.store.curves import MOST_OF_PART, PART, Point, curve
+from mlops_desk.registry.store.ends import end_of, is_there, read_end
+from mlops_desk.registry.store.pace import ReadPace
+from mlops_desk.registry.store.sqlite import SqliteConnection
+from mlops_desk.registry.store.statements import Statements
+
+_FEW_NEW = 20_000  # rows of all runs together: reading them takes less than finding this run's among its own
+_FIRST_STEP = -(1 << 63)  # the least that a column of 64 bits has
+
+
+class SqliteCurves:
+    """Curves of one store."""
+
+    def __init__(self, connection: SqliteConnection, statements: Statements) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._pace = ReadPace(PART, MOST_OF_PART)
+
+    def curves(self, run_ids: Sequence[str], metric: str, points: int, since: str | None = None) -> list[RunCurve]:
+        """Return a curve for each run. Raises Invalid for a mark that can't be gone on from."""
+        end = end_of(self._connection, "metrics")
+        if since is None:
+            return [curve(run_id, metric, self._whole(run_id, metric), points, str(end)) for run_id in run_ids]
+        begin = read_end(since)
+        if len(run_ids) != 1 or begin is None or not is_there(self._connection, "metrics", begin):
+            raise Invalid("This curve can't be followed from there any more.", "Ask for all of it: without since.")
+        rows = self._after(run_ids[0], metric, begin.rowid, is_near=end.rowid - begin.rowid <= _FEW_NEW)
+        count = self._connection.value(self._statements.count_of_history(), (run_ids[0], metric))
+        return [curve(run_ids[0], metric, rows, points, str(end), int(count))]
+
+    def _whole(self, run_id: str, metric: str) -> list[Point]:
+        """Read all points by step (by place, where the store is too old to have an index of steps)."""
+        if self._statements.schema.step_index:
+            goes_on = " AND step >= ? AND (step > ? OR rowid > ?) ORDER BY step, rowid LIMIT ?"
+        else:
+            goes_on = " AND rowid > ? ORDER BY rowid LIMIT ?"
+        sql = self._statements.history(goes_on)
+        found: list[Point] = []
+        step, place = _FIRST_STEP, 0
+        while True:
+            where = (step, step, place) if self._statements.schema.step_index else (place,)
+            asked, rows = self._pace.read(partial(self._part, sql, (run_id, metric, *where)))
+            found += rows
+            if len(rows) < asked:
+                return found
+            step, place = rows[-1][0], rows[-1][3]
+
+    def _part(self, sql: str, values: Sequence[object], size: int, limited: bool) -> tuple[int, list[Point]]:
+        return size, self._connection.part(sql, (*values, size), limited=limited)
+
+    def _after(self, run_id: str, metric: str, place: int, *, is_near: bool) -> list[Point]:
+        """Read the points that were added behind a row of the table."""
+        if not is_near:
+            return [row for row in self._whole(run_id, metric) if row[3] > place]
+        sql = self._statements.appended()
+        return self._connection.rows(sql, (place, run_id, metric))

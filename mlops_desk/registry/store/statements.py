@@ -1,0 +1,109 @@
+"""What is asked of the tables, in the words of either database. Pure: only texts are made here.
+
+SQLite is told which index to take: without statistics, which MLflow never has it gather, it takes the one by name
+alone, and reads a metric's points of all runs for those of one.
+"""
+
+# ruff: noqa: S608 - names of MLflow's tables and words of our own; whatever comes from outside is bound
+
+from dataclasses import dataclass
+
+from mlops_desk.registry.store.columns import Separators
+from mlops_desk.registry.store.schema import STEP_INDEX, StoreSchema
+
+WORKSPACE = "default"
+"""Of several workspaces the one that MLflow's client has where none is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The statements for one store. A question mark stands for a value; ``ids`` for a list of run ids (``listed``)."""
+
+    dialect: str
+    schema: StoreSchema
+    separators: Separators
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.dialect == "sqlite"
+
+    @property
+    def key(self) -> str:
+        """What rows of a run and of its metrics have in common: the shortest there is."""
+        return "r.rowid" if self.is_sqlite else "r.run_uuid"
+
+    def runs(self, where: str, *, with_params: bool = True) -> str:
+        """Return the statement for rows of runs (see columns.RunColumns); ``where`` is a condition on ``r``."""
+        params = self._texts("params") if with_params else "NULL"
+        return (
+            f"SELECT {self.key}, r.run_uuid, r.name, r.user_id, r.status, r.start_time, r.end_time, r.lifecycle_stage, "
+            f"r.artifact_uri, r.experiment_id, {self._texts('tags')}, {params} "
+            f"FROM runs r WHERE {where}{self.of_workspace()}"
+        )
+
+    def metrics(self, where: str) -> str:
+        """Return the statement for runs' last values of metrics (NaN is NULL); ``where`` is about ``r``."""
+        index = " INDEXED BY index_latest_metrics_run_uuid" if self.is_sqlite else ""
+        value = f"CASE WHEN m.is_nan{' = 1' if self.is_sqlite else ''} THEN NULL ELSE m.value END"
+        return (
+            f"SELECT {self.key}, m.key, {value}, m.step FROM runs r CROSS JOIN latest_metrics m{index} "
+            f"WHERE m.run_uuid = r.run_uuid AND {where}"
+        )
+
+    def history(self, condition: str = "") -> str:
+        """Return the statement for points of a metric (run, name): step, time, value (NaN: NULL), place."""
+        place = "rowid" if self.is_sqlite else "0"
+        named = f" INDEXED BY {self._history_index}" if self.is_sqlite else ""
+        value = f"CASE WHEN is_nan{' = 1' if self.is_sqlite else ''} THEN NULL ELSE value END"
+        return f"SELECT step, timestamp, {value}, {place} FROM metrics{named} WHERE run_uuid = ? AND key = ?{condition}"
+
+    def count_of_history(self) -> str:
+        named = f" INDEXED BY {self._history_index}" if self.is_sqlite else ""
+        return f"SELECT count(*) FROM metrics{named} WHERE run_uuid = ? AND key = ?"
+
+    @property
+    def _history_index(self) -> str:
+        return STEP_INDEX if self.schema.step_index else "index_metrics_run_uuid"
+
+    def appended(self) -> str:
+        """Return the statement for points behind a row of an SQLite table (place, run, name)."""
+        return (
+            "SELECT step, timestamp, CASE WHEN is_nan = 1 THEN NULL ELSE value END, rowid FROM metrics NOT INDEXED "
+            "WHERE rowid > ? AND run_uuid = ? AND key = ?"
+        )
+
+    def datasets(self, context: str) -> str:
+        """Return the statement for the datasets of listed runs, with the value of their tag ``context``."""
+        order = "i.rowid" if self.is_sqlite else "i.destination_id, i.input_uuid"
+        chosen = self.ids.replace("r.run_uuid", "i.destination_id")
+        return (
+            "SELECT i.destination_id, d.name, d.digest, "
+            f"(SELECT t.value FROM input_tags t WHERE t.input_uuid = i.input_uuid AND t.name = '{context}'), "
+            "d.dataset_source_type, d.dataset_source, d.dataset_schema "
+            "FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id "
+            f"WHERE i.destination_type = 'RUN' AND i.source_type = 'DATASET' AND {chosen} ORDER BY {order}"
+        )
+
+    @property
+    def ids(self) -> str:
+        """A condition on ``r``: its id is in a list."""
+        return "r.run_uuid IN (SELECT value FROM json_each(?))" if self.is_sqlite else "r.run_uuid = ANY(?)"
+
+    def of_workspace(self, table: str = "r") -> str:
+        """Return what keeps runs of other workspaces out, nothing where a store has none."""
+        if not self.schema.workspaces:
+            return ""
+        return f" AND {table}.experiment_id IN (SELECT experiment_id FROM experiments WHERE workspace = '{WORKSPACE}')"
+
+    def in_workspace(self) -> str:
+        """Return the condition on a table that has a workspace itself."""
+        return f"workspace = '{WORKSPACE}'" if self.schema.workspaces else "1 = 1"
+
+    def _texts(self, table: str) -> str:
+        # The separators are letters and digits of our own making; a value of theirs would be bound.
+        pair, name = self.separators.pair, self.separators.name
+        gather, index = (
+            ("group_concat", f" INDEXED BY index_{table}_run_uuid") if self.is_sqlite else ("string_agg", "")
+        )
+        text = f"t.key || '{name}' || coalesce(t.value, '')"
+        return f"(SELECT {gather}({text}, '{pair}') FROM {table} t{index} WHERE t.run_uuid = r.run_uuid)"

@@ -1,0 +1,10 @@
+"""Sources of registries for tests of readers."""
+
+from pathlib import Path
+
+from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.registry.reading.source import RegistrySource
+
+
+def sqlite_source(path: Path) -> RegistrySource:
+    return RegistrySource(TrackerKind.SQLITE, f"sqlite:///{path}", f"sqlite:///{path}", path)
