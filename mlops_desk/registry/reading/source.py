@@ -12,7 +12,7 @@ class RegistrySource:
     """``uri`` may hold a password: it is never shown, ``shown`` is. ``path`` is the file or folder of a local one.
 
     ``headers`` are sent to an HTTP server alone (its login), ``address`` being what ``uri`` is reached at; ``ca_file``
-    is what it is verified by (None: the system's).
+    is trusted beside the system's certificates.
     """
 
     kind: TrackerKind
