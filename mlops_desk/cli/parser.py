@@ -49,6 +49,8 @@ _DRY_RUNS = {
 """Verbs with a switch to another verb, by that one's name."""
 _LISTED = {"events"}
 """Services whose word alone lists."""
+_COMPARES = "compare"
+"""Of two things that are laid side by side a person reads what differs; ``--all`` shows the rest too."""
 _SHORT = {"follow": ("-f",)}
 """Switches with one letter, as everybody knows it from ``tail`` and from ``docker logs``."""
 
@@ -132,6 +134,8 @@ def _add_service(commands: Any, service: str, word: str | None = None) -> None:
         _add_verb(verbs, verb.word.replace("_", "-"), verb)
         if (service, verb.name) in _DRY_RUNS:
             _add_dry_run(verbs.choices[verb.word], verb, *_DRY_RUNS[service, verb.name])
+        if verb.name == _COMPARES:
+            _add_all(verbs.choices[verb.word])
         if (service, verb.name) == exported.IMPORT:
             exported.add_options(verbs.choices[verb.word])
     if service == "drift":
@@ -150,6 +154,12 @@ def _add_dry_run(parser: Parser, verb: Verb, preview: str, text: str) -> None:
     """Give a verb a switch by which another one is asked, with the same arguments."""
     other = _verb(verb.service, preview)
     parser.add_argument("--dry-run", action="store_const", dest="verb", const=other, default=verb, help=text)
+
+
+def _add_all(parser: Parser) -> None:
+    """Give a verb that compares a switch for what is the same; with --json all of it is there anyhow."""
+    text = "show what is the same too"
+    parser.add_argument("--all", dest="differing", action="store_false", default=True, help=text)
 
 
 def _add_verb(parsers: Any, word: str, verb: Verb) -> Parser:

@@ -7,12 +7,13 @@ from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.registry.aliases.verbs import AliasVerbs
 from mlops_desk.registry.artifacts.verbs import ModelFileVerbs
 from mlops_desk.registry.changes.model_verbs import ModelChangeVerbs
+from mlops_desk.registry.comparing.version_verbs import VersionCompareVerbs
 from mlops_desk.registry.lineage.verbs import LineageVerb
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.verbs.declaration import check_limit
 
 
-class ModelsService(AliasVerbs, ModelChangeVerbs, ModelFileVerbs, LineageVerb):
+class ModelsService(AliasVerbs, ModelChangeVerbs, VersionCompareVerbs, ModelFileVerbs, LineageVerb):
     """The verbs of verbs.Models."""
 
     _core: RegistryCore

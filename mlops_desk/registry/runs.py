@@ -19,6 +19,7 @@ from mlops_desk.records.model import (
 from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
 from mlops_desk.registry.artifacts.verbs import RunFileVerbs
 from mlops_desk.registry.changes.run_verbs import RunChangeVerbs
+from mlops_desk.registry.comparing.run_verbs import RunCompareVerbs
 from mlops_desk.registry.mirror.column import sort_word, split_names
 from mlops_desk.registry.mirror.protocol import WindowAsked
 from mlops_desk.registry.mlflow.decimation import FEWEST_POINTS
@@ -31,7 +32,7 @@ _MOST_POINTS = 5000  # chosen: more than any screen is wide
 _SYSTEM = "system/"  # begins the names of what MLflow measures of the machine
 
 
-class RunsService(RunChangeVerbs, RunFileVerbs):
+class RunsService(RunChangeVerbs, RunCompareVerbs, RunFileVerbs):
     """The verbs of verbs.Runs."""
 
     _core: RegistryCore

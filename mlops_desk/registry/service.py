@@ -22,10 +22,13 @@ from mlops_desk.records.model import (
     Registry,
     Run,
 )
+from mlops_desk.records.registry.comparison import ComparedValue
+from mlops_desk.records.registry.model_files import ModelFileFacts
 from mlops_desk.registry.aliases.asking import AskedAliases
 from mlops_desk.registry.aliases.journal import AliasJournal
 from mlops_desk.registry.artifacts.shelf import FileShelf
 from mlops_desk.registry.changes.undoing import shown_uri
+from mlops_desk.registry.comparing.gathering import ComparedOutside, compared_versions
 from mlops_desk.registry.default_registry import OWN, SETTING, Default
 from mlops_desk.registry.lineage.gathering import LineageDesk
 from mlops_desk.registry.protocol import RegistryClient
@@ -74,6 +77,8 @@ class RegistryCore:
         self.aliases = AskedAliases(lambda uri: self.registries.open(uri), self.journal_key, journal)  # noqa: PLW0108 - the demo puts its own in their place
         self.shelf = FileShelf(self.default, lambda: self.registries)
         self.lineage = LineageDesk(self.default, lambda uri: self.registries.read(uri))  # noqa: PLW0108 - the demo puts others in their place
+        self.outside = ComparedOutside(self._files_of)
+        self.aliases.compared = self._compared
         self._tickets = Tickets(self.server.ledger.tickets_folder)
         self._supervision = Supervision(self.server, lambda: bool(self._tickets.held()), self._is_shown)
         self._asked_at = float("-inf")
@@ -266,6 +271,12 @@ class RegistryCore:
         moved = self.aliases.move(model, alias, version, uri, expected)
         self.changed(uri)
         return moved
+
+    def _files_of(self, model: str, version: str, uri: str | None) -> ModelFileFacts:
+        return self.shelf.facts_of_version(model, version, uri or OWN)
+
+    def _compared(self, model: str, a: str, b: str, uri: str | None) -> list_of[ComparedValue]:
+        return compared_versions(self.registries.mirror(uri), [(model, a), (model, b)], uri, self.outside)
 
     def journal_key(self, uri: str | None) -> str:
         """Return what the journal of aliases calls a registry: the desk's own has an address that changes."""

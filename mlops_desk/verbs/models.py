@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.model import Artifact, Model, ModelVersion, Registry
     from mlops_desk.records.registry.alias_move import AliasMove, AliasPreview
     from mlops_desk.records.registry.artifact_view import ArtifactView, Downloaded
+    from mlops_desk.records.registry.comparison import ComparedValue
     from mlops_desk.records.registry.labels import Labels
     from mlops_desk.records.registry.lineage import Lineage
     from mlops_desk.records.registry.model_files import ModelFileFacts
@@ -29,6 +30,7 @@ CONFIRM = Option("NAME", "the name of what is to go once more: NAME, or NAME/VER
 FOLDER = Word("FOLDER", "what lies in this folder of them")
 DOWNLOAD_SECONDS = 1860.0  # a minute more than the registry is given
 ONE_VERSION = Word("VERSION", "number of a version, or @ALIAS; without it all of the model")
+OTHER = Option("NAME", "the model that B is a version of, where it is another one")
 Uri = Annotated[str | None, URI]
 _TEAMS = "MLflow knows no owner of a model: a registry is its team's, and the audit trail has who changed what"
 
@@ -125,6 +127,13 @@ class Models(Protocol):
         self, model: str, alias: Annotated[str, ALIAS], version: Annotated[str, VERSION], uri: Uri = None
     ) -> "AliasPreview":
         """Show what a move of an alias would bring: what differs, and which endpoints would follow."""
+        ...
+
+    @reads
+    def compare(
+        self, model: str, a: str, b: str, uri: Uri = None, other: Annotated[str | None, OTHER] = None
+    ) -> "list_of[ComparedValue]":
+        """Show in what two versions differ: metrics, parameters, tags, data, environment, signature and code."""
         ...
 
     @changes(before="show", why=_TEAMS)

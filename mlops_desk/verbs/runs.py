@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from mlops_desk.records.list_page import ListPage
     from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Run, RunBrief, RunMetrics
     from mlops_desk.records.registry.artifact_view import ArtifactView, Downloaded
+    from mlops_desk.records.registry.comparison import CodeDifference, ComparedValue
+    from mlops_desk.records.registry.curve import RunCurve
     from mlops_desk.records.registry.labels import Labels, RunStage
-    from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
+    from mlops_desk.records.registry.run_window import Importance, RunColumn, RunGroup, RunWindow
 
 SORT = Option("KEY", "metrics.NAME:desc, params.NAME:asc, tags.NAME:asc or start_time:desc")
 EXPERIMENT = Option("NAME", "the experiment; runs experiments lists them")
@@ -29,6 +31,9 @@ SORTS = Option("KEYS", "metrics.NAME:desc, duration, metrics.NAME:max:desc …, 
 COLUMNS = Option("NAMES", "metrics.NAME, metrics.NAME:min, metrics.NAME:step=10, params.NAME …, with commas")
 BY = Option("NAMES", "params.NAME, tags.NAME, status …, with commas between them")
 METRICS = Option("NAMES", "tell how these metrics lie in each group, with commas between them")
+METRIC = Option("NAME", "name of the metric")
+CURVE_POINTS = Option("N", "at most so many points of a curve, 2 to 25000")
+SINCE_MARK = Option("MARK", "only what was logged since: the mark of the curve before, of a single run")
 Experiments = Annotated[str, EXPERIMENTS]
 Filter = Annotated[str, FILTER]
 FOLDER = Word("FOLDER", "what lies in this folder of them")
@@ -144,6 +149,50 @@ class Runs(Protocol):
     @reads
     def datasets(self, run_id: str, uri: Uri = None) -> "list_of[DatasetInput]":
         """List the datasets that were logged with a run."""
+        ...
+
+    @reads
+    def compare(self, run_ids: "list_of[str]", uri: Uri = None) -> "list_of[ComparedValue]":
+        """Show in what runs differ: metrics, parameters, tags, data, environment, signature and code."""
+        ...
+
+    @reads
+    def code(self, a: str, b: str, uri: Uri = None) -> "CodeDifference":
+        """Show how the code of two runs differs, where it is kept: of jobs that have a source."""
+        ...
+
+    @reads
+    def curves(
+        self,
+        run_id: str,
+        metric: Annotated[str, METRIC],
+        uri: Uri = None,
+        points: Annotated[int, CURVE_POINTS] = 2500,
+    ) -> "RunCurve":
+        """Show how a metric of a run went; the least and the largest value are always there."""
+        ...
+
+    @reads
+    def overlay(
+        self,
+        run_ids: str,
+        metric: Annotated[str, METRIC],
+        uri: Uri = None,
+        points: Annotated[int, CURVE_POINTS] = 1000,
+        since: Annotated[str, SINCE_MARK] = "",
+    ) -> "list_of[RunCurve]":
+        """Show how one metric went in several runs (ids with commas between them)."""
+        ...
+
+    @reads
+    def importance(
+        self,
+        experiment: Experiments,
+        metric: Annotated[str, METRIC],
+        uri: Uri = None,
+        filter: Filter = "",  # noqa: A002 - the word of the command line
+    ) -> "list_of[Importance]":
+        """Tell which parameters have most to do with a metric, among the runs of experiments; at least ten of them."""
         ...
 
     @reads

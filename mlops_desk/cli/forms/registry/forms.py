@@ -3,8 +3,19 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlops_desk.cli.forms.registry import changes, files, runs, trackers
+from mlops_desk.cli.forms.registry import changes, comparison, files, runs, trackers
 
-FORMS: dict[type, Callable[[Any], str]] = {**changes.FORMS, **files.FORMS, **runs.FORMS, **trackers.FORMS}
-TABLES: dict[type, dict[str, Callable[[Any], str]]] = {**changes.TABLES, **runs.TABLES, **trackers.TABLES}
+FORMS: dict[type, Callable[[Any], str]] = {
+    **changes.FORMS,
+    **comparison.FORMS,
+    **files.FORMS,
+    **runs.FORMS,
+    **trackers.FORMS,
+}
+TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    **changes.TABLES,
+    **comparison.TABLES,
+    **runs.TABLES,
+    **trackers.TABLES,
+}
 MORE: dict[type, Callable[[Sequence[Any]], str]] = {**trackers.MORE}
