@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine_doubles import Engines, Secrets, some_engines, some_secrets
 from image_doubles import Images, pulling, some_images, some_room, some_volumes
+from model_doubles import ModelVerbs, some_moves
+from registry_doubles import RegistryVerbs, some_cleanup, some_report, some_trackers
 from service_double import Service
 from staging_doubles import StagingVerbs, some_copies
 
@@ -53,6 +55,9 @@ from mlops_desk.records.status import PastStatus, Status
 if TYPE_CHECKING:
     from mlops_desk.records.agent import AuditEntry
     from mlops_desk.records.images.task import ImageTask
+    from mlops_desk.records.registry.lineage import Lineage
+    from mlops_desk.records.registry.model_files import ModelFileFacts
+    from mlops_desk.records.registry.transfer import Verified
 
 GIB = 1 << 30
 NOW = time.time()
@@ -208,7 +213,7 @@ class Jobs(StagingVerbs, Service):
         yield from self._double.log_lines
 
 
-class Models(Service):
+class Models(ModelVerbs, Service):
     def list(self, uri: str | None = None) -> list[Model]:
         if uri == "http://nowhere":
             raise Unavailable("http://nowhere does not answer.", "Is the server up? curl http://nowhere/health")
@@ -227,16 +232,16 @@ class Models(Service):
             raise Refused(f"{model}@{alias} points at version {at} by now; it was seen at {expected}.")
         new = replace(old, aliases={**old.aliases, alias: version})
         self._double.models_by_name[model] = new
-        self._double.announce(events.RegistryChanged(self._double.registry))
+        self._double.announce(events.RegistryChanged(self._double.server))
         return new
 
     def start(self) -> Registry:
-        self._double.registry = Registry("running", "http://127.0.0.1:5000", "http://172.17.0.1:5000")
-        self._double.announce(events.RegistryChanged(self._double.registry))
-        return self._double.registry
+        self._double.server = Registry("running", "http://127.0.0.1:5000", "http://172.17.0.1:5000")
+        self._double.announce(events.RegistryChanged(self._double.server))
+        return self._double.server
 
     def server(self) -> Registry:
-        return self._double.registry
+        return self._double.server
 
 
 class Runs(Service):
@@ -475,7 +480,7 @@ class Double:
         ]
         self.paces: list[float] = []
         self._streams: list[queue.SimpleQueue[events.Event | None]] = []
-        self.registry = Registry("stopped") if empty else Registry("running", "http://127.0.0.1:5000")
+        self.server = Registry("stopped") if empty else Registry("running", "http://127.0.0.1:5000")
         self.jobs_by_id = {} if empty else {job.id: job for job in some_jobs()}
         self.models_by_name = {} if empty else {model.name: model for model in some_models()}
         self.endpoints_by_name = {} if empty else {endpoint.name: endpoint for endpoint in some_endpoints()}
@@ -507,6 +512,22 @@ class Double:
                 "apiVersion: mlops-desk/v1\nkind: Job\nname: ddp\nimage: lab/pytorch\nresources: {gpus: 4}\n",
             ),
         ]
+        self.moves = [] if empty else some_moves()
+        self.searched: list[str] = []
+        self.compared: list[tuple[str, str, str | None, str]] = []
+        self.trackers = some_trackers()
+        self.store_report = some_report()
+        self.cleanup = some_cleanup()
+        self.examined: list[str | None] = []
+        self.fixed: list[tuple[str, str | None]] = []
+        self.exported: list[tuple[str, str, str]] = []
+        self.cleanups: list[tuple[object, ...]] = []
+        self.cleaned: list[str] = []
+        self.verified: Verified | None = None
+        self.version_tags: dict[str, dict[str, str]] = {}
+        self.descriptions: dict[str, str] = {}
+        self.model_facts: ModelFileFacts | None = None
+        self.lineage: Lineage | None = None
         self.audited: list[AuditEntry] = []
         self.recorded = True
         self.asked_curves: list[tuple[tuple[str, ...], float, float, int]] = []
@@ -538,6 +559,7 @@ class Double:
         self.endpoints, self.drift = Endpoints(self, "endpoints"), Drift(self, "drift")
         self.rules, self.settings = Rules(self, "rules"), Settings(self, "settings")
         self.images = Images(self, "images")
+        self.registry = RegistryVerbs(self, "registry")
         self.engines, self.secrets = Engines(self, "engines"), Secrets(self, "secrets")
         # "events" is the gate of the announcements.
         self.gpus, self.events, self.alerts = Gpus(self, "gpus"), Events(self, "incidents"), Alerts(self, "alerts")

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.models.alias import AliasDialog
+from mlops_desk.ui.models.alias.dialog import AliasDialog
 from mlops_desk.ui.widgets.confirmation import Confirm
 
 
@@ -99,9 +99,9 @@ def test_nothing_is_confirmed_where_the_registry_does_not_tell(panel, double, qt
 def dialog(start, double, qtbot):
     page = start(double, "models").window.page()
     qtbot.waitUntil(lambda: page._version() is not None)
-    page.versions.select("2")
+    page.versions.table.select("digits/2")
     move(double, "1")
-    click(qtbot, page._alias)
+    click(qtbot, page.detail.alias)
     found = asked(page, AliasDialog)[0]
     qtbot.waitUntil(found.act.isEnabled)
     return found
@@ -121,6 +121,15 @@ def test_an_aliass_dialog_says_from_where_it_moves_and_asks_anew_where_that_chan
 
 def test_an_alias_that_is_new_or_there_already_is_said_to_be_so(dialog, double, qtbot):
     dialog.alias.setText("next")
-    assert dialog.says.whole == "next does not exist yet; it will point at version 2."
+    assert not dialog.act.isEnabled()
+    qtbot.waitUntil(lambda: dialog.says.whole == "next does not exist yet; it will point at version 2.")
     click(qtbot, dialog.act)
     qtbot.waitUntil(lambda: double.models_by_name["digits"].aliases.get("next") == "2")
+
+
+def test_an_alias_that_points_there_already_can_not_be_set(dialog, double, qtbot):
+    move(double, "2")
+    dialog.alias.setText("other")
+    dialog.alias.setText("champion")
+    qtbot.waitUntil(lambda: dialog.says.whole == "champion points at version 2 already.")
+    assert not dialog.act.isEnabled()

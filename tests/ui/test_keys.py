@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
-from mlops_desk.ui.models.alias import AliasDialog
+from mlops_desk.ui.models.alias.dialog import AliasDialog
 from mlops_desk.ui.widgets.confirmation import Confirm
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -104,13 +104,13 @@ def test_enter_on_cancel_cancels_a_form(window, double, qtbot):
     window.sidebar.choose("models")
     page = window.page()
     qtbot.waitUntil(lambda: page._version() is not None)
-    page._set_alias()
+    page.acts.set_alias()
     dialog = next(one for one in page.findChildren(AliasDialog) if one.isVisible())
     qtbot.waitUntil(dialog.isActiveWindow)
     dialog.cancel.setFocus()
     press(Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: not dialog.isVisible())
-    assert ("models", "alias") not in double.calls
+    assert ("models", "promote") not in double.calls
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space])

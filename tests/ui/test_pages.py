@@ -1,7 +1,6 @@
 """What a person does on the pages, and what they see of it."""
 
 import pytest
-from doubles import Double
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QComboBox
@@ -10,8 +9,6 @@ from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.ui.drift.rule import RuleDialog
-from mlops_desk.ui.endpoints.deploy_form import DeployDialog
-from mlops_desk.ui.models.alias import AliasDialog
 from mlops_desk.ui.widgets.confirmation import Confirm
 
 
@@ -23,75 +20,11 @@ def click(qtbot, button):
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
-def test_the_tracking_server_is_started_from_the_empty_models_page(start, qtbot):
-    double = Double(empty=True, beat_seconds=0.2)
-    page = start(double, "models").window.page()
-    qtbot.waitUntil(lambda: page._state._act.text() == "Start the tracking server")
-    click(qtbot, page._state._act)
-    qtbot.waitUntil(lambda: "No models yet" in page._state._title.whole)
-
-
-def test_another_registry_can_be_chosen_while_the_desks_own_is_empty(start, qtbot):
-    page = start(Double(empty=True), "models").window.page()
-    qtbot.waitUntil(page._state.isVisible)
-    assert page._uri.isVisible()
-    page._uri.setText("http://nowhere")
-    qtbot.keyClick(page._uri, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: "does not answer" in page._server.text())
-    assert page._uri.isVisible()
-
-
-@pytest.fixture
-def models(start, double, qtbot):
-    page = start(double, "models").window.page()
-    qtbot.waitUntil(lambda: page.versions.shown_rows() > 0)
-    return page
-
-
-def test_a_version_shows_its_run(models, qtbot):
-    qtbot.waitUntil(lambda: bool(models._metrics._shown))
-    metrics = {fact.name: fact.value for fact in models._metrics._shown}
-    assert metrics["accuracy"] == "0.9731"
-    assert metrics["loss"] == "NaN"
-    assert models._data._shown[0].name == "digits-train"
-
-
-def test_an_alias_is_moved(models, double, qtbot):
-    models.versions.select("2")
-    click(qtbot, models._alias)
-    dialog = opened(models, AliasDialog)
-    dialog.alias.setText("champion")
-    qtbot.waitUntil(dialog.act.isEnabled)
-    click(qtbot, dialog.act)
-    qtbot.waitUntil(lambda: double.models_by_name["digits"].aliases["champion"] == "2")
-    qtbot.waitUntil(lambda: models.models.records.record("digits").aliases["champion"] == "2")
-
-
-def test_another_tracking_server_that_does_not_answer_is_told_beside_the_field(models, qtbot):
-    models._uri.setText("http://nowhere")
-    qtbot.keyClick(models._uri, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: "does not answer" in models._server.whole)
-    assert models._uri.isVisible()
-    models._uri.clear()
-    qtbot.keyClick(models._uri, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: models.models.shown_rows() == 3)
-
-
 @pytest.fixture
 def endpoints(start, double, qtbot):
     page = start(double, "endpoints").window.page()
     qtbot.waitUntil(lambda: page.table.shown_rows() == 3)
     return page
-
-
-def test_a_model_is_deployed_from_the_models_page(models, double, qtbot):
-    click(qtbot, models._deploy)
-    dialog = opened(models, DeployDialog)
-    assert dialog.model.text() == "digits/4"
-    dialog.name.setText("digits-two")
-    click(qtbot, dialog.act)
-    qtbot.waitUntil(lambda: "digits-two" in double.endpoints_by_name)
-    assert ("endpoints", "deploy") in double.calls
 
 
 def test_the_address_is_copied(endpoints):

@@ -69,7 +69,7 @@ def test_an_alias_that_moves_is_told_on_the_endpoints_page(start, double, qtbot)
     qtbot.waitUntil(lambda: said() == "@champion, which is version 3 now too")
     model = double.models_by_name["digits"]
     double.models_by_name["digits"] = replace(model, aliases={"champion": "4"})
-    double.announce(events.RegistryChanged(double.registry))
+    double.announce(events.RegistryChanged(double.server))
     qtbot.waitUntil(lambda: "@champion, which is version 4 now" in said() and "too" not in said())
 
 

@@ -1,172 +1,151 @@
-"""Models: registered models | versions of the chosen one | the chosen version, its run and its data."""
+"""Models: all of them narrow at the left, versions in the middle, the chosen one at the right, one search above all."""
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QSplitter, QStackedLayout, QStackedWidget, QVBoxLayout
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
-from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
+from mlops_desk.records.model import Registry
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.models.alias import AliasDialog
+from mlops_desk.ui.models import loads, words
+from mlops_desk.ui.models.acts.acts import CHAMPION, VersionActs
+from mlops_desk.ui.models.comparing import VersionComparison
+from mlops_desk.ui.models.detail.pane import VersionPane
+from mlops_desk.ui.models.list import ModelList
+from mlops_desk.ui.models.registries import RegistryChoice, is_own
+from mlops_desk.ui.models.search import FOUND_MOST, VersionSearch
+from mlops_desk.ui.models.versions.pane import VersionsPane, counted
 from mlops_desk.ui.parts.page import Page
-from mlops_desk.ui.tables.model import Cell, Column
-from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact
-from mlops_desk.ui.widgets.field import Field, filter_field
-from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.widgets.card import framed
 from mlops_desk.ui.widgets.states import Empty
-from mlops_desk.ui.words import marks, numbers
-from mlops_desk.verbs.desk import ClientLike
+from mlops_desk.ui.words import numbers
 
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
-
-@dataclass(frozen=True, slots=True)
-class RunView:
-    """What was found about a version's run."""
-
-    run: Run
-    datasets: tuple[DatasetInput, ...]
+LIST_WIDTH = 228  # pixels: 220 for the cards, and the table's ring
+VERSIONS_MOST = 5000  # chosen: of one model; it takes a table a tenth of a second
+_SETTLE_MILLISECONDS = 400  # chosen: a training that logs changes the registry many times a second
+_PALETTE = frozenset({"palette"})
 
 
 class ModelsPage(Page):
-    """Three columns, each the detail of the one before."""
+    """``models`` is the list, ``versions`` those of the chosen model or what was found, ``detail`` the chosen one."""
 
     stale: ClassVar[str] = "These models are"
-    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.MODELS, Topic.REGISTRY, Topic.CONNECTION})
-    loads: ClassVar[tuple[Topic, ...]] = (Topic.MODELS, Topic.REGISTRY)
+    topics: ClassVar[frozenset[Topic]] = frozenset({loads.CARDS, Topic.REGISTRY, Topic.CONNECTION})
+    loads: ClassVar[tuple[Topic, ...]] = (loads.CARDS, Topic.REGISTRY)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.models = RecordTable("Models", _MODEL_COLUMNS, context.memory)
-        self.models.chosen.connect(self._chose_model)
-        self.versions = RecordTable("Versions", _VERSION_COLUMNS, context.memory)
-        self.versions.sort_by_key("version", Qt.SortOrder.DescendingOrder)
-        self.versions.chosen.connect(self._chose_version)
-        self._filter = filter_field("Filter models")
-        self._filter.textChanged.connect(self.models.narrow)
-        self._uri = Field("Tracking server", "Tracking server: this desk's own, or http://…")
-        self._uri.returnPressed.connect(self._change_uri)
-        self._server = Label(points=theme.CAPTION_POINTS)
-        self._start = Button("Start the tracking server")
-        self._start.clicked.connect(self._start_server)
-        self._facts, self._metrics, self._params, self._data = FactGrid(), FactGrid(), FactGrid(), FactGrid()
-        self._says = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
-        self._version_says = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
-        self._alias = Button("Set alias …")
-        self._alias.clicked.connect(self._set_alias)
-        self._deploy = Button("Deploy …", main=True)
-        self._deploy.clicked.connect(self._deploy_version)
-        self._asking: dict[str, Task] = {}
-        self._shown_model: Model | None = None
-        self._wanted_version: tuple[str, str] | None = None
+        self.search = VersionSearch(context)
+        self.registries = RegistryChoice(context)
+        self.models = ModelList(context.memory)
+        self.versions = VersionsPane(context)
+        self.acts = VersionActs(self, context, self._version)
+        self.detail = VersionPane(context, self.acts, self._serving)
+        self.comparison = VersionComparison(context)
+        self._right = QStackedWidget()
+        self._before: list[int] | None = None
+        self._task: Task | None = None
+        self._shown: str | None = None
+        self._wanted: tuple[str, str] | None = None
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(_SETTLE_MILLISECONDS)
+        self._soon.timeout.connect(self._look_again)
+        self._wire()
         self._arrange()
+
+    def _wire(self) -> None:
+        self.models.chosen.connect(self._chose_model)
+        self.versions.chosen.connect(lambda _key: self._show_version())
+        self.versions.ticks_changed.connect(self._compare)
+        self.versions.table.fill_more = self._fill_menu
+        self.search.found.connect(self._found)
+        self.search.failed.connect(self._not_found)
+        self.search.asked.connect(lambda query: self.versions.title(f"Versions that match {plain(query, 60)!r}"))
+        self.registries.changed.connect(self._change_registry)
+        self.registries.start.connect(self._start_server)
+        self.acts.changed.connect(self._soon.start)
+        self.detail.compare.connect(self._compare_with_champion)
+        self.comparison.closed.connect(self.versions.clear_ticks)
+        self.comparison.runs.connect(self._compare_runs)
 
     def _arrange(self) -> None:
         top = QHBoxLayout()
         top.setSpacing(theme.SPACE_8)
-        top.addWidget(self._filter, 1)
-        top.addWidget(self._uri, 2)
-        top.addWidget(self._server)
-        top.addWidget(self._start)
-        split = QSplitter(Qt.Orientation.Horizontal)
+        top.addWidget(self.search, 1, Qt.AlignmentFlag.AlignTop)
+        top.addWidget(self.registries, 0, Qt.AlignmentFlag.AlignTop)
+        self._right.addWidget(self.detail)
+        self._right.addWidget(self.comparison)
+        self._right.setMinimumWidth(theme.DETAIL_WIDTH)
+        split = self._split = QSplitter(Qt.Orientation.Horizontal)
         split.setHandleWidth(theme.SPACE_8)
-        for title, parts in (("Models", (self.models,)), ("Versions", (self._version_says, self.versions))):
-            card = Card(title)
-            for part in parts:
-                card.column.addWidget(part, 1 if isinstance(part, RecordTable) else 0)
-            split.addWidget(card)
-        split.addWidget(self._detail())
-        # At 1280 pixels the columns of all versions are seen whole.
-        split.setSizes(
-            [theme.DETAIL_WIDTH - 2 * theme.SPACE_16, theme.DETAIL_WIDTH, theme.DETAIL_WIDTH - theme.SPACE_16]
-        )
+        split.setChildrenCollapsible(False)
+        for widget in (framed(self.models), self.versions, self._right):
+            split.addWidget(widget)
+        split.setSizes([LIST_WIDTH, theme.DETAIL_WIDTH + theme.SPACE_24, theme.DETAIL_WIDTH])
+        split.setStretchFactor(1, 1)
         split.setStretchFactor(2, 1)
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
         whole.addWidget(self._stale_line)
         whole.addLayout(top)
-        # The row with the server's field stays above whatever is shown: an empty registry must not hide the others.
+        # The row with the registries stays above whatever is shown: an empty one must not hide the others.
         self.content = split
         self._layers = QStackedLayout()
         whole.addLayout(self._layers, 1)  # first, or what it holds is a window for a moment
         self._layers.addWidget(self.content)
         self._layers.addWidget(self._state)
 
-    def _detail(self) -> QWidget:
-        inner = QWidget()
-        column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(theme.SPACE_8)
-        column.addWidget(self._facts)
-        column.addWidget(self._says)
-        self._headings: list[Label] = []
-        for title, facts in (("Metrics", self._metrics), ("Parameters", self._params), ("Datasets", self._data)):
-            heading = Label(title, points=theme.CAPTION_POINTS, bold=True, tone="muted")
-            self._headings.append(heading)
-            column.addWidget(heading)
-            column.addWidget(facts)
-        column.addStretch()
-        card = Card("Version")
-        card.column.addWidget(scrolled(inner, "Details of the version"), 1)
-        row = QHBoxLayout()
-        row.setSpacing(theme.SPACE_8)
-        row.addWidget(self._deploy)
-        row.addWidget(self._alias)
-        row.addStretch()
-        card.column.addLayout(row)
-        return card
-
     # What is shown.
+
+    def reload(self) -> None:
+        super().reload()
+        self.registries.look()
+        self._load_versions()
 
     def refresh(self, topics: frozenset[Topic]) -> None:
         store = self.context.store
-        self._show_server(store.registry.value)
-        if Topic.MODELS in topics and Topic.REGISTRY in topics and not store.models.loading and store.models.value:
-            self.context.load(Topic.MODELS)
+        part = store.part(loads.CARDS)
+        self.registries.show_server(store.registry.value)
+        if loads.CARDS in topics and Topic.REGISTRY in topics and part.value is not None and not part.loading:
+            self._soon.start()  # something changed there; what is many things in a row is asked for once
+        if not self.show_part(part, "Models", self._empty):
             return
-        if store.models_uri is not None and store.models.error is not None and not store.models.loading:
-            self.show_content()
-            self._server.show_text(f"{numbers.ALERT} {store.models.error.message}")
-            self._server.tint("alert")
-            self.models.show_records({})
-            return
-        if not self.show_part(store.models, "Models", self._empty):
-            return
-        self.models.show_records(store.models.value or {})
-        if self.models.key() is None:
+        cards = loads.cards(store)
+        self.models.show_records(cards)
+        self.versions.show_endpoints({name: card.endpoints for name, card in cards.items()})
+        if self.models.key() is None and not self.search.is_on():
             self.models.select_first()
-        chosen = self._model()
-        if chosen != self._shown_model:
+        if self._model() is not None and self._model() != self._shown:
             self._load_versions()
+        else:
+            self._show_version()
 
-    def _show_server(self, registry: Registry | None) -> None:
-        default = registry.default_uri if registry else None
-        own = self.context.store.models_uri is None and default is None
-        self._uri.setPlaceholderText(plain(default) if default else "Tracking server: this desk's own, or http://…")
-        state = registry.state if registry else "unknown"
-        self._start.setVisible(own and state in {"stopped", "failed"})
-        tone, shape = {"running": ("ok", numbers.OK), "failed": ("alert", numbers.ALERT)}.get(
-            state, ("muted", numbers.IDLE)
-        )
-        self._server.show_text(f"{shape} own server {state}" if own else f"{numbers.INFO} other server")
-        self._server.tint(tone if own else "info")
+    def _look_again(self) -> None:
+        """Ask anew for all that may have changed; a hidden page asks when it is seen again."""
+        if not self.isVisible():
+            self._asked = False
+            return
+        self.context.load(loads.CARDS)
+        if self.search.is_on():
+            self.search.ask()
+        else:
+            self._load_versions()
 
     def _empty(self) -> Empty:
         registry = self.context.store.registry.value
-        own = self.context.store.models_uri is None and registry is not None and registry.default_uri is None
+        own = is_own(self.context.store.models_uri, registry)
         if own and registry is not None and registry.state in {"stopped", "failed"}:
             text = "Models registered by training jobs will be here. The desk's own MLflow server keeps them."
             return Empty("The tracking server does not run", text, "Start the tracking server", self._start_server)
@@ -175,208 +154,210 @@ class ModelsPage(Page):
         )
         return Empty("No models yet", text, "Look again", self.reload, "mlops-desk jobs submit SPEC.yaml")
 
-    def _model(self) -> Model | None:
-        key = self.models.key()
-        return self.models.records.record(key) if key else None
+    def _model(self) -> str | None:
+        return self.models.key()
 
-    def _version(self) -> ModelVersion | None:
-        key = self.versions.key()
-        return self.versions.records.record(key) if key else None
+    def _card(self, name: str) -> ModelCard | None:
+        return loads.cards(self.context.store).get(name)
+
+    def _version(self) -> VersionHit | None:
+        return self.versions.hit()
+
+    def _serving(self, hit: VersionHit) -> Sequence[str]:
+        card = self._card(hit.name)
+        return () if card is None else words.serving(card.endpoints, hit.version)
+
+    # Models and their versions.
+
+    def _chose_model(self, key: str | None) -> None:
+        if key is not None and self.search.is_on():
+            self.search.field.clear()  # who chooses a model wants its versions
+        elif key is not None and key != self._shown:
+            self._load_versions()
+
+    def _load_versions(self) -> None:
+        """Ask for the versions of the chosen model; what was shown of another one goes at once."""
+        name = self._model()
+        if self.search.is_on() or name is None:
+            return
+        if name != self._shown:
+            self.versions.show_hits(name, [], of_several=False)
+            self.versions.say("Loading versions …")
+            self.versions.title(f"Versions of {plain(name, 60)}")
+            self._show_version()
+        self._shown = name
+        self._stop()
+        uri, query = self.context.store.models_uri, query_of(name)
+        self._task = self.context.ask(
+            "versions",
+            lambda desk: [hit for hit in desk.models.search(query, uri=uri, limit=VERSIONS_MOST) if hit.name == name],
+            lambda hits: self._got_versions(name, hits),
+            self._no_versions,
+        )
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def _got_versions(self, name: str, hits: list[VersionHit]) -> None:
+        self._task = None
+        self.versions.show_hits(name, hits, of_several=False)
+        self.versions.title(f"{plain(name, 60)}: {counted(hits, VERSIONS_MOST)}")
+        self.versions.say("" if hits else "This model has no versions.")
+        wanted = self._wanted
+        if wanted is not None and wanted[0] == name and self.versions.table.select("/".join(wanted)):
+            self._wanted = None
+        if self.versions.table.key() is None:
+            self.versions.table.select_first()
+        self._show_version()
+        self._compare()
+
+    def _no_versions(self, error: DeskError) -> None:
+        self._task = None
+        self.versions.say(f"{numbers.ALERT} {error.message} {error.hint or ''}".strip())
+
+    def _found(self, hits: list[VersionHit] | None) -> None:
+        """Show what a search found, in the place of a model's versions; None: nothing is searched for any more."""
+        if hits is None:
+            self._shown = None
+            self._load_versions()
+            return
+        self._stop()
+        self.show_content()
+        self.versions.show_hits("found", hits, of_several=True)
+        self.versions.title(f"Found: {counted(hits, FOUND_MOST)}")
+        self.versions.say("" if hits else "No version matches. Esc clears the search.")
+        if self.versions.table.key() is None:
+            self.versions.table.select_first()
+        self._show_version()
+
+    def _not_found(self, error: DeskError) -> None:
+        self.versions.say(f"{numbers.ALERT} {error.message} {error.hint or ''}".strip())
+
+    def _show_version(self) -> None:
+        hit = self._version()
+        card = None if hit is None else self._card(hit.name)
+        beside = {one.version: one for one in self.versions.hits() if hit is not None and one.name == hit.name}
+        self.detail.show_version(hit, beside, None if card is None else card.aliases.get(CHAMPION))
 
     def show_thing(self, thing: str) -> bool:
         """Choose a model, or a version of it (``NAME/VERSION``)."""
         name, _, version = thing.partition("/")
-        self._wanted_version = (name, version) if version else None
+        self._wanted = (name, version) if version else None
+        if self.search.is_on():
+            self.search.field.clear()
         found = self.show_in(self.models, name)
-        if found and version and self.versions.holds(version):
-            self.versions.select(version)
+        if found and version and self.versions.table.select(thing):
+            self._wanted = None
         return found
 
-    def _chose_model(self, _key: str | None) -> None:
-        self.versions.show_records({})
-        self._load_versions()
+    # Comparing.
 
-    def _load_versions(self) -> None:
-        model = self._shown_model = self._model()
-        if model is None:
-            self._show_version(None)
+    def _compare(self) -> None:
+        """Show ticked versions side by side as soon as there are two of them."""
+        hits = self.versions.ticked()
+        self._make_room(compared=len(hits) > 1)
+        if len(hits) < 2:
+            self.comparison.left()
+            self._right.setCurrentWidget(self.detail)
             return
-        uri = self.context.store.models_uri
-        self._version_says.show_text("Loading versions …")
-        self._version_says.setVisible(self.versions.shown_rows() == 0)
-        self._forget("versions")
-        self._asking["versions"] = self.context.ask(
-            "versions", lambda desk: desk.models.versions(model.name, uri=uri), self._got_versions, self._no_versions
-        )
+        champion = next((words.key_of(hit) for hit in hits if CHAMPION in hit.aliases), None)
+        self._right.setCurrentWidget(self.comparison)
+        self.comparison.show_versions(hits, champion)
 
-    def _got_versions(self, versions: list[ModelVersion]) -> None:
-        self._version_says.setVisible(not versions)
-        self._version_says.show_text("This model has no versions." if not versions else "")
-        self.versions.show_records({version.version: version for version in versions})
-        model, wanted = self._shown_model, self._wanted_version
-        if model is not None and wanted is not None and wanted[0] == model.name and self.versions.holds(wanted[1]):
-            self.versions.select(wanted[1])
-            self._wanted_version = None
-        if self.versions.key() is None:
-            self.versions.select_first()
-        self._show_version(self._version())
+    def _make_room(self, *, compared: bool) -> None:
+        """Give a comparison the width that it needs, and take it back after it, as somebody had it."""
+        if compared and self._before is None:
+            self._before = self._split.sizes()
+            whole = sum(self._before)
+            right = min(max(self._before[2], theme.DIALOG_WIDTH), whole - LIST_WIDTH - theme.LIST_WIDTH)
+            self._split.setSizes([LIST_WIDTH, whole - LIST_WIDTH - right, right])
+        elif not compared and self._before is not None:
+            self._split.setSizes(self._before)
+            self._before = None
 
-    def _no_versions(self, error: DeskError) -> None:
-        self._version_says.setVisible(True)
-        self._version_says.show_text(f"{error.message} {error.hint or ''}".strip())
-
-    def _chose_version(self, _key: str | None) -> None:
-        self._show_version(self._version())
-
-    def _show_version(self, version: ModelVersion | None) -> None:
-        for button in (self._alias, self._deploy):
-            button.setEnabled(version is not None)
-        self._deploy.setVisible(self.context.store.models_uri is None)
-        if version is None:
-            self._facts.show_facts([])
-            self._show_run(None)
+    def _compare_with_champion(self) -> None:
+        """Tick the chosen version and the champion, or what stands beside it where it is that itself."""
+        hit = self._version()
+        others = [one for one in self.versions.hits() if hit is not None and one.name == hit.name and one != hit]
+        if hit is None or not others:
+            self.context.say("info", "There is no other version of this model to compare it with.")
             return
-        self._facts.show_facts(_version_facts(version))
-        if version.run_id is None:
-            self._show_run(None)
-            self._say_run("It was registered without a run.")
-            return
-        run_id, uri = version.run_id, self.context.store.models_uri
-        self._say_run("Loading its run …")
-        self._forget("run")
+        other = next((one for one in others if CHAMPION in one.aliases), others[0])
+        for one in (hit, other):
+            if one not in self.versions.ticked():
+                self.versions.tick(words.key_of(one))
 
-        def found(desk: ClientLike) -> RunView:
-            return RunView(desk.runs.show(run_id, uri=uri), tuple(desk.runs.datasets(run_id, uri=uri)))
-
-        self._asking["run"] = self.context.ask("run", found, self._show_run, self._no_run)
-
-    def _show_run(self, view: RunView | None) -> None:
-        self._say_run("")
-        metrics = (
-            [] if view is None else [Fact(name, _metric(value)) for name, value in sorted(view.run.metrics.items())]
-        )
-        params = (
-            [] if view is None else [Fact(name, value, fixed=True) for name, value in sorted(view.run.params.items())]
-        )
-        data = [] if view is None else [_dataset_fact(dataset) for dataset in view.datasets]
-        for heading, facts, shown in zip(
-            self._headings, (self._metrics, self._params, self._data), (metrics, params, data), strict=True
-        ):
-            facts.show_facts(shown)
-            heading.setVisible(bool(shown))
-            facts.setVisible(bool(shown))
-
-    def _no_run(self, error: DeskError) -> None:
-        self._show_run(None)
-        self._say_run(f"{error.message} {error.hint or ''}".strip())
-
-    def _say_run(self, text: str) -> None:
-        self._says.show_text(text)
-        self._says.setVisible(bool(text))
-
-    def _forget(self, key: str) -> None:
-        task = self._asking.pop(key, None)
-        if task is not None:
-            task.cancel()
+    def _compare_runs(self, run_ids: list[str]) -> None:
+        self.context.act("runs.compare", self.context, run_ids, self.context.store.models_uri)
 
     # Acts.
 
-    def main_table(self) -> RecordTable[Model]:
+    def main_table(self) -> ModelList:
         return self.models
 
     def filter_field(self) -> QLineEdit | None:
-        return self._filter
+        return self.search.field
+
+    def escape(self) -> None:
+        """Take back the ticks, else the search."""
+        if self.versions.ticked():
+            self.versions.clear_ticks()
+        else:
+            self.search.field.clear()
+
+    def enter(self) -> None:
+        self.models.setFocus()
+
+    def left(self) -> None:
+        self.search.stop()
+        self.detail.left()
 
     def actions_here(self) -> list[Action]:
         return [
-            Action("models.alias", "Set an alias …", self._set_alias, when=lambda: self._version() is not None),
-            Action(
-                "models.deploy",
-                "Deploy the chosen version …",
-                self._deploy_version,
-                when=lambda: self._version() is not None,
-            ),
-            Action("models.start", "Start the tracking server", self._start_server),
-        ]
+            *self.acts.list(),
+            Action("models.compare", "Compare with the champion", self._compare_with_champion,
+                   when=self.acts.is_chosen, also="versions differences"),
+            Action("models.registries", "Registries …", lambda: self.context.open_page("settings", "registries"),
+                   places=frozenset({"title", "menu", "palette"}), also="add tracking server store doctor clean up"),
+            Action("models.start", "Start the tracking server", self._start_server, places=_PALETTE),
+        ]  # fmt: skip
 
-    def _change_uri(self) -> None:
-        self.context.store.models_uri = self._uri.text().strip() or None
-        self.context.store.models.value = None
-        self._shown_model = None
+    def _fill_menu(self, menu: QMenu) -> None:
+        self.acts.fill(menu)
+        menu.addSeparator()
+
+    def _change_registry(self) -> None:
+        store = self.context.store
+        store.part(loads.CARDS).value = None
+        store.models.value = None
+        self._shown = None
+        self._stop()
+        self.search.field.clear()
         self.models.show_records({})
-        self.versions.show_records({})
-        self._show_version(None)
+        self.versions.show_hits("", [], of_several=False)
+        self.versions.title("Versions")
+        self._show_version()
+        self.context.load(loads.CARDS)
         self.context.load(Topic.MODELS)
 
     def _start_server(self) -> None:
-        self._start.setEnabled(False)
+        self.registries.start_server.setEnabled(False)
         self.context.say("info", "The tracking server is being started; the first time takes some seconds.")
 
         def done(_registry: Registry) -> None:
-            self._start.setEnabled(True)
+            self.registries.start_server.setEnabled(True)
             self.reload()
 
         def failed(error: DeskError) -> None:
-            self._start.setEnabled(True)
+            self.registries.start_server.setEnabled(True)
             self.context.complain(error)
 
         self.context.ask("start tracking server", lambda desk: desk.models.start(), done, failed)
 
-    def _set_alias(self) -> None:
-        version = self._version()
-        if version is not None:
-            dialog = AliasDialog(self, self.context, version, self.context.store.models_uri)
-            dialog.accepted.connect(self.reload)
-            dialog.open()
 
-    def _deploy_version(self) -> None:
-        version = self._version()
-        if version is not None:
-            self.context.act("endpoints.deploy", self.context, f"{version.name}/{version.version}")
-
-
-def _version_facts(version: ModelVersion) -> list[Fact]:
-    mark = marks.VERSION_MARKS.get(version.status, numbers.Mark("unknown", numbers.UNKNOWN, version.status.lower()))
-    return [
-        Fact("Model", version.name),
-        Fact("Version", version.version),
-        Fact("State", mark.text, mark.token),
-        Fact("Aliases", ", ".join(version.aliases) or "none"),
-        moment_fact("Registered", version.created_at),
-        Fact("Run", version.run_id or "none", fixed=True),
-        Fact("Files", version.source or "unknown", fixed=True),
-        *([Fact("About", version.description)] if version.description else []),
-        *([Fact("Tags", "\n".join(f"{k} = {v}" for k, v in version.tags.items()))] if version.tags else []),
-    ]
-
-
-def _metric(value: float) -> str:
-    return numbers.number(value, 6) if math.isfinite(value) else str(value).replace("nan", "NaN")
-
-
-def _dataset_fact(dataset: DatasetInput) -> Fact:
-    about = f"{dataset.context or 'no context'}, {dataset.source_type}, digest {dataset.digest}"
-    return Fact(dataset.name, f"{about}\n{dataset.source}")
-
-
-def _alias_cell(model: Model) -> Cell:
-    return Cell(", ".join(f"{plain(alias)} → {plain(version)}" for alias, version in model.aliases.items()))
-
-
-_MODEL_COLUMNS: tuple[Column[Model], ...] = (
-    Column("name", "Model", lambda model: Cell(plain(model.name), tip=model.description or model.name)),
-    Column("latest", "Latest", lambda model: Cell(model.latest_version or numbers.NOTHING), right=True),
-    Column("aliases", "Aliases", _alias_cell, stretch=True),
-)
-_VERSION_COLUMNS: tuple[Column[ModelVersion], ...] = (
-    Column("version", "Version", lambda v: Cell(v.version, int(v.version) if v.version.isdigit() else 0), right=True),
-    Column(
-        "aliases", "Aliases", lambda v: Cell(", ".join(plain(alias) for alias in v.aliases)), stretch=True, whole=True
-    ),
-    Column(
-        "created",
-        "Registered",
-        lambda v: Cell(numbers.ago(v.created_at), v.created_at or 0.0, tip=numbers.absolute(v.created_at)),
-        right=True,
-    ),
-)
+def query_of(name: str) -> str:
+    """Return what finds the versions of a model, and perhaps others: a name may hold what a query can't."""
+    longest = max(name.split('"'), key=len)
+    return f'name:"{longest}"'

@@ -29,6 +29,7 @@ def _settings_changed(store: Store, _event: events.SettingsChanged) -> bool:
 def _things(context: Context) -> Iterator[Action]:
     yield go(context, "settings", "engines", "Container engines", "Docker Podman proven GPUs")
     yield go(context, "settings", "secrets", "Secrets", "token password key credentials")
+    yield go(context, "settings", "registries", "Registries", "MLflow tracking servers stores doctor clean up add")
     yield go(context, "settings", "disk", "Disk of jobs: copies of data", "staging cache logs snapshots budget room")
     for key, setting in (context.store.settings.value or {}).items():
         also = f"{key} {setting.help} {' '.join(setting.choices)}"

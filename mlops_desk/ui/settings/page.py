@@ -1,4 +1,4 @@
-"""Settings in four views: the table of settings, the container engines, one's own secrets, and the disk of jobs."""
+"""Settings in views: the table of settings, container engines, one's own secrets, kept registries, the disk of jobs."""
 
 from functools import partial
 from typing import ClassVar
@@ -15,18 +15,21 @@ from mlops_desk.ui.parts.setting_row import SettingRow
 from mlops_desk.ui.settings.cards import SettingCards
 from mlops_desk.ui.settings.disk.view import JobDiskView
 from mlops_desk.ui.settings.engines.view import EnginesView
+from mlops_desk.ui.settings.registries.view import RegistriesView
 from mlops_desk.ui.settings.secrets.view import SecretsView
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.states import Empty
 from mlops_desk.ui.widgets.tabs import Tabs
 
-VIEWS = (("settings", "Settings"), ("engines", "Engines"), ("secrets", "Secrets"), ("disk", "Disk of jobs"))
+VIEWS = (("settings", "Settings"), ("engines", "Engines"), ("secrets", "Secrets"), ("registries", "Registries"),
+         ("disk", "Disk of jobs"))  # fmt: skip
 _PALETTE = frozenset({"palette"})
+_TABLED = (EnginesView, SecretsView, RegistriesView, JobDiskView)
 
 
 class SettingsPage(Page):
-    """``cards`` has the settings; ``engines``, ``secrets`` and ``disk`` ask for theirs when they are seen."""
+    """``cards`` has the settings; all other views ask for theirs when they are seen."""
 
     stale: ClassVar[str] = "These settings are"
     topics: ClassVar[frozenset[Topic]] = frozenset({Topic.SETTINGS, Topic.CONNECTION})
@@ -39,9 +42,10 @@ class SettingsPage(Page):
         self.cards = SettingCards(context)
         self.engines = EnginesView(context)
         self.secrets = SecretsView(context)
+        self.registries = RegistriesView(context)
         self.disk = JobDiskView(context)
         self._views = QStackedWidget()
-        for view in (self.cards, self.engines, self.secrets, self.disk):
+        for view in (self.cards, self.engines, self.secrets, self.registries, self.disk):
             self._views.addWidget(view)
         self._filter.textChanged.connect(self.cards.narrow)
         row = QHBoxLayout()
@@ -87,7 +91,7 @@ class SettingsPage(Page):
 
     def main_table(self) -> RecordTable[object] | None:
         view = self._views.currentWidget()
-        return view.table if isinstance(view, (EnginesView, SecretsView, JobDiskView)) else None  # type: ignore[return-value]  # of what the rows are says nothing to who walks through them
+        return view.table if isinstance(view, _TABLED) else None  # type: ignore[return-value]  # of what the rows are says nothing to who walks through them
 
     def filter_field(self) -> QLineEdit | None:
         return self._filter if self.tabs.current() == "settings" else None
@@ -98,7 +102,7 @@ class SettingsPage(Page):
             for key, title in VIEWS
         ]
         shown = self._views.currentWidget()
-        return views + (shown.actions_here() if isinstance(shown, (EnginesView, SecretsView, JobDiskView)) else [])
+        return views + (shown.actions_here() if isinstance(shown, _TABLED) else [])
 
     def show_thing(self, thing: str) -> bool:
         """Show one setting and put the focus into its field, or one of the other views."""

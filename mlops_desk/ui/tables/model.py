@@ -64,6 +64,18 @@ class RecordModel(QAbstractTableModel, Generic[T]):
             self._insert(records, new)
         return bool(gone or new)
 
+    def show_columns(self, columns: tuple[Column[T], ...]) -> None:
+        """Show other columns of the same records; what was sorted by stays where it is still there."""
+        sort = self.order.sort
+        kept = None if sort is None else _place(columns, self.columns[sort[0]].key)
+        self.beginResetModel()
+        self.columns = columns
+        self._cells = {}
+        self.order.show_columns(columns)
+        self.order.sort = None if sort is None or kept is None else (kept, sort[1])
+        self.order.arrange(self._records, self._text)
+        self.endResetModel()
+
     def _reset(self, records: Mapping[str, T]) -> None:
         self.beginResetModel()
         self._records = dict(records)
@@ -209,6 +221,11 @@ class RecordModel(QAbstractTableModel, Generic[T]):
         answer = _ANSWERS.get(role)
         number = index.column()
         return None if answer is None else answer(self._row(key)[number], self.columns[number])
+
+
+def _place(columns: tuple[Column[T], ...], key: str) -> int | None:
+    """Return where a column stands, None for one that is not there."""
+    return next((number for number, one in enumerate(columns) if one.key == key), None)
 
 
 def _spans(rows: list[int]) -> list[tuple[int, int]]:

@@ -68,6 +68,10 @@ class Order(Generic[T]):
         self.sort: tuple[int, bool] | None = None
         self._rows: dict[str, int] | None = None
 
+    def show_columns(self, columns: tuple[Column[T], ...]) -> None:
+        """Take other columns; what is sorted by is said anew after it."""
+        self._columns = columns
+
     def arrange(self, records: Mapping[str, T], text: Callable[[str], str]) -> None:
         """Filter and sort everything anew; ``text`` returns a row's words in small letters."""
         keys = [key for key, record in records.items() if self._is_wanted(key, record, text)]

@@ -77,16 +77,38 @@ class RecordTable(QTableView, Generic[T]):
         header.setStretchLastSection(False)
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         header.customContextMenuRequested.connect(self._open_columns)
-        hidden = str(self._memory.value(f"tables/{self._name}/hidden") or "").split(",")
-        known = self._memory.contains(f"tables/{self._name}/hidden")
-        for number, column in enumerate(self.records.columns):
-            mode = QHeaderView.ResizeMode.Stretch if column.stretch else QHeaderView.ResizeMode.ResizeToContents
-            header.setSectionResizeMode(number, mode)
-            self.setColumnHidden(number, column.key in hidden if known else column.hidden)
+        self._dress_columns()
         self.setSortingEnabled(False)
         header.setSectionsClickable(True)
         header.setSortIndicatorShown(False)
         header.sectionClicked.connect(self._sort_by)
+
+    def _dress_columns(self) -> None:
+        hidden = str(self._memory.value(f"tables/{self._name}/hidden") or "").split(",")
+        known = self._memory.contains(f"tables/{self._name}/hidden")
+        for number, column in enumerate(self.records.columns):
+            mode = QHeaderView.ResizeMode.Stretch if column.stretch else QHeaderView.ResizeMode.ResizeToContents
+            self._header.setSectionResizeMode(number, mode)
+            self.setColumnHidden(number, column.key in hidden if known else column.hidden)
+
+    def show_columns(self, columns: tuple[Column[T], ...]) -> None:
+        """Show other columns of the same records; what is chosen and sorted by stays."""
+        if [one.key for one in columns] == [one.key for one in self.records.columns]:
+            return
+        chosen = self.key()
+        self._silent = True
+        self.records.show_columns(columns)
+        self._dress_columns()
+        sort = self.records.order.sort
+        if sort is None:
+            self._header.setSortIndicatorShown(False)
+        else:
+            self._header.setSortIndicator(sort[0], self._header.sortIndicatorOrder())
+        self._header.fit()
+        self._keep_name()
+        if chosen is not None:
+            self._choose_again(chosen)
+        self._silent = False
 
     def show_records(self, records: Mapping[str, T]) -> None:
         """Show records; the chosen row stays chosen and rows stay where they are."""

@@ -1,6 +1,7 @@
 """Text from outside is shown as it is: plain, capped, and by the one helper only."""
 
 import ast
+import math
 import re
 import time
 import unicodedata
@@ -19,6 +20,7 @@ from mlops_desk.records import event as events
 from mlops_desk.records.jobs.brief import brief_of
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.drift import retraining
 from mlops_desk.ui.drift import words as drift_words
@@ -28,7 +30,9 @@ from mlops_desk.ui.jobs.table import columns as jobcolumns
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.look import text, theme
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.models import page
+from mlops_desk.ui.models.list import COLUMNS as MODEL_COLUMNS
+from mlops_desk.ui.models.versions.rows import VersionLine
+from mlops_desk.ui.models.versions.rows import columns as version_columns
 from mlops_desk.ui.tables.model import RecordModel
 
 UI = Path(__file__).resolve().parents[3] / "mlops_desk" / "ui"
@@ -43,8 +47,9 @@ BANNED_METHODS = {
     "setTextFormat",
     "setStyleSheet",
 }
-# A list's items and the tray's icon have no widget for set_tip; they are given text by tip_text and menu_text.
-ALLOWED = {("widgets/lines.py", "setToolTip"), ("frame/tray.py", "setToolTip"), ("frame/tray.py", "showMessage")}
+# A list's items, those of a graph and the tray's icon have no widget for set_tip; they are given text by tip_text and menu_text.
+ALLOWED = {("widgets/lines.py", "setToolTip"), ("frame/tray.py", "setToolTip"), ("frame/tray.py", "showMessage"),
+           ("models/lineage/items.py", "setToolTip")}  # fmt: skip
 
 NESTED = "<table><tr><td>" * 16
 HOSTILE = [
@@ -190,7 +195,25 @@ def test_no_cell_and_no_fact_carries_control_characters_or_markup(hostile):
     store = Store()
     tables = [
         (jobcolumns.COLUMNS, map(brief_of, double.jobs_by_id.values())),
-        (page._MODEL_COLUMNS, double.models_by_name.values()),
+        (
+            MODEL_COLUMNS,
+            [
+                ModelCard(
+                    hostile,
+                    hostile,
+                    3,
+                    {hostile: "3"},
+                    {hostile: hostile},
+                    hostile,
+                    hostile,
+                    None,
+                    (hostile, math.nan),
+                    {hostile: "3"},
+                    hostile,
+                )
+            ],
+        ),
+        (version_columns([hostile], of_several=True), [VersionLine(_poisoned_hit(hostile), True, (hostile,))]),
         (endpointwords.COLUMNS, double.endpoints_by_name.values()),
         (drift_words.REPORT_COLUMNS, double.reports),
         (drift_words.COLUMNS, double.reports[0].columns),
@@ -209,6 +232,14 @@ def test_no_cell_and_no_fact_carries_control_characters_or_markup(hostile):
                 assert is_inert(index.data(Qt.ItemDataRole.ToolTipRole) or "")
     job = double.jobs_by_id["j1"]
     assert jobfacts.facts_of(brief_of(job), job, store)
+
+
+def _poisoned_hit(hostile: str) -> VersionHit:
+    pairs = {hostile: hostile}
+    return VersionHit(
+        hostile, hostile, (hostile,), {hostile: math.inf}, pairs, pairs, None, hostile, hostile, hostile, hostile,
+        hostile, (hostile,), hostile, 3, hostile,
+    )  # fmt: skip
 
 
 def rich(window: QWidget) -> list[str]:

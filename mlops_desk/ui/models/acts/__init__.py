@@ -1,0 +1,1 @@
+"""What can be done with a model or a version, beside setting an alias."""

@@ -1,0 +1,164 @@
+"""What can be done with the chosen version: as buttons above its detail, in the menu of its row, and in the palette."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+
+from mlops_desk.base.text import plain
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look.text import menu_text
+from mlops_desk.ui.models import loads
+from mlops_desk.ui.models.acts.labels import DescribeDialog, TagDialog
+from mlops_desk.ui.models.acts.remove import DeleteDialog
+from mlops_desk.ui.models.acts.verify import VerifyDialog
+from mlops_desk.ui.models.alias.dialog import AliasDialog
+from mlops_desk.ui.parts.undoing import offer_undo
+from mlops_desk.ui.words import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlops_desk.records.model import Model
+    from mlops_desk.records.registry.transfer import Transferred
+    from mlops_desk.records.registry.version_hit import VersionHit
+
+ENDING = ".mldmodel"
+CHAMPION = "champion"
+_NAME_LIMIT = 80  # chosen: a file's name that is still read
+_LOSSES = 3  # chosen: what one still reads in a notice
+
+
+class VersionActs(QObject):
+    """``changed`` tells that something was written, so that it is looked at again."""
+
+    changed = Signal()
+
+    def __init__(self, page: QWidget, context: Context, chosen: "Callable[[], VersionHit | None]") -> None:
+        super().__init__(page)
+        self._page = page
+        self._context = context
+        self._chosen = chosen
+
+    def list(self) -> list[Action]:
+        """Return what can be done now."""
+        return [
+            Action("models.alias", "Set an alias …", self.set_alias, when=self.is_chosen, also="champion promote"),
+            Action("models.deploy", "Deploy the chosen version …", self.deploy, when=self.can_deploy),
+            Action("models.tag", "Write a tag …", self.tag, when=self.is_chosen),
+            Action("models.describe", "Describe …", self.describe, when=self.is_chosen),
+            Action("models.verify", "Verify the files", self.verify, when=self.is_chosen, also="hash sha256 changed"),
+            Action("models.export", "Export …", self.export, when=self.is_chosen, also="file archive take along"),
+            Action("models.delete", "Delete the version …", self.delete, when=self.is_chosen),
+            Action("models.delete-model", "Delete the model …", self.delete_model, when=self.is_chosen),
+        ]
+
+    def is_chosen(self) -> bool:
+        return self._chosen() is not None
+
+    def can_deploy(self) -> bool:
+        """Tell whether endpoints can serve it: they take models of the desk's own registry, and of the default one."""
+        return self.is_chosen() and self._context.store.models_uri in {None, "own"}
+
+    def fill(self, menu: QMenu) -> None:
+        """Put what can be done into a menu."""
+        for action in self.list():
+            if action.when():
+                menu.addAction(menu_text(action.title)).triggered.connect(action.runner())
+
+    def set_alias(self) -> None:
+        hit = self._chosen()
+        if hit is not None:
+            self.ask_alias(hit.name, CHAMPION, hit.version)
+
+    def ask_alias(self, model: str, alias: str, version: str) -> AliasDialog:
+        """Open the dialog that says what an alias brings."""
+        dialog = AliasDialog(self._page, self._context, model, version, self._context.store.models_uri, alias)
+        dialog.accepted.connect(self.changed)
+        dialog.open()
+        return dialog
+
+    def roll_back(self, model: str, alias: str, expected: str) -> None:
+        """Put an alias back to the version before, at once; Undo stands in the notice."""
+        uri = self._context.store.models_uri
+
+        def done(now: "Model") -> None:
+            version = now.aliases.get(alias, "nothing")
+            offer_undo(self._context, f"{model}@{alias} is version {version} again.", now.undo)
+            self.changed.emit()
+
+        self._context.ask(
+            "roll back", lambda desk: desk.models.rollback(model, alias, uri=uri, expected=expected), done
+        )
+
+    def deploy(self) -> None:
+        hit = self._chosen()
+        if hit is not None:
+            self._context.act("endpoints.deploy", self._context, f"{hit.name}/{hit.version}")
+
+    def tag(self) -> None:
+        hit = self._chosen()
+        if hit is not None:
+            self._open(TagDialog(self._page, self._context, hit))
+
+    def describe(self) -> None:
+        hit = self._chosen()
+        if hit is not None:
+            card = loads.cards(self._context.store).get(hit.name)
+            self._open(DescribeDialog(self._page, self._context, hit, card.description if card else None))
+
+    def _open(self, dialog: TagDialog | DescribeDialog | DeleteDialog) -> None:
+        dialog.accepted.connect(self.changed)
+        dialog.open()
+
+    def verify(self) -> None:
+        hit = self._chosen()
+        if hit is not None:
+            VerifyDialog(self._page, self._context, hit.name, hit.version).open()
+
+    def delete(self) -> None:
+        hit = self._chosen()
+        if hit is not None:
+            uses = f"It is refused while {', '.join(map(plain, hit.aliases))} points at it." if hit.aliases else ""
+            self._open(DeleteDialog(self._page, self._context, hit.name, hit.version, uses))
+
+    def delete_model(self) -> None:
+        hit = self._chosen()
+        card = None if hit is None else loads.cards(self._context.store).get(hit.name)
+        if hit is not None:
+            count = "" if card is None else f"It has {numbers.count(card.n_versions, 'version')}."
+            self._open(DeleteDialog(self._page, self._context, hit.name, None, count))
+
+    def export(self) -> None:
+        """Ask where to, and write the version with its files and where it comes from into one file."""
+        hit = self._chosen()
+        if hit is None:
+            return
+        name = re.sub(r"[^\w.-]+", "-", f"{hit.name}-{hit.version}")[:_NAME_LIMIT].strip("-.") or "model"
+        wished = str(Path.home() / f"{name}{ENDING}")
+        chooser = QFileDialog(self._page, "Export a version", wished, f"Models in one file (*{ENDING})")
+        chooser.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        chooser.setDefaultSuffix(ENDING)
+        chooser.selectFile(wished)
+        chooser.fileSelected.connect(lambda path: self.export_to(hit, path))
+        chooser.finished.connect(chooser.deleteLater)
+        chooser.open()
+
+    def export_to(self, hit: "VersionHit", path: str) -> None:
+        name, version, uri = hit.name, hit.version, self._context.store.models_uri
+
+        def written(made: "Transferred") -> None:
+            lost = "; ".join(f"{plain(one.what, 60)}: {plain(one.why, 80)}" for one in made.losses[:_LOSSES])
+            rest = f" Not along: {lost}." if lost else ""
+            said = f"Written to {made.path or path} ({numbers.size(made.size_bytes)}).{rest}"
+            self._context.say("warning" if lost else "info", said)
+
+        self._context.say("info", f"{name} version {version} is being written …")
+        self._context.ask("export", lambda desk: _verbs(desk).registry.export(name, version, path, uri=uri), written)
+
+
+def _verbs(desk: Any) -> Any:
+    return desk

@@ -1,0 +1,1 @@
+"""Moving an alias: what it brings, what follows it, and the way back."""

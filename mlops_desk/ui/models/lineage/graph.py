@@ -1,0 +1,183 @@
+"""The graph to look at: drag to move it, Ctrl and the wheel to zoom; arrows go from node to node, Enter opens one."""
+
+from PySide6.QtCore import QEvent, QRectF, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QFrame, QGraphicsScene, QGraphicsView
+
+from mlops_desk.records.registry.lineage import Lineage, LineageNode
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.roles import Role, announce
+from mlops_desk.ui.models.lineage.items import BOX_HEIGHT, BOX_WIDTH, LinkItem, NodeItem, said
+from mlops_desk.ui.models.lineage.layout import Arrangement, along, arranged, step
+from mlops_desk.ui.widgets.scroll import thin
+
+_WAYS = {Qt.Key.Key_Left: "left", Qt.Key.Key_Right: "right", Qt.Key.Key_Up: "up", Qt.Key.Key_Down: "down"}
+_STEP = 1.25  # chosen: of the zoom, one turn of the wheel
+_LEAST, _MOST = 0.25, 2.0  # chosen: letters of three pixels, and boxes as wide as the pane
+_READABLE = 0.75  # chosen: smaller, a graph is not fitted but begun at what was asked for
+_AIR = 16.0  # pixels around the whole
+
+
+class LineageGraph(QGraphicsView):
+    """``chosen`` carries the node that is chosen, ``opened`` the one that Enter or a double click opens."""
+
+    accessible_role = Role.Chart
+    chosen = Signal(object)
+    opened = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        thin(self)
+        self._picture = Arrangement()
+        self._nodes: dict[str, NodeItem] = {}
+        self._links: list[LinkItem] = []
+        self._key: str | None = None
+        self._fitted = True
+        self.setScene(QGraphicsScene(self))
+        self.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setDragMode(QGraphicsView.DragMode.ScrollHandDrag)
+        self.setTransformationAnchor(QGraphicsView.ViewportAnchor.AnchorUnderMouse)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setBackgroundBrush(Qt.BrushStyle.NoBrush)
+        self.viewport().setAutoFillBackground(False)
+        self.viewport().setCursor(Qt.CursorShape.ArrowCursor)
+        self.setAccessibleName("Chart: lineage")
+
+    def show_lineage(self, lineage: Lineage, wanted: str | None = None) -> None:
+        """Show a graph, and choose the node whose thing is ``wanted``."""
+        before = self._key
+        self._picture = arranged(lineage)
+        self.scene().clear()
+        self._links = [
+            LinkItem(self._picture.placed[source], self._picture.placed[target], text)
+            for source, target, text in self._picture.links
+        ]
+        self._nodes = {key: NodeItem(placed) for key, placed in self._picture.placed.items()}
+        for item in (*self._links, *self._nodes.values()):
+            self.scene().addItem(item)
+        area = self.scene().itemsBoundingRect().adjusted(-_AIR, -_AIR, _AIR, _AIR)
+        self.scene().setSceneRect(area)
+        self._key = None
+        found = next((key for key, item in self._nodes.items() if item.placed.node.thing == wanted), None)
+        first = found or (before if before in self._nodes else next(iter(self._nodes), None))
+        self.fit()
+        self.choose(first)
+
+    def node(self) -> LineageNode | None:
+        item = self._nodes.get(self._key or "")
+        return None if item is None else item.placed.node
+
+    def choose(self, key: str | None) -> None:
+        """Choose a node, and light what it comes from and what stands on it."""
+        self._key = key
+        way = along(self._picture, key) if key in self._nodes and key is not None else set(self._nodes)
+        for other, item in self._nodes.items():
+            item.is_chosen, item.is_quiet = other == key, other not in way
+            item.update()
+        for link in self._links:
+            link.is_lit = key in link.ends
+            link.is_quiet = not (link.ends[0] in way and link.ends[1] in way)
+            link.setZValue(0.5 if link.is_lit else 0)
+            link.update()
+        self._tell()
+        self.chosen.emit(self.node())
+
+    def _tell(self) -> None:
+        """Say which node is chosen to an assistive tool."""
+        item = self._nodes.get(self._key or "")
+        number = f"{len(self._nodes)} nodes. Arrows go from one to the next, Enter opens it."
+        self.setAccessibleDescription(number if item is None else f"{said(item.placed)}. {number}")
+        if item is not None and self.hasFocus():
+            announce(self, said(item.placed))
+
+    # Keys, mouse and zoom.
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        key = Qt.Key(event.key())
+        if key in _WAYS and self._key is not None:
+            self.choose(step(self._picture, self._key, _WAYS[key]))
+            self._nodes[self._key].ensureVisible(QRectF(0, 0, BOX_WIDTH, BOX_HEIGHT))
+        elif key in {Qt.Key.Key_Return, Qt.Key.Key_Enter} and self._key is not None:
+            self.opened.emit(self.node())
+        elif key in {Qt.Key.Key_Plus, Qt.Key.Key_Equal}:
+            self.zoom(_STEP)
+        elif key == Qt.Key.Key_Minus:
+            self.zoom(1 / _STEP)
+        elif key == Qt.Key.Key_0:
+            self.fit()
+        else:
+            super().keyPressEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        item = self._node_at(event)
+        if item is not None:
+            self.choose(item.placed.node.node_id)
+        super().mousePressEvent(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        item = self._node_at(event)
+        if item is not None:
+            self.opened.emit(item.placed.node)
+
+    def _node_at(self, event: QMouseEvent) -> NodeItem | None:
+        found = self.items(event.position().toPoint())
+        return next((item for item in found if isinstance(item, NodeItem)), None)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.zoom(_STEP if event.angleDelta().y() > 0 else 1 / _STEP)
+        else:
+            super().wheelEvent(event)
+
+    def zoom(self, factor: float) -> None:
+        """Make everything larger or smaller, within what can be read."""
+        now = self.transform().m11()
+        wanted = min(max(now * factor, _LEAST), _MOST)
+        self.scale(wanted / now, wanted / now)
+        self._fitted = False
+
+    def fit(self) -> None:
+        """Show the whole where that can be read; else its left end, or what is chosen, as large as letters are."""
+        self.resetTransform()
+        area, room = self.sceneRect(), self.viewport().rect()
+        if area.isEmpty() or not room.width() or not room.height():
+            return
+        share = min(room.width() / area.width(), room.height() / area.height(), 1.0)
+        self.scale(max(share, _READABLE), max(share, _READABLE))
+        item = self._nodes.get(self._key or "")
+        if share >= _READABLE or item is None:
+            self.centerOn(area.center())
+        else:
+            self.centerOn(item)
+        self._fitted = True
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._fitted:
+            self.fit()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self._tell()
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.viewport().update()
+
+    def drawForeground(self, painter: QPainter, _area: QRectF | object) -> None:
+        """Paint the ring that tells that keys mean this graph."""
+        if not self.hasFocus():
+            return
+        painter.save()
+        painter.resetTransform()
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(theme.colour("accent"), theme.RING))
+        painter.drawRect(theme.edge(self.viewport().rect(), theme.RING))
+        painter.restore()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.viewport().update()

@@ -1,0 +1,127 @@
+"""How a node and a line of the graph are painted: plain text, cut to the box; the chosen one's way stands out."""
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
+from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.registry.lineage import LineageKind
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import tip_text
+from mlops_desk.ui.models.lineage.layout import PlacedNode
+from mlops_desk.ui.words import marks, numbers
+
+BOX_WIDTH, BOX_HEIGHT = 168.0, 46.0  # pixels: a name of twenty letters, and a line below it
+COLUMN_STEP, ROW_STEP = 232.0, 60.0  # pixels: room for a line to bend between two columns, and for air between rows
+_ARROW = 6.0  # pixels
+_QUIET = 0.35  # chosen: what does not belong to the chosen one is seen and does not ask to be read
+
+TITLES = {
+    LineageKind.DATASET: "Data", LineageKind.JOB: "Job", LineageKind.RUN: "Run",
+    LineageKind.LOGGED_MODEL: "Logged model", LineageKind.VERSION: "Version", LineageKind.ALIAS: "Alias",
+    LineageKind.ENDPOINT: "Endpoint", LineageKind.DRIFT: "Drift", LineageKind.RULE: "Retraining",
+}  # fmt: skip
+_MARKS = {
+    **{state.value: mark for state, mark in marks.ENDPOINT_MARKS.items()},
+    **{state.value: mark for state, mark in marks.JOB_MARKS.items()},
+    **{state.value: mark for state, mark in marks.VERDICT_MARKS.items()},
+}
+
+
+def mark_of(state: str | None) -> numbers.Mark | None:
+    """Return the mark of a node's state, None for one without; a state that is not known is told as it is."""
+    if state is None:
+        return None
+    return _MARKS.get(state.lower(), numbers.Mark("muted", numbers.IDLE, plain(state.lower(), 20)))
+
+
+def said(placed: PlacedNode) -> str:
+    """Return a node in words, for an assistive tool."""
+    node = placed.node
+    mark = mark_of(node.state)
+    parts = [f"{TITLES[node.kind]} {plain(node.title, 100)}", plain(node.text, 200), mark.word if mark else ""]
+    return ", ".join(part for part in parts if part)
+
+
+class NodeItem(QGraphicsItem):
+    """A box with kind, title and a line; its shape tells nothing that its words don't."""
+
+    def __init__(self, placed: PlacedNode) -> None:
+        super().__init__()
+        self.placed = placed
+        self.is_chosen = False
+        self.is_quiet = False
+        self.has_focus_ring = False
+        self.setPos(QPointF(placed.column * COLUMN_STEP, placed.row * ROW_STEP))
+        node = placed.node
+        self.setToolTip(tip_text("\n".join(filter(None, (f"{TITLES[node.kind]} {node.title}", node.text)))))
+        self.setZValue(1)
+
+    def boundingRect(self) -> QRectF:
+        return QRectF(-2, -2, BOX_WIDTH + 4, BOX_HEIGHT + 4)
+
+    def paint(self, painter: QPainter, _option: QStyleOptionGraphicsItem, _widget: QWidget | None = None) -> None:
+        area = QRectF(0, 0, BOX_WIDTH, BOX_HEIGHT)
+        edge = "accent" if self.is_chosen else "outline"
+        painter.setPen(QPen(theme.colour(edge), theme.RING if self.is_chosen else theme.BORDER))
+        painter.setBrush(theme.colour("selection" if self.is_chosen else "surface"))
+        painter.drawRoundedRect(area, theme.RADIUS, theme.RADIUS)
+        node = self.placed.node
+        inside = area.adjusted(theme.SPACE_8, theme.SPACE_4, -theme.SPACE_8, -theme.SPACE_4)
+        mark = mark_of(node.state)
+        painter.setFont(theme.font(theme.CAPTION_POINTS))
+        right = 0.0
+        if mark is not None:
+            painter.setPen(self._ink(mark.token))
+            painter.drawText(inside, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop), mark.shape)
+            right = painter.fontMetrics().horizontalAdvance(mark.shape) + theme.SPACE_4
+        painter.setPen(self._ink("muted"))
+        top = " · ".join(filter(None, (TITLES[node.kind], plain(node.text, 60))))
+        _text(painter, inside.adjusted(0, 0, -right, 0), top, Qt.AlignmentFlag.AlignTop)
+        painter.setFont(theme.font(bold=self.is_chosen))
+        painter.setPen(self._ink("text"))
+        _text(painter, inside, plain(node.title, 100), Qt.AlignmentFlag.AlignBottom)
+
+    def _ink(self, token: str) -> QColor:
+        ink = theme.on_selection(theme.colour(token)) if self.is_chosen else theme.colour(token)
+        return theme.faded(ink, _QUIET * 2) if self.is_quiet else ink
+
+
+def _text(painter: QPainter, area: QRectF, text: str, side: Qt.AlignmentFlag) -> None:
+    shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(area.width()))
+    painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | side), shown)
+
+
+class LinkItem(QGraphicsItem):
+    """A line with an arrow from what a node comes from to what was made of it."""
+
+    def __init__(self, source: PlacedNode, target: PlacedNode, text: str) -> None:
+        super().__init__()
+        self.ends = source.node.node_id, target.node.node_id
+        self.is_lit = False
+        self.is_quiet = False
+        start = QPointF(source.column * COLUMN_STEP + BOX_WIDTH, source.row * ROW_STEP + BOX_HEIGHT / 2)
+        end = QPointF(target.column * COLUMN_STEP, target.row * ROW_STEP + BOX_HEIGHT / 2)
+        bend = max((end.x() - start.x()) / 2, COLUMN_STEP / 4)
+        self._path = QPainterPath(start)
+        self._path.cubicTo(start + QPointF(bend, 0), end - QPointF(bend, 0), end - QPointF(_ARROW, 0))
+        self._head = QPolygonF([end, end + QPointF(-_ARROW, -_ARROW / 2), end + QPointF(-_ARROW, _ARROW / 2)])
+        self._area = self._path.boundingRect().united(self._head.boundingRect()).adjusted(-2, -2, 2, 2)
+        if text:
+            self.setToolTip(tip_text(text))
+
+    def boundingRect(self) -> QRectF:
+        return self._area
+
+    def shape(self) -> QPainterPath:
+        return self._path
+
+    def paint(self, painter: QPainter, _option: QStyleOptionGraphicsItem, _widget: QWidget | None = None) -> None:
+        tint = theme.colour("accent" if self.is_lit else "outline")
+        tint = theme.faded(tint, _QUIET) if self.is_quiet else tint
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(tint, theme.RING if self.is_lit else theme.BORDER))
+        painter.drawPath(self._path)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(tint)
+        painter.drawPolygon(self._head)

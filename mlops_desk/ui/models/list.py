@@ -1,0 +1,121 @@
+"""The list of models: a card of three lines each, narrow, so that the versions have the room."""
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSettings, QSize, Qt
+from PySide6.QtGui import QFont, QPainter
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.registry.version_hit import ModelCard
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.models import words
+from mlops_desk.ui.tables.model import KEY_ROLE, Cell, Column
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.words import numbers
+
+_LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+_LINES = 3  # name; aliases and metric; what serves it
+_LINE_HEIGHT = theme.ROW_HEIGHT * 2 // 3  # pixels: a line of the caption, with a little air
+HEIGHT = _LINES * _LINE_HEIGHT + theme.SPACE_12
+
+
+class ModelList(RecordTable[ModelCard]):
+    """A table of one column whose rows are painted as cards."""
+
+    def __init__(self, memory: QSettings) -> None:
+        super().__init__("Models", COLUMNS, memory, words=_words)
+        self.setItemDelegate(_CardDelegate(self))
+        self.horizontalHeader().hide()
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.verticalHeader().setDefaultSectionSize(HEIGHT)
+        self.sort_by_key("name", Qt.SortOrder.AscendingOrder)
+
+
+class _CardDelegate(QStyledItemDelegate):
+    """Paints name and newest version, aliases, and beneath them the metric and how its endpoints are."""
+
+    def __init__(self, table: ModelList) -> None:
+        super().__init__(table)
+        self._table = table
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(theme.TILE_MINIMUM_WIDTH, HEIGHT)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        card = self._table.records.record(str(index.data(KEY_ROLE)))
+        if card is None:
+            return
+        area = QRectF(option.rect)
+        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        painter.save()
+        if chosen:
+            painter.fillRect(area, theme.colour("selection"))
+        elif option.state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(area, theme.faded(theme.colour("text"), 0.04))
+        area.adjust(theme.SPACE_12, theme.SPACE_4, -theme.SPACE_8, -theme.SPACE_8)
+        for line, parts in enumerate(_lines(card)):
+            place = QRectF(area.left(), area.top() + line * _LINE_HEIGHT, area.width(), _LINE_HEIGHT)
+            _paint_line(painter, place, parts, first=line == 0, chosen=chosen)
+        painter.restore()
+
+
+def _paint_line(
+    painter: QPainter, area: QRectF, parts: tuple[str, str, str, str], *, first: bool, chosen: bool
+) -> None:
+    """Paint a line: its words at the left and what is short at the right, each in its token's colour."""
+    left, left_token, right, right_token = parts
+    caption = theme.font(theme.CAPTION_POINTS)
+    _pen(painter, caption, right_token, chosen=chosen)
+    painter.drawText(area, _RIGHT, right)
+    room = area.width() - painter.fontMetrics().horizontalAdvance(right) - theme.SPACE_8
+    _pen(painter, theme.font(bold=True) if first else caption, left_token, chosen=chosen)
+    shown = painter.fontMetrics().elidedText(left, Qt.TextElideMode.ElideRight, int(room))
+    painter.drawText(area, _LEFT, shown)
+
+
+def _pen(painter: QPainter, font: QFont, token: str, *, chosen: bool) -> None:
+    ink = theme.colour(token)
+    painter.setFont(font)
+    painter.setPen(theme.on_selection(ink) if chosen else ink)
+
+
+def _lines(card: ModelCard) -> list[tuple[str, str, str, str]]:
+    newest = f"v{plain(card.latest_version, 20)}" if card.latest_version else "no version"
+    said = "" if card.metric is None else f"{plain(card.metric[0], 20)} {words.metric(card.metric[1])}"
+    owner = plain(card.author or "", 20)
+    return [
+        (plain(card.name), "text", newest, "muted"),
+        (words.aliases(card) or "no alias", "muted", said, "muted"),
+        (*_served(card), owner, "muted"),
+    ]
+
+
+def _served(card: ModelCard) -> tuple[str, str]:
+    """Return what serves the model and how that drifts, with the colour of the graver of both."""
+    if not card.endpoints:
+        return "not served", "muted"
+    names = ", ".join(plain(name, 40) for name in card.endpoints)
+    if not words.is_watched(card):
+        return f"{numbers.OK} {names}", "muted"
+    mark = words.drift(card.drift)
+    return f"{mark.shape} {names}: {mark.word}", mark.token
+
+
+def _words(card: ModelCard) -> str:
+    tags = " ".join(f"{key}={value}" for key, value in card.tags.items())
+    return " ".join([card.name, *card.aliases, card.author or "", tags, *card.endpoints, card.description or ""])
+
+
+def _cell(card: ModelCard) -> Cell:
+    """Return the whole card in words: what a screen reader says, and what is copied."""
+    said = [plain(card.name), f"version {plain(card.latest_version or numbers.NOTHING, 20)}", words.aliases(card)]
+    if card.metric is not None:
+        said.append(f"{plain(card.metric[0], 40)} {words.metric(card.metric[1])}")
+    said += [_served(card)[0], plain(card.author or "", 40)]
+    tip = f"{plain(card.name)}\n{card.description or ''}".strip()
+    return Cell(", ".join(part for part in said if part), card.name.lower(), tip=tip)
+
+
+COLUMNS: tuple[Column[ModelCard], ...] = (Column("name", "Model", _cell, stretch=True),)

@@ -1,0 +1,49 @@
+"""What the page on models loads: a card for each model of the registry that is looked at."""
+
+from typing import TYPE_CHECKING
+
+from mlops_desk.records import event as events
+from mlops_desk.ui.live.store import Loaded, Store
+from mlops_desk.ui.live.topic import Topic
+from mlops_desk.verbs.desk import ClientLike
+
+if TYPE_CHECKING:
+    from mlops_desk.records.model import Model, Registry
+    from mlops_desk.records.registry.version_hit import ModelCard
+
+CARDS = Topic("model_cards")
+
+
+def cards(store: Store) -> "dict[str, ModelCard]":
+    """Return the cards that are known, by the name of the model."""
+    return store.part(CARDS).value or {}
+
+
+def _ask_cards(desk: ClientLike, store: Store) -> "dict[str, ModelCard]":
+    return {card.name: card for card in desk.models.cards(uri=store.models_uri)}
+
+
+def _ask_models(desk: ClientLike, store: Store) -> "dict[str, Model]":
+    return {model.name: model for model in desk.models.list(uri=store.models_uri)}
+
+
+def _ask_registry(desk: ClientLike, _store: Store) -> "Registry":
+    return desk.models.server()
+
+
+def _keep_registry(store: Store, event: events.RegistryChanged) -> bool:
+    if event.uri is None:
+        store.registry.value = event.registry
+    return True
+
+
+def _changed(_store: Store, _event: events.RegistryChanged) -> bool:
+    """Tell who shows them, who asks anew: the event says only that some changed."""
+    return True
+
+
+LOADS = (
+    Loaded(Topic.REGISTRY, _ask_registry, {events.RegistryChanged: _keep_registry}, early=True),
+    Loaded(Topic.MODELS, _ask_models, {events.RegistryChanged: _changed}),
+    Loaded(CARDS, _ask_cards, {events.RegistryChanged: _changed}),
+)

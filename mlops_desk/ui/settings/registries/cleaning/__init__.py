@@ -1,0 +1,1 @@
+"""Clearing a registry up: what would go, what stays because of what, before anything goes."""

@@ -1,0 +1,1 @@
+"""What ails a store, and what mends it."""

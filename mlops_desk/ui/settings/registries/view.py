@@ -1,0 +1,213 @@
+"""The kept registries above, the store of the chosen one below."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.records.registry.tracker import Tracker
+from mlops_desk.records.setting import SettingValue
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label, menu_text
+from mlops_desk.ui.parts.asked import AskedView
+from mlops_desk.ui.settings.registries import words
+from mlops_desk.ui.settings.registries.cleaning.dialog import CleanUpDialog
+from mlops_desk.ui.settings.registries.doctor.view import StoreView
+from mlops_desk.ui.settings.registries.form import RegistryDialog
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.confirmation import ask
+from mlops_desk.verbs.desk import ClientLike
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.live.tasks import Task
+
+_ABOUT = "Each has a name, which pages and every --uri take. Logins are among your secrets."
+_PALETTE = frozenset({"palette"})
+_REST_MILLISECONDS = 200  # chosen: who goes through the list by the arrow keys rests no longer
+_DEFAULT = "registry.uri"
+"""The setting that names the registry which is meant where none is named."""
+
+
+class RegistriesView(AskedView[dict[str, Tracker]]):
+    """``table`` has the registries by name; what is looked at of one is asked for when it is chosen."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, "Registries", _ask)
+        self.table: RecordTable[Tracker] = RecordTable("Registries", words.COLUMNS, context.memory)
+        self.table.activated.connect(lambda _index: self._open_models())
+        self.table.fill_more = self._fill_menu
+        self.store = StoreView(context)
+        self._looked: dict[str, Tracker] = {}
+        self._looking: Task | None = None
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MILLISECONDS)
+        self._rest.timeout.connect(self._choose)
+        self.table.chosen.connect(lambda _key: self._rest.start())
+        self.trouble_of = Label("", tone="alert", wrap=True)
+        self.keep = Button("Add …", main=True)
+        self.default = Button("Make default", tip="Mean this one where no registry is named")
+        self.models = Button("Models", tip="Look at its models (Enter)")
+        self.clean = Button("Clean up …", tip="Show what could go: runs of a sweep, old or failed ones, versions")
+        self.remove = Button("Remove …", harmful=True)
+        self._arrange()
+        self._offer()
+
+    def _arrange(self) -> None:
+        self.keep.clicked.connect(self._add)
+        self.default.clicked.connect(self._make_default)
+        self.models.clicked.connect(self._open_models)
+        self.clean.clicked.connect(self.open_clean_up)
+        self.remove.clicked.connect(self._ask_to_remove)
+        row = QHBoxLayout()
+        row.setSpacing(theme.SPACE_8)
+        row.addWidget(Label(_ABOUT, tone="muted", wrap=True), 1)
+        for button in (self.models, self.clean, self.default, self.remove, self.keep):
+            row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
+        above = Card("Registries")
+        above.column.addLayout(row)
+        above.column.addWidget(self.trouble_of)
+        above.column.addWidget(self.table, 1)
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.setHandleWidth(theme.SPACE_8)
+        split.setChildrenCollapsible(False)
+        split.addWidget(above)
+        split.addWidget(self.store)
+        split.setSizes([theme.COLUMN_MINIMUM, theme.DETAIL_WIDTH])
+        split.setStretchFactor(1, 1)
+        self.content.addWidget(split, 1)
+
+    def take(self, value: dict[str, Tracker]) -> None:
+        self._looked = {name: one for name, one in self._looked.items() if name in value}
+        self.table.show_records({name: self._known(one) for name, one in value.items()})
+        if self.table.key() is None:
+            self.table.select_first()
+        self._offer()
+        self._rest.start()
+
+    def _known(self, one: Tracker) -> Tracker:
+        """Return a registry with what was found when it was looked at."""
+        seen = self._looked.get(one.name)
+        if seen is None:
+            return one
+        return replace(one, problem=one.problem or seen.problem, hint=one.hint or seen.hint, schema=seen.schema,
+                       via=seen.via, n_runs=seen.n_runs, n_models=seen.n_models)  # fmt: skip
+
+    def chosen(self) -> Tracker | None:
+        key = self.table.key()
+        return self.table.records.record(key) if key else None
+
+    def _choose(self) -> None:
+        """Look at the chosen one: how it is read, how much there is, and how its store is."""
+        one = self.chosen()
+        self._offer()
+        self.store.show_registry(one)
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        if one is not None:
+            name = one.name
+            self._looking = self.context.ask(
+                "look at a registry", lambda desk: desk.registry.show(name), self._seen, self._not_seen
+            )
+
+    def _seen(self, one: Tracker) -> None:
+        self._looking = None
+        self._looked[one.name] = one
+        if self.value is not None:
+            self.table.show_records({name: self._known(known) for name, known in self.value.items()})
+        self._offer()
+
+    def _not_seen(self, error: DeskError) -> None:
+        self._looking = None
+        one = self.chosen()
+        if one is not None:
+            self._seen(replace(one, problem=error.message, hint=error.hint))
+
+    def _offer(self) -> None:
+        one = self.chosen()
+        trouble = "" if one is None else words.trouble(one)
+        self.trouble_of.show_text(trouble)
+        self.trouble_of.setVisible(bool(trouble))
+        mlflow = one is not None and words.has_models(one)
+        self.models.setEnabled(mlflow)
+        self.clean.setEnabled(mlflow)
+        self.default.setEnabled(mlflow and one is not None and not one.is_default)
+        self.remove.setEnabled(one is not None and one.name != words.OWN)
+
+    def _fill_menu(self, menu: QMenu) -> None:
+        for action in self.actions_here():
+            if action.when():
+                menu.addAction(menu_text(action.title)).triggered.connect(action.runner())
+        menu.addSeparator()
+
+    def actions_here(self) -> list[Action]:
+        """Return what can be done here, for the palette."""
+        return [
+            Action("registries.add", "Add a registry …", self._add, places=_PALETTE),
+            Action("registries.models", "Models of the chosen registry", self._open_models,
+                   when=self.models.isEnabled, places=_PALETTE),
+            Action("registries.default", "Make the chosen registry the default", self._make_default,
+                   when=self.default.isEnabled, places=_PALETTE),
+            Action("registries.clean", "Clean up the chosen registry …", self.open_clean_up,
+                   when=self.clean.isEnabled, places=_PALETTE),
+            Action("registries.remove", "Remove the chosen registry …", self._ask_to_remove,
+                   when=self.remove.isEnabled, places=_PALETTE),
+            *self.store.actions_here(),
+        ]  # fmt: skip
+
+    # Acts.
+
+    def _add(self) -> None:
+        dialog = RegistryDialog(self.window(), self.context)
+        dialog.accepted.connect(self.look)
+        dialog.open()
+
+    def _open_models(self) -> None:
+        one = self.chosen()
+        if one is not None and words.has_models(one):
+            self.context.act("models.look", self.context, None if one.is_default else one.name)
+
+    def open_clean_up(self) -> None:
+        one = self.chosen()
+        if one is not None:
+            dialog = CleanUpDialog(self.window(), self.context, one.name)
+            dialog.accepted.connect(self.store.look_again)
+            dialog.open()
+
+    def _make_default(self) -> None:
+        one = self.chosen()
+        if one is None:
+            return
+        name = "" if one.name == words.OWN else one.name
+
+        def done(_setting: SettingValue) -> None:
+            self.context.say("info", f"{one.name} is meant where no registry is named.")
+            self.look()
+
+        self.context.ask("make default", lambda desk: desk.settings.set(_DEFAULT, name), done)
+
+    def _ask_to_remove(self) -> None:
+        one = self.chosen()
+        if one is not None:
+            login = " The secret that was made for its login goes with it." if one.login else ""
+            text = f"{plain(one.uri, 200)}\n\nIt only goes from this list; nothing is changed there.{login}"
+            ask(self.window(), f"Remove {plain(one.name, 60)}?", text, "Remove registry", lambda: self._go(one.name))
+
+    def _go(self, name: str) -> None:
+        def done(_gone: Tracker) -> None:
+            self.context.say("info", f"The registry {name} is off the list.")
+            self.look()
+
+        self.context.ask("remove registry", lambda desk: desk.registry.remove(name), done)
+
+
+def _ask(desk: ClientLike) -> dict[str, Tracker]:
+    return {one.name: one for one in desk.registry.list()}

@@ -1,0 +1,71 @@
+"""What is said of a kept registry: what it is, how it is read, what keeps one from it. No Qt here."""
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.registry.tracker import Tracker, TrackerKind
+from mlops_desk.ui.tables.order import Cell, Column
+from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.numbers import Mark
+
+OWN = "own"
+"""The name of the desk's own registry, which can't be taken off the list."""
+KINDS = {
+    TrackerKind.OWN: "this desk's own", TrackerKind.SQLITE: "SQLite store", TrackerKind.DATABASE: "database",
+    TrackerKind.HTTP: "MLflow server", TrackerKind.FOLDER: "folder mlruns", TrackerKind.TENSORBOARD: "TensorBoard",
+    TrackerKind.TRACKIO: "Trackio", TrackerKind.WANDB: "W&B, offline",
+}  # fmt: skip
+_VIA = {"sql": "its tables", "rest": "its server", "files": "its files", "mlflow": "MLflow's client: slow"}
+_MODELLESS = frozenset({TrackerKind.TENSORBOARD, TrackerKind.TRACKIO, TrackerKind.WANDB})
+
+
+def has_models(one: Tracker) -> bool:
+    """Tell whether models can be registered there; other trackers have runs alone."""
+    return one.kind not in _MODELLESS
+
+
+def has_store(one: Tracker) -> bool:
+    """Tell whether its store can be looked over."""
+    return one.kind in {TrackerKind.OWN, TrackerKind.SQLITE, TrackerKind.DATABASE}
+
+
+def mark(one: Tracker) -> Mark:
+    if one.problem:
+        return Mark("alert", numbers.ALERT, "can't be read")
+    if one.via is not None:
+        return Mark("ok", numbers.OK, "answers")
+    return Mark("muted", numbers.IDLE, "not looked at yet")
+
+
+def trouble(one: Tracker) -> str:
+    """Return what keeps one from it, with what to do."""
+    return f"{plain(one.problem, 300)} {plain(one.hint or '', 300)}".strip() if one.problem else ""
+
+
+def _state(one: Tracker) -> Cell:
+    said = mark(one)
+    return Cell(said.text, said.word, said.token, trouble(one))
+
+
+def _count(amount: int | None) -> Cell:
+    return Cell(numbers.NOTHING if amount is None else f"{amount:,}", -1 if amount is None else amount)
+
+
+def _name(one: Tracker) -> Cell:
+    return Cell(f"{plain(one.name, 60)} (default)" if one.is_default else one.name, one.name.lower())
+
+
+def _via(one: Tracker) -> Cell:
+    said = _VIA.get(one.via or "", plain(one.via or numbers.NOTHING, 40))
+    tip = f"Schema {one.schema}" if one.schema else ""
+    return Cell(said, token="warning" if one.via == "mlflow" else None, tip=tip)
+
+
+COLUMNS: tuple[Column[Tracker], ...] = (
+    Column("name", "Name", _name),
+    Column("state", "State", _state),
+    Column("kind", "What it is", lambda one: Cell(KINDS.get(one.kind, one.kind.value))),
+    Column("uri", "Address", lambda one: Cell(one.uri), stretch=True, fixed=True),
+    Column("login", "Login", lambda one: Cell(one.login or "none", token=None if one.login else "muted")),
+    Column("via", "Read by", _via),
+    Column("runs", "Runs", lambda one: _count(one.n_runs), right=True),
+    Column("models", "Models", lambda one: _count(one.n_models), right=True),
+)
