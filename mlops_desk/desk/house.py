@@ -30,6 +30,7 @@ from mlops_desk.desk.model_wiring import ModelWiring, finish_run, outside, prepa
 from mlops_desk.desk.network.checks import network_checks
 from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import build_arguments, private_images
+from mlops_desk.desk.registry.standing import lineage_house
 from mlops_desk.desk.registry.wiring import open_trackers, registry_core, rules_service
 from mlops_desk.desk.secrets import SecretsService, secret_store
 from mlops_desk.desk.settings import SettingsService
@@ -216,6 +217,7 @@ class Desk(DeskVerbs):
         self.registry_core.aliases.followers = wiring.followers
         self.drift = self._drift(wiring)
         self.rules = self._rules(wiring)
+        self.registry_core.lineage.outside = lineage_house(self.endpoints, self.drift, self.rules, self.state)
 
     # -- the parts ---------------------------------------------------------------------------
 

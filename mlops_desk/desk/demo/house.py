@@ -18,7 +18,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
-from mlops_desk.desk.demo import data, history, images, past, past_drift
+from mlops_desk.desk.demo import artifacts, data, history, images, past, past_drift
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk
@@ -52,6 +52,7 @@ _log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 30.0  # chosen: on a machine whose cores are all taken the first job takes seconds
 _TERMINATED = 128 + signal.SIGTERM
 _DATA = "demo-data"
+_FILES = "demo-data/runs"
 _PAST_SECONDS = 300  # chosen: what the live charts show at first
 
 
@@ -118,7 +119,7 @@ class DemoDesk(Desk):
         return container_name, lambda _id: None
 
     def _registry(self) -> RegistryCore:
-        self._models = _filled_registry()
+        self._models = _filled_registry(self.folder.root / _FILES)
         core = super()._registry()
         core.server = _DemoServer(self.folder.registry, self.folder.logs / "tracking.log", lambda: None, lambda _: None)
         core.registries = _DemoRegistries(core.server, self._models)
@@ -137,6 +138,7 @@ class DemoDesk(Desk):
             run = self._models.run(run_id)
             better = 0.871 + 0.009 * len(self._models.versions("churn"))
             self._models.add_run("churn", replace(run, metrics={"auc": better, "loss": 0.31}))
+            artifacts.write(self.folder.root / _FILES, self._models.run(run_id))
             self._models.add_version("churn", run_id, f"models:/m-{run_id[:12]}")
         return _outcome(spec, ending)
 
@@ -226,8 +228,8 @@ class _DemoRegistries(Registries):
         return RegistrySource(TrackerKind.FOLDER, "simulated", "simulated", self._registry.files)
 
 
-def _filled_registry() -> FakeRegistry:
-    registry = FakeRegistry()
+def _filled_registry(files: Path) -> FakeRegistry:
+    registry = FakeRegistry(files)
     now = time.time()
     for name, experiment, metric, count, champion in data.MODELS:
         for version in range(1, count + 1):
@@ -242,6 +244,7 @@ def _filled_registry() -> FakeRegistry:
                 end_time=ended_ms,
             )
             registry.add_run(experiment, run)
+            artifacts.write(files, run)
             registry.add_version(name, run.run_id, f"models:/m-{run.run_id[:12]}")
         registry.set_alias(name, "champion", str(champion))
         if champion < count:

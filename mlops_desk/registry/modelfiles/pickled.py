@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from mlops_desk.base.errors import DeskError
 from mlops_desk.registry.artifacts.files import Files, OpenFile
 from mlops_desk.registry.artifacts.views.opcodes import read_operations
+from mlops_desk.registry.artifacts.views.pickles import is_packed, unpacked
 from mlops_desk.registry.modelfiles.formats import TORCH_PICKLE
 
 _READ_BYTES = 64 << 20  # chosen: a forest of some hundred trees; the names stand at the beginning
@@ -33,7 +34,8 @@ def _pickle(opened: OpenFile) -> bytes:
     head = opened.stream.read(2)
     opened.stream.seek(0)
     if head != b"PK":
-        return opened.stream.read(_READ_BYTES)
+        data = opened.stream.read(_READ_BYTES)
+        return unpacked(data) if is_packed(data) else data
     with zipfile.ZipFile(opened.stream) as archive:
         inside = next((name for name in archive.namelist() if name.endswith(TORCH_PICKLE)), None)
         if inside is None:

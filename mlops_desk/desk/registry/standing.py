@@ -1,0 +1,45 @@
+"""What stands on the models of a registry: endpoints, what they see drift, the rules that retrain, and the jobs."""
+
+from collections.abc import Mapping, Sequence
+
+from mlops_desk.drift.service import DriftService
+from mlops_desk.registry.lineage.outside import KnownDrift, KnownEndpoint, KnownJob, KnownRule, LineageHouse
+from mlops_desk.rules.service import RulesService
+from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.state import State
+
+_MOST_RETRAININGS = 1000  # chosen: years of them
+
+
+def lineage_house(endpoints: EndpointsService, drift: DriftService, rules: RulesService, state: State) -> LineageHouse:
+    """Return how lineage asks the rest of the house."""
+
+    def known_endpoints() -> Sequence[KnownEndpoint]:
+        return [
+            KnownEndpoint(one.name, one.state.value, one.model.name, one.model.version, one.model.registry)
+            for one in endpoints.list()
+        ]
+
+    def known_drift(names: Sequence[str]) -> Sequence[KnownDrift]:
+        newest = {name: drift.page(name, limit=1).items for name in names}
+        return [
+            KnownDrift(report.id, name, report.verdict.value, f"{report.n_drifted} of {report.n_columns} columns")
+            for name, reports in newest.items()
+            for report in reports
+        ]
+
+    def known_rules() -> Sequence[KnownRule]:
+        started: dict[str, list[str]] = {}
+        for retraining in rules.retrainings(limit=_MOST_RETRAININGS):
+            if retraining.job_id is not None:
+                started.setdefault(retraining.rule, []).append(retraining.job_id)
+        return [
+            KnownRule(one.name, one.model, one.alias, one.endpoint, one.enabled, tuple(started.get(one.name, ())))
+            for one in rules.list()
+        ]
+
+    def known_jobs(ids: Sequence[str]) -> Mapping[str, KnownJob]:
+        found = {job_id: state.jobs.get(job_id) for job_id in ids}
+        return {key: KnownJob(job.name, job.state.value) for key, job in found.items() if job is not None}
+
+    return LineageHouse(known_endpoints, known_drift, known_rules, known_jobs)
