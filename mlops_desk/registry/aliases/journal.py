@@ -189,7 +189,18 @@ class AliasJournal:
         self._since_trim += len(entries)
         if self._since_trim > _KEPT_SPARE:
             self._since_trim = 0
-            self._moves.trim(KEPT_MOVES)
+            self._trim()
+
+    def _trim(self) -> None:
+        """Forget the oldest moves where there are too many; what was before those that stay is not known then."""
+        if self._moves.count() <= KEPT_MOVES:
+            return
+        self._moves.trim(KEPT_MOVES)
+        oldest = self._moves.list(limit=1, newest_first=False)[0].move.at
+        for registry in self._sights.keys():  # noqa: SIM118 - the keys of a table
+            sight = self.sight(registry)
+            if sight is not None and sight.first_at is not None and sight.first_at < oldest:
+                self._see(replace(sight, first_at=oldest), now_kept=True)
 
 
 def _aim(move: AliasMove) -> tuple[str | None, str, str, str | None]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 CodeTree = Mapping[str, str | None]
 LONGEST_DIFF = 200_000  # chosen: characters; more nobody reads, and it crosses two processes
 _LONGEST_LINE = 500  # chosen: longer ones are data or minified
+_NO_NEWLINE = "\n\\ No newline at end of file"  # as diff itself says it
 _MOST_LINES = 20_000  # of one file, at which the comparison takes a second at worst
 
 
@@ -44,7 +45,8 @@ def _file(path: str, a: CodeTree, b: CodeTree) -> Iterator[str]:
         else:
             yield f"File {path} is only in {'the first' if path in a else 'the second'}, and no text"
         return
-    yield from difflib.unified_diff(left, right, old, new, lineterm="")
+    told = list(difflib.unified_diff(left, right, old, new, lineterm=""))
+    yield from told or [f"Files {old} and {new} differ only beyond {_LONGEST_LINE} characters of a line"]
 
 
 def _lines(tree: CodeTree, path: str) -> list[str] | None:
@@ -54,5 +56,6 @@ def _lines(tree: CodeTree, path: str) -> list[str] | None:
     text = tree[path]
     if text is None:
         return None
-    lines = text.split("\n") if text else []
-    return None if len(lines) > _MOST_LINES else [line[:_LONGEST_LINE] for line in lines]
+    *lines, rest = text.split("\n")
+    cut = [line[:_LONGEST_LINE] for line in lines]
+    return None if len(cut) > _MOST_LINES else [*cut, f"{rest[:_LONGEST_LINE]}{_NO_NEWLINE}"] if rest else cut

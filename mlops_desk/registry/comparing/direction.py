@@ -30,7 +30,7 @@ def direction(name: str) -> str | None:
     if name.startswith("system/"):
         return None
     words = _PART.findall(_HUMP.sub(" ", name).lower())
-    told = _rate(words) or _last(words)
+    told = _rate(words) or _last(words) or _last(_PART.findall(name.lower()))  # mAP is no "m AP"
     if told is None and _WEAK & set(words):
         told = HIGHER
     if told is not None and _NEGATED & set(words):
