@@ -304,7 +304,7 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
         value = getattr(given, parameter.name)
         if isinstance(form, Moment) and value is not None:
             value = parse_moment(value, time.time(), ahead=form.ahead)
-        if isinstance(form, Length):
+        if isinstance(form, Length) and value is not None:
             value = parse_length(value)
         if isinstance(form, FileText):
             value = _STANDARD_INPUT if value is None and form.stdin else value

@@ -31,7 +31,7 @@ from mlops_desk.desk.network.checks import network_checks
 from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import build_arguments, private_images
 from mlops_desk.desk.registry.standing import lineage_house
-from mlops_desk.desk.registry.wiring import open_trackers, registry_core, rules_service
+from mlops_desk.desk.registry.wiring import open_trackers, registry_core, registry_service, rules_service
 from mlops_desk.desk.secrets import SecretsService, secret_store
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
@@ -206,7 +206,7 @@ class Desk(DeskVerbs):
         self.registry_core = self._registry()
         self.models, self.runs = ModelsService(self.registry_core), RunsService(self.registry_core)
         self.trackers = open_trackers(self.state, keyring, self.registry_core)
-        self.registry = RegistryService(self.trackers)
+        self.registry = registry_service(self.trackers, self.registry_core, self.state, self.loop)
         self.processes = self._processes()
         self.snapshots, self.shelf = snapshots(self.folder, self.store), staging(self.folder, self.store)
         self.images = self._images()

@@ -1,16 +1,30 @@
 """The verbs about registries as such: the list of them, and what can be done with one as a whole."""
 
+import time
 from builtins import list as list_of
 
+from mlops_desk.base.errors import Invalid
+from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpPreview
+from mlops_desk.records.registry.doctor import StoreFixed, StoreReport
 from mlops_desk.records.registry.tracker import Tracker
+from mlops_desk.registry.access import RegistryAccess
+from mlops_desk.registry.cleanup.rule import CleanUpRule
+from mlops_desk.registry.cleanup.service import CleanUp, Place
+from mlops_desk.registry.doctor.service import StoreDoctor
 from mlops_desk.registry.trackers.trackers import Trackers
+
+EVERY_MODEL = "all"
+"""The word for the versions of every model."""
 
 
 class RegistryService:
     """The verbs of verbs.RegistryKeeping."""
 
-    def __init__(self, trackers: Trackers) -> None:
+    def __init__(self, trackers: Trackers, core: RegistryAccess, doctor: StoreDoctor, cleaning: CleanUp) -> None:
         self._trackers = trackers
+        self._core = core
+        self._doctor = doctor
+        self._cleaning = cleaning
 
     def list(self) -> list_of[Tracker]:
         return self._trackers.list()
@@ -23,3 +37,45 @@ class RegistryService:
 
     def remove(self, name: str) -> Tracker:
         return self._trackers.remove(name)
+
+    def doctor(self, uri: str | None = None) -> StoreReport:
+        return self._doctor.report(self._trackers.source(uri))
+
+    def fix(self, fix: str, uri: str | None = None) -> StoreFixed:
+        return self._doctor.fix(self._trackers.source(uri), fix)
+
+    def clean_up(
+        self,
+        experiment: str | None = None,
+        keep_best: int | None = None,
+        metric: str | None = None,
+        older_than_seconds: float | None = None,
+        model: str | None = None,
+        uri: str | None = None,
+        *,
+        failed: bool = False,
+        lower: bool = False,
+        higher: bool = False,
+    ) -> CleanUpPreview:
+        if lower and higher:
+            raise Invalid("Of a metric either less or more is better.", "Leave out --lower or --higher.")
+        direction = lower if lower or higher else None
+        rule = CleanUpRule(
+            time.time(), experiment, keep_best, metric, direction, older_than_seconds, failed, _versions_of(model)
+        )
+        rule.check()
+        with self._core.default.chosen(uri) as chosen:
+            client = self._core.registries.read(chosen)
+            return self._cleaning.preview(rule, Place(chosen, client, self._trackers.source(uri)))
+
+    def clean(self, token: str, uri: str | None = None) -> CleanUpDone:
+        with self._core.default.chosen(uri) as chosen:
+            client = self._core.registries.open(chosen)
+            try:
+                return self._cleaning.carry_out(token, Place(chosen, client, self._trackers.source(uri)))
+            finally:
+                self._core.changed(chosen)
+
+
+def _versions_of(model: str | None) -> str | None:
+    return "" if model == EVERY_MODEL else model

@@ -122,7 +122,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """On the command line: a required ``--word 1h`` (``30m``, ``2d``, plain seconds); sent as seconds."""
+    """On the command line: ``--word 1h`` (``30m``, ``2d``, plain seconds); sent as seconds."""
 
     word: str
     metavar: str = "TIME"

@@ -2,14 +2,26 @@
 
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import Option, changes, reads
+from mlops_desk.verbs.declaration import Length, Option, Who, changes, reads
+from mlops_desk.verbs.models import Uri
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
+    from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpPreview
+    from mlops_desk.records.registry.doctor import StoreFixed, StoreReport
     from mlops_desk.records.registry.tracker import Tracker
 
 LOGIN = Option("SECRET", "the secret that logs in: USER:PASSWORD or a token; of a database its password")
+_MEND_SECONDS = 960.0
+"""A minute more than a copy of a large store may take."""
+_TEAMS = "a registry is its team's, and what goes was shown before; the audit trail has who cleared it away"
+_CLEAN_SECONDS = 1800.0
+"""Some ten thousand runs, one after the other."""
+EXPERIMENT = Option("NAME", "runs of this experiment")
+BEST = Option("N", "keep so many runs, the best by --metric, and take the others that have it")
+METRIC = Option("KEY", "by which runs are compared; whether less is better is told by its name")
+MODEL = Option("NAME", "versions of this model that no alias means (the word all: of every model)")
 KIND = Option("KIND", "what lies there, where it can't be told: tensorboard, trackio, wandb, folder, sqlite, http, …")
 _NOTHING_LOST = "the list is this desk's: what is taken off it stays as it is, and can be named again at any time"
 
@@ -41,4 +53,49 @@ class RegistryKeeping(Protocol):
     @changes(before="show", why=_NOTHING_LOST)
     def remove(self, name: str) -> "Tracker":
         """Take a registry off the list; nothing is changed at the registry."""
+        ...
+
+    @reads
+    def doctor(self, uri: Uri = None) -> "StoreReport":
+        """Look a registry's store over: statistics, locks, indexes, soundness, orphans, what a purge would take.
+
+        Nothing is changed; each finding that can be mended names the fix.
+        """
+        ...
+
+    @changes(who=Who.ADMINISTRATOR, timeout_seconds=_MEND_SECONDS)
+    def fix(self, fix: str, uri: Uri = None) -> "StoreFixed":
+        """Mend what registry doctor found, by the word that it names; the store is copied before, and the copy checked.
+
+        No training that logs to the store is made to fail: what would keep its writers waiting is refused.
+        """
+        ...
+
+    @reads
+    def clean_up(
+        self,
+        experiment: Annotated[str | None, EXPERIMENT] = None,
+        keep_best: Annotated[int | None, BEST] = None,
+        metric: Annotated[str | None, METRIC] = None,
+        older_than_seconds: Annotated[float | None, Length("older-than")] = None,
+        model: Annotated[str | None, MODEL] = None,
+        uri: Uri = None,
+        *,
+        failed: bool = False,
+        lower: bool = False,
+        higher: bool = False,
+    ) -> "CleanUpPreview":
+        """Show which runs and versions would go, how much space they take, and what keeps others; nothing is changed.
+
+        A run goes if all that was asked for is true of it. What a version was made of, what is served, what an alias
+        means and what still runs never goes.
+        """
+        ...
+
+    @changes(why=_TEAMS, timeout_seconds=_CLEAN_SECONDS)
+    def clean(self, token: str, uri: Uri = None) -> "CleanUpDone":
+        """Delete what clean-up has shown, by its token; refused if it would be anything else by now.
+
+        Runs can be brought back (runs restore) until they are purged; versions can't.
+        """
         ...

@@ -159,6 +159,8 @@ MADE_ANEW = {
     "/v1/runs/download": "makes files, where there are none of that name",
     "/v1/gpus/reserve": "makes a booking",
     "/v1/gpus/tell_when_free": "only asks to be told",
+    "/v1/registry/clean": "takes exactly what was shown, by the token of what shows it",
+    "/v1/registry/fix": "its answer says what was done; what was wrong before takes a minute to find",
     "/v1/jobs/save_template": "makes a template, and takes no name that is there",
     "/v1/jobs/submit": "makes a job",
     "/v1/jobs/rerun": "makes a job",

@@ -8,8 +8,14 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.model_wiring import ModelWiring
+from mlops_desk.desk.registry.users import users_of
 from mlops_desk.jobs.service import JobsService
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.registry.aliases.journal import AliasJournal
+from mlops_desk.registry.cleanup.planning import Users
+from mlops_desk.registry.cleanup.service import CleanUp
+from mlops_desk.registry.doctor.service import StoreDoctor
+from mlops_desk.registry.keeping import RegistryService
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
 from mlops_desk.rules.service import RulesService
@@ -35,6 +41,17 @@ def open_trackers(state: State, keyring: SecretStore, core: RegistryCore) -> Tra
     """Return the list of registries, of which the desk's own is the first."""
     own = OwnStore(core.server.ledger.store, lambda: core.server.look().uri)
     return Trackers(state.trackers, keyring, own, core.default)
+
+
+def registry_service(trackers: Trackers, core: RegistryCore, state: State, loop: Loop) -> RegistryService:
+    """Return what looks after registries as such."""
+
+    def users(uri: str | None) -> Users:
+        under_way = tuple(one for one in JobState if not one.is_final)
+        jobs = state.jobs.list(states=under_way)
+        return users_of(uri, state.endpoints.list(), jobs, state.retrainings.list(), state.rules.get)
+
+    return RegistryService(trackers, core, StoreDoctor(loop.ending), CleanUp(users, loop.ending))
 
 
 def rules_service(

@@ -7,7 +7,8 @@ time, the copy is made in one go at last, if that is sure to last shorter than a
 import os
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,15 +70,9 @@ def back_up(path: Path, why: str) -> Path:
     unfinished = path.with_name(f".{path.name}.unfinished{COPY}")
     unfinished.unlink(missing_ok=True)
     try:
-        with (
-            closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as source,
-            closing(sqlite3.connect(unfinished)) as target,
-        ):
-            # Written to the disk below, and not while the store is held.
-            target.execute("PRAGMA synchronous = OFF")
-            target.execute("PRAGMA journal_mode = OFF")
-            _copy(source, target)
-            _check(source, target)
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as source:
+            _copy(source, unfinished)
+            _check(source, unfinished)
         _sync(unfinished)
         unfinished.chmod(path.stat().st_mode & 0o777)
         replace_durably(unfinished, made)
@@ -94,13 +89,26 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+def _copy(source: sqlite3.Connection, to: Path) -> None:
     steps = _Steps()
     page_bytes = int(source.execute("PRAGMA page_size").fetchone()[0])
     try:
-        source.backup(target, pages=max(1, _STEP_BYTES // page_bytes), progress=steps.take, sleep=_PAUSE_SECONDS)
+        with _fresh(to) as target:
+            source.backup(target, pages=max(1, _STEP_BYTES // page_bytes), progress=steps.take, sleep=_PAUSE_SECONDS)
     except _Begun:
-        _copy_at_once(source, target, steps.seconds)
+        with _fresh(to) as target:
+            _copy_at_once(source, target, steps.seconds)
+
+
+@contextmanager
+def _fresh(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open an empty copy, which is written to the disk when it is whole, and not while the store is held."""
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))  # others may not look meanwhile
+    with closing(sqlite3.connect(path)) as target:
+        target.execute("PRAGMA synchronous = OFF")
+        target.execute("PRAGMA journal_mode = OFF")
+        yield target
 
 
 def _copy_at_once(source: sqlite3.Connection, target: sqlite3.Connection, seconds: float) -> None:
@@ -125,12 +133,13 @@ def _copy_at_once(source: sqlite3.Connection, target: sqlite3.Connection, second
         source.rollback()
 
 
-def _check(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+def _check(source: sqlite3.Connection, copy: Path) -> None:
     """See that a copy is whole. Raises Refused."""
-    target.execute("PRAGMA journal_mode = DELETE")  # one file, whatever the store has
-    told = [str(text) for (text,) in target.execute("PRAGMA quick_check(1)")]
     query = "SELECT version_num FROM alembic_version"
-    same = target.execute(query).fetchall() == source.execute(query).fetchall()
+    with closing(sqlite3.connect(copy)) as target:
+        target.execute("PRAGMA journal_mode = DELETE")  # one file, whatever the store has
+        told = [str(text) for (text,) in target.execute("PRAGMA quick_check(1)")]
+        same = target.execute(query).fetchall() == source.execute(query).fetchall()
     if told != ["ok"] or not same:
         text = f"The copy of the store is not whole ({plain('; '.join(told))}), so nothing was changed."
         raise Refused(text, "Is the store itself damaged? registry doctor tells.")

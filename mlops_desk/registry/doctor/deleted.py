@@ -78,7 +78,8 @@ def _runs(found: Purgeable, shown_uri: str, *, is_ours: bool) -> StoreFinding:
         effect += "the database. Runs whose files a version uses stay. It can't be undone: the copy has no files."
         return say(CHECK, _TITLE, text, fix=FIX if found.free else None, effect=effect, n=n_runs)
     command = gc_command(shown_uri, found)
-    hint = Hint(command, before="Whoever runs the store can purge the others: ") if command else "None can be purged."
+    before = "mlflow gc takes deleted experiments along, with all their runs. Whoever runs the store can purge: "
+    hint = Hint(command, before=before) if command else "None can be purged."
     return say(CHECK, _TITLE, f"{text} {hint}", n=n_runs)
 
 

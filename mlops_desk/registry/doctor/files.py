@@ -19,7 +19,7 @@ from mlops_desk.registry.doctor.findings import advice, fine, trouble, unknown
 from mlops_desk.registry.location import ROOT, is_stored
 
 MISSING, UNNAMED = "missing_files", "unnamed_files"
-_SECONDS = 40.0  # chosen: hundreds of thousands of files from a disk
+_SECONDS = 12.0  # chosen: some hundred thousand files from a disk
 _RUN = re.compile(r"[0-9a-f]{32}")
 _READY = 2  # LoggedModelStatus.READY of MLflow, as the database keeps it
 _NAMED = 5  # chosen: as many as stand in a sentence
@@ -62,12 +62,12 @@ def look(found: KnownFiles, own_artifacts: Path | None) -> tuple[list[StoreFindi
     """Return what is found, and how many bytes the files of each experiment take (None: not on this machine)."""
     deadline = time.monotonic() + _SECONDS
     places = {key: local(location, own_artifacts) for key, location in found.experiments.items()}
-    sizes = {key: _size(place, deadline) for key, place in places.items()}
+    sizes = {key: folder_bytes(place, deadline) for key, place in places.items()}
     folders = [place for place in places.values() if place is not None]
     return [_missing(found, own_artifacts), _unnamed(found, folders, deadline)], sizes
 
 
-def _size(folder: Path | None, deadline: float) -> int | None:
+def folder_bytes(folder: Path | None, deadline: float) -> int | None:
     """Return how many bytes lie below a folder; None where that can't be told in time."""
     if folder is None:
         return None
@@ -115,7 +115,7 @@ def _unnamed(known: KnownFiles, folders: Iterable[Path], deadline: float) -> Sto
     title, found, size = "Files that nothing names", [], 0
     for path in _of_nobody(known, folders):
         found.append(path)
-        size += _size(path, deadline) or 0
+        size += folder_bytes(path, deadline) or 0
     if time.monotonic() > deadline:
         return unknown(UNNAMED, title, f"There is too much to look through in {duration_text(_SECONDS)}.")
     if not found:

@@ -13,7 +13,7 @@ from mlops_desk.registry.doctor.quiet import unlocked
 
 CHECK = "integrity"
 _TITLE = "Soundness"
-_SECONDS = 60.0  # chosen: some ten gigabytes from a disk; who waits for the report waits so long
+_SECONDS = 25.0  # chosen: a few gigabytes from a disk; who waits for the report waits so long
 _STEPS = 10_000  # chosen: of SQLite's machine between two looks at the clock, a few milliseconds
 _FAULTS = 5  # chosen: the first faults tell where to look
 _AGAIN = "Look again when nothing is logged to it."

@@ -4,6 +4,7 @@ MLflow's writers wait 20 s for one another and then fail. What takes longer than
 the store open. Whoever is ended in the midst of it leaves a store that SQLite brings back to how it was.
 """
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -116,7 +117,7 @@ def _recover(path: Path) -> Mended:
     folder.mkdir(mode=0o700)
     for one in beside:
         if one.exists():
-            (folder / one.name).write_bytes(one.read_bytes())
+            shutil.copyfile(one, folder / one.name)
     with _opened(path) as connection:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

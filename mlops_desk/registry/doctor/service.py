@@ -1,7 +1,8 @@
 """Has stores looked over and mended, by a worker that is ended at its deadline or with the agent."""
 
-from collections.abc import Callable, Sequence
+import time
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -12,30 +13,29 @@ from mlops_desk.records.registry.doctor import StoreFinding, StoreFixed, StoreRe
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.doctor import deleted
 from mlops_desk.registry.doctor.findings import advice, fine, unknown
+from mlops_desk.registry.mlflow.workers import ENVIRONMENT
 from mlops_desk.registry.reading.source import RegistrySource
 
 _WORKER = "mlops_desk.registry.doctor.worker"
-_LOOK_SECONDS = 90.0  # chosen: a minute for the structure of a large file, and the rest beside it
-_FILES_SECONDS = 60.0  # chosen: more than the worker gives itself; a share that hangs is given up then
+_LOOK_SECONDS = 38.0  # chosen: with the files below a minute, which is how long a question may take
+_FILES_SECONDS = 18.0  # chosen: more than the worker gives itself; a share that hangs is given up then
+_PURGE = "mlops_desk.registry.doctor.purging"
 MEND_SECONDS = 900.0  # chosen: a copy of a hundred gigabytes
 _DATABASES = (TrackerKind.OWN, TrackerKind.SQLITE, TrackerKind.DATABASE)
 
-Ask = Callable[[RegistrySource], StoreReport]
-Purge = Callable[[Sequence[str]], int]
+_THERE = "Ask for it on the machine where its database lies."
 
 
 class StoreDoctor:
-    """Looks over the store of a source: ``over_http`` those of servers. ``purge`` removes deleted runs of our own."""
+    """Looks over the stores of sources, and mends them. Everything raises DeskErrors."""
 
-    def __init__(self, ending: Event, over_http: Ask, purge: Callable[[RegistrySource], StoreFixed]) -> None:
+    def __init__(self, ending: Event) -> None:
         self._ending = ending
-        self._over_http = over_http
-        self._purge = purge
 
     def report(self, source: RegistrySource) -> StoreReport:
         """Look a store over; nothing of it changes. Raises DeskErrors where nothing can be told."""
         if source.kind is TrackerKind.HTTP:
-            return self._over_http(source)
+            raise Refused(f"{source.shown} keeps its store where it can't be seen from here.", _THERE)
         if source.kind not in _DATABASES:
             return _of_files(source)
         if source.path is not None and not source.path.exists():
@@ -53,16 +53,24 @@ class StoreDoctor:
         """Mend a store in one way that its report offers. Raises DeskErrors."""
         if source.kind not in _DATABASES:
             text = f"{source.shown} is not a database that can be opened here."
-            raise Refused(text, "Ask for it on the machine where its database lies.")
+            raise Refused(text, _THERE)
         if fix == deleted.FIX:
             if source.kind is not TrackerKind.OWN:
                 hint = Hint(
                     "mlflow gc", before="Whoever runs it can, with ", after="; registry doctor has the whole command."
                 )
                 raise Refused("Runs of a store that is not the desk's own are not purged here.", hint)
-            return self._purge(source)
+            return self._purge(source.path)
         answer = self._ask(source, "mend", MEND_SECONDS, fix=fix)
         return wire.from_builtins(answer, StoreFixed)
+
+    def _purge(self, store: Path | None) -> StoreFixed:
+        if store is None or not store.exists():
+            raise NotFound("Nothing was recorded in the desk's own registry yet.")
+        began = time.monotonic()
+        done = run_worker(_PURGE, {"path": str(store)}, MEND_SECONDS, ENVIRONMENT, self._ending)
+        text = f"{done['n_runs']:,} deleted runs were removed for good, with their files."
+        return StoreFixed(deleted.FIX, text, done["copy"], time.monotonic() - began)
 
     def _ask(self, source: RegistrySource, act: str, seconds: float, **more: str) -> Any:
         request = {

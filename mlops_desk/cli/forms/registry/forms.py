@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlops_desk.cli.forms.registry import changes, comparison, files, runs, trackers
+from mlops_desk.cli.forms.registry import changes, cleaning, comparison, doctor, files, runs, trackers
 
 FORMS: dict[type, Callable[[Any], str]] = {
     **changes.FORMS,
+    **cleaning.FORMS,
     **comparison.FORMS,
+    **doctor.FORMS,
     **files.FORMS,
     **runs.FORMS,
     **trackers.FORMS,

@@ -145,10 +145,9 @@ def test_nothing_is_mended_without_room_for_a_copy_and_the_numbers_are_told(
 def test_nothing_is_mended_when_the_copy_is_not_whole(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = backup._copy
 
-    def damage(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-        whole(source, target)
-        target.execute("DELETE FROM alembic_version")
-        target.commit()
+    def damage(source: sqlite3.Connection, to: Path) -> None:
+        whole(source, to)
+        change(to, "DELETE FROM alembic_version")
 
     monkeypatch.setattr(backup, "_copy", damage)
     with pytest.raises(Refused, match="not whole"):
@@ -229,6 +228,26 @@ def test_a_store_that_is_written_to_all_the_time_is_copied_and_no_writer_gives_u
     assert n_written[0] > 3
     assert done.backup is not None
     assert rows(Path(done.backup)).keys() == rows(store).keys()
+
+
+def test_a_copy_that_was_begun_too_often_is_made_in_one_go_and_is_whole(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a store that is written to between any two steps: the copy that was left off half way is not gone on with."""
+    monkeypatch.setattr(backup, "_STEP_BYTES", 1 << 16)
+    n_steps = [0]
+
+    def take(self: backup._Steps, status: int, left: int, total: int) -> None:
+        n_steps[0] += 1
+        if n_steps[0] == 3:
+            raise backup._Begun
+
+    monkeypatch.setattr(backup._Steps, "take", take)
+    kept = rows(store)
+    done = mending.mend(store, "analyze")
+    assert n_steps[0] == 3
+    assert done.backup is not None
+    assert rows(Path(done.backup)) == kept
 
 
 def test_a_copy_that_would_keep_writers_waiting_is_refused(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

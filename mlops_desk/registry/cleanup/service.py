@@ -1,0 +1,122 @@
+"""Previews clean-ups and carries them out: only what was shown goes, and only if it is still as it was shown.
+
+Runs are deleted as MLflow deletes them, so that they can be brought back until they are purged. Versions MLflow deletes
+at once, without their files.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from threading import Event
+
+from mlops_desk.base.errors import DeskError, Hint, Refused
+from mlops_desk.base.process import run_worker
+from mlops_desk.base.text import plain
+from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpItem, CleanUpPreview
+from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.registry.cleanup.planning import Planned, Users, plan_runs, plan_versions
+from mlops_desk.registry.cleanup.rule import CleanUpRule, token_of
+from mlops_desk.registry.protocol import RegistryClient
+from mlops_desk.registry.reading.source import RegistrySource
+
+_SIZES = "mlops_desk.registry.cleanup.sizes"
+_SIZES_SECONDS = 20.0  # chosen: more than the worker gives itself
+_MOST_RUNS = 50_000  # MLflow's own limit for one search
+_PREVIEWS = 50  # chosen: more than anybody looks at before deciding
+_AGAIN = Hint("mlops-desk registry clean-up", before="Look again, and decide anew: ")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A registry that is cleaned up: how it is asked, and where its store lies."""
+
+    uri: str | None
+    client: RegistryClient
+    source: RegistrySource
+
+
+class CleanUp:
+    """``users`` tells what the desk needs of a registry. Safe to use from several threads."""
+
+    def __init__(self, users: Callable[[str | None], Users], ending: Event) -> None:
+        self._users = users
+        self._ending = ending
+        self._previews: OrderedDict[str, CleanUpRule] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def preview(self, rule: CleanUpRule, place: Place) -> CleanUpPreview:
+        """Show what would go, with its sizes, and what stays. Raises DeskErrors."""
+        rule.check()
+        planned = self._plan(rule, place)
+        token = token_of(rule, place.uri, planned.going)
+        with self._lock:
+            self._previews[token] = rule
+            self._previews.move_to_end(token)
+            while len(self._previews) > _PREVIEWS:
+                self._previews.popitem(last=False)
+        going = self._measured(planned.going, place.source)
+        known = [item.size_bytes for item in going if item.size_bytes is not None]
+        unknown = len(going) - len(known)
+        return CleanUpPreview(token, going, planned.kept, sum(known) if known or not going else None, unknown)
+
+    def carry_out(self, token: str, place: Place) -> CleanUpDone:
+        """Delete what a preview showed. Raises Refused where it is not what would go now."""
+        with self._lock:
+            rule = self._previews.get(token)
+        if rule is None:
+            raise Refused(f"No preview is known by {plain(token, 40)!r}; the agent may have been restarted.", _AGAIN)
+        planned = self._plan(rule, place)
+        if token_of(rule, place.uri, planned.going) != token:
+            raise Refused("What would go now is not what was shown: something changed meanwhile. Nothing went.", _AGAIN)
+        with self._lock:
+            self._previews.pop(token, None)
+        done, failed = [], []
+        for item in planned.going:
+            try:
+                _delete(item, place.client)
+            except DeskError as error:
+                failed.append(replace(item, kept_by=error.message))
+            else:
+                done.append(item)
+        runs = [item.name for item in done if item.kind == "run"]
+        return CleanUpDone(len(runs), len(done) - len(runs), " ".join(runs) or None, tuple(failed))
+
+    def _plan(self, rule: CleanUpRule, place: Place) -> Planned:
+        users = self._users(place.uri)
+        models = place.client.models()
+        going: list[CleanUpItem] = []
+        kept: list[CleanUpItem] = []
+        if rule.experiment is not None:
+            runs = place.client.runs(rule.experiment, limit=_MOST_RUNS)
+            made_of = [version for model in models for version in place.client.versions(model.name)]
+            planned = plan_runs(rule, runs, made_of, users)
+            going += planned.going
+            kept += planned.kept
+        if rule.model is not None:
+            names = [place.client.model(rule.model).name] if rule.model else [model.name for model in models]
+            versions = [version for name in names for version in place.client.versions(name)]
+            planned = plan_versions(rule, models, versions, users)
+            going += planned.going
+            kept += planned.kept
+        return Planned(tuple(going), tuple(kept))
+
+    def _measured(self, going: Sequence[CleanUpItem], source: RegistrySource) -> tuple[CleanUpItem, ...]:
+        """Return the items with what a purge frees: of a version nothing, whose files stay with its run."""
+        runs = [item.name for item in going if item.kind == "run"]
+        sizes: dict[str, int | None] = {}
+        if runs and source.path is not None and source.kind in {TrackerKind.OWN, TrackerKind.SQLITE}:
+            request = {"path": str(source.path), "is_ours": source.kind is TrackerKind.OWN, "run_ids": runs}
+            try:
+                sizes = run_worker(_SIZES, request, _SIZES_SECONDS, ending=self._ending)
+            except DeskError:
+                sizes = {}  # told as unknown sizes
+        return tuple(replace(item, size_bytes=sizes.get(item.name) if item.kind == "run" else 0) for item in going)
+
+
+def _delete(item: CleanUpItem, client: RegistryClient) -> None:
+    if item.kind == "run":
+        client.delete_run(item.name)
+        return
+    name, _, version = item.name.rpartition("/")
+    client.delete_model(name, version)
