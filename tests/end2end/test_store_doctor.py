@@ -97,8 +97,6 @@ def test_a_strangers_store_is_looked_over_and_mended_while_trainings_log_to_it(d
     assert sorted(logged.values()) == sorted(one["n"] for one in told)
     assert Path(fixed["backup"]).exists()
     assert Path(switched["backup"]).exists()
-    audit = json.dumps(desk.json("agent", "audit"))
-    assert fixed["backup"] in audit
 
 
 def test_what_is_no_store_or_no_fix_is_told_in_a_sentence(desk: Desk, tmp_path: Path) -> None:
