@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -165,7 +166,7 @@ OLD, YOUNG = NOW - 40 * DAY, NOW - DAY
 def version(
     number: str, name: str = "iris", at: float | None = OLD, status: str = "READY", **more: object
 ) -> ModelVersion:
-    return ModelVersion(name, number, None, None, status, created_at=at, **more)  # type: ignore[arg-type]
+    return ModelVersion(name, number, None, None, status, created_at=at, **more)
 
 
 def test_versions_go_that_no_alias_means_and_nothing_uses_and_that_are_not_the_newest() -> None:
