@@ -9,7 +9,7 @@ from mlops_desk.records.registry.doctor import StoreFixed, StoreReport
 from mlops_desk.records.registry.tracker import Tracker
 from mlops_desk.registry.access import RegistryAccess
 from mlops_desk.registry.cleanup.rule import CleanUpRule
-from mlops_desk.registry.cleanup.service import CleanUp, Place
+from mlops_desk.registry.cleanup.service import CleanedPlace, CleanUp
 from mlops_desk.registry.doctor.service import StoreDoctor
 from mlops_desk.registry.trackers.trackers import Trackers
 
@@ -66,13 +66,13 @@ class RegistryService:
         rule.check()
         with self._core.default.chosen(uri) as chosen:
             client = self._core.registries.read(chosen)
-            return self._cleaning.preview(rule, Place(chosen, client, self._trackers.source(uri)))
+            return self._cleaning.preview(rule, CleanedPlace(chosen, client, self._trackers.source(uri)))
 
     def clean(self, token: str, uri: str | None = None) -> CleanUpDone:
         with self._core.default.chosen(uri) as chosen:
             client = self._core.registries.open(chosen)
             try:
-                return self._cleaning.carry_out(token, Place(chosen, client, self._trackers.source(uri)))
+                return self._cleaning.carry_out(token, CleanedPlace(chosen, client, self._trackers.source(uri)))
             finally:
                 self._core.changed(chosen)
 

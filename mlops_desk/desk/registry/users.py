@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.rule import Retraining, Rule
-from mlops_desk.registry.cleanup.planning import Users
+from mlops_desk.registry.cleanup.planning import RegistryUsers
 
 
 def users_of(
@@ -14,7 +14,7 @@ def users_of(
     jobs: Iterable[Job],
     retrainings: Iterable[Retraining],
     rule: Callable[[str], Rule | None],
-) -> Users:
+) -> RegistryUsers:
     """Return what is needed of the registry at ``uri`` (None: the desk's own), each by what and in words."""
     runs: dict[str, str] = {}
     versions: dict[str, str] = {}
@@ -25,7 +25,7 @@ def users_of(
             if model.run_id is not None:
                 runs[model.run_id] = f"endpoint {endpoint.name} serves its model"
     if uri is not None:
-        return Users(runs, versions)  # jobs and rules know the desk's own alone
+        return RegistryUsers(runs, versions)  # jobs and rules know the desk's own alone
     for job in jobs:
         if job.mlflow_run_id is not None and not job.state.is_final:
             runs[job.mlflow_run_id] = f"job {job.name} logs to it"
@@ -34,4 +34,4 @@ def users_of(
         for version in (retraining.champion_version, retraining.challenger_version):
             if made_by is not None and version is not None:
                 versions[f"{made_by.model}/{version}"] = f"rule {retraining.rule} compares it"
-    return Users(runs, versions)
+    return RegistryUsers(runs, versions)

@@ -12,7 +12,7 @@ from mlops_desk.desk.registry.users import users_of
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.registry.aliases.journal import AliasJournal
-from mlops_desk.registry.cleanup.planning import Users
+from mlops_desk.registry.cleanup.planning import RegistryUsers
 from mlops_desk.registry.cleanup.service import CleanUp
 from mlops_desk.registry.doctor.service import StoreDoctor
 from mlops_desk.registry.keeping import RegistryService
@@ -46,7 +46,7 @@ def open_trackers(state: State, keyring: SecretStore, core: RegistryCore) -> Tra
 def registry_service(trackers: Trackers, core: RegistryCore, state: State, loop: Loop) -> RegistryService:
     """Return what looks after registries as such."""
 
-    def users(uri: str | None) -> Users:
+    def users(uri: str | None) -> RegistryUsers:
         under_way = tuple(one for one in JobState if not one.is_final)
         jobs = state.jobs.list(states=under_way)
         return users_of(uri, state.endpoints.list(), jobs, state.retrainings.list(), state.rules.get)

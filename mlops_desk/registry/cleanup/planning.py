@@ -15,7 +15,7 @@ _FAILED = ("FAILED", "KILLED")
 
 
 @dataclass(frozen=True, slots=True)
-class Users:
+class RegistryUsers:
     """What the desk knows to need a run (by id) or a version (by NAME/VERSION), each in words."""
 
     runs: Mapping[str, str] = field(default_factory=dict)
@@ -30,7 +30,9 @@ class Planned:
     kept: tuple[CleanUpItem, ...]
 
 
-def plan_runs(rule: CleanUpRule, runs: Sequence[Run], versions: Iterable[ModelVersion], users: Users) -> Planned:
+def plan_runs(
+    rule: CleanUpRule, runs: Sequence[Run], versions: Iterable[ModelVersion], users: RegistryUsers
+) -> Planned:
     """Say which runs of an experiment go. What a version was made of stays, and so does whatever still runs."""
     best = _best(rule, runs)
     taken = {run.run_id: why for run in runs if (why := _why(rule, run, best)) is not None}
@@ -87,7 +89,7 @@ def _is_older(rule: CleanUpRule, at: float) -> bool:
     return rule.older_than_seconds is not None and rule.at - at > rule.older_than_seconds
 
 
-def _keeper(run: Run, users: Users) -> str | None:
+def _keeper(run: Run, users: RegistryUsers) -> str | None:
     if run.status in _UNDER_WAY:
         return "it has not ended"
     return users.runs.get(run.run_id)
@@ -106,7 +108,7 @@ def _keep_parents(runs: Sequence[Run], taken: Mapping[str, str], keepers: dict[s
 
 
 def plan_versions(
-    rule: CleanUpRule, models: Iterable[Model], versions: Iterable[ModelVersion], users: Users
+    rule: CleanUpRule, models: Iterable[Model], versions: Iterable[ModelVersion], users: RegistryUsers
 ) -> Planned:
     """Say which versions go: those that no alias means and nothing uses; the newest of each model stays."""
     newest = {model.name: model.latest_version for model in models}
@@ -127,7 +129,7 @@ def plan_versions(
 
 
 def _version_keeper(
-    version: ModelVersion, name: str, newest: str | None, aliased: Mapping[str, str], users: Users
+    version: ModelVersion, name: str, newest: str | None, aliased: Mapping[str, str], users: RegistryUsers
 ) -> str | None:
     if name in aliased or version.aliases:
         return f"alias {plain(aliased.get(name) or version.aliases[0])}"

@@ -15,7 +15,7 @@ from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpItem, CleanUpPreview
 from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.cleanup.planning import Planned, Users, plan_runs, plan_versions
+from mlops_desk.registry.cleanup.planning import Planned, RegistryUsers, plan_runs, plan_versions
 from mlops_desk.registry.cleanup.rule import CleanUpRule, token_of
 from mlops_desk.registry.protocol import RegistryClient
 from mlops_desk.registry.reading.source import RegistrySource
@@ -28,7 +28,7 @@ _AGAIN = Hint("mlops-desk registry clean-up", before="Look again, and decide ane
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CleanedPlace:
     """A registry that is cleaned up: how it is asked, and where its store lies."""
 
     uri: str | None
@@ -39,13 +39,13 @@ class Place:
 class CleanUp:
     """``users`` tells what the desk needs of a registry. Safe to use from several threads."""
 
-    def __init__(self, users: Callable[[str | None], Users], ending: Event) -> None:
+    def __init__(self, users: Callable[[str | None], RegistryUsers], ending: Event) -> None:
         self._users = users
         self._ending = ending
         self._previews: OrderedDict[str, CleanUpRule] = OrderedDict()
         self._lock = threading.Lock()
 
-    def preview(self, rule: CleanUpRule, place: Place) -> CleanUpPreview:
+    def preview(self, rule: CleanUpRule, place: CleanedPlace) -> CleanUpPreview:
         """Show what would go, with its sizes, and what stays. Raises DeskErrors."""
         rule.check()
         planned = self._plan(rule, place)
@@ -60,7 +60,7 @@ class CleanUp:
         unknown = len(going) - len(known)
         return CleanUpPreview(token, going, planned.kept, sum(known) if known or not going else None, unknown)
 
-    def carry_out(self, token: str, place: Place) -> CleanUpDone:
+    def carry_out(self, token: str, place: CleanedPlace) -> CleanUpDone:
         """Delete what a preview showed. Raises Refused where it is not what would go now."""
         with self._lock:
             rule = self._previews.get(token)
@@ -82,7 +82,7 @@ class CleanUp:
         runs = [item.name for item in done if item.kind == "run"]
         return CleanUpDone(len(runs), len(done) - len(runs), " ".join(runs) or None, tuple(failed))
 
-    def _plan(self, rule: CleanUpRule, place: Place) -> Planned:
+    def _plan(self, rule: CleanUpRule, place: CleanedPlace) -> Planned:
         users = self._users(place.uri)
         models = place.client.models()
         going: list[CleanUpItem] = []

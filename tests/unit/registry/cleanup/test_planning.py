@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.model import Model, ModelVersion, Run
-from mlops_desk.registry.cleanup.planning import Users, plan_runs, plan_versions
+from mlops_desk.registry.cleanup.planning import RegistryUsers, plan_runs, plan_versions
 from mlops_desk.registry.cleanup.rule import CleanUpRule, token_of
 
 NOW = 2_000_000_000.0
 DAY = 86_400.0
-NOBODY = Users()
+NOBODY = RegistryUsers()
 NAN, INF = math.nan, math.inf
 
 
@@ -26,13 +26,13 @@ def run(name: str, value: float | None = None, status: str = "FINISHED", days: f
 
 
 def going(
-    rule: CleanUpRule, runs: list[Run], *, versions: tuple[ModelVersion, ...] = (), users: Users = NOBODY
+    rule: CleanUpRule, runs: list[Run], *, versions: tuple[ModelVersion, ...] = (), users: RegistryUsers = NOBODY
 ) -> set[str]:
     return {item.name for item in plan_runs(rule, runs, versions, users).going}
 
 
 def kept(
-    rule: CleanUpRule, runs: list[Run], *, versions: tuple[ModelVersion, ...] = (), users: Users = NOBODY
+    rule: CleanUpRule, runs: list[Run], *, versions: tuple[ModelVersion, ...] = (), users: RegistryUsers = NOBODY
 ) -> dict[str, str | None]:
     return {item.name: item.kept_by for item in plan_runs(rule, runs, versions, users).kept}
 
@@ -106,7 +106,7 @@ def test_what_has_not_ended_never_goes(status: str) -> None:
 def test_what_a_version_was_made_of_and_what_the_desk_needs_stays_and_says_why() -> None:
     runs = [run("a", 0.9), run("b", 0.8), run("c", 0.1), run("d", 0.2), run("e", 0.3)]
     version = ModelVersion("iris", "3", "c", None, "READY")
-    users = Users(runs={"d": "endpoint iris serves its model"})
+    users = RegistryUsers(runs={"d": "endpoint iris serves its model"})
     assert going(BEST_2, runs, versions=(version,), users=users) == {"e"}
     assert kept(BEST_2, runs, versions=(version,), users=users) == {
         "c": "version iris/3 was made of it",
@@ -164,14 +164,14 @@ OLD, YOUNG = NOW - 40 * DAY, NOW - DAY
 
 
 def version(
-    number: str, name: str = "iris", at: float | None = OLD, status: str = "READY", **more: object
+    number: str, name: str = "iris", at: float | None = OLD, status: str = "READY", **more: Any
 ) -> ModelVersion:
     return ModelVersion(name, number, None, None, status, created_at=at, **more)
 
 
 def test_versions_go_that_no_alias_means_and_nothing_uses_and_that_are_not_the_newest() -> None:
     versions = [version(str(number)) for number in (5, 4, 3, 2, 1)] + [version("1", "wine")]
-    users = Users(versions={"iris/3": "endpoint iris serves it"})
+    users = RegistryUsers(versions={"iris/3": "endpoint iris serves it"})
     planned = plan_versions(CleanUpRule(NOW, model=""), MODELS, versions, users)
     assert [item.name for item in planned.going] == ["iris/4", "iris/1"]
     assert {item.name: item.kept_by for item in planned.kept} == {
@@ -183,7 +183,7 @@ def test_versions_go_that_no_alias_means_and_nothing_uses_and_that_are_not_the_n
 
 
 def test_an_alias_that_only_the_version_tells_of_keeps_it_too() -> None:
-    planned = plan_versions(CleanUpRule(NOW, model=""), MODELS, [version("4", aliases=("shadow",))], Users())
+    planned = plan_versions(CleanUpRule(NOW, model=""), MODELS, [version("4", aliases=("shadow",))], RegistryUsers())
     assert [item.kept_by for item in planned.kept] == ["alias shadow"]
 
 
@@ -195,7 +195,7 @@ def test_versions_of_an_age_alone_and_none_without_a_time_or_that_is_being_made(
         version("1", at=None),
         version("0", status="PENDING_REGISTRATION"),
     ]
-    planned = plan_versions(rule, MODELS, versions, Users())
+    planned = plan_versions(rule, MODELS, versions, RegistryUsers())
     assert [item.name for item in planned.going] == ["iris/4"]
     assert [item.kept_by for item in planned.kept] == ["it is not ready yet"]
 
@@ -219,8 +219,8 @@ def test_a_rule_that_means_nothing_is_refused(rule: CleanUpRule) -> None:
 
 
 def test_a_token_changes_with_whatever_goes_why_it_goes_and_where() -> None:
-    one = plan_runs(BEST_2, [run("a", 0.9), run("b", 0.8), run("c", 0.7)], (), Users()).going
-    other = plan_runs(BEST_2, [run("a", 0.9), run("b", 0.8), run("c", 0.6)], (), Users()).going
+    one = plan_runs(BEST_2, [run("a", 0.9), run("b", 0.8), run("c", 0.7)], (), RegistryUsers()).going
+    other = plan_runs(BEST_2, [run("a", 0.9), run("b", 0.8), run("c", 0.6)], (), RegistryUsers()).going
     tokens = [token_of(BEST_2, None, one), token_of(BEST_2, None, other), token_of(BEST_2, "sqlite:////x", one),
               token_of(BEST_2, None, ()), token_of(replace(BEST_2, at=NOW + 1), None, one)]  # fmt: skip
     assert len(set(tokens)) == len(tokens)

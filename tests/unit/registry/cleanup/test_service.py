@@ -13,9 +13,9 @@ from mlops_desk.base.errors import NotFound, Refused, Unavailable
 from mlops_desk.records.model import Run
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.cleanup import service, sizes
-from mlops_desk.registry.cleanup.planning import Users
+from mlops_desk.registry.cleanup.planning import RegistryUsers
 from mlops_desk.registry.cleanup.rule import CleanUpRule
-from mlops_desk.registry.cleanup.service import CleanUp, Place
+from mlops_desk.registry.cleanup.service import CleanedPlace, CleanUp
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.reading.source import RegistrySource
 from tests.registry_stores import small_store
@@ -35,7 +35,7 @@ def rule() -> CleanUpRule:
     return CleanUpRule(time.time(), "sweep", 2, "auc")
 
 
-def cleaning(users: Callable[[str | None], Users] = lambda uri: Users()) -> CleanUp:
+def cleaning(users: Callable[[str | None], RegistryUsers] = lambda uri: RegistryUsers()) -> CleanUp:
     return CleanUp(users, Event())
 
 
@@ -44,7 +44,7 @@ def left(registry: FakeRegistry) -> set[str]:
 
 
 def test_what_was_shown_goes_and_comes_back_by_the_undo(registry: FakeRegistry) -> None:
-    cleanup, place = cleaning(), Place(None, registry, FAR)
+    cleanup, place = cleaning(), CleanedPlace(None, registry, FAR)
     shown = cleanup.preview(rule(), place)
     assert {item.name for item in shown.going} == {"c", "d"}
     assert left(registry) == {"a", "b", "c", "d"}
@@ -58,7 +58,7 @@ def test_what_was_shown_goes_and_comes_back_by_the_undo(registry: FakeRegistry) 
 
 
 def test_a_preview_is_used_once(registry: FakeRegistry) -> None:
-    cleanup, place = cleaning(), Place(None, registry, FAR)
+    cleanup, place = cleaning(), CleanedPlace(None, registry, FAR)
     token = cleanup.preview(rule(), place).token
     cleanup.carry_out(token, place)
     with pytest.raises(Refused, match="No preview"):
@@ -66,7 +66,7 @@ def test_a_preview_is_used_once(registry: FakeRegistry) -> None:
 
 
 def test_nothing_goes_when_a_run_has_come_meanwhile(registry: FakeRegistry) -> None:
-    cleanup, place = cleaning(), Place(None, registry, FAR)
+    cleanup, place = cleaning(), CleanedPlace(None, registry, FAR)
     token = cleanup.preview(rule(), place).token
     registry.add_run("sweep", Run("e", "e", "FINISHED", 1, metrics={"auc": 0.95}, end_time=2))
     with pytest.raises(Refused, match="not what was shown"):
@@ -76,7 +76,7 @@ def test_nothing_goes_when_a_run_has_come_meanwhile(registry: FakeRegistry) -> N
 
 def test_nothing_goes_when_somebody_needs_a_run_since(registry: FakeRegistry) -> None:
     needed: dict[str, str] = {}
-    cleanup, place = cleaning(lambda uri: Users(runs=needed)), Place(None, registry, FAR)
+    cleanup, place = cleaning(lambda uri: RegistryUsers(runs=needed)), CleanedPlace(None, registry, FAR)
     token = cleanup.preview(rule(), place).token
     needed["c"] = "endpoint x serves its model"
     with pytest.raises(Refused, match="not what was shown"):
@@ -86,21 +86,21 @@ def test_nothing_goes_when_somebody_needs_a_run_since(registry: FakeRegistry) ->
 
 def test_a_preview_of_one_registry_takes_nothing_of_another(registry: FakeRegistry) -> None:
     cleanup = cleaning()
-    token = cleanup.preview(rule(), Place("sqlite:////one.db", registry, FAR)).token
+    token = cleanup.preview(rule(), CleanedPlace("sqlite:////one.db", registry, FAR)).token
     with pytest.raises(Refused, match="not what was shown"):
-        cleanup.carry_out(token, Place("sqlite:////two.db", registry, FAR))
+        cleanup.carry_out(token, CleanedPlace("sqlite:////two.db", registry, FAR))
 
 
 def test_a_preview_that_nobody_made_is_refused(registry: FakeRegistry) -> None:
     with pytest.raises(Refused, match="No preview"):
-        cleaning().carry_out("x" * 24, Place(None, registry, FAR))
+        cleaning().carry_out("x" * 24, CleanedPlace(None, registry, FAR))
 
 
 def test_old_previews_are_forgotten_and_new_ones_are_not(
     registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "_PREVIEWS", 2)
-    cleanup, place = cleaning(), Place(None, registry, FAR)
+    cleanup, place = cleaning(), CleanedPlace(None, registry, FAR)
     tokens = [cleanup.preview(CleanUpRule(1000.0 + n, "sweep", 2, "auc"), place).token for n in range(3)]
     with pytest.raises(Refused, match="No preview"):
         cleanup.carry_out(tokens[0], place)
@@ -108,7 +108,7 @@ def test_old_previews_are_forgotten_and_new_ones_are_not(
 
 
 def test_one_that_fails_says_why_and_the_others_go(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-    cleanup, place = cleaning(), Place(None, registry, FAR)
+    cleanup, place = cleaning(), CleanedPlace(None, registry, FAR)
     token = cleanup.preview(rule(), place).token
     delete = registry.delete_run
 
@@ -127,7 +127,7 @@ def test_versions_go_without_an_undo(registry: FakeRegistry) -> None:
     for _ in range(3):
         registry.add_version("iris", "a")
     registry.set_alias("iris", "champion", "1")
-    cleanup, place = cleaning(), Place(None, registry, FAR)
+    cleanup, place = cleaning(), CleanedPlace(None, registry, FAR)
     shown = cleanup.preview(CleanUpRule(time.time(), model="iris"), place)
     assert [(item.name, item.size_bytes) for item in shown.going] == [("iris/2", 0)]
     done = cleanup.carry_out(shown.token, place)
@@ -137,9 +137,9 @@ def test_versions_go_without_an_undo(registry: FakeRegistry) -> None:
 
 def test_a_model_or_experiment_that_is_not_there_is_told(registry: FakeRegistry) -> None:
     with pytest.raises(NotFound):
-        cleaning().preview(CleanUpRule(time.time(), model="nothing"), Place(None, registry, FAR))
+        cleaning().preview(CleanUpRule(time.time(), model="nothing"), CleanedPlace(None, registry, FAR))
     with pytest.raises(NotFound):
-        cleaning().preview(CleanUpRule(time.time(), "nothing", failed=True), Place(None, registry, FAR))
+        cleaning().preview(CleanUpRule(time.time(), "nothing", failed=True), CleanedPlace(None, registry, FAR))
 
 
 def test_sizes_of_what_lies_here_are_told_and_others_counted(
@@ -147,9 +147,9 @@ def test_sizes_of_what_lies_here_are_told_and_others_counted(
 ) -> None:
     monkeypatch.setattr(service, "run_worker", lambda *given, **more: {"c": 100, "d": None})
     here = RegistrySource(TrackerKind.SQLITE, "sqlite:////x.db", "x", Path("/x.db"))
-    shown = cleaning().preview(rule(), Place(None, registry, here))
+    shown = cleaning().preview(rule(), CleanedPlace(None, registry, here))
     assert (shown.size_bytes, shown.n_unknown_sizes) == (100, 1)
-    far = cleaning().preview(rule(), Place(None, registry, FAR))
+    far = cleaning().preview(rule(), CleanedPlace(None, registry, FAR))
     assert (far.size_bytes, far.n_unknown_sizes) == (None, 2)
 
 
@@ -161,7 +161,7 @@ def test_a_disk_that_hangs_costs_the_sizes_and_not_the_preview(
 
     monkeypatch.setattr(service, "run_worker", hang)
     here = RegistrySource(TrackerKind.OWN, "sqlite:////x.db", "x", Path("/x.db"))
-    shown = cleaning().preview(rule(), Place(None, registry, here))
+    shown = cleaning().preview(rule(), CleanedPlace(None, registry, here))
     assert (len(shown.going), shown.size_bytes) == (2, None)
 
 
