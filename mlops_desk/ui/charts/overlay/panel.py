@@ -1,0 +1,281 @@
+"""The plot of many curves with what one sets about it: the metric, over what, smoothing, scales, groups, the legend.
+
+What is asked of the agent is the page's: it is told which metrics are wanted, and hands over what was answered.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QSlider, QStackedLayout, QVBoxLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.ui.charts.overlay.bands import DEVIATION, SPREAD
+from mlops_desk.ui.charts.overlay.canvas import CurveCanvas
+from mlops_desk.ui.charts.overlay.grid import CLOCK, LASTING, POWERS
+from mlops_desk.ui.charts.overlay.legend import Legend
+from mlops_desk.ui.charts.overlay.lines import METRIC, RELATIVE, STEP, TIME, RunLine, Subject
+from mlops_desk.ui.charts.overlay.preparing import Curves, Prepared, Wish, prepare
+from mlops_desk.ui.live.tasks import Task, Tasks
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label, set_tip
+from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
+from mlops_desk.ui.widgets.flow import FlowLayout
+from mlops_desk.ui.widgets.states import StateView
+from mlops_desk.ui.words import numbers
+
+_DIGITS = 5  # significant ones: as a loss is compared
+_MOST_READ = 6  # chosen: as many values as a line has room for
+_MOST_METRICS = 2000  # chosen: in a list to choose from; the table has them all
+_STRONGEST = 0.995  # chosen: more leaves a line that tells nothing
+_SINGLE = "single"
+_BANDS = (("each run", _SINGLE), ("mean, least to largest", SPREAD), ("mean ± deviation", DEVIATION))
+
+
+class OverlayPanel(QWidget):
+    """``wanted``: other metrics are to be asked for, as ``wish`` tells; ``pointed`` and ``picked`` are the plot's."""
+
+    wanted = Signal()
+    pointed = Signal(object)
+    picked = Signal(str)
+
+    def __init__(self, tasks: Tasks) -> None:
+        super().__init__()
+        self._tasks = tasks
+        self._told = Curves()
+        self._task: Task | None = None
+        self._shown: Prepared | None = None
+        self._metrics: tuple[str, ...] = ()
+        self.canvas = CurveCanvas()
+        self.legend = Legend()
+        self.which = ChoiceBox("Metric")
+        self.over = ChoiceBox("What the curves run over")
+        self.smooth = QSlider(Qt.Orientation.Horizontal)
+        self.log_x, self.log_y, self.cut = CheckBox("Log x"), CheckBox("Log y"), CheckBox("No outliers")
+        self.band = ChoiceBox("Runs or groups")
+        self.read = Label(points=theme.CAPTION_POINTS, tone="muted")
+        self.state = StateView(theme.LIST_WIDTH)
+        self._dress()
+        self._arrange()
+        self._wire()
+
+    def _dress(self) -> None:
+        for title, over in (("over step", STEP), ("over time", TIME), ("since its start", RELATIVE)):
+            self.over.addItem(title, over)
+        for title, band in (
+            ("each run", _SINGLE),
+            ("mean, least to largest", _SPREAD),
+            ("mean ± deviation", _DEVIATION),
+        ):
+            self.band.addItem(title, band)
+        self.band.hide()
+        self.smooth.setRange(0, 100)
+        self.smooth.setFixedWidth(theme.COLUMN_MINIMUM // 2)
+        self.smooth.setAccessibleName("Smoothing")
+        set_tip(self.smooth, "Smoothing: the mean of the last values, exponentially weighted")
+        set_tip(self.cut, "Leave out the outermost hundredth of the values when choosing what is seen")
+        for box in (self.which, self.over, self.band):
+            box.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(12)
+
+    def _arrange(self) -> None:
+        bar = QWidget()
+        flow = FlowLayout(bar)
+        flow.setSpacing(theme.SPACE_8)
+        smoothing = QWidget()
+        row = QHBoxLayout(smoothing)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(Label("Smooth", points=theme.CAPTION_POINTS, tone="muted"))
+        row.addWidget(self.smooth)
+        for widget in (self.which, self.over, self.band, smoothing, self.log_x, self.log_y, self.cut):
+            flow.addWidget(widget)
+        plot = QWidget()
+        across = QHBoxLayout(plot)
+        across.setContentsMargins(0, 0, 0, 0)
+        across.setSpacing(theme.SPACE_4)
+        across.addWidget(self.canvas, 1)
+        across.addWidget(self.legend)
+        self.legend.setFixedWidth(theme.SIDEBAR_WIDTH - theme.SPACE_24)
+        self._plot = plot
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_4)
+        column.addWidget(bar)
+        column.addWidget(self.read)
+        self._layers = QStackedLayout()
+        column.addLayout(self._layers, 1)
+        self._layers.addWidget(plot)
+        self._layers.addWidget(self.state)
+
+    def _wire(self) -> None:
+        self.which.activated.connect(lambda _place: self.wanted.emit())
+        self.over.activated.connect(lambda _place: self._change_over())
+        self.band.activated.connect(lambda _place: self._prepare())
+        self.smooth.valueChanged.connect(lambda _value: self._prepare())
+        for box in (self.log_x, self.log_y, self.cut):
+            box.toggled.connect(lambda _on: self._prepare())
+        self.legend.changed.connect(self._prepare)
+        self.legend.pointed.connect(self._point)
+        self.canvas.pointed.connect(self._point)
+        self.canvas.picked.connect(self.picked)
+        self.canvas.read_at.connect(self._read)
+
+    # What is wished.
+
+    def offer_metrics(self, names: Sequence[str], chosen: str | None = None) -> None:
+        """Offer metrics to choose from; the one that is chosen stays so where it is among them."""
+        if tuple(names) == self._metrics and chosen is None:
+            return
+        self._metrics = tuple(names)[:_MOST_METRICS]
+        before = chosen or self.which.currentData()
+        over = self.over.currentData()
+        self.which.clear()
+        while self.over.count() > 3:
+            self.over.removeItem(3)
+        for name in self._metrics:
+            self.which.addItem(plain(name), name)
+            self.over.addItem(f"over {plain(name, 40)}", f"{METRIC} {name}")
+        place = self.which.findData(before)
+        self.which.setCurrentIndex(max(place, 0))
+        place = self.over.findData(over)
+        self.over.setCurrentIndex(max(place, 0))
+
+    def wish(self) -> Wish:
+        """Return what is to be drawn."""
+        over = str(self.over.currentData())
+        kind, _, x_metric = over.partition(" ")
+        band = str(self.band.currentData())
+        return Wish(
+            str(self.which.currentData() or ""), kind, x_metric, _weight(self.smooth.value()),
+            self.log_x.isChecked(), self.log_y.isChecked(), self.cut.isChecked(),
+            None if band == _SINGLE or not self.band.isVisibleTo(self) else band,
+        )  # fmt: skip
+
+    def offer_groups(self, *, on: bool) -> None:
+        """Say whether the runs are of groups."""
+        self.band.setVisible(on)
+
+    def _change_over(self) -> None:
+        wish = self.wish()
+        self.log_x.setEnabled(wish.over != TIME)
+        if wish.over == METRIC and wish.x_metric != self._asked_x():
+            self.wanted.emit()
+        else:
+            self._prepare()
+
+    def _asked_x(self) -> str:
+        return next((curve.metric for curve in self._told.xs_of.values()), "")
+
+    # What is shown.
+
+    def show_curves(self, told: Curves) -> None:
+        """Show curves of the metrics that were wished."""
+        self._told = told
+        self._prepare()
+
+    def show_state(self) -> StateView:
+        """Show a message instead of the plot; the caller words it."""
+        self._layers.setCurrentWidget(self.state)
+        return self.state
+
+    def _prepare(self) -> None:
+        """Make the curves ready in a worker thread; of several wishes the last one counts."""
+        told, wish = self._told, self.wish()
+        hidden = frozenset(one.key for one in told.subjects if not self.legend.is_shown(one.key))
+        if wish.band is not None:
+            hidden = frozenset()
+        if self._task is not None:
+            self._task.cancel()
+        self._task = self._tasks.run("curves", lambda: prepare(told, wish, hidden), self._show, self._fail)
+
+    def _fail(self, error: DeskError) -> None:
+        self.show_state().show_error("The curves can't be drawn", error, self._prepare)
+
+    def _show(self, prepared: Prepared) -> None:
+        self._shown = prepared
+        grouped = prepared.wish.band is not None
+        subjects = [line.subject for line in prepared.lines] if grouped else list(self._told.subjects)
+        lines = [line for line in prepared.lines if not grouped or self.legend.is_shown(line.subject.key)]
+        self.legend.show_subjects(subjects)
+        self.legend.setVisible(len(subjects) > 1)
+        self.canvas.show_lines(lines, prepared.axes, cut=prepared.wish.cut)
+        title = f"{plain(prepared.wish.metric)} over {prepared.axes.x.lower()}"
+        self.canvas.setAccessibleName(f"Chart: {title}")
+        self.canvas.setAccessibleDescription("; ".join(_told(line) for line in lines[:20]))
+        self._read(None)
+        self._layers.setCurrentWidget(self._plot)
+
+    # What is pointed at.
+
+    def light(self, key: str | None) -> None:
+        """Light a run's curve, and in groups that of its group."""
+        members = self._shown.members if self._shown is not None else ()
+        key = next((f"group {one.group}" for one in members if key in one.keys), key)
+        self.canvas.light(key)
+        self.legend.light(key)
+
+    def _point(self, key: object) -> None:
+        self.light(key if isinstance(key, str) else None)
+        self.pointed.emit(key)
+
+    def _read(self, at: object) -> None:
+        if self._shown is None:
+            self.read.show_text("")
+            return
+        if not isinstance(at, float):
+            self.read.show_text(self._summary(self._shown))
+            return
+        told = self.canvas.read(at)
+        told.sort(
+            key=lambda one: (one[0].subject.key != self.canvas.lit, -one[2] if math.isfinite(one[2]) else math.inf)
+        )
+        kind = self.canvas.axes.x_kind
+        values = [f"{plain(line.subject.title, 24)} {self._value(y)}" for line, _x, y in told[:_MOST_READ]]
+        more = f" · and {len(told) - _MOST_READ:,} more" if len(told) > _MOST_READ else ""
+        self.read.show_text(f"{self.canvas.axes.x} {_place(at, kind)}: {' · '.join(values)}{more}")
+
+    def _order(self, read: tuple[RunLine, float, float]) -> tuple[bool, float]:
+        """Put the one that is lit first, then the highest."""
+        return read[0].subject.key != self.canvas.lit, -read[2] if math.isfinite(read[2]) else math.inf
+
+    def _value(self, y: float) -> str:
+        if not math.isfinite(y):
+            return numbers.NOTHING
+        return f"{10.0**y if self.canvas.axes.y_kind == POWERS else y:.{_DIGITS}g}"
+
+    @staticmethod
+    def _summary(prepared: Prepared) -> str:
+        curves = numbers.count(len(prepared.lines), "group" if prepared.wish.band else "curve")
+        odd = sum(line.odd.size for line in prepared.lines if line.odd is not None)
+        parts = [f"{curves} of {numbers.count(prepared.n_points, 'point')}"]
+        parts += [f"{numbers.WARNING} {numbers.count(odd, 'value')} that are no numbers (×)"] if odd else []
+        parts += [f"{numbers.count(prepared.left_out, 'run has', 'runs have')} none of it"] if prepared.left_out else []
+        return " · ".join(parts)
+
+
+def _weight(value: int) -> float:
+    """Return the weight that a place of the slider stands for: finer where it is strong."""
+    return 0.0 if value <= 0 else _STRONGEST * (1.0 - (1.0 - value / 100.0) ** 2)
+
+
+def _place(at: float, kind: str) -> str:
+    if kind == CLOCK:
+        return numbers.day_and_clock(at)
+    if kind == LASTING:
+        return numbers.duration(at) if at >= 1 else f"{at:.3g} s"
+    return f"{10.0**at if kind == POWERS else at:,.6g}"
+
+
+def _told(line: RunLine) -> str:
+    """Return a curve as a sentence."""
+    known = line.ys[~(line.ys != line.ys)]
+    if not known.size:
+        return f"{plain(line.subject.title, 40)}: nothing that can be drawn"
+    return f"{plain(line.subject.title, 40)}: from {known[0]:.{_DIGITS}g} to {known[-1]:.{_DIGITS}g}"
+
+
+def in_groups(subjects: Sequence[Subject], groups: Sequence[str | None]) -> tuple[Subject, ...]:
+    """Return subjects with the group of each."""
+    return tuple(replace(subject, group=group) for subject, group in zip(subjects, groups, strict=True))

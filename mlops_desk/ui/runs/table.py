@@ -1,0 +1,359 @@
+"""The view of the table of runs: however many there are, it asks for the rows that it shows and no others.
+
+Space ticks, Shift with Up and Down ticks on, a click with Shift ticks all between; the head sorts, and dragging it
+puts columns in another order.
+"""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QFocusEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QHeaderView, QMenu, QTableView
+
+from mlops_desk.records.registry.run_window import RunRow
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.runs import names
+from mlops_desk.ui.runs.loading import RowLoader
+from mlops_desk.ui.runs.model import RunsModel
+from mlops_desk.ui.runs.paint import NameDelegate, box_of
+from mlops_desk.ui.runs.ticks import Ticks
+from mlops_desk.ui.tables import export
+from mlops_desk.ui.tables.dress import dress
+from mlops_desk.ui.tables.paint import PlainHeader, paint_edges, paint_ring, wanted_width
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAME_WIDTH, COLUMN_WIDTH = 190, 104  # pixels: a run's name with its box; a number, or "3 min ago"
+_MOST_WIDTH = 240  # pixels: what is longer is cut; the tool tip has it whole
+
+
+class RunsTable(QTableView):
+    """``chosen`` carries the id of the current run, or None; ``ticked``: ticks changed, True where all had room.
+
+    ``sorted_by`` carries a section of the head, ``moved`` the columns in their new order, ``head_asked`` a section and
+    a place, for its menu. ``opened``: Enter was pressed, or a row clicked twice.
+    """
+
+    chosen = Signal(object)
+    ticked = Signal(bool)
+    sorted_by = Signal(int)
+    moved = Signal(object)
+    head_asked = Signal(int, QPoint)
+    opened = Signal()
+    pointed = Signal(object)
+
+    def __init__(self, loader: RowLoader, ticks: Ticks) -> None:
+        super().__init__()
+        self._loader = loader
+        self._ticks = ticks
+        self._wide: dict[str, int] = {}
+        self._silent = False
+        self._anchor: int | None = None
+        self._kept: str | None = None
+        self.fill_menu: Callable[[QMenu], None] = lambda _menu: None
+        self.runs = RunsModel(loader.rows, self)
+        self.setModel(self.runs)
+        self.setAccessibleName("Runs")
+        dress(self)
+        self._names = NameDelegate(ticks.slot_of, self._depth)
+        self.setItemDelegateForColumn(0, self._names)
+        self._dress_header()
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._open_menu)
+        self.selectionModel().currentRowChanged.connect(lambda now, _before: self._chose(now.row()))
+        self.verticalScrollBar().valueChanged.connect(lambda _value: self.look())
+        loader.begun.connect(self._begin)
+        loader.resized.connect(self._resize)
+        loader.arrived.connect(self._arrive)
+
+    def _dress_header(self) -> None:
+        header = PlainHeader()
+        self.setHorizontalHeader(header)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setHighlightSections(False)
+        header.setMinimumSectionSize(theme.SPACE_24 * 2)
+        header.setDefaultSectionSize(COLUMN_WIDTH)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setSectionsClickable(True)
+        header.setSectionsMovable(True)
+        header.setFirstSectionMovable(False)
+        header.setSortIndicatorShown(True)
+        header.setSortIndicatorClearable(False)
+        header.sectionClicked.connect(self.sorted_by)
+        header.sectionMoved.connect(self._move)
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header.customContextMenuRequested.connect(
+            lambda place: self.head_asked.emit(header.logicalIndexAt(place), header.mapToGlobal(place))
+        )
+
+    # Rows.
+
+    def look(self) -> None:
+        """Ask for the rows that are seen."""
+        first, last = self.rowAt(0), self.rowAt(self.viewport().height() - 1)
+        count = self.runs.rowCount()
+        if count:
+            self._loader.look(max(first, 0), last if last >= 0 else count - 1)
+
+    def key(self) -> str | None:
+        """Return the id of the current run."""
+        return self._kept
+
+    def current_row(self) -> RunRow | None:
+        index = self.currentIndex()
+        return self.runs.row(index.row()) if index.isValid() else None
+
+    def select(self, run_id: str) -> bool:
+        """Choose a run that is here; False where it is not."""
+        place = self._loader.rows.place_of(run_id)
+        if place is None:
+            return False
+        self.selectRow(place)
+        self.scrollTo(self.runs.index(place, 0))
+        return True
+
+    def select_first(self) -> None:
+        if self.runs.rowCount():
+            self.selectRow(0)
+
+    def _begin(self) -> None:
+        question = self._loader.question
+        top = self.verticalScrollBar().value()
+        same_runs = self.runs.columns and top
+        self._silent = True
+        self._keep_widths()
+        self.runs.begin(tuple(map(names.read, question.columns)))
+        self._give_widths()
+        self._show_sort()
+        if not same_runs:
+            self.scrollToTop()
+        self._choose_again()
+        self._silent = False
+        self.look()
+
+    def _resize(self) -> None:
+        self._silent = True
+        self.runs.resize()
+        self._silent = False
+        self.look()
+
+    def _arrive(self, first: int, last: int) -> None:
+        self.runs.tell(first, last)
+        rows = [row for place in range(first, last + 1) if (row := self.runs.row(place)) is not None]
+        if self._ticks.hear(rows):
+            self.ticked.emit(True)
+        if self._kept is not None and any(row.run_id == self._kept for row in rows):
+            self._silent = True
+            self._choose_again()
+            self._silent = False
+            self.chosen.emit(self._kept)
+
+    def _choose_again(self) -> None:
+        """Let the current run stay the current one, wherever it stands now; unseen, it stays in the detail."""
+        place = None if self._kept is None else self._loader.rows.place_of(self._kept)
+        if place is None:
+            self.clearSelection()
+        elif self.currentIndex().row() != place or not self.selectionModel().hasSelection():
+            top = self.verticalScrollBar().value()
+            self.selectRow(place)
+            self.verticalScrollBar().setValue(top)
+
+    def _chose(self, place: int) -> None:
+        if self._silent:
+            return
+        row = self.runs.row(place) if place >= 0 else None
+        if row is not None:
+            self._kept = row.run_id
+            self.chosen.emit(row.run_id)
+
+    def _depth(self, row: RunRow) -> int:
+        return int(self._loader.question.nested and row.parent_run_id is not None)
+
+    # Columns.
+
+    def _keep_widths(self) -> None:
+        for number, column in enumerate(self.runs.columns, 1):
+            self._wide[str(column)] = self.columnWidth(number)
+        if self.runs.columns:
+            self._wide[""] = self.columnWidth(0)
+
+    def _give_widths(self) -> None:
+        header = self.horizontalHeader()
+        for number in range(header.count()):
+            header.moveSection(header.visualIndex(number), number)
+        self.setColumnWidth(0, self._wide.get("", NAME_WIDTH))
+        for number, column in enumerate(self.runs.columns, 1):
+            wide = self._wide.get(str(column))
+            if wide is None:
+                texts = [f"{self.runs.headerData(number, Qt.Orientation.Horizontal)} ▾"]
+                texts += [self.runs.cell(place, number).text for place in range(min(self.runs.rowCount(), 30))]
+                wide = min(max(wanted_width(texts, self.font(), _MOST_WIDTH), COLUMN_WIDTH * 2 // 3), _MOST_WIDTH)
+            self.setColumnWidth(number, wide)
+
+    def _show_sort(self) -> None:
+        column, descending = self._loader.question.sort
+        shown = [str(one) for one in self.runs.columns]
+        number = 0 if column == "run_name" else shown.index(column) + 1 if column in shown else -1
+        order = Qt.SortOrder.DescendingOrder if descending else Qt.SortOrder.AscendingOrder
+        self.horizontalHeader().setSortIndicator(number, order)
+
+    def _move(self, _section: int, _old: int, _new: int) -> None:
+        if self._silent:
+            return
+        header = self.horizontalHeader()
+        order = [header.logicalIndex(place) - 1 for place in range(header.count())]
+        columns = [self.runs.columns[number] for number in order if number >= 0]
+        if columns != list(self.runs.columns):
+            self.moved.emit(columns)
+
+    # Ticks.
+
+    def tick(self, place: int) -> None:
+        """Tick the run in a row, or take its tick away."""
+        row = self.runs.row(place)
+        if row is not None:
+            self._anchor = place
+            self._tell_ticks(has_room=self._ticks.toggle(row))
+
+    def tick_to(self, place: int) -> None:
+        """Tick all from the one that was ticked last to this one; those that are not here yet are left out."""
+        start = self._anchor if self._anchor is not None else place
+        span = range(min(start, place), max(start, place) + 1)
+        rows = [row for one in span if (row := self.runs.row(one)) is not None]
+        self._tell_ticks(has_room=self._ticks.add(rows))
+
+    def tick_all(self) -> None:
+        """Tick all runs that are here, from the top, as many as there is room for."""
+        rows = [row for _place, row in sorted(self._loader.rows.known(), key=lambda one: one[0])]
+        self._tell_ticks(has_room=self._ticks.add(rows))
+
+    def untick_all(self) -> None:
+        self._ticks.clear()
+        self._tell_ticks(has_room=True)
+
+    def _tell_ticks(self, *, has_room: bool) -> None:
+        self.viewport().update()
+        self.ticked.emit(has_room)
+
+    # Mouse and keys.
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        index = self.indexAt(event.position().toPoint())
+        row = self.runs.row(index.row()) if index.isValid() else None
+        if row is None or event.button() is not Qt.MouseButton.LeftButton:
+            super().mousePressEvent(event)
+            return
+        place = index.row()
+        box = box_of(QRectF(self.visualRect(index)), self._depth(row))
+        is_on_box = index.column() == 0 and event.position().x() <= box.right() + theme.SPACE_4
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            if self._anchor is None and self.currentIndex().isValid():
+                self._anchor = self.currentIndex().row()
+            self.tick_to(place)
+        elif is_on_box or event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.tick(place)
+        else:
+            super().mousePressEvent(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        super().mouseDoubleClickEvent(event)
+        if self.indexAt(event.position().toPoint()).isValid():
+            self.opened.emit()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        super().mouseMoveEvent(event)
+        index = self.indexAt(event.position().toPoint())
+        row = self.runs.row(index.row()) if index.isValid() else None
+        self.pointed.emit(None if row is None else row.run_id)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self.pointed.emit(None)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        key, place = event.key(), self.currentIndex().row()
+        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        if event.matches(QKeySequence.StandardKey.Copy):
+            self.copy_row()
+        elif event.matches(QKeySequence.StandardKey.SelectAll):
+            self.tick_all()
+        elif key == Qt.Key.Key_Space:
+            if place >= 0:
+                self.tick(place)
+            else:
+                event.ignore()
+        elif key in {Qt.Key.Key_Up, Qt.Key.Key_Down} and shift and place >= 0:
+            self._tick_on(place, 1 if key == Qt.Key.Key_Down else -1)
+        elif key in {Qt.Key.Key_Return, Qt.Key.Key_Enter} and place >= 0:
+            self.opened.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def _tick_on(self, place: int, by: int) -> None:
+        """Tick the row and go to the next one, which is ticked as well."""
+        if self._anchor is None:
+            self._anchor = place
+        to = min(max(place + by, 0), self.runs.rowCount() - 1)
+        self.selectRow(to)
+        self.tick_to(to)
+
+    def copy_row(self) -> None:
+        """Copy the current row as text."""
+        index = self.currentIndex()
+        if index.isValid():
+            cells = [self.runs.cell(index.row(), number).text for number in range(self.runs.columnCount())]
+            QGuiApplication.clipboard().setText(export.as_text([cells]))
+
+    def _open_menu(self, place: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.fill_menu(menu)
+        menu.addAction("Copy row").triggered.connect(self.copy_row)
+        menu.popup(self.viewport().mapToGlobal(place))
+
+    # Paint.
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.look()
+
+    def event(self, event: QEvent) -> bool:
+        """Paint the frame, which a scrolling widget is asked for here and not in ``paintEvent``."""
+        if event.type() is not QEvent.Type.Paint:
+            return super().event(event)
+        paint_ring(self)
+        return True
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        paint_edges(self)
+        if self.runs.rowCount() == 0 and not self._loader.is_waiting:
+            painter = QPainter(self.viewport())
+            painter.setPen(theme.colour("muted"))
+            area = self.viewport().rect().adjusted(theme.SPACE_8, theme.SPACE_8, -theme.SPACE_8, 0)
+            flags = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
+            painter.drawText(area, flags, self.nothing())
+
+    def nothing(self) -> str:
+        """Return what is said in the place of rows."""
+        if self._loader.question.filter.strip():
+            return "No run passes the filter. Esc clears it."
+        return "These experiments have no runs yet."
