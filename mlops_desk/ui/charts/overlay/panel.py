@@ -64,11 +64,7 @@ class OverlayPanel(QWidget):
     def _dress(self) -> None:
         for title, over in (("over step", STEP), ("over time", TIME), ("since its start", RELATIVE)):
             self.over.addItem(title, over)
-        for title, band in (
-            ("each run", _SINGLE),
-            ("mean, least to largest", _SPREAD),
-            ("mean ± deviation", _DEVIATION),
-        ):
+        for title, band in _BANDS:
             self.band.addItem(title, band)
         self.band.hide()
         self.smooth.setRange(0, 100)

@@ -57,9 +57,8 @@ def prepare(told: Curves, wish: Wish, hidden: frozenset[str] = frozenset()) -> P
     if wish.band is not None:
         lines, members = bands.banded(lines, wish.band)
     n_points = sum(curve.n_points for curve in told.curves)
-    return Prepared(
-        wish, tuple(lines), axes(wish), tuple(members), n_points, len(shown) - len(by_run.keys() & _keys(shown))
-    )
+    left_out = sum(subject.key not in by_run or not by_run[subject.key].values for subject in shown)
+    return Prepared(wish, tuple(lines), axes(wish), tuple(members), n_points, left_out)
 
 
 def axes(wish: Wish) -> Axes:
