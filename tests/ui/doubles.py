@@ -20,6 +20,7 @@ from engine_doubles import Engines, Secrets, some_engines, some_secrets
 from image_doubles import Images, pulling, some_images, some_room, some_volumes
 from model_doubles import ModelVerbs, some_moves
 from registry_doubles import RegistryVerbs, some_cleanup, some_report, some_trackers
+from run_doubles import RunVerbs, some_runs
 from service_double import Service
 from staging_doubles import StagingVerbs, some_copies
 
@@ -47,17 +48,20 @@ from mlops_desk.records.jobs.spec import Goal, JobSpec, MlflowSpec, Mount, Resou
 from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.model import Artifact, DatasetInput, MetricCurve, Model, ModelVersion, Registry, Run, RunMetrics
+from mlops_desk.records.model import MetricCurve, Model, ModelVersion, Registry, Run
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import PastStatus, Status
+from mlops_desk.registry.fake import FakeRegistry
 
 if TYPE_CHECKING:
     from mlops_desk.records.agent import AuditEntry
     from mlops_desk.records.images.task import ImageTask
     from mlops_desk.records.registry.lineage import Lineage
     from mlops_desk.records.registry.model_files import ModelFileFacts
+    from mlops_desk.records.registry.run_window import RunWindow
     from mlops_desk.records.registry.transfer import Verified
+    from mlops_desk.registry.mirror.protocol import WindowAsked
 
 GIB = 1 << 30
 NOW = time.time()
@@ -242,31 +246,6 @@ class Models(ModelVerbs, Service):
 
     def server(self) -> Registry:
         return self._double.server
-
-
-class Runs(Service):
-    def list(self, experiment: str, uri: str | None = None, sort: str | None = None, limit: int = 100) -> list[Run]:
-        return []
-
-    def show(self, run_id: str, uri: str | None = None) -> Run:
-        return Run(run_id, "calm-owl-42", "FINISHED", int(NOW * 1000) - 3_600_000,
-                   {"accuracy": 0.9731, "auc": 0.9914, "loss": math.nan, "f1_macro": 0.9702},
-                   {"C": "0.7", "max_iter": "400", "solver": "lbfgs", "seed": "20"}, self._double.run_tags, "1", int(NOW * 1000))  # fmt: skip
-
-    def metrics(self, run_id: str, key: str | None = None, uri: str | None = None, points: int = 500) -> RunMetrics:
-        self._double.asked_metrics.append((run_id, key))
-        known = self.show(run_id).metrics
-        names = sorted(known) if key is None else [key]
-        curves = self._double.run_curves
-        return RunMetrics(
-            run_id, len(known), tuple(curves.get(name) or curve_record(name, known[name]) for name in names)
-        )
-
-    def artifacts(self, run_id: str, path: str = "", uri: str | None = None) -> list_of[Artifact]:
-        return [Artifact("model", is_folder=True), Artifact("confusion.png", size_bytes=48_213)]
-
-    def datasets(self, run_id: str, uri: str | None = None) -> list_of[DatasetInput]:
-        return [DatasetInput("digits-train", "9f2c11aa", "training", "local", "/data/digits/train.parquet")]
 
 
 def curve_record(name: str, newest: float, steps: int = 120) -> MetricCurve:
@@ -501,6 +480,11 @@ class Double:
         self.asked_metrics: list[tuple[str, str | None]] = []
         self.run_curves: dict[str, MetricCurve] = {}
         self.run_tags: dict[str, str] = {"team": "vision", "mlflow.user": "ana"}
+        self.run_registry = FakeRegistry() if empty else some_runs()
+        self.deleted_runs: dict[str, Run] = {}
+        self.asked_windows: list[tuple[str | None, WindowAsked]] = []
+        self.asked_overlays: list[tuple[tuple[str, ...], str]] = []
+        self.answer_window: Callable[[WindowAsked], RunWindow] | None = None
         self.reached: dict[str, float] = {}
         self.explanations: dict[str, Explanation] = {}
         self.dry_run = DryRun("", 1, (QueuePlace("", 1, 0.0),))
@@ -555,7 +539,7 @@ class Double:
         self.copies_by_id = {} if empty else {one.id: one for one in some_copies()}
         self.checks = [Check("engine", "ok", "docker 29.1 (GPU proven)"), Check("driver", "ok", "580.65")]
         self.agent, self.telemetry = Agent(self, "agent"), Telemetry(self, "telemetry")
-        self.jobs, self.models, self.runs = Jobs(self, "jobs"), Models(self, "models"), Runs(self, "runs")
+        self.jobs, self.models, self.runs = Jobs(self, "jobs"), Models(self, "models"), RunVerbs(self, "runs")
         self.endpoints, self.drift = Endpoints(self, "endpoints"), Drift(self, "drift")
         self.rules, self.settings = Rules(self, "rules"), Settings(self, "settings")
         self.images = Images(self, "images")
@@ -563,6 +547,19 @@ class Double:
         self.engines, self.secrets = Engines(self, "engines"), Secrets(self, "secrets")
         # "events" is the gate of the announcements.
         self.gpus, self.events, self.alerts = Gpus(self, "gpus"), Events(self, "incidents"), Alerts(self, "alerts")
+
+    @property
+    def tracking(self) -> Registry:
+        return self.server
+
+    def job_run(self, run_id: str) -> Run:
+        """Return the run of a made-up job."""
+        return Run(run_id, "calm-owl-42", "FINISHED", int(NOW * 1000) - 3_600_000,
+                   {"accuracy": 0.9731, "auc": 0.9914, "loss": math.nan, "f1_macro": 0.9702},
+                   {"C": "0.7", "max_iter": "400", "solver": "lbfgs", "seed": "20"}, self.run_tags, "1", int(NOW * 1000))  # fmt: skip
+
+    def curve_of(self, name: str, newest: float) -> MetricCurve:
+        return curve_record(name, newest)
 
     def connect(self) -> Double:
         self.enter("connect", "connect")

@@ -12,7 +12,7 @@ from mlops_desk.ui.frame.sidebar import SidebarButton
 
 Role = QAccessible.Role
 OPERATED = {Role.Button, Role.ButtonMenu, Role.PageTab, Role.CheckBox, Role.ComboBox, Role.EditableText, Role.Table,
-            Role.Cell, Role.List, Role.ListItem, Role.Chart, Role.Pane, Role.Grouping}  # fmt: skip
+            Role.Cell, Role.List, Role.ListItem, Role.Slider, Role.Chart, Role.Pane, Role.Grouping}  # fmt: skip
 IDS = [spec.id for spec in PAGES]
 
 

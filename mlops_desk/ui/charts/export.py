@@ -116,20 +116,20 @@ def _copy_values(context: Context, stack: QWidget) -> None:
 def _save_image(context: Context, stack: QWidget) -> None:
     image = picture(context, stack).toImage()
     name = file_name(context, stack, "png")
-    _ask(stack, "Save image", name, lambda path: _write(context, path, lambda: write_image(image, path)))
+    ask(stack, "Save image", name, lambda path: write(context, path, lambda: write_image(image, path)))
 
 
 def _save_values(context: Context, stack: QWidget) -> None:
     held = curves_of(_charts(stack))
-    _ask(
+    ask(
         stack,
         "Save values",
         file_name(context, stack, "csv"),
-        lambda path: _write(context, path, lambda: write_values(held, path)),
+        lambda path: write(context, path, lambda: write_values(held, path)),
     )
 
 
-def _ask(parent: QWidget, title: str, name: str, then: Callable[[Path], None]) -> None:
+def ask(parent: QWidget, title: str, name: str, then: Callable[[Path], None]) -> None:
     """Ask where to save, without stopping the window; ``then`` gets the path."""
     ending = name.rpartition(".")[2]
     dialog = QFileDialog(parent.window(), title)
@@ -142,7 +142,7 @@ def _ask(parent: QWidget, title: str, name: str, then: Callable[[Path], None]) -
     dialog.open()
 
 
-def _write(context: Context, path: Path, write: Callable[[], None]) -> None:
+def write(context: Context, path: Path, write: Callable[[], None]) -> None:
     context.tasks().run(
         "save charts", write, lambda _done: context.say("info", f"Saved {plain(str(path), 200)}."), context.complain
     )

@@ -2,12 +2,6 @@
 
 import pytest
 
-from mlops_desk.records.jobs.job import JobState
-
-
-def job_of(double):
-    return next(job for job in double.jobs_by_id.values() if job.mlflow_run_id is not None)
-
 
 def test_it_goes_to_a_job_a_gpu_an_endpoint_and_a_model(start, double, qtbot):
     program = start(double)
@@ -32,21 +26,15 @@ def test_at_its_start_it_goes_there_once_the_agent_answers(start, double, qtbot)
     qtbot.waitUntil(lambda: program.window._shown == "jobs" and program.window.page().table.key() == job)
 
 
-def test_a_run_is_shown_beside_its_job_and_one_of_none_beside_whichever(start, double, qtbot):
+def test_a_run_is_shown_on_the_page_of_runs_also_one_that_is_not_among_its_rows(start, double, qtbot):
     program = start(double)
-    job = job_of(double)
-    double.run_tags = {"mlops_desk.job_id": job.id}
-    program.go_to(f"mlops-desk://run/{job.mlflow_run_id}")
-    qtbot.waitUntil(lambda: program.window._shown == "jobs" and program.window.page().table.key() == job.id)
+    program.go_to("mlops-desk://run/a0000000000000000000000000000001")
+    qtbot.waitUntil(lambda: program.window._shown == "runs" and program.window.page().table.key() is not None)
     page = program.window.page()
-    assert page.pane.tabs.current() == "run"
-    other = next(one for one in double.jobs_by_id.values() if one.state is JobState.RUNNING)
-    page.table.select(other.id)
-    page.pane.tabs.choose("why")
-    double.run_tags = {}
+    qtbot.waitUntil(lambda: page.right is not None and page.right.detail.title.whole == "live-1")
+    assert page.table.key() == "a0000000000000000000000000000001"
     program.go_to("mlops-desk://run/run1")
-    qtbot.waitUntil(lambda: page.pane.tabs.current() == "run")
-    assert page.table.key() == other.id
+    qtbot.waitUntil(lambda: page.right.detail.title.whole == "calm-owl-42")
 
 
 @pytest.mark.parametrize("text", ["mlops-desk://job/x?cancel=1", "mlops-desk://job/nobody", "nonsense", "x" * 5000])

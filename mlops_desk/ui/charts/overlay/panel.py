@@ -30,6 +30,7 @@ _DIGITS = 5  # significant ones: as a loss is compared
 _MOST_READ = 6  # chosen: as many values as a line has room for
 _MOST_METRICS = 2000  # chosen: in a list to choose from; the table has them all
 _STRONGEST = 0.995  # chosen: more leaves a line that tells nothing
+_LETTERS = 9  # chosen: of a name in a closed choice; the list has it whole
 _SINGLE = "single"
 _BANDS = (("each run", _SINGLE), ("mean, least to largest", SPREAD), ("mean ± deviation", DEVIATION))
 
@@ -41,9 +42,11 @@ class OverlayPanel(QWidget):
     pointed = Signal(object)
     picked = Signal(str)
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: Tasks, *, brief: bool = False) -> None:
+        """``brief``: of one run, whose metric is chosen elsewhere."""
         super().__init__()
         self._tasks = tasks
+        self._brief = brief
         self._told = Curves()
         self._task: Task | None = None
         self._shown: Prepared | None = None
@@ -67,14 +70,15 @@ class OverlayPanel(QWidget):
         for title, band in _BANDS:
             self.band.addItem(title, band)
         self.band.hide()
+        self.which.setVisible(not self._brief)
         self.smooth.setRange(0, 100)
-        self.smooth.setFixedWidth(theme.COLUMN_MINIMUM // 2)
+        self.smooth.setFixedWidth(theme.COLUMN_MINIMUM // 3)
         self.smooth.setAccessibleName("Smoothing")
         set_tip(self.smooth, "Smoothing: the mean of the last values, exponentially weighted")
         set_tip(self.cut, "Leave out the outermost hundredth of the values when choosing what is seen")
         for box in (self.which, self.over, self.band):
             box.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.setMinimumContentsLength(12)
+            box.setMinimumContentsLength(_LETTERS)
 
     def _arrange(self) -> None:
         bar = QWidget()
@@ -83,6 +87,7 @@ class OverlayPanel(QWidget):
         smoothing = QWidget()
         row = QHBoxLayout(smoothing)
         row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.SPACE_4)
         row.addWidget(Label("Smooth", points=theme.CAPTION_POINTS, tone="muted"))
         row.addWidget(self.smooth)
         for widget in (self.which, self.over, self.band, smoothing, self.log_x, self.log_y, self.cut):

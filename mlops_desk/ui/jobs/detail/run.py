@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
@@ -26,7 +26,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import set_tip
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.widgets.button import CopyButton
+from mlops_desk.ui.widgets.button import Button, CopyButton
 from mlops_desk.ui.widgets.card import Card, framed
 from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.widgets.facts import FactGrid
@@ -100,7 +100,14 @@ class JobRunView(DetailView):
         self.link = CopyButton("Copy link", self._address)
         set_tip(self.link, "The address by which anybody at this workstation finds this run")
         card.column.addWidget(scrolled(about, "The run"), 1)
-        card.column.addWidget(self.link, 0, Qt.AlignmentFlag.AlignLeft)
+        self.open = Button("Open in Runs", tip="Compare it with others, look at its files")
+        self.open.clicked.connect(lambda _on=False: self.context.open_page("runs", self._run_id))
+        foot = QHBoxLayout()
+        foot.setSpacing(theme.SPACE_4)
+        foot.addWidget(self.open)
+        foot.addWidget(self.link)
+        foot.addStretch()
+        card.column.addLayout(foot)
         card.setFixedWidth(theme.LIST_WIDTH)
         self._content = QWidget()
         row = QHBoxLayout(self._content)

@@ -35,6 +35,7 @@ class CodeView(QWidget):
         column.addWidget(self.says)
         column.addWidget(self.box, 1)
         column.addWidget(self.copy)
+        column.addStretch()
         self._show("", "")
 
     def show_difference(self, difference: CodeDifference, a: str, b: str) -> None:
@@ -51,6 +52,10 @@ class CodeView(QWidget):
 
     def show_loading(self) -> None:
         self._show("Comparing the code …", "")
+
+    def show_text(self, text: str) -> None:
+        """Say why there is nothing to compare."""
+        self._show(text, "")
 
     def show_error(self, error: DeskError) -> None:
         self._show(f"{numbers.WARNING} {error.message} {error.hint or ''}".rstrip(), "")

@@ -1,0 +1,94 @@
+"""What the page asks the agent about runs, in one place: each question with its registry. No Qt here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.model import DatasetInput, Run
+from mlops_desk.records.registry.artifact_view import ArtifactView
+from mlops_desk.records.registry.comparison import CodeDifference, ComparedValue
+from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.records.registry.run_window import Importance, RunColumn, RunGroup, RunRow
+from mlops_desk.records.registry.version_hit import VersionHit
+from mlops_desk.ui.runs.names import METRICS, read
+from mlops_desk.ui.runs.question import Known, Question
+from mlops_desk.verbs.desk import ClientLike
+from mlops_desk.verbs.leading.run_job import job_of_run
+
+POINTS = 1000  # chosen: of each curve; a plot is hardly wider
+_MOST_NESTED = 100  # chosen: more are found in the table, by their parent
+
+
+@dataclass(frozen=True, slots=True)
+class RunStory:
+    """One run with what belongs to it. ``untold`` says why a part of it can't be told."""
+
+    run: Run
+    datasets: tuple[DatasetInput, ...] = ()
+    job: Job | None = None
+    nested: tuple[RunRow, ...] = ()
+    versions: tuple[VersionHit, ...] = ()
+    untold: str = ""
+
+
+def known_columns(desk: ClientLike, question: Question) -> Known:
+    """Return what columns the chosen runs have."""
+    told: list[RunColumn] = desk.runs.columns(question.experiment_words(), question.uri)
+    return Known(tuple(read(one.name) for one in told), {one.name: one.n_runs for one in told})
+
+
+def story(desk: ClientLike, run_id: str, uri: str | None, before: RunStory | None) -> RunStory:
+    """Return one run; what can't change once it is over is not asked for again. Raises DeskError for the run itself."""
+    run = desk.runs.show(run_id, uri=uri)
+    if before is not None and before.run.status == run.status and not before.untold:
+        return RunStory(run, before.datasets, before.job, before.nested, before.versions)
+    try:
+        datasets = tuple(desk.runs.datasets(run_id, uri=uri))
+        job = job_of_run(desk, run)
+        children = desk.runs.window("", uri, f"tags.`mlflow.parentRunId` = '{run_id}'", "", "", 0, _MOST_NESTED)
+        versions = tuple(one for one in desk.models.search(f'run:"{run_id}"', uri) if one.run_id == run_id)
+    except DeskError as error:
+        return RunStory(run, untold=f"{error.message} {error.hint or ''}".strip())
+    return RunStory(run, datasets, job, children.rows, versions)
+
+
+def compared(desk: ClientLike, run_ids: Sequence[str], uri: str | None) -> list[ComparedValue]:
+    runs: Any = desk.runs
+    return list(runs.compare(list(run_ids), uri=uri))
+
+
+def code_of(desk: ClientLike, a: str, b: str, uri: str | None) -> CodeDifference:
+    runs: Any = desk.runs
+    difference: CodeDifference = runs.code(a, b, uri=uri)
+    return difference
+
+
+def curves(desk: ClientLike, run_ids: Sequence[str], metric: str, uri: str | None) -> list[RunCurve]:
+    """Return how a metric went in each of the runs that have it."""
+    runs: Any = desk.runs
+    return list(runs.overlay(list(run_ids), metric, uri=uri, points=POINTS))
+
+
+def groups(desk: ClientLike, question: Question, by: str) -> list[RunGroup]:
+    """Return the runs that are asked for by what they have in common, with how the shown metrics lie."""
+    metrics = [name for name in question.columns if read(name).kind == METRICS]
+    return list(desk.runs.groups(by, question.experiment_words(), question.uri, question.filter, ",".join(metrics)))
+
+
+def importance(desk: ClientLike, question: Question, metric: str) -> list[Importance]:
+    runs: Any = desk.runs
+    return list(runs.importance(question.experiment_words(), metric, question.uri, question.filter))
+
+
+def file_view(desk: ClientLike, path: str, *, run_id: str, uri: str | None) -> ArtifactView:
+    runs: Any = desk.runs
+    view: ArtifactView = runs.artifact(run_id, path, uri=uri)
+    return view
+
+
+def saved_file(desk: ClientLike, path: str, folder: str, *, run_id: str, uri: str | None) -> str:
+    """Write a file or folder into a folder of this machine; return where it is now."""
+    runs: Any = desk.runs
+    return str(runs.download(run_id, path, folder, uri=uri).path)

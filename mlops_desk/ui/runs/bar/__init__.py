@@ -1,0 +1,1 @@
+"""What stands above the table of runs: filter, saved views, columns, the registry."""

@@ -1,0 +1,113 @@
+"""The views that a person keeps, as chips: a press shows one, its menu renames, replaces or removes it."""
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtWidgets import QMenu, QWidget
+
+from mlops_desk.ui.look.text import set_tip
+from mlops_desk.ui.runs.question import LONGEST_NAME, SavedView
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.field import Field
+from mlops_desk.ui.widgets.flow import FlowLayout
+from mlops_desk.ui.widgets.form import FormDialog
+
+
+class ViewChips(QWidget):
+    """``chosen`` carries a view; ``saved`` asks to keep what is shown under a name, ``renamed`` old and new one."""
+
+    chosen = Signal(object)
+    saved = Signal(str)
+    renamed = Signal(str, str)
+    removed = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._views: tuple[SavedView, ...] = ()
+        self._buttons: dict[str, Button] = {}
+        self._now: str | None = None
+        self._flow = FlowLayout(self)
+        self.setAccessibleName("Saved views")
+        self.keep = Button("Save view …", tip="Keep this filter, its columns, order and grouping under a name")
+        self.keep.clicked.connect(self.ask_name)
+        self._flow.addWidget(self.keep)
+
+    def show_views(self, views: Sequence[SavedView], now: str | None) -> None:
+        """Show chips; ``now`` is the name of the view that is seen, None where it is none of them."""
+        if tuple(views) != self._views:
+            self._views = tuple(views)
+            self._remake()
+        self._now = now
+        for name, button in self._buttons.items():
+            button.setChecked(name == now)
+        self.keep.setVisible(now is None)
+
+    def _remake(self) -> None:
+        self._flow.takeAt(self._flow.count() - 1)  # the button stays
+        self._flow.clear()
+        self._buttons = {}
+        for view in self._views:
+            button = Button(view.name)
+            button.setCheckable(True)
+            set_tip(button, view.filter or "all runs")
+            button.clicked.connect(lambda _on, view=view: self._press(view))
+            button.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+            button.customContextMenuRequested.connect(
+                lambda place, view=view, button=button: self._open_menu(view, button.mapToGlobal(place))
+            )
+            self._buttons[view.name] = button
+            self._flow.addWidget(button)
+            button.show()
+        self._flow.addWidget(self.keep)
+        self.updateGeometry()
+
+    def _press(self, view: SavedView) -> None:
+        self._buttons[view.name].setChecked(True)
+        self.chosen.emit(view)
+
+    def _open_menu(self, view: SavedView, place: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for title, act in self.acts_on(view):
+            menu.addAction(title).triggered.connect(act)
+        menu.popup(place)
+
+    def acts_on(self, view: SavedView) -> list[tuple[str, Callable[[], object]]]:
+        """Return what can be done with a view."""
+        return [
+            ("Rename …", lambda: self.ask_name(view.name)),
+            ("Replace by what is shown", lambda: self.saved.emit(view.name)),
+            ("Remove", lambda: self.removed.emit(view.name)),
+        ]
+
+    def now(self) -> SavedView | None:
+        """Return the view that is seen."""
+        return next((one for one in self._views if one.name == self._now), None)
+
+    def ask_name(self, old: object = None) -> "NameForm":
+        """Ask for a name: of a new view, or of one that is there."""
+        before = old if isinstance(old, str) else ""
+        form = NameForm(self, before)
+        form.named.connect(lambda name: self.renamed.emit(before, name) if before else self.saved.emit(name))
+        form.open()
+        return form
+
+
+class NameForm(FormDialog):
+    """Asks what a view is called."""
+
+    named = Signal(str)
+
+    def __init__(self, parent: QWidget, before: str) -> None:
+        about = "It keeps filter, columns, order and grouping. It is of this window, for all registries."
+        super().__init__(parent, "Rename the view" if before else "Save the view", about, "Save")
+        self.name = Field("Name", text=before)
+        self.name.setMaxLength(LONGEST_NAME)
+        self.add("Name", self.name)
+        self.act.setEnabled(bool(before))
+        self.name.textChanged.connect(lambda text: self.act.setEnabled(bool(text.strip())))
+        self.submit = self._name
+
+    def _name(self) -> None:
+        self.named.emit(self.name.text().strip())
+        self.accept()

@@ -1,0 +1,297 @@
+"""The bar above the table of runs: filter, columns, registry; below them what is wrong, counts, saved views."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.records.registry.run_window import RunWindow
+from mlops_desk.records.registry.tracker import Tracker
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label, set_tip
+from mlops_desk.ui.runs import names
+from mlops_desk.ui.runs.bar import saving
+from mlops_desk.ui.runs.bar.caret import CaretLine
+from mlops_desk.ui.runs.bar.chips import ViewChips
+from mlops_desk.ui.runs.bar.columns import ColumnsForm
+from mlops_desk.ui.runs.bar.filter import FilterField
+from mlops_desk.ui.runs.completion import Names
+from mlops_desk.ui.runs.names import METRICS, PARAMS, TAGS, ColumnName
+from mlops_desk.ui.runs.question import (
+    FIRST_COLUMNS,
+    NEWEST_FIRST,
+    Known,
+    Question,
+    SavedView,
+    read_views,
+    renamed,
+    with_view,
+    written,
+)
+from mlops_desk.ui.runs.table import RunsTable
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
+from mlops_desk.ui.words import numbers
+
+_VIEWS, _COLUMNS, _REGISTRY = "runs/views", "runs/columns", "runs/registry"
+_GUESSED = 4  # chosen: so many metrics and parameters are shown before anybody chooses columns
+
+
+class TopBar(QWidget):
+    """``changed``: something else is to be asked for (``question``)."""
+
+    changed = Signal()
+
+    def __init__(self, context: Context, table: RunsTable) -> None:
+        super().__init__()
+        self.context = context
+        self.table = table
+        self.filter = FilterField()
+        self.caret = CaretLine()
+        self.chips = ViewChips()
+        self.nested = CheckBox("Nested")
+        self.columns_button = Button("Columns …")
+        self.registry = ChoiceBox("Registry")
+        self.counts = Label(points=theme.CAPTION_POINTS, tone="muted")
+        self.trouble = Label(points=theme.CAPTION_POINTS, bold=True, tone="warning")
+        self.trouble.hide()
+        memory = context.memory
+        self._views = read_views(str(memory.value(_VIEWS) or ""))
+        kept = str(memory.value(_COLUMNS) or "")
+        self._chosen_columns = bool(kept)
+        self._columns = tuple(kept.split("\n")) if kept else FIRST_COLUMNS
+        self._sort = NEWEST_FIRST
+        self._uri: str | None = str(memory.value(_REGISTRY) or "") or None
+        self.asked = Question()
+        self._known = Known()
+        self._trackers: tuple[Tracker, ...] = ()
+        self._arrange()
+        self._wire()
+        self._show_views()
+
+    def _arrange(self) -> None:
+        self.registry.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.registry.setMinimumContentsLength(14)
+        self.registry.addItem(plain(self._uri or "default"), self._uri)
+        first = QHBoxLayout()
+        first.setSpacing(theme.SPACE_8)
+        first.addWidget(self.filter, 1)
+        for widget in (self.nested, self.columns_button, self.registry):
+            first.addWidget(widget)
+        second = QHBoxLayout()
+        second.setSpacing(theme.SPACE_12)
+        second.addWidget(self.counts)
+        second.addWidget(self.trouble, 1)
+        second.addWidget(self.chips, 2)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_4)
+        column.addLayout(first)
+        column.addWidget(self.caret)
+        column.addLayout(second)
+
+    def _wire(self) -> None:
+        self.filter.asked.connect(lambda _text: self._change())
+        self.nested.toggled.connect(lambda _on: self._change())
+        self.columns_button.clicked.connect(lambda _on: self.choose_columns())
+        self.registry.activated.connect(lambda _place: self.choose_registry(self.registry.currentData()))
+        self.chips.chosen.connect(self.show_view)
+        self.chips.saved.connect(self.save_view)
+        self.chips.renamed.connect(self.rename_view)
+        self.chips.removed.connect(self.remove_view)
+
+    def _change(self) -> None:
+        self._show_views()
+        self.changed.emit()
+
+    # What is asked.
+
+    def question(self, experiments: tuple[str, ...]) -> Question:
+        """Return what is asked for, of these experiments."""
+        self.asked = Question(
+            self._uri, experiments, self.filter.text().strip(), self._sort, self._columns, self.nested.isChecked()
+        )
+        return self.asked
+
+    def choose_registry(self, name: str | None) -> None:
+        """Look at another registry; None is the default one."""
+        if name == self._uri:
+            return
+        self._uri = name
+        self.context.memory.setValue(_REGISTRY, name or "")
+        self._show_registry()
+        self._change()
+
+    def show_trackers(self, trackers: Sequence[Tracker]) -> None:
+        """Offer the registries that are kept."""
+        if tuple(trackers) != self._trackers:
+            self._trackers = tuple(trackers)
+            self._show_registry()
+
+    def miss_trackers(self, error: DeskError) -> None:
+        """Say beside the choice why there is none but the one that is seen."""
+        set_tip(self.registry, f"The other registries can't be listed: {error.message}")
+
+    def _show_registry(self) -> None:
+        self.registry.clear()
+        for one in self._trackers:
+            trouble = f" {numbers.WARNING}" if one.problem else ""
+            self.registry.addItem(f"{plain(one.name, 60)}{trouble}", None if one.is_default else one.name)
+        place = self.registry.findData(self._uri)
+        if place < 0:
+            self.registry.addItem(plain(self._uri or "default", 60), self._uri)
+            place = self.registry.count() - 1
+        self.registry.setCurrentIndex(place)
+
+    def registry_name(self) -> str:
+        """Return what the registry is called."""
+        return self.registry.currentText()
+
+    # Sort and columns.
+
+    def sort_by_section(self, section: int) -> None:
+        """Sort by a column of the table; once more: the other way round. Numbers begin with the largest."""
+        column = self._column(section)
+        name = str(column)
+        largest_first = column.is_number or column.key in {"start_time", "end_time"}
+        descending = not self._sort[1] if self._sort[0] == name else largest_first
+        self.sort_by(name, descending=descending)
+
+    def sort_by(self, name: str, *, descending: bool) -> None:
+        self._sort = name, descending
+        self._change()
+
+    def _column(self, section: int) -> ColumnName:
+        return names.read(self._columns[section - 1] if section else "run_name")
+
+    def show_columns(self, columns: Sequence[ColumnName]) -> None:
+        """Show these columns, and remember them."""
+        self._columns = tuple(map(str, columns))
+        self._chosen_columns = True
+        self.context.memory.setValue(_COLUMNS, "\n".join(self._columns))
+        self._change()
+
+    def choose_columns(self) -> ColumnsForm:
+        """Ask which columns there are to be."""
+        form = ColumnsForm(self, self._known, [names.read(name) for name in self._columns])
+        form.chosen.connect(self.show_columns)
+        form.open()
+        return form
+
+    def show_known(self, known: Known) -> None:
+        """Take what columns there are: for completion, and as the first ones while nobody has chosen any."""
+        self._known = known
+        self.filter.names = Names(known.of(METRICS), known.of(PARAMS), known.of(TAGS))
+        if not self._chosen_columns:
+            guessed = (*FIRST_COLUMNS, *self._guess(METRICS), *self._guess(PARAMS))
+            if guessed != self._columns:
+                self._columns = guessed
+                self._change()
+
+    def _guess(self, kind: str) -> list[str]:
+        """Return the columns of a kind that most runs have, without those of the machine."""
+        some = [one for one in self._known.columns if one.kind == kind and not one.key.startswith("system/")]
+        return [str(one) for one in sorted(some, key=lambda one: -self._known.n_runs.get(str(one), 0))[:_GUESSED]]
+
+    def head_acts(self, section: int) -> list[tuple[str, Callable[[], object]]]:
+        """Return what can be done with a column of the table."""
+        if section < 0 or section > len(self._columns):
+            return [("Choose columns …", self.choose_columns)]
+        column = self._column(section)
+        name = str(column)
+        acts: list[tuple[str, Callable[[], object]]] = [
+            ("Smallest first", lambda: self.sort_by(name, descending=False)),
+            ("Largest first", lambda: self.sort_by(name, descending=True)),
+        ]
+        if column.kind == METRICS:
+            for which in (names.LAST, names.LEAST, names.LARGEST, names.FIRST):
+                if which != column.which:
+                    other = replace(column, which=which, step=None)
+                    acts.append((f"Its {names.WHICH[which]} value instead", partial(self._swap, section, other)))
+        if section:
+            rest = [names.read(one) for place, one in enumerate(self._columns, 1) if place != section]
+            acts.append(("Hide it", lambda: self.show_columns(rest)))
+        return [*acts, ("Choose columns …", self.choose_columns)]
+
+    def _swap(self, section: int, column: ColumnName) -> None:
+        shown = [names.read(one) for one in self._columns]
+        shown[section - 1] = column
+        if self._sort[0] == self._columns[section - 1]:
+            self._sort = str(column), self._sort[1]
+        self.show_columns(list(dict.fromkeys(shown)))
+
+    # Views.
+
+    def _show_views(self) -> None:
+        question = replace(self.asked, filter=self.filter.text(), sort=self._sort, columns=self._columns)
+        now = next((one.name for one in self._views if one.fits(question, None)), None)
+        self.chips.show_views(self._views, now)
+
+    def save_view(self, name: str) -> None:
+        """Keep what is asked for under a name."""
+        question = self.asked
+        self._keep(with_view(self._views, SavedView(name, question.filter, question.sort, question.columns)))
+
+    def rename_view(self, old: str, new: str) -> None:
+        self._keep(renamed(self._views, old, new))
+
+    def remove_view(self, name: str) -> None:
+        gone = [one for one in self._views if one.name == name]
+        place = next((at for at, one in enumerate(self._views) if one.name == name), 0)
+        self._keep([one for one in self._views if one.name != name])
+        for one in gone:
+            said = f"The view {plain(name, 60)} is removed."
+            self.context.offer(said, "Undo", partial(self._put_back, one, place))
+
+    def _put_back(self, view: SavedView, place: int) -> None:
+        kept = [one for one in self._views if one.name != view.name]
+        self._keep([*kept[:place], view, *kept[place:]])
+
+    def _keep(self, views: list[SavedView]) -> None:
+        self._views = views
+        self.context.memory.setValue(_VIEWS, written(views))
+        self._show_views()
+
+    def show_view(self, view: SavedView) -> None:
+        """Ask for what a view asks for."""
+        self._columns, self._sort, self._chosen_columns = view.columns, view.sort, True
+        before = self.filter.text().strip()
+        self.filter.show_filter(view.filter)
+        if before == view.filter.strip():
+            self._change()
+
+    def save_csv(self) -> None:
+        """Ask where to, and save every run that passes the filter with the columns that are shown."""
+        saving.ask_where(self, self.context, self.asked, self.registry_name())
+
+    # What is said.
+
+    def say_error(self, error: DeskError | None, text: str) -> None:
+        """Say what is wrong, with the place in the filter; None: nothing."""
+        of_filter = error is not None and error.place is not None
+        if error is not None and of_filter:
+            self.caret.show_error(error, text)
+        else:
+            self.caret.hide()
+        self.trouble.setVisible(error is not None and not of_filter)
+        if error is not None and not of_filter:
+            self.trouble.show_text(f"{numbers.WARNING} {error.message} {error.hint or ''}".rstrip())
+
+    def say_counts(self, window: RunWindow, n_ticked: int) -> None:
+        """Say how many runs there are, and of when they are where the registry can't be read."""
+        more = " so far …" if window.is_loading else ""
+        whole = f" of {window.n_runs:,}" if window.n_matching != window.n_runs else ""
+        runs = "run" if window.n_runs == 1 else "runs"
+        ticked = f" · {n_ticked} ticked" if n_ticked else ""
+        self.counts.show_text(f"{window.n_matching:,}{whole} {runs}{more}{ticked}")
+        if window.problem is not None:
+            of = numbers.day_and_clock(window.read_at)
+            self.trouble.show_text(f"{numbers.WARNING} {window.problem} What is shown is of {of}.")
+            self.trouble.show()
+        elif self.caret.isHidden():
+            self.trouble.hide()

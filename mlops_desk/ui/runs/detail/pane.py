@@ -1,0 +1,256 @@
+"""One run: facts and links, everything that it logged, and the curve of the metric that is chosen.
+
+While the run goes on and is seen it is looked at again, the less often the longer an answer takes.
+"""
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.ui.charts.overlay.lines import Subject
+from mlops_desk.ui.charts.overlay.panel import OverlayPanel
+from mlops_desk.ui.charts.overlay.preparing import Curves
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.runs import asking, cells
+from mlops_desk.ui.runs.asking import RunStory
+from mlops_desk.ui.runs.detail import values
+from mlops_desk.ui.runs.detail.facts import PARENT, facts_of
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.facts import FactGrid
+from mlops_desk.ui.widgets.field import Field
+from mlops_desk.ui.widgets.flow import FlowLayout
+from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.widgets.states import Empty, StateView
+from mlops_desk.ui.words import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlops_desk.ui.live.tasks import Task
+    from mlops_desk.ui.runs.detail.values import LoggedValue
+
+AGAIN_MS = 250  # as soon after a point was logged a person sees it
+_HEIGHTS = (150, 240, 240)  # pixels: six facts; as many values; a curve with its settings
+_REST = 10  # chosen: a registry that takes a second is asked every ten
+_MOST_LINKS = 8  # chosen: two rows of buttons
+
+
+class RunDetail(QWidget):
+    """``told`` carries the story that is shown; ``wanted`` the id of another run to be shown."""
+
+    told = Signal(object)
+    wanted = Signal(str)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
+        self.story: RunStory | None = None
+        self.uri: str | None = None
+        self.experiment: Callable[[str | None], str | None] = lambda _id: None
+        self.facts = FactGrid()
+        self.title = Label(points=theme.TITLE_POINTS, bold=True)
+        self.search = Field("Search what it logged", "Search metrics, parameters, tags")
+        self.table: RecordTable[LoggedValue] = RecordTable("Logged values", values.COLUMNS, context.memory)
+        self.chart = OverlayPanel(context.tasks(), brief=True)
+        self.state = StateView(theme.LIST_WIDTH)
+        self.links = QWidget()
+        self._flow = FlowLayout(self.links)
+        self._run_id: str | None = None
+        self._tasks: dict[str, Task] = {}
+        self._curve: RunCurve | None = None
+        self._asked_at = 0.0
+        self._again = QTimer(self)
+        self._again.setSingleShot(True)
+        self._again.timeout.connect(self.look)
+        self._arrange()
+        self.search.textChanged.connect(self.table.narrow)
+        self.table.chosen.connect(lambda _key: self._draw())
+        self.chart.wanted.connect(self._choose_metric)
+
+    def _arrange(self) -> None:
+        self.acts = QHBoxLayout()
+        self.acts.setSpacing(theme.SPACE_4)
+        about = QWidget()
+        inner = QVBoxLayout(about)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(theme.SPACE_4)
+        inner.addWidget(self.facts)
+        inner.addWidget(self.links)
+        inner.addStretch()
+        listed = QWidget()
+        column = QVBoxLayout(listed)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_4)
+        column.addWidget(self.search)
+        column.addWidget(self.table, 1)
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.setHandleWidth(theme.SPACE_8)
+        split.setChildrenCollapsible(False)
+        for part in (scrolled(about, "About the run"), listed, self.chart):
+            split.addWidget(part)
+            part.setMinimumHeight(theme.CHART_MINIMUM_HEIGHT)
+        split.setSizes(list(_HEIGHTS))
+        split.setStretchFactor(1, 1)
+        self._content = QWidget()
+        whole = QVBoxLayout(self._content)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self.title)
+        whole.addLayout(self.acts)
+        whole.addWidget(split, 1)
+        self._layers = QStackedLayout(self)
+        self._layers.addWidget(self._content)
+        self._layers.addWidget(self.state)
+        self.show_run(None, None)
+
+    def show_run(self, run_id: str | None, uri: str | None) -> None:
+        """Show a run; None: none is chosen. The same one is looked at again."""
+        if run_id is None:
+            self._stop()
+            self._run_id, self.story = None, None
+            self.state.show_empty(Empty("No run is chosen", "Choose one in the table to see what it logged."))
+            self._layers.setCurrentWidget(self.state)
+            return
+        if (run_id, uri) != (self._run_id, self.uri):
+            self._stop()
+            self._run_id, self.uri, self.story, self._curve = run_id, uri, None, None
+        self.look()
+
+    def look(self) -> None:
+        """Ask for the run anew, if it is seen and nobody waits for an answer already."""
+        run_id, uri, before = self._run_id, self.uri, self.story
+        under_way = self._tasks.get("run")
+        if run_id is None or not self.isVisible() or (under_way is not None and under_way.running):
+            return
+        if before is None:
+            self.state.show_loading("Loading the run …", "", None)
+            self._layers.setCurrentWidget(self.state)
+        self._asked_at = time.monotonic()
+        self._tasks["run"] = self.context.ask(
+            "run", lambda desk: asking.story(desk, run_id, uri, before), self._take, self._refused
+        )
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.look()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._stop()
+
+    def _stop(self) -> None:
+        self._again.stop()
+        for task in self._tasks.values():
+            task.cancel()
+        self._tasks = {}
+
+    def _take(self, story: RunStory) -> None:
+        is_first = self.story is None
+        changed = self.story is None or story.run.metrics != self.story.run.metrics
+        self.story = story
+        self.title.show_text(story.run.name or story.run.run_id)
+        self.facts.show_facts(facts_of(story, self.experiment(story.run.experiment_id)))
+        self._show_links(story)
+        self.table.show_records(values.logged(story.run))
+        names = list(story.run.metrics)
+        self.chart.offer_metrics(names, values.first_metric(names) if is_first else None)
+        self._layers.setCurrentWidget(self._content)
+        if is_first:
+            self._select_metric(values.first_metric(names))
+        if changed or self._curve is None:
+            self._draw()
+        if story.run.status in cells.GOING_ON:
+            took = (time.monotonic() - self._asked_at) * 1000
+            self._again.start(max(AGAIN_MS, int(took * _REST)))
+        self.told.emit(story)
+
+    def _refused(self, error: DeskError) -> None:
+        if self.story is not None:
+            self._again.start(AGAIN_MS * _REST)
+            return  # what was told before is still what is known of it; the next question may be answered
+        self.state.show_error("The run can't be shown", error, self.look)
+        self._layers.setCurrentWidget(self.state)
+
+    # Links.
+
+    def _show_links(self, story: RunStory) -> None:
+        links: list[tuple[str, Callable[[], object]]] = []
+        if story.job is not None:
+            job = story.job
+            links.append((f"Job {plain(job.name, 40)}", partial(self.context.open_page, "jobs", job.id)))
+        for one in story.versions:
+            aliases = f" ({', '.join(one.aliases)})" if one.aliases else ""
+            thing = f"{one.name}/{one.version}"
+            title = f"{plain(one.name, 40)} version {one.version}{aliases}"
+            links.append((title, partial(self.context.open_page, "models", thing)))
+        parent = story.run.tags.get(PARENT)
+        if parent:
+            links.append(("Run that started it", partial(self.wanted.emit, parent)))
+        links += [(f"↳ {plain(cells.name(row), 40)}", partial(self.wanted.emit, row.run_id)) for row in story.nested]
+        self._flow.clear()
+        for title, act in links[:_MOST_LINKS]:
+            button = Button(title)
+            button.clicked.connect(lambda _on=False, act=act: act())
+            self._flow.addWidget(button)
+            button.show()
+        more = len(links) - _MOST_LINKS
+        if more > 0:
+            self._flow.addWidget(Label(f"and {numbers.count(more, 'more run', 'more runs')}", tone="muted"))
+        self.links.setVisible(bool(links))
+        self.links.updateGeometry()
+
+    # The curve.
+
+    def _select_metric(self, name: str | None) -> None:
+        if name is not None:
+            self.table.select(f"{values.METRIC} {name}")
+
+    def _choose_metric(self) -> None:
+        """Draw the metric that was chosen beside the plot."""
+        name = self.chart.wish().metric
+        if not self.table.select(f"{values.METRIC} {name}"):
+            self._draw()
+
+    def _draw(self) -> None:
+        """Draw the chosen metric; while a parameter is chosen the curve stays."""
+        story, uri = self.story, self.uri
+        key = self.table.key() or ""
+        kind, _, name = key.partition(" ")
+        name = name if kind == values.METRIC else self.chart.wish().metric
+        if story is None or not name:
+            self.chart.setVisible(bool(story is not None and story.run.metrics))
+            return
+        self.chart.show()
+        self.chart.offer_metrics(list(story.run.metrics), name)
+        wish = self.chart.wish()
+        asked = [name, *([wish.x_metric] if wish.x_metric else [])]
+        run_id = story.run.run_id
+        under_way = self._tasks.get("curve")
+        if under_way is not None:
+            under_way.cancel()
+        self._tasks["curve"] = self.context.ask(
+            "curve",
+            lambda desk: [one for metric in asked for one in asking.curves(desk, [run_id], metric, uri)],
+            self._drawn,
+            lambda error: self.chart.show_state().show_error("The curve can't be shown", error, self._draw),
+        )
+
+    def _drawn(self, curves: list[RunCurve]) -> None:
+        story = self.story
+        if story is None:
+            return
+        name = self.chart.wish().metric
+        self._curve = next((one for one in curves if one.metric == name), None)
+        others = {one.run_id: one for one in curves if one.metric != name}
+        subject = Subject(story.run.run_id, name)
+        self.chart.show_curves(Curves((subject,), (self._curve,) if self._curve is not None else (), others))

@@ -1,0 +1,45 @@
+"""Runs, as the frame sees them."""
+
+from collections.abc import Iterator
+
+from mlops_desk.records import event as events
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.feature import Feature, as_it_is, go, later
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Loaded, Store
+from mlops_desk.ui.live.topic import Topic
+from mlops_desk.verbs.desk import ClientLike
+
+EXPERIMENTS = Topic("experiments")
+REGISTRY_OF_RUNS = Topic("registry_of_runs")
+"""Which registry's runs are seen: its value is a name that every --uri takes, None for the desk's own."""
+SEEN = Topic("seen_runs")
+"""Runs that were in the table lately, by id, with their names: what the palette can go to."""
+
+
+def _ask_experiments(desk: ClientLike, store: Store) -> object:
+    return tuple(desk.runs.experiments(uri=store.part(REGISTRY_OF_RUNS).value))
+
+
+def _runs_changed(_store: Store, _event: events.RegistryChanged) -> bool:
+    """Tell the page, which asks anew for the rows that it shows: the event says only that some changed."""
+    return True
+
+
+def _things(context: Context) -> Iterator[Action]:
+    for run_id, name in (context.store.part(SEEN).value or {}).items():
+        yield go(context, "runs", run_id, f"Run {name}", run_id)
+
+
+def _show(context: Context, run_id: str, uri: str | None = None) -> None:
+    """Show a run, of another registry than the one that is seen where ``uri`` names one."""
+    context.open_page("runs", run_id if uri is None else f"{uri}/run-{run_id}")
+
+
+FEATURE = Feature(
+    later("mlops_desk.ui.runs.page", "RunsPage"),
+    loads=(Loaded(EXPERIMENTS, _ask_experiments, {events.RegistryChanged: _runs_changed}),),
+    things=_things,
+    shows={"run": as_it_is},
+    acts={"runs.show": _show},
+)

@@ -1,0 +1,244 @@
+"""The runs that are ticked, compared: what differs in a table, and below it their curves, of each run or of groups."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.records.registry.comparison import ComparedGroup, ComparedValue
+from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.ui.charts.overlay.lines import Subject
+from mlops_desk.ui.charts.overlay.panel import OverlayPanel, in_groups
+from mlops_desk.ui.charts.overlay.preparing import Curves
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.parts.compare.comparison import Compared, worded
+from mlops_desk.ui.parts.compare.pane import ComparePane
+from mlops_desk.ui.runs import asking, cells
+from mlops_desk.ui.runs.detail.values import first_metric
+from mlops_desk.ui.runs.ticks import FEWEST, Ticked
+from mlops_desk.ui.widgets.choice import ChoiceBox
+from mlops_desk.ui.widgets.states import Empty
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.live.tasks import Task
+
+T = TypeVar("T")
+
+AGAIN_MS = 250  # as soon after a point was logged a person sees it
+_REST = 10  # chosen: a registry that takes a second is asked every ten
+
+
+class RunComparison(QWidget):
+    """``pointed`` carries the id of the run that is meant, or None; ``opened`` of one that is to be shown."""
+
+    pointed = Signal(object)
+    opened = Signal(str)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
+        self.pane = ComparePane("What differs")
+        self.curves = OverlayPanel(context.tasks())
+        self.by = ChoiceBox("Group the curves by")
+        self.by.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.by.setMinimumContentsLength(12)
+        self.pane.head.insertWidget(2, self.by)
+        self._runs: tuple[Ticked, ...] = ()
+        self._uri: str | None = None
+        self._values: tuple[ComparedValue, ...] | None = None
+        self._known: dict[tuple[str, str], RunCurve] = {}
+        self._tasks: dict[str, Task] = {}
+        self._asked_at = 0.0
+        self._again = QTimer(self)
+        self._again.setSingleShot(True)
+        self._again.timeout.connect(self._follow)
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.setHandleWidth(theme.SPACE_8)
+        split.setChildrenCollapsible(False)
+        split.addWidget(self.pane)
+        split.addWidget(self.curves)
+        split.setStretchFactor(0, 1)
+        split.setStretchFactor(1, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(split)
+        self._wire()
+        self._offer_groups()
+        self.show_runs((), None)
+
+    def _wire(self) -> None:
+        self.pane.pointed.connect(self.point)
+        self.pane.opened.connect(self.opened)
+        self.curves.pointed.connect(self.point)
+        self.curves.picked.connect(self.opened)
+        self.curves.wanted.connect(self._ask_curves)
+        self.by.activated.connect(lambda _place: self._draw())
+
+    def show_runs(self, runs: Sequence[Ticked], uri: str | None) -> None:
+        """Compare these; what is known of runs that were compared before is shown at once."""
+        if uri != self._uri:
+            self._known = {}
+        same = [one.run_id for one in runs] == [one.run_id for one in self._runs] and uri == self._uri
+        self._runs, self._uri = tuple(runs), uri
+        if not same:
+            self._values = None
+            self.look()
+
+    def look(self) -> None:
+        """Ask for what differs, if it is seen."""
+        if not self.isVisible():
+            return
+        if len(self._runs) < FEWEST:
+            self._stop()
+            self.curves.hide()
+            self.pane.show_nothing(
+                Empty(
+                    "Tick two runs or more", "By their boxes in the table, by Space, or with Shift. A hundred at most."
+                )
+            )
+            return
+        if self._values is None:
+            ids, uri = [one.run_id for one in self._runs], self._uri
+            self.pane.show_loading("Comparing …")
+            self._ask("compare", lambda desk: asking.compared(desk, ids, uri), self._take, self._refused)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._values is None:
+            self.look()
+        else:
+            self._follow()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._stop()
+
+    def _stop(self) -> None:
+        self._again.stop()
+        for task in self._tasks.values():
+            task.cancel()
+        self._tasks = {}
+
+    def _ask(
+        self, name: str, call: Callable[..., object], done: Callable[..., None], failed: Callable[..., None]
+    ) -> None:
+        under_way = self._tasks.get(name)
+        if under_way is not None:
+            under_way.cancel()
+        self._tasks[name] = self.context.ask(name, call, done, failed)
+
+    def _take(self, values: list[ComparedValue]) -> None:
+        self._values = tuple(values)
+        things = [Compared(one.run_id, one.title, one.slot, one.run_id) for one in self._runs]
+        self.pane.show_values(things, values)
+        metrics = [one.key for one in values if one.group is ComparedGroup.METRICS]
+        self.curves.show()
+        self.curves.setVisible(bool(metrics))
+        before = self.curves.wish().metric
+        self.curves.offer_metrics(metrics, before if before in metrics else first_metric(metrics))
+        self._offer_groups()
+        if metrics:
+            self._ask_curves()
+
+    def _refused(self, error: DeskError) -> None:
+        self.pane.show_error(error, self.look)
+
+    # Curves.
+
+    def _offer_groups(self) -> None:
+        """Offer what the runs can be grouped by: parameters and tags that differ, and not for each of them."""
+        before = self.by.currentData()
+        self.by.clear()
+        self.by.addItem("no groups", None)
+        for value in self._values or ():
+            if value.group in {ComparedGroup.PARAMS, ComparedGroup.TAGS} and value.differs:
+                self.by.addItem(f"by {plain(value.key, 40)}", _named(value))
+        place = self.by.findData(before)
+        self.by.setCurrentIndex(max(place, 0))
+        self.by.setVisible(self.by.count() > 1)
+
+    def _subjects(self) -> tuple[Subject, ...]:
+        subjects = [Subject(one.run_id, one.title, one.slot) for one in self._runs]
+        chosen = self.by.currentData()
+        value = next((one for one in self._values or () if chosen == _named(one)), None)
+        self.curves.offer_groups(on=value is not None)
+        if value is None:
+            return tuple(subjects)
+        groups = [None if one is None else f"{value.key} = {worded(one)}" for one in value.values]
+        return in_groups(subjects, groups)
+
+    def _metrics(self) -> list[str]:
+        wish = self.curves.wish()
+        return [name for name in dict.fromkeys((wish.metric, wish.x_metric)) if name]
+
+    def _ask_curves(self, only: frozenset[str] | None = None) -> None:
+        """Ask for the curves that are not known; of runs that go on, ``only`` says which, anew."""
+        metrics, uri = self._metrics(), self._uri
+        ids = [one.run_id for one in self._runs]
+        asked = {
+            metric: [run for run in ids if (run in only if only is not None else (run, metric) not in self._known)]
+            for metric in metrics
+        }
+        if not any(asked.values()):
+            self._draw()
+            return
+        self._asked_at = time.monotonic()
+        self._ask(
+            "curves",
+            lambda desk: [
+                one for metric, runs in asked.items() if runs for one in asking.curves(desk, runs, metric, uri)
+            ],
+            self._take_curves,
+            self._no_curves,
+        )
+
+    def _take_curves(self, curves: list[RunCurve]) -> None:
+        self._known.update({(one.run_id, one.metric): one for one in curves})
+        self._draw()
+        took = (time.monotonic() - self._asked_at) * 1000
+        if self._going_on():
+            self._again.start(max(AGAIN_MS, int(took * _REST)))
+
+    def _no_curves(self, error: DeskError) -> None:
+        if self._known:
+            self._again.start(AGAIN_MS * _REST)
+        else:
+            self.curves.show_state().show_error("The curves can't be shown", error, self._ask_curves)
+
+    def _going_on(self) -> frozenset[str]:
+        return frozenset(one.run_id for one in self._runs if one.status in cells.GOING_ON)
+
+    def _follow(self) -> None:
+        """Ask for new points of the runs that go on."""
+        going_on = self._going_on()
+        if going_on and self.isVisible() and self._values is not None:
+            self._ask_curves(going_on)
+
+    def _draw(self) -> None:
+        metric, *others = [*self._metrics(), ""]
+        drawn = [curve for one in self._runs if (curve := self._known.get((one.run_id, metric))) is not None]
+        x_metric = others[0]
+        xs_of = {one.run_id: curve for one in self._runs if (curve := self._known.get((one.run_id, x_metric)))}
+        self.curves.show_curves(Curves(self._subjects(), tuple(drawn), xs_of))
+
+    # What is pointed at.
+
+    def point(self, run_id: object) -> None:
+        """Light a run in the table and on the plot."""
+        key = run_id if isinstance(run_id, str) else None
+        self.light(key)
+        self.pointed.emit(key)
+
+    def light(self, run_id: str | None) -> None:
+        self.pane.light(run_id)
+        self.curves.light(run_id)
+
+
+def _named(value: ComparedValue) -> str:
+    return f"{value.group.value} {value.key}"

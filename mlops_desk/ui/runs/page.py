@@ -1,0 +1,377 @@
+"""Runs: experiments | a table of any number of runs, filtered while one types | one run, or many compared."""
+
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QLineEdit, QMenu, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.records.registry.run_window import RunRow
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.parts.page import Page
+from mlops_desk.ui.runs import asking, cells
+from mlops_desk.ui.runs.bar.top import TopBar
+from mlops_desk.ui.runs.experiments import ExperimentList
+from mlops_desk.ui.runs.feature import EXPERIMENTS, REGISTRY_OF_RUNS, SEEN
+from mlops_desk.ui.runs.loading import RowLoader
+from mlops_desk.ui.runs.question import Known, Question
+from mlops_desk.ui.runs.table import RunsTable
+from mlops_desk.ui.runs.ticks import MOST, Ticks
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.states import Empty, StateView
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.live.tasks import Task
+
+_SEEN_KEPT = 500  # runs: what the palette can go to
+_EXPERIMENTS_WIDTH, _RIGHT_WIDTH = 140, 420  # pixels: a name; facts, and the tabs above them
+_WIDE_SHARE = 0.62  # chosen: of the page, for many runs at once; the table still shows names and one number
+
+
+class RunsPage(Page):
+    """The table is asked for a question (``Question``); what changes it asks anew."""
+
+    stale: ClassVar[str] = "These runs are"
+    topics: ClassVar[frozenset[Topic]] = frozenset({EXPERIMENTS, Topic.CONNECTION})
+    loads: ClassVar[tuple[Topic, ...]] = (EXPERIMENTS,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.loader = RowLoader(context)
+        self.ticks = Ticks()
+        self.table = RunsTable(self.loader, self.ticks)
+        self.bar = TopBar(context, self.table)
+        self.experiments = ExperimentList()
+        self.right: Any = None
+        self._known = Known()
+        self._columns_of: tuple[object, ...] | None = None
+        self._columns_task: Task | None = None
+        self._awaited_run: str | None = None
+        self._trouble = StateView()
+        self._arrange()
+        self._wire()
+
+    def _arrange(self) -> None:
+        self._left = Card("Experiments")
+        self._left.column.addWidget(self.experiments, 1)
+        self._place = QStackedLayout()
+        self._middle = QWidget()
+        self._middle.setLayout(self._place)
+        table = Card()
+        table.column.setContentsMargins(*(theme.SPACE_4,) * 4)
+        table.column.addWidget(self.table, 1)
+        self._place.addWidget(table)
+        self._place.addWidget(self._trouble)
+        self._beside = Card()
+        self.split = QSplitter(Qt.Orientation.Horizontal)
+        self.split.setHandleWidth(theme.SPACE_8)
+        for part in (self._left, self._middle, self._beside):
+            self.split.addWidget(part)
+        self.split.setStretchFactor(1, 1)
+        self._left.setMinimumWidth(_EXPERIMENTS_WIDTH)
+        self._fit(wide=False)
+        whole = QVBoxLayout(self.content)
+        whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
+        whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
+        whole.addWidget(self.bar)
+        whole.addWidget(self.split, 1)
+
+    def _wire(self) -> None:
+        self.loader.begun.connect(self._begun)
+        self.loader.resized.connect(self._say_counts)
+        self.loader.arrived.connect(lambda _first, _last: self._say_counts())
+        self.loader.refused.connect(self._refused)
+        self.bar.changed.connect(self._ask)
+        self.experiments.changed.connect(self._ask)
+        self.table.chosen.connect(self._chose)
+        self.table.ticked.connect(self._ticked)
+        self.table.sorted_by.connect(self.bar.sort_by_section)
+        self.table.moved.connect(self.bar.show_columns)
+        self.table.head_asked.connect(self._open_head)
+        self.table.opened.connect(self._open)
+        self.table.fill_menu = self._fill_menu
+        self.table.pointed.connect(self._light)
+
+    # What is asked.
+
+    def question(self) -> Question:
+        """Return what is asked for now."""
+        return self.bar.question(self.experiments.names())
+
+    def reload(self) -> None:
+        super().reload()
+        self._columns_of = None
+        self.context.ask(
+            "registries", lambda desk: desk.registry.list(), self.bar.show_trackers, self.bar.miss_trackers
+        )
+        self._ask()
+
+    def refresh(self, topics: frozenset[Topic]) -> None:
+        part = self.context.store.part(EXPERIMENTS)
+        if EXPERIMENTS not in topics or part.loading:
+            return
+        self.experiments.show_experiments(part.value or ())
+        if self.loader.question == self.question():
+            self.loader.refresh()
+            if self.right is not None:
+                self.right.detail.look()
+
+    def _ask(self) -> None:
+        """Ask for what is chosen; other columns and runs of the same registry."""
+        if self.context.store.connection.state != "live":
+            return
+        question = self.question()
+        part = self.context.store.part(REGISTRY_OF_RUNS)
+        if part.value != question.uri:
+            part.value = question.uri
+            self.table.untick_all()
+            self.context.load(EXPERIMENTS)
+        if self.loader.window is None or question.uri != self.loader.question.uri:
+            self._trouble.show_loading("Reading the runs …", "", None)
+            self._place.setCurrentWidget(self._trouble)
+        self.loader.ask(question)
+        self._learn_columns(question)
+
+    def _learn_columns(self, question: Question) -> None:
+        """Ask which columns there are, where other runs are asked for."""
+        of = (question.uri, question.experiments)
+        if of == self._columns_of:
+            return
+        self._columns_of = of
+        if self._columns_task is not None:
+            self._columns_task.cancel()
+        self._columns_task = self.context.ask(
+            "columns", lambda desk: asking.known_columns(desk, question), self._learned, lambda _error: self._forget()
+        )
+
+    def _learned(self, known: Known) -> None:
+        self._known = known
+        self.bar.show_known(known)
+
+    def _forget(self) -> None:
+        """Ask for the columns anew with the next question: what is wrong is said where the rows would be."""
+        self._columns_of = None
+
+    # What was answered.
+
+    def _begun(self) -> None:
+        self.bar.say_error(None, "")
+        window = self.loader.window
+        if window is not None and window.n_runs == 0 and not window.is_loading:
+            self._trouble.show_empty(self._no_runs())
+            self._place.setCurrentWidget(self._trouble)
+        else:
+            self._place.setCurrentIndex(0)
+        self._say_counts()
+        if self._awaited_run is not None:
+            self._await_run(self._awaited_run)
+        elif self.table.key() is None:
+            self.table.select_first()
+        if self.right is None:
+            self._want_right()
+
+    def _no_runs(self) -> Empty:
+        command = "mlops-desk jobs submit SPEC.yaml"
+        if self.question().experiments:
+            return Empty("No runs in these experiments", "What training programs log there will be here.")
+        text = "What training programs log will be here: each run with its metrics, parameters and files."
+        return Empty("No runs yet", text, "Look again", self.reload, command)
+
+    def _refused(self, error: DeskError) -> None:
+        """Say what is wrong with a filter under it, and what is wrong with the registry above what is known of it."""
+        question = self.loader.question
+        if self.loader.window is None or self._place.currentIndex() == 1:
+            if error.place is None:
+                self._trouble.show_error("The runs can't be shown", error, self.reload)
+                self._place.setCurrentWidget(self._trouble)
+            else:
+                self._place.setCurrentIndex(0)
+        self.bar.say_error(error, question.filter)
+
+    def _say_counts(self) -> None:
+        if self.loader.window is not None:
+            self.bar.say_counts(self.loader.window, len(self.ticks))
+        seen = self.context.store.part(SEEN)
+        names_by_id = {row.run_id: plain(cells.name(row), 80) for _place, row in self.loader.rows.known()}
+        kept = {**names_by_id, **(seen.value or {})}
+        seen.value = dict(list(kept.items())[:_SEEN_KEPT])
+
+    # The right side, which is loaded once rows are seen.
+
+    def _want_right(self) -> None:
+        self.context.tasks().run(
+            "load what stands beside runs", partial(import_module, "mlops_desk.ui.runs.right"), self._build_right,
+            self.context.complain,
+        )  # fmt: skip
+
+    def _build_right(self, module: Any) -> None:
+        if self.right is not None:
+            return
+        right = self.right = module.RightPane(self.context)
+        sizes = self.split.sizes()
+        self.split.replaceWidget(2, right)
+        self._beside.deleteLater()
+        right.setMinimumWidth(theme.LIST_WIDTH)
+        self.split.setSizes(sizes)
+        right.detail.experiment = self._experiment
+        right.pointed.connect(self._light)
+        right.opened.connect(self.open_run)
+        right.turned.connect(lambda key: self._fit(wide=key in module.WIDE))
+        self._show_run()
+        right.show_ticked(self.ticks.all(), self.loader.question.uri)
+
+    def _fit(self, *, wide: bool) -> None:
+        """Give many runs at once the room of the experiments, and half of the table's."""
+        self._left.setVisible(not wide)
+        width = max(self.width() - 2 * theme.SPACE_16, theme.WINDOW_SIZE[0] - theme.SIDEBAR_WIDTH - 2 * theme.SPACE_16)
+        right = int(width * _WIDE_SHARE) if wide else _RIGHT_WIDTH
+        left = 0 if wide else _EXPERIMENTS_WIDTH
+        self.split.setSizes([left, width - left - right, right])
+
+    def _experiment(self, experiment_id: str | None) -> str | None:
+        every = self.context.store.part(EXPERIMENTS).value or ()
+        return next((one.name for one in every if one.experiment_id == experiment_id), None)
+
+    def _chose(self, _run_id: object) -> None:
+        self._awaited_run = None
+        self._show_run()
+
+    def _show_run(self) -> None:
+        row = self.table.current_row()
+        run_id = self._awaited_run or self.table.key()
+        if self.right is not None:
+            title = cells.name(row) if row is not None and row.run_id == run_id else (run_id or "")[:8]
+            self.right.show_run(run_id, title, self.loader.question.uri)
+
+    def _ticked(self, has_room: bool) -> None:
+        if not has_room:
+            self.context.say("info", f"{MOST} runs are ticked: more can't be compared at once.")
+        self._say_counts()
+        if self.right is not None:
+            self.right.show_ticked(self.ticks.all(), self.loader.question.uri)
+
+    def _light(self, run_id: object) -> None:
+        if self.right is not None:
+            self.right.light(run_id if isinstance(run_id, str) else None)
+
+    def _open(self) -> None:
+        """Go to what is shown of the run."""
+        if self.right is not None:
+            self.right.tabs.choose("run")
+            self.right.detail.table.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    # A run that is gone to.
+
+    def open_run(self, run_id: str) -> None:
+        """Show a run, wherever it stands in the table, or where it doesn't."""
+        self._await_run(run_id)
+        if self.right is not None:
+            self.right.tabs.choose("run")
+
+    def show_thing(self, thing: str) -> bool:
+        """Show a run by its id; of another registry than the one that is seen as ``REGISTRY/run-ID``."""
+        registry, mark, run_id = thing.rpartition("/run-")
+        if mark and registry:
+            self.bar.choose_registry(registry)
+        self.open_run(run_id if mark else thing)
+        return True
+
+    def _await_run(self, run_id: str) -> None:
+        """Choose a run in the table once it is there; until then it is shown beside it."""
+        self._awaited_run = run_id
+        if self.loader.window is not None and self.table.select(run_id):
+            self._awaited_run = None
+        self._show_run()
+
+    # Acts.
+
+    def _fill_menu(self, menu: QMenu) -> None:
+        row = self.table.current_row()
+        if row is None:
+            return
+        menu.addAction("Take its tick away" if row.run_id in self.ticks else "Tick it to compare").triggered.connect(
+            lambda: self.table.tick(self.table.currentIndex().row())
+        )
+        for action in self._run_actions(row):
+            menu.addAction(action.title).triggered.connect(action.runner())
+        menu.addSeparator()
+
+    def _run_actions(self, row: RunRow) -> list[Action]:
+        right = self.right
+        if right is None:
+            return []
+        uri = self.loader.question.uri
+        acts = right.acts(self.reload)
+        story = right.detail.story
+        known = story is not None and story.run.run_id == row.run_id
+        ticked = [(one.run_id, one.title) for one in self.ticks.all()] or [(row.run_id, cells.name(row))]
+        which = f"the {len(self.ticks)} ticked runs" if len(self.ticks) else "the run"
+        return [
+            Action("runs.tag", "Tag the run …", lambda: acts.tag(story, uri), when=lambda: known),
+            Action("runs.describe", "Describe the run …", lambda: acts.describe(story, uri), when=lambda: known),
+            Action("runs.delete", f"Delete {which} …", lambda: acts.delete(ticked, uri)),
+        ]
+
+    def _open_head(self, section: int, place: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for title, act in self.bar.head_acts(section):
+            menu.addAction(title).triggered.connect(act)
+        menu.popup(place)
+
+    def actions_here(self) -> list[Action]:
+        row = self.table.current_row()
+        return [
+            Action("runs.columns", "Choose columns …", self._choose_columns),
+            Action("runs.save_view", "Save this view …", self._save_view),
+            Action("runs.untick", "Take all ticks away", self.table.untick_all, when=lambda: len(self.ticks) > 0),
+            Action("runs.export", "Save the table as CSV …", self.bar.save_csv),
+            *(self._run_actions(row) if row is not None else []),
+        ]
+
+    def _choose_columns(self) -> None:
+        self.bar.choose_columns()
+
+    def _save_view(self) -> None:
+        self.bar.chips.ask_name()
+
+    def main_table(self) -> Any:
+        """Return None: the table walks by itself, and takes the focus when the page is gone to."""
+        return None
+
+    def enter(self) -> None:
+        self.table.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def filter_field(self) -> QLineEdit | None:
+        return self.bar.filter
+
+    def escape(self) -> None:
+        """Clear the filter, or else take the ticks away."""
+        if self.bar.filter.text():
+            self.bar.filter.clear()
+        elif len(self.ticks):
+            self.table.untick_all()
+
+    def reword(self) -> None:
+        super().reword()
+        self.table.viewport().update()
+
+    def connected(self) -> None:
+        super().connected()
+        self.loader.window = None
+
+    def left(self) -> None:
+        self.loader.stop()
+        if self.right is not None:
+            self.right.left()
+
+    def showEvent(self, event: Any) -> None:
+        super().showEvent(event)
+        self.loader.refresh()

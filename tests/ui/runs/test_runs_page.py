@@ -1,0 +1,450 @@
+"""The page on runs: rows as they come into sight, a filter while one types, one run, many compared."""
+
+import dataclasses
+import math
+import time
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from run_doubles import refusing, some_runs
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.records.registry.run_window import RunRow, RunWindow
+from mlops_desk.ui.runs import names
+from mlops_desk.ui.runs.rows import CHUNK
+from mlops_desk.ui.widgets.confirmation import Confirm
+
+LIVE = "a0000000000000000000000000000001"
+
+
+@pytest.fixture
+def page(start, double, qtbot):
+    page = start(double, "runs").window.page()
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 68 and page.right is not None)
+    qtbot.waitUntil(lambda: page.right.detail.story is not None)
+    qtbot.waitUntil(lambda: "metrics.auc" in page.loader.question.columns and not page.loader.is_waiting)
+    return page
+
+
+def column(page, number, rows=5):
+    return [page.table.runs.cell(place, number).text for place in range(rows)]
+
+
+def titles(page):
+    model = page.table.runs
+    return [model.headerData(n, Qt.Orientation.Horizontal) for n in range(model.columnCount())]
+
+
+def asked(double):
+    return double.asked_windows[-1][1]
+
+
+# Rows.
+
+
+def test_the_newest_runs_stand_first_with_the_columns_that_most_runs_have(page):
+    assert column(page, 0, 4) == ["live-0", "live-1", "live-2", "fold-2"]
+    assert titles(page)[:6] == ["Run", "State", "Started", "Ran", "auc", "loss"]
+    assert page.bar.counts.whole == "68 runs"
+
+
+def test_what_is_no_number_infinite_missing_or_empty_is_told_apart(page, qtbot):
+    page.bar.filter.show_filter("status = 'FINISHED' and attributes.start_time < 1000")
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 1)
+    shown = dict(zip(titles(page), [page.table.runs.cell(0, n).text for n in range(len(titles(page)))], strict=True))
+    assert (shown["auc"], shown["loss"], shown["lr"], shown["depth"]) == ("▲ NaN", "∞", "(empty)", "–")
+
+
+def test_a_hostile_name_is_plain_text_and_cut(page, qtbot):
+    page.bar.filter.show_filter("attributes.start_time < 1000")
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 1)
+    name = page.table.runs.cell(0, 0).text
+    assert "\x00" not in name
+    assert "\u202e" not in name
+    assert len(name) < 2500
+
+
+def test_a_click_on_a_head_sorts_in_the_agent_largest_first_and_then_the_other_way(page, double, qtbot):
+    place = page.table.horizontalHeader().sectionViewportPosition(4) + 20
+    QTest.mouseClick(page.table.horizontalHeader().viewport(), Qt.MouseButton.LeftButton, pos=QPoint(place, 10))
+    qtbot.waitUntil(lambda: asked(double).sort == ("metrics.auc:desc",) and not page.loader.is_waiting)
+    best = [float(text) for text in column(page, 4)]
+    assert best == sorted(best, reverse=True)
+    page.bar.sort_by_section(4)
+    qtbot.waitUntil(lambda: asked(double).sort == ("metrics.auc:asc",))
+
+
+def synthetic(count, revision=1, status="FINISHED", delay=0.0):
+    """Return what answers windows of ``count`` runs whose names are their places."""
+
+    def answer(asked):
+        time.sleep(delay)
+        last = min(asked.offset + asked.limit, count)
+        rows = tuple(
+            RunRow(f"{place:032x}", f"run-{place}", status, 1_700_000_000_000, "1", None,
+                   tuple(float(place) if "metrics" in column else None for column in asked.columns))
+            for place in range(asked.offset, last)
+        )  # fmt: skip
+        return RunWindow(asked.columns, rows, asked.offset, count, count, revision, time.time())
+
+    return answer
+
+
+def test_of_a_hundred_thousand_runs_only_those_near_the_screen_are_asked_for(page, double, qtbot):
+    double.answer_window = synthetic(100_000)
+    double.asked_windows.clear()
+    page.reload()
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 100_000)
+    bar = page.table.verticalScrollBar()
+    bar.setValue(bar.maximum() // 2)
+    assert page.table.runs.cell(50_000, 0).text == "…"
+    qtbot.waitUntil(lambda: page.table.runs.cell(50_000, 0).text == "run-50000")
+    qtbot.wait(200)
+    offsets = {one.offset for _uri, one in double.asked_windows}
+    assert offsets <= {0, 100, *range(49_700, 50_400, CHUNK)}
+    assert len(double.asked_windows) < 12
+
+
+def test_rows_that_were_scrolled_past_are_never_asked_for(page, double, qtbot):
+    double.answer_window = synthetic(100_000, delay=0.05)
+    page.reload()
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 100_000)
+    qtbot.wait(300)
+    double.asked_windows.clear()
+    bar = page.table.verticalScrollBar()
+    for step in range(50):
+        bar.setValue(bar.maximum() * step // 50)
+        QApplication.processEvents()
+    qtbot.waitUntil(lambda: page.table.runs.cell(98_000, 0).text == "run-98000")
+    assert len(double.asked_windows) < 50, "two at a time, and then what is wanted by then"
+
+
+def test_scrolling_through_all_of_them_makes_no_more_cells_than_are_seen(page, double, qtbot):
+    double.answer_window = synthetic(100_000)
+    page.reload()
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 100_000)
+    before = page.table.runs.made
+    page.table.grab()
+    assert page.table.runs.made - before < 30 * len(titles(page)) * 8
+
+
+def test_new_runs_come_without_moving_what_one_looks_at(page, double, qtbot):
+    double.answer_window = synthetic(1000)
+    page.reload()
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 1000)
+    page.table.selectRow(10)
+    page.table.verticalScrollBar().setValue(140)
+    chosen = page.table.key()
+    double.answer_window = synthetic(1005, revision=2)
+    page.loader.refresh()
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 1005)
+    assert page.table.key() == chosen
+    assert page.table.currentIndex().row() == 10
+    assert page.table.verticalScrollBar().value() == 140
+
+
+def test_rows_of_runs_that_go_on_are_looked_at_again(page, double, qtbot):
+    double.answer_window = synthetic(3, status="RUNNING")
+    page.reload()
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 3)
+    count = len(double.asked_windows)
+    qtbot.waitUntil(lambda: len(double.asked_windows) > count + 1, timeout=5000)
+
+
+def test_a_hidden_page_asks_for_nothing(page, double, qtbot):
+    double.answer_window = synthetic(3, status="RUNNING")
+    page.reload()
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 3)
+    page.window().sidebar.choose("host")
+    qtbot.wait(100)
+    count = len(double.asked_windows)
+    qtbot.wait(1500)
+    assert len(double.asked_windows) == count
+
+
+# The filter.
+
+
+def test_the_table_answers_while_one_types(page, qtbot):
+    QTest.keyClicks(page.bar.filter, "auc > 0.93 and lr < 0.01")
+    qtbot.waitUntil(lambda: 0 < page.table.runs.rowCount() < 40)
+    assert page.bar.counts.whole.endswith("of 68 runs")
+    assert page.bar.caret.isHidden()
+
+
+def test_what_is_wrong_with_a_filter_is_shown_with_its_place_and_the_rows_stay(page, qtbot):
+    page.bar.filter.show_filter("auc >> 0.9")
+    qtbot.waitUntil(lambda: not page.bar.caret.isHidden())
+    piece, at = page.bar.caret.place()
+    assert piece == "auc >> 0.9"
+    assert piece[at] == ">"
+    assert page.table.runs.rowCount() == 68
+    page.bar.filter.show_filter("auc > 0.9")
+    qtbot.waitUntil(page.bar.caret.isHidden)
+
+
+def test_the_field_offers_what_the_runs_have(page, qtbot):
+    page.bar.filter.setFocus()
+    QTest.keyClicks(page.bar.filter, "au")
+    assert page.bar.filter.offered()[0] == "metrics.auc"
+    page.bar.filter._put("metrics.auc")
+    assert page.bar.filter.text() == "metrics.auc "
+    assert page.bar.filter.offered()[:3] == (">", ">=", "<")
+
+
+def test_escape_clears_the_filter_and_then_the_ticks(page, qtbot):
+    page.bar.filter.show_filter("auc > 0.93")
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() < 68)
+    page.table.tick(0)
+    page.escape()
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 68)
+    assert len(page.ticks) == 1
+    page.escape()
+    assert len(page.ticks) == 0
+
+
+# States.
+
+
+def test_a_registry_that_does_not_answer_says_so_and_the_choice_of_others_stays(start, double, qtbot):
+    double.answer_window = refusing(Unavailable("The store is locked.", "Look again in a minute."))
+    page = start(double, "runs").window.page()
+    qtbot.waitUntil(lambda: "The store is locked." in page._trouble.details())
+    assert page._place.currentIndex() == 1
+    assert page.bar.registry.isVisible()
+    double.answer_window = None
+    page._trouble._do()
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 68)
+
+
+def test_a_later_failure_leaves_the_rows_and_says_of_when_they_are(page, double, qtbot):
+    double.answer_window = refusing(Unavailable("The store is locked.", None))
+    page.loader.refresh()
+    qtbot.waitUntil(lambda: "The store is locked." in page.bar.trouble.whole)
+    assert page.table.runs.rowCount() == 68
+    whole = synthetic(3)
+
+    def stale(asked):
+        return dataclasses.replace(whole(asked), problem="The store is gone.", read_at=time.time() - 3600)
+
+    double.answer_window = stale
+    page.loader.refresh()
+    qtbot.waitUntil(lambda: "The store is gone. What is shown is of" in page.bar.trouble.whole)
+
+
+def test_a_registry_without_runs_says_what_will_be_here(start, qtbot):
+    from doubles import Double
+
+    page = start(Double(empty=True, beat_seconds=0.2), "runs").window.page()
+    qtbot.waitUntil(lambda: "No runs yet" in page._trouble.details())
+
+
+def test_experiments_narrow_the_table_several_at_once(page, double, qtbot):
+    page.experiments.choose(["churn"])
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 4)
+    assert asked(double).experiments == ("churn",)
+    page.experiments.choose(["churn", "digits-sweep"])
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 67)
+    page.experiments.choose([])
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 68)
+
+
+# One run.
+
+
+def test_the_chosen_run_shows_what_it_logged_its_curve_and_its_files(page, qtbot):
+    page.table.select(LIVE)
+    detail = page.right.detail
+    qtbot.waitUntil(lambda: detail.title.whole == "live-1")
+    facts = {fact.name: fact.value for fact in detail.facts.shown}
+    assert (facts["State"], facts["By"], facts["Data"]) == ("● running", "ana", "digits-train (training)")
+    assert detail.table.key() == "metric loss"
+    qtbot.waitUntil(lambda: len(detail.chart.canvas.lines()) == 1)
+    assert detail.chart.canvas.lines()[0].ys.size == 60
+    detail.table.select("metric auc")
+    qtbot.waitUntil(lambda: detail.chart.wish().metric == "auc" and detail.chart.canvas.axes.y == "auc")
+
+
+def test_a_run_that_goes_on_gets_its_new_points_without_being_asked(page, double, qtbot):
+    page.table.select(LIVE)
+    chart = page.right.detail.chart
+    qtbot.waitUntil(lambda: len(chart.canvas.lines()) == 1 and chart.canvas.lines()[0].ys.size == 60)
+    double.run_registry.log_metric(LIVE, "loss", 0.01)
+    qtbot.waitUntil(lambda: chart.canvas.lines()[0].ys.size == 61, timeout=3000)
+
+
+def test_nested_runs_lead_to_one_another(page, qtbot):
+    page.open_run("0" + "c" * 31)
+    detail = page.right.detail
+    qtbot.waitUntil(lambda: detail.title.whole == "fold-0")
+    links = {button.text(): button for button in detail.links.findChildren(type(page.bar.columns_button))}
+    links["Run that started it"].click()
+    qtbot.waitUntil(lambda: detail.title.whole == "parent")
+    qtbot.waitUntil(lambda: "↳ fold-1" in {b.text() for b in detail.links.findChildren(type(page.bar.columns_button))})
+
+
+def test_a_tag_is_written_and_taken_back_by_the_notice(page, double, qtbot):
+    offered = []
+    page.context.offered.connect(lambda text, act, do: offered.append((text, act, do)))
+    page.table.select("0" * 31 + "5")
+    qtbot.waitUntil(lambda: page.right.detail.title.whole == "sweep-05")
+    form = page.right.acts(page.reload).tag(page.right.detail.story, None)
+    form.key.setText("team")
+    assert form.value.text() == "vision"
+    form.value.setText("audio")
+    form.submit()
+    qtbot.waitUntil(lambda: bool(offered))
+    assert double.run_registry.run("0" * 31 + "5").tags["team"] == "audio"
+    offered[0][2]()
+    qtbot.waitUntil(lambda: double.run_registry.run("0" * 31 + "5").tags["team"] == "vision")
+
+
+def test_deleted_runs_are_named_before_and_brought_back_by_the_notice(page, double, qtbot):
+    offered = []
+    page.context.offered.connect(lambda text, act, do: offered.append((text, act, do)))
+    page.table.tick(0)
+    page.table.tick(1)
+    action = next(one for one in page.actions_here() if one.id == "runs.delete")
+    assert action.title == "Delete the 2 ticked runs …"
+    action.run()
+    question = next(one for one in page.window().findChildren(Confirm) if one.isVisible())
+    question.accept()
+    qtbot.waitUntil(lambda: bool(offered) and page.table.runs.rowCount() == 66)
+    assert offered[0][0] == "2 runs were deleted."
+    offered[0][2]()
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 68)
+
+
+# Many.
+
+
+def test_two_ticked_runs_are_compared_with_their_curves(page, qtbot):
+    page.table.setFocus()
+    page.table.selectRow(10)
+    QTest.keyClick(page.table, Qt.Key.Key_Space)
+    QTest.keyClick(page.table, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
+    assert [one.title for one in page.ticks.all()] == [page.table.runs.cell(n, 0).text for n in (10, 11)]
+    comparison = page.right.comparison
+    qtbot.waitUntil(lambda: len(comparison.pane.shown()) > 0)
+    assert page.right.tabs.current() == "compare"
+    assert all(value.differs for value in comparison.pane.shown())
+    qtbot.waitUntil(lambda: len(comparison.curves.canvas.lines()) == 2)
+    slots = [line.subject.slot for line in comparison.curves.canvas.lines()]
+    assert slots == [one.slot for one in page.ticks.all()]
+
+
+def test_a_run_that_is_pointed_at_is_lit_everywhere(page, qtbot):
+    page.table.tick(10)
+    page.table.tick(11)
+    comparison = page.right.comparison
+    qtbot.waitUntil(lambda: len(comparison.curves.canvas.lines()) == 2)
+    key = page.ticks.all()[1].run_id
+    page.table.pointed.emit(key)
+    assert comparison.curves.canvas.lit == key
+    assert comparison.pane.table._lit == key
+    comparison.curves.canvas.pointed.emit(page.ticks.all()[0].run_id)
+    assert comparison.pane.table._lit == page.ticks.all()[0].run_id
+
+
+def test_curves_are_grouped_by_a_parameter_with_their_mean_and_band(page, qtbot):
+    page.bar.filter.show_filter("lr < 0.01")
+    qtbot.waitUntil(lambda: 3 < page.table.runs.rowCount() < 60)
+    for place in range(9):
+        page.table.tick(place)
+    comparison = page.right.comparison
+    qtbot.waitUntil(lambda: len(comparison.curves.canvas.lines()) == 9)
+    comparison.by.setCurrentIndex(comparison.by.findData("params model"))
+    comparison._draw()
+    band = comparison.curves.band
+    band.setCurrentIndex(1)
+    comparison.curves._prepare()
+    qtbot.waitUntil(lambda: all(line.low is not None for line in comparison.curves.canvas.lines()))
+    groups = {line.subject.group for line in comparison.curves.canvas.lines()}
+    assert groups == {"model = cnn", "model = mlp", "model = vit"}
+    mean = comparison.curves.canvas.lines()[0]
+    assert (mean.low <= mean.ys + 1e-9).all()
+    assert (mean.high >= mean.ys - 1e-9).all()
+
+
+def test_more_than_a_hundred_are_not_ticked_and_that_is_said(page, double, qtbot):
+    double.answer_window = synthetic(500)
+    page.reload()
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 500)
+    qtbot.waitUntil(lambda: page.table.runs.cell(150, 0).text == "run-150")
+    said = []
+    page.context.said.connect(lambda _level, text: said.append(text))
+    page.table.tick(0)
+    page.table.tick_to(150)
+    assert len(page.ticks) == 100
+    assert said == ["100 runs are ticked: more can't be compared at once."]
+
+
+# Views and columns.
+
+
+def test_a_view_keeps_filter_columns_and_order_and_comes_back_in_the_next_window(page, start, double, qtbot):
+    page.bar.filter.show_filter("auc > 0.93")
+    page.bar.show_columns([names.read("metrics.auc:max"), names.read("params.lr")])
+    page.bar.sort_by("metrics.auc:max", descending=True)
+    page.bar.save_view("good ones")
+    assert page.bar.chips.now().name == "good ones"
+    page.bar.filter.show_filter("")
+    page.bar.sort_by("start_time", descending=True)
+    assert page.bar.chips.now() is None
+    again = start(double, "runs").window.page()
+    view = again.bar.chips._views[0]
+    again.bar.show_view(view)
+    qtbot.waitUntil(lambda: asked(double).filter == "auc > 0.93")
+    assert (asked(double).sort, asked(double).columns) == (("metrics.auc:max:desc",), ("metrics.auc:max", "params.lr"))
+    assert titles(again) == ["Run", "auc (max)", "lr"] or again.loader.is_waiting
+    again.bar.rename_view("good ones", "better")
+    again.bar.remove_view("better")
+    assert again.bar.chips._views == ()
+
+
+def test_columns_are_found_ticked_and_taken_away(page, double, qtbot):
+    form = page.bar.choose_columns()
+    form.search.setText("parameter depth")
+    assert form.list.count() == 1
+    item = form.list.item(0)
+    item.setCheckState(Qt.CheckState.Unchecked if item.checkState() is Qt.CheckState.Checked else Qt.CheckState.Checked)
+    before = "params.depth" in page.loader.question.columns
+    form.submit()
+    qtbot.waitUntil(lambda: ("params.depth" in asked(double).columns) is not before)
+    form = page.bar.choose_columns()
+    form.which.setCurrentIndex(form.which.findData("min"))
+    form._choose_which()
+    form.search.setText("auc (min)")
+    form.list.item(0).setCheckState(Qt.CheckState.Checked)
+    form.submit()
+    qtbot.waitUntil(lambda: "metrics.auc:min" in asked(double).columns)
+
+
+def test_the_table_is_saved_whole_with_what_it_is_of(page, double, tmp_path):
+    from mlops_desk.ui.runs.bar import saving
+
+    path = tmp_path / "runs.csv"
+    question = dataclasses.replace(page.loader.question, filter="auc > 0.9", columns=("metrics.auc", "params.lr"))
+    count = saving.write(double, question, "lab", path)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "# runs of,lab"
+    assert lines[3] == "run_id,run_name,status,metrics.auc,params.lr"
+    assert len(lines) == 4 + count
+    assert not any(math.isnan(float(line.split(",")[3])) for line in lines[4:])
+    with pytest.raises(Exception, match="could not be written"):
+        saving.write(double, question, "lab", tmp_path / "nowhere" / "runs.csv")
+
+
+def test_the_palette_goes_to_a_run_by_name_or_id(page, double):
+    from mlops_desk.ui.catalogue import feature
+    from mlops_desk.ui.frame.palette import ranked
+
+    offered = list(feature("runs").things(page.context))
+    assert ranked(offered, "sweep-05")[0].title == "Run sweep-05"
+    assert ranked(offered, LIVE[:12] + LIVE[12:])[0].title == "Run live-1"
+
+
+def test_the_double_has_what_these_tests_speak_of():
+    assert len(some_runs()._runs) == 68
