@@ -130,11 +130,11 @@ class RunVerbs(Service):
     def datasets(self, run_id: str, uri: str | None = None) -> builtins.list[DatasetInput]:
         return [DatasetInput("digits-train", "9f2c11aa", "training", "local", "/data/digits/train.parquet")]
 
-    def overlay(self, run_ids: builtins.list[str], metric: str, uri: str | None = None, points: int = 1000,
+    def overlay(self, run_ids: str, metric: str, uri: str | None = None, points: int = 1000,
                 since: str = "") -> builtins.list[RunCurve]:  # fmt: skip
-        self._double.asked_overlays.append((tuple(run_ids), metric))
-        known = [run_id for run_id in run_ids if run_id in self._double.run_registry._runs]
-        return [one for one in self._mirror.curves(known, metric, points) if one.values]
+        self._double.asked_overlays.append((tuple(run_ids.split(",")), metric))
+        known = [run_id for run_id in run_ids.split(",") if run_id in self._double.run_registry._runs]
+        return list(self._mirror.curves(known, metric, points))
 
     def compare(self, run_ids: builtins.list[str], uri: str | None = None) -> builtins.list[ComparedValue]:
         runs = [self.show(run_id) for run_id in run_ids]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.jobs.job import Job
@@ -13,7 +12,7 @@ from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.records.registry.run_window import Importance, RunColumn, RunGroup, RunRow
 from mlops_desk.records.registry.version_hit import VersionHit
 from mlops_desk.ui.runs.names import METRICS, read
-from mlops_desk.ui.runs.question import Known, Question
+from mlops_desk.ui.runs.question import KnownColumns, RunQuestion
 from mlops_desk.verbs.desk import ClientLike
 from mlops_desk.verbs.leading.run_job import job_of_run
 
@@ -33,10 +32,10 @@ class RunStory:
     untold: str = ""
 
 
-def known_columns(desk: ClientLike, question: Question) -> Known:
+def known_columns(desk: ClientLike, question: RunQuestion) -> KnownColumns:
     """Return what columns the chosen runs have."""
     told: list[RunColumn] = desk.runs.columns(question.experiment_words(), question.uri)
-    return Known(tuple(read(one.name) for one in told), {one.name: one.n_runs for one in told})
+    return KnownColumns(tuple(read(one.name) for one in told), {one.name: one.n_runs for one in told})
 
 
 def story(desk: ClientLike, run_id: str, uri: str | None, before: RunStory | None) -> RunStory:
@@ -55,40 +54,37 @@ def story(desk: ClientLike, run_id: str, uri: str | None, before: RunStory | Non
 
 
 def compared(desk: ClientLike, run_ids: Sequence[str], uri: str | None) -> list[ComparedValue]:
-    runs: Any = desk.runs
-    return list(runs.compare(list(run_ids), uri=uri))
+    """Return what runs have, side by side."""
+    return list(desk.runs.compare(list(run_ids), uri=uri))
 
 
 def code_of(desk: ClientLike, a: str, b: str, uri: str | None) -> CodeDifference:
-    runs: Any = desk.runs
-    difference: CodeDifference = runs.code(a, b, uri=uri)
-    return difference
+    """Return how the code of two runs differs."""
+    return desk.runs.code(a, b, uri=uri)
 
 
 def curves(desk: ClientLike, run_ids: Sequence[str], metric: str, uri: str | None) -> list[RunCurve]:
     """Return how a metric went in each of the runs that have it."""
-    runs: Any = desk.runs
-    return list(runs.overlay(list(run_ids), metric, uri=uri, points=POINTS))
+    told = desk.runs.overlay(",".join(run_ids), metric, uri=uri, points=POINTS)
+    return [one for one in told if one.values]
 
 
-def groups(desk: ClientLike, question: Question, by: str) -> list[RunGroup]:
+def groups(desk: ClientLike, question: RunQuestion, by: str) -> list[RunGroup]:
     """Return the runs that are asked for by what they have in common, with how the shown metrics lie."""
     metrics = [name for name in question.columns if read(name).kind == METRICS]
     return list(desk.runs.groups(by, question.experiment_words(), question.uri, question.filter, ",".join(metrics)))
 
 
-def importance(desk: ClientLike, question: Question, metric: str) -> list[Importance]:
-    runs: Any = desk.runs
-    return list(runs.importance(question.experiment_words(), metric, question.uri, question.filter))
+def importance(desk: ClientLike, question: RunQuestion, metric: str) -> list[Importance]:
+    """Return which parameters have most to do with a metric among the runs that are asked for."""
+    return list(desk.runs.importance(question.experiment_words(), metric, question.uri, question.filter))
 
 
 def file_view(desk: ClientLike, path: str, *, run_id: str, uri: str | None) -> ArtifactView:
-    runs: Any = desk.runs
-    view: ArtifactView = runs.artifact(run_id, path, uri=uri)
-    return view
+    """Return one file as it can be looked at."""
+    return desk.runs.artifact(run_id, path, uri=uri)
 
 
 def saved_file(desk: ClientLike, path: str, folder: str, *, run_id: str, uri: str | None) -> str:
     """Write a file or folder into a folder of this machine; return where it is now."""
-    runs: Any = desk.runs
-    return str(runs.download(run_id, path, folder, uri=uri).path)
+    return desk.runs.download(run_id, path, folder, uri=uri).path

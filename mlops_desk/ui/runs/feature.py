@@ -37,7 +37,7 @@ def _show(context: Context, run_id: str, uri: str | None = None) -> None:
 
 
 FEATURE = Feature(
-    later("mlops_desk.ui.runs.page", "RunsPage"),
+    later("mlops_desk.ui.runs.page", "AllRunsPage"),
     loads=(Loaded(EXPERIMENTS, _ask_experiments, {events.RegistryChanged: _runs_changed}),),
     things=_things,
     shows={"run": as_it_is},

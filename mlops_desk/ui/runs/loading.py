@@ -13,8 +13,8 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.records.registry.run_window import RunWindow
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.runs.cells import GOING_ON
-from mlops_desk.ui.runs.question import Question
-from mlops_desk.ui.runs.rows import CHUNK, Rows
+from mlops_desk.ui.runs.question import RunQuestion
+from mlops_desk.ui.runs.rows import CHUNK, SeenRows
 from mlops_desk.verbs.desk import ClientLike
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LOADING_MS = 250  # chosen: while the agent still reads the registry, counts are
 LIVE_MS = 1000  # chosen: rows of running jobs; what the agent announces comes at once
 
 
-def ask_window(question: Question, offset: int, limit: int) -> Callable[[ClientLike], RunWindow]:
+def ask_window(question: RunQuestion, offset: int, limit: int) -> Callable[[ClientLike], RunWindow]:
     """Return what asks the agent for some rows."""
     return lambda desk: desk.runs.window(
         question.experiment_words(),
@@ -53,8 +53,8 @@ class RowLoader(QObject):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.context = context
-        self.rows = Rows()
-        self.question = Question()
+        self.rows = SeenRows()
+        self.question = RunQuestion()
         self.window: RunWindow | None = None
         self.error: DeskError | None = None
         self._new = True
@@ -69,7 +69,7 @@ class RowLoader(QObject):
         """Whether nothing was answered yet for what is asked."""
         return self._new
 
-    def ask(self, question: Question) -> None:
+    def ask(self, question: RunQuestion) -> None:
         """Ask for other rows; those that are here stay until the first of the new ones are."""
         self.stop()
         self.question, self._new, self.error = question, True, None

@@ -9,7 +9,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import tip_text
 from mlops_desk.ui.runs import cells, names
 from mlops_desk.ui.runs.names import ColumnName
-from mlops_desk.ui.runs.rows import Rows
+from mlops_desk.ui.runs.rows import SeenRows
 from mlops_desk.ui.tables.model import KEY_ROLE, Index
 from mlops_desk.ui.tables.order import Cell
 
@@ -22,7 +22,7 @@ _NO_PARENT = QModelIndex()
 class RunsModel(QAbstractTableModel):
     """The first column has the run's name, the others what was chosen."""
 
-    def __init__(self, rows: Rows, parent: QObject | None = None) -> None:
+    def __init__(self, rows: SeenRows, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.rows = rows
         self.columns: tuple[ColumnName, ...] = ()

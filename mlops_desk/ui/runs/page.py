@@ -20,7 +20,7 @@ from mlops_desk.ui.runs.bar.top import TopBar
 from mlops_desk.ui.runs.experiments import ExperimentList
 from mlops_desk.ui.runs.feature import EXPERIMENTS, REGISTRY_OF_RUNS, SEEN
 from mlops_desk.ui.runs.loading import RowLoader
-from mlops_desk.ui.runs.question import Known, Question
+from mlops_desk.ui.runs.question import KnownColumns, RunQuestion
 from mlops_desk.ui.runs.table import RunsTable
 from mlops_desk.ui.runs.ticks import MOST, Ticks
 from mlops_desk.ui.widgets.card import Card
@@ -34,8 +34,8 @@ _EXPERIMENTS_WIDTH, _RIGHT_WIDTH = 140, 420  # pixels: a name; facts, and the ta
 _WIDE_SHARE = 0.62  # chosen: of the page, for many runs at once; the table still shows names and one number
 
 
-class RunsPage(Page):
-    """The table is asked for a question (``Question``); what changes it asks anew."""
+class AllRunsPage(Page):
+    """The table is asked for a question (``RunQuestion``); what changes it asks anew."""
 
     stale: ClassVar[str] = "These runs are"
     topics: ClassVar[frozenset[Topic]] = frozenset({EXPERIMENTS, Topic.CONNECTION})
@@ -49,7 +49,7 @@ class RunsPage(Page):
         self.bar = TopBar(context, self.table)
         self.experiments = ExperimentList()
         self.right: Any = None
-        self._known = Known()
+        self._known = KnownColumns()
         self._columns_of: tuple[object, ...] | None = None
         self._columns_task: Task | None = None
         self._awaited_run: str | None = None
@@ -101,7 +101,7 @@ class RunsPage(Page):
 
     # What is asked.
 
-    def question(self) -> Question:
+    def question(self) -> RunQuestion:
         """Return what is asked for now."""
         return self.bar.question(self.experiments.names())
 
@@ -139,7 +139,7 @@ class RunsPage(Page):
         self.loader.ask(question)
         self._learn_columns(question)
 
-    def _learn_columns(self, question: Question) -> None:
+    def _learn_columns(self, question: RunQuestion) -> None:
         """Ask which columns there are, where other runs are asked for."""
         of = (question.uri, question.experiments)
         if of == self._columns_of:
@@ -151,7 +151,7 @@ class RunsPage(Page):
             "columns", lambda desk: asking.known_columns(desk, question), self._learned, lambda _error: self._forget()
         )
 
-    def _learned(self, known: Known) -> None:
+    def _learned(self, known: KnownColumns) -> None:
         self._known = known
         self.bar.show_known(known)
 

@@ -13,7 +13,7 @@ from mlops_desk.ui.tables.model import KEY_ROLE
 
 BOX = 14  # pixels: an x-height and room
 INDENT = 16  # pixels: a run below the one that started it
-_TICK = ((0.22, 0.52), (0.42, 0.72), (0.78, 0.3))
+_TICK = ((0.22, 0.52), (0.42, 0.72), (0.78, 0.3))  # shares of the box, as the check box paints it
 
 
 def box_of(area: QRectF, depth: int) -> QRectF:

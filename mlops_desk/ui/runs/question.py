@@ -16,7 +16,7 @@ LONGEST_NAME = 60  # letters of a view's
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RunQuestion:
     """Which runs, of which registry (None: the desk's own), in which order, with which columns.
 
     ``sort`` is a column and whether the largest come first. No experiments are all of them.
@@ -56,7 +56,7 @@ class SavedView:
     columns: tuple[str, ...] = FIRST_COLUMNS
     group_by: str | None = None
 
-    def fits(self, question: Question, group_by: str | None) -> bool:
+    def fits(self, question: RunQuestion, group_by: str | None) -> bool:
         """Tell whether this is what is asked now."""
         return (self.filter, self.sort, self.columns, self.group_by) == (
             question.filter.strip(), question.sort, question.columns, group_by,
@@ -108,7 +108,7 @@ def _read_view(row: Any) -> SavedView | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownColumns:
     """What columns the runs of a registry have, as the agent lists them."""
 
     columns: tuple[ColumnName, ...] = ()

@@ -12,7 +12,7 @@ CHUNK = 100  # rows: a few screens, and 20 ms of the agent
 KEPT_CHUNKS = 40  # chosen: what was scrolled through lately is there at once when one scrolls back
 
 
-class Rows:
+class SeenRows:
     """Which rows are known, by their place in the order that is asked for."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from mlops_desk.records.registry.run_window import RunRow
 from mlops_desk.ui.runs import cells
 
 MOST = 100  # the verb's: more are not told apart
-FEWEST = 2
+FEWEST = 2  # one alone is compared with nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mlops_desk.ui.charts.overlay.grid import Axes, paint_grid
 from mlops_desk.ui.charts.overlay.lines import RunLine, extent
-from mlops_desk.ui.charts.overlay.picture import Picture, Stroke, paint_stroke
+from mlops_desk.ui.charts.overlay.picture import CurvePicture, Stroke, paint_stroke
 from mlops_desk.ui.charts.overlay.plane import Box, Plane
 from mlops_desk.ui.charts.overlay.reading import distance, nearest_point
 from mlops_desk.ui.look import theme
@@ -55,8 +55,8 @@ class CurveCanvas(QWidget):
         self._strokes: list[Stroke] = []
         self._seen = self.whole
         self._sees_all = True
-        self._done: Picture | None = None
-        self._made: Picture | None = None
+        self._done: CurvePicture | None = None
+        self._made: CurvePicture | None = None
         self._cursor: float | None = None
         self._dragged: QPointF | None = None
         self._boxed: tuple[QPointF, QPointF] | None = None
@@ -118,7 +118,7 @@ class CurveCanvas(QWidget):
             self._made = None
         if self._made is None and self.width() > 1:
             plane = replace(self.plane(), x0=0.0, y0=0.0)
-            self._made = Picture(plane, self.devicePixelRatioF(), self._strokes)
+            self._made = CurvePicture(plane, self.devicePixelRatioF(), self._strokes)
             self._work(seconds)
         self.update()
 

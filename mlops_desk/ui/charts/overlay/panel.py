@@ -17,7 +17,7 @@ from mlops_desk.ui.charts.overlay.canvas import CurveCanvas
 from mlops_desk.ui.charts.overlay.grid import CLOCK, LASTING, POWERS
 from mlops_desk.ui.charts.overlay.legend import Legend
 from mlops_desk.ui.charts.overlay.lines import METRIC, RELATIVE, STEP, TIME, RunLine, Subject
-from mlops_desk.ui.charts.overlay.preparing import Curves, Prepared, Wish, prepare
+from mlops_desk.ui.charts.overlay.preparing import CurveWish, Prepared, ToldCurves, prepare
 from mlops_desk.ui.live.tasks import Task, Tasks
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, set_tip
@@ -47,7 +47,7 @@ class OverlayPanel(QWidget):
         super().__init__()
         self._tasks = tasks
         self._brief = brief
-        self._told = Curves()
+        self._told = ToldCurves()
         self._task: Task | None = None
         self._shown: Prepared | None = None
         self._metrics: tuple[str, ...] = ()
@@ -143,12 +143,12 @@ class OverlayPanel(QWidget):
         place = self.over.findData(over)
         self.over.setCurrentIndex(max(place, 0))
 
-    def wish(self) -> Wish:
+    def wish(self) -> CurveWish:
         """Return what is to be drawn."""
         over = str(self.over.currentData())
         kind, _, x_metric = over.partition(" ")
         band = str(self.band.currentData())
-        return Wish(
+        return CurveWish(
             str(self.which.currentData() or ""), kind, x_metric, _weight(self.smooth.value()),
             self.log_x.isChecked(), self.log_y.isChecked(), self.cut.isChecked(),
             None if band == _SINGLE or not self.band.isVisibleTo(self) else band,
@@ -171,7 +171,7 @@ class OverlayPanel(QWidget):
 
     # What is shown.
 
-    def show_curves(self, told: Curves) -> None:
+    def show_curves(self, told: ToldCurves) -> None:
         """Show curves of the metrics that were wished."""
         self._told = told
         self._prepare()

@@ -59,7 +59,7 @@ class Stroke:
         return levels.seen(plane.seen.left, plane.seen.right, max(int(plane.width), 1))
 
 
-class Picture:
+class CurvePicture:
     """Curves on a plane whose corner is at 0, 0 of ``image``.
 
     Few are drawn as lines with soft edges. Many are filled column by column, on a picture that lies on its side.

@@ -11,7 +11,7 @@ from mlops_desk.ui.charts.overlay.lines import METRIC, RELATIVE, STEP, TIME, Run
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CurveWish:
     """What is to be drawn. ``band`` None: each run by itself, else one curve a group with such a band."""
 
     metric: str
@@ -28,7 +28,7 @@ class Wish:
 class Prepared:
     """Lines that are ready, with the axes that they are on; ``members`` tells who is in which group."""
 
-    wish: Wish
+    wish: CurveWish
     lines: tuple[RunLine, ...]
     axes: Axes
     members: tuple[Members, ...] = ()
@@ -38,7 +38,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Curves:
+class ToldCurves:
     """What was told of some runs: their curves of a metric, and of another one where that is the x axis."""
 
     subjects: tuple[Subject, ...] = ()
@@ -46,7 +46,7 @@ class Curves:
     xs_of: Mapping[str, RunCurve] = field(default_factory=dict)
 
 
-def prepare(told: Curves, wish: Wish, hidden: frozenset[str] = frozenset()) -> Prepared:
+def prepare(told: ToldCurves, wish: CurveWish, hidden: frozenset[str] = frozenset()) -> Prepared:
     """Return what is drawn of the curves, without those of hidden subjects."""
     way = Way(wish.over, wish.weight, wish.log_x, wish.log_y, told.xs_of)
     by_run = {curve.run_id: curve for curve in told.curves}
@@ -61,7 +61,7 @@ def prepare(told: Curves, wish: Wish, hidden: frozenset[str] = frozenset()) -> P
     return Prepared(wish, tuple(lines), axes(wish), tuple(members), n_points, left_out)
 
 
-def axes(wish: Wish) -> Axes:
+def axes(wish: CurveWish) -> Axes:
     """Return what the axes are called and how they are marked."""
     names = {STEP: "Step", TIME: "Time", RELATIVE: "Time since its first value", METRIC: wish.x_metric}
     kinds = {STEP: NUMBER, TIME: CLOCK, RELATIVE: LASTING, METRIC: NUMBER}

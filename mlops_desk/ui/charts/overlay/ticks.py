@@ -13,14 +13,14 @@ _MOST = 40  # marks: no axis has room for more
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class AxisMark:
     """A place on an axis, in its units, and its words ("": a thin line alone)."""
 
     at: float
     text: str
 
 
-def linear(low: float, high: float, count: int) -> list[Mark]:
+def linear(low: float, high: float, count: int) -> list[AxisMark]:
     """Return about ``count`` marks at round numbers."""
     span = high - low
     if not (span > 0 and math.isfinite(span)):
@@ -30,7 +30,7 @@ def linear(low: float, high: float, count: int) -> list[Mark]:
     step = next(decade * factor for factor in _ROUND if decade * factor >= wished * 0.9999)
     first = math.ceil(low / step - 1e-9)
     marks = [(first + number) * step for number in range(_MOST) if (first + number) * step <= high + step * 1e-9]
-    return [Mark(at, _worded(at, step)) for at in marks]
+    return [AxisMark(at, _worded(at, step)) for at in marks]
 
 
 def _worded(value: float, step: float) -> str:
@@ -45,24 +45,28 @@ def _worded(value: float, step: float) -> str:
     return f"{value:,.{max(0, halves - power)}f}"
 
 
-def decades(low: float, high: float, count: int) -> list[Mark]:
+def decades(low: float, high: float, count: int) -> list[AxisMark]:
     """Return marks of a logarithmic axis, whose units are powers of ten; where few are seen, 2 and 5 of each too."""
     first, last = math.ceil(low - 1e-9), math.floor(high + 1e-9)
     every = max(1, math.ceil((last - first + 1) / max(count, 1)))
-    marks = [Mark(float(power), _power(power)) for power in range(first, min(last, first + _MOST * every) + 1, every)]
+    marks = [
+        AxisMark(float(power), _power(power)) for power in range(first, min(last, first + _MOST * every) + 1, every)
+    ]
     if len(marks) > 2:
         return marks
     if high - low < 0.7:  # less than a factor of five: as between two numbers
-        return [Mark(math.log10(mark.at), mark.text) for mark in linear(10.0**low, 10.0**high, count) if mark.at > 0]
+        return [
+            AxisMark(math.log10(mark.at), mark.text) for mark in linear(10.0**low, 10.0**high, count) if mark.at > 0
+        ]
     fine = [power + math.log10(factor) for power in range(first - 1, last + 1) for factor in (1, 2, 5)]
-    return [Mark(at, f"{10.0**at:.3g}") for at in fine if low <= at <= high]
+    return [AxisMark(at, f"{10.0**at:.3g}") for at in fine if low <= at <= high]
 
 
 def _power(power: int) -> str:
     return f"{10.0**power:g}" if -4 <= power <= 5 else f"1e{power}"
 
 
-def clock(low: float, high: float, count: int) -> list[Mark]:
+def clock(low: float, high: float, count: int) -> list[AxisMark]:
     """Return marks at round times of the day or at days, of Unix seconds."""
     span = high - low
     if not (span > 0 and math.isfinite(span)):
@@ -76,14 +80,14 @@ def clock(low: float, high: float, count: int) -> list[Mark]:
         if step >= 86_400 and time.localtime(low).tm_year != time.localtime(high).tm_year:
             form = "%d %b %Y"
         marks = range(int(first), int(high) + 1, int(step))[:_MOST]
-        return [Mark(float(at), time.strftime(form, time.localtime(at))) for at in marks]
+        return [AxisMark(float(at), time.strftime(form, time.localtime(at))) for at in marks]
     except (OverflowError, ValueError, OSError):
         return linear(low, high, count)  # a time that no clock tells, as in the year 300,000
 
 
-def lasting(low: float, high: float, count: int) -> list[Mark]:
+def lasting(low: float, high: float, count: int) -> list[AxisMark]:
     """Return marks of a time that has passed, of seconds, in the unit in which it is some units long."""
     longest = max(abs(low), abs(high))
     unit, name = next(((unit, name) for unit, name in _UNITS if longest >= _FEWEST_UNITS * unit), _UNITS[-1])
     marks = linear(low / unit, high / unit, count)
-    return [Mark(mark.at * unit, f"{mark.text} {name}" if mark.at else "0") for mark in marks]
+    return [AxisMark(mark.at * unit, f"{mark.text} {name}" if mark.at else "0") for mark in marks]

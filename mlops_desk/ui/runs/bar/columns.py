@@ -10,7 +10,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, tip_text
 from mlops_desk.ui.runs import names
 from mlops_desk.ui.runs.names import ColumnName
-from mlops_desk.ui.runs.question import FIRST_COLUMNS, Known, attributes
+from mlops_desk.ui.runs.question import FIRST_COLUMNS, KnownColumns, attributes
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import Field
@@ -28,7 +28,7 @@ class ColumnsForm(FormDialog):
 
     chosen = Signal(object)
 
-    def __init__(self, parent: QWidget, known: Known, shown: Sequence[ColumnName]) -> None:
+    def __init__(self, parent: QWidget, known: KnownColumns, shown: Sequence[ColumnName]) -> None:
         super().__init__(parent, "Columns", "The name of the run always stands first.", "Show these")
         self._known = [*attributes(), *known.columns]
         self._n_runs = known.n_runs

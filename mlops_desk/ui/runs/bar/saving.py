@@ -14,7 +14,7 @@ from mlops_desk.ui.charts import export as files
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.runs import names
 from mlops_desk.ui.runs.loading import ask_window
-from mlops_desk.ui.runs.question import Question
+from mlops_desk.ui.runs.question import RunQuestion
 from mlops_desk.ui.tables import export
 from mlops_desk.ui.words import numbers
 from mlops_desk.verbs.desk import ClientLike
@@ -23,7 +23,7 @@ _AT_ONCE = 1000  # rows: the most that the agent gives in one answer
 _MOST = 1_000_000  # rows: as many as spreadsheets take
 
 
-def ask_where(parent: QWidget, context: Context, question: Question, registry: str) -> None:
+def ask_where(parent: QWidget, context: Context, question: RunQuestion, registry: str) -> None:
     """Ask for a path, and write the file in a worker thread."""
     name = f"runs-{time.strftime('%Y%m%d-%H%M%S')}.csv"
 
@@ -37,7 +37,7 @@ def ask_where(parent: QWidget, context: Context, question: Question, registry: s
     files.ask(parent, "Save the table", name, save)
 
 
-def write(desk: ClientLike, question: Question, registry: str, path: Path) -> int:
+def write(desk: ClientLike, question: RunQuestion, registry: str, path: Path) -> int:
     """Write all runs that pass; returns how many. DeskError when agent or disk refuse."""
     columns = [names.read(name) for name in question.columns]
     about = [["# runs of", registry], ["# filter", question.filter], ["# saved", time.strftime("%Y-%m-%dT%H:%M:%S%z")]]
@@ -56,7 +56,7 @@ def write(desk: ClientLike, question: Question, registry: str, path: Path) -> in
     return count
 
 
-def _rows(desk: ClientLike, question: Question) -> Iterator[RunRow]:
+def _rows(desk: ClientLike, question: RunQuestion) -> Iterator[RunRow]:
     for offset in range(0, _MOST, _AT_ONCE):
         window = ask_window(question, offset, _AT_ONCE)(desk)
         yield from window.rows

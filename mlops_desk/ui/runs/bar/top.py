@@ -25,8 +25,8 @@ from mlops_desk.ui.runs.names import METRICS, PARAMS, TAGS, ColumnName
 from mlops_desk.ui.runs.question import (
     FIRST_COLUMNS,
     NEWEST_FIRST,
-    Known,
-    Question,
+    KnownColumns,
+    RunQuestion,
     SavedView,
     read_views,
     renamed,
@@ -67,8 +67,8 @@ class TopBar(QWidget):
         self._columns = tuple(kept.split("\n")) if kept else FIRST_COLUMNS
         self._sort = NEWEST_FIRST
         self._uri: str | None = str(memory.value(_REGISTRY) or "") or None
-        self.asked = Question()
-        self._known = Known()
+        self.asked = RunQuestion()
+        self._known = KnownColumns()
         self._trackers: tuple[Tracker, ...] = ()
         self._arrange()
         self._wire()
@@ -111,9 +111,9 @@ class TopBar(QWidget):
 
     # What is asked.
 
-    def question(self, experiments: tuple[str, ...]) -> Question:
+    def question(self, experiments: tuple[str, ...]) -> RunQuestion:
         """Return what is asked for, of these experiments."""
-        self.asked = Question(
+        self.asked = RunQuestion(
             self._uri, experiments, self.filter.text().strip(), self._sort, self._columns, self.nested.isChecked()
         )
         return self.asked
@@ -183,7 +183,7 @@ class TopBar(QWidget):
         form.open()
         return form
 
-    def show_known(self, known: Known) -> None:
+    def show_known(self, known: KnownColumns) -> None:
         """Take what columns there are: for completion, and as the first ones while nobody has chosen any."""
         self._known = known
         self.filter.names = Names(known.of(METRICS), known.of(PARAMS), known.of(TAGS))

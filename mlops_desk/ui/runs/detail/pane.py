@@ -16,7 +16,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.ui.charts.overlay.lines import Subject
 from mlops_desk.ui.charts.overlay.panel import OverlayPanel
-from mlops_desk.ui.charts.overlay.preparing import Curves
+from mlops_desk.ui.charts.overlay.preparing import ToldCurves
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
@@ -253,4 +253,4 @@ class RunDetail(QWidget):
         self._curve = next((one for one in curves if one.metric == name), None)
         others = {one.run_id: one for one in curves if one.metric != name}
         subject = Subject(story.run.run_id, name)
-        self.chart.show_curves(Curves((subject,), (self._curve,) if self._curve is not None else (), others))
+        self.chart.show_curves(ToldCurves((subject,), (self._curve,) if self._curve is not None else (), others))

@@ -14,7 +14,7 @@ from mlops_desk.records.registry.comparison import ComparedGroup, ComparedValue
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.ui.charts.overlay.lines import Subject
 from mlops_desk.ui.charts.overlay.panel import OverlayPanel, in_groups
-from mlops_desk.ui.charts.overlay.preparing import Curves
+from mlops_desk.ui.charts.overlay.preparing import ToldCurves
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.compare.comparison import Compared, worded
@@ -225,7 +225,7 @@ class RunComparison(QWidget):
         drawn = [curve for one in self._runs if (curve := self._known.get((one.run_id, metric))) is not None]
         x_metric = others[0]
         xs_of = {one.run_id: curve for one in self._runs if (curve := self._known.get((one.run_id, x_metric)))}
-        self.curves.show_curves(Curves(self._subjects(), tuple(drawn), xs_of))
+        self.curves.show_curves(ToldCurves(self._subjects(), tuple(drawn), xs_of))
 
     # What is pointed at.
 
