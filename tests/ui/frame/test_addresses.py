@@ -17,7 +17,7 @@ def test_it_goes_to_a_job_a_gpu_an_endpoint_and_a_model(start, double, qtbot):
     qtbot.waitUntil(lambda: window._shown == "endpoints" and window.page().main_table().key() == endpoint)
     model = next(iter(double.models_by_name))
     program.go_to(f"mlops-desk://model/{model}/1")
-    qtbot.waitUntil(lambda: window._shown == "models" and window.page().versions.key() == "1")
+    qtbot.waitUntil(lambda: window._shown == "models" and window.page().versions.table.key() == f"{model}/1")
 
 
 def test_at_its_start_it_goes_there_once_the_agent_answers(start, double, qtbot):

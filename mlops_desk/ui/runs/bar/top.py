@@ -14,9 +14,9 @@ from mlops_desk.records.registry.tracker import Tracker
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, set_tip
+from mlops_desk.ui.parts.caret import CaretLine
 from mlops_desk.ui.runs import names
 from mlops_desk.ui.runs.bar import saving
-from mlops_desk.ui.runs.bar.caret import CaretLine
 from mlops_desk.ui.runs.bar.chips import ViewChips
 from mlops_desk.ui.runs.bar.columns import ColumnsForm
 from mlops_desk.ui.runs.bar.filter import FilterField
@@ -275,7 +275,7 @@ class TopBar(QWidget):
         """Say what is wrong, with the place in the filter; None: nothing."""
         of_filter = error is not None and error.place is not None
         if error is not None and of_filter:
-            self.caret.show_error(error, text)
+            self.caret.show_error(text, error)
         else:
             self.caret.hide()
         self.trouble.setVisible(error is not None and not of_filter)
