@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, ModelVersion, Run
+from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
@@ -25,6 +25,14 @@ class WindowAsked:
     offset: int = 0
     limit: int = 100
     nested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunsFound:
+    """``is_loading``: not all runs were read yet, and none is told."""
+
+    runs: tuple[Run, ...]
+    is_loading: bool = False
 
 
 class MirrorClient(Protocol):
@@ -83,8 +91,4 @@ class MirrorClient(Protocol):
 
     def cards(self) -> list[ModelCard]:
         """List the models by name, without what only the desk knows (endpoints and drift)."""
-        ...
-
-    def artifacts(self, artifact_uri: str, path: str) -> list[Artifact]:
-        """List one folder of files, folders first, then by name. Raises Refused for what lies outside."""
         ...

@@ -6,9 +6,8 @@ It is the double of the real one, and the way of registries that no reader knows
 import time
 from collections.abc import Mapping, Sequence
 
-from mlops_desk.base.errors import NotFound, Refused
-from mlops_desk.base.text import plain
-from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, ModelVersion, Run
+from mlops_desk.base.errors import NotFound
+from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
@@ -119,9 +118,3 @@ class PlainMirror:
             versions = self.versions(model.name)
             cards.append(card_of(model, [self._hit(versions[0]), *map(hit_of, versions[1:])] if versions else []))
         return cards
-
-    def artifacts(self, artifact_uri: str, path: str) -> list[Artifact]:
-        run_id = artifact_uri.removeprefix("runs:/")
-        if run_id == artifact_uri or "/" in run_id:
-            raise Refused(f"{plain(artifact_uri)} can't be listed here.", "Name the run that it belongs to.")
-        return self._registry.artifacts(run_id, path)

@@ -1,7 +1,7 @@
 """Rows of the table as records: what is on screen, and whole runs."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -110,3 +110,9 @@ def whole_runs(table: RunTable, rows: Rows) -> list[Run]:
 
 def _time(at: int) -> int | None:
     return None if at == NO_TIME else at
+
+
+def runs_by_id(table: RunTable, run_ids: Iterable[str]) -> dict[str, Run]:
+    """Return those of these runs that are here, deleted ones too."""
+    rows = [row for run_id in run_ids if (row := table.row_of(run_id)) is not None]
+    return {run.run_id: run for run in whole_runs(table, np.asarray(sorted(rows), np.int32))}

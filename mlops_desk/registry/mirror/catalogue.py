@@ -1,0 +1,94 @@
+"""Models and versions of a source, joined with the runs that they came from, and ready to be searched."""
+
+from dataclasses import replace
+
+from mlops_desk.base.errors import NotFound
+from mlops_desk.base.text import plain
+from mlops_desk.records.model import Model, ModelVersion, Run
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.registry.mirror.search.cards import card_of, hit_of, signature_columns
+from mlops_desk.registry.mirror.search.finding import Entry, entry, find
+from mlops_desk.registry.mirror.search.query import parse_query
+from mlops_desk.registry.mirror.table.rows import runs_by_id
+from mlops_desk.registry.mirror.table.runs import RunTable
+from mlops_desk.registry.reading.batch import VersionRow
+from mlops_desk.registry.reading.reader import Reader
+
+
+class Catalogue:
+    """Read when it is first asked for, and anew once it has changed."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._models: list[Model] | None = None
+        self._versions: list[VersionRow] = []
+        self._sources: frozenset[str] = frozenset()
+        self._entries: list[Entry] | None = None
+
+    def changed(self) -> None:
+        """Forget what was read: models or versions have changed."""
+        self._models, self._entries = None, None
+
+    def runs_touched(self, run_ids: set[str]) -> None:
+        """Note that runs have changed, which versions may have come from."""
+        if self._entries is not None and not self._sources.isdisjoint(run_ids):
+            self._entries = None
+
+    def models(self) -> list[Model]:
+        if self._models is None:
+            models, versions = self._reader.models(), self._reader.versions()
+            self._models, self._versions, self._entries = models, versions, None
+            self._sources = frozenset(row.version.run_id for row in versions if row.version.run_id)
+        return self._models
+
+    def model(self, name: str) -> Model:
+        found = next((model for model in self.models() if model.name == name), None)
+        if found is None:
+            raise NotFound(f"There is no registered model {plain(name)!r}.")
+        return found
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        self.model(name)
+        return [row.version for row in self._versions if row.version.name == name]
+
+    def versions_of_run(self, run_id: str) -> list[ModelVersion]:
+        """List the versions that a run registered, oldest first."""
+        self.models()
+        found = [row.version for row in self._versions if row.version.run_id == run_id]
+        return sorted(found, key=lambda version: (version.created_at or 0.0, version.name, int(version.version)))
+
+    def search(self, query: str, limit: int, table: RunTable) -> list[VersionHit]:
+        terms = parse_query(query)
+        return find(self.entries(table), terms, limit)
+
+    def entries(self, table: RunTable) -> list[Entry]:
+        """Return all versions as they are searched, the newest first."""
+        self.models()
+        if self._entries is None:
+            runs = runs_by_id(table, self._sources)
+            made = [_entry(row, runs) for row in self._versions]
+            made.sort(key=lambda one: (-(one.hit.created or 0.0), one.hit.name))
+            self._entries = made
+        return self._entries
+
+    def cards(self, table: RunTable) -> list[ModelCard]:
+        models = self.models()
+        by_name: dict[str, list[VersionRow]] = {}
+        for row in self._versions:
+            by_name.setdefault(row.version.name, []).append(row)
+        newest = {rows[0].version.run_id for rows in by_name.values() if rows[0].version.run_id}
+        runs = runs_by_id(table, newest)
+        cards = []
+        for model in models:
+            rows = by_name.get(model.name, [])
+            hits = [_hit(row, runs) for row in rows[:1]]
+            cards.append(replace(card_of(model, hits), n_versions=len(rows)))
+        return cards
+
+
+def _hit(row: VersionRow, runs: dict[str, Run]) -> VersionHit:
+    return hit_of(row.version, runs.get(row.version.run_id or ""), row.author)
+
+
+def _entry(row: VersionRow, runs: dict[str, Run]) -> Entry:
+    return entry(_hit(row, runs), signature_columns(runs.get(row.version.run_id or "")))

@@ -1,0 +1,158 @@
+"""One mirror's process as the agent holds it: started ahead, told its source, asked one question at a time."""
+
+import contextlib
+import os
+import select
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base import wire
+from mlops_desk.base.errors import DeskError, TimedOut, Unavailable, heard
+from mlops_desk.base.process import end_group, ended_by, python_command, start_child
+from mlops_desk.base.text import plain
+from mlops_desk.registry.mirror.questions import BAD, LENGTH, QUESTIONS, framed, packed, source_written
+from mlops_desk.registry.reading.source import RegistrySource
+
+_MODULE = "mlops_desk.registry.mirror.process"
+_START_SECONDS = 15.0  # chosen: numpy is loaded from a busy disk
+_ANSWER_LIMIT_BYTES = 256 << 20  # chosen: 50,000 runs of 5 KB
+_TAIL_CHARACTERS = 600  # chosen: the last lines of a traceback, which name the error
+_CHUNK_BYTES = 1 << 20  # the most that a pipe holds by default (pipe(7))
+LIMIT_BYTES = 1536 << 20  # chosen: address space, of which a store of 100,000 runs takes a third
+_ENVIRONMENT = {
+    # Address space is capped: no arena and no pool of threads for each of 128 cores.
+    "MALLOC_ARENA_MAX": "2",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+class Ended(Exception):  # noqa: N818 - no error: the process had ended before it was asked
+    """The process is gone, and did not take the question."""
+
+
+class Link:
+    """One process. Any thread may ask; each waits for those before it, within its own deadline."""
+
+    def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
+        self.used_at = time.monotonic()
+        self._asking = threading.Lock()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
+        self.news, news_end = os.pipe()
+        os.set_blocking(self.news, False)
+        try:
+            self._process = start_child(
+                python_command(_MODULE, str(news_end), str(limit_bytes)),
+                stdin=subprocess.PIPE,
+                stderr=self._errors,
+                environment=_ENVIRONMENT,
+                folder=Path("/"),
+                buffer_bytes=0,
+                keep=[news_end],
+            )
+        finally:
+            os.close(news_end)
+        self._deadline_of_start = time.monotonic() + _START_SECONDS
+
+    @property
+    def is_busy(self) -> bool:
+        return self._asking.locked()
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    @property
+    def resident_bytes(self) -> int:
+        """How much memory the process holds; 0 where it has ended."""
+        try:
+            pages = int(Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[1])
+        except (OSError, IndexError, ValueError):
+            return 0
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def open(self, source: RegistrySource) -> None:
+        """Tell the process what to read. Raises Ended."""
+        self._write(framed(source_written(source)))
+
+    def ask(self, verb: str, arguments: Sequence[Any], timeout_seconds: float) -> Any:
+        """Return the answer to a question. Raises the DeskError that it is, Ended, and TimedOut or Unavailable.
+
+        After those two the process has to be ended.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        if not self._asking.acquire(timeout=timeout_seconds):
+            raise Busy
+        try:
+            self.used_at = time.monotonic()
+            self._write(framed(packed([verb, list(arguments)])))
+            # A process that has just been started has yet to load what it needs.
+            content = self._frame(max(deadline, self._deadline_of_start))
+        finally:
+            self._asking.release()
+        if content[:1] == BAD:
+            raise heard(wire.unpacker(dict[str, Any]).decode(content[1:]))
+        return wire.unpacker(QUESTIONS[verb][1]).decode(content[1:])
+
+    def _write(self, data: bytes) -> None:
+        stdin = self._process.stdin
+        if stdin is None or stdin.closed:
+            raise Ended
+        try:
+            stdin.write(data)
+        except OSError as error:
+            raise Ended from error
+
+    def _frame(self, deadline: float) -> bytes:
+        (length,) = LENGTH.unpack(self._read(LENGTH.size, deadline))
+        if length > _ANSWER_LIMIT_BYTES:
+            raise Unavailable("The registry's answer was too large to be taken in.", "Ask for fewer: --limit.")
+        return self._read(length, deadline)
+
+    def _read(self, n_bytes: int, deadline: float) -> bytes:
+        stdout = self._process.stdout
+        if stdout is None or stdout.closed:
+            raise Ended
+        received = bytearray()
+        while len(received) < n_bytes:
+            if not select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                text = "The registry was not read in time, and the question was given up."
+                raise TimedOut(text, "Is its disk or its server very slow? It is read anew at the next question.")
+            chunk = os.read(stdout.fileno(), min(_CHUNK_BYTES, n_bytes - len(received)))
+            if not chunk:
+                raise self._ending()
+            received += chunk
+        return bytes(received)
+
+    def _ending(self) -> Exception:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it has closed its output, so it is about to end
+            self._process.wait(2.0)
+        if self._process.returncode == 0:
+            return Ended()
+        self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, self._errors.tell() - _TAIL_CHARACTERS))
+        tail = plain(self._errors.read().decode("utf-8", "replace").strip(), _TAIL_CHARACTERS)
+        how = "is stuck" if self._process.returncode is None else f"ended {ended_by(self._process.returncode)}"
+        text = f"The process that reads the registry {how}. It last wrote: {tail or 'nothing'}"
+        return Unavailable(text, "It is read anew at the next question; if it ends each time, this is a fault.")
+
+    def end(self) -> None:
+        """End the process, whatever it does; whoever waits for its answer is told."""
+        end_group(self._process)
+        with contextlib.suppress(OSError):  # closed already
+            os.close(self.news)
+        self._errors.close()
+
+
+class Busy(DeskError):  # noqa: N818 - reads as a sentence where it is raised
+    """Others' questions took all the time; the process may be well."""
+
+    code = TimedOut.code
+
+    def __init__(self) -> None:
+        super().__init__("Earlier questions to this registry have not ended yet.", "Try again in a moment.")

@@ -1,0 +1,242 @@
+"""A source in memory, and the answers to what is asked of it. One thread uses it, in a process of its own.
+
+Between questions ``work`` reads on, a step at a time, and looks for changes.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
+from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.registry.mirror.catalogue import Catalogue
+from mlops_desk.registry.mirror.column import Sorting, read_column, read_sorting
+from mlops_desk.registry.mirror.filter.grammar import parse_filter
+from mlops_desk.registry.mirror.filter.reading import read_filter
+from mlops_desk.registry.mirror.filter.tree import Filter
+from mlops_desk.registry.mirror.loading import Clock, Loading
+from mlops_desk.registry.mirror.protocol import RunsFound, WindowAsked
+from mlops_desk.registry.mirror.selection import Selection, ids_of
+from mlops_desk.registry.mirror.spots import Spots
+from mlops_desk.registry.mirror.table.columns import Rows
+from mlops_desk.registry.mirror.table.counting import columns_of
+from mlops_desk.registry.mirror.table.grouping import grouped
+from mlops_desk.registry.mirror.table.rows import shown_rows, whole_runs
+from mlops_desk.registry.reading.reader import Reader
+
+_FRESH_SECONDS = 0.25  # the contract: points of running jobs are seen within so long
+_DATASETS_SECONDS = 10.0  # chosen: a dataset that is logged later is found by a filter so late at most
+_EXPERIMENTS_SECONDS = 5.0  # chosen: a new experiment that was asked for by nobody shows up so late at most
+
+
+class Mirror:
+    """Answers from what a reader has given so far."""
+
+    def __init__(self, reader: Reader, look_seconds: float = _FRESH_SECONDS, clock: Clock = time.monotonic) -> None:
+        self._reader = reader
+        self._look_seconds = look_seconds
+        self._clock = clock
+        self._loading = Loading(reader, clock, first_revision=int(time.time()) & 0x7FFF_FFFF)
+        self._spots = Spots(reader)
+        self._selection = Selection(self._datasets)
+        self._catalogue = Catalogue(reader)
+        self._experiments: list[Experiment] = []
+        self._experiments_at = float("-inf")
+        self._data: dict[str, Sequence[DatasetInput]] = {}
+        self._data_at = float("-inf")
+
+    # -- between questions -------------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Tell whether ``work`` has more to do at once."""
+        return self._loading.has_work or self._spots.is_behind
+
+    @property
+    def revision(self) -> int:
+        """What changes with all that is told of runs and models."""
+        return self._loading.table.revision
+
+    def work(self) -> None:
+        """Do one step of what is to be read, or look for changes."""
+        if self._loading.has_work:
+            self._loading.step()
+        elif self._spots.is_behind:
+            try:
+                self._spots.step(self._loading.table)
+                self._loading.table.revision += not self._spots.is_behind
+            except DeskError as error:
+                self._spots.give_up()
+                self._loading.problem = error
+        else:
+            self._loading.look(self._look_seconds)
+        self._note_changes()
+
+    def look_again(self) -> None:
+        """Look for changes at once: somebody has just made one."""
+        self._loading.look(0.0)
+        self._loading.models_changed = True
+        self._experiments_at = float("-inf")
+        self._note_changes()
+
+    def _note_changes(self) -> None:
+        loading = self._loading
+        if loading.models_changed:
+            loading.models_changed = False
+            loading.table.revision += 1
+            self._catalogue.changed()
+        if loading.touched:
+            self._catalogue.runs_touched(loading.touched)
+            for run_id in loading.touched & self._data.keys():
+                del self._data[run_id]
+            loading.touched.clear()
+
+    def close(self) -> None:
+        self._reader.close()
+
+    # -- runs --------------------------------------------------------------------------------
+
+    def window(self, asked: WindowAsked) -> RunWindow:
+        self._be_fresh()
+        columns = [read_column(name) for name in asked.columns]
+        loading, table = self._loading, self._loading.table
+        rows, is_known = self._rows(asked, read_filter(asked.filter))
+        shown = rows[asked.offset : asked.offset + asked.limit]
+        self._spots.ask(table, columns, shown)
+        among = self._selection.among(table, self._ids(asked.experiments))
+        return RunWindow(
+            columns=asked.columns,
+            rows=shown_rows(table, shown, columns, self._spots.column),
+            offset=asked.offset,
+            n_matching=len(rows),
+            n_runs=int(among.sum()),
+            revision=table.revision,
+            read_at=loading.read_at,
+            is_loading=loading.is_loading or not is_known,
+            problem=None if loading.problem is None else loading.problem.message,
+        )
+
+    def runs(self, asked: WindowAsked, strict: bool) -> RunsFound:
+        """Return whole runs; none while not all were read."""
+        self._be_fresh(0.0)
+        conditions = parse_filter(asked.filter) if strict else read_filter(asked.filter)
+        rows, is_known = self._rows(asked, conditions)
+        if self._loading.is_loading or not is_known:
+            if self._loading.problem is not None:
+                raise self._loading.problem
+            return RunsFound((), is_loading=True)
+        shown = rows[asked.offset : asked.offset + asked.limit]
+        return RunsFound(tuple(whole_runs(self._loading.table, shown)))
+
+    def _rows(self, asked: WindowAsked, conditions: Filter) -> tuple[Rows, bool]:
+        """Return the rows that pass, in order, and whether all that they are sorted by is known."""
+        table = self._loading.table
+        sortings: list[Sorting] = [read_sorting(key) for key in asked.sort]
+        ids = self._ids(asked.experiments)
+        keys = [one.column for one in sortings]
+        is_known = True
+        if any(key.which != "last" for key in keys):
+            passing = self._selection.passing(table, self._selection.among(table, ids), conditions)
+            is_known = self._spots.want(table, keys, np.flatnonzero(passing).astype(np.int32))
+        rows = self._selection.rows(
+            table, ids, conditions, sortings, self._spots.column, is_nested=asked.nested, is_final=is_known
+        )
+        return rows, is_known
+
+    def runs_of(self, run_ids: Sequence[str]) -> list[Run]:
+        """Return whole runs in the order asked, deleted ones too. Raises NotFound."""
+        self._be_fresh()
+        table = self._loading.table
+        known = [row for run_id in run_ids if (row := table.row_of(run_id)) is not None]
+        found = {run.run_id: run for run in whole_runs(table, np.asarray(known, np.int32))}
+        return [found[run_id] if run_id in found else self._reader.run(run_id) for run_id in run_ids]
+
+    def columns(self, experiments: Sequence[str], filter_text: str) -> list[RunColumn]:
+        self._be_fresh()
+        table = self._loading.table
+        among = self._selection.among(table, self._ids(experiments))
+        return columns_of(table, self._selection.passing(table, among, read_filter(filter_text)))
+
+    def groups(
+        self, experiments: Sequence[str], filter_text: str, by: Sequence[str], metrics: Sequence[str]
+    ) -> list[RunGroup]:
+        self._be_fresh()
+        table, keys = self._loading.table, [read_column(name) for name in by]
+        ids, conditions = self._ids(experiments), read_filter(filter_text)
+        rows = self._selection.rows(table, ids, conditions, (), self._spots.column, is_nested=False)
+        self._spots.want(table, keys, rows)
+        names = [read_column(f"metrics.{name}").key for name in metrics]
+        return grouped(table, rows, keys, names, self._spots.column)
+
+    # -- what is asked of the source itself --------------------------------------------------
+
+    def run(self, run_id: str) -> Run:
+        return self._reader.run(run_id)
+
+    def datasets(self, run_ids: Sequence[str]) -> dict[str, list[DatasetInput]]:
+        return {run_id: list(found) for run_id, found in self._reader.datasets(run_ids).items()}
+
+    def curves(self, run_ids: Sequence[str], metric: str, points: int, since: str | None) -> list[RunCurve]:
+        return self._reader.curves(run_ids, metric, points, since)
+
+    def experiments(self) -> list[Experiment]:
+        self._experiments, self._experiments_at = self._reader.experiments(), self._clock()
+        return self._experiments
+
+    # -- models ------------------------------------------------------------------------------
+
+    def models(self) -> list[Model]:
+        self._be_fresh()
+        return self._catalogue.models()
+
+    def model(self, name: str) -> Model:
+        self._be_fresh()
+        return self._catalogue.model(name)
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        self._be_fresh()
+        return self._catalogue.versions(name)
+
+    def versions_of_run(self, run_id: str) -> list[ModelVersion]:
+        self._be_fresh()
+        return self._catalogue.versions_of_run(run_id)
+
+    def search(self, query: str, limit: int) -> list[VersionHit]:
+        self._be_fresh()
+        return self._catalogue.search(query, limit, self._loading.table)
+
+    def cards(self) -> list[ModelCard]:
+        self._be_fresh()
+        return self._catalogue.cards(self._loading.table)
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _be_fresh(self, oldest_seconds: float = _FRESH_SECONDS) -> None:
+        """Read the first runs if none were read, and take in what changed since a moment ago."""
+        loading = self._loading
+        if not len(loading.table) and loading.has_work:
+            loading.step()
+        if loading.problem is not None and not len(loading.table):
+            raise loading.problem
+        loading.look(oldest_seconds)
+        self._note_changes()
+
+    def _ids(self, names: Sequence[str]) -> list[str]:
+        """Return experiments' ids by their names. Raises NotFound."""
+        known = {one.name for one in self._experiments}
+        if not known.issuperset(names) or self._clock() - self._experiments_at > _EXPERIMENTS_SECONDS:
+            self.experiments()
+        return ids_of(self._experiments, names)
+
+    def _datasets(self, run_ids: Sequence[str]) -> Mapping[str, Sequence[DatasetInput]]:
+        if self._clock() - self._data_at > _DATASETS_SECONDS:
+            self._data, self._data_at = {}, self._clock()
+        missing = [run_id for run_id in run_ids if run_id not in self._data]
+        if missing:
+            told = self._reader.datasets(missing)
+            self._data |= {run_id: told.get(run_id, ()) for run_id in missing}
+        return self._data

@@ -1,0 +1,170 @@
+"""The mirrors that there are: one process for each registry that is looked at, ended once nobody asks any more.
+
+All of them together keep to a budget of memory; who was asked the longest ago goes first. One process is held ready
+while registries are looked at, because loading what it needs takes longer than reading the first runs.
+"""
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Any
+
+from mlops_desk.base.errors import TimedOut, Unavailable
+from mlops_desk.registry.mirror.link import LIMIT_BYTES, Busy, Ended, Link
+from mlops_desk.registry.reading.source import RegistrySource
+
+ANSWER_SECONDS = 15.0  # chosen: longer than a person waits, and a server far away may take
+_UNUSED_SECONDS = 120.0  # chosen: so long a page may be left and found again as it was
+_BUDGET_BYTES = 1 << 30  # chosen: three stores of 100,000 runs
+_MOST = 8  # chosen: as many registries as one looks at in an hour
+_NEWS_SECONDS = 0.5  # chosen: how late the watch sees a process that was started meanwhile
+_ROOM_BYTES = 4096  # more news than that is one piece of news
+
+Changed = Callable[[RegistrySource], None]
+Key = tuple[Any, ...]
+
+
+class Mirrors:
+    """``changed`` is called, in the watch's thread, for a registry in which something has changed."""
+
+    def __init__(self, changed: Changed = lambda _source: None, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._changed = changed
+        self._limit_bytes = limit_bytes
+        self._lock = threading.Lock()
+        self._links: dict[Key, tuple[RegistrySource, Link]] = {}
+        self._spare: Link | None = None
+        self._is_stopped = False
+
+    def ask(self, source: RegistrySource, verb: str, arguments: Sequence[Any], seconds: float = ANSWER_SECONDS) -> Any:
+        """Ask a registry's mirror, which is started for it. Raises DeskErrors."""
+        for _ in range(2):
+            link = self._link(source)
+            try:
+                return link.ask(verb, arguments, seconds)
+            except Ended:
+                self._drop(source, link)
+            except Busy as error:
+                raise TimedOut(error.message, error.hint) from error
+            except (TimedOut, Unavailable):
+                # Its own answer may have said so, but then it is there, and ends by itself if it can't go on.
+                if link.is_broken:
+                    self._drop(source, link)
+                raise
+        raise Unavailable(f"The process that reads {source.shown} ends as soon as it is started.")
+
+    def is_read(self, source: RegistrySource) -> bool:
+        """Tell whether a mirror of this registry is there."""
+        with self._lock:
+            return _key(source) in self._links
+
+    def look_again(self, source: RegistrySource) -> None:
+        """Let the mirror of a registry look for changes at once, if there is one: somebody has just made one."""
+        if self.is_read(source):
+            self.ask(source, "look_again", [])
+
+    def prepare(self) -> None:
+        """Have a process ready for the registry that is looked at next."""
+        with self._lock:
+            if self._spare is None and not self._is_stopped:
+                self._spare = Link(self._limit_bytes)
+
+    def _link(self, source: RegistrySource) -> Link:
+        key = _key(source)
+        with self._lock:
+            if self._is_stopped:
+                raise Unavailable("The agent is ending.")
+            found = self._links.get(key)
+            if found is not None:
+                return found[1]
+            gone = self._beyond_budget()
+            link, self._spare = self._spare or Link(self._limit_bytes), None
+            self._links[key] = (source, link)
+        for one in gone:
+            one.end()
+        with contextlib.suppress(Ended):  # the question that follows finds it ended too
+            link.open(source)
+        return link
+
+    def _beyond_budget(self) -> list[Link]:
+        """Take out those that must go for one more, the longest unused first; those that are being asked stay."""
+        idle = sorted(
+            ((link.used_at, key) for key, (_, link) in self._links.items() if not link.is_busy), key=lambda one: one[0]
+        )
+        room = _BUDGET_BYTES - sum(link.resident_bytes for _, link in self._links.values())
+        gone = []
+        for _, key in idle:
+            if len(self._links) < _MOST and room > 0:
+                break
+            _, link = self._links.pop(key)
+            room += link.resident_bytes
+            gone.append(link)
+        return gone
+
+    def _drop(self, source: RegistrySource, link: Link) -> None:
+        key = _key(source)
+        with self._lock:
+            found = self._links.get(key)
+            if found is not None and found[1] is link:
+                del self._links[key]
+        link.end()
+
+    def sweep(self, *, is_shown: bool = False) -> None:
+        """End what nobody has asked for a while; while registries ``is_shown`` to somebody, have one ready."""
+        now = time.monotonic()
+        with self._lock:
+            over = [
+                key
+                for key, (_, link) in self._links.items()
+                if link.has_ended or (not link.is_busy and now - link.used_at > _UNUSED_SECONDS)
+            ]
+            gone = [self._links.pop(key)[1] for key in over]
+            if self._spare is not None and (self._spare.has_ended or not (is_shown or self._links)):
+                gone.append(self._spare)
+                self._spare = None
+        for link in gone:
+            link.end()
+        if is_shown:
+            self.prepare()
+
+    def watch(self, ending: Event) -> None:
+        """Tell of changes as the mirrors say so, until the agent ends."""
+        while not ending.is_set():
+            with self._lock:
+                news = {link.news: source for source, link in self._links.values()}
+            if not news:
+                ending.wait(_NEWS_SECONDS)
+                continue
+            try:
+                ready = select.select(list(news), [], [], _NEWS_SECONDS)[0]
+            except (OSError, ValueError):  # one was ended meanwhile, and its pipe closed
+                continue
+            for descriptor in ready:
+                if _emptied(descriptor):
+                    self._changed(news[descriptor])
+
+    def stop(self) -> None:
+        """End all of them, whatever they are doing."""
+        with self._lock:
+            self._is_stopped = True
+            links = [link for _, link in self._links.values()]
+            links += [] if self._spare is None else [self._spare]
+            self._links, self._spare = {}, None
+        for link in links:
+            link.end()
+
+
+def _emptied(descriptor: int) -> bool:
+    """Read all that a pipe of news holds; tell whether it was anything."""
+    try:
+        return bool(os.read(descriptor, _ROOM_BYTES))
+    except OSError:  # another thread was faster, or has closed it
+        return False
+
+
+def _key(source: RegistrySource) -> Key:
+    headers = tuple(sorted(source.headers.items()))
+    return (source.kind, source.uri, source.path, headers, source.ca_file, source.proxy)

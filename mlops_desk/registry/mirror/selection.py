@@ -1,0 +1,87 @@
+"""Which rows a question is about, and in which order; the last few answers are kept, for whoever scrolls."""
+
+import difflib
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlops_desk.base.errors import NotFound
+from mlops_desk.base.text import plain
+from mlops_desk.records.model import Experiment
+from mlops_desk.registry.mirror.column import Sorting
+from mlops_desk.registry.mirror.filter.tree import Filter
+from mlops_desk.registry.mirror.table.columns import Mask, NumberColumn, Rows
+from mlops_desk.registry.mirror.table.matching import Datasets, Matching
+from mlops_desk.registry.mirror.table.ordering import Spots as Columns
+from mlops_desk.registry.mirror.table.ordering import in_order, nested
+from mlops_desk.registry.mirror.table.runs import RunTable
+
+_KEPT = 8  # chosen: a page and a few programs beside it
+Key = tuple[int, int, tuple[str, ...], Filter, tuple[Sorting, ...], bool]
+
+
+class Selection:
+    """Answers for one table after the other; ``datasets`` are asked of the source."""
+
+    def __init__(self, datasets: Datasets) -> None:
+        self._datasets = datasets
+        self._kept: OrderedDict[Key, Rows] = OrderedDict()
+
+    def among(self, table: RunTable, experiment_ids: Sequence[str]) -> Mask:
+        """Return the runs of these experiments that are not deleted."""
+        column = table.attributes["experiment_id"]
+        codes = [code for one in experiment_ids if (code := column.code(one)) >= 0]
+        mask = np.zeros(len(table), np.bool_)
+        mask[column.rows[np.isin(column.codes, codes)]] = True
+        found: Mask = mask & table.active
+        return found
+
+    def passing(self, table: RunTable, among: Mask, conditions: Filter) -> Mask:
+        return Matching(table, self._datasets).passing(among, conditions)
+
+    def rows(
+        self,
+        table: RunTable,
+        experiment_ids: Sequence[str],
+        conditions: Filter,
+        sortings: Sequence[Sorting],
+        spots: Columns,
+        *,
+        is_nested: bool,
+        is_final: bool = True,
+    ) -> Rows:
+        """Return the rows that pass, in order. ``is_final``: what is sorted by is wholly known, so that it is kept."""
+        key = (id(table), table.revision, tuple(experiment_ids), conditions, tuple(sortings), is_nested)
+        known = self._kept.get(key)
+        if known is not None:
+            self._kept.move_to_end(key)
+            return known
+        passing = self.passing(table, self.among(table, experiment_ids), conditions)
+        natural = table.natural()
+        found = in_order(table, natural[passing[natural]], sortings, spots)
+        if is_nested:
+            found = nested(table, found)
+        if is_final:
+            self._kept[key] = found
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return found
+
+
+def nothing(_key: object) -> NumberColumn:
+    """Stand for the columns of extremes where none is asked for."""
+    return NumberColumn()
+
+
+def ids_of(experiments: Sequence[Experiment], names: Sequence[str]) -> list[str]:
+    """Return the ids of experiments by their names; no names are all of them. Raises NotFound."""
+    if not names:
+        return [one.experiment_id for one in experiments]
+    known = {one.name: one.experiment_id for one in experiments}
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 3)
+            hint = f"Did you mean {' or '.join(map(plain, close))}?" if close else None
+            raise NotFound(f"There is no experiment {plain(name)!r}.", hint)
+    return [known[name] for name in names]

@@ -1,0 +1,30 @@
+"""Which reader opens a source. Readers are loaded when they are needed: each has its own libraries."""
+
+from importlib import import_module
+from typing import Any
+
+from mlops_desk.base.errors import Refused
+from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.registry.reading.reader import Reader
+from mlops_desk.registry.reading.source import RegistrySource
+
+_READERS: dict[TrackerKind, tuple[str, str]] = {
+    TrackerKind.OWN: ("mlops_desk.registry.store.reader", "SqlReader"),
+    TrackerKind.SQLITE: ("mlops_desk.registry.store.reader", "SqlReader"),
+}
+"""The module and the class of each kind's reader, which is made from the source."""
+
+
+def has_reader(kind: TrackerKind) -> bool:
+    """Tell whether sources of a kind are read directly."""
+    return kind in _READERS
+
+
+def open_reader(source: RegistrySource) -> Reader:
+    """Open a source. Raises DeskErrors."""
+    if source.kind not in _READERS:
+        raise Refused(f"{source.shown} is of a kind that can't be read directly ({source.kind}).")
+    module, name = _READERS[source.kind]
+    made: Any = getattr(import_module(module), name)
+    reader: Reader = made(source)
+    return reader
