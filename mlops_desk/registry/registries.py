@@ -4,24 +4,31 @@ Both services (models and runs) and the plain methods for other parts of the pro
 """
 
 import base64
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.address import host_of, parse_address
+from mlops_desk.registry.mirror.client import ChildMirror
+from mlops_desk.registry.mirror.mirrored import MirroredRegistry
+from mlops_desk.registry.mirror.mirrors import Mirrors
 from mlops_desk.registry.mirror.plain.mirror import PlainMirror
 from mlops_desk.registry.mirror.protocol import MirrorClient
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT, Workers
 from mlops_desk.registry.protocol import MlflowRegistry, RegistryClient
+from mlops_desk.registry.reading.opening import has_reader
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.server.keeper import TrackingServer
+
+_log = logging.getLogger(__name__)
 
 _DOWNLOAD = "mlops_desk.registry.mlflow.download"
 _DOWNLOAD_SECONDS = 1800.0  # chosen: the largest at 6 MB/s
@@ -34,9 +41,10 @@ _USER = "mlops-desk"
 class Registries:
     """Opens registries, each through the one pool of workers."""
 
-    def __init__(self, server: TrackingServer) -> None:
+    def __init__(self, server: TrackingServer, told: Callable[[RegistrySource], None] | None = None) -> None:
         self.server = server
         self._workers = Workers(server.ledger.scratch)
+        self.mirrors = Mirrors(told or _nobody)
 
     @property
     def own_is_empty(self) -> bool:
@@ -45,6 +53,9 @@ class Registries:
 
     def open(self, uri: str | None) -> RegistryClient:
         """Return the registry at ``uri``; None is the desk's own, whose server is started. Raises DeskErrors."""
+        return self._opened(uri)
+
+    def _opened(self, uri: str | None) -> MlflowRegistry:
         address, environment = self._place(uri)
         return MlflowRegistry(self._workers, address, environment, own=_is_own(environment))
 
@@ -56,11 +67,36 @@ class Registries:
                 before="Submit a job that names an mlflow experiment, or choose another registry: ",
             )
             raise NotFound("Nothing was recorded in the desk's own registry yet.", hint)
-        return self.open(uri)
+        direct = self.direct(uri)
+        if direct is None:
+            return self.open(uri)
+        return MirroredRegistry(self._mirrored(direct, uri), lambda: self._opened(uri))
 
     def mirror(self, uri: str | None) -> MirrorClient:
         """Return a registry as it is browsed: windows of runs, groups, searches. Raises DeskErrors."""
-        return PlainMirror(self.read(uri))
+        direct = self.direct(uri)
+        return PlainMirror(self.read(uri)) if direct is None else self._mirrored(direct, uri)
+
+    def _mirrored(self, source: RegistrySource, uri: str | None) -> MirrorClient:
+        return ChildMirror(self.mirrors, source, lambda: PlainMirror(self._opened(uri)))
+
+    def direct(self, uri: str | None) -> RegistrySource | None:
+        """Return where a registry is read without MLflow; None where it has to be asked. Starts nothing."""
+        own = self.server.ledger.store
+        if uri is None or uri == self.server.look().uri:
+            shown = "the desk's own registry"
+            return RegistrySource(TrackerKind.OWN, f"sqlite:///{own}", shown, own) if own.exists() else None
+        source = self.source(uri)
+        return source if has_reader(source.kind) else None
+
+    def look_again(self, uri: str | None) -> None:
+        """Let whoever keeps a registry in memory look for changes: one was just made. Raises nothing."""
+        try:
+            direct = self.direct(uri)
+            if direct is not None:
+                self.mirrors.look_again(direct)
+        except DeskError as error:
+            _log.info("The registry could not be looked at again: %s", error.message)
 
     def running(self) -> RegistryClient | None:
         """Return the desk's own registry if its server runs; never starts it."""
@@ -142,11 +178,18 @@ class Registries:
             shutil.rmtree(arriving, ignore_errors=True)
         return folder / below if what == "run" else folder / Path(below).name if is_file else folder
 
-    def sweep(self) -> None:
+    def sweep(self, *, is_shown: bool = False) -> None:
+        """End what nobody needs any more; while somebody looks (``is_shown``), have ready what opens the next one."""
         self._workers.sweep()
+        self.mirrors.sweep(is_shown=is_shown)
 
     def stop(self) -> None:
+        self.mirrors.stop()
         self._workers.stop()
+
+
+def _nobody(_source: RegistrySource) -> None:
+    """Tell nobody of changes."""
 
 
 def _is_own(environment: Mapping[str, str | None]) -> bool:

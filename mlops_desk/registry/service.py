@@ -24,6 +24,7 @@ from mlops_desk.records.model import (
 )
 from mlops_desk.records.registry.comparison import ComparedValue
 from mlops_desk.records.registry.model_files import ModelFileFacts
+from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.aliases.asking import AskedAliases
 from mlops_desk.registry.aliases.journal import AliasJournal
 from mlops_desk.registry.artifacts.shelf import FileShelf
@@ -32,6 +33,7 @@ from mlops_desk.registry.comparing.gathering import ComparedOutside, compared_ve
 from mlops_desk.registry.default_registry import OWN, SETTING, Default
 from mlops_desk.registry.lineage.gathering import LineageDesk
 from mlops_desk.registry.protocol import RegistryClient
+from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from mlops_desk.registry.server.supervision import Supervision
@@ -73,7 +75,7 @@ class RegistryCore:
         bus.subscribe(SettingsChanged, self._setting_changed)
         self._loop = loop
         self.server = TrackingServer(data.registry, data.logs / "tracking.log", bridge_address, self._server_changed)
-        self.registries = Registries(self.server)
+        self.registries = Registries(self.server, self._source_changed)
         self.aliases = AskedAliases(lambda uri: self.registries.open(uri), self.journal_key, journal)  # noqa: PLW0108 - the demo puts its own in their place
         self.shelf = FileShelf(self.default, lambda: self.registries)
         self.lineage = LineageDesk(self.default, lambda uri: self.registries.read(uri))  # noqa: PLW0108 - the demo puts others in their place
@@ -89,6 +91,7 @@ class RegistryCore:
         """Begin to watch the server, if one runs, for what jobs register."""
         self._loop.repeat("registry", _POLL_SECONDS, self.poll, at_once=True)
         self._loop.start("registry-supervision", self._supervise)
+        self._loop.start("registry-mirrors", lambda: self.registries.mirrors.watch(self._loop.ending))
 
     def _supervise(self) -> None:
         pause = 0.0
@@ -112,7 +115,7 @@ class RegistryCore:
 
     def poll(self) -> None:
         """Look whether models, versions or aliases have changed, while somebody has asked lately."""
-        self.registries.sweep()
+        self.registries.sweep(is_shown=self._is_shown())
         own = self.registries.running()
         if own is None or not self._is_shown():
             return
@@ -128,8 +131,16 @@ class RegistryCore:
         if changed:
             self.changed()
 
+    def _source_changed(self, source: RegistrySource) -> None:
+        """Tell of what was seen in a registry that is looked at."""
+        self._tell_changed(None if source.kind is TrackerKind.OWN else source.uri)
+
     def changed(self, uri: str | None = None) -> None:
-        """Tell that something on ``uri`` has changed."""
+        """Tell that something on ``uri`` was changed, by us."""
+        self.registries.look_again(uri)
+        self._tell_changed(uri)
+
+    def _tell_changed(self, uri: str | None) -> None:
         self._bus.publish(RegistryChanged(self.told(self.server.state()), uri))
 
     def told(self, registry: Registry) -> Registry:

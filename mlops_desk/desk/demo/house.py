@@ -222,6 +222,9 @@ class _DemoRegistries(Registries):
     def running(self) -> RegistryClient:
         return self._registry
 
+    def direct(self, uri: str | None) -> RegistrySource | None:
+        return None if self.open(uri) is self._registry else super().direct(uri)
+
     def source(self, uri: str | None) -> RegistrySource:
         if self.open(uri) is not self._registry:
             return super().source(uri)

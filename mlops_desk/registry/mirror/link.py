@@ -15,8 +15,18 @@ from mlops_desk.base import wire
 from mlops_desk.base.errors import DeskError, TimedOut, Unavailable, heard
 from mlops_desk.base.process import end_group, ended_by, python_command, start_child
 from mlops_desk.base.text import plain
-from mlops_desk.registry.mirror.questions import BAD, LENGTH, QUESTIONS, framed, packed, source_written
+from mlops_desk.registry.mirror.questions import (
+    BAD,
+    LENGTH,
+    NO_MEMORY,
+    QUESTIONS,
+    UNKNOWN_SCHEMA,
+    framed,
+    packed,
+    source_written,
+)
 from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.store.errors import UnknownSchema
 
 _MODULE = "mlops_desk.registry.mirror.process"
 _START_SECONDS = 15.0  # chosen: numpy is loaded from a busy disk
@@ -32,11 +42,19 @@ _ENVIRONMENT = {
 }
 
 
-class Ended(Exception):  # noqa: N818 - no error: the process had ended before it was asked
+class Broken(Exception):  # noqa: N818 - no error of its own: it carries one
+    """The process has to be ended, and whoever asked is told ``error``."""
+
+    def __init__(self, error: DeskError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class HasEnded(Exception):  # noqa: N818 - no error: the process had ended before it was asked
     """The process is gone, and did not take the question."""
 
 
-class Link:
+class MirrorLink:
     """One process. Any thread may ask; each waits for those before it, within its own deadline."""
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
@@ -77,17 +95,14 @@ class Link:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def open(self, source: RegistrySource) -> None:
-        """Tell the process what to read. Raises Ended."""
+        """Tell the process what to read. Raises HasEnded."""
         self._write(framed(source_written(source)))
 
     def ask(self, verb: str, arguments: Sequence[Any], timeout_seconds: float) -> Any:
-        """Return the answer to a question. Raises the DeskError that it is, Ended, and TimedOut or Unavailable.
-
-        After those two the process has to be ended.
-        """
+        """Return the answer to a question. Raises the DeskError that it is, Broken and HasEnded."""
         deadline = time.monotonic() + timeout_seconds
         if not self._asking.acquire(timeout=timeout_seconds):
-            raise Busy
+            raise TimedOut("Earlier questions to this registry have not ended yet.", "Try again in a moment.")
         try:
             self.used_at = time.monotonic()
             self._write(framed(packed([verb, list(arguments)])))
@@ -95,34 +110,36 @@ class Link:
             content = self._frame(max(deadline, self._deadline_of_start))
         finally:
             self._asking.release()
-        if content[:1] == BAD:
-            raise heard(wire.unpacker(dict[str, Any]).decode(content[1:]))
+        if content[:1] in {BAD, UNKNOWN_SCHEMA}:
+            error = heard(wire.unpacker(dict[str, Any]).decode(content[1:]))
+            raise error if content[:1] == BAD else UnknownSchema(error.message, error.hint)
         return wire.unpacker(QUESTIONS[verb][1]).decode(content[1:])
 
     def _write(self, data: bytes) -> None:
         stdin = self._process.stdin
         if stdin is None or stdin.closed:
-            raise Ended
+            raise HasEnded
         try:
             stdin.write(data)
         except OSError as error:
-            raise Ended from error
+            raise HasEnded from error
 
     def _frame(self, deadline: float) -> bytes:
         (length,) = LENGTH.unpack(self._read(LENGTH.size, deadline))
         if length > _ANSWER_LIMIT_BYTES:
-            raise Unavailable("The registry's answer was too large to be taken in.", "Ask for fewer: --limit.")
+            raise Broken(Unavailable("The registry's answer was too large to be taken in.", "Ask for fewer: --limit."))
         return self._read(length, deadline)
 
     def _read(self, n_bytes: int, deadline: float) -> bytes:
         stdout = self._process.stdout
         if stdout is None or stdout.closed:
-            raise Ended
+            raise HasEnded
         received = bytearray()
         while len(received) < n_bytes:
             if not select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 text = "The registry was not read in time, and the question was given up."
-                raise TimedOut(text, "Is its disk or its server very slow? It is read anew at the next question.")
+                hint = "Is its disk or its server very slow? It is read anew at the next question."
+                raise Broken(TimedOut(text, hint))
             chunk = os.read(stdout.fileno(), min(_CHUNK_BYTES, n_bytes - len(received)))
             if not chunk:
                 raise self._ending()
@@ -132,14 +149,15 @@ class Link:
     def _ending(self) -> Exception:
         with contextlib.suppress(subprocess.TimeoutExpired):  # it has closed its output, so it is about to end
             self._process.wait(2.0)
-        if self._process.returncode == 0:
-            return Ended()
+        if self._process.returncode in {0, NO_MEMORY}:  # it has told why before
+            return HasEnded()
         self._errors.seek(0, os.SEEK_END)
         self._errors.seek(max(0, self._errors.tell() - _TAIL_CHARACTERS))
         tail = plain(self._errors.read().decode("utf-8", "replace").strip(), _TAIL_CHARACTERS)
         how = "is stuck" if self._process.returncode is None else f"ended {ended_by(self._process.returncode)}"
         text = f"The process that reads the registry {how}. It last wrote: {tail or 'nothing'}"
-        return Unavailable(text, "It is read anew at the next question; if it ends each time, this is a fault.")
+        hint = "It is read anew at the next question; if it ends each time, this is a fault."
+        return Broken(Unavailable(text, hint))
 
     def end(self) -> None:
         """End the process, whatever it does; whoever waits for its answer is told."""
@@ -147,12 +165,3 @@ class Link:
         with contextlib.suppress(OSError):  # closed already
             os.close(self.news)
         self._errors.close()
-
-
-class Busy(DeskError):  # noqa: N818 - reads as a sentence where it is raised
-    """Others' questions took all the time; the process may be well."""
-
-    code = TimedOut.code
-
-    def __init__(self) -> None:
-        super().__init__("Earlier questions to this registry have not ended yet.", "Try again in a moment.")

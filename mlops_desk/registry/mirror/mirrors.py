@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 
-from mlops_desk.base.errors import TimedOut, Unavailable
-from mlops_desk.registry.mirror.link import LIMIT_BYTES, Busy, Ended, Link
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.registry.mirror.link import LIMIT_BYTES, Broken, HasEnded, MirrorLink
 from mlops_desk.registry.reading.source import RegistrySource
 
 ANSWER_SECONDS = 15.0  # chosen: longer than a person waits, and a server far away may take
@@ -35,8 +35,8 @@ class Mirrors:
         self._changed = changed
         self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
-        self._links: dict[Key, tuple[RegistrySource, Link]] = {}
-        self._spare: Link | None = None
+        self._links: dict[Key, tuple[RegistrySource, MirrorLink]] = {}
+        self._spare: MirrorLink | None = None
         self._is_stopped = False
 
     def ask(self, source: RegistrySource, verb: str, arguments: Sequence[Any], seconds: float = ANSWER_SECONDS) -> Any:
@@ -45,15 +45,11 @@ class Mirrors:
             link = self._link(source)
             try:
                 return link.ask(verb, arguments, seconds)
-            except Ended:
+            except HasEnded:
                 self._drop(source, link)
-            except Busy as error:
-                raise TimedOut(error.message, error.hint) from error
-            except (TimedOut, Unavailable):
-                # Its own answer may have said so, but then it is there, and ends by itself if it can't go on.
-                if link.is_broken:
-                    self._drop(source, link)
-                raise
+            except Broken as broken:
+                self._drop(source, link)
+                raise broken.error from broken
         raise Unavailable(f"The process that reads {source.shown} ends as soon as it is started.")
 
     def is_read(self, source: RegistrySource) -> bool:
@@ -70,9 +66,9 @@ class Mirrors:
         """Have a process ready for the registry that is looked at next."""
         with self._lock:
             if self._spare is None and not self._is_stopped:
-                self._spare = Link(self._limit_bytes)
+                self._spare = MirrorLink(self._limit_bytes)
 
-    def _link(self, source: RegistrySource) -> Link:
+    def _link(self, source: RegistrySource) -> MirrorLink:
         key = _key(source)
         with self._lock:
             if self._is_stopped:
@@ -81,15 +77,15 @@ class Mirrors:
             if found is not None:
                 return found[1]
             gone = self._beyond_budget()
-            link, self._spare = self._spare or Link(self._limit_bytes), None
+            link, self._spare = self._spare or MirrorLink(self._limit_bytes), None
             self._links[key] = (source, link)
         for one in gone:
             one.end()
-        with contextlib.suppress(Ended):  # the question that follows finds it ended too
+        with contextlib.suppress(HasEnded):  # the question that follows finds it ended too
             link.open(source)
         return link
 
-    def _beyond_budget(self) -> list[Link]:
+    def _beyond_budget(self) -> list[MirrorLink]:
         """Take out those that must go for one more, the longest unused first; those that are being asked stay."""
         idle = sorted(
             ((link.used_at, key) for key, (_, link) in self._links.items() if not link.is_busy), key=lambda one: one[0]
@@ -104,7 +100,7 @@ class Mirrors:
             gone.append(link)
         return gone
 
-    def _drop(self, source: RegistrySource, link: Link) -> None:
+    def _drop(self, source: RegistrySource, link: MirrorLink) -> None:
         key = _key(source)
         with self._lock:
             found = self._links.get(key)

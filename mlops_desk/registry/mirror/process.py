@@ -15,11 +15,22 @@ from mlops_desk.base.errors import DeskError, Invalid, Unavailable
 from mlops_desk.base.process import limit_memory
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.mirror.mirror import Mirror
-from mlops_desk.registry.mirror.questions import BAD, GOOD, LENGTH, QUESTIONS, framed, packed, source_read, write_all
+from mlops_desk.registry.mirror.questions import (
+    BAD,
+    GOOD,
+    LENGTH,
+    NO_MEMORY,
+    QUESTIONS,
+    UNKNOWN_SCHEMA,
+    framed,
+    packed,
+    source_read,
+    write_all,
+)
 from mlops_desk.registry.reading.opening import open_reader
 from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.store.errors import UnknownSchema
 
-NO_MEMORY = 3  # the exit code of who was asked to hold more than it may
 _NEWS_SECONDS = 0.25  # the contract: what running jobs log is seen within so long
 _QUIET_SECONDS = 60.0  # chosen: who has asked nothing for a minute looks at something else
 _SLOW_LOOK_SECONDS = 1.0  # chosen: a page that shows what stands still hears of a change a second late
@@ -75,7 +86,12 @@ def answered(mirror: Mirror, content: bytes) -> bytes:
         arguments = wire.convert(given, QUESTIONS[verb][0])
         return GOOD + packed(getattr(mirror, verb)(*arguments))
     except DeskError as error:
-        return BAD + packed(error.told())
+        return told_of(error)
+
+
+def told_of(error: DeskError) -> bytes:
+    """Return the content of an answer that is an error."""
+    return (UNKNOWN_SCHEMA if isinstance(error, UnknownSchema) else BAD) + packed(error.told())
 
 
 def read_frame(descriptor: int) -> bytes | None:
@@ -113,7 +129,7 @@ def main() -> int:
             f"{source.shown} needs more than {limit_bytes >> 20} MiB to be looked at, and was given up.",
             "Does it hold enormous texts? Ask for one experiment's runs with another program.",
         )
-        write_all(answers, framed(BAD + packed(error.told())))
+        write_all(answers, framed(told_of(error)))
         return NO_MEMORY
 
 
@@ -123,7 +139,7 @@ def _served(source: RegistrySource, answers: int, news: int) -> int:
         mirror = Mirror(open_reader(source), look_seconds)
     except DeskError as error:
         read_frame(0)  # whoever asks first is told, and the next one meets a process that tries again
-        write_all(answers, framed(BAD + packed(error.told())))
+        write_all(answers, framed(told_of(error)))
         return 0
     try:
         Server(mirror, answers, news, look_seconds).run()

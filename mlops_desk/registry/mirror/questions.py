@@ -1,7 +1,9 @@
 """What the agent asks of a mirror's process, and how it travels: MessagePack in frames, down one pipe and up another.
 
 A frame is its length (four bytes, the largest first) and its content. An answer's content begins with a sign: ``+`` for
-what was asked for, ``-`` for an error. Both ends read only what they expect, of the type that stands here.
+what was asked for, ``-`` for an error, ``?`` for one that says that no reader knows this store.
+
+Both ends read only what they expect, of the type that stands here.
 """
 
 import os
@@ -21,7 +23,8 @@ from mlops_desk.registry.mirror.protocol import RunsFound, WindowAsked
 from mlops_desk.registry.reading.source import RegistrySource
 
 LENGTH = struct.Struct(">I")
-GOOD, BAD = b"+", b"-"
+GOOD, BAD, UNKNOWN_SCHEMA = b"+", b"-", b"?"
+NO_MEMORY = 3  # the exit code of who was asked to hold more than it may, and has told so
 QUESTIONS: dict[str, tuple[Any, Any]] = {
     "window": (tuple[WindowAsked], RunWindow),
     "runs": (tuple[WindowAsked, bool], RunsFound),

@@ -1,16 +1,22 @@
-"""Which reader opens a source. Readers are loaded when they are needed: each has its own libraries."""
+"""Which reader opens a source. Readers are loaded when they are needed: each has its own libraries.
+
+The agent asks what can be read, and loads none of it, numpy included.
+"""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_desk.base.errors import Refused
 from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.reading.reader import Reader
 from mlops_desk.registry.reading.source import RegistrySource
+
+if TYPE_CHECKING:
+    from mlops_desk.registry.reading.reader import Reader
 
 _READERS: dict[TrackerKind, tuple[str, str]] = {
     TrackerKind.OWN: ("mlops_desk.registry.store.reader", "SqlReader"),
     TrackerKind.SQLITE: ("mlops_desk.registry.store.reader", "SqlReader"),
+    TrackerKind.HTTP: ("mlops_desk.registry.rest.reader", "RestReader"),
 }
 """The module and the class of each kind's reader, which is made from the source."""
 
@@ -20,7 +26,7 @@ def has_reader(kind: TrackerKind) -> bool:
     return kind in _READERS
 
 
-def open_reader(source: RegistrySource) -> Reader:
+def open_reader(source: RegistrySource) -> "Reader":
     """Open a source. Raises DeskErrors."""
     if source.kind not in _READERS:
         raise Refused(f"{source.shown} is of a kind that can't be read directly ({source.kind}).")

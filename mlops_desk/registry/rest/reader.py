@@ -9,6 +9,7 @@ from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, 
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.registry.reading.batch import RunBatch, RunChanges, VersionRow
 from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.reading.spots import from_curves
 from mlops_desk.registry.rest import files, histories, listing, models, runs
 from mlops_desk.registry.rest.following import Following
 from mlops_desk.registry.rest.session import AnswerLimits, RestSession
@@ -79,6 +80,11 @@ class RestReader:
 
     def curves(self, run_ids: Sequence[str], metric: str, points: int, since: str | None = None) -> list_of[RunCurve]:
         return histories.curves(self._session, run_ids, metric, points, since)
+
+    def metric_values(
+        self, run_ids: Sequence[str], metric: str, which: str, step: int | None = None
+    ) -> Mapping[str, float]:
+        return from_curves(self, run_ids, metric, which, step)
 
     def models(self) -> list_of[Model]:
         return models.models(self._session)

@@ -8,6 +8,7 @@ from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, 
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.registry.reading.batch import RunBatch, RunChanges, VersionRow
 from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.reading.spots import from_curves
 from mlops_desk.registry.store import artifacts, datasets, models, schema
 from mlops_desk.registry.store.columns import Separators
 from mlops_desk.registry.store.one_run import run_at
@@ -74,6 +75,11 @@ class SqlReader:
 
     def curves(self, run_ids: Sequence[str], metric: str, points: int, since: str | None = None) -> list[RunCurve]:
         return self._curves.curves(run_ids, metric, points, since)
+
+    def metric_values(
+        self, run_ids: Sequence[str], metric: str, which: str, step: int | None = None
+    ) -> Mapping[str, float]:
+        return from_curves(self, run_ids, metric, which, step)
 
     def models(self) -> list[Model]:
         return models.models(self._database, self._statements)

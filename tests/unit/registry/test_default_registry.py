@@ -32,6 +32,9 @@ class Several(Registries):
     def own_is_empty(self):
         return False
 
+    def direct(self, uri):
+        return None
+
     def open(self, uri):
         if uri not in self.known:
             raise Unavailable(f"{uri} does not answer.", "Is the server up?")

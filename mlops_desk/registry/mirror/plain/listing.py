@@ -1,7 +1,6 @@
 """Runs in MLflow's order, in groups, and what columns they have: on plain lists of runs."""
 
 import math
-import statistics
 from collections.abc import Iterable, Sequence
 
 from mlops_desk.records.model import Run
@@ -115,9 +114,11 @@ def _told(value: float | str | None) -> str | None:
 
 
 def spread(name: str, values: Iterable[float]) -> MetricSpread:
-    """Return how the finite ones of these values lie."""
+    """Return how the finite ones of these values lie; no deviation where it is beyond what a float holds."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return MetricSpread(name, 0)
-    deviation = statistics.stdev(finite) if len(finite) > 1 else None
-    return MetricSpread(name, len(finite), statistics.fmean(finite), min(finite), max(finite), deviation)
+    mean = sum(value / len(finite) for value in finite)
+    squares = sum((value - mean) * (value - mean) for value in finite)
+    deviation = math.sqrt(squares / (len(finite) - 1)) if len(finite) > 1 and math.isfinite(squares) else None
+    return MetricSpread(name, len(finite), mean, min(finite), max(finite), deviation)

@@ -66,7 +66,7 @@ def _spreads(name: str, column: NumberColumn | None, rows: Rows, codes: Codes, n
     numbers, of = found[finite], codes[finite]
     counts = np.bincount(of, minlength=n_groups)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        means = np.bincount(of, numbers, n_groups) / counts
+        means = np.bincount(of, numbers / counts[of], n_groups)
         squares = np.bincount(of, (numbers - means[of]) ** 2, n_groups)
         deviations = np.sqrt(squares / (counts - 1))
     least, largest = np.full(n_groups, np.inf), np.full(n_groups, -np.inf)
@@ -79,7 +79,7 @@ def _spreads(name: str, column: NumberColumn | None, rows: Rows, codes: Codes, n
             float(means[at]),
             float(least[at]),
             float(largest[at]),
-            float(deviations[at]) if counts[at] > 1 else None,
+            float(deviations[at]) if counts[at] > 1 and np.isfinite(deviations[at]) else None,
         )
         if counts[at]
         else MetricSpread(name, 0)
