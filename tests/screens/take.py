@@ -56,10 +56,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--then", type=float, default=0.0, metavar="SECONDS", help="so long before now")
     parser.add_argument("--calm", action="store_true", help="without the welcome and without notices")
     parser.add_argument("--job", help="of the Jobs page: the job that is chosen")
-    parser.add_argument("--tab", help="of the Jobs page: the tab that is shown")
+    parser.add_argument("--tab", help="of the Jobs or the Models page: the tab that is shown")
+    parser.add_argument("--search", help="of the Models page: what is typed into its box")
+    parser.add_argument(
+        "--compare", action="store_true", help="of the Models page: the chosen version and the champion"
+    )
     parser.add_argument("--no-engine", action="store_true", help="while no container engine answers (not with --agent)")
     parser.add_argument("--sweep", action="store_true", help="with a sweep among the jobs (not with --agent)")
-    parser.add_argument("--form", action="store_true", help="of the Jobs page: the form of a new job, over it")
+    parser.add_argument(
+        "--form",
+        action="store_true",
+        help="of the Jobs or the Models page: the form of a new job or of an alias, of the registries the clean-up",
+    )
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -174,7 +182,8 @@ def _child(options: argparse.Namespace) -> int:
         place, _, thing = page.partition("/")
         program.window.open_thing(place, thing or None)
         _spin(application, SETTLE_SECONDS)
-        over = _arrange_jobs(application, program, options) if page == "jobs" else None
+        arrange = {"jobs": _arrange_jobs, "models": _arrange_models, "settings": _arrange_settings}.get(place)
+        over = arrange(application, program, options) if arrange is not None else None
         if options.state == "lost":
             program.bridge.client.break_off()
             program.bridge.client.failing["events"] = program.bridge.client.failing.get("events") or _gone()
@@ -187,7 +196,16 @@ def _child(options: argparse.Namespace) -> int:
             state = "" if options.state == "full" else f"-{options.state}"
             state += "-then" if options.then else ""
             name = "-".join(
-                part for part in (page.replace("/", "-") + state, options.tab, "form" if over else "", look) if part
+                part
+                for part in (
+                    page.replace("/", "-") + state,
+                    options.tab,
+                    "form" if over else "",
+                    "compare" if options.compare else "",
+                    "search" if options.search else "",
+                    look,
+                )
+                if part
             )
             (over or program.window).grab().save(str(options.out / f"{name}-x{scale}.png"))
     program.stop()
@@ -203,6 +221,38 @@ def _arrange_jobs(application, program, options: argparse.Namespace):
         page.pane.tabs.choose(options.tab)
     if options.form:
         page.submit()
+    _spin(application, SETTLE_SECONDS)
+    return application.activeModalWidget() if options.form else None
+
+
+def _arrange_models(application, program, options: argparse.Namespace):
+    """Choose a tab, search, compare; return the form that is open over the page."""
+    page = program.window.page()
+    if options.tab:
+        page.detail.tabs.choose(options.tab)
+    if options.search:
+        page.search.field.setText(options.search)
+    if options.compare:
+        page.detail.compare.emit()
+    if options.form:
+        page.acts.set_alias()
+    _spin(application, SETTLE_SECONDS)
+    return application.activeModalWidget() if options.form else None
+
+
+def _arrange_settings(application, program, options: argparse.Namespace):
+    """Of the registries: look the store over, or show what a clean-up would take."""
+    page = program.window.page()
+    if page.tabs.current() != "registries":
+        return None
+    _spin(application, 1.0)
+    page.registries.store.examine()
+    if options.form:
+        page.registries.open_clean_up()
+        dialog = application.activeModalWidget()
+        dialog.name.setText("churn")
+        dialog.best.setCurrentIndex(2)
+        dialog.measure.setText("auc")
     _spin(application, SETTLE_SECONDS)
     return application.activeModalWidget() if options.form else None
 

@@ -510,6 +510,7 @@ class Double:
         self.verified: Verified | None = None
         self.version_tags: dict[str, dict[str, str]] = {}
         self.descriptions: dict[str, str] = {}
+        self.deleted: list[tuple[str, str | None, str]] = []
         self.model_facts: ModelFileFacts | None = None
         self.lineage: Lineage | None = None
         self.audited: list[AuditEntry] = []

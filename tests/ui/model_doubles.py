@@ -14,8 +14,10 @@ from mlops_desk.records.model import Artifact, Model
 from mlops_desk.records.registry.alias_move import AliasMove, AliasPreview, Follower
 from mlops_desk.records.registry.artifact_view import ArtifactTable, ArtifactView
 from mlops_desk.records.registry.comparison import ComparedGroup, ComparedValue
+from mlops_desk.records.registry.labels import Labels
 from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
 from mlops_desk.records.registry.model_files import ModelFileFacts, SignatureColumn
+from mlops_desk.records.registry.undo import Undo
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 
 if TYPE_CHECKING:
@@ -143,8 +145,6 @@ class ModelVerbs:
         return self._moved(model, alias, version or before[0].from_version or "1", expected)
 
     def _moved(self, model: str, alias: str, version: str, expected: str | None) -> Model:
-        from mlops_desk.records.registry.undo import Undo
-
         double = self._double
         old = double.models_by_name[model]
         at = old.aliases.get(alias, "none")
@@ -157,6 +157,33 @@ class ModelVerbs:
         double.announce(events.RegistryChanged(double.server))
         given: dict[str, Any] = {"model": model, "alias": alias, "version": at, "expected": version}
         return replace(new, undo=Undo("models.promote", given, ""))
+
+    def tag(
+        self,
+        model: str,
+        key: str,
+        value: str | None = None,
+        version: str | None = None,
+        uri: str | None = None,
+        expected: str | None = None,
+    ) -> Labels:
+        tags = self._double.version_tags.setdefault(f"{model}/{version}", {})
+        before = tags.pop(key, None)
+        if value is not None:
+            tags[key] = value
+        self._double.announce(events.RegistryChanged(self._double.server))
+        given = {"model": model, "key": key, "value": before, "version": version}
+        return Labels(model, version, None, dict(tags), Undo("models.tag", given))
+
+    def describe(
+        self, model: str, text: str, version: str | None = None, uri: str | None = None, expected: str | None = None
+    ) -> Labels:
+        self._double.descriptions[f"{model}/{version}"] = text
+        return Labels(model, version, text)
+
+    def delete(self, model: str, confirm: str, version: str | None = None, uri: str | None = None) -> Model:
+        self._double.deleted.append((model, version, confirm))
+        return self._double.models_by_name[model]
 
     def facts(self, model: str, version: str, uri: str | None = None) -> ModelFileFacts:
         return self._double.model_facts or ModelFileFacts(

@@ -1,6 +1,6 @@
 """Ticked versions side by side, in the place of the detail."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout
@@ -16,6 +16,7 @@ from mlops_desk.ui.parts.compare.pane import ComparePane
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.words import numbers
+from mlops_desk.verbs.desk import ClientLike
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +38,9 @@ class VersionComparison(Card):
         self._hits: tuple[VersionHit, ...] = ()
         self._task: Task | None = None
         self.title = Label("", points=theme.TITLE_POINTS, bold=True)
-        self.curves = Button("Curves of their runs", tip="Compare the runs that made them, with their curves and code")
+        self.curves = Button("Curves", tip="Compare the runs that made them, with their curves and code")
         self.curves.clicked.connect(self._open_runs)
-        self.close_it = Button("Close", tip="Show the chosen version again (Esc)")
+        self.close_it = Button("Close", tip="Untick them, and show the chosen version again (Esc)")
         self.close_it.clicked.connect(self.closed)
         self.pane = ComparePane("Comparison of versions")
         head = QHBoxLayout()
@@ -56,7 +57,7 @@ class VersionComparison(Card):
         if wanted == self._hits:
             return
         self._hits = wanted
-        self.title.show_text(f"{numbers.count(len(wanted), 'version')} compared")
+        self.title.show_text(numbers.count(len(wanted), "version"))
         self.curves.setVisible(sum(hit.run_id is not None for hit in wanted) > 1)
         if len(wanted) > 1:
             self._ask(champion)
@@ -107,10 +108,10 @@ def title(hit: "VersionHit", *, of_several: bool) -> str:
     return f"{name}v{plain(hit.version, 12)}{alias}"
 
 
-def _compared(desk: Any, hits: "Sequence[VersionHit]", uri: str | None) -> "list[ComparedValue]":
+def _compared(desk: ClientLike, hits: "Sequence[VersionHit]", uri: str | None) -> "list[ComparedValue]":
     """Compare two versions as such, with environment and signature; more of them by their runs."""
     if len(hits) == 2:
         one, other = hits
         of = None if other.name == one.name else other.name
-        return list(desk.models.compare(one.name, one.version, other.version, uri=uri, other=of))
-    return list(desk.runs.compare([hit.run_id for hit in hits if hit.run_id is not None], uri=uri))
+        return desk.models.compare(one.name, one.version, other.version, uri=uri, other=of)
+    return desk.runs.compare([hit.run_id for hit in hits if hit.run_id is not None], uri=uri)

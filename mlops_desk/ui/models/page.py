@@ -71,11 +71,11 @@ class ModelsPage(Page):
         self.versions.table.fill_more = self._fill_menu
         self.search.found.connect(self._found)
         self.search.failed.connect(self._not_found)
-        self.search.asked.connect(lambda query: self.versions.title(f"Versions that match {plain(query, 60)!r}"))
         self.registries.changed.connect(self._change_registry)
         self.registries.start.connect(self._start_server)
         self.acts.changed.connect(self._soon.start)
         self.detail.compare.connect(self._compare_with_champion)
+        self.detail.tabs.chosen.connect(lambda _tab: self._make_room())
         self.comparison.closed.connect(self.versions.clear_ticks)
         self.comparison.runs.connect(self._compare_runs)
 
@@ -92,7 +92,7 @@ class ModelsPage(Page):
         split.setChildrenCollapsible(False)
         for widget in (framed(self.models), self.versions, self._right):
             split.addWidget(widget)
-        split.setSizes([LIST_WIDTH, theme.DETAIL_WIDTH + theme.SPACE_24, theme.DETAIL_WIDTH])
+        split.setSizes([LIST_WIDTH, theme.DETAIL_WIDTH, theme.DETAIL_WIDTH + theme.SPACE_24 + theme.SPACE_8])
         split.setStretchFactor(1, 1)
         split.setStretchFactor(2, 1)
         whole = QVBoxLayout(self.content)
@@ -257,23 +257,30 @@ class ModelsPage(Page):
     def _compare(self) -> None:
         """Show ticked versions side by side as soon as there are two of them."""
         hits = self.versions.ticked()
-        self._make_room(compared=len(hits) > 1)
+        self._right.setCurrentWidget(self.detail if len(hits) < 2 else self.comparison)
+        self._make_room()
         if len(hits) < 2:
             self.comparison.left()
-            self._right.setCurrentWidget(self.detail)
-            return
-        champion = next((words.key_of(hit) for hit in hits if CHAMPION in hit.aliases), None)
-        self._right.setCurrentWidget(self.comparison)
-        self.comparison.show_versions(hits, champion)
+        else:
+            champion = next((words.key_of(hit) for hit in hits if CHAMPION in hit.aliases), None)
+            self.comparison.show_versions(hits, champion)
 
-    def _make_room(self, *, compared: bool) -> None:
-        """Give a comparison the width that it needs, and take it back after it, as somebody had it."""
-        if compared and self._before is None:
+    def _make_room(self) -> None:
+        """Give what is wide the width that it needs, and take it back after it, as somebody had it.
+
+        A graph has the versions' place too: it is wide, and Up and Down go through the versions of it.
+        """
+        compared = self._right.currentWidget() is self.comparison
+        graph = not compared and self.detail.tabs.current() == "lineage"
+        wide = compared or graph or self.detail.tabs.current() == "files"
+        self.versions.setVisible(not graph)
+        if wide and self._before is None:
             self._before = self._split.sizes()
+        if wide and self._before is not None:
             whole = sum(self._before)
             right = min(max(self._before[2], theme.DIALOG_WIDTH), whole - LIST_WIDTH - theme.LIST_WIDTH)
             self._split.setSizes([LIST_WIDTH, whole - LIST_WIDTH - right, right])
-        elif not compared and self._before is not None:
+        elif self._before is not None:
             self._split.setSizes(self._before)
             self._before = None
 

@@ -24,7 +24,6 @@ class VersionSearch(QWidget):
     """``found`` carries the versions that were found, or None where nothing is searched for."""
 
     found = Signal(object)
-    asked = Signal(str)
     failed = Signal(object)
 
     def __init__(self, context: Context) -> None:
@@ -71,7 +70,6 @@ class VersionSearch(QWidget):
         query, uri = self.query(), self._context.store.models_uri
         if not query:
             return
-        self.asked.emit(query)
         self._task = self._context.ask(
             "search versions",
             lambda desk: desk.models.search(query, uri=uri, limit=FOUND_MOST),

@@ -18,6 +18,7 @@ from mlops_desk.ui.models.alias.consequences import Consequences
 from mlops_desk.ui.parts.undoing import offer_undo
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.words import numbers
@@ -35,7 +36,7 @@ class AliasDialog(FormDialog):
     def __init__(
         self, parent: QWidget, context: Context, model: str, version: str, uri: str | None, alias: str = "champion"
     ) -> None:
-        about = f"An alias of {model} will point at version {version}, and no more where it does now."
+        about = f"An alias of {model} will point at another version, and no more where it does now."
         super().__init__(parent, "Set an alias", about, "Set alias")
         self._context = context
         self._model, self._version, self._uri = model, version, uri
@@ -52,7 +53,11 @@ class AliasDialog(FormDialog):
         self.consequences = Consequences(context)
         self.past = Label("", points=theme.CAPTION_POINTS, bold=True, tone="muted")
         self.moves: RecordTable[AliasMove] = RecordTable("Latest moves", _MOVES, context.memory)
-        for widget in (self.says, self.consequences, self.past, self.moves):
+        self.moves.activated.connect(lambda _index: self._take_move())
+        self.moves.chosen.connect(lambda _key: self._offer_back())
+        self.back = Button("Put back", tip="Ask about the version that the chosen move came from (Enter)")
+        self.back.clicked.connect(self._take_move)
+        for widget in (self.says, self.consequences, self.past, self.moves, self.back):
             self.fill(widget, 0)
         self.fill(QWidget(), 1)
         self.submit = self._set
@@ -109,10 +114,27 @@ class AliasDialog(FormDialog):
     def _show_moves(self, moves: Sequence[AliasMove]) -> None:
         shown = sorted(moves, key=lambda move: -move.at)[:_MOVES_SHOWN]
         self.moves.show_records({f"{move.at!r}": move for move in shown})
-        self.moves.setVisible(bool(shown))
+        for widget in (self.moves, self.back):
+            widget.setVisible(bool(shown))
+        self._offer_back()
         self.past.setVisible(bool(shown))
         self.past.show_text("Where it was before")
         self.moves.setFixedHeight((len(shown) + 1) * theme.ROW_HEIGHT + 2 * theme.RING)
+
+    def _offer_back(self) -> None:
+        move = self._move()
+        self.back.setEnabled(move is not None and move.from_version is not None)
+
+    def _move(self) -> AliasMove | None:
+        key = self.moves.key()
+        return self.moves.records.record(key) if key else None
+
+    def _take_move(self) -> None:
+        """Ask about the version that the alias was moved away from: it is still confirmed, with what it brings."""
+        move = self._move()
+        if move is not None and move.from_version is not None:
+            self._version = move.from_version
+            self._look()
 
     def _fit(self) -> None:
         """Be as high as what is said needs, and no higher than the screen."""

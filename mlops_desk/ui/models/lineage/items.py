@@ -11,8 +11,8 @@ from mlops_desk.ui.look.text import tip_text
 from mlops_desk.ui.models.lineage.layout import PlacedNode
 from mlops_desk.ui.words import marks, numbers
 
-BOX_WIDTH, BOX_HEIGHT = 168.0, 46.0  # pixels: a name of twenty letters, and a line below it
-COLUMN_STEP, ROW_STEP = 232.0, 60.0  # pixels: room for a line to bend between two columns, and for air between rows
+BOX_WIDTH, BOX_HEIGHT = 152.0, 46.0  # pixels: a name of twenty letters, and a line below it
+COLUMN_STEP, ROW_STEP = 192.0, 60.0  # pixels: room for a line to bend between two columns, and for air between rows
 _ARROW = 6.0  # pixels
 _QUIET = 0.35  # chosen: what does not belong to the chosen one is seen and does not ask to be read
 

@@ -46,8 +46,6 @@ class VersionsPane(Card):
         self.plotted.activated.connect(lambda _place: self._fill_strip())
         self.pick = Button("Metrics …", tip="Choose the metrics that have a column")
         self.pick.clicked.connect(self._open_metrics)
-        self.untick = Button("Untick all")
-        self.untick.clicked.connect(self.clear_ticks)
         self.says = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self._arrange()
         self.show_hits("", [], of_several=False)
@@ -58,7 +56,6 @@ class VersionsPane(Card):
         head.setSpacing(theme.SPACE_8)
         head.addWidget(self.heading, 1)
         head.addWidget(self.plotted)
-        head.addWidget(self.untick)
         head.addWidget(self.pick)
         self._charted = QWidget()
         chart = QVBoxLayout(self._charted)
@@ -116,10 +113,6 @@ class VersionsPane(Card):
         self.table.show_records(
             {key: VersionLine(hit, key in self._ticked, self._serving(hit)) for key, hit in self._hits.items()}
         )
-        count = len(self._ticked)
-        self.untick.setVisible(count > 0)
-        self.untick.show_title(f"Untick {count:,}")
-        self.untick.updateGeometry()
 
     def _serving(self, hit: VersionHit) -> tuple[str, ...]:
         return words.serving(self._endpoints.get(hit.name, {}), hit.version)

@@ -49,14 +49,15 @@ class ArtifactsPane(QWidget):
         self._split.setStretchFactor(1, 1)
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE_4)
-        row.addWidget(self.says, 1)
-        for button in (self.copy, self.save, self.save_all):
+        for button in (self.save, self.save_all, self.copy):
             row.addWidget(button)
+        row.addStretch(1)
         whole = QWidget()
         column = QVBoxLayout(whole)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
         column.addWidget(self._split, 1)
+        column.addWidget(self.says)
         column.addLayout(row)
         self._whole = whole
         self._layers = QStackedLayout(self)

@@ -80,7 +80,7 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         split.setChildrenCollapsible(False)
         split.addWidget(above)
         split.addWidget(self.store)
-        split.setSizes([theme.COLUMN_MINIMUM, theme.DETAIL_WIDTH])
+        split.setSizes([theme.COLUMN_MINIMUM + 2 * theme.ROW_HEIGHT, theme.DETAIL_WIDTH])
         split.setStretchFactor(1, 1)
         self.content.addWidget(split, 1)
 

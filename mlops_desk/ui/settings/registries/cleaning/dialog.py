@@ -3,7 +3,7 @@
 What was shown goes and nothing else: the token of the preview is sent, and refused if it would be anything else by now.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QDialog, QFormLayout, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
@@ -215,9 +215,7 @@ class CleanUpDialog(QDialog):
             return
         self.act.setEnabled(False)
         self.says.show_text(f"Cleaning up {numbers.count(len(seen.going), 'thing')} …")
-        self._context.ask(
-            "clean up", lambda desk: _verbs(desk).registry.clean(seen.token, uri=uri), self._done, self._refused
-        )
+        self._context.ask("clean up", lambda desk: desk.registry.clean(seen.token, uri=uri), self._done, self._refused)
 
     def _refused(self, error: DeskError) -> None:
         """Say why, and look again: what was shown may be no more what would go."""
@@ -241,7 +239,7 @@ class CleanUpDialog(QDialog):
 
 
 def _previewed(desk: ClientLike, wish: CleanUpWish, uri: str) -> CleanUpPreview:
-    found: CleanUpPreview = _verbs(desk).registry.clean_up(
+    return desk.registry.clean_up(
         experiment=wish.experiment,
         keep_best=wish.keep_best,
         metric=wish.metric,
@@ -250,8 +248,3 @@ def _previewed(desk: ClientLike, wish: CleanUpWish, uri: str) -> CleanUpPreview:
         uri=uri,
         failed=wish.failed,
     )
-    return found
-
-
-def _verbs(desk: Any) -> Any:
-    return desk

@@ -1,6 +1,6 @@
 """The store of a registry looked over: what ails it, what mends it, and which experiments take the room."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedLayout, QVBoxLayout, QWidget
@@ -59,7 +59,7 @@ class StoreView(Card):
         split.setChildrenCollapsible(False)
         split.addWidget(self.findings)
         split.addWidget(self.sizes)
-        split.setSizes([theme.DIALOG_WIDTH, theme.DETAIL_WIDTH])
+        split.setSizes([theme.DIALOG_WIDTH, theme.DIALOG_WIDTH])
         split.setStretchFactor(0, 1)
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE_8)
@@ -115,7 +115,7 @@ class StoreView(Card):
         self._layers.setCurrentWidget(self.state)
         self._task = self._context.ask(
             "look a store over",
-            lambda desk: _verbs(desk).registry.doctor(uri=name),
+            lambda desk: desk.registry.doctor(uri=name),
             lambda report: self._got(name, report),
             self._failed,
         )
@@ -204,8 +204,4 @@ class StoreView(Card):
             if self._report is not None:
                 self._show(self._report)
 
-        self._context.ask("fix a store", lambda desk: _verbs(desk).registry.fix(fix, uri=name), done, failed)
-
-
-def _verbs(desk: Any) -> Any:
-    return desk
+        self._context.ask("fix a store", lambda desk: desk.registry.fix(fix, uri=name), done, failed)

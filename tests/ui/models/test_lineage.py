@@ -1,0 +1,159 @@
+"""Lineage to look at: columns by kind, keys from node to node, each node leads to its page, a thousand of them drawn."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from model_doubles import some_lineage
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
+from mlops_desk.ui.models.detail.lineage import leads
+from mlops_desk.ui.models.lineage.graph import LineageGraph
+from mlops_desk.ui.models.lineage.items import mark_of
+from mlops_desk.ui.models.lineage.layout import along, arranged, step
+
+NODES = st.lists(
+    st.tuples(st.integers(0, 30), st.sampled_from(list(LineageKind))), max_size=40, unique_by=lambda n: n[0]
+)
+EDGES = st.lists(st.tuples(st.integers(0, 32), st.integers(0, 32)), max_size=80)
+
+
+def graph_of(nodes, edges) -> Lineage:
+    made = tuple(LineageNode(f"n{number}", kind, f"title {number}") for number, kind in nodes)
+    return Lineage(made, tuple(LineageEdge(f"n{one}", f"n{other}") for one, other in edges))
+
+
+@given(NODES, EDGES)
+@settings(max_examples=200, deadline=None)
+def test_every_node_has_a_place_of_its_own_and_columns_stand_in_the_order_of_kinds(nodes, edges):
+    picture = arranged(graph_of(nodes, edges))
+    assert set(picture.placed) == {f"n{number}" for number, _ in nodes}
+    places = [(one.column, one.row) for one in picture.placed.values()]
+    assert len(set(places)) == len(places)
+    order = list(LineageKind)
+    columns = {one.column: one.node.kind for one in picture.placed.values()}
+    assert [order.index(columns[n]) for n in sorted(columns)] == sorted(order.index(kind) for kind in columns.values())
+    assert all(source != target and {source, target} <= set(picture.placed) for source, target, _ in picture.links)
+
+
+@given(NODES, EDGES, st.sampled_from(["left", "right", "up", "down"]))
+@settings(max_examples=200, deadline=None)
+def test_an_arrow_leads_to_a_node_that_is_there_and_never_the_other_way(nodes, edges, way):
+    picture = arranged(graph_of(nodes, edges))
+    for key, here in picture.placed.items():
+        there = picture.placed[step(picture, key, way)]
+        if there is here:
+            continue
+        if way in {"left", "right"}:
+            assert (there.column - here.column) * (1 if way == "right" else -1) > 0
+        else:
+            assert there.column == here.column
+            assert (there.row - here.row) * (1 if way == "down" else -1) > 0
+        assert key in along(picture, key)
+
+
+def test_lines_do_not_cross_where_they_need_not():
+    nodes = [LineageNode(f"r{n}", LineageKind.RUN, f"{n}") for n in range(3)]
+    nodes += [LineageNode(f"v{n}", LineageKind.VERSION, f"{n}") for n in (2, 0, 1)]
+    edges = tuple(LineageEdge(f"r{n}", f"v{n}") for n in range(3))
+    picture = arranged(Lineage(tuple(nodes), edges))
+    assert [picture.placed[f"v{n}"].row for n in range(3)] == [picture.placed[f"r{n}"].row for n in range(3)]
+
+
+def test_what_a_node_comes_from_and_what_stands_on_it_is_its_way_and_siblings_are_not():
+    picture = arranged(some_lineage("digits", "4"))
+    assert along(picture, "m1") == {"d1", "d2", "j1", "r1", "m1", "v1", "a1"}
+    assert "r0" not in along(picture, "r1")
+
+
+def test_a_circle_comes_to_an_end():
+    nodes = (LineageNode("a", LineageKind.RUN, "a"), LineageNode("b", LineageKind.VERSION, "b"))
+    picture = arranged(Lineage(nodes, (LineageEdge("a", "b"), LineageEdge("b", "a"), LineageEdge("a", "gone"))))
+    assert along(picture, "a") == {"a", "b"}
+    assert len(picture.links) == 2
+
+
+def test_a_state_that_nobody_knows_is_told_as_it_is():
+    assert mark_of(None) is None
+    assert mark_of("live").word == "live"
+    assert mark_of("brewing").word == "brewing"
+
+
+@pytest.fixture
+def graph(qtbot):
+    made = LineageGraph()
+    qtbot.addWidget(made)
+    made.resize(700, 400)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def test_keys_go_along_the_lines_and_enter_opens(graph, qtbot):
+    graph.show_lineage(some_lineage("digits", "4"), "digits/4")
+    assert graph.node().node_id == "v1"
+    graph.setFocus()
+    QTest.keyClick(graph, Qt.Key.Key_Left)
+    assert graph.node().kind is LineageKind.LOGGED_MODEL
+    assert "Logged model m-4bf9" in graph.accessibleDescription()
+    QTest.keyClick(graph, Qt.Key.Key_Left)
+    assert graph.node().node_id == "r1"
+    opened = []
+    graph.opened.connect(opened.append)
+    QTest.keyClick(graph, Qt.Key.Key_Return)
+    assert opened[0].thing == "run4"
+
+
+def test_it_is_made_larger_and_smaller_within_what_can_be_read(graph):
+    graph.show_lineage(some_lineage("digits", "4"))
+    before = graph.transform().m11()
+    for _ in range(40):
+        graph.zoom(1.25)
+    assert graph.transform().m11() == 2.0
+    for _ in range(40):
+        graph.zoom(0.8)
+    assert graph.transform().m11() == 0.25
+    graph.fit()
+    assert graph.transform().m11() == before
+
+
+def test_a_thousand_nodes_of_hostile_names_are_shown(graph, qtbot):
+    kinds = list(LineageKind)
+    nodes = tuple(
+        LineageNode(f"n{n}", kinds[n % 9], "<table><tr><td>" * 20 + "\u202e\x00" + "W" * 500, "<img src=x>", None, "??")
+        for n in range(1000)
+    )
+    edges = tuple(LineageEdge(f"n{n}", f"n{(n * 7) % 1000}") for n in range(1000))
+    graph.show_lineage(Lineage(nodes, edges))
+    graph.grab()
+    assert all("<" not in item.toolTip().removeprefix("<p>").removesuffix("</p>").replace("<br>", "")
+               for item in graph._nodes.values())  # fmt: skip
+
+
+def test_nodes_lead_to_their_pages(start, double, qtbot):
+    window = start(double, "models").window
+    page = window.page()
+    qtbot.waitUntil(lambda: page._version() is not None)
+    page.detail.tabs.choose("lineage")
+    view = page.detail.view("lineage")
+    qtbot.waitUntil(lambda: view.graph.node() is not None)
+    nodes = {one.node_id: one for one in some_lineage("digits", "4").nodes}
+    assert [key for key, node in nodes.items() if not leads(node)] == ["d1", "d2", "m1"]
+    view.open_node(nodes["e0"])
+    assert window.title_row.title.whole == "Endpoints"
+    view.open_node(nodes["v0"])
+    qtbot.waitUntil(lambda: page._version() is not None and page._version().version == "3")
+
+
+def test_no_lineage_and_one_that_fails_are_different_states(start, double, qtbot):
+    double.lineage = Lineage((), ())
+    page = start(double, "models").window.page()
+    qtbot.waitUntil(lambda: page._version() is not None)
+    page.detail.tabs.choose("lineage")
+    view = page.detail.view("lineage")
+    qtbot.waitUntil(lambda: "Nothing is known" in view.state._title.whole)
+    double.failing["models.lineage"] = Unavailable("The registry does not answer.")
+    page.versions.table.select("digits/3")
+    qtbot.waitUntil(lambda: view.state._title.whole == "The lineage can't be shown")
