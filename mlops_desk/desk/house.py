@@ -215,6 +215,8 @@ class Desk(DeskVerbs):
         self.endpoints = self._endpoints()
         wiring = self._model_wiring()
         self.registry_core.aliases.followers = wiring.followers
+        self.registry_core.outside.code_of = wiring.code_of
+        self.registry_core.watch.served = wiring.served
         self.drift = self._drift(wiring)
         self.rules = self._rules(wiring)
         self.registry_core.lineage.outside = lineage_house(self.endpoints, self.drift, self.rules, self.state)

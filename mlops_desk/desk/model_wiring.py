@@ -13,7 +13,9 @@ from mlops_desk.desk.reference import ReferenceParts, reference_file
 from mlops_desk.drift import metrics as drift_metrics
 from mlops_desk.jobs import metrics as job_metrics
 from mlops_desk.jobs.capsule.completing import Outside
+from mlops_desk.jobs.capsule.source.store import SnapshotStore
 from mlops_desk.jobs.capsule.source.taking import Snapshots
+from mlops_desk.jobs.capsule.source.texts import kept_texts
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
 from mlops_desk.records.endpoint import Endpoint
@@ -25,6 +27,7 @@ from mlops_desk.records.jobs.running import JobWatch
 from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.records.registry.alias_move import Follower
+from mlops_desk.registry.comparing.code import CodeFile, CodeTree
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.disk_shares import shares_of, staging_folder
 from mlops_desk.runtimes.runtime import RunTicket
@@ -132,6 +135,7 @@ class ModelWiring:
         self, folder: DataFolder, state: State, registry: RegistryCore, jobs: JobsService, endpoints: EndpointsService
     ) -> None:
         self._folder = folder
+        self._snapshots = SnapshotStore(folder.sources)
         self._state = state
         self._registry = registry
         self._jobs = jobs
@@ -158,6 +162,17 @@ class ModelWiring:
     def champion(self, model: str, alias: str) -> ModelVersion:
         """Return the version behind MODEL@ALIAS. Raises DeskError."""
         return self._registry.resolve(f"{model}@{alias}")
+
+    def served(self) -> set[str | None]:
+        """Return the registries that endpoints serve from."""
+        return {one.model.registry for one in self._endpoints.list()}
+
+    def code_of(self, run_id: str) -> CodeTree | None:
+        """Return the code that the job of a run ran, from the snapshot that is kept of it; None where none is."""
+        job = self._jobs.find_by_run(run_id)
+        sha256 = None if job is None or job.capsule is None else job.capsule.source_sha256
+        kept = None if sha256 is None else kept_texts(self._snapshots, sha256)
+        return None if kept is None else {path: CodeFile(one.digest, one.read) for path, one in kept.items()}
 
     def followers(self, model: str, registry: str | None) -> list[Follower]:
         """Tell of the endpoints of a model, none of which goes with an alias by itself."""

@@ -12,8 +12,8 @@ class RegistryAccess(Protocol):
     default: Default
     registries: Registries
 
-    def asked(self) -> None:
-        """Note that somebody looks at the registry."""
+    def asked(self, uri: str | None = None) -> None:
+        """Note that somebody looks at a registry (None: the desk's own)."""
         ...
 
     def changed(self, uri: str | None = None) -> None:

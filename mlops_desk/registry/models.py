@@ -22,33 +22,33 @@ class ModelsService(AliasVerbs, ModelChangeVerbs, VersionCompareVerbs, ModelFile
         self._core = core
 
     def list(self, uri: str | None = None) -> list_of[Model]:
-        self._core.asked()
         with self._core.default.chosen(uri) as chosen:
+            self._core.asked(chosen)
             if chosen is None and self._core.registries.own_is_empty:
                 return []
             return self._core.registries.read(chosen).models()
 
     def versions(self, model: str, uri: str | None = None) -> list_of[ModelVersion]:
-        self._core.asked()
         with self._core.default.chosen(uri) as chosen:
+            self._core.asked(chosen)
             return self._core.registries.read(chosen).versions(model)
 
     def show(self, model: str, uri: str | None = None) -> Model:
-        self._core.asked()
         with self._core.default.chosen(uri) as chosen:
+            self._core.asked(chosen)
             return self._core.registries.read(chosen).model(model)
 
     def search(self, query: str, uri: str | None = None, limit: int = 200) -> list_of[VersionHit]:
-        self._core.asked()
         check_limit(limit)
         with self._core.default.chosen(uri) as chosen:
+            self._core.asked(chosen)
             if chosen is None and self._core.registries.own_is_empty:
                 return []
             return self._core.registries.mirror(chosen).search(query, limit)
 
     def cards(self, uri: str | None = None) -> list_of[ModelCard]:
-        self._core.asked()
         with self._core.default.chosen(uri) as chosen:
+            self._core.asked(chosen)
             if chosen is None and self._core.registries.own_is_empty:
                 return []
             return [self.joined(card) for card in self._core.registries.mirror(chosen).cards()]

@@ -27,6 +27,8 @@ from mlops_desk.records.registry.model_files import ModelFileFacts
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.aliases.asking import AskedAliases
 from mlops_desk.registry.aliases.journal import AliasJournal
+from mlops_desk.registry.aliases.own_store import stored_aliases
+from mlops_desk.registry.aliases.watching import AliasWatch
 from mlops_desk.registry.artifacts.shelf import FileShelf
 from mlops_desk.registry.changes.undoing import shown_uri
 from mlops_desk.registry.comparing.gathering import ComparedOutside, compared_versions
@@ -81,6 +83,7 @@ class RegistryCore:
         self.lineage = LineageDesk(self.default, lambda uri: self.registries.read(uri))  # noqa: PLW0108 - the demo puts others in their place
         self.outside = ComparedOutside(self._files_of)
         self.aliases.compared = self._compared
+        self.watch = AliasWatch(self.aliases, self._models_at, self._own_aliases, self.changed)
         self._tickets = Tickets(self.server.ledger.tickets_folder)
         self._supervision = Supervision(self.server, lambda: bool(self._tickets.held()), self._is_shown)
         self._asked_at = float("-inf")
@@ -90,6 +93,7 @@ class RegistryCore:
     def start(self) -> None:
         """Begin to watch the server, if one runs, for what jobs register."""
         self._loop.repeat("registry", _POLL_SECONDS, self.poll, at_once=True)
+        self._loop.repeat("registry-aliases", _POLL_SECONDS, self.watch.look)
         self._loop.start("registry-supervision", self._supervise)
         self._loop.start("registry-mirrors", lambda: self.registries.mirrors.watch(self._loop.ending))
 
@@ -103,15 +107,17 @@ class RegistryCore:
 
     def stop(self) -> None:
         """End the workers; the tracking server goes on, because jobs log to it."""
+        self.aliases.flush()
         self.registries.stop()
 
     def stop_server(self) -> Registry:
         """End the tracking server too, for good: nobody who still asks makes it start again."""
         return self.server.stop_for_good()
 
-    def asked(self) -> None:
-        """Note that somebody looks at the registry, so that changes are watched for."""
+    def asked(self, uri: str | None = None) -> None:
+        """Note that somebody looks at a registry, so that changes are watched for."""
         self._asked_at = time.monotonic()
+        self.watch.asked(uri)
 
     def poll(self) -> None:
         """Look whether models, versions or aliases have changed, while somebody has asked lately."""
@@ -285,6 +291,12 @@ class RegistryCore:
 
     def _files_of(self, model: str, version: str, uri: str | None) -> ModelFileFacts:
         return self.shelf.facts_of_version(model, version, uri or OWN)
+
+    def _models_at(self, uri: str | None) -> list_of[Model]:
+        return self.registries.mirror(uri).models()
+
+    def _own_aliases(self) -> Mapping[str, Mapping[str, str]]:
+        return stored_aliases(self.server.ledger.store) if self.server.used else {}
 
     def _compared(self, model: str, a: str, b: str, uri: str | None) -> list_of[ComparedValue]:
         return compared_versions(self.registries.mirror(uri), [(model, a), (model, b)], uri, self.outside)

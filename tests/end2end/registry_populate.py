@@ -72,6 +72,8 @@ def main():
         run_id = ids[version["run"]]
         source = f"{client.get_run(run_id).info.artifact_uri}/model"
         client.create_model_version(version["name"], source, run_id)
+    for name, alias, version in wanted.get("aliases", []):
+        client.set_registered_model_alias(name, alias, version)
     answer = {"runs": ids}
     for clause in wanted.get("orders", []):
         page = client.search_runs([experiment_id], order_by=[clause] if clause else None, max_results=1000)

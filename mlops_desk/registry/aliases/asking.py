@@ -58,6 +58,15 @@ class AskedAliases:
             _log.warning("What was moved can't be noted: %s", error.message)
             return []
 
+    def flush(self) -> None:
+        """Keep when each registry was looked at last, as at the agent's end."""
+        if self._journal is None:
+            return
+        try:
+            self._journal.flush()
+        except Unavailable as error:
+            _log.warning("When registries were looked at can't be noted: %s", error.message)
+
     # -- verbs -----------------------------------------------------------------------------------
 
     def history(self, model: str, alias: str, at: float | None, uri: str | None) -> list[AliasMove]:

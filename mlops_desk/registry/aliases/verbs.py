@@ -18,13 +18,13 @@ class AliasVerbs:
     _core: _AliasAccess
 
     def history(self, model: str, uri: str | None = None, alias: str = "", at: float | None = None) -> list[AliasMove]:
-        self._core.asked()
         with self._core.default.chosen(uri) as chosen:
+            self._core.asked(chosen)
             return self._core.aliases.history(model, alias, at, chosen)
 
     def preview(self, model: str, alias: str, version: str, uri: str | None = None) -> AliasPreview:
-        self._core.asked()
         with self._core.default.chosen(uri) as chosen:
+            self._core.asked(chosen)
             return self._core.aliases.preview(model, check_alias(alias), version, chosen)
 
     def promote(

@@ -19,8 +19,8 @@ class ModelChangeVerbs:
     _core: RegistryAccess
 
     def labels(self, model: str, version: str | None = None, uri: str | None = None) -> Labels:
-        self._core.asked()
         with self._core.default.chosen(uri) as chosen:
+            self._core.asked(chosen)
             return _labels(self._core.registries.read(chosen), model, version)
 
     def tag(

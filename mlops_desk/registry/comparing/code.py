@@ -1,13 +1,21 @@
 """How the code of two runs differs, as one unified diff of all their files. Pure.
 
-A tree is its files by path, each as text; None stands for one that is no text or too large to be read.
+A tree is its files by path. Of those that are the same by their hash nothing is read.
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-CodeTree = Mapping[str, str | None]
+
+class CodeFile(NamedTuple):
+    """The hash of a file's content, and what reads it: None where it is no text, or too large to be read."""
+
+    digest: str
+    read: Callable[[], str | None]
+
+
+CodeTree = Mapping[str, CodeFile]
 LONGEST_DIFF = 200_000  # chosen: characters; more nobody reads, and it crosses two processes
 _LONGEST_LINE = 500  # chosen: longer ones are data or minified
 _NO_NEWLINE = "\n\\ No newline at end of file"  # as diff itself says it
@@ -26,7 +34,7 @@ def difference(a: CodeTree, b: CodeTree) -> TreeDiff:
     lines: list[str] = []
     length = 0
     for path in sorted({*a, *b}):
-        if path in a and path in b and a[path] is not None and a[path] == b[path]:
+        if path in a and path in b and a[path].digest == b[path].digest:
             continue
         for line in _file(path, a, b):
             length += len(line) + 1
@@ -53,7 +61,7 @@ def _lines(tree: CodeTree, path: str) -> list[str] | None:
     """Return the lines of a file, none where there is no such file; None where it can't be compared."""
     if path not in tree:
         return []
-    text = tree[path]
+    text = tree[path].read()
     if text is None:
         return None
     *lines, rest = text.split("\n")

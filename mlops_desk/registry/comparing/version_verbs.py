@@ -13,7 +13,7 @@ class VersionCompareVerbs:
     def compare(
         self, model: str, a: str, b: str, uri: str | None = None, other: str | None = None
     ) -> list[ComparedValue]:
-        self._core.asked()
         with self._core.default.chosen(uri) as chosen:
+            self._core.asked(chosen)
             mirror = self._core.registries.mirror(chosen)
             return compared_versions(mirror, [(model, a), (other or model, b)], chosen, self._core.outside)

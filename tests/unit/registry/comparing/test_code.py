@@ -6,14 +6,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.registry.comparing import code
-from mlops_desk.registry.comparing.code import difference
+from mlops_desk.registry.comparing.code import CodeFile, difference
 from mlops_desk.registry.comparing.origin import CodeOrigin, origin_of, problem_of
 
 
-def test_a_changed_file_an_added_one_and_one_that_is_gone():
-    found = difference(
-        {"a.py": "x = 1\n", "old.py": "1\n", "same": "s"}, {"a.py": "x = 2\n", "new.py": "2\n", "same": "s"}
+def diff(a, b):
+    """Compare two trees, given as texts by path."""
+    return difference(
+        *({path: CodeFile(str(text), lambda text=text: text) for path, text in tree.items()} for tree in (a, b))
     )
+
+
+def test_a_changed_file_an_added_one_and_one_that_is_gone():
+    found = diff({"a.py": "x = 1\n", "old.py": "1\n", "same": "s"}, {"a.py": "x = 2\n", "new.py": "2\n", "same": "s"})
     assert not found.is_cut
     assert "--- a/a.py\n+++ b/a.py\n" in found.text
     assert "-x = 1\n+x = 2" in found.text
@@ -23,25 +28,33 @@ def test_a_changed_file_an_added_one_and_one_that_is_gone():
 
 
 def test_files_that_are_no_text_are_named():
-    found = difference({"model.bin": None, "gone.bin": None}, {"model.bin": None, "text": "a"})
+    found = difference(
+        {"model.bin": CodeFile("1", lambda: None), "gone.bin": CodeFile("2", lambda: None)},
+        {"model.bin": CodeFile("3", lambda: None), "text": CodeFile("4", lambda: "a")},
+    )
     assert "Files a/model.bin and b/model.bin are no texts that can be compared" in found.text
     assert "File gone.bin is only in the first, and no text" in found.text
 
 
+def test_nothing_is_read_of_what_is_the_same():
+    same = {"a": CodeFile("1", lambda: 1 / 0)}
+    assert difference(same, same) == ("", False)
+
+
 def test_the_same_code_has_no_diff():
-    assert difference({"a": "1"}, {"a": "1"}) == ("", False)
+    assert diff({"a": "1"}, {"a": "1"}) == ("", False)
 
 
 def test_what_nobody_reads_is_cut():
-    found = difference({}, {"big.py": "\n".join(f"line {number}" for number in range(19_999)) * 1, "z.py": "x" * 3000})
+    found = diff({}, {"big.py": "\n".join(f"line {number}" for number in range(19_999)) * 1, "z.py": "x" * 3000})
     assert found.is_cut
     assert len(found.text) <= code.LONGEST_DIFF
-    huge = difference({"data.txt": "\n" * 30_000}, {"data.txt": "\n" * 30_001})
+    huge = diff({"data.txt": "\n" * 30_000}, {"data.txt": "\n" * 30_001})
     assert "no texts that can be compared" in huge.text
 
 
 def test_lines_that_differ_where_nobody_looks_are_told():
-    assert "differ only beyond 500 characters" in difference({"f": "x" * 600}, {"f": "x" * 600 + "y"}).text
+    assert "differ only beyond 500 characters" in diff({"f": "x" * 600}, {"f": "x" * 600 + "y"}).text
 
 
 LINES = st.lists(st.sampled_from(["a", "b", "", "  c", "é", "\x0c", "\u2028"]), max_size=8).map("\n".join)
@@ -55,7 +68,7 @@ LINES = st.lists(st.sampled_from(["a", "b", "", "  c", "é", "\x0c", "\u2028"]),
 @example("a\n", "")
 def test_git_makes_the_one_of_the_other(tmp_path_factory, a, b):
     folder = tmp_path_factory.mktemp("patched")
-    text = difference({"f": a}, {"f": b}).text
+    text = diff({"f": a}, {"f": b}).text
     if a == b:
         assert text == ""
         return

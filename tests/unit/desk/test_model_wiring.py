@@ -1,0 +1,77 @@
+"""What the registry is told of endpoints and of jobs' code."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.desk.model_wiring import ModelWiring
+from mlops_desk.jobs.capsule.source.store import SnapshotStore
+from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.records.jobs.capsule import Capsule
+from mlops_desk.records.registry.alias_move import Follower
+from mlops_desk.registry.comparing.code import difference
+from tests.unit.jobs.capsule.source.test_store import keep
+
+
+@dataclass
+class Trained:
+    capsule: Capsule | None
+
+
+class Jobs:
+    def __init__(self, jobs):
+        self.jobs = jobs
+
+    def find_by_run(self, run_id):
+        return self.jobs.get(run_id)
+
+
+class Endpoints:
+    def __init__(self, *endpoints):
+        self.endpoints = endpoints
+
+    def list(self):
+        return list(self.endpoints)
+
+
+def endpoint(name, model, version, registry=None):
+    return Endpoint(name, EndpointState.LIVE, None, 1, ModelRef(model, version, "models:/x", registry=registry))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = DataFolder(tmp_path / "data")
+    made.make()
+    return made
+
+
+def wiring(folder, jobs, *endpoints):
+    return ModelWiring(folder, None, None, Jobs(jobs), Endpoints(*endpoints))
+
+
+def test_the_code_of_two_runs_is_that_of_their_jobs(folder):
+    store = SnapshotStore(folder.sources)
+    old, new = (keep(store, {"train.py": text, "same.py": b"1"}).sha256 for text in (b"lr = 1\n", b"lr = 2\n"))
+    found = wiring(folder, {"a": Trained(Capsule(source_sha256=old)), "b": Trained(Capsule(source_sha256=new))})
+    text = difference(found.code_of("a"), found.code_of("b")).text
+    assert "-lr = 1\n+lr = 2" in text
+    assert "same.py" not in text
+
+
+@pytest.mark.parametrize("job", [None, Trained(None), Trained(Capsule()), Trained(Capsule(source_sha256="f" * 64))])
+def test_code_that_is_not_kept_is_none(folder, job):
+    assert wiring(folder, {"a": job}).code_of("a") is None
+
+
+def test_endpoints_of_a_model_are_named_with_what_they_serve_by_its_registry(folder):
+    found = wiring(
+        folder,
+        {},
+        endpoint("one", "churn", "3"),
+        endpoint("two", "churn", "4", "http://other"),
+        endpoint("x", "y", "1"),
+    )
+    assert found.followers("churn", None) == [Follower("one", "3", follows=False)]
+    assert found.followers("churn", "http://other") == [Follower("two", "4", follows=False)]
+    assert found.served() == {None, "http://other"}
