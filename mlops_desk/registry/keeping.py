@@ -7,10 +7,12 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpPreview
 from mlops_desk.records.registry.doctor import StoreFixed, StoreReport
 from mlops_desk.records.registry.tracker import Tracker
+from mlops_desk.records.registry.transfer import ImportedRuns
 from mlops_desk.registry.access import RegistryAccess
 from mlops_desk.registry.cleanup.rule import CleanUpRule
 from mlops_desk.registry.cleanup.service import CleanedPlace, CleanUp
 from mlops_desk.registry.doctor.service import StoreDoctor
+from mlops_desk.registry.foreign.imports import RunImports
 from mlops_desk.registry.trackers.trackers import Trackers
 
 EVERY_MODEL = "all"
@@ -20,11 +22,14 @@ EVERY_MODEL = "all"
 class RegistryService:
     """The verbs of verbs.RegistryKeeping."""
 
-    def __init__(self, trackers: Trackers, core: RegistryAccess, doctor: StoreDoctor, cleaning: CleanUp) -> None:
+    def __init__(
+        self, trackers: Trackers, core: RegistryAccess, doctor: StoreDoctor, cleaning: CleanUp, imports: RunImports
+    ) -> None:
         self._trackers = trackers
         self._core = core
         self._doctor = doctor
         self._cleaning = cleaning
+        self._imports = imports
 
     def list(self) -> list_of[Tracker]:
         return self._trackers.list()
@@ -75,6 +80,11 @@ class RegistryService:
                 return self._cleaning.carry_out(token, CleanedPlace(chosen, client, self._trackers.source(uri)))
             finally:
                 self._core.changed(chosen)
+
+    def import_runs(
+        self, uri: str, run: list_of[str] | None = None, to: str | None = None, experiment: str | None = None
+    ) -> ImportedRuns:
+        return self._imports.take_over(uri, to, experiment, run or ())
 
 
 def _versions_of(model: str | None) -> str | None:

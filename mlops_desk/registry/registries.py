@@ -56,7 +56,7 @@ class Registries:
         return self._opened(uri)
 
     def _opened(self, uri: str | None) -> MlflowRegistry:
-        address, environment = self._place(uri)
+        address, environment = self.place(uri)
         return MlflowRegistry(self._workers, address, environment, own=_is_own(environment))
 
     def read(self, uri: str | None) -> RegistryClient:
@@ -105,7 +105,8 @@ class Registries:
             return None
         return MlflowRegistry(self._workers, now.uri, self._own_environment(), own=True)
 
-    def _place(self, uri: str | None) -> tuple[str, Mapping[str, str | None]]:
+    def place(self, uri: str | None) -> tuple[str, Mapping[str, str | None]]:
+        """Return the tracking URI that is meant, and the environment that logs in there. Raises DeskErrors."""
         if uri is not None:
             address = parse_address(uri)
             if address.uri == self.server.look().uri:
@@ -132,7 +133,7 @@ class Registries:
 
     def source(self, uri: str | None) -> RegistrySource:
         """Return where a registry is and how one logs in; the desk's own is started. Raises DeskErrors."""
-        address, environment = self._place(uri)
+        address, environment = self.place(uri)
         found = parse_address(address)
         own = _is_own(environment)
         return RegistrySource(
@@ -157,7 +158,7 @@ class Registries:
         ``what`` is version (name, version), run (id, path; the path is kept below ``folder``) or uri (artifact
         URI). The files arrive beside ``folder`` first, so that it never holds half of them.
         """
-        address, environment = self._place(uri)
+        address, environment = self.place(uri)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         arriving = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         request = {

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpPreview
     from mlops_desk.records.registry.doctor import StoreFixed, StoreReport
     from mlops_desk.records.registry.tracker import Tracker
+    from mlops_desk.records.registry.transfer import ImportedRuns
 
 LOGIN = Option("SECRET", "the secret that logs in: USER:PASSWORD or a token; of a database its password")
 _MEND_SECONDS = 960.0
@@ -23,6 +24,8 @@ BEST = Option("N", "keep so many runs, the best by --metric, and take the others
 METRIC = Option("KEY", "by which runs are compared; whether less is better is told by its name")
 MODEL = Option("NAME", "versions of this model that no alias means (the word all: of every model)")
 KIND = Option("KIND", "what lies there, where it can't be told: tensorboard, trackio, wandb, folder, sqlite, http, …")
+TO = Option("URI", "the MLflow registry that they go to; without it the desk's own")
+INTO = Option("NAME", "the experiment that they go to; without it what their tracker has")
 _NOTHING_LOST = "the list is this desk's: what is taken off it stays as it is, and can be named again at any time"
 
 
@@ -97,5 +100,22 @@ class RegistryKeeping(Protocol):
         """Delete what clean-up has shown, by its token; refused if it would be anything else by now.
 
         Runs can be brought back (runs restore) until they are purged; versions can't.
+        """
+        ...
+
+    @changes(
+        timeout_seconds=1900.0,
+        why="it writes new runs into a registry that its team shares, and changes none that is there",
+    )
+    def import_runs(
+        self,
+        uri: str,
+        run: "list_of[str] | None" = None,
+        to: Annotated[str | None, TO] = None,
+        experiment: Annotated[str | None, INTO] = None,
+    ) -> "ImportedRuns":
+        """Write runs of TensorBoard, Trackio or W&B into an MLflow registry; what is lost on the way is told.
+
+        All of them, or those that are named; what was imported before is left as it is.
         """
         ...

@@ -15,7 +15,9 @@ from mlops_desk.registry.aliases.journal import AliasJournal
 from mlops_desk.registry.cleanup.planning import RegistryUsers
 from mlops_desk.registry.cleanup.service import CleanUp
 from mlops_desk.registry.doctor.service import StoreDoctor
+from mlops_desk.registry.foreign.imports import RunImports
 from mlops_desk.registry.keeping import RegistryService
+from mlops_desk.registry.mlflow.workers import ENVIRONMENT as MLFLOW_ENVIRONMENT
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
 from mlops_desk.rules.service import RulesService
@@ -51,7 +53,8 @@ def registry_service(trackers: Trackers, core: RegistryCore, state: State, loop:
         jobs = state.jobs.list(states=under_way)
         return users_of(uri, state.endpoints.list(), jobs, state.retrainings.list(), state.rules.get)
 
-    return RegistryService(trackers, core, StoreDoctor(loop.ending), CleanUp(users, loop.ending))
+    imports = RunImports(trackers.source, core.registries, MLFLOW_ENVIRONMENT)
+    return RegistryService(trackers, core, StoreDoctor(loop.ending), CleanUp(users, loop.ending), imports)
 
 
 def rules_service(

@@ -50,6 +50,7 @@ WHERE: dict[str, str] = {
     "ImageTask": "images.task",
     "Importance": "registry.run_window",
     "ImportedJobs": "jobs.imported",
+    "ImportedRuns": "registry.transfer",
     "Incident": "incident",
     "Job": "jobs.job",
     "JobBrief": "jobs.brief",

@@ -165,6 +165,7 @@ TABLE = {
     "/v1/runs/curves": EVERYBODY,
     "/v1/runs/overlay": EVERYBODY,
     "/v1/runs/importance": EVERYBODY,
+    "/v1/registry/import_runs": EVERYBODY,
     "/v1/runs/labels": EVERYBODY,
     "/v1/runs/tag": EVERYBODY,
     "/v1/runs/describe": EVERYBODY,

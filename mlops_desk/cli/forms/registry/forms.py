@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlops_desk.cli.forms.registry import changes, cleaning, comparison, doctor, files, runs, trackers
+from mlops_desk.cli.forms.registry import changes, cleaning, comparison, doctor, files, runs, trackers, transfers
 
 FORMS: dict[type, Callable[[Any], str]] = {
     **changes.FORMS,
@@ -13,6 +13,7 @@ FORMS: dict[type, Callable[[Any], str]] = {
     **files.FORMS,
     **runs.FORMS,
     **trackers.FORMS,
+    **transfers.FORMS,
 }
 TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **changes.TABLES,

@@ -1,0 +1,199 @@
+"""Other trackers' runs behind the same questions as MLflow's: a ``Reader`` over logs that are read on as they grow."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from mlops_desk.base.errors import NotFound, Unavailable
+from mlops_desk.base.text import plain
+from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, Run
+from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.registry.foreign.columns import batch_of
+from mlops_desk.registry.foreign.files import listed
+from mlops_desk.registry.foreign.history import ForeignRun, MetricPoints
+from mlops_desk.registry.foreign.log import RunLog, RunLogs, Stamp
+from mlops_desk.registry.reading.batch import RunBatch, RunChanges, VersionRow
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.reading.thinning import kept
+
+_STEP_SECONDS = 0.04  # a step may take 50 ms (Reader.batches)
+
+
+class ForeignReader:
+    """``what`` names the tracker for messages; one thread asks."""
+
+    via = "files"
+    schema: str | None = None
+
+    def __init__(self, logs: RunLogs, what: str) -> None:
+        self._logs = logs
+        self._what = what
+        self._open: dict[str, RunLog] = {}
+        self._read: dict[str, Stamp] = {}
+        self._looks = 0
+
+    # -- runs --------------------------------------------------------------------------------
+
+    def mark(self) -> str:
+        return str(self._looks)
+
+    def batches(self) -> Iterator[RunBatch]:
+        """Yield what there is, the files that changed last first; an empty batch where one file takes long."""
+        stamps = self._stamps()
+        for name in sorted(stamps, key=lambda one: stamps[one][-1], reverse=True):
+            yield from self._read_log(name, stamps[name])
+
+    def changes(self, mark: str) -> RunChanges:
+        if mark != str(self._looks):
+            return RunChanges(str(self._looks), everything=True)
+        stamps, deadline = self._stamps(), time.monotonic() + _STEP_SECONDS
+        gone = [name for name in self._read if name not in stamps]
+        lost = tuple(run.run_id for name in gone for run in self._forget(name))
+        batches: list[RunBatch] = []
+        for name, stamp in stamps.items():
+            if self._read.get(name) == stamp:
+                continue
+            if time.monotonic() >= deadline:
+                break  # at the next look
+            batches += [batch for batch in self._read_log(name, stamp) if batch.run_ids]
+        if lost or batches:
+            self._looks += 1
+        return RunChanges(str(self._looks), tuple(batches), lost)
+
+    def _stamps(self) -> Mapping[str, Stamp]:
+        try:
+            return self._logs.stamps()
+        except FileNotFoundError as error:
+            where = plain(str(self._logs.root()), 400)
+            raise NotFound(f"There is nothing at {where} any more.", "It was moved or removed.") from error
+        except OSError as error:
+            where = plain(str(self._logs.root()), 400)
+            raise Unavailable(f"{self._what}'s files at {where} can't be read: {error.strerror}.") from error
+
+    def _read_log(self, name: str, stamp: Stamp) -> Iterator[RunBatch]:
+        log = self._open.get(name)
+        if log is None:
+            log = self._open[name] = self._logs.open(name)
+        before = {run.run_id: run.n_points for run in log.runs()}
+        since = time.monotonic()
+        for _ in log.read_on():
+            if time.monotonic() - since >= _STEP_SECONDS:
+                yield batch_of(())
+                since = time.monotonic()
+        self._read[name] = stamp
+        found = log.runs()
+        yield batch_of(
+            [
+                run
+                for run in found
+                if before.get(run.run_id) != run.n_points or run.run_id not in before or len(found) == 1
+            ]
+        )
+
+    def _forget(self, name: str) -> list[ForeignRun]:
+        self._read.pop(name, None)
+        log = self._open.pop(name, None)
+        return [] if log is None else log.runs()
+
+    def all_runs(self) -> list[ForeignRun]:
+        """Return all that was read, the newest first."""
+        found = [run for log in self._open.values() for run in log.runs()]
+        return sorted(found, key=lambda run: (-(run.start_ms or 0), run.run_id))
+
+    def found(self, run_id: str) -> ForeignRun:
+        """Return a run that was read. Raises NotFound."""
+        for log in self._open.values():
+            for run in log.runs():
+                if run.run_id == run_id:
+                    return run
+        raise NotFound(f"{self._what} has no run {plain(run_id)} here.", "Is it still there? List the runs again.")
+
+    def run(self, run_id: str) -> Run:
+        one = self.found(run_id)
+        metrics = {name: series.values[-1] for name, series in one.metrics.items()}
+        started, ended = one.start_ms, one.end_ms
+        return Run(run_id, one.name, one.status, started, metrics, one.params, tags_of(one), one.experiment, ended)
+
+    def experiments(self) -> list[Experiment]:
+        names = {run.experiment for run in self.all_runs()}
+        return [Experiment(name, name) for name in sorted(names)]
+
+    # -- curves ------------------------------------------------------------------------------
+
+    def curves(self, run_ids: Sequence[str], metric: str, points: int, since: str | None = None) -> list[RunCurve]:
+        return [self._curve(run_id, metric, points, since) for run_id in run_ids]
+
+    def _curve(self, run_id: str, metric: str, points: int, since: str | None) -> RunCurve:
+        series = self.found(run_id).metrics.get(metric, MetricPoints())
+        first = int(since) if since is not None and since.isdecimal() else 0
+        count = len(series.values)
+        order = np.lexsort((np.array(series.times[first:]), np.array(series.steps[first:])))
+        values = np.array(series.values[first:], dtype=np.float64)[order]
+        chosen = kept(values, points)
+        steps, times = np.array(series.steps[first:])[order], np.array(series.times[first:])[order]
+        return RunCurve(
+            run_id, metric, count,
+            tuple(int(steps[place]) for place in chosen), tuple(int(times[place]) for place in chosen),
+            tuple(float(values[place]) for place in chosen), str(count),
+        )  # fmt: skip
+
+    def metric_values(
+        self, run_ids: Sequence[str], metric: str, which: str, step: int | None = None
+    ) -> Mapping[str, float]:
+        """Return another value of a metric than its last: min, max, first, or that of a step."""
+        found = {}
+        for run_id in run_ids:
+            value = _chosen(self.found(run_id).metrics.get(metric), which, step)
+            if value is not None:
+                found[run_id] = value
+        return found
+
+    # -- what these trackers have not ----------------------------------------------------------
+
+    def datasets(self, run_ids: Sequence[str]) -> Mapping[str, Sequence[DatasetInput]]:
+        return dict.fromkeys(run_ids, ())
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        """Return where the files of runs lie; they name nothing that they were given."""
+        known = {run.run_id: run for run in self.all_runs()}
+        found = [known[run_id] for run_id in run_ids if run_id in known]
+        return [RunOrigin(run.run_id, run.name, run.status, run.folder, tags_of(run)) for run in found]
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:  # noqa: ARG002 - they have none
+        return []
+
+    def models(self) -> list[Model]:
+        return []
+
+    def versions(self) -> list[VersionRow]:
+        return []
+
+    # -- files -------------------------------------------------------------------------------
+
+    def artifacts(self, artifact_uri: str, path: str) -> list[Artifact]:
+        return listed(self._logs.root(), artifact_uri, path)
+
+    def close(self) -> None:
+        self._open.clear()
+
+
+def tags_of(run: ForeignRun) -> dict[str, str]:
+    """Return a run's tags, with what could not be shown of it."""
+    told = {"mlops_desk.problem": run.problem} if run.problem else {}
+    return {**run.tags, **told}
+
+
+def _chosen(series: MetricPoints | None, which: str, step: int | None) -> float | None:
+    if series is None or not series.values:
+        return None
+    values = np.array(series.values)
+    if which == "first":
+        return float(values[int(np.argmin(np.array(series.steps)))])
+    if which == "step":
+        places = np.flatnonzero(np.array(series.steps) == step)
+        return float(values[places[-1]]) if places.size else None
+    finite = values[~np.isnan(values)]
+    if not finite.size:
+        return None
+    return float(finite.min() if which == "min" else finite.max())
