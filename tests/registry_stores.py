@@ -103,6 +103,17 @@ def _large(path: Path | None, name: str, rows: Rows) -> Path:
     return path
 
 
+def small_postgres(uri: str, n_runs: int = 1000, seed: int = 0) -> None:
+    """Make the store of ``small_store`` in an empty database of a PostgreSQL (see tests/postgres_server.py)."""
+    import psycopg
+
+    make_tables(uri.replace("postgresql://", "postgresql+psycopg://", 1))
+    with psycopg.connect(uri) as connection:
+        fill(postgres_insert(connection), small_rows(n_runs, seed))
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+
+
 def fill(insert: Insert, rows: Rows) -> None:
     """Hand everything on, table by table as it comes."""
     for table, columns, values in rows:
@@ -114,5 +125,15 @@ def sqlite_insert(connection: sqlite3.Connection) -> Insert:
         names = ", ".join(f'"{column}"' for column in columns)
         marks = ", ".join("?" * len(columns))
         connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
+
+    return insert
+
+
+def postgres_insert(connection: Any) -> Insert:
+    def insert(table: str, columns: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
+        names = ", ".join(f'"{column}"' for column in columns)
+        with connection.cursor().copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+            for row in values:
+                copy.write_row(row)
 
     return insert

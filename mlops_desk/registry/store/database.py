@@ -19,6 +19,10 @@ class StoreDatabase(Protocol):
         """Return all rows of a query; a question mark stands for a value."""
         ...
 
+    def part(self, sql: str, parameters: Sequence[Any], *, limited: bool) -> list[Row]:
+        """Return all rows of a query. Raises TooLong where it is ``limited`` and a writer might have waited."""
+        ...
+
     def table(self, columns: str, table: str, condition: str) -> Iterator[Row]:
         """Yield rows of a table in the order in which they were written, read a part at a time."""
         ...

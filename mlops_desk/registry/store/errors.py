@@ -45,6 +45,12 @@ def unknown(shown: str, revision: str) -> UnknownSchema:
     return UnknownSchema(text, "Read it through its mlflow server. Nothing of it is upgraded.")
 
 
+def unknown_database(shown: str) -> UnknownSchema:
+    return UnknownSchema(
+        f"{shown} is a database of a kind that is not read directly.", "It is read through MLflow's client."
+    )
+
+
 def of_sqlite(error: sqlite3.Error, shown: str) -> DeskError:
     """Say what SQLite said of a store."""
     code = getattr(error, "sqlite_errorcode", None) or 0

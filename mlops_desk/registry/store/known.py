@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from mlops_desk.registry.store.columns import RunColumns
 
-_RUNNING = frozenset({"RUNNING", "SCHEDULED"})
-_STATUS, _STAGE = 4, 7  # places in a row: see columns.RunColumns
+SWEEP_SECONDS = 0.012  # of each look: of four looks a second a twentieth of a core
+RUNNING = frozenset({"RUNNING", "SCHEDULED"})
+STATUS, STAGE = 4, 7  # places in a row: see columns.RunColumns
 _NO_ROWID = (1 << 63) - 1  # the largest that SQLite has
 _WITHOUT_PARAMS = slice(1, 11)
 
@@ -60,7 +61,7 @@ class KnownRuns:
         if not rows:
             return
         for row in rows:
-            if row[_STATUS] in _RUNNING and row[_STAGE] != "deleted":
+            if row[STATUS] in RUNNING and row[STAGE] != "deleted":
                 self.active[row[1]] = None
             else:
                 self.active.pop(row[1], None)

@@ -12,6 +12,14 @@ from mlops_desk.registry.store.database import Row, StoreDatabase, by_name
 from mlops_desk.registry.store.statements import Statements
 
 _KEPT = "coalesce(current_stage, 'None') <> 'Deleted_Internal'"  # MLflow's stage of a version that was deleted
+TOLD_BY = {
+    "registered_models": "name, last_updated_time, description",
+    "registered_model_tags": "name, key, value",
+    "registered_model_aliases": "name, alias, version",
+    "model_versions": "name, version, last_updated_time, status, current_stage, description, run_id, source",
+    "model_version_tags": "name, version, key, value",
+}
+"""What of each table tells that something happened to models."""
 _IS_PROMPT = "mlflow.prompt.is_prompt"
 _LOGGED_MODEL = "models:/m-"
 _SOURCE_SCHEME = "models:/"

@@ -51,11 +51,18 @@ class Statements:
         )
 
     def history(self, condition: str = "") -> str:
-        """Return the statement for points of a metric (run, name): step, time, value (NaN: NULL), place."""
+        """Return the statement for points of a metric ``t`` (run, name): step, time, value (NaN: NULL), place."""
         place = "rowid" if self.is_sqlite else "0"
         named = f" INDEXED BY {self._history_index}" if self.is_sqlite else ""
         value = f"CASE WHEN is_nan{' = 1' if self.is_sqlite else ''} THEN NULL ELSE value END"
-        return f"SELECT step, timestamp, {value}, {place} FROM metrics{named} WHERE run_uuid = ? AND key = ?{condition}"
+        return (
+            f"SELECT step, timestamp, {value}, {place} FROM metrics t{named} WHERE run_uuid = ? AND key = ?{condition}"
+        )
+
+    def histories(self) -> str:
+        """Return the statement for points of a metric in listed runs of a PostgreSQL store, each behind its run."""
+        value = "CASE WHEN is_nan THEN NULL ELSE value END"
+        return f"SELECT run_uuid, step, timestamp, {value}, 0 FROM metrics WHERE run_uuid = ANY(?) AND key = ?"
 
     def count_of_history(self) -> str:
         named = f" INDEXED BY {self._history_index}" if self.is_sqlite else ""
@@ -83,6 +90,10 @@ class Statements:
             "FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id "
             f"WHERE i.destination_type = 'RUN' AND i.source_type = 'DATASET' AND {chosen} ORDER BY {order}"
         )
+
+    def ids_by_time(self) -> str:
+        """Return the statement for the ids of all runs of a PostgreSQL store, the newest first."""
+        return f"SELECT r.run_uuid FROM runs r WHERE true{self.of_workspace()} ORDER BY r.start_time DESC NULLS LAST"
 
     @property
     def ids(self) -> str:

@@ -8,7 +8,7 @@ all rows anew; it raises the file's schema version.
 import zlib
 from dataclasses import dataclass
 
-from mlops_desk.registry.store.sqlite import SqliteConnection
+from mlops_desk.registry.store.sqlite.connection import SqliteConnection
 
 _WHAT = {"metrics": "key, run_uuid, step, timestamp", "params": "key, run_uuid", "tags": "key, run_uuid"}
 

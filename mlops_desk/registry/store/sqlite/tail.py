@@ -14,24 +14,17 @@ from itertools import islice
 
 from mlops_desk.registry.reading.batch import RunBatch, RunChanges
 from mlops_desk.registry.store.columns import RunColumns
-from mlops_desk.registry.store.ends import TableEnd, end_at, end_of, is_there
-from mlops_desk.registry.store.known import KnownRuns
+from mlops_desk.registry.store.known import SWEEP_SECONDS, KnownRuns
+from mlops_desk.registry.store.models import TOLD_BY as MODEL_TABLES
 from mlops_desk.registry.store.pace import ReadPace
-from mlops_desk.registry.store.runs import SqliteRuns
-from mlops_desk.registry.store.sqlite import SqliteConnection
+from mlops_desk.registry.store.sqlite.connection import SqliteConnection
+from mlops_desk.registry.store.sqlite.ends import TableEnd, end_at, end_of, is_there
+from mlops_desk.registry.store.sqlite.runs import SqliteRuns
 from mlops_desk.registry.store.statements import Statements
 
 _GROWING = ("metrics", "params", "tags")
-_MODEL_TABLES = {
-    "registered_models": "name, last_updated_time, description",
-    "registered_model_tags": "name, key, value",
-    "registered_model_aliases": "name, alias, version",
-    "model_versions": "name, version, last_updated_time, status, current_stage, description, run_id, source",
-    "model_version_tags": "name, version, key, value",
-}
 _ACTIVE_RUNS = 200  # chosen: the newest that say they run; those of dead programs say so for ever
 _NEWEST_RUNS = 100  # a screenful
-_SWEEP_SECONDS = 0.012  # of each look: of four looks a second a twentieth of a core
 _MODELS_SHARE = 40  # models are compared again after so many times what it took
 _MOST_RUNS = 2000  # read in one look; more are read in the next ones
 _ALL_ANEW = 20_000  # changed runs: from here on reading everything takes no longer
@@ -81,6 +74,7 @@ class SqliteTail:
         self._ends: dict[str, TableEnd] = {table: end_of(self._connection, table) for table in _GROWING}
         self._top = int(self._connection.value("SELECT max(rowid) FROM runs") or 0)
         self._is_loading = False
+        self._new: set[str] = set()
         self._pending: dict[str, None] = {}
         self._gone: dict[str, None] = {}
         self._place = self._left = 0
@@ -100,7 +94,8 @@ class SqliteTail:
         new = self._connection.rows(
             "SELECT run_uuid FROM runs WHERE rowid > ? ORDER BY rowid LIMIT ?", (last, _ALL_ANEW)
         )
-        self._pending.update((run_id, None) for (run_id,) in new)
+        self._new = {run_id for (run_id,) in new}
+        self._pending.update(dict.fromkeys(self._new))
         active = list(islice(reversed(self._known.active), _ACTIVE_RUNS))
         rows = self._connection.rows(
             self._statements.runs(self._statements.ids, with_params=False), (self._connection.listed(active),)
@@ -130,7 +125,7 @@ class SqliteTail:
         """Compare some of the runs with what they were: the newest first, then on from where the last look ended."""
         if self._left <= 0:
             return
-        until = time.monotonic() + _SWEEP_SECONDS
+        until = time.monotonic() + SWEEP_SECONDS
         self._compare(len(self._known), _NEWEST_RUNS)
         while self._left > 0 and time.monotonic() < until:
             if self._place <= 0:
@@ -164,8 +159,8 @@ class SqliteTail:
         batches: list[RunBatch] = []
         if self._pending and self._is_loading:
             # What is not read yet is read in its turn, as it is then.
-            held = self._known.holds(list(self._pending))
-            self._pending = {run_id: None for run_id, is_held in zip(self._pending, held, strict=True) if is_held}
+            held = zip(self._pending, self._known.holds(list(self._pending)), strict=True)
+            self._pending = {run_id: None for run_id, is_held in held if is_held or run_id in self._new}
         if self._pending:
             now = list(islice(self._pending, _MOST_RUNS))
             batches += self._runs.of(now, self.seen)
@@ -185,5 +180,5 @@ class SqliteTail:
         return before != self._models
 
     def _models_now(self) -> tuple[int, ...]:
-        tables = _MODEL_TABLES.items()
+        tables = MODEL_TABLES.items()
         return tuple(hash(tuple(self._connection.table(columns, table, "1 = 1"))) for table, columns in tables)

@@ -6,9 +6,9 @@ from functools import partial
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.registry.store.curves import MOST_OF_PART, PART, Point, curve
-from mlops_desk.registry.store.ends import end_of, is_there, read_end
 from mlops_desk.registry.store.pace import ReadPace
-from mlops_desk.registry.store.sqlite import SqliteConnection
+from mlops_desk.registry.store.sqlite.connection import SqliteConnection
+from mlops_desk.registry.store.sqlite.ends import end_of, is_there, read_end
 from mlops_desk.registry.store.statements import Statements
 
 _FEW_NEW = 20_000  # rows of all runs together: reading them takes less than finding this run's among its own
