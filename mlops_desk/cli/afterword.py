@@ -6,7 +6,7 @@ from typing import Any
 from mlops_desk.api.client import Client
 from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.cli.cells import span
+from mlops_desk.cli.cells import moment, span
 from mlops_desk.records.gpu import GpuProcess
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.verbs.declaration import Verb
@@ -14,6 +14,8 @@ from mlops_desk.verbs.declaration import Verb
 _NO_FILTER = {"limit", "uri"}
 _END = ("gpus", "end_process")
 _LOGS = ("jobs", "logs")
+_HISTORY = ("models", "history")
+_NO_MOVE = "Nobody has seen an alias of it move. Moves are kept from the first look at a registry on."
 _SUBMITS = {("jobs", "submit"), ("jobs", "rerun")}
 _MOST_TOLD = 1000  # as many as one file makes
 _REASON = 300  # chosen: two or three lines of a terminal
@@ -99,6 +101,8 @@ def nothing(verb: Verb, arguments: Mapping[str, Any]) -> str:
         if parameter.name not in _NO_FILTER and not parameter.required
         and arguments.get(parameter.name) not in (None, parameter.default)
     }  # fmt: skip
+    if (verb.service, verb.name) == _HISTORY:
+        return _NO_MOVE if given.get("at") is None else f"Nothing is known of where it stood at {moment(given['at'])}."
     if not given:
         return "Nothing yet."
     if verb.service == "jobs" and given.keys() == {"state"}:

@@ -37,10 +37,10 @@ def ask(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
         # Records of all services, which are not needed to ask: a job is on its way meanwhile.
         from mlops_desk.cli.answers import tell  # noqa: PLC0415 - a tenth of a second
 
-        if getattr(given, "differing", False) and not as_json:
-            from mlops_desk.cli.forms.registry.comparison import Differing  # noqa: PLC0415 - likewise
+        if (differing := getattr(given, "differing", None)) is not None and not as_json:
+            from mlops_desk.cli.forms.registry.comparison import SideBySide  # noqa: PLC0415 - likewise
 
-            answer = Differing(answer)
+            answer = SideBySide(answer, only_differing=differing)
         return tell(client, given.verb, arguments, before, answer, as_json=as_json)
 
 

@@ -88,6 +88,16 @@ def test_runs_are_deleted_and_restored(agent, store):
         agent.runs.delete(["f" * 32], uri)
 
 
+def test_a_run_under_way_is_not_deleted(agent, store):
+    uri, ids = store
+    run_id = agent.core.registries.open(uri).start_run("digits", {})
+    found = agent.runs.delete([run_id, ids["more"]], uri)
+    assert [one.changed for one in found] == [False, True]
+    assert "is still running; its training would fail" in found[0].problem
+    assert mlflow_says(uri)["runs"][run_id][0] == "active"
+    agent.runs.restore([ids["more"]], uri)
+
+
 def test_a_version_is_registered_from_what_a_run_has_left(agent, store):
     uri, ids = store
     made = agent.models.register("fresh", ids["model"], "net", uri)

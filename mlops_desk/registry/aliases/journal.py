@@ -134,6 +134,8 @@ class AliasJournal:
         """Keep moves that were found; return those that were not made here."""
         new = [move for move in found if not self._is_ours(move)]
         self._put([self._next(move) for move in new])
+        if found:
+            self._turn(found[0].registry)  # a look that began before this one tells of the time before
         return new
 
     def _is_ours(self, move: AliasMove) -> bool:

@@ -51,7 +51,7 @@ class AliasMoving:
         Raises TimedOut where nobody can tell whether it was moved.
         """
         with self._turn(wanted.registry):
-            now = client.model(wanted.model)
+            now = self._seen(client, wanted)
             at = now.aliases.get(wanted.alias)
             check_expected(wanted.model, wanted.alias, at, wanted.expected)
             move = AliasMove(
@@ -62,6 +62,18 @@ class AliasMoving:
                 return now, move
             entry = self._intend(move, now)
             return self._made(client, wanted, entry), move
+
+    def _seen(self, client: RegistryClient, wanted: WantedMove) -> Model:
+        """Read the model right before the move, and note what was moved elsewhere until now."""
+        if self._journal is None:
+            return client.model(wanted.model)
+        glance = self._journal.glance(wanted.registry)
+        now = client.model(wanted.model)
+        try:
+            self._journal.seen_model(glance, wanted.model, now.aliases)
+        except Unavailable as error:  # as below
+            _log.warning("What was moved of %s can't be noted: %s", plain(wanted.model), error.message)
+        return now
 
     @contextmanager
     def _turn(self, registry: str) -> Iterator[None]:

@@ -13,15 +13,15 @@ _MOST_COLUMNS = 6  # chosen: of more, a wide terminal shows but the beginning of
 _BEST = "*"
 
 
-class Differing:
-    """A comparison of which only what differs is shown."""
+class SideBySide:
+    """A comparison of which only what differs is shown, or all."""
 
-    def __init__(self, rows: Sequence[ComparedValue]) -> None:
-        self.rows = [row for row in rows if row.differs]
+    def __init__(self, rows: Sequence[ComparedValue], *, only_differing: bool) -> None:
+        self.rows = [row for row in rows if row.differs or not only_differing]
         self.n_same = len(rows) - len(self.rows)
 
 
-def _differing(item: Differing) -> str:
+def _side_by_side(item: SideBySide) -> str:
     same = f"{item.n_same} more {'is' if item.n_same == 1 else 'are'} the same: --all shows them."
     if not item.rows:
         return f"Nothing differs. {same}" if item.n_same else "Nothing is known of them that could be compared."
@@ -94,4 +94,4 @@ TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     },
 }
 
-FORMS: dict[type, Callable[[Any], str]] = {Differing: _differing, CodeDifference: _code, RunCurve: _curve}
+FORMS: dict[type, Callable[[Any], str]] = {SideBySide: _side_by_side, CodeDifference: _code, RunCurve: _curve}

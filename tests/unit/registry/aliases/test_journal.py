@@ -130,6 +130,26 @@ def test_a_look_that_began_before_our_move_does_not_take_it_back(world):
     assert [target for _, _, target, _ in world.told()] == ["1", "2"]
 
 
+def test_of_two_looks_the_one_that_began_first_does_not_take_back_what_the_other_saw(world):
+    world.own.set_alias("churn", "champion", "1")
+    world.look()
+    slow, old = world.aliases.glance(None), world.own.models()
+    world.own.set_alias("churn", "champion", "2")
+    assert len(world.look()) == 1
+    assert world.aliases.seen(slow, old) == []
+    assert world.look() == []
+
+
+def test_what_was_moved_elsewhere_right_before_our_own_move_is_kept_too(world):
+    world.own.set_alias("churn", "champion", "1")
+    world.look()
+    world.own.set_alias("churn", "champion", "3")
+    world.aliases.move("churn", "champion", "2", None)
+    assert [(source, target, who is None) for _, source, target, who in world.told()] == [
+        (None, "1", True), ("1", "3", True), ("3", "2", False),
+    ]  # fmt: skip
+
+
 def test_the_history_of_one_model_is_looked_at_when_it_is_asked_for(world):
     world.own.set_alias("churn", "champion", "1")
     world.look()
