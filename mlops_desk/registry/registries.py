@@ -45,6 +45,8 @@ class Registries:
         self.server = server
         self._workers = Workers(server.ledger.scratch)
         self.mirrors = Mirrors(told or _nobody)
+        self.kept: Callable[[str], RegistrySource] | None = None
+        """What the list of registries knows of a name or a path, as ``Trackers.source``; None: there is no list."""
 
     @property
     def own_is_empty(self) -> bool:
@@ -107,7 +109,10 @@ class Registries:
 
     def place(self, uri: str | None) -> tuple[str, Mapping[str, str | None]]:
         """Return the tracking URI that is meant, and the environment that logs in there. Raises DeskErrors."""
-        if uri is not None:
+        kept = self._kept(uri)
+        if kept is not None and kept.kind is not TrackerKind.OWN:
+            return kept.uri, {**foreign_environment(kept.uri), **login_environment(kept.headers)}
+        if uri is not None and kept is None:
             address = parse_address(uri)
             if address.uri == self.server.look().uri:
                 return address.uri, self._own_environment()
@@ -131,8 +136,15 @@ class Registries:
         self.server.ledger.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.server.ledger.scratch
 
+    def _kept(self, uri: str | None) -> RegistrySource | None:
+        """Return what the list knows of a name, and what lies at a path; None for what has a scheme."""
+        return None if uri is None or self.kept is None or "://" in uri else self.kept(uri)
+
     def source(self, uri: str | None) -> RegistrySource:
         """Return where a registry is and how one logs in; the desk's own is started. Raises DeskErrors."""
+        kept = self._kept(uri)
+        if kept is not None and kept.kind is not TrackerKind.OWN:
+            return kept
         address, environment = self.place(uri)
         found = parse_address(address)
         own = _is_own(environment)
@@ -204,6 +216,18 @@ def login_headers(environment: Mapping[str, str | None]) -> dict[str, str]:
     if user and password:
         return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
     return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def login_environment(headers: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the login of a kept registry as MLflow's client takes it, in place of any other; without one: nothing."""
+    kind, _, told = headers.get("Authorization", "").partition(" ")
+    if not told:
+        return {}
+    login: dict[str, str | None] = dict.fromkeys((*_CREDENTIALS, *_OTHER_LOGINS))
+    if kind == "Bearer":
+        return {**login, "MLFLOW_TRACKING_TOKEN": told}
+    user, _, password = base64.b64decode(told).decode().partition(":")
+    return {**login, "MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}
 
 
 def _file_of(path: str | None) -> Path | None:

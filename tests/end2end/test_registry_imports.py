@@ -11,6 +11,7 @@ from mlops_desk.registry.foreign.imports import RunImports
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.trackers.folders import recognise
+from tests.end2end.desk import Desk
 from tests.foreign_runs import EventFile, trackio_points, trackio_project, wandb_run
 
 pytestmark = [pytest.mark.end2end, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -124,3 +125,23 @@ def test_what_lies_there_is_recognised(kind, tmp_path):
     else:
         trackio_project(tmp_path / "p.db").close()
     assert recognise(tmp_path) is kind
+
+
+def test_kept_names_are_read_and_taken_over_by_commands(tmp_path):
+    file = EventFile(tmp_path / "logs" / "lr-0.1")
+    for step in range(3):
+        file.scalar("loss", step, 1.0 / (step + 1))
+    file.close()
+    desk = Desk(tmp_path / "data")
+    try:
+        desk.run("registry", "add", "boards", str(tmp_path / "logs"))
+        assert [one["name"] for one in desk.json("runs", "experiments", "--uri", "boards")] == ["logs"]
+        (run,) = desk.json("runs", "list", "--uri", "boards", "--experiment", "logs", "--filter", "metrics.loss < 0.5")
+        assert (run["name"], run["status"]) == ("lr-0.1", "UNKNOWN")
+        (pair,) = desk.json("registry", "import-runs", "boards", "--experiment", "mine")["runs"]
+        (taken,) = desk.json("runs", "list", "--experiment", "mine")
+        assert (taken["run_id"], taken["name"]) == (pair[1], "lr-0.1")
+        assert pair[0] == run["run_id"]
+    finally:
+        desk.run("agent", "stop", "--all")
+        desk.stop()

@@ -42,7 +42,9 @@ def registry_core(
 def open_trackers(state: State, keyring: SecretStore, core: RegistryCore) -> Trackers:
     """Return the list of registries, of which the desk's own is the first."""
     own = OwnStore(core.server.ledger.store, lambda: core.server.look().uri)
-    return Trackers(state.trackers, keyring, own, core.default)
+    trackers = Trackers(state.trackers, keyring, own, core.default)
+    core.registries.kept = trackers.source
+    return trackers
 
 
 def registry_service(trackers: Trackers, core: RegistryCore, state: State, loop: Loop) -> RegistryService:

@@ -42,7 +42,9 @@ class ForeignReader:
         """Yield what there is, the files that changed last first; an empty batch where one file takes long."""
         stamps = self._stamps()
         for name in sorted(stamps, key=lambda one: stamps[one][-1], reverse=True):
-            yield from self._read_log(name, stamps[name])
+            for _ in self._read_log(name, stamps[name]):
+                yield batch_of(())
+            yield batch_of(self._open[name].runs())
 
     def changes(self, mark: str) -> RunChanges:
         if mark != str(self._looks):
@@ -56,7 +58,7 @@ class ForeignReader:
                 continue
             if time.monotonic() >= deadline:
                 break  # at the next look
-            batches += [batch for batch in self._read_log(name, stamp) if batch.run_ids]
+            batches.append(batch_of(self._changed(name, stamp)))
         if lost or batches:
             self._looks += 1
         return RunChanges(str(self._looks), tuple(batches), lost)
@@ -71,25 +73,25 @@ class ForeignReader:
             where = plain(str(self._logs.root()), 400)
             raise Unavailable(f"{self._what}'s files at {where} can't be read: {error.strerror}.") from error
 
-    def _read_log(self, name: str, stamp: Stamp) -> Iterator[RunBatch]:
+    def _read_log(self, name: str, stamp: Stamp) -> Iterator[None]:
+        """Read a log on, giving way where it takes long."""
         log = self._open.get(name)
         if log is None:
             log = self._open[name] = self._logs.open(name)
-        before = {run.run_id: run.n_points for run in log.runs()}
         since = time.monotonic()
         for _ in log.read_on():
             if time.monotonic() - since >= _STEP_SECONDS:
-                yield batch_of(())
+                yield
                 since = time.monotonic()
         self._read[name] = stamp
-        found = log.runs()
-        yield batch_of(
-            [
-                run
-                for run in found
-                if before.get(run.run_id) != run.n_points or run.run_id not in before or len(found) == 1
-            ]
-        )
+
+    def _changed(self, name: str, stamp: Stamp) -> list[ForeignRun]:
+        log = self._open.get(name)
+        before = {} if log is None else {run.run_id: run.n_points for run in log.runs()}
+        for _ in self._read_log(name, stamp):
+            pass
+        found = self._open[name].runs()
+        return found if len(found) == 1 else [run for run in found if before.get(run.run_id) != run.n_points]
 
     def _forget(self, name: str) -> list[ForeignRun]:
         self._read.pop(name, None)
@@ -116,6 +118,10 @@ class ForeignReader:
         return Run(run_id, one.name, one.status, started, metrics, one.params, tags_of(one), one.experiment, ended)
 
     def experiments(self) -> list[Experiment]:
+        """List what the runs say that they belong to: those that are there are read for it, once."""
+        for name, stamp in ({} if self._read else self._stamps()).items():
+            for _ in self._read_log(name, stamp):
+                pass
         names = {run.experiment for run in self.all_runs()}
         return [Experiment(name, name) for name in sorted(names)]
 

@@ -17,8 +17,12 @@ _READERS: dict[TrackerKind, tuple[str, str]] = {
     TrackerKind.OWN: ("mlops_desk.registry.store.reader", "SqlReader"),
     TrackerKind.SQLITE: ("mlops_desk.registry.store.reader", "SqlReader"),
     TrackerKind.HTTP: ("mlops_desk.registry.rest.reader", "RestReader"),
+    **dict.fromkeys(
+        (TrackerKind.TENSORBOARD, TrackerKind.TRACKIO, TrackerKind.WANDB),
+        ("mlops_desk.registry.foreign.opening", "open_reader"),
+    ),
 }
-"""The module and the class of each kind's reader, which is made from the source."""
+"""The module of each kind's reader, and what makes one from the source there."""
 
 
 def has_reader(kind: TrackerKind) -> bool:

@@ -316,6 +316,17 @@ def test_columns_have_the_last_value_of_each_metric_and_no_row_where_there_is_no
     assert found == {("a", "loss"): ([0.5], [7]), ("b", "acc"): ([0.5], [7])}
 
 
+def test_experiments_are_known_before_anything_else_was_asked_and_cost_no_run(tmp_path):
+    for project in ("a", "b"):
+        connection = trackio_project(tmp_path / f"{project}.db")
+        trackio_points(connection, "r1", [{"loss": 1.0}])
+        trackio_points(connection, "r2", [{"loss": 1.0}])
+        connection.close()
+    reader = reader_of(TrackerKind.TRACKIO, tmp_path)
+    assert [one.name for one in reader.experiments()] == ["a", "b"]
+    assert sum(len(batch.run_ids) for batch in reader.batches()) == 4
+
+
 def test_a_run_without_a_time_has_none(tmp_path):
     (tmp_path / "run-abc.wandb").write_bytes(b"")
     (batch,) = [one for one in reader_of(TrackerKind.WANDB, tmp_path).batches() if one.run_ids]
