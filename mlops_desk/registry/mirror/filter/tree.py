@@ -27,6 +27,8 @@ NUMBER_COMPARATORS = frozenset({">", ">=", "!=", "=", "<", "<="})
 TEXT_COMPARATORS = frozenset({"!=", "=", "LIKE", "ILIKE"})
 NULL_COMPARATORS = frozenset({"IS NULL", "IS NOT NULL"})
 LIST_COMPARATORS = frozenset({"IN", "NOT IN"})
+LARGEST = 1.7976931348623157e308
+"""The largest float: MLflow's databases have it for infinity, so that no metric equals ``1e400`` there, or is above."""
 HAS = "HAS"
 """The text stands somewhere in it, capital letters or not: the short form's ``~``."""
 NUMBER_ATTRIBUTES = frozenset({"start_time", "end_time", "duration"})

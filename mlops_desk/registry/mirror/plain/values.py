@@ -9,7 +9,7 @@ from mlops_desk.records.registry.run_window import RunValue
 from mlops_desk.registry.mirror.column import ColumnKey
 from mlops_desk.registry.mirror.filter.numbers import number_of
 from mlops_desk.registry.mirror.filter.texts import text_test
-from mlops_desk.registry.mirror.filter.tree import NULL_COMPARATORS, Clause, Filter, Of
+from mlops_desk.registry.mirror.filter.tree import LARGEST, NULL_COMPARATORS, Clause, Filter, Of
 
 PARENT = "mlflow.parentRunId"
 USER = "mlflow.user"
@@ -48,7 +48,7 @@ def fulfils(run: Run, conditions: Filter, datasets: Datasets) -> bool:
 
 def _fulfils(run: Run, clause: Clause, datasets: Datasets) -> bool:
     tests: Mapping[Of, Callable[[], bool]] = {
-        Of.METRIC: lambda: clause.key in run.metrics and _number(run.metrics[clause.key], clause),
+        Of.METRIC: lambda: clause.key in run.metrics and _metric(run.metrics[clause.key], clause),
         Of.PARAM: lambda: _pair(run.params.get(clause.key), clause),
         Of.TAG: lambda: _pair(run.tags.get(clause.key), clause),
         Of.ATTRIBUTE: lambda: _of_attribute(run, clause),
@@ -57,6 +57,10 @@ def _fulfils(run: Run, clause: Clause, datasets: Datasets) -> bool:
         Of.WORD: lambda: _has_word(run, str(clause.value).lower()),
     }
     return tests[clause.of]()
+
+
+def _metric(value: float, clause: Clause) -> bool:
+    return _number(value if math.isnan(value) else max(-LARGEST, min(LARGEST, value)), clause)
 
 
 def _has_word(run: Run, word: str) -> bool:

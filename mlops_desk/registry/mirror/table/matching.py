@@ -13,7 +13,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import DatasetInput
 from mlops_desk.registry.mirror.filter.texts import text_test
-from mlops_desk.registry.mirror.filter.tree import HAS, Clause, Filter, Of, refused
+from mlops_desk.registry.mirror.filter.tree import HAS, LARGEST, Clause, Filter, Of, refused
 from mlops_desk.registry.mirror.table.columns import Mask, Rows, TextColumn
 from mlops_desk.registry.mirror.table.runs import HEAD_BYTES, RunTable
 from mlops_desk.registry.reading.batch import NO_TIME
@@ -61,7 +61,10 @@ class Matching:
         column = self._table.metrics.get(clause.key)
         if column is None:
             return self._mask(np.empty(0, np.int32))
-        return self._mask(column.rows[_numbers_pass(column.values, clause)])
+        values = column.values
+        if isinstance(clause.value, float) and abs(clause.value) >= LARGEST:
+            values = np.clip(values, -LARGEST, LARGEST)
+        return self._mask(column.rows[_numbers_pass(values, clause)])
 
     def _text(self, column: TextColumn | None, clause: Clause) -> Mask:
         if column is None:
