@@ -14,15 +14,14 @@ from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.registry.mirror.catalogue import Catalogue
-from mlops_desk.registry.mirror.column import Sorting, read_column, read_sorting
+from mlops_desk.registry.mirror.column import Which, read_column, read_sorting
 from mlops_desk.registry.mirror.filter.grammar import parse_filter
 from mlops_desk.registry.mirror.filter.reading import read_filter
 from mlops_desk.registry.mirror.filter.tree import Filter
 from mlops_desk.registry.mirror.loading import Clock, Loading
 from mlops_desk.registry.mirror.protocol import RunsFound, WindowAsked
-from mlops_desk.registry.mirror.selection import Selection, ids_of
+from mlops_desk.registry.mirror.selection import Selected, Selection, Wanted, ids_of
 from mlops_desk.registry.mirror.spots import Spots
-from mlops_desk.registry.mirror.table.columns import Rows
 from mlops_desk.registry.mirror.table.counting import columns_of
 from mlops_desk.registry.mirror.table.grouping import grouped
 from mlops_desk.registry.mirror.table.rows import shown_rows, whole_runs
@@ -104,15 +103,15 @@ class Mirror:
         self._be_fresh()
         columns = [read_column(name) for name in asked.columns]
         loading, table = self._loading, self._loading.table
-        rows, is_known = self._rows(asked, read_filter(asked.filter))
-        shown = rows[asked.offset : asked.offset + asked.limit]
+        selected, is_known = self._rows(asked, read_filter(asked.filter))
+        shown = selected.rows[asked.offset : asked.offset + asked.limit]
         self._spots.ask(table, columns, shown)
         among = self._selection.among(table, self._ids(asked.experiments))
         return RunWindow(
             columns=asked.columns,
             rows=shown_rows(table, shown, columns, self._spots.column),
             offset=asked.offset,
-            n_matching=len(rows),
+            n_matching=selected.n_matching,
             n_runs=int(among.sum()),
             revision=table.revision,
             read_at=loading.read_at,
@@ -124,28 +123,28 @@ class Mirror:
         """Return whole runs; none while not all were read."""
         self._be_fresh(0.0)
         conditions = parse_filter(asked.filter) if strict else read_filter(asked.filter)
-        rows, is_known = self._rows(asked, conditions)
+        selected, is_known = self._rows(asked, conditions)
         if self._loading.is_loading or not is_known:
             if self._loading.problem is not None:
                 raise self._loading.problem
             return RunsFound((), is_loading=True)
-        shown = rows[asked.offset : asked.offset + asked.limit]
+        shown = selected.rows[asked.offset : asked.offset + asked.limit]
         return RunsFound(tuple(whole_runs(self._loading.table, shown)))
 
-    def _rows(self, asked: WindowAsked, conditions: Filter) -> tuple[Rows, bool]:
+    def _rows(self, asked: WindowAsked, conditions: Filter) -> tuple[Selected, bool]:
         """Return the rows that pass, in order, and whether all that they are sorted by is known."""
         table = self._loading.table
-        sortings: list[Sorting] = [read_sorting(key) for key in asked.sort]
-        ids = self._ids(asked.experiments)
-        keys = [one.column for one in sortings]
+        sortings = tuple(read_sorting(key) for key in asked.sort)
+        wanted = Wanted(tuple(self._ids(asked.experiments)), conditions, sortings, asked.nested)
+        keys = [one.column for one in sortings if one.column.which is not Which.LAST]
         is_known = True
-        if any(key.which != "last" for key in keys):
-            passing = self._selection.passing(table, self._selection.among(table, ids), conditions)
+        if keys:
+            among = self._selection.among(table, wanted.experiment_ids)
+            passing = self._selection.passing(table, among, conditions)
             is_known = self._spots.want(table, keys, np.flatnonzero(passing).astype(np.int32))
-        rows = self._selection.rows(
-            table, ids, conditions, sortings, self._spots.column, is_nested=asked.nested, is_final=is_known
-        )
-        return rows, is_known
+        # A screenful more than is shown, for whoever goes on.
+        most = asked.offset + 2 * asked.limit
+        return self._selection.rows(table, wanted, self._spots.column, most, is_final=is_known), is_known
 
     def runs_of(self, run_ids: Sequence[str]) -> list[Run]:
         """Return whole runs in the order asked, deleted ones too. Raises NotFound."""
@@ -166,8 +165,8 @@ class Mirror:
     ) -> list[RunGroup]:
         self._be_fresh()
         table, keys = self._loading.table, [read_column(name) for name in by]
-        ids, conditions = self._ids(experiments), read_filter(filter_text)
-        rows = self._selection.rows(table, ids, conditions, (), self._spots.column, is_nested=False)
+        wanted = Wanted(tuple(self._ids(experiments)), read_filter(filter_text))
+        rows = self._selection.rows(table, wanted, self._spots.column).rows
         self._spots.want(table, keys, rows)
         names = [read_column(f"metrics.{name}").key for name in metrics]
         return grouped(table, rows, keys, names, self._spots.column)

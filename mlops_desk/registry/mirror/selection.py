@@ -3,6 +3,7 @@
 import difflib
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,14 +12,35 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.model import Experiment
 from mlops_desk.registry.mirror.column import Sorting
 from mlops_desk.registry.mirror.filter.tree import Filter
-from mlops_desk.registry.mirror.table.columns import Mask, NumberColumn, Rows
+from mlops_desk.registry.mirror.table.columns import Mask, Rows
 from mlops_desk.registry.mirror.table.matching import Datasets, Matching
 from mlops_desk.registry.mirror.table.ordering import Spots as Columns
 from mlops_desk.registry.mirror.table.ordering import in_order, nested
 from mlops_desk.registry.mirror.table.runs import RunTable
 
 _KEPT = 8  # chosen: a page and a few programs beside it
-Key = tuple[int, int, tuple[str, ...], Filter, tuple[Sorting, ...], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows, in which order."""
+
+    experiment_ids: tuple[str, ...]
+    conditions: Filter
+    sortings: tuple[Sorting, ...] = ()
+    is_nested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """Rows in order, of ``n_matching`` that pass: the first of them where no more were needed."""
+
+    rows: Rows
+    n_matching: int
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.rows) == self.n_matching
 
 
 class Selection:
@@ -26,7 +48,7 @@ class Selection:
 
     def __init__(self, datasets: Datasets) -> None:
         self._datasets = datasets
-        self._kept: OrderedDict[Key, Rows] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int, Wanted], Selected] = OrderedDict()
 
     def among(self, table: RunTable, experiment_ids: Sequence[str]) -> Mask:
         """Return the runs of these experiments that are not deleted."""
@@ -43,35 +65,31 @@ class Selection:
     def rows(
         self,
         table: RunTable,
-        experiment_ids: Sequence[str],
-        conditions: Filter,
-        sortings: Sequence[Sorting],
+        wanted: Wanted,
         spots: Columns,
+        most: int | None = None,
         *,
-        is_nested: bool,
         is_final: bool = True,
-    ) -> Rows:
-        """Return the rows that pass, in order. ``is_final``: what is sorted by is wholly known, so that it is kept."""
-        key = (id(table), table.revision, tuple(experiment_ids), conditions, tuple(sortings), is_nested)
+    ) -> Selected:
+        """Return the rows that pass, in order: all of them, or where ``most`` are needed at least so many.
+
+        ``is_final``: what is sorted by is wholly known, so that it is kept.
+        """
+        key = (id(table), table.revision, wanted)
         known = self._kept.get(key)
-        if known is not None:
+        if known is not None and (known.is_whole or (most is not None and most <= len(known.rows))):
             self._kept.move_to_end(key)
             return known
-        passing = self.passing(table, self.among(table, experiment_ids), conditions)
         natural = table.natural()
-        found = in_order(table, natural[passing[natural]], sortings, spots)
-        if is_nested:
-            found = nested(table, found)
+        passing = self.passing(table, self.among(table, wanted.experiment_ids), wanted.conditions)
+        rows = natural[passing[natural]]
+        found = in_order(table, rows, wanted.sortings, spots, None if wanted.is_nested else most)
+        selected = Selected(nested(table, found) if wanted.is_nested else found, len(rows))
         if is_final:
-            self._kept[key] = found
+            self._kept[key] = selected
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        return found
-
-
-def nothing(_key: object) -> NumberColumn:
-    """Stand for the columns of extremes where none is asked for."""
-    return NumberColumn()
+        return selected
 
 
 def ids_of(experiments: Sequence[Experiment], names: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ A column takes room for the runs that have it and no others: a store with ten th
 few runs. Texts are kept once, and by their number: what is asked of them is asked once for each different one.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,7 @@ class TextColumn:
         self._rows: Grown[np.int32] = Grown(np.int32)
         self._codes: Grown[np.int32] = Grown(np.int32)
         self._sorted: list[int] = []
+        self._lowered: list[str] = []
         self._ranks: NDArray[np.int32] = np.empty(0, np.int32)
         self._numbers: Grown[np.float64] = Grown(np.float64)
         self._is_number: Grown[np.bool_] = Grown(np.bool_)
@@ -77,21 +78,24 @@ class TextColumn:
 
     def add(self, rows: Rows, texts: Sequence[str]) -> None:
         """Add texts of rows that lie behind all those that are here, in any order."""
-        codes = np.fromiter(self._coded(texts), np.int32, len(texts))
+        codes = np.asarray(self._coded(texts), np.int32)
         if len(rows) > 1 and not (rows[1:] > rows[:-1]).all():
             order = np.argsort(rows, kind="stable")
             rows, codes = rows[order], codes[order]
         self._rows.add(rows)
         self._codes.add(codes)
 
-    def _coded(self, texts: Iterable[str]) -> Iterable[int]:
+    def _coded(self, texts: Sequence[str]) -> list[int]:
         known, words = self._known, self.words
-        for text in texts:
-            code = known.get(text)
-            if code is None:
-                code = known[text] = len(words)
-                words.append(text)
-            yield code
+        codes = [known.get(text, NO_TEXT) for text in texts]
+        for place, code in enumerate(codes):
+            if code == NO_TEXT:
+                text = texts[place]
+                if text not in known:
+                    known[text] = len(words)
+                    words.append(text)
+                codes[place] = known[text]
+        return codes
 
     def kept(self, new_rows: Rows) -> "TextColumn":
         """Return this column with each row as the one that ``new_rows`` has at its place (-1: none)."""
@@ -115,6 +119,12 @@ class TextColumn:
         """Tell for each of ``rows`` whether its text passes a test, which is made once for each different text."""
         passes = np.fromiter(map(test, self.words), np.bool_, len(self.words))
         return passes[self.codes]
+
+    def has(self, part: str) -> Mask:
+        """Tell for each of ``rows`` whether a text stands somewhere in its text, capitals or not."""
+        self._lowered += [word.lower() for word in self.words[len(self._lowered) :]]
+        lowered = part.lower()
+        return np.asarray([lowered in word for word in self._lowered], np.bool_)[self.codes]
 
     def ranks(self) -> NDArray[np.int32]:
         """Return for each of ``words`` its place in their order (by code points, as SQLite's BINARY has it)."""

@@ -1,6 +1,8 @@
 """Runs in groups by what they have in common, with how their metrics lie."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,9 @@ from mlops_desk.registry.mirror.table.rows import LONGEST_TEXT, values
 from mlops_desk.registry.mirror.table.runs import RunTable
 
 MOST_IDS = 1000  # chosen: more runs of one group nobody overlays
-MOST_GROUPS = 10_000  # chosen: a list of so many is looked through by nobody
+MOST_GROUPS = 2000  # chosen: a list of so many is looked through by nobody
 Codes = NDArray[np.int64]
+Numbers = NDArray[np.float64]
 
 
 def grouped(
@@ -25,21 +28,20 @@ def grouped(
         return []
     told = [_told(table, rows, key, spots) for key in by]
     groups, codes = _numbered(told, len(rows))
-    order = np.argsort(codes, kind="stable")
     counts = np.bincount(codes, minlength=len(groups))
+    largest = sorted(range(len(groups)), key=lambda at: (-counts[at], [(one is None, one or "") for one in groups[at]]))
+    order = np.argsort(codes, kind="stable")
     ends = np.cumsum(counts)
     spreads = [_spreads(name, table.metrics.get(name), rows, codes, len(groups)) for name in metrics]
-    made = [
+    return [
         RunGroup(
-            shared,
+            groups[at],
             int(counts[at]),
             tuple(table.run_ids[row] for row in rows[order[ends[at] - counts[at] : ends[at]][:MOST_IDS]].tolist()),
-            tuple(spread[at] for spread in spreads),
+            tuple(spread.of(at) for spread in spreads),
         )
-        for at, shared in enumerate(groups)
+        for at in largest[:MOST_GROUPS]
     ]
-    made.sort(key=lambda group: (-group.n_runs, [(value is None, value or "") for value in group.values]))
-    return made[:MOST_GROUPS]
 
 
 def _told(table: RunTable, rows: Rows, key: ColumnKey, spots: Spots) -> list[str | None]:
@@ -56,32 +58,45 @@ def _numbered(told: Sequence[list[str | None]], n_rows: int) -> tuple[list[tuple
     return list(known), codes
 
 
-def _spreads(name: str, column: NumberColumn | None, rows: Rows, codes: Codes, n_groups: int) -> list[MetricSpread]:
-    """Return how the finite values of a metric lie in each group."""
-    if column is None:
-        return [MetricSpread(name, 0)] * n_groups
-    places = column.places(rows)
-    found = np.where(places >= 0, column.values[places], np.nan)
+@dataclass(frozen=True, slots=True)
+class _Spreads:
+    """How the finite values of a metric lie in each group."""
+
+    name: str
+    counts: Codes
+    means: Numbers
+    least: Numbers
+    largest: Numbers
+    deviations: Numbers
+
+    def of(self, group: int) -> MetricSpread:
+        count = int(self.counts[group])
+        if not count:
+            return MetricSpread(self.name, 0)
+        deviation = float(self.deviations[group])
+        return MetricSpread(
+            self.name,
+            count,
+            float(self.means[group]),
+            float(self.least[group]),
+            float(self.largest[group]),
+            deviation if count > 1 and math.isfinite(deviation) else None,
+        )
+
+
+def _spreads(name: str, column: NumberColumn | None, rows: Rows, codes: Codes, n_groups: int) -> _Spreads:
+    places = (column or NumberColumn()).places(rows)
+    found = np.full(len(rows), np.nan)
+    if column is not None:
+        found[places >= 0] = column.values[places[places >= 0]]
     finite = np.isfinite(found)
     numbers, of = found[finite], codes[finite]
     counts = np.bincount(of, minlength=n_groups)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        means = np.bincount(of, numbers / counts[of], n_groups)
+        means: Numbers = np.bincount(of, numbers / counts[of], n_groups).astype(np.float64)
         squares = np.bincount(of, (numbers - means[of]) ** 2, n_groups)
         deviations = np.sqrt(squares / (counts - 1))
     least, largest = np.full(n_groups, np.inf), np.full(n_groups, -np.inf)
     np.minimum.at(least, of, numbers)
     np.maximum.at(largest, of, numbers)
-    return [
-        MetricSpread(
-            name,
-            int(counts[at]),
-            float(means[at]),
-            float(least[at]),
-            float(largest[at]),
-            float(deviations[at]) if counts[at] > 1 and np.isfinite(deviations[at]) else None,
-        )
-        if counts[at]
-        else MetricSpread(name, 0)
-        for at in range(n_groups)
-    ]
+    return _Spreads(name, counts, means, least, largest, deviations)

@@ -75,7 +75,7 @@ class Matching:
         if clause.comparator in {"=", "!="}:
             is_it = column.codes == column.code(str(clause.value))
             return self._mask(column.rows[is_it if clause.comparator == "=" else ~is_it])
-        return self._mask(column.rows[column.where(text_test(clause.comparator, clause.value))])
+        return self._mask(column.rows[_texts_pass(column, clause)])
 
     def _attribute(self, clause: Clause) -> Mask:
         table = self._table
@@ -125,13 +125,13 @@ class Matching:
         if metric is not None and is_number:
             _decide(decided, passing, metric.rows, _numbers_pass(metric.values, clause))
         for column in texts:
-            _decide(decided, passing, column.rows, _text_pass(column, clause))
+            _decide(decided, passing, column.rows, _named_text_pass(column, clause))
         return passing
 
     def _word(self, word: str) -> Mask:
         table, lowered = self._table, word.lower()
         names = table.attributes["run_name"]
-        found = self._mask(names.rows[names.where(text_test(HAS, word))])
+        found = self._mask(names.rows[names.has(word)])
         head = lowered.encode("utf-8", "replace")
         if not head:
             return found
@@ -166,10 +166,16 @@ def _numbers_pass(values: NDArray[Any], clause: Clause) -> Mask:
     return passes
 
 
-def _text_pass(column: TextColumn, clause: Clause) -> Mask:
+def _texts_pass(column: TextColumn, clause: Clause) -> Mask:
+    if clause.comparator == HAS:
+        return column.has(str(clause.value))
+    return column.where(text_test(clause.comparator, clause.value))
+
+
+def _named_text_pass(column: TextColumn, clause: Clause) -> Mask:
     """Compare texts as numbers where the filter has one; a text that is no number is only different from it."""
     if not isinstance(clause.value, float):
-        return column.where(text_test(clause.comparator, clause.value))
+        return _texts_pass(column, clause)
     numbers, is_number = column.numbers()
     passes = _numbers_pass(numbers, clause) & is_number
     if clause.comparator == "!=":
