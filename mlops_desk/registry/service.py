@@ -78,7 +78,7 @@ class RegistryCore:
         self._loop = loop
         self.server = TrackingServer(data.registry, data.logs / "tracking.log", bridge_address, self._server_changed)
         self.registries = Registries(self.server, self._source_changed)
-        self.aliases = AskedAliases(lambda uri: self.registries.open(uri), self.journal_key, journal)  # noqa: PLW0108 - the demo puts its own in their place
+        self.aliases = AskedAliases(lambda uri: self.registries.open(uri), self._fresh, self.journal_key, journal)  # noqa: PLW0108 - the demo puts its own in their place
         self.shelf = FileShelf(self.default, lambda: self.registries)
         self.lineage = LineageDesk(self.default, lambda uri: self.registries.read(uri))  # noqa: PLW0108 - the demo puts others in their place
         self.outside = ComparedOutside(self._files_of)
@@ -139,7 +139,9 @@ class RegistryCore:
 
     def _source_changed(self, source: RegistrySource) -> None:
         """Tell of what was seen in a registry that is looked at."""
-        self._tell_changed(None if source.kind is TrackerKind.OWN else source.uri)
+        uri = None if source.kind is TrackerKind.OWN else source.uri
+        self.watch.noticed(uri)
+        self._tell_changed(uri)
 
     def changed(self, uri: str | None = None) -> None:
         """Tell that something on ``uri`` was changed, by us."""
@@ -292,8 +294,13 @@ class RegistryCore:
     def _files_of(self, model: str, version: str, uri: str | None) -> ModelFileFacts:
         return self.shelf.facts_of_version(model, version, uri or OWN)
 
+    def _fresh(self, uri: str | None) -> RegistryClient:
+        """Return a registry to read from, as it is now: what the mirror keeps may be a moment old."""
+        self.registries.look_again(uri)
+        return self.registries.read(uri)
+
     def _models_at(self, uri: str | None) -> list_of[Model]:
-        return self.registries.mirror(uri).models()
+        return self._fresh(uri).models()
 
     def _own_aliases(self) -> Mapping[str, Mapping[str, str]]:
         return stored_aliases(self.server.ledger.store) if self.server.used else {}

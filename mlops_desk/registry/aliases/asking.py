@@ -1,7 +1,7 @@
 """Everything about aliases that is asked of one registry: looks, moves, the way back, and what a move would bring."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mlops_desk.base.caller import current_caller
@@ -25,17 +25,21 @@ Compared = Callable[[str, str, str, str | None], Sequence[ComparedValue]]
 
 
 class AskedAliases:
-    """What is done with aliases. ``key`` names a registry for the journal, by its URI (None: the desk's own).
+    """What is done with aliases. ``open_`` gives a registry to write to, ``read`` one that tells how it stands now.
+
+    ``key`` names a registry for the journal, by its URI (None: the desk's own).
 
     ``followers`` tells of a model's endpoints and ``compared`` what differs between two of its versions; both are
     handed over by who knows of them.
     """
 
     def __init__(
-        self, open_: Callable[[str | None], RegistryClient], key: Callable[[str | None], str],
+        self, open_: Callable[[str | None], RegistryClient], read: Callable[[str | None], RegistryClient],
+        key: Callable[[str | None], str],
         journal: AliasJournal | None,
     ) -> None:  # fmt: skip
         self._open = open_
+        self._read = read
         self._key = key
         self._journal = journal
         self._moving = AliasMoving(journal)
@@ -82,9 +86,11 @@ class AskedAliases:
 
     def preview(self, model: str, alias: str, version: str, uri: str | None) -> AliasPreview:
         """Return what a move would bring. Raises NotFound where there is no such version."""
-        client = self._open(uri)
+        client = self._read(uri)
         now = client.model(model).aliases.get(alias)
-        client.version(model, version)
+        if version not in {one.version for one in client.versions(model)}:
+            hint = Hint(f"mlops-desk models versions {plain(model)}", after=" lists them.")
+            raise NotFound(f"Model {plain(model)} has no version {plain(version)}.", hint)
         values = () if now is None or now == version else self.compared(model, now, version, uri)
         return AliasPreview(
             model, alias, now, version, now or NO_VERSION, tuple(values), tuple(self.followers(model, uri)),
@@ -144,9 +150,7 @@ class AskedAliases:
             return
         glance = self._journal.glance(self._key(uri))
         try:
-            aliases = dict(self._open(uri).model(model).aliases)
-        except NotFound:
-            aliases = {}  # deleted, or renamed
+            aliases = _aliases_now(self._read(uri), model)
         except DeskError as error:
             _log.info("The aliases of %s could not be looked at: %s", plain(model), error.message)
             return
@@ -154,6 +158,14 @@ class AskedAliases:
             self._journal.seen_model(glance, model, aliases)
         except Unavailable as error:
             _log.warning("What was moved can't be noted: %s", error.message)
+
+
+def _aliases_now(client: RegistryClient, model: str) -> Mapping[str, str]:
+    """Return where a model's aliases point; nowhere where it is deleted or renamed. Raises DeskErrors."""
+    try:
+        return client.model(model).aliases
+    except NotFound:  # it is not there, or the whole registry is not: then this raises too
+        return next((one.aliases for one in client.models() if one.name == model), {})
 
 
 def _undo(made: AliasMove, uri: str | None) -> Undo:

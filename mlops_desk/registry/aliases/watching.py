@@ -55,6 +55,10 @@ class AliasWatch:
             while len(self._asked) > _MOST_REGISTRIES:
                 self._asked.pop(next(iter(self._asked)))
 
+    def noticed(self, uri: Registry) -> None:
+        """Note that something has changed in a registry that is looked at: the next look need not wait its time."""
+        self._looked.pop(uri, None)
+
     def look(self) -> None:
         """Look at all registries whose turn it is."""
         now = time.monotonic()
@@ -70,7 +74,7 @@ class AliasWatch:
 
     def _due(self, now: float) -> list[Registry]:
         """Return the registries to look at: what is shown more often than what only serves."""
-        served = set(self.served())
+        served = dict.fromkeys(self.served())
         with self._lock:
             shown = {uri for uri, at in self._asked.items() if now - at <= INTEREST_SECONDS and uri is not None}
         pauses = {uri: _OWN_SERVED_SECONDS if uri is None else _SERVED_SECONDS for uri in served}

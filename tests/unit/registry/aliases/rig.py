@@ -57,7 +57,9 @@ class World:
         """Begin, as an agent does after a restart."""
         self.state = State(self.folder / "state.db")
         self.journal = AliasJournal(self.state.alias_moves, self.state.alias_sights)
-        self.aliases = AskedAliases(self.registries.__getitem__, lambda uri: uri or "own", self.journal)
+        self.aliases = AskedAliases(
+            self.registries.__getitem__, self.registries.__getitem__, lambda uri: uri or "own", self.journal
+        )
 
     def restart(self):
         self.state.close()

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from mlops_desk.base.caller import user_name
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.registry.aliases import journal as journal_module
 
 ME = user_name(os.getuid())
@@ -79,6 +79,13 @@ def test_a_deleted_version_takes_its_alias_with_it_and_a_deleted_model_keeps_its
     assert world.told()[-1][1:3] == ("2", None)
     world.own.delete_model("churn", None)
     assert len(world.told()) == 2
+
+
+def test_the_aliases_of_a_model_end_with_it(world):
+    world.aliases.move("churn", "champion", "2", None)
+    world.own.delete_model("churn", None)
+    world.clock.at += 10
+    assert world.told()[-1] == (1_000_010.0, "2", None, None)
 
 
 def test_a_renamed_model_ends_under_its_old_name_and_begins_under_the_new_one(world):
@@ -170,6 +177,17 @@ def test_a_model_that_is_the_first_one_looked_at_does_not_make_moves_of_all_the_
 def test_a_registry_that_does_not_answer_still_has_its_history(world):
     world.aliases.move("churn", "champion", "1", None)
     world.own._broke, world.own.blind = True, Unavailable("Nothing answers.")
+    assert [target for _, _, target, _ in world.told()] == ["1"]
+
+
+def test_a_registry_that_is_not_there_has_not_lost_its_aliases(world, monkeypatch):
+    world.aliases.move("churn", "champion", "1", None)
+
+    def gone(*_):
+        raise NotFound("There is no SQLite store at /x.db.")
+
+    monkeypatch.setattr(world.own, "model", gone)
+    monkeypatch.setattr(world.own, "models", gone)
     assert [target for _, _, target, _ in world.told()] == ["1"]
 
 
