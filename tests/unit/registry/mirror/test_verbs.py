@@ -31,7 +31,7 @@ def registry() -> FakeRegistry:
 def core() -> Any:
     made = registry()
     return SimpleNamespace(
-        asked=lambda: None,
+        asked=lambda _uri=None: None,
         default=SimpleNamespace(chosen=nullcontext),
         registries=SimpleNamespace(read=lambda _uri: made, mirror=lambda _uri: PlainMirror(made), own_is_empty=False),
     )
