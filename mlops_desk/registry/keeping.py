@@ -7,13 +7,14 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpPreview
 from mlops_desk.records.registry.doctor import StoreFixed, StoreReport
 from mlops_desk.records.registry.tracker import Tracker
-from mlops_desk.records.registry.transfer import ImportedRuns
+from mlops_desk.records.registry.transfer import ImportedRuns, Transferred, Verified
 from mlops_desk.registry.access import RegistryAccess
 from mlops_desk.registry.cleanup.rule import CleanUpRule
 from mlops_desk.registry.cleanup.service import CleanedPlace, CleanUp
 from mlops_desk.registry.doctor.service import StoreDoctor
 from mlops_desk.registry.foreign.imports import RunImports
 from mlops_desk.registry.trackers.trackers import Trackers
+from mlops_desk.registry.transfer.service import VersionTransfer
 
 EVERY_MODEL = "all"
 """The word for the versions of every model."""
@@ -23,13 +24,20 @@ class RegistryService:
     """The verbs of verbs.RegistryKeeping."""
 
     def __init__(
-        self, trackers: Trackers, core: RegistryAccess, doctor: StoreDoctor, cleaning: CleanUp, imports: RunImports
+        self,
+        trackers: Trackers,
+        core: RegistryAccess,
+        doctor: StoreDoctor,
+        cleaning: CleanUp,
+        imports: RunImports,
+        transfer: VersionTransfer,
     ) -> None:
         self._trackers = trackers
         self._core = core
         self._doctor = doctor
         self._cleaning = cleaning
         self._imports = imports
+        self._transfer = transfer
 
     def list(self) -> list_of[Tracker]:
         return self._trackers.list()
@@ -85,6 +93,18 @@ class RegistryService:
         self, uri: str, run: list_of[str] | None = None, to: str | None = None, experiment: str | None = None
     ) -> ImportedRuns:
         return self._imports.take_over(uri, to, experiment, run or ())
+
+    def verify(self, model: str, version: str, uri: str | None = None) -> Verified:
+        with self._core.default.chosen(uri) as chosen:
+            return self._transfer.verify(model, version, chosen)
+
+    def export(self, model: str, version: str, file: str, uri: str | None = None) -> Transferred:
+        with self._core.default.chosen(uri) as chosen:
+            return self._transfer.export(model, version, file, chosen)
+
+    def import_(self, file: str, name: str | None = None, uri: str | None = None) -> Transferred:
+        with self._core.default.chosen(uri) as chosen:
+            return self._transfer.import_(file, name, chosen)
 
 
 def _versions_of(model: str | None) -> str | None:

@@ -76,6 +76,7 @@ class RegistryCore:
         self._bus = bus
         bus.subscribe(SettingsChanged, self._setting_changed)
         self._loop = loop
+        self.at_start: list_of[Callable[[], None]] = []
         self.server = TrackingServer(data.registry, data.logs / "tracking.log", bridge_address, self._server_changed)
         self.registries = Registries(self.server, self._source_changed)
         self.aliases = AskedAliases(lambda uri: self.registries.open(uri), self._fresh, self.journal_key, journal)  # noqa: PLW0108 - the demo puts its own in their place
@@ -92,6 +93,8 @@ class RegistryCore:
 
     def start(self) -> None:
         """Begin to watch the server, if one runs, for what jobs register."""
+        for begin in self.at_start:
+            begin()
         self._loop.repeat("registry", _POLL_SECONDS, self.poll, at_once=True)
         self._loop.repeat("registry-aliases", _POLL_SECONDS, self.watch.look)
         self._loop.start("registry-supervision", self._supervise)

@@ -15,6 +15,7 @@ from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.registry.alias_move import AliasSight, JournalEntry
 from mlops_desk.records.registry.tracker import KeptTracker
+from mlops_desk.records.registry.transfer import RecordedHashes
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.storage.database import Database, DatabaseKind
 from mlops_desk.storage.pages import Value
@@ -28,6 +29,7 @@ from mlops_desk.storage.tables import (
     StoredAliasSight,
     StoredAudit,
     StoredEndpoint,
+    StoredHashes,
     StoredIncident,
     StoredJob,
     StoredReport,
@@ -66,10 +68,12 @@ _MOVE = _Form(
     StoredAliasMove, JournalEntry, lambda r: (r.key, "intended" if r.is_intended else "moved", r.parent, float(r.order))
 )
 _SIGHT = _Form(StoredAliasSight, AliasSight, lambda r: (r.registry, "", "", r.at))
+_HASHES = _Form(StoredHashes, RecordedHashes, lambda r: (r.key, "", "", r.recorded_at))
 _FORMS = {
     form.table.__tablename__: form
     for form in (
-        _JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE, _TRACKER, _MOVE, _SIGHT
+        _JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE, _TRACKER, _MOVE, _SIGHT,
+        _HASHES,
     )
 }  # fmt: skip
 
@@ -119,6 +123,7 @@ class State:
         self.alerts: StoredRecords[Alert] = self._table(_ALERT)
         self.alert_rules: StoredRecords[AlertRule] = self._table(_ALERT_RULE)
         self.trackers: StoredRecords[KeptTracker] = self._table(_TRACKER)
+        self.hashes: StoredRecords[RecordedHashes] = self._table(_HASHES)
         self.alias_moves: StoredRecords[JournalEntry] = self._table(_MOVE)
         self.alias_sights: StoredRecords[AliasSight] = self._table(_SIGHT)
         self.jobs.is_vital = lambda job: job.state.is_final

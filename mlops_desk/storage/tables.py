@@ -105,6 +105,12 @@ class StoredAliasMove(Stored):
     __table_args__ = (Index("alias_moves_by_model", "parent", "created_at"),)
 
 
+class StoredHashes(Stored):
+    """What the files of versions were when they were looked at first, by registry, model and version."""
+
+    __tablename__ = "version_hashes"
+
+
 class StoredAliasSight(Stored):
     """How the aliases of registries stood when they were looked at last, by the registry."""
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import Length, Option, Who, changes, reads
+from mlops_desk.verbs.declaration import AbsolutePath, Length, Option, Who, changes, reads
 from mlops_desk.verbs.models import Uri
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpPreview
     from mlops_desk.records.registry.doctor import StoreFixed, StoreReport
     from mlops_desk.records.registry.tracker import Tracker
-    from mlops_desk.records.registry.transfer import ImportedRuns
+    from mlops_desk.records.registry.transfer import ImportedRuns, Transferred, Verified
 
 LOGIN = Option("SECRET", "the secret that logs in: USER:PASSWORD or a token; of a database its password")
 _MEND_SECONDS = 960.0
@@ -19,6 +19,9 @@ _MEND_SECONDS = 960.0
 _TEAMS = "a registry is its team's, and what goes was shown before; the audit trail has who cleared it away"
 _CLEAN_SECONDS = 1800.0
 """Some ten thousand runs, one after the other."""
+_FILES_SECONDS = 1860.0
+"""A minute more than the files of a large model may take."""
+NAME = Option("NAME", "register it under this name instead of its own")
 EXPERIMENT = Option("NAME", "runs of this experiment")
 BEST = Option("N", "keep so many runs, the best by --metric, and take the others that have it")
 METRIC = Option("KEY", "by which runs are compared; whether less is better is told by its name")
@@ -117,5 +120,27 @@ class RegistryKeeping(Protocol):
         """Write runs of TensorBoard, Trackio or W&B into an MLflow registry; what is lost on the way is told.
 
         All of them, or those that are named; what was imported before is left as it is.
+        """
+        ...
+
+    @changes(why="only what the files are is written down, for the next time", timeout_seconds=_FILES_SECONDS)
+    def verify(self, model: str, version: str, uri: Uri = None) -> "Verified":
+        """Compare the files of a version with what they were at its registration, or when they were verified first."""
+        ...
+
+    @changes(who=Who.ADMINISTRATOR, timeout_seconds=_FILES_SECONDS)
+    def export(
+        self, model: str, version: str, file: Annotated[str, AbsolutePath("FILE")], uri: Uri = None
+    ) -> "Transferred":
+        """Write a version to a new file: its files with their hashes, description, tags, and the run that it is of."""
+        ...
+
+    @changes(who=Who.ADMINISTRATOR, timeout_seconds=_FILES_SECONDS)
+    def import_(
+        self, file: Annotated[str, AbsolutePath("FILE")], name: Annotated[str | None, NAME] = None, uri: Uri = None
+    ) -> "Transferred":
+        """Register what registry export wrote as a new version, with a run that says where it comes from.
+
+        The file is checked first, and nothing in it is loaded; what can't come along is told.
         """
         ...

@@ -20,6 +20,8 @@ from mlops_desk.registry.keeping import RegistryService
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT as MLFLOW_ENVIRONMENT
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
+from mlops_desk.registry.transfer.recording import RECORD_SECONDS, HashRecorder
+from mlops_desk.registry.transfer.service import VersionTransfer
 from mlops_desk.rules.service import RulesService
 from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
@@ -56,7 +58,10 @@ def registry_service(trackers: Trackers, core: RegistryCore, state: State, loop:
         return users_of(uri, state.endpoints.list(), jobs, state.retrainings.list(), state.rules.get)
 
     imports = RunImports(trackers.source, core.registries, MLFLOW_ENVIRONMENT)
-    return RegistryService(trackers, core, StoreDoctor(loop.ending), CleanUp(users, loop.ending), imports)
+    transfer = VersionTransfer(core, state.hashes, loop.ending)
+    recorder = HashRecorder(transfer, core.server.ledger.store)
+    core.at_start.append(lambda: loop.repeat("registry-hashes", RECORD_SECONDS, recorder.turn))
+    return RegistryService(trackers, core, StoreDoctor(loop.ending), CleanUp(users, loop.ending), imports, transfer)
 
 
 def rules_service(

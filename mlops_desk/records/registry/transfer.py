@@ -1,5 +1,6 @@
 """A version that is taken from one store to another, runs that are imported, and files that are checked."""
 
+import json
 from dataclasses import dataclass
 
 
@@ -50,3 +51,36 @@ class Verified:
     recorded_at: float | None
     files: tuple[CheckedFile, ...]
     problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HashedFile:
+    """A file of a version; ``sha256`` is empty where it could not be read."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedHashes:
+    """What the files of a version were when somebody looked first; ``registry`` None is the desk's own.
+
+    ``created_at`` is the version's own time: one that was deleted and made anew is another.
+    """
+
+    registry: str | None
+    name: str
+    version: str
+    recorded_at: float
+    created_at: float | None
+    files: tuple[HashedFile, ...]
+
+    @property
+    def key(self) -> str:
+        return hashes_of(self.registry, self.name, self.version)
+
+
+def hashes_of(registry: str | None, name: str, version: str) -> str:
+    """Name the record of a version's hashes."""
+    return json.dumps([registry, name, version])

@@ -96,6 +96,8 @@ WHERE: dict[str, str] = {
     "StoreReport": "registry.doctor",
     "Tracker": "registry.tracker",
     "VersionHit": "registry.version_hit",
+    "Transferred": "registry.transfer",
+    "Verified": "registry.transfer",
     "VolumeCard": "images.card",
     "Window": "history",
 }

@@ -1,10 +1,14 @@
-"""What went from one registry to another, and what was lost on the way."""
+"""What went from one registry to another, what was lost on the way, and which files are not what they were."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlops_desk.base.text import plain
-from mlops_desk.records.registry.transfer import ImportedRuns, Loss
+from mlops_desk.base.text import plain, size_text
+from mlops_desk.cli.cells import moment, table
+from mlops_desk.records.registry.transfer import ImportedRuns, Loss, Transferred, Verified
+
+_SHOWN = 40  # chosen: a screen; --json has all
+_HASH = 16  # chosen: enough to tell two hashes apart by eye
 
 
 def losses(items: Sequence[Loss]) -> list[str]:
@@ -19,4 +23,26 @@ def imported(item: ImportedRuns) -> str:
     return "\n".join([*made, *losses(item.losses), count])
 
 
-FORMS: dict[type, Callable[[Any], str]] = {ImportedRuns: imported}
+def transferred(item: Transferred) -> str:
+    where = plain(item.path or item.reference or "", 400)
+    return "\n".join([f"{where}: {item.n_files:,} files, {size_text(item.size_bytes)}", *losses(item.losses)])
+
+
+def verified(item: Verified) -> str:
+    """Return which files are not what they were; where nothing was recorded, that it is now."""
+    name = f"{plain(item.name)}/{plain(item.version)}"
+    if item.recorded_at is None:
+        return f"{name}: nothing was recorded of its {len(item.files):,} files before. It is now."
+    odd = [file for file in item.files if file.state != "same"]
+    if not odd:
+        return f"{name}: all {len(item.files):,} files are what they were on {moment(item.recorded_at)}."
+    rows = [
+        [file.state.upper(), (file.recorded_sha256 or "–")[:_HASH], (file.found_sha256 or "–")[:_HASH], file.path]
+        for file in odd[:_SHOWN]
+    ]
+    more = f"\n… and {len(odd) - _SHOWN:,} more" if len(odd) > _SHOWN else ""
+    head = f"{name}: {len(odd):,} of {len(item.files):,} files are not what they were on {moment(item.recorded_at)}."
+    return f"{head}\n\n{table(['STATE', 'WAS', 'IS', 'FILE'], rows)}{more}"
+
+
+FORMS: dict[type, Callable[[Any], str]] = {ImportedRuns: imported, Transferred: transferred, Verified: verified}

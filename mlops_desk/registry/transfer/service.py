@@ -1,0 +1,155 @@
+"""Versions as files: whether they are what they were, into one file, and from one file into another registry."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from threading import Event
+from typing import Protocol
+
+from mlops_desk.base import wire
+from mlops_desk.base.errors import DeskError, NotFound
+from mlops_desk.base.process import run_worker
+from mlops_desk.base.text import plain
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.registry.transfer import HashedFile, Loss, RecordedHashes, Transferred, Verified, hashes_of
+from mlops_desk.registry.access import RegistryAccess
+from mlops_desk.registry.artifacts.source import FilesSource, source_of
+from mlops_desk.registry.mlflow.workers import ENVIRONMENT
+from mlops_desk.registry.protocol import RegistryClient
+from mlops_desk.registry.transfer.comparing import compared
+from mlops_desk.registry.transfer.form import ArchivedDataset, ArchivedRun, ArchivedVersion
+
+_HASHING = "mlops_desk.registry.transfer.hashing"
+_EXPORTING = "mlops_desk.registry.transfer.exporting"
+_IMPORTING = "mlops_desk.registry.transfer.importing"
+SECONDS = 1800.0  # chosen: a hundred gigabytes from a disk, ten over a network
+
+
+class KeptHashes(Protocol):
+    """Where hashes are kept; as ``StoredRecords``."""
+
+    def put(self, record: RecordedHashes) -> None: ...
+
+    def get(self, key: str) -> RecordedHashes | None: ...
+
+
+class VersionTransfer:
+    """Checks, exports and imports versions. Everything raises DeskErrors."""
+
+    def __init__(self, core: RegistryAccess, kept: KeptHashes, ending: Event) -> None:
+        self._core = core
+        self._kept = kept
+        self._ending = ending
+
+    def verify(self, name: str, version: str, uri: str | None) -> Verified:
+        """Compare a version's files with what they were; the first time that is written down."""
+        found = self._core.registries.read(uri).version(name, version)
+        recorded = self._recorded(found, uri)
+        now = self.hashed(found, uri)
+        if recorded is None:
+            self.record(found, uri, now)
+        then = None if recorded is None else recorded.files
+        return Verified(name, version, None if recorded is None else recorded.recorded_at, compared(then, now))
+
+    def record(self, version: ModelVersion, uri: str | None, files: tuple[HashedFile, ...]) -> None:
+        """Write down what the files of a version are."""
+        kept = RecordedHashes(uri, version.name, version.version, time.time(), version.created_at, files)
+        self._kept.put(kept)
+
+    def is_recorded(self, version: ModelVersion, uri: str | None) -> bool:
+        """Tell whether it is written down what the files of this very version were."""
+        return self._recorded(version, uri) is not None
+
+    def _recorded(self, version: ModelVersion, uri: str | None) -> RecordedHashes | None:
+        known = self._kept.get(hashes_of(uri, version.name, version.version))
+        return known if known is not None and known.created_at == version.created_at else None
+
+    def hashed(
+        self, version: ModelVersion, uri: str | None, bytes_a_second: float | None = None
+    ) -> tuple[HashedFile, ...]:
+        """Hash the files of a version, no faster than is asked for."""
+        with self._files(version, uri) as source:
+            request = {"source": asdict(source), "bytes_a_second": bytes_a_second}
+            told = run_worker(_HASHING, request, SECONDS, ENVIRONMENT, self._ending)
+        return tuple(wire.from_builtins(one, HashedFile) for one in told)
+
+    def export(self, name: str, version: str, file: str, uri: str | None) -> Transferred:
+        """Write a version with its files and where it comes from to a new file."""
+        client = self._core.registries.read(uri)
+        found = client.version(name, version)
+        archived, losses = _described(client, found, self._core.registries.source(uri).shown)
+        with self._files(found, uri) as source:
+            request = {"source": asdict(source), "version": wire.to_builtins(archived), "to": file}
+            done = run_worker(_EXPORTING, request, SECONDS, ENVIRONMENT, self._ending)
+        return Transferred(f"{name}/{version}", file, done["n_files"], done["size_bytes"], losses)
+
+    def import_(self, file: str, name: str | None, uri: str | None) -> Transferred:
+        """Register what a file holds as a new version, which the registry numbers."""
+        registries = self._core.registries
+        with tempfile.TemporaryDirectory(prefix="import-", dir=registries.scratch) as folder:
+            request = {"file": file, "folder": folder, "name": name}
+            done = registries.work(_IMPORTING, request, uri, SECONDS, self._ending)
+        self._core.changed(uri)
+        losses = tuple(wire.from_builtins(one, Loss) for one in done["losses"])
+        return Transferred(done["reference"], None, done["n_files"], done["size_bytes"], losses)
+
+    @contextmanager
+    def _files(self, version: ModelVersion, uri: str | None) -> Iterator[FilesSource]:
+        """Give where a version's files are read; those that only MLflow reaches are brought here for a moment."""
+        registries = self._core.registries
+        client = registries.read(uri)
+        place = next(iter(client.places_of_version(version.name, version.version)), None)
+        if place is None:
+            raise NotFound(f"{plain(version.name)}/{plain(version.version)} names no place of its files.")
+        source = source_of(place, registries.source(uri), registries.server.ledger.artifacts)
+        if source is not None:
+            yield source
+            return
+        with tempfile.TemporaryDirectory(prefix="files-", dir=registries.scratch) as folder:
+            target = Path(folder, "files")
+            registries.download(uri, "version", [version.name, version.version], target)
+            yield FilesSource(str(target), "")
+
+
+def _described(
+    client: RegistryClient, version: ModelVersion, registry: str
+) -> tuple[ArchivedVersion, tuple[Loss, ...]]:
+    """Gather what is known of a version, of its model and of its run."""
+    model = client.model(version.name)
+    aliases = tuple(alias for alias, number in model.aliases.items() if number == version.version)
+    run, losses = _archived_run(client, version.run_id)
+    archived = ArchivedVersion(
+        name=version.name,
+        version=version.version,
+        registry=registry,
+        exported_at=time.time(),
+        files=(),
+        description=version.description,
+        tags=version.tags,
+        aliases=aliases,
+        created_at=version.created_at,
+        model_description=model.description,
+        model_tags=model.tags,
+        run=run,
+    )
+    return archived, losses
+
+
+def _archived_run(client: RegistryClient, run_id: str | None) -> tuple[ArchivedRun | None, tuple[Loss, ...]]:
+    if run_id is None:
+        return None, (Loss("the run", "The version names none."),)
+    try:
+        run = client.run(run_id)
+        datasets = client.datasets(run_id)
+    except DeskError as error:
+        return None, (Loss(f"run {run_id}", error.message),)
+    inputs = tuple(
+        ArchivedDataset(one.name, one.digest, one.context, one.source_type, one.source, one.schema) for one in datasets
+    )
+    archived = ArchivedRun(
+        run.run_id, run.name, run.status, run.start_time, run.end_time, run.metrics, run.params, run.tags, inputs
+    )
+    return archived, ()
