@@ -35,7 +35,9 @@ class StoreDoctor:
     def report(self, source: RegistrySource) -> StoreReport:
         """Look a store over; nothing of it changes. Raises DeskErrors where nothing can be told."""
         if source.kind is TrackerKind.HTTP:
-            raise Refused(f"{source.shown} keeps its store where it can't be seen from here.", _THERE)
+            from mlops_desk.registry.doctor import server  # noqa: PLC0415 - loads the HTTP client
+
+            return server.report(source)
         if source.kind not in _DATABASES:
             return _of_files(source)
         if source.path is not None and not source.path.exists():

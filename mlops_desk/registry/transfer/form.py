@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from mlops_desk.records.registry.transfer import HashedFile
 
-FORM = 1
+FORM = 1  # the first form that there is
 MEMBER = "mlops-desk-version.json"
 FILES = "files/"
 SUFFIX = ".mldversion"
