@@ -10,8 +10,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from threading import Event
-from typing import Any
 from urllib.parse import urlsplit
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
@@ -192,12 +190,6 @@ class Registries:
         finally:
             shutil.rmtree(arriving, ignore_errors=True)
         return folder / below if what == "run" else folder / Path(below).name if is_file else folder
-
-    def work(self, module: str, request: Mapping[str, Any], uri: str | None, seconds: float, ending: Event) -> Any:
-        """Have a worker do something with a registry through MLflow, logged in as anybody here. Raises DeskErrors."""
-        address, environment = self._place(uri)
-        told = {**request, "uri": address, "own": _is_own(environment), "environment": dict(environment)}
-        return run_worker(module, told, seconds, ENVIRONMENT, ending)
 
     def sweep(self, *, is_shown: bool = False) -> None:
         """End what nobody needs any more; while somebody looks (``is_shown``), have ready what opens the next one."""

@@ -79,9 +79,7 @@ def _deleted(session: RestSession, ids: list[str]) -> StoreFinding:
     if not count:
         return fine(deleted.CHECK, title, "No deleted run waits to be purged.")
     more = "or more " if found.next_page_token else ""
-    text = (
-        f"{count:,} {more}deleted runs still take room. Who runs the server purges them with mlflow gc, which looks "
-    )
+    text = f"{count:,} {more}deleted runs still take room. Who runs the server purges them with mlflow gc, which looks "
     return advice(deleted.CHECK, title, f"{text}at no version: files that one uses go too.", n=count)
 
 

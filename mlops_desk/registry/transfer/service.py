@@ -14,6 +14,7 @@ from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.records.registry.transfer import HashedFile, Loss, RecordedHashes, Transferred, Verified, hashes_of
 from mlops_desk.registry.access import RegistryAccess
 from mlops_desk.registry.artifacts.source import FilesSource, source_of
@@ -90,8 +91,10 @@ class VersionTransfer:
         """Register what a file holds as a new version, which the registry numbers."""
         registries = self._core.registries
         with tempfile.TemporaryDirectory(prefix="import-", dir=registries.scratch) as folder:
-            request = {"file": file, "folder": folder, "name": name}
-            done = registries.work(_IMPORTING, request, uri, SECONDS, self._ending)
+            address, login = registries.place(uri)
+            own = registries.source(uri).kind is TrackerKind.OWN
+            request = {"file": file, "folder": folder, "name": name, "uri": address, "own": own, "environment": login}
+            done = run_worker(_IMPORTING, request, SECONDS, ENVIRONMENT, self._ending)
         self._core.changed(uri)
         losses = tuple(wire.from_builtins(one, Loss) for one in done["losses"])
         return Transferred(done["reference"], None, done["n_files"], done["size_bytes"], losses)
