@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlops_desk.base.disk.files import replace_durably
+from mlops_desk.base.disk.files import replace_durably, write_atomically
 from mlops_desk.base.disk.room import free_bytes
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.text import duration_text, plain, size_text
@@ -21,12 +21,17 @@ from mlops_desk.registry.doctor.room import COPY
 _STEP_BYTES = 4 << 20  # chosen: a few milliseconds from memory or a fast disk
 _PAUSE_SECONDS = 0.002  # chosen: a writer that waits looks for the lock several times in it
 _BEGINNINGS = 4  # chosen: a store that is written to each time is written to all the time
-_HELD_SECONDS = 5.0  # chosen: a quarter of the 20 s after which MLflow's writers give up
+_HELD_SECONDS = 2.5  # chosen: twice that is a quarter of the 20 s after which MLflow's writers give up
 _SPARE_BYTES = 64 << 20  # chosen: is left to whatever else writes meanwhile
 _BUSY_SECONDS = 10.0  # chosen: half of what MLflow's writers wait
 _HELD_PAGES = 1 << 14  # chosen: some ten milliseconds between two looks at the clock
 _LATER = "Do it when less is logged."
+_COUNTED = "analyze"
 _STAMP = "%Y%m%dT%H%M%SZ"
+
+
+class BusyStore(Refused):
+    """The store is written to all the time, and too large for its writers to wait until it is copied."""
 
 
 class _Begun(Exception):  # noqa: N818 - no error: the copy is made in another way
@@ -84,6 +89,20 @@ def back_up(path: Path, why: str) -> Path:
     return made
 
 
+def keep_statistics(path: Path) -> Path:
+    """Write down a store's statistics, as SQL that puts them back: nothing else changes when it is counted."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as source:
+        tables = source.execute("SELECT name FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchall()
+        rows = (
+            source.execute("SELECT quote(tbl), quote(idx), quote(stat) FROM sqlite_stat1").fetchall() if tables else []
+        )
+    lines = ["ANALYZE sqlite_schema;", "DELETE FROM sqlite_stat1;"]
+    lines += [f"INSERT INTO sqlite_stat1 VALUES ({', '.join(row)});" for row in rows]  # noqa: S608 - quoted by SQLite
+    made = path.with_name(f"{path.name}.before-{_COUNTED}-{datetime.now(UTC).strftime(_STAMP)}.sql")
+    write_atomically(made, ("\n".join(lines) + "\n").encode())
+    return made
+
+
 def _sync(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
@@ -117,13 +136,13 @@ def _copy_at_once(source: sqlite3.Connection, target: sqlite3.Connection, second
         text = (
             f"The store is written to all the time, and a copy of it takes about {duration_text(seconds)}, for which "
         )
-        raise Refused(f"{text}all that log to it would have to wait. Nothing was changed.", _LATER)
+        raise BusyStore(f"{text}all that log to it would have to wait. Nothing was changed.", _LATER)
     began = time.monotonic()
 
     def keep_short(status: int, left: int, total: int) -> None:
         del status, total
         if left and time.monotonic() - began > 2 * _HELD_SECONDS:
-            raise Refused("A copy took longer than it had to, and was given up. Nothing was changed.", _LATER)
+            raise BusyStore("A copy took longer than writers may wait, and was given up. Nothing was changed.", _LATER)
 
     source.execute("BEGIN")
     source.execute("SELECT count(*) FROM sqlite_master").fetchone()  # from here on nobody writes

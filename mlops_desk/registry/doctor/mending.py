@@ -16,7 +16,7 @@ from mlops_desk.base.errors import Invalid, Refused, Unavailable
 from mlops_desk.base.text import duration_text, plain, size_text
 from mlops_desk.records.registry.doctor import StoreFixed
 from mlops_desk.registry.doctor import indexes, journal, room, statistics
-from mlops_desk.registry.doctor.backup import back_up, check_room
+from mlops_desk.registry.doctor.backup import BusyStore, back_up, check_room, keep_statistics
 from mlops_desk.registry.doctor.quiet import quiet
 
 _BUSY_SECONDS = 15.0  # chosen: less than MLflow's own 20 s: whoever logs goes first
@@ -67,7 +67,10 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _analyze(path: Path) -> Mended:
     """Count a sample of each table's rows, table by table, so that no lock is held for long."""
-    copy = back_up(path, statistics.FIX)
+    try:
+        copy = back_up(path, statistics.FIX)
+    except BusyStore:
+        copy = keep_statistics(path)  # all that changes
     longest = 0.0
     with _opened(path) as connection:
         query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"

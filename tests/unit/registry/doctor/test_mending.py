@@ -250,14 +250,40 @@ def test_a_copy_that_was_begun_too_often_is_made_in_one_go_and_is_whole(
     assert rows(Path(done.backup)) == kept
 
 
-def test_a_copy_that_would_keep_writers_waiting_is_refused(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is written to all the time, and that takes too long to be copied in one go."""
     monkeypatch.setattr(backup, "_BEGINNINGS", 0)
     monkeypatch.setattr(backup, "_STEP_BYTES", 1 << 16)
     monkeypatch.setattr(backup, "_HELD_SECONDS", -1.0)
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_copy_that_would_keep_writers_waiting_is_refused(store: Path) -> None:
     with pytest.raises(Refused, match="written to all the time"):
-        mending.mend(store, "analyze")
-    assert state(store, "statistics") != "ok"
-    assert not list(store.parent.glob("*backup*"))
+        mending.mend(store, "wal")
+    assert state(store, "journal") != "ok"
+    assert {one.name for one in store.parent.iterdir()} == {"mlflow.db"}
+
+
+@pytest.mark.usefixtures("busy")
+def test_of_a_store_that_is_too_busy_to_be_copied_the_counts_are_kept_which_is_all_that_changes(store: Path) -> None:
+    change(store, "ANALYZE runs", "UPDATE sqlite_stat1 SET stat = '7''7 1'")
+    kept, before = rows(store), statistics_of(store)
+    done = mending.mend(store, "analyze")
+    assert state(store, "statistics") == "ok"
+    assert rows(store) == kept
+    assert statistics_of(store) != before
+    assert done.backup is not None
+    assert done.backup.endswith(".sql")
+    with closing(sqlite3.connect(store)) as connection:
+        connection.executescript(Path(done.backup).read_text())
+    assert statistics_of(store) == before
+
+
+def statistics_of(path: Path) -> list[object]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT tbl, idx, stat FROM sqlite_stat1 ORDER BY 1, 2").fetchall()
 
 
 def test_who_is_ended_in_the_midst_of_mending_leaves_a_store_that_goes_on(tmp_path: Path) -> None:
