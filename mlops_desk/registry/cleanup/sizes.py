@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.process import limit_memory, serve_one
-from mlops_desk.registry.doctor.files import folder_bytes, local
+from mlops_desk.registry.doctor.checks.files import folder_bytes, local
 from mlops_desk.registry.doctor.quiet import QuietStore
 
 _MEMORY_BYTES = 1 << 30  # chosen: the ids of some million runs

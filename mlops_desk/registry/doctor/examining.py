@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.registry.doctor import ExperimentSize, StoreFinding, StoreReport
-from mlops_desk.registry.doctor import (
+from mlops_desk.registry.doctor.checks import (
     deleted,
     experiments,
     indexes,
@@ -16,8 +16,8 @@ from mlops_desk.registry.doctor import (
     schema,
     statistics,
 )
+from mlops_desk.registry.doctor.checks.findings import unknown
 from mlops_desk.registry.doctor.database import Rows
-from mlops_desk.registry.doctor.findings import unknown
 from mlops_desk.registry.doctor.quiet import QuietStore, UnfinishedStore, quiet
 
 Found = StoreFinding | list[StoreFinding]

@@ -15,8 +15,8 @@ from pathlib import Path
 from mlops_desk.base.errors import Invalid, Refused, Unavailable
 from mlops_desk.base.text import duration_text, plain, size_text
 from mlops_desk.records.registry.doctor import StoreFixed
-from mlops_desk.registry.doctor import indexes, journal, room, statistics
 from mlops_desk.registry.doctor.backup import BusyStore, back_up, check_room, keep_statistics
+from mlops_desk.registry.doctor.checks import indexes, journal, room, statistics
 from mlops_desk.registry.doctor.quiet import quiet
 
 _BUSY_SECONDS = 15.0  # chosen: less than MLflow's own 20 s: whoever logs goes first

@@ -12,8 +12,8 @@ from typing import Any
 
 from mlops_desk.base.process import serve_one
 from mlops_desk.registry.address import Address
-from mlops_desk.registry.doctor import deleted
 from mlops_desk.registry.doctor.backup import back_up
+from mlops_desk.registry.doctor.checks import deleted
 from mlops_desk.registry.doctor.quiet import quiet
 from mlops_desk.registry.location import ROOT, is_stored
 from mlops_desk.registry.mlflow.errors import tame

@@ -12,8 +12,8 @@ from typing import Any
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import duration_text, plain
 from mlops_desk.records.registry.doctor import StoreFinding, StoreReport
-from mlops_desk.registry.doctor import deleted, statistics
-from mlops_desk.registry.doctor.findings import advice, fine, trouble, unknown
+from mlops_desk.registry.doctor.checks import deleted, statistics
+from mlops_desk.registry.doctor.checks.findings import advice, fine, trouble, unknown
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.rest.pages import pages
 from mlops_desk.registry.rest.session import AnswerLimits, RestSession

@@ -11,8 +11,8 @@ from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused
 from mlops_desk.base.process import run_worker
 from mlops_desk.records.registry.doctor import StoreFinding, StoreFixed, StoreReport
 from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.doctor import deleted
-from mlops_desk.registry.doctor.findings import advice, fine, unknown
+from mlops_desk.registry.doctor.checks import deleted
+from mlops_desk.registry.doctor.checks.findings import advice, fine, unknown
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT
 from mlops_desk.registry.reading.source import RegistrySource
 

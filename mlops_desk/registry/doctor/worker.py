@@ -10,7 +10,8 @@ from typing import Any
 from mlops_desk.base import wire
 from mlops_desk.base.process import limit_memory, serve_one
 from mlops_desk.records.registry.doctor import StoreFixed, StoreReport
-from mlops_desk.registry.doctor import examining, files, mending
+from mlops_desk.registry.doctor import examining, mending
+from mlops_desk.registry.doctor.checks import files
 from mlops_desk.registry.doctor.quiet import QuietStore
 
 _MEMORY_BYTES = 2 << 30  # chosen: the ids of some million runs, and SQLite's own cache

@@ -13,7 +13,8 @@ import pytest
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.registry.doctor import FindingState, StoreFinding, StoreReport
-from mlops_desk.registry.doctor import deleted, examining, integrity, journal, quiet, room, schema, statistics
+from mlops_desk.registry.doctor import examining, quiet
+from mlops_desk.registry.doctor.checks import deleted, integrity, journal, room, schema, statistics
 from tests.registry_stores import empty_store, small_store
 
 RUN, GONE = "a" * 32, "b" * 32

@@ -14,7 +14,7 @@ import pytest
 
 from mlops_desk.base.errors import Invalid, Refused, Unavailable
 from mlops_desk.registry.doctor import backup, examining, mending
-from mlops_desk.registry.doctor.journal import Holder
+from mlops_desk.registry.doctor.checks.journal import Holder
 from tests.registry_stores import small_store
 
 INDEX = "DROP INDEX index_metrics_run_uuid_key_step"

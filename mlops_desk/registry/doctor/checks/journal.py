@@ -8,7 +8,7 @@ from pathlib import Path
 from mlops_desk.base.disk.mounts import UNSAFE, filesystem_of
 from mlops_desk.base.text import plain, size_text
 from mlops_desk.records.registry.doctor import StoreFinding
-from mlops_desk.registry.doctor.findings import advice, fine, trouble
+from mlops_desk.registry.doctor.checks.findings import advice, fine, trouble
 
 CHECK, LEFT, OPEN = "journal", "unfinished", "open"
 FIX, RECOVER = "wal", "recover"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.doctor import StoreFinding
-from mlops_desk.registry.doctor.findings import advice, fine, trouble, unknown
+from mlops_desk.registry.doctor.checks.findings import advice, fine, trouble, unknown
 
 _REVISION = re.compile(r"^(down_)?revision = [\"']([0-9a-f]+)[\"']", re.MULTILINE)
 _TITLE = "Schema"

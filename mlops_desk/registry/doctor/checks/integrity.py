@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlops_desk.base.text import duration_text, plain
 from mlops_desk.records.registry.doctor import StoreFinding
-from mlops_desk.registry.doctor.findings import fine, trouble, unknown
+from mlops_desk.registry.doctor.checks.findings import fine, trouble, unknown
 from mlops_desk.registry.doctor.quiet import unlocked
 
 CHECK = "integrity"

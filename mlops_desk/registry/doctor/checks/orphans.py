@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.doctor import StoreFinding
+from mlops_desk.registry.doctor.checks.findings import advice, fine
 from mlops_desk.registry.doctor.database import Rows
-from mlops_desk.registry.doctor.findings import advice, fine
 
 CHECK, VERSIONS = "orphans", "versions_without_runs"
 _OF_RUNS = (

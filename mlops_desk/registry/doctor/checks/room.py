@@ -8,8 +8,8 @@ from pathlib import Path
 from mlops_desk.base.disk.room import available_bytes
 from mlops_desk.base.text import percent, size_text
 from mlops_desk.records.registry.doctor import StoreFinding
+from mlops_desk.registry.doctor.checks.findings import advice, fine, trouble
 from mlops_desk.registry.doctor.database import Rows
-from mlops_desk.registry.doctor.findings import advice, fine, trouble
 
 SIZE, RIGHTS, DISK, COPIES = "size", "permissions", "disk", "copies"
 VACUUM, CLEAR = "vacuum", "remove-copies"

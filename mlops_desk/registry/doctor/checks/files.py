@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from mlops_desk.base.text import duration_text, plain, size_text
 from mlops_desk.records.registry.doctor import StoreFinding
+from mlops_desk.registry.doctor.checks.findings import advice, fine, trouble, unknown
 from mlops_desk.registry.doctor.database import Rows
-from mlops_desk.registry.doctor.findings import advice, fine, trouble, unknown
 from mlops_desk.registry.location import ROOT, is_stored
 
 MISSING, UNNAMED = "missing_files", "unnamed_files"

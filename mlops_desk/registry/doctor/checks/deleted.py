@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.doctor import StoreFinding
+from mlops_desk.registry.doctor.checks.findings import advice, fine, trouble
 from mlops_desk.registry.doctor.database import Rows
-from mlops_desk.registry.doctor.findings import advice, fine, trouble
 
 CHECK, EXPERIMENTS = "deleted_runs", "deleted_experiments"
 FIX = "purge"

@@ -3,8 +3,8 @@
 from mlops_desk.base.agent_clock import now
 from mlops_desk.base.text import duration_text
 from mlops_desk.records.registry.doctor import StoreFinding
+from mlops_desk.registry.doctor.checks.findings import advice, fine, trouble
 from mlops_desk.registry.doctor.database import Rows
-from mlops_desk.registry.doctor.findings import advice, fine, trouble
 from mlops_desk.registry.doctor.quiet import QuietStore
 
 CHECK = "statistics"
