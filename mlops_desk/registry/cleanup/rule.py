@@ -8,9 +8,7 @@ from dataclasses import asdict, dataclass
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.clean_up import CleanUpItem
-
-LOWER_IS_BETTER = ("loss", "error", "err", "rmse", "mse", "mae", "mape", "perplexity", "latency", "seconds", "brier")
-"""Words in the name of a metric of which less is better; of any other more is."""
+from mlops_desk.registry.comparing.direction import LOWER, direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,9 @@ class CleanUpRule:
             raise Invalid("The best runs are kept by a metric: how many, and by which.", _FORMS)
         if self.keep_best is not None and self.keep_best < 1:
             raise Invalid(f"{self.keep_best} runs can't be the best; at least one is kept.")
+        if self.metric is not None and self.lower_is_better is None and direction(self.metric) is None:
+            text = f"Whether more or less of {plain(self.metric)} is better its name does not tell; nothing is guessed."
+            raise Invalid(text, "Say --higher or --lower.")
         if self.older_than_seconds is not None and not 0 <= self.older_than_seconds < self.at:
             raise Invalid(f"{self.older_than_seconds:g} s is no age.")
         has_condition = self.keep_best is not None or self.older_than_seconds is not None or self.failed
@@ -51,8 +52,7 @@ class CleanUpRule:
         """Tell whether less of the metric is better: as it was said, else by the metric's name."""
         if self.lower_is_better is not None:
             return self.lower_is_better
-        words = (self.metric or "").lower().replace("-", "_").replace("/", "_").replace(".", "_").split("_")
-        return any(word in LOWER_IS_BETTER for word in words)
+        return self.metric is not None and direction(self.metric) == LOWER
 
 
 _FORMS = (
