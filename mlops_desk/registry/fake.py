@@ -59,11 +59,13 @@ class FakeRegistry:
     def add_dataset(self, run_id: str, dataset: DatasetInput) -> None:
         self._datasets.setdefault(run_id, []).append(dataset)
 
-    def add_version(self, name: str, run_id: str | None = None, source: str | None = None) -> ModelVersion:
+    def add_version(
+        self, name: str, run_id: str | None = None, source: str | None = None, created_at: float | None = None
+    ) -> ModelVersion:
         """Register a version, and the model where there is none."""
         known = self._versions.setdefault(name, [])
         number = 1 + max((int(one.version) for one in known), default=0)
-        version = ModelVersion(name, str(number), run_id, source, "READY", created_at=time.time())
+        version = ModelVersion(name, str(number), run_id, source, "READY", created_at=created_at or time.time())
         known.append(version)
         model = self._models.get(name, Model(name, None))
         self._models[name] = replace(model, latest_version=version.version)

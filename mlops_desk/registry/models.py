@@ -10,6 +10,7 @@ from mlops_desk.registry.changes.model_verbs import ModelChangeVerbs
 from mlops_desk.registry.comparing.version_verbs import VersionCompareVerbs
 from mlops_desk.registry.lineage.verbs import LineageVerb
 from mlops_desk.registry.service import RegistryCore
+from mlops_desk.registry.standing import standing
 from mlops_desk.verbs.declaration import check_limit
 
 
@@ -51,11 +52,10 @@ class ModelsService(AliasVerbs, ModelChangeVerbs, VersionCompareVerbs, ModelFile
             self._core.asked(chosen)
             if chosen is None and self._core.registries.own_is_empty:
                 return []
-            return [self.joined(card) for card in self._core.registries.mirror(chosen).cards()]
-
-    def joined(self, card: ModelCard) -> ModelCard:
-        """Return a card with what the desk knows of its model: a desk that serves models puts its own here."""
-        return card
+            house = self._core.lineage.outside
+            endpoints = [one for one in house.endpoints() if one.registry == chosen]
+            found = self._core.registries.mirror(chosen).cards()
+            return standing(found, endpoints, house.drift([one.name for one in endpoints]))
 
     def alias(self, model: str, alias: str, version: str, uri: str | None = None, expected: str | None = None) -> Model:
         with self._core.default.chosen(uri) as chosen:

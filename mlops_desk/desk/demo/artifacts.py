@@ -6,6 +6,7 @@ import struct
 import zlib
 from pathlib import Path
 
+from mlops_desk.desk.demo import data
 from mlops_desk.records.model import Run
 
 _SIDE = 192  # chosen: pixels of the plot, seen well and small
@@ -40,7 +41,7 @@ def write(folder: Path, run: Run) -> None:
     model = where / "model"
     model.mkdir(parents=True)
     texts = {
-        "MLmodel": _MLMODEL.format(model=run.run_id[:12], run=run.run_id),
+        "MLmodel": _MLMODEL.format(model=data.model_id(run.run_id).removeprefix("m-"), run=run.run_id),
         "requirements.txt": "mlflow==3.5.1\nlightgbm==4.6.0\nnumpy==2.3.4\n",
         "python_env.yaml": "python: 3.12.8\nbuild_dependencies: [pip]\ndependencies: [-r requirements.txt]\n",
         "model.lgb": "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\n",

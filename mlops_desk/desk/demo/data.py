@@ -66,6 +66,11 @@ def run_id(model: str, version: int) -> str:
     return uuid.UUID(int=(number << 64) + version).hex
 
 
+def model_id(run: str) -> str:
+    """Return the id of the logged model of a run: a run's first and last letters tell it from the others."""
+    return f"m-{run[12:16]}{run[-8:]}"
+
+
 def metric_of(model: str, version: int) -> float:
     """Return the value of the metric by which a model's versions are compared: each a little better, as a rule."""
     random = generator(int(run_id(model, version), 16) % (1 << 32) + version)

@@ -18,7 +18,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
-from mlops_desk.desk.demo import artifacts, data, history, images, past, past_drift
+from mlops_desk.desk.demo import artifacts, data, history, images, models, past, past_drift
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk
@@ -33,7 +33,7 @@ from mlops_desk.leases.grounds import LeaseOwner
 from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
-from mlops_desk.records.model import Registry, Run
+from mlops_desk.records.model import Registry
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.protocol import RegistryClient
@@ -83,6 +83,8 @@ class DemoDesk(Desk):
         state.jobs.put_all(past.jobs(DEMO_SEED, began))
         state.retrainings.put_all(past.retrainings(DEMO_SEED, began))
         state.rules.put(past.rule(began))
+        for move in models.moves(began):
+            state.alias_moves.put(move)
         now, stored = time.time(), self.folder.telemetry_database
         if not stored.exists() or now - stored.stat().st_mtime > _PAST_SECONDS:
             self.telemetry.remember(samples_before(DEMO_SEED, now, _PAST_SECONDS))
@@ -119,7 +121,7 @@ class DemoDesk(Desk):
         return container_name, lambda _id: None
 
     def _registry(self) -> RegistryCore:
-        self._models = _filled_registry(self.folder.root / _FILES)
+        self._models = models.filled(self.folder.root / _FILES, time.time())
         core = super()._registry()
         core.server = _DemoServer(self.folder.registry, self.folder.logs / "tracking.log", lambda: None, lambda _: None)
         core.registries = _DemoRegistries(core.server, self._models)
@@ -139,7 +141,7 @@ class DemoDesk(Desk):
             better = 0.871 + 0.009 * len(self._models.versions("churn"))
             self._models.add_run("churn", replace(run, metrics={"auc": better, "loss": 0.31}))
             artifacts.write(self.folder.root / _FILES, self._models.run(run_id))
-            self._models.add_version("churn", run_id, f"models:/m-{run_id[:12]}")
+            self._models.add_version("churn", run_id, f"models:/{data.model_id(run_id)}")
         return _outcome(spec, ending)
 
     def _fill(self) -> None:
@@ -229,30 +231,6 @@ class _DemoRegistries(Registries):
         if self.open(uri) is not self._registry:
             return super().source(uri)
         return RegistrySource(TrackerKind.FOLDER, "simulated", "simulated", self._registry.files)
-
-
-def _filled_registry(files: Path) -> FakeRegistry:
-    registry = FakeRegistry(files)
-    now = time.time()
-    for name, experiment, metric, count, champion in data.MODELS:
-        for version in range(1, count + 1):
-            ended_ms = int(past.trained_at(now, version, count) * 1000)
-            run = Run(
-                run_id=data.run_id(name, version),
-                name=f"{experiment}-{version}",
-                status="FINISHED",
-                start_time=ended_ms - 3_600_000,
-                metrics={metric: data.metric_of(name, version), "loss": 0.9 / version},
-                params={"lr": str(10 ** -(2 + version % 3)), "epochs": str(10 * version)},
-                end_time=ended_ms,
-            )
-            registry.add_run(experiment, run)
-            artifacts.write(files, run)
-            registry.add_version(name, run.run_id, f"models:/m-{run.run_id[:12]}")
-        registry.set_alias(name, "champion", str(champion))
-        if champion < count:
-            registry.set_alias(name, "challenger", str(count))
-    return registry
 
 
 def _programs() -> dict[str, ScriptedProgram]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QSplitter, QStackedLayout, QStackedWidget, QVBoxLayout
 
 from mlops_desk.base.errors import DeskError
@@ -24,13 +25,15 @@ from mlops_desk.ui.models.search import FOUND_MOST, VersionSearch
 from mlops_desk.ui.models.versions.pane import VersionsPane, counted
 from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.widgets.card import framed
+from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
 from mlops_desk.ui.words import numbers
 
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
-LIST_WIDTH = 228  # pixels: 220 for the cards, and the table's ring
+LIST_WIDTH, LIST_MINIMUM = 228, 160  # pixels: 220 for the cards, and the table's ring; a name with its version
+_BESIDE = 2 * theme.DETAIL_WIDTH + theme.SPACE_24  # pixels: versions with a metric, and a version with its facts
 VERSIONS_MOST = 5000  # chosen: of one model; it takes a table a tenth of a second
 _SETTLE_MILLISECONDS = 400  # chosen: a training that logs changes the registry many times a second
 _PALETTE = frozenset({"palette"})
@@ -87,14 +90,21 @@ class ModelsPage(Page):
         self._right.addWidget(self.detail)
         self._right.addWidget(self.comparison)
         self._right.setMinimumWidth(theme.DETAIL_WIDTH)
-        split = self._split = QSplitter(Qt.Orientation.Horizontal)
-        split.setHandleWidth(theme.SPACE_8)
-        split.setChildrenCollapsible(False)
-        for widget in (framed(self.models), self.versions, self._right):
-            split.addWidget(widget)
-        split.setSizes([LIST_WIDTH, theme.DETAIL_WIDTH, theme.DETAIL_WIDTH + theme.SPACE_24 + theme.SPACE_8])
+        beside = self._split = QSplitter(Qt.Orientation.Horizontal)
+        beside.addWidget(self.versions)
+        beside.addWidget(self._right)
+        beside.setSizes([theme.DETAIL_WIDTH, theme.DETAIL_WIDTH + theme.SPACE_24 + theme.SPACE_8])
+        beside.setStretchFactor(0, 1)
+        beside.setStretchFactor(1, 1)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.addWidget(framed(self.models))
+        split.addWidget(scrolled(beside, "Versions and the chosen one"))
+        split.setSizes([LIST_WIDTH, 2 * theme.DETAIL_WIDTH])
         split.setStretchFactor(1, 1)
-        split.setStretchFactor(2, 1)
+        self.models.setMinimumWidth(LIST_MINIMUM)
+        for one in (split, beside):
+            one.setHandleWidth(theme.SPACE_8)
+            one.setChildrenCollapsible(False)
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
@@ -265,21 +275,37 @@ class ModelsPage(Page):
             champion = next((words.key_of(hit) for hit in hits if CHAMPION in hit.aliases), None)
             self.comparison.show_versions(hits, champion)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fold()
+
+    def _fold(self) -> None:
+        """Put the chosen version below the versions where both don't fit beside each other; they scroll then."""
+        narrow = self.width() - LIST_MINIMUM < _BESIDE
+        wanted = Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal
+        if self._split.orientation() is not wanted:
+            self._before = None
+            self._split.setOrientation(wanted)
+            self._right.setMinimumHeight(theme.DIALOG_TALL if narrow else 0)
+            self.versions.setMinimumHeight(theme.LIST_WIDTH if narrow else 0)
+
     def _make_room(self) -> None:
         """Give what is wide the width that it needs, and take it back after it, as somebody had it.
 
-        A graph has the versions' place too: it is wide, and Up and Down go through the versions of it.
+        A graph has the versions' place too: it is wide, and Up and Down go through the models beside it.
         """
         compared = self._right.currentWidget() is self.comparison
         graph = not compared and self.detail.tabs.current() == "lineage"
         wide = compared or graph or self.detail.tabs.current() == "files"
         self.versions.setVisible(not graph)
+        if self._split.orientation() is Qt.Orientation.Vertical:
+            return
         if wide and self._before is None:
             self._before = self._split.sizes()
         if wide and self._before is not None:
             whole = sum(self._before)
-            right = min(max(self._before[2], theme.DIALOG_WIDTH), whole - LIST_WIDTH - theme.LIST_WIDTH)
-            self._split.setSizes([LIST_WIDTH, whole - LIST_WIDTH - right, right])
+            right = min(max(self._before[1], theme.DIALOG_WIDTH), whole - theme.LIST_WIDTH)
+            self._split.setSizes([whole - right, right])
         elif self._before is not None:
             self._split.setSizes(self._before)
             self._before = None

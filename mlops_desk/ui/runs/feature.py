@@ -1,6 +1,6 @@
 """Runs, as the frame sees them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mlops_desk.records import event as events
 from mlops_desk.ui.actions import Action
@@ -13,6 +13,8 @@ from mlops_desk.verbs.desk import ClientLike
 EXPERIMENTS = Topic("experiments")
 REGISTRY_OF_RUNS = Topic("registry_of_runs")
 """Which registry's runs are seen: its value is a name that every --uri takes, None for the desk's own."""
+COMPARED = "compare-"
+"""What stands before several ids, with commas between them, in the place of a run's: no id of MLflow's has a dash."""
 SEEN = Topic("seen_runs")
 """Runs that were in the table lately, by id, with their names: what the palette can go to."""
 
@@ -36,10 +38,15 @@ def _show(context: Context, run_id: str, uri: str | None = None) -> None:
     context.open_page("runs", run_id if uri is None else f"{uri}/run-{run_id}")
 
 
+def _compare(context: Context, run_ids: Sequence[str], uri: str | None = None) -> None:
+    """Tick runs, and show in what they differ."""
+    _show(context, f"{COMPARED}{','.join(run_ids)}", uri)
+
+
 FEATURE = Feature(
     later("mlops_desk.ui.runs.page", "AllRunsPage"),
     loads=(Loaded(EXPERIMENTS, _ask_experiments, {events.RegistryChanged: _runs_changed}),),
     things=_things,
     shows={"run": as_it_is},
-    acts={"runs.show": _show},
+    acts={"runs.show": _show, "runs.compare": _compare},
 )

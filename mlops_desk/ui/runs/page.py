@@ -18,7 +18,7 @@ from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.runs import asking, cells
 from mlops_desk.ui.runs.bar.top import TopBar
 from mlops_desk.ui.runs.experiments import ExperimentList
-from mlops_desk.ui.runs.feature import EXPERIMENTS, REGISTRY_OF_RUNS, SEEN
+from mlops_desk.ui.runs.feature import COMPARED, EXPERIMENTS, REGISTRY_OF_RUNS, SEEN
 from mlops_desk.ui.runs.loading import RowLoader
 from mlops_desk.ui.runs.question import KnownColumns, RunQuestion
 from mlops_desk.ui.runs.table import RunsTable
@@ -280,8 +280,19 @@ class AllRunsPage(Page):
         registry, mark, run_id = thing.rpartition("/run-")
         if mark and registry:
             self.bar.choose_registry(registry)
-        self.open_run(run_id if mark else thing)
+        wanted = run_id if mark else thing
+        if wanted.startswith(COMPARED):
+            self._compare(wanted.removeprefix(COMPARED).split(","))
+        else:
+            self.open_run(wanted)
         return True
+
+    def _compare(self, run_ids: list[str]) -> None:
+        """Tick these runs and no others, wherever they stand; what they are called is heard with their rows."""
+        self.ticks.clear()
+        has_room = self.ticks.add(RunRow(run_id, None, "UNKNOWN", None, "") for run_id in run_ids)
+        self.table.viewport().update()
+        self._ticked(has_room)
 
     def _await_run(self, run_id: str) -> None:
         """Choose a run in the table once it is there; until then it is shown beside it."""

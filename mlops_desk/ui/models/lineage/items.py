@@ -87,6 +87,26 @@ class NodeItem(QGraphicsItem):
         return theme.faded(ink, _QUIET * 2) if self.is_quiet else ink
 
 
+def _onward(source: PlacedNode, target: PlacedNode) -> tuple[QPainterPath, QPolygonF]:
+    """Return a line from the right of a node to the left of one in a later column, and its arrow."""
+    start = QPointF(source.column * COLUMN_STEP + BOX_WIDTH, source.row * ROW_STEP + BOX_HEIGHT / 2)
+    end = QPointF(target.column * COLUMN_STEP, target.row * ROW_STEP + BOX_HEIGHT / 2)
+    bend = (end.x() - start.x()) / 2
+    path = QPainterPath(start)
+    path.cubicTo(start + QPointF(bend, 0), end - QPointF(bend, 0), end - QPointF(_ARROW, 0))
+    return path, QPolygonF([end, end + QPointF(-_ARROW, -_ARROW / 2), end + QPointF(-_ARROW, _ARROW / 2)])
+
+
+def _back(source: PlacedNode, target: PlacedNode) -> tuple[QPainterPath, QPolygonF]:
+    """Return a line that leads back, as a retraining does to its job: over the nodes between, from top to top."""
+    start = QPointF(source.column * COLUMN_STEP + BOX_WIDTH / 2, source.row * ROW_STEP)
+    end = QPointF(target.column * COLUMN_STEP + BOX_WIDTH / 2, target.row * ROW_STEP)
+    above = min(start.y(), end.y()) - ROW_STEP
+    path = QPainterPath(start)
+    path.cubicTo(QPointF(start.x(), above), QPointF(end.x(), above), end - QPointF(0, _ARROW))
+    return path, QPolygonF([end, end + QPointF(-_ARROW / 2, -_ARROW), end + QPointF(_ARROW / 2, -_ARROW)])
+
+
 def _text(painter: QPainter, area: QRectF, text: str, side: Qt.AlignmentFlag) -> None:
     shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(area.width()))
     painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | side), shown)
@@ -100,12 +120,7 @@ class LinkItem(QGraphicsItem):
         self.ends = source.node.node_id, target.node.node_id
         self.is_lit = False
         self.is_quiet = False
-        start = QPointF(source.column * COLUMN_STEP + BOX_WIDTH, source.row * ROW_STEP + BOX_HEIGHT / 2)
-        end = QPointF(target.column * COLUMN_STEP, target.row * ROW_STEP + BOX_HEIGHT / 2)
-        bend = max((end.x() - start.x()) / 2, COLUMN_STEP / 4)
-        self._path = QPainterPath(start)
-        self._path.cubicTo(start + QPointF(bend, 0), end - QPointF(bend, 0), end - QPointF(_ARROW, 0))
-        self._head = QPolygonF([end, end + QPointF(-_ARROW, -_ARROW / 2), end + QPointF(-_ARROW, _ARROW / 2)])
+        self._path, self._head = _onward(source, target) if target.column > source.column else _back(source, target)
         self._area = self._path.boundingRect().united(self._head.boundingRect()).adjusted(-2, -2, 2, 2)
         if text:
             self.setToolTip(tip_text(text))

@@ -82,7 +82,7 @@ def _told(text: str | None) -> Cell:
 _TICK: Column[VersionLine] = Column("tick", "☑", _tick)
 _MODEL: Column[VersionLine] = Column("model", "Model", lambda line: Cell(line.hit.name, line.hit.name.lower()))
 _BEFORE: tuple[Column[VersionLine], ...] = (
-    Column("version", "Version", _version, right=True),
+    Column("version", "No.", _version, right=True),
     Column(ALIASES, "Aliases", lambda line: Cell(", ".join(plain(one, 40) for one in line.hit.aliases)), stretch=True,
            whole=True),
 )  # fmt: skip

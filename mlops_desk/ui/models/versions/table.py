@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSettings, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPen
-from PySide6.QtWidgets import QStyle, QStyleOptionViewItem
+from PySide6.QtWidgets import QHeaderView, QStyle, QStyleOptionViewItem
 
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.models.versions.rows import ALIASES, VersionLine, columns, line_words
@@ -24,6 +24,14 @@ class VersionsTable(RecordTable[VersionLine]):
         self.setItemDelegate(_BadgeDelegate(self))
         self.clicked.connect(self._clicked)
         self.sort_by_key("version", Qt.SortOrder.DescendingOrder)
+
+    def _dress_columns(self) -> None:
+        """Give the ticks no more than they need: the metrics have the room."""
+        super()._dress_columns()
+        header = self.horizontalHeader()
+        header.setMinimumSectionSize(theme.SPACE_24)
+        header.setSectionResizeMode(_TICK_COLUMN, QHeaderView.ResizeMode.Fixed)
+        header.resizeSection(_TICK_COLUMN, theme.FIELD_HEIGHT)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key = self.key()

@@ -32,7 +32,13 @@ _ABOUT = (
     "Runs go into the registry's own bin and can be brought back until it is purged; versions can't. What is served, "
     "what an alias means, what a version was made of and what still runs stays."
 )
-_BEST = ((0, "do not count"), (1, "the best one"), (3, "the best 3"), (5, "the best 5"), (10, "the best 10"))
+_BEST = (
+    (0, "no matter how good they are"),
+    (1, "the best one"),
+    (3, "the best 3"),
+    (5, "the best 5"),
+    (10, "the best 10"),
+)
 
 
 class CleanUpDialog(QDialog):
