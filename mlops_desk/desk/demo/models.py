@@ -14,7 +14,7 @@ from mlops_desk.records.registry.alias_move import AliasMove, JournalEntry
 from mlops_desk.registry.default_registry import OWN
 from mlops_desk.registry.fake import FakeRegistry
 
-_HOUR_SECONDS = 3600.0
+_HOUR_SECONDS = 3600.0  # chosen: so long a training takes, and its version waits for a champion to be made of it
 _PEOPLE = ("amara", "jonas", "maria")
 
 
