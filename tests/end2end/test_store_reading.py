@@ -1,11 +1,21 @@
 """The store's reader beside MLflow's own client, on a store of every oddity, and what it does to those who log."""
 
+import json
 import math
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from mlops_desk.registry.reading.batch import NO_TIME
+from mlops_desk.registry.store import opened
 from mlops_desk.registry.store.reader import SqlReader
+from mlops_desk.registry.store.sqlite.connection import SqliteConnection
 from tests.end2end.store_oracle import tell
 from tests.registry_reading import sqlite_source
 from tests.registry_stores import small_store
@@ -117,3 +127,71 @@ def test_curves_are_mlflows_histories(reader, told):
 
 def stored(value):
     return math.copysign(LARGEST, value) if math.isinf(value) else value
+
+
+def test_eight_trainings_log_beside_a_reader_that_reads_everything_again_and_again(tmp_path):
+    path = small_store(tmp_path / "mlflow.db", 1000)
+    command = [sys.executable, str(Path(__file__).with_name("store_logger.py")), f"sqlite:///{path}", "12"]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    loggers = [subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                stderr=subprocess.DEVNULL) for _ in range(8)]  # fmt: skip
+    assert [logger.stdout.readline() for logger in loggers] == ["ready\n"] * 8
+    for logger in loggers:
+        logger.stdin.write("go\n")
+        logger.stdin.flush()
+    reader = SqlReader(sqlite_source(path))
+    running = 0
+    while any(logger.poll() is None for logger in loggers):
+        mark = reader.mark()
+        ids = [run_id for batch in reader.batches() for run_id in batch.run_ids]
+        reader.curves(ids[:50], "auc", 500)
+        for _ in range(5):
+            changes = reader.changes(mark)
+            mark = changes.mark
+            running += len({run_id for batch in changes.batches for run_id in batch.run_ids})
+    told = [json.loads(logger.communicate(timeout=60)[0].splitlines()[-1]) for logger in loggers]
+    assert [one["errors"] for one in told] == [[]] * 8
+    assert all(one["writes"] > 1 for one in told)
+    assert running > 8, "the reader saw them log"
+    for one in told:
+        run, curve = reader.run(one["run_id"]), reader.curves([one["run_id"]], "a", 10_000)[0]
+        assert (run.status, curve.n_points) == ("FINISHED", one["writes"])
+    reader.close()
+    print(f"writes {sum(one['writes'] for one in told)}, the longest {max(one['longest'] for one in told):.3f} s")
+
+
+class Watched(SqliteConnection):
+    """Measures each read by the processor time of this thread, which no other program lengthens."""
+
+    longest = 0.0
+
+    def part(self, sql, parameters, *, limited):
+        begin = time.thread_time()
+        try:
+            return super().part(sql, parameters, limited=limited)
+        finally:
+            Watched.longest = max(Watched.longest, time.thread_time() - begin)
+
+
+def test_no_read_keeps_a_writer_out_for_fifty_milliseconds(tmp_path, monkeypatch):
+    path = small_store(tmp_path / "mlflow.db", 20)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        run_id = connection.execute("SELECT run_uuid FROM runs").fetchone()[0]
+        add = "INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES ('long', ?, ?, ?, 0, ?)"
+        connection.executemany(add, ((at * 0.5, at, at % 7, run_id) for at in range(200_000)))
+        wide = "INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES (?, 1.5, 1, 1, 0, ?)"
+        runs = [row[0] for row in connection.execute("SELECT run_uuid FROM runs")]
+        connection.executemany(wide, ((f"column{number}", one) for one in runs for number in range(12_000)))
+    monkeypatch.setattr(opened, "SqliteConnection", Watched)
+    reader = SqlReader(sqlite_source(path))
+    mark = reader.mark()
+    assert sum(len(batch.run_ids) for batch in reader.batches()) == 20
+    assert reader.curves([run_id], "long", 1000)[0].n_points == 200_000
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE runs SET name = 'other'")
+    reader.changes(mark)
+    reader.models()
+    reader.versions()
+    reader.datasets(runs)
+    reader.close()
+    assert Watched.longest < 0.05

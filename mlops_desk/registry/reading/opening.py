@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _READERS: dict[TrackerKind, tuple[str, str]] = {
     TrackerKind.OWN: ("mlops_desk.registry.store.reader", "SqlReader"),
     TrackerKind.SQLITE: ("mlops_desk.registry.store.reader", "SqlReader"),
+    TrackerKind.DATABASE: ("mlops_desk.registry.store.reader", "SqlReader"),
     TrackerKind.HTTP: ("mlops_desk.registry.rest.reader", "RestReader"),
     **dict.fromkeys(
         (TrackerKind.TENSORBOARD, TrackerKind.TRACKIO, TrackerKind.WANDB),

@@ -10,6 +10,7 @@ process that is started whenever somebody looks.
 
 import json
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -43,15 +44,18 @@ class SqliteConnection:
         self._begun: float | None = None
         self._limited = True
         self._file = self._identity()
+        self._connection = self._connected()
+
+    def _connected(self) -> sqlite3.Connection:
+        address = f"{self.path.absolute().as_uri()}?mode=ro"
         try:
-            self._connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_WAIT_SECONDS, isolation_level=None
-            )
+            connection = sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
+            connection.set_progress_handler(self._is_late, _STEPS)
+            for pragma in ("query_only = 1", f"cache_size = -{_CACHE_KIB}"):
+                connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error as error:
             raise of_sqlite(error, self.shown) from error
-        self._connection.set_progress_handler(self._is_late, _STEPS)
-        for pragma in ("query_only = 1", f"cache_size = -{_CACHE_KIB}"):
-            self._connection.execute(f"PRAGMA {pragma}")
+        return connection
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a query that is short by itself. Raises DeskErrors."""
@@ -143,6 +147,8 @@ class SqliteConnection:
             raise missing(self.shown) from error
         except OSError as error:
             raise _unreadable(self.shown, error) from error
+        if not stat.S_ISREG(facts.st_mode):
+            raise Unavailable(f"{self.shown} is no file.", "Name the file that mlflow server was started with.")
         return facts.st_dev, facts.st_ino
 
 
