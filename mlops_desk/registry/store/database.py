@@ -7,6 +7,8 @@ from mlops_desk.registry.store.schema import StoreLayout
 
 Row = tuple[Any, ...]
 
+_ONE_NAME = 3  # values in a row whose owner has one name: it, key and value
+
 
 class StoreDatabase(Protocol):
     """An open store. Everything raises DeskErrors."""
@@ -41,6 +43,7 @@ class StoreDatabase(Protocol):
 def by_name(pairs: Iterator[Row]) -> Mapping[Any, dict[str, str]]:
     """Gather rows of (whose, key, value) into a mapping for each owner."""
     found: dict[Any, dict[str, str]] = {}
-    for *owner, key, value in pairs:
-        found.setdefault(tuple(owner) if len(owner) > 1 else owner[0], {})[key] = value or ""
+    for row in pairs:
+        owner = row[0] if len(row) == _ONE_NAME else row[:-2]
+        found.setdefault(owner, {})[row[-2]] = row[-1] or ""
     return found

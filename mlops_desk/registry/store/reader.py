@@ -12,6 +12,7 @@ from mlops_desk.registry.reading.spots import from_curves
 from mlops_desk.registry.store import artifacts, datasets, models
 from mlops_desk.registry.store.one_run import run_at
 from mlops_desk.registry.store.opened import open_store
+from mlops_desk.registry.store.runs import collecting_later
 
 
 class SqlReader:
@@ -63,7 +64,8 @@ class SqlReader:
         return models.models(self._store.database, self._store.statements)
 
     def versions(self) -> list[VersionRow]:
-        return models.versions(self._store.database, self._store.statements)
+        with collecting_later():
+            return models.versions(self._store.database, self._store.statements)
 
     def artifacts(self, artifact_uri: str, path: str) -> list[Artifact]:
         return artifacts.artifacts(artifact_uri, path)
