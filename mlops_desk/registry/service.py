@@ -28,6 +28,7 @@ from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.aliases.asking import AskedAliases
 from mlops_desk.registry.aliases.journal import AliasJournal
 from mlops_desk.registry.aliases.own_store import stored_aliases
+from mlops_desk.registry.aliases.sight import aliases_of
 from mlops_desk.registry.aliases.watching import AliasWatch
 from mlops_desk.registry.artifacts.shelf import FileShelf
 from mlops_desk.registry.changes.undoing import shown_uri
@@ -306,7 +307,10 @@ class RegistryCore:
         return self._fresh(uri).models()
 
     def _own_aliases(self) -> Mapping[str, Mapping[str, str]]:
-        return stored_aliases(self.server.ledger.store) if self.server.used else {}
+        if self.server.used:
+            return stored_aliases(self.server.ledger.store)
+        own = self.registries.running()  # that of a demo, which has no store
+        return {} if own is None else aliases_of(own.models())
 
     def _compared(self, model: str, a: str, b: str, uri: str | None) -> list_of[ComparedValue]:
         return compared_versions(self.registries.mirror(uri), [(model, a), (model, b)], uri, self.outside)

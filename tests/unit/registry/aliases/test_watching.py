@@ -86,7 +86,7 @@ def test_what_endpoints_serve_from_is_asked_though_nobody_looks(watched):
 def test_a_registry_that_does_not_answer_is_asked_again_later_and_keeps_the_others(watched):
     watched.broken = True
     watched.watch.served = lambda: [OTHER, None]
-    watched.pass_seconds(60)
+    watched.pass_seconds(10)
     assert watched.looked == [OTHER, None]
     watched.broken = False
     watched.pass_seconds(600)

@@ -94,6 +94,8 @@ def test_a_description_is_put_back(desk, text):
     ):
         assert described.description == text
         assert desk.do(described.undo).description is None
+    desk.models.describe("churn", text)
+    assert desk.do(desk.models.describe("churn", "other").undo).description == text
 
 
 def test_tags_of_runs_are_put_back_and_those_of_mlflow_left_alone(desk):

@@ -117,6 +117,11 @@ def test_the_best_of_a_metric_is_marked_where_its_direction_is_known():
     assert found[M, "n"].values == (1.0, 2.0, None)
 
 
+def test_a_run_in_the_middle_that_differs_is_seen():
+    one, other = ComparedFacts(params={"lr": "1"}), ComparedFacts(params={"lr": "2"})
+    assert rows(one, other, one)[P, "lr"].differs
+
+
 def test_nothing_is_best_of_what_is_the_same_or_of_one():
     assert rows(ComparedFacts(metrics={"auc": 0.9}), ComparedFacts(metrics={"auc": 0.9}))[M, "auc"].best is None
     assert rows(ComparedFacts(metrics={"auc": 0.9}), ComparedFacts())[M, "auc"].best is None
@@ -134,10 +139,10 @@ def test_what_one_has_not_differs_and_is_not_empty():
 
 
 def test_groups_come_in_their_order_and_the_machines_metrics_last():
-    one = ComparedFacts({"system/cpu": 1.0, "auc": 1.0}, {"a": "1"}, {"a": "1"}, {"training": "d"}, {"numpy": "2"},
+    one = ComparedFacts({"system/cpu": 1.0, "yield": 1.0}, {"a": "1"}, {"a": "1"}, {"training": "d"}, {"numpy": "2"},
                         {"input x": "double"}, {"git commit": "c"})  # fmt: skip
     assert [(row.group.value, row.key) for row in compare([one, one])] == [
-        ("metrics", "auc"), ("metrics", "system/cpu"), ("params", "a"), ("tags", "a"), ("data", "training"),
+        ("metrics", "yield"), ("metrics", "system/cpu"), ("params", "a"), ("tags", "a"), ("data", "training"),
         ("environment", "numpy"), ("signature", "input x"), ("code", "git commit"),
     ]  # fmt: skip
 
