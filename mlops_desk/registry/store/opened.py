@@ -70,7 +70,7 @@ def _file(source: RegistrySource) -> OpenedStore:
 
 
 def _server(source: RegistrySource) -> OpenedStore:
-    # Their driver takes a tenth of a second and 15 MB, which a file has no use for.
+    # Their driver takes 0.15 s and 24 MB, which a file has no use for.
     from mlops_desk.registry.store.postgres.connection import PostgresConnection  # noqa: PLC0415 - see above
     from mlops_desk.registry.store.postgres.curves import PostgresCurves  # noqa: PLC0415 - see above
     from mlops_desk.registry.store.postgres.runs import PostgresRuns  # noqa: PLC0415 - see above

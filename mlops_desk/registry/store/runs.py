@@ -55,7 +55,7 @@ class StoredRuns:
 
 @contextmanager
 def collecting_later() -> Iterator[None]:
-    """Keep Python from looking for circles among ten thousand new rows, again and again: a fifth of a read's time."""
+    """Keep Python from looking for circles among ten thousand new rows, again and again."""
     was_on = gc.isenabled()
     gc.disable()
     try:
