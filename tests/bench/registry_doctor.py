@@ -106,8 +106,8 @@ def main() -> None:
         print(f"{'by MlflowClient':28}{'before':>12}{'after':>12}{'times':>8}")
         for what, took in before.items():
             print(f"{what:28}{1000 * took:9.0f} ms{1000 * after[what]:9.1f} ms{took / after[what]:8.1f}")
-        seconds, seen = beside(uri, experiment, store, "wal")
-        print(f"log of writes: {seconds:.2f} s; a writer beside: {seen}")
+        # With nobody beside: of a store of this size that is written to all the time no whole copy is made.
+        print(f"log of writes, nobody beside: {mending.mend(store, 'wal').seconds:.2f} s")
 
 
 if __name__ == "__main__":
