@@ -79,13 +79,21 @@ def _told(destination: Destination, job_id: str | None, *, as_json: bool) -> int
 
 
 def _mlflow(client: Client, run: Run, uri: str | None, *, as_json: bool) -> int:
-    """Open the page of the tracking server that has the run; the desk's own has none that it lets through."""
+    """Open the page of the tracking server that has the run; the desk's own lets a browser in for this."""
     server = client.models.server()
     where = uri or server.default_uri or "own"
-    if not where.startswith(("http://", "https://")) or where == server.uri:
-        text = "The desk's own tracking server has no page: it answers programs, and not all that MLflow's page asks."
+    text = None
+    if where != "own" and "://" not in where and not where.startswith("/"):
+        where = client.registry.show(where).uri
+    if where in {"own", server.uri}:
+        visit = client.registry.page(run.run_id)
+        page, text = visit.address, visit.text
+    elif where.startswith(("http://", "https://")):
+        page = f"{where.rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+    else:
+        text = f"The registry {plain(where, 200)} has no server, so that MLflow's page shows nothing of it."
         raise Refused(text, Hint(f"mlops-desk runs open {plain(run.run_id)}", before="The window shows the run: "))
-    page = f"{where.rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
     opened = _has_screen() and webbrowser.open(page)
-    show({"page": page, "opened": opened}, f"{'Opened' if opened else 'Open'} {plain(page, 400)}", as_json=as_json)
+    lines = [f"{'Opened' if opened else 'Open'} {plain(page, 400)}", *([] if text is None else [text])]
+    show({"page": page, "opened": opened}, "\n".join(lines), as_json=as_json)
     return 0

@@ -205,7 +205,7 @@ class Desk(DeskVerbs):
         """Make what trains, keeps, serves and watches models."""
         self.registry_core = self._registry()
         self.models, self.runs = ModelsService(self.registry_core), RunsService(self.registry_core)
-        self.trackers = open_trackers(self.state, keyring, self.registry_core)
+        self.trackers = open_trackers(self.state, keyring, self.registry_core, self.store)
         self.registry = registry_service(self.trackers, self.registry_core, self.state, self.loop)
         self.processes = self._processes()
         self.snapshots, self.shelf = snapshots(self.folder, self.store), staging(self.folder, self.store)

@@ -1,6 +1,7 @@
 """Settings as verbs: list them, set one, and tell everybody. A secret one goes in and never comes out again."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ from mlops_desk.records.event import SettingsChanged
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.registry import default_registry
 
+_LOGIN_OF_URI = re.compile(r"://[^\"?#]*@")
+"""The user and password in the address of a registry; a password may have a slash in it."""
 HIDDEN = "(set, hidden)"
 """What stands for a secret value; setting a secret to it changes nothing."""
 
@@ -75,6 +78,10 @@ def without_secrets(entry: AuditEntry) -> AuditEntry:
     """Return an audit entry that does not tell what a secret setting, or a secret, was set to."""
     if entry.verb == "secrets.set":
         return _without_value(entry)
+    if entry.verb == "registry.page":
+        return replace(entry, outcome=entry.outcome and HIDDEN)  # an address that opens something
+    if '"uri"' in entry.arguments:
+        return replace(entry, arguments=_LOGIN_OF_URI.sub("://", entry.arguments))
     if entry.verb != "settings.set":
         return entry
     secrets = {setting.key for setting in SETTINGS if setting.secret}

@@ -6,6 +6,7 @@ from builtins import list as list_of
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpPreview
 from mlops_desk.records.registry.doctor import StoreFixed, StoreReport
+from mlops_desk.records.registry.page import PageVisit
 from mlops_desk.records.registry.tracker import Tracker
 from mlops_desk.records.registry.transfer import ImportedRuns, Transferred, Verified
 from mlops_desk.registry.access import RegistryAccess
@@ -15,6 +16,7 @@ from mlops_desk.registry.doctor.service import StoreDoctor
 from mlops_desk.registry.foreign.imports import RunImports
 from mlops_desk.registry.trackers.trackers import Trackers
 from mlops_desk.registry.transfer.service import VersionTransfer
+from mlops_desk.registry.visiting import PageOpener
 
 EVERY_MODEL = "all"
 """The word for the versions of every model."""
@@ -26,6 +28,7 @@ class RegistryService:
     def __init__(
         self,
         trackers: Trackers,
+        pages: PageOpener,
         core: RegistryAccess,
         doctor: StoreDoctor,
         cleaning: CleanUp,
@@ -33,6 +36,7 @@ class RegistryService:
         transfer: VersionTransfer,
     ) -> None:
         self._trackers = trackers
+        self._pages = pages
         self._core = core
         self._doctor = doctor
         self._cleaning = cleaning
@@ -50,6 +54,9 @@ class RegistryService:
 
     def remove(self, name: str) -> Tracker:
         return self._trackers.remove(name)
+
+    def page(self, run_id: str = "") -> PageVisit:
+        return self._pages.open(run_id)
 
     def doctor(self, uri: str | None = None) -> StoreReport:
         return self._doctor.report(self._trackers.source(uri))

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from mlops_desk.registry.protocol import MlflowRegistry, RegistryClient
 from mlops_desk.registry.reading.opening import has_reader
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.server.keeper import TrackingServer
+from mlops_desk.registry.trackers.ways import RegistryWay
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +49,8 @@ class Registries:
         self.mirrors = Mirrors(told or _nobody)
         self.kept: Callable[[str], RegistrySource] | None = None
         """What the list of registries knows of a name or a path, as ``Trackers.source``; None: there is no list."""
+        self.way: Callable[[str], RegistryWay] = lambda _uri: RegistryWay()
+        """By which proxy and certificates a server elsewhere is reached."""
 
     @property
     def own_is_empty(self) -> bool:
@@ -111,12 +115,13 @@ class Registries:
         """Return the tracking URI that is meant, and the environment that logs in there. Raises DeskErrors."""
         kept = self._kept(uri)
         if kept is not None and kept.kind is not TrackerKind.OWN:
-            return kept.uri, {**foreign_environment(kept.uri), **login_environment(kept.headers)}
+            login = login_environment(kept.headers)
+            return kept.uri, {**foreign_environment(kept.uri), **login, **self._way(kept.uri).environment}
         if uri is not None and kept is None:
             address = parse_address(uri)
             if address.uri == self.server.look().uri:
                 return address.uri, self._own_environment()
-            return address.uri, foreign_environment(address.uri)
+            return address.uri, {**foreign_environment(address.uri), **self._way(address.uri).environment}
         started = self.server.start()
         if started.uri is None:
             raise Unavailable("The tracking server runs, but has not said where.")
@@ -144,18 +149,24 @@ class Registries:
         """Return where a registry is and how one logs in; the desk's own is started. Raises DeskErrors."""
         kept = self._kept(uri)
         if kept is not None and kept.kind is not TrackerKind.OWN:
-            return kept
+            way = self._way(kept.uri)
+            return replace(kept, ca_file=way.ca_file or _own_certificates(), proxy=way.proxy)
         address, environment = self.place(uri)
         found = parse_address(address)
         own = _is_own(environment)
+        way = RegistryWay() if own else self._way(found.uri)
         return RegistrySource(
             TrackerKind.OWN if own else TrackerKind(found.kind),
             found.uri,
             found.shown,
             found.path,
             login_headers(environment),
-            _file_of(os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")),
+            way.ca_file or _own_certificates(),
+            way.proxy,
         )
+
+    def _way(self, uri: str) -> RegistryWay:
+        return self.way(uri) if uri.startswith(("http://", "https://")) else RegistryWay()
 
     def download(
         self,
@@ -230,8 +241,10 @@ def login_environment(headers: Mapping[str, str]) -> dict[str, str | None]:
     return {**login, "MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}
 
 
-def _file_of(path: str | None) -> Path | None:
-    return Path(path) if path else None
+def _own_certificates() -> Path | None:
+    """Return the certificates that the agent's own environment names for MLflow."""
+    named = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
+    return Path(named) if named else None
 
 
 def _move_into(source: Path, folder: Path) -> None:

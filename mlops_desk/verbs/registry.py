@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpPreview
     from mlops_desk.records.registry.doctor import StoreFixed, StoreReport
+    from mlops_desk.records.registry.page import PageVisit
     from mlops_desk.records.registry.tracker import Tracker
     from mlops_desk.records.registry.transfer import ImportedRuns, Transferred, Verified
 
@@ -29,6 +30,7 @@ MODEL = Option("NAME", "versions of this model that no alias means (the word all
 KIND = Option("KIND", "what lies there, where it can't be told: tensorboard, trackio, wandb, folder, sqlite, http, …")
 TO = Option("URI", "the MLflow registry that they go to; without it the desk's own")
 INTO = Option("NAME", "the experiment that they go to; without it what their tracker has")
+RUN = Option("ID", "the run that the page is to show")
 _NOTHING_LOST = "the list is this desk's: what is taken off it stays as it is, and can be named again at any time"
 
 
@@ -59,6 +61,11 @@ class RegistryKeeping(Protocol):
     @changes(before="show", why=_NOTHING_LOST)
     def remove(self, name: str) -> "Tracker":
         """Take a registry off the list; nothing is changed at the registry."""
+        ...
+
+    @changes(who=Who.ADMINISTRATOR, timeout_seconds=180.0)
+    def page(self, run_id: Annotated[str, RUN] = "") -> "PageVisit":
+        """Open MLflow's own page for a browser of yours on this machine, by an address that is good once."""
         ...
 
     @reads

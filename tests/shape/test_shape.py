@@ -170,6 +170,7 @@ MADE_ANEW = {
     "/v1/jobs/rerun": "makes a job",
     "/v1/jobs/submit_import": "makes a job",
     "/v1/models/register": "makes a version",
+    "/v1/registry/page": "makes a way in for a browser",
 }
 """The changes that have nothing to show from before."""
 MADE_OF = {

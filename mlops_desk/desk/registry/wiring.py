@@ -4,8 +4,11 @@ from collections.abc import Callable
 from functools import partial
 
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import current_caller
 from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.errors import NotFound
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.network.rules import network_of
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.registry.users import users_of
@@ -20,8 +23,10 @@ from mlops_desk.registry.keeping import RegistryService
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT as MLFLOW_ENVIRONMENT
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
+from mlops_desk.registry.trackers.ways import RegistryWays
 from mlops_desk.registry.transfer.recording import RECORD_SECONDS, HashRecorder
 from mlops_desk.registry.transfer.service import VersionTransfer
+from mlops_desk.registry.visiting import PageOpener
 from mlops_desk.rules.service import RulesService
 from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
@@ -41,8 +46,17 @@ def registry_core(
     return RegistryCore(folder, bus, loop, bridge_address, default, lambda: int(mebibytes()) << 20, journal)
 
 
-def open_trackers(state: State, keyring: SecretStore, core: RegistryCore) -> Trackers:
+def open_trackers(state: State, keyring: SecretStore, core: RegistryCore, store: SettingsStore) -> Trackers:
     """Return the list of registries, of which the desk's own is the first."""
+
+    def proxy_login() -> bytes | None:
+        name = network_of(store).proxy_login
+        try:
+            return keyring.value(current_caller().uid, name) if name else None
+        except NotFound:
+            return None  # a person without one goes without, and the proxy says what it thinks of it
+
+    core.registries.way = RegistryWays(partial(network_of, store), core.server.ledger.scratch, proxy_login).to
     own = OwnStore(core.server.ledger.store, lambda: core.server.look().uri)
     trackers = Trackers(state.trackers, keyring, own, core.default)
     core.registries.kept = trackers.source
@@ -61,7 +75,9 @@ def registry_service(trackers: Trackers, core: RegistryCore, state: State, loop:
     transfer = VersionTransfer(core, state.hashes, loop.ending)
     recorder = HashRecorder(transfer, core.server.ledger.store)
     core.at_start.append(lambda: loop.repeat("registry-hashes", RECORD_SECONDS, recorder.turn))
-    return RegistryService(trackers, core, StoreDoctor(loop.ending), CleanUp(users, loop.ending), imports, transfer)
+    pages = PageOpener(core.server, core.run)
+    doctor, cleaning = StoreDoctor(loop.ending), CleanUp(users, loop.ending)
+    return RegistryService(trackers, pages, core, doctor, cleaning, imports, transfer)
 
 
 def rules_service(

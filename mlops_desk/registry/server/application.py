@@ -22,6 +22,8 @@ import uvicorn
 from mlops_desk.base.peers import Peers
 from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.registry.location import ROOT
+from mlops_desk.registry.page.door import PageDoor
+from mlops_desk.registry.page.visits import Visits, has_page
 from mlops_desk.registry.server.connection import Callers, ServerConnection, raise_descriptors
 from mlops_desk.registry.server.facts import StoreFacts
 from mlops_desk.registry.server.files import Entry, ServerFiles
@@ -116,13 +118,14 @@ def load(ledger: ServerFiles) -> App:
 
 def _settle(ledger: ServerFiles, below: Path, wanted: Wall | None) -> Wall:
     """Move into a folder for passing files, and put up the wall."""
-    tickets = ledger.tickets_folder
-    tickets.mkdir(mode=0o700, parents=True, exist_ok=True)
+    grants = (ledger.tickets_folder, ledger.visits_folder)
+    for grant in grants:
+        grant.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.rmtree(ledger.passing, ignore_errors=True)
     ledger.passing.mkdir(mode=0o700)
     tempfile.tempdir = str(ledger.passing)
     os.environ.update({"TMPDIR": str(ledger.passing), "HOME": str(ledger.passing)})
-    wall = raise_wall(view_of(ledger.folder, tickets, below), ledger.passing / "root", wanted)
+    wall = raise_wall(view_of(ledger.folder, grants, below), ledger.passing / "root", wanted)
     if wall is Wall.NONE and wanted is not Wall.NONE:
         _log.warning("This server can open every file that its user can: the kernel offers no wall")
     return wall
@@ -142,7 +145,9 @@ def serve(
         peers = Peers(sockets[0].getsockname())  # before the wall: behind it other users may have no numbers
         entry = replace(entry, wall=_settle(ledger, below, wanted).value)
         keys = Keys(owner, Tickets(ledger.tickets_folder))
-        app = Guard(load(ledger), keys, hosts_of(entry), StoreFacts(ledger.store), ledger.artifacts)
+        guard = Guard(load(ledger), keys, hosts_of(entry), StoreFacts(ledger.store), ledger.artifacts)
+        visits = Visits(ledger.visits_folder, ledger.visited)
+        app = PageDoor(guard, visits, owner, entry.port, has_page=has_page(below))
     except Exception as error:  # noqa: BLE001 - whatever it is, the agent must be able to tell it
         _log.exception("The tracking server could not start")
         ledger.write(replace(entry, state="failed", text=f"{type(error).__name__}: {error}"[:600]))

@@ -72,6 +72,7 @@ class ServerConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn has a Transport where asyncio has its base class
         super().connection_made(transport)
         if self._callers.enter(self):
+            self.app_state = {**self.app_state, "peer": self.peer}  # handed to each request (page/door.py)
             self._note()
         else:
             transport.abort()

@@ -67,6 +67,8 @@ class ServerFiles:
         self.passing = folder / "passing"
         access = folder.with_name(f"{folder.name}-access")
         self.tickets_folder = access / "tickets"
+        self.visits_folder = access / "visits"
+        self.visited = folder / "visited"
         self.token_file = access / "token"
         self._first_token_file = folder / "token"
         self._earlier_token_file = access / "token.earlier"

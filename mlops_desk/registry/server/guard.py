@@ -22,6 +22,7 @@ from typing import Any
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
+from mlops_desk.registry.page.door import OF_A_VISIT, PAGE_PATHS
 from mlops_desk.registry.server.bodies import Bodies, CallRejected, Headers, Message, Receive, Send
 from mlops_desk.registry.server.facts import StoreFacts
 from mlops_desk.registry.server.permits import Permits
@@ -98,7 +99,7 @@ class Guard:
             return
         request = recognise(scope["method"], scope["path"])
         try:
-            caller = self._let_in(scope["path"], scope["headers"])
+            caller = self._let_in(scope["path"], scope["headers"], by_visit=OF_A_VISIT in scope)
             _check_fitness(request, scope["headers"])
         except CallRejected as rejected:
             await _refuse(send, rejected)
@@ -108,7 +109,7 @@ class Guard:
         else:
             await self._answer(request, scope, receive, send, caller)
 
-    def _let_in(self, path: str, headers: Headers) -> Credential:
+    def _let_in(self, path: str, headers: Headers, *, by_visit: bool) -> Credential:
         """Return who asks. Raises CallRejected for a request that is not let in, whatever it asks for."""
         hosts = _all(headers, b"host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
@@ -120,7 +121,7 @@ class Guard:
         if token is None or not (grants or self._keys.is_owner(token)):
             text = "A token is wanted: set MLFLOW_TRACKING_TOKEN. A job's token is void once the job is over."
             raise CallRejected(401, text)
-        if _PATHS.fullmatch(path) is None:
+        if _PATHS.fullmatch(path) is None and not (by_visit and path in PAGE_PATHS):
             raise CallRejected(403, "This server serves runs and models only.")
         return Credential(token, grants)
 

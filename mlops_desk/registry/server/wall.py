@@ -8,6 +8,7 @@ no wall.
 import logging
 import os
 import sysconfig
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -35,12 +36,12 @@ class Wall(StrEnum):
     NONE = "none"
 
 
-def view_of(folder: Path, grants: Path, packages: Path) -> View:
+def view_of(folder: Path, grants: Sequence[Path], packages: Path) -> View:
     """Return what a server of ``folder`` needs: it, to read the ``grants``, and Python with its ``packages``."""
     python = [Path(place) for name, place in sysconfig.get_paths().items() if name in _PYTHON]
     package = Path(mlops_desk.__file__).parent
     system = [Path(place) for place in _SYSTEM]
-    return View([*python, packages, package, *system, grants], [folder, *map(Path, _DEVICES)])
+    return View([*python, packages, package, *system, *grants], [folder, *map(Path, _DEVICES)])
 
 
 def raise_wall(view: View, scratch: Path, wanted: Wall | None = None) -> Wall:

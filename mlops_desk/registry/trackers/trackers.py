@@ -24,6 +24,7 @@ from mlops_desk.registry.default_registry import OWN, Default
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.trackers.folders import recognise
 from mlops_desk.registry.trackers.logins import headers_of, with_password, without_password
+from mlops_desk.registry.trackers.looks import Looks
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}", re.ASCII)
 """No colon and no slash, so that no name is a URI or a path."""
@@ -70,7 +71,10 @@ class OwnStore:
 class Trackers:
     """The list, and what its names mean. Safe to use from several threads."""
 
-    def __init__(self, kept: KeptList, keyring: Keyring, own: OwnStore, default: Default) -> None:
+    def __init__(
+        self, kept: KeptList, keyring: Keyring, own: OwnStore, default: Default, looks: Looks | None = None
+    ) -> None:
+        self._looks = looks or Looks()
         self._kept = kept
         self._keyring = keyring
         self._own = own
@@ -79,12 +83,14 @@ class Trackers:
     # -- the list ----------------------------------------------------------------------------
 
     def list(self) -> list_of[Tracker]:
-        """Return what is kept, in the order in which it was added, the desk's own first."""
-        return [self._told_own(), *(self._told(one) for one in self._kept.list(newest_first=False))]
+        """Return what is kept, in the order in which it was added, the desk's own first, and why one can't be read."""
+        kept = [self._told_own(), *(self._told(one) for one in self._kept.list(newest_first=False))]
+        return self._looks.told({one.name: one for one in kept}, self.source)
 
     def show(self, name: str) -> Tracker:
         """Return one of the list. Raises NotFound."""
-        return self._told_own() if name == OWN else self._told(self._get(name))
+        found = self._told_own() if name == OWN else self._told(self._get(name))
+        return self._looks.told({name: found}, self.source)[0]
 
     def add(self, name: str, uri: str, login: str | None = None, kind: str | None = None) -> Tracker:
         """Keep a registry; what is on this disk has to be there. Raises DeskErrors."""
@@ -108,7 +114,7 @@ class Trackers:
             if made is not None:
                 self._keyring.remove(uid, made)
             raise
-        return self._told(kept)
+        return self.show(name)
 
     def remove(self, name: str) -> Tracker:
         """Take a registry off the list, with the secret that was made for it. Raises NotFound, Refused."""
@@ -116,6 +122,7 @@ class Trackers:
             raise Refused("The desk's own registry is always there.")
         kept = self._get(name)
         self._kept.remove(name)
+        self._looks.forget(name)
         if kept.has_own_login and kept.login is not None:
             with contextlib.suppress(NotFound):  # removed by the person: what was wanted
                 self._keyring.remove(kept.added_by, kept.login)

@@ -68,6 +68,7 @@ WHERE: dict[str, str] = {
     "ModelFileFacts": "registry.model_files",
     "ModelVersion": "model",
     "OutputFolder": "jobs.capsule",
+    "PageVisit": "registry.page",
     "PastStatus": "status",
     "PastTraffic": "endpoint",
     "ProcessClaim": "jobs.claim",

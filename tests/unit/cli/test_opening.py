@@ -11,6 +11,8 @@ from mlops_desk.cli.main import main
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.model import Registry, Run
+from mlops_desk.records.registry.page import PageVisit
+from mlops_desk.records.registry.tracker import Tracker, TrackerKind
 
 RUN = "0123456789abcdef0123456789abcdef"
 
@@ -20,15 +22,25 @@ class Desk:
 
     def __init__(self, tag="j1", job_run=RUN, registry=None):
         self.tag, self.job_run = tag, job_run
-        self.registry = registry or Registry("running", uri="http://127.0.0.1:5000")
+        self.server = registry or Registry("running", uri="http://127.0.0.1:5000")
+        self.registry = SimpleNamespace(page=self.page, show=self.tracker)
         self.runs = SimpleNamespace(show=self.run)
         self.jobs = SimpleNamespace(show=self.job)
-        self.models = SimpleNamespace(server=lambda: self.registry)
+        self.models = SimpleNamespace(server=lambda: self.server)
 
     def run(self, run_id, uri=None):
         if run_id != RUN:
             raise NotFound(f"There is no run {run_id}.")
         return Run(RUN, "a", "FINISHED", 1, tags={"mlops_desk.job_id": self.tag} if self.tag else {}, experiment_id="7")
+
+    def page(self, run_id):
+        return PageVisit(
+            f"http://a.localhost:5000/open-page?once=x&to={run_id}", 1.0, 2.0, False, "It is not installed."
+        )
+
+    def tracker(self, name):
+        uri = {"prod": "https://mlflow.example/", "pg": "postgresql://h/db"}[name]
+        return Tracker(name, uri, TrackerKind.HTTP)
 
     def job(self, job_id):
         if job_id != "j1":
@@ -102,15 +114,21 @@ def test_what_is_wrong_with_an_address_that_was_clicked_is_said_in_the_window(op
     assert opened == ["mlops-desk://job/a?cancel=1"]
 
 
-def test_mlflows_own_page_is_that_of_another_server_and_the_desks_has_none(opened, tmp_path, monkeypatch, capsys):
+def test_mlflows_own_page_is_opened_where_there_is_a_server(opened, tmp_path, monkeypatch, capsys):
     seen = []
     monkeypatch.setattr(opening.webbrowser, "open", lambda page: seen.append(page) or True)
-    assert main(["--data-dir", str(tmp_path), "runs", "open", RUN, "--mlflow"]) == 1
-    told = capsys.readouterr().err
-    assert "no page" in told
-    assert f"mlops-desk runs open {RUN}" in told
+    assert main(["--data-dir", str(tmp_path), "runs", "open", RUN, "--mlflow"]) == 0
+    assert seen.pop() == f"http://a.localhost:5000/open-page?once=x&to={RUN}"
+    assert "It is not installed." in capsys.readouterr().out
     other = Desk(registry=Registry("stopped", default_uri="https://mlflow.example/"))
     monkeypatch.setattr(opening, "connect", lambda *_arguments, **_more: other)
-    assert main(["--data-dir", str(tmp_path), "runs", "open", RUN, "--mlflow"]) == 0
-    assert seen == [f"https://mlflow.example/#/experiments/7/runs/{RUN}"]
+    for more in ([], ["--uri", "prod"], ["--uri", "https://mlflow.example"]):
+        assert main(["--data-dir", str(tmp_path), "runs", "open", RUN, "--mlflow", *more]) == 0
+        assert seen.pop() == f"https://mlflow.example/#/experiments/7/runs/{RUN}"
+    for uri in ("pg", "sqlite:////tmp/a.db", "/srv/mlruns"):
+        assert main(["--data-dir", str(tmp_path), "runs", "open", RUN, "--mlflow", "--uri", uri]) == 1
+        told = capsys.readouterr().err
+        assert "has no server" in told
+        assert f"mlops-desk runs open {RUN}" in told
     assert opened == []
+    assert seen == []

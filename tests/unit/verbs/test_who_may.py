@@ -160,6 +160,7 @@ TABLE = {
     "/v1/registry/show": EVERYBODY,
     "/v1/registry/add": EVERYBODY,
     "/v1/registry/remove": EVERYBODY,
+    "/v1/registry/page": ADMINISTRATOR,
     "/v1/runs/compare": EVERYBODY,
     "/v1/runs/code": EVERYBODY,
     "/v1/runs/curves": EVERYBODY,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlops_desk.cli.forms.registry import changes, cleaning, comparison, doctor, files, runs, trackers, transfers
+from mlops_desk.cli.forms.registry import changes, cleaning, comparison, doctor, files, page, runs, trackers, transfers
 
 FORMS: dict[type, Callable[[Any], str]] = {
     **changes.FORMS,
@@ -11,6 +11,7 @@ FORMS: dict[type, Callable[[Any], str]] = {
     **comparison.FORMS,
     **doctor.FORMS,
     **files.FORMS,
+    **page.FORMS,
     **runs.FORMS,
     **trackers.FORMS,
     **transfers.FORMS,

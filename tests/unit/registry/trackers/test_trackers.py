@@ -3,16 +3,21 @@
 import base64
 import os
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.records.registry.tracker import KeptTracker, TrackerKind
 from mlops_desk.registry.default_registry import Default
+from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.trackers import looks
+from mlops_desk.registry.trackers.looks import Looks
 from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
 from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
+from tests.registry_stores import empty_store
 
 ME = os.getuid()
 
@@ -25,20 +30,21 @@ class House:
         self.own = root / "registry" / "mlflow.db"
         self.address: str | None = None
         self.setting = ""
+        self.found: dict[str, dict[str, str]] = {}
         self.trackers = Trackers(
             self.state.trackers,
             self.secrets,
             OwnStore(self.own, lambda: self.address),
             Default(lambda: self.setting),
+            Looks(lambda sources: {name: self.found.get(name, {"via": "sql"}) for name in sources}),
         )
 
     def secret(self, name: str) -> bytes:
         return self.secrets.value(ME, name)
 
     def stored(self) -> str:
-        return (
-            sqlite3.connect(self.root / "state.db").execute("SELECT group_concat(document) FROM trackers").fetchone()[0]
-        )
+        query = "SELECT group_concat(document) FROM trackers"
+        return str(sqlite3.connect(self.root / "state.db").execute(query).fetchone()[0])
 
 
 @pytest.fixture
@@ -189,3 +195,67 @@ def test_the_list_is_there_after_a_restart(house: House) -> None:
     house.trackers.add("a", "http://h:2")
     house.state.close()
     assert [one.name for one in House(house.root).trackers.list()] == ["own", "b", "a"]
+
+
+def test_one_that_can_not_be_read_stays_in_the_list_and_says_why(house: House) -> None:
+    house.found["down"] = {"error": "Nothing answers at http://h:1.", "hint": "Is it running?"}
+    house.trackers.add("down", "http://h:1")
+    house.trackers.add("up", "http://h:2")
+    _, down, up = house.trackers.list()
+    assert (down.name, down.problem, down.hint, down.via) == (
+        "down",
+        "Nothing answers at http://h:1.",
+        "Is it running?",
+        None,
+    )
+    assert (up.name, up.problem, up.via) == ("up", None, "sql")
+
+
+def test_a_login_that_is_gone_is_the_problem_of_its_registry_alone(house: House) -> None:
+    house.trackers.add("up", "http://h:2")
+    house.trackers.add("prod", "https://a:b@ml.example")
+    house.secrets.remove(ME, "registry-prod")
+    house.trackers._looks.forget("prod")
+    _, up, prod = house.trackers.list()
+    assert up.problem is None
+    assert prod.problem == "You have no secret registry-prod."
+    assert prod.command == "mlops-desk secrets set registry-prod"
+
+
+def test_a_folder_of_runs_is_offered_the_way_into_a_store(house: House, tmp_path: Path) -> None:
+    (tmp_path / "mlruns" / "0").mkdir(parents=True)
+    (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("name: Default\n")
+    told = house.trackers.add("old", str(tmp_path / "mlruns"))
+    assert (told.kind, told.problem) == (TrackerKind.FOLDER, None)
+    assert (
+        told.command == f"mlflow migrate-filestore --source {tmp_path}/mlruns --target sqlite:///{tmp_path}/mlflow.db"
+    )
+
+
+def test_looks_are_not_taken_again_at_once_and_one_that_fails_is_every_registrys_problem(house: House) -> None:
+    asked: list[list[str]] = []
+
+    def look(sources: Mapping[str, object]) -> dict[str, dict[str, str]]:
+        asked.append(sorted(sources))
+        if len(asked) > 1:
+            raise TimedOut("The look took too long.")
+        return {name: {"via": "rest"} for name in sources}
+
+    house.trackers._looks = Looks(look)
+    house.trackers.add("a", "http://h:1")
+    house.trackers.list()
+    house.trackers.add("b", "http://h:2")
+    assert asked == [["a"], ["b"]], "the desk's own has no store yet"
+    assert [one.problem for one in house.trackers.list()] == [None, None, "The look took too long."]
+
+
+def test_a_worker_looks_at_all_of_them(tmp_path: Path) -> None:
+    sources = {
+        "down": RegistrySource(TrackerKind.HTTP, "http://127.0.0.1:9", "http://127.0.0.1:9"),
+        "gone": RegistrySource(TrackerKind.SQLITE, f"sqlite:///{tmp_path}/x.db", "x.db", tmp_path / "x.db"),
+        "store": RegistrySource(TrackerKind.SQLITE, "", "s.db", empty_store(tmp_path / "s.db")),
+    }
+    found = looks._looked(sources)
+    assert found["down"]["error"].startswith("Nothing answers at http://127.0.0.1:9")
+    assert "x.db" in found["gone"]["error"]
+    assert (found["store"]["via"], bool(found["store"]["schema"])) == ("sql", True)

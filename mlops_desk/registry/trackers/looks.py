@@ -1,0 +1,81 @@
+"""What the last look at each registry has found; a list is not made to wait for a look that was just taken."""
+
+import base64
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base.errors import DeskError, Hint
+from mlops_desk.base.process import run_worker
+from mlops_desk.records.registry.tracker import Tracker, TrackerKind
+from mlops_desk.registry.mirror.questions import source_written
+from mlops_desk.registry.reading.source import RegistrySource
+
+_MODULE = "mlops_desk.registry.trackers.looking"
+_WORKER_SECONDS = 15.0  # chosen: a look's deadline, and as much again for a busy machine to start Python and libraries
+_KEPT_SECONDS = 10.0  # chosen: a page that is shown asks again and again
+_MIGRATION = "mlflow migrate-filestore --source {} --target sqlite:///{}/mlflow.db"
+
+
+def _looked(sources: Mapping[str, RegistrySource]) -> Mapping[str, Mapping[str, Any]]:
+    written = {name: base64.b64encode(source_written(one)).decode("ascii") for name, one in sources.items()}
+    found: Mapping[str, Mapping[str, Any]] = run_worker(_MODULE, {"sources": written}, _WORKER_SECONDS)
+    return found
+
+
+class Looks:
+    """``look`` asks a worker; it raises DeskErrors."""
+
+    def __init__(
+        self, look: Callable[[Mapping[str, RegistrySource]], Mapping[str, Mapping[str, Any]]] = _looked
+    ) -> None:
+        self._look = look
+        self._lock = threading.Lock()
+        self._found: dict[str, tuple[float, Mapping[str, Any]]] = {}
+
+    def told(self, trackers: Mapping[str, Tracker], source: Callable[[str], RegistrySource]) -> list[Tracker]:
+        """Return the trackers with what a look at each has found, in their order."""
+        with self._lock:
+            self._renew({name: one for name, one in trackers.items() if self._is_old(name)}, source)
+            found = {name: self._found.get(name, (0.0, {}))[1] for name in trackers}
+        return [_with_look(tracker, found[name]) for name, tracker in trackers.items()]
+
+    def forget(self, name: str) -> None:
+        with self._lock:
+            self._found.pop(name, None)
+
+    def _is_old(self, name: str) -> bool:
+        return name not in self._found or time.monotonic() - self._found[name][0] > _KEPT_SECONDS
+
+    def _renew(self, trackers: Mapping[str, Tracker], source: Callable[[str], RegistrySource]) -> None:
+        sources: dict[str, RegistrySource] = {}
+        found: dict[str, Mapping[str, Any]] = {}
+        for name in trackers:
+            try:
+                sources[name] = source(name)
+            except DeskError as error:
+                found[name] = error.told()
+        wanted = {name: one for name, one in sources.items() if one.kind is not TrackerKind.OWN or _is_there(one)}
+        try:
+            found |= self._look(wanted) if wanted else {}
+        except DeskError as error:
+            found |= dict.fromkeys(wanted, error.told())
+        now = time.monotonic()
+        self._found |= {name: (now, one) for name, one in found.items()}
+
+
+def _is_there(source: RegistrySource) -> bool:
+    return source.path is not None and source.path.exists()
+
+
+def _with_look(tracker: Tracker, found: Mapping[str, Any]) -> Tracker:
+    if found.get("error"):
+        return replace(tracker, problem=found["error"], hint=found.get("hint"), command=found.get("command"))
+    told = replace(tracker, via=found.get("via"), schema=found.get("schema"))
+    if tracker.kind is TrackerKind.FOLDER:
+        command = _MIGRATION.format(tracker.uri, Path(tracker.uri).parent)
+        return replace(told, hint=Hint(command, before="MLflow develops such folders no further; into a store: "))
+    return told
