@@ -56,11 +56,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--then", type=float, default=0.0, metavar="SECONDS", help="so long before now")
     parser.add_argument("--calm", action="store_true", help="without the welcome and without notices")
     parser.add_argument("--job", help="of the Jobs page: the job that is chosen")
-    parser.add_argument("--tab", help="of the Jobs or the Models page: the tab that is shown")
+    parser.add_argument("--tab", help="of the Jobs, Models or Runs page: the tab that is shown")
     parser.add_argument("--search", help="of the Models page: what is typed into its box")
     parser.add_argument(
         "--compare", action="store_true", help="of the Models page: the chosen version and the champion"
     )
+    parser.add_argument("--tick", type=int, default=0, help="of the Runs page: tick so many")
+    parser.add_argument("--filter", default="", help="of the Runs page: what is typed there")
     parser.add_argument("--no-engine", action="store_true", help="while no container engine answers (not with --agent)")
     parser.add_argument("--sweep", action="store_true", help="with a sweep among the jobs (not with --agent)")
     parser.add_argument(
@@ -101,7 +103,7 @@ def _connect(options: argparse.Namespace):
         _add_sweep(double)
     if options.no_engine:
         _take_engine(double)
-    services = ("jobs", "models", "endpoints", "drift", "rules", "settings", "incidents", "alerts", "gpus")
+    services = ("jobs", "models", "endpoints", "drift", "rules", "settings", "incidents", "alerts", "gpus", "runs")
     if options.state == "loading":
         double.frozen.update(services)
     if options.state == "error":
@@ -184,6 +186,8 @@ def _child(options: argparse.Namespace) -> int:
         _spin(application, SETTLE_SECONDS)
         arrange = {"jobs": _arrange_jobs, "models": _arrange_models, "settings": _arrange_settings}.get(place)
         over = arrange(application, program, options) if arrange is not None else None
+        if page.startswith("runs") and options.state == "full":
+            _arrange_runs(application, program, options)
         if options.state == "lost":
             program.bridge.client.break_off()
             program.bridge.client.failing["events"] = program.bridge.client.failing.get("events") or _gone()
@@ -200,6 +204,7 @@ def _child(options: argparse.Namespace) -> int:
                 for part in (
                     page.replace("/", "-") + state,
                     options.tab,
+                    "filter" if options.filter else "",
                     "form" if over else "",
                     "compare" if options.compare else "",
                     "search" if options.search else "",
@@ -210,6 +215,18 @@ def _child(options: argparse.Namespace) -> int:
             (over or program.window).grab().save(str(options.out / f"{name}-x{scale}.png"))
     program.stop()
     return 0
+
+
+def _arrange_runs(application, program, options: argparse.Namespace) -> None:
+    """Type a filter, tick runs, and turn to a tab."""
+    page = program.window.page()
+    page.bar.filter.show_filter(options.filter)
+    _spin(application, SETTLE_SECONDS)
+    for place in range(options.tick):
+        page.table.tick(place)
+    if options.tab:
+        page.right.tabs.choose(options.tab)
+    _spin(application, SETTLE_SECONDS)
 
 
 def _arrange_jobs(application, program, options: argparse.Namespace):

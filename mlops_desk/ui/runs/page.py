@@ -53,7 +53,7 @@ class AllRunsPage(Page):
         self._columns_of: tuple[object, ...] | None = None
         self._columns_task: Task | None = None
         self._awaited_run: str | None = None
-        self._trouble = StateView()
+        self._trouble = StateView(theme.LIST_WIDTH)
         self._arrange()
         self._wire()
 
@@ -154,6 +154,8 @@ class AllRunsPage(Page):
     def _learned(self, known: KnownColumns) -> None:
         self._known = known
         self.bar.show_known(known)
+        if self.right is not None:
+            self.right.show_question(self.loader.question, known)
 
     def _forget(self) -> None:
         """Ask for the columns anew with the next question: what is wrong is said where the rows would be."""
@@ -176,6 +178,8 @@ class AllRunsPage(Page):
             self.table.select_first()
         if self.right is None:
             self._want_right()
+        else:
+            self.right.show_question(self.loader.question, self._known)
 
     def _no_runs(self) -> Empty:
         command = "mlops-desk jobs submit SPEC.yaml"
@@ -224,6 +228,8 @@ class AllRunsPage(Page):
         right.pointed.connect(self._light)
         right.opened.connect(self.open_run)
         right.turned.connect(lambda key: self._fit(wide=key in module.WIDE))
+        right.filtered.connect(self._narrow)
+        right.show_question(self.loader.question, self._known)
         self._show_run()
         right.show_ticked(self.ticks.all(), self.loader.question.uri)
 
@@ -260,6 +266,11 @@ class AllRunsPage(Page):
     def _light(self, run_id: object) -> None:
         if self.right is not None:
             self.right.light(run_id if isinstance(run_id, str) else None)
+
+    def _narrow(self, words: str) -> None:
+        """Put words into the filter, behind those that are there."""
+        before = self.bar.filter.text().strip()
+        self.bar.filter.show_filter(f"{before} and {words}" if before else words)
 
     def _open(self) -> None:
         """Go to what is shown of the run."""

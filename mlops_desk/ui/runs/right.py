@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget
+from PySide6.QtWidgets import QStackedWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.registry.comparison import CodeDifference
@@ -16,41 +16,54 @@ from mlops_desk.ui.runs import asking
 from mlops_desk.ui.runs.acts.acts import RunActs
 from mlops_desk.ui.runs.detail.pane import RunDetail
 from mlops_desk.ui.runs.many.comparison import RunComparison
+from mlops_desk.ui.runs.many.importance import ImportanceView
+from mlops_desk.ui.runs.many.space import ParallelView, ScatterView
+from mlops_desk.ui.runs.question import KnownColumns, RunQuestion
 from mlops_desk.ui.runs.ticks import FEWEST, Ticked
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.tabs import Tabs
 
 RUN, FILES, COMPARE, CODE = "run", "files", "compare", "code"
-_TABS = ((RUN, "Run"), (FILES, "Files"), (COMPARE, "Compare"), (CODE, "Code"))
-WIDE = frozenset({COMPARE, CODE})
+PARALLEL, SCATTER, IMPORTANCE = "parallel", "scatter", "importance"
+_TABS = ((RUN, "Run"), (FILES, "Files"), (COMPARE, "Compare"), (CODE, "Code"), (PARALLEL, "Parallel"),
+         (SCATTER, "Scatter"), (IMPORTANCE, "Importance"))  # fmt: skip
+_OF_TICKED = frozenset({COMPARE, CODE})
+WIDE = frozenset({COMPARE, CODE, PARALLEL, SCATTER, IMPORTANCE})
 """The views that take the room of the experiments too."""
 
 
 class RightPane(Card):
-    """``pointed`` carries the id of a run that is meant, or None; ``opened`` of one to show; ``turned`` the view."""
+    """``pointed`` carries the id of a run that is meant, or None; ``opened`` of one to show; ``turned`` the view.
+
+    ``filtered`` carries words for the filter.
+    """
 
     pointed = Signal(object)
     opened = Signal(str)
     turned = Signal(str)
+    filtered = Signal(str)
 
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.context = context
-        self.tabs = Tabs("What is shown beside the table", _TABS)
+        self.tabs = Tabs("What is shown beside the table", _TABS, wrap=True)
         self.detail = RunDetail(context)
         self.files = ArtifactsPane(context)
         self.comparison = RunComparison(context)
         self.code = CodeView()
         self._views = QStackedWidget()
-        self._by_key = {RUN: self.detail, FILES: self.files, COMPARE: self.comparison, CODE: self.code}
+        self.parallel, self.scatter = ParallelView(context), ScatterView(context)
+        self.importance = ImportanceView(context)
+        self._by_key = {
+            RUN: self.detail, FILES: self.files, COMPARE: self.comparison, CODE: self.code,
+            PARALLEL: self.parallel, SCATTER: self.scatter, IMPORTANCE: self.importance,
+        }  # fmt: skip
+        self._question: RunQuestion | None = None
         self._run: tuple[str | None, str, str | None] = (None, "", None)
         self._ticked: tuple[Ticked, ...] = ()
         self._uri: str | None = None
         self._code_of: tuple[str, str] | None = None
-        head = QHBoxLayout()
-        head.addWidget(self.tabs)
-        head.addStretch()
-        self.column.addLayout(head)
+        self.column.addWidget(self.tabs)
         for view in self._by_key.values():
             self._views.addWidget(view)
         self.column.addWidget(self._views, 1)
@@ -58,6 +71,10 @@ class RightPane(Card):
         self.comparison.pointed.connect(self.pointed)
         self.comparison.opened.connect(self.opened)
         self.detail.wanted.connect(self.opened)
+        for space in (self.parallel, self.scatter):
+            space.pointed.connect(self._point)
+            space.picked.connect(self.opened)
+        self.parallel.filtered.connect(self.filtered)
         self.tabs.choose(RUN)
 
     def show_run(self, run_id: str | None, title: str, uri: str | None) -> None:
@@ -73,19 +90,35 @@ class RightPane(Card):
         self._ticked, self._uri = tuple(ticked), uri
         self.tabs.count(COMPARE, len(ticked) or None)
         self.comparison.show_runs(ticked, uri)
+        if self._question is not None:
+            self.parallel.show_question(self._question, self._ticked)
+            self.scatter.show_question(self._question, self._ticked)
         if self.tabs.current() == CODE:
             self._show_code()
         if before < FEWEST <= len(ticked) and self.tabs.current() == RUN:
             self.tabs.choose(COMPARE)
-        elif len(ticked) == 0 and before and self.tabs.current() in WIDE:
+        elif len(ticked) == 0 and before and self.tabs.current() in _OF_TICKED:
             self.tabs.choose(RUN)
 
     def acts(self, changed: Callable[[], None]) -> RunActs:
         """Return what can be done with runs; ``changed`` is called once something has."""
         return RunActs(self, self.context, changed)
 
+    def show_question(self, question: RunQuestion, known: KnownColumns) -> None:
+        """Hear which runs the table shows."""
+        self._question = question
+        self.parallel.show_question(question, self._ticked)
+        self.scatter.show_question(question, self._ticked)
+        self.importance.show_question(question, known)
+
     def light(self, run_id: str | None) -> None:
         self.comparison.light(run_id)
+        self.parallel.light(run_id)
+        self.scatter.light(run_id)
+
+    def _point(self, run_id: object) -> None:
+        self.light(run_id if isinstance(run_id, str) else None)
+        self.pointed.emit(run_id)
 
     def left(self) -> None:
         self.files.left()

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.flow import FlowLayout
 
 
 class Tabs(QWidget):
@@ -15,13 +16,14 @@ class Tabs(QWidget):
 
     chosen = Signal(str)
 
-    def __init__(self, name: str, views: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, name: str, views: tuple[tuple[str, str], ...], *, wrap: bool = False) -> None:
+        """``wrap``: where there is no room for all side by side, the row goes on below."""
         super().__init__()
         self.setAccessibleName(name)
         self._titles = dict(views)
         self._group = QButtonGroup(self)
         self._buttons: dict[str, Button] = {}
-        row = QHBoxLayout(self)
+        row = FlowLayout(self) if wrap else QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.SPACE_4)
         for key, title in views:

@@ -81,6 +81,6 @@ def _shape(low: Array, high: Array, first: int) -> QPolygonF:
 
 def upright(lying: QImage, ratio: float) -> QImage:
     """Return a picture that lies on its side as it is seen."""
-    turned = lying.transformed(QTransform().rotate(_QUARTER_TURN)).mirrored(True, False)
+    turned = lying.transformed(QTransform().rotate(_QUARTER_TURN)).flipped(Qt.Orientation.Horizontal)
     turned.setDevicePixelRatio(ratio)
     return turned

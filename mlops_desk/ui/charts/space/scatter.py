@@ -1,0 +1,202 @@
+"""Runs as points of a plane of two columns, coloured by a third; the ones that no other beats are joined by a line."""
+
+import math
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from mlops_desk.ui.charts.overlay.grid import NUMBER, POWERS, Axes, paint_grid
+from mlops_desk.ui.charts.overlay.plane import Box, Plane
+from mlops_desk.ui.charts.space import colours
+from mlops_desk.ui.charts.space.axis import SpaceAxis, number_of
+from mlops_desk.ui.charts.space.parallel import SpaceRun
+from mlops_desk.ui.charts.space.pareto import front
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.roles import Role
+
+_BOTTOM, _TOP, _SIDE = 42, 8, 12  # pixels: the numbers below and the axis's title
+_DOT, _NEAR = 4.0, 14.0  # pixels: a point's radius; as far from it as one still means it
+_FILL = 0.75  # chosen: of two points that lie on one another both are seen
+_ROOM = 0.05  # chosen: no point lies on the frame
+
+Point = tuple[float | None, float | None]
+
+
+class ScatterChart(QWidget):
+    """``pointed`` carries the key of the run that is meant, or None, ``picked`` of one that was clicked."""
+
+    accessible_role = Role.Chart
+
+    pointed = Signal(object)
+    picked = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumHeight(theme.CHART_HEIGHT)
+        self.runs: tuple[SpaceRun, ...] = ()
+        self.lit: str | None = None
+        self.front: list[int] = []
+        self._points: list[Point] = []
+        self._colour: SpaceAxis | None = None
+        self._axes = Axes()
+        self._seen = Box(0.0, 1.0, 0.0, 1.0)
+
+    def show_runs(
+        self,
+        runs: Sequence[SpaceRun],
+        x: SpaceAxis,
+        y: SpaceAxis,
+        colour: SpaceAxis | None,
+        better: tuple[bool, bool] | None,
+    ) -> None:
+        """Show runs; ``better``: whether more of x, and of y, is better, None where no front is wanted."""
+        self.runs, self._colour = tuple(runs), colour
+        self._points = [(_along(x, run), _along(y, run)) for run in range(len(runs))]
+        self._axes = Axes(x.title, y.title, POWERS if x.log else NUMBER, POWERS if y.log else NUMBER)
+        self._seen = _around(self._points)
+        self.front = [] if better is None else front(self._points, more_x=better[0], more_y=better[1])
+        self.setAccessibleName(f"Chart: {len(runs)} runs, {y.title} over {x.title}")
+        best = ", ".join(self.runs[place].title for place in self.front[:10])
+        self.setAccessibleDescription(f"On the front: {best}" if best else "")
+        self.update()
+
+    def light(self, key: str | None) -> None:
+        if key != self.lit:
+            self.lit = key
+            self.update()
+
+    def words(self) -> str:
+        """Return what the run that is lit has."""
+        place = next((at for at, run in enumerate(self.runs) if run.key == self.lit), None)
+        if place is None:
+            return f"{len(self.front)} on the front" if self.front else ""
+        x, y = self._points[place]
+        told = (self._axes.x, _worded(x, self._axes.x_kind)), (self._axes.y, _worded(y, self._axes.y_kind))
+        return f"{self.runs[place].title}: {', '.join(f'{name} {value}' for name, value in told)}"
+
+    def _plane(self) -> Plane:
+        left = theme.AXIS_WIDTH
+        return Plane(
+            self._seen, left, _TOP, max(self.width() - left - _SIDE, 1), max(self.height() - _TOP - _BOTTOM, 1)
+        )
+
+    def nearest(self, x: float, y: float) -> int | None:
+        """Return the run whose point is nearest to a pixel."""
+        plane, found, least = self._plane(), None, _NEAR
+        for place, (at_x, at_y) in enumerate(self._points):
+            if at_x is not None and at_y is not None:
+                apart = math.hypot(plane.x(at_x) - x, plane.y(at_y) - y)
+                if apart < least:
+                    found, least = place, apart
+        return found
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        plane = self._plane()
+        area = QRectF(plane.x0, plane.y0, plane.width, plane.height)
+        painter.fillRect(self.rect(), theme.colour("surface"))
+        paint_grid(painter, plane, self._axes, self.width())
+        painter.setPen(theme.colour("muted"))
+        below = QRectF(area.left(), self.height() - 18, area.width(), 18)
+        painter.drawText(below, int(Qt.AlignmentFlag.AlignCenter), self._axes.x)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_front(painter, plane)
+        order = sorted(range(len(self.runs)), key=lambda run: self.runs[run].slot is not None)
+        for run in order:
+            self._paint_point(painter, plane, run)
+        lit = next((at for at, run in enumerate(self.runs) if run.key == self.lit), None)
+        if lit is not None:
+            self._paint_point(painter, plane, lit, lit=True)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        focused = self.hasFocus()
+        painter.setPen(QPen(theme.colour("accent" if focused else "border"), theme.RING if focused else 0))
+        painter.drawRect(theme.edge(area, theme.RING) if focused else area)
+
+    def _paint_point(self, painter: QPainter, plane: Plane, run: int, *, lit: bool = False) -> None:
+        x, y = self._points[run]
+        if x is None or y is None:
+            return
+        tint = colours.of_run(self._colour, run, self.runs[run].slot)
+        painter.setBrush(theme.faded(tint, 1.0 if lit else _FILL))
+        painter.setPen(QPen(theme.colour("text") if lit else theme.colour("surface"), theme.BORDER))
+        radius = _DOT * (1.6 if lit else 1.25 if self.runs[run].slot is not None else 1.0)
+        painter.drawEllipse(QPointF(plane.x(x), plane.y(y)), radius, radius)
+
+    def _paint_front(self, painter: QPainter, plane: Plane) -> None:
+        points = [self._points[place] for place in self.front]
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(theme.colour("accent"), theme.LINE, Qt.PenStyle.DashLine))
+        painter.drawPolyline(
+            QPolygonF([QPointF(plane.x(x), plane.y(y)) for x, y in points if x is not None and y is not None])
+        )
+
+    # Mouse and keys.
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        run = self.nearest(event.position().x(), event.position().y())
+        self.pointed.emit(None if run is None else self.runs[run].key)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        run = self.nearest(event.position().x(), event.position().y())
+        if run is not None and event.button() is Qt.MouseButton.LeftButton:
+            self.picked.emit(self.runs[run].key)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Go from run to run along x by Left and Right; Enter shows the one that is lit."""
+        by = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))
+        known = [run for run in range(len(self.runs)) if None not in self._points[run]]
+        known.sort(key=lambda run: self._points[run][0] or 0.0)
+        if by is not None and known:
+            keys = [self.runs[run].key for run in known]
+            place = keys.index(self.lit) + by if self.lit in keys else 0
+            self.pointed.emit(keys[place % len(keys)])
+        elif event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter} and self.lit is not None:
+            self.picked.emit(self.lit)
+        else:
+            super().keyPressEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self.pointed.emit(None)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.update()
+
+
+def _along(axis: SpaceAxis, run: int) -> float | None:
+    """Return a run's place on an axis, in its units: of texts their number, on a logarithmic one powers of ten."""
+    value = axis.values[run]
+    if value is None:
+        return None
+    if not axis.is_number:
+        return float(axis.categories.index(str(value))) if str(value) in axis.categories else None
+    number = number_of(value)
+    if number is None or not math.isfinite(number) or (axis.log and number <= 0):
+        return None
+    return math.log10(number) if axis.log else number
+
+
+def _around(points: Sequence[Point]) -> Box:
+    """Return what all points lie in, with some room."""
+    ends = []
+    for part in (0, 1):
+        known = [one for point in points if None not in point and (one := point[part]) is not None]
+        low, high = min(known, default=0.0), max(known, default=1.0)
+        room = (high - low) * _ROOM or abs(low) * _ROOM or 0.5
+        ends.append((low - room, high + room))
+    return Box(*ends[0], *ends[1])
+
+
+def _worded(value: float | None, kind: str) -> str:
+    return "–" if value is None else f"{10.0**value if kind == POWERS else value:.5g}"

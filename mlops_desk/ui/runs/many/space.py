@@ -1,0 +1,286 @@
+"""All runs that pass the filter at once: over parallel axes or in a plane. The axes are the table's columns."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.records.registry.run_window import RunWindow
+from mlops_desk.ui.charts.space import axis as axes
+from mlops_desk.ui.charts.space.axis import SpaceAxis
+from mlops_desk.ui.charts.space.parallel import ParallelChart, SpaceRun
+from mlops_desk.ui.charts.space.scatter import ScatterChart
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.runs import cells, names
+from mlops_desk.ui.runs.loading import ask_window
+from mlops_desk.ui.runs.question import RunQuestion
+from mlops_desk.ui.runs.ticks import Ticked
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
+from mlops_desk.ui.widgets.flow import FlowLayout
+from mlops_desk.ui.widgets.states import Empty, StateView
+from mlops_desk.ui.words import numbers
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.live.tasks import Task
+
+MOST_RUNS = 1000  # the most that the agent gives in one answer, and more lines than are told apart
+_MOST_AXES = 12  # chosen: more have no room side by side
+_LEAST = ("loss", "error", "err", "rmse", "mae", "mse", "latency", "duration", "perplexity", "time")
+"""Words in the names of metrics of which less is better."""
+
+
+class RunSpace(QWidget):
+    """Asks for the runs when it is seen; ``draw`` shows them. ``pointed`` and ``picked`` are the chart's."""
+
+    pointed = Signal(object)
+    picked = Signal(str)
+
+    def __init__(self, context: Context, chart: ParallelChart | ScatterChart) -> None:
+        super().__init__()
+        self.context = context
+        self.axes: list[SpaceAxis] = []
+        self.runs: list[SpaceRun] = []
+        self.told: RunWindow | None = None
+        self._question: RunQuestion | None = None
+        self._asked: RunQuestion | None = None
+        self._ticked: tuple[Ticked, ...] = ()
+        self._task: Task | None = None
+        self.says = Label(points=theme.CAPTION_POINTS, tone="muted")
+        self.state = StateView(theme.LIST_WIDTH)
+        bar = QWidget()
+        self.flow = FlowLayout(bar)
+        self.flow.setSpacing(theme.SPACE_8)
+        self._content = QWidget()
+        column = QVBoxLayout(self._content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_4)
+        column.addWidget(bar)
+        column.addWidget(self.says)
+        column.addWidget(chart, 1)
+        self._layers = QStackedLayout(self)
+        self._layers.addWidget(self._content)
+        self._layers.addWidget(self.state)
+        chart.pointed.connect(self.pointed)
+        chart.picked.connect(self.picked)
+
+    def show_question(self, question: RunQuestion, ticked: Sequence[Ticked]) -> None:
+        """Hear which runs and columns the table shows, and which are ticked."""
+        self._question = question
+        changed = tuple(ticked) != self._ticked
+        self._ticked = tuple(ticked)
+        if question != self._asked:
+            self.look()
+        elif changed and self.told is not None:
+            self._show(self.told)
+
+    def look(self) -> None:
+        """Ask for the runs, if it is seen."""
+        question = self._question
+        if question is None or not self.isVisible():
+            return
+        if self._task is not None:
+            self._task.cancel()
+        self._asked = question
+        if self.told is None:
+            self.state.show_loading("Reading the runs …", "", None)
+            self._layers.setCurrentWidget(self.state)
+        self._task = self.context.ask("runs", ask_window(question, 0, MOST_RUNS), self._show, self._refused)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._asked != self._question or self.told is None:
+            self.look()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if self._task is not None and self._task.running:
+            self._task.cancel()
+            self._asked = None
+
+    def _refused(self, error: DeskError) -> None:
+        self._asked = None
+        if self.told is None or error.place is None:
+            self.state.show_error("The runs can't be shown", error, self.look)
+            self._layers.setCurrentWidget(self.state)
+
+    def _show(self, window: RunWindow) -> None:
+        self.told = window
+        slots = {one.run_id: one.slot for one in self._ticked}
+        self.runs = [SpaceRun(row.run_id, plain(cells.name(row), 60), slots.get(row.run_id)) for row in window.rows]
+        columns = [names.read(name) for name in window.columns]
+        titles = names.titles(columns)
+        made = []
+        for number, column in enumerate(columns):
+            if column.kind == names.ATTRIBUTES and column.key != "duration":
+                continue
+            values = [row.values[number] for row in window.rows]
+            one = axes.axis(str(column), titles[number], values, log=axes.spans_decades(values))
+            if one is not None:
+                made.append(one)
+        # Parameters stand first, and what came of them last.
+        made.sort(key=lambda one: not one.name.startswith(names.PARAMS))
+        self.axes = made[:_MOST_AXES]
+        if len(self.axes) < 2 or not self.runs:
+            text = "Show at least two columns of parameters or metrics in the table: they are the axes here."
+            self.state.show_empty(Empty("Too few columns", text))
+            self._layers.setCurrentWidget(self.state)
+            return
+        self._layers.setCurrentWidget(self._content)
+        self.draw()
+
+    def counted(self) -> str:
+        """Return how many runs are shown, of how many."""
+        n_all = 0 if self.told is None else self.told.n_matching
+        of = f" of {n_all:,}: the first by the table's order" if n_all > len(self.runs) else ""
+        return f"{numbers.count(len(self.runs), 'run')}{of}"
+
+    # What subclasses add.
+
+    def draw(self) -> None:
+        """Show runs and axes."""
+        raise NotImplementedError
+
+
+class ParallelView(RunSpace):
+    """``filtered`` carries the words of a filter that keeps what the brushes keep."""
+
+    filtered = Signal(str)
+
+    def __init__(self, context: Context) -> None:
+        self.chart = ParallelChart()
+        super().__init__(context, self.chart)
+        self.apply = Button("Filter the table by this", tip="Put what is kept on the axes into the filter")
+        self.clear = Button("Keep all")
+        self.flow.addWidget(self.apply)
+        self.flow.addWidget(self.clear)
+        self.apply.clicked.connect(lambda _on=False: self.filtered.emit(self.words()))
+        self.clear.clicked.connect(lambda _on=False: self.chart.clear())
+        self.chart.brushed.connect(self._say)
+
+    def draw(self) -> None:
+        self.chart.show_runs(self.runs, self.axes)
+
+    def light(self, key: str | None) -> None:
+        self.chart.light(key)
+
+    def _say(self) -> None:
+        kept, on = len(self.chart.kept()), bool(self.chart.brushes)
+        how = "drag on an axis to keep what passes there; L log, F flip"
+        self.says.show_text(f"{kept:,} kept of {self.counted()}" if on else f"{self.counted()} · {how}")
+        self.apply.setEnabled(on)
+        self.clear.setEnabled(on)
+
+    def words(self) -> str:
+        """Return the brushes as a filter."""
+        parts = []
+        for one in self.chart.axes:
+            brush = self.chart.brushes.get(one.name)
+            if brush is None:
+                continue
+            if one.is_number:
+                low, high = sorted((one.value_at(brush.low), one.value_at(brush.high)))
+                parts.append(f"{one.name} >= {low:.6g} and {one.name} <= {high:.6g}")
+            else:
+                kept = [text for text in one.categories if brush.holds(one.share_of(text))]
+                quoted = ", ".join("'" + text.replace("'", "''") + "'" for text in kept)
+                parts.append(f"{one.name} IN ({quoted})")
+        return " and ".join(parts)
+
+
+class ScatterView(RunSpace):
+    """Two columns, a third as the colour, and the front of those that no other run beats."""
+
+    def __init__(self, context: Context) -> None:
+        self.chart = ScatterChart()
+        super().__init__(context, self.chart)
+        self.across, self.upwards, self.colour = ChoiceBox("X axis"), ChoiceBox("Y axis"), ChoiceBox("Colour")
+        self.log_x, self.log_y, self.front = CheckBox("Log x"), CheckBox("Log y"), CheckBox("Front")
+        self.more_x, self.more_y = ChoiceBox("Better x"), ChoiceBox("Better y")
+        self.front.setChecked(True)
+        for box, word in ((self.more_x, "x"), (self.more_y, "y")):
+            box.addItem(f"less {word} is better", False)
+            box.addItem(f"more {word} is better", True)
+        for box in (self.across, self.upwards, self.colour):
+            box.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(11)
+        for widget in (
+            self.across,
+            self.upwards,
+            self.colour,
+            self.log_x,
+            self.log_y,
+            self.front,
+            self.more_x,
+            self.more_y,
+        ):
+            self.flow.addWidget(widget)
+        for box in (self.across, self.upwards):
+            box.activated.connect(lambda _place: self._choose())
+        for box in (self.colour, self.more_x, self.more_y):
+            box.activated.connect(lambda _place: self._draw())
+        for check in (self.log_x, self.log_y, self.front):
+            check.toggled.connect(lambda _on: self._draw())
+        self._names: list[str] = []
+
+    def draw(self) -> None:
+        """Offer the axes; those that are chosen stay so where they are still there."""
+        offered = [one.name for one in self.axes]
+        if offered != self._names:
+            self._names = offered
+            before = [box.currentData() for box in (self.across, self.upwards, self.colour)]
+            metrics = [one.name for one in self.axes if one.name.startswith(names.METRICS)]
+            first = next((one.name for one in self.axes if one.name not in metrics), offered[0])
+            wanted = [first, (metrics or offered)[0], (metrics or offered)[-1]]
+            for box, old, new in zip((self.across, self.upwards, self.colour), before, wanted, strict=True):
+                box.clear()
+                if box is self.colour:
+                    box.addItem("one colour", "")
+                for one in self.axes:
+                    box.addItem(f"colour: {one.title}" if box is self.colour else one.title, one.name)
+                place = box.findData(old) if old is not None else -1
+                box.setCurrentIndex(place if place >= 0 else max(box.findData(new), 0))
+            self._choose()
+        else:
+            self._draw()
+
+    def _choose(self) -> None:
+        """Take the scale that fits the chosen axes, and which way they are better."""
+        for box, log, more in ((self.across, self.log_x, self.more_x), (self.upwards, self.log_y, self.more_y)):
+            one = self._axis(box)
+            log.blockSignals(True)
+            log.setChecked(one is not None and one.log)
+            log.setEnabled(one is not None and one.is_number)
+            log.blockSignals(False)
+            less = one is None or any(word in one.name.lower() for word in _LEAST) or one.name.startswith(names.PARAMS)
+            more.setCurrentIndex(0 if less else 1)
+        self._draw()
+
+    def _axis(self, box: ChoiceBox) -> SpaceAxis | None:
+        return next((one for one in self.axes if one.name == box.currentData()), None)
+
+    def _draw(self) -> None:
+        x, y = self._axis(self.across), self._axis(self.upwards)
+        if x is None or y is None:
+            return
+        x = axes.axis(x.name, x.title, x.values, log=self.log_x.isChecked()) or x
+        y = axes.axis(y.name, y.title, y.values, log=self.log_y.isChecked()) or y
+        more = bool(self.more_x.currentData()), bool(self.more_y.currentData())
+        on = self.front.isChecked() and x.is_number and y.is_number
+        for box in (self.more_x, self.more_y):
+            box.setVisible(on)
+        self.chart.show_runs(self.runs, x, y, self._axis(self.colour), more if on else None)
+        self._say()
+
+    def light(self, key: str | None) -> None:
+        self.chart.light(key)
+        self._say()
+
+    def _say(self) -> None:
+        self.says.show_text(" · ".join(part for part in (self.counted(), self.chart.words()) if part))
