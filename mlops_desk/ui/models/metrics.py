@@ -4,7 +4,8 @@ No Qt here. What most versions have says more than what one has; what is the sam
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from mlops_desk.records.registry.version_hit import VersionHit
 
@@ -17,35 +18,57 @@ _EARLY = ("auc", "accuracy", "acc", "f1", "rmse", "mae", "loss")
 
 def known(hits: Iterable[VersionHit]) -> list[str]:
     """Return all metrics of some versions, by name; those of the system last."""
-    names = {name for hit in hits for name in hit.metrics}
-    return sorted(names, key=lambda name: (name.startswith(_SYSTEM), name.lower(), name))
+    return _by_name(_counted(hits))
 
 
 def varying(hits: Sequence[VersionHit], most: int = SHOWN) -> list[str]:
     """Return the metrics that vary, at most ``most``; where none does, those that there are."""
-    names = known(hits)
-    spread = {name: _spread([hit.metrics[name] for hit in hits if name in hit.metrics]) for name in names}
-
-    def order(name: str) -> tuple[bool, int, int, str]:
-        return name.startswith(_SYSTEM), _place(name), -_count(hits, name), name
-
-    return sorted([name for name in names if spread[name] > 1] or names, key=order)[:most]
+    return _varying(_counted(hits), most)
 
 
 def chosen(hits: Sequence[VersionHit], kept: Sequence[str]) -> list[str]:
     """Return the metrics that a person chose and that are there; where none of them is, those that vary."""
-    there = set(known(hits))
-    return [name for name in kept if name in there] or varying(hits)
+    return offered(hits, kept)[0]
 
 
-def _spread(values: Sequence[float]) -> int:
-    """Return how many different values there are; NaN is one."""
-    finite = {value for value in values if not math.isnan(value)}
-    return len(finite) + any(math.isnan(value) for value in values)
+def offered(hits: Iterable[VersionHit], kept: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the metrics that have a column, and all that could have one: in one look at the versions."""
+    told = _counted(hits)
+    return [name for name in kept if name in told] or _varying(told, SHOWN), _by_name(told)
 
 
-def _count(hits: Sequence[VersionHit], name: str) -> int:
-    return sum(name in hit.metrics for hit in hits)
+@dataclass(slots=True)
+class _Told:
+    """How many versions tell a metric, its first value, and whether another is a different one; NaN is like NaN."""
+
+    first: float
+    count: int = 1
+    varies: bool = False
+
+
+def _counted(hits: Iterable[VersionHit]) -> dict[str, _Told]:
+    told: dict[str, _Told] = {}
+    for hit in hits:
+        for name, value in hit.metrics.items():
+            one = told.get(name)
+            if one is None:
+                told[name] = _Told(value)
+                continue
+            one.count += 1
+            if not one.varies and value != one.first:
+                one.varies = not (math.isnan(value) and math.isnan(one.first))
+    return told
+
+
+def _varying(told: Mapping[str, _Told], most: int) -> list[str]:
+    def order(name: str) -> tuple[bool, int, int, str]:
+        return name.startswith(_SYSTEM), _place(name), -told[name].count, name
+
+    return sorted([name for name, one in told.items() if one.varies] or told, key=order)[:most]
+
+
+def _by_name(told: Iterable[str]) -> list[str]:
+    return sorted(told, key=lambda name: (name.startswith(_SYSTEM), name.lower(), name))
 
 
 def _place(name: str) -> int:

@@ -11,7 +11,9 @@ from PySide6.QtWidgets import QMenu
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records import event as events
 from mlops_desk.records.registry.tracker import Tracker, TrackerKind
+from mlops_desk.records.registry.version_hit import VersionHit
 from mlops_desk.ui.endpoints.deploy_form import DeployDialog
+from mlops_desk.ui.models import metrics
 from mlops_desk.ui.models.page import query_of
 from mlops_desk.ui.models.registries import AddressDialog
 
@@ -85,6 +87,22 @@ def test_the_metrics_that_vary_have_columns_and_the_others_can_be_given_one(page
     page.models.select("digits")
     qtbot.waitUntil(lambda: page.versions.table.shown_rows() == 4)
     assert "rows" in titles(page.versions.table)
+
+
+def test_what_is_the_same_everywhere_takes_no_column_from_what_varies():
+    hits = [
+        VersionHit("m", str(n), metrics={"accuracy": 0.9, "zeta": float(n), "system/gpu": float(n)}) for n in (1, 2)
+    ]
+    assert metrics.varying(hits) == ["zeta", "system/gpu"]
+    assert metrics.varying(hits, 1) == ["zeta"]
+    assert metrics.varying(hits[:1]) == ["accuracy", "zeta", "system/gpu"]
+    assert metrics.chosen(hits, ["gone"]) == ["zeta", "system/gpu"]
+    assert metrics.chosen(hits, ["accuracy"]) == ["accuracy"]
+
+
+@pytest.mark.parametrize(("name", "lower"), [("val_loss", True), ("RMSE", True), ("test-auc", False), ("rows", None)])
+def test_a_name_says_which_way_is_better_or_says_nothing(name, lower):
+    assert metrics.is_lower_better(name) is lower
 
 
 def test_versions_without_a_number_come_after_all_that_have_one(page):

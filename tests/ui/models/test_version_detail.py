@@ -332,6 +332,14 @@ def test_ticks_belong_to_what_is_listed(page, qtbot):
     assert page._right.currentWidget() is page.detail
 
 
+def test_a_search_begins_without_ticks_also_where_it_finds_what_was_ticked(page, qtbot):
+    page.versions.tick("digits/3")
+    page.search.field.setText("alias:champion")
+    qtbot.waitUntil(lambda: page.versions.table.shown_rows() == 2)
+    assert page.versions.table.holds("digits/3")
+    assert page.versions.ticked() == []
+
+
 def test_versions_that_can_not_be_compared_say_why_and_are_asked_for_again(page, double, qtbot):
     double.failing["models.compare"] = Unavailable("The registry does not answer.")
     click(qtbot, page.detail.compared)

@@ -103,10 +103,10 @@ class VersionsPane(Card):
         return [self._hits[key] for key in keys]
 
     def _fill(self) -> None:
-        hits = list(self._hits.values())
-        self.table.show_columns(columns(metrics.chosen(hits, self._kept()), of_several=self._of_several))
+        shown, every = metrics.offered(self._hits.values(), self._kept())
+        self.table.show_columns(columns(shown, of_several=self._of_several))
         self._fill_table()
-        self._offer_metrics(hits)
+        self._offer_metrics([*shown, *(name for name in every if name not in shown)])
         self._fill_strip()
 
     def _fill_table(self) -> None:
@@ -173,11 +173,9 @@ class VersionsPane(Card):
         self._context.memory.remove(self._memory_key())
         self._fill()
 
-    def _offer_metrics(self, hits: Sequence[VersionHit]) -> None:
-        """Offer the metrics for the chart: those with a column first."""
+    def _offer_metrics(self, names: Sequence[str]) -> None:
+        """Offer metrics for the chart: those with a column first."""
         before = self.plotted.currentData()
-        shown = metrics.chosen(hits, self._kept())
-        names = [*shown, *(name for name in metrics.known(hits) if name not in shown)]
         self.plotted.clear()
         for name in names:
             self.plotted.addItem(plain(name, 40), name)

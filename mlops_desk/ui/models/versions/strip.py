@@ -178,14 +178,14 @@ class VersionStrip(QWidget):
             painter.drawText(below, int(Qt.AlignmentFlag.AlignRight), plain(self._points[-1].title, 20))
 
     def _paint_points(self, painter: QPainter, places: list[QPointF | None]) -> None:
+        few = len(self._points) <= _DOTS
         for at, one in zip(places, self._points, strict=True):
-            if at is None:
-                continue
             chosen = one.key == self._key
+            if at is None or not (few or chosen or one.aliases):
+                continue
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(theme.series(0))
-            if len(self._points) <= _DOTS or chosen or one.aliases:
-                painter.drawEllipse(at, _DOT, _DOT)
+            painter.drawEllipse(at, _DOT, _DOT)
             if chosen:
                 painter.setPen(QPen(theme.colour("text"), theme.LINE))
                 painter.setBrush(Qt.BrushStyle.NoBrush)
