@@ -507,6 +507,7 @@ class Double:
         self.exported: list[tuple[str, str, str]] = []
         self.cleanups: list[tuple[object, ...]] = []
         self.cleaned: list[str] = []
+        self.visits: list[str] = []
         self.verified: Verified | None = None
         self.version_tags: dict[str, dict[str, str]] = {}
         self.descriptions: dict[str, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from builtins import list as list_of
 from dataclasses import replace
+from types import SimpleNamespace
 
 from service_double import Service
 
@@ -62,6 +63,10 @@ class RegistryVerbs(Service):
             (CheckedFile("MLmodel", "same", "ab" * 32, "ab" * 32, 912),
              CheckedFile("model.pkl", "changed", "cd" * 32, "ef" * 32, 48_213)),
         )  # fmt: skip
+
+    def page(self, run_id: str = "") -> SimpleNamespace:
+        self._double.visits.append(run_id)
+        return SimpleNamespace(address="http://127.0.0.1:5000/visit/once", text=None)
 
     def export(self, model: str, version: str, file: str, uri: str | None = None) -> Transferred:
         self._double.exported.append((model, version, file))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from doubles import NOW
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtTest import QTest
 
 from mlops_desk.base.errors import Refused, Unavailable
@@ -298,6 +299,19 @@ def test_what_was_verified_is_said_in_a_sentence(files, problem, said):
 def test_a_version_is_exported_into_one_file(page, double, qtbot, tmp_path):
     page.acts.export_to(page._version(), str(tmp_path / "x.mldmodel"))
     qtbot.waitUntil(lambda: double.exported == [("digits", "4", str(tmp_path / "x.mldmodel"))])
+
+
+def test_mlflows_own_page_is_opened_at_the_run_and_only_that_of_the_desks_own_registry(
+    page, double, qtbot, monkeypatch
+):
+    opened = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()))
+    acts = {action.id: action for action in page.acts.list()}
+    acts["models.page"].run()
+    qtbot.waitUntil(lambda: opened == ["http://127.0.0.1:5000/visit/once"])
+    assert double.visits == ["run4"]
+    page.context.store.models_uri = "team"
+    assert not acts["models.page"].when()
 
 
 # Comparing.

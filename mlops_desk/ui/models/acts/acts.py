@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from mlops_desk.base.text import plain
@@ -16,6 +17,7 @@ from mlops_desk.ui.models.acts.labels import DescribeDialog, TagDialog
 from mlops_desk.ui.models.acts.remove import DeleteDialog
 from mlops_desk.ui.models.acts.verify import VerifyDialog
 from mlops_desk.ui.models.alias.dialog import AliasDialog
+from mlops_desk.ui.models.registries import is_own
 from mlops_desk.ui.parts.undoing import offer_undo
 from mlops_desk.ui.words import numbers
 
@@ -52,6 +54,7 @@ class VersionActs(QObject):
             Action("models.describe", "Describe …", self.describe, when=self.is_chosen),
             Action("models.verify", "Verify the files", self.verify, when=self.is_chosen, also="hash sha256 changed"),
             Action("models.export", "Export …", self.export, when=self.is_chosen, also="file archive take along"),
+            Action("models.page", "Open MLflow's own page", self.open_page, when=self.is_own, also="browser web ui"),
             Action("models.delete", "Delete the version …", self.delete, when=self.is_chosen),
             Action("models.delete-model", "Delete the model …", self.delete_model, when=self.is_chosen),
         ]
@@ -62,6 +65,10 @@ class VersionActs(QObject):
     def can_deploy(self) -> bool:
         """Tell whether endpoints can serve it: they take models of the desk's own registry, and of the default one."""
         return self.is_chosen() and self._context.store.models_uri in {None, "own"}
+
+    def is_own(self) -> bool:
+        """Tell whether the desk's own registry is looked at, whose page it lets a browser in at."""
+        return is_own(self._context.store.models_uri, self._context.store.registry.value)
 
     def fill(self, menu: QMenu) -> None:
         """Put what can be done into a menu."""
@@ -113,6 +120,18 @@ class VersionActs(QObject):
     def _open(self, dialog: TagDialog | DescribeDialog | DeleteDialog) -> None:
         dialog.accepted.connect(self.changed)
         dialog.open()
+
+    def open_page(self) -> None:
+        """Open MLflow's own page, at the run of the chosen version: by an address that is good once."""
+        hit = self._chosen()
+        run_id = "" if hit is None else hit.run_id or ""
+
+        def let_in(visit: Any) -> None:
+            QDesktopServices.openUrl(QUrl(visit.address))
+            if visit.text:
+                self._context.say("warning", visit.text)
+
+        self._context.ask("MLflow's page", lambda desk: _verbs(desk).registry.page(run_id), let_in)
 
     def verify(self) -> None:
         hit = self._chosen()
