@@ -94,10 +94,12 @@ def test_a_login_is_forgotten_where_the_registry_is_refused(view, double, qtbot)
 
 
 def test_one_is_removed_after_a_question_and_another_made_the_default(view, double, qtbot):
-    view.table.select("team")
+    view.table.select("old-runs")
     qtbot.waitUntil(view.default.isEnabled)
     click(qtbot, view.default)
-    qtbot.waitUntil(lambda: double.settings_by_key["registry.uri"].value == "team")
+    qtbot.waitUntil(lambda: double.settings_by_key["registry.uri"].value == "/home/ana/mlruns")
+    view.table.select("team")
+    qtbot.waitUntil(lambda: not view.default.isEnabled())  # its login goes by its name, which the setting does not know
     click(qtbot, view.remove)
     question = opened(view, Confirm)
     assert "nothing is changed there" in "".join(label.whole for label in question.findChildren(type(view.trouble_of)))

@@ -53,7 +53,7 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         self.table.chosen.connect(lambda _key: self._rest.start())
         self.trouble_of = Label("", tone="alert", wrap=True)
         self.keep = Button("Add …", main=True)
-        self.default = Button("Make default", tip="Mean this one where no registry is named")
+        self.default = Button("Make default", tip="Mean this one where no registry is named (not with a login)")
         self.models = Button("Models", tip="Look at its models (Enter)")
         self.clean = Button("Clean up …", tip="Show what could go: runs of a sweep, old or failed ones, versions")
         self.remove = Button("Remove …", harmful=True)
@@ -139,7 +139,7 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         mlflow = one is not None and words.has_models(one)
         self.models.setEnabled(mlflow)
         self.clean.setEnabled(mlflow)
-        self.default.setEnabled(mlflow and one is not None and not one.is_default)
+        self.default.setEnabled(one is not None and not one.is_default and words.can_be_default(one))
         self.remove.setEnabled(one is not None and one.name != words.OWN)
 
     def _fill_menu(self, menu: QMenu) -> None:
@@ -186,13 +186,13 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         one = self.chosen()
         if one is None:
             return
-        name = "" if one.name == words.OWN else one.name
+        uri = "" if one.name == words.OWN else one.uri
 
         def done(_setting: SettingValue) -> None:
             self.context.say("info", f"{one.name} is meant where no registry is named.")
             self.look()
 
-        self.context.ask("make default", lambda desk: desk.settings.set(_DEFAULT, name), done)
+        self.context.ask("make default", lambda desk: desk.settings.set(_DEFAULT, uri), done)
 
     def _ask_to_remove(self) -> None:
         one = self.chosen()

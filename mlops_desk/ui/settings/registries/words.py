@@ -22,6 +22,11 @@ def has_models(one: Tracker) -> bool:
     return one.kind not in _MODELLESS
 
 
+def can_be_default(one: Tracker) -> bool:
+    """Tell whether it can be meant where none is named: the setting has an address, and so nothing that logs in."""
+    return has_models(one) and one.login is None
+
+
 def has_store(one: Tracker) -> bool:
     """Tell whether its store can be looked over."""
     return one.kind in {TrackerKind.OWN, TrackerKind.SQLITE, TrackerKind.DATABASE}

@@ -47,7 +47,7 @@ class StoreView(Card):
         self.fix.clicked.connect(self._ask_to_fix)
         self.again = Button("Look it over again", tip="Ask anew what ails the store")
         self.again.clicked.connect(self.examine)
-        self.state = StateView(theme.LIST_WIDTH)
+        self.state = StateView(theme.READING_WIDTH)
         self._whole = QWidget()
         self._layers = QStackedLayout()
         self._arrange()
