@@ -340,9 +340,6 @@ class ModelsPage(Page):
         else:
             self.search.field.clear()
 
-    def enter(self) -> None:
-        self.models.setFocus()
-
     def left(self) -> None:
         self.search.stop()
         self.detail.left()
