@@ -4,7 +4,6 @@ Whatever a file holds, it costs this process and nothing else: memory is limited
 Nothing is imported from where the files lie, and nothing is unpickled.
 """
 
-import os
 from typing import Any
 
 from mlops_desk.base import wire
@@ -20,7 +19,6 @@ MEMORY_LIMIT_BYTES = 1 << 30  # chosen: what is read of a file, its picture deco
 def work(request: dict[str, Any]) -> Any:
     """List a folder, or look at a file."""
     limit_memory(MEMORY_LIMIT_BYTES)
-    os.chdir("/")  # a module that lies among the files is none that is found
     files = files_of(wire.from_builtins(request["source"], FilesSource))
     if request["task"] == "list":
         return wire.to_builtins(files.list(request["path"]))

@@ -3,7 +3,6 @@
 Memory is limited here, time by whoever started it. Nothing is imported from where the files lie, nothing unpickled.
 """
 
-import os
 from typing import Any
 
 from mlops_desk.base import wire
@@ -15,7 +14,6 @@ from mlops_desk.registry.modelfiles.facts import facts_of
 
 def work(request: dict[str, Any]) -> Any:
     limit_memory(MEMORY_LIMIT_BYTES)
-    os.chdir("/")  # a module that lies among the files is none that is found
     files = files_of(wire.from_builtins(request["source"], FilesSource))
     return wire.to_builtins(facts_of(files, request["name"], request["version"]))
 

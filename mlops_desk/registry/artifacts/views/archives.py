@@ -77,11 +77,15 @@ def _unpacked(stream: IO[bytes], head: bytes) -> Any:
 
 def _tar(path: str, stream: Any) -> ArtifactView:
     listing: list[str] = []
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in _members(archive):
-            if len(listing) == MOST_LISTED:
-                break
-            listing.append(_entry(member.name, member.size))
+    try:
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            for member in _members(archive):
+                if len(listing) == MOST_LISTED:
+                    break
+                listing.append(_entry(member.name, member.size))
+    except tarfile.ReadError:
+        if not stream.is_spent:
+            raise  # it ends where it should not; where we end it, what was seen is told
     is_cut = len(listing) == MOST_LISTED or stream.is_spent
     return ArtifactView(path, "archive", language="tar", listing=tuple(listing), is_cut=is_cut)
 

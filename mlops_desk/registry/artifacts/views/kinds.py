@@ -35,6 +35,8 @@ _LANGUAGES = {
     "sql": "sql", "js": "javascript", "ts": "typescript", "xml": "xml", "svg": "xml", "r": "r", "cpp": "cpp",
     "c": "c", "cu": "cpp", "go": "go", "rs": "rust", "java": "java", "jsonl": "json", "dockerfile": "dockerfile",
 }  # fmt: skip
+_CONTROLS = bytes(sorted(set(range(32)) - set(b"\b\t\n\f\r\x1b")))
+"""What no text has, not even a log with colours and bars."""
 _YAML = frozenset({"mlmodel"})
 _TEXTS = frozenset({"markdown", "json", "notebook", "html", "csv"})
 
@@ -66,7 +68,7 @@ def is_text(head: bytes) -> bool:
     """Tell whether a file begins as text in UTF-8 (or UTF-16 with its mark) does."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return True
-    if b"\0" in head:
+    if head.translate(None, _CONTROLS) != head:
         return False
     try:
         head.decode("utf-8")
