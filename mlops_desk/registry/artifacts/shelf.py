@@ -66,7 +66,7 @@ class FileShelf:
             if below:
                 return self._first(asked, lambda one: self._listed(one, chosen, instead))
             models = [Artifact(one.prefix, is_folder=True) for one in asked if one.prefix]
-            own = [listed for one in asked if not one.prefix for listed in self._listed(one, chosen, instead)]
+            own = [listed for one in asked if not one.prefix for listed in self._own(one, chosen, instead)]
             return in_order([*own, *(model for model in models if model not in own)])
 
     def view_of_run(self, run_id: str, path: str, uri: str | None) -> ArtifactView:
@@ -147,6 +147,13 @@ class FileShelf:
             return instead()
         found = self._worked(source, {"task": "list", "path": asked.path}, list[Artifact])
         return [replace(one, path=_joined(asked.prefix, one.path)) for one in found]
+
+    def _own(self, asked: _Asked, uri: str | None, instead: Callable[[], list_of[Artifact]]) -> list_of[Artifact]:
+        """List all that a run has left; its folder is made with the first file."""
+        try:
+            return self._listed(asked, uri, instead)
+        except NotFound:
+            return []
 
     def _viewed(self, asked: _Asked, uri: str | None, fetch: Callable[[Path], FilesSource]) -> ArtifactView:
         source = self._source(asked.place, uri)

@@ -5,6 +5,7 @@ import datetime as dt
 import decimal
 import io
 import pickle
+import zlib
 from typing import Any
 
 import numpy as np
@@ -123,3 +124,14 @@ def test_the_view_has_names_operations_and_whether_it_was_cut() -> None:
     assert (seen.kind, seen.is_cut, seen.problem) == ("pickle", False, None)
     assert seen.text is not None
     assert seen.text.splitlines()[0].split() == ["0", "PROTO", "4"]
+
+
+def test_a_pickle_that_joblib_packed_is_read_as_what_it_is() -> None:
+    data = zlib.compress(pickle.dumps(collections.deque))
+    seen = pickles.view("m.joblib", OpenFile(io.BytesIO(data), "", len(data)))
+    assert (seen.listing, seen.problem) == (("collections.deque × 1",), None)
+    bomb = zlib.compress(b"\x80\x04" + b"N0" * (40 << 20) + b".", 9)
+    cut = pickles.view("m.joblib", OpenFile(io.BytesIO(bomb), "", len(bomb)))
+    assert cut.is_cut
+    odd = pickles.view("m.joblib", OpenFile(io.BytesIO(b"\x78\x9cnonsense"), "", 10))
+    assert odd.problem is not None

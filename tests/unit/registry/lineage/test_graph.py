@@ -1,0 +1,223 @@
+"""Lineage as a graph: what there is, what is missing and says so, what goes round, and what is too much."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mlops_desk.base.errors import NotFound
+from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Run
+from mlops_desk.records.registry.lineage import Lineage, LineageKind
+from mlops_desk.registry.default_registry import Default
+from mlops_desk.registry.fake import FakeRegistry
+from mlops_desk.registry.lineage.gathering import LineageDesk
+from mlops_desk.registry.lineage.graph import MOST_NODES, Gathered, draw
+from mlops_desk.registry.lineage.outside import Known, KnownDrift, KnownEndpoint, KnownJob, KnownRule, LineageHouse
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+
+DATA = DatasetInput("table", "d1", "training", "local", "{}")
+JOB = {"mlops_desk.job": "j1"}
+
+
+def version(
+    number: str = "1", source: str | None = "models:/m-1", run: str | None = "r1", aliases: tuple[str, ...] = ()
+) -> ModelVersion:
+    return ModelVersion("churn", number, run, source, "READY", aliases)
+
+
+def whole() -> Gathered:
+    known = Known(
+        [KnownEndpoint("prod", "live", "churn", "1"), KnownEndpoint("other", "live", "else", "1")],
+        [KnownDrift("d1", "prod", "drift_detected", "3 of 9 columns")],
+        [KnownRule("fresh", "churn", "champion", "prod", enabled=True, jobs=("j1", "gone")), KnownRule("x", "else", "champion", None, enabled=False)],
+        {"j1": KnownJob("train", "succeeded")},
+    )  # fmt: skip
+    runs = {"r1": RunOrigin("r1", "first", "FINISHED", tags=JOB, datasets=(DATA,), models_out=("m-1",))}
+    return Gathered(
+        Model("churn", "1"),
+        (version(aliases=("champion",)),),
+        runs,
+        {"m-1": LoggedModel("m-1", "model", "r1", "READY")},
+        known,
+    )
+
+
+def edges(found: Lineage) -> set[tuple[str, str, str]]:
+    return {(edge.source, edge.target, edge.text) for edge in found.edges}
+
+
+def test_the_whole_way_from_the_data_to_the_rule_and_back_to_its_job() -> None:
+    found = draw(whole())
+    assert {node.node_id for node in found.nodes} == {
+        "version:churn/1", "logged_model:m-1", "run:r1", "alias:churn@champion", "endpoint:prod", "drift:d1", "rule:fresh",
+        "job:j1", "dataset:table@d1",
+    }  # fmt: skip
+    assert edges(found) == {
+        ("dataset:table@d1", "run:r1", "training"), ("job:j1", "run:r1", "ran"), ("run:r1", "logged_model:m-1", "logged"),
+        ("logged_model:m-1", "version:churn/1", "registered"), ("version:churn/1", "alias:churn@champion", "is called"),
+        ("version:churn/1", "endpoint:prod", "served"), ("endpoint:prod", "drift:d1", "watched"),
+        ("drift:d1", "rule:fresh", "sets off"), ("alias:churn@champion", "rule:fresh", "retrains"),
+        ("rule:fresh", "job:j1", "started"),
+    }  # fmt: skip
+    told = {node.node_id: node for node in found.nodes}
+    assert (told["run:r1"].title, told["run:r1"].thing, told["run:r1"].state) == ("first", "r1", "finished")
+    assert (told["version:churn/1"].title, told["version:churn/1"].thing) == ("v1", "churn/1")
+    assert (told["drift:d1"].title, told["drift:d1"].state) == ("drift detected", "drift_detected")
+    assert (told["job:j1"].title, told["job:j1"].state, told["rule:fresh"].state) == ("train", "succeeded", "on")
+
+
+def test_what_is_named_and_nobody_has_is_unknown_and_its_line_is_drawn() -> None:
+    runs = {"r1": RunOrigin("r1", None, "FINISHED", tags=JOB, models_in=("m-gone",))}
+    found = draw(Gathered(Model("churn", "1"), (version(), version("2", None, "r-gone")), runs))
+    states = {node.node_id: node.state for node in found.nodes}
+    assert [states[one] for one in ("logged_model:m-1", "logged_model:m-gone", "run:r-gone", "job:j1")] == [
+        "unknown"
+    ] * 4
+    assert ("run:r-gone", "version:churn/2", "registered") in edges(found)
+    assert ("logged_model:m-gone", "run:r1", "evaluated") in edges(found)
+    assert states["run:r1"] == "finished"
+
+
+def test_a_model_that_was_trained_on_itself_is_drawn_once() -> None:
+    runs = {"r1": RunOrigin("r1", "a", "FINISHED", models_in=("m-1",), models_out=("m-1",))}
+    logged = {"m-1": LoggedModel("m-1", "model", "r1", "READY")}
+    found = draw(Gathered(Model("churn", "1"), (version(),), runs, logged))
+    assert {("run:r1", "logged_model:m-1", "logged"), ("logged_model:m-1", "run:r1", "evaluated")} <= edges(found)
+    assert len(found.edges) == len(edges(found))
+
+
+def test_a_version_whose_source_names_nothing_hangs_on_its_run() -> None:
+    for source in (None, "s3://bucket/x", "file:///x", "models:/../../x", "nonsense"):
+        found = draw(Gathered(Model("churn", "1"), (version(source=source),), {}))
+        assert edges(found) == {("run:r1", "version:churn/1", "registered")}
+    alone = draw(Gathered(Model("churn", "1"), (version(source=None, run=None),), {}))
+    assert (len(alone.nodes), alone.edges) == (1, ())
+
+
+def test_what_is_too_much_is_counted_and_no_line_leads_to_nothing() -> None:
+    runs = {
+        "r1": RunOrigin(
+            "r1",
+            "a",
+            "FINISHED",
+            datasets=tuple(DatasetInput(str(n), "d", None, "local", "") for n in range(MOST_NODES + 50)),
+        )
+    }
+    found = draw(Gathered(Model("churn", "1"), (version(),), runs, n_left_out=7))
+    assert len(found.nodes) == MOST_NODES
+    assert found.n_left_out == 53 + 7
+    ids = {node.node_id for node in found.nodes}
+    assert {"version:churn/1", "run:r1"} <= ids
+    assert all({edge.source, edge.target} <= ids for edge in found.edges)
+
+
+def test_hostile_names_are_plain_and_short() -> None:
+    runs = {
+        "r1": RunOrigin(
+            "r1", "\u202e" + "x" * 500, "FINISHED", datasets=(DatasetInput("<b>\n", "d", "\u202e", "local", ""),)
+        )
+    }
+    found = draw(Gathered(Model("churn", "1"), (version(source=None),), runs))
+    titles = [node.title for node in found.nodes if node.kind in {LineageKind.RUN, LineageKind.DATASET}]
+    assert all(len(title) <= 210 and "\n" not in title and "\u202e" not in title for title in titles)
+    assert "\u202e" not in "".join(edge.text for edge in found.edges)
+
+
+ids = st.sampled_from(["a", "b", "c"])
+
+
+@given(
+    st.lists(st.tuples(ids, ids, ids), max_size=6),
+    st.lists(st.tuples(ids, st.lists(ids, max_size=3), st.lists(ids, max_size=3)), max_size=4),
+)
+@example([("a", "a", "a")], [("a", ["a"], ["a"])])
+def test_whatever_refers_to_whatever_each_node_and_line_is_there_once(
+    versions: list[tuple[str, str, str]], runs: list[tuple[str, list[str], list[str]]]
+) -> None:
+    made = tuple(
+        version(str(at), f"models:/m-{model}", run, (alias,)) for at, (model, run, alias) in enumerate(versions)
+    )
+    known = {
+        run: RunOrigin(
+            run, run, "RUNNING", models_in=tuple(f"m-{x}" for x in given_in), models_out=tuple(f"m-{x}" for x in out)
+        )
+        for run, given_in, out in runs
+    }
+    found = draw(Gathered(Model("churn", "1"), made, known))
+    names = [node.node_id for node in found.nodes]
+    assert len(names) == len(set(names))
+    assert len(found.edges) == len(edges(found))
+    assert all({edge.source, edge.target} <= set(names) for edge in found.edges)
+
+
+# -- gathering ---------------------------------------------------------------------------------
+
+
+def stocked(n_versions: int = 3) -> FakeRegistry:
+    registry = FakeRegistry()
+    for at in range(1, n_versions + 1):
+        registry.add_run("churn", Run(f"r{at}", f"run {at}", "FINISHED", at, tags=JOB))
+        registry.add_dataset(f"r{at}", DATA)
+        registry.add_version("churn", f"r{at}", f"models:/m-{at}")
+    registry.set_alias("churn", "champion", "1")
+    return registry
+
+
+def desk(registry: FakeRegistry) -> LineageDesk:
+    return LineageDesk(Default(str), lambda _uri: registry)
+
+
+def test_of_one_version_only_what_it_has_to_do_with_is_drawn() -> None:
+    found = desk(stocked()).of_model("churn", "2", None)
+    assert {node.node_id for node in found.nodes if node.kind in {LineageKind.VERSION, LineageKind.RUN}} == {
+        "version:churn/2",
+        "run:r2",
+    }
+    assert {
+        node.thing
+        for node in desk(stocked()).of_model("churn", "@champion", None).nodes
+        if node.kind is LineageKind.VERSION
+    } == {"churn/1"}
+    whole_model = desk(stocked()).of_model("churn", None, None)
+    assert len([node for node in whole_model.nodes if node.kind is LineageKind.VERSION]) == 3
+    assert len([node for node in whole_model.nodes if node.kind is LineageKind.DATASET]) == 1
+
+
+@pytest.mark.parametrize("named", ["9", "@nobody", "champion"])
+def test_a_version_that_is_not_there_is_not_found(named: str) -> None:
+    with pytest.raises(NotFound, match="has no"):
+        desk(stocked()).of_model("churn", named, None)
+    with pytest.raises(NotFound):
+        desk(stocked()).of_model("nobody", None, None)
+
+
+def test_of_a_model_with_very_many_versions_the_newest_and_the_marked_are_drawn() -> None:
+    found = desk(stocked(130)).of_model("churn", None, None)
+    drawn = {node.thing for node in found.nodes if node.kind is LineageKind.VERSION}
+    assert (len(drawn), found.n_left_out) == (101, 29)
+    assert {"churn/1", "churn/130", "churn/31"} <= drawn
+    assert "churn/30" not in drawn
+
+
+def test_the_house_is_asked_for_what_stands_on_this_registry_alone() -> None:
+    asked: list[object] = []
+
+    def drift(names: object) -> list[KnownDrift]:
+        asked.append(names)
+        return []
+
+    def jobs(of: object) -> dict[str, KnownJob]:
+        asked.append(of)
+        return {}
+
+    made = desk(stocked())
+    endpoints = [
+        KnownEndpoint("own", "live", "churn", "1"),
+        KnownEndpoint("far", "live", "churn", "1", registry="http://x"),
+    ]
+    made.outside = LineageHouse(lambda: endpoints, drift, list, jobs)
+    found = made.of_model("churn", "1", None)
+    assert asked == [["own"], ["j1"]]
+    assert {node.thing for node in found.nodes if node.kind is LineageKind.ENDPOINT} == {"own"}
+    assert {
+        node.thing for node in made.of_model("churn", "1", "http://x").nodes if node.kind is LineageKind.ENDPOINT
+    } == {"far"}
