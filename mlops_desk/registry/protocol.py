@@ -16,7 +16,27 @@ T = TypeVar("T")
 ANSWER_SECONDS = 15.0  # chosen: longer than a person waits, and a server far away may take
 
 
-class RegistryClient(Protocol):
+class Origins(Protocol):
+    """What a registry says of where files lie and things come from. Everything raises DeskErrors."""
+
+    def places_of_run(self, run_id: str, path: str) -> list[ArtifactPlace]:
+        """Return where a run's file or folder may lie: among its own, or in a model that it logged."""
+        ...
+
+    def places_of_version(self, name: str, version: str) -> list[ArtifactPlace]:
+        """Return where a version's files may lie."""
+        ...
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        """Return what runs were given and gave; those that are gone are left out."""
+        ...
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        """Return models as runs logged them; those that are gone are left out."""
+        ...
+
+
+class RegistryClient(Origins, Protocol):
     """One tracking server or store. Everything raises DeskErrors: NotFound, Refused, Invalid, Unavailable, TimedOut."""
 
     def models(self) -> list[Model]:
@@ -94,22 +114,6 @@ class RegistryClient(Protocol):
         ...
 
     def datasets(self, run_id: str) -> list[DatasetInput]: ...
-
-    def places_of_run(self, run_id: str, path: str) -> list[ArtifactPlace]:
-        """Return where a run's file or folder may lie: among its own, or in a model that it logged."""
-        ...
-
-    def places_of_version(self, name: str, version: str) -> list[ArtifactPlace]:
-        """Return where a version's files may lie."""
-        ...
-
-    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
-        """Return what runs were given and gave; those that are gone are left out."""
-        ...
-
-    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
-        """Return models as runs logged them; those that are gone are left out."""
-        ...
 
     def start_run(self, experiment: str, tags: Mapping[str, str]) -> str:
         """Create a run (and its experiment, where there is none) and return its id."""

@@ -24,10 +24,11 @@ from mlops_desk.registry.mirror.mirrors import Mirrors
 from mlops_desk.registry.mirror.plain.mirror import PlainMirror
 from mlops_desk.registry.mirror.protocol import MirrorClient
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT, Workers
-from mlops_desk.registry.protocol import MlflowRegistry, RegistryClient
+from mlops_desk.registry.protocol import MlflowRegistry, Origins, RegistryClient
 from mlops_desk.registry.reading.opening import has_reader
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.server.keeper import TrackingServer
+from mlops_desk.registry.store.asking import StorePlaces
 from mlops_desk.registry.trackers.ways import RegistryWay
 
 _log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ _DOWNLOAD_LIMIT_BYTES = 10 << 30  # chosen: a served model of 5 billion paramete
 _CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 _OTHER_LOGINS = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
 _USER = "mlops-desk"
+_STORES = frozenset({TrackerKind.OWN, TrackerKind.SQLITE, TrackerKind.DATABASE})
 
 
 class Registries:
@@ -77,6 +79,15 @@ class Registries:
         if direct is None:
             return self.open(uri)
         return MirroredRegistry(self._mirrored(direct, uri), lambda: self._opened(uri))
+
+    def placing(self, uri: str | None) -> Origins:
+        """Return what knows where a registry's files lie: its store, where that is read directly; starts no server."""
+        if uri is None and self.own_is_empty:
+            return self.read(uri)  # says so
+        direct = self.direct(uri)
+        if direct is None or direct.kind not in _STORES:
+            return self.read(uri)
+        return StorePlaces(direct, lambda: self._opened(uri))
 
     def mirror(self, uri: str | None) -> MirrorClient:
         """Return a registry as it is browsed: windows of runs, groups, searches. Raises DeskErrors."""
@@ -146,11 +157,13 @@ class Registries:
         return None if uri is None or self.kept is None or "://" in uri else self.kept(uri)
 
     def source(self, uri: str | None) -> RegistrySource:
-        """Return where a registry is and how one logs in; the desk's own is started. Raises DeskErrors."""
+        """Return where a registry is and how one logs in. Raises DeskErrors."""
         kept = self._kept(uri)
         if kept is not None and kept.kind is not TrackerKind.OWN:
             way = self._way(kept.uri)
             return replace(kept, ca_file=way.ca_file or _own_certificates(), proxy=way.proxy)
+        if uri is None or kept is not None:  # the own one's files lie in its own folder, whether it runs or not
+            return RegistrySource(TrackerKind.OWN, "own", "the desk's own registry", self.server.ledger.store)
         address, environment = self.place(uri)
         found = parse_address(address)
         own = _is_own(environment)

@@ -82,7 +82,11 @@ class RegistryCore:
         self.registries = Registries(self.server, self._source_changed)
         self.aliases = AskedAliases(lambda uri: self.registries.open(uri), self._fresh, self.journal_key, journal)  # noqa: PLW0108 - the demo puts its own in their place
         self.shelf = FileShelf(self.default, lambda: self.registries)
-        self.lineage = LineageDesk(self.default, lambda uri: self.registries.read(uri))  # noqa: PLW0108 - the demo puts others in their place
+        self.lineage = LineageDesk(
+            self.default,
+            lambda uri: self.registries.read(uri),  # noqa: PLW0108 - the demo puts others in their place
+            lambda uri: self.registries.placing(uri),  # noqa: PLW0108 - likewise
+        )
         self.outside = ComparedOutside(self._files_of)
         self.aliases.compared = self._compared
         self.watch = AliasWatch(self.aliases, self._models_at, self._own_aliases, self.changed)

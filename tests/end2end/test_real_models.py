@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_desk.base.errors import NotFound
 from mlops_desk.records.registry.lineage import LineageKind
 from mlops_desk.registry.artifacts.shelf import FileShelf
 from mlops_desk.registry.default_registry import Default
@@ -153,6 +154,28 @@ def test_lineage_goes_from_the_data_to_the_alias(registries, tabular):
         (LineageKind.LOGGED_MODEL, LineageKind.VERSION), (LineageKind.VERSION, LineageKind.ALIAS),
     }  # fmt: skip
     assert not [node for node in found.nodes if node.state == "unknown"]
+
+
+def test_what_is_read_off_the_store_is_what_mlflow_says(registries, tabular):
+    """Where files lie and things come from: the store itself, beside MLflow's client through the server."""
+    direct, slow = registries.placing(None), registries.read(None)
+    assert type(direct) is not type(slow)
+    runs = [*tabular["runs"].values(), "f" * 32]
+    models = [facts["model_id"] for facts in tabular["facts"].values()] + ["m-" + "0" * 32]
+    assert direct.origins(runs) == slow.origins(runs)
+    assert len(direct.origins(runs)) == len(runs) - 1
+    assert direct.logged_models(models) == slow.logged_models(models)
+    assert len(direct.logged_models(models)) == len(models) - 1
+    for run_id in runs[:-1]:
+        for path in ("", "model", "model/MLmodel", "notes.md"):
+            assert direct.places_of_run(run_id, path) == slow.places_of_run(run_id, path)
+    for name in tabular["facts"]:
+        assert direct.places_of_version(name, "1") == slow.places_of_version(name, "1")
+    for ask in (direct, slow):
+        with pytest.raises(NotFound):
+            ask.places_of_run("f" * 32, "")
+        with pytest.raises(NotFound):
+            ask.places_of_version("skops", "99")
 
 
 def torch_is_there():

@@ -22,6 +22,7 @@ from mlops_desk.registry.artifacts.source import FilesSource
 _TIMEOUT_SECONDS = 10.0  # chosen: of each step; the whole has the deadline of the process
 _LIST_BYTES = 4 << 20  # chosen: 10,000 files
 _CHUNK_BYTES = 1 << 20  # chosen: few calls, little memory
+_NOT_THERE = (400, 404)  # MLflow answers with the first for a folder, and where a store has no such file
 _NO_LOGIN = (401, 403)  # RFC 9110: unauthorized, forbidden
 
 
@@ -87,7 +88,7 @@ class ProxyFiles:
 
 
 def _check(answer: httpx.Response, where: str) -> None:
-    if answer.status_code == httpx.codes.NOT_FOUND:
+    if answer.status_code in _NOT_THERE:
         raise NotFound("The server has no such file.", "Look at the list of the files anew.")
     if answer.status_code in _NO_LOGIN:
         raise Refused(f"{where} wants a login, or does not accept the one given.")

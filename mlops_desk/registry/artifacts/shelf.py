@@ -60,7 +60,7 @@ class FileShelf:
         below = "/".join(parts_of(path))
         with self._default.chosen(uri) as chosen:
             asked = self._of_run(run_id, below, chosen)
-            instead = partial(self._registries().read(chosen).artifacts, run_id, below)
+            instead = partial(self._listed_by_mlflow, run_id, below, chosen)
             if not asked:
                 return instead()
             if below:
@@ -122,12 +122,12 @@ class FileShelf:
     # -- where things lie --------------------------------------------------------------------
 
     def _of_run(self, run_id: str, below: str, uri: str | None) -> list_of[_Asked]:
-        places = self._registries().read(uri).places_of_run(run_id, below)
+        places = self._registries().placing(uri).places_of_run(run_id, below)
         return [_Asked(replace(one, path=""), one.path, one.prefix) for one in places]
 
     def _of_version(self, name: str, version: str, below: str, uri: str | None) -> list_of[_Asked]:
         number = self.numbered(name, version, uri)
-        return [_Asked(one, below) for one in self._registries().read(uri).places_of_version(name, number)]
+        return [_Asked(one, below) for one in self._registries().placing(uri).places_of_version(name, number)]
 
     def _first(self, asked: Sequence[_Asked], look: Callable[[_Asked], T]) -> T:
         """Return what the first place has that has anything. Raises NotFound, the first one's if there is one."""
@@ -147,6 +147,9 @@ class FileShelf:
             return instead()
         found = self._worked(source, {"task": "list", "path": asked.path}, list[Artifact])
         return [replace(one, path=_joined(asked.prefix, one.path)) for one in found]
+
+    def _listed_by_mlflow(self, run_id: str, below: str, uri: str | None) -> list_of[Artifact]:
+        return self._registries().read(uri).artifacts(run_id, below)
 
     def _own(self, asked: _Asked, uri: str | None, instead: Callable[[], list_of[Artifact]]) -> list_of[Artifact]:
         """List all that a run has left; its folder is made with the first file."""

@@ -9,7 +9,7 @@ from mlops_desk.records.registry.lineage import Lineage
 from mlops_desk.registry.default_registry import Default
 from mlops_desk.registry.lineage.graph import JOB_TAG, Gathered, draw, model_id_of, runs_of
 from mlops_desk.registry.lineage.outside import Known, LineageHouse
-from mlops_desk.registry.protocol import RegistryClient
+from mlops_desk.registry.protocol import Origins, RegistryClient
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 _MOST_VERSIONS = 100  # chosen: of a model with more the newest, and all that have an alias
@@ -19,9 +19,15 @@ _MOST_ASKED = 300  # chosen: runs, and logged models: some for each version
 class LineageDesk:
     """Makes the lineage of a model in whatever registry. ``outside`` is set once the rest of the house is there."""
 
-    def __init__(self, default: Default, read: Callable[[str | None], RegistryClient]) -> None:
+    def __init__(
+        self,
+        default: Default,
+        read: Callable[[str | None], RegistryClient],
+        placing: Callable[[str | None], Origins] | None = None,
+    ) -> None:
         self._default = default
         self._read = read
+        self._placing: Callable[[str | None], Origins] = read if placing is None else placing
         self.outside = LineageHouse()
 
     def of_model(self, name: str, version: str | None, uri: str | None) -> Lineage:
@@ -31,10 +37,11 @@ class LineageDesk:
             model, known = registry.model(name), registry.versions(name)
             versions = _newest(known) if version is None else [_named(model, known, version)]
             n_left_out = len(known) - len(versions) if version is None else 0
-            logged = _logged(registry, [one for v in versions if (one := model_id_of(v)) is not None])
-            runs = _origins(registry, runs_of(versions, logged.values()))
+            origins = self._placing(chosen)
+            logged = _logged(origins, [one for v in versions if (one := model_id_of(v)) is not None])
+            runs = _origins(origins, runs_of(versions, logged.values()))
             further = [one for run in runs.values() for one in (*run.models_in, *run.models_out)]
-            logged |= _logged(registry, [one for one in further if one not in logged])
+            logged |= _logged(origins, [one for one in further if one not in logged])
             return draw(Gathered(model, tuple(versions), runs, logged, self._known(runs, chosen), n_left_out))
 
     def _known(self, runs: dict[str, RunOrigin], uri: str | None) -> Known:
@@ -44,12 +51,12 @@ class LineageDesk:
         return Known(endpoints, drift, self.outside.rules(), self.outside.jobs(jobs))
 
 
-def _logged(registry: RegistryClient, model_ids: Sequence[str]) -> dict[str, LoggedModel]:
+def _logged(registry: Origins, model_ids: Sequence[str]) -> dict[str, LoggedModel]:
     wanted = list(dict.fromkeys(model_ids))[:_MOST_ASKED]
     return {one.model_id: one for one in registry.logged_models(wanted)} if wanted else {}
 
 
-def _origins(registry: RegistryClient, run_ids: Sequence[str]) -> dict[str, RunOrigin]:
+def _origins(registry: Origins, run_ids: Sequence[str]) -> dict[str, RunOrigin]:
     return {run.run_id: run for run in registry.origins(run_ids[:_MOST_ASKED])} if run_ids else {}
 
 

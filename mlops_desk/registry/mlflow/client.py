@@ -22,9 +22,16 @@ from mlops_desk.registry.address import Address, check_artifact_location, check_
 from mlops_desk.registry.mlflow import writing
 from mlops_desk.registry.mlflow.decimation import kept
 from mlops_desk.registry.mlflow.order import parse_sort
-from mlops_desk.registry.mlflow.origins import CONTEXT_TAG, dataset_of, logged_models, origins
+from mlops_desk.registry.mlflow.origins import (
+    CONTEXT_TAG,
+    dataset_of,
+    logged_models,
+    origins,
+    run_places,
+    version_places,
+)
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage, filter_of
-from mlops_desk.registry.mlflow.places import ArtifactPlace, places_of_run, places_of_version
+from mlops_desk.registry.mlflow.places import ArtifactPlace
 
 _PAGE = 1000  # MLflow's own default, and below its limit of 50,000
 _MODEL_PAGE = 500  # below MLflow's limit of 1000 for models
@@ -350,8 +357,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "datasets": list_datasets,
     "origins": origins,
     "logged_models": logged_models,
-    "places_of_run": places_of_run,
-    "places_of_version": places_of_version,
+    "places_of_run": run_places,
+    "places_of_version": version_places,
     "start_run": start_run,
     "end_run": end_run,
     "tell_run": tell_run,

@@ -16,7 +16,8 @@ from mlops_desk.base.process import limit_memory, serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.registry.address import parse_address
 from mlops_desk.registry.mlflow.errors import tame
-from mlops_desk.registry.mlflow.places import ArtifactPlace, places_of_run, places_of_uri, places_of_version
+from mlops_desk.registry.mlflow.origins import run_places, uri_places, version_places
+from mlops_desk.registry.mlflow.places import ArtifactPlace
 from mlops_desk.registry.mlflow.worker import MEMORY_LIMIT_BYTES, with_environment
 
 _LONGEST_PART_BYTES = 255  # the kernel's NAME_MAX
@@ -24,9 +25,9 @@ _LONGEST_PATH_BYTES = 1024  # a fourth of the kernel's PATH_MAX: the folder it g
 _MOST_FILES = 100_000  # chosen: a model is some dozen files
 _DEEPEST = 32  # chosen: deeper than any model
 _PLACES: dict[str, Callable[..., list[ArtifactPlace]]] = {
-    "run": places_of_run,
-    "version": places_of_version,
-    "uri": places_of_uri,
+    "run": run_places,
+    "version": version_places,
+    "uri": uri_places,
 }
 
 

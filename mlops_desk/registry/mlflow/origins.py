@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlops_desk.records.model import DatasetInput
+from mlops_desk.registry.mlflow.places import ArtifactPlace, places_of_run, places_of_uri, places_of_version
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 CONTEXT_TAG = "mlflow.data.context"
@@ -19,11 +20,7 @@ def origins(client: Any, run_ids: Sequence[str]) -> list[RunOrigin]:
 def logged_models(client: Any, model_ids: Sequence[str]) -> list[LoggedModel]:
     """Return models as runs logged them."""
     found = [_there(client.get_logged_model, model_id) for model_id in model_ids]
-    return [
-        LoggedModel(one.model_id, one.name, one.source_run_id or None, str(one.status), one.artifact_location)
-        for one in found
-        if one is not None
-    ]
+    return [_logged(one) for one in found if one is not None]
 
 
 def _there(get: Callable[[str], Any], key: str) -> Any:
@@ -33,6 +30,11 @@ def _there(get: Callable[[str], Any], key: str) -> Any:
         if getattr(error, "error_code", None) not in _GONE:
             raise
         return None
+
+
+def _logged(model: Any) -> LoggedModel:
+    run_id, location = model.source_run_id or None, model.artifact_location
+    return LoggedModel(model.model_id, model.name, run_id, str(model.status), location)
 
 
 def _origin(run: Any) -> RunOrigin:
@@ -61,3 +63,34 @@ def dataset_of(found: Any) -> DatasetInput:
         source=dataset.source,
         schema=dataset.schema or None,
     )
+
+
+class ClientLookup:
+    """What places need, asked of an MLflow client (see places.Lookup)."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def run(self, run_id: str) -> RunOrigin:
+        return _origin(self._client.get_run(run_id))
+
+    def model(self, model_id: str) -> LoggedModel:
+        return _logged(self._client.get_logged_model(model_id))
+
+    def source(self, name: str, version: str) -> str:
+        return str(self._client.get_model_version_download_uri(name, version))
+
+    def version_at(self, name: str, alias: str) -> str:
+        return str(self._client.get_model_version_by_alias(name, alias).version)
+
+
+def run_places(client: Any, run_id: str, path: str) -> list[ArtifactPlace]:
+    return places_of_run(ClientLookup(client), run_id, path)
+
+
+def version_places(client: Any, name: str, version: str) -> list[ArtifactPlace]:
+    return places_of_version(ClientLookup(client), name, version)
+
+
+def uri_places(client: Any, uri: str) -> list[ArtifactPlace]:
+    return places_of_uri(ClientLookup(client), uri)

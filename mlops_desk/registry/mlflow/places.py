@@ -4,10 +4,11 @@ MLflow would follow ``models:/`` and ``runs:/`` by itself, without a look at whe
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from mlops_desk.base.errors import Refused
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 _MOST_MODELS = 100  # chosen: a run with a checkpoint of each epoch; each is asked for by itself
 _LONGEST_CHAIN = 4  # chosen: a version's source refers to a model, which refers to a run
@@ -22,40 +23,57 @@ class ArtifactPlace:
     prefix: str = ""
 
 
-def places_of_version(client: Any, name: str, version: str) -> list[ArtifactPlace]:
-    return places_of_uri(client, client.get_model_version_download_uri(name, version))
+class Lookup(Protocol):
+    """A registry as far as places need it. What is not there raises, each in the registry's own way."""
+
+    def run(self, run_id: str) -> RunOrigin: ...
+
+    def model(self, model_id: str) -> LoggedModel: ...
+
+    def source(self, name: str, version: str) -> str:
+        """Return where a version's files are said to be: a place, or another run or model."""
+        ...
+
+    def version_at(self, name: str, alias: str) -> str: ...
 
 
-def places_of_run(client: Any, run_id: str, path: str) -> list[ArtifactPlace]:
+def places_of_version(registry: Lookup, name: str, version: str) -> list[ArtifactPlace]:
+    return places_of_uri(registry, registry.source(name, version))
+
+
+def places_of_run(registry: Lookup, run_id: str, path: str) -> list[ArtifactPlace]:
     """Return where a run's artifact may lie: among its own, or in a model logged under that name (MLflow 3).
 
     Without a path: its own, and every model that it logged.
     """
-    run = client.get_run(run_id)
-    own = ArtifactPlace(run.info.artifact_uri, path)
-    outputs = run.outputs.model_outputs if run.outputs else []
-    models = [client.get_logged_model(output.model_id) for output in outputs[:_MOST_MODELS]]
+    run = registry.run(run_id)
+    own = [ArtifactPlace(run.artifact_uri, path)] if run.artifact_uri else []
+    models = [registry.model(model_id) for model_id in run.models_out[:_MOST_MODELS]]
     name, _, rest = path.partition("/")
-    logged = [ArtifactPlace(m.artifact_location, rest, m.name) for m in models if not path or m.name == name]
-    return [*logged, own] if path else [own, *logged]
+    logged = [
+        ArtifactPlace(model.artifact_location, rest, model.name)
+        for model in models
+        if model.artifact_location and (not path or model.name == name)
+    ]
+    return [*logged, *own] if path else [*own, *logged]
 
 
-def places_of_uri(client: Any, uri: str) -> list[ArtifactPlace]:
-    """Follow ``models:/`` and ``runs:/`` to the stores that hold the files. MLflow would do that without a look."""
+def places_of_uri(registry: Lookup, uri: str) -> list[ArtifactPlace]:
+    """Follow ``models:/`` and ``runs:/`` to the stores that hold the files."""
     for _ in range(_LONGEST_CHAIN):
         scheme, _, rest = uri.partition(":/")
         head, _, path = rest.strip("/").partition("/")
         if scheme == "runs":
-            return places_of_run(client, head, path)
+            return places_of_run(registry, head, path)
         if scheme != "models":
             return [_last_part(uri)]
         if head.startswith("m-"):
-            return [ArtifactPlace(client.get_logged_model(head).artifact_location, path)]
+            return [ArtifactPlace(registry.model(head).artifact_location or "", path)]
         name, at, alias = head.partition("@")
         version, _, below = ("", "", path) if at else path.partition("/")
         if at:
-            version = client.get_model_version_by_alias(name, alias).version
-        source = client.get_model_version_download_uri(name, version)
+            version = registry.version_at(name, alias)
+        source = registry.source(name, version)
         uri = f"{source.rstrip('/')}/{below}" if below else source
     raise Refused("The registry sends us from one model to another without end; nothing was fetched.")
 

@@ -20,7 +20,7 @@ ASKED = RunsAsked("digits", None, None, None, 10, None)
 
 def service(registry: FakeRegistry) -> RunsService:
     default: Any = SimpleNamespace(chosen=nullcontext)
-    registries: Any = SimpleNamespace(read=lambda _uri: registry)
+    registries: Any = SimpleNamespace(read=lambda _uri: registry, placing=lambda _uri: registry)
     shelf = FileShelf(default, lambda: registries)
     core: Any = SimpleNamespace(asked=lambda: None, default=default, registries=registries, shelf=shelf)
     return RunsService(core)

@@ -69,6 +69,12 @@ def test_a_zip_bomb_is_listed_and_never_unpacked() -> None:
     assert any(line.startswith("b  50,000,000") for line in seen.listing)
 
 
+def test_of_pytorchs_pickle_no_more_is_unpacked_than_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_PICKLE_BYTES", 1000)
+    late = b"\x80\x04" + b"N0" * 1000 + b"cos\nsystem\n."
+    assert archives.view("w.pt", of(zipped({"w/data.pkl": late}))).listing == ("w/data.pkl  2,014 B",)
+
+
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 def test_a_tar_is_listed_however_it_is_packed(mode: str) -> None:
     seen = archives.view("a.tar", of(tarred({"a/b": b"12", "/etc/passwd": b""}, mode)))
@@ -320,6 +326,11 @@ def test_no_bytes_are_too_odd_for_a_graph(data: bytes) -> None:
         graphs.view("m.onnx", of(data))
     except DeskError:
         return
+
+
+def test_a_graph_that_is_cut_off_is_none() -> None:
+    with pytest.raises(Invalid, match="fit into one another"):
+        graphs.view("m.onnx", of(graph()[:-7]))
 
 
 @given(st.integers(0, 400), st.integers(0, 255))

@@ -1,5 +1,6 @@
 """Files of this machine: listed and opened by their names alone, and nothing that leads elsewhere is followed."""
 
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -111,9 +112,10 @@ def test_a_file_that_vanishes_while_it_is_listed_is_left_out(root: Path, monkeyp
     scan = os.scandir
 
     def emptied(folder: int) -> object:
-        entries = scan(folder)
+        with scan(folder) as entries:
+            found = list(entries)
         (root / "notes.txt").unlink(missing_ok=True)
-        return entries
+        return contextlib.nullcontext(found)
 
     monkeypatch.setattr(os, "scandir", emptied)
     assert [one.path for one in FolderFiles(str(root)).list("")] == ["model"]

@@ -40,6 +40,8 @@ class House:
     def read(self, _uri: str | None) -> FakeRegistry:
         return self._registry
 
+    placing = read
+
     def source(self, _uri: str | None) -> RegistrySource:
         return RegistrySource(TrackerKind.FOLDER, "/runs", "/runs")
 

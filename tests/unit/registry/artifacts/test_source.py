@@ -29,7 +29,8 @@ def found(location: str, kind: TrackerKind = TrackerKind.HTTP, path: str = "") -
 
 
 def test_the_desks_own_files_are_read_from_its_folder_and_nothing_is_sent_anywhere() -> None:
-    assert found("mlflow-artifacts:/3/abc/artifacts", TrackerKind.OWN) == FilesSource(f"{OWN}/3/abc/artifacts", "")
+    place = "mlflow-artifacts:/3/abc/artifacts"
+    assert found(place, TrackerKind.OWN, "model") == FilesSource(f"{OWN}/3/abc/artifacts", "model")
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,13 @@ def test_a_view_has_the_hash_of_what_was_read_to_its_end(tmp_path: Path) -> None
     assert view.sha256 == "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
 
+def test_a_damaged_file_says_so_beside_its_size_and_hash(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"PK\x03\x04broken")
+    view = seen(tmp_path, "a.zip")
+    assert (view.kind, view.size_bytes, view.sha256 is None) == ("archive", 10, False)
+    assert view.problem is not None
+
+
 def test_a_sparse_file_of_ten_gigabytes_is_seen_at_once(tmp_path: Path) -> None:
     with (tmp_path / "a.csv").open("wb") as file:
         file.write(b"a,b\n1,2\n" * 1000)

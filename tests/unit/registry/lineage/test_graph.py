@@ -26,7 +26,7 @@ def version(
 
 def whole() -> Gathered:
     known = Known(
-        [KnownEndpoint("prod", "live", "churn", "1"), KnownEndpoint("other", "live", "else", "1")],
+        [KnownEndpoint("prod", "live", "churn", "1"), KnownEndpoint("other", "live", "else", "1"), KnownEndpoint("old", "live", "churn", "9")],
         [KnownDrift("d1", "prod", "drift_detected", "3 of 9 columns")],
         [KnownRule("fresh", "churn", "champion", "prod", enabled=True, jobs=("j1", "gone")), KnownRule("x", "else", "champion", None, enabled=False)],
         {"j1": KnownJob("train", "succeeded")},

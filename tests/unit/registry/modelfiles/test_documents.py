@@ -40,6 +40,11 @@ def test_a_bomb_of_aliases_and_what_calls_python_are_refused() -> None:
             read_document(text.encode(), "MLmodel")
 
 
+def test_a_description_that_is_too_large_is_not_read() -> None:
+    with pytest.raises(Invalid, match="larger than 1 MiB"):
+        read_document(b"a: 1\n" + b"#" * LIMIT_BYTES, "MLmodel")
+
+
 def test_an_alias_that_stands_for_little_is_taken() -> None:
     assert read_document(b"a: &x {k: 1}\nb: *x\n", "MLmodel") == {"a": {"k": 1}, "b": {"k": 1}}
 
@@ -113,6 +118,7 @@ def test_an_empty_signature_is_no_missing_one_and_odd_columns_are_passed_over() 
     (column,) = columns_of({"inputs": [deep]}, "inputs") or ()
     assert column.type.startswith("Array(Array(")
     assert "…" in column.type
+    assert column.type.count("Array(") < 12
 
 
 @pytest.mark.parametrize(
