@@ -136,7 +136,7 @@ def test_the_wall_holds_by_itself(tmp_path, wall):
             assert served.ask("GET", f"/get-artifact?run_id={bad['run_id']}&path={secret.name}")[0] != 200
             status, listed = served.call("GET", f"artifacts/list?run_id={bad['run_id']}")
             names = {file["path"] for file in listed.get("files", ())} if status == 200 else set()
-            assert names <= {"mlflow", "mlflow-access", "tickets"}  # its own, on the way to it
+            assert names <= {"mlflow", "mlflow-access", "tickets", "visits"}  # its own, on the way to it
         (served.ledger.artifacts / "planted").symlink_to(served.root)
         assert served.ask("GET", "/api/2.0/mlflow-artifacts/artifacts/planted/state.db")[0] != 200
         works(served, Tickets(served.ledger.tickets_folder), children=1)  # it is the guard that makes a run a child
