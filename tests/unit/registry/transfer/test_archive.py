@@ -225,7 +225,10 @@ def of_no_form(told: dict[str, Any], members: list[tuple[str, bytes]]) -> None:
         (too_many, "more than 20,000"), (too_large, "large"), (of_tomorrow, "newer"), (of_another_kind, "something else"),
         (of_no_form, "understood"),
     ],
-    ids=lambda one: getattr(one, "__name__", ""),
+    ids=[
+        "not_listed", "beside", "not_there", "listed_twice", "other_size", "other_hash", "other_case", "file_and_folder",
+        "too_many", "too_large", "of_tomorrow", "of_another_kind", "of_no_form",
+    ],
 )  # fmt: skip
 def test_what_is_not_as_its_list_says_is_refused(tmp_path: Path, change: Any, word: str) -> None:
     with pytest.raises(DeskError) as caught:
