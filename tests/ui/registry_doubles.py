@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from builtins import list as list_of
 from dataclasses import replace
-from types import SimpleNamespace
 
 from service_double import Service
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpItem, CleanUpPreview
 from mlops_desk.records.registry.doctor import ExperimentSize, FindingState, StoreFinding, StoreFixed, StoreReport
+from mlops_desk.records.registry.page import PageVisit
 from mlops_desk.records.registry.tracker import Tracker, TrackerKind
 from mlops_desk.records.registry.transfer import CheckedFile, Transferred, Verified
 
@@ -64,9 +64,9 @@ class RegistryVerbs(Service):
              CheckedFile("model.pkl", "changed", "cd" * 32, "ef" * 32, 48_213)),
         )  # fmt: skip
 
-    def page(self, run_id: str = "") -> SimpleNamespace:
+    def page(self, run_id: str = "") -> PageVisit:
         self._double.visits.append(run_id)
-        return SimpleNamespace(address="http://127.0.0.1:5000/visit/once", text=None)
+        return PageVisit("http://127.0.0.1:5000/visit/once", NOW + 60, NOW + 3600, True)
 
     def export(self, model: str, version: str, file: str, uri: str | None = None) -> Transferred:
         self._double.exported.append((model, version, file))

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mlops_desk.records.model import Model
+    from mlops_desk.records.registry.page import PageVisit
     from mlops_desk.records.registry.transfer import Transferred
     from mlops_desk.records.registry.version_hit import VersionHit
 
@@ -126,12 +127,12 @@ class VersionActs(QObject):
         hit = self._chosen()
         run_id = "" if hit is None else hit.run_id or ""
 
-        def let_in(visit: Any) -> None:
+        def let_in(visit: "PageVisit") -> None:
             QDesktopServices.openUrl(QUrl(visit.address))
             if visit.text:
                 self._context.say("warning", visit.text)
 
-        self._context.ask("MLflow's page", lambda desk: _verbs(desk).registry.page(run_id), let_in)
+        self._context.ask("MLflow's page", lambda desk: desk.registry.page(run_id), let_in)
 
     def verify(self) -> None:
         hit = self._chosen()
@@ -176,8 +177,4 @@ class VersionActs(QObject):
             self._context.say("warning" if lost else "info", said)
 
         self._context.say("info", f"{name} version {version} is being written …")
-        self._context.ask("export", lambda desk: _verbs(desk).registry.export(name, version, path, uri=uri), written)
-
-
-def _verbs(desk: Any) -> Any:
-    return desk
+        self._context.ask("export", lambda desk: desk.registry.export(name, version, path, uri=uri), written)

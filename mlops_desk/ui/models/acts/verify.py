@@ -1,6 +1,6 @@
 """Whether the files of a version are those that were registered: each file that is not is named."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
@@ -57,7 +57,7 @@ class VerifyDialog(QDialog):
         self.resize(theme.READING_WIDTH, theme.DIALOG_TALL)
         uri = context.store.models_uri
         self._task = context.ask(
-            "verify", lambda desk: _verbs(desk).registry.verify(model, version, uri=uri), self._show, self._fail
+            "verify", lambda desk: desk.registry.verify(model, version, uri=uri), self._show, self._fail
         )
 
     def reject(self) -> None:
@@ -84,10 +84,6 @@ class VerifyDialog(QDialog):
         self.says.show_text(f"{numbers.ALERT} {error.message}")
         self.says.tint("alert")
         self.about.show_text(error.hint or "")
-
-
-def _verbs(desk: Any) -> Any:
-    return desk
 
 
 def verdict(found: "Verified") -> tuple[str, str]:
