@@ -16,7 +16,7 @@ T = TypeVar("T")
 ANSWER_SECONDS = 15.0  # chosen: longer than a person waits, and a server far away may take
 
 
-class Origins(Protocol):
+class ArtifactOrigins(Protocol):
     """What a registry says of where files lie and things come from. Everything raises DeskErrors."""
 
     def places_of_run(self, run_id: str, path: str) -> list[ArtifactPlace]:
@@ -36,7 +36,7 @@ class Origins(Protocol):
         ...
 
 
-class RegistryClient(Origins, Protocol):
+class RegistryClient(ArtifactOrigins, Protocol):
     """One tracking server or store. Everything raises DeskErrors: NotFound, Refused, Invalid, Unavailable, TimedOut."""
 
     def models(self) -> list[Model]:

@@ -24,7 +24,7 @@ from mlops_desk.registry.mirror.mirrors import Mirrors
 from mlops_desk.registry.mirror.plain.mirror import PlainMirror
 from mlops_desk.registry.mirror.protocol import MirrorClient
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT, Workers
-from mlops_desk.registry.protocol import MlflowRegistry, Origins, RegistryClient
+from mlops_desk.registry.protocol import ArtifactOrigins, MlflowRegistry, RegistryClient
 from mlops_desk.registry.reading.opening import has_reader
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.server.keeper import TrackingServer
@@ -80,7 +80,7 @@ class Registries:
             return self.open(uri)
         return MirroredRegistry(self._mirrored(direct, uri), lambda: self._opened(uri))
 
-    def placing(self, uri: str | None) -> Origins:
+    def placing(self, uri: str | None) -> ArtifactOrigins:
         """Return what knows where a registry's files lie: its store, where that is read directly; starts no server."""
         if uri is None and self.own_is_empty:
             return self.read(uri)  # says so

@@ -36,7 +36,7 @@ from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.records.model import Registry
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.fake import FakeRegistry
-from mlops_desk.registry.protocol import Origins, RegistryClient
+from mlops_desk.registry.protocol import ArtifactOrigins, RegistryClient
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
@@ -221,7 +221,7 @@ class _DemoRegistries(Registries):
     def open(self, uri: str | None) -> RegistryClient:
         return self._registry if uri in {None, self.server.look().uri} else super().open(uri)
 
-    def placing(self, uri: str | None) -> Origins:
+    def placing(self, uri: str | None) -> ArtifactOrigins:
         return self.open(uri)
 
     def running(self) -> RegistryClient:

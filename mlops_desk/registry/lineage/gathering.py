@@ -9,7 +9,7 @@ from mlops_desk.records.registry.lineage import Lineage
 from mlops_desk.registry.default_registry import Default
 from mlops_desk.registry.lineage.graph import JOB_TAG, Gathered, draw, model_id_of, runs_of
 from mlops_desk.registry.lineage.outside import Known, LineageHouse
-from mlops_desk.registry.protocol import Origins, RegistryClient
+from mlops_desk.registry.protocol import ArtifactOrigins, RegistryClient
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 _MOST_VERSIONS = 100  # chosen: of a model with more the newest, and all that have an alias
@@ -23,11 +23,11 @@ class LineageDesk:
         self,
         default: Default,
         read: Callable[[str | None], RegistryClient],
-        placing: Callable[[str | None], Origins] | None = None,
+        placing: Callable[[str | None], ArtifactOrigins] | None = None,
     ) -> None:
         self._default = default
         self._read = read
-        self._placing: Callable[[str | None], Origins] = read if placing is None else placing
+        self._placing: Callable[[str | None], ArtifactOrigins] = read if placing is None else placing
         self.outside = LineageHouse()
 
     def of_model(self, name: str, version: str | None, uri: str | None) -> Lineage:
@@ -51,12 +51,12 @@ class LineageDesk:
         return Known(endpoints, drift, self.outside.rules(), self.outside.jobs(jobs))
 
 
-def _logged(registry: Origins, model_ids: Sequence[str]) -> dict[str, LoggedModel]:
+def _logged(registry: ArtifactOrigins, model_ids: Sequence[str]) -> dict[str, LoggedModel]:
     wanted = list(dict.fromkeys(model_ids))[:_MOST_ASKED]
     return {one.model_id: one for one in registry.logged_models(wanted)} if wanted else {}
 
 
-def _origins(registry: Origins, run_ids: Sequence[str]) -> dict[str, RunOrigin]:
+def _origins(registry: ArtifactOrigins, run_ids: Sequence[str]) -> dict[str, RunOrigin]:
     return {run.run_id: run for run in registry.origins(run_ids[:_MOST_ASKED])} if run_ids else {}
 
 

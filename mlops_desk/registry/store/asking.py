@@ -18,7 +18,7 @@ _SECONDS = 10.0  # chosen: a store on a slow disk; MLflow's client has longer
 
 
 class StorePlaces:
-    """Implements protocol.Origins on a store that is read directly. ``instead`` is the registry by its slow way."""
+    """Implements protocol.ArtifactOrigins on a store that is read directly. ``instead`` is the slow way."""
 
     def __init__(self, source: RegistrySource, instead: Callable[[], RegistryClient]) -> None:
         self._source = source
