@@ -34,7 +34,7 @@ _NEAR, _BRUSH_WIDTH = 14.0, 14.0  # pixels: as far from an axis as one still mea
 _SOFT = 150  # chosen: so many lines are drawn with soft edges; of more nobody sees them
 _FAINT, _QUIET = 0.55, 0.07  # chosen: of a line among many, and of one that is not kept
 _LIT_WIDTH = 2.5  # pixels
-_TENTH = 0.1
+_TENTH = 0.1  # chosen: a step of the keyboard, and the narrowest that it makes a brush
 _SMALLEST = 0.01  # chosen: a shorter drag is a click, which takes the brush away
 
 
