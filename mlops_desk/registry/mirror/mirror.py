@@ -228,7 +228,12 @@ class Mirror:
         """Return experiments' ids by their names. Raises NotFound."""
         known = {one.name for one in self._experiments}
         if not known.issuperset(names) or self._clock() - self._experiments_at > _EXPERIMENTS_SECONDS:
-            self.experiments()
+            try:
+                self.experiments()
+            except DeskError as error:
+                if not known.issuperset(names) or not known:
+                    raise
+                self._loading.problem = error  # what was read goes on to be shown
         return ids_of(self._experiments, names)
 
     def _datasets(self, run_ids: Sequence[str]) -> Mapping[str, Sequence[DatasetInput]]:

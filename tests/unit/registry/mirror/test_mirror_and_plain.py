@@ -47,7 +47,7 @@ def made(n_runs: int, seed: int) -> tuple[list[Run], dict[str, list[DatasetInput
         start = None if dice.random() < 0.1 else 1000 + dice.randrange(6)
         end = None if dice.random() < 0.3 else 2000 + dice.randrange(2000)
         run_id = f"r{dice.randrange(10**6):06d}x{number}" if number > 5 else f"r{number:03d}"
-        name = tags.get("mlflow.runName", dice.choice(["", None]))
+        name = tags.get("mlflow.runName", dice.choice(["", None, "run bare"]))
         parent = dice.choice(runs).run_id if runs and dice.random() < 0.3 else None
         tags |= {"mlflow.parentRunId": parent} if parent else {}
         runs.append(Run(run_id, name, dice.choice(STATUSES), start, metrics, params, tags,

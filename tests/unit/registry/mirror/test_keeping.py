@@ -1,0 +1,165 @@
+"""A mirror that is kept as its source is: changes, runs that go, a source that fails, extremes of metrics, models."""
+
+from dataclasses import replace
+
+import pytest
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.records.model import Model, ModelVersion, Run
+from mlops_desk.registry.mirror.mirror import Mirror
+from mlops_desk.registry.mirror.protocol import WindowAsked
+from mlops_desk.registry.reading.batch import RunChanges, VersionRow
+from tests.registry_list_reader import ListReader
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def runs(count: int) -> list[Run]:
+    return [
+        Run(f"r{n:05d}", f"run {n}", "FINISHED", n, {"auc": n / 10}, {"lr": str(n % 3)}, {}, "0") for n in range(count)
+    ]
+
+
+def loaded(reader: ListReader) -> tuple[Mirror, Clock]:
+    clock = Clock()
+    mirror = Mirror(reader, clock=clock)
+    while mirror.has_work:
+        mirror.work()
+    return mirror, clock
+
+
+def ids(mirror: Mirror, **asked: object) -> list[str]:
+    return [row.run_id for row in mirror.window(WindowAsked(**asked)).rows]  # type: ignore[arg-type]  # as they are
+
+
+def test_the_first_window_waits_for_one_batch_alone() -> None:
+    mirror = Mirror(ListReader(runs(50)))
+    shown = mirror.window(WindowAsked(limit=5))
+    assert (len(shown.rows), shown.n_runs, shown.is_loading) == (5, 7, True)
+    assert mirror.runs(WindowAsked(limit=5), True).is_loading
+    while mirror.has_work:
+        mirror.work()
+    assert mirror.window(WindowAsked(limit=5)).n_runs == 50
+
+
+def test_changes_are_taken_in_and_told_by_the_revision() -> None:
+    reader = ListReader(runs(10))
+    mirror, clock = loaded(reader)
+    before = mirror.window(WindowAsked()).revision
+    reader.change(
+        replace(reader.runs["r00003"], metrics={"auc": 99.0}), Run("new", None, "RUNNING", 3, {}, {}, {}, "0")
+    )
+    assert mirror.window(WindowAsked()).revision == before, "it looked a moment ago"
+    clock.now += 1
+    shown = mirror.window(WindowAsked(sort=("metrics.auc:desc",), columns=("metrics.auc",)))
+    assert (shown.rows[0].run_id, shown.rows[0].values, shown.n_runs) == ("r00003", (99.0,), 11)
+    assert shown.revision > before
+    reader.waiting.append(RunChanges("2", gone=("r00003",)))
+    clock.now += 1
+    assert "r00003" not in ids(mirror)
+
+
+def test_deleted_runs_are_left_out_and_come_back() -> None:
+    reader = ListReader(runs(3))
+    mirror, clock = loaded(reader)
+    for deleted in (frozenset({"r00001"}), frozenset()):
+        reader.deleted = deleted
+        reader.change(reader.runs["r00001"])
+        clock.now += 1
+        assert ("r00001" in ids(mirror)) is not bool(deleted)
+
+
+def test_rows_are_cleared_away_once_many_are_dead() -> None:
+    reader = ListReader(runs(20), size=100)
+    mirror, clock = loaded(reader)
+    for turn in range(130):
+        reader.change(*(replace(run, metrics={"auc": float(turn)}, params={"lr": str(turn)}) for run in runs(20)))
+        clock.now += 1
+        mirror.work()
+    assert len(mirror._loading.table) < 2100
+    shown = mirror.window(WindowAsked(sort=("start_time:asc",), columns=("metrics.auc", "params.lr")))
+    assert [row.run_id for row in shown.rows] == [f"r{n:05d}" for n in range(20)]
+    assert {row.values for row in shown.rows} == {(129.0, "129")}
+
+
+def test_a_source_that_fails_leaves_what_was_read_and_is_tried_again() -> None:
+    reader = ListReader(runs(30))
+    mirror, clock = loaded(reader)
+    mirror.window(WindowAsked())
+    reader.error = Unavailable("The disk is gone.")
+    clock.now += 7
+    shown = mirror.window(WindowAsked())
+    assert (shown.problem, shown.n_runs) == ("The disk is gone.", 30)
+    reader.error = None
+    clock.now += 3
+    assert mirror.window(WindowAsked()).problem is None
+
+
+def test_a_source_that_never_was_read_says_why() -> None:
+    reader = ListReader(runs(3))
+    reader.error = Unavailable("The disk is gone.")
+    with pytest.raises(Unavailable, match="disk is gone"):
+        Mirror(reader).window(WindowAsked())
+
+
+def test_a_store_that_is_another_one_is_read_anew_while_the_old_one_answers() -> None:
+    reader = ListReader(runs(30))
+    mirror, clock = loaded(reader)
+    reader.runs = {"only": Run("only", None, "FINISHED", 1, {}, {}, {}, "0")}
+    reader.waiting.append(RunChanges("9", everything=True))
+    clock.now += 1
+    assert (mirror.window(WindowAsked()).n_runs, mirror.has_work) == (30, True)
+    while mirror.has_work:
+        mirror.work()
+    assert ids(mirror) == ["only"]
+
+
+def test_extremes_are_asked_for_what_is_on_screen_and_for_all_when_sorted_by() -> None:
+    reader = ListReader(runs(1200), size=500)
+    for run in runs(1200):
+        reader.logged[run.run_id, "auc"] = [float(run.start_time or 0), -5.0, float("nan"), 2.0]
+    del reader.logged["r00007", "auc"]
+    mirror, _ = loaded(reader)
+    columns = ("metrics.auc:max", "metrics.auc:min", "metrics.auc:first", "metrics.auc:step=3")
+    shown = mirror.window(WindowAsked(columns=columns, limit=2))
+    assert [row.values for row in shown.rows] == [(1199.0, -5.0, 1199.0, 2.0), (1198.0, -5.0, 1198.0, 2.0)]
+    assert {count for _, count in reader.asked} == {2}
+    sort = ("metrics.auc:max:asc",)
+    assert mirror.window(WindowAsked(sort=sort, limit=3)).is_loading
+    while mirror.has_work:
+        mirror.work()
+    assert max(count for _, count in reader.asked) == 500
+    shown = mirror.window(WindowAsked(sort=sort, limit=1200))
+    assert (shown.is_loading, [row.run_id for row in shown.rows[:3]]) == (False, ["r00002", "r00001", "r00000"])
+    assert shown.rows[-1].run_id == "r00007"
+
+
+def test_versions_are_found_by_their_runs_and_anew_when_those_change() -> None:
+    reader = ListReader(runs(3))
+    reader.model_list = [Model("churn", "2", {"champion": "1"})]
+    made = [ModelVersion("churn", n, f"r0000{n}", None, "READY", created_at=float(n)) for n in ("2", "1")]
+    reader.version_rows = [VersionRow(version) for version in made]
+    mirror, clock = loaded(reader)
+    assert [hit.version for hit in mirror.search("auc>0.15", 10)] == ["2"]
+    assert mirror.cards()[0].metric == ("auc", 0.2)
+    reader.change(replace(reader.runs["r00001"], metrics={"auc": 0.9}))
+    clock.now += 1
+    assert [hit.version for hit in mirror.search("auc>0.5", 10)] == ["1"]
+    n_reads = len([1 for what, _ in reader.asked if what == "models"])
+    reader.waiting.append(RunChanges("3", models_changed=True))
+    clock.now += 1
+    mirror.models()
+    assert len([1 for what, _ in reader.asked if what == "models"]) == n_reads + 1
+
+
+def test_the_first_of_many_equal_ones_are_the_newest() -> None:
+    reader = ListReader([replace(run, metrics={"auc": 1.0}) for run in runs(3000)], size=1000)
+    mirror, _ = loaded(reader)
+    assert ids(mirror, sort=("metrics.auc:asc",), limit=5) == [f"r{n:05d}" for n in range(2999, 2994, -1)]
+    assert ids(mirror, sort=("metrics.auc:asc",), limit=5, offset=2995) == [f"r{n:05d}" for n in range(4, -1, -1)]
