@@ -113,6 +113,7 @@ def test_a_packed_text_shows_how_it_begins(pack: Callable[[bytes], bytes]) -> No
         b"BZh9x",
         b"\xfd7zXZ\x00x",
     ],
+    ids=["zip nonsense", "zip torn", "gzip torn", "gzip begun", "bz2", "xz"],  # archives have the time in them
 )
 def test_a_damaged_archive_says_so(data: bytes) -> None:
     with pytest.raises(Invalid, match="can't be read"):
