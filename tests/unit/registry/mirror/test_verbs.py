@@ -9,6 +9,7 @@ import pytest
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.records.model import Run
 from mlops_desk.registry.fake import FakeRegistry
+from mlops_desk.registry.lineage.outside import LineageHouse
 from mlops_desk.registry.mirror.plain.mirror import PlainMirror
 from mlops_desk.registry.models import ModelsService
 from mlops_desk.registry.runs import RunsService
@@ -32,6 +33,7 @@ def core() -> Any:
     made = registry()
     return SimpleNamespace(
         asked=lambda _uri=None: None,
+        lineage=SimpleNamespace(outside=LineageHouse()),
         default=SimpleNamespace(chosen=nullcontext),
         registries=SimpleNamespace(read=lambda _uri: made, mirror=lambda _uri: PlainMirror(made), own_is_empty=False),
     )
