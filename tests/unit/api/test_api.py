@@ -262,7 +262,14 @@ def test_what_is_of_another_kind_is_told_in_words(world: World, path: str, said:
 
 def test_every_single_value_that_a_verb_takes_has_words() -> None:
     parameters = [one for name, kind in PROTOCOLS.items() for verb in verbs_of(name, kind) for one in verb.parameters]
-    assert {one.name for one in parameters if one.wanted is None} == {"changed", "curves", "data", "images"}
+    assert {one.name for one in parameters if one.wanted is None} == {
+        "changed",
+        "curves",
+        "data",
+        "images",
+        "run",
+        "run_ids",
+    }
     assert {one.wanted for one in parameters if one.name == "enabled"} == {"true or false"}
 
 

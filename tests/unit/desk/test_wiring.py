@@ -103,7 +103,8 @@ def test_a_rule_is_told_the_champion_its_metric_and_the_job_that_a_retraining_be
         jobs=SimpleNamespace(list=lambda parent, limit: listed.append((parent, limit)) or jobs[parent])
     )
     unused: Any = None
-    wiring = ModelWiring(unused, state, registry, unused, unused)
+    folder: Any = SimpleNamespace(sources=Path("/nowhere"))
+    wiring = ModelWiring(folder, state, registry, unused, unused)
     assert wiring.champion("digits", "champion") == "version of digits@champion"
     assert (wiring.metric("r", "auc"), wiring.metric("r", "loss")) == (0.9, None)
     assert (wiring.job_of_origin("retraining:1"), wiring.job_of_origin("retraining:2")) == ("job", None)
