@@ -24,7 +24,7 @@ from mlops_desk.ui.runs.question import KnownColumns, RunQuestion
 from mlops_desk.ui.runs.table import RunsTable
 from mlops_desk.ui.runs.ticks import MOST, Ticks
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.states import Empty, StateView
+from mlops_desk.ui.widgets.states import Empty, StateView, starting
 
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
@@ -98,6 +98,8 @@ class AllRunsPage(Page):
         self.table.opened.connect(self._open)
         self.table.fill_menu = self._fill_menu
         self.table.pointed.connect(self._light)
+        if self.context.store.connection.state != "live":
+            self._await_agent()
 
     # What is asked.
 
@@ -126,6 +128,7 @@ class AllRunsPage(Page):
     def _ask(self) -> None:
         """Ask for what is chosen; other columns and runs of the same registry."""
         if self.context.store.connection.state != "live":
+            self._await_agent()
             return
         question = self.question()
         part = self.context.store.part(REGISTRY_OF_RUNS)
@@ -138,6 +141,17 @@ class AllRunsPage(Page):
             self._place.setCurrentWidget(self._trouble)
         self.loader.ask(question)
         self._learn_columns(question)
+
+    def _await_agent(self) -> None:
+        """Say why there is nothing to see yet; what was seen before stays."""
+        connection = self.context.store.connection
+        if self.loader.window is not None:
+            return
+        if connection.state == "lost" and connection.error is not None:
+            self._trouble.show_error("The agent is not reachable", connection.error, self.reload)
+        else:
+            self._trouble.show_loading(*starting("Runs"), None)
+        self._place.setCurrentWidget(self._trouble)
 
     def _learn_columns(self, question: RunQuestion) -> None:
         """Ask which columns there are, where other runs are asked for."""
