@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ FORMAT = {
 }  # fmt: skip
 
 
-def ran(program, registries):
+def ran(program, registries, python=sys.executable):
     """Run a program that logs, and return what it says of it."""
     environment = {
         **os.environ,
@@ -39,7 +40,7 @@ def ran(program, registries):
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "true",
         "GIT_PYTHON_REFRESH": "quiet",
     }
-    done = subprocess.run([sys.executable, str(PROGRAMS / program)], capture_output=True, text=True, env=environment,
+    done = subprocess.run([python, str(PROGRAMS / program)], capture_output=True, text=True, env=environment,
                           timeout=240, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
@@ -185,11 +186,21 @@ def torch_is_there():
     return subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, check=False).returncode == 0
 
 
+def debians_python(folder):
+    """Make an environment of Debian's own Python, which sees its PyTorch, with the same MLflow."""
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--system-site-packages", folder], check=True, timeout=120)
+    wanted = [f"mlflow-skinny=={version('mlflow-skinny')}", "pandas"]
+    subprocess.run([folder / "bin/pip", "install", "-q", *wanted], check=True, timeout=200)
+    return str(folder / "bin/python")
+
+
 @pytest.fixture(scope="module")
-def networks(registries):
-    if not torch_is_there() and not os.environ.get("CI"):
+def networks(registries, tmp_path_factory):
+    if torch_is_there():
+        return ran("networks.py", registries)
+    if not os.environ.get("CI"):
         pytest.skip("no PyTorch is installed for this Python (Debian's is python3-torch)")
-    return ran("networks.py", registries)
+    return ran("networks.py", registries, debians_python(tmp_path_factory.mktemp("torch") / "venv"))
 
 
 def test_a_network_that_was_pickled_runs_code_and_one_that_was_scripted_does_not(shelf, networks):

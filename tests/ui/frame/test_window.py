@@ -40,6 +40,8 @@ def test_every_page_opens_by_its_key(start, double, qtbot):
     program = start(double)
     qtbot.waitUntil(program.window.isActiveWindow)
     for number, spec in enumerate(PAGES, 1):
+        if number > 10 and not spec.key:
+            continue  # there are ten digits; the palette has it
         key = "," if spec.key else str(number % 10)
         qtbot.keyClick(program.window, key.encode()[0], Qt.KeyboardModifier.ControlModifier)
         assert program.window.title_row.title.whole == spec.title

@@ -70,7 +70,8 @@ class OverlayPanel(QWidget):
         for title, band in _BANDS:
             self.band.addItem(title, band)
         self.band.hide()
-        self.which.setVisible(not self._brief)
+        if self._brief:
+            self.which.hide()  # shown before it has a parent it would be a window
         self.smooth.setRange(0, 100)
         self.smooth.setFixedWidth(theme.COLUMN_MINIMUM // 3)
         self.smooth.setAccessibleName("Smoothing")

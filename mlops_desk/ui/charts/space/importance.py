@@ -10,7 +10,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.registry.run_window import Importance
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import Role
-from mlops_desk.ui.look.text import tip_text
+from mlops_desk.ui.look.text import set_tip
 from mlops_desk.ui.words import numbers
 
 _ROW, _BAR = 30, 14  # pixels: a line of text and room; seen as a share
@@ -32,7 +32,7 @@ class ImportanceBars(QWidget):
         self.bars = tuple(sorted(bars, key=lambda one: -1.0 if one.importance is None else one.importance))[::-1]
         self.setAccessibleName(f"Chart: what {plain(metric)} hangs on")
         self.setAccessibleDescription("; ".join(f"{plain(one.name, 60)}: {words_of(one)}" for one in self.bars[:30]))
-        self.setToolTip(tip_text("ρ is Spearman's rank correlation: 1 rises with it, −1 falls"))
+        set_tip(self, "ρ is Spearman's rank correlation: 1 rises with it, −1 falls")
         self.setMinimumHeight(max(len(bars), 1) * _ROW)
         self.update()
 

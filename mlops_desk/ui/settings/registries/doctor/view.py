@@ -72,9 +72,9 @@ class StoreView(Card):
         inner.addWidget(self.says)
         inner.addWidget(split, 1)
         inner.addLayout(row)
+        self.column.addLayout(self._layers, 1)  # first: what a layout without a parent shows is a window
         self._layers.addWidget(self._whole)
         self._layers.addWidget(self.state)
-        self.column.addLayout(self._layers, 1)
 
     def show_registry(self, one: Tracker | None) -> None:
         """Show what is known of a registry's store, or offer to look it over."""
