@@ -60,6 +60,8 @@ class MirrorLink:
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         self.used_at = time.monotonic()
         self._asking = threading.Lock()
+        self._closing = threading.Lock()
+        self._is_closed = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
         self.news, news_end = os.pipe()
         os.set_blocking(self.news, False)
@@ -162,6 +164,8 @@ class MirrorLink:
     def end(self) -> None:
         """End the process, whatever it does; whoever waits for its answer is told."""
         end_group(self._process)
-        with contextlib.suppress(OSError):  # closed already
+        with self._closing:  # once: the number of a pipe that is closed is soon somebody else's
+            was_closed, self._is_closed = self._is_closed, True
+        if not was_closed:
             os.close(self.news)
-        self._errors.close()
+            self._errors.close()
