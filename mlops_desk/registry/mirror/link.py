@@ -33,6 +33,7 @@ _START_SECONDS = 15.0  # chosen: numpy is loaded from a busy disk
 _ANSWER_LIMIT_BYTES = 256 << 20  # chosen: 50,000 runs of 5 KB
 _TAIL_CHARACTERS = 600  # chosen: the last lines of a traceback, which name the error
 _CHUNK_BYTES = 1 << 20  # the most that a pipe holds by default (pipe(7))
+_NEWS_BYTES = 4096  # more news than that is one piece of news
 LIMIT_BYTES = 1536 << 20  # chosen: address space, of which a store of 100,000 runs takes a third
 _ENVIRONMENT = {
     # Address space is capped: no arena and no pool of threads for each of 128 cores.
@@ -62,6 +63,8 @@ class MirrorLink:
         self._asking = threading.Lock()
         self._closing = threading.Lock()
         self._is_closed = False
+        self.is_silent = False
+        """Nothing more is told without being asked: the process has ended."""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
         self.news, news_end = os.pipe()
         os.set_blocking(self.news, False)
@@ -95,6 +98,20 @@ class MirrorLink:
         except (OSError, IndexError, ValueError):
             return 0
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def take_news(self) -> bool:
+        """Read what the process has told without being asked; tell whether it was anything. Raises HasEnded."""
+        with self._closing:  # the number of a pipe that is closed may be somebody else's by now
+            if self._is_closed:
+                return False
+            try:
+                told = os.read(self.news, _NEWS_BYTES)
+            except BlockingIOError:  # another thread was faster
+                return False
+        self.is_silent = not told
+        if self.is_silent:
+            raise HasEnded
+        return True
 
     def open(self, source: RegistrySource) -> None:
         """Tell the process what to read. Raises HasEnded."""
@@ -138,11 +155,15 @@ class MirrorLink:
             raise HasEnded
         received = bytearray()
         while len(received) < n_bytes:
-            if not select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            try:
+                descriptor = stdout.fileno()
+            except ValueError as error:  # another thread has ended it meanwhile
+                raise HasEnded from error
+            if not _is_readable(descriptor, deadline):
                 text = "The registry was not read in time, and the question was given up."
                 hint = "Is its disk or its server very slow? It is read anew at the next question."
                 raise Broken(TimedOut(text, hint))
-            chunk = os.read(stdout.fileno(), min(_CHUNK_BYTES, n_bytes - len(received)))
+            chunk = os.read(descriptor, min(_CHUNK_BYTES, n_bytes - len(received)))
             if not chunk:
                 raise self._ending()
             received += chunk
@@ -153,13 +174,19 @@ class MirrorLink:
             self._process.wait(2.0)
         if self._process.returncode in {0, NO_MEMORY}:  # it has told why before
             return HasEnded()
-        self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, self._errors.tell() - _TAIL_CHARACTERS))
-        tail = plain(self._errors.read().decode("utf-8", "replace").strip(), _TAIL_CHARACTERS)
         how = "is stuck" if self._process.returncode is None else f"ended {ended_by(self._process.returncode)}"
-        text = f"The process that reads the registry {how}. It last wrote: {tail or 'nothing'}"
+        text = f"The process that reads the registry {how}. It last wrote: {self._last_words() or 'nothing'}"
         hint = "It is read anew at the next question; if it ends each time, this is a fault."
         return Broken(Unavailable(text, hint))
+
+    def _last_words(self) -> str:
+        with self._closing:
+            if self._is_closed:
+                return ""
+            self._errors.seek(0, os.SEEK_END)
+            self._errors.seek(max(0, self._errors.tell() - _TAIL_CHARACTERS))
+            written = self._errors.read()
+        return plain(written.decode("utf-8", "replace").strip(), _TAIL_CHARACTERS)
 
     def end(self) -> None:
         """End the process, whatever it does; whoever waits for its answer is told."""
@@ -169,3 +196,10 @@ class MirrorLink:
         if not was_closed:
             os.close(self.news)
             self._errors.close()
+
+
+def _is_readable(descriptor: int, deadline: float) -> bool:
+    """Wait until a pipe holds something or has ended; select() would take no number above 1023."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(max(0.0, deadline - time.monotonic()) * 1000))

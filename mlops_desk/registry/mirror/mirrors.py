@@ -5,7 +5,6 @@ while registries are looked at, because loading what it needs takes longer than 
 """
 
 import contextlib
-import os
 import select
 import threading
 import time
@@ -22,7 +21,6 @@ _UNUSED_SECONDS = 120.0  # chosen: so long a page may be left and found again as
 _BUDGET_BYTES = 1 << 30  # chosen: three stores of 100,000 runs
 _MOST = 8  # chosen: as many registries as one looks at in an hour
 _NEWS_SECONDS = 0.5  # chosen: how late the watch sees a process that was started meanwhile
-_ROOM_BYTES = 4096  # more news than that is one piece of news
 
 Changed = Callable[[RegistrySource], None]
 Key = tuple[Any, ...]
@@ -115,7 +113,7 @@ class Mirrors:
             over = [
                 key
                 for key, (_, link) in self._links.items()
-                if link.has_ended or (not link.is_busy and now - link.used_at > _UNUSED_SECONDS)
+                if not link.is_busy and (link.has_ended or now - link.used_at > _UNUSED_SECONDS)
             ]
             gone = [self._links.pop(key)[1] for key in over]
             if self._spare is not None and (self._spare.has_ended or not (is_shown or self._links)):
@@ -130,17 +128,23 @@ class Mirrors:
         """Tell of changes as the mirrors say so, until the agent ends."""
         while not ending.is_set():
             with self._lock:
-                news = {link.news: source for source, link in self._links.values()}
-            if not news:
+                links = {one[1].news: one for one in self._links.values() if not one[1].is_silent}
+            if not links:
                 ending.wait(_NEWS_SECONDS)
                 continue
-            try:
-                ready = select.select(list(news), [], [], _NEWS_SECONDS)[0]
-            except (OSError, ValueError):  # one was ended meanwhile, and its pipe closed
-                continue
-            for descriptor in ready:
-                if _emptied(descriptor):
-                    self._changed(news[descriptor])
+            waiting = select.poll()
+            for descriptor in links:
+                waiting.register(descriptor, select.POLLIN)
+            for descriptor, _ in waiting.poll(_NEWS_SECONDS * 1000):
+                self._hear(*links[descriptor])
+
+    def _hear(self, source: RegistrySource, link: MirrorLink) -> None:
+        try:
+            if link.take_news():
+                self._changed(source)
+        except HasEnded:
+            if not link.is_busy:  # who waits for its answer reads its last words, and ends it after that
+                self._drop(source, link)
 
     def stop(self) -> None:
         """End all of them, whatever they are doing."""
@@ -151,14 +155,6 @@ class Mirrors:
             self._links, self._spare = {}, None
         for link in links:
             link.end()
-
-
-def _emptied(descriptor: int) -> bool:
-    """Read all that a pipe of news holds; tell whether it was anything."""
-    try:
-        return bool(os.read(descriptor, _ROOM_BYTES))
-    except OSError:  # another thread was faster, or has closed it
-        return False
 
 
 def _key(source: RegistrySource) -> Key:
