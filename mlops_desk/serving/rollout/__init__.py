@@ -1,0 +1,1 @@
+"""How a new revision takes over step by step, and what sends it back."""
