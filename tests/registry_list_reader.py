@@ -9,6 +9,7 @@ from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.records.model import DatasetInput, Experiment, Model, Run
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.registry.reading.batch import NO_TIME, MetricCells, RunBatch, RunChanges, TextCells, VersionRow
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 
 def batch_of(runs: Sequence[Run], deleted: frozenset[str] = frozenset()) -> RunBatch:
@@ -53,6 +54,7 @@ class ListReader:
         self.deleted: frozenset[str] = frozenset()
         self.logged: dict[tuple[str, str], list[float]] = {}
         self.inputs: dict[str, list[DatasetInput]] = {}
+        self.logged_as: dict[str, LoggedModel] = {}
         self.model_list: list[Model] = []
         self.version_rows: list[VersionRow] = []
         self.waiting: list[RunChanges] = []
@@ -129,6 +131,16 @@ class ListReader:
 
     def versions(self) -> list[VersionRow]:
         return self.version_rows
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        self._raise()
+        self.asked.append(("origins", len(run_ids)))
+        found = [self.runs[run_id] for run_id in run_ids if run_id in self.runs]
+        return [RunOrigin(run.run_id, run.name, run.status, None, run.tags) for run in found]
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        self._raise()
+        return [self.logged_as[one] for one in model_ids if one in self.logged_as]
 
     def artifacts(self, artifact_uri: str, path: str) -> list:  # type: ignore[type-arg]  # nothing lies here
         del artifact_uri, path

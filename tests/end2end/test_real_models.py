@@ -159,7 +159,7 @@ def test_lineage_goes_from_the_data_to_the_alias(registries, tabular):
 
 def test_what_is_read_off_the_store_is_what_mlflow_says(registries, tabular):
     """Where files lie and things come from: the store itself, beside MLflow's client through the server."""
-    direct, slow = registries.placing(None), registries.read(None)
+    direct, slow = registries.placing(None), registries.open(None)
     assert type(direct) is not type(slow)
     runs = [*tabular["runs"].values(), "f" * 32]
     models = [facts["model_id"] for facts in tabular["facts"].values()] + ["m-" + "0" * 32]

@@ -14,6 +14,12 @@ import numpy as np
 import pytest
 
 from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.registry.default_registry import Default
+from mlops_desk.registry.lineage.gathering import LineageDesk
+from mlops_desk.registry.mirror.client import ChildMirror
+from mlops_desk.registry.mirror.mirrored import MirroredRegistry
+from mlops_desk.registry.mirror.mirrors import Mirrors
+from mlops_desk.registry.mlflow import origins
 from mlops_desk.registry.reading.batch import NO_TIME, RunBatch
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.rest.reader import RestReader
@@ -43,6 +49,15 @@ client.create_registered_model("churn", tags={"a": "b"}, description="of custome
 for _ in range(3):
     client.create_model_version("churn", f"{run.info.artifact_uri}/notes", run.info.run_id)
 client.set_registered_model_alias("churn", "champion", "2")
+model = client.create_logged_model("0", name="net", source_run_id=run.info.run_id)
+client.finalize_logged_model(model.model_id, "READY")
+client.log_outputs(run.info.run_id, [mlflow.entities.LoggedModelOutput(model.model_id, 3)])
+table = mlflow.data.dataset_source_registry.resolve_dataset_source("http://data.example/rows.csv")
+data = mlflow.entities.Dataset("rows", "d1", "http", table.to_json(), '{"columns": []}')
+tag = mlflow.entities.InputTag("mlflow.data.context", "training")
+client.log_inputs(run.info.run_id, [mlflow.entities.DatasetInput(data, [tag])],
+                  [mlflow.entities.LoggedModelInput(model.model_id)])
+client.create_model_version("churn", f"models:/{model.model_id}", run.info.run_id, model_id=model.model_id)
 print(run.info.run_id)
 """
 
@@ -197,13 +212,15 @@ def test_models_and_versions(reader: RestReader, client: Any, last_run: str) -> 
     (model,) = reader.models()
     assert (model.name, model.latest_version, model.aliases, model.tags) == (
         "churn",
-        "3",
+        "4",
         {"champion": "2"},
         {"a": "b"},
     )
     assert model.description == "of customers"
     found = reader.versions()
-    assert [(row.version.version, row.version.aliases) for row in found] == [("3", ()), ("2", ("champion",)), ("1", ())]
+    assert [(row.version.version, row.version.aliases) for row in found] == [
+        ("4", ()), ("3", ()), ("2", ("champion",)), ("1", ()),
+    ]  # fmt: skip
     assert {row.version.run_id for row in found} == {last_run}
     expected = {one.version: one.creation_timestamp / 1000 for one in client.search_model_versions()}
     assert {row.version.version: row.version.created_at for row in found} == {
@@ -228,3 +245,24 @@ def test_files_a_folder_at_a_time(reader: RestReader, client: Any, last_run: str
     ]  # fmt: skip
     assert [one.path for one in reader.artifacts(uri, "notes")] == ["notes/deep"]
     assert [(one.path, one.size_bytes) for one in reader.artifacts(uri, "notes/deep")] == [("notes/deep/hello.txt", 5)]
+
+
+def test_lineage_is_what_mlflows_client_tells_and_does_without_it(server: str, client: Any, last_run: str) -> None:
+    runs = [run.info.run_id for run in client.search_runs(["0"], run_view_type=3)]
+    asked = [*runs, "0" * 32]
+    models = [*(one.model_id for one in client.get_run(last_run).outputs.model_outputs), "m-none"]
+    mirrors = Mirrors()
+    source = RegistrySource(TrackerKind.HTTP, server, server)
+    registry = MirroredRegistry(ChildMirror(mirrors, source, not_asked), not_asked)
+    try:
+        assert registry.origins(asked) == origins.origins(client, asked)
+        assert registry.logged_models(models) == origins.logged_models(client, models)
+        drawn = LineageDesk(Default(lambda: ""), lambda _uri: registry).of_model("churn", None, server)
+    finally:
+        mirrors.stop()
+    kinds = {one.kind for one in drawn.nodes}
+    assert {"dataset", "run", "logged_model", "version", "alias"} <= {str(kind) for kind in kinds}, kinds
+
+
+def not_asked() -> Any:
+    raise AssertionError("MLflow's client is not asked")

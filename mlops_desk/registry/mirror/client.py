@@ -12,6 +12,7 @@ from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.registry.mirror.mirrors import ANSWER_SECONDS, Mirrors
 from mlops_desk.registry.mirror.plain.mirror import PlainMirror
 from mlops_desk.registry.mirror.protocol import RunsFound, WindowAsked
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.store.errors import UnknownSchema
 
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 _WHOLE_SECONDS = 50.0  # chosen: below the deadline of a verb; a store of a million runs is read in it
 _PAUSE_SECONDS = 0.05  # chosen: so often one looks whether all runs were read
+_PART = 20  # chosen: a server that takes half a second for each answers four at a time within the deadline
 _CURVES_SECONDS = 30.0  # chosen: curves of many runs from a store without the index for them
 
 
@@ -64,6 +66,12 @@ class ChildMirror:
     def datasets(self, run_ids: Sequence[str]) -> Mapping[str, Sequence[DatasetInput]]:
         return self._ask(dict[str, list[DatasetInput]], "datasets", list(run_ids))
 
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        return self._in_parts(RunOrigin, "origins", run_ids)
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        return self._in_parts(LoggedModel, "logged_models", model_ids)
+
     def experiments(self) -> list[Experiment]:
         return self._ask(list[Experiment], "experiments")
 
@@ -84,6 +92,11 @@ class ChildMirror:
 
     def cards(self) -> list[ModelCard]:
         return self._ask(list[ModelCard], "cards")
+
+    def _in_parts(self, kind: type[T], verb: str, keys: Sequence[str]) -> list[T]:
+        """Ask for some at a time, so that the registry has others' questions answered in between."""
+        parts = [list(keys[start : start + _PART]) for start in range(0, len(keys), _PART)]
+        return [one for part in parts for one in self._ask(list[kind], verb, part)]  # type: ignore[valid-type]  # of any kind
 
     def _ask(self, kind: type[T], verb: str, *arguments: Any, seconds: float = ANSWER_SECONDS) -> T:
         del kind  # what the question is answered with (questions.py)

@@ -25,6 +25,7 @@ from mlops_desk.registry.mirror.spots import Spots
 from mlops_desk.registry.mirror.table.counting import columns_of
 from mlops_desk.registry.mirror.table.grouping import grouped
 from mlops_desk.registry.mirror.table.rows import shown_rows, whole_runs
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 from mlops_desk.registry.reading.reader import Reader
 
 _FRESH_SECONDS = 0.25  # the contract: points of running jobs are seen within so long
@@ -181,6 +182,12 @@ class Mirror:
 
     def curves(self, run_ids: Sequence[str], metric: str, points: int, since: str | None) -> list[RunCurve]:
         return self._reader.curves(run_ids, metric, points, since)
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        return self._reader.origins(run_ids)
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        return self._reader.logged_models(model_ids)
 
     def experiments(self) -> list[Experiment]:
         self._experiments, self._experiments_at = self._reader.experiments(), self._clock()

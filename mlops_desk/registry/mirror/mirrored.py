@@ -10,6 +10,7 @@ from mlops_desk.registry.mirror.protocol import MirrorClient, WindowAsked
 from mlops_desk.registry.mlflow.order import parse_sort
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage, filter_of
 from mlops_desk.registry.protocol import MlflowRegistry
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 T = TypeVar("T")
 
@@ -67,6 +68,12 @@ class MirroredRegistry(MlflowRegistry):
     def datasets(self, run_id: str) -> list[DatasetInput]:
         self.run(run_id)
         return list(self._mirror.datasets([run_id]).get(run_id, ()))
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        return self._mirror.origins(run_ids)
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        return self._mirror.logged_models(model_ids)
 
     def artifacts(self, run_id: str, path: str = "") -> list[Artifact]:
         return self._client().artifacts(run_id, path)

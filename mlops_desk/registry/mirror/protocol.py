@@ -8,6 +8,7 @@ from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersi
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,14 @@ class MirrorClient(Protocol):
     def run(self, run_id: str) -> Run: ...
 
     def datasets(self, run_ids: Sequence[str]) -> Mapping[str, Sequence[DatasetInput]]: ...
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        """Return what runs were given and gave, deleted ones too; those that are gone are left out."""
+        ...
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        """Return models as runs logged them; those that are gone are left out."""
+        ...
 
     def experiments(self) -> list[Experiment]: ...
 

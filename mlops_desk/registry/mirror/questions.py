@@ -20,6 +20,7 @@ from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindo
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.registry.mirror.protocol import RunsFound, WindowAsked
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 from mlops_desk.registry.reading.source import RegistrySource
 
 LENGTH = struct.Struct(">I")
@@ -34,6 +35,8 @@ QUESTIONS: dict[str, tuple[Any, Any]] = {
     "curves": (tuple[list[str], str, int, str | None], list[RunCurve]),
     "run": (tuple[str], Run),
     "datasets": (tuple[list[str]], dict[str, list[DatasetInput]]),
+    "origins": (tuple[list[str]], list[RunOrigin]),
+    "logged_models": (tuple[list[str]], list[LoggedModel]),
     "experiments": (tuple[()], list[Experiment]),
     "models": (tuple[()], list[Model]),
     "model": (tuple[str], Model),

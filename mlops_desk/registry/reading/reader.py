@@ -10,6 +10,7 @@ from typing import Protocol
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, Run
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.registry.reading.batch import RunBatch, RunChanges, VersionRow
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 
 class Reader(Protocol):
@@ -67,6 +68,14 @@ class Reader(Protocol):
 
     def versions(self) -> list[VersionRow]:
         """List all versions of all models, each with its aliases and tags; of a model the newest first."""
+        ...
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        """Return what runs were given and gave, deleted ones too; those that are gone are left out."""
+        ...
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        """Return models as runs logged them; those that are gone are left out."""
         ...
 
     def artifacts(self, artifact_uri: str, path: str) -> list[Artifact]:

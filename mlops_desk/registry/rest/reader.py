@@ -8,9 +8,10 @@ from mlops_desk.base.errors import NotFound
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, Run
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.registry.reading.batch import RunBatch, RunChanges, VersionRow
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.reading.spots import from_curves
-from mlops_desk.registry.rest import files, histories, listing, models, runs
+from mlops_desk.registry.rest import files, histories, listing, models, origins, runs
 from mlops_desk.registry.rest.following import Following
 from mlops_desk.registry.rest.session import AnswerLimits, RestSession
 from mlops_desk.registry.rest.shapes import OneRun
@@ -91,6 +92,12 @@ class RestReader:
 
     def versions(self) -> list_of[VersionRow]:
         return models.versions(self._session)
+
+    def origins(self, run_ids: Sequence[str]) -> list_of[RunOrigin]:
+        return origins.origins(self._session, run_ids)
+
+    def logged_models(self, model_ids: Sequence[str]) -> list_of[LoggedModel]:
+        return origins.logged_models(self._session, model_ids)
 
     def artifacts(self, artifact_uri: str, path: str) -> list_of[Artifact]:
         return files.artifacts(self._session, self._source.uri, artifact_uri, path.strip("/"))

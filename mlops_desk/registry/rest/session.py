@@ -8,15 +8,16 @@ import json
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
 import msgspec
 
 from mlops_desk.base import wire
-from mlops_desk.base.errors import TimedOut
+from mlops_desk.base.errors import DeskError, TimedOut
 from mlops_desk.base.loop import Loop
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.rest import trouble
@@ -28,6 +29,8 @@ _CONNECT_SECONDS = 5.0  # chosen: another continent answers within one
 _SILENT_SECONDS = 25.0  # chosen: a server that sorts without statistics is silent for long before it answers
 LARGEST_BYTES = 64 << 20
 """Chosen: 1,000 runs with 11 metrics are 3.6 MB; those with 500 of each kind are 60."""
+_AT_ONCE = 4
+"""As many questions at a time as an MLflow server has workers, where it was not told another number."""
 _WINDOW_BITS = 47  # zlib's: gzip or zlib, told by the header
 
 
@@ -59,6 +62,28 @@ class RestSession:
     def post(self, path: str, kind: type[T], body: Mapping[str, Any]) -> T:
         """Ask with a body and return the answer as ``kind``. Raises DeskErrors."""
         return self._ask(kind, "POST", path, json=dict(body))
+
+    def each(self, ask: Callable[[str], T], keys: Sequence[str]) -> list[T]:
+        """Ask for each key, some at once; the answers are in the keys' order. Raises what a question raises first."""
+        found: dict[str, T] = {}
+        failed: list[DeskError] = []
+
+        def some(part: Sequence[str]) -> None:
+            try:
+                for key in part:
+                    if failed:
+                        return
+                    found[key] = ask(key)
+            except DeskError as error:
+                failed.append(error)
+
+        wanted = list(dict.fromkeys(keys))
+        parts = [wanted[place::_AT_ONCE] for place in range(min(_AT_ONCE, len(wanted)))]
+        for thread in [self._loop.start("registry-each", partial(some, part)) for part in parts]:
+            thread.join()  # each question has its deadline
+        if failed:
+            raise failed[0]
+        return [found[key] for key in keys]
 
     def start(self, name: str, work: Callable[[], None]) -> None:
         """Do something beside the questions, until ``ending``."""

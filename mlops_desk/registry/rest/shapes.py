@@ -70,10 +70,25 @@ class DatasetInputShape:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelUse:
+    """A logged model that a run was given, or gave."""
+
+    model_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RunInputs:
     """What went into a run."""
 
     dataset_inputs: tuple[DatasetInputShape, ...] = ()
+    model_inputs: tuple[ModelUse, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutputs:
+    """What came out of a run."""
+
+    model_outputs: tuple[ModelUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,7 @@ class RunShape:
     info: RunInfo
     data: RunData = field(default_factory=RunData)
     inputs: RunInputs = field(default_factory=RunInputs)
+    outputs: RunOutputs = field(default_factory=RunOutputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +106,31 @@ class OneRun:
     """The answer about one run."""
 
     run: RunShape
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedModelInfo:
+    """A logged model's attributes; ``status`` is a word of MLflow's protocol, as LOGGED_MODEL_READY."""
+
+    model_id: str
+    name: str = ""
+    artifact_uri: str | None = None
+    status: str = "LOGGED_MODEL_STATUS_UNSPECIFIED"
+    source_run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedModelShape:
+    """A logged model."""
+
+    info: LoggedModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class OneLoggedModel:
+    """The answer about one logged model."""
+
+    model: LoggedModelShape
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, Run
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.registry.reading.batch import RunBatch, RunChanges, VersionRow
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.reading.spots import from_curves
 from mlops_desk.registry.store import artifacts, datasets, models
 from mlops_desk.registry.store.one_run import run_at
 from mlops_desk.registry.store.opened import open_store
+from mlops_desk.registry.store.origins import StoreOrigins
 from mlops_desk.registry.store.runs import collecting_later
 
 
@@ -66,6 +68,16 @@ class SqlReader:
     def versions(self) -> list[VersionRow]:
         with collecting_later():
             return models.versions(self._store.database, self._store.statements)
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        return self._origins.origins(run_ids)
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        return self._origins.logged_models(model_ids)
+
+    @property
+    def _origins(self) -> StoreOrigins:
+        return StoreOrigins(self._store.database, self._store.statements)
 
     def artifacts(self, artifact_uri: str, path: str) -> list[Artifact]:
         return artifacts.artifacts(artifact_uri, path)

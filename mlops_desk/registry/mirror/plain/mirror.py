@@ -21,6 +21,7 @@ from mlops_desk.registry.mirror.search.cards import card_of, hit_of
 from mlops_desk.registry.mirror.search.finding import entry, find
 from mlops_desk.registry.mirror.search.query import parse_query
 from mlops_desk.registry.protocol import RegistryClient
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 _MOST_RUNS = 50_000  # MLflow's own limit for one search
 
@@ -81,6 +82,12 @@ class PlainMirror:
 
     def datasets(self, run_ids: Sequence[str]) -> Mapping[str, Sequence[DatasetInput]]:
         return {run_id: self._registry.datasets(run_id) for run_id in run_ids}
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        return self._registry.origins(run_ids)
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        return self._registry.logged_models(model_ids)
 
     def experiments(self) -> list[Experiment]:
         return self._registry.experiments()

@@ -9,6 +9,7 @@ from mlops_desk.records.model import Model, ModelVersion, Run
 from mlops_desk.registry.mirror.mirror import Mirror
 from mlops_desk.registry.mirror.protocol import WindowAsked
 from mlops_desk.registry.reading.batch import RunChanges, VersionRow
+from mlops_desk.registry.reading.origins import LoggedModel
 from tests.registry_list_reader import ListReader
 
 
@@ -163,3 +164,14 @@ def test_the_first_of_many_equal_ones_are_the_newest() -> None:
     mirror, _ = loaded(reader)
     assert ids(mirror, sort=("metrics.auc:asc",), limit=5) == [f"r{n:05d}" for n in range(2999, 2994, -1)]
     assert ids(mirror, sort=("metrics.auc:asc",), limit=5, offset=2995) == [f"r{n:05d}" for n in range(4, -1, -1)]
+
+
+def test_what_runs_were_given_and_gave_is_asked_of_the_source_itself() -> None:
+    reader = ListReader(runs(3))
+    mirror = Mirror(reader)
+    reader.logged_as["m-1"] = LoggedModel("m-1", "net", "r00001", "READY")
+    assert [one.run_id for one in mirror.origins(["r00002", "gone", "r00001"])] == ["r00002", "r00001"]
+    assert mirror.logged_models(["m-2", "m-1"]) == [LoggedModel("m-1", "net", "r00001", "READY")]
+    reader.error = Unavailable("down")
+    with pytest.raises(Unavailable, match="down"):
+        mirror.origins(["r00001"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
-from mlops_desk.records.model import Artifact
+from mlops_desk.records.model import Artifact, DatasetInput
 from mlops_desk.registry.reading.batch import NO_TIME, RunBatch, RunChanges
 from mlops_desk.registry.rest import following
 from mlops_desk.registry.rest.reader import RestReader
@@ -320,6 +320,64 @@ def test_one_run_and_its_datasets() -> None:
         assert datasets["gone"] == []
         with pytest.raises(NotFound):
             reader.run("gone")
+
+
+def test_what_runs_were_given_and_gave_is_told_in_the_order_asked_and_what_is_gone_left_out() -> None:
+    def answer(asked: Question) -> Iterator[bytes]:
+        run_id = asked.one("run_id")
+        if run_id == "gone":
+            return plain(404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no run"}')
+        if run_id == "no id":
+            return plain(400, b'{"error_code": "INVALID_PARAMETER_VALUE", "message": "no id"}')
+        told = run(int(run_id), run_id=run_id)
+        data = {"dataset": {"name": "d", "digest": "1", "source_type": "local", "source": "s", "schema": ""}}
+        inputs = {"dataset_inputs": [data], "model_inputs": [{"model_id": "m-base"}]}
+        outputs = {"model_outputs": [{"model_id": f"m-{run_id}", "step": "3"}, {"model_id": "m-last"}]}
+        return ok({"run": {**told, "inputs": inputs, "outputs": outputs} if run_id == "2" else told})
+
+    with reading(answer) as (reader, server):
+        found = reader.origins(["7", "gone", "2", "no id", "1", "3", "4", "2"])
+        assert [one.run_id for one in found] == ["7", "2", "1", "3", "4", "2"]
+        assert len(server.asked) == 7  # each once
+        assert reader.origins([]) == []
+    assert (found[1].models_in, found[1].models_out) == (("m-base",), ("m-2", "m-last"))
+    assert found[1].datasets == (DatasetInput("d", "1", None, "local", "s", None),)
+    assert (found[1].name, found[1].status, found[1].artifact_uri, found[1].tags) == (
+        "run 2", "FINISHED", "mlflow-artifacts:/0/r002/artifacts", {"t": ""},
+    )  # fmt: skip
+    assert (found[0].models_in, found[0].models_out, found[0].datasets) == ((), (), ())
+
+
+def test_logged_models_have_the_words_of_mlflows_client_for_their_state() -> None:
+    def answer(asked: Question) -> Iterator[bytes]:
+        name = asked.path.rpartition("/")[2]
+        status = {"m-1": "LOGGED_MODEL_READY", "m-2": "LOGGED_MODEL_PENDING", "m-3": "LOGGED_MODEL_UPLOAD_FAILED"}
+        if name not in status and name != "m-4":
+            return plain(404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "none"}')
+        info = {
+            "model_id": name,
+            "name": "net",
+            "artifact_uri": "mlflow-artifacts:/x",
+            "status": status.get(name, "new"),
+        }
+        return ok({"model": {"info": {**info, **({"source_run_id": "r1"} if name == "m-1" else {})}}})
+
+    with reading(answer) as (reader, server):
+        found = reader.logged_models(["m-3", "m-1", "m-2", "a/b", "m-4"])
+        assert "/api/2.0/mlflow/logged-models/a%2Fb" in {one.path for one in server.asked}
+    assert [(one.model_id, one.status) for one in found] == [
+        ("m-3", "FAILED"), ("m-1", "READY"), ("m-2", "PENDING"), ("m-4", "UNSPECIFIED"),
+    ]  # fmt: skip
+    assert (found[1].run_id, found[0].run_id, found[0].artifact_location) == ("r1", None, "mlflow-artifacts:/x")
+
+
+def test_origins_of_a_server_that_fails_are_an_error_and_no_empty_list() -> None:
+    with reading(lambda _: plain(500, b"")) as (reader, server):
+        with pytest.raises(Unavailable, match="failed at this"):
+            reader.origins([f"r{number}" for number in range(40)])
+        assert len(server.asked) < 40  # no more is asked of it
+        with pytest.raises(Unavailable, match="failed at this"):
+            reader.logged_models(["m-1"])
 
 
 def test_models_and_versions_with_their_aliases() -> None:
