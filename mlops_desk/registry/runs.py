@@ -20,7 +20,7 @@ from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindo
 from mlops_desk.registry.artifacts.verbs import RunFileVerbs
 from mlops_desk.registry.changes.run_verbs import RunChangeVerbs
 from mlops_desk.registry.comparing.run_verbs import RunCompareVerbs
-from mlops_desk.registry.mirror.column import sort_word, split_names
+from mlops_desk.registry.mirror.column import sort_word, split_experiments, split_names
 from mlops_desk.registry.mirror.protocol import WindowAsked
 from mlops_desk.registry.mlflow.decimation import FEWEST_POINTS
 from mlops_desk.registry.mlflow.order import parse_sort
@@ -70,7 +70,7 @@ class RunsService(RunChangeVerbs, RunCompareVerbs, RunFileVerbs):
     ) -> RunWindow:
         self._core.asked()
         asked = WindowAsked(
-            tuple(split_names(experiment)),
+            tuple(split_experiments(experiment)),
             filter,
             tuple(split_names(sort)),
             tuple(split_names(columns)),
@@ -83,7 +83,7 @@ class RunsService(RunChangeVerbs, RunCompareVerbs, RunFileVerbs):
 
     def columns(self, experiment: str = "", uri: str | None = None, filter: str = "") -> list_of[RunColumn]:  # noqa: A002 - the word of the command line
         with self._core.default.chosen(uri) as chosen:
-            return self._core.registries.mirror(chosen).columns(split_names(experiment), filter)
+            return self._core.registries.mirror(chosen).columns(split_experiments(experiment), filter)
 
     def groups(
         self,
@@ -98,7 +98,7 @@ class RunsService(RunChangeVerbs, RunCompareVerbs, RunFileVerbs):
             raise Invalid("What to group by is missing.", "Name it: --by params.lr")
         with self._core.default.chosen(uri) as chosen:
             mirror = self._core.registries.mirror(chosen)
-            return mirror.groups(split_names(experiment), filter, names, split_names(metrics))
+            return mirror.groups(split_experiments(experiment), filter, names, split_names(metrics))
 
     def page(
         self,

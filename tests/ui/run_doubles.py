@@ -23,7 +23,7 @@ from mlops_desk.records.registry.labels import Labels, RunStage
 from mlops_desk.records.registry.run_window import Importance, RunColumn, RunGroup, RunWindow
 from mlops_desk.records.registry.undo import Undo
 from mlops_desk.registry.fake import FakeRegistry
-from mlops_desk.registry.mirror.column import split_names
+from mlops_desk.registry.mirror.column import split_experiments, split_names
 from mlops_desk.registry.mirror.plain.mirror import PlainMirror
 from mlops_desk.registry.mirror.protocol import WindowAsked
 
@@ -89,18 +89,18 @@ class RunVerbs(Service):
 
     def window(self, experiment: str = "", uri: str | None = None, filter: str = "", sort: str = "",
                columns: str = "", offset: int = 0, limit: int = 100, nested: bool = False) -> RunWindow:  # fmt: skip
-        asked = WindowAsked(tuple(split_names(experiment)), filter, tuple(split_names(sort)),
+        asked = WindowAsked(tuple(split_experiments(experiment)), filter, tuple(split_names(sort)),
                             tuple(split_names(columns)), offset, limit, nested)  # fmt: skip
         self._double.asked_windows.append((uri, asked))
         answer = self._double.answer_window
         return self._mirror.window(asked) if answer is None else answer(asked)
 
     def columns(self, experiment: str = "", uri: str | None = None, filter: str = "") -> builtins.list[RunColumn]:
-        return self._mirror.columns(split_names(experiment), filter)
+        return self._mirror.columns(split_experiments(experiment), filter)
 
     def groups(self, by: str, experiment: str = "", uri: str | None = None, filter: str = "",
                metrics: str = "") -> builtins.list[RunGroup]:  # fmt: skip
-        return self._mirror.groups(split_names(experiment), filter, split_names(by), split_names(metrics))
+        return self._mirror.groups(split_experiments(experiment), filter, split_names(by), split_names(metrics))
 
     def experiments(self, uri: str | None = None) -> builtins.list[Experiment]:
         return [one for one in self._double.run_registry.experiments() if one.name != "Default"]

@@ -14,7 +14,7 @@ from mlops_desk.registry.comparing.curves import check_points, thinned
 from mlops_desk.registry.comparing.gathering import ComparedOutside, compared_runs, named_runs, tags_of
 from mlops_desk.registry.comparing.importance import MOST_RUNS, checked_metric, importance_of
 from mlops_desk.registry.comparing.origin import origin_of, problem_of
-from mlops_desk.registry.mirror.column import split_names
+from mlops_desk.registry.mirror.column import split_experiments
 from mlops_desk.registry.mirror.protocol import MirrorClient, WindowAsked
 from mlops_desk.registry.mlflow.decimation import FEWEST_POINTS
 
@@ -75,7 +75,7 @@ class RunCompareVerbs:
         name = checked_metric(metric)
         with self._core.default.chosen(uri) as chosen:
             mirror = self._core.registries.mirror(chosen)
-            asked = WindowAsked(tuple(split_names(experiment)), filter, limit=MOST_RUNS)
+            asked = WindowAsked(tuple(split_experiments(experiment)), filter, limit=MOST_RUNS)
             runs = mirror.runs(asked)
         return importance_of(runs, name)
 

@@ -1,7 +1,7 @@
 """Columns of runs by the names that people use: ``run_name``, ``duration``, ``metrics.auc``, ``metrics.auc:max``.
 
 What stands behind a metric's colon is which of its values is meant; without it the last. A name with a colon, a comma
-or a quote of its own stands in backticks: ``metrics.`a:min```.
+or a quote of its own stands in backticks: ``metrics.`a:min```. A backtick of its own is written twice in them.
 """
 
 import re
@@ -21,6 +21,7 @@ _KINDS = {
     "attributes": "attributes", "run": "attributes",
 }  # fmt: skip
 _ALIASES = {"created": "start_time", "Created": "start_time"}
+_PARTS = re.compile(r"(`(?:[^`]|``)*`|,)")
 _WHICH = re.compile(r"(.+):(last|min|max|first|step=(-?\d{1,18}))", re.DOTALL)
 _HINT = f"Write metrics.NAME, params.NAME, tags.NAME or one of {', '.join(ATTRIBUTES)}."
 
@@ -97,7 +98,7 @@ def sort_word(key: SortKey) -> str:
 def split_names(text: str) -> list[str]:
     """Split names at their commas, but for those in backticks."""
     names = [""]
-    for part in re.split(r"(`[^`]*`|,)", text):
+    for part in _PARTS.split(text):
         if part == ",":
             names.append("")
         else:
@@ -105,7 +106,16 @@ def split_names(text: str) -> list[str]:
     return [name.strip() for name in names if name.strip()]
 
 
+def split_experiments(text: str) -> list[str]:
+    """Split the names of experiments at their commas; whatever stands in one, in backticks it is read as it is."""
+    return [_bare(name) if name[0] == name[-1] == "`" and len(name) > 1 else name for name in split_names(text)]
+
+
 def _unquoted(name: str) -> str:
     if len(name) >= 2 and name[0] == name[-1] and name[0] in "`\"'":
-        return name[1:-1]
+        return _bare(name) if name[0] == "`" else name[1:-1]
     return name
+
+
+def _bare(name: str) -> str:
+    return name[1:-1].replace("``", "`")

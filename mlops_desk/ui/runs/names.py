@@ -4,6 +4,7 @@
 one name and a parameter of the same can stand side by side: then a word says which is which.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ TITLES = {
     "artifact_uri": "Files",
 }
 _KINDS = {METRICS: "metric", PARAMS: "parameter", TAGS: "tag", ATTRIBUTES: ""}
+_IN_BACKTICKS = re.compile(r"`((?:[^`]|``)*)`", re.DOTALL)
 _QUOTED = frozenset(",:`\"'")
 
 
@@ -39,7 +41,7 @@ class ColumnName:
         """Return it as the agent reads it."""
         if self.kind == ATTRIBUTES:
             return self.key
-        name = f"{self.kind}.{_quoted(self.key)}"
+        name = f"{self.kind}.{quoted(self.key)}"
         if self.kind != METRICS or self.which == LAST:
             return name
         return f"{name}:{STEP}={self.step}" if self.which == STEP else f"{name}:{self.which}"
@@ -65,10 +67,10 @@ class ColumnName:
         return self.kind == METRICS or self.key == "duration"
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """Return a name as the agent takes it for one, whatever stands in it."""
     odd = not name or name != name.strip() or bool(set(name) & _QUOTED)
-    return f"`{name.replace('`', '')}`" if odd else name
+    return f"`{name.replace('`', '``')}`" if odd else name
 
 
 def read(text: str) -> ColumnName:
@@ -76,8 +78,9 @@ def read(text: str) -> ColumnName:
     kind, dot, rest = text.partition(".")
     if not dot or kind not in {METRICS, PARAMS, TAGS}:
         return ColumnName(ATTRIBUTES, text)
-    if rest.startswith("`"):
-        key, _, behind = rest[1:].partition("`")
+    inside = _IN_BACKTICKS.match(rest)
+    if inside is not None:
+        key, behind = inside[1].replace("``", "`"), rest[inside.end() :]
     else:
         key, colon, behind = rest.partition(":")
         behind = colon + behind

@@ -38,12 +38,7 @@ class RunQuestion:
         return ",".join(self.columns)
 
     def experiment_words(self) -> str:
-        return ",".join(quoted(name) for name in self.experiments)
-
-
-def quoted(name: str) -> str:
-    """Return a name so that commas in it separate nothing."""
-    return f"`{name}`" if "," in name and "`" not in name else name
+        return ",".join(map(names.quoted, self.experiments))
 
 
 @dataclass(frozen=True, slots=True)
