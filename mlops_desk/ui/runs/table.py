@@ -4,6 +4,7 @@ Space ticks, Shift with Up and Down ticks on, a click with Shift ticks all betwe
 puts columns in another order.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
@@ -28,7 +29,8 @@ from mlops_desk.ui.runs.paint import NameDelegate, box_of
 from mlops_desk.ui.runs.ticks import Ticks
 from mlops_desk.ui.tables import export
 from mlops_desk.ui.tables.dress import dress
-from mlops_desk.ui.tables.paint import PlainHeader, paint_edges, paint_ring, wanted_width
+from mlops_desk.ui.tables.paint import PlainHeader, paint_edges, paint_ring
+from mlops_desk.ui.tables.widths import column_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,10 +197,13 @@ class RunsTable(QTableView):
         for number, column in enumerate(self.runs.columns, 1):
             wide = self._wide.get(str(column))
             if wide is None:
-                texts = [f"{self.runs.headerData(number, Qt.Orientation.Horizontal)} ▾"]
-                texts += [self.runs.cell(place, number).text for place in range(min(self.runs.rowCount(), 30))]
-                wide = min(max(wanted_width(texts, self.font(), _MOST_WIDTH), COLUMN_WIDTH * 2 // 3), _MOST_WIDTH)
+                wide = column_width(self, partial(self._texts, number), limits=(COLUMN_WIDTH * 2 // 3, _MOST_WIDTH))
             self.setColumnWidth(number, wide)
+
+    def _texts(self, number: int, rows: range) -> list[str]:
+        """Return what stands in a column, its title with the mark of the order among it."""
+        title = f"{self.runs.headerData(number, Qt.Orientation.Horizontal)} ▾"
+        return [title, *(self.runs.cell(place, number).text for place in rows)]
 
     def _show_sort(self) -> None:
         column, descending = self._loader.question.sort

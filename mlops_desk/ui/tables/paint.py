@@ -1,10 +1,9 @@
 """How cells and headers are painted: room at both sides, states keep their colour, one line under the header."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPen
+from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import (
     QHeaderView,
     QStyle,
@@ -15,8 +14,6 @@ from PySide6.QtWidgets import (
 
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.tables.model import BAR_ROLE
-
-COLUMN_SHARE = 0.25  # chosen: no column takes more than a quarter of the table
 
 
 class CellDelegate(QStyledItemDelegate):
@@ -49,15 +46,6 @@ class CellDelegate(QStyledItemDelegate):
             painter.setPen(QPen(theme.colour("accent"), theme.BORDER))
             painter.drawRect(theme.edge(view.rect))
         painter.restore()
-
-
-def wanted_width(texts: Iterable[str], font: QFont, table_width: int) -> int:
-    """Return how wide a column of these texts is to be, with the room at both sides."""
-    advance = QFontMetrics(font).horizontalAdvance
-    widest = max((advance(text) for text in texts), default=0)
-    # One long name takes a share of the table and is cut there; the tool tip tells the rest.
-    most = max(int(table_width * COLUMN_SHARE), theme.COLUMN_MINIMUM)
-    return min(widest + 2 * theme.SPACE_8 + theme.SPACE_4, most)
 
 
 def paint_ring(table: QTableView) -> None:

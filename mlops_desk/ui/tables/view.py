@@ -22,11 +22,11 @@ from mlops_desk.ui.look.text import menu_text
 from mlops_desk.ui.tables import export
 from mlops_desk.ui.tables.dress import dress
 from mlops_desk.ui.tables.model import KEY_ROLE, Column, RecordModel
-from mlops_desk.ui.tables.paint import PlainHeader, paint_edges, paint_ring, wanted_width
+from mlops_desk.ui.tables.paint import PlainHeader, paint_edges, paint_ring
+from mlops_desk.ui.tables.widths import column_width
 
 T = TypeVar("T")
 
-_ROWS_MEASURED = 50  # chosen: more than are seen at once, so that columns keep their width while one scrolls a little
 _NOTHING_PLACE = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
 
 
@@ -140,12 +140,8 @@ class RecordTable(QTableView, Generic[T]):
 
     def sizeHintForColumn(self, column: int) -> int:
         """Return the width that the rows near those that are seen need; Qt would ask nine things of each cell."""
-        count = self.records.rowCount()
-        first, last = max(self.rowAt(0), 0), self.rowAt(self.viewport().height())
-        end = min(count, max(last + 1 if last >= 0 else count, first + _ROWS_MEASURED))
-        start = max(0, min(first, end - _ROWS_MEASURED))
-        font = theme.fixed_font() if self.records.columns[column].fixed else self.font()
-        return wanted_width(self.records.texts(column, range(start, end)), font, self.viewport().width())
+        font = theme.fixed_font() if self.records.columns[column].fixed else None
+        return column_width(self, lambda rows: self.records.texts(column, rows), font=font)
 
     def _choose_again(self, key: str) -> None:
         """Choose a row anew after the rows were made anew, without moving what is seen."""

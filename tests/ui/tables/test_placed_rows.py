@@ -14,7 +14,7 @@ from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.tables.paint import COLUMN_SHARE
+from mlops_desk.ui.tables.widths import COLUMN_SHARE
 from mlops_desk.ui.words import gpus
 
 NOTHING = "Nothing matches \u201czzz\u201d"

@@ -7,11 +7,11 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.compare.model import ComparisonModel
 from mlops_desk.ui.tables.dress import dress
-from mlops_desk.ui.tables.paint import PlainHeader, paint_ring, wanted_width
+from mlops_desk.ui.tables.paint import PlainHeader, paint_ring
+from mlops_desk.ui.tables.widths import column_width
 
 _SWATCH = 3  # pixels: as thick as two curves
 _LIT = 0.10  # chosen: seen, and every text on it still read
-_ROWS_MEASURED = 60  # chosen: more than are seen at once
 _WIDTH = 130  # pixels: a number with its change, or a short name
 
 
@@ -40,8 +40,7 @@ class ComparisonTable(QTableView):
 
     def fit(self) -> None:
         """Give the names the room that they need, up to a share of the table."""
-        rows = range(min(self.values.rowCount(), _ROWS_MEASURED))
-        width = wanted_width(self.values.texts(0, rows), self.font(), self.viewport().width())
+        width = column_width(self, lambda rows: self.values.texts(0, rows))
         self.setColumnWidth(0, max(width, theme.COLUMN_MINIMUM // 2))
 
     def light(self, key: str | None) -> None:
