@@ -25,7 +25,7 @@ _TEAMS = "MLflow knows no owner of a run: a registry is its team's, and the audi
 _MANY_SECONDS = 300.0  # a thousand runs, one after the other
 MLFLOWS = Option("FILTER", "only runs that pass MLflow's filter: \"metrics.auc > 0.9 and params.model = 'cnn'\"")
 OFFSET = Option("N", "leave out the first N")
-EXPERIMENTS = Option("NAMES", "experiments, commas between them, one with a comma in `backticks`; without it all")
+EXPERIMENTS = Option("NAMES", "experiments, commas between them, those that have one in backticks")
 FILTER = Option("FILTER", "as people type it (auc > 0.9 and lr < 0.01 resnet), or MLflow's filter")
 SORTS = Option("KEYS", "metrics.NAME:desc, duration, metrics.NAME:max:desc …, with commas between them")
 COLUMNS = Option("NAMES", "metrics.NAME, metrics.NAME:min, metrics.NAME:step=10, params.NAME …, with commas")
