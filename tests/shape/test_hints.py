@@ -40,7 +40,6 @@ _FIXES = {
     "ui/runs/completion.py": "MLflow's own notation for a name",
     "ui/runs/names.py": "the quotes of a notation",
     "ui/runs/page.py": "an empty page has its command in a field",
-    "ui/runs/question.py": "the quotes of a notation",
     "ui/settings/engines/view.py": "an empty page has its command in a field",
     "ui/settings/secrets/view.py": "an empty page has its command in a field",
     "ui/overview/notes.py": "a note for who starts here, which names two commands to try",
