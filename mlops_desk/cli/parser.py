@@ -10,6 +10,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_origin
+from urllib.parse import quote
 
 from mlops_desk import __version__
 from mlops_desk.base.errors import Invalid
@@ -325,13 +326,19 @@ def file_of(verb: Verb, given: argparse.Namespace) -> str | None:
     return "standard input" if files[0] == _STANDARD_INPUT else plain(files[0])
 
 
+_RELATIVE = {"sqlite:///": "sqlite:///", "file:": "file://"}
+"""What MLflow takes a path behind that need not be absolute, and what stands before an absolute one."""
+
+
 def _absolute_uri(name: str, value: Any) -> Any:
-    """Make a relative file path given as ``--uri`` absolute: the agent has another working folder."""
-    if name == "uri" and isinstance(value, str) and "://" not in value and Path(value).exists():
+    """Make a relative path given as ``--uri`` absolute: the agent has another working folder."""
+    if name != "uri" or not isinstance(value, str):
+        return value
+    if "://" not in value and (value.startswith(("./", "../")) or Path(value).exists()):
         return str(Path(value).absolute())
-    prefix = "sqlite:///"
-    if name == "uri" and isinstance(value, str) and value.startswith(prefix) and not value.startswith(prefix + "/"):
-        return prefix + str(Path(value.removeprefix(prefix)).absolute())
+    for scheme, root in _RELATIVE.items():
+        if value.startswith(scheme) and not value.startswith(scheme + "/"):
+            return f"{root}{quote(str(Path.cwd()))}/{value.removeprefix(scheme)}"  # a folder may be called 100%25
     return value
 
 

@@ -176,8 +176,9 @@ class ModelWiring:
 
     def followers(self, model: str, registry: str | None) -> list[Follower]:
         """Tell of the endpoints of a model, none of which goes with an alias by itself."""
-        served = (one for one in self._endpoints.list() if (one.model.name, one.model.registry) == (model, registry))
-        return [Follower(one.name, one.model.version, follows=False) for one in served]
+        served = [one for one in self._endpoints.list() if one.model.name == model]
+        here = [one for one in served if self._registry.is_same(one.model.registry, registry)]
+        return [Follower(one.name, one.model.version, follows=False) for one in here]
 
     def metric(self, run_id: str, name: str) -> float | None:
         """Return a run's newest value of a metric; None where it was not logged."""

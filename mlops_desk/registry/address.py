@@ -71,7 +71,8 @@ def _sqlite(text: str) -> Address:
 
 
 def _folder(text: str) -> Address:
-    path = Path(unquote(_split(text).path) if text.startswith("file:") else text).expanduser()
+    named = unquote(_split(text).path) if text.startswith("file:") else text
+    path = Path(os.path.expanduser(named))  # noqa: PTH111 - it leaves the ~ of somebody unknown, where pathlib raises
     if not path.is_absolute():
         raise Invalid(f"{plain(text)!r} is neither a URI nor an absolute path.", _FORMS)
     return Address(str(path), "folder", path)

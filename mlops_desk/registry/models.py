@@ -53,7 +53,7 @@ class ModelsService(AliasVerbs, ModelChangeVerbs, VersionCompareVerbs, ModelFile
             if chosen is None and self._core.registries.own_is_empty:
                 return []
             house = self._core.lineage.outside
-            endpoints = [one for one in house.endpoints() if one.registry == chosen]
+            endpoints = [one for one in house.endpoints() if self._core.is_same(one.registry, chosen)]
             found = self._core.registries.mirror(chosen).cards()
             return standing(found, endpoints, house.drift([one.name for one in endpoints]))
 

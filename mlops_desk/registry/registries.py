@@ -18,6 +18,8 @@ from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.address import host_of, parse_address
+from mlops_desk.registry.default_registry import OWN
+from mlops_desk.registry.identity import identity_of
 from mlops_desk.registry.mirror.client import ChildMirror
 from mlops_desk.registry.mirror.mirrored import MirroredRegistry
 from mlops_desk.registry.mirror.mirrors import Mirrors
@@ -51,6 +53,8 @@ class Registries:
         self.mirrors = Mirrors(told or _nobody)
         self.kept: Callable[[str], RegistrySource] | None = None
         """What the list of registries knows of a name or a path, as ``Trackers.source``; None: there is no list."""
+        self.kept_uri: Callable[[str], str | None] = lambda _name: None
+        """The address that the list has for a name, as ``Trackers.uri_of``; None: it knows none."""
         self.way: Callable[[str], RegistryWay] = lambda _uri: RegistryWay()
         """By which proxy and certificates a server elsewhere is reached."""
 
@@ -214,6 +218,14 @@ class Registries:
         finally:
             shutil.rmtree(arriving, ignore_errors=True)
         return folder / below if what == "run" else folder / Path(below).name if is_file else folder
+
+    def identity(self, uri: str | None) -> str:
+        """Return one word for a registry, however it is named: ``own``, or what its spellings have in common."""
+        named = OWN if uri is None else self.kept_uri(uri) or uri
+        if named in {OWN, self.server.look().uri}:
+            return OWN
+        found = identity_of(named)
+        return OWN if found == str(self.server.ledger.store) else found
 
     def sweep(self, *, is_shown: bool = False) -> None:
         """End what nobody needs any more; while somebody looks (``is_shown``), have ready what opens the next one."""

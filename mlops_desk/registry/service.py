@@ -31,7 +31,6 @@ from mlops_desk.registry.aliases.own_store import stored_aliases
 from mlops_desk.registry.aliases.sight import aliases_of
 from mlops_desk.registry.aliases.watching import AliasWatch
 from mlops_desk.registry.artifacts.shelf import FileShelf
-from mlops_desk.registry.changes.undoing import shown_uri
 from mlops_desk.registry.comparing.gathering import ComparedOutside, compared_versions
 from mlops_desk.registry.default_registry import OWN, SETTING, Default
 from mlops_desk.registry.lineage.gathering import LineageDesk
@@ -80,12 +79,13 @@ class RegistryCore:
         self.at_start: list_of[Callable[[], None]] = []
         self.server = TrackingServer(data.registry, data.logs / "tracking.log", bridge_address, self._server_changed)
         self.registries = Registries(self.server, self._source_changed)
-        self.aliases = AskedAliases(lambda uri: self.registries.open(uri), self._fresh, self.journal_key, journal)  # noqa: PLW0108 - the demo puts its own in their place
+        self.aliases = AskedAliases(self._opened, self._fresh, self._identity, journal)
         self.shelf = FileShelf(self.default, lambda: self.registries)
         self.lineage = LineageDesk(
             self.default,
             lambda uri: self.registries.read(uri),  # noqa: PLW0108 - the demo puts others in their place
             lambda uri: self.registries.placing(uri),  # noqa: PLW0108 - likewise
+            self.is_same,
         )
         self.outside = ComparedOutside(self._files_of)
         self.aliases.compared = self._compared
@@ -319,9 +319,15 @@ class RegistryCore:
     def _compared(self, model: str, a: str, b: str, uri: str | None) -> list_of[ComparedValue]:
         return compared_versions(self.registries.mirror(uri), [(model, a), (model, b)], uri, self.outside)
 
-    def journal_key(self, uri: str | None) -> str:
-        """Return what the journal of aliases calls a registry: the desk's own has an address that changes."""
-        return OWN if uri is None or uri == self.server.look().uri else shown_uri(uri)
+    def _opened(self, uri: str | None) -> RegistryClient:
+        return self.registries.open(uri)  # asked each time: the demo puts its own in their place
+
+    def _identity(self, uri: str | None) -> str:
+        return self.registries.identity(uri)
+
+    def is_same(self, one: str | None, other: str | None) -> bool:
+        """Tell whether two addresses or names mean one registry (None: the desk's own)."""
+        return self.registries.identity(one) == self.registries.identity(other)
 
 
 def _run_with(registry: RegistryClient, experiment: str, tags: Mapping[str, str]) -> str | None:

@@ -9,22 +9,22 @@ from mlops_desk.registry.cleanup.planning import RegistryUsers
 
 
 def users_of(
-    uri: str | None,
+    is_meant: Callable[[str | None], bool],
     endpoints: Iterable[Endpoint],
     jobs: Iterable[Job],
     retrainings: Iterable[Retraining],
     rule: Callable[[str], Rule | None],
 ) -> RegistryUsers:
-    """Return what is needed of the registry at ``uri`` (None: the desk's own), each by what and in words."""
+    """Return what is needed of the registry that ``is_meant`` by an address (None: the desk's own), and by what."""
     runs: dict[str, str] = {}
     versions: dict[str, str] = {}
     for endpoint in endpoints:
         model = endpoint.model
-        if model.registry == uri:
+        if is_meant(model.registry):
             versions[f"{model.name}/{model.version}"] = f"endpoint {endpoint.name} serves it"
             if model.run_id is not None:
                 runs[model.run_id] = f"endpoint {endpoint.name} serves its model"
-    if uri is not None:
+    if not is_meant(None):
         return RegistryUsers(runs, versions)  # jobs and rules know the desk's own alone
     for job in jobs:
         if job.mlflow_run_id is not None and not job.state.is_final:

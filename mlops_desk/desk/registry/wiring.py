@@ -60,6 +60,7 @@ def open_trackers(state: State, keyring: SecretStore, core: RegistryCore, store:
     own = OwnStore(core.server.ledger.store, lambda: core.server.look().uri)
     trackers = Trackers(state.trackers, keyring, own, core.default)
     core.registries.kept = trackers.source
+    core.registries.kept_uri = trackers.uri_of
     return trackers
 
 
@@ -69,7 +70,9 @@ def registry_service(trackers: Trackers, core: RegistryCore, state: State, loop:
     def users(uri: str | None) -> RegistryUsers:
         under_way = tuple(one for one in JobState if not one.is_final)
         jobs = state.jobs.list(states=under_way)
-        return users_of(uri, state.endpoints.list(), jobs, state.retrainings.list(), state.rules.get)
+        return users_of(
+            partial(core.is_same, uri), state.endpoints.list(), jobs, state.retrainings.list(), state.rules.get
+        )
 
     imports = RunImports(trackers.source, core.registries, MLFLOW_ENVIRONMENT)
     transfer = VersionTransfer(core, state.hashes, loop.ending)

@@ -46,6 +46,10 @@ class AskedAliases:
         self.followers: Followers = lambda _model, _uri: ()
         self.compared: Compared = lambda _model, _a, _b, _uri: ()
 
+    def is_same(self, one: str | None, other: str | None) -> bool:
+        """Tell whether two addresses mean one registry."""
+        return self._key(one) == self._key(other)
+
     # -- looks -----------------------------------------------------------------------------------
 
     def glance(self, uri: str | None) -> AliasGlance | None:

@@ -57,7 +57,8 @@ class AliasWatch:
 
     def noticed(self, uri: Registry) -> None:
         """Note that something has changed in a registry that is looked at: the next look need not wait its time."""
-        self._looked.pop(uri, None)
+        for one in [one for one in list(self._looked) if self._aliases.is_same(one, uri)]:
+            self._looked.pop(one, None)
 
     def look(self) -> None:
         """Look at all registries whose turn it is."""

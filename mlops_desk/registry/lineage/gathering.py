@@ -1,5 +1,6 @@
 """Gathers what a lineage is made of: from the registry what came before a version, from the house what stands on it."""
 
+import operator
 from collections.abc import Callable, Sequence
 
 from mlops_desk.base.errors import NotFound
@@ -24,10 +25,12 @@ class LineageDesk:
         default: Default,
         read: Callable[[str | None], RegistryClient],
         placing: Callable[[str | None], ArtifactOrigins] | None = None,
+        is_same: Callable[[str | None, str | None], bool] = operator.eq,
     ) -> None:
         self._default = default
         self._read = read
         self._placing: Callable[[str | None], ArtifactOrigins] = read if placing is None else placing
+        self._is_same = is_same
         self.outside = LineageHouse()
 
     def of_model(self, name: str, version: str | None, uri: str | None) -> Lineage:
@@ -45,7 +48,7 @@ class LineageDesk:
             return draw(Gathered(model, tuple(versions), runs, logged, self._known(runs, chosen), n_left_out))
 
     def _known(self, runs: dict[str, RunOrigin], uri: str | None) -> Known:
-        endpoints = [one for one in self.outside.endpoints() if one.registry == uri]
+        endpoints = [one for one in self.outside.endpoints() if self._is_same(one.registry, uri)]
         jobs = [job for run in runs.values() if (job := run.tags.get(JOB_TAG))]
         drift = self.outside.drift([one.name for one in endpoints])
         return Known(endpoints, drift, self.outside.rules(), self.outside.jobs(jobs))

@@ -159,4 +159,5 @@ class Mirrors:
 
 def _key(source: RegistrySource) -> Key:
     headers = tuple(sorted(source.headers.items()))
-    return (source.kind, source.uri, source.path, headers, source.ca_file, source.proxy)
+    where = source.uri if source.path is None else str(source.path)  # a path is written as a URI in several ways
+    return (source.kind, where, headers, source.ca_file, source.proxy)

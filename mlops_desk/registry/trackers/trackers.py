@@ -152,6 +152,11 @@ class Trackers:
         uri = self._own.address() or f"sqlite:///{self._own.path}"
         return Tracker(OWN, uri, TrackerKind.OWN, is_default=self._default.uri is None)
 
+    def uri_of(self, name: str) -> str | None:
+        """Return the address that is kept under a name; None where none is. Asks nobody for a password."""
+        kept = self._kept.get(name) if _NAME.fullmatch(name) else None
+        return None if kept is None else kept.uri
+
     # -- what is meant -----------------------------------------------------------------------
 
     def source(self, uri_or_name: str | None) -> RegistrySource:

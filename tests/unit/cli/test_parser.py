@@ -129,6 +129,16 @@ def test_a_relative_store_is_made_absolute(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     assert parsed("models", "list", "--uri", "sqlite:///a.db")[1] == {"uri": f"sqlite:///{tmp_path}/a.db"}
     assert parsed("models", "list", "--uri", "sqlite:////x/a.db")[1] == {"uri": "sqlite:////x/a.db"}
+    assert parsed("models", "list", "--uri", "file:mlruns")[1] == {"uri": f"file://{tmp_path}/mlruns"}
+    assert parsed("models", "list", "--uri", "file:///x/mlruns")[1] == {"uri": "file:///x/mlruns"}
+    assert parsed("models", "list", "--uri", "./none.db")[1] == {"uri": f"{tmp_path}/none.db"}
+    assert parsed("models", "list", "--uri", "kept-name")[1] == {"uri": "kept-name"}
+    odd = tmp_path / "a%20b #1"
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    assert parsed("models", "list", "--uri", "sqlite:///a.db")[1] == {
+        "uri": f"sqlite:///{tmp_path}/a%2520b%20%231/a.db"
+    }
 
 
 def test_pairs_are_a_mapping_of_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

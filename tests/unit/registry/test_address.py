@@ -27,7 +27,8 @@ def test_uris_are_understood(uri, kind):
     assert parse_address(uri).kind == kind
 
 
-@pytest.mark.parametrize("uri", ["", "mlruns", "sqlite:///mlflow.db", "sqlite://", "http://", "databricks", "ftp://x"])
+@pytest.mark.parametrize("uri", ["", "mlruns", "sqlite:///mlflow.db", "sqlite://", "http://", "databricks", "ftp://x",
+                                 "~nobody-of-that-name/mlruns", "file:~0"])  # fmt: skip
 def test_other_uris_are_refused_with_the_right_form(uri):
     with pytest.raises(Invalid) as caught:
         parse_address(uri)

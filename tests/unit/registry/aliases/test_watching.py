@@ -76,6 +76,16 @@ def test_a_registry_that_says_that_it_changed_is_looked_at_with_the_next_turn(wa
     assert watched.looked == [OTHER, OTHER]
 
 
+def test_a_registry_that_changed_is_looked_at_again_by_whatever_name_it_is_shown(watched, monkeypatch):
+    watched.world.registries["kept"] = watched.world.registries[OTHER]
+    monkeypatch.setattr(watched.world.aliases, "is_same", lambda one, other: {"kept": OTHER}.get(one, one) == other)
+    watched.watch.asked("kept")
+    watched.pass_seconds(10)
+    watched.watch.noticed(OTHER)
+    watched.pass_seconds(10)
+    assert watched.looked == ["kept", "kept"]
+
+
 def test_what_endpoints_serve_from_is_asked_though_nobody_looks(watched):
     watched.watch.served = lambda: {None, OTHER}
     watched.pass_seconds(1200)
