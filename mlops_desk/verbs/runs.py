@@ -30,7 +30,7 @@ FILTER = Option("FILTER", "as people type it (auc > 0.9 and lr < 0.01 resnet), o
 SORTS = Option("KEYS", "metrics.NAME:desc, duration, metrics.NAME:max:desc …, with commas between them")
 COLUMNS = Option("NAMES", "metrics.NAME, metrics.NAME:min, metrics.NAME:step=10, params.NAME …, with commas")
 BY = Option("NAMES", "params.NAME, tags.NAME, status …, with commas between them")
-METRICS = Option("NAMES", "tell how these metrics lie in each group, with commas between them")
+METRICS = Option("NAMES", "tell how these metrics lie in each group: NAME, NAME:max …, with commas")
 METRIC = Option("NAME", "name of the metric")
 CURVE_POINTS = Option("N", "at most so many points of a curve, 2 to 25000")
 SINCE_MARK = Option("MARK", "only what was logged since: the mark of the curve before, of a single run")

@@ -60,7 +60,10 @@ class RunColumn:
 
 @dataclass(frozen=True, slots=True)
 class MetricSpread:
-    """How a metric's finite last values lie in a group; ``n_runs`` have one. The deviation is the sample's (n - 1)."""
+    """How a metric's finite values (the last ones, or as ``auc:max`` says) lie in a group; ``n_runs`` have one.
+
+    The deviation is the sample's (n - 1).
+    """
 
     name: str
     n_runs: int

@@ -11,12 +11,13 @@ from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindo
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.registry.mirror.mirrors import ANSWER_SECONDS, Mirrors
 from mlops_desk.registry.mirror.plain.mirror import PlainMirror
-from mlops_desk.registry.mirror.protocol import RunsFound, WindowAsked
+from mlops_desk.registry.mirror.protocol import GroupsFound, RunsFound, WindowAsked
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.store.errors import UnknownSchema
 
 T = TypeVar("T")
+Found = TypeVar("Found", RunsFound, GroupsFound)
 
 _WHOLE_SECONDS = 50.0  # chosen: below the deadline of a verb; a store of a million runs is read in it
 _PAUSE_SECONDS = 0.05  # chosen: so often one looks whether all runs were read
@@ -36,15 +37,7 @@ class ChildMirror:
         return self._ask(RunWindow, "window", asked)
 
     def runs(self, asked: WindowAsked, *, strict: bool = False) -> list[Run]:
-        deadline = time.monotonic() + _WHOLE_SECONDS
-        while True:
-            found = self._ask(RunsFound, "runs", asked, strict)
-            if not found.is_loading:
-                return list(found.runs)
-            if time.monotonic() > deadline:
-                text = f"{self._source.shown} was not read whole within {_WHOLE_SECONDS:g} s."
-                raise TimedOut(text, "It goes on being read: ask again in a moment.")
-            time.sleep(_PAUSE_SECONDS)
+        return list(self._whole(RunsFound, "runs", asked, strict).runs)
 
     def runs_of(self, run_ids: Sequence[str]) -> list[Run]:
         return self._ask(list[Run], "runs_of", list(run_ids))
@@ -55,7 +48,8 @@ class ChildMirror:
     def groups(
         self, experiments: Sequence[str], filter_text: str, by: Sequence[str], metrics: Sequence[str]
     ) -> list[RunGroup]:
-        return self._ask(list[RunGroup], "groups", list(experiments), filter_text, list(by), list(metrics))
+        found = self._whole(GroupsFound, "groups", list(experiments), filter_text, list(by), list(metrics))
+        return list(found.groups)
 
     def curves(self, run_ids: Sequence[str], metric: str, points: int, since: str | None = None) -> list[RunCurve]:
         return self._ask(list[RunCurve], "curves", list(run_ids), metric, points, since, seconds=_CURVES_SECONDS)
@@ -98,6 +92,16 @@ class ChildMirror:
         parts = [list(keys[start : start + _PART]) for start in range(0, len(keys), _PART)]
         return [one for part in parts for one in self._ask(list[kind], verb, part)]  # type: ignore[valid-type]  # of any kind
 
+    def _whole(self, kind: type[Found], verb: str, *arguments: Any) -> Found:
+        """Ask until everything that the answer is made of was read. Raises TimedOut."""
+        deadline = time.monotonic() + _WHOLE_SECONDS
+        while (found := self._ask(kind, verb, *arguments)).is_loading:
+            if time.monotonic() > deadline:
+                text = f"{self._source.shown} was not read whole within {_WHOLE_SECONDS:g} s."
+                raise TimedOut(text, "It goes on being read: ask again in a moment.")
+            time.sleep(_PAUSE_SECONDS)
+        return found
+
     def _ask(self, kind: type[T], verb: str, *arguments: Any, seconds: float = ANSWER_SECONDS) -> T:
         del kind  # what the question is answered with (questions.py)
         try:
@@ -111,4 +115,6 @@ class ChildMirror:
         other = self._otherwise()
         if verb == "runs":
             return RunsFound(tuple(other.runs(arguments[0], strict=arguments[1])))
+        if verb == "groups":
+            return GroupsFound(tuple(other.groups(*arguments)))
         return getattr(other, verb)(*arguments)

@@ -45,6 +45,13 @@ class ColumnKey:
     which: Which = Which.LAST
     step: int | None = None
 
+    @property
+    def spoken(self) -> str:
+        """What it is called without its kind: ``auc``, ``auc:max``, ``auc:step=10``."""
+        if self.which is Which.LAST:
+            return self.key
+        return f"{self.key}:{self.which.value}" + ("" if self.step is None else f"={self.step}")
+
 
 @dataclass(frozen=True, slots=True)
 class Sorting:

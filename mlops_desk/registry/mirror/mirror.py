@@ -11,7 +11,7 @@ import numpy as np
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.records.registry.curve import RunCurve
-from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
+from mlops_desk.records.registry.run_window import RunColumn, RunWindow
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.registry.mirror.catalogue import Catalogue
 from mlops_desk.registry.mirror.column import Which, read_column, read_sorting
@@ -19,7 +19,7 @@ from mlops_desk.registry.mirror.filter.grammar import parse_filter
 from mlops_desk.registry.mirror.filter.reading import read_filter
 from mlops_desk.registry.mirror.filter.tree import Filter
 from mlops_desk.registry.mirror.loading import Clock, Loading
-from mlops_desk.registry.mirror.protocol import RunsFound, WindowAsked
+from mlops_desk.registry.mirror.protocol import GroupsFound, RunsFound, WindowAsked
 from mlops_desk.registry.mirror.selection import Selected, Selection, Wanted, ids_of
 from mlops_desk.registry.mirror.spots import Spots
 from mlops_desk.registry.mirror.table.counting import columns_of
@@ -163,14 +163,19 @@ class Mirror:
 
     def groups(
         self, experiments: Sequence[str], filter_text: str, by: Sequence[str], metrics: Sequence[str]
-    ) -> list[RunGroup]:
+    ) -> GroupsFound:
+        """Return groups; none while not all runs were read, or not all values that they are told of."""
         self._be_fresh()
         table, keys = self._loading.table, [read_column(name) for name in by]
+        told = [read_column(f"metrics.{name}") for name in metrics]
         wanted = Wanted(tuple(self._ids(experiments)), read_filter(filter_text))
         rows = self._selection.rows(table, wanted, self._spots.column).rows
-        self._spots.want(table, keys, rows)
-        names = [read_column(f"metrics.{name}").key for name in metrics]
-        return grouped(table, rows, keys, names, self._spots.column)
+        is_known = self._spots.want(table, [*keys, *told], rows)
+        if self._loading.is_loading or not is_known:
+            if self._loading.problem is not None:
+                raise self._loading.problem
+            return GroupsFound((), is_loading=True)
+        return GroupsFound(tuple(grouped(table, rows, keys, told, self._spots.column)))
 
     # -- what is asked of the source itself --------------------------------------------------
 

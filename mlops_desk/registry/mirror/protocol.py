@@ -36,6 +36,14 @@ class RunsFound:
     is_loading: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class GroupsFound:
+    """``is_loading``: not all that they are made of was read yet, and none is told."""
+
+    groups: tuple[RunGroup, ...]
+    is_loading: bool = False
+
+
 class MirrorClient(Protocol):
     """One registry, to be read. Everything raises DeskErrors; any thread may ask."""
 
@@ -61,7 +69,10 @@ class MirrorClient(Protocol):
     def groups(
         self, experiments: Sequence[str], filter_text: str, by: Sequence[str], metrics: Sequence[str]
     ) -> list[RunGroup]:
-        """Return the runs that pass the filter by what they have in common, the largest groups first."""
+        """Return the runs that pass the filter by what they have in common, the largest groups first.
+
+        ``metrics`` are names, and may say which value (``auc:max``). It waits until all that it needs was read.
+        """
         ...
 
     def curves(self, run_ids: Sequence[str], metric: str, points: int, since: str | None = None) -> list[RunCurve]:

@@ -16,10 +16,10 @@ import msgspec
 from mlops_desk.base import wire
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.records.registry.curve import RunCurve
-from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
+from mlops_desk.records.registry.run_window import RunColumn, RunWindow
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
-from mlops_desk.registry.mirror.protocol import RunsFound, WindowAsked
+from mlops_desk.registry.mirror.protocol import GroupsFound, RunsFound, WindowAsked
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 from mlops_desk.registry.reading.source import RegistrySource
 
@@ -31,7 +31,7 @@ QUESTIONS: dict[str, tuple[Any, Any]] = {
     "runs": (tuple[WindowAsked, bool], RunsFound),
     "runs_of": (tuple[list[str]], list[Run]),
     "columns": (tuple[list[str], str], list[RunColumn]),
-    "groups": (tuple[list[str], str, list[str], list[str]], list[RunGroup]),
+    "groups": (tuple[list[str], str, list[str], list[str]], GroupsFound),
     "curves": (tuple[list[str], str, int, str | None], list[RunCurve]),
     "run": (tuple[str], Run),
     "datasets": (tuple[list[str]], dict[str, list[DatasetInput]]),

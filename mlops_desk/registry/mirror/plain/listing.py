@@ -92,7 +92,7 @@ def _text_column(name: str, values: Sequence[str]) -> RunColumn:
     return RunColumn(name, len(values), len(set(values)), is_number, least, largest)
 
 
-def grouped(runs: Sequence[Run], by: Sequence[ColumnKey], metrics: Sequence[str]) -> list[RunGroup]:
+def grouped(runs: Sequence[Run], by: Sequence[ColumnKey], metrics: Sequence[ColumnKey]) -> list[RunGroup]:
     """Return runs by what they have in common, the largest groups first, then by their values."""
     groups: dict[tuple[str | None, ...], list[Run]] = {}
     for run in runs:
@@ -102,7 +102,10 @@ def grouped(runs: Sequence[Run], by: Sequence[ColumnKey], metrics: Sequence[str]
             values,
             len(members),
             tuple(run.run_id for run in members[:MOST_IDS]),
-            tuple(spread(name, [run.metrics[name] for run in members if name in run.metrics]) for name in metrics),
+            tuple(
+                spread(key.spoken, [run.metrics[key.key] for run in members if key.key in run.metrics])
+                for key in metrics
+            ),
         )
         for values, members in groups.items()
     ]

@@ -66,7 +66,7 @@ class PlainMirror:
     ) -> list[RunGroup]:
         columns = [read_column(name) for name in by]
         found = self._found(WindowAsked(tuple(experiments), filter_text))[1]
-        return listing.grouped(found, columns, [read_column(f"metrics.{name}").key for name in metrics])
+        return listing.grouped(found, columns, [read_column(f"metrics.{name}") for name in metrics])
 
     def curves(self, run_ids: Sequence[str], metric: str, points: int, since: str | None = None) -> list[RunCurve]:
         del since  # everything is told each time

@@ -11,7 +11,7 @@ from mlops_desk.records.registry.run_window import MetricSpread, RunGroup
 from mlops_desk.registry.mirror.column import ColumnKey
 from mlops_desk.registry.mirror.table.columns import NumberColumn, Rows
 from mlops_desk.registry.mirror.table.ordering import Spots
-from mlops_desk.registry.mirror.table.rows import LONGEST_TEXT, values
+from mlops_desk.registry.mirror.table.rows import LONGEST_TEXT, column_of, values
 from mlops_desk.registry.mirror.table.runs import RunTable
 
 MOST_IDS = 1000  # chosen: more runs of one group nobody overlays
@@ -21,7 +21,7 @@ Numbers = NDArray[np.float64]
 
 
 def grouped(
-    table: RunTable, rows: Rows, by: Sequence[ColumnKey], metrics: Sequence[str], spots: Spots
+    table: RunTable, rows: Rows, by: Sequence[ColumnKey], metrics: Sequence[ColumnKey], spots: Spots
 ) -> list[RunGroup]:
     """Return ``rows`` in groups, the largest first, then by their values; the ids of each in the rows' order."""
     if not len(rows):
@@ -32,7 +32,7 @@ def grouped(
     largest = sorted(range(len(groups)), key=lambda at: (-counts[at], [(one is None, one or "") for one in groups[at]]))
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(counts)
-    spreads = [_spreads(name, table.metrics.get(name), rows, codes, len(groups)) for name in metrics]
+    spreads = [_spreads(key.spoken, column_of(table, key, spots), rows, codes, len(groups)) for key in metrics]
     return [
         RunGroup(
             groups[at],

@@ -37,8 +37,7 @@ _NAME, _STATUS, _START, _EXPERIMENT = (
 def values(table: RunTable, rows: Rows, key: ColumnKey, spots: Spots) -> list[RunValue]:
     """Return what these rows have in a column, None where they have nothing."""
     if key.kind == "metrics":
-        column = table.metrics.get(key.key) if key.which is Which.LAST else spots(key)
-        return list(_numbers(column, rows))
+        return list(_numbers(column_of(table, key, spots), rows))
     if key.kind != "attributes":
         return list(_texts(table.texts(key.kind).get(key.key), rows))
     if key.key == "run_id":
@@ -49,6 +48,11 @@ def values(table: RunTable, rows: Rows, key: ColumnKey, spots: Spots) -> list[Ru
     if key.key == "duration":
         return [None if math.isnan(seconds) else seconds for seconds in table.durations()[rows].tolist()]
     return list(_texts(table.attributes[key.key], rows))
+
+
+def column_of(table: RunTable, key: ColumnKey, spots: Spots) -> NumberColumn | None:
+    """Return a metric's values, those that are meant; None: no run has any."""
+    return table.metrics.get(key.key) if key.which is Which.LAST else spots(key)
 
 
 def _numbers(column: NumberColumn | None, rows: Rows) -> Iterator[float | None]:

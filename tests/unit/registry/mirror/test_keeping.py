@@ -175,3 +175,43 @@ def test_what_runs_were_given_and_gave_is_asked_of_the_source_itself() -> None:
     reader.error = Unavailable("down")
     with pytest.raises(Unavailable, match="down"):
         mirror.origins(["r00001"])
+
+
+def test_groups_are_told_of_all_runs_or_of_none() -> None:
+    mirror = Mirror(ListReader(runs(50)))
+    found = mirror.groups([], "", ["params.lr"], ["auc"])
+    assert (found.groups, found.is_loading) == ((), True), "seven of them were read"
+    while mirror.has_work:
+        mirror.work()
+    found = mirror.groups([], "", ["params.lr"], ["auc"])
+    assert (found.is_loading, [group.n_runs for group in found.groups]) == (False, [17, 17, 16])
+
+
+def test_groups_tell_of_the_largest_and_least_values_once_all_of_them_are_known() -> None:
+    reader = ListReader(runs(1200))
+    mirror, _clock = loaded(reader)
+    for number in range(1200):
+        reader.logged[f"r{number:05d}", "auc"] = [0.5, float(number), 0.25]
+    asked: tuple[list[str], str, list[str], list[str]] = ([], "", ["params.lr"], ["auc", "auc:max", "auc:step=2"])
+    assert mirror.groups(*asked).is_loading
+    while mirror.has_work:
+        mirror.work()
+    first = mirror.groups(*asked).groups[0]
+    assert [spread.name for spread in first.metrics] == ["auc", "auc:max", "auc:step=2"]
+    assert [spread.n_runs for spread in first.metrics] == [400, 400, 400]
+    assert (first.metrics[1].least, first.metrics[1].largest, first.metrics[1].deviation is None) == (
+        0.5,
+        1197.0,
+        False,
+    )
+    assert (first.metrics[2].largest, first.metrics[2].deviation) == (0.25, 0.0)
+
+
+def test_groups_of_a_store_that_stopped_being_read_say_why() -> None:
+    reader = ListReader(runs(50))
+    mirror = Mirror(reader)
+    mirror.window(WindowAsked(limit=5))
+    reader.error = Unavailable("The store is gone.")
+    mirror.work()
+    with pytest.raises(Unavailable, match="The store is gone"):
+        mirror.groups([], "", ["params.lr"], [])
