@@ -7,6 +7,7 @@ from enum import StrEnum
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.owner import Owner
+from mlops_desk.records.serving.rollout import Rollout
 
 
 class EndpointState(StrEnum):
@@ -45,6 +46,39 @@ class ModelRef:
     registry: str | None = None
 
 
+class RevisionState(StrEnum):
+    """Where a revision stands on its way to answering, and after it."""
+
+    BUILDING = "building"
+    STARTING = "starting"
+    SHADOW = "shadow"
+    CANARY = "canary"
+    LIVE = "live"
+    DRAINING = "draining"
+    RETIRED = "retired"
+    ROLLED_BACK = "rolled_back"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRevision:
+    """What an endpoint was made to answer with at the Unix time ``created``; it never changes afterwards.
+
+    ``traffic`` is its share of requests in percent. ``is_kept`` tells whether its files are still there, so that it can
+    come back without being built.
+    """
+
+    revision: int
+    model: ModelRef
+    state: RevisionState
+    traffic: float = 0.0
+    runtime: str | None = None
+    created: float | None = None
+    image: str | None = None
+    reason: Reason | None = None
+    is_kept: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """What went through the gateway lately. Latencies are seconds over the window; None without requests."""
@@ -71,6 +105,8 @@ class Endpoint:
 
     While a new revision is built and started, ``revision``, ``model`` and ``replicas`` still tell of the one
     that answers; ``reason`` says why the newest attempt did not make it. ``engine`` names the one that runs it.
+    ``rollout`` is there while a revision takes over step by step; ``revisions`` are those that are remembered, oldest
+    first.
     """
 
     name: str
@@ -88,6 +124,8 @@ class Endpoint:
     request_log: str | None = None
     created_by: int | None = None
     engine: str = LOCAL_RUNTIME
+    rollout: Rollout | None = None
+    revisions: tuple[EndpointRevision, ...] = ()
 
     @property
     def owner(self) -> Owner:

@@ -1,4 +1,4 @@
-"""The endpoints as they stand: stored, joined with their load, and announced whenever they change."""
+"""The endpoints as they stand: stored with what is told of their revisions, joined with their load, and announced."""
 
 import threading
 import time
@@ -11,14 +11,17 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic, Traffic
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.serving.gateway.traffic import Past
+from mlops_desk.serving.revision import Shelf
+from mlops_desk.serving.rollout.told import revisions_of
 from mlops_desk.storage.state import StoredRecords
 
 
 class EndpointBoard:
     """Read and written by several threads. The load is in memory only: it is old news after a restart."""
 
-    def __init__(self, table: StoredRecords[Endpoint], bus: Bus) -> None:
+    def __init__(self, table: StoredRecords[Endpoint], shelf: Shelf, bus: Bus) -> None:
         self._table = table
+        self._shelf = shelf
         self._bus = bus
         self._lock = threading.RLock()
         self._endpoints = {endpoint.name: endpoint for endpoint in table.list()}
@@ -47,7 +50,7 @@ class EndpointBoard:
     def put(self, endpoint: Endpoint) -> Endpoint:
         """Store and announce a new endpoint."""
         with self._lock:
-            stored = replace(endpoint, updated_at=time.time(), load=None)
+            stored = self._told(replace(endpoint, updated_at=time.time(), load=None))
             self._table.put(stored)
             self._endpoints[endpoint.name] = stored
             shown = self._with_load(stored)
@@ -58,8 +61,14 @@ class EndpointBoard:
         """Store and announce what ``change`` makes of the endpoint, if that is anything new. Raises NotFound."""
         with self._lock:
             known = self.get(name)
-            changed = change(known)
+            changed = self._told(change(known))
             return known if changed == known else self.put(changed)
+
+    def tell_again(self, name: str) -> None:
+        """Announce an endpoint anew if something was written down of its revisions. No error for one that is gone."""
+        with self._lock:
+            if name in self._endpoints:
+                self.change(name, lambda known: known)
 
     def remove(self, name: str) -> None:
         """Forget an endpoint and announce it."""
@@ -86,6 +95,11 @@ class EndpointBoard:
         with self._lock:
             self.get(name)
             return self._past.since(name, seconds)
+
+    def _told(self, endpoint: Endpoint) -> Endpoint:
+        known = self._shelf.all(endpoint.name)
+        kept = {one.number for one in known if self._shelf.has_files(endpoint.name, one.number)}
+        return replace(endpoint, revisions=revisions_of(endpoint, known, kept))
 
     def _with_load(self, endpoint: Endpoint) -> Endpoint:
         if endpoint.state is EndpointState.STOPPED:

@@ -4,7 +4,6 @@ Each step is written down before it is taken, so that the next agent goes on whe
 stop that comes in between wins: the deployment sees that it is not wanted any more and cleans up.
 """
 
-import contextlib
 import logging
 import threading
 import time
@@ -12,16 +11,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mlops_desk.base.caller import Caller
-from mlops_desk.base.errors import DeskError, NotFound
+from mlops_desk.base.errors import NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import Engine
-from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, Replica
+from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.image.maker import Maker
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf
+from mlops_desk.serving.stages import Stages
 from mlops_desk.serving.switchboard import Switchboard
 from mlops_desk.serving.watch import Watch
 
@@ -38,6 +38,7 @@ class Deployments:
         maker: Maker,
         trial: Trial,
         switchboard: Switchboard,
+        stages: Stages,
         watch: Watch,
         loop: Loop,
         engine: Engine,
@@ -47,21 +48,33 @@ class Deployments:
         self._maker = maker
         self._trial = trial
         self._switchboard = switchboard
+        self._stages = stages
         self._watch = watch
         self._loop = loop
         self._engine = engine
         self._wanted: dict[str, int] = {}
 
-    def begin(self, name: str, version: ModelVersion, alias: str | None, caller: Caller, done: threading.Event) -> None:
+    def begin(
+        self,
+        name: str,
+        version: ModelVersion,
+        alias: str | None,
+        caller: Caller,
+        done: threading.Event,
+        enters_percent: float | None = None,
+    ) -> None:
         """Write a new revision down, show the endpoint as building and begin. What answers now goes on answering.
 
-        Sets ``done`` when the endpoint is live or the revision has failed. Raises OSError.
+        It takes over, or begins beside it with ``enters_percent`` of the requests. Sets ``done`` when it is up or has
+        failed. Raises OSError.
         """
         uri = f"models:/{version.name}/{version.version}"
         model = ModelRef(version.name, version.version, uri, alias, version.run_id, version.registry)
         known = self._board.find(name)
         newest_number = max([*self._shelf.numbers(name), known.revision if known else 0])
-        revision = self._shelf.write(Revision(name, newest_number + 1, model, version))
+        revision = self._shelf.write(
+            Revision(name, newest_number + 1, model, version, enters_percent=enters_percent, created_at=time.time())
+        )
         self._wanted[name] = revision.number
         if known is not None and known.replicas:
             self._board.put(replace(known, state=EndpointState.BUILDING, reason=None))
@@ -98,16 +111,15 @@ class Deployments:
         """Let the deployment under way, if there is one, see that it is not wanted any more."""
         self._wanted.pop(name, None)
 
-    def images(self, name: str) -> set[str]:
-        """Return the tags of the images that an endpoint's revisions use."""
-        found = [self._shelf.read(name, number) for number in self._shelf.numbers(name)]
-        return {revision.image for revision in found if revision is not None and revision.image is not None}
+    def bring_back(self, revision: Revision, done: threading.Event) -> None:
+        """Start a revision again that was live before; it takes over once it is up. Sets ``done`` as ``begin`` does.
 
-    def drop_images(self, tags: set[str]) -> None:
-        """Remove those of ``tags`` that no endpoint uses any more."""
-        for tag in tags - {tag for endpoint in self._board.all() for tag in self.images(endpoint.name)}:
-            with contextlib.suppress(DeskError):  # one that is still in use, or gone, is nobody's problem
-                self._engine.remove_image(tag)
+        Raises OSError.
+        """
+        pending = self._shelf.write(replace(revision, state="pending", enters_percent=None, reason=None))
+        self._wanted[revision.endpoint] = revision.number
+        self._board.change(revision.endpoint, lambda known: replace(known, state=EndpointState.STARTING, reason=None))
+        self._loop.start(f"deploy-{revision.endpoint}", lambda: self._bring_up(pending, done))
 
     def _bring_up(self, revision: Revision, done: threading.Event) -> None:
         """Make, launch and switch to a revision. Whatever happens, the endpoint ends in a state that says so."""
@@ -130,48 +142,31 @@ class Deployments:
             done.set()
 
     def _go(self, revision: Revision) -> None:
-        made = self._maker.make(revision)
+        made = revision if self._is_made(revision) else self._maker.make(revision)
         self._change(made, lambda known: replace(known, state=EndpointState.STARTING))
         if not self._is_wanted(made):
             return
+        self._stages.wait_for_end(self._trial.name_of(made))
         address = self._trial.launch(made)
-        old = self._board.get(made.endpoint).replicas
-        self._switch(made, address)
+        self._stages.enter(made, address, lambda change: self._change(made, change))
         if not self._is_wanted(made):
             self._trial.end(self._trial.name_of(made))
-            return
-        self._switchboard.gatekeeper.wait_for(self._switchboard.route())
-        for replica in old:
-            if replica.container != self._trial.name_of(made):
-                self._trial.end(replica.container)
-        self._trial.drop_network()
-        images = self.images(made.endpoint)
-        self._shelf.clear(made.endpoint, keep_from=made.number)
-        self.drop_images(images)
 
-    def _switch(self, revision: Revision, address: str) -> None:
-        """Put a new revision in the place of the old one; the gateway follows."""
-        replica = Replica(self._trial.name_of(revision), revision.number, "running", address)
-        self._shelf.write(replace(revision, state="live"))
-        self._change(
-            revision,
-            lambda known: replace(
-                known,
-                state=EndpointState.LIVE,
-                url=self._switchboard.url(known.name),
-                revision=revision.number,
-                model=revision.model,
-                replicas=(replica,),
-                traffic={str(revision.number): 1.0},
-                reason=None,
-                image=revision.image,
-            ),
-        )
+    def _is_made(self, revision: Revision) -> bool:
+        """Tell whether there is all to start a revision from; its image is written down when everything else is."""
+        if revision.image is None or not self._shelf.has_files(revision.endpoint, revision.number):
+            return False
+        try:
+            self._engine.image(revision.image)
+        except NotFound:
+            return False
+        return True
 
     def _give_up(self, revision: Revision, reason: Reason) -> None:
-        self._shelf.drop_files(revision.endpoint, revision.number)
+        if not revision.was_live:
+            self._shelf.drop_files(revision.endpoint, revision.number)
         if self._is_wanted(revision):
-            self._shelf.write(replace(revision, state="failed"))
+            self._shelf.write(replace(revision, state="retired" if revision.was_live else "failed", reason=reason))
             self._change(revision, lambda known: _with_failure(known, reason))
             self._switchboard.route()
 

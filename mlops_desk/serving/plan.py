@@ -1,7 +1,7 @@
 """What an endpoint's parts are called, and what the words of ``deploy`` mean. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_desk.base.errors import Invalid
@@ -16,6 +16,7 @@ LABEL_STAGE = "io.mlops-desk.build"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,46}[a-z0-9])?")
 _ALIAS = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _VERSION = re.compile(r"[0-9]{1,18}")
+_SHARE = re.compile(r"([0-9]{1,9})=([0-9]{1,3}(?:\.[0-9]{1,6})?)%?")
 _FORM = "Write MODEL, MODEL@ALIAS or MODEL/VERSION, for example digits@champion or digits/3."
 
 
@@ -43,6 +44,28 @@ def parse_model(text: str) -> ModelQuery:
     if not _VERSION.fullmatch(rest):
         raise Invalid(f"{plain(rest)!r} is not a version's number.", _FORM)
     return ModelQuery(name, version=rest)
+
+
+def first_percent(*, shadow: bool, canary: float | None) -> float | None:
+    """Return the share of requests with which a new revision begins; None lets it take over. Raises Invalid."""
+    if shadow and canary is not None:
+        raise Invalid("A new revision is a shadow or a canary, not both.", "Leave --shadow or --canary out.")
+    if canary is not None and not 0.0 < canary < 100.0:
+        raise Invalid(f"A canary can't have {canary:g} % of the requests.", "Take between 1 and 99: --canary 5")
+    return 0.0 if shadow else canary
+
+
+def parse_shares(words: Sequence[str]) -> dict[int, float]:
+    """Read ``REVISION=PERCENT`` words. Raises Invalid."""
+    shares: dict[int, float] = {}
+    for word in words:
+        found = _SHARE.fullmatch(word.strip())
+        if found is None:
+            raise Invalid(f"{plain(word)!r} is no share of the requests.", "Write REVISION=PERCENT: 1=90 2=10")
+        if int(found[1]) in shares:
+            raise Invalid(f"Revision {found[1]} has two shares.", "Name each revision once: 1=90 2=10")
+        shares[int(found[1])] = float(found[2])
+    return shares
 
 
 def check_name(name: str) -> str:

@@ -1,6 +1,7 @@
 """What is kept of an endpoint's revisions on disk, and how one that did not come up says why."""
 
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,17 @@ from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.storage.requests import LoggedFeature
 
+MOST_TO_COME_BACK_TO = 3  # chosen: a model takes gigabytes, and one goes back to the last or the one before
+MOST_REMEMBERED = 100  # chosen: a description takes a kilobyte, and a list of more is not read
+
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One attempt to put a model version behind an endpoint. ``state``: pending, live, failed or retired."""
+    """One attempt to put a model version behind an endpoint.
+
+    ``state``: pending, shadow, canary, live, failed, rolled_back or retired. ``enters_percent`` is the share of
+    requests with which it begins; None takes over at once. One that ``was_live`` can come back.
+    """
 
     endpoint: str
     number: int
@@ -25,6 +33,10 @@ class Revision:
     state: str = "pending"
     image: str | None = None
     features: tuple[LoggedFeature, ...] = ()
+    enters_percent: float | None = None
+    created_at: float | None = None
+    was_live: bool = False
+    reason: Reason | None = None
 
 
 class Failed(Exception):  # noqa: N818 - what it carries is an answer for a person
@@ -73,11 +85,32 @@ class Shelf:
         """Delete a revision's model files; its description and build log stay."""
         shutil.rmtree(self.place(endpoint, number) / "model", ignore_errors=True)
 
-    def clear(self, endpoint: str, keep_from: int | None = None) -> None:
-        """Delete an endpoint's revisions before ``keep_from``, or all of them."""
+    def all(self, endpoint: str) -> list[Revision]:
+        """Return the revisions of an endpoint that can be read, oldest first."""
+        found = (self.read(endpoint, number) for number in self.numbers(endpoint))
+        return [revision for revision in found if revision is not None]
+
+    def has_files(self, endpoint: str, number: int) -> bool:
+        """Tell whether a revision's model files are there, so that it can be started again."""
+        return (self.place(endpoint, number) / "model").is_dir()
+
+    def clear(self, endpoint: str) -> None:
+        """Delete an endpoint's revisions."""
         for number in self.numbers(endpoint):
-            if keep_from is None or number < keep_from:
-                shutil.rmtree(self.place(endpoint, number), ignore_errors=True)
+            shutil.rmtree(self.place(endpoint, number), ignore_errors=True)
+
+    def prune(self, endpoint: str, needed: Collection[int]) -> None:
+        """Delete the model files of old revisions, and older ones wholly; those that are ``needed`` stay as they are.
+
+        The newest that were live keep their files, to come back to.
+        """
+        old = [revision for revision in reversed(self.all(endpoint)) if revision.number not in needed]
+        back = [revision for revision in old if revision.was_live][:MOST_TO_COME_BACK_TO]
+        for revision in old:
+            if revision not in back and revision.state != "pending":
+                self.drop_files(endpoint, revision.number)
+        for revision in old[MOST_REMEMBERED:]:
+            shutil.rmtree(self.place(endpoint, revision.number), ignore_errors=True)
 
 
 def plain_lines(lines: list[str]) -> str | None:

@@ -4,6 +4,7 @@ The work is done elsewhere: ``deployment`` brings revisions up, ``watch`` keeps 
 tells the gateway. Containers and gateway outlive the agent; the next one adopts them.
 """
 
+import contextlib
 import logging
 import shlex
 import threading
@@ -15,21 +16,24 @@ from pathlib import Path
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.base.errors import Hint, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.agent import Check
 from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic
 from mlops_desk.records.history import RecordPoints, forget_points
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import Deployments
 from mlops_desk.serving.image.maker import Download, Maker
+from mlops_desk.serving.images import EndpointImages
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.orphans import OrphanEndpoints
 from mlops_desk.serving.revision import Shelf, tail_of
+from mlops_desk.serving.stages import Stages
 from mlops_desk.serving.switchboard import Switchboard
 from mlops_desk.serving.watch import Watch
 from mlops_desk.storage.requests import LogWindow, newest
@@ -68,17 +72,22 @@ class EndpointsService:
         self._engine = engine
         self._loop = loop
         self._resolve = resolve
-        self._board = EndpointBoard(state.endpoints, bus)
         self._shelf = Shelf(folder.endpoints)
+        self._board = EndpointBoard(state.endpoints, self._shelf, bus)
         maker = Maker(folder.instance, self._shelf, settings, engine, download_model)
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending)
         self._switchboard = Switchboard(folder.endpoints, self._board, self._shelf, settings, record)
+        self._images = EndpointImages(self._board, self._shelf, engine)
+        self._stages = Stages(
+            self._board, self._shelf, self._trial, self._switchboard, self._images, settings, loop, bus
+        )
         orphans = OrphanEndpoints(self._board, self._shelf, self._trial, self._switchboard, bus)
         self._watch = Watch(
-            folder.instance, self._board, self._shelf, engine, self._trial, bus, loop, self._switchboard.route, orphans
-        )
+            folder.instance, self._board, self._shelf, engine, self._trial, bus, loop, self._switchboard.route, orphans,
+            self._stages.go_back,
+        )  # fmt: skip
         self._deployments = Deployments(
-            self._board, self._shelf, maker, self._trial, self._switchboard, self._watch, loop, engine
+            self._board, self._shelf, maker, self._trial, self._switchboard, self._stages, self._watch, loop, engine
         )
 
     # -- life ----------------------------------------------------------------------------------
@@ -90,6 +99,7 @@ class EndpointsService:
                 self._deployments.take_up(endpoint)
         if self._board.all():
             self._switchboard.route()
+        self._stages.take_up()
         self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
         self._loop.repeat("endpoint-load", _LOOK_SECONDS, self._switchboard.poll)
 
@@ -102,34 +112,47 @@ class EndpointsService:
 
     # -- verbs ---------------------------------------------------------------------------------
 
-    def deploy(self, model: str, name: str, *, wait: bool = True) -> Endpoint:
+    def deploy(
+        self, model: str, name: str, *, shadow: bool = False, canary: float | None = None, wait: bool = True
+    ) -> Endpoint:
         """Deploy a version; raises Invalid, NotFound, Refused, Unavailable when it can't even begin."""
         plan.check_name(name)
         query = plan.parse_model(model)
-        if not self._watch.claim(name):
-            raise Refused(f"Endpoint {name} is being deployed or restarted.", "Try again when that is done.")
+        percent = plan.first_percent(shadow=shadow, canary=canary)
         done = threading.Event()
-        try:
+        with self._claimed(name):
             self._engine.info()
             version = self._resolve(model)
             self._switchboard.gatekeeper.ensure()
-            self._deployments.begin(name, version, query.alias, current_caller(), done)
-        except OSError as error:
-            self._watch.release(name)
-            raise Unavailable(f"Endpoint {name} can't be written down: {error}.", "Is the disk full?") from error
-        except BaseException:
-            self._watch.release(name)
-            raise
-        if wait:
-            done.wait(self._longest_seconds())
-        return self._board.get(name)
+            self._deployments.begin(name, version, query.alias, current_caller(), done, percent)
+        return self._awaited(name, done, wait=wait)
+
+    def split(self, name: str, shares: list_of[str]) -> Endpoint:
+        """Share requests out; raises Invalid, NotFound, Refused."""
+        return self._stages.split(name, plan.parse_shares(shares))
+
+    def promote(self, name: str, revision: int | None = None) -> Endpoint:
+        """Let a revision answer all requests; raises NotFound, Refused."""
+        if revision is None or self._stages.is_up(name, revision):
+            return self._stages.promote(name, revision)
+        return self._brought_back(name, revision)
+
+    def rollback(self, name: str) -> Endpoint:
+        """Go back to the revision that answers, or that answered before; raises NotFound, Refused."""
+        endpoint = self._board.get(name)
+        if endpoint.rollout is not None:
+            return self._stages.go_back(name, Reason("sent_back", "It was sent back by hand."))
+        before = [one for one in self._shelf.all(name) if one.was_live and one.number < endpoint.revision]
+        if not before:
+            raise Refused(f"Endpoint {name} has no revision to go back to.", Hint(f"mlops-desk endpoints show {name}"))
+        return self.promote(name, before[-1].number)
 
     def list(self) -> list_of[Endpoint]:
         return self._board.all()
 
     def images(self, name: str) -> set[str]:
         """Return the names of the images that an endpoint's revisions use."""
-        return self._deployments.images(name)
+        return self._images.of(name)
 
     def show(self, name: str) -> Endpoint:
         return self._board.get(name)
@@ -141,7 +164,10 @@ class EndpointsService:
         endpoint = self._board.get(name)
         self._deployments.forget(name)
         stopped = self._board.change(
-            name, lambda known: replace(known, state=EndpointState.STOPPED, replicas=(), traffic={}, reason=None)
+            name,
+            lambda known: replace(
+                known, state=EndpointState.STOPPED, replicas=(), traffic={}, rollout=None, reason=None
+            ),
         )
         self._switchboard.route()
         for container in self._containers_of(endpoint):
@@ -150,11 +176,11 @@ class EndpointsService:
 
     def remove(self, name: str) -> Endpoint:
         removed = self.stop(name)
-        images = self._deployments.images(name)
+        images = self._images.of(name)
         self._shelf.clear(name)  # first: files without a record would be taken for a record that was lost
         self._board.remove(name)
         self._switchboard.route()
-        self._deployments.drop_images(images)
+        self._images.drop(images)
         if not self._board.all():
             self._trial.drop_network()
         return removed
@@ -203,6 +229,40 @@ class EndpointsService:
         return {feature.name: _KINDS[feature.kind] for feature in features}
 
     # -- small things --------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _claimed(self, name: str) -> Iterator[None]:
+        """Hold an endpoint's name while a deployment of it begins; the deployment lets go of it."""
+        if not self._watch.claim(name):
+            raise Refused(f"Endpoint {name} is being deployed or restarted.", "Try again when that is done.")
+        try:
+            yield
+        except OSError as error:
+            self._watch.release(name)
+            raise Unavailable(f"Endpoint {name} can't be written down: {error}.", "Is the disk full?") from error
+        except BaseException:
+            self._watch.release(name)
+            raise
+
+    def _brought_back(self, name: str, number: int) -> Endpoint:
+        """Start a revision again that was live before, and let it take over once it is up."""
+        self._board.get(name)
+        revision = self._shelf.read(name, number)
+        if revision is None or not revision.was_live or not self._shelf.has_files(name, number):
+            kept = [one.revision for one in self._board.get(name).revisions if one.is_kept]
+            told = f"Kept are: {', '.join(map(str, kept)) or 'none'}."
+            raise Refused(f"Revision {number} of endpoint {name} is not kept, so it can't come back.", told)
+        done = threading.Event()
+        with self._claimed(name):
+            self._engine.info()
+            self._switchboard.gatekeeper.ensure()
+            self._deployments.bring_back(revision, done)
+        return self._awaited(name, done, wait=True)
+
+    def _awaited(self, name: str, done: threading.Event, *, wait: bool) -> Endpoint:
+        if wait:
+            done.wait(self._longest_seconds())
+        return self._board.get(name)
 
     def _containers_of(self, endpoint: Endpoint) -> set[str]:
         """Name the containers an endpoint may have, also of a revision that is being tried."""

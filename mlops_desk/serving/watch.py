@@ -23,6 +23,7 @@ from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.launch import Trial, answers
 from mlops_desk.serving.orphans import OrphanEndpoints
 from mlops_desk.serving.revision import Failed, Interrupted, Shelf
+from mlops_desk.serving.rollout.told import DRAINING
 
 _log = logging.getLogger(__name__)
 _SILENT_LOOKS = 3  # with a look every two seconds: a long answer may hold a single worker for some
@@ -61,6 +62,7 @@ class Watch:
         loop: Loop,
         route: Callable[[], object],
         orphans: OrphanEndpoints,
+        go_back: Callable[[str, Reason], object],
     ) -> None:
         self._instance = instance
         self._board = board
@@ -71,6 +73,7 @@ class Watch:
         self._loop = loop
         self._route = route
         self._orphans = orphans
+        self._go_back = go_back
         self._looks = 0
         self._health: dict[str, _Health] = {}
         self.busy: set[str] = set()
@@ -113,8 +116,10 @@ class Watch:
         self._sweep(containers, busy)
 
     def _look_at(self, endpoint: Endpoint, containers: Mapping[str, ContainerFacts]) -> None:
-        health = self._health.setdefault(endpoint.name, _Health())
         for replica in endpoint.replicas:
+            if replica.state == DRAINING:
+                continue
+            health = self._health.setdefault(replica.container, _Health())
             facts = containers.get(replica.container)
             if facts is None or facts.status != "running":
                 self._down(endpoint, replica, health, self._why(replica, facts))
@@ -147,8 +152,13 @@ class Watch:
 
     def _down(self, endpoint: Endpoint, replica: Replica, health: _Health, reason: Reason) -> None:
         health.up_since = None
+        if endpoint.rollout is not None and endpoint.rollout.revision == replica.revision:
+            self._go_back(
+                endpoint.name, reason
+            )  # the live one goes on answering: nothing is started again for this one
+            return
         if endpoint.state is EndpointState.LIVE:
-            self._show_down(endpoint.name, reason)
+            self._show_down(endpoint.name, replica, reason)
             text = f"Endpoint {endpoint.name} is down: {reason.text}"
             about = ("endpoint", endpoint.name)
             self._bus.publish(Notice("warning", "endpoints", text, "It is started again.", time.time(), about=about))
@@ -159,7 +169,8 @@ class Watch:
         try:
             revision = self._shelf.read(name, replica.revision)
             if revision is None:
-                self._show_down(name, Reason("files_missing", "The revision's files are gone.", None, "Deploy again."))
+                reason = Reason("files_missing", "The revision's files are gone.", None, "Deploy again.")
+                self._show_down(name, replica, reason)
                 return
             health.restarts += 1
             address = self._trial.launch(revision)
@@ -170,7 +181,7 @@ class Watch:
             self._show_up(name, replica, address)
             self._trial.drop_network()
         except Failed as failure:
-            self._show_down(name, failure.reason)
+            self._show_down(name, replica, failure.reason)
         except Interrupted:
             return
         finally:
@@ -184,11 +195,11 @@ class Watch:
     def _show_up(self, name: str, replica: Replica, address: str) -> None:
         self._change(name, replica, EndpointState.LIVE, None, address)
 
-    def _show_down(self, name: str, reason: Reason) -> None:
-        self._change(name, None, EndpointState.UNHEALTHY, reason, None)
+    def _show_down(self, name: str, replica: Replica, reason: Reason) -> None:
+        self._change(name, replica, EndpointState.UNHEALTHY, reason, None)
 
     def _change(
-        self, name: str, replica: Replica | None, state: EndpointState, reason: Reason | None, address: str | None
+        self, name: str, replica: Replica, state: EndpointState, reason: Reason | None, address: str | None
     ) -> None:
         word = "running" if state is EndpointState.LIVE else "down"
 
@@ -196,9 +207,7 @@ class Watch:
             if endpoint.state not in _WATCHED:
                 return endpoint
             replicas = tuple(
-                replace(known, state=word, address=address)
-                if replica is None or known.container == replica.container
-                else known
+                replace(known, state=word, address=address) if known.container == replica.container else known
                 for known in endpoint.replicas
             )
             return replace(endpoint, state=state, reason=reason, replicas=replicas)

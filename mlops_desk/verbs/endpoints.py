@@ -15,8 +15,34 @@ class Endpoints(Protocol):
     """Registered model versions that answer requests from containers behind the gateway."""
 
     @changes(who=Who.OWNER, timeout_seconds=7200.0, before="show", of=("endpoint", "name"))
-    def deploy(self, model: str, name: Annotated[str, Option("NAME")], *, wait: bool = True) -> "Endpoint":
-        """Deploy MODEL, MODEL@ALIAS or MODEL/VERSION under a name; an existing endpoint gets a new revision."""
+    def deploy(
+        self,
+        model: str,
+        name: Annotated[str, Option("NAME")],
+        *,
+        shadow: bool = False,
+        canary: Annotated[float | None, Option("PERCENT")] = None,
+        wait: bool = True,
+    ) -> "Endpoint":
+        """Deploy MODEL, MODEL@ALIAS or MODEL/VERSION under a name; an existing endpoint gets a new revision.
+
+        It takes over once it answers; as a canary it begins with a share of the requests, as a shadow with copies.
+        """
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
+    def split(self, name: str, shares: "list_of[str]") -> "Endpoint":
+        """Share requests out by hand, as REVISION=PERCENT of all; a canary under way stays where it is put."""
+        ...
+
+    @changes(who=Who.OWNER, timeout_seconds=600.0, before="show", of=("endpoint", "name"))
+    def promote(self, name: str, revision: Annotated[int | None, Option("REVISION")] = None) -> "Endpoint":
+        """Let the revision on its way, or one that is remembered, answer all requests."""
+        ...
+
+    @changes(who=Who.OWNER, timeout_seconds=600.0, before="show", of=("endpoint", "name"))
+    def rollback(self, name: str) -> "Endpoint":
+        """Take the revision on its way out again; without one, go back to the revision that answered before."""
         ...
 
     @reads

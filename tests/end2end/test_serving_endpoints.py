@@ -129,6 +129,12 @@ class House:
             time.sleep(0.05)
         return answer.json()
 
+    def wait(self, is_true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 20
+        while not is_true():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
     def look_until_there(self, name: str) -> None:
         """Let the watch look until there is a record of an endpoint."""
         deadline = time.monotonic() + 20
@@ -319,8 +325,9 @@ def test_a_new_revision_takes_over_only_when_it_is_well(house: House) -> None:
     assert (endpoint.state, endpoint.revision, endpoint.reason) == (EndpointState.LIVE, 3, None)
     answer = ask(endpoint)
     assert (answer.json()["predictions"][0], answer.headers["x-mlops-desk-revision"]) == ("new", "3")
-    assert house.containers() == [plan.container_name(house.folder.instance, "front", 3)]
-    assert not (house.folder.endpoints / "front" / "revisions" / "1").exists()
+    house.wait(lambda: house.containers() == [plan.container_name(house.folder.instance, "front", 3)])
+    house.wait(lambda: [one.state for one in house.service.show("front").revisions] == ["retired", "failed", "live"])
+    assert [one.is_kept for one in house.service.show("front").revisions] == [True, False, True]
 
 
 def test_a_container_that_died_is_named_and_started_again(house: House) -> None:
@@ -494,9 +501,9 @@ def test_what_was_deployed_after_the_copy_of_the_database_that_is_back_goes_on_s
     now = house.service.deploy("digits/2", "front")
     lose_database(house, tmp_path / "copy.db")
     found = house.look_until(lambda found: found.revision == 2 and found.state is EndpointState.LIVE)
-    assert (found.replicas, found.model.version) == (now.replicas, "2")
-    assert house.containers() == [now.replicas[0].container]
-    assert house.answer()["predictions"][0] == "new"
+    assert (found.replicas, found.model.version) == (now.replicas[:1], "2")
+    house.wait(lambda: house.containers() == [now.replicas[0].container])
+    house.wait(lambda: house.answer()["predictions"][0] == "new")
 
 
 def test_by_a_record_that_says_stopped_nothing_is_ended_or_brought_back(house: House, tmp_path: Path) -> None:

@@ -7,14 +7,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlops_desk.base.errors import Hint, NotFound
-from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
+from mlops_desk.base.errors import Hint, NotFound, Refused
+from mlops_desk.records.endpoint import (
+    Endpoint,
+    EndpointRevision,
+    EndpointState,
+    ModelRef,
+    PastTraffic,
+    Replica,
+    RevisionState,
+    Traffic,
+)
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.records.history import SeriesName
+from mlops_desk.records.serving.rollout import RolloutGuard
 from mlops_desk.serving import plan
 from mlops_desk.serving.figures import MINUTE_SECONDS, figures_of
 from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
 from mlops_desk.serving.metrics import ENDPOINT
+from mlops_desk.serving.rollout.ladder import begin
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.history.chunks import TIER_SECONDS
 from mlops_desk.telemetry.simulated.works import rhythm
@@ -61,25 +72,73 @@ class DemoEndpoints(EndpointsService):
     def end_gateway(self) -> None:
         """There is none."""
 
-    def deploy(self, model: str, name: str, *, wait: bool = True) -> Endpoint:  # noqa: ARG002 - ready at once
+    def deploy(
+        self,
+        model: str,
+        name: str,
+        *,
+        shadow: bool = False,
+        canary: float | None = None,
+        wait: bool = True,  # noqa: ARG002 - ready at once
+    ) -> Endpoint:
         plan.check_name(name)
+        percent = plan.first_percent(shadow=shadow, canary=canary)
         version = self._desk.registry_core.resolve(model)
         known = self._played.get(name)
-        revision = known.revision + 1 if known else 1
+        number = max((one.revision for one in known.revisions), default=0) + 1 if known else 1
         now = time.time()
         uri = f"models:/{version.name}/{version.version}"
+        ref = ModelRef(version.name, version.version, uri, model.partition("@")[2] or None, version.run_id)
+        made = EndpointRevision(number, ref, RevisionState.LIVE, 100.0, created=now, is_kept=True)
+        if known is None or not known.replicas or percent is None:
+            return self._tell(self._with_live(known, name, made, now))
+        begun = begin(number, percent, RolloutGuard(), now)
+        shares = {str(known.revision): 1.0 - percent / 100.0, str(number): percent / 100.0}
+        made = replace(made, state=RevisionState.CANARY if percent else RevisionState.SHADOW)
         return self._tell(
-            Endpoint(
-                name=name,
-                state=EndpointState.LIVE,
-                url=f"http://127.0.0.1:8900/{name}",
-                revision=revision,
-                model=ModelRef(version.name, version.version, uri, model.partition("@")[2] or None, version.run_id),
-                replicas=(Replica(f"mld-demo-{name}-r{revision}", revision, "running", "127.77.1.2"),),
-                traffic={str(revision): 1.0},
-                created_at=known.created_at if known else now,
-                updated_at=now,
-            )
+            _shared(replace(known, rollout=begun, revisions=(*known.revisions, made), updated_at=now), shares)
+        )
+
+    def split(self, name: str, shares: list_of[str]) -> Endpoint:
+        percents = plan.parse_shares(shares)
+        return self._tell(_shared(self.show(name), {str(number): part / 100.0 for number, part in percents.items()}))
+
+    def promote(self, name: str, revision: int | None = None) -> Endpoint:
+        endpoint = self.show(name)
+        wanted = revision or (endpoint.rollout.revision if endpoint.rollout else endpoint.revision)
+        made = next((one for one in endpoint.revisions if one.revision == wanted), None)
+        if made is None:
+            raise NotFound(f"Endpoint {name} has no revision {wanted}.", Hint(f"mlops-desk endpoints show {name}"))
+        return self._tell(self._with_live(endpoint, name, made, time.time()))
+
+    def rollback(self, name: str) -> Endpoint:
+        endpoint = self.show(name)
+        before = [one.revision for one in endpoint.revisions if one.revision < endpoint.revision]
+        if endpoint.rollout is not None:
+            return self.promote(name, endpoint.revision)
+        if not before:
+            raise Refused(f"Endpoint {name} has no revision to go back to.", Hint(f"mlops-desk endpoints show {name}"))
+        return self.promote(name, before[-1])
+
+    def _with_live(self, known: Endpoint | None, name: str, made: EndpointRevision, now: float) -> Endpoint:
+        """Return the endpoint with a revision that answers all requests."""
+        others = tuple(
+            replace(one, state=RevisionState.RETIRED, traffic=0.0)
+            for one in (known.revisions if known else ())
+            if one.revision != made.revision
+        )
+        live = replace(made, state=RevisionState.LIVE, traffic=100.0)
+        return Endpoint(
+            name=name,
+            state=EndpointState.LIVE,
+            url=f"http://127.0.0.1:8900/{name}",
+            revision=made.revision,
+            model=made.model,
+            replicas=(Replica(f"mld-demo-{name}-r{made.revision}", made.revision, "running", "127.77.1.2"),),
+            traffic={str(made.revision): 1.0},
+            created_at=known.created_at if known else now,
+            updated_at=now,
+            revisions=tuple(sorted((*others, live), key=lambda one: one.revision)),
         )
 
     def list(self) -> list_of[Endpoint]:
@@ -143,3 +202,9 @@ class DemoEndpoints(EndpointsService):
 def _starts(start: float, end: float, every: float) -> list[float]:
     """Return where the stretches of ``every`` seconds begin that begin between two times."""
     return [number * every for number in range(math.ceil(start / every), math.ceil(end / every))]
+
+
+def _shared(endpoint: Endpoint, shares: dict[str, float]) -> Endpoint:
+    """Return the endpoint with its requests shared out so."""
+    told = tuple(replace(one, traffic=100.0 * shares.get(str(one.revision), 0.0)) for one in endpoint.revisions)
+    return replace(endpoint, traffic=shares, revisions=told)

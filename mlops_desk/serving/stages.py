@@ -1,0 +1,291 @@
+"""Which revision answers: a new one takes over at once or by steps, goes back, or has its share set by hand.
+
+Nothing here starts a container. What leaves is drained: it gets no more requests, ends what it has begun, and only then
+is its container ended.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.errors import Hint, Invalid, Refused
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.records.endpoint import Endpoint, EndpointState, Replica
+from mlops_desk.records.event import Notice
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.serving.rollout import SHADOW_PERCENT, RolloutGuard
+from mlops_desk.serving.board import EndpointBoard
+from mlops_desk.serving.images import EndpointImages
+from mlops_desk.serving.launch import Trial
+from mlops_desk.serving.revision import Revision, Shelf
+from mlops_desk.serving.rollout.ladder import WHOLE_PERCENT, begin, gone_on
+from mlops_desk.serving.rollout.told import DRAINING
+from mlops_desk.serving.switchboard import Switchboard
+
+_ROUNDING_PERCENT = 0.5  # three times a third, as people write it, is 99 or 99.9
+
+_END_SECONDS = 20.0  # chosen: twice what the engine waits before it kills
+_UP = frozenset({"running", DRAINING})
+
+Change = Callable[[Callable[[Endpoint], Endpoint]], object]
+
+
+class Stages:
+    """Moves requests between the revisions of endpoints that are up."""
+
+    def __init__(
+        self, board: EndpointBoard, shelf: Shelf, trial: Trial, switchboard: Switchboard, images: EndpointImages,
+        settings: SettingsStore, loop: Loop, bus: Bus,
+    ) -> None:  # fmt: skip
+        self._board = board
+        self._shelf = shelf
+        self._trial = trial
+        self._switchboard = switchboard
+        self._images = images
+        self._settings = settings
+        self._loop = loop
+        self._bus = bus
+        self._moving = threading.RLock()
+        self._ending: dict[str, threading.Event] = {}
+
+    def enter(self, revision: Revision, address: str, change: Change) -> None:
+        """Put a revision that is up in its place: that of the live one, or the first step beside it.
+
+        ``change`` changes its endpoint unless the deployment is not wanted any more. Raises OSError.
+        """
+        replica = Replica(self._trial.name_of(revision), revision.number, "running", address)
+        with self._moving:
+            if revision.enters_percent is None or not _answering(self._board.get(revision.endpoint)):
+                self._take_over(revision, replica, change)
+            else:
+                self._step_beside(revision, replica, revision.enters_percent, change)
+
+    def promote(self, name: str, number: int | None = None) -> Endpoint:
+        """Let a revision that is up take over, by itself the one on its way. Raises NotFound and Refused."""
+        with self._moving:
+            endpoint = self._board.get(name)
+            wanted = number if number is not None else (endpoint.rollout.revision if endpoint.rollout else None)
+            if wanted is None:
+                raise Refused(
+                    f"No revision of endpoint {name} is on its way.",
+                    Hint(f"mlops-desk endpoints show {name}", after=" lists the revisions; name one by --revision."),
+                )
+            if wanted == endpoint.revision and endpoint.rollout is None:
+                return endpoint
+            replica = self._up(endpoint, wanted)
+            revision = self._shelf.read(name, wanted)
+            if replica is None or revision is None:
+                raise Refused(f"Revision {wanted} of endpoint {name} is not up.")
+            self._take_over(revision, replica, lambda made: self._board.change(name, made))
+            self._tell("info", name, f"Endpoint {name} answers by revision {wanted}.")
+            return self._board.get(name)
+
+    def is_up(self, name: str, number: int) -> bool:
+        """Tell whether a revision can take over at once; one that is being drained can. Raises NotFound."""
+        with self._moving:
+            return self._up(self._board.get(name), number) is not None
+
+    def wait_for_end(self, container: str) -> None:
+        """Wait until a container that is being ended is gone, so that one of the same name can be started."""
+        with self._moving:
+            ending = self._ending.get(container)
+        if ending is not None:
+            ending.wait(_END_SECONDS)
+
+    def go_on(self, name: str) -> None:
+        """Lead the rollout under way one step further."""
+        with self._moving:
+            endpoint = self._board.get(name)
+            if endpoint.rollout is None:
+                return
+            rollout = gone_on(endpoint.rollout, time.time())
+            traffic = _shares(endpoint, rollout.revision, rollout.percent)
+            self._board.change(name, lambda known: replace(known, rollout=rollout, traffic=traffic))
+            self._follow(name, set())
+            text = f"Revision {rollout.revision} of endpoint {name} gets {rollout.percent:g} % of the requests."
+            self._tell("info", name, text)
+
+    def go_back(self, name: str, reason: Reason) -> Endpoint:
+        """Take the revision on its way out again; the live one has all requests. Raises NotFound and OSError."""
+        with self._moving:
+            endpoint = self._board.get(name)
+            rollout = endpoint.rollout
+            if rollout is None:
+                return endpoint
+            self._mark(name, rollout.revision, "rolled_back", reason)
+            leaving = {rollout.revision}
+            live = {str(endpoint.revision): 1.0}
+            changed = self._board.change(
+                name,
+                lambda known: replace(
+                    known, rollout=None, traffic=live, replicas=_draining(known.replicas, leaving), reason=reason
+                ),
+            )
+            self._follow(name, leaving)
+            self._tell("warning", name, f"Revision {rollout.revision} of endpoint {name} went back: {reason.text}")
+            return changed
+
+    def split(self, name: str, percents: Mapping[int, float]) -> Endpoint:
+        """Share the requests out by hand, in percent of all. Raises NotFound, Invalid and Refused."""
+        with self._moving:
+            endpoint = self._board.get(name)
+            up = {replica.revision for replica in _answering(endpoint)}
+            if not percents or any(not 0.0 <= percent <= WHOLE_PERCENT for percent in percents.values()):
+                raise Invalid("A share is between 0 and 100 %.", "For example: 2=10 1=90")
+            if abs(sum(percents.values()) - WHOLE_PERCENT) > _ROUNDING_PERCENT:
+                raise Invalid(f"The shares are {sum(percents.values()):g} % together.", "They have to be 100.")
+            if missing := sorted(set(percents) - up):
+                raise Refused(
+                    f"Revision {missing[0]} of endpoint {name} is not up.",
+                    f"Up {'is' if len(up) == 1 else 'are'}: {', '.join(map(str, sorted(up))) or 'none'}.",
+                )
+            traffic = {str(number): percent / sum(percents.values()) for number, percent in percents.items() if percent}
+            rollout = endpoint.rollout
+            if rollout is not None:
+                share = WHOLE_PERCENT * traffic.get(str(rollout.revision), 0.0)
+                rollout = replace(rollout, percent=share, since=time.time(), is_held=True)
+            changed = self._board.change(name, lambda known: replace(known, traffic=traffic, rollout=rollout))
+            self._follow(name, set())
+            return changed
+
+    def take_up(self) -> None:
+        """Go on with what an earlier agent was draining."""
+        for endpoint in self._board.all():
+            if leaving := {replica.revision for replica in endpoint.replicas if replica.state == DRAINING}:
+                self._follow(endpoint.name, leaving)
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def _up(self, endpoint: Endpoint, number: int) -> Replica | None:
+        found = (one for one in endpoint.replicas if one.revision == number and one.container not in self._ending)
+        return next((replace(one, state="running") for one in found if one.state in _UP), None)
+
+    def _take_over(self, revision: Revision, replica: Replica, change: Change) -> None:
+        name, number = revision.endpoint, revision.number
+        before = self._board.get(name)
+        leaving = {one.revision for one in before.replicas if one.container != replica.container}
+        for other in leaving:
+            self._mark(name, other, "rolled_back" if other > number else "retired", None)
+        self._shelf.write(replace(revision, state="live", was_live=True, reason=None))
+        change(
+            lambda known: replace(
+                known,
+                state=EndpointState.LIVE,
+                url=self._switchboard.url(name),
+                revision=number,
+                model=revision.model,
+                replicas=(replica, *_draining(_without(known.replicas, replica), leaving)),
+                traffic={str(number): 1.0},
+                rollout=None,
+                reason=None,
+                image=revision.image,
+            )
+        )
+        self._follow(name, leaving)
+
+    def _step_beside(self, revision: Revision, replica: Replica, percent: float, change: Change) -> None:
+        name = revision.endpoint
+        rollout = begin(revision.number, percent, self._guard(), time.time())
+        before = self._board.get(name).rollout
+        leaving = {before.revision} if before is not None and before.revision != revision.number else set[int]()
+        for other in leaving:
+            self._mark(name, other, "retired", None)
+        self._shelf.write(replace(revision, state="canary" if percent > SHADOW_PERCENT else "shadow"))
+        change(
+            lambda known: replace(
+                known,
+                state=EndpointState.LIVE,
+                replicas=(*_draining(_without(known.replicas, replica), leaving), replica),
+                traffic=_shares(known, revision.number, percent),
+                rollout=rollout,
+                reason=None,
+            )
+        )
+        self._follow(name, leaving)
+
+    def _guard(self) -> RolloutGuard:
+        number = self._settings.number
+        return RolloutGuard(
+            more_errors=number("serving.canary_more_errors_percent") / WHOLE_PERCENT,
+            times_latency=number("serving.canary_times_latency"),
+            requests=int(number("serving.canary_requests")),
+            bake_seconds=number("serving.canary_bake_seconds"),
+        )
+
+    def _follow(self, name: str, leaving: set[int]) -> None:
+        """Have the gateway follow, then end what leaves."""
+        self._switchboard.gatekeeper.wait_for(self._switchboard.route())
+        if leaving:
+            self._loop.start(f"drain-{name}", lambda: self._drained(name, leaving))
+
+    def _drained(self, name: str, leaving: set[int]) -> None:
+        """End the containers of revisions that get no more requests, once they have answered what they had."""
+        gone = self._taken_out(name, leaving)
+        for container in gone:
+            try:
+                self._trial.end(container)
+            finally:
+                with self._moving:
+                    self._ending.pop(container).set()
+        if gone:
+            self._tidy(name, set(gone))
+
+    def _taken_out(self, name: str, leaving: set[int]) -> list[str]:
+        """Name the containers to be ended: one that has taken over again meanwhile is none of them."""
+        with self._moving:
+            known = self._board.find(name)
+            gone = [
+                one.container
+                for one in (known.replicas if known else ())
+                if one.revision in leaving and one.state == DRAINING and one.container not in self._ending
+            ]
+            self._ending.update({container: threading.Event() for container in gone})
+            return gone
+
+    def _tidy(self, name: str, gone: set[str]) -> None:
+        with self._moving:
+            if self._board.find(name) is None:
+                return
+            self._board.change(
+                name,
+                lambda known: replace(
+                    known,
+                    replicas=tuple(one for one in known.replicas if one.container not in gone or one.state != DRAINING),
+                ),
+            )
+            images = self._images.of(name)
+            self._shelf.prune(name, {replica.revision for replica in self._board.get(name).replicas})
+            self._images.drop(images)
+            self._board.tell_again(name)
+            self._switchboard.route()
+        self._trial.drop_network()
+
+    def _mark(self, name: str, number: int, state: str, reason: Reason | None) -> None:
+        revision = self._shelf.read(name, number)
+        if revision is not None:
+            self._shelf.write(replace(revision, state=state, reason=reason))
+
+    def _tell(self, level: str, name: str, text: str) -> None:
+        about = ("endpoint", name)
+        hint = Hint(f"mlops-desk endpoints show {name}")
+        self._bus.publish(Notice(level, "endpoints", text, hint, time.time(), about=about))
+
+
+def _answering(endpoint: Endpoint) -> list[Replica]:
+    return [replica for replica in endpoint.replicas if replica.state != DRAINING]
+
+
+def _without(replicas: tuple[Replica, ...], replica: Replica) -> tuple[Replica, ...]:
+    return tuple(one for one in replicas if one.container != replica.container)
+
+
+def _draining(replicas: tuple[Replica, ...], leaving: set[int]) -> tuple[Replica, ...]:
+    return tuple(replace(one, state=DRAINING) if one.revision in leaving else one for one in replicas)
+
+
+def _shares(endpoint: Endpoint, number: int, percent: float) -> dict[str, float]:
+    """Return the shares with ``percent`` for one revision and the rest for the live one."""
+    return {str(endpoint.revision): 1.0 - percent / WHOLE_PERCENT, str(number): percent / WHOLE_PERCENT}

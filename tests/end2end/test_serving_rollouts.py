@@ -1,0 +1,203 @@
+"""A new revision beside the live one: as a canary, as a shadow, promoted, sent back, and back again."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.records.endpoint import Endpoint, EndpointState
+from mlops_desk.records.event import Notice
+from mlops_desk.serving import plan
+from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
+from tests.end2end.test_serving_endpoints import BODY, House, ask
+
+pytestmark = pytest.mark.end2end
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with ExitStack() as stack:
+        built = House(tmp_path, stack)
+        yield built
+        for loop in built.loops:
+            loop.stop(3)
+        Gatekeeper(built.folder.endpoints / "_gateway").stop()
+
+
+@pytest.fixture
+def beside(house: House) -> Endpoint:
+    """Revision 1 is live, revision 2 a canary with a tenth of the requests."""
+    house.replica(1, "old")
+    house.replica(2, "new")
+    house.service.deploy("digits/1", "front")
+    return house.service.deploy("digits/2", "front", canary=10)
+
+
+def words(endpoint: Endpoint, count: int = 200) -> dict[str, int]:
+    found: dict[str, int] = {}
+    assert endpoint.url is not None
+    with httpx.Client(trust_env=False, timeout=20) as client:
+        for _ in range(count):
+            word = client.post(endpoint.url, json=BODY).raise_for_status().json()["predictions"][0]
+            found[word] = found.get(word, 0) + 1
+    return found
+
+
+def told(endpoint: Endpoint) -> list[tuple[int, str, float]]:
+    return [(one.revision, str(one.state), round(one.traffic, 6)) for one in endpoint.revisions]
+
+
+def test_a_canary_gets_its_share_and_the_live_one_goes_on(beside: Endpoint) -> None:
+    assert (beside.state, beside.revision, beside.model.version) == (EndpointState.LIVE, 1, "1")
+    assert told(beside) == [(1, "live", 90.0), (2, "canary", 10.0)]
+    assert beside.rollout is not None
+    assert (beside.rollout.percent, beside.rollout.steps) == (10, (25.0, 50.0, 100.0))
+    found = words(beside, 400)
+    assert 15 <= found["new"] <= 75  # binomial, 400 of a tenth: five standard deviations
+
+
+def test_a_promotion_takes_over_and_a_rollback_brings_the_one_before_back(house: House, beside: Endpoint) -> None:
+    promoted = house.service.promote("front")
+    assert (promoted.revision, promoted.model.version, promoted.rollout) == (2, "2", None)
+    assert words(promoted, 20) == {"new": 20}
+    house.wait(lambda: told(house.service.show("front")) == [(1, "retired", 0.0), (2, "live", 100.0)])
+    house.wait(lambda: house.containers() == [plan.container_name(house.folder.instance, "front", 2)])
+    house.replica(3, "old again")
+    back = house.service.rollback("front")
+    assert (back.revision, back.model.version, back.reason) == (1, "1", None)
+    assert words(back, 20) == {"old again": 20}
+    assert house.registry.downloads == 2
+    house.wait(lambda: told(house.service.show("front")) == [(1, "live", 100.0), (2, "rolled_back", 0.0)])
+
+
+def test_a_canary_is_sent_back_by_hand_and_its_container_ends(house: House, beside: Endpoint) -> None:
+    back = house.service.rollback("front")
+    assert (back.revision, back.rollout, back.traffic) == (1, None, {"1": 1.0})
+    assert back.reason is not None
+    assert back.reason.class_ == "sent_back"
+    assert words(beside, 20) == {"old": 20}
+    house.wait(lambda: told(house.service.show("front")) == [(1, "live", 100.0), (2, "rolled_back", 0.0)])
+    house.wait(lambda: house.containers() == [plan.container_name(house.folder.instance, "front", 1)])
+    with pytest.raises(Refused, match="no revision to go back to"):
+        house.service.rollback("front")
+    with pytest.raises(Refused, match="is not kept"):
+        house.service.promote("front", 2)
+
+
+def test_a_canary_whose_container_dies_goes_back_at_once_and_the_live_one_never_notices(
+    house: House, beside: Endpoint
+) -> None:
+    house.engine.stop(plan.container_name(house.folder.instance, "front", 2), 0)
+    house.service._watch.look()
+    endpoint = house.service.show("front")
+    assert (endpoint.state, endpoint.revision, endpoint.rollout) == (EndpointState.LIVE, 1, None)
+    assert endpoint.reason is not None
+    assert endpoint.reason.class_ == "container_died"
+    assert [one.reason and one.reason.class_ for one in endpoint.revisions] == [None, "container_died"]
+    assert words(endpoint, 10) == {"old": 10}
+    notices = [event.text for event in house.events if isinstance(event, Notice)]
+    assert any("Revision 2 of endpoint front went back" in text for text in notices)
+
+
+def test_shares_are_set_by_hand_and_hold(house: House, beside: Endpoint) -> None:
+    halves = house.service.split("front", ["1=50", "2=50"])
+    assert halves.traffic == {"1": 0.5, "2": 0.5}
+    assert halves.rollout is not None
+    assert (halves.rollout.percent, halves.rollout.is_held) == (50.0, True)
+    found = words(halves)
+    assert min(found.values()) >= 50
+    for shares, problem in (
+        (["1=50"], "50 % together"),
+        (["1=50", "3=50"], None),
+        (["1=half", "2=50"], "no share"),
+        (["1=50", "1=50"], "two shares"),
+        ([], "between 0 and 100"),
+        (["1=200", "2=-100"], "no share"),
+    ):
+        with pytest.raises((Invalid, Refused), match=problem):
+            house.service.split("front", shares)
+    assert house.service.show("front").traffic == {"1": 0.5, "2": 0.5}
+
+
+def test_a_shadow_answers_nobody(house: House) -> None:
+    house.replica(1, "old")
+    house.replica(2, "new")
+    house.service.deploy("digits/1", "front")
+    endpoint = house.service.deploy("digits/2", "front", shadow=True)
+    assert told(endpoint) == [(1, "live", 100.0), (2, "shadow", 0.0)]
+    assert words(endpoint, 20) == {"old": 20}
+    assert house.service.promote("front").revision == 2
+
+
+def test_a_first_revision_takes_over_whatever_it_was_to_be(house: House) -> None:
+    house.replica(1, "only")
+    endpoint = house.service.deploy("digits/1", "front", canary=10)
+    assert (endpoint.state, endpoint.revision, endpoint.traffic, endpoint.rollout) == ("live", 1, {"1": 1.0}, None)
+
+
+def test_the_next_canary_takes_the_place_of_the_one_before(house: House, beside: Endpoint) -> None:
+    house.replica(3, "newer")
+    endpoint = house.service.deploy("digits/3", "front", canary=20)
+    assert endpoint.rollout is not None
+    assert (endpoint.revision, endpoint.rollout.revision) == (1, 3)
+    house.wait(
+        lambda: told(house.service.show("front")) == [(1, "live", 80.0), (2, "retired", 0.0), (3, "canary", 20.0)]
+    )
+
+
+def test_the_next_agent_goes_on_with_a_canary(house: House, beside: Endpoint) -> None:
+    agent = house.agent()
+    agent.start()
+    endpoint = agent.show("front")
+    assert told(endpoint) == [(1, "live", 90.0), (2, "canary", 10.0)]
+    assert agent.promote("front").revision == 2
+    assert words(agent.show("front"), 20) == {"new": 20}
+
+
+def test_twenty_promotions_and_rollbacks_under_load_lose_no_request(house: House) -> None:
+    for number in range(1, 43):
+        house.replica(number, str(number))
+    endpoint = house.service.deploy("digits/1", "front")
+    failed: list[Any] = []
+    answered = [0]
+    ending = threading.Event()
+
+    def call() -> None:
+        with httpx.Client(trust_env=False, timeout=20) as client:
+            while not ending.is_set():
+                answer = client.post(endpoint.url or "", json=BODY)
+                answered[0] += 1
+                if answer.status_code != 200:
+                    failed.append((answer.status_code, answer.text))
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    try:
+        house.service.deploy("digits/2", "front")
+        for _ in range(10):
+            assert house.service.rollback("front").revision == 1
+            assert house.service.promote("front", 2).revision == 2
+    finally:
+        ending.set()
+        for caller in callers:
+            caller.join()
+    assert failed == []
+    assert answered[0] > 100
+
+
+def test_words_that_make_no_sense_begin_nothing(house: House) -> None:
+    for given in ({"canary": 0}, {"canary": 100}, {"canary": -5}, {"shadow": True, "canary": 5}):
+        with pytest.raises(Invalid):
+            house.service.deploy("digits/1", "front", **given)
+    assert house.service.list() == []
+    house.replica(1)
+    house.service.deploy("digits/1", "front")
+    with pytest.raises(Refused, match="on its way"):
+        house.service.promote("front")
+    assert ask(house.service.show("front")).status_code == 200
