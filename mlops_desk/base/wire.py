@@ -69,6 +69,13 @@ def loads(text: str | bytes, kind: type[T]) -> T:
     return from_builtins(data, kind)
 
 
+def unpack(data: bytes) -> Any:
+    """Return what MessagePack holds as builtins. Raises msgspec.DecodeError."""
+    import msgspec  # noqa: PLC0415 - see above
+
+    return msgspec.msgpack.decode(data)
+
+
 def convert(data: Any, kind: Any, *, strict: bool = True) -> Any:
     """Return builtins as a value of a type, by ``msgspec.convert``. Raises msgspec.ValidationError."""
     import msgspec  # noqa: PLC0415 - see above

@@ -16,7 +16,7 @@ PROMISED = {
     "collector-stopped", "pid-reuse", "engine-absent", "disk-full", "read-only-home", "damaged-database",
     "damaged-chunk", "damaged-settings", "clock-jumps-a-day", "clock-jumps-ten-years", "two-starts-at-once",
     "zero-gpus", "ten-thousand-processes", "killed-in-migration", "damaged-record", "emptied-state", "disk-full-at-end", "lease-damaged", "lease-vandal", "holder-killed", "job-record-lost",
-    "memory-held-by-nobody", "gateway-flood", "gateway-few-descriptors", "gateway-killed", "model-breaks-off",
+    "memory-held-by-nobody", "gateway-flood", "gateway-few-descriptors", "gateway-killed", "log-disk-full", "model-breaks-off",
     "hostile-model", "hostile-job-file", "agent-killed", "engine-killed", "container-cleaner", "job-fills-its-folder",
     "job-mounts-our-own", "agents-crowd", "place-abused", "place-refused", "gpu-lost-to-job", "one-engine-of-several",
     "tracking-server-killed", "tracking-server-frozen", "tracking-server-ends-at-once",

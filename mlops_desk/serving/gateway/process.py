@@ -14,13 +14,10 @@ import secrets
 import signal
 import socket
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-import duckdb
 import uvicorn
 
 from mlops_desk.base import log, wire
@@ -34,96 +31,12 @@ from mlops_desk.serving.gateway.capacity import Capacity, capacity
 from mlops_desk.serving.gateway.connection import GatewayConnection, Warden
 from mlops_desk.serving.gateway.gatekeeper import ROUTES, STATE, VERSION, GatewayState, read_state
 from mlops_desk.serving.gateway.proxy import Proxy
+from mlops_desk.serving.gateway.request_log.log import RequestLog
 from mlops_desk.serving.gateway.routes import RoutingTable
-from mlops_desk.serving.gateway.spool import Exchange, Spool
-from mlops_desk.storage.requests import tidy, trim
 
 _log = logging.getLogger(__name__)
-_ROLL_SECONDS = 5.0
-"""Chosen: how much of the log a crash of the machine may cost in drift's eyes; the spool itself is on the disk."""
-_ROLL_REQUESTS = 1000  # chosen: a Parquet file of fewer rows is mostly header
-_ROLL_BYTES = 64 << 20  # chosen: what one file takes in memory while it is made
-_SPOOL_BYTES = 2 * _ROLL_BYTES
-"""What comes faster than it can be rolled up is answered and not logged, which is counted: as much may come while a
-spool is rolled up as that one holds."""
-_TIDY_SECONDS = 300.0  # chosen: limits of the log are gigabytes and days
 _LOOK_SECONDS = 0.5  # chosen: how late a changed table of routes is taken up; a look is one stat
 _HEAD_BYTES = 32 << 10  # as much as nginx takes by default (four buffers of 8 KiB)
-
-
-class RequestLog:
-    """The spools of all endpoints and the thread that rolls them up."""
-
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-        self._spools: dict[str, Spool] = {}
-        self._table = RoutingTable()
-        self._wanted = threading.Event()
-        self._rolling = threading.Lock()
-        self._tidied_at = 0.0
-        self._is_failing = False
-
-    def follow(self, table: RoutingTable) -> None:
-        """Keep a spool for each endpoint of ``table``."""
-        for name, endpoint in table.endpoints.items():
-            folder = Path(endpoint.log)
-            spool = self._spools.get(name)
-            if spool is None or spool.folder != folder:
-                spool = self._spools[name] = Spool(folder)
-            spool.describe({route.revision: route.features for route in endpoint.routes})
-        self._table = table
-
-    def keep(self, name: str, exchange: Exchange) -> bool:
-        """Spool one exchange; False when it is one too many, or the disk would not take it.
-
-        The disk's trouble is said once, not for each request.
-        """
-        spool = self._spools[name]
-        if spool.waiting_bytes >= _SPOOL_BYTES:
-            return False
-        try:
-            spool.append(exchange)
-        except OSError as error:
-            if not self._is_failing:
-                _log.error("Requests of %s can't be logged: %s", name, error)
-            self._is_failing = True
-            return False
-        self._is_failing = False
-        if spool.waiting >= _ROLL_REQUESTS or spool.waiting_bytes >= _ROLL_BYTES:
-            self._wanted.set()
-        return True
-
-    def run(self) -> None:
-        """Roll up every few seconds, sooner when much waits, until the process ends."""
-        while not self._loop.ending.is_set():
-            self.roll()
-            self._wanted.wait(_ROLL_SECONDS)
-            self._wanted.clear()
-
-    def roll(self) -> None:
-        """Roll up all spools now and, now and then, tidy the log."""
-        with self._rolling:
-            is_time_to_tidy = time.monotonic() - self._tidied_at > _TIDY_SECONDS
-            for spool in list(self._spools.values()):
-                if spool.folder.is_dir():
-                    self._roll_one(spool, is_time_to_tidy=is_time_to_tidy)
-            if is_time_to_tidy:
-                self._tidied_at = time.monotonic()
-
-    def end(self) -> None:
-        """Wake the thread for the last time and write out what is spooled."""
-        self._wanted.set()
-        self.roll()
-
-    def _roll_one(self, spool: Spool, *, is_time_to_tidy: bool) -> None:
-        limits = self._table.limits
-        try:
-            spool.roll()
-            trim(spool.folder, limits.log_bytes)
-            if is_time_to_tidy:
-                tidy(spool.folder, time.time(), limits.log_days, limits.log_bytes)
-        except (OSError, duckdb.Error, ValueError) as error:
-            _log.warning("The request log in %s can't be written now: %s", spool.folder, error)
 
 
 class Gateway:
@@ -148,7 +61,7 @@ class Gateway:
     async def serve(self) -> None:
         """Serve until a signal ends the process."""
         room = capacity()
-        proxy = Proxy(self._state.port, self._state.token, self._log.keep, self._roll, room.held_bytes)
+        proxy = Proxy(self._state.port, self._state.token, self._log, self._roll, room.held_bytes)
         self._look(proxy)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look, proxy)
         self._socket.listen(room.backlog)  # before it is asked who asks: a socket that does not listen is not found
@@ -157,7 +70,7 @@ class Gateway:
         server = _Server(_config(proxy, warden, room))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.end)
-        self._loop.start("roll", self._log.run)
+        self._log.start()
         watching = asyncio.create_task(self._watch(proxy))
         write_atomically(self._folder / STATE, json.dumps(wire.to_builtins(self._state)).encode())
         _log.info("Gateway %s listens on 127.0.0.1:%s", self._state.pid, self._state.port)

@@ -15,7 +15,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Protocol
 
 from mlops_desk.base.peers import UNKNOWN
 from mlops_desk.base.places import Places
@@ -28,7 +28,6 @@ from mlops_desk.serving.gateway.upstream import Question
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TARGETS = frozenset({"", "invocations", "ping"})
-_LOGGED_BYTES = 4 << 20  # chosen: a longer body is an upload, not rows of features
 _SHARE_OF_ONE = 0.75  # of the memory for bodies that one peer may take: a second one always finds room
 
 Headers = Mapping[str, str]
@@ -57,14 +56,26 @@ class _Call:
         self._held = 0
 
 
+class Log(Protocol):
+    """What the proxy asks of the request log; nothing of it waits."""
+
+    def keep(self, name: str, exchange: Exchange) -> bool:
+        """Note an exchange; False when it is one too many."""
+        ...
+
+    def unlogged(self, name: str) -> int:
+        """Return how many were noted and then not taken by the disk."""
+        ...
+
+
 class Proxy:
-    """The ASGI application. ``log`` keeps an exchange and tells whether it could; ``roll`` writes the logs out now."""
+    """The ASGI application. ``log`` keeps exchanges; ``roll`` writes the logs out now."""
 
     def __init__(
         self,
         port: int,
         token: str,
-        log: Callable[[str, Exchange], bool],
+        log: Log,
         roll: Callable[[], Awaitable[None]],
         held_bytes: int,
     ) -> None:
@@ -129,8 +140,11 @@ class Proxy:
             await self._roll()
         elif (method, what) != ("GET", "stats"):
             raise Rejected(404, "There is nothing here.")
-        counted = {name: asdict(counters) for name, counters in self._counters.items()}
+        counted = {name: self._counted(name, counters) for name, counters in self._counters.items()}
         return Answer(200, json.dumps({"serial": self.table.serial, "endpoints": counted}).encode())
+
+    def _counted(self, name: str, counters: TrafficCounters) -> dict[str, Any]:
+        return {**asdict(counters), "unlogged": counters.unlogged + self._log.unlogged(name)}
 
     async def _ping(self, name: str, endpoint: EndpointRoutes, call: _Call) -> Answer:
         route = _chosen(endpoint, {})
@@ -189,12 +203,12 @@ class Proxy:
             status=answer.status,
             latency_seconds=latency_seconds,
             content_type=call.headers.get("content-type", "application/json"),
-            body=_text(call.body),
-            answer=_text(answer.body),
+            body=call.body,
+            answer=answer.body,
         )
         counters = self._counters[name]
         counters.count(answer.status, latency_seconds)
-        counters.unlogged += not self._log(name, kept)
+        counters.unlogged += not self._log.keep(name, kept)
         ours = (("x-request-id", request_id), ("x-mlops-desk-revision", str(call.revision)))
         return replace(answer, headers=(*answer.headers, *ours))
 
@@ -206,7 +220,3 @@ def _chosen(endpoint: EndpointRoutes, headers: Headers) -> Route:
     if route is None:
         raise Rejected(503, endpoint.note or "No replica of this endpoint is up.", retry=True)
     return route
-
-
-def _text(body: bytes) -> str:
-    return body.decode("utf-8", "replace") if len(body) <= _LOGGED_BYTES else ""

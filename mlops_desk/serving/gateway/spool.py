@@ -1,35 +1,38 @@
-"""The way of a request into the log: one line in a spool file before it is answered, Parquet some seconds later.
+"""The first stop of a request on its way into the log: a file to which records are added as they came.
 
-A crash loses at most the spool's last, torn line. A spool is first renamed, with the moment in its name,
-and then rolled up into the part of the same moment, so that rolling it up twice changes nothing; spools
-left over from a dead gateway are rolled up by the next one.
+A record is a mark, a length and MessagePack, so that a body is written as its bytes and never read on the way. A
+crash tears the last record at most; a file that somebody left is never written on, but set beside the new one with
+the moment in its name. Gateways until version 2 wrote lines of JSON, which are still read.
 """
 
+import errno
 import json
-import logging
+import os
 import re
+import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import msgspec
 
-from mlops_desk.base.disk.files import set_aside
-from mlops_desk.serving.gateway import inputs
-from mlops_desk.storage.requests import LoggedFeature, LoggedRow, guess, part_path, parts, write_part
+from mlops_desk.base import wire
+from mlops_desk.storage.requests import LoggedFeature, parts
 
-_log = logging.getLogger(__name__)
-_ROTATED = re.compile(r"spool-(\d{13})\.ndjson")
-_TRIES = 3  # chosen: a disk that was full for a moment; a file that fails for good must not stop the others
+LOGGED_BYTES = 4 << 20  # chosen: a longer body is an upload, not rows of features
+_MARK = b"\xc1RQ1"  # 0xc1 never begins a value of MessagePack
+_HEAD = struct.Struct(">4sI")
+_ROTATED = re.compile(r"spool-(\d{13})\.(?:records|ndjson)")
+_EXCHANGE, _FEATURES = "exchange", "features"
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its answer, as they came."""
+    """One request and its answer, as they came: bodies are bytes. ``received_at`` is Unix seconds."""
 
     request_id: str
     received_at: float
@@ -37,150 +40,159 @@ class Exchange:
     status: int
     latency_seconds: float
     content_type: str
-    body: str
-    answer: str
+    body: bytes
+    answer: bytes
+    is_shadow: bool = False
+
+
+Described = tuple[int, tuple[LoggedFeature, ...]]
+"""A revision and the features it takes."""
 
 
 class Spool:
-    """The spool of one endpoint. ``append`` is the event loop's, ``roll`` the roller's; a lock is between them."""
+    """The spool of one endpoint. A lock is between who adds to it and who takes what is there away."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.Lock()
         self._file: FileIO | None = None
-        self._torn = False
-        self._features: dict[int, tuple[LoggedFeature, ...]] = {}
-        self._is_described = False
-        self._failures: dict[Path, int] = {}
+        self._features: Mapping[int, tuple[LoggedFeature, ...]] = {}
+        self._described: Mapping[int, tuple[LoggedFeature, ...]] | None = None
+        self._last_stamp_ms: int | None = None
         self.waiting = 0
         self.waiting_bytes = 0
 
     def describe(self, features: Mapping[int, tuple[LoggedFeature, ...]]) -> None:
-        """Say which features each revision takes."""
-        with self._lock:
-            self._features.update(features)
-            self._is_described = False
+        """Say which features each revision takes. Takes no lock: the event loop calls it."""
+        self._features = {**self._features, **features}
 
-    def append(self, exchange: Exchange) -> None:
-        """Write one exchange as a line. Raises OSError when the disk takes no more."""
-        line = json.dumps(asdict(exchange)).encode() + b"\n"
+    def append(self, exchanges: Sequence[Exchange]) -> None:
+        """Write exchanges, all or none. Raises OSError when the disk takes no more."""
+        data = b"".join(map(_record_of, exchanges))
         with self._lock:
             if self._file is None:
-                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._file = FileIO(self._current, "a")
-                self._torn = self._file.tell() > 0
-                self._is_described = False
-            if not self._is_described:
-                line = b"".join(map(_described, self._features.items())) + line
-            self._write(line)
-            self._is_described = True
-            self.waiting += 1
-            self.waiting_bytes += len(line)
+                self._open()
+            features = self._features
+            if self._described is not features:
+                data = b"".join(map(_described, features.items())) + data
+            self._write(data)
+            self._described = features
+            self.waiting += len(exchanges)
+            self.waiting_bytes += len(data)
 
     def close(self) -> None:
-        """Close the file; the next line opens it again."""
+        """Close the file; what is added next begins another."""
         with self._lock:
             self._close()
 
-    def roll(self) -> None:
-        """Turn what is spooled into Parquet; what fails is tried again next time, and set aside the third time.
+    def rotate(self) -> list[tuple[Path, int]]:
+        """Set what is spooled aside; return all that waits to be rolled up, oldest first, and each one's moment.
 
-        Raises OSError when the disk is the reason.
+        Moments are Unix milliseconds. Raises OSError.
         """
-        self._rotate()
-        for path in sorted(self.folder.glob("spool-*.ndjson")):
-            if name := _ROTATED.fullmatch(path.name):
-                self._roll_up(path, int(name[1]))
+        with self._lock:
+            self.waiting = self.waiting_bytes = 0
+            self._close()
+            self._set_aside()
+        found = [(path, int(name[1])) for path in self.folder.iterdir() if (name := _ROTATED.fullmatch(path.name))]
+        return sorted(found, key=lambda item: item[1])
 
     @property
     def _current(self) -> Path:
-        return self.folder / "spool.ndjson"
+        return self.folder / "spool.records"
+
+    def _open(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._set_aside()
+        self._file = FileIO(self._current, "a")
+        self._described = None
+
+    def _set_aside(self) -> None:
+        for path in (self.folder / "spool.ndjson", self._current):
+            if path.exists():
+                path.rename(self.folder / f"spool-{self._stamp_ms():013d}{path.suffix}")
 
     def _write(self, data: bytes) -> None:
-        """Write all of ``data``; after a failure the next line starts afresh, so that only the torn one is lost."""
+        """Write all of ``data``, or take back what was written of it, so that nothing torn lies before what follows."""
         if self._file is None or not data:
             return
-        whole = b"\n" + data if self._torn else data
-        self._torn = True
-        written = self._file.write(whole)
-        if written != len(whole):
-            raise OSError(28, "No space left on device", str(self._current))
-        self._torn = False
+        before = self._file.tell()
+        is_whole = False
+        try:
+            is_whole = self._file.write(data) == len(data)
+        finally:
+            if not is_whole:
+                self._file.truncate(before)
+                self._file.seek(before)
+        if not is_whole:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._current))
 
     def _close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
 
-    def _rotate(self) -> None:
-        with self._lock:
-            self.waiting = self.waiting_bytes = 0
-            self._close()
-            if self._current.exists():
-                self._current.rename(self.folder / f"spool-{self._stamp_ms():013d}.ndjson")
-
     def _stamp_ms(self) -> int:
         """Return a moment later than that of every part and spool, whatever the clock says."""
-        taken = [int(name[1]) for path in self.folder.iterdir() if (name := _ROTATED.fullmatch(path.name))]
-        taken.extend(part.last_ms for part in parts(self.folder))
-        return max(int(time.time() * 1000), max(taken, default=0) + 1)
-
-    def _roll_up(self, path: Path, stamp_ms: int) -> None:
-        try:
-            rows, features = read_spool(path)
-            if rows:
-                write_part(rows, features, part_path(self.folder, stamp_ms))
-            path.unlink()
-        except (duckdb.Error, ValueError):
-            self._failures[path] = self._failures.get(path, 0) + 1
-            if self._failures[path] < _TRIES:
-                raise
-            _log.exception("The spool %s can't be rolled up; it is kept as %s", path, set_aside(path))
-            del self._failures[path]
+        if self._last_stamp_ms is None:
+            taken = [int(name[1]) for path in self.folder.iterdir() if (name := _ROTATED.fullmatch(path.name))]
+            taken.extend(part.last_ms for part in parts(self.folder))
+            self._last_stamp_ms = max(taken, default=0)
+        self._last_stamp_ms = max(int(time.time() * 1000), self._last_stamp_ms + 1)
+        return self._last_stamp_ms
 
 
-def read_spool(path: Path) -> tuple[list[LoggedRow], list[LoggedFeature]]:
-    """Read a spool's rows and the features they have; lines that are torn or no lines of ours are passed over."""
-    described: dict[int, tuple[LoggedFeature, ...]] = {}
-    rows: list[LoggedRow] = []
-    for line in _lines(path):
-        if "features" in line:
-            described[int(line["revision"])] = tuple(LoggedFeature(*found) for found in line["features"])
+def records(path: Path) -> Iterator[Exchange | Described]:
+    """Yield what a spool holds, in its order; what is torn or none of ours is passed over. Raises OSError."""
+    yield from _lines(path) if path.suffix == ".ndjson" else _framed(path.read_bytes())
+
+
+def _record_of(exchange: Exchange) -> bytes:
+    body = exchange.body if len(exchange.body) <= LOGGED_BYTES else b""
+    answer = exchange.answer if len(exchange.answer) <= LOGGED_BYTES else b""
+    known = exchange
+    return _framed_bytes(
+        (_EXCHANGE, known.request_id, known.received_at, known.revision, known.status, known.latency_seconds,
+         known.content_type, body, answer, known.is_shadow)
+    )  # fmt: skip
+
+
+def _described(item: Described) -> bytes:
+    revision, features = item
+    return _framed_bytes((_FEATURES, revision, [astuple(feature) for feature in features]))
+
+
+def _framed_bytes(record: tuple[Any, ...]) -> bytes:
+    packed = msgspec.msgpack.encode(record)
+    return _HEAD.pack(_MARK, len(packed)) + packed
+
+
+def _framed(data: bytes) -> Iterator[Exchange | Described]:
+    place = data.find(_MARK)
+    while 0 <= place <= len(data) - _HEAD.size:
+        end = place + _HEAD.size + _HEAD.unpack_from(data, place)[1]
+        record = _unpacked(data[place + _HEAD.size : end])
+        if record is not None and end <= len(data):
+            yield record
+            place = data.find(_MARK, end)
         else:
-            exchange = Exchange(**line)
-            rows.extend(rows_of(exchange, described.get(exchange.revision, ())))
-    unknown = [row for row in rows if not described.get(row.revision)]
-    return rows, _together([*(found for known in described.values() for found in known), *guess(unknown)])
+            place = data.find(_MARK, place + 1)
 
 
-def rows_of(exchange: Exchange, features: Sequence[LoggedFeature]) -> Iterator[LoggedRow]:
-    """Yield the rows of one exchange."""
-    found = inputs.rows_of(exchange.content_type, exchange.body, [feature.name for feature in features])
-    predictions = inputs.predictions_of(exchange.answer, len(found))
-    for index, (values, prediction) in enumerate(zip(found, predictions, strict=True)):
-        yield LoggedRow(
-            request_id=exchange.request_id,
-            received_at=exchange.received_at,
-            revision=exchange.revision,
-            status=exchange.status,
-            latency_seconds=exchange.latency_seconds,
-            row=index,
-            prediction=prediction,
-            values=values,
-        )
+def _unpacked(packed: bytes) -> Exchange | Described | None:
+    try:
+        kind, *values = wire.unpack(packed)
+        if kind == _EXCHANGE:
+            exchange: Exchange = wire.convert(dict(zip(Exchange.__dataclass_fields__, values, strict=True)), Exchange)
+            return exchange
+        revision, features = values
+        return int(revision), tuple(LoggedFeature(*found) for found in features)
+    except (msgspec.DecodeError, ValueError, TypeError):
+        return None
 
 
-def _together(features: Sequence[LoggedFeature]) -> list[LoggedFeature]:
-    """Join the features of several revisions: one name has one kind, and text holds both."""
-    kinds: dict[str, str] = {}
-    for feature in features:
-        known = kinds.setdefault(feature.name, feature.kind)
-        if known != feature.kind:
-            kinds[feature.name] = "text"
-    return [LoggedFeature(name, kind) for name, kind in kinds.items()]
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def _lines(path: Path) -> Iterator[Exchange | Described]:
+    """Yield what a gateway until version 2 has spooled."""
     with path.open("rb") as file:
         for line in file:
             try:
@@ -188,10 +200,11 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             except ValueError:
                 continue
             if isinstance(document, dict):
-                yield document
+                yield _of_line(document)
 
 
-def _described(item: tuple[int, tuple[LoggedFeature, ...]]) -> bytes:
-    revision, features = item
-    document = {"revision": revision, "features": [[feature.name, feature.kind] for feature in features]}
-    return json.dumps(document).encode() + b"\n"
+def _of_line(document: dict[str, Any]) -> Exchange | Described:
+    if "features" in document:
+        return int(document["revision"]), tuple(LoggedFeature(*found) for found in document["features"])
+    bodies = {name: document[name].encode("utf-8", "replace") for name in ("body", "answer")}
+    return Exchange(**{**document, **bodies})

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.serving.gateway.spool import Exchange, Spool, read_spool
+from mlops_desk.serving.gateway.request_log.rollup import Rollup, read_spool
+from mlops_desk.serving.gateway.spool import Exchange, Spool, records
 from mlops_desk.storage import requests
 from mlops_desk.storage.requests import LoggedFeature, LoggedRow, newest, part_path, parts, tidy, write_part
 
@@ -19,9 +20,13 @@ FEATURES = (LoggedFeature("a.x", "number"), LoggedFeature("city", "text"))
 
 
 def exchange(number: int, rows: list[Mapping[str, Any]], revision: int = 1, status: int = 200) -> Exchange:
-    body = json.dumps({"dataframe_records": rows})
-    answer = json.dumps({"predictions": [f"p{number}"] * len(rows)})
+    body = json.dumps({"dataframe_records": rows}).encode()
+    answer = json.dumps({"predictions": [f"p{number}"] * len(rows)}).encode()
     return Exchange(f"id-{number}", 1000.0 + number, revision, status, 0.25, "application/json", body, answer)
+
+
+def roll(spool: Spool, rollup: Rollup | None = None) -> None:
+    (rollup or Rollup()).roll(spool.folder, spool.rotate())
 
 
 def logged(folder: Path, columns: str = "*") -> list[tuple[Any, ...]]:
@@ -34,9 +39,9 @@ def logged(folder: Path, columns: str = "*") -> list[tuple[Any, ...]]:
 def test_requests_become_typed_rows(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.describe({1: FEATURES})
-    spool.append(exchange(1, [{"a.x": 1, "city": "Bonn"}, {"a.x": "2.5", "city": None}]))
-    spool.append(exchange(2, [{"a.x": True, "city": 5, "more": [1]}], status=400))
-    spool.roll()
+    spool.append([exchange(1, [{"a.x": 1, "city": "Bonn"}, {"a.x": "2.5", "city": None}])])
+    spool.append([exchange(2, [{"a.x": True, "city": 5, "more": [1]}], status=400)])
+    roll(spool)
     assert logged(tmp_path, '_request_id, _row, _status, _revision, _prediction, "a.x", city, _extra') == [
         ("id-1", 0, 200, 1, "p1", 1.0, "Bonn", None),
         ("id-1", 1, 200, 1, "p1", 2.5, None, None),
@@ -67,10 +72,10 @@ def test_what_was_asked_is_what_is_read(
     spool = Spool(folder)
     spool.describe({1: FEATURES})
     for number, rows in enumerate(asked):
-        spool.append(exchange(number, rows))
+        spool.append([exchange(number, rows)])
         if rolled[number]:
-            spool.roll()
-    spool.roll()
+            roll(spool)
+    roll(spool)
     expected = [row for rows in asked for row in rows]
     found = logged(folder, '"a.x", city')
     assert len(found) == len(expected)
@@ -90,41 +95,90 @@ def same_number(found: float | None, asked: float | None) -> bool:
 
 
 @given(st.integers(0, 400), st.booleans())
-@example(100, False)  # what comes first after the torn line is a request, and no description
+@example(100, False)  # what comes first after the torn record is a request, and no description
 @settings(max_examples=30)
-def test_a_torn_end_loses_the_last_line_only(
+def test_a_torn_end_loses_the_last_record_only(
     tmp_path_factory: pytest.TempPathFactory, cut: int, is_described: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("log")
     spool = Spool(folder)
     spool.describe({1: FEATURES})
     for number in range(3):
-        spool.append(exchange(number, [{"a.x": number}]))
+        spool.append([exchange(number, [{"a.x": number}])])
     spool.close()
-    current = folder / "spool.ndjson"
+    current = folder / "spool.records"
     whole = current.read_bytes()
-    last = len(whole.splitlines(keepends=True)[-1])
+    last = len(whole) - whole.rindex(b"\xc1RQ1")
     cut = min(cut, last)
     current.write_bytes(whole[: len(whole) - cut])
     after = Spool(folder)
     if is_described:
         after.describe({1: FEATURES})
-    after.append(exchange(9, [{"a.x": 9}]))
-    after.roll()
+    after.append([exchange(9, [{"a.x": 9}])])
+    roll(after)
     ids = [row[0] for row in logged(folder, "_request_id")]
-    assert ids == ["id-0", "id-1", *(["id-2"] if cut <= 1 else []), "id-9"]
+    assert ids == ["id-0", "id-1", *(["id-2"] if cut == 0 else []), "id-9"]
+
+
+@given(st.integers(0, 2), st.binary(min_size=1, max_size=8), st.integers(0, 300))
+def test_a_damaged_record_costs_itself_alone(
+    tmp_path_factory: pytest.TempPathFactory, which: int, noise: bytes, place: int
+) -> None:
+    spool = Spool(tmp_path_factory.mktemp("log"))
+    sent = [exchange(number, [{"a": number}]) for number in range(3)]
+    ends = []
+    for one in sent:
+        spool.append([one])
+        ends.append(spool.waiting_bytes)
+    ((path, _),) = spool.rotate()
+    data = bytearray(path.read_bytes())
+    first = ends[which - 1] if which else 0
+    at = min(first + place, ends[which] - len(noise))
+    data[at : at + len(noise)] = noise
+    path.write_bytes(data)
+    found = list(records(path))
+    assert [one for one in sent if sent.index(one) != which] == [
+        one for one in found if one in sent and one != sent[which]
+    ]
+
+
+def test_bodies_are_kept_as_the_bytes_that_came(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    body = bytes(range(256)) + b"\xc1RQ1\x00\x00\x00\x01" * 3
+    sent = Exchange("id", 1.5, 2, 200, 0.1, "application/octet-stream", body, b"\n\x00", is_shadow=True)
+    spool.append([sent, sent])
+    ((path, _),) = spool.rotate()
+    assert list(records(path)) == [sent, sent]
+
+
+def test_what_an_older_gateway_has_spooled_is_read(tmp_path: Path) -> None:
+    described = {"revision": 1, "features": [["a.x", "number"], ["city", "text"]]}
+    line = {"request_id": "id-1", "received_at": 5.0, "revision": 1, "status": 200, "latency_seconds": 0.1,
+            "content_type": "application/json", "body": '{"instances": [[1, "B\u00f6"]]}', "answer": "{}"}  # fmt: skip
+    lines = [json.dumps(described), json.dumps(line), '{"torn']
+    (tmp_path / "spool.ndjson").write_text("\n".join(lines))
+    (tmp_path / "spool-0000000000007.ndjson").write_text(json.dumps({**line, "request_id": "id-0"}) + "\n")
+    spool = Spool(tmp_path)
+    spool.describe({1: FEATURES})
+    spool.append([exchange(2, [{"a.x": 2, "city": "x"}])])
+    roll(spool)
+    assert sorted(logged(tmp_path, '_request_id, "a.x", city')) == [
+        ("id-0", None, None),
+        ("id-1", 1.0, "Bö"),
+        ("id-2", 2.0, "x"),
+    ]
 
 
 def test_a_spool_that_was_rolled_up_twice_is_there_once(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    spool.append(exchange(1, [{"a": 1}]))
+    spool.append([exchange(1, [{"a": 1}])])
     spool.close()
-    kept = (tmp_path / "spool.ndjson").read_bytes()
-    spool.roll()
+    kept = (tmp_path / "spool.records").read_bytes()
+    roll(spool)
     stamp = parts(tmp_path)[0].first_ms
     # The gateway died between writing the part and deleting the spool.
-    (tmp_path / f"spool-{stamp:013d}.ndjson").write_bytes(kept)
-    Spool(tmp_path).roll()
+    (tmp_path / f"spool-{stamp:013d}.records").write_bytes(kept)
+    roll(Spool(tmp_path))
     assert len(logged(tmp_path)) == 1
 
 
@@ -133,13 +187,14 @@ def test_a_clock_that_was_set_back_puts_nothing_before_what_is_there(
 ) -> None:
     spool = Spool(tmp_path)
     monkeypatch.setattr("mlops_desk.serving.gateway.spool.time.time", lambda: 2_000_000.0)
-    spool.append(exchange(1, [{"a": 1}]))
-    spool.roll()
+    spool.append([exchange(1, [{"a": 1}])])
+    roll(spool)
     monkeypatch.setattr("mlops_desk.serving.gateway.spool.time.time", lambda: 1_000_000.0)
     (tmp_path / "spool-2000000000007.ndjson").write_bytes(b"")
+    spool = Spool(tmp_path)  # the next gateway, in a time before the last one
     for number in (2, 3):
-        spool.append(exchange(number, [{"a": number}]))
-        spool.roll()
+        spool.append([exchange(number, [{"a": number}])])
+        roll(spool)
     assert [part.first_ms for part in parts(tmp_path)] == [2_000_000_000, 2_000_000_000_008, 2_000_000_000_009]
     assert sorted(row[0] for row in logged(tmp_path, "_request_id")) == ["id-1", "id-2", "id-3"]
 
@@ -147,30 +202,30 @@ def test_a_clock_that_was_set_back_puts_nothing_before_what_is_there(
 def test_a_spool_that_cannot_be_rolled_up_is_set_aside_and_holds_nobody_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spool = Spool(tmp_path)
-    spool.append(exchange(1, [{"a": 1}]))
+    spool, rollup = Spool(tmp_path), Rollup()
+    spool.append([exchange(1, [{"a": 1}])])
 
     def broken(*_: object) -> None:
         raise duckdb.Error("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mlops_desk.serving.gateway.spool.write_part", broken)
+        patch.setattr("mlops_desk.serving.gateway.request_log.rollup.write_part", broken)
         for _ in range(2):
             with pytest.raises(duckdb.Error):
-                spool.roll()
-        spool.roll()
-    spool.append(exchange(2, [{"a": 2}]))
-    spool.roll()
+                roll(spool, rollup)
+        roll(spool, rollup)
+    spool.append([exchange(2, [{"a": 2}])])
+    roll(spool)
     assert [row[0] for row in logged(tmp_path, "_request_id")] == ["id-2"]
     assert len(list(tmp_path.glob("*.damaged-*"))) == 1
 
 
-def test_a_full_disk_costs_the_lines_it_refused_and_no_other(tmp_path: Path) -> None:
+def test_a_full_disk_costs_the_records_it_refused_and_no_other(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    spool.append(exchange(1, [{"a": 1}]))
+    spool.append([exchange(1, [{"a": 1}])])
 
     class Full:
-        """A disk that takes half of a line."""
+        """A disk that takes half of a record."""
 
         def __init__(self, file: Any) -> None:
             self.file = file
@@ -178,34 +233,52 @@ def test_a_full_disk_costs_the_lines_it_refused_and_no_other(tmp_path: Path) -> 
         def write(self, data: bytes) -> int:
             return int(self.file.write(data[: len(data) // 2]))
 
+        def tell(self) -> int:
+            return int(self.file.tell())
+
+        def truncate(self, size: int) -> None:
+            self.file.truncate(size)
+
+        def seek(self, place: int) -> None:
+            self.file.seek(place)
+
         def close(self) -> None:
             self.file.close()
 
     real = spool._file
     spool._file = Full(real)
     with pytest.raises(OSError, match="space"):
-        spool.append(exchange(2, [{"a": 2}]))
+        spool.append([exchange(2, [{"a": 2}])])
     spool._file = real
-    spool.append(exchange(3, [{"a": 3}]))
-    spool.roll()
+    spool.append([exchange(3, [{"a": 3}])])
+    roll(spool)
     assert [row[0] for row in logged(tmp_path, "_request_id")] == ["id-1", "id-3"]
 
 
 def test_without_a_signature_kinds_are_read_from_the_values(tmp_path: Path) -> None:
-    path = tmp_path / "spool.ndjson"
     spool = Spool(tmp_path)
-    spool.append(exchange(1, [{"a": 1, "b": 1, "c": None}, {"a": 2.5, "b": "x"}]))
-    spool.close()
+    spool.append([exchange(1, [{"a": 1, "b": 1, "c": None}, {"a": 2.5, "b": "x"}])])
+    ((path, _),) = spool.rotate()
     _, features = read_spool(path)
     assert features == [LoggedFeature("a", "number"), LoggedFeature("b", "text"), LoggedFeature("c", "number")]
+
+
+def test_features_that_were_described_later_hold_from_then_on(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.describe({1: (LoggedFeature("a", "number"),)})
+    spool.append([exchange(1, [{"a": 1}])])
+    spool.describe({2: (LoggedFeature("b", "text"),)})
+    spool.append([exchange(2, [{"b": 7}], revision=2)])
+    roll(spool)
+    assert logged(tmp_path, "a, b") == [(1.0, None), (None, "7")]
 
 
 def test_two_revisions_that_disagree_on_a_kind_share_a_text_column(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.describe({1: (LoggedFeature("a", "number"),), 2: (LoggedFeature("a", "text"), LoggedFeature("b", "number"))})
-    spool.append(exchange(1, [{"a": 1}], revision=1))
-    spool.append(exchange(2, [{"a": "x", "b": 2}], revision=2))
-    spool.roll()
+    spool.append([exchange(1, [{"a": 1}], revision=1)])
+    spool.append([exchange(2, [{"a": "x", "b": 2}], revision=2)])
+    roll(spool)
     assert logged(tmp_path, "a, b") == [("1", None), ("x", 2.0)]
 
 

@@ -1,0 +1,1 @@
+"""The gateway's request log: what is kept while requests are answered, and how it becomes Parquet."""

@@ -1,0 +1,156 @@
+"""The log of all endpoints in the gateway: what was answered is noted in memory, a thread writes it, another rolls up.
+
+Noting costs the event loop an append to a list. Whatever the disk does, no reply waits for it: what it does not take,
+or not in time, is dropped, counted and said once.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from pathlib import Path
+
+import duckdb
+
+from mlops_desk.base.loop import Loop
+from mlops_desk.serving.gateway.request_log.rollup import Rollup
+from mlops_desk.serving.gateway.routes import RoutingTable
+from mlops_desk.serving.gateway.spool import Exchange, Spool
+from mlops_desk.storage.requests import tidy, trim
+
+_log = logging.getLogger(__name__)
+WRITE_SECONDS = 0.04
+"""How long requests are gathered before they are written: a process that is killed loses those of 50 ms."""
+_HELD_BYTES = 64 << 20  # chosen: what a disk that hangs may cost in memory; at 1,000 requests/s of 4 kB, 16 s
+_HELD_FOR_ONE = 512  # measured: what an exchange takes beside its bodies, rounded up
+_ROLL_SECONDS = 5.0
+"""Chosen: how much of the log a crash of the machine may cost in drift's eyes; the spool itself is on the disk."""
+_ROLL_REQUESTS = 1000  # chosen: a Parquet file of fewer rows is mostly header
+_ROLL_BYTES = 64 << 20  # chosen: what one file takes in memory while it is made
+_SPOOL_BYTES = 2 * _ROLL_BYTES
+"""What comes faster than it can be rolled up is answered and not logged, which is counted: as much may come while a
+spool is rolled up as that one holds."""
+_TIDY_SECONDS = 300.0  # chosen: limits of the log are gigabytes and days
+
+
+class RequestLog:
+    """The spools of all endpoints, the thread that writes them and the one that rolls them up."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._spools: dict[str, Spool] = {}
+        self._table = RoutingTable()
+        self._noted: deque[tuple[str, Exchange]] = deque()
+        self._noted_bytes = 0  # the event loop's
+        self._written_bytes = 0  # the writer's: two numbers, for one that both change would go wrong
+        self._lost: Counter[str] = Counter()
+        self._is_noted = threading.Event()
+        self._writing = threading.Lock()
+        self._wanted = threading.Event()
+        self._rolling = threading.Lock()
+        self._rollup = Rollup()
+        self._tidied_at = 0.0
+        self._is_failing = False
+
+    def start(self) -> None:
+        """Begin to write and to roll up."""
+        self._loop.start("write-log", self._write_on)
+        self._loop.start("roll", self._roll_on)
+
+    def follow(self, table: RoutingTable) -> None:
+        """Keep a spool for each endpoint of ``table``."""
+        for name, endpoint in table.endpoints.items():
+            folder = Path(endpoint.log)
+            spool = self._spools.get(name)
+            if spool is None or spool.folder != folder:
+                spool = self._spools[name] = Spool(folder)
+            spool.describe({route.revision: route.features for route in endpoint.routes})
+        self._table = table
+
+    def keep(self, name: str, exchange: Exchange) -> bool:
+        """Note one exchange; False when it is one too many. Never waits for the disk or for a lock."""
+        spool = self._spools[name]
+        held = self._noted_bytes - self._written_bytes
+        size = _size(exchange)
+        if held + size > _HELD_BYTES or spool.waiting_bytes >= _SPOOL_BYTES:
+            return False
+        self._noted_bytes += size
+        self._noted.append((name, exchange))
+        if not self._is_noted.is_set():
+            self._is_noted.set()
+        return True
+
+    def unlogged(self, name: str) -> int:
+        """Return how many exchanges of an endpoint were noted and then not taken by the disk."""
+        return self._lost[name]
+
+    def write(self) -> None:
+        """Write what is noted now."""
+        with self._writing:
+            gathered: dict[str, list[Exchange]] = {}
+            for _ in range(len(self._noted)):
+                name, exchange = self._noted.popleft()
+                gathered.setdefault(name, []).append(exchange)
+            for name, exchanges in gathered.items():
+                self._write_one(name, exchanges)
+                self._written_bytes += sum(map(_size, exchanges))
+
+    def roll(self) -> None:
+        """Write and roll up all spools now and, now and then, tidy the log."""
+        self.write()
+        with self._rolling:
+            is_time_to_tidy = time.monotonic() - self._tidied_at > _TIDY_SECONDS
+            for spool in list(self._spools.values()):
+                if spool.folder.is_dir():
+                    self._roll_one(spool, is_time_to_tidy=is_time_to_tidy)
+            if is_time_to_tidy:
+                self._tidied_at = time.monotonic()
+
+    def end(self) -> None:
+        """Write out and roll up what is noted, for the last time."""
+        self._is_noted.set()
+        self._wanted.set()
+        self.roll()
+
+    def _write_on(self) -> None:
+        while not self._loop.ending.is_set():
+            self._is_noted.wait()
+            self._is_noted.clear()
+            self._loop.ending.wait(WRITE_SECONDS)
+            self.write()
+
+    def _roll_on(self) -> None:
+        """Roll up every few seconds, sooner when much waits, until the process ends."""
+        while not self._loop.ending.is_set():
+            self.roll()
+            self._wanted.wait(_ROLL_SECONDS)
+            self._wanted.clear()
+
+    def _write_one(self, name: str, exchanges: list[Exchange]) -> None:
+        """Write an endpoint's exchanges; the disk's trouble is said once, not for each request."""
+        spool = self._spools[name]
+        try:
+            spool.append(exchanges)
+        except OSError as error:
+            if not self._is_failing:
+                _log.error("Requests of %s can't be logged: %s", name, error)
+            self._is_failing = True
+            self._lost[name] += len(exchanges)
+            return
+        self._is_failing = False
+        if spool.waiting >= _ROLL_REQUESTS or spool.waiting_bytes >= _ROLL_BYTES:
+            self._wanted.set()
+
+    def _roll_one(self, spool: Spool, *, is_time_to_tidy: bool) -> None:
+        limits = self._table.limits
+        try:
+            self._rollup.roll(spool.folder, spool.rotate())
+            trim(spool.folder, limits.log_bytes)
+            if is_time_to_tidy:
+                tidy(spool.folder, time.time(), limits.log_days, limits.log_bytes)
+        except (OSError, duckdb.Error, ValueError) as error:
+            _log.warning("The request log in %s can't be written now: %s", spool.folder, error)
+
+
+def _size(exchange: Exchange) -> int:
+    return len(exchange.body) + len(exchange.answer) + _HELD_FOR_ONE

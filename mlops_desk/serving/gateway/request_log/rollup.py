@@ -1,0 +1,85 @@
+"""From a spool to a part of the log: rows of features, typed, written as Parquet, once.
+
+A spool is rolled up into the part of its own moment, so that rolling it up twice changes nothing; spools left over
+from a dead gateway are rolled up by the next one.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+
+from mlops_desk.base.disk.files import set_aside
+from mlops_desk.serving.gateway import inputs
+from mlops_desk.serving.gateway.spool import Exchange, records
+from mlops_desk.storage.requests import LoggedFeature, LoggedRow, guess, part_path, write_part
+
+_log = logging.getLogger(__name__)
+_TRIES = 3  # chosen: a disk that was full for a moment; a file that fails for good must not stop the others
+
+
+class Rollup:
+    """Rolls spools up; what fails is tried again next time, and set aside the third time."""
+
+    def __init__(self) -> None:
+        self._failures: dict[Path, int] = {}
+
+    def roll(self, folder: Path, waiting: Sequence[tuple[Path, int]]) -> None:
+        """Turn spools, each with its moment, into Parquet. Raises OSError when the disk is the reason."""
+        for path, stamp_ms in waiting:
+            self._roll_up(folder, path, stamp_ms)
+
+    def _roll_up(self, folder: Path, path: Path, stamp_ms: int) -> None:
+        try:
+            rows, features = read_spool(path)
+            if rows:
+                write_part(rows, features, part_path(folder, stamp_ms))
+            path.unlink()
+        except (duckdb.Error, ValueError):
+            self._failures[path] = self._failures.get(path, 0) + 1
+            if self._failures[path] < _TRIES:
+                raise
+            _log.exception("The spool %s can't be rolled up; it is kept as %s", path, set_aside(path))
+            del self._failures[path]
+
+
+def read_spool(path: Path) -> tuple[list[LoggedRow], list[LoggedFeature]]:
+    """Read a spool's rows and the features they have. Raises OSError."""
+    described: dict[int, tuple[LoggedFeature, ...]] = {}
+    rows: list[LoggedRow] = []
+    for record in records(path):
+        if isinstance(record, Exchange):
+            rows.extend(rows_of(record, described.get(record.revision, ())))
+        else:
+            described[record[0]] = record[1]
+    unknown = [row for row in rows if not described.get(row.revision)]
+    return rows, _together([*(found for known in described.values() for found in known), *guess(unknown)])
+
+
+def rows_of(exchange: Exchange, features: Sequence[LoggedFeature]) -> Iterator[LoggedRow]:
+    """Yield the rows of one exchange."""
+    body = exchange.body.decode("utf-8", "replace")
+    found = inputs.rows_of(exchange.content_type, body, [feature.name for feature in features])
+    predictions = inputs.predictions_of(exchange.answer.decode("utf-8", "replace"), len(found))
+    for index, (values, prediction) in enumerate(zip(found, predictions, strict=True)):
+        yield LoggedRow(
+            request_id=exchange.request_id,
+            received_at=exchange.received_at,
+            revision=exchange.revision,
+            status=exchange.status,
+            latency_seconds=exchange.latency_seconds,
+            row=index,
+            prediction=prediction,
+            values=values,
+        )
+
+
+def _together(features: Sequence[LoggedFeature]) -> list[LoggedFeature]:
+    """Join the features of several revisions: one name has one kind, and text holds both."""
+    kinds: dict[str, str] = {}
+    for feature in features:
+        known = kinds.setdefault(feature.name, feature.kind)
+        if known != feature.kind:
+            kinds[feature.name] = "text"
+    return [LoggedFeature(name, kind) for name, kind in kinds.items()]
