@@ -1,6 +1,6 @@
 """Single values of a metric (its least, largest, first, or that at a step) out of whole curves.
 
-For readers that have no faster way: what is asked for of a database is a short query there.
+For readers that have no faster way, and for a curve that is too long for one: a database is asked for the value itself.
 """
 
 import math
@@ -22,11 +22,12 @@ def from_curves(
     reader: GivesCurves, run_ids: Sequence[str], metric: str, which: str, step: int | None = None
 ) -> Mapping[str, float]:
     """Return what ``Reader.metric_values`` does."""
-    found = {curve.run_id: _spot(curve, which, step) for curve in reader.curves(run_ids, metric, _POINTS)}
+    found = {curve.run_id: spot(curve, which, step) for curve in reader.curves(run_ids, metric, _POINTS)}
     return {run_id: value for run_id, value in found.items() if value is not None}
 
 
-def _spot(curve: RunCurve, which: str, step: int | None) -> float | None:
+def spot(curve: RunCurve, which: str, step: int | None) -> float | None:
+    """Return one value of a curve, None where it has none (see ``Reader.metric_values``)."""
     if which == "step":
         points = zip(reversed(curve.steps), reversed(curve.values), strict=True)
         return next((value for at, value in points if at == step), None)

@@ -16,21 +16,23 @@ _LONG_PATH = 400  # chosen: a path in a message
 def artifacts(artifact_uri: str, path: str) -> list[Artifact]:
     """List a folder, folders first, then by name; links are left out, whatever they point at. Raises DeskErrors."""
     root = local_folder(artifact_uri)
-    if path and not is_plain_path(path):
+    below = path.strip("/")  # joined with a root, "/etc" would be itself
+    if not is_plain_path(below):
         raise Refused(f"{plain(path)!r} is no folder of a run's files.")
-    folder = root / path
+    folder = root / below
     shown = plain(str(folder), _LONG_PATH)
     try:
-        if folder.resolve() != root.resolve() / path:
+        if folder.resolve() != root.resolve() / below:
             raise Refused(f"{shown} leads out of the run's files by a link; it was not looked at.")
         with os.scandir(folder) as entries:
-            found = [_artifact(entry, path) for entry in entries if not entry.is_symlink()]
+            listed = [_artifact(entry, below) for entry in entries if not entry.is_symlink()]
     except FileNotFoundError:
         return []
     except NotADirectoryError as error:
         raise NotFound(f"{shown} is a file, not a folder.") from error
     except OSError as error:
         raise Unavailable(f"{shown} can't be read: {error.strerror}.", "May this user open that folder?") from error
+    found = [one for one in listed if one is not None]
     return sorted(found, key=lambda one: (not one.is_folder, one.path))[:_MOST]
 
 
@@ -45,8 +47,12 @@ def local_folder(artifact_uri: str) -> Path:
     raise Refused(text, "Their server, or MLflow's client, lists them.")
 
 
-def _artifact(entry: "os.DirEntry[str]", path: str) -> Artifact:
-    name = f"{path}/{entry.name}" if path else entry.name
+def _artifact(entry: "os.DirEntry[str]", below: str) -> Artifact | None:
+    """Return what an entry is, None where it was taken away since it was listed."""
+    name = f"{below}/{entry.name}" if below else entry.name
     if entry.is_dir(follow_symlinks=False):
         return Artifact(name, is_folder=True)
-    return Artifact(name, size_bytes=entry.stat(follow_symlinks=False).st_size)
+    try:
+        return Artifact(name, size_bytes=entry.stat(follow_symlinks=False).st_size)
+    except FileNotFoundError:  # the others are still there
+        return None

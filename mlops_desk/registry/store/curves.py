@@ -70,7 +70,7 @@ def _short(run_id: str, metric: str, rows: Sequence[Point], mark: str | None, co
         return RunCurve(run_id, metric, count or 0, mark=mark)
     ordered = sorted(rows, key=_order)
     steps, times, values, _ = zip(*ordered, strict=True)
-    told = tuple(map(_value, values))
+    told = tuple(map(number, values))
     return RunCurve(run_id, metric, len(rows) if count is None else count, steps, times, told, mark)
 
 
@@ -78,7 +78,8 @@ def _order(row: Point) -> tuple[int, int, int]:
     return row[0], row[1], row[3]
 
 
-def _value(value: float | None) -> float:
+def number(value: float | None) -> float:
+    """Return a value as it was logged: None is NaN, what stands for an infinity is one."""
     if value is None:
         return math.nan
     return value if abs(value) < LARGEST else math.copysign(math.inf, value)

@@ -11,6 +11,7 @@ from mlops_desk.registry.store import schema
 from mlops_desk.registry.store.columns import Separators
 from mlops_desk.registry.store.database import StoreDatabase
 from mlops_desk.registry.store.runs import Seen
+from mlops_desk.registry.store.spots import SpotAsked
 from mlops_desk.registry.store.sqlite.connection import SqliteConnection
 from mlops_desk.registry.store.sqlite.curves import SqliteCurves
 from mlops_desk.registry.store.sqlite.runs import SqliteRuns
@@ -24,6 +25,7 @@ class NamedRuns(Protocol):
 
 class StoreCurves(Protocol):
     def curves(self, run_ids: Sequence[str], metric: str, points: int, since: str | None = None) -> list[RunCurve]: ...
+    def values(self, run_ids: Sequence[str], asked: SpotAsked) -> dict[str, float]: ...
 
 
 class StoreTail(Protocol):

@@ -9,12 +9,12 @@ from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.registry.reading.batch import RunBatch, RunChanges, VersionRow
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 from mlops_desk.registry.reading.source import RegistrySource
-from mlops_desk.registry.reading.spots import from_curves
 from mlops_desk.registry.store import artifacts, datasets, models
 from mlops_desk.registry.store.one_run import run_at
 from mlops_desk.registry.store.opened import open_store
 from mlops_desk.registry.store.origins import StoreOrigins
 from mlops_desk.registry.store.runs import collecting_later
+from mlops_desk.registry.store.spots import SpotAsked
 
 
 class SqlReader:
@@ -60,7 +60,7 @@ class SqlReader:
     def metric_values(
         self, run_ids: Sequence[str], metric: str, which: str, step: int | None = None
     ) -> Mapping[str, float]:
-        return from_curves(self, run_ids, metric, which, step)
+        return self._store.curves.values(run_ids, SpotAsked(metric, which, step))
 
     def models(self) -> list[Model]:
         return models.models(self._store.database, self._store.statements)

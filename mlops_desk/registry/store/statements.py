@@ -64,6 +64,39 @@ class Statements:
         value = "CASE WHEN is_nan THEN NULL ELSE value END"
         return f"SELECT run_uuid, step, timestamp, {value}, 0 FROM metrics WHERE run_uuid = ANY(?) AND key = ?"
 
+    def extremes(self, function: str) -> str:
+        """Return the statement for the least or largest number (``function``: min, max) of a metric in listed runs."""
+        named = f" INDEXED BY {self._history_index}" if self.is_sqlite else ""
+        is_number = "t.is_nan = 0" if self.is_sqlite else "NOT t.is_nan"
+        chosen = self.ids.replace("r.run_uuid", "t.run_uuid")
+        return (
+            f"SELECT t.run_uuid, {function}(t.value) FROM metrics t{named} "
+            f"WHERE {chosen} AND t.key = ? AND {is_number} GROUP BY t.run_uuid"
+        )
+
+    def chosen_points(self, condition: str, order: str) -> str:
+        """Return the statement for the value (NaN: NULL) of the point of a metric that comes first in ``order``.
+
+        One point of each listed run (the list, the name, what ``condition`` binds); a run without one has no row.
+        """
+        if not self.is_sqlite:
+            value = "CASE WHEN t.is_nan THEN NULL ELSE t.value END"
+            return (
+                f"SELECT DISTINCT ON (t.run_uuid) t.run_uuid, {value} FROM metrics t "
+                f"WHERE {self.ids.replace('r.run_uuid', 't.run_uuid')} AND t.key = ?{condition} "
+                f"ORDER BY t.run_uuid, {order}"
+            )
+        # The index gives the points of one run by step, so that the first of them is found without the others.
+        place = (
+            f"SELECT t.rowid FROM metrics t INDEXED BY {self._history_index} "
+            f"WHERE t.run_uuid = listed.value AND t.key = named.key{condition} ORDER BY {order} LIMIT 1"
+        )
+        return (
+            "SELECT point.run_uuid, CASE WHEN point.is_nan = 1 THEN NULL ELSE point.value END "
+            "FROM json_each(?) listed CROSS JOIN (SELECT ? AS key) named "
+            f"CROSS JOIN metrics point ON point.rowid = ({place})"
+        )
+
     def count_of_history(self) -> str:
         named = f" INDEXED BY {self._history_index}" if self.is_sqlite else ""
         return f"SELECT count(*) FROM metrics{named} WHERE run_uuid = ? AND key = ?"

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.registry.curve import RunCurve
-from mlops_desk.registry.store.curves import Point, curve
+from mlops_desk.registry.store.curves import Point, curve, number
 from mlops_desk.registry.store.postgres.connection import PostgresConnection
 from mlops_desk.registry.store.postgres.snapshots import NEW, SNAPSHOT, is_after, is_snapshot
 from mlops_desk.registry.store.postgres.snapshots import since as bound
+from mlops_desk.registry.store.spots import SpotAsked
 from mlops_desk.registry.store.statements import Statements
 
 
@@ -27,6 +28,11 @@ class PostgresCurves:
         for run_id, *point in self._connection.rows(self._statements.histories(), (list(run_ids), metric)):
             found.setdefault(run_id, []).append(tuple(point))
         return [curve(run_id, metric, found.get(run_id, []), points, mark) for run_id in run_ids]
+
+    def values(self, run_ids: Sequence[str], asked: SpotAsked) -> dict[str, float]:
+        """Return one value of a metric for each run that has it."""
+        rows = self._connection.rows(asked.statement(self._statements), (list(run_ids), *asked.bound))
+        return {run_id: number(value) for run_id, value in rows}
 
     def _after(self, run_ids: Sequence[str], metric: str, points: int, since: str, mark: str) -> RunCurve:
         if len(run_ids) != 1 or not is_snapshot(since) or not is_after(mark, since):

@@ -5,13 +5,17 @@ from functools import partial
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.registry.curve import RunCurve
-from mlops_desk.registry.store.curves import MOST_OF_PART, PART, Point, curve
+from mlops_desk.registry.store.curves import MOST_OF_PART, PART, Point, curve, number
+from mlops_desk.registry.store.errors import TooLong
 from mlops_desk.registry.store.pace import ReadPace
+from mlops_desk.registry.store.spots import SpotAsked
 from mlops_desk.registry.store.sqlite.connection import SqliteConnection
 from mlops_desk.registry.store.sqlite.ends import end_of, is_there, read_end
 from mlops_desk.registry.store.statements import Statements
 
 _FEW_NEW = 20_000  # rows of all runs together: reading them takes less than finding this run's among its own
+_RUNS = 100  # whose values are asked for at a time, to begin with: a screenful
+_MOST_RUNS = 500  # as many as are asked for at once (Reader.metric_values)
 _FIRST_STEP = -(1 << 63)  # the least that a column of 64 bits has
 
 
@@ -22,6 +26,7 @@ class SqliteCurves:
         self._connection = connection
         self._statements = statements
         self._pace = ReadPace(PART, MOST_OF_PART)
+        self._pace_of_values = ReadPace(_RUNS, _MOST_RUNS)
 
     def curves(self, run_ids: Sequence[str], metric: str, points: int, since: str | None = None) -> list[RunCurve]:
         """Return a curve for each run. Raises Invalid for a mark that can't be gone on from."""
@@ -34,6 +39,31 @@ class SqliteCurves:
         rows = self._after(run_ids[0], metric, begin.rowid, is_near=end.rowid - begin.rowid <= _FEW_NEW)
         count = self._connection.value(self._statements.count_of_history(), (run_ids[0], metric))
         return [curve(run_ids[0], metric, rows, points, str(end), int(count))]
+
+    def values(self, run_ids: Sequence[str], asked: SpotAsked) -> dict[str, float]:
+        """Return one value of a metric for each run that has it."""
+        sql = asked.statement(self._statements)
+        found: dict[str, float] = {}
+        at = 0
+        while at < len(run_ids):
+            n_asked, some = self._pace_of_values.read(partial(self._values_of, sql, asked, run_ids[at:]))
+            found |= some
+            at += n_asked
+        return found
+
+    def _values_of(
+        self, sql: str, asked: SpotAsked, run_ids: Sequence[str], size: int, _limited: bool
+    ) -> tuple[int, dict[str, float]]:
+        some = run_ids[:size]
+        try:
+            rows = self._connection.part(sql, (self._connection.listed(some), *asked.bound), limited=True)
+        except TooLong:
+            if size > 1:
+                raise
+            # One curve alone would keep writers waiting: it is read in parts, and the value taken from all of it.
+            value = asked.of(some[0], self._whole(some[0], asked.metric))
+            return 1, {} if value is None else {some[0]: value}
+        return size, {run_id: number(value) for run_id, value in rows}
 
     def _whole(self, run_id: str, metric: str) -> list[Point]:
         """Read all points by step (by place, where the store is too old to have an index of steps)."""

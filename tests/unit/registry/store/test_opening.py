@@ -76,6 +76,8 @@ def test_stores_of_older_mlflows_are_read(tmp_path, revision):
     assert reader.changes(mark).batches == ()
     curve = reader.curves(["r"], "m", 100)[0]
     assert curve.steps == tuple(sorted(n % 5 for n in range(30)))
+    values = [reader.metric_values(["r"], "m", *which) for which in (("min",), ("max",), ("first",), ("step", 3))]
+    assert values == [{"r": 0.0}, {"r": 29.0}, {"r": 0.0}, {"r": 28.0}]
     assert [(row.version.version, row.version.aliases) for row in reader.versions()] == [("3", ("champion",))]
     assert [one.name for one in reader.experiments()] == ["old"]
     reader.close()
