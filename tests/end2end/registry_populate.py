@@ -32,17 +32,15 @@ def populate(uri, token=None, **wanted):
 
 
 def log_run(client, experiment_id, wanted):
-    from mlflow.entities import Dataset, DatasetInput, InputTag
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
     tags = {"mlflow.runName": wanted["name"], **wanted.get("tags", {})}
     run_id = client.create_run(experiment_id, start_time=wanted["start_time"], tags=tags).info.run_id
-    for key, value in wanted.get("metrics", {}).items():
-        client.log_metric(run_id, key, float(value), timestamp=1, step=0)
+    metrics = [Metric(key, float(value), 1, 0) for key, value in wanted.get("metrics", {}).items()]
+    client.log_batch(run_id, metrics, [Param(key, value) for key, value in wanted.get("params", {}).items()])
     for key, values in wanted.get("histories", {}).items():
         for step, value in reversed(list(enumerate(values))):  # logged in another order than they belong
             client.log_metric(run_id, key, float(value), timestamp=1, step=step)
-    for key, value in wanted.get("params", {}).items():
-        client.log_param(run_id, key, value)
     for name in wanted.get("datasets", []):
         dataset = Dataset(name=name, digest="d1", source_type="local", source='{"uri": "/data/x.csv"}', schema="{}")
         client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])

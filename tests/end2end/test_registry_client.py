@@ -1,5 +1,6 @@
-"""One suite for every RegistryClient: the double, MLflow on SQLite, and MLflow through the desk's own server."""
+"""One suite for every RegistryClient: the double, MLflow on SQLite and through the desk's own server, and in memory."""
 
+import contextlib
 import math
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.records.model import DatasetInput, Run
 from mlops_desk.registry.fake import FakeRegistry
+from mlops_desk.registry.mirror.mirrored import MirroredRegistry
 from mlops_desk.registry.mlflow.paging import RunsAsked
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
@@ -25,18 +27,36 @@ RUNS = [
 VERSIONS = [{"name": "digits-clf", "run": "a"}, {"name": "digits-clf", "run": "b"}, {"name": "other's", "run": "b"}]
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory):
+class InMemory:
+    """A registry that is read from memory, as the desk uses it: looked at again once something was written."""
+
+    def __init__(self, registries, uri):
+        self.registries = registries
+        self.uri = uri
+
+    def __getattr__(self, name):
+        self.registries.look_again(self.uri)
+        client = self.registries.read(self.uri)
+        assert isinstance(client, MirroredRegistry)
+        return getattr(client, name)
+
+
+@contextlib.contextmanager
+def own_server(tmp_path_factory):
     """The desk's own tracking server and the registries that know it."""
     folder = tmp_path_factory.mktemp("own")
     server = TrackingServer(folder / "mlflow", folder / "tracking.log", lambda: None, lambda _: None)
     registries = Registries(server)
-    yield registries
-    registries.stop()
-    server.stop()
+    try:
+        yield registries
+    finally:
+        registries.stop()
+        server.stop()
 
 
-@pytest.fixture(scope="module", params=["double", "sqlite", "server"])
+@pytest.fixture(
+    scope="module", params=["double", "sqlite by MLflow", "server by MLflow", "sqlite by memory", "server by memory"]
+)
 def stocked(request, tmp_path_factory):
     """A client of a registry that holds RUNS and VERSIONS, and the runs' ids by name."""
     if request.param == "double":
@@ -50,17 +70,24 @@ def stocked(request, tmp_path_factory):
         double.add_dataset("a" * 32, DatasetInput("digits", "d1", "training", "local", '{"uri": "/data/x.csv"}', "{}"))
         for version in VERSIONS:
             double.add_version(version["name"], version["run"] * 32)
-        return double, {run["name"]: run["name"] * 32 for run in RUNS}
-    registries = request.getfixturevalue("own")
-    if request.param == "sqlite":
+        yield double, {run["name"]: run["name"] * 32 for run in RUNS}
+        return
+    with own_server(tmp_path_factory) as registries:
+        yield filled(registries, *request.param.split(" by "), tmp_path_factory)
+
+
+def filled(registries, kind, way, tmp_path_factory):
+    """Fill a store by MLflow; return a client of it, by MLflow or in memory, and the runs' ids by name."""
+    uri = None
+    if kind == "sqlite":
         uri = f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
         place = str(tmp_path_factory.mktemp("files"))
-        ids = populate(uri, experiment="digits", runs=RUNS, versions=VERSIONS, artifact_location=place)["runs"]
-        return registries.open(uri), ids
-    client = registries.open(None)
-    token = registries.server.ledger.token()
-    uri = registries.server.state().uri
-    return client, populate(uri, token, experiment="digits", runs=RUNS, versions=VERSIONS)["runs"]
+        told = populate(uri, experiment="digits", runs=RUNS, versions=VERSIONS, artifact_location=place)
+    else:
+        registries.open(None)
+        token = registries.server.ledger.token()
+        told = populate(registries.server.state().uri, token, experiment="digits", runs=RUNS, versions=VERSIONS)
+    return (registries.open(uri) if way == "MLflow" else InMemory(registries, uri)), told["runs"]
 
 
 def test_models_are_listed_with_their_latest_version(stocked):

@@ -1,4 +1,4 @@
-"""Runs in exactly the order of MLflow's own client, for values that are hard to order."""
+"""Runs in exactly the order of MLflow's own client, for values that are hard to order: by its client, and in memory."""
 
 import random
 
@@ -7,6 +7,7 @@ import pytest
 from mlops_desk.base import wire
 from mlops_desk.base.errors import DeskError
 from mlops_desk.registry.fake import in_order
+from mlops_desk.registry.mirror.mirrored import MirroredRegistry
 from mlops_desk.registry.mlflow.order import parse_sort
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
 from mlops_desk.registry.registries import Registries
@@ -37,8 +38,8 @@ def table():
 
 
 @pytest.fixture(scope="module")
-def ordered(tmp_path_factory):
-    """A store with the table, read by us, and the orders that MLflow's client gives."""
+def stored(tmp_path_factory):
+    """A store with the table, the registries that know it, and the orders that MLflow's client gives."""
     folder = tmp_path_factory.mktemp("order")
     uri = f"sqlite:///{folder}/mlflow.db"
     clauses = {sort: parse_sort(sort).clause for sort in SORTS}
@@ -47,8 +48,17 @@ def ordered(tmp_path_factory):
     )["orders"]
     server = TrackingServer(folder / "own", folder / "log", lambda: None, lambda _: None)
     registries = Registries(server)
-    yield registries.open(uri), {sort: truth[clause] for sort, clause in clauses.items()} | {None: truth[""]}
+    yield registries, uri, {sort: truth[clause] for sort, clause in clauses.items()} | {None: truth[""]}
     registries.stop()
+
+
+@pytest.fixture(scope="module", params=["client", "mirror"])
+def ordered(request, stored):
+    """The store read by us, through MLflow's client or in memory, and the orders that are right."""
+    registries, uri, truth = stored
+    client = registries.open(uri) if request.param == "client" else registries.read(uri)
+    assert isinstance(client, MirroredRegistry) is (request.param == "mirror")
+    return client, truth
 
 
 @pytest.mark.parametrize("sort", [None, *SORTS])
