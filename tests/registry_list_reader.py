@@ -146,6 +146,14 @@ class ListReader:
         del artifact_uri, path
         return []
 
+    def n_runs(self) -> int:
+        self._raise()
+        return len(self.runs.keys() - self.deleted)
+
+    def n_models(self) -> int:
+        self._raise()
+        return len(self.model_list)
+
     def close(self) -> None:
         pass
 

@@ -247,7 +247,8 @@ SETTINGS: tuple[Setting, ...] = (
             "Hosts of image registries that mlops-desk doctor asks whether they answer, and whether you are logged in "
             "(docker login); blanks between them.", "text", "", form=r"[\w.:, -]{0,1000}"),
     Setting("registry.uri", "Registry", "Tracking server",
-            "Registry that is meant when none is named; empty means the desk's own server, where jobs always log.",
+            "Registry that is meant when none is named: an address, or a name of the list of registries; empty means "
+            "the desk's own server, where jobs always log.",
             "text", ""),
     Setting("serving.base_image", "Endpoints", "Base image",
             "Image with Python and pip on which endpoint images are built.", "text", "python:3.12-slim"),

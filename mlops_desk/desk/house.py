@@ -135,7 +135,7 @@ class Desk(DeskVerbs):
         keyring = secret_store(folder, self.store, simulated=self.simulated)
         self._keep_models(keyring)
         self.secrets = SecretsService(keyring)
-        self.settings = SettingsService(self.store, self.bus, judge_in_time(loop, folder.root))
+        self.settings = SettingsService(self.store, self.bus, judge_in_time(loop, folder.root), self.trackers.is_kept)
         self.agent = self._agent()
         self.services = {name: getattr(self, name) for name in PROTOCOLS}
         self.permission = Permission(self.services, self.policy)

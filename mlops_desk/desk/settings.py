@@ -23,9 +23,19 @@ HIDDEN = "(set, hidden)"
 
 
 class SettingsService:
-    """Implements ``verbs.Settings``. ``judge`` raises Invalid for a value that can't be what its key means."""
+    """Implements ``verbs.Settings``. ``judge`` raises Invalid for a value that can't be what its key means.
 
-    def __init__(self, store: SettingsStore, bus: Bus, judge: Callable[[str, str], None] = judge) -> None:
+    ``is_kept`` tells whether a registry is kept by a name.
+    """
+
+    def __init__(
+        self,
+        store: SettingsStore,
+        bus: Bus,
+        judge: Callable[[str, str], None] = judge,
+        is_kept: Callable[[str], bool] = lambda _name: False,
+    ) -> None:
+        self._is_kept = is_kept
         self._store = store
         self._bus = bus
         self._judge = judge
@@ -47,7 +57,7 @@ class SettingsService:
         if key == "alerts.webhook" and value:
             delivery.parse(value)
         if key == default_registry.SETTING:
-            default_registry.check(value)
+            default_registry.check(value, self._is_kept)
         self._judge(key, value.strip())
         self._store.set(key, value)
         self._bus.publish(SettingsChanged((key,)))

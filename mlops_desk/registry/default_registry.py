@@ -4,15 +4,18 @@ Jobs always log to the desk's own. What fails on a registry that only the settin
 back: nobody who typed no address would guess where it came from.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mlops_desk.base.errors import DeskError, Hint, Invalid
+from mlops_desk.base.text import plain
 from mlops_desk.registry.address import Address, parse_address
 
 SETTING = "registry.uri"
 OWN = "own"
 """The word for the desk's own registry, where another is the default."""
+_NAME_LIKE = re.compile(r"[\w.-]{1,80}")
 BACK = f"mlops-desk settings set {SETTING} ''"
 """Leads back to the desk's own registry."""
 
@@ -44,10 +47,18 @@ class Default:
             raise type(error)(error.message, back) from error
 
 
-def check(uri: str) -> None:
-    """Refuse a value of the setting that is no tracking URI. Raises Invalid."""
-    if _named(uri) is not None:
-        parse_address(uri)
+def check(uri: str, is_kept: Callable[[str], bool] = lambda _name: False) -> None:
+    """Refuse a value of the setting that is no tracking URI, nor the name of a registry ``is_kept``. Raises Invalid."""
+    named = _named(uri)
+    if named is None or is_kept(named):
+        return
+    try:
+        parse_address(named)
+    except Invalid as error:
+        if not _NAME_LIKE.fullmatch(named):
+            raise
+        hint = Hint("mlops-desk registry list", before="Give a tracking URI, or the name of one of these: ")
+        raise Invalid(f"No registry is kept as {plain(named, 80)!r}.", hint) from error
 
 
 def _named(text: str) -> str | None:

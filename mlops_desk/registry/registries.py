@@ -164,8 +164,7 @@ class Registries:
         """Return where a registry is and how one logs in. Raises DeskErrors."""
         kept = self._kept(uri)
         if kept is not None and kept.kind is not TrackerKind.OWN:
-            way = self._way(kept.uri)
-            return replace(kept, ca_file=way.ca_file or _own_certificates(), proxy=way.proxy)
+            return self.reached(kept)
         if uri is None or kept is not None:  # the own one's files lie in its own folder, whether it runs or not
             return RegistrySource(TrackerKind.OWN, "own", "the desk's own registry", self.server.ledger.store)
         address, environment = self.place(uri)
@@ -181,6 +180,13 @@ class Registries:
             way.ca_file or _own_certificates(),
             way.proxy,
         )
+
+    def reached(self, source: RegistrySource) -> RegistrySource:
+        """Return a source with the proxy and the certificates by which it is reached. Raises DeskErrors."""
+        if source.kind is TrackerKind.OWN:
+            return source
+        way = self._way(source.uri)
+        return replace(source, ca_file=way.ca_file or _own_certificates(), proxy=way.proxy)
 
     def _way(self, uri: str) -> RegistryWay:
         return self.way(uri) if uri.startswith(("http://", "https://")) else RegistryWay()

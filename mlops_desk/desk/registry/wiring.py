@@ -61,6 +61,7 @@ def open_trackers(state: State, keyring: SecretStore, core: RegistryCore, store:
     trackers = Trackers(state.trackers, keyring, own, core.default)
     core.registries.kept = trackers.source
     core.registries.kept_uri = trackers.uri_of
+    trackers.reached = core.registries.reached
     return trackers
 
 

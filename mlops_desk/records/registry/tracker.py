@@ -26,7 +26,8 @@ class Tracker:
     ``problem`` is why it can't be read at the moment (None: it can, or nobody has tried), ``hint`` what to do then, or
     what would be better; ``command`` the command in it.
     ``schema`` is the store's Alembic revision where it is read directly; ``via`` how it is read: sql, rest, files or
-    mlflow (its client, the slow way), None while nobody has looked.
+    mlflow (its client, the slow way), None while nobody has looked. ``n_runs`` are those that were not deleted;
+    ``uncounted`` is why they or the models were not counted, where it can be read.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Tracker:
     n_runs: int | None = None
     n_models: int | None = None
     is_default: bool = False
+    uncounted: str | None = None
 
     def __post_init__(self) -> None:
         keep_command(self)

@@ -175,6 +175,13 @@ class ForeignReader:
     def versions(self) -> list[VersionRow]:
         return []
 
+    def n_runs(self) -> int:
+        self.experiments()  # reads what there is
+        return len(self.all_runs())
+
+    def n_models(self) -> None:
+        return None
+
     # -- files -------------------------------------------------------------------------------
 
     def artifacts(self, artifact_uri: str, path: str) -> list[Artifact]:

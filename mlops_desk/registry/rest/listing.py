@@ -45,6 +45,12 @@ def search(
         yield from (answer.runs for answer in pages(fetch))
 
 
+def n_runs(session: RestSession) -> int:
+    """Count the runs that were not deleted, of the active experiments. Raises DeskErrors."""
+    ids = [one.experiment_id for one in experiments(session)]
+    return sum(shape.info.lifecycle_stage == "active" for page in search(session, ids) for shape in shaped(page))
+
+
 class KnownRuns:
     """What was seen of each run last: a number for each, so that what is read again is told only where it differs."""
 

@@ -34,6 +34,12 @@ def experiments(database: StoreDatabase, statements: Statements) -> list[Experim
     return sorted(found, key=lambda one: one.name)
 
 
+def n_runs(database: StoreDatabase, statements: Statements) -> int:
+    """Count the runs that were not deleted, of the active experiments."""
+    active = f"SELECT experiment_id FROM experiments WHERE lifecycle_stage = 'active' AND {statements.in_workspace()}"  # noqa: S608 - words of our own
+    return sum(1 for _ in database.table("1", "runs", f"lifecycle_stage = 'active' AND experiment_id IN ({active})"))
+
+
 def models(database: StoreDatabase, statements: Statements) -> list[Model]:
     """List all registered models, by name, with their aliases."""
     where = statements.in_workspace()

@@ -1,9 +1,11 @@
-"""A worker that looks whether registries can be read: ``python -m mlops_desk.registry.trackers.looking``.
+"""A worker that looks whether registries can be read, and counts: ``python -m mlops_desk.registry.trackers.looking``.
 
-All are looked at at once, each within its deadline: one that hangs costs the others nothing, and ends with this.
+All are looked at at once, within one deadline: one that hangs costs the others nothing, and ends with this. What was
+found by then is told; what was not counted by then says so.
 """
 
 import base64
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,49 +14,75 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import serve_one
 from mlops_desk.registry.mirror.questions import source_read
 from mlops_desk.registry.reading.opening import has_reader, open_reader
+from mlops_desk.registry.reading.reader import Reader
 from mlops_desk.registry.reading.source import RegistrySource
 
-LOOK_SECONDS = 4.0  # chosen: who lists them waits; a server that takes longer is told to be slow
-
-
-def look(source: RegistrySource) -> dict[str, Any]:
-    """Return how one registry is read, or why it is not."""
-    if not has_reader(source.kind):
-        return {"via": "mlflow"}
-    reader = open_reader(source)
-    try:
-        reader.experiments()
-        return {"via": reader.via, "schema": reader.schema}
-    finally:
-        reader.close()
+_NO_MODELS = "Runs alone are kept there: it has no models."
+_NO_READER = "It is read through MLflow's client, which is too slow to count by."
 
 
 def look_at_all(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Look at the sources of a request, by their names."""
-    loop, found = Loop("registry-look"), {}
-    for name, written in request["sources"].items():
-        found[name] = _Look(loop, name, source_read(base64.b64decode(written)))
-    return {name: one.told() for name, one in found.items()}
+    """Look at the sources of a request, by their names, for so many ``seconds``."""
+    loop, seconds = Loop("registry-look"), float(request["seconds"])
+    deadline = time.monotonic() + seconds
+    looks = [RegistryLook(name, source_read(base64.b64decode(written))) for name, written in request["sources"].items()]
+    threads = [loop.start(f"look at {one.name}", one.work) for one in looks]
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return {one.name: one.told(seconds) for one in looks}
 
 
-class _Look:
-    """One look, in a thread of its own."""
+class RegistryLook:
+    """One look; what it has found so far can be told at any time, by another thread."""
 
-    def __init__(self, loop: Loop, name: str, source: RegistrySource) -> None:
-        self._loop, self._name, self._source = loop, name, source
-        self._found: dict[str, Any] | None = None
-        self._thread = loop.start(f"look at {name}", self._work)
+    def __init__(self, name: str, source: RegistrySource) -> None:
+        self.name = name
+        self._source = source
+        self._found: Mapping[str, Any] = {}
 
-    def _work(self) -> None:
+    def work(self) -> None:
+        """Find out how the registry is read, or why it is not, and count."""
+        began = time.monotonic()
         try:
-            self._found = look(self._source)
+            if not has_reader(self._source.kind):
+                self._note(via="mlflow", uncounted=_NO_READER)
+                return
+            reader = open_reader(self._source)
         except DeskError as error:
             self._found = error.told()
+            return
+        try:
+            self._read(reader)
+        finally:
+            reader.close()
+        self._note(took_seconds=time.monotonic() - began)
 
-    def told(self) -> dict[str, Any]:
-        self._thread.join(LOOK_SECONDS)
-        late = {"error": f"{self._source.shown} did not answer within {LOOK_SECONDS:g} s.", "hint": "It may be busy."}
-        return late if self._found is None else self._found
+    def _read(self, reader: Reader) -> None:
+        try:
+            reader.experiments()
+        except DeskError as error:
+            self._found = error.told()
+            return
+        self._note(via=reader.via, schema=reader.schema)
+        try:
+            n_models = reader.n_models()
+            self._note(n_models=n_models, uncounted=_NO_MODELS if n_models is None else None)
+            self._note(n_runs=reader.n_runs())
+        except DeskError as error:
+            self._note(uncounted=error.message)
+
+    def _note(self, **found: Any) -> None:
+        self._found = {**self._found, **found}
+
+    def told(self, seconds: float) -> dict[str, Any]:
+        """Return what was found, or why nothing was, within ``seconds``."""
+        found = dict(self._found)
+        if not found:
+            text = f"{self._source.shown} did not answer within {seconds:g} s."
+            return {"error": text, "hint": "It may be busy."}
+        if "error" not in found and "n_runs" not in found and not found.get("uncounted"):
+            found["uncounted"] = f"Its runs were not counted within {seconds:g} s."
+        return found
 
 
 if __name__ == "__main__":

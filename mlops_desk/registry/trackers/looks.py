@@ -15,14 +15,21 @@ from mlops_desk.registry.mirror.questions import source_written
 from mlops_desk.registry.reading.source import RegistrySource
 
 _MODULE = "mlops_desk.registry.trackers.looking"
+LOOK_SECONDS = 4.0  # chosen: who lists them waits; a server that takes longer is told to be slow
 _WORKER_SECONDS = 15.0  # chosen: a look's deadline, and as much again for a busy machine to start Python and libraries
 _KEPT_SECONDS = 10.0  # chosen: a page that is shown asks again and again
+_IDLE = 20.0
+"""So many times as long as a look took, that registry is not looked at again: one page of the window asks as often as
+it likes, and a server that has to list 20,000 runs to count them is kept busy for a twentieth of the time at most."""
+_UNUSED = "Nothing was recorded there yet."
 _MIGRATION = "mlflow migrate-filestore --source {} --target sqlite:///{}/mlflow.db"
 
 
 def _looked(sources: Mapping[str, RegistrySource]) -> Mapping[str, Mapping[str, Any]]:
     written = {name: base64.b64encode(source_written(one)).decode("ascii") for name, one in sources.items()}
-    found: Mapping[str, Mapping[str, Any]] = run_worker(_MODULE, {"sources": written}, _WORKER_SECONDS)
+    found: Mapping[str, Mapping[str, Any]] = run_worker(
+        _MODULE, {"sources": written, "seconds": LOOK_SECONDS}, _WORKER_SECONDS
+    )
     return found
 
 
@@ -48,7 +55,10 @@ class Looks:
             self._found.pop(name, None)
 
     def _is_old(self, name: str) -> bool:
-        return name not in self._found or time.monotonic() - self._found[name][0] > _KEPT_SECONDS
+        if name not in self._found:
+            return True
+        looked_at, found = self._found[name]
+        return time.monotonic() - looked_at > max(_KEPT_SECONDS, _IDLE * _busy_seconds(found))
 
     def _renew(self, trackers: Mapping[str, Tracker], source: Callable[[str], RegistrySource]) -> None:
         sources: dict[str, RegistrySource] = {}
@@ -58,7 +68,9 @@ class Looks:
                 sources[name] = source(name)
             except DeskError as error:
                 found[name] = error.told()
-        wanted = {name: one for name, one in sources.items() if one.kind is not TrackerKind.OWN or _is_there(one)}
+        unused = {name for name, one in sources.items() if one.kind is TrackerKind.OWN and not _is_there(one)}
+        found |= {name: {"uncounted": _UNUSED} for name in unused}
+        wanted = {name: one for name, one in sources.items() if name not in unused}
         try:
             found |= self._look(wanted) if wanted else {}
         except DeskError as error:
@@ -71,10 +83,24 @@ def _is_there(source: RegistrySource) -> bool:
     return source.path is not None and source.path.exists()
 
 
+def _busy_seconds(found: Mapping[str, Any]) -> float:
+    """Return how long a look kept the registry busy: one that was not over by its deadline, all that time."""
+    if "via" not in found:
+        return 0.0  # it can't be read: whoever mends it wants to see that soon
+    return float(found.get("took_seconds", LOOK_SECONDS))
+
+
 def _with_look(tracker: Tracker, found: Mapping[str, Any]) -> Tracker:
     if found.get("error"):
         return replace(tracker, problem=found["error"], hint=found.get("hint"), command=found.get("command"))
-    told = replace(tracker, via=found.get("via"), schema=found.get("schema"))
+    told = replace(
+        tracker,
+        via=found.get("via"),
+        schema=found.get("schema"),
+        n_runs=found.get("n_runs"),
+        n_models=found.get("n_models"),
+        uncounted=found.get("uncounted"),
+    )
     if tracker.kind is TrackerKind.FOLDER:
         command = _MIGRATION.format(tracker.uri, Path(tracker.uri).parent)
         return replace(told, hint=Hint(command, before="MLflow develops such folders no further; into a store: "))

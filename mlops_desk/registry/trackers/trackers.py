@@ -20,7 +20,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.registry.tracker import KeptTracker, Tracker, TrackerKind
 from mlops_desk.records.setting import SecretName
 from mlops_desk.registry.address import Address, parse_address
-from mlops_desk.registry.default_registry import OWN, Default
+from mlops_desk.registry.default_registry import BACK, OWN, SETTING, Default
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.trackers.folders import recognise
 from mlops_desk.registry.trackers.logins import headers_of, with_password, without_password
@@ -79,18 +79,23 @@ class Trackers:
         self._keyring = keyring
         self._own = own
         self._default = default
+        self.reached: Callable[[RegistrySource], RegistrySource] = lambda source: source
+        """Adds by which proxy and certificates a server elsewhere is reached."""
 
     # -- the list ----------------------------------------------------------------------------
 
     def list(self) -> list_of[Tracker]:
         """Return what is kept, in the order in which it was added, the desk's own first, and why one can't be read."""
         kept = [self._told_own(), *(self._told(one) for one in self._kept.list(newest_first=False))]
-        return self._looks.told({one.name: one for one in kept}, self.source)
+        return self._looks.told({one.name: one for one in kept}, self._looked_at)
 
     def show(self, name: str) -> Tracker:
         """Return one of the list. Raises NotFound."""
         found = self._told_own() if name == OWN else self._told(self._get(name))
-        return self._looks.told({name: found}, self.source)[0]
+        return self._looks.told({name: found}, self._looked_at)[0]
+
+    def _looked_at(self, name: str) -> RegistrySource:
+        return self.reached(self.source(name))
 
     def add(self, name: str, uri: str, login: str | None = None, kind: str | None = None) -> Tracker:
         """Keep a registry; what is on this disk has to be there. Raises DeskErrors."""
@@ -121,12 +126,19 @@ class Trackers:
         if name == OWN:
             raise Refused("The desk's own registry is always there.")
         kept = self._get(name)
+        if self._default.uri == name:
+            hint = Hint(BACK, before="Back to the desk's own, or name another first: ")
+            raise Refused(f"{name} is the registry that is meant where none is named (the setting {SETTING}).", hint)
         self._kept.remove(name)
         self._looks.forget(name)
         if kept.has_own_login and kept.login is not None:
             with contextlib.suppress(NotFound):  # removed by the person: what was wanted
                 self._keyring.remove(kept.added_by, kept.login)
         return self._told(kept)
+
+    def is_kept(self, name: str) -> bool:
+        """Tell whether a registry is kept by this name."""
+        return _NAME.fullmatch(name) is not None and self._kept.get(name) is not None
 
     def _check_new(self, name: str) -> None:
         if not _NAME.fullmatch(name) or name.lower() in {OWN, "none"}:

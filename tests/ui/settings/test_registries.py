@@ -97,9 +97,9 @@ def test_one_is_removed_after_a_question_and_another_made_the_default(view, doub
     view.table.select("old-runs")
     qtbot.waitUntil(view.default.isEnabled)
     click(qtbot, view.default)
-    qtbot.waitUntil(lambda: double.settings_by_key["registry.uri"].value == "/home/ana/mlruns")
+    qtbot.waitUntil(lambda: double.settings_by_key["registry.uri"].value == "old-runs")
     view.table.select("team")
-    qtbot.waitUntil(lambda: not view.default.isEnabled())  # its login goes by its name, which the setting does not know
+    qtbot.waitUntil(view.default.isEnabled)  # with its login, which goes by its name
     click(qtbot, view.remove)
     question = opened(view, Confirm)
     assert "nothing is changed there" in "".join(label.whole for label in question.findChildren(type(view.trouble_of)))

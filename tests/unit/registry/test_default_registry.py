@@ -137,3 +137,14 @@ def test_what_is_no_address_is_refused(world, text):
     with pytest.raises(Invalid):
         world.settings.set("registry.uri", text)
     assert names(world.models.list()) == ["mine"]
+
+
+def test_the_setting_takes_a_name_of_the_list_and_says_what_is_there_of_one_that_is_not(world):
+    settings = SettingsService(world.settings._store, world.settings._bus, is_kept={"prod", "lab-2"}.__contains__)
+    assert settings.set("registry.uri", " prod ").value.strip() == "prod"
+    with pytest.raises(Invalid, match="No registry is kept as 'lab-3'") as refused:
+        settings.set("registry.uri", "lab-3")
+    assert refused.value.hint.command == "mlops-desk registry list"
+    with pytest.raises(Invalid, match="kind of tracking URI"):
+        settings.set("registry.uri", "ftp://prod")
+    assert settings.show("registry.uri").value.strip() == "prod"

@@ -29,12 +29,12 @@ def _state(item: Tracker) -> str:
 
 
 def more(items: Sequence[Tracker]) -> str:
-    """Return what is wrong with those that can't be read, a line each."""
-    return "\n".join(f"{item.name}: {_trouble(item)}" for item in items if item.problem or item.hint)
+    """Return what is wrong with those that can't be read, and why others were not counted, a line each."""
+    return "\n".join(f"{item.name}: {said}" for item in items if (said := _trouble(item)))
 
 
 def _trouble(item: Tracker) -> str:
-    return "  ".join(plain(part, 600) for part in (item.problem, item.hint) if part)
+    return "  ".join(plain(part, 600) for part in (item.problem, item.uncounted, item.hint) if part)
 
 
 def tracker(item: Tracker) -> str:
@@ -48,6 +48,7 @@ def tracker(item: Tracker) -> str:
         "schema": item.schema,
         "runs": None if item.n_runs is None else _count(item.n_runs),
         "models": None if item.n_models is None else _count(item.n_models),
+        "not counted": item.uncounted,
         "problem": item.problem,
         "hint": item.hint,
     }

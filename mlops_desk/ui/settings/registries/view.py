@@ -98,7 +98,8 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         if seen is None:
             return one
         return replace(one, problem=one.problem or seen.problem, hint=one.hint or seen.hint, schema=seen.schema,
-                       via=seen.via, n_runs=seen.n_runs, n_models=seen.n_models)  # fmt: skip
+                       via=seen.via, n_runs=seen.n_runs, n_models=seen.n_models,
+                       uncounted=seen.uncounted)  # fmt: skip
 
     def chosen(self) -> Tracker | None:
         key = self.table.key()
@@ -139,7 +140,7 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         mlflow = one is not None and words.has_models(one)
         self.models.setEnabled(mlflow)
         self.clean.setEnabled(mlflow)
-        self.default.setEnabled(one is not None and not one.is_default and words.can_be_default(one))
+        self.default.setEnabled(mlflow and one is not None and not one.is_default)
         self.remove.setEnabled(one is not None and one.name != words.OWN)
 
     def _fill_menu(self, menu: QMenu) -> None:
@@ -186,13 +187,13 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         one = self.chosen()
         if one is None:
             return
-        uri = "" if one.name == words.OWN else one.uri
+        name = "" if one.name == words.OWN else one.name
 
         def done(_setting: SettingValue) -> None:
             self.context.say("info", f"{one.name} is meant where no registry is named.")
             self.look()
 
-        self.context.ask("make default", lambda desk: desk.settings.set(_DEFAULT, uri), done)
+        self.context.ask("make default", lambda desk: desk.settings.set(_DEFAULT, name), done)
 
     def _ask_to_remove(self) -> None:
         one = self.chosen()

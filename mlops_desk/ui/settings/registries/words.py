@@ -22,11 +22,6 @@ def has_models(one: Tracker) -> bool:
     return one.kind not in _MODELLESS
 
 
-def can_be_default(one: Tracker) -> bool:
-    """Tell whether it can be meant where none is named: the setting has an address, and so nothing that logs in."""
-    return has_models(one) and one.login is None
-
-
 def has_store(one: Tracker) -> bool:
     """Tell whether its store can be looked over."""
     return one.kind in {TrackerKind.OWN, TrackerKind.SQLITE, TrackerKind.DATABASE}
@@ -50,8 +45,10 @@ def _state(one: Tracker) -> Cell:
     return Cell(said.text, said.word, said.token, trouble(one))
 
 
-def _count(amount: int | None) -> Cell:
-    return Cell(numbers.NOTHING if amount is None else f"{amount:,}", -1 if amount is None else amount)
+def _count(amount: int | None, why: str | None) -> Cell:
+    if amount is None:
+        return Cell(numbers.NOTHING, -1, tip=plain(why or "", 300))
+    return Cell(f"{amount:,}", amount)
 
 
 def _name(one: Tracker) -> Cell:
@@ -71,6 +68,6 @@ COLUMNS: tuple[Column[Tracker], ...] = (
     Column("uri", "Address", lambda one: Cell(one.uri), stretch=True, fixed=True),
     Column("login", "Login", lambda one: Cell(one.login or "none", token=None if one.login else "muted")),
     Column("via", "Read by", _via),
-    Column("runs", "Runs", lambda one: _count(one.n_runs), right=True),
-    Column("models", "Models", lambda one: _count(one.n_models), right=True),
+    Column("runs", "Runs", lambda one: _count(one.n_runs, one.uncounted), right=True),
+    Column("models", "Models", lambda one: _count(one.n_models, one.uncounted), right=True),
 )

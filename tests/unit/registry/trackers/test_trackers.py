@@ -1,23 +1,33 @@
 """The list of registries: what is kept, what its names mean, and that no password is in it."""
 
 import base64
+import contextlib
 import os
+import socket
 import sqlite3
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.records.model import Model, Run
 from mlops_desk.records.registry.tracker import KeptTracker, TrackerKind
 from mlops_desk.registry.default_registry import Default
+from mlops_desk.registry.mirror.questions import source_written
 from mlops_desk.registry.reading.source import RegistrySource
-from mlops_desk.registry.trackers import looks
+from mlops_desk.registry.trackers import looking, looks
+from mlops_desk.registry.trackers.looking import RegistryLook
 from mlops_desk.registry.trackers.looks import Looks
 from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
 from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
-from tests.registry_stores import empty_store
+from tests.registry_list_reader import ListReader
+from tests.registry_stores import empty_store, small_store
 
 ME = os.getuid()
 
@@ -87,6 +97,7 @@ def test_a_name_is_what_every_uri_takes(house: House) -> None:
     assert house.trackers.source(None).shown == "http://ml.example:5000"
     house.setting = "http://ml.example:5000"
     assert house.trackers.show("prod").is_default
+    house.setting = ""
     assert house.trackers.remove("prod").name == "prod"
     for act in (house.trackers.show, house.trackers.remove):
         with pytest.raises(NotFound, match="No registry is kept as 'prod'"):
@@ -232,6 +243,76 @@ def test_a_folder_of_runs_is_offered_the_way_into_a_store(house: House, tmp_path
     )
 
 
+def test_the_default_registry_is_not_taken_off_the_list_under_the_setting_that_names_it(house: House) -> None:
+    house.trackers.add("prod", "http://h:1")
+    assert (house.trackers.is_kept("prod"), house.trackers.is_kept("none"), house.trackers.is_kept("a/b")) == (
+        True, False, False,
+    )  # fmt: skip
+    house.setting = "prod"
+    with pytest.raises(Refused, match=r"meant where none is named \(the setting registry.uri\)") as refused:
+        house.trackers.remove("prod")
+    assert refused.value.hint is not None
+    assert "settings set registry.uri ''" in str(refused.value.hint)
+    house.setting = "http://h:1"  # by its address, which needs no name
+    assert house.trackers.remove("prod").name == "prod"
+
+
+def test_what_was_counted_is_told_and_why_when_not(house: House) -> None:
+    house.found = {
+        "full": {"via": "sql", "n_runs": 20, "n_models": 0},
+        "slow": {"via": "rest", "n_models": 3, "uncounted": "Its runs were not counted within 4 s."},
+    }
+    for name in house.found:
+        house.trackers.add(name, f"http://{name}:1")
+    own, full, slow = house.trackers.list()
+    assert (own.n_runs, own.n_models, own.uncounted) == (None, None, "Nothing was recorded there yet.")
+    assert (full.n_runs, full.n_models, full.uncounted) == (20, 0, None)
+    assert (slow.n_runs, slow.n_models, slow.uncounted) == (None, 3, "Its runs were not counted within 4 s.")
+    assert slow.problem is None
+
+
+def test_what_is_looked_at_is_reached_as_pages_reach_it(house: House) -> None:
+    seen: list[RegistrySource] = []
+
+    def look(sources: Mapping[str, RegistrySource]) -> dict[str, dict[str, str]]:
+        seen.extend(sources.values())
+        return {name: {"via": "rest"} for name in sources}
+
+    house.trackers._looks = Looks(look)
+    house.trackers.reached = lambda source: replace(source, proxy="http://proxy:3128", ca_file=Path("/ca.pem"))
+    house.trackers.add("prod", "https://ml.example")
+    assert [(one.uri, one.proxy, one.ca_file) for one in seen] == [
+        ("https://ml.example", "http://proxy:3128", Path("/ca.pem"))
+    ]
+
+
+def test_who_takes_long_to_count_is_asked_less_often_and_who_is_down_is_not(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    now = [1000.0]
+    monkeypatch.setattr(looks.time, "monotonic", lambda: now[0])
+    answers = {
+        "quick": {"via": "sql", "n_runs": 1, "took_seconds": 0.1},
+        "slow": {"via": "rest", "n_runs": 9, "took_seconds": 3.0},
+        "late": {"via": "rest", "uncounted": "Its runs were not counted within 4 s."},
+        "down": {"error": "Nothing answers.", "took_seconds": 3.0},
+    }
+
+    def look(sources: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
+        asked.append(sorted(sources))
+        return {name: answers[name] for name in sources}
+
+    house.trackers._looks = Looks(look)
+    for name in answers:
+        house.trackers.add(name, f"http://{name}:1")
+    asked.clear()
+    for seconds in (5, 6, 50, 20):
+        now[0] += seconds
+        house.trackers.list()
+    assert asked == [["down", "quick"], ["down", "quick", "slow"], ["down", "late", "quick"]]
+
+
 def test_looks_are_not_taken_again_at_once_and_one_that_fails_is_every_registrys_problem(house: House) -> None:
     asked: list[list[str]] = []
 
@@ -259,3 +340,85 @@ def test_a_worker_looks_at_all_of_them(tmp_path: Path) -> None:
     assert found["down"]["error"].startswith("Nothing answers at http://127.0.0.1:9")
     assert "x.db" in found["gone"]["error"]
     assert (found["store"]["via"], bool(found["store"]["schema"])) == ("sql", True)
+    assert (found["store"]["n_runs"], found["store"]["n_models"]) == (0, 0)
+    assert "n_runs" not in found["gone"]
+
+
+@contextlib.contextmanager
+def silent_server() -> Iterator[str]:
+    """Listen, and never answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def written(*sources: RegistrySource) -> dict[str, str]:
+    return {one.shown: base64.b64encode(source_written(one)).decode() for one in sources}
+
+
+def test_however_many_hang_all_are_told_after_one_deadline_and_the_others_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined: list[float] = []
+    real = threading.Thread.join
+
+    def join(thread: threading.Thread, timeout: float | None = None) -> None:
+        if thread.name.startswith("registry-look"):
+            joined.append(timeout or 0.0)
+        real(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", join)
+    path = small_store(tmp_path / "s.db", 50, 3)
+    with silent_server() as uri:
+        hung = [RegistrySource(TrackerKind.HTTP, uri, f"hung {number}") for number in range(3)]
+        store = RegistrySource(TrackerKind.SQLITE, f"sqlite:///{path}", "store", path)
+        found = looking.look_at_all({"sources": written(*hung, store), "seconds": 1.5})
+    assert sum(joined) < 2 * 1.5, "they wait side by side"
+    for one in hung:
+        assert found[one.shown]["error"] == f"{one.shown} did not answer within 1.5 s."
+    with closing(sqlite3.connect(path)) as connection:
+        (n_runs,) = connection.execute(
+            "SELECT count(*) FROM runs JOIN experiments USING (experiment_id) "
+            "WHERE runs.lifecycle_stage = 'active' AND experiments.lifecycle_stage = 'active'"
+        ).fetchone()
+    assert found["store"]["n_runs"] == n_runs
+
+
+def test_what_was_found_by_the_deadline_is_told_and_what_was_not_counted_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = RegistrySource(TrackerKind.HTTP, "http://h", "http://h")
+    reader = ListReader([Run("r", None, "FINISHED", 1)])
+    reader.model_list = [Model("m", None)]
+    monkeypatch.setattr(looking, "open_reader", lambda _source: reader)
+    whole = RegistryLook("a", source)
+    whole.work()
+    told = whole.told(4.0)
+    assert (told["n_runs"], told["n_models"], told["uncounted"]) == (1, 1, None)
+    counting = threading.Event()
+    monkeypatch.setattr(reader, "n_runs", lambda: counting.wait(20))
+    slow = RegistryLook("a", source)
+    thread = threading.Thread(target=slow.work)
+    thread.start()
+    while "n_models" not in slow.told(4.0):
+        time.sleep(0.01)
+    assert (slow.told(4.0)["via"], slow.told(4.0).get("n_runs")) == ("files", None)
+    assert slow.told(4.0)["uncounted"] == "Its runs were not counted within 4 s."
+    counting.set()
+    thread.join(20)
+
+    def broken() -> int:
+        raise Unavailable("http://h failed at this (status 500).")
+
+    monkeypatch.setattr(reader, "n_runs", broken)
+    failing = RegistryLook("a", source)
+    failing.work()
+    assert (failing.told(4.0)["via"], failing.told(4.0)["uncounted"]) == (
+        "files",
+        "http://h failed at this (status 500).",
+    )
+    monkeypatch.setattr(reader, "n_models", lambda: None)
+    monkeypatch.setattr(reader, "n_runs", lambda: 7)
+    foreign = RegistryLook("a", source)
+    foreign.work()
+    assert (foreign.told(4.0)["n_runs"], foreign.told(4.0)["n_models"]) == (7, None)
+    assert "no models" in foreign.told(4.0)["uncounted"]
