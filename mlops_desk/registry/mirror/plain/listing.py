@@ -121,7 +121,8 @@ def spread(name: str, values: Iterable[float]) -> MetricSpread:
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return MetricSpread(name, 0)
-    mean = sum(value / len(finite) for value in finite)
+    least, largest = min(finite), max(finite)
+    mean = min(max(sum(value / len(finite) for value in finite), least), largest)
     squares = sum((value - mean) * (value - mean) for value in finite)
     deviation = math.sqrt(squares / (len(finite) - 1)) if len(finite) > 1 and math.isfinite(squares) else None
-    return MetricSpread(name, len(finite), mean, min(finite), max(finite), deviation)
+    return MetricSpread(name, len(finite), mean, least, largest, deviation)

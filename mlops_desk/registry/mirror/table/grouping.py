@@ -73,15 +73,12 @@ class _Spreads:
         count = int(self.counts[group])
         if not count:
             return MetricSpread(self.name, 0)
-        deviation = float(self.deviations[group])
-        return MetricSpread(
-            self.name,
-            count,
-            float(self.means[group]),
-            float(self.least[group]),
-            float(self.largest[group]),
-            deviation if count > 1 and math.isfinite(deviation) else None,
-        )
+        least, largest = float(self.least[group]), float(self.largest[group])
+        # Of equal values no rounding makes a spread, or a mean beside them.
+        mean = min(max(float(self.means[group]), least), largest)
+        deviation = 0.0 if least == largest else float(self.deviations[group])
+        has_deviation = count > 1 and math.isfinite(deviation)
+        return MetricSpread(self.name, count, mean, least, largest, deviation if has_deviation else None)
 
 
 def _spreads(name: str, column: NumberColumn | None, rows: Rows, codes: Codes, n_groups: int) -> _Spreads:
