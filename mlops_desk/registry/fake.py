@@ -18,7 +18,7 @@ from mlops_desk.records.registry.labels import RunStage
 from mlops_desk.registry.mlflow.decimation import kept
 from mlops_desk.registry.mlflow.order import SortKey, parse_sort
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
-from mlops_desk.registry.mlflow.places import ArtifactPlace
+from mlops_desk.registry.mlflow.places import ArtifactPlace, places_of_each
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 _MISSING, _NAN, _THERE = 2, 1, 0  # the order in which MLflow puts them
@@ -222,6 +222,9 @@ class FakeRegistry:
     def places_of_version(self, name: str, version: str) -> list[ArtifactPlace]:
         run_id = next((one.run_id for one in self.versions(name) if one.version == version), None)
         return [] if self.files is None or run_id is None else [ArtifactPlace(str(self.files / run_id), "model")]
+
+    def places_of_versions(self, asked: Sequence[tuple[str, str]]) -> list[list[ArtifactPlace]]:
+        return places_of_each(self.places_of_version, asked)
 
     def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
         found = [self._runs[run_id] for run_id in run_ids if run_id in self._runs]

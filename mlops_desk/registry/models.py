@@ -45,6 +45,7 @@ class ModelsService(AliasVerbs, ModelChangeVerbs, VersionCompareVerbs, ModelFile
             self._core.asked(chosen)
             if chosen is None and self._core.registries.own_is_empty:
                 return []
+            self._core.glances.prepare(chosen, query)
             return self._core.registries.mirror(chosen).search(query, limit)
 
     def cards(self, uri: str | None = None) -> list_of[ModelCard]:

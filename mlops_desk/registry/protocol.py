@@ -7,7 +7,7 @@ from mlops_desk.base import wire
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
 from mlops_desk.records.registry.labels import RunStage
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
-from mlops_desk.registry.mlflow.places import ArtifactPlace
+from mlops_desk.registry.mlflow.places import ArtifactPlace, places_of_each
 from mlops_desk.registry.mlflow.workers import Workers
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
@@ -25,6 +25,10 @@ class ArtifactOrigins(Protocol):
 
     def places_of_version(self, name: str, version: str) -> list[ArtifactPlace]:
         """Return where a version's files may lie."""
+        ...
+
+    def places_of_versions(self, asked: Sequence[tuple[str, str]]) -> list[list[ArtifactPlace]]:
+        """Return the same of many, each a model and a number; none of what is gone."""
         ...
 
     def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
@@ -216,6 +220,9 @@ class MlflowRegistry:
 
     def places_of_version(self, name: str, version: str) -> list[ArtifactPlace]:
         return self._ask(list[ArtifactPlace], "places_of_version", name=name, version=version)
+
+    def places_of_versions(self, asked: Sequence[tuple[str, str]]) -> list[list[ArtifactPlace]]:
+        return places_of_each(self.places_of_version, asked)
 
     def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
         return self._ask(list[RunOrigin], "origins", run_ids=list(run_ids))

@@ -34,6 +34,7 @@ from mlops_desk.registry.artifacts.shelf import FileShelf
 from mlops_desk.registry.comparing.gathering import ComparedOutside, compared_versions
 from mlops_desk.registry.default_registry import OWN, SETTING, Default
 from mlops_desk.registry.lineage.gathering import LineageDesk
+from mlops_desk.registry.modelfiles.glances import FileGlances
 from mlops_desk.registry.protocol import RegistryClient
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.registries import Registries
@@ -81,6 +82,7 @@ class RegistryCore:
         self.registries = Registries(self.server, self._source_changed)
         self.aliases = AskedAliases(self._opened, self._fresh, self._identity, journal)
         self.shelf = FileShelf(self.default, lambda: self.registries)
+        self.glances = FileGlances(lambda: self.registries, loop)
         self.lineage = LineageDesk(
             self.default,
             lambda uri: self.registries.read(uri),  # noqa: PLW0108 - the demo puts others in their place

@@ -1,18 +1,22 @@
 """Models and versions of a source, joined with the runs that they came from, and ready to be searched."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mlops_desk.base.errors import NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model, ModelVersion, Run
+from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
-from mlops_desk.registry.mirror.search.cards import card_of, hit_of, signature_columns
+from mlops_desk.registry.mirror.search.cards import card_of, hit_of, signature_columns, with_files
 from mlops_desk.registry.mirror.search.finding import Entry, entry, find
-from mlops_desk.registry.mirror.search.query import parse_query
+from mlops_desk.registry.mirror.search.query import OF_FILES, QueryField, parse_query
 from mlops_desk.registry.mirror.table.rows import runs_by_id
 from mlops_desk.registry.mirror.table.runs import RunTable
 from mlops_desk.registry.reading.batch import VersionRow
 from mlops_desk.registry.reading.reader import Reader
+
+Key = tuple[str, str, str | None]
 
 
 class Catalogue:
@@ -24,6 +28,7 @@ class Catalogue:
         self._versions: list[VersionRow] = []
         self._sources: frozenset[str] = frozenset()
         self._entries: list[Entry] | None = None
+        self._files: dict[Key, FileGlance] = {}
 
     def changed(self) -> None:
         """Forget what was read: models or versions have changed."""
@@ -66,10 +71,34 @@ class Catalogue:
         self.models()
         if self._entries is None:
             runs = runs_by_id(table, self._sources)
-            made = [_entry(row, runs) for row in self._versions]
+            made = [self._entry(row, runs) for row in self._versions]
             made.sort(key=lambda one: (-(one.hit.created or 0.0), one.hit.name))
             self._entries = made
         return self._entries
+
+    def without_files(self, query: str, most: int, table: RunTable) -> list[ModelVersion]:
+        """List versions that a query may be about and of which nobody has told what their files say, newest first.
+
+        What it asks of files is left out, for that is not known yet; the rest tells which are not worth a look.
+        """
+        terms = [term for term in parse_query(query) if term.field not in OF_FILES]
+        entries = [one for one in self.entries(table) if _key(one.hit) not in self._files]
+        wanted = {(hit.name, hit.version): place for place, hit in enumerate(find(entries, terms, max(most, 1)))}
+        found = [row.version for row in self._versions if (row.version.name, row.version.version) in wanted]
+        return sorted(found, key=lambda version: wanted[version.name, version.version])[:most]
+
+    def take_files(self, glances: Sequence[FileGlance]) -> bool:
+        """Take what files say; tell whether that is news of a version that is here."""
+        news = {_key(one): one for one in glances}
+        self._files |= news
+        is_news = any(_key(row.version) in news for row in self._versions)
+        if is_news and self._entries is not None:
+            self._entries = [_with(one, news.get(_key(one.hit))) for one in self._entries]
+        return is_news
+
+    def _entry(self, row: VersionRow, runs: dict[str, Run]) -> Entry:
+        made = entry(_hit(row, runs), signature_columns(runs.get(row.version.run_id or "")))
+        return _with(made, self._files.get(_key(row.version)))
 
     def cards(self, table: RunTable) -> list[ModelCard]:
         models = self.models()
@@ -90,5 +119,13 @@ def _hit(row: VersionRow, runs: dict[str, Run]) -> VersionHit:
     return hit_of(row.version, runs.get(row.version.run_id or ""), row.author)
 
 
-def _entry(row: VersionRow, runs: dict[str, Run]) -> Entry:
-    return entry(_hit(row, runs), signature_columns(runs.get(row.version.run_id or "")))
+def _with(one: Entry, files: FileGlance | None) -> Entry:
+    if files is None:
+        return one
+    columns = dict.fromkeys([*filter(None, one.texts[QueryField.SIGNATURE].split("\n")), *files.signature])
+    return entry(with_files(one.hit, files), tuple(columns))
+
+
+def _key(one: ModelVersion | VersionHit | FileGlance) -> Key:
+    """Return what a version's files are known by: one that was made anew under its number lies elsewhere."""
+    return one.name, one.version, one.source

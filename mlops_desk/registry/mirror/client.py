@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from mlops_desk.base.errors import TimedOut
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.registry.mirror.mirrors import ANSWER_SECONDS, Mirrors
@@ -83,6 +84,12 @@ class ChildMirror:
 
     def search(self, query: str, limit: int) -> list[VersionHit]:
         return self._ask(list[VersionHit], "search", query, limit)
+
+    def without_files(self, query: str, most: int) -> list[ModelVersion]:
+        return self._ask(list[ModelVersion], "without_files", query, most)
+
+    def take_files(self, glances: Sequence[FileGlance]) -> None:
+        self._ask(type(None), "take_files", list(glances))
 
     def cards(self) -> list[ModelCard]:
         return self._ask(list[ModelCard], "cards")

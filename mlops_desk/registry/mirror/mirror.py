@@ -11,6 +11,7 @@ import numpy as np
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.run_window import RunColumn, RunWindow
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.registry.mirror.catalogue import Catalogue
@@ -219,6 +220,14 @@ class Mirror:
     def search(self, query: str, limit: int) -> list[VersionHit]:
         self._be_fresh()
         return self._catalogue.search(query, limit, self._loading.table)
+
+    def without_files(self, query: str, most: int) -> list[ModelVersion]:
+        self._be_fresh()
+        return self._catalogue.without_files(query, most, self._loading.table)
+
+    def take_files(self, glances: Sequence[FileGlance]) -> None:
+        if self._catalogue.take_files(glances):
+            self._loading.table.revision += 1
 
     def cards(self) -> list[ModelCard]:
         self._be_fresh()

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
@@ -107,6 +108,14 @@ class MirrorClient(Protocol):
 
     def search(self, query: str, limit: int) -> list[VersionHit]:
         """Find versions of all models, the newest first. Raises Invalid for a query, with the place."""
+        ...
+
+    def without_files(self, query: str, most: int) -> list[ModelVersion]:
+        """List versions that a query may be about and of which nobody has told what their files say, newest first."""
+        ...
+
+    def take_files(self, glances: Sequence[FileGlance]) -> None:
+        """Take what the files of versions say, so that it is searched and shown."""
         ...
 
     def cards(self) -> list[ModelCard]:

@@ -16,6 +16,7 @@ import msgspec
 from mlops_desk.base import wire
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.run_window import RunColumn, RunWindow
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
@@ -43,6 +44,8 @@ QUESTIONS: dict[str, tuple[Any, Any]] = {
     "versions": (tuple[str], list[ModelVersion]),
     "versions_of_run": (tuple[str], list[ModelVersion]),
     "search": (tuple[str, int], list[VersionHit]),
+    "without_files": (tuple[str, int], list[ModelVersion]),
+    "take_files": (tuple[list[FileGlance]], None),
     "cards": (tuple[()], list[ModelCard]),
     "look_again": (tuple[()], None),
 }

@@ -3,11 +3,12 @@
 MLflow would follow ``models:/`` and ``runs:/`` by itself, without a look at where they lead.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from mlops_desk.base.errors import Refused
+from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 _MOST_MODELS = 100  # chosen: a run with a checkpoint of each epoch; each is asked for by itself
@@ -39,6 +40,19 @@ class Lookup(Protocol):
 
 def places_of_version(registry: Lookup, name: str, version: str) -> list[ArtifactPlace]:
     return places_of_uri(registry, registry.source(name, version))
+
+
+def places_of_each(
+    place: Callable[[str, str], list[ArtifactPlace]], asked: Sequence[tuple[str, str]]
+) -> list[list[ArtifactPlace]]:
+    """Return the places of many versions; none of one that is gone, or that leads nowhere."""
+    found = []
+    for name, version in asked:
+        try:
+            found.append(place(name, version))
+        except (NotFound, Refused):
+            found.append([])  # gone meanwhile: its files are not known, and those of the others are
+    return found
 
 
 def places_of_run(registry: Lookup, run_id: str, path: str) -> list[ArtifactPlace]:

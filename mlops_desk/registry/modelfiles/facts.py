@@ -21,7 +21,7 @@ MOST_FILES = 10_000
 """So many files of a version are counted."""
 _EXAMPLE_BYTES = 64 << 10  # chosen: some rows
 _MOST_KEYS = 50  # chosen: of one flavour; MLflow writes ten
-_MLMODEL = "MLmodel"
+MLMODEL = "MLmodel"
 
 
 def facts_of(files: Files, name: str, version: str) -> ModelFileFacts:
@@ -32,7 +32,7 @@ def facts_of(files: Files, name: str, version: str) -> ModelFileFacts:
     problem = None
     document: Mapping[str, Any] = {}
     try:
-        document = read_document(_data(files, _MLMODEL, LIMIT_BYTES), _MLMODEL)
+        document = read_document(data_of(files, MLMODEL, LIMIT_BYTES), MLMODEL)
     except DeskError as error:
         problem = error.message
     return _told(files, listed, document, (name, version), problem)
@@ -76,7 +76,7 @@ def _word(value: Any) -> str:
 
 def _python_environment(files: Files) -> Mapping[str, Any]:
     try:
-        return read_document(_data(files, "python_env.yaml", LIMIT_BYTES), "python_env.yaml")
+        return read_document(data_of(files, "python_env.yaml", LIMIT_BYTES), "python_env.yaml")
     except DeskError:
         return {}  # models of old have none
 
@@ -89,12 +89,12 @@ def _example(files: Files, document: Mapping[str, Any]) -> str | None:
 
 def _text(files: Files, path: str, limit_bytes: int, *, cut: bool = False) -> str | None:
     try:
-        return shown(decoded(_data(files, path, limit_bytes, cut=cut)))
+        return shown(decoded(data_of(files, path, limit_bytes, cut=cut)))
     except DeskError:
         return None  # not there, a link, or too large to be what it should be
 
 
-def _data(files: Files, path: str, limit_bytes: int, *, cut: bool = False) -> bytes:
+def data_of(files: Files, path: str, limit_bytes: int, *, cut: bool = False) -> bytes:
     """Return what a file holds. Raises NotFound, Refused and what reading raises; Invalid where it is too large."""
     with files.open(path, limit_bytes + 1) as opened:
         data = opened.stream.read(limit_bytes + 1)

@@ -30,6 +30,9 @@ class StorePlaces:
     def places_of_version(self, name: str, version: str) -> list[ArtifactPlace]:
         return self._asked(list[ArtifactPlace], "places_of_version", name, version)
 
+    def places_of_versions(self, asked: Sequence[tuple[str, str]]) -> list[list[ArtifactPlace]]:
+        return self._asked(list[list[ArtifactPlace]], "places_of_versions", [list(one) for one in asked])
+
     def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
         return self._asked(list[RunOrigin], "origins", list(run_ids))
 

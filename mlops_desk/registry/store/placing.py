@@ -3,6 +3,7 @@
 It needs neither MLflow nor a server that runs; a store that is not known here is left to them.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.process import limit_memory, serve_one
 from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.mlflow.places import places_of_run, places_of_version
+from mlops_desk.registry.mlflow.places import places_of_each, places_of_run, places_of_version
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.store.opened import open_store
 from mlops_desk.registry.store.origins import StoreOrigins
@@ -35,6 +36,8 @@ def _answer(registry: StoreOrigins, ask: str, arguments: list[Any]) -> Any:
         return places_of_run(registry, *arguments)
     if ask == "places_of_version":
         return places_of_version(registry, *arguments)
+    if ask == "places_of_versions":
+        return places_of_each(partial(places_of_version, registry), *arguments)
     if ask == "origins":
         return registry.origins(*arguments)
     if ask == "logged_models":

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from mlops_desk.base.errors import NotFound
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.registry.mirror.column import read_column, read_sorting
@@ -109,6 +110,13 @@ class PlainMirror:
         hits = [self._hit(version) for model in self.models() for version in self.versions(model.name)]
         hits.sort(key=lambda hit: (-(hit.created or 0.0), hit.name))
         return find([entry(hit) for hit in hits], terms, limit)
+
+    def without_files(self, query: str, most: int) -> list[ModelVersion]:  # noqa: ARG002 - see take_files
+        parse_query(query)
+        return []
+
+    def take_files(self, glances: Sequence[FileGlance]) -> None:
+        """Keep none of them: everything is read anew for each question."""
 
     def _hit(self, version: ModelVersion) -> VersionHit:
         run = None

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mlops_desk.records.model import Model, ModelVersion, Run
+from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 
 _USER = "mlflow.user"
@@ -34,6 +36,17 @@ def hit_of(version: ModelVersion, run: Run | None = None, author: str | None = N
         description=version.description,
         source=version.source,
         flavors=flavors or None,
+    )
+
+
+def with_files(hit: VersionHit, files: FileGlance) -> VersionHit:
+    """Return a version with what its files say, which counts more than what its run said that they would hold."""
+    return replace(
+        hit,
+        flavors=files.flavors or hit.flavors,
+        format=files.format,
+        size_bytes=files.size_bytes,
+        dataset=files.dataset or hit.dataset,
     )
 
 

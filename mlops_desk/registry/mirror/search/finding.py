@@ -13,6 +13,12 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 }  # fmt: skip
 _WHOLE = frozenset({QueryField.ALIAS, QueryField.VERSION, QueryField.STATUS})
 """Fields of which a part is not meant: who asks for the alias "prod" wants no "prod-old"."""
+_KNOWN: Mapping[QueryField, Callable[[VersionHit], bool]] = {
+    QueryField.FLAVOR: lambda hit: hit.flavors is not None,
+    QueryField.FORMAT: lambda hit: hit.format is not None,
+    QueryField.SIZE: lambda hit: hit.size_bytes is not None,
+}
+"""Whether something is known of a version that only its files tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,12 @@ def find(entries: Sequence[Entry], terms: Sequence[Term], limit: int) -> list[Ve
 
 def _test(term: Term) -> Callable[[Entry], bool]:
     test = _positive(term)
-    return (lambda one: not test(one)) if term.is_not else test
+    if not term.is_not:
+        return test
+    known = _KNOWN.get(term.field)
+    if known is None:
+        return lambda one: not test(one)
+    return lambda one: known(one.hit) and not test(one)  # of what nobody knows, nothing is said to be otherwise
 
 
 def _positive(term: Term) -> Callable[[Entry], bool]:
@@ -74,6 +85,8 @@ def _positive(term: Term) -> Callable[[Entry], bool]:
         return lambda one: _value_is(one.hit, term.key, compare, wanted)
     if term.field is QueryField.CREATED:
         return lambda one: one.hit.created is not None and term.since <= one.hit.created < term.until
+    if term.field is QueryField.SIZE:
+        return lambda one: one.hit.size_bytes is not None and term.since <= one.hit.size_bytes < term.until
     if term.field is QueryField.VALUE:
         return lambda one: _text_is(one.hit, term, wanted)
     if term.key:

@@ -5,6 +5,7 @@ parameter where there is no such metric; ``FIELD:TEXT`` about one field; any oth
 front says that it must not be true.
 """
 
+import math
 import re
 import time
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ _WORD = re.compile(
       | (?P<text>"[^"]*"|[^\s"]+) | (?P<open>") )(?=\s|$)""",
     re.VERBOSE,
 )
-_HINT = "Write it as: auc>0.9 alias:champion created:<30d flavor:sklearn, and words of names, tags or params."
+_HINT = "Write it as: auc>0.9 alias:champion created:<30d flavor:sklearn size:>1GB, and words of names, tags or params."
 _LONGEST_CHARACTERS = 2000  # chosen: nobody types more into one line
 
 
@@ -39,6 +40,7 @@ class QueryField(StrEnum):
     METRIC = "metric"
     FLAVOR = "flavor"
     FORMAT = "format"
+    SIZE = "size"
     SIGNATURE = "signature"
     DATASET = "dataset"
     AUTHOR = "author"
@@ -58,11 +60,20 @@ FIELDS = {field.value: field for field in QueryField if field not in {QueryField
     "tags": QueryField.TAG,
     "metrics": QueryField.METRIC,
 }
+OF_FILES = frozenset({
+    QueryField.FLAVOR, QueryField.FORMAT, QueryField.SIZE, QueryField.SIGNATURE, QueryField.DATASET,
+})  # fmt: skip
+"""Fields of which only a look at a version's files, or at what its run was given, tells."""
+_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """``value`` is lower case where it is a text. ``CREATED``: between ``since`` and ``until``, Unix seconds."""
+    """``value`` is lower case where it is a text.
+
+    ``CREATED`` and ``SIZE`` lie between ``since`` and ``until``: Unix seconds, or bytes.
+    """
 
     field: QueryField
     value: str | float = ""
@@ -104,6 +115,8 @@ def _term(found: re.Match[str], now: float) -> Term:
         raise _refused(f"what {found['field']} is to be is missing", found.end() + 1)
     if field is QueryField.CREATED:
         return _created(given, now, place, is_not=is_not)
+    if field is QueryField.SIZE:
+        return _sized(given, place, is_not=is_not)
     key, equals, value = _bare(given).partition("=")
     if field in {QueryField.TAG, QueryField.PARAM, QueryField.METRIC} and equals:
         return Term(field, value.lower(), key, is_not=is_not)
@@ -140,6 +153,19 @@ def _created(given: str, now: float, place: int, *, is_not: bool) -> Term:
     if how[:1] == "<":
         return Term(QueryField.CREATED, is_not=is_not, until=at)
     return Term(QueryField.CREATED, is_not=is_not, since=at, until=at + _DAY_SECONDS)
+
+
+def _sized(given: str, place: int, *, is_not: bool) -> Term:
+    how = re.match(r"[<>]=?|=?", given)[0]  # type: ignore[index]  # it matches the empty text too
+    text = _bare(given[len(how) :])
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise _refused(f"{plain(text)!r} is no size", place, "Write size:>100MB, or size:<=2GiB.")
+    size = float(found[1]) * (1024.0 if found[3] else 1000.0) ** _POWERS[found[2].lower()]
+    above = math.floor(size) + 1.0  # sizes are whole bytes
+    since = {">": above, ">=": size, "<": 0.0, "<=": 0.0}.get(how, size)
+    until = {"<": size, "<=": above, ">": math.inf, ">=": math.inf}.get(how, above)
+    return Term(QueryField.SIZE, is_not=is_not, since=since, until=until)
 
 
 def _bare(text: str) -> str:

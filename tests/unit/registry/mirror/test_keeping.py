@@ -6,6 +6,7 @@ import pytest
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.model import Model, ModelVersion, Run
+from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.registry.mirror.mirror import Mirror
 from mlops_desk.registry.mirror.protocol import WindowAsked
 from mlops_desk.registry.reading.batch import RunChanges, VersionRow
@@ -215,3 +216,43 @@ def test_groups_of_a_store_that_stopped_being_read_say_why() -> None:
     mirror.work()
     with pytest.raises(Unavailable, match="The store is gone"):
         mirror.groups([], "", ["params.lr"], [])
+
+
+def with_versions() -> tuple[Mirror, ListReader, Clock]:
+    reader = ListReader(runs(3))
+    reader.model_list = [Model("churn", "2")]
+    made = [ModelVersion("churn", n, f"r0000{n}", f"models:/m-{n}", "READY", created_at=float(n)) for n in ("2", "1")]
+    reader.version_rows = [VersionRow(version) for version in made]
+    mirror, clock = loaded(reader)
+    return mirror, reader, clock
+
+
+def test_what_files_say_is_searched_once_it_is_taken_and_told_as_news() -> None:
+    mirror, _, _ = with_versions()
+    assert [one.version for one in mirror.without_files("auc>0.15 flavor:onnx", 10)] == ["2"]
+    assert [one.version for one in mirror.without_files("", 10)] == ["2", "1"]
+    assert [one.version for one in mirror.without_files("", 1)] == ["2"]
+    before = mirror.revision
+    mirror.take_files([FileGlance("churn", "2", "models:/m-2", ("onnx",), "onnx", 7, ("Age",), "table (1)")])
+    assert mirror.revision > before
+    (hit,) = mirror.search("flavor:onnx size:7 column:age data:table", 10)
+    assert (hit.version, hit.format, hit.size_bytes, hit.dataset) == ("2", "onnx", 7, "table (1)")
+    assert [one.version for one in mirror.without_files("", 10)] == ["1"]
+
+
+def test_what_files_say_outlasts_a_change_of_models_but_not_of_where_the_files_are() -> None:
+    mirror, reader, clock = with_versions()
+    mirror.take_files([FileGlance("churn", "2", "models:/m-2", ("onnx",))])
+    for source, flavors in (("models:/m-2", ("onnx",)), ("models:/m-new", None)):
+        reader.version_rows = [VersionRow(replace(reader.version_rows[0].version, source=source))]
+        reader.waiting.append(RunChanges(source, models_changed=True))
+        clock.now += 1
+        assert mirror.search("", 10)[0].flavors == flavors
+
+
+def test_files_of_a_version_that_is_not_here_are_no_news() -> None:
+    mirror, _, _ = with_versions()
+    mirror.search("", 10)
+    before = mirror.revision
+    mirror.take_files([FileGlance("gone", "1", "models:/m-9", ("onnx",))])
+    assert mirror.revision == before

@@ -3,14 +3,16 @@
 import pytest
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.version_hit import VersionHit
+from mlops_desk.registry.mirror.search.cards import with_files
 from mlops_desk.registry.mirror.search.finding import entry, find
 from mlops_desk.registry.mirror.search.query import parse_query
 
 NOW = 1_000_000_000.0
 DAY = 86_400.0
 HITS = [
-    VersionHit("churn", "2", ("champion",), {"auc": 0.95}, {"lr": "0.1"}, {"team": "Risk"}, NOW - DAY, author="anna", flavors=("sklearn",)),
+    VersionHit("churn", "2", ("champion",), {"auc": 0.95}, {"lr": "0.1"}, {"team": "Risk"}, NOW - DAY, author="anna", flavors=("sklearn",), format="cloudpickle", size_bytes=2_000_000, dataset="Customers (ab)"),
     VersionHit("churn", "1", ("prod-old",), {"auc": 0.5}, {"lr": "auto"}, {}, NOW - 40 * DAY, author="bo"),
     VersionHit("digits", "1", ("prod",), {"loss": 0.1}, {"model": "CNN"}, {}, None, description="Reads <b>zip</b> codes"),
 ]  # fmt: skip
@@ -25,6 +27,10 @@ HITS = [
         ("flavor:skl", "churn/2"), ("tag:team=risk", "churn/2"), ("team", "churn/2"), ("model=cnn", "digits/1"),
         ("param:lr churn and", "churn/2 churn/1"), ("ZIP", "digits/1"), ("author:bo", "churn/1"), ('"zip</b> codes"', "digits/1"),
         ("signature:age", "digits/1"), ("https://x", ""), ("metric:loss", "digits/1"), ("version:2", "churn/2"),
+        ("format:pickle", "churn/2"), ("data:customers", "churn/2"), ("-flavor:onnx", "churn/2"), ("-flavor:sklearn", ""),
+        ("-format:onnx", "churn/2"), ("-size:>3MB", "churn/2"), ("size:<3MB", "churn/2"), ("size:>1.9M", "churn/2"),
+        ("size:>=2MB", "churn/2"), ("size:<=2MB", "churn/2"), ("size:=2000000", "churn/2"), ("size:2000kb", "churn/2"),
+        ("size:>2MB", ""), ("size:<2MB", ""), ("size:<2MiB", "churn/2"), ("size:>2MiB", ""),
     ],
 )  # fmt: skip
 def test_what_is_found(query: str, found: str) -> None:
@@ -33,10 +39,26 @@ def test_what_is_found(query: str, found: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "column"), [("auc>x", 1), ("churn auc>", 11), ("alias:", 7), ("created:soon", 1), ('a "b', 3)]
+    ("query", "column"),
+    [
+        ("auc>x", 1),
+        ("churn auc>", 11),
+        ("alias:", 7),
+        ("created:soon", 1),
+        ("size:>big", 1),
+        ("x size:<1PB", 3),
+        ('a "b', 3),
+    ],
 )
 def test_a_wrong_query_says_where(query: str, column: int) -> None:
     with pytest.raises(Invalid) as refused:
         parse_query(query, NOW)
     assert refused.value.place is not None
     assert refused.value.place.column == column
+
+
+def test_what_its_files_say_counts_more_than_what_its_run_said() -> None:
+    hit = VersionHit("m", "1", flavors=("said",), dataset="of the run (1)")
+    found = with_files(hit, FileGlance("m", "1", flavors=("onnx",), format="onnx", size_bytes=0))
+    assert (found.flavors, found.format, found.size_bytes, found.dataset) == (("onnx",), "onnx", 0, "of the run (1)")
+    assert with_files(hit, FileGlance("m", "1")).flavors == ("said",)

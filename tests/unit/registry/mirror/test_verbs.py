@@ -33,6 +33,7 @@ def core() -> Any:
     made = registry()
     return SimpleNamespace(
         asked=lambda _uri=None: None,
+        glances=SimpleNamespace(prepare=lambda _uri, _query: None),
         lineage=SimpleNamespace(outside=LineageHouse()),
         default=SimpleNamespace(chosen=nullcontext),
         registries=SimpleNamespace(read=lambda _uri: made, mirror=lambda _uri: PlainMirror(made), own_is_empty=False),
