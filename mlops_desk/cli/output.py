@@ -30,7 +30,7 @@ from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.registry import forms as registry
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
-from mlops_desk.records.endpoint import Endpoint, PastTraffic
+from mlops_desk.records.endpoint import Endpoint, EndpointRevision, PastTraffic, RevisionState
 from mlops_desk.records.engine import FoundEngine
 from mlops_desk.records.gpu import KEPT, Gpu, LeaseInfo
 from mlops_desk.records.history import SeriesBrief
@@ -47,6 +47,7 @@ from mlops_desk.records.setting import SecretName, SettingValue
 from mlops_desk.records.status import PastStatus, Status
 
 _LAST_CELL = 400  # chosen: a paragraph
+_REVISIONS = 5  # chosen: those that one may want to go back to; --json has all of them
 
 
 def text(answer: Any, nothing: str = "Nothing yet.") -> str:
@@ -183,6 +184,12 @@ def _asked(resources: Resources) -> str:
     return ", ".join([gpus, *cpus, *(f"{size(asked)} {name}" for name, asked in sizes.items() if asked is not None)])
 
 
+def _revision(one: EndpointRevision) -> str:
+    word = str(one.state).replace("_", " ")
+    share = f" with {one.traffic:.0f} %" if one.state is RevisionState.CANARY else ""
+    return f"{one.revision} {word}{share}: {one.model.name} version {one.model.version}"
+
+
 def _endpoint(endpoint: Endpoint) -> str:
     told = {
         "endpoint": endpoint.name,
@@ -191,6 +198,7 @@ def _endpoint(endpoint: Endpoint) -> str:
         "model": f"{endpoint.model.name} version {endpoint.model.version}",
         "revision": str(endpoint.revision),
         "traffic": ", ".join(f"revision {name}: {share:.0%}" for name, share in endpoint.traffic.items()) or "–",
+        "revisions": "; ".join(map(_revision, reversed(endpoint.revisions[-_REVISIONS:]))) or "–",
     }
     if endpoint.reason is not None:
         told["reason"] = endpoint.reason.text

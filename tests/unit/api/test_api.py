@@ -269,6 +269,7 @@ def test_every_single_value_that_a_verb_takes_has_words() -> None:
         "images",
         "run",
         "run_ids",
+        "shares",
     }
     assert {one.wanted for one in parameters if one.name == "enabled"} == {"true or false"}
 

@@ -11,7 +11,7 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.settings import HIDDEN, SettingsService, without_secrets
 from mlops_desk.records.agent import AuditEntry
 
-URL = "https://hooks.example/T0KEN-canary"
+URL = "https://hooks.example/T0KEN-sparrow"
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_a_secret_is_masked_wherever_settings_are_shown(store):
     shown = service.set("alerts.webhook", URL)
     assert shown.value == HIDDEN
     assert shown.secret
-    assert "canary" not in wire.dumps(service.list())
+    assert "sparrow" not in wire.dumps(service.list())
     assert store.text("alerts.webhook") == URL
 
 
@@ -39,12 +39,12 @@ def test_saving_the_mask_keeps_the_secret_and_empty_takes_it_away(store):
 
 def test_an_address_that_is_none_is_refused_without_repeating_it(store):
     with pytest.raises(Invalid) as refused:
-        SettingsService(store, Bus()).set("alerts.webhook", "not a url canary")
-    assert "canary" not in f"{refused.value.message}{refused.value.hint}"
+        SettingsService(store, Bus()).set("alerts.webhook", "not a url sparrow")
+    assert "sparrow" not in f"{refused.value.message}{refused.value.hint}"
 
 
 def entry(arguments: str, verb: str = "settings.set") -> AuditEntry:
-    return AuditEntry(1.0, 1, "ada", verb, arguments, error="canary")
+    return AuditEntry(1.0, 1, "ada", verb, arguments, error="sparrow")
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def entry(arguments: str, verb: str = "settings.set") -> AuditEntry:
     [
         wire.dumps({"key": "alerts.webhook", "value": URL}),
         wire.dumps({"key": "alerts.webhook", "value": URL + "x" * 5000})[:2000],
-        "canary",
+        "sparrow",
         "[1]",
     ],
 )
 def test_the_audit_trail_does_not_learn_it(arguments):
     kept = without_secrets(entry(arguments))
-    assert "canary" not in wire.dumps(kept)
+    assert "sparrow" not in wire.dumps(kept)
 
 
 def test_other_entries_stay_as_they_are():
