@@ -7,9 +7,10 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from mlops_desk.api.client import connect
+from mlops_desk.api.client import Client, connect
 from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import DeskError
 from mlops_desk.cli import ahead, exported
@@ -33,7 +34,8 @@ def ask(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
         before = client.jobs.show(arguments["job_id"]) if (given.verb.service, given.verb.name) == _CANCEL else None
         if not as_json and (told := ahead.said(client, given.verb, arguments)):
             sys.stderr.write(f"{told}\n")
-        answer = _asked(client.call, given, arguments)
+        is_followed = _is_followed(given.verb, arguments)
+        answer = _asked(partial(_followed, client) if is_followed else client.call, given, arguments)
         # Records of all services, which are not needed to ask: a job is on its way meanwhile.
         from mlops_desk.cli.answers import tell  # noqa: PLC0415 - a tenth of a second
 
@@ -42,6 +44,17 @@ def ask(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
 
             answer = SideBySide(answer, only_differing=differing)
         return tell(client, given.verb, arguments, before, answer, as_json=as_json)
+
+
+def _is_followed(verb: Verb, arguments: dict[str, Any]) -> bool:
+    return (verb.service, verb.name) in _JUDGED and bool(arguments.get("wait", True))
+
+
+def _followed(client: Client, verb: Verb, arguments: dict[str, Any]) -> Any:
+    """Ask for a deployment and tell its steps until it is over."""
+    from mlops_desk.cli.steps import follow  # noqa: PLC0415 - records of endpoints, which nothing else here needs
+
+    return follow(client, client.call(verb, {**arguments, "wait": False}), sys.stderr)
 
 
 def _asked(ask_for: Callable[[Verb, dict[str, Any]], Any], given: argparse.Namespace, arguments: dict[str, Any]) -> Any:

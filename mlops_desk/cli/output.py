@@ -199,6 +199,7 @@ def _endpoint(endpoint: Endpoint) -> str:
         "revision": str(endpoint.revision),
         "traffic": ", ".join(f"revision {name}: {share:.0%}" for name, share in endpoint.traffic.items()) or "–",
         "revisions": "; ".join(map(_revision, reversed(endpoint.revisions[-_REVISIONS:]))) or "–",
+        "runtime": f"{plain(endpoint.runtime)}, image {plain(endpoint.image or '–')}" if endpoint.runtime else "–",
     }
     if endpoint.reason is not None:
         told["reason"] = endpoint.reason.text

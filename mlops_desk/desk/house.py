@@ -388,6 +388,7 @@ class Desk(DeskVerbs):
             self.registry_core.find,
             self.registry_core.download_model,
             self.telemetry.record,
+            partial(model_wiring.trained_in, self.jobs),
         )
 
     def _model_wiring(self) -> ModelWiring:

@@ -128,6 +128,18 @@ def outside(
     )
 
 
+def trained_in(jobs: JobsService, version: ModelVersion) -> tuple[str, str] | None:
+    """Return the id of the image that a version was trained in, and of the job; None where no job of ours did.
+
+    Another registry's run may be called as one of ours is, so only our own registry's are looked up.
+    """
+    job = jobs.find_by_run(version.run_id) if version.run_id and version.registry is None else None
+    if job is None or job.spec.kind is JobKind.PROCESS:
+        return None
+    image_id = (job.capsule.image.id if job.capsule is not None else None) or job.image_id
+    return None if image_id is None else (image_id, job.id)
+
+
 class ModelWiring:
     """Joins registry, jobs and endpoints for drift and for rules."""
 

@@ -100,13 +100,27 @@ class PastTraffic:
 
 
 @dataclass(frozen=True, slots=True)
+class DeployStep:
+    """One step of a deployment: its stable word, what is done, since when (Unix time), how long it took.
+
+    The words are resolve, fetch, runtime, build, fit, start, probe and route. ``seconds`` is None while it goes on.
+    """
+
+    name: str
+    text: str
+    started_at: float
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """An endpoint and its live revision. ``traffic`` is revision -> share of requests (sums to 1).
 
     While a new revision is built and started, ``revision``, ``model`` and ``replicas`` still tell of the one
     that answers; ``reason`` says why the newest attempt did not make it. ``engine`` names the one that runs it.
     ``rollout`` is there while a revision takes over step by step; ``revisions`` are those that are remembered, oldest
-    first.
+    first. ``runtime`` says what it is served by (training, build or machine), ``steps`` how the newest deployment went,
+    or goes.
     """
 
     name: str
@@ -126,6 +140,8 @@ class Endpoint:
     engine: str = LOCAL_RUNTIME
     rollout: Rollout | None = None
     revisions: tuple[EndpointRevision, ...] = ()
+    runtime: str | None = None
+    steps: tuple[DeployStep, ...] = ()
 
     @property
     def owner(self) -> Owner:

@@ -8,24 +8,40 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 from mlops_desk.base.caller import Caller
 from mlops_desk.base.errors import NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import Engine
-from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.records.endpoint import DeployStep, Endpoint, EndpointState, ModelRef
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.image.maker import Maker
 from mlops_desk.serving.launch import Trial
+from mlops_desk.serving.progress import DeployProgress, Tell
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf
 from mlops_desk.serving.stages import Stages
 from mlops_desk.serving.switchboard import Switchboard
 from mlops_desk.serving.watch import Watch
 
 _log = logging.getLogger(__name__)
+_DIED = "container_died"  # what a training image without MLflow does, before it has answered once
+
+
+@dataclass(frozen=True, slots=True)
+class DeployAsked:
+    """What a deployment was asked for, and the step in which its version was found.
+
+    With ``enters_percent`` of the requests it begins beside the one that answers; None: it takes over.
+    """
+
+    alias: str | None
+    runtime: str
+    resolved: DeployStep
+    enters_percent: float | None = None
 
 
 class Deployments:
@@ -55,31 +71,32 @@ class Deployments:
         self._wanted: dict[str, int] = {}
 
     def begin(
-        self,
-        name: str,
-        version: ModelVersion,
-        alias: str | None,
-        caller: Caller,
-        done: threading.Event,
-        enters_percent: float | None = None,
+        self, name: str, asked: DeployAsked, version: ModelVersion, caller: Caller, done: threading.Event
     ) -> None:
         """Write a new revision down, show the endpoint as building and begin. What answers now goes on answering.
 
-        It takes over, or begins beside it with ``enters_percent`` of the requests. Sets ``done`` when it is up or has
-        failed. Raises OSError.
+        Sets ``done`` when it is up or has failed. Raises OSError.
         """
         uri = f"models:/{version.name}/{version.version}"
-        model = ModelRef(version.name, version.version, uri, alias, version.run_id, version.registry)
+        model = ModelRef(version.name, version.version, uri, asked.alias, version.run_id, version.registry)
         known = self._board.find(name)
         newest_number = max([*self._shelf.numbers(name), known.revision if known else 0])
         revision = self._shelf.write(
-            Revision(name, newest_number + 1, model, version, enters_percent=enters_percent, created_at=time.time())
+            Revision(
+                name,
+                newest_number + 1,
+                model,
+                version,
+                enters_percent=asked.enters_percent,
+                created_at=time.time(),
+                wanted=asked.runtime,
+            )
         )
         self._wanted[name] = revision.number
         if known is not None and known.replicas:
-            self._board.put(replace(known, state=EndpointState.BUILDING, reason=None))
+            self._board.put(replace(known, state=EndpointState.BUILDING, reason=None, steps=(asked.resolved,)))
         else:
-            self._board.put(self._fresh(revision, known, caller))
+            self._board.put(replace(self._fresh(revision, known, caller), steps=(asked.resolved,)))
         self._switchboard.route()
         self._loop.start(f"deploy-{name}", lambda: self._bring_up(revision, done))
 
@@ -118,7 +135,9 @@ class Deployments:
         """
         pending = self._shelf.write(replace(revision, state="pending", enters_percent=None, reason=None))
         self._wanted[revision.endpoint] = revision.number
-        self._board.change(revision.endpoint, lambda known: replace(known, state=EndpointState.STARTING, reason=None))
+        self._board.change(
+            revision.endpoint, lambda known: replace(known, state=EndpointState.STARTING, reason=None, steps=())
+        )
         self._loop.start(f"deploy-{revision.endpoint}", lambda: self._bring_up(pending, done))
 
     def _bring_up(self, revision: Revision, done: threading.Event) -> None:
@@ -142,12 +161,33 @@ class Deployments:
             done.set()
 
     def _go(self, revision: Revision) -> None:
-        made = revision if self._is_made(revision) else self._maker.make(revision)
+        progress = DeployProgress(partial(self._change, revision), self._board.get(revision.endpoint).steps)
+        try:
+            made = revision if self._is_made(revision) else self._maker.make(revision, progress.step)
+            made, address = self._launched(made, progress.step)
+            if address is not None:
+                self._enter(made, address, progress.step)
+        finally:
+            progress.close()
+
+    def _launched(self, made: Revision, tell: Tell) -> tuple[Revision, str | None]:
+        """Start what was made, and what comes next in its place where a training image can't serve it after all.
+
+        Returns what runs and its address, None where a stop has overtaken it. Raises Failed.
+        """
         self._change(made, lambda known: replace(known, state=EndpointState.STARTING))
         if not self._is_wanted(made):
-            return
+            return made, None
         self._stages.wait_for_end(self._trial.name_of(made))
-        address = self._trial.launch(made)
+        try:
+            return made, self._trial.launch(made, tell)
+        except Failed as failure:
+            if failure.reason.class_ != _DIED or (other := self._maker.instead(made, tell)) is None:
+                raise
+        return self._launched(other, tell)
+
+    def _enter(self, made: Revision, address: str, tell: Tell) -> None:
+        tell("route", "the gateway is told where it answers")
         self._stages.enter(made, address, lambda change: self._change(made, change))
         if not self._is_wanted(made):
             self._trial.end(self._trial.name_of(made))

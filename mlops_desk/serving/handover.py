@@ -14,32 +14,10 @@ from typing import Self
 
 from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.serving import door
+from mlops_desk.serving.runtimes import shipped
 
 INSIDE = "/mlops-desk"
 COMMAND = ("python3", f"{INSIDE}/serve.py")
-
-# What serves in the container: MLflow's own scoring server. The only place a model is ever loaded.
-SERVE = f"""\
-import socket
-import sys
-
-print("Python", sys.version.split()[0], flush=True)
-
-# There is no network here. The desk hands over a socket that is bound already, and comes in by it.
-with socket.socket(socket.AF_UNIX) as desk:
-    desk.settimeout(60)
-    desk.connect("{INSIDE}/hand")
-    _, (descriptor,), _, _ = socket.recv_fds(desk, 1, 1)
-way_in = socket.socket(fileno=descriptor)
-
-import mlflow.pyfunc
-import uvicorn
-from mlflow.pyfunc import scoring_server
-
-app = scoring_server.init(mlflow.pyfunc.load_model("/model"))
-print("The model is loaded", flush=True)
-uvicorn.Server(uvicorn.Config(app, log_level="warning", loop="asyncio")).run(sockets=[way_in])
-"""
 
 _FOLDER = "door"
 _HAND = "hand"
@@ -98,5 +76,5 @@ class Handover:
         self.folder.mkdir(parents=True)
         self.folder.chmod(0o755)
         script = self.folder / "serve.py"
-        script.write_text(SERVE, encoding="utf-8")
+        script.write_text(shipped.text(shipped.SCORING_SERVER), encoding="utf-8")
         script.chmod(0o644)

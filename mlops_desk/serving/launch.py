@@ -21,6 +21,7 @@ from mlops_desk.serving import plan
 from mlops_desk.serving.gateway.upstream import Lost, NotConnected, Question, ask_at_once
 from mlops_desk.serving.handover import COMMAND, Handover, address_of
 from mlops_desk.serving.image.model_files import ModelFiles, read_model
+from mlops_desk.serving.progress import Tell, untold
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf, plain_lines
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ _PING_SECONDS = 2.0  # chosen: whoever does not answer a ping by then is asked a
 _EXAMPLE_SECONDS = 60.0  # chosen: a first answer may compile kernels and load weights
 _ANSWER_LIMIT_BYTES = 4 << 20  # chosen: an answer to a few rows
 _EVIDENCE_LINES = 15  # chosen: a Python traceback names the error in its last lines
+_EXAMPLE_FAILED = "The model did not answer the example that was saved with it."
 _GRACE_SECONDS = 10  # the engine's own default
 _MEMORY_SHARE = 0.8  # chosen: jobs may have 0.9; an endpoint must not push them out
 
@@ -47,8 +49,8 @@ class Trial:
         self._ending = ending
         self._network = plan.network_name(instance)
 
-    def launch(self, revision: Revision) -> str:
-        """Start a fresh container of ``revision`` and try it; return its address.
+    def launch(self, revision: Revision, tell: Tell = untold) -> str:
+        """Start a fresh container of ``revision`` and try it; return its address. ``tell`` hears of its steps.
 
         Raises Failed, with nothing left running, and Interrupted.
         """
@@ -58,11 +60,13 @@ class Trial:
         place = self._shelf.place(revision.endpoint, revision.number)
         try:
             files = read_model(place / "model")
+            tell("start", f"a container of {revision.image or 'no image'} is started, and loads the model")
             self._patiently(lambda: self._engine.remove(name), deadline)
             with Handover(place) as handover:
                 mounts = (Mount(str(files.folder), "/model", "ro"), handover.mount)
                 self._patiently(lambda: self._start(revision, mounts), deadline)
                 self._wait_until_ready(name, handover, deadline, files)
+            tell("probe", "its own example" if files.example else "that it is well: it brings no example")
             self._try_example(name, handover.address, files.example)
         except Failed:
             self.end(name)
@@ -127,7 +131,9 @@ class Trial:
 
     def _wait_until_ready(self, name: str, handover: Handover, deadline: float, files: ModelFiles) -> None:
         handover.give()
-        while not answers(handover.address):
+        while (said := health(handover.address)) != HTTPStatus.OK:
+            if said == HTTPStatus.INTERNAL_SERVER_ERROR:  # it has loaded, and failed its own example
+                raise Failed("example_failed", _EXAMPLE_FAILED, self.evidence(name))
             handover.give()
             facts = self._patiently(lambda: self._engine.inspect(name), deadline)
             if facts.status in {"exited", "dead"}:
@@ -153,7 +159,7 @@ class Trial:
         except (NotConnected, Lost) as error:
             reply, told, body = None, str(error), ""
         if reply is None or reply.status != HTTPStatus.OK:
-            text = f"The model did not answer the example that was saved with it: {told}."
+            text = f"{_EXAMPLE_FAILED[:-1]}: {told}."
             raise Failed("example_failed", text, plain(body, LINE_LIMIT) or self.evidence(name))
 
     def _patiently(self, work: Callable[[], T], deadline: float) -> T:
@@ -175,8 +181,13 @@ class Trial:
 
 def answers(address: str) -> bool:
     """Tell whether the scoring server at ``address`` says it is well."""
+    return health(address) == HTTPStatus.OK
+
+
+def health(address: str) -> int | None:
+    """Return the status with which the scoring server at ``address`` answers a ping; None when it does not."""
     question = Question("GET", "/ping", b"", "application/json")
     try:
-        return ask_at_once(address, question, _PING_SECONDS, _ANSWER_LIMIT_BYTES).status == HTTPStatus.OK
+        return ask_at_once(address, question, _PING_SECONDS, _ANSWER_LIMIT_BYTES).status
     except (NotConnected, Lost):
-        return False
+        return None

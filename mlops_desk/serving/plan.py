@@ -92,7 +92,21 @@ def network_name(instance: str) -> str:
 
 def image_tag(instance: str, digest: str) -> str:
     """Name the image of a content hash: the same requirements on the same base are built once."""
-    return f"mlops-desk-{instance}/serving:{digest[:24]}"
+    return f"{_repository(instance)}:{digest[:24]}"
+
+
+def machine_tag(instance: str, digest: str) -> str:
+    """Name the base image of this machine's own Python."""
+    return f"mlops-desk-{instance}/python:{digest[:24]}"
+
+
+def is_built(instance: str, image: str) -> bool:
+    """Tell whether an image is one that was built for endpoints, and not somebody else's that one serves from."""
+    return image.startswith(f"{_repository(instance)}:")
+
+
+def _repository(instance: str) -> str:
+    return f"mlops-desk-{instance}/serving"
 
 
 def labels(instance: str, endpoint: str, revision: int) -> dict[str, str]:

@@ -15,6 +15,7 @@ from mlops_desk.records.model import ModelVersion
 from mlops_desk.storage.requests import LoggedFeature
 
 MOST_TO_COME_BACK_TO = 3  # chosen: a model takes gigabytes, and one goes back to the last or the one before
+_LOG_BYTES = 4 << 20  # chosen: a build's output is cut to less
 MOST_REMEMBERED = 100  # chosen: a description takes a kilobyte, and a list of more is not read
 
 
@@ -23,7 +24,8 @@ class Revision:
     """One attempt to put a model version behind an endpoint.
 
     ``state``: pending, shadow, canary, live, failed, rolled_back or retired. ``enters_percent`` is the share of
-    requests with which it begins; None takes over at once. One that ``was_live`` can come back.
+    requests with which it begins; None takes over at once. One that ``was_live`` can come back. ``wanted`` is the
+    runtime that was asked for, ``runtime`` the one that was chosen: what ``image`` is, and serves by.
     """
 
     endpoint: str
@@ -37,6 +39,8 @@ class Revision:
     created_at: float | None = None
     was_live: bool = False
     reason: Reason | None = None
+    wanted: str = "auto"
+    runtime: str | None = None
 
 
 class Failed(Exception):  # noqa: N818 - what it carries is an answer for a person
@@ -116,6 +120,17 @@ class Shelf:
 def plain_lines(lines: list[str]) -> str | None:
     """Join lines from outside, each plain and capped; None for none."""
     return "\n".join(plain(line, LINE_LIMIT) for line in lines) or None
+
+
+def text_of(log: Path) -> str | None:
+    """Return a log as it is, its last part where it is long; None when there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - _LOG_BYTES))
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return None
 
 
 def tail_of(log: Path, lines: int) -> str | None:

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import shlex
 import threading
+import time
 from builtins import list as list_of
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,20 +20,22 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Hint, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.agent import Check
-from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic
+from mlops_desk.records.endpoint import DeployStep, Endpoint, EndpointState, PastTraffic
 from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.board import EndpointBoard
-from mlops_desk.serving.deployment import Deployments
-from mlops_desk.serving.image.maker import Download, Maker
+from mlops_desk.serving.deployment import DeployAsked, Deployments
+from mlops_desk.serving.image.maker import Download, FindTrained, Maker
 from mlops_desk.serving.images import EndpointImages
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.orphans import OrphanEndpoints
 from mlops_desk.serving.revision import Shelf, tail_of
+from mlops_desk.serving.runtimes import choice
 from mlops_desk.serving.stages import Stages
 from mlops_desk.serving.switchboard import Switchboard
 from mlops_desk.serving.watch import Watch
@@ -52,7 +55,8 @@ Resolve = Callable[[str], ModelVersion]
 class EndpointsService:
     """Implements ``verbs.Endpoints``. ``resolve`` finds the version that a MODEL[@ALIAS|/VERSION] means.
 
-    ``record`` keeps each minute's figures of an endpoint in the history.
+    ``record`` keeps each minute's figures of an endpoint in the history. ``find_trained`` finds the image that a
+    version was trained in.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class EndpointsService:
         resolve: Resolve,
         download_model: Download,
         record: RecordPoints = forget_points,
+        find_trained: FindTrained = lambda _version: None,
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -74,10 +79,10 @@ class EndpointsService:
         self._resolve = resolve
         self._shelf = Shelf(folder.endpoints)
         self._board = EndpointBoard(state.endpoints, self._shelf, bus)
-        maker = Maker(folder.instance, self._shelf, settings, engine, download_model)
+        self._maker = Maker(folder.instance, self._shelf, settings, engine, download_model, find_trained)
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending)
         self._switchboard = Switchboard(folder.endpoints, self._board, self._shelf, settings, record)
-        self._images = EndpointImages(self._board, self._shelf, engine)
+        self._images = EndpointImages(folder.instance, self._board, self._shelf, engine)
         self._stages = Stages(
             self._board, self._shelf, self._trial, self._switchboard, self._images, settings, loop, bus
         )
@@ -87,7 +92,15 @@ class EndpointsService:
             self._stages.go_back,
         )  # fmt: skip
         self._deployments = Deployments(
-            self._board, self._shelf, maker, self._trial, self._switchboard, self._stages, self._watch, loop, engine
+            self._board,
+            self._shelf,
+            self._maker,
+            self._trial,
+            self._switchboard,
+            self._stages,
+            self._watch,
+            loop,
+            engine,
         )
 
     # -- life ----------------------------------------------------------------------------------
@@ -113,7 +126,14 @@ class EndpointsService:
     # -- verbs ---------------------------------------------------------------------------------
 
     def deploy(
-        self, model: str, name: str, *, shadow: bool = False, canary: float | None = None, wait: bool = True
+        self,
+        model: str,
+        name: str,
+        *,
+        runtime: str = choice.AUTO,
+        shadow: bool = False,
+        canary: float | None = None,
+        wait: bool = True,
     ) -> Endpoint:
         """Deploy a version; raises Invalid, NotFound, Refused, Unavailable when it can't even begin."""
         plan.check_name(name)
@@ -122,9 +142,14 @@ class EndpointsService:
         done = threading.Event()
         with self._claimed(name):
             self._engine.info()
+            at, began = time.time(), time.monotonic()
             version = self._resolve(model)
+            choice.order(runtime, self._maker.trained(version))
             self._switchboard.gatekeeper.ensure()
-            self._deployments.begin(name, version, query.alias, current_caller(), done, percent)
+            found = f"{plain(version.name)}/{version.version} is meant by {plain(model)}"
+            resolved = DeployStep("resolve", found, at, time.monotonic() - began)
+            asked = DeployAsked(query.alias, runtime, resolved, percent)
+            self._deployments.begin(name, asked, version, current_caller(), done)
         return self._awaited(name, done, wait=wait)
 
     def split(self, name: str, shares: list_of[str]) -> Endpoint:

@@ -182,6 +182,7 @@ class Stages:
                 rollout=None,
                 reason=None,
                 image=revision.image,
+                runtime=revision.runtime,
             )
         )
         self._follow(name, leaving)

@@ -20,6 +20,7 @@ class Endpoints(Protocol):
         model: str,
         name: Annotated[str, Option("NAME")],
         *,
+        runtime: Annotated[str, Option("RUNTIME", "auto, training, build or machine: which image serves it")] = "auto",
         shadow: bool = False,
         canary: Annotated[float | None, Option("PERCENT")] = None,
         wait: bool = True,

@@ -85,6 +85,7 @@ class House:
         self.loops: list[Loop] = []
         self.states_open: list[State] = []
         self.started: dict[int, Path] = {}
+        self.trained: tuple[str, str] | None = None
         self._start, self.engine.start = self.engine.start, self._started
         self.service = self.agent()
 
@@ -106,8 +107,9 @@ class House:
         self.states_open.append(state)
         self.stack.callback(state.close)
         self.service = EndpointsService(
-            self.folder, state, bus, loop, self.settings, self.engine, self.registry.resolve, self.registry.download
-        )
+            self.folder, state, bus, loop, self.settings, self.engine, self.registry.resolve, self.registry.download,
+            find_trained=lambda version: self.trained,
+        )  # fmt: skip
         return self.service
 
     def replica(self, number: int, word: str = "yes") -> Upstream:
@@ -228,6 +230,55 @@ def test_words_that_mean_nothing_leave_nothing_behind(house: House) -> None:
     house.engine.absent = False
     house.replica(1)
     assert house.service.deploy("digits", "front").state is EndpointState.LIVE
+
+
+def in_a_training_image(house: House) -> str:
+    """Let the version be one that a job has trained in an image of its own; return the image's id."""
+    house.engine.add_image("train:1")
+    house.trained = (house.engine.image("train:1").id, "job-7")
+    house.engine.build_error = "nothing is to be built"
+    return house.trained[0]
+
+
+def test_a_version_is_served_from_the_image_that_it_was_trained_in_and_leaves_it_alone(house: House) -> None:
+    image = in_a_training_image(house)
+    house.replica(1, "cat")
+    endpoint = house.service.deploy("digits", "front")
+    assert (endpoint.state, endpoint.runtime, endpoint.image) == (EndpointState.LIVE, "training", image), endpoint
+    assert house.engine._containers[endpoint.replicas[0].container].spec.image == image
+    assert [step.name for step in endpoint.steps] == ["resolve", "fetch", "runtime", "start", "probe", "route"]
+    assert all(step.seconds is not None for step in endpoint.steps)
+    assert "the image of job job-7" in endpoint.steps[2].text
+    house.service.remove("front")
+    assert house.engine.image("train:1").id == image, "it is its person's own"
+
+
+def test_a_training_image_that_cannot_serve_gives_way_to_one_that_is_built(house: House) -> None:
+    in_a_training_image(house)
+    house.engine.build_error = None
+    lives = iter((ScriptedProgram(0.0, ("ModuleNotFoundError: mlflow",), exit_code=1), ScriptedProgram(math.inf)))
+    house.engine.programs[""] = lambda spec: next(lives)
+    house.replica(2, "cat")
+    endpoint = house.service.deploy("digits", "front")
+    assert (endpoint.state, endpoint.runtime) == (EndpointState.LIVE, "build"), endpoint
+    assert [step.name for step in endpoint.steps].count("runtime") == 2
+    house.engine.programs[""] = ScriptedProgram(0.0, ("ModuleNotFoundError: mlflow",), exit_code=1)
+    endpoint = house.service.deploy("digits", "front", runtime="training")
+    assert endpoint.runtime == "build", "what was asked for is not replaced: the one before goes on"
+    assert (endpoint.reason and endpoint.reason.class_) == "container_died"
+
+
+def test_a_runtime_that_cannot_be_is_refused_before_anything_is_written(house: House) -> None:
+    with pytest.raises(Refused, match="No job of this desk"):
+        house.service.deploy("digits", "front", runtime="training")
+    with pytest.raises(Invalid, match="is no runtime"):
+        house.service.deploy("digits", "front", runtime="conda")
+    house.trained = ("sha256:" + "0" * 64, "job-7")
+    with pytest.raises(Refused, match="not at the engine any more"):
+        house.service.deploy("digits", "front", runtime="training")
+    assert house.service.list() == []
+    house.replica(1)
+    assert house.service.deploy("digits", "front").runtime == "build"
 
 
 def as_an_older_agent_left_it(house: House, number: int) -> None:

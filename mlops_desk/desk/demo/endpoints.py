@@ -77,6 +77,7 @@ class DemoEndpoints(EndpointsService):
         model: str,
         name: str,
         *,
+        runtime: str = "auto",  # noqa: ARG002 - nothing runs
         shadow: bool = False,
         canary: float | None = None,
         wait: bool = True,  # noqa: ARG002 - ready at once

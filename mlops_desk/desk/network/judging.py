@@ -1,6 +1,7 @@
 """Settings of the network are judged by what they mean before they are kept: addresses, certificates, folders."""
 
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,8 +11,11 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.network import addresses, certificates
 from mlops_desk.base.settings import SETTINGS
 from mlops_desk.base.text import plain
+from mlops_desk.serving.image import wheelhouse
 
 _DEADLINE_SECONDS = 5.0  # chosen: a healthy share has answered long before
+_PYTHONS = ("cp312", f"cp{sys.version_info.major}{sys.version_info.minor}")
+"""Of the usual base image of endpoints, and this machine's own."""
 _TITLES = {setting.key: setting.title for setting in SETTINGS}
 
 
@@ -21,11 +25,13 @@ def judge_in_time(loop: Loop, private: Path) -> Callable[[str, str], None]:
 
 
 def judge(key: str, value: str, private: Path | None = None) -> None:
-    """Raise Invalid for a value of the group ``network`` that can't be what is meant; other keys are left alone.
+    """Raise Invalid for a value that can't be what is meant, of the group ``network`` and of where wheels lie.
 
     ``private`` is the agent's data folder, which no job gets to see. Reads the files that are named, so it wants a
     deadline.
     """
+    if value and key == "serving.wheelhouse":
+        wheelhouse.check(Path(value).expanduser(), _PYTHONS)
     if not value or not key.startswith("network."):
         return
     title = _TITLES.get(key, key)

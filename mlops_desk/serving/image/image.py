@@ -10,16 +10,18 @@ import contextlib
 import hashlib
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mlops_desk.base.errors import Hint, Invalid, NotFound
+from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import Engine, ImageFacts
 from mlops_desk.serving import plan
+from mlops_desk.serving.image.wheelhouse import lacking
 
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -36,14 +38,32 @@ class Recipe:
     requirements: tuple[str, ...]
     wheelhouse: Path | None = None
 
+    @property
+    def source(self) -> str:
+        """Say where packages come from."""
+        return "the package index" if self.wheelhouse is None else f"the wheels in {self.wheelhouse}"
+
     def check(self) -> None:
         """Raise Invalid when base or wheelhouse can't be what they are set to."""
-        if not _REFERENCE.fullmatch(self.base):
-            hint: str = Hint("mlops-desk settings set serving.base_image python:3.12-slim")
-            raise Invalid(f"{plain(self.base)!r} is not the name of an image.", hint)
-        if self.wheelhouse is not None and not self.wheelhouse.is_dir():
-            hint = "Set serving.wheelhouse to a folder of wheels, or to nothing."
+        check_reference(self.base)
+        if self.wheelhouse is None:
+            return
+        if not self.wheelhouse.is_dir():
+            hint: str = "Set serving.wheelhouse to a folder of wheels, or to nothing."
             raise Invalid(f"The wheelhouse {self.wheelhouse} is not a folder.", hint)
+        missing = lacking(self.requirements, (wheel.name for wheel in _wheels(self.wheelhouse)))
+        if missing:
+            words = " ".join(shlex.quote(one) for one in missing)
+            command = f"pip download --only-binary=:all: -d {shlex.quote(str(self.wheelhouse))} {words}"
+            text = f"The wheelhouse {self.wheelhouse} has no wheel for {', '.join(missing)}."
+            raise Refused(text, Hint(command, before="Where there is a network: "))
+
+
+def check_reference(base: str) -> None:
+    """Raise Invalid for what can't be an image's name."""
+    if not _REFERENCE.fullmatch(base):
+        hint = Hint("mlops-desk settings set serving.base_image python:3.12-slim")
+        raise Invalid(f"{plain(base)!r} is not the name of an image.", hint)
 
 
 def build(

@@ -19,9 +19,9 @@ _LIMIT_LINES = 1000  # chosen: more than a full environment has
 _HINT = "Log the model again with plain requirements, such as scikit-learn==1.5.2."
 _COMMENT = re.compile(r"(^|\s)#.*$")
 
-# What MLflow's scoring server needs besides the model: skinny leaves the data libraries out. Before
-# MLflow 3 the server ran on Flask; a newer MLflow reads older models.
-_SERVER = ("fastapi", "numpy", "pandas", "uvicorn")
+# What reading requests needs besides the model: skinny leaves the data libraries out. How they are read has been
+# the same since MLflow 3; a newer MLflow reads older models.
+_SERVER = ("numpy", "pandas")
 _OLDEST_SERVER = Version("3.0")
 _NEWER_MLFLOW = "mlflow-skinny<4,>=3.5"
 _MLFLOW = frozenset({"mlflow", "mlflow-skinny"})

@@ -22,6 +22,7 @@ def revisions_of(endpoint: Endpoint, known: Sequence[Revision], kept: Collection
             model=one.model,
             state=_state_of(endpoint, one),
             traffic=100.0 * endpoint.traffic.get(str(one.number), 0.0),
+            runtime=one.runtime,
             created=one.created_at,
             image=one.image,
             reason=one.reason,

@@ -105,12 +105,12 @@ def test_json_is_asked_for_before_the_command_of_a_job_and_not_in_it(
         (
             ["endpoints", "deploy", "m@champion", "--name", "e"],
             "endpoints.deploy",
-            {"model": "m@champion", "name": "e", "shadow": False, "canary": None, "wait": True},
+            {"model": "m@champion", "name": "e", "runtime": "auto", "shadow": False, "canary": None, "wait": True},
         ),
         (
             ["endpoints", "deploy", "m/2", "--name", "e", "--canary", "10"],
             "endpoints.deploy",
-            {"model": "m/2", "name": "e", "shadow": False, "canary": 10.0, "wait": True},
+            {"model": "m/2", "name": "e", "runtime": "auto", "shadow": False, "canary": 10.0, "wait": True},
         ),
         (["endpoints", "split", "e", "1=90", "2=10"], "endpoints.split", {"name": "e", "shares": ["1=90", "2=10"]}),
         (["endpoints", "promote", "e", "--revision", "2"], "endpoints.promote", {"name": "e", "revision": 2}),

@@ -10,7 +10,8 @@ import pytest
 
 from mlops_desk.serving import door
 from mlops_desk.serving.gateway.upstream import Lost, NotConnected, Question, Reply, ask_at_once
-from mlops_desk.serving.handover import SERVE, Handover, address_of
+from mlops_desk.serving.handover import Handover, address_of
+from tests.scoring import SERVER
 
 PING = Question("GET", "/ping", b"", "application/json")
 
@@ -81,7 +82,7 @@ def test_the_mounted_folder_is_read_only_and_holds_the_script_and_the_hand_alone
         assert sorted(path.name for path in handover.folder.iterdir()) == ["hand", "serve.py"]
         assert stat.S_IMODE(handover.folder.stat().st_mode) == 0o755
         assert stat.S_IMODE((handover.folder / "hand").stat().st_mode) == 0o666
-        assert (handover.folder / "serve.py").read_text() == SERVE
+        assert (handover.folder / "serve.py").read_text() == SERVER.read_text()
         assert not (handover.folder / "model.sock").exists()
     assert [path.name for path in handover.folder.iterdir()] == ["serve.py"], "nobody asks a second time"
 

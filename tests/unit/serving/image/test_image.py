@@ -17,7 +17,9 @@ def test_the_same_recipe_is_built_once_and_any_change_builds_anew(tmp_path: Path
     engine = FakeEngine(images=[BASE, "other:1"])
     house = tmp_path / "house"
     house.mkdir()
-    (house / "numpy-2.whl").write_bytes(b"12")
+    wheels = [house / f"{name}-py3-none-any.whl" for name in ("numpy-2.0", "mlflow_skinny-3.17.2")]
+    for wheel in wheels:
+        wheel.write_bytes(b"12")
     first = image.build(engine, "0123abcd", Recipe(BASE, LIST), tmp_path / "1", 60)
     again = image.build(engine, "0123abcd", Recipe(BASE, LIST), tmp_path / "2", 60)
     assert first == again
@@ -28,7 +30,7 @@ def test_the_same_recipe_is_built_once_and_any_change_builds_anew(tmp_path: Path
         image.build(engine, "0123abcd", Recipe("other:1", LIST), tmp_path / "4", 60),
         image.build(engine, "0123abcd", Recipe(BASE, LIST, house), tmp_path / "5", 60),
     }
-    (house / "numpy-2.whl").write_bytes(b"123")
+    wheels[0].write_bytes(b"123")
     tags.add(image.build(engine, "0123abcd", Recipe(BASE, LIST, house), tmp_path / "6", 60))
     assert len(tags) == 5
 
@@ -89,3 +91,14 @@ def test_the_output_of_a_build_that_failed_is_kept(tmp_path: Path) -> None:
     with pytest.raises(Refused):
         image.build(engine, "0123abcd", Recipe(BASE, LIST), tmp_path, 60)
     assert "No matching distribution" in (tmp_path / "build.log").read_text()
+
+
+def test_a_wheel_that_is_not_there_is_named_before_anything_is_built(tmp_path: Path) -> None:
+    house = tmp_path / "house"
+    house.mkdir()
+    (house / "numpy-2.0-py3-none-any.whl").write_bytes(b"12")
+    engine = FakeEngine(images=[BASE])
+    engine.build_error = "it was built"
+    with pytest.raises(Refused, match=r"has no wheel for mlflow-skinny==3\.17\.2\.") as refused:
+        image.build(engine, "0123abcd", Recipe(BASE, LIST, house), tmp_path / "1", 60)
+    assert f"pip download --only-binary=:all: -d {house} mlflow-skinny==3.17.2" in (refused.value.hint or "")

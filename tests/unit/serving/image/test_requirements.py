@@ -13,12 +13,10 @@ def test_mlflow_becomes_skinny_and_what_scoring_needs_is_added() -> None:
     text = "mlflow==3.17.2\ncloudpickle==3.1.3\n# a comment\nscikit-learn==1.9.1  # pinned\n\n"
     assert serving_requirements(text) == (
         "cloudpickle==3.1.3",
-        "fastapi",
         "mlflow-skinny==3.17.2",
         "numpy",
         "pandas",
         "scikit-learn==1.9.1",
-        "uvicorn",
     )
 
 

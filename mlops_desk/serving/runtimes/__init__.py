@@ -1,0 +1,1 @@
+"""What serves a model version, and in which image: the choice, and what each way needs."""
