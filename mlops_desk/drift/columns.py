@@ -10,6 +10,8 @@ from mlops_desk.drift.pair import Counts, Floats
 
 NUMERIC = "numeric"
 CATEGORICAL = "categorical"
+DATE = "date"
+"""A moment, compared as the number of seconds since 1970; only a model's signature says that a column is one."""
 
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
 _NUMBERS = _INTEGERS | {f"U{name}" for name in _INTEGERS} | {"FLOAT", "DOUBLE"}

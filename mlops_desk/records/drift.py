@@ -158,7 +158,7 @@ def brief_of(report: DriftReport) -> DriftBrief:
 class DriftOptions:
     """How columns are judged; the defaults are the ones DRIFT.md argues for.
 
-    ``kinds`` maps a column to ``numeric`` or ``categorical`` (from a model's signature); others follow the
+    ``kinds`` maps a column to ``numeric``, ``categorical`` or ``date`` (from a model's signature); others follow the
     reference's type. Without ``require_all_columns`` a column that the current data lack (a training target)
     is listed and not judged.
     """

@@ -39,7 +39,8 @@ from mlops_desk.serving.runtimes import choice
 from mlops_desk.serving.stages import Stages
 from mlops_desk.serving.switchboard import Switchboard
 from mlops_desk.serving.watch import Watch
-from mlops_desk.storage.requests import LogWindow, newest
+from mlops_desk.storage.request_log.reading import newest
+from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import State
 
 _log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ _LOOK_SECONDS = 2.0  # chosen: how late an endpoint that is gone is noticed
 _SPARE_SECONDS = 120.0  # for what comes between build and start: download, stop of the one before
 _LINES_LIMIT = 10_000  # chosen: more than one reads; the wire carries it at once
 _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
-_KINDS = {"number": "numeric", "text": "categorical"}
+_NUMBERS = frozenset({"number", "integer", "long", "float", "double"})
 
 Resolve = Callable[[str], ModelVersion]
 
@@ -251,7 +252,7 @@ class EndpointsService:
         """Return the kinds of the live model's inputs by its signature: numeric or categorical, by column."""
         revision = self._shelf.read(name, self._board.get(name).revision)
         features = revision.features if revision else ()
-        return {feature.name: _KINDS[feature.kind] for feature in features}
+        return {feature.name: _drift_kind(feature.kind) for feature in features}
 
     # -- small things --------------------------------------------------------------------------
 
@@ -297,3 +298,9 @@ class EndpointsService:
     def _longest_seconds(self) -> float:
         build = self._settings.number("serving.build_timeout_seconds")
         return build + self._settings.number("serving.start_timeout_seconds") + _SPARE_SECONDS
+
+
+def _drift_kind(kind: str) -> str:
+    if kind in _NUMBERS:
+        return "numeric"
+    return "date" if kind == "datetime" else "categorical"

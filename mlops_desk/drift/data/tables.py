@@ -8,7 +8,7 @@ The kind of a column is frozen by the reference; both sides are then read as tha
 
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.drift.columns import (
     CATEGORICAL,
+    DATE,
     NUMERIC,
     CategoricalColumn,
     CategoricalSide,
@@ -111,7 +112,7 @@ def tables_of(connection: Any, reference: OpenedTable, current: OpenedTable, opt
         if kind is None:
             skipped.append(name)
         elif name in current.columns or options.require_all_columns:
-            read = _numeric_column if kind == NUMERIC else _categorical_column
+            read = _READERS.get(kind, _categorical_column)
             columns.append((name, partial(_guarded, read, connection, reference, current, name)))
     return Tables(
         columns,
@@ -169,6 +170,27 @@ def _guarded(
 
 def _numeric_column(connection: Any, reference: OpenedTable, current: OpenedTable, name: str) -> Column:
     return NumericColumn(*(_numeric_side(connection, source, name) for source in (reference, current)))
+
+
+def _date_column(connection: Any, reference: OpenedTable, current: OpenedTable, name: str) -> Column:
+    """Read moments as seconds; a text that is none, and any number, is of the wrong type."""
+    sides = [_dates_of(source, name) for source in (reference, current)]
+    return NumericColumn(*(_numeric_side(connection, source, name) for source in sides))
+
+
+def _dates_of(source: OpenedTable, name: str) -> OpenedTable:
+    if name not in source.columns:
+        return source
+    column, database_type = source.columns[name]
+    if database_type == "VARCHAR":
+        gap = f"CASE WHEN {_is_missing(column)} THEN NULL"
+        value = f"{gap} ELSE coalesce(epoch(TRY_CAST({column} AS TIMESTAMP))::VARCHAR, 'no date') END"
+    elif database_type == "DATE" or database_type.startswith("TIMESTAMP"):
+        database_type, value = "DOUBLE", f"epoch({column})"
+    else:
+        database_type, value = "VARCHAR", f"CASE WHEN {column} NOTNULL THEN 'no date' END"
+    relation = f"(SELECT {value} AS moment FROM {source.relation})"
+    return replace(source, relation=relation, columns={name: ("moment", database_type)})
 
 
 def _numeric_side(connection: Any, source: OpenedTable, name: str) -> NumericSide:
@@ -270,3 +292,6 @@ def _is_missing(column: str) -> str:
 def _identifier(name: str) -> str:
     doubled = name.replace('"', '""')
     return f'"{doubled}"'
+
+
+_READERS = {NUMERIC: _numeric_column, DATE: _date_column}

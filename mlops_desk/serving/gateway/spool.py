@@ -21,7 +21,8 @@ from typing import Any
 import msgspec
 
 from mlops_desk.base import wire
-from mlops_desk.storage.requests import LoggedFeature, parts
+from mlops_desk.storage.request_log.layout import parts
+from mlops_desk.storage.requests import LoggedFeature
 
 LOGGED_BYTES = 4 << 20  # chosen: a longer body is an upload, not rows of features
 _MARK = b"\xc1RQ1"  # 0xc1 never begins a value of MessagePack

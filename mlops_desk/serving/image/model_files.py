@@ -15,7 +15,8 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.storage.requests import LoggedFeature
 
-_NUMBERS = frozenset({"integer", "long", "float", "double"})
+_KINDS = {kind: kind for kind in ("boolean", "integer", "long", "float", "double", "datetime", "binary")}
+_KINDS |= dict.fromkeys(("array", "object", "map"), "json")
 _LIMIT_BYTES = 1 << 20  # chosen: files of a few KB, from outside
 _EXAMPLE_LIMIT_BYTES = 16 << 20  # chosen: an example is a few rows, or an image
 _HINT = "Log the model again with mlflow.<flavor>.log_model, which writes it."
@@ -70,7 +71,7 @@ def _feature(column: dict[str, Any]) -> LoggedFeature | None:
     name, kind = column.get("name"), column.get("type")
     if not isinstance(name, str) or kind == "tensor":
         return None
-    return LoggedFeature(name, "number" if kind in _NUMBERS else "text")
+    return LoggedFeature(name, _KINDS.get(str(kind), "text"))
 
 
 def _model_folder(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -371,3 +372,29 @@ def test_options_reach_the_comparison(tmp_path):
     document = answer(request)
     assert document["verdict"] == "insufficient_data"
     assert document["columns"][1]["kind"] == "categorical"
+
+
+def test_dates_of_a_signature_are_compared_as_moments(tmp_path):
+    day = timedelta(days=1)
+    first = datetime(2024, 1, 1)  # noqa: DTZ001 - as a file has it
+    reference = write(tmp_path / "r.parquet", [(first + day * (n % 100),) for n in range(400)], "t TIMESTAMP")
+    same = write(tmp_path / "s.parquet", [(str(first + day * (n % 100)),) for n in range(400)], "t VARCHAR")
+    later = write(tmp_path / "l.parquet", [(first + day * (90 + n % 100),) for n in range(400)], "t TIMESTAMP")
+    odd = write(
+        tmp_path / "o.parquet", [("soon",), (None,), *[(str(first + day * n),) for n in range(98)]], "t VARCHAR"
+    )
+    numbers = write(tmp_path / "n.parquet", [(n,) for n in range(100)], "t BIGINT")
+    options = DriftOptions(kinds={"t": "date"})
+    assert column(compare_files(reference, same, options), "t").verdict == "ok"
+    assert column(compare_files(reference, later, options), "t").verdict == "drift"
+    quality = column(compare_files(reference, odd, options), "t").quality["current"]
+    assert (quality.wrong_type_ratio, quality.missing_ratio) == (0.01, 0.01)
+    assert column(compare_files(reference, numbers, options), "t").quality["current"].wrong_type_ratio == 1
+    assert compare_files(reference, later).dataset.skipped_columns == ("t",)
+
+
+def test_booleans_of_a_log_are_categories_beside_the_words_of_a_reference(tmp_path):
+    reference = write(tmp_path / "r.parquet", [(n % 2 == 0,) for n in range(100)], "b BOOLEAN")
+    current = write(tmp_path / "c.parquet", [(n % 2 == 0,) for n in range(100)], "b BOOLEAN")
+    found = column(compare_files(reference, current, DriftOptions(kinds={"b": "categorical"})), "b")
+    assert (found.kind, found.verdict) == ("categorical", "ok")

@@ -16,7 +16,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.serving.gateway.request_log.rollup import Rollup
 from mlops_desk.serving.gateway.routes import RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange, Spool
-from mlops_desk.storage.requests import tidy, trim
+from mlops_desk.storage.request_log.keeping import tidy, trim
 
 _log = logging.getLogger(__name__)
 WRITE_SECONDS = 0.04

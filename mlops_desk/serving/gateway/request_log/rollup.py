@@ -11,9 +11,13 @@ from pathlib import Path
 import duckdb
 
 from mlops_desk.base.disk.files import set_aside
-from mlops_desk.serving.gateway import inputs
+from mlops_desk.serving.gateway.request_log.inputs import rows_of as input_rows
+from mlops_desk.serving.gateway.request_log.outputs import outputs_of, text_of
 from mlops_desk.serving.gateway.spool import Exchange, records
-from mlops_desk.storage.requests import LoggedFeature, LoggedRow, guess, part_path, write_part
+from mlops_desk.storage.request_log.kinds import guess, join
+from mlops_desk.storage.request_log.layout import hour_of, part_path
+from mlops_desk.storage.request_log.writing import write_part
+from mlops_desk.storage.requests import LoggedFeature, LoggedRow
 
 _log = logging.getLogger(__name__)
 _TRIES = 3  # chosen: a disk that was full for a moment; a file that fails for good must not stop the others
@@ -33,8 +37,9 @@ class Rollup:
     def _roll_up(self, folder: Path, path: Path, stamp_ms: int) -> None:
         try:
             rows, features = read_spool(path)
-            if rows:
-                write_part(rows, features, part_path(folder, stamp_ms))
+            for hour in sorted({hour_of(row.received_at) for row in rows}):
+                of_hour = [row for row in rows if hour_of(row.received_at) == hour]
+                write_part(of_hour, features, part_path(folder, stamp_ms, hour))
             path.unlink()
         except (duckdb.Error, ValueError):
             self._failures[path] = self._failures.get(path, 0) + 1
@@ -53,16 +58,17 @@ def read_spool(path: Path) -> tuple[list[LoggedRow], list[LoggedFeature]]:
             rows.extend(rows_of(record, described.get(record.revision, ())))
         else:
             described[record[0]] = record[1]
-    unknown = [row for row in rows if not described.get(row.revision)]
-    return rows, _together([*(found for known in described.values() for found in known), *guess(unknown)])
+    unknown = [row.values for row in rows if not described.get(row.revision)]
+    return rows, join([*(found for known in described.values() for found in known), *guess(unknown)])
 
 
 def rows_of(exchange: Exchange, features: Sequence[LoggedFeature]) -> Iterator[LoggedRow]:
     """Yield the rows of one exchange."""
     body = exchange.body.decode("utf-8", "replace")
-    found = inputs.rows_of(exchange.content_type, body, [feature.name for feature in features])
-    predictions = inputs.predictions_of(exchange.answer.decode("utf-8", "replace"), len(found))
-    for index, (values, prediction) in enumerate(zip(found, predictions, strict=True)):
+    found = input_rows(exchange.content_type, body, [feature.name for feature in features])
+    answer = exchange.answer.decode("utf-8", "replace")
+    outputs = outputs_of(answer, len(found))
+    for index, values in enumerate(found):
         yield LoggedRow(
             request_id=exchange.request_id,
             received_at=exchange.received_at,
@@ -70,16 +76,8 @@ def rows_of(exchange: Exchange, features: Sequence[LoggedFeature]) -> Iterator[L
             status=exchange.status,
             latency_seconds=exchange.latency_seconds,
             row=index,
-            prediction=prediction,
+            prediction=text_of(answer) if outputs is None and index == 0 else None,
             values=values,
+            outputs=outputs[index] if outputs else {},
+            is_shadow=exchange.is_shadow,
         )
-
-
-def _together(features: Sequence[LoggedFeature]) -> list[LoggedFeature]:
-    """Join the features of several revisions: one name has one kind, and text holds both."""
-    kinds: dict[str, str] = {}
-    for feature in features:
-        known = kinds.setdefault(feature.name, feature.kind)
-        if known != feature.kind:
-            kinds[feature.name] = "text"
-    return [LoggedFeature(name, kind) for name, kind in kinds.items()]

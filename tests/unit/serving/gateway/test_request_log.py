@@ -17,14 +17,14 @@ from mlops_desk.serving.gateway.request_log import log as request_log
 from mlops_desk.serving.gateway.request_log.log import RequestLog
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange, Spool, records
-from mlops_desk.storage.requests import parts
+from mlops_desk.storage.request_log.layout import parts
 
 KIB = 1 << 10
 
 
 def exchange(number: int, size: int = 100) -> Exchange:
     body = json.dumps({"dataframe_records": [{"a": f"{number}-{'x' * size}"}]}).encode()
-    return Exchange(f"id-{number}", float(number), 1, 200, 0.1, "application/json", body, b'{"predictions": ["p"]}')
+    return Exchange(f"id-{number}", time.time(), 1, 200, 0.1, "application/json", body, b'{"predictions": ["p"]}')
 
 
 @pytest.fixture
@@ -55,11 +55,11 @@ def test_the_limit_holds_after_every_part_and_not_only_now_and_then(log: Request
 
 def test_a_part_that_is_larger_than_the_limit_is_kept_until_the_next_one(log: RequestLog, folder: Path) -> None:
     noise = random.Random(1)
-    for number in range(2):
+    for _ in range(2):
         for _ in range(40):
             text = "".join(noise.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=2000))
             body = json.dumps({"dataframe_records": [{"a": text}]}).encode()
-            assert log.keep("front", Exchange("id", float(number), 1, 200, 0.1, "application/json", body, b"{}"))
+            assert log.keep("front", Exchange("id", time.time(), 1, 200, 0.1, "application/json", body, b"{}"))
         log.roll()
         (part,) = parts(folder)
         assert part.path.stat().st_size > 20 * KIB

@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 
 from mlops_desk.serving.gateway.request_log.rollup import Rollup, read_spool
 from mlops_desk.serving.gateway.spool import Exchange, Spool, records
-from mlops_desk.storage import requests
-from mlops_desk.storage.requests import LoggedFeature, LoggedRow, newest, part_path, parts, tidy, write_part
+from mlops_desk.storage.request_log.files import pattern
+from mlops_desk.storage.request_log.keeping import tidy
+from mlops_desk.storage.request_log.layout import parts
+from mlops_desk.storage.request_log.reading import newest
+from mlops_desk.storage.request_log.writing import write_part
+from mlops_desk.storage.requests import LoggedFeature, LoggedRow, LogWindow
 
 FEATURES = (LoggedFeature("a.x", "number"), LoggedFeature("city", "text"))
 
@@ -42,12 +46,12 @@ def test_requests_become_typed_rows(tmp_path: Path) -> None:
     spool.append([exchange(1, [{"a.x": 1, "city": "Bonn"}, {"a.x": "2.5", "city": None}])])
     spool.append([exchange(2, [{"a.x": True, "city": 5, "more": [1]}], status=400)])
     roll(spool)
-    assert logged(tmp_path, '_request_id, _row, _status, _revision, _prediction, "a.x", city, _extra') == [
+    assert logged(tmp_path, '_request_id, _row, _status, _revision, _output, "a.x", city, _extra') == [
         ("id-1", 0, 200, 1, "p1", 1.0, "Bonn", None),
         ("id-1", 1, 200, 1, "p1", 2.5, None, None),
         ("id-2", 0, 400, 1, "p2", None, "5", '{"a.x": true, "more": [1]}'),
     ]
-    assert [path.suffix for path in tmp_path.iterdir()] == [".parquet"]
+    assert [path.relative_to(tmp_path).parent.as_posix() for path in tmp_path.rglob("*.*")] == ["1970-01-01/00"]
 
 
 @given(
@@ -260,7 +264,7 @@ def test_without_a_signature_kinds_are_read_from_the_values(tmp_path: Path) -> N
     spool.append([exchange(1, [{"a": 1, "b": 1, "c": None}, {"a": 2.5, "b": "x"}])])
     ((path, _),) = spool.rotate()
     _, features = read_spool(path)
-    assert features == [LoggedFeature("a", "number"), LoggedFeature("b", "text"), LoggedFeature("c", "number")]
+    assert features == [LoggedFeature("a", "double"), LoggedFeature("b", "text"), LoggedFeature("c", "double")]
 
 
 def test_features_that_were_described_later_hold_from_then_on(tmp_path: Path) -> None:
@@ -282,6 +286,11 @@ def test_two_revisions_that_disagree_on_a_kind_share_a_text_column(tmp_path: Pat
     assert logged(tmp_path, "a, b") == [("1", None), ("x", 2.0)]
 
 
+def part_path(folder: Path, stamp_ms: int) -> Path:
+    """Name a part as versions did that had no hours; its requests may be of any."""
+    return folder / f"requests-{stamp_ms:013d}.parquet"
+
+
 def row(number: int, values: Mapping[str, Any], status: int = 200, revision: int = 1) -> LoggedRow:
     return LoggedRow(f"id-{number}", float(number), revision, status, 0.1, 0, None, values)
 
@@ -296,7 +305,7 @@ def test_any_feature_name_is_kept_somewhere(tmp_path_factory: pytest.TempPathFac
     target = folder / "newest.parquet"
     newest(folder, 5, target, with_meta=True)
     with duckdb.connect(":memory:") as connection:
-        result = connection.execute(f"SELECT * FROM read_parquet({requests._pattern(target)})")
+        result = connection.execute(f"SELECT * FROM read_parquet({pattern(target)})")
         found = dict(zip([str(column[0]) for column in result.description], result.fetchall()[0], strict=True))
     extra = json.loads(found["_extra"] or "{}")
     for name in names:
@@ -319,7 +328,7 @@ def test_newest_gives_answered_rows_of_one_revision_features_only(tmp_path: Path
 
 def test_an_empty_log_writes_nothing(tmp_path: Path) -> None:
     target = tmp_path / "newest.parquet"
-    assert newest(tmp_path / "none", 10, target) == requests.LogWindow(0, None, None)
+    assert newest(tmp_path / "none", 10, target) == LogWindow(0, None, None)
     assert not target.exists()
 
 

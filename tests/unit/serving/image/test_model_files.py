@@ -29,6 +29,9 @@ def test_a_signature_gives_typed_features(tmp_path: Path) -> None:
         {"type": "long", "name": "b"},
         {"type": "string", "name": "city"},
         {"type": "boolean", "name": "member"},
+        {"type": "datetime", "name": "joined"},
+        {"type": "array", "items": {"type": "string"}, "name": "tags"},
+        {"type": ["a list"], "name": "odd"},
     ]
     write_model(
         tmp_path,
@@ -38,10 +41,13 @@ def test_a_signature_gives_typed_features(tmp_path: Path) -> None:
     (tmp_path / "serving_input_example.json").write_text('{"inputs": [1]}')
     files = read_model(tmp_path)
     assert files.features == (
-        LoggedFeature("a.x", "number"),
-        LoggedFeature("b", "number"),
+        LoggedFeature("a.x", "double"),
+        LoggedFeature("b", "long"),
         LoggedFeature("city", "text"),
-        LoggedFeature("member", "text"),
+        LoggedFeature("member", "boolean"),
+        LoggedFeature("joined", "datetime"),
+        LoggedFeature("tags", "json"),
+        LoggedFeature("odd", "text"),
     )
     assert files.requirements.startswith("mlflow==3.17.2")
     assert (files.mlflow_version, files.python_version) == ("3.17.2", "3.11.7")

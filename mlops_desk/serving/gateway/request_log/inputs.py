@@ -1,4 +1,4 @@
-"""What an endpoint was asked and what it answered, as rows: MLflow's input formats, read leniently. Pure.
+"""What an endpoint was asked, as rows: MLflow's input formats, Open Inference v2 and chats, read leniently. Pure.
 
 The gateway logs requests as they came; this reads them when the log is rolled up. What can't be read
 gives one empty row, so that every request is in the log.
@@ -10,18 +10,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Row = dict[str, Any]
+from mlops_desk.serving.gateway.request_log import protocols
+from mlops_desk.serving.gateway.request_log.protocols import Row, named
+from mlops_desk.storage.request_log.kinds import cell
 
 ROWS_LIMIT = 10_000  # chosen: drift needs a few thousand rows of a window
-_COLUMNS_LIMIT = 2000  # chosen: a Parquet file costs memory for each column, whatever it holds
-_TEXT_LIMIT = 4096  # chosen: drift compares texts as categories; longer ones are all different anyway
 
 
 def rows_of(content_type: str, body: str, names: Sequence[str] = ()) -> list[Row]:
     """Return the rows of a request's body; ``names`` are the model's features, for inputs that name none."""
     try:
         if content_type.partition(";")[0].strip().lower() == "text/csv":
-            rows = _from_csv(body)
+            rows = _from_csv(body, names)
         else:
             rows = _from_json(json.loads(body), names)
     except (ValueError, RecursionError, csv.Error):
@@ -29,30 +29,27 @@ def rows_of(content_type: str, body: str, names: Sequence[str] = ()) -> list[Row
     return rows[:ROWS_LIMIT] or [{}]
 
 
-def predictions_of(body: str, count: int) -> list[str | None]:
-    """Return one text for each of ``count`` rows from the answer's body: the prediction, plain or as JSON."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return [None] * count
-    found = answer.get("predictions", answer) if isinstance(answer, dict) else answer
-    if isinstance(found, list) and len(found) == count:
-        return [_text(item) for item in found]
-    return [_text(found), *[None] * (count - 1)]
-
-
-def _text(item: Any) -> str | None:
-    if item is None or isinstance(item, str):
-        return item if item is None else item[:_TEXT_LIMIT]
-    return json.dumps(item)[:_TEXT_LIMIT]
-
-
-def _from_csv(body: str) -> list[Row]:
+def _from_csv(body: str, names: Sequence[str]) -> list[Row]:
+    """Read a CSV body. Columns that the model does not know by name are typed by all that the body has in them."""
     reader = csv.DictReader(io.StringIO(body))
-    return [
+    texts = [
         {name: (None if value == "" else value) for name, value in row.items() if isinstance(name, str)}
         for row, _ in zip(reader, range(ROWS_LIMIT), strict=False)
     ]
+    rows: list[Row] = [dict(row) for row in texts]
+    for name in dict.fromkeys(name for row in texts for name in row if name not in names):
+        _type(rows, name)
+    return rows
+
+
+def _type(rows: Sequence[Row], name: str) -> None:
+    """Turn a column's texts into numbers or booleans where all of them are."""
+    values = [None if (text := row.get(name)) is None else cell(text) for row in rows]
+    types = {type(value) for value in values if value is not None}
+    if types and (types <= {int, float} or types == {bool}):
+        for row, value in zip(rows, values, strict=True):
+            if name in row:
+                row[name] = value
 
 
 def _from_json(document: Any, names: Sequence[str]) -> list[Row]:
@@ -60,6 +57,10 @@ def _from_json(document: Any, names: Sequence[str]) -> list[Row]:
         return []
     if isinstance(split := document.get("dataframe_split"), dict):
         return _from_split(split)
+    if protocols.are_tensors(document.get("inputs")):
+        return protocols.rows_of_tensors(document["inputs"], names)[:ROWS_LIMIT]
+    if "messages" in document or ("prompt" in document and "model" in document):
+        return [protocols.row_of_chat(document)]
     for key in ("dataframe_records", "instances", "inputs"):
         if key in document:
             return _from_value(document[key], names)
@@ -78,7 +79,7 @@ def _from_value(value: Any, names: Sequence[str]) -> list[Row]:
     if isinstance(value, dict):
         return _from_columns(value)
     if not isinstance(value, list):
-        return [_named([value], names)]
+        return [named([value], names)]
     return [_row(item, names) for item in value[:ROWS_LIMIT]]
 
 
@@ -97,11 +98,4 @@ def _from_columns(columns: Mapping[str, Any]) -> list[Row]:
 def _row(item: Any, names: Sequence[str]) -> Row:
     if isinstance(item, dict):
         return item
-    return _named(item if isinstance(item, list) else [item], names)
-
-
-def _named(values: Sequence[Any], names: Sequence[str]) -> Row:
-    """Name a row's values by position: the model's names where they are as many, else their numbers."""
-    if len(values) != len(names):
-        names = [str(index) for index in range(len(values))]
-    return dict(zip(names, values[:_COLUMNS_LIMIT], strict=False))
+    return named(item if isinstance(item, list) else [item], names)

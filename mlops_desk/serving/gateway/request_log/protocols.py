@@ -1,0 +1,95 @@
+"""Tensors of Open Inference v2 and chats of OpenAI's form, as rows. Pure, and lenient: what is of no such form is none.
+
+Specification: kserve/open-inference-protocol, ``specification/protocol/inference_rest.md``.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+COLUMNS_LIMIT = 2000  # chosen: a Parquet file costs memory for each column, whatever it holds
+
+
+def named(values: Sequence[Any], names: Sequence[str]) -> Row:
+    """Name a row's values by position: the model's names where they are as many, else their numbers."""
+    if len(values) != len(names):
+        names = [str(index) for index in range(len(values))]
+    return dict(zip(names, values[:COLUMNS_LIMIT], strict=False))
+
+
+def are_tensors(found: Any) -> bool:
+    """Tell whether this is a list of tensors."""
+    return isinstance(found, list) and bool(found) and all(_is_tensor(item) for item in found)
+
+
+def rows_of_tensors(tensors: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> list[Row]:
+    """Return one row for each of the tensors' first axis; a lone matrix is a table, whose columns are the model's."""
+    if len(tensors) == 1 and len(tensors[0]["shape"]) == 2:
+        return [named(values if isinstance(values, list) else [values], names) for values in _along_rows(tensors[0])]
+    columns = {str(tensor["name"]): _along_rows(tensor) for tensor in tensors}
+    count = max(len(values) for values in columns.values())
+    return [{name: values[index] for name, values in columns.items() if index < len(values)} for index in range(count)]
+
+
+def row_of_chat(document: Mapping[str, Any]) -> Row:
+    """Return a chat, or a prompt, as one row: all that was sent, and the newest thing that the person said."""
+    row: Row = dict(document)
+    messages = document.get("messages")
+    asked = [message for message in _dicts(messages) if message.get("role") == "user"]
+    if asked and "prompt" not in row:
+        row["prompt"] = _text_of(asked[-1].get("content"))
+    return row
+
+
+def outputs_of_chat(answer: Mapping[str, Any]) -> Row:
+    """Return what was answered in a chat: the first choice's text, why it ended, and the tokens that were used."""
+    choice = next(iter(_dicts(answer.get("choices"))), {})
+    message = choice.get("message")
+    content = message.get("content") if isinstance(message, dict) else choice.get("text")
+    usage = answer.get("usage")
+    tokens = usage if isinstance(usage, dict) else {}
+    return {
+        "content": _text_of(content),
+        "finish_reason": choice.get("finish_reason"),
+        **{name: tokens[name] for name in ("prompt_tokens", "completion_tokens") if name in tokens},
+    }
+
+
+def _is_tensor(item: Any) -> bool:
+    if not isinstance(item, dict) or not {"name", "shape", "data"} <= item.keys():
+        return False
+    shape, data = item["shape"], item["data"]
+    return isinstance(shape, list) and isinstance(data, list) and all(isinstance(n, int) and n >= 0 for n in shape)
+
+
+def _along_rows(tensor: Mapping[str, Any]) -> list[Any]:
+    """Cut a tensor along its first axis: single values, or what lies within as a flat list."""
+    flat = _flat(tensor["data"])
+    if str(tensor.get("datatype", "")).upper().startswith(("FP", "BF")):
+        flat = [float(v) if isinstance(v, int) and not isinstance(v, bool) and abs(v) < 1 << 53 else v for v in flat]
+    count, *within = tensor["shape"] or [1]
+    width = math.prod(within)
+    if count * width != len(flat):
+        return [flat]
+    return flat if width == 1 else [flat[index * width : (index + 1) * width] for index in range(count)]
+
+
+def _flat(data: Sequence[Any]) -> list[Any]:
+    level = list(data)
+    while level and all(isinstance(item, list) for item in level):
+        level = [inner for item in level for inner in item]
+    return level
+
+
+def _dicts(found: Any) -> list[dict[str, Any]]:
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _text_of(content: Any) -> str | None:
+    """Return a message's text; one in parts is that of its parts."""
+    if isinstance(content, str):
+        return content
+    texts = [part["text"] for part in _dicts(content) if isinstance(part.get("text"), str)]
+    return "\n".join(texts) if texts else None

@@ -1,0 +1,63 @@
+# ruff: noqa: S608 - SQL for DuckDB in memory: names and paths are quoted by ``files``
+"""The newest requests of a log as one Parquet file, for drift."""
+
+from contextlib import closing
+from pathlib import Path
+
+from mlops_desk.storage.request_log.files import FORMAT, connect, identifier, quoted, read, united
+from mlops_desk.storage.request_log.layout import parts
+from mlops_desk.storage.request_log.writing import META, is_output
+from mlops_desk.storage.requests import LogWindow
+
+_READ_TRIES = 3  # chosen: a merge takes files away while they are read, and seldom twice
+_FIRST_ERROR_STATUS = 400  # RFC 9110, 15: client errors begin here
+
+
+def newest(
+    folder: Path,
+    rows: int,
+    target: Path,
+    *,
+    revision: int | None = None,
+    since: float = 0.0,
+    with_meta: bool = False,
+) -> LogWindow:
+    """Write the newest ``rows`` answered rows as one Parquet file, features only unless ``with_meta``.
+
+    ``since`` is Unix seconds. Requests that were refused or failed are left out. An empty log writes nothing.
+    Raises OSError, duckdb.Error.
+    """
+    import duckdb  # noqa: PLC0415 - 12 MB that an agent without endpoints does not need
+
+    condition = f"_status < {_FIRST_ERROR_STATUS} AND _received_at >= {float(since)}"
+    if revision is not None:
+        condition += f" AND _revision = {int(revision)}"
+    for attempt in range(_READ_TRIES):
+        try:
+            return _newest(folder, rows, target, condition, since=since, with_meta=with_meta)
+        except duckdb.IOException:  # a part was merged away between listing and reading
+            if attempt == _READ_TRIES - 1:
+                raise
+    raise AssertionError
+
+
+def _newest(folder: Path, rows: int, target: Path, condition: str, *, since: float, with_meta: bool) -> LogWindow:
+    with closing(connect(target.parent)) as connection:
+        chosen: list[Path] = []
+        found = 0
+        for part in reversed(parts(folder, since)):
+            count = f"SELECT count(*) FROM {read([part.path])} WHERE {condition}"
+            found += connection.execute(count).fetchall()[0][0]
+            chosen.insert(0, part.path)
+            if found >= rows:
+                break
+        if found == 0:
+            return LogWindow(0, None, None)
+        order = f"WHERE {condition} ORDER BY _received_at DESC, _request_id, _row LIMIT {int(rows)}"
+        connection.execute(f"CREATE TEMP TABLE newest AS SELECT * FROM ({united(connection, chosen)}) {order}")
+        window = connection.execute("SELECT count(*), min(_received_at), max(_received_at) FROM newest").fetchall()[0]
+        described = connection.execute("DESCRIBE newest").fetchall()
+        ours = [identifier(name) for name, *_ in described if name in META or is_output(name)]
+        leave = "" if with_meta else f"EXCLUDE ({', '.join(ours)})"
+        connection.execute(f"COPY (SELECT * {leave} FROM newest) TO {quoted(str(target))} {FORMAT}")
+    return LogWindow(*window)

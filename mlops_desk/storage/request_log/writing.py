@@ -1,0 +1,144 @@
+# ruff: noqa: S608 - SQL for DuckDB in memory: names and paths are quoted by ``files``
+"""Rows into one Parquet file. Features keep their names, our own columns begin with an underscore.
+
+An answer's columns are ``_output`` or, where it names them, ``_output.NAME``; ``_prediction`` is an answer that is no
+row of outputs. Free of SQLAlchemy: the gateway writes with it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.storage.request_log.files import FORMAT, connect, identifier, pattern, quoted
+from mlops_desk.storage.request_log.kinds import (
+    COLUMNS_LIMIT,
+    DATABASE_TYPES,
+    LARGE_LIMIT,
+    NOTHING,
+    clean,
+    fit,
+    guess,
+)
+from mlops_desk.storage.requests import LoggedFeature, LoggedRow
+
+META: dict[str, str] = {
+    "_request_id": "VARCHAR",
+    "_received_at": "DOUBLE",
+    "_revision": "BIGINT",
+    "_status": "BIGINT",
+    "_latency_seconds": "DOUBLE",
+    "_row": "BIGINT",
+    "_prediction": "VARCHAR",
+    "_extra": "VARCHAR",
+    "_is_shadow": "BOOLEAN",
+}
+OUTPUT = "_output"
+_NAME_LIMIT = 200  # chosen: longer ones are values that stand where a name should
+
+
+def write_part(rows: Sequence[LoggedRow], features: Sequence[LoggedFeature], target: Path) -> None:
+    """Write rows as one Parquet file, whole or not at all. Raises OSError, duckdb.Error.
+
+    What a row has beyond ``features``, or what does not fit them, goes into ``_extra`` as JSON; without
+    features they are guessed from the values, and so are outputs.
+    """
+    columns = usable(features or guess(row.values for row in rows))
+    outputs = _usable_outputs(guess(row.outputs for row in rows))
+    lines = target.with_suffix(".rows")
+    written = target.with_suffix(".new")
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with lines.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(_document(row, columns, outputs), allow_nan=False) + "\n" for row in rows)
+        with closing(connect(target.parent)) as connection:
+            connection.execute(f"COPY ({_select(lines, columns, outputs)}) TO {quoted(str(written))} {FORMAT}")
+        written.replace(target)
+    finally:
+        lines.unlink(missing_ok=True)
+        written.unlink(missing_ok=True)
+
+
+def usable(features: Sequence[LoggedFeature]) -> list[LoggedFeature]:
+    """Return the features that get a column of their own: no two alike in any case, none that looks like ours."""
+    taken = set(META)
+    kept = []
+    for feature in features:
+        key = feature.name.lower()
+        if key and key not in taken and _is_name(feature.name) and not is_output(key):
+            taken.add(key)
+            kept.append(feature)
+    return kept[:COLUMNS_LIMIT]
+
+
+def is_output(column: str) -> bool:
+    """Tell whether a column of the log holds answers."""
+    return column == OUTPUT or column.startswith(f"{OUTPUT}.")
+
+
+def _usable_outputs(found: Sequence[LoggedFeature]) -> list[LoggedFeature]:
+    """Return the outputs that get a column, under their own names."""
+    taken: set[str] = set()
+    kept = []
+    for feature in found:
+        if feature.name.lower() not in taken and _is_name(feature.name):
+            taken.add(feature.name.lower())
+            kept.append(feature)
+    return kept[:COLUMNS_LIMIT]
+
+
+def _is_name(name: str) -> bool:
+    return len(name) <= _NAME_LIMIT and "\0" not in name and name.lower().isprintable()
+
+
+def _column(output: str) -> str:
+    return f"{OUTPUT}.{output}" if output else OUTPUT
+
+
+def _select(lines: Path, columns: Sequence[LoggedFeature], outputs: Sequence[LoggedFeature]) -> str:
+    kinds = {feature.name: feature.kind for feature in columns}
+    kinds |= {_column(feature.name): feature.kind for feature in outputs}
+    types = META | {name: "VARCHAR" if kind == "binary" else DATABASE_TYPES[kind] for name, kind in kinds.items()}
+    struct = ", ".join(f"{quoted(name)}: '{type_}'" for name, type_ in types.items())
+    source = f"read_json({pattern(lines)}, format = 'newline_delimited', columns = {{{struct}}})"
+    decoded = [
+        f"from_base64({identifier(name)}) AS {identifier(name)}" for name, kind in kinds.items() if kind == "binary"
+    ]
+    replaced = f"REPLACE ({', '.join(decoded)})" if decoded else ""
+    return f"SELECT * {replaced} FROM {source}"
+
+
+def _document(row: LoggedRow, columns: Sequence[LoggedFeature], outputs: Sequence[LoggedFeature]) -> dict[str, Any]:
+    """Return a row as JSON holds it: NaN and infinities as the words that DuckDB reads back as numbers."""
+    extra = dict(row.values)
+    values = _fitted(columns, extra)
+    more = dict(row.outputs)
+    answered = {_column(name): value for name, value in _fitted(outputs, more).items()}
+    extra |= {_column(name): value for name, value in more.items()}
+    return {
+        "_request_id": row.request_id,
+        "_received_at": row.received_at,
+        "_revision": row.revision,
+        "_status": row.status,
+        "_latency_seconds": row.latency_seconds,
+        "_row": row.row,
+        "_prediction": None if row.prediction is None else clean(row.prediction),
+        "_extra": json.dumps(extra)[:LARGE_LIMIT] if extra else None,
+        "_is_shadow": row.is_shadow,
+        **values,
+        **answered,
+    }
+
+
+def _fitted(columns: Sequence[LoggedFeature], left: dict[str, Any]) -> Mapping[str, Any]:
+    """Take out of ``left`` what columns hold of it."""
+    values = {}
+    for feature in columns:
+        if feature.name in left:
+            values[feature.name], rest = fit(feature.kind, left[feature.name])
+            if rest is NOTHING:
+                del left[feature.name]
+            else:
+                left[feature.name] = rest
+    return values
