@@ -58,6 +58,8 @@ def facts(facts: Mapping[str, str]) -> str:
 def size(size_bytes: int) -> str:
     """Tell an amount in powers of 1024, and first in those of 1000 where it was asked for so."""
     told = f"{size_bytes / 2**30:.3g} GiB" if size_bytes >= 2**30 else f"{size_bytes / 2**20:.4g} MiB"
+    if 0 < size_bytes < 2**20:
+        told = f"{size_bytes / 2**10:.4g} KiB" if size_bytes >= 2**10 else f"{size_bytes} B"
     asked = decimal_name(size_bytes)
     return told if asked is None else f"{asked.replace(THIN, ' ')} ({told})"
 

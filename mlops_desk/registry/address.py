@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.registry.location import is_stored
+from mlops_desk.registry.location import is_stored, shown_location
 
 _DATABASES = ("postgresql", "mysql", "mssql")
 _FORMS = "A tracking URI is http://HOST:PORT, sqlite:////ABSOLUTE/PATH.db, or the absolute path of a folder of runs."
@@ -143,21 +143,21 @@ def check_artifact_location(location: str, tracking: Address, *, own: bool = Fal
     one store, and a row of its database that names another place was put there by somebody.
     """
     if own and not is_stored(location):
-        text = (
-            f"The files are said to lie at {plain(location)}, which is not in the desk's own store; none was fetched."
-        )
+        where = shown_location(location)
+        text = f"The files are said to lie at {where}, which is not in the desk's own store; none was fetched."
         raise Refused(text, "Log them to a run of the desk's own server, and register the version from there.")
     if tracking.kind != "http":
         return
     scheme = _split(location).scheme
     if scheme in {"", "file"}:
-        text = f"The server says the files lie on its own disk, at {plain(location)}; that can't be fetched."
+        text = f"The server says the files lie on its own disk, at {shown_location(location)}; that can't be fetched."
         raise Refused(text, "Start that server with --serve-artifacts so that files go through it.")
     if scheme in {"http", "https", "mlflow-artifacts"}:
         named = _split(location).netloc
         with_scheme = location if scheme != "mlflow-artifacts" else location.replace(scheme, _scheme(tracking), 1)
         if named and host_of(with_scheme) != host_of(tracking.uri):
-            raise Refused(f"The server sends us to another host for the files, {plain(named)}; nothing was fetched.")
+            host = plain(named.rpartition("@")[2])
+            raise Refused(f"The server sends us to another host for the files, {host}; nothing was fetched.")
 
 
 def _scheme(tracking: Address) -> str:

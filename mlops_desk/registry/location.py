@@ -8,10 +8,13 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from mlops_desk.base.text import plain
+
 ROOT = "mlflow-artifacts:/"
 _LONGEST_CHARACTERS = 2048  # chosen: longer than any path that tools make
 _DECODINGS = 8  # chosen: nobody encodes a path so often in good faith
 _ODD = re.compile(r"[\x00-\x1f\x7f\\?#;]")
+_LOGIN = re.compile(r"//[^/#]*@")
 _RUNS = re.compile(r"runs:/([A-Za-z0-9_-]{1,64})(?:/[^/]+)*/?")
 _MODELS = re.compile(r"models:/([^/@]+)(?:/([^/@]+)|@([^/@]+))?")
 
@@ -24,6 +27,11 @@ class NamedSource:
     model_id: str | None = None
     name: str | None = None
     version: str | None = None
+
+
+def shown_location(location: str) -> str:
+    """Return an address of files for messages: without login (stores on ftp and sftp have one) and query."""
+    return plain(_LOGIN.sub("//", location.partition("?")[0]))
 
 
 def is_plain_path(path: str) -> bool:

@@ -78,9 +78,15 @@ class AskedAliases:
     # -- verbs -----------------------------------------------------------------------------------
 
     def history(self, model: str, alias: str, at: float | None, uri: str | None) -> list[AliasMove]:
-        """Return the moves of a model's aliases, the newest first; at ``at``: where each stood, and may have stood."""
-        self._look(model, uri)
+        """Return the moves of a model's aliases, the newest first; at ``at``: where each stood, and may have stood.
+
+        Of a model that is gone, or a registry that does not answer, it is told what is known. Raises the look's error
+        where that is nothing.
+        """
+        problem = self._look(model, uri)
         moves = self._moves(model, uri)
+        if problem is not None and not moves:
+            raise problem
         names = sorted({move.alias for move in moves}) if not alias else [alias]
         each = [[move for move in moves if move.alias == name] for name in names]
         if at is not None:
@@ -148,28 +154,33 @@ class AskedAliases:
         registry = self._key(uri)
         return with_beginnings(self._journal.moves(registry, model), self._journal.sight(registry), model)
 
-    def _look(self, model: str, uri: str | None) -> None:
-        """See where a model's aliases point now; a registry that does not answer is told by its pages."""
+    def _look(self, model: str, uri: str | None) -> DeskError | None:
+        """See where a model's aliases point now; return why that can't be seen, or that there is no such model."""
         if self._journal is None:
-            return
+            return None
         glance = self._journal.glance(self._key(uri))
         try:
-            aliases = _aliases_now(self._read(uri), model)
+            aliases, missing = _aliases_now(self._read(uri), model)
         except DeskError as error:
             _log.info("The aliases of %s could not be looked at: %s", plain(model), error.message)
-            return
+            return error
         try:
             self._journal.seen_model(glance, model, aliases)
         except Unavailable as error:
             _log.warning("What was moved can't be noted: %s", error.message)
+        return missing
 
 
-def _aliases_now(client: RegistryClient, model: str) -> Mapping[str, str]:
-    """Return where a model's aliases point; nowhere where it is deleted or renamed. Raises DeskErrors."""
+def _aliases_now(client: RegistryClient, model: str) -> tuple[Mapping[str, str], NotFound | None]:
+    """Return where a model's aliases point; nowhere, and that it is not there, where it was deleted or renamed.
+
+    Raises DeskErrors.
+    """
     try:
-        return client.model(model).aliases
-    except NotFound:  # it is not there, or the whole registry is not: then this raises too
-        return next((one.aliases for one in client.models() if one.name == model), {})
+        return client.model(model).aliases, None
+    except NotFound as error:  # it is not there, or the whole registry is not: then this raises too
+        found = next((one.aliases for one in client.models() if one.name == model), None)
+        return ({}, error) if found is None else (found, None)
 
 
 def _undo(made: AliasMove, uri: str | None) -> Undo:

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mlops_desk.base.errors import NotFound, Refused, Unavailable
+from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Artifact
 from mlops_desk.registry.artifacts.files import OpenFile, in_order, parts_of
@@ -58,10 +58,14 @@ class FolderFiles:
                 if seen > most:
                     return
                 listed = _listed(f"{below}/{name}" if below else name, facts)
-                if listed is not None and listed.is_folder:
-                    waiting.append(listed.path)
-                elif listed is not None:
+                if listed is None:
+                    continue
+                if not listed.is_folder:
                     yield listed
+                elif _can_be_named(listed.path):
+                    waiting.append(listed.path)
+                else:
+                    yield Artifact(listed.path)  # what is in it nobody can ask for: its size is not known
 
     @contextmanager
     def _folder(self, path: str) -> Iterator[int]:
@@ -88,11 +92,23 @@ def _entries(path: str, folder: int) -> Iterator[tuple[str, os.stat_result]]:
         with os.scandir(reading) as entries:
             for _, entry in zip(range(_MOST_ENTRIES), entries, strict=False):
                 try:
-                    yield entry.name, entry.stat(follow_symlinks=False)
+                    yield _readable(entry.name), entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
     finally:
         os.close(reading)
+
+
+def _readable(name: str) -> str:
+    """Return a name with bytes that are no UTF-8 written out: it is listed, and can't be asked for by its path."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _can_be_named(path: str) -> bool:
+    try:
+        return bool(parts_of(path))
+    except Invalid:
+        return False
 
 
 def _listed(path: str, facts: os.stat_result) -> Artifact | None:

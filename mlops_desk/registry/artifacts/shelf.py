@@ -22,6 +22,7 @@ from mlops_desk.records.registry.model_files import ModelFileFacts
 from mlops_desk.registry.artifacts.files import in_order, parts_of
 from mlops_desk.registry.artifacts.source import FilesSource, source_of
 from mlops_desk.registry.default_registry import Default
+from mlops_desk.registry.location import shown_location
 from mlops_desk.registry.mlflow.places import ArtifactPlace
 from mlops_desk.registry.registries import Registries
 
@@ -170,7 +171,7 @@ class FileShelf:
     def _told(self, asked: _Asked, uri: str | None, task: Mapping[str, Any]) -> ModelFileFacts:
         source = self._source(asked.place, uri)
         if source is None:
-            problem = f"The files lie at {plain(asked.place.location)}, which is not read from here."
+            problem = f"The files lie at {shown_location(asked.place.location)}, which is not read from here."
             return ModelFileFacts(str(task["name"]), str(task["version"]), problem=problem)
         return self._worked(source, task, ModelFileFacts, _FACTS_WORKER)
 
@@ -208,7 +209,7 @@ def _joined(prefix: str, path: str) -> str:
 
 def _unreachable(place: ArtifactPlace) -> list_of[Artifact]:
     scheme = place.location.partition(":")[0]
-    text = f"The files lie at {plain(place.location)}, and {plain(scheme)} is not listed from here."
+    text = f"The files lie at {shown_location(place.location)}, and {plain(scheme)} is not listed from here."
     raise Refused(text, "Look at them with MLflow's own tools.")
 
 

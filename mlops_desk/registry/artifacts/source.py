@@ -10,10 +10,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mlops_desk.base.errors import Refused
-from mlops_desk.base.text import plain
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.address import Address, check_artifact_location
-from mlops_desk.registry.location import ROOT, is_plain_path
+from mlops_desk.registry.location import ROOT, is_plain_path, shown_location
 from mlops_desk.registry.mlflow.places import ArtifactPlace
 from mlops_desk.registry.reading.source import RegistrySource
 
@@ -60,7 +59,8 @@ def _folder(location: str) -> str:
     parts = urlsplit(location)
     path = unquote(parts.path) if parts.scheme else location
     if parts.netloc.lower() not in _HERE or not Path(path).is_absolute() or "\0" in path:
-        raise Refused(f"{plain(location)} names no folder of this machine by its whole path; nothing was read.")
+        where = shown_location(location) or "/"
+        raise Refused(f"{where} names no folder of this machine by its whole path; nothing was read.")
     return path
 
 
@@ -69,10 +69,12 @@ def _proxied(place: ArtifactPlace, registry: RegistrySource) -> FilesSource:
     if urlsplit(place.location).scheme != "mlflow-artifacts":
         _, route, path = path.partition(_PROXY)
         if not route:
-            raise Refused(f"{plain(place.location)} is no address of a server's own store; nothing was read.")
+            raise Refused(f"{shown_location(place.location)} is no address of a server's own store; nothing was read.")
     below = path.strip("/")
     if below and not is_plain_path(below):
-        raise Refused(f"The server names {plain(place.location)} as a place of files; such a path is not asked for.")
+        raise Refused(
+            f"The server names {shown_location(place.location)} as a place of files; such a path is not asked for."
+        )
     return FilesSource(
         below,
         place.path,

@@ -13,6 +13,7 @@ from mlops_desk.registry.mirror.search.finding import Entry, entry, find
 from mlops_desk.registry.mirror.search.query import OF_FILES, QueryField, parse_query
 from mlops_desk.registry.mirror.table.rows import runs_by_id
 from mlops_desk.registry.mirror.table.runs import RunTable
+from mlops_desk.registry.nearest import nearest
 from mlops_desk.registry.reading.batch import VersionRow
 from mlops_desk.registry.reading.reader import Reader
 
@@ -47,9 +48,11 @@ class Catalogue:
         return self._models
 
     def model(self, name: str) -> Model:
-        found = next((model for model in self.models() if model.name == name), None)
+        models = self.models()
+        found = next((model for model in models if model.name == name), None)
         if found is None:
-            raise NotFound(f"There is no registered model {plain(name)!r}.")
+            names = [model.name for model in models]
+            raise NotFound(f"There is no registered model {plain(name)!r}.", nearest(name, names, "models"))
         return found
 
     def versions(self, name: str) -> list[ModelVersion]:

@@ -1,6 +1,5 @@
 """Which rows a question is about, and in which order; the last few answers are kept, for whoever scrolls."""
 
-import difflib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from mlops_desk.registry.mirror.table.matching import Datasets, Matching
 from mlops_desk.registry.mirror.table.ordering import Spots as Columns
 from mlops_desk.registry.mirror.table.ordering import in_order, nested
 from mlops_desk.registry.mirror.table.runs import RunTable
+from mlops_desk.registry.nearest import nearest
 
 _KEPT = 8  # chosen: a page and a few programs beside it
 
@@ -99,7 +99,5 @@ def ids_of(experiments: Sequence[Experiment], names: Sequence[str]) -> list[str]
     known = {one.name: one.experiment_id for one in experiments}
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, 3)
-            hint = f"Did you mean {' or '.join(map(plain, close))}?" if close else None
-            raise NotFound(f"There is no experiment {plain(name)!r}.", hint)
+            raise NotFound(f"There is no experiment {plain(name)!r}.", nearest(name, list(known), "experiments"))
     return [known[name] for name in names]

@@ -4,7 +4,6 @@ What MLflow raises is turned into DeskErrors by errors.py; what it returns into 
 is all that a worker can be asked for, ``WRITES`` what must not be repeated when no answer came.
 """
 
-import difflib
 import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +31,7 @@ from mlops_desk.registry.mlflow.origins import (
 )
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage, filter_of
 from mlops_desk.registry.mlflow.places import ArtifactPlace
+from mlops_desk.registry.nearest import nearest
 
 _PAGE = 1000  # MLflow's own default, and below its limit of 50,000
 _MODEL_PAGE = 500  # below MLflow's limit of 1000 for models
@@ -39,7 +39,6 @@ _LONGEST_LIST = 50_000  # MLflow's own limit for one search of runs
 _LONGEST_HISTORY = 10_000  # chosen: a value for each minute of a week; hundreds of runs of it fit into one answer
 _MOST_ARTIFACTS = 1000  # chosen: more of one folder nobody reads
 _NAME_TAG = "mlflow.runName"
-_SUGGESTIONS = 3  # chosen: as many as stand in one line
 
 
 def load_sql() -> None:
@@ -267,7 +266,7 @@ def _registered(client: MlflowClient, name: str) -> Any:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         names = [model.name for model in list_models(client)]
-        raise NotFound(f"There is no registered model {plain(name)!r}.", _nearest(name, names, "models")) from error
+        raise NotFound(f"There is no registered model {plain(name)!r}.", nearest(name, names, "models")) from error
 
 
 def _experiment(client: MlflowClient, name: str) -> Any:
@@ -275,19 +274,8 @@ def _experiment(client: MlflowClient, name: str) -> Any:
     if found is None:
         pages = _pages(lambda token: client.search_experiments(max_results=_PAGE, page_token=token))
         names = [experiment.name for experiment in pages]
-        raise NotFound(f"There is no experiment {plain(name)!r}.", _nearest(name, names, "experiments"))
+        raise NotFound(f"There is no experiment {plain(name)!r}.", nearest(name, names, "experiments"))
     return found
-
-
-def _nearest(name: str, names: Sequence[str], things: str) -> str:
-    """Say which names come closest, or which there are."""
-    close = difflib.get_close_matches(name, names, _SUGGESTIONS, cutoff=0.5)
-    if close:
-        return f"Did you mean {' or '.join(plain(match) for match in close)}?"
-    if not names:
-        return f"This registry holds no {things} yet."
-    more = ", …" if len(names) > _SUGGESTIONS else ""
-    return f"Its {things} are {', '.join(plain(known) for known in names[:_SUGGESTIONS])}{more}."
 
 
 def _versions_hint(client: MlflowClient, name: str) -> str:

@@ -187,3 +187,19 @@ def test_an_empty_alias_is_none():
     with pytest.raises(Invalid):
         check_alias("  ")
     assert check_alias(" champion ") == "champion"
+
+
+def test_the_history_of_a_model_that_never_was_or_of_a_registry_that_is_away_is_an_error_and_not_an_empty_one(world):
+    with pytest.raises(NotFound, match="no registered model"):
+        world.aliases.history("nobody", "", None, None)
+    world.own.blind = world.own.before = Unavailable("Nothing answers.")
+    with pytest.raises(Unavailable):
+        world.aliases.move("churn", "champion", "1", None)
+    with pytest.raises(Unavailable, match="Nothing answers"):
+        world.aliases.history("nobody", "", None, None)
+
+
+def test_the_history_of_a_model_that_is_gone_stays(world):
+    world.aliases.move("churn", "champion", "1", None)
+    world.own.delete_model("churn", None)
+    assert [move.to_version for move in world.aliases.history("churn", "", None, None)][-1] == "1"

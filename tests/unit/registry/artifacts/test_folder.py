@@ -163,3 +163,26 @@ def test_no_path_leads_out_of_its_folder(path: str) -> None:
     assert "/".join(parts) == path.strip("/")
     assert not {"", ".", ".."} & set(parts)
     assert os.path.normpath(Path("/root", *parts)).startswith("/root")
+
+
+def test_a_name_that_is_no_utf_8_is_listed_and_costs_no_other_its_place(root: Path) -> None:
+    Path(os.fsdecode(bytes(root) + b"/bad\xff.txt")).write_text("x")
+    files = FolderFiles(str(root))
+    assert [one.path for one in files.list("")] == ["model", "bad\\xff.txt", "notes.txt"]
+    assert "bad\\xff.txt" in [one.path for one in files.walk("", 100)]
+    with pytest.raises(Invalid):
+        read(files, "bad\\xff.txt")
+
+
+def test_a_folder_that_nobody_can_ask_for_is_told_as_a_part_of_unknown_size(root: Path) -> None:
+    odd = Path(os.fsdecode(bytes(root) + b"/model/odd\xff"))
+    odd.mkdir()
+    (odd / "hidden.bin").write_bytes(b"12345")
+    deep = root / "deep" / Path(*"a" * 40)
+    deep.mkdir(parents=True)
+    (deep / "far").write_text("x")
+    walked = {one.path: one.size_bytes for one in FolderFiles(str(root)).walk("", 1000)}
+    assert walked["model/MLmodel"] == 4, "the rest is gone through"
+    assert walked["model/odd\\xff"] is None
+    assert [size for path, size in walked.items() if path.startswith("deep/")] == [None]
+    assert not any(path.endswith(("hidden.bin", "far")) for path in walked)

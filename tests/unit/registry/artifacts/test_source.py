@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mlops_desk.base.errors import DeskError, Refused
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.artifacts.source import FilesSource, source_of
+from mlops_desk.registry.location import shown_location
 from mlops_desk.registry.mlflow.places import ArtifactPlace
 from mlops_desk.registry.reading.source import RegistrySource
 
@@ -102,3 +103,19 @@ def test_no_location_leads_out_of_its_store(location: str, kind: TrackerKind) ->
     if source is not None and kind is TrackerKind.HTTP:
         assert source.url is not None
         assert source.url.startswith(URI[kind])
+
+
+@pytest.mark.parametrize("location", ["ftp://me:hunter2@h/x", "sftp://hunter2@h/x?a=hunter2", "http://u:hunter2@h/y"])
+def test_no_login_of_a_store_of_files_is_told(location: str) -> None:
+    assert "hunter2" not in shown_location(location)
+    if not location.startswith("http"):
+        assert found(location) is None, "MLflow fetches from there"
+    for kind in (TrackerKind.OWN, TrackerKind.HTTP) if location.startswith("http") else (TrackerKind.OWN,):
+        with pytest.raises(Refused) as caught:
+            found(location, kind)
+        assert "hunter2" not in caught.value.message
+
+
+def test_a_version_that_lies_at_the_root_is_refused_by_name() -> None:
+    with pytest.raises(Refused, match=r"^/ names no folder"):
+        found("", TrackerKind.SQLITE, "etc")
