@@ -90,6 +90,8 @@ HELP = {
     "images.build.file": "Dockerfile, as it lies in the folder",
     "images.build.folder": "folder to build",
     "images.build.tag": "name of the image; without it the folder's",
+    "registry.migrate.uri": "folder mlruns, or the name of a kept one",
+    "registry.migrate.file": "new store; without it mlflow.db beside the folder",
     "registry.import_runs.uri": "folder or file of TensorBoard, Trackio or W&B, or the name of a kept one",
     "registry.import_runs.run": "id (or its beginning) or name of a run, as often as you like; without it all",
     "images.logs.follow": "go on until the build ends",

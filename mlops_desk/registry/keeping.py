@@ -8,12 +8,13 @@ from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpPreview
 from mlops_desk.records.registry.doctor import StoreFixed, StoreReport
 from mlops_desk.records.registry.page import PageVisit
 from mlops_desk.records.registry.tracker import Tracker
-from mlops_desk.records.registry.transfer import ImportedRuns, Transferred, Verified
+from mlops_desk.records.registry.transfer import ImportedRuns, MigratedFolder, Transferred, Verified
 from mlops_desk.registry.access import RegistryAccess
 from mlops_desk.registry.cleanup.rule import CleanUpRule
 from mlops_desk.registry.cleanup.service import CleanedPlace, CleanUp
 from mlops_desk.registry.doctor.service import StoreDoctor
 from mlops_desk.registry.foreign.imports import RunImports
+from mlops_desk.registry.trackers.migration import FolderMigration
 from mlops_desk.registry.trackers.trackers import Trackers
 from mlops_desk.registry.transfer.service import VersionTransfer
 from mlops_desk.registry.visiting import PageOpener
@@ -34,7 +35,9 @@ class RegistryService:
         cleaning: CleanUp,
         imports: RunImports,
         transfer: VersionTransfer,
+        migration: FolderMigration,
     ) -> None:
+        self._migration = migration
         self._trackers = trackers
         self._pages = pages
         self._core = core
@@ -100,6 +103,9 @@ class RegistryService:
         self, uri: str, run: list_of[str] | None = None, to: str | None = None, experiment: str | None = None
     ) -> ImportedRuns:
         return self._imports.take_over(uri, to, experiment, run or ())
+
+    def migrate(self, uri: str, file: str | None = None) -> MigratedFolder:
+        return self._migration.migrate(uri, file)
 
     def verify(self, model: str, version: str, uri: str | None = None) -> Verified:
         with self._core.default.chosen(uri) as chosen:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.registry.doctor import StoreFixed, StoreReport
     from mlops_desk.records.registry.page import PageVisit
     from mlops_desk.records.registry.tracker import Tracker
-    from mlops_desk.records.registry.transfer import ImportedRuns, Transferred, Verified
+    from mlops_desk.records.registry.transfer import ImportedRuns, MigratedFolder, Transferred, Verified
 
 LOGIN = Option("SECRET", "the secret that logs in: USER:PASSWORD or a token; of a database its password")
 _MEND_SECONDS = 960.0
@@ -30,6 +30,8 @@ MODEL = Option("NAME", "versions of this model that no alias means (the word all
 KIND = Option("KIND", "what lies there, where it can't be told: tensorboard, trackio, wandb, folder, sqlite, http, …")
 TO = Option("URI", "the MLflow registry that they go to; without it the desk's own")
 INTO = Option("NAME", "the experiment that they go to; without it what their tracker has")
+STORE_FILE = AbsolutePath("FILE")
+"""The new store; without it mlflow.db beside the folder."""
 RUN = Option("ID", "the run that the page is to show")
 _NOTHING_LOST = "the list is this desk's: what is taken off it stays as it is, and can be named again at any time"
 
@@ -127,6 +129,14 @@ class RegistryKeeping(Protocol):
         """Write runs of TensorBoard, Trackio or W&B into an MLflow registry; what is lost on the way is told.
 
         All of them, or those that are named; what was imported before is left as it is.
+        """
+        ...
+
+    @changes(who=Who.ADMINISTRATOR, timeout_seconds=_FILES_SECONDS)
+    def migrate(self, uri: str, file: Annotated[str | None, STORE_FILE] = None) -> "MigratedFolder":
+        """Copy a folder of runs (mlruns) into a new SQLite store, which the names of the list mean from then on.
+
+        MLflow does it, and develops such folders no further. The folder stays as it is, with the files of its runs.
         """
         ...
 

@@ -13,7 +13,7 @@ from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpItem, Clean
 from mlops_desk.records.registry.doctor import ExperimentSize, FindingState, StoreFinding, StoreFixed, StoreReport
 from mlops_desk.records.registry.page import PageVisit
 from mlops_desk.records.registry.tracker import Tracker, TrackerKind
-from mlops_desk.records.registry.transfer import CheckedFile, Transferred, Verified
+from mlops_desk.records.registry.transfer import CheckedFile, Loss, MigratedFolder, Transferred, Verified
 
 NOW = time.time()
 
@@ -56,6 +56,13 @@ class RegistryVerbs(Service):
             ),
         )
         return StoreFixed(fix, "Statistics were gathered.", "/data/backups/mlflow-20261128.db", 2.6)
+
+    def migrate(self, uri: str, file: str | None = None) -> MigratedFolder:
+        old = self.show(uri)
+        store = file or old.uri.replace("mlruns", "mlflow.db")
+        now = Tracker(uri, f"sqlite:///{store}", TrackerKind.SQLITE)
+        self._double.trackers = [now if one.name == uri else one for one in self._double.trackers]
+        return MigratedFolder(old.uri, store, 1200, 3, (uri,), (Loss("the run r7", "It is broken."),))
 
     def verify(self, model: str, version: str, uri: str | None = None) -> Verified:
         return self._double.verified or Verified(

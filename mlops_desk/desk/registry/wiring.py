@@ -22,6 +22,7 @@ from mlops_desk.registry.foreign.imports import RunImports
 from mlops_desk.registry.keeping import RegistryService
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT as MLFLOW_ENVIRONMENT
 from mlops_desk.registry.service import RegistryCore
+from mlops_desk.registry.trackers.migration import FolderMigration
 from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
 from mlops_desk.registry.trackers.ways import RegistryWays
 from mlops_desk.registry.transfer.recording import RECORD_SECONDS, HashRecorder
@@ -81,7 +82,8 @@ def registry_service(trackers: Trackers, core: RegistryCore, state: State, loop:
     core.at_start.append(lambda: loop.repeat("registry-hashes", RECORD_SECONDS, recorder.turn))
     pages = PageOpener(core.server, core.run)
     doctor, cleaning = StoreDoctor(loop.ending), CleanUp(users, loop.ending)
-    return RegistryService(trackers, pages, core, doctor, cleaning, imports, transfer)
+    migration = FolderMigration(trackers.source, trackers.moved, MLFLOW_ENVIRONMENT)
+    return RegistryService(trackers, pages, core, doctor, cleaning, imports, transfer, migration)
 
 
 def rules_service(

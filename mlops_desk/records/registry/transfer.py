@@ -32,6 +32,21 @@ class ImportedRuns:
 
 
 @dataclass(frozen=True, slots=True)
+class MigratedFolder:
+    """A folder of runs that was copied into the store ``file``; ``names`` are those of the list that mean it now.
+
+    The files that runs left stay in ``folder``, and the store says so.
+    """
+
+    folder: str
+    file: str
+    n_runs: int
+    n_models: int
+    names: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedFile:
     """``state``: same, changed, missing, added or unknown (no hash was recorded, or it can't be read)."""
 

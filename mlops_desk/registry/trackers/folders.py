@@ -29,7 +29,9 @@ def recognise(path: Path) -> TrackerKind:
     except OSError as error:
         raise Unavailable(f"{plain(str(path), 400)} can't be read: {error.strerror}.") from error
     if found is None:
-        raise NotFound(f"{plain(str(path), 400)} holds no runs that are known here.", _HINT)
+        below = path / "mlruns"
+        hint = f"Did you mean the folder in it, {plain(str(below), 400)}?" if below.is_dir() else _HINT
+        raise NotFound(f"{plain(str(path), 400)} holds no runs that are known here.", hint)
     return found
 
 

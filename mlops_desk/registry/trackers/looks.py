@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.errors import DeskError, Hint
@@ -22,7 +21,6 @@ _IDLE = 20.0
 """So many times as long as a look took, that registry is not looked at again: one page of the window asks as often as
 it likes, and a server that has to list 20,000 runs to count them is kept busy for a twentieth of the time at most."""
 _UNUSED = "Nothing was recorded there yet."
-_MIGRATION = "mlflow migrate-filestore --source {} --target sqlite:///{}/mlflow.db"
 
 
 def _looked(sources: Mapping[str, RegistrySource]) -> Mapping[str, Mapping[str, Any]]:
@@ -102,6 +100,6 @@ def _with_look(tracker: Tracker, found: Mapping[str, Any]) -> Tracker:
         uncounted=found.get("uncounted"),
     )
     if tracker.kind is TrackerKind.FOLDER:
-        command = _MIGRATION.format(tracker.uri, Path(tracker.uri).parent)
-        return replace(told, hint=Hint(command, before="MLflow develops such folders no further; into a store: "))
+        before = "MLflow develops such folders no further, and they are slow. Into a store: "
+        return replace(told, hint=Hint(f"mlops-desk registry migrate {tracker.name}", before=before))
     return told

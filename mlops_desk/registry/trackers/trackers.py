@@ -9,7 +9,7 @@ import re
 import time
 from builtins import list as list_of
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
@@ -135,6 +135,16 @@ class Trackers:
             with contextlib.suppress(NotFound):  # removed by the person: what was wanted
                 self._keyring.remove(kept.added_by, kept.login)
         return self._told(kept)
+
+    def moved(self, folder: Path, uri: str) -> tuple[str, ...]:
+        """Let the names that mean a folder of runs mean the store that it was copied into; return them."""
+        meant = [one for one in self._kept.list(newest_first=False) if one.kind is TrackerKind.FOLDER]
+        names = tuple(one.name for one in meant if parse_address(one.uri).path == folder)
+        for one in meant:
+            if one.name in names:
+                self._kept.put(replace(one, uri=uri, kind=TrackerKind.SQLITE))
+                self._looks.forget(one.name)
+        return names
 
     def is_kept(self, name: str) -> bool:
         """Tell whether a registry is kept by this name."""

@@ -51,6 +51,7 @@ WHERE: dict[str, str] = {
     "Importance": "registry.run_window",
     "ImportedJobs": "jobs.imported",
     "ImportedRuns": "registry.transfer",
+    "MigratedFolder": "registry.transfer",
     "Incident": "incident",
     "Job": "jobs.job",
     "JobBrief": "jobs.brief",

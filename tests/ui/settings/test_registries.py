@@ -9,6 +9,7 @@ from registry_doubles import some_report
 from mlops_desk.base.errors import Invalid, Refused, Unavailable
 from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpPreview
 from mlops_desk.records.registry.doctor import FindingState, StoreFixed
+from mlops_desk.records.registry.tracker import Tracker, TrackerKind
 from mlops_desk.ui.settings.registries.cleaning import words as cleaning
 from mlops_desk.ui.settings.registries.cleaning.dialog import CleanUpDialog
 from mlops_desk.ui.settings.registries.cleaning.rule import CleanUpWish
@@ -65,6 +66,26 @@ def test_what_can_be_done_depends_on_what_it_is(view, qtbot):
     qtbot.waitUntil(view.remove.isEnabled)
     assert not view.models.isEnabled()
     assert not view.clean.isEnabled()
+
+
+def test_a_folder_of_runs_is_copied_into_a_store_after_a_question(view, double, qtbot):
+    double.trackers = [*double.trackers, Tracker("mine", "/home/ana/work/mlruns", TrackerKind.FOLDER, via="mlflow")]
+    view.look()
+    qtbot.waitUntil(lambda: view.table.holds("mine"))
+    view.table.select("old-runs")  # a folder that is gone
+    qtbot.waitUntil(lambda: not view.migrate.isVisible())
+    view.table.select("mine")
+    qtbot.waitUntil(view.migrate.isVisible)
+    click(qtbot, view.migrate)
+    question = opened(view, Confirm)
+    said = "".join(label.whole for label in question.findChildren(type(view.trouble_of)))
+    assert "The folder stays as it is" in said
+    click(qtbot, question.act)
+    qtbot.waitUntil(lambda: cell(view.table, "mine", "What it is") == "SQLite store")
+    assert cell(view.table, "mine", "Address") == "sqlite:////home/ana/work/mlflow.db"
+    qtbot.waitUntil(lambda: not view.migrate.isVisible())
+    qtbot.waitUntil(lambda: "1,200 runs and 3 models" in view.window().notices._text.whole)
+    assert "1 could not be read and did not come along" in view.window().notices._text.whole
 
 
 def test_a_registry_is_kept_with_its_login_among_the_secrets(view, double, qtbot):

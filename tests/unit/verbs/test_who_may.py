@@ -167,6 +167,7 @@ TABLE = {
     "/v1/runs/overlay": EVERYBODY,
     "/v1/runs/importance": EVERYBODY,
     "/v1/registry/import_runs": EVERYBODY,
+    "/v1/registry/migrate": ADMINISTRATOR,
     "/v1/runs/labels": EVERYBODY,
     "/v1/runs/tag": EVERYBODY,
     "/v1/runs/describe": EVERYBODY,

@@ -5,7 +5,7 @@ from typing import Any
 
 from mlops_desk.base.text import plain, size_text
 from mlops_desk.cli.cells import moment, table
-from mlops_desk.records.registry.transfer import ImportedRuns, Loss, Transferred, Verified
+from mlops_desk.records.registry.transfer import ImportedRuns, Loss, MigratedFolder, Transferred, Verified
 
 _SHOWN = 40  # chosen: a screen; --json has all
 _HASH = 16  # chosen: enough to tell two hashes apart by eye
@@ -21,6 +21,16 @@ def imported(item: ImportedRuns) -> str:
     made = [f"{here}  from {there}" for there, here in item.runs]
     count = f"{len(item.runs):,} run{'' if len(item.runs) == 1 else 's'} imported."
     return "\n".join([*made, *losses(item.losses), count])
+
+
+def migrated(item: MigratedFolder) -> str:
+    """Return the new store, what is in it, and that the folder is needed on."""
+    runs = f"{item.n_runs:,} run{'' if item.n_runs == 1 else 's'}"
+    models = f"{item.n_models:,} model{'' if item.n_models == 1 else 's'}"
+    names = f"\n{', '.join(item.names)} in the list of registries is this store now." if item.names else ""
+    folder = f"Files of runs stay in {plain(item.folder, 400)}: keep that folder. Log to the store from now on."
+    head = f"{plain(item.file, 400)}: {runs} and {models}.{names}"
+    return "\n".join([*losses(item.losses), head, folder])
 
 
 def transferred(item: Transferred) -> str:
@@ -45,4 +55,9 @@ def verified(item: Verified) -> str:
     return f"{head}\n\n{table(['STATE', 'WAS', 'IS', 'FILE'], rows)}{more}"
 
 
-FORMS: dict[type, Callable[[Any], str]] = {ImportedRuns: imported, Transferred: transferred, Verified: verified}
+FORMS: dict[type, Callable[[Any], str]] = {
+    ImportedRuns: imported,
+    MigratedFolder: migrated,
+    Transferred: transferred,
+    Verified: verified,
+}

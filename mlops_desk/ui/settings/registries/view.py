@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.tracker import Tracker
+from mlops_desk.records.registry.transfer import MigratedFolder
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.live.context import Context
@@ -53,8 +54,9 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         self.table.chosen.connect(lambda _key: self._rest.start())
         self.trouble_of = Label("", tone="alert", wrap=True)
         self.keep = Button("Add …", main=True)
-        self.default = Button("Make default", tip="Mean this one where no registry is named (not with a login)")
+        self.default = Button("Make default", tip="Mean this one where no registry is named")
         self.models = Button("Models", tip="Look at its models (Enter)")
+        self.migrate = Button("Into a store …", tip="Copy a folder mlruns into an SQLite store, which is read at once")
         self.clean = Button("Clean up …", tip="Show what could go: runs of a sweep, old or failed ones, versions")
         self.remove = Button("Remove …", harmful=True)
         self._arrange()
@@ -65,11 +67,12 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         self.default.clicked.connect(self._make_default)
         self.models.clicked.connect(self._open_models)
         self.clean.clicked.connect(self.open_clean_up)
+        self.migrate.clicked.connect(self._ask_to_migrate)
         self.remove.clicked.connect(self._ask_to_remove)
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE_8)
         row.addWidget(Label(_ABOUT, tone="muted", wrap=True), 1)
-        for button in (self.models, self.clean, self.default, self.remove, self.keep):
+        for button in (self.models, self.migrate, self.clean, self.default, self.remove, self.keep):
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
         above = Card("Registries")
         above.column.addLayout(row)
@@ -140,6 +143,7 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         mlflow = one is not None and words.has_models(one)
         self.models.setEnabled(mlflow)
         self.clean.setEnabled(mlflow)
+        self.migrate.setVisible(one is not None and words.can_migrate(one))
         self.default.setEnabled(mlflow and one is not None and not one.is_default)
         self.remove.setEnabled(one is not None and one.name != words.OWN)
 
@@ -157,6 +161,8 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
                    when=self.models.isEnabled, places=_PALETTE),
             Action("registries.default", "Make the chosen registry the default", self._make_default,
                    when=self.default.isEnabled, places=_PALETTE),
+            Action("registries.migrate", "Copy the chosen folder of runs into a store …", self._ask_to_migrate,
+                   when=self.migrate.isVisible, places=_PALETTE),
             Action("registries.clean", "Clean up the chosen registry …", self.open_clean_up,
                    when=self.clean.isEnabled, places=_PALETTE),
             Action("registries.remove", "Remove the chosen registry …", self._ask_to_remove,
@@ -194,6 +200,25 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
             self.look()
 
         self.context.ask("make default", lambda desk: desk.settings.set(_DEFAULT, name), done)
+
+    def _ask_to_migrate(self) -> None:
+        one = self.chosen()
+        if one is not None and words.can_migrate(one):
+            text = (
+                f"MLflow copies the runs and models of {plain(one.uri, 200)} into mlflow.db beside it, and {one.name} "
+                "is that store from then on. The folder stays as it is: files of runs go on lying there. What is "
+                "logged to the folder later does not come along."
+            )
+            ask(self.window(), f"Copy {plain(one.name, 60)} into a store?", text, "Copy", lambda: self._copy(one.name))
+
+    def _copy(self, name: str) -> None:
+        def done(copied: MigratedFolder) -> None:
+            self.context.say("warning" if copied.losses else "info", words.migrated(copied))
+            self._looked.pop(name, None)
+            self.look()
+
+        self.context.say("info", f"{name} is being copied into a store; you can go on meanwhile.")
+        self.context.ask("copy a folder of runs", lambda desk: desk.registry.migrate(name), done)
 
     def _ask_to_remove(self) -> None:
         one = self.chosen()

@@ -2,6 +2,7 @@
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.tracker import Tracker, TrackerKind
+from mlops_desk.records.registry.transfer import MigratedFolder
 from mlops_desk.ui.tables.order import Cell, Column
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import Mark
@@ -20,6 +21,17 @@ _MODELLESS = frozenset({TrackerKind.TENSORBOARD, TrackerKind.TRACKIO, TrackerKin
 def has_models(one: Tracker) -> bool:
     """Tell whether models can be registered there; other trackers have runs alone."""
     return one.kind not in _MODELLESS
+
+
+def can_migrate(one: Tracker) -> bool:
+    """Tell whether it is a folder that can be copied into a store."""
+    return one.kind is TrackerKind.FOLDER and one.problem is None
+
+
+def migrated(one: MigratedFolder) -> str:
+    """Return what was copied, and what was lost on the way."""
+    lost = f" {len(one.losses):,} could not be read and did not come along." if one.losses else ""
+    return f"{one.n_runs:,} runs and {one.n_models:,} models are in {plain(one.file, 200)} now.{lost}"
 
 
 def has_store(one: Tracker) -> bool:

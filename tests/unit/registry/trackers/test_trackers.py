@@ -238,9 +238,7 @@ def test_a_folder_of_runs_is_offered_the_way_into_a_store(house: House, tmp_path
     (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("name: Default\n")
     told = house.trackers.add("old", str(tmp_path / "mlruns"))
     assert (told.kind, told.problem) == (TrackerKind.FOLDER, None)
-    assert (
-        told.command == f"mlflow migrate-filestore --source {tmp_path}/mlruns --target sqlite:///{tmp_path}/mlflow.db"
-    )
+    assert told.command == "mlops-desk registry migrate old"
 
 
 def test_the_default_registry_is_not_taken_off_the_list_under_the_setting_that_names_it(house: House) -> None:
