@@ -28,10 +28,22 @@ _WRONG = ["==", "<>", "LIKEE", "", "~", "IS", "NOT LIKE", "RLIKE"]
 
 
 class Queries:
-    """Made from the names that a store has; the same for the same seed."""
+    """Made from the names that a store has; the same for the same seed.
 
-    def __init__(self, seed: int, metrics: Sequence[str], params: Sequence[str], tags: Sequence[str]) -> None:
+    ``texts`` and ``numbers`` are some that the store has too: asked for in three of four conditions.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        metrics: Sequence[str],
+        params: Sequence[str],
+        tags: Sequence[str],
+        texts: Sequence[str] = (),
+        numbers: Sequence[str] = (),
+    ) -> None:
         self._dice = random.Random(seed)
+        self._texts, self._numbers = texts, numbers
         self._names = {"metrics": [*metrics, "none"], "params": [*params, "none"], "tags": [*tags, "none"]}
         self._attributes = [
             "run_id",
@@ -84,14 +96,17 @@ class Queries:
         else:
             mark = dice.choice(["=", "!=", "LIKE", "ILIKE", "like", "iLike", *([">"] if dice.random() < 0.05 else [])])
         is_right = dice.random() < 0.95
-        value = dice.choice(_NUMBERS if is_number is is_right else [self._quoted()])
+        value = self._number() if is_number is is_right else self._quoted()
         if dice.random() < 0.05:
             value = dice.choice([*_NUMBERS, "abc", "'a", "`a`", "(1)", "null", "a.b", "-", "'a' 'b'"])
         space = dice.choice([" ", " ", ""]) if mark in _MARKS else " "
         return f"{column}{space}{mark}{space}{value}"
 
+    def _number(self) -> str:
+        return self._dice.choice(self._numbers if self._numbers and self._dice.random() < 0.75 else _NUMBERS)
+
     def _quoted(self) -> str:
-        text = self._dice.choice(_TEXTS)
+        text = self._dice.choice(self._texts if self._texts and self._dice.random() < 0.75 else _TEXTS)
         return f'"{text}"' if self._dice.random() < 0.3 else f"'{text}'"
 
     def _column(self, kind: str) -> tuple[str, bool]:

@@ -82,6 +82,18 @@ def store_a(path: Path | None = None) -> Path:
     return _large(path, "a", large_rows(20_000, 15_000, with_history=True))
 
 
+def runs_of_store_a(path: Path | None = None) -> Path:
+    """Make (or find) the runs of store A as lists and filters read them, in some 8 s: without histories and models.
+
+    With statistics, without which MLflow's client takes 12 s to sort them by a metric, and some ms with.
+    """
+    path = _large(path, "a-runs", large_rows(20_000, 15_000, with_history=False))
+    with closing(sqlite3.connect(path)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchone():
+            connection.execute("ANALYZE")
+    return path
+
+
 def store_c(path: Path | None = None) -> Path:
     """Make (or find) 100,000 runs, 95,000 in one experiment, with the latest values of their metrics alone."""
     return _large(path, "c", large_rows(100_000, 95_000, with_history=False))

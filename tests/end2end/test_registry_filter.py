@@ -1,31 +1,38 @@
-"""Filters and orders of runs as MLflow's own client has them: the same runs, in the same order, or refused as there."""
+"""Filters and orders of runs as MLflow's own client has them: the same runs, in the same order, or refused as there.
+
+On an SQLite store of every oddity, on the 20,000 ordinary runs of store A, and on PostgreSQL.
+"""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.mirror.mirror import Mirror
 from mlops_desk.registry.mirror.protocol import WindowAsked
 from mlops_desk.registry.reading.opening import open_reader
 from mlops_desk.registry.reading.source import RegistrySource
+from tests.postgres_server import postgres_server
 from tests.registry_oracle import Oracle
 from tests.registry_queries import Queries
-from tests.registry_stores import small_store
+from tests.registry_reading import postgres_source, sqlite_source
+from tests.registry_stores import runs_of_store_a, small_postgres, small_store
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(600)]
 COUNT = int(os.environ.get("MLOPS_DESK_QUERIES", "250"))  # some 30 s; 10,000 were tried
+SEED = int(os.environ.get("MLOPS_DESK_SEED", "1"))
+STORE_A = os.environ.get("MLOPS_DESK_STORE_A")  # the path of a whole one; without: its runs alone
 MOST = 200
+TEXTS_OF_A = ["value1", "value2", "value%", "%1", "vision", "text", "TEXT", "run-1%", "run-777", "user3", "train.py", "0.5%",
+              "FINISHED", "FAILED", "mlflow-artifacts:/1/%"]  # fmt: skip
+NUMBERS_OF_A = ["0.25", "0.5", "0.9", "0.999", "1700600000000", "1701199940000"]
 
 
-def source_of(path: Path) -> RegistrySource:
-    return RegistrySource(TrackerKind.SQLITE, f"sqlite:///{path}", str(path), path)
-
-
-def loaded(path: Path) -> Mirror:
-    mirror = Mirror(open_reader(source_of(path)))
+def loaded(source: RegistrySource) -> Mirror:
+    mirror = Mirror(open_reader(source))
     while mirror.has_work:
         mirror.work()
     return mirror
@@ -45,26 +52,57 @@ def ours(mirror: Mirror, text: str, order: list[tuple[str, bool]]) -> list[str] 
     return [run.run_id for run in found.runs]
 
 
-def test_random_queries_find_what_mlflow_finds(tmp_path: Path) -> None:
-    path = small_store(tmp_path / "store.db", 1000, 5)
-    mirror, oracle = loaded(path), Oracle(f"sqlite:///{path}")
-    seed = int(os.environ.get("MLOPS_DESK_SEED", "1"))
-    queries = Queries(seed, *(names_of(mirror, kind) for kind in ("metrics", "params", "tags")))
+@dataclass
+class Compared:
+    """How many queries found runs, how many were refused, and those of which we said something else."""
+
+    n_found: int
+    n_refused: int
+    wrong: list[Any]
+
+
+def compared(source: RegistrySource, uri: str, count: int, *known: list[str]) -> Compared:
+    """Ask random queries of a mirror of ``source``, and of MLflow's client of the same store at ``uri``."""
+    mirror, oracle = loaded(source), Oracle(uri)
+    queries = Queries(SEED, *(names_of(mirror, kind) for kind in ("metrics", "params", "tags")), *known)
     experiments = [one.experiment_id for one in mirror.experiments()]
-    wrong, n_refused, n_found = [], 0, 0
+    told = Compared(0, 0, [])
     try:
-        for _ in range(COUNT):
+        for _ in range(count):
             text, order = queries.filter(), queries.order()
             clauses = [f"{key} {'DESC' if is_descending else 'ASC'}" for key, is_descending in order]
             truth = oracle.ask({"filter": text, "order_by": clauses, "experiments": experiments, "max": MOST})
             found = ours(mirror, text, order)
             is_refused = isinstance(truth, dict)
-            n_refused, n_found = n_refused + is_refused, n_found + (not is_refused and bool(truth))
+            told.n_refused += is_refused
+            told.n_found += not is_refused and bool(truth)
             if (isinstance(found, str) is not is_refused) or (not is_refused and found != truth):
-                wrong.append((text, order, truth if is_refused else len(truth), found if is_refused or isinstance(found, str) else len(found)))  # fmt: skip
+                told.wrong.append((text, order, truth if is_refused else len(truth), found if is_refused or isinstance(found, str) else len(found)))  # fmt: skip
     finally:
         oracle.close()
-    print(f"{COUNT} queries of seed {seed}: {n_found} found runs, {n_refused} were refused, {len(wrong)} differ")
-    assert not wrong, "\n".join(map(str, wrong[:10]))
-    assert n_refused > COUNT / 50
-    assert n_found > COUNT / 5
+        mirror.close()
+    print(f"{count} queries of seed {SEED}: {told}")
+    assert not told.wrong, "\n".join(map(str, told.wrong[:10]))
+    return told
+
+
+def test_random_queries_find_what_mlflow_finds(tmp_path: Path) -> None:
+    path = small_store(tmp_path / "store.db", 1000, 5)
+    told = compared(sqlite_source(path), f"sqlite:///{path}", COUNT)
+    assert told.n_refused > COUNT / 50
+    assert told.n_found > COUNT / 5
+
+
+def test_random_queries_find_the_same_among_twenty_thousand_runs() -> None:
+    path = Path(STORE_A) if STORE_A else runs_of_store_a()
+    told = compared(sqlite_source(path), f"sqlite:///{path}", 50, TEXTS_OF_A, NUMBERS_OF_A)
+    assert told.n_found > 10
+
+
+def test_random_queries_of_a_postgresql_store_find_what_mlflow_finds() -> None:
+    with postgres_server() as server:
+        uri = server.uri(server.new_database())
+        small_postgres(uri, 1000, 5)
+        told = compared(postgres_source(uri), uri.replace("postgresql://", "postgresql+psycopg://", 1), COUNT // 2)
+    assert told.n_refused > COUNT / 100
+    assert told.n_found > COUNT / 10
