@@ -86,7 +86,8 @@ class DeskError(Exception):
     def told(self) -> dict[str, Any]:
         """Return what of it travels as JSON."""
         place = {} if self.place is None else {"place": self.place._asdict()}
-        return {"error": self.message, "hint": self.hint, "command": self.command, "code": self.code, **place}
+        hint = None if self.hint is None else str(self.hint)  # a Hint is more than a text, which not every writer takes
+        return {"error": self.message, "hint": hint, "command": self.command, "code": self.code, **place}
 
 
 class NotFound(DeskError):  # noqa: N818 - reads as a sentence where it is raised

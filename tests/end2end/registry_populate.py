@@ -41,6 +41,9 @@ def log_run(client, experiment_id, wanted):
     for key, values in wanted.get("histories", {}).items():
         for step, value in reversed(list(enumerate(values))):  # logged in another order than they belong
             client.log_metric(run_id, key, float(value), timestamp=1, step=step)
+    for key, points in wanted.get("points", {}).items():
+        for step, timestamp, value in points:
+            client.log_metric(run_id, key, float(value), timestamp=timestamp, step=step)
     for name in wanted.get("datasets", []):
         dataset = Dataset(name=name, digest="d1", source_type="local", source='{"uri": "/data/x.csv"}', schema="{}")
         client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])

@@ -3,54 +3,18 @@
 import contextlib
 import os
 import signal
-import sqlite3
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, TimedOut, Unavailable
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.mirror.client import ChildMirror
-from mlops_desk.registry.mirror.mirrors import Mirrors
 from mlops_desk.registry.mirror.protocol import WindowAsked
-from mlops_desk.registry.reading.source import RegistrySource
+from tests.mirror_world import World
 from tests.registry_stores import small_store
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
-
-
-def nobody() -> None:
-    raise AssertionError("MLflow's client is not asked")
-
-
-class World:
-    def __init__(self, path: Path, limit_bytes: int = 1536 << 20) -> None:
-        self.path = path
-        self.changed = threading.Event()
-        self.ending = threading.Event()
-        self.mirrors = Mirrors(lambda _source: self.changed.set(), limit_bytes)
-        self.source = RegistrySource(TrackerKind.SQLITE, f"sqlite:///{path}", str(path), path)
-        self.client = ChildMirror(self.mirrors, self.source, nobody)  # type: ignore[arg-type]  # never called
-        self._watch = threading.Thread(target=self.mirrors.watch, args=(self.ending,))
-        self._watch.start()
-
-    def pid(self) -> int:
-        ((_, link),) = self.mirrors._links.values()
-        return link._process.pid
-
-    def write(self, *statements: str) -> None:
-        with closing(sqlite3.connect(self.path, timeout=20)) as connection, connection:
-            for statement in statements:
-                connection.execute(statement)
-
-    def stop(self) -> None:
-        self.ending.set()
-        self._watch.join(5)
-        self.mirrors.stop()
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ class Loading:
         try:
             changes = self._reader.changes(self._mark)
         except DeskError as error:
-            self.problem, self._tried_at = error, now + _PAUSE_SECONDS
+            self.problem, self._tried_at = error, self._clock() + _PAUSE_SECONDS  # from now on: it may have waited
             return
         self.problem, self.read_at, self._mark = None, time.time(), changes.mark
         self.models_changed = self.models_changed or changes.models_changed

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, TimedOut
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.records.registry.file_glance import FileGlance
@@ -28,6 +28,7 @@ from mlops_desk.registry.mirror.table.grouping import grouped
 from mlops_desk.registry.mirror.table.rows import shown_rows, whole_runs
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 from mlops_desk.registry.reading.reader import Reader
+from mlops_desk.registry.store.errors import UnknownSchema
 
 _FRESH_SECONDS = 0.25  # the contract: points of running jobs are seen within so long
 _DATASETS_SECONDS = 10.0  # chosen: a dataset that is logged later is found by a filter so late at most
@@ -125,10 +126,10 @@ class Mirror:
         """Return whole runs; none while not all were read."""
         self._be_fresh(0.0)
         conditions = parse_filter(asked.filter) if strict else read_filter(asked.filter)
+        if self._loading.problem is not None:
+            raise self._loading.problem  # what was read before may be long gone: a program is told
         selected, is_known = self._rows(asked, conditions)
         if self._loading.is_loading or not is_known:
-            if self._loading.problem is not None:
-                raise self._loading.problem
             return RunsFound((), is_loading=True)
         shown = selected.rows[asked.offset : asked.offset + asked.limit]
         return RunsFound(tuple(whole_runs(self._loading.table, shown)))
@@ -202,19 +203,19 @@ class Mirror:
     # -- models ------------------------------------------------------------------------------
 
     def models(self) -> list[Model]:
-        self._be_fresh()
+        self._catch_up()
         return self._catalogue.models()
 
     def model(self, name: str) -> Model:
-        self._be_fresh()
+        self._catch_up()
         return self._catalogue.model(name)
 
     def versions(self, name: str) -> list[ModelVersion]:
-        self._be_fresh()
+        self._catch_up()
         return self._catalogue.versions(name)
 
     def versions_of_run(self, run_id: str) -> list[ModelVersion]:
-        self._be_fresh()
+        self._catch_up()
         return self._catalogue.versions_of_run(run_id)
 
     def search(self, query: str, limit: int) -> list[VersionHit]:
@@ -230,25 +231,36 @@ class Mirror:
             self._loading.table.revision += 1
 
     def cards(self) -> list[ModelCard]:
-        self._be_fresh()
+        self._catch_up()
         return self._catalogue.cards(self._loading.table)
 
     # -- inside ------------------------------------------------------------------------------
 
     def _be_fresh(self, oldest_seconds: float = _FRESH_SECONDS) -> None:
+        """Catch up; raises where there are no runs to go on with."""
+        self._catch_up(oldest_seconds)
+        if self._loading.problem is not None and not len(self._loading.table):
+            raise self._loading.problem
+
+    def _catch_up(self, oldest_seconds: float = _FRESH_SECONDS) -> None:
         """Read the first runs if none were read, and take in what changed since a moment ago."""
         loading = self._loading
         if not len(loading.table) and loading.has_work:
             loading.step()
-        if loading.problem is not None and not len(loading.table):
-            raise loading.problem
         loading.look(oldest_seconds)
         self._note_changes()
+        problem = loading.problem
+        # Migrated while it was looked at: others know it. And who gives no answer would give none to another question.
+        if isinstance(problem, UnknownSchema) or (isinstance(problem, TimedOut) and not len(loading.table)):
+            raise problem
 
     def _ids(self, names: Sequence[str]) -> list[str]:
         """Return experiments' ids by their names. Raises NotFound."""
-        known = {one.name for one in self._experiments}
-        if not known.issuperset(names) or self._clock() - self._experiments_at > _EXPERIMENTS_SECONDS:
+        known, problem = {one.name for one in self._experiments}, self._loading.problem
+        if problem is not None and known:  # whoever waits for a lock once more is given up
+            if not known.issuperset(names):
+                raise problem
+        elif not known.issuperset(names) or self._clock() - self._experiments_at > _EXPERIMENTS_SECONDS:
             try:
                 self.experiments()
             except DeskError as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.registry.reading.batch import RunBatch, RunChanges
@@ -17,6 +17,8 @@ from mlops_desk.registry.store.sqlite.curves import SqliteCurves
 from mlops_desk.registry.store.sqlite.runs import SqliteRuns
 from mlops_desk.registry.store.sqlite.tail import SqliteTail
 from mlops_desk.registry.store.statements import Statements
+
+V = TypeVar("V")
 
 
 class NamedRuns(Protocol):
@@ -38,7 +40,7 @@ class StoreTail(Protocol):
 
 @dataclass(slots=True)
 class OpenedStore:
-    """``is_same`` tells whether the store is still the one that was opened; a file may be replaced."""
+    """``is_same`` tells whether the store is still the one that was opened: files are replaced, schemas migrated."""
 
     database: StoreDatabase
     statements: Statements
@@ -63,10 +65,11 @@ def open_store(source: RegistrySource) -> OpenedStore:
 def _file(source: RegistrySource) -> OpenedStore:
     assert source.path is not None  # noqa: S101 - asked by the caller
     database = SqliteConnection(source.path)
-    statements = _known(database)
+    version, statements = _known(database, database.schema_version)
     runs = SqliteRuns(database, statements)
     return OpenedStore(
-        database, statements, runs, SqliteCurves(database, statements), database.is_same_file,
+        database, statements, runs, SqliteCurves(database, statements),
+        lambda: database.is_same_file() and database.schema_version() == version,
         lambda: SqliteTail(database, statements, runs),
     )  # fmt: skip
 
@@ -79,18 +82,20 @@ def _server(source: RegistrySource) -> OpenedStore:
     from mlops_desk.registry.store.postgres.tail import PostgresTail  # noqa: PLC0415 - see above
 
     database = PostgresConnection(source.uri, source.shown)
-    statements = _known(database)
+    revisions, statements = _known(database, database.revisions)
     runs = PostgresRuns(database, statements)
     return OpenedStore(
-        database, statements, runs, PostgresCurves(database, statements), lambda: True,
+        database, statements, runs, PostgresCurves(database, statements), lambda: database.revisions() == revisions,
         lambda: PostgresTail(database, statements, runs),
     )  # fmt: skip
 
 
-def _known(database: StoreDatabase) -> Statements:
+def _known(database: StoreDatabase, version_now: Callable[[], V]) -> tuple[V, Statements]:
+    """Return what tells a migration that comes later, and the statements for the schema that there is now."""
     try:
+        version = version_now()
         layout, revisions = database.layout()
-        return Statements(database.dialect, schema.known(layout, revisions, database.shown), Separators())
+        return version, Statements(database.dialect, schema.known(layout, revisions, database.shown), Separators())
     except BaseException:
         database.close()
         raise

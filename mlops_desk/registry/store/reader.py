@@ -34,17 +34,25 @@ class SqlReader:
         return models.experiments(self._store.database, self._store.statements)
 
     def mark(self) -> str:
+        self._renew()
         return self._store.tail().mark()
 
     def batches(self) -> Iterator[RunBatch]:
         return self._store.tail().batches()
 
     def changes(self, mark: str) -> RunChanges:
-        if not self._store.is_same():
-            self.close()
-            self._store = open_store(self._source)
+        if self._renew():
             return RunChanges(self.mark(), models_changed=True, everything=True)
         return self._store.tail().changes(mark)
+
+    def _renew(self) -> bool:
+        """Open the store anew where it was replaced or migrated. Raises what opening it raises, and keeps the old."""
+        if self._store.is_same():
+            return False
+        fresh = open_store(self._source)
+        self.close()
+        self._store = fresh
+        return True
 
     def run(self, run_id: str) -> Run:
         for batch in self._store.runs.of([run_id], lambda _: None):

@@ -37,6 +37,7 @@ def test_an_error_takes_its_command_along() -> None:
     error = NotFound("There is no job x.", HINT)
     told = {"error": "There is no job x.", "hint": str(HINT), "command": "mlops-desk jobs list", "code": "not_found"}
     assert error.told() == told
+    assert type(error.told()["hint"]) is str, "what writes it into a pipe may take no other"
     again = heard(told)
     assert (type(again), again.message, again.hint, again.command) == (NotFound, error.message, HINT, HINT.command)
     assert Notice("info", "jobs", again.message, again.hint, about=("job", "x")).command == "mlops-desk jobs list"

@@ -77,9 +77,17 @@ class PostgresConnection:
         for table, column in self.rows(_COLUMNS):
             columns.setdefault(table, set()).add(column)
         indexes = self.rows(_INDEXES)
-        revisions = self.rows("SELECT version_num FROM alembic_version") if "alembic_version" in columns else []
         told = {table: frozenset(names) for table, names in columns.items()}
-        return StoreLayout(told, frozenset(name for (name,) in indexes)), [str(revision) for (revision,) in revisions]
+        return StoreLayout(told, frozenset(name for (name,) in indexes)), self.revisions() or []
+
+    def revisions(self) -> Sequence[str] | None:
+        """Return the revisions that are named (None: there is no such table), which a migration changes."""
+        try:
+            return [str(revision) for (revision,) in self.rows("SELECT version_num FROM alembic_version")]
+        except Unavailable as error:
+            if isinstance(error.__cause__, psycopg.errors.UndefinedTable):
+                return None
+            raise
 
     def close(self) -> None:
         with suppress(psycopg.Error):  # a server that is gone can be left all the same

@@ -117,13 +117,13 @@ class SqliteConnection:
         rows = self.rows(sql, parameters)
         return rows[0][0] if rows else None
 
+    def schema_version(self) -> int:
+        """Return what changes with each change of tables and indexes, and when ``VACUUM`` numbers rows anew."""
+        return int(self.value("PRAGMA schema_version"))
+
     def is_same_file(self) -> bool:
         """Tell whether what lies at the path is still the file that was opened. Raises NotFound where nothing does."""
         return self._identity() == self._file
-
-    def reopened(self) -> "SqliteConnection":
-        self.close()
-        return SqliteConnection(self.path)
 
     def close(self) -> None:
         with suppress(sqlite3.Error):  # a store that can't be read can be left all the same

@@ -26,21 +26,21 @@ class TableEnd:
 
 
 def end_of(connection: SqliteConnection, table: str) -> TableEnd:
-    schema = int(connection.value("PRAGMA schema_version"))
+    schema = connection.schema_version()
     rows = connection.rows(f"SELECT rowid, {_WHAT[table]} FROM {table} ORDER BY rowid DESC LIMIT 1")  # noqa: S608 - our own words
     return TableEnd(schema, int(rows[0][0]), _checksum(rows[0][1:])) if rows else TableEnd(schema)
 
 
 def end_at(connection: SqliteConnection, table: str, rowid: int) -> TableEnd:
     """Return the end that a row is; a row that is gone makes one that ``is_there`` never finds."""
-    schema = int(connection.value("PRAGMA schema_version"))
+    schema = connection.schema_version()
     rows = connection.rows(f"SELECT {_WHAT[table]} FROM {table} WHERE rowid = ?", (rowid,))  # noqa: S608 - our own words
     return TableEnd(schema, rowid, _checksum(rows[0]) if rows else -1)
 
 
 def is_there(connection: SqliteConnection, table: str, end: TableEnd) -> bool:
     """Tell whether rows behind ``end`` are those that came after it."""
-    if int(connection.value("PRAGMA schema_version")) != end.schema:
+    if connection.schema_version() != end.schema:
         return False
     if end.rowid == 0:
         return True

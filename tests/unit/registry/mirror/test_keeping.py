@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import TimedOut, Unavailable
 from mlops_desk.records.model import Model, ModelVersion, Run
 from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.registry.mirror.mirror import Mirror
 from mlops_desk.registry.mirror.protocol import WindowAsked
 from mlops_desk.registry.reading.batch import RunChanges, VersionRow
 from mlops_desk.registry.reading.origins import LoggedModel
+from mlops_desk.registry.store.errors import UnknownSchema
 from tests.registry_list_reader import ListReader
 
 
@@ -101,6 +102,65 @@ def test_a_source_that_fails_leaves_what_was_read_and_is_tried_again() -> None:
     reader.error = None
     clock.now += 3
     assert mirror.window(WindowAsked()).problem is None
+
+
+class Waiting(ListReader):
+    """A source that is locked: it takes five seconds to say so, whatever is asked."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(runs(30))
+        self.clock, self.is_locked, self.n_waits = clock, False, 0
+
+    def _raise(self) -> None:
+        if self.is_locked:
+            self.n_waits += 1
+            self.clock.now += 5
+            raise TimedOut("It is locked.")
+
+
+def test_who_asks_a_locked_source_waits_for_it_once_and_not_at_each_turn() -> None:
+    clock = Clock()
+    reader = Waiting(clock)
+    mirror = Mirror(reader, clock=clock)
+    while mirror.has_work:
+        mirror.work()
+    mirror.window(WindowAsked(("a",)))
+    reader.is_locked = True
+    clock.now += 60
+    for _ in range(3):
+        assert mirror.window(WindowAsked(("a",))).problem == "It is locked."
+        with pytest.raises(TimedOut):
+            mirror.runs(WindowAsked(("a",)), strict=True)
+    assert reader.n_waits == 1
+    with pytest.raises(TimedOut):
+        mirror.window(WindowAsked(("another",)))
+    assert reader.n_waits == 1
+    reader.is_locked = False
+    clock.now += 3
+    assert mirror.window(WindowAsked(("a",))).problem is None
+    assert len(mirror.runs(WindowAsked(("a",)), strict=True).runs) == 30
+
+
+def test_a_schema_that_became_unknown_while_one_looked_is_told_to_whoever_asks() -> None:
+    reader = ListReader(runs(5))
+    mirror, clock = loaded(reader)
+    reader.error = UnknownSchema("It is newer.")
+    clock.now += 7
+    for ask in (lambda: mirror.window(WindowAsked()), mirror.models, mirror.cards, lambda: mirror.search("a", 5)):
+        with pytest.raises(UnknownSchema):
+            ask()
+
+
+def test_models_go_on_where_runs_can_not_be_read() -> None:
+    reader = ListReader(runs(5))
+    reader.model_list = [Model("clf", "1")]
+    reader.error = Unavailable("The table of runs is damaged.")
+    mirror = Mirror(reader)
+    assert [model.name for model in mirror.models()] == ["clf"]
+    assert [card.name for card in mirror.cards()] == ["clf"]
+    for ask in (lambda: mirror.window(WindowAsked()), lambda: mirror.search("auc>1", 5)):
+        with pytest.raises(Unavailable, match="damaged"):
+            ask()
 
 
 def test_a_source_that_never_was_read_says_why() -> None:
