@@ -10,28 +10,26 @@ import threading
 import time
 from collections.abc import Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import TypeVar
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Unavailable
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.serving import plan
-from mlops_desk.serving.gateway.upstream import Lost, NotConnected, Question, ask_at_once
 from mlops_desk.serving.handover import COMMAND, Handover, address_of
 from mlops_desk.serving.image.model_files import ModelFiles, read_model
+from mlops_desk.serving.probe import EXAMPLE_FAILED, first_answer, health, later_answer
 from mlops_desk.serving.progress import Tell, untold
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf, plain_lines
+from mlops_desk.serving.runtimes.fit import Fit, free_bytes
 
 T = TypeVar("T")
 _NOBODY = 65534  # the kernel's overflow uid, nobody everywhere
 _POLL_SECONDS = 0.25  # chosen: a model takes seconds to load
-_PING_SECONDS = 2.0  # chosen: whoever does not answer a ping by then is asked again
-_EXAMPLE_SECONDS = 60.0  # chosen: a first answer may compile kernels and load weights
-_ANSWER_LIMIT_BYTES = 4 << 20  # chosen: an answer to a few rows
 _EVIDENCE_LINES = 15  # chosen: a Python traceback names the error in its last lines
-_EXAMPLE_FAILED = "The model did not answer the example that was saved with it."
 _GRACE_SECONDS = 10  # the engine's own default
 _MEMORY_SHARE = 0.8  # chosen: jobs may have 0.9; an endpoint must not push them out
 
@@ -60,6 +58,7 @@ class Trial:
         place = self._shelf.place(revision.endpoint, revision.number)
         try:
             files = read_model(place / "model")
+            self._check_fit(files, tell)
             tell("start", f"a container of {revision.image or 'no image'} is started, and loads the model")
             self._patiently(lambda: self._engine.remove(name), deadline)
             with Handover(place) as handover:
@@ -67,7 +66,7 @@ class Trial:
                 self._patiently(lambda: self._start(revision, mounts), deadline)
                 self._wait_until_ready(name, handover, deadline, files)
             tell("probe", "its own example" if files.example else "that it is well: it brings no example")
-            self._try_example(name, handover.address, files.example)
+            self._try_example(name, place, handover.address, files.example)
         except Failed:
             self.end(name)
             raise
@@ -133,7 +132,7 @@ class Trial:
         handover.give()
         while (said := health(handover.address)) != HTTPStatus.OK:
             if said == HTTPStatus.INTERNAL_SERVER_ERROR:  # it has loaded, and failed its own example
-                raise Failed("example_failed", _EXAMPLE_FAILED, self.evidence(name))
+                raise Failed("example_failed", f"{EXAMPLE_FAILED}.", self.evidence(name))
             handover.give()
             facts = self._patiently(lambda: self._engine.inspect(name), deadline)
             if facts.status in {"exited", "dead"}:
@@ -148,19 +147,28 @@ class Trial:
                 raise Failed("not_ready", text, self.evidence(name), hint)
             self._pause(_POLL_SECONDS)
 
-    def _try_example(self, name: str, address: str, example: bytes | None) -> None:
+    def _try_example(self, name: str, place: Path, address: str, example: bytes | None) -> None:
         """Send the request that was saved with the model: an endpoint that can't answer it does not go live."""
-        if example is None:
-            return
-        question = Question("POST", "/invocations", example, "application/json")
+        wrong = None if example is None else first_answer(place, address, example)
+        if wrong is not None:
+            raise Failed(wrong.class_, wrong.text, wrong.evidence or self.evidence(name), wrong.hint)
+
+    def correctness(self, endpoint: str, number: int, address: str) -> Reason | None:
+        """Return how a replica answers its own example otherwise than at first; None where it does not."""
+        place = self._shelf.place(endpoint, number)
         try:
-            reply = ask_at_once(address, question, _EXAMPLE_SECONDS, _ANSWER_LIMIT_BYTES)
-            told, body = f"status {reply.status}", reply.body.decode("utf-8", "replace")
-        except (NotConnected, Lost) as error:
-            reply, told, body = None, str(error), ""
-        if reply is None or reply.status != HTTPStatus.OK:
-            text = f"{_EXAMPLE_FAILED[:-1]}: {told}."
-            raise Failed("example_failed", text, plain(body, LINE_LIMIT) or self.evidence(name))
+            example = read_model(place / "model").example
+        except (DeskError, OSError):
+            return None  # its files are gone: nothing to ask it
+        return None if example is None else later_answer(place, address, example)
+
+    def _check_fit(self, files: ModelFiles, tell: Tell) -> None:
+        fit = Fit(files.size_bytes, self._memory_bytes(), free_bytes())
+        tell("fit", fit.text())
+        if not fit.can_be:
+            wanted = (fit.needed_bytes >> 20) + 1
+            hint = Hint(f"mlops-desk settings set serving.memory_mebibytes {wanted}", before="To give it more: ")
+            raise Failed("does_not_fit", f"The model does not fit into its container: it {fit.text()}.", None, hint)
 
     def _patiently(self, work: Callable[[], T], deadline: float) -> T:
         """Do ``work``, again and again while the engine does not answer, until the deadline."""
@@ -177,17 +185,3 @@ class Trial:
     def _pause(self, seconds: float) -> None:
         if self._ending.wait(seconds):
             raise Interrupted
-
-
-def answers(address: str) -> bool:
-    """Tell whether the scoring server at ``address`` says it is well."""
-    return health(address) == HTTPStatus.OK
-
-
-def health(address: str) -> int | None:
-    """Return the status with which the scoring server at ``address`` answers a ping; None when it does not."""
-    question = Question("GET", "/ping", b"", "application/json")
-    try:
-        return ask_at_once(address, question, _PING_SECONDS, _ANSWER_LIMIT_BYTES).status
-    except (NotConnected, Lost):
-        return None

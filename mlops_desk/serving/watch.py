@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import Hint, Unavailable
+from mlops_desk.base.errors import Hint, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.records.endpoint import Endpoint, EndpointState, Replica
@@ -20,13 +20,15 @@ from mlops_desk.records.event import Notice
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.serving import plan
 from mlops_desk.serving.board import EndpointBoard
-from mlops_desk.serving.launch import Trial, answers
+from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.orphans import OrphanEndpoints
+from mlops_desk.serving.probe import answers
 from mlops_desk.serving.revision import Failed, Interrupted, Shelf
 from mlops_desk.serving.rollout.told import DRAINING
 
 _log = logging.getLogger(__name__)
 _SILENT_LOOKS = 3  # with a look every two seconds: a long answer may hold a single worker for some
+_WRONG_ANSWERS = 2  # chosen: what is wrong once may be a caller's heat; a minute later it is not
 _RARELY = 30  # a minute, with a look every two seconds: for containers that nobody has a record of
 _LONGEST_PAUSE_SECONDS = 60.0  # chosen: below Kubernetes' five minutes, as one person waits for it here
 _STEADY_SECONDS = 60.0  # chosen: a model that dies of its first requests does so before
@@ -38,6 +40,8 @@ class _Health:
     """What was seen of an endpoint lately. Times are monotonic seconds."""
 
     silent: int = 0
+    wrong: int = 0
+    is_asked: bool = False
     restarts: int = 0
     next_at: float = 0.0
     up_since: float | None = None
@@ -125,11 +129,30 @@ class Watch:
                 self._down(endpoint, replica, health, self._why(replica, facts))
             elif answers(address := self._trial.address_of(endpoint.name, replica.revision, facts)):
                 self._up(endpoint, replica, health, address)
+                self._ask_example(endpoint.name, replica, health, address)
             else:
                 health.silent += 1
                 if health.silent >= _SILENT_LOOKS:
                     text = "The container runs, but the model has stopped answering."
                     self._down(endpoint, replica, health, Reason("not_answering", text, None, None))
+
+    def _ask_example(self, name: str, replica: Replica, health: _Health, address: str) -> None:
+        """Have a replica answer its own example now and then, in a thread of its own: it may take long."""
+        if self._looks % _RARELY == 0 and not health.is_asked:
+            health.is_asked = True
+            self._loop.start(f"example-{name}", lambda: self._asked_example(name, replica, health, address))
+
+    def _asked_example(self, name: str, replica: Replica, health: _Health, address: str) -> None:
+        try:
+            reason = self._trial.correctness(name, replica.revision, address)
+            health.wrong = 0 if reason is None else health.wrong + 1
+            if reason is not None and health.wrong >= _WRONG_ANSWERS and self._is_wanted(name, replica):
+                health.wrong = 0
+                self._down(self._board.get(name), replica, health, reason)
+        except NotFound:
+            return  # the endpoint was removed meanwhile
+        finally:
+            health.is_asked = False
 
     def _why(self, replica: Replica, facts: ContainerFacts | None) -> Reason:
         if facts is None:

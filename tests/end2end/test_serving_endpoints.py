@@ -246,7 +246,7 @@ def test_a_version_is_served_from_the_image_that_it_was_trained_in_and_leaves_it
     endpoint = house.service.deploy("digits", "front")
     assert (endpoint.state, endpoint.runtime, endpoint.image) == (EndpointState.LIVE, "training", image), endpoint
     assert house.engine._containers[endpoint.replicas[0].container].spec.image == image
-    assert [step.name for step in endpoint.steps] == ["resolve", "fetch", "runtime", "start", "probe", "route"]
+    assert [step.name for step in endpoint.steps] == ["resolve", "fetch", "runtime", "fit", "start", "probe", "route"]
     assert all(step.seconds is not None for step in endpoint.steps)
     assert "the image of job job-7" in endpoint.steps[2].text
     house.service.remove("front")
@@ -266,6 +266,36 @@ def test_a_training_image_that_cannot_serve_gives_way_to_one_that_is_built(house
     endpoint = house.service.deploy("digits", "front", runtime="training")
     assert endpoint.runtime == "build", "what was asked for is not replaced: the one before goes on"
     assert (endpoint.reason and endpoint.reason.class_) == "container_died"
+
+
+def test_an_answer_that_is_not_what_it_was_is_noticed_and_said(house: House) -> None:
+    first = house.replica(1, "cat")
+    house.service.deploy("digits", "front")
+    asked = len(first.bodies)
+    first.word = "dog"
+
+    def look(state: EndpointState) -> Endpoint:
+        deadline = time.monotonic() + 30
+        while (found := house.service.show("front")).state is not state:
+            assert time.monotonic() < deadline, found
+            house.service._watch._looks = 29  # the next look is one of those that ask
+            house.service._watch.look()
+            time.sleep(0.1)
+        return found
+
+    second = house.replica(2, "dog")
+    found = look(EndpointState.UNHEALTHY)
+    assert len(first.bodies) >= asked + 2, "once may be a caller's heat"
+    assert found.reason is not None
+    assert found.reason.class_ == "answer_differs"
+    assert "answer.predictions[0] was 'cat' and is 'dog'" in found.reason.text
+    deadline = time.monotonic() + 20
+    while not second.bodies:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert house.service.show("front").state is EndpointState.UNHEALTHY, "started again, it is wrong still"
+    house.replica(3, "cat")
+    house.look_until(lambda one: one.state is EndpointState.LIVE)
 
 
 def test_a_runtime_that_cannot_be_is_refused_before_anything_is_written(house: House) -> None:
@@ -314,10 +344,10 @@ def test_what_an_older_agent_started_goes_on_and_loses_its_bridge_when_it_is_sta
         assert (told.state, told.text.partition(":")[0]) == ("warning", "front")
         assert told.fix == "mlops-desk endpoints deploy digits/3 --name front"
     house.engine.stop(endpoint.replicas[0].container, 0)
-    house.replica(3, "again")
+    house.replica(3)
     house.look_until(lambda found: found.state is EndpointState.UNHEALTHY)
     house.look_until(lambda found: found.state is EndpointState.LIVE)
-    assert house.answer()["predictions"][0] == "again"
+    assert house.answer()["predictions"][0] == "yes"
     assert house.service.check().state == "ok"
     assert house.engine._containers[endpoint.replicas[0].container].spec.network == "none"
     deadline = time.monotonic() + 10
@@ -391,10 +421,10 @@ def test_a_container_that_died_is_named_and_started_again(house: House) -> None:
     assert down.reason is not None
     assert (down.reason.class_, down.reason.evidence) == ("container_died", "loading")
     assert ask(down).status_code == 503
-    house.replica(2, "again")
+    house.replica(2)
     up = house.look_until(lambda found: found.state is EndpointState.LIVE)
     assert up.reason is None
-    assert house.answer()["predictions"][0] == "again"
+    assert house.answer()["predictions"][0] == "yes"
 
 
 def test_an_engine_that_is_away_is_no_reason_to_call_an_endpoint_dead(house: House) -> None:
@@ -413,7 +443,7 @@ def test_a_model_that_hangs_is_started_again(house: House) -> None:
     first.well = False
     house.service._watch.look()
     assert house.service.show("front").state is EndpointState.LIVE
-    house.replica(2, "again")
+    house.replica(2)
     house.look_until(lambda found: found.state is EndpointState.UNHEALTHY)
     house.look_until(lambda found: found.state is EndpointState.LIVE)
     assert house.states() == ["building", "starting", "live", "unhealthy", "live"]
@@ -452,10 +482,10 @@ def test_after_a_restart_of_the_engine_all_is_up_again(house: House) -> None:
     house.replica(1)
     house.service.deploy("digits", "front")
     house.engine.restart()
-    house.replica(2, "again")
+    house.replica(2)
     house.look_until(lambda found: found.state is EndpointState.UNHEALTHY)
     house.look_until(lambda found: found.state is EndpointState.LIVE)
-    assert house.answer()["predictions"][0] == "again"
+    assert house.answer()["predictions"][0] == "yes"
 
 
 def test_stop_and_remove_leave_the_log_and_nothing_else(house: House) -> None:

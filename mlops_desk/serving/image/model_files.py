@@ -19,12 +19,18 @@ _KINDS = {kind: kind for kind in ("boolean", "integer", "long", "float", "double
 _KINDS |= dict.fromkeys(("array", "object", "map"), "json")
 _LIMIT_BYTES = 1 << 20  # chosen: files of a few KB, from outside
 _EXAMPLE_LIMIT_BYTES = 16 << 20  # chosen: an example is a few rows, or an image
+ONNX = "onnx"
+_BARE_EXAMPLE = "serving_input_example.json"  # as MLflow calls it
+_BARE_REQUIREMENTS = "onnxruntime\nnumpy\n"
 _HINT = "Log the model again with mlflow.<flavor>.log_model, which writes it."
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model's folder. ``example`` is a request body that the model must be able to answer, if it brings one."""
+    """A model's folder. ``example`` is a request body that the model must be able to answer, if it brings one.
+
+    ``kind`` is mlflow, or onnx for a bare graph; ``size_bytes`` is what all of its files have together.
+    """
 
     folder: Path
     requirements: str
@@ -32,11 +38,15 @@ class ModelFiles:
     python_version: str | None
     features: tuple[LoggedFeature, ...]
     example: bytes | None
+    kind: str = "mlflow"
+    size_bytes: int = 0
 
 
 def read_model(folder: Path) -> ModelFiles:
     """Read a downloaded model's own description. Raises Invalid."""
     where = _model_folder(folder)
+    if not (where / "MLmodel").is_file():
+        return _bare(where)
     document = _document(where / "MLmodel")
     flavors = document.get("flavors")
     pyfunc = flavors.get("python_function") if isinstance(flavors, dict) else None
@@ -50,7 +60,27 @@ def read_model(folder: Path) -> ModelFiles:
         python_version=_word(pyfunc.get("python_version")),
         features=features_of(document),
         example=_example(where, document),
+        size_bytes=_size(where),
     )
+
+
+def _bare(where: Path) -> ModelFiles:
+    """Describe a graph that nothing describes: it says itself, once it is loaded, what it takes."""
+    example = where / _BARE_EXAMPLE
+    return ModelFiles(
+        folder=where,
+        requirements=_BARE_REQUIREMENTS,
+        mlflow_version=None,
+        python_version=None,
+        features=(),
+        example=_read(example, _EXAMPLE_LIMIT_BYTES) if example.is_file() else None,
+        kind=ONNX,
+        size_bytes=_size(where),
+    )
+
+
+def _size(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 def features_of(document: dict[str, Any]) -> tuple[LoggedFeature, ...]:
@@ -77,9 +107,9 @@ def _feature(column: dict[str, Any]) -> LoggedFeature | None:
 def _model_folder(folder: Path) -> Path:
     """Return the folder that holds MLmodel: the given one, or the one below it that does."""
     for where in (folder, *sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())):
-        if (where / "MLmodel").is_file():
+        if (where / "MLmodel").is_file() or any(path.is_file() for path in where.glob("*.onnx")):
             return where
-    raise Invalid("The version's files hold no MLmodel, so it is not an MLflow model.", _HINT)
+    raise Invalid("The version's files hold neither an MLmodel nor an .onnx file, so nothing here can serve it.", _HINT)
 
 
 def _document(path: Path) -> dict[str, Any]:

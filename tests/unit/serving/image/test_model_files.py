@@ -100,3 +100,27 @@ def test_an_example_outside_the_model_is_none(tmp_path: Path) -> None:
     write_model(tmp_path / "m", saved_input_example_info={"serving_input_path": "../secret.json"})
     (tmp_path / "secret.json").write_text("{}")
     assert read_model(tmp_path / "m").example is None
+
+
+def test_a_bare_graph_is_a_model_that_needs_its_runtime_alone(tmp_path: Path) -> None:
+    deeper = tmp_path / "artifacts"
+    deeper.mkdir()
+    (deeper / "net.onnx").write_bytes(b"x" * 1000)
+    files = read_model(tmp_path)
+    assert (files.kind, files.folder, files.features, files.example) == ("onnx", deeper, (), None)
+    assert files.requirements.split() == ["onnxruntime", "numpy"]
+    assert files.size_bytes == 1000
+    (deeper / "serving_input_example.json").write_text('{"inputs": [[1]]}')
+    assert read_model(tmp_path).example == b'{"inputs": [[1]]}'
+    (deeper / "MLmodel").write_text("flavors: {}")
+    with pytest.raises(Invalid, match="python_function"):
+        read_model(tmp_path)
+
+
+def test_a_size_counts_all_files_and_follows_no_link(tmp_path: Path) -> None:
+    write_model(tmp_path / "model")
+    (tmp_path / "model" / "data").mkdir()
+    (tmp_path / "model" / "data" / "weights.bin").write_bytes(b"x" * 5000)
+    (tmp_path / "giant").write_bytes(b"x" * 100_000)
+    (tmp_path / "model" / "data" / "link").symlink_to(tmp_path / "giant")
+    assert 5000 < read_model(tmp_path / "model").size_bytes < 10_000
