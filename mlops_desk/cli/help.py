@@ -83,6 +83,8 @@ HELP = {
     "endpoints.deploy.canary": "let it begin with so many percent of the requests beside the one that answers",
     "endpoints.split.shares": "REVISION=PERCENT for each, 100 in all, as 1=90 2=10",
     "endpoints.promote.revision": "number of the revision; without it the one on its way",
+    "endpoints.requests.status": "only those of a class, as 5xx, or a code, as 404",
+    "endpoints.feedback.file": "CSV with a header line, JSON lines, or Parquet",
     "endpoints.load.seconds": "how far back, at most 900",
     "gpus.wait.notify": "let the window say it too, also when nobody waits here any more",
     "events.list.device": "only what happened on this device",

@@ -28,6 +28,7 @@ from mlops_desk.cli.forms import (
 from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.registry import forms as registry
+from mlops_desk.cli.forms.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
 from mlops_desk.records.endpoint import Endpoint, EndpointRevision, PastTraffic, RevisionState
@@ -43,6 +44,7 @@ from mlops_desk.records.jobs.spec import Resources
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Model, ModelVersion, Run, RunBrief
 from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.records.setting import SecretName, SettingValue
 from mlops_desk.records.status import PastStatus, Status
 
@@ -237,6 +239,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     PastStatus: _past,
     Job: _job,
     Endpoint: _endpoint,
+    FeedbackTaken: taken,
     DriftReport: drift.report,
     HostProcesses: host_processes.listed,
     AgentInfo: _agent,
@@ -303,6 +306,7 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "MODEL": lambda endpoint: f"{endpoint.model.name}/{endpoint.model.version}",
         "URL": lambda endpoint: endpoint.url or "–",
     },
+    LoggedRequest: REQUEST_COLUMNS,
     PastTraffic: {
         "WHEN": lambda point: ago(point.at),
         "REQUESTS/S": lambda point: number(point.traffic.requests_per_second),

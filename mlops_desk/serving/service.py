@@ -27,6 +27,7 @@ from mlops_desk.records.endpoint import DeployStep, Endpoint, EndpointState, Pas
 from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import DeployAsked, Deployments
@@ -34,6 +35,7 @@ from mlops_desk.serving.image.maker import Download, FindTrained, Maker
 from mlops_desk.serving.images import EndpointImages
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.orphans import OrphanEndpoints
+from mlops_desk.serving.requests import RequestDesk, own_file, query_of
 from mlops_desk.serving.revision import Shelf, tail_of
 from mlops_desk.serving.runtimes import choice
 from mlops_desk.serving.stages import Stages
@@ -83,6 +85,7 @@ class EndpointsService:
         self._maker = Maker(folder.instance, self._shelf, settings, engine, download_model, find_trained)
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending)
         self._switchboard = Switchboard(folder.endpoints, self._board, self._shelf, settings, record)
+        self._requests = RequestDesk(self._switchboard.log_folder, self._switchboard.gatekeeper.roll, loop)
         self._images = EndpointImages(folder.instance, self._board, self._shelf, engine)
         self._stages = Stages(
             self._board, self._shelf, self._trial, self._switchboard, self._images, settings, loop, bus
@@ -220,6 +223,22 @@ class EndpointsService:
         build = [tail_of(folder / "build.log", lines) for folder in folders]
         evidence = endpoint.reason.evidence if endpoint.reason else None
         return iter("\n".join(text for text in (*build, evidence) if text).splitlines()[-lines:])
+
+    def requests(
+        self,
+        name: str,
+        since: float | None = None,
+        status: str | None = None,
+        slower: str | None = None,
+        limit: int = 100,
+    ) -> list_of[LoggedRequest]:
+        """List logged requests, newest first. Raises Invalid, NotFound, TimedOut."""
+        query = query_of(since, status, slower, limit)
+        return self._requests.find(self._board.get(name).name, query)
+
+    def feedback(self, name: str, file: str) -> FeedbackTaken:
+        """Take what turned out later from a file. Raises Invalid, NotFound, Refused, TimedOut."""
+        return self._requests.take_feedback(self._board.get(name).name, own_file(file))
 
     # -- for other features --------------------------------------------------------------------
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import Option, Who, changes, reads
+from mlops_desk.verbs.declaration import AbsolutePath, Moment, Option, Who, changes, reads
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.endpoint import Endpoint, PastTraffic
+    from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 
 
 class Endpoints(Protocol):
@@ -69,6 +70,26 @@ class Endpoints(Protocol):
     @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
     def remove(self, name: str) -> "Endpoint":
         """Stop an endpoint and forget it; its request log stays on disk."""
+        ...
+
+    @reads
+    def requests(
+        self,
+        name: str,
+        since: Annotated[float | None, Moment()] = None,
+        status: str | None = None,
+        slower: Annotated[str | None, Option("TIME", "only those that took longer: 100ms, 2s")] = None,
+        limit: int = 100,
+    ) -> "list_of[LoggedRequest]":
+        """List logged requests, newest first, with what was asked and answered and what turned out later.
+
+        With ``status`` only those of a class (5xx) or a code (404).
+        """
+        ...
+
+    @changes(who=Who.OWNER, timeout_seconds=300.0, before="show", of=("endpoint", "name"))
+    def feedback(self, name: str, file: Annotated[str, AbsolutePath("FILE")]) -> "FeedbackTaken":
+        """Take what turned out later from CSV, JSON lines or Parquet: request_id, perhaps row, and your own columns."""
         ...
 
     @reads

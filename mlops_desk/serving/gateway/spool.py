@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from mlops_desk.base import wire
+from mlops_desk.storage.request_log.feedback import Feedback
 from mlops_desk.storage.request_log.layout import parts
 from mlops_desk.storage.requests import LoggedFeature
 
@@ -28,7 +29,7 @@ LOGGED_BYTES = 4 << 20  # chosen: a longer body is an upload, not rows of featur
 _MARK = b"\xc1RQ1"  # 0xc1 never begins a value of MessagePack
 _HEAD = struct.Struct(">4sI")
 _ROTATED = re.compile(r"spool-(\d{13})\.(?:records|ndjson)")
-_EXCHANGE, _FEATURES = "exchange", "features"
+_EXCHANGE, _FEATURES, _FEEDBACK = "exchange", "features", "feedback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Exchange:
 
 Described = tuple[int, tuple[LoggedFeature, ...]]
 """A revision and the features it takes."""
+Record = Exchange | Described | Feedback
+"""What a spool holds."""
 
 
 class Spool:
@@ -67,9 +70,9 @@ class Spool:
         """Say which features each revision takes. Takes no lock: the event loop calls it."""
         self._features = {**self._features, **features}
 
-    def append(self, exchanges: Sequence[Exchange]) -> None:
-        """Write exchanges, all or none. Raises OSError when the disk takes no more."""
-        data = b"".join(map(_record_of, exchanges))
+    def append(self, noted: Sequence[Exchange | Feedback]) -> None:
+        """Write what was noted, all or none. Raises OSError when the disk takes no more."""
+        data = b"".join(map(_record_of, noted))
         with self._lock:
             if self._file is None:
                 self._open()
@@ -78,7 +81,7 @@ class Spool:
                 data = b"".join(map(_described, features.items())) + data
             self._write(data)
             self._described = features
-            self.waiting += len(exchanges)
+            self.waiting += len(noted)
             self.waiting_bytes += len(data)
 
     def close(self) -> None:
@@ -143,12 +146,20 @@ class Spool:
         return self._last_stamp_ms
 
 
-def records(path: Path) -> Iterator[Exchange | Described]:
+def records(path: Path) -> Iterator[Record]:
     """Yield what a spool holds, in its order; what is torn or none of ours is passed over. Raises OSError."""
     yield from _lines(path) if path.suffix == ".ndjson" else _framed(path.read_bytes())
 
 
-def _record_of(exchange: Exchange) -> bytes:
+def _record_of(noted: Exchange | Feedback) -> bytes:
+    return _feedback(noted) if isinstance(noted, Feedback) else _exchange(noted)
+
+
+def _feedback(given: Feedback) -> bytes:
+    return _framed_bytes((_FEEDBACK, given.request_id, given.row, given.given_at, json.dumps(given.values)))
+
+
+def _exchange(exchange: Exchange) -> bytes:
     body = exchange.body if len(exchange.body) <= LOGGED_BYTES else b""
     answer = exchange.answer if len(exchange.answer) <= LOGGED_BYTES else b""
     known = exchange
@@ -168,7 +179,7 @@ def _framed_bytes(record: tuple[Any, ...]) -> bytes:
     return _HEAD.pack(_MARK, len(packed)) + packed
 
 
-def _framed(data: bytes) -> Iterator[Exchange | Described]:
+def _framed(data: bytes) -> Iterator[Record]:
     place = data.find(_MARK)
     while 0 <= place <= len(data) - _HEAD.size:
         end = place + _HEAD.size + _HEAD.unpack_from(data, place)[1]
@@ -180,12 +191,15 @@ def _framed(data: bytes) -> Iterator[Exchange | Described]:
             place = data.find(_MARK, place + 1)
 
 
-def _unpacked(packed: bytes) -> Exchange | Described | None:
+def _unpacked(packed: bytes) -> Record | None:
     try:
         kind, *values = wire.unpack(packed)
         if kind == _EXCHANGE:
             exchange: Exchange = wire.convert(dict(zip(Exchange.__dataclass_fields__, values, strict=True)), Exchange)
             return exchange
+        if kind == _FEEDBACK:
+            request_id, row, given_at, told = values
+            return Feedback(request_id, row, given_at, json.loads(told))
         revision, features = values
         return int(revision), tuple(LoggedFeature(*found) for found in features)
     except (msgspec.DecodeError, ValueError, TypeError):

@@ -8,14 +8,18 @@ import logging
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
+from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.loop import Loop
+from mlops_desk.serving.gateway.request_log.feedback import feedback_in
 from mlops_desk.serving.gateway.request_log.rollup import Rollup
 from mlops_desk.serving.gateway.routes import RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange, Spool
+from mlops_desk.storage.request_log.feedback import Feedback, tidy_feedback
 from mlops_desk.storage.request_log.keeping import tidy, trim
 
 _log = logging.getLogger(__name__)
@@ -40,9 +44,11 @@ class RequestLog:
         self._loop = loop
         self._spools: dict[str, Spool] = {}
         self._table = RoutingTable()
-        self._noted: deque[tuple[str, Exchange]] = deque()
+        self._noted: deque[tuple[str, Exchange | Feedback]] = deque()
         self._noted_bytes = 0  # the event loop's
-        self._written_bytes = 0  # the writer's: two numbers, for one that both change would go wrong
+        self._fed_bytes = 0  # feedback's, under a lock
+        self._noting = threading.Lock()
+        self._written_bytes = 0  # the writer's: a number of each, for one that several change would go wrong
         self._lost: Counter[str] = Counter()
         self._is_noted = threading.Event()
         self._writing = threading.Lock()
@@ -69,13 +75,30 @@ class RequestLog:
 
     def keep(self, name: str, exchange: Exchange) -> bool:
         """Note one exchange; False when it is one too many. Never waits for the disk or for a lock."""
-        spool = self._spools[name]
-        held = self._noted_bytes - self._written_bytes
-        size = _size(exchange)
-        if held + size > _HELD_BYTES or spool.waiting_bytes >= _SPOOL_BYTES:
+        return self._note(name, (exchange,), _size(exchange))
+
+    def feedback(self, name: str, body: bytes) -> int:
+        """Take what turned out for requests of an endpoint: how many rows it was.
+
+        Reads the body, so that one of megabytes is for a thread. Raises Invalid, and Unavailable when the disk does not
+        keep up.
+        """
+        given = feedback_in(body, time.time())
+        with self._noting:
+            is_taken = self._note(name, given, sum(map(_size, given)))
+        if not is_taken:
+            raise Unavailable("The disk does not keep up with what is logged.", "Send the feedback again later.")
+        return len(given)
+
+    def _note(self, name: str, noted: Sequence[Exchange | Feedback], size: int) -> bool:
+        held = self._noted_bytes + self._fed_bytes - self._written_bytes
+        if held + size > _HELD_BYTES or self._spools[name].waiting_bytes >= _SPOOL_BYTES:
             return False
-        self._noted_bytes += size
-        self._noted.append((name, exchange))
+        if isinstance(noted[0], Feedback):
+            self._fed_bytes += size
+        else:
+            self._noted_bytes += size
+        self._noted.extend((name, one) for one in noted)
         if not self._is_noted.is_set():
             self._is_noted.set()
         return True
@@ -87,13 +110,13 @@ class RequestLog:
     def write(self) -> None:
         """Write what is noted now."""
         with self._writing:
-            gathered: dict[str, list[Exchange]] = {}
+            gathered: dict[str, list[Exchange | Feedback]] = {}
             for _ in range(len(self._noted)):
-                name, exchange = self._noted.popleft()
-                gathered.setdefault(name, []).append(exchange)
-            for name, exchanges in gathered.items():
-                self._write_one(name, exchanges)
-                self._written_bytes += sum(map(_size, exchanges))
+                name, one = self._noted.popleft()
+                gathered.setdefault(name, []).append(one)
+            for name, noted in gathered.items():
+                self._write_one(name, noted)
+                self._written_bytes += sum(map(_size, noted))
 
     def roll(self) -> None:
         """Write and roll up all spools now and, now and then, tidy the log."""
@@ -126,16 +149,16 @@ class RequestLog:
             self._wanted.wait(_ROLL_SECONDS)
             self._wanted.clear()
 
-    def _write_one(self, name: str, exchanges: list[Exchange]) -> None:
-        """Write an endpoint's exchanges; the disk's trouble is said once, not for each request."""
+    def _write_one(self, name: str, noted: list[Exchange | Feedback]) -> None:
+        """Write what was noted of an endpoint; the disk's trouble is said once, not for each request."""
         spool = self._spools[name]
         try:
-            spool.append(exchanges)
+            spool.append(noted)
         except OSError as error:
             if not self._is_failing:
                 _log.error("Requests of %s can't be logged: %s", name, error)
             self._is_failing = True
-            self._lost[name] += len(exchanges)
+            self._lost[name] += len(noted)
             return
         self._is_failing = False
         if spool.waiting >= _ROLL_REQUESTS or spool.waiting_bytes >= _ROLL_BYTES:
@@ -148,9 +171,12 @@ class RequestLog:
             trim(spool.folder, limits.log_bytes)
             if is_time_to_tidy:
                 tidy(spool.folder, time.time(), limits.log_days, limits.log_bytes)
+                tidy_feedback(spool.folder, time.time(), limits.log_days)
         except (OSError, duckdb.Error, ValueError) as error:
             _log.warning("The request log in %s can't be written now: %s", spool.folder, error)
 
 
-def _size(exchange: Exchange) -> int:
-    return len(exchange.body) + len(exchange.answer) + _HELD_FOR_ONE
+def _size(noted: Exchange | Feedback) -> int:
+    if isinstance(noted, Feedback):
+        return _HELD_FOR_ONE
+    return len(noted.body) + len(noted.answer) + _HELD_FOR_ONE

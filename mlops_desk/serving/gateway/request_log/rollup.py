@@ -14,6 +14,7 @@ from mlops_desk.base.disk.files import set_aside
 from mlops_desk.serving.gateway.request_log.inputs import rows_of as input_rows
 from mlops_desk.serving.gateway.request_log.outputs import outputs_of, text_of
 from mlops_desk.serving.gateway.spool import Exchange, records
+from mlops_desk.storage.request_log.feedback import Feedback, write_feedback
 from mlops_desk.storage.request_log.kinds import guess, join
 from mlops_desk.storage.request_log.layout import hour_of, part_path
 from mlops_desk.storage.request_log.writing import write_part
@@ -36,10 +37,12 @@ class Rollup:
 
     def _roll_up(self, folder: Path, path: Path, stamp_ms: int) -> None:
         try:
-            rows, features = read_spool(path)
+            rows, features, given = read_spool(path)
             for hour in sorted({hour_of(row.received_at) for row in rows}):
                 of_hour = [row for row in rows if hour_of(row.received_at) == hour]
                 write_part(of_hour, features, part_path(folder, stamp_ms, hour))
+            if given:
+                write_feedback(folder, given, stamp_ms)
             path.unlink()
         except (duckdb.Error, ValueError):
             self._failures[path] = self._failures.get(path, 0) + 1
@@ -49,17 +52,20 @@ class Rollup:
             del self._failures[path]
 
 
-def read_spool(path: Path) -> tuple[list[LoggedRow], list[LoggedFeature]]:
-    """Read a spool's rows and the features they have. Raises OSError."""
+def read_spool(path: Path) -> tuple[list[LoggedRow], list[LoggedFeature], list[Feedback]]:
+    """Read a spool's rows, the features they have, and feedback. Raises OSError."""
     described: dict[int, tuple[LoggedFeature, ...]] = {}
     rows: list[LoggedRow] = []
+    given: list[Feedback] = []
     for record in records(path):
         if isinstance(record, Exchange):
             rows.extend(rows_of(record, described.get(record.revision, ())))
+        elif isinstance(record, Feedback):
+            given.append(record)
         else:
             described[record[0]] = record[1]
     unknown = [row.values for row in rows if not described.get(row.revision)]
-    return rows, join([*(found for known in described.values() for found in known), *guess(unknown)])
+    return rows, join([*(found for known in described.values() for found in known), *guess(unknown)]), given
 
 
 def rows_of(exchange: Exchange, features: Sequence[LoggedFeature]) -> Iterator[LoggedRow]:

@@ -263,7 +263,7 @@ def test_without_a_signature_kinds_are_read_from_the_values(tmp_path: Path) -> N
     spool = Spool(tmp_path)
     spool.append([exchange(1, [{"a": 1, "b": 1, "c": None}, {"a": 2.5, "b": "x"}])])
     ((path, _),) = spool.rotate()
-    _, features = read_spool(path)
+    _, features, _ = read_spool(path)
     assert features == [LoggedFeature("a", "double"), LoggedFeature("b", "text"), LoggedFeature("c", "double")]
 
 

@@ -1,0 +1,43 @@
+"""Texts for logged requests and for feedback that was taken."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlops_desk.cli.cells import moment
+from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
+
+
+def taken(told: FeedbackTaken) -> str:
+    """Say how much feedback was taken, and whether the log has the requests that it names."""
+    text = f"{_counted(told.rows, 'row')} taken, for {_counted(told.known_requests, 'logged request')}."
+    if not told.unknown_requests:
+        return text
+    waits = f"{_counted(told.unknown_requests, 'request')} of it are not in the log"
+    return f"{text}\n{waits}: they were not logged, are too old, or are still to come."
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _values(values: Mapping[str, Any]) -> str:
+    if not values:
+        return "–"
+    return " ".join(f"{name}={_value(value)}" if name else _value(value) for name, value in values.items())
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+REQUEST_COLUMNS: dict[str, Callable[[LoggedRequest], str]] = {
+    "RECEIVED": lambda request: moment(request.received_at),
+    "REQUEST": lambda request: f"{request.request_id}#{request.row}" if request.row else request.request_id,
+    "REVISION": lambda request: f"{request.revision} shadow" if request.is_shadow else str(request.revision),
+    "STATUS": lambda request: str(request.status),
+    "MS": lambda request: f"{request.latency_seconds * 1000:.1f}",
+    "ANSWERED": lambda request: request.answer or _values(request.outputs),
+    "FEEDBACK": lambda request: _values(request.feedback),
+    "ASKED": lambda request: _values(request.inputs),
+}
