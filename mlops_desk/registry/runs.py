@@ -29,6 +29,7 @@ from mlops_desk.registry.service import RegistryCore
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
 _MOST_POINTS = 5000  # chosen: more than any screen is wide
+_LONGEST_LIST = 50_000  # MLflow's own limit for one search of runs
 _SYSTEM = "system/"  # begins the names of what MLflow measures of the machine
 
 
@@ -42,7 +43,7 @@ class RunsService(RunChangeVerbs, RunCompareVerbs, RunFileVerbs):
 
     def list(
         self,
-        experiment: str,
+        experiment: str = "",
         uri: str | None = None,
         sort: str | None = None,
         limit: int = 100,
@@ -51,10 +52,12 @@ class RunsService(RunChangeVerbs, RunCompareVerbs, RunFileVerbs):
     ) -> list_of[Run]:
         self._core.asked()
         with self._core.default.chosen(uri) as chosen:
-            if filter is None and offset == 0:
+            if experiment and filter is None and offset == 0:
                 return self._core.registries.read(chosen).runs(experiment, sort, limit)
             key = [] if sort is None else [sort_word(parse_sort(sort))]
-            asked = WindowAsked((experiment,), filter or "", tuple(key), (), check_offset(offset), limit)
+            among = (experiment,) if experiment else ()
+            check_limit(limit, _LONGEST_LIST)
+            asked = WindowAsked(among, filter or "", tuple(key), (), check_offset(offset), limit)
             return self._core.registries.mirror(chosen).runs(asked, strict=True)
 
     def window(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SORT = Option("KEY", "metrics.NAME:desc, params.NAME:asc, tags.NAME:asc or start_time:desc")
 EXPERIMENT = Option("NAME", "the experiment; runs experiments lists them")
+EXPERIMENT_OR_ALL = Option("NAME", "the experiment, without it all of them; runs experiments lists them")
 LIMIT = Option("N", "list at most so many, 1 to 50000")
 KEY = Option("NAME", "only this metric; runs show lists them")
 POINTS = Option("N", "of each metric at most so many points, 10 to 5000")
@@ -45,14 +46,14 @@ class Runs(Protocol):
     @reads
     def list(
         self,
-        experiment: Annotated[str, EXPERIMENT],
+        experiment: Annotated[str, EXPERIMENT_OR_ALL] = "",
         uri: Uri = None,
         sort: Annotated[str | None, SORT] = None,
         limit: Annotated[int, LIMIT] = 100,
         filter: Annotated[str | None, MLFLOWS] = None,  # noqa: A002 - the word of the command line
         offset: Annotated[int, OFFSET] = 0,
     ) -> "list_of[Run]":
-        """List an experiment's runs, in MLflow's order; without a sort key the newest first."""
+        """List runs of one experiment or of all, in MLflow's order; without a sort key the newest first."""
         ...
 
     @reads

@@ -83,7 +83,7 @@ class RunVerbs(Service):
     def _mirror(self) -> PlainMirror:
         return PlainMirror(self._double.run_registry)
 
-    def list(self, experiment: str, uri: str | None = None, sort: str | None = None, limit: int = 100,
+    def list(self, experiment: str = "", uri: str | None = None, sort: str | None = None, limit: int = 100,
              filter: str | None = None, offset: int = 0) -> builtins.list[Run]:  # fmt: skip
         return self._double.run_registry.runs(experiment, sort, limit)
 

@@ -65,6 +65,16 @@ def test_a_list_takes_mlflows_filter_and_refuses_the_short_form_with_the_place(c
         runs.list("a", offset=-1)
 
 
+def test_a_list_without_an_experiment_has_the_runs_of_all_and_every_list_has_the_same_limits(core: Any) -> None:
+    runs = RunsService(core)
+    assert [run.run_id for run in runs.list(sort="metrics.auc:desc")] == ["r3", "r1", "r2"]
+    assert [run.run_id for run in runs.list(filter="metrics.auc > 0.9")] == ["r3"]
+    for limit in (0, -1, 50_001):
+        for among in ({}, {"filter": "metrics.auc > 0.5"}, {"experiment": "a", "offset": 1}):
+            with pytest.raises(Invalid, match="limit must lie between 1 and 50,000"):
+                runs.list(limit=limit, **among)
+
+
 def test_columns_and_groups_tell_how_many_have_what(core: Any) -> None:
     runs = RunsService(core)
     columns = {column.name: column for column in runs.columns()}
