@@ -156,8 +156,13 @@ def write_image(image: QImage, path: Path) -> None:
 
 def write_values(curves: "list[tuple[str, Span, list[Row]]]", path: Path) -> None:
     """Write a CSV file; DeskError when the disk refuses it."""
+    write_table(table(curves), path)
+
+
+def write_table(rows: Sequence[Sequence[str]], path: Path) -> None:
+    """Write rows of text as a CSV file; DeskError when the disk refuses it."""
     try:
-        path.write_text(export.as_csv(table(curves)), encoding="utf-8", newline="")
+        path.write_text(export.as_csv(rows), encoding="utf-8", newline="")
     except OSError as error:
         raise DeskError(
             f"The values could not be written to {path}: {error.strerror}.", "Choose a folder that you may write to."

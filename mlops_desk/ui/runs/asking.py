@@ -11,7 +11,7 @@ from mlops_desk.records.registry.comparison import CodeDifference, ComparedValue
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.records.registry.run_window import Importance, RunColumn, RunGroup, RunRow
 from mlops_desk.records.registry.version_hit import VersionHit
-from mlops_desk.ui.runs.names import METRICS, read
+from mlops_desk.ui.runs.names import METRICS, ColumnName, read
 from mlops_desk.ui.runs.question import KnownColumns, RunQuestion
 from mlops_desk.verbs.desk import ClientLike
 from mlops_desk.verbs.leading.run_job import job_of_run
@@ -35,7 +35,8 @@ class RunStory:
 def known_columns(desk: ClientLike, question: RunQuestion) -> KnownColumns:
     """Return what columns the chosen runs have."""
     told: list[RunColumn] = desk.runs.columns(question.experiment_words(), question.uri)
-    return KnownColumns(tuple(read(one.name) for one in told), {one.name: one.n_runs for one in told})
+    n_values = {one.name: one.n_values for one in told if one.n_values is not None}
+    return KnownColumns(tuple(read(one.name) for one in told), {one.name: one.n_runs for one in told}, n_values)
 
 
 def story(desk: ClientLike, run_id: str, uri: str | None, before: RunStory | None) -> RunStory:
@@ -69,10 +70,16 @@ def curves(desk: ClientLike, run_ids: Sequence[str], metric: str, uri: str | Non
     return [one for one in told if one.values]
 
 
-def groups(desk: ClientLike, question: RunQuestion, by: str) -> list[RunGroup]:
-    """Return the runs that are asked for by what they have in common, with how the shown metrics lie."""
-    metrics = [name for name in question.columns if read(name).kind == METRICS]
-    return list(desk.runs.groups(by, question.experiment_words(), question.uri, question.filter, ",".join(metrics)))
+def groups(desk: ClientLike, question: RunQuestion, by: ColumnName, metrics: Sequence[ColumnName]) -> list[RunGroup]:
+    """Return the runs that are asked for by what they have in common, with how these metrics lie."""
+    told = ",".join(str(one).removeprefix(f"{METRICS}.") for one in metrics)
+    return list(desk.runs.groups(str(by), question.experiment_words(), question.uri, question.filter, told))
+
+
+def rows_of(desk: ClientLike, run_ids: Sequence[str], uri: str | None) -> tuple[RunRow, ...]:
+    """Return what the table tells of these runs, wherever they stand in it."""
+    listed = ", ".join("'" + run_id.replace("'", "''") + "'" for run_id in run_ids)
+    return tuple(desk.runs.window("", uri, f"attributes.run_id IN ({listed})", "", "", 0, len(run_ids)).rows)
 
 
 def importance(desk: ClientLike, question: RunQuestion, metric: str) -> list[Importance]:

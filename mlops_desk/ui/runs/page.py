@@ -1,13 +1,14 @@
 """Runs: experiments | a table of any number of runs, filtered while one types | one run, or many compared."""
 
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QLineEdit, QMenu, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.run_window import RunRow
 from mlops_desk.ui.actions import Action
@@ -16,6 +17,8 @@ from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.runs import asking, cells
+from mlops_desk.ui.runs.acts.offered import OfferedActs
+from mlops_desk.ui.runs.bar import saving
 from mlops_desk.ui.runs.bar.top import TopBar
 from mlops_desk.ui.runs.experiments import ExperimentList
 from mlops_desk.ui.runs.feature import COMPARED, EXPERIMENTS, REGISTRY_OF_RUNS, SEEN
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
 _SEEN_KEPT = 500  # runs: what the palette can go to
-_EXPERIMENTS_WIDTH, _RIGHT_WIDTH = 140, 420  # pixels: a name; facts, and the tabs above them
+_EXPERIMENTS_WIDTH, _RIGHT_WIDTH = 164, 408  # pixels: a name; facts, and the tabs above them
 _WIDE_SHARE = 0.62  # chosen: of the page, for many runs at once; the table still shows names and one number
 
 
@@ -49,6 +52,8 @@ class AllRunsPage(Page):
         self.bar = TopBar(context, self.table)
         self.experiments = ExperimentList()
         self.right: Any = None
+        self.groups: Any = None
+        self._acts = OfferedActs(self)
         self._known = KnownColumns()
         self._columns_of: tuple[object, ...] | None = None
         self._columns_task: Task | None = None
@@ -60,14 +65,9 @@ class AllRunsPage(Page):
     def _arrange(self) -> None:
         self._left = Card("Experiments")
         self._left.column.addWidget(self.experiments, 1)
-        self._place = QStackedLayout()
-        self._middle = QWidget()
-        self._middle.setLayout(self._place)
-        table = Card()
-        table.column.setContentsMargins(*(theme.SPACE_4,) * 4)
-        table.column.addWidget(self.table, 1)
-        self._place.addWidget(table)
-        self._place.addWidget(self._trouble)
+        self._middle = Card()
+        self._middle.column.setContentsMargins(*(theme.SPACE_4,) * 4)
+        self._middle.column.addWidget(self.table, 1)
         self._beside = Card()
         self.split = QSplitter(Qt.Orientation.Horizontal)
         self.split.setHandleWidth(theme.SPACE_8)
@@ -76,12 +76,16 @@ class AllRunsPage(Page):
         self.split.setStretchFactor(1, 1)
         self._left.setMinimumWidth(_EXPERIMENTS_WIDTH)
         self._fit(wide=False)
+        layers = QWidget()
+        self._place = QStackedLayout(layers)
+        self._place.addWidget(self.split)
+        self._place.addWidget(self._trouble)
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
         whole.addWidget(self._stale_line)
         whole.addWidget(self.bar)
-        whole.addWidget(self.split, 1)
+        whole.addWidget(layers, 1)
 
     def _wire(self) -> None:
         self.loader.begun.connect(self._begun)
@@ -94,9 +98,9 @@ class AllRunsPage(Page):
         self.table.ticked.connect(self._ticked)
         self.table.sorted_by.connect(self.bar.sort_by_section)
         self.table.moved.connect(self.bar.show_columns)
-        self.table.head_asked.connect(self._open_head)
+        self.table.head_asked.connect(self._acts.open_head)
         self.table.opened.connect(self._open)
-        self.table.fill_menu = self._fill_menu
+        self.table.fill_menu = self._acts.fill_menu
         self.table.pointed.connect(self._light)
         if self.context.store.connection.state != "live":
             self._await_agent()
@@ -122,6 +126,8 @@ class AllRunsPage(Page):
         self.experiments.show_experiments(part.value or ())
         if self.loader.question == self.question():
             self.loader.refresh()
+            if self.groups is not None:
+                self.groups.look()
             if self.right is not None:
                 self.right.detail.look()
 
@@ -134,13 +140,74 @@ class AllRunsPage(Page):
         part = self.context.store.part(REGISTRY_OF_RUNS)
         if part.value != question.uri:
             part.value = question.uri
-            self.table.untick_all()
+            self._forget_registry()
             self.context.load(EXPERIMENTS)
         if self.loader.window is None or question.uri != self.loader.question.uri:
             self._trouble.show_loading("Reading the runs …", "", None)
             self._place.setCurrentWidget(self._trouble)
+            self.bar.say_nothing()
         self.loader.ask(question)
+        self._show_groups(question)
         self._learn_columns(question)
+
+    def _forget_registry(self) -> None:
+        """Let go of what was chosen and ticked in another registry: its runs are not those of this one."""
+        self._awaited_run = None
+        self.table.untick_all()
+        self.table.forget()
+        if self.right is not None:
+            self.right.show_run(None, "", None)
+
+    def _show_groups(self, question: RunQuestion) -> None:
+        """Show groups in the place of the table, or the table in theirs."""
+        by = self.bar.group_by()
+        if by is not None and self.groups is None:
+            from mlops_desk.ui.runs.groups.view import GroupsView  # noqa: PLC0415 - few people group
+
+            self.groups = GroupsView(self.context, self.ticks.__contains__)
+            self._middle.column.addWidget(self.groups, 1)
+            self.groups.toggled.connect(self._tick_ids)
+            self.groups.filtered.connect(self._open_group)
+            self.groups.overlaid.connect(self._overlay)
+        self.table.setVisible(by is None)
+        if self.groups is not None:
+            self.groups.setVisible(by is not None)
+            if by is not None:
+                self.groups.show_question(question, by)
+
+    def _open_group(self, words: str) -> None:
+        """Show the runs of a group one by one."""
+        self.bar.groups.choose(None)
+        self._narrow(words)
+
+    def _overlay(self, groups: dict[str, str], band: str) -> None:
+        """Compare runs of groups, drawn as groups."""
+        self.ticks.clear()
+        self._tick_ids(tuple(groups))
+        if self.right is not None:
+            self.right.tabs.choose("compare")
+            self.right.comparison.group_as(groups, band)
+
+    def _tick_ids(self, run_ids: Sequence[str]) -> None:
+        """Tick runs wherever they stand, or take their ticks away where all are ticked; their names come later."""
+        if all(run_id in self.ticks for run_id in run_ids):
+            has_room = self.ticks.drop(run_ids)
+        else:
+            has_room = self.ticks.add(RunRow(run_id, None, "UNKNOWN", None, "") for run_id in run_ids)
+            self._learn_names(run_ids)
+        self.table.viewport().update()
+        self._ticked(has_room)
+
+    def _learn_names(self, run_ids: Sequence[str]) -> None:
+        """Ask what ticked runs are called that never were in the table, and whether they go on."""
+        named, uri = [run_id for run_id in run_ids if run_id in self.ticks], self.loader.question.uri
+
+        def told(rows: Sequence[RunRow]) -> None:
+            if self.ticks.hear(rows):
+                self._ticked(has_room=True)
+
+        if named:
+            self.context.ask("ticked runs", lambda desk: asking.rows_of(desk, named, uri), told)
 
     def _await_agent(self) -> None:
         """Say why there is nothing to see yet; what was seen before stays."""
@@ -204,14 +271,16 @@ class AllRunsPage(Page):
 
     def _refused(self, error: DeskError) -> None:
         """Say what is wrong with a filter under it, and what is wrong with the registry above what is known of it."""
-        question = self.loader.question
-        if self.loader.window is None or self._place.currentIndex() == 1:
-            if error.place is None:
-                self._trouble.show_error("The runs can't be shown", error, self.reload)
-                self._place.setCurrentWidget(self._trouble)
+        if error.place is None and (self.loader.window is None or self._place.currentIndex() == 1):
+            if isinstance(error, NotFound) and not self.loader.question.experiments:
+                self._trouble.show_empty(self._no_runs())  # nobody has written to this registry
             else:
-                self._place.setCurrentIndex(0)
-        self.bar.say_error(error, question.filter)
+                self._trouble.show_error("The runs can't be shown", error, self.reload)
+            self._place.setCurrentWidget(self._trouble)
+            self.bar.say_error(None, "")  # it is said where the rows would be
+            return
+        self._place.setCurrentIndex(0)
+        self.bar.say_error(error, self.loader.question.filter)
 
     def _say_counts(self) -> None:
         if self.loader.window is not None:
@@ -274,6 +343,8 @@ class AllRunsPage(Page):
         if not has_room:
             self.context.say("info", f"{MOST} runs are ticked: more can't be compared at once.")
         self._say_counts()
+        if self.groups is not None:
+            self.groups.tell_ticks()
         if self.right is not None:
             self.right.show_ticked(self.ticks.all(), self.loader.question.uri)
 
@@ -315,9 +386,7 @@ class AllRunsPage(Page):
     def _compare(self, run_ids: list[str]) -> None:
         """Tick these runs and no others, wherever they stand; what they are called is heard with their rows."""
         self.ticks.clear()
-        has_room = self.ticks.add(RunRow(run_id, None, "UNKNOWN", None, "") for run_id in run_ids)
-        self.table.viewport().update()
-        self._ticked(has_room)
+        self._tick_ids(run_ids)
 
     def _await_run(self, run_id: str) -> None:
         """Choose a run in the table once it is there; until then it is shown beside it."""
@@ -328,55 +397,15 @@ class AllRunsPage(Page):
 
     # Acts.
 
-    def _fill_menu(self, menu: QMenu) -> None:
-        row = self.table.current_row()
-        if row is None:
-            return
-        menu.addAction("Take its tick away" if row.run_id in self.ticks else "Tick it to compare").triggered.connect(
-            lambda: self.table.tick(self.table.currentIndex().row())
-        )
-        for action in self._run_actions(row):
-            menu.addAction(action.title).triggered.connect(action.runner())
-        menu.addSeparator()
-
-    def _run_actions(self, row: RunRow) -> list[Action]:
-        right = self.right
-        if right is None:
-            return []
-        uri = self.loader.question.uri
-        acts = right.acts(self.reload)
-        story = right.detail.story
-        known = story is not None and story.run.run_id == row.run_id
-        ticked = [(one.run_id, one.title) for one in self.ticks.all()] or [(row.run_id, cells.name(row))]
-        which = f"the {len(self.ticks)} ticked runs" if len(self.ticks) else "the run"
-        return [
-            Action("runs.tag", "Tag the run …", lambda: acts.tag(story, uri), when=lambda: known),
-            Action("runs.describe", "Describe the run …", lambda: acts.describe(story, uri), when=lambda: known),
-            Action("runs.delete", f"Delete {which} …", lambda: acts.delete(ticked, uri)),
-        ]
-
-    def _open_head(self, section: int, place: QPoint) -> None:
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        for title, act in self.bar.head_acts(section):
-            menu.addAction(title).triggered.connect(act)
-        menu.popup(place)
-
     def actions_here(self) -> list[Action]:
-        row = self.table.current_row()
-        return [
-            Action("runs.columns", "Choose columns …", self._choose_columns),
-            Action("runs.save_view", "Save this view …", self._save_view),
-            Action("runs.untick", "Take all ticks away", self.table.untick_all, when=lambda: len(self.ticks) > 0),
-            Action("runs.export", "Save the table as CSV …", self.bar.save_csv),
-            *(self._run_actions(row) if row is not None else []),
-        ]
+        return self._acts.here()
 
-    def _choose_columns(self) -> None:
-        self.bar.choose_columns()
-
-    def _save_view(self) -> None:
-        self.bar.chips.ask_name()
+    def save_csv(self) -> None:
+        """Ask where to, and save the runs that pass the filter, or their groups."""
+        if self.bar.group_by() is not None and self.groups is not None:
+            saving.ask_where_groups(self, self.context, self.groups.as_table())
+        else:
+            self.bar.save_csv()
 
     def main_table(self) -> Any:
         """Return None: the table walks by itself, and takes the focus when the page is gone to."""

@@ -108,6 +108,8 @@ class KnownColumns:
 
     columns: tuple[ColumnName, ...] = ()
     n_runs: Mapping[str, int] = field(default_factory=dict)
+    n_values: Mapping[str, int] = field(default_factory=dict)
+    """How many different ones, where they were counted."""
 
     def of(self, kind: str) -> list[str]:
         return [column.key for column in self.columns if column.kind == kind]

@@ -7,7 +7,7 @@ puts columns in another order.
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QFocusEvent,
     QGuiApplication,
@@ -35,7 +35,7 @@ from mlops_desk.ui.tables.widths import column_width
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NAME_WIDTH, COLUMN_WIDTH = 190, 104  # pixels: a run's name with its box; a number, or "3 min ago"
+NAME_WIDTH, COLUMN_WIDTH = 170, 104  # pixels: a run's name with its box; a number, or "3 min ago"
 _MOST_WIDTH = 240  # pixels: what is longer is cut; the tool tip has it whole
 
 
@@ -110,6 +110,14 @@ class RunsTable(QTableView):
     def key(self) -> str | None:
         """Return the id of the current run."""
         return self._kept
+
+    def forget(self) -> None:
+        """Let no run be the current one: those of another registry are shown from now on."""
+        self._kept, self._anchor = None, None
+        self._silent = True
+        self.clearSelection()
+        self.setCurrentIndex(QModelIndex())
+        self._silent = False
 
     def current_row(self) -> RunRow | None:
         index = self.currentIndex()
@@ -318,6 +326,12 @@ class RunsTable(QTableView):
         if index.isValid():
             cells = [self.runs.cell(index.row(), number).text for number in range(self.runs.columnCount())]
             QGuiApplication.clipboard().setText(export.as_text([cells]))
+
+    def ask_head(self) -> None:
+        """Open the menu of the column that the cursor stands in."""
+        column = max(self.currentIndex().column(), 0)
+        place = QPoint(self.columnViewportPosition(column), self.horizontalHeader().height())
+        self.head_asked.emit(column, self.mapToGlobal(place))
 
     def _open_menu(self, place: QPoint) -> None:
         menu = QMenu(self)

@@ -51,6 +51,12 @@ class Ticks:
             self._runs[row.run_id] = Ticked(row.run_id, cells.name(row), slot, row.status)
         return True
 
+    def drop(self, run_ids: Iterable[str]) -> bool:
+        """Take ticks away; there is room then."""
+        for run_id in run_ids:
+            self._runs.pop(run_id, None)
+        return True
+
     def toggle(self, row: RunRow) -> bool:
         """Tick a run or take its tick away; False where there was no room."""
         if self._runs.pop(row.run_id, None) is not None:

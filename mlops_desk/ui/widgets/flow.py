@@ -27,6 +27,11 @@ class FlowLayout(QLayout):
     def takeAt(self, index: int) -> QLayoutItem | None:
         return self._items.pop(index) if 0 <= index < len(self._items) else None
 
+    def insert(self, index: int, widget: QWidget) -> None:
+        """Put a widget before the one that has this place."""
+        self.addWidget(widget)
+        self._items.insert(index, self._items.pop())
+
     def clear(self) -> None:
         """Let go of every widget."""
         for item in self._items:
@@ -60,14 +65,30 @@ class FlowLayout(QLayout):
         return size
 
     def _lay(self, area: QRect, *, move: bool) -> int:
-        """Place the widgets if they are to ``move``; return the height of all rows."""
-        left, top, tallest = area.left(), area.top(), 0
+        """Place the widgets if they are to ``move``, each in the middle of its row; return the height of all rows."""
+        top = area.top()
+        for row in self._rows(area.width()):
+            tallest = max(item.sizeHint().height() for item in row)
+            left = area.left()
+            for item in row:
+                size = item.sizeHint()
+                if move:
+                    item.setGeometry(QRect(QPoint(left, top + (tallest - size.height()) // 2), size))
+                left += size.width() + self.spacing()
+            top += tallest + self.spacing()
+        return max(top - self.spacing() - area.top(), 0)
+
+    def _rows(self, width: int) -> list[list[QLayoutItem]]:
+        """Return the widgets that are shown, row by row."""
+        rows: list[list[QLayoutItem]] = []
+        left = 0
         for item in self._items:
-            size = item.sizeHint()
-            if left > area.left() and left + size.width() > area.right() + 1:
-                left, top, tallest = area.left(), top + tallest + self.spacing(), 0
-            if move:
-                item.setGeometry(QRect(QPoint(left, top), size))
-            left += size.width() + self.spacing()
-            tallest = max(tallest, size.height())
-        return top + tallest - area.top()
+            if item.isEmpty():
+                continue
+            wide = item.sizeHint().width()
+            if not rows or left + wide > width:
+                rows.append([])
+                left = 0
+            rows[-1].append(item)
+            left += wide + self.spacing()
+        return rows

@@ -5,31 +5,34 @@ What is asked of the agent is the page's: it is told which metrics are wanted, a
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QSlider, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSlider, QStackedLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
+from mlops_desk.ui.charts.overlay import saving, words
 from mlops_desk.ui.charts.overlay.bands import DEVIATION, SPREAD
 from mlops_desk.ui.charts.overlay.canvas import CurveCanvas
-from mlops_desk.ui.charts.overlay.grid import CLOCK, LASTING, POWERS
+from mlops_desk.ui.charts.overlay.grid import POWERS
 from mlops_desk.ui.charts.overlay.legend import Legend
-from mlops_desk.ui.charts.overlay.lines import METRIC, RELATIVE, STEP, TIME, RunLine, Subject
+from mlops_desk.ui.charts.overlay.lines import METRIC, RELATIVE, STEP, TIME, RunLine
 from mlops_desk.ui.charts.overlay.preparing import CurveWish, Prepared, ToldCurves, prepare
-from mlops_desk.ui.live.tasks import Task, Tasks
+from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, set_tip
+from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.widgets.flow import FlowLayout
-from mlops_desk.ui.widgets.states import StateView
+from mlops_desk.ui.widgets.states import Empty, StateView
 from mlops_desk.ui.words import numbers
 
-_DIGITS = 5  # significant ones: as a loss is compared
+if TYPE_CHECKING:
+    from mlops_desk.ui.live.tasks import Task
+
 _MOST_READ = 6  # chosen: as many values as a line has room for
 _MOST_METRICS = 2000  # chosen: in a list to choose from; the table has them all
-_STRONGEST = 0.995  # chosen: more leaves a line that tells nothing
 _LETTERS = 9  # chosen: of a name in a closed choice; the list has it whole
 _SINGLE = "single"
 _BANDS = (("each run", _SINGLE), ("mean, least to largest", SPREAD), ("mean ± deviation", DEVIATION))
@@ -42,10 +45,10 @@ class OverlayPanel(QWidget):
     pointed = Signal(object)
     picked = Signal(str)
 
-    def __init__(self, tasks: Tasks, *, brief: bool = False) -> None:
-        """``brief``: of one run, whose metric is chosen elsewhere."""
+    def __init__(self, context: Context, *, brief: bool = False) -> None:
+        """``brief``: of one run, whose metric is chosen elsewhere; what is set of its axes stands in the menu."""
         super().__init__()
-        self._tasks = tasks
+        self.context = context
         self._brief = brief
         self._told = ToldCurves()
         self._task: Task | None = None
@@ -58,6 +61,7 @@ class OverlayPanel(QWidget):
         self.smooth = QSlider(Qt.Orientation.Horizontal)
         self.log_x, self.log_y, self.cut = CheckBox("Log x"), CheckBox("Log y"), CheckBox("No outliers")
         self.band = ChoiceBox("Runs or groups")
+        self.more = Button("", symbol="more", tip="Copy or save the curves")
         self.read = Label(points=theme.CAPTION_POINTS, tone="muted")
         self.state = StateView(theme.LIST_WIDTH)
         self._dress()
@@ -71,7 +75,8 @@ class OverlayPanel(QWidget):
             self.band.addItem(title, band)
         self.band.hide()
         if self._brief:
-            self.which.hide()  # shown before it has a parent it would be a window
+            for widget in (self.which, *self._switches()):
+                widget.hide()  # shown before it has a parent it would be a window
         self.smooth.setRange(0, 100)
         self.smooth.setFixedWidth(theme.COLUMN_MINIMUM // 3)
         self.smooth.setAccessibleName("Smoothing")
@@ -83,16 +88,16 @@ class OverlayPanel(QWidget):
 
     def _arrange(self) -> None:
         bar = QWidget()
-        flow = FlowLayout(bar)
-        flow.setSpacing(theme.SPACE_8)
+        self.flow = FlowLayout(bar)
+        self.flow.setSpacing(theme.SPACE_8)
         smoothing = QWidget()
         row = QHBoxLayout(smoothing)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.SPACE_4)
         row.addWidget(Label("Smooth", points=theme.CAPTION_POINTS, tone="muted"))
         row.addWidget(self.smooth)
-        for widget in (self.which, self.over, self.band, smoothing, self.log_x, self.log_y, self.cut):
-            flow.addWidget(widget)
+        for widget in (self.which, self.over, self.band, smoothing, *self._switches(), self.more):
+            self.flow.addWidget(widget)
         plot = QWidget()
         across = QHBoxLayout(plot)
         across.setContentsMargins(0, 0, 0, 0)
@@ -111,7 +116,13 @@ class OverlayPanel(QWidget):
         self._layers.addWidget(plot)
         self._layers.addWidget(self.state)
 
+    def _switches(self) -> tuple[CheckBox, ...]:
+        return self.log_x, self.log_y, self.cut
+
     def _wire(self) -> None:
+        self.more.clicked.connect(
+            lambda _on=False: self.menu().popup(self.more.mapToGlobal(QPoint(0, self.more.height())))
+        )
         self.which.activated.connect(lambda _place: self.wanted.emit())
         self.over.activated.connect(lambda _place: self._change_over())
         self.band.activated.connect(lambda _place: self._prepare())
@@ -123,6 +134,21 @@ class OverlayPanel(QWidget):
         self.canvas.pointed.connect(self._point)
         self.canvas.picked.connect(self.picked)
         self.canvas.read_at.connect(self._read)
+
+    def menu(self) -> QMenu:
+        """Return the menu of what is set, where it has no room beside the plot, and of what can be taken along."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for box in self._switches() if self._brief else ():
+            action = menu.addAction(box.text())
+            action.setCheckable(True)
+            action.setChecked(box.isChecked())
+            action.setEnabled(box.isEnabled())
+            action.toggled.connect(box.setChecked)
+        menu.addSeparator()
+        for title, act in saving.acts(self.context, self._plot, lambda: self._shown):
+            menu.addAction(title).triggered.connect(act)
+        return menu
 
     # What is wished.
 
@@ -150,7 +176,7 @@ class OverlayPanel(QWidget):
         kind, _, x_metric = over.partition(" ")
         band = str(self.band.currentData())
         return CurveWish(
-            str(self.which.currentData() or ""), kind, x_metric, _weight(self.smooth.value()),
+            str(self.which.currentData() or ""), kind, x_metric, words.weight(self.smooth.value()),
             self.log_x.isChecked(), self.log_y.isChecked(), self.cut.isChecked(),
             None if band == _SINGLE or not self.band.isVisibleTo(self) else band,
         )  # fmt: skip
@@ -158,6 +184,10 @@ class OverlayPanel(QWidget):
     def offer_groups(self, *, on: bool) -> None:
         """Say whether the runs are of groups."""
         self.band.setVisible(on)
+
+    def choose_band(self, band: str) -> None:
+        """Choose how the spread of groups is drawn, where runs are of groups."""
+        self.band.setCurrentIndex(max(self.band.findData(band), 0))
 
     def _change_over(self) -> None:
         wish = self.wish()
@@ -190,7 +220,7 @@ class OverlayPanel(QWidget):
             hidden = frozenset()
         if self._task is not None:
             self._task.cancel()
-        self._task = self._tasks.run("curves", lambda: prepare(told, wish, hidden), self._show, self._fail)
+        self._task = self.context.tasks().run("curves", lambda: prepare(told, wish, hidden), self._show, self._fail)
 
     def _fail(self, error: DeskError) -> None:
         self.show_state().show_error("The curves can't be drawn", error, self._prepare)
@@ -205,8 +235,13 @@ class OverlayPanel(QWidget):
         self.canvas.show_lines(lines, prepared.axes, cut=prepared.wish.cut)
         title = f"{plain(prepared.wish.metric)} over {prepared.axes.x.lower()}"
         self.canvas.setAccessibleName(f"Chart: {title}")
-        self.canvas.setAccessibleDescription("; ".join(_told(line) for line in lines[:20]))
+        self.canvas.setAccessibleDescription("; ".join(words.told(line) for line in lines[:20]))
         self._read(None)
+        if self._told.subjects and not any(curve.values for curve in self._told.curves):
+            name = plain(prepared.wish.metric, 60)
+            self.state.show_empty(Empty("No curve", f"No points of {name} were logged, or none is kept of them."))
+            self._layers.setCurrentWidget(self.state)
+            return
         self._layers.setCurrentWidget(self._plot)
 
     # What is pointed at.
@@ -230,22 +265,20 @@ class OverlayPanel(QWidget):
             self.read.show_text(self._summary(self._shown))
             return
         told = self.canvas.read(at)
-        told.sort(
-            key=lambda one: (one[0].subject.key != self.canvas.lit, -one[2] if math.isfinite(one[2]) else math.inf)
-        )
+        told.sort(key=self._rank)
         kind = self.canvas.axes.x_kind
         values = [f"{plain(line.subject.title, 24)} {self._value(y)}" for line, _x, y in told[:_MOST_READ]]
         more = f" · and {len(told) - _MOST_READ:,} more" if len(told) > _MOST_READ else ""
-        self.read.show_text(f"{self.canvas.axes.x} {_place(at, kind)}: {' · '.join(values)}{more}")
+        self.read.show_text(f"{self.canvas.axes.x} {words.place(at, kind)}: {' · '.join(values)}{more}")
 
-    def _order(self, read: tuple[RunLine, float, float]) -> tuple[bool, float]:
+    def _rank(self, read: tuple[RunLine, float, float]) -> tuple[bool, float]:
         """Put the one that is lit first, then the highest."""
         return read[0].subject.key != self.canvas.lit, -read[2] if math.isfinite(read[2]) else math.inf
 
     def _value(self, y: float) -> str:
         if not math.isfinite(y):
             return numbers.NOTHING
-        return f"{10.0**y if self.canvas.axes.y_kind == POWERS else y:.{_DIGITS}g}"
+        return f"{10.0**y if self.canvas.axes.y_kind == POWERS else y:.{words.DIGITS}g}"
 
     @staticmethod
     def _summary(prepared: Prepared) -> str:
@@ -255,29 +288,3 @@ class OverlayPanel(QWidget):
         parts += [f"{numbers.WARNING} {numbers.count(odd, 'value')} that are no numbers (×)"] if odd else []
         parts += [f"{numbers.count(prepared.left_out, 'run has', 'runs have')} none of it"] if prepared.left_out else []
         return " · ".join(parts)
-
-
-def _weight(value: int) -> float:
-    """Return the weight that a place of the slider stands for: finer where it is strong."""
-    return 0.0 if value <= 0 else _STRONGEST * (1.0 - (1.0 - value / 100.0) ** 2)
-
-
-def _place(at: float, kind: str) -> str:
-    if kind == CLOCK:
-        return numbers.day_and_clock(at)
-    if kind == LASTING:
-        return numbers.duration(at) if at >= 1 else f"{at:.3g} s"
-    return f"{10.0**at if kind == POWERS else at:,.6g}"
-
-
-def _told(line: RunLine) -> str:
-    """Return a curve as a sentence."""
-    known = line.ys[~(line.ys != line.ys)]
-    if not known.size:
-        return f"{plain(line.subject.title, 40)}: nothing that can be drawn"
-    return f"{plain(line.subject.title, 40)}: from {known[0]:.{_DIGITS}g} to {known[-1]:.{_DIGITS}g}"
-
-
-def in_groups(subjects: Sequence[Subject], groups: Sequence[str | None]) -> tuple[Subject, ...]:
-    """Return subjects with the group of each."""
-    return tuple(replace(subject, group=group) for subject, group in zip(subjects, groups, strict=True))

@@ -37,6 +37,17 @@ def ask_where(parent: QWidget, context: Context, question: RunQuestion, registry
     files.ask(parent, "Save the table", name, save)
 
 
+def ask_where_groups(parent: QWidget, context: Context, table: list[list[str]]) -> None:
+    """Ask for a path, and write the groups in a worker thread."""
+    name = f"groups-of-runs-{time.strftime('%Y%m%d-%H%M%S')}.csv"
+    files.ask(
+        parent,
+        "Save the groups",
+        name,
+        lambda path: files.write(context, path, lambda: files.write_table(table, path)),
+    )
+
+
 def write(desk: ClientLike, question: RunQuestion, registry: str, path: Path) -> int:
     """Write all runs that pass; returns how many. DeskError when agent or disk refuse."""
     columns = [names.read(name) for name in question.columns]

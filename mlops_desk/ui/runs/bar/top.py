@@ -20,6 +20,8 @@ from mlops_desk.ui.runs.bar import saving
 from mlops_desk.ui.runs.bar.chips import ViewChips
 from mlops_desk.ui.runs.bar.columns import ColumnsForm
 from mlops_desk.ui.runs.bar.filter import FilterField
+from mlops_desk.ui.runs.bar.grouping import GroupBox
+from mlops_desk.ui.runs.bar.views import KeptViews
 from mlops_desk.ui.runs.completion import Names
 from mlops_desk.ui.runs.names import METRICS, PARAMS, TAGS, ColumnName
 from mlops_desk.ui.runs.question import (
@@ -28,17 +30,14 @@ from mlops_desk.ui.runs.question import (
     KnownColumns,
     RunQuestion,
     SavedView,
-    read_views,
-    renamed,
-    with_view,
-    written,
 )
 from mlops_desk.ui.runs.table import RunsTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.words import numbers
 
-_VIEWS, _COLUMNS, _REGISTRY = "runs/views", "runs/columns", "runs/registry"
+_COLUMNS, _REGISTRY = "runs/columns", "runs/registry"
+_LETTERS = 9  # of a registry's name in the closed list; the open one has it whole
 _GUESSED = 4  # chosen: so many metrics and parameters are shown before anybody chooses columns
 
 
@@ -55,13 +54,13 @@ class TopBar(QWidget):
         self.caret = CaretLine()
         self.chips = ViewChips()
         self.nested = CheckBox("Nested")
+        self.groups = GroupBox()
         self.columns_button = Button("Columns …")
         self.registry = ChoiceBox("Registry")
         self.counts = Label(points=theme.CAPTION_POINTS, tone="muted")
         self.trouble = Label(points=theme.CAPTION_POINTS, bold=True, tone="warning")
         self.trouble.hide()
         memory = context.memory
-        self._views = read_views(str(memory.value(_VIEWS) or ""))
         kept = str(memory.value(_COLUMNS) or "")
         self._chosen_columns = bool(kept)
         self._columns = tuple(kept.split("\n")) if kept else FIRST_COLUMNS
@@ -70,18 +69,19 @@ class TopBar(QWidget):
         self.asked = RunQuestion()
         self._known = KnownColumns()
         self._trackers: tuple[Tracker, ...] = ()
+        self.views = KeptViews(context, self.chips, self._shown)
         self._arrange()
         self._wire()
-        self._show_views()
+        self.views.show()
 
     def _arrange(self) -> None:
         self.registry.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.registry.setMinimumContentsLength(14)
+        self.registry.setMinimumContentsLength(_LETTERS)
         self.registry.addItem(plain(self._uri or "default"), self._uri)
         first = QHBoxLayout()
         first.setSpacing(theme.SPACE_8)
         first.addWidget(self.filter, 1)
-        for widget in (self.nested, self.columns_button, self.registry):
+        for widget in (self.nested, self.groups, self.columns_button, self.registry):
             first.addWidget(widget)
         second = QHBoxLayout()
         second.setSpacing(theme.SPACE_12)
@@ -101,13 +101,25 @@ class TopBar(QWidget):
         self.columns_button.clicked.connect(lambda _on: self.choose_columns())
         self.registry.activated.connect(lambda _place: self.choose_registry(self.registry.currentData()))
         self.chips.chosen.connect(self.show_view)
-        self.chips.saved.connect(self.save_view)
-        self.chips.renamed.connect(self.rename_view)
-        self.chips.removed.connect(self.remove_view)
+        self.groups.activated.connect(lambda _place: self._change())
 
     def _change(self) -> None:
-        self._show_views()
+        self.views.show()
         self.changed.emit()
+
+    def group_by(self) -> str | None:
+        """Return the column by which the runs are grouped, None where they stand one by one."""
+        by = self.groups.currentData()
+        return by if isinstance(by, str) else None
+
+    def group(self, by: str | None) -> None:
+        """Group the runs, or show them one by one."""
+        self.groups.offer(self._known, by)
+        self._change()
+
+    def _shown(self) -> tuple[RunQuestion, str | None]:
+        now = replace(self.asked, filter=self.filter.text().strip(), sort=self._sort, columns=self._columns)
+        return now, self.group_by()
 
     # What is asked.
 
@@ -186,9 +198,11 @@ class TopBar(QWidget):
     def show_known(self, known: KnownColumns) -> None:
         """Take what columns there are: for completion, and as the first ones while nobody has chosen any."""
         self._known = known
+        self.groups.offer(known, self.group_by())
         self.filter.names = Names(known.of(METRICS), known.of(PARAMS), known.of(TAGS))
         if not self._chosen_columns:
-            guessed = (*FIRST_COLUMNS, *self._guess(METRICS), *self._guess(PARAMS))
+            # What a person looks for stands where it is seen: metrics before how long it took.
+            guessed = (*FIRST_COLUMNS[:-1], *self._guess(METRICS), *self._guess(PARAMS), *FIRST_COLUMNS[-1:])
             if guessed != self._columns:
                 self._columns = guessed
                 self._change()
@@ -227,39 +241,10 @@ class TopBar(QWidget):
 
     # Views.
 
-    def _show_views(self) -> None:
-        question = replace(self.asked, filter=self.filter.text(), sort=self._sort, columns=self._columns)
-        now = next((one.name for one in self._views if one.fits(question, None)), None)
-        self.chips.show_views(self._views, now)
-
-    def save_view(self, name: str) -> None:
-        """Keep what is asked for under a name."""
-        question = self.asked
-        self._keep(with_view(self._views, SavedView(name, question.filter, question.sort, question.columns)))
-
-    def rename_view(self, old: str, new: str) -> None:
-        self._keep(renamed(self._views, old, new))
-
-    def remove_view(self, name: str) -> None:
-        gone = [one for one in self._views if one.name == name]
-        place = next((at for at, one in enumerate(self._views) if one.name == name), 0)
-        self._keep([one for one in self._views if one.name != name])
-        for one in gone:
-            said = f"The view {plain(name, 60)} is removed."
-            self.context.offer(said, "Undo", partial(self._put_back, one, place))
-
-    def _put_back(self, view: SavedView, place: int) -> None:
-        kept = [one for one in self._views if one.name != view.name]
-        self._keep([*kept[:place], view, *kept[place:]])
-
-    def _keep(self, views: list[SavedView]) -> None:
-        self._views = views
-        self.context.memory.setValue(_VIEWS, written(views))
-        self._show_views()
-
     def show_view(self, view: SavedView) -> None:
         """Ask for what a view asks for."""
         self._columns, self._sort, self._chosen_columns = view.columns, view.sort, True
+        self.groups.offer(self._known, view.group_by)
         before = self.filter.text().strip()
         self.filter.show_filter(view.filter)
         if before == view.filter.strip():
@@ -281,6 +266,11 @@ class TopBar(QWidget):
         self.trouble.setVisible(error is not None and not of_filter)
         if error is not None and not of_filter:
             self.trouble.show_text(f"{numbers.WARNING} {error.message} {error.hint or ''}".rstrip())
+
+    def say_nothing(self) -> None:
+        """Take back what was said of another registry."""
+        self.say_error(None, "")
+        self.counts.show_text("")
 
     def say_counts(self, window: RunWindow, n_ticked: int) -> None:
         """Say how many runs there are, and of when they are where the registry can't be read."""

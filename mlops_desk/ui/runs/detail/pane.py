@@ -24,6 +24,7 @@ from mlops_desk.ui.runs import asking, cells
 from mlops_desk.ui.runs.asking import RunStory
 from mlops_desk.ui.runs.detail import values
 from mlops_desk.ui.runs.detail.facts import PARENT, facts_of
+from mlops_desk.ui.runs.following import FOLLOW_MS, REST, followed
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.facts import FactGrid
@@ -39,9 +40,8 @@ if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
     from mlops_desk.ui.runs.detail.values import LoggedValue
 
-AGAIN_MS = 250  # as soon after a point was logged a person sees it
-_HEIGHTS = (150, 240, 240)  # pixels: six facts; as many values; a curve with its settings
-_REST = 10  # chosen: a registry that takes a second is asked every ten
+AGAIN_MS = 250  # chosen: last values and the state; the curve is followed by itself
+_HEIGHTS = (112, 150, 190)  # pixels: five facts; three values below the search; a curve with its settings
 _MOST_LINKS = 8  # chosen: two rows of buttons
 
 
@@ -61,17 +61,22 @@ class RunDetail(QWidget):
         self.title = Label(points=theme.TITLE_POINTS, bold=True)
         self.search = Field("Search what it logged", "Search metrics, parameters, tags")
         self.table: RecordTable[LoggedValue] = RecordTable("Logged values", values.COLUMNS, context.memory)
-        self.chart = OverlayPanel(context.tasks(), brief=True)
+        self.chart = OverlayPanel(context, brief=True)
         self.state = StateView(theme.LIST_WIDTH)
         self.links = QWidget()
         self._flow = FlowLayout(self.links)
         self._run_id: str | None = None
         self._tasks: dict[str, Task] = {}
         self._curve: RunCurve | None = None
+        self._curves: list[RunCurve] = []
         self._asked_at = 0.0
+        self._followed_at = 0.0
         self._again = QTimer(self)
         self._again.setSingleShot(True)
         self._again.timeout.connect(self.look)
+        self._on = QTimer(self)
+        self._on.setSingleShot(True)
+        self._on.timeout.connect(self._follow)
         self._arrange()
         self.search.textChanged.connect(self.table.narrow)
         self.table.chosen.connect(lambda _key: self._draw())
@@ -123,7 +128,7 @@ class RunDetail(QWidget):
             return
         if (run_id, uri) != (self._run_id, self.uri):
             self._stop()
-            self._run_id, self.uri, self.story, self._curve = run_id, uri, None, None
+            self._run_id, self.uri, self.story, self._curve, self._curves = run_id, uri, None, None, []
         self.look()
 
     def look(self) -> None:
@@ -150,6 +155,7 @@ class RunDetail(QWidget):
 
     def _stop(self) -> None:
         self._again.stop()
+        self._on.stop()
         for task in self._tasks.values():
             task.cancel()
         self._tasks = {}
@@ -167,16 +173,18 @@ class RunDetail(QWidget):
         self._layers.setCurrentWidget(self._content)
         if is_first:
             self._select_metric(values.first_metric(names))
-        if changed or self._curve is None:
+        if self._curve is None:
             self._draw()
+        elif changed:
+            self._follow()
         if story.run.status in cells.GOING_ON:
             took = (time.monotonic() - self._asked_at) * 1000
-            self._again.start(max(AGAIN_MS, int(took * _REST)))
+            self._again.start(max(AGAIN_MS, int(took * REST)))
         self.told.emit(story)
 
     def _refused(self, error: DeskError) -> None:
         if self.story is not None:
-            self._again.start(AGAIN_MS * _REST)
+            self._again.start(AGAIN_MS * REST)
             return  # what was told before is still what is known of it; the next question may be answered
         self.state.show_error("The run can't be shown", error, self.look)
         self._layers.setCurrentWidget(self.state)
@@ -235,6 +243,7 @@ class RunDetail(QWidget):
         wish = self.chart.wish()
         asked = [name, *([wish.x_metric] if wish.x_metric else [])]
         run_id = story.run.run_id
+        self._followed_at = time.monotonic()
         under_way = self._tasks.get("curve")
         if under_way is not None:
             under_way.cancel()
@@ -245,11 +254,31 @@ class RunDetail(QWidget):
             lambda error: self.chart.show_state().show_error("The curve can't be shown", error, self._draw),
         )
 
+    def _follow(self) -> None:
+        """Ask for what was logged since, if it is seen; an answer that is waited for is what is asked for."""
+        known, uri, under_way = self._curves, self.uri, self._tasks.get("curve")
+        if not known or not self.isVisible() or (under_way is not None and under_way.running):
+            return
+        self._followed_at = time.monotonic()
+        self._tasks["curve"] = self.context.ask(
+            "curve",
+            lambda desk: followed(desk, known, uri),
+            self._drawn,
+            lambda _error: self._on.start(AGAIN_MS * REST),
+        )
+
     def _drawn(self, curves: list[RunCurve]) -> None:
         story = self.story
         if story is None:
             return
         name = self.chart.wish().metric
+        if story.run.status in cells.GOING_ON:
+            took = (time.monotonic() - self._followed_at) * 1000
+            self._on.start(max(FOLLOW_MS, int(took * REST)))
+        is_news = not curves or any(all(one is not known for known in self._curves) for one in curves)
+        if not is_news:
+            return
+        self._curves = curves
         self._curve = next((one for one in curves if one.metric == name), None)
         others = {one.run_id: one for one in curves if one.metric != name}
         subject = Subject(story.run.run_id, name)

@@ -58,7 +58,7 @@ def _value_cell(one: LoggedValue) -> Cell:
 
 COLUMNS: tuple[Column[LoggedValue], ...] = (
     Column("name", "Name", lambda one: Cell(plain(one.name), one.name.lower(), tip=one.name)),
-    Column("value", "Value", _value_cell, right=True, stretch=True),
+    Column("value", "Value", _value_cell, right=True, stretch=True, whole=True),
     Column("kind", "Kind", lambda one: Cell(one.kind, one.kind, "muted")),
 )
 

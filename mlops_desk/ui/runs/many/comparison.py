@@ -1,7 +1,7 @@
 """The runs that are ticked, compared: what differs in a table, and below it their curves, of each run or of groups."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -13,14 +13,16 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.registry.comparison import ComparedGroup, ComparedValue
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.ui.charts.overlay.lines import Subject
-from mlops_desk.ui.charts.overlay.panel import OverlayPanel, in_groups
+from mlops_desk.ui.charts.overlay.panel import OverlayPanel
 from mlops_desk.ui.charts.overlay.preparing import ToldCurves
+from mlops_desk.ui.charts.overlay.words import in_groups
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.compare.comparison import Compared, worded
 from mlops_desk.ui.parts.compare.pane import ComparePane
 from mlops_desk.ui.runs import asking, cells
 from mlops_desk.ui.runs.detail.values import first_metric
+from mlops_desk.ui.runs.following import FOLLOW_MS, REST, followed
 from mlops_desk.ui.runs.ticks import FEWEST, Ticked
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.states import Empty
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AGAIN_MS = 250  # as soon after a point was logged a person sees it
-_REST = 10  # chosen: a registry that takes a second is asked every ten
+_BY_PLACE = 2  # in the bar above the curves: behind the metric and what they run over
+_TABLES = "the table's"
+"""Stands for the groups of the table, in the place of a parameter to group by."""
 
 
 class RunComparison(QWidget):
@@ -44,14 +47,15 @@ class RunComparison(QWidget):
         super().__init__()
         self.context = context
         self.pane = ComparePane("What differs")
-        self.curves = OverlayPanel(context.tasks())
+        self.curves = OverlayPanel(context)
         self.by = ChoiceBox("Group the curves by")
         self.by.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.by.setMinimumContentsLength(12)
-        self.pane.head.insertWidget(2, self.by)
+        self.by.setMinimumContentsLength(9)  # letters; the list has them whole
+        self.curves.flow.insert(_BY_PLACE, self.by)
         self._runs: tuple[Ticked, ...] = ()
         self._uri: str | None = None
         self._values: tuple[ComparedValue, ...] | None = None
+        self._groups: dict[str, str] = {}
         self._known: dict[tuple[str, str], RunCurve] = {}
         self._tasks: dict[str, Task] = {}
         self._asked_at = 0.0
@@ -80,12 +84,21 @@ class RunComparison(QWidget):
         self.curves.wanted.connect(self._ask_curves)
         self.by.activated.connect(lambda _place: self._draw())
 
+    def group_as(self, groups: Mapping[str, str], band: str) -> None:
+        """Draw runs as groups of the table, by the name of each one's; ``band`` is how their spread is drawn."""
+        self._groups = dict(groups)
+        self._offer_groups(_TABLES)
+        self.curves.choose_band(band)
+        if self._values is not None:
+            self._draw()
+
     def show_runs(self, runs: Sequence[Ticked], uri: str | None) -> None:
         """Compare these; what is known of runs that were compared before is shown at once."""
         if uri != self._uri:
             self._known = {}
         same = [one.run_id for one in runs] == [one.run_id for one in self._runs] and uri == self._uri
         self._runs, self._uri = tuple(runs), uri
+        self._groups = {one.run_id: self._groups[one.run_id] for one in runs if one.run_id in self._groups}
         if not same:
             self._values = None
             self.look()
@@ -151,11 +164,13 @@ class RunComparison(QWidget):
 
     # Curves.
 
-    def _offer_groups(self) -> None:
-        """Offer what the runs can be grouped by: parameters and tags that differ, and not for each of them."""
-        before = self.by.currentData()
+    def _offer_groups(self, wanted: str | None = None) -> None:
+        """Offer what the runs can be grouped by: the table's groups, parameters and tags that differ."""
+        before = wanted or self.by.currentData()
         self.by.clear()
         self.by.addItem("no groups", None)
+        if self._groups:
+            self.by.addItem("as in the table", _TABLES)
         for value in self._values or ():
             if value.group in {ComparedGroup.PARAMS, ComparedGroup.TAGS} and value.differs:
                 self.by.addItem(f"by {plain(value.key, 40)}", _named(value))
@@ -166,6 +181,9 @@ class RunComparison(QWidget):
     def _subjects(self) -> tuple[Subject, ...]:
         subjects = [Subject(one.run_id, one.title, one.slot) for one in self._runs]
         chosen = self.by.currentData()
+        if chosen == _TABLES:
+            self.curves.offer_groups(on=True)
+            return in_groups(subjects, [self._groups.get(one.run_id) for one in self._runs])
         value = next((one for one in self._values or () if chosen == _named(one)), None)
         self.curves.offer_groups(on=value is not None)
         if value is None:
@@ -177,15 +195,13 @@ class RunComparison(QWidget):
         wish = self.curves.wish()
         return [name for name in dict.fromkeys((wish.metric, wish.x_metric)) if name]
 
-    def _ask_curves(self, only: frozenset[str] | None = None) -> None:
-        """Ask for the curves that are not known; of runs that go on, ``only`` says which, anew."""
+    def _ask_curves(self) -> None:
+        """Ask for the curves that are not known; those of runs that go on are followed from there."""
         metrics, uri = self._metrics(), self._uri
         ids = [one.run_id for one in self._runs]
-        asked = {
-            metric: [run for run in ids if (run in only if only is not None else (run, metric) not in self._known)]
-            for metric in metrics
-        }
+        asked = {metric: [run for run in ids if (run, metric) not in self._known] for metric in metrics}
         if not any(asked.values()):
+            self._follow()
             self._draw()
             return
         self._asked_at = time.monotonic()
@@ -199,15 +215,17 @@ class RunComparison(QWidget):
         )
 
     def _take_curves(self, curves: list[RunCurve]) -> None:
-        self._known.update({(one.run_id, one.metric): one for one in curves})
-        self._draw()
+        news = {place: one for one in curves if self._known.get(place := (one.run_id, one.metric)) is not one}
+        self._known.update(news)
+        if news or not curves:
+            self._draw()
         took = (time.monotonic() - self._asked_at) * 1000
         if self._going_on():
-            self._again.start(max(AGAIN_MS, int(took * _REST)))
+            self._again.start(max(FOLLOW_MS, int(took * REST)))
 
     def _no_curves(self, error: DeskError) -> None:
         if self._known:
-            self._again.start(AGAIN_MS * _REST)
+            self._again.start(FOLLOW_MS * REST)
         else:
             self.curves.show_state().show_error("The curves can't be shown", error, self._ask_curves)
 
@@ -215,10 +233,14 @@ class RunComparison(QWidget):
         return frozenset(one.run_id for one in self._runs if one.status in cells.GOING_ON)
 
     def _follow(self) -> None:
-        """Ask for new points of the runs that go on."""
-        going_on = self._going_on()
-        if going_on and self.isVisible() and self._values is not None:
-            self._ask_curves(going_on)
+        """Ask for new points of the runs that go on; whole for those that had none of the metric yet."""
+        going_on, uri = self._going_on(), self._uri
+        if not going_on or not self.isVisible() or self._values is None:
+            return
+        wanted = [(run_id, metric) for run_id in sorted(going_on) for metric in self._metrics()]
+        known = [self._known.get(place, RunCurve(*place, 0)) for place in wanted]
+        self._asked_at = time.monotonic()
+        self._ask("curves", lambda desk: followed(desk, known, uri), self._take_curves, self._no_curves)
 
     def _draw(self) -> None:
         metric, *others = [*self._metrics(), ""]

@@ -17,7 +17,7 @@ from mlops_desk.ui.charts.space.scatter import ScatterChart
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.runs import cells, names
+from mlops_desk.ui.runs import cells, names, words
 from mlops_desk.ui.runs.loading import ask_window
 from mlops_desk.ui.runs.question import RunQuestion
 from mlops_desk.ui.runs.ticks import Ticked
@@ -186,11 +186,12 @@ class ParallelView(RunSpace):
                 continue
             if one.is_number:
                 low, high = sorted((one.value_at(brush.low), one.value_at(brush.high)))
-                parts.append(f"{one.name} >= {low:.6g} and {one.name} <= {high:.6g}")
+                column = words.named(names.read(one.name))
+                parts.append(f"{column} >= {low:.6g} and {column} <= {high:.6g}")
             else:
                 kept = [text for text in one.categories if brush.holds(one.share_of(text))]
-                quoted = ", ".join("'" + text.replace("'", "''") + "'" for text in kept)
-                parts.append(f"{one.name} IN ({quoted})")
+                others = [text for text in one.categories if text not in kept]
+                parts.append(words.one_of(names.read(one.name), kept, others))
         return " and ".join(parts)
 
 
