@@ -5,7 +5,7 @@ No Qt here.
 
 from collections.abc import Sequence
 
-from mlops_desk.ui.runs.names import ATTRIBUTES, ColumnName
+from mlops_desk.ui.runs.names import ATTRIBUTES, PARAMS, ColumnName
 
 
 def named(column: ColumnName) -> str:
@@ -23,6 +23,12 @@ def equals(column: ColumnName, value: str | None, *, negated: bool = False) -> s
         return f"{named(column)} IS NOT NULL" if negated else f"{named(column)} LIKE '{pattern}'"
     quote = '"' if "'" in value else "'"
     return f"{named(column)} {'!=' if negated else '='} {quote}{value}{quote}"
+
+
+def between(column: ColumnName, low: float, high: float) -> str:
+    """Return the condition that a number lies between two; MLflow compares no parameters so, the short form does."""
+    name = f"`{column.key}`" if column.kind == PARAMS else named(column)
+    return f"{name} >= {low:.6g} and {name} <= {high:.6g}"
 
 
 def one_of(column: ColumnName, kept: Sequence[str], others: Sequence[str]) -> str:

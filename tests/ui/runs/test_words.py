@@ -44,6 +44,19 @@ def test_of_several_texts_those_that_are_kept_pass(kept):
     assert not passes(text), "a run without any does not pass"
 
 
+@pytest.mark.parametrize("before", ["", "auc > 0.5 and ", "metrics.auc > 0.5 and ", "r "])
+def test_they_stand_beside_whatever_a_person_has_typed(before):
+    lr, model = ColumnName(names.PARAMS, "learning rate"), ColumnName(names.PARAMS, "model")
+    text = f"{before}{words.between(lr, 0.01, 0.1)} and {words.equals(model, 'a b')}"
+    text += f" and {words.equals(ColumnName(names.TAGS, 'odd tag'), None)}"
+    run = Run("r", "r", "FINISHED", 1, {"auc": 0.9}, {"learning rate": "0.05", "model": "a b"}, {})
+    assert fulfils(run, read_filter(text), lambda _run_id: [])
+    for other in ({"learning rate": "0.5", "model": "a b"}, {"learning rate": "0.05", "model": "a"}):
+        assert not fulfils(Run("r", "r", "FINISHED", 1, {"auc": 0.9}, other, {}), read_filter(text), lambda _run_id: [])
+    tagged = Run("r", "r", "FINISHED", 1, {"auc": 0.9}, run.params, {"odd tag": "x"})
+    assert not fulfils(tagged, read_filter(text), lambda _run_id: [])
+
+
 def test_numbers_of_metrics_with_odd_names_are_named_so_that_they_are_read():
     (clause,) = read_filter(f"{words.named(ColumnName(names.METRICS, 'val loss, x'))} >= 0.5")
     assert (clause.key, clause.value) == ("val loss, x", 0.5)

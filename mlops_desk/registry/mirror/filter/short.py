@@ -2,12 +2,13 @@
 
 A bare name is an attribute where a run has one of that name, else a metric or a parameter, whichever there is. Texts
 need no quotes, ``~`` asks for a part, times may be ``-7d`` or a date, a duration ``1h``. A word that is compared with
-nothing is looked for in names and at the beginning of ids. ``and`` may be left out.
+nothing is looked for in names and at the beginning of ids. ``and`` may be left out. What MLflow writes may stand
+beside it: ``params.`learning rate` = '0.1'``, ``tags.team IS NULL``.
 """
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mlops_desk.base.errors import Invalid
@@ -45,7 +46,7 @@ class _Word:
 
 def parse_short(text: str, now: float | None = None) -> Filter:
     """Read a filter in the short form; ``now`` (Unix seconds) is what times are before. Raises Invalid."""
-    words = list(_words(text))
+    words = list(_joined(_words(text)))
     found: list[Clause] = []
     at = 0
     while at < len(words):
@@ -58,6 +59,11 @@ def parse_short(text: str, now: float | None = None) -> Filter:
                 raise refused(f"what {plain(word.text)} is compared with is missing.", place, _HINT)
             found.append(_comparison(word, words[at + 1].text, words[at + 2], time.time() if now is None else now))
             at += 3
+            continue
+        state = _state(words, at)
+        if state is not None:
+            found.append(Clause(*_column(word), state, None, word.place))
+            at += len(state.split()) + 1
             continue
         if word.kind == "bare" and word.text.lower() in _LATE:
             text = f"{word.text!r} is not understood here: all conditions have to be fulfilled."
@@ -76,6 +82,28 @@ def _words(text: str) -> Iterator[_Word]:
             raise refused(f"{what}.", place, _HINT)
         if kind != "space":
             yield _Word(kind, written[1:-1] if kind == "quoted" else written, place)
+
+
+def _joined(words: Iterable[_Word]) -> Iterator[_Word]:
+    """Put a kind and the name in backticks behind it together, as MLflow writes them: ``params.`a b```."""
+    kind: _Word | None = None
+    for word in words:
+        is_name = word.kind == "quoted" and kind is not None and word.place == kind.place + len(kind.text)
+        if kind is not None:
+            yield _Word("named", kind.text + word.text, kind.place) if is_name else kind
+        kind = word if word.kind == "bare" and word.text[-1] == "." and word.text[:-1] in KINDS else None
+        if kind is None and not is_name:
+            yield word
+    if kind is not None:
+        yield kind
+
+
+def _state(words: list[_Word], at: int) -> str | None:
+    """Return whether it is asked if a run has this at all; of a bare name it is not known what that is of."""
+    dotted = words[at].kind in {"bare", "named"} and words[at].text.partition(".")[0] in KINDS
+    following = " ".join(word.text.upper() for word in words[at + 1 : at + 4])
+    found = next((one for one in ("IS NOT NULL", "IS NULL") if f"{following} ".startswith(f"{one} ")), None)
+    return found if dotted and "." in words[at].text[:-1] else None
 
 
 def _comparison(name: _Word, comparator: str, value: _Word, now: float) -> Clause:
@@ -98,7 +126,7 @@ def _comparison(name: _Word, comparator: str, value: _Word, now: float) -> Claus
 
 def _column(name: _Word) -> tuple[Of, str]:
     kind, dot, key = name.text.partition(".")
-    if dot and kind in KINDS and key and name.kind == "bare":
+    if dot and kind in KINDS and key and name.kind in {"bare", "named"}:
         of = KINDS[kind]
         if of is Of.DATASET:
             raise refused("datasets are asked for as MLflow does: datasets.name = 'x'.", name.place)

@@ -186,8 +186,7 @@ class ParallelView(RunSpace):
                 continue
             if one.is_number:
                 low, high = sorted((one.value_at(brush.low), one.value_at(brush.high)))
-                column = words.named(names.read(one.name))
-                parts.append(f"{column} >= {low:.6g} and {column} <= {high:.6g}")
+                parts.append(words.between(names.read(one.name), low, high))
             else:
                 kept = [text for text in one.categories if brush.holds(one.share_of(text))]
                 others = [text for text in one.categories if text not in kept]
