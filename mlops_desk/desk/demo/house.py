@@ -18,7 +18,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
-from mlops_desk.desk.demo import artifacts, data, history, images, models, past, past_drift
+from mlops_desk.desk.demo import artifacts, data, history, images, models, past, past_drift, sweeps
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk
@@ -74,6 +74,7 @@ class DemoDesk(Desk):
         self.loop.start("demo", self._fill)
         self.loop.start("demo-images", partial(images.play, self.images))
         self.loop.start("demo-drift", self._fill_drift)
+        self.loop.start("demo-sweep", partial(sweeps.go_on, self._models, self.loop.ending))
         self.loop.start("demo-history", partial(history.fill, self.telemetry.backfill, DEMO_SEED, self.loop.ending))
 
     def _begin_with_a_past(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_desk.desk.demo import artifacts, data, past
+from mlops_desk.desk.demo import artifacts, data, past, sweeps
 from mlops_desk.records.model import DatasetInput, Run
 from mlops_desk.records.registry.alias_move import AliasMove, JournalEntry
 from mlops_desk.registry.default_registry import OWN
@@ -38,6 +38,7 @@ _ABOUT = {
 def filled(files: Path, now: float) -> FakeRegistry:
     """Return the registry as it was when the demo began; artifacts are written below ``files``."""
     registry = FakeRegistry(files)
+    sweeps.fill(registry, now)
     for name, experiment, metric, count, champion in data.MODELS:
         about = _ABOUT[name]
         for version in range(1, count + 1):

@@ -53,7 +53,7 @@ class AllRunsPage(Page):
         self.experiments = ExperimentList()
         self.right: Any = None
         self.groups: Any = None
-        self._acts = OfferedActs(self)
+        self._acts = OfferedActs(self, self.bar, self.table, self.ticks, self.loader, lambda: self.right)
         self._known = KnownColumns()
         self._columns_of: tuple[object, ...] | None = None
         self._columns_task: Task | None = None
@@ -398,7 +398,7 @@ class AllRunsPage(Page):
     # Acts.
 
     def actions_here(self) -> list[Action]:
-        return self._acts.here()
+        return self._acts.here(self.save_csv)
 
     def save_csv(self) -> None:
         """Ask where to, and save the runs that pass the filter, or their groups."""
