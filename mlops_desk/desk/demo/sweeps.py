@@ -5,7 +5,7 @@ model is better than another, and seeds lie around their mean.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice, product
 from threading import Event
 
@@ -85,7 +85,7 @@ def _log(registry: FakeRegistry, run_id: str, accuracy: float, loss: float) -> N
     registry.log_metric(run_id, "loss", round(loss, 5))
 
 
-def _epochs(params: dict[str, str], seed: int) -> Iterator[tuple[float, float]]:
+def _epochs(params: Mapping[str, str], seed: int) -> Iterator[tuple[float, float]]:
     """Yield accuracy and loss, epoch by epoch and without an end; the same for the same parameters and seed."""
     chance = data.generator(seed)
     lr, decay = float(params["lr"]), float(params["weight_decay"])

@@ -45,7 +45,13 @@ def title_of(grouping: Grouping, group: RunGroup) -> str:
 def columns_of(grouping: Grouping, spread: str) -> tuple[Column[GroupRow], ...]:
     """Return the columns of the table; ``spread`` is how a metric's spread is told, SPREAD or DEVIATION."""
     metrics = [
-        Column(f"{spread} {column}", title, partial(_metric, number, spread), right=True, order=partial(_mean, number))
+        Column(
+            f"{spread} {column}",
+            Cell(title).text,
+            partial(_metric, number, spread),
+            right=True,
+            order=partial(_mean, number),
+        )
         for number, (column, title) in enumerate(zip(grouping.metrics, names.titles(grouping.metrics), strict=True))
     ]
     return (

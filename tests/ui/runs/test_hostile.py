@@ -1,0 +1,131 @@
+"""Ten thousand runs whose names, tags, parameters and metrics are a hundred thousand hostile characters long.
+
+Whatever Qt is handed is cut and plain by then: what it lays out, measures or reads aloud costs as much as any name does.
+"""
+
+import time
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QListWidget, QTableView, QWidget
+from run_doubles import some_runs
+
+from mlops_desk.records.model import Run
+from mlops_desk.records.registry.run_window import RunRow, RunWindow
+
+LENGTH = 100_000
+HOSTILE = tuple(
+    (begin * (LENGTH // len(begin) + 1))[:LENGTH]
+    for begin in (
+        "<b>bold</b><img src='file:///etc/passwd'> ",
+        "\u202eevil\u2066 ",
+        "nul\x00\x1b[31m ",
+        "line\nfeed\ttab ",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467 ",
+        "=cmd|' /C calc'!A0,",
+        "a",
+        "שלום `tick` 'quote' \"double\" ",
+        "\ud800 lone ",
+    )
+)
+MOST = 2100  # what a cell, a label or a tool tip shows of a text at most
+COUNT = 10_000
+
+
+def rows(asked):
+    """Answer with rows whose every text is hostile, as an agent would that cuts nothing."""
+    last = min(asked.offset + asked.limit, COUNT)
+    found = tuple(
+        RunRow(f"{place:032x}", HOSTILE[place % 9], HOSTILE[place % 7] if place % 5 == 0 else "FINISHED", place, "1",
+               None, tuple(HOSTILE[(place + at) % 9] for at in range(len(asked.columns))))
+        for place in range(asked.offset, last)
+    )  # fmt: skip
+    return RunWindow(asked.columns, found, asked.offset, COUNT, COUNT, 1, time.time())
+
+
+@pytest.fixture
+def hostile(double):
+    registry = some_runs()
+    registry._runs.clear()
+    for number in range(30):
+        text = HOSTILE[number % 9]
+        metrics = {f"{number % 3} {HOSTILE[place]}": 0.5 for place in range(9)} | {"auc": number / 30}
+        params = {"lr": text, HOSTILE[number % 9]: text, "depth": str(number % 3)}
+        registry.add_run(
+            f"{text}{number % 2}", Run(f"{number:032x}", text, "FINISHED", number, metrics, params, {text: text})
+        )
+    double.run_registry = registry
+    return double
+
+
+def told(widget):
+    """Yield what a widget hands to Qt: its texts, tool tips, and what it tells assistive tools."""
+    for one in (widget, *widget.findChildren(QWidget)):
+        yield from (one.toolTip(), one.accessibleName(), one.accessibleDescription(), one.windowTitle())
+        if isinstance(one, QLabel | QAbstractButton):
+            yield one.text()
+        elif isinstance(one, QComboBox):
+            yield from (one.itemText(place) for place in range(one.count()))
+        elif isinstance(one, QListWidget):
+            for place in range(one.count()):
+                yield from (one.item(place).text(), one.item(place).toolTip())
+        elif isinstance(one, QTableView):
+            yield from of_table(one)
+
+
+def of_table(table):
+    model = table.model()
+    roles = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole)
+    for column in range(model.columnCount()):
+        yield from (model.headerData(column, Qt.Orientation.Horizontal, role) for role in roles)
+        for row in range(min(model.rowCount(), 40)):
+            yield from (model.index(row, column).data(role) for role in roles)
+
+
+def check(widget):
+    found = [text for text in told(widget) if isinstance(text, str)]
+    assert max(map(len, found)) <= MOST
+    assert not [text for text in found if set(text) & set("\x00\x1b\u202e\u2066\u200d")]
+    return found
+
+
+def test_of_ten_thousand_hostile_rows_nothing_whole_reaches_the_screen(start, double, qtbot):
+    double.answer_window = rows
+    page = start(double, "runs").window.page()
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == COUNT and page.right is not None)
+    page.table.scrollTo(page.table.runs.index(5000, 0))
+    qtbot.waitUntil(lambda: page.table.runs.row(5000) is not None)
+    page.table.tick_all()
+    assert len(page.ticks) == 100
+    page.table.selectRow(5000)
+    check(page)
+    from mlops_desk.ui.catalogue import feature
+
+    assert max(len(action.title) for action in feature("runs").things(page.context)) < 1000
+
+
+@pytest.mark.parametrize("tab", ["run", "compare", "parallel", "scatter", "importance", "files", "code"])
+def test_whatever_stands_beside_the_table_is_cut_and_plain(start, hostile, qtbot, tab):
+    page = start(hostile, "runs").window.page()
+    qtbot.waitUntil(lambda: page.right is not None and page.right.detail.story is not None)
+    for place in range(5):
+        page.table.tick(place)
+    page.right.tabs.choose(tab)
+    qtbot.waitUntil(lambda: not page.loader.is_waiting)
+    qtbot.wait(300)
+    assert len(check(page)) > 50
+
+
+def test_groups_columns_and_forms_are_cut_and_plain(start, hostile, qtbot):
+    page = start(hostile, "runs").window.page()
+    qtbot.waitUntil(lambda: page.right is not None and page.bar.groups.findData("params.lr") > 0)
+    page.bar.group("params.lr")
+    qtbot.waitUntil(lambda: page.groups is not None and len(page.groups.groups) == 9)
+    page.groups.overlay.click()
+    qtbot.waitUntil(lambda: len(page.right.comparison.curves.canvas.lines()) > 0)
+    check(page)
+    form = page.bar.choose_columns()
+    check(form)
+    form.reject()
+    page.bar.views.save("v" * 60)
+    check(page.bar)
