@@ -130,6 +130,7 @@ HELP = {
     "registry.verify.model": "name of the model",
     "registry.verify.version": "number of the version",
     "registry.fix.fix": "word of the fix; registry doctor names those that there are",
+    "registry.log_in.name": "name of the registry; registry list shows them",
     "registry.remove.name": "name of the registry; registry list shows them",
     "registry.show.name": "name of the registry; registry list shows them",
     "models.compare.a": "number or alias of one version",

@@ -55,6 +55,9 @@ class RegistryService:
     def add(self, name: str, uri: str, login: str | None = None, kind: str | None = None) -> Tracker:
         return self._trackers.add(name, uri, login, kind)
 
+    def log_in(self, name: str, login: str | None = None) -> Tracker:
+        return self._trackers.log_in(name, login)
+
     def remove(self, name: str) -> Tracker:
         return self._trackers.remove(name)
 

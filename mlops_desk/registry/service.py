@@ -89,7 +89,7 @@ class RegistryCore:
             lambda uri: self.registries.placing(uri),  # noqa: PLW0108 - likewise
             self.is_same,
         )
-        self.outside = ComparedOutside(self._files_of)
+        self.outside = ComparedOutside(self._files_of, self._files_of_logged)
         self.aliases.compared = self._compared
         self.watch = AliasWatch(self.aliases, self._models_at, self._own_aliases, self.changed)
         self._tickets = Tickets(self.server.ledger.tickets_folder)
@@ -303,6 +303,9 @@ class RegistryCore:
 
     def _files_of(self, model: str, version: str, uri: str | None) -> ModelFileFacts:
         return self.shelf.facts_of_version(model, version, uri or OWN)
+
+    def _files_of_logged(self, model_id: str, uri: str | None) -> ModelFileFacts:
+        return self.shelf.facts_of_logged(model_id, uri or OWN)
 
     def _fresh(self, uri: str | None) -> RegistryClient:
         """Return a registry to read from, as it is now: what the mirror keeps may be a moment old."""

@@ -31,6 +31,7 @@ FOLDER = Word("FOLDER", "what lies in this folder of them")
 DOWNLOAD_SECONDS = 1860.0  # a minute more than the registry is given
 ONE_VERSION = Word("VERSION", "number of a version, or @ALIAS; without it all of the model")
 OTHER = Option("NAME", "the model that B is a version of, where it is another one")
+MORE = Option("VERSION", "a third version, and so on: a number or alias, or NAME/VERSION of another model")
 Uri = Annotated[str | None, URI]
 _TEAMS = "MLflow knows no owner of a model: a registry is its team's, and the audit trail has who changed what"
 
@@ -131,9 +132,15 @@ class Models(Protocol):
 
     @reads
     def compare(
-        self, model: str, a: str, b: str, uri: Uri = None, other: Annotated[str | None, OTHER] = None
+        self,
+        model: str,
+        a: str,
+        b: str,
+        uri: Uri = None,
+        other: Annotated[str | None, OTHER] = None,
+        more: Annotated["list_of[str] | None", MORE] = None,
     ) -> "list_of[ComparedValue]":
-        """Show in what two versions differ: metrics, parameters, tags, data, environment, signature and code."""
+        """Show in what versions differ: metrics, parameters, tags, data, environment, signature and code."""
         ...
 
     @changes(before="show", why=_TEAMS)

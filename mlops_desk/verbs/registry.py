@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.registry.transfer import ImportedRuns, MigratedFolder, Transferred, Verified
 
 LOGIN = Option("SECRET", "the secret that logs in: USER:PASSWORD or a token; of a database its password")
+NEW_LOGIN = Option("SECRET", "the secret that logs in, as of registry add; without it nothing logs in any more")
 _MEND_SECONDS = 960.0
 """A minute more than a copy of a large store may take."""
 _TEAMS = "a registry is its team's, and what goes was shown before; the audit trail has who cleared it away"
@@ -58,6 +59,11 @@ class RegistryKeeping(Protocol):
         kind: Annotated[str | None, KIND] = None,
     ) -> "Tracker":
         """Keep a registry, or a folder of runs, under a name. A password in its URI goes to your secrets."""
+        ...
+
+    @changes(before="show", why=_NOTHING_LOST)
+    def log_in(self, name: str, login: Annotated[str | None, NEW_LOGIN] = None) -> "Tracker":
+        """Log in at a kept registry with another secret of yours from now on, or with none."""
         ...
 
     @changes(before="show", why=_NOTHING_LOST)

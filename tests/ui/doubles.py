@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.registry.lineage import Lineage
     from mlops_desk.records.registry.model_files import ModelFileFacts
     from mlops_desk.records.registry.run_window import RunWindow
-    from mlops_desk.records.registry.transfer import Verified
+    from mlops_desk.records.registry.transfer import Loss, Verified
     from mlops_desk.registry.mirror.protocol import WindowAsked
 
 GIB = 1 << 30
@@ -498,13 +498,16 @@ class Double:
         ]
         self.moves = [] if empty else some_moves()
         self.searched: list[str] = []
-        self.compared: list[tuple[str, str, str | None, str]] = []
+        self.compared: list[tuple[str | None, ...]] = []
         self.trackers = some_trackers()
         self.store_report = some_report()
         self.cleanup = some_cleanup()
         self.examined: list[str | None] = []
         self.fixed: list[tuple[str, str | None]] = []
         self.exported: list[tuple[str, str, str]] = []
+        self.imported: list[tuple[str, str | None, str | None]] = []
+        self.losses: tuple[Loss, ...] = ()
+        self.refused_logins: dict[str, str] = {}
         self.cleanups: list[tuple[object, ...]] = []
         self.cleaned: list[str] = []
         self.visits: list[str] = []

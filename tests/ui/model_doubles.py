@@ -167,6 +167,9 @@ class ModelVerbs:
         uri: str | None = None,
         expected: str | None = None,
     ) -> Labels:
+        now = self.labels(model, version).tags.get(key, "")
+        if expected is not None and now != expected:
+            raise Refused(f"The tag {key} reads {now!r} by now. It was not changed.", "Look again.")
         tags = self._double.version_tags.setdefault(f"{model}/{version}", {})
         before = tags.pop(key, None)
         if value is not None:
@@ -175,9 +178,30 @@ class ModelVerbs:
         given = {"model": model, "key": key, "value": before, "version": version}
         return Labels(model, version, None, dict(tags), Undo("models.tag", given))
 
+    def labels(self, model: str, version: str | None = None, uri: str | None = None) -> Labels:
+        known = self._double.models_by_name[model]
+        tags = {"team": known.tags.get("team", "lab")} if version else dict(known.tags)
+        text = self._double.descriptions.get(f"{model}/{version}", known.description if version is None else None)
+        return Labels(model, version, text, {**tags, **self._double.version_tags.get(f"{model}/{version}", {})})
+
+    def remove_alias(self, model: str, alias: str, uri: str | None = None, expected: str | None = None) -> Model:
+        double = self._double
+        old = double.models_by_name[model]
+        at = old.aliases.get(alias, "none")
+        if expected is not None and at != expected:
+            raise Refused(f"{model}@{alias} points at version {at} by now; it was seen at {expected}.")
+        new = replace(old, aliases={name: one for name, one in old.aliases.items() if name != alias})
+        double.models_by_name[model] = new
+        double.announce(events.RegistryChanged(double.server))
+        given: dict[str, Any] = {"model": model, "alias": alias, "version": at, "expected": "none"}
+        return replace(new, undo=Undo("models.promote", given, ""))
+
     def describe(
         self, model: str, text: str, version: str | None = None, uri: str | None = None, expected: str | None = None
     ) -> Labels:
+        now = self.labels(model, version).description or ""
+        if expected is not None and now != expected:
+            raise Refused(f"The description reads {now!r} by now. It was not changed.", "Look again.")
         self._double.descriptions[f"{model}/{version}"] = text
         return Labels(model, version, text)
 
@@ -209,12 +233,22 @@ class ModelVerbs:
         return some_lineage(model, version or "4") if self._double.lineage is None else self._double.lineage
 
     def compare(
-        self, model: str, a: str, b: str, uri: str | None = None, other: str | None = None
+        self,
+        model: str,
+        a: str,
+        b: str,
+        uri: str | None = None,
+        other: str | None = None,
+        more: list_of[str] | None = None,
     ) -> list_of[ComparedValue]:
-        self._double.compared.append((model, a, other, b))
-        one, two = metrics_of(model, int(a)), metrics_of(other or model, int(b))
+        self._double.compared.append((model, a, other, b, *(more or ())))
+        third = [one.rpartition("/") for one in more or ()]
+        found = [metrics_of(model, int(a)), metrics_of(other or model, int(b))]
+        found += [metrics_of(name, int(version)) for name, _, version in third]
+        if third:
+            return [_compared(name, [one[name] for one in found]) for name in sorted(found[0])]
         return [
-            *(_compared(name, [one[name], two[name]]) for name in sorted(one)),
+            *(_compared(name, [one[name] for one in found]) for name in sorted(found[0])),
             ComparedValue(ComparedGroup.PARAMS, "lr", (0.01, 0.001), True),
             ComparedValue(ComparedGroup.ENVIRONMENT, "scikit-learn", ("1.7.2", "1.8.0"), True),
             ComparedValue(ComparedGroup.ENVIRONMENT, "numpy", ("2.4.6", "2.4.6"), False),

@@ -3,6 +3,9 @@
 import json
 from dataclasses import dataclass
 
+SUFFIX = ".mldversion"
+"""The usual ending of the file that a version is written to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:

@@ -110,6 +110,15 @@ class FileShelf:
             task = {"name": name, "version": number}
             return self._first(asked, lambda one: self._told(one, chosen, task))
 
+    def facts_of_logged(self, model_id: str, uri: str | None) -> ModelFileFacts:
+        """Return what the files of a model say that a run logged and nobody registered. Raises NotFound."""
+        with self._default.chosen(uri) as chosen:
+            known = self._registries().placing(chosen).logged_models([model_id])
+            if not known or not known[0].artifact_location:
+                raise NotFound(f"There is no logged model {plain(model_id)!r}, or none that says where it lies.")
+            asked = _Asked(ArtifactPlace(known[0].artifact_location, ""), "")
+            return self._told(asked, chosen, {"name": known[0].name, "version": ""})
+
     def numbered(self, name: str, version: str, uri: str | None) -> str:
         """Return the number of a version that is named by it, or by @ALIAS. Raises NotFound."""
         if not version.startswith("@"):

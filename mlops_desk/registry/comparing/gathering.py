@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mlops_desk.base.errors import DeskError, Invalid, NotFound
 from mlops_desk.base.text import plain
-from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.model import ModelVersion, Run
 from mlops_desk.records.registry.comparison import ComparedValue
 from mlops_desk.records.registry.model_files import ModelFileFacts
 from mlops_desk.registry.comparing.code import CodeTree
@@ -17,11 +17,17 @@ from mlops_desk.registry.mirror.protocol import MirrorClient
 _log = logging.getLogger(__name__)
 MOST_WITH_FILES = 10  # chosen: the files of each are fetched, which takes a server some tenths of a second
 
+MOST_COMPARED = 100  # chosen: as many columns as a table still shows
 FilesOf = Callable[[str, str, str | None], ModelFileFacts]
+FilesOfLogged = Callable[[str, str | None], ModelFileFacts]
 
 
 def _no_files(name: str, version: str, uri: str | None) -> ModelFileFacts:  # noqa: ARG001 - see ComparedOutside
     return ModelFileFacts(name, version, problem="nobody reads the files of models here")
+
+
+def _no_files_logged(model_id: str, uri: str | None) -> ModelFileFacts:  # noqa: ARG001 - see ComparedOutside
+    return ModelFileFacts("", "", problem="nobody reads the files of models here")
 
 
 def _no_code(run_id: str) -> CodeTree | None:  # noqa: ARG001 - see ComparedOutside
@@ -30,12 +36,13 @@ def _no_code(run_id: str) -> CodeTree | None:  # noqa: ARG001 - see ComparedOuts
 
 @dataclass(slots=True)
 class ComparedOutside:
-    """What is asked of others: what the files of a version say (model, version, uri), and the code that a run ran.
+    """What is asked of others: what the files of a version or of a logged model say, and the code that a run ran.
 
     The code is None where the desk keeps none of it: it did not start the run, or had no room for its snapshot.
     """
 
     files_of: FilesOf = _no_files
+    files_of_logged: FilesOfLogged = _no_files_logged
     code_of: Callable[[str], CodeTree | None] = _no_code
 
 
@@ -47,11 +54,27 @@ def compared_runs(
     datasets = mirror.datasets(run_ids)
     found = [facts_of(run, datasets.get(run.run_id, ())) for run in runs]
     if len(runs) <= MOST_WITH_FILES:
+        logged = {one.run_id: one.models_out for one in mirror.origins(run_ids)}
         found = [
-            _with_model(one, _last_version(mirror, run.run_id), uri, outside)
+            _with_files_of_run(one, mirror, run.run_id, logged.get(run.run_id, ()), uri, outside)
             for one, run in zip(found, runs, strict=True)
         ]
     return compare(found)
+
+
+def _with_files_of_run(
+    found: ComparedFacts,
+    mirror: MirrorClient,
+    run_id: str,
+    logged: Sequence[str],
+    uri: str | None,
+    outside: ComparedOutside,
+) -> ComparedFacts:
+    """Add what the files of the version say that a run registered last, else those of what it logged last."""
+    versions = mirror.versions_of_run(run_id)
+    if versions:
+        return _with_model(found, versions[-1], uri, outside)
+    return _with_logged(found, logged[-1], uri, outside) if logged else found
 
 
 def compared_versions(
@@ -59,7 +82,35 @@ def compared_versions(
 ) -> list[ComparedValue]:
     """Lay versions (each a model, and a number or an alias) side by side. Raises NotFound."""
     versions = [find_version(mirror, name, version) for name, version in asked]
-    return compare([_of_version(mirror, one, uri, outside) for one in versions])
+    runs = _runs_there(mirror, list(dict.fromkeys(one.run_id for one in versions if one.run_id is not None)))
+    datasets = mirror.datasets(list(runs)) if runs else {}
+    found = []
+    for version in versions:
+        run = None if version.run_id is None else runs.get(version.run_id)
+        # The run was purged, or never was one: what the version itself says is left.
+        facts = ComparedFacts() if run is None else facts_of(run, datasets.get(run.run_id, ()))
+        if len(versions) <= MOST_WITH_FILES:
+            facts = _with_model(facts, version, uri, outside)
+        found.append(with_tags(facts, version.tags))
+    return compare(found)
+
+
+def named_version(model: str, text: str) -> tuple[str, str]:
+    """Return the model and version that NAME/VERSION, or VERSION of ``model``, means."""
+    name, slash, version = text.rpartition("/")
+    return (name, version) if slash else (model, text)
+
+
+def _runs_there(mirror: MirrorClient, run_ids: Sequence[str]) -> Mapping[str, Run]:
+    """Return those of these runs that are there; as a rule all of them, which is one question."""
+    try:
+        return {run.run_id: run for run in mirror.runs_of(run_ids)} if run_ids else {}
+    except NotFound:
+        if len(run_ids) == 1:
+            _log.info("The run %s is gone", plain(run_ids[0]))
+            return {}
+    half = len(run_ids) // 2
+    return {**_runs_there(mirror, run_ids[:half]), **_runs_there(mirror, run_ids[half:])}
 
 
 def find_version(mirror: MirrorClient, name: str, wanted: str) -> ModelVersion:
@@ -72,36 +123,23 @@ def find_version(mirror: MirrorClient, name: str, wanted: str) -> ModelVersion:
     return found
 
 
-def _of_version(
-    mirror: MirrorClient, version: ModelVersion, uri: str | None, outside: ComparedOutside
-) -> ComparedFacts:
-    found = ComparedFacts()
-    if version.run_id is not None:
-        try:
-            (run,) = mirror.runs_of([version.run_id])
-            found = facts_of(run, mirror.datasets([run.run_id]).get(run.run_id, ()))
-        except NotFound:  # the run was purged: what the version itself says is left
-            _log.info("The run of %s version %s is gone", plain(version.name), plain(version.version))
-    return with_tags(_with_model(found, version, uri, outside), version.tags)
-
-
-def _last_version(mirror: MirrorClient, run_id: str) -> ModelVersion | None:
-    found = mirror.versions_of_run(run_id)
-    return found[-1] if found else None
-
-
 def _with_model(
-    found: ComparedFacts, version: ModelVersion | None, uri: str | None, outside: ComparedOutside
+    found: ComparedFacts, version: ModelVersion, uri: str | None, outside: ComparedOutside
 ) -> ComparedFacts:
-    """Add what the files of a version say; where they can't be read, the rest is compared all the same."""
-    if version is None:
-        return found
+    return _with_told(found, lambda: outside.files_of(version.name, version.version, uri))
+
+
+def _with_logged(found: ComparedFacts, model_id: str, uri: str | None, outside: ComparedOutside) -> ComparedFacts:
+    return _with_told(found, lambda: outside.files_of_logged(model_id, uri))
+
+
+def _with_told(found: ComparedFacts, files_of: Callable[[], ModelFileFacts]) -> ComparedFacts:
+    """Add what the files of a model say; where they can't be read, the rest is compared all the same."""
     try:
-        files = outside.files_of(version.name, version.version, uri)
+        return with_files(found, files_of())
     except DeskError as error:
-        _log.info("The files of %s version %s: %s", plain(version.name), plain(version.version), error.message)
+        _log.info("The files of a model can't be compared: %s", error.message)
         return found
-    return with_files(found, files)
 
 
 def named_runs(run_ids: Sequence[str], least: int, most: int) -> list[str]:

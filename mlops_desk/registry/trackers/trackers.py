@@ -121,6 +121,24 @@ class Trackers:
             raise
         return self.show(name)
 
+    def log_in(self, name: str, login: str | None) -> Tracker:
+        """Have another secret of the caller's log in at a registry, or none. Raises NotFound, Refused, Invalid."""
+        if name == OWN:
+            raise Refused("The desk logs in at its own registry by itself.")
+        kept = self._get(name)
+        if login is not None and kept.kind in _LOCAL:
+            raise Invalid("What lies on this disk asks for no login.", "Leave --login out.")
+        uid = current_caller().uid
+        secret = None if login is None else self._keyring.name(uid, login).name
+        # A secret that bears the registry's name was made for it, and goes with it.
+        own = secret == f"registry-{name}"
+        self._kept.put(replace(kept, login=secret, added_by=uid if secret else kept.added_by, has_own_login=own))
+        self._looks.forget(name)
+        if kept.has_own_login and kept.login is not None and kept.login != secret:
+            with contextlib.suppress(NotFound):  # removed by the person: what was wanted
+                self._keyring.remove(kept.added_by, kept.login)
+        return self.show(name)
+
     def remove(self, name: str) -> Tracker:
         """Take a registry off the list, with the secret that was made for it. Raises NotFound, Refused."""
         if name == OWN:

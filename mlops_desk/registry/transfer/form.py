@@ -13,7 +13,6 @@ from mlops_desk.records.registry.transfer import HashedFile
 FORM = 1  # the first form that there is
 MEMBER = "mlops-desk-version.json"
 FILES = "files/"
-SUFFIX = ".mldversion"
 NAME = "mlops-desk.version"
 
 

@@ -109,9 +109,7 @@ def title(hit: "VersionHit", *, of_several: bool) -> str:
 
 
 def _compared(desk: ClientLike, hits: "Sequence[VersionHit]", uri: str | None) -> "list[ComparedValue]":
-    """Compare two versions as such, with environment and signature; more of them by their runs."""
-    if len(hits) == 2:
-        one, other = hits
-        of = None if other.name == one.name else other.name
-        return desk.models.compare(one.name, one.version, other.version, uri=uri, other=of)
-    return desk.runs.compare([hit.run_id for hit in hits if hit.run_id is not None], uri=uri)
+    one, other, *more = hits
+    of = None if other.name == one.name else other.name
+    named = [words.key_of(hit) for hit in more] or None
+    return desk.models.compare(one.name, one.version, other.version, uri=uri, other=of, more=named)

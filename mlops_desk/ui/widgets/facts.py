@@ -73,6 +73,15 @@ class FactGrid(QWidget):
                 set_tip(value, fact.tip)
             value.setAccessibleName(f"{fact.name}: {value.whole}")
 
+    @property
+    def names_width(self) -> int:
+        """How wide the longest name is, in pixels."""
+        return max((name.minimumWidth() for name, _ in self._rows), default=0)
+
+    def widen_names(self, width: int) -> None:
+        """Give the names at least this width: grids below one another have their values in one line then."""
+        self._grid.setColumnMinimumWidth(0, width)
+
     def reword(self) -> None:
         """Word times anew, because time has passed."""
         self.show_facts([fact if fact.moment is None else moment_fact(fact.name, fact.moment) for fact in self._shown])
@@ -110,3 +119,10 @@ def reason_facts(reason: Reason | None) -> list[Fact]:
         *([Fact("What next", sentence)] if sentence else []),
         *([Fact("To paste", command, fixed=True)] if command else []),
     ]
+
+
+def align(grids: Sequence[FactGrid], most: int) -> None:
+    """Let grids that stand below one another begin their values in one line; names wider than ``most`` go beyond it."""
+    width = max((grid.names_width for grid in grids if grid.names_width <= most), default=0)
+    for grid in grids:
+        grid.widen_names(width)

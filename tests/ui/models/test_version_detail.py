@@ -238,9 +238,13 @@ def test_a_tag_is_written_and_taken_back(page, double, qtbot):
     page.context.offered.connect(lambda text, act, do: offered.append((text, act, do)))
     page.acts.tag()
     dialog = opened(page, TagDialog)
+    qtbot.waitUntil(dialog.act.isEnabled)
     click(qtbot, dialog.act)
     assert "needs a name" in dialog.error_text()
+    dialog.key.setText("team")
+    assert "reads 'vision' now" in dialog.now.whole or "reads 'lab' now" in dialog.now.whole
     dialog.key.setText("stage")
+    assert dialog.now.whole == "There is no such tag yet."
     dialog.value.setText("shadow")
     click(qtbot, dialog.act)
     qtbot.waitUntil(lambda: double.version_tags.get("digits/4") == {"stage": "shadow"})
@@ -297,8 +301,8 @@ def test_what_was_verified_is_said_in_a_sentence(files, problem, said):
 
 
 def test_a_version_is_exported_into_one_file(page, double, qtbot, tmp_path):
-    page.acts.export_to(page._version(), str(tmp_path / "x.mldmodel"))
-    qtbot.waitUntil(lambda: double.exported == [("digits", "4", str(tmp_path / "x.mldmodel"))])
+    page.acts.transfer.export_to(page._version(), str(tmp_path / "x.mldversion"))
+    qtbot.waitUntil(lambda: double.exported == [("digits", "4", str(tmp_path / "x.mldversion"))])
 
 
 def test_mlflows_own_page_is_opened_at_the_run_and_only_that_of_the_desks_own_registry(

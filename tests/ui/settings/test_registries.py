@@ -14,7 +14,7 @@ from mlops_desk.ui.settings.registries.cleaning import words as cleaning
 from mlops_desk.ui.settings.registries.cleaning.dialog import CleanUpDialog
 from mlops_desk.ui.settings.registries.cleaning.rule import CleanUpWish
 from mlops_desk.ui.settings.registries.doctor import words
-from mlops_desk.ui.settings.registries.form import RegistryDialog
+from mlops_desk.ui.settings.registries.form import LoginDialog, RegistryDialog
 from mlops_desk.ui.widgets.confirmation import Confirm
 
 
@@ -287,3 +287,38 @@ def test_what_went_and_what_would_go_is_said_in_full():
         "2 runs and 1 version went. Runs can be brought back until they are purged."
     )
     assert cleaning.went(CleanUpDone(0, 0)) == "Nothing went."
+
+
+# Logging in.
+
+
+def test_another_login_is_put_in_the_place_of_the_one_that_is_kept(view, double, qtbot):
+    view.table.select("team")
+    qtbot.waitUntil(view.log_in.isVisible)
+    click(qtbot, view.log_in)
+    dialog = opened(view, LoginDialog)
+    click(qtbot, dialog.act)
+    assert "There is no login" in dialog.error_text()
+    dialog.login.setText("ana:new")
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: cell(view.table, "team", "Login") == "registry-team")
+    assert double.kept_values["registry-team"] == "ana:new"
+
+
+def test_a_login_that_is_refused_is_told_in_the_dialog(view, double, qtbot):
+    double.refused_logins["team"] = "The server lets nobody in by this login."
+    view.table.select("team")
+    qtbot.waitUntil(view.log_in.isVisible)
+    view.ask_login()
+    dialog = opened(view, LoginDialog)
+    dialog.login.setText("wrong")
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: "lets nobody in" in dialog.error_text())
+    assert dialog.isVisible()
+
+
+@pytest.mark.parametrize("name", ["own", "old-runs"])
+def test_what_asks_for_no_login_is_offered_none(view, qtbot, name):
+    view.table.select(name)
+    qtbot.wait(20)
+    assert not view.log_in.isVisible()

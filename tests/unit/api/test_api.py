@@ -267,6 +267,7 @@ def test_every_single_value_that_a_verb_takes_has_words() -> None:
         "curves",
         "data",
         "images",
+        "more",
         "run",
         "run_ids",
         "shares",

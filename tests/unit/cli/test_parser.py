@@ -123,7 +123,7 @@ def test_json_is_asked_for_before_the_command_of_a_job_and_not_in_it(
          {"model": "m", "alias": "champion", "uri": None, "expected": None, "version": None}),
         (["models", "history", "m"], "models.history", {"model": "m", "uri": None, "alias": "", "at": None}),
         (["models", "compare", "m", "1", "2"], "models.compare",
-         {"model": "m", "a": "1", "b": "2", "uri": None, "other": None}),
+         {"model": "m", "a": "1", "b": "2", "uri": None, "other": None, "more": None}),
         (["runs", "compare", "a", "b", "c"], "runs.compare", {"run_ids": ["a", "b", "c"], "uri": None}),
         (["runs", "curves", "a", "--metric", "auc", "--points", "9"], "runs.curves",
          {"run_id": "a", "metric": "auc", "uri": None, "points": 9}),

@@ -159,6 +159,7 @@ TABLE = {
     "/v1/registry/list": EVERYBODY,
     "/v1/registry/show": EVERYBODY,
     "/v1/registry/add": EVERYBODY,
+    "/v1/registry/log_in": EVERYBODY,
     "/v1/registry/remove": EVERYBODY,
     "/v1/registry/page": ADMINISTRATOR,
     "/v1/runs/compare": EVERYBODY,

@@ -1,12 +1,10 @@
 """What can be done with the chosen version: as buttons above its detail, in the menu of its row, and in the palette."""
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui.actions import Action
@@ -15,10 +13,13 @@ from mlops_desk.ui.look.text import menu_text
 from mlops_desk.ui.models import loads
 from mlops_desk.ui.models.acts.labels import DescribeDialog, TagDialog
 from mlops_desk.ui.models.acts.remove import DeleteDialog
+from mlops_desk.ui.models.acts.transfer import VersionFile
 from mlops_desk.ui.models.acts.verify import VerifyDialog
 from mlops_desk.ui.models.alias.dialog import AliasDialog
+from mlops_desk.ui.models.alias.removal import AliasRemovalDialog
 from mlops_desk.ui.models.registries import is_own
 from mlops_desk.ui.parts.undoing import offer_undo
+from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.words import numbers
 
 if TYPE_CHECKING:
@@ -26,13 +27,9 @@ if TYPE_CHECKING:
 
     from mlops_desk.records.model import Model
     from mlops_desk.records.registry.page import PageVisit
-    from mlops_desk.records.registry.transfer import Transferred
     from mlops_desk.records.registry.version_hit import VersionHit
 
-ENDING = ".mldmodel"
 CHAMPION = "champion"
-_NAME_LIMIT = 80  # chosen: a file's name that is still read
-_LOSSES = 3  # chosen: what one still reads in a notice
 
 
 class VersionActs(QObject):
@@ -45,16 +42,20 @@ class VersionActs(QObject):
         self._page = page
         self._context = context
         self._chosen = chosen
+        self.transfer = VersionFile(page, context)
+        self.transfer.imported.connect(self.changed)
 
     def list(self) -> list[Action]:
         """Return what can be done now."""
         return [
             Action("models.alias", "Set an alias …", self.set_alias, when=self.is_chosen, also="champion promote"),
+            Action("models.unalias", "Take an alias away …", self.take_alias_away, when=self.has_alias),
             Action("models.deploy", "Deploy the chosen version …", self.deploy, when=self.can_deploy),
             Action("models.tag", "Write a tag …", self.tag, when=self.is_chosen),
             Action("models.describe", "Describe …", self.describe, when=self.is_chosen),
             Action("models.verify", "Verify the files", self.verify, when=self.is_chosen, also="hash sha256 changed"),
             Action("models.export", "Export …", self.export, when=self.is_chosen, also="file archive take along"),
+            Action("models.import", "Import a version …", self.transfer.ask_import, also="file archive bring register"),
             Action("models.page", "Open MLflow's own page", self.open_page, when=self.is_own, also="browser web ui"),
             Action("models.delete", "Delete the version …", self.delete, when=self.is_chosen),
             Action("models.delete-model", "Delete the model …", self.delete_model, when=self.is_chosen),
@@ -62,6 +63,11 @@ class VersionActs(QObject):
 
     def is_chosen(self) -> bool:
         return self._chosen() is not None
+
+    def has_alias(self) -> bool:
+        """Tell whether an alias points at the chosen version."""
+        hit = self._chosen()
+        return hit is not None and bool(hit.aliases)
 
     def can_deploy(self) -> bool:
         """Tell whether endpoints can serve it: they take models of the desk's own registry, and of the default one."""
@@ -88,6 +94,17 @@ class VersionActs(QObject):
         dialog.accepted.connect(self.changed)
         dialog.open()
         return dialog
+
+    def take_alias_away(self) -> None:
+        hit = self._chosen()
+        if hit is not None and hit.aliases:
+            card = loads.cards(self._context.store).get(hit.name)
+            self._open(AliasRemovalDialog(self._page, self._context, hit, {} if card is None else card.endpoints))
+
+    def export(self) -> None:
+        hit = self._chosen()
+        if hit is not None:
+            self.transfer.ask_export(hit)
 
     def roll_back(self, model: str, alias: str, expected: str) -> None:
         """Put an alias back to the version before, at once; Undo stands in the notice."""
@@ -118,7 +135,7 @@ class VersionActs(QObject):
             card = loads.cards(self._context.store).get(hit.name)
             self._open(DescribeDialog(self._page, self._context, hit, card.description if card else None))
 
-    def _open(self, dialog: TagDialog | DescribeDialog | DeleteDialog) -> None:
+    def _open(self, dialog: FormDialog) -> None:
         dialog.accepted.connect(self.changed)
         dialog.open()
 
@@ -151,30 +168,3 @@ class VersionActs(QObject):
         if hit is not None:
             count = "" if card is None else f"It has {numbers.count(card.n_versions, 'version')}."
             self._open(DeleteDialog(self._page, self._context, hit.name, None, count))
-
-    def export(self) -> None:
-        """Ask where to, and write the version with its files and where it comes from into one file."""
-        hit = self._chosen()
-        if hit is None:
-            return
-        name = re.sub(r"[^\w.-]+", "-", f"{hit.name}-{hit.version}")[:_NAME_LIMIT].strip("-.") or "model"
-        wished = str(Path.home() / f"{name}{ENDING}")
-        chooser = QFileDialog(self._page, "Export a version", wished, f"Models in one file (*{ENDING})")
-        chooser.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        chooser.setDefaultSuffix(ENDING)
-        chooser.selectFile(wished)
-        chooser.fileSelected.connect(lambda path: self.export_to(hit, path))
-        chooser.finished.connect(chooser.deleteLater)
-        chooser.open()
-
-    def export_to(self, hit: "VersionHit", path: str) -> None:
-        name, version, uri = hit.name, hit.version, self._context.store.models_uri
-
-        def written(made: "Transferred") -> None:
-            lost = "; ".join(f"{plain(one.what, 60)}: {plain(one.why, 80)}" for one in made.losses[:_LOSSES])
-            rest = f" Not along: {lost}." if lost else ""
-            said = f"Written to {made.path or path} ({numbers.size(made.size_bytes)}).{rest}"
-            self._context.say("warning" if lost else "info", said)
-
-        self._context.say("info", f"{name} version {version} is being written …")
-        self._context.ask("export", lambda desk: desk.registry.export(name, version, path, uri=uri), written)

@@ -1,10 +1,11 @@
 """What a move of an alias brings, in words: where from, where to, which metric goes up or down, who follows. No Qt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.alias_move import AliasPreview, Follower
 from mlops_desk.records.registry.comparison import ComparedGroup, ComparedValue
+from mlops_desk.records.registry.version_hit import VersionHit
 from mlops_desk.ui.models import metrics
 from mlops_desk.ui.parts.compare import comparison
 from mlops_desk.ui.words import numbers
@@ -89,3 +90,11 @@ def follows(follower: Follower, preview: AliasPreview) -> str:
 def staying(followers: Sequence[Follower], preview: AliasPreview) -> list[Follower]:
     """Return the endpoints that a move changes nothing for."""
     return [one for one in followers if not one.follows and one.serves != preview.to_version]
+
+
+def stays(hit: VersionHit, endpoints: Mapping[str, str]) -> str:
+    """Say what an alias that is taken away changes for the endpoints that serve its version."""
+    serving = [plain(name, 60) for name, version in endpoints.items() if version == hit.version]
+    if not serving:
+        return "No endpoint of this desk serves this version."
+    return f"{', '.join(serving)} {'goes' if len(serving) == 1 else 'go'} on with version {plain(hit.version, 20)}."

@@ -15,7 +15,7 @@ from mlops_desk.ui.models.detail import words
 from mlops_desk.ui.models.detail.view import VersionView
 from mlops_desk.ui.parts.artifacts.lines import NumberedText, shown
 from mlops_desk.ui.widgets.button import Button, CopyButton
-from mlops_desk.ui.widgets.facts import Fact, FactGrid
+from mlops_desk.ui.widgets.facts import Fact, FactGrid, align
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.words import numbers
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.registry.version_hit import VersionHit
 
 _SECTIONS = ("Metrics", "Parameters", "Tags", "Model", "Inputs", "Outputs", "Settings of a prediction")
+_NAMES_MOST = theme.COLUMN_MINIMUM  # pixels: a name that is longer stands apart, and does not push all values away
 _EXAMPLE_HEIGHT = theme.LINES_HEIGHT  # pixels: six lines of it
 
 
@@ -116,6 +117,7 @@ class FactsView(VersionView):
         self._section("Inputs", words.signature_facts(told.inputs) if told else [])
         self._section("Outputs", words.signature_facts(told.outputs) if told else [])
         self._section("Settings of a prediction", words.signature_facts(told.params) if told else [])
+        align([self.about, *self.sections.values()], _NAMES_MOST)
         self._text(0, (told.input_example or "") if told else "")
         self._text(1, "\n".join(self._requirements()))
         self.copy.setVisible(bool(self._requirements()))

@@ -1,7 +1,7 @@
 """The view of a comparison: a column for each thing, with its colour; what is pointed at is lit in all its cells."""
 
 from PySide6.QtCore import QEvent, QRect, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from mlops_desk.ui.look import theme
@@ -13,6 +13,7 @@ from mlops_desk.ui.tables.widths import column_width
 _SWATCH = 3  # pixels: as thick as two curves
 _LIT = 0.10  # chosen: seen, and every text on it still read
 _WIDTH = 130  # pixels: a number with its change, or a short name
+_WIDEST = 2 * _WIDTH  # pixels: a dataset with its digest; wider, values stand far from their names
 
 
 class ComparisonTable(QTableView):
@@ -42,6 +43,20 @@ class ComparisonTable(QTableView):
         """Give the names the room that they need, up to a share of the table."""
         width = column_width(self, lambda rows: self.values.texts(0, rows))
         self.setColumnWidth(0, max(width, theme.COLUMN_MINIMUM // 2))
+        self._share()
+
+    def _share(self) -> None:
+        """Give the values what room is left beside the names, each as much, up to what a longer text needs."""
+        columns = self.values.columnCount() - 1
+        if columns <= 0:
+            return
+        room = (self.viewport().width() - self.columnWidth(0)) // columns
+        for column in range(1, columns + 1):
+            self.setColumnWidth(column, min(max(room, _WIDTH), _WIDEST))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._share()
 
     def light(self, key: str | None) -> None:
         """Light all that belongs to a thing; None: nothing."""

@@ -3,6 +3,7 @@
 from PySide6.QtWidgets import QWidget
 
 from mlops_desk.base.errors import DeskError, Invalid
+from mlops_desk.base.text import plain
 from mlops_desk.records.registry.tracker import Tracker, TrackerKind
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.settings.registries.words import KINDS
@@ -69,3 +70,45 @@ def kept(desk: ClientLike, name: str, uri: str, kind: str | None, login: str) ->
     except DeskError:
         desk.secrets.remove(secret)
         raise
+
+
+class LoginDialog(FormDialog):
+    """Puts another login in the place of a kept registry's; it goes to one's secrets, and nothing shows it."""
+
+    def __init__(self, parent: QWidget, context: Context, one: Tracker) -> None:
+        about = (
+            f"{plain(one.uri, 200)}\nWhat is typed becomes your secret registry-{plain(one.name, 60)}. It logs in "
+            "there for pages and commands, and nothing shows it again."
+        )
+        super().__init__(parent, f"Log in at {plain(one.name, 60)}", about, "Log in")
+        self._context = context
+        self._one = one
+        self.login = secret_field()
+        self.add("Login", self.login, "USER:PASSWORD or a token, of a database its password.")
+        self.submit = self._log_in
+
+    def _log_in(self) -> None:
+        name, login = self._one.name, self.login.text()
+        if not login:
+            self.fail(Invalid("There is no login.", "Type USER:PASSWORD, or a token."))
+            return
+        self.begin("Logging in …")
+        self._context.ask("log in", lambda desk: logged_in(desk, name, login), self._logged_in, self.fail)
+
+    def done(self, result: int) -> None:
+        self.login.clear()
+        super().done(result)
+
+    def _logged_in(self, one: Tracker) -> None:
+        if one.problem:
+            self.fail(DeskError(one.problem, one.hint))
+            return
+        self._context.say("info", f"The registry {one.name} is logged in at.")
+        self.accept()
+
+
+def logged_in(desk: ClientLike, name: str, login: str) -> Tracker:
+    """Keep a login as a secret, let it log in, and look whether it is let in."""
+    secret = desk.secrets.set(f"registry-{name}", login).name
+    desk.registry.log_in(name, login=secret)
+    return desk.registry.show(name)

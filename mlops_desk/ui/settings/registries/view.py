@@ -19,7 +19,7 @@ from mlops_desk.ui.parts.asked import AskedView
 from mlops_desk.ui.settings.registries import words
 from mlops_desk.ui.settings.registries.cleaning.dialog import CleanUpDialog
 from mlops_desk.ui.settings.registries.doctor.view import StoreView
-from mlops_desk.ui.settings.registries.form import RegistryDialog
+from mlops_desk.ui.settings.registries.form import LoginDialog, RegistryDialog
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
@@ -57,6 +57,7 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         self.default = Button("Make default", tip="Mean this one where no registry is named")
         self.models = Button("Models", tip="Look at its models (Enter)")
         self.migrate = Button("Into a store …", tip="Copy a folder mlruns into an SQLite store, which is read at once")
+        self.log_in = Button("Log in …", tip="Put another login in the place of the one that is kept")
         self.clean = Button("Clean up …", tip="Show what could go: runs of a sweep, old or failed ones, versions")
         self.remove = Button("Remove …", harmful=True)
         self._arrange()
@@ -66,13 +67,14 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         self.keep.clicked.connect(self._add)
         self.default.clicked.connect(self._make_default)
         self.models.clicked.connect(self._open_models)
+        self.log_in.clicked.connect(self.ask_login)
         self.clean.clicked.connect(self.open_clean_up)
         self.migrate.clicked.connect(self._ask_to_migrate)
         self.remove.clicked.connect(self._ask_to_remove)
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE_8)
         row.addWidget(Label(_ABOUT, tone="muted", wrap=True), 1)
-        for button in (self.models, self.migrate, self.clean, self.default, self.remove, self.keep):
+        for button in (self.models, self.log_in, self.migrate, self.clean, self.default, self.remove, self.keep):
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
         above = Card("Registries")
         above.column.addLayout(row)
@@ -144,6 +146,7 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         self.models.setEnabled(mlflow)
         self.clean.setEnabled(mlflow)
         self.migrate.setVisible(one is not None and words.can_migrate(one))
+        self.log_in.setVisible(one is not None and words.can_log_in(one))
         self.default.setEnabled(mlflow and one is not None and not one.is_default)
         self.remove.setEnabled(one is not None and one.name != words.OWN)
 
@@ -163,6 +166,8 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
                    when=self.default.isEnabled, places=_PALETTE),
             Action("registries.migrate", "Copy the chosen folder of runs into a store …", self._ask_to_migrate,
                    when=self.migrate.isVisible, places=_PALETTE),
+            Action("registries.login", "Log in at the chosen registry …", self.ask_login,
+                   when=self.log_in.isVisible, places=_PALETTE, also="password token secret"),
             Action("registries.clean", "Clean up the chosen registry …", self.open_clean_up,
                    when=self.clean.isEnabled, places=_PALETTE),
             Action("registries.remove", "Remove the chosen registry …", self._ask_to_remove,
@@ -181,6 +186,18 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         one = self.chosen()
         if one is not None and words.has_models(one):
             self.context.act("models.look", self.context, None if one.is_default else one.name)
+
+    def ask_login(self) -> None:
+        one = self.chosen()
+        if one is not None and words.can_log_in(one):
+            dialog = LoginDialog(self.window(), self.context, one)
+            # Looked at again however it ends: what was typed is kept by then, whether it lets one in or not.
+            dialog.finished.connect(lambda _result: self._look_anew(one.name))
+            dialog.open()
+
+    def _look_anew(self, name: str) -> None:
+        self._looked.pop(name, None)
+        self.look()
 
     def open_clean_up(self) -> None:
         one = self.chosen()

@@ -34,6 +34,11 @@ def migrated(one: MigratedFolder) -> str:
     return f"{one.n_runs:,} runs and {one.n_models:,} models are in {plain(one.file, 200)} now.{lost}"
 
 
+def can_log_in(one: Tracker) -> bool:
+    """Tell whether something logs in there: what lies on this disk asks for nothing, and the desk has its own way."""
+    return one.kind in {TrackerKind.HTTP, TrackerKind.DATABASE}
+
+
 def has_store(one: Tracker) -> bool:
     """Tell whether its store can be looked over."""
     return one.kind in {TrackerKind.OWN, TrackerKind.SQLITE, TrackerKind.DATABASE}

@@ -161,6 +161,42 @@ def test_a_login_that_is_none_is_refused_at_once(house: House, tmp_path: Path) -
     assert len(house.trackers.list()) == 1
 
 
+def test_another_secret_logs_in_from_now_on_and_one_that_was_made_for_it_goes(house: House) -> None:
+    house.trackers.add("prod", "https://a:old@ml.example")
+    house.secrets.set(ME, "token", "abc-123")
+    assert house.trackers.log_in("prod", "token").login == "token"
+    assert house.trackers.source("prod").headers == {"Authorization": "Bearer abc-123"}
+    with pytest.raises(NotFound):
+        house.secret("registry-prod")
+    assert house.trackers.log_in("prod", None).login is None
+    assert house.trackers.source("prod").headers == {}
+    assert house.secret("token") == b"abc-123"
+
+
+def test_a_login_that_is_put_in_its_place_goes_with_the_registry(house: House) -> None:
+    house.trackers.add("prod", "https://a:old@ml.example")
+    house.secrets.set(ME, "registry-prod", "ana:new")
+    house.trackers.log_in("prod", "registry-prod")
+    assert house.secret("registry-prod") == b"ana:new"
+    house.trackers.remove("prod")
+    with pytest.raises(NotFound):
+        house.secret("registry-prod")
+
+
+def test_a_login_is_only_where_somebody_asks_for_one(house: House, tmp_path: Path) -> None:
+    house.secrets.set(ME, "s", "x")
+    house.trackers.add("here", str(store_at(tmp_path / "m.db")))
+    with pytest.raises(Invalid, match="no login"):
+        house.trackers.log_in("here", "s")
+    with pytest.raises(Refused, match="by itself"):
+        house.trackers.log_in("own", "s")
+    with pytest.raises(NotFound, match="kept as"):
+        house.trackers.log_in("gone", "s")
+    house.trackers.add("prod", "https://ml.example")
+    with pytest.raises(NotFound, match="no secret gone"):
+        house.trackers.log_in("prod", "gone")
+
+
 def test_a_secret_that_was_removed_is_said_when_it_is_needed(house: House) -> None:
     house.trackers.add("prod", "https://a:b@ml.example")
     house.secrets.remove(ME, "registry-prod")

@@ -32,11 +32,11 @@ def _size(one: CleanUpItem) -> Cell:
 
 
 _TITLE: Column[CleanUpItem] = Column(
-    "title", "What", lambda one: Cell(one.title, tip=f"{one.kind} {one.name}"), stretch=True, whole=True
+    "title", "What", lambda one: Cell(one.title, tip=f"{one.kind} {one.name}"), whole=True
 )
 _ROOM: Column[CleanUpItem] = Column("size", "Room", _size, right=True)
-GOING: tuple[Column[CleanUpItem], ...] = (_TITLE, _ROOM, Column("why", "Why", lambda one: Cell(one.why)))
+GOING: tuple[Column[CleanUpItem], ...] = (_TITLE, _ROOM, Column("why", "Why", lambda one: Cell(one.why), stretch=True))
 STAYING: tuple[Column[CleanUpItem], ...] = (
     _TITLE,
-    Column("kept", "Because of", lambda one: Cell(one.kept_by or numbers.NOTHING)),
+    Column("kept", "Because of", lambda one: Cell(one.kept_by or numbers.NOTHING), stretch=True),
 )

@@ -69,7 +69,7 @@ FINDINGS: tuple[Column[StoreFinding], ...] = (
     Column("state", "State", _state),
     Column("title", "What", lambda one: Cell(one.title, tip=one.text), stretch=True, whole=True),
     Column("room", "Room", _room, right=True),
-    Column("fix", "Can be mended", lambda one: Cell("yes" if one.fix else numbers.NOTHING, bool(one.fix))),
+    Column("fix", "Fix", lambda one: Cell("yes" if one.fix else numbers.NOTHING, bool(one.fix))),
 )
 SIZES: tuple[Column[ExperimentSize], ...] = (
     Column("name", "Experiment", lambda one: Cell(one.name), stretch=True),
