@@ -1,0 +1,261 @@
+"""The gateway beside nginx and beside no gateway at all: requests a second, latencies at a fixed rate, memory.
+
+    python tests/bench/gateway.py [--seconds N] [--million]
+
+The upstream is a small C program on a socket of the file system, as replicas are; the same program answers on loopback
+for the row *direct*. The load comes from ``wrk`` (16 connections, a body of 1.4 kB), the latencies from a program of
+this file's own that asks at 500 requests a second, for wrk knows no rate. Nothing is installed: what is not there
+(wrk, nginx) is named and left out. ``--million`` asks a million times and prints the gateway's memory as it goes.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, read_state
+from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTable
+
+HERE = Path(__file__).resolve().parent
+BODY = json.dumps({"dataframe_records": [{f"feature_{n}": n * 1.2345 for n in range(20)} for _ in range(3)]}).encode()
+CONNECTIONS = 16
+RATE = 500
+TOKEN = "0123456789abcdef" * 4
+NGINX = """
+worker_processes 1; daemon off; pid {root}/nginx.pid; error_log {root}/nginx.log crit;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; client_body_temp_path {root}/body; proxy_temp_path {root}/proxy; fastcgi_temp_path {root}/f;
+  uwsgi_temp_path {root}/u; scgi_temp_path {root}/s; client_body_buffer_size 64k;
+  upstream model {{ server unix:{upstream}; keepalive 64; }}
+  server {{
+    listen 127.0.0.1:{port} reuseport; keepalive_requests 10000000;
+    location / {{ proxy_pass http://model; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something answers, and the process that is measured with it."""
+
+    what: str
+    port: int
+    path: str
+    pid: int | None
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--million", action="store_true")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="mld-gate-") as place, upstream(Path(place)) as (way_in, port):
+        with gateway(Path(place), way_in) as ours, nginx(Path(place), way_in) as theirs:
+            if given.million:
+                soak(ours)
+                return
+            print("| what | requests/s | p50 ms | p99 ms | at 500/s: p50 ms | p99 ms | memory before and after, MiB |")
+            print("|---|---|---|---|---|---|---|")
+            for found in (Place("direct", port, "/invocations", None), theirs, ours):
+                if found is not None:
+                    print(row(found, given.seconds), flush=True)
+
+
+def row(place: Place, seconds: int) -> str:
+    """Return one line of the table."""
+    before = resident_mebibytes(place.pid)
+    paced = pace(place, seconds)
+    flooded = flood(place, seconds)
+    after = resident_mebibytes(place.pid)
+    memory = "–" if place.pid is None else f"{before:.0f} and {after:.0f}"
+    shown = "– | – | –" if flooded is None else f"{flooded[0]:,.0f} | {flooded[1]:.2f} | {flooded[2]:.2f}"
+    return f"| {place.what} | {shown} | {paced[0]:.2f} | {paced[1]:.2f} | {memory} |"
+
+
+def flood(place: Place, seconds: int) -> tuple[float, float, float] | None:
+    """Ask as fast as it goes; return requests a second, p50 and p99 in ms, or None where there is no wrk."""
+    if shutil.which("wrk") is None:
+        print("(wrk is not here: no requests/s)", file=sys.stderr)
+        return None
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(
+            f'wrk.method = "POST"\nwrk.body = [==[{BODY.decode()}]==]\nwrk.headers["content-type"] = "application/json"\n'
+            f'wrk.headers["authorization"] = "Bearer {TOKEN}"\n'
+        )
+        script.flush()
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", script.name]
+        said = subprocess.run([*command, f"http://127.0.0.1:{place.port}{place.path}"], capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in said or "Socket errors" in said:
+        print(said, file=sys.stderr)
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])  # type: ignore[index]  # wrk prints it always
+    return rate, _milliseconds(said, "50%"), _milliseconds(said, "99%")
+
+
+def _milliseconds(said: str, share: str) -> float:
+    value, unit = re.search(rf"{share}\s+([\d.]+)(us|ms|s)\s", said).groups()  # type: ignore[union-attr]  # likewise
+    return float(value) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]
+
+
+def pace(place: Place, seconds: int) -> tuple[float, float]:
+    """Ask at a fixed rate over a few connections, in a process of its own; return p50 and p99 in ms."""
+    command = [sys.executable, __file__, "--pace", str(place.port), place.path, str(seconds)]
+    latencies = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return statistics.median(latencies) * 1e3, statistics.quantiles(latencies, n=100)[98] * 1e3
+
+
+def ask_at_a_pace(port: int, path: str, seconds: int) -> None:
+    """Be that process: print the latencies, each from the moment at which it was due."""
+    held = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
+    for made in held:
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
+    asked = f"{head}authorization: Bearer {TOKEN}\r\ncontent-length: {len(BODY)}\r\n\r\n".encode() + BODY
+    latencies = []
+    start = time.perf_counter() + 0.2
+    for number in range(RATE * seconds):
+        due = start + number / RATE
+        time.sleep(max(0.0, due - time.perf_counter()))
+        made = held[number % len(held)]
+        asked_at = time.perf_counter()
+        made.sendall(asked)
+        said = whole_answer(made)
+        if not said.startswith(b"HTTP/1.1 200 "):
+            raise SystemExit(f"it answered {said[:100]!r}")
+        latencies.append(time.perf_counter() - asked_at)
+    print(json.dumps(latencies))
+
+
+def whole_answer(made: socket.socket) -> bytes:
+    """Read one answer, which may come in pieces."""
+    said = b""
+    while True:
+        said += made.recv(65536) or b"\r\n\r\n"
+        head, end, body = said.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        if end and len(body) >= (int(length[1]) if length else 0):
+            return said
+
+
+def soak(ours: Place) -> None:
+    """Ask a million times and say what the gateway's memory is as it goes."""
+    asked = 0
+    print("| requests | memory, MiB |\n|---|---|")
+    while asked < 1_000_000:
+        found = flood(ours, 10)
+        if found is None:
+            return
+        asked += int(found[0] * 10)
+        print(f"| {asked:,} | {resident_mebibytes(ours.pid):.1f} |", flush=True)
+
+
+def resident_mebibytes(pid: int | None) -> float:
+    """Return the memory that a process holds; 0 for none."""
+    if pid is None:
+        return 0.0
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+@contextmanager
+def upstream(root: Path) -> Iterator[tuple[Path, int]]:
+    """Build the C program and run it; yield its socket and its port."""
+    program, way_in, port = root / "upstream", root / "model.sock", free_port()
+    subprocess.run(["cc", "-O2", "-o", str(program), str(HERE / "upstream.c")], check=True)
+    running = subprocess.Popen([str(program), str(way_in), str(port)])
+    try:
+        wait_for_port(port)
+        yield way_in, port
+    finally:
+        running.kill()
+        running.wait()
+
+
+@contextmanager
+def gateway(root: Path, way_in: Path) -> Iterator[Place]:
+    """Run a gateway with what an endpoint has: a token, a split over two revisions, a log."""
+    keeper = Gatekeeper(root / "_gateway")
+    try:
+        port = keeper.ensure()
+        routes = tuple(Route(number, weight, (f"unix:{way_in}",)) for number, weight in ((1, 0.9), (2, 0.1)))
+        endpoint = EndpointRoutes(routes, str(root / "requests"), "x-mlops-desk-key", **wanted_token())
+        keeper.wait_for(keeper.publish(lambda: RoutingTable(0, {"model": endpoint})))
+        state = read_state(root / "_gateway")
+        if state is None:
+            raise SystemExit("the gateway is gone")
+        yield Place("gateway", port, "/model/invocations", state.pid)
+        stats = keeper.stats()
+        print(f"(the gateway counted {stats.endpoints if stats is None else stats.endpoints['model'].requests} requests)", file=sys.stderr)
+    finally:
+        keeper.stop()
+
+
+def wanted_token() -> dict[str, Any]:
+    """Return what makes an endpoint want the token; nothing for a gateway that knows none."""
+    import hashlib
+
+    if "tokens" not in EndpointRoutes.__dataclass_fields__:
+        return {}
+    return {"tokens": (hashlib.sha256(TOKEN.encode()).hexdigest(),), "is_open": False}
+
+
+@contextmanager
+def nginx(root: Path, way_in: Path) -> Iterator[Place | None]:
+    """Run nginx as a plain reverse proxy with one worker and kept connections; None where it is not here."""
+    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        print("(nginx is not here: its row is left out)", file=sys.stderr)
+        yield None
+        return
+    port = free_port()
+    (root / "nginx.conf").write_text(NGINX.format(root=root, upstream=way_in, port=port))
+    os.chmod(way_in, 0o777)  # its worker is another user where root starts it
+    os.chmod(root, 0o755)
+    running = subprocess.Popen([program, "-c", str(root / "nginx.conf"), "-p", str(root)])
+    try:
+        wait_for_port(port)
+        yield Place("nginx, one worker", port, "/invocations", running.pid)
+    finally:
+        running.terminate()
+        running.wait()
+
+
+def free_port() -> int:
+    """Return a port that nobody has."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_for_port(port: int) -> None:
+    """Wait until somebody listens."""
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise SystemExit(f"nobody listens on {port}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--pace"]:
+        ask_at_a_pace(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+    else:
+        main()
