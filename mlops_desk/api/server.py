@@ -101,6 +101,7 @@ class ApiServer:
         config = uvicorn.Config(
             self.app, http=_PeerProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
             timeout_graceful_shutdown=1, date_header=False,
+            loop="asyncio",  # uvicorn would load the gateway's, for nothing
         )  # fmt: skip
         self._server = _Server(config)
         if self._is_ending:

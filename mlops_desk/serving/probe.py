@@ -5,7 +5,9 @@ from pathlib import Path
 
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.serving.gateway.upstream import Lost, NotConnected, Question, Reply, ask_at_once
+from mlops_desk.serving.gateway.outbound.asking import ask_at_once
+from mlops_desk.serving.gateway.outbound.dialing import NotConnected
+from mlops_desk.serving.gateway.outbound.question import Lost, Question, Reply
 from mlops_desk.serving.runtimes import golden
 
 EXAMPLE_FAILED = "The model did not answer the example that was saved with it"
@@ -23,7 +25,7 @@ def answers(address: str) -> bool:
 
 def health(address: str) -> int | None:
     """Return the status with which the scoring server at ``address`` answers a ping; None when it does not."""
-    question = Question("GET", "/ping", b"", "application/json")
+    question = Question(b"GET", b"/ping", b"", b"application/json")
     try:
         return ask_at_once(address, question, _PING_SECONDS, _ANSWER_LIMIT_BYTES).status
     except (NotConnected, Lost):
@@ -75,7 +77,7 @@ def _compared(expected: bytes, found: bytes) -> Reason | None:
 
 def _asked(address: str, example: bytes) -> Reply | str:
     try:
-        question = Question("POST", "/invocations", example, "application/json")
+        question = Question(b"POST", b"/invocations", example, b"application/json")
         return ask_at_once(address, question, _EXAMPLE_SECONDS, _ANSWER_LIMIT_BYTES)
     except (NotConnected, Lost) as error:
         return str(error)

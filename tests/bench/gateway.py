@@ -66,16 +66,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--million", action="store_true")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="mld-gate-") as place, upstream(Path(place)) as (way_in, port):
-        with gateway(Path(place), way_in) as ours, nginx(Path(place), way_in) as theirs:
-            if given.million:
-                soak(ours)
-                return
-            print("| what | requests/s | p50 ms | p99 ms | at 500/s: p50 ms | p99 ms | memory before and after, MiB |")
-            print("|---|---|---|---|---|---|---|")
-            for found in (Place("direct", port, "/invocations", None), theirs, ours):
-                if found is not None:
-                    print(row(found, given.seconds), flush=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="mld-gate-") as place,
+        upstream(Path(place)) as (way_in, port),
+        gateway(Path(place), way_in) as ours,
+        nginx(Path(place), way_in) as theirs,
+    ):
+        if given.million:
+            soak(ours)
+            return
+        print("| what | requests/s | p50 ms | p99 ms | at 500/s: p50 ms | p99 ms | memory before and after, MiB |")
+        print("|---|---|---|---|---|---|---|")
+        for found in (Place("direct", port, "/invocations", None), theirs, ours):
+            if found is not None:
+                print(row(found, given.seconds), flush=True)
 
 
 def row(place: Place, seconds: int) -> str:
@@ -101,7 +105,9 @@ def flood(place: Place, seconds: int) -> tuple[float, float, float] | None:
         )
         script.flush()
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", script.name]
-        said = subprocess.run([*command, f"http://127.0.0.1:{place.port}{place.path}"], capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(
+            [*command, f"http://127.0.0.1:{place.port}{place.path}"], capture_output=True, text=True, check=True
+        ).stdout
     if "Non-2xx" in said or "Socket errors" in said:
         print(said, file=sys.stderr)
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])  # type: ignore[index]  # wrk prints it always
@@ -200,7 +206,10 @@ def gateway(root: Path, way_in: Path) -> Iterator[Place]:
             raise SystemExit("the gateway is gone")
         yield Place("gateway", port, "/model/invocations", state.pid)
         stats = keeper.stats()
-        print(f"(the gateway counted {stats.endpoints if stats is None else stats.endpoints['model'].requests} requests)", file=sys.stderr)
+        print(
+            f"(the gateway counted {stats.endpoints if stats is None else stats.endpoints['model'].requests} requests)",
+            file=sys.stderr,
+        )
     finally:
         keeper.stop()
 
@@ -224,8 +233,8 @@ def nginx(root: Path, way_in: Path) -> Iterator[Place | None]:
         return
     port = free_port()
     (root / "nginx.conf").write_text(NGINX.format(root=root, upstream=way_in, port=port))
-    os.chmod(way_in, 0o777)  # its worker is another user where root starts it
-    os.chmod(root, 0o755)
+    way_in.chmod(0o777)  # its worker is another user where root starts it
+    root.chmod(0o755)
     running = subprocess.Popen([program, "-c", str(root / "nginx.conf"), "-p", str(root)])
     try:
         wait_for_port(port)

@@ -17,7 +17,8 @@ import pytest
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.records.jobs.spec import Mount
-from mlops_desk.serving.gateway.upstream import Question, ask_at_once
+from mlops_desk.serving.gateway.outbound.asking import ask_at_once
+from mlops_desk.serving.gateway.outbound.question import Question
 from mlops_desk.serving.handover import COMMAND, Handover
 from mlops_desk.serving.probe import health
 from tests.images import engine_client
@@ -142,7 +143,7 @@ def test_the_desk_hands_it_a_socket_and_gives_it_no_network(
                 handover.give()
                 assert time.monotonic() < deadline, list(engine.logs(name))
                 time.sleep(0.1)
-            question = Question("POST", "/invocations", json.dumps(DO).encode(), "application/json")
+            question = Question(b"POST", b"/invocations", json.dumps(DO).encode(), b"application/json")
             assert json.loads(ask_at_once(handover.address, question, 20, 1 << 20).body) == {"predictions": ["a"]}
             began = time.monotonic()
             engine.stop(name, 8)

@@ -156,6 +156,7 @@ def serve(
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, proxy_headers=False, server_header=False,
         timeout_graceful_shutdown=5, timeout_keep_alive=30,
+        loop="asyncio",  # uvicorn would load the gateway's, for nothing
         # uvicorn only calls it
         http=cast("type[asyncio.Protocol]", functools.partial(ServerConnection, Callers(peers))),
     )  # fmt: skip

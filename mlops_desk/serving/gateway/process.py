@@ -5,8 +5,7 @@ agent leaves beside it, and writes the request log. A lock sees to it that there
 """
 
 import asyncio
-import contextlib
-import functools
+import gc
 import json
 import logging
 import os
@@ -14,11 +13,9 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
-import uvicorn
+import uvloop
 
 from mlops_desk.base import log, wire
 from mlops_desk.base.disk.files import write_atomically
@@ -27,16 +24,17 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.peers import Peers
 from mlops_desk.base.process import boot_id, start_ticks
-from mlops_desk.serving.gateway.capacity import Capacity, capacity
-from mlops_desk.serving.gateway.connection import GatewayConnection, Warden
+from mlops_desk.serving.gateway.capacity import capacity
 from mlops_desk.serving.gateway.gatekeeper import ROUTES, STATE, VERSION, GatewayState, read_state
+from mlops_desk.serving.gateway.inbound.connection import GatewayConnection
+from mlops_desk.serving.gateway.inbound.warden import Warden
 from mlops_desk.serving.gateway.proxy import Proxy
 from mlops_desk.serving.gateway.request_log.log import RequestLog
 from mlops_desk.serving.gateway.routes import RoutingTable
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5  # chosen: how late a changed table of routes is taken up; a look is one stat
-_HEAD_BYTES = 32 << 10  # as much as nginx takes by default (four buffers of 8 KiB)
+_LAST_SECONDS = 5.0  # chosen: what requests under way have left when the gateway is asked to end
 
 
 class Gateway:
@@ -60,22 +58,29 @@ class Gateway:
 
     async def serve(self) -> None:
         """Serve until a signal ends the process."""
+        loop = asyncio.get_running_loop()
         room = capacity()
         proxy = Proxy(self._state.port, self._state.token, self._log, self._roll, room.held_bytes)
         self._look(proxy)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look, proxy)
+        loop.add_signal_handler(signal.SIGHUP, self._look, proxy)
         self._socket.listen(room.backlog)  # before it is asked who asks: a socket that does not listen is not found
         peers = Peers(self._socket.getsockname())
-        warden = Warden(peers, lambda: proxy.table.limits, room.connections, room.connections_of_one)
-        server = _Server(_config(proxy, warden, room))
+        warden = Warden(peers, lambda: proxy.limits, room.connections, room.connections_of_one)
+        ending = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, server.end)
+            loop.add_signal_handler(number, ending.set)
         self._log.start()
+        server = await loop.create_server(
+            lambda: GatewayConnection(proxy, warden), sock=self._socket, backlog=room.backlog
+        )
         watching = asyncio.create_task(self._watch(proxy))
+        gc.freeze()  # what is loaded by now stays: it need not be looked through while requests wait
         write_atomically(self._folder / STATE, json.dumps(wire.to_builtins(self._state)).encode())
         _log.info("Gateway %s listens on 127.0.0.1:%s", self._state.pid, self._state.port)
         try:
-            await server.serve(sockets=[self._socket])
+            await ending.wait()
+            server.close()
+            await warden.finish(_LAST_SECONDS)
         finally:
             watching.cancel()
             self._loop.ending.set()
@@ -88,6 +93,7 @@ class Gateway:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self._look(proxy)
+            proxy.tidy()
 
     def _look(self, proxy: Proxy) -> None:
         """Take the routing table in if the file changed; a table that can't be read leaves the old one in force."""
@@ -103,34 +109,7 @@ class Gateway:
             return
         self._seen = (facts.st_ino, facts.st_mtime_ns)
         self._log.follow(table)
-        proxy.table = table
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the gateway: uvicorn's own way ends the process before the log is written out."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    def end(self) -> None:
-        self.should_exit = True
-
-
-def _config(proxy: Proxy, warden: Warden, room: Capacity) -> uvicorn.Config:
-    return uvicorn.Config(
-        proxy,
-        http=cast("type[asyncio.Protocol]", functools.partial(GatewayConnection, warden)),  # uvicorn only ever calls it
-        backlog=room.backlog,
-        h11_max_incomplete_event_size=_HEAD_BYTES,
-        log_level=logging.ERROR,  # each caller that speaks no HTTP would be a line
-        lifespan="off",
-        ws="none",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
+        proxy.follow(table)
 
 
 def _listen(port: int) -> socket.socket:
@@ -156,7 +135,8 @@ def main(folder: Path) -> int:
     if not lock.acquire():
         return 0
     log.start_file(folder / "gateway.log")
-    asyncio.run(Gateway(folder, Loop("gateway")).serve())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(Gateway(folder, Loop("gateway")).serve())
     return 0
 
 

@@ -1,75 +1,37 @@
-"""The gateway's application: who may ask, which replica answers, what is counted and logged. It decides nothing else.
+"""The gate: what a request is by its head, and whether it may come in. It decides nothing else.
 
-A bare ASGI application, because it stands in the path of every request. POST /NAME and
-/NAME/invocations go to a replica, GET /NAME/ping asks one whether it is well, and /-/… is for the
-agent, with the token of the state file.
+POST /NAME and /NAME/invocations go to a replica, and so does what a table passes on (/NAME/v1/…, /NAME/v2/…);
+GET /NAME/ping asks one whether it is well; GET /NAME/metrics are that endpoint's counters. /-/… is for the agent, with
+the token of the state file: a job's container on this machine's network reaches loopback and has no such token, so it
+reads nobody's counters.
 """
 
-import asyncio
-import hmac
-import json
-import random
 import re
-import time
-import uuid
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, replace
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from functools import partial
 
-from mlops_desk.base.peers import UNKNOWN
 from mlops_desk.base.places import Places
-from mlops_desk.serving.gateway.connection import PEER
-from mlops_desk.serving.gateway.exchange import Answer, Rejected, ask, read_body, send_answer
-from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable, choose, sticky_point
-from mlops_desk.serving.gateway.spool import Exchange
-from mlops_desk.serving.gateway.traffic import TrafficCounters
-from mlops_desk.serving.gateway.upstream import Question
+from mlops_desk.serving.gateway.access import Access, check_token
+from mlops_desk.serving.gateway.call import ModelCall
+from mlops_desk.serving.gateway.figures import GatewayFigures
+from mlops_desk.serving.gateway.house import Log, OpenEndpoint
+from mlops_desk.serving.gateway.inquiries import LaterCall, PingCall
+from mlops_desk.serving.gateway.lane import EndpointLane
+from mlops_desk.serving.gateway.messages import Answer, Asker, Call, Rejected, RequestHead
+from mlops_desk.serving.gateway.outbound.pool import ReplicaPools
+from mlops_desk.serving.gateway.outbound.question import Question
+from mlops_desk.serving.gateway.routes import GatewayLimits, RoutingTable
+from mlops_desk.serving.gateway.shadow import Shadows
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_TARGETS = frozenset({"", "invocations", "ping"})
 _SHARE_OF_ONE = 0.75  # of the memory for bodies that one peer may take: a second one always finds room
-
-Headers = Mapping[str, str]
-
-
-class _Call:
-    """One request on its way: filled in as it is read and routed. What it holds of memory is given back at its end."""
-
-    def __init__(self, scope: Mapping[str, Any], memory: Places) -> None:
-        self.peer: str = scope.get("state", {}).get(PEER, UNKNOWN)
-        self.headers: Headers = {}
-        self.received_at = time.time()
-        self.body = b""
-        self.revision = 0
-        self._memory = memory
-        self._held = 0
-
-    def hold(self, amount: int) -> None:
-        """Take ``amount`` bytes of memory. Raises Rejected when too much is taken already."""
-        if not self._memory.take(self.peer, amount):
-            raise Rejected(503, "Too much is being sent at once.", retry=True, close=True)
-        self._held += amount
-
-    def release(self) -> None:
-        self._memory.give(self.peer, self._held)
-        self._held = 0
-
-
-class Log(Protocol):
-    """What the proxy asks of the request log; nothing of it waits."""
-
-    def keep(self, name: str, exchange: Exchange) -> bool:
-        """Note an exchange; False when it is one too many."""
-        ...
-
-    def unlogged(self, name: str) -> int:
-        """Return how many were noted and then not taken by the disk."""
-        ...
+_PASSED = re.compile(rb"[A-Za-z0-9_~:@+,=-][A-Za-z0-9._~:@+,=-]*(?:/[A-Za-z0-9_~:@+,=-][A-Za-z0-9._~:@+,=-]*)*")
+"""Paths that are passed on: no part begins with a dot and nothing is escaped, so that none leads elsewhere."""
+_QUERY = re.compile(rb"[!-~]*")
+_INVOCATIONS = b"/invocations"
 
 
 class Proxy:
-    """The ASGI application. ``log`` keeps exchanges; ``roll`` writes the logs out now."""
+    """The ``Gate`` and the ``House``. ``log`` keeps exchanges, ``roll`` writes the logs out now."""
 
     def __init__(
         self,
@@ -80,143 +42,121 @@ class Proxy:
         held_bytes: int,
     ) -> None:
         self.table = RoutingTable()
-        self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
-        self._token = f"Bearer {token}".encode()
-        self._log = log
+        self.memory = Places(held_bytes, int(held_bytes * _SHARE_OF_ONE))
+        self.shadows = Shadows(ReplicaPools())
+        self.log = log
+        self._access = Access(port, token)
         self._roll = roll
-        self._counters: defaultdict[str, TrafficCounters] = defaultdict(TrafficCounters)
-        self._in_flight: dict[str, Places] = {}
-        self._memory = Places(held_bytes, int(held_bytes * _SHARE_OF_ONE))
+        self._entries: dict[bytes, OpenEndpoint] = {}
+        self._lanes: dict[str, EndpointLane] = {}
+        self._figures = GatewayFigures(self._lanes, log)
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
-        call = _Call(scope, self._memory)
-        try:
-            call.headers = self._checked(scope)
-            answer = await self._answer(scope, call, receive)
-        except Rejected as rejected:
-            answer = rejected.answer
-        try:
-            await send_answer(send, answer)
-        finally:
-            call.release()
+    @property
+    def limits(self) -> GatewayLimits:
+        """Return the limits of the newest table."""
+        return self.table.limits
 
-    def _checked(self, scope: dict[str, Any]) -> Headers:
-        """Return the headers of a request that comes from this machine's own programs. Raises Rejected.
+    def entry(self, name: str) -> OpenEndpoint | None:
+        """Return the endpoint of a name, by the newest table."""
+        return self._entries.get(name.encode())
 
-        A page in a browser can reach loopback: it gives itself away by its Origin, or by a Host that is not ours.
-        """
-        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        headers = dict(pairs)
-        hosts = [value.lower() for name, value in pairs if name == "host"]
-        if len(hosts) != 1 or hosts[0] not in self._hosts:
-            raise Rejected(403, "This gateway answers to 127.0.0.1 and localhost only.")
-        origin = headers.get("origin")
-        is_ours = origin is None or origin.lower() in {f"http://{host}" for host in self._hosts}
-        if not is_ours or headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
-            raise Rejected(403, "Requests from web pages are refused.")
-        return headers
+    def follow(self, table: RoutingTable) -> None:
+        """Route by ``table`` from now on; requests under way end as they began."""
+        self.table = table
+        entries: dict[bytes, OpenEndpoint] = {}
+        addresses: set[str] = set()
+        for name, endpoint in table.endpoints.items():
+            lane = self._lanes.setdefault(name, EndpointLane())
+            entries[name.encode()] = OpenEndpoint(name, endpoint, lane)
+            shadow = endpoint.shadow.addresses if endpoint.shadow else ()
+            addresses.update(shadow, *(route.addresses for route in endpoint.routes))
+        self._entries = entries
+        for entry in entries.values():  # only now: whoever has waited for a place goes by the new table
+            entry.lane.follow(entry.endpoint, table.limits)
+        self.shadows.pools.follow(frozenset(addresses))
 
-    async def _answer(self, scope: dict[str, Any], call: _Call, receive: Any) -> Answer:
-        name, _, rest = scope["path"].strip("/").partition("/")
-        if name == "-":
-            return await self._control(scope["method"], rest, call.headers)
-        endpoint = self.table.endpoints.get(name)
-        if endpoint is None or rest not in _TARGETS:
+    def open(self, head: RequestHead, caller: Asker) -> Call:
+        """Return the call that a request is by its head. Raises Rejected."""
+        self._access.check_origin(head.headers)
+        if head.headers.get(b"expect", b"100-continue").lower() != b"100-continue":
+            raise Rejected(417, "Of expectations only 100-continue is met.")
+        path, _, query = self._access.path(head.target).partition(b"?")
+        name, _, rest = path.strip(b"/").partition(b"/")
+        if name == b"-":
+            return self._control(head, rest, caller)
+        entry = self._entries.get(name)
+        if entry is None:
             raise Rejected(404, "No endpoint has this address.")
-        wanted = "GET" if rest == "ping" else "POST"
-        if scope["method"] != wanted:
-            raise Rejected(405, f"Only {wanted} is answered here.")
-        if rest == "ping":
-            return await self._ping(name, endpoint, call)
-        return await self._invoke(name, endpoint, call, receive)
+        self._let_in(entry, head)
+        if rest in {b"", b"invocations"}:
+            _only(b"POST", head)
+            question = partial(_question, head, b"POST", _INVOCATIONS)
+            return self._checked(ModelCall(self, entry, head, caller, question), entry, head)
+        if rest.partition(b"/")[0].decode("latin-1") in entry.endpoint.passes:
+            return self._checked(ModelCall(self, entry, head, caller, _passing(head, rest, query)), entry, head)
+        return self._aside(entry, head, rest, caller)
 
-    async def _control(self, method: str, what: str, headers: Headers) -> Answer:
-        if not hmac.compare_digest(headers.get("authorization", "").encode(), self._token):
-            raise Rejected(403, "This is for the agent.")
-        if (method, what) == ("POST", "roll"):
-            await self._roll()
-        elif (method, what) != ("GET", "stats"):
-            raise Rejected(404, "There is nothing here.")
-        counted = {name: self._counted(name, counters) for name, counters in self._counters.items()}
-        return Answer(200, json.dumps({"serial": self.table.serial, "endpoints": counted}).encode())
+    def tidy(self) -> None:
+        """Let go of what has been kept for long; called twice a second."""
+        self.shadows.pools.tidy()
 
-    def _counted(self, name: str, counters: TrafficCounters) -> dict[str, Any]:
-        return {**asdict(counters), "unlogged": counters.unlogged + self._log.unlogged(name)}
-
-    async def _ping(self, name: str, endpoint: EndpointRoutes, call: _Call) -> Answer:
-        route = _chosen(endpoint, {})
-        question = Question("GET", "/ping", b"", "application/json")
-        answer = await self._ask(name, endpoint, route, question, call)
-        return Answer(answer.status, b"\n", headers=(("x-mlops-desk-revision", str(route.revision)),))
-
-    async def _invoke(self, name: str, endpoint: EndpointRoutes, call: _Call, receive: Any) -> Answer:
-        started = time.monotonic()
+    def _let_in(self, entry: OpenEndpoint, head: RequestHead) -> None:
         try:
-            answer = await self._forward(name, endpoint, call, receive)
+            check_token(entry.endpoint, head.headers)
         except Rejected as rejected:
-            answer = rejected.answer
-        return self._note(name, call, answer, time.monotonic() - started)
+            entry.lane.count(0, rejected.answer.status, 0.0)
+            raise
 
-    async def _forward(self, name: str, endpoint: EndpointRoutes, call: _Call, receive: Any) -> Answer:
-        call.body = await read_body(call.headers, receive, self.table.limits, call.hold)
-        route = _chosen(endpoint, call.headers)
-        call.revision = route.revision
-        kind = call.headers.get("content-type", "application/json")
-        return await self._ask(name, endpoint, route, Question("POST", "/invocations", call.body, kind), call)
+    def _checked(self, call: ModelCall, entry: OpenEndpoint, head: RequestHead) -> Call:
+        """Return a call to a model, unless it is one too many or says already that it is too large. Raises Rejected."""
+        if wait := entry.lane.wait_seconds():
+            entry.lane.count(0, 429, 0.0)
+            raise Rejected(429, "This endpoint is asked more often than it may be.", retry=wait)
+        if int(head.headers.get(b"content-length", b"0")) > self.limits.body_bytes:
+            rejected = Rejected(413, f"A request may have {self.limits.body_bytes} bytes.")
+            rejected.answer = call.refuse(rejected.answer)
+            raise rejected
+        return call
 
-    async def _ask(self, name: str, endpoint: EndpointRoutes, route: Route, question: Question, call: _Call) -> Answer:
-        """Ask a replica, if there is a place: one is taken by a whole request only, never by one that still comes."""
-        limits = self.table.limits
-        places = self._places(name, limits)
-        if not places.take(call.peer):
-            raise Rejected(503, "Too many requests at once.", retry=True)
-        try:
-            addresses = random.sample(route.addresses, len(route.addresses))
-            return await self._within(endpoint, ask(addresses, question, limits.answer_bytes, call.hold))
-        finally:
-            places.give(call.peer)
+    def _aside(self, entry: OpenEndpoint, head: RequestHead, rest: bytes, caller: Asker) -> Call:
+        """Return the call for what is about an endpoint, and is none of its requests. Raises Rejected."""
+        if rest == b"ping":
+            _only(b"GET", head)
+            return PingCall(self, entry, head, caller, partial(_question, head, b"GET", b"/ping"))
+        if rest == b"metrics":
+            _only(b"GET", head)
+            return LaterCall(self, caller, lambda _: self._figures.metrics(entry.name))
+        raise Rejected(404, "No endpoint has this address.")
 
-    def _places(self, name: str, limits: GatewayLimits) -> Places:
-        """Return the places of an endpoint, as many as the newest table allows."""
-        places = self._in_flight.setdefault(name, Places(0, 0))
-        places.most, places.most_of_one = limits.in_flight, limits.in_flight_of_one
-        return places
+    def _control(self, head: RequestHead, what: bytes, caller: Asker) -> Call:
+        self._access.check_agent(head.headers)
+        if (head.method, what) == (b"POST", b"roll"):
+            return LaterCall(self, caller, self._roll_now)
+        if (head.method, what) == (b"GET", b"stats"):
+            return LaterCall(self, caller, lambda _: self._figures.stats(self.table.serial))
+        if (head.method, what) == (b"GET", b"metrics"):
+            return LaterCall(self, caller, lambda _: self._figures.metrics(None))
+        raise Rejected(404, "There is nothing here.")
 
-    async def _within(self, endpoint: EndpointRoutes, work: Awaitable[Answer]) -> Answer:
-        try:
-            async with asyncio.timeout(endpoint.timeout_seconds):
-                return await work
-        except TimeoutError as error:
-            raise Rejected(504, f"No answer within {endpoint.timeout_seconds:g} s.") from error
-
-    def _note(self, name: str, call: _Call, answer: Answer, latency_seconds: float) -> Answer:
-        """Count and log a request before its answer goes out, and put its id and revision on the answer."""
-        given = call.headers.get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        kept = Exchange(
-            request_id=request_id,
-            received_at=call.received_at,
-            revision=call.revision,
-            status=answer.status,
-            latency_seconds=latency_seconds,
-            content_type=call.headers.get("content-type", "application/json"),
-            body=call.body,
-            answer=answer.body,
-        )
-        counters = self._counters[name]
-        counters.count(answer.status, latency_seconds)
-        counters.unlogged += not self._log.keep(name, kept)
-        ours = (("x-request-id", request_id), ("x-mlops-desk-revision", str(call.revision)))
-        return replace(answer, headers=(*answer.headers, *ours))
+    async def _roll_now(self, _body: bytes) -> Answer:
+        await self._roll()
+        return await self._figures.stats(self.table.serial)
 
 
-def _chosen(endpoint: EndpointRoutes, headers: Headers) -> Route:
-    key = headers.get(endpoint.sticky_header) if endpoint.sticky_header else None
-    point = random.random() if key is None else sticky_point(key)  # noqa: S311 - a share of traffic, not a secret
-    route = choose(endpoint.routes, point)
-    if route is None:
-        raise Rejected(503, endpoint.note or "No replica of this endpoint is up.", retry=True)
-    return route
+def _only(method: bytes, head: RequestHead) -> None:
+    if head.method != method:
+        raise Rejected(405, f"Only {method.decode()} is answered here.", headers=b"allow: %b\r\n" % method)
+
+
+def _question(head: RequestHead, method: bytes, path: bytes, body: bytes, more: bytes) -> Question:
+    return Question(method, path, body, head.headers.get(b"content-type", b"application/json"), more)
+
+
+def _passing(head: RequestHead, rest: bytes, query: bytes) -> Callable[[bytes, bytes], Question]:
+    """Return what makes the question of a request that is passed on with its path. Raises Rejected."""
+    if head.method not in {b"GET", b"POST"}:
+        raise Rejected(405, "Only GET and POST are answered here.", headers=b"allow: GET, POST\r\n")
+    if not _PASSED.fullmatch(rest) or not _QUERY.fullmatch(query):
+        raise Rejected(404, "No endpoint has this address.")
+    path = b"/%b?%b" % (rest, query) if query else b"/%b" % rest
+    return partial(_question, head, head.method, path)

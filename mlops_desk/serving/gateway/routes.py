@@ -5,7 +5,9 @@ changed. An address is ``unix:PATH`` of the socket that a container answers on; 
 a container which an older agent has started on a bridge.
 """
 
+import bisect
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,13 +26,27 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class EndpointRoutes:
-    """An endpoint. ``sticky_header`` names a request header whose value keeps a caller on one revision."""
+    """An endpoint. ``sticky_header`` names a request header whose value keeps a caller on one revision.
+
+    ``tokens`` are SHA-256 of the bearer tokens that hold, in hex: they are 32 random bytes, so that no slow hash is
+    needed; ``is_open`` wants none. ``passes`` are first parts of paths that are handed on as they are, such as ``v1``.
+    ``shadow`` gets a copy of each request, and its answers reach the log alone. ``queue`` is how many requests may
+    wait for a place, ``sample`` the share of requests that is logged, ``redacted`` columns that never are.
+    """
 
     routes: tuple[Route, ...]
     log: str
     sticky_header: str | None = None
     timeout_seconds: float = 30.0
     note: str | None = None
+    tokens: tuple[str, ...] = ()
+    is_open: bool = True
+    passes: tuple[str, ...] = ()
+    shadow: Route | None = None
+    requests_per_second: float | None = None
+    queue: int = 0
+    sample: float = 1.0
+    redacted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +56,7 @@ class GatewayLimits:
     And how long a caller may take: for a request's head from its first byte on (on loopback it comes in one
     piece), for a whole body (16 MiB through a slow tunnel to this machine), for the next piece of one,
     without reading any of an answer (a slow reader takes pieces as large as the kernel's buffers), and between
-    two requests.
+    two requests. A request waits ``queue_seconds`` for a place at most.
     """
 
     body_bytes: int = 16 << 20
@@ -54,6 +70,7 @@ class GatewayLimits:
     body_idle_seconds: float = 10.0
     unread_seconds: float = 30.0
     rest_seconds: int = 30
+    queue_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +82,22 @@ class RoutingTable:
     limits: GatewayLimits = field(default_factory=GatewayLimits)
 
 
-def choose(routes: Sequence[Route], point: float) -> Route | None:
-    """Return the route at ``point`` (0 <= point < 1) of the weights' sum; revisions without an address take no part.
+class Split:
+    """Weights made ready to be asked: which revision answers at a point of their sum."""
 
-    When all that are up have weight 0, they share evenly. None when nothing is up.
-    """
-    up = [route for route in routes if route.addresses]
-    if not up:
-        return None
-    weights = [max(0.0, route.weight) for route in up]
-    total = sum(weights)
-    if total <= 0.0:
-        return up[int(point * len(up))]
-    reached = 0.0
-    for route, weight in zip(up, weights, strict=True):
-        reached += weight / total
-        if point < reached:
-            return route
-    return next(route for route, weight in reversed(list(zip(up, weights, strict=True))) if weight > 0.0)
+    def __init__(self, routes: Sequence[Route]) -> None:
+        """Revisions without an address take no part; when all that are up have weight 0, they share evenly."""
+        up = [route for route in routes if route.addresses]
+        weighed = [route for route in up if route.weight > 0.0]
+        self._routes = weighed or up
+        self._bounds = list(itertools.accumulate(route.weight if weighed else 1.0 for route in self._routes))
+
+    def at(self, point: float) -> Route | None:
+        """Return the route at ``point`` (0 <= point < 1); None when nothing is up."""
+        if not self._routes:
+            return None
+        place = bisect.bisect_right(self._bounds, point * self._bounds[-1])
+        return self._routes[min(place, len(self._routes) - 1)]  # a product may be rounded up to the sum
 
 
 def sticky_point(key: str) -> float:

@@ -6,9 +6,10 @@ is in memory only: it is old news after a restart of the agent.
 """
 
 import bisect
+import operator
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mlops_desk.base.errors import Invalid
@@ -22,18 +23,33 @@ _FIRST_ERROR = 400  # HTTP's own limit between answers and errors
 
 @dataclass(slots=True)
 class TrafficCounters:
-    """What the gateway counts for one endpoint since it started."""
+    """What the gateway counts for one revision since it started. ``classes``: by the status's first digit."""
 
     requests: int = 0
     errors: int = 0
-    unlogged: int = 0
+    seconds: float = 0.0
+    classes: list[int] = field(default_factory=lambda: [0] * 6)
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_SECONDS) + 1))
 
     def count(self, status: int, latency_seconds: float) -> None:
         """Count one answered request; a status from 400 on is an error."""
         self.requests += 1
         self.errors += status >= _FIRST_ERROR
+        self.seconds += latency_seconds
+        self.classes[status // 100] += 1
         self.buckets[bisect.bisect_left(BOUNDS_SECONDS, latency_seconds)] += 1
+
+
+def together(counted: Iterable[TrafficCounters]) -> TrafficCounters:
+    """Return the sum of several counters."""
+    found = TrafficCounters()
+    for counters in counted:
+        found.requests += counters.requests
+        found.errors += counters.errors
+        found.seconds += counters.seconds
+        found.classes = [*map(operator.add, found.classes, counters.classes)]
+        found.buckets = [*map(operator.add, found.buckets, counters.buckets)]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.serving.gateway.admission import Admission, Places
+from mlops_desk.serving.gateway.inbound.admission import Admission, Places
 
 
 def test_a_peer_with_its_share_pushes_out_its_own_oldest() -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.serving import door
-from mlops_desk.serving.gateway.upstream import Lost, NotConnected, Question, Reply, ask_at_once
+from mlops_desk.serving.gateway.outbound.asking import ask_at_once
+from mlops_desk.serving.gateway.outbound.dialing import NotConnected
+from mlops_desk.serving.gateway.outbound.question import Lost, Question, Reply
 from mlops_desk.serving.handover import Handover, address_of
 from tests.scoring import SERVER
 
-PING = Question("GET", "/ping", b"", "application/json")
+PING = Question(b"GET", b"/ping", b"", b"application/json")
 
 
 @pytest.fixture

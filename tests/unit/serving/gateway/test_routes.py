@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.base import wire
-from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTable, choose, sticky_point
+from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTable, Split, sticky_point
 from mlops_desk.storage.requests import LoggedFeature
 
 weights = st.floats(0, 100, allow_nan=False)
@@ -17,7 +17,7 @@ routes = st.lists(
 
 @given(routes, st.floats(0, 1, exclude_max=True))
 def test_only_what_is_up_is_chosen(table: list[Route], point: float) -> None:
-    chosen = choose(table, point)
+    chosen = Split(table).at(point)
     up = [route for route in table if route.addresses]
     assert (chosen is None) == (not up)
     if chosen is not None:
@@ -29,7 +29,8 @@ def test_only_what_is_up_is_chosen(table: list[Route], point: float) -> None:
 def test_shares_are_the_weights(parts: list[int]) -> None:
     table = [Route(number, float(part), ("a:1",)) for number, part in enumerate(parts)]
     steps = 1000 * sum(parts)
-    counted = Counter(choose(table, step / steps).revision for step in range(0, steps, 100))
+    split = Split(table)
+    counted = Counter(split.at(step / steps).revision for step in range(0, steps, 100))
     for number, part in enumerate(parts):
         assert abs(counted[number] - 10 * part) <= 1
 

@@ -1,0 +1,106 @@
+"""Which connections stay open: who may come in, who makes room, who is late. One timer for all of them."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Hashable
+from enum import Enum
+from typing import Protocol
+
+from mlops_desk.base.peers import Address, Peers
+from mlops_desk.serving.gateway.inbound.admission import Admission
+from mlops_desk.serving.gateway.routes import GatewayLimits
+
+_log = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 1.0  # one timer for all connections, instead of one for each request; deadlines are whole seconds
+_TELL_SECONDS = 60.0  # chosen: a flood must not fill the log
+_LOOK_SECONDS = 0.05  # chosen: nobody notices it
+
+
+class ConnectionPhase(Enum):
+    """What a connection is at."""
+
+    HEAD = "owes a request's head, or the rest of one that was refused"
+    BODY = "owes a request's body"
+    WORK = "is being answered"
+    UNREAD = "does not read its answer as fast as it comes"
+    REST = "was answered and has sent nothing since"
+
+
+class Guarded(Hashable, Protocol):
+    """A connection, as the warden sees it."""
+
+    def check(self, now: float, limits: GatewayLimits) -> None:
+        """End the connection if it is late."""
+
+    def end(self, status: int, text: str) -> None:
+        """Say why and close, or break off an answer that is on its way."""
+
+    def finish(self) -> None:
+        """Close now if nothing is under way, else after the answer."""
+
+    def abort(self) -> None:
+        """Close whatever is under way."""
+
+
+class Warden:
+    """Lets connections in and ends those that are late by ``limits``.
+
+    Looks once a second, and only while there are any.
+    """
+
+    def __init__(self, peers: Peers, limits: Callable[[], GatewayLimits], most: int, most_of_one: int) -> None:
+        self._peers = peers
+        self.limits = limits
+        self._admission: Admission[Guarded] = Admission(most, most_of_one)
+        self._open: set[Guarded] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._told_at = -_TELL_SECONDS
+        self.is_ending = False
+        self.works, self.rests, self.owes = self._admission.works, self._admission.rests, self._admission.owes
+
+    def enter(self, connection: Guarded, client: Address | None) -> str | None:
+        """Take a new connection in; return its peer's name, or None when there is no place for it."""
+        peer = self._peers.name(client)
+        is_in, victim = self._admission.enter(connection, peer)
+        if victim is not None or not is_in:
+            self._tell(peer)
+        if victim is not None:
+            victim.end(503, "Too many connections wait here: this one waited longest.")
+        if not is_in:
+            return None
+        self._open.add(connection)
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_SWEEP_SECONDS, self._sweep, loop)
+        return peer
+
+    def leave(self, connection: Guarded) -> None:
+        """Forget a connection."""
+        self._admission.leave(connection)
+        self._open.discard(connection)
+
+    async def finish(self, seconds: float) -> None:
+        """End all connections: those at rest now, others after their answers, after ``seconds`` all."""
+        self.is_ending = True
+        for connection in list(self._open):
+            connection.finish()
+        deadline = time.monotonic() + seconds
+        while self._open and time.monotonic() < deadline:  # noqa: ASYNC110 - it happens once, at the end
+            await asyncio.sleep(_LOOK_SECONDS)
+        for connection in list(self._open):
+            connection.abort()
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        now, limits = time.monotonic(), self.limits()
+        for connection in list(self._open):
+            connection.check(now, limits)
+        self._timer = loop.call_later(_SWEEP_SECONDS, self._sweep, loop) if self._open else None
+
+    def _tell(self, peer: str) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= _TELL_SECONDS:
+            self._told_at = now
+            _log.warning("%s connections are open, %s asks for more: those that wait longest are closed",
+                         len(self._admission), peer)  # fmt: skip

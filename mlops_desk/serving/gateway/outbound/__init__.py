@@ -1,0 +1,1 @@
+"""What goes out of the gateway: questions to replicas, over connections that are kept."""
