@@ -89,7 +89,7 @@ def test_a_request_reaches_the_replica_and_the_log(door: Door) -> None:
         assert door.client.post("/digits/invocations", json=BODY).status_code == 200
         assert door.client.get("/digits/ping").status_code == 200
         assert door.keeper.roll()
-        found = door.logged("_request_id, _revision, _status, _row, _prediction, a, city")
+        found = door.logged("_request_id, _revision, _status, _row, _output, a, city")
         assert found[0] == ("mine-1", 3, 200, 0, "cat", 1.5, "Bonn")
         assert len(found) == 2
         stats = door.keeper.stats()
