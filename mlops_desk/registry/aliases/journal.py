@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KEPT_MOVES = 100_000  # chosen: 50 MB; a team that moves 50 aliases a day fills it in five years
 _KEPT_SPARE = 1000  # chosen: so many too many are trimmed at a time, for counting takes longer than adding
 _KEEP_SIGHT_SECONDS = 300.0  # chosen: by so much the span of a move may be told too long after a crash
+_NEWEST_MOVES = 50  # chosen: far more than are under way at a time, whatever the registries
 DOUBT_SECONDS = 120.0  # a request that was given up may still be carried out: several times what a server is given
 
 
@@ -55,7 +56,8 @@ class AliasJournal:
         """Return how a registry's aliases stood when it was looked at last; None: nobody has."""
         with self._lock:
             if registry not in self._seen and (kept := self._sights.get(registry)) is not None:
-                self._seen[registry] = self._kept[registry] = kept
+                self._kept[registry] = kept
+                self._seen[registry] = self._with_newest(kept)
             return self._seen.get(registry)
 
     def glance(self, registry: str) -> AliasGlance:
@@ -151,6 +153,17 @@ class AliasJournal:
             if entry.move.registry == glance.registry and abs(glance.at - entry.move.at) > DOUBT_SECONDS:
                 self._pending().pop(entry.order)
                 self._moves.remove(entry.key)
+
+    def _with_newest(self, sight: AliasSight) -> AliasSight:
+        """Return a sight with the newest moves, which an agent that was killed right after them had not put into it.
+
+        Else the next look would find each of them once more, as made elsewhere.
+        """
+        newest = self._moves.list(states=("moved",), limit=_NEWEST_MOVES)
+        aliases = sight.aliases
+        for move in (entry.move for entry in reversed(newest) if entry.move.registry == sight.registry):
+            aliases = with_move(aliases, move)
+        return replace(sight, aliases=aliases)
 
     def _begin_sight(self, move: AliasMove, known: Aliases) -> None:
         """Note how a model's aliases stand, where its registry was never looked at as a whole."""

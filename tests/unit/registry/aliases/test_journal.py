@@ -260,3 +260,31 @@ def test_hostile_names_are_names(world, name):
     world.add(name)
     world.aliases.move(name, "champion", "1", None)
     assert [target for _, _, target, _ in world.told(name)] == ["1"]
+
+
+class Killed(BaseException):
+    """The agent dies at this very place: nothing after it is done."""
+
+
+@pytest.mark.parametrize("who", ["ours", "elsewhere"])
+def test_an_agent_that_dies_between_a_move_and_how_all_stands_tells_the_move_once(world, monkeypatch, who):
+    world.own.set_alias("churn", "champion", "1")
+    world.look()
+
+    def dies(_sight):
+        raise Killed
+
+    world.clock.at += 10
+    with monkeypatch.context() as dying:
+        dying.setattr(type(world.state.alias_sights), "put", lambda _table, _sight: dies(_sight))
+        with pytest.raises(Killed):
+            if who == "ours":
+                world.aliases.move("churn", "champion", "2", None)
+            else:
+                world.own.set_alias("churn", "champion", "2")
+                world.look()
+    world.restart()
+    world.clock.at += 10
+    assert world.look() == []
+    moves = [(source, target) for _, source, target, _ in world.told() if source is not None]
+    assert moves == [("1", "2")]
