@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mlops_desk.base.errors import DeskError, TimedOut
+from mlops_desk.base.errors import DeskError, NotFound, TimedOut
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.records.registry.file_glance import FileGlance
@@ -197,25 +197,26 @@ class Mirror:
         return self._reader.logged_models(model_ids)
 
     def experiments(self) -> list[Experiment]:
+        self._loading.look(_FRESH_SECONDS)  # a store that was replaced is opened anew by it
         self._experiments, self._experiments_at = self._reader.experiments(), self._clock()
         return self._experiments
 
     # -- models ------------------------------------------------------------------------------
 
     def models(self) -> list[Model]:
-        self._catch_up()
+        self._be_there()
         return self._catalogue.models()
 
     def model(self, name: str) -> Model:
-        self._catch_up()
+        self._be_there()
         return self._catalogue.model(name)
 
     def versions(self, name: str) -> list[ModelVersion]:
-        self._catch_up()
+        self._be_there()
         return self._catalogue.versions(name)
 
     def versions_of_run(self, run_id: str) -> list[ModelVersion]:
-        self._catch_up()
+        self._be_there()
         return self._catalogue.versions_of_run(run_id)
 
     def search(self, query: str, limit: int) -> list[VersionHit]:
@@ -235,6 +236,12 @@ class Mirror:
         return self._catalogue.cards(self._loading.table)
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _be_there(self) -> None:
+        """Catch up; raises where the source is gone: models of a store that was moved away are nobody's answer."""
+        self._catch_up()
+        if isinstance(self._loading.problem, NotFound):
+            raise self._loading.problem
 
     def _be_fresh(self, oldest_seconds: float = _FRESH_SECONDS) -> None:
         """Catch up; raises where there are no runs to go on with."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base.errors import TimedOut, Unavailable
+from mlops_desk.base.errors import NotFound, TimedOut, Unavailable
 from mlops_desk.records.model import Model, ModelVersion, Run
 from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.registry.mirror.mirror import Mirror
@@ -161,6 +161,35 @@ def test_models_go_on_where_runs_can_not_be_read() -> None:
     for ask in (lambda: mirror.window(WindowAsked()), lambda: mirror.search("auc>1", 5)):
         with pytest.raises(Unavailable, match="damaged"):
             ask()
+
+
+def test_models_of_a_store_that_was_moved_away_are_not_told_as_if_they_were_there() -> None:
+    reader = ListReader(runs(5))
+    reader.model_list = [Model("clf", "1")]
+    mirror, clock = loaded(reader)
+    assert [model.name for model in mirror.models()] == ["clf"]
+    mirror.window(WindowAsked())
+    reader.error = NotFound("There is no store.")
+    clock.now += 7
+    for ask in (mirror.models, lambda: mirror.model("clf"), lambda: mirror.versions("clf"),
+                lambda: mirror.versions_of_run("r00001")):  # fmt: skip
+        with pytest.raises(NotFound, match="no store"):
+            ask()
+    assert mirror.window(WindowAsked()).n_runs == 5, "a page goes on to show it, with the problem"
+    reader.error = None
+    clock.now += 3
+    assert [model.name for model in mirror.models()] == ["clf"]
+
+
+def test_experiments_are_those_of_the_file_that_lies_there_now() -> None:
+    reader = ListReader(runs(3))
+    mirror, clock = loaded(reader)
+    looks = []
+    changes = reader.changes
+    reader.changes = lambda mark: looks.append(mark) or changes(mark)  # type: ignore[method-assign, func-returns-value]  # counts
+    clock.now += 7
+    mirror.experiments()
+    assert len(looks) == 1, "a look is what notices that another file lies there"
 
 
 def test_a_source_that_never_was_read_says_why() -> None:
