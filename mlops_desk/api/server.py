@@ -14,7 +14,7 @@ import uuid
 from asyncio import Transport
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 import uvicorn
 from starlette.applications import Starlette
@@ -225,11 +225,16 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _is_list(wanted: Any) -> bool:
+    """Tell whether a value may be a list, also one that may be left out."""
+    return list in {get_origin(one) for one in (wanted, *get_args(wanted))}
+
+
 async def _arguments(request: Request, verb: Verb) -> dict[str, Any]:
     if verb.has_body:
         given = wire.loads(await _body(request) or b"{}", dict[str, Any])
     else:
-        lists = {parameter.name for parameter in verb.parameters if get_origin(parameter.type) is list}
+        lists = {parameter.name for parameter in verb.parameters if _is_list(parameter.type)}
         query = request.query_params
         given = {name: query.getlist(name) if name in lists else query[name] for name in query}
     known = {parameter.name: parameter for parameter in verb.parameters}

@@ -33,6 +33,7 @@ from mlops_desk.records.jobs.place import DryRun
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Run
+from mlops_desk.records.registry.comparison import ComparedGroup, ComparedValue
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.status import Status
 from mlops_desk.verbs import PROTOCOLS
@@ -105,6 +106,19 @@ class Runs:
         return [Run("r", None, "FINISHED", 1, {"auc": float("nan"), "loss": float("inf")})]
 
 
+class Models:
+    def compare(
+        self,
+        model: str,
+        a: str,
+        b: str,
+        uri: str | None = None,
+        other: str | None = None,
+        more: list[str] | None = None,
+    ) -> list[ComparedValue]:
+        return [ComparedValue(ComparedGroup.TAGS, model, (a, b, *(more or ())), differs=True)]
+
+
 class Rules:
     def create(self, name: str, **rest: object) -> Rule:
         return Rule(name, str(rest["model"]), "champion", str(rest["metric"]), data=rest.get("data") or {})
@@ -135,7 +149,7 @@ class World(SimpleNamespace):
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     bus, loop, audit, jobs = Bus(), Loop("test"), [], Jobs()
-    services = {"jobs": jobs, "runs": Runs(), "rules": Rules(), "telemetry": Telemetry()}
+    services = {"jobs": jobs, "runs": Runs(), "models": Models(), "rules": Rules(), "telemetry": Telemetry()}
     server = ApiServer(services, bus, loop, audit.append, Permission(services, SingleUser()))
     socket = tmp_path / "agent.sock"
     thread = loop.start("api", lambda: server.serve(socket))
@@ -258,6 +272,12 @@ def test_a_wrong_question_is_told_so(world: World, path: str) -> None:
 def test_what_is_of_another_kind_is_told_in_words(world: World, path: str, said: str) -> None:
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(world.socket)), base_url="http://agent") as raw:
         assert raw.get(path).json()["error"] == said
+
+
+@pytest.mark.parametrize("more", [None, ["3"], ["3", "fraud/4"]])
+def test_a_list_that_may_be_left_out_travels_with_a_question(world: World, more: list[str] | None) -> None:
+    (found,) = world.client.models.compare("churn", "1", "2", more=more)
+    assert found.values == ("1", "2", *(more or ()))
 
 
 def test_every_single_value_that_a_verb_takes_has_words() -> None:
