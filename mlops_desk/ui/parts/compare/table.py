@@ -12,8 +12,8 @@ from mlops_desk.ui.tables.widths import column_width
 
 _SWATCH = 3  # pixels: as thick as two curves
 _LIT = 0.10  # chosen: seen, and every text on it still read
-_WIDTH = 130  # pixels: a number with its change, or a short name
-_WIDEST = 2 * _WIDTH  # pixels: a dataset with its digest; wider, values stand far from their names
+_WIDTH = 112  # pixels: a number with its change, or a short name
+_WIDEST = 260  # pixels: a dataset with its digest; wider, values stand far from their names
 
 
 class ComparisonTable(QTableView):
