@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -129,9 +130,11 @@ def stored(value):
     return math.copysign(LARGEST, value) if math.isinf(value) else value
 
 
-def test_eight_trainings_log_beside_a_reader_that_reads_everything_again_and_again(tmp_path):
+def test_eight_trainings_log_beside_a_reader_that_reads_everything_again_and_again(tmp_path, watched):
+    """None is refused. How long the longest write takes is not asserted: of eight writers one waits up to 8 s
+    without any reader too, for SQLite lets who waits sleep and gives the turn to whoever comes."""
     path = small_store(tmp_path / "mlflow.db", 1000)
-    command = [sys.executable, str(Path(__file__).with_name("store_logger.py")), f"sqlite:///{path}", "12"]
+    command = [sys.executable, str(Path(__file__).with_name("store_logger.py")), f"sqlite:///{path}", "8"]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     loggers = [subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                 stderr=subprocess.DEVNULL) for _ in range(8)]  # fmt: skip
@@ -157,13 +160,15 @@ def test_eight_trainings_log_beside_a_reader_that_reads_everything_again_and_aga
         run, curve = reader.run(one["run_id"]), reader.curves([one["run_id"]], "a", 10_000)[0]
         assert (run.status, curve.n_points) == ("FINISHED", one["writes"])
     reader.close()
+    assert watched.longest < 0.05
     print(f"writes {sum(one['writes'] for one in told)}, the longest {max(one['longest'] for one in told):.3f} s")
 
 
 class Watched(SqliteConnection):
-    """Measures each read by the processor time of this thread, which no other program lengthens."""
+    """Measures each read by the processor time of this thread, which no other program lengthens, and counts them."""
 
     longest = 0.0
+    n_reads = 0
 
     def part(self, sql, parameters, *, limited):
         begin = time.thread_time()
@@ -171,9 +176,50 @@ class Watched(SqliteConnection):
             return super().part(sql, parameters, limited=limited)
         finally:
             Watched.longest = max(Watched.longest, time.thread_time() - begin)
+            Watched.n_reads += 1
 
 
-def test_no_read_keeps_a_writer_out_for_fifty_milliseconds(tmp_path, monkeypatch):
+@pytest.fixture
+def watched(monkeypatch):
+    monkeypatch.setattr(opened, "SqliteConnection", Watched)
+    monkeypatch.setattr(Watched, "longest", 0.0)
+    monkeypatch.setattr(Watched, "n_reads", 0)
+    return Watched
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+def test_who_commits_waits_for_the_read_that_is_under_way_and_for_no_other(tmp_path, watched, journal):
+    path = small_store(tmp_path / "mlflow.db", 2000)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+    ending, began = threading.Event(), threading.Event()
+
+    def read_without_pause():
+        reader = SqlReader(sqlite_source(path))
+        while not ending.is_set():
+            reader.mark()
+            for _ in reader.batches():
+                began.set()
+        reader.close()
+
+    thread = threading.Thread(target=read_without_pause)
+    thread.start()
+    assert began.wait(60)
+    waited = []
+    with closing(sqlite3.connect(path, timeout=20, isolation_level=None)) as connection:
+        for number in range(60):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE runs SET end_time = ?", (number,))
+            before = watched.n_reads
+            connection.execute("COMMIT")
+            waited.append(watched.n_reads - before)
+    ending.set()
+    thread.join(60)
+    assert sorted(waited)[30] <= 2, waited
+    assert watched.n_reads > 20, "it read beside those commits"
+
+
+def test_no_read_keeps_a_writer_out_for_fifty_milliseconds(tmp_path, watched):
     path = small_store(tmp_path / "mlflow.db", 20)
     with closing(sqlite3.connect(path)) as connection, connection:
         run_id = connection.execute("SELECT run_uuid FROM runs").fetchone()[0]
@@ -182,7 +228,6 @@ def test_no_read_keeps_a_writer_out_for_fifty_milliseconds(tmp_path, monkeypatch
         wide = "INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES (?, 1.5, 1, 1, 0, ?)"
         runs = [row[0] for row in connection.execute("SELECT run_uuid FROM runs")]
         connection.executemany(wide, ((f"column{number}", one) for one in runs for number in range(12_000)))
-    monkeypatch.setattr(opened, "SqliteConnection", Watched)
     reader = SqlReader(sqlite_source(path))
     mark = reader.mark()
     assert sum(len(batch.run_ids) for batch in reader.batches()) == 20
@@ -194,4 +239,4 @@ def test_no_read_keeps_a_writer_out_for_fifty_milliseconds(tmp_path, monkeypatch
     reader.versions()
     reader.datasets(runs)
     reader.close()
-    assert Watched.longest < 0.05
+    assert watched.longest < 0.05
