@@ -126,6 +126,17 @@ def small_postgres(uri: str, n_runs: int = 1000, seed: int = 0) -> None:
         connection.execute("ANALYZE")
 
 
+def large_postgres(uri: str) -> None:
+    """Make store A in an empty database of a PostgreSQL: some minutes."""
+    import psycopg
+
+    make_tables(uri.replace("postgresql://", "postgresql+psycopg://", 1))
+    with psycopg.connect(uri) as connection:
+        fill(postgres_insert(connection), large_rows(20_000, 15_000, with_history=True))
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+
+
 def fill(insert: Insert, rows: Rows) -> None:
     """Hand everything on, table by table as it comes."""
     for table, columns, values in rows:
