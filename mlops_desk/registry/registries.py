@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 _DOWNLOAD = "mlops_desk.registry.mlflow.download"
 _DOWNLOAD_SECONDS = 1800.0  # chosen: the largest at 6 MB/s
-_DOWNLOAD_LIMIT_BYTES = 10 << 30  # chosen: a served model of 5 billion parameters
+DOWNLOAD_LIMIT_BYTES = 10 << 30  # chosen: a served model of 5 billion parameters
 _CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 _OTHER_LOGINS = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
 _USER = "mlops-desk"
@@ -197,7 +197,7 @@ class Registries:
         what: str,
         arguments: list[str],
         folder: Path,
-        limit_bytes: int = _DOWNLOAD_LIMIT_BYTES,
+        limit_bytes: int = DOWNLOAD_LIMIT_BYTES,
     ) -> Path:
         """Fetch files into ``folder``; return the file or folder that was asked for. Raises DeskErrors.
 
@@ -220,7 +220,7 @@ class Registries:
             below = run_worker(_DOWNLOAD, request, _DOWNLOAD_SECONDS, ENVIRONMENT)["below"]
             source = arriving if what == "run" else arriving / below
             is_file = source.is_file()
-            _move_into(source, folder)
+            move_into(source, folder)
         finally:
             shutil.rmtree(arriving, ignore_errors=True)
         return folder / below if what == "run" else folder / Path(below).name if is_file else folder
@@ -278,7 +278,7 @@ def _own_certificates() -> Path | None:
     return Path(named) if named else None
 
 
-def _move_into(source: Path, folder: Path) -> None:
+def move_into(source: Path, folder: Path) -> None:
     """Move a file, or all that a folder holds, into ``folder``. Raises Refused where something of the name is."""
     moved = sorted(source.iterdir()) if source.is_dir() else [source]
     for path in moved:

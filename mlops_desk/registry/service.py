@@ -257,6 +257,8 @@ class RegistryCore:
     def download_model(self, version: ModelVersion, folder: Path, uri: str | None = None) -> Path:
         """Fetch a version's files; they lie directly in ``folder`` (MLmodel, requirements.txt, ...)."""
         where = version.registry if uri is None else uri
+        if self.shelf.copy_of_version(version.name, version.version, folder, where or OWN):
+            return folder
         return self.registries.download(where, "version", [version.name, version.version], folder)
 
     def download_artifact(self, source: str, path: str, folder: Path, uri: str | None = None) -> Path:

@@ -127,7 +127,7 @@ def test_a_version_that_a_job_trained_is_served_without_a_network(
     endpoint = json.loads(done.stdout)
     answer = ask(desk, endpoint["url"], document)["predictions"]
     print(f"first answer {time.monotonic() - began:.1f} s after the verb\n{done.stderr}")
-    assert (answer["label"] if isinstance(answer, dict) else answer) == expected
+    assert (answer["output_label"] if isinstance(answer, dict) else answer) == expected
     assert (endpoint["state"], endpoint["runtime"], endpoint["image"]) == ("live", "training", job["image_id"])
     steps = [step["name"] for step in endpoint["steps"]]
     assert steps == ["resolve", "fetch", "runtime", "fit", "start", "probe", "route"]

@@ -4,6 +4,7 @@ A child has as much time and memory as a person's patience and this machine allo
 looked at, whatever it is, and says so.
 """
 
+import shutil
 import tempfile
 from builtins import list as list_of
 from collections.abc import Callable, Mapping, Sequence
@@ -24,12 +25,14 @@ from mlops_desk.registry.artifacts.source import FilesSource, source_of
 from mlops_desk.registry.default_registry import Default
 from mlops_desk.registry.location import shown_location
 from mlops_desk.registry.mlflow.places import ArtifactPlace
-from mlops_desk.registry.registries import Registries
+from mlops_desk.registry.registries import DOWNLOAD_LIMIT_BYTES, Registries, move_into
 
 T = TypeVar("T")
 
 _WORKER = "mlops_desk.registry.artifacts.worker"
 _FACTS_WORKER = "mlops_desk.registry.modelfiles.worker"
+_COPY_WORKER = "mlops_desk.registry.artifacts.copy_worker"
+_COPY_SECONDS = 1800.0  # as long as a download may take
 _SECONDS = 20.0  # chosen: 64 MB from a server far away; whoever waits longer downloads it
 _FETCHED_BYTES = 64 << 20  # chosen: as much as worker.py reads of a file
 _ENVIRONMENT = {
@@ -102,6 +105,29 @@ class FileShelf:
             number = self.numbered(name, version, chosen)
             source = f"models:/{name}/{number}" + (f"/{below}" if below else "")
             return self._downloaded("uri", [source], folder, chosen)
+
+    def copy_of_version(self, name: str, version: str, folder: Path, uri: str | None) -> bool:
+        """Copy a version's files into ``folder`` where they lie on this machine; tell whether they did.
+
+        False for all others, which only MLflow's client brings. ``folder`` never holds half of them. Raises DeskErrors
+        and OSError.
+        """
+        with self._default.chosen(uri) as chosen:
+            sources = [self._source(one.place, chosen) for one in self._of_version(name, version, "", chosen)]
+        source = next((one for one in sources if one is not None and one.url is None), None)
+        if source is None:
+            return False
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        arriving = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        request = {"source": asdict(source), "folder": str(arriving), "limit_bytes": DOWNLOAD_LIMIT_BYTES}
+        try:
+            run_worker(_COPY_WORKER, request, _COPY_SECONDS, _ENVIRONMENT)
+            move_into(arriving, folder)
+        except NotFound:
+            return False  # MLflow may know of another place
+        finally:
+            shutil.rmtree(arriving, ignore_errors=True)
+        return True
 
     def facts_of_version(self, name: str, version: str, uri: str | None) -> ModelFileFacts:
         with self._default.chosen(uri) as chosen:
