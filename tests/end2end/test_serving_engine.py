@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -324,18 +325,47 @@ def test_a_killed_container_is_started_again(house: House, endpoint: Endpoint) -
     assert any("The model is loaded" in line for line in house.service.logs("front"))
 
 
-def test_what_cannot_be_installed_says_so_and_leaves_the_old_one_live(
+def test_what_no_wheel_is_there_for_is_named_before_a_build_and_the_old_one_stays_live(
     house: House, endpoint: Endpoint, model: Path
 ) -> None:
-    requirements = model / "requirements.txt"
-    whole = requirements.read_text()
-    requirements.write_text(whole + "\nno-such-package-anywhere==1.0\n")
-    try:
-        after = house.service.deploy("bodies", "front")
-    finally:
-        requirements.write_text(whole)
+    after = deployed_with(house, model, "no-such-package-anywhere==1.0")
     assert after.state is EndpointState.LIVE
     assert after.reason is not None
     assert after.reason.class_ == "build_failed"
-    assert "no-such-package-anywhere" in (after.reason.evidence or "")
+    assert "has no wheel for no-such-package-anywhere==1.0" in after.reason.text
+    assert "pip download" in (after.reason.hint or "")
     assert ask(after, json.loads((model / "serving_input_example.json").read_text())).status_code == 200
+
+
+def test_a_build_that_fails_shows_the_cause_that_stands_in_the_middle_of_its_output(
+    house: House, endpoint: Endpoint, model: Path, tmp_path: Path
+) -> None:
+    before = house.settings.text("serving.wheelhouse")
+    for wheel in Path(before).glob("*.whl"):
+        (tmp_path / wheel.name).symlink_to(wheel)
+    with zipfile.ZipFile(tmp_path / "wants_more-1.0-py3-none-any.whl", "w") as wheel:
+        facts = "Metadata-Version: 2.1\nName: wants-more\nVersion: 1.0\nRequires-Dist: no-such-package-anywhere\n"
+        wheel.writestr("wants_more-1.0.dist-info/METADATA", facts)
+        wheel.writestr("wants_more-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr("wants_more-1.0.dist-info/RECORD", "")
+    house.settings.set("serving.wheelhouse", str(tmp_path))
+    try:
+        after = deployed_with(house, model, "wants-more==1.0")
+    finally:
+        house.settings.set("serving.wheelhouse", before)
+    assert after.reason is not None
+    assert after.reason.class_ == "build_failed"
+    assert "No matching distribution found for no-such-package-anywhere" in after.reason.text
+    assert "no-such-package-anywhere" in (after.reason.evidence or "")
+    assert "returned a non-zero code" not in (after.reason.evidence or "")
+
+
+def deployed_with(house: House, model: Path, requirement: str) -> Endpoint:
+    """Deploy the model once with one requirement more."""
+    requirements = model / "requirements.txt"
+    whole = requirements.read_text()
+    requirements.write_text(f"{whole}\n{requirement}\n")
+    try:
+        return house.service.deploy("bodies", "front")
+    finally:
+        requirements.write_text(whole)

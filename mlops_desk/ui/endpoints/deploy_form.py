@@ -16,7 +16,7 @@ class DeployDialog(FormDialog):
 
     def __init__(self, parent: QWidget | None, context: Context, model: str = "", name: str = "") -> None:
         about = (
-            "An image with the model's requirements is built, tried, and put behind the gateway. "
+            "It is served from the image that it was trained in, else from one with its requirements, and tried first. "
             "An endpoint of that name gets a new revision."
         )
         super().__init__(parent, "Deploy a model", about, "Deploy")
