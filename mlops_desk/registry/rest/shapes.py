@@ -6,6 +6,8 @@ Numbers come as numbers or as text, by the server's age; NaN and the infinities 
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlops_desk.registry.reading.infinities import as_logged
+
 
 @dataclass(frozen=True, slots=True)
 class KeyValue:
@@ -17,13 +19,16 @@ class KeyValue:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A metric's value."""
+    """A metric's value, as it was logged."""
 
     key: str = ""
     value: float = 0.0
     timestamp: int = 0
     step: int = 0
     run_id: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", as_logged(self.value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 
 from mlops_desk.registry.reading.batch import NO_TIME, MetricCells, RunBatch, TextCells
-
-LARGEST = 1.7976931348623157e308
-"""MLflow writes it for an infinity, which it says that databases can't hold."""
+from mlops_desk.registry.reading.infinities import LARGEST
 
 RunColumns = tuple[Any, ...]
 """A row of a run: see statements.RUN_COLUMNS; tags and params are its last two values."""

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops_desk.records.registry.curve import RunCurve
+from mlops_desk.registry.reading.infinities import as_logged
 from mlops_desk.registry.reading.thinning import kept
-from mlops_desk.registry.store.columns import LARGEST, floats
+from mlops_desk.registry.store.columns import floats
 
 PART = 5_000  # points at a time, to begin with
 MOST_OF_PART = 20_000  # chosen: 30 ms of reading
@@ -80,6 +81,4 @@ def _order(row: Point) -> tuple[int, int, int]:
 
 def number(value: float | None) -> float:
     """Return a value as it was logged: None is NaN, what stands for an infinity is one."""
-    if value is None:
-        return math.nan
-    return value if abs(value) < LARGEST else math.copysign(math.inf, value)
+    return math.nan if value is None else as_logged(value)

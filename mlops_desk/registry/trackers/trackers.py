@@ -212,8 +212,21 @@ class Trackers:
         if kept is not None:
             return self._kept_source(kept)
         address, password = without_password(parse_address(named))
-        kind = _kind_of(address, None)
+        kind = self._kind_at(address)
         return _source(_written(address, kind), kind, None if password is None else ("?", password.encode()))
+
+    def _kind_at(self, address: Address) -> TrackerKind:
+        """Tell what lies at an address. Raises DeskErrors, which say so where its name is that of a kept registry."""
+        try:
+            return _kind_of(address, None)
+        except NotFound as error:
+            name = "" if address.path is None else address.path.name
+            if self.uri_of(name) is None:
+                raise
+            text = (
+                f"{name} is the name of a kept registry too, and what lies in your working folder goes first: ask from"
+            )
+            raise NotFound(error.message, f"{text} another folder, where the registry was meant.") from error
 
     def _kept_source(self, kept: KeptTracker) -> RegistrySource:
         address = parse_address(kept.uri)
