@@ -56,9 +56,10 @@ class AllRunsPage(Page):
         self._acts = OfferedActs(self, self.bar, self.table, self.ticks, self.loader, lambda: self.right)
         self._known = KnownColumns()
         self._columns_of: tuple[object, ...] | None = None
+        self._of_part = False  # the columns are those of the runs that were read by then
         self._columns_task: Task | None = None
         self._awaited_run: str | None = None
-        self._trouble = StateView(theme.LIST_WIDTH)
+        self._trouble = StateView()
         self._arrange()
         self._wire()
 
@@ -226,6 +227,7 @@ class AllRunsPage(Page):
         if of == self._columns_of:
             return
         self._columns_of = of
+        self._of_part = self.loader.window is None or self.loader.is_waiting or self.loader.window.is_loading
         if self._columns_task is not None:
             self._columns_task.cancel()
         self._columns_task = self.context.ask(
@@ -241,6 +243,18 @@ class AllRunsPage(Page):
     def _forget(self) -> None:
         """Ask for the columns anew with the next question: what is wrong is said where the rows would be."""
         self._columns_of = None
+
+    def _catch_up(self) -> None:
+        """Ask again for what was refused while the registry was opened, and for columns once all runs were read."""
+        window = self.loader.window
+        if window is None:
+            return
+        if self._columns_of is None or (self._of_part and not window.is_loading):
+            self._columns_of = None
+            self._learn_columns(self.loader.question)
+        part = self.context.store.part(EXPERIMENTS)
+        if part.error is not None and not part.loading:
+            self.context.load(EXPERIMENTS)
 
     # What was answered.
 
@@ -285,6 +299,7 @@ class AllRunsPage(Page):
     def _say_counts(self) -> None:
         if self.loader.window is not None:
             self.bar.say_counts(self.loader.window, len(self.ticks))
+        self._catch_up()
         seen = self.context.store.part(SEEN)
         names_by_id = {row.run_id: plain(cells.name(row), 80) for _place, row in self.loader.rows.known()}
         kept = {**names_by_id, **(seen.value or {})}
@@ -412,7 +427,8 @@ class AllRunsPage(Page):
         return None
 
     def enter(self) -> None:
-        self.table.setFocus(Qt.FocusReason.OtherFocusReason)
+        is_grouped = self.groups is not None and self.bar.group_by() is not None
+        (self.groups.table if is_grouped else self.table).setFocus(Qt.FocusReason.OtherFocusReason)
 
     def filter_field(self) -> QLineEdit | None:
         return self.bar.filter

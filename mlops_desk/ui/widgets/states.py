@@ -33,7 +33,7 @@ class StateView(QWidget):
 
     def __init__(self, width: int = theme.STATE_WIDTH) -> None:
         super().__init__()
-        self._title = Label(points=theme.TITLE_POINTS, bold=True)
+        self._title = Label(points=theme.TITLE_POINTS, bold=True, wrap=True)
         self._title.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._text = Label(tone="muted", wrap=True)
         self._text.setAlignment(Qt.AlignmentFlag.AlignHCenter)

@@ -17,7 +17,8 @@ from mlops_desk.ui.charts.overlay.levels import Levels
 from mlops_desk.ui.charts.overlay.lines import METRIC, RELATIVE, Subject, Way, drawn, extent
 from mlops_desk.ui.charts.overlay.smoothing import smoothed
 from mlops_desk.ui.charts.space import axis as axes
-from mlops_desk.ui.charts.space.parallel import ParallelChart, SpaceRun
+from mlops_desk.ui.charts.space.chart import SpaceRun
+from mlops_desk.ui.charts.space.parallel import ParallelChart
 from mlops_desk.ui.charts.space.pareto import front
 
 
@@ -207,3 +208,21 @@ def test_a_brush_keeps_the_runs_that_pass_there_and_a_click_keeps_all_again(qtbo
     chart.flip(1)
     assert len(chart.kept()) == 11, "a brush is of the axis as it stood"
     chart.grab()
+
+
+def test_a_scale_is_logarithmic_where_most_values_span_decades_and_not_for_a_few_that_are_tiny_by_chance():
+    rates = [10 ** -(1 + number / 10) for number in range(30)]
+    assert axes.spans_decades(rates)
+    assert axes.spans_decades(["0.1", "0.01", "0.001"])
+    even = [number / 1000 for number in range(1, 1000)]
+    assert not axes.spans_decades(even)
+    assert not axes.spans_decades([-0.1, *rates])
+    assert not axes.spans_decades([])
+    assert not axes.spans_decades([0.5, None, "text", math.nan])
+
+
+def test_an_axis_on_which_all_runs_stand_in_one_place_tells_nothing_apart():
+    assert not axes.axis("a", "a", [5.0, "5", None]).tells_apart
+    assert axes.axis("a", "a", [5.0, 6.0]).tells_apart
+    assert not axes.axis("a", "a", ["x", "x"]).tells_apart
+    assert axes.axis("a", "a", ["x", "y"]).tells_apart

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _MOST_READ = 6  # chosen: as many values as a line has room for
 _MOST_METRICS = 2000  # chosen: in a list to choose from; the table has them all
+_BRIEF_HEIGHT = 108  # pixels: five lines of the axis; a table and facts stand above it
 _LETTERS = 9  # chosen: of a name in a closed choice; the list has it whole
 _SINGLE = "single"
 _BANDS = (("each run", _SINGLE), ("mean, least to largest", SPREAD), ("mean ± deviation", DEVIATION))
@@ -75,6 +76,7 @@ class OverlayPanel(QWidget):
             self.band.addItem(title, band)
         self.band.hide()
         if self._brief:
+            self.canvas.setMinimumHeight(_BRIEF_HEIGHT)
             for widget in (self.which, *self._switches()):
                 widget.hide()  # shown before it has a parent it would be a window
         self.smooth.setRange(0, 100)

@@ -64,6 +64,11 @@ class SpaceAxis:
         return (words[1], words[0]) if self.flipped else words
 
     @property
+    def tells_apart(self) -> bool:
+        """Whether runs stand in different places on it."""
+        return self.high > self.low if self.is_number else len(self.categories) > 1
+
+    @property
     def can_log(self) -> bool:
         return self.is_number and self.low > 0
 
@@ -111,5 +116,10 @@ def axis(
 
 def spans_decades(values: Sequence[SpaceValue]) -> bool:
     """Tell whether numbers span so much that they are better read on a logarithmic scale, as learning rates are."""
-    numbers = [number for value in values if (number := number_of(value)) is not None and math.isfinite(number)]
-    return bool(numbers) and min(numbers) > 0 and max(numbers) / min(numbers) >= 50.0  # chosen: nearly two decades
+    found = [number for value in values if (number := number_of(value)) is not None and math.isfinite(number)]
+    if not found or min(found) <= 0:
+        return False
+    # Without the outermost twentieths: of even shares between 0 and 1 a few are tiny by chance.
+    found.sort()
+    last = len(found) - 1
+    return found[last - last // 20] / found[last // 20] >= 50.0  # chosen: nearly two decades

@@ -10,7 +10,6 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
-    QFocusEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -20,31 +19,24 @@ from PySide6.QtGui import (
     QPolygonF,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QMenu, QSizePolicy, QWidget
+from PySide6.QtWidgets import QMenu
 
 from mlops_desk.ui.charts.space import axis as axes
 from mlops_desk.ui.charts.space import colours
 from mlops_desk.ui.charts.space.axis import SpaceAxis
+from mlops_desk.ui.charts.space.chart import NEAR, SpaceChart, SpaceRun
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import menu_text
 
 _TOP, _BOTTOM, _SIDE = 44, 40, 60  # pixels: a title and the upper end; the lower one; half of a title
-_NEAR, _BRUSH_WIDTH = 14.0, 14.0  # pixels: as far from an axis as one still means it; what is dragged on it
+_BRUSH_WIDTH = 14.0  # pixels: what is dragged on an axis
 _SOFT = 150  # chosen: so many lines are drawn with soft edges; of more nobody sees them
-_FAINT, _QUIET = 0.55, 0.07  # chosen: of a line among many, and of one that is not kept
+_FAINT, _QUIET = 0.55, 0.07  # chosen: of a line among some, and of one that is not kept
+_FAINTEST = 0.12  # chosen: of one among a thousand, where several on one another are still told from one
+_GROUND = 0.8  # chosen: of the ground of a text that lies on lines
 _LIT_WIDTH = 2.5  # pixels
 _TENTH = 0.1  # chosen: a step of the keyboard, and the narrowest that it makes a brush
 _SMALLEST = 0.01  # chosen: a shorter drag is a click, which takes the brush away
-
-
-@dataclass(frozen=True, slots=True)
-class SpaceRun:
-    """A run of the space; ``slot`` is its colour where it is ticked."""
-
-    key: str
-    title: str
-    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +50,16 @@ class Brush:
         return self.low <= share <= self.high
 
 
-class ParallelChart(QWidget):
-    """``pointed`` carries the key of the run that is meant, or None, ``picked`` of one that was clicked.
+class ParallelChart(SpaceChart):
+    """``brushed``: other runs are kept."""
 
-    ``brushed``: other runs are kept.
-    """
-
-    accessible_role = Role.Chart
-
-    pointed = Signal(object)
-    picked = Signal(str)
     brushed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMouseTracking(True)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumHeight(theme.CHART_HEIGHT)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.DefaultContextMenu)
-        self.runs: tuple[SpaceRun, ...] = ()
         self.axes: list[SpaceAxis] = []
         self.brushes: dict[str, Brush] = {}
-        self.lit: str | None = None
         self._chosen = 0
         self._kept: list[int] = []
         self._picture: QPixmap | None = None
@@ -104,11 +83,6 @@ class ParallelChart(QWidget):
     def kept(self) -> list[SpaceRun]:
         """Return the runs that pass all brushes."""
         return [self.runs[place] for place in self._kept]
-
-    def light(self, key: str | None) -> None:
-        if key != self.lit:
-            self.lit = key
-            self.update()
 
     # What is set of an axis.
 
@@ -171,8 +145,8 @@ class ParallelChart(QWidget):
 
     def _axis_at(self, x: float) -> int | None:
         near = [(abs(self._x(place) - x), place) for place in range(len(self.axes))]
-        least, place = min(near, default=(_NEAR + 1, 0))
-        return place if least <= _NEAR else None
+        least, place = min(near, default=(NEAR + 1, 0))
+        return place if least <= NEAR else None
 
     def nearest(self, x: float, y: float) -> int | None:
         """Return the kept run whose line passes nearest to a pixel."""
@@ -182,7 +156,7 @@ class ParallelChart(QWidget):
         left = min(max(int((x - _SIDE) / max(step, 1.0)), 0), len(self.axes) - 2)
         along = (x - self._x(left)) / max(step, 1.0)
         first, last = self.axes[left], self.axes[left + 1]
-        found, least = None, _NEAR
+        found, least = None, NEAR
         for run in self._kept:
             one, two = first.share(run), last.share(run)
             apart = abs(self._y(one + (two - one) * along) - y)
@@ -199,7 +173,7 @@ class ParallelChart(QWidget):
             self._picture = self._painted()
         painter.drawPixmap(0, 0, self._picture)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        lit = next((place for place, one in enumerate(self.runs) if one.key == self.lit), None)
+        lit = self.lit_place()
         if lit is not None and self.axes:
             painter.setPen(QPen(self._colour(lit), _LIT_WIDTH))
             painter.drawPolyline(self._line(lit))
@@ -218,13 +192,14 @@ class ParallelChart(QWidget):
         painter = QPainter(made)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=len(self.runs) <= _SOFT)
         kept = set(self._kept)
+        faint = max(_FAINTEST, _FAINT * min(1.0, _SOFT / max(len(kept), 1)))
         pen = QPen()
         pen.setCosmetic(True)
         if len(self.axes) > 1:
             for run in [*(run for run in range(len(self.runs)) if run not in kept), *self._kept]:
                 ticked = self.runs[run].slot is not None
                 tint = self._colour(run) if run in kept else theme.colour("muted")
-                pen.setColor(theme.faded(tint, 1.0 if ticked and run in kept else _FAINT if run in kept else _QUIET))
+                pen.setColor(theme.faded(tint, 1.0 if ticked and run in kept else faint if run in kept else _QUIET))
                 pen.setWidthF(theme.LINE if ticked else 1.0)
                 painter.setPen(pen)
                 painter.drawPolyline(self._line(run))
@@ -253,8 +228,11 @@ class ParallelChart(QWidget):
             self._write(painter, x, self._y(1.0) - 18, most, wide)
             self._write(painter, x, self._y(0.0) + 16, least, wide)
             return
+        last = place == len(self.axes) - 1
         for text in one.categories:
-            area = QRectF(x + theme.SPACE_4, self._y(one.share_of(text)) - 8, wide / 2, 16)
+            room = wide - theme.SPACE_4 if not last else _SIDE - theme.SPACE_8
+            area = QRectF(x + theme.SPACE_4, self._y(one.share_of(text)) - 8, room, 16)
+            painter.fillRect(_around(painter, area, text), theme.faded(theme.colour("surface"), _GROUND))
             words = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(area.width()))
             painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), words)
 
@@ -274,16 +252,13 @@ class ParallelChart(QWidget):
             self._dragged = place, self._share(event.position().y())
             self.update()
         else:
-            run = self.nearest(event.position().x(), event.position().y())
-            if run is not None:
-                self.picked.emit(self.runs[run].key)
+            self.pick_at(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self._dragged is not None:
             self.brush(self._dragged[0], self._dragged[1], self._share(event.position().y()))
             return
-        run = self.nearest(event.position().x(), event.position().y())
-        self.pointed.emit(None if run is None else self.runs[run].key)
+        self.point_at(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         dragged, self._dragged = self._dragged, None
@@ -323,31 +298,15 @@ class ParallelChart(QWidget):
             now = self.brushes.get(self.axes[self._chosen].name, Brush(0.0, 1.0))
             self.brush(self._chosen, min(max(now.low - upwards * _TENTH, 0.0), now.high - _TENTH), now.high)
         elif upwards is not None and self._kept:
-            keys = [self.runs[run].key for run in self._kept]
-            place = keys.index(self.lit) + upwards if self.lit in keys else 0
-            self.pointed.emit(keys[place % len(keys)])
+            self.walk(self._kept, upwards)
         elif key == Qt.Key.Key_L:
             self.set_log(self._chosen)
         elif key == Qt.Key.Key_F:
             self.flip(self._chosen)
-        elif key in {Qt.Key.Key_Return, Qt.Key.Key_Enter} and self.lit is not None:
-            self.picked.emit(self.lit)
         elif key == Qt.Key.Key_Escape and self.brushes:
             self.clear()
-        else:
+        elif not self.pick_lit(event):
             super().keyPressEvent(event)
-
-    def leaveEvent(self, event: QEvent) -> None:
-        super().leaveEvent(event)
-        self.pointed.emit(None)
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -357,3 +316,10 @@ class ParallelChart(QWidget):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self._picture = None
+
+
+def _around(painter: QPainter, area: QRectF, text: str) -> QRectF:
+    """Return what a text takes of an area."""
+    return QRectF(
+        area.left(), area.top(), min(painter.fontMetrics().horizontalAdvance(text), area.width()), area.height()
+    )

@@ -3,43 +3,30 @@
 import math
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 
 from mlops_desk.ui.charts.overlay.grid import NUMBER, POWERS, Axes, paint_grid
 from mlops_desk.ui.charts.overlay.plane import Box, Plane
 from mlops_desk.ui.charts.space import colours
 from mlops_desk.ui.charts.space.axis import SpaceAxis, number_of
-from mlops_desk.ui.charts.space.parallel import SpaceRun
+from mlops_desk.ui.charts.space.chart import NEAR, SpaceChart, SpaceRun
 from mlops_desk.ui.charts.space.pareto import front
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.roles import Role
 
 _BOTTOM, _TOP, _SIDE = 42, 8, 12  # pixels: the numbers below and the axis's title
-_DOT, _NEAR = 4.0, 14.0  # pixels: a point's radius; as far from it as one still means it
+_DOT = 4.0  # pixels: a point's radius
 _FILL = 0.75  # chosen: of two points that lie on one another both are seen
 _ROOM = 0.05  # chosen: no point lies on the frame
 
 Point = tuple[float | None, float | None]
 
 
-class ScatterChart(QWidget):
-    """``pointed`` carries the key of the run that is meant, or None, ``picked`` of one that was clicked."""
-
-    accessible_role = Role.Chart
-
-    pointed = Signal(object)
-    picked = Signal(str)
+class ScatterChart(SpaceChart):
+    """Runs as points."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMouseTracking(True)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumHeight(theme.CHART_HEIGHT)
-        self.runs: tuple[SpaceRun, ...] = ()
-        self.lit: str | None = None
         self.front: list[int] = []
         self._points: list[Point] = []
         self._colour: SpaceAxis | None = None
@@ -65,14 +52,9 @@ class ScatterChart(QWidget):
         self.setAccessibleDescription(f"On the front: {best}" if best else "")
         self.update()
 
-    def light(self, key: str | None) -> None:
-        if key != self.lit:
-            self.lit = key
-            self.update()
-
     def words(self) -> str:
         """Return what the run that is lit has."""
-        place = next((at for at, run in enumerate(self.runs) if run.key == self.lit), None)
+        place = self.lit_place()
         if place is None:
             return f"{len(self.front)} on the front" if self.front else ""
         x, y = self._points[place]
@@ -87,7 +69,7 @@ class ScatterChart(QWidget):
 
     def nearest(self, x: float, y: float) -> int | None:
         """Return the run whose point is nearest to a pixel."""
-        plane, found, least = self._plane(), None, _NEAR
+        plane, found, least = self._plane(), None, NEAR
         for place, (at_x, at_y) in enumerate(self._points):
             if at_x is not None and at_y is not None:
                 apart = math.hypot(plane.x(at_x) - x, plane.y(at_y) - y)
@@ -105,11 +87,11 @@ class ScatterChart(QWidget):
         below = QRectF(area.left(), self.height() - 18, area.width(), 18)
         painter.drawText(below, int(Qt.AlignmentFlag.AlignCenter), self._axes.x)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._paint_front(painter, plane)
         order = sorted(range(len(self.runs)), key=lambda run: self.runs[run].slot is not None)
         for run in order:
             self._paint_point(painter, plane, run)
-        lit = next((at for at, run in enumerate(self.runs) if run.key == self.lit), None)
+        self._paint_front(painter, plane)
+        lit = self.lit_place()
         if lit is not None:
             self._paint_point(painter, plane, lit, lit=True)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
@@ -139,13 +121,10 @@ class ScatterChart(QWidget):
     # Mouse and keys.
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        run = self.nearest(event.position().x(), event.position().y())
-        self.pointed.emit(None if run is None else self.runs[run].key)
+        self.point_at(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        run = self.nearest(event.position().x(), event.position().y())
-        if run is not None and event.button() is Qt.MouseButton.LeftButton:
-            self.picked.emit(self.runs[run].key)
+        self.pick_at(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Go from run to run along x by Left and Right; Enter shows the one that is lit."""
@@ -153,25 +132,9 @@ class ScatterChart(QWidget):
         known = [run for run in range(len(self.runs)) if None not in self._points[run]]
         known.sort(key=lambda run: self._points[run][0] or 0.0)
         if by is not None and known:
-            keys = [self.runs[run].key for run in known]
-            place = keys.index(self.lit) + by if self.lit in keys else 0
-            self.pointed.emit(keys[place % len(keys)])
-        elif event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter} and self.lit is not None:
-            self.picked.emit(self.lit)
-        else:
+            self.walk(known, by)
+        elif not self.pick_lit(event):
             super().keyPressEvent(event)
-
-    def leaveEvent(self, event: QEvent) -> None:
-        super().leaveEvent(event)
-        self.pointed.emit(None)
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.update()
 
 
 def _along(axis: SpaceAxis, run: int) -> float | None:

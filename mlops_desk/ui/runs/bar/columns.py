@@ -78,6 +78,13 @@ class ColumnsForm(FormDialog):
         column.addLayout(foot)
         return whole
 
+    def ask_step(self, column: ColumnName) -> None:
+        """Ask at which step a metric is to be shown."""
+        self.which.setCurrentIndex(self.which.findData(names.STEP))
+        self.search.setText(f"{column.key} step")
+        self.first = self.step
+        self._choose_which()
+
     def _choose_which(self) -> None:
         self.step.setEnabled(self.which.currentData() == names.STEP)
         self._list()

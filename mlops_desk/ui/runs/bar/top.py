@@ -188,9 +188,11 @@ class TopBar(QWidget):
         self.context.memory.setValue(_COLUMNS, "\n".join(self._columns))
         self._change()
 
-    def choose_columns(self) -> ColumnsForm:
-        """Ask which columns there are to be."""
+    def choose_columns(self, at_a_step: ColumnName | None = None) -> ColumnsForm:
+        """Ask which columns there are to be; of a metric at which step."""
         form = ColumnsForm(self, self._known, [names.read(name) for name in self._columns])
+        if at_a_step is not None:
+            form.ask_step(at_a_step)
         form.chosen.connect(self.show_columns)
         form.open()
         return form
@@ -227,6 +229,7 @@ class TopBar(QWidget):
                 if which != column.which:
                     other = replace(column, which=which, step=None)
                     acts.append((f"Its {names.WHICH[which]} value instead", partial(self._swap, section, other)))
+            acts.append(("Its value at a step …", partial(self.choose_columns, column)))
         if section:
             rest = [names.read(one) for place, one in enumerate(self._columns, 1) if place != section]
             acts.append(("Hide it", lambda: self.show_columns(rest)))
@@ -270,7 +273,7 @@ class TopBar(QWidget):
     def say_nothing(self) -> None:
         """Take back what was said of another registry."""
         self.say_error(None, "")
-        self.counts.show_text("")
+        self.counts.hide()
 
     def say_counts(self, window: RunWindow, n_ticked: int) -> None:
         """Say how many runs there are, and of when they are where the registry can't be read."""
@@ -278,6 +281,7 @@ class TopBar(QWidget):
         whole = f" of {window.n_runs:,}" if window.n_matching != window.n_runs else ""
         runs = "run" if window.n_runs == 1 else "runs"
         ticked = f" · {n_ticked} ticked" if n_ticked else ""
+        self.counts.show()
         self.counts.show_text(f"{window.n_matching:,}{whole} {runs}{more}{ticked}")
         if window.problem is not None:
             of = numbers.day_and_clock(window.read_at)

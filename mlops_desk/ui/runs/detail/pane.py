@@ -103,7 +103,8 @@ class RunDetail(QWidget):
         split.setChildrenCollapsible(False)
         for part in (scrolled(about, "About the run"), listed, self.chart):
             split.addWidget(part)
-            part.setMinimumHeight(theme.CHART_MINIMUM_HEIGHT)
+            if part is not self.chart:  # which knows what it needs
+                part.setMinimumHeight(theme.CHART_MINIMUM_HEIGHT)
         split.setSizes(list(_HEIGHTS))
         split.setStretchFactor(1, 1)
         self._content = QWidget()

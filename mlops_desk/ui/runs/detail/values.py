@@ -9,7 +9,7 @@ from mlops_desk.ui.runs import cells
 from mlops_desk.ui.tables.order import Cell, Column
 from mlops_desk.ui.words import numbers
 
-METRIC, PARAMETER, TAG = "metric", "parameter", "tag"
+METRIC, PARAMETER, TAG = "metric", "param", "tag"
 _OURS = "mlflow."
 """Begins the names of tags that MLflow keeps for itself."""
 _SYSTEM = "system/"
@@ -58,7 +58,7 @@ def _value_cell(one: LoggedValue) -> Cell:
 
 COLUMNS: tuple[Column[LoggedValue], ...] = (
     Column("name", "Name", lambda one: Cell(plain(one.name), one.name.lower(), tip=one.name)),
-    Column("value", "Value", _value_cell, right=True, stretch=True, whole=True),
+    Column("value", "Value", _value_cell, right=True, stretch=True),
     Column("kind", "Kind", lambda one: Cell(one.kind, one.kind, "muted")),
 )
 

@@ -12,7 +12,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.registry.run_window import RunWindow
 from mlops_desk.ui.charts.space import axis as axes
 from mlops_desk.ui.charts.space.axis import SpaceAxis
-from mlops_desk.ui.charts.space.parallel import ParallelChart, SpaceRun
+from mlops_desk.ui.charts.space.chart import SpaceRun
+from mlops_desk.ui.charts.space.parallel import ParallelChart
 from mlops_desk.ui.charts.space.scatter import ScatterChart
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
@@ -122,13 +123,13 @@ class RunSpace(QWidget):
                 continue
             values = [row.values[number] for row in window.rows]
             one = axes.axis(str(column), titles[number], values, log=axes.spans_decades(values))
-            if one is not None:
+            if one is not None and one.tells_apart:
                 made.append(one)
         # Parameters stand first, and what came of them last.
         made.sort(key=lambda one: not one.name.startswith(names.PARAMS))
         self.axes = made[:_MOST_AXES]
         if len(self.axes) < 2 or not self.runs:
-            text = "Show at least two columns of parameters or metrics in the table: they are the axes here."
+            text = "Show at least two columns of parameters or metrics that differ: they are the axes here."
             self.state.show_empty(Empty("Too few columns", text))
             self._layers.setCurrentWidget(self.state)
             return
