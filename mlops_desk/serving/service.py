@@ -37,6 +37,7 @@ from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.orphans import OrphanEndpoints
 from mlops_desk.serving.requests import RequestDesk, own_file, query_of
 from mlops_desk.serving.revision import Shelf, tail_of
+from mlops_desk.serving.rollout.pilot import Pilot
 from mlops_desk.serving.runtimes import choice
 from mlops_desk.serving.stages import Stages
 from mlops_desk.serving.switchboard import Switchboard
@@ -90,6 +91,7 @@ class EndpointsService:
         self._stages = Stages(
             self._board, self._shelf, self._trial, self._switchboard, self._images, settings, loop, bus
         )
+        self._switchboard.pilot = Pilot(self._board.all, self._stages.promote, self._stages.go_on, self._stages.go_back)
         orphans = OrphanEndpoints(self._board, self._shelf, self._trial, self._switchboard, bus)
         self._watch = Watch(
             folder.instance, self._board, self._shelf, engine, self._trial, bus, loop, self._switchboard.route, orphans,
@@ -162,8 +164,11 @@ class EndpointsService:
 
     def promote(self, name: str, revision: int | None = None) -> Endpoint:
         """Let a revision answer all requests; raises NotFound, Refused."""
-        if revision is None or self._stages.is_up(name, revision):
-            return self._stages.promote(name, revision)
+        promoted = self._stages.promote(name, revision)
+        if promoted is not None:
+            return promoted
+        if revision is None:
+            raise Refused(f"The revision of endpoint {name} that is on its way has just ended.")
         return self._brought_back(name, revision)
 
     def rollback(self, name: str) -> Endpoint:

@@ -27,6 +27,8 @@ from mlops_desk.serving.switchboard import Switchboard
 
 _ROUNDING_PERCENT = 0.5  # three times a third, as people write it, is 99 or 99.9
 
+_DRAIN_SECONDS = 30.0  # as long as an endpoint may take for an answer
+_LOOK_SECONDS = 0.2  # chosen: a model in the way of the next one's memory
 _END_SECONDS = 20.0  # chosen: twice what the engine waits before it kills
 _UP = frozenset({"running", DRAINING})
 
@@ -63,8 +65,11 @@ class Stages:
             else:
                 self._step_beside(revision, replica, revision.enters_percent, change)
 
-    def promote(self, name: str, number: int | None = None) -> Endpoint:
-        """Let a revision that is up take over, by itself the one on its way. Raises NotFound and Refused."""
+    def promote(self, name: str, number: int | None = None) -> Endpoint | None:
+        """Let a revision take over, by itself the one on its way; None where it is not up, or about to end.
+
+        Raises NotFound and Refused.
+        """
         with self._moving:
             endpoint = self._board.get(name)
             wanted = number if number is not None else (endpoint.rollout.revision if endpoint.rollout else None)
@@ -78,15 +83,10 @@ class Stages:
             replica = self._up(endpoint, wanted)
             revision = self._shelf.read(name, wanted)
             if replica is None or revision is None:
-                raise Refused(f"Revision {wanted} of endpoint {name} is not up.")
+                return None
             self._take_over(revision, replica, lambda made: self._board.change(name, made))
             self._tell("info", name, f"Endpoint {name} answers by revision {wanted}.")
             return self._board.get(name)
-
-    def is_up(self, name: str, number: int) -> bool:
-        """Tell whether a revision can take over at once; one that is being drained can. Raises NotFound."""
-        with self._moving:
-            return self._up(self._board.get(name), number) is not None
 
     def wait_for_end(self, container: str) -> None:
         """Wait until a container that is being ended is gone, so that one of the same name can be started."""
@@ -224,6 +224,10 @@ class Stages:
 
     def _drained(self, name: str, leaving: set[int]) -> None:
         """End the containers of revisions that get no more requests, once they have answered what they had."""
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while time.monotonic() < deadline and any(self._switchboard.is_answering(name, one) for one in leaving):
+            if self._loop.ending.wait(_LOOK_SECONDS):
+                return  # the next agent goes on
         gone = self._taken_out(name, leaving)
         for container in gone:
             try:

@@ -3,17 +3,22 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.records.history import RecordPoints, forget_points
+from mlops_desk.records.serving.rollout import SHADOW_PERCENT
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.figures import MinuteFigures
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
 from mlops_desk.serving.gateway.traffic import LoadWindow, TrafficCounters, snapshot_of
 from mlops_desk.serving.revision import Shelf
+
+if TYPE_CHECKING:
+    from mlops_desk.serving.rollout.pilot import Pilot
 
 _log = logging.getLogger(__name__)
 _STICKY_HEADER = "x-mlops-desk-key"
@@ -31,11 +36,13 @@ class Switchboard:
         settings: SettingsStore,
         record: RecordPoints = forget_points,
     ) -> None:
+        """Tell ``pilot`` of what was counted, once there is one."""
         self._endpoints = endpoints
         self._board = board
         self._shelf = shelf
         self._settings = settings
         self.gatekeeper = Gatekeeper(endpoints / "_gateway")
+        self.pilot: Pilot | None = None
         self._windows: dict[str, LoadWindow] = {}
         self._figures = MinuteFigures(record)
 
@@ -66,6 +73,13 @@ class Switchboard:
             {name: self._windows.setdefault(name, LoadWindow()).add(snapshot) for name, snapshot in snapshots.items()}
         )
         self._figures.take({name: snapshots[name] for name in snapshots if not self._is_at_rest(name)})
+        if self.pilot is not None:
+            self.pilot.look(stats.revisions)
+
+    def is_answering(self, name: str, revision: int) -> bool:
+        """Tell whether the gateway waits for answers of a revision."""
+        stats = self.gatekeeper.stats()
+        return stats is not None and stats.under_way.get(name, {}).get(revision, 0) > 0
 
     def _is_at_rest(self, name: str) -> bool:
         endpoint = self._board.find(name)
@@ -89,11 +103,14 @@ class Switchboard:
         return RoutingTable(0, {endpoint.name: self._routes(endpoint) for endpoint in self._board.all()}, limits)
 
     def _routes(self, endpoint: Endpoint) -> EndpointRoutes:
+        rollout = endpoint.rollout
+        shadowed = rollout.revision if rollout is not None and rollout.percent == SHADOW_PERCENT else None
         numbers = sorted({replica.revision for replica in endpoint.replicas})
-        routes = tuple(self._route_to(endpoint, number) for number in numbers)
+        routes = tuple(self._route_to(endpoint, number) for number in numbers if number != shadowed)
+        shadow = None if shadowed is None else self._route_to(endpoint, shadowed)
         note = None if endpoint.replicas else f"Endpoint {endpoint.name} is {endpoint.state}."
         log = str(self.log_folder(endpoint.name))
-        return EndpointRoutes(routes, log, sticky_header=_STICKY_HEADER, note=note)
+        return EndpointRoutes(routes, log, sticky_header=_STICKY_HEADER, note=note, shadow=shadow)
 
     def _route_to(self, endpoint: Endpoint, number: int) -> Route:
         revision = self._shelf.read(endpoint.name, number)

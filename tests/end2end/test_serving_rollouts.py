@@ -124,13 +124,15 @@ def test_shares_are_set_by_hand_and_hold(house: House, beside: Endpoint) -> None
     assert house.service.show("front").traffic == {"1": 0.5, "2": 0.5}
 
 
-def test_a_shadow_answers_nobody(house: House) -> None:
+def test_a_shadow_answers_nobody_and_gets_copies(house: House) -> None:
     house.replica(1, "old")
-    house.replica(2, "new")
+    shadow = house.replica(2, "new")
     house.service.deploy("digits/1", "front")
     endpoint = house.service.deploy("digits/2", "front", shadow=True)
     assert told(endpoint) == [(1, "live", 100.0), (2, "shadow", 0.0)]
+    before = len(shadow.bodies)
     assert words(endpoint, 20) == {"old": 20}
+    house.wait(lambda: len(shadow.bodies) - before == 20)
     assert house.service.promote("front").revision == 2
 
 
@@ -189,6 +191,68 @@ def test_twenty_promotions_and_rollbacks_under_load_lose_no_request(house: House
             caller.join()
     assert failed == []
     assert answered[0] > 100
+
+
+def test_a_request_under_way_is_answered_by_the_revision_it_went_to_which_can_come_back_meanwhile(
+    house: House,
+) -> None:
+    old = house.replica(1, "old")
+    house.replica(2, "new")
+    house.service.deploy("digits/1", "front")
+    beside = house.service.deploy("digits/2", "front", canary=10)
+    house.service.split("front", ["1=100", "2=0"])
+    old.wait_seconds = 1.5
+    answers: list[httpx.Response] = []
+    caller = threading.Thread(target=lambda: answers.append(ask(beside)))
+    caller.start()
+    house.wait(lambda: house.service._switchboard.is_answering("front", 1))
+    house.service.promote("front")
+    draining = house.service.show("front")
+    assert [replica.state for replica in draining.replicas if replica.revision == 1] == ["draining"]
+    assert house.service.rollback("front").revision == 1
+    caller.join()
+    assert [answer.status_code for answer in answers] == [200]
+    assert len(house.engine.containers({plan.LABEL_ENDPOINT: ""})) <= 2
+    house.wait(lambda: told(house.service.show("front")) == [(1, "live", 100.0), (2, "rolled_back", 0.0)])
+
+
+def test_a_canary_that_fails_goes_back_by_itself_and_says_why(house: House) -> None:
+    house.replica(1, "old")
+    bad = house.replica(2, "new")
+    house.service.deploy("digits/1", "front")
+    endpoint = house.service.deploy("digits/2", "front", canary=50)
+    house.service._switchboard.poll()
+    bad.status = 500
+    assert endpoint.url is not None
+    with httpx.Client(trust_env=False, timeout=20) as client:
+        for _ in range(100):
+            client.post(endpoint.url, json=BODY)
+    house.service._switchboard.poll()
+    back = house.service.show("front")
+    assert (back.revision, back.rollout, back.traffic) == (1, None, {"1": 1.0})
+    assert [(one.state, one.reason and one.reason.class_) for one in back.revisions][1] in {
+        ("draining", "canary_errors"), ("rolled_back", "canary_errors"),
+    }  # fmt: skip
+    assert words(back, 20) == {"old": 20}
+
+
+def test_a_canary_that_answers_well_takes_over_by_itself(house: House) -> None:
+    house.settings.set("serving.canary_bake_seconds", "1")
+    house.settings.set("serving.canary_requests", "20")
+    house.replica(1, "old")
+    house.replica(2, "new")
+    house.service.deploy("digits/1", "front")
+    endpoint = house.service.deploy("digits/2", "front", canary=25)
+
+    def goes_on() -> bool:
+        words(endpoint, 100)
+        house.service._switchboard.poll()
+        return house.service.show("front").revision == 2
+
+    house.wait(goes_on)
+    shown = [event.text for event in house.events if isinstance(event, Notice)]
+    assert "Revision 2 of endpoint front gets 50 % of the requests." in shown
+    assert "Endpoint front answers by revision 2." in shown
 
 
 def test_words_that_make_no_sense_begin_nothing(house: House) -> None:

@@ -111,6 +111,7 @@ class ModelCall(BodyCall):
         if route is None:
             self._reject(busy(entry.endpoint.note or "No replica of this endpoint is up."))
             return
+        entry.lane.under_way[route.revision] += 1
         self._timer = asyncio.get_running_loop().call_later(entry.endpoint.timeout_seconds, self._late)
         self._question = self._question_of(self._body, b"x-request-id: %b\r\n" % self._id)
         self._errand = Errand(self.house.shadows.pools, route.addresses, self._question, self)
@@ -208,6 +209,8 @@ class ModelCall(BodyCall):
         self._errand = None
         if self._has_place:
             self._has_place = False
+            if self._route is not None:
+                self._entry.lane.under_way[self._route.revision] -= 1
             self._entry.lane.leave(self.peer)
         if self._is_gone:
             self.release()

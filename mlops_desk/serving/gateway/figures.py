@@ -21,7 +21,9 @@ class GatewayFigures:
 
     async def stats(self, serial: int) -> Answer:
         """Return what the agent reads: the table's serial, and each endpoint's counters."""
-        counted = {name: self._counted(name, lane) for name, lane in self._lanes.items() if lane.counters}
+        counted = {
+            name: self._counted(name, lane) for name, lane in self._lanes.items() if lane.counters or lane.under_way
+        }
         return Answer(200, json.dumps({"serial": serial, "endpoints": counted}).encode())
 
     async def metrics(self, name: str | None) -> Answer:
@@ -36,6 +38,7 @@ class GatewayFigures:
             "unlogged": lane.unlogged + self._log.unlogged(name),
             "queued": lane.waiting,
             "in_flight": lane.in_flight,
+            "under_way": dict(lane.under_way),
             "shadows_dropped": lane.shadows_dropped,
             "revisions": {revision: asdict(counters) for revision, counters in lane.counters.items()},
         }

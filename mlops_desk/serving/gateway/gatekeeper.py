@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,16 @@ class GatewayState:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The gateway's counters at ``at`` (monotonic seconds), and the serial of the table it routes by."""
+    """The gateway's counters at ``at`` (monotonic seconds), and the serial of the table it routes by.
+
+    ``revisions`` are those of each revision of an endpoint, ``under_way`` what its replicas have not answered yet.
+    """
 
     at: float
     serial: int
     endpoints: dict[str, Snapshot]
+    revisions: dict[str, dict[int, Snapshot]]
+    under_way: dict[str, dict[int, int]]
 
 
 def read_state(folder: Path) -> GatewayState | None:
@@ -134,11 +139,20 @@ class Gatekeeper:
         if answer is None:
             return None
         at = time.monotonic()
-        endpoints = {
-            name: Snapshot(at, found["requests"], found["errors"], tuple(found["buckets"]))
-            for name, found in answer["endpoints"].items()
-        }
-        return Stats(at, answer["serial"], endpoints)
+        told = answer["endpoints"]
+        return Stats(
+            at,
+            answer["serial"],
+            {name: _snapshot(at, found) for name, found in told.items()},
+            {
+                name: {int(number): _snapshot(at, counted) for number, counted in found["revisions"].items()}
+                for name, found in told.items()
+            },
+            {
+                name: {int(number): count for number, count in found["under_way"].items()}
+                for name, found in told.items()
+            },
+        )
 
     def roll(self) -> bool:
         """Have the gateway write out what it has logged so far."""
@@ -180,6 +194,10 @@ class Gatekeeper:
             return answer.raise_for_status().json()
         except (httpx.HTTPError, ValueError):
             return None
+
+
+def _snapshot(at: float, counted: Mapping[str, Any]) -> Snapshot:
+    return Snapshot(at, counted["requests"], counted["errors"], tuple(counted["buckets"]))
 
 
 def _wait(is_true: Callable[[], bool], timeout_seconds: float) -> bool:

@@ -5,7 +5,7 @@ So whoever comes and finds one free takes it, past those who wait because they h
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import Protocol
 
 from mlops_desk.base.places import Places
@@ -46,7 +46,7 @@ class Rate:
 
 
 class EndpointLane:
-    """One endpoint's."""
+    """One endpoint's. ``under_way`` counts by revision the requests that its replicas have and have not answered."""
 
     def __init__(self) -> None:
         self._places = Places(0, 0)
@@ -54,6 +54,7 @@ class EndpointLane:
         self._waiting: deque[QueuedRequest] = deque()
         self._rate = Rate(None, 0.0)
         self.counters: dict[int, TrafficCounters] = {}
+        self.under_way: Counter[int] = Counter()
         self.unlogged = self.shadows_dropped = 0
 
     @property

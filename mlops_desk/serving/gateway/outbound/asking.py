@@ -12,13 +12,16 @@ def ask_at_once(address: str, question: Question, timeout_seconds: float, limit_
 
     async def asked() -> Reply:
         taker = _Whole(limit_bytes)
-        errand = Errand(ReplicaPools(), (address,), question, taker)
+        pools = ReplicaPools()
+        errand = Errand(pools, (address,), question, taker)
         errand.go()
         try:
             async with asyncio.timeout(timeout_seconds):
                 return await taker.reply
         finally:
             errand.drop()
+            pools.follow(frozenset())  # the connection is kept for the next question, and there is none
+            await asyncio.sleep(0)  # a transport closes its socket in the loop's next round
 
     try:
         return asyncio.run(asked())
