@@ -223,10 +223,8 @@ class Trackers:
             name = "" if address.path is None else address.path.name
             if self.uri_of(name) is None:
                 raise
-            text = (
-                f"{name} is the name of a kept registry too, and what lies in your working folder goes first: ask from"
-            )
-            raise NotFound(error.message, f"{text} another folder, where the registry was meant.") from error
+            hint = f"A registry is kept as {name}. If that was meant, ask from a folder in which nothing is called so."
+            raise NotFound(error.message, hint) from error
 
     def _kept_source(self, kept: KeptTracker) -> RegistrySource:
         address = parse_address(kept.uri)

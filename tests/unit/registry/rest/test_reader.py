@@ -114,6 +114,20 @@ def test_all_runs_come_in_the_servers_order_as_columns() -> None:
     assert list(first.tags["t"].values) == ["", ""]
 
 
+@pytest.mark.parametrize(
+    ("told", "logged"),
+    [(1.7976931348623157e308, math.inf), (-1.7976931348623157e308, -math.inf), ("Infinity", math.inf), (1e308, 1e308)],
+)
+def test_what_a_server_writes_for_an_infinity_is_one_as_in_a_store_that_is_read_directly(
+    told: float | str, logged: float
+) -> None:
+    server = Server([run(1)])
+    server.runs[0]["data"]["metrics"][0]["value"] = told
+    with reading(server) as (reader, _):
+        (batch,) = filled(reader.batches())
+        assert batch.metrics["auc"].values.tolist() == [logged]
+
+
 def test_a_run_that_slides_onto_the_next_page_while_it_is_read_comes_once() -> None:
     server = Server([run(number) for number in range(1, 5)])
     answer = server._page

@@ -456,3 +456,16 @@ def test_what_was_found_by_the_deadline_is_told_and_what_was_not_counted_says_so
     foreign.work()
     assert (foreign.told(4.0)["n_runs"], foreign.told(4.0)["n_models"]) == (7, None)
     assert "no models" in foreign.told(4.0)["uncounted"]
+
+
+def test_a_folder_without_runs_that_has_the_name_of_a_kept_registry_says_so(house: House) -> None:
+    house.trackers.add("prod", "http://lab:5000")
+    odd = house.root / "prod"
+    odd.mkdir()
+    (house.root / "other").mkdir()
+    with pytest.raises(NotFound) as caught:
+        house.trackers.source(str(odd))
+    assert "A registry is kept as prod." in (caught.value.hint or "")
+    with pytest.raises(NotFound) as caught:
+        house.trackers.source(str(house.root / "other"))
+    assert "kept as" not in (caught.value.hint or "")
