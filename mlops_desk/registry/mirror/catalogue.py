@@ -74,7 +74,8 @@ class Catalogue:
         self.models()
         if self._entries is None:
             runs = runs_by_id(table, self._sources)
-            made = [self._entry(row, runs) for row in self._versions]
+            models = {model.name: model for model in self.models()}
+            made = [self._entry(row, runs, models.get(row.version.name)) for row in self._versions]
             made.sort(key=lambda one: (-(one.hit.created or 0.0), one.hit.name))
             self._entries = made
         return self._entries
@@ -99,8 +100,8 @@ class Catalogue:
             self._entries = [_with(one, news.get(_key(one.hit))) for one in self._entries]
         return is_news
 
-    def _entry(self, row: VersionRow, runs: dict[str, Run]) -> Entry:
-        made = entry(_hit(row, runs), signature_columns(runs.get(row.version.run_id or "")))
+    def _entry(self, row: VersionRow, runs: dict[str, Run], model: Model | None) -> Entry:
+        made = entry(_hit(row, runs), signature_columns(runs.get(row.version.run_id or "")), model)
         return _with(made, self._files.get(_key(row.version)))
 
     def cards(self, table: RunTable) -> list[ModelCard]:
@@ -126,7 +127,7 @@ def _with(one: Entry, files: FileGlance | None) -> Entry:
     if files is None:
         return one
     columns = dict.fromkeys([*filter(None, one.texts[QueryField.SIGNATURE].split("\n")), *files.signature])
-    return entry(with_files(one.hit, files), tuple(columns))
+    return entry(with_files(one.hit, files), tuple(columns), one.model)
 
 
 def _key(one: ModelVersion | VersionHit | FileGlance) -> Key:

@@ -107,9 +107,10 @@ class PlainMirror:
 
     def search(self, query: str, limit: int) -> list[VersionHit]:
         terms = parse_query(query)
-        hits = [self._hit(version) for model in self.models() for version in self.versions(model.name)]
-        hits.sort(key=lambda hit: (-(hit.created or 0.0), hit.name))
-        return find([entry(hit) for hit in hits], terms, limit)
+        models = self.models()
+        found = [entry(self._hit(one), model=model) for model in models for one in self.versions(model.name)]
+        found.sort(key=lambda one: (-(one.hit.created or 0.0), one.hit.name))
+        return find(found, terms, limit)
 
     def without_files(self, query: str, most: int) -> list[ModelVersion]:  # noqa: ARG002 - see take_files
         parse_query(query)

@@ -4,6 +4,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mlops_desk.records.model import Model
 from mlops_desk.records.registry.version_hit import VersionHit
 from mlops_desk.registry.mirror.filter.numbers import number_of
 from mlops_desk.registry.mirror.search.query import QueryField, Term
@@ -23,20 +24,26 @@ _KNOWN: Mapping[QueryField, Callable[[VersionHit], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A version, and what is looked through for it, in lower case."""
+    """A version, its model, and what is looked through for them, in lower case; ``tags`` are both's, its own first."""
 
     hit: VersionHit
     texts: Mapping[QueryField, str]
     anything: str
+    tags: Mapping[str, str]
+    model: Model | None = None
 
 
-def entry(hit: VersionHit, signature: Sequence[str] = ()) -> Entry:
-    """Return a version as it is searched; ``signature`` are the names of its columns."""
+def entry(hit: VersionHit, signature: Sequence[str] = (), model: Model | None = None) -> Entry:
+    """Return a version as it is searched; ``signature`` are the names of its columns.
+
+    What people write on a model, its team and what it is for, is looked for as if it stood on each version.
+    """
+    above = {} if model is None else model.tags
     texts = {
         QueryField.NAME: hit.name,
         QueryField.VERSION: hit.version,
         QueryField.ALIAS: "\n".join(hit.aliases),
-        QueryField.TAG: _lines(hit.tags),
+        QueryField.TAG: f"{_lines(hit.tags)}\n{_lines(above)}",
         QueryField.PARAM: _lines(hit.params),
         QueryField.METRIC: "\n".join(hit.metrics),
         QueryField.FLAVOR: "\n".join(hit.flavors or ()),
@@ -48,8 +55,9 @@ def entry(hit: VersionHit, signature: Sequence[str] = ()) -> Entry:
         QueryField.RUN: hit.run_id or "",
     }
     lowered = {name: text.lower() for name, text in texts.items()}
-    anything = "\n".join([*lowered.values(), (hit.description or "").lower()])
-    return Entry(hit, lowered, anything)
+    about = [hit.description, None if model is None else model.description]
+    anything = "\n".join([*lowered.values(), *((text or "").lower() for text in about)])
+    return Entry(hit, lowered, anything, {**above, **hit.tags}, model)
 
 
 def _lines(pairs: Mapping[str, str]) -> str:
@@ -88,9 +96,9 @@ def _positive(term: Term) -> Callable[[Entry], bool]:
     if term.field is QueryField.SIZE:
         return lambda one: one.hit.size_bytes is not None and term.since <= one.hit.size_bytes < term.until
     if term.field is QueryField.VALUE:
-        return lambda one: _text_is(one.hit, term, wanted)
+        return lambda one: _text_is(one, term, wanted)
     if term.key:
-        return lambda one: _pair_is(one.hit, term, wanted)
+        return lambda one: _pair_is(one, term, wanted)
     return _anywhere(term.field, wanted)
 
 
@@ -109,14 +117,14 @@ def _value_is(hit: VersionHit, key: str, compare: Callable[[float, float], bool]
     return value is not None and compare(value, wanted)
 
 
-def _text_is(hit: VersionHit, term: Term, wanted: str) -> bool:
-    value = hit.params.get(term.key, hit.tags.get(term.key))
+def _text_is(one: Entry, term: Term, wanted: str) -> bool:
+    value = one.hit.params.get(term.key, one.tags.get(term.key))
     return value is not None and (value.lower() == wanted) is (term.comparator == "=")
 
 
-def _pair_is(hit: VersionHit, term: Term, wanted: str) -> bool:
+def _pair_is(one: Entry, term: Term, wanted: str) -> bool:
     """Tell of ``tag:KEY=TEXT`` and its like."""
     if term.field is QueryField.METRIC:
-        return term.key in hit.metrics and hit.metrics[term.key] == number_of(wanted)
-    pairs = hit.tags if term.field is QueryField.TAG else hit.params
+        return term.key in one.hit.metrics and one.hit.metrics[term.key] == number_of(wanted)
+    pairs = one.tags if term.field is QueryField.TAG else one.hit.params
     return term.key in pairs and pairs[term.key].lower() == wanted

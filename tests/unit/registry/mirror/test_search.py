@@ -3,6 +3,7 @@
 import pytest
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.records.model import Model
 from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.version_hit import VersionHit
 from mlops_desk.registry.mirror.search.cards import with_files
@@ -62,3 +63,16 @@ def test_what_its_files_say_counts_more_than_what_its_run_said() -> None:
     found = with_files(hit, FileGlance("m", "1", flavors=("onnx",), format="onnx", size_bytes=0))
     assert (found.flavors, found.format, found.size_bytes, found.dataset) == (("onnx",), "onnx", 0, "of the run (1)")
     assert with_files(hit, FileGlance("m", "1")).flavors == ("said",)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("tag:owner=ann", "churn/2 churn/1"), ("tag:owner", "churn/2 churn/1"), ("owner=ann", "churn/2 churn/1"),
+        ("leavers", "churn/2 churn/1"), ("tag:team=risk", "churn/2"), ("tag:team=sales", "churn/1"), ("-tag:owner", "digits/1"),
+    ],
+)  # fmt: skip
+def test_what_stands_on_a_model_is_found_on_each_version_whose_own_tags_go_first(query: str, found: str) -> None:
+    about = Model("churn", "2", {}, {"owner": "Ann", "team": "Sales"}, "Who of them are Leavers")
+    entries = [entry(hit, (), about if hit.name == "churn" else None) for hit in HITS]
+    assert " ".join(f"{hit.name}/{hit.version}" for hit in find(entries, parse_query(query, NOW), 10)) == found
