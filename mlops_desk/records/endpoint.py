@@ -81,7 +81,10 @@ class EndpointRevision:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What went through the gateway lately. Latencies are seconds over the window; None without requests."""
+    """What went through the gateway lately. Latencies are seconds over the window; None without requests.
+
+    ``unlogged_total`` counts requests that the request log did not take: the disk was full, or did not keep up.
+    """
 
     requests_per_second: float = 0.0
     latency_p50_seconds: float | None = None
@@ -89,6 +92,7 @@ class Traffic:
     errors_per_second: float = 0.0
     requests_total: int = 0
     errors_total: int = 0
+    unlogged_total: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ class Gatekeeper:
 
 
 def _snapshot(at: float, counted: Mapping[str, Any]) -> Snapshot:
-    return Snapshot(at, counted["requests"], counted["errors"], tuple(counted["buckets"]))
+    return Snapshot(at, counted["requests"], counted["errors"], tuple(counted["buckets"]), counted.get("unlogged", 0))
 
 
 def _wait(is_true: Callable[[], bool], timeout_seconds: float) -> bool:

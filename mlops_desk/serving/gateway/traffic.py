@@ -60,6 +60,7 @@ class Snapshot:
     requests: int
     errors: int
     buckets: tuple[int, ...]
+    unlogged: int = 0
 
 
 def snapshot_of(counters: TrafficCounters, at: float) -> Snapshot:
@@ -96,6 +97,7 @@ def load_between(first: Snapshot, last: Snapshot) -> Traffic:
         errors_per_second=(last.errors - first.errors) / seconds if seconds > 0 else 0.0,
         requests_total=last.requests,
         errors_total=last.errors,
+        unlogged_total=last.unlogged,
     )
 
 

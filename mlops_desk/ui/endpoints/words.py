@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.endpoint import Endpoint, ModelRef
+from mlops_desk.records.endpoint import Endpoint, ModelRef, Traffic
 from mlops_desk.records.model import Model
 from mlops_desk.ui.curves.points import Point
 from mlops_desk.ui.live.store import LoadPoint
@@ -37,13 +37,21 @@ def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
         *_alias_facts(model, models),
         Fact("Revision", str(endpoint.revision)),
         Fact("Traffic", traffic or "none"),
-        *([Fact("Requests", f"{load.requests_total:,}, {numbers.count(load.errors_total, 'error')}")] if load else []),
+        *(_request_facts(load) if load else []),
         Fact("Containers", "\n".join(f"{r.container} ({r.state})" for r in endpoint.replicas) or "none", fixed=True),
         *([Fact("Image", endpoint.image, fixed=True)] if endpoint.image else []),
         *([Fact("Request log", endpoint.request_log, fixed=True)] if endpoint.request_log else []),
         moment_fact("Created", endpoint.created_at),
         moment_fact("Changed", endpoint.updated_at),
     ]
+
+
+def _request_facts(load: Traffic) -> list[Fact]:
+    found = [Fact("Requests", f"{load.requests_total:,}, {numbers.count(load.errors_total, 'error')}")]
+    if load.unlogged_total:
+        text = f"{numbers.WARNING} {load.unlogged_total:,}: the disk is full, or does not keep up"
+        found.append(Fact("Not logged", text, "warning"))
+    return found
 
 
 def _alias_facts(model: ModelRef, models: Mapping[str, Model]) -> list[Fact]:

@@ -16,8 +16,9 @@ import duckdb
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.serving.gateway.request_log.feedback import feedback_in
+from mlops_desk.serving.gateway.request_log.redaction import feedback_without, without
 from mlops_desk.serving.gateway.request_log.rollup import Rollup
-from mlops_desk.serving.gateway.routes import RoutingTable
+from mlops_desk.serving.gateway.routes import EndpointRoutes, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange, Spool
 from mlops_desk.storage.request_log.feedback import Feedback, tidy_feedback
 from mlops_desk.storage.request_log.keeping import tidy, trim
@@ -44,6 +45,7 @@ class RequestLog:
         self._loop = loop
         self._spools: dict[str, Spool] = {}
         self._table = RoutingTable()
+        self._rules: dict[str, EndpointRoutes] = {}
         self._noted: deque[tuple[str, Exchange | Feedback]] = deque()
         self._noted_bytes = 0  # the event loop's
         self._fed_bytes = 0  # feedback's, under a lock
@@ -70,6 +72,7 @@ class RequestLog:
             spool = self._spools.get(name)
             if spool is None or spool.folder != folder:
                 spool = self._spools[name] = Spool(folder)
+            self._rules[name] = endpoint
             spool.describe({route.revision: route.features for route in endpoint.routes})
         self._table = table
 
@@ -123,9 +126,9 @@ class RequestLog:
         self.write()
         with self._rolling:
             is_time_to_tidy = time.monotonic() - self._tidied_at > _TIDY_SECONDS
-            for spool in list(self._spools.values()):
+            for name, spool in list(self._spools.items()):
                 if spool.folder.is_dir():
-                    self._roll_one(spool, is_time_to_tidy=is_time_to_tidy)
+                    self._roll_one(name, spool, is_time_to_tidy=is_time_to_tidy)
             if is_time_to_tidy:
                 self._tidied_at = time.monotonic()
 
@@ -153,7 +156,7 @@ class RequestLog:
         """Write what was noted of an endpoint; the disk's trouble is said once, not for each request."""
         spool = self._spools[name]
         try:
-            spool.append(noted)
+            spool.append(self._redacted(name, noted))
         except OSError as error:
             if not self._is_failing:
                 _log.error("Requests of %s can't be logged: %s", name, error)
@@ -164,10 +167,25 @@ class RequestLog:
         if spool.waiting >= _ROLL_REQUESTS or spool.waiting_bytes >= _ROLL_BYTES:
             self._wanted.set()
 
-    def _roll_one(self, spool: Spool, *, is_time_to_tidy: bool) -> None:
+    def _redacted(self, name: str, noted: list[Exchange | Feedback]) -> list[Exchange | Feedback]:
+        """Take out what must not be logged; between two exchanges the event loop gets its turn."""
+        columns = self._rules[name].redacted
+        if not columns:
+            return noted
+        features = {route.revision: [f.name for f in route.features] for route in self._rules[name].routes}
+        kept: list[Exchange | Feedback] = []
+        for one in noted:
+            if isinstance(one, Feedback):
+                kept.append(feedback_without(one, columns))
+            else:
+                kept.append(without(one, columns, features.get(one.revision, [])))
+            time.sleep(0)
+        return kept
+
+    def _roll_one(self, name: str, spool: Spool, *, is_time_to_tidy: bool) -> None:
         limits = self._table.limits
         try:
-            self._rollup.roll(spool.folder, spool.rotate())
+            self._rollup.roll(spool.folder, spool.rotate(), self._rules[name])
             trim(spool.folder, limits.log_bytes)
             if is_time_to_tidy:
                 tidy(spool.folder, time.time(), limits.log_days, limits.log_bytes)

@@ -6,6 +6,7 @@ from a dead gateway are rolled up by the next one.
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -13,6 +14,8 @@ import duckdb
 from mlops_desk.base.disk.files import set_aside
 from mlops_desk.serving.gateway.request_log.inputs import rows_of as input_rows
 from mlops_desk.serving.gateway.request_log.outputs import outputs_of, text_of
+from mlops_desk.serving.gateway.request_log.redaction import feedback_without, without
+from mlops_desk.serving.gateway.routes import EndpointRoutes
 from mlops_desk.serving.gateway.spool import Exchange, records
 from mlops_desk.storage.request_log.feedback import Feedback, write_feedback
 from mlops_desk.storage.request_log.kinds import guess, join
@@ -30,14 +33,14 @@ class Rollup:
     def __init__(self) -> None:
         self._failures: dict[Path, int] = {}
 
-    def roll(self, folder: Path, waiting: Sequence[tuple[Path, int]]) -> None:
-        """Turn spools, each with its moment, into Parquet. Raises OSError when the disk is the reason."""
+    def roll(self, folder: Path, waiting: Sequence[tuple[Path, int]], rules: EndpointRoutes | None = None) -> None:
+        """Turn spools, each with its moment, into Parquet, by the rules of now. Raises OSError when the disk is why."""
         for path, stamp_ms in waiting:
-            self._roll_up(folder, path, stamp_ms)
+            self._roll_up(folder, path, stamp_ms, rules)
 
-    def _roll_up(self, folder: Path, path: Path, stamp_ms: int) -> None:
+    def _roll_up(self, folder: Path, path: Path, stamp_ms: int, rules: EndpointRoutes | None) -> None:
         try:
-            rows, features, given = read_spool(path)
+            rows, features, given = read_spool(path, rules)
             for hour in sorted({hour_of(row.received_at) for row in rows}):
                 of_hour = [row for row in rows if hour_of(row.received_at) == hour]
                 write_part(of_hour, features, part_path(folder, stamp_ms, hour))
@@ -52,20 +55,31 @@ class Rollup:
             del self._failures[path]
 
 
-def read_spool(path: Path) -> tuple[list[LoggedRow], list[LoggedFeature], list[Feedback]]:
+def read_spool(
+    path: Path, rules: EndpointRoutes | None = None
+) -> tuple[list[LoggedRow], list[LoggedFeature], list[Feedback]]:
     """Read a spool's rows, the features they have, and feedback. Raises OSError."""
-    described: dict[int, tuple[LoggedFeature, ...]] = {}
+    described = {route.revision: route.features for route in rules.routes} if rules else {}
+    redacted = rules.redacted if rules else ()
     rows: list[LoggedRow] = []
     given: list[Feedback] = []
     for record in records(path):
         if isinstance(record, Exchange):
-            rows.extend(rows_of(record, described.get(record.revision, ())))
+            features = described.get(record.revision, ())
+            kept = without(record, redacted, [feature.name for feature in features]) if redacted else record
+            rows.extend(_without(row, redacted) if redacted else row for row in rows_of(kept, features))
         elif isinstance(record, Feedback):
-            given.append(record)
+            given.append(feedback_without(record, redacted) if redacted else record)
         else:
             described[record[0]] = record[1]
     unknown = [row.values for row in rows if not described.get(row.revision)]
     return rows, join([*(found for known in described.values() for found in known), *guess(unknown)]), given
+
+
+def _without(row: LoggedRow, redacted: Sequence[str]) -> LoggedRow:
+    """Leave out what got the name of a redacted column as the row was read, such as its place."""
+    hidden = {column.casefold() for column in redacted}
+    return replace(row, values={name: value for name, value in row.values.items() if name.casefold() not in hidden})
 
 
 def rows_of(exchange: Exchange, features: Sequence[LoggedFeature]) -> Iterator[LoggedRow]:

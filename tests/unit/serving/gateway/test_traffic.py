@@ -1,5 +1,7 @@
 """Rates and percentiles of an endpoint, against exact numbers."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,3 +96,8 @@ def test_endpoints_have_rings_of_their_own_and_are_forgotten(clock):
 def test_a_span_that_is_not_kept_is_refused(seconds):
     with pytest.raises(Invalid):
         Past().since("a", seconds)
+
+
+def test_what_was_not_logged_is_told() -> None:
+    first = snapshot(0.0, TrafficCounters())
+    assert LoadWindow().add(replace(first, unlogged=7)).unlogged_total == 7
