@@ -11,6 +11,8 @@ from mlops_desk.base.text import plain
 
 _MOST_POINTS = 20_000_000
 """Chosen: half a gigabyte, more than a registry may take; a source that has more shows its first ones and says so."""
+_LIMIT = 1 << 63
+"""Steps and times are kept in 64 bits, as MLflow has them."""
 _LONGEST_VALUE = 6000  # characters: what MLflow takes of a parameter
 UNKNOWN = "UNKNOWN"
 """The state of a run whose tracker does not say how it ended."""
@@ -49,17 +51,25 @@ class ForeignRun:
     n_points: int = 0
     problem: str | None = None
 
+    def __post_init__(self) -> None:
+        self.name, self.experiment, self.folder = clean(self.name), clean(self.experiment), clean(self.folder)
+
     def point(self, name: str, step: int, time_ms: int, value: float) -> None:
         """Take a point; what a source has beyond all measure is told and left out."""
         if self.n_points >= _MOST_POINTS:
             self.problem = f"It has more than {_MOST_POINTS:,} points; the later ones are left out."
+            return
+        if not (-_LIMIT <= step < _LIMIT and -_LIMIT <= time_ms < _LIMIT):
+            self.skip(name)
             return
         self.n_points += 1
         self.metrics.setdefault(name, MetricPoints()).add(step, time_ms, value)
         self.seen(time_ms)
 
     def seen(self, time_ms: int) -> None:
-        """Widen the time that the run took."""
+        """Widen the time that the run took, by a time that can be one."""
+        if not -_LIMIT <= time_ms < _LIMIT:
+            return
         self.start_ms = time_ms if self.start_ms is None else min(self.start_ms, time_ms)
         self.end_ms = time_ms if self.end_ms is None else max(self.end_ms, time_ms)
 
@@ -84,6 +94,19 @@ def number(value: object) -> float | None:
     return None
 
 
+def whole(value: object, instead: int = 0) -> int:
+    """Return a number as a whole one; ``instead`` for what is none, or is not finite."""
+    found = number(value)
+    if found is None or not math.isfinite(found):
+        return instead
+    return int(value) if isinstance(value, int) else int(found)  # a float would round a large one
+
+
+def clean(text: str) -> str:
+    """Return a text with what is no character (half of a pair, a byte of a file's name) written out."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Return nested values by names with dots, as the trackers themselves show them."""
     found: dict[str, object] = {}
@@ -91,24 +114,24 @@ def flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, objec
     while pending:
         before, level = pending.pop()
         for name, value in level.items():
-            whole = f"{before}{name}"
+            name_there = clean(f"{before}{name}")
             if isinstance(value, Mapping) and value:
-                pending.append((f"{whole}.", value))
+                pending.append((f"{name_there}.", value))
             else:
-                found[whole] = value
+                found[name_there] = value
     return dict(sorted(found.items()))
 
 
 def param(value: object) -> str:
     """Return a parameter's value as MLflow would have written it: Python's own words."""
-    text = value if isinstance(value, str) else str(value)
+    text = clean(value if isinstance(value, str) else str(value))
     return text if len(text) <= _LONGEST_VALUE else plain(text, _LONGEST_VALUE)
 
 
 def from_json(text: str) -> object:
-    """Read a value; what can't be read is the text itself."""
+    """Read a value; what can't be read is the text itself, or whatever stands in its place."""
     try:
         value: object = json.loads(text)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, TypeError):
         return text
     return value

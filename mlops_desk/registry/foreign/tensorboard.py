@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.registry.foreign.extras import library
-from mlops_desk.registry.foreign.history import ForeignRun, id_of, param
+from mlops_desk.registry.foreign.history import ForeignRun, clean, id_of, param, whole
 from mlops_desk.registry.foreign.log import Stamp
 from mlops_desk.registry.foreign.walk import files_below, stamp_of
 
@@ -61,6 +61,10 @@ class TensorBoardLog:
         self._loaders = loaders
         self._hparams = hparams
         self._files: dict[str, Any] = {}
+        self._unreadable = (
+            hparams.error.HParamsError,  # of another version of the plugin
+            library("google.protobuf.message", "TensorBoard").DecodeError,
+        )
         below = folder.relative_to(root)
         name = folder.name if below == Path() else str(below)
         self._run = ForeignRun(id_of("tensorboard", str(folder)), name, root.name or "/", str(folder))
@@ -75,16 +79,22 @@ class TensorBoardLog:
                 yield from self._read_file(name)
 
     def _read_file(self, name: str) -> Iterator[None]:
+        path = str(self._folder / name)
+        if clean(path) != path:  # TensorBoard's loader raises
+            self._run.problem = (
+                "A folder of its files has a name that is no UTF-8; TensorBoard's library opens none such."
+            )
+            return
         loader = self._files.get(name)
         if loader is None:
-            loader = self._files[name] = self._loaders.LegacyEventFileLoader(str(self._folder / name))
+            loader = self._files[name] = self._loaders.LegacyEventFileLoader(path)
         for count, event in enumerate(loader.Load()):
             self._take(event)
             if count % _AT_ONCE == 0:
                 yield
 
     def _take(self, event: Any) -> None:
-        time_ms = round(event.wall_time * 1000)
+        time_ms = whole(event.wall_time * 1000)
         if event.HasField("file_version"):
             self._run.seen(time_ms)
         if not event.HasField("summary"):
@@ -92,11 +102,17 @@ class TensorBoardLog:
         for value in event.summary.value:
             found = scalar_of(value)
             if value.tag.startswith("_hparams_/"):
-                self._session(value)
+                self._hear_session(value)
             elif found is None:
                 self._run.skip(value.tag)
             else:
                 self._run.point(value.tag, event.step, time_ms, found)
+
+    def _hear_session(self, value: Any) -> None:
+        try:
+            self._session(value)
+        except self._unreadable:
+            self._run.skip(value.tag)
 
     def _session(self, value: Any) -> None:
         content = value.metadata.plugin_data.content

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.registry.foreign.history import ForeignRun, flattened, from_json, id_of, number, param
+from mlops_desk.registry.foreign.history import ForeignRun, flattened, from_json, id_of, number, param, whole
 from mlops_desk.registry.foreign.log import Stamp
 from mlops_desk.registry.foreign.walk import files_below, stamp_of
 
@@ -79,6 +79,7 @@ class TrackioLog:
     def _connected(self) -> sqlite3.Connection:
         uri = f"file:{quote(str(self._path))}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)
+        connection.text_factory = lambda data: data.decode("utf-8", "replace")  # one wrong byte costs no project
         connection.execute("PRAGMA query_only = 1")
         return connection
 
@@ -105,7 +106,7 @@ class TrackioLog:
                 run.skip(name)
                 continue
             known = run.metrics.get(prefix + name)
-            run.point(prefix + name, step if step is not None else len(known.steps) if known else 0, at, found)
+            run.point(prefix + name, whole(step, len(known.steps) if known else 0), at, found)
 
     def _run(self, key: str, name: str) -> ForeignRun:
         run = self._runs.get(key)
@@ -141,6 +142,6 @@ def _ms(stamp: object) -> int:
     """Return Unix milliseconds; Trackio writes UTC, older versions without saying so. What can't be read is 0."""
     try:
         at = datetime.fromisoformat(str(stamp))
-    except ValueError:
+        return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):  # the second at the ends of what a date can be
         return 0
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlops_desk.base.text import plain
 from mlops_desk.registry.foreign.extras import library
-from mlops_desk.registry.foreign.history import ForeignRun, flattened, from_json, id_of, number, param
+from mlops_desk.registry.foreign.history import ForeignRun, flattened, from_json, id_of, number, param, whole
 from mlops_desk.registry.foreign.log import Stamp
 from mlops_desk.registry.foreign.records import RecordFile
 from mlops_desk.registry.foreign.walk import files_below, stamp_of
@@ -111,9 +111,8 @@ class WandbLog:
     def _step(self, history: Any) -> None:
         told = flattened({_name(item): from_json(item.value_json) for item in history.item})
         at = number(told.get("_timestamp"))
-        time_ms = round(at * 1000) if at is not None else self._run.end_ms or 0
-        step = number(told.get("_step"))
-        number_of_step = history.step.num if step is None else int(step)
+        time_ms = whole(None if at is None else at * 1000, self._run.end_ms or 0)
+        number_of_step = whole(told.get("_step"), history.step.num)
         for name, value in told.items():
             if name.split(".")[0] not in _INTERNAL:
                 self._point(name, number_of_step, time_ms, value)

@@ -6,19 +6,22 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.foreign import history, walk, wandb
-from mlops_desk.registry.foreign.history import ForeignRun, flattened, number
+from mlops_desk.registry.foreign.history import ForeignRun, flattened, number, whole
 from mlops_desk.registry.foreign.opening import open_reader
 from mlops_desk.registry.foreign.reader import ForeignReader
 from mlops_desk.registry.foreign.records import RecordFile
+from mlops_desk.registry.foreign.tensorboard import TensorBoardLogs
 from mlops_desk.registry.reading.batch import NO_TIME
 from mlops_desk.registry.reading.source import RegistrySource
 from tests.foreign_runs import OLD_TRACKIO_TABLES, EventFile, trackio_points, trackio_project, wandb_run
@@ -426,3 +429,101 @@ def test_nested_values_have_names_with_dots():
     assert flattened({"a": {"b": 1, "c": {"d": None}}, "e": {}, "f": [1]}) == {
         "a.b": 1, "a.c.d": None, "e": {}, "f": [1],
     }  # fmt: skip
+
+
+# -- what no tracker writes, and anybody may ------------------------------------------------------
+
+_ODD_ROWS = [
+    ("{", 1), ("[1]", 2), ("null", 3), ('{"a": "x"}', 4), ('{"<b>\\ud800": 1}', 5), ('{"big": 1e999, "nan": NaN}', 6),
+    ('{"long": 123456789012345678901234567890}', 7), ('{"a": 1}', None), ('{"b": 1}', "soon"), (b"\xff", 8),
+]  # fmt: skip
+
+
+def test_a_hostile_trackio_project_is_read_as_far_as_it_can_be_told(tmp_path):
+    connection = trackio_project(tmp_path / "odd.db")
+    stamps = ["2026-01-01T00:00:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "soon"]
+    rows = [("r", stamps[at % 4], "name", at, text) for at, (text, _) in enumerate(_ODD_ROWS)]
+    connection.executemany(
+        "INSERT INTO metrics (run_id, timestamp, run_name, step, metrics) VALUES (?, ?, ?, ?, ?)", rows
+    )
+    config = (
+        '{"p\\udfff": "v\\ud800", "deep": ' + '{"a": ' * 50_000 + "1" + "}" * 50_000 + "}",
+        '{"ok\\ud800": "\\ud801"}',
+    )
+    for key, text in zip("qr", config, strict=True):
+        connection.execute(
+            "INSERT INTO configs (run_id, run_name, config, created_at) VALUES (?, 'n', ?, 'x')", (key, text)
+        )
+    connection.execute("UPDATE metrics SET run_name = CAST(x'6eff' AS TEXT), step = 'soon' WHERE id = 1")
+    connection.commit()
+    connection.close()
+    reader = reader_of(TrackerKind.TRACKIO, tmp_path)
+    (batch,) = [one for one in reader.batches() if one.run_ids]
+    for run in reader.all_runs():
+        wire.dumps(reader.run(run.run_id))
+    runs = {run.name: run for run in reader.all_runs()}
+    (run,) = [one for one in runs.values() if one.metrics]
+    assert run.metrics["<b>\\ud800"].values.tolist() == [1.0]
+    assert run.metrics["big"].values.tolist() == [math.inf]
+    assert run.metrics["b"].values.tolist() == [1.0]
+    assert run.params == {"ok\\ud800": "\\ud801"}
+    assert len(batch.run_ids) == 2
+
+
+def test_a_folder_whose_name_is_no_utf_8_is_a_run_that_can_be_told_of(tmp_path):
+    event = EventFile(tmp_path / "logs" / "cafe")
+    event.scalar("loss", 0, 1.0, at=100.0)
+    event.close()
+    (tmp_path / "logs" / "cafe").rename(os.fsdecode(bytes(tmp_path) + b"/logs/caf\xe9"))
+    reader = reader_of(TrackerKind.TENSORBOARD, tmp_path)
+    list(reader.batches())
+    (run,) = reader.all_runs()
+    assert run.name == "logs/caf\\udce9"
+    assert "no UTF-8" in (run.problem or "")
+    wire.dumps(reader.run(run.run_id))
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(3, 3), (True, 1), (2.9, 2), (math.nan, 7), (math.inf, 7), (-math.inf, 7), (None, 7), ("soon", 7), ("NaN", 7),
+     (2**62 + 1, 2**62 + 1)],
+)  # fmt: skip
+def test_a_step_is_a_whole_number_or_what_stands_instead(value, found):
+    assert whole(value, 7) == found
+
+
+def test_steps_and_times_that_no_store_could_keep_are_left_out_and_counted():
+    run = ForeignRun("r", "n", "e", "/f")
+    for step, at in ((2**63, 0), (-(2**63) - 1, 0), (0, 2**63), (0, -(2**63) - 1)):
+        run.point("loss", step, at, 1.0)
+    run.seen(10**30)
+    run.point("loss", -(2**63), 2**63 - 1, 1.0)
+    assert (run.metrics["loss"].steps.tolist(), run.skipped) == ([-(2**63)], {"loss": 4})
+    assert (run.start_ms, run.end_ms) == (2**63 - 1, 2**63 - 1)
+
+
+def test_a_hostile_step_of_wandb_costs_no_more_than_that_step():
+    for step, at in (("1e300", "1"), ("NaN", "NaN"), ('"soon"', '"NaN"'), ("Infinity", "1e300"), ("-1e999", "-1e999")):
+        log = wandb.WandbLog.__new__(wandb.WandbLog)
+        log._run, log._without_steps = ForeignRun("r", "n", "e", "/f"), set()
+        items = [("_step", step), ("_timestamp", at), ("loss", "0.5")]
+        told = [SimpleNamespace(key=key, nested_key=[], value_json=text) for key, text in items]
+        log._step(SimpleNamespace(item=told, step=SimpleNamespace(num=4)))
+        assert sum(len(one.values) for one in log._run.metrics.values()) + sum(log._run.skipped.values()) == 1
+
+
+def test_hyperparameters_that_the_plugin_does_not_know_and_a_time_that_is_none_cost_no_run(tmp_path):
+    words = pytest.importorskip("tensorboard.plugins.hparams.plugin_data_pb2")
+    newer = words.HParamsPluginData(version=99).SerializeToString()
+    log = TensorBoardLogs(tmp_path).open(str(tmp_path))
+    events = pytest.importorskip("tensorboard.compat.proto.event_pb2")
+    for content, at in ((b"\xff\xff garbage", math.nan), (newer, math.inf), (b"", 1e300)):
+        event = events.Event(wall_time=at, step=1, file_version="brain.Event:2")
+        value = event.summary.value.add(tag="_hparams_/session_start_info")
+        value.metadata.plugin_data.content = content
+        event.ClearField("file_version")
+        event.summary.value.add(tag="loss", simple_value=0.5)
+        log._take(event)
+    (run,) = log.runs()
+    assert run.skipped["_hparams_/session_start_info"] == 3
+    assert run.metrics["loss"].values.tolist() == [0.5, 0.5]
