@@ -39,7 +39,7 @@ def fill(registry: FakeRegistry, now: float) -> None:
         began = now - 7200.0 - (len(every) - number) * _APART_SECONDS
         lasted = _RUN_SECONDS * (1 + 20 * _MODELS[model]) * (_DIVERGES_AT / _EPOCHS if diverged else 1)
         run_id = f"{0x5EED0000 + number:032x}"
-        _add(registry, run_id, f"{model}-lr{lr:g}-s{seed}", params, began, began + lasted, diverged=diverged)
+        _add(registry, run_id, f"{model}-{lr:g}-{seed}", params, began, began + lasted, diverged=diverged)
         for accuracy, loss in islice(_epochs(params, number), _DIVERGES_AT if diverged else _EPOCHS):
             _log(registry, run_id, accuracy, loss)
         if diverged:

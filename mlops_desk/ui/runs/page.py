@@ -285,6 +285,9 @@ class AllRunsPage(Page):
 
     def _refused(self, error: DeskError) -> None:
         """Say what is wrong with a filter under it, and what is wrong with the registry above what is known of it."""
+        if self.context.store.connection.state != "live" and self.loader.window is None:
+            self._await_agent()
+            return
         if error.place is None and (self.loader.window is None or self._place.currentIndex() == 1):
             if isinstance(error, NotFound) and not self.loader.question.experiments:
                 self._trouble.show_empty(self._no_runs())  # nobody has written to this registry

@@ -59,7 +59,8 @@ class TopBar(QWidget):
         self.registry = ChoiceBox("Registry")
         self.counts = Label(points=theme.CAPTION_POINTS, tone="muted")
         self.trouble = Label(points=theme.CAPTION_POINTS, bold=True, tone="warning")
-        self.trouble.hide()
+        for label in (self.counts, self.trouble):
+            label.hide()
         memory = context.memory
         kept = str(memory.value(_COLUMNS) or "")
         self._chosen_columns = bool(kept)

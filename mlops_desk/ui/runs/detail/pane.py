@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mlops_desk.ui.runs.detail.values import LoggedValue
 
 AGAIN_MS = 250  # chosen: last values and the state; the curve is followed by itself
-_HEIGHTS = (112, 150, 190)  # pixels: five facts; three values below the search; a curve with its settings
+_HEIGHTS = (112, 190, 150)  # pixels: five facts; four values below the search; a curve with its settings
 _MOST_LINKS = 8  # chosen: two rows of buttons
 
 

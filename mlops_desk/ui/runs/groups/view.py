@@ -142,6 +142,8 @@ class GroupsView(QWidget):
     def _fill(self) -> None:
         self.table.show_columns(rows.columns_of(self.grouping, str(self.spread.currentData())))
         self.tell_ticks()
+        if self.table.records.order.sort is None:
+            self.table.sort_by(0, Qt.SortOrder.AscendingOrder)
         if self.table.key() is None:
             self.table.select_first()
 

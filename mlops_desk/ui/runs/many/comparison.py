@@ -97,11 +97,15 @@ class RunComparison(QWidget):
         if uri != self._uri:
             self._known = {}
         same = [one.run_id for one in runs] == [one.run_id for one in self._runs] and uri == self._uri
+        renamed = tuple(runs) != self._runs
         self._runs, self._uri = tuple(runs), uri
         self._groups = {one.run_id: self._groups[one.run_id] for one in runs if one.run_id in self._groups}
         if not same:
             self._values = None
             self.look()
+        elif renamed and self._values is not None:
+            self._show_values(self._values)
+            self._draw()
 
     def look(self) -> None:
         """Ask for what differs, if it is seen."""
@@ -148,8 +152,7 @@ class RunComparison(QWidget):
 
     def _take(self, values: list[ComparedValue]) -> None:
         self._values = tuple(values)
-        things = [Compared(one.run_id, one.title, one.slot, one.run_id) for one in self._runs]
-        self.pane.show_values(things, values)
+        self._show_values(values)
         metrics = [one.key for one in values if one.group is ComparedGroup.METRICS]
         self.curves.show()
         self.curves.setVisible(bool(metrics))
@@ -158,6 +161,10 @@ class RunComparison(QWidget):
         self._offer_groups()
         if metrics:
             self._ask_curves()
+
+    def _show_values(self, values: Sequence[ComparedValue]) -> None:
+        things = [Compared(one.run_id, one.title, one.slot, one.run_id) for one in self._runs]
+        self.pane.show_values(things, values)
 
     def _refused(self, error: DeskError) -> None:
         self.pane.show_error(error, self.look)
