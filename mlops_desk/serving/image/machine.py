@@ -29,6 +29,7 @@ _FOR_WHEELS = frozenset({
 })  # fmt: skip # what manylinux wheels of numpy, scipy, scikit-learn and ONNX Runtime want from the system
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _DEBIAN_WHEELS = Path("/usr/share/python-wheels")
+_DEBIAN = "deb_system"  # the scheme of Debian's own Python, whose packages lie elsewhere
 _FOLDERS = ("bin", "usr/bin", "tmp", "etc", "proc", "sys", "dev", "root", "run")
 _PEOPLE = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 _GROUPS = "root:x:0:\nnogroup:x:65534:\n"
@@ -105,8 +106,8 @@ def _library() -> Path:
 
 def _site(root: Path, library: Path) -> Path:
     """Return where this Python looks for packages, which Debian calls otherwise."""
-    if sys.base_prefix == "/usr" and _DEBIAN_WHEELS.parent.joinpath("doc").is_dir():
-        return root / "usr/lib/python3/dist-packages"
+    if _DEBIAN in sysconfig.get_scheme_names():
+        return root / sysconfig.get_path("purelib", _DEBIAN).lstrip("/")
     return root / str(library).lstrip("/") / "site-packages"
 
 

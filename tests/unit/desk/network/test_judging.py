@@ -112,3 +112,14 @@ def test_no_job_gets_the_agents_own_data_as_wheels(tmp_path):
         with pytest.raises(Invalid, match="agent's own data"):
             judging.judge("network.wheels", str(folder), own)
     judging.judge("network.wheels", str(tmp_path / "wheels"), own)
+
+
+def test_a_wheelhouse_of_endpoints_is_looked_into_when_it_is_set(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="holds no wheels"):
+        judging.judge("serving.wheelhouse", str(tmp_path))
+    with pytest.raises(Invalid, match="no folder"):
+        judging.judge("serving.wheelhouse", str(tmp_path / "none"))
+    (tmp_path / "pandas-2.2.3-py3-none-any.whl").write_bytes(b"")
+    judging.judge("serving.wheelhouse", str(tmp_path))
+    judging.judge("serving.wheelhouse", "")
+    judging.judge("serving.base_image", str(tmp_path / "none"))

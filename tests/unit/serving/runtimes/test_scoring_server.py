@@ -39,7 +39,7 @@ def test_it_imports_nothing_but_the_standard_library_before_a_model_is_loaded() 
 
 
 def test_it_says_that_it_is_well_only_once_its_example_was_answered(tmp_path: Path) -> None:
-    with scoring(odd_model(tmp_path / "model", do("sleep1")), tmp_path / "log", ODD_LOADS="0.5") as running:
+    with scoring(odd_model(tmp_path / "model", do("sleep1")), tmp_path / "log", ODD_LOADS="2") as running:
         running.until(503)
         assert running.ask(DO).status_code in {200, 503}
         running.until(200)
@@ -91,6 +91,11 @@ def test_one_connection_carries_many_requests_also_sent_at_once(server: Scoring)
         (b"GET /ping HTTP/1.1\r\nno colon\r\n\r\n", b" 400 "),
         (b"GET /ping HTTP/1.1\r\n name: folded\r\n\r\n", b" 400 "),
         (b"POST /invocations HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", b" 400 "),
+        (b"GET /ping HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 1\r\nConnection: close\r\n\r\na", b" 400 "),
+        (
+            b"GET /ping HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            b" 411 ",
+        ),
         (b"POST /invocations HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b" 400 "),
         (b"POST /invocations HTTP/1.1\r\nContent-Length: \xb2\r\n\r\n", b" 400 "),
         (b"POST /invocations HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b" 411 "),
