@@ -2,7 +2,7 @@
 
 import math
 
-LARGEST = 1.7976931348623157e308
+LARGEST = 1.7976931348623157e308  # of IEEE 754 doubles: what MLflow writes for an infinity
 
 
 def as_logged(value: float) -> float:

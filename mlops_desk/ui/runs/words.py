@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from mlops_desk.ui.runs.names import ATTRIBUTES, PARAMS, ColumnName
 
 
+def _quoted(key: str) -> str:
+    return "`" + key + "`"
+
+
 def named(column: ColumnName) -> str:
     """Return a column as a filter names it."""
-    return column.key if column.kind == ATTRIBUTES else f"{column.kind}.`{column.key}`"
+    return column.key if column.kind == ATTRIBUTES else f"{column.kind}.{_quoted(column.key)}"
 
 
 def equals(column: ColumnName, value: str | None, *, negated: bool = False) -> str:
@@ -27,7 +31,7 @@ def equals(column: ColumnName, value: str | None, *, negated: bool = False) -> s
 
 def between(column: ColumnName, low: float, high: float) -> str:
     """Return the condition that a number lies between two; MLflow compares no parameters so, the short form does."""
-    name = f"`{column.key}`" if column.kind == PARAMS else named(column)
+    name = _quoted(column.key) if column.kind == PARAMS else named(column)
     return f"{name} >= {low:.6g} and {name} <= {high:.6g}"
 
 
