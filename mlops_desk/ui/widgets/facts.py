@@ -7,11 +7,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
+from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.value import Value
 from mlops_desk.ui.words import hints, numbers
+
+_NAME_LIMIT = 200  # chosen: characters that somebody still listens to
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class FactGrid(QWidget):
             value.tint(fact.tone)
             if fact.tip:
                 set_tip(value, fact.tip)
-            value.setAccessibleName(f"{fact.name}: {value.whole}")
+            value.setAccessibleName(f"{plain(fact.name, _NAME_LIMIT)}: {value.whole}")
 
     @property
     def names_width(self) -> int:

@@ -12,6 +12,7 @@ from mlops_desk.ui.widgets.facts import Fact, moment_fact
 from mlops_desk.ui.words import numbers
 
 LISTED = 40  # chosen: more of a list is told by its number
+_NAME_LIMIT = 60  # chosen: characters; a longer one would push its value out of the pane
 _VALUE_LIMIT = 300  # chosen: characters of a tag or a parameter; it may be a whole file
 _OPCODES = 6  # chosen: names of a pickle that one still reads in a sentence
 
@@ -33,7 +34,7 @@ def about(hit: VersionHit, endpoints: Sequence[str]) -> list[Fact]:
 
 
 def metric_facts(hit: VersionHit) -> list[Fact]:
-    return [Fact(name, _metric(hit.metrics[name])) for name in sorted(hit.metrics)[:LISTED]]
+    return [Fact(plain(name, _NAME_LIMIT), _metric(hit.metrics[name])) for name in sorted(hit.metrics)[:LISTED]]
 
 
 def _metric(value: float) -> str:
@@ -42,7 +43,9 @@ def _metric(value: float) -> str:
 
 def pair_facts(pairs: Mapping[str, str], *, fixed: bool) -> list[Fact]:
     """Return parameters or tags; a value may be a whole file."""
-    return [Fact(name, plain(pairs[name], _VALUE_LIMIT), fixed=fixed) for name in sorted(pairs)[:LISTED]]
+    return [
+        Fact(plain(name, _NAME_LIMIT), plain(pairs[name], _VALUE_LIMIT), fixed=fixed) for name in sorted(pairs)[:LISTED]
+    ]
 
 
 def file_facts(facts: ModelFileFacts) -> list[Fact]:
