@@ -11,6 +11,12 @@ from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.widgets.facts import Fact, moment_fact, reason_facts
 from mlops_desk.ui.words import marks, numbers
 
+RUNTIMES = {
+    "training": "the image that it was trained in",
+    "build": "an image built of its requirements",
+    "machine": "an image built on this machine's own Python",
+}
+
 
 def points_of(load: list[LoadPoint], name: str) -> list[Point]:
     """Return one curve of an endpoint's load."""
@@ -32,6 +38,7 @@ def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
     )
     return [
         Fact("State", mark.text, mark.token),
+        *_step_facts(endpoint),
         *reason_facts(endpoint.reason),
         Fact("Model", f"{model.name} version {model.version}"),
         *_alias_facts(model, models),
@@ -39,11 +46,18 @@ def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
         Fact("Traffic", traffic or "none"),
         *(_request_facts(load) if load else []),
         Fact("Containers", "\n".join(f"{r.container} ({r.state})" for r in endpoint.replicas) or "none", fixed=True),
+        *([Fact("Runtime", RUNTIMES.get(endpoint.runtime, endpoint.runtime))] if endpoint.runtime else []),
         *([Fact("Image", endpoint.image, fixed=True)] if endpoint.image else []),
         *([Fact("Request log", endpoint.request_log, fixed=True)] if endpoint.request_log else []),
         moment_fact("Created", endpoint.created_at),
         moment_fact("Changed", endpoint.updated_at),
     ]
+
+
+def _step_facts(endpoint: Endpoint) -> list[Fact]:
+    """Say what a deployment is doing now; nothing when none is under way."""
+    step = next((one for one in reversed(endpoint.steps) if one.seconds is None), None)
+    return [] if step is None else [Fact("Step", f"{step.name}: {step.text}")]
 
 
 def _request_facts(load: Traffic) -> list[Fact]:
