@@ -261,6 +261,9 @@ SETTINGS: tuple[Setting, ...] = (
             maximum=3600, unit="s"),
     Setting("serving.memory_mebibytes", "Endpoints", "Memory of an endpoint",
             "What one endpoint's container may use.", "integer", 4096, minimum=128, maximum=4_194_304, unit="MiB"),
+    Setting("serving.compare_answers", "Endpoints", "Compare answers to the example",
+            "A model has to go on answering its own example as it did when it was deployed; off where answers depend "
+            "on the day, say.", "switch", True),
     Setting("serving.request_log_days", "Endpoints", "Keep requests for",
             "Older rows of the request log are deleted.", "integer", 30, minimum=1, maximum=3650, unit="days"),
     Setting("serving.request_log_mebibytes", "Endpoints", "Largest request log",

@@ -149,18 +149,23 @@ class Trial:
 
     def _try_example(self, name: str, place: Path, address: str, example: bytes | None) -> None:
         """Send the request that was saved with the model: an endpoint that can't answer it does not go live."""
-        wrong = None if example is None else first_answer(place, address, example)
+        wrong = None if example is None else first_answer(place, address, example, is_compared=self._compares())
         if wrong is not None:
             raise Failed(wrong.class_, wrong.text, wrong.evidence or self.evidence(name), wrong.hint)
 
     def correctness(self, endpoint: str, number: int, address: str) -> Reason | None:
         """Return how a replica answers its own example otherwise than at first; None where it does not."""
         place = self._shelf.place(endpoint, number)
+        if not self._compares():
+            return None
         try:
             example = read_model(place / "model").example
         except (DeskError, OSError):
             return None  # its files are gone: nothing to ask it
         return None if example is None else later_answer(place, address, example)
+
+    def _compares(self) -> bool:
+        return self._settings.switch("serving.compare_answers")
 
     def _check_fit(self, files: ModelFiles, tell: Tell) -> None:
         fit = Fit(files.size_bytes, self._memory_bytes(), free_bytes())

@@ -28,6 +28,7 @@ def test_the_first_answer_is_kept_and_every_later_start_is_held_against_it(model
         assert wrong.class_ == "answer_differs"
         assert "was 'cat' and is 'dog'" in wrong.text
     assert (tmp_path / "golden_answer").read_bytes() == b'{"predictions": ["cat"]}'
+    assert first_answer(tmp_path, model.place, EXAMPLE, is_compared=False) is None, "where a person says so"
 
 
 def test_a_model_that_draws_lots_is_never_compared(
