@@ -29,13 +29,18 @@ class PostgresServer:
 
         return f"{scheme}://desk:{quote(password or PASSWORD, safe='')}@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self, template: str | None = None) -> str:
-        """Make an empty database, or a copy of one that nobody uses, and return its name."""
+    def new_database(self, template: str | None = None, language: str | None = None) -> str:
+        """Make an empty database, or a copy of one that nobody uses, and return its name.
+
+        ``language``: texts are sorted as there (en-US), not by their code points.
+        """
         import psycopg
 
         name = f"d{uuid.uuid4().hex[:12]}"
         with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template or 'template1'}".encode())
+            sorting = f" LOCALE_PROVIDER icu ICU_LOCALE '{language}'" if language else ""
+            base = template or ("template0" if language else "template1")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {base}{sorting}".encode())
         return name
 
 

@@ -10,6 +10,7 @@ from mlops_desk.records.model import DatasetInput, Experiment, Model, Run
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.registry.reading.batch import NO_TIME, MetricCells, RunBatch, RunChanges, TextCells, VersionRow
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.reading.reader import TextOrder
 
 
 def batch_of(runs: Sequence[Run], deleted: frozenset[str] = frozenset()) -> RunBatch:
@@ -45,6 +46,7 @@ class ListReader:
     """Implements Reader. ``error`` is raised by whatever is asked next while it is set."""
 
     via = "files"
+    text_order: TextOrder | None = None
     schema = None
 
     def __init__(self, runs: Sequence[Run], experiments: Sequence[str] = ("a",), size: int = 7) -> None:

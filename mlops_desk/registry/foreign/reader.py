@@ -15,6 +15,7 @@ from mlops_desk.registry.foreign.history import ForeignRun, MetricPoints
 from mlops_desk.registry.foreign.log import RunLog, RunLogs, Stamp
 from mlops_desk.registry.reading.batch import RunBatch, RunChanges, VersionRow
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.reading.reader import TextOrder
 from mlops_desk.registry.reading.thinning import kept
 
 _STEP_SECONDS = 0.04  # a step may take 50 ms (Reader.batches)
@@ -25,6 +26,7 @@ class ForeignReader:
 
     via = "files"
     schema: str | None = None
+    text_order: TextOrder | None = None
 
     def __init__(self, logs: RunLogs, what: str) -> None:
         self._logs = logs

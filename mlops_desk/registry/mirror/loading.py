@@ -26,7 +26,7 @@ class Loading:
     def __init__(self, reader: Reader, clock: Clock = time.monotonic, first_revision: int = 1) -> None:
         self._reader = reader
         self._clock = clock
-        self.table = RunTable(first_revision)
+        self.table = RunTable(first_revision, reader.text_order)
         self._next = self.table
         self._batches: Iterator[RunBatch] | None = None
         self._mark: str | None = None
@@ -65,7 +65,8 @@ class Loading:
     def _failed(self, error: DeskError) -> None:
         self.problem, self._tried_at, self._batches = error, self._clock() + _PAUSE_SECONDS, None
         if self._next is self.table and len(self.table):
-            self._next = RunTable(self.table.revision + 1)  # begins anew, and what there is stays until it is read
+            # Begins anew, and what there is stays until it is read.
+            self._next = RunTable(self.table.revision + 1, self._reader.text_order)
 
     def _loaded(self) -> None:
         self.is_loading, self._batches = False, None
@@ -90,7 +91,7 @@ class Loading:
         self.problem, self.read_at, self._mark = None, time.time(), changes.mark
         self.models_changed = self.models_changed or changes.models_changed
         if changes.everything:
-            self.is_loading, self._next = True, RunTable(self.table.revision + 1)
+            self.is_loading, self._next = True, RunTable(self.table.revision + 1, self._reader.text_order)
             return
         for batch in changes.batches:
             self.table.append(batch)

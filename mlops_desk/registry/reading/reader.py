@@ -4,13 +4,16 @@ Reading changes nothing at the source, keeps no transaction open between two cal
 a writer would have to wait for it. Everything raises DeskErrors.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, Run
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.registry.reading.batch import RunBatch, RunChanges, VersionRow
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+
+TextOrder = Callable[[Sequence[str]], Sequence[str]]
+"""Returns different texts in their order. Raises DeskErrors."""
 
 
 class Reader(Protocol):
@@ -20,6 +23,8 @@ class Reader(Protocol):
     """How it is read: sql, rest or files."""
     schema: str | None
     """The store's Alembic revision, where there is one."""
+    text_order: TextOrder | None
+    """How the source sorts texts, where that is not by code points (a database has the rules of some language)."""
 
     def experiments(self) -> list[Experiment]:
         """List the active experiments, by name."""

@@ -9,6 +9,7 @@ from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, 
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.registry.reading.batch import RunBatch, RunChanges, VersionRow
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.reading.reader import TextOrder
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.reading.spots import from_curves
 from mlops_desk.registry.rest import files, histories, listing, models, origins, runs
@@ -25,6 +26,7 @@ class RestReader:
 
     via = "rest"
     schema: str | None = None
+    text_order: TextOrder | None = None
 
     def __init__(self, source: RegistrySource, limits: AnswerLimits = AnswerLimits()) -> None:  # noqa: B008 - frozen
         self._source = source

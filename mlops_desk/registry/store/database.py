@@ -14,6 +14,8 @@ class StoreDatabase(Protocol):
     """An open store. Everything raises DeskErrors."""
 
     dialect: str
+    sorts_itself: bool
+    """Whether texts may stand in another order than that of their code points: see ``in_order``."""
     shown: str
     """The address for messages: without a password."""
 
@@ -31,6 +33,10 @@ class StoreDatabase(Protocol):
 
     def listed(self, run_ids: Sequence[str]) -> Any:
         """Return the value that stands for a list of runs (see statements.Statements.ids)."""
+        ...
+
+    def in_order(self, texts: Sequence[str]) -> Sequence[str]:
+        """Return texts as the database sorts them."""
         ...
 
     def layout(self) -> tuple[StoreLayout, Sequence[str]]:

@@ -8,6 +8,7 @@ from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, 
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.registry.reading.batch import RunBatch, RunChanges, VersionRow
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.reading.reader import TextOrder
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.store import artifacts, datasets, models
 from mlops_desk.registry.store.one_run import run_at
@@ -29,6 +30,10 @@ class SqlReader:
     @property
     def schema(self) -> str | None:
         return self._store.statements.schema.revision
+
+    @property
+    def text_order(self) -> TextOrder | None:
+        return self._store.database.in_order if self._store.database.sorts_itself else None
 
     def experiments(self) -> list[Experiment]:
         return models.experiments(self._store.database, self._store.statements)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlops_desk.registry.mirror.filter.numbers import number_of
 from mlops_desk.registry.mirror.table.grown import Grown
+from mlops_desk.registry.reading.reader import TextOrder
 
 Rows = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -126,12 +127,15 @@ class TextColumn:
         lowered = part.lower()
         return np.asarray([lowered in word for word in self._lowered], np.bool_)[self.codes]
 
-    def ranks(self) -> NDArray[np.int32]:
-        """Return for each of ``words`` its place in their order (by code points, as SQLite's BINARY has it)."""
+    def ranks(self, text_order: TextOrder | None = None) -> NDArray[np.int32]:
+        """Return for each of ``words`` its place in their order (None: by code points, as SQLite's BINARY has it)."""
         if len(self._sorted) < len(self.words):
-            # What was sorted is one run for the sort, so that a few new words cost a look at each, and no more.
-            codes = [*self._sorted, *range(len(self._sorted), len(self.words))]
-            self._sorted = sorted(codes, key=self.words.__getitem__)
+            if text_order is None:
+                # What was sorted is one run for the sort, so that a few new words cost a look at each, and no more.
+                codes = [*self._sorted, *range(len(self._sorted), len(self.words))]
+                self._sorted = sorted(codes, key=self.words.__getitem__)
+            else:
+                self._sorted = [self._known[word] for word in text_order(self.words)]
             self._ranks = np.empty(len(self.words), np.int32)
             self._ranks[self._sorted] = np.arange(len(self.words), dtype=np.int32)
         return self._ranks

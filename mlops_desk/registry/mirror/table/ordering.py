@@ -13,6 +13,7 @@ from mlops_desk.registry.mirror.column import ColumnKey, Sorting, Which
 from mlops_desk.registry.mirror.table.columns import NumberColumn, Rows, TextColumn
 from mlops_desk.registry.mirror.table.runs import RunTable
 from mlops_desk.registry.reading.batch import NO_TIME
+from mlops_desk.registry.reading.reader import TextOrder
 
 _THERE, _NAN, _MISSING = 0, 1, 2  # the order in which MLflow puts them
 _FEW = 8  # chosen: to find an eighth of them costs less than to sort all
@@ -60,7 +61,7 @@ def dense(table: RunTable, key: ColumnKey, spots: Spots) -> Dense:
         column = table.metrics.get(key.key) if key.which is Which.LAST else spots(key)
         return _numbers(column or NumberColumn(), len(table))
     if key.kind != "attributes":
-        return _texts(table.texts(key.kind).get(key.key) or TextColumn(), len(table))
+        return _texts(table.texts(key.kind).get(key.key) or TextColumn(), len(table), table.text_order)
     if key.key in {"start_time", "end_time"}:
         times = table.starts if key.key == "start_time" else table.ends
         return Dense(times, np.where(times == NO_TIME, _MISSING, _THERE).astype(np.int8))
@@ -69,7 +70,7 @@ def dense(table: RunTable, key: ColumnKey, spots: Spots) -> Dense:
         return Dense(seconds, np.where(np.isnan(seconds), _MISSING, _THERE).astype(np.int8))
     if key.key == "run_id":
         return _ids(table)
-    return _texts(table.attributes[key.key], len(table))
+    return _texts(table.attributes[key.key], len(table), table.text_order)
 
 
 def _numbers(column: NumberColumn, n_rows: int) -> Dense:
@@ -79,10 +80,10 @@ def _numbers(column: NumberColumn, n_rows: int) -> Dense:
     return Dense(values, ranks)
 
 
-def _texts(column: TextColumn, n_rows: int) -> Dense:
+def _texts(column: TextColumn, n_rows: int, text_order: TextOrder | None) -> Dense:
     values, ranks = np.zeros(n_rows, np.int32), np.full(n_rows, _MISSING, np.int8)
     if len(column.rows):
-        values[column.rows] = column.ranks()[column.codes]
+        values[column.rows] = column.ranks(text_order)[column.codes]
         ranks[column.rows] = _THERE
     return Dense(values, ranks)
 

@@ -12,6 +12,7 @@ from mlops_desk.registry.mirror.table.columns import Mask, NumberColumn, Rows, T
 from mlops_desk.registry.mirror.table.grown import Grown
 from mlops_desk.registry.mirror.table.natural import NaturalOrder
 from mlops_desk.registry.reading.batch import NO_TIME, RunBatch, TextCells
+from mlops_desk.registry.reading.reader import TextOrder
 
 _FEWEST_DEAD = 2000  # chosen: less is not worth a pause
 _DEAD_SHARE = 0.25  # chosen: memory stays below a third more than what is needed
@@ -23,8 +24,9 @@ TEXTS = ("run_name", "status", "user_id", "experiment_id", "artifact_uri")
 class RunTable:
     """Appended by batches. ``revision`` grows with each change, ``generation`` when rows were numbered anew."""
 
-    def __init__(self, revision: int = 0) -> None:
+    def __init__(self, revision: int = 0, text_order: TextOrder | None = None) -> None:
         self.revision = revision
+        self.text_order = text_order
         self.generation = 0
         self.run_ids: list[str] = []
         self.attributes = {name: TextColumn() for name in TEXTS}

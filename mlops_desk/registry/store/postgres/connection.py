@@ -28,6 +28,7 @@ _COLUMNS = (
     "SELECT table_name::text, column_name::text FROM information_schema.columns "
     "WHERE table_schema = ANY(current_schemas(false))"
 )
+_PROBE = ("a", "B", "_c", " d", "E", "é", "f")  # no language has capitals before all others, as code points have
 _INDEXES = "SELECT indexname::text FROM pg_indexes WHERE schemaname = ANY(current_schemas(false))"
 
 
@@ -35,6 +36,7 @@ class PostgresConnection:
     """One connection to one database, made anew where it was lost."""
 
     dialect = "postgresql"
+    sorts_itself = True
 
     def __init__(self, uri: str, shown: str) -> None:
         address, n_found = _SCHEME.subn("postgresql://", uri, count=1)
@@ -42,6 +44,7 @@ class PostgresConnection:
             raise unknown_database(shown)
         self.shown = shown
         self._address = address
+        self._is_by_code_points: bool | None = None
         self._connection = self._connected()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -70,6 +73,15 @@ class PostgresConnection:
 
     def listed(self, run_ids: Sequence[str]) -> list[str]:
         return list(run_ids)
+
+    def in_order(self, texts: Sequence[str]) -> Sequence[str]:
+        """Return texts in the database's order: mostly that of a language, where "a" stands before "B"."""
+        if self._is_by_code_points is None:
+            self._is_by_code_points = self._sorted(_PROBE) == sorted(_PROBE)
+        return sorted(texts) if self._is_by_code_points else self._sorted(texts)
+
+    def _sorted(self, texts: Sequence[str]) -> list[str]:
+        return [text for (text,) in self.rows("SELECT v FROM unnest(?::text[]) v ORDER BY v", (list(texts),))]
 
     def layout(self) -> tuple[StoreLayout, Sequence[str]]:
         """Return what the catalogue tells of tables and indexes, and the revisions that are named."""

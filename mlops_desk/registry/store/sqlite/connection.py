@@ -36,6 +36,7 @@ class SqliteConnection:
     """One connection to one file. ``longest_seconds`` is how long the longest read has lasted."""
 
     dialect = "sqlite"
+    sorts_itself = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -99,6 +100,10 @@ class SqliteConnection:
 
     def listed(self, run_ids: Sequence[str]) -> str:
         return json.dumps(list(run_ids))
+
+    def in_order(self, texts: Sequence[str]) -> Sequence[str]:
+        """Return texts by their code points, as MLflow's columns are sorted in each SQLite file."""
+        return sorted(texts)
 
     def layout(self) -> tuple[StoreLayout, Sequence[str]]:
         """Return what the catalogue tells of tables and indexes, and the revisions that are named."""

@@ -345,3 +345,13 @@ def test_files_of_a_version_that_is_not_here_are_no_news() -> None:
     before = mirror.revision
     mirror.take_files([FileGlance("gone", "1", "models:/m-9", ("onnx",))])
     assert mirror.revision == before
+
+
+def test_texts_stand_in_the_order_of_the_source() -> None:
+    reader = ListReader([replace(run, params={"p": "aBc"[number % 3]}) for number, run in enumerate(runs(9))])
+    reader.text_order = lambda words: sorted(words, key=str.lower)
+    mirror, _clock = loaded(reader)
+    assert ids(mirror, sort=("params.p:asc",))[::3] == ["r00006", "r00007", "r00008"], "a, B, c"
+    reader.change(replace(runs(1)[0], params={"p": "Bb"}))
+    mirror.look_again()
+    assert ids(mirror, sort=("params.p:asc",))[2:6] == ["r00007", "r00004", "r00001", "r00000"]

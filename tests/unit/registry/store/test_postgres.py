@@ -8,6 +8,7 @@ from mlops_desk.registry.store.errors import UnknownSchema
 from mlops_desk.registry.store.postgres import connection as module
 from mlops_desk.registry.store.reader import SqlReader
 from tests.registry_reading import postgres_source
+from tests.registry_stores import make_tables
 
 NAME = "mlops-desk"
 
@@ -103,3 +104,31 @@ def test_a_store_that_is_migrated_while_one_looks_is_not_guessed_at(reader, othe
     other.execute(f"UPDATE alembic_version SET version_num = '{older}'")
     assert reader.changes(mark).everything
     assert reader.schema == older
+
+
+def test_texts_are_sorted_as_the_database_does(postgres, reader):
+    words = ["b", "B", "a", "A", "_x", "é", "e", "f", " y", "10", "9", ""]
+    assert list(reader.text_order(words)) == sorted(words), "this one has code points"
+    uri = postgres.uri(postgres.new_database(language="en-US"))
+    make_tables(uri.replace("postgresql://", "postgresql+psycopg://", 1))
+    other = SqlReader(postgres_source(uri))
+    assert list(other.text_order(words)) == ["", " y", "_x", "10", "9", "a", "A", "b", "B", "e", "é", "f"]
+    other.close()
+
+
+def test_last_values_are_asked_for_of_the_runs_that_are_read_alone(reader, monkeypatch):
+    """By an index: a join, or no condition, would have the server read the whole table for each part of the runs."""
+    asked = []
+    real = reader._store.database.rows
+
+    def rows(sql, parameters=()):
+        found = real(sql, parameters)
+        if "FROM latest_metrics" in sql:
+            asked.append((parameters, found))
+        return found
+
+    monkeypatch.setattr(reader._store.database, "rows", rows)
+    assert sum(len(batch.run_ids) for batch in reader.batches()) == 120
+    assert [len(listed) for ((listed,), _) in asked] == [100, 20]
+    for (listed,), found in asked:
+        assert {row[0] for row in found} <= set(listed)
