@@ -11,6 +11,8 @@ from mlops_desk.records.metric import Reading
 _CELL = 60  # chosen: three columns of this fit into a wide terminal
 _LAST_CELL = 400  # chosen: the last column may run over lines
 
+_SKEW_SECONDS = 5.0  # chosen: as the window has it; clocks of two machines differ by less
+
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return an aligned table; cells are made plain and capped."""
@@ -65,10 +67,11 @@ def size(size_bytes: int) -> str:
 
 
 def ago(at: float | None) -> str:
-    """Return how long ago a Unix time was, in one unit."""
+    """Return how long ago a Unix time was, or in how long it is, in one unit."""
     if at is None:
         return "–"
-    return f"{span(max(0.0, agent_clock.now() - at))} ago"
+    passed = agent_clock.now() - at
+    return f"in {span(-passed)}" if passed < -_SKEW_SECONDS else f"{span(max(0.0, passed))} ago"
 
 
 def span(seconds: float) -> str:

@@ -150,7 +150,8 @@ def check_artifact_location(location: str, tracking: Address, *, own: bool = Fal
         return
     scheme = _split(location).scheme
     if scheme in {"", "file"}:
-        text = f"The server says the files lie on its own disk, at {shown_location(location)}; that can't be fetched."
+        where = shown_location(location) or "no place"
+        text = f"The server says the files lie on its own disk, at {where}; that can't be fetched."
         raise Refused(text, "Start that server with --serve-artifacts so that files go through it.")
     if scheme in {"http", "https", "mlflow-artifacts"}:
         named = _split(location).netloc
