@@ -19,6 +19,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.address import host_of, parse_address
 from mlops_desk.registry.default_registry import OWN
+from mlops_desk.registry.foreign_places import ForeignPlaces
 from mlops_desk.registry.identity import identity_of
 from mlops_desk.registry.mirror.client import ChildMirror
 from mlops_desk.registry.mirror.mirrored import MirroredRegistry
@@ -41,6 +42,7 @@ DOWNLOAD_LIMIT_BYTES = 10 << 30  # chosen: a served model of 5 billion parameter
 _CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 _OTHER_LOGINS = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
 _USER = "mlops-desk"
+_OTHERS = frozenset({TrackerKind.TENSORBOARD, TrackerKind.TRACKIO, TrackerKind.WANDB})
 _STORES = frozenset({TrackerKind.OWN, TrackerKind.SQLITE, TrackerKind.DATABASE})
 
 
@@ -89,6 +91,8 @@ class Registries:
         if uri is None and self.own_is_empty:
             return self.read(uri)  # says so
         direct = self.direct(uri)
+        if direct is not None and direct.kind in _OTHERS:
+            return ForeignPlaces(self._mirrored(direct, uri).origins, direct.shown)
         if direct is None or direct.kind not in _STORES:
             return self.read(uri)
         return StorePlaces(direct, lambda: self._opened(uri))
@@ -129,6 +133,9 @@ class Registries:
     def place(self, uri: str | None) -> tuple[str, Mapping[str, str | None]]:
         """Return the tracking URI that is meant, and the environment that logs in there. Raises DeskErrors."""
         kept = self._kept(uri)
+        if kept is not None and kept.kind in _OTHERS:
+            hint = Hint("mlops-desk registry import-runs URI", after=" writes its runs into an MLflow registry.")
+            raise Refused(f"{kept.shown} holds runs of another tracker ({kept.kind}), which are only read.", hint)
         if kept is not None and kept.kind is not TrackerKind.OWN:
             login = login_environment(kept.headers)
             return kept.uri, {**foreign_environment(kept.uri), **login, **self._way(kept.uri).environment}

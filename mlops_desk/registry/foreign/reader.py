@@ -33,6 +33,8 @@ class ForeignReader:
         self._what = what
         self._open: dict[str, RunLog] = {}
         self._read: dict[str, Stamp] = {}
+        self._going: dict[str, Iterator[None]] = {}
+        """Logs that are being read: whoever goes on with one takes up where it was left, and reads nothing twice."""
         self._looks = 0
 
     # -- runs --------------------------------------------------------------------------------
@@ -80,12 +82,23 @@ class ForeignReader:
         log = self._open.get(name)
         if log is None:
             log = self._open[name] = self._logs.open(name)
+        going = self._going.setdefault(name, log.read_on())
         since = time.monotonic()
-        for _ in log.read_on():
-            if time.monotonic() - since >= _STEP_SECONDS:
-                yield
-                since = time.monotonic()
+        try:
+            for _ in going:
+                if time.monotonic() - since >= _STEP_SECONDS:
+                    yield
+                    since = time.monotonic()
+        finally:
+            self._going.pop(name, None)
         self._read[name] = stamp
+
+    def _read_rest(self) -> None:
+        """Read what nobody has read yet: who asks for one run may be the first to ask."""
+        for name, stamp in self._stamps().items():
+            if name not in self._read:
+                for _ in self._read_log(name, stamp):
+                    pass
 
     def _changed(self, name: str, stamp: Stamp) -> list[ForeignRun]:
         log = self._open.get(name)
@@ -106,12 +119,19 @@ class ForeignReader:
         return sorted(found, key=lambda run: (-(run.start_ms or 0), run.run_id))
 
     def found(self, run_id: str) -> ForeignRun:
-        """Return a run that was read. Raises NotFound."""
-        for log in self._open.values():
-            for run in log.runs():
-                if run.run_id == run_id:
-                    return run
-        raise NotFound(f"{self._what} has no run {plain(run_id)} here.", "Is it still there? List the runs again.")
+        """Return a run. Raises NotFound."""
+        found = self._known([run_id])
+        if not found:
+            raise NotFound(f"{self._what} has no run {plain(run_id)} here.", "Is it still there? List the runs again.")
+        return found[0]
+
+    def _known(self, run_ids: Sequence[str]) -> list[ForeignRun]:
+        """Return the runs of these ids, in their order; those that are gone are left out."""
+        known = {run.run_id: run for run in self.all_runs()}
+        if not known.keys() >= set(run_ids):
+            self._read_rest()
+            known = {run.run_id: run for run in self.all_runs()}
+        return [known[run_id] for run_id in run_ids if run_id in known]
 
     def run(self, run_id: str) -> Run:
         one = self.found(run_id)
@@ -121,9 +141,8 @@ class ForeignReader:
 
     def experiments(self) -> list[Experiment]:
         """List what the runs say that they belong to: those that are there are read for it, once."""
-        for name, stamp in ({} if self._read else self._stamps()).items():
-            for _ in self._read_log(name, stamp):
-                pass
+        if not self._read:
+            self._read_rest()
         names = {run.experiment for run in self.all_runs()}
         return [Experiment(name, name) for name in sorted(names)]
 
@@ -164,8 +183,7 @@ class ForeignReader:
 
     def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
         """Return where the files of runs lie; they name nothing that they were given."""
-        known = {run.run_id: run for run in self.all_runs()}
-        found = [known[run_id] for run_id in run_ids if run_id in known]
+        found = self._known(run_ids)
         return [RunOrigin(run.run_id, run.name, run.status, run.folder, tags_of(run)) for run in found]
 
     def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:  # noqa: ARG002 - they have none

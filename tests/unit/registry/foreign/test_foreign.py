@@ -22,6 +22,8 @@ from mlops_desk.registry.foreign.opening import open_reader
 from mlops_desk.registry.foreign.reader import ForeignReader
 from mlops_desk.registry.foreign.records import RecordFile
 from mlops_desk.registry.foreign.tensorboard import TensorBoardLogs
+from mlops_desk.registry.foreign_places import ForeignPlaces
+from mlops_desk.registry.mlflow.places import ArtifactPlace
 from mlops_desk.registry.reading.batch import NO_TIME
 from mlops_desk.registry.reading.source import RegistrySource
 from tests.foreign_runs import OLD_TRACKIO_TABLES, EventFile, trackio_points, trackio_project, wandb_run
@@ -527,3 +529,62 @@ def test_hyperparameters_that_the_plugin_does_not_know_and_a_time_that_is_none_c
     (run,) = log.runs()
     assert run.skipped["_hparams_/session_start_info"] == 3
     assert run.metrics["loss"].values.tolist() == [0.5, 0.5]
+
+
+class SlowLog:
+    """One run of a hundred points, which gives way after each."""
+
+    def __init__(self, name: str) -> None:
+        self.run = ForeignRun(name, name, "e", "/f")
+        self.at = 0
+
+    def read_on(self) -> Iterator[None]:
+        place = self.at  # of the file as this reading has opened it, as W&B's records are read
+        while place < 100:
+            place += 1
+            self.at = place
+            self.run.point("loss", place, place, 1.0)
+            yield
+
+    def runs(self) -> list[ForeignRun]:
+        return [self.run]
+
+
+class SlowLogs:
+    def stamps(self):
+        return {"a": (1,), "b": (2,)}
+
+    def open(self, name):
+        return SlowLog(name)
+
+    def root(self):
+        return Path("/f")
+
+
+def test_nothing_is_read_twice_by_who_asks_while_it_is_being_read(monkeypatch):
+    monkeypatch.setattr("mlops_desk.registry.foreign.reader._STEP_SECONDS", 0.0)
+    reader = ForeignReader(SlowLogs(), "W&B")
+    batches = reader.batches()
+    for _ in range(5):
+        next(batches)
+    assert [one.name for one in reader.experiments()] == ["e"]
+    list(batches)
+    assert {run.name: run.n_points for run in reader.all_runs()} == {"a": 100, "b": 100}
+
+
+def test_who_asks_for_one_run_may_be_the_first_to_ask():
+    assert ForeignReader(SlowLogs(), "W&B").run("a").metrics == {"loss": 1.0}
+    assert [one.run_id for one in ForeignReader(SlowLogs(), "W&B").origins(["b", "gone"])] == ["b"]
+    with pytest.raises(NotFound):
+        ForeignReader(SlowLogs(), "W&B").run("gone")
+
+
+def test_files_of_other_trackers_runs_lie_in_their_folders_and_there_are_no_models():
+    reader = ForeignReader(SlowLogs(), "W&B")
+    places = ForeignPlaces(reader.origins, "/f")
+    assert places.places_of_run("a", "x/y") == [ArtifactPlace("/f", "x/y")]
+    assert [one.run_id for one in places.origins(["a"])] == ["a"]
+    assert (places.places_of_versions([("m", "1")]), places.logged_models(["m-1"])) == ([[]], [])
+    for ask in (lambda: places.places_of_run("gone", ""), lambda: places.places_of_version("m", "1")):
+        with pytest.raises(NotFound):
+            ask()
