@@ -6,7 +6,6 @@ Each beside its floor: the same bytes appended to a file, the same table written
 one file that holds nothing else. ``unset PYTHONDONTWRITEBYTECODE`` before.
 """
 
-
 import argparse
 import json
 import random

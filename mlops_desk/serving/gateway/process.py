@@ -30,6 +30,7 @@ from mlops_desk.serving.gateway.inbound.connection import GatewayConnection
 from mlops_desk.serving.gateway.inbound.warden import Warden
 from mlops_desk.serving.gateway.proxy import Proxy
 from mlops_desk.serving.gateway.request_log.log import RequestLog
+from mlops_desk.serving.gateway.request_log.roller import ChildRoller
 from mlops_desk.serving.gateway.routes import RoutingTable
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Gateway:
         self._folder = folder
         self._loop = loop
         self._seen: tuple[int, int] | None = None
-        self._log = RequestLog(loop)
+        self._log = RequestLog(loop, ChildRoller())
         known = read_state(folder)
         self._socket = _listen(known.port if known else 0)
         self._state = GatewayState(

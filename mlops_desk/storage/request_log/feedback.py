@@ -6,6 +6,7 @@ row before that of its whole request.
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def write_feedback(folder: Path, given: Sequence[Feedback], stamp_ms: int) -> No
     columns = guess(one.values for one in given)
     target = folder / FOLDER / f"feedback-{stamp_ms:013d}.parquet"
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lines = target.with_suffix(".rows")
+    lines = target.with_suffix(f".{os.getpid()}.rows")
     types = {"_request_id": "VARCHAR", "_row": "BIGINT", "_given_at": "DOUBLE"}
     types |= {column.name: DATABASE_TYPES[column.kind] for column in columns}
     struct = ", ".join(f"{quoted(name)}: '{type_}'" for name, type_ in types.items())
@@ -136,7 +137,7 @@ def _paths(folder: Path) -> list[Path]:
 
 
 def _copy(connection: Any, query: str, target: Path) -> None:
-    written = target.with_suffix(".new")
+    written = target.with_suffix(f".{os.getpid()}.new")
     try:
         connection.execute(f"COPY ({query}) TO {quoted(str(written))} {FORMAT}")
         written.replace(target)

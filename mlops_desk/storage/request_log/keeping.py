@@ -1,6 +1,7 @@
 """The log kept small: parts are merged, and deleted when they are too old or too many."""
 
 import contextlib
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def trim(folder: Path, limit_bytes: int) -> None:
 
 def _merge(place: Path, small: list[ArchivePart]) -> None:
     target = merged_path(small)
-    written = target.with_suffix(".new")
+    written = target.with_suffix(f".{os.getpid()}.new")
     try:
         with closing(connect(place)) as connection:
             source = united(connection, [part.path for part in small])

@@ -6,6 +6,7 @@ row of outputs. Free of SQLAlchemy: the gateway writes with it.
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -46,8 +47,8 @@ def write_part(rows: Sequence[LoggedRow], features: Sequence[LoggedFeature], tar
     """
     columns = usable(features or guess(row.values for row in rows))
     outputs = _usable_outputs(guess(row.outputs for row in rows))
-    lines = target.with_suffix(".rows")
-    written = target.with_suffix(".new")
+    lines = target.with_suffix(f".{os.getpid()}.rows")  # a gateway's successor may write the same meanwhile
+    written = target.with_suffix(f".{os.getpid()}.new")
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with lines.open("w", encoding="utf-8") as file:

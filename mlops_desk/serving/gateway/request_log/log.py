@@ -1,4 +1,4 @@
-"""The log of all endpoints in the gateway: what was answered is noted in memory, a thread writes it, another rolls up.
+"""The log of all endpoints in the gateway: what was answered is noted in memory, a thread writes it, a child rolls up.
 
 Noting costs the event loop an append to a list. Whatever the disk does, no reply waits for it: what it does not take,
 or not in time, is dropped, counted and said once.
@@ -11,17 +11,14 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
-
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.serving.gateway.request_log.feedback import feedback_in
 from mlops_desk.serving.gateway.request_log.redaction import feedback_without, without
-from mlops_desk.serving.gateway.request_log.rollup import Rollup
+from mlops_desk.serving.gateway.request_log.roller import LocalRoller, Roller, RollTask
 from mlops_desk.serving.gateway.routes import EndpointRoutes, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange, Spool
-from mlops_desk.storage.request_log.feedback import Feedback, tidy_feedback
-from mlops_desk.storage.request_log.keeping import tidy, trim
+from mlops_desk.storage.request_log.feedback import Feedback
 
 _log = logging.getLogger(__name__)
 WRITE_SECONDS = 0.04
@@ -39,9 +36,9 @@ _TIDY_SECONDS = 300.0  # chosen: limits of the log are gigabytes and days
 
 
 class RequestLog:
-    """The spools of all endpoints, the thread that writes them and the one that rolls them up."""
+    """The spools of all endpoints, the thread that writes them and the one that has them rolled up by ``roller``."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, roller: Roller | None = None) -> None:
         self._loop = loop
         self._spools: dict[str, Spool] = {}
         self._table = RoutingTable()
@@ -56,7 +53,7 @@ class RequestLog:
         self._writing = threading.Lock()
         self._wanted = threading.Event()
         self._rolling = threading.Lock()
-        self._rollup = Rollup()
+        self._roller = roller or LocalRoller()
         self._tidied_at = 0.0
         self._is_failing = False
 
@@ -137,6 +134,8 @@ class RequestLog:
         self._is_noted.set()
         self._wanted.set()
         self.roll()
+        with self._rolling:
+            self._roller.close()
 
     def _write_on(self) -> None:
         while not self._loop.ending.is_set():
@@ -183,14 +182,11 @@ class RequestLog:
         return kept
 
     def _roll_one(self, name: str, spool: Spool, *, is_time_to_tidy: bool) -> None:
-        limits = self._table.limits
         try:
-            self._rollup.roll(spool.folder, spool.rotate(), self._rules[name])
-            trim(spool.folder, limits.log_bytes)
-            if is_time_to_tidy:
-                tidy(spool.folder, time.time(), limits.log_days, limits.log_bytes)
-                tidy_feedback(spool.folder, time.time(), limits.log_days)
-        except (OSError, duckdb.Error, ValueError) as error:
+            waiting = tuple((str(path), stamp_ms) for path, stamp_ms in spool.rotate())
+            task = RollTask(str(spool.folder), waiting, self._rules[name], self._table.limits, is_time_to_tidy)
+            self._roller.roll(task)
+        except (OSError, DeskError) as error:
             _log.warning("The request log in %s can't be written now: %s", spool.folder, error)
 
 

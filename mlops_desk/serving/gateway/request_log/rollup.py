@@ -46,7 +46,7 @@ class Rollup:
                 write_part(of_hour, features, part_path(folder, stamp_ms, hour))
             if given:
                 write_feedback(folder, given, stamp_ms)
-            path.unlink()
+            path.unlink(missing_ok=True)
         except (duckdb.Error, ValueError):
             self._failures[path] = self._failures.get(path, 0) + 1
             if self._failures[path] < _TRIES:
