@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLineEdit, QSplitter, QStackedLayout, QVBoxLayout,
 from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.run_window import RunRow
+from mlops_desk.records.registry.tracker import Tracker
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
@@ -115,10 +116,13 @@ class AllRunsPage(Page):
     def reload(self) -> None:
         super().reload()
         self._columns_of = None
-        self.context.ask(
-            "registries", lambda desk: desk.registry.list(), self.bar.show_trackers, self.bar.miss_trackers
-        )
+        self.context.ask("registries", lambda desk: desk.registry.list(), self._take_trackers, self.bar.miss_trackers)
         self._ask()
+
+    def _take_trackers(self, trackers: list[Tracker]) -> None:
+        self.bar.show_trackers(trackers)
+        if self._place.currentIndex() == 1 and self.loader.error is not None:
+            self._refused(self.loader.error)  # whose registry it is decides how it is said
 
     def refresh(self, topics: frozenset[Topic]) -> None:
         part = self.context.store.part(EXPERIMENTS)
@@ -289,8 +293,8 @@ class AllRunsPage(Page):
             self._await_agent()
             return
         if error.place is None and (self.loader.window is None or self._place.currentIndex() == 1):
-            if isinstance(error, NotFound) and not self.loader.question.experiments:
-                self._trouble.show_empty(self._no_runs())  # nobody has written to this registry
+            if isinstance(error, NotFound) and self.bar.is_own() and not self.loader.question.experiments:
+                self._trouble.show_empty(self._no_runs())  # the desk makes its own one when a first run is logged
             else:
                 self._trouble.show_error("The runs can't be shown", error, self.reload)
             self._place.setCurrentWidget(self._trouble)

@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from run_doubles import refusing, some_runs
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.records.registry.run_window import RunRow, RunWindow
 from mlops_desk.ui.runs import names
 from mlops_desk.ui.runs.rows import CHUNK
@@ -241,6 +241,55 @@ def test_a_registry_without_runs_says_what_will_be_here(start, qtbot):
 
     page = start(Double(empty=True, beat_seconds=0.2), "runs").window.page()
     qtbot.waitUntil(lambda: "No runs yet" in page._trouble.details())
+
+
+def test_a_store_that_is_gone_is_no_empty_registry(start, double, qtbot):
+    double.answer_window = refusing(NotFound("There is no SQLite store at /data/gone.db.", "Check the path."))
+    page = start(double, "runs").window.page()
+    qtbot.waitUntil(lambda: "No runs yet" in page._trouble.details())  # of the desk's own: nothing was logged yet
+    page.bar.choose_registry("team")
+    qtbot.waitUntil(lambda: "There is no SQLite store at /data/gone.db." in page._trouble.details())
+    assert "No runs yet" not in page._trouble.details()
+    assert page.bar.trouble.isHidden(), "it is said once"
+
+
+def test_nothing_of_another_registry_stays_when_one_is_chosen(page, double, qtbot):
+    page.table.tick(0)
+    page.table.select(LIVE)
+    qtbot.waitUntil(lambda: page.right.detail.title.whole == "live-1")
+    double.answer_window = synthetic(5)
+    page.bar.choose_registry("team")
+    assert page.right.detail.story is None
+    assert len(page.ticks) == 0
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 5 and not page.loader.is_waiting)
+    assert page.table.key() == f"{0:032x}", "the first of the new ones"
+
+
+def test_columns_are_learned_again_once_all_runs_were_read_and_after_they_were_refused(
+    start, double, qtbot, monkeypatch
+):
+    asked_columns = []
+    learn, whole = type(double.runs).columns, synthetic(5)
+
+    def columns(*given):
+        asked_columns.append(given)
+        if len(asked_columns) == 1:
+            raise Unavailable("The registry is being opened.")
+        return learn(*given)
+
+    def loading(asked):
+        return dataclasses.replace(whole(asked), is_loading=len(double.asked_windows) < 4)
+
+    monkeypatch.setattr(type(double.runs), "columns", columns)
+    double.answer_window = loading
+    page = start(double, "runs").window.page()
+    qtbot.waitUntil(lambda: page.loader.window is not None and not page.loader.window.is_loading, timeout=10_000)
+    qtbot.waitUntil(lambda: len(asked_columns) >= 3, timeout=10_000)
+    qtbot.waitUntil(lambda: len(page.bar.filter.names.metrics) > 0)
+    count = len(asked_columns)
+    page.loader.refresh()
+    qtbot.wait(300)
+    assert len(asked_columns) == count, "they are known by now"
 
 
 def test_experiments_narrow_the_table_several_at_once(page, double, qtbot):

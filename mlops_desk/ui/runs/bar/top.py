@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.run_window import RunWindow
-from mlops_desk.records.registry.tracker import Tracker
+from mlops_desk.records.registry.tracker import Tracker, TrackerKind
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, set_tip
@@ -160,6 +160,11 @@ class TopBar(QWidget):
             self.registry.addItem(plain(self._uri or "default", 60), self._uri)
             place = self.registry.count() - 1
         self.registry.setCurrentIndex(place)
+
+    def is_own(self) -> bool:
+        """Tell whether it is known to be the desk's own registry that is seen."""
+        seen = next((one for one in self._trackers if (None if one.is_default else one.name) == self._uri), None)
+        return seen is not None and seen.kind is TrackerKind.OWN
 
     def registry_name(self) -> str:
         """Return what the registry is called."""
