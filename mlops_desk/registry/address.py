@@ -92,9 +92,22 @@ def check_local(address: Address) -> tuple[int, int] | None:
     if address.kind == "sqlite":
         _check_tables(address.path)
     elif not _is_run_folder(address.path):
-        hint = "A folder of runs has folders with a meta.yaml in each. Nothing was created."
+        meant = store_nearby(address.path)
+        hint = meant or "A folder of runs has folders with a meta.yaml in each. Nothing was created."
         raise NotFound(f"{plain(str(address.path), 400)} is not a folder of MLflow runs.", hint)
     return facts.st_dev, facts.st_ino
+
+
+def store_nearby(path: Path) -> str | None:
+    """Return a hint where MLflow's store lies in a folder that is none, or beside its files; None where it does not.
+
+    MLflow 3 writes runs to ``mlflow.db`` by default, and their files to ``mlruns`` beside it.
+    """
+    for store in (path / "mlflow.db", path.parent / "mlflow.db"):
+        if store.is_file() and (store.parent == path or path.name in {"mlruns", "mlartifacts"}):
+            return f"Did you mean {plain(str(store), 400)}? MLflow keeps runs there, and in mlruns only their files."
+    below = path / "mlruns"
+    return f"Did you mean the folder in it, {plain(str(below), 400)}?" if _is_run_folder(below) else None
 
 
 def _thing(address: Address) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.registry.address import store_nearby
 
 _SQLITE = b"SQLite format 3\x00"
 _MOST_ENTRIES = 2000  # chosen: a folder of runs shows what it is in its first ones
@@ -29,9 +30,7 @@ def recognise(path: Path) -> TrackerKind:
     except OSError as error:
         raise Unavailable(f"{plain(str(path), 400)} can't be read: {error.strerror}.") from error
     if found is None:
-        below = path / "mlruns"
-        hint = f"Did you mean the folder in it, {plain(str(below), 400)}?" if below.is_dir() else _HINT
-        raise NotFound(f"{plain(str(path), 400)} holds no runs that are known here.", hint)
+        raise NotFound(f"{plain(str(path), 400)} holds no runs that are known here.", store_nearby(path) or _HINT)
     return found
 
 

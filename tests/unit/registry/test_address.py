@@ -6,8 +6,9 @@ from contextlib import closing
 import pytest
 
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
-from mlops_desk.registry.address import check_artifact_location, check_local, parse_address
+from mlops_desk.registry.address import check_artifact_location, check_local, parse_address, store_nearby
 from mlops_desk.registry.registries import foreign_environment
+from mlops_desk.registry.trackers.folders import recognise
 
 SERVER = parse_address("http://models.example:5000")
 
@@ -120,3 +121,19 @@ def test_every_refusal_is_one_plain_line():
     with pytest.raises(DeskError) as caught:
         parse_address("ftp://x\n\x1b[31m\u202e")
     assert caught.value.message.isprintable()
+
+
+def test_mlflows_own_layout_is_recognised_by_whichever_part_of_it_is_named(tmp_path):
+    (tmp_path / "mlruns" / "1" / "artifacts").mkdir(parents=True)
+    (tmp_path / "mlflow.db").write_bytes(b"")
+    for named in (tmp_path, tmp_path / "mlruns"):
+        assert f"Did you mean {tmp_path / 'mlflow.db'}?" in (store_nearby(named) or "")
+        for refuse in (lambda: check_local(parse_address(str(named))), lambda: recognise(named)):  # noqa: B023 - called at once
+            with pytest.raises(NotFound) as caught:
+                refuse()
+            assert "mlflow.db" in (caught.value.hint or "")
+    assert store_nearby(tmp_path / "mlruns" / "1") is None
+    (tmp_path / "mlflow.db").unlink()
+    assert store_nearby(tmp_path) is None, "a folder of files alone is no folder of runs"
+    (tmp_path / "mlruns" / "1" / "meta.yaml").write_text("name: x")
+    assert store_nearby(tmp_path) == f"Did you mean the folder in it, {tmp_path / 'mlruns'}?"
