@@ -289,8 +289,8 @@ class AllRunsPage(Page):
 
     def _refused(self, error: DeskError) -> None:
         """Say what is wrong with a filter under it, and what is wrong with the registry above what is known of it."""
-        if self.context.store.connection.state != "live" and self.loader.window is None:
-            self._await_agent()
+        if self.context.store.connection.state != "live":
+            self._await_agent()  # the stale line says it of what is shown already
             return
         if error.place is None and (self.loader.window is None or self._place.currentIndex() == 1):
             if isinstance(error, NotFound) and self.bar.is_own() and not self.loader.question.experiments:

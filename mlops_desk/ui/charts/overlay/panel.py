@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QSlider, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QSlider, QStackedLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
@@ -77,6 +77,8 @@ class OverlayPanel(QWidget):
         self.band.hide()
         if self._brief:
             self.canvas.setMinimumHeight(_BRIEF_HEIGHT)
+            # A message has room where a curve has, and takes none from the table above it.
+            self.state.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
             for widget in (self.which, *self._switches()):
                 widget.hide()  # shown before it has a parent it would be a window
         self.smooth.setRange(0, 100)
