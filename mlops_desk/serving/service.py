@@ -239,11 +239,11 @@ class EndpointsService:
     ) -> list_of[LoggedRequest]:
         """List logged requests, newest first. Raises Invalid, NotFound, TimedOut."""
         query = query_of(since, status, slower, limit)
-        return self._requests.find(self._board.get(name).name, query)
+        return self._requests.find(self.show(name).name, query)
 
     def feedback(self, name: str, file: str) -> FeedbackTaken:
         """Take what turned out later from a file. Raises Invalid, NotFound, Refused, TimedOut."""
-        return self._requests.take_feedback(self._board.get(name).name, own_file(file))
+        return self._requests.take_feedback(self.show(name).name, own_file(file))
 
     # -- for other features --------------------------------------------------------------------
 

@@ -13,8 +13,10 @@ def taken(told: FeedbackTaken) -> str:
     text = f"{_counted(told.rows, 'row')} taken, for {_counted(told.known_requests, 'logged request')}."
     if not told.unknown_requests:
         return text
-    waits = f"{_counted(told.unknown_requests, 'request')} of it are not in the log"
-    return f"{text}\n{waits}: they were not logged, are too old, or are still to come."
+    if told.unknown_requests == 1:
+        return f"{text}\n1 other is not in the log: it was not logged, is too old, or is still to come."
+    others = f"{told.unknown_requests:,} others are not in the log"
+    return f"{text}\n{others}: they were not logged, are too old, or are still to come."
 
 
 def _counted(count: int, noun: str) -> str:
