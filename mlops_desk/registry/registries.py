@@ -3,7 +3,6 @@
 Both services (models and runs) and the plain methods for other parts of the program rest on this.
 """
 
-import base64
 import logging
 import os
 import shutil
@@ -11,13 +10,12 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.address import host_of, parse_address
+from mlops_desk.registry.address import parse_address
 from mlops_desk.registry.default_registry import OWN
 from mlops_desk.registry.foreign_places import ForeignPlaces
 from mlops_desk.registry.identity import identity_of
@@ -32,6 +30,12 @@ from mlops_desk.registry.reading.opening import has_reader
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.server.keeper import TrackingServer
 from mlops_desk.registry.store.asking import StorePlaces
+from mlops_desk.registry.trackers.ambient import (
+    LOGIN_VARIABLES,
+    foreign_environment,
+    login_environment,
+    login_headers,
+)
 from mlops_desk.registry.trackers.ways import RegistryWay
 
 _log = logging.getLogger(__name__)
@@ -39,8 +43,6 @@ _log = logging.getLogger(__name__)
 _DOWNLOAD = "mlops_desk.registry.mlflow.download"
 _DOWNLOAD_SECONDS = 1800.0  # chosen: the largest at 6 MB/s
 DOWNLOAD_LIMIT_BYTES = 10 << 30  # chosen: a served model of 5 billion parameters
-_CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
-_OTHER_LOGINS = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
 _USER = "mlops-desk"
 _OTHERS = frozenset({TrackerKind.TENSORBOARD, TrackerKind.TRACKIO, TrackerKind.WANDB})
 _STORES = frozenset({TrackerKind.OWN, TrackerKind.SQLITE, TrackerKind.DATABASE})
@@ -152,7 +154,7 @@ class Registries:
     def _own_environment(self) -> dict[str, str | None]:
         """Log in with our token, around any proxy and whatever else this user's MLflow is told to do."""
         # As user and password, because those of ~/.mlflow/credentials would go before a token.
-        login: dict[str, str | None] = dict.fromkeys((*_CREDENTIALS, *_OTHER_LOGINS))
+        login: dict[str, str | None] = dict.fromkeys(LOGIN_VARIABLES)
         login["MLFLOW_TRACKING_USERNAME"] = _USER
         login["MLFLOW_TRACKING_PASSWORD"] = self.server.ledger.token()
         return {**login, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
@@ -189,11 +191,14 @@ class Registries:
         )
 
     def reached(self, source: RegistrySource) -> RegistrySource:
-        """Return a source with the proxy and the certificates by which it is reached. Raises DeskErrors."""
+        """Return a source with proxy, certificates and, where none is kept, the login of the agent's own MLflow."""
         if source.kind is TrackerKind.OWN:
             return source
         way = self._way(source.uri)
-        return replace(source, ca_file=way.ca_file or _own_certificates(), proxy=way.proxy)
+        headers = source.headers
+        if source.kind is TrackerKind.HTTP and not headers:  # as MLflow's client would, where no login is kept
+            headers = login_headers(foreign_environment(source.uri))
+        return replace(source, headers=headers, ca_file=way.ca_file or _own_certificates(), proxy=way.proxy)
 
     def _way(self, uri: str) -> RegistryWay:
         return self.way(uri) if uri.startswith(("http://", "https://")) else RegistryWay()
@@ -259,26 +264,6 @@ def _is_own(environment: Mapping[str, str | None]) -> bool:
     return environment.get("MLFLOW_TRACKING_USERNAME") == _USER
 
 
-def login_headers(environment: Mapping[str, str | None]) -> dict[str, str]:
-    """Return what an HTTP request logs in with, as MLflow's client would: a user and password before a token."""
-    user, password, token = (environment.get(f"MLFLOW_TRACKING_{name}") for name in ("USERNAME", "PASSWORD", "TOKEN"))
-    if user and password:
-        return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def login_environment(headers: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the login of a kept registry as MLflow's client takes it, in place of any other; without one: nothing."""
-    kind, _, told = headers.get("Authorization", "").partition(" ")
-    if not told:
-        return {}
-    login: dict[str, str | None] = dict.fromkeys((*_CREDENTIALS, *_OTHER_LOGINS))
-    if kind == "Bearer":
-        return {**login, "MLFLOW_TRACKING_TOKEN": told}
-    user, _, password = base64.b64decode(told).decode().partition(":")
-    return {**login, "MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}
-
-
 def _own_certificates() -> Path | None:
     """Return the certificates that the agent's own environment names for MLflow."""
     named = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
@@ -294,17 +279,3 @@ def move_into(source: Path, folder: Path) -> None:
             raise Refused(f"{plain(str(target), 400)} is there already; nothing is written over it.")
     for path in moved:
         path.replace(folder / path.name)
-
-
-def foreign_environment(uri: str, ambient: Mapping[str, str] | None = None) -> dict[str, str | None]:
-    """Return the login for somebody else's registry: the agent's own MLFLOW_TRACKING_... variables.
-
-    They belong to the server that MLFLOW_TRACKING_URI names, where it names one: no other host is sent them.
-    """
-    given = os.environ if ambient is None else ambient
-    names = (*_CREDENTIALS, *_OTHER_LOGINS, "NO_PROXY", "no_proxy")
-    login: dict[str, str | None] = {name: given.get(name) for name in names}
-    meant = given.get("MLFLOW_TRACKING_URI", "")
-    if urlsplit(meant).scheme in {"http", "https"} and host_of(meant) != host_of(uri):
-        login |= dict.fromkeys((*_CREDENTIALS, *_OTHER_LOGINS))
-    return login

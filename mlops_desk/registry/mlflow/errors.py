@@ -2,7 +2,7 @@
 
 import re
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.registry.address import Address
 
@@ -12,6 +12,7 @@ _SCHEMA = "out-of-date database schema"
 _NEWER_SCHEMA = "can't locate revision"
 _REFUSED = ("connection refused", "failed to establish a new connection")
 _UNKNOWN_HOST = ("name or service not known", "failed to resolve", "temporary failure in name resolution")
+_PROXIED = "when an mlflow-artifacts uri was supplied"
 _TIMED_OUT = ("timed out", "timeout")
 _CERTIFICATE = ("certificate verify failed", "sslerror", "wrong version number")
 _NO_LOGIN = re.compile(r"(error code|status|error:) ?40[13]|\b401\b.*(unauthori|token)|\b403\b.*forbidden")
@@ -45,7 +46,10 @@ def _by_text(text: str, address: Address) -> DeskError | None:
     if any(word in lowered for word in _CERTIFICATE):
         return Unavailable(
             f"No trusted connection to {where}: {_capped(text)}",
-            "Set MLFLOW_TRACKING_SERVER_CERT_PATH to its certificate before the agent starts.",
+            Hint(
+                "mlops-desk settings set network.ca_bundle FILE",
+                before="Is it the right host? An authority of your own is trusted by: ",
+            ),
         )
     return _by_answer(text, lowered, where) if address.kind == "http" else None
 
@@ -54,7 +58,10 @@ def _by_answer(text: str, lowered: str, where: str) -> DeskError | None:
     if _REDIRECT.search(lowered):
         return Refused(f"{where} sends us to another address.", "Name the address it leads to.")
     if _NO_LOGIN.search(lowered):
-        hint = "Set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD, before the agent starts."
+        hint = Hint(
+            "mlops-desk registry add NAME URI --login SECRET",
+            before="Keep USER:PASSWORD or a token as a secret, and the server with it: ",
+        )
         return Refused(f"{where} wants a login, or does not accept the one given.", hint)
     if any(word in lowered for word in _TIMED_OUT):
         return TimedOut(f"{where} gave no answer in time.", "Try again; the server may be busy.")
@@ -77,6 +84,9 @@ def _by_code(code: str, text: str, address: Address) -> DeskError | None:
 def _unexpected(error: Exception, text: str, address: Address) -> DeskError:
     if isinstance(error, ModuleNotFoundError):
         return Unavailable(f"{address.shown} needs a library that is not installed: {_capped(text)}")
+    if _PROXIED in text.lower():
+        said = f"The files are kept by an MLflow server, which the store {address.shown} does not name."
+        return Refused(said, "Name the address of that server instead: --uri http://HOST:PORT.")
     what = f"{type(error).__name__}: {_capped(text)}"
     return Unavailable(f"The registry at {address.shown} could not do this. {what}")
 

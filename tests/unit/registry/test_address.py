@@ -7,7 +7,7 @@ import pytest
 
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.registry.address import check_artifact_location, check_local, parse_address, store_nearby
-from mlops_desk.registry.registries import foreign_environment
+from mlops_desk.registry.trackers.ambient import foreign_environment
 from mlops_desk.registry.trackers.folders import recognise
 
 SERVER = parse_address("http://models.example:5000")
@@ -110,7 +110,8 @@ def test_a_local_store_keeps_its_files_on_this_disk():
     check_artifact_location("/data/mlruns/0/x/artifacts", parse_address("sqlite:////data/mlflow.db"))
 
 
-def test_a_login_goes_to_its_own_host_only():
+def test_a_login_goes_to_its_own_host_only(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
     ambient = {"MLFLOW_TRACKING_URI": "https://models.example", "MLFLOW_TRACKING_TOKEN": "secret"}
     assert foreign_environment("https://models.example:443/x", ambient)["MLFLOW_TRACKING_TOKEN"] == "secret"
     assert foreign_environment("https://elsewhere.example", ambient)["MLFLOW_TRACKING_TOKEN"] is None
