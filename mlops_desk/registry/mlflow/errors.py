@@ -18,6 +18,10 @@ _CERTIFICATE = ("certificate verify failed", "sslerror", "wrong version number")
 _NO_LOGIN = re.compile(r"(error code|status|error:) ?40[13]|\b401\b.*(unauthori|token)|\b403\b.*forbidden")
 _REDIRECT = re.compile(r"error code 30[1278]\b")
 _NOT_JSON = ("valid json format", "expecting value", "jsondecodeerror", "!= 200")
+_LOGIN = Hint(
+    "mlops-desk registry add NAME URI --login SECRET",
+    before="Keep USER:PASSWORD or a token as a secret, and the server with it: ",
+)
 
 
 def tame(error: Exception, address: Address) -> DeskError:
@@ -58,11 +62,7 @@ def _by_answer(text: str, lowered: str, where: str) -> DeskError | None:
     if _REDIRECT.search(lowered):
         return Refused(f"{where} sends us to another address.", "Name the address it leads to.")
     if _NO_LOGIN.search(lowered):
-        hint = Hint(
-            "mlops-desk registry add NAME URI --login SECRET",
-            before="Keep USER:PASSWORD or a token as a secret, and the server with it: ",
-        )
-        return Refused(f"{where} wants a login, or does not accept the one given.", hint)
+        return Refused(f"{where} wants a login, or does not accept the one given.", _LOGIN)
     if any(word in lowered for word in _TIMED_OUT):
         return TimedOut(f"{where} gave no answer in time.", "Try again; the server may be busy.")
     if any(word in lowered for word in _NOT_JSON):

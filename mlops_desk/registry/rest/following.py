@@ -65,9 +65,9 @@ class Following:
     # -- the reader's side -------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to read, once."""
+        """Begin to read; what is under way goes on, and what broke off begins anew."""
         if not self._started:
-            self._started = True
+            self._started, self._known = True, listing.KnownRuns()
             self._session.start("registry-runs", self._work)
 
     def next_page(self, seconds: float) -> RunBatch | None:
@@ -94,6 +94,7 @@ class Following:
             with _told(self._session):
                 self._read_all()
         except DeskError as error:
+            self._started = False  # before it is told: who hears of it may begin again
             self._put(error)
             return
         self._put(None)

@@ -14,7 +14,7 @@ from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.reading.spots import from_curves
 from mlops_desk.registry.rest import files, histories, listing, models, origins, runs
 from mlops_desk.registry.rest.following import Following
-from mlops_desk.registry.rest.session import AnswerLimits, RestSession
+from mlops_desk.registry.rest.session import QUESTION_SECONDS, AnswerLimits, RestSession
 from mlops_desk.registry.rest.shapes import OneRun
 
 _RUN = "/api/2.0/mlflow/runs/get"
@@ -28,10 +28,11 @@ class RestReader:
     schema: str | None = None
     text_order: TextOrder | None = None
 
-    def __init__(self, source: RegistrySource, limits: AnswerLimits = AnswerLimits()) -> None:  # noqa: B008 - frozen
+    def __init__(self, source: RegistrySource, limits: AnswerLimits | None = None) -> None:
         self._source = source
-        self._session = RestSession(source, limits)
-        self._following = Following(self._session)
+        self._session = RestSession(source, limits or AnswerLimits(QUESTION_SECONDS))
+        self._listing = RestSession(source, limits or AnswerLimits())  # nobody waits for it
+        self._following = Following(self._listing)
         self._mark = 0
 
     def experiments(self) -> list_of[Experiment]:
@@ -112,3 +113,4 @@ class RestReader:
 
     def close(self) -> None:
         self._session.close()
+        self._listing.close()

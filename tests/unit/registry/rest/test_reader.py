@@ -165,6 +165,23 @@ def test_a_run_that_is_none_is_the_servers_fault(odd: dict[str, Any]) -> None:
         list(reader.batches())
 
 
+def test_what_broke_off_is_read_anew_from_the_first_run_on() -> None:
+    server = Server([run(number) for number in range(12)])
+    with reading(server) as (reader, _):
+        server.down = True
+        with pytest.raises(Unavailable):
+            list(reader.batches())
+        server.down = False
+        pages = reader.batches()
+        first = next(page for page in pages if page.run_ids)
+        assert ids([first]) == ["r000", "r001"]
+        server.down = True
+        with pytest.raises(Unavailable):
+            list(pages)
+        server.down = False
+        assert ids(list(reader.batches())) == [f"r{number:03}" for number in range(12)]
+
+
 @pytest.mark.usefixtures("quick")
 def test_what_is_new_differs_or_is_gone_is_told_once() -> None:
     server = Server([run(number) for number in range(1, 4)])
