@@ -239,6 +239,8 @@ class ParallelChart(SpaceChart):
     @staticmethod
     def _write(painter: QPainter, x: float, top: float, text: str, wide: float) -> None:
         shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(wide))
+        taken = min(float(painter.fontMetrics().horizontalAdvance(shown)), wide)
+        painter.fillRect(QRectF(x - taken / 2, top, taken, 16), theme.faded(theme.colour("surface"), _GROUND))
         painter.drawText(QRectF(x - wide / 2, top, wide, 16), int(Qt.AlignmentFlag.AlignCenter), shown)
 
     # Mouse and keys.
