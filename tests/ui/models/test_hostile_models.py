@@ -14,6 +14,7 @@ from mlops_desk.records.registry.labels import Labels
 from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
 from mlops_desk.records.registry.model_files import ModelFileFacts, SignatureColumn
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.ui.widgets.facts import Fact, FactGrid
 from tests.ui.runs.test_hostile import HOSTILE, MOST, check
 
 COUNT = 5000
@@ -91,6 +92,13 @@ def test_whatever_a_tab_tells_is_cut_and_plain(page, qtbot, tab):
     qtbot.wait(300)
     assert len(check(page.detail)) > 30
     page.detail.grab()
+
+
+def test_the_name_of_a_fact_is_read_aloud_cut_and_plain(qtbot):
+    grid = FactGrid()
+    qtbot.addWidget(grid)
+    grid.show_facts([Fact(text, "x") for text in HOSTILE])
+    check(grid)
 
 
 def test_dialogs_and_menus_are_cut_and_plain(page, qtbot):

@@ -98,6 +98,7 @@ class CleanUpDialog(QDialog):
                 ("Age", self.age), ("", self.failed))  # fmt: skip
         for title, field in rows:
             name = Label(title)
+            name.setMinimumHeight(field.sizeHint().height())  # beside its field, not above its middle
             name.setBuddy(field)
             form.addRow(name, field)
         self.goes.column.addWidget(self.going, 1)
