@@ -63,8 +63,7 @@ def _merge(place: Path, small: list[ArchivePart]) -> None:
     finally:
         written.unlink(missing_ok=True)
     for part in small:
-        if part.path != target:
-            part.path.unlink(missing_ok=True)
+        part.path.unlink(missing_ok=True)
 
 
 def _drop_empty(folder: Path) -> None:

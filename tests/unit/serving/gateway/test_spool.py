@@ -125,6 +125,8 @@ def test_a_torn_end_loses_the_last_record_only(
 
 
 @given(st.integers(0, 2), st.binary(min_size=1, max_size=8), st.integers(0, 300))
+@example(0, b"\xff\xff\xff\xff", 4)  # a length beyond the end
+@example(1, b"\xc1", 8)  # no MessagePack
 def test_a_damaged_record_costs_itself_alone(
     tmp_path_factory: pytest.TempPathFactory, which: int, noise: bytes, place: int
 ) -> None:
@@ -201,6 +203,17 @@ def test_a_clock_that_was_set_back_puts_nothing_before_what_is_there(
         roll(spool)
     assert [part.first_ms for part in parts(tmp_path)] == [2_000_000_000, 2_000_000_000_008, 2_000_000_000_009]
     assert sorted(row[0] for row in logged(tmp_path, "_request_id")) == ["id-1", "id-2", "id-3"]
+
+
+def test_a_gateway_in_an_earlier_time_goes_on_after_the_newest_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, clock in ((1, 2_000_000.0), (2, 1_000_000.0)):
+        monkeypatch.setattr("mlops_desk.serving.gateway.spool.time.time", lambda now=clock: now)
+        spool = Spool(tmp_path)
+        spool.append([exchange(number, [{"a": number}])])
+        roll(spool)
+    assert [part.first_ms for part in parts(tmp_path)] == [2_000_000_000, 2_000_000_001]
 
 
 def test_a_spool_that_cannot_be_rolled_up_is_set_aside_and_holds_nobody_up(

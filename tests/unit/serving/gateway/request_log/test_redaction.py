@@ -119,7 +119,8 @@ def test_feedback_is_redacted_too(log: RequestLog, folder: Path) -> None:
 
 def test_what_was_spooled_before_the_rule_is_redacted_as_it_is_rolled_up(folder: Path) -> None:
     before = Spool(folder)
-    before.append([exchange(json.dumps(FORMS["by place"]).encode())])
+    answer = json.dumps({"predictions": [{"label": "x", "ssn": SECRET}]}).encode()
+    before.append([exchange(json.dumps(FORMS["by place"]).encode(), answer=answer)])
     before.close()
     after = RequestLog(Loop("test"))
     after.follow(table(folder))
