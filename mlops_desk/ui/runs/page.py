@@ -25,6 +25,7 @@ from mlops_desk.ui.runs.experiments import ExperimentList
 from mlops_desk.ui.runs.feature import COMPARED, EXPERIMENTS, REGISTRY_OF_RUNS, SEEN
 from mlops_desk.ui.runs.loading import RowLoader
 from mlops_desk.ui.runs.question import KnownColumns, RunQuestion
+from mlops_desk.ui.runs.rows import CHUNK
 from mlops_desk.ui.runs.table import RunsTable
 from mlops_desk.ui.runs.ticks import MOST, Ticks
 from mlops_desk.ui.widgets.card import Card
@@ -92,7 +93,7 @@ class AllRunsPage(Page):
     def _wire(self) -> None:
         self.loader.begun.connect(self._begun)
         self.loader.resized.connect(self._say_counts)
-        self.loader.arrived.connect(lambda _first, _last: self._say_counts())
+        self.loader.arrived.connect(self._arrived)
         self.loader.refused.connect(self._refused)
         self.bar.changed.connect(self._ask)
         self.experiments.changed.connect(self._ask)
@@ -270,7 +271,7 @@ class AllRunsPage(Page):
             self._place.setCurrentWidget(self._trouble)
         else:
             self._place.setCurrentIndex(0)
-        self._say_counts()
+        self._arrived(0, CHUNK - 1)
         if self._awaited_run is not None:
             self._await_run(self._awaited_run)
         elif self.table.key() is None:
@@ -307,8 +308,13 @@ class AllRunsPage(Page):
         if self.loader.window is not None:
             self.bar.say_counts(self.loader.window, len(self.ticks))
         self._catch_up()
+
+    def _arrived(self, first: int, last: int) -> None:
+        """Note what the rows that are new here are called, for the palette."""
+        self._say_counts()
         seen = self.context.store.part(SEEN)
-        names_by_id = {row.run_id: plain(cells.name(row), 80) for _place, row in self.loader.rows.known()}
+        rows = [row for place in range(first, last + 1) if (row := self.loader.rows.row(place)) is not None]
+        names_by_id = {row.run_id: plain(cells.name(row), 80) for row in rows}
         kept = {**names_by_id, **(seen.value or {})}
         seen.value = dict(list(kept.items())[:_SEEN_KEPT])
 
