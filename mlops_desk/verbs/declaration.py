@@ -156,8 +156,8 @@ class Parameter:
         return " or ".join(word for word in words if word) if all(words) else None
 
     def check(self, value: Any) -> None:
-        """Refuse what fits the type and can't be worked with: NaN, infinities, an id that is empty. Raises Invalid."""
-        if value == "" and self.name.endswith("_id"):
+        """Refuse what fits the type and is of no use: NaN, infinities, no id where one is due. Raises Invalid."""
+        if value == "" and self.name.endswith("_id") and self.default != "":
             raise Invalid(f"{self.name} is empty.", "Give the id as the list shows it.")
         if isinstance(value, float) and not math.isfinite(value):
             raise Invalid(f"{self.name}: {value} is not a number to work with.")

@@ -1,11 +1,14 @@
 """The libraries of other trackers, which only who reads their files needs: an extra of this program."""
 
+import shlex
+import sys
 from importlib import import_module
 from types import ModuleType
 
 from mlops_desk.base.errors import Hint, Unavailable
 
-EXTRA = "trackers"
+PACKAGES = {"TensorBoard": "tensorboard>=2.18", "W&B": "wandb>=0.19"}
+"""What of the extra ``trackers`` (pyproject.toml) a tracker needs. Trackio's files are SQLite and need nothing."""
 
 
 def library(module: str, tracker: str) -> ModuleType:
@@ -13,7 +16,9 @@ def library(module: str, tracker: str) -> ModuleType:
     try:
         return import_module(module)
     except ImportError as error:
-        package = module.partition(".")[0]
-        hint = Hint(f"pip install 'mlops-desk[{EXTRA}]'", before="In the environment of the agent: ")
+        wanted = PACKAGES[tracker]
+        # Into the environment that this runs in: the pip that a shell finds is mostly another one's.
+        command = shlex.join([sys.executable, "-m", "pip", "install", wanted])
+        package = wanted.partition(">")[0]
         text = f"{tracker}'s files are read with its own package {package}, which is not installed ({error.msg})."
-        raise Unavailable(text, hint) from error
+        raise Unavailable(text, Hint(command, before="Once, and nothing has to be started anew: ")) from error

@@ -7,6 +7,7 @@ from typing import Annotated, Protocol
 import pytest
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import Length, Option, VerbMark, Who, changes, reads, verbs_of
 
 
@@ -76,3 +77,10 @@ def test_an_empty_id_is_refused_and_an_empty_text_is_not() -> None:
     with pytest.raises(Invalid, match="tree_id is empty"):
         PLANT.parameters[0].check("")
     LIST.parameters[0].check("")
+
+
+def test_an_id_that_may_be_left_out_may_be_empty() -> None:
+    (page,) = [verb for verb in verbs_of("registry", PROTOCOLS["registry"]) if verb.name == "page"]
+    (run,) = page.parameters
+    run.check("")
+    run.check("abc")

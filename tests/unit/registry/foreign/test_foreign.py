@@ -2,7 +2,10 @@
 
 import math
 import os
+import shlex
 import struct
+import sys
+import tomllib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +19,7 @@ from hypothesis import strategies as st
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.foreign import history, walk, wandb
+from mlops_desk.registry.foreign import extras, history, walk, wandb
 from mlops_desk.registry.foreign.history import ForeignRun, flattened, number, whole
 from mlops_desk.registry.foreign.opening import open_reader
 from mlops_desk.registry.foreign.reader import ForeignReader
@@ -409,10 +412,11 @@ def test_a_folder_that_nobody_may_read_is_passed_over_and_the_root_is_told(tmp_p
 
 
 def test_a_missing_package_is_told_with_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "wandb.proto.wandb_internal_pb2", None)
+    monkeypatch.setitem(sys.modules, "wandb.proto.wandb_internal_pb2", None)
     with pytest.raises(Unavailable, match="own package wandb, which is not installed") as told:
         reader_of(TrackerKind.WANDB, tmp_path)
-    assert "pip install 'mlops-desk[trackers]'" in (told.value.hint or "")
+    assert told.value.command == shlex.join([sys.executable, "-m", "pip", "install", "wandb>=0.19"])
+    assert told.value.command in (told.value.hint or "")
     with pytest.raises(Invalid, match="nothing that another tracker"):
         reader_of(TrackerKind.SQLITE, tmp_path)
 
@@ -588,3 +592,8 @@ def test_files_of_other_trackers_runs_lie_in_their_folders_and_there_are_no_mode
     for ask in (lambda: places.places_of_run("gone", ""), lambda: places.places_of_version("m", "1")):
         with pytest.raises(NotFound):
             ask()
+
+
+def test_the_packages_that_are_named_are_those_of_the_extra():
+    extra = tomllib.loads(Path(__file__).parents[4].joinpath("pyproject.toml").read_text(encoding="utf-8"))
+    assert sorted(extras.PACKAGES.values()) == sorted(extra["project"]["optional-dependencies"]["trackers"])
