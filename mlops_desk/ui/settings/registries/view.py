@@ -226,7 +226,8 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
                 "is that store from then on. The folder stays as it is: files of runs go on lying there. What is "
                 "logged to the folder later does not come along."
             )
-            ask(self.window(), f"Copy {plain(one.name, 60)} into a store?", text, "Copy", lambda: self._copy(one.name))
+            title = f"Copy {plain(one.name, 60)} into a store?"
+            ask(self.window(), title, text, "Copy", lambda: self._copy(one.name), harmful=False)
 
     def _copy(self, name: str) -> None:
         def done(copied: MigratedFolder) -> None:
