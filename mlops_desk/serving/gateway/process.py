@@ -35,6 +35,8 @@ from mlops_desk.serving.gateway.routes import RoutingTable
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5  # chosen: how late a changed table of routes is taken up; a look is one stat
+_SWITCH_SECONDS = 1e-4
+"""Chosen: how long the log's threads may keep the event loop waiting; Python's own 5 ms last as long as 50 requests."""
 _LAST_SECONDS = 5.0  # chosen: what requests under way have left when the gateway is asked to end
 
 
@@ -61,7 +63,7 @@ class Gateway:
         """Serve until a signal ends the process."""
         loop = asyncio.get_running_loop()
         room = capacity()
-        proxy = Proxy(self._state.port, self._state.token, self._log, self._roll, room.held_bytes)
+        proxy = Proxy(self._state.port, self._state.token, self._log, self._roll, self._feedback, room.held_bytes)
         self._look(proxy)
         loop.add_signal_handler(signal.SIGHUP, self._look, proxy)
         self._socket.listen(room.backlog)  # before it is asked who asks: a socket that does not listen is not found
@@ -86,6 +88,9 @@ class Gateway:
             watching.cancel()
             self._loop.ending.set()
             self._log.end()
+
+    async def _feedback(self, name: str, body: bytes) -> int:
+        return await self._loop.run("feedback", lambda: self._log.feedback(name, body))
 
     async def _roll(self) -> None:
         await self._loop.run("roll-now", self._log.roll)
@@ -136,6 +141,7 @@ def main(folder: Path) -> int:
     if not lock.acquire():
         return 0
     log.start_file(folder / "gateway.log")
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Gateway(folder, Loop("gateway")).serve())
     return 0

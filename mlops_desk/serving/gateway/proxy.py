@@ -1,15 +1,16 @@
 """The gate: what a request is by its head, and whether it may come in. It decides nothing else.
 
 POST /NAME and /NAME/invocations go to a replica, and so does what a table passes on (/NAME/v1/…, /NAME/v2/…);
-GET /NAME/ping asks one whether it is well; GET /NAME/metrics are that endpoint's counters. /-/… is for the agent, with
-the token of the state file: a job's container on this machine's network reaches loopback and has no such token, so it
-reads nobody's counters.
+GET /NAME/ping asks one whether it is well; POST /NAME/feedback goes to the log; GET /NAME/metrics are that endpoint's
+counters. /-/… is for the agent, with the token of the state file: a job's container on this machine's network reaches
+loopback and has no such token, so it reads nobody's counters.
 """
 
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.places import Places
 from mlops_desk.serving.gateway.access import Access, check_token
 from mlops_desk.serving.gateway.call import ModelCall
@@ -17,7 +18,7 @@ from mlops_desk.serving.gateway.figures import GatewayFigures
 from mlops_desk.serving.gateway.house import Log, OpenEndpoint
 from mlops_desk.serving.gateway.inquiries import LaterCall, PingCall
 from mlops_desk.serving.gateway.lane import EndpointLane
-from mlops_desk.serving.gateway.messages import Answer, Asker, Call, Rejected, RequestHead
+from mlops_desk.serving.gateway.messages import Answer, Asker, Call, Rejected, RequestHead, busy
 from mlops_desk.serving.gateway.outbound.pool import ReplicaPools
 from mlops_desk.serving.gateway.outbound.question import Question
 from mlops_desk.serving.gateway.routes import GatewayLimits, RoutingTable
@@ -28,10 +29,11 @@ _PASSED = re.compile(rb"[A-Za-z0-9_~:@+,=-][A-Za-z0-9._~:@+,=-]*(?:/[A-Za-z0-9_~
 """Paths that are passed on: no part begins with a dot and nothing is escaped, so that none leads elsewhere."""
 _QUERY = re.compile(rb"[!-~]*")
 _INVOCATIONS = b"/invocations"
+TakeFeedback = Callable[[str, bytes], Awaitable[int]]
 
 
 class Proxy:
-    """The ``Gate`` and the ``House``. ``log`` keeps exchanges, ``roll`` writes the logs out now."""
+    """The ``Gate`` and the ``House``. ``log`` keeps exchanges, ``roll`` writes them out, ``feedback`` takes rows."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Proxy:
         token: str,
         log: Log,
         roll: Callable[[], Awaitable[None]],
+        feedback: TakeFeedback,
         held_bytes: int,
     ) -> None:
         self.table = RoutingTable()
@@ -47,6 +50,7 @@ class Proxy:
         self.log = log
         self._access = Access(port, token)
         self._roll = roll
+        self._feedback = feedback
         self._entries: dict[bytes, OpenEndpoint] = {}
         self._lanes: dict[str, EndpointLane] = {}
         self._figures = GatewayFigures(self._lanes, log)
@@ -126,7 +130,17 @@ class Proxy:
         if rest == b"metrics":
             _only(b"GET", head)
             return LaterCall(self, caller, lambda _: self._figures.metrics(entry.name))
+        if rest == b"feedback":
+            _only(b"POST", head)
+            return LaterCall(self, caller, partial(self._take_feedback, entry.name))
         raise Rejected(404, "No endpoint has this address.")
+
+    async def _take_feedback(self, name: str, body: bytes) -> Answer:
+        try:
+            rows = await self._feedback(name, body)
+        except Unavailable as error:
+            raise busy(str(error)) from error
+        return Answer(200, b'{"rows": %d}' % rows)
 
     def _control(self, head: RequestHead, what: bytes, caller: Asker) -> Call:
         self._access.check_agent(head.headers)

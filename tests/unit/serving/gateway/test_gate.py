@@ -305,3 +305,18 @@ def test_an_endpoint_without_a_replica_says_why(tmp_path: Path) -> None:
         assert b"No replica" in (await world.ask()).body
 
     within(scenario)
+
+
+def test_feedback_goes_to_the_log_with_a_token_and_what_is_wrong_with_it_is_said() -> None:
+    async def scenario(world: World) -> None:
+        world.route(await world.replica(), is_open=False, tokens=TOKENS, limits=GatewayLimits(body_bytes=100))
+        mine = "authorization: Bearer first-token"
+        assert (await world.ask(world.request(b"{}", "/digits/feedback"))).status == 401
+        for body, status in ((b"right", 200), (b"odd", 400), (b"late", 503), (b"x" * 101, 413)):
+            said = await world.ask(world.request(body, "/digits/feedback", mine))
+            assert said.status == status
+            assert (said.body == b'{"rows": 1}') == (status == 200)
+        assert (await world.ask(world.head("GET", "/digits/feedback", mine))).status == 405
+        assert world.fed == [("digits", b"right")]
+
+    within(scenario)

@@ -1,6 +1,8 @@
 """What a replica may do, and what its caller and the next one see of it."""
 
 import asyncio
+import os
+import socket
 
 import pytest
 
@@ -39,7 +41,7 @@ def test_a_connection_is_kept_and_asked_again() -> None:
         (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab", 502), (b"HTTP/1.1 200 OK\r\n", 502),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\nab", 502),
         (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 40_000, 502), (b"HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n", 502),
-        (b"HTTP/1.1 100 Continue\r\n\r\n" * 20, 502), (b"HTTP/1.1 204 No Content\r\n\r\n", 204),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + OK, 502), (b"HTTP/1.1 204 No Content\r\n\r\n", 204),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 2000\r\n\r\n" + b"x" * 2000, 502),
         (b"HTTP/1.1 500 Oops\r\ncontent-length: 2\r\n\r\n{}", 500),
     ],
@@ -98,6 +100,24 @@ def test_what_comes_while_nobody_asks_is_never_an_answer() -> None:
             assert (await world.ask()).body == b"{}"
             replica.writers[-1].write(OK.replace(b"{}", b"no"))
             assert replica.connections == number
+
+    within(scenario)
+
+
+@pytest.mark.parametrize("left", [OK, b""])
+def test_a_connection_is_looked_at_before_it_is_asked_again(left: bytes) -> None:
+    async def scenario(world: World) -> None:
+        replica = await world.replica()
+        world.route(replica)
+        pool = world.proxy.shadows.pools.at(replica.address)
+        assert (await world.ask()).status == 200
+        descriptor = replica.writers[-1].get_extra_info("socket").fileno()
+        if left:
+            os.write(descriptor, left)
+        else:
+            with socket.socket(fileno=os.dup(descriptor)) as made:
+                made.shutdown(socket.SHUT_WR)
+        assert pool.free() is None, "the event loop has not had its turn to see it"
 
     within(scenario)
 

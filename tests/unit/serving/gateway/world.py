@@ -10,6 +10,7 @@ from typing import Any
 
 import uvloop
 
+from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.base.peers import Peers
 from mlops_desk.serving.gateway.inbound.connection import GatewayConnection
 from mlops_desk.serving.gateway.inbound.warden import Warden
@@ -99,6 +100,7 @@ class World:
         self.folder = folder
         self.log = Kept()
         self.rolled = 0
+        self.fed: list[tuple[str, bytes]] = []
         self._replicas: list[Replica] = []
         self._talks: list[Talk] = []
         self._serial = 0
@@ -108,7 +110,7 @@ class World:
         self.server = await loop.create_server(lambda: GatewayConnection(self.proxy, self.warden), "127.0.0.1", 0)
         self.address = self.server.sockets[0].getsockname()
         self.port = self.address[1]
-        self.proxy = Proxy(self.port, AGENT, self.log, self._roll, held_bytes)
+        self.proxy = Proxy(self.port, AGENT, self.log, self._roll, self._feedback, held_bytes)
         self.peers = Peers(self.address)
         self.warden = Warden(self.peers, lambda: self.proxy.limits, most, most_of_one)
 
@@ -137,6 +139,14 @@ class World:
     def endpoints(self, endpoints: dict[str, EndpointRoutes], limits: GatewayLimits | None = None) -> None:
         self._serial += 1
         self.proxy.follow(RoutingTable(self._serial, endpoints, limits or GatewayLimits()))
+
+    async def _feedback(self, name: str, body: bytes) -> int:
+        if body == b"odd":
+            raise Invalid("This is no feedback.")
+        if body == b"late":
+            raise Unavailable("The disk does not keep up.")
+        self.fed.append((name, body))
+        return len(self.fed)
 
     async def _roll(self) -> None:
         self.rolled += 1
