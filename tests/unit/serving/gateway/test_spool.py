@@ -264,8 +264,10 @@ def test_a_full_disk_costs_the_records_it_refused_and_no_other(tmp_path: Path) -
 
     real = spool._file
     spool._file = Full(real)
+    size = (tmp_path / "spool.records").stat().st_size
     with pytest.raises(OSError, match="space"):
         spool.append([exchange(2, [{"a": 2}])])
+    assert (tmp_path / "spool.records").stat().st_size == size
     spool._file = real
     spool.append([exchange(3, [{"a": 3}])])
     roll(spool)

@@ -91,11 +91,11 @@ def test_a_file_of_any_form_says_the_same(tmp_path: Path, form: str) -> None:
 
 
 def test_ids_of_digits_keep_their_zeros(tmp_path: Path) -> None:
-    for number, text in enumerate(("request_id,truth\n00012,1\n0007,2\n", '{"request_id": "00012", "truth": 1}')):
+    for number, text in enumerate(("request_id,truth\n1.50,1\n2.00,2\n", '{"request_id": "1.50", "truth": 1}')):
         file = tmp_path / "file"
         file.write_text(text)
         import_feedback(tmp_path / str(number), file, 5.0, 10)
-        assert known(tmp_path / str(number), "00012", "12") == {("00012", None): {"truth": 1}}
+        assert known(tmp_path / str(number), "1.50", "1.5") == {("1.50", None): {"truth": 1}}
 
 
 @pytest.mark.parametrize(
