@@ -86,6 +86,12 @@ def test_a_folder_of_runs_is_copied_into_a_store_after_a_question(view, double, 
     qtbot.waitUntil(lambda: not view.migrate.isVisible())
     qtbot.waitUntil(lambda: "1,200 runs and 3 models" in view.window().notices._text.whole)
     assert "1 could not be read and did not come along" in view.window().notices._text.whole
+    qtbot.waitUntil(lambda: "What ails this store?" in said_below(view))
+    assert "There is no store" not in said_below(view)
+
+
+def said_below(view):
+    return "\n".join(label.whole for label in view.store.findChildren(type(view.trouble_of)) if label.isVisible())
 
 
 def test_a_registry_is_kept_with_its_login_among_the_secrets(view, double, qtbot):

@@ -78,7 +78,7 @@ class StoreView(Card):
 
     def show_registry(self, one: Tracker | None) -> None:
         """Show what is known of a registry's store, or offer to look it over."""
-        if one is not None and self._registry is not None and one.name == self._registry.name:
+        if one is not None and self._registry is not None and _is_same(one, self._registry):
             self._registry = one
             return
         self._stop()
@@ -205,3 +205,8 @@ class StoreView(Card):
                 self._show(self._report)
 
         self._context.ask("fix a store", lambda desk: desk.registry.fix(fix, uri=name), done, failed)
+
+
+def _is_same(one: Tracker, other: Tracker) -> bool:
+    """Tell whether a name means the same still: a folder may have become a store under it."""
+    return one.name == other.name and registry_words.has_store(one) == registry_words.has_store(other)
