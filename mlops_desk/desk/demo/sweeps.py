@@ -16,12 +16,12 @@ from mlops_desk.registry.fake import FakeRegistry
 EXPERIMENT = "defects-sweep"
 LIVE = "4d" * 16
 """The id of the run that goes on."""
-_LRS = (0.3, 0.1, 0.03, 0.01, 0.003)
-_BEST_LR = 0.03
+_LRS = (0.3, 0.1, 0.03, 0.01, 0.003)  # chosen: from one that diverges to one that learns too slowly
+_BEST_LR = 0.03  # chosen: in the middle, so that a chart has a summit
 _MODELS = {"resnet50": 0.0, "vit-s": 0.012, "convnext-t": 0.021}
 """What a model adds to the accuracy, and costs: a slower one takes longer in the same share."""
-_DECAYS = (0.0, 0.0001)
-_SEEDS = (1, 2)
+_DECAYS = (0.0, 0.0001)  # chosen: what people try
+_SEEDS = (1, 2)  # chosen: as few as show a spread
 _EPOCHS, _LIVE_EPOCHS = 60, 400  # chosen: a curve with a shape; one that goes on while somebody looks round
 _DIVERGES_AT = 7  # chosen: of the largest learning rate, where a person sees what happened
 _BEGUN_EPOCHS = 20  # chosen: what the run that goes on has at first

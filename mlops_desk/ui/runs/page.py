@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit, QSplitter, QStackedLayout, QVBoxLayout, QWidget
@@ -21,6 +21,7 @@ from mlops_desk.ui.runs import asking, cells
 from mlops_desk.ui.runs.acts.offered import OfferedActs
 from mlops_desk.ui.runs.bar import saving
 from mlops_desk.ui.runs.bar.top import TopBar
+from mlops_desk.ui.runs.columns import LearnedColumns
 from mlops_desk.ui.runs.experiments import ExperimentList
 from mlops_desk.ui.runs.feature import COMPARED, EXPERIMENTS, REGISTRY_OF_RUNS, SEEN
 from mlops_desk.ui.runs.loading import RowLoader
@@ -30,9 +31,6 @@ from mlops_desk.ui.runs.table import RunsTable
 from mlops_desk.ui.runs.ticks import MOST, Ticks
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.states import Empty, StateView, starting
-
-if TYPE_CHECKING:
-    from mlops_desk.ui.live.tasks import Task
 
 _SEEN_KEPT = 500  # runs: what the palette can go to
 _EXPERIMENTS_WIDTH, _RIGHT_WIDTH = 164, 408  # pixels: a name; facts, and the tabs above them
@@ -56,10 +54,7 @@ class AllRunsPage(Page):
         self.right: Any = None
         self.groups: Any = None
         self._acts = OfferedActs(self, self.bar, self.table, self.ticks, self.loader, lambda: self.right)
-        self._known = KnownColumns()
-        self._columns_of: tuple[object, ...] | None = None
-        self._of_part = False  # the columns are those of the runs that were read by then
-        self._columns_task: Task | None = None
+        self._columns = LearnedColumns(context, self.loader, self._learned)
         self._awaited_run: str | None = None
         self._trouble = StateView()
         self._arrange()
@@ -116,7 +111,7 @@ class AllRunsPage(Page):
 
     def reload(self) -> None:
         super().reload()
-        self._columns_of = None
+        self._columns.forget()
         self.context.ask("registries", lambda desk: desk.registry.list(), self._take_trackers, self.bar.miss_trackers)
         self._ask()
 
@@ -154,7 +149,7 @@ class AllRunsPage(Page):
             self.bar.say_nothing()
         self.loader.ask(question)
         self._show_groups(question)
-        self._learn_columns(question)
+        self._columns.learn(question)
 
     def _forget_registry(self) -> None:
         """Let go of what was chosen and ticked in another registry: its runs are not those of this one."""
@@ -226,39 +221,16 @@ class AllRunsPage(Page):
             self._trouble.show_loading(*starting("Runs"), None)
         self._place.setCurrentWidget(self._trouble)
 
-    def _learn_columns(self, question: RunQuestion) -> None:
-        """Ask which columns there are, where other runs are asked for."""
-        of = (question.uri, question.experiments)
-        if of == self._columns_of:
-            return
-        self._columns_of = of
-        self._of_part = self.loader.window is None or self.loader.is_waiting or self.loader.window.is_loading
-        if self._columns_task is not None:
-            self._columns_task.cancel()
-        self._columns_task = self.context.ask(
-            "columns", lambda desk: asking.known_columns(desk, question), self._learned, lambda _error: self._forget()
-        )
-
     def _learned(self, known: KnownColumns) -> None:
-        self._known = known
         self.bar.show_known(known)
         if self.right is not None:
             self.right.show_question(self.loader.question, known)
 
-    def _forget(self) -> None:
-        """Ask for the columns anew with the next question: what is wrong is said where the rows would be."""
-        self._columns_of = None
-
     def _catch_up(self) -> None:
-        """Ask again for what was refused while the registry was opened, and for columns once all runs were read."""
-        window = self.loader.window
-        if window is None:
-            return
-        if self._columns_of is None or (self._of_part and not window.is_loading):
-            self._columns_of = None
-            self._learn_columns(self.loader.question)
+        """Ask again for what was refused while the registry was opened."""
+        self._columns.catch_up()
         part = self.context.store.part(EXPERIMENTS)
-        if part.error is not None and not part.loading:
+        if self.loader.window is not None and part.error is not None and not part.loading:
             self.context.load(EXPERIMENTS)
 
     # What was answered.
@@ -279,7 +251,7 @@ class AllRunsPage(Page):
         if self.right is None:
             self._want_right()
         else:
-            self.right.show_question(self.loader.question, self._known)
+            self.right.show_question(self.loader.question, self._columns.known)
 
     def _no_runs(self) -> Empty:
         command = "mlops-desk jobs submit SPEC.yaml"
@@ -340,7 +312,7 @@ class AllRunsPage(Page):
         right.opened.connect(self.open_run)
         right.turned.connect(lambda key: self._fit(wide=key in module.WIDE))
         right.filtered.connect(self._narrow)
-        right.show_question(self.loader.question, self._known)
+        right.show_question(self.loader.question, self._columns.known)
         self._show_run()
         right.show_ticked(self.ticks.all(), self.loader.question.uri)
 

@@ -13,7 +13,7 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.registry.run_window import MetricSpread, RunGroup
 from mlops_desk.ui.runs import names
 from mlops_desk.ui.runs.groups import rows
-from mlops_desk.ui.runs.groups.rows import Grouping, GroupRow
+from mlops_desk.ui.runs.groups.rows import Grouping, RunGroupRow
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_the_groups_are_saved_with_all_digits(page, qtbot, tmp_path, monkeypatch
 def told(*metrics, value="a", n_runs=3):
     grouping = Grouping(names.read("params.lr"), tuple(names.read(f"metrics.{one.name}") for one in metrics))
     columns = rows.columns_of(grouping, "deviation")
-    return [column.cell(GroupRow(RunGroup((value,), n_runs, (), metrics))) for column in columns]
+    return [column.cell(RunGroupRow(RunGroup((value,), n_runs, (), metrics))) for column in columns]
 
 
 def test_what_no_run_has_is_no_zero_and_one_value_has_no_spread():
@@ -157,7 +157,7 @@ def test_what_no_run_has_is_no_zero_and_one_value_has_no_spread():
 def test_groups_are_sorted_as_numbers_where_they_are_and_those_without_stand_last():
     order = rows.columns_of(Grouping(names.read("params.lr")), "spread")[0].order
     values = [None, "b", "0.1", "nan", "1e-4", "", "A", "10"]
-    ordered = sorted(values, key=lambda value: order(GroupRow(RunGroup((value,), 1))))
+    ordered = sorted(values, key=lambda value: order(RunGroupRow(RunGroup((value,), 1))))
     assert ordered == ["1e-4", "0.1", "10", "", "A", "b", "nan", None]
 
 
@@ -178,4 +178,4 @@ def test_as_many_runs_of_each_group_are_drawn_as_there_is_room_for(sizes, most):
 
 def test_a_mean_that_is_none_stands_below_all_others():
     order = rows.columns_of(Grouping(names.read("params.lr"), (names.read("metrics.a"),)), "spread")[3].order
-    assert order(GroupRow(RunGroup(("x",), 1, (), (MetricSpread("a", 0),)))) == -math.inf
+    assert order(RunGroupRow(RunGroup(("x",), 1, (), (MetricSpread("a", 0),)))) == -math.inf

@@ -25,7 +25,7 @@ class Grouping:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupRow:
+class RunGroupRow:
     """A group with how many of its runs are ticked."""
 
     group: RunGroup
@@ -42,7 +42,7 @@ def title_of(grouping: Grouping, group: RunGroup) -> str:
     return f"{grouping.by.title} = {NO_GROUP if value is None else value or '(empty)'}"
 
 
-def columns_of(grouping: Grouping, spread: str) -> tuple[Column[GroupRow], ...]:
+def columns_of(grouping: Grouping, spread: str) -> tuple[Column[RunGroupRow], ...]:
     """Return the columns of the table; ``spread`` is how a metric's spread is told, SPREAD or DEVIATION."""
     metrics = [
         Column(
@@ -62,14 +62,14 @@ def columns_of(grouping: Grouping, spread: str) -> tuple[Column[GroupRow], ...]:
     )
 
 
-def _shared(row: GroupRow) -> Cell:
+def _shared(row: RunGroupRow) -> Cell:
     value = row.group.values[0]
     if value is None:
         return Cell(NO_GROUP, None, "muted", "These runs have none")
     return Cell(value or "(empty)", None, None if value else "muted", value)
 
 
-def _ordered(row: GroupRow) -> tuple[int, float, str]:
+def _ordered(row: RunGroupRow) -> tuple[int, float, str]:
     """Sort numbers as numbers, then texts, then what has none."""
     value = row.group.values[0]
     if value is None:
@@ -81,16 +81,16 @@ def _ordered(row: GroupRow) -> tuple[int, float, str]:
     return (1, 0.0, value) if math.isnan(number) else (0, number, value)
 
 
-def _ticked(row: GroupRow) -> Cell:
+def _ticked(row: RunGroupRow) -> Cell:
     return Cell(f"{row.n_ticked:,}" if row.n_ticked else "", row.n_ticked, "accent")
 
 
-def _mean(number: int, row: GroupRow) -> float:
+def _mean(number: int, row: RunGroupRow) -> float:
     mean = row.group.metrics[number].mean
     return -math.inf if mean is None else mean
 
 
-def _metric(number: int, spread: str, row: GroupRow) -> Cell:
+def _metric(number: int, spread: str, row: RunGroupRow) -> Cell:
     group = row.group
     told = group.metrics[number]
     if told.mean is None:

@@ -18,7 +18,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.runs import asking, names, words
 from mlops_desk.ui.runs.groups import rows
-from mlops_desk.ui.runs.groups.rows import Grouping, GroupRow
+from mlops_desk.ui.runs.groups.rows import Grouping, RunGroupRow
 from mlops_desk.ui.runs.names import METRICS
 from mlops_desk.ui.runs.question import RunQuestion
 from mlops_desk.ui.runs.ticks import MOST
@@ -150,7 +150,7 @@ class GroupsView(QWidget):
     def tell_ticks(self) -> None:
         """Count the ticks anew."""
         counts = {key: sum(map(self._is_ticked, group.run_ids)) for key, group in self.groups.items()}
-        self.table.show_records({key: GroupRow(group, counts[key]) for key, group in self.groups.items()})
+        self.table.show_records({key: RunGroupRow(group, counts[key]) for key, group in self.groups.items()})
 
     # Acts.
 
@@ -188,7 +188,7 @@ class GroupsView(QWidget):
         return rows.table(self.grouping, ordered)
 
 
-class _GroupTable(RecordTable[GroupRow]):
+class _GroupTable(RecordTable[RunGroupRow]):
     """``marked``: Space was pressed on a group."""
 
     marked = Signal()
