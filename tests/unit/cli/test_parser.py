@@ -214,7 +214,7 @@ def test_the_help_tells_within_what_bounds_and_how_a_gap_looks(
     assert told in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize("words", [["jobs"], ["jobs", "show"], ["nonsense"], ["runs", "list"]])
+@pytest.mark.parametrize("words", [["jobs"], ["jobs", "show"], ["nonsense"], ["runs", "show"]])
 def test_usage_errors_end_with_2_and_are_json_when_asked(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*words, "--json"])
