@@ -17,8 +17,9 @@ def _ended(folder: Path, code: str) -> Unavailable:
     """Return what is told of an agent that did ``code`` instead of serving."""
     out = folder / "agent.out"
     out.write_text("Words of an earlier one.\n")
+    said_before = out.stat().st_size
     pid = start_detached([sys.executable, "-c", code], out)
-    started = starting.Started(DataFolder(folder), pid, out, out.stat().st_size)
+    started = starting.Started(DataFolder(folder), pid, out, said_before)
     with pytest.raises(Unavailable) as told:
         while True:  # pytest's own time limit ends it
             started.check()
