@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
+from PySide6.QtCore import QObject
+
 from mlops_desk.base.text import plain
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.runs.bar.chips import ViewChips
@@ -11,10 +13,11 @@ from mlops_desk.ui.runs.question import RunQuestion, SavedView, read_views, rena
 _VIEWS = "runs/views"
 
 
-class KeptViews:
+class KeptViews(QObject):
     """``asked`` tells what is asked now, and by what it is grouped: that is what is kept under a name."""
 
     def __init__(self, context: Context, chips: ViewChips, asked: Callable[[], tuple[RunQuestion, str | None]]) -> None:
+        super().__init__(chips)
         self._context = context
         self._chips = chips
         self._asked = asked
