@@ -23,7 +23,7 @@ from mlops_desk.registry.store.errors import TooLong, missing, of_sqlite
 from mlops_desk.registry.store.pace import ReadPace
 from mlops_desk.registry.store.schema import StoreLayout
 
-LONGEST_READ_SECONDS = 0.045  # below the 50 ms that are promised to writers
+LONGEST_READ_SECONDS = 0.035  # of the 50 ms that are promised to writers; the rest is for letting go of the rows
 _WAIT_SECONDS = 5.0  # chosen: longer than a writer's commit on a slow disk, shorter than a person's patience
 _STEPS = 2000  # of SQLite's machine between two looks at the clock: some 0.1 ms
 _CACHE_KIB = 16 * 1024  # chosen: the inner pages of all indexes of a store of some GB
