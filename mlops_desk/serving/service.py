@@ -127,7 +127,7 @@ class EndpointsService:
 
     def end_gateway(self) -> None:
         """End the gateway too (``agent stop --all``). Raises TimedOut."""
-        self._switchboard.gatekeeper.stop()
+        self._switchboard.gatekeeper.end()
 
     # -- verbs ---------------------------------------------------------------------------------
 

@@ -284,7 +284,7 @@ def test_a_hostile_model_reaches_nothing_and_writes_nothing(house: House, hostil
 
 def test_an_endpoint_outlives_agent_and_gateway(house: House, endpoint: Endpoint) -> None:
     row = {"dataframe_records": [{"height.cm": 190.0, "weight": 40.0}]}
-    house.service.end_gateway()
+    house.service._switchboard.gatekeeper.stop()  # as if somebody had killed it
     with pytest.raises(httpx.ConnectError):
         ask(endpoint, row)
     house.service._switchboard.poll()

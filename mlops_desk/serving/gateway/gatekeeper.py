@@ -78,6 +78,7 @@ class Gatekeeper:
         self._serial = 0
         self._starting = threading.Lock()
         self._publishing = threading.Lock()
+        self._has_ended = False
 
     @property
     def port(self) -> int | None:
@@ -94,6 +95,8 @@ class Gatekeeper:
     def ensure(self) -> int:
         """Start the gateway unless it runs; return its port. Raises Unavailable."""
         with self._starting:
+            if self._has_ended:
+                raise Unavailable("The gateway was ended with the agent.")
             state = read_state(self._folder)
             if self.is_outdated:
                 self.stop()
@@ -157,6 +160,12 @@ class Gatekeeper:
     def roll(self) -> bool:
         """Have the gateway write out what it has logged so far."""
         return self._ask("POST", "/-/roll", _ROLL_SECONDS) is not None
+
+    def end(self) -> None:
+        """End the gateway for good: who looks after it meanwhile starts none in its place. Raises TimedOut."""
+        with self._starting:
+            self._has_ended = True
+            self.stop()
 
     def stop(self) -> None:
         """End the gateway, if it runs, and wait until it has gone. Raises TimedOut."""

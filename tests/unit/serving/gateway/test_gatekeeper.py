@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_desk.base.errors import Unavailable
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
 from mlops_desk.serving.gateway.routes import RoutingTable
 
@@ -36,3 +37,11 @@ def test_a_table_that_cannot_be_read_is_no_hindrance(tmp_path: Path, clock: list
     assert clock
     (tmp_path / "routes.json").write_text('{"serial": ')
     assert Gatekeeper(tmp_path).publish(RoutingTable) == 1_000_000
+
+
+def test_a_gateway_that_was_ended_with_its_agent_is_not_started_again(tmp_path: Path) -> None:
+    keeper = Gatekeeper(tmp_path)
+    keeper.end()
+    with pytest.raises(Unavailable, match="was ended with the agent"):
+        keeper.ensure()
+    assert not (tmp_path / "state.json").exists()
