@@ -255,6 +255,25 @@ def test_a_canary_that_answers_well_takes_over_by_itself(house: House) -> None:
     assert "Endpoint front answers by revision 2." in shown
 
 
+def test_the_next_agent_ends_what_an_earlier_one_was_draining(house: House) -> None:
+    old = house.replica(1, "old")
+    house.replica(2, "new")
+    endpoint = house.service.deploy("digits/1", "front")
+    old.wait_seconds = 2.0
+    answers: list[httpx.Response] = []
+    caller = threading.Thread(target=lambda: answers.append(ask(endpoint)))
+    caller.start()
+    house.wait(lambda: house.service._switchboard.is_answering("front", 1))
+    house.service.deploy("digits/2", "front")
+    agent = house.agent()
+    assert [replica.state for replica in agent.show("front").replicas] == ["running", "draining"]
+    agent.start()
+    house.wait(lambda: house.containers() == [plan.container_name(house.folder.instance, "front", 2)])
+    caller.join()
+    assert [answer.status_code for answer in answers] == [200]
+    house.wait(lambda: told(agent.show("front")) == [(1, "retired", 0.0), (2, "live", 100.0)])
+
+
 def test_words_that_make_no_sense_begin_nothing(house: House) -> None:
     for given in ({"canary": 0}, {"canary": 100}, {"canary": -5}, {"shadow": True, "canary": 5}):
         with pytest.raises(Invalid):
