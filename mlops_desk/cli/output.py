@@ -31,7 +31,6 @@ from mlops_desk.cli.forms.registry import forms as registry
 from mlops_desk.cli.forms.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
-from mlops_desk.records.endpoint import Endpoint, EndpointRevision, PastTraffic, RevisionState
 from mlops_desk.records.engine import FoundEngine
 from mlops_desk.records.gpu import KEPT, Gpu, LeaseInfo
 from mlops_desk.records.history import SeriesBrief
@@ -44,6 +43,7 @@ from mlops_desk.records.jobs.spec import Resources
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Model, ModelVersion, Run, RunBrief
 from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointRevision, PastTraffic, RevisionState
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.records.setting import SecretName, SettingValue
 from mlops_desk.records.status import PastStatus, Status

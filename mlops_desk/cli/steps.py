@@ -6,7 +6,7 @@ from typing import TextIO
 from mlops_desk.api.client import Client
 from mlops_desk.base.errors import TimedOut
 from mlops_desk.base.text import plain
-from mlops_desk.records.endpoint import DeployStep, Endpoint, EndpointState
+from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointState
 
 _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
 _ENDED = frozenset({EndpointState.STOPPED, EndpointState.FAILED})  # by a stop, which lets a deployment tell no more

@@ -18,7 +18,6 @@ from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.capsule.source.texts import kept_texts
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
-from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.event import JobMoved
 from mlops_desk.records.history import RecordPoints
 from mlops_desk.records.jobs.capsule import DataIdentity
@@ -27,6 +26,7 @@ from mlops_desk.records.jobs.running import JobWatch
 from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.records.registry.alias_move import Follower
+from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.registry.comparing.code import CodeFile, CodeTree
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.disk_shares import shares_of, staging_folder

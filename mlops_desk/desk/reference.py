@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from mlops_desk.base.errors import Hint, NotFound, Refused
 from mlops_desk.base.text import plain
-from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.model import DatasetInput
+from mlops_desk.records.serving.endpoint import Endpoint
 
 _REMOTE = ("mlflow-artifacts:", "runs:", "models:")
 

@@ -29,10 +29,10 @@ from mlops_desk.drift.metrics import points_of
 from mlops_desk.drift.notices import alarm_notice, failure_notice, quality_notice
 from mlops_desk.drift.windows import monitor_alarms
 from mlops_desk.records.drift import DriftBrief, DriftOptions, DriftReport, brief_of
-from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.records.event import DriftReported
 from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.list_page import ListPage
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import StoredRecords
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit

@@ -10,13 +10,13 @@ from typing import get_args
 from mlops_desk.base.errors import keep_command
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.drift import DriftReport
-from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.images.task import ImageTask
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.running import LiveUse, Progress, Stuck
 from mlops_desk.records.model import Registry
 from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.status import Status
 
 

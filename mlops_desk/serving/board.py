@@ -8,8 +8,8 @@ from dataclasses import replace
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import Hint, NotFound
 from mlops_desk.base.text import plain
-from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic, Traffic
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, PastTraffic, Traffic
 from mlops_desk.serving.gateway.traffic import Past
 from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.rollout.told import revisions_of

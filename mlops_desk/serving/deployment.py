@@ -15,9 +15,9 @@ from mlops_desk.base.caller import Caller
 from mlops_desk.base.errors import NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import Engine
-from mlops_desk.records.endpoint import DeployStep, Endpoint, EndpointState, ModelRef
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointState, ModelRef
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.image.maker import Maker
 from mlops_desk.serving.launch import Trial

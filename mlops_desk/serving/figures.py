@@ -8,8 +8,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mlops_desk.records.endpoint import Traffic
 from mlops_desk.records.history import RecordPoints, SeriesName
+from mlops_desk.records.serving.endpoint import Traffic
 from mlops_desk.serving.gateway.traffic import Snapshot, load_between, percentile_between
 from mlops_desk.serving.metrics import ENDPOINT
 

@@ -13,8 +13,8 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts
-from mlops_desk.records.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.records.event import Notice
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.serving import plan
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.launch import Trial

@@ -9,9 +9,9 @@ from mlops_desk.base import wire
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import LINE_LIMIT, plain
-from mlops_desk.records.endpoint import ModelRef
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.serving.endpoint import ModelRef
 from mlops_desk.storage.requests import LoggedFeature
 
 MOST_TO_COME_BACK_TO = 3  # chosen: a model takes gigabytes, and one goes back to the last or the one before

@@ -23,10 +23,10 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.agent import Check
-from mlops_desk.records.endpoint import DeployStep, Endpoint, EndpointState, PastTraffic
 from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointState, PastTraffic
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.board import EndpointBoard

@@ -13,9 +13,9 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import Hint, Invalid, Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.records.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.records.event import Notice
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.records.serving.rollout import SHADOW_PERCENT, RolloutGuard
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.images import EndpointImages

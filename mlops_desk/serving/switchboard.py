@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.records.history import RecordPoints, forget_points
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.records.serving.rollout import SHADOW_PERCENT
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.figures import MinuteFigures

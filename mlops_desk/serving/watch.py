@@ -15,9 +15,9 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import Hint, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import ContainerFacts, Engine
-from mlops_desk.records.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.records.event import Notice
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.serving import plan
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.launch import Trial

@@ -10,13 +10,13 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.records.agent import AuditEntry, Backup
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.drift import DriftReport
-from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.registry.alias_move import AliasSight, JournalEntry
 from mlops_desk.records.registry.tracker import KeptTracker
 from mlops_desk.records.registry.transfer import RecordedHashes
 from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.storage.database import Database, DatabaseKind
 from mlops_desk.storage.pages import Value
 from mlops_desk.storage.records import Columns, StoredRecords, read_document

@@ -8,7 +8,7 @@ from mlops_desk.verbs.declaration import AbsolutePath, Moment, Option, Who, chan
 if TYPE_CHECKING:
     from builtins import list as list_of
 
-    from mlops_desk.records.endpoint import Endpoint, PastTraffic
+    from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
     from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 
 

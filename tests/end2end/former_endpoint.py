@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.end2end.test_serving_endpoints import BODY, House
+from tests.end2end.endpoint_house import BODY, House
 
 with ExitStack() as stack:
     house = House(Path(sys.argv[1]), stack)

@@ -21,8 +21,8 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.serving import plan
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.state import State

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.records.endpoint import EndpointState
+from mlops_desk.records.serving.endpoint import EndpointState
 from mlops_desk.serving.image import machine
 from tests.end2end.test_serving_engine import TRAIN, House, ask, saved
 from tests.images import engine_client

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +9,18 @@ import httpx
 import pytest
 
 from mlops_desk.base.errors import Invalid, Refused
-from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.records.event import Notice
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.serving import plan
-from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
-from tests.end2end.test_serving_endpoints import BODY, House, ask
+from tests.end2end.endpoint_house import BODY, House, ask, open_house
 
 pytestmark = pytest.mark.end2end
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    with ExitStack() as stack:
-        built = House(tmp_path, stack)
+    with open_house(tmp_path) as built:
         yield built
-        for loop in built.loops:
-            loop.stop(3)
-        Gatekeeper(built.folder.endpoints / "_gateway").stop()
 
 
 @pytest.fixture

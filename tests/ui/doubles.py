@@ -31,7 +31,6 @@ from mlops_desk.records.agent import AgentCost, AgentInfo, Check
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Histogram, Measure, Quality, Verdict
-from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
 from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.history import Curve, Curves, ProcessMemory, Series, Window
 from mlops_desk.records.host import Core, Disk, Filesystem, Host, HostProcess, HostProcesses, Network, Sensor
@@ -50,6 +49,7 @@ from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import MetricCurve, Model, ModelVersion, Registry, Run
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import PastStatus, Status
 from mlops_desk.registry.fake import FakeRegistry

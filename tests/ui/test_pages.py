@@ -6,8 +6,8 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QComboBox
 
 from mlops_desk.base.errors import Invalid, Refused
-from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.rule import RetrainState
+from mlops_desk.records.serving.endpoint import EndpointState
 from mlops_desk.ui.drift.rule import RuleDialog
 from mlops_desk.ui.widgets.confirmation import Confirm
 

@@ -7,11 +7,11 @@ from doubles import endpoint_record, job_record
 from PySide6.QtCore import Qt
 
 from mlops_desk.records import event as events
-from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.event import IncidentLogged
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.rule import Retraining, RetrainState
+from mlops_desk.records.serving.endpoint import EndpointState
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records import event as events
-from mlops_desk.records.endpoint import ModelRef
 from mlops_desk.records.model import Model
+from mlops_desk.records.serving.endpoint import ModelRef
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.endpoints import words as endpoint_words
 from mlops_desk.ui.live.topic import Topic

@@ -5,7 +5,7 @@ from typing import Any
 
 from mlops_desk.base.errors import DeskError, Hint, Refused, TimedOut
 from mlops_desk.base.text import plain
-from mlops_desk.records.endpoint import Endpoint, EndpointState
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.verbs.declaration import Verb
 
 _DEPLOY = ("endpoints", "deploy")

@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_desk.base.errors import Hint, NotFound, Refused
-from mlops_desk.records.endpoint import (
+from mlops_desk.records.event import EndpointChanged, EndpointRemoved
+from mlops_desk.records.history import SeriesName
+from mlops_desk.records.serving.endpoint import (
     Endpoint,
     EndpointRevision,
     EndpointState,
@@ -18,8 +20,6 @@ from mlops_desk.records.endpoint import (
     RevisionState,
     Traffic,
 )
-from mlops_desk.records.event import EndpointChanged, EndpointRemoved
-from mlops_desk.records.history import SeriesName
 from mlops_desk.records.serving.rollout import RolloutGuard
 from mlops_desk.serving import plan
 from mlops_desk.serving.figures import MINUTE_SECONDS, figures_of

@@ -31,10 +31,10 @@ from mlops_desk.engines.fake import FakeEngine, ScriptedEnding, ScriptedProgram
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.grounds import LeaseOwner
 from mlops_desk.leases.ledger import LeaseLedger
-from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.records.model import Registry
 from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.protocol import ArtifactOrigins, RegistryClient
 from mlops_desk.registry.reading.source import RegistrySource

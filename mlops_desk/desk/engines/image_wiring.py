@@ -15,9 +15,9 @@ from mlops_desk.images.users import ImageNeed, spelled
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.letters.image_desk import ImageNeedDesk
-from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.images.card import ImageUser, UserKind
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job, JobState
+from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.runtimes.local.container import INSTANCE_LABEL
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.records import StoredRecords

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
-from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.registry.cleanup.planning import RegistryUsers
 
 

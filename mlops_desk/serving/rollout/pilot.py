@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.rollout import Rollout
 from mlops_desk.serving.gateway.traffic import Snapshot, TrafficCounters, snapshot_of
 from mlops_desk.serving.rollout.guard import Answered, Finding

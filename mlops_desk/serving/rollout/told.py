@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from mlops_desk.records.endpoint import Endpoint, EndpointRevision, EndpointState, RevisionState
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointRevision, EndpointState, RevisionState
 from mlops_desk.serving.revision import Revision
 
 DRAINING = "draining"

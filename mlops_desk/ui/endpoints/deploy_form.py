@@ -5,7 +5,7 @@ import re
 from PySide6.QtWidgets import QWidget
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mlops_desk.base.text import plain
 from mlops_desk.records import event as events
-from mlops_desk.records.endpoint import Endpoint, EndpointState
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.feature import Badge, Feature, as_it_is, go, later
 from mlops_desk.ui.live import announcements

@@ -7,8 +7,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic
 from mlops_desk.records.model import Model
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, PastTraffic
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.endpoint import Endpoint, ModelRef, Traffic
 from mlops_desk.records.model import Model
+from mlops_desk.records.serving.endpoint import Endpoint, ModelRef, Traffic
 from mlops_desk.ui.curves.points import Point
 from mlops_desk.ui.live.store import LoadPoint
 from mlops_desk.ui.tables.model import Cell, Column

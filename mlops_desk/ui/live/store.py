@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from mlops_desk.records.agent import Check
     from mlops_desk.records.alert import Alert, AlertRule
     from mlops_desk.records.drift import DriftReport
-    from mlops_desk.records.endpoint import Endpoint, PastTraffic, Traffic
     from mlops_desk.records.incident import Incident
     from mlops_desk.records.jobs.brief import JobBrief
     from mlops_desk.records.model import Model, Registry
     from mlops_desk.records.rule import Retraining, Rule
+    from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic, Traffic
     from mlops_desk.records.setting import SettingValue
     from mlops_desk.records.status import Status
     from mlops_desk.ui.live.topic import Topic

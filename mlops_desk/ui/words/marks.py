@@ -4,10 +4,10 @@ Apart from ``words``, for the window's frame is painted before any record is loa
 """
 
 from mlops_desk.records.drift import Verdict
-from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.rule import RetrainState
+from mlops_desk.records.serving.endpoint import EndpointState
 from mlops_desk.ui.words.numbers import ALERT, IDLE, INFO, OK, PAUSED, UNKNOWN, WARNING, Mark
 
 JOB_MARKS = {

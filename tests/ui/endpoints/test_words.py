@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mlops_desk.records.endpoint import DeployStep, Endpoint, EndpointState, ModelRef
+from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointState, ModelRef
 from mlops_desk.ui.endpoints.words import facts_of
 
 FRONT = Endpoint("front", EndpointState.STARTING, None, 1, ModelRef("m", "1", "models:/m/1"))

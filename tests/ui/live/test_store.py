@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records import event as events
-from mlops_desk.records.endpoint import PastTraffic
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.jobs.running import LiveUse, Progress
 from mlops_desk.records.model import Registry
+from mlops_desk.records.serving.endpoint import PastTraffic
 from mlops_desk.ui import catalogue
 from mlops_desk.ui.curves.points import reduced, runs_of
 from mlops_desk.ui.live import announcements

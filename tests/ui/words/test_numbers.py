@@ -7,11 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.records.drift import Verdict
-from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.rule import RetrainState
+from mlops_desk.records.serving.endpoint import EndpointState
 from mlops_desk.ui.gpus import facts, tables
 from mlops_desk.ui.overview import tile_views
 from mlops_desk.ui.tables import export

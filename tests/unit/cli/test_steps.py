@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlops_desk.cli import steps
-from mlops_desk.records.endpoint import DeployStep, Endpoint, EndpointState, ModelRef
+from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointState, ModelRef
 
 FRONT = Endpoint("front", EndpointState.BUILDING, None, 1, ModelRef("m", "1", "models:/m/1"))
 FOUND = DeployStep("resolve", "found", 1.0, 0.5)

@@ -7,9 +7,9 @@ import pytest
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.jobs.capsule.source.store import SnapshotStore
-from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef
 from mlops_desk.records.jobs.capsule import Capsule
 from mlops_desk.records.registry.alias_move import Follower
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
 from mlops_desk.registry.comparing.code import difference
 from tests.unit.jobs.capsule.source.test_store import keep
 

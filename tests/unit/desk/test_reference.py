@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from mlops_desk.base.errors import DeskError, NotFound, Refused
 from mlops_desk.desk.reference import ReferenceParts, address_of, on_host, reference_file
-from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, Mount
 from mlops_desk.records.model import DatasetInput
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
 
 
 def job(*mounts: Mount) -> Job:

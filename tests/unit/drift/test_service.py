@@ -17,8 +17,8 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.drift import service as module
 from mlops_desk.drift.service import DriftService
 from mlops_desk.drift.worker import answer
-from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, Traffic
 from mlops_desk.records.event import DriftReported, Notice
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Traffic
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.declaration import verbs_of

@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
-from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.engine import FoundEngine
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME, JobState
+from mlops_desk.records.serving.endpoint import EndpointState
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.settings.engines import words

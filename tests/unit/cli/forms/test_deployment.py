@@ -11,8 +11,8 @@ from mlops_desk.cli import agent_acts, asking
 from mlops_desk.cli.forms.deployment import failure, farewell, staying
 from mlops_desk.cli.main import main
 from mlops_desk.cli.parser import build
-from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, Replica
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Replica
 
 MODEL = ModelRef("digits", "1", "models:/digits/1")
 REPLICA = Replica("front-r1", 1, "running", "unix:/e/front/model.sock")

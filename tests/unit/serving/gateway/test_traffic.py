@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.records.endpoint import Traffic
+from mlops_desk.records.serving.endpoint import Traffic
 from mlops_desk.serving.gateway import traffic
 from mlops_desk.serving.gateway.traffic import (
     KEPT_SECONDS,

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
 from mlops_desk.records.serving.rollout import RolloutGuard
 from mlops_desk.serving.gateway.traffic import Snapshot, TrafficCounters, snapshot_of
 from mlops_desk.serving.rollout.guard import Finding

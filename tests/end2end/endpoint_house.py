@@ -1,0 +1,166 @@
+"""What the tests of endpoints stand on: the real service, gateway and log on the shipped fake engine.
+
+What answers in the place of its containers is the test's: on the socket they are handed, or, for one that an
+older agent has started, at the address in 127.77.0.0/16 that the fake engine gives it.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.errors import NotFound
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.engines.engine import ContainerFacts
+from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
+from mlops_desk.records.event import EndpointChanged
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.serving import handover, plan
+from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
+from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.state import State
+from tests.serving_upstream import Upstream, handed
+
+BODY = {"dataframe_records": [{"a": 1.5, "city": "Bonn"}, {"a": 2, "city": "Ulm"}]}
+SIGNATURE = [{"type": "double", "name": "a"}, {"type": "string", "name": "city"}]
+
+
+@dataclass
+class Registry:
+    """Versions that exist, and a model that is downloaded."""
+
+    aliases: dict[str, str] = field(default_factory=lambda: {"champion": "3"})
+    downloads: int = 0
+
+    def resolve(self, text: str) -> ModelVersion:
+        query = plan.parse_model(text)
+        if query.name != "digits":
+            raise NotFound(f"There is no model {query.name}.")
+        version = query.version or self.aliases[query.alias or "champion"]
+        return ModelVersion("digits", version, "run-1", "somewhere", "READY")
+
+    def download(self, version: ModelVersion, folder: Path) -> None:
+        self.downloads += 1
+        document = {
+            "flavors": {"python_function": {"loader_module": "x", "python_version": "3.11.7"}},
+            "mlflow_version": "3.17.2",
+            "signature": {"inputs": json.dumps(SIGNATURE)},
+            "saved_input_example_info": {"serving_input_path": "example.json"},
+        }
+        (folder / "MLmodel").write_text(yaml.safe_dump(document))
+        (folder / "requirements.txt").write_text("mlflow==3.17.2\nscikit-learn==1.9.1\n")
+        (folder / "example.json").write_text(json.dumps(BODY))
+
+
+class House:
+    """What a service needs, and agents that come and go on one data folder."""
+
+    def __init__(self, root: Path, stack: ExitStack) -> None:
+        self.folder = DataFolder(root / "data")
+        self.folder.make()
+        self.stack = stack
+        self.engine = FakeEngine(images=["python:3.12-slim"], programs={"": ScriptedProgram(math.inf, ("loading",))})
+        self.registry = Registry()
+        self.events: list[object] = []
+        self.settings = SettingsStore(self.folder.settings)
+        self.settings.set("serving.start_timeout_seconds", "10")
+        self.loops: list[Loop] = []
+        self.states_open: list[State] = []
+        self.started: dict[int, Path] = {}
+        self.trained: tuple[str, str] | None = None
+        self._start, self.engine.start = self.engine.start, self._started
+        self.service = self.agent()
+
+    def _started(self, name: str) -> ContainerFacts:
+        facts = self._start(name)
+        mounts = {mount.target: mount.source for mount in self.engine._containers[name].spec.own_mounts}
+        if handover.INSIDE in mounts:
+            self.started[int(facts.id, 16)] = Path(mounts[handover.INSIDE])
+        return facts
+
+    def agent(self) -> EndpointsService:
+        """Begin another agent's life; the one before it ends."""
+        if self.loops:
+            self.loops[-1].stop()
+        loop, bus = Loop("test"), Bus()
+        bus.subscribe(object, self.events.append)
+        self.loops.append(loop)
+        state = State(self.folder.state_database)
+        self.states_open.append(state)
+        self.stack.callback(state.close)
+        self.service = EndpointsService(
+            self.folder, state, bus, loop, self.settings, self.engine, self.registry.resolve, self.registry.download,
+            find_trained=lambda version: self.trained,
+        )  # fmt: skip
+        return self.service
+
+    def replica(self, number: int, word: str = "yes") -> Upstream:
+        """Answer in the place of the ``number``-th container that the engine makes."""
+        return self.stack.enter_context(handed(word, lambda: self.started.get(number)))
+
+    def states(self) -> list[str]:
+        found = [event.endpoint.state for event in self.events if isinstance(event, EndpointChanged)]
+        return [state for index, state in enumerate(found) if index == 0 or found[index - 1] is not state]
+
+    def containers(self) -> list[str]:
+        return sorted(facts.name for facts in self.engine.containers({plan.LABEL_ENDPOINT: ""}))
+
+    def answer(self) -> Any:
+        """Ask until there is an answer: the gateway follows its table a moment later."""
+        deadline = time.monotonic() + 10
+        while (answer := ask(self.service.show("front"))).status_code != 200:
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.05)
+        return answer.json()
+
+    def wait(self, is_true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 20
+        while not is_true():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def look_until_there(self, name: str) -> None:
+        """Let the watch look until there is a record of an endpoint."""
+        deadline = time.monotonic() + 20
+        while self.service._board.find(name) is None:
+            assert time.monotonic() < deadline
+            self.service._watch._looks = 0
+            self.service._watch.look()
+            time.sleep(0.05)
+
+    def look_until(self, is_true: Callable[[Endpoint], bool]) -> Endpoint:
+        """Let the watch look until an endpoint is as wanted."""
+        deadline = time.monotonic() + 20
+        while not is_true(found := self.service.show("front")):
+            assert time.monotonic() < deadline, found
+            self.service._watch.look()
+            time.sleep(0.05)
+        return found
+
+
+@contextmanager
+def open_house(root: Path) -> Iterator[House]:
+    """Build a house; its agents and its gateway end with it."""
+    with ExitStack() as stack:
+        built = House(root, stack)
+        yield built
+        for loop in built.loops:
+            loop.stop(3)
+        Gatekeeper(built.folder.endpoints / "_gateway").stop()
+
+
+def ask(endpoint: Endpoint, path: str = "", host: str | None = None) -> httpx.Response:
+    assert endpoint.url is not None
+    with httpx.Client(trust_env=False, timeout=20) as client:
+        return client.post(endpoint.url + path, json=BODY)
