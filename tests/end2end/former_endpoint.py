@@ -1,6 +1,6 @@
 """``python former_endpoint.py FOLDER``, run by the old code on itself: leave an endpoint that is live, and its gateway.
 
-The engine is the old double, so what answers in the container's place is the test's, at the address that is printed.
+It imports from where the old version has them. The engine is the old double, so what answers in the container's place is the test's, at the address that is printed.
 """
 
 import json
@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.end2end.endpoint_house import BODY, House
+from tests.end2end.test_serving_endpoints import BODY, House
 
 with ExitStack() as stack:
     house = House(Path(sys.argv[1]), stack)
