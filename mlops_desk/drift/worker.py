@@ -15,11 +15,13 @@ from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.process import serve_one
-from mlops_desk.drift.data.tables import connect, open_file, tables_of
+from mlops_desk.drift.data.tables import open_file, tables_of
 from mlops_desk.drift.report import compare
 from mlops_desk.records.drift import DriftOptions, DriftReport
+from mlops_desk.storage.data_files import connect
 
 MODULE = "mlops_desk.drift.worker"
+_THREADS = 2  # chosen: one reads while the other counts; the machine is busy with training
 
 
 def compare_files(
@@ -29,7 +31,7 @@ def compare_files(
     options = options or DriftOptions()
     with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-", dir=within) as name:
         folder = Path(name)
-        with closing(connect(folder)) as connection:
+        with closing(connect(folder / "spill", threads=_THREADS)) as connection:
             first = open_file(connection, reference.absolute(), folder)
             second = open_file(connection, current.absolute(), folder)
             report = compare(tables_of(connection, first, second, options), options)

@@ -6,7 +6,7 @@ guessed at; a row that ends too early lacks its last values, and is named too. W
 later, from the whole column.
 """
 
-# ruff: noqa: S608 - DuckDB binds no paths; ``quoted_path`` quotes them, and the columns' names are our own
+# ruff: noqa: S608 - DuckDB binds no paths; ``quoted`` and ``pattern`` quote them, and the columns' names are our own
 
 import codecs
 import csv
@@ -18,6 +18,7 @@ from typing import Any
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.data.faults import counted, refused, unclosed
+from mlops_desk.storage.data_files import pattern, quoted
 
 COLUMNS_LIMIT = 5000  # chosen: a header of more is mostly a file of another kind
 _DELIMITERS = ",;\t|"
@@ -45,7 +46,7 @@ def to_parquet(connection: Any, source: Path, folder: Path) -> Delimited:
     names, delimiter = _header(readable, source)
     target = folder / f"{source.stem[:50]}-{len(list(folder.iterdir()))}.parquet"
     rows = _reading(readable, len(names), delimiter, pad=True)
-    connection.execute(f"COPY (SELECT * FROM {rows}) TO {quoted_path(target, is_pattern=False)} (FORMAT parquet)")
+    connection.execute(f"COPY (SELECT * FROM {rows}) TO {quoted(str(target))} (FORMAT parquet)")
     rejected, faults = refused(connection, readable)
     notes = [f"{counted(rejected, 'line')} left out, being no row: {faults}."] if rejected else []
     short, where = _short(connection, readable, target, delimiter, len(names))
@@ -59,7 +60,7 @@ def to_parquet(connection: Any, source: Path, folder: Path) -> Delimited:
 def _reading(readable: Path, n_columns: int, delimiter: str, *, pad: bool) -> str:
     """Return the table function that reads the file; with ``pad`` a row that ends early is a row."""
     columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(n_columns))
-    return f"""read_csv({quoted_path(readable)},
+    return f"""read_csv({pattern(readable)},
         auto_detect = false, header = true, columns = {{{columns}}}, delim = '{delimiter}',
         quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
         null_padding = {str(pad).lower()}, parallel = false, max_line_size = {_LINE_LIMIT_BYTES},
@@ -68,20 +69,12 @@ def _reading(readable: Path, n_columns: int, delimiter: str, *, pad: bool) -> st
 
 def _short(connection: Any, readable: Path, table: Path, delimiter: str, n_columns: int) -> tuple[int, str]:
     """Count rows that end too early, and name the first. Only a file whose last column has blanks is read again."""
-    query = f"SELECT count(*) - count(c{n_columns - 1}) FROM read_parquet({quoted_path(table)})"
+    query = f"SELECT count(*) - count(c{n_columns - 1}) FROM read_parquet({pattern(table)})"
     if not connection.execute(query).fetchall()[0][0]:
         return 0, ""
     strict = _reading(readable, n_columns, delimiter, pad=False)
     connection.execute(f"SELECT count(COLUMNS(*)) FROM {strict}").fetchall()
     return refused(connection, readable, "MISSING COLUMNS")
-
-
-def quoted_path(path: Path, *, is_pattern: bool = True) -> str:
-    """Quote a path for SQL; readers take it for a pattern, so its special characters are escaped."""
-    text = str(path).replace("'", "''")
-    if is_pattern:
-        text = "".join(f"[{character}]" if character in "*?[" else character for character in text)
-    return f"'{text}'"
 
 
 def _as_utf8(source: Path, folder: Path) -> Path:

@@ -4,7 +4,7 @@ DuckDB streams and spills to a folder of its own, downloads nothing, and gets pa
 The kind of a column is frozen by the reference; both sides are then read as that kind.
 """
 
-# ruff: noqa: S608 - DuckDB binds neither names nor paths; ``_identifier`` and ``quoted_path`` quote them
+# ruff: noqa: S608 - DuckDB binds neither names nor paths; ``identifier`` and ``pattern`` quote them
 
 import stat
 from collections.abc import Callable, Mapping
@@ -29,9 +29,10 @@ from mlops_desk.drift.columns import (
     NumericSide,
     kind_of,
 )
-from mlops_desk.drift.data.delimited_text import quoted_path, to_parquet
+from mlops_desk.drift.data.delimited_text import to_parquet
 from mlops_desk.drift.report import Tables
 from mlops_desk.records.drift import DriftOptions
+from mlops_desk.storage.data_files import identifier, pattern
 
 CATEGORIES_LIMIT = 10_000
 """The most frequent categories are told apart, the rest count as one."""
@@ -53,18 +54,6 @@ class OpenedTable:
     is_text: bool = False
     n_rejected: int = 0
     notes: tuple[str, ...] = ()
-
-
-def connect(folder: Path) -> Any:
-    """Open a database in memory that stays small and spills into ``folder``."""
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "threads": 2,
-        "memory_limit": "512MB",
-        "temp_directory": str(folder / "spill"),
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    return duckdb.connect(":memory:", config=settings)
 
 
 def open_file(connection: Any, path: Path, folder: Path) -> OpenedTable:
@@ -95,10 +84,10 @@ def open_file(connection: Any, path: Path, folder: Path) -> OpenedTable:
 
 
 def _open_parquet(connection: Any, path: Path) -> OpenedTable:
-    relation = f"read_parquet({quoted_path(path)}, hive_partitioning = false)"
+    relation = f"read_parquet({pattern(path)}, hive_partitioning = false)"
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     n_rows = int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
-    return OpenedTable(relation, {name: (_identifier(name), kind) for name, kind, *_ in described}, n_rows)
+    return OpenedTable(relation, {name: (identifier(name), kind) for name, kind, *_ in described}, n_rows)
 
 
 def tables_of(connection: Any, reference: OpenedTable, current: OpenedTable, options: DriftOptions) -> Tables:
@@ -287,11 +276,6 @@ def _counted(source: OpenedTable, name: str, *, boolean: bool, empty: bool) -> s
 def _is_missing(column: str) -> str:
     marks = ", ".join(f"'{mark}'" for mark in _MARKS_OF_MISSING)
     return f"{column} IS NULL OR lower(trim({column})) IN ({marks})"
-
-
-def _identifier(name: str) -> str:
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'
 
 
 _READERS = {NUMERIC: _numeric_column, DATE: _date_column}

@@ -16,15 +16,8 @@ from typing import Any
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.records.serving.request import FeedbackTaken
-from mlops_desk.storage.request_log.files import (
-    FORMAT,
-    connect,
-    identifier,
-    pattern,
-    quoted,
-    read,
-    united,
-)
+from mlops_desk.storage.data_files import identifier, pattern, quoted
+from mlops_desk.storage.request_log.files import FORMAT, connect, read, united
 from mlops_desk.storage.request_log.kinds import DATABASE_TYPES, fit, guess
 from mlops_desk.storage.request_log.layout import parts
 

@@ -1,32 +1,25 @@
-"""DuckDB over the log's files: a database in memory that stays small, names quoted, columns of one name united.
+"""DuckDB over the log's files: columns of one name united.
 
 Parts of several days, revisions and versions of the program have other columns, or others' types. United, a column is
 what all of its values are: numbers are numbers, a text that only ever says true and false is a boolean where a newer
 part knows it as one, and else it is text.
 """
-# ruff: noqa: S608 - SQL for DuckDB in memory: names and paths are quoted by the functions below
+# ruff: noqa: S608 - SQL for DuckDB in memory: names and paths are quoted by ``data_files``
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from mlops_desk.storage import data_files
+from mlops_desk.storage.data_files import identifier, pattern
 
 FORMAT = "(FORMAT parquet, COMPRESSION zstd)"
 _NUMBERS = frozenset({"INTEGER", "BIGINT", "DOUBLE"})
 
 
 def connect(folder: Path) -> Any:
-    """Open a database in memory that stays small, spills beside the log and downloads nothing."""
-    import duckdb  # noqa: PLC0415 - 12 MB that an agent without endpoints does not need
-
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "threads": 1,
-        "memory_limit": "512MB",
-        "temp_directory": str(folder / ".spill"),
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    return duckdb.connect(":memory:", config=settings)
+    """Open a database in memory that spills beside the log."""
+    return data_files.connect(folder / ".spill")
 
 
 def united(connection: Any, paths: Sequence[Path]) -> str:
@@ -52,23 +45,6 @@ def read(paths: Sequence[Path]) -> str:
     """Return what reads files that may lack each other's columns."""
     listed = ", ".join(pattern(path) for path in paths)
     return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-
-
-def quoted(text: str) -> str:
-    """Quote a text for SQL."""
-    doubled = text.replace("'", "''")
-    return f"'{doubled}'"
-
-
-def identifier(name: str) -> str:
-    """Quote a column's name for SQL."""
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'
-
-
-def pattern(path: Path) -> str:
-    """Quote a path for DuckDB's readers, which take it for a pattern."""
-    return quoted(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
 
 def _targets(connection: Any, groups: Mapping[tuple[tuple[str, str], ...], list[Path]]) -> dict[str, str]:

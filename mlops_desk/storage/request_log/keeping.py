@@ -5,7 +5,8 @@ import os
 from contextlib import closing
 from pathlib import Path
 
-from mlops_desk.storage.request_log.files import FORMAT, connect, quoted, united
+from mlops_desk.storage.data_files import quoted
+from mlops_desk.storage.request_log.files import FORMAT, connect, united
 from mlops_desk.storage.request_log.layout import (
     HOUR_SECONDS,
     ArchivePart,

@@ -4,7 +4,8 @@
 from contextlib import closing
 from pathlib import Path
 
-from mlops_desk.storage.request_log.files import FORMAT, connect, identifier, quoted, read, united
+from mlops_desk.storage.data_files import identifier, quoted
+from mlops_desk.storage.request_log.files import FORMAT, connect, read, united
 from mlops_desk.storage.request_log.layout import parts
 from mlops_desk.storage.request_log.writing import META, is_output
 from mlops_desk.storage.requests import LogWindow

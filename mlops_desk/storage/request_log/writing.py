@@ -12,7 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.storage.request_log.files import FORMAT, connect, identifier, pattern, quoted
+from mlops_desk.storage.data_files import identifier, pattern, quoted
+from mlops_desk.storage.request_log.files import FORMAT, connect
 from mlops_desk.storage.request_log.kinds import (
     COLUMNS_LIMIT,
     DATABASE_TYPES,

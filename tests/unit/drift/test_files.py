@@ -15,9 +15,9 @@ from scipy import stats
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.process import run_worker
-from mlops_desk.drift.data.tables import connect
 from mlops_desk.drift.worker import answer, compare_files
 from mlops_desk.records.drift import DriftOptions, DriftReport
+from mlops_desk.storage.data_files import connect
 
 WORKER = "mlops_desk.drift.worker"
 SCHEMA = "x DOUBLE, i BIGINT, k VARCHAR, flag BOOLEAN"
@@ -299,7 +299,7 @@ def database(tmp_path_factory):
 @pytest.fixture
 def one_database(database, monkeypatch):
     """Give each comparison a connection to one database: opening one costs more than comparing small files."""
-    monkeypatch.setattr("mlops_desk.drift.worker.connect", lambda _folder: database.cursor())
+    monkeypatch.setattr("mlops_desk.drift.worker.connect", lambda _folder, **_limits: database.cursor())
 
 
 @pytest.mark.usefixtures("one_database")

@@ -1,6 +1,6 @@
 """The first rows of a table: CSV by its beginning alone, Parquet by DuckDB, which may open that one file alone."""
 
-# ruff: noqa: S608 - DuckDB binds no names; ``_quoted`` and ``_identifier`` quote them
+# ruff: noqa: S608 - DuckDB binds no names; ``quoted`` and ``identifier`` quote them
 
 import csv
 import io
@@ -13,6 +13,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.registry.artifact_view import ArtifactTable, ArtifactView
 from mlops_desk.registry.artifacts.files import OpenFile
 from mlops_desk.registry.artifacts.views.texts import decoded
+from mlops_desk.storage.data_files import connect, identifier, quoted
 
 N_ROWS = 200
 """So many rows are shown: a few screens."""
@@ -21,6 +22,7 @@ N_COLUMNS = 200
 _CELL = 200  # chosen: a few words; a text has its own page
 _CSV_BYTES = 1 << 20  # chosen: 200 rows of 5 KB
 _DELIMITERS = ",;\t|"
+_MEMORY_MB = 256  # chosen: pages of a file that is looked at, in a process of little memory
 _SNIFFED_CHARACTERS = 16_384  # chosen: a dozen rows, quickly
 
 
@@ -57,10 +59,10 @@ def view_parquet(path: str, opened: OpenFile) -> ArtifactView:
         raise Invalid("The file is too large to be looked at from here: a Parquet file is read from its end.")
     connection = _connect(opened.path)
     try:
-        relation = f"read_parquet({_quoted(opened.path)}, hive_partitioning = false)"
+        relation = f"read_parquet({quoted(opened.path)}, hive_partitioning = false)"
         described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         names = [str(name) for name, *_ in described]
-        cells = ", ".join(f"left(CAST({_identifier(name)} AS VARCHAR), {_CELL + 1})" for name in names[:N_COLUMNS])
+        cells = ", ".join(f"left(CAST({identifier(name)} AS VARCHAR), {_CELL + 1})" for name in names[:N_COLUMNS])
         rows = connection.execute(f"SELECT {cells} FROM {relation} LIMIT {N_ROWS}").fetchall()
         n_rows = int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
     except duckdb.Error as error:
@@ -75,17 +77,8 @@ def view_parquet(path: str, opened: OpenFile) -> ArtifactView:
 
 
 def _connect(path: str) -> Any:
-    connection = duckdb.connect(
-        ":memory:",
-        config={
-            "threads": 1,
-            "memory_limit": "256MB",
-            "temp_directory": "",
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        },
-    )
-    connection.execute(f"SET allowed_paths = [{_quoted(path)}]")
+    connection = connect(None, memory_mb=_MEMORY_MB)
+    connection.execute(f"SET allowed_paths = [{quoted(path)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
@@ -102,13 +95,3 @@ def _delimiter(path: str, text: str) -> str:
 
 def _cell(value: Any) -> str | None:
     return None if value is None else plain(str(value), _CELL)
-
-
-def _quoted(text: str) -> str:
-    doubled = text.replace("'", "''")
-    return f"'{doubled}'"
-
-
-def _identifier(name: str) -> str:
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.serving.gateway.request_log.rollup import Rollup, read_spool
 from mlops_desk.serving.gateway.spool import Exchange, Spool, records
-from mlops_desk.storage.request_log.files import pattern
+from mlops_desk.storage.data_files import pattern
 from mlops_desk.storage.request_log.keeping import tidy
 from mlops_desk.storage.request_log.layout import parts
 from mlops_desk.storage.request_log.reading import newest
