@@ -9,6 +9,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 from mlops_desk.base import wire
@@ -109,16 +110,21 @@ def unpack(archive: zipfile.ZipFile, version: ArchivedVersion, folder: Path) -> 
         text = f"Unpacking takes {size_text(needed)}, and {size_text(free)} are free."
         raise Refused(text, "Free some space on the disk of the data folder.")
     for file in version.files:
-        target = folder.joinpath(*checked(file.path).split("/"))
-        try:
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with target.open("xb") as out:
-                _copy(archive, file, out.fileno())
-        except (FileExistsError, NotADirectoryError) as error:
-            raise Refused(f"{plain(file.path)} is a file and a folder in this archive.", _AGAIN) from error
+        with _made(folder.joinpath(*checked(file.path).split("/")), file) as out:
+            _copy(archive, file, out)
 
 
-def _copy(archive: zipfile.ZipFile, file: HashedFile, out: int) -> None:
+def _made(target: Path, file: HashedFile) -> FileIO:
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FileIO(target, "xb")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise Refused(f"{plain(file.path)} is a file and a folder in this archive.", _AGAIN) from error
+    except OSError as error:
+        raise _no_room(error) from error
+
+
+def _copy(archive: zipfile.ZipFile, file: HashedFile, out: FileIO) -> None:
     digest, size = hashlib.sha256(), 0
     with archive.open(form.FILES + file.path) as member:
         while data := member.read(_PIECE_BYTES):
@@ -126,6 +132,21 @@ def _copy(archive: zipfile.ZipFile, file: HashedFile, out: int) -> None:
             size += len(data)
             if size > file.size_bytes:
                 break
-            os.write(out, data)
+            _write(out, memoryview(data))
     if (size, digest.hexdigest()) != (file.size_bytes, file.sha256):
         raise DeskError(f"{plain(file.path)} is not what the archive's list says.", _AGAIN)
+
+
+def _write(out: FileIO, data: memoryview) -> None:
+    """Write all of a piece: a disk that is nearly full takes the beginning of one, and says so by a number alone."""
+    try:
+        while data:
+            data = data[out.write(data) :]
+    except OSError as error:
+        raise _no_room(error) from error
+
+
+def _no_room(error: OSError) -> DeskError:
+    """Return what keeps files from being unpacked: it is where they go that is at fault, and not the archive."""
+    text = f"The files of the version can't be unpacked: {error.strerror}. Nothing was imported."
+    return Unavailable(text, "Look at the disk of the data folder, and try again.")

@@ -1,5 +1,6 @@
 """The worker that writes a version into one file: beside its name first, and under it when it is whole."""
 
+import hashlib
 import os
 import zipfile
 from dataclasses import replace
@@ -68,14 +69,15 @@ def _write(path: Path, version: ArchivedVersion, files: Files) -> int:
 
 
 def _put(archive: zipfile.ZipFile, files: Files, known: HashedFile) -> None:
-    size = 0
+    digest, size = hashlib.sha256(), 0
     info = _info(form.FILES + known.path)
     info.file_size = known.size_bytes
     with files.open(known.path, LARGEST_BYTES) as opened, archive.open(info, "w", force_zip64=True) as member:
         for data in pieces(opened.stream):
+            digest.update(data)
             size += len(data)
             member.write(data)
-    if size != known.size_bytes:
+    if (size, digest.hexdigest()) != (known.size_bytes, known.sha256):
         raise DeskError(f"{plain(known.path)} changed while it was read; nothing was exported.", "Try again.")
 
 

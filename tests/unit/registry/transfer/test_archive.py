@@ -1,11 +1,13 @@
 """Versions as one file: what comes out is what went in, and what somebody made up is refused before anything is kept."""
 
+import errno
 import hashlib
 import json
 import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError, NotFound, Refused
+from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
 from mlops_desk.records.registry.transfer import HashedFile
 from mlops_desk.registry.artifacts.folder import FolderFiles
 from mlops_desk.registry.artifacts.source import FilesSource
@@ -70,6 +72,8 @@ def test_the_same_version_gives_the_same_bytes(model: Path, tmp_path: Path) -> N
     exported(model, tmp_path / "a")
     exported(model, tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a") as zipped:  # whenever it is written: two of one second would be alike too
+        assert {info.date_time for info in zipped.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_links_and_pipes_of_a_model_are_not_followed_into_the_archive(model: Path, tmp_path: Path) -> None:
@@ -90,10 +94,6 @@ def test_nothing_is_written_over_and_nothing_half_is_left(
         exported(model, tmp_path / "nowhere" / "a")
     with pytest.raises(NotFound):
         exported(tmp_path / "no model", tmp_path / "a")
-
-    def full(*given: object) -> None:
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr(exporting, "_put", full)
     with pytest.raises(DeskError, match="full"):
         exported(model, tmp_path / "a")
@@ -112,6 +112,23 @@ def test_a_file_that_grows_while_it_is_read_makes_no_archive(
         return known
 
     monkeypatch.setattr(exporting, "hashed", then_grow)
+    with pytest.raises(DeskError, match="changed while it was read"):
+        exported(model, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_file_that_is_rewritten_while_it_is_read_makes_no_archive(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As large as before, it would make an archive that nobody can import, and nobody would know until then."""
+    true = exporting.hashed
+
+    def then_write(files: Any, name: str) -> HashedFile:
+        known = true(files, name)
+        (model / name).write_bytes(b"z" * known.size_bytes)
+        return known
+
+    monkeypatch.setattr(exporting, "hashed", then_write)
     with pytest.raises(DeskError, match="changed while it was read"):
         exported(model, tmp_path / "a")
     assert not (tmp_path / "a").exists()
@@ -288,6 +305,44 @@ def test_without_room_nothing_is_unpacked(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(Refused, match="1 MiB are free"):
         taken(made(tmp_path / "a", lambda told, members: None), tmp_path / "out")
     assert contents(tmp_path / "out") == {}
+
+
+def test_a_disk_that_takes_a_part_of_each_piece_gets_all_of_it_in_the_end(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "FileIO", Slow)
+    exported(model, tmp_path / "a")
+    assert taken(tmp_path / "a", tmp_path / "out") == FILES
+
+
+@pytest.mark.parametrize("when", ["opened", "written"])
+def test_a_disk_that_is_full_is_told_as_such_and_the_archive_is_not_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    file = made(tmp_path / "a", lambda told, members: None)
+    monkeypatch.setattr(archive, "FileIO", full if when == "opened" else Full)
+    with pytest.raises(Unavailable, match="can't be unpacked: No space left") as raised:
+        taken(file, tmp_path / "out")
+    assert str(file) not in raised.value.message
+
+
+class Slow(FileIO):
+    """Takes a thousand bytes at a time, as write(2) may."""
+
+    def write(self, data: Any) -> int:
+        return super().write(data[:1000])
+
+
+class Full(FileIO):
+    """Has no room left."""
+
+    def write(self, data: Any) -> int:
+        full()
+        return len(data)
+
+
+def full(*given: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 A, B = "a" * 64, "b" * 64
