@@ -82,8 +82,9 @@ class HashedFile:
 
 @dataclass(frozen=True, slots=True)
 class RecordedHashes:
-    """What the files of a version were when somebody looked first; ``registry`` None is the desk's own.
+    """What the files of a version were when somebody looked first.
 
+    ``registry`` is what all its spellings have in common (``registry.identity``), None the desk's own;
     ``created_at`` is the version's own time: one that was deleted and made anew is another.
     """
 

@@ -4,6 +4,7 @@ Its store is looked at only when it was written to: an agent at rest must not ke
 """
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from mlops_desk.base.errors import DeskError
@@ -25,17 +26,13 @@ class HashRecorder:
     def __init__(self, transfer: VersionTransfer, store: Path) -> None:
         self._transfer = transfer
         self._store = store
-        self._looked_at: tuple[int, int] | None = None
+        self._looked_at: tuple[int, ...] | None = None
         self._done: set[tuple[str, str, float | None]] = set()
 
     def turn(self) -> None:
         """Record the next version that is not; one whose files can't be read is left until the agent is restarted."""
-        try:
-            facts = self._store.stat()
-        except FileNotFoundError:
-            return  # nothing was recorded in it yet
-        state = (facts.st_mtime_ns, facts.st_size)
-        if state == self._looked_at:
+        state = self._state()
+        if state is None or state == self._looked_at:
             return
         try:
             version = self._next()
@@ -47,6 +44,16 @@ class HashRecorder:
                 self._transfer.record(version, None, self._transfer.hashed(version, None, _BYTES_A_SECOND))
         except DeskError as error:
             _log.info("The files of a new version could not be hashed: %s", plain(error.message))
+
+    def _state(self) -> tuple[int, ...] | None:
+        """Return what each write changes, in the store or in the log beside it (WAL); None where there is no store."""
+        try:
+            facts = [self._store.stat()]
+        except FileNotFoundError:
+            return None
+        with suppress(FileNotFoundError):
+            facts.append(self._store.with_name(f"{self._store.name}-wal").stat())
+        return tuple(number for one in facts for number in (one.st_mtime_ns, one.st_size))
 
     def _next(self) -> ModelVersion | None:
         with quiet(self._store) as store:

@@ -18,6 +18,7 @@ from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.records.registry.transfer import HashedFile, Loss, RecordedHashes, Transferred, Verified, hashes_of
 from mlops_desk.registry.access import RegistryAccess
 from mlops_desk.registry.artifacts.source import FilesSource, source_of
+from mlops_desk.registry.default_registry import OWN
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT
 from mlops_desk.registry.protocol import RegistryClient
 from mlops_desk.registry.transfer.comparing import compared
@@ -57,7 +58,9 @@ class VersionTransfer:
 
     def record(self, version: ModelVersion, uri: str | None, files: tuple[HashedFile, ...]) -> None:
         """Write down what the files of a version are."""
-        kept = RecordedHashes(uri, version.name, version.version, time.time(), version.created_at, files)
+        kept = RecordedHashes(
+            self._registry(uri), version.name, version.version, time.time(), version.created_at, files
+        )
         self._kept.put(kept)
 
     def is_recorded(self, version: ModelVersion, uri: str | None) -> bool:
@@ -65,8 +68,16 @@ class VersionTransfer:
         return self._recorded(version, uri) is not None
 
     def _recorded(self, version: ModelVersion, uri: str | None) -> RecordedHashes | None:
-        known = self._kept.get(hashes_of(uri, version.name, version.version))
-        return known if known is not None and known.created_at == version.created_at else None
+        for registry in dict.fromkeys((self._registry(uri), uri)):  # an earlier version named it as it was asked for
+            known = self._kept.get(hashes_of(registry, version.name, version.version))
+            if known is not None and known.created_at == version.created_at:
+                return known
+        return None
+
+    def _registry(self, uri: str | None) -> str | None:
+        """Return the one name of a registry, however it is asked for; None is the desk's own."""
+        found = self._core.registries.identity(uri)
+        return None if found == OWN else found
 
     def hashed(
         self, version: ModelVersion, uri: str | None, bytes_a_second: float | None = None

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.errors import Unavailable
-from mlops_desk.registry.trackers.ambient import foreign_environment, login_environment, login_headers
+from mlops_desk.registry.trackers.ambient import (
+    LOGIN_VARIABLES,
+    foreign_environment,
+    login_environment,
+    login_headers,
+)
 
 USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 FILE = "[mlflow]\nmlflow_tracking_username = ann\nmlflow_tracking_password = p%%ss w\n"
@@ -43,6 +48,14 @@ def test_it_reaches_no_other_host_than_the_one_that_is_meant_and_no_store(tmp_pa
     assert login_headers(foreign_environment("https://ml.example/base", meant, folder)) == basic("ann", "p%ss w")
     assert login_headers(foreign_environment("https://elsewhere.example", meant, folder)) == {}
     assert foreign_environment("sqlite:////x.db", {}, folder)[USER] is None
+
+
+@pytest.mark.parametrize("name", LOGIN_VARIABLES)
+def test_neither_does_a_login_of_the_environment(tmp_path: Path, name: str) -> None:
+    given = {"MLFLOW_TRACKING_URI": "https://ml.example", USER: "bob", PASSWORD: "b", name: "geheim"}
+    assert foreign_environment("https://ml.example", given, tmp_path)[name] == "geheim"
+    elsewhere = foreign_environment("https://elsewhere.example", given, tmp_path)
+    assert {elsewhere[one] for one in LOGIN_VARIABLES} == {None}
 
 
 @pytest.mark.parametrize("text", [None, "", "[other]\nmlflow_tracking_username = ann\n", "[mlflow]\n"])
