@@ -237,10 +237,15 @@ def limit_memory(limit_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
 
 
-def start_detached(command: list[str], log: Path, environment: Mapping[str, str] | None = None) -> int:
-    """Start a process that outlives this one, its output in ``log``; return its pid."""
+def start_detached(
+    command: list[str], log: Path, environment: Mapping[str, str] | None = None, keep: Sequence[int] = ()
+) -> int:
+    """Start a process that outlives this one, its output in ``log``; return its pid.
+
+    It gets the descriptors ``keep``, by their numbers.
+    """
     with open(log, "ab", opener=_private) as output:
-        process = start_child(command, stdout=output, stderr=output, environment=environment, outlives=True)
+        process = start_child(command, stdout=output, stderr=output, environment=environment, outlives=True, keep=keep)
     # Kept, so that those which ended are collected at the next start and none is warned about as forgotten.
     _detached[:] = [known for known in _detached if known.poll() is None]
     _detached.append(process)

@@ -48,6 +48,7 @@ from mlops_desk.storage.state import State
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0  # chosen: how late an endpoint that is gone is noticed
+_GATEWAY_SECONDS = 0.25  # chosen: with its start in half a second, callers of a gateway that was killed wait below one
 _SPARE_SECONDS = 120.0  # for what comes between build and start: download, stop of the one before
 _LINES_LIMIT = 10_000  # chosen: more than one reads; the wire carries it at once
 _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
@@ -120,10 +121,12 @@ class EndpointsService:
             self._switchboard.route()
         self._stages.take_up()
         self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
+        self._loop.repeat("gateway", _GATEWAY_SECONDS, self._switchboard.watch)
         self._loop.repeat("endpoint-load", _LOOK_SECONDS, self._switchboard.poll)
 
     def close(self) -> None:
         """End with the loop. Containers and gateway go on."""
+        self._switchboard.gatekeeper.refuse()
 
     def end_gateway(self) -> None:
         """End the gateway too (``agent stop --all``). Raises TimedOut."""

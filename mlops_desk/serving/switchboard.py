@@ -1,6 +1,7 @@
 """Between the endpoints as they stand and the gateway: the routing table goes out, the load comes back."""
 
 import logging
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mlops_desk.serving.rollout.pilot import Pilot
 
 _log = logging.getLogger(__name__)
+_NEXT_TRY_SECONDS = 2.0  # chosen: one that can't be started now takes a core while it tries
 _STICKY_HEADER = "x-mlops-desk-key"
 _AT_REST = frozenset({EndpointState.STOPPED, EndpointState.FAILED})
 
@@ -43,6 +45,7 @@ class Switchboard:
         self._settings = settings
         self.gatekeeper = Gatekeeper(endpoints / "_gateway")
         self.pilot: Pilot | None = None
+        self._revive_at = 0.0
         self._windows: dict[str, LoadWindow] = {}
         self._figures = MinuteFigures(record)
 
@@ -61,11 +64,12 @@ class Switchboard:
 
     def poll(self) -> None:
         """Read the gateway's counters; start it again when it is gone, or of another version, and somebody needs it."""
-        if all(endpoint.state in _AT_REST for endpoint in self._board.all()):
+        if self._is_idle():
             return
         stats = None if self.gatekeeper.is_outdated else self.gatekeeper.stats()
         if stats is None:
-            self._revive()
+            if time.monotonic() >= self._revive_at:
+                self._revive()
             return
         silence = snapshot_of(TrafficCounters(), stats.at)  # the gateway counts an endpoint from its first request on
         snapshots = {endpoint.name: stats.endpoints.get(endpoint.name, silence) for endpoint in self._board.all()}
@@ -76,10 +80,22 @@ class Switchboard:
         if self.pilot is not None:
             self.pilot.look(stats.revisions)
 
+    def watch(self) -> None:
+        """Start the gateway again as soon as it is gone, where somebody needs it: its callers wait meanwhile."""
+        if not self.gatekeeper.is_gone():
+            return
+        if self._is_idle():
+            self.gatekeeper.refuse()
+        elif time.monotonic() >= self._revive_at:
+            self._revive()
+
     def is_answering(self, name: str, revision: int) -> bool:
         """Tell whether the gateway waits for answers of a revision."""
         stats = self.gatekeeper.stats()
         return stats is not None and stats.under_way.get(name, {}).get(revision, 0) > 0
+
+    def _is_idle(self) -> bool:
+        return all(endpoint.state in _AT_REST for endpoint in self._board.all())
 
     def _is_at_rest(self, name: str) -> bool:
         endpoint = self._board.find(name)
@@ -89,6 +105,7 @@ class Switchboard:
         try:
             self.gatekeeper.ensure()
         except DeskError as error:
+            self._revive_at = time.monotonic() + _NEXT_TRY_SECONDS
             _log.warning("The gateway can't be started now: %s", error)
             return
         self.route()

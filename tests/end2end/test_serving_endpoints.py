@@ -4,6 +4,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import httpx
 import pytest
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
@@ -217,6 +219,32 @@ def test_what_an_older_agent_started_goes_on_and_loses_its_bridge_when_it_is_sta
     while house.engine._networks:
         assert time.monotonic() < deadline, "the bridge goes when nobody is on it"
         time.sleep(0.02)
+
+
+def test_a_gateway_that_is_killed_is_back_within_a_second_and_only_what_was_in_flight_fails(house: House) -> None:
+    house.replica(1)
+    endpoint = house.service.deploy("digits", "front")
+    house.loops[-1].repeat("gateway", 0.25, house.service._switchboard.watch)
+    house.answer()
+    state = read_state(house.folder.endpoints / "_gateway")
+    assert state is not None
+    os.kill(state.pid, signal.SIGKILL)
+    assert [ask(endpoint).status_code for _ in range(20)] == [200] * 20
+    assert read_state(house.folder.endpoints / "_gateway") != state
+
+
+def test_a_gateway_that_is_gone_is_left_alone_where_nobody_needs_it(house: House) -> None:
+    house.replica(1)
+    endpoint = house.service.deploy("digits", "front")
+    state = read_state(house.folder.endpoints / "_gateway")
+    assert state is not None
+    house.service.stop("front")
+    os.kill(state.pid, signal.SIGKILL)
+    house.wait(lambda: not state.is_alive)
+    house.service._switchboard.watch()
+    with pytest.raises(httpx.ConnectError):
+        ask(endpoint)
+    assert read_state(house.folder.endpoints / "_gateway") == state
 
 
 def test_a_gateway_of_an_older_version_is_replaced_before_it_is_asked_to_route(house: House) -> None:

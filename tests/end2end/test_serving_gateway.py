@@ -7,6 +7,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,49 @@ def test_kill_9_loses_nothing_that_was_spooled_and_the_port_stays(door: Door) ->
         eventually(lambda: len(door.logged()) >= 50)
         assert [row[0] for row in door.logged("_request_id")] == ids
         assert door.ask().status_code == 200
+
+
+def test_who_comes_while_the_gateway_is_away_waits_and_is_answered_by_the_next(door: Door) -> None:
+    with upstream() as replica:
+        door.route(Route(1, 1.0, (replica.place,)))
+        first = door.pid()
+        for _ in range(2):  # the one that took the socket over lends it as well
+            os.kill(door.pid(), signal.SIGKILL)
+            eventually(door.keeper.is_gone)
+            with ThreadPoolExecutor(4) as pool:
+                asked = [pool.submit(fresh_ask, door.port) for _ in range(4)]
+                time.sleep(0.3)
+                assert not any(answer.done() for answer in asked)
+                assert door.keeper.ensure() == door.port
+                assert [answer.result(20) for answer in asked] == [200] * 4
+        assert door.pid() != first
+
+
+def test_who_comes_when_there_will_be_no_gateway_is_refused(door: Door) -> None:
+    os.kill(door.pid(), signal.SIGKILL)
+    eventually(door.keeper.is_gone)
+    door.keeper.refuse()
+    with pytest.raises(httpx.ConnectError):
+        fresh_ask(door.port)
+    assert door.keeper.ensure() == door.port
+    door.keeper.stop()
+    with pytest.raises(httpx.ConnectError):
+        fresh_ask(door.port)
+
+
+def test_a_gateway_that_lends_no_socket_is_started_again_on_its_port(door: Door) -> None:
+    (door.folder / "lend").unlink()
+    again = Gatekeeper(door.folder)
+    assert again.ensure() == door.port
+    os.kill(door.pid(), signal.SIGKILL)
+    eventually(again.is_gone)
+    door.keeper.refuse()
+    assert again.ensure() == door.port
+    assert oct((door.folder / "lend").stat().st_mode)[-3:] == "600"
+
+
+def fresh_ask(port: int) -> int:
+    return httpx.post(f"http://127.0.0.1:{port}/digits", json=BODY, trust_env=False, timeout=20).status_code
 
 
 def test_a_polite_end_writes_the_log_out(door: Door) -> None:

@@ -18,6 +18,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Hint, Invalid, TimedOut, Unavailable
 from mlops_desk.base.process import boot_id, python_command, start_detached, start_ticks
+from mlops_desk.serving.gateway.inbound.listening import Hold
 from mlops_desk.serving.gateway.routes import RoutingTable
 from mlops_desk.serving.gateway.traffic import Snapshot
 
@@ -79,6 +80,7 @@ class Gatekeeper:
         self._starting = threading.Lock()
         self._publishing = threading.Lock()
         self._has_ended = False
+        self._hold = Hold(folder)
 
     @property
     def port(self) -> int | None:
@@ -99,10 +101,28 @@ class Gatekeeper:
                 raise Unavailable("The gateway was ended with the agent.")
             state = read_state(self._folder)
             if self.is_outdated:
-                self.stop()
+                self._stop()
             elif state is not None and state.is_alive:
+                self._hold.take(state.pid)
                 return state.port
             return self._start()
+
+    def is_gone(self) -> bool:
+        """Tell whether a gateway has run and does not any more; one that runs lends its socket meanwhile."""
+        state = read_state(self._folder)
+        if state is None or not state.is_alive:
+            return state is not None
+        if self._starting.acquire(blocking=False):
+            try:
+                self._hold.take(state.pid)
+            finally:
+                self._starting.release()
+        return False
+
+    def refuse(self) -> None:
+        """Have callers refused while no gateway runs: there will be none for a while."""
+        with self._starting:
+            self._hold.drop()
 
     def publish(self, make: Callable[[], RoutingTable]) -> int:
         """Hand the gateway the table that ``make`` returns; return the serial it got.
@@ -165,10 +185,16 @@ class Gatekeeper:
         """End the gateway for good: who looks after it meanwhile starts none in its place. Raises TimedOut."""
         with self._starting:
             self._has_ended = True
-            self.stop()
+            self._hold.drop()
+            self._stop()
 
     def stop(self) -> None:
         """End the gateway, if it runs, and wait until it has gone. Raises TimedOut."""
+        with self._starting:
+            self._hold.drop()
+            self._stop()
+
+    def _stop(self) -> None:
         state = read_state(self._folder)
         if state is None or not state.is_alive:
             return
@@ -181,13 +207,18 @@ class Gatekeeper:
     def _start(self) -> int:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         output = self._folder / "gateway.out"
-        start_detached(python_command("mlops_desk.serving.gateway.process", str(self._folder)), output)
+        held = self._hold.descriptor
+        words = [str(self._folder), *([] if held is None else [str(held)])]
+        command = python_command("mlops_desk.serving.gateway.process", *words)
+        start_detached(command, output, keep=[] if held is None else [held])
         if not _wait(lambda: self.stats() is not None, _START_SECONDS):
+            self._hold.drop()  # better refused than kept waiting; the next one opens its own
             text = f"The gateway did not answer within {_START_SECONDS:g} s."
             raise Unavailable(text, f"Look into {output} and {self._folder / 'gateway.log'}.")
         state = read_state(self._folder)
         if state is None:
             raise Unavailable("The gateway's state file has vanished.", f"Look into {self._folder}.")
+        self._hold.take(state.pid)
         return state.port
 
     def _ask(self, method: str, path: str, timeout_seconds: float) -> Any:

@@ -1,7 +1,7 @@
-"""``python -m mlops_desk.serving.gateway.process FOLDER``: the process in the path of requests. It outlives the agent.
+"""``python -m mlops_desk.serving.gateway.process FOLDER [DESCRIPTOR]``: the process in the path of requests.
 
-It listens on loopback, on a port that its state file keeps across restarts, routes by the table the
-agent leaves beside it, and writes the request log. A lock sees to it that there is one for a folder.
+It outlives the agent. It listens on loopback, on a port that its state file keeps across restarts, routes by the table
+the agent leaves beside it, and writes the request log. A lock sees to it that there is one for a folder.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import logging
 import os
 import secrets
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.serving.gateway.capacity import capacity
 from mlops_desk.serving.gateway.gatekeeper import ROUTES, STATE, VERSION, GatewayState, read_state
 from mlops_desk.serving.gateway.inbound.connection import GatewayConnection
+from mlops_desk.serving.gateway.inbound.listening import Lender, listen, taken_over
 from mlops_desk.serving.gateway.inbound.warden import Warden
 from mlops_desk.serving.gateway.proxy import Proxy
 from mlops_desk.serving.gateway.request_log.log import RequestLog
@@ -43,13 +43,15 @@ _LAST_SECONDS = 5.0  # chosen: what requests under way have left when the gatewa
 class Gateway:
     """One process: its socket, its application, its log."""
 
-    def __init__(self, folder: Path, loop: Loop) -> None:
+    def __init__(self, folder: Path, loop: Loop, descriptor: int | None = None) -> None:
+        """Listen on the socket of that ``descriptor``, which the agent has held, or open one."""
         self._folder = folder
         self._loop = loop
         self._seen: tuple[int, int] | None = None
         self._log = RequestLog(loop, ChildRoller())
         known = read_state(folder)
-        self._socket = _listen(known.port if known else 0)
+        self._socket = listen(known.port if known else 0) if descriptor is None else taken_over(descriptor)
+        self._lender = Lender(folder, self._socket)
         self._state = GatewayState(
             pid=os.getpid(),
             start_ticks=start_ticks(os.getpid()) or 0,
@@ -76,6 +78,7 @@ class Gateway:
         server = await loop.create_server(
             lambda: GatewayConnection(proxy, warden), sock=self._socket, backlog=room.backlog
         )
+        loop.add_reader(self._lender, self._lender.lend)
         watching = asyncio.create_task(self._watch(proxy))
         gc.freeze()  # what is loaded by now stays: it need not be looked through while requests wait
         write_atomically(self._folder / STATE, json.dumps(wire.to_builtins(self._state)).encode())
@@ -86,6 +89,8 @@ class Gateway:
             await warden.finish(_LAST_SECONDS)
         finally:
             watching.cancel()
+            loop.remove_reader(self._lender)
+            self._lender.close()
             self._loop.ending.set()
             self._log.end()
 
@@ -118,23 +123,7 @@ class Gateway:
         proxy.follow(table)
 
 
-def _listen(port: int) -> socket.socket:
-    """Open the port of last time, or a free one where somebody else has taken it."""
-    for wanted in (port, 0):
-        # Named as TCP, or asyncio leaves Nagle's algorithm on and each answer takes 40 ms more.
-        opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            opened.bind(("127.0.0.1", wanted))
-        except OSError as error:
-            opened.close()
-            _log.warning("Port %s can't be had (%s); the endpoints' addresses change", wanted, error.strerror)
-            continue
-        return opened
-    raise OSError("no port of 127.0.0.1 can be had")
-
-
-def main(folder: Path) -> int:
+def main(folder: Path, descriptor: int | None = None) -> int:
     """Be the gateway of ``folder``; another one that is there already is left alone."""
     log.start_early()
     lock = FolderLock(folder / "gateway.lock")
@@ -143,9 +132,9 @@ def main(folder: Path) -> int:
     log.start_file(folder / "gateway.log")
     sys.setswitchinterval(_SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(Gateway(folder, Loop("gateway")).serve())
+        runner.run(Gateway(folder, Loop("gateway"), descriptor).serve())
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), *map(int, sys.argv[2:3])))
