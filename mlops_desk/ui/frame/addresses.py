@@ -7,7 +7,7 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.ui.live.context import Context
 from mlops_desk.verbs.leading.address import Destination, parse_address
 
-_PAGES = {"gpu": "gpus", "endpoint": "endpoints", "model": "models", "run": "runs"}
+_PAGES = {"gpu": "gpus", "endpoint": "endpoints", "model": "models", "run": "runs", "settings": "settings"}
 
 
 def go(context: Context, text: str) -> None:

@@ -13,7 +13,7 @@ from mlops_desk.base.text import plain
 
 SCHEME = "mlops-desk"
 LONGEST = 1024  # chosen: twice the longest name of a model, each letter of it escaped, would not be typed by anybody
-_KNOWN = "Addresses are mlops-desk://job/ID, run/ID, gpu/UUID, model/NAME/VERSION and endpoint/NAME."
+_KNOWN = "Addresses are mlops-desk://job/ID, run/ID, gpu/UUID, model/NAME/VERSION, endpoint/NAME and settings/VIEW."
 _WHOLE = re.compile(rf"{SCHEME}://([a-z]{{1,20}})/([^?#]*)", re.IGNORECASE | re.ASCII)
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -23,13 +23,14 @@ _KEYS = {
     "gpu": re.compile(r"[A-Za-z0-9._:/-]{1,100}", re.ASCII),
     "endpoint": re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII),
     "model": re.compile(r"[^/]{1,256}"),  # MLflow's own limit, and a letter that its names can't have
+    "settings": re.compile(r"[a-z][a-z0-9._]{0,99}", re.ASCII),  # a view of them, such as registries, or one's own key
 }
 _VERSION = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A thing in the window: its ``kind`` (job, run, gpu, model, endpoint), its key, and of a model a version."""
+    """A thing in the window: its ``kind`` (job, run, gpu, model, endpoint, settings), its key, and of a model a version."""
 
     kind: str
     key: str

@@ -20,6 +20,22 @@ def test_it_goes_to_a_job_a_gpu_an_endpoint_and_a_model(start, double, qtbot):
     qtbot.waitUntil(lambda: window._shown == "models" and window.page().versions.table.key() == f"{model}/1")
 
 
+@pytest.mark.parametrize("view", ["registries", "engines", "secrets", "disk", "settings"])
+def test_it_goes_to_each_view_of_the_settings(start, double, qtbot, view):
+    program = start(double)
+    program.go_to(f"mlops-desk://settings/{view}")
+    qtbot.waitUntil(lambda: program.window._shown == "settings" and program.window.page().tabs.current() == view)
+
+
+def test_it_goes_to_one_setting_and_changes_nothing_there(start, double, qtbot):
+    program = start(double)
+    program.go_to("mlops-desk://settings/registry.uri")
+    qtbot.waitUntil(lambda: program.window._shown == "settings" and "registry.uri" in program.window.page().rows)
+    page = program.window.page()
+    qtbot.waitUntil(lambda: page.filter_field().text() == "registry.uri")
+    assert not [one for one in double.calls if one == ("settings", "set")]
+
+
 def test_at_its_start_it_goes_there_once_the_agent_answers(start, double, qtbot):
     job = [*double.jobs_by_id][-1]
     program = start(double, destination=f"mlops-desk://job/{job}")

@@ -89,6 +89,9 @@ def test_without_a_screen_it_is_said_where_it_is_seen(opened, tmp_path, monkeypa
     told = capsys.readouterr().out
     assert "mlops-desk endpoints show digits" in told
     assert "mlops-desk open mlops-desk://endpoint/digits" in told
+    for view, listed in (("registries", "registry list"), ("disk", "settings list")):
+        assert main(["--data-dir", str(tmp_path), "open", f"mlops-desk://settings/{view}"]) == 0
+        assert f"mlops-desk {listed}" in capsys.readouterr().out
     assert opened == []
 
 

@@ -12,6 +12,7 @@ KEYS = {
     "run": st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
     "gpu": st.from_regex(r"(GPU|MIG)-[0-9a-f-]{36}(/[0-9]/[0-9])?", fullmatch=True),
     "endpoint": st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True),
+    "settings": st.from_regex(r"[a-z][a-z0-9._]{0,40}", fullmatch=True),
     "model": st.text(min_size=1, max_size=60).filter(lambda name: "/" not in name and name.isprintable()),
 }
 DESTINATIONS = st.one_of(
@@ -39,6 +40,7 @@ def test_what_is_written_is_read_as_the_same(destination):
         ("MLOPS-DESK://Job/ab12/", Destination("job", "ab12")),  # browsers write schemes and hosts as they like
         ("mlops-desk://model/iris/3", Destination("model", "iris", "3")),
         ("mlops-desk://endpoint/a.b-c", Destination("endpoint", "a.b-c")),
+        ("mlops-desk://settings/registries", Destination("settings", "registries")),
     ],
 )
 def test_addresses_as_people_and_browsers_write_them(text, wanted):
@@ -60,7 +62,9 @@ def test_addresses_as_people_and_browsers_write_them(text, wanted):
         "mlops-desk://user@job/a",
         "mlops-desk://job:80/a",
         "mlops-desk://jobs.cancel/a",
-        "mlops-desk://settings/x",
+        "mlops-desk://settings",
+        "mlops-desk://settings/registry.uri=x",
+        "mlops-desk://settings/registries/1",
         "mlops-desk://job/a%00",
         "mlops-desk://job/a%0a--force",
         "mlops-desk://job/a b",
@@ -97,7 +101,7 @@ def test_whatever_it_is_it_is_a_thing_with_a_plain_name_or_refused(text):
         found = parse_address(text)
     except Invalid:
         return
-    assert found.kind in {"job", "run", "gpu", "model", "endpoint"}
+    assert found.kind in {"job", "run", "gpu", "model", "endpoint", "settings"}
     assert found.key.isprintable()
     assert 0 < len(found.key) <= 256
     assert found.version is None or (found.version.isdecimal() and found.version.isascii())
