@@ -148,13 +148,13 @@ class ListReader:
         del artifact_uri, path
         return []
 
-    def n_runs(self) -> int:
+    def count_runs(self) -> Iterator[int]:
         self._raise()
-        return len(self.runs.keys() - self.deleted)
+        yield len(self.runs.keys() - self.deleted)
 
-    def n_models(self) -> int:
+    def count_models(self) -> Iterator[int]:
         self._raise()
-        return len(self.model_list)
+        yield len(self.model_list)
 
     def close(self) -> None:
         pass

@@ -17,15 +17,14 @@ from mlops_desk.records.model import Run
 from mlops_desk.verbs.leading.address import Destination, parse_address
 from mlops_desk.verbs.leading.run_job import job_of_run
 
-
-_LISTED_BY_A_WORD_OF_THEIR_OWN = {"engines": "engines list", "secrets": "secrets list", "registries": "registry list"}
+_LISTED = {"engines": "engines list", "secrets": "secrets list", "registries": "registry list"}
 """Of the views of the settings, those that are more than settings."""
 
 
 def _seen_by(destination: Destination) -> Hint:
     """Return what shows the same in a terminal."""
     key = plain(destination.key)
-    listed = _LISTED_BY_A_WORD_OF_THEIR_OWN.get(destination.key, "settings list")
+    listed = _LISTED.get(destination.key, "settings list")
     return {
         "job": Hint(f"mlops-desk jobs show {key}", before="Here: "),
         "run": Hint(f"mlops-desk runs show {key}", before="Here: "),

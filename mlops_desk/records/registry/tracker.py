@@ -27,7 +27,8 @@ class Tracker:
     what would be better; ``command`` the command in it.
     ``schema`` is the store's Alembic revision where it is read directly; ``via`` how it is read: sql, rest, files or
     mlflow (its client, the slow way), None while nobody has looked. ``n_runs`` are those that were not deleted;
-    ``uncounted`` is why they or the models were not counted, where it can be read.
+    ``uncounted`` is why they or the models were not counted, where it can be read; ``least_runs`` and ``least_models``
+    are how many there are at least, where the time ended before all were counted.
     """
 
     name: str
@@ -43,6 +44,8 @@ class Tracker:
     n_models: int | None = None
     is_default: bool = False
     uncounted: str | None = None
+    least_runs: int | None = None
+    least_models: int | None = None
 
     def __post_init__(self) -> None:
         keep_command(self)

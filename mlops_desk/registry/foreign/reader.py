@@ -195,11 +195,11 @@ class ForeignReader:
     def versions(self) -> list[VersionRow]:
         return []
 
-    def n_runs(self) -> int:
+    def count_runs(self) -> Iterator[int]:
         self.experiments()  # reads what there is
-        return len(self.all_runs())
+        yield len(self.all_runs())
 
-    def n_models(self) -> None:
+    def count_models(self) -> None:
         return None
 
     # -- files -------------------------------------------------------------------------------

@@ -87,12 +87,12 @@ class Reader(Protocol):
         """List one folder of files, folders first, then by name. Raises Refused for what lies outside."""
         ...
 
-    def n_runs(self) -> int:
-        """Count the runs that were not deleted, of the active experiments."""
+    def count_runs(self) -> Iterator[int]:
+        """Yield how many runs there are at least (not deleted, of active experiments); the last number is all."""
         ...
 
-    def n_models(self) -> int | None:
-        """Count the registered models; None where a source of this kind has none."""
+    def count_models(self) -> Iterator[int] | None:
+        """Yield how many registered models there are at least; None where a source of this kind has none."""
         ...
 
     def close(self) -> None: ...

@@ -3,6 +3,7 @@
 import time
 from builtins import list as list_of
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from mlops_desk.records.model import Experiment
@@ -45,10 +46,11 @@ def search(
         yield from (answer.runs for answer in pages(fetch))
 
 
-def n_runs(session: RestSession) -> int:
-    """Count the runs that were not deleted, of the active experiments. Raises DeskErrors."""
+def count_runs(session: RestSession) -> Iterator[int]:
+    """Yield after each page how many runs were counted: not deleted, of the active experiments. Raises DeskErrors."""
     ids = [one.experiment_id for one in experiments(session)]
-    return sum(shape.info.lifecycle_stage == "active" for page in search(session, ids) for shape in shaped(page))
+    actives = (sum(shape.info.lifecycle_stage == "active" for shape in shaped(page)) for page in search(session, ids))
+    return accumulate(actives)
 
 
 class KnownRuns:

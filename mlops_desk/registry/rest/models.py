@@ -2,7 +2,8 @@
 
 from builtins import list as list_of
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.model import Model, ModelVersion
@@ -24,9 +25,17 @@ def models(session: RestSession) -> list_of[Model]:
     return [_model(found) for found in _all_models(session)]
 
 
+def count_models(session: RestSession) -> Iterator[int]:
+    """Yield after each page how many models were counted. Raises DeskErrors."""
+    return accumulate(len(answer.registered_models) for answer in _model_pages(session))
+
+
 def _all_models(session: RestSession) -> list_of[ModelShape]:
-    found = pages(lambda token: session.get(_MODELS, ModelsAnswer, {"max_results": _MODEL_PAGE, **token}))
-    return [model for answer in found for model in answer.registered_models]
+    return [model for answer in _model_pages(session) for model in answer.registered_models]
+
+
+def _model_pages(session: RestSession) -> Iterator[ModelsAnswer]:
+    return pages(lambda token: session.get(_MODELS, ModelsAnswer, {"max_results": _MODEL_PAGE, **token}))
 
 
 def _model(found: ModelShape) -> Model:

@@ -105,11 +105,11 @@ class RestReader:
     def artifacts(self, artifact_uri: str, path: str) -> list_of[Artifact]:
         return files.artifacts(self._session, self._source.uri, artifact_uri, path.strip("/"))
 
-    def n_runs(self) -> int:
-        return listing.n_runs(self._session)
+    def count_runs(self) -> Iterator[int]:
+        return listing.count_runs(self._session)
 
-    def n_models(self) -> int:
-        return len(self.models())
+    def count_models(self) -> Iterator[int]:
+        return models.count_models(self._session)
 
     def close(self) -> None:
         self._session.close()

@@ -95,11 +95,11 @@ class SqlReader:
     def artifacts(self, artifact_uri: str, path: str) -> list[Artifact]:
         return artifacts.artifacts(artifact_uri, path)
 
-    def n_runs(self) -> int:
-        return models.n_runs(self._store.database, self._store.statements)
+    def count_runs(self) -> Iterator[int]:
+        yield models.n_runs(self._store.database, self._store.statements)
 
-    def n_models(self) -> int:
-        return len(self.models())
+    def count_models(self) -> Iterator[int]:
+        yield len(self.models())
 
     def close(self) -> None:
         self._store.database.close()

@@ -6,7 +6,7 @@ found by then is told; what was not counted by then says so.
 
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlops_desk.base.errors import DeskError
@@ -65,11 +65,21 @@ class RegistryLook:
             return
         self._note(via=reader.via, schema=reader.schema)
         try:
-            n_models = reader.n_models()
-            self._note(n_models=n_models, uncounted=_NO_MODELS if n_models is None else None)
-            self._note(n_runs=reader.n_runs())
+            models = reader.count_models()
+            if models is None:
+                self._note(n_models=None, uncounted=_NO_MODELS)
+            else:
+                self._count("models", models)
+            self._count("runs", reader.count_runs())
         except DeskError as error:
             self._note(uncounted=error.message)
+
+    def _count(self, what: str, counted: Iterator[int]) -> None:
+        """Note how far one counts, which is told if the time ends before, and then the whole number alone."""
+        number = 0
+        for number in counted:
+            self._note(**{f"least_{what}": number})
+        self._note(**{f"n_{what}": number, f"least_{what}": None})
 
     def _note(self, **found: Any) -> None:
         self._found = {**self._found, **found}
@@ -81,7 +91,8 @@ class RegistryLook:
             text = f"{self._source.shown} did not answer within {seconds:g} s."
             return {"error": text, "hint": "It may be busy."}
         if "error" not in found and "n_runs" not in found and not found.get("uncounted"):
-            found["uncounted"] = f"Its runs were not counted within {seconds:g} s."
+            what = "runs" if "n_models" in found else "models and runs"
+            found["uncounted"] = f"Its {what} were not all counted within {seconds:g} s."
         return found
 
 

@@ -97,6 +97,8 @@ def _with_look(tracker: Tracker, found: Mapping[str, Any]) -> Tracker:
         schema=found.get("schema"),
         n_runs=found.get("n_runs"),
         n_models=found.get("n_models"),
+        least_runs=found.get("least_runs"),
+        least_models=found.get("least_models"),
         uncounted=found.get("uncounted"),
     )
     if tracker.kind is TrackerKind.FOLDER:

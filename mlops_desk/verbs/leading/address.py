@@ -30,7 +30,7 @@ _VERSION = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A thing in the window: its ``kind`` (job, run, gpu, model, endpoint, settings), its key, and of a model a version."""
+    """A thing in the window: its ``kind`` (job, run, gpu, model, endpoint, settings), key, and of a model a version."""
 
     kind: str
     key: str

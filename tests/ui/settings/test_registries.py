@@ -15,6 +15,7 @@ from mlops_desk.ui.settings.registries.cleaning.dialog import CleanUpDialog
 from mlops_desk.ui.settings.registries.cleaning.rule import CleanUpWish
 from mlops_desk.ui.settings.registries.doctor import words
 from mlops_desk.ui.settings.registries.form import LoginDialog, RegistryDialog
+from mlops_desk.ui.settings.registries.words import COLUMNS
 from mlops_desk.ui.widgets.confirmation import Confirm
 
 
@@ -49,6 +50,16 @@ def test_each_registry_tells_what_it_is_and_what_keeps_one_from_it(view, qtbot):
     qtbot.waitUntil(lambda: cell(view.table, "team", "Runs") == "20,000")
     assert cell(view.table, "team", "Read by") == "its tables"
     assert not view.trouble_of.isVisible()
+
+
+def test_a_count_that_is_not_the_whole_says_so_and_is_sorted_by_what_is_sure():
+    why = "Its runs were not all counted within 4 s."
+    huge = Tracker("huge", "https://h", TrackerKind.HTTP, via="rest", n_models=3, least_runs=12_000, uncounted=why)
+    runs, models = (column.cell(huge) for column in COLUMNS if column.key in {"runs", "models"})
+    assert (runs.text, runs.sort, runs.tip) == ("at least 12,000", 12_000, why)
+    assert models.text == "3"
+    neither = next(column.cell(replace(huge, least_runs=None)) for column in COLUMNS if column.key == "runs")
+    assert (neither.text, neither.tip) == ("–", why)
 
 
 def test_one_that_does_not_answer_when_it_is_looked_at_says_so_in_its_row(view, double, qtbot):

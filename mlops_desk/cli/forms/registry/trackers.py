@@ -20,8 +20,10 @@ _KINDS = {
 }
 
 
-def _count(number: int | None) -> str:
-    return "–" if number is None else f"{number:,}"
+def _count(number: int | None, least: int | None) -> str | None:
+    if number is not None:
+        return f"{number:,}"
+    return None if least is None else f"at least {least:,}"
 
 
 def _state(item: Tracker) -> str:
@@ -46,8 +48,8 @@ def tracker(item: Tracker) -> str:
         "login": item.login,
         "read": _VIA.get(item.via or "", item.via),
         "schema": item.schema,
-        "runs": None if item.n_runs is None else _count(item.n_runs),
-        "models": None if item.n_models is None else _count(item.n_models),
+        "runs": _count(item.n_runs, item.least_runs),
+        "models": _count(item.n_models, item.least_models),
         "not counted": item.uncounted,
         "problem": item.problem,
         "hint": item.hint,
@@ -62,8 +64,8 @@ TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "NAME": lambda item: item.name + (" *" if item.is_default else ""),
         "KIND": lambda item: _KINDS[item.kind],
         "STATE": _state,
-        "RUNS": lambda item: _count(item.n_runs),
-        "MODELS": lambda item: _count(item.n_models),
+        "RUNS": lambda item: _count(item.n_runs, item.least_runs) or "–",
+        "MODELS": lambda item: _count(item.n_models, item.least_models) or "–",
         "LOGIN": lambda item: item.login or "–",
         "ADDRESS": lambda item: item.uri,
     }

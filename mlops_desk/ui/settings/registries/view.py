@@ -104,6 +104,7 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
             return one
         return replace(one, problem=one.problem or seen.problem, hint=one.hint or seen.hint, schema=seen.schema,
                        via=seen.via, n_runs=seen.n_runs, n_models=seen.n_models,
+                       least_runs=seen.least_runs, least_models=seen.least_models,
                        uncounted=seen.uncounted)  # fmt: skip
 
     def chosen(self) -> Tracker | None:

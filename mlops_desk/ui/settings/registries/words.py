@@ -62,10 +62,11 @@ def _state(one: Tracker) -> Cell:
     return Cell(said.text, said.word, said.token, trouble(one))
 
 
-def _count(amount: int | None, why: str | None) -> Cell:
-    if amount is None:
-        return Cell(numbers.NOTHING, -1, tip=plain(why or "", 300))
-    return Cell(f"{amount:,}", amount)
+def _count(amount: int | None, least: int | None, why: str | None) -> Cell:
+    if amount is not None:
+        return Cell(f"{amount:,}", amount)
+    said = numbers.NOTHING if least is None else f"at least {least:,}"
+    return Cell(said, -1 if least is None else least, tip=plain(why or "", 300))
 
 
 def _name(one: Tracker) -> Cell:
@@ -85,6 +86,6 @@ COLUMNS: tuple[Column[Tracker], ...] = (
     Column("uri", "Address", lambda one: Cell(one.uri), stretch=True, fixed=True),
     Column("login", "Login", lambda one: Cell(one.login or "none", token=None if one.login else "muted")),
     Column("via", "Read by", _via),
-    Column("runs", "Runs", lambda one: _count(one.n_runs, one.uncounted), right=True),
-    Column("models", "Models", lambda one: _count(one.n_models, one.uncounted), right=True),
+    Column("runs", "Runs", lambda one: _count(one.n_runs, one.least_runs, one.uncounted), right=True),
+    Column("models", "Models", lambda one: _count(one.n_models, one.least_models, one.uncounted), right=True),
 )

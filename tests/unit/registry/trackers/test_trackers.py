@@ -28,6 +28,7 @@ from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
 from tests.registry_list_reader import ListReader
 from tests.registry_stores import empty_store, small_store
+from tests.unit.registry.rest.rig import Question, ScriptedServer, ok
 
 ME = os.getuid()
 
@@ -294,15 +295,36 @@ def test_the_default_registry_is_not_taken_off_the_list_under_the_setting_that_n
 def test_what_was_counted_is_told_and_why_when_not(house: House) -> None:
     house.found = {
         "full": {"via": "sql", "n_runs": 20, "n_models": 0},
-        "slow": {"via": "rest", "n_models": 3, "uncounted": "Its runs were not counted within 4 s."},
+        "slow": {"via": "rest", "n_models": 3, "uncounted": "Its runs were not all counted within 4 s."},
+        "huge": {"via": "rest", "least_models": 12_000, "uncounted": "Its models and runs were not all counted."},
     }
     for name in house.found:
         house.trackers.add(name, f"http://{name}:1")
-    own, full, slow = house.trackers.list()
+    own, full, slow, huge = house.trackers.list()
+    assert (huge.n_models, huge.least_models, huge.n_runs, huge.least_runs) == (None, 12_000, None, None)
     assert (own.n_runs, own.n_models, own.uncounted) == (None, None, "Nothing was recorded there yet.")
     assert (full.n_runs, full.n_models, full.uncounted) == (20, 0, None)
-    assert (slow.n_runs, slow.n_models, slow.uncounted) == (None, 3, "Its runs were not counted within 4 s.")
+    assert (slow.n_runs, slow.n_models, slow.uncounted) == (None, 3, "Its runs were not all counted within 4 s.")
     assert slow.problem is None
+
+
+def test_who_is_slower_than_the_look_is_counted_as_far_as_one_came_and_never_as_if_that_were_all() -> None:
+    def answer(question: Question) -> Iterator[bytes]:
+        page = int(question.given["page_token"][0]) if "page_token" in question.given else 0
+        if question.path.endswith("registered-models/search"):
+            if page == 2:
+                time.sleep(3.0)
+            models = [{"name": f"m{page}-{number}"} for number in range(1000)]
+            yield from ok({"registered_models": models, "next_page_token": str(page + 1)})
+        else:
+            yield from ok({"experiments": []})
+
+    server = ScriptedServer(answer)
+    source = RegistrySource(TrackerKind.HTTP, server.uri, "huge")
+    found = looking.look_at_all({"sources": written(source), "seconds": 2.0})["huge"]
+    server.close()
+    assert (found.get("n_models"), found["least_models"], found.get("n_runs")) == (None, 2000, None)
+    assert found["uncounted"] == "Its models and runs were not all counted within 2 s."
 
 
 def test_what_is_looked_at_is_reached_as_pages_reach_it(house: House) -> None:
@@ -329,7 +351,7 @@ def test_who_takes_long_to_count_is_asked_less_often_and_who_is_down_is_not(
     answers = {
         "quick": {"via": "sql", "n_runs": 1, "took_seconds": 0.1},
         "slow": {"via": "rest", "n_runs": 9, "took_seconds": 3.0},
-        "late": {"via": "rest", "uncounted": "Its runs were not counted within 4 s."},
+        "late": {"via": "rest", "uncounted": "Its runs were not all counted within 4 s."},
         "down": {"error": "Nothing answers.", "took_seconds": 3.0},
     }
 
@@ -427,31 +449,40 @@ def test_what_was_found_by_the_deadline_is_told_and_what_was_not_counted_says_so
     whole = RegistryLook("a", source)
     whole.work()
     told = whole.told(4.0)
-    assert (told["n_runs"], told["n_models"], told["uncounted"]) == (1, 1, None)
+    assert (told["n_runs"], told["n_models"], told.get("uncounted")) == (1, 1, None)
     counting = threading.Event()
-    monkeypatch.setattr(reader, "n_runs", lambda: counting.wait(20))
+
+    def slowly() -> Iterator[int]:
+        yield 1000
+        yield 1900
+        counting.wait(20)
+        yield 2100
+
+    monkeypatch.setattr(reader, "count_runs", slowly)
     slow = RegistryLook("a", source)
     thread = threading.Thread(target=slow.work)
     thread.start()
-    while "n_models" not in slow.told(4.0):
+    while slow.told(4.0).get("least_runs") != 1900:
         time.sleep(0.01)
     assert (slow.told(4.0)["via"], slow.told(4.0).get("n_runs")) == ("files", None)
-    assert slow.told(4.0)["uncounted"] == "Its runs were not counted within 4 s."
+    assert (slow.told(4.0)["n_models"], slow.told(4.0)["least_models"]) == (1, None)
+    assert slow.told(4.0)["uncounted"] == "Its runs were not all counted within 4 s."
     counting.set()
     thread.join(20)
+    assert (slow.told(4.0)["n_runs"], slow.told(4.0)["least_runs"]) == (2100, None)
 
-    def broken() -> int:
+    def broken() -> Iterator[int]:
         raise Unavailable("http://h failed at this (status 500).")
 
-    monkeypatch.setattr(reader, "n_runs", broken)
+    monkeypatch.setattr(reader, "count_runs", broken)
     failing = RegistryLook("a", source)
     failing.work()
     assert (failing.told(4.0)["via"], failing.told(4.0)["uncounted"]) == (
         "files",
         "http://h failed at this (status 500).",
     )
-    monkeypatch.setattr(reader, "n_models", lambda: None)
-    monkeypatch.setattr(reader, "n_runs", lambda: 7)
+    monkeypatch.setattr(reader, "count_models", lambda: None)
+    monkeypatch.setattr(reader, "count_runs", lambda: iter([7]))
     foreign = RegistryLook("a", source)
     foreign.work()
     assert (foreign.told(4.0)["n_runs"], foreign.told(4.0)["n_models"]) == (7, None)
