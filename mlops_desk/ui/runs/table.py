@@ -1,45 +1,36 @@
 """The view of the table of runs: however many there are, it asks for the rows that it shows and no others.
 
-Space ticks, Shift with Up and Down ticks on, a click with Shift ticks all between; the head sorts, and dragging it
-puts columns in another order.
+Space ticks, Shift with Up and Down ticks on, a click with Shift ticks all between.
 """
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QModelIndex, QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import (
-    QFocusEvent,
     QGuiApplication,
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
-    QPainter,
-    QPaintEvent,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QHeaderView, QMenu, QTableView
+from PySide6.QtWidgets import QMenu
 
 from mlops_desk.records.registry.run_window import RunRow
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.runs import names
+from mlops_desk.ui.runs.head import RunsHead
 from mlops_desk.ui.runs.loading import RowLoader
 from mlops_desk.ui.runs.model import RunsModel
 from mlops_desk.ui.runs.paint import NameDelegate, box_of
 from mlops_desk.ui.runs.ticks import Ticks
 from mlops_desk.ui.tables import export
-from mlops_desk.ui.tables.dress import dress
-from mlops_desk.ui.tables.paint import PlainHeader, paint_edges, paint_ring
-from mlops_desk.ui.tables.widths import column_width
+from mlops_desk.ui.tables.dress import DressedTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NAME_WIDTH, COLUMN_WIDTH = 170, 104  # pixels: a run's name with its box; a number, or "3 min ago"
-_MOST_WIDTH = 240  # pixels: what is longer is cut; the tool tip has it whole
 
-
-class RunsTable(QTableView):
+class RunsTable(DressedTable):
     """``chosen`` carries the id of the current run, or None; ``ticked``: ticks changed, True where all had room.
 
     ``sorted_by`` carries a section of the head, ``moved`` the columns in their new order, ``head_asked`` a section and
@@ -58,7 +49,6 @@ class RunsTable(QTableView):
         super().__init__()
         self._loader = loader
         self._ticks = ticks
-        self._wide: dict[str, int] = {}
         self._silent = False
         self._anchor: int | None = None
         self._kept: str | None = None
@@ -66,10 +56,13 @@ class RunsTable(QTableView):
         self.runs = RunsModel(loader.rows, self)
         self.setModel(self.runs)
         self.setAccessibleName("Runs")
-        dress(self)
         self._names = NameDelegate(ticks.slot_of, self._depth)
         self.setItemDelegateForColumn(0, self._names)
-        self._dress_header()
+        self.head = RunsHead(self, self.runs)
+        self.setHorizontalHeader(self.head)
+        self.head.sectionClicked.connect(self.sorted_by)
+        self.head.ordered.connect(self.moved)
+        self.head.asked.connect(self.head_asked)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._open_menu)
         self.selectionModel().currentRowChanged.connect(lambda now, _before: self._chose(now.row()))
@@ -77,26 +70,6 @@ class RunsTable(QTableView):
         loader.begun.connect(self._begin)
         loader.resized.connect(self._resize)
         loader.arrived.connect(self._arrive)
-
-    def _dress_header(self) -> None:
-        header = PlainHeader()
-        self.setHorizontalHeader(header)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setHighlightSections(False)
-        header.setMinimumSectionSize(theme.SPACE_24 * 2)
-        header.setDefaultSectionSize(COLUMN_WIDTH)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        header.setSectionsClickable(True)
-        header.setSectionsMovable(True)
-        header.setFirstSectionMovable(False)
-        header.setSortIndicatorShown(True)
-        header.setSortIndicatorClearable(False)
-        header.sectionClicked.connect(self.sorted_by)
-        header.sectionMoved.connect(self._move)
-        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        header.customContextMenuRequested.connect(
-            lambda place: self.head_asked.emit(header.logicalIndexAt(place), header.mapToGlobal(place))
-        )
 
     # Rows.
 
@@ -141,10 +114,10 @@ class RunsTable(QTableView):
         top = self.verticalScrollBar().value()
         same_runs = self.runs.columns and top
         self._silent = True
-        self._keep_widths()
+        self.head.keep_widths()
         self.runs.begin(tuple(map(names.read, question.columns)))
-        self._give_widths()
-        self._show_sort()
+        self.head.give_widths()
+        self.head.show_sort(*question.sort)
         if not same_runs:
             self.scrollToTop()
         self._choose_again()
@@ -188,46 +161,6 @@ class RunsTable(QTableView):
 
     def _depth(self, row: RunRow) -> int:
         return int(self._loader.question.nested and row.parent_run_id is not None)
-
-    # Columns.
-
-    def _keep_widths(self) -> None:
-        for number, column in enumerate(self.runs.columns, 1):
-            self._wide[str(column)] = self.columnWidth(number)
-        if self.runs.columns:
-            self._wide[""] = self.columnWidth(0)
-
-    def _give_widths(self) -> None:
-        header = self.horizontalHeader()
-        for number in range(header.count()):
-            header.moveSection(header.visualIndex(number), number)
-        self.setColumnWidth(0, self._wide.get("", NAME_WIDTH))
-        for number, column in enumerate(self.runs.columns, 1):
-            wide = self._wide.get(str(column))
-            if wide is None:
-                wide = column_width(self, partial(self._texts, number), limits=(COLUMN_WIDTH * 2 // 3, _MOST_WIDTH))
-            self.setColumnWidth(number, wide)
-
-    def _texts(self, number: int, rows: range) -> list[str]:
-        """Return what stands in a column, its title with the mark of the order among it."""
-        title = f"{self.runs.headerData(number, Qt.Orientation.Horizontal)} ▾"
-        return [title, *(self.runs.cell(place, number).text for place in rows)]
-
-    def _show_sort(self) -> None:
-        column, descending = self._loader.question.sort
-        shown = [str(one) for one in self.runs.columns]
-        number = 0 if column == "run_name" else shown.index(column) + 1 if column in shown else -1
-        order = Qt.SortOrder.DescendingOrder if descending else Qt.SortOrder.AscendingOrder
-        self.horizontalHeader().setSortIndicator(number, order)
-
-    def _move(self, _section: int, _old: int, _new: int) -> None:
-        if self._silent:
-            return
-        header = self.horizontalHeader()
-        order = [header.logicalIndex(place) - 1 for place in range(header.count())]
-        columns = [self.runs.columns[number] for number in order if number >= 0]
-        if columns != list(self.runs.columns):
-            self.moved.emit(columns)
 
     # Ticks.
 
@@ -346,33 +279,9 @@ class RunsTable(QTableView):
         super().resizeEvent(event)
         self.look()
 
-    def event(self, event: QEvent) -> bool:
-        """Paint the frame, which a scrolling widget is asked for here and not in ``paintEvent``."""
-        if event.type() is not QEvent.Type.Paint:
-            return super().event(event)
-        paint_ring(self)
-        return True
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        paint_edges(self)
-        if self.runs.rowCount() == 0 and not self._loader.is_waiting:
-            painter = QPainter(self.viewport())
-            painter.setPen(theme.colour("muted"))
-            area = self.viewport().rect().adjusted(theme.SPACE_8, theme.SPACE_8, -theme.SPACE_8, 0)
-            flags = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
-            painter.drawText(area, flags, self.nothing())
-
     def nothing(self) -> str:
-        """Return what is said in the place of rows."""
+        if self.runs.rowCount() or self._loader.is_waiting:
+            return ""
         if self._loader.question.filter.strip():
             return "No run passes the filter. Esc clears it."
         return "These experiments have no runs yet."

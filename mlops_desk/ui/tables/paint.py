@@ -3,7 +3,7 @@
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPen
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QHeaderView,
     QStyle,
@@ -95,12 +95,16 @@ class PlainHeader(QHeaderView):
         hint = super().sectionSizeFromContents(section)
         return QSize(hint.width() + theme.SPACE_16, theme.ROW_HEIGHT)
 
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        view, end = self.viewport().rect(), self.length() - self.offset()
+        if end < view.width():  # Qt leaves a block of its own colour there
+            _paint_ground(QPainter(self.viewport()), view.adjusted(end, 0, 0, 0))
+
     def paintSection(self, painter: QPainter, rect: QRect, section: int) -> None:
         model = self.model()
         painter.save()
-        painter.fillRect(rect, theme.colour("surface"))
-        painter.setPen(QPen(theme.colour("border"), theme.BORDER))
-        painter.drawLine(rect.bottomLeft(), rect.bottomRight())
+        _paint_ground(painter, rect)
         title = str(model.headerData(section, Qt.Orientation.Horizontal) or "")
         if self.isSortIndicatorShown() and self.sortIndicatorSection() == section:
             title += " ▴" if self.sortIndicatorOrder() is Qt.SortOrder.AscendingOrder else " ▾"
@@ -111,3 +115,10 @@ class PlainHeader(QHeaderView):
         align = model.headerData(section, Qt.Orientation.Horizontal, Qt.ItemDataRole.TextAlignmentRole)
         painter.drawText(area, int(align), text)
         painter.restore()
+
+
+def _paint_ground(painter: QPainter, area: QRect) -> None:
+    """Paint what lies below titles, with the line under them."""
+    painter.fillRect(area, theme.colour("surface"))
+    painter.setPen(QPen(theme.colour("border"), theme.BORDER))
+    painter.drawLine(area.bottomLeft(), area.bottomRight())

@@ -3,34 +3,29 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from PySide6.QtCore import QEvent, QItemSelection, QPoint, QSettings, Qt, Signal
+from PySide6.QtCore import QItemSelection, QPoint, QSettings, Qt, Signal
 from PySide6.QtGui import (
     QAction,
-    QFocusEvent,
     QGuiApplication,
     QKeyEvent,
     QKeySequence,
-    QPainter,
-    QPaintEvent,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QHeaderView, QMenu, QTableView
+from PySide6.QtWidgets import QHeaderView, QMenu
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import menu_text
 from mlops_desk.ui.tables import export
-from mlops_desk.ui.tables.dress import dress
+from mlops_desk.ui.tables.dress import DressedTable
 from mlops_desk.ui.tables.model import KEY_ROLE, Column, RecordModel
-from mlops_desk.ui.tables.paint import PlainHeader, paint_edges, paint_ring
+from mlops_desk.ui.tables.paint import PlainHeader
 from mlops_desk.ui.tables.widths import column_width
 
 T = TypeVar("T")
 
-_NOTHING_PLACE = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
 
-
-class RecordTable(QTableView, Generic[T]):
+class RecordTable(DressedTable, Generic[T]):
     """Shows records by key; ``chosen`` carries the key of the current row, or None."""
 
     chosen = Signal(object)
@@ -58,7 +53,6 @@ class RecordTable(QTableView, Generic[T]):
         self.takes_key: Callable[[str], bool] = _no_key
 
     def _dress(self) -> None:
-        dress(self)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._open_menu)
         copy = QAction("Copy row", self)
@@ -226,7 +220,7 @@ class RecordTable(QTableView, Generic[T]):
         if not self._silent:
             self.chosen.emit(self.key())
 
-    # Keys and paint.
+    # Keys.
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Leave Space to the window: a table has no use for it, and would begin to search for a blank."""
@@ -234,31 +228,6 @@ class RecordTable(QTableView, Generic[T]):
             event.ignore()
         elif self.key() is None or not self.takes_key(_key_name(event)):
             super().keyPressEvent(event)
-
-    def event(self, event: QEvent) -> bool:
-        """Paint the frame, which a scrolling widget is asked for here and not in ``paintEvent``."""
-        if event.type() is not QEvent.Type.Paint:
-            return super().event(event)
-        paint_ring(self)
-        return True
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        paint_edges(self)
-        nothing = self.nothing()
-        if nothing:
-            painter = QPainter(self.viewport())
-            painter.setPen(theme.colour("muted"))
-            area = self.viewport().rect().adjusted(theme.SPACE_8, theme.SPACE_8, -theme.SPACE_8, 0)
-            painter.drawText(area, _NOTHING_PLACE, nothing)
 
     # Copying and columns.
 

@@ -1,13 +1,13 @@
 """The view of a comparison: a column for each thing, with its colour; what is pointed at is lit in all its cells."""
 
 from PySide6.QtCore import QEvent, QRect, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+from PySide6.QtGui import QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView
 
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.compare.model import ComparisonModel
-from mlops_desk.ui.tables.dress import dress
-from mlops_desk.ui.tables.paint import PlainHeader, paint_ring
+from mlops_desk.ui.tables.dress import DressedTable
+from mlops_desk.ui.tables.paint import PlainHeader
 from mlops_desk.ui.tables.widths import column_width
 
 _SWATCH = 3  # pixels: as thick as two curves
@@ -16,7 +16,7 @@ _WIDTH = 112  # pixels: a number with its change, or a short name
 _WIDEST = 260  # pixels: a dataset with its digest; wider, values stand far from their names
 
 
-class ComparisonTable(QTableView):
+class ComparisonTable(DressedTable):
     """``pointed`` carries the key of the thing under the pointer or the cursor, or None; ``opened`` of one chosen."""
 
     pointed = Signal(object)
@@ -27,7 +27,6 @@ class ComparisonTable(QTableView):
         self.values = ComparisonModel(self)
         self.setModel(self.values)
         self.setAccessibleName(name)
-        dress(self)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectItems)
         header = _Header(self.values)
         self.setHorizontalHeader(header)
@@ -97,20 +96,6 @@ class ComparisonTable(QTableView):
             self.opened.emit(thing.key)
 
     # Paint.
-
-    def event(self, event: QEvent) -> bool:
-        if event.type() is not QEvent.Type.Paint:
-            return super().event(event)
-        paint_ring(self)
-        return True
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
