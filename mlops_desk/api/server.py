@@ -1,7 +1,7 @@
 """The agent's side of the API: Starlette on a Unix socket, its routes derived from the declared verbs.
 
 The kernel says who asks (SO_PEERCRED), ``verbs/access/permission`` whether they may. Verbs block, so each runs in a
-thread of the loop; every verb that changes something leaves an audit record, whatever became of it.
+thread of the loop; every verb that changes something leaves an audit record, begun before the act (``trail.py``).
 """
 
 import asyncio
@@ -28,16 +28,15 @@ from mlops_desk.api.backlog import Backlog, mark_of
 from mlops_desk.api.document import document
 from mlops_desk.api.questions import VERSION_HEADER
 from mlops_desk.api.streams import Streams, event_lines, verb_lines
+from mlops_desk.api.trail import Audit, audited
 from mlops_desk.base import wire
 from mlops_desk.base.agent_clock import HEADER as CLOCK_HEADER
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller, set_caller
 from mlops_desk.base.changes import FORM
-from mlops_desk.base.disk.room import disk_trouble
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
-from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.event import Event
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.access.permission import Permission
@@ -45,7 +44,6 @@ from mlops_desk.verbs.declaration import Parameter, Verb, verbs_of
 
 _log = logging.getLogger(__name__)
 _BODY_LIMIT_BYTES = 4 << 20  # chosen: the largest word is a job file of 64 KiB
-_AUDIT_LIMIT = 2000  # chosen: what a person reads of it; a job file's text is longer
 _SHOWN_LIMIT = 80  # chosen: part of one line of an error
 _PACE_LIMIT_SECONDS = 60.0  # chosen: a listener that wants to hear less often can ask instead
 _STATUS = {NotFound: 404, Refused: 403, Invalid: 422, TimedOut: 504, Unavailable: 503}
@@ -72,7 +70,7 @@ class ApiServer:
         services: dict[str, Any],
         bus: Bus,
         loop: Loop,
-        audit: Callable[[AuditEntry], None],
+        audit: Audit,
         permission: Permission,
         newest: Callable[[], Event] | None = None,
         hears: Callable[[Caller, Event], bool] = lambda _caller, _event: True,
@@ -147,21 +145,10 @@ class ApiServer:
     def _perform(self, verb: Verb, arguments: dict[str, Any]) -> Any:
         if not verb.mark.changes:
             return self._ask(verb, arguments)
-        before = None
-        try:
-            shown = self._permission.check(verb, arguments, current_caller())
-            before = None if shown is None else wire.dumps(shown)
+        with audited(self._audit, verb, arguments) as act:
+            act.begins(self._permission.check(verb, arguments, current_caller()))
             result = self._method(verb)(**arguments)
-        except DeskError as error:
-            self._audit(_entry(verb, arguments, before, error=error.message))
-            raise
-        except OSError as error:
-            trouble = disk_trouble(error)
-            if trouble is None:
-                raise
-            self._audit(_entry(verb, arguments, before, error=trouble.message))
-            raise trouble from error
-        self._audit(_entry(verb, arguments, before, outcome=wire.dumps(result)))
+            act.ends(result)
         return result
 
     def _ask(self, verb: Verb, arguments: dict[str, Any]) -> Any:
@@ -266,23 +253,6 @@ async def _body(request: Request) -> bytes:
         if len(body) > _BODY_LIMIT_BYTES:
             raise Invalid(f"The request is larger than {_BODY_LIMIT_BYTES >> 20} MiB.")
     return bytes(body)
-
-
-def _entry(
-    verb: Verb, arguments: dict[str, Any], before: str | None, outcome: str | None = None, error: str | None = None
-) -> AuditEntry:
-    caller = current_caller()
-    return AuditEntry(
-        at=time.time(),
-        uid=caller.uid,
-        user=caller.user,
-        verb=f"{verb.service}.{verb.word}",
-        arguments=plain(wire.dumps(arguments), _AUDIT_LIMIT),
-        outcome=None if outcome is None else plain(outcome, _AUDIT_LIMIT),
-        error=None if error is None else plain(error, _AUDIT_LIMIT),
-        id=uuid.uuid4().hex,
-        before=None if before is None else plain(before, _AUDIT_LIMIT),
-    )
 
 
 async def _desk_error(_request: Request, error: Exception) -> JSONResponse:

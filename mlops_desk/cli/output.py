@@ -363,8 +363,9 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "WHEN": lambda entry: ago(entry.at),
         "USER": lambda entry: entry.user,
         "VERB": lambda entry: entry.verb,
+        "BECAME": records.became,
         "ARGUMENTS": lambda entry: entry.arguments,
-        "ERROR": lambda entry: entry.error or "",
+        "WHY": lambda entry: entry.error or entry.why or "",
     },
 }
 

@@ -1,36 +1,92 @@
-"""The audit trail, which a full disk may hold up but not tear: what can't be written now is written with the next."""
+"""The audit trail, which a full disk may hold up but not tear: what can't be written now is written with the next.
+
+What begins is kept before it is done. So what an earlier agent began and did not end is found at the next start, and
+nobody knows what became of it: it is told as that, neither as done nor as failed.
+"""
 
 import logging
+import time
+import uuid
 from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
 
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, Hint
+from mlops_desk.base.text import plain
 from mlops_desk.desk.settings import without_secrets
-from mlops_desk.records.agent import AuditEntry
+from mlops_desk.records.agent import AuditEntry, AuditState
+from mlops_desk.records.event import Notice
 from mlops_desk.storage.state import StoredRecords
 
 _log = logging.getLogger(__name__)
+SOURCE = "audit"
+STOPPED = "The agent stopped during it."
 _WAITING = 10_000  # chosen: a few MB while the disk is full; what is older is then lost, and that is told
+_LOOK = Hint("mlops-desk audit", before="Look at the thing itself before you ask again; ", after=" tells what it was.")
 
 
 class AuditTrail:
-    """Keeps audit entries, in order. What was done stays done, and its answer true, though it can't be noted yet."""
+    """Keeps audit entries, in order. What was done stays done, and its answer true, though it can't be noted yet.
 
-    def __init__(self, table: StoredRecords[AuditEntry]) -> None:
+    ``notify`` is told of each that an earlier agent did not end.
+    """
+
+    def __init__(self, table: StoredRecords[AuditEntry], notify: Callable[[Notice], None]) -> None:
         self._table = table
+        self._notify = notify
         self._waiting: deque[AuditEntry] = deque(maxlen=_WAITING)
+        self._ours: set[str] = set()
+        self._is_taken_up = False
         self._lock = Lock()
 
     def put(self, entry: AuditEntry) -> None:
-        """Keep an entry without its secrets, and those that wait; a disk that does not play along is logged."""
+        """Keep an entry without its secrets, and those that wait; a disk that does not play along is logged.
+
+        One that is kept under the id of another takes its place.
+        """
+        entry = replace(entry, id=entry.id or uuid.uuid4().hex)
         with self._lock:
+            self._note(entry)
             self._waiting.append(without_secrets(entry))
             self._write()
 
+    def take_up(self) -> None:
+        """Say of what an earlier agent began and did not end that nobody knows what became of it."""
+        with self._lock:
+            found = self._left()
+            self._waiting.extend(found)
+            self._write()
+        for entry in found:
+            self._notify(_notice(entry))
+
     def flush(self) -> None:
-        """Write what waits."""
+        """Write what waits, and take up what could not be read at the start."""
+        if not self._is_taken_up:
+            self.take_up()
         with self._lock:
             self._write()
+
+    def _left(self) -> list[AuditEntry]:
+        if self._is_taken_up:
+            return []
+        try:
+            began = self._table.list(states=(AuditState.BEGAN,), newest_first=False)
+        except DeskError as error:
+            _log.warning("What an earlier agent left unfinished can't be read yet: %s", error.message)
+            return []
+        self._is_taken_up = True
+        now = time.time()
+        return [
+            replace(entry, state=AuditState.UNKNOWN, ended_at=now, why=STOPPED)
+            for entry in began
+            if entry.id not in self._ours
+        ]
+
+    def _note(self, entry: AuditEntry) -> None:
+        """Remember which this agent began, until it is known that an earlier one's were found."""
+        if entry.state is AuditState.BEGAN and not self._is_taken_up:
+            self._ours.add(entry.id or "")
 
     def _write(self) -> None:
         while self._waiting:
@@ -40,3 +96,9 @@ class AuditTrail:
                 _log.warning("%s entries of the audit trail wait for the disk: %s", len(self._waiting), error.message)
                 return
             self._waiting.popleft()
+
+
+def _notice(entry: AuditEntry) -> Notice:
+    what = f"{entry.verb.replace('.', ' ')}, which {plain(entry.user, 40)} had asked for"
+    text = f"The agent stopped during {what}. Whether it was done is not known."
+    return Notice("warning", SOURCE, text, _LOOK, entry.at)

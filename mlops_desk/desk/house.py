@@ -113,7 +113,7 @@ class Desk(DeskVerbs):
         self.state = State(folder.state_database)
         self.upkeep = Upkeep(folder, self.state, self.store, self.bus.publish, simulated=self.simulated)
         self.state.jobs.make_room = self.upkeep.make_room
-        self.audit = AuditTrail(self.state.audit)
+        self.audit = AuditTrail(self.state.audit, self.bus.publish)
         self.on_shutdown = loop.ending.set
         self.policy: AccessPolicy = SingleUser()
         self.engine_table = EngineTable(
@@ -160,6 +160,7 @@ class Desk(DeskVerbs):
             Part("the state", stop=self.state.close),
             Part("the audit trail", stop=self.audit.flush),
             Part("events", self.events.start, self.events.stop),
+            Part("what was under way", self.audit.take_up),
             Part("broken GPUs", self.faults.load, self.faults.keep),
             Part("upkeep", lambda: self.upkeep.start(self.loop)),
             Part("memory", self._keep_memory),

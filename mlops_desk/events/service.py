@@ -51,7 +51,7 @@ _OWNERS_LIMIT = 5000  # chosen: processes on GPUs within two minutes, a fork bom
 _UNSAVED_LIMIT = 1000  # chosen: what a full disk keeps from being written
 _REMEMBERED = 500  # chosen: what a restart of the agent has to find again
 _FACTS_LIMIT_BYTES = 4096  # it has three short facts; what is longer is not ours
-_LOGGED = {"telemetry", "storage"}
+_LOGGED = {"telemetry", "storage", "audit"}
 
 
 @dataclass(frozen=True, slots=True)

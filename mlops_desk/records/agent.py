@@ -1,6 +1,7 @@
 """The agent: who answers, what it costs, what its doctor finds, whom it did what for, and its backups."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,21 @@ class Backup:
     why: str
 
 
+class AuditState(StrEnum):
+    """How far a changing verb got. ``UNKNOWN``: it broke off, and nobody saw whether it was done."""
+
+    BEGAN = "began"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One changing verb. Time is Unix seconds; the texts are capped and plain.
+    """One changing verb. Times are Unix seconds; the texts are capped and plain.
 
-    ``before`` is the thing as it was (None where there was none, or nothing to show), ``outcome`` as it became.
+    ``at`` is when it was asked for. ``before`` is the thing as it was (None where there was none, or nothing to show),
+    ``outcome`` as it became. Of one that ended ``error`` tells whether it failed; of another neither is said, and
+    ``why`` says how it broke off.
     """
 
     at: float
@@ -73,3 +84,6 @@ class AuditEntry:
     error: str | None = None
     id: str | None = None
     before: str | None = None
+    state: AuditState = AuditState.ENDED
+    ended_at: float | None = None
+    why: str | None = None

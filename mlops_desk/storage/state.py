@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.records.agent import AuditEntry, Backup
+from mlops_desk.records.agent import AuditEntry, AuditState, Backup
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.incident import Incident
@@ -57,7 +57,10 @@ _REPORT = _Form(
 )  # fmt: skip
 _RULE = _Form(StoredRule, Rule, lambda r: (r.name, "", "", r.created_at))
 _RETRAINING = _Form(StoredRetraining, Retraining, lambda r: (r.id, r.state, r.rule, r.created_at))
-_AUDIT = _Form(StoredAudit, AuditEntry, lambda r: (r.id or "", "", r.verb, r.at))
+# Those that ended have no state, as all had before there was one: few are under way, and an index finds them.
+_AUDIT = _Form(
+    StoredAudit, AuditEntry, lambda r: (r.id or "", "" if r.state is AuditState.ENDED else r.state, r.verb, r.at)
+)
 # What happens again and again is as new as its last time.
 _INCIDENT = _Form(StoredIncident, Incident, lambda r: (r.id, r.level, r.device or "", r.last_at or r.at))
 _ALERT = _Form(StoredAlert, Alert, lambda r: (r.id, "firing" if r.ended_at is None else "ended", r.rule, r.since))

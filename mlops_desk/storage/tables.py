@@ -66,10 +66,10 @@ class StoredRetraining(Stored):
 
 
 class StoredAudit(Stored):
-    """Audit entries, by id; parent is the verb."""
+    """Audit entries, by id; state is that of one that did not end, parent the verb."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("audit_by_time", "created_at"),)
+    __table_args__ = (Index("audit_by_time", "created_at"), Index("audit_by_state", "state", "created_at"))
 
 
 class StoredIncident(Stored):

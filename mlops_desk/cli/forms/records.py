@@ -7,7 +7,7 @@ from typing import Any
 from mlops_desk.base.caller import user_name
 from mlops_desk.base.text import span
 from mlops_desk.cli.cells import ago, facts, moment, number, step, table
-from mlops_desk.records.agent import Backup
+from mlops_desk.records.agent import AuditEntry, AuditState, Backup
 from mlops_desk.records.history import History
 from mlops_desk.records.jobs.brief import JobRun, LostJob
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, Registry, Run, RunMetrics
@@ -100,6 +100,13 @@ def setting(item: SettingValue) -> str:
         "what": item.help,
     }
     return facts(told)
+
+
+def became(entry: AuditEntry) -> str:
+    """Return what became of a changing verb, in a word or two."""
+    if entry.state is AuditState.ENDED:
+        return "done" if entry.error is None else "failed"
+    return "under way" if entry.state is AuditState.BEGAN else "outcome unknown"
 
 
 def setting_value(item: SettingValue, value: object) -> str:

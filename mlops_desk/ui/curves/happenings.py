@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.agent import AuditEntry
+from mlops_desk.records.agent import AuditEntry, AuditState
 from mlops_desk.records.history import ProcessMemory
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.brief import JobRun
@@ -24,6 +24,7 @@ _ASKED = {
 }
 _OVER = Mark("ok", numbers.IDLE, "over")
 _DID = Mark("info", numbers.INFO, "changed")
+_DOUBT = Mark("warning", numbers.UNKNOWN, "not known")
 _RANK = {"alert": 3, "warning": 2, "info": 1}
 
 
@@ -128,9 +129,10 @@ def flags(
             mark = marks.JOB_MARKS[run.state]
             found.append(Flag(run.ended_at, mark, f"Job {run.name} {mark.word}", "jobs", run.job_id))
     for entry in asked:
-        if entry.verb in _ASKED and entry.error is None:
+        if entry.verb in _ASKED and entry.error is None and entry.state is not AuditState.BEGAN:
             page, word = _ASKED[entry.verb]
-            found.append(Flag(entry.at, _DID, f"{word}: {entry.arguments} ({entry.user})", page, None))
+            mark, doubt = (_DID, "") if entry.state is AuditState.ENDED else (_DOUBT, "not known whether ")
+            found.append(Flag(entry.at, mark, f"{doubt}{word}: {entry.arguments} ({entry.user})", page, None))
     return sorted((flag for flag in found if span.holds(flag.at)), key=lambda flag: (flag.at, -flag.rank))
 
 

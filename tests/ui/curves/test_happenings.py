@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.records.agent import AuditEntry
+from mlops_desk.records.agent import AuditEntry, AuditState
 from mlops_desk.records.history import ProcessMemory
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.brief import JobRun
@@ -146,11 +146,14 @@ def test_jobs_that_ended_deployments_and_moved_aliases_are_marked():
         AuditEntry(600.0, 1, "bo", "models.alias", "churn champion 4"),
         AuditEntry(700.0, 1, "bo", "models.alias", "churn champion 5", error="refused"),
         AuditEntry(800.0, 1, "bo", "settings.set", "x"),
+        AuditEntry(810.0, 1, "bo", "models.alias", "churn champion 6", state=AuditState.BEGAN),
+        AuditEntry(820.0, 1, "bo", "models.alias", "churn champion 7", state=AuditState.UNKNOWN),
     ]
     runs = [run(end=900.0, state=JobState.FAILED), run("on", end=None), run("other", ("GPU-2",))]
     assert flags(runs=runs, asked=asked) == [
         (500.0, "info", "deployed: churn@champion (ana)", "endpoints", None),
         (600.0, "info", "alias moved: churn champion 4 (bo)", "models", None),
+        (820.0, "warning", "not known whether alias moved: churn champion 7 (bo)", "models", None),
         (900.0, "alert", "Job resnet failed", "jobs", "id-resnet"),
     ]
     assert [flag[4] for flag in flags(runs=runs, device="host")] == ["id-other", "id-resnet"]

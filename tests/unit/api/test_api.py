@@ -224,10 +224,13 @@ def test_changes_are_audited_whatever_became_of_them_and_reads_are_not(world: Wo
     world.client.jobs.submit("good")
     with pytest.raises(Invalid):
         world.client.jobs.submit("bad")
-    assert [(entry.verb, entry.error) for entry in world.audit] == [
-        ("jobs.submit", None),
-        ("jobs.submit", "The spec is bad."),
+    assert [(entry.verb, entry.state, entry.error) for entry in world.audit] == [
+        ("jobs.submit", "began", None),
+        ("jobs.submit", "ended", None),
+        ("jobs.submit", "began", None),
+        ("jobs.submit", "ended", "The spec is bad."),
     ]
+    assert [entry.id for entry in world.audit[::2]] == [entry.id for entry in world.audit[1::2]]
     assert world.audit[0].uid == os.getuid()
     assert '"good"' in world.audit[0].arguments
 

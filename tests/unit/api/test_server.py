@@ -15,10 +15,8 @@ from mlops_desk.base.caller import Caller
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import Notice
-from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.access.permission import Permission
 from mlops_desk.verbs.access.policy import SingleUser
-from mlops_desk.verbs.declaration import verbs_of
 
 
 @pytest.mark.parametrize(
@@ -61,14 +59,6 @@ def test_a_request_of_four_mebibytes_is_read_and_a_larger_one_is_refused() -> No
     larger: Any = Sent(b"x" * limit, b"x")
     with pytest.raises(Invalid, match="larger than 4 MiB"):
         asyncio.run(server._body(larger))
-
-
-def test_what_is_audited_is_cut_to_two_thousand_characters() -> None:
-    verb = next(verb for verb in verbs_of("jobs", PROTOCOLS["jobs"]) if verb.name == "submit")
-    long = "x" * 5000
-    entry = server._entry(verb, {"spec": long}, long, outcome=long, error=long)
-    told = [entry.arguments, entry.before, entry.outcome, entry.error]
-    assert [len(text or "") for text in told] == [2001] * 4, "and a mark that it was cut"
 
 
 def test_a_listener_that_goes_away_is_told_nothing_any_more() -> None:

@@ -1,11 +1,13 @@
 """The audit trail on a disk that does not play along: in order, complete, without secrets."""
 
 import json
+from dataclasses import replace
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.settings import HIDDEN, without_secrets
-from mlops_desk.records.agent import AuditEntry
+from mlops_desk.records.agent import AuditEntry, AuditState
+from mlops_desk.records.event import Notice
 
 
 class Table:
@@ -20,6 +22,13 @@ class Table:
             raise Unavailable("No space left on device.")
         self.kept.append(entry)
 
+    def list(self, *, states: tuple[str, ...], newest_first: bool) -> list[AuditEntry]:
+        if self.full:
+            raise Unavailable("The disk can't be read.")
+        newest = {entry.id: entry for entry in self.kept}
+        assert not newest_first
+        return [entry for entry in newest.values() if entry.state in states]
+
 
 def entry(number: int, verb: str = "jobs.submit", arguments: str = "{}", error: str | None = None) -> AuditEntry:
     return AuditEntry(float(number), 1000, "ana", verb, arguments, error=error, id=f"e{number}")
@@ -27,7 +36,7 @@ def entry(number: int, verb: str = "jobs.submit", arguments: str = "{}", error: 
 
 def test_what_a_full_disk_refuses_is_written_in_order_with_the_next() -> None:
     table = Table()
-    trail = AuditTrail(table)
+    trail = AuditTrail(table, print)
     trail.put(entry(1))
     table.full = True
     trail.put(entry(2))
@@ -44,7 +53,7 @@ def test_what_a_full_disk_refuses_is_written_in_order_with_the_next() -> None:
 
 def test_of_very_many_that_wait_the_newest_are_kept() -> None:
     table = Table()
-    trail = AuditTrail(table)
+    trail = AuditTrail(table, print)
     table.full = True
     for number in range(10_003):
         trail._waiting.append(entry(number))
@@ -55,7 +64,7 @@ def test_of_very_many_that_wait_the_newest_are_kept() -> None:
 
 def test_a_secret_never_reaches_the_trail() -> None:
     table = Table()
-    trail = AuditTrail(table)
+    trail = AuditTrail(table, print)
     secret = json.dumps({"key": "alerts.webhook", "value": "https://x.example/T0KEN"})
     trail.put(entry(1, "settings.set", secret, error="https://x.example/T0KEN is no address"))
     (kept,) = table.kept
@@ -70,3 +79,48 @@ def test_an_open_setting_is_told_and_one_that_was_cut_is_not() -> None:
     assert json.loads(without_secrets(cut).arguments) == {"key": "?", "value": HIDDEN}
     other = entry(3, "jobs.submit", '{"key": "alerts.webhook"}')
     assert without_secrets(other) == other
+
+
+def test_entries_without_an_id_do_not_take_each_others_place() -> None:
+    table = Table()
+    trail = AuditTrail(table, print)
+    for number in range(2):
+        trail.put(replace(entry(number, "jobs.relax"), id=None))
+    assert len({each.id for each in table.kept}) == 2
+    assert all(each.id for each in table.kept)
+
+
+def begun(number: int, verb: str = "models.alias") -> AuditEntry:
+    return replace(entry(number, verb), state=AuditState.BEGAN)
+
+
+def test_what_an_earlier_agent_began_and_did_not_end_is_neither_done_nor_failed_and_people_are_told() -> None:
+    table, told = Table(), list[Notice]()
+    table.kept = [begun(1), entry(2), begun(3, "registry.add"), replace(begun(3), state=AuditState.ENDED)]
+    AuditTrail(table, told.append).take_up()
+    (unknown,) = table.kept[4:]
+    assert (unknown.id, unknown.state, unknown.at) == ("e1", AuditState.UNKNOWN, 1.0)
+    assert (unknown.outcome, unknown.error, unknown.why) == (None, None, "The agent stopped during it.")
+    assert unknown.ended_at is not None
+    (notice,) = told
+    assert notice.text == (
+        "The agent stopped during models alias, which ana had asked for. Whether it was done is not known."
+    )
+    assert (notice.level, notice.source, notice.at) == ("warning", "audit", 1.0)
+    assert notice.command == "mlops-desk audit"
+
+
+def test_what_can_not_be_read_at_the_start_is_taken_up_later_and_once_and_what_this_agent_does_is_left_alone() -> None:
+    table, told = Table(), list[Notice]()
+    table.kept = [begun(1)]
+    trail = AuditTrail(table, told.append)
+    table.full = True
+    trail.take_up()
+    table.full = False
+    trail.put(begun(2))
+    trail.flush()
+    trail.put(begun(3))
+    trail.flush()
+    states = {each.id: each.state for each in table.kept}
+    assert states == {"e1": AuditState.UNKNOWN, "e2": AuditState.BEGAN, "e3": AuditState.BEGAN}
+    assert len(told) == 1
