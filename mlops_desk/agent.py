@@ -69,7 +69,7 @@ def _serve(folder: DataFolder, end: "_Ending", *, demo: bool) -> None:
     loop = Loop("agent")
     desk = open_desk(folder, loop, demo=demo)
     server = ApiServer(
-        desk.services, desk.bus, loop, desk.record, desk.permission, lambda: Sampled(desk.telemetry.status())
+        desk.services, desk.bus, loop, desk.audit.put, desk.permission, lambda: Sampled(desk.telemetry.status())
     )
     desk.on_shutdown = server.stop
     end.call(server.stop)

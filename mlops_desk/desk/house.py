@@ -55,7 +55,7 @@ from mlops_desk.leases.letters.booking_desk import BookingDesk, open_bookings
 from mlops_desk.leases.letters.notes import NotePaper
 from mlops_desk.leases.letters.papers import Papers
 from mlops_desk.leases.letters.waiting_desk import WaitingDesk
-from mlops_desk.records.agent import AuditEntry, Check
+from mlops_desk.records.agent import Check
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.waiter import KeptFor
@@ -121,7 +121,7 @@ class Desk(DeskVerbs):
         )
         self.proofs = Proofs(folder.engine_proofs)
         private = private_images(folder, simulated=self.simulated)
-        self.engine_wiring = EngineWiring(self.engine_table, self.proofs, self.record, private)
+        self.engine_wiring = EngineWiring(self.engine_table, self.proofs, self.audit.put, private)
         self.engine = self._engine()
         self.engines = self._engines()
         self.other_engines = self._other_engines()
@@ -148,10 +148,6 @@ class Desk(DeskVerbs):
     def stop(self) -> None:
         """Stop working. Containers, gateway and tracking server go on; the next agent takes them up."""
         self._lifecycle.stop()
-
-    def record(self, entry: AuditEntry) -> None:
-        """Keep an audit entry."""
-        self.audit.put(entry)
 
     def _parts(self) -> list[Service]:
         """Return what begins and ends with the agent, in the order in which it begins."""
