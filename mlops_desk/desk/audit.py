@@ -101,4 +101,4 @@ class AuditTrail:
 def _notice(entry: AuditEntry) -> Notice:
     what = f"{entry.verb.replace('.', ' ')}, which {plain(entry.user, 40)} had asked for"
     text = f"The agent stopped during {what}. Whether it was done is not known."
-    return Notice("warning", SOURCE, text, _LOOK, entry.at)
+    return Notice("warning", SOURCE, text, _LOOK, entry.at, about=None)
