@@ -95,6 +95,17 @@ class FormDialog(QDialog):
             field.setAccessibleDescription(help_text)
             self.fields.addRow("", Paragraph(help_text, points=theme.CAPTION_POINTS, tone="muted"))
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._keep_in_sight()
+
+    def _keep_in_sight(self) -> None:
+        """Move up where what came in lets it grow over the screen's lower edge: its answers stand there."""
+        room, frame = self.screen().availableGeometry(), self.frameGeometry()
+        over = frame.bottom() - room.bottom()
+        if self.isVisible() and over > 0:
+            self.move(frame.x(), max(room.top(), frame.top() - over))
+
     def showEvent(self, event: QShowEvent) -> None:
         """Put the focus where one types."""
         super().showEvent(event)

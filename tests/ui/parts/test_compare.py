@@ -78,7 +78,7 @@ def test_transposed_the_things_are_rows(pane):
 
 def test_beside_the_champion_each_change_is_told_with_its_direction(pane):
     pane.show_values(THINGS, [AUC, LOSS, SIZE], baseline="r1")
-    assert column(pane, 2) == ["", "● 0.94", "● 0.2", "30  ▲ 20"]
+    assert column(pane, 2) == ["", "● 0.94  ▲ 0.03", "● 0.2  ▼ 0.1", "30  ▲ 20"]
     worse = ComparedValue(METRICS, "auc", (0.91, 0.94, 0.9), differs=True, best=1)
     assert comparison.change(worse, 2, 0) == ("▼ 0.01", False)
     lower = ComparedValue(METRICS, "loss", (0.3, 0.2, 0.25), differs=True, best=1)

@@ -70,7 +70,7 @@ def cell(value: ComparedValue, place: int, baseline: int | None = None) -> Cell:
     tip = repr(one)
     token = None if math.isfinite(one) else "warning"
     if value.best == place:
-        return Cell(f"{BEST} {words}", None, "ok", f"{tip}, the best of them")
+        words, token, tip = f"{BEST} {words}", "ok", f"{tip}, the best of them"
     difference = change(value, place, baseline)
     if difference is None:
         return Cell(words, None, token, tip)

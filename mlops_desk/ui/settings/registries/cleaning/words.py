@@ -35,8 +35,8 @@ _TITLE: Column[CleanUpItem] = Column(
     "title", "What", lambda one: Cell(one.title, tip=f"{one.kind} {one.name}"), whole=True
 )
 _ROOM: Column[CleanUpItem] = Column("size", "Room", _size, right=True)
-GOING: tuple[Column[CleanUpItem], ...] = (_TITLE, _ROOM, Column("why", "Why", lambda one: Cell(one.why), stretch=True))
+GOING: tuple[Column[CleanUpItem], ...] = (_TITLE, _ROOM, Column("why", "Why", lambda one: Cell(one.why)))
 STAYING: tuple[Column[CleanUpItem], ...] = (
     _TITLE,
-    Column("kept", "Because of", lambda one: Cell(one.kept_by or numbers.NOTHING), stretch=True),
+    Column("kept", "Because of", lambda one: Cell(one.kept_by or numbers.NOTHING)),
 )

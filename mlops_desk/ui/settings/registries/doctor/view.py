@@ -59,7 +59,7 @@ class StoreView(Card):
         split.setChildrenCollapsible(False)
         split.addWidget(self.findings)
         split.addWidget(self.sizes)
-        split.setSizes([theme.DIALOG_WIDTH, theme.DIALOG_WIDTH])
+        split.setSizes([theme.READING_WIDTH, theme.DIALOG_WIDTH])
         split.setStretchFactor(0, 1)
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE_8)

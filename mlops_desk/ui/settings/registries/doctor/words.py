@@ -36,12 +36,10 @@ def sentence(report: StoreReport) -> tuple[str, str]:
 def loss(finding: StoreFinding, *, is_ours: bool) -> str:
     """Say what a fix does before it is done: what, what it costs, and that there is a copy."""
     parts = [finding.text, finding.effect or "It is not told what this does beyond its name."]
-    if finding.n_affected is not None:
-        parts.append(f"It is about {finding.n_affected:,} of them.")
     parts.append("The store is copied first, and the copy is checked; nothing is done without it.")
     if not is_ours:
         parts.append("This store is not the desk's own: others may be at work in it.")
-    return " ".join(parts)
+    return "\n\n".join(parts)
 
 
 def done(fixed: StoreFixed) -> str:

@@ -1,0 +1,37 @@
+"""The frame of dialogs: what one answers with stays on the screen, however much comes in."""
+
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.widgets.form import FormDialog
+
+
+def test_a_dialog_that_grows_keeps_its_answers_on_the_screen(qtbot):
+    dialog = FormDialog(None, "Set an alias", "It will point elsewhere.", "Set alias")
+    qtbot.addWidget(dialog)
+    dialog.show()
+    room = dialog.screen().availableGeometry()
+    dialog.move(40, room.bottom() - dialog.height() - 20)
+    above = dialog.y()
+    dialog.resize(dialog.width(), dialog.height() + 200)
+    qtbot.waitUntil(lambda: dialog.y() < above)
+    assert dialog.frameGeometry().bottom() <= room.bottom()
+    assert dialog.x() == 40
+
+
+def test_a_dialog_that_is_higher_than_the_screen_begins_at_its_top(qtbot):
+    dialog = FormDialog(None, "Set an alias", "It will point elsewhere.", "Set alias")
+    qtbot.addWidget(dialog)
+    dialog.fill(Label("a lot"))
+    dialog.show()
+    room = dialog.screen().availableGeometry()
+    dialog.move(0, 100)
+    dialog.resize(dialog.width(), room.height() + 50)
+    qtbot.waitUntil(lambda: dialog.frameGeometry().top() == room.top())
+
+
+def test_a_dialog_with_room_below_it_stays_where_somebody_put_it(qtbot):
+    dialog = FormDialog(None, "Set an alias", "It will point elsewhere.", "Set alias")
+    qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.move(30, 50)
+    dialog.resize(dialog.width(), dialog.height() + 40)
+    assert (dialog.x(), dialog.y()) == (30, 50)
