@@ -8,6 +8,7 @@ server is, these questions keep it busy for a tenth of the time at most.
 
 import logging
 import queue
+import re
 import threading
 import time
 from builtins import list as list_of
@@ -18,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, Invalid
 from mlops_desk.registry.reading.batch import RunBatch
 from mlops_desk.registry.rest import listing, models, trouble
 from mlops_desk.registry.rest.runs import batch
@@ -31,6 +32,8 @@ ROUND_SECONDS = 10.0  # chosen: with 20,000 runs an edit of an old one is seen w
 _IDLE = 10.0
 """Ten times as long as a look took, nothing is asked."""
 _UNASKED_SECONDS = 10.0  # chosen: who looks at the registry asks four times a second
+_RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What can stand in a condition as it is; MLflow's own are 32 hexadecimal digits."""
 _SLACK_MS = 600_000  # chosen: clocks of machines that train differ by less than ten minutes
 _AHEAD = 2  # chosen: while one page is taken in, the next is read
 _RETRY_SECONDS = 5.0  # chosen: as long as a server takes to be restarted
@@ -150,7 +153,7 @@ class Following:
             f"attributes.end_time >= {since}",
             "attributes.status = 'RUNNING'",
         )
-        found = [run for condition in conditions for run in next(listing.search(self._session, ids, condition), ())]
+        found = [run for condition in conditions for run in listing.newest(self._session, ids, condition)]
         fresh = self._known.fresh(list({str(run["info"]["run_id"]): run for run in found}.values()))
         return News((batch(fresh),) if fresh else ())
 
@@ -176,7 +179,7 @@ class Following:
             runs = next(self._round)
         except StopIteration:
             self._round = None
-            gone = self._round_began - self._round_seen
+            gone = self._gone(self._round_began - self._round_seen)
             self._known.forget(gone)
             return News(gone=tuple(sorted(gone)))
         except DeskError:
@@ -185,6 +188,14 @@ class Following:
         self._round_seen |= {str(run["info"]["run_id"]) for run in runs}
         fresh = self._known.fresh(runs)
         return News((batch(fresh),) if fresh else ())
+
+    def _gone(self, missed: set[str]) -> set[str]:
+        """Return those that are not there: what is purged meanwhile slides others onto a page that was read already."""
+        asked = sorted(one for one in missed if _RUN_ID.fullmatch(one))
+        try:
+            return missed - listing.existing(self._session, self._experiment_ids(), asked)
+        except Invalid:  # a server that is too old for such a question
+            return missed
 
 
 @contextmanager

@@ -15,13 +15,17 @@ _LOGIN = Hint(
 )
 
 
+class TooLarge(Unavailable):
+    """An answer of more than is taken in: who asked for many things may ask for fewer at a time."""
+
+
 def late(where: str, seconds: float) -> TimedOut:
     return TimedOut(f"{where} did not give a whole answer within {seconds:g} s.", "Try again: it may be busy.")
 
 
-def too_large(where: str, limit_bytes: int) -> Unavailable:
+def too_large(where: str, limit_bytes: int) -> TooLarge:
     text = f"{where} answered with more than {size_text(limit_bytes)}, which was not taken."
-    return Unavailable(text, "Is this the address of an MLflow tracking server?")
+    return TooLarge(text, "Is this the address of an MLflow tracking server?")
 
 
 def garbage(where: str, why: str) -> Unavailable:

@@ -9,9 +9,9 @@ import pytest
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.records.model import Artifact, DatasetInput
 from mlops_desk.registry.reading.batch import NO_TIME, RunBatch, RunChanges
-from mlops_desk.registry.rest import following
+from mlops_desk.registry.rest import following, listing
 from mlops_desk.registry.rest.reader import RestReader
-from tests.unit.registry.rest.rig import Question, ok, plain, reading
+from tests.unit.registry.rest.rig import USUAL, Question, ok, plain, reading
 
 SEARCH = "/api/2.0/mlflow/runs/search"
 
@@ -63,7 +63,9 @@ class Server:
 def _fits(info: dict[str, Any], condition: str) -> bool:
     if not condition:
         return True
-    field, operator, value = condition.removeprefix("attributes.").split(" ")
+    field, operator, value = condition.removeprefix("attributes.").split(" ", 2)
+    if operator == "IN":
+        return info[field] in {one.strip("'") for one in value.strip("()").split(", ")}
     if operator == "=":
         return bool(info[field] == value.strip("'"))
     return int(info.get(field) or 0) >= int(value)
@@ -201,8 +203,101 @@ def test_what_is_new_differs_or_is_gone_is_told_once() -> None:
         news = changed(reader, news.mark)
         assert news.gone == ("r002",)
     assert {condition.partition(" ")[0] for condition in server.conditions} == {
-        "", "attributes.start_time", "attributes.end_time", "attributes.status",
+        "", "attributes.start_time", "attributes.end_time", "attributes.status", "attributes.run_id",
     }  # fmt: skip
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_run_that_slides_onto_a_page_that_was_read_is_not_told_as_gone() -> None:
+    """Others are purged while all are gone through: the tokens of MLflow's pages count runs from the newest."""
+    server = Server([run(number) for number in range(1, 8)])
+    answer = server._page
+
+    def purging(asked: Question) -> dict[str, Any]:
+        page = answer(asked)
+        if not asked.given.get("filter") and asked.given.get("page_token") == "2" and len(server.runs) == 7:
+            del server.runs[:2]
+        return page
+
+    with reading(server) as (reader, _):
+        mark = reader.mark()
+        filled(reader.batches())
+        server._page = purging  # type: ignore[method-assign]  # the double of a server in use
+        told: set[str] = set()
+        for _ in range(2000):
+            news = reader.changes(mark)
+            mark = news.mark
+            told |= set(news.gone)
+            if told >= {"r001", "r002"}:
+                break
+            reader._session.wait(0.01)
+    assert told == {"r001", "r002"}
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_server_that_can_not_be_asked_for_runs_by_their_ids_is_believed() -> None:
+    server = Server([run(number) for number in range(1, 4)])
+
+    def old(asked: Question) -> Iterator[bytes]:
+        if "run_id" in asked.given.get("filter", ""):
+            return plain(400, b'{"error_code": "INVALID_PARAMETER_VALUE", "message": "Invalid attribute key"}')
+        return server(asked)
+
+    with reading(old) as (reader, _):
+        mark = reader.mark()
+        filled(reader.batches())
+        del server.runs[1]
+        assert changed(reader, mark).gone == ("r002",)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_run_of_any_experiment_is_seen_when_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_MOST_EXPERIMENTS", 1)
+    monkeypatch.setattr(following, "ROUND_SECONDS", 1000.0)
+    servers = {"0": Server([run(1)]), "1": Server([run(2)])}
+
+    def answer(asked: Question) -> Iterator[bytes]:
+        if asked.path.endswith("experiments/search"):
+            return ok({"experiments": [{"experiment_id": one, "name": one} for one in servers]})
+        return servers["".join(asked.given.get("experiment_ids", "0"))](asked)
+
+    with reading(answer) as (reader, _):
+        mark = reader.mark()
+        assert ids(filled(reader.batches())) == ["r001", "r002"]
+        news = reader.changes(mark)
+        for _ in range(30):  # the round has read its first page by now, which is of the first experiment
+            reader._session.wait(0.01)
+            news = reader.changes(news.mark)
+        servers["1"].runs.insert(0, run(0, status="RUNNING", end_time=None, experiment_id="1"))
+        assert ids(changed(reader, news.mark).batches) == ["r000"]
+
+
+@pytest.mark.parametrize("most", [1, 2, 7])
+def test_runs_that_are_too_large_for_a_page_come_in_smaller_ones(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "PAGE", 10)
+    runs = [run(number) for number in range(1, 24)]
+    for one in runs:
+        one["data"]["params"] = [{"key": "config", "value": "x" * (USUAL.bytes // (most + 1))}]
+    sizes: list[int] = []
+
+    def answer(asked: Question) -> Iterator[bytes]:
+        if asked.path.endswith("experiments/search"):
+            return ok({"experiments": [{"experiment_id": "0", "name": "Default"}]})
+        size, offset = asked.given["max_results"], int(asked.given.get("page_token", "0"))
+        sizes.append(size)
+        more = {"next_page_token": str(offset + size)} if offset + size < len(runs) else {}
+        return ok({"runs": runs[offset : offset + size], **more})
+
+    with reading(answer) as (reader, _):
+        assert ids(filled(reader.batches())) == [f"r{number:03}" for number in range(1, 24)]
+    assert sizes == sorted(sizes, reverse=True), "what was too much once is not asked for again"
+
+
+def test_a_single_run_that_is_too_large_is_said() -> None:
+    server = Server([run(1)])
+    server.runs[0]["data"]["params"] = [{"key": "config", "value": "x" * (2 * USUAL.bytes)}]
+    with reading(server) as (reader, _), pytest.raises(Unavailable, match="more than 1 MiB"):
+        list(reader.batches())
 
 
 @pytest.mark.usefixtures("quick")
