@@ -39,7 +39,7 @@ def transferred(item: Transferred) -> str:
 
 
 def verified(item: Verified) -> str:
-    """Return which files are not what they were; where nothing was recorded, that it is now."""
+    """Return which files are not what they were, or can't be compared; where nothing was recorded, that it is now."""
     name = f"{plain(item.name)}/{plain(item.version)}"
     if item.recorded_at is None:
         return f"{name}: nothing was recorded of its {len(item.files):,} files before. It is now."
@@ -51,7 +51,11 @@ def verified(item: Verified) -> str:
         for file in odd[:_SHOWN]
     ]
     more = f"\n… and {len(odd) - _SHOWN:,} more" if len(odd) > _SHOWN else ""
-    head = f"{name}: {len(odd):,} of {len(item.files):,} files are not what they were on {moment(item.recorded_at)}."
+    unknown = sum(file.state == "unknown" for file in odd)
+    told = [f"{unknown:,} of {len(item.files):,} files can't be compared"] if unknown else []
+    if other := len(odd) - unknown:
+        told.insert(0, f"{other:,} of {len(item.files):,} files are not what they were on {moment(item.recorded_at)}")
+    head = f"{name}: {', and '.join(told)}."
     return f"{head}\n\n{table(['STATE', 'WAS', 'IS', 'FILE'], rows)}{more}"
 
 

@@ -1,0 +1,45 @@
+"""What the command line says of files that were checked, and of what a clean-up would take."""
+
+import pytest
+
+from mlops_desk.cli import output
+from mlops_desk.records.registry.clean_up import CleanUpItem, CleanUpPreview
+from mlops_desk.records.registry.transfer import CheckedFile, Verified
+
+SAME, CHANGED = CheckedFile("same", "same", "a", "a", 1), CheckedFile("weights", "changed", "a", "b", 1)
+UNREAD = CheckedFile("unread", "unknown", "a", None, 0)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ((SAME, SAME), "all 2 files are what they were on "),
+        ((CHANGED, SAME), "1 of 2 files are not what they were on "),
+        ((UNREAD, SAME), "iris/3: 1 of 2 files can't be compared."),
+        ((CHANGED, UNREAD, SAME), ", and 1 of 3 files can't be compared."),
+    ],
+)
+def test_what_can_not_be_compared_is_not_told_as_changed(files: tuple[CheckedFile, ...], said: str) -> None:
+    shown = output.text(Verified("iris", "3", 1_000_000.0, files))
+    assert said in shown
+    assert ("not what they were" in shown) == (CHANGED in files)
+    assert ("UNKNOWN" in shown) == (UNREAD in files)
+
+
+def item(kind: str, size_bytes: int | None) -> CleanUpItem:
+    return CleanUpItem(kind, "x", "x", "old", size_bytes)
+
+
+@pytest.mark.parametrize(
+    ("going", "size_bytes", "n_unknown", "said"),
+    [
+        ((item("run", 1 << 30),), 1 << 30, 0, "1 would go, 1 GiB once purged: "),
+        ((item("run", None),), None, 1, "1 would go, of unknown size: "),
+        ((item("version", 0), item("run", None)), 0, 1, "once purged, and 1 of unknown size: "),
+        ((item("run", 0), item("run", 0)), 0, 0, "once purged: "),
+    ],
+)
+def test_runs_whose_size_nobody_knows_are_counted_beside_those_that_take_nothing(
+    going: tuple[CleanUpItem, ...], size_bytes: int | None, n_unknown: int, said: str
+) -> None:
+    assert said in output.text(CleanUpPreview("t0", going, (), size_bytes, n_unknown))
