@@ -192,6 +192,13 @@ def _revision(one: EndpointRevision) -> str:
     return f"{one.revision} {word}{share}: {one.model.name} version {one.model.version}"
 
 
+def _replicas(endpoint: Endpoint) -> str:
+    told = f"{endpoint.ready} of {endpoint.wanted} ready"
+    if endpoint.scale.least != endpoint.scale.most:
+        told += f" (from {endpoint.scale.least} to {endpoint.scale.most})"
+    return told if endpoint.shortage is None else f"{told}: {plain(endpoint.shortage.text)}"
+
+
 def _endpoint(endpoint: Endpoint) -> str:
     told = {
         "endpoint": endpoint.name,
@@ -199,6 +206,7 @@ def _endpoint(endpoint: Endpoint) -> str:
         "url": endpoint.url or "–",
         "model": f"{endpoint.model.name} version {endpoint.model.version}",
         "revision": str(endpoint.revision),
+        "replicas": _replicas(endpoint),
         "traffic": ", ".join(f"revision {name}: {share:.0%}" for name, share in endpoint.traffic.items()) or "–",
         "revisions": "; ".join(map(_revision, reversed(endpoint.revisions[-_REVISIONS:]))) or "–",
         "runtime": f"{plain(endpoint.runtime)}, image {plain(endpoint.image or '–')}" if endpoint.runtime else "–",

@@ -11,6 +11,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, PastTraffic, Traffic
 from mlops_desk.serving.gateway.traffic import Past
+from mlops_desk.serving.replicas.counting import ready
 from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.rollout.told import revisions_of
 from mlops_desk.storage.state import StoredRecords
@@ -26,6 +27,7 @@ class EndpointBoard:
         self._lock = threading.RLock()
         self._endpoints = {endpoint.name: endpoint for endpoint in table.list()}
         self._loads: dict[str, Traffic] = {}
+        self._queued: dict[str, int] = {}
         self._past = Past()
 
     def all(self) -> list[Endpoint]:
@@ -50,7 +52,7 @@ class EndpointBoard:
     def put(self, endpoint: Endpoint) -> Endpoint:
         """Store and announce a new endpoint."""
         with self._lock:
-            stored = self._told(replace(endpoint, updated_at=time.time(), load=None))
+            stored = self._told(replace(endpoint, updated_at=time.time(), load=None, queued=None))
             self._table.put(stored)
             self._endpoints[endpoint.name] = stored
             shown = self._with_load(stored)
@@ -76,18 +78,20 @@ class EndpointBoard:
             self._table.remove(name)
             self._endpoints.pop(name, None)
             self._loads.pop(name, None)
+            self._queued.pop(name, None)
             self._past.forget(name)
             self._bus.publish(EndpointRemoved(name))
 
-    def load(self, loads: Mapping[str, Traffic]) -> None:
-        """Take in new loads and announce the endpoints whose load changed."""
+    def load(self, loads: Mapping[str, Traffic], queued: Mapping[str, int]) -> None:
+        """Take in new loads and how many requests wait, and announce the endpoints where either changed."""
         with self._lock:
             for name, endpoint in self._endpoints.items():
                 load = loads.get(name)
                 if load is not None and endpoint.state is not EndpointState.STOPPED:
                     self._past.note(name, load)
-                if load is not None and load != self._loads.get(name):
-                    self._loads[name] = load
+                waits = queued.get(name, 0)
+                if load is not None and (load, waits) != (self._loads.get(name), self._queued.get(name)):
+                    self._loads[name], self._queued[name] = load, waits
                     self._bus.publish(EndpointChanged(self._with_load(endpoint)))
 
     def past(self, name: str, seconds: float) -> list[PastTraffic]:
@@ -102,6 +106,7 @@ class EndpointBoard:
         return replace(endpoint, revisions=revisions_of(endpoint, known, kept))
 
     def _with_load(self, endpoint: Endpoint) -> Endpoint:
+        counted = replace(endpoint, ready=ready(endpoint))
         if endpoint.state is EndpointState.STOPPED:
-            return endpoint
-        return replace(endpoint, load=self._loads.get(endpoint.name))
+            return counted
+        return replace(counted, load=self._loads.get(endpoint.name), queued=self._queued.get(endpoint.name))

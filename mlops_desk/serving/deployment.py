@@ -7,7 +7,7 @@ stop that comes in between wins: the deployment sees that it is not wanted any m
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,17 +17,20 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointState, ModelRef
+from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointScale, EndpointState, ModelRef, Replica
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.image.maker import Maker
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.progress import DeployProgress, Tell
+from mlops_desk.serving.replicas.claims import EndpointClaims
+from mlops_desk.serving.replicas.counting import answering, needed
+from mlops_desk.serving.replicas.crew import Crew
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf
 from mlops_desk.serving.stages import Stages
 from mlops_desk.serving.switchboard import Switchboard
-from mlops_desk.serving.watch import Watch
 
 _log = logging.getLogger(__name__)
+_STARTS_SECONDS = 120.0  # chosen: as long as a start may take by default
 _DIED = "container_died"  # what a training image without MLflow does, before it has answered once
 
 
@@ -35,17 +38,20 @@ _DIED = "container_died"  # what a training image without MLflow does, before it
 class DeployAsked:
     """What a deployment was asked for, and the step in which its version was found.
 
-    With ``enters_percent`` of the requests it begins beside the one that answers; None: it takes over.
+    With ``enters_percent`` of the requests it begins beside the one that answers; None: it takes over. ``scale`` and
+    ``gpus`` of each replica are as they have been where they are None.
     """
 
     alias: str | None
     runtime: str
     resolved: DeployStep
     enters_percent: float | None = None
+    scale: EndpointScale | None = None
+    gpus: int | None = None
 
 
 class Deployments:
-    """The deployments under way, at most one for each endpoint; the caller has claimed its name at ``watch``."""
+    """The deployments under way, at most one for each endpoint; the caller has claimed its name."""
 
     def __init__(
         self,
@@ -55,7 +61,8 @@ class Deployments:
         trial: Trial,
         switchboard: Switchboard,
         stages: Stages,
-        watch: Watch,
+        claims: EndpointClaims,
+        crew: Crew,
         loop: Loop,
         engine: Engine,
     ) -> None:
@@ -65,7 +72,8 @@ class Deployments:
         self._trial = trial
         self._switchboard = switchboard
         self._stages = stages
-        self._watch = watch
+        self._claims = claims
+        self._crew = crew
         self._loop = loop
         self._engine = engine
         self._wanted: dict[str, int] = {}
@@ -90,6 +98,8 @@ class Deployments:
                 enters_percent=asked.enters_percent,
                 created_at=time.time(),
                 wanted=asked.runtime,
+                gpus=self._gpus_of(known) if asked.gpus is None else asked.gpus,
+                scale=asked.scale,
             )
         )
         self._wanted[name] = revision.number
@@ -99,6 +109,11 @@ class Deployments:
             self._board.put(replace(self._fresh(revision, known, caller), steps=(asked.resolved,)))
         self._switchboard.route()
         self._loop.start(f"deploy-{name}", lambda: self._bring_up(revision, done))
+
+    def _gpus_of(self, known: Endpoint | None) -> int:
+        """Return how many GPUs each replica of what answers has."""
+        revision = None if known is None else self._shelf.read(known.name, known.revision)
+        return 0 if revision is None else revision.gpus
 
     def _fresh(self, revision: Revision, known: Endpoint | None, caller: Caller) -> Endpoint:
         return Endpoint(
@@ -110,6 +125,8 @@ class Deployments:
             created_at=known.created_at if known else time.time(),
             request_log=str(self._switchboard.log_folder(revision.endpoint)),
             created_by=known.created_by if known else caller.uid,
+            scale=known.scale if known else EndpointScale(),
+            wanted=known.wanted if known else 1,
         )
 
     def take_up(self, endpoint: Endpoint) -> None:
@@ -120,7 +137,7 @@ class Deployments:
             text = "The agent ended before this deployment was written down."
             reason = Reason("interrupted", text, None, "Deploy it again.")
             self._board.change(endpoint.name, lambda known: _with_failure(known, reason))
-        elif self._watch.claim(endpoint.name):
+        elif self._claims.claim(endpoint.name):
             self._wanted[endpoint.name] = pending.number
             self._loop.start(f"deploy-{endpoint.name}", lambda: self._bring_up(pending, threading.Event()))
 
@@ -133,7 +150,7 @@ class Deployments:
 
         Raises OSError.
         """
-        pending = self._shelf.write(replace(revision, state="pending", enters_percent=None, reason=None))
+        pending = self._shelf.write(replace(revision, state="pending", enters_percent=None, reason=None, scale=None))
         self._wanted[revision.endpoint] = revision.number
         self._board.change(
             revision.endpoint, lambda known: replace(known, state=EndpointState.STARTING, reason=None, steps=())
@@ -157,40 +174,62 @@ class Deployments:
         finally:
             if self._board.find(revision.endpoint) is None:
                 self._shelf.clear(revision.endpoint)
-            self._watch.release(revision.endpoint)
+            self._claims.release(revision.endpoint)
             done.set()
 
     def _go(self, revision: Revision) -> None:
         progress = DeployProgress(partial(self._change, revision), self._board.get(revision.endpoint).steps)
         try:
             made = revision if self._is_made(revision) else self._maker.make(revision, progress.step)
-            made, address = self._launched(made, progress.step)
-            if address is not None:
-                self._enter(made, address, progress.step)
+            made, replicas = self._launched(made, progress.step)
+            if replicas:
+                self._enter(made, replicas, progress.step)
         finally:
             progress.close()
 
-    def _launched(self, made: Revision, tell: Tell) -> tuple[Revision, str | None]:
+    def _launched(self, made: Revision, tell: Tell) -> tuple[Revision, list[Replica]]:
         """Start what was made, and what comes next in its place where a training image can't serve it after all.
 
-        Returns what runs and its address, None where a stop has overtaken it. Raises Failed.
+        Returns what runs and its replicas, none where a stop has overtaken it. Raises Failed.
         """
         self._change(made, lambda known: replace(known, state=EndpointState.STARTING))
         if not self._is_wanted(made):
-            return made, None
-        self._stages.wait_for_end(self._trial.name_of(made))
+            return made, []
+        self._stages.wait_for_end(made.endpoint, made.number)
+        if made.was_live:  # what is being started for it still has the names that its replicas get
+            self._claims.wait_for_starts(made.endpoint, _STARTS_SECONDS)
         try:
-            return made, self._trial.launch(made, tell)
+            first = self._trial.launch(made, tell)
+            return made, [first, *self._further(made, first, tell)]
         except Failed as failure:
             if failure.reason.class_ != _DIED or (other := self._maker.instead(made, tell)) is None:
                 raise
         return self._launched(other, tell)
 
-    def _enter(self, made: Revision, address: str, tell: Tell) -> None:
+    def _further(self, made: Revision, first: Replica, tell: Tell) -> list[Replica]:
+        """Start as many more replicas as a revision needs beside the one that answers; where none does, one is enough.
+
+        Raises Failed, with nothing left running: those that answer now are not replaced by fewer.
+        """
+        known = self._board.get(made.endpoint)
+        wanted = known.wanted if made.scale is None else made.scale.least
+        count = needed(wanted, made.enters_percent)
+        if count == 1 or not answering(known):
+            return []
+        tell("replicas", f"{count - 1} more of it are started")
+        started = self._crew.start(made, range(2, count + 1))
+        if started.failed is not None:
+            for replica in (first, *started.up):
+                self._trial.end(replica.container)
+            raise Failed.by(started.failed)
+        return started.up
+
+    def _enter(self, made: Revision, replicas: Sequence[Replica], tell: Tell) -> None:
         tell("route", "the gateway is told where it answers")
-        self._stages.enter(made, address, lambda change: self._change(made, change))
+        self._stages.enter(made, replicas, lambda change: self._change(made, change))
         if not self._is_wanted(made):
-            self._trial.end(self._trial.name_of(made))
+            for replica in replicas:
+                self._trial.end(replica.container)
 
     def _is_made(self, revision: Revision) -> bool:
         """Tell whether there is all to start a revision from; its image is written down when everything else is."""

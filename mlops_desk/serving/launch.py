@@ -18,6 +18,7 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.records.serving.endpoint import Replica
 from mlops_desk.serving import plan
 from mlops_desk.serving.handover import COMMAND, Handover, address_of
 from mlops_desk.serving.image.model_files import ModelFiles, read_model
@@ -47,12 +48,12 @@ class Trial:
         self._ending = ending
         self._network = plan.network_name(instance)
 
-    def launch(self, revision: Revision, tell: Tell = untold) -> str:
-        """Start a fresh container of ``revision`` and try it; return its address. ``tell`` hears of its steps.
+    def launch(self, revision: Revision, tell: Tell = untold, number: int = 1) -> Replica:
+        """Start a fresh container of ``revision``, its replica ``number``, and try it. ``tell`` hears of its steps.
 
         Raises Failed, with nothing left running, and Interrupted.
         """
-        name = self.name_of(revision)
+        name = self.name_of(revision, number)
         seconds = self._settings.number("serving.start_timeout_seconds")
         deadline = time.monotonic() + seconds
         place = self._shelf.place(revision.endpoint, revision.number)
@@ -61,9 +62,9 @@ class Trial:
             self._check_fit(files, tell)
             tell("start", f"a container of {revision.image or 'no image'} is started, and loads the model")
             self._patiently(lambda: self._engine.remove(name), deadline)
-            with Handover(place) as handover:
+            with Handover(self._shelf.replica_place(revision.endpoint, revision.number, number)) as handover:
                 mounts = (Mount(str(files.folder), "/model", "ro"), handover.mount)
-                self._patiently(lambda: self._start(revision, mounts), deadline)
+                self._patiently(lambda: self._start(revision, number, mounts), deadline)
                 self._wait_until_ready(name, handover, deadline, files)
             tell("probe", "its own example" if files.example else "that it is well: it brings no example")
             self._try_example(name, place, handover.address, files.example)
@@ -74,10 +75,18 @@ class Trial:
             self.end(name)
             text, hint = (error.message, error.hint) if isinstance(error, DeskError) else (str(error), None)
             raise Failed("start_failed", text, None, hint) from error
-        return handover.address
+        return Replica(name, revision.number, "running", handover.address, number)
 
-    def name_of(self, revision: Revision) -> str:
-        return plan.container_name(self._instance, revision.endpoint, revision.number)
+    def name_of(self, revision: Revision, number: int = 1) -> str:
+        return plan.container_name(self._instance, revision.endpoint, revision.number, number)
+
+    def containers_of(self, endpoint: str) -> list[str]:
+        """Name the containers of an endpoint; none while the engine does not answer."""
+        labels = {plan.LABEL_INSTANCE: self._instance, plan.LABEL_ENDPOINT: endpoint}
+        with contextlib.suppress(Unavailable):
+            found = self._engine.containers(labels)
+            return [one.name for one in found if plan.is_endpoints(self._instance, one.name, one.labels)]
+        return []
 
     def end(self, name: str) -> None:
         """Stop and remove a container; what an absent engine keeps is removed when it is back."""
@@ -97,24 +106,26 @@ class Trial:
         return None
 
     def address_of(self, endpoint: str, number: int, facts: ContainerFacts) -> str:
-        """Return where the container of a revision answers; one that an older agent has started is on a bridge."""
+        """Return where a container of a revision answers; one that an older agent has started is on a bridge."""
         bridged = facts.addresses.get(self._network)
-        return f"{bridged}:{plan.PORT}" if bridged else address_of(self._shelf.place(endpoint, number))
+        if bridged:
+            return f"{bridged}:{plan.PORT}"
+        return address_of(self._shelf.replica_place(endpoint, number, plan.replica_of(facts.labels)))
 
-    def _start(self, revision: Revision, mounts: tuple[Mount, ...]) -> None:
-        created = self._engine.create(self._spec(revision, mounts))
+    def _start(self, revision: Revision, number: int, mounts: tuple[Mount, ...]) -> None:
+        created = self._engine.create(self._spec(revision, number, mounts))
         self._engine.start(created.name)
 
-    def _spec(self, revision: Revision, mounts: tuple[Mount, ...]) -> ContainerSpec:
+    def _spec(self, revision: Revision, number: int, mounts: tuple[Mount, ...]) -> ContainerSpec:
         # Root's own rights mean nothing in the container (no capabilities), and a model needs none.
         user = (_NOBODY, _NOBODY) if os.getuid() == 0 else (os.getuid(), os.getgid())
         return ContainerSpec(
-            name=self.name_of(revision),
+            name=self.name_of(revision, number),
             image=revision.image or "",
             command=(),
             entrypoint=COMMAND,
             env={"MLFLOW_DISABLE_TELEMETRY": "true"},
-            labels=plan.labels(self._instance, revision.endpoint, revision.number),
+            labels=plan.labels(self._instance, revision.endpoint, revision.number, number),
             own_mounts=mounts,
             memory_bytes=self._memory_bytes(),
             user="{}:{}".format(*user),

@@ -14,7 +14,7 @@ from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.records.event import Notice
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, Replica
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointScale, EndpointState, Replica
 from mlops_desk.serving import plan
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.launch import Trial
@@ -23,6 +23,7 @@ from mlops_desk.serving.switchboard import Switchboard
 
 _log = logging.getLogger(__name__)
 _AT_REST = frozenset({EndpointState.STOPPED, EndpointState.FAILED})
+_SERVING = frozenset({EndpointState.LIVE, EndpointState.UNHEALTHY})
 
 
 class OrphanEndpoints:
@@ -41,8 +42,14 @@ class OrphanEndpoints:
         name, number = facts.labels.get(plan.LABEL_ENDPOINT, ""), facts.labels.get(plan.LABEL_REVISION, "")
         revision = self._shelf.read(name, int(number)) if number.isdecimal() else None
         known = self._board.find(name)
-        is_newer = revision is not None and (known is None or revision.number > known.revision)
-        return revision if revision is not None and revision.state == "live" and is_newer else None
+        if revision is None or revision.state != "live":
+            return None
+        if known is None or revision.number > known.revision:
+            return revision
+        is_one_more = (
+            revision.number == known.revision and known.state in _SERVING and len(known.replicas) < known.wanted
+        )
+        return revision if is_one_more else None
 
     def take_up(self, facts: ContainerFacts) -> None:
         """Make the record of such a container again, or tell of one that should not run by the record there is."""
@@ -64,13 +71,18 @@ class OrphanEndpoints:
             )
             return
         address = self._trial.address_of(name, revision.number, facts)
-        self._board.put(self._record(revision, known, Replica(facts.name, revision.number, "running", address)))
+        replica = Replica(facts.name, revision.number, "running", address, plan.replica_of(facts.labels), facts.gpus)
+        if known is not None and known.revision == revision.number:
+            self._board.change(name, lambda one: replace(one, replicas=(*one.replicas, replica)))
+            self._switchboard.route()
+            return
+        self._board.put(self._record(revision, known, replica))
         self._switchboard.route()
         text = f"Endpoint {name} runs and its record was lost, or is older; it was made again from its files."
         self._tell(facts.name, name, text, Hint(f"mlops-desk endpoints show {name}"))
 
     def _record(self, revision: Revision, known: Endpoint | None, replica: Replica) -> Endpoint:
-        name = revision.endpoint
+        name, scale = revision.endpoint, revision.scale or EndpointScale()
         fresh = known or Endpoint(
             name=name,
             state=EndpointState.LIVE,
@@ -91,6 +103,8 @@ class OrphanEndpoints:
             traffic={str(revision.number): 1.0},
             reason=None,
             image=revision.image,
+            scale=scale,
+            wanted=scale.least,
         )
 
     def _tell(self, container: str, endpoint: str, text: str, hint: str) -> None:

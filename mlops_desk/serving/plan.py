@@ -11,6 +11,7 @@ PORT = 8080  # that of the containers that MLflow itself builds
 LABEL_INSTANCE = "io.mlops-desk.instance"
 LABEL_ENDPOINT = "io.mlops-desk.endpoint"
 LABEL_REVISION = "io.mlops-desk.revision"
+LABEL_REPLICA = "io.mlops-desk.replica"
 LABEL_STAGE = "io.mlops-desk.build"
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,46}[a-z0-9])?")
@@ -76,13 +77,21 @@ def check_name(name: str) -> str:
     return name
 
 
-def container_name(instance: str, endpoint: str, revision: int) -> str:
-    return f"mlops-desk-{instance}-{endpoint}-r{revision}"
+def container_name(instance: str, endpoint: str, revision: int, replica: int = 1) -> str:
+    """Name a replica's container; the first is called as agents have called the only one there was."""
+    return f"mlops-desk-{instance}-{endpoint}-r{revision}" + (f"-{replica}" if replica > 1 else "")
 
 
 def is_endpoints(instance: str, name: str, labels: Mapping[str, str]) -> bool:
     """Tell whether a container is an endpoint's. Its labels alone may come from the image of another container."""
-    return name == f"mlops-desk-{instance}-{labels.get(LABEL_ENDPOINT)}-r{labels.get(LABEL_REVISION)}"
+    endpoint, revision = labels.get(LABEL_ENDPOINT, ""), labels.get(LABEL_REVISION, "")
+    return revision.isdecimal() and name == container_name(instance, endpoint, int(revision), replica_of(labels))
+
+
+def replica_of(labels: Mapping[str, str]) -> int:
+    """Return which replica of its revision a container is; agents that had only one have not said so."""
+    told = labels.get(LABEL_REPLICA, "")
+    return int(told) if told.isdecimal() else 1
 
 
 def network_name(instance: str) -> str:
@@ -109,5 +118,10 @@ def _repository(instance: str) -> str:
     return f"mlops-desk-{instance}/serving"
 
 
-def labels(instance: str, endpoint: str, revision: int) -> dict[str, str]:
-    return {LABEL_INSTANCE: instance, LABEL_ENDPOINT: endpoint, LABEL_REVISION: str(revision)}
+def labels(instance: str, endpoint: str, revision: int, replica: int = 1) -> dict[str, str]:
+    return {
+        LABEL_INSTANCE: instance,
+        LABEL_ENDPOINT: endpoint,
+        LABEL_REVISION: str(revision),
+        LABEL_REPLICA: str(replica),
+    }

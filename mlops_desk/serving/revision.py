@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import write_atomically
@@ -11,7 +12,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import ModelRef
+from mlops_desk.records.serving.endpoint import EndpointScale, ModelRef
 from mlops_desk.storage.requests import LoggedFeature
 
 MOST_TO_COME_BACK_TO = 3  # chosen: a model takes gigabytes, and one goes back to the last or the one before
@@ -25,7 +26,9 @@ class Revision:
 
     ``state``: pending, shadow, canary, live, failed, rolled_back or retired. ``enters_percent`` is the share of
     requests with which it begins; None takes over at once. One that ``was_live`` can come back. ``wanted`` is the
-    runtime that was asked for, ``runtime`` the one that was chosen: what ``image`` is, and serves by.
+    runtime that was asked for, ``runtime`` the one that was chosen: what ``image`` is, and serves by. Each of its
+    replicas has ``gpus`` GPUs. ``scale`` is what its endpoint gets when it first takes over (None: as it has been), and
+    what it has had since.
     """
 
     endpoint: str
@@ -41,6 +44,8 @@ class Revision:
     reason: Reason | None = None
     wanted: str = "auto"
     runtime: str | None = None
+    gpus: int = 0
+    scale: EndpointScale | None = None
 
 
 class Failed(Exception):  # noqa: N818 - what it carries is an answer for a person
@@ -49,6 +54,13 @@ class Failed(Exception):  # noqa: N818 - what it carries is an answer for a pers
     def __init__(self, class_: str, text: str, evidence: str | None = None, hint: str | None = None) -> None:
         super().__init__(text)
         self.reason = Reason(class_, text, evidence, hint)
+
+    @classmethod
+    def by(cls, reason: Reason) -> Self:
+        """Return what is raised for a reason that is known already."""
+        made = cls(reason.class_, reason.text)
+        made.reason = reason
+        return made
 
 
 class Interrupted(Exception):  # noqa: N818 - no fault: the agent ends, the revision stays pending for the next one
@@ -64,6 +76,11 @@ class Shelf:
     def place(self, endpoint: str, number: int) -> Path:
         """Return the folder of a revision: its description, model files, build log."""
         return self._endpoints / endpoint / "revisions" / str(number)
+
+    def replica_place(self, endpoint: str, number: int, replica: int) -> Path:
+        """Return where the door of a replica lies; the first one's is where agents have put the only one there was."""
+        place = self.place(endpoint, number)
+        return place if replica == 1 else place / f"replica-{replica}"
 
     def numbers(self, endpoint: str) -> list[int]:
         """Return the numbers of the revisions on disk, oldest first."""
@@ -86,8 +103,10 @@ class Shelf:
         return revision
 
     def drop_files(self, endpoint: str, number: int) -> None:
-        """Delete a revision's model files; its description and build log stay."""
-        shutil.rmtree(self.place(endpoint, number) / "model", ignore_errors=True)
+        """Delete a revision's model files and its replicas' doors; its description and build log stay."""
+        place = self.place(endpoint, number)
+        for folder in (place / "model", *place.glob("replica-*")):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def all(self, endpoint: str) -> list[Revision]:
         """Return the revisions of an endpoint that can be read, oldest first."""

@@ -26,7 +26,7 @@ from mlops_desk.records.agent import Check
 from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointState, PastTraffic
+from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointScale, EndpointState, PastTraffic
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.board import EndpointBoard
@@ -35,10 +35,14 @@ from mlops_desk.serving.image.maker import Download, FindTrained, Maker
 from mlops_desk.serving.images import EndpointImages
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.orphans import OrphanEndpoints
+from mlops_desk.serving.replicas.claims import EndpointClaims
+from mlops_desk.serving.replicas.crew import Crew
+from mlops_desk.serving.replicas.wishes import scale_of
 from mlops_desk.serving.requests import RequestDesk, own_file, query_of
 from mlops_desk.serving.revision import Shelf, tail_of
 from mlops_desk.serving.rollout.pilot import Pilot
 from mlops_desk.serving.runtimes import choice
+from mlops_desk.serving.scaling.scaler import Scaler
 from mlops_desk.serving.stages import Stages
 from mlops_desk.serving.switchboard import Switchboard
 from mlops_desk.serving.watch import Watch
@@ -49,6 +53,7 @@ from mlops_desk.storage.state import State
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0  # chosen: how late an endpoint that is gone is noticed
 _GATEWAY_SECONDS = 0.25  # chosen: with its start in half a second, callers of a gateway that was killed wait below one
+_SCALE_SECONDS = 1.0  # chosen: how late a further replica is begun with; a look without need reads memory alone
 _SPARE_SECONDS = 120.0  # for what comes between build and start: download, stop of the one before
 _LINES_LIMIT = 10_000  # chosen: more than one reads; the wire carries it at once
 _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
@@ -92,11 +97,14 @@ class EndpointsService:
         self._stages = Stages(
             self._board, self._shelf, self._trial, self._switchboard, self._images, settings, loop, bus
         )
-        self._switchboard.pilot = Pilot(self._board.all, self._stages.promote, self._stages.go_on, self._stages.go_back)
+        self._claims = EndpointClaims()
+        crew = Crew(self._trial, loop)
+        self._scaler = Scaler(self._board, self._shelf, self._trial, crew, self._stages, self._claims, loop)
+        self._switchboard.pilot = Pilot(self._board.all, self._scaler.promote, self._scaler.go_on, self._stages.go_back)
         orphans = OrphanEndpoints(self._board, self._shelf, self._trial, self._switchboard, bus)
         self._watch = Watch(
             folder.instance, self._board, self._shelf, engine, self._trial, bus, loop, self._switchboard.route, orphans,
-            self._stages.go_back,
+            self._stages.go_back, self._claims,
         )  # fmt: skip
         self._deployments = Deployments(
             self._board,
@@ -105,7 +113,8 @@ class EndpointsService:
             self._trial,
             self._switchboard,
             self._stages,
-            self._watch,
+            self._claims,
+            crew,
             loop,
             engine,
         )
@@ -122,6 +131,7 @@ class EndpointsService:
         self._stages.take_up()
         self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
         self._loop.repeat("gateway", _GATEWAY_SECONDS, self._switchboard.watch)
+        self._loop.repeat("endpoint-scale", _SCALE_SECONDS, self._scaler.look)
         self._loop.repeat("endpoint-load", _LOOK_SECONDS, self._switchboard.poll)
 
     def close(self) -> None:
@@ -142,12 +152,14 @@ class EndpointsService:
         runtime: str = choice.AUTO,
         shadow: bool = False,
         canary: float | None = None,
+        replicas: int | None = None,
         wait: bool = True,
     ) -> Endpoint:
         """Deploy a version; raises Invalid, NotFound, Refused, Unavailable when it can't even begin."""
         plan.check_name(name)
         query = plan.parse_model(model)
         percent = plan.first_percent(shadow=shadow, canary=canary)
+        scale = self._scale_asked(name, replicas)
         done = threading.Event()
         with self._claimed(name):
             self._engine.info()
@@ -157,7 +169,7 @@ class EndpointsService:
             self._switchboard.gatekeeper.ensure()
             found = f"{plain(version.name)}/{version.version} is meant by {plain(model)}"
             resolved = DeployStep("resolve", found, at, time.monotonic() - began)
-            asked = DeployAsked(query.alias, runtime, resolved, percent)
+            asked = DeployAsked(query.alias, runtime, resolved, percent, scale)
             self._deployments.begin(name, asked, version, current_caller(), done)
         return self._awaited(name, done, wait=wait)
 
@@ -167,6 +179,9 @@ class EndpointsService:
 
     def promote(self, name: str, revision: int | None = None) -> Endpoint:
         """Let a revision answer all requests; raises NotFound, Refused."""
+        rollout = self._board.get(name).rollout
+        if rollout is not None and revision in {None, rollout.revision}:
+            self._scaler.complete(name)
         promoted = self._stages.promote(name, revision)
         if promoted is not None:
             return promoted
@@ -183,6 +198,13 @@ class EndpointsService:
         if not before:
             raise Refused(f"Endpoint {name} has no revision to go back to.", Hint(f"mlops-desk endpoints show {name}"))
         return self.promote(name, before[-1].number)
+
+    def scale(
+        self, name: str, replicas: int | None = None, least: int | None = None, most: int | None = None
+    ) -> Endpoint:
+        """Have an endpoint answer from so many replicas; raises Invalid, NotFound."""
+        scale = scale_of(self._board.get(name).scale, replicas, least, most)
+        return self._scaler.rescale(name, scale)
 
     def list(self) -> list_of[Endpoint]:
         return self._board.all()
@@ -207,7 +229,7 @@ class EndpointsService:
             ),
         )
         self._switchboard.route()
-        for container in self._containers_of(endpoint):
+        for container in {*self._trial.containers_of(name), *(one.container for one in endpoint.replicas)}:
             self._trial.end(container)
         return stopped
 
@@ -286,15 +308,15 @@ class EndpointsService:
     @contextlib.contextmanager
     def _claimed(self, name: str) -> Iterator[None]:
         """Hold an endpoint's name while a deployment of it begins; the deployment lets go of it."""
-        if not self._watch.claim(name):
+        if not self._claims.claim(name):
             raise Refused(f"Endpoint {name} is being deployed or restarted.", "Try again when that is done.")
         try:
             yield
         except OSError as error:
-            self._watch.release(name)
+            self._claims.release(name)
             raise Unavailable(f"Endpoint {name} can't be written down: {error}.", "Is the disk full?") from error
         except BaseException:
-            self._watch.release(name)
+            self._claims.release(name)
             raise
 
     def _brought_back(self, name: str, number: int) -> Endpoint:
@@ -317,10 +339,10 @@ class EndpointsService:
             done.wait(self._longest_seconds())
         return self._board.get(name)
 
-    def _containers_of(self, endpoint: Endpoint) -> set[str]:
-        """Name the containers an endpoint may have, also of a revision that is being tried."""
-        numbers = {*self._shelf.numbers(endpoint.name), *(replica.revision for replica in endpoint.replicas)}
-        return {plan.container_name(self._folder.instance, endpoint.name, number) for number in numbers}
+    def _scale_asked(self, name: str, replicas: int | None) -> EndpointScale | None:
+        """Return how many replicas a deployment asks for; None for as many as there have been. Raises Invalid."""
+        known = self._board.find(name)
+        return None if replicas is None else scale_of(known.scale if known else EndpointScale(), replicas)
 
     def _longest_seconds(self) -> float:
         build = self._settings.number("serving.build_timeout_seconds")

@@ -6,7 +6,7 @@ is its container ended.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
@@ -20,6 +20,7 @@ from mlops_desk.records.serving.rollout import SHADOW_PERCENT, RolloutGuard
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.images import EndpointImages
 from mlops_desk.serving.launch import Trial
+from mlops_desk.serving.replicas.counting import answering, draining, without
 from mlops_desk.serving.revision import Revision, Shelf
 from mlops_desk.serving.rollout.ladder import WHOLE_PERCENT, begin, gone_on
 from mlops_desk.serving.rollout.told import DRAINING
@@ -31,6 +32,7 @@ _DRAIN_SECONDS = 30.0  # as long as an endpoint may take for an answer
 _LOOK_SECONDS = 0.2  # chosen: a model in the way of the next one's memory
 _END_SECONDS = 20.0  # chosen: twice what the engine waits before it kills
 _UP = frozenset({"running", DRAINING})
+_SERVING = frozenset({EndpointState.LIVE, EndpointState.UNHEALTHY, EndpointState.BUILDING, EndpointState.STARTING})
 
 Change = Callable[[Callable[[Endpoint], Endpoint]], object]
 
@@ -53,17 +55,16 @@ class Stages:
         self._moving = threading.RLock()
         self._ending: dict[str, threading.Event] = {}
 
-    def enter(self, revision: Revision, address: str, change: Change) -> None:
+    def enter(self, revision: Revision, replicas: Sequence[Replica], change: Change) -> None:
         """Put a revision that is up in its place: that of the live one, or the first step beside it.
 
         ``change`` changes its endpoint unless the deployment is not wanted any more. Raises OSError.
         """
-        replica = Replica(self._trial.name_of(revision), revision.number, "running", address)
         with self._moving:
-            if revision.enters_percent is None or not _answering(self._board.get(revision.endpoint)):
-                self._take_over(revision, replica, change)
+            if revision.enters_percent is None or not answering(self._board.get(revision.endpoint)):
+                self._take_over(revision, replicas, change)
             else:
-                self._step_beside(revision, replica, revision.enters_percent, change)
+                self._step_beside(revision, replicas, revision.enters_percent, change)
 
     def promote(self, name: str, number: int | None = None) -> Endpoint | None:
         """Let a revision take over, by itself the one on its way; None where it is not up, or about to end.
@@ -80,19 +81,20 @@ class Stages:
                 )
             if wanted == endpoint.revision and endpoint.rollout is None:
                 return endpoint
-            replica = self._up(endpoint, wanted)
+            replicas = self._up(endpoint, wanted)
             revision = self._shelf.read(name, wanted)
-            if replica is None or revision is None:
+            if not replicas or revision is None:
                 return None
-            self._take_over(revision, replica, lambda made: self._board.change(name, made))
+            self._take_over(revision, replicas, lambda made: self._board.change(name, made))
             self._tell("info", name, f"Endpoint {name} answers by revision {wanted}.")
             return self._board.get(name)
 
-    def wait_for_end(self, container: str) -> None:
-        """Wait until a container that is being ended is gone, so that one of the same name can be started."""
+    def wait_for_end(self, name: str, number: int) -> None:
+        """Wait until those containers of a revision that are being ended are gone: others are to get their names."""
         with self._moving:
-            ending = self._ending.get(container)
-        if ending is not None:
+            containers = {replica.container for replica in self._board.get(name).replicas if replica.revision == number}
+            endings = [ending for container, ending in self._ending.items() if container in containers]
+        for ending in endings:
             ending.wait(_END_SECONDS)
 
     def go_on(self, name: str) -> None:
@@ -104,7 +106,7 @@ class Stages:
             rollout = gone_on(endpoint.rollout, time.time())
             traffic = _shares(endpoint, rollout.revision, rollout.percent)
             self._board.change(name, lambda known: replace(known, rollout=rollout, traffic=traffic))
-            self._follow(name, set())
+            self._follow(name, ())
             text = f"Revision {rollout.revision} of endpoint {name} gets {rollout.percent:g} % of the requests."
             self._tell("info", name, text)
 
@@ -116,12 +118,12 @@ class Stages:
             if rollout is None:
                 return endpoint
             self._mark(name, rollout.revision, "rolled_back", reason)
-            leaving = {rollout.revision}
+            leaving = [one for one in endpoint.replicas if one.revision == rollout.revision]
             live = {str(endpoint.revision): 1.0}
             changed = self._board.change(
                 name,
                 lambda known: replace(
-                    known, rollout=None, traffic=live, replicas=_draining(known.replicas, leaving), reason=reason
+                    known, rollout=None, traffic=live, replicas=draining(known.replicas, leaving), reason=reason
                 ),
             )
             self._follow(name, leaving)
@@ -132,7 +134,7 @@ class Stages:
         """Share the requests out by hand, in percent of all. Raises NotFound, Invalid and Refused."""
         with self._moving:
             endpoint = self._board.get(name)
-            up = {replica.revision for replica in _answering(endpoint)}
+            up = {replica.revision for replica in answering(endpoint)}
             if not percents or any(not 0.0 <= percent <= WHOLE_PERCENT for percent in percents.values()):
                 raise Invalid("A share is between 0 and 100 %.", "For example: 2=10 1=90")
             if abs(sum(percents.values()) - WHOLE_PERCENT) > _ROUNDING_PERCENT:
@@ -148,28 +150,45 @@ class Stages:
                 share = WHOLE_PERCENT * traffic.get(str(rollout.revision), 0.0)
                 rollout = replace(rollout, percent=share, since=time.time(), is_held=True)
             changed = self._board.change(name, lambda known: replace(known, traffic=traffic, rollout=rollout))
-            self._follow(name, set())
+            self._follow(name, ())
             return changed
+
+    def join(self, name: str, replica: Replica) -> bool:
+        """Let one more replica of a revision answer; False where nobody wants it any more. Raises NotFound."""
+        with self._moving:
+            known = self._board.get(name)
+            if known.state not in _SERVING or replica.revision not in {one.revision for one in answering(known)}:
+                return False
+            self._board.change(name, lambda one: replace(one, replicas=(*without(one.replicas, [replica]), replica)))
+            self._follow(name, ())
+            return True
+
+    def part(self, name: str, replicas: Sequence[Replica]) -> None:
+        """Let replicas answer no more, and end them once they have answered what they had. Raises NotFound."""
+        with self._moving:
+            self._board.change(name, lambda known: replace(known, replicas=draining(known.replicas, replicas)))
+            self._follow(name, replicas)
 
     def take_up(self) -> None:
         """Go on with what an earlier agent was draining."""
         for endpoint in self._board.all():
-            if leaving := {replica.revision for replica in endpoint.replicas if replica.state == DRAINING}:
+            if leaving := [replica for replica in endpoint.replicas if replica.state == DRAINING]:
                 self._follow(endpoint.name, leaving)
 
     # -- steps ---------------------------------------------------------------------------------
 
-    def _up(self, endpoint: Endpoint, number: int) -> Replica | None:
+    def _up(self, endpoint: Endpoint, number: int) -> list[Replica]:
         found = (one for one in endpoint.replicas if one.revision == number and one.container not in self._ending)
-        return next((replace(one, state="running") for one in found if one.state in _UP), None)
+        return [replace(one, state="running") for one in found if one.state in _UP]
 
-    def _take_over(self, revision: Revision, replica: Replica, change: Change) -> None:
+    def _take_over(self, revision: Revision, replicas: Sequence[Replica], change: Change) -> None:
         name, number = revision.endpoint, revision.number
         before = self._board.get(name)
-        leaving = {one.revision for one in before.replicas if one.container != replica.container}
-        for other in leaving:
+        leaving = [one for one in before.replicas if one.revision != number]
+        for other in {one.revision for one in leaving}:
             self._mark(name, other, "rolled_back" if other > number else "retired", None)
-        self._shelf.write(replace(revision, state="live", was_live=True, reason=None))
+        scale = (None if revision.was_live else revision.scale) or before.scale
+        self._shelf.write(replace(revision, state="live", was_live=True, reason=None, scale=scale))
         change(
             lambda known: replace(
                 known,
@@ -177,29 +196,32 @@ class Stages:
                 url=self._switchboard.url(name),
                 revision=number,
                 model=revision.model,
-                replicas=(replica, *_draining(_without(known.replicas, replica), leaving)),
+                replicas=(*replicas, *draining(without(known.replicas, replicas), leaving)),
                 traffic={str(number): 1.0},
                 rollout=None,
                 reason=None,
                 image=revision.image,
                 runtime=revision.runtime,
+                scale=scale,
+                wanted=min(max(known.wanted, scale.least), scale.most),
             )
         )
         self._follow(name, leaving)
 
-    def _step_beside(self, revision: Revision, replica: Replica, percent: float, change: Change) -> None:
+    def _step_beside(self, revision: Revision, replicas: Sequence[Replica], percent: float, change: Change) -> None:
         name = revision.endpoint
         rollout = begin(revision.number, percent, self._guard(), time.time())
         before = self._board.get(name).rollout
-        leaving = {before.revision} if before is not None and before.revision != revision.number else set[int]()
-        for other in leaving:
+        others = {before.revision} - {revision.number} if before is not None else set[int]()
+        leaving = [one for one in self._board.get(name).replicas if one.revision in others]
+        for other in others:
             self._mark(name, other, "retired", None)
         self._shelf.write(replace(revision, state="canary" if percent > SHADOW_PERCENT else "shadow"))
         change(
             lambda known: replace(
                 known,
                 state=EndpointState.LIVE,
-                replicas=(*_draining(_without(known.replicas, replica), leaving), replica),
+                replicas=(*draining(without(known.replicas, replicas), leaving), *replicas),
                 traffic=_shares(known, revision.number, percent),
                 rollout=rollout,
                 reason=None,
@@ -216,16 +238,16 @@ class Stages:
             bake_seconds=number("serving.canary_bake_seconds"),
         )
 
-    def _follow(self, name: str, leaving: set[int]) -> None:
+    def _follow(self, name: str, leaving: Sequence[Replica]) -> None:
         """Have the gateway follow, then end what leaves."""
         self._switchboard.gatekeeper.wait_for(self._switchboard.route())
         if leaving:
             self._loop.start(f"drain-{name}", lambda: self._drained(name, leaving))
 
-    def _drained(self, name: str, leaving: set[int]) -> None:
-        """End the containers of revisions that get no more requests, once they have answered what they had."""
+    def _drained(self, name: str, leaving: Sequence[Replica]) -> None:
+        """End the containers of replicas that get no more requests, once they have answered what they had."""
         deadline = time.monotonic() + _DRAIN_SECONDS
-        while time.monotonic() < deadline and any(self._switchboard.is_answering(name, one) for one in leaving):
+        while time.monotonic() < deadline and self._switchboard.is_answering(leaving):
             if self._loop.ending.wait(_LOOK_SECONDS):
                 return  # the next agent goes on
         gone = self._taken_out(name, leaving)
@@ -238,14 +260,15 @@ class Stages:
         if gone:
             self._tidy(name, set(gone))
 
-    def _taken_out(self, name: str, leaving: set[int]) -> list[str]:
+    def _taken_out(self, name: str, leaving: Sequence[Replica]) -> list[str]:
         """Name the containers to be ended: one that has taken over again meanwhile is none of them."""
+        containers = {one.container for one in leaving}
         with self._moving:
             known = self._board.find(name)
             gone = [
                 one.container
                 for one in (known.replicas if known else ())
-                if one.revision in leaving and one.state == DRAINING and one.container not in self._ending
+                if one.container in containers and one.state == DRAINING and one.container not in self._ending
             ]
             self._ending.update({container: threading.Event() for container in gone})
             return gone
@@ -277,18 +300,6 @@ class Stages:
         about = ("endpoint", name)
         hint = Hint(f"mlops-desk endpoints show {name}")
         self._bus.publish(Notice(level, "endpoints", text, hint, time.time(), about=about))
-
-
-def _answering(endpoint: Endpoint) -> list[Replica]:
-    return [replica for replica in endpoint.replicas if replica.state != DRAINING]
-
-
-def _without(replicas: tuple[Replica, ...], replica: Replica) -> tuple[Replica, ...]:
-    return tuple(one for one in replicas if one.container != replica.container)
-
-
-def _draining(replicas: tuple[Replica, ...], leaving: set[int]) -> tuple[Replica, ...]:
-    return tuple(replace(one, state=DRAINING) if one.revision in leaving else one for one in replicas)
 
 
 def _shares(endpoint: Endpoint, number: int, percent: float) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.history import RecordPoints, forget_points
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.records.serving.rollout import SHADOW_PERCENT
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.figures import MinuteFigures
@@ -17,6 +18,7 @@ from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
 from mlops_desk.serving.gateway.traffic import LoadWindow, TrafficCounters, snapshot_of
 from mlops_desk.serving.revision import Shelf
+from mlops_desk.serving.rollout.told import DRAINING
 
 if TYPE_CHECKING:
     from mlops_desk.serving.rollout.pilot import Pilot
@@ -74,7 +76,8 @@ class Switchboard:
         silence = snapshot_of(TrafficCounters(), stats.at)  # the gateway counts an endpoint from its first request on
         snapshots = {endpoint.name: stats.endpoints.get(endpoint.name, silence) for endpoint in self._board.all()}
         self._board.load(
-            {name: self._windows.setdefault(name, LoadWindow()).add(snapshot) for name, snapshot in snapshots.items()}
+            {name: self._windows.setdefault(name, LoadWindow()).add(snapshot) for name, snapshot in snapshots.items()},
+            stats.queued,
         )
         self._figures.take({name: snapshots[name] for name in snapshots if not self._is_at_rest(name)})
         if self.pilot is not None:
@@ -89,10 +92,10 @@ class Switchboard:
         elif time.monotonic() >= self._revive_at:
             self._revive()
 
-    def is_answering(self, name: str, revision: int) -> bool:
-        """Tell whether the gateway waits for answers of a revision."""
+    def is_answering(self, replicas: Iterable[Replica]) -> bool:
+        """Tell whether the gateway waits for answers of any of ``replicas``."""
         stats = self.gatekeeper.stats()
-        return stats is not None and stats.under_way.get(name, {}).get(revision, 0) > 0
+        return stats is not None and any(one.address and stats.under_way.get(one.address, 0) for one in replicas)
 
     def _is_idle(self) -> bool:
         return all(endpoint.state in _AT_REST for endpoint in self._board.all())
@@ -131,6 +134,7 @@ class Switchboard:
 
     def _route_to(self, endpoint: Endpoint, number: int) -> Route:
         revision = self._shelf.read(endpoint.name, number)
-        addresses = tuple(r.address for r in endpoint.replicas if r.revision == number and r.address)
+        asked = (one for one in endpoint.replicas if one.revision == number and one.state != DRAINING)
+        addresses = tuple(one.address for one in asked if one.address)
         weight = endpoint.traffic.get(str(number), 0.0)
         return Route(number, weight, addresses, revision.features if revision else ())

@@ -6,7 +6,6 @@ serve and have only lost their record (``orphans``).
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +22,8 @@ from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.orphans import OrphanEndpoints
 from mlops_desk.serving.probe import answers
+from mlops_desk.serving.replicas.claims import EndpointClaims
+from mlops_desk.serving.replicas.counting import DOWN, RUNNING, answering, of_revision, ready
 from mlops_desk.serving.revision import Failed, Interrupted, Shelf
 from mlops_desk.serving.rollout.told import DRAINING
 
@@ -53,7 +54,7 @@ def pause_seconds(restarts: int) -> float:
 
 
 class Watch:
-    """Looks at the containers of all endpoints. ``busy`` holds the names that a deployment is working on."""
+    """Looks at the containers of all endpoints but those that a deployment is working on, by ``claims``."""
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class Watch:
         route: Callable[[], object],
         orphans: OrphanEndpoints,
         go_back: Callable[[str, Reason], object],
+        claims: EndpointClaims,
     ) -> None:
         self._instance = instance
         self._board = board
@@ -78,22 +80,9 @@ class Watch:
         self._route = route
         self._orphans = orphans
         self._go_back = go_back
+        self._claims = claims
         self._looks = 0
         self._health: dict[str, _Health] = {}
-        self.busy: set[str] = set()
-        self.claiming = threading.Lock()
-
-    def claim(self, name: str) -> bool:
-        """Take an endpoint for a deployment or a restart; False when somebody else has it."""
-        with self.claiming:
-            if name in self.busy:
-                return False
-            self.busy.add(name)
-            return True
-
-    def release(self, name: str) -> None:
-        with self.claiming:
-            self.busy.discard(name)
 
     def look(self) -> None:
         """Compare once what runs with what should run; without any endpoint only now and then."""
@@ -111,17 +100,16 @@ class Watch:
             _log.debug("The engine does not answer, so nothing is known of the endpoints: %s", error)
             return
         # In this order: a deployment puts its container on the board before it lets go of the name.
-        with self.claiming:
-            busy = set(self.busy)
+        deployed, busy = self._claims.deployed(), self._claims.busy()
         self._take_up(containers, busy)  # before a record of before is followed
         for endpoint in self._board.all():
-            if endpoint.state in _WATCHED and endpoint.name not in busy:
+            if endpoint.state in _WATCHED and endpoint.name not in deployed:
                 self._look_at(endpoint, containers)
         self._sweep(containers, busy)
 
     def _look_at(self, endpoint: Endpoint, containers: Mapping[str, ContainerFacts]) -> None:
         for replica in endpoint.replicas:
-            if replica.state == DRAINING:
+            if replica.state == DRAINING or self._claims.starts(endpoint.name, replica.container):
                 continue
             health = self._health.setdefault(replica.container, _Health())
             facts = containers.get(replica.container)
@@ -170,23 +158,27 @@ class Watch:
         health.up_since = health.up_since or now
         if now - health.up_since >= _STEADY_SECONDS:
             health.restarts = 0
-        if endpoint.state is EndpointState.UNHEALTHY or replica.address != address:
+        if replica.state == DOWN or replica.address != address or endpoint.state is EndpointState.UNHEALTHY:
             self._show_up(endpoint.name, replica, address)
 
     def _down(self, endpoint: Endpoint, replica: Replica, health: _Health, reason: Reason) -> None:
         health.up_since = None
-        if endpoint.rollout is not None and endpoint.rollout.revision == replica.revision:
+        is_on_its_way = endpoint.rollout is not None and endpoint.rollout.revision == replica.revision
+        if is_on_its_way and len(of_revision(endpoint, replica.revision)) == 1:
             self._go_back(
                 endpoint.name, reason
             )  # the live one goes on answering: nothing is started again for this one
             return
-        if endpoint.state is EndpointState.LIVE:
-            self._show_down(endpoint.name, replica, reason)
-            text = f"Endpoint {endpoint.name} is down: {reason.text}"
-            about = ("endpoint", endpoint.name)
-            self._bus.publish(Notice("warning", "endpoints", text, "It is started again.", time.time(), about=about))
-        if time.monotonic() >= health.next_at and self.claim(endpoint.name):
+        if replica.state != DOWN:
+            shown = self._show_down(endpoint.name, replica, reason)
+            self._tell_down(endpoint, replica, reason, is_whole=shown is EndpointState.UNHEALTHY)
+        if time.monotonic() >= health.next_at and self._claims.claim_start(endpoint.name, replica.container):
             self._loop.start(f"restart-{endpoint.name}", lambda: self._restart(endpoint.name, replica, health))
+
+    def _tell_down(self, endpoint: Endpoint, replica: Replica, reason: Reason, *, is_whole: bool) -> None:
+        what = f"Endpoint {endpoint.name}" if is_whole else f"Replica {replica.number} of endpoint {endpoint.name}"
+        text, about = f"{what} is down: {reason.text}", ("endpoint", endpoint.name)
+        self._bus.publish(Notice("warning", "endpoints", text, "It is started again.", time.time(), about=about))
 
     def _restart(self, name: str, replica: Replica, health: _Health) -> None:
         try:
@@ -196,7 +188,7 @@ class Watch:
                 self._show_down(name, replica, reason)
                 return
             health.restarts += 1
-            address = self._trial.launch(revision)
+            address = self._trial.launch(revision, number=replica.number).address
             if not self._is_wanted(name, replica):
                 self._trial.end(replica.container)
                 return
@@ -209,22 +201,22 @@ class Watch:
             return
         finally:
             health.next_at = time.monotonic() + pause_seconds(health.restarts)
-            self.release(name)
+            self._claims.release_start(name, replica.container)
 
     def _is_wanted(self, name: str, replica: Replica) -> bool:
         known = self._board.find(name)
-        return known is not None and replica.container in {found.container for found in known.replicas}
+        return known is not None and replica.container in {found.container for found in answering(known)}
 
-    def _show_up(self, name: str, replica: Replica, address: str) -> None:
-        self._change(name, replica, EndpointState.LIVE, None, address)
+    def _show_up(self, name: str, replica: Replica, address: str | None) -> None:
+        self._change(name, replica, RUNNING, None, address)
 
-    def _show_down(self, name: str, replica: Replica, reason: Reason) -> None:
-        self._change(name, replica, EndpointState.UNHEALTHY, reason, None)
+    def _show_down(self, name: str, replica: Replica, reason: Reason) -> EndpointState | None:
+        return self._change(name, replica, DOWN, reason, None)
 
     def _change(
-        self, name: str, replica: Replica, state: EndpointState, reason: Reason | None, address: str | None
-    ) -> None:
-        word = "running" if state is EndpointState.LIVE else "down"
+        self, name: str, replica: Replica, word: str, reason: Reason | None, address: str | None
+    ) -> EndpointState | None:
+        """Say how a replica is: with one of its endpoint that answers the endpoint is live. Return how that is then."""
 
         def change(endpoint: Endpoint) -> Endpoint:
             if endpoint.state not in _WATCHED:
@@ -233,21 +225,28 @@ class Watch:
                 replace(known, state=word, address=address) if known.container == replica.container else known
                 for known in endpoint.replicas
             )
-            return replace(endpoint, state=state, reason=reason, replicas=replicas)
+            changed = replace(endpoint, replicas=replicas)
+            state = EndpointState.LIVE if ready(changed) else EndpointState.UNHEALTHY
+            are_all_up = all(one.state == RUNNING for one in answering(changed))
+            return replace(
+                changed, state=state, reason=(None if are_all_up else endpoint.reason) if reason is None else reason
+            )
 
-        if self._board.find(name) is not None:
-            self._board.change(name, change)
-            self._route()
+        if self._board.find(name) is None:
+            return None
+        changed = self._board.change(name, change)
+        self._route()
+        return changed.state
 
     def _take_up(self, containers: Mapping[str, ContainerFacts], busy: set[str]) -> None:
         """Make the records of containers again that serve and have lost theirs: of two the newer one serves."""
         for facts in sorted(self._strays(containers, busy), key=_revision_of, reverse=True):
             name = facts.labels.get(plan.LABEL_ENDPOINT, "")
-            if self._orphans.find(facts) is not None and self.claim(name):
+            if self._orphans.find(facts) is not None and self._claims.claim(name):
                 try:
                     self._orphans.take_up(facts)
                 finally:
-                    self.release(name)
+                    self._claims.release(name)
 
     def _sweep(self, containers: Mapping[str, ContainerFacts], busy: set[str]) -> None:
         for facts in self._strays(containers, busy):

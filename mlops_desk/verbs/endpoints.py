@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import AbsolutePath, Moment, Option, Who, changes, reads
+from mlops_desk.verbs.declaration import AbsolutePath, Moment, Option, Who, Word, changes, reads
 
 if TYPE_CHECKING:
     from builtins import list as list_of
@@ -24,6 +24,7 @@ class Endpoints(Protocol):
         runtime: Annotated[str, Option("RUNTIME", "auto, training, build or machine: which image serves it")] = "auto",
         shadow: bool = False,
         canary: Annotated[float | None, Option("PERCENT")] = None,
+        replicas: Annotated[int | None, Option("NUMBER")] = None,
         wait: bool = True,
     ) -> "Endpoint":
         """Deploy MODEL, MODEL@ALIAS or MODEL/VERSION under a name; an existing endpoint gets a new revision.
@@ -45,6 +46,17 @@ class Endpoints(Protocol):
     @changes(who=Who.OWNER, timeout_seconds=600.0, before="show", of=("endpoint", "name"))
     def rollback(self, name: str) -> "Endpoint":
         """Take the revision on its way out again; without one, go back to the revision that answered before."""
+        ...
+
+    @changes(who=Who.OWNER, timeout_seconds=600.0, before="show", of=("endpoint", "name"))
+    def scale(
+        self,
+        name: str,
+        replicas: Annotated[int | None, Word("REPLICAS", "so many, always")] = None,
+        least: Annotated[int | None, Option("NUMBER", "at least so many", word="min")] = None,
+        most: Annotated[int | None, Option("NUMBER", "at most so many, while requests wait", word="max")] = None,
+    ) -> "Endpoint":
+        """Have an endpoint answer from so many replicas, or between --min and --max as requests wait."""
         ...
 
     @reads

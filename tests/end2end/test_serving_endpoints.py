@@ -407,7 +407,7 @@ def test_a_stop_overtakes_a_deployment(house: House) -> None:
     house.service.deploy("digits", "front", wait=False)
     house.service.stop("front")
     deadline = time.monotonic() + 15
-    while house.service._watch.busy:
+    while house.service._claims.busy():
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert house.service.show("front").state is EndpointState.STOPPED

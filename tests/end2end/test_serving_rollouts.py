@@ -199,7 +199,7 @@ def test_a_request_under_way_is_answered_by_the_revision_it_went_to_which_can_co
     answers: list[httpx.Response] = []
     caller = threading.Thread(target=lambda: answers.append(ask(beside)))
     caller.start()
-    house.wait(lambda: house.service._switchboard.is_answering("front", 1))
+    house.wait(lambda: house.service._switchboard.is_answering(house.service.show("front").replicas[:1]))
     house.service.promote("front")
     draining = house.service.show("front")
     assert [replica.state for replica in draining.replicas if replica.revision == 1] == ["draining"]
@@ -257,7 +257,7 @@ def test_the_next_agent_ends_what_an_earlier_one_was_draining(house: House) -> N
     answers: list[httpx.Response] = []
     caller = threading.Thread(target=lambda: answers.append(ask(endpoint)))
     caller.start()
-    house.wait(lambda: house.service._switchboard.is_answering("front", 1))
+    house.wait(lambda: house.service._switchboard.is_answering(house.service.show("front").replicas[:1]))
     house.service.deploy("digits/2", "front")
     agent = house.agent()
     assert [replica.state for replica in agent.show("front").replicas] == ["running", "draining"]

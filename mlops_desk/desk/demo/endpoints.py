@@ -13,6 +13,7 @@ from mlops_desk.records.history import SeriesName
 from mlops_desk.records.serving.endpoint import (
     Endpoint,
     EndpointRevision,
+    EndpointScale,
     EndpointState,
     ModelRef,
     PastTraffic,
@@ -25,6 +26,7 @@ from mlops_desk.serving import plan
 from mlops_desk.serving.figures import MINUTE_SECONDS, figures_of
 from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
 from mlops_desk.serving.metrics import ENDPOINT
+from mlops_desk.serving.replicas.wishes import scale_of
 from mlops_desk.serving.rollout.ladder import begin
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.history.chunks import TIER_SECONDS
@@ -80,10 +82,12 @@ class DemoEndpoints(EndpointsService):
         runtime: str = "auto",  # noqa: ARG002 - nothing runs
         shadow: bool = False,
         canary: float | None = None,
+        replicas: int | None = None,
         wait: bool = True,  # noqa: ARG002 - ready at once
     ) -> Endpoint:
         plan.check_name(name)
         percent = plan.first_percent(shadow=shadow, canary=canary)
+        scale_of(EndpointScale(), replicas)
         version = self._desk.registry_core.resolve(model)
         known = self._played.get(name)
         number = max((one.revision for one in known.revisions), default=0) + 1 if known else 1
@@ -92,13 +96,32 @@ class DemoEndpoints(EndpointsService):
         ref = ModelRef(version.name, version.version, uri, model.partition("@")[2] or None, version.run_id)
         made = EndpointRevision(number, ref, RevisionState.LIVE, 100.0, created=now, is_kept=True)
         if known is None or not known.replicas or percent is None:
-            return self._tell(self._with_live(known, name, made, now))
+            shown = self._tell(self._with_live(known, name, made, now))
+            return shown if replicas is None else self.scale(name, replicas)
         begun = begin(number, percent, RolloutGuard(), now)
         shares = {str(known.revision): 1.0 - percent / 100.0, str(number): percent / 100.0}
         made = replace(made, state=RevisionState.CANARY if percent else RevisionState.SHADOW)
         return self._tell(
             _shared(replace(known, rollout=begun, revisions=(*known.revisions, made), updated_at=now), shares)
         )
+
+    def scale(
+        self, name: str, replicas: int | None = None, least: int | None = None, most: int | None = None
+    ) -> Endpoint:
+        known = self.show(name)
+        scale = scale_of(known.scale, replicas, least, most)
+        wanted = min(max(known.wanted, scale.least), scale.most)
+        replicas_of = tuple(
+            Replica(
+                plan.container_name("demo", name, known.revision, number),
+                known.revision,
+                "running",
+                "127.77.1.2",
+                number,
+            )
+            for number in range(1, wanted + 1)
+        )
+        return self._tell(replace(known, scale=scale, wanted=wanted, ready=wanted, replicas=replicas_of))
 
     def split(self, name: str, shares: list_of[str]) -> Endpoint:
         percents = plan.parse_shares(shares)

@@ -26,12 +26,27 @@ class Replica:
     """One container of a revision and where the gateway reaches it.
 
     That is ``unix:PATH`` of a socket of the file system; ``host:port`` for one that an older agent has started.
+    ``number`` tells the replicas of one revision apart, from 1 on. ``gpus`` are the UUIDs of those that it has leased.
     """
 
     container: str
     revision: int
     state: str
     address: str | None = None
+    number: int = 1
+    gpus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointScale:
+    """Between how many replicas an endpoint has, ``least`` and ``most``.
+
+    After ``sleep_after_seconds`` without a request its containers end, until the next one; None: they never do.
+    """
+
+    least: int = 1
+    most: int = 1
+    sleep_after_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +80,7 @@ class EndpointRevision:
     """What an endpoint was made to answer with at the Unix time ``created``; it never changes afterwards.
 
     ``traffic`` is its share of requests in percent. ``is_kept`` tells whether its files are still there, so that it can
-    come back without being built.
+    come back without being built. Each of its replicas has ``gpus`` GPUs.
     """
 
     revision: int
@@ -77,6 +92,7 @@ class EndpointRevision:
     image: str | None = None
     reason: Reason | None = None
     is_kept: bool = False
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +140,9 @@ class Endpoint:
     that answers; ``reason`` says why the newest attempt did not make it. ``engine`` names the one that runs it.
     ``rollout`` is there while a revision takes over step by step; ``revisions`` are those that are remembered, oldest
     first. ``runtime`` says what it is served by (training, build or machine), ``steps`` how the newest deployment went,
-    or goes.
+    or goes. ``wanted`` is how many replicas the live revision should have now, ``ready`` how many of them answer,
+    ``queued`` how many requests wait for a place (None: not known). ``shortage`` says why fewer are ready than wanted,
+    where one more could not be started.
     """
 
     name: str
@@ -146,6 +164,11 @@ class Endpoint:
     revisions: tuple[EndpointRevision, ...] = ()
     runtime: str | None = None
     steps: tuple[DeployStep, ...] = ()
+    scale: EndpointScale = field(default_factory=EndpointScale)
+    wanted: int = 1
+    ready: int = 0
+    queued: int | None = None
+    shortage: Reason | None = None
 
     @property
     def owner(self) -> Owner:

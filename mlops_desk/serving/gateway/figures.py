@@ -8,6 +8,7 @@ from typing import Any
 from mlops_desk.serving.gateway.house import Log
 from mlops_desk.serving.gateway.lane import EndpointLane
 from mlops_desk.serving.gateway.messages import Answer
+from mlops_desk.serving.gateway.outbound.pool import ReplicaPools
 from mlops_desk.serving.gateway.prometheus import CONTENT_TYPE, exposition
 from mlops_desk.serving.gateway.traffic import together
 
@@ -15,16 +16,20 @@ from mlops_desk.serving.gateway.traffic import together
 class GatewayFigures:
     """The counters of all endpoints."""
 
-    def __init__(self, lanes: Mapping[str, EndpointLane], log: Log) -> None:
+    def __init__(self, lanes: Mapping[str, EndpointLane], log: Log, pools: ReplicaPools) -> None:
         self._lanes = lanes
+        self._pools = pools
         self._log = log
 
     async def stats(self, serial: int) -> Answer:
-        """Return what the agent reads: the table's serial, and each endpoint's counters."""
+        """Return what the agent reads: the table's serial, each endpoint's counters, what is under way at replicas."""
         counted = {
-            name: self._counted(name, lane) for name, lane in self._lanes.items() if lane.counters or lane.under_way
+            name: self._counted(name, lane)
+            for name, lane in self._lanes.items()
+            if lane.counters or lane.under_way or lane.waiting
         }
-        return Answer(200, json.dumps({"serial": serial, "endpoints": counted}).encode())
+        told = {"serial": serial, "endpoints": counted, "replicas": self._pools.in_use}
+        return Answer(200, json.dumps(told).encode())
 
     async def metrics(self, name: str | None) -> Answer:
         """Return the counters of one endpoint, or of all."""

@@ -24,7 +24,7 @@ from mlops_desk.serving.gateway.traffic import Snapshot
 
 STATE = "state.json"
 ROUTES = "routes.json"
-VERSION = f"{__version__}/4"
+VERSION = f"{__version__}/6"
 """What a running gateway is compared by: the number grows with the form of the routing table, also between releases."""
 _START_SECONDS = 15.0  # chosen: on a machine whose cores are all taken a start of Python takes seconds
 _STOP_SECONDS = 8.0  # chosen: requests under way end first, and the log is written
@@ -53,14 +53,16 @@ class GatewayState:
 class Stats:
     """The gateway's counters at ``at`` (monotonic seconds), and the serial of the table it routes by.
 
-    ``revisions`` are those of each revision of an endpoint, ``under_way`` what its replicas have not answered yet.
+    ``revisions`` are those of each revision of an endpoint, ``queued`` how many requests wait at it for a place,
+    ``under_way`` what the replica at each address has not answered yet.
     """
 
     at: float
     serial: int
     endpoints: dict[str, Snapshot]
     revisions: dict[str, dict[int, Snapshot]]
-    under_way: dict[str, dict[int, int]]
+    queued: dict[str, int]
+    under_way: dict[str, int]
 
 
 def read_state(folder: Path) -> GatewayState | None:
@@ -171,10 +173,8 @@ class Gatekeeper:
                 name: {int(number): _snapshot(at, counted) for number, counted in found["revisions"].items()}
                 for name, found in told.items()
             },
-            {
-                name: {int(number): count for number, count in found["under_way"].items()}
-                for name, found in told.items()
-            },
+            {name: found["queued"] for name, found in told.items()},
+            answer.get("replicas", {}),  # a gateway of an older version, about to be replaced, has none
         )
 
     def roll(self) -> bool:

@@ -53,7 +53,7 @@ class Proxy:
         self._feedback = feedback
         self._entries: dict[bytes, OpenEndpoint] = {}
         self._lanes: dict[str, EndpointLane] = {}
-        self._figures = GatewayFigures(self._lanes, log)
+        self._figures = GatewayFigures(self._lanes, log, self.shadows.pools)
 
     @property
     def limits(self) -> GatewayLimits:

@@ -27,6 +27,7 @@ def revisions_of(endpoint: Endpoint, known: Sequence[Revision], kept: Collection
             image=one.image,
             reason=one.reason,
             is_kept=one.number in kept,
+            gpus=one.gpus,
         )
         for one in known
     )

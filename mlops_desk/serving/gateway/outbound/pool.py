@@ -73,6 +73,7 @@ class ReplicaPools:
 
     def __init__(self) -> None:
         self._pools: dict[str, ReplicaPool] = {}
+        self._kept: frozenset[str] = frozenset()
 
     def at(self, address: str) -> ReplicaPool:
         """Return the pool of an address."""
@@ -81,16 +82,26 @@ class ReplicaPools:
             pool = self._pools[address] = ReplicaPool(address)
         return pool
 
+    @property
+    def in_use(self) -> dict[str, int]:
+        """Return how many questions are under way at each address that has any, also at one that gets no more."""
+        return {address: pool.in_use for address, pool in self._pools.items() if pool.in_use}
+
     def follow(self, addresses: frozenset[str]) -> None:
-        """Keep the pools of ``addresses`` alone."""
+        """Keep the pools of ``addresses``, and others only until what is under way there has ended."""
+        self._kept = addresses
         for address in self._pools.keys() - addresses:
-            self._pools.pop(address).close()
+            self._pools[address].close()
+            if not self._pools[address].in_use:
+                del self._pools[address]
 
     def tidy(self) -> None:
         """Let go of connections that have been free for long."""
         now = time.monotonic()
         for pool in self._pools.values():
             pool.tidy(now)
+        for address in [one for one, pool in self._pools.items() if one not in self._kept and not pool.in_use]:
+            self._pools.pop(address).close()
 
     def by_load(self, addresses: Sequence[str]) -> list[ReplicaPool]:
         """Return the pools of ``addresses``, the one with the least under way first; chance decides between equals."""
@@ -117,7 +128,8 @@ class Errand:
         if connection is None:
             self._dialing = asyncio.get_running_loop().create_task(self._dial(self._order))
         else:
-            self._ask(self._order[0], connection)
+            self._enter(self._order[0])
+            self._ask(connection)
 
     def drop(self) -> None:
         """Ask no more; whoever answers is hung up on."""
@@ -137,22 +149,27 @@ class Errand:
         if self._connection is not None:
             self._connection.resume()
 
-    def _ask(self, pool: ReplicaPool, connection: ReplicaConnection) -> None:
-        self._pool, self._connection = pool, connection
-        pool.in_use += 1
+    def _ask(self, connection: ReplicaConnection) -> None:
+        self._connection = connection
         connection.ask(self._question, self)
 
     async def _dial(self, pools: Sequence[ReplicaPool]) -> None:
         for pool in pools:
+            self._enter(pool)  # before it is there: a replica that seems idle may be ended
             try:
                 connection = await pool.open()
             except NotConnected:
+                self._leave()
                 continue
             self._dialing = None
-            self._ask(pool, connection)
+            self._ask(connection)
             return
         self._dialing = None
         self._taker.failed(NotConnected("nobody answers there"))
+
+    def _enter(self, pool: ReplicaPool) -> None:
+        self._pool = pool
+        pool.in_use += 1
 
     def _leave(self) -> None:
         if self._pool is not None:
