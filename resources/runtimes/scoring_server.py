@@ -31,6 +31,7 @@ HEAD_SECONDS = 75.0  # chosen: longer than those who keep connections rest betwe
 BODY_SECONDS = 60.0  # as the gateway gives a caller
 HAND_SECONDS = 60.0  # the agent hands its socket over within a second of the start
 DRAIN_SECONDS = 0.5  # the contract: ended within a second of TERM
+TRACE_LINES = 12  # chosen: the error and where in the model's own code it rose
 BODIES = 4  # chosen: so many of the largest bodies may lie in memory at once
 REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 411: "Length Required",
            413: "Content Too Large", 415: "Unsupported Media Type", 431: "Request Header Fields Too Large",
@@ -252,8 +253,10 @@ class Server:
         if said is None or said.status == 200:
             self._state = (200, "")
         else:
-            text = said.body[:2000].decode("utf-8", "replace")
-            self._state = (500, f"The model does not answer the example that was saved with it: {text}")
+            lines = cause(said.body)
+            self._state = (500, f"The model does not answer the example that was saved with it: {lines[-1]}")
+            for line in lines[:-1]:
+                tell(line)
             tell(self._state[1])
         return False
 
@@ -391,6 +394,20 @@ def way_in(port: int) -> socket.socket:
     taken = socket.socket(fileno=descriptors[0])
     taken.setblocking(False)
     return taken
+
+
+def cause(body: bytes) -> list[str]:
+    """Return what an answer says went wrong, the cause itself last.
+
+    MLflow's errors hold a whole trace in one string, of which what is cut off is the cause.
+    """
+    try:
+        told = json.loads(body)
+        trace = [line for line in told["stack_trace"].splitlines() if line.strip()]
+        lines = [*trace[-TRACE_LINES:], f"{told['message']} {trace[-1].strip()}"]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):  # any other server's answer
+        lines = [body[-2000:].decode("utf-8", "replace")]
+    return [line[:2000] for line in lines]
 
 
 def tell(text: str) -> None:

@@ -38,6 +38,27 @@ graph = to_onnx(LogisticRegression(max_iter=1000).fit(x, [0, 1, 0, 1]), x[:1])
 with mlflow.start_run():
     mlflow.onnx.log_model(graph, name="model", registered_model_name="graphs", input_example=x[:2])
 """
+BOOSTED = """
+import mlflow, numpy, pandas
+{imports}
+x = pandas.DataFrame({{"height.cm": numpy.linspace(100, 200, 50), "weight": numpy.linspace(90, 30, 50)}})
+x["smokes"] = [True, False] * 25
+x["children"] = [0, 1, 2, 3, 0] * 10
+with mlflow.start_run():
+    model = {model}.fit(x, (x["height.cm"] > 150).astype(int))
+    mlflow.{flavor}.log_model(model, name="model", registered_model_name="{flavor}", input_example=x[:3])
+"""
+LIGHTGBM = BOOSTED.format(
+    imports="from lightgbm import LGBMClassifier",
+    model="LGBMClassifier(min_child_samples=2, n_jobs=1)",
+    flavor="lightgbm",
+)
+XGBOOST = BOOSTED.format(
+    imports="from xgboost import XGBClassifier",
+    model="XGBClassifier(n_jobs=1)",
+    flavor="xgboost",
+)
+PERSON = {"dataframe_records": [{"height.cm": 190.0, "weight": 40.0, "smokes": False, "children": 2}]}
 JOB = """
 apiVersion: mlops-desk/v1
 kind: Job
@@ -49,7 +70,18 @@ resources: {{cpus: 2, memory: 2GiB}}
 source: {{folder: {folder}}}
 mlflow: {{experiment: offline}}
 """
-NEEDS = ("mlflow-skinny", "scikit-learn", "skops", "pandas", "numpy", "onnx", "onnxruntime", "skl2onnx")
+NEEDS = (
+    "mlflow-skinny",
+    "scikit-learn",
+    "skops",
+    "pandas",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "skl2onnx",
+    "lightgbm",
+    "xgboost-cpu",
+)
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +148,8 @@ def ask(desk: Desk, url: str, document: object) -> Any:
     [
         ("sklearn", SKLEARN, "bodies", {"dataframe_records": [{"height.cm": 190.0, "weight": 40.0}]}, [1]),
         ("onnx", ONNX, "graphs", {"inputs": [[190.0, 40.0], [110.0, 80.0]]}, [1, 0]),
+        ("lightgbm", LIGHTGBM, "lightgbm", PERSON, [1]),
+        ("xgboost", XGBOOST, "xgboost", PERSON, [1]),
     ],
 )
 def test_a_version_that_a_job_trained_is_served_without_a_network(

@@ -53,6 +53,22 @@ def test_a_model_that_fails_its_own_example_is_never_well(tmp_path: Path) -> Non
             assert "the example that was saved with it" in client.get(f"{running.url}/ping").text
         time.sleep(0.2)
         assert running.ping() == 500
+        lines = running.log.read_text().splitlines()
+        assert lines[-1].endswith("RuntimeError: a model's own trouble")
+        assert lines[-2] == "RuntimeError: a model's own trouble"
+        assert any("in predict" in line for line in lines[-13:-2])
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<p>no</p>", b"[1]", b'{"message": "x"}', b'{"stack_trace": "", "message": "x"}']
+)
+def test_an_error_that_is_not_mlflows_is_told_as_it_is(body: bytes) -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(SERVER.parent)!r}); import scoring_server;"
+        f"print(repr(scoring_server.cause({body!r})))"
+    )
+    said = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == repr([body.decode()])
 
 
 def test_a_model_that_does_not_load_ends_the_container_and_leaves_its_reason(tmp_path: Path) -> None:
