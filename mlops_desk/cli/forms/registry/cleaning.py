@@ -17,14 +17,15 @@ def preview(item: CleanUpPreview) -> str:
         return "\n\n".join(["Nothing would go.", *_kept(item.kept)])
     rows = [[one.kind, one.name, one.title, _size(one.size_bytes), one.why] for one in item.going[:_SHOWN]]
     parts = [table(["KIND", "WHAT", "NAME", "SIZE", "WHY IT GOES"], rows) + _more(item.going), *_kept(item.kept)]
-    known = "of unknown size" if item.size_bytes is None else f"{size_text(item.size_bytes)} once purged"
-    unknown = (
-        f", and {item.n_unknown_sizes:,} of unknown size"
-        if item.n_unknown_sizes and item.size_bytes is not None
-        else ""
-    )
-    parts.append(f"{len(item.going):,} would go, {known}{unknown}: {Hint(f'mlops-desk registry clean {item.token}')}")
+    parts.append(f"{len(item.going):,} would go, {_room(item)}: {Hint(f'mlops-desk registry clean {item.token}')}")
     return "\n\n".join(parts)
+
+
+def _room(item: CleanUpPreview) -> str:
+    if item.size_bytes is None:
+        return "of unknown size"
+    unknown = f", and {item.n_unknown_sizes:,} of unknown size" if item.n_unknown_sizes else ""
+    return f"{size_text(item.size_bytes)} once purged{unknown}"
 
 
 def _kept(items: Sequence[CleanUpItem]) -> list[str]:

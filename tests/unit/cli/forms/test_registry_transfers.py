@@ -33,7 +33,7 @@ def item(kind: str, size_bytes: int | None) -> CleanUpItem:
 @pytest.mark.parametrize(
     ("going", "size_bytes", "n_unknown", "said"),
     [
-        ((item("run", 1 << 30),), 1 << 30, 0, "1 would go, 1 GiB once purged: "),
+        ((item("run", 1 << 20),), 1 << 20, 0, "1 would go, 1 MiB once purged: "),
         ((item("run", None),), None, 1, "1 would go, of unknown size: "),
         ((item("version", 0), item("run", None)), 0, 1, "once purged, and 1 of unknown size: "),
         ((item("run", 0), item("run", 0)), 0, 0, "once purged: "),
