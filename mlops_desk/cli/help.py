@@ -86,6 +86,7 @@ HELP = {
     "endpoints.promote.revision": "number of the revision; without it the one on its way",
     "endpoints.requests.status": "only those of a class, as 5xx, or a code, as 404",
     "endpoints.feedback.file": "CSV with a header line, JSON lines, or Parquet",
+    "endpoints.try.data": "JSON as the model takes it, or CSV with a header line; - is standard input",
     "endpoints.load.seconds": "how far back, at most 900",
     "gpus.wait.notify": "let the window say it too, also when nobody waits here any more",
     "events.list.device": "only what happened on this device",

@@ -9,6 +9,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, moment, number, reading, size, table
 from mlops_desk.cli.forms import (
+    asking,
     cards,
     drift,
     engines,
@@ -248,6 +249,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     Job: _job,
     Endpoint: _endpoint,
     FeedbackTaken: taken,
+    **asking.FORMS,
     DriftReport: drift.report,
     HostProcesses: host_processes.listed,
     AgentInfo: _agent,

@@ -201,7 +201,7 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
         _add_pairs(parser, parameter, form, option, text)
     elif get_origin(parameter.type) is list and parameter.required and form is None:
         parser.add_argument(parameter.name, metavar=parameter.name.removesuffix("s").upper(), nargs="+", help=text)
-    elif isinstance(form, FileText) and (form.stdin or not parameter.required):
+    elif isinstance(form, FileText) and not form.option and (form.stdin or not parameter.required):
         parser.add_argument(parameter.name, metavar=form.metavar, nargs="?", help=text)
     elif isinstance(form, Word):
         _add_word(parser, parameter, form, option, text)
@@ -209,7 +209,8 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
         metavar = form.metavar if isinstance(form, (FileText, AbsolutePath)) else parameter.name.upper()
         parser.add_argument(parameter.name, metavar=metavar, type=_type(parameter), help=text)
     else:
-        metavar = (form.metavar if isinstance(form, (Option, Moment, Length)) else None) or parameter.name.upper()
+        named = form.metavar if isinstance(form, (Option, Moment, Length, FileText)) else None
+        metavar = named or parameter.name.upper()
         default = None if parameter.required else parameter.default
         parser.add_argument(
             option, dest=parameter.name, metavar=metavar, required=parameter.required, default=default,

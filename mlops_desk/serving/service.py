@@ -26,9 +26,11 @@ from mlops_desk.records.agent import Check
 from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.serving.asking import Tried
 from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointScale, EndpointState, PastTraffic
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.serving import door, plan
+from mlops_desk.serving.asking.trying import Tries
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import DeployAsked, Deployments
 from mlops_desk.serving.image.maker import Download, FindTrained, Maker
@@ -93,6 +95,7 @@ class EndpointsService:
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending)
         self._switchboard = Switchboard(folder.endpoints, self._board, self._shelf, settings, record)
         self._requests = RequestDesk(self._switchboard.log_folder, self._switchboard.gatekeeper.roll, loop)
+        self._tries = Tries(self._shelf)
         self._images = EndpointImages(folder.instance, self._board, self._shelf, engine)
         self._stages = Stages(
             self._board, self._shelf, self._trial, self._switchboard, self._images, settings, loop, bus
@@ -265,6 +268,10 @@ class EndpointsService:
         """List logged requests, newest first. Raises Invalid, NotFound, TimedOut."""
         query = query_of(since, status, slower, limit)
         return self._requests.find(self.show(name).name, query)
+
+    def try_(self, name: str, data: str | None = None) -> Tried:
+        """Send one request by hand; raises Invalid, NotFound, TimedOut, Unavailable."""
+        return self._tries.send(self.show(name), data, self._switchboard.gatekeeper.state)
 
     def feedback(self, name: str, file: str) -> FeedbackTaken:
         """Take what turned out later from a file. Raises Invalid, NotFound, Refused, TimedOut."""

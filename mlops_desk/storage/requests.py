@@ -25,7 +25,7 @@ class LoggedRow:
     """One row of one request. ``received_at`` is Unix seconds, ``row`` its place in the request.
 
     ``outputs`` is what was answered for it, by name, "" for an answer without names; ``prediction`` is the answer as
-    text where it is no row of outputs.
+    text where it is no row of outputs. One that ``is_try`` was sent by hand, and is no traffic.
     """
 
     request_id: str
@@ -38,6 +38,7 @@ class LoggedRow:
     values: Mapping[str, Any]
     outputs: Mapping[str, Any] = field(default_factory=dict)
     is_shadow: bool = False
+    is_try: bool = False
 
 
 @dataclass(frozen=True, slots=True)

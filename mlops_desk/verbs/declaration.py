@@ -51,12 +51,13 @@ class VerbMark:
 class FileText:
     """On the command line: a file's path (``-``: standard input), whose text is sent (at most ``limit_bytes``).
 
-    ``stdin``: it is read from standard input where no file is named.
+    ``stdin``: it is read from standard input where no file is named. ``option``: it is given as ``--name FILE``.
     """
 
     metavar: str = "FILE"
     limit_bytes: int = 1 << 20
     stdin: bool = False
+    option: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import AbsolutePath, Moment, Option, Who, Word, changes, reads
+from mlops_desk.verbs.declaration import AbsolutePath, FileText, Moment, Option, Who, Word, changes, reads
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
+    from mlops_desk.records.serving.asking import Tried
     from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
     from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 
@@ -97,6 +98,11 @@ class Endpoints(Protocol):
 
         With ``status`` only those of a class (5xx) or a code (404).
         """
+        ...
+
+    @changes(who=Who.OWNER, timeout_seconds=120.0, before="show", of=("endpoint", "name"))
+    def try_(self, name: str, data: Annotated[str | None, FileText("FILE", 3 << 20, option=True)] = None) -> "Tried":
+        """Send the model's own example, or the JSON or CSV of a file, and show what it answers; it is no traffic."""
         ...
 
     @changes(who=Who.OWNER, timeout_seconds=300.0, before="show", of=("endpoint", "name"))

@@ -175,6 +175,7 @@ MADE_ANEW = {
 }
 """The changes that have nothing to show from before."""
 MADE_OF = {
+    "/v1/endpoints/try": "asks the model of the endpoint that is shown, whose owner may",
     "/v1/endpoints/feedback": "adds to the log of the endpoint that is shown, whose owner may",
     "/v1/jobs/clear_cache": "takes what is one's own out of what is shown",
     "/v1/jobs/export": "makes a file of the job that is shown, whose owner may",

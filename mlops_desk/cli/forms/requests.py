@@ -29,6 +29,10 @@ def _values(values: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={_value(value)}" if name else _value(value) for name, value in values.items())
 
 
+def _kind(request: LoggedRequest) -> str:
+    return " shadow" if request.is_shadow else " try" if request.is_try else ""
+
+
 def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -36,7 +40,7 @@ def _value(value: Any) -> str:
 REQUEST_COLUMNS: dict[str, Callable[[LoggedRequest], str]] = {
     "RECEIVED": lambda request: moment(request.received_at),
     "REQUEST": lambda request: f"{request.request_id}#{request.row}" if request.row else request.request_id,
-    "REVISION": lambda request: f"{request.revision} shadow" if request.is_shadow else str(request.revision),
+    "REVISION": lambda request: f"{request.revision}{_kind(request)}",
     "STATUS": lambda request: str(request.status),
     "MS": lambda request: f"{request.latency_seconds * 1000:.1f}",
     "ANSWERED": lambda request: request.answer or _values(request.outputs),

@@ -10,7 +10,8 @@ class LoggedRequest:
     """One row of one request: what was asked, what was answered, and what turned out later.
 
     Values are JSON's, moments as ISO 8601 and bytes as base64; names without a value are left out. ``received_at`` is
-    Unix seconds. ``answer`` is an answer that is no row of outputs, as text; an output without a name is named "".
+    Unix seconds. ``answer`` is an answer that is no row of outputs, as text; an output without a name is named "". One
+    that ``is_try`` was sent by ``endpoints try``.
     """
 
     request_id: str
@@ -24,6 +25,7 @@ class LoggedRequest:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     feedback: Mapping[str, Any] = field(default_factory=dict)
     answer: str | None = None
+    is_try: bool = False
 
 
 @dataclass(frozen=True, slots=True)

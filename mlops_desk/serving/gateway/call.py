@@ -27,7 +27,10 @@ _GONE = 499  # nginx's own, for a caller who went away before there was an answe
 
 
 class ModelCall(BodyCall):
-    """A request that a model answers. ``question`` makes what the replica is asked of the body."""
+    """A request that a model answers. ``question`` makes what the replica is asked of the body.
+
+    One that ``is_try`` is no traffic: it is always logged, as what it is, and no shadow gets a copy.
+    """
 
     def __init__(
         self,
@@ -36,8 +39,11 @@ class ModelCall(BodyCall):
         head: RequestHead,
         caller: Asker,
         question: Callable[[bytes, bytes], Question],
+        *,
+        is_try: bool = False,
     ) -> None:
         super().__init__(house, caller)
+        self._is_try = is_try
         self._entry = entry
         self._headers = head.headers
         self._question_of = question
@@ -237,12 +243,14 @@ class ModelCall(BodyCall):
         self, revision: int, status: int, received_at: float, latency: float, body: bytes, *, is_shadow: bool
     ) -> None:
         sample = self._entry.endpoint.sample
-        if sample < 1.0 and zlib.crc32(self._id) >= sample * _IDS:  # by the id, so that a shadow's row has its like
+        is_left_out = sample < 1.0 and zlib.crc32(self._id) >= sample * _IDS  # by the id: a shadow's row has its like
+        if is_left_out and not self._is_try:
             return
         kind = self._headers.get(b"content-type", b"application/json").decode("latin-1")
         kept = Exchange(
             request_id=self._id.decode(), received_at=received_at, revision=revision, status=status,
             latency_seconds=latency, content_type=kind, body=self._body, answer=body, is_shadow=is_shadow,
+            is_try=self._is_try,
         )  # fmt: skip
         if not self.house.log.keep(self._entry.name, kept):
             self._entry.lane.unlogged += 1
@@ -256,7 +264,7 @@ class ModelCall(BodyCall):
     def _send_shadow(self) -> None:
         """Send a copy to the shadow, now that the caller has the answer."""
         shadow = self._entry.endpoint.shadow
-        if shadow is None or self._question is None:
+        if shadow is None or self._question is None or self._is_try:
             return
         is_sent = self.house.shadows.send(shadow, self._question, self._entry.endpoint.timeout_seconds, self._shadowed)
         self._entry.lane.shadows_dropped += not is_sent

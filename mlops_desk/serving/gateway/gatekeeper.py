@@ -24,7 +24,7 @@ from mlops_desk.serving.gateway.traffic import Snapshot
 
 STATE = "state.json"
 ROUTES = "routes.json"
-VERSION = f"{__version__}/6"
+VERSION = f"{__version__}/7"
 """What a running gateway is compared by: the number grows with the form of the routing table, also between releases."""
 _START_SECONDS = 15.0  # chosen: on a machine whose cores are all taken a start of Python takes seconds
 _STOP_SECONDS = 8.0  # chosen: requests under way end first, and the log is written
@@ -89,6 +89,12 @@ class Gatekeeper:
         """The port, also of a gateway that does not run: it keeps it."""
         state = read_state(self._folder)
         return state.port if state else None
+
+    @property
+    def state(self) -> GatewayState | None:
+        """Who the gateway is; None where none runs."""
+        state = read_state(self._folder)
+        return state if state is not None and state.is_alive else None
 
     @property
     def is_outdated(self) -> bool:

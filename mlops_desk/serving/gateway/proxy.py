@@ -29,6 +29,7 @@ _PASSED = re.compile(rb"[A-Za-z0-9_~:@+,=-][A-Za-z0-9._~:@+,=-]*(?:/[A-Za-z0-9_~
 """Paths that are passed on: no part begins with a dot and nothing is escaped, so that none leads elsewhere."""
 _QUERY = re.compile(rb"[!-~]*")
 _INVOCATIONS = b"/invocations"
+_TRY = b"try/"
 TakeFeedback = Callable[[str, bytes], Awaitable[int]]
 
 
@@ -150,7 +151,17 @@ class Proxy:
             return LaterCall(self, caller, lambda _: self._figures.stats(self.table.serial))
         if (head.method, what) == (b"GET", b"metrics"):
             return LaterCall(self, caller, lambda _: self._figures.metrics(None))
+        if head.method == b"POST" and what.startswith(_TRY):
+            return self._try(head, what.removeprefix(_TRY), caller)
         raise Rejected(404, "There is nothing here.")
+
+    def _try(self, head: RequestHead, name: bytes, caller: Asker) -> Call:
+        """Return the call of a request that the agent sends on its owner's behalf: it needs none of the tokens."""
+        entry = self._entries.get(name)
+        if entry is None:
+            raise Rejected(404, "No endpoint has this address.")
+        question = partial(_question, head, b"POST", _INVOCATIONS)
+        return self._checked(ModelCall(self, entry, head, caller, question, is_try=True), entry, head)
 
     async def _roll_now(self, _body: bytes) -> Answer:
         await self._roll()

@@ -45,6 +45,7 @@ class Exchange:
     body: bytes
     answer: bytes
     is_shadow: bool = False
+    is_try: bool = False
 
 
 Described = tuple[int, tuple[LoggedFeature, ...]]
@@ -165,7 +166,7 @@ def _exchange(exchange: Exchange) -> bytes:
     known = exchange
     return _framed_bytes(
         (_EXCHANGE, known.request_id, known.received_at, known.revision, known.status, known.latency_seconds,
-         known.content_type, body, answer, known.is_shadow)
+         known.content_type, body, answer, known.is_shadow, known.is_try)
     )  # fmt: skip
 
 
@@ -195,11 +196,12 @@ def _unpacked(packed: bytes) -> Record | None:
     try:
         kind, *values = wire.unpack(packed)
         if kind == _EXCHANGE:
-            exchange: Exchange = wire.convert(dict(zip(Exchange.__dataclass_fields__, values, strict=True)), Exchange)
+            told = dict(zip(Exchange.__dataclass_fields__, values, strict=False))  # an older gateway told less
+            exchange: Exchange = wire.convert(told, Exchange)
             return exchange
         if kind == _FEEDBACK:
-            request_id, row, given_at, told = values
-            return Feedback(request_id, row, given_at, json.loads(told))
+            request_id, row, given_at, text = values
+            return Feedback(request_id, row, given_at, json.loads(text))
         revision, features = values
         return int(revision), tuple(LoggedFeature(*found) for found in features)
     except (msgspec.DecodeError, ValueError, TypeError):

@@ -107,6 +107,7 @@ def _told(row: Mapping[str, Any], feedback: Mapping[tuple[str, int | None], Mapp
         status=row["_status"],
         latency_seconds=row["_latency_seconds"],
         is_shadow=bool(row.get("_is_shadow")),
+        is_try=bool(row.get("_is_try")),
         inputs={name: _plain(value) for name, value in values.items() if not is_output(name)},
         outputs={name[len(OUTPUT) + 1 :]: _plain(value) for name, value in values.items() if is_output(name)},
         feedback={name: _plain(value) for name, value in known.items()},

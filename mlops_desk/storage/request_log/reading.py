@@ -1,11 +1,13 @@
 # ruff: noqa: S608 - SQL for DuckDB in memory: names and paths are quoted by ``files``
 """The newest requests of a log as one Parquet file, for drift."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from mlops_desk.storage.data_files import identifier, quoted
-from mlops_desk.storage.request_log.files import FORMAT, connect, read, united
+from mlops_desk.storage.request_log.files import FORMAT, connect, read, schema_of, united
 from mlops_desk.storage.request_log.layout import parts
 from mlops_desk.storage.request_log.writing import META, is_output
 from mlops_desk.storage.requests import LogWindow
@@ -25,7 +27,8 @@ def newest(
 ) -> LogWindow:
     """Write the newest ``rows`` answered rows as one Parquet file, features only unless ``with_meta``.
 
-    ``since`` is Unix seconds. Requests that were refused or failed are left out. An empty log writes nothing.
+    ``since`` is Unix seconds. Requests that were refused or failed, and those that somebody only tried, are left out.
+    An empty log writes nothing.
     Raises OSError, duckdb.Error.
     """
     import duckdb  # noqa: PLC0415 - 12 MB that an agent without endpoints does not need
@@ -47,14 +50,15 @@ def _newest(folder: Path, rows: int, target: Path, condition: str, *, since: flo
         chosen: list[Path] = []
         found = 0
         for part in reversed(parts(folder, since)):
-            count = f"SELECT count(*) FROM {read([part.path])} WHERE {condition}"
+            count = f"SELECT count(*) FROM {read([part.path])} WHERE {condition}{_no_tries(connection, [part.path])}"
             found += connection.execute(count).fetchall()[0][0]
             chosen.insert(0, part.path)
             if found >= rows:
                 break
         if found == 0:
             return LogWindow(0, None, None)
-        order = f"WHERE {condition} ORDER BY _received_at DESC, _request_id, _row LIMIT {int(rows)}"
+        wanted = f"{condition}{_no_tries(connection, chosen)}"
+        order = f"WHERE {wanted} ORDER BY _received_at DESC, _request_id, _row LIMIT {int(rows)}"
         connection.execute(f"CREATE TEMP TABLE newest AS SELECT * FROM ({united(connection, chosen)}) {order}")
         window = connection.execute("SELECT count(*), min(_received_at), max(_received_at) FROM newest").fetchall()[0]
         described = connection.execute("DESCRIBE newest").fetchall()
@@ -62,3 +66,9 @@ def _newest(folder: Path, rows: int, target: Path, condition: str, *, since: flo
         leave = "" if with_meta else f"EXCLUDE ({', '.join(ours)})"
         connection.execute(f"COPY (SELECT * {leave} FROM newest) TO {quoted(str(target))} {FORMAT}")
     return LogWindow(*window)
+
+
+def _no_tries(connection: Any, paths: Sequence[Path]) -> str:
+    """Return the condition that leaves tries out; parts of an older version know of none."""
+    known = any("_is_try" in schema_of(connection, path) for path in paths)
+    return " AND NOT coalesce(_is_try, false)" if known else ""

@@ -35,6 +35,7 @@ META: dict[str, str] = {
     "_prediction": "VARCHAR",
     "_extra": "VARCHAR",
     "_is_shadow": "BOOLEAN",
+    "_is_try": "BOOLEAN",
 }
 OUTPUT = "_output"
 _NAME_LIMIT = 200  # chosen: longer ones are values that stand where a name should
@@ -128,6 +129,7 @@ def _document(row: LoggedRow, columns: Sequence[LoggedFeature], outputs: Sequenc
         "_prediction": None if row.prediction is None else clean(row.prediction),
         "_extra": json.dumps(extra)[:LARGE_LIMIT] if extra else None,
         "_is_shadow": row.is_shadow,
+        "_is_try": row.is_try,
         **values,
         **answered,
     }

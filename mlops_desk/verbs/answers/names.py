@@ -99,6 +99,7 @@ WHERE: dict[str, str] = {
     "StoreFixed": "registry.doctor",
     "StoreReport": "registry.doctor",
     "Tracker": "registry.tracker",
+    "Tried": "serving.asking",
     "VersionHit": "registry.version_hit",
     "Transferred": "registry.transfer",
     "Verified": "registry.transfer",

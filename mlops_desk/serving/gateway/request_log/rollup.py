@@ -100,4 +100,5 @@ def rows_of(exchange: Exchange, features: Sequence[LoggedFeature]) -> Iterator[L
             values=values,
             outputs=outputs[index] if outputs else {},
             is_shadow=exchange.is_shadow,
+            is_try=exchange.is_try,
         )

@@ -1,0 +1,1 @@
+"""Asking a model beside its traffic: one request by hand, and logged ones again."""
