@@ -5,12 +5,12 @@ has twice, or has otherwise than it is, makes the whole archive refused.
 """
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+from typing import IO, Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.disk.room import free_bytes
@@ -26,6 +26,7 @@ _HEAD_BYTES = 32 << 20  # chosen: the list of twenty thousand files, and a run w
 _DIRECTORY_BYTES = 64 << 20  # chosen: the list of members that zip itself keeps
 _PIECE_BYTES = 4 << 20  # chosen: a few milliseconds of hashing
 _SPARE_BYTES = 256 << 20  # chosen: is left to whatever else writes meanwhile
+_zip: Any = zipfile  # untyped, where it is not public
 _AGAIN = Hint("mlops-desk registry export", before="Have it exported again: ")
 
 
@@ -36,7 +37,7 @@ def opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, ArchivedVersion]]:
         if not path.is_file():
             raise NotFound(f"There is no file {plain(str(path), 400)}.")
         with path.open("rb") as file:
-            _check_directory(file.fileno())
+            _check_directory(file)
             with zipfile.ZipFile(file) as archive:
                 version = _head(archive)
                 _check_members(archive, version)
@@ -48,15 +49,12 @@ def opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, ArchivedVersion]]:
         raise Unavailable(f"{plain(str(path), 400)} can't be read: {error.strerror}.") from error
 
 
-def _check_directory(descriptor: int) -> None:
+def _check_directory(file: IO[bytes]) -> None:
     """Refuse a file whose own list of members would fill the memory: zipfile reads it whole."""
-    size = os.fstat(descriptor).st_size
-    tail = os.pread(descriptor, 1 << 17, max(0, size - (1 << 17)))  # zip's end of directory, with the longest comment
-    at = tail.rfind(b"PK\x05\x06")
-    if at >= 0:
-        listed = int.from_bytes(tail[at + 12 : at + 16], "little")
-        if listed != 0xFFFFFFFF and listed > _DIRECTORY_BYTES:
-            raise Refused("The archive's list of members is too large to be read.", _AGAIN)
+    # What zipfile itself goes by, in old archives and in large ones (zip64). It has no public way.
+    end = _zip._EndRecData(file)  # noqa: SLF001 - see above
+    if end is not None and end[_zip._ECD_SIZE] > _DIRECTORY_BYTES:  # noqa: SLF001 - likewise
+        raise Refused("The archive's list of members is too large to be read.", _AGAIN)
 
 
 def _head(archive: zipfile.ZipFile) -> ArchivedVersion:

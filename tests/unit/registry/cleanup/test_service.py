@@ -57,6 +57,19 @@ def test_what_was_shown_goes_and_comes_back_by_the_undo(registry: FakeRegistry) 
     assert left(registry) == {"a", "b", "c", "d"}
 
 
+def test_what_stays_though_the_rule_would_take_it_is_shown_with_what_keeps_it(registry: FakeRegistry) -> None:
+    registry.add_version("churn", "c")
+    shown = cleaning(lambda uri: RegistryUsers(runs={"d": "endpoint x"})).preview(
+        CleanUpRule(time.time(), "sweep", 1, "auc", model=""), CleanedPlace(None, registry, FAR)
+    )
+    assert [item.name for item in shown.going] == ["b"]
+    assert {item.name: item.kept_by for item in shown.kept} == {
+        "c": "version churn/1 was made of it",
+        "d": "endpoint x",
+        "churn/1": "the newest version, which the model's bare name means",
+    }
+
+
 def test_a_preview_is_used_once(registry: FakeRegistry) -> None:
     cleanup, place = cleaning(), CleanedPlace(None, registry, FAR)
     token = cleanup.preview(rule(), place).token

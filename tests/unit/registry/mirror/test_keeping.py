@@ -104,6 +104,22 @@ def test_a_source_that_fails_leaves_what_was_read_and_is_tried_again() -> None:
     assert mirror.window(WindowAsked()).problem is None
 
 
+def test_a_first_reading_that_broke_off_is_begun_anew_and_keeps_no_run_that_went_meanwhile() -> None:
+    reader = ListReader(runs(30))
+    clock = Clock()
+    mirror = Mirror(reader, clock=clock)
+    assert mirror.window(WindowAsked()).n_runs == 7
+    reader.error = Unavailable("The disk is gone.")
+    mirror.work()
+    del reader.runs["r00029"]
+    reader.error = None
+    assert "r00029" in ids(mirror), "what was read is shown until it is read anew"
+    clock.now += 3
+    while mirror.has_work:
+        mirror.work()
+    assert (mirror.window(WindowAsked()).n_runs, "r00029" in ids(mirror)) == (29, False)
+
+
 class Waiting(ListReader):
     """A source that is locked: it takes five seconds to say so, whatever is asked."""
 
@@ -229,6 +245,66 @@ def test_extremes_are_asked_for_what_is_on_screen_and_for_all_when_sorted_by() -
     shown = mirror.window(WindowAsked(sort=sort, limit=1200))
     assert (shown.is_loading, [row.run_id for row in shown.rows[:3]]) == (False, ["r00002", "r00001", "r00000"])
     assert shown.rows[-1].run_id == "r00007"
+
+
+def test_the_extremes_of_a_store_that_was_replaced_are_asked_for_anew() -> None:
+    reader = ListReader(runs(3))
+    reader.logged["r00001", "auc"] = [0.5]
+    mirror, clock = loaded(reader)
+    asked = WindowAsked(columns=("metrics.auc:max",))
+    assert {row.run_id: row.values for row in mirror.window(asked).rows}["r00001"] == (0.5,)
+    reader.logged["r00001", "auc"] = [0.7]
+    reader.waiting.append(RunChanges("9", everything=True))
+    clock.now += 1
+    mirror.window(WindowAsked())
+    while mirror.has_work:
+        mirror.work()
+    assert {row.run_id: row.values for row in mirror.window(asked).rows}["r00001"] == (0.7,)
+
+
+def test_the_extremes_of_a_single_run_that_came_since_are_told() -> None:
+    reader = ListReader(runs(3))
+    mirror, clock = loaded(reader)
+    asked = WindowAsked(columns=("metrics.auc:max",))
+    mirror.window(asked)
+    reader.change(Run("new", None, "RUNNING", 9, {"auc": 0.3}, {}, {}, "0"))
+    reader.logged["new", "auc"] = [0.8, 0.3]
+    clock.now += 1
+    first = mirror.window(asked).rows[0]
+    assert (first.run_id, first.values) == ("new", (0.8,))
+
+
+def test_columns_are_told_as_soon_as_there_are_runs() -> None:
+    assert {one.name for one in Mirror(ListReader(runs(20))).columns((), "")} >= {"metrics.auc", "params.lr"}
+
+
+def test_versions_are_found_newest_first_whatever_their_models_are_called() -> None:
+    reader = ListReader(runs(3))
+    reader.model_list = [Model("a", "1"), Model("b", "1"), Model("c", "1")]
+    times = {"a": 2.0, "b": 3.0, "c": None}
+    reader.version_rows = [
+        VersionRow(ModelVersion(name, "1", None, None, "READY", created_at=at)) for name, at in times.items()
+    ]
+    mirror, _ = loaded(reader)
+    assert [hit.name for hit in mirror.search("", 10)] == ["b", "a", "c"]
+    assert [hit.name for hit in mirror.search("", 1)] == ["b"]
+
+
+def test_a_version_is_found_by_the_columns_that_its_run_has_logged_it_with() -> None:
+    logged = '[{"signature": {"inputs": "[{\\"name\\": \\"Age\\", \\"type\\": \\"long\\"}]"}}]'
+    reader = ListReader([replace(run, tags={"mlflow.log-model.history": logged}) for run in runs(1)])
+    reader.model_list = [Model("churn", "1")]
+    reader.version_rows = [VersionRow(ModelVersion("churn", "1", "r00000", None, "READY", created_at=1.0))]
+    mirror, _ = loaded(reader)
+    assert [hit.name for hit in mirror.search("column:age", 10)] == ["churn"]
+    assert mirror.search("column:weight", 10) == []
+
+
+def test_what_files_say_may_come_before_anybody_has_searched() -> None:
+    mirror, _, _ = with_versions()
+    mirror.models()
+    mirror.take_files([FileGlance("churn", "2", "models:/m-2", ("onnx",))])
+    assert [hit.version for hit in mirror.search("flavor:onnx", 10)] == ["2"]
 
 
 def test_versions_are_found_by_their_runs_and_anew_when_those_change() -> None:

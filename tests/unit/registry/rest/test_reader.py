@@ -251,6 +251,22 @@ def test_a_server_that_can_not_be_asked_for_runs_by_their_ids_is_believed() -> N
 
 
 @pytest.mark.usefixtures("quick")
+def test_what_ended_long_ago_is_not_asked_for_at_each_look() -> None:
+    """A page of a thousand runs, every two seconds, would be a burden for a server that trains."""
+    began, hour = 1_700_000_000_000, 3_600_000
+    server = Server([run(n, start_time=str(began - n * hour), end_time=str(began - n * hour + 1000)) for n in range(5)])
+    with reading(server) as (reader, _):
+        mark = reader.mark()
+        filled(reader.batches())
+        server.runs.insert(0, run(9, start_time=str(began + 1), end_time=None))
+        assert ids(changed(reader, mark).batches) == ["r009"]
+    asked = {condition for condition in server.conditions if "_time" in condition}
+    assert asked
+    told = [[one["info"]["run_id"] for one in server.runs if _fits(one["info"], condition)] for condition in asked]
+    assert all(set(found) <= {"r000", "r009"} for found in told)
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_run_of_any_experiment_is_seen_when_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "_MOST_EXPERIMENTS", 1)
     monkeypatch.setattr(following, "ROUND_SECONDS", 1000.0)
@@ -541,6 +557,16 @@ def test_models_and_versions_with_their_aliases() -> None:
         2.5,
     )
     assert sizes == [10_000, 1000]
+
+
+def test_a_version_whose_number_is_none_keeps_no_other_from_being_told() -> None:
+    def answer(asked: Question) -> Iterator[bytes]:
+        if asked.path.endswith("model-versions/search"):
+            return ok({"model_versions": [{"name": "m", "version": one} for one in ("x", "2", "10", "")]})
+        return ok({"registered_models": [{"name": "m"}]})
+
+    with reading(answer) as (reader, _):
+        assert [row.version.version for row in reader.versions()] == ["10", "2", "x", ""]
 
 
 def test_pages_that_never_end_or_lead_in_a_circle_end() -> None:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -305,6 +306,31 @@ def test_without_room_nothing_is_unpacked(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(Refused, match="1 MiB are free"):
         taken(made(tmp_path / "a", lambda told, members: None), tmp_path / "out")
     assert contents(tmp_path / "out") == {}
+
+
+def _ended(path: Path, listed: int, *, large: int | None = None, comment: bytes = b"") -> Path:
+    """Write the end of an archive whose list of members is said to be so large (``large``: as zip64 says it)."""
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, listed, 0, len(comment)) + comment
+    if large is not None:
+        record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, large, 0)
+        end = record + struct.pack("<4sLQL", b"PK\x06\x07", 0, 1000, 1) + end
+    path.write_bytes(b"\0" * 1000 + end)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("listed", "large", "comment"),
+    [(1 << 30, None, b""), (1 << 30, None, b"by bo"), (0xFFFFFFFF, 1 << 40, b""), (100, 1 << 40, b"")],
+)
+def test_a_list_of_members_that_would_fill_the_memory_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: int, large: int | None, comment: bytes
+) -> None:
+    opened: list[Any] = []
+    monkeypatch.setattr(zipfile, "ZipFile", opened.append)
+    file = _ended(tmp_path / "a", listed, large=large, comment=comment)
+    with pytest.raises(Refused, match="list of members is too large"), archive.opened(file):
+        pass
+    assert not opened
 
 
 def test_a_disk_that_takes_a_part_of_each_piece_gets_all_of_it_in_the_end(
