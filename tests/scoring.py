@@ -112,13 +112,15 @@ class Scoring:
 
 
 @contextmanager
-def scoring(model: Path, log: Path, arguments: tuple[str, ...] = (), **environment: str) -> Iterator[Scoring]:
+def scoring(
+    model: Path, log: Path, arguments: tuple[str, ...] = (), python: str = sys.executable, **environment: str
+) -> Iterator[Scoring]:
     """Run the server on a model until the end of the block."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     env = {**os.environ, "MLOPS_DESK_MODEL": str(model), "AIP_HTTP_PORT": str(port), **environment}
     with log.open("wb") as file:
-        process = subprocess.Popen([sys.executable, str(SERVER), *arguments], env=env, stdout=file, stderr=file)
+        process = subprocess.Popen([python, str(SERVER), *arguments], env=env, stdout=file, stderr=file)
     try:
         yield Scoring(process, port, log)
     finally:

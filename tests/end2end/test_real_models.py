@@ -19,6 +19,7 @@ from mlops_desk.registry.default_registry import Default
 from mlops_desk.registry.lineage.gathering import LineageDesk
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
+from tests.scoring import scoring
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(400)]
 
@@ -195,12 +196,17 @@ def debians_python(folder):
 
 
 @pytest.fixture(scope="module")
-def networks(registries, tmp_path_factory):
+def torch_python(tmp_path_factory):
     if torch_is_there():
-        return ran("networks.py", registries)
+        return sys.executable
     if not os.environ.get("CI"):
         pytest.skip("no PyTorch is installed for this Python (Debian's is python3-torch)")
-    return ran("networks.py", registries, debians_python(tmp_path_factory.mktemp("torch") / "venv"))
+    return debians_python(tmp_path_factory.mktemp("torch") / "venv")
+
+
+@pytest.fixture(scope="module")
+def networks(registries, torch_python):
+    return ran("networks.py", registries, torch_python)
 
 
 def test_a_network_that_was_pickled_runs_code_and_one_that_was_scripted_does_not(shelf, networks):
@@ -217,3 +223,18 @@ def test_weights_of_a_network_are_listed(shelf, networks):
     seen = shelf.view_of_run(networks["runs"]["net"], "weights.pt", None)
     assert (seen.kind, seen.problem) == ("archive", None)
     assert any("torch._utils._rebuild_tensor_v2" in line for line in seen.listing)
+
+
+@pytest.mark.parametrize("name", ["net", "scripted"])
+def test_a_network_answers_where_pytorch_is_as_it_does_itself(shelf, networks, torch_python, tmp_path, name):
+    model = Path(shelf.download_of_version(name, "1", "", str(tmp_path / "model"), None).path)
+    rows = [[0.0, 1.0, 2.0, 3.0], [-1.0, 0.5, 0.0, 9.0]]
+    with scoring(model, tmp_path / "log", python=torch_python) as running:
+        running.until(200, 120)
+        answer = running.ask({"inputs": rows})
+    code = (
+        f"import sys; sys.path.insert(0, {str(PROGRAMS)!r}); import networks, torch, json;"
+        f"print(json.dumps(networks.network()(torch.tensor({rows})).tolist()))"
+    )
+    done = subprocess.run([torch_python, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert answer.json()["predictions"] == [pytest.approx(row, rel=1e-4) for row in json.loads(done.stdout)]
