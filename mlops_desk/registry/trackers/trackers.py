@@ -21,6 +21,7 @@ from mlops_desk.records.registry.tracker import KeptTracker, Tracker, TrackerKin
 from mlops_desk.records.setting import SecretName
 from mlops_desk.registry.address import Address, parse_address
 from mlops_desk.registry.default_registry import BACK, OWN, SETTING, Default
+from mlops_desk.registry.identity import identity_of
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.trackers.folders import recognise
 from mlops_desk.registry.trackers.logins import headers_of, with_password, without_password
@@ -185,7 +186,8 @@ class Trackers:
         return kept
 
     def _told(self, kept: KeptTracker) -> Tracker:
-        is_default = self._default.uri in {kept.name, kept.uri}
+        meant = self._default.uri  # a name, or an address that may be spelled otherwise
+        is_default = meant is not None and (meant == kept.name or identity_of(meant) == identity_of(kept.uri))
         return Tracker(kept.name, plain(kept.uri, 400), kept.kind, kept.login, is_default=is_default)
 
     def _told_own(self) -> Tracker:

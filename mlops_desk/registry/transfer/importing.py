@@ -43,6 +43,8 @@ def work(request: dict[str, Any]) -> Any:
         name = request["name"] or version.name
         run_id, place = _run(client, version)
         try:
+            if version.run is not None:
+                _log(client, run_id, version.run)
             files = mlflow.open_files(ArtifactPlace(place, ""), address, own=bool(request["own"]))
             files.log_artifacts(str(folder), _MODEL)
             number = _version(client, name, version, run_id, place)
@@ -70,10 +72,7 @@ def _run(client: Any, version: ArchivedVersion) -> tuple[str, str]:
     if found is not None and found.lifecycle_stage != "active":
         client.restore_experiment(experiment_id)
     made = client.create_run(experiment_id, tags=dict(origin_tags(version)))
-    run_id = str(made.info.run_id)
-    if version.run is not None:
-        _log(client, run_id, version.run)
-    return run_id, str(made.info.artifact_uri)
+    return str(made.info.run_id), str(made.info.artifact_uri)
 
 
 def _log(client: Any, run_id: str, run: ArchivedRun) -> None:

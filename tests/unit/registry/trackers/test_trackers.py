@@ -143,6 +143,47 @@ def test_a_database_is_connected_to_with_its_password_and_shown_without(house: H
     assert source.headers == {}
 
 
+@pytest.mark.parametrize("key", ["password", "passwd"])
+def test_a_password_in_the_query_of_a_database_is_none_of_its_address(house: House, key: str) -> None:
+    told = house.trackers.add("pg", f"postgresql://ann@db.example/ml?{key}=geheim&sslmode=require")
+    assert told.uri == "postgresql://ann@db.example/ml?sslmode=require"
+    assert house.secret("registry-pg") == b"geheim"
+    assert "geheim" not in house.stored()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "postgresql://ann@db.example/ml?sslpassword=geheim",
+        "mssql+pyodbc:///?odbc_connect=PWD%3Dgeheim",
+        "mysql://ann@db.example/ml?Access_Token=geheim",
+        "https://ml.example/base?token=geheim",
+    ],
+)
+def test_what_may_hold_a_secret_is_not_kept_and_the_refusal_does_not_show_it(house: House, uri: str) -> None:
+    with pytest.raises(Invalid, match="secret") as raised:
+        house.trackers.add("odd", uri)
+    assert "geheim" not in f"{raised.value.message} {raised.value.hint}"
+    assert [one.name for one in house.trackers.list()] == ["own"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "meant", "is_default"),
+    [
+        ("https://ml.example", "https://ML.example:443/", True),
+        ("https://ml.example", "http://ml.example", False),
+        ("https://ml.example", "https://ml.example/team", False),
+        ("postgresql://ann@db.example/ml", "postgresql+psycopg://bo@db.example/ml", True),
+    ],
+)
+def test_the_registry_that_is_meant_is_marked_however_the_setting_spells_it(
+    house: House, kept: str, meant: str, is_default: bool
+) -> None:
+    house.trackers.add("prod", kept)
+    house.setting = meant
+    assert house.trackers.show("prod").is_default is is_default
+
+
 def test_a_secret_that_is_there_already_logs_in_and_stays(house: House) -> None:
     house.secrets.set(ME, "token", "abc-123\n")
     house.trackers.add("prod", "https://ml.example", login="token")
