@@ -16,6 +16,7 @@ from mlops_desk.base.disk.room import disk_trouble
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.agent import AuditEntry, AuditState
+from mlops_desk.records.once import ToldOnce
 from mlops_desk.verbs.declaration import Verb
 
 _LIMIT = 2000  # chosen: what a person reads of it; a job file's text is longer
@@ -46,8 +47,9 @@ class Act:
         self._audit(self._entry)
 
     def ends(self, result: object) -> None:
-        """Note what it answers."""
-        self._audit(replace(self._closed(), outcome=plain(wire.dumps(result), _LIMIT)))
+        """Note what it answers, without what is told once."""
+        kept = result.without_secrets() if isinstance(result, ToldOnce) else result
+        self._audit(replace(self._closed(), outcome=plain(wire.dumps(kept), _LIMIT)))
 
     def fails(self, error: DeskError) -> None:
         """Note what is told to who asked."""

@@ -10,7 +10,7 @@ from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import Hint, TimedOut, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.cli import output
-from mlops_desk.cli.forms import deployment
+from mlops_desk.cli.forms.serving import deployment
 from mlops_desk.cli.output import show
 from mlops_desk.records.agent import Backup
 

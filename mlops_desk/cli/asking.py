@@ -53,8 +53,10 @@ def _is_followed(verb: Verb, arguments: dict[str, Any]) -> bool:
 def _followed(client: Client, verb: Verb, arguments: dict[str, Any]) -> Any:
     """Ask for a deployment and tell its steps until it is over."""
     from mlops_desk.cli.steps import follow  # noqa: PLC0415 - records of endpoints, which nothing else here needs
+    from mlops_desk.records.serving.access import deployed  # noqa: PLC0415 - likewise
 
-    return follow(client, client.call(verb, {**arguments, "wait": False}), sys.stderr)
+    begun = client.call(verb, {**arguments, "wait": False})
+    return deployed(follow(client, begun, sys.stderr), begun.token)
 
 
 def _asked(ask_for: Callable[[Verb, dict[str, Any]], Any], given: argparse.Namespace, arguments: dict[str, Any]) -> Any:

@@ -82,6 +82,8 @@ HELP = {
     "endpoints.deploy.shadow": "let it answer copies of the requests only, which nobody gets to see",
     "endpoints.deploy.canary": "let it begin with so many percent of the requests beside the one that answers",
     "endpoints.deploy.replicas": "how many containers of it answer; without it as many as before, at first one",
+    "endpoints.deploy.open": "let every user of this machine ask it without a token; --no-open wants tokens again",
+    "endpoints.token.revoke": "end all earlier tokens of the endpoint",
     "endpoints.split.shares": "REVISION=PERCENT for each, 100 in all, as 1=90 2=10",
     "endpoints.promote.revision": "number of the revision; without it the one on its way",
     "endpoints.requests.status": "only those of a class, as 5xx, or a code, as 404",

@@ -9,7 +9,6 @@ from mlops_desk.base import wire
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, moment, number, reading, size, table
 from mlops_desk.cli.forms import (
-    asking,
     cards,
     drift,
     engines,
@@ -29,7 +28,8 @@ from mlops_desk.cli.forms import (
 from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.registry import forms as registry
-from mlops_desk.cli.forms.requests import REQUEST_COLUMNS, taken
+from mlops_desk.cli.forms.serving import access, asking
+from mlops_desk.cli.forms.serving.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
 from mlops_desk.records.engine import FoundEngine
@@ -44,6 +44,7 @@ from mlops_desk.records.jobs.spec import Resources
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Model, ModelVersion, Run, RunBrief
 from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.serving.access import DeployedEndpoint, NewToken
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointRevision, PastTraffic, RevisionState
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.records.setting import SecretName, SettingValue
@@ -205,6 +206,7 @@ def _endpoint(endpoint: Endpoint) -> str:
         "endpoint": endpoint.name,
         "state": endpoint.state,
         "url": endpoint.url or "–",
+        "access": access.told(endpoint),
         "model": f"{endpoint.model.name} version {endpoint.model.version}",
         "revision": str(endpoint.revision),
         "replicas": _replicas(endpoint),
@@ -248,6 +250,8 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     PastStatus: _past,
     Job: _job,
     Endpoint: _endpoint,
+    DeployedEndpoint: lambda endpoint: f"{_endpoint(endpoint)}{access.first_token(endpoint)}",
+    NewToken: access.new_token,
     FeedbackTaken: taken,
     **asking.FORMS,
     DriftReport: drift.report,
@@ -314,6 +318,7 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "NAME": lambda endpoint: endpoint.name,
         "STATE": lambda endpoint: endpoint.state,
         "MODEL": lambda endpoint: f"{endpoint.model.name}/{endpoint.model.version}",
+        "ACCESS": lambda endpoint: "token" if endpoint.token_required else "open",
         "URL": lambda endpoint: endpoint.url or "–",
     },
     LoggedRequest: REQUEST_COLUMNS,

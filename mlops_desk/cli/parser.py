@@ -31,6 +31,7 @@ from mlops_desk.verbs.declaration import (
     Option,
     Pairs,
     Parameter,
+    Switch,
     Verb,
     Word,
     names_of,
@@ -194,7 +195,7 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
     option = "--" + word.replace("_", "-")
     if isinstance(form, FolderOf):
         return
-    if parameter.type is bool:
+    if parameter.type is bool or isinstance(form, Switch):
         names = (option, *_SHORT.get(parameter.name, ()))
         parser.add_argument(*names, action=argparse.BooleanOptionalAction, default=parameter.default, help=text)
     elif isinstance(form, Pairs):

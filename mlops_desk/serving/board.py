@@ -10,6 +10,7 @@ from mlops_desk.base.errors import Hint, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, PastTraffic, Traffic
+from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.gateway.traffic import Past
 from mlops_desk.serving.replicas.counting import ready
 from mlops_desk.serving.revision import Shelf
@@ -20,9 +21,10 @@ from mlops_desk.storage.state import StoredRecords
 class EndpointBoard:
     """Read and written by several threads. The load is in memory only: it is old news after a restart."""
 
-    def __init__(self, table: StoredRecords[Endpoint], shelf: Shelf, bus: Bus) -> None:
+    def __init__(self, table: StoredRecords[Endpoint], shelf: Shelf, tokens: EndpointTokens, bus: Bus) -> None:
         self._table = table
         self._shelf = shelf
+        self._tokens = tokens
         self._bus = bus
         self._lock = threading.RLock()
         self._endpoints = {endpoint.name: endpoint for endpoint in table.list()}
@@ -103,7 +105,8 @@ class EndpointBoard:
     def _told(self, endpoint: Endpoint) -> Endpoint:
         known = self._shelf.all(endpoint.name)
         kept = {one.number for one in known if self._shelf.has_files(endpoint.name, one.number)}
-        return replace(endpoint, revisions=revisions_of(endpoint, known, kept))
+        required = not self._tokens.rules(endpoint).is_open
+        return replace(endpoint, revisions=revisions_of(endpoint, known, kept), token_required=required)
 
     def _with_load(self, endpoint: Endpoint) -> Endpoint:
         counted = replace(endpoint, ready=ready(endpoint))

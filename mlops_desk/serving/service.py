@@ -26,10 +26,13 @@ from mlops_desk.records.agent import Check
 from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
 from mlops_desk.records.serving.asking import Tried
 from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointScale, EndpointState, PastTraffic
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.serving import door, plan
+from mlops_desk.serving.access.issue import TokenIssue
+from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.asking.trying import Tries
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import DeployAsked, Deployments
@@ -90,10 +93,12 @@ class EndpointsService:
         self._loop = loop
         self._resolve = resolve
         self._shelf = Shelf(folder.endpoints)
-        self._board = EndpointBoard(state.endpoints, self._shelf, bus)
+        self._tokens = EndpointTokens(folder.endpoints)
+        self._board = EndpointBoard(state.endpoints, self._shelf, self._tokens, bus)
         self._maker = Maker(folder.instance, self._shelf, settings, engine, download_model, find_trained)
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending)
-        self._switchboard = Switchboard(folder.endpoints, self._board, self._shelf, settings, record)
+        self._switchboard = Switchboard(folder.endpoints, self._board, self._shelf, self._tokens, settings, record)
+        self._token_issue = TokenIssue(self._tokens, self._switchboard.bring_in)
         self._requests = RequestDesk(self._switchboard.log_folder, self._switchboard.gatekeeper.roll, loop)
         self._tries = Tries(self._shelf)
         self._images = EndpointImages(folder.instance, self._board, self._shelf, engine)
@@ -156,8 +161,9 @@ class EndpointsService:
         shadow: bool = False,
         canary: float | None = None,
         replicas: int | None = None,
+        open: bool | None = None,  # noqa: A002 - the word that people write
         wait: bool = True,
-    ) -> Endpoint:
+    ) -> DeployedEndpoint:
         """Deploy a version; raises Invalid, NotFound, Refused, Unavailable when it can't even begin."""
         plan.check_name(name)
         query = plan.parse_model(model)
@@ -173,8 +179,13 @@ class EndpointsService:
             found = f"{plain(version.name)}/{version.version} is meant by {plain(model)}"
             resolved = DeployStep("resolve", found, at, time.monotonic() - began)
             asked = DeployAsked(query.alias, runtime, resolved, percent, scale)
+            token = self._tokens.settle(name, self._board.find(name), is_open=open)
             self._deployments.begin(name, asked, version, current_caller(), done)
-        return self._awaited(name, done, wait=wait)
+        return deployed(self._awaited(name, done, wait=wait), token)
+
+    def token(self, name: str, *, revoke: bool = False) -> NewToken:
+        """Make a new token; raises NotFound, Refused, TimedOut."""
+        return self._token_issue.give(self._board.get(name), revokes=revoke)
 
     def split(self, name: str, shares: list_of[str]) -> Endpoint:
         """Share requests out; raises Invalid, NotFound, Refused."""
@@ -240,6 +251,7 @@ class EndpointsService:
         removed = self.stop(name)
         images = self._images.of(name)
         self._shelf.clear(name)  # first: files without a record would be taken for a record that was lost
+        self._tokens.forget(name)  # before its name is free: they must not open the next one of that name
         self._board.remove(name)
         self._switchboard.route()
         self._images.drop(images)

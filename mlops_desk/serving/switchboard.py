@@ -12,6 +12,7 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.records.serving.rollout import SHADOW_PERCENT
+from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.figures import MinuteFigures
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
@@ -37,6 +38,7 @@ class Switchboard:
         endpoints: Path,
         board: EndpointBoard,
         shelf: Shelf,
+        tokens: EndpointTokens,
         settings: SettingsStore,
         record: RecordPoints = forget_points,
     ) -> None:
@@ -44,6 +46,7 @@ class Switchboard:
         self._endpoints = endpoints
         self._board = board
         self._shelf = shelf
+        self._tokens = tokens
         self._settings = settings
         self.gatekeeper = Gatekeeper(endpoints / "_gateway")
         self.pilot: Pilot | None = None
@@ -63,6 +66,11 @@ class Switchboard:
     def route(self) -> int:
         """Hand the gateway the table of how things stand now; return its serial."""
         return self.gatekeeper.publish(self._table)
+
+    def bring_in(self) -> bool:
+        """Have a gateway that runs go by how things stand now; False when it does not within some seconds."""
+        serial = self.route()
+        return self.gatekeeper.state is None or self.gatekeeper.wait_for(serial)
 
     def poll(self) -> None:
         """Read the gateway's counters; start it again when it is gone, or of another version, and somebody needs it."""
@@ -130,7 +138,11 @@ class Switchboard:
         shadow = None if shadowed is None else self._route_to(endpoint, shadowed)
         note = None if endpoint.replicas else f"Endpoint {endpoint.name} is {endpoint.state}."
         log = str(self.log_folder(endpoint.name))
-        return EndpointRoutes(routes, log, sticky_header=_STICKY_HEADER, note=note, shadow=shadow)
+        let_in = self._tokens.rules(endpoint)
+        return EndpointRoutes(
+            routes, log, sticky_header=_STICKY_HEADER, note=note, shadow=shadow,
+            tokens=let_in.tokens, is_open=let_in.is_open,
+        )  # fmt: skip
 
     def _route_to(self, endpoint: Endpoint, number: int) -> Route:
         revision = self._shelf.read(endpoint.name, number)

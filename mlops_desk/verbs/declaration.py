@@ -122,6 +122,11 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """On the command line: ``--name`` or ``--no-name``; without either, what may be None is left as it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Length:
     """On the command line: ``--word 1h`` (``30m``, ``2d``, plain seconds); sent as seconds."""
 
@@ -132,7 +137,7 @@ class Length:
 CURSOR = Option("CURSOR", "goes on where a page ended: the word that it gives as next")
 
 _WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-_FORMS = (FileText, FolderOf, AbsolutePath, Option, Word, Pairs, Moment, Length)
+_FORMS = (FileText, FolderOf, AbsolutePath, Option, Word, Pairs, Moment, Length, Switch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,7 @@ class Parameter:
     name: str
     type: Any
     default: Any
-    form: FileText | FolderOf | AbsolutePath | Option | Word | Pairs | Moment | Length | None
+    form: FileText | FolderOf | AbsolutePath | Option | Word | Pairs | Moment | Length | Switch | None
 
     @property
     def kinds(self) -> tuple[Any, ...]:

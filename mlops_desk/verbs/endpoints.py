@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import AbsolutePath, FileText, Moment, Option, Who, Word, changes, reads
+from mlops_desk.verbs.declaration import AbsolutePath, FileText, Moment, Option, Switch, Who, Word, changes, reads
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
+    from mlops_desk.records.serving.access import DeployedEndpoint, NewToken
     from mlops_desk.records.serving.asking import Tried
     from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
     from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
@@ -26,12 +27,19 @@ class Endpoints(Protocol):
         shadow: bool = False,
         canary: Annotated[float | None, Option("PERCENT")] = None,
         replicas: Annotated[int | None, Option("NUMBER")] = None,
+        open: Annotated[bool | None, Switch()] = None,  # noqa: A002 - the word that people write
         wait: bool = True,
-    ) -> "Endpoint":
+    ) -> "DeployedEndpoint":
         """Deploy MODEL, MODEL@ALIAS or MODEL/VERSION under a name; an existing endpoint gets a new revision.
 
-        It takes over once it answers; as a canary it begins with a share of the requests, as a shadow with copies.
+        It takes over once it answers; as a canary it begins with a share of the requests, as a shadow with copies. Who
+        asks it needs a token, unless it is open; the first one is told here, once.
         """
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
+    def token(self, name: str, *, revoke: bool = False) -> "NewToken":
+        """Make a new token for an endpoint, and tell it once; earlier ones hold until they are revoked."""
         ...
 
     @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))

@@ -25,6 +25,7 @@ from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
 from mlops_desk.records.event import EndpointChanged
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.serving.access import DeployedEndpoint
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.serving import handover, plan
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
@@ -63,6 +64,25 @@ class Registry:
         (folder / "example.json").write_text(json.dumps(BODY))
 
 
+class NotingService(EndpointsService):
+    """Notes the first token of each endpoint, which ``bearer`` gives to whoever asks it."""
+
+    def deploy(self, model: str, name: str, **more: Any) -> DeployedEndpoint:
+        answer = super().deploy(model, name, **more)
+        if answer.token is not None:
+            _TOKENS[answer.url or ""] = answer.token
+        return answer
+
+
+_TOKENS: dict[str, str] = {}
+
+
+def bearer(endpoint: Endpoint) -> dict[str, str]:
+    """Return the header that opens an endpoint of a house; none for one that has no token."""
+    token = _TOKENS.get(endpoint.url or "")
+    return {} if token is None else {"authorization": f"Bearer {token}"}
+
+
 class House:
     """What a service needs, and agents that come and go on one data folder."""
 
@@ -99,7 +119,7 @@ class House:
         state = State(self.folder.state_database)
         self.states_open.append(state)
         self.stack.callback(state.close)
-        self.service = EndpointsService(
+        self.service = NotingService(
             self.folder, state, bus, loop, self.settings, self.engine, self.registry.resolve, self.registry.download,
             find_trained=lambda version: self.trained,
         )  # fmt: skip
@@ -163,4 +183,4 @@ def open_house(root: Path) -> Iterator[House]:
 def ask(endpoint: Endpoint, path: str = "", host: str | None = None) -> httpx.Response:
     assert endpoint.url is not None
     with httpx.Client(trust_env=False, timeout=20) as client:
-        return client.post(endpoint.url + path, json=BODY)
+        return client.post(endpoint.url + path, json=BODY, headers=bearer(endpoint))

@@ -72,9 +72,10 @@ def finished(desk: Desk, job_id: str) -> dict[str, Any]:
     return desk.wait(lambda: desk.json("jobs", "show", job_id), lambda job: job["state"] in final, 300)
 
 
-def ask(url: str, rows: list[dict[str, float]]) -> Any:
+def ask(url: str, token: str, rows: list[dict[str, float]]) -> Any:
     body = json.dumps({"dataframe_records": rows}).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(url, body, headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
@@ -117,9 +118,9 @@ def test_train_register_deploy_ask_drift_retrain(
 
     # Ask: through the gateway, on both of its spellings.
     rows = rows_of(place / "data" / "iris.csv", shift=2.0)
-    predictions = [ask(endpoint["url"], [row])["predictions"][0] for row in rows[:100]]
+    predictions = [ask(endpoint["url"], endpoint["token"], [row])["predictions"][0] for row in rows[:100]]
     assert set(predictions) <= {0, 1, 2}
-    ask(endpoint["url"] + "/invocations", rows[100:])
+    ask(endpoint["url"] + "/invocations", endpoint["token"], rows[100:])
     show = desk.wait(
         lambda: desk.json("endpoints", "show", "flowers"), lambda e: e["load"]["requests_total"] >= 101, 30
     )
@@ -155,10 +156,11 @@ def test_train_register_deploy_ask_drift_retrain(
 
 def test_what_outlives_the_agent_is_found_again(desk: Desk) -> None:
     before = desk.json("endpoints", "show", "flowers")
+    token = desk.run("endpoints", "token", "flowers").stdout.split()[-1]
     desk.json("agent", "stop")
     time.sleep(0.5)
     rows = [{"sepal_length": 5.0, "sepal_width": 3.0, "petal_length": 1.4, "petal_width": 0.2}]
-    assert ask(before["url"], rows)["predictions"] == [0]
+    assert ask(before["url"], token, rows)["predictions"] == [0]
     after = desk.wait(lambda: desk.json("endpoints", "show", "flowers"), lambda e: e["state"] == "live", 60)
     assert after["url"] == before["url"]
     assert after["replicas"][0]["container"] == before["replicas"][0]["container"]

@@ -24,8 +24,8 @@ from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.serving import plan
-from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.state import State
+from tests.end2end.endpoint_house import NotingService, bearer
 from tests.images import engine_client
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
@@ -107,8 +107,8 @@ class House:
         self.models = {"bodies": model}
         self.service = self._service()
 
-    def _service(self) -> EndpointsService:
-        return EndpointsService(
+    def _service(self) -> NotingService:
+        return NotingService(
             self.folder, self.state, Bus(), self.loop, self.settings, self.engine, self.resolve, self.download
         )
 
@@ -174,7 +174,7 @@ def hostile(house: House, tmp_path_factory: pytest.TempPathFactory) -> Endpoint:
 def ask(endpoint: Endpoint, document: object) -> httpx.Response:
     assert endpoint.url is not None
     with httpx.Client(trust_env=False, timeout=30) as client:
-        return client.post(endpoint.url, json=document)
+        return client.post(endpoint.url, json=document, headers=bearer(endpoint))
 
 
 def inspect(name: str) -> Any:

@@ -133,13 +133,14 @@ def trained(desk: Desk, image: str, folder: Path, name: str, code: str) -> dict[
     return job
 
 
-def ask(desk: Desk, url: str, document: object) -> Any:
+def ask(desk: Desk, url: str, token: str, document: object) -> Any:
     """Ask from where the endpoint is: its gateway listens on the loopback of that network."""
     code = (
-        "import sys, urllib.request; r = urllib.request.Request(sys.argv[1], sys.argv[2].encode(),"
-        "{'content-type': 'application/json'}); print(urllib.request.urlopen(r, timeout=30).read().decode())"
+        "import sys, urllib.request; heads = {'content-type': 'application/json', 'authorization': 'Bearer ' + sys.argv[3]};"
+        "r = urllib.request.Request(sys.argv[1], sys.argv[2].encode(), heads);"
+        "print(urllib.request.urlopen(r, timeout=30).read().decode())"
     )
-    command = [*desk.prefix, sys.executable, "-c", code, url, json.dumps(document)]
+    command = [*desk.prefix, sys.executable, "-c", code, url, json.dumps(document), token]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
 
 
@@ -159,7 +160,7 @@ def test_a_version_that_a_job_trained_is_served_without_a_network(
     began = time.monotonic()
     done = desk.run("endpoints", "deploy", model, "--name", name, "--json")
     endpoint = json.loads(done.stdout)
-    answer = ask(desk, endpoint["url"], document)["predictions"]
+    answer = ask(desk, endpoint["url"], endpoint["token"], document)["predictions"]
     print(f"first answer {time.monotonic() - began:.1f} s after the verb\n{done.stderr}")
     assert (answer["output_label"] if isinstance(answer, dict) else answer) == expected
     assert (endpoint["state"], endpoint["runtime"], endpoint["image"]) == ("live", "training", job["image_id"])

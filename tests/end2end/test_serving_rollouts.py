@@ -12,7 +12,7 @@ from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.records.event import Notice
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.serving import plan
-from tests.end2end.endpoint_house import BODY, House, ask, open_house
+from tests.end2end.endpoint_house import BODY, House, ask, bearer, open_house
 
 pytestmark = pytest.mark.end2end
 
@@ -37,7 +37,11 @@ def words(endpoint: Endpoint, count: int = 200) -> dict[str, int]:
     assert endpoint.url is not None
     with httpx.Client(trust_env=False, timeout=20) as client:
         for _ in range(count):
-            word = client.post(endpoint.url, json=BODY).raise_for_status().json()["predictions"][0]
+            word = (
+                client.post(endpoint.url, json=BODY, headers=bearer(endpoint))
+                .raise_for_status()
+                .json()["predictions"][0]
+            )
             found[word] = found.get(word, 0) + 1
     return found
 
@@ -166,7 +170,7 @@ def test_twenty_promotions_and_rollbacks_under_load_lose_no_request(house: House
     def call() -> None:
         with httpx.Client(trust_env=False, timeout=20) as client:
             while not ending.is_set():
-                answer = client.post(endpoint.url or "", json=BODY)
+                answer = client.post(endpoint.url or "", json=BODY, headers=bearer(endpoint))
                 answered[0] += 1
                 if answer.status_code != 200:
                     failed.append((answer.status_code, answer.text))
@@ -220,7 +224,7 @@ def test_a_canary_that_fails_goes_back_by_itself_and_says_why(house: House) -> N
     assert endpoint.url is not None
     with httpx.Client(trust_env=False, timeout=20) as client:
         for _ in range(100):
-            client.post(endpoint.url, json=BODY)
+            client.post(endpoint.url, json=BODY, headers=bearer(endpoint))
     house.service._switchboard.poll()
     back = house.service.show("front")
     assert (back.revision, back.rollout, back.traffic) == (1, None, {"1": 1.0})

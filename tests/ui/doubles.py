@@ -49,6 +49,7 @@ from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import MetricCurve, Model, ModelVersion, Registry, Run
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.records.serving.access import DeployedEndpoint, deployed
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import PastStatus, Status
@@ -258,14 +259,16 @@ def curve_record(name: str, newest: float, steps: int = 120) -> MetricCurve:
 
 
 class Endpoints(Service):
-    def deploy(self, model: str, name: str, *, wait: bool = True) -> Endpoint:
+    def deploy(self, model: str, name: str, *, open: bool | None = None, wait: bool = True) -> DeployedEndpoint:  # noqa: A002 - the word that people write
+        is_new = name not in self._double.endpoints_by_name
         if "/" not in model and "@" not in model and model not in self._double.models_by_name:
             raise NotFound(f"There is no model {model!r}.", Hint("mlops-desk models list"))
         endpoint = endpoint_record(
             name, EndpointState.BUILDING, model.split("@", maxsplit=1)[0].split("/", maxsplit=1)[0]
         )
+        endpoint = replace(endpoint, token_required=not open)
         self._double.put_endpoint(endpoint)
-        return endpoint
+        return deployed(endpoint, "s3cret-token" if is_new and not open else None)
 
     def list(self) -> list[Endpoint]:
         return list(self._double.endpoints_by_name.values())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mlops_desk.base.errors import Hint, NotFound, Refused
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.records.history import SeriesName
+from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
 from mlops_desk.records.serving.endpoint import (
     Endpoint,
     EndpointRevision,
@@ -23,6 +24,7 @@ from mlops_desk.records.serving.endpoint import (
 )
 from mlops_desk.records.serving.rollout import RolloutGuard
 from mlops_desk.serving import plan
+from mlops_desk.serving.access.tokens import fresh_token
 from mlops_desk.serving.figures import MINUTE_SECONDS, figures_of
 from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
 from mlops_desk.serving.metrics import ENDPOINT
@@ -60,7 +62,8 @@ class DemoEndpoints(EndpointsService):
     def start(self) -> None:
         now = time.time()
         for name, model, rate in _DEPLOYED:
-            made = replace(self.deploy(model, name), created_at=now - _AGE_SECONDS)
+            self.deploy(model, name)
+            made = replace(self.show(name), created_at=now - _AGE_SECONDS)
             for ago in range(int(KEPT_SECONDS), 0, -int(_TICK_SECONDS)):
                 at = now - ago
                 made = replace(made, load=self._load(made, at, round(rate * (_AGE_SECONDS - ago))))
@@ -83,8 +86,9 @@ class DemoEndpoints(EndpointsService):
         shadow: bool = False,
         canary: float | None = None,
         replicas: int | None = None,
+        open: bool | None = None,  # noqa: A002 - the word that people write
         wait: bool = True,  # noqa: ARG002 - ready at once
-    ) -> Endpoint:
+    ) -> DeployedEndpoint:
         plan.check_name(name)
         percent = plan.first_percent(shadow=shadow, canary=canary)
         scale_of(EndpointScale(), replicas)
@@ -95,15 +99,23 @@ class DemoEndpoints(EndpointsService):
         uri = f"models:/{version.name}/{version.version}"
         ref = ModelRef(version.name, version.version, uri, model.partition("@")[2] or None, version.run_id)
         made = EndpointRevision(number, ref, RevisionState.LIVE, 100.0, created=now, is_kept=True)
+        required = (known is None or known.token_required) if open is None else not open
+        token = fresh_token() if required and not (known and known.token_required) else None
         if known is None or not known.replicas or percent is None:
-            shown = self._tell(self._with_live(known, name, made, now))
-            return shown if replicas is None else self.scale(name, replicas)
+            shown = self._tell(replace(self._with_live(known, name, made, now), token_required=required))
+            return deployed(shown if replicas is None else self.scale(name, replicas), token)
+        known = replace(known, token_required=required)
         begun = begin(number, percent, RolloutGuard(), now)
         shares = {str(known.revision): 1.0 - percent / 100.0, str(number): percent / 100.0}
         made = replace(made, state=RevisionState.CANARY if percent else RevisionState.SHADOW)
-        return self._tell(
+        told = self._tell(
             _shared(replace(known, rollout=begun, revisions=(*known.revisions, made), updated_at=now), shares)
         )
+        return deployed(told, token)
+
+    def token(self, name: str, *, revoke: bool = False) -> NewToken:
+        endpoint = self.show(name)
+        return NewToken(name, fresh_token(), 1 if revoke else 2, endpoint.token_required, endpoint.url)
 
     def scale(
         self, name: str, replicas: int | None = None, least: int | None = None, most: int | None = None
@@ -163,6 +175,7 @@ class DemoEndpoints(EndpointsService):
             created_at=known.created_at if known else now,
             updated_at=now,
             revisions=tuple(sorted((*others, live), key=lambda one: one.revision)),
+            token_required=known is None or known.token_required,
         )
 
     def list(self) -> list_of[Endpoint]:

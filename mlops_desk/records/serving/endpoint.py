@@ -140,7 +140,8 @@ class Endpoint:
     that answers; ``reason`` says why the newest attempt did not make it. ``engine`` names the one that runs it.
     ``rollout`` is there while a revision takes over step by step; ``revisions`` are those that are remembered, oldest
     first. ``runtime`` says what it is served by (training, build or machine), ``steps`` how the newest deployment went,
-    or goes. ``wanted`` is how many replicas the live revision should have now, ``ready`` how many of them answer,
+    or goes. ``token_required``: whoever asks it needs one of its tokens; else it is open to every user of this machine.
+    ``wanted`` is how many replicas the live revision should have now, ``ready`` how many of them answer,
     ``queued`` how many requests wait for a place (None: not known). ``shortage`` says why fewer are ready than wanted,
     where one more could not be started.
     """
@@ -169,6 +170,7 @@ class Endpoint:
     ready: int = 0
     queued: int | None = None
     shortage: Reason | None = None
+    token_required: bool = False
 
     @property
     def owner(self) -> Owner:

@@ -13,6 +13,10 @@ from mlops_desk.serving.gateway.routes import EndpointRoutes
 _BEARER = b"bearer "
 _HTTP = b"http://"
 _OWN_SITES = frozenset({b"none", b"same-origin"})
+_WANTED = (
+    "This endpoint wants one of its tokens: Authorization: Bearer TOKEN."
+    " Its owner makes one: mlops-desk endpoints token NAME"
+)
 _CHALLENGE = b'www-authenticate: Bearer realm="mlops-desk"\r\n'
 
 
@@ -61,7 +65,7 @@ def check_token(endpoint: EndpointRoutes, headers: Mapping[bytes, bytes]) -> Non
     for token in endpoint.tokens:  # all of them, so that the time tells nothing
         holds |= hmac.compare_digest(given, token)
     if not holds:
-        raise Rejected(401, "This endpoint wants one of its tokens: Authorization: Bearer TOKEN.", headers=_CHALLENGE)
+        raise Rejected(401, _WANTED, headers=_CHALLENGE)
 
 
 def _token_of(headers: Mapping[bytes, bytes]) -> bytes:

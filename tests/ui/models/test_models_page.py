@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from doubles import Double
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMenu
 
@@ -13,9 +14,11 @@ from mlops_desk.records import event as events
 from mlops_desk.records.registry.tracker import Tracker, TrackerKind
 from mlops_desk.records.registry.version_hit import VersionHit
 from mlops_desk.ui.endpoints.deploy_form import DeployDialog
+from mlops_desk.ui.endpoints.token_dialog import TokenDialog
 from mlops_desk.ui.models import metrics
 from mlops_desk.ui.models.page import query_of
 from mlops_desk.ui.models.registries import AddressDialog
+from mlops_desk.ui.widgets.button import CopyButton
 
 
 def click(qtbot, button):
@@ -273,7 +276,26 @@ def test_a_model_is_deployed_from_here(page, double, qtbot):
     assert dialog.model.text() == "digits/4"
     dialog.name.setText("digits-two")
     click(qtbot, dialog.act)
-    qtbot.waitUntil(lambda: "digits-two" in double.endpoints_by_name)
+    qtbot.waitUntil(lambda: opened(page, TokenDialog) is not None)
+    told = opened(page, TokenDialog)
+    assert "digits-two" in told.windowTitle()
+    assert told.token.command() == "s3cret-token"
+    click(qtbot, told.findChild(CopyButton))
+    assert QGuiApplication.clipboard().text() == "s3cret-token"
+    click(qtbot, told.leave)
+    assert double.endpoints_by_name["digits-two"].token_required
+
+
+def test_one_that_is_deployed_open_gets_no_token_and_one_that_is_there_tells_none(page, double, qtbot):
+    for _ in range(2):
+        click(qtbot, page.detail.deploy)
+        dialog = opened(page, DeployDialog)
+        dialog.name.setText("digits-open")
+        dialog.opens.setChecked(True)
+        click(qtbot, dialog.act)
+        qtbot.waitUntil(lambda: opened(page, DeployDialog) is None)
+        assert opened(page, TokenDialog) is None
+        assert not double.endpoints_by_name["digits-open"].token_required
 
 
 def test_the_row_of_a_version_has_all_that_can_be_done_with_it(page):

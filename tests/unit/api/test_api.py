@@ -35,6 +35,8 @@ from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Run
 from mlops_desk.records.registry.comparison import ComparedGroup, ComparedValue
 from mlops_desk.records.rule import Rule
+from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
 from mlops_desk.records.status import Status
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.access.permission import Permission
@@ -130,6 +132,18 @@ class Rules:
         raise IndexError("list index out of range")
 
 
+class Endpoints:
+    def deploy(self, model: str, name: str) -> DeployedEndpoint:
+        ref = ModelRef(model, "1", f"models:/{model}/1")
+        return deployed(Endpoint(name, EndpointState.BUILDING, None, 1, ref), "told-once")
+
+    def token(self, name: str, *, revoke: bool = False) -> NewToken:
+        return NewToken(name, "told-again", 1 if revoke else 2)
+
+    def show(self, name: str) -> Endpoint:
+        raise NotFound(f"There is no endpoint {name}.")
+
+
 class Telemetry:
     def curves(self, curves: list[str], start: float, end: float, buckets: int = 600) -> Curves:
         found = tuple(Curve(*name.split("\t"), "W", b"\x00\xff" * 2, b"", b"\x01") for name in curves)
@@ -149,7 +163,14 @@ class World(SimpleNamespace):
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     bus, loop, audit, jobs = Bus(), Loop("test"), [], Jobs()
-    services = {"jobs": jobs, "runs": Runs(), "models": Models(), "rules": Rules(), "telemetry": Telemetry()}
+    services = {
+        "jobs": jobs,
+        "runs": Runs(),
+        "models": Models(),
+        "rules": Rules(),
+        "telemetry": Telemetry(),
+        "endpoints": Endpoints(),
+    }
     server = ApiServer(services, bus, loop, audit.append, Permission(services, SingleUser()))
     socket = tmp_path / "agent.sock"
     thread = loop.start("api", lambda: server.serve(socket))
@@ -184,6 +205,15 @@ def test_the_audit_trail_tells_how_the_thing_was_and_how_it_became(world: World)
     before, after = json.loads(entry.before or ""), json.loads(entry.outcome or "")
     assert (before["id"], before["state"]) == ("j", "running")
     assert (after["id"], after["state"]) == ("j", "cancelled")
+
+
+def test_a_token_is_told_to_who_asked_and_is_in_no_audit_trail(world: World) -> None:
+    assert world.client.endpoints.deploy("digits", "front").token == "told-once"
+    assert world.client.endpoints.token("front", revoke=True).token == "told-again"
+    outcomes = {entry.verb: entry.outcome for entry in world.audit if entry.outcome is not None}
+    assert '"front"' in outcomes["endpoints.deploy"]
+    assert '"front"' in outcomes["endpoints.token"]
+    assert "told-" not in wire.dumps(world.audit)
 
 
 def test_what_was_not_there_before_is_audited_without_a_before(world: World) -> None:

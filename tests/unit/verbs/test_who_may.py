@@ -185,6 +185,7 @@ TABLE = {
     "/v1/registry/export": ADMINISTRATOR,
     "/v1/registry/import": ADMINISTRATOR,
     "/v1/endpoints/deploy": OWNER,
+    "/v1/endpoints/token": OWNER,
     "/v1/endpoints/split": OWNER,
     "/v1/endpoints/promote": OWNER,
     "/v1/endpoints/rollback": OWNER,

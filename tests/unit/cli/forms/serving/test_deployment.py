@@ -1,5 +1,6 @@
 """A deployment that failed ends the command with 1, and what ``stop --all`` leaves behind is named."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import pytest
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.cli import agent_acts, asking
-from mlops_desk.cli.forms.deployment import failure, farewell, staying
+from mlops_desk.cli import agent_acts, asking, output
+from mlops_desk.cli.forms.serving.deployment import failure, farewell, staying
 from mlops_desk.cli.main import main
 from mlops_desk.cli.parser import build
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Replica
 
 MODEL = ModelRef("digits", "1", "models:/digits/1")
@@ -59,8 +61,9 @@ def test_whatever_way_it_failed_it_says_so(answer: Endpoint, words: str, hint: s
 class Desk:
     """An agent that answers with one endpoint."""
 
-    def __init__(self, endpoint: Endpoint, *, simulated: bool = False) -> None:
+    def __init__(self, endpoint: Endpoint, *, simulated: bool = False, token: str | None = None) -> None:
         self.endpoint = endpoint
+        self.token = token
         self.asked: list[bool] = []
         self.agent = SimpleNamespace(
             info=lambda: SimpleNamespace(pid=7, simulated=simulated),
@@ -68,8 +71,8 @@ class Desk:
         )
         self.endpoints = SimpleNamespace(list=lambda: [endpoint])
 
-    def call(self, _verb: object, _arguments: object) -> Endpoint:
-        return self.endpoint
+    def call(self, _verb: object, _arguments: object) -> DeployedEndpoint:
+        return deployed(self.endpoint, self.token)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -77,7 +80,7 @@ class Desk:
 
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def become(endpoint: Endpoint, **more: bool) -> Desk:
+    def become(endpoint: Endpoint, **more: Any) -> Desk:
         made = Desk(endpoint, **more)
         for module in (asking, agent_acts):
             monkeypatch.setattr(module, "connect", lambda *_, **__: made)
@@ -127,3 +130,43 @@ def test_several_are_told_together() -> None:
     assert staying([LIVE, replace(LIVE, name="b"), replace(LIVE, name="c", replicas=())]) == ["front", "b"]
     assert farewell([]) == ""
     assert "endpoints front, b go on running" in farewell(["front", "b"])
+
+
+def test_the_first_token_is_shown_with_a_line_to_paste_and_later_none(
+    desk: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["endpoints", "deploy", "digits/2", "--name", "front"]
+    desk(replace(LIVE, token_required=True), token="s3cret")
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "Its token is told this once: s3cret\n" in said
+    assert 'TOKEN=s3cret; curl -H "Authorization: Bearer $TOKEN"' in said
+    assert said.rstrip().endswith("http://127.0.0.1:1/front")
+    desk(replace(LIVE, token_required=True))
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert 'curl -H "Authorization: Bearer $TOKEN"' in said
+    assert "told this once" not in said
+    desk(LIVE)
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "Authorization" not in said
+    assert "open to every user of this machine" in said
+
+
+def test_with_json_the_token_is_in_the_answer_also_of_a_deployment_that_failed(
+    desk: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["endpoints", "deploy", "digits/2", "--name", "front", "--json"]
+    desk(replace(LIVE, state=EndpointState.FAILED, reason=WHY, token_required=True), token="s3cret")
+    assert main(words) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["token"], answer["token_required"], answer["state"]) == ("s3cret", True, "failed")
+
+
+@pytest.mark.parametrize(("required", "held"), [(True, 1), (True, 3), (False, 1)])
+def test_a_new_token_is_the_last_word(required: bool, held: int) -> None:
+    said = output.text(NewToken("front", "s3cret", held, required, "http://127.0.0.1:1/front"))
+    assert said.split()[-1] == "s3cret"
+    assert said.count("s3cret") == 1
+    assert ("--no-open" in said) is not required

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_desk.cli.forms.requests import REQUEST_COLUMNS, taken
+from mlops_desk.cli.forms.serving.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 
 
