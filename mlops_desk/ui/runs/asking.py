@@ -9,8 +9,9 @@ from mlops_desk.records.model import DatasetInput, Run
 from mlops_desk.records.registry.artifact_view import ArtifactView
 from mlops_desk.records.registry.comparison import CodeDifference, ComparedValue
 from mlops_desk.records.registry.curve import RunCurve
-from mlops_desk.records.registry.run_window import Importance, RunColumn, RunGroup, RunRow
+from mlops_desk.records.registry.run_window import Importance, RunGroup, RunRow
 from mlops_desk.records.registry.version_hit import VersionHit
+from mlops_desk.ui.runs import cutting
 from mlops_desk.ui.runs.names import METRICS, ColumnName, read
 from mlops_desk.ui.runs.question import KnownColumns, RunQuestion
 from mlops_desk.verbs.desk import ClientLike
@@ -34,9 +35,10 @@ class RunStory:
 
 def known_columns(desk: ClientLike, question: RunQuestion) -> KnownColumns:
     """Return what columns the chosen runs have."""
-    told: list[RunColumn] = desk.runs.columns(question.experiment_words(), question.uri)
+    told, n_too_long = cutting.columns(desk.runs.columns(question.experiment_words(), question.uri))
     n_values = {one.name: one.n_values for one in told if one.n_values is not None}
-    return KnownColumns(tuple(read(one.name) for one in told), {one.name: one.n_runs for one in told}, n_values)
+    return KnownColumns(tuple(read(one.name) for one in told), {one.name: one.n_runs for one in told}, n_values,
+                        n_too_long)  # fmt: skip
 
 
 def story(desk: ClientLike, run_id: str, uri: str | None, before: RunStory | None) -> RunStory:

@@ -1,20 +1,45 @@
 """The experiments of a registry, at the left: none chosen is all of them; several can be."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtCore import QAbstractListModel, QItemSelectionModel, QModelIndex, QObject, Qt, Signal
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Experiment
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import tip_text
+from mlops_desk.ui.tables.model import Index
 from mlops_desk.ui.widgets.field import Field
+from mlops_desk.ui.widgets.rows import plain_rows
 from mlops_desk.ui.widgets.scroll import thin
 
-_NAME = Qt.ItemDataRole.UserRole
+_NO_PARENT = QModelIndex()
 _FROM_SO_MANY = 12  # chosen: fewer are seen at once, and need no search
 ALL = "All experiments"
+
+
+class ListedExperiments(QAbstractListModel):
+    """All of them together first, then each by its name, worded once it is seen."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.names: tuple[str, ...] = ("",)
+
+    def show(self, names: Sequence[str]) -> None:
+        self.beginResetModel()
+        self.names = ("", *names)
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = _NO_PARENT) -> int:
+        return 0 if parent.isValid() else len(self.names)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        name = self.names[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return plain(name) or ALL
+        return tip_text(name or ALL) if role == Qt.ItemDataRole.ToolTipRole else None
 
 
 class ExperimentList(QWidget):
@@ -26,40 +51,35 @@ class ExperimentList(QWidget):
         super().__init__()
         self.search = Field("Search experiments")
         self.search.hide()
-        self.list = QListWidget()
+        self.list = QListView()
+        self._model = ListedExperiments(self)
         thin(self.list)
+        plain_rows(self.list, elide=Qt.TextElideMode.ElideMiddle)
+        self.list.setModel(self._model)
         self.list.setAccessibleName("Experiments")
         self.list.setFrameShape(QFrame.Shape.NoFrame)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.list.setUniformItemSizes(True)
-        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self._shown: tuple[str, ...] = ()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_4)
         column.addWidget(self.search)
         column.addWidget(self.list, 1)
-        self.list.itemSelectionChanged.connect(self._changed)
+        self.list.selectionModel().selectionChanged.connect(lambda _new, _old: self._changed())
         self.search.textChanged.connect(self._narrow)
         self._told: tuple[str, ...] = ()
+        self._silent = False
+        self._select(())
 
     def show_experiments(self, experiments: Sequence[Experiment]) -> None:
         """List them by name; those that are chosen stay so."""
         ordered = tuple(sorted((one.name for one in experiments), key=str.lower))
-        if ordered == self._shown:
+        if ordered == self._model.names[1:]:
             return
         chosen = set(self.names())
-        self._shown = ordered
-        self.list.blockSignals(True)
-        self.list.clear()
-        for name in ("", *ordered):
-            item = QListWidgetItem(plain(name) or ALL)
-            item.setData(_NAME, name)
-            item.setToolTip(tip_text(name or ALL))
-            self.list.addItem(item)
-            item.setSelected(name in chosen or (not name and not chosen))
-        self.list.blockSignals(False)
+        self._silent = True
+        self._model.show(ordered)
+        self._select(chosen)
+        self._silent = False
         self.search.setVisible(len(ordered) > _FROM_SO_MANY)
         self._narrow(self.search.text())
         if set(self.names()) != chosen:
@@ -67,30 +87,41 @@ class ExperimentList(QWidget):
 
     def names(self) -> tuple[str, ...]:
         """Return the names of those that are chosen; none: all of them."""
-        return tuple(sorted(filter(None, (str(item.data(_NAME)) for item in self.list.selectedItems()))))
+        rows = (index.row() for index in self.list.selectionModel().selectedRows())
+        return tuple(sorted(filter(None, (self._model.names[row] for row in rows))))
 
     def choose(self, wanted: Sequence[str]) -> None:
         """Choose these, none for all."""
-        self.list.blockSignals(True)
-        for row in range(self.list.count()):
-            item = self.list.item(row)
-            item.setSelected(str(item.data(_NAME)) in (wanted or ("",)))
-        self.list.blockSignals(False)
+        self._silent = True
+        self._select(wanted)
+        self._silent = False
         self._changed()
+
+    def _select(self, wanted: Collection[str]) -> None:
+        """Select these where they are listed; all experiments where none of them is."""
+        selection = self.list.selectionModel()
+        selection.clearSelection()
+        rows = [row for row, name in enumerate(self._model.names) if name and name in wanted]
+        for row in rows or [0]:
+            selection.select(self._model.index(row), QItemSelectionModel.SelectionFlag.Select)
 
     def _changed(self) -> None:
         """Let all of them be chosen alone, or not at all."""
-        everything = self.list.item(0)
-        if self.list.count() and everything.isSelected() is bool(self.names()):
-            self.list.blockSignals(True)
-            everything.setSelected(not self.names())
-            self.list.blockSignals(False)
+        if self._silent:
+            return
+        selection, everything = self.list.selectionModel(), self._model.index(0)
+        if selection.isSelected(everything) is bool(self.names()):
+            flags = QItemSelectionModel.SelectionFlag
+            self._silent = True
+            selection.select(everything, flags.Deselect if self.names() else flags.Select)
+            self._silent = False
         if self.names() != self._told:
             self._told = self.names()
             self.changed.emit()
 
     def _narrow(self, text: str) -> None:
         words = text.lower().split()
-        for row in range(1, self.list.count()):
-            item = self.list.item(row)
-            item.setHidden(not all(word in str(item.data(_NAME)).lower() for word in words))
+        for row, name in enumerate(self._model.names[1:], 1):
+            hidden = not all(word in name.lower() for word in words)
+            if self.list.isRowHidden(row) is not hidden:
+                self.list.setRowHidden(row, hidden)

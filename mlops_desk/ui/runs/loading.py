@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.registry.run_window import RunWindow
 from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.runs import cutting
 from mlops_desk.ui.runs.cells import GOING_ON
 from mlops_desk.ui.runs.question import RunQuestion
 from mlops_desk.ui.runs.rows import CHUNK, SeenRows
@@ -37,6 +38,12 @@ def ask_window(question: RunQuestion, offset: int, limit: int) -> Callable[[Clie
         limit,
         question.nested,
     )
+
+
+def ask_shown(question: RunQuestion, offset: int, limit: int) -> Callable[[ClientLike], RunWindow]:
+    """Return what asks the agent for some rows that are to be looked at: long texts are cut by the worker that asks."""
+    ask = ask_window(question, offset, limit)
+    return lambda desk: cutting.window(ask(desk))
 
 
 class RowLoader(QObject):
@@ -108,7 +115,7 @@ class RowLoader(QObject):
         asked = self.question
         self._tasks[chunk] = self.context.ask(
             "runs",
-            ask_window(asked, chunk * CHUNK, CHUNK),
+            ask_shown(asked, chunk * CHUNK, CHUNK),
             lambda window: self._take(chunk, window),
             lambda error: self._refuse(chunk, error),
         )

@@ -25,7 +25,7 @@ TITLES = {
 }
 _KINDS = {METRICS: "metric", PARAMS: "parameter", TAGS: "tag", ATTRIBUTES: ""}
 _IN_BACKTICKS = re.compile(r"`((?:[^`]|``)*)`", re.DOTALL)
-_QUOTED = frozenset(",:`\"'")
+_QUOTED = re.compile("[,:`\"']")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class ColumnName:
 
 def quoted(name: str) -> str:
     """Return a name as the agent takes it for one, whatever stands in it."""
-    odd = not name or name != name.strip() or bool(set(name) & _QUOTED)
+    odd = not name or name != name.strip() or _QUOTED.search(name) is not None
     return f"`{name.replace('`', '``')}`" if odd else name
 
 

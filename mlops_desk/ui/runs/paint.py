@@ -2,18 +2,17 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRectF, Qt
-from PySide6.QtGui import QPainter, QPen, QPolygonF
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt
+from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from mlops_desk.records.registry.run_window import RunRow
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.runs.model import ROW_ROLE
-from mlops_desk.ui.tables.model import KEY_ROLE
+from mlops_desk.ui.widgets.ticks import paint_box
 
 BOX = 14  # pixels: an x-height and room
 INDENT = 16  # pixels: a run below the one that started it
-_TICK = ((0.22, 0.52), (0.42, 0.72), (0.78, 0.3))  # shares of the box, as the check box paints it
 
 
 def box_of(area: QRectF, depth: int) -> QRectF:
@@ -43,7 +42,8 @@ class NameDelegate(QStyledItemDelegate):
         row: RunRow | None = index.data(ROW_ROLE)
         box = box_of(area, self._depth_of(row) if row is not None else 0)
         if row is not None:
-            self._paint_box(painter, box, self._slot_of(str(index.data(KEY_ROLE))))
+            slot = self._slot_of(row.run_id)
+            paint_box(painter, box, None if slot is None else theme.series(slot), theme.colour("outline"))
         ink = index.data(Qt.ItemDataRole.ForegroundRole) or theme.colour("text")
         painter.setPen(theme.on_selection(ink) if is_chosen else ink)
         painter.setFont(option.font)
@@ -58,18 +58,3 @@ class NameDelegate(QStyledItemDelegate):
             painter.setPen(QPen(theme.colour("accent"), theme.BORDER))
             painter.drawRect(theme.edge(option.rect))
         painter.restore()
-
-    @staticmethod
-    def _paint_box(painter: QPainter, box: QRectF, slot: int | None) -> None:
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        on = slot is not None
-        painter.setBrush(theme.series(slot) if slot is not None else theme.colour("surface"))
-        painter.setPen(QPen(theme.series(slot) if slot is not None else theme.colour("outline"), theme.BORDER))
-        painter.drawRoundedRect(box, theme.SPACE_4, theme.SPACE_4)
-        if on:
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(theme.colour("window" if theme.is_dark() else "surface"), theme.LINE + 0.5))
-            painter.drawPolyline(
-                QPolygonF([QPointF(box.left() + x * box.width(), box.top() + y * box.height()) for x, y in _TICK])
-            )
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)

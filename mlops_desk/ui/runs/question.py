@@ -110,6 +110,8 @@ class KnownColumns:
     n_runs: Mapping[str, int] = field(default_factory=dict)
     n_values: Mapping[str, int] = field(default_factory=dict)
     """How many different ones, where they were counted."""
+    n_too_long: int = 0
+    """How many more there are, whose names are too long to choose from."""
 
     def of(self, kind: str) -> list[str]:
         return [column.key for column in self.columns if column.kind == kind]

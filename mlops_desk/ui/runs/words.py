@@ -5,7 +5,10 @@ No Qt here.
 
 from collections.abc import Sequence
 
+from mlops_desk.ui.runs.cutting import LONGEST
 from mlops_desk.ui.runs.names import ATTRIBUTES, PARAMS, ColumnName
+
+_BEGINNING = 200  # letters, chosen: of a text that is too long, so many tell it from others
 
 
 def _quoted(key: str) -> str:
@@ -21,6 +24,10 @@ def equals(column: ColumnName, value: str | None, *, negated: bool = False) -> s
     """Return the condition that a text is this one, or that it is another; None: that there is none."""
     if value is None:
         return f"{named(column)} IS {'NOT ' if negated else ''}NULL"
+    if len(value) >= LONGEST:
+        # What begins so: the rest was cut, or has no room in a filter. Underscores stand for any letter, quotes too.
+        begins = value[:_BEGINNING].replace("'", "_").replace("%", "_")
+        return f"{named(column)} IS NOT NULL" if negated else f"{named(column)} LIKE '{begins}%'"
     if "'" in value and '"' in value:
         # In quotes of neither kind: one letter stands for any. MLflow knows no NOT LIKE.
         pattern = value.replace("'", "_")

@@ -29,7 +29,7 @@ class Cell:
     bar: float | None = None
 
     def __post_init__(self) -> None:
-        if not (self.text.isprintable() and len(self.text) <= NAME_LIMIT):
+        if not (len(self.text) <= NAME_LIMIT and self.text.isprintable()):
             object.__setattr__(self, "text", plain(self.text, CELL_LIMIT))
 
 

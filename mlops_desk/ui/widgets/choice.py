@@ -1,13 +1,14 @@
 """A list to choose from and a switch, painted like the rest: round corners, one border, a visible focus."""
 
-from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QCheckBox, QComboBox
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui.look import symbols, theme
 from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import menu_text
+from mlops_desk.ui.widgets.ticks import paint_box
 
 
 class ChoiceBox(QComboBox):
@@ -67,25 +68,13 @@ class CheckBox(QCheckBox):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         box = theme.edge(QRect(1, (self.height() - theme.SYMBOL) // 2 + 1, theme.SYMBOL - 2, theme.SYMBOL - 2))
         on = self.isChecked()
-        painter.setBrush(theme.colour("accent") if on else theme.colour("surface"))
-        edge = "accent" if on or self.hasFocus() else "muted"
-        painter.setPen(QPen(theme.colour(edge), theme.BORDER))
-        painter.drawRoundedRect(box, theme.SPACE_4, theme.SPACE_4)
+        edge = theme.colour("accent" if self.hasFocus() else "muted")
+        paint_box(painter, box, theme.colour("accent") if on else None, edge)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(theme.colour("text"), theme.LINE))
             painter.drawRoundedRect(box.adjusted(-1, -1, 1, 1), theme.SPACE_4, theme.SPACE_4)
-        if on:
-            self._tick(painter, box)
         painter.setPen(theme.colour("text" if self.isEnabled() else "muted"))
         area = self.rect().adjusted(theme.SYMBOL + theme.SPACE_8, 0, 0, 0)
         painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), self.text())
-
-    @staticmethod
-    def _tick(painter: QPainter, box: QRectF) -> None:
-        painter.setPen(QPen(theme.colour("window" if theme.is_dark() else "surface"), theme.LINE + 0.5))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        at = [(0.22, 0.52), (0.42, 0.72), (0.78, 0.3)]
-        painter.drawPolyline(
-            QPolygonF([QPointF(box.left() + x * box.width(), box.top() + y * box.height()) for x, y in at])
-        )

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QListWidget, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QListView, QTableView, QWidget
 from run_doubles import some_runs
 
 from mlops_desk.records.model import Run
@@ -30,6 +30,7 @@ HOSTILE = tuple(
 )
 MOST = 2100  # what a cell, a label or a tool tip shows of a text at most
 COUNT = 10_000
+ROLES = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole)
 
 
 def rows(asked):
@@ -66,20 +67,23 @@ def told(widget):
             yield one.text()
         elif isinstance(one, QComboBox):
             yield from (one.itemText(place) for place in range(one.count()))
-        elif isinstance(one, QListWidget):
-            for place in range(one.count()):
-                yield from (one.item(place).text(), one.item(place).toolTip())
+        elif isinstance(one, QListView):
+            yield from of_list(one)
         elif isinstance(one, QTableView):
             yield from of_table(one)
 
 
+def of_list(view):
+    for row in range(min(view.model().rowCount(), 400)):
+        yield from (view.model().index(row, 0).data(role) for role in ROLES)
+
+
 def of_table(table):
     model = table.model()
-    roles = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole)
     for column in range(model.columnCount()):
-        yield from (model.headerData(column, Qt.Orientation.Horizontal, role) for role in roles)
+        yield from (model.headerData(column, Qt.Orientation.Horizontal, role) for role in ROLES)
         for row in range(min(model.rowCount(), 40)):
-            yield from (model.index(row, column).data(role) for role in roles)
+            yield from (model.index(row, column).data(role) for role in ROLES)
 
 
 def check(widget):

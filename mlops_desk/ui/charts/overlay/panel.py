@@ -158,10 +158,13 @@ class OverlayPanel(QWidget):
 
     def offer_metrics(self, names: Sequence[str], chosen: str | None = None) -> None:
         """Offer metrics to choose from; the one that is chosen stays so where it is among them."""
-        if tuple(names) == self._metrics and chosen is None:
-            return
-        self._metrics = tuple(names)[:_MOST_METRICS]
-        before = chosen or self.which.currentData()
+        wanted, offered = chosen or self.which.currentData(), tuple(names)[:_MOST_METRICS]
+        if offered != self._metrics:
+            self._metrics = offered
+            self._offer()
+        self.which.setCurrentIndex(max(self.which.findData(wanted), 0))
+
+    def _offer(self) -> None:
         over = self.over.currentData()
         self.which.clear()
         while self.over.count() > 3:
@@ -169,10 +172,7 @@ class OverlayPanel(QWidget):
         for name in self._metrics:
             self.which.addItem(plain(name), name)
             self.over.addItem(f"over {plain(name, 40)}", f"{METRIC} {name}")
-        place = self.which.findData(before)
-        self.which.setCurrentIndex(max(place, 0))
-        place = self.over.findData(over)
-        self.over.setCurrentIndex(max(place, 0))
+        self.over.setCurrentIndex(max(self.over.findData(over), 0))
 
     def wish(self) -> CurveWish:
         """Return what is to be drawn."""
@@ -232,7 +232,9 @@ class OverlayPanel(QWidget):
     def _show(self, prepared: Prepared) -> None:
         self._shown = prepared
         grouped = prepared.wish.band is not None
-        subjects = [line.subject for line in prepared.lines] if grouped else list(self._told.subjects)
+        drawn = {curve.run_id for curve in self._told.curves if curve.values}
+        of_runs = [one for one in self._told.subjects if one.key in drawn]
+        subjects = [line.subject for line in prepared.lines] if grouped else of_runs
         lines = [line for line in prepared.lines if not grouped or self.legend.is_shown(line.subject.key)]
         self.legend.show_subjects(subjects)
         self.legend.setVisible(len(subjects) > 1)

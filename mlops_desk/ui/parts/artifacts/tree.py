@@ -10,6 +10,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.artifacts.source import ArtifactSource
+from mlops_desk.ui.widgets.rows import RoomyDelegate
 from mlops_desk.ui.widgets.scroll import thin
 from mlops_desk.ui.words import numbers
 
@@ -43,6 +44,7 @@ class ArtifactTree(QTreeWidget):
         self.setHeaderHidden(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setUniformRowHeights(True)
+        self.setItemDelegate(RoomyDelegate(self))
         self.setIndentation(theme.SPACE_16)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.header().setStretchLastSection(False)

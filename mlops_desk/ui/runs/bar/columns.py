@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QListView, QSpinBox, QVBoxLayout, QWidget
 
-from mlops_desk.base.text import plain
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import Label, tip_text
+from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.runs import names
+from mlops_desk.ui.runs.bar.listed import ListedColumns
 from mlops_desk.ui.runs.names import ColumnName
 from mlops_desk.ui.runs.question import FIRST_COLUMNS, KnownColumns, attributes
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog
+from mlops_desk.ui.widgets.rows import plain_rows
 from mlops_desk.ui.widgets.scroll import thin
 from mlops_desk.ui.words import numbers
 
@@ -31,8 +32,8 @@ class ColumnsForm(FormDialog):
     def __init__(self, parent: QWidget, known: KnownColumns, shown: Sequence[ColumnName]) -> None:
         super().__init__(parent, "Columns", "The name of the run always stands first.", "Show these")
         self._known = [*attributes(), *known.columns]
-        self._n_runs = known.n_runs
-        self._wanted = list(shown)
+        self._n_too_long = known.n_too_long
+        self.columns = ListedColumns(shown, known.n_runs, self)
         self.search = Field("Search columns", "Search metrics, parameters, tags")
         self.which = ChoiceBox("Which value of a metric")
         for which, words in names.WHICH.items():
@@ -41,18 +42,19 @@ class ColumnsForm(FormDialog):
         self.step.setRange(0, _STEPS)
         self.step.setAccessibleName("Step")
         self.step.setMinimumHeight(theme.FIELD_HEIGHT)
-        self.step.setEnabled(False)
-        self.list = QListWidget()
+        self.step.hide()
+        self.list = QListView()
         thin(self.list)
+        plain_rows(self.list)
+        self.list.setModel(self.columns)
         self.list.setAccessibleName("Columns")
-        self.list.setUniformItemSizes(True)
         self.says = Label(points=theme.CAPTION_POINTS, tone="muted")
         self.fill(self._whole())
         self.first = self.search
         self.search.textChanged.connect(lambda _text: self._list())
         self.which.activated.connect(lambda _place: self._choose_which())
         self.step.valueChanged.connect(lambda _value: self._list())
-        self.list.itemChanged.connect(self._ticked)
+        self.columns.ticked.connect(lambda: self._say(None))
         self.submit = self._choose
         self.resize(theme.DIALOG_WIDTH, theme.DIALOG_TALL)
         self._list()
@@ -86,19 +88,15 @@ class ColumnsForm(FormDialog):
         self._choose_which()
 
     def _choose_which(self) -> None:
-        self.step.setEnabled(self.which.currentData() == names.STEP)
+        self.step.setVisible(self.which.currentData() == names.STEP)
         self._list()
 
     def _list(self) -> None:
         """List what is found, what is shown already first."""
         words = self.search.text().lower().split()
-        every = dict.fromkeys([*self._wanted, *map(self._as_wished, self._known)])
+        every = dict.fromkeys([*self.columns.wanted, *map(self._as_wished, self._known)])
         found = [one for one in every if all(word in one.about.lower() for word in words)]
-        self.list.blockSignals(True)
-        self.list.clear()
-        for column in found[:MOST_LISTED]:
-            self.list.addItem(self._item(column))
-        self.list.blockSignals(False)
+        self.columns.show(found[:MOST_LISTED])
         self._say(len(found))
 
     def _as_wished(self, column: ColumnName) -> ColumnName:
@@ -107,37 +105,21 @@ class ColumnsForm(FormDialog):
         which = str(self.which.currentData())
         return ColumnName(column.kind, column.key, which, self.step.value() if which == names.STEP else None)
 
-    def _item(self, column: ColumnName) -> QListWidgetItem:
-        n_runs = self._n_runs.get(str(ColumnName(column.kind, column.key)))
-        of = f"   {numbers.count(n_runs, 'run')}" if n_runs is not None else ""
-        item = QListWidgetItem(plain(f"{column.about}{of}"))
-        item.setData(Qt.ItemDataRole.UserRole, str(column))
-        item.setToolTip(tip_text(column.about))
-        item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-        item.setCheckState(Qt.CheckState.Checked if column in self._wanted else Qt.CheckState.Unchecked)
-        return item
-
-    def _ticked(self, item: QListWidgetItem) -> None:
-        column = names.read(item.data(Qt.ItemDataRole.UserRole))
-        if item.checkState() is Qt.CheckState.Checked and column not in self._wanted:
-            self._wanted.append(column)
-        elif item.checkState() is Qt.CheckState.Unchecked and column in self._wanted:
-            self._wanted.remove(column)
-        self._say(None)
-
     def _say(self, n_found: int | None) -> None:
+        n_wanted = len(self.columns.wanted)
         if n_found is not None and n_found > MOST_LISTED:
             self.says.show_text(f"{MOST_LISTED} of {n_found:,} are listed; type more letters to find the others.")
         else:
-            self.says.show_text(numbers.count(len(self._wanted), "column"))
-        self.act.setEnabled(len(self._wanted) <= MOST_SHOWN)
-        if len(self._wanted) > MOST_SHOWN:
-            self.says.show_text(f"{len(self._wanted)} columns are too many: choose {MOST_SHOWN} at most.")
+            left_out = f"; {self._n_too_long:,} with very long names are left out" if self._n_too_long else ""
+            self.says.show_text(f"{numbers.count(n_wanted, 'column')}{left_out}")
+        self.act.setEnabled(n_wanted <= MOST_SHOWN)
+        if n_wanted > MOST_SHOWN:
+            self.says.show_text(f"{n_wanted} columns are too many: choose {MOST_SHOWN} at most.")
 
     def _reset(self) -> None:
-        self._wanted = [names.read(name) for name in FIRST_COLUMNS]
+        self.columns.wanted = [names.read(name) for name in FIRST_COLUMNS]
         self._list()
 
     def _choose(self) -> None:
-        self.chosen.emit(list(self._wanted))
+        self.chosen.emit(list(self.columns.wanted))
         self.accept()

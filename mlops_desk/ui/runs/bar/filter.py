@@ -8,6 +8,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.runs import completion
 from mlops_desk.ui.runs.completion import Names, Offer
 from mlops_desk.ui.widgets.field import Field
+from mlops_desk.ui.widgets.rows import plain_rows
 from mlops_desk.ui.widgets.scroll import thin
 
 PAUSE_MS = 40  # chosen: between two letters of a fast typist nothing is asked
@@ -33,6 +34,7 @@ class FilterField(Field):
         thin(self._popup)
         self._popup.setAccessibleName("What can stand here")
         self._completer.setPopup(self._popup)
+        plain_rows(self._popup)
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(PAUSE_MS)

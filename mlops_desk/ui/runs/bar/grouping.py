@@ -23,14 +23,16 @@ class GroupBox(ChoiceBox):
         super().__init__("Group the runs by")
         self.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(_LETTERS)
+        self._offered: list[str] = []
         self.offer(KnownColumns(), None)
 
     def offer(self, known: KnownColumns, chosen: str | None) -> None:
         """Offer what the runs have; what is chosen stays, be it of no run here."""
         offered = [*dict.fromkeys([*([chosen] if chosen else []), *map(str, _fitting(known)), _STATUS])]
-        if [self.itemData(place) for place in range(self.count())] == [None, *offered]:
+        if offered == self._offered:
             self.choose(chosen)
             return
+        self._offered = offered
         columns = [names.read(name) for name in offered]
         self.clear()
         self.addItem("no groups", None)

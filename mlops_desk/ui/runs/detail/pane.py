@@ -22,6 +22,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.runs import asking, cells
 from mlops_desk.ui.runs.asking import RunStory
+from mlops_desk.ui.runs.cutting import askable
 from mlops_desk.ui.runs.detail import values
 from mlops_desk.ui.runs.detail.facts import PARENT, facts_of
 from mlops_desk.ui.runs.following import FOLLOW_MS, REST, followed
@@ -169,7 +170,7 @@ class RunDetail(QWidget):
         self.facts.show_facts(facts_of(story, self.experiment(story.run.experiment_id)))
         self._show_links(story)
         self.table.show_records(values.logged(story.run))
-        names = list(story.run.metrics)
+        names = askable(story.run.metrics)
         self.chart.offer_metrics(names, values.first_metric(names) if is_first else None)
         self._layers.setCurrentWidget(self._content)
         if is_first:
@@ -240,7 +241,7 @@ class RunDetail(QWidget):
             self.chart.setVisible(bool(story is not None and story.run.metrics))
             return
         self.chart.show()
-        self.chart.offer_metrics(list(story.run.metrics), name)
+        self.chart.offer_metrics(askable(story.run.metrics), name)
         wish = self.chart.wish()
         asked = [name, *([wish.x_metric] if wish.x_metric else [])]
         run_id = story.run.run_id

@@ -1,14 +1,17 @@
 """What stands in the table of groups: what its runs share, how many there are, how each metric lies. No Qt here."""
 
+import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from mlops_desk.base.text import NAME_LIMIT
 from mlops_desk.records.registry.run_window import MetricSpread, RunGroup
 from mlops_desk.ui.charts.overlay.bands import NO_GROUP, SPREAD
 from mlops_desk.ui.runs import names
+from mlops_desk.ui.runs.cutting import LONGEST
 from mlops_desk.ui.runs.names import ColumnName
 from mlops_desk.ui.tables.order import Cell, Column
 from mlops_desk.ui.words import numbers
@@ -33,13 +36,19 @@ class RunGroupRow:
 
 
 def key_of(group: RunGroup) -> str:
-    return json.dumps(group.values)
+    """Return what tells a group from others, however long the values are that its runs share."""
+    whole = json.dumps(group.values)
+    return whole if len(whole) <= LONGEST else hashlib.sha256(whole.encode()).hexdigest()
+
+
+def by_key(groups: Iterable[RunGroup]) -> dict[str, RunGroup]:
+    return {key_of(group): group for group in groups}
 
 
 def title_of(grouping: Grouping, group: RunGroup) -> str:
     """Return what a group is called on a plot."""
     value = group.values[0]
-    return f"{grouping.by.title} = {NO_GROUP if value is None else value or '(empty)'}"
+    return f"{grouping.by.title} = {NO_GROUP if value is None else value[: NAME_LIMIT + 1] or '(empty)'}"
 
 
 def columns_of(grouping: Grouping, spread: str) -> tuple[Column[RunGroupRow], ...]:
@@ -66,7 +75,7 @@ def _shared(row: RunGroupRow) -> Cell:
     value = row.group.values[0]
     if value is None:
         return Cell(NO_GROUP, None, "muted", "These runs have none")
-    return Cell(value or "(empty)", None, None if value else "muted", value)
+    return Cell(value or "(empty)", None, None if value else "muted", value[:LONGEST])
 
 
 def _ordered(row: RunGroupRow) -> tuple[int, float, str]:
@@ -75,9 +84,9 @@ def _ordered(row: RunGroupRow) -> tuple[int, float, str]:
     if value is None:
         return 2, 0.0, ""
     try:
-        number = float(value)
+        number = float(value[:LONGEST])
     except ValueError:
-        return 1, 0.0, value.lower()
+        return 1, 0.0, value[:LONGEST].lower()
     return (1, 0.0, value) if math.isnan(number) else (0, number, value)
 
 

@@ -107,7 +107,7 @@ class GroupsView(QWidget):
             self.state.show_loading("Grouping the runs …", "All of them are read first.", None)
             self._layers.setCurrentWidget(self.state)
         self._task = self.context.ask(
-            "groups", lambda desk: asking.groups(desk, question, grouping.by, grouping.metrics),
+            "groups", lambda desk: rows.by_key(asking.groups(desk, question, grouping.by, grouping.metrics)),
             lambda groups: self._take(asked, groups), self._refused,
         )  # fmt: skip
 
@@ -120,14 +120,14 @@ class GroupsView(QWidget):
         if self._task is not None:
             self._task.cancel()
 
-    def _take(self, asked: tuple[object, ...], groups: list[RunGroup]) -> None:
+    def _take(self, asked: tuple[object, ...], groups: dict[str, RunGroup]) -> None:
         self._answered = asked
-        self.groups = {rows.key_of(group): group for group in groups}
+        self.groups = groups
         if not groups:
             self.state.show_empty(Empty("No groups", "No run passes the filter. Esc clears it."))
             self._layers.setCurrentWidget(self.state)
             return
-        n_runs = sum(group.n_runs for group in groups)
+        n_runs = sum(group.n_runs for group in groups.values())
         self.says.show_text(f"{numbers.count(len(groups), 'group')} · {numbers.count(n_runs, 'run')}")
         self._layers.setCurrentWidget(self._content)
         self._fill()

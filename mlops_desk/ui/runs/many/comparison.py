@@ -21,6 +21,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.compare.comparison import Compared, worded
 from mlops_desk.ui.parts.compare.pane import ComparePane
 from mlops_desk.ui.runs import asking, cells
+from mlops_desk.ui.runs.cutting import LONGEST_KEY, askable
 from mlops_desk.ui.runs.detail.values import first_metric
 from mlops_desk.ui.runs.following import FOLLOW_MS, REST, followed
 from mlops_desk.ui.runs.ticks import FEWEST, Ticked
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BY_PLACE = 2  # in the bar above the curves: behind the metric and what they run over
+_GROUPING = frozenset({ComparedGroup.PARAMS, ComparedGroup.TAGS})
 _TABLES = "the table's"
 """Stands for the groups of the table, in the place of a parameter to group by."""
 
@@ -153,7 +155,7 @@ class RunComparison(QWidget):
     def _take(self, values: list[ComparedValue]) -> None:
         self._values = tuple(values)
         self._show_values(values)
-        metrics = [one.key for one in values if one.group is ComparedGroup.METRICS]
+        metrics = askable(one.key for one in values if one.group is ComparedGroup.METRICS)
         self.curves.show()
         self.curves.setVisible(bool(metrics))
         before = self.curves.wish().metric
@@ -179,7 +181,7 @@ class RunComparison(QWidget):
         if self._groups:
             self.by.addItem("as in the table", _TABLES)
         for value in self._values or ():
-            if value.group in {ComparedGroup.PARAMS, ComparedGroup.TAGS} and value.differs:
+            if value.group in _GROUPING and value.differs and len(value.key) <= LONGEST_KEY:
                 self.by.addItem(f"by {plain(value.key, 40)}", _named(value))
         place = self.by.findData(before)
         self.by.setCurrentIndex(max(place, 0))

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
 
+_MOST_METRICS = 2000  # chosen: in a list to choose from
+
+
 class ImportanceView(QWidget):
     """Of the runs that pass the filter, whichever are in the table's window."""
 
@@ -35,6 +38,7 @@ class ImportanceView(QWidget):
         self.bars = ImportanceBars()
         self.says = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self.state = StateView(theme.LIST_WIDTH)
+        self._metrics: list[str] = []
         self._question: RunQuestion | None = None
         self._asked: tuple[object, ...] | None = None
         self._task: Task | None = None
@@ -59,9 +63,9 @@ class ImportanceView(QWidget):
 
     def show_question(self, question: RunQuestion, known: KnownColumns) -> None:
         """Hear which runs the table shows, and which metrics there are."""
-        metrics = known.of(METRICS)
-        if [self.which.itemData(place) for place in range(self.which.count())] != metrics:
-            before = self.which.currentData()
+        metrics = known.of(METRICS)[:_MOST_METRICS]
+        if metrics != self._metrics:
+            before, self._metrics = self.which.currentData(), metrics
             self.which.clear()
             for name in metrics:
                 self.which.addItem(plain(name), name)

@@ -19,7 +19,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.runs import cells, names, words
-from mlops_desk.ui.runs.loading import ask_window
+from mlops_desk.ui.runs.loading import ask_shown
 from mlops_desk.ui.runs.question import RunQuestion
 from mlops_desk.ui.runs.ticks import Ticked
 from mlops_desk.ui.widgets.button import Button
@@ -92,7 +92,7 @@ class RunSpace(QWidget):
         if self.told is None:
             self.state.show_loading("Reading the runs …", "", None)
             self._layers.setCurrentWidget(self.state)
-        self._task = self.context.ask("runs", ask_window(question, 0, MOST_RUNS), self._show, self._refused)
+        self._task = self.context.ask("runs", ask_shown(question, 0, MOST_RUNS), self._show, self._refused)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
