@@ -89,7 +89,8 @@ class PlainHeader(QHeaderView):
         self.resizeSections()
 
     def sizeHint(self) -> QSize:
-        return QSize(super().sizeHint().width(), theme.ROW_HEIGHT)
+        """Ask for one row; what Qt would ask for it finds by measuring a hundred titles."""
+        return QSize(self.length(), theme.ROW_HEIGHT)
 
     def sectionSizeFromContents(self, section: int) -> QSize:
         hint = super().sectionSizeFromContents(section)

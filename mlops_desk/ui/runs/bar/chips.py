@@ -1,16 +1,18 @@
 """The views that a person keeps, as chips: a press shows one, its menu renames, replaces or removes it."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
 from mlops_desk.ui.look.text import set_tip
-from mlops_desk.ui.runs.question import LONGEST_NAME, SavedView
+from mlops_desk.ui.runs.question import SavedView
 from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.flow import FlowLayout
-from mlops_desk.ui.widgets.form import FormDialog
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.runs.bar.naming import NameForm
 
 
 class ViewChips(QWidget):
@@ -86,28 +88,10 @@ class ViewChips(QWidget):
 
     def ask_name(self, old: object = None) -> "NameForm":
         """Ask for a name: of a new view, or of one that is there."""
+        from mlops_desk.ui.runs.bar.naming import NameForm  # noqa: PLC0415 - forms load once one is asked for
+
         before = old if isinstance(old, str) else ""
         form = NameForm(self, before)
         form.named.connect(lambda name: self.renamed.emit(before, name) if before else self.saved.emit(name))
         form.open()
         return form
-
-
-class NameForm(FormDialog):
-    """Asks what a view is called."""
-
-    named = Signal(str)
-
-    def __init__(self, parent: QWidget, before: str) -> None:
-        about = "It keeps filter, columns, order and grouping. It is of this window, for all registries."
-        super().__init__(parent, "Rename the view" if before else "Save the view", about, "Save")
-        self.name = Field("Name", text=before)
-        self.name.setMaxLength(LONGEST_NAME)
-        self.add("Name", self.name)
-        self.act.setEnabled(bool(before))
-        self.name.textChanged.connect(lambda text: self.act.setEnabled(bool(text.strip())))
-        self.submit = self._name
-
-    def _name(self) -> None:
-        self.named.emit(self.name.text().strip())
-        self.accept()

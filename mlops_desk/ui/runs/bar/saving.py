@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QWidget
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.run_window import RunRow, RunValue
-from mlops_desk.ui.charts import export as files
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.runs import names
 from mlops_desk.ui.runs.loading import ask_window
@@ -25,6 +24,8 @@ _MOST = 1_000_000  # rows: as many as spreadsheets take
 
 def ask_where(parent: QWidget, context: Context, question: RunQuestion, registry: str) -> None:
     """Ask for a path, and write the file in a worker thread."""
+    from mlops_desk.ui.charts import export as files  # noqa: PLC0415 - charts come with it, and few save a table
+
     name = f"runs-{time.strftime('%Y%m%d-%H%M%S')}.csv"
 
     def save(path: Path) -> None:
@@ -39,6 +40,8 @@ def ask_where(parent: QWidget, context: Context, question: RunQuestion, registry
 
 def ask_where_groups(parent: QWidget, context: Context, table: list[list[str]]) -> None:
     """Ask for a path, and write the groups in a worker thread."""
+    from mlops_desk.ui.charts import export as files  # noqa: PLC0415 - charts come with it, and few save a table
+
     name = f"groups-of-runs-{time.strftime('%Y%m%d-%H%M%S')}.csv"
     files.ask(
         parent,

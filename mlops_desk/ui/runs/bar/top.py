@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
@@ -18,7 +19,6 @@ from mlops_desk.ui.parts.caret import CaretLine
 from mlops_desk.ui.runs import names
 from mlops_desk.ui.runs.bar import saving
 from mlops_desk.ui.runs.bar.chips import ViewChips
-from mlops_desk.ui.runs.bar.columns import ColumnsForm
 from mlops_desk.ui.runs.bar.filter import FilterField
 from mlops_desk.ui.runs.bar.grouping import GroupBox
 from mlops_desk.ui.runs.bar.views import KeptViews
@@ -35,6 +35,9 @@ from mlops_desk.ui.runs.table import RunsTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.words import numbers
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.runs.bar.columns import ColumnsForm
 
 _COLUMNS, _REGISTRY = "runs/columns", "runs/registry"
 _LETTERS = 9  # of a registry's name in the closed list; the open one has it whole
@@ -194,8 +197,10 @@ class TopBar(QWidget):
         self.context.memory.setValue(_COLUMNS, "\n".join(self._columns))
         self._change()
 
-    def choose_columns(self, at_a_step: ColumnName | None = None) -> ColumnsForm:
+    def choose_columns(self, at_a_step: ColumnName | None = None) -> "ColumnsForm":
         """Ask which columns there are to be; of a metric at which step."""
+        from mlops_desk.ui.runs.bar.columns import ColumnsForm  # noqa: PLC0415 - forms load once one is asked for
+
         form = ColumnsForm(self, self._known, [names.read(name) for name in self._columns])
         if at_a_step is not None:
             form.ask_step(at_a_step)
