@@ -91,6 +91,7 @@ class AllRunsPage(Page):
         self.loader.arrived.connect(self._arrived)
         self.loader.refused.connect(self._refused)
         self.bar.changed.connect(self._ask)
+        self.bar.turned.connect(self._list_trackers)
         self.experiments.changed.connect(self._ask)
         self.table.chosen.connect(self._chose)
         self.table.ticked.connect(self._ticked)
@@ -112,8 +113,11 @@ class AllRunsPage(Page):
     def reload(self) -> None:
         super().reload()
         self._columns.forget()
-        self.context.ask("registries", lambda desk: desk.registry.list(), self._take_trackers, self.bar.miss_trackers)
+        self._list_trackers()
         self._ask()
+
+    def _list_trackers(self) -> None:
+        self.context.ask("registries", lambda desk: desk.registry.list(), self._take_trackers, self.bar.miss_trackers)
 
     def _take_trackers(self, trackers: list[Tracker]) -> None:
         self.bar.show_trackers(trackers)

@@ -167,4 +167,4 @@ def test_code_is_shown_as_text_and_says_when_it_is_the_same_or_unknown(qtbot):
     view.show_difference(CodeDifference("a", "b"), "owl", "fox")
     assert (view.says.whole, view.box.isVisible()) == ("● owl and fox ran the same code.", False)
     view.show_difference(CodeDifference("a", "b", problem="No commit is known."), "owl", "fox")
-    assert view.says.whole == "? No commit is known."
+    assert view.says.whole == "? From owl to fox: No commit is known."

@@ -16,7 +16,7 @@ from mlops_desk.ui.runs import names
 from mlops_desk.ui.runs.rows import CHUNK
 from mlops_desk.ui.widgets.confirmation import Confirm
 
-AUC = 3  # its place among the columns that are shown at first
+AUC = 4  # its place among the columns that are shown at first
 LIVE = "a0000000000000000000000000000001"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.base.errors import Hint, Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import DatasetInput
 from mlops_desk.registry.mirror.filter.texts import text_test
@@ -144,7 +144,8 @@ class Matching:
     def _unknown(self, clause: Clause) -> Invalid:
         table = self._table
         close = difflib.get_close_matches(clause.key, [*table.metrics, *table.params, *table.tags], 1)
-        hint = f"Did you mean {plain(close[0])}?" if close else "runs columns lists what there is."
+        listing = Hint("mlops-desk runs columns", after=" lists what there is.")
+        hint = f"Did you mean {plain(close[0])}?" if close else listing
         return refused(f"no run has a metric, parameter or tag {plain(clause.key)!r}.", clause.place, hint)
 
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QStyle, QSty
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui.charts.overlay.lines import Subject
+from mlops_desk.ui.charts.overlay.words import brief
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import tip_text
 from mlops_desk.ui.widgets.scroll import thin
@@ -44,8 +45,8 @@ class Legend(QListWidget):
         self._subjects = tuple(subjects)
         self.blockSignals(True)
         self.clear()
-        for subject in subjects:
-            item = QListWidgetItem(plain(subject.title))
+        for subject, title in zip(subjects, brief([one.title for one in subjects]), strict=True):
+            item = QListWidgetItem(plain(title))
             item.setData(_SUBJECT, subject)
             item.setToolTip(tip_text(subject.title))
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)

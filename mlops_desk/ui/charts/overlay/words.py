@@ -36,3 +36,11 @@ def told(line: RunLine) -> str:
 def in_groups(subjects: Sequence[Subject], groups: Sequence[str | None]) -> tuple[Subject, ...]:
     """Return subjects with the group of each."""
     return tuple(replace(subject, group=group) for subject, group in zip(subjects, groups, strict=True))
+
+
+def brief(titles: Sequence[str]) -> list[str]:
+    """Return titles without the "NAME = " that all of them begin with: a legend has room for what tells them apart."""
+    begins = {title.partition(" = ")[0] if " = " in title else None for title in titles}
+    if len(begins) != 1 or None in begins:
+        return list(titles)
+    return [title.partition(" = ")[2] for title in titles]

@@ -9,7 +9,7 @@ from mlops_desk.base.text import plain
 SpaceValue = float | str | None
 MISSING = -0.07  # chosen: of the axis, below its end; what a run has not is no value on it
 _MOST_CATEGORIES = 40  # chosen: more texts than that can't be told apart on one axis
-_DIGITS = 4  # significant ones: as the end of an axis is read
+_DIGITS, _END_DIGITS = 4, 3  # significant ones: as numbers are told apart, and as the end of an axis is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,18 @@ class SpaceAxis:
 
     def ends(self) -> tuple[str, str]:
         """Return what stands at the bottom and on top of an axis of numbers."""
-        words = f"{self.low:.{_DIGITS}g}", f"{self.high:.{_DIGITS}g}"
+        words = f"{self.low:.{_END_DIGITS}g}", f"{self.high:.{_END_DIGITS}g}"
         return (words[1], words[0]) if self.flipped else words
 
     @property
     def tells_apart(self) -> bool:
         """Whether runs stand in different places on it."""
         return self.high > self.low if self.is_number else len(self.categories) > 1
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether a run has no place on it."""
+        return any(self.share_of(value) == MISSING for value in self.values)
 
     @property
     def can_log(self) -> bool:

@@ -8,6 +8,15 @@ from mlops_desk.ui.look import theme
 LOW_SLOT, HIGH_SLOT = 0, 1  # of theme.series: blue for the least, orange for the largest, which most eyes tell apart
 
 
+def words_of(axis: SpaceAxis | None) -> str:
+    """Return which colours stand for which values; of texts the legend is the point that is lit."""
+    if axis is None or not axis.is_number:
+        return ""
+    least, most = axis.ends()
+    first, last = ("orange", "blue") if axis.flipped else ("blue", "orange")
+    return f"{axis.title} from {least} ({first}) to {most} ({last})"
+
+
 def of_run(axis: SpaceAxis | None, run: int, slot: int | None) -> QColor:
     """Return a run's colour; ``slot`` is that of a ticked one, which it keeps."""
     if slot is not None:

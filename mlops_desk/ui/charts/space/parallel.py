@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
     QKeyEvent,
+    QLinearGradient,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -23,12 +24,14 @@ from PySide6.QtWidgets import QMenu
 
 from mlops_desk.ui.charts.space import axis as axes
 from mlops_desk.ui.charts.space import colours
-from mlops_desk.ui.charts.space.axis import SpaceAxis
+from mlops_desk.ui.charts.space.axis import MISSING, SpaceAxis
 from mlops_desk.ui.charts.space.chart import NEAR, SpaceChart, SpaceRun
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import menu_text
 
 _TOP, _BOTTOM, _SIDE = 44, 40, 60  # pixels: a title and the upper end; the lower one; half of a title
+_LANE = 9.0  # pixels: from the bottom, where the lines pass of runs that have no value; below the ends of the axes
+_SCALE_WIDTH = 4.0  # pixels: of the axis that gives the lines their colours
 _BRUSH_WIDTH = 14.0  # pixels: what is dragged on an axis
 _SOFT = 150  # chosen: so many lines are drawn with soft edges; of more nobody sees them
 _FAINT, _QUIET = 0.55, 0.07  # chosen: of a line among some, and of one that is not kept
@@ -135,6 +138,8 @@ class ParallelChart(SpaceChart):
         return _SIDE + (room * place / (len(self.axes) - 1) if len(self.axes) > 1 else room / 2)
 
     def _y(self, share: float) -> float:
+        if share == MISSING:
+            return self.height() - _LANE
         return self.height() - _BOTTOM - share * (self.height() - _TOP - _BOTTOM)
 
     def _share(self, y: float) -> float:
@@ -180,6 +185,11 @@ class ParallelChart(SpaceChart):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
         for place in range(len(self.axes)):
             self._paint_axis(painter, place)
+        if any(one.has_missing for one in self.axes):
+            painter.setFont(theme.font(theme.CAPTION_POINTS))
+            painter.setPen(theme.colour("muted"))
+            beside = QRectF(theme.SPACE_4, self._y(MISSING) - 8, _SIDE - theme.SPACE_8, 16)
+            painter.drawText(beside, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), "none")
 
     def _colour(self, run: int) -> QColor:
         return colours.of_run(self.axes[-1] if self.axes else None, run, self.runs[run].slot)
@@ -210,6 +220,8 @@ class ParallelChart(SpaceChart):
         one, x = self.axes[place], round(self._x(place)) + 0.5
         painter.setPen(QPen(theme.colour("accent" if self.hasFocus() and place == self._chosen else "outline"), 1.0))
         painter.drawLine(QPointF(x, self._y(1.0)), QPointF(x, self._y(0.0)))
+        if one.is_number and place == len(self.axes) - 1:
+            self._paint_scale(painter, one, x)
         brush = self.brushes.get(one.name)
         if brush is not None:
             top, bottom = self._y(brush.high), self._y(brush.low)
@@ -226,7 +238,7 @@ class ParallelChart(SpaceChart):
         if one.is_number:
             least, most = one.ends()
             self._write(painter, x, self._y(1.0) - 18, most, wide)
-            self._write(painter, x, self._y(0.0) + 16, least, wide)
+            self._write(painter, x, self._y(0.0) + 4, least, wide)
             return
         last = place == len(self.axes) - 1
         for text in one.categories:
@@ -235,6 +247,14 @@ class ParallelChart(SpaceChart):
             painter.fillRect(_around(painter, area, text), theme.faded(theme.colour("surface"), _GROUND))
             words = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(area.width()))
             painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), words)
+
+    def _paint_scale(self, painter: QPainter, one: SpaceAxis, x: float) -> None:
+        """Paint which colour stands for which value along the axis that gives them."""
+        shades = QLinearGradient(0.0, self._y(0.0), 0.0, self._y(1.0))
+        ends = (0.0, 1.0) if not one.flipped else (1.0, 0.0)
+        shades.setColorAt(ends[0], theme.series(colours.LOW_SLOT))
+        shades.setColorAt(ends[1], theme.series(colours.HIGH_SLOT))
+        painter.fillRect(QRectF(x - _SCALE_WIDTH / 2, self._y(1.0), _SCALE_WIDTH, self._y(0.0) - self._y(1.0)), shades)
 
     @staticmethod
     def _write(painter: QPainter, x: float, top: float, text: str, wide: float) -> None:

@@ -56,7 +56,8 @@ class ScatterChart(SpaceChart):
         """Return what the run that is lit has."""
         place = self.lit_place()
         if place is None:
-            return f"{len(self.front)} on the front" if self.front else ""
+            front = f"{len(self.front)} on the front" if self.front else ""
+            return " · ".join(part for part in (front, colours.words_of(self._colour)) if part)
         x, y = self._points[place]
         told = (self._axes.x, _worded(x, self._axes.x_kind)), (self._axes.y, _worded(y, self._axes.y_kind))
         return f"{self.runs[place].title}: {', '.join(f'{name} {value}' for name, value in told)}"

@@ -41,7 +41,7 @@ class CodeView(QWidget):
     def show_difference(self, difference: CodeDifference, a: str, b: str) -> None:
         """Show how the code of ``b`` differs from that of ``a``, which are what people call the two."""
         if difference.problem is not None:
-            self._show(f"{numbers.UNKNOWN} {difference.problem}", "")
+            self._show(f"{numbers.UNKNOWN} From {plain(a)} to {plain(b)}: {difference.problem}", "")
         elif not difference.diff:
             self._show(f"{numbers.OK} {plain(a)} and {plain(b)} ran the same code.", "")
         else:

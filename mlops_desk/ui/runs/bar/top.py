@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
@@ -23,6 +23,7 @@ from mlops_desk.ui.runs.bar.filter import FilterField
 from mlops_desk.ui.runs.bar.grouping import GroupBox
 from mlops_desk.ui.runs.bar.views import KeptViews
 from mlops_desk.ui.runs.completion import Names
+from mlops_desk.ui.runs.detail.values import metric_rank
 from mlops_desk.ui.runs.names import METRICS, PARAMS, TAGS, ColumnName
 from mlops_desk.ui.runs.question import (
     FIRST_COLUMNS,
@@ -45,9 +46,13 @@ _GUESSED = 4  # chosen: so many metrics and parameters are shown before anybody 
 
 
 class TopBar(QWidget):
-    """``changed``: something else is to be asked for (``question``)."""
+    """``changed``: something else is to be asked for (``question``).
+
+    ``turned``: the registry can't be read any more, or can be again.
+    """
 
     changed = Signal()
+    turned = Signal()
 
     def __init__(self, context: Context, table: RunsTable) -> None:
         super().__init__()
@@ -61,7 +66,8 @@ class TopBar(QWidget):
         self.columns_button = Button("Columns …")
         self.registry = ChoiceBox("Registry")
         self.counts = Label(points=theme.CAPTION_POINTS, tone="muted")
-        self.trouble = Label(points=theme.CAPTION_POINTS, bold=True, tone="warning")
+        self.counts.setMinimumHeight(self.chips.keep.sizeHint().height())  # beside the first row of chips
+        self.trouble = Label(points=theme.CAPTION_POINTS, bold=True, tone="warning", wrap=True)
         for label in (self.counts, self.trouble):
             label.hide()
         memory = context.memory
@@ -73,6 +79,7 @@ class TopBar(QWidget):
         self.asked = RunQuestion()
         self._known = KnownColumns()
         self._trackers: tuple[Tracker, ...] = ()
+        self._is_troubled = False
         self.views = KeptViews(context, self.chips, self._shown)
         self._arrange()
         self._wire()
@@ -89,14 +96,14 @@ class TopBar(QWidget):
             first.addWidget(widget)
         second = QHBoxLayout()
         second.setSpacing(theme.SPACE_12)
-        second.addWidget(self.counts)
-        second.addWidget(self.trouble, 1)
-        second.addWidget(self.chips, 2)
+        second.addWidget(self.counts, 0, Qt.AlignmentFlag.AlignTop)
+        second.addWidget(self.chips, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_4)
         column.addLayout(first)
         column.addWidget(self.caret)
+        column.addWidget(self.trouble)
         column.addLayout(second)
 
     def _wire(self) -> None:
@@ -223,7 +230,8 @@ class TopBar(QWidget):
     def _guess(self, kind: str) -> list[str]:
         """Return the columns of a kind that most runs have, without those of the machine."""
         some = [one for one in self._known.columns if one.kind == kind and not one.key.startswith("system/")]
-        return [str(one) for one in sorted(some, key=lambda one: -self._known.n_runs.get(str(one), 0))[:_GUESSED]]
+        some.sort(key=lambda one: (-self._known.n_runs.get(str(one), 0), *metric_rank(one.key)))
+        return [str(one) for one in some[:_GUESSED]]
 
     def head_acts(self, section: int) -> list[tuple[str, Callable[[], object]]]:
         """Return what can be done with a column of the table."""
@@ -294,6 +302,9 @@ class TopBar(QWidget):
         ticked = f" · {n_ticked} ticked" if n_ticked else ""
         self.counts.show()
         self.counts.show_text(f"{window.n_matching:,}{whole} {runs}{more}{ticked}")
+        if (window.problem is not None) is not self._is_troubled:
+            self._is_troubled = not self._is_troubled
+            self.turned.emit()
         if window.problem is not None:
             of = numbers.day_and_clock(window.read_at)
             self.trouble.show_text(f"{numbers.WARNING} {window.problem} What is shown is of {of}.")

@@ -50,8 +50,8 @@ class GroupsView(QWidget):
         self._is_ticked = is_ticked
         self.says = Label(points=theme.CAPTION_POINTS, tone="muted")
         self.spread = ChoiceBox("How the spread is told")
-        self.spread.addItem("mean ± deviation", DEVIATION)
-        self.spread.addItem("mean, least – largest", SPREAD)
+        self.spread.addItem("± deviation", DEVIATION)
+        self.spread.addItem("least – largest", SPREAD)
         self.overlay = Button("Overlay", tip="Tick runs of each group and draw their mean with its band")
         self.table = _GroupTable(context)
         self.state = StateView(theme.LIST_WIDTH)

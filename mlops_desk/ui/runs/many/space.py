@@ -8,8 +8,6 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.base.text import plain
-from mlops_desk.records.registry.run_window import RunWindow
 from mlops_desk.ui.charts.space import axis as axes
 from mlops_desk.ui.charts.space.axis import SpaceAxis
 from mlops_desk.ui.charts.space.chart import SpaceRun
@@ -18,8 +16,9 @@ from mlops_desk.ui.charts.space.scatter import ScatterChart
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.runs import cells, names, words
-from mlops_desk.ui.runs.loading import ask_shown
+from mlops_desk.ui.runs import names, words
+from mlops_desk.ui.runs.detail.values import first_metric
+from mlops_desk.ui.runs.many.laying import LaidOut, ask_laid_out
 from mlops_desk.ui.runs.question import RunQuestion
 from mlops_desk.ui.runs.ticks import Ticked
 from mlops_desk.ui.widgets.button import Button
@@ -31,9 +30,7 @@ from mlops_desk.ui.words import numbers
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
-MOST_RUNS = 1000  # the most that the agent gives in one answer, and more lines than are told apart
-_MOST_AXES = 12  # chosen: more have no room side by side
-_LEAST = ("loss", "error", "err", "rmse", "mae", "mse", "latency", "duration", "perplexity", "time")
+_LEAST = ("loss", "error", "err", "rmse", "mae", "mse", "latency", "duration", "seconds", "perplexity", "time")
 """Words in the names of metrics of which less is better."""
 
 
@@ -48,7 +45,7 @@ class RunSpace(QWidget):
         self.context = context
         self.axes: list[SpaceAxis] = []
         self.runs: list[SpaceRun] = []
-        self.told: RunWindow | None = None
+        self.told: LaidOut | None = None
         self._question: RunQuestion | None = None
         self._asked: RunQuestion | None = None
         self._ticked: tuple[Ticked, ...] = ()
@@ -92,7 +89,7 @@ class RunSpace(QWidget):
         if self.told is None:
             self.state.show_loading("Reading the runs …", "", None)
             self._layers.setCurrentWidget(self.state)
-        self._task = self.context.ask("runs", ask_shown(question, 0, MOST_RUNS), self._show, self._refused)
+        self._task = self.context.ask("runs", ask_laid_out(question), self._show, self._refused)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -111,23 +108,11 @@ class RunSpace(QWidget):
             self.state.show_error("The runs can't be shown", error, self.look)
             self._layers.setCurrentWidget(self.state)
 
-    def _show(self, window: RunWindow) -> None:
-        self.told = window
+    def _show(self, told: LaidOut) -> None:
+        self.told = told
         slots = {one.run_id: one.slot for one in self._ticked}
-        self.runs = [SpaceRun(row.run_id, plain(cells.name(row), 60), slots.get(row.run_id)) for row in window.rows]
-        columns = [names.read(name) for name in window.columns]
-        titles = names.titles(columns)
-        made = []
-        for number, column in enumerate(columns):
-            if column.kind == names.ATTRIBUTES and column.key != "duration":
-                continue
-            values = [row.values[number] for row in window.rows]
-            one = axes.axis(str(column), titles[number], values, log=axes.spans_decades(values))
-            if one is not None and one.tells_apart:
-                made.append(one)
-        # Parameters stand first, and what came of them last.
-        made.sort(key=lambda one: not one.name.startswith(names.PARAMS))
-        self.axes = made[:_MOST_AXES]
+        self.runs = [SpaceRun(run_id, title, slots.get(run_id)) for run_id, title in told.runs]
+        self.axes = list(told.axes)
         if len(self.axes) < 2 or not self.runs:
             text = "Show at least two columns of parameters or metrics that differ: they are the axes here."
             self.state.show_empty(Empty("Too few columns", text))
@@ -238,7 +223,8 @@ class ScatterView(RunSpace):
             before = [box.currentData() for box in (self.across, self.upwards, self.colour)]
             metrics = [one.name for one in self.axes if one.name.startswith(names.METRICS)]
             first = next((one.name for one in self.axes if one.name not in metrics), offered[0])
-            wanted = [first, (metrics or offered)[0], (metrics or offered)[-1]]
+            goal = self._goal(metrics) or offered[0]
+            wanted = [first, goal, next((name for name in metrics if name != goal), "")]
             for box, old, new in zip((self.across, self.upwards, self.colour), before, wanted, strict=True):
                 box.clear()
                 if box is self.colour:
@@ -250,6 +236,11 @@ class ScatterView(RunSpace):
             self._choose()
         else:
             self._draw()
+
+    def _goal(self, metrics: Sequence[str]) -> str | None:
+        """Return the metric that is likely meant: what the runs are sorted by, else the one that is drawn first."""
+        sorted_by = self._question.sort[0] if self._question is not None else ""
+        return sorted_by if sorted_by in metrics else first_metric(list(metrics))
 
     def _choose(self) -> None:
         """Take the scale that fits the chosen axes, and which way they are better."""
