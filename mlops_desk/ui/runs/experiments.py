@@ -11,8 +11,8 @@ from mlops_desk.records.model import Experiment
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import tip_text
 from mlops_desk.ui.tables.model import Index
+from mlops_desk.ui.tables.rows import plain_rows
 from mlops_desk.ui.widgets.field import Field
-from mlops_desk.ui.widgets.rows import plain_rows
 from mlops_desk.ui.widgets.scroll import thin
 
 _NO_PARENT = QModelIndex()

@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from mlops_desk.records.registry.run_window import RunRow
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.ticks import paint_box
 from mlops_desk.ui.runs.model import ROW_ROLE
-from mlops_desk.ui.widgets.ticks import paint_box
 
 BOX = 14  # pixels: an x-height and room
 INDENT = 16  # pixels: a run below the one that started it

@@ -8,7 +8,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.ui.look import symbols, theme
 from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import menu_text
-from mlops_desk.ui.widgets.ticks import paint_box
+from mlops_desk.ui.look.ticks import paint_box
 
 
 class ChoiceBox(QComboBox):

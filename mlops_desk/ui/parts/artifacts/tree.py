@@ -10,7 +10,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.artifacts.source import ArtifactSource
-from mlops_desk.ui.widgets.rows import RoomyDelegate
+from mlops_desk.ui.tables.rows import RoomyDelegate
 from mlops_desk.ui.widgets.scroll import thin
 from mlops_desk.ui.words import numbers
 

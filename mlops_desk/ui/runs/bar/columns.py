@@ -11,11 +11,11 @@ from mlops_desk.ui.runs import names
 from mlops_desk.ui.runs.bar.listed import ListedColumns
 from mlops_desk.ui.runs.names import ColumnName
 from mlops_desk.ui.runs.question import FIRST_COLUMNS, KnownColumns, attributes
+from mlops_desk.ui.tables.rows import plain_rows
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog
-from mlops_desk.ui.widgets.rows import plain_rows
 from mlops_desk.ui.widgets.scroll import thin
 from mlops_desk.ui.words import numbers
 

@@ -7,8 +7,8 @@ from PySide6.QtWidgets import QCompleter, QListView
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.runs import completion
 from mlops_desk.ui.runs.completion import Names, Offer
+from mlops_desk.ui.tables.rows import plain_rows
 from mlops_desk.ui.widgets.field import Field
-from mlops_desk.ui.widgets.rows import plain_rows
 from mlops_desk.ui.widgets.scroll import thin
 
 PAUSE_MS = 40  # chosen: between two letters of a fast typist nothing is asked

@@ -9,7 +9,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.ui.look.text import tip_text
 from mlops_desk.ui.runs.names import ColumnName
 from mlops_desk.ui.tables.model import Index
-from mlops_desk.ui.widgets.rows import DETAIL_ROLE
+from mlops_desk.ui.tables.rows import DETAIL_ROLE
 from mlops_desk.ui.words import numbers
 
 _NO_PARENT = QModelIndex()

@@ -8,7 +8,7 @@ from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.widgets.ticks import paint_box
+from mlops_desk.ui.look.ticks import paint_box
 
 DETAIL_ROLE = Qt.ItemDataRole.UserRole + 20
 """What stands muted at the end of a row."""
