@@ -281,6 +281,22 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("serving.canary_times_latency", "Endpoints", "Slowness that a canary may have",
             "A new revision goes back by itself when surely more than a twentieth of its answers take longer than this "
             "many times the live one's p95.", "number", 1.5, minimum=1.0, maximum=1000.0),
+    Setting("serving.queue", "Endpoints", "Requests that may wait",
+            "So many requests may wait for a place at an endpoint, or for one that wakes up; more are told to come "
+            "again later.", "integer", 256, minimum=0, maximum=100_000),
+    Setting("serving.scale_queue", "Endpoints", "Requests for each replica",
+            "An endpoint that may have more replicas gets them when so many requests for each of them are under way "
+            "or wait. A model that takes one at a time has this many waiting.", "number", 4.0, minimum=0.5,
+            maximum=10_000.0),
+    Setting("serving.scale_up_seconds", "Endpoints", "More replicas after",
+            "Requests have to wait for so long before another replica starts.", "integer", 6, minimum=1,
+            maximum=3600, unit="s"),
+    Setting("serving.scale_down_seconds", "Endpoints", "Fewer replicas after",
+            "One replica fewer would have been enough for so long before one ends.", "integer", 300, minimum=1,
+            maximum=86_400, unit="s"),
+    Setting("serving.wake_seconds", "Endpoints", "Longest wait for one that sleeps",
+            "A request to an endpoint that sleeps waits for so long until it is up, then it is told to come again.",
+            "integer", 60, minimum=1, maximum=600, unit="s"),
     Setting("drift.check_seconds", "Drift", "Check endpoints every",
             "How often live endpoints are compared with their reference; 0 means only by hand.", "integer", 900,
             minimum=0, maximum=604_800, unit="s"),

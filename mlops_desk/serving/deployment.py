@@ -25,7 +25,7 @@ from mlops_desk.serving.progress import DeployProgress, Tell
 from mlops_desk.serving.replicas.claims import EndpointClaims
 from mlops_desk.serving.replicas.counting import answering, needed
 from mlops_desk.serving.replicas.crew import Crew
-from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf
+from mlops_desk.serving.revision import NO_GPU, Failed, Interrupted, Revision, Shelf
 from mlops_desk.serving.stages import Stages
 from mlops_desk.serving.switchboard import Switchboard
 
@@ -103,7 +103,7 @@ class Deployments:
             )
         )
         self._wanted[name] = revision.number
-        if known is not None and known.replicas:
+        if known is not None and (known.replicas or known.asleep_since is not None):
             self._board.put(replace(known, state=EndpointState.BUILDING, reason=None, steps=(asked.resolved,)))
         else:
             self._board.put(replace(self._fresh(revision, known, caller), steps=(asked.resolved,)))
@@ -136,7 +136,7 @@ class Deployments:
         if pending is None:
             text = "The agent ended before this deployment was written down."
             reason = Reason("interrupted", text, None, "Deploy it again.")
-            self._board.change(endpoint.name, lambda known: _with_failure(known, reason))
+            self._board.change(endpoint.name, lambda known: _with_failure(known, known.revision, reason))
         elif self._claims.claim(endpoint.name):
             self._wanted[endpoint.name] = pending.number
             self._loop.start(f"deploy-{endpoint.name}", lambda: self._bring_up(pending, threading.Event()))
@@ -246,7 +246,7 @@ class Deployments:
             self._shelf.drop_files(revision.endpoint, revision.number)
         if self._is_wanted(revision):
             self._shelf.write(replace(revision, state="retired" if revision.was_live else "failed", reason=reason))
-            self._change(revision, lambda known: _with_failure(known, reason))
+            self._change(revision, lambda known: _with_failure(known, revision.number, reason))
             self._switchboard.route()
 
     def _change(self, revision: Revision, change: Callable[[Endpoint], Endpoint]) -> None:
@@ -257,7 +257,11 @@ class Deployments:
         return self._wanted.get(revision.endpoint) == revision.number
 
 
-def _with_failure(endpoint: Endpoint, reason: Reason) -> Endpoint:
-    """Say why the newest revision did not come up; an endpoint with an older one goes on being live."""
-    state = EndpointState.LIVE if endpoint.replicas else EndpointState.FAILED
-    return replace(endpoint, state=state, reason=reason)
+def _with_failure(endpoint: Endpoint, revision: int, reason: Reason) -> Endpoint:
+    """Say why the newest revision did not come up; an endpoint with an older one goes on being live, or asleep."""
+    if endpoint.replicas:
+        return replace(endpoint, state=EndpointState.LIVE, reason=reason)
+    can_wake = endpoint.asleep_since is not None and (revision != endpoint.revision or reason.class_ == NO_GPU)
+    if can_wake:
+        return replace(endpoint, state=EndpointState.ASLEEP, reason=reason)
+    return replace(endpoint, state=EndpointState.FAILED, reason=reason, asleep_since=None)

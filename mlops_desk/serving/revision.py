@@ -16,6 +16,8 @@ from mlops_desk.records.serving.endpoint import EndpointScale, ModelRef
 from mlops_desk.storage.requests import LoggedFeature
 
 MOST_TO_COME_BACK_TO = 3  # chosen: a model takes gigabytes, and one goes back to the last or the one before
+NO_GPU = "no_gpu"
+"""Why a replica does not start that will as soon as GPUs are free."""
 _LOG_BYTES = 4 << 20  # chosen: a build's output is cut to less
 MOST_REMEMBERED = 100  # chosen: a description takes a kilobyte, and a list of more is not read
 

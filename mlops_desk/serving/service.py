@@ -36,6 +36,7 @@ from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.asking.trying import Tries
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import DeployAsked, Deployments
+from mlops_desk.serving.gateway.doorbell import BELL
 from mlops_desk.serving.image.maker import Download, FindTrained, Maker
 from mlops_desk.serving.images import EndpointImages
 from mlops_desk.serving.launch import Trial
@@ -47,7 +48,9 @@ from mlops_desk.serving.requests import RequestDesk, own_file, query_of
 from mlops_desk.serving.revision import Shelf, tail_of
 from mlops_desk.serving.rollout.pilot import Pilot
 from mlops_desk.serving.runtimes import choice
+from mlops_desk.serving.scaling.demand import Demand
 from mlops_desk.serving.scaling.scaler import Scaler
+from mlops_desk.serving.scaling.sleeper import Sleeper
 from mlops_desk.serving.stages import Stages
 from mlops_desk.serving.switchboard import Switchboard
 from mlops_desk.serving.watch import Watch
@@ -126,6 +129,8 @@ class EndpointsService:
             loop,
             engine,
         )
+        self._sleeper = Sleeper(self._board, self._shelf, self._stages, self._deployments, self._claims, loop)
+        self._switchboard.hearers.append(Demand(self._board, self._scaler, self._sleeper, settings).hear)
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -139,6 +144,7 @@ class EndpointsService:
         self._stages.take_up()
         self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
         self._loop.repeat("gateway", _GATEWAY_SECONDS, self._switchboard.watch)
+        self._sleeper.listen(self._folder.endpoints / "_gateway" / BELL)
         self._loop.repeat("endpoint-scale", _SCALE_SECONDS, self._scaler.look)
         self._loop.repeat("endpoint-load", _LOOK_SECONDS, self._switchboard.poll)
 
@@ -162,13 +168,14 @@ class EndpointsService:
         canary: float | None = None,
         replicas: int | None = None,
         open: bool | None = None,  # noqa: A002 - the word that people write
+        sleep_after: float | None = None,
         wait: bool = True,
     ) -> DeployedEndpoint:
         """Deploy a version; raises Invalid, NotFound, Refused, Unavailable when it can't even begin."""
         plan.check_name(name)
         query = plan.parse_model(model)
         percent = plan.first_percent(shadow=shadow, canary=canary)
-        scale = self._scale_asked(name, replicas)
+        scale = self._scale_asked(name, replicas, sleep_after)
         done = threading.Event()
         with self._claimed(name):
             self._engine.info()
@@ -220,6 +227,12 @@ class EndpointsService:
         scale = scale_of(self._board.get(name).scale, replicas, least, most)
         return self._scaler.rescale(name, scale)
 
+    def wake(self, name: str) -> Endpoint:
+        """Wake an endpoint and wait until it is up; raises NotFound, Unavailable."""
+        self._switchboard.gatekeeper.ensure()
+        done = self._sleeper.wake(name, by_hand=True)
+        return self._board.get(name) if done is None else self._awaited(name, done, wait=True)
+
     def list(self) -> list_of[Endpoint]:
         return self._board.all()
 
@@ -239,7 +252,14 @@ class EndpointsService:
         stopped = self._board.change(
             name,
             lambda known: replace(
-                known, state=EndpointState.STOPPED, replicas=(), traffic={}, rollout=None, reason=None
+                known,
+                state=EndpointState.STOPPED,
+                replicas=(),
+                traffic={},
+                rollout=None,
+                reason=None,
+                shortage=None,
+                asleep_since=None,
             ),
         )
         self._switchboard.route()
@@ -358,10 +378,12 @@ class EndpointsService:
             done.wait(self._longest_seconds())
         return self._board.get(name)
 
-    def _scale_asked(self, name: str, replicas: int | None) -> EndpointScale | None:
+    def _scale_asked(self, name: str, replicas: int | None, sleep_after: float | None) -> EndpointScale | None:
         """Return how many replicas a deployment asks for; None for as many as there have been. Raises Invalid."""
         known = self._board.find(name)
-        return None if replicas is None else scale_of(known.scale if known else EndpointScale(), replicas)
+        if replicas is None and sleep_after is None:
+            return None
+        return scale_of(known.scale if known else EndpointScale(), replicas, sleep_after=sleep_after)
 
     def _longest_seconds(self) -> float:
         build = self._settings.number("serving.build_timeout_seconds")

@@ -32,6 +32,7 @@ _DRAIN_SECONDS = 30.0  # as long as an endpoint may take for an answer
 _LOOK_SECONDS = 0.2  # chosen: a model in the way of the next one's memory
 _END_SECONDS = 20.0  # chosen: twice what the engine waits before it kills
 _UP = frozenset({"running", DRAINING})
+_AWAKE = frozenset({EndpointState.LIVE, EndpointState.UNHEALTHY})
 _SERVING = frozenset({EndpointState.LIVE, EndpointState.UNHEALTHY, EndpointState.BUILDING, EndpointState.STARTING})
 
 Change = Callable[[Callable[[Endpoint], Endpoint]], object]
@@ -169,6 +170,38 @@ class Stages:
             self._board.change(name, lambda known: replace(known, replicas=draining(known.replicas, replicas)))
             self._follow(name, replicas)
 
+    def sleep(self, name: str, reason: Reason) -> None:
+        """Let an endpoint's containers end once they have answered; the next request wakes it. Raises NotFound."""
+        with self._moving:
+            known = self._board.get(name)
+            if known.state not in _AWAKE or known.rollout is not None:
+                return
+            self._board.change(
+                name,
+                lambda one: replace(
+                    one, state=EndpointState.ASLEEP, asleep_since=time.time(), reason=reason, shortage=None,
+                    wanted=one.scale.least, replicas=draining(one.replicas, one.replicas),
+                ),
+            )  # fmt: skip
+            self._follow(name, known.replicas)
+
+    def stay_awake(self, name: str) -> bool:
+        """Let an endpoint that has just fallen asleep answer on; False where its containers end. Raises NotFound."""
+        with self._moving:
+            known = self._board.get(name)
+            replicas = self._up(known, known.revision)
+            if known.state is not EndpointState.ASLEEP or not replicas:
+                return False
+            self._board.change(
+                name,
+                lambda one: replace(
+                    one, state=EndpointState.LIVE, asleep_since=None, reason=None,
+                    replicas=(*replicas, *without(one.replicas, replicas)),
+                ),
+            )  # fmt: skip
+            self._follow(name, ())
+            return True
+
     def take_up(self) -> None:
         """Go on with what an earlier agent was draining."""
         for endpoint in self._board.all():
@@ -203,6 +236,8 @@ class Stages:
                 image=revision.image,
                 runtime=revision.runtime,
                 scale=scale,
+                asleep_since=None,
+                shortage=None,
                 wanted=min(max(known.wanted, scale.least), scale.most),
             )
         )
@@ -285,7 +320,8 @@ class Stages:
                 ),
             )
             images = self._images.of(name)
-            self._shelf.prune(name, {replica.revision for replica in self._board.get(name).replicas})
+            known = self._board.get(name)
+            self._shelf.prune(name, {known.revision, *(replica.revision for replica in known.replicas)})
             self._images.drop(images)
             self._board.tell_again(name)
             self._switchboard.route()

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +15,10 @@ from mlops_desk.records.serving.rollout import SHADOW_PERCENT
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.figures import MinuteFigures
-from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
+from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, Stats
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
 from mlops_desk.serving.gateway.traffic import LoadWindow, TrafficCounters, snapshot_of
+from mlops_desk.serving.replicas.counting import answering
 from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.rollout.told import DRAINING
 
@@ -50,6 +51,7 @@ class Switchboard:
         self._settings = settings
         self.gatekeeper = Gatekeeper(endpoints / "_gateway")
         self.pilot: Pilot | None = None
+        self.hearers: list[Callable[[Stats], None]] = []
         self._revive_at = 0.0
         self._windows: dict[str, LoadWindow] = {}
         self._figures = MinuteFigures(record)
@@ -90,6 +92,8 @@ class Switchboard:
         self._figures.take({name: snapshots[name] for name in snapshots if not self._is_at_rest(name)})
         if self.pilot is not None:
             self.pilot.look(stats.revisions)
+        for hear in self.hearers:
+            hear(stats)
 
     def watch(self) -> None:
         """Start the gateway again as soon as it is gone, where somebody needs it: its callers wait meanwhile."""
@@ -136,13 +140,20 @@ class Switchboard:
         numbers = sorted({replica.revision for replica in endpoint.replicas})
         routes = tuple(self._route_to(endpoint, number) for number in numbers if number != shadowed)
         shadow = None if shadowed is None else self._route_to(endpoint, shadowed)
-        note = None if endpoint.replicas else f"Endpoint {endpoint.name} is {endpoint.state}."
         log = str(self.log_folder(endpoint.name))
         let_in = self._tokens.rules(endpoint)
+        wakes = endpoint.asleep_since is not None
         return EndpointRoutes(
-            routes, log, sticky_header=_STICKY_HEADER, note=note, shadow=shadow,
-            tokens=let_in.tokens, is_open=let_in.is_open,
-        )  # fmt: skip
+            routes,
+            log,
+            sticky_header=_STICKY_HEADER,
+            note=_note(endpoint),
+            tokens=let_in.tokens,
+            is_open=let_in.is_open,
+            shadow=shadow,
+            queue=int(self._settings.number("serving.queue")),
+            hold_seconds=self._settings.number("serving.wake_seconds") if wakes else 0.0,
+        )
 
     def _route_to(self, endpoint: Endpoint, number: int) -> Route:
         revision = self._shelf.read(endpoint.name, number)
@@ -150,3 +161,12 @@ class Switchboard:
         addresses = tuple(one.address for one in asked if one.address)
         weight = endpoint.traffic.get(str(number), 0.0)
         return Route(number, weight, addresses, revision.features if revision else ())
+
+
+def _note(endpoint: Endpoint) -> str | None:
+    """Say to callers why nothing answers; None where something does."""
+    if answering(endpoint):
+        return None
+    if endpoint.asleep_since is None or endpoint.reason is None:
+        return f"Endpoint {endpoint.name} is {endpoint.state}."
+    return f"Endpoint {endpoint.name} is {endpoint.state}: {endpoint.reason.text}"

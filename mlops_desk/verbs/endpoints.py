@@ -3,7 +3,18 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import AbsolutePath, FileText, Moment, Option, Switch, Who, Word, changes, reads
+from mlops_desk.verbs.declaration import (
+    AbsolutePath,
+    FileText,
+    Length,
+    Moment,
+    Option,
+    Switch,
+    Who,
+    Word,
+    changes,
+    reads,
+)
 
 if TYPE_CHECKING:
     from builtins import list as list_of
@@ -28,6 +39,7 @@ class Endpoints(Protocol):
         canary: Annotated[float | None, Option("PERCENT")] = None,
         replicas: Annotated[int | None, Option("NUMBER")] = None,
         open: Annotated[bool | None, Switch()] = None,  # noqa: A002 - the word that people write
+        sleep_after: Annotated[float | None, Length("sleep-after")] = None,
         wait: bool = True,
     ) -> "DeployedEndpoint":
         """Deploy MODEL, MODEL@ALIAS or MODEL/VERSION under a name; an existing endpoint gets a new revision.
@@ -66,6 +78,11 @@ class Endpoints(Protocol):
         most: Annotated[int | None, Option("NUMBER", "at most so many, while requests wait", word="max")] = None,
     ) -> "Endpoint":
         """Have an endpoint answer from so many replicas, or between --min and --max as requests wait."""
+        ...
+
+    @changes(who=Who.OWNER, timeout_seconds=600.0, before="show", of=("endpoint", "name"))
+    def wake(self, name: str) -> "Endpoint":
+        """Start the containers of an endpoint that sleeps, without waiting for a request."""
         ...
 
     @reads

@@ -14,7 +14,7 @@ from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.records.event import EndpointChanged
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.serving import plan
-from tests.end2end.endpoint_house import BODY, House, ask, open_house
+from tests.end2end.endpoint_house import BODY, House, ask, bearer, open_house
 
 pytestmark = pytest.mark.end2end
 
@@ -48,7 +48,7 @@ def load(endpoint: Endpoint, callers: int = 4) -> Iterator[Counter[int]]:
     ending = threading.Event()
 
     def call() -> None:
-        with httpx.Client(trust_env=False, timeout=20) as client:
+        with httpx.Client(trust_env=False, timeout=20, headers=bearer(endpoint)) as client:
             while not ending.is_set():
                 answered[client.post(endpoint.url or "", json=BODY).status_code] += 1
 

@@ -87,11 +87,12 @@ class DemoEndpoints(EndpointsService):
         canary: float | None = None,
         replicas: int | None = None,
         open: bool | None = None,  # noqa: A002 - the word that people write
+        sleep_after: float | None = None,
         wait: bool = True,  # noqa: ARG002 - ready at once
     ) -> DeployedEndpoint:
         plan.check_name(name)
         percent = plan.first_percent(shadow=shadow, canary=canary)
-        scale_of(EndpointScale(), replicas)
+        scale_of(EndpointScale(), replicas, sleep_after=sleep_after)
         version = self._desk.registry_core.resolve(model)
         known = self._played.get(name)
         number = max((one.revision for one in known.revisions), default=0) + 1 if known else 1
@@ -177,6 +178,9 @@ class DemoEndpoints(EndpointsService):
             revisions=tuple(sorted((*others, live), key=lambda one: one.revision)),
             token_required=known is None or known.token_required,
         )
+
+    def wake(self, name: str) -> Endpoint:
+        return self.show(name)
 
     def list(self) -> list_of[Endpoint]:
         return sorted(self._played.values(), key=lambda endpoint: endpoint.name)

@@ -16,6 +16,7 @@ class EndpointState(StrEnum):
     BUILDING = "building"
     STARTING = "starting"
     LIVE = "live"
+    ASLEEP = "asleep"
     UNHEALTHY = "unhealthy"
     FAILED = "failed"
     STOPPED = "stopped"
@@ -143,7 +144,8 @@ class Endpoint:
     or goes. ``token_required``: whoever asks it needs one of its tokens; else it is open to every user of this machine.
     ``wanted`` is how many replicas the live revision should have now, ``ready`` how many of them answer,
     ``queued`` how many requests wait for a place (None: not known). ``shortage`` says why fewer are ready than wanted,
-    where one more could not be started.
+    where one more could not be started. ``asleep_since`` (Unix time) is there from when it fell asleep until it is up
+    again.
     """
 
     name: str
@@ -171,6 +173,7 @@ class Endpoint:
     queued: int | None = None
     shortage: Reason | None = None
     token_required: bool = False
+    asleep_since: float | None = None
 
     @property
     def owner(self) -> Owner:

@@ -69,7 +69,11 @@ class ModelCall(BodyCall):
             self.go()
             return
         self._is_waiting = True
-        self._timer = asyncio.get_running_loop().call_later(self.house.limits.queue_seconds, self._waited)
+        is_asleep = self._entry.is_asleep
+        seconds = self._entry.endpoint.hold_seconds if is_asleep else self.house.limits.queue_seconds
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._waited)
+        if is_asleep:
+            self.house.wake(self._entry.name)
 
     @property
     def ends_with_caller(self) -> bool:
@@ -135,7 +139,9 @@ class ModelCall(BodyCall):
     def _waited(self) -> None:
         self._entry.lane.give_up(self)
         self._is_waiting = False
-        self._reject(busy("Too many requests at once."))
+        entry = self.house.entry(self._entry.name) or self._entry
+        note = entry.endpoint.note if entry.is_asleep else None
+        self._reject(busy(note or "Too many requests at once."))
 
     def _late(self) -> None:
         """End a request that has got no answer, or no piece of one, in time."""

@@ -30,6 +30,7 @@ class OpenEndpoint:
         self.endpoint = endpoint
         self.lane = lane
         self.split = Split(endpoint.routes)
+        self.is_asleep = endpoint.hold_seconds > 0.0 and not any(route.addresses for route in endpoint.routes)
         self.sticky_header = None if endpoint.sticky_header is None else endpoint.sticky_header.lower().encode()
 
 
@@ -47,6 +48,9 @@ class House(Protocol):
 
     def entry(self, name: str) -> OpenEndpoint | None:
         """Return the endpoint of a name, by the newest table."""
+
+    def wake(self, name: str) -> None:
+        """Tell the agent that somebody waits for an endpoint that sleeps."""
 
 
 class BodyCall:

@@ -7,13 +7,21 @@ from collections.abc import Awaitable, Callable
 from mlops_desk.base.errors import Invalid
 from mlops_desk.serving.gateway.call import ModelCall
 from mlops_desk.serving.gateway.house import BodyCall, House
-from mlops_desk.serving.gateway.messages import Answer, Asker, Rejected
+from mlops_desk.serving.gateway.messages import Answer, Asker, Rejected, busy
 
 _log = logging.getLogger(__name__)
 
 
 class PingCall(ModelCall):
-    """Asks a replica whether it is well; neither counted nor logged, and what it says is its status."""
+    """Asks a replica whether it is well; neither counted nor logged, and what it says is its status.
+
+    It wakes nobody: what asks every few seconds whether a model is well would keep it awake.
+    """
+
+    def start(self, body: bytes) -> None:
+        if self._entry.is_asleep:
+            raise busy(self._entry.endpoint.note or "This endpoint sleeps.")
+        super().start(body)
 
     def whole(self, status: int, content_type: bytes, body: bytes) -> None:  # noqa: ARG002 - it is not passed on
         self._end(status, b"")

@@ -53,6 +53,7 @@ class EndpointLane:
         self._queue = Places(0, 0)
         self._waiting: deque[QueuedRequest] = deque()
         self._rate = Rate(None, 0.0)
+        self._is_asleep = self._hands_on = False
         self.counters: dict[int, TrafficCounters] = {}
         self.under_way: Counter[int] = Counter()
         self.unlogged = self.shadows_dropped = 0
@@ -67,8 +68,9 @@ class EndpointLane:
         """Return how many have one."""
         return self._places.taken
 
-    def follow(self, endpoint: EndpointRoutes, limits: GatewayLimits) -> None:
-        """Allow what a new table allows."""
+    def follow(self, endpoint: EndpointRoutes, limits: GatewayLimits, *, is_asleep: bool = False) -> None:
+        """Allow what a new table allows. While it sleeps, whoever comes waits."""
+        self._is_asleep = is_asleep
         self._places.most, self._places.most_of_one = limits.in_flight, limits.in_flight_of_one
         self._queue.most, self._queue.most_of_one = endpoint.queue, max(1, int(endpoint.queue * _SHARE_OF_ONE))
         if self._rate.per_second != endpoint.requests_per_second:
@@ -81,10 +83,10 @@ class EndpointLane:
 
     def enter(self, waiter: QueuedRequest) -> bool:
         """Give ``waiter`` a place, or have it wait for one; return whether it has one. Raises Rejected."""
-        if self._places.take(waiter.peer):
+        if not self._is_asleep and self._places.take(waiter.peer):
             return True
         if not self._queue.take(waiter.peer):
-            raise busy("Too many requests at once.")
+            raise busy("Too many requests wait already." if self._is_asleep else "Too many requests at once.")
         self._waiting.append(waiter)
         return False
 
@@ -108,9 +110,15 @@ class EndpointLane:
 
     def _hand_on(self) -> None:
         """Give what is free to those who wait, the first of them first, as far as each one's share goes."""
-        for waiter in list(self._waiting):
-            if self._places.taken >= self._places.most:
-                return
-            if self._places.take(waiter.peer):
-                self.give_up(waiter)
-                waiter.go()
+        if self._is_asleep or self._hands_on:
+            return  # whoever goes on and is refused at once gives its place back while the next one gets it here
+        self._hands_on = True
+        try:
+            for waiter in list(self._waiting):
+                if self._places.taken >= self._places.most:
+                    return
+                if self._places.take(waiter.peer):
+                    self.give_up(waiter)
+                    waiter.go()
+        finally:
+            self._hands_on = False

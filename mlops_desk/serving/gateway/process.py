@@ -24,6 +24,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.peers import Peers
 from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.serving.gateway.capacity import capacity
+from mlops_desk.serving.gateway.doorbell import BELL, Doorbell
 from mlops_desk.serving.gateway.gatekeeper import ROUTES, STATE, VERSION, GatewayState, read_state
 from mlops_desk.serving.gateway.inbound.connection import GatewayConnection
 from mlops_desk.serving.gateway.inbound.listening import Lender, listen, taken_over
@@ -65,7 +66,10 @@ class Gateway:
         """Serve until a signal ends the process."""
         loop = asyncio.get_running_loop()
         room = capacity()
-        proxy = Proxy(self._state.port, self._state.token, self._log, self._roll, self._feedback, room.held_bytes)
+        bell = Doorbell(self._folder / BELL)
+        proxy = Proxy(
+            self._state.port, self._state.token, self._log, self._roll, self._feedback, room.held_bytes, bell.ring
+        )
         self._look(proxy)
         loop.add_signal_handler(signal.SIGHUP, self._look, proxy)
         self._socket.listen(room.backlog)  # before it is asked who asks: a socket that does not listen is not found

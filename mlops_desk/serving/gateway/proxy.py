@@ -34,7 +34,10 @@ TakeFeedback = Callable[[str, bytes], Awaitable[int]]
 
 
 class Proxy:
-    """The ``Gate`` and the ``House``. ``log`` keeps exchanges, ``roll`` writes them out, ``feedback`` takes rows."""
+    """The ``Gate`` and the ``House``.
+
+    ``log`` keeps exchanges, ``roll`` writes them out, ``feedback`` takes rows, ``wake`` rings for an endpoint.
+    """
 
     def __init__(
         self,
@@ -44,12 +47,14 @@ class Proxy:
         roll: Callable[[], Awaitable[None]],
         feedback: TakeFeedback,
         held_bytes: int,
+        wake: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self.table = RoutingTable()
         self.memory = Places(held_bytes, int(held_bytes * _SHARE_OF_ONE))
         self.shadows = Shadows(ReplicaPools())
         self.log = log
         self._access = Access(port, token)
+        self.wake = wake
         self._roll = roll
         self._feedback = feedback
         self._entries: dict[bytes, OpenEndpoint] = {}
@@ -77,7 +82,7 @@ class Proxy:
             addresses.update(shadow, *(route.addresses for route in endpoint.routes))
         self._entries = entries
         for entry in entries.values():  # only now: whoever has waited for a place goes by the new table
-            entry.lane.follow(entry.endpoint, table.limits)
+            entry.lane.follow(entry.endpoint, table.limits, is_asleep=entry.is_asleep)
         self.shadows.pools.follow(frozenset(addresses))
 
     def open(self, head: RequestHead, caller: Asker) -> Call:
@@ -102,8 +107,11 @@ class Proxy:
         return self._aside(entry, head, rest, caller)
 
     def tidy(self) -> None:
-        """Let go of what has been kept for long; called twice a second."""
+        """Let go of what has been kept for long, and tell again of who waits; called twice a second."""
         self.shadows.pools.tidy()
+        for entry in self._entries.values():
+            if entry.is_asleep and entry.lane.waiting:
+                self.wake(entry.name)
 
     def _let_in(self, entry: OpenEndpoint, head: RequestHead) -> None:
         try:

@@ -31,7 +31,8 @@ class EndpointRoutes:
     ``tokens`` are SHA-256 of the bearer tokens that hold, in hex: they are 32 random bytes, so that no slow hash is
     needed; ``is_open`` wants none. ``passes`` are first parts of paths that are handed on as they are, such as ``v1``.
     ``shadow`` gets a copy of each request, and its answers reach the log alone. ``queue`` is how many requests may
-    wait for a place, ``sample`` the share of requests that is logged, ``redacted`` columns that never are.
+    wait for a place, ``sample`` the share of requests that is logged, ``redacted`` columns that never are. While none
+    of its replicas is up, requests wait ``hold_seconds`` for one, as many as may wait, and the agent is told of them.
     """
 
     routes: tuple[Route, ...]
@@ -47,6 +48,7 @@ class EndpointRoutes:
     queue: int = 0
     sample: float = 1.0
     redacted: tuple[str, ...] = ()
+    hold_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

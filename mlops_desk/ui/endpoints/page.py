@@ -33,7 +33,7 @@ from mlops_desk.ui.words import numbers
 
 SECONDS = 300.0  # chosen: what a person who looks at a deployment waits through
 LOG_TAIL = 500  # chosen: a traceback and what led to it
-_RUNNING = {EndpointState.BUILDING, EndpointState.STARTING, EndpointState.LIVE, EndpointState.UNHEALTHY}
+_RUNNING = set(EndpointState) - {EndpointState.FAILED, EndpointState.STOPPED}
 
 
 class EndpointsPage(Page):

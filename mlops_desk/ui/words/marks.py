@@ -24,6 +24,7 @@ ENDPOINT_MARKS = {
     EndpointState.BUILDING: Mark("info", INFO, "building"),
     EndpointState.STARTING: Mark("info", INFO, "starting"),
     EndpointState.LIVE: Mark("ok", OK, "live"),
+    EndpointState.ASLEEP: Mark("muted", IDLE, "asleep"),
     EndpointState.UNHEALTHY: Mark("warning", WARNING, "unhealthy"),
     EndpointState.FAILED: Mark("alert", ALERT, "failed"),
     EndpointState.STOPPED: Mark("muted", IDLE, "stopped"),
