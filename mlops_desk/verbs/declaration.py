@@ -216,6 +216,16 @@ def reads(method: F) -> F:
     return method
 
 
+def reads_own(*, before: str, of: tuple[str, str]) -> Callable[[F], F]:
+    """Mark a verb that only reads what is its owner's: users' data. ``before`` and ``of`` as for ``changes``."""
+
+    def mark(method: F) -> F:
+        setattr(method, _MARK, VerbMark(changes=False, who=Who.OWNER, before=before, of=of))
+        return method
+
+    return mark
+
+
 def changes(
     *,
     who: Who = Who.EVERYBODY,

@@ -14,6 +14,7 @@ from mlops_desk.verbs.declaration import (
     Word,
     changes,
     reads,
+    reads_own,
 )
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Endpoints(Protocol):
         """Stop an endpoint and forget it; its request log stays on disk."""
         ...
 
-    @reads
+    @reads_own(before="show", of=("endpoint", "name"))
     def requests(
         self,
         name: str,
@@ -119,7 +120,7 @@ class Endpoints(Protocol):
         slower: Annotated[str | None, Option("TIME", "only those that took longer: 100ms, 2s")] = None,
         limit: int = 100,
     ) -> "list_of[LoggedRequest]":
-        """List logged requests, newest first, with what was asked and answered and what turned out later.
+        """List logged requests to their owner, newest first: what was asked, answered, and what turned out later.
 
         With ``status`` only those of a class (5xx) or a code (404).
         """
@@ -135,7 +136,7 @@ class Endpoints(Protocol):
         """Take what turned out later from CSV, JSON lines or Parquet: request_id, perhaps row, and your own columns."""
         ...
 
-    @reads
+    @reads_own(before="show", of=("endpoint", "name"))
     def logs(self, name: str, tail: int = 200) -> Iterator[str]:
         """Print the last lines that the endpoint's container has written."""
         ...

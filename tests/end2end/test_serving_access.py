@@ -1,5 +1,6 @@
 """Who gets an answer from an endpoint: whoever has one of its tokens, told once; everybody where it was opened."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Refused
 from mlops_desk.records.event import EndpointChanged
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
+from mlops_desk.records.serving.endpoint import Endpoint
 from tests.end2end.endpoint_house import BODY, House, open_house
 from tests.permission import ask_as
 
@@ -188,11 +189,13 @@ def test_who_has_no_token_takes_no_place_from_who_has_one(house: House) -> None:
     assert load.errors_total == 1000
 
 
-def test_a_token_is_made_by_the_owner(house: House) -> None:
+@pytest.mark.parametrize("verb", ["token", "requests", "logs", "try_"])
+def test_a_token_and_what_users_asked_are_for_the_owner_and_for_administrators(house: House, verb: str) -> None:
     house.replica(1)
-    endpoint = house.service.deploy("digits", "front")
+    house.service.deploy("digits", "front")
     house.service._board.change("front", lambda known: replace(known, created_by=4242))
     with pytest.raises(Refused, match="belongs to"):
-        ask_as(4243, house.service, "endpoints.token", name="front")
-    ask_as(4242, house.service, "endpoints.token", name="front")
-    assert endpoint.state is EndpointState.LIVE
+        ask_as(4243, house.service, f"endpoints.{verb}", name="front")
+    for allowed in (4242, 0, os.getuid()):
+        ask_as(allowed, house.service, f"endpoints.{verb}", name="front")
+    ask_as(4243, house.service, "endpoints.show", name="front")
