@@ -325,6 +325,35 @@ def test_a_killed_container_is_started_again(house: House, endpoint: Endpoint) -
     assert any("The model is loaded" in line for line in house.service.logs("front"))
 
 
+def test_a_model_that_eats_its_memory_is_told_so_and_costs_nobody_else_a_request(
+    house: House, endpoint: Endpoint, hostile: Endpoint
+) -> None:
+    before = house.settings.text("serving.memory_mebibytes")
+    house.models["greedy"] = house.models["spy"]
+    house.settings.set("serving.memory_mebibytes", "600")
+    greedy = house.service.deploy("greedy", "greedy")
+    house.settings.set("serving.memory_mebibytes", before)
+    assert greedy.state is EndpointState.LIVE, greedy.reason
+    eats = "eaten = []\nwhile True: eaten.append(bytearray(16 << 20))"
+    row = {"dataframe_records": [{"height.cm": 190.0, "weight": 40.0}]}
+    assert ask(greedy, {"dataframe_records": [{"code": eats}]}).status_code in {502, 503}
+    reasons, states, others = set(), list[EndpointState](), set[int]()
+    deadline = time.monotonic() + 90
+    while EndpointState.UNHEALTHY not in states or states[-1] is not EndpointState.LIVE:
+        house.service._watch.look()
+        shown = house.service.show("greedy")
+        states.append(shown.state)
+        reasons.add(shown.reason.class_ if shown.reason else None)
+        others.add(ask(endpoint, row).status_code)
+        assert time.monotonic() < deadline, shown
+        time.sleep(0.2)
+    assert "oom_kernel" in reasons
+    assert others == {200}
+    said = ask(greedy, {"dataframe_records": [{"code": "print('here')"}]})
+    assert said.json()["predictions"] == ["here\n"]
+    house.service.remove("greedy")
+
+
 def test_what_no_wheel_is_there_for_is_named_before_a_build_and_the_old_one_stays_live(
     house: House, endpoint: Endpoint, model: Path
 ) -> None:
