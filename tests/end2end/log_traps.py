@@ -1,6 +1,6 @@
 """Logs runs and versions all of whose files go off when somebody unpickles them, or loads them as YAML's objects.
 
-    python -m tests.end2end.log_traps URI SPRUNG
+    python tests/end2end/log_traps.py URI SPRUNG
 
 Whoever loads one makes the folder SPRUNG. Prints ``{"runs": [id, …]}``; the token is in MLFLOW_TRACKING_TOKEN.
 """

@@ -18,12 +18,14 @@ def populate(uri, token=None, **wanted):
     if token:
         environment["MLFLOW_TRACKING_TOKEN"] = token
     text = json.dumps({"uri": uri, **wanted})
+    here = uri.startswith("sqlite:///")  # MLflow puts what nobody placed into the folder of who makes a store
     ran = subprocess.run(
         [sys.executable, __file__],
         input=text,
         capture_output=True,
         text=True,
         env=environment,
+        cwd=Path(uri.removeprefix("sqlite:///")).parent if here else None,
         timeout=120,
         check=False,
     )

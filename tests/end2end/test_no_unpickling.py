@@ -63,8 +63,10 @@ class World:
 
 def set_traps(uri: str, sprung: Path, token: str) -> dict[str, Any]:
     environment = {**os.environ, "MLFLOW_TRACKING_TOKEN": token, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, "-m", "tests.end2end.log_traps", uri, str(sprung)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    command = [sys.executable, str(Path(__file__).with_name("log_traps.py")), uri, str(sprung)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=120, check=False, cwd=sprung.parent
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told

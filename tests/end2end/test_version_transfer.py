@@ -82,7 +82,13 @@ def test_a_version_goes_round_all_kinds_of_registries_and_stays_the_same(
         assert hashes(desk.json("registry", "verify", *words)) == WANTED, words
     model = desk.json("models", "show", "iris")
     assert model["aliases"] == {}
-    run_id = desk.json("models", "versions", "iris", "--uri", store)[0]["run_id"]
+    newest = desk.json("models", "versions", "iris", "--uri", store)[0]
+    run_id = newest["run_id"]
+    with closing(sqlite3.connect(store.removeprefix("sqlite:///"))) as connection:
+        query = "SELECT source FROM model_versions WHERE name = 'iris' AND version = 2"
+        (place,) = connection.execute(query).fetchone()
+    where = Path(store.removeprefix("sqlite:///")).parent / "mlruns"
+    assert Path(place).is_relative_to(where), "where the store's own files lie, and not where the agent was started"
     run = desk.json("runs", "show", run_id, "--uri", store)
     assert run["metrics"] == {"auc": 0.9, "loss": "NaN"}
     assert run["params"] == {"lr": "0.1"}

@@ -17,6 +17,7 @@ from mlops_desk.registry.address import parse_address
 from mlops_desk.registry.foreign.history import UNKNOWN, ForeignRun
 from mlops_desk.registry.foreign.opening import open_reader
 from mlops_desk.registry.mlflow.errors import tame
+from mlops_desk.registry.mlflow.experiments import experiment_named
 from mlops_desk.registry.mlflow.worker import MEMORY_LIMIT_BYTES, with_environment
 from mlops_desk.registry.reading.source import RegistrySource
 
@@ -136,11 +137,6 @@ def _earlier(client: Any, experiment_id: str, run: ForeignRun) -> str | None:
     return None
 
 
-def _experiment(client: Any, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    return str(client.create_experiment(name) if found is None else found.experiment_id)
-
-
 def work(request: dict[str, Any]) -> dict[str, Any]:
     """Import runs; return the ids of each, there and here, and what was lost."""
     limit_memory(MEMORY_LIMIT_BYTES)
@@ -155,7 +151,7 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
     try:
         client = mlflow.open_client(address)
         for run in chosen(reader.all_runs(), request["runs"]):
-            experiment_id = _experiment(client, request["experiment"] or run.experiment)
+            experiment_id = experiment_named(client, address, request["experiment"] or run.experiment)
             known = _earlier(client, experiment_id, run)
             if known is not None:
                 losses.add(run.name, "It was imported before and is left as it is.")

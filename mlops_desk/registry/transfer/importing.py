@@ -13,8 +13,9 @@ from mlops_desk.base import wire
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.process import serve_one
 from mlops_desk.records.registry.transfer import Loss
-from mlops_desk.registry.address import parse_address
+from mlops_desk.registry.address import Address, parse_address
 from mlops_desk.registry.mlflow.errors import tame
+from mlops_desk.registry.mlflow.experiments import experiment_named
 from mlops_desk.registry.mlflow.places import ArtifactPlace
 from mlops_desk.registry.mlflow.worker import with_environment
 from mlops_desk.registry.transfer import archive
@@ -41,7 +42,7 @@ def work(request: dict[str, Any]) -> Any:
     try:
         client = mlflow.open_client(address)
         name = request["name"] or version.name
-        run_id, place = _run(client, version)
+        run_id, place = _run(client, address, version)
         try:
             if version.run is not None:
                 _log(client, run_id, version.run)
@@ -65,13 +66,9 @@ def work(request: dict[str, Any]) -> Any:
     }
 
 
-def _run(client: Any, version: ArchivedVersion) -> tuple[str, str]:
+def _run(client: Any, address: Address, version: ArchivedVersion) -> tuple[str, str]:
     """Make the run that holds the files and says where they come from; return its id and where its files lie."""
-    found = client.get_experiment_by_name(EXPERIMENT)
-    experiment_id = client.create_experiment(EXPERIMENT) if found is None else found.experiment_id
-    if found is not None and found.lifecycle_stage != "active":
-        client.restore_experiment(experiment_id)
-    made = client.create_run(experiment_id, tags=dict(origin_tags(version)))
+    made = client.create_run(experiment_named(client, address, EXPERIMENT), tags=dict(origin_tags(version)))
     return str(made.info.run_id), str(made.info.artifact_uri)
 
 
