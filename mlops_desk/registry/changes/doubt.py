@@ -11,13 +11,18 @@ T = TypeVar("T")
 def carried_out(write: Callable[[], object], look: Callable[[], T], done: Callable[[T], bool], what: str) -> T:
     """Write, and return how it stands then.
 
-    Raises TimedOut where it is not known whether ``what`` (… was written), and what the write raised where it was not.
+    Raises TimedOut where it is not known whether ``what`` (… was written), what the write raised where it was not, and
+    Unavailable, which says that it was, where the look alone failed.
     """
     try:
         write()
     except Unavailable as error:
         return _looked(error, look, done, what)
-    return look()
+    try:
+        return look()
+    except DeskError as error:  # whoever reads of a failure alone would write once more
+        text = f"It is done: {what}. Only how it stands now can't be told: {error.message}"
+        raise Unavailable(text, "Look again; there is nothing to be written once more.") from error
 
 
 def _looked(error: Unavailable, look: Callable[[], T], done: Callable[[T], bool], what: str) -> T:

@@ -210,7 +210,7 @@ def test_what_mlflow_would_refuse_is_refused(desk, key, value):
 
 
 class Cut:
-    """A write that breaks off: ``error`` is raised, after it was done or instead, and ``blind`` by the next look."""
+    """A write that breaks off: ``error`` (None: none) is raised, after it was done or instead, and ``blind`` by the next look."""
 
     def __init__(self, registry, name, error, *, done, blind=None):
         self.calls, self._do, self._error, self._done, self._blind = 0, getattr(registry, name), error, done, blind
@@ -227,7 +227,8 @@ class Cut:
                 raise self._blind
 
             self._registry.model = self._registry.run = self._registry.run_stage = blind
-        raise self._error
+        if self._error is not None:
+            raise self._error
 
 
 def test_a_write_that_broke_off_and_was_made_is_made(desk):
@@ -250,6 +251,22 @@ def test_a_write_without_an_answer_may_still_be_made(desk):
         TimedOut, match=r"it is not so that the tag team of run a+ was written; the server may still do it"
     ):
         desk.runs.tag(A, "team", "y")
+
+
+@pytest.mark.parametrize("blind", [Unavailable("gone"), TimedOut("late"), NotFound("elsewhere")])
+def test_a_write_that_was_made_is_told_as_made_though_nothing_answers_after_it(desk, blind):
+    Cut(desk.registry, "tag_run", None, done=True, blind=blind)
+    with pytest.raises(
+        Unavailable, match=rf"It is done: the tag team of run a+ was written\. .*: {blind.message}"
+    ) as it:
+        desk.runs.tag(A, "team", "y")
+    assert it.value.code == "unavailable"
+
+
+def test_runs_that_were_deleted_are_told_as_deleted_though_nothing_answers_after_it(desk):
+    Cut(desk.registry, "delete_run", None, done=True, blind=TimedOut("late"))
+    with pytest.raises(Unavailable, match=r"It is done: run a+ was deleted"):
+        desk.runs.delete([A])
 
 
 def test_a_write_after_which_nothing_answers_is_unknown(desk):

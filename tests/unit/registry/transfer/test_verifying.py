@@ -79,6 +79,7 @@ def test_a_changed_file_is_seen_whichever_name_of_the_registry_it_was_written_do
     assert desk.states(then) == ["same"]
     file.write_text("flavors: {evil: {}}\n")
     assert desk.states(then) == ["changed"]
+    assert desk.states(then) == ["changed"], "what it is now was not taken for what it was"
     assert desk.transfer.verify("iris", "1", then).recorded_at is not None
 
 
