@@ -1,5 +1,7 @@
 """A sweep is cleared away by commands and brought back, on a store of MLflow's and on the desk's own."""
 
+import shlex
+
 import pytest
 
 from mlops_desk.base.disk.paths import DataFolder
@@ -54,7 +56,8 @@ def test_all_but_the_best_go_as_shown_and_come_back(desk: Desk, place: tuple[lis
     assert {run["run_id"] for run in desk.json(*listed)} == {ids["r0"], ids["r1"], ids["r3"]}
     again = desk.run("registry", "clean", shown["token"], *words, check=False)
     assert "No preview" in again.stderr
-    desk.json("runs", "restore", *done["undo"].split(), *words)
+    (back,) = done["undo_commands"]
+    desk.json(*shlex.split(back)[1:])
     assert len(desk.json(*listed)) == 5
 
 

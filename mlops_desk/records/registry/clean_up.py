@@ -31,9 +31,13 @@ class CleanUpPreview:
 
 @dataclass(frozen=True, slots=True)
 class CleanUpDone:
-    """``undo`` is the word for ``runs restore`` (None: it can't be undone: versions, a purge)."""
+    """``undo`` is the word for ``runs restore`` (None: it can't be undone: versions, a purge).
+
+    ``undo_commands`` are the same to paste, on the registry that was meant: each of as many runs as one takes.
+    """
 
     n_runs: int
     n_versions: int
     undo: str | None = None
     failed: tuple[CleanUpItem, ...] = ()
+    undo_commands: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ at once, without their files.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Event
 
@@ -15,6 +15,8 @@ from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpItem, CleanUpPreview
 from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.registry.changes.run_verbs import MOST_RUNS
+from mlops_desk.registry.changes.undoing import undo
 from mlops_desk.registry.cleanup.planning import Planned, RegistryUsers, plan_runs, plan_versions
 from mlops_desk.registry.cleanup.rule import CleanUpRule, token_of
 from mlops_desk.registry.protocol import RegistryClient
@@ -80,7 +82,8 @@ class CleanUp:
             else:
                 done.append(item)
         runs = [item.name for item in done if item.kind == "run"]
-        return CleanUpDone(len(runs), len(done) - len(runs), " ".join(runs) or None, tuple(failed))
+        back = tuple(undo("runs.restore", {"run_ids": some}, place.uri).command for some in _parts(runs))
+        return CleanUpDone(len(runs), len(done) - len(runs), " ".join(runs) or None, tuple(failed), back)
 
     def _plan(self, rule: CleanUpRule, place: CleanedPlace) -> Planned:
         users = self._users(place.uri)
@@ -112,6 +115,12 @@ class CleanUp:
             except DeskError:
                 sizes = {}  # told as unknown sizes
         return tuple(replace(item, size_bytes=sizes.get(item.name) if item.kind == "run" else 0) for item in going)
+
+
+def _parts(runs: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield as many runs at a time as are restored at once."""
+    for first in range(0, len(runs), MOST_RUNS):
+        yield tuple(runs[first : first + MOST_RUNS])
 
 
 def _delete(item: CleanUpItem, client: RegistryClient) -> None:

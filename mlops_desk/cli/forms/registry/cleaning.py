@@ -45,10 +45,8 @@ def _size(size_bytes: int | None) -> str:
 
 def done(item: CleanUpDone) -> str:
     lines = [f"{item.n_runs:,} runs and {item.n_versions:,} versions were deleted."]
-    if item.undo is not None:
-        lines.append(
-            Hint(f"mlops-desk runs restore {item.undo}", before="Until they are purged, this brings them back: ")
-        )
+    before = "Until they are purged, this brings them back: "
+    lines += [Hint(command, before=before) for command in item.undo_commands]
     lines += [f"{plain(one.name, 100)} stays: {plain(one.kept_by or '', 400)}" for one in item.failed]
     return "\n".join(lines)
 

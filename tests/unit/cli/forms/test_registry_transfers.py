@@ -3,7 +3,7 @@
 import pytest
 
 from mlops_desk.cli import output
-from mlops_desk.records.registry.clean_up import CleanUpItem, CleanUpPreview
+from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpItem, CleanUpPreview
 from mlops_desk.records.registry.transfer import CheckedFile, Verified
 
 SAME, CHANGED = CheckedFile("same", "same", "a", "a", 1), CheckedFile("weights", "changed", "a", "b", 1)
@@ -43,3 +43,9 @@ def test_runs_whose_size_nobody_knows_are_counted_beside_those_that_take_nothing
     going: tuple[CleanUpItem, ...], size_bytes: int | None, n_unknown: int, said: str
 ) -> None:
     assert said in output.text(CleanUpPreview("t0", going, (), size_bytes, n_unknown))
+
+
+def test_each_command_that_brings_runs_back_stands_there_as_it_is_pasted() -> None:
+    back = ("mlops-desk runs restore a b --uri lab", "mlops-desk runs restore c --uri lab")
+    shown = output.text(CleanUpDone(3, 0, "a b c", (), back))
+    assert [line.partition(": ")[2] for line in shown.splitlines()[1:]] == list(back)
