@@ -28,7 +28,7 @@ from mlops_desk.cli.forms import (
 from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.registry import forms as registry
-from mlops_desk.cli.forms.serving import access, asking
+from mlops_desk.cli.forms.serving import access, asking, endpoints
 from mlops_desk.cli.forms.serving.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
@@ -45,13 +45,12 @@ from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Model, ModelVersion, Run, RunBrief
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointRevision, PastTraffic, RevisionState
+from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.records.setting import SecretName, SettingValue
 from mlops_desk.records.status import PastStatus, Status
 
 _LAST_CELL = 400  # chosen: a paragraph
-_REVISIONS = 5  # chosen: those that one may want to go back to; --json has all of them
 
 
 def text(answer: Any, nothing: str = "Nothing yet.") -> str:
@@ -188,39 +187,6 @@ def _asked(resources: Resources) -> str:
     return ", ".join([gpus, *cpus, *(f"{size(asked)} {name}" for name, asked in sizes.items() if asked is not None)])
 
 
-def _revision(one: EndpointRevision) -> str:
-    word = str(one.state).replace("_", " ")
-    share = f" with {one.traffic:.0f} %" if one.state is RevisionState.CANARY else ""
-    return f"{one.revision} {word}{share}: {one.model.name} version {one.model.version}"
-
-
-def _replicas(endpoint: Endpoint) -> str:
-    told = f"{endpoint.ready} of {endpoint.wanted} ready"
-    if endpoint.scale.least != endpoint.scale.most:
-        told += f" (from {endpoint.scale.least} to {endpoint.scale.most})"
-    return told if endpoint.shortage is None else f"{told}: {plain(endpoint.shortage.text)}"
-
-
-def _endpoint(endpoint: Endpoint) -> str:
-    told = {
-        "endpoint": endpoint.name,
-        "state": endpoint.state,
-        "url": endpoint.url or "–",
-        "access": access.told(endpoint),
-        "model": f"{endpoint.model.name} version {endpoint.model.version}",
-        "revision": str(endpoint.revision),
-        "replicas": _replicas(endpoint),
-        "traffic": ", ".join(f"revision {name}: {share:.0%}" for name, share in endpoint.traffic.items()) or "–",
-        "revisions": "; ".join(map(_revision, reversed(endpoint.revisions[-_REVISIONS:]))) or "–",
-        "runtime": f"{plain(endpoint.runtime)}, image {plain(endpoint.image or '–')}" if endpoint.runtime else "–",
-    }
-    if endpoint.reason is not None:
-        told["reason"] = endpoint.reason.text
-        told["evidence"] = endpoint.reason.evidence or "–"
-        told["next"] = endpoint.reason.hint or "–"
-    return facts(told)
-
-
 def _agent(info: AgentInfo) -> str:
     return facts(
         {
@@ -249,8 +215,8 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     Status: _status,
     PastStatus: _past,
     Job: _job,
-    Endpoint: _endpoint,
-    DeployedEndpoint: lambda endpoint: f"{_endpoint(endpoint)}{access.first_token(endpoint)}",
+    Endpoint: endpoints.endpoint,
+    DeployedEndpoint: lambda endpoint: f"{endpoints.endpoint(endpoint)}{access.first_token(endpoint)}",
     NewToken: access.new_token,
     FeedbackTaken: taken,
     **asking.FORMS,
@@ -314,21 +280,9 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     },
     Run: _RUNS,
     RunBrief: _RUNS,
-    Endpoint: {
-        "NAME": lambda endpoint: endpoint.name,
-        "STATE": lambda endpoint: endpoint.state,
-        "MODEL": lambda endpoint: f"{endpoint.model.name}/{endpoint.model.version}",
-        "ACCESS": lambda endpoint: "token" if endpoint.token_required else "open",
-        "URL": lambda endpoint: endpoint.url or "–",
-    },
+    Endpoint: endpoints.COLUMNS,
     LoggedRequest: REQUEST_COLUMNS,
-    PastTraffic: {
-        "WHEN": lambda point: ago(point.at),
-        "REQUESTS/S": lambda point: number(point.traffic.requests_per_second),
-        "ERRORS/S": lambda point: number(point.traffic.errors_per_second),
-        "P50 S": lambda point: number(point.traffic.latency_p50_seconds),
-        "P95 S": lambda point: number(point.traffic.latency_p95_seconds),
-    },
+    PastTraffic: endpoints.PAST_COLUMNS,
     SeriesBrief: {
         "OF": lambda series: series.device,
         "METRIC": lambda series: series.metric,

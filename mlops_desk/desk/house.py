@@ -384,7 +384,7 @@ class Desk(DeskVerbs):
             self.engine,
             self.registry_core.find,
             self.registry_core.download_model,
-            self.telemetry.record,
+            model_wiring.endpoint_past(self.telemetry),
             partial(model_wiring.trained_in, self.jobs),
         )
 

@@ -1,11 +1,14 @@
 """Where features meet about models: jobs' capsules and runs, endpoints and what they are compared with, rules."""
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
+from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.machine_wiring import MachineWiring
 from mlops_desk.desk.network.wiring import git_network
@@ -19,7 +22,7 @@ from mlops_desk.jobs.capsule.source.texts import kept_texts
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
 from mlops_desk.records.event import JobMoved
-from mlops_desk.records.history import RecordPoints
+from mlops_desk.records.history import History, Point, RecordPoints
 from mlops_desk.records.jobs.capsule import DataIdentity
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.running import JobWatch
@@ -32,6 +35,7 @@ from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.disk_shares import shares_of, staging_folder
 from mlops_desk.runtimes.runtime import RunTicket
 from mlops_desk.serving import metrics as serving_metrics
+from mlops_desk.serving.meters.past import EndpointPast
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import State
@@ -43,6 +47,8 @@ _JOB_TAG = "mlops_desk.job"
 _NAME_TAG = "mlflow.runName"
 _MOUNT_CONTEXT = "mount"
 """None of the words that mark what a model was trained on: that is what the training itself logs."""
+_DAY_MINUTES = 1440
+_log = logging.getLogger(__name__)
 _DIGEST = 32  # MLflow keeps 36 characters of a dataset's digest
 
 
@@ -138,6 +144,33 @@ def trained_in(jobs: JobsService, version: ModelVersion) -> tuple[str, str] | No
         return None
     image_id = (job.capsule.image.id if job.capsule is not None else None) or job.image_id
     return None if image_id is None else (image_id, job.id)
+
+
+def endpoint_past(telemetry: TelemetryService) -> EndpointPast:
+    """Return what keeps figures of endpoints, and tells of them and of the containers' GPU memory."""
+    return EndpointPast(telemetry.record, partial(_gpu_memory, telemetry), partial(_past_errors, telemetry.history))
+
+
+def _gpu_memory(telemetry: TelemetryService) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for gpu in telemetry.status().gpus:
+        for process in gpu.processes:
+            if process.container is not None and process.gpu_memory_bytes is not None:
+                found[process.container] += process.gpu_memory_bytes
+    return dict(found)
+
+
+def _past_errors(history: Callable[..., History], name: str, class_: str) -> list[Point]:
+    """Return the errors of the last 24 hours by the minute; none where the history has none, or can't be read."""
+    try:
+        past = history(f"endpoint.errors.{class_}", name, "-24h", "now", _DAY_MINUTES)
+    except NotFound:
+        return []
+    except DeskError as error:
+        _log.warning("The errors of endpoint %s of the last day can't be read: %s", name, error)
+        return []
+    found = zip(past.times, past.mean, strict=True)
+    return [(at, float(round(mean * past.step_seconds))) for at, mean in found if mean is not None]
 
 
 class ModelWiring:

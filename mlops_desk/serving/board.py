@@ -4,18 +4,23 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import Hint, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, PastTraffic, Traffic
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, LatencyPercentiles, PastTraffic, Traffic
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.gateway.traffic import Past
+from mlops_desk.serving.meters.recent import Recent
 from mlops_desk.serving.replicas.counting import ready
 from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.rollout.told import revisions_of
 from mlops_desk.storage.state import StoredRecords
+
+_UNKNOWN: Mapping[str, Any] = {"latency": LatencyPercentiles(), "errors": None}
+"""What is told of the last minute and day before anything was counted; it is never stored."""
 
 
 class EndpointBoard:
@@ -30,6 +35,7 @@ class EndpointBoard:
         self._endpoints = {endpoint.name: endpoint for endpoint in table.list()}
         self._loads: dict[str, Traffic] = {}
         self._queued: dict[str, int] = {}
+        self._recent: dict[str, Recent] = {}
         self._past = Past()
 
     def all(self) -> list[Endpoint]:
@@ -54,7 +60,7 @@ class EndpointBoard:
     def put(self, endpoint: Endpoint) -> Endpoint:
         """Store and announce a new endpoint."""
         with self._lock:
-            stored = self._told(replace(endpoint, updated_at=time.time(), load=None, queued=None))
+            stored = self._told(replace(endpoint, updated_at=time.time(), load=None, queued=None, **_UNKNOWN))
             self._table.put(stored)
             self._endpoints[endpoint.name] = stored
             shown = self._with_load(stored)
@@ -81,19 +87,23 @@ class EndpointBoard:
             self._endpoints.pop(name, None)
             self._loads.pop(name, None)
             self._queued.pop(name, None)
+            self._recent.pop(name, None)
             self._past.forget(name)
             self._bus.publish(EndpointRemoved(name))
 
-    def load(self, loads: Mapping[str, Traffic], queued: Mapping[str, int]) -> None:
-        """Take in new loads and how many requests wait, and announce the endpoints where either changed."""
+    def load(self, loads: Mapping[str, Traffic], queued: Mapping[str, int], recent: Mapping[str, Recent]) -> None:
+        """Take in new loads, how many requests wait, and what was ``recent``; announce endpoints where any changed."""
         with self._lock:
             for name, endpoint in self._endpoints.items():
                 load = loads.get(name)
                 if load is not None and endpoint.state is not EndpointState.STOPPED:
                     self._past.note(name, load)
-                waits = queued.get(name, 0)
-                if load is not None and (load, waits) != (self._loads.get(name), self._queued.get(name)):
+                waits, figures = queued.get(name, 0), recent.get(name)
+                known = self._loads.get(name), self._queued.get(name), self._recent.get(name)
+                if load is not None and (load, waits, figures) != known:
                     self._loads[name], self._queued[name] = load, waits
+                    if figures is not None:
+                        self._recent[name] = figures
                     self._bus.publish(EndpointChanged(self._with_load(endpoint)))
 
     def past(self, name: str, seconds: float) -> list[PastTraffic]:
@@ -112,4 +122,7 @@ class EndpointBoard:
         counted = replace(endpoint, ready=ready(endpoint))
         if endpoint.state is EndpointState.STOPPED:
             return counted
-        return replace(counted, load=self._loads.get(endpoint.name), queued=self._queued.get(endpoint.name))
+        recent = self._recent.get(endpoint.name)
+        figures = _UNKNOWN if recent is None else {"latency": recent.latency, "errors": recent.errors}
+        load, queued = self._loads.get(endpoint.name), self._queued.get(endpoint.name)
+        return replace(counted, load=load, queued=queued, **figures)

@@ -1,19 +1,39 @@
-"""What is recorded of each endpoint, a point a minute: how much went through it and how long it took."""
+"""What is recorded of each endpoint (``NAME``) and of each of its revisions that is up (``NAME/REVISION``).
 
-from mlops_desk.records.metric import SECONDS, Metric
+A point is of ten seconds, or of a minute where there are many endpoints (``meters/series.py``).
+"""
+
+from mlops_desk.records.metric import BYTES, SECONDS, Metric
 
 ENDPOINT = "endpoint"
 
 _A_SECOND = (1e-3, 0.0, 1e9)  # one request in a minute is 0.017 a second
+_CORES = (1e-2, 0.0, 4096.0)  # in cores; no machine has more
+_REQUESTS = (1.0, 0.0, 1e9)
 
 RECORDED: tuple[Metric, ...] = (
-    Metric("endpoint.requests", ENDPOINT, "1/s", "rate", *_A_SECOND, "Requests answered a second, over a minute."),
+    Metric("endpoint.requests", ENDPOINT, "1/s", "rate", *_A_SECOND, "Requests answered a second."),
     Metric("endpoint.errors", ENDPOINT, "1/s", "rate", *_A_SECOND,
-           "Requests a second answered with an error (status 400 or above), over a minute."),
+           "Requests a second answered with an error (status 400 or above)."),
+    Metric("endpoint.errors.4xx", ENDPOINT, "1/s", "rate", *_A_SECOND,
+           "Requests a second that were wrong (status 400 to 499); absent until there was one."),
+    Metric("endpoint.errors.5xx", ENDPOINT, "1/s", "rate", *_A_SECOND,
+           "Requests a second that the model or the gateway failed at (500 and above, without timeouts); absent until "
+           "there was one."),
+    Metric("endpoint.errors.timeout", ENDPOINT, "1/s", "rate", *_A_SECOND,
+           "Requests a second that were not answered in time (504); absent until there was one."),
     Metric("endpoint.latency.p50", ENDPOINT, "s", "gauge", *SECONDS,
-           "Half of a minute's requests took less; absent when there was none."),
+           "Half of the requests took less; absent when there was none."),
     Metric("endpoint.latency.p95", ENDPOINT, "s", "gauge", *SECONDS,
-           "19 of 20 of a minute's requests took less; absent when there was none."),
+           "19 of 20 requests took less; absent when there was none."),
     Metric("endpoint.latency.p99", ENDPOINT, "s", "gauge", *SECONDS,
-           "99 of 100 of a minute's requests took less; absent when there was none."),
+           "99 of 100 requests took less; absent when there was none."),
+    Metric("endpoint.queue", ENDPOINT, "1", "gauge", *_REQUESTS,
+           "The most requests that were seen waiting for a place at a replica."),
+    Metric("endpoint.cpu", ENDPOINT, "1", "gauge", *_CORES,
+           "CPU cores that the containers take; absent where the kernel does not count them apart."),
+    Metric("endpoint.memory", ENDPOINT, "By", "gauge", *BYTES,
+           "Memory of the containers that the kernel can't take back."),
+    Metric("endpoint.gpu.memory", ENDPOINT, "By", "gauge", *BYTES,
+           "GPU memory that the containers' processes hold; absent without any."),
 )  # fmt: skip

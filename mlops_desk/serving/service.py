@@ -23,7 +23,6 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.agent import Check
-from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
@@ -37,9 +36,12 @@ from mlops_desk.serving.asking.trying import Tries
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import DeployAsked, Deployments
 from mlops_desk.serving.gateway.doorbell import BELL
+from mlops_desk.serving.image.example import kept_example
 from mlops_desk.serving.image.maker import Download, FindTrained, Maker
 from mlops_desk.serving.images import EndpointImages
 from mlops_desk.serving.launch import Trial
+from mlops_desk.serving.meters.meters import EndpointMeters
+from mlops_desk.serving.meters.past import EndpointPast
 from mlops_desk.serving.orphans import OrphanEndpoints
 from mlops_desk.serving.replicas.claims import EndpointClaims
 from mlops_desk.serving.replicas.crew import Crew
@@ -73,8 +75,7 @@ Resolve = Callable[[str], ModelVersion]
 class EndpointsService:
     """Implements ``verbs.Endpoints``. ``resolve`` finds the version that a MODEL[@ALIAS|/VERSION] means.
 
-    ``record`` keeps each minute's figures of an endpoint in the history. ``find_trained`` finds the image that a
-    version was trained in.
+    ``past`` keeps figures of endpoints in the history. ``find_trained`` finds the image that a version was trained in.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class EndpointsService:
         engine: Engine,
         resolve: Resolve,
         download_model: Download,
-        record: RecordPoints = forget_points,
+        past: EndpointPast | None = None,
         find_trained: FindTrained = lambda _version: None,
     ) -> None:
         self._folder = folder
@@ -100,7 +101,10 @@ class EndpointsService:
         self._board = EndpointBoard(state.endpoints, self._shelf, self._tokens, bus)
         self._maker = Maker(folder.instance, self._shelf, settings, engine, download_model, find_trained)
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending)
-        self._switchboard = Switchboard(folder.endpoints, self._board, self._shelf, self._tokens, settings, record)
+        self._meters = EndpointMeters(past or EndpointPast())
+        self._switchboard = Switchboard(
+            folder.endpoints, self._board, self._shelf, self._tokens, settings, self._meters
+        )
         self._token_issue = TokenIssue(self._tokens, self._switchboard.bring_in)
         self._requests = RequestDesk(self._switchboard.log_folder, self._switchboard.gatekeeper.roll, loop)
         self._tries = Tries(self._shelf)
@@ -115,7 +119,7 @@ class EndpointsService:
         orphans = OrphanEndpoints(self._board, self._shelf, self._trial, self._switchboard, bus)
         self._watch = Watch(
             folder.instance, self._board, self._shelf, engine, self._trial, bus, loop, self._switchboard.route, orphans,
-            self._stages.go_back, self._claims,
+            self._stages.go_back, self._claims, self._meters.see,
         )  # fmt: skip
         self._deployments = Deployments(
             self._board,
@@ -146,6 +150,8 @@ class EndpointsService:
         self._loop.repeat("gateway", _GATEWAY_SECONDS, self._switchboard.watch)
         self._sleeper.listen(self._folder.endpoints / "_gateway" / BELL)
         self._loop.repeat("endpoint-scale", _SCALE_SECONDS, self._scaler.look)
+        if names := [endpoint.name for endpoint in self._board.all()]:
+            self._loop.start("endpoint-errors", lambda: self._meters.remember(names, self._loop.ending))
         self._loop.repeat("endpoint-load", _LOOK_SECONDS, self._switchboard.poll)
 
     def close(self) -> None:
@@ -241,7 +247,8 @@ class EndpointsService:
         return self._images.of(name)
 
     def show(self, name: str) -> Endpoint:
-        return self._board.get(name)
+        endpoint = self._board.get(name)
+        return replace(endpoint, example=kept_example(self._shelf.place(name, endpoint.revision) / "model"))
 
     def load(self, name: str, seconds: float = 300.0) -> list_of[PastTraffic]:
         return self._board.past(name, seconds)
@@ -273,6 +280,7 @@ class EndpointsService:
         self._shelf.clear(name)  # first: files without a record would be taken for a record that was lost
         self._tokens.forget(name)  # before its name is free: they must not open the next one of that name
         self._board.remove(name)
+        self._meters.forget(name)
         self._switchboard.route()
         self._images.drop(images)
         if not self._board.all():

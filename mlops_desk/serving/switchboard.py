@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.records.serving.rollout import SHADOW_PERCENT
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.board import EndpointBoard
-from mlops_desk.serving.figures import MinuteFigures
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, Stats
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
 from mlops_desk.serving.gateway.traffic import LoadWindow, TrafficCounters, snapshot_of
+from mlops_desk.serving.meters.meters import EndpointMeters
 from mlops_desk.serving.replicas.counting import answering
 from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.rollout.told import DRAINING
@@ -41,7 +40,7 @@ class Switchboard:
         shelf: Shelf,
         tokens: EndpointTokens,
         settings: SettingsStore,
-        record: RecordPoints = forget_points,
+        meters: EndpointMeters,
     ) -> None:
         """Tell ``pilot`` of what was counted, once there is one."""
         self._endpoints = endpoints
@@ -54,7 +53,7 @@ class Switchboard:
         self.hearers: list[Callable[[Stats], None]] = []
         self._revive_at = 0.0
         self._windows: dict[str, LoadWindow] = {}
-        self._figures = MinuteFigures(record)
+        self._meters = meters
 
     def log_folder(self, name: str) -> Path:
         """Return where an endpoint's requests are logged; it stays when the endpoint goes."""
@@ -85,11 +84,12 @@ class Switchboard:
             return
         silence = snapshot_of(TrafficCounters(), stats.at)  # the gateway counts an endpoint from its first request on
         snapshots = {endpoint.name: stats.endpoints.get(endpoint.name, silence) for endpoint in self._board.all()}
+        recent = self._meters.take(stats, [one for one in self._board.all() if one.state not in _AT_REST])
         self._board.load(
             {name: self._windows.setdefault(name, LoadWindow()).add(snapshot) for name, snapshot in snapshots.items()},
             stats.queued,
+            recent,
         )
-        self._figures.take({name: snapshots[name] for name in snapshots if not self._is_at_rest(name)})
         if self.pilot is not None:
             self.pilot.look(stats.revisions)
         for hear in self.hearers:
@@ -111,10 +111,6 @@ class Switchboard:
 
     def _is_idle(self) -> bool:
         return all(endpoint.state in _AT_REST for endpoint in self._board.all())
-
-    def _is_at_rest(self, name: str) -> bool:
-        endpoint = self._board.find(name)
-        return endpoint is None or endpoint.state in _AT_REST
 
     def _revive(self) -> None:
         try:

@@ -7,7 +7,7 @@ serve and have only lost their record (``orphans``).
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from mlops_desk.base.bus import Bus
@@ -69,6 +69,7 @@ class Watch:
         orphans: OrphanEndpoints,
         go_back: Callable[[str, Reason], object],
         claims: EndpointClaims,
+        see: Callable[[Iterable[ContainerFacts]], object],
     ) -> None:
         self._instance = instance
         self._board = board
@@ -81,6 +82,7 @@ class Watch:
         self._orphans = orphans
         self._go_back = go_back
         self._claims = claims
+        self._see = see
         self._looks = 0
         self._health: dict[str, _Health] = {}
 
@@ -99,6 +101,7 @@ class Watch:
         except Unavailable as error:
             _log.debug("The engine does not answer, so nothing is known of the endpoints: %s", error)
             return
+        self._see(containers.values())
         # In this order: a deployment puts its container on the board before it lets go of the name.
         deployed, busy = self._claims.deployed(), self._claims.busy()
         self._take_up(containers, busy)  # before a record of before is followed

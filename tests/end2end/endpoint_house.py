@@ -29,6 +29,7 @@ from mlops_desk.records.serving.access import DeployedEndpoint
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.serving import handover, plan
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
+from mlops_desk.serving.meters.past import EndpointPast
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.state import State
 from tests.serving_upstream import Upstream, handed
@@ -99,6 +100,7 @@ class House:
         self.states_open: list[State] = []
         self.started: dict[int, Path] = {}
         self.trained: tuple[str, str] | None = None
+        self.past = EndpointPast()
         self._start, self.engine.start = self.engine.start, self._started
         self.service = self.agent()
 
@@ -121,7 +123,7 @@ class House:
         self.stack.callback(state.close)
         self.service = NotingService(
             self.folder, state, bus, loop, self.settings, self.engine, self.registry.resolve, self.registry.download,
-            find_trained=lambda version: self.trained,
+            self.past, find_trained=lambda version: self.trained,
         )  # fmt: skip
         return self.service
 

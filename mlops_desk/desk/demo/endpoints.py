@@ -16,6 +16,7 @@ from mlops_desk.records.serving.endpoint import (
     EndpointRevision,
     EndpointScale,
     EndpointState,
+    LatencyPercentiles,
     ModelRef,
     PastTraffic,
     Replica,
@@ -25,8 +26,8 @@ from mlops_desk.records.serving.endpoint import (
 from mlops_desk.records.serving.rollout import RolloutGuard
 from mlops_desk.serving import plan
 from mlops_desk.serving.access.tokens import fresh_token
-from mlops_desk.serving.figures import MINUTE_SECONDS, figures_of
 from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
+from mlops_desk.serving.meters.series import LONG_STEP_SECONDS, figures_of
 from mlops_desk.serving.metrics import ENDPOINT
 from mlops_desk.serving.replicas.wishes import scale_of
 from mlops_desk.serving.rollout.ladder import begin
@@ -221,14 +222,14 @@ class DemoEndpoints(EndpointsService):
             if endpoint.state is EndpointState.LIVE:
                 load = self._load(endpoint, now, endpoint.load.requests_total if endpoint.load else 0)
                 self._past.note(endpoint.name, load)
-                self._tell(replace(endpoint, load=load))
-                self._record(endpoint, _starts(self._told_until, now, MINUTE_SECONDS))
+                self._tell(replace(endpoint, load=load, latency=_latency(load), errors={}))
+                self._record(endpoint, _starts(self._told_until, now, LONG_STEP_SECONDS))
         self._told_until = now
 
     def _record(self, endpoint: Endpoint, times: Sequence[float]) -> None:
         """Put figures of some times into the history; they follow from the time, so a second start tells the same."""
         loads = [self._load(endpoint, at, 0) for at in times]
-        figures = [figures_of(load, (load.latency_p50_seconds or 0.0) * _P99_TIMES) for load in loads]
+        figures = [figures_of(load, _latency(load)) for load in loads]
         for metric in figures[0] if figures else ():
             points = [(at, value) for at, one in zip(times, figures, strict=True) if (value := one[metric]) is not None]
             self._desk.telemetry.record(SeriesName(ENDPOINT, endpoint.name, metric), points)
@@ -238,6 +239,11 @@ class DemoEndpoints(EndpointsService):
         rate = usual * (1.0 + 0.2 * math.sin(at / 47.0) + 0.1 * math.sin(at / 7.0))
         latency = 0.011 + 0.004 * (1 + math.sin(at / 31.0))
         return Traffic(rate, latency, latency * 2.6, 0.0, before + round(rate * _TICK_SECONDS), 0)
+
+
+def _latency(load: Traffic) -> LatencyPercentiles:
+    p50 = load.latency_p50_seconds or 0.0
+    return LatencyPercentiles(p50, load.latency_p95_seconds, p50 * _P99_TIMES)
 
 
 def _starts(start: float, end: float, every: float) -> list[float]:

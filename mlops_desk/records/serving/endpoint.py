@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.records.jobs.reason import Reason
@@ -113,6 +114,15 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class LatencyPercentiles:
+    """How long answers of a span took, in seconds; None where there was no request."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PastTraffic:
     """What an endpoint's load was at Unix time ``at``."""
 
@@ -146,6 +156,10 @@ class Endpoint:
     ``queued`` how many requests wait for a place (None: not known). ``shortage`` says why fewer are ready than wanted,
     where one more could not be started. ``asleep_since`` (Unix time) is there from when it fell asleep until it is up
     again.
+
+    ``latency`` is that of the last minute. ``errors`` counts requests of the last 24 hours by class: ``timeout`` (504),
+    ``4xx`` and ``5xx`` all others; a class without one is left out, and None is: not known. ``example`` is a request
+    body as JSON, the model's own or one made of its signature; a list of endpoints leaves it out.
     """
 
     name: str
@@ -174,6 +188,9 @@ class Endpoint:
     shortage: Reason | None = None
     token_required: bool = False
     asleep_since: float | None = None
+    latency: LatencyPercentiles = LatencyPercentiles()
+    errors: Mapping[str, int] | None = None
+    example: Any = None
 
     @property
     def owner(self) -> Owner:

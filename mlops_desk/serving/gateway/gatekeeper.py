@@ -243,7 +243,16 @@ class Gatekeeper:
 
 
 def _snapshot(at: float, counted: Mapping[str, Any]) -> Snapshot:
-    return Snapshot(at, counted["requests"], counted["errors"], tuple(counted["buckets"]), counted.get("unlogged", 0))
+    return Snapshot(
+        at,
+        counted["requests"],
+        counted["errors"],
+        tuple(counted["buckets"]),
+        counted.get("unlogged", 0),
+        tuple(counted["classes"]),
+        counted.get("timeouts", 0),
+        counted.get("queued", 0),
+    )
 
 
 def _wait(is_true: Callable[[], bool], timeout_seconds: float) -> bool:

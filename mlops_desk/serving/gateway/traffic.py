@@ -13,21 +13,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.records.serving.endpoint import PastTraffic, Traffic
+from mlops_desk.records.serving.endpoint import LatencyPercentiles, PastTraffic, Traffic
 
 BOUNDS_SECONDS: tuple[float, ...] = tuple(1e-4 * 1.1**step for step in range(146))
 KEPT_SECONDS = 900.0  # chosen: what happened just now; longer pasts are the history
 _KEPT_POINTS = 1000  # a point a second for all of it, and some to spare
 _FIRST_ERROR = 400  # HTTP's own limit between answers and errors
+_TIMEOUT = 504  # what the gateway answers for a model that does not
+ERROR_CLASSES = ("4xx", "5xx", "timeout")
+"""Errors by what they are: the caller's, the model's or the gateway's, and answers that did not come in time."""
 
 
 @dataclass(slots=True)
 class TrafficCounters:
-    """What the gateway counts for one revision since it started. ``classes``: by the status's first digit."""
+    """What the gateway counts for one revision since it started.
+
+    ``classes``: by the status's first digit; ``timeouts`` (504) are among those of 5.
+    """
 
     requests: int = 0
     errors: int = 0
     seconds: float = 0.0
+    timeouts: int = 0
     classes: list[int] = field(default_factory=lambda: [0] * 6)
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_SECONDS) + 1))
 
@@ -36,6 +43,7 @@ class TrafficCounters:
         self.requests += 1
         self.errors += status >= _FIRST_ERROR
         self.seconds += latency_seconds
+        self.timeouts += status == _TIMEOUT
         self.classes[status // 100] += 1
         self.buckets[bisect.bisect_left(BOUNDS_SECONDS, latency_seconds)] += 1
 
@@ -47,6 +55,7 @@ def together(counted: Iterable[TrafficCounters]) -> TrafficCounters:
         found.requests += counters.requests
         found.errors += counters.errors
         found.seconds += counters.seconds
+        found.timeouts += counters.timeouts
         found.classes = [*map(operator.add, found.classes, counters.classes)]
         found.buckets = [*map(operator.add, found.buckets, counters.buckets)]
     return found
@@ -54,35 +63,57 @@ def together(counted: Iterable[TrafficCounters]) -> TrafficCounters:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The counters as they stood at ``at`` (monotonic seconds)."""
+    """The counters as they stood at ``at`` (monotonic seconds); ``queued`` is how many waited then."""
 
     at: float
     requests: int
     errors: int
     buckets: tuple[int, ...]
     unlogged: int = 0
+    classes: tuple[int, ...] = (0,) * 6
+    timeouts: int = 0
+    queued: int = 0
 
 
-def snapshot_of(counters: TrafficCounters, at: float) -> Snapshot:
+def snapshot_of(counters: TrafficCounters, at: float, queued: int = 0) -> Snapshot:
     """Return the counters as they stand now."""
-    return Snapshot(at, counters.requests, counters.errors, tuple(counters.buckets))
+    return Snapshot(
+        at,
+        counters.requests,
+        counters.errors,
+        tuple(counters.buckets),
+        classes=tuple(counters.classes),
+        timeouts=counters.timeouts,
+        queued=queued,
+    )
 
 
-class LoadWindow:
-    """Turns snapshots into rates over the last ``seconds``. A counter that fell (a new gateway) starts it over."""
+class SnapshotWindow:
+    """The snapshots of the last ``seconds``. A counter that fell (a new gateway) starts it over."""
 
-    def __init__(self, seconds: float = 30.0) -> None:
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._snapshots: deque[Snapshot] = deque()
 
-    def add(self, snapshot: Snapshot) -> Traffic:
-        """Take a new snapshot in and return the load over the window."""
+    def add(self, snapshot: Snapshot) -> Snapshot:
+        """Take a new snapshot in and return the one with which the window begins."""
         if self._snapshots and snapshot.requests < self._snapshots[-1].requests:
             self._snapshots.clear()
         self._snapshots.append(snapshot)
         while len(self._snapshots) > 2 and snapshot.at - self._snapshots[1].at >= self._seconds:
             self._snapshots.popleft()
-        return load_between(self._snapshots[0], snapshot)
+        return self._snapshots[0]
+
+
+class LoadWindow:
+    """Turns snapshots into rates over the last ``seconds``."""
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        self._window = SnapshotWindow(seconds)
+
+    def add(self, snapshot: Snapshot) -> Traffic:
+        """Take a new snapshot in and return the load over the window."""
+        return load_between(self._window.add(snapshot), snapshot)
 
 
 def load_between(first: Snapshot, last: Snapshot) -> Traffic:
@@ -101,9 +132,17 @@ def load_between(first: Snapshot, last: Snapshot) -> Traffic:
     )
 
 
-def percentile_between(first: Snapshot, last: Snapshot, share: float) -> float | None:
-    """Return the latency below which ``share`` of what happened between two snapshots lies; None for nothing."""
-    return percentile(_counted(first, last), share)
+def latency_between(first: Snapshot, last: Snapshot) -> LatencyPercentiles:
+    """Return how long what happened between two snapshots took."""
+    buckets = _counted(first, last)
+    return LatencyPercentiles(*(percentile(buckets, share) for share in (0.50, 0.95, 0.99)))
+
+
+def errors_between(first: Snapshot, last: Snapshot) -> dict[str, int]:
+    """Return how many requests between two snapshots ended with an error, by ``ERROR_CLASSES``, each once."""
+    timeouts = last.timeouts - first.timeouts
+    of_caller, of_server = (last.classes[digit] - first.classes[digit] for digit in (4, 5))
+    return dict(zip(ERROR_CLASSES, (of_caller, of_server - timeouts, timeouts), strict=True))
 
 
 def _counted(first: Snapshot, last: Snapshot) -> list[int]:

@@ -1,0 +1,88 @@
+"""Texts for endpoints: one as facts, many as a table, and the load of the last minutes."""
+
+from collections.abc import Callable, Mapping
+
+from mlops_desk.base.text import plain
+from mlops_desk.cli.cells import ago, facts, number
+from mlops_desk.cli.forms.serving import access
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointRevision, PastTraffic, RevisionState
+
+_REVISIONS = 5  # chosen: those that one may want to go back to; --json has all of them
+_NOTHING = "–"
+
+
+def endpoint(endpoint: Endpoint) -> str:
+    """Say how an endpoint stands."""
+    told = {
+        "endpoint": endpoint.name,
+        "state": endpoint.state,
+        "url": endpoint.url or _NOTHING,
+        "access": access.told(endpoint),
+        "model": f"{endpoint.model.name} version {endpoint.model.version}",
+        "revision": str(endpoint.revision),
+        "replicas": _replicas(endpoint),
+        "traffic": ", ".join(f"revision {name}: {share:.0%}" for name, share in endpoint.traffic.items()) or _NOTHING,
+        "revisions": "; ".join(map(_revision, reversed(endpoint.revisions[-_REVISIONS:]))) or _NOTHING,
+        "runtime": f"{plain(endpoint.runtime)}, image {plain(endpoint.image or _NOTHING)}"
+        if endpoint.runtime
+        else _NOTHING,
+        "latency": _latency(endpoint),
+        "errors": f"{_errors(endpoint.errors)} in 24 hours" if endpoint.errors is not None else "not known",
+    }
+    if endpoint.reason is not None:
+        told["reason"] = endpoint.reason.text
+        told["evidence"] = endpoint.reason.evidence or _NOTHING
+        told["next"] = endpoint.reason.hint or _NOTHING
+    return facts(told)
+
+
+def _revision(one: EndpointRevision) -> str:
+    word = str(one.state).replace("_", " ")
+    share = f" with {one.traffic:.0f} %" if one.state is RevisionState.CANARY else ""
+    return f"{one.revision} {word}{share}: {one.model.name} version {one.model.version}"
+
+
+def _replicas(endpoint: Endpoint) -> str:
+    told = f"{endpoint.ready} of {endpoint.wanted} ready"
+    if endpoint.scale.least != endpoint.scale.most:
+        told += f" (from {endpoint.scale.least} to {endpoint.scale.most})"
+    return told if endpoint.shortage is None else f"{told}: {plain(endpoint.shortage.text)}"
+
+
+def _latency(endpoint: Endpoint) -> str:
+    latency = endpoint.latency
+    if latency.p99 is None:
+        return "no request in the last minute"
+    return f"p50 {_ms(latency.p50)}, p95 {_ms(latency.p95)}, p99 {_ms(latency.p99)} in the last minute"
+
+
+def _ms(seconds: float | None) -> str:
+    return _NOTHING if seconds is None else f"{seconds * 1000:.3g} ms"
+
+
+def _errors(errors: Mapping[str, int] | None) -> str:
+    if errors is None:
+        return "?"
+    return ", ".join(f"{count:,} {class_}" for class_, count in errors.items()) or "none"
+
+
+COLUMNS: dict[str, Callable[[Endpoint], str]] = {
+    "NAME": lambda endpoint: endpoint.name,
+    "STATE": lambda endpoint: endpoint.state,
+    "MODEL": lambda endpoint: f"{endpoint.model.name}/{endpoint.model.version}",
+    "TRAFFIC": lambda endpoint: (
+        ", ".join(f"{number}: {share:.0%}" for number, share in endpoint.traffic.items()) or _NOTHING
+    ),
+    "P99": lambda endpoint: _ms(endpoint.latency.p99),
+    "ERRORS 24H": lambda endpoint: _errors(endpoint.errors),
+    "ACCESS": lambda endpoint: "token" if endpoint.token_required else "open",
+    "URL": lambda endpoint: endpoint.url or _NOTHING,
+}
+
+PAST_COLUMNS: dict[str, Callable[[PastTraffic], str]] = {
+    "WHEN": lambda point: ago(point.at),
+    "REQUESTS/S": lambda point: number(point.traffic.requests_per_second),
+    "ERRORS/S": lambda point: number(point.traffic.errors_per_second),
+    "P50 S": lambda point: number(point.traffic.latency_p50_seconds),
+    "P95 S": lambda point: number(point.traffic.latency_p95_seconds),
+}

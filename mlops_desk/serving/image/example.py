@@ -1,0 +1,50 @@
+"""A request body for a model that works: its own example, or one made of its signature. Pure but for reading files."""
+
+import base64
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.serving.image.model_files import read_model
+from mlops_desk.storage.requests import LoggedFeature
+
+_LIMIT_BYTES = 1 << 20  # chosen: it travels with whatever is shown of an endpoint; an image as numbers takes less
+_BY_KIND: dict[str, Any] = {
+    "boolean": False,
+    "integer": 0,
+    "long": 0,
+    "float": 0.0,
+    "double": 0.0,
+    "number": 0.0,
+    "text": "text",
+    "datetime": "2026-01-01T00:00:00",
+    "binary": base64.b64encode(b"bytes").decode(),
+}
+
+
+def kept_example(folder: Path) -> Any:
+    """Return the example of the model whose files are kept in ``folder``, as JSON has it; None where there is none."""
+    try:
+        files = read_model(folder)
+    except (DeskError, OSError):
+        return None  # its files are gone, or can't be read: what serves it says so
+    if files.example is None:
+        return made_of(files.features)
+    if len(files.example) > _LIMIT_BYTES:
+        return None
+    try:
+        return json.loads(files.example)
+    except (ValueError, RecursionError):
+        return None
+
+
+def made_of(features: Sequence[LoggedFeature]) -> Any:
+    """Return a body with one row that has a value of its kind in each named column; None without any.
+
+    A column that holds lists or objects has a form that its kind does not tell, so there is no example then.
+    """
+    if not features or any(feature.kind not in _BY_KIND for feature in features):
+        return None
+    return {"dataframe_records": [{feature.name: _BY_KIND[feature.kind] for feature in features}]}
