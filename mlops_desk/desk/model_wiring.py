@@ -47,7 +47,7 @@ _JOB_TAG = "mlops_desk.job"
 _NAME_TAG = "mlflow.runName"
 _MOUNT_CONTEXT = "mount"
 """None of the words that mark what a model was trained on: that is what the training itself logs."""
-_DAY_MINUTES = 1440
+_DAY_MINUTES = 1440  # 24 hours
 _log = logging.getLogger(__name__)
 _DIGEST = 32  # MLflow keeps 36 characters of a dataset's digest
 

@@ -9,7 +9,7 @@ ENDPOINT = "endpoint"
 
 _A_SECOND = (1e-3, 0.0, 1e9)  # one request in a minute is 0.017 a second
 _CORES = (1e-2, 0.0, 4096.0)  # in cores; no machine has more
-_REQUESTS = (1.0, 0.0, 1e9)
+_REQUESTS = (1.0, 0.0, 1e9)  # they are counted
 
 RECORDED: tuple[Metric, ...] = (
     Metric("endpoint.requests", ENDPOINT, "1/s", "rate", *_A_SECOND, "Requests answered a second."),

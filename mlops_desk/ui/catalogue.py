@@ -46,6 +46,7 @@ PAGES: tuple[PageSpec, ...] = (
         "endpoints",
         "Endpoints",
         "M10 3v5M10 8L4 13M10 8l6 5M2.5 13h3v3h-3zM14.500 13h3v3h-3zM8.500 13h3v3h-3zM10 8v5",
+        curves=True,
         moves=True,
         is_now=True,
     ),

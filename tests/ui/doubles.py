@@ -50,7 +50,9 @@ from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import MetricCurve, Model, ModelVersion, Registry, Run
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.records.serving.access import DeployedEndpoint, deployed
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
+from mlops_desk.records.serving.asking import Tried
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, LatencyPercentiles, ModelRef, Replica, Traffic
+from mlops_desk.records.serving.request import LoggedRequest
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import PastStatus, Status
 from mlops_desk.registry.fake import FakeRegistry
@@ -259,7 +261,8 @@ def curve_record(name: str, newest: float, steps: int = 120) -> MetricCurve:
 
 
 class Endpoints(Service):
-    def deploy(self, model: str, name: str, *, open: bool | None = None, wait: bool = True) -> DeployedEndpoint:  # noqa: A002 - the word that people write
+    def deploy(self, model: str, name: str, *, open: bool | None = None, **asked: Any) -> DeployedEndpoint:  # noqa: A002 - the word that people write
+        self._double.deployed.append((model, name, {"open": open, **asked}))
         is_new = name not in self._double.endpoints_by_name
         if "/" not in model and "@" not in model and model not in self._double.models_by_name:
             raise NotFound(f"There is no model {model!r}.", Hint("mlops-desk models list"))
@@ -276,11 +279,25 @@ class Endpoints(Service):
     def show(self, name: str) -> Endpoint:
         return self._double.endpoints_by_name[name]
 
-    def load(self, name: str, seconds: float = 300.0) -> list[PastTraffic]:
-        now = time.time()
-        return [
-            PastTraffic(now - back, Traffic(5.0, 0.01, 0.02, 0.0, 10, 0)) for back in range(int(seconds) - 1, 0, -2)
-        ]
+    def requests(self, name: str, **asked: Any) -> list[LoggedRequest]:
+        self._double.asked_requests.append((name, asked))
+        return self._double.logged[: asked["limit"]]
+
+    def try_(self, name: str, data: str | None = None) -> Tried:
+        self._double.tried.append((name, data))
+        return Tried(name, 200, 0.012, "req-1", 2, "application/json", '{"predictions":["<b>cat</b>"]}', 30)
+
+    def promote(self, name: str, revision: int | None = None) -> Endpoint:
+        self._double.moved.append(("promote", name, revision))
+        return self.show(name)
+
+    def rollback(self, name: str) -> Endpoint:
+        self._double.moved.append(("rollback", name, None))
+        return self.show(name)
+
+    def split(self, name: str, shares: list[str]) -> Endpoint:
+        self._double.moved.append(("split", name, shares))
+        return self.show(name)
 
     def stop(self, name: str) -> Endpoint:
         endpoint = replace(self._double.endpoints_by_name[name], state=EndpointState.STOPPED, url=None)
@@ -540,6 +557,11 @@ class Double:
         self.image_room = some_room()
         self.built: list[tuple[str, str, str, str | None]] = []
         self.previewed: list[float] = []
+        self.deployed: list[tuple[str, str, dict[str, Any]]] = []
+        self.asked_requests: list[tuple[str, dict[str, Any]]] = []
+        self.logged: list[LoggedRequest] = some_requests()
+        self.tried: list[tuple[str, str | None]] = []
+        self.moved: list[tuple[str, str, Any]] = []
         self.pruned: list[tuple[list_of[str] | None, float, str | None]] = []
         self.found_engines = [] if empty else some_engines()
         self.secrets_by_name = {} if empty else {one.name: one for one in some_secrets()}
@@ -1121,6 +1143,13 @@ def endpoint_record(
                     (Replica(f"mld-ep-{name}-r2", 2, "running", "10.88.0.5:8080"),), {"2": 1.0}, NOW - 90_000, NOW - 5000, **more)  # fmt: skip
 
 
+def some_requests() -> list[LoggedRequest]:
+    now = time.time()
+    good = [LoggedRequest(f"r{n}", 0, now - n, 2, 200, 0.004, inputs={"a": n}, outputs={"": "cat"}) for n in range(4)]
+    late = LoggedRequest("late", 0, now - 9, 2, 504, 30.0, inputs={"a": "<b>x</b>"}, answer="No answer within 30 s.")
+    return [*good, late]
+
+
 def some_endpoints() -> list[Endpoint]:
     failed = Reason(
         "build_failed",
@@ -1133,6 +1162,8 @@ def some_endpoints() -> list[Endpoint]:
             "digits",
             EndpointState.LIVE,
             load=Traffic(41.7, 0.0032, 0.0094, 0.0, 183_220, 12),
+            latency=LatencyPercentiles(0.0032, 0.0094, 0.021),
+            errors={"4xx": 10, "timeout": 2},
             request_log="/data/endpoints/digits",
         ),
         endpoint_record(

@@ -9,6 +9,7 @@ from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.records.serving.endpoint import EndpointState
 from mlops_desk.ui.drift.rule import RuleDialog
+from mlops_desk.ui.widgets.button import CopyButton
 from mlops_desk.ui.widgets.confirmation import Confirm
 
 
@@ -29,25 +30,17 @@ def endpoints(start, double, qtbot):
 
 def test_the_address_is_copied(endpoints):
     endpoints.table.select("digits")
-    endpoints._url.findChildren(type(endpoints._redeploy))[0].click()
+    endpoints.pane.url.findChildren(CopyButton)[0].click()
     assert QGuiApplication.clipboard().text() == "http://127.0.0.1:8443/digits"
-
-
-def test_load_becomes_curves(endpoints, qtbot):
-    endpoints.table.select("digits")
-    qtbot.waitUntil(lambda: len(endpoints._rate.drawn[0].track) >= 3)
-    assert "/s" in endpoints._rate.said[0][0]
-    assert "Chart: Requests" in endpoints._rate.accessibleName()
-    assert "mean" in endpoints._rate.accessibleDescription()
 
 
 def test_an_endpoint_is_stopped_and_removed_with_a_question(endpoints, double, qtbot):
     endpoints.table.select("digits")
-    click(qtbot, endpoints._stop)
+    click(qtbot, endpoints.acts.stop)
     click(qtbot, opened(endpoints, Confirm).act)
     qtbot.waitUntil(lambda: double.endpoints_by_name["digits"].state is EndpointState.STOPPED)
-    qtbot.waitUntil(lambda: not endpoints._stop.isVisible())
-    click(qtbot, endpoints._remove)
+    qtbot.waitUntil(lambda: not endpoints.acts.stop.isVisible())
+    click(qtbot, endpoints.acts.remove)
     question = next(dialog for dialog in endpoints.findChildren(Confirm) if dialog.isVisible())
     assert question.act.text() == "Remove endpoint"
     click(qtbot, question.act)
@@ -206,18 +199,3 @@ def test_settings_are_found_by_a_word(settings_page):
         "serving.base_image",
         "serving.wheelhouse",
     ][1:]
-
-
-def test_an_endpoints_curves_begin_before_the_window_did(start, double, qtbot):
-    program = start(double, "endpoints")
-    page = program.window.page()
-    qtbot.waitUntil(lambda: page._chosen() is not None)
-    name = page._chosen().name
-    qtbot.waitUntil(lambda: len(program.store.load.get(name, ())) > 100)
-    times = [point.at for point in program.store.load[name]]
-    assert times == sorted(times)
-    assert times[-1] - times[0] > 200
-    asked = double.calls.count(("endpoints", "load"))
-    page.reload()
-    qtbot.wait(300)
-    assert double.calls.count(("endpoints", "load")) == asked

@@ -62,9 +62,10 @@ def test_an_alias_that_moves_is_told_on_the_endpoints_page(start, double, qtbot)
     double.endpoints_by_name["digits"] = replace(old, model=replace(old.model, version="3", alias="champion"))
     page = start(double, "endpoints").window.page()
     page.reveal("digits")
+    page.pane.tabs.choose("facts")
 
     def said():
-        return next((fact.value for fact in page._facts.shown if fact.name == "Deployed as"), "")
+        return next((fact.value for fact in page.pane.view("facts").facts.shown if fact.name == "Deployed as"), "")
 
     qtbot.waitUntil(lambda: said() == "@champion, which is version 3 now too")
     model = double.models_by_name["digits"]

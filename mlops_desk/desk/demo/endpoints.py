@@ -1,49 +1,61 @@
 """Endpoints that are only told of, for the demo; their load follows the hours of the day, and slow waves."""
 
+import itertools
 import math
 import time
 from builtins import list as list_of
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mlops_desk.base.errors import Hint, NotFound, Refused
+from mlops_desk.desk.demo import traffic
+from mlops_desk.desk.demo.failed_endpoint import BUILD_OUTPUT, failed_endpoint
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.records.history import SeriesName
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
+from mlops_desk.records.serving.asking import Tried
 from mlops_desk.records.serving.endpoint import (
     Endpoint,
     EndpointRevision,
     EndpointScale,
     EndpointState,
-    LatencyPercentiles,
     ModelRef,
     PastTraffic,
     Replica,
     RevisionState,
     Traffic,
 )
+from mlops_desk.records.serving.request import LoggedRequest
 from mlops_desk.records.serving.rollout import RolloutGuard
 from mlops_desk.serving import plan
 from mlops_desk.serving.access.tokens import fresh_token
 from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
-from mlops_desk.serving.meters.series import LONG_STEP_SECONDS, figures_of
+from mlops_desk.serving.meters.series import LONG_STEP_SECONDS
 from mlops_desk.serving.metrics import ENDPOINT
 from mlops_desk.serving.replicas.wishes import scale_of
+from mlops_desk.serving.requests import query_of
 from mlops_desk.serving.rollout.ladder import begin
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.history.chunks import TIER_SECONDS
-from mlops_desk.telemetry.simulated.works import rhythm
+from mlops_desk.storage.request_log.query import RequestQuery
 
 if TYPE_CHECKING:
     from mlops_desk.desk.house import Desk
 
 QUARTER_SECONDS = TIER_SECONDS[-1]
+_LOGGED = 100_000  # chosen: two days of the log
 _TICK_SECONDS = 2.0  # chosen: the load moves while one looks
 _AGE_SECONDS = 21 * 86_400.0  # chosen: they are as old as the model's first version
-_DAILY = 0.5  # chosen: by day three times what is asked at night
-_P99_TIMES = 3.4  # chosen: of the median, as a small model behind a queue has it
-_DEPLOYED = (("churn-prod", "churn@champion", 42.0), ("churn-eu", "churn@champion", 7.5))
+_FINE_SECONDS = 6 * 3600.0  # chosen: what one looks at first has a point a minute
+_DEPLOYED = (("churn-prod", "churn@champion", 42.0), ("churn-eu", "churn/2", 7.5))
+_COLUMNS = {"tenure_months": 14, "monthly_charges": 71.5, "support_tickets": 2}
+_OUTPUT = (
+    "INFO: Started server process [1]",
+    "INFO: Application startup complete.",
+    'INFO: 127.0.0.1:0 - "POST /invocations HTTP/1.1" 200 OK',
+)
 
 
 class DemoEndpoints(EndpointsService):
@@ -63,6 +75,7 @@ class DemoEndpoints(EndpointsService):
     def start(self) -> None:
         now = time.time()
         for name, model, rate in _DEPLOYED:
+            self.deploy("churn/1", name)
             self.deploy(model, name)
             made = replace(self.show(name), created_at=now - _AGE_SECONDS)
             for ago in range(int(KEPT_SECONDS), 0, -int(_TICK_SECONDS)):
@@ -71,7 +84,9 @@ class DemoEndpoints(EndpointsService):
                 if made.load is not None:
                     self._past.note(name, made.load, at)
             self._tell(made)
-            self._record(made, _starts(now - _AGE_SECONDS, now, QUARTER_SECONDS))
+            self._record(made, _starts(now - _AGE_SECONDS, now - _FINE_SECONDS, QUARTER_SECONDS))
+            self._record(made, _starts(now - _FINE_SECONDS, now, LONG_STEP_SECONDS))
+        self._tell(failed_endpoint(now, "churn-lab", self._desk.registry_core.resolve("churn@champion")))
         self._told_until = now
         self._desk.loop.repeat("demo-endpoints", _TICK_SECONDS, self._move)
 
@@ -100,7 +115,9 @@ class DemoEndpoints(EndpointsService):
         now = time.time()
         uri = f"models:/{version.name}/{version.version}"
         ref = ModelRef(version.name, version.version, uri, model.partition("@")[2] or None, version.run_id)
-        made = EndpointRevision(number, ref, RevisionState.LIVE, 100.0, created=now, is_kept=True)
+        made = EndpointRevision(
+            number, ref, RevisionState.LIVE, 100.0, "training", now, "lab/tabular:1.4", is_kept=True
+        )
         required = (known is None or known.token_required) if open is None else not open
         token = fresh_token() if required and not (known and known.token_required) else None
         if known is None or not known.replicas or percent is None:
@@ -110,10 +127,9 @@ class DemoEndpoints(EndpointsService):
         begun = begin(number, percent, RolloutGuard(), now)
         shares = {str(known.revision): 1.0 - percent / 100.0, str(number): percent / 100.0}
         made = replace(made, state=RevisionState.CANARY if percent else RevisionState.SHADOW)
-        told = self._tell(
-            _shared(replace(known, rollout=begun, revisions=(*known.revisions, made), updated_at=now), shares)
-        )
-        return deployed(told, token)
+        beside = (*known.replicas, Replica(f"mld-demo-{name}-r{number}", number, "running", "127.77.1.3"))
+        changed = replace(known, rollout=begun, revisions=(*known.revisions, made), replicas=beside, updated_at=now)
+        return deployed(self._tell(_shared(changed, shares)), token)
 
     def token(self, name: str, *, revoke: bool = False) -> NewToken:
         endpoint = self.show(name)
@@ -186,9 +202,15 @@ class DemoEndpoints(EndpointsService):
     def list(self) -> list_of[Endpoint]:
         return sorted(self._played.values(), key=lambda endpoint: endpoint.name)
 
+    def try_(self, name: str, data: str | None = None) -> Tried:
+        endpoint = self.show(name)
+        if not endpoint.replicas:
+            raise Refused(f"Endpoint {name} is {endpoint.state}, so it can't be tried.")
+        return traffic.tried(endpoint, data, time.time())
+
     def show(self, name: str) -> Endpoint:
         try:
-            return self._played[name]
+            return replace(self._played[name], example={"dataframe_records": [_COLUMNS]})
         except KeyError:
             raise NotFound(f"There is no endpoint {name!r}.", Hint("mlops-desk endpoints list")) from None
 
@@ -208,8 +230,23 @@ class DemoEndpoints(EndpointsService):
 
     def logs(self, name: str, tail: int = 200) -> Iterator[str]:
         self.show(name)
-        lines = ["INFO: Started server process [1]", "INFO: Application startup complete.", "INFO: GET /health 200"]
+        lines = BUILD_OUTPUT if self._played[name].state is EndpointState.FAILED else _OUTPUT
         return iter(lines[-tail:])
+
+    def requests(
+        self,
+        name: str,
+        since: float | None = None,
+        status: str | None = None,
+        slower: str | None = None,
+        limit: int = 100,
+    ) -> list_of[LoggedRequest]:
+        endpoint, query = self.show(name), query_of(since, status, slower, limit)
+        canary = endpoint.rollout.revision if endpoint.rollout is not None else None
+        made = itertools.islice(traffic.logged(endpoint.revision, canary, time.time()), _LOGGED)
+        if not endpoint.replicas:
+            return []
+        return list(itertools.islice(filter(partial(_fits, query), made), limit))
 
     def _tell(self, endpoint: Endpoint) -> Endpoint:
         self._played[endpoint.name] = endpoint
@@ -222,28 +259,24 @@ class DemoEndpoints(EndpointsService):
             if endpoint.state is EndpointState.LIVE:
                 load = self._load(endpoint, now, endpoint.load.requests_total if endpoint.load else 0)
                 self._past.note(endpoint.name, load)
-                self._tell(replace(endpoint, load=load, latency=_latency(load), errors={}))
+                errors = traffic.errors_of(self._rates.get(endpoint.name, 1.0))
+                self._tell(replace(endpoint, load=load, latency=traffic.latency_of(load), errors=errors))
                 self._record(endpoint, _starts(self._told_until, now, LONG_STEP_SECONDS))
         self._told_until = now
 
     def _record(self, endpoint: Endpoint, times: Sequence[float]) -> None:
-        """Put figures of some times into the history; they follow from the time, so a second start tells the same."""
-        loads = [self._load(endpoint, at, 0) for at in times]
-        figures = [figures_of(load, _latency(load)) for load in loads]
-        for metric in figures[0] if figures else ():
-            points = [(at, value) for at, one in zip(times, figures, strict=True) if (value := one[metric]) is not None]
-            self._desk.telemetry.record(SeriesName(ENDPOINT, endpoint.name, metric), points)
+        """Put figures of some times into the history, of an endpoint and of its revisions."""
+        usual = self._rates.get(endpoint.name, 1.0)
+        shares = {f"{endpoint.name}/{number}": share for number, share in endpoint.traffic.items()}
+        for key, share in {endpoint.name: 1.0, **shares}.items():
+            loads = [(at, traffic.load_of(usual * share, at, _TICK_SECONDS, 0)) for at in times]
+            figures = [(at, traffic.figures(load, at)) for at, load in loads]
+            for metric in figures[0][1] if figures else ():
+                points = [(at, value) for at, one in figures if (value := one[metric]) is not None]
+                self._desk.telemetry.record(SeriesName(ENDPOINT, key, metric), points)
 
     def _load(self, endpoint: Endpoint, at: float, before: int) -> Traffic:
-        usual = self._rates.get(endpoint.name, 1.0) * (1.0 + _DAILY * rhythm(at))
-        rate = usual * (1.0 + 0.2 * math.sin(at / 47.0) + 0.1 * math.sin(at / 7.0))
-        latency = 0.011 + 0.004 * (1 + math.sin(at / 31.0))
-        return Traffic(rate, latency, latency * 2.6, 0.0, before + round(rate * _TICK_SECONDS), 0)
-
-
-def _latency(load: Traffic) -> LatencyPercentiles:
-    p50 = load.latency_p50_seconds or 0.0
-    return LatencyPercentiles(p50, load.latency_p95_seconds, p50 * _P99_TIMES)
+        return traffic.load_of(self._rates.get(endpoint.name, 1.0), at, _TICK_SECONDS, before)
 
 
 def _starts(start: float, end: float, every: float) -> list[float]:
@@ -255,3 +288,11 @@ def _shared(endpoint: Endpoint, shares: dict[str, float]) -> Endpoint:
     """Return the endpoint with its requests shared out so."""
     told = tuple(replace(one, traffic=100.0 * shares.get(str(one.revision), 0.0)) for one in endpoint.revisions)
     return replace(endpoint, traffic=shares, revisions=told)
+
+
+def _fits(query: RequestQuery, one: LoggedRequest) -> bool:
+    return (
+        one.received_at >= query.since
+        and query.least_status <= one.status <= query.most_status
+        and (query.slower_seconds is None or one.latency_seconds > query.slower_seconds)
+    )

@@ -35,6 +35,7 @@ from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.records.model import Registry
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.records.serving.rollout import STEPS_PERCENT
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.protocol import ArtifactOrigins, RegistryClient
 from mlops_desk.registry.reading.source import RegistrySource
@@ -155,10 +156,11 @@ class DemoDesk(Desk):
         version = self._version_of(trained.id)
         if version is not None:
             self.registry_core.set_alias("churn", "champion", version)
-            self.endpoints.deploy("churn@champion", "churn-prod")
+            self.endpoints.deploy("churn@champion", "churn-prod", canary=STEPS_PERCENT[0])
         for _ in range(2):  # a monitor alarms only at the second bad window, and then the rule fires
             for endpoint in self.endpoints.list():
-                self._report(endpoint.name)
+                if endpoint.replicas:
+                    self._report(endpoint.name)
 
     def _fill_drift(self) -> None:
         endpoint = data.RULES[0]["endpoint"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from mlops_desk.records.history import RecordPoints, SeriesName
 from mlops_desk.records.serving.endpoint import LatencyPercentiles, Traffic
 from mlops_desk.serving.gateway.traffic import Snapshot, errors_between, latency_between, load_between
-from mlops_desk.serving.meters.usage import Usage
+from mlops_desk.serving.meters.usage import EndpointUsage
 from mlops_desk.serving.metrics import ENDPOINT
 
 STEP_SECONDS = 10.0  # chosen: a 99th percentile of fewer seconds is mostly one request
@@ -74,7 +74,7 @@ class EndpointSeries:
         self._classes = {known for known in self._classes if known[0] in kept}
         return told
 
-    def tell_usage(self, key: str, at: float, usage: Usage) -> None:
+    def tell_usage(self, key: str, at: float, usage: EndpointUsage) -> None:
         """Keep what an endpoint's or a revision's containers take, as far as that is known."""
         for metric, value in (
             ("endpoint.cpu", usage.cpus),

@@ -13,7 +13,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.records.history import Curves
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Status
-from mlops_desk.ui.charts import job_live
+from mlops_desk.ui.charts import recorded
 from mlops_desk.ui.curves.spans import Span
 from mlops_desk.ui.curves.timeaxis import TimeAxis
 from mlops_desk.ui.curves.track import Track, of_curve, of_points
@@ -58,6 +58,8 @@ class Feed(QObject):
         self._silence = QTimer(self)
         self._silence.setInterval(STALE_MILLISECONDS)
         self._silence.timeout.connect(self._grow_silence)
+        self._again = QTimer(self)
+        self._again.timeout.connect(self._ask_again)
         self._axis.changed.connect(self._span_changed)
         context.changed.connect(self._hear)
 
@@ -93,8 +95,8 @@ class Feed(QObject):
             return
         self._awake = awake
         if not awake:
-            self._soon.stop()
-            self._silence.stop()
+            for timer in (self._soon, self._silence, self._again):
+                timer.stop()
             return
         self._watch_silence()
         if self._missed() or not self._covers(self._axis.span()):
@@ -161,14 +163,23 @@ class Feed(QObject):
             before = self._tracks.get(key)
             if before is not None:
                 track = found.get(key) or Track(step)
-                self._tracks[key] = job_live.sparse(track) if job_live.is_job(key[0]) else track
+                self._tracks[key] = recorded.sparse(track) if recorded.is_recorded(key[0]) else track
                 if self._axis.live:
                     self._tracks[key].go_on_from(before)
         self._loaded, self._loaded_step = asked, step
         self._last = max((track.times[-1] for track in self._tracks.values() if len(track)), default=asked.end)
         if self._axis.live:
             self._follow()
+        if any(recorded.is_asked_again(key[0]) for key in keys):
+            self._again.start(round(1000 * max(recorded.AGAIN_SECONDS, step)))
+        else:
+            self._again.stop()
         self.arrived.emit()
+
+    def _ask_again(self) -> None:
+        """Ask for what nothing announces, while what is seen goes on."""
+        if self._axis.live and not self.waiting:
+            self._ask()
 
     def _refused(self, error: DeskError) -> None:
         self.error = error
@@ -205,8 +216,8 @@ class Feed(QObject):
         start = self._axis.span().start
         known = dict(devices_of(status))
         for key, track in self._tracks.items():
-            if job_live.is_job(key[0]):
-                look = job_live.newest(self._context.store, *key)
+            if recorded.is_recorded(key[0]):
+                look = recorded.newest(self._context.store, *key)
                 if look is not None:
                     track.push(*look)
                 continue

@@ -119,11 +119,11 @@ class ChartStack(Card):
         below.addWidget(lowest)
         self.column.addLayout(below, 1)
 
-        def make_room(*_range: int) -> None:
+        def make_room() -> None:
             """End the lowest chart where those above do, so that they have one axis."""
             below.setContentsMargins(0, 0, area.width() - area.viewport().width(), 0)
 
-        area.verticalScrollBar().rangeChanged.connect(make_room)
+        area.roomed.connect(make_room)
         return area
 
     @property

@@ -19,6 +19,9 @@ STILL_SECONDS = 40.0
 NAME_LIMIT = 40  # chosen: a name and a user in a bar
 _ASKED = {
     "endpoints.deploy": ("endpoints", "deployed"),
+    "endpoints.promote": ("endpoints", "promoted"),
+    "endpoints.rollback": ("endpoints", "rolled back"),
+    "endpoints.split": ("endpoints", "shared out"),
     "endpoints.remove": ("endpoints", "removed"),
     "models.alias": ("models", "alias moved"),
 }

@@ -1,31 +1,79 @@
-"""Words for an endpoint: the facts beside its curves, and the cells of its row."""
+"""Words for an endpoint: its facts, and how its numbers are written."""
 
 from collections.abc import Mapping
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model
-from mlops_desk.records.serving.endpoint import Endpoint, ModelRef, Traffic
-from mlops_desk.ui.curves.points import Point
-from mlops_desk.ui.live.store import LoadPoint
-from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointState, ModelRef, RevisionState, Traffic
 from mlops_desk.ui.widgets.facts import Fact, moment_fact, reason_facts
 from mlops_desk.ui.words import marks, numbers
+from mlops_desk.ui.words.numbers import Mark
 
+_REASON = 400  # chosen: a paragraph
 RUNTIMES = {
     "training": "the image that it was trained in",
     "build": "an image built of its requirements",
     "machine": "an image built on this machine's own Python",
 }
-
-
-def points_of(load: list[LoadPoint], name: str) -> list[Point]:
-    """Return one curve of an endpoint's load."""
-    return [(point.at, getattr(point, name)) for point in load]
+REVISION_MARKS = {
+    RevisionState.BUILDING: Mark("info", numbers.INFO, "building"),
+    RevisionState.STARTING: Mark("info", numbers.INFO, "starting"),
+    RevisionState.SHADOW: Mark("info", numbers.INFO, "shadow"),
+    RevisionState.CANARY: Mark("info", numbers.INFO, "canary"),
+    RevisionState.LIVE: Mark("ok", numbers.OK, "live"),
+    RevisionState.DRAINING: Mark("muted", numbers.IDLE, "draining"),
+    RevisionState.RETIRED: Mark("muted", numbers.IDLE, "retired"),
+    RevisionState.ROLLED_BACK: Mark("warning", numbers.WARNING, "rolled back"),
+    RevisionState.FAILED: Mark("alert", numbers.ALERT, "failed"),
+}
 
 
 def per_second(value: float | None) -> str:
     """Say a rate."""
     return numbers.NOTHING if value is None else f"{numbers.number(value)}{numbers.THIN}/s"
+
+
+def cores(value: float | None) -> str:
+    """Say how many cores are taken."""
+    return numbers.NOTHING if value is None else f"{value:.2g}"
+
+
+def share(percent: float) -> str:
+    """Say a share of the requests."""
+    return f"{percent:.3g}{numbers.THIN}%" if percent else numbers.NOTHING
+
+
+def now_told(endpoint: Endpoint) -> tuple[str, str]:
+    """Return what is under way with an endpoint, or what is wrong, and in which tone; nothing where all is well."""
+    mark = marks.ENDPOINT_MARKS[endpoint.state]
+    if endpoint.reason is not None:
+        said = plain(f"{endpoint.reason.text} {endpoint.reason.hint or ''}", _REASON).rstrip()
+        failed = endpoint.state is EndpointState.FAILED
+        return (f"{numbers.ALERT} {said}", "alert") if failed else (f"{numbers.WARNING} {said}", "warning")
+    step = next((one for one in reversed(endpoint.steps) if one.seconds is None), None)
+    if step is None or endpoint.state not in {EndpointState.BUILDING, EndpointState.STARTING}:
+        return "", "text"
+    return plain(f"{mark.text}: {step.name}, {step.text}", _REASON), "info"
+
+
+def errors_told(errors: Mapping[str, int] | None) -> str:
+    """Say how many errors of which class there were."""
+    if errors is None:
+        return "not known"
+    return ", ".join(f"{count:,} {class_}" for class_, count in errors.items()) or "none"
+
+
+def alias_now(model: ModelRef, models: Mapping[str, Model]) -> tuple[str, str]:
+    """Return what an endpoint serves of the alias that it was deployed by, and in which tone that is said."""
+    if not model.alias:
+        return "", "muted"
+    known = models.get(model.name)
+    if known is None:
+        return f"@{model.alias}", "muted"
+    now = known.aliases.get(model.alias)
+    if now == model.version:
+        return f"@{model.alias}", "text"
+    return f"{numbers.WARNING} @{model.alias} is {'gone' if now is None else f'v{now}'}", "warning"
 
 
 def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
@@ -45,6 +93,7 @@ def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
         Fact("Revision", str(endpoint.revision)),
         Fact("Traffic", traffic or "none"),
         *(_request_facts(load) if load else []),
+        Fact("Errors of 24 h", errors_told(endpoint.errors)),
         Fact("Containers", "\n".join(f"{r.container} ({r.state})" for r in endpoint.replicas) or "none", fixed=True),
         *([Fact("Runtime", RUNTIMES.get(endpoint.runtime, endpoint.runtime))] if endpoint.runtime else []),
         *([Fact("Image", endpoint.image, fixed=True)] if endpoint.image else []),
@@ -55,9 +104,15 @@ def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
 
 
 def _step_facts(endpoint: Endpoint) -> list[Fact]:
-    """Say what a deployment is doing now; nothing when none is under way."""
+    """Say what a deployment is doing now, and how long each step took."""
     step = next((one for one in reversed(endpoint.steps) if one.seconds is None), None)
-    return [] if step is None else [Fact("Step", f"{step.name}: {step.text}")]
+    under_way = [] if step is None else [Fact("Step", f"{step.name}: {step.text}")]
+    return [*under_way, *([Fact("Steps", "\n".join(map(_step, endpoint.steps)))] if len(endpoint.steps) > 1 else [])]
+
+
+def _step(step: DeployStep) -> str:
+    took = "…" if step.seconds is None else numbers.seconds(step.seconds)
+    return f"{step.name} {took}: {step.text}"
 
 
 def _request_facts(load: Traffic) -> list[Fact]:
@@ -80,29 +135,3 @@ def _alias_facts(model: ModelRef, models: Mapping[str, Model]) -> list[Fact]:
         return [Fact("Deployed as", f"@{model.alias}, which is version {now} now too")]
     where = f"is version {now} now" if now else "does not exist any more"
     return [Fact("Deployed as", f"{numbers.WARNING} @{model.alias}, which {where}", "warning")]
-
-
-def _state_cell(endpoint: Endpoint) -> Cell:
-    mark = marks.ENDPOINT_MARKS[endpoint.state]
-    return Cell(mark.text, mark.word, mark.token, endpoint.reason.text if endpoint.reason else "")
-
-
-def _load_cell(endpoint: Endpoint) -> Cell:
-    rate = endpoint.load.requests_per_second if endpoint.load else None
-    return Cell(per_second(rate), -1.0 if rate is None else rate)
-
-
-def _latency_cell(endpoint: Endpoint) -> Cell:
-    p95 = endpoint.load.latency_p95_seconds if endpoint.load else None
-    return Cell(numbers.seconds(p95), -1.0 if p95 is None else p95)
-
-
-COLUMNS: tuple[Column[Endpoint], ...] = (
-    Column("name", "Endpoint", lambda endpoint: Cell(plain(endpoint.name))),
-    Column("state", "State", _state_cell),
-    Column("model", "Model", lambda e: Cell(f"{plain(e.model.name)} / {plain(e.model.version)}")),
-    Column("revision", "Revision", lambda e: Cell(str(e.revision), e.revision), right=True),
-    Column("load", "Requests", _load_cell, right=True),
-    Column("latency", "p95", _latency_cell, right=True),
-    Column("url", "Address", lambda endpoint: Cell(endpoint.url or numbers.NOTHING), stretch=True, fixed=True),
-)

@@ -84,7 +84,6 @@ def _keep_sample(store: Store, event: events.Sampled) -> bool:
     fresh = store.status is None or store.status.sampled_at != status.sampled_at
     store.status = status
     if fresh and status.sampled_at is not None:
-        store.remember_load(status.sampled_at)
         store.recent.take(status.sampled_at, devices_of(status))
     return True
 

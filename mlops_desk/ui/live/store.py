@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.jobs.brief import JobBrief
     from mlops_desk.records.model import Model, Registry
     from mlops_desk.records.rule import Retraining, Rule
-    from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic, Traffic
+    from mlops_desk.records.serving.endpoint import Endpoint
     from mlops_desk.records.setting import SettingValue
     from mlops_desk.records.status import Status
     from mlops_desk.ui.live.topic import Topic
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 STALE_SECONDS = 3.0  # chosen: two samples that did not come
 NOTICES = 100  # chosen: more than one reads
-LOAD_POINTS = 600  # chosen: more points than its chart has pixels for
 
 T = TypeVar("T")
 
@@ -79,17 +78,6 @@ class AgentConnection:
     stale_since: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LoadPoint:
-    """An endpoint's load at one moment."""
-
-    at: float
-    requests_per_second: float
-    latency_p50_seconds: float | None
-    latency_p95_seconds: float | None
-    errors_per_second: float
-
-
 class Store:
     """All parts together. Lives in the GUI thread."""
 
@@ -115,7 +103,6 @@ class Store:
         self.alerts: LivePart[dict[str, Alert]] = LivePart()
         self.alert_rules: LivePart[dict[str, AlertRule]] = LivePart()
         self.notices: deque[events.Notice] = deque(maxlen=NOTICES)
-        self.load: dict[str, deque[LoadPoint]] = {}
 
     def part(self, topic: Topic) -> LivePart[Any]:
         """Return a part by its topic; one that only its own feature knows is made when it is first asked for."""
@@ -182,27 +169,6 @@ class Store:
         """Return the newest ``seconds`` of a tile's series, oldest first; None is a gap. Other series are empty."""
         last = self.status.sampled_at if self.status is not None else None
         return self.recent.curve(device, metric, None if last is None else last - seconds)
-
-    def take_load(self, name: str, past: Iterable[PastTraffic]) -> None:
-        """Put what the agent remembers of an endpoint's load before what has been heard since."""
-        known = list(self.load.get(name, ()))
-        first = known[0].at if known else float("inf")
-        older = [_load_point(point.at, point.traffic) for point in past if point.at < first]
-        self.load[name] = deque([*older, *known], maxlen=LOAD_POINTS)
-
-    def remember_load(self, at: float) -> None:
-        """Note each endpoint's load as last announced, so that its curve moves on with the others."""
-        for endpoint in (self.endpoints.value or {}).values():
-            load = endpoint.load
-            if load is None:
-                continue
-            self.load.setdefault(endpoint.name, deque(maxlen=LOAD_POINTS)).append(_load_point(at, load))
-
-
-def _load_point(at: float, load: Traffic) -> LoadPoint:
-    return LoadPoint(
-        at, load.requests_per_second, load.latency_p50_seconds, load.latency_p95_seconds, load.errors_per_second
-    )
 
 
 def devices_of(status: Status) -> Iterable[tuple[str, Any]]:

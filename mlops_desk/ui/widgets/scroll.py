@@ -1,6 +1,6 @@
 """A thin scroll bar: a rounded handle on nothing, as wide as it needs to be to be caught."""
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QScrollArea, QScrollBar, QStyle, QStyleOptionSlider, QWidget
 
@@ -47,9 +47,14 @@ def thin(area: QAbstractScrollArea) -> None:
 
 
 class ScrollArea(QScrollArea):
-    """Scrolls up and down; what it holds keeps some distance from the bar, and none where there is no bar."""
+    """Scrolls up and down; what it holds keeps some distance from the bar, and none where there is no bar.
+
+    ``roomed`` tells that what it holds is as wide as it will be.
+    """
 
     accessible_role = Role.Pane
+
+    roomed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,12 +62,19 @@ class ScrollArea(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.verticalScrollBar().rangeChanged.connect(self._make_room)
+        # Not at once: it is told of while Qt fits what is inside, which would then stay as wide as it was before.
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self._make_room)
+        self.verticalScrollBar().rangeChanged.connect(lambda *_range: self._soon.start())
 
-    def _make_room(self, least: int, most: int) -> None:
-        room = theme.SPACE_4 if most > least else 0
+    def _make_room(self) -> None:
+        bar = self.verticalScrollBar()
+        room = theme.SPACE_4 if bar.maximum() > bar.minimum() else 0
         if self.viewportMargins().right() != room:
             self.setViewportMargins(0, 0, room, 0)
+        self.roomed.emit()
 
 
 def scrolled(inner: QWidget, name: str) -> QScrollArea:

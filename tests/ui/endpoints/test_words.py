@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.model import Model
 from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointState, ModelRef
-from mlops_desk.ui.endpoints.words import facts_of
+from mlops_desk.ui.endpoints.words import alias_now, facts_of, now_told
+from mlops_desk.ui.words import numbers
 
 FRONT = Endpoint("front", EndpointState.STARTING, None, 1, ModelRef("m", "1", "models:/m/1"))
 FETCHED = DeployStep("fetch", "the files of m/1", 1.0, 0.5)
@@ -12,6 +15,36 @@ STARTS = DeployStep("start", "a container is started", 2.0)
 
 def told(endpoint: Endpoint) -> dict[str, str]:
     return {fact.name: fact.value for fact in facts_of(endpoint, {})}
+
+
+def test_what_is_under_way_or_wrong_is_said_above_everything() -> None:
+    assert now_told(replace(FRONT, steps=(FETCHED, STARTS))) == (
+        f"{numbers.INFO} starting: start, a container is started",
+        "info",
+    )
+    broken = Reason("build_failed", "no wheel of x", None, "Mend it.")
+    failed = replace(FRONT, state=EndpointState.FAILED, reason=broken)
+    assert now_told(failed) == (f"{numbers.ALERT} no wheel of x Mend it.", "alert")
+    assert now_told(replace(failed, state=EndpointState.LIVE))[1] == "warning"
+    assert now_told(replace(FRONT, state=EndpointState.LIVE, steps=(STARTS,))) == ("", "text")
+
+
+def test_where_an_alias_points_is_told_beside_what_is_served() -> None:
+    ref = ModelRef("m", "3", "models:/m/3", "champion")
+
+    def now(**aliases: str) -> tuple[str, str]:
+        return alias_now(ref, {"m": Model("m", "4", aliases, {}, None, None)})
+
+    assert now(champion="3") == ("@champion", "text")
+    assert now(champion="4") == (f"{numbers.WARNING} @champion is v4", "warning")
+    assert now() == (f"{numbers.WARNING} @champion is gone", "warning")
+    assert alias_now(ref, {}) == ("@champion", "muted")
+    assert alias_now(replace(ref, alias=None), {}) == ("", "muted")
+
+
+def test_each_step_is_listed_with_how_long_it_took() -> None:
+    steps = told(replace(FRONT, steps=(FETCHED, STARTS)))["Steps"]
+    assert steps == f"fetch 500{numbers.THIN}ms: the files of m/1\nstart …: a container is started"
 
 
 def test_the_step_under_way_is_said_and_none_that_is_over() -> None:

@@ -9,7 +9,6 @@ from mlops_desk.records import event as events
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.jobs.running import LiveUse, Progress
 from mlops_desk.records.model import Registry
-from mlops_desk.records.serving.endpoint import PastTraffic
 from mlops_desk.ui import catalogue
 from mlops_desk.ui.curves.points import reduced, runs_of
 from mlops_desk.ui.live import announcements
@@ -98,22 +97,11 @@ def test_a_refused_question_keeps_what_was_known_and_goes_on_listening():
     assert store.jobs.meanwhile == [], "nobody waits for an answer that these would be newer than"
 
 
-def test_a_load_that_was_heard_is_not_put_before_itself():
-    store = Store(catalogue.loaded)
-    endpoint = next(one for one in some_endpoints() if one.load is not None)
-    announcements.answered(store, Topic.ENDPOINTS, {endpoint.name: endpoint})
-    store.remember_load(100.0)
-    store.take_load(endpoint.name, [PastTraffic(at, endpoint.load) for at in (98.0, 99.0, 100.0, 101.0)])
-    assert [point.at for point in store.load[endpoint.name]] == [98.0, 99.0, 100.0]
-
-
 def test_a_sample_that_is_told_again_adds_nothing_to_a_curve():
     store, sample = Store(catalogue.loaded), Double().sample(1000.0)
-    endpoint = next(one for one in some_endpoints() if one.load is not None)
-    announcements.answered(store, Topic.ENDPOINTS, {endpoint.name: endpoint})
     for _ in range(2):
         announcements.apply(store, events.Sampled(sample))
-    assert [point.at for point in store.load[endpoint.name]] == [1000.0]
+    assert [at for at, _ in store.curve("host", "system.cpu.utilization", 60.0)] == [1000.0]
 
 
 def test_another_registry_does_not_take_the_place_of_the_desks_own():

@@ -273,7 +273,7 @@ def test_a_change_elsewhere_is_shown_and_many_in_a_row_are_asked_for_once(page, 
 def test_a_model_is_deployed_from_here(page, double, qtbot):
     click(qtbot, page.detail.deploy)
     dialog = opened(page, DeployDialog)
-    assert dialog.model.text() == "digits/4"
+    assert dialog.version.currentData() == "digits/4"
     dialog.name.setText("digits-two")
     click(qtbot, dialog.act)
     qtbot.waitUntil(lambda: opened(page, TokenDialog) is not None)

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 from mlops_desk.base import agent_clock
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
-from mlops_desk.ui.charts import job_live
+from mlops_desk.ui.charts import recorded
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
 from mlops_desk.ui.curves.timeaxis import TimeAxis
@@ -69,7 +69,7 @@ class JobGpusView(DetailView):
         self._shown = now
         self._show_life(job.started_at, job.ended_at)
         self._show_traces(job)
-        device = job_live.device_of(job.id)
+        device = recorded.device_of(job.id)
         self.stack.of(job.gpus[0] if job.gpus else device, job.gpus[0] if job.gpus else device)
         self.stack.setVisible(bool(job.gpus))
         self.own.of(device, device)
@@ -84,11 +84,11 @@ class JobGpusView(DetailView):
                 [Trace(alerts.device_title(uuid, status), uuid, metric, slots.get(uuid, number))
                  for number, uuid in enumerate(job.gpus)]
             )  # fmt: skip
-        device = job_live.device_of(job.id)
+        device = recorded.device_of(job.id)
         limit = job.live.memory_limit_bytes if job.live is not None else None
         limits = [] if limit is None else [Limit("may take", float(limit))]
-        self._cpu.show_traces([Trace("CPU", device, job_live.CPU, _OWN_SLOT)])
-        self._taken.show_traces([Trace("Memory", device, job_live.MEMORY, _OWN_SLOT)], limits)
+        self._cpu.show_traces([Trace("CPU", device, recorded.CPU, _OWN_SLOT)])
+        self._taken.show_traces([Trace("Memory", device, recorded.MEMORY, _OWN_SLOT)], limits)
 
     def _show_life(self, started_at: float, ended_at: float | None) -> None:
         """Show all of it: up to now while it goes on."""

@@ -4,7 +4,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import JobState
-from mlops_desk.ui.charts import job_live
+from mlops_desk.ui.charts import recorded
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
 from mlops_desk.ui.curves.timeaxis import TimeAxis
@@ -59,7 +59,7 @@ class MemoryCurve(QWidget):
         self._axis.advance(self._context.axis.now)
         self._axis.show(job.started_at, job.ended_at + room)
         self.chart.show_traces(self._traces(job))
-        device = job_live.device_of(job.id)
+        device = recorded.device_of(job.id)
         self._stack.of(job.gpus[0] if job.gpus else device, job.gpus[0] if job.gpus else device)
         self.show()
         self._stack.look()
@@ -67,7 +67,7 @@ class MemoryCurve(QWidget):
     def _traces(self, job: JobBrief) -> list[Trace]:
         status = self._context.store.status
         if job.reason is None or job.reason.class_ != _OF_GPUS or not job.gpus:
-            return [Trace("Memory", job_live.device_of(job.id), job_live.MEMORY, _OWN_SLOT)]
+            return [Trace("Memory", recorded.device_of(job.id), recorded.MEMORY, _OWN_SLOT)]
         slots = {gpu.uuid: gpu.index for gpu in status.gpus} if status is not None else {}
         return [
             Trace(alerts.device_title(uuid, status), uuid, "hw.gpu.memory.usage", slots.get(uuid, number))

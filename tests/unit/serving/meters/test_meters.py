@@ -12,7 +12,7 @@ from mlops_desk.serving.gateway.gatekeeper import Stats
 from mlops_desk.serving.gateway.traffic import Snapshot, TrafficCounters, snapshot_of
 from mlops_desk.serving.meters.meters import EndpointMeters
 from mlops_desk.serving.meters.past import EndpointPast
-from mlops_desk.serving.meters.usage import ContainerUsage, Usage, summed
+from mlops_desk.serving.meters.usage import ContainerUsage, EndpointUsage, summed
 
 START = 1_794_999_600.0
 IRIS = Endpoint(
@@ -79,16 +79,16 @@ def test_only_containers_that_run_are_read() -> None:
     counters = Counters()
     usage = ContainerUsage(dict, counters)  # type: ignore[arg-type]  # a double of two methods
     usage.see([ContainerFacts("1", "c1", "i", "running", {}), ContainerFacts("2", "c2", "i", "exited", {})])
-    assert usage.of(["c1", "c2"]) == {"c1": Usage(0.5, 100), "c2": Usage()}
+    assert usage.of(["c1", "c2"]) == {"c1": EndpointUsage(0.5, 100), "c2": EndpointUsage()}
 
 
 @pytest.mark.parametrize(
     ("parts", "whole"),
     [
-        ([], Usage()),
-        ([Usage(1.0, 10, 5), Usage(0.5, 20)], Usage(1.5, 30, 5)),
-        ([Usage(1.0, 10), Usage()], Usage()),
+        ([], EndpointUsage()),
+        ([EndpointUsage(1.0, 10, 5), EndpointUsage(0.5, 20)], EndpointUsage(1.5, 30, 5)),
+        ([EndpointUsage(1.0, 10), EndpointUsage()], EndpointUsage()),
     ],
 )
-def test_a_sum_is_told_only_where_all_of_it_is_known(parts: list[Usage], whole: Usage) -> None:
+def test_a_sum_is_told_only_where_all_of_it_is_known(parts: list[EndpointUsage], whole: EndpointUsage) -> None:
     assert summed(parts) == whole

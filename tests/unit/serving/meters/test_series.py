@@ -5,7 +5,7 @@ import pytest
 from mlops_desk.records.history import SeriesName
 from mlops_desk.serving.gateway.traffic import Snapshot, TrafficCounters, snapshot_of
 from mlops_desk.serving.meters.series import EndpointSeries
-from mlops_desk.serving.meters.usage import Usage
+from mlops_desk.serving.meters.usage import EndpointUsage
 from mlops_desk.serving.metrics import RECORDED
 
 START = 1_794_999_600.0
@@ -129,5 +129,5 @@ def test_many_endpoints_get_a_point_a_minute_and_there_is_an_end_to_them() -> No
 
 
 def test_only_what_is_known_of_containers_is_kept(endpoint: Endpoint) -> None:
-    endpoint.series.tell_usage("iris", START, Usage(None, 5 << 20, None))
+    endpoint.series.tell_usage("iris", START, EndpointUsage(None, 5 << 20, None))
     assert endpoint.points == {"endpoint.memory": [(START, float(5 << 20))]}

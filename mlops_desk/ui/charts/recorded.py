@@ -1,22 +1,29 @@
-"""Curves of what a running job takes: looked at every few seconds, and not with each sample of the machine. No Qt here.
+"""Curves that are not sampled with the machine: what a running job takes, what an endpoint did. No Qt here.
 
-So its points lie as far apart as they were looked at, and nothing between them is no gap.
+A point comes every few seconds, so its like lie as far apart, and nothing between them is no gap. A job's newest is
+announced; an endpoint's are asked for again while somebody looks.
 """
 
 from mlops_desk.ui.curves.track import FINE_SECONDS, Track, finite, of_points
 from mlops_desk.ui.live.store import Store
 
 CPU, MEMORY = "job.cpu", "job.memory"
-_DEVICE = "job:"
+AGAIN_SECONDS = 10.0  # as often as the agent records a point of an endpoint
+_JOB, _ENDPOINT = "job:", "endpoint:"
 
 
 def device_of(job_id: str) -> str:
     """Return what a job is called as a device of the history."""
-    return f"{_DEVICE}{job_id}"
+    return f"{_JOB}{job_id}"
 
 
-def is_job(device: str) -> bool:
-    return device.startswith(_DEVICE)
+def is_recorded(device: str) -> bool:
+    return device.startswith((_JOB, _ENDPOINT))
+
+
+def is_asked_again(device: str) -> bool:
+    """Tell whether nothing announces what is new of it."""
+    return device.startswith(_ENDPOINT)
 
 
 def sparse(track: Track) -> Track:
@@ -27,8 +34,8 @@ def sparse(track: Track) -> Track:
 
 
 def newest(store: Store, device: str, metric: str) -> tuple[float, float] | None:
-    """Return the newest look at a job, by what was announced of it."""
-    job = (store.jobs.value or {}).get(device.removeprefix(_DEVICE))
+    """Return the newest look at a job, by what was announced of it; None for anything else."""
+    job = (store.jobs.value or {}).get(device.removeprefix(_JOB)) if device.startswith(_JOB) else None
     if job is None or job.live is None:
         return None
     live = job.live

@@ -1,0 +1,120 @@
+"""What can be done with the chosen endpoint, each with its question where something is lost."""
+
+from collections.abc import Callable
+
+from PySide6.QtWidgets import QWidget
+
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
+from mlops_desk.ui.endpoints.deploy_form import open_deploy
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.confirmation import ask
+from mlops_desk.verbs.desk import ClientLike
+
+_RUNNING = set(EndpointState) - {EndpointState.FAILED, EndpointState.STOPPED}
+
+
+class EndpointActs:
+    """``chosen`` says which endpoint is meant. What the agent announces is what the page then shows."""
+
+    def __init__(self, page: QWidget, context: Context, chosen: Callable[[], Endpoint | None]) -> None:
+        self._page = page
+        self._context = context
+        self._chosen = chosen
+        self.redeploy = Button("New revision …")
+        self.stop = Button("Stop …", harmful=True)
+        self.remove = Button("Remove …", harmful=True)
+        self.redeploy.clicked.connect(self.deploy_again)
+        self.stop.clicked.connect(self.ask_to_stop)
+        self.remove.clicked.connect(self.ask_to_remove)
+
+    def buttons(self) -> tuple[Button, ...]:
+        return self.redeploy, self.stop, self.remove
+
+    def show_endpoint(self, endpoint: Endpoint | None) -> None:
+        """Offer what can be done with it."""
+        for button in (self.redeploy, self.remove):
+            button.setVisible(endpoint is not None)
+        self.stop.setVisible(endpoint is not None and endpoint.state in _RUNNING)
+
+    def deploy(self) -> None:
+        """Open the form for a new endpoint."""
+        open_deploy(self._context)
+
+    def deploy_again(self) -> None:
+        endpoint = self._chosen()
+        if endpoint is not None:
+            model = f"{endpoint.model.name}@{endpoint.model.alias}" if endpoint.model.alias else endpoint.model.name
+            open_deploy(self._context, model, endpoint.name)
+
+    def ask_to_stop(self) -> None:
+        endpoint = self._chosen()
+        if endpoint is None or endpoint.state not in _RUNNING:
+            return
+        text = (
+            "Its containers end and requests are refused from now on. "
+            "Its request log stays; a new revision brings it back."
+        )
+        name = endpoint.name
+        ask(self._page, f"Stop endpoint {name}?", text, "Stop endpoint", lambda: self._do_stop(name))
+
+    def _do_stop(self, name: str) -> None:
+        self._do("stop endpoint", lambda desk: desk.endpoints.stop(name))
+
+    def ask_to_remove(self) -> None:
+        endpoint = self._chosen()
+        if endpoint is None:
+            return
+        text = "Its containers end and its name and revisions are forgotten. Its request log stays on disk."
+        name = endpoint.name
+        ask(self._page, f"Remove endpoint {name}?", text, "Remove endpoint", lambda: self._do_remove(name))
+
+    def _do_remove(self, name: str) -> None:
+        self._do("remove endpoint", lambda desk: desk.endpoints.remove(name))
+
+    # Revisions.
+
+    def promote(self) -> None:
+        """Let the revision on its way answer all requests."""
+        endpoint = self._chosen()
+        if endpoint is not None and endpoint.rollout is not None:
+            name = endpoint.name
+            self._do("promote", lambda desk: desk.endpoints.promote(name))
+
+    def take_back(self) -> None:
+        """Take the revision on its way out, without a question: the live one goes on."""
+        endpoint = self._chosen()
+        if endpoint is not None and endpoint.rollout is not None:
+            name = endpoint.name
+            self._do("roll back", lambda desk: desk.endpoints.rollback(name))
+
+    def share(self, percent: int) -> None:
+        """Give the revision on its way a share of the requests."""
+        endpoint = self._chosen()
+        if endpoint is None or endpoint.rollout is None:
+            return
+        name = endpoint.name
+        shares = [f"{endpoint.rollout.revision}={percent}", f"{endpoint.revision}={100 - percent}"]
+        self._do("split", lambda desk: desk.endpoints.split(name, shares))
+
+    def ask_to_make_live(self, revision: int) -> None:
+        endpoint = self._chosen()
+        if endpoint is None:
+            return
+        name, live = endpoint.name, endpoint.revision
+        text = (
+            f"It answers all requests as soon as it is up; until then revision {live} does. "
+            f"Revision {live} stays in the list, so you can go back."
+        )
+        title = f"Let revision {revision} of {name} answer?"
+        ask(self._page, title, text, "Make it live", lambda: self._make_live(name, revision), harmful=False)
+
+    def _make_live(self, name: str, revision: int) -> None:
+        self._do("promote", lambda desk: desk.endpoints.promote(name, revision=revision))
+
+    def _do(self, what: str, verb: Callable[[ClientLike], object]) -> None:
+        self._context.ask(what, verb, _nothing)
+
+
+def _nothing(_answer: object) -> None:
+    """Wait for the announcement: a page paints what the agent told, not what was asked for."""

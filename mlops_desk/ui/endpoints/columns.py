@@ -1,0 +1,83 @@
+"""The table of endpoints: a row is an endpoint beside where the alias that it was deployed by points now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.model import Model
+from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.ui.endpoints import words
+from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.words import marks, numbers
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRow:
+    """``alias`` and ``tone`` say what it serves of the alias that it was deployed by."""
+
+    endpoint: Endpoint
+    alias: str
+    tone: str
+
+
+def rows_of(endpoints: Mapping[str, Endpoint], models: Mapping[str, Model]) -> dict[str, EndpointRow]:
+    """Return the row of each endpoint; ``models`` tell where aliases point now."""
+    return {name: EndpointRow(one, *words.alias_now(one.model, models)) for name, one in endpoints.items()}
+
+
+def _state(row: EndpointRow) -> Cell:
+    endpoint = row.endpoint
+    mark = marks.ENDPOINT_MARKS[endpoint.state]
+    return Cell(mark.text, mark.word, mark.token, endpoint.reason.text if endpoint.reason else "")
+
+
+def _model(row: EndpointRow) -> Cell:
+    return Cell(f"{plain(row.endpoint.model.name)} / {plain(row.endpoint.model.version)}")
+
+
+def _traffic(row: EndpointRow) -> Cell:
+    endpoint = row.endpoint
+    told = " · ".join(f"r{number} {share:.0%}" for number, share in endpoint.traffic.items())
+    rollout = endpoint.rollout
+    if rollout is not None and not rollout.percent:
+        told += f" · r{rollout.revision} shadow"
+    return Cell(told or numbers.NOTHING, endpoint.revision, tip=f"Revision {endpoint.revision} is the live one")
+
+
+def _rate(row: EndpointRow) -> Cell:
+    rate = row.endpoint.load.requests_per_second if row.endpoint.load else None
+    return Cell(words.per_second(rate), -1.0 if rate is None else rate)
+
+
+def _p99(row: EndpointRow) -> Cell:
+    latency = row.endpoint.latency
+    tip = f"Of the last minute: p50 {numbers.seconds(latency.p50)}, p95 {numbers.seconds(latency.p95)}"
+    return Cell(numbers.seconds(latency.p99), -1.0 if latency.p99 is None else latency.p99, tip=tip)
+
+
+def _errors(row: EndpointRow) -> Cell:
+    errors = row.endpoint.errors
+    if errors is None:
+        return Cell(numbers.NOTHING, -1, "muted", "Not known yet")
+    count = sum(errors.values())
+    return Cell(f"{count:,}", count, "warning" if count else None, words.errors_told(errors))
+
+
+def _access(row: EndpointRow) -> Cell:
+    if row.endpoint.token_required:
+        return Cell("token", tip="Who asks it needs one of its tokens")
+    return Cell(f"{numbers.WARNING} open", token="warning", tip="Every user of this machine may ask it")  # noqa: S106 - a colour
+
+
+COLUMNS: tuple[Column[EndpointRow], ...] = (
+    Column("name", "Endpoint", lambda row: Cell(plain(row.endpoint.name))),
+    Column("state", "State", _state),
+    Column("model", "Model", _model),
+    Column("alias", "Alias", lambda row: Cell(row.alias, token=row.tone)),
+    Column("traffic", "Traffic", _traffic),
+    Column("load", "Requests", _rate, right=True),
+    Column("p99", "p99", _p99, right=True),
+    Column("errors", "Errors 24 h", _errors, right=True),
+    Column("access", "Access", _access),
+    Column("url", "Address", lambda row: Cell(row.endpoint.url or numbers.NOTHING), stretch=True, fixed=True),
+)  # fmt: skip

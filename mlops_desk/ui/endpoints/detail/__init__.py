@@ -1,0 +1,1 @@
+"""The chosen endpoint, in tabs."""

@@ -1,0 +1,126 @@
+"""The chosen endpoint: its address, its rollout, what can be done with it, and tabs, made when first chosen."""
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QStackedWidget, QWidget
+
+from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.ui.endpoints import words
+from mlops_desk.ui.endpoints.detail.curves import CurvesView
+from mlops_desk.ui.endpoints.detail.facts import EndpointFactsView
+from mlops_desk.ui.endpoints.detail.log import EndpointLogView
+from mlops_desk.ui.endpoints.detail.requests import RequestsView
+from mlops_desk.ui.endpoints.detail.revisions import RevisionsView
+from mlops_desk.ui.endpoints.detail.trying import TryView
+from mlops_desk.ui.endpoints.detail.view import EndpointView
+from mlops_desk.ui.endpoints.rollout_bar import RolloutBar
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.command import CommandLine
+from mlops_desk.ui.widgets.tabs import Tabs
+
+TABS = (
+    ("curves", "Curves"),
+    ("revisions", "Revisions"),
+    ("try", "Try"),
+    ("requests", "Requests"),
+    ("log", "Output"),
+    ("facts", "Facts"),
+)
+_VIEWS: dict[str, Callable[[Context], EndpointView]] = {
+    "curves": CurvesView,
+    "revisions": RevisionsView,
+    "try": TryView,
+    "requests": RequestsView,
+    "log": EndpointLogView,
+    "facts": EndpointFactsView,
+}
+
+
+class EndpointPane(Card):
+    """Shows one endpoint at a time; only the tab that is seen is shown it. ``make_live`` hears of a revision."""
+
+    def __init__(self, context: Context, acts: Sequence[Button], make_live: Callable[[int], None]) -> None:
+        super().__init__()
+        self._context = context
+        self._make_live = make_live
+        self._views: dict[str, EndpointView] = {}
+        self._endpoint: Endpoint | None = None
+        self.url = CommandLine("Address of the endpoint")
+        self.now = Label(bold=True, wrap=True)
+        self.rollout = RolloutBar()
+        self.tabs = Tabs("What is shown of the endpoint", TABS)
+        self._layers = QStackedWidget()
+        self._acts = QWidget()
+        row = QHBoxLayout(self._acts)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.SPACE_4)
+        row.addStretch(1)
+        for act in acts:
+            row.addWidget(act)
+        head = self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        head.setSpacing(theme.SPACE_4)
+        head.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft)
+        head.addWidget(self._acts, 1)
+        self.column.addWidget(self.url)
+        self.column.addWidget(self.now)
+        self.column.addWidget(self.rollout)
+        self.column.addLayout(head)
+        self.column.addWidget(self._layers, 1)
+        self.tabs.chosen.connect(self._choose)
+        self.tabs.choose("curves")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put what can be done below the tabs where both don't fit beside each other."""
+        super().resizeEvent(event)
+        self._fold()
+
+    def _fold(self) -> None:
+        needed = self.tabs.sizeHint().width() + self._acts.sizeHint().width() + theme.SPACE_24 * 2
+        narrow = needed > self.width()
+        self._head.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
+
+    def view(self, key: str) -> EndpointView:
+        """Return a tab's view, made when it is first asked for."""
+        view = self._views.get(key)
+        if view is None:
+            view = self._views[key] = _VIEWS[key](self._context)
+            if isinstance(view, RevisionsView):
+                view.wanted.connect(self._make_live)
+            self._layers.addWidget(view)
+        return view
+
+    def show_endpoint(self, endpoint: Endpoint | None) -> None:
+        """Show an endpoint in the tab that is seen."""
+        self._endpoint = endpoint
+        self.url.show_command(endpoint.url if endpoint is not None else None)
+        self.rollout.show_endpoint(endpoint)
+        told, tone = words.now_told(endpoint) if endpoint is not None else ("", "text")
+        self.now.setVisible(bool(told))
+        self.now.show_text(told)
+        self.now.tint(tone)
+        self._fold()
+        if self.isVisible():
+            self.view(self.tabs.current()).show_endpoint(endpoint)
+
+    def look(self) -> None:
+        """Ask anew for what is seen and not announced."""
+        self.view(self.tabs.current()).look()
+
+    def left(self) -> None:
+        """Hear that nothing of it is seen."""
+        for view in self._views.values():
+            view.left()
+
+    def _choose(self, key: str) -> None:
+        before = self._layers.currentWidget()
+        view = self.view(key)
+        if isinstance(before, EndpointView) and before is not view:
+            before.left()
+        self._layers.setCurrentWidget(view)
+        self.show_endpoint(self._endpoint)

@@ -1,0 +1,228 @@
+"""Asking the chosen endpoint by hand: a form or JSON, the answer with its time, and the lines to ask it elsewhere."""
+
+import json
+from typing import TYPE_CHECKING, Protocol
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.ui.endpoints import body
+from mlops_desk.ui.endpoints.detail.view import EndpointView
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.widgets.button import Button, CopyButton
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.field import Field
+from mlops_desk.ui.widgets.flow import FlowLayout
+from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.widgets.tabs import Tabs
+from mlops_desk.ui.widgets.textbox import TextBox
+from mlops_desk.ui.words import numbers
+
+if TYPE_CHECKING:
+    from mlops_desk.records.serving.asking import Tried
+    from mlops_desk.ui.endpoints.body import BodyField
+    from mlops_desk.ui.live.tasks import Task
+
+_FORM, _JSON = "form", "json"
+_SEND = "Ctrl+Return"
+_OK = 200  # HTTP's own
+
+
+class _Write(Protocol):
+    def __call__(self, url: str, body: str, *, with_token: bool) -> str:
+        """Return the lines that send it."""
+        ...
+
+
+class TryView(EndpointView):
+    """The example is asked for once for each endpoint and revision; what was typed stays until then."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.ways = Tabs("How the request is written", ((_FORM, "Form"), (_JSON, "JSON")))
+        self.send = Button("Send", main=True, tip="Send it by the gateway, as anybody would (Ctrl+Return)")
+        self.text = TextBox("The body of the request, as JSON")
+        self.says = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
+        self.summary = Label("Nothing was sent yet.", bold=True, wrap=True)
+        self.answer = TextBox("The answer")
+        self.answer.setReadOnly(True)
+        self.curl = CopyButton("Copy curl", self._as_curl)
+        self.python = CopyButton("Copy Python", self._as_python)
+        self.fields: dict[str, Field] = {}
+        self._known: list[BodyField] = []
+        self._endpoint: Endpoint | None = None
+        self._of: tuple[str, int] | None = None
+        self._task: Task | None = None
+        self._form = QWidget()
+        self._layers = QStackedWidget()
+        self._arrange()
+        self.ways.chosen.connect(self._choose)
+        self.send.clicked.connect(self._send)
+        QShortcut(QKeySequence(_SEND), self, self._send)
+        self.ways.choose(_JSON)
+
+    def _arrange(self) -> None:
+        self._layers.addWidget(scrolled(self._form, "Values of the request"))
+        self._layers.addWidget(self.text)
+        asked = Card("Request")
+        head = QHBoxLayout()
+        head.addWidget(self.ways)
+        head.addStretch(1)
+        head.addWidget(self.send)
+        asked.column.addLayout(head)
+        asked.column.addWidget(self.says)
+        asked.column.addWidget(self._layers, 1)
+        copies = QWidget()
+        flow = FlowLayout(copies)
+        flow.addWidget(self.curl)
+        flow.addWidget(self.python)
+        asked.column.addWidget(copies)
+        answered = Card("Answer")
+        answered.column.addWidget(self.summary)
+        answered.column.addWidget(self.answer, 1)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.setHandleWidth(theme.SPACE_8)
+        split.setChildrenCollapsible(False)
+        split.addWidget(asked)
+        split.addWidget(answered)
+        split.setStretchFactor(0, 1)
+        split.setStretchFactor(1, 1)
+        self.column.addWidget(split, 1)
+
+    def show_endpoint(self, endpoint: Endpoint | None) -> None:
+        self._endpoint = endpoint
+        is_up = endpoint is not None and endpoint.url is not None and bool(endpoint.replicas)
+        self.send.setEnabled(is_up and self._task is None)
+        if endpoint is None or (endpoint.name, endpoint.revision) == self._of:
+            return
+        self._of = name, _ = endpoint.name, endpoint.revision
+        self.summary.show_text("Nothing was sent yet.")
+        self.summary.tint("text")
+        self.answer.setPlainText("")
+        self.says.show_text("Looking for the model's example …")
+        self.context.ask("example", lambda desk: desk.endpoints.show(name), self._take_example, self._no_example)
+
+    def _take_example(self, endpoint: Endpoint) -> None:
+        if self._of is None or endpoint.name != self._of[0]:
+            return
+        example = endpoint.example
+        self._known = body.fields_of(example)
+        if example is None:
+            self.says.show_text("The model brings no example, and has no signature to make one of: write its JSON.")
+        else:
+            self.says.show_text("This is the model's own example, or one made of its signature.")
+        self.text.setPlainText("" if example is None else json.dumps(example, indent=2, ensure_ascii=False))
+        self._make_form()
+        self.ways.choose(_FORM if self._known else _JSON)
+
+    def _no_example(self, error: DeskError) -> None:
+        self._of = None
+        self.says.show_text(f"{numbers.WARNING} {error.message} {error.hint or ''}".rstrip())
+
+    def _make_form(self) -> None:
+        """Put a field for each column; those of another model go."""
+        form = QWidget()
+        rows = QFormLayout(form)
+        rows.setContentsMargins(0, 0, theme.SPACE_8, 0)
+        rows.setSpacing(theme.SPACE_4)
+        self.fields = {}
+        for known in self._known:
+            field = self.fields[known.name] = Field(plain(known.name, 60), text=body.written(known.value))
+            name = Label(plain(known.name, 60))
+            name.setMinimumHeight(theme.FIELD_HEIGHT)
+            rows.addRow(name, field)
+        column = self._form.layout()
+        if column is None:
+            column = QVBoxLayout(self._form)
+            column.setContentsMargins(0, 0, 0, 0)
+        while (item := column.takeAt(0)) is not None:
+            if (old := item.widget()) is not None:
+                old.deleteLater()
+        column.addWidget(form)
+
+    def _choose(self, way: str) -> None:
+        """Go over to the other way of writing it, with what is written."""
+        if way == _FORM and not self._known:
+            self.ways.choose(_JSON)
+            return
+        if way == _JSON and self._known:
+            try:
+                self.text.setPlainText(json.dumps(self._filled(), indent=2, ensure_ascii=False))
+            except DeskError as error:
+                self._complain(error)
+        self._layers.setCurrentIndex(0 if way == _FORM else 1)
+
+    def _filled(self) -> object:
+        return body.filled(self._known, {name: field.text() for name, field in self.fields.items()})
+
+    def _body(self) -> str:
+        """Return what is to be sent. Raises Invalid."""
+        if self.ways.current() == _FORM and self._known:
+            return json.dumps(self._filled(), ensure_ascii=False)
+        return self.text.toPlainText()
+
+    # Sending.
+
+    def _send(self) -> None:
+        endpoint = self._endpoint
+        if endpoint is None or not self.send.isEnabled():
+            return
+        try:
+            data = self._body()
+        except DeskError as error:
+            self._complain(error)
+            return
+        self.send.setEnabled(False)
+        self.summary.tint("text")
+        self.summary.show_text("Waiting for the answer …")
+        name = endpoint.name
+        self._task = self.context.ask(
+            "try endpoint", lambda desk: desk.endpoints.try_(name, data=data), self._answered, self._refused
+        )
+
+    def _answered(self, tried: "Tried") -> None:
+        self._done()
+        revision = "no revision" if tried.revision is None else f"revision {tried.revision}"
+        self.summary.tint("ok" if tried.status == _OK else "alert")
+        shape = numbers.OK if tried.status == _OK else numbers.ALERT
+        took, request = numbers.seconds(tried.seconds), plain(tried.request_id, 80)
+        self.summary.show_text(f"{shape} {tried.status} in {took} · {revision} · request {request}")
+        cut = "" if tried.cut is None else f"\n… {plain(tried.cut)}"
+        self.answer.setPlainText(body.pretty(tried.body) + cut)
+
+    def _refused(self, error: DeskError) -> None:
+        self._done()
+        self.answer.setPlainText("")
+        self._complain(error)
+
+    def _complain(self, error: DeskError) -> None:
+        self.summary.tint("alert")
+        self.summary.show_text(f"{numbers.ALERT} {error.message} {error.hint or ''}".rstrip())
+
+    def _done(self) -> None:
+        self._task = None
+        self.send.setEnabled(True)
+
+    # Elsewhere.
+
+    def _as_curl(self) -> str:
+        return self._elsewhere(body.as_curl)
+
+    def _as_python(self) -> str:
+        return self._elsewhere(body.as_python)
+
+    def _elsewhere(self, write: _Write) -> str:
+        endpoint = self._endpoint
+        if endpoint is None or endpoint.url is None:
+            return ""
+        try:
+            return write(f"{endpoint.url}/invocations", self._body(), with_token=endpoint.token_required)
+        except DeskError as error:
+            self._complain(error)
+            return ""

@@ -1,0 +1,69 @@
+"""The rollout under way: how much goes to which revision, what it waits for, and what a person can do about it."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QSlider, QWidget
+
+from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.ui.endpoints import rollout_words
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.flow import FlowLayout
+
+_MOST_PERCENT = 99  # the whole is a promotion, which has a button of its own
+
+
+class RolloutBar(Card):
+    """``promoted`` and ``taken_back`` tell what is wanted, ``shared`` the percent for the revision on its way."""
+
+    promoted = Signal()
+    taken_back = Signal()
+    shared = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.says = Label(bold=True, wrap=True)
+        self.waits = Label(wrap=True)
+        self.guard = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(1, _MOST_PERCENT)
+        self.slider.setAccessibleName("Share of the revision on its way, in percent")
+        self.slider.setFixedWidth(theme.TILE_MINIMUM_WIDTH)
+        self.share = Button("", tip="Give it this share of the requests, and hold it there")
+        self.promote = Button("Promote", main=True, tip="Let it answer all requests now")
+        self.back = Button("Take back", harmful=True, tip="Let the live revision answer all requests again")
+        self.slider.valueChanged.connect(self._offer)
+        self.share.clicked.connect(lambda: self.shared.emit(self.slider.value()))
+        self.promote.clicked.connect(self.promoted)
+        self.back.clicked.connect(self.taken_back)
+        self._shown: tuple[str, int, float] | None = None
+        acts = QWidget()
+        flow = FlowLayout(acts)
+        flow.addWidget(self.slider)
+        for button in (self.share, self.promote, self.back):
+            flow.addWidget(button)
+        self.column.setSpacing(theme.SPACE_4)
+        for widget in (self.says, acts, self.waits, self.guard):
+            self.column.addWidget(widget)
+        self.hide()
+
+    def show_endpoint(self, endpoint: Endpoint | None) -> None:
+        """Show the rollout of an endpoint; hidden without one."""
+        rollout = endpoint.rollout if endpoint is not None else None
+        self.setVisible(rollout is not None)
+        if endpoint is None or rollout is None:
+            self._shown = None
+            return
+        self.says.show_text(rollout_words.stands(endpoint, rollout))
+        self.waits.show_text(rollout_words.waits(rollout))
+        self.guard.show_text(rollout_words.guarded(rollout))
+        now = endpoint.name, rollout.revision, rollout.percent
+        if now != self._shown:  # else a person may be moving it
+            self._shown = now
+            self.slider.setValue(max(1, round(rollout.percent)))
+        self._offer()
+
+    def _offer(self) -> None:
+        self.share.show_title(f"Give it {self.slider.value()} %")
+        self.share.setEnabled(self._shown is not None and round(self._shown[2]) != self.slider.value())

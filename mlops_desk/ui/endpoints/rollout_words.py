@@ -1,0 +1,44 @@
+"""What a rollout waits for and what would send it back, in sentences. No Qt here."""
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.records.serving.rollout import SHADOW_PERCENT, Rollout
+from mlops_desk.ui.words import numbers
+
+_WHOLE = 100.0  # percent
+
+
+def stands(endpoint: Endpoint, rollout: Rollout) -> str:
+    """Say what the revision on its way gets now."""
+    live = f"revision {endpoint.revision} answers"
+    if rollout.percent == SHADOW_PERCENT:
+        return f"Revision {rollout.revision} is a shadow: it gets copies, and {live}."
+    return f"Revision {rollout.revision} gets {rollout.percent:g} % of the requests; {live} the others."
+
+
+def waits(rollout: Rollout) -> str:
+    """Say what leads it on."""
+    if rollout.waits_for is not None:
+        return f"It waits: {plain(rollout.waits_for.text)}"
+    if rollout.percent == SHADOW_PERCENT:
+        return "It stays a shadow until you promote it, or take it back."
+    if rollout.is_held:
+        return "Its share was set by hand, so it stays there until you promote it, or take it back."
+    guard = rollout.guard
+    following = rollout.steps[0] if rollout.steps else _WHOLE
+    how = "all of them" if following >= _WHOLE else f"{following:g} %"
+    return (
+        f"Next: {how}, once it has had this share for {numbers.duration(guard.bake_seconds)} and answered "
+        f"{numbers.count(guard.requests, 'request')}."
+    )
+
+
+def guarded(rollout: Rollout) -> str:
+    """Say what sends it back by itself."""
+    if rollout.percent == SHADOW_PERCENT:
+        return "Its answers reach nobody, so nothing sends it back."
+    guard = rollout.guard
+    return (
+        f"It goes back by itself when it surely has {100 * guard.more_errors:g} % more errors than the live one, "
+        f"or more than 1 of 20 answers take over {guard.times_latency:g} times the p95 of that."
+    )

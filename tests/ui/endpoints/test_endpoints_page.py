@@ -1,0 +1,288 @@
+"""The page on endpoints: its table, its tabs, and what can be done from there."""
+
+from dataclasses import replace
+
+import pytest
+from doubles import endpoint_record
+from PySide6.QtCore import Qt
+
+from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.records import event as events
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.serving.endpoint import (
+    DeployStep,
+    EndpointRevision,
+    EndpointState,
+    ModelRef,
+    Replica,
+    RevisionState,
+)
+from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
+from mlops_desk.ui.charts import recorded
+from mlops_desk.ui.endpoints.deploy_form import DeployDialog
+from mlops_desk.ui.endpoints.detail.curves import drawn_revisions
+from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.ui.words import numbers
+
+
+def click(qtbot, button):
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def opened(page, kind):
+    return next((dialog for dialog in page.window().findChildren(kind) if dialog.isVisible()), None)
+
+
+def revision(number, state, *, kept=True, version="3", image="one"):
+    model = ModelRef("digits", version, f"models:/digits/{version}")
+    return EndpointRevision(number, model, state, 0.0, "build", 1000.0 + number, image, is_kept=kept)
+
+
+def digits(double, **changes):
+    """Announce another state of the endpoint that is shown first."""
+    changed = replace(double.endpoints_by_name["digits"], **changes)
+    double.put_endpoint(changed)
+    return changed
+
+
+REVISIONS = (
+    revision(1, RevisionState.RETIRED, version="2"),
+    revision(2, RevisionState.LIVE),
+    revision(3, RevisionState.FAILED, kept=False),
+    revision(4, RevisionState.CANARY, version="4", image="two"),
+)
+ROLLOUT = Rollout(4, 5.0, (25.0, 50.0, 100.0), RolloutGuard(), 0.0)
+
+
+@pytest.fixture
+def page(start, double, qtbot):
+    page = start(double, "endpoints").window.page()
+    qtbot.waitUntil(lambda: page.table.shown_rows() == 3)
+    page.reveal("digits")
+    return page
+
+
+def cells(page, name):
+    row = page.table.records.record(name)
+    return {column.title: column.cell(row) for column in page.table.records.columns}
+
+
+def test_the_table_tells_p99_errors_traffic_and_where_the_alias_points(page, double, qtbot):
+    shown = cells(page, "digits")
+    assert shown["p99"].text == numbers.seconds(0.021)
+    assert (shown["Errors 24 h"].text, shown["Errors 24 h"].token) == ("12", "warning")
+    assert shown["Errors 24 h"].tip == "10 4xx, 2 timeout"
+    assert cells(page, "fraud")["Errors 24 h"].text == numbers.NOTHING
+    assert cells(page, "fraud")["p99"].text == numbers.NOTHING
+    digits(double, traffic={"2": 0.95, "4": 0.05}, rollout=ROLLOUT, revisions=REVISIONS)
+    qtbot.waitUntil(lambda: cells(page, "digits")["Traffic"].text == "r2 95% · r4 5%")
+    model = double.models_by_name["digits"]
+    double.models_by_name["digits"] = replace(model, aliases={"champion": "4"})
+    double.announce(events.RegistryChanged(double.server))
+    qtbot.waitUntil(lambda: cells(page, "digits")["Alias"].text == f"{numbers.WARNING} @champion is v4")
+
+
+def test_curves_are_asked_of_the_endpoint_and_of_each_revision_that_answered(page, double, qtbot):
+    digits(double, revisions=REVISIONS)
+    view = page.pane.view("curves")
+    qtbot.waitUntil(lambda: len(view.requests.traces) == 4)
+    assert [trace.device for trace in view.requests.traces] == [
+        "endpoint:digits",
+        "endpoint:digits/1",
+        "endpoint:digits/2",
+        "endpoint:digits/4",
+    ]
+    qtbot.waitUntil(lambda: any("endpoint:digits/4\tendpoint.requests" in names for names, *_ in double.asked_curves))
+    names = double.asked_curves[-1][0]
+    assert "endpoint:digits\tendpoint.latency.p99" in names
+    assert "endpoint:digits\tendpoint.gpu.memory" in names
+
+
+def test_curves_that_nothing_announces_are_asked_for_again_while_they_are_seen(page, double, qtbot, monkeypatch):
+    feed = page.pane.view("curves").stack.feed
+    qtbot.waitUntil(feed._again.isActive)
+    assert feed._again.interval() == 10_000
+    before = len(double.asked_curves)
+    feed._ask_again()
+    qtbot.waitUntil(lambda: len(double.asked_curves) > before)
+    page.window().show_page("jobs")
+    assert not feed._again.isActive()
+    assert recorded.is_asked_again("endpoint:x")
+    assert not recorded.is_asked_again("job:x")
+
+
+def test_of_many_revisions_the_newest_that_answered_are_drawn():
+    many = tuple(revision(number, RevisionState.RETIRED) for number in range(1, 10))
+    made = endpoint_record("x", EndpointState.LIVE, revisions=(*many, revision(10, RevisionState.FAILED)))
+    assert drawn_revisions(made) == [4, 5, 6, 7, 8, 9]
+
+
+# The rollout.
+
+
+@pytest.fixture
+def rolling(page, double, qtbot):
+    digits(double, rollout=ROLLOUT, revisions=REVISIONS)
+    qtbot.waitUntil(page.pane.rollout.isVisible)
+    return page
+
+
+def test_a_rollout_is_led_on_taken_back_and_shared_by_hand(rolling, double, qtbot):
+    bar = rolling.pane.rollout
+    assert bar.says.whole == "Revision 4 gets 5 % of the requests; revision 2 answers the others."
+    assert not bar.share.isEnabled()
+    bar.slider.setValue(40)
+    click(qtbot, bar.share)
+    qtbot.waitUntil(lambda: ("split", "digits", ["4=40", "2=60"]) in double.moved)
+    click(qtbot, bar.promote)
+    qtbot.waitUntil(lambda: ("promote", "digits", None) in double.moved)
+    click(qtbot, bar.back)
+    qtbot.waitUntil(lambda: ("rollback", "digits", None) in double.moved)
+
+
+def test_what_one_sets_stays_while_the_load_changes_and_goes_when_the_agent_moves_it(rolling, double, qtbot):
+    bar = rolling.pane.rollout
+    bar.slider.setValue(40)
+    seen = digits(double, updated_at=1.0)
+    qtbot.waitUntil(lambda: rolling.chosen() == seen)
+    assert bar.slider.value() == 40
+    digits(double, rollout=replace(ROLLOUT, percent=25.0))
+    qtbot.waitUntil(lambda: bar.slider.value() == 25)
+    digits(double, rollout=None)
+    qtbot.waitUntil(lambda: not bar.isVisible())
+
+
+# Revisions.
+
+
+def test_revisions_are_compared_with_the_live_one_and_put_back_after_a_question(rolling, double, qtbot):
+    rolling.pane.tabs.choose("revisions")
+    view = rolling.pane.view("revisions")
+    assert view.table.shown_rows() == 4
+    view.table.select("1")
+    qtbot.waitUntil(lambda: [one.title for one in view.compare.table.values.things] == ["revision 2", "revision 1"])
+    values = {value.key: value.values for value in view.compare._values}
+    assert values["model"] == ("digits version 3", "digits version 2")
+    click(qtbot, view.live)
+    question = opened(rolling, Confirm)
+    assert question.act.text() == "Make it live"
+    click(qtbot, question.act)
+    qtbot.waitUntil(lambda: ("promote", "digits", 1) in double.moved)
+
+
+def test_a_revision_whose_files_are_gone_can_not_be_put_back(rolling):
+    rolling.pane.tabs.choose("revisions")
+    view = rolling.pane.view("revisions")
+    for number, can in (("1", True), ("2", False), ("3", False), ("4", True)):
+        view.table.select(number)
+        assert view.live.isEnabled() is can, number
+
+
+def test_without_the_registry_what_the_desk_knows_is_compared(rolling, double, qtbot):
+    double.failing["models"] = Unavailable("The registry does not answer.")
+    rolling.pane.tabs.choose("revisions")
+    view = rolling.pane.view("revisions")
+    view.table.select("1")
+    qtbot.waitUntil(lambda: "the registry" in {value.key for value in view.compare._values})
+    assert "model" in {value.key for value in view.compare._values}
+
+
+# Requests.
+
+
+def test_logged_requests_are_filtered_paged_and_one_is_shown_in_full(page, double, qtbot):
+    page.pane.tabs.choose("requests")
+    view = page.pane.view("requests")
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 5)
+    assert double.asked_requests[-1][1]["limit"] == 200
+    view.table.select("late#0#2")
+    assert "<b>x</b>" in view.whole.toPlainText()
+    assert "No answer within 30 s." in view.whole.toPlainText()
+    view.status.setCurrentIndex(3)
+    view.slower.setText("100ms")
+    qtbot.waitUntil(lambda: double.asked_requests[-1][1]["slower"] == "100ms")
+    assert double.asked_requests[-1][1]["status"] == "5xx"
+    assert not view.more.isEnabled()
+
+
+def test_a_long_log_is_paged(page, double, qtbot):
+    double.logged = [replace(double.logged[0], request_id=f"r{number}") for number in range(1500)]
+    page.pane.tabs.choose("requests")
+    view = page.pane.view("requests")
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 200)
+    assert "there are older ones" in view.says.whole
+    click(qtbot, view.more)
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 1000)
+    click(qtbot, view.more)
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 1500)
+    assert not view.more.isEnabled()
+    assert view.table.records.prepared < 300, "only cells that are seen are made"
+
+
+def test_a_log_that_can_not_be_read_says_why_and_keeps_what_it_had(page, double, qtbot):
+    page.pane.tabs.choose("requests")
+    view = page.pane.view("requests")
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 5)
+    double.failing["endpoints"] = Refused("The log is damaged.", "Look at it.")
+    click(qtbot, view.again)
+    qtbot.waitUntil(lambda: view.says.whole == f"{numbers.WARNING} The log is damaged. Look at it.")
+    assert view.table.shown_rows() == 5
+
+
+# A deployment, and one that failed.
+
+
+def test_while_it_is_built_its_steps_and_output_are_shown(page, double, qtbot):
+    page.pane.tabs.choose("facts")
+    view = page.pane.view("facts")
+    assert not view.output.isVisible()
+    steps = (DeployStep("fetch", "the files", 1.0, 0.5), DeployStep("build", "4 requirements", 2.0))
+    digits(double, state=EndpointState.BUILDING, steps=steps)
+    qtbot.waitUntil(view.output.isVisible)
+    told = {fact.name: fact.value for fact in view.facts.shown}
+    assert told["Step"] == "build: 4 requirements"
+    qtbot.waitUntil(lambda: "model loaded in 1.42 s" in view.output.log.text())
+
+
+def test_a_failure_shows_the_cause_and_the_last_lines(page, double, qtbot):
+    page.pane.tabs.choose("facts")
+    page.table.select("router")
+    view = page.pane.view("facts")
+    told = {fact.name: fact.value for fact in view.facts.shown}
+    assert "scikit-learn==1.9.9 is not in the index" in " ".join(told.values())
+    assert view.output.isVisible()
+
+
+def test_hostile_names_and_reasons_are_plain_text(page, double, qtbot):
+    reason = Reason("x", "<img src=x>\x1b[31m\n" + "long " * 5000)
+    digits(double, state=EndpointState.FAILED, reason=reason, replicas=(Replica("<b>c</b>", 2, "down"),))
+    page.pane.tabs.choose("facts")
+    view = page.pane.view("facts")
+    qtbot.waitUntil(lambda: any("<img" in fact.value for fact in view.facts.shown))
+
+
+def test_what_is_deployed_is_chosen_and_not_typed(page, double, qtbot):
+    page.acts.deploy_again()
+    dialog = opened(page, DeployDialog)
+    qtbot.waitUntil(lambda: dialog.version.findData("digits/2") > 0)
+    assert dialog.endpoint.currentData() == "digits"
+    assert dialog.version.currentData() == "digits@champion"
+    assert not dialog.name.isEnabled()
+    dialog.start.setCurrentIndex(1)
+    dialog.runtime.setCurrentIndex(dialog.runtime.findData("build"))
+    dialog.version.setCurrentIndex(dialog.version.findData("digits/2"))
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: bool(double.deployed))
+    assert double.deployed[-1] == (
+        "digits/2",
+        "digits",
+        {"runtime": "build", "shadow": False, "canary": 5.0, "open": None, "wait": False},
+    )
+
+
+def test_a_thousand_endpoints_are_shown_by_those_that_are_seen(page, double, qtbot):
+    for number in range(1000):
+        double.endpoints_by_name[f"e{number}"] = endpoint_record(f"e{number}", EndpointState.LIVE)
+    page.reload()
+    qtbot.waitUntil(lambda: page.table.shown_rows() == 1003)
+    assert page.table.records.prepared < 400

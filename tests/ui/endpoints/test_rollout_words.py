@@ -1,0 +1,37 @@
+"""What a rollout waits for and what sends it back, in sentences."""
+
+from dataclasses import replace
+
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
+from mlops_desk.ui.endpoints.rollout_words import guarded, stands, waits
+from mlops_desk.ui.words import numbers
+
+FRONT = Endpoint("front", EndpointState.LIVE, None, 1, ModelRef("m", "1", "models:/m/1"))
+CANARY = Rollout(2, 5.0, (25.0, 50.0, 100.0), RolloutGuard(0.02, 1.5, 100, 300.0), 0.0)
+
+
+def test_a_canary_says_its_share_what_comes_and_what_sends_it_back() -> None:
+    assert stands(FRONT, CANARY) == "Revision 2 gets 5 % of the requests; revision 1 answers the others."
+    assert (
+        waits(CANARY)
+        == f"Next: 25 %, once it has had this share for {numbers.duration(300.0)} and answered 100 requests."
+    )
+    assert "2 % more errors than the live one" in guarded(CANARY)
+    assert "over 1.5 times the p95" in guarded(CANARY)
+    assert waits(replace(CANARY, steps=())).startswith("Next: all of them, once")
+    assert waits(replace(CANARY, steps=(100.0,))).startswith("Next: all of them, once")
+
+
+def test_a_shadow_and_one_that_is_held_wait_for_a_person() -> None:
+    shadow = replace(CANARY, percent=0.0)
+    assert "gets copies" in stands(FRONT, shadow)
+    assert waits(shadow) == "It stays a shadow until you promote it, or take it back."
+    assert guarded(shadow) == "Its answers reach nobody, so nothing sends it back."
+    assert "set by hand" in waits(replace(CANARY, is_held=True))
+
+
+def test_what_the_agent_says_that_it_waits_for_comes_first() -> None:
+    held = replace(CANARY, waits_for=Reason("gpu", "a GPU is lent to a job"))
+    assert waits(held) == "It waits: a GPU is lent to a job"
