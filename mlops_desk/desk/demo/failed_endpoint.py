@@ -35,5 +35,5 @@ def failed_endpoint(now: float, name: str, version: ModelVersion) -> Endpoint:
     made = EndpointRevision(1, ref, RevisionState.FAILED, runtime="build", created=at, reason=reason)
     return Endpoint(
         name, EndpointState.FAILED, None, 1, ref, created_at=at, updated_at=at, reason=reason, revisions=(made,),
-        steps=steps,
+        steps=steps, token_required=True,
     )  # fmt: skip

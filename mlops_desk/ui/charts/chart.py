@@ -19,7 +19,7 @@ from mlops_desk.ui.charts.head import HEAD_HEIGHT, paint_head
 from mlops_desk.ui.charts.outline import Outline
 from mlops_desk.ui.curves import spans
 from mlops_desk.ui.curves.spans import Span
-from mlops_desk.ui.curves.track import of_points
+from mlops_desk.ui.curves.track import Track, of_points
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import set_tip
@@ -28,6 +28,7 @@ from mlops_desk.ui.words import numbers
 
 LIMIT_HEADROOM, LIMIT_ROOM = 1.12, 15.0
 """A limit's name stands above its line: 15 pixels, and an eighth of a small chart."""
+LATE_STEPS = 3.5  # its length, that of the next one, and until somebody asks again
 SILENT_SECONDS = 3.5  # chosen: three ticks and a little; one that is late is no silence
 NAME_LIMIT, NAMES_WIDEST = (
     28,
@@ -379,7 +380,7 @@ class Chart(QWidget):
             return
         known = [at for at in (track.last_known() for track in tracks) if at is not None]
         last = max(known, default=None)
-        patience = max([SILENT_SECONDS, *(2 * track.step for track in tracks)])
+        patience = max([SILENT_SECONDS, *map(_patience, tracks)])
         if last is not None and self._span.end - last <= patience:
             return
         why = next((why for why in self._missing if why is not MetricState.OK), None)
@@ -433,6 +434,11 @@ class Chart(QWidget):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self.update()
+
+
+def _patience(track: Track) -> float:
+    """Return after how many seconds without a point a track is silent; a point comes when its stretch is over."""
+    return LATE_STEPS * track.usual_step() if track.fine else 2 * track.step
 
 
 def align(charts: Sequence[Chart]) -> None:

@@ -47,7 +47,8 @@ def now_told(endpoint: Endpoint) -> tuple[str, str]:
     """Return what is under way with an endpoint, or what is wrong, and in which tone; nothing where all is well."""
     mark = marks.ENDPOINT_MARKS[endpoint.state]
     if endpoint.reason is not None:
-        said = plain(f"{endpoint.reason.text} {endpoint.reason.hint or ''}", _REASON).rstrip()
+        text = f"{endpoint.reason.text.rstrip('.')}."
+        said = plain(f"{text} {endpoint.reason.hint or ''}", _REASON).rstrip()
         failed = endpoint.state is EndpointState.FAILED
         return (f"{numbers.ALERT} {said}", "alert") if failed else (f"{numbers.WARNING} {said}", "warning")
     step = next((one for one in reversed(endpoint.steps) if one.seconds is None), None)

@@ -24,7 +24,7 @@ def test_what_is_under_way_or_wrong_is_said_above_everything() -> None:
     )
     broken = Reason("build_failed", "no wheel of x", None, "Mend it.")
     failed = replace(FRONT, state=EndpointState.FAILED, reason=broken)
-    assert now_told(failed) == (f"{numbers.ALERT} no wheel of x Mend it.", "alert")
+    assert now_told(failed) == (f"{numbers.ALERT} no wheel of x. Mend it.", "alert")
     assert now_told(replace(failed, state=EndpointState.LIVE))[1] == "warning"
     assert now_told(replace(FRONT, state=EndpointState.LIVE, steps=(STARTS,))) == ("", "text")
 

@@ -32,6 +32,7 @@ TABS = (
     ("log", "Output"),
     ("facts", "Facts"),
 )
+_ROOM_FOR_ADDRESS = 420  # pixels: below it the curves need the line more; the table has the address too
 _VIEWS: dict[str, Callable[[Context], EndpointView]] = {
     "curves": CurvesView,
     "revisions": RevisionsView,
@@ -82,6 +83,7 @@ class EndpointPane(Card):
 
     def _fold(self) -> None:
         needed = self.tabs.sizeHint().width() + self._acts.sizeHint().width() + theme.SPACE_24 * 2
+        self.url.setVisible(bool(self.url.command()) and self.height() >= _ROOM_FOR_ADDRESS)
         narrow = needed > self.width()
         self._head.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
 
