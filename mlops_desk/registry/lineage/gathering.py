@@ -51,7 +51,8 @@ class LineageDesk:
         endpoints = [one for one in self.outside.endpoints() if self._is_same(one.registry, uri)]
         jobs = [job for run in runs.values() if (job := run.tags.get(JOB_TAG))]
         drift = self.outside.drift([one.name for one in endpoints])
-        return Known(endpoints, drift, self.outside.rules(), self.outside.jobs(jobs))
+        rules = self.outside.rules() if self._is_same(None, uri) else ()  # they watch models of the desk's own alone
+        return Known(endpoints, drift, rules, self.outside.jobs(jobs))
 
 
 def _logged(registry: ArtifactOrigins, model_ids: Sequence[str]) -> dict[str, LoggedModel]:

@@ -190,6 +190,20 @@ def test_a_version_that_is_not_there_is_not_found(named: str) -> None:
         desk(stocked()).of_model("nobody", None, None)
 
 
+@pytest.mark.parametrize(("uri", "rules", "endpoints"), [(None, {"fresh"}, {"prod"}), ("http://far", set(), {"far"})])
+def test_what_stands_on_a_model_of_the_same_name_elsewhere_is_not_drawn(
+    uri: str | None, rules: set[str], endpoints: set[str]
+) -> None:
+    made = desk(stocked())
+    made.outside = LineageHouse(
+        lambda: [KnownEndpoint("prod", "live", "churn", "1"), KnownEndpoint("far", "live", "churn", "1", "http://far")],
+        rules=lambda: [KnownRule("fresh", "churn", "champion", "prod", enabled=True)],
+    )
+    nodes = made.of_model("churn", None, uri).nodes
+    assert {node.title for node in nodes if node.kind is LineageKind.RULE} == rules
+    assert {node.title for node in nodes if node.kind is LineageKind.ENDPOINT} == endpoints
+
+
 def test_of_a_model_with_very_many_versions_the_newest_and_the_marked_are_drawn() -> None:
     found = desk(stocked(130)).of_model("churn", None, None)
     drawn = {node.thing for node in found.nodes if node.kind is LineageKind.VERSION}
