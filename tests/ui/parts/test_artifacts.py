@@ -129,6 +129,7 @@ def test_who_goes_through_the_files_asks_for_the_one_where_they_rest(pane, files
     table = pane.preview.grid.table
     table.sort_by(0, Qt.SortOrder.AscendingOrder)
     assert as_text(table._visible(range(2))) == "2\tb\n10\tmissing"
+    assert [column.right for column in table.records.columns] == [True, False]
     assert pane.preview.rest.whole == "The first 2 of 4,000 rows. Save it to have all."
 
 
@@ -321,5 +322,7 @@ def test_what_is_left_out_is_said():
         "This is the beginning of 10\u202fGiB. Save it to have all."
     )
     assert words.left_out(ArtifactView("a", "text", 3, "abc")) == ""
+    damaged = ArtifactView("a.pkl", "pickle", 10, "PROTO 4", is_cut=True, problem="What follows is no operation.")
+    assert words.left_out(damaged) == "What follows is no operation."
     whole = ArtifactTable(("a",), (("1",),), 1)
     assert words.left_out(ArtifactView("a", "table", 3, table=whole)) == ""

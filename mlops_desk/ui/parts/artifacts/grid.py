@@ -10,6 +10,8 @@ from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlops_desk.records.registry.artifact_view import ArtifactTable
 
 COLUMNS_SHOWN = 60  # chosen: five screens side by side; a table view asks for the width of each
@@ -33,22 +35,28 @@ class ArtifactGrid(QWidget):
             old.hide()
             old.deleteLater()
         names = table.columns[:COLUMNS_SHOWN]
-        made: RecordTable[_Row] = RecordTable("Rows of the file", _columns(names), self._context.memory)
+        made: RecordTable[_Row] = RecordTable("Rows of the file", _columns(names, table.rows), self._context.memory)
         made.show_records({str(number): row for number, row in enumerate(table.rows)})
         self._column.addWidget(made)
         self.table = made
 
 
-def _columns(names: tuple[str, ...]) -> tuple[Column[_Row], ...]:
-    return tuple(_column(number, name) for number, name in enumerate(names))
+def _columns(names: tuple[str, ...], rows: "Sequence[_Row]") -> tuple[Column[_Row], ...]:
+    return tuple(_column(number, name, is_number=_are_numbers(number, rows)) for number, name in enumerate(names))
 
 
-def _column(number: int, name: str) -> Column[_Row]:
+def _are_numbers(number: int, rows: "Sequence[_Row]") -> bool:
+    """Tell whether all that a column holds are numbers, which stand at the right."""
+    kinds = {_order(row[number])[0] for row in rows if number < len(row) and row[number] is not None}
+    return kinds == {0}
+
+
+def _column(number: int, name: str, *, is_number: bool) -> Column[_Row]:
     def cell(row: _Row) -> Cell:
         value = row[number] if number < len(row) else None
         return Cell("missing" if value is None else value, _order(value), "muted" if value is None else None)
 
-    return Column(f"c{number}", plain(name, 60), cell)
+    return Column(f"c{number}", plain(name, 60), cell, right=is_number)
 
 
 def _order(value: str | None) -> tuple[int, float, str]:

@@ -39,6 +39,8 @@ def left_out(view: ArtifactView, *, cut_here: bool = False) -> str:
             return ""
         whole = f" of {view.table.n_rows:,}" if view.table.n_rows is not None else ""
         return f"The first {rows:,}{whole} rows. Save it to have all."
+    if view.problem:
+        return plain(view.problem, 400)
     if view.is_cut or cut_here:
         size = f" of {numbers.size(view.size_bytes)}" if view.size_bytes is not None else ""
         return f"This is the beginning{size}. Save it to have all."
