@@ -6,7 +6,7 @@ from typing import Any
 
 from mlops_desk.api.client import Client
 from mlops_desk.base import wire
-from mlops_desk.cli import afterword, output, terminal
+from mlops_desk.cli import afterword, output, searching, terminal
 from mlops_desk.cli.forms import job_files
 from mlops_desk.cli.forms.serving import deployment
 from mlops_desk.cli.output import show
@@ -25,6 +25,8 @@ def tell(
         terminal.enter(answer)
     text = "" if as_json else _text(client, verb, arguments, before, answer)
     _say(None if as_json else job_files.losses(answer))
+    if searching.is_search(verb):
+        _say(searching.left_out(client, arguments, len(answer)))
     show(wire.to_builtins(answer) if as_json else None, text, as_json=as_json)
     if (failed := deployment.failure(verb, arguments, answer)) is not None:
         raise failed

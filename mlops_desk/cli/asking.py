@@ -19,6 +19,7 @@ from mlops_desk.cli.parser import arguments_of, file_of
 from mlops_desk.verbs.declaration import Verb
 
 _CANCEL = ("jobs", "cancel")
+_SEARCH = ("models", "search")
 _JUDGED = {("endpoints", "deploy")}
 """Verbs whose answer decides the exit code."""
 
@@ -29,7 +30,10 @@ def ask(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
     arguments = arguments_of(given.verb, given)
     with contextlib.closing(connect(address, demo=given.demo)) as client:
         if as_json and not given.verb.streams and (given.verb.service, given.verb.name) not in _JUDGED:
-            write(_asked(client.document, given, arguments))
+            document = _asked(client.document, given, arguments)
+            write(document)
+            if (given.verb.service, given.verb.name) == _SEARCH:
+                _say_left_out(client, arguments, len(document))
             return 0
         before = client.jobs.show(arguments["job_id"]) if (given.verb.service, given.verb.name) == _CANCEL else None
         if not as_json and (told := ahead.said(client, given.verb, arguments)):
@@ -44,6 +48,13 @@ def ask(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
 
             answer = SideBySide(answer, only_differing=differing)
         return tell(client, given.verb, arguments, before, answer, as_json=as_json)
+
+
+def _say_left_out(client: Client, arguments: dict[str, Any], n_shown: int) -> None:
+    from mlops_desk.cli.searching import left_out  # noqa: PLC0415 - records that nothing else needs for JSON
+
+    if told := left_out(client, arguments, n_shown):
+        sys.stderr.write(f"{told}\n")
 
 
 def _is_followed(verb: Verb, arguments: dict[str, Any]) -> bool:

@@ -157,6 +157,7 @@ HELP = {
     "rules.remove.name": "name of the rule",
     "rules.show.name": "name of the rule",
     "models.search.query": "auc>0.9 alias:champion created:<30d flavor:sklearn, and words, in one pair of quotes",
+    "models.find.query": "auc>0.9 alias:champion created:<30d flavor:sklearn, and words, in one pair of quotes",
     "runs.window.limit": "so many rows, 1 to 1000",
     "runs.window.nested": "runs stand below the run that started them",
     "models.download.folder": "where it is put; made where there is none",

@@ -2,13 +2,15 @@
 
 from builtins import list as list_of
 
+from mlops_desk.base.errors import Invalid
 from mlops_desk.records.model import Model, ModelVersion, Registry
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
 from mlops_desk.registry.aliases.verbs import AliasVerbs
 from mlops_desk.registry.artifacts.verbs import ModelFileVerbs
 from mlops_desk.registry.changes.model_verbs import ModelChangeVerbs
 from mlops_desk.registry.comparing.version_verbs import VersionCompareVerbs
 from mlops_desk.registry.lineage.verbs import LineageVerb
+from mlops_desk.registry.modelfiles.glances import PATIENCE_SECONDS
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.registry.standing import standing
 from mlops_desk.verbs.declaration import check_limit
@@ -40,12 +42,19 @@ class ModelsService(AliasVerbs, ModelChangeVerbs, VersionCompareVerbs, ModelFile
             return self._core.registries.read(chosen).model(model)
 
     def search(self, query: str, uri: str | None = None, limit: int = 200) -> list_of[VersionHit]:
+        return list(self.find(query, uri, limit).hits)
+
+    def find(
+        self, query: str, uri: str | None = None, limit: int = 200, wait: float = PATIENCE_SECONDS
+    ) -> VersionsFound:
         check_limit(limit)
+        if not 0 <= wait <= PATIENCE_SECONDS:
+            raise Invalid(f"A search waits 0 to {PATIENCE_SECONDS:g} s, not {wait:g}.", "Give --wait another number.")
         with self._core.default.chosen(uri) as chosen:
             self._core.asked(chosen)
             if chosen is None and self._core.registries.own_is_empty:
-                return []
-            self._core.glances.prepare(chosen, query)
+                return VersionsFound((), 0)
+            self._core.glances.prepare(chosen, query, wait)
             return self._core.registries.mirror(chosen).search(query, limit)
 
     def cards(self, uri: str | None = None) -> list_of[ModelCard]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.registry.labels import Labels
     from mlops_desk.records.registry.lineage import Lineage
     from mlops_desk.records.registry.model_files import ModelFileFacts
-    from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+    from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
 
 URI = Option(
     "URI", "tracking URI, or a name of registry list; without it the setting registry.uri, else the desk's own"
@@ -28,6 +28,7 @@ TAG_VALUE = Option("TEXT", "its new value; without it the tag is taken away")
 TAG_EXPECTED = Option("TEXT", "refuse if it reads otherwise by now ('': if it is there)")
 CONFIRM = Option("NAME", "the name of what is to go once more: NAME, or NAME/VERSION")
 FOLDER = Word("FOLDER", "what lies in this folder of them")
+FILES_WAIT = Option("SECONDS", "wait at most so long for files that are looked into, 0 to 4")
 DOWNLOAD_SECONDS = 1860.0  # a minute more than the registry is given
 ONE_VERSION = Word("VERSION", "number of a version, or @ALIAS; without it all of the model")
 OTHER = Option("NAME", "the model that B is a version of, where it is another one")
@@ -57,6 +58,16 @@ class Models(Protocol):
     @reads
     def search(self, query: str, uri: Uri = None, limit: int = 200) -> "list_of[VersionHit]":
         """Find versions: "auc>0.9 alias:champion created:<30d flavor:sklearn", and words; the newest first."""
+        ...
+
+    @reads
+    def find(
+        self, query: str, uri: Uri = None, limit: int = 200, wait: Annotated[float, FILES_WAIT] = 4.0
+    ) -> "VersionsFound":
+        """Find versions as search does, and tell how many match in all, and of how many that is not known yet.
+
+        What nobody has looked for before (flavours, formats, columns) is read off files meanwhile: ask again.
+        """
         ...
 
     @reads

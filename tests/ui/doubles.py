@@ -518,6 +518,7 @@ class Double:
         ]
         self.moves = [] if empty else some_moves()
         self.searched: list[str] = []
+        self.unread: list[int] = []
         self.compared: list[tuple[str | None, ...]] = []
         self.trackers = some_trackers()
         self.store_report = some_report()

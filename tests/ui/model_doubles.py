@@ -18,7 +18,7 @@ from mlops_desk.records.registry.labels import Labels
 from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
 from mlops_desk.records.registry.model_files import ModelFileFacts, SignatureColumn
 from mlops_desk.records.registry.undo import Undo
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
 
 if TYPE_CHECKING:
     from doubles import Double
@@ -93,17 +93,26 @@ class ModelVerbs:
         return found
 
     def search(self, query: str, uri: str | None = None, limit: int = 200) -> list_of[VersionHit]:
+        return list(self.find(query, uri, limit).hits)
+
+    def find(self, query: str, uri: str | None = None, limit: int = 200, wait: float = 4.0) -> VersionsFound:
+        """Find all of what is known; ``unread`` of the double is what the files are not known of."""
         self._double.searched.append(query)
+        hits = self._hits(query)
+        unread = self._double.unread.pop(0) if self._double.unread else 0
+        return VersionsFound(tuple(hits[:limit]), len(hits), unread)
+
+    def _hits(self, query: str) -> list_of[VersionHit]:
         if "bad" in query:
             raise Invalid("Character 5 of the search: what auc is compared with is missing.", "Write auc>0.9",
                           place=Place(1, 5))  # fmt: skip
         every = [hit for model in self._double.models_by_name for hit in hits_of(self._double, model)]
         if query.startswith("name:"):
             wanted = query.removeprefix("name:").strip('"')
-            return [hit for hit in every if wanted in hit.name][:limit]
+            return [hit for hit in every if wanted in hit.name]
         if query.startswith("alias:"):
-            return [hit for hit in every if query.removeprefix("alias:") in hit.aliases][:limit]
-        return [hit for hit in every if query in hit.name or query in hit.author][:limit]
+            return [hit for hit in every if query.removeprefix("alias:") in hit.aliases]
+        return [hit for hit in every if query in hit.name or query in hit.author]
 
     def history(
         self, model: str, uri: str | None = None, alias: str = "", at: float | None = None

@@ -31,6 +31,25 @@ class VersionHit:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionsFound:
+    """What a search knows so far: ``n_found`` versions match, of which ``hits`` are the newest.
+
+    ``n_unread``: so many more may match, but the query asks for what only their files tell, and those were not looked
+    into yet. ``is_loading``: runs are still being read, and with them the metrics and parameters of some versions.
+    """
+
+    hits: tuple[VersionHit, ...]
+    n_found: int
+    n_unread: int = 0
+    is_loading: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether asking again would find the same, as long as nothing changes in the registry."""
+        return not self.n_unread and not self.is_loading
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """A registered model as the list has it. ``metric`` is the newest version's first metric, with its name.
 

@@ -7,9 +7,9 @@ from mlops_desk.base.errors import NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model, ModelVersion, Run
 from mlops_desk.records.registry.file_glance import FileGlance
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
 from mlops_desk.registry.mirror.search.cards import card_of, hit_of, signature_columns, with_files
-from mlops_desk.registry.mirror.search.finding import Entry, entry, find
+from mlops_desk.registry.mirror.search.finding import Entry, entry, find, look_up
 from mlops_desk.registry.mirror.search.query import OF_FILES, QueryField, parse_query
 from mlops_desk.registry.mirror.table.rows import runs_by_id
 from mlops_desk.registry.mirror.table.runs import RunTable
@@ -65,9 +65,9 @@ class Catalogue:
         found = [row.version for row in self._versions if row.version.run_id == run_id]
         return sorted(found, key=lambda version: (version.created_at or 0.0, version.name, int(version.version)))
 
-    def search(self, query: str, limit: int, table: RunTable) -> list[VersionHit]:
+    def search(self, query: str, limit: int, table: RunTable) -> VersionsFound:
         terms = parse_query(query)
-        return find(self.entries(table), terms, limit)
+        return look_up(self.entries(table), terms, limit, lambda one: _key(one.hit) in self._files)
 
     def entries(self, table: RunTable) -> list[Entry]:
         """Return all versions as they are searched, the newest first."""

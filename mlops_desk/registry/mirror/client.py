@@ -9,7 +9,7 @@ from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersi
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.records.registry.version_hit import ModelCard, VersionsFound
 from mlops_desk.registry.mirror.mirrors import ANSWER_SECONDS, Mirrors
 from mlops_desk.registry.mirror.plain.mirror import PlainMirror
 from mlops_desk.registry.mirror.protocol import GroupsFound, RunsFound, WindowAsked
@@ -82,8 +82,8 @@ class ChildMirror:
     def versions_of_run(self, run_id: str) -> list[ModelVersion]:
         return self._ask(list[ModelVersion], "versions_of_run", run_id)
 
-    def search(self, query: str, limit: int) -> list[VersionHit]:
-        return self._ask(list[VersionHit], "search", query, limit)
+    def search(self, query: str, limit: int) -> VersionsFound:
+        return self._ask(VersionsFound, "search", query, limit)
 
     def without_files(self, query: str, most: int) -> list[ModelVersion]:
         return self._ask(list[ModelVersion], "without_files", query, most)

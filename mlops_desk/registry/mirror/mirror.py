@@ -5,6 +5,7 @@ Between questions ``work`` reads on, a step at a time, and looks for changes.
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersi
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.run_window import RunColumn, RunWindow
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.records.registry.version_hit import ModelCard, VersionsFound
 from mlops_desk.registry.mirror.catalogue import Catalogue
 from mlops_desk.registry.mirror.column import Which, read_column, read_sorting
 from mlops_desk.registry.mirror.filter.grammar import parse_filter
@@ -219,9 +220,10 @@ class Mirror:
         self._be_there()
         return self._catalogue.versions_of_run(run_id)
 
-    def search(self, query: str, limit: int) -> list[VersionHit]:
+    def search(self, query: str, limit: int) -> VersionsFound:
         self._be_fresh()
-        return self._catalogue.search(query, limit, self._loading.table)
+        found = self._catalogue.search(query, limit, self._loading.table)
+        return replace(found, is_loading=self._loading.is_loading)
 
     def without_files(self, query: str, most: int) -> list[ModelVersion]:
         self._be_fresh()

@@ -8,7 +8,7 @@ from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersi
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.records.registry.version_hit import ModelCard, VersionsFound
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 
@@ -106,8 +106,8 @@ class MirrorClient(Protocol):
         """List the versions that a run registered, oldest first."""
         ...
 
-    def search(self, query: str, limit: int) -> list[VersionHit]:
-        """Find versions of all models, the newest first. Raises Invalid for a query, with the place."""
+    def search(self, query: str, limit: int) -> VersionsFound:
+        """Find versions of all models, the newest first, as far as they are known. Raises Invalid, with the place."""
         ...
 
     def without_files(self, query: str, most: int) -> list[ModelVersion]:

@@ -19,7 +19,7 @@ from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.run_window import RunColumn, RunWindow
 from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.records.registry.version_hit import ModelCard, VersionsFound
 from mlops_desk.registry.mirror.protocol import GroupsFound, RunsFound, WindowAsked
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 from mlops_desk.registry.reading.source import RegistrySource
@@ -43,7 +43,7 @@ QUESTIONS: dict[str, tuple[Any, Any]] = {
     "model": (tuple[str], Model),
     "versions": (tuple[str], list[ModelVersion]),
     "versions_of_run": (tuple[str], list[ModelVersion]),
-    "search": (tuple[str, int], list[VersionHit]),
+    "search": (tuple[str, int], VersionsFound),
     "without_files": (tuple[str, int], list[ModelVersion]),
     "take_files": (tuple[list[FileGlance]], None),
     "cards": (tuple[()], list[ModelCard]),

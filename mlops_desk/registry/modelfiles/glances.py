@@ -31,7 +31,8 @@ _SPARE_SECONDS = 5.0  # chosen: a child starts within it on a busy machine
 _LEAST_SECONDS = 0.5  # chosen: in less, a child does not even start
 _AGAIN_SECONDS = 600.0  # chosen: files that could not be read (still written, a share away) are tried again
 _MOST_KEPT = 50_000  # chosen: 20 MB; the oldest go first
-_PATIENCE_SECONDS = 4.0  # chosen: a person who asked waits so long
+PATIENCE_SECONDS = 4.0
+"""Chosen: a person who asked by a command waits so long."""
 _QUIET_SECONDS = 60.0  # chosen: nobody waits for it
 SHOWN = 200
 """So many of those that a page shows are looked into unasked: chosen, more than stand on a screen."""
@@ -51,14 +52,14 @@ class FileGlances:
         self._wanted: dict[str | None, tuple[str, int | None]] = {}
         self._is_busy = False
 
-    def prepare(self, uri: str | None, query: str) -> None:
+    def prepare(self, uri: str | None, query: str, seconds: float = PATIENCE_SECONDS) -> None:
         """Look into files before a search that asks for what only they tell, beside any other. Raises Invalid.
 
-        Where the time does not suffice the search finds what is known by then, and is told of the rest as it comes.
+        Where ``seconds`` do not suffice the search finds what is known by then, and the rest is looked into after it.
         """
         if not any(term.field in OF_FILES for term in parse_query(query)):
             self.begin(uri, query)
-        elif not self.fill(uri, query, _PATIENCE_SECONDS):
+        elif seconds <= 0 or not self.fill(uri, query, seconds):
             self.begin(uri, query, None)
 
     def fill(self, uri: str | None, query: str, seconds: float, most: int | None = None) -> bool:

@@ -10,19 +10,20 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QSplitter, QStacked
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Registry
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.models import loads, words
 from mlops_desk.ui.models.acts.acts import CHAMPION, VersionActs
+from mlops_desk.ui.models.again import AskAgain
 from mlops_desk.ui.models.comparing import VersionComparison
 from mlops_desk.ui.models.detail.pane import VersionPane
 from mlops_desk.ui.models.list import ModelList
 from mlops_desk.ui.models.registries import RegistryChoice, is_own
-from mlops_desk.ui.models.search import FOUND_MOST, VersionSearch
-from mlops_desk.ui.models.versions.pane import VersionsPane, counted
+from mlops_desk.ui.models.search import VersionSearch
+from mlops_desk.ui.models.versions.pane import VersionsPane
 from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.widgets.card import framed
 from mlops_desk.ui.widgets.scroll import scrolled
@@ -64,6 +65,7 @@ class ModelsPage(Page):
         self._soon.setSingleShot(True)
         self._soon.setInterval(_SETTLE_MILLISECONDS)
         self._soon.timeout.connect(self._look_again)
+        self._again = AskAgain(self, self._load_versions)
         self._wire()
         self._arrange()
 
@@ -122,7 +124,7 @@ class ModelsPage(Page):
     def reload(self) -> None:
         super().reload()
         self.registries.look()
-        self._load_versions()
+        self._load_shown()
 
     def refresh(self, topics: frozenset[Topic]) -> None:
         store = self.context.store
@@ -148,6 +150,9 @@ class ModelsPage(Page):
             self._asked = False
             return
         self.context.load(loads.CARDS)
+        self._load_shown()
+
+    def _load_shown(self) -> None:
         if self.search.is_on():
             self.search.ask()
         else:
@@ -200,21 +205,24 @@ class ModelsPage(Page):
         uri, query = self.context.store.models_uri, query_of(name)
         self._task = self.context.ask(
             "versions",
-            lambda desk: [hit for hit in desk.models.search(query, uri=uri, limit=VERSIONS_MOST) if hit.name == name],
-            lambda hits: self._got_versions(name, hits),
+            lambda desk: desk.models.find(query, uri=uri, limit=VERSIONS_MOST, wait=0.0),
+            lambda found: self._got_versions(name, found),
             self._no_versions,
         )
 
     def _stop(self) -> None:
+        self._again.timer.stop()
         if self._task is not None:
             self._task.cancel()
             self._task = None
 
-    def _got_versions(self, name: str, hits: list[VersionHit]) -> None:
+    def _got_versions(self, name: str, found: VersionsFound) -> None:
         self._task = None
+        self._again.told(found)
+        hits = [hit for hit in found.hits if hit.name == name]
         self.versions.show_hits(name, hits, of_several=False)
-        self.versions.title(f"{plain(name, 60)}: {counted(hits, VERSIONS_MOST)}")
-        self.versions.say("" if hits else "This model has no versions.")
+        self.versions.title(f"{plain(name, 60)}: {words.counted(found, hits)}")
+        self.versions.say(words.unfinished(found) if hits else "This model has no versions.")
         wanted = self._wanted
         if wanted is not None and wanted[0] == name and self.versions.table.select("/".join(wanted)):
             self._wanted = None
@@ -227,17 +235,18 @@ class ModelsPage(Page):
         self._task = None
         self.versions.say(f"{numbers.ALERT} {error.message} {error.hint or ''}".strip())
 
-    def _found(self, hits: list[VersionHit] | None) -> None:
+    def _found(self, found: VersionsFound | None) -> None:
         """Show what a search found, in the place of a model's versions; None: nothing is searched for any more."""
-        if hits is None:
+        if found is None:
             self._shown = None
             self._load_versions()
             return
         self._stop()
         self.show_content()
-        self.versions.show_hits("found", hits, of_several=True)
-        self.versions.title(f"Found: {counted(hits, FOUND_MOST)}")
-        self.versions.say("" if hits else "No version matches. Esc clears the search.")
+        self.versions.show_hits("found", found.hits, of_several=True)
+        self.versions.title(f"Found: {words.counted(found, found.hits)}")
+        nothing = "" if found.hits else "No version matches. Esc clears the search."
+        self.versions.say(words.unfinished(found) or nothing)
         if self.versions.table.key() is None:
             self.versions.table.select_first()
         self._show_version()
@@ -341,7 +350,10 @@ class ModelsPage(Page):
             self.search.field.clear()
 
     def left(self) -> None:
+        if self.search.again.timer.isActive() or self._again.timer.isActive():
+            self._asked = False  # what was not whole is asked for anew when it is seen again
         self.search.stop()
+        self._again.timer.stop()
         self.detail.left()
 
     def actions_here(self) -> list[Action]:

@@ -8,11 +8,12 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from mlops_desk.base.errors import DeskError, Invalid
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.models.again import AskAgain
 from mlops_desk.ui.parts.caret import CaretLine
 from mlops_desk.ui.widgets.field import Field
 
 if TYPE_CHECKING:
-    from mlops_desk.records.registry.version_hit import VersionHit
+    from mlops_desk.records.registry.version_hit import VersionsFound
     from mlops_desk.ui.live.tasks import Task
 
 FOUND_MOST = 500  # chosen: more are not looked through; one types another word
@@ -21,7 +22,7 @@ _HINT = "Search all versions:  auc>0.9  alias:champion  created:<30d  flavor:skl
 
 
 class VersionSearch(QWidget):
-    """``found`` carries the versions that were found, or None where nothing is searched for."""
+    """``found`` carries what was found so far (VersionsFound), or None where nothing is searched for."""
 
     found = Signal(object)
     failed = Signal(object)
@@ -36,6 +37,7 @@ class VersionSearch(QWidget):
         self._soon.setSingleShot(True)
         self._soon.setInterval(TYPING_MILLISECONDS)
         self._soon.timeout.connect(self.ask)
+        self.again = AskAgain(self, self.ask)
         self.field.textChanged.connect(self._typed)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -60,6 +62,7 @@ class VersionSearch(QWidget):
     def stop(self) -> None:
         """Wait for no answer any more."""
         self._soon.stop()
+        self.again.timer.stop()
         if self._task is not None:
             self._task.cancel()
             self._task = None
@@ -72,15 +75,16 @@ class VersionSearch(QWidget):
             return
         self._task = self._context.ask(
             "search versions",
-            lambda desk: desk.models.search(query, uri=uri, limit=FOUND_MOST),
+            lambda desk: desk.models.find(query, uri=uri, limit=FOUND_MOST, wait=0.0),
             self._got,
             lambda error: self._refused(query, error),
         )
 
-    def _got(self, hits: "list[VersionHit]") -> None:
+    def _got(self, found: "VersionsFound") -> None:
         self._task = None
         self.error.clear()
-        self.found.emit(hits)
+        self.again.told(found)
+        self.found.emit(found)
 
     def _refused(self, query: str, error: DeskError) -> None:
         """Say what is wrong below the field; what was found before stays, for one is still typing."""

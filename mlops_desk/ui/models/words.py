@@ -1,11 +1,11 @@
 """How models and their versions are said: metrics, aliases, what serves them, how they drift. No Qt here."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import Verdict
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
 from mlops_desk.ui.words import marks, numbers
 from mlops_desk.ui.words.numbers import Mark
 
@@ -31,6 +31,23 @@ def order_of(value: float | None) -> float:
 
 def version_number(version: str) -> int:
     return int(version) if version.isdecimal() else 0
+
+
+def counted(found: VersionsFound, shown: Sequence[VersionHit]) -> str:
+    """Return how many versions are shown, and of how many where those are the newest alone."""
+    if found.n_found <= len(found.hits):
+        return numbers.count(len(shown), "version")
+    return f"the newest {len(shown):,} of {numbers.count(found.n_found, 'version')}"
+
+
+def unfinished(found: VersionsFound) -> str:
+    """Say what may still come of an answer; nothing where it is whole."""
+    said = []
+    if found.n_unread:
+        said.append(f"{numbers.count(found.n_unread, 'version')} more may match: files are still being looked into.")
+    if found.is_loading:
+        said.append("Runs are still being read: metrics come with them.")
+    return " ".join(said)
 
 
 def key_of(hit: VersionHit) -> str:

@@ -103,6 +103,7 @@ WHERE: dict[str, str] = {
     "Tracker": "registry.tracker",
     "Tried": "serving.asking",
     "VersionHit": "registry.version_hit",
+    "VersionsFound": "registry.version_hit",
     "Transferred": "registry.transfer",
     "Verified": "registry.transfer",
     "VolumeCard": "images.card",

@@ -13,7 +13,7 @@ from mlops_desk.records.registry.alias_move import AliasMove, AliasPreview, Foll
 from mlops_desk.records.registry.labels import Labels
 from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
 from mlops_desk.records.registry.model_files import ModelFileFacts, SignatureColumn
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
 from mlops_desk.ui.widgets.facts import Fact, FactGrid
 from tests.ui.runs.test_hostile import HOSTILE, MOST, check
 
@@ -57,7 +57,7 @@ def hostile(double, monkeypatch):
     followers = tuple(Follower(text, text, follows=False) for text in HOSTILE)
     answers = {
         "cards": lambda uri=None: cards,
-        "search": lambda query, uri=None, limit=200: first[:limit],
+        "find": lambda query, uri=None, limit=200, wait=4.0: VersionsFound(tuple(first[:limit]), len(first)),
         "history": lambda model, uri=None, alias="", at=None: moves,
         "facts": lambda model, version, uri=None: facts,
         "lineage": lambda model, version=None, uri=None: Lineage(nodes, edges),

@@ -181,6 +181,48 @@ def test_a_query_that_is_wrong_is_marked_where_it_is_and_what_was_found_stays(pa
     assert not page.search.error.isVisible()
 
 
+def test_a_search_shows_what_is_known_says_what_may_come_and_asks_until_that_is_there(page, double, qtbot):
+    double.unread = [900, 900, 3]
+    page.search.field.setText("alias:champion")
+    qtbot.waitUntil(lambda: "900 versions more may match" in page.versions.says.whole)
+    assert page.versions.table.shown_rows() == 2
+    again = page.search.again
+    assert (again.timer.isActive(), again.pause_milliseconds) == (True, 500)
+    again.timer.start(0)
+    qtbot.waitUntil(lambda: again.pause_milliseconds == 1000 and again.timer.isActive())
+    again.timer.start(0)
+    qtbot.waitUntil(lambda: "3 versions more" in page.versions.says.whole)
+    assert again.pause_milliseconds == 500, "more of it came"
+    again.timer.start(0)
+    qtbot.waitUntil(lambda: page.versions.says.whole == "")
+    assert not again.timer.isActive()
+
+
+def test_a_search_of_which_not_all_is_shown_says_of_how_many(page, double, qtbot, monkeypatch):
+    monkeypatch.setattr("mlops_desk.ui.models.search.FOUND_MOST", 5)
+    page.search.field.setText("fraud")
+    qtbot.waitUntil(lambda: page.versions.heading.whole == "Found: the newest 5 of 12 versions")
+    assert page.versions.table.shown_rows() == 5
+
+
+def test_nothing_found_yet_is_not_told_as_nothing_at_all(page, double, qtbot):
+    double.unread = [7] * 50
+    page.search.field.setText("nowhere")
+    qtbot.waitUntil(lambda: "7 versions more may match" in page.versions.says.whole)
+    assert "No version matches" not in page.versions.says.whole
+
+
+def test_who_leaves_a_search_that_is_not_whole_has_it_go_on_when_it_is_seen_again(page, double, qtbot):
+    double.unread = [7]
+    page.search.field.setText("alias:champion")
+    qtbot.waitUntil(lambda: "may match" in page.versions.says.whole)
+    page.window().go_to("jobs")
+    assert not page.search.again.timer.isActive()
+    page.window().go_to("models")
+    qtbot.waitUntil(lambda: page.versions.says.whole == "")
+    assert page.versions.table.shown_rows() == 2
+
+
 def test_a_search_that_finds_nothing_says_so(page, qtbot):
     page.search.field.setText("nowhere at all")
     qtbot.waitUntil(lambda: "No version matches" in page.versions.says.whole)
@@ -197,7 +239,7 @@ def test_who_chooses_a_model_while_searching_sees_its_versions(page, qtbot):
 
 
 def test_versions_that_can_not_be_read_say_why(page, double, qtbot):
-    double.failing["models.search"] = Unavailable("The registry does not answer.", "Try later.")
+    double.failing["models.find"] = Unavailable("The registry does not answer.", "Try later.")
     page.models.select("fraud-score")
     qtbot.waitUntil(lambda: "does not answer" in page.versions.says.whole)
     assert page.versions.table.shown_rows() == 0

@@ -126,6 +126,7 @@ TABLE = {
     "/v1/models/versions": EVERYBODY,
     "/v1/models/show": EVERYBODY,
     "/v1/models/search": EVERYBODY,
+    "/v1/models/find": EVERYBODY,
     "/v1/models/cards": EVERYBODY,
     "/v1/models/alias": EVERYBODY,
     "/v1/models/history": EVERYBODY,

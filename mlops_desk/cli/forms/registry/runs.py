@@ -6,7 +6,7 @@ from typing import Any
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, number, table
 from mlops_desk.records.registry.run_window import MetricSpread, RunColumn, RunGroup, RunRow, RunValue, RunWindow
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
 
 _CELL = 60  # chosen: several columns stand beside each other
 _MOST_METRICS = 4  # chosen: what a line of a terminal holds
@@ -49,7 +49,27 @@ def _metrics(hit: VersionHit) -> str:
     return ", ".join(shown) + (" …" if len(hit.metrics) > _MOST_METRICS else "")
 
 
-FORMS: dict[type, Callable[[Any], str]] = {RunWindow: window}
+def found(item: VersionsFound) -> str:
+    """Return the versions as a table, and beneath it what is left out."""
+    columns = TABLES[VersionHit]
+    shown = table(list(columns), [[cell(hit) for cell in columns.values()] for hit in item.hits])
+    left_out = "\n".join(rest(item, len(item.hits)))
+    return "\n\n".join(part for part in (shown if item.hits else "No version matches.", left_out) if part)
+
+
+def rest(item: VersionsFound, n_shown: int) -> list[str]:
+    """Say what of a search is not among the versions that were shown, or not known yet."""
+    said = []
+    if item.n_found > n_shown:
+        said.append(f"{n_shown:,} of {item.n_found:,} versions are shown, the newest; --limit N shows more.")
+    if item.n_unread:
+        said.append(f"{item.n_unread:,} more may match: their files are being looked into. Ask again in a moment.")
+    if item.is_loading:
+        said.append("Runs are still being read, with the metrics of some versions. Ask again in a moment.")
+    return said
+
+
+FORMS: dict[type, Callable[[Any], str]] = {RunWindow: window, VersionsFound: found}
 
 TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     RunColumn: {

@@ -11,7 +11,7 @@ from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersi
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
+from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
 from mlops_desk.registry.mirror.column import read_column, read_sorting
 from mlops_desk.registry.mirror.filter.grammar import parse_filter
 from mlops_desk.registry.mirror.filter.reading import read_filter
@@ -19,7 +19,7 @@ from mlops_desk.registry.mirror.plain import listing
 from mlops_desk.registry.mirror.plain.values import fulfils
 from mlops_desk.registry.mirror.protocol import WindowAsked
 from mlops_desk.registry.mirror.search.cards import card_of, hit_of
-from mlops_desk.registry.mirror.search.finding import entry, find
+from mlops_desk.registry.mirror.search.finding import entry, look_up
 from mlops_desk.registry.mirror.search.query import parse_query
 from mlops_desk.registry.protocol import RegistryClient
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
@@ -105,12 +105,12 @@ class PlainMirror:
     def versions_of_run(self, run_id: str) -> list[ModelVersion]:
         return self._registry.versions_of_run(run_id)
 
-    def search(self, query: str, limit: int) -> list[VersionHit]:
+    def search(self, query: str, limit: int) -> VersionsFound:
         terms = parse_query(query)
         models = self.models()
-        found = [entry(self._hit(one), model=model) for model in models for one in self.versions(model.name)]
-        found.sort(key=lambda one: (-(one.hit.created or 0.0), one.hit.name))
-        return find(found, terms, limit)
+        entries = [entry(self._hit(one), model=model) for model in models for one in self.versions(model.name)]
+        entries.sort(key=lambda one: (-(one.hit.created or 0.0), one.hit.name))
+        return look_up(entries, terms, limit, lambda _one: False)
 
     def without_files(self, query: str, most: int) -> list[ModelVersion]:  # noqa: ARG002 - see take_files
         parse_query(query)

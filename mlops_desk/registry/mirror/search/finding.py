@@ -1,13 +1,14 @@
 """Versions that a query is true of, out of some thousands, as fast as one types."""
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from mlops_desk.records.model import Model
-from mlops_desk.records.registry.version_hit import VersionHit
+from mlops_desk.records.registry.version_hit import VersionHit, VersionsFound
 from mlops_desk.registry.mirror.filter.numbers import number_of
-from mlops_desk.registry.mirror.search.query import QueryField, Term
+from mlops_desk.registry.mirror.search.query import OF_FILES, QueryField, Term
 
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq, "!=": operator.ne,
@@ -66,14 +67,22 @@ def _lines(pairs: Mapping[str, str]) -> str:
 
 def find(entries: Sequence[Entry], terms: Sequence[Term], limit: int) -> list[VersionHit]:
     """Return the first ``limit`` of the versions that all of the terms are true of, in their order."""
+    return list(islice(_matching(entries, terms), limit))
+
+
+def look_up(
+    entries: Sequence[Entry], terms: Sequence[Term], limit: int, is_read: Callable[[Entry], bool]
+) -> VersionsFound:
+    """Return the first ``limit`` as well, with how many match, and how many may once their files are read."""
+    hits = list(_matching(entries, terms))
+    others = [term for term in terms if term.field not in OF_FILES]
+    unread = [] if len(others) == len(terms) else [one for one in entries if not is_read(one)]
+    return VersionsFound(tuple(hits[:limit]), len(hits), sum(1 for _ in _matching(unread, others)))
+
+
+def _matching(entries: Sequence[Entry], terms: Sequence[Term]) -> Iterator[VersionHit]:
     tests = [_test(term) for term in terms]
-    found = []
-    for one in entries:
-        if all(test(one) for test in tests):
-            found.append(one.hit)
-            if len(found) == limit:
-                break
-    return found
+    return (one.hit for one in entries if all(test(one) for test in tests))
 
 
 def _test(term: Term) -> Callable[[Entry], bool]:

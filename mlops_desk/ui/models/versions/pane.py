@@ -17,7 +17,6 @@ from mlops_desk.ui.models.versions.table import VersionsTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.choice import ChoiceBox
-from mlops_desk.ui.words import numbers
 
 MOST_TICKED = 100  # as many as the agent compares
 _MENU = 40  # chosen: a menu of more metrics is not read; they are found by typing a search
@@ -204,9 +203,3 @@ class VersionsPane(Card):
         """Say above everything what these versions are of."""
         self.heading.show_text(text)
         self.heading.setVisible(bool(text))
-
-
-def counted(hits: Sequence[VersionHit], limit: int) -> str:
-    """Return how many versions were found, and that there may be more."""
-    more = " or more: only the newest are shown" if len(hits) >= limit else ""
-    return f"{numbers.count(len(hits), 'version')}{more}"

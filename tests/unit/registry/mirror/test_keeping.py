@@ -313,11 +313,11 @@ def test_versions_are_found_by_their_runs_and_anew_when_those_change() -> None:
     made = [ModelVersion("churn", n, f"r0000{n}", None, "READY", created_at=float(n)) for n in ("2", "1")]
     reader.version_rows = [VersionRow(version) for version in made]
     mirror, clock = loaded(reader)
-    assert [hit.version for hit in mirror.search("auc>0.15", 10)] == ["2"]
+    assert [hit.version for hit in mirror.search("auc>0.15", 10).hits] == ["2"]
     assert mirror.cards()[0].metric == ("auc", 0.2)
     reader.change(replace(reader.runs["r00001"], metrics={"auc": 0.9}))
     clock.now += 1
-    assert [hit.version for hit in mirror.search("auc>0.5", 10)] == ["1"]
+    assert [hit.version for hit in mirror.search("auc>0.5", 10).hits] == ["1"]
     n_reads = len([1 for what, _ in reader.asked if what == "models"])
     reader.waiting.append(RunChanges("3", models_changed=True))
     clock.now += 1
@@ -400,7 +400,7 @@ def test_what_files_say_is_searched_once_it_is_taken_and_told_as_news() -> None:
     before = mirror.revision
     mirror.take_files([FileGlance("churn", "2", "models:/m-2", ("onnx",), "onnx", 7, ("Age",), "table (1)")])
     assert mirror.revision > before
-    (hit,) = mirror.search("flavor:onnx size:7 column:age data:table", 10)
+    (hit,) = mirror.search("flavor:onnx size:7 column:age data:table", 10).hits
     assert (hit.version, hit.format, hit.size_bytes, hit.dataset) == ("2", "onnx", 7, "table (1)")
     assert [one.version for one in mirror.without_files("", 10)] == ["1"]
 
@@ -412,7 +412,29 @@ def test_what_files_say_outlasts_a_change_of_models_but_not_of_where_the_files_a
         reader.version_rows = [VersionRow(replace(reader.version_rows[0].version, source=source))]
         reader.waiting.append(RunChanges(source, models_changed=True))
         clock.now += 1
-        assert mirror.search("", 10)[0].flavors == flavors
+        assert mirror.search("", 10).hits[0].flavors == flavors
+
+
+def test_a_search_tells_of_how_many_versions_the_files_are_still_to_be_read() -> None:
+    mirror, _, _ = with_versions()
+    told = mirror.search("flavor:onnx", 10)
+    assert (told.hits, told.n_found, told.n_unread, told.is_loading) == ((), 0, 2, False)
+    mirror.take_files([FileGlance("churn", "2", "models:/m-2", ("onnx",))])
+    told = mirror.search("flavor:onnx", 10)
+    assert ([hit.version for hit in told.hits], told.n_unread, told.is_whole) == (["2"], 1, False)
+    mirror.take_files([FileGlance("churn", "1", "models:/m-1", None)])  # looked into, and nothing could be read
+    assert mirror.search("flavor:onnx", 10).is_whole
+
+
+def test_a_search_while_runs_are_read_says_that_more_may_come() -> None:
+    reader = ListReader(runs(3))
+    reader.model_list = [Model("churn", "1")]
+    reader.version_rows = [VersionRow(ModelVersion("churn", "1", "r00001", "models:/m-1", "READY", created_at=1.0))]
+    mirror = Mirror(reader)
+    assert mirror.search("churn", 10).is_loading
+    while mirror.window(WindowAsked(limit=1)).is_loading:
+        mirror.work()
+    assert not mirror.search("churn", 10).is_loading
 
 
 def test_files_of_a_version_that_is_not_here_are_no_news() -> None:

@@ -7,7 +7,7 @@ from mlops_desk.records.model import Model
 from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.records.registry.version_hit import VersionHit
 from mlops_desk.registry.mirror.search.cards import with_files
-from mlops_desk.registry.mirror.search.finding import entry, find
+from mlops_desk.registry.mirror.search.finding import entry, find, look_up
 from mlops_desk.registry.mirror.search.query import parse_query
 
 NOW = 1_000_000_000.0
@@ -76,3 +76,19 @@ def test_what_stands_on_a_model_is_found_on_each_version_whose_own_tags_go_first
     about = Model("churn", "2", {}, {"owner": "Ann", "team": "Sales"}, "Who of them are Leavers")
     entries = [entry(hit, (), about if hit.name == "churn" else None) for hit in HITS]
     assert " ".join(f"{hit.name}/{hit.version}" for hit in find(entries, parse_query(query, NOW), 10)) == found
+
+
+def test_a_search_tells_how_many_match_and_how_many_may_once_their_files_are_read() -> None:
+    entries = [entry(hit) for hit in HITS]
+    read = {"churn"}
+
+    def looked(query: str, limit: int = 10) -> tuple[list[str], int, int]:
+        told = look_up(entries, parse_query(query, NOW), limit, lambda one: one.hit.name in read)
+        return [f"{hit.name}/{hit.version}" for hit in told.hits], told.n_found, told.n_unread
+
+    assert looked("churn", 1) == (["churn/2"], 2, 0)
+    assert looked("flavor:sklearn") == (["churn/2"], 1, 1)
+    assert looked("flavor:sklearn author:anna") == (["churn/2"], 1, 0), "what can not match need not be read"
+    assert looked("auc>0.9") == (["churn/2"], 1, 0), "nothing of it is asked of files"
+    read.clear()
+    assert looked("-flavor:onnx zip") == ([], 0, 1)

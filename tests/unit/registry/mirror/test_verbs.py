@@ -33,7 +33,7 @@ def core() -> Any:
     made = registry()
     return SimpleNamespace(
         asked=lambda _uri=None: None,
-        glances=SimpleNamespace(prepare=lambda _uri, _query: None),
+        glances=SimpleNamespace(prepare=lambda _uri, _query, _wait: None),
         lineage=SimpleNamespace(outside=LineageHouse()),
         default=SimpleNamespace(chosen=nullcontext),
         registries=SimpleNamespace(read=lambda _uri: made, mirror=lambda _uri: PlainMirror(made), own_is_empty=False),
@@ -93,5 +93,9 @@ def test_versions_are_found_by_what_their_run_measured(core: Any) -> None:
     models = ModelsService(core)
     assert [(hit.name, hit.version) for hit in models.search("auc>0.92")] == [("churn", "2")]
     assert [(hit.version, hit.aliases) for hit in models.search("alias:champion")] == [("1", ("champion",))]
+    told = models.find("churn", limit=1)
+    assert ([hit.version for hit in told.hits], told.n_found, told.is_whole) == (["2"], 2, True)
+    with pytest.raises(Invalid, match="waits 0 to 4 s"):
+        models.find("churn", wait=60.0)
     (card,) = models.cards()
     assert (card.n_versions, card.metric, card.aliases) == (2, ("auc", 0.95), {"champion": "1"})

@@ -224,6 +224,9 @@ def test_a_search_of_files_waits_for_them_and_any_other_does_not(monkeypatch: py
     rig.child = lambda _asked: []
     rig.glances.prepare(None, "size:>1MB")
     assert asked[1:] == [("size:>1MB", None)]
+    waited = len(rig.children)
+    rig.glances.prepare(None, "flavor:onnx", 0.0)
+    assert (asked[2:], len(rig.children)) == ([("flavor:onnx", None)], waited), "who types does not wait"
 
 
 def ended() -> None:
