@@ -519,6 +519,7 @@ class Double:
         self.moves = [] if empty else some_moves()
         self.searched: list[str] = []
         self.unread: list[int] = []
+        self.way_back: str | None = "run1 run2"
         self.compared: list[tuple[str | None, ...]] = []
         self.trackers = some_trackers()
         self.store_report = some_report()

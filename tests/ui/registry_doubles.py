@@ -110,7 +110,7 @@ class RegistryVerbs(Service):
         if token != self._double.cleanup.token:
             raise Refused("What would go has changed since.", "Look again.")
         self._double.cleaned.append(token)
-        return CleanUpDone(len(self._double.cleanup.going), 0, "u1")
+        return CleanUpDone(len(self._double.cleanup.going), 0, self._double.way_back)
 
 
 def some_trackers() -> list_of[Tracker]:

@@ -9,6 +9,7 @@ from registry_doubles import some_report
 from mlops_desk.base.errors import Invalid, Refused, Unavailable
 from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpPreview
 from mlops_desk.records.registry.doctor import FindingState, StoreFixed
+from mlops_desk.records.registry.labels import RunStage
 from mlops_desk.records.registry.tracker import Tracker, TrackerKind
 from mlops_desk.ui.settings.registries.cleaning import words as cleaning
 from mlops_desk.ui.settings.registries.cleaning.dialog import CleanUpDialog
@@ -262,6 +263,36 @@ def test_what_would_go_is_shown_with_what_keeps_the_rest_and_only_that_goes(dial
     qtbot.waitUntil(lambda: double.cleaned == ["t1"])
 
 
+def test_what_went_comes_back_by_undo_in_the_registry_it_went_from(dialog, double, qtbot):
+    offers, said = [], []
+    dialog._context.offered.connect(lambda *words: offers.append(words))
+    dialog._context.said.connect(lambda *words: said.append(words))
+    double.deleted_runs = {run: double.run_registry._runs.pop(run) for run in list(double.run_registry._runs)[:2]}
+    double.way_back = " ".join(double.deleted_runs)
+    wish(dialog)
+    qtbot.waitUntil(dialog.act.isEnabled)
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: bool(offers))
+    text, act, do = offers[0]
+    assert text == "8 runs went. Runs can be brought back until they are purged."
+    assert act == "Undo"
+    do()
+    qtbot.waitUntil(lambda: said == [("info", "2 runs are there again.")])
+    assert double.deleted_runs == {}
+
+
+def test_what_can_not_come_back_offers_no_way_back(dialog, double, qtbot):
+    offers, said = [], []
+    dialog._context.offered.connect(lambda *words: offers.append(words))
+    dialog._context.said.connect(lambda *words: said.append(words))
+    double.way_back = None
+    wish(dialog)
+    qtbot.waitUntil(dialog.act.isEnabled)
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: bool(said))
+    assert offers == []
+
+
 def test_what_has_changed_since_is_not_taken_and_is_shown_anew(dialog, double, qtbot):
     wish(dialog)
     qtbot.waitUntil(dialog.act.isEnabled)
@@ -304,6 +335,13 @@ def test_what_went_and_what_would_go_is_said_in_full():
         "2 runs and 1 version went. Runs can be brought back until they are purged."
     )
     assert cleaning.went(CleanUpDone(0, 0)) == "Nothing went."
+    back = RunStage("a", None, is_deleted=False, changed=True)
+    gone = RunStage("b", None, is_deleted=None, problem="It was purged.")
+    assert cleaning.came_back([back]) == ("info", "1 run is there again.")
+    assert cleaning.came_back([back, gone, gone]) == (
+        "warning",
+        "1 run is there again. 2 runs stayed away: It was purged.",
+    )
 
 
 # Logging in.

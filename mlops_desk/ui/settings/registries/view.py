@@ -203,9 +203,7 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
     def open_clean_up(self) -> None:
         one = self.chosen()
         if one is not None:
-            dialog = CleanUpDialog(self.window(), self.context, one.name)
-            dialog.accepted.connect(self.store.look_again)
-            dialog.open()
+            CleanUpDialog(self.window(), self.context, one.name, self.store.look_again).open()
 
     def _make_default(self) -> None:
         one = self.chosen()

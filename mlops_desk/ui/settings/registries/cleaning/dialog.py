@@ -3,6 +3,7 @@
 What was shown goes and nothing else: the token of the preview is sent, and refused if it would be anything else by now.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
@@ -16,6 +17,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.settings.registries.cleaning import words
 from mlops_desk.ui.settings.registries.cleaning.rule import AGES, CleanUpWish
+from mlops_desk.ui.settings.registries.cleaning.way_back import WayBack
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button, answers
 from mlops_desk.ui.widgets.card import Card
@@ -42,11 +44,13 @@ _BEST = (
 
 
 class CleanUpDialog(QDialog):
-    """``accepted`` tells that something went."""
+    """``changed`` is called when something went, and when runs were brought back: by then the dialog may be gone."""
 
-    def __init__(self, parent: QWidget, context: Context, registry: str) -> None:
+    def __init__(self, parent: QWidget, context: Context, registry: str, changed: Callable[[], None]) -> None:
         super().__init__(parent)
         self._context = context
+        self._way_back = WayBack(context, registry, changed)
+        self.accepted.connect(changed)
         self._uri = registry
         self._seen: CleanUpPreview | None = None
         self._task: Task | None = None
@@ -232,8 +236,8 @@ class CleanUpDialog(QDialog):
 
     def _done(self, done: CleanUpDone) -> None:
         """Tell what went; what did not is told with its reason, and the dialog stays open for it."""
+        self._way_back.offer(done)
         if not done.failed:
-            self._context.say("info", words.went(done))
             self.accept()
             return
         self.going.show_records({f"{one.kind} {one.name}": one for one in done.failed})

@@ -1,6 +1,10 @@
 """What a clean-up would take and did take, in words. No Qt here."""
 
+from collections.abc import Sequence
+
+from mlops_desk.base.text import plain
 from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpItem, CleanUpPreview
+from mlops_desk.records.registry.labels import RunStage
 from mlops_desk.ui.tables.order import Cell, Column
 from mlops_desk.ui.words import numbers
 
@@ -25,6 +29,16 @@ def went(done: CleanUpDone) -> str:
     back = " Runs can be brought back until they are purged." if done.n_runs else ""
     stayed = f" {numbers.count(len(done.failed), 'thing')} stayed." if done.failed else ""
     return f"{said} went.{back}{stayed}"
+
+
+def came_back(stages: Sequence[RunStage]) -> tuple[str, str]:
+    """Say which runs are there again, and why others are not; with how grave that is."""
+    n_back = sum(one.changed for one in stages)
+    said = f"{numbers.count(n_back, 'run is', 'runs are')} there again."
+    left = [one for one in stages if one.problem is not None]
+    if not left:
+        return "info", said
+    return "warning", f"{said} {numbers.count(len(left), 'run')} stayed away: {plain(left[0].problem or '', 200)}"
 
 
 def _size(one: CleanUpItem) -> Cell:
