@@ -286,8 +286,8 @@ def test_versions_are_found_newest_first_whatever_their_models_are_called() -> N
         VersionRow(ModelVersion(name, "1", None, None, "READY", created_at=at)) for name, at in times.items()
     ]
     mirror, _ = loaded(reader)
-    assert [hit.name for hit in mirror.search("", 10)] == ["b", "a", "c"]
-    assert [hit.name for hit in mirror.search("", 1)] == ["b"]
+    assert [hit.name for hit in mirror.search("", 10).hits] == ["b", "a", "c"]
+    assert [hit.name for hit in mirror.search("", 1).hits] == ["b"]
 
 
 def test_a_version_is_found_by_the_columns_that_its_run_has_logged_it_with() -> None:
@@ -296,15 +296,15 @@ def test_a_version_is_found_by_the_columns_that_its_run_has_logged_it_with() -> 
     reader.model_list = [Model("churn", "1")]
     reader.version_rows = [VersionRow(ModelVersion("churn", "1", "r00000", None, "READY", created_at=1.0))]
     mirror, _ = loaded(reader)
-    assert [hit.name for hit in mirror.search("column:age", 10)] == ["churn"]
-    assert mirror.search("column:weight", 10) == []
+    assert [hit.name for hit in mirror.search("column:age", 10).hits] == ["churn"]
+    assert mirror.search("column:weight", 10).hits == ()
 
 
 def test_what_files_say_may_come_before_anybody_has_searched() -> None:
     mirror, _, _ = with_versions()
     mirror.models()
     mirror.take_files([FileGlance("churn", "2", "models:/m-2", ("onnx",))])
-    assert [hit.version for hit in mirror.search("flavor:onnx", 10)] == ["2"]
+    assert [hit.version for hit in mirror.search("flavor:onnx", 10).hits] == ["2"]
 
 
 def test_versions_are_found_by_their_runs_and_anew_when_those_change() -> None:
