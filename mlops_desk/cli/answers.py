@@ -6,8 +6,9 @@ from typing import Any
 
 from mlops_desk.api.client import Client
 from mlops_desk.base import wire
-from mlops_desk.cli import afterword, output, searching, terminal
+from mlops_desk.cli import afterword, output, terminal
 from mlops_desk.cli.forms import job_files
+from mlops_desk.cli.forms.registry import searching
 from mlops_desk.cli.forms.serving import deployment
 from mlops_desk.cli.output import show
 from mlops_desk.records.jobs.job import Job

@@ -51,7 +51,7 @@ def ask(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
 
 
 def _say_left_out(client: Client, arguments: dict[str, Any], n_shown: int) -> None:
-    from mlops_desk.cli.searching import left_out  # noqa: PLC0415 - records that nothing else needs for JSON
+    from mlops_desk.cli.forms.registry.searching import left_out  # noqa: PLC0415 - records that nothing else needs for JSON
 
     if told := left_out(client, arguments, n_shown):
         sys.stderr.write(f"{told}\n")

@@ -7,7 +7,7 @@ import pytest
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.cli.forms.registry.runs import FORMS
-from mlops_desk.cli.searching import left_out
+from mlops_desk.cli.forms.registry.searching import left_out
 from mlops_desk.records.registry.version_hit import VersionHit, VersionsFound
 
 HITS = (VersionHit("churn", "2"),)
