@@ -17,7 +17,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.settings.registries.cleaning import words
 from mlops_desk.ui.settings.registries.cleaning.rule import AGES, CleanUpWish
-from mlops_desk.ui.settings.registries.cleaning.way_back import WayBack
+from mlops_desk.ui.settings.registries.cleaning.undo import CleanUpUndo
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button, answers
 from mlops_desk.ui.widgets.card import Card
@@ -49,7 +49,7 @@ class CleanUpDialog(QDialog):
     def __init__(self, parent: QWidget, context: Context, registry: str, changed: Callable[[], None]) -> None:
         super().__init__(parent)
         self._context = context
-        self._way_back = WayBack(context, registry, changed)
+        self._undo = CleanUpUndo(context, registry, changed)
         self.accepted.connect(changed)
         self._uri = registry
         self._seen: CleanUpPreview | None = None
@@ -236,7 +236,7 @@ class CleanUpDialog(QDialog):
 
     def _done(self, done: CleanUpDone) -> None:
         """Tell what went; what did not is told with its reason, and the dialog stays open for it."""
-        self._way_back.offer(done)
+        self._undo.offer(done)
         if not done.failed:
             self.accept()
             return

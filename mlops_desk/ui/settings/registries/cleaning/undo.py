@@ -8,7 +8,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.settings.registries.cleaning import words
 
 
-class WayBack:
+class CleanUpUndo:
     """Outlives the dialog; ``changed`` is called once runs are there again."""
 
     def __init__(self, context: Context, registry: str, changed: Callable[[], None]) -> None:
