@@ -1,5 +1,7 @@
 """Lineage as a graph: what there is, what is missing and says so, what goes round, and what is too much."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -188,6 +190,26 @@ def test_a_version_that_is_not_there_is_not_found(named: str) -> None:
         desk(stocked()).of_model("churn", named, None)
     with pytest.raises(NotFound):
         desk(stocked()).of_model("nobody", None, None)
+
+
+def test_a_logged_model_is_drawn_as_it_is_known_between_its_run_and_its_version() -> None:
+    found = desk(stocked()).of_model("churn", "2", None)
+    (model,) = [node for node in found.nodes if node.kind is LineageKind.LOGGED_MODEL]
+    assert (model.title, model.state) == ("model", "ready")
+    edges = {(edge.source, edge.target) for edge in found.edges}
+    assert {("run:r2", model.node_id), (model.node_id, "version:churn/2")} <= edges
+
+
+def test_the_run_of_a_logged_model_is_drawn_though_the_version_names_none() -> None:
+    found = draw(replace(whole(), versions=(version(run=None),), runs={}))
+    assert ("run:r1", "logged_model:m-1") in {(edge.source, edge.target) for edge in found.edges}
+
+
+def test_what_a_run_gave_beside_is_drawn_too() -> None:
+    gathered = whole()
+    run = replace(gathered.runs["r1"], models_out=("m-1", "m-9"))
+    found = draw(replace(gathered, runs={"r1": run}))
+    assert ("run:r1", "logged_model:m-9") in {(edge.source, edge.target) for edge in found.edges}
 
 
 @pytest.mark.parametrize(("uri", "rules", "endpoints"), [(None, {"fresh"}, {"prod"}), ("http://far", set(), {"far"})])
