@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,27 @@ def test_where_no_registry_answers_this_machines_own_python_is_the_base(house: H
     assert "mlops-desk settings set serving.base_image IMAGE" in told[1]
     answer = ask(endpoint, {"dataframe_records": [{"height.cm": 190.0, "weight": 40.0}]})
     assert answer.json() == {"predictions": [1]}
+
+
+def test_what_its_container_takes_is_counted_by_the_kernel(house: House) -> None:
+    endpoint = house.service.deploy("bodies", "front")
+    house.service._watch.look()
+    container = endpoint.replicas[0].container
+    usage = house.service._meters._usage
+    usage.of([container])
+    time.sleep(1.2)  # of a shorter span nothing is told
+    for _ in range(20):
+        ask(endpoint, {"dataframe_records": [{"height.cm": 190.0, "weight": 40.0}]})
+    found = usage.of([container])[container]
+    assert found.memory_bytes is not None
+    assert 16 << 20 < found.memory_bytes < 4 << 30
+    assert found.cpus is not None
+    assert 0 < found.cpus < 64
+    assert found.gpu_memory_bytes is None
+    house.service._switchboard.poll()
+    shown = house.service.show("front")
+    assert shown.example is not None
+    assert ask(shown, shown.example).status_code == 200
 
 
 def test_a_base_that_was_asked_for_and_is_nowhere_is_named_with_what_to_set(house: House) -> None:

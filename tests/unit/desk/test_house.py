@@ -67,7 +67,7 @@ def test_what_features_declare_can_be_recorded_and_read_back(desk: Desk) -> None
     now = time.time()
     doors = {"front": desk.telemetry.record, "watched": desk.drift._record}
     if not desk.simulated:  # the demo's endpoints have no gateway whose counters could be read
-        doors["served"] = desk.endpoints._switchboard._figures._record
+        doors["served"] = desk.endpoints._meters._series._record
     for key, record in doors.items():
         for metric in RECORDED:
             record(SeriesName(metric.device, key, metric.name), [(now - 90, 0.25), (now - 30, 0.75)])
