@@ -17,7 +17,7 @@ from pathlib import Path
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Hint, Refused, Unavailable
+from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
@@ -287,11 +287,11 @@ class EndpointsService:
             self._trial.drop_network()
         return removed
 
-    def logs(self, name: str, tail: int = 200) -> Iterator[str]:
+    def logs(self, name: str, tail: int = 200, replica: str | None = None) -> Iterator[str]:
         endpoint = self._board.get(name)
         lines = max(1, min(tail, _LINES_LIMIT))
         if endpoint.replicas:
-            return self._engine.logs(endpoint.replicas[-1].container, tail=lines)
+            return self._engine.logs(_replica_of(endpoint, replica), tail=lines)
         folders = [self._shelf.place(name, number) for number in self._shelf.numbers(name)[-1:]]
         build = [tail_of(folder / "build.log", lines) for folder in folders]
         evidence = endpoint.reason.evidence if endpoint.reason else None
@@ -396,6 +396,14 @@ class EndpointsService:
     def _longest_seconds(self) -> float:
         build = self._settings.number("serving.build_timeout_seconds")
         return build + self._settings.number("serving.start_timeout_seconds") + _SPARE_SECONDS
+
+
+def _replica_of(endpoint: Endpoint, wanted: str | None) -> str:
+    """Return the container that is meant: the newest one where none is named. Raises NotFound."""
+    known = [replica.container for replica in endpoint.replicas]
+    if wanted is not None and wanted not in known:
+        raise NotFound(f"Endpoint {endpoint.name} has no replica {plain(wanted, 80)}.", f"It has {', '.join(known)}.")
+    return wanted or known[-1]
 
 
 def _drift_kind(kind: str) -> str:

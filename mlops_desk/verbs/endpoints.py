@@ -137,6 +137,8 @@ class Endpoints(Protocol):
         ...
 
     @reads_own(before="show", of=("endpoint", "name"))
-    def logs(self, name: str, tail: int = 200) -> Iterator[str]:
-        """Print the last lines that the endpoint's container has written."""
+    def logs(
+        self, name: str, tail: int = 200, replica: Annotated[str | None, Option("CONTAINER", "of which replica")] = None
+    ) -> Iterator[str]:
+        """Print the last lines that a container of the endpoint has written: the newest one, or the one named."""
         ...

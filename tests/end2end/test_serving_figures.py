@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base import wire
+from mlops_desk.base.errors import NotFound
 from mlops_desk.records.history import SeriesName
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
 from mlops_desk.serving.gateway.traffic import Snapshot
@@ -118,3 +119,13 @@ class _Clock:
 
 def _at(snapshot: Snapshot, second: float) -> Snapshot:
     return replace(snapshot, at=1000.0 + second)
+
+
+def test_the_output_of_a_replica_that_is_not_there_is_refused_by_name(house: House) -> None:
+    house.replica(1)
+    endpoint = house.service.deploy("digits", "front")
+    container = endpoint.replicas[0].container
+    assert list(house.service.logs("front", replica=container)) == list(house.service.logs("front"))
+    with pytest.raises(NotFound, match="has no replica nobody") as caught:
+        house.service.logs("front", replica="nobody")
+    assert container in str(caught.value.hint)

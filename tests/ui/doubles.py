@@ -49,7 +49,7 @@ from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import MetricCurve, Model, ModelVersion, Registry, Run
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
-from mlops_desk.records.serving.access import DeployedEndpoint, deployed
+from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
 from mlops_desk.records.serving.asking import Tried
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, LatencyPercentiles, ModelRef, Replica, Traffic
 from mlops_desk.records.serving.request import LoggedRequest
@@ -287,6 +287,9 @@ class Endpoints(Service):
         self._double.tried.append((name, data))
         return Tried(name, 200, 0.012, "req-1", 2, "application/json", '{"predictions":["<b>cat</b>"]}', 30)
 
+    def token(self, name: str, *, revoke: bool = False) -> NewToken:
+        return NewToken(name, "an0ther-token", 1 if revoke else 2)
+
     def promote(self, name: str, revision: int | None = None) -> Endpoint:
         self._double.moved.append(("promote", name, revision))
         return self.show(name)
@@ -309,8 +312,8 @@ class Endpoints(Service):
         self._double.announce(events.EndpointRemoved(name))
         return endpoint
 
-    def logs(self, name: str, tail: int = 200) -> Iterator[str]:
-        yield from ("server listening on 0.0.0.0:8080", "model loaded in 1.42 s", "GET /health 200")
+    def logs(self, name: str, tail: int = 200, replica: str | None = None) -> Iterator[str]:
+        yield from (f"of {replica}", "server listening on 0.0.0.0:8080", "model loaded in 1.42 s", "GET /health 200")
 
 
 class Drift(Service):

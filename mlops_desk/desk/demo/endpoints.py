@@ -228,7 +228,7 @@ class DemoEndpoints(EndpointsService):
         self._desk.bus.publish(EndpointRemoved(name))
         return endpoint
 
-    def logs(self, name: str, tail: int = 200) -> Iterator[str]:
+    def logs(self, name: str, tail: int = 200, replica: str | None = None) -> Iterator[str]:  # noqa: ARG002 - all say the same
         self.show(name)
         lines = BUILD_OUTPUT if self._played[name].state is EndpointState.FAILED else _OUTPUT
         return iter(lines[-tail:])

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
+from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
+from mlops_desk.records.serving.access import NewToken
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.ui.endpoints.deploy_form import open_deploy
+from mlops_desk.ui.endpoints.token_dialog import TokenDialog
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.confirmation import ask
@@ -14,27 +17,31 @@ from mlops_desk.verbs.desk import ClientLike
 _RUNNING = set(EndpointState) - {EndpointState.FAILED, EndpointState.STOPPED}
 
 
-class EndpointActs:
+class EndpointActs(QObject):
     """``chosen`` says which endpoint is meant. What the agent announces is what the page then shows."""
 
     def __init__(self, page: QWidget, context: Context, chosen: Callable[[], Endpoint | None]) -> None:
+        super().__init__(page)
         self._page = page
         self._context = context
         self._chosen = chosen
         self.redeploy = Button("New revision …")
         self.stop = Button("Stop …", harmful=True)
         self.remove = Button("Remove …", harmful=True)
+        self.token = Button("New token …", tip="Make another token for who asks it; earlier ones hold")
         self.redeploy.clicked.connect(self.deploy_again)
+        self.token.clicked.connect(self.make_token)
         self.stop.clicked.connect(self.ask_to_stop)
         self.remove.clicked.connect(self.ask_to_remove)
 
     def buttons(self) -> tuple[Button, ...]:
-        return self.redeploy, self.stop, self.remove
+        return self.redeploy, self.token, self.stop, self.remove
 
     def show_endpoint(self, endpoint: Endpoint | None) -> None:
         """Offer what can be done with it."""
         for button in (self.redeploy, self.remove):
             button.setVisible(endpoint is not None)
+        self.token.setVisible(endpoint is not None and endpoint.token_required)
         self.stop.setVisible(endpoint is not None and endpoint.state in _RUNNING)
 
     def deploy(self) -> None:
@@ -46,6 +53,19 @@ class EndpointActs:
         if endpoint is not None:
             model = f"{endpoint.model.name}@{endpoint.model.alias}" if endpoint.model.alias else endpoint.model.name
             open_deploy(self._context, model, endpoint.name)
+
+    def make_token(self) -> None:
+        """Make a token and show it, this once."""
+        endpoint = self._chosen()
+        if endpoint is None or not endpoint.token_required:
+            return
+        name = endpoint.name
+
+        def show(made: NewToken) -> None:
+            if made.token is not None:
+                TokenDialog(self._context.frame, name, made.token).open()
+
+        self._context.ask("new token", lambda desk: desk.endpoints.token(name), show)
 
     def ask_to_stop(self) -> None:
         endpoint = self._chosen()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QWidget
 
@@ -16,6 +17,9 @@ from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.words import numbers
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.live.tasks import Task
 
 _RUNTIMES = (("auto", "chosen by itself"), *words.RUNTIMES.items())
 _CANARY_PERCENT = 5.0  # chosen: the first step of a rollout
@@ -36,6 +40,7 @@ class DeployDialog(FormDialog):
         super().__init__(parent, "Deploy a model", about, "Deploy")
         self._context = context
         self._asked_for = model
+        self._asked: list[Task] = []
         self._aliases: dict[str, Mapping[str, str]] = {}
         self.model = ChoiceBox("Model")
         self.version = ChoiceBox("Version")
@@ -71,10 +76,16 @@ class DeployDialog(FormDialog):
             self.model.addItem(plain(_model_of(self._asked_for)), _model_of(self._asked_for))
             self._offer_versions([], {})
 
+    def done(self, result: int) -> None:
+        """Hear no answer any more, once it is closed."""
+        for task in self._asked:
+            task.cancel()
+        super().done(result)
+
     # What can be chosen.
 
     def _want_models(self) -> None:
-        self._context.ask("models", lambda desk: desk.models.list(), self._offer_models, self.fail)
+        self._asked.append(self._context.ask("models", lambda desk: desk.models.list(), self._offer_models, self.fail))
 
     def _offer_models(self, models: Sequence[Model]) -> None:
         wanted = self.model.currentData()
@@ -106,7 +117,7 @@ class DeployDialog(FormDialog):
             if self.model.currentData() == name:
                 self.fail(error)
 
-        self._context.ask("versions", lambda desk: desk.models.versions(name), got, failed)
+        self._asked.append(self._context.ask("versions", lambda desk: desk.models.versions(name), got, failed))
 
     def _offer_versions(self, versions: Sequence[ModelVersion], aliases: Mapping[str, str]) -> None:
         """Offer aliases first, then versions, the newest first; what was asked for or chosen stays chosen."""

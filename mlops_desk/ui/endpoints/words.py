@@ -95,6 +95,8 @@ def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
         Fact("Traffic", traffic or "none"),
         *(_request_facts(load) if load else []),
         Fact("Errors of 24 h", errors_told(endpoint.errors)),
+        *_replica_facts(endpoint),
+        Fact("Access", *_access(endpoint)),
         Fact("Containers", "\n".join(f"{r.container} ({r.state})" for r in endpoint.replicas) or "none", fixed=True),
         *([Fact("Runtime", RUNTIMES.get(endpoint.runtime, endpoint.runtime))] if endpoint.runtime else []),
         *([Fact("Image", endpoint.image, fixed=True)] if endpoint.image else []),
@@ -102,6 +104,25 @@ def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
         moment_fact("Created", endpoint.created_at),
         moment_fact("Changed", endpoint.updated_at),
     ]
+
+
+def _replica_facts(endpoint: Endpoint) -> list[Fact]:
+    """Say how many replicas answer of those that should, and why fewer do; nothing of one that is at rest."""
+    if endpoint.state in {EndpointState.FAILED, EndpointState.STOPPED}:
+        return []
+    bounds = endpoint.scale
+    between = "" if bounds.least == bounds.most else f", from {bounds.least} to {bounds.most} as requests wait"
+    told = f"{endpoint.ready} of {endpoint.wanted} ready{between}"
+    if endpoint.shortage is None:
+        return [Fact("Replicas", told)]
+    return [Fact("Replicas", f"{numbers.WARNING} {told}: {endpoint.shortage.text}", "warning")]
+
+
+def _access(endpoint: Endpoint) -> tuple[str, str]:
+    """Return who may ask it, and the tone of that."""
+    if endpoint.token_required:
+        return "who asks needs a token", "text"
+    return f"{numbers.WARNING} open to every user of this machine", "warning"
 
 
 def _step_facts(endpoint: Endpoint) -> list[Fact]:

@@ -21,6 +21,7 @@ from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
 from mlops_desk.ui.charts import recorded
 from mlops_desk.ui.endpoints.deploy_form import DeployDialog
 from mlops_desk.ui.endpoints.detail.curves import drawn_revisions
+from mlops_desk.ui.endpoints.token_dialog import TokenDialog
 from mlops_desk.ui.widgets.confirmation import Confirm
 from mlops_desk.ui.words import numbers
 
@@ -115,6 +116,15 @@ def test_of_many_revisions_the_newest_that_answered_are_drawn():
     many = tuple(revision(number, RevisionState.RETIRED) for number in range(1, 10))
     made = endpoint_record("x", EndpointState.LIVE, revisions=(*many, revision(10, RevisionState.FAILED)))
     assert drawn_revisions(made) == [4, 5, 6, 7, 8, 9]
+
+
+def test_a_new_token_is_shown_once_and_an_open_endpoint_has_none(page, double, qtbot):
+    assert not page.acts.token.isVisible()
+    digits(double, token_required=True)
+    qtbot.waitUntil(page.acts.token.isVisible)
+    click(qtbot, page.acts.token)
+    qtbot.waitUntil(lambda: opened(page, TokenDialog) is not None)
+    assert opened(page, TokenDialog).token.command() == "an0ther-token"
 
 
 # The rollout.
@@ -227,6 +237,20 @@ def test_a_log_that_can_not_be_read_says_why_and_keeps_what_it_had(page, double,
     click(qtbot, view.again)
     qtbot.waitUntil(lambda: view.says.whole == f"{numbers.WARNING} The log is damaged. Look at it.")
     assert view.table.shown_rows() == 5
+
+
+def test_the_output_is_that_of_the_replica_that_is_chosen(page, double, qtbot):
+    page.pane.tabs.choose("log")
+    view = page.pane.view("log")
+    qtbot.waitUntil(lambda: "of mld-ep-digits-r2" in view.output.log.text())
+    assert not view.replica.isVisible()
+    digits(double, replicas=(Replica("one", 2, "running"), Replica("two", 2, "running")))
+    qtbot.waitUntil(view.replica.isVisible)
+    view.replica.setCurrentIndex(view.replica.findData("one"))
+    qtbot.waitUntil(lambda: "of one" in view.output.log.text())
+    digits(double, replicas=(Replica("one", 2, "running"), Replica("three", 2, "running")))
+    qtbot.waitUntil(lambda: view.replica.findData("three") >= 0)
+    assert view.replica.currentData() == "one", "what one has chosen stays while it is there"
 
 
 # A deployment, and one that failed.

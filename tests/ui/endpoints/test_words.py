@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import Model
-from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointState, ModelRef
+from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointScale, EndpointState, ModelRef
 from mlops_desk.ui.endpoints.words import alias_now, facts_of, now_told
 from mlops_desk.ui.words import numbers
 
@@ -57,3 +57,13 @@ def test_the_runtime_is_said_in_words_and_one_that_is_not_known_by_its_name() ->
     assert told(replace(FRONT, runtime="training"))["Runtime"] == "the image that it was trained in"
     assert told(replace(FRONT, runtime="other"))["Runtime"] == "other"
     assert "Runtime" not in told(FRONT)
+
+
+def test_replicas_that_are_missing_are_said_with_the_reason_and_access_too() -> None:
+    live = replace(FRONT, state=EndpointState.LIVE, wanted=3, ready=2, scale=EndpointScale(1, 4))
+    assert told(live)["Replicas"] == "2 of 3 ready, from 1 to 4 as requests wait"
+    short = replace(live, scale=EndpointScale(3, 3), shortage=Reason("no_gpu", "no GPU is free"))
+    assert told(short)["Replicas"] == f"{numbers.WARNING} 2 of 3 ready: no GPU is free"
+    assert "Replicas" not in told(replace(live, state=EndpointState.STOPPED))
+    assert told(live)["Access"].endswith("open to every user of this machine")
+    assert told(replace(live, token_required=True))["Access"] == "who asks needs a token"
