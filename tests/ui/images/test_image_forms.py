@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from image_doubles import id_of, some_images
+from pressing import click
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
@@ -17,10 +18,6 @@ from mlops_desk.ui.images.forms.prune import PruneDialog, changed
 from mlops_desk.ui.images.forms.pull import PullDialog
 
 DIGEST = "sha256:" + "0f" * 32
-
-
-def click(qtbot, button):
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def opened(page, kind):

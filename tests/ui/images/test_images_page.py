@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from doubles import Double
 from image_doubles import GIB, id_of, pulling, some_images, task_record
+from pressing import click
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -20,10 +21,6 @@ from mlops_desk.ui.images.disk import meters
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.confirmation import Confirm
-
-
-def click(qtbot, button):
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def opened(page, kind):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from doubles import Double, job_record
+from pressing import click, opened
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -25,14 +26,6 @@ from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
 from mlops_desk.ui.jobs.table.columns import COLUMNS
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.confirmation import Confirm
-
-
-def opened(page, kind):
-    return next((dialog for dialog in page.window().findChildren(kind) if dialog.isVisible()), None)
-
-
-def click(qtbot, button):
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def log(page):

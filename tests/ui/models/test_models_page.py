@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from doubles import Double
+from pressing import click, opened
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -19,21 +20,6 @@ from mlops_desk.ui.models import metrics
 from mlops_desk.ui.models.page import query_of
 from mlops_desk.ui.models.registries import AddressDialog
 from mlops_desk.ui.widgets.button import CopyButton
-
-
-def click(qtbot, button):
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-def opened(page, kind):
-    return next((dialog for dialog in page.window().findChildren(kind) if dialog.isVisible()), None)
-
-
-@pytest.fixture
-def page(start, double, qtbot):
-    page = start(double, "models").window.page()
-    qtbot.waitUntil(lambda: page._version() is not None)
-    return page
 
 
 def titles(table):

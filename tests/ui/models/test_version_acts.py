@@ -1,7 +1,7 @@
 """What is done with a version and can be taken back, what was confirmed and has changed meanwhile, and files of versions."""
 
 import pytest
-from PySide6.QtCore import Qt
+from pressing import click, opened
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.registry.transfer import Loss
@@ -10,21 +10,6 @@ from mlops_desk.ui.models.acts.labels import DescribeDialog, TagDialog
 from mlops_desk.ui.models.acts.transfer import ImportDialog, file_name, left_behind
 from mlops_desk.ui.models.alias.removal import AliasRemovalDialog
 from mlops_desk.ui.models.alias.words import stays
-
-
-def click(qtbot, button):
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-def opened(page, kind):
-    return next((dialog for dialog in page.window().findChildren(kind) if dialog.isVisible()), None)
-
-
-@pytest.fixture
-def page(start, double, qtbot):
-    page = start(double, "models").window.page()
-    qtbot.waitUntil(lambda: page._version() is not None)
-    return page
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from doubles import NOW
+from pressing import click, opened
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtTest import QTest
@@ -20,21 +21,6 @@ from mlops_desk.ui.models.acts.verify import VerifyDialog, verdict
 from mlops_desk.ui.models.alias.dialog import AliasDialog
 from mlops_desk.ui.models.detail.history import said_at
 from mlops_desk.ui.models.detail.pane import said_change
-
-
-def click(qtbot, button):
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-def opened(page, kind):
-    return next((dialog for dialog in page.window().findChildren(kind) if dialog.isVisible()), None)
-
-
-@pytest.fixture
-def page(start, double, qtbot):
-    page = start(double, "models").window.page()
-    qtbot.waitUntil(lambda: page._version() is not None)
-    return page
 
 
 def told(grid):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from pressing import click
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from staging_doubles import used_by
@@ -13,10 +14,6 @@ from mlops_desk.ui.settings.disk.clear_form import ClearDialog
 from mlops_desk.ui.widgets.confirmation import Confirm
 
 USED, FREE, UNDER_WAY, BEGUN = "1000/a/1", "1000/b/1", "1000/c/1", "1001/d/1"
-
-
-def click(qtbot, button):
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def opened(view, kind):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from doubles import job_record
 from engine_doubles import LOCAL_SOCKET, PODMAN_SOCKET
-from PySide6.QtCore import Qt
+from pressing import click
 
 from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.records.engine import GpuProof
@@ -13,10 +13,6 @@ from mlops_desk.records.jobs.job import Attempt, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.ui.settings.engines.prove_form import ProveDialog, job_file
 from mlops_desk.ui.widgets.confirmation import Confirm
-
-
-def click(qtbot, button):
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def opened(page, kind):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import Qt
+from pressing import click, opened
 from registry_doubles import some_report
 
 from mlops_desk.base.errors import Invalid, Refused, Unavailable
@@ -18,14 +18,6 @@ from mlops_desk.ui.settings.registries.doctor import words
 from mlops_desk.ui.settings.registries.form import LoginDialog, RegistryDialog
 from mlops_desk.ui.settings.registries.words import COLUMNS
 from mlops_desk.ui.widgets.confirmation import Confirm
-
-
-def click(qtbot, button):
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-def opened(view, kind):
-    return next((dialog for dialog in view.window().findChildren(kind) if dialog.isVisible()), None)
 
 
 @pytest.fixture
