@@ -45,12 +45,14 @@ def _size(one: CleanUpItem) -> Cell:
     return Cell(numbers.size(one.size_bytes), -1 if one.size_bytes is None else one.size_bytes)
 
 
-_TITLE: Column[CleanUpItem] = Column(
-    "title", "What", lambda one: Cell(one.title, tip=f"{one.kind} {one.name}"), whole=True
-)
+_TITLE: Column[CleanUpItem] = Column("title", "What", lambda one: Cell(one.title, tip=f"{one.kind} {one.name}"))
 _ROOM: Column[CleanUpItem] = Column("size", "Room", _size, right=True)
-GOING: tuple[Column[CleanUpItem], ...] = (_TITLE, _ROOM, Column("why", "Why", lambda one: Cell(one.why)))
+GOING: tuple[Column[CleanUpItem], ...] = (
+    _TITLE,
+    _ROOM,
+    Column("why", "Why", lambda one: Cell(one.why), stretch=True, whole=True),
+)
 STAYING: tuple[Column[CleanUpItem], ...] = (
     _TITLE,
-    Column("kept", "Because of", lambda one: Cell(one.kept_by or numbers.NOTHING)),
+    Column("kept", "Because of", lambda one: Cell(one.kept_by or numbers.NOTHING), stretch=True, whole=True),
 )
