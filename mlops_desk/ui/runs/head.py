@@ -22,6 +22,7 @@ class RunsHead(PlainHeader):
 
     def __init__(self, table: QTableView, runs: RunsModel) -> None:
         super().__init__()
+        table.setHorizontalHeader(self)  # first of all: it takes the mark of the order away
         self._table = table
         self._runs = runs
         self._wide: dict[str, int] = {}

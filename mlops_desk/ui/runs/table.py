@@ -59,7 +59,6 @@ class RunsTable(DressedTable):
         self._names = NameDelegate(ticks.slot_of, self._depth)
         self.setItemDelegateForColumn(0, self._names)
         self.head = RunsHead(self, self.runs)
-        self.setHorizontalHeader(self.head)
         self.head.sectionClicked.connect(self.sorted_by)
         self.head.ordered.connect(self.moved)
         self.head.asked.connect(self.head_asked)

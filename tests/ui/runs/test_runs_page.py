@@ -75,8 +75,16 @@ def test_a_click_on_a_head_sorts_in_the_agent_largest_first_and_then_the_other_w
     qtbot.waitUntil(lambda: asked(double).sort == ("metrics.auc:desc",) and not page.loader.is_waiting)
     best = [float(text) for text in column(page, AUC)]
     assert best == sorted(best, reverse=True)
+    assert marked(page) == (AUC, Qt.SortOrder.DescendingOrder)
     page.bar.sort_by_section(AUC)
-    qtbot.waitUntil(lambda: asked(double).sort == ("metrics.auc:asc",))
+    qtbot.waitUntil(lambda: asked(double).sort == ("metrics.auc:asc",) and not page.loader.is_waiting)
+    assert marked(page) == (AUC, Qt.SortOrder.AscendingOrder)
+
+
+def marked(page):
+    """Return which column is marked as sorted, and which way."""
+    head = page.table.horizontalHeader()
+    return (head.sortIndicatorSection(), head.sortIndicatorOrder()) if head.isSortIndicatorShown() else None
 
 
 def synthetic(count, revision=1, status="FINISHED", delay=0.0):

@@ -9,6 +9,7 @@ from mlops_desk.base.text import plain
 SpaceValue = float | str | None
 MISSING = -0.07  # chosen: of the axis, below its end; what a run has not is no value on it
 _MOST_CATEGORIES = 40  # chosen: more texts than that can't be told apart on one axis
+_WHOLE = 1000.0  # from here on three digits would be told with a power of ten
 _DIGITS, _END_DIGITS = 4, 3  # significant ones: as numbers are told apart, and as the end of an axis is read
 
 
@@ -60,7 +61,7 @@ class SpaceAxis:
 
     def ends(self) -> tuple[str, str]:
         """Return what stands at the bottom and on top of an axis of numbers."""
-        words = f"{self.low:.{_END_DIGITS}g}", f"{self.high:.{_END_DIGITS}g}"
+        words = _end(self.low), _end(self.high)
         return (words[1], words[0]) if self.flipped else words
 
     @property
@@ -76,6 +77,11 @@ class SpaceAxis:
     @property
     def can_log(self) -> bool:
         return self.is_number and self.low > 0
+
+
+def _end(value: float) -> str:
+    """Return the end of an axis: whole numbers of four digits as they are."""
+    return f"{value:.{_END_DIGITS if abs(value) < _WHOLE else _DIGITS}g}"
 
 
 def _between(value: float, low: float, high: float) -> float:

@@ -228,10 +228,16 @@ class TopBar(QWidget):
                 self._change()
 
     def _guess(self, kind: str) -> list[str]:
-        """Return the columns of a kind that most runs have, without those of the machine."""
+        """Return the first columns of a kind, without those of the machine."""
         some = [one for one in self._known.columns if one.kind == kind and not one.key.startswith("system/")]
-        some.sort(key=lambda one: (-self._known.n_runs.get(str(one), 0), *metric_rank(one.key)))
+        some.sort(key=self._rank)
         return [str(one) for one in some[:_GUESSED]]
+
+    def _rank(self, column: ColumnName) -> tuple[object, ...]:
+        """Put columns first that most runs have; what is the same in all of them comes behind."""
+        name = str(column)
+        is_same = self._known.n_values.get(name) == 1
+        return is_same, -self._known.n_runs.get(name, 0), *metric_rank(column.key)
 
     def head_acts(self, section: int) -> list[tuple[str, Callable[[], object]]]:
         """Return what can be done with a column of the table."""

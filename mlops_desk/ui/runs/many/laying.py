@@ -8,6 +8,7 @@ from mlops_desk.records.registry.run_window import RunWindow
 from mlops_desk.ui.charts.space import axis as axes
 from mlops_desk.ui.charts.space.axis import SpaceAxis
 from mlops_desk.ui.runs import cells, names
+from mlops_desk.ui.runs.detail.values import first_metric
 from mlops_desk.ui.runs.loading import ask_shown
 from mlops_desk.ui.runs.question import RunQuestion
 from mlops_desk.verbs.desk import ClientLike
@@ -32,7 +33,7 @@ def ask_laid_out(question: RunQuestion) -> Callable[[ClientLike], LaidOut]:
 
 
 def laid_out(window: RunWindow, sorted_by: str) -> LaidOut:
-    """Return runs on axes: parameters first, then what came of them; what they are sorted by stands last."""
+    """Return runs on axes: parameters first, then what came of them; the metric that is likely meant stands last."""
     columns = [names.read(name) for name in window.columns]
     made = []
     for number, (column, title) in enumerate(zip(columns, names.titles(columns), strict=True)):
@@ -42,12 +43,14 @@ def laid_out(window: RunWindow, sorted_by: str) -> LaidOut:
         one = axes.axis(str(column), title, values, log=axes.spans_decades(values))
         if one is not None and one.tells_apart:
             made.append(one)
-    made.sort(key=lambda one: _rank(one, sorted_by))
+    metrics = [one.name for one in made if one.name.startswith(names.METRICS)]
+    goal = sorted_by if sorted_by in metrics else first_metric(metrics)
+    made.sort(key=lambda one: _rank(one, goal))
     runs = tuple((row.run_id, plain(cells.name(row), 60)) for row in window.rows)
     return LaidOut(window.n_matching, runs, tuple(made[:_MOST_AXES]))
 
 
-def _rank(one: SpaceAxis, sorted_by: str) -> tuple[int, bool]:
+def _rank(one: SpaceAxis, goal: str | None) -> tuple[int, bool]:
     """Put metrics behind what is no metric: the last axis gives the lines their colours."""
     order = 0 if one.name.startswith(names.PARAMS) else 2 if one.name.startswith(names.METRICS) else 1
-    return order, one.name == sorted_by
+    return order, one.name == goal
