@@ -1,6 +1,6 @@
 """A few views of one page to choose from, as buttons in a row; arrow keys go from one to the next."""
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
 
 from mlops_desk.ui.look import theme
@@ -30,10 +30,17 @@ class Tabs(QWidget):
             button = Button(title)
             button.setCheckable(True)
             button.accessible_role = Role.PageTab
-            button.toggled.connect(lambda on, key=key: self.chosen.emit(key) if on else None)
+            button.toggled.connect(lambda on, key=key: self._turn(key) if on else None)
             self._group.addButton(button)
             self._buttons[key] = button
             row.addWidget(button)
+
+    def _turn(self, key: str) -> None:
+        """Let Tab stop at the view that is seen, however it was turned to, and at no other."""
+        for other, button in self._buttons.items():
+            policy = Qt.FocusPolicy.StrongFocus if other == key else Qt.FocusPolicy.ClickFocus
+            button.setFocusPolicy(policy)
+        self.chosen.emit(key)
 
     def choose(self, key: str) -> None:
         self._buttons[key].setChecked(True)

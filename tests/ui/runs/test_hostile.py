@@ -108,6 +108,63 @@ def test_of_ten_thousand_hostile_rows_nothing_whole_reaches_the_screen(start, do
     assert max(len(action.title) for action in feature("runs").things(page.context)) < 1000
 
 
+def test_rows_are_cut_before_the_window_has_them_and_names_too_long_are_left_out(start, double, hostile, qtbot):
+    double.answer_window = rows
+    page = start(hostile, "runs").window.page()
+    qtbot.waitUntil(lambda: page.right is not None and page.bar._known.n_too_long > 0)
+    known = [row for _place, row in page.loader.rows.known()]
+    texts = [text for row in known for text in (row.name, row.status, *row.values) if isinstance(text, str)]
+    assert len(texts) >= 1000
+    assert max(map(len, texts)) <= 1000
+    assert max(len(str(column)) for column in page.bar._known.columns) <= 1010
+    form = page.bar.choose_columns()
+    assert form.says.whole.endswith("with very long names are left out")
+    form.reject()
+
+
+def test_of_ten_thousand_columns_and_experiments_only_those_that_are_seen_are_worded(start, double, qtbot):
+    registry = some_runs()
+    metrics = {f"{number} {HOSTILE[number % 9][:400]}": 0.5 for number in range(10_000)}
+    registry.add_run("first", Run("f" * 32, "many", "FINISHED", 1, metrics, {}, {}))
+    for number in range(1000):
+        registry.add_run(
+            f"{HOSTILE[number % 9][:400]}{number}", Run(f"e{number:031x}", "one", "FINISHED", 1, {}, {}, {})
+        )
+    double.run_registry = registry
+    page = start(double, "runs").window.page()
+    qtbot.waitUntil(lambda: len(page.bar._known.columns) > 10_000, timeout=20_000)
+    experiments = page.experiments.list
+    qtbot.waitUntil(lambda: experiments.model().rowCount() > 1000, timeout=20_000)
+    form = page.bar.choose_columns()
+    for view in (form.list, experiments):
+        asked = counted(view)
+        view.viewport().grab()
+        assert 0 < len(asked) < 60
+    assert form.columns.rowCount() == 300
+    page.bar.filter.setFocus()
+    page.bar.filter.setText("m")
+    page.bar.filter._offer_words(begun_only=True)
+    popup = page.bar.filter._popup
+    assert len(page.bar.filter.offered()) == 40
+    assert popup.itemDelegate().sizeHint(None, None).height() * 2 > popup.sizeHintForRow(0), "no text is measured"
+    popup.hide()
+    form.reject()
+
+
+def counted(view):
+    """Return the rows that a view asks its model to word from now on."""
+    model, asked = view.model(), set()
+    whole = type(model).data
+
+    def data(index, role=Qt.ItemDataRole.DisplayRole):
+        if role == Qt.ItemDataRole.DisplayRole:
+            asked.add(index.row())
+        return whole(model, index, role)
+
+    model.data = data
+    return asked
+
+
 @pytest.mark.parametrize("tab", ["run", "compare", "parallel", "scatter", "importance", "files", "code"])
 def test_whatever_stands_beside_the_table_is_cut_and_plain(start, hostile, qtbot, tab):
     page = start(hostile, "runs").window.page()

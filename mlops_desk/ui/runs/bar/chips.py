@@ -1,6 +1,7 @@
 """The views that a person keeps, as chips: a press shows one, its menu renames, replaces or removes it."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Signal
@@ -61,6 +62,8 @@ class ViewChips(QWidget):
             self._flow.addWidget(button)
             button.show()
         self._flow.addWidget(self.keep)
+        for first, following in pairwise((self.keep, *self._buttons.values(), self.keep)):
+            self.setTabOrder(first, following)
         self.updateGeometry()
 
     def _press(self, view: SavedView) -> None:

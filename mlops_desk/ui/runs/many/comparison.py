@@ -54,6 +54,8 @@ class RunComparison(QWidget):
         self.by.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.by.setMinimumContentsLength(9)  # letters; the list has them whole
         self.curves.flow.insert(_BY_PLACE, self.by)
+        QWidget.setTabOrder(self.curves.over, self.by)
+        QWidget.setTabOrder(self.by, self.curves.band)
         self._runs: tuple[Ticked, ...] = ()
         self._uri: str | None = None
         self._values: tuple[ComparedValue, ...] | None = None

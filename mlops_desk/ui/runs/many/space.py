@@ -61,12 +61,18 @@ class RunSpace(QWidget):
         column.setSpacing(theme.SPACE_4)
         column.addWidget(bar)
         column.addWidget(self.says)
-        column.addWidget(chart, 1)
         self._layers = QStackedLayout(self)
         self._layers.addWidget(self._content)
         self._layers.addWidget(self.state)
+        self._place, self._column = chart, column
         chart.pointed.connect(self.pointed)
         chart.picked.connect(self.picked)
+
+    def _add(self, *settings: QWidget) -> None:
+        """Put what is set above the chart: Tab goes through it first, for the chart is put in after it."""
+        for widget in settings:
+            self.flow.addWidget(widget)
+        self._column.addWidget(self._place, 1)
 
     def show_question(self, question: RunQuestion, ticked: Sequence[Ticked]) -> None:
         """Hear which runs and columns the table shows, and which are ticked."""
@@ -144,8 +150,7 @@ class ParallelView(RunSpace):
         super().__init__(context, self.chart)
         self.apply = Button("Filter the table by this", tip="Put what is kept on the axes into the filter")
         self.clear = Button("Keep all")
-        self.flow.addWidget(self.apply)
-        self.flow.addWidget(self.clear)
+        self._add(self.apply, self.clear)
         self.apply.clicked.connect(lambda _on=False: self.filtered.emit(self.words()))
         self.clear.clicked.connect(lambda _on=False: self.chart.clear())
         self.chart.brushed.connect(self._say)
@@ -196,17 +201,7 @@ class ScatterView(RunSpace):
         for box in (self.across, self.upwards, self.colour):
             box.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(11)
-        for widget in (
-            self.across,
-            self.upwards,
-            self.colour,
-            self.log_x,
-            self.log_y,
-            self.front,
-            self.more_x,
-            self.more_y,
-        ):
-            self.flow.addWidget(widget)
+        self._add(self.across, self.upwards, self.colour, self.log_x, self.log_y, self.front, self.more_x, self.more_y)
         for box in (self.across, self.upwards):
             box.activated.connect(lambda _place: self._choose())
         for box in (self.colour, self.more_x, self.more_y):
