@@ -16,7 +16,7 @@ from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
 from mlops_desk.records.registry.labels import RunStage
 from mlops_desk.registry.mlflow.decimation import kept
-from mlops_desk.registry.mlflow.order import SortKey, parse_sort
+from mlops_desk.registry.mlflow.order import SortKey, parse_sorts
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
 from mlops_desk.registry.mlflow.places import ArtifactPlace, places_of_each
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
@@ -163,12 +163,12 @@ class FakeRegistry:
     def runs(self, experiment: str, sort: str | None = None, limit: int = 100) -> list[Run]:
         if limit < 1:
             raise Invalid(f"The limit must be at least 1, not {limit}.")
-        key = parse_sort(sort) if sort else None
+        keys = parse_sorts(sort or None)
         if experiment not in self._experiments:
             raise NotFound(f"There is no experiment {experiment!r}.")
         wanted = self._experiments[experiment]
         found = [run for run in self._runs.values() if run.experiment_id == wanted and run.run_id not in self._deleted]
-        return in_order(found, key)[:limit]
+        return in_order(found, keys)[:limit]
 
     def runs_page(self, asked: RunsAsked) -> RunsPage:
         offset = int(asked.token or 0)
@@ -262,13 +262,17 @@ class FakeRegistry:
         return self._experiments.setdefault(name, str(len(self._experiments)))
 
 
-def in_order(runs: list[Run], key: SortKey | None) -> list[Run]:
-    """Return ``runs`` in MLflow's order for ``key`` (None: newest first)."""
+def in_order(runs: list[Run], keys: Sequence[SortKey]) -> list[Run]:
+    """Return ``runs`` in MLflow's order for ``keys`` (none: newest first)."""
     ordered = sorted(runs, key=lambda run: run.run_id)
-    if key is None or (key.kind, key.name) != ("attributes", "start_time"):
+    if ("attributes", "start_time") not in {(key.kind, key.name) for key in keys}:
         ordered.sort(key=lambda run: run.start_time or 0, reverse=True)
-    if key is None:
-        return ordered
+    for key in reversed(keys):
+        ordered = _in_order(ordered, key)
+    return ordered
+
+
+def _in_order(ordered: list[Run], key: SortKey) -> list[Run]:
     value = _value_of(key)
     there = [run for run in ordered if _rank(value(run)) == _THERE]
     # Stable, so that equal values keep the order above; reverse= keeps it too.

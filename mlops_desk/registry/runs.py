@@ -23,7 +23,7 @@ from mlops_desk.registry.comparing.run_verbs import RunCompareVerbs
 from mlops_desk.registry.mirror.column import sort_word, split_experiments, split_names
 from mlops_desk.registry.mirror.protocol import WindowAsked
 from mlops_desk.registry.mlflow.decimation import FEWEST_POINTS
-from mlops_desk.registry.mlflow.order import parse_sort
+from mlops_desk.registry.mlflow.order import parse_sorts
 from mlops_desk.registry.mlflow.paging import RunsAsked, checked_status, cursor_after, token_of
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
@@ -54,10 +54,10 @@ class RunsService(RunChangeVerbs, RunCompareVerbs, RunFileVerbs):
         with self._core.default.chosen(uri) as chosen:
             if experiment and filter is None and offset == 0:
                 return self._core.registries.read(chosen).runs(experiment, sort, limit)
-            key = [] if sort is None else [sort_word(parse_sort(sort))]
+            keys = tuple(map(sort_word, parse_sorts(sort)))
             among = (experiment,) if experiment else ()
             check_limit(limit, _LONGEST_LIST)
-            asked = WindowAsked(among, filter or "", tuple(key), (), check_offset(offset), limit)
+            asked = WindowAsked(among, filter or "", keys, (), check_offset(offset), limit)
             return self._core.registries.mirror(chosen).runs(asked, strict=True)
 
     def window(
@@ -116,11 +116,11 @@ class RunsService(RunChangeVerbs, RunCompareVerbs, RunFileVerbs):
         self._core.asked()
         since_ms = None if since is None else round(since * 1000)
         asked = RunsAsked(experiment, checked_status(status), since_ms, sort, check_limit(limit, MOST_ON_A_PAGE), None)
-        key = parse_sort(sort) if sort else None
+        keys = parse_sorts(sort or None)
         asked = asked._replace(token=token_of(asked, cursor))
         with self._core.default.chosen(uri) as chosen:
             found = self._core.registries.read(chosen).runs_page(asked)
-        first = key.name if key is not None and key.kind == "metrics" else None
+        first = next((key.name for key in keys[:1] if key.kind == "metrics"), None)
         return ListPage(tuple(run_brief(run, first) for run in found.runs), cursor_after(asked, found.token))
 
     def experiments(self, uri: str | None = None) -> list_of[Experiment]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.registry.labels import Labels, RunStage
     from mlops_desk.records.registry.run_window import Importance, RunColumn, RunGroup, RunWindow
 
-SORT = Option("KEY", "metrics.NAME:desc, params.NAME:asc, tags.NAME:asc or start_time:desc")
+SORT = Option("KEYS", "metrics.NAME:desc, params.NAME:asc, tags.NAME:asc, start_time:desc …, with commas between them")
 EXPERIMENT = Option("NAME", "the experiment; runs experiments lists them")
 EXPERIMENT_OR_ALL = Option("NAME", "the experiment, without it all of them; runs experiments lists them")
 LIMIT = Option("N", "list at most so many, 1 to 50000")

@@ -1,7 +1,8 @@
 """Does what a training program does, with plain MLflow in a process of its own: runs, datasets, models.
 
 Reads ``{"uri", "experiment", "runs", "versions"}`` from stdin, prints ``{"runs": {name: id}}``. With
-``"orders"`` it also prints, for each clause, the ids in the order in which MLflow's own client gives them.
+``"orders"`` it also prints, for each, the ids in the order in which MLflow's own client gives them; several clauses
+of one have ", " between them.
 """
 
 import json
@@ -79,7 +80,7 @@ def main():
         client.set_registered_model_alias(name, alias, version)
     answer = {"runs": ids}
     for clause in wanted.get("orders", []):
-        page = client.search_runs([experiment_id], order_by=[clause] if clause else None, max_results=1000)
+        page = client.search_runs([experiment_id], order_by=clause.split(", ") if clause else None, max_results=1000)
         answer.setdefault("orders", {})[clause or ""] = [run.info.run_id for run in page]
     print(json.dumps(answer))
 

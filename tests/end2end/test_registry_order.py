@@ -8,7 +8,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.errors import DeskError
 from mlops_desk.registry.fake import in_order
 from mlops_desk.registry.mirror.mirrored import MirroredRegistry
-from mlops_desk.registry.mlflow.order import parse_sort
+from mlops_desk.registry.mlflow.order import parse_sorts
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
@@ -22,6 +22,8 @@ SORTS = [
     *[f"metrics.{name}:{way}" for name in NAMES for way in ("asc", "desc")],
     "params.lr:asc", "params.lr:desc", "params.val loss:desc", "tags.team:asc", "start_time:asc", "start_time:desc",
     "end_time:desc", "status:asc", "run_name:desc",
+    "params.lr:desc,metrics.auc:asc", "tags.team, params.lr:desc, start_time:asc", "metrics.`a/b`:desc,metrics.a:b:desc",
+    "start_time:desc,metrics.auc:desc", "status,params.lr:desc,params.val loss,run_name:desc",
 ]  # fmt: skip
 
 
@@ -42,7 +44,7 @@ def stored(tmp_path_factory):
     """A store with the table, the registries that know it, and the orders that MLflow's client gives."""
     folder = tmp_path_factory.mktemp("order")
     uri = f"sqlite:///{folder}/mlflow.db"
-    clauses = {sort: parse_sort(sort).clause for sort in SORTS}
+    clauses = {sort: ", ".join(key.clause for key in parse_sorts(sort)) for sort in SORTS}
     truth = populate(
         uri, experiment="hard", artifact_location=str(folder), runs=table(), orders=["", *clauses.values()]
     )["orders"]
@@ -67,7 +69,7 @@ def test_ours_the_doubles_and_mlflows_order_are_one(ordered, sort):
     runs = client.runs("hard", sort, limit=1000)
     assert [run.run_id for run in runs] == truth[sort]
     assert [run.run_id for run in client.runs("hard", sort, limit=7)] == truth[sort][:7]
-    assert [run.run_id for run in in_order(runs[::-1], parse_sort(sort) if sort else None)] == truth[sort]
+    assert [run.run_id for run in in_order(runs[::-1], parse_sorts(sort))] == truth[sort]
 
 
 @pytest.mark.parametrize("sort", [None, "metrics.auc:desc", "params.lr:asc", "start_time:asc"])

@@ -7,7 +7,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
 from mlops_desk.registry.mirror.column import sort_word
 from mlops_desk.registry.mirror.protocol import MirrorClient, WindowAsked
-from mlops_desk.registry.mlflow.order import parse_sort
+from mlops_desk.registry.mlflow.order import parse_sorts
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage, filter_of
 from mlops_desk.registry.protocol import MlflowRegistry
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
@@ -83,7 +83,7 @@ class MirroredRegistry(MlflowRegistry):
 
 
 def _sort(sort: str | None) -> tuple[str, ...]:
-    return () if sort is None else (sort_word(parse_sort(sort)),)
+    return tuple(map(sort_word, parse_sorts(sort)))
 
 
 def _offset(token: str | None) -> int:

@@ -21,7 +21,7 @@ from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricC
 from mlops_desk.registry.address import Address, check_artifact_location, check_local, parse_address
 from mlops_desk.registry.mlflow import writing
 from mlops_desk.registry.mlflow.decimation import kept
-from mlops_desk.registry.mlflow.order import parse_sort
+from mlops_desk.registry.mlflow.order import parse_sorts
 from mlops_desk.registry.mlflow.origins import (
     CONTEXT_TAG,
     dataset_of,
@@ -108,7 +108,7 @@ def list_runs(client: MlflowClient, experiment: str, sort: str | None, limit: in
     """Return an experiment's runs in MLflow's own order: it sorts, page by page, and nothing is sorted again."""
     if not 0 < limit <= _LONGEST_LIST:
         raise Invalid(f"The limit must lie between 1 and {_LONGEST_LIST:,}, not {limit}.")
-    order = [parse_sort(sort).clause] if sort else None
+    order = [key.clause for key in parse_sorts(sort or None)]
     found = _experiment(client, experiment)
     runs: list[Run] = []
     token = None
@@ -135,7 +135,7 @@ def list_runs_page(
     """Return a page of an experiment's runs, with MLflow's token of the next one."""
     condition = filter_of(RunsAsked(experiment, status, since_ms, sort, limit, token))
     where = [_experiment(client, experiment).experiment_id]
-    order = [parse_sort(sort).clause] if sort else None
+    order = [key.clause for key in parse_sorts(sort or None)]
     found = client.search_runs(where, condition, max_results=limit, order_by=order, page_token=token)
     following = found.token or None  # bytes of MLflow's stores, text of its server
     return RunsPage(tuple(map(_run, found)), following.decode() if isinstance(following, bytes) else following)

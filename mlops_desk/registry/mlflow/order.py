@@ -1,5 +1,9 @@
-"""How runs are ordered, in the words of the command line: ``metrics.auc:desc``, ``params.lr``, ``start_time:desc``."""
+"""How runs are ordered, in the words of the command line: ``metrics.auc:desc``, ``params.lr``, ``start_time:desc``.
 
+Several stand with commas between them, the first one counting most.
+"""
+
+import re
 from dataclasses import dataclass
 
 from mlops_desk.base.errors import Invalid
@@ -23,6 +27,7 @@ _KINDS = {
     "run": "attributes",
 }
 _QUOTES = "`\"'"
+_PARTS = re.compile(r"""(`[^`]*`|"[^"]*"|'[^']*'|,)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,23 @@ class SortKey:
         if self.kind == "attributes":
             return f"attributes.{self.name} {direction}"
         return f"{self.kind}.`{self.name}` {direction}"
+
+
+def parse_sorts(text: str | None) -> tuple[SortKey, ...]:
+    """Read sort keys; None: MLflow's own order. Raises Invalid, also where one stands twice, as MLflow does."""
+    if text is None:
+        return ()
+    parts = [""]
+    for part in _PARTS.split(text):
+        if part == ",":
+            parts.append("")
+        else:
+            parts[-1] += part
+    keys = tuple(map(parse_sort, parts))
+    for place, key in enumerate(keys):
+        if any((one.kind, one.name) == (key.kind, key.name) for one in keys[:place]):
+            raise Invalid(f"Runs can't be sorted by {plain(parts[place].strip())} twice.", "Name each key once.")
+    return keys
 
 
 def parse_sort(text: str) -> SortKey:

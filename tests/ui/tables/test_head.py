@@ -1,7 +1,7 @@
 """The line of titles above a table: it reaches as far as the table does."""
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QApplication, QTableView
 
@@ -30,3 +30,15 @@ def test_right_of_the_last_title_there_is_the_same_ground_and_line(qapp, qtbot, 
     for depth in range(seen.height()):
         assert seen.pixelColor(right, depth) == seen.pixelColor(4, depth)
     assert seen.pixelColor(right, 3) == theme.colour("surface")
+
+
+def test_the_height_of_a_row_measures_no_title(qapp, qtbot):
+    table = QTableView()
+    qtbot.addWidget(table)
+    table.setModel(QStandardItemModel(3, 100, table))
+    header = PlainHeader()
+    table.setHorizontalHeader(header)
+    measured = []
+    header.sectionSizeFromContents = lambda section: measured.append(section) or QSize(1, 1)
+    assert header.sizeHint().height() == theme.ROW_HEIGHT
+    assert measured == []

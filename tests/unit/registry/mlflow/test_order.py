@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.model import Run
 from mlops_desk.registry.fake import in_order
-from mlops_desk.registry.mlflow.order import SortKey, parse_sort
+from mlops_desk.registry.mlflow.order import SortKey, parse_sort, parse_sorts
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,37 @@ def test_any_name_that_mlflow_allows_comes_back(name, descending):
     assert key.clause == f"metrics.`{name}` {'DESC' if descending else 'ASC'}"
 
 
+def test_keys_stand_with_commas_between_them_but_for_those_in_quotes():
+    told = parse_sorts("metrics.auc:desc, params.`a,b` ,start_time")
+    assert told == (SortKey("metrics", "auc", True), SortKey("params", "a,b", False), SortKey("attributes", "start_time", False))  # fmt: skip
+    assert parse_sorts(None) == ()
+    assert parse_sorts("tags.'x,y':desc,tags.\"z,\"") == (SortKey("tags", "x,y", True), SortKey("tags", "z,", False))
+
+
+@pytest.mark.parametrize("text", ["", "metrics.auc,", ",metrics.auc", "metrics.auc,,start_time"])
+def test_where_a_key_is_missing_nothing_is_sorted(text):
+    with pytest.raises(Invalid):
+        parse_sorts(text)
+
+
+def test_a_key_that_stands_twice_is_refused_as_by_mlflow():
+    with pytest.raises(Invalid, match=r"by params\.lr:desc twice"):
+        parse_sorts("params.lr,metrics.lr,params.lr:desc")
+
+
+def test_of_several_keys_the_first_counts_most_and_start_time_breaks_ties_where_it_is_none_of_them():
+    runs = [Run(f"r{n}", None, "FINISHED", start, {"m": m}, {"p": p}) for n, (m, p, start) in enumerate(
+        [(1.0, "a", 5), (2.0, "a", 1), (2.0, "b", 1), (1.0, "b", 9), (2.0, "a", 3)])]  # fmt: skip
+    assert [run.run_id for run in in_order(runs, parse_sorts("params.p,metrics.m:desc"))] == [
+        "r4",
+        "r1",
+        "r0",
+        "r2",
+        "r3",
+    ]
+    assert [run.run_id for run in in_order(runs, parse_sorts("params.p,start_time"))] == ["r1", "r4", "r0", "r2", "r3"]
+
+
 def runs_with(values):
     return [
         Run(f"r{number}", None, "FINISHED", start, {} if value is None else {"m": value})
@@ -72,7 +103,7 @@ def runs_with(values):
 )
 def test_nan_and_missing_come_last_and_ties_newest_first(sort, expected):
     values = [(1.0, 5), (math.nan, 6), (None, 9), (1.0, 5), (math.inf, 3), (1.0, 7), (-math.inf, 1)]
-    ordered = in_order(runs_with(values), parse_sort(sort) if sort else None)
+    ordered = in_order(runs_with(values), parse_sorts(sort))
     assert [run.run_id for run in ordered] == expected
 
 
@@ -80,6 +111,6 @@ def test_nan_and_missing_come_last_and_ties_newest_first(sort, expected):
 def test_order_depends_on_the_runs_alone_and_loses_none(values, descending):
     runs = runs_with(values)
     key = SortKey("metrics", "m", descending)
-    ordered = in_order(runs, key)
-    assert ordered == in_order(runs[::-1], key)
+    ordered = in_order(runs, [key])
+    assert ordered == in_order(runs[::-1], [key])
     assert sorted(run.run_id for run in ordered) == sorted(run.run_id for run in runs)
