@@ -84,6 +84,8 @@ HELP = {
     "endpoints.deploy.replicas": "how many containers of it answer; without it as many as before, at first one",
     "endpoints.deploy.open": "let every user of this machine ask it without a token; --no-open wants tokens again",
     "endpoints.token.revoke": "end all earlier tokens of the endpoint",
+    "endpoints.deploy.follow": "deploy again by itself when this alias moves, with --canary by steps",
+    "endpoints.deploy.gpus": "GPUs that each of its containers gets; without it as many as before, at first none",
     "endpoints.deploy.sleep_after": "end its containers after so long without a request; the next one wakes it",
     "endpoints.split.shares": "REVISION=PERCENT for each, 100 in all, as 1=90 2=10",
     "endpoints.promote.revision": "number of the revision; without it the one on its way",

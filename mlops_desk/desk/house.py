@@ -65,7 +65,7 @@ from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.bare.runtime import BareRuntime
-from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus
+from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus, UnclaimedGpus
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.secrets import SecretStore
@@ -370,23 +370,19 @@ class Desk(DeskVerbs):
         seconds = partial(self.store.number, "jobs.stop_grace_seconds")
         return BareRuntime(self._ledger_gpus(None), self.folder.jobs, lambda: int(seconds()))
 
-    def _ledger_gpus(self, engine: str | None) -> LedgerGpus:
-        """Return this machine's GPUs for what runs on an engine here (its address; None: our own, or none)."""
-        return LedgerGpus(self.ledger, self.machine.driver_facts, engine, self.haste.released)
+    def _ledger_gpus(self, engine: str | None) -> UnclaimedGpus:
+        """Return this machine's GPUs for jobs on an engine here (its address; None: our own, or none)."""
+        known = LedgerGpus(self.ledger, self.machine.driver_facts, engine, self.haste.released)
+        return UnclaimedGpus(known, lambda: self.endpoints.claimed_gpus())  # noqa: PLW0108 - endpoints are made later
 
     def _endpoints(self) -> EndpointsService:
+        registry, past = self.registry_core, model_wiring.endpoint_past(self.telemetry)
+        gpus = LedgerGpus(self.ledger, self.machine.driver_facts, None, self.haste.released)
         return EndpointsService(
-            self.folder,
-            self.state,
-            self.bus,
-            self.loop,
-            self.store,
-            self.engine,
-            self.registry_core.find,
-            self.registry_core.download_model,
-            model_wiring.endpoint_past(self.telemetry),
-            partial(model_wiring.trained_in, self.jobs),
-        )
+            self.folder, self.state, self.bus, self.loop, self.store, self.engine, registry.find,
+            registry.download_model, past, partial(model_wiring.trained_in, self.jobs), gpus, self.jobs.give_way,
+            registry.resolve,
+        )  # fmt: skip
 
     def _model_wiring(self) -> ModelWiring:
         return ModelWiring(self.folder, self.state, self.registry_core, self.jobs, self.endpoints)

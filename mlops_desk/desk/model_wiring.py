@@ -219,11 +219,11 @@ class ModelWiring:
         kept = None if sha256 is None else kept_texts(self._snapshots, sha256)
         return None if kept is None else {path: CodeFile(one.digest, one.read) for path, one in kept.items()}
 
-    def followers(self, model: str, registry: str | None) -> list[Follower]:
-        """Tell of the endpoints of a model, none of which goes with an alias by itself."""
+    def followers(self, model: str, alias: str, registry: str | None) -> list[Follower]:
+        """Tell of the endpoints of a model, and which of them go with an alias by themselves."""
         served = [one for one in self._endpoints.list() if one.model.name == model]
         here = [one for one in served if self._registry.is_same(one.model.registry, registry)]
-        return [Follower(one.name, one.model.version, follows=False) for one in here]
+        return [Follower(one.name, one.model.version, follows=one.follows == alias) for one in here]
 
     def metric(self, run_id: str, name: str) -> float | None:
         """Return a run's newest value of a metric; None where it was not logged."""

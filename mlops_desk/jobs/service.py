@@ -198,6 +198,10 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
         for runner in self._runners.values():
             runner.wake()
 
+    def give_way(self, job_id: str, reason: Reason) -> None:
+        """Ask a running preemptible job to save its work and to queue again; no other. Raises DeskError."""
+        self._runner_of(self._book.get(job_id)).preempt(job_id, reason)
+
     def stop(self) -> None:
         """Let go of the jobs: containers run on, and the next agent takes them up."""
         for runner in self._runners.values():

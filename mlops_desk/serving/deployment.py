@@ -17,7 +17,15 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointScale, EndpointState, ModelRef, Replica
+from mlops_desk.records.serving.endpoint import (
+    AliasFollowing,
+    DeployStep,
+    Endpoint,
+    EndpointScale,
+    EndpointState,
+    ModelRef,
+    Replica,
+)
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.image.maker import Maker
 from mlops_desk.serving.launch import Trial
@@ -39,7 +47,7 @@ class DeployAsked:
     """What a deployment was asked for, and the step in which its version was found.
 
     With ``enters_percent`` of the requests it begins beside the one that answers; None: it takes over. ``scale`` and
-    ``gpus`` of each replica are as they have been where they are None.
+    ``gpus`` of each replica are as they have been where they are None; ``follows`` None pins the endpoint.
     """
 
     alias: str | None
@@ -48,6 +56,8 @@ class DeployAsked:
     enters_percent: float | None = None
     scale: EndpointScale | None = None
     gpus: int | None = None
+    follows: str | None = None
+    following: AliasFollowing | None = None
 
 
 class Deployments:
@@ -100,13 +110,16 @@ class Deployments:
                 wanted=asked.runtime,
                 gpus=self._gpus_of(known) if asked.gpus is None else asked.gpus,
                 scale=asked.scale,
+                uid=known.created_by if known else caller.uid,
             )
         )
         self._wanted[name] = revision.number
         if known is not None and (known.replicas or known.asleep_since is not None):
-            self._board.put(replace(known, state=EndpointState.BUILDING, reason=None, steps=(asked.resolved,)))
+            shown = replace(known, state=EndpointState.BUILDING, reason=None)
         else:
-            self._board.put(replace(self._fresh(revision, known, caller), steps=(asked.resolved,)))
+            shown = self._fresh(revision, known, caller)
+        steps = (asked.resolved,)
+        self._board.put(replace(shown, steps=steps, follows=asked.follows, following=asked.following))
         self._switchboard.route()
         self._loop.start(f"deploy-{name}", lambda: self._bring_up(revision, done))
 

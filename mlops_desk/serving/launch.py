@@ -26,6 +26,7 @@ from mlops_desk.serving.probe import EXAMPLE_FAILED, first_answer, health, later
 from mlops_desk.serving.progress import Tell, untold
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf, plain_lines
 from mlops_desk.serving.runtimes.fit import Fit, free_bytes
+from mlops_desk.serving.runtimes.gpus import ReplicaClaim, ReplicaGpus
 
 T = TypeVar("T")
 _NOBODY = 65534  # the kernel's overflow uid, nobody everywhere
@@ -39,8 +40,10 @@ class Trial:
     """Starts, tries and ends the containers of one instance's endpoints."""
 
     def __init__(
-        self, instance: str, shelf: Shelf, settings: SettingsStore, engine: Engine, ending: threading.Event
-    ) -> None:
+        self, instance: str, shelf: Shelf, settings: SettingsStore, engine: Engine, ending: threading.Event,
+        gpus: ReplicaGpus,
+    ) -> None:  # fmt: skip
+        self._gpus = gpus
         self._instance = instance
         self._shelf = shelf
         self._settings = settings
@@ -48,8 +51,10 @@ class Trial:
         self._ending = ending
         self._network = plan.network_name(instance)
 
-    def launch(self, revision: Revision, tell: Tell = untold, number: int = 1) -> Replica:
+    def launch(self, revision: Revision, tell: Tell = untold, number: int = 1, gpus: tuple[str, ...] = ()) -> Replica:
         """Start a fresh container of ``revision``, its replica ``number``, and try it. ``tell`` hears of its steps.
+
+        It gets the ``gpus`` that it had before, or as many free ones as the revision wants.
 
         Raises Failed, with nothing left running, and Interrupted.
         """
@@ -62,9 +67,13 @@ class Trial:
             self._check_fit(files, tell)
             tell("start", f"a container of {revision.image or 'no image'} is started, and loads the model")
             self._patiently(lambda: self._engine.remove(name), deadline)
+            claim = self._claim_of(revision, number, files.size_bytes)
+            gpus = self._gpus.take(claim, gpus)
+            if gpus:
+                tell("gpus", f"{len(gpus)} leased: {', '.join(gpus)}")
             with Handover(self._shelf.replica_place(revision.endpoint, revision.number, number)) as handover:
                 mounts = (Mount(str(files.folder), "/model", "ro"), handover.mount)
-                self._patiently(lambda: self._start(revision, number, mounts), deadline)
+                self._patiently(lambda: self._start(revision, number, mounts, claim, gpus), deadline)
                 self._wait_until_ready(name, handover, deadline, files)
             tell("probe", "its own example" if files.example else "that it is well: it brings no example")
             self._try_example(name, place, handover.address, files.example)
@@ -75,7 +84,15 @@ class Trial:
             self.end(name)
             text, hint = (error.message, error.hint) if isinstance(error, DeskError) else (str(error), None)
             raise Failed("start_failed", text, None, hint) from error
-        return Replica(name, revision.number, "running", handover.address, number)
+        return Replica(name, revision.number, "running", handover.address, number, gpus)
+
+    def _claim_of(self, revision: Revision, number: int, weights_bytes: int = 0) -> ReplicaClaim:
+        uid = os.getuid() if revision.uid is None else revision.uid
+        return ReplicaClaim(self.name_of(revision, number), revision.endpoint, uid, revision.gpus, weights_bytes)
+
+    def keep_gpus(self, revision: Revision, replica: Replica) -> None:
+        """Go on holding the GPUs of a replica that an earlier agent has started."""
+        self._gpus.keep(self._claim_of(revision, replica.number), replica.gpus)
 
     def name_of(self, revision: Revision, number: int = 1) -> str:
         return plan.container_name(self._instance, revision.endpoint, revision.number, number)
@@ -93,6 +110,7 @@ class Trial:
         with contextlib.suppress(Unavailable):
             self._engine.stop(name, _GRACE_SECONDS)
             self._engine.remove(name)
+            self._gpus.release(name)  # not before: a lease of a container that still runs would give its GPUs out twice
 
     def drop_network(self) -> None:
         """Remove the bridge on which an older agent has put containers, once none is on it."""
@@ -112,11 +130,13 @@ class Trial:
             return f"{bridged}:{plan.PORT}"
         return address_of(self._shelf.replica_place(endpoint, number, plan.replica_of(facts.labels)))
 
-    def _start(self, revision: Revision, number: int, mounts: tuple[Mount, ...]) -> None:
-        created = self._engine.create(self._spec(revision, number, mounts))
-        self._engine.start(created.name)
+    def _start(
+        self, revision: Revision, number: int, mounts: tuple[Mount, ...], claim: ReplicaClaim, gpus: tuple[str, ...]
+    ) -> None:
+        created = self._engine.create(self._spec(revision, number, mounts, gpus))
+        self._gpus.keep(claim, gpus, self._engine.start(created.name).pid)
 
-    def _spec(self, revision: Revision, number: int, mounts: tuple[Mount, ...]) -> ContainerSpec:
+    def _spec(self, revision: Revision, number: int, mounts: tuple[Mount, ...], gpus: tuple[str, ...]) -> ContainerSpec:
         # Root's own rights mean nothing in the container (no capabilities), and a model needs none.
         user = (_NOBODY, _NOBODY) if os.getuid() == 0 else (os.getuid(), os.getgid())
         return ContainerSpec(
@@ -127,6 +147,7 @@ class Trial:
             env={"MLFLOW_DISABLE_TELEMETRY": "true"},
             labels=plan.labels(self._instance, revision.endpoint, revision.number, number),
             own_mounts=mounts,
+            gpus=gpus,
             memory_bytes=self._memory_bytes(),
             user="{}:{}".format(*user),
             network="none",

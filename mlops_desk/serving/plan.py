@@ -47,6 +47,19 @@ def parse_model(text: str) -> ModelQuery:
     return ModelQuery(name, version=rest)
 
 
+def followed(query: ModelQuery, alias: str | None) -> str | None:
+    """Return the alias that an endpoint is to follow, the one that it is deployed by. Raises Invalid."""
+    if alias is None:
+        return None
+    if not _ALIAS.fullmatch(alias):
+        raise Invalid(f"{plain(alias)!r} is not an alias.", _FORM)
+    if query.version is not None or query.alias not in {None, alias}:
+        asked = query.version or query.alias or ""
+        text = f"An endpoint that follows {plain(alias)} can't begin with {plain(asked)}."
+        raise Invalid(text, f"Deploy {plain(query.name)}@{plain(alias)}, or leave --follow out.")
+    return alias
+
+
 def first_percent(*, shadow: bool, canary: float | None) -> float | None:
     """Return the share of requests with which a new revision begins; None lets it take over. Raises Invalid."""
     if shadow and canary is not None:

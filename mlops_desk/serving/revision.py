@@ -29,8 +29,8 @@ class Revision:
     ``state``: pending, shadow, canary, live, failed, rolled_back or retired. ``enters_percent`` is the share of
     requests with which it begins; None takes over at once. One that ``was_live`` can come back. ``wanted`` is the
     runtime that was asked for, ``runtime`` the one that was chosen: what ``image`` is, and serves by. Each of its
-    replicas has ``gpus`` GPUs. ``scale`` is what its endpoint gets when it first takes over (None: as it has been), and
-    what it has had since.
+    replicas has ``gpus`` GPUs, leased for the user ``uid``. ``scale`` is what its endpoint gets when it first takes
+    over (None: as it has been), and what it has had since.
     """
 
     endpoint: str
@@ -48,6 +48,7 @@ class Revision:
     runtime: str | None = None
     gpus: int = 0
     scale: EndpointScale | None = None
+    uid: int | None = None
 
 
 class Failed(Exception):  # noqa: N818 - what it carries is an answer for a person

@@ -4,20 +4,19 @@ The work is done elsewhere: ``deployment`` brings revisions up, ``watch`` keeps 
 tells the gateway. Containers and gateway outlive the agent; the next one adopts them.
 """
 
-import contextlib
 import logging
 import shlex
 import threading
 import time
 from builtins import list as list_of
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import Hint, NotFound, Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
@@ -27,14 +26,24 @@ from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
 from mlops_desk.records.serving.asking import Tried
-from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointScale, EndpointState, PastTraffic
+from mlops_desk.records.serving.endpoint import (
+    AliasFollowing,
+    DeployStep,
+    Endpoint,
+    EndpointScale,
+    EndpointState,
+    PastTraffic,
+)
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
+from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.access.issue import TokenIssue
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.asking.trying import Tries
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import DeployAsked, Deployments
+from mlops_desk.serving.following.deploying import MovedDeployments
+from mlops_desk.serving.following.follower import AliasFollower, ResolveAt
 from mlops_desk.serving.gateway.doorbell import BELL
 from mlops_desk.serving.image.example import kept_example
 from mlops_desk.serving.image.maker import Download, FindTrained, Maker
@@ -45,14 +54,16 @@ from mlops_desk.serving.meters.past import EndpointPast
 from mlops_desk.serving.orphans import OrphanEndpoints
 from mlops_desk.serving.replicas.claims import EndpointClaims
 from mlops_desk.serving.replicas.crew import Crew
-from mlops_desk.serving.replicas.wishes import scale_of
+from mlops_desk.serving.replicas.wishes import check_gpus, scale_of
 from mlops_desk.serving.requests import RequestDesk, own_file, query_of
 from mlops_desk.serving.revision import Shelf, tail_of
 from mlops_desk.serving.rollout.pilot import Pilot
 from mlops_desk.serving.runtimes import choice
+from mlops_desk.serving.runtimes.gpus import ReplicaGpus
 from mlops_desk.serving.scaling.demand import Demand
 from mlops_desk.serving.scaling.scaler import Scaler
 from mlops_desk.serving.scaling.sleeper import Sleeper
+from mlops_desk.serving.scaling.truce import Preempt, Truce, nobody_gives_way
 from mlops_desk.serving.stages import Stages
 from mlops_desk.serving.switchboard import Switchboard
 from mlops_desk.serving.watch import Watch
@@ -76,6 +87,8 @@ class EndpointsService:
     """Implements ``verbs.Endpoints``. ``resolve`` finds the version that a MODEL[@ALIAS|/VERSION] means.
 
     ``past`` keeps figures of endpoints in the history. ``find_trained`` finds the image that a version was trained in.
+    ``gpus`` is the machine's ledger, ``preempt`` asks a job to give way, ``resolve_at`` finds a version in the registry
+    of a URI.
     """
 
     def __init__(
@@ -90,17 +103,22 @@ class EndpointsService:
         download_model: Download,
         past: EndpointPast | None = None,
         find_trained: FindTrained = lambda _version: None,
+        gpus: GpuLeases | None = None,
+        preempt: Preempt = nobody_gives_way,
+        resolve_at: ResolveAt | None = None,
     ) -> None:
         self._folder = folder
         self._settings = settings
         self._engine = engine
         self._loop = loop
+        self._bus = bus
         self._resolve = resolve
         self._shelf = Shelf(folder.endpoints)
         self._tokens = EndpointTokens(folder.endpoints)
         self._board = EndpointBoard(state.endpoints, self._shelf, self._tokens, bus)
         self._maker = Maker(folder.instance, self._shelf, settings, engine, download_model, find_trained)
-        self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending)
+        leased = ReplicaGpus(gpus)
+        self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending, leased)
         self._meters = EndpointMeters(past or EndpointPast())
         self._switchboard = Switchboard(
             folder.endpoints, self._board, self._shelf, self._tokens, settings, self._meters
@@ -122,18 +140,15 @@ class EndpointsService:
             self._stages.go_back, self._claims, self._meters.see,
         )  # fmt: skip
         self._deployments = Deployments(
-            self._board,
-            self._shelf,
-            self._maker,
-            self._trial,
-            self._switchboard,
-            self._stages,
-            self._claims,
-            crew,
-            loop,
-            engine,
-        )
+            self._board, self._shelf, self._maker, self._trial, self._switchboard, self._stages, self._claims, crew,
+            loop, engine,
+        )  # fmt: skip
         self._sleeper = Sleeper(self._board, self._shelf, self._stages, self._deployments, self._claims, loop)
+        self._truce = Truce(self._board, self._sleeper, leased, loop, self._switchboard.route, preempt)
+        self._follower = AliasFollower(
+            self._board, resolve_at or (lambda text, _uri: resolve(text)),
+            MovedDeployments(self._shelf, self._claims, self._deployments, self._switchboard.gatekeeper.ensure).begin,
+        )  # fmt: skip
         self._switchboard.hearers.append(Demand(self._board, self._scaler, self._sleeper, settings).hear)
 
     # -- life ----------------------------------------------------------------------------------
@@ -148,6 +163,8 @@ class EndpointsService:
         self._stages.take_up()
         self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
         self._loop.repeat("gateway", _GATEWAY_SECONDS, self._switchboard.watch)
+        self._loop.start("endpoint-gpus", self.keep_gpus)
+        self._follower.start(self._loop, self._bus)
         self._sleeper.listen(self._folder.endpoints / "_gateway" / BELL)
         self._loop.repeat("endpoint-scale", _SCALE_SECONDS, self._scaler.look)
         if names := [endpoint.name for endpoint in self._board.all()]:
@@ -174,16 +191,20 @@ class EndpointsService:
         canary: float | None = None,
         replicas: int | None = None,
         open: bool | None = None,  # noqa: A002 - the word that people write
+        gpus: int | None = None,
+        follow: str | None = None,
         sleep_after: float | None = None,
         wait: bool = True,
     ) -> DeployedEndpoint:
         """Deploy a version; raises Invalid, NotFound, Refused, Unavailable when it can't even begin."""
         plan.check_name(name)
         query = plan.parse_model(model)
+        alias = plan.followed(query, follow) or query.alias
+        model = model if follow is None else f"{query.name}@{follow}"
         percent = plan.first_percent(shadow=shadow, canary=canary)
         scale = self._scale_asked(name, replicas, sleep_after)
         done = threading.Event()
-        with self._claimed(name):
+        with self._claims.held(name):
             self._engine.info()
             at, began = time.time(), time.monotonic()
             version = self._resolve(model)
@@ -191,7 +212,8 @@ class EndpointsService:
             self._switchboard.gatekeeper.ensure()
             found = f"{plain(version.name)}/{version.version} is meant by {plain(model)}"
             resolved = DeployStep("resolve", found, at, time.monotonic() - began)
-            asked = DeployAsked(query.alias, runtime, resolved, percent, scale)
+            following = None if follow is None else AliasFollowing(version.version, at, percent)
+            asked = DeployAsked(alias, runtime, resolved, percent, scale, check_gpus(gpus), follow, following)
             token = self._tokens.settle(name, self._board.find(name), is_open=open)
             self._deployments.begin(name, asked, version, current_caller(), done)
         return deployed(self._awaited(name, done, wait=wait), token)
@@ -233,6 +255,14 @@ class EndpointsService:
         scale = scale_of(self._board.get(name).scale, replicas, least, most)
         return self._scaler.rescale(name, scale)
 
+    def lend(self, name: str) -> Endpoint:
+        """Let jobs have an endpoint's GPUs; raises NotFound, Refused."""
+        return self._truce.lend(name)
+
+    def claim(self, name: str) -> Endpoint:
+        """Ask for an endpoint's GPUs back; raises NotFound, Refused, Unavailable."""
+        return self._truce.claim(name)
+
     def wake(self, name: str) -> Endpoint:
         """Wake an endpoint and wait until it is up; raises NotFound, Unavailable."""
         self._switchboard.gatekeeper.ensure()
@@ -267,6 +297,7 @@ class EndpointsService:
                 reason=None,
                 shortage=None,
                 asleep_since=None,
+                lent=None,
             ),
         )
         self._switchboard.route()
@@ -319,6 +350,18 @@ class EndpointsService:
 
     # -- for other features --------------------------------------------------------------------
 
+    def claimed_gpus(self) -> Mapping[str, str]:
+        """Return the GPUs that endpoints wait for and had lent, with the endpoint's name: they are nobody else's."""
+        return self._truce.claimed()
+
+    def keep_gpus(self) -> None:
+        """Go on holding the GPUs of what an earlier agent has started."""
+        for endpoint in self._board.all():
+            for replica in (one for one in endpoint.replicas if one.gpus):
+                revision = self._shelf.read(endpoint.name, replica.revision)
+                if revision is not None:
+                    self._trial.keep_gpus(revision, replica)
+
     def request_window(self, name: str, rows: int, target: Path) -> LogWindow:
         """Write the newest ``rows`` answered rows of the live revision as one Parquet file of features."""
         endpoint = self._board.get(name)
@@ -352,20 +395,6 @@ class EndpointsService:
 
     # -- small things --------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _claimed(self, name: str) -> Iterator[None]:
-        """Hold an endpoint's name while a deployment of it begins; the deployment lets go of it."""
-        if not self._claims.claim(name):
-            raise Refused(f"Endpoint {name} is being deployed or restarted.", "Try again when that is done.")
-        try:
-            yield
-        except OSError as error:
-            self._claims.release(name)
-            raise Unavailable(f"Endpoint {name} can't be written down: {error}.", "Is the disk full?") from error
-        except BaseException:
-            self._claims.release(name)
-            raise
-
     def _brought_back(self, name: str, number: int) -> Endpoint:
         """Start a revision again that was live before, and let it take over once it is up."""
         self._board.get(name)
@@ -375,7 +404,7 @@ class EndpointsService:
             told = f"Kept are: {', '.join(map(str, kept)) or 'none'}."
             raise Refused(f"Revision {number} of endpoint {name} is not kept, so it can't come back.", told)
         done = threading.Event()
-        with self._claimed(name):
+        with self._claims.held(name):
             self._engine.info()
             self._switchboard.gatekeeper.ensure()
             self._deployments.bring_back(revision, done)

@@ -237,6 +237,7 @@ class Stages:
                 runtime=revision.runtime,
                 scale=scale,
                 asleep_since=None,
+                lent=None,
                 shortage=None,
                 wanted=min(max(known.wanted, scale.least), scale.most),
             )

@@ -138,7 +138,7 @@ class Switchboard:
         shadow = None if shadowed is None else self._route_to(endpoint, shadowed)
         log = str(self.log_folder(endpoint.name))
         let_in = self._tokens.rules(endpoint)
-        wakes = endpoint.asleep_since is not None
+        wakes = endpoint.asleep_since is not None and endpoint.lent is None
         return EndpointRoutes(
             routes,
             log,

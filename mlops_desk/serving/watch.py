@@ -162,7 +162,7 @@ class Watch:
         if now - health.up_since >= _STEADY_SECONDS:
             health.restarts = 0
         if replica.state == DOWN or replica.address != address or endpoint.state is EndpointState.UNHEALTHY:
-            self._show_up(endpoint.name, replica, address)
+            self._show_up(endpoint.name, replica, address, replica.gpus)
 
     def _down(self, endpoint: Endpoint, replica: Replica, health: _Health, reason: Reason) -> None:
         health.up_since = None
@@ -191,12 +191,12 @@ class Watch:
                 self._show_down(name, replica, reason)
                 return
             health.restarts += 1
-            address = self._trial.launch(revision, number=replica.number).address
+            fresh = self._trial.launch(revision, number=replica.number, gpus=replica.gpus)
             if not self._is_wanted(name, replica):
                 self._trial.end(replica.container)
                 return
             health.silent = 0
-            self._show_up(name, replica, address)
+            self._show_up(name, replica, fresh.address, fresh.gpus)
             self._trial.drop_network()
         except Failed as failure:
             self._show_down(name, replica, failure.reason)
@@ -210,22 +210,20 @@ class Watch:
         known = self._board.find(name)
         return known is not None and replica.container in {found.container for found in answering(known)}
 
-    def _show_up(self, name: str, replica: Replica, address: str | None) -> None:
-        self._change(name, replica, RUNNING, None, address)
+    def _show_up(self, name: str, replica: Replica, address: str | None, gpus: tuple[str, ...]) -> None:
+        self._change(name, replace(replica, state=RUNNING, address=address, gpus=gpus), None)
 
     def _show_down(self, name: str, replica: Replica, reason: Reason) -> EndpointState | None:
-        return self._change(name, replica, DOWN, reason, None)
+        return self._change(name, replace(replica, state=DOWN, address=None), reason)
 
-    def _change(
-        self, name: str, replica: Replica, word: str, reason: Reason | None, address: str | None
-    ) -> EndpointState | None:
+    def _change(self, name: str, replica: Replica, reason: Reason | None) -> EndpointState | None:
         """Say how a replica is: with one of its endpoint that answers the endpoint is live. Return how that is then."""
 
         def change(endpoint: Endpoint) -> Endpoint:
             if endpoint.state not in _WATCHED:
                 return endpoint
             replicas = tuple(
-                replace(known, state=word, address=address) if known.container == replica.container else known
+                replica if known.container == replica.container and known.state != DRAINING else known
                 for known in endpoint.replicas
             )
             changed = replace(endpoint, replicas=replicas)

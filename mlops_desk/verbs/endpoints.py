@@ -40,13 +40,16 @@ class Endpoints(Protocol):
         canary: Annotated[float | None, Option("PERCENT")] = None,
         replicas: Annotated[int | None, Option("NUMBER")] = None,
         open: Annotated[bool | None, Switch()] = None,  # noqa: A002 - the word that people write
+        gpus: Annotated[int | None, Option("NUMBER")] = None,
+        follow: Annotated[str | None, Option("ALIAS")] = None,
         sleep_after: Annotated[float | None, Length("sleep-after")] = None,
         wait: bool = True,
     ) -> "DeployedEndpoint":
         """Deploy MODEL, MODEL@ALIAS or MODEL/VERSION under a name; an existing endpoint gets a new revision.
 
-        It takes over once it answers; as a canary it begins with a share of the requests, as a shadow with copies. Who
-        asks it needs a token, unless it is open; the first one is told here, once.
+        It takes over once it answers; as a canary it begins with a share of the requests, as a shadow with copies. One
+        that follows an alias gets a new revision when the alias moves; any other stays as it is. Who asks it needs a
+        token, unless it is open; the first one is told here, once.
         """
         ...
 
@@ -79,6 +82,16 @@ class Endpoints(Protocol):
         most: Annotated[int | None, Option("NUMBER", "at most so many, while requests wait", word="max")] = None,
     ) -> "Endpoint":
         """Have an endpoint answer from so many replicas, or between --min and --max as requests wait."""
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
+    def lend(self, name: str) -> "Endpoint":
+        """Let jobs have an endpoint's GPUs: its containers end, and no request wakes it until it is claimed."""
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
+    def claim(self, name: str) -> "Endpoint":
+        """Ask for an endpoint's GPUs back: jobs that may be preempted give way, and it answers once it has them."""
         ...
 
     @changes(who=Who.OWNER, timeout_seconds=600.0, before="show", of=("endpoint", "name"))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import yaml
@@ -33,6 +33,10 @@ from mlops_desk.serving.meters.past import EndpointPast
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.state import State
 from tests.serving_upstream import Upstream, handed
+
+if TYPE_CHECKING:
+    from mlops_desk.records.jobs.reason import Reason
+    from mlops_desk.runtimes.local.ports import GpuLeases
 
 BODY = {"dataframe_records": [{"a": 1.5, "city": "Bonn"}, {"a": 2, "city": "Ulm"}]}
 SIGNATURE = [{"type": "double", "name": "a"}, {"type": "string", "name": "city"}]
@@ -101,6 +105,8 @@ class House:
         self.started: dict[int, Path] = {}
         self.trained: tuple[str, str] | None = None
         self.past = EndpointPast()
+        self.gpus: GpuLeases | None = None
+        self.asked_to_give_way: list[tuple[str, Reason]] = []
         self._start, self.engine.start = self.engine.start, self._started
         self.service = self.agent()
 
@@ -123,7 +129,8 @@ class House:
         self.stack.callback(state.close)
         self.service = NotingService(
             self.folder, state, bus, loop, self.settings, self.engine, self.registry.resolve, self.registry.download,
-            self.past, find_trained=lambda version: self.trained,
+            self.past, find_trained=lambda version: self.trained, gpus=self.gpus,
+            preempt=lambda job_id, reason: self.asked_to_give_way.append((job_id, reason)),
         )  # fmt: skip
         return self.service
 

@@ -169,3 +169,25 @@ def test_a_version_that_a_job_trained_is_served_without_a_network(
     lines = done.stderr.splitlines()
     assert [line.split()[2] for line in lines if " s  " in line] == steps
     assert job["id"] in done.stderr
+
+
+def test_one_sleeps_and_the_next_request_wakes_it_and_a_second_replica_answers(
+    desk: Desk, image: str, tmp_path: Path
+) -> None:
+    trained(desk, image, tmp_path, "sleeper", SKLEARN)
+    person = {"dataframe_records": [{"height.cm": 190.0, "weight": 40.0}]}
+    deployed = desk.json("endpoints", "deploy", "bodies", "--name", "sleeper", "--sleep-after", "10s")
+
+    def show() -> dict[str, Any]:
+        shown: dict[str, Any] = desk.json("endpoints", "show", "sleeper")
+        return shown
+
+    for _ in range(3):
+        desk.wait(show, lambda found: found["state"] == "asleep", 60)
+        began = time.monotonic()
+        assert ask(desk, deployed["url"], deployed["token"], person)["predictions"] == [1]
+        print(f"awake and answered {time.monotonic() - began:.2f} s after the request")
+    desk.json("endpoints", "scale", "sleeper", "2")
+    shown = desk.wait(show, lambda found: found["ready"] == 2, 60)
+    assert [replica["number"] for replica in shown["replicas"]] == [1, 2]
+    assert ask(desk, deployed["url"], deployed["token"], person)["predictions"] == [1]

@@ -159,10 +159,13 @@ def test_the_next_agent_goes_on_with_a_canary(house: House, beside: Endpoint) ->
     assert words(agent.show("front"), 20) == {"new": 20}
 
 
-def test_twenty_promotions_and_rollbacks_under_load_lose_no_request(house: House) -> None:
-    for number in range(1, 43):
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_twenty_promotions_and_rollbacks_under_load_lose_no_request(house: House, replicas: int) -> None:
+    for number in range(1, 22 * replicas + 22):
         house.replica(number)
-    endpoint = house.service.deploy("digits/1", "front")
+    endpoint = house.service.deploy("digits/1", "front", replicas=replicas)
+    house.service._scaler.look()
+    house.wait(lambda: house.service.show("front").ready == replicas)
     failed: list[Any] = []
     answered = [0]
     ending = threading.Event()
@@ -183,6 +186,7 @@ def test_twenty_promotions_and_rollbacks_under_load_lose_no_request(house: House
         for _ in range(10):
             assert house.service.rollback("front").revision == 1
             assert house.service.promote("front", 2).revision == 2
+            assert house.service.show("front").ready == replicas
     finally:
         ending.set()
         for caller in callers:
@@ -270,6 +274,32 @@ def test_the_next_agent_ends_what_an_earlier_one_was_draining(house: House) -> N
     caller.join()
     assert [answer.status_code for answer in answers] == [200]
     house.wait(lambda: told(agent.show("front")) == [(1, "retired", 0.0), (2, "live", 100.0)])
+
+
+def test_a_revision_whose_container_is_still_being_ended_comes_back_when_that_is_gone(house: House) -> None:
+    house.replica(1, "old")
+    house.replica(2, "new")
+    house.service.deploy("digits/1", "front")
+    first, ending, stop = house.containers()[0], threading.Event(), house.engine.stop
+
+    def slowly(name: str, grace_seconds: int) -> None:
+        if name == first:
+            ending.wait(20)
+        stop(name, grace_seconds)
+
+    house.engine.stop = slowly
+    house.service.deploy("digits/2", "front")
+    house.wait(lambda: first in house.service._stages._ending)
+    caller = threading.Thread(target=lambda: house.service.promote("front", 1))
+    caller.start()
+    house.wait(lambda: house.service.show("front").state == "starting")
+    assert not ending.wait(0.5)
+    assert len(house.started) == 2, "the one of its name is there still"
+    house.replica(3, "old")
+    ending.set()
+    caller.join()
+    assert house.service.show("front").revision == 1
+    assert words(house.service.show("front"), 10) == {"old": 10}
 
 
 def test_words_that_make_no_sense_begin_nothing(house: House) -> None:

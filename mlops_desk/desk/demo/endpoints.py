@@ -34,7 +34,7 @@ from mlops_desk.serving.access.tokens import fresh_token
 from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
 from mlops_desk.serving.meters.series import LONG_STEP_SECONDS
 from mlops_desk.serving.metrics import ENDPOINT
-from mlops_desk.serving.replicas.wishes import scale_of
+from mlops_desk.serving.replicas.wishes import check_gpus, scale_of
 from mlops_desk.serving.requests import query_of
 from mlops_desk.serving.rollout.ladder import begin
 from mlops_desk.serving.service import EndpointsService
@@ -103,12 +103,17 @@ class DemoEndpoints(EndpointsService):
         canary: float | None = None,
         replicas: int | None = None,
         open: bool | None = None,  # noqa: A002 - the word that people write
+        gpus: int | None = None,
+        follow: str | None = None,
         sleep_after: float | None = None,
         wait: bool = True,  # noqa: ARG002 - ready at once
     ) -> DeployedEndpoint:
         plan.check_name(name)
         percent = plan.first_percent(shadow=shadow, canary=canary)
         scale_of(EndpointScale(), replicas, sleep_after=sleep_after)
+        check_gpus(gpus)
+        query = plan.parse_model(model)
+        model = model if plan.followed(query, follow) is None else f"{query.name}@{follow}"
         version = self._desk.registry_core.resolve(model)
         known = self._played.get(name)
         number = max((one.revision for one in known.revisions), default=0) + 1 if known else 1
@@ -195,6 +200,12 @@ class DemoEndpoints(EndpointsService):
             revisions=tuple(sorted((*others, live), key=lambda one: one.revision)),
             token_required=known is None or known.token_required,
         )
+
+    def lend(self, name: str) -> Endpoint:
+        raise Refused(f"Endpoint {name} of the demo has no GPU to lend.")
+
+    def claim(self, name: str) -> Endpoint:
+        raise Refused(f"Endpoint {name} of the demo has lent none.")
 
     def wake(self, name: str) -> Endpoint:
         return self.show(name)

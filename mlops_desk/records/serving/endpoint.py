@@ -52,6 +52,28 @@ class EndpointScale:
 
 
 @dataclass(frozen=True, slots=True)
+class LentGpus:
+    """GPUs that an endpoint lets jobs have since the Unix time ``since``, until it is claimed."""
+
+    gpus: tuple[str, ...]
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class AliasFollowing:
+    """How an endpoint goes with an alias: which ``version`` it names (None: none), seen so since Unix time ``since``.
+
+    What it names takes over at once, or begins with ``canary_percent`` of the requests. ``waits_for`` says why the
+    endpoint serves another version.
+    """
+
+    version: str | None
+    since: float
+    canary_percent: float | None = None
+    waits_for: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRef:
     """The exact version that answers; ``alias`` is how it was asked for, ``registry`` where it was found."""
 
@@ -155,7 +177,7 @@ class Endpoint:
     ``wanted`` is how many replicas the live revision should have now, ``ready`` how many of them answer,
     ``queued`` how many requests wait for a place (None: not known). ``shortage`` says why fewer are ready than wanted,
     where one more could not be started. ``asleep_since`` (Unix time) is there from when it fell asleep until it is up
-    again.
+    again. ``follows`` is the alias whose moves it goes with, ``following`` how; None: it is pinned to its version.
 
     ``latency`` is that of the last minute. ``errors`` counts requests of the last 24 hours by class: ``timeout`` (504),
     ``4xx`` and ``5xx`` all others; a class without one is left out, and None is: not known. ``example`` is a request
@@ -191,6 +213,9 @@ class Endpoint:
     latency: LatencyPercentiles = LatencyPercentiles()
     errors: Mapping[str, int] | None = None
     example: Any = None
+    lent: LentGpus | None = None
+    follows: str | None = None
+    following: AliasFollowing | None = None
 
     @property
     def owner(self) -> Owner:

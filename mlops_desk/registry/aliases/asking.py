@@ -20,7 +20,7 @@ from mlops_desk.registry.protocol import RegistryClient
 _log = logging.getLogger(__name__)
 _SHOWN_MOVES = 20  # chosen: what fits below a dialog; models history has all of them
 
-Followers = Callable[[str, str | None], Sequence[Follower]]
+Followers = Callable[[str, str, str | None], Sequence[Follower]]
 Compared = Callable[[str, str, str, str | None], Sequence[ComparedValue]]
 
 
@@ -29,8 +29,8 @@ class AskedAliases:
 
     ``key`` names a registry for the journal, by its URI (None: the desk's own).
 
-    ``followers`` tells of a model's endpoints and ``compared`` what differs between two of its versions; both are
-    handed over by who knows of them.
+    ``followers`` tells of a model's endpoints, and which follow an alias of it, ``compared`` what differs between two
+    of its versions; both are handed over by who knows of them.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class AskedAliases:
         self._key = key
         self._journal = journal
         self._moving = AliasMoving(journal)
-        self.followers: Followers = lambda _model, _uri: ()
+        self.followers: Followers = lambda _model, _alias, _uri: ()
         self.compared: Compared = lambda _model, _a, _b, _uri: ()
 
     def is_same(self, one: str | None, other: str | None) -> bool:
@@ -103,7 +103,7 @@ class AskedAliases:
             raise NotFound(f"Model {plain(model)} has no version {plain(version)}.", hint)
         values = () if now is None or now == version else self.compared(model, now, version, uri)
         return AliasPreview(
-            model, alias, now, version, now or NO_VERSION, tuple(values), tuple(self.followers(model, uri)),
+            model, alias, now, version, now or NO_VERSION, tuple(values), tuple(self.followers(model, alias, uri)),
             tuple(self.history(model, alias, None, uri)[:_SHOWN_MOVES]),
         )  # fmt: skip
 

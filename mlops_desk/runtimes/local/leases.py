@@ -1,9 +1,10 @@
 """The ledger of GPU leases as jobs use it: looked at, taken from, kept over a restart, given back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from mlops_desk.base.errors import Hint, Unavailable
+from mlops_desk.base.text import plain
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.grounds import LeaseHolder
 from mlops_desk.leases.ledger import LeaseLedger
@@ -99,3 +100,47 @@ class ForeignGpus:
 
     def release(self, attempt_id: str) -> None:
         """Do nothing: nothing is held."""
+
+
+class UnclaimedGpus:
+    """The GPUs as jobs may have them: those that an endpoint had lent and asks for go to nobody else.
+
+    ``claimed`` returns these by UUID, with the endpoint's name.
+    """
+
+    def __init__(self, gpus: LedgerGpus, claimed: Callable[[], Mapping[str, str]]) -> None:
+        self._gpus = gpus
+        self._claimed = claimed
+
+    @property
+    def pool(self) -> str | None:
+        return self._gpus.pool
+
+    def cards(self) -> tuple[GpuCard, ...]:
+        """Return how each GPU stands; a free one that an endpoint waits for is reserved. Raises Unavailable."""
+        claimed = self._claimed()
+        return tuple(_kept(card, claimed.get(card.uuid)) for card in self._gpus.cards())
+
+    def lease(self, holder: GpuHolder, gpus: tuple[str, ...]) -> tuple[str, ...] | str:
+        """Take exactly these, all of them or none; else the words say why not."""
+        claimed = self._claimed()
+        names = sorted({claimed[gpu] for gpu in gpus if gpu in claimed})
+        if names:
+            return f"Endpoint {plain(names[0])} had lent it and has asked for it back."
+        return self._gpus.lease(holder, gpus)
+
+    def keep(self, holder: GpuHolder, gpus: tuple[str, ...], pid: int | None = None) -> bool:
+        return self._gpus.keep(holder, gpus, pid)
+
+    def settle(self) -> None:
+        self._gpus.settle()
+
+    def release(self, attempt_id: str) -> None:
+        self._gpus.release(attempt_id)
+
+
+def _kept(card: GpuCard, endpoint: str | None) -> GpuCard:
+    if endpoint is None or card.state not in {CardState.FREE, CardState.SHARED}:
+        return card
+    text = f"kept for endpoint {plain(endpoint)}, which had lent it and has asked for it back"
+    return replace(card, state=CardState.RESERVED, text=text, room_bytes=0)

@@ -3,7 +3,11 @@
 A deployment need not wait for starts that have begun: a replica that nobody wants any more ends when it is up.
 """
 
+import contextlib
 import threading
+from collections.abc import Iterator
+
+from mlops_desk.base.errors import Refused, Unavailable
 
 
 class EndpointClaims:
@@ -25,6 +29,20 @@ class EndpointClaims:
     def release(self, name: str) -> None:
         with self._lock:
             self._deployed.discard(name)
+
+    @contextlib.contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """Hold an endpoint while a deployment of it begins, which lets go of it. Raises Refused and Unavailable."""
+        if not self.claim(name):
+            raise Refused(f"Endpoint {name} is being deployed or restarted.", "Try again when that is done.")
+        try:
+            yield
+        except OSError as error:
+            self.release(name)
+            raise Unavailable(f"Endpoint {name} can't be written down: {error}.", "Is the disk full?") from error
+        except BaseException:
+            self.release(name)
+            raise
 
     def claim_start(self, name: str, what: str) -> bool:
         """Take an endpoint for a start of ``what``; False while it is deployed, or the same is started already."""

@@ -4,7 +4,7 @@ import logging
 import threading
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError, NotFound, Refused
+from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
@@ -59,13 +59,15 @@ class Sleeper:
     def wake(self, name: str, *, by_hand: bool = False) -> threading.Event | None:
         """Begin to wake an endpoint; return what is set when it is up or has failed, None where there is nothing to do.
 
-        After one that failed it waits before the next try, unless it is ``by_hand``. Raises NotFound.
+        After one that failed it waits before the next try, unless it is ``by_hand``. Raises NotFound and Refused.
         """
         pause = self._pauses.get(name)
         if pause is not None and not by_hand and not pause.is_over():
             return None
         known = self._board.get(name)
-        if known.state is not EndpointState.ASLEEP or not self._claims.claim(name):
+        if known.lent is not None and by_hand:
+            raise Refused(f"Endpoint {name} has lent its GPUs.", Hint(f"mlops-desk endpoints claim {name}"))
+        if known.state is not EndpointState.ASLEEP or known.lent is not None or not self._claims.claim(name):
             return None
         done = threading.Event()
         try:

@@ -79,7 +79,7 @@ def test_endpoints_of_a_model_are_named_with_what_they_serve_by_its_registry(fol
         endpoint("two", "churn", "4", "http://other"),
         endpoint("x", "y", "1"),
     )
-    assert found.followers("churn", None) == [Follower("one", "3", follows=False)]
-    assert found.followers("churn", "http://other") == [Follower("two", "4", follows=False)]
-    assert found.followers("churn", "kept") == found.followers("churn", "http://other"), "it is kept by that name"
+    assert found.followers("churn", "champion", None) == [Follower("one", "3", follows=False)]
+    assert found.followers("churn", "champion", "http://other") == [Follower("two", "4", follows=False)]
+    assert found.followers("churn", "champion", "kept") == found.followers("churn", "champion", "http://other")
     assert found.served() == {None, "http://other"}

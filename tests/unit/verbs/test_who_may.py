@@ -191,6 +191,8 @@ TABLE = {
     "/v1/endpoints/promote": OWNER,
     "/v1/endpoints/rollback": OWNER,
     "/v1/endpoints/scale": OWNER,
+    "/v1/endpoints/lend": OWNER,
+    "/v1/endpoints/claim": OWNER,
     "/v1/endpoints/wake": OWNER,
     "/v1/endpoints/list": EVERYBODY,
     "/v1/endpoints/show": EVERYBODY,

@@ -21,6 +21,7 @@ def endpoint(endpoint: Endpoint) -> str:
         "model": f"{endpoint.model.name} version {endpoint.model.version}",
         "revision": str(endpoint.revision),
         "replicas": _replicas(endpoint),
+        "follows": _follows(endpoint),
         "traffic": ", ".join(f"revision {name}: {share:.0%}" for name, share in endpoint.traffic.items()) or _NOTHING,
         "revisions": "; ".join(map(_revision, reversed(endpoint.revisions[-_REVISIONS:]))) or _NOTHING,
         "runtime": f"{plain(endpoint.runtime)}, image {plain(endpoint.image or _NOTHING)}"
@@ -40,6 +41,14 @@ def _revision(one: EndpointRevision) -> str:
     word = str(one.state).replace("_", " ")
     share = f" with {one.traffic:.0f} %" if one.state is RevisionState.CANARY else ""
     return f"{one.revision} {word}{share}: {one.model.name} version {one.model.version}"
+
+
+def _follows(endpoint: Endpoint) -> str:
+    following = endpoint.following
+    if endpoint.follows is None:
+        return "no alias: it stays on its version"
+    waits = "" if following is None or following.waits_for is None else f": {plain(following.waits_for.text)}"
+    return f"alias {plain(endpoint.follows)}{waits}"
 
 
 def _replicas(endpoint: Endpoint) -> str:

@@ -161,7 +161,7 @@ def test_a_preview_shows_both_sides_who_follows_and_where_it_was(world):
     world.aliases.move("churn", "champion", "1", None)
     row = ComparedValue(ComparedGroup.METRICS, "auc", (0.8, 0.9), differs=True, best=1)
     world.aliases.compared = lambda model, a, b, uri: [row] if (model, a, b, uri) == ("churn", "1", "2", None) else []
-    world.aliases.followers = lambda model, _uri: (Follower(f"{model}-prod", "1", follows=False),)
+    world.aliases.followers = lambda model, _alias, _uri: (Follower(f"{model}-prod", "1", follows=False),)
     shown = world.aliases.preview("churn", "champion", "2", None)
     assert (shown.from_version, shown.to_version, shown.expected) == ("1", "2", "1")
     assert shown.values == (row,)

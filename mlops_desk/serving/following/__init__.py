@@ -1,0 +1,1 @@
+"""Endpoints that go with an alias of a model."""

@@ -1,0 +1,134 @@
+"""The GPUs of replicas, leased from the machine's ledger as those of jobs are: exactly so many, and nobody else's."""
+
+import itertools
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlops_desk.base.errors import DeskError, Hint
+from mlops_desk.base.text import plain, size_text
+from mlops_desk.records.jobs.card import CardState, GpuCard
+from mlops_desk.runtimes.local.ports import GpuHolder, GpuLeases
+from mlops_desk.serving.revision import NO_GPU, Failed
+
+_log = logging.getLogger(__name__)
+_FARTHEST = 6  # behind the farthest way that is known, which is 5
+_COMBINED_MOST = 10  # chosen: of 10 free ones there are at most 252 choices; beyond, the first ones do
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaClaim:
+    """Whose GPUs: the container that gets them, the endpoint, its owner, how many, and the model's weights."""
+
+    container: str
+    endpoint: str
+    uid: int
+    count: int
+    weights_bytes: int = 0
+
+    @property
+    def holder(self) -> GpuHolder:
+        """Return it as the ledger knows holders: a lease lasts as long as the container does."""
+        return GpuHolder(self.container, f"endpoint {self.endpoint}", self.container, self.uid)
+
+
+class ReplicaGpus:
+    """``leases`` is the machine's ledger; None where this desk has none. Safe to use from several threads."""
+
+    def __init__(self, leases: GpuLeases | None) -> None:
+        self._leases = leases
+        self._lock = threading.Lock()
+
+    def take(self, claim: ReplicaClaim, before: Sequence[str] = ()) -> tuple[str, ...]:
+        """Lease GPUs for a container that is about to start: those that it had ``before``, or free ones.
+
+        Raises Failed, with who holds them.
+        """
+        if not claim.count:
+            return ()
+        if self._leases is None:
+            raise Failed(NO_GPU, "No GPU can be given to endpoints here.")
+        with self._lock:  # two replicas that start at once must not choose the same
+            try:
+                if len(before) == claim.count and self._leases.keep(claim.holder, tuple(before)):
+                    return tuple(before)
+                return self._taken(self._leases, claim)
+            except DeskError as error:
+                raise Failed(NO_GPU, error.message, None, error.hint) from error
+
+    def keep(self, claim: ReplicaClaim, gpus: Sequence[str], pid: int | None = None) -> None:
+        """Go on holding GPUs of a container that runs, also after another agent's end."""
+        if self._leases is None or not gpus:
+            return
+        try:
+            is_ours = self._leases.keep(claim.holder, tuple(gpus), pid)
+        except DeskError as error:
+            _log.warning("The GPUs of %s can't be held in the ledger now: %s", claim.container, error.message)
+            return
+        if not is_ours:
+            _log.error("%s runs on GPUs that are leased to somebody else: %s", claim.container, ", ".join(gpus))
+
+    def release(self, container: str) -> None:
+        """Let go of what a container had. What can't be let go of now ends with the container all the same."""
+        if self._leases is None:
+            return
+        try:
+            self._leases.release(container)
+        except DeskError as error:
+            _log.warning("The GPUs of %s can't be given back now: %s", container, error.message)
+
+    def holders(self, gpus: Sequence[str]) -> list[GpuCard]:
+        """Return how GPUs stand that are not free. Raises Unavailable."""
+        cards = () if self._leases is None else self._leases.cards()
+        return [card for card in cards if card.uuid in gpus and card.state is not CardState.FREE]
+
+    def _taken(self, leases: GpuLeases, claim: ReplicaClaim) -> tuple[str, ...]:
+        cards = leases.cards()
+        chosen = choose(cards, claim.count)
+        if chosen is None:
+            hint = Hint("mlops-desk gpus cards", before="Who holds them until when: ")
+            raise Failed(NO_GPU, shortage(cards, claim.count), None, hint)
+        room = [card.room_bytes for card in chosen]
+        known = sum(size for size in room if size is not None)
+        if None not in room and claim.weights_bytes > known:
+            text = f"The model's files have {size_text(claim.weights_bytes)}, its GPUs {size_text(known)} free."
+            raise Failed("does_not_fit", text, None, "Give each replica more GPUs: --gpus 2")
+        leased = leases.lease(claim.holder, tuple(card.uuid for card in chosen))
+        if isinstance(leased, str):
+            raise Failed(NO_GPU, leased, None, Hint("mlops-desk gpus cards", before="How they stand: "))
+        return leased
+
+
+def choose(cards: Sequence[GpuCard], count: int) -> tuple[GpuCard, ...] | None:
+    """Return the ``count`` free GPUs that are nearest to one another; None where there are too few. Pure.
+
+    Whole ones come before MIG instances, which are never mixed with them. One that is kept for a job is not free.
+    """
+    free = [card for card in cards if card.state is CardState.FREE and card.kept is None]
+    for parts in (False, True):
+        fitting = sorted(
+            (card for card in free if (card.parent is not None) == parts), key=lambda card: (card.index, card.uuid)
+        )
+        if len(fitting) >= count:
+            return min(itertools.combinations(fitting[:_COMBINED_MOST], count), key=_distance, default=None)
+    return None
+
+
+def _distance(cards: Sequence[GpuCard]) -> int:
+    return sum(one.peers.get(other.uuid, _FARTHEST) for one, other in itertools.combinations(cards, 2))
+
+
+def shortage(cards: Sequence[GpuCard], count: int) -> str:
+    """Say how many GPUs are needed, how many are free, and who has the others."""
+    free = sum(card.state is CardState.FREE and card.kept is None for card in cards)
+    held = "; ".join(f"GPU {card.index}: {_who(card)}" for card in cards if card.state is not CardState.FREE)
+    kept = "; ".join(f"GPU {card.index} is kept for another's job" for card in cards if card.kept is not None)
+    needs = f"A replica needs {count} {'GPU' if count == 1 else 'GPUs'}, and {free or 'none'} of {len(cards)} is free."
+    told = "; ".join(part for part in (held, kept) if part)
+    return f"{needs} {told}." if told else needs
+
+
+def _who(card: GpuCard) -> str:
+    names = [f"{plain(one.label)}{f' of {plain(one.user)}' if one.user else ''}" for one in card.holders]
+    return f"held by {', '.join(names)}" if names else plain(card.text) or card.state.value

@@ -1,0 +1,180 @@
+"""Endpoints on GPUs of the machine's own ledger: leased, shown, given back, lent to jobs and claimed."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base.errors import Refused
+from mlops_desk.desk.machine_wiring import container_lives
+from mlops_desk.leases.folders import LeaseFolders
+from mlops_desk.leases.grounds import LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
+from mlops_desk.records.jobs.card import CardState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.runtimes.local.leases import LedgerGpus, UnclaimedGpus
+from mlops_desk.runtimes.local.ports import GpuHolder
+from mlops_desk.serving import plan
+from tests.end2end.endpoint_house import House, ask, open_house
+from tests.unit.leases.world import gpu, uuid
+
+pytestmark = pytest.mark.end2end
+COUNT = 3
+
+
+class Machine:
+    """Three GPUs, and a ledger for each agent that comes."""
+
+    def __init__(self, house: House, root: Path) -> None:
+        self.house, self.root = house, root
+        house.engine.gpus = tuple(uuid(index) for index in range(COUNT))
+
+    def agent(self) -> LedgerGpus:
+        """Begin another agent's life, with a ledger of its own on the same files."""
+        folders = LeaseFolders((self.root / "leases",))
+
+        def lives(container: str) -> bool | None:
+            return container_lives(self.house.engine, container)
+
+        ledger = LeaseLedger(LeaseOwner("one"), lives, folders=folders)
+        shown = [gpu(index) for index in range(COUNT)]
+        self.house.gpus = LedgerGpus(ledger, lambda: ledger.facts(shown, time.time()))
+        self.house.agent().start()
+        return self.house.gpus
+
+    def states(self) -> list[str]:
+        assert self.house.gpus is not None
+        return [str(card.state) for card in self.house.gpus.cards()]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    (tmp_path / "leases").mkdir()
+    with open_house(tmp_path) as built:
+        yield built
+
+
+@pytest.fixture
+def machine(house: House, tmp_path: Path) -> Machine:
+    made = Machine(house, tmp_path)
+    made.agent()
+    return made
+
+
+def test_each_replica_gets_gpus_of_its_own_and_all_see_who_has_them(house: House, machine: Machine) -> None:
+    for number in range(1, 4):
+        house.replica(number)
+    house.service.deploy("digits/1", "front", replicas=2, gpus=1)
+    house.wait(lambda: house.service.show("front").ready == 2)
+    endpoint = house.service.show("front")
+    given = [replica.gpus for replica in endpoint.replicas]
+    assert sorted(given) == [(uuid(0),), (uuid(1),)]
+    for replica in endpoint.replicas:
+        assert house.engine._containers[replica.container].spec.gpus == replica.gpus
+    assert endpoint.revisions[0].gpus == 1
+    cards = house.gpus.cards()
+    assert [str(card.state) for card in cards] == ["leased", "leased", "free"]
+    assert [[holder.label for holder in card.holders] for card in cards[:2]] == [["endpoint front"]] * 2
+    house.service.stop("front")
+    assert machine.states() == ["free"] * COUNT
+
+
+def test_without_a_free_gpu_it_says_who_has_them_and_takes_none(house: House, machine: Machine) -> None:
+    holder = GpuHolder("job-1-a1", "train resnet", "", 0)
+    assert house.gpus.lease(holder, (uuid(0), uuid(2))) == (uuid(0), uuid(2))
+    failed = house.service.deploy("digits/1", "front", gpus=2)
+    assert (failed.state, failed.reason and failed.reason.class_) == ("failed", "no_gpu")
+    assert failed.reason is not None
+    assert "needs 2 GPUs, and 1 of 3 is free" in failed.reason.text
+    assert "GPU 0: held by train resnet" in failed.reason.text
+    assert machine.states() == ["leased", "free", "leased"]
+    assert house.containers() == []
+    house.replica(1)
+    live = house.service.deploy("digits/1", "front", gpus=1)
+    assert (live.state, live.replicas[0].gpus) == ("live", (uuid(1),))
+    again = house.service.deploy("digits/2", "front")
+    assert (again.revision, again.reason and again.reason.class_) == (live.revision, "no_gpu")
+    assert ask(again).status_code == 200, "what answers goes on"
+    assert house.service.scale("front", 2).ready == 1
+    house.wait(lambda: house.service.show("front").shortage is not None)
+    assert house.service.show("front").shortage.class_ == "no_gpu"
+
+
+def test_one_that_dies_comes_back_on_its_own_gpu_and_the_next_agent_holds_it_on(house: House, machine: Machine) -> None:
+    house.replica(1)
+    live = house.service.deploy("digits/1", "front", gpus=1)
+    house.engine.stop(live.replicas[0].container, 0)
+    house.replica(2)
+    house.look_until(lambda found: found.ready == 0)
+    up = house.look_until(lambda found: found.ready == 1)
+    assert up.replicas[0].gpus == live.replicas[0].gpus
+    machine.agent()
+    house.wait(lambda: bool(house.gpus._ledger.held()))
+    assert machine.states() == ["leased", "free", "free"]
+    house.service.remove("front")
+    assert machine.states() == ["free"] * COUNT
+
+
+def test_it_lends_its_gpus_to_a_job_and_has_them_back_when_it_asks(house: House, machine: Machine) -> None:
+    house.replica(1)
+    house.service.deploy("digits/1", "front", gpus=1)
+    lent = house.service.lend("front")
+    assert (lent.state, lent.reason and lent.reason.class_) == ("asleep", "lent")
+    assert lent.lent is not None
+    assert lent.lent.gpus == (uuid(0),)
+    house.wait(lambda: machine.states() == ["free"] * COUNT)
+    told = ask(lent)
+    assert (told.status_code, "lends its GPU to jobs" in told.text) == (503, True), "no request wakes it"
+    with pytest.raises(Refused, match="lent"):
+        house.service.wake("front")
+    holder = GpuHolder("job1-a1", "train", "", 0)
+    jobs = UnclaimedGpus(house.gpus, house.service.claimed_gpus)
+    assert jobs.lease(holder, (uuid(0),)) == (uuid(0),)
+    house.replica(2)
+    asked_at = time.monotonic()
+    claimed = house.service.claim("front")
+    assert [job_id for job_id, _ in house.asked_to_give_way] == ["job1"]
+    assert house.asked_to_give_way[0][1].text == "Endpoint front asked for the GPUs back that it had lent."
+    assert claimed.reason is not None
+    assert "train holds them, and was asked to give way" in claimed.reason.text
+    jobs.release("job1-a1")
+    other = GpuHolder("job2-a1", "next", "", 0)
+    assert jobs.lease(other, (uuid(0),)) == "Endpoint front had lent it and has asked for it back."
+    assert jobs.cards()[0].state in {CardState.RESERVED, CardState.LEASED, CardState.DRAINING}
+    house.wait(lambda: house.service.show("front").state == "live")
+    print(f"back {time.monotonic() - asked_at:.2f} s after it was asked")
+    back = house.service.show("front")
+    assert (back.replicas[0].gpus, back.lent) == ((uuid(0),), None)
+    house.wait(lambda: house.service.claimed_gpus() == {})
+    with pytest.raises(Refused, match="not lent"):
+        house.service.claim("front")
+
+
+def test_one_without_gpus_lends_none(house: House, machine: Machine) -> None:
+    house.replica(1)
+    house.service.deploy("digits/1", "front")
+    with pytest.raises(Refused, match="has none"):
+        house.service.lend("front")
+    assert house.service.show("front").state == "live"
+
+
+def test_an_endpoint_that_sleeps_leaves_its_gpus_to_others(house: House, machine: Machine) -> None:
+    house.settings.set("serving.wake_seconds", "1")
+    house.replica(1)
+    house.service.deploy("digits/1", "front", gpus=3, sleep_after=60.0)
+    assert machine.states() == ["leased"] * COUNT
+    house.service._sleeper.sleep("front", Reason("idle", "Nobody asks."))
+    house.wait(lambda: machine.states() == ["free"] * COUNT)
+    house.gpus.lease(GpuHolder("job1-a1", "train", "", 0), (uuid(1),))
+    late = ask(house.service.show("front"))
+    assert late.status_code == 503
+    house.wait(lambda: house.service.show("front").state == "asleep")
+    kept = house.service.show("front")
+    assert kept.reason is not None
+    assert (kept.reason.class_, "held by train" in kept.reason.text) == ("no_gpu", True)
+    house.gpus.release("job1-a1")
+    house.replica(2)
+    house.service._sleeper._pauses.clear()
+    house.wait(lambda: ask(kept).status_code == 200)
+    assert plan.container_name(house.folder.instance, "front", 1) in house.containers()

@@ -1,0 +1,125 @@
+"""Which GPUs a replica gets, and what is said where there are too few."""
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.records.jobs.card import CardHolder, CardState, GpuCard
+from mlops_desk.records.jobs.waiter import KeptFor
+from mlops_desk.serving.revision import Failed
+from mlops_desk.serving.runtimes.gpus import ReplicaClaim, ReplicaGpus, choose, shortage
+
+GIB = 1 << 30
+
+
+def card(index: int, state: CardState = CardState.FREE, **more: object) -> GpuCard:
+    return GpuCard(f"GPU-{index}", index, "Test GPU", state, room_bytes=24 * GIB, **more)
+
+
+class Leases:
+    """A ledger that says what a test has it say."""
+
+    pool = "machine"
+
+    def __init__(self, cards: tuple[GpuCard, ...], refusal: str | None = None) -> None:
+        self.shown, self.refusal = cards, refusal
+        self.taken: dict[str, tuple[str, ...]] = {}
+        self.is_silent = False
+
+    def cards(self) -> tuple[GpuCard, ...]:
+        if self.is_silent:
+            raise Unavailable("The GPU driver can't be asked, so no GPU is given out.")
+        return self.shown
+
+    def lease(self, holder, gpus):
+        if self.refusal is not None:
+            return self.refusal
+        self.taken[holder.attempt_id] = gpus
+        return gpus
+
+    def keep(self, holder, gpus, pid=None):
+        return self.taken.get(holder.attempt_id) == gpus
+
+    def settle(self) -> None: ...
+
+    def release(self, attempt_id: str) -> None:
+        if self.is_silent:
+            raise Unavailable("The lease of a GPU could not be written.")
+        self.taken.pop(attempt_id, None)
+
+
+def claim(count: int = 1, weights_bytes: int = 0) -> ReplicaClaim:
+    return ReplicaClaim("box-front-r1", "front", 1000, count, weights_bytes)
+
+
+@given(st.lists(st.sampled_from(CardState), max_size=9), st.integers(1, 4))
+def test_only_free_ones_are_chosen_and_all_of_them_or_none(states: list[CardState], count: int) -> None:
+    cards = [card(index, state) for index, state in enumerate(states)]
+    chosen = choose(cards, count)
+    free = states.count(CardState.FREE)
+    assert (chosen is None) == (free < count)
+    if chosen is not None:
+        assert len({one.uuid for one in chosen}) == count
+        assert {one.state for one in chosen} == {CardState.FREE}
+
+
+def test_those_that_are_near_to_one_another_go_together() -> None:
+    near = {("GPU-1", "GPU-3"), ("GPU-0", "GPU-2")}
+    cards = [
+        card(i, peers={f"GPU-{j}": 0 if {f"GPU-{i}", f"GPU-{j}"} in map(set, near) else 5 for j in range(4) if j != i})
+        for i in range(4)
+    ]
+    for count in (1, 2):
+        chosen = choose(cards, count)
+        assert chosen is not None
+        assert [one.index for one in chosen] == [0, 2][:count]
+    assert len(list(combinations(cards, 2))) == 6
+
+
+def test_whole_ones_come_first_instances_are_not_mixed_with_them_and_a_kept_one_is_left() -> None:
+    parts = [card(index, parent="GPU-9") for index in (4, 5)]
+    whole = card(7)
+    assert choose([*parts, whole], 1) == (whole,)
+    assert choose([*parts, whole], 2) == tuple(parts)
+    assert choose([*parts, whole], 3) is None
+    assert choose([card(0, kept=KeptFor("job-1", "train", "eve", 0.0))], 1) is None
+
+
+def test_it_is_said_who_has_them() -> None:
+    held = card(0, CardState.LEASED, holders=(CardHolder("train", "eve"),))
+    text = shortage([held, card(1, CardState.EXTERNAL, text="used by python"), card(2)], 2)
+    assert text == ("A replica needs 2 GPUs, and 1 of 3 is free. GPU 0: held by train of eve; GPU 1: used by python.")
+
+
+def test_what_cannot_be_had_fails_with_the_reason() -> None:
+    for leases, wanted, class_, words in (
+        (None, claim(), "no_gpu", "No GPU can be given"),
+        (Leases((card(0, CardState.LEASED),)), claim(), "no_gpu", "none of 1 is free"),
+        (Leases((card(0),), "It is booked."), claim(), "no_gpu", "It is booked."),
+        (Leases((card(0),)), claim(1, 25 * GIB), "does_not_fit", "25.0 GiB"),
+    ):
+        with pytest.raises(Failed) as failed:
+            ReplicaGpus(leases).take(wanted)
+        assert failed.value.reason.class_ == class_
+        assert words in failed.value.reason.text
+    silent = Leases((card(0),))
+    silent.is_silent = True
+    with pytest.raises(Failed, match="driver can't be asked"):
+        ReplicaGpus(silent).take(claim())
+    ReplicaGpus(silent).release("box-front-r1")  # the lease ends with the container all the same
+
+
+def test_one_that_starts_again_keeps_its_own() -> None:
+    leases = Leases((card(0), card(1)))
+    gpus = ReplicaGpus(leases)
+    assert gpus.take(claim(0)) == ()
+    assert leases.taken == {}
+    leases.taken["box-front-r1"] = ("GPU-1",)
+    assert gpus.take(claim(), ("GPU-1",)) == ("GPU-1",)
+    leases.taken.clear()
+    assert gpus.take(claim(), ("GPU-1",)) == ("GPU-0",), "somebody else has had it meanwhile"
+    gpus.release("box-front-r1")
+    assert leases.taken == {}
