@@ -310,3 +310,10 @@ def test_a_thousand_endpoints_are_shown_by_those_that_are_seen(page, double, qtb
     page.reload()
     qtbot.waitUntil(lambda: page.table.shown_rows() == 1003)
     assert page.table.records.prepared < 400
+
+
+def test_one_without_an_address_does_not_show_that_of_the_one_before(page, double, qtbot):
+    page.window().resize(1280, 1000)
+    qtbot.waitUntil(page.pane.url.isVisible)
+    digits(double, state=EndpointState.FAILED, replicas=(), url=None)
+    qtbot.waitUntil(lambda: not page.pane.url.isVisible())

@@ -83,7 +83,8 @@ class EndpointPane(Card):
 
     def _fold(self) -> None:
         needed = self.tabs.sizeHint().width() + self._acts.sizeHint().width() + theme.SPACE_24 * 2
-        self.url.setVisible(bool(self.url.command()) and self.height() >= _ROOM_FOR_ADDRESS)
+        has_url = self._endpoint is not None and bool(self._endpoint.url)
+        self.url.setVisible(has_url and self.height() >= _ROOM_FOR_ADDRESS)
         narrow = needed > self.width()
         self._head.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
 
