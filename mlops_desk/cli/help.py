@@ -91,6 +91,8 @@ HELP = {
     "endpoints.promote.revision": "number of the revision; without it the one on its way",
     "endpoints.requests.status": "only those of a class, as 5xx, or a code, as 404",
     "endpoints.feedback.file": "CSV with a header line, JSON lines, or Parquet",
+    "endpoints.export.out": "new file (oci) or folder to write",
+    "endpoints.export.key": "private SSH key, without a password, that a bundle is signed by",
     "endpoints.try.data": "JSON as the model takes it, or CSV with a header line; - is standard input",
     "endpoints.load.seconds": "how far back, at most 900",
     "gpus.wait.notify": "let the window say it too, also when nobody waits here any more",

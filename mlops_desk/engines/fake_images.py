@@ -5,6 +5,9 @@ the connection breaks. Layers that were finished stay, as with a real engine.
 """
 
 import hashlib
+import io
+import json
+import tarfile
 import threading
 import time
 from collections.abc import Mapping
@@ -54,6 +57,16 @@ class ScriptedBuild:
     steps: tuple[tuple[str, ...], ...] = ()
     seconds: float = 0.0
     error: str | None = None
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return made.getvalue()
 
 
 class FakeImages:
@@ -122,6 +135,21 @@ class FakeImages:
         with self._act():
             sizes = [image.size_bytes for image in self._stored.values() if image.size_bytes is not None]
             return StoreRoom(sum(sizes), 0, None, _FOLDER)
+
+    def save_image(self, reference: str, target: Path, timeout_seconds: float) -> None:  # noqa: ARG002 - at once
+        """Write an image of one layer, in which there is the metadata of one package."""
+        with self._act():
+            self._image(reference)
+        told = b"Metadata-Version: 2.1\nName: fake-package\nVersion: 1.0\nLicense: MIT\n"
+        layer = _tar({"usr/lib/python3/fake_package-1.0.dist-info/METADATA": told})
+        config = {
+            "architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/usr/bin"]},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+        }  # fmt: skip
+        listed = [{"Config": "config.json", "RepoTags": None, "Layers": ["layer.tar"]}]
+        files = {"layer.tar": layer, "config.json": json.dumps(config).encode(),
+                 "manifest.json": json.dumps(listed).encode()}  # fmt: skip
+        target.write_bytes(_tar(files))
 
     def data_folder(self) -> str:
         with self._act():

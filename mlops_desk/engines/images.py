@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from mlops_desk.engines.login import RegistryLogin
@@ -100,6 +101,13 @@ class ImageStore(Protocol):
 
     def room(self) -> StoreRoom:
         """Tell how much room everything takes; counting it may take the engine a while."""
+        ...
+
+    def save_image(self, reference: str, target: Path, timeout_seconds: float) -> None:
+        """Write an image with all its layers to ``target``, as ``docker save`` does.
+
+        Raises NotFound, TimedOut, OSError.
+        """
         ...
 
     def data_folder(self) -> str:

@@ -50,14 +50,14 @@ class RequestDesk:
 
 
 def own_file(file: str) -> Path:
-    """Return the caller's file; the agent reads it with its own rights, so only for its own user. Raises Refused."""
+    """Return the caller's file; the agent has its own rights there, so only for its own user. Raises Refused."""
     path = Path(file)
     if not path.is_absolute():
         raise Invalid(f"The file {plain(file)!r} is not an absolute path.")
     if current_caller().uid not in {0, os.getuid()}:
         raise Refused(
-            "Feedback from a file is taken on an agent of one's own only.",
-            "Send it to the endpoint's address, with /feedback behind it.",
+            "Files are read and written on an agent of one's own only.",
+            "Feedback can be sent to the endpoint's address, with /feedback behind it.",
         )
     return path
 

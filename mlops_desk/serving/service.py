@@ -34,6 +34,8 @@ from mlops_desk.records.serving.endpoint import (
     EndpointState,
     PastTraffic,
 )
+from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointScale, EndpointState, PastTraffic
+from mlops_desk.records.serving.export import ExportedEndpoint
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.serving import door, plan
@@ -44,6 +46,8 @@ from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import DeployAsked, Deployments
 from mlops_desk.serving.following.deploying import MovedDeployments
 from mlops_desk.serving.following.follower import AliasFollower, ResolveAt
+from mlops_desk.serving.export.exporting import Exports
+from mlops_desk.serving.export.form import format_of
 from mlops_desk.serving.gateway.doorbell import BELL
 from mlops_desk.serving.image.example import kept_example
 from mlops_desk.serving.image.maker import Download, FindTrained, Maker
@@ -125,6 +129,7 @@ class EndpointsService:
         )
         self._token_issue = TokenIssue(self._tokens, self._switchboard.bring_in)
         self._requests = RequestDesk(self._switchboard.log_folder, self._switchboard.gatekeeper.roll, loop)
+        self._exports = Exports(folder.endpoints / "_exports", self._shelf, engine, loop.ending)
         self._tries = Tries(self._shelf)
         self._images = EndpointImages(folder.instance, self._board, self._shelf, engine)
         self._stages = Stages(
@@ -161,6 +166,7 @@ class EndpointsService:
         if self._board.all():
             self._switchboard.route()
         self._stages.take_up()
+        self._loop.start("sweep-exports", self._exports.sweep)
         self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
         self._loop.repeat("gateway", _GATEWAY_SECONDS, self._switchboard.watch)
         self._loop.start("endpoint-gpus", self.keep_gpus)
@@ -343,6 +349,21 @@ class EndpointsService:
     def try_(self, name: str, data: str | None = None) -> Tried:
         """Send one request by hand; raises Invalid, NotFound, TimedOut, Unavailable."""
         return self._tries.send(self.show(name), data, self._switchboard.gatekeeper.state)
+
+    def export(
+        self,
+        name: str,
+        out: str,
+        *,
+        format: str,  # noqa: A002 - the option's word
+        revision: int | None = None,
+        key: str | None = None,
+    ) -> ExportedEndpoint:
+        """Write a revision down to be run elsewhere. Raises Invalid, NotFound, Refused, Unavailable."""
+        wanted = format_of(format)
+        to, signed_by = own_file(out), None if key is None else own_file(key)
+        endpoint = self.show(name)
+        return self._exports.export(name, revision or endpoint.revision, to, wanted, signed_by)
 
     def feedback(self, name: str, file: str) -> FeedbackTaken:
         """Take what turned out later from a file. Raises Invalid, NotFound, Refused, TimedOut."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.serving.access import DeployedEndpoint, NewToken
     from mlops_desk.records.serving.asking import Tried
     from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
+    from mlops_desk.records.serving.export import ExportedEndpoint
     from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 
 
@@ -142,6 +143,22 @@ class Endpoints(Protocol):
     @changes(who=Who.OWNER, timeout_seconds=120.0, before="show", of=("endpoint", "name"))
     def try_(self, name: str, data: Annotated[str | None, FileText("FILE", 3 << 20, option=True)] = None) -> "Tried":
         """Send the model's own example, or the JSON or CSV of a file, and show what it answers; it is no traffic."""
+        ...
+
+    @changes(who=Who.OWNER, timeout_seconds=7200.0, before="show", of=("endpoint", "name"))
+    def export(
+        self,
+        name: str,
+        out: Annotated[str, AbsolutePath("OUT")],
+        *,
+        format: Annotated[str, Option("FORMAT", "oci, compose, systemd or bundle")],  # noqa: A002 - the option's word
+        revision: Annotated[int | None, Option("REVISION", "another one that is kept than the live one")] = None,
+        key: Annotated[str | None, AbsolutePath("FILE")] = None,
+    ) -> "ExportedEndpoint":
+        """Write an endpoint down to be run elsewhere: image and model in one, and the files that start it.
+
+        A bundle is signed, by the private SSH key of a file or by one of the desk's own.
+        """
         ...
 
     @changes(who=Who.OWNER, timeout_seconds=300.0, before="show", of=("endpoint", "name"))

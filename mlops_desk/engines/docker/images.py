@@ -1,9 +1,11 @@
 """Images of an engine: looked up, pulled, removed."""
 
 import contextlib
+import time
+from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.dialects import PODMAN
 from mlops_desk.engines.docker import trouble
@@ -23,6 +25,8 @@ _LOG_IN = Hint(
     "docker login REGISTRY", before="Check its name and tag. For a private image log in, or anew, as whoever wants it: "
 )
 _ASK_SECONDS = 60.0  # chosen: what clients of registries wait for a word
+_PIECE_BYTES = 1 << 20
+_SAVE_QUIET_SECONDS = 120.0  # chosen: an engine packs a layer of gigabytes before its first byte comes
 _REMOVE_DEADLINES = 4  # chosen: removing tens of layers from a slow disk takes a while
 
 
@@ -99,6 +103,21 @@ def remove(connections: Connections, reference: str, *, force: bool) -> None:
         what = f"Removing the image {plain(reference)}"
         seconds = connections.deadline_seconds * _REMOVE_DEADLINES
         connections.call(what, lambda client: client.remove_image(reference, force=force), seconds)
+
+
+def save(connections: Connections, reference: str, target: Path, timeout_seconds: float) -> None:
+    """Write an image to a file. Raises NotFound, TimedOut, OSError."""
+    what = f"Saving the image {plain(reference)}"
+    deadline = time.monotonic() + timeout_seconds
+
+    def work(client: Any) -> None:
+        with target.open("wb") as file:
+            for piece in client.get_image(reference, chunk_size=_PIECE_BYTES):
+                file.write(piece)
+                if time.monotonic() > deadline:
+                    raise TimedOut(f"{what} took longer than {timeout_seconds:g} s.")
+
+    connections.call(what, work, _SAVE_QUIET_SECONDS, again=False)
 
 
 def _auth(login: RegistryLogin | None) -> dict[str, str]:

@@ -5,6 +5,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 SCORING_SERVER = "scoring_server.py"
+VERIFY = "verify.sh"
 _FOLDER = "runtimes"
 
 

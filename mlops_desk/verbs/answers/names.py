@@ -37,6 +37,7 @@ WHERE: dict[str, str] = {
     "Experiment": "model",
     "Explanation": "jobs.place",
     "Exported": "jobs.capsule",
+    "ExportedEndpoint": "serving.export",
     "FeedbackTaken": "serving.request",
     "FoundEngine": "engine",
     "Gpu": "gpu",

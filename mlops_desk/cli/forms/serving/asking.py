@@ -5,7 +5,9 @@ from typing import Any
 
 from mlops_desk.base.text import plain, size_text
 from mlops_desk.records.serving.asking import Tried
+from mlops_desk.records.serving.export import ExportedEndpoint
 
+_PATH = 400  # chosen: most of a path
 _BODY = 20_000  # chosen: some screens; --json has all that was read
 
 
@@ -21,4 +23,16 @@ def tried(answer: Tried) -> str:
     return "\n".join([head, *lines, *more])
 
 
-FORMS: dict[type, Callable[[Any], str]] = {Tried: tried}
+def exported(done: ExportedEndpoint) -> str:
+    """Say what was written, and how it is checked."""
+    size = f"{size_text(done.size_bytes)}, {len(done.files)} files"
+    lines = [
+        f"Endpoint {done.endpoint}, revision {done.revision}, as {done.format}: {plain(done.to, _PATH)} ({size})",
+        f"image {done.image}, digest {done.digest}, {done.packages} Python packages listed",
+    ]
+    if done.signer is not None:
+        lines.append(f"signed by {done.signer}; at its place ./verify.sh checks it and loads the image")
+    return "\n".join(lines)
+
+
+FORMS: dict[type, Callable[[Any], str]] = {Tried: tried, ExportedEndpoint: exported}

@@ -1,0 +1,1 @@
+"""Endpoints that leave the box: as an image, with the files that start it elsewhere, signed and checked."""

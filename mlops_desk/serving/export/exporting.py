@@ -1,0 +1,150 @@
+"""Writing an endpoint down: planned, made beside its place, and put there when it is whole.
+
+What is half made is noted before it is begun, so that the next agent takes away what a killed one has left.
+"""
+
+import contextlib
+import secrets
+import shlex
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+from mlops_desk.base import wire
+from mlops_desk.base.disk.files import replace_durably, write_atomically
+from mlops_desk.base.disk.room import check_room, disk_trouble, free_bytes
+from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
+from mlops_desk.base.process import run_worker
+from mlops_desk.base.text import plain, size_text
+from mlops_desk.engines.engine import Engine
+from mlops_desk.records.serving.export import ExportedEndpoint
+from mlops_desk.serving.export import signing
+from mlops_desk.serving.export.form import DIGEST_FILE, IMAGE_FILE, SBOM_FILE, Format, Order, tag
+from mlops_desk.serving.image.model_files import read_model
+from mlops_desk.serving.revision import Revision, Shelf
+
+_WORKER = "mlops_desk.serving.export.worker"
+_SECONDS = 1800.0  # chosen: twenty gigabytes, read three times from a slow disk
+_SAVED = "saved.tar"
+_SPARE_BYTES = 64 << 20  # chosen: lists, descriptions, and a disk that is not filled to its last byte
+_PATH = 400  # chosen: most of a path
+_KEPT = {SBOM_FILE, DIGEST_FILE}
+
+
+class Exports:
+    """Writes endpoints' revisions to files of this machine. ``folder`` is where what is under way is noted."""
+
+    def __init__(self, folder: Path, shelf: Shelf, engine: Engine, ending: Event) -> None:
+        self._folder = folder
+        self._shelf = shelf
+        self._engine = engine
+        self._ending = ending
+
+    def sweep(self) -> None:
+        """Take away what an earlier agent has left half made. Raises OSError."""
+        for note in sorted(self._folder.glob("*.part")) if self._folder.is_dir() else ():
+            left = Path(note.read_text("utf-8"))
+            if left.name.startswith(".") and left.name.endswith(f".{note.name}"):
+                shutil.rmtree(left, ignore_errors=True)
+            note.unlink(missing_ok=True)
+
+    def export(self, name: str, number: int, to: Path, format_: Format, key: Path | None) -> ExportedEndpoint:
+        """Write a revision to ``to``, which is not there yet. Raises Invalid, NotFound, Refused, Unavailable."""
+        revision = self._revision(name, number)
+        model = read_model(self._shelf.place(name, number) / "model")
+        self._plan(revision, to, model.size_bytes)
+        try:
+            with self._part_of(to) as part:
+                return self._made(revision, model.folder, part, to, format_, key)
+        except OSError as error:
+            raise disk_trouble(error) or Unavailable(f"{plain(str(to), _PATH)} can't be written: {error}.") from error
+
+    def _revision(self, name: str, number: int) -> Revision:
+        revision = self._shelf.read(name, number)
+        if revision is None or revision.image is None or not self._shelf.has_files(name, number):
+            hint = Hint(f"mlops-desk endpoints show {name}", after=" lists those that are kept.")
+            raise Refused(f"Revision {number} of endpoint {name} is not kept, so it can't be exported.", hint)
+        return revision
+
+    def _plan(self, revision: Revision, to: Path, model_bytes: int) -> None:
+        """See that there is room: for what the engine saves, and for what is made of it."""
+        if to.exists() or to.is_symlink():
+            raise Refused(f"{plain(str(to), _PATH)} is there already; nothing is written over it.")
+        if not to.parent.is_dir():
+            raise NotFound(f"There is no folder {plain(str(to.parent), _PATH)}.")
+        check_room(to.parent, "Name a place on another disk.")
+        image_bytes = self._image_bytes(revision)
+        needed = 2 * image_bytes + 2 * model_bytes + _SPARE_BYTES
+        free = free_bytes(to.parent)
+        if free is not None and free < needed:
+            parts = f"twice the image ({size_text(image_bytes)}) and the model ({size_text(model_bytes)}) for a while"
+            text = f"The export needs {size_text(needed)}, {parts}, and {plain(str(to.parent))} has {size_text(free)}."
+            raise Refused(text, "Name a place on another disk.")
+
+    def _image_bytes(self, revision: Revision) -> int:
+        """Return the size of a revision's image, 0 where the engine does not tell. Raises Refused, Unavailable."""
+        try:
+            id_ = self._engine.image(revision.image or "").id
+        except NotFound as error:
+            model = plain(f"{revision.model.name}/{revision.model.version}")
+            again = f"mlops-desk endpoints deploy {shlex.quote(model)} --name {revision.endpoint}"
+            which = f"revision {revision.number} of endpoint {revision.endpoint}"
+            text, hint = f"The image of {which} is not at the engine any more.", Hint(again, before="Make it anew: ")
+            raise Refused(text, hint) from error
+        return next((one.size_bytes or 0 for one in self._engine.images() if one.id == id_), 0)
+
+    @contextmanager
+    def _part_of(self, to: Path) -> Iterator[Path]:
+        """Give a folder beside ``to``, noted, which is gone afterwards whatever happens."""
+        token = f"{secrets.token_hex(4)}.part"
+        part = to.with_name(f".{to.name}.{token}")
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        note = self._folder / token
+        write_atomically(note, str(part).encode())
+        try:
+            part.mkdir(mode=0o700)
+            yield part
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            note.unlink(missing_ok=True)
+
+    def _made(
+        self, revision: Revision, model: Path, part: Path, to: Path, format_: Format, key: Path | None
+    ) -> ExportedEndpoint:
+        content = part / "content"
+        content.mkdir(mode=0o755)
+        self._engine.save_image(revision.image or "", part / _SAVED, _SECONDS)
+        order = Order(
+            str(content), str(part / _SAVED), str(model), format_, revision.endpoint, revision.number,
+            revision.model.name, revision.model.version, revision.created_at or time.time(),
+        )  # fmt: skip
+        told = run_worker(_WORKER, wire.to_builtins(order), _SECONDS, ending=self._ending)
+        signer = None
+        if format_ is Format.BUNDLE:
+            signer = signing.sign(content, key or signing.own_key(self._folder))
+        files = self._put(content, to, format_)
+        return ExportedEndpoint(
+            endpoint=revision.endpoint, revision=revision.number, format=format_, to=str(to),
+            image=tag(revision.endpoint, revision.number), digest=told["digest"], image_id=told["image_id"],
+            size_bytes=sum(file.stat().st_size for file in files), packages=told["packages"],
+            files=tuple(map(str, files)), signer=signer,
+        )  # fmt: skip
+
+    def _put(self, content: Path, to: Path, format_: Format) -> list[Path]:
+        """Put what is whole in its place; of one file, what tells of it goes beside it first."""
+        if format_ is not Format.OCI:
+            replace_durably(content, to)
+            return sorted(path for path in to.rglob("*") if path.is_file())
+        beside = {name: to.with_name(f"{to.name}.{name.removeprefix('image.')}") for name in sorted(_KEPT)}
+        if taken := next((path for path in beside.values() if path.exists()), None):
+            raise Refused(f"{plain(str(taken), _PATH)} is there already; nothing is written over it.")
+        with contextlib.ExitStack() as undone:
+            for name, path in beside.items():
+                replace_durably(content / name, path)
+                undone.callback(path.unlink, missing_ok=True)
+            replace_durably(content / IMAGE_FILE, to)
+            undone.pop_all()
+        return [to, *beside.values()]

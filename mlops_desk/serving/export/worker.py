@@ -1,0 +1,102 @@
+"""The worker that makes an exported endpoint out of a saved image: it reads and writes gigabytes, and may be ended."""
+
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base import wire
+from mlops_desk.base.disk.room import disk_trouble
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.process import limit_memory, serve_one
+from mlops_desk.base.text import plain
+from mlops_desk.serving.export import units
+from mlops_desk.serving.export.form import DIGEST_FILE, IMAGE_FILE, SBOM_FILE, Format, Order, tag
+from mlops_desk.serving.export.image import Baked, bake
+from mlops_desk.serving.export.units import Service
+from mlops_desk.serving.runtimes import shipped
+
+_MEMORY_BYTES = 1 << 30  # chosen: images are read in pieces
+
+
+def work(request: dict[str, Any]) -> Any:
+    """Write what is ordered; return what image it became. Raises Unavailable."""
+    limit_memory(_MEMORY_BYTES)
+    order = wire.from_builtins(request, Order)
+    folder, saved = Path(order.folder), Path(order.saved)
+    try:
+        baked = _bake(order, folder, saved)
+        saved.unlink()
+        _write_beside(order, folder, baked)
+    except OSError as error:
+        raise disk_trouble(error) or Unavailable(f"The export can't be written: {error}.") from error
+    except (tarfile.TarError, KeyError) as error:
+        raise Unavailable(f"What the engine saved can't be read: {plain(str(error))}.") from error
+    return {"digest": baked.digest, "image_id": baked.id, "packages": baked.n_packages}
+
+
+def _bake(order: Order, folder: Path, saved: Path) -> Baked:
+    labels = {
+        "org.opencontainers.image.title": order.endpoint,
+        "org.opencontainers.image.version": f"r{order.revision}",
+        "org.opencontainers.image.description": title(order),
+    }
+    server = shipped.text(shipped.SCORING_SERVER).encode()
+    name = tag(order.endpoint, order.revision)
+    return bake(saved, Path(order.model_folder), server, folder / IMAGE_FILE, name, labels, order.created_at)
+
+
+def title(order: Order) -> str:
+    """Say what is served, in words that may hold anything a model's name may."""
+    return f"Model {order.model}, version {order.version}, as endpoint {order.endpoint}"
+
+
+def _write_beside(order: Order, folder: Path, baked: Baked) -> None:
+    (folder / SBOM_FILE).write_bytes(baked.sbom + b"\n")
+    (folder / DIGEST_FILE).write_text(f"{baked.digest}\n")
+    service = Service(order.endpoint, tag(order.endpoint, order.revision), title(order))
+    is_bundle = order.format is Format.BUNDLE
+    if is_bundle or order.format is Format.COMPOSE:
+        (folder / "compose.yaml").write_text(units.compose(service))
+    if is_bundle or order.format is Format.SYSTEMD:
+        (folder / f"mlops-desk-{order.endpoint}.service").write_text(units.systemd(service))
+        (folder / f"mlops-desk-{order.endpoint}.container").write_text(units.quadlet(service))
+    if order.format is not Format.OCI:
+        (folder / "README.txt").write_text(_readme(order))
+    if is_bundle:
+        script = folder / shipped.VERIFY
+        script.write_text(shipped.text(shipped.VERIFY))
+        script.chmod(0o755)
+    (folder / "export.json").write_text(
+        json.dumps({"endpoint": order.endpoint, "revision": order.revision, "model": order.model,
+                    "version": order.version, "image": service.image, "digest": baked.digest}, indent=1) + "\n"
+    )  # fmt: skip
+
+
+def _readme(order: Order) -> str:
+    name = order.endpoint
+    start = {
+        Format.COMPOSE: "docker compose up -d",
+        Format.SYSTEMD: f"cp mlops-desk-{name}.service /etc/systemd/system/ && systemctl daemon-reload &&"
+        f" systemctl start mlops-desk-{name}\n  (with Podman: the .container file, into /etc/containers/systemd/)",
+        Format.BUNDLE: "docker compose up -d   (or the .service file, or the .container file of a Quadlet)",
+    }[order.format]
+    load = "./verify.sh   (checks the signature and every file first)" if order.format is Format.BUNDLE else (
+        f"docker load -i {IMAGE_FILE}"
+    )  # fmt: skip
+    return f"""\
+Endpoint {name}, revision {order.revision}. No network is needed.
+
+1. Load the image:  {load}
+2. Start it:        {start}
+3. Ask it:          curl http://127.0.0.1:{units.PORT}/ping
+                    POST /invocations, as MLflow's scoring server takes it
+
+It listens on this machine alone, and asks for no token: put a proxy with one before it to serve a network.
+The image runs as SageMaker, Vertex AI, Azure ML and MLflow start theirs, too (AIP_HTTP_PORT, "serve", …).
+{SBOM_FILE} lists its Python packages (CycloneDX).
+"""
+
+
+if __name__ == "__main__":
+    serve_one(work)
