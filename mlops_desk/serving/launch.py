@@ -8,7 +8,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
@@ -133,19 +133,29 @@ class Trial:
     def _start(
         self, revision: Revision, number: int, mounts: tuple[Mount, ...], claim: ReplicaClaim, gpus: tuple[str, ...]
     ) -> None:
-        created = self._engine.create(self._spec(revision, number, mounts, gpus))
+        labels = plan.labels(self._instance, revision.endpoint, revision.number, number)
+        spec = self.spec(self.name_of(revision, number), revision.image or "", labels, mounts, gpus)
+        created = self._engine.create(spec)
         self._gpus.keep(claim, gpus, self._engine.start(created.name).pid)
 
-    def _spec(self, revision: Revision, number: int, mounts: tuple[Mount, ...], gpus: tuple[str, ...]) -> ContainerSpec:
+    def spec(
+        self,
+        name: str,
+        image: str,
+        labels: Mapping[str, str],
+        mounts: tuple[Mount, ...],
+        gpus: tuple[str, ...] = (),
+    ) -> ContainerSpec:
+        """Return what a container is that serves a model: it has no network, and no more memory than is set."""
         # Root's own rights mean nothing in the container (no capabilities), and a model needs none.
         user = (_NOBODY, _NOBODY) if os.getuid() == 0 else (os.getuid(), os.getgid())
         return ContainerSpec(
-            name=self.name_of(revision, number),
-            image=revision.image or "",
+            name=name,
+            image=image,
             command=(),
             entrypoint=COMMAND,
             env={"MLFLOW_DISABLE_TELEMETRY": "true"},
-            labels=plan.labels(self._instance, revision.endpoint, revision.number, number),
+            labels=labels,
             own_mounts=mounts,
             gpus=gpus,
             memory_bytes=self._memory_bytes(),

@@ -34,6 +34,7 @@ from mlops_desk.records.serving.endpoint import (
     EndpointState,
     PastTraffic,
 )
+from mlops_desk.records.serving.asking import Replayed, Tried
 from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointScale, EndpointState, PastTraffic
 from mlops_desk.records.serving.export import ExportedEndpoint
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
@@ -41,6 +42,8 @@ from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.access.issue import TokenIssue
 from mlops_desk.serving.access.tokens import EndpointTokens
+from mlops_desk.serving.asking.aside import AsideContainers
+from mlops_desk.serving.asking.replay import Replays
 from mlops_desk.serving.asking.trying import Tries
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import DeployAsked, Deployments
@@ -129,6 +132,8 @@ class EndpointsService:
         )
         self._token_issue = TokenIssue(self._tokens, self._switchboard.bring_in)
         self._requests = RequestDesk(self._switchboard.log_folder, self._switchboard.gatekeeper.roll, loop)
+        self._asides = AsideContainers(folder.instance, folder.endpoints / "_asides", self._trial, engine, loop.ending)
+        self._replays = Replays(self._shelf, settings, self._asides, self._requests.find, loop.ending)
         self._exports = Exports(folder.endpoints / "_exports", self._shelf, engine, loop.ending)
         self._tries = Tries(self._shelf)
         self._images = EndpointImages(folder.instance, self._board, self._shelf, engine)
@@ -167,6 +172,7 @@ class EndpointsService:
             self._switchboard.route()
         self._stages.take_up()
         self._loop.start("sweep-exports", self._exports.sweep)
+        self._loop.start("sweep-asides", self._asides.sweep)
         self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
         self._loop.repeat("gateway", _GATEWAY_SECONDS, self._switchboard.watch)
         self._loop.start("endpoint-gpus", self.keep_gpus)
@@ -349,6 +355,12 @@ class EndpointsService:
     def try_(self, name: str, data: str | None = None) -> Tried:
         """Send one request by hand; raises Invalid, NotFound, TimedOut, Unavailable."""
         return self._tries.send(self.show(name), data, self._switchboard.gatekeeper.state)
+
+    def replay(
+        self, name: str, *, revision: int, since: float | None = None, limit: int = 200, rate: float = 20.0
+    ) -> Replayed:
+        """Send logged requests to a revision beside its traffic. Raises Invalid, NotFound, Refused, Unavailable."""
+        return self._replays.replay(self.show(name).name, revision, since, limit, rate)
 
     def export(
         self,

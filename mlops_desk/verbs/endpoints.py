@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.serving.access import DeployedEndpoint, NewToken
-    from mlops_desk.records.serving.asking import Tried
+    from mlops_desk.records.serving.asking import Replayed, Tried
     from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
     from mlops_desk.records.serving.export import ExportedEndpoint
     from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
@@ -143,6 +143,19 @@ class Endpoints(Protocol):
     @changes(who=Who.OWNER, timeout_seconds=120.0, before="show", of=("endpoint", "name"))
     def try_(self, name: str, data: Annotated[str | None, FileText("FILE", 3 << 20, option=True)] = None) -> "Tried":
         """Send the model's own example, or the JSON or CSV of a file, and show what it answers; it is no traffic."""
+        ...
+
+    @changes(who=Who.OWNER, timeout_seconds=7200.0, before="show", of=("endpoint", "name"))
+    def replay(
+        self,
+        name: str,
+        *,
+        revision: Annotated[int, Option("REVISION")],
+        since: Annotated[float | None, Moment()] = None,
+        limit: int = 200,
+        rate: float = 20.0,
+    ) -> "Replayed":
+        """Send logged requests to a revision that is kept and gets none, and compare answers and latencies."""
         ...
 
     @changes(who=Who.OWNER, timeout_seconds=7200.0, before="show", of=("endpoint", "name"))

@@ -176,6 +176,7 @@ MADE_ANEW = {
 """The changes that have nothing to show from before."""
 MADE_OF = {
     "/v1/endpoints/try": "asks the model of the endpoint that is shown, whose owner may",
+    "/v1/endpoints/replay": "asks a model of the endpoint that is shown, whose owner may",
     "/v1/endpoints/export": "makes files of the endpoint that is shown, whose owner may",
     "/v1/endpoints/feedback": "adds to the log of the endpoint that is shown, whose owner may",
     "/v1/endpoints/token": "opens the endpoint that is shown, whose owner may",

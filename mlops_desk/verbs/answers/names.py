@@ -82,6 +82,7 @@ WHERE: dict[str, str] = {
     "PrunePreview": "images.card",
     "Registry": "model",
     "RepeatPreview": "jobs.capsule",
+    "Replayed": "serving.asking",
     "Reservation": "jobs.card",
     "Retraining": "rule",
     "Rule": "rule",

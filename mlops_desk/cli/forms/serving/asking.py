@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlops_desk.base.text import plain, size_text
-from mlops_desk.records.serving.asking import Tried
+from mlops_desk.records.serving.asking import Replayed, Tried
 from mlops_desk.records.serving.export import ExportedEndpoint
 
 _PATH = 400  # chosen: most of a path
@@ -23,6 +23,26 @@ def tried(answer: Tried) -> str:
     return "\n".join([head, *lines, *more])
 
 
+def replayed(done: Replayed) -> str:
+    """Say how alike the answers are, how long they took, and where they differ most."""
+    skipped = f", {done.skipped} skipped: the log has not all of them" if done.skipped else ""
+    lines = [
+        f"{done.requests} requests to revision {done.revision} of {done.endpoint} in {done.seconds:.1f} s{skipped}",
+        f"{done.same} same, {done.close} close, {done.different} different, {sum(done.errors.values())} errors",
+    ]
+    if done.errors:
+        lines.append("errors: " + ", ".join(f"{word} {count}" for word, count in sorted(done.errors.items())))
+    for word, told in (("logged", done.logged_latency), ("replayed", done.latency)):
+        if told is not None:
+            parts = ", ".join(f"{key} {getattr(told, key) * 1000:.1f} ms" for key in ("p50", "p95", "p99"))
+            lines.append(f"{word + ':':<10}{parts}")
+    for one in done.worst:
+        where = f"{one.request_id}#{one.row}" + (f" {plain(one.output)}" if one.output else "")
+        gap = "" if one.gap is None else f" ({100 * one.gap:.3g} % apart)"
+        lines.append(f"  {where}: {one.logged} is now {one.replayed}{gap}")
+    return "\n".join(lines)
+
+
 def exported(done: ExportedEndpoint) -> str:
     """Say what was written, and how it is checked."""
     size = f"{size_text(done.size_bytes)}, {len(done.files)} files"
@@ -35,4 +55,4 @@ def exported(done: ExportedEndpoint) -> str:
     return "\n".join(lines)
 
 
-FORMS: dict[type, Callable[[Any], str]] = {Tried: tried, ExportedEndpoint: exported}
+FORMS: dict[type, Callable[[Any], str]] = {Tried: tried, Replayed: replayed, ExportedEndpoint: exported}

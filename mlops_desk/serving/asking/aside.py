@@ -1,0 +1,102 @@
+"""A container of a revision beside its endpoint: it gets no traffic, and is gone when who wanted it is done.
+
+It carries a label of its own, so that neither the watch over endpoints takes it for a replica nor the next agent
+leaves it behind.
+"""
+
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from pathlib import Path
+
+from mlops_desk.base.errors import DeskError, Refused, TimedOut, Unavailable
+from mlops_desk.engines.engine import ContainerSpec, Engine
+from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.serving.handover import Handover
+from mlops_desk.serving.launch import Trial
+from mlops_desk.serving.probe import health
+from mlops_desk.serving.revision import plain_lines
+
+LABEL = "io.mlops-desk.aside"
+_LOOK_SECONDS = 0.2  # chosen: a model takes seconds to load
+_AGAIN_SECONDS = 5.0  # chosen: an engine that starts with the machine is there within a minute
+_EVIDENCE_LINES = 15  # chosen: a Python traceback names the error in its last lines
+_GONE = frozenset({"exited", "dead"})
+
+
+class AsideContainers:
+    """Those of one instance. ``folder`` is where their sockets lie."""
+
+    def __init__(self, instance: str, folder: Path, trial: Trial, engine: Engine, ending: threading.Event) -> None:
+        self._instance = instance
+        self._folder = folder
+        self._trial = trial
+        self._engine = engine
+        self._ending = ending
+        self._own: set[str] = set()
+
+    def sweep(self) -> None:
+        """End what an earlier agent has left, as soon as the engine answers."""
+        while not self._ending.is_set():
+            try:
+                for facts in self._engine.containers({LABEL: self._instance}):
+                    if facts.name.startswith(self._prefix) and facts.name not in self._own:
+                        self._trial.end(facts.name)
+                        shutil.rmtree(self._folder / facts.name, ignore_errors=True)
+            except DeskError:
+                self._ending.wait(_AGAIN_SECONDS)
+            else:
+                return
+
+    @property
+    def _prefix(self) -> str:
+        return f"mlops-desk-{self._instance}-aside-"
+
+    @contextmanager
+    def serving(self, image: str, model: Path, timeout_seconds: float) -> Iterator[str]:
+        """Give the address of a container that serves ``model``. Raises Refused, TimedOut, Unavailable, OSError."""
+        with self._name() as name, Handover(self._folder / name) as handover:
+            mounts = (Mount(str(model), "/model", "ro"), handover.mount)
+            self._start(self._trial.spec(name, image, self._labels(), mounts))
+            self._wait(name, handover, timeout_seconds)
+            yield handover.address
+
+    def _labels(self) -> Mapping[str, str]:
+        return {LABEL: self._instance}
+
+    @contextmanager
+    def _name(self) -> Iterator[str]:
+        """Give a free name, with a folder of its own; the container of that name ends with it."""
+        name = f"{self._prefix}{secrets.token_hex(4)}"
+        self._own.add(name)  # first: the sweep may be looking
+        try:
+            (self._folder / name).mkdir(mode=0o700, parents=True)
+            yield name
+        finally:
+            with suppress(DeskError):  # an engine that is gone: the next agent's sweep ends it
+                self._trial.end(name)
+            shutil.rmtree(self._folder / name, ignore_errors=True)
+            self._own.discard(name)
+
+    def _start(self, spec: ContainerSpec) -> None:
+        self._engine.start(self._engine.create(spec).name)
+
+    def _wait(self, name: str, handover: Handover, timeout_seconds: float) -> None:
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            handover.give()
+            said = health(handover.address)
+            if said == HTTPStatus.OK:
+                return
+            status = self._engine.inspect(name).status
+            if status in _GONE or said == HTTPStatus.INTERNAL_SERVER_ERROR:
+                last = plain_lines(list(self._engine.logs(name, tail=_EVIDENCE_LINES))) or "nothing"
+                raise Refused(f"The model does not start. Its container last wrote: {last}")
+            if time.monotonic() >= deadline:
+                raise TimedOut(f"The model was not ready within {timeout_seconds:g} s.")
+            if self._ending.wait(_LOOK_SECONDS):
+                raise Unavailable("The agent ends.", "Ask again when it is back.")

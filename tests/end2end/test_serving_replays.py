@@ -1,0 +1,98 @@
+"""Logged traffic against another revision: compared, never counted as traffic, and nothing of it left behind."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused
+from mlops_desk.engines.engine import ContainerSpec
+from mlops_desk.serving.asking.aside import LABEL
+from tests.end2end.endpoint_house import House, ask, open_house
+
+pytestmark = [pytest.mark.end2end, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with open_house(tmp_path) as built:
+        built.replica(1)
+        built.service.deploy("digits@champion", "front")
+        built.answer()
+        for _ in range(2):
+            assert ask(built.service.show("front")).status_code == 200
+        yield built
+
+
+def asides(house: House) -> list[str]:
+    return [facts.name for facts in house.engine.containers({LABEL: ""})]
+
+
+def test_the_same_answers_are_the_same_and_no_traffic(house: House) -> None:
+    before = house.service.requests("front")
+    house.replica(2)
+    done = house.service.replay("front", revision=1)
+    assert (done.requests, done.same, done.close, done.different, done.errors) == (3, 3, 0, 0, {})
+    assert done.latency is not None
+    assert done.logged_latency is not None
+    assert done.worst == ()
+    assert house.service.requests("front") == before
+    assert asides(house) == []
+    assert not list((house.folder.endpoints / "_asides").iterdir())
+    assert house.answer() == {"predictions": ["yes", "yes"]}, "the live container was left alone"
+
+
+def test_other_answers_are_named_by_their_requests(house: House) -> None:
+    house.replica(2, "no")
+    done = house.service.replay("front", revision=1, limit=1)
+    newest = house.service.requests("front")[0].request_id
+    assert (done.requests, done.different) == (1, 1)
+    assert [(one.request_id, one.row, one.logged, one.replayed) for one in done.worst] == [
+        (newest, 0, "yes", "no"),
+        (newest, 1, "yes", "no"),
+    ]
+
+
+def test_errors_are_counted_by_their_status(house: House) -> None:
+    replica = house.replica(2)
+    replica.status = 500
+    assert house.service.replay("front", revision=1).errors == {"500": 3}
+    breaking = house.replica(3)
+    breaking.breaks_off = True
+    assert house.service.replay("front", revision=1).errors == {"lost": 3}
+
+
+def test_requests_are_not_sent_faster_than_is_asked_for(house: House) -> None:
+    house.replica(2)
+    assert house.service.replay("front", revision=1, rate=10.0).seconds >= 0.2  # the third goes out after two tenths
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [({"revision": 7}, Refused), ({"limit": 0}, Invalid), ({"limit": 5001}, Invalid), ({"rate": 0.0}, Invalid),
+     ({"since": time.time() + 3600}, NotFound)],
+)  # fmt: skip
+def test_what_can_not_be_replayed_says_why_and_starts_nothing(
+    house: House, more: dict[str, float], error: type[DeskError]
+) -> None:
+    started = len(house.started)
+    with pytest.raises(error):
+        house.service.replay("front", **{"revision": 1, **more})  # type: ignore[arg-type]  # numbers as they are
+    assert len(house.started) == started
+
+
+def test_a_model_that_does_not_start_is_told_and_its_container_ended(house: House) -> None:
+    house.settings.set("serving.start_timeout_seconds", "5")
+    with pytest.raises(DeskError, match="not ready"):  # nobody answers in the place of the container
+        house.service.replay("front", revision=1)
+    assert asides(house) == []
+
+
+def test_what_a_killed_agent_has_left_is_ended_by_the_next(house: House) -> None:
+    name = f"mlops-desk-{house.folder.instance}-aside-0123"
+    for left, label in ((name, house.folder.instance), ("somebody-elses", house.folder.instance)):
+        image = house.service.show("front").image or ""
+        house.engine.create(ContainerSpec(left, image, (), labels={LABEL: label}))
+    house.agent().start()
+    house.wait(lambda: asides(house) == ["somebody-elses"])
