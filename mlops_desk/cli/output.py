@@ -28,7 +28,7 @@ from mlops_desk.cli.forms import (
 from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.registry import forms as registry
-from mlops_desk.cli.forms.serving import access, asking, endpoints
+from mlops_desk.cli.forms.serving import access, asking, endpoints, variants
 from mlops_desk.cli.forms.serving.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
@@ -220,6 +220,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     NewToken: access.new_token,
     FeedbackTaken: taken,
     **asking.FORMS,
+    **variants.FORMS,
     DriftReport: drift.report,
     HostProcesses: host_processes.listed,
     AgentInfo: _agent,

@@ -39,12 +39,11 @@ from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointSc
 from mlops_desk.records.serving.export import ExportedEndpoint
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.runtimes.local.ports import GpuLeases
+from mlops_desk.records.serving.variants import VariantComparison
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.access.issue import TokenIssue
 from mlops_desk.serving.access.tokens import EndpointTokens
-from mlops_desk.serving.asking.aside import AsideContainers
-from mlops_desk.serving.asking.replay import Replays
-from mlops_desk.serving.asking.trying import Tries
+from mlops_desk.serving.beside.acts import BesideTraffic
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import DeployAsked, Deployments
 from mlops_desk.serving.following.deploying import MovedDeployments
@@ -132,11 +131,10 @@ class EndpointsService:
         )
         self._token_issue = TokenIssue(self._tokens, self._switchboard.bring_in)
         self._requests = RequestDesk(self._switchboard.log_folder, self._switchboard.gatekeeper.roll, loop)
-        self._asides = AsideContainers(folder.instance, folder.endpoints / "_asides", self._trial, engine, loop.ending)
-        self._replays = Replays(self._shelf, settings, self._asides, self._requests.find, loop.ending)
-        self._exports = Exports(folder.endpoints / "_exports", self._shelf, engine, loop.ending)
-        self._tries = Tries(self._shelf)
         self._images = EndpointImages(folder.instance, self._board, self._shelf, engine)
+        self._beside = BesideTraffic(
+            folder, self._shelf, self._trial, self._maker, self._images, engine, settings, self._requests.find, loop
+        )
         self._stages = Stages(
             self._board, self._shelf, self._trial, self._switchboard, self._images, settings, loop, bus
         )
@@ -171,8 +169,7 @@ class EndpointsService:
         if self._board.all():
             self._switchboard.route()
         self._stages.take_up()
-        self._loop.start("sweep-exports", self._exports.sweep)
-        self._loop.start("sweep-asides", self._asides.sweep)
+        self._beside.sweep()
         self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
         self._loop.repeat("gateway", _GATEWAY_SECONDS, self._switchboard.watch)
         self._loop.start("endpoint-gpus", self.keep_gpus)
@@ -354,13 +351,25 @@ class EndpointsService:
 
     def try_(self, name: str, data: str | None = None) -> Tried:
         """Send one request by hand; raises Invalid, NotFound, TimedOut, Unavailable."""
-        return self._tries.send(self.show(name), data, self._switchboard.gatekeeper.state)
+        return self._beside.tries.send(self.show(name), data, self._switchboard.gatekeeper.state)
+
+    def compare(
+        self,
+        model: str,
+        *,
+        variants: str = "float32,float16,int8",
+        threads: str = "",
+        data: str | None = None,
+        label: str | None = None,
+    ) -> VariantComparison:
+        """Measure variants of a version. Raises Invalid, NotFound, Refused, TimedOut, Unavailable."""
+        return self._beside.variants.compare(self._resolve(model), variants, threads, data, label)
 
     def replay(
         self, name: str, *, revision: int, since: float | None = None, limit: int = 200, rate: float = 20.0
     ) -> Replayed:
         """Send logged requests to a revision beside its traffic. Raises Invalid, NotFound, Refused, Unavailable."""
-        return self._replays.replay(self.show(name).name, revision, since, limit, rate)
+        return self._beside.replays.replay(self.show(name).name, revision, since, limit, rate)
 
     def export(
         self,
@@ -375,7 +384,7 @@ class EndpointsService:
         wanted = format_of(format)
         to, signed_by = own_file(out), None if key is None else own_file(key)
         endpoint = self.show(name)
-        return self._exports.export(name, revision or endpoint.revision, to, wanted, signed_by)
+        return self._beside.exports.export(name, revision or endpoint.revision, to, wanted, signed_by)
 
     def feedback(self, name: str, file: str) -> FeedbackTaken:
         """Take what turned out later from a file. Raises Invalid, NotFound, Refused, TimedOut."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
     from mlops_desk.records.serving.export import ExportedEndpoint
     from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
+    from mlops_desk.records.serving.variants import VariantComparison
 
 
 class Endpoints(Protocol):
@@ -143,6 +144,22 @@ class Endpoints(Protocol):
     @changes(who=Who.OWNER, timeout_seconds=120.0, before="show", of=("endpoint", "name"))
     def try_(self, name: str, data: Annotated[str | None, FileText("FILE", 3 << 20, option=True)] = None) -> "Tried":
         """Send the model's own example, or the JSON or CSV of a file, and show what it answers; it is no traffic."""
+        ...
+
+    @changes(timeout_seconds=7200.0, why="nothing of anybody's is changed, and one at a time is measured")
+    def compare(
+        self,
+        model: str,
+        *,
+        variants: str = "float32,float16,int8",
+        threads: str = "",
+        data: Annotated[str | None, FileText("FILE", 3 << 20, option=True)] = None,
+        label: Annotated[str | None, Option("COLUMN", "the column of the data that has the right answers")] = None,
+    ) -> "VariantComparison":
+        """Measure variants of a version on this machine: how well, how fast and in how much memory they answer.
+
+        ONNX models are tried as float32, float16 and int8, any other as it is; each by numbers of threads.
+        """
         ...
 
     @changes(who=Who.OWNER, timeout_seconds=7200.0, before="show", of=("endpoint", "name"))

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from mlops_desk.serving.revision import plain_lines
 LABEL = "io.mlops-desk.aside"
 _LOOK_SECONDS = 0.2  # chosen: a model takes seconds to load
 _AGAIN_SECONDS = 5.0  # chosen: an engine that starts with the machine is there within a minute
+_LINES = 1000  # chosen: a line for each variant, and what libraries say beside them
 _EVIDENCE_LINES = 15  # chosen: a Python traceback names the error in its last lines
 _GONE = frozenset({"exited", "dead"})
 
@@ -64,6 +66,20 @@ class AsideContainers:
             self._start(self._trial.spec(name, image, self._labels(), mounts))
             self._wait(name, handover, timeout_seconds)
             yield handover.address
+
+    def lines(
+        self, image: str, mounts: tuple[Mount, ...], command: tuple[str, ...], timeout_seconds: float
+    ) -> list[str]:
+        """Run a command to its end and return what it wrote. Raises Refused, TimedOut, Unavailable."""
+        deadline = time.monotonic() + timeout_seconds
+        with self._name() as name:
+            self._start(replace(self._trial.spec(name, image, self._labels(), mounts), entrypoint=command))
+            while self._engine.inspect(name).status not in _GONE:
+                if time.monotonic() >= deadline:
+                    raise TimedOut(f"It took longer than {timeout_seconds:g} s.")
+                if self._ending.wait(_LOOK_SECONDS):
+                    raise Unavailable("The agent ends.", "Ask again when it is back.")
+            return list(self._engine.logs(name, tail=_LINES))
 
     def _labels(self) -> Mapping[str, str]:
         return {LABEL: self._instance}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 SCORING_SERVER = "scoring_server.py"
 VERIFY = "verify.sh"
+VARIANT_BENCH = "variant_bench.py"
 _FOLDER = "runtimes"
 
 

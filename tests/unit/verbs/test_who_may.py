@@ -204,6 +204,7 @@ TABLE = {
     "/v1/endpoints/feedback": OWNER,
     "/v1/endpoints/try": OWNER,
     "/v1/endpoints/export": OWNER,
+    "/v1/endpoints/compare": EVERYBODY,
     "/v1/endpoints/replay": OWNER,
     "/v1/drift/check": EVERYBODY,
     "/v1/drift/list": EVERYBODY,

@@ -1,0 +1,1 @@
+"""What is done with an endpoint's model beside its traffic, put together."""

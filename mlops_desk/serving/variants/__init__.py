@@ -1,0 +1,1 @@
+"""One model version in several forms, measured beside one another on this machine."""

@@ -1,0 +1,151 @@
+"""Variants on the real engine: a network of three layers as float32, float16 and int8, and a model that is no graph."""
+
+import itertools
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.engines.docker.engine import DockerEngine
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.serving.asking.aside import LABEL
+from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.state import State
+from tests.images import python_image
+from tests.scoring import odd_model
+from tests.wheels import closure
+
+pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(900)]
+ROWS, WIDTH, HIDDEN = 32, 64, 512
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a graph of random weights, and an example of it."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(1)
+    folder = tmp_path_factory.mktemp("graph")
+    sizes, nodes, weights, name = (WIDTH, HIDDEN, HIDDEN, 10), [], [], "x"
+    for index, (rows, columns) in enumerate(itertools.pairwise(sizes)):
+        matrix = (random.standard_normal((rows, columns)) / rows**0.5).astype(np.float32)
+        weights.append(numpy_helper.from_array(matrix, f"w{index}"))
+        nodes.append(helper.make_node("MatMul", [name, f"w{index}"], [f"m{index}"]))
+        name = f"m{index}"
+        if index < 2:
+            nodes.append(helper.make_node("Relu", [name], [f"r{index}"]))
+            name = f"r{index}"
+    made = helper.make_graph(
+        nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, WIDTH])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 10])], weights,
+    )  # fmt: skip
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, str(folder / "net.onnx"))
+    rows = random.standard_normal((ROWS, WIDTH)).astype(np.float32)
+    (folder / "serving_input_example.json").write_text(json.dumps({"inputs": rows.tolist()}))
+    return folder
+
+
+@contextmanager
+def service(root: Path, image: str, files: Path) -> Iterator[tuple[EndpointsService, DockerEngine]]:
+    folder, loop, engine = DataFolder(root / "data"), Loop("test"), DockerEngine()
+    folder.make()
+    state = State(folder.state_database)
+    version = ModelVersion("net", "3", "run-1", "somewhere", "READY")
+
+    def download(_version: ModelVersion, to: Path) -> object:
+        return shutil.copytree(files, to, dirs_exist_ok=True)
+
+    try:
+        yield (
+            EndpointsService(
+                folder, state, Bus(), loop, SettingsStore(folder.settings), engine, lambda _text: version, download,
+                find_trained=lambda _version: (engine.image(image).id, "job-1"),
+            ),
+            engine,
+        )  # fmt: skip
+    finally:
+        loop.stop()
+        state.close()
+        engine.close()
+
+
+@pytest.fixture(scope="module")
+def onnx_image() -> str:
+    return python_image(closure(("onnx", "onnxruntime", "numpy")))
+
+
+def test_three_variants_of_a_graph_are_measured_and_nothing_stays(onnx_image: str, graph: Path, tmp_path: Path) -> None:
+    with service(tmp_path, onnx_image, graph) as (made, engine):
+        found = made.compare("net/3", threads="1,2")
+        assert [(one.variant, one.threads, one.error) for one in found.variants] == [
+            (name, threads, None) for name in ("float32", "float16", "int8") for threads in (1, 2)
+        ]
+        for one in found.variants:
+            print(one)
+            assert one.rows == ROWS
+            assert one.p50_seconds is not None
+            assert one.p95_seconds is not None
+            assert 0 < one.p50_seconds <= one.p95_seconds
+            assert one.agreement is not None
+            assert one.agreement >= 0.9
+        print(found.processor, found.advice)
+        whole, half, quarter = (one for one in found.variants if one.threads == 1)
+        assert (whole.changed, half.changed, quarter.changed) == (None, 3, 6)
+        assert whole.size_bytes is not None
+        assert half.size_bytes is not None
+        assert quarter.size_bytes is not None
+        assert whole.size_bytes > 1.9 * half.size_bytes > 1.9 * quarter.size_bytes
+        assert found.note is None
+        assert engine.containers({LABEL: ""}) == []
+        assert not list((tmp_path / "data").rglob("*.onnx"))
+
+
+def test_labels_give_the_accuracy(onnx_image: str, graph: Path, tmp_path: Path) -> None:
+    names = [f"c{index}" for index in range(WIDTH)]
+    lines = [",".join([*names, "right"]), ",".join(["0.5"] * WIDTH + ["0"]), ",".join(["0.5"] * WIDTH + ["99"])]
+    with service(tmp_path, onnx_image, graph) as (made, _):
+        found = made.compare("net/3", variants="float32", threads="1", data="\n".join(lines), label="right")
+        assert [one.accuracy for one in found.variants] in ([0.5], [0.0])  # the 99 is never right
+        with pytest.raises(Invalid, match="no column"):
+            made.compare("net/3", data="\n".join(lines), label="wrong")
+
+
+def test_a_model_that_is_no_graph_is_measured_by_threads_alone(training_image: str, tmp_path: Path) -> None:
+    files = odd_model(tmp_path / "odd", {"dataframe_split": {"columns": ["do"], "data": [["a"], ["b"]]}})
+    with service(tmp_path, training_image, files) as (made, _):
+        found = made.compare("net/3", threads="1")
+        assert [(one.variant, one.rows, one.error) for one in found.variants] == [("as it is", 2, None)]
+        assert found.note is not None
+        assert "no ONNX graph" in found.note
+
+
+def test_an_image_without_the_tools_says_which_variants_there_are_not(graph: Path, tmp_path: Path) -> None:
+    image = python_image(closure(("onnxruntime", "numpy")))
+    with service(tmp_path, image, graph) as (made, _):
+        found = made.compare("net/3", threads="1")
+        assert [(one.variant, one.error is None) for one in found.variants] == [
+            ("float32", True), ("float16", False), ("int8", False),
+        ]  # fmt: skip
+        assert "onnx" in (found.variants[1].error or "")
+        assert found.advice.startswith("Stay with float32")
+
+
+def test_a_model_that_can_not_be_loaded_says_why(onnx_image: str, tmp_path: Path) -> None:
+    files = odd_model(tmp_path / "odd", {"dataframe_split": {"columns": ["do"], "data": [["a"]]}})
+    with service(tmp_path, onnx_image, files) as (made, _):  # an image without MLflow
+        found = made.compare("net/3", threads="1")
+        assert "mlflow" in (found.variants[0].error or "")
+        assert found.advice == "No variant could be measured."
+    with service(tmp_path / "again", python_image(), files) as (made, _), pytest.raises((Refused, Invalid)):
+        made.compare("net/3", threads="1", data="[]")
