@@ -51,7 +51,7 @@ _DRY_RUNS = {
 """Verbs with a switch to another verb, by that one's name."""
 _LISTED = {"events"}
 """Services whose word alone lists."""
-_COMPARES = "compare"
+_COMPARES = {("runs", "compare"), ("models", "compare")}
 """Of two things that are laid side by side a person reads what differs; ``--all`` shows the rest too."""
 _SHORT = {"follow": ("-f",)}
 """Switches with one letter, as everybody knows it from ``tail`` and from ``docker logs``."""
@@ -136,7 +136,7 @@ def _add_service(commands: Any, service: str, word: str | None = None) -> None:
         _add_verb(verbs, verb.word.replace("_", "-"), verb)
         if (service, verb.name) in _DRY_RUNS:
             _add_dry_run(verbs.choices[verb.word], verb, *_DRY_RUNS[service, verb.name])
-        if verb.name == _COMPARES:
+        if (service, verb.name) in _COMPARES:
             _add_all(verbs.choices[verb.word])
         if (service, verb.name) == exported.IMPORT:
             exported.add_options(verbs.choices[verb.word])

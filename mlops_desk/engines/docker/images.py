@@ -25,7 +25,7 @@ _LOG_IN = Hint(
     "docker login REGISTRY", before="Check its name and tag. For a private image log in, or anew, as whoever wants it: "
 )
 _ASK_SECONDS = 60.0  # chosen: what clients of registries wait for a word
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 20  # chosen: an image of gigabytes is written in pieces
 _SAVE_QUIET_SECONDS = 120.0  # chosen: an engine packs a layer of gigabytes before its first byte comes
 _REMOVE_DEADLINES = 4  # chosen: removing tens of layers from a slow disk takes a while
 

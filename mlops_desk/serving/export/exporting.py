@@ -22,7 +22,7 @@ from mlops_desk.base.text import plain, size_text
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.serving.export import ExportedEndpoint
 from mlops_desk.serving.export import signing
-from mlops_desk.serving.export.form import DIGEST_FILE, IMAGE_FILE, SBOM_FILE, Format, Order, tag
+from mlops_desk.serving.export.form import DIGEST_FILE, IMAGE_FILE, SBOM_FILE, ExportOrder, Format, tag
 from mlops_desk.serving.image.model_files import read_model
 from mlops_desk.serving.revision import Revision, Shelf
 
@@ -90,10 +90,11 @@ class Exports:
             id_ = self._engine.image(revision.image or "").id
         except NotFound as error:
             model = plain(f"{revision.model.name}/{revision.model.version}")
-            again = f"mlops-desk endpoints deploy {shlex.quote(model)} --name {revision.endpoint}"
+            again = Hint(
+                f"mlops-desk endpoints deploy {shlex.quote(model)} --name {revision.endpoint}", before="Make it anew: "
+            )
             which = f"revision {revision.number} of endpoint {revision.endpoint}"
-            text, hint = f"The image of {which} is not at the engine any more.", Hint(again, before="Make it anew: ")
-            raise Refused(text, hint) from error
+            raise Refused(f"The image of {which} is not at the engine any more.", again) from error
         return next((one.size_bytes or 0 for one in self._engine.images() if one.id == id_), 0)
 
     @contextmanager
@@ -117,7 +118,7 @@ class Exports:
         content = part / "content"
         content.mkdir(mode=0o755)
         self._engine.save_image(revision.image or "", part / _SAVED, _SECONDS)
-        order = Order(
+        order = ExportOrder(
             str(content), str(part / _SAVED), str(model), format_, revision.endpoint, revision.number,
             revision.model.name, revision.model.version, revision.created_at or time.time(),
         )  # fmt: skip

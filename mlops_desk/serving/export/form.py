@@ -23,7 +23,7 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ExportOrder:
     """What the worker writes into ``folder``, of the image that lies in it as ``saved``. Times are Unix seconds."""
 
     folder: str

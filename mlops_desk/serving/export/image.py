@@ -20,7 +20,7 @@ from mlops_desk.serving.export.packages import Package, Packages, sbom
 SERVER = "opt/mlops-desk/serve.py"
 _SBOM = "opt/mlops-desk/sbom.cdx.json"
 _MODEL = "model"
-_PIECE = 1 << 20
+_PIECE = 1 << 20  # chosen: files of gigabytes are read in pieces
 _DESCRIPTION_BYTES = 16 << 20  # chosen: descriptions of images have kilobytes
 _OCI = "application/vnd.oci.image"
 _GZIP = b"\x1f\x8b"
@@ -168,7 +168,7 @@ def _config(config: dict[str, Any], layer: str, labels: Mapping[str, str], creat
     run["Env"] = [*(run.get("Env") or []), "MLFLOW_DISABLE_TELEMETRY=true"]
     run["ExposedPorts"] = {"8080/tcp": {}}
     run["Labels"] = {**(run.get("Labels") or {}), **labels}
-    history = [*(config.get("history") or []), {"created": created, "created_by": "mlops-desk endpoints export"}]
+    history = [*(config.get("history") or []), {"created": created, "created_by": "MLOps Desk"}]
     rootfs = {"type": "layers", "diff_ids": [*config["rootfs"]["diff_ids"], f"sha256:{layer}"]}
     kept: dict[str, Any] = {
         key: config[key] for key in ("architecture", "os", "variant", "os.version") if key in config

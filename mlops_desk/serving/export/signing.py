@@ -13,7 +13,7 @@ SIGNERS = "allowed_signers"
 _NAMESPACE = "mlops-desk-export"
 _WHO = "mlops-desk"
 _SECONDS = 30.0  # chosen: a key on a token wants to be touched; one with a password is refused at once
-_PIECE = 1 << 20
+_PIECE = 1 << 20  # chosen: files of gigabytes are read in pieces
 _NO_QUESTIONS = {"SSH_ASKPASS_REQUIRE": "never"}
 
 
@@ -22,7 +22,7 @@ def own_key(folder: Path) -> Path:
     key = folder / "export_key"
     if not key.is_file():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        done = _run("-q", "-t", "ed25519", "-N", "", "-C", "mlops-desk export", "-f", str(key))
+        done = _run("-q", "-t", "ed25519", "-N", "", "-C", "MLOps Desk", "-f", str(key))
         _check(done, "The desk's own key can't be made")
     return key
 

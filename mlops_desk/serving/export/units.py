@@ -28,7 +28,7 @@ _TEXT = 200  # chosen: a line of a status
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ExportedService:
     """What is started: the endpoint's name, its image, what it serves in words, and its environment."""
 
     name: str
@@ -37,7 +37,7 @@ class Service:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def compose(service: Service) -> str:
+def compose(service: ExportedService) -> str:
     """Return ``compose.yaml``. A dollar is doubled: Compose puts variables in its place."""
     document = {
         "services": {
@@ -62,7 +62,7 @@ def compose(service: Service) -> str:
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=False)
 
 
-def systemd(service: Service, engine: str = "/usr/bin/docker") -> str:
+def systemd(service: ExportedService, engine: str = "/usr/bin/docker") -> str:
     """Return a unit that runs the image by an engine's command."""
     container = f"mlops-desk-{service.name}"
     run = [
@@ -92,7 +92,7 @@ WantedBy=multi-user.target
 """
 
 
-def quadlet(service: Service) -> str:
+def quadlet(service: ExportedService) -> str:
     """Return a ``.container`` file for Podman (podman-systemd.unit(5))."""
     environment = "".join(f"Environment={_word(f'{name}={value}')}\n" for name, value in service.environment.items())
     return f"""\

@@ -11,9 +11,9 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.process import limit_memory, serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.serving.export import units
-from mlops_desk.serving.export.form import DIGEST_FILE, IMAGE_FILE, SBOM_FILE, Format, Order, tag
+from mlops_desk.serving.export.form import DIGEST_FILE, IMAGE_FILE, SBOM_FILE, ExportOrder, Format, tag
 from mlops_desk.serving.export.image import Baked, bake
-from mlops_desk.serving.export.units import Service
+from mlops_desk.serving.export.units import ExportedService
 from mlops_desk.serving.runtimes import shipped
 
 _MEMORY_BYTES = 1 << 30  # chosen: images are read in pieces
@@ -22,7 +22,7 @@ _MEMORY_BYTES = 1 << 30  # chosen: images are read in pieces
 def work(request: dict[str, Any]) -> Any:
     """Write what is ordered; return what image it became. Raises Unavailable."""
     limit_memory(_MEMORY_BYTES)
-    order = wire.from_builtins(request, Order)
+    order = wire.from_builtins(request, ExportOrder)
     folder, saved = Path(order.folder), Path(order.saved)
     try:
         baked = _bake(order, folder, saved)
@@ -35,7 +35,7 @@ def work(request: dict[str, Any]) -> Any:
     return {"digest": baked.digest, "image_id": baked.id, "packages": baked.n_packages}
 
 
-def _bake(order: Order, folder: Path, saved: Path) -> Baked:
+def _bake(order: ExportOrder, folder: Path, saved: Path) -> Baked:
     labels = {
         "org.opencontainers.image.title": order.endpoint,
         "org.opencontainers.image.version": f"r{order.revision}",
@@ -46,15 +46,15 @@ def _bake(order: Order, folder: Path, saved: Path) -> Baked:
     return bake(saved, Path(order.model_folder), server, folder / IMAGE_FILE, name, labels, order.created_at)
 
 
-def title(order: Order) -> str:
+def title(order: ExportOrder) -> str:
     """Say what is served, in words that may hold anything a model's name may."""
     return f"Model {order.model}, version {order.version}, as endpoint {order.endpoint}"
 
 
-def _write_beside(order: Order, folder: Path, baked: Baked) -> None:
+def _write_beside(order: ExportOrder, folder: Path, baked: Baked) -> None:
     (folder / SBOM_FILE).write_bytes(baked.sbom + b"\n")
     (folder / DIGEST_FILE).write_text(f"{baked.digest}\n")
-    service = Service(order.endpoint, tag(order.endpoint, order.revision), title(order))
+    service = ExportedService(order.endpoint, tag(order.endpoint, order.revision), title(order))
     is_bundle = order.format is Format.BUNDLE
     if is_bundle or order.format is Format.COMPOSE:
         (folder / "compose.yaml").write_text(units.compose(service))
@@ -73,7 +73,7 @@ def _write_beside(order: Order, folder: Path, baked: Baked) -> None:
     )  # fmt: skip
 
 
-def _readme(order: Order) -> str:
+def _readme(order: ExportOrder) -> str:
     name = order.endpoint
     start = {
         Format.COMPOSE: "docker compose up -d",

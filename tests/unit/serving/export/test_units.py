@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.serving.export.form import repository
-from mlops_desk.serving.export.units import Service, compose, quadlet, systemd
+from mlops_desk.serving.export.units import ExportedService, compose, quadlet, systemd
 
 HOSTILE = 'Model x\n[Service]\nExecStart=/bin/evil $HOME ${HOME} %h "q\\" \\\n'
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
@@ -21,8 +21,8 @@ NAMES = st.from_regex(r"[a-z0-9](?:[a-z0-9._-]{0,46}[a-z0-9])?", fullmatch=True)
 QUADLET = Path("/usr/libexec/podman/quadlet")
 
 
-def service(title: str, value: str = "1") -> Service:
-    return Service("front", IMAGE, title, {"KEY": value})
+def service(title: str, value: str = "1") -> ExportedService:
+    return ExportedService("front", IMAGE, title, {"KEY": value})
 
 
 def words_of(line: str) -> list[str]:
