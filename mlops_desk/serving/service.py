@@ -25,7 +25,7 @@ from mlops_desk.records.agent import Check
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
-from mlops_desk.records.serving.asking import Tried
+from mlops_desk.records.serving.asking import Replayed, Tried
 from mlops_desk.records.serving.endpoint import (
     AliasFollowing,
     DeployStep,
@@ -34,22 +34,19 @@ from mlops_desk.records.serving.endpoint import (
     EndpointState,
     PastTraffic,
 )
-from mlops_desk.records.serving.asking import Replayed, Tried
-from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointScale, EndpointState, PastTraffic
 from mlops_desk.records.serving.export import ExportedEndpoint
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
-from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.records.serving.variants import VariantComparison
+from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.access.issue import TokenIssue
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.beside.acts import BesideTraffic
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import DeployAsked, Deployments
+from mlops_desk.serving.export.form import format_of
 from mlops_desk.serving.following.deploying import MovedDeployments
 from mlops_desk.serving.following.follower import AliasFollower, ResolveAt
-from mlops_desk.serving.export.exporting import Exports
-from mlops_desk.serving.export.form import format_of
 from mlops_desk.serving.gateway.doorbell import BELL
 from mlops_desk.serving.image.example import kept_example
 from mlops_desk.serving.image.maker import Download, FindTrained, Maker
