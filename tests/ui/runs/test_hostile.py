@@ -51,6 +51,7 @@ def hostile(double):
     for number in range(30):
         text = HOSTILE[number % 9]
         metrics = {f"{number % 3} {HOSTILE[place]}": 0.5 for place in range(9)} | {"auc": number / 30}
+        metrics |= {"\u202eevil": 0.5, "nul\x00": 0.5}  # short enough to be columns
         params = {"lr": text, HOSTILE[number % 9]: text, "depth": str(number % 3)}
         registry.add_run(
             f"{text}{number % 2}", Run(f"{number:032x}", text, "FINISHED", number, metrics, params, {text: text})
