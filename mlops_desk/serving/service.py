@@ -25,7 +25,6 @@ from mlops_desk.records.agent import Check
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
-from mlops_desk.records.serving.asking import Replayed, Tried
 from mlops_desk.records.serving.endpoint import (
     AliasFollowing,
     DeployStep,
@@ -34,17 +33,15 @@ from mlops_desk.records.serving.endpoint import (
     EndpointState,
     PastTraffic,
 )
-from mlops_desk.records.serving.export import ExportedEndpoint
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
-from mlops_desk.records.serving.variants import VariantComparison
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.access.issue import TokenIssue
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.beside.acts import BesideTraffic
+from mlops_desk.serving.beside.verbs import BesideVerbs
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import DeployAsked, Deployments
-from mlops_desk.serving.export.form import format_of
 from mlops_desk.serving.following.deploying import MovedDeployments
 from mlops_desk.serving.following.follower import AliasFollower, ResolveAt
 from mlops_desk.serving.gateway.doorbell import BELL
@@ -86,7 +83,7 @@ _NUMBERS = frozenset({"number", "integer", "long", "float", "double"})
 Resolve = Callable[[str], ModelVersion]
 
 
-class EndpointsService:
+class EndpointsService(BesideVerbs):
     """Implements ``verbs.Endpoints``. ``resolve`` finds the version that a MODEL[@ALIAS|/VERSION] means.
 
     ``past`` keeps figures of endpoints in the history. ``find_trained`` finds the image that a version was trained in.
@@ -345,43 +342,6 @@ class EndpointsService:
         """List logged requests, newest first. Raises Invalid, NotFound, TimedOut."""
         query = query_of(since, status, slower, limit)
         return self._requests.find(self.show(name).name, query)
-
-    def try_(self, name: str, data: str | None = None) -> Tried:
-        """Send one request by hand; raises Invalid, NotFound, TimedOut, Unavailable."""
-        return self._beside.tries.send(self.show(name), data, self._switchboard.gatekeeper.state)
-
-    def compare(
-        self,
-        model: str,
-        *,
-        variants: str = "float32,float16,int8",
-        threads: str = "",
-        data: str | None = None,
-        label: str | None = None,
-    ) -> VariantComparison:
-        """Measure variants of a version. Raises Invalid, NotFound, Refused, TimedOut, Unavailable."""
-        return self._beside.variants.compare(self._resolve(model), variants, threads, data, label)
-
-    def replay(
-        self, name: str, *, revision: int, since: float | None = None, limit: int = 200, rate: float = 20.0
-    ) -> Replayed:
-        """Send logged requests to a revision beside its traffic. Raises Invalid, NotFound, Refused, Unavailable."""
-        return self._beside.replays.replay(self.show(name).name, revision, since, limit, rate)
-
-    def export(
-        self,
-        name: str,
-        out: str,
-        *,
-        format: str,  # noqa: A002 - the option's word
-        revision: int | None = None,
-        key: str | None = None,
-    ) -> ExportedEndpoint:
-        """Write a revision down to be run elsewhere. Raises Invalid, NotFound, Refused, Unavailable."""
-        wanted = format_of(format)
-        to, signed_by = own_file(out), None if key is None else own_file(key)
-        endpoint = self.show(name)
-        return self._beside.exports.export(name, revision or endpoint.revision, to, wanted, signed_by)
 
     def feedback(self, name: str, file: str) -> FeedbackTaken:
         """Take what turned out later from a file. Raises Invalid, NotFound, Refused, TimedOut."""

@@ -1,0 +1,63 @@
+"""The verbs about an endpoint's model beside its traffic, which the service of endpoints has from here."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.serving.asking import Replayed, Tried
+from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.records.serving.export import ExportedEndpoint
+from mlops_desk.records.serving.variants import VariantComparison
+from mlops_desk.serving.beside.acts import BesideTraffic
+from mlops_desk.serving.export.form import format_of
+from mlops_desk.serving.requests import own_file
+from mlops_desk.serving.switchboard import Switchboard
+
+
+class BesideVerbs(ABC):
+    """Stands on what the service has made."""
+
+    _beside: BesideTraffic
+    _switchboard: Switchboard
+    _resolve: Callable[[str], ModelVersion]
+
+    @abstractmethod
+    def show(self, name: str) -> Endpoint:
+        """Return an endpoint. Raises NotFound."""
+
+    def try_(self, name: str, data: str | None = None) -> Tried:
+        """Send one request by hand; raises Invalid, NotFound, TimedOut, Unavailable."""
+        return self._beside.tries.send(self.show(name), data, self._switchboard.gatekeeper.state)
+
+    def compare(
+        self,
+        model: str,
+        *,
+        variants: str = "float32,float16,int8",
+        threads: str = "",
+        data: str | None = None,
+        label: str | None = None,
+    ) -> VariantComparison:
+        """Measure variants of a version. Raises Invalid, NotFound, Refused, TimedOut, Unavailable."""
+        return self._beside.variants.compare(self._resolve(model), variants, threads, data, label)
+
+    def replay(
+        self, name: str, *, revision: int, since: float | None = None, limit: int = 200, rate: float = 20.0
+    ) -> Replayed:
+        """Send logged requests to a revision beside its traffic. Raises Invalid, NotFound, Refused, Unavailable."""
+        return self._beside.replays.replay(self.show(name).name, revision, since, limit, rate)
+
+    def export(
+        self,
+        name: str,
+        out: str,
+        *,
+        format: str,  # noqa: A002 - the option's word
+        revision: int | None = None,
+        key: str | None = None,
+    ) -> ExportedEndpoint:
+        """Write a revision down to be run elsewhere. Raises Invalid, NotFound, Refused, Unavailable."""
+        wanted = format_of(format)
+        to, signed_by = own_file(out), None if key is None else own_file(key)
+        endpoint = self.show(name)
+        return self._beside.exports.export(name, revision or endpoint.revision, to, wanted, signed_by)
