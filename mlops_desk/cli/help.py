@@ -82,6 +82,7 @@ HELP = {
     "endpoints.deploy.shadow": "let it answer copies of the requests only, which nobody gets to see",
     "endpoints.deploy.canary": "let it begin with so many percent of the requests beside the one that answers",
     "endpoints.deploy.replicas": "how many containers of it answer; without it as many as before, at first one",
+    "endpoints.deploy.command": "words that stand in the place of the image's own command, after --",
     "endpoints.deploy.open": "let every user of this machine ask it without a token; --no-open wants tokens again",
     "endpoints.token.revoke": "end all earlier tokens of the endpoint",
     "endpoints.deploy.follow": "deploy again by itself when this alias moves, with --canary by steps",

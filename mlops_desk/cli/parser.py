@@ -31,6 +31,7 @@ from mlops_desk.verbs.declaration import (
     Option,
     Pairs,
     Parameter,
+    Rest,
     Switch,
     Verb,
     Word,
@@ -176,6 +177,9 @@ def _fill(parser: Parser, verb: Verb) -> None:
         return
     for parameter in verb.parameters:
         _add_parameter(parser, verb, parameter)
+    for form in (parameter.form for parameter in verb.parameters):
+        if isinstance(form, Rest):
+            _tell_rest(parser, form.metavar)
     parser.set_defaults(act="verb", verb=verb)
 
 
@@ -193,7 +197,7 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
     text = _escaped(help_of(verb, parameter))
     word = (form.word if isinstance(form, (Option, Length, Pairs, Moment)) else None) or parameter.name
     option = "--" + word.replace("_", "-")
-    if isinstance(form, FolderOf):
+    if isinstance(form, (FolderOf, Rest)):
         return
     if parameter.type is bool or isinstance(form, Switch):
         names = (option, *_SHORT.get(parameter.name, ()))
@@ -223,7 +227,8 @@ def _add_word(parser: argparse.ArgumentParser, parameter: Parameter, form: Word,
     # Suppressed, or the word that is left out would put its default over what the option was given.
     parser.add_argument(parameter.name, metavar=form.metavar, nargs="?", default=argparse.SUPPRESS, help=text)
     also = f"the same as {form.metavar}"
-    parser.add_argument(option, dest=parameter.name, metavar=form.metavar, default=parameter.default, help=also)
+    default = "" if parameter.required else parameter.default
+    parser.add_argument(option, dest=parameter.name, metavar=form.metavar, default=default, help=also)
 
 
 def _add_pairs(parser: argparse.ArgumentParser, parameter: Parameter, form: Pairs, option: str, text: str) -> None:
@@ -232,7 +237,11 @@ def _add_pairs(parser: argparse.ArgumentParser, parameter: Parameter, form: Pair
         about = f"short for {option} {key}=..."
         parser.add_argument(f"--{short}", dest=_short(parameter, short), metavar=short.upper(), help=about)
     if form.rest is not None:
-        parser.usage = f"{parser.format_usage().partition(':')[2].strip()} [-- {form.rest.upper()} ...]"
+        _tell_rest(parser, form.rest.upper())
+
+
+def _tell_rest(parser: argparse.ArgumentParser, metavar: str) -> None:
+    parser.usage = f"{parser.format_usage().partition(':')[2].strip()} [-- {metavar} ...]"
 
 
 def _short(parameter: Parameter, short: str) -> str:
@@ -260,10 +269,13 @@ def _next(words: Sequence[str], command: str | None) -> str | None:
 def _takes_rest(service: str, head: Sequence[str]) -> bool:
     """Tell whether the verb that is named in ``head`` takes a command."""
     return any(
-        (service, verb.name) in pairwise(head)
-        and any(isinstance(item.form, Pairs) and item.form.rest is not None for item in verb.parameters)
+        (service, verb.name) in pairwise(head) and any(_is_rest(item.form) for item in verb.parameters)
         for verb in verbs_of(service, PROTOCOLS[service])
     )
+
+
+def _is_rest(form: Any) -> bool:
+    return isinstance(form, Rest) or (isinstance(form, Pairs) and form.rest is not None)
 
 
 def _type(parameter: Parameter) -> Any:
@@ -303,6 +315,9 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
             path = getattr(given, form.parameter)
             folder = Path.cwd() if path in {None, _STANDARD_INPUT} else Path(path).absolute().parent
             arguments[parameter.name] = str(folder)
+            continue
+        if isinstance(form, Rest):
+            arguments[parameter.name] = getattr(given, "rest", None)
             continue
         value = getattr(given, parameter.name)
         if isinstance(form, Moment) and value is not None:

@@ -43,7 +43,8 @@ class ContainerSpec:
 
     ``mounts`` are what a person asked for, and are judged. ``own_mounts`` are folders of the agent's own making.
     ``ports`` of the container are reached on this machine alone, on numbers that the engine chooses. ``relax`` names
-    points of the profile that do not hold for it (see relaxations.py).
+    points of the profile that do not hold for it (see relaxations.py). ``beside`` is a container of the agent's own
+    making without a network, whose namespace it shares.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ContainerSpec:
     own_mounts: tuple[Mount, ...] = ()
     ports: tuple[int, ...] = ()
     relax: tuple[str, ...] = ()
+    beside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,8 @@ def check_spec(spec: ContainerSpec) -> None:
             raise Refused(text, "Ask for GPUs in the resources; the desk sets the rest.")
     if (spec.network or "").startswith(_RESERVED_NETWORKS):
         raise Refused("A container never shares the network of the host or of another container.")
+    if spec.beside is not None and (spec.network is not None or spec.ports):
+        raise Refused("A container beside another one has neither a network nor ports of its own.")
     check_relaxed(spec.relax, relaxations.OPENS)
     if len(set(spec.ports)) != len(spec.ports) or any(not 0 < port < _PORTS for port in spec.ports):
         raise Refused(f"Ports are numbers from 1 to {_PORTS - 1}, each once.")
@@ -113,7 +115,7 @@ def _isolation(spec: ContainerSpec) -> dict[str, Any]:
         "Tmpfs": {"/tmp": f"rw,nosuid,nodev,{options},mode=1777,size={spec.tmpfs_bytes}"},  # noqa: S108 - in the container
         "Init": True,
         "IpcMode": "private",
-        "NetworkMode": spec.network or "bridge",
+        "NetworkMode": f"container:{spec.beside}" if spec.beside else spec.network or "bridge",
         "PidsLimit": PIDS_LIMIT * (_MORE if relaxations.MORE_PROCESSES in relaxed else 1),
         "RestartPolicy": {"Name": "no"},
         "PortBindings": {f"{port}/tcp": [{"HostIp": host, "HostPort": ""}] for port in spec.ports},

@@ -26,6 +26,7 @@ from mlops_desk.records.serving.endpoint import (
     ModelRef,
     Replica,
 )
+from mlops_desk.records.serving.own_image import OwnImage
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.image.maker import Maker
 from mlops_desk.serving.launch import Trial
@@ -47,7 +48,8 @@ class DeployAsked:
     """What a deployment was asked for, and the step in which its version was found.
 
     With ``enters_percent`` of the requests it begins beside the one that answers; None: it takes over. ``scale`` and
-    ``gpus`` of each replica are as they have been where they are None; ``follows`` None pins the endpoint.
+    ``gpus`` of each replica are as they have been where they are None; ``follows`` None pins the endpoint. ``served``
+    serves by itself, without a model.
     """
 
     alias: str | None
@@ -58,6 +60,7 @@ class DeployAsked:
     gpus: int | None = None
     follows: str | None = None
     following: AliasFollowing | None = None
+    served: OwnImage | None = None
 
 
 class Deployments:
@@ -95,7 +98,7 @@ class Deployments:
 
         Sets ``done`` when it is up or has failed. Raises OSError.
         """
-        uri = f"models:/{version.name}/{version.version}"
+        uri = str(version.source) if asked.served else f"models:/{version.name}/{version.version}"
         model = ModelRef(version.name, version.version, uri, asked.alias, version.run_id, version.registry)
         known = self._board.find(name)
         newest_number = max([*self._shelf.numbers(name), known.revision if known else 0])
@@ -111,6 +114,7 @@ class Deployments:
                 gpus=self._gpus_of(known) if asked.gpus is None else asked.gpus,
                 scale=asked.scale,
                 uid=known.created_by if known else caller.uid,
+                served=asked.served,
             )
         )
         self._wanted[name] = revision.number

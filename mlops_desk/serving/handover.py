@@ -33,10 +33,11 @@ def address_of(place: Path) -> str:
 class Handover:
     """Open while a container starts; what is open afterwards is the container's own. Raises OSError."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, script: str = shipped.SCORING_SERVER) -> None:
+        """Let the container run a ``script`` that is shipped."""
         self.folder = place / _FOLDER
         self.address = address_of(place)
-        self._prepare()
+        self._prepare(script)
         self._way_in = door.bind(place / _SOCKET)
         try:
             self._hand = door.bind(self.folder / _HAND)
@@ -71,10 +72,10 @@ class Handover:
             with asking, contextlib.suppress(OSError):  # who went away again asks again, or has ended
                 socket.send_fds(asking, [b"\0"], [self._way_in.fileno()])
 
-    def _prepare(self) -> None:
+    def _prepare(self, shipped_script: str) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.folder.chmod(0o755)
         script = self.folder / "serve.py"
-        script.write_text(shipped.text(shipped.SCORING_SERVER), encoding="utf-8")
+        script.write_text(shipped.text(shipped_script), encoding="utf-8")
         script.chmod(0o644)

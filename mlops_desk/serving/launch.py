@@ -19,10 +19,12 @@ from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.records.serving.endpoint import Replica
+from mlops_desk.records.serving.own_image import OwnImage
 from mlops_desk.serving import plan
+from mlops_desk.serving.anyimage.pair import Pair, PairLaunch
 from mlops_desk.serving.handover import COMMAND, Handover, address_of
 from mlops_desk.serving.image.model_files import ModelFiles, read_model
-from mlops_desk.serving.probe import EXAMPLE_FAILED, first_answer, health, later_answer
+from mlops_desk.serving.probe import EXAMPLE_FAILED, PING, answers, first_answer, health, later_answer
 from mlops_desk.serving.progress import Tell, untold
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf, plain_lines
 from mlops_desk.serving.runtimes.fit import Fit, free_bytes
@@ -50,6 +52,7 @@ class Trial:
         self._engine = engine
         self._ending = ending
         self._network = plan.network_name(instance)
+        self._pairs = PairLaunch(instance, engine, ending)
 
     def launch(self, revision: Revision, tell: Tell = untold, number: int = 1, gpus: tuple[str, ...] = ()) -> Replica:
         """Start a fresh container of ``revision``, its replica ``number``, and try it. ``tell`` hears of its steps.
@@ -63,6 +66,8 @@ class Trial:
         deadline = time.monotonic() + seconds
         place = self._shelf.place(revision.endpoint, revision.number)
         try:
+            if revision.served is not None:
+                return self._launch_pair(revision, revision.served, number, tell, deadline)
             files = read_model(place / "model")
             self._check_fit(files, tell)
             tell("start", f"a container of {revision.image or 'no image'} is started, and loads the model")
@@ -94,6 +99,27 @@ class Trial:
         """Go on holding the GPUs of a replica that an earlier agent has started."""
         self._gpus.keep(self._claim_of(revision, replica.number), replica.gpus)
 
+    def _launch_pair(self, revision: Revision, served: OwnImage, number: int, tell: Tell, deadline: float) -> Replica:
+        name = self.name_of(revision, number)
+        labels = plan.labels(self._instance, revision.endpoint, revision.number, number)
+        pair = Pair(name, revision.image or "", served, labels, _user(), self._memory_bytes())
+        address = self._pairs.launch(
+            pair, self._shelf.replica_place(revision.endpoint, revision.number, number),
+            self._shelf.place(revision.endpoint, revision.number), deadline - time.monotonic(), tell,
+            lambda work: self._patiently(work, deadline),
+        )  # fmt: skip
+        return Replica(name, revision.number, "running", address, number)
+
+    def speaker(self, endpoint: str, replica: Replica) -> str:
+        """Name the container whose log tells of a replica."""
+        revision = self._shelf.read(endpoint, replica.revision)
+        return plan.beside(replica.container) if revision is not None and revision.served else replica.container
+
+    def is_well(self, endpoint: str, number: int, address: str) -> bool:
+        """Tell whether a replica of a revision says it is well, by the path that is its own."""
+        revision = self._shelf.read(endpoint, number)
+        return answers(address, revision.served.health if revision is not None and revision.served else PING)
+
     def name_of(self, revision: Revision, number: int = 1) -> str:
         return plan.container_name(self._instance, revision.endpoint, revision.number, number)
 
@@ -108,6 +134,7 @@ class Trial:
     def end(self, name: str) -> None:
         """Stop and remove a container; what an absent engine keeps is removed when it is back."""
         with contextlib.suppress(Unavailable):
+            self._pairs.end_beside(name)  # first: who finds its relay later looks for it again
             self._engine.stop(name, _GRACE_SECONDS)
             self._engine.remove(name)
             self._gpus.release(name)  # not before: a lease of a container that still runs would give its GPUs out twice
@@ -119,8 +146,9 @@ class Trial:
 
     def evidence(self, name: str) -> str | None:
         """Return the last lines that a container has written, if they can be had."""
-        with contextlib.suppress(DeskError):
-            return plain_lines(list(self._engine.logs(name, tail=_EVIDENCE_LINES)))
+        for one in (plan.beside(name), name):
+            with contextlib.suppress(DeskError):
+                return plain_lines(list(self._engine.logs(one, tail=_EVIDENCE_LINES)))
         return None
 
     def address_of(self, endpoint: str, number: int, facts: ContainerFacts) -> str:
@@ -147,8 +175,6 @@ class Trial:
         gpus: tuple[str, ...] = (),
     ) -> ContainerSpec:
         """Return what a container is that serves a model: it has no network, and no more memory than is set."""
-        # Root's own rights mean nothing in the container (no capabilities), and a model needs none.
-        user = (_NOBODY, _NOBODY) if os.getuid() == 0 else (os.getuid(), os.getgid())
         return ContainerSpec(
             name=name,
             image=image,
@@ -159,7 +185,7 @@ class Trial:
             own_mounts=mounts,
             gpus=gpus,
             memory_bytes=self._memory_bytes(),
-            user="{}:{}".format(*user),
+            user=_user(),
             network="none",
             working_dir="/tmp",  # noqa: S108 - the container's own tmpfs
             stop_grace_seconds=_GRACE_SECONDS,
@@ -232,3 +258,8 @@ class Trial:
     def _pause(self, seconds: float) -> None:
         if self._ending.wait(seconds):
             raise Interrupted
+
+
+def _user() -> str:
+    # Root's own rights mean nothing in the container (no capabilities), and a model needs none.
+    return f"{_NOBODY}:{_NOBODY}" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"

@@ -13,6 +13,7 @@ LABEL_ENDPOINT = "io.mlops-desk.endpoint"
 LABEL_REVISION = "io.mlops-desk.revision"
 LABEL_REPLICA = "io.mlops-desk.replica"
 LABEL_STAGE = "io.mlops-desk.build"
+LABEL_BESIDE = "io.mlops-desk.beside"
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,46}[a-z0-9])?")
 _ALIAS = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -93,6 +94,11 @@ def check_name(name: str) -> str:
 def container_name(instance: str, endpoint: str, revision: int, replica: int = 1) -> str:
     """Name a replica's container; the first is called as agents have called the only one there was."""
     return f"mlops-desk-{instance}-{endpoint}-r{revision}" + (f"-{replica}" if replica > 1 else "")
+
+
+def beside(relay: str) -> str:
+    """Name the container of an image that serves by itself, after the relay whose network it shares."""
+    return f"{relay}-image"
 
 
 def is_endpoints(instance: str, name: str, labels: Mapping[str, str]) -> bool:

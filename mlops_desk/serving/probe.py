@@ -12,6 +12,7 @@ from mlops_desk.serving.gateway.outbound.question import Lost, Question, Reply
 from mlops_desk.serving.runtimes import golden
 
 EXAMPLE_FAILED = "The model did not answer the example that was saved with it"
+PING = "/ping"
 _PING_SECONDS = 2.0  # chosen: whoever does not answer a ping by then is asked again
 _EXAMPLE_SECONDS = 60.0  # chosen: a first answer may compile kernels and load weights
 _ANSWER_LIMIT_BYTES = 4 << 20  # chosen: an answer to a few rows
@@ -19,14 +20,14 @@ _BUSY = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT, H
 _KEPT = "golden_answer"
 
 
-def answers(address: str) -> bool:
-    """Tell whether the scoring server at ``address`` says it is well."""
-    return health(address) == HTTPStatus.OK
+def answers(address: str, path: str = PING) -> bool:
+    """Tell whether what serves at ``address`` says it is well."""
+    return health(address, path) == HTTPStatus.OK
 
 
-def health(address: str) -> int | None:
-    """Return the status with which the scoring server at ``address`` answers a ping; None when it does not."""
-    question = Question(b"GET", b"/ping", b"", b"application/json")
+def health(address: str, path: str = PING) -> int | None:
+    """Return the status with which what serves at ``address`` answers a ping; None when it does not."""
+    question = Question(b"GET", path.encode("ascii"), b"", b"application/json")
     try:
         return ask_at_once(address, question, _PING_SECONDS, _ANSWER_LIMIT_BYTES).status
     except (NotConnected, Lost):

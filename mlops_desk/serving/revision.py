@@ -13,6 +13,7 @@ from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.endpoint import EndpointScale, ModelRef
+from mlops_desk.records.serving.own_image import OwnImage
 from mlops_desk.storage.requests import LoggedFeature
 
 MOST_TO_COME_BACK_TO = 3  # chosen: a model takes gigabytes, and one goes back to the last or the one before
@@ -31,6 +32,7 @@ class Revision:
     runtime that was asked for, ``runtime`` the one that was chosen: what ``image`` is, and serves by. Each of its
     replicas has ``gpus`` GPUs, leased for the user ``uid``. ``scale`` is what its endpoint gets when it first takes
     over (None: as it has been), and what it has had since.
+    ``served`` is there for an image that serves by itself.
     """
 
     endpoint: str
@@ -46,6 +48,7 @@ class Revision:
     reason: Reason | None = None
     wanted: str = "auto"
     runtime: str | None = None
+    served: OwnImage | None = None
     gpus: int = 0
     scale: EndpointScale | None = None
     uid: int | None = None

@@ -32,12 +32,14 @@ from mlops_desk.records.serving.endpoint import (
     EndpointScale,
     EndpointState,
     PastTraffic,
+    Replica,
 )
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.access.issue import TokenIssue
 from mlops_desk.serving.access.tokens import EndpointTokens
+from mlops_desk.serving.anyimage import facts as anyimage
 from mlops_desk.serving.beside.acts import BesideTraffic
 from mlops_desk.serving.beside.verbs import BesideVerbs
 from mlops_desk.serving.board import EndpointBoard
@@ -197,26 +199,33 @@ class EndpointsService(BesideVerbs):
         gpus: int | None = None,
         follow: str | None = None,
         sleep_after: float | None = None,
+        image: str | None = None,
+        port: int | None = None,
+        health: str | None = None,
+        command: list_of[str] | None = None,
         wait: bool = True,
     ) -> DeployedEndpoint:
-        """Deploy a version; raises Invalid, NotFound, Refused, Unavailable when it can't even begin."""
+        """Deploy a version or an image; raises Invalid, NotFound, Refused, Unavailable when it can't even begin."""
         plan.check_name(name)
-        query = plan.parse_model(model)
-        alias = plan.followed(query, follow) or query.alias
-        model = model if follow is None else f"{query.name}@{follow}"
+        served = anyimage.alone(anyimage.asked(model, image, port, health, command), gpus, follow)
+        query = plan.parse_model(model) if served is None else None
+        alias = (plan.followed(query, follow) or query.alias) if query is not None else None
+        model = model if query is None or follow is None else f"{query.name}@{follow}"
         percent = plan.first_percent(shadow=shadow, canary=canary)
         scale = self._scale_asked(name, replicas, sleep_after)
         done = threading.Event()
         with self._claims.held(name):
             self._engine.info()
             at, began = time.time(), time.monotonic()
-            version = self._resolve(model)
-            choice.order(runtime, self._maker.trained(version))
+            version = self._resolve(model) if served is None else anyimage.version_of(self._engine, served)
+            if served is None:
+                choice.order(runtime, self._maker.trained(version))
             self._switchboard.gatekeeper.ensure()
-            found = f"{plain(version.name)}/{version.version} is meant by {plain(model)}"
+            found = f"{plain(version.name)}/{version.version} is meant by {plain(model or version.name)}"
             resolved = DeployStep("resolve", found, at, time.monotonic() - began)
             following = None if follow is None else AliasFollowing(version.version, at, percent)
-            asked = DeployAsked(alias, runtime, resolved, percent, scale, check_gpus(gpus), follow, following)
+            of_each = 0 if served else check_gpus(gpus)
+            asked = DeployAsked(alias, runtime, resolved, percent, scale, of_each, follow, following, served)
             token = self._tokens.settle(name, self._board.find(name), is_open=open)
             self._deployments.begin(name, asked, version, current_caller(), done)
         return deployed(self._awaited(name, done, wait=wait), token)
@@ -325,7 +334,7 @@ class EndpointsService(BesideVerbs):
         endpoint = self._board.get(name)
         lines = max(1, min(tail, _LINES_LIMIT))
         if endpoint.replicas:
-            return self._engine.logs(_replica_of(endpoint, replica), tail=lines)
+            return self._engine.logs(self._trial.speaker(name, _replica_of(endpoint, replica)), tail=lines)
         folders = [self._shelf.place(name, number) for number in self._shelf.numbers(name)[-1:]]
         build = [tail_of(folder / "build.log", lines) for folder in folders]
         evidence = endpoint.reason.evidence if endpoint.reason else None
@@ -426,12 +435,12 @@ class EndpointsService(BesideVerbs):
         return build + self._settings.number("serving.start_timeout_seconds") + _SPARE_SECONDS
 
 
-def _replica_of(endpoint: Endpoint, wanted: str | None) -> str:
-    """Return the container that is meant: the newest one where none is named. Raises NotFound."""
-    known = [replica.container for replica in endpoint.replicas]
+def _replica_of(endpoint: Endpoint, wanted: str | None) -> Replica:
+    """Return the replica that is meant: the newest one where none is named. Raises NotFound."""
+    known = {replica.container: replica for replica in endpoint.replicas}
     if wanted is not None and wanted not in known:
         raise NotFound(f"Endpoint {endpoint.name} has no replica {plain(wanted, 80)}.", f"It has {', '.join(known)}.")
-    return wanted or known[-1]
+    return endpoint.replicas[-1] if wanted is None else known[wanted]
 
 
 def _drift_kind(kind: str) -> str:

@@ -14,7 +14,7 @@ from mlops_desk.records.serving.rollout import SHADOW_PERCENT
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, Stats
-from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
+from mlops_desk.serving.gateway.routes import EVERYTHING, EndpointRoutes, GatewayLimits, Route, RoutingTable
 from mlops_desk.serving.gateway.traffic import LoadWindow, TrafficCounters, snapshot_of
 from mlops_desk.serving.meters.meters import EndpointMeters
 from mlops_desk.serving.replicas.counting import answering
@@ -138,6 +138,7 @@ class Switchboard:
         shadow = None if shadowed is None else self._route_to(endpoint, shadowed)
         log = str(self.log_folder(endpoint.name))
         let_in = self._tokens.rules(endpoint)
+        live = self._shelf.read(endpoint.name, endpoint.revision)
         wakes = endpoint.asleep_since is not None and endpoint.lent is None
         return EndpointRoutes(
             routes,
@@ -146,6 +147,7 @@ class Switchboard:
             note=_note(endpoint),
             tokens=let_in.tokens,
             is_open=let_in.is_open,
+            passes=(EVERYTHING,) if live is not None and live.served else (),
             shadow=shadow,
             queue=int(self._settings.number("serving.queue")),
             hold_seconds=self._settings.number("serving.wake_seconds") if wakes else 0.0,

@@ -21,7 +21,6 @@ from mlops_desk.serving import plan
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.orphans import OrphanEndpoints
-from mlops_desk.serving.probe import answers
 from mlops_desk.serving.replicas.claims import EndpointClaims
 from mlops_desk.serving.replicas.counting import DOWN, RUNNING, answering, of_revision, ready
 from mlops_desk.serving.revision import Failed, Interrupted, Shelf
@@ -118,7 +117,11 @@ class Watch:
             facts = containers.get(replica.container)
             if facts is None or facts.status != "running":
                 self._down(endpoint, replica, health, self._why(replica, facts))
-            elif answers(address := self._trial.address_of(endpoint.name, replica.revision, facts)):
+            elif self._trial.is_well(
+                endpoint.name,
+                replica.revision,
+                address := self._trial.address_of(endpoint.name, replica.revision, facts),
+            ):
                 self._up(endpoint, replica, health, address)
                 self._ask_example(endpoint.name, replica, health, address)
             else:

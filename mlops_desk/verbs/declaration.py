@@ -127,6 +127,13 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """On the command line: what follows ``--``, as a list."""
+
+    metavar: str
+
+
+@dataclass(frozen=True, slots=True)
 class Length:
     """On the command line: ``--word 1h`` (``30m``, ``2d``, plain seconds); sent as seconds."""
 
@@ -137,7 +144,7 @@ class Length:
 CURSOR = Option("CURSOR", "goes on where a page ended: the word that it gives as next")
 
 _WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-_FORMS = (FileText, FolderOf, AbsolutePath, Option, Word, Pairs, Moment, Length, Switch)
+_FORMS = (FileText, FolderOf, AbsolutePath, Option, Word, Pairs, Moment, Length, Switch, Rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +154,7 @@ class Parameter:
     name: str
     type: Any
     default: Any
-    form: FileText | FolderOf | AbsolutePath | Option | Word | Pairs | Moment | Length | Switch | None
+    form: FileText | FolderOf | AbsolutePath | Option | Word | Pairs | Moment | Length | Switch | Rest | None
 
     @property
     def kinds(self) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from mlops_desk.verbs.declaration import (
     Length,
     Moment,
     Option,
+    Rest,
     Switch,
     Who,
     Word,
@@ -34,7 +35,7 @@ class Endpoints(Protocol):
     @changes(who=Who.OWNER, timeout_seconds=7200.0, before="show", of=("endpoint", "name"))
     def deploy(
         self,
-        model: str,
+        model: Annotated[str, Word("MODEL", "MODEL, MODEL@ALIAS or MODEL/VERSION")],
         name: Annotated[str, Option("NAME")],
         *,
         runtime: Annotated[str, Option("RUNTIME", "auto, training, build or machine: which image serves it")] = "auto",
@@ -45,9 +46,13 @@ class Endpoints(Protocol):
         gpus: Annotated[int | None, Option("NUMBER")] = None,
         follow: Annotated[str | None, Option("ALIAS")] = None,
         sleep_after: Annotated[float | None, Length("sleep-after")] = None,
+        image: Annotated[str | None, Option("IMAGE", "serve any image instead of a model")] = None,
+        port: Annotated[int | None, Option("PORT", "port that the image's program listens on")] = None,
+        health: Annotated[str | None, Option("PATH", "path by which the image says that it is well")] = None,
+        command: Annotated["list_of[str] | None", Rest("COMMAND")] = None,
         wait: bool = True,
     ) -> "DeployedEndpoint":
-        """Deploy MODEL, MODEL@ALIAS or MODEL/VERSION under a name; an existing endpoint gets a new revision.
+        """Deploy MODEL, MODEL@ALIAS, MODEL/VERSION or any image under a name; an existing endpoint gets a new revision.
 
         It takes over once it answers; as a canary it begins with a share of the requests, as a shadow with copies. One
         that follows an alias gets a new revision when the alias moves; any other stays as it is. Who asks it needs a

@@ -31,6 +31,7 @@ from mlops_desk.records.serving.request import LoggedRequest
 from mlops_desk.records.serving.rollout import RolloutGuard
 from mlops_desk.serving import plan
 from mlops_desk.serving.access.tokens import fresh_token
+from mlops_desk.serving.anyimage.facts import asked
 from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
 from mlops_desk.serving.meters.series import LONG_STEP_SECONDS
 from mlops_desk.serving.metrics import ENDPOINT
@@ -106,9 +107,15 @@ class DemoEndpoints(EndpointsService):
         gpus: int | None = None,
         follow: str | None = None,
         sleep_after: float | None = None,
+        image: str | None = None,
+        port: int | None = None,
+        health: str | None = None,
+        command: list_of[str] | None = None,
         wait: bool = True,  # noqa: ARG002 - ready at once
     ) -> DeployedEndpoint:
         plan.check_name(name)
+        if asked(model, image, port, health, command) is not None:
+            raise Refused("The demo has no images.", "Name one of its models: churn@champion.")
         percent = plan.first_percent(shadow=shadow, canary=canary)
         scale_of(EndpointScale(), replicas, sleep_after=sleep_after)
         check_gpus(gpus)

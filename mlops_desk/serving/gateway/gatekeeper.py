@@ -24,7 +24,7 @@ from mlops_desk.serving.gateway.traffic import Snapshot
 
 STATE = "state.json"
 ROUTES = "routes.json"
-VERSION = f"{__version__}/9"
+VERSION = f"{__version__}/10"
 """What a running gateway is compared by: the number grows with the form of the routing table, also between releases."""
 _START_SECONDS = 15.0  # chosen: on a machine whose cores are all taken a start of Python takes seconds
 _STOP_SECONDS = 8.0  # chosen: requests under way end first, and the log is written

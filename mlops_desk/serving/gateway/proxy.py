@@ -21,7 +21,7 @@ from mlops_desk.serving.gateway.lane import EndpointLane
 from mlops_desk.serving.gateway.messages import Answer, Asker, Call, Rejected, RequestHead, busy
 from mlops_desk.serving.gateway.outbound.pool import ReplicaPools
 from mlops_desk.serving.gateway.outbound.question import Question
-from mlops_desk.serving.gateway.routes import GatewayLimits, RoutingTable
+from mlops_desk.serving.gateway.routes import EVERYTHING, GatewayLimits, RoutingTable
 from mlops_desk.serving.gateway.shadow import Shadows
 
 _SHARE_OF_ONE = 0.75  # of the memory for bodies that one peer may take: a second one always finds room
@@ -29,6 +29,7 @@ _PASSED = re.compile(rb"[A-Za-z0-9_~:@+,=-][A-Za-z0-9._~:@+,=-]*(?:/[A-Za-z0-9_~
 """Paths that are passed on: no part begins with a dot and nothing is escaped, so that none leads elsewhere."""
 _QUERY = re.compile(rb"[!-~]*")
 _INVOCATIONS = b"/invocations"
+_OWN = frozenset({b"metrics", b"feedback"})
 _TRY = b"try/"
 TakeFeedback = Callable[[str, bytes], Awaitable[int]]
 
@@ -102,7 +103,7 @@ class Proxy:
             _only(b"POST", head)
             question = partial(_question, head, b"POST", _INVOCATIONS)
             return self._checked(ModelCall(self, entry, head, caller, question), entry, head)
-        if rest.partition(b"/")[0].decode("latin-1") in entry.endpoint.passes:
+        if _is_passed(entry, rest):
             return self._checked(ModelCall(self, entry, head, caller, _passing(head, rest, query)), entry, head)
         return self._aside(entry, head, rest, caller)
 
@@ -174,6 +175,12 @@ class Proxy:
     async def _roll_now(self, _body: bytes) -> Answer:
         await self._roll()
         return await self._figures.stats(self.table.serial)
+
+
+def _is_passed(entry: OpenEndpoint, rest: bytes) -> bool:
+    """Tell whether a path goes to the replica as it is; where all do, the gateway's own come first."""
+    passes = entry.endpoint.passes
+    return rest.partition(b"/")[0].decode("latin-1") in passes or (EVERYTHING in passes and rest not in _OWN)
 
 
 def _only(method: bytes, head: RequestHead) -> None:

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 
 from mlops_desk.storage.requests import LoggedFeature
 
+EVERYTHING = "*"
+"""Stands in ``passes`` for any path."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -29,7 +32,8 @@ class EndpointRoutes:
     """An endpoint. ``sticky_header`` names a request header whose value keeps a caller on one revision.
 
     ``tokens`` are SHA-256 of the bearer tokens that hold, in hex: they are 32 random bytes, so that no slow hash is
-    needed; ``is_open`` wants none. ``passes`` are first parts of paths that are handed on as they are, such as ``v1``.
+    needed; ``is_open`` wants none. ``passes`` are first parts of paths that are handed on as they are, such as ``v1``
+    (``*``: all).
     ``shadow`` gets a copy of each request, and its answers reach the log alone. ``queue`` is how many requests may
     wait for a place, ``sample`` the share of requests that is logged, ``redacted`` columns that never are. While none
     of its replicas is up, requests wait ``hold_seconds`` for one, as many as may wait, and the agent is told of them.

@@ -57,18 +57,31 @@ class Maker:
     def make(self, revision: Revision, tell: Tell) -> Revision:
         """Return the revision with its features, runtime and image. Raises Failed."""
         version = revision.version
+        if revision.served is not None:
+            return self._as_it_is(revision, tell)
         tell("fetch", f"the files of {plain(version.name)}/{version.version} from the registry")
         files = self._fetch(version, self._shelf.place(revision.endpoint, revision.number) / "model")
         return self._with_image(replace(revision, features=files.features), files, self._order(revision), tell)
 
     def instead(self, revision: Revision, tell: Tell) -> Revision | None:
         """Return the revision with the image to try after the one that could not serve it; None: there is none."""
+        if revision.served is not None:
+            return None
         order = self._order(revision)
         left = order[order.index(revision.runtime) + 1 :] if revision.runtime in order else ()
         if revision.runtime != choice.TRAINING or not left:
             return None
         place = self._shelf.place(revision.endpoint, revision.number)
         return self._with_image(revision, read_model(place / "model"), left, tell)
+
+    def _as_it_is(self, revision: Revision, tell: Tell) -> Revision:
+        """Return the revision of an image that serves by itself: nothing is fetched and nothing is built."""
+        tell("runtime", f"image: {plain(revision.version.name)} ({revision.version.version}) serves by itself")
+        try:
+            (self._shelf.place(revision.endpoint, revision.number) / "model").mkdir(exist_ok=True)  # it has no files
+            return self._shelf.write(replace(revision, image=revision.version.source, runtime=choice.IMAGE))
+        except OSError as error:
+            raise Failed("build_failed", f"The revision can't be written down: {error}.") from error
 
     def trained(self, version: ModelVersion) -> choice.TrainingImage | None:
         """Return the image that a version was trained in. Raises Unavailable without an engine."""

@@ -14,6 +14,8 @@ AUTO = "auto"
 TRAINING = "training"
 BUILD = "build"
 MACHINE = "machine"
+IMAGE = "image"
+"""An image that serves by itself; nobody asks for it by this word."""
 _SHORT = 19  # "sha256:" and twelve figures, as engines show an id
 
 

@@ -17,7 +17,8 @@ def failure(verb: Verb, arguments: Mapping[str, Any], answer: Any) -> DeskError 
     """Return why a deployment that was waited for did not go live; None when it did, and for every other verb."""
     if (verb.service, verb.name) != _DEPLOY or not isinstance(answer, Endpoint) or not arguments.get("wait", True):
         return None
-    asked = f"{plain(str(arguments['model']))} as {answer.name}"
+    what = arguments["model"] or arguments.get("image")
+    asked = f"{plain(str(what))} as {answer.name}"
     look = Hint(f"mlops-desk endpoints show {answer.name}")
     if answer.state in _UNDER_WAY:
         return TimedOut(f"The deployment of {asked} goes on, but took too long to wait for.", look)

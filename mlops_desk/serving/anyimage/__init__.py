@@ -1,0 +1,1 @@
+"""Images that serve by themselves: any with a port and a health path."""

@@ -1,0 +1,170 @@
+"""Two containers for an image that serves by itself: a relay that has the way in, and the image beside it.
+
+The relay comes first and holds a network namespace without any network; the image's container joins it, so that it is
+reached on loopback by the relay and by nobody else, and reaches nothing itself. When either has gone, both are started
+anew. The image's container is named after the relay, and is ended with it.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from mlops_desk.base.errors import DeskError, Hint, NotFound, Unavailable
+from mlops_desk.engines.engine import ContainerSpec, Engine
+from mlops_desk.records.serving.own_image import OwnImage
+from mlops_desk.serving import plan
+from mlops_desk.serving.handover import INSIDE, Handover
+from mlops_desk.serving.image import machine
+from mlops_desk.serving.probe import health
+from mlops_desk.serving.progress import Tell
+from mlops_desk.serving.revision import Failed, Interrupted, plain_lines
+from mlops_desk.serving.runtimes import shipped
+
+_GRACE_SECONDS = 10  # the engine's own default
+_RELAY_BYTES = 128 << 20  # chosen: Python takes 15 MiB, and 512 connections some buffers each
+_POLL_SECONDS = 0.25  # chosen: a server takes seconds to start
+_LOST_SECONDS = 5.0  # chosen: who serves other paths by then has all of them
+_EVIDENCE_LINES = 15  # chosen: a traceback names the error in its last lines
+Work = Callable[[], object]
+_ENDED = frozenset({"exited", "dead"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What one replica is made of. ``relay`` names it; ``base`` is the image that the relay runs in."""
+
+    relay: str
+    image: str
+    served: OwnImage
+    labels: Mapping[str, str]
+    user: str
+    memory_bytes: int
+
+    @property
+    def beside(self) -> str:
+        return plan.beside(self.relay)
+
+    def relay_spec(self, base: str, handover: Handover) -> ContainerSpec:
+        """Return the container that has the way in."""
+        return ContainerSpec(
+            name=self.relay,
+            image=base,
+            command=(str(self.served.port),),
+            entrypoint=("python3", f"{INSIDE}/serve.py"),
+            labels=self.labels,
+            own_mounts=(handover.mount,),
+            memory_bytes=_RELAY_BYTES,
+            user=self.user,
+            network="none",
+            stop_grace_seconds=_GRACE_SECONDS,
+        )
+
+    def image_spec(self) -> ContainerSpec:
+        """Return the container of the image itself; the variables are those of the clouds' own contracts."""
+        port = str(self.served.port)
+        return ContainerSpec(
+            name=self.beside,
+            image=self.image,
+            command=self.served.command or None,
+            env={
+                "AIP_HTTP_PORT": port,
+                "AIP_HEALTH_ROUTE": self.served.health,
+                "SAGEMAKER_BIND_TO_PORT": port,
+            },
+            labels={
+                plan.LABEL_INSTANCE: self.labels[plan.LABEL_INSTANCE],
+                plan.LABEL_BESIDE: self.relay,
+            },
+            memory_bytes=self.memory_bytes,
+            user=self.user,
+            beside=self.relay,
+            stop_grace_seconds=_GRACE_SECONDS,
+        )
+
+
+class PairLaunch:
+    """Starts pairs, and ends what stands beside a relay."""
+
+    def __init__(self, instance: str, engine: Engine, ending: threading.Event) -> None:
+        self._instance = instance
+        self._engine = engine
+        self._ending = ending
+
+    def launch(
+        self, pair: Pair, place: Path, work: Path, seconds: float, tell: Tell, patiently: Callable[[Work], object]
+    ) -> str:
+        """Start a fresh pair with its way in at ``place``; return its address once it is well within ``seconds``.
+
+        ``patiently`` does again what an engine did not answer. Raises Failed, Interrupted, DeskErrors and OSError.
+        """
+        deadline = time.monotonic() + seconds
+        base = machine.base(self._engine, self._instance, work, seconds)
+        tell("start", f"a container of {pair.image}, and a relay to its port {pair.served.port}")
+        patiently(lambda: self.end_beside(pair.relay))
+        patiently(lambda: self._engine.remove(pair.relay))
+        with Handover(place, shipped.RELAY) as handover:
+            patiently(lambda: self._start(pair.relay_spec(base, handover)))
+            patiently(lambda: self._start(pair.image_spec()))
+            self._wait(pair, handover, deadline)
+        tell("probe", f"that it is well, by {pair.served.health}")
+        return handover.address
+
+    def end_beside(self, relay: str) -> None:
+        """End the image's container of a pair, if there is one. Raises Unavailable."""
+        self._engine.stop(plan.beside(relay), _GRACE_SECONDS)
+        self._engine.remove(plan.beside(relay))
+
+    def _start(self, spec: ContainerSpec) -> None:
+        self._engine.start(self._engine.create(spec).name)
+
+    def _wait(self, pair: Pair, handover: Handover, deadline: float) -> None:
+        lost_since: float | None = None
+        while True:
+            handover.give()
+            said = health(handover.address, pair.served.health)
+            now = time.monotonic()
+            if said == HTTPStatus.OK:
+                return
+            lost_since = (lost_since or now) if said == HTTPStatus.NOT_FOUND else None
+            if lost_since is not None and now - lost_since >= _LOST_SECONDS:
+                raise self._failed(pair, "health_not_found", f"It answers {pair.served.health} with 404.", "--health")
+            self._check_alive(pair)
+            if now >= deadline:
+                raise self._late(pair, said)
+            if self._ending.wait(_POLL_SECONDS):
+                raise Interrupted
+
+    def _check_alive(self, pair: Pair) -> None:
+        for name, what in ((pair.beside, "The container"), (pair.relay, "The relay to its port")):
+            try:
+                facts = self._engine.inspect(name)
+            except NotFound as error:
+                raise Failed("container_vanished", f"{what} was removed by somebody else.") from error
+            except Unavailable:
+                return  # nothing is known: it is asked again, until the deadline
+            if facts.status in _ENDED:
+                text = f"{what} ended with code {facts.exit_code} before it was well."
+                raise Failed("container_died", text, self.evidence(name))
+
+    def _late(self, pair: Pair, said: int | None) -> Failed:
+        if said is None:
+            text = f"Nothing answers on port {pair.served.port} of the container."
+            return self._failed(pair, "port_silent", text, "--port")
+        return self._failed(pair, "not_well", f"It answers {pair.served.health} with {said}.", "--health")
+
+    def _failed(self, pair: Pair, class_: str, text: str, option: str) -> Failed:
+        hint = Hint(
+            "mlops-desk settings set serving.start_timeout_seconds 600",
+            before=f"Is {option} right? Where it only takes longer: ",
+        )
+        return Failed(class_, text, self.evidence(pair.beside), hint)
+
+    def evidence(self, name: str) -> str | None:
+        """Return the last lines that a container has written, if they can be had."""
+        with contextlib.suppress(DeskError):
+            return plain_lines(list(self._engine.logs(name, tail=_EVIDENCE_LINES)))
+        return None
