@@ -6,13 +6,17 @@ write to this machine nor put another socket, or a link, in the place where the 
 """
 
 import contextlib
+import shlex
 import shutil
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mlops_desk.records.agent import Check
 from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.serving import door
 from mlops_desk.serving.runtimes import shipped
 
@@ -79,3 +83,22 @@ class Handover:
         script = self.folder / "serve.py"
         script.write_text(shipped.text(shipped_script), encoding="utf-8")
         script.chmod(0o644)
+
+
+def check(endpoints: Iterable[Endpoint]) -> Check:
+    """Tell the doctor which endpoints still run on a bridge, from where they reach services of this machine."""
+    open_ones = [
+        endpoint
+        for endpoint in endpoints
+        if any(replica.address and door.path_of(replica.address) is None for replica in endpoint.replicas)
+    ]
+    if not open_ones:
+        return Check("endpoint containers", "ok", "they have no network: this program comes in by a socket")
+    names = ", ".join(endpoint.name for endpoint in open_ones)
+    text = (
+        f"{names}: started by an older version, on a bridge from where the model reaches services of this"
+        " machine that listen on all addresses; deployed again, it has no network"
+    )
+    model = open_ones[0].model
+    fix = f"mlops-desk endpoints deploy {shlex.quote(f'{model.name}/{model.version}')} --name {open_ones[0].name}"
+    return Check("endpoint containers", "warning", text, fix)

@@ -21,7 +21,7 @@ from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.records.serving.endpoint import Replica
 from mlops_desk.records.serving.own_image import OwnImage
 from mlops_desk.serving import plan
-from mlops_desk.serving.anyimage.pair import Pair, PairLaunch
+from mlops_desk.serving.anyimage.pair import ImagePair, PairLaunch
 from mlops_desk.serving.handover import COMMAND, Handover, address_of
 from mlops_desk.serving.image.model_files import ModelFiles, read_model
 from mlops_desk.serving.probe import EXAMPLE_FAILED, PING, answers, first_answer, health, later_answer
@@ -102,7 +102,7 @@ class Trial:
     def _launch_pair(self, revision: Revision, served: OwnImage, number: int, tell: Tell, deadline: float) -> Replica:
         name = self.name_of(revision, number)
         labels = plan.labels(self._instance, revision.endpoint, revision.number, number)
-        pair = Pair(name, revision.image or "", served, labels, _user(), self._memory_bytes())
+        pair = ImagePair(name, revision.image or "", served, labels, _user(), self._memory_bytes())
         address = self._pairs.launch(
             pair, self._shelf.replica_place(revision.endpoint, revision.number, number),
             self._shelf.place(revision.endpoint, revision.number), deadline - time.monotonic(), tell,

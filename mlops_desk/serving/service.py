@@ -5,7 +5,6 @@ tells the gateway. Containers and gateway outlive the agent; the next one adopts
 """
 
 import logging
-import shlex
 import threading
 import time
 from builtins import list as list_of
@@ -36,7 +35,7 @@ from mlops_desk.records.serving.endpoint import (
 )
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.runtimes.local.ports import GpuLeases
-from mlops_desk.serving import door, plan
+from mlops_desk.serving import handover, plan
 from mlops_desk.serving.access.issue import TokenIssue
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.anyimage import facts as anyimage
@@ -138,22 +137,29 @@ class EndpointsService(BesideVerbs):
         crew = Crew(self._trial, loop)
         self._scaler = Scaler(self._board, self._shelf, self._trial, crew, self._stages, self._claims, loop)
         self._switchboard.pilot = Pilot(self._board.all, self._scaler.promote, self._scaler.go_on, self._stages.go_back)
-        orphans = OrphanEndpoints(self._board, self._shelf, self._trial, self._switchboard, bus)
-        self._watch = Watch(
-            folder.instance, self._board, self._shelf, engine, self._trial, bus, loop, self._switchboard.route, orphans,
-            self._stages.go_back, self._claims, self._meters.see,
-        )  # fmt: skip
-        self._deployments = Deployments(
-            self._board, self._shelf, self._maker, self._trial, self._switchboard, self._stages, self._claims, crew,
-            loop, engine,
-        )  # fmt: skip
+        self._watch = self._made_watch()
+        self._deployments = self._made_deployments(crew)
         self._sleeper = Sleeper(self._board, self._shelf, self._stages, self._deployments, self._claims, loop)
         self._truce = Truce(self._board, self._sleeper, leased, loop, self._switchboard.route, preempt)
-        self._follower = AliasFollower(
-            self._board, resolve_at or (lambda text, _uri: resolve(text)),
-            MovedDeployments(self._shelf, self._claims, self._deployments, self._switchboard.gatekeeper.ensure).begin,
-        )  # fmt: skip
+        self._follower = self._made_follower(resolve_at or (lambda text, _uri: resolve(text)))
         self._switchboard.hearers.append(Demand(self._board, self._scaler, self._sleeper, settings).hear)
+
+    def _made_watch(self) -> Watch:
+        orphans = OrphanEndpoints(self._board, self._shelf, self._trial, self._switchboard, self._bus)
+        return Watch(
+            self._folder.instance, self._board, self._shelf, self._engine, self._trial, self._bus, self._loop,
+            self._switchboard.route, orphans, self._stages.go_back, self._claims, self._meters.see,
+        )  # fmt: skip
+
+    def _made_deployments(self, crew: Crew) -> Deployments:
+        return Deployments(
+            self._board, self._shelf, self._maker, self._trial, self._switchboard, self._stages, self._claims, crew,
+            self._loop, self._engine,
+        )  # fmt: skip
+
+    def _made_follower(self, resolve_at: ResolveAt) -> AliasFollower:
+        moved = MovedDeployments(self._shelf, self._claims, self._deployments, self._switchboard.gatekeeper.ensure)
+        return AliasFollower(self._board, resolve_at, moved.begin)
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -379,21 +385,7 @@ class EndpointsService(BesideVerbs):
 
     def check(self) -> Check:
         """Tell the doctor which endpoints still run on a bridge, from where they reach services of this machine."""
-        open_ones = [
-            endpoint
-            for endpoint in self._board.all()
-            if any(replica.address and door.path_of(replica.address) is None for replica in endpoint.replicas)
-        ]
-        if not open_ones:
-            return Check("endpoint containers", "ok", "they have no network: this program comes in by a socket")
-        names = ", ".join(endpoint.name for endpoint in open_ones)
-        text = (
-            f"{names}: started by an older version, on a bridge from where the model reaches services of this"
-            " machine that listen on all addresses; deployed again, it has no network"
-        )
-        model = open_ones[0].model
-        fix = f"mlops-desk endpoints deploy {shlex.quote(f'{model.name}/{model.version}')} --name {open_ones[0].name}"
-        return Check("endpoint containers", "warning", text, fix)
+        return handover.check(self._board.all())
 
     def kinds(self, name: str) -> dict[str, str]:
         """Return the kinds of the live model's inputs by its signature: numeric or categorical, by column."""

@@ -34,7 +34,7 @@ _ENDED = frozenset({"exited", "dead"})
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ImagePair:
     """What one replica is made of. ``relay`` names it; ``base`` is the image that the relay runs in."""
 
     relay: str
@@ -95,7 +95,7 @@ class PairLaunch:
         self._ending = ending
 
     def launch(
-        self, pair: Pair, place: Path, work: Path, seconds: float, tell: Tell, patiently: Callable[[Work], object]
+        self, pair: ImagePair, place: Path, work: Path, seconds: float, tell: Tell, patiently: Callable[[Work], object]
     ) -> str:
         """Start a fresh pair with its way in at ``place``; return its address once it is well within ``seconds``.
 
@@ -121,7 +121,7 @@ class PairLaunch:
     def _start(self, spec: ContainerSpec) -> None:
         self._engine.start(self._engine.create(spec).name)
 
-    def _wait(self, pair: Pair, handover: Handover, deadline: float) -> None:
+    def _wait(self, pair: ImagePair, handover: Handover, deadline: float) -> None:
         lost_since: float | None = None
         while True:
             handover.give()
@@ -138,7 +138,7 @@ class PairLaunch:
             if self._ending.wait(_POLL_SECONDS):
                 raise Interrupted
 
-    def _check_alive(self, pair: Pair) -> None:
+    def _check_alive(self, pair: ImagePair) -> None:
         for name, what in ((pair.beside, "The container"), (pair.relay, "The relay to its port")):
             try:
                 facts = self._engine.inspect(name)
@@ -150,13 +150,13 @@ class PairLaunch:
                 text = f"{what} ended with code {facts.exit_code} before it was well."
                 raise Failed("container_died", text, self.evidence(name))
 
-    def _late(self, pair: Pair, said: int | None) -> Failed:
+    def _late(self, pair: ImagePair, said: int | None) -> Failed:
         if said is None:
             text = f"Nothing answers on port {pair.served.port} of the container."
             return self._failed(pair, "port_silent", text, "--port")
         return self._failed(pair, "not_well", f"It answers {pair.served.health} with {said}.", "--health")
 
-    def _failed(self, pair: Pair, class_: str, text: str, option: str) -> Failed:
+    def _failed(self, pair: ImagePair, class_: str, text: str, option: str) -> Failed:
         hint = Hint(
             "mlops-desk settings set serving.start_timeout_seconds 600",
             before=f"Is {option} right? Where it only takes longer: ",

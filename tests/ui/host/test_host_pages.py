@@ -196,11 +196,14 @@ def test_a_page_first_seen_while_all_stands_still_shows_the_newest_numbers(start
 def test_another_endpoint_chosen_while_all_stands_still_shows_its_own_load(start, double, qtbot):
     window = start(double, "endpoints").window
     page = window.page()
-    qtbot.waitUntil(lambda: page._load_of is not None)
+    curves = page.pane.view("curves")
+    qtbot.waitUntil(lambda: curves.stack.subject.startswith("endpoint "))
     window._context.axis.toggle()
-    other = next(key for key in page.context.store.endpoints.value if key != page._load_of)
+    shown = curves.stack.subject.removeprefix("endpoint ")
+    other = next(key for key in page.context.store.endpoints.value if key != shown)
     page.table.select(other)
-    assert page._load_of == other
+    qtbot.waitUntil(lambda: curves.stack.subject == f"endpoint {other}")
+    assert {trace.device.partition("/")[0] for trace in curves.requests.traces} == {f"endpoint:{other}"}
 
 
 def test_the_name_of_a_disk_is_read_on_a_narrow_window(start, double, qtbot):

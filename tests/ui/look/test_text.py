@@ -24,7 +24,7 @@ from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.drift import retraining
 from mlops_desk.ui.drift import words as drift_words
-from mlops_desk.ui.endpoints import words as endpointwords
+from mlops_desk.ui.endpoints import columns as endpointcolumns
 from mlops_desk.ui.jobs.detail import facts as jobfacts
 from mlops_desk.ui.jobs.table import columns as jobcolumns
 from mlops_desk.ui.live.store import Store
@@ -215,7 +215,10 @@ def test_no_cell_and_no_fact_carries_control_characters_or_markup(hostile):
             ],
         ),
         (version_columns([hostile], of_several=True), [VersionLine(_poisoned_hit(hostile), True, (hostile,))]),
-        (endpointwords.COLUMNS, double.endpoints_by_name.values()),
+        (
+            endpointcolumns.COLUMNS,
+            endpointcolumns.rows_of(double.endpoints_by_name, double.models_by_name).values(),
+        ),
         (drift_words.REPORT_COLUMNS, double.reports),
         (drift_words.COLUMNS, double.reports[0].columns),
         (retraining._RULE_COLUMNS, double.rules_by_name.values()),
