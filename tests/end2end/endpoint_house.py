@@ -121,6 +121,7 @@ class House:
         """Begin another agent's life; the one before it ends."""
         if self.loops:
             self.loops[-1].stop()
+            self.service.close()  # as the kernel does at a process's end: what it holds of the gateway's goes with it
         loop, bus = Loop("test"), Bus()
         bus.subscribe(object, self.events.append)
         self.loops.append(loop)
@@ -186,6 +187,7 @@ def open_house(root: Path) -> Iterator[House]:
         yield built
         for loop in built.loops:
             loop.stop(3)
+        built.service.close()
         Gatekeeper(built.folder.endpoints / "_gateway").stop()
 
 

@@ -116,6 +116,7 @@ def test_tokens_outlive_agent_and_gateway_and_end_with_the_endpoint(house: House
     house.service.end_gateway()
     again = house.agent()
     again._switchboard.gatekeeper.ensure()
+    assert again._switchboard.url("front") == made.url, "nothing that ended keeps the port from the next gateway"
     house.wait(lambda: post(made, made.token).status_code == 200)
     assert post(made).status_code == 401
     again.remove("front")
