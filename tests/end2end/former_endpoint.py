@@ -14,6 +14,8 @@ with ExitStack() as stack:
     house = House(Path(sys.argv[1]), stack)
     upstream = house.replica(1, "before")
     endpoint = house.service.deploy("digits@champion", "front")
+    # Before any agent looks: it would miss the container at the machine's own engine, and take it off the routes.
+    house.settings.set("engine.host", f"unix://{sys.argv[1]}/nobody.sock")
     print(json.dumps({"url": endpoint.url, "address": endpoint.replicas[0].address, "body": BODY}))
     for loop in house.loops:
         loop.stop(3)
