@@ -181,6 +181,7 @@ def test_whichever_of_the_two_dies_both_are_started_again(house: House, endpoint
                 break
         assert time.monotonic() < deadline, house.service.show("chat")
         time.sleep(0.5)
+    assert house.service._switchboard.bring_in(), "the gateway looks for new routes twice a second"
     assert post(endpoint, "/v1/x", {"a": 1}).json()["said"] == {"a": 1}
     assert house.containers() == sorted([relay, plan.beside(relay)])
 
