@@ -44,7 +44,7 @@ mlflow.sklearn.save_model(
 )
 """
 HOSTILE = """
-import sys, mlflow, mlflow.pyfunc, pandas
+import sys, mlflow, mlflow.pyfunc, pandas, sklearn
 
 class Spy(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input):
@@ -57,7 +57,8 @@ class Spy(mlflow.pyfunc.PythonModel):
             said.append(output.getvalue())
         return said
 
-needs = [f"mlflow=={mlflow.__version__}", "scikit-learn", "cloudpickle", "pandas"]
+# Word for word what the other model needs: an image is made once, in a minute.
+needs = [f"mlflow=={mlflow.__version__}", f"scikit-learn=={sklearn.__version__}", "cloudpickle", "pandas"]
 mlflow.pyfunc.save_model(
     sys.argv[1], python_model=Spy(), pip_requirements=needs, input_example=pandas.DataFrame({"code": ["print(1)"]})
 )
@@ -320,6 +321,7 @@ def test_a_killed_container_is_started_again(house: House, endpoint: Endpoint) -
         states.add(house.service.show("front").state)
         assert time.monotonic() < deadline, house.service.show("front")
         time.sleep(0.2)
+    assert house.service._switchboard.bring_in(), "the gateway looks for new routes twice a second"
     row = {"height.cm": 190.0, "weight": 40.0}
     assert ask(house.service.show("front"), {"dataframe_records": [row]}).json() == {"predictions": [1]}
     assert any("The model is loaded" in line for line in house.service.logs("front"))
@@ -349,6 +351,7 @@ def test_a_model_that_eats_its_memory_is_told_so_and_costs_nobody_else_a_request
         time.sleep(0.2)
     assert "oom_kernel" in reasons
     assert others == {200}
+    assert house.service._switchboard.bring_in()
     said = ask(greedy, {"dataframe_records": [{"code": "print('here')"}]})
     assert said.json()["predictions"] == ["here\n"]
     house.service.remove("greedy")
