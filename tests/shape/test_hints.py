@@ -20,7 +20,7 @@ _FIXES = {
     "desk/engines/checks.py": "a check's fix is a field that is nothing but the command",
     "desk/network/checks.py": "a check's fix is a field that is nothing but the command",
     "desk/ledger_watch.py": "a check's fix is a field that is nothing but the command",
-    "serving/service.py": "a check's fix is a field that is nothing but the command",
+    "serving/handover.py": "a check's fix is a field that is nothing but the command",
     "telemetry/prometheus/exporter.py": "a check's fix is a field that is nothing but the command",
     "cli/afterword.py": "what a terminal shows is read there, and goes nowhere else",
     "cli/first_words.py": "what a terminal shows is read there, and goes nowhere else",
