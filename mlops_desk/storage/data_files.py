@@ -37,5 +37,10 @@ def identifier(name: str) -> str:
 
 
 def pattern(path: Path) -> str:
-    """Quote a path for DuckDB's readers, which take it for a pattern."""
+    """Quote a path for DuckDB's readers, which take it for a pattern.
+
+    One with a backslash, which they take for the end of a folder's name in patterns alone, is handed over as it is.
+    """
+    if "\\" in str(path):
+        return quoted(str(path))
     return quoted(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))

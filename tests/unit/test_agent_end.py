@@ -39,7 +39,8 @@ class Server:
         hang_for_ever("the server's stop")
 
 class Desk:
-    services, bus, record, permission = {}, None, None, None
+    services, bus, permission = {}, None, None
+    audit = types.SimpleNamespace(put=None)
     def start(self):
         print("starts", flush=True)
         hang_for_ever("the engine at the start")

@@ -285,7 +285,7 @@ def test_a_writer_never_waits_long_for_the_whole_examination(tmp_path: Path) -> 
         ending.set()
         writer.join()
     assert not failures
-    assert len(waits) > 10
+    assert len(waits) > 3  # it wrote meanwhile, however busy the machine is
     assert all(report.experiments for report in reports)
 
 
