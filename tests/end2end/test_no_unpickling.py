@@ -177,7 +177,9 @@ def test_a_model_is_unpickled_in_its_container_alone_when_it_is_served(world: Wo
     endpoint = world.desk.json("endpoints", "deploy", f"{MODEL}/1", "--name", "traps", timeout=400)
     assert endpoint["state"] == "live", endpoint
     with httpx.Client(trust_env=False, timeout=30) as client:
-        answer = client.post(endpoint["url"], json={"dataframe_split": {"columns": ["a"], "data": [[2.0]]}})
+        token = {"authorization": f"Bearer {endpoint['token']}"}
+        body = {"dataframe_split": {"columns": ["a"], "data": [[2.0]]}}
+        answer = client.post(endpoint["url"], json=body, headers=token)
     assert answer.json() == {"predictions": [1.0]}
     world.desk.wait(lambda: world.desk.json("endpoints", "requests", "traps"), lambda found: len(found) == 1)
     heard = world.heard()
