@@ -113,7 +113,9 @@ class ChildRoller:
 
     def _asked(self, line: bytes) -> bytes:
         """Return what the child answers. Raises OSError."""
-        if self._child is None or self._child.poll() is not None:
+        if self._child is not None and self._child.poll() is not None:
+            self.close()  # its pipes too
+        if self._child is None:
             self._child = start_child(
                 python_command(MODULE), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None, buffer_bytes=0
             )

@@ -69,6 +69,23 @@ def test_one_that_was_killed_is_replaced_and_nothing_is_lost(
     assert ids(tmp_path) == {"one", "two"}
 
 
+def test_one_that_died_between_two_tasks_is_replaced_and_leaves_no_pipe_open(
+    log: RequestLog, child: ChildRoller, tmp_path: Path
+) -> None:
+    assert log.keep("front", exchange("one"))
+    log.roll()
+    first = child._child
+    assert first is not None
+    first.kill()
+    first.wait(20)
+    assert log.keep("front", exchange("two"))
+    log.roll()
+    assert ids(tmp_path) == {"one", "two"}
+    assert first.stdin is not None
+    assert first.stdout is not None
+    assert (first.stdin.closed, first.stdout.closed) == (True, True)
+
+
 def test_one_that_says_nothing_is_ended_at_its_deadline(
     log: RequestLog, child: ChildRoller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
