@@ -1,6 +1,7 @@
 """Who gets an answer from an endpoint: whoever has one of its tokens, told once; everybody where it was opened."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from mlops_desk.base import wire
-from mlops_desk.base.errors import Refused
+from mlops_desk.base.errors import Refused, TimedOut
 from mlops_desk.records.event import EndpointChanged
 from mlops_desk.records.serving.endpoint import Endpoint
 from tests.end2end.endpoint_house import BODY, House, open_house
@@ -82,6 +83,21 @@ def test_more_tokens_hold_beside_the_first_until_they_are_revoked(house: House) 
     assert [post(made, token).status_code for token in (made.token, second.token, third.token)] == [401, 401, 200], (
         "by the time that the answer is there"
     )
+
+
+def test_revoking_is_not_said_to_be_done_while_the_gateway_may_go_by_the_earlier_tokens(house: House) -> None:
+    house.replica(1)
+    made = house.service.deploy("digits", "front")
+    gateway = house.service._switchboard.gatekeeper.state
+    assert gateway is not None
+    os.kill(gateway.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(TimedOut, match="does not know it yet"):
+            house.service.token("front", revoke=True)
+    finally:
+        os.kill(gateway.pid, signal.SIGCONT)
+    again = house.service.token("front", revoke=True)
+    assert [post(made, token).status_code for token in (made.token, again.token)] == [401, 200]
 
 
 def test_a_revoked_token_opens_nothing_on_a_connection_that_was_open_before(house: House) -> None:
