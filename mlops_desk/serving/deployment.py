@@ -30,12 +30,12 @@ from mlops_desk.records.serving.own_image import OwnImage
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.image.maker import Maker
 from mlops_desk.serving.launch import Trial
+from mlops_desk.serving.moving.stages import Stages
 from mlops_desk.serving.progress import DeployProgress, Tell
 from mlops_desk.serving.replicas.claims import EndpointClaims
 from mlops_desk.serving.replicas.counting import answering, needed
 from mlops_desk.serving.replicas.crew import Crew
 from mlops_desk.serving.revision import NO_GPU, Failed, Interrupted, Revision, Shelf
-from mlops_desk.serving.stages import Stages
 from mlops_desk.serving.switchboard import Switchboard
 
 _log = logging.getLogger(__name__)

@@ -10,18 +10,16 @@ import time
 from builtins import list as list_of
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Hint, NotFound, Refused
+from mlops_desk.base.errors import NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.agent import Check
-from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
 from mlops_desk.records.serving.endpoint import (
@@ -33,7 +31,6 @@ from mlops_desk.records.serving.endpoint import (
     PastTraffic,
     Replica,
 )
-from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.serving import handover, plan
 from mlops_desk.serving.access.issue import TokenIssue
@@ -49,14 +46,16 @@ from mlops_desk.serving.gateway.doorbell import BELL
 from mlops_desk.serving.image.example import kept_example
 from mlops_desk.serving.image.maker import Download, FindTrained, Maker
 from mlops_desk.serving.images import EndpointImages
+from mlops_desk.serving.keeping.orphans import OrphanEndpoints
+from mlops_desk.serving.keeping.watch import Watch
 from mlops_desk.serving.launch import Trial
+from mlops_desk.serving.logged.requests import RequestDesk
 from mlops_desk.serving.meters.meters import EndpointMeters
 from mlops_desk.serving.meters.past import EndpointPast
-from mlops_desk.serving.orphans import OrphanEndpoints
+from mlops_desk.serving.moving.stages import Stages
 from mlops_desk.serving.replicas.claims import EndpointClaims
 from mlops_desk.serving.replicas.crew import Crew
 from mlops_desk.serving.replicas.wishes import check_gpus, scale_of
-from mlops_desk.serving.requests import RequestDesk, own_file, query_of
 from mlops_desk.serving.revision import Shelf, tail_of
 from mlops_desk.serving.rollout.pilot import Pilot
 from mlops_desk.serving.runtimes import choice
@@ -65,11 +64,9 @@ from mlops_desk.serving.scaling.demand import Demand
 from mlops_desk.serving.scaling.scaler import Scaler
 from mlops_desk.serving.scaling.sleeper import Sleeper
 from mlops_desk.serving.scaling.truce import Preempt, Truce, nobody_gives_way
-from mlops_desk.serving.stages import Stages
 from mlops_desk.serving.switchboard import Switchboard
-from mlops_desk.serving.watch import Watch
-from mlops_desk.storage.request_log.reading import newest
-from mlops_desk.storage.requests import LogWindow
+from mlops_desk.serving.verbs.logged import LoggedVerbs
+from mlops_desk.serving.verbs.rollout import RolloutVerbs
 from mlops_desk.storage.state import State
 
 _log = logging.getLogger(__name__)
@@ -79,12 +76,11 @@ _SCALE_SECONDS = 1.0  # chosen: how late a further replica is begun with; a look
 _SPARE_SECONDS = 120.0  # for what comes between build and start: download, stop of the one before
 _LINES_LIMIT = 10_000  # chosen: more than one reads; the wire carries it at once
 _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
-_NUMBERS = frozenset({"number", "integer", "long", "float", "double"})
 
 Resolve = Callable[[str], ModelVersion]
 
 
-class EndpointsService(BesideVerbs):
+class EndpointsService(RolloutVerbs, LoggedVerbs, BesideVerbs):
     """Implements ``verbs.Endpoints``. ``resolve`` finds the version that a MODEL[@ALIAS|/VERSION] means.
 
     ``past`` keeps figures of endpoints in the history. ``find_trained`` finds the image that a version was trained in.
@@ -240,32 +236,6 @@ class EndpointsService(BesideVerbs):
         """Make a new token; raises NotFound, Refused, TimedOut."""
         return self._token_issue.give(self._board.get(name), revokes=revoke)
 
-    def split(self, name: str, shares: list_of[str]) -> Endpoint:
-        """Share requests out; raises Invalid, NotFound, Refused."""
-        return self._stages.split(name, plan.parse_shares(shares))
-
-    def promote(self, name: str, revision: int | None = None) -> Endpoint:
-        """Let a revision answer all requests; raises NotFound, Refused."""
-        rollout = self._board.get(name).rollout
-        if rollout is not None and revision in {None, rollout.revision}:
-            self._scaler.complete(name)
-        promoted = self._stages.promote(name, revision)
-        if promoted is not None:
-            return promoted
-        if revision is None:
-            raise Refused(f"The revision of endpoint {name} that is on its way has just ended.")
-        return self._brought_back(name, revision)
-
-    def rollback(self, name: str) -> Endpoint:
-        """Go back to the revision that answers, or that answered before; raises NotFound, Refused."""
-        endpoint = self._board.get(name)
-        if endpoint.rollout is not None:
-            return self._stages.go_back(name, Reason("sent_back", "It was sent back by hand."))
-        before = [one for one in self._shelf.all(name) if one.was_live and one.number < endpoint.revision]
-        if not before:
-            raise Refused(f"Endpoint {name} has no revision to go back to.", Hint(f"mlops-desk endpoints show {name}"))
-        return self.promote(name, before[-1].number)
-
     def scale(
         self, name: str, replicas: int | None = None, least: int | None = None, most: int | None = None
     ) -> Endpoint:
@@ -346,22 +316,6 @@ class EndpointsService(BesideVerbs):
         evidence = endpoint.reason.evidence if endpoint.reason else None
         return iter("\n".join(text for text in (*build, evidence) if text).splitlines()[-lines:])
 
-    def requests(
-        self,
-        name: str,
-        since: float | None = None,
-        status: str | None = None,
-        slower: str | None = None,
-        limit: int = 100,
-    ) -> list_of[LoggedRequest]:
-        """List logged requests, newest first. Raises Invalid, NotFound, TimedOut."""
-        query = query_of(since, status, slower, limit)
-        return self._requests.find(self.show(name).name, query)
-
-    def feedback(self, name: str, file: str) -> FeedbackTaken:
-        """Take what turned out later from a file. Raises Invalid, NotFound, Refused, TimedOut."""
-        return self._requests.take_feedback(self.show(name).name, own_file(file))
-
     # -- for other features --------------------------------------------------------------------
 
     def claimed_gpus(self) -> Mapping[str, str]:
@@ -376,39 +330,11 @@ class EndpointsService(BesideVerbs):
                 if revision is not None:
                     self._trial.keep_gpus(revision, replica)
 
-    def request_window(self, name: str, rows: int, target: Path) -> LogWindow:
-        """Write the newest ``rows`` answered rows of the live revision as one Parquet file of features."""
-        endpoint = self._board.get(name)
-        self._switchboard.gatekeeper.roll()
-        folder = self._switchboard.log_folder(name)
-        return newest(folder, rows, target, revision=endpoint.revision, since=endpoint.created_at)
-
     def check(self) -> Check:
         """Tell the doctor which endpoints still run on a bridge, from where they reach services of this machine."""
         return handover.check(self._board.all())
 
-    def kinds(self, name: str) -> dict[str, str]:
-        """Return the kinds of the live model's inputs by its signature: numeric or categorical, by column."""
-        revision = self._shelf.read(name, self._board.get(name).revision)
-        features = revision.features if revision else ()
-        return {feature.name: _drift_kind(feature.kind) for feature in features}
-
     # -- small things --------------------------------------------------------------------------
-
-    def _brought_back(self, name: str, number: int) -> Endpoint:
-        """Start a revision again that was live before, and let it take over once it is up."""
-        self._board.get(name)
-        revision = self._shelf.read(name, number)
-        if revision is None or not revision.was_live or not self._shelf.has_files(name, number):
-            kept = [one.revision for one in self._board.get(name).revisions if one.is_kept]
-            told = f"Kept are: {', '.join(map(str, kept)) or 'none'}."
-            raise Refused(f"Revision {number} of endpoint {name} is not kept, so it can't come back.", told)
-        done = threading.Event()
-        with self._claims.held(name):
-            self._engine.info()
-            self._switchboard.gatekeeper.ensure()
-            self._deployments.bring_back(revision, done)
-        return self._awaited(name, done, wait=True)
 
     def _awaited(self, name: str, done: threading.Event, *, wait: bool) -> Endpoint:
         if wait:
@@ -433,9 +359,3 @@ def _replica_of(endpoint: Endpoint, wanted: str | None) -> Replica:
     if wanted is not None and wanted not in known:
         raise NotFound(f"Endpoint {endpoint.name} has no replica {plain(wanted, 80)}.", f"It has {', '.join(known)}.")
     return endpoint.replicas[-1] if wanted is None else known[wanted]
-
-
-def _drift_kind(kind: str) -> str:
-    if kind in _NUMBERS:
-        return "numeric"
-    return "date" if kind == "datetime" else "categorical"

@@ -33,10 +33,10 @@ from mlops_desk.serving import plan
 from mlops_desk.serving.access.tokens import fresh_token
 from mlops_desk.serving.anyimage.facts import asked
 from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
+from mlops_desk.serving.logged.requests import query_of
 from mlops_desk.serving.meters.series import LONG_STEP_SECONDS
 from mlops_desk.serving.metrics import ENDPOINT
 from mlops_desk.serving.replicas.wishes import check_gpus, scale_of
-from mlops_desk.serving.requests import query_of
 from mlops_desk.serving.rollout.ladder import begin
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.history.chunks import TIER_SECONDS

@@ -10,7 +10,7 @@ from mlops_desk.records.serving.export import ExportedEndpoint
 from mlops_desk.records.serving.variants import VariantComparison
 from mlops_desk.serving.beside.acts import BesideTraffic
 from mlops_desk.serving.export.form import format_of
-from mlops_desk.serving.requests import own_file
+from mlops_desk.serving.logged.requests import own_file
 from mlops_desk.serving.switchboard import Switchboard
 
 

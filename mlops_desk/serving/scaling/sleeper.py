@@ -11,11 +11,11 @@ from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import Deployments
 from mlops_desk.serving.gateway.doorbell import DoorbellEar
+from mlops_desk.serving.keeping.watch import pause_seconds
+from mlops_desk.serving.moving.stages import Stages
 from mlops_desk.serving.replicas.claims import EndpointClaims
 from mlops_desk.serving.replicas.crew import Pause
 from mlops_desk.serving.revision import Shelf
-from mlops_desk.serving.stages import Stages
-from mlops_desk.serving.watch import pause_seconds
 
 _log = logging.getLogger(__name__)
 

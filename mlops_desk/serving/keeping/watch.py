@@ -19,8 +19,8 @@ from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.serving import plan
 from mlops_desk.serving.board import EndpointBoard
+from mlops_desk.serving.keeping.orphans import OrphanEndpoints
 from mlops_desk.serving.launch import Trial
-from mlops_desk.serving.orphans import OrphanEndpoints
 from mlops_desk.serving.replicas.claims import EndpointClaims
 from mlops_desk.serving.replicas.counting import DOWN, RUNNING, answering, of_revision, ready
 from mlops_desk.serving.revision import Failed, Interrupted, Shelf

@@ -9,7 +9,7 @@ import pytest
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.base.loop import Loop
-from mlops_desk.serving.requests import RequestDesk, own_file, query_of
+from mlops_desk.serving.logged.requests import RequestDesk, own_file, query_of
 from mlops_desk.storage.request_log.query import RequestQuery
 
 

@@ -1,4 +1,4 @@
-"""The worker that takes feedback from a file: ``python -m mlops_desk.serving.feedback_worker``, one request on stdin.
+"""The worker that takes feedback from a file (``python -m mlops_desk.serving.logged.feedback_worker``), asked by stdin.
 
 Request: {"folder": an endpoint's log, "file": path, "given_at": Unix seconds}. The answer is a FeedbackTaken.
 """

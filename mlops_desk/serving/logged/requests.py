@@ -15,7 +15,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.storage.request_log.query import RequestQuery, find
 
-IMPORT_WORKER = "mlops_desk.serving.feedback_worker"
+IMPORT_WORKER = "mlops_desk.serving.logged.feedback_worker"
 REQUESTS_LIMIT = 10_000  # chosen: as many as any list gives
 _FIND_SECONDS = 30.0  # chosen: thirty times what ten million rows take
 _IMPORT_SECONDS = 240.0  # chosen: ten million rows on a busy machine

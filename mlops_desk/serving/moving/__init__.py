@@ -1,0 +1,1 @@
+"""Requests moved between the revisions of an endpoint that is up."""

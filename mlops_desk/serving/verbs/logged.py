@@ -1,0 +1,63 @@
+"""The verbs about an endpoint's logged requests, and what drift reads of them: the service has them from here."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
+from mlops_desk.serving.board import EndpointBoard
+from mlops_desk.serving.logged.requests import RequestDesk, own_file, query_of
+from mlops_desk.serving.revision import Shelf
+from mlops_desk.serving.switchboard import Switchboard
+from mlops_desk.storage.request_log.reading import newest
+from mlops_desk.storage.requests import LogWindow
+
+_NUMBERS = frozenset({"number", "integer", "long", "float", "double"})
+
+
+class LoggedVerbs(ABC):
+    """Stands on what the service has made."""
+
+    _board: EndpointBoard
+    _shelf: Shelf
+    _requests: RequestDesk
+    _switchboard: Switchboard
+
+    @abstractmethod
+    def show(self, name: str) -> Endpoint:
+        """Return an endpoint. Raises NotFound."""
+
+    def requests(
+        self,
+        name: str,
+        since: float | None = None,
+        status: str | None = None,
+        slower: str | None = None,
+        limit: int = 100,
+    ) -> list[LoggedRequest]:
+        """List logged requests, newest first. Raises Invalid, NotFound, TimedOut."""
+        query = query_of(since, status, slower, limit)
+        return self._requests.find(self.show(name).name, query)
+
+    def feedback(self, name: str, file: str) -> FeedbackTaken:
+        """Take what turned out later from a file. Raises Invalid, NotFound, Refused, TimedOut."""
+        return self._requests.take_feedback(self.show(name).name, own_file(file))
+
+    def request_window(self, name: str, rows: int, target: Path) -> LogWindow:
+        """Write the newest ``rows`` answered rows of the live revision as one Parquet file of features."""
+        endpoint = self._board.get(name)
+        self._switchboard.gatekeeper.roll()
+        folder = self._switchboard.log_folder(name)
+        return newest(folder, rows, target, revision=endpoint.revision, since=endpoint.created_at)
+
+    def kinds(self, name: str) -> dict[str, str]:
+        """Return the kinds of the live model's inputs by its signature: numeric or categorical, by column."""
+        revision = self._shelf.read(name, self._board.get(name).revision)
+        features = revision.features if revision else ()
+        return {feature.name: _drift_kind(feature.kind) for feature in features}
+
+
+def _drift_kind(kind: str) -> str:
+    if kind in _NUMBERS:
+        return "numeric"
+    return "date" if kind == "datetime" else "categorical"
