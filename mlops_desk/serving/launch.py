@@ -67,15 +67,13 @@ class Trial:
         place = self._shelf.place(revision.endpoint, revision.number)
         try:
             if revision.served is not None:
-                return self._launch_pair(revision, revision.served, number, tell, deadline)
+                return self._launch_pair(revision, revision.served, number, gpus, tell, deadline)
             files = read_model(place / "model")
             self._check_fit(files, tell)
             tell("start", f"a container of {revision.image or 'no image'} is started, and loads the model")
             self._patiently(lambda: self._engine.remove(name), deadline)
             claim = self._claim_of(revision, number, files.size_bytes)
-            gpus = self._gpus.take(claim, gpus)
-            if gpus:
-                tell("gpus", f"{len(gpus)} leased: {', '.join(gpus)}")
+            gpus = self._leased(claim, gpus, tell)
             with Handover(self._shelf.replica_place(revision.endpoint, revision.number, number)) as handover:
                 mounts = (Mount(str(files.folder), "/model", "ro"), handover.mount)
                 self._patiently(lambda: self._start(revision, number, mounts, claim, gpus), deadline)
@@ -92,23 +90,33 @@ class Trial:
         return Replica(name, revision.number, "running", handover.address, number, gpus)
 
     def _claim_of(self, revision: Revision, number: int, weights_bytes: int = 0) -> ReplicaClaim:
-        uid = os.getuid() if revision.uid is None else revision.uid
-        return ReplicaClaim(self.name_of(revision, number), revision.endpoint, uid, revision.gpus, weights_bytes)
+        uid, name = os.getuid() if revision.uid is None else revision.uid, self.name_of(revision, number)
+        runs_in = None if revision.served is None else plan.beside(name)
+        return ReplicaClaim(name, revision.endpoint, uid, revision.gpus, weights_bytes, runs_in)
+
+    def _leased(self, claim: ReplicaClaim, before: tuple[str, ...], tell: Tell) -> tuple[str, ...]:
+        gpus = self._gpus.take(claim, before)
+        if gpus:
+            tell("gpus", f"{len(gpus)} leased: {', '.join(gpus)}")
+        return gpus
 
     def keep_gpus(self, revision: Revision, replica: Replica) -> None:
         """Go on holding the GPUs of a replica that an earlier agent has started."""
         self._gpus.keep(self._claim_of(revision, replica.number), replica.gpus)
 
-    def _launch_pair(self, revision: Revision, served: OwnImage, number: int, tell: Tell, deadline: float) -> Replica:
-        name = self.name_of(revision, number)
+    def _launch_pair(
+        self, revision: Revision, served: OwnImage, number: int, gpus: tuple[str, ...], tell: Tell, deadline: float
+    ) -> Replica:
+        name, claim = self.name_of(revision, number), self._claim_of(revision, number)
         labels = plan.labels(self._instance, revision.endpoint, revision.number, number)
-        pair = ImagePair(name, revision.image or "", served, labels, _user(), self._memory_bytes())
+        gpus = self._leased(claim, gpus, tell)
+        pair = ImagePair(name, revision.image or "", served, labels, _user(), self._memory_bytes(), gpus)
         address = self._pairs.launch(
             pair, self._shelf.replica_place(revision.endpoint, revision.number, number),
             self._shelf.place(revision.endpoint, revision.number), deadline - time.monotonic(), tell,
-            lambda work: self._patiently(work, deadline),
+            lambda work: self._patiently(work, deadline), lambda pid: self._gpus.keep(claim, gpus, pid),
         )  # fmt: skip
-        return Replica(name, revision.number, "running", address, number)
+        return Replica(name, revision.number, "running", address, number, gpus)
 
     def speaker(self, endpoint: str, replica: Replica) -> str:
         """Name the container whose log tells of a replica."""

@@ -209,11 +209,11 @@ class EndpointsService(RolloutVerbs, LoggedVerbs, BesideVerbs):
     ) -> DeployedEndpoint:
         """Deploy a version or an image; raises Invalid, NotFound, Refused, Unavailable when it can't even begin."""
         plan.check_name(name)
-        served = anyimage.alone(anyimage.asked(model, image, port, health, command), gpus, follow)
+        served = anyimage.alone(anyimage.asked(model, image, port, health, command), follow)
         query = plan.parse_model(model) if served is None else None
         alias = (plan.followed(query, follow) or query.alias) if query is not None else None
         model = model if query is None or follow is None else f"{query.name}@{follow}"
-        percent = plan.first_percent(shadow=shadow, canary=canary)
+        percent, of_each = plan.first_percent(shadow=shadow, canary=canary), check_gpus(gpus)
         scale = self._scale_asked(name, replicas, sleep_after)
         done = threading.Event()
         with self._claims.held(name):
@@ -226,7 +226,6 @@ class EndpointsService(RolloutVerbs, LoggedVerbs, BesideVerbs):
             found = f"{plain(version.name)}/{version.version} is meant by {plain(model or version.name)}"
             resolved = DeployStep("resolve", found, at, time.monotonic() - began)
             following = None if follow is None else AliasFollowing(version.version, at, percent)
-            of_each = 0 if served else check_gpus(gpus)
             asked = DeployAsked(alias, runtime, resolved, percent, scale, of_each, follow, following, served)
             token = self._tokens.settle(name, self._board.find(name), is_open=open)
             self._deployments.begin(name, asked, version, current_caller(), done)

@@ -167,3 +167,15 @@ def test_what_a_killed_agent_has_left_is_taken_away_by_the_next(house: House, tm
     house.wait(lambda: not list(notes.glob("*.part")))
     assert not part.exists()
     assert precious.exists()
+
+
+def test_an_image_that_serves_by_itself_says_why_it_stays_and_nothing_is_written(house: House, tmp_path: Path) -> None:
+    for image in ("their/server:1", "scratch"):  # the relay's own image is built on nothing
+        house.engine.add_image(image)
+    house.replica(2)
+    made = house.service.deploy("", "chat", image="their/server:1", port=8000, health="/ping")
+    assert made.state == "live", made.reason
+    with pytest.raises(Refused, match="doesn't keep the contract of exported images") as refused:
+        house.service.export("chat", str(tmp_path / "out"), format="bundle")
+    assert "docker save -o FILE their/server:1" in str(refused.value.hint)
+    assert [path.name for path in tmp_path.iterdir()] == ["house"]

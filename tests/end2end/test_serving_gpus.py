@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Refused
+from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.desk.machine_wiring import container_lives
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.grounds import LeaseOwner
@@ -178,3 +178,43 @@ def test_an_endpoint_that_sleeps_leaves_its_gpus_to_others(house: House, machine
     house.service._sleeper._pauses.clear()
     house.wait(lambda: ask(kept).status_code == 200)
     assert plan.container_name(house.folder.instance, "front", 1) in house.containers()
+
+
+def test_an_image_gets_gpus_and_replicas_of_its_own_and_they_are_the_images_container(
+    house: House, machine: Machine
+) -> None:
+    for image in ("their/server:1", "scratch"):  # the relay's own image is built on nothing
+        house.engine.add_image(image)
+    for number in (1, 3):  # each relay comes before the container of its image
+        house.replica(number)
+    made = house.service.deploy("", "front", image="their/server:1", port=8000, health="/ping", replicas=2, gpus=1)
+    assert made.state == "live", made.reason
+    house.wait(lambda: house.service.show("front").ready == 2)
+    endpoint = house.service.show("front")
+    assert sorted(replica.gpus for replica in endpoint.replicas) == [(uuid(0),), (uuid(1),)]
+    for replica in endpoint.replicas:
+        relay = house.engine._containers[replica.container].spec
+        image = house.engine._containers[plan.beside(replica.container)].spec
+        assert (relay.gpus, image.gpus) == ((), replica.gpus)
+    assert machine.states() == ["leased", "leased", "free"]
+    assert house.gpus is not None
+    held = {lease.container for lease in house.gpus._ledger.held()}
+    assert held == {plan.beside(replica.container) for replica in endpoint.replicas}, "as long as these run"
+    machine.agent()
+    house.wait(lambda: len(house.gpus._ledger.held()) == 2)
+    assert machine.states() == ["leased", "leased", "free"], "the next agent holds them on"
+    house.service.remove("front")
+    assert machine.states() == ["free"] * COUNT
+
+
+def test_an_image_follows_no_alias_and_nothing_is_made_of_such_a_wish(house: House) -> None:
+    house.engine.add_image("their/server:1")
+    with pytest.raises(Invalid, match="can't follow the alias champion"):
+        house.service.deploy(
+            "", "front", image="their/server:1", port=8000, health="/ping", gpus=1, replicas=2, follow="champion"
+        )
+    with pytest.raises(Invalid, match="can't have 17 GPUs"):
+        house.service.deploy("", "front", image="their/server:1", port=8000, health="/ping", gpus=17)
+    assert house.service.list() == []
+    assert house.containers() == []
+    assert not (house.folder.endpoints / "front").exists()

@@ -45,11 +45,11 @@ def _own_image(image: str, port: int | None, health: str | None, command: tuple[
     return OwnImage(image, port, health, command)
 
 
-def alone(served: OwnImage | None, gpus: int | None, follow: str | None) -> OwnImage | None:
+def alone(served: OwnImage | None, follow: str | None) -> OwnImage | None:
     """Return what is asked for. Raises Invalid for what is asked for beside an image, and is for models."""
-    if served is not None and (gpus or follow):
-        text = "An image that serves by itself gets no GPU yet, and follows no alias."
-        raise Invalid(text, "Leave --gpus and --follow out.")
+    if served is not None and follow is not None:
+        text = f"The image {served.reference} is no version of a model, so it can't follow the alias {plain(follow)}."
+        raise Invalid(text, "Leave --follow out; to serve a newer image, deploy it under the same name.")
     return served
 
 

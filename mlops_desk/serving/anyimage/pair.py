@@ -14,7 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Unavailable
-from mlops_desk.engines.engine import ContainerSpec, Engine
+from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
 from mlops_desk.records.serving.own_image import OwnImage
 from mlops_desk.serving import plan
 from mlops_desk.serving.handover import INSIDE, Handover
@@ -43,6 +43,7 @@ class ImagePair:
     labels: Mapping[str, str]
     user: str
     memory_bytes: int
+    gpus: tuple[str, ...] = ()
 
     @property
     def beside(self) -> str:
@@ -79,6 +80,7 @@ class ImagePair:
                 plan.LABEL_INSTANCE: self.labels[plan.LABEL_INSTANCE],
                 plan.LABEL_BESIDE: self.relay,
             },
+            gpus=self.gpus,
             memory_bytes=self.memory_bytes,
             user=self.user,
             beside=self.relay,
@@ -95,11 +97,13 @@ class PairLaunch:
         self._ending = ending
 
     def launch(
-        self, pair: ImagePair, place: Path, work: Path, seconds: float, tell: Tell, patiently: Callable[[Work], object]
-    ) -> str:
+        self, pair: ImagePair, place: Path, work: Path, seconds: float, tell: Tell, patiently: Callable[[Work], object],
+        runs: Callable[[int | None], object],
+    ) -> str:  # fmt: skip
         """Start a fresh pair with its way in at ``place``; return its address once it is well within ``seconds``.
 
-        ``patiently`` does again what an engine did not answer. Raises Failed, Interrupted, DeskErrors and OSError.
+        ``patiently`` does again what an engine did not answer, ``runs`` hears the image's process id.
+        Raises Failed, Interrupted, DeskErrors and OSError.
         """
         deadline = time.monotonic() + seconds
         base = machine.base(self._engine, self._instance, work, seconds)
@@ -108,7 +112,7 @@ class PairLaunch:
         patiently(lambda: self._engine.remove(pair.relay))
         with Handover(place, shipped.RELAY) as handover:
             patiently(lambda: self._start(pair.relay_spec(base, handover)))
-            patiently(lambda: self._start(pair.image_spec()))
+            patiently(lambda: runs(self._start(pair.image_spec()).pid))
             self._wait(pair, handover, deadline)
         tell("probe", f"that it is well, by {pair.served.health}")
         return handover.address
@@ -118,8 +122,8 @@ class PairLaunch:
         self._engine.stop(plan.beside(relay), _GRACE_SECONDS)
         self._engine.remove(plan.beside(relay))
 
-    def _start(self, spec: ContainerSpec) -> None:
-        self._engine.start(self._engine.create(spec).name)
+    def _start(self, spec: ContainerSpec) -> ContainerFacts:
+        return self._engine.start(self._engine.create(spec).name)
 
     def _wait(self, pair: ImagePair, handover: Handover, deadline: float) -> None:
         lost_since: float | None = None

@@ -67,6 +67,7 @@ class Exports:
         if revision is None or revision.image is None or not self._shelf.has_files(name, number):
             hint = Hint(f"mlops-desk endpoints show {name}", after=" lists those that are kept.")
             raise Refused(f"Revision {number} of endpoint {name} is not kept, so it can't be exported.", hint)
+        _check_contract(revision)
         return revision
 
     def _plan(self, revision: Revision, to: Path, model_bytes: int) -> None:
@@ -149,3 +150,17 @@ class Exports:
             replace_durably(content / IMAGE_FILE, to)
             undone.pop_all()
         return [to, *beside.values()]
+
+
+def _check_contract(revision: Revision) -> None:
+    """Refuse an image that serves by itself: nothing says that it runs in the five ways of images that leave."""
+    served = revision.served
+    if served is None:
+        return
+    text = (
+        f"Revision {revision.number} of endpoint {revision.endpoint} is served by the image {plain(served.reference)} "
+        "itself. It doesn't keep the contract of exported images (GET /ping, POST /invocations, the port that "
+        "SageMaker, Vertex AI and Azure ML name), so it can't be exported."
+    )
+    command = f"docker save -o FILE {shlex.quote(served.reference)}"
+    raise Refused(text, Hint(command, before="The image as it is: "))

@@ -19,18 +19,22 @@ _COMBINED_MOST = 10  # chosen: of 10 free ones there are at most 252 choices; be
 
 @dataclass(frozen=True, slots=True)
 class ReplicaClaim:
-    """Whose GPUs: the container that gets them, the endpoint, its owner, how many, and the model's weights."""
+    """Whose GPUs: the replica's container, the endpoint, its owner, how many, and the model's weights.
+
+    ``runs_in`` is the container that gets them where it is another one, beside it: they are its own as long as it runs.
+    """
 
     container: str
     endpoint: str
     uid: int
     count: int
     weights_bytes: int = 0
+    runs_in: str | None = None
 
     @property
     def holder(self) -> GpuHolder:
         """Return it as the ledger knows holders: a lease lasts as long as the container does."""
-        return GpuHolder(self.container, f"endpoint {self.endpoint}", self.container, self.uid)
+        return GpuHolder(self.container, f"endpoint {self.endpoint}", self.runs_in or self.container, self.uid)
 
 
 class ReplicaGpus:
