@@ -65,8 +65,10 @@ from mlops_desk.serving.scaling.scaler import Scaler
 from mlops_desk.serving.scaling.sleeper import Sleeper
 from mlops_desk.serving.scaling.truce import Preempt, Truce, nobody_gives_way
 from mlops_desk.serving.switchboard import Switchboard
+from mlops_desk.serving.verbs.follow import FollowVerbs
 from mlops_desk.serving.verbs.logged import LoggedVerbs
 from mlops_desk.serving.verbs.rollout import RolloutVerbs
+from mlops_desk.serving.verbs.scale import ScaleVerbs
 from mlops_desk.storage.state import State
 
 _log = logging.getLogger(__name__)
@@ -80,7 +82,7 @@ _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
 Resolve = Callable[[str], ModelVersion]
 
 
-class EndpointsService(RolloutVerbs, LoggedVerbs, BesideVerbs):
+class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, BesideVerbs):
     """Implements ``verbs.Endpoints``. ``resolve`` finds the version that a MODEL[@ALIAS|/VERSION] means.
 
     ``past`` keeps figures of endpoints in the history. ``find_trained`` finds the image that a version was trained in.
@@ -137,7 +139,8 @@ class EndpointsService(RolloutVerbs, LoggedVerbs, BesideVerbs):
         self._deployments = self._made_deployments(crew)
         self._sleeper = Sleeper(self._board, self._shelf, self._stages, self._deployments, self._claims, loop)
         self._truce = Truce(self._board, self._sleeper, leased, loop, self._switchboard.route, preempt)
-        self._follower = self._made_follower(resolve_at or (lambda text, _uri: resolve(text)))
+        self._resolve_at = resolve_at or (lambda text, _uri: resolve(text))
+        self._follower = self._made_follower(self._resolve_at)
         self._switchboard.hearers.append(Demand(self._board, self._scaler, self._sleeper, settings).hear)
 
     def _made_watch(self) -> Watch:
@@ -234,27 +237,6 @@ class EndpointsService(RolloutVerbs, LoggedVerbs, BesideVerbs):
     def token(self, name: str, *, revoke: bool = False) -> NewToken:
         """Make a new token; raises NotFound, Refused, TimedOut."""
         return self._token_issue.give(self._board.get(name), revokes=revoke)
-
-    def scale(
-        self, name: str, replicas: int | None = None, least: int | None = None, most: int | None = None
-    ) -> Endpoint:
-        """Have an endpoint answer from so many replicas; raises Invalid, NotFound."""
-        scale = scale_of(self._board.get(name).scale, replicas, least, most)
-        return self._scaler.rescale(name, scale)
-
-    def lend(self, name: str) -> Endpoint:
-        """Let jobs have an endpoint's GPUs; raises NotFound, Refused."""
-        return self._truce.lend(name)
-
-    def claim(self, name: str) -> Endpoint:
-        """Ask for an endpoint's GPUs back; raises NotFound, Refused, Unavailable."""
-        return self._truce.claim(name)
-
-    def wake(self, name: str) -> Endpoint:
-        """Wake an endpoint and wait until it is up; raises NotFound, Unavailable."""
-        self._switchboard.gatekeeper.ensure()
-        done = self._sleeper.wake(name, by_hand=True)
-        return self._board.get(name) if done is None else self._awaited(name, done, wait=True)
 
     def list(self) -> list_of[Endpoint]:
         return self._board.all()

@@ -87,8 +87,25 @@ class Endpoints(Protocol):
         replicas: Annotated[int | None, Word("REPLICAS", "so many, always")] = None,
         least: Annotated[int | None, Option("NUMBER", "at least so many", word="min")] = None,
         most: Annotated[int | None, Option("NUMBER", "at most so many, while requests wait", word="max")] = None,
+        sleep_after: Annotated[float | None, Length("sleep-after")] = None,
     ) -> "Endpoint":
-        """Have an endpoint answer from so many replicas, or between --min and --max as requests wait."""
+        """Have an endpoint answer from so many replicas, or between --min and --max as requests wait.
+
+        With --sleep-after its containers end when nobody has asked for so long; 0 keeps it awake.
+        """
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
+    def follow(self, name: str, alias: str, canary: Annotated[float | None, Option("PERCENT")] = None) -> "Endpoint":
+        """Have an endpoint go with an alias of its model: what that names now, and after each move, is deployed to it.
+
+        It takes over at once when it answers, or begins as a canary with a share of the requests.
+        """
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
+    def pin(self, name: str) -> "Endpoint":
+        """Have an endpoint stay on the version that it serves, whatever an alias names."""
         ...
 
     @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
@@ -99,6 +116,11 @@ class Endpoints(Protocol):
     @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
     def claim(self, name: str) -> "Endpoint":
         """Ask for an endpoint's GPUs back: jobs that may be preempted give way, and it answers once it has them."""
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
+    def sleep(self, name: str) -> "Endpoint":
+        """Let an endpoint's containers end until the next request, or until it is woken."""
         ...
 
     @changes(who=Who.OWNER, timeout_seconds=600.0, before="show", of=("endpoint", "name"))

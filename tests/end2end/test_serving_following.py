@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.records.event import RegistryChanged
 from mlops_desk.records.serving.endpoint import Endpoint
 from tests.end2end.endpoint_house import House, ask, open_house
@@ -96,3 +96,36 @@ def test_what_cannot_be_deployed_and_an_alias_that_is_gone_are_told(house: House
     for model in ("digits/1", "digits@other"):
         with pytest.raises(Invalid):
             house.service.deploy(model, "front", follow="champion")
+
+
+def test_one_that_was_pinned_follows_from_now_on_and_is_pinned_again(house: House) -> None:
+    house.agent().start()
+    for number in range(1, 5):
+        house.replica(number)
+    house.service.deploy("digits/1", "front")
+    house.registry.aliases["champion"] = "2"
+    begun = house.service.follow("front", "champion", canary=10)
+    assert (begun.follows, begun.following and begun.following.canary_percent) == ("champion", 10.0)
+    house.wait(lambda: house.service.show("front").rollout is not None)
+    beside = house.service.show("front")
+    assert (beside.model.version, beside.revisions[-1].model.version) == ("1", "2")
+    house.service.promote("front")
+    pinned = house.service.pin("front")
+    assert (pinned.model.version, pinned.follows, pinned.following) == ("2", None, None)
+    house.registry.aliases["champion"] = "1"
+    house.service._follower.look()
+    assert house.service.show("front").model.version == "2"
+    assert house.service.follow("front", "champion").following is not None
+    house.wait(lambda: house.service.show("front").model.version == "1")
+
+
+def test_what_cannot_be_followed_is_refused_and_leaves_it_as_it_is(house: House) -> None:
+    house.replica(1)
+    house.service.deploy("digits/1", "front")
+    with pytest.raises(Invalid, match="not an alias"):
+        house.service.follow("front", "no alias")
+    with pytest.raises(Invalid, match="100 % of the requests"):
+        house.service.follow("front", "champion", canary=100)
+    with pytest.raises(NotFound):
+        house.service.follow("nowhere", "champion")
+    assert house.service.show("front").follows is None

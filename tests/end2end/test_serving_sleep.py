@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import Endpoint
@@ -196,3 +196,20 @@ def test_one_that_sleeps_after_a_rollback_keeps_what_it_wakes_from(house: House)
     asleep = fall_asleep(house)
     assert (asleep.revision, asleep.revisions[1].is_kept) == (2, True)
     assert ask(asleep).status_code == 200
+
+
+def test_it_is_put_to_sleep_by_hand_and_told_to_sleep_later_than_before(house: House) -> None:
+    house.replica(1)
+    house.service.deploy("digits/1", "front")
+    asleep = house.service.sleep("front")
+    assert (asleep.state, asleep.reason and asleep.reason.class_) == ("asleep", "put_to_sleep")
+    house.wait(lambda: house.containers() == [])
+    with pytest.raises(Refused, match="it is asleep"):
+        house.service.sleep("front")
+    house.replica(2)
+    assert ask(asleep).status_code == 200, "the next request wakes it"
+    house.wait(lambda: house.service.show("front").state == "live")
+    assert house.service.scale("front", sleep_after=60.0).scale.sleep_after_seconds == 60.0
+    assert house.service.scale("front", most=1).scale.sleep_after_seconds == 60.0, "what is not named stays"
+    fall_asleep(house)
+    assert house.service.scale("front", sleep_after=0.0).scale.sleep_after_seconds is None

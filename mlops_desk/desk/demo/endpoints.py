@@ -10,13 +10,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mlops_desk.base.errors import Hint, NotFound, Refused
-from mlops_desk.desk.demo import traffic
+from mlops_desk.desk.demo import endpoint_life, traffic
 from mlops_desk.desk.demo.failed_endpoint import BUILD_OUTPUT, failed_endpoint
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.records.history import SeriesName
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
 from mlops_desk.records.serving.asking import Tried
 from mlops_desk.records.serving.endpoint import (
+    AliasFollowing,
     Endpoint,
     EndpointRevision,
     EndpointScale,
@@ -47,10 +49,14 @@ if TYPE_CHECKING:
 
 QUARTER_SECONDS = TIER_SECONDS[-1]
 _LOGGED = 100_000  # chosen: two days of the log
+_CLAIM_SECONDS = 3.0  # chosen: long enough to be seen, and a third of what a real one may take
 _TICK_SECONDS = 2.0  # chosen: the load moves while one looks
+_DRAFTS_A_SECOND = 1.6  # chosen: a small team of support
 _AGE_SECONDS = 21 * 86_400.0  # chosen: they are as old as the model's first version
 _FINE_SECONDS = 6 * 3600.0  # chosen: what one looks at first has a point a minute
 _DEPLOYED = (("churn-prod", "churn@champion", 42.0), ("churn-eu", "churn/2", 7.5))
+_ON_GPU = ("support-drafts", "mistral-support@champion")
+_ASLEEP = ("line-defects", "resnet50@champion", 1800.0)  # it sleeps after half an hour without a request
 _COLUMNS = {"tenure_months": 14, "monthly_charges": 71.5, "support_tickets": 2}
 _OUTPUT = (
     "INFO: Started server process [1]",
@@ -71,7 +77,7 @@ class DemoEndpoints(EndpointsService):
         self._played: dict[str, Endpoint] = {}
         self._past = Past()
         self._told_until = time.time()
-        self._rates = {name: rate for name, _, rate in _DEPLOYED}
+        self._rates = {name: rate for name, _, rate in _DEPLOYED} | {_ON_GPU[0]: _DRAFTS_A_SECOND}
 
     def start(self) -> None:
         now = time.time()
@@ -87,6 +93,11 @@ class DemoEndpoints(EndpointsService):
             self._tell(made)
             self._record(made, _starts(now - _AGE_SECONDS, now - _FINE_SECONDS, QUARTER_SECONDS))
             self._record(made, _starts(now - _FINE_SECONDS, now, LONG_STEP_SECONDS))
+        self.deploy(_ON_GPU[1], _ON_GPU[0], gpus=1, follow="champion")
+        name, model, sleep_after = _ASLEEP
+        self.deploy(model, name, sleep_after=sleep_after)
+        idle = Reason("idle", "Nobody has asked it anything for 30 minutes. The next request wakes it.")
+        self._tell(endpoint_life.asleep(self.show(name), now - sleep_after, idle))
         self._tell(failed_endpoint(now, "churn-lab", self._desk.registry_core.resolve("churn@champion")))
         self._told_until = now
         self._desk.loop.repeat("demo-endpoints", _TICK_SECONDS, self._move)
@@ -117,57 +128,70 @@ class DemoEndpoints(EndpointsService):
         if asked(model, image, port, health, command) is not None:
             raise Refused("The demo has no images.", "Name one of its models: churn@champion.")
         percent = plan.first_percent(shadow=shadow, canary=canary)
-        scale_of(EndpointScale(), replicas, sleep_after=sleep_after)
-        check_gpus(gpus)
+        known = self._played.get(name)
+        scale = scale_of(known.scale if known else EndpointScale(), replicas, sleep_after=sleep_after)
+        of_each = check_gpus(gpus)
         query = plan.parse_model(model)
         model = model if plan.followed(query, follow) is None else f"{query.name}@{follow}"
         version = self._desk.registry_core.resolve(model)
-        known = self._played.get(name)
         number = max((one.revision for one in known.revisions), default=0) + 1 if known else 1
         now = time.time()
         uri = f"models:/{version.name}/{version.version}"
         ref = ModelRef(version.name, version.version, uri, model.partition("@")[2] or None, version.run_id)
+        if of_each is None:
+            of_each = known.revisions[-1].gpus if known and known.revisions else 0
         made = EndpointRevision(
-            number, ref, RevisionState.LIVE, 100.0, "training", now, "lab/tabular:1.4", is_kept=True
+            number, ref, RevisionState.LIVE, 100.0, "training", now, "lab/tabular:1.4", is_kept=True, gpus=of_each
         )
+        following = None if follow is None else AliasFollowing(version.version, now, percent)
         required = (known is None or known.token_required) if open is None else not open
         token = fresh_token() if required and not (known and known.token_required) else None
         if known is None or not known.replicas or percent is None:
-            shown = self._tell(replace(self._with_live(known, name, made, now), token_required=required))
-            return deployed(shown if replicas is None else self.scale(name, replicas), token)
-        known = replace(known, token_required=required)
+            live = replace(self._with_live(known, name, made, now), follows=follow, following=following)
+            told = endpoint_life.scaled(replace(live, token_required=required), scale, self._gpus_of(live))
+            return deployed(self._tell(told), token)
+        known = replace(known, token_required=required, follows=follow, following=following, scale=scale)
         begun = begin(number, percent, RolloutGuard(), now)
         shares = {str(known.revision): 1.0 - percent / 100.0, str(number): percent / 100.0}
         made = replace(made, state=RevisionState.CANARY if percent else RevisionState.SHADOW)
         beside = (*known.replicas, Replica(f"mld-demo-{name}-r{number}", number, "running", "127.77.1.3"))
         changed = replace(known, rollout=begun, revisions=(*known.revisions, made), replicas=beside, updated_at=now)
-        return deployed(self._tell(_shared(changed, shares)), token)
+        return deployed(self._tell(endpoint_life.shared(changed, shares)), token)
 
     def token(self, name: str, *, revoke: bool = False) -> NewToken:
         endpoint = self.show(name)
         return NewToken(name, fresh_token(), 1 if revoke else 2, endpoint.token_required, endpoint.url)
 
     def scale(
-        self, name: str, replicas: int | None = None, least: int | None = None, most: int | None = None
+        self,
+        name: str,
+        replicas: int | None = None,
+        least: int | None = None,
+        most: int | None = None,
+        sleep_after: float | None = None,
     ) -> Endpoint:
         known = self.show(name)
-        scale = scale_of(known.scale, replicas, least, most)
-        wanted = min(max(known.wanted, scale.least), scale.most)
-        replicas_of = tuple(
-            Replica(
-                plan.container_name("demo", name, known.revision, number),
-                known.revision,
-                "running",
-                "127.77.1.2",
-                number,
-            )
-            for number in range(1, wanted + 1)
-        )
-        return self._tell(replace(known, scale=scale, wanted=wanted, ready=wanted, replicas=replicas_of))
+        scale = scale_of(known.scale, replicas, least, most, sleep_after)
+        return self._tell(endpoint_life.scaled(known, scale, self._gpus_of(known)))
+
+    def follow(self, name: str, alias: str, canary: float | None = None) -> Endpoint:
+        known = self.show(name)
+        percent = plan.first_percent(shadow=False, canary=canary)
+        plan.followed(plan.ModelQuery(known.model.name), alias)
+        version = self._desk.registry_core.resolve(f"{known.model.name}@{alias}")
+        changed = self._tell(endpoint_life.following(known, alias, version.version, time.time(), percent))
+        if version.version == known.model.version:
+            return changed
+        return self.deploy(f"{known.model.name}@{alias}", name, canary=percent, follow=alias)
+
+    def pin(self, name: str) -> Endpoint:
+        return self._tell(replace(self.show(name), follows=None, following=None))
 
     def split(self, name: str, shares: list_of[str]) -> Endpoint:
         percents = plan.parse_shares(shares)
-        return self._tell(_shared(self.show(name), {str(number): part / 100.0 for number, part in percents.items()}))
+        return self._tell(
+            endpoint_life.shared(self.show(name), {str(number): part / 100.0 for number, part in percents.items()})
+        )
 
     def promote(self, name: str, revision: int | None = None) -> Endpoint:
         endpoint = self.show(name)
@@ -187,35 +211,42 @@ class DemoEndpoints(EndpointsService):
         return self.promote(name, before[-1])
 
     def _with_live(self, known: Endpoint | None, name: str, made: EndpointRevision, now: float) -> Endpoint:
-        """Return the endpoint with a revision that answers all requests."""
-        others = tuple(
-            replace(one, state=RevisionState.RETIRED, traffic=0.0)
-            for one in (known.revisions if known else ())
-            if one.revision != made.revision
-        )
-        live = replace(made, state=RevisionState.LIVE, traffic=100.0)
-        return Endpoint(
-            name=name,
-            state=EndpointState.LIVE,
-            url=f"http://127.0.0.1:8900/{name}",
-            revision=made.revision,
-            model=made.model,
-            replicas=(Replica(f"mld-demo-{name}-r{made.revision}", made.revision, "running", "127.77.1.2"),),
-            traffic={str(made.revision): 1.0},
-            created_at=known.created_at if known else now,
-            updated_at=now,
-            revisions=tuple(sorted((*others, live), key=lambda one: one.revision)),
-            token_required=known is None or known.token_required,
-        )
+        return endpoint_life.with_live(known, name, made, now, self._gpus_of(known))
+
+    def _gpus_of(self, known: Endpoint | None) -> list_of[str]:
+        """Return GPUs for an endpoint: those that it has, and then the machine's last ones."""
+        held = [gpu for replica in (known.replicas if known else ()) for gpu in replica.gpus]
+        lent = list(known.lent.gpus) if known is not None and known.lent is not None else []
+        others = [gpu.uuid for gpu in reversed(self._desk.telemetry.gpu_facts())]
+        return list(dict.fromkeys((*held, *lent, *others)))
 
     def lend(self, name: str) -> Endpoint:
-        raise Refused(f"Endpoint {name} of the demo has no GPU to lend.")
+        return self._tell(endpoint_life.lent(self.show(name), time.time()))
 
     def claim(self, name: str) -> Endpoint:
-        raise Refused(f"Endpoint {name} of the demo has lent none.")
+        known = self.show(name)
+        waits = self._tell(endpoint_life.claimed(known))
+        self._desk.loop.start(f"demo-claim-{name}", partial(self._come_back, name, self._gpus_of(known)))
+        return waits
+
+    def _come_back(self, name: str, gpus: list_of[str]) -> None:
+        """Have an endpoint back that had lent its GPUs, unless it is gone by then."""
+        if not self._desk.loop.ending.wait(_CLAIM_SECONDS) and name in self._played:
+            known = self._played[name]
+            if known.state is EndpointState.ASLEEP and known.lent is None:
+                self._tell(endpoint_life.awake(known, gpus))
+
+    def sleep(self, name: str) -> Endpoint:
+        reason = Reason("put_to_sleep", "It was put to sleep. The next request wakes it.")
+        return self._tell(endpoint_life.asleep(self.show(name), time.time(), reason))
 
     def wake(self, name: str) -> Endpoint:
-        return self.show(name)
+        known = self.show(name)
+        if known.lent is not None:
+            raise Refused(f"Endpoint {name} has lent its GPUs.", Hint(f"mlops-desk endpoints claim {name}"))
+        if known.state is not EndpointState.ASLEEP:
+            return known
+        return self._tell(endpoint_life.awake(known, self._gpus_of(known)))
 
     def list(self) -> list_of[Endpoint]:
         return sorted(self._played.values(), key=lambda endpoint: endpoint.name)
@@ -278,7 +309,10 @@ class DemoEndpoints(EndpointsService):
                 load = self._load(endpoint, now, endpoint.load.requests_total if endpoint.load else 0)
                 self._past.note(endpoint.name, load)
                 errors = traffic.errors_of(self._rates.get(endpoint.name, 1.0))
-                self._tell(replace(endpoint, load=load, latency=traffic.latency_of(load), errors=errors))
+                # It may have been there before the driver told of any GPU.
+                lacks = endpoint_life.lacks_gpus(endpoint)
+                shown = endpoint_life.awake(endpoint, self._gpus_of(endpoint)) if lacks else endpoint
+                self._tell(replace(shown, load=load, latency=traffic.latency_of(load), errors=errors))
                 self._record(endpoint, _starts(self._told_until, now, LONG_STEP_SECONDS))
         self._told_until = now
 
@@ -300,12 +334,6 @@ class DemoEndpoints(EndpointsService):
 def _starts(start: float, end: float, every: float) -> list[float]:
     """Return where the stretches of ``every`` seconds begin that begin between two times."""
     return [number * every for number in range(math.ceil(start / every), math.ceil(end / every))]
-
-
-def _shared(endpoint: Endpoint, shares: dict[str, float]) -> Endpoint:
-    """Return the endpoint with its requests shared out so."""
-    told = tuple(replace(one, traffic=100.0 * shares.get(str(one.revision), 0.0)) for one in endpoint.revisions)
-    return replace(endpoint, traffic=shares, revisions=told)
 
 
 def _fits(query: RequestQuery, one: LoggedRequest) -> bool:

@@ -156,7 +156,7 @@ class DemoDesk(Desk):
         version = self._version_of(trained.id)
         if version is not None:
             self.registry_core.set_alias("churn", "champion", version)
-            self.endpoints.deploy("churn@champion", "churn-prod", canary=STEPS_PERCENT[0])
+            self.endpoints.follow("churn-prod", "champion", canary=STEPS_PERCENT[0])
         for _ in range(2):  # a monitor alarms only at the second bad window, and then the rule fires
             for endpoint in self.endpoints.list():
                 if endpoint.replicas:

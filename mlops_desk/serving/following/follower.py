@@ -38,6 +38,10 @@ class AliasFollower:
         bus.subscribe(RegistryChanged, lambda _event: self._bell.set())
         loop.beat("follow-aliases", _LOOK_SECONDS, self.look, bell=self._bell)
 
+    def look_soon(self) -> None:
+        """Look in the follower's own thread, without waiting for the next turn."""
+        self._bell.set()
+
     def look(self) -> None:
         """Look at all endpoints that follow an alias."""
         for endpoint in self._board.all():
