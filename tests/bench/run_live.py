@@ -12,7 +12,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,22 +48,33 @@ def main() -> None:
         os.environ |= {"MLOPS_DESK_DATA_DIR": f"{folder}/data", "MLOPS_DESK_LEASE_DIR": f"{folder}/leases",
                        "XDG_CONFIG_HOME": f"{folder}/config", "MLFLOW_DISABLE_TELEMETRY": "true"}  # fmt: skip
         try:
-            measure(f"sqlite:///{folder}/store.db", options.points, options.every)
+            with logging(f"sqlite:///{folder}/store.db", options) as logger:
+                measure(logger, f"sqlite:///{folder}/store.db", options.points, options.every)
         finally:
             desk("agent", "stop")
+
+
+@contextmanager
+def logging(uri: str, options: argparse.Namespace) -> Iterator[subprocess.Popen[str]]:
+    """Give the program that logs; it has ended before its store is cleared away, whatever became of the window."""
+    logger = subprocess.Popen(
+        [sys.executable, "-c", LOGGER, uri, str(options.points), str(options.every)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield logger
+    finally:
+        logger.kill()
+        logger.wait()
 
 
 def desk(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "mlops_desk", *words], check=False, stdout=subprocess.DEVNULL)
 
 
-def measure(uri: str, points: int, every: float) -> None:
+def measure(logger: subprocess.Popen[str], uri: str, points: int, every: float) -> None:
     from PySide6.QtWidgets import QApplication
 
-    logger = subprocess.Popen(
-        [sys.executable, "-c", LOGGER, uri, str(points), str(every)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
     run_id = logger.stdout.readline().strip()
     desk("registry", "add", "live", uri)
     program = opened()
@@ -83,22 +97,31 @@ def measure(uri: str, points: int, every: float) -> None:
     canvas.paintEvent = painting
     logger.stdin.write("go\n")
     logger.stdin.flush()
-    logged = {}
-    os.set_blocking(logger.stdout.fileno(), False)
+    logged: dict[int, float] = {}
+    # Whole lines, in a thread of their own: a pipe that does not block gives what there is of one.
+    reading = threading.Thread(target=note, args=(logger.stdout, logged), daemon=True)
+    reading.start()
     end = time.monotonic() + points * every * 1.5 + 30
     while len(painted) < points and time.monotonic() < end:
         QApplication.processEvents()
         time.sleep(0.001)
-        while line := logger.stdout.readline():
-            step, at = line.split()
-            logged[int(step)] = float(at)
-    waits = sorted((painted[step] - at) * 1000 for step, at in logged.items() if step in painted)
+    reading.join(5)
+    waits = sorted((painted[step] - at) * 1000 for step, at in dict(logged).items() if step in painted)
+    if logger.poll():
+        raise SystemExit(f"The program that logs ended with code {logger.returncode}.")
     if not waits:
         raise SystemExit("No point was seen.")
     p95 = waits[min(int(len(waits) * 0.95), len(waits) - 1)]
     print(f"{len(waits)} of {points} points: p50 {statistics.median(waits):.0f} ms, p95 {p95:.0f} ms, "
           f"longest {waits[-1]:.0f} ms")  # fmt: skip
     program.stop()
+
+
+def note(lines: Iterator[str], logged: dict[int, float]) -> None:
+    """Note when each step had been logged, as the program that logs tells it."""
+    for line in lines:
+        step, at = line.split()
+        logged[int(step)] = float(at)
 
 
 def opened():

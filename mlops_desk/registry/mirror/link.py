@@ -59,7 +59,7 @@ class MirrorLink:
     """One process. Any thread may ask; each waits for those before it, within its own deadline."""
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
-        self.used_at = time.monotonic()
+        self.opened_at = self.used_at = time.monotonic()
         self._asking = threading.Lock()
         self._closing = threading.Lock()
         self._is_closed = False

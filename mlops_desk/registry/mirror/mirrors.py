@@ -1,7 +1,7 @@
 """The mirrors that there are: one process for each registry that is looked at, ended once nobody asks any more.
 
-All of them together keep to a budget of memory; who was asked the longest ago goes first. One process is held ready
-while registries are looked at, because loading what it needs takes longer than reading the first runs.
+All of them together keep to a budget of memory (budget.py), when one is opened and while they grow. One process is
+held ready while registries are looked at, because loading what it needs takes longer than reading the first runs.
 """
 
 import contextlib
@@ -13,13 +13,12 @@ from threading import Event
 from typing import Any
 
 from mlops_desk.base.errors import Unavailable
+from mlops_desk.registry.mirror.budget import Held, beyond_budget, for_one_more
 from mlops_desk.registry.mirror.link import LIMIT_BYTES, Broken, HasEnded, MirrorLink
 from mlops_desk.registry.reading.source import RegistrySource
 
 ANSWER_SECONDS = 15.0  # chosen: longer than a person waits, and a server far away may take
 _UNUSED_SECONDS = 120.0  # chosen: so long a page may be left and found again as it was
-_BUDGET_BYTES = 1 << 30  # chosen: three stores of 100,000 runs
-_MOST = 8  # chosen: as many registries as one looks at in an hour
 _NEWS_SECONDS = 0.5  # chosen: how late the watch sees a process that was started meanwhile
 
 Changed = Callable[[RegistrySource], None]
@@ -73,30 +72,33 @@ class Mirrors:
                 raise Unavailable("The agent is ending.")
             found = self._links.get(key)
             if found is not None:
+                found[1].used_at = time.monotonic()
                 return found[1]
-            gone = self._beyond_budget()
+            gone = self._taken(for_one_more(self._held(), time.monotonic()))
             link, self._spare = self._spare or MirrorLink(self._limit_bytes), None
+            link.used_at = link.opened_at = time.monotonic()  # it may have been held ready for long
+            with contextlib.suppress(HasEnded):  # the question that follows finds it ended too
+                link.open(source)  # before anybody else finds it: what it is told first is its source
             self._links[key] = (source, link)
         for one in gone:
             one.end()
-        with contextlib.suppress(HasEnded):  # the question that follows finds it ended too
-            link.open(source)
         return link
 
-    def _beyond_budget(self) -> list[MirrorLink]:
-        """Take out those that must go for one more, the longest unused first; those that are being asked stay."""
-        idle = sorted(
-            ((link.used_at, key) for key, (_, link) in self._links.items() if not link.is_busy), key=lambda one: one[0]
-        )
-        room = _BUDGET_BYTES - sum(link.resident_bytes for _, link in self._links.values())
-        gone = []
-        for _, key in idle:
-            if len(self._links) < _MOST and room > 0:
-                break
-            _, link = self._links.pop(key)
-            room += link.resident_bytes
-            gone.append(link)
-        return gone
+    def _held(self) -> list[Held[Key]]:
+        return [
+            Held(key, link.opened_at, link.used_at, link.resident_bytes, link.is_busy)
+            for key, (_, link) in self._links.items()
+        ]
+
+    def _taken(self, keys: Sequence[Key]) -> list[MirrorLink]:
+        return [self._links.pop(key)[1] for key in keys]
+
+    def _keep_to_budget(self) -> None:
+        """End those that must go because they have grown."""
+        with self._lock:
+            gone = self._taken(beyond_budget(self._held(), time.monotonic()))
+        for link in gone:
+            link.end()
 
     def _drop(self, source: RegistrySource, link: MirrorLink) -> None:
         key = _key(source)
@@ -121,6 +123,7 @@ class Mirrors:
                 self._spare = None
         for link in gone:
             link.end()
+        self._keep_to_budget()
         if is_shown:
             self.prepare()
 
@@ -137,6 +140,7 @@ class Mirrors:
                 waiting.register(descriptor, select.POLLIN)
             for descriptor, _ in waiting.poll(_NEWS_SECONDS * 1000):
                 self._hear(*links[descriptor])
+            self._keep_to_budget()
 
     def _hear(self, source: RegistrySource, link: MirrorLink) -> None:
         try:

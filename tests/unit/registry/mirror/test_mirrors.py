@@ -157,6 +157,43 @@ def test_who_waits_for_one_that_was_closed_meanwhile_is_told_so(link: MirrorLink
     assert "It last wrote: nothing" in ended.error.message
 
 
+def test_one_that_was_ready_for_long_is_not_taken_for_unused_before_it_was_asked(source: RegistrySource) -> None:
+    mirrors = Mirrors()
+    try:
+        mirrors.prepare()
+        assert mirrors._spare is not None
+        mirrors._spare.used_at -= 500
+        mirrors._spare.opened_at -= 500
+        link = mirrors._link(source)
+        mirrors.sweep()
+        assert mirrors.is_read(source)
+        assert link.opened_at == link.used_at > time.monotonic() - 60
+        link.used_at -= 500
+        assert mirrors._link(source) is link
+        mirrors.sweep()
+        assert mirrors.is_read(source), "who found it is about to ask"
+    finally:
+        mirrors.stop()
+
+
+def test_one_that_others_may_find_has_been_told_its_source(
+    source: RegistrySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirrors, found = Mirrors(), []
+    real = MirrorLink.open
+
+    def noted(link: MirrorLink, named: RegistrySource) -> None:
+        found.extend(mirrors._links)
+        real(link, named)
+
+    monkeypatch.setattr(MirrorLink, "open", noted)
+    try:
+        assert mirrors.ask(source, "experiments", [])
+        assert found == [], "a question of another thread would have been taken for the source"
+    finally:
+        mirrors.stop()
+
+
 def test_descriptors_beyond_those_that_select_takes_are_watched(watched: Watched, source: RegistrySource) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 1200:
