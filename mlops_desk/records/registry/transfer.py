@@ -62,7 +62,10 @@ class CheckedFile:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """``recorded_at``: when the hashes were taken (Unix seconds), None: never, so that they were taken now."""
+    """``recorded_at``: when the hashes were taken (Unix seconds), None: never, so that they were taken now.
+
+    ``problem``: which files could not be read, and why; whether those are what they were nobody can tell.
+    """
 
     name: str
     version: str
@@ -73,11 +76,12 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class HashedFile:
-    """A file of a version; ``sha256`` is empty where it could not be read."""
+    """A file of a version; ``sha256`` is empty where it could not be read, and ``problem`` says why at the moment."""
 
     path: str
     sha256: str
     size_bytes: int
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,14 +50,14 @@ def hashed(files: Files, path: str, bytes_a_second: float | None = None) -> Hash
 
 
 def work(request: dict[str, Any]) -> Any:
-    """Hash all files of a place; one that can't be read is told without a hash."""
+    """Hash all files of a place; one that can't be read is told without a hash, and why."""
     files = files_of(wire.from_builtins(request["source"], FilesSource))
     done = []
     for path in walked(files):
         try:
             done.append(hashed(files, path, request.get("bytes_a_second")))
-        except DeskError:
-            done.append(HashedFile(path, "", 0))
+        except DeskError as error:
+            done.append(HashedFile(path, "", 0, error.message))
     return wire.to_builtins(done)
 
 

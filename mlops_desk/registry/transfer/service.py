@@ -21,7 +21,7 @@ from mlops_desk.registry.artifacts.source import FilesSource, source_of
 from mlops_desk.registry.default_registry import OWN
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT
 from mlops_desk.registry.protocol import RegistryClient
-from mlops_desk.registry.transfer.comparing import compared
+from mlops_desk.registry.transfer.comparing import compared, is_whole, unread, written_down
 from mlops_desk.registry.transfer.form import ArchivedDataset, ArchivedRun, ArchivedVersion
 
 _HASHING = "mlops_desk.registry.transfer.hashing"
@@ -47,25 +47,34 @@ class VersionTransfer:
         self._ending = ending
 
     def verify(self, name: str, version: str, uri: str | None) -> Verified:
-        """Compare a version's files with what they were; the first time that is written down."""
+        """Compare a version's files with what they were; what was not written down yet is then."""
         found = self._core.registries.read(uri).version(name, version)
         recorded = self._recorded(found, uri)
         now = self.hashed(found, uri)
-        if recorded is None:
-            self.record(found, uri, now)
+        self._write_down(found, uri, recorded, now)
         then = None if recorded is None else recorded.files
-        return Verified(name, version, None if recorded is None else recorded.recorded_at, compared(then, now))
+        at = None if recorded is None else recorded.recorded_at
+        return Verified(name, version, at, compared(then, now), unread(now))
 
-    def record(self, version: ModelVersion, uri: str | None, files: tuple[HashedFile, ...]) -> None:
-        """Write down what the files of a version are."""
-        kept = RecordedHashes(
-            self._registry(uri), version.name, version.version, time.time(), version.created_at, files
+    def record(self, version: ModelVersion, uri: str | None, bytes_a_second: float) -> str | None:
+        """Write down what the files of a version are, where that is not done; return why some are still not known."""
+        recorded = self._recorded(version, uri)
+        if recorded is not None and is_whole(recorded.files):
+            return None
+        now = self.hashed(version, uri, bytes_a_second)
+        self._write_down(version, uri, recorded, now)
+        return unread(now)
+
+    def _write_down(
+        self, version: ModelVersion, uri: str | None, known: RecordedHashes | None, now: tuple[HashedFile, ...]
+    ) -> None:
+        files = written_down(None if known is None else known.files, now)
+        if known is not None and files == known.files:
+            return
+        at = time.time() if known is None else known.recorded_at
+        self._kept.put(
+            RecordedHashes(self._registry(uri), version.name, version.version, at, version.created_at, files)
         )
-        self._kept.put(kept)
-
-    def is_recorded(self, version: ModelVersion, uri: str | None) -> bool:
-        """Tell whether it is written down what the files of this very version were."""
-        return self._recorded(version, uri) is not None
 
     def _recorded(self, version: ModelVersion, uri: str | None) -> RecordedHashes | None:
         for registry in dict.fromkeys((self._registry(uri), uri)):  # an earlier version named it as it was asked for

@@ -278,7 +278,12 @@ def test_files_that_are_not_as_registered_are_named_first(page, qtbot):
         (("same",), None, "All 1 file is as registered."),
         (("same", "missing", "added"), None, "1 file is missing, 1 file is added since"),
         (("unknown",), None, "1 file can't be compared."),
-        ((), "Its files are gone.", "Its files are gone."),
+        (("unknown", "same"), "1 of 2 files could not be read: no.", "1 of 2 files could not be read: no."),
+        (
+            ("changed", "unknown"),
+            "1 of 2 files could not be read: no.",
+            "1 file is changed. 1 of 2 files could not be read: no.",
+        ),
     ],
 )
 def test_what_was_verified_is_said_in_a_sentence(files, problem, said):

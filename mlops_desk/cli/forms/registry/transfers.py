@@ -41,8 +41,10 @@ def transferred(item: Transferred) -> str:
 def verified(item: Verified) -> str:
     """Return which files are not what they were, or can't be compared; where nothing was recorded, that it is now."""
     name = f"{plain(item.name)}/{plain(item.version)}"
+    why = "" if item.problem is None else f"\n{plain(item.problem, 400)}"
     if item.recorded_at is None:
-        return f"{name}: nothing was recorded of its {len(item.files):,} files before. It is now."
+        now = "It is now." if item.problem is None else "What could be read is now."
+        return f"{name}: nothing was recorded of its {len(item.files):,} files before. {now}{why}"
     odd = [file for file in item.files if file.state != "same"]
     if not odd:
         return f"{name}: all {len(item.files):,} files are what they were on {moment(item.recorded_at)}."
@@ -56,7 +58,7 @@ def verified(item: Verified) -> str:
     if other := len(odd) - unknown:
         told.insert(0, f"{other:,} of {len(item.files):,} files are not what they were on {moment(item.recorded_at)}")
     head = f"{name}: {', and '.join(told)}."
-    return f"{head}\n\n{table(['STATE', 'WAS', 'IS', 'FILE'], rows)}{more}"
+    return f"{head}{why}\n\n{table(['STATE', 'WAS', 'IS', 'FILE'], rows)}{more}"
 
 
 FORMS: dict[type, Callable[[Any], str]] = {

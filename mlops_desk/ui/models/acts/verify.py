@@ -88,13 +88,14 @@ class VerifyDialog(QDialog):
 
 def verdict(found: "Verified") -> tuple[str, str]:
     """Say what was found, and in which colour."""
-    if found.problem:
-        return f"{numbers.UNKNOWN} {plain(found.problem, 400)}", "unknown"
+    problem = plain(found.problem or "", 400)
     counts = {state: sum(one.state == state for one in found.files) for state in MARKS}
     bad = [state for state in ("changed", "missing", "added") if counts[state]]
     if bad:
         said = ", ".join(f"{numbers.count(counts[state], 'file is', 'files are')} {MARKS[state].word}" for state in bad)
-        return f"{numbers.ALERT} Not as registered: {said}.", "alert"
+        return f"{numbers.ALERT} Not as registered: {said}. {problem}".rstrip(), "alert"
+    if problem:
+        return f"{numbers.UNKNOWN} {problem}", "unknown"
     if counts["unknown"]:
         return f"{numbers.UNKNOWN} {numbers.count(counts['unknown'], 'file')} can't be compared.", "unknown"
     return f"{numbers.OK} All {numbers.count(len(found.files), 'file is', 'files are')} as registered.", "ok"

@@ -26,6 +26,13 @@ def test_what_can_not_be_compared_is_not_told_as_changed(files: tuple[CheckedFil
     assert ("UNKNOWN" in shown) == (UNREAD in files)
 
 
+@pytest.mark.parametrize("recorded_at", [None, 1_000_000.0])
+def test_why_a_file_could_not_be_read_is_told(recorded_at: float | None) -> None:
+    shown = output.text(Verified("iris", "3", recorded_at, (UNREAD, SAME), "1 of 2 files could not be read: no disk."))
+    assert "\n1 of 2 files could not be read: no disk." in shown
+    assert "It is now." not in shown
+
+
 def item(kind: str, size_bytes: int | None) -> CleanUpItem:
     return CleanUpItem(kind, "x", "x", "old", size_bytes)
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import NotFound
+from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.records.registry.transfer import HashedFile, RecordedHashes, hashes_of
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.reading.source import RegistrySource
-from mlops_desk.registry.transfer import service
+from mlops_desk.registry.transfer import hashing, service
 from mlops_desk.registry.transfer.recording import HashRecorder
 from mlops_desk.registry.transfer.service import VersionTransfer
 
@@ -177,6 +177,14 @@ def test_a_store_that_nobody_wrote_to_is_not_looked_at(
     assert len(looks) == 1
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def test_one_that_can_not_be_read_keeps_no_other_from_being_written_down(desk: Desk, store: Store) -> None:
     recorder = HashRecorder(desk.transfer, store.path)
     desk.clients["own"].add_version("iris", "r1", created_at=1.0)  # its files are gone
@@ -186,6 +194,121 @@ def test_one_that_can_not_be_read_keeps_no_other_from_being_written_down(desk: D
     for _ in range(4):
         recorder.turn()
     assert recorded(desk) == {"2"}
+
+
+def test_files_that_come_back_are_written_down_though_nobody_wrote_to_the_store(desk: Desk, store: Store) -> None:
+    clock = Clock()
+    recorder = HashRecorder(desk.transfer, store.path, clock)
+    file = desk.add("own")
+    store.add(1)
+    file.rename(file.with_name("away"))
+    file.parent.rename(file.parent.with_name("elsewhere"))
+    for _ in range(3):
+        recorder.turn()
+    file.parent.with_name("elsewhere").rename(file.parent)
+    clock.now += 299
+    recorder.turn()
+    assert (recorded(desk), desk.hashed) == (set(), 1), "not before its time"
+    clock.now += 2
+    recorder.turn()
+    assert (recorded(desk), desk.hashed) == ({"1"}, 2)
+    clock.now += 1e6
+    recorder.turn()
+    assert desk.hashed == 2
+
+
+def test_what_never_can_be_read_is_tried_for_two_days_and_then_left(
+    desk: Desk, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, looks = Clock(), []
+    true = HashRecorder._next
+    monkeypatch.setattr(HashRecorder, "_next", lambda self: looks.append(1) or true(self))
+    recorder = HashRecorder(desk.transfer, store.path, clock)
+    desk.clients["own"].add_version("iris", "r1", created_at=1.0)  # its files are gone
+    store.add(1)
+    for pause in (0, 300, 1800, 7200, 21600, 86400):
+        clock.now += pause
+        recorder.turn()
+        recorder.turn()
+    tries = desk.hashed
+    assert tries == 6
+    clock.now += 1e7
+    n_looks = len(looks)
+    recorder.turn()
+    assert (desk.hashed, len(looks)) == (tries, n_looks), "a store at rest is left alone"
+
+
+def test_one_that_is_deleted_before_its_next_try_is_not_looked_for_again_and_again(
+    desk: Desk, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, looks = Clock(), []
+    true = HashRecorder._next
+    monkeypatch.setattr(HashRecorder, "_next", lambda self: looks.append(1) or true(self))
+    recorder = HashRecorder(desk.transfer, store.path, clock)
+    desk.clients["own"].add_version("iris", "r1", created_at=1.0)  # its files are gone
+    store.add(1)
+    recorder.turn()
+    store.connection.execute("DELETE FROM model_versions")
+    clock.now += 301
+    recorder.turn()
+    recorder.turn()
+    assert (len(looks), desk.hashed) == (2, 1)
+
+
+def unreadable(monkeypatch: pytest.MonkeyPatch, names: set[str]) -> None:
+    """Let files of these names be ones that can't be read: for root there are none."""
+    true = hashing.hashed
+
+    def hashed(files: Any, path: str, bytes_a_second: float | None = None) -> HashedFile:
+        if path in names:
+            raise Unavailable(f"{path} can't be read: Permission denied.")
+        return true(files, path, bytes_a_second)
+
+    monkeypatch.setattr(hashing, "hashed", hashed)
+
+
+def test_a_file_that_can_not_be_read_is_told_with_its_reason_and_compared_once_it_was(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = desk.add("own")
+    weights = file.with_name("weights")
+    weights.write_text("1")
+    names = {"weights"}
+    unreadable(monkeypatch, names)
+    why = "1 of 2 files could not be read: weights can't be read: Permission denied."
+    for states in (["unknown", "unknown"], ["unknown", "same"]):
+        told = desk.transfer.verify("iris", "1", None)
+        assert (told.problem, [one.state for one in told.files]) == (why, states)
+    assert all(not one.problem for record in desk.kept.values() for one in record.files), "it is of that moment"
+    names.clear()
+    file.write_text("flavors: {evil: {}}\n")
+    for states in (["changed", "unknown"], ["changed", "same"]):
+        told = desk.transfer.verify("iris", "1", None)
+        assert (told.problem, [one.state for one in told.files]) == (None, states)
+    weights.write_text("2")
+    assert desk.states(None) == ["changed", "changed"]
+
+
+def test_a_version_of_which_one_file_could_not_be_read_is_tried_again(
+    desk: Desk, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    recorder = HashRecorder(desk.transfer, store.path, clock)
+    desk.add("own").with_name("weights").write_text("1")
+    store.add(1)
+    names = {"weights"}
+    unreadable(monkeypatch, names)
+    recorder.turn()
+    (first,) = desk.kept.values()
+    assert {one.path: bool(one.sha256) for one in first.files} == {"MLmodel": True, "weights": False}
+    names.clear()
+    recorder.turn()
+    clock.now += 301
+    recorder.turn()
+    (then,) = desk.kept.values()
+    assert all(one.sha256 for one in then.files)
+    assert then.recorded_at == first.recorded_at
+    assert desk.states(None) == ["same", "same"]
 
 
 def test_a_store_that_is_not_there_yet_is_no_fault(desk: Desk, tmp_path: Path) -> None:
