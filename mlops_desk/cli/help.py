@@ -91,6 +91,7 @@ HELP = {
     "endpoints.scale.sleep_after": "end its containers after so long without a request; 0 keeps it awake",
     "endpoints.follow.alias": "alias of the model that it serves, as champion",
     "endpoints.follow.canary": "let what the alias names begin with so many percent of the requests",
+    "endpoints.logs.build": "what the build of the newest revision has written, also while another one answers",
     "endpoints.split.shares": "REVISION=PERCENT for each, 100 in all, as 1=90 2=10",
     "endpoints.promote.revision": "number of the revision; without it the one on its way",
     "endpoints.requests.status": "only those of a class, as 5xx, or a code, as 404",

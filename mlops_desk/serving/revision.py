@@ -12,7 +12,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import EndpointScale, ModelRef
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointScale, ModelRef
 from mlops_desk.records.serving.own_image import OwnImage
 from mlops_desk.storage.requests import LoggedFeature
 
@@ -113,6 +113,16 @@ class Shelf:
         place = self.place(endpoint, number)
         for folder in (place / "model", *place.glob("replica-*")):
             shutil.rmtree(folder, ignore_errors=True)
+
+    def build_output(self, endpoint: Endpoint, lines: int) -> list[str]:
+        """Return the last lines that the newest revision's build wrote, and behind them the cause that they lack."""
+        newest = self.numbers(endpoint.name)[-1:]
+        written = [tail_of(self.place(endpoint.name, number) / "build.log", lines) or "" for number in newest]
+        reasons = [one.reason for one in endpoint.revisions if one.revision in newest]
+        reason = next((one for one in (*reasons, endpoint.reason) if one is not None and one.evidence), None)
+        told = [line for text in written for line in text.splitlines()]
+        cause = (reason.evidence or "").splitlines() if reason is not None else []
+        return [*told, *(line for line in cause if line not in told)][-lines:]
 
     def all(self, endpoint: str) -> list[Revision]:
         """Return the revisions of an endpoint that can be read, oldest first."""

@@ -56,7 +56,7 @@ from mlops_desk.serving.moving.stages import Stages
 from mlops_desk.serving.replicas.claims import EndpointClaims
 from mlops_desk.serving.replicas.crew import Crew
 from mlops_desk.serving.replicas.wishes import check_gpus, scale_of
-from mlops_desk.serving.revision import Shelf, tail_of
+from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.rollout.pilot import Pilot
 from mlops_desk.serving.runtimes import choice
 from mlops_desk.serving.runtimes.gpus import ReplicaGpus
@@ -287,15 +287,13 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
             self._trial.drop_network()
         return removed
 
-    def logs(self, name: str, tail: int = 200, replica: str | None = None) -> Iterator[str]:
+    def logs(self, name: str, tail: int = 200, replica: str | None = None, *, build: bool = False) -> Iterator[str]:
+        """Return the newest lines of a replica, or of the newest revision's build; raises NotFound, Unavailable."""
         endpoint = self._board.get(name)
         lines = max(1, min(tail, _LINES_LIMIT))
-        if endpoint.replicas:
+        if endpoint.replicas and not build:
             return self._engine.logs(self._trial.speaker(name, _replica_of(endpoint, replica)), tail=lines)
-        folders = [self._shelf.place(name, number) for number in self._shelf.numbers(name)[-1:]]
-        build = [tail_of(folder / "build.log", lines) for folder in folders]
-        evidence = endpoint.reason.evidence if endpoint.reason else None
-        return iter("\n".join(text for text in (*build, evidence) if text).splitlines()[-lines:])
+        return iter(self._shelf.build_output(endpoint, lines))
 
     # -- for other features --------------------------------------------------------------------
 

@@ -225,7 +225,15 @@ class Endpoints(Protocol):
 
     @reads_own(before="show", of=("endpoint", "name"))
     def logs(
-        self, name: str, tail: int = 200, replica: Annotated[str | None, Option("CONTAINER", "of which replica")] = None
+        self,
+        name: str,
+        tail: int = 200,
+        replica: Annotated[str | None, Option("CONTAINER", "of which replica")] = None,
+        *,
+        build: bool = False,
     ) -> Iterator[str]:
-        """Print the last lines that a container of the endpoint has written: the newest one, or the one named."""
+        """Print the last lines that a container of the endpoint has written: the newest one, or the one named.
+
+        With --build those of the newest revision's build, and the cause where that failed.
+        """
         ...

@@ -302,6 +302,34 @@ class Endpoints(Service):
         self._double.moved.append(("split", name, shares))
         return self.show(name)
 
+    def scale(self, name: str, **asked: Any) -> Endpoint:
+        self._double.moved.append(("scale", name, asked))
+        return self.show(name)
+
+    def follow(self, name: str, alias: str, canary: float | None = None) -> Endpoint:
+        self._double.moved.append(("follow", name, (alias, canary)))
+        return self.show(name)
+
+    def pin(self, name: str) -> Endpoint:
+        self._double.moved.append(("pin", name, None))
+        return self.show(name)
+
+    def sleep(self, name: str) -> Endpoint:
+        self._double.moved.append(("sleep", name, None))
+        return self.show(name)
+
+    def wake(self, name: str) -> Endpoint:
+        self._double.moved.append(("wake", name, None))
+        return self.show(name)
+
+    def lend(self, name: str) -> Endpoint:
+        self._double.moved.append(("lend", name, None))
+        return self.show(name)
+
+    def claim(self, name: str) -> Endpoint:
+        self._double.moved.append(("claim", name, None))
+        return self.show(name)
+
     def stop(self, name: str) -> Endpoint:
         endpoint = replace(self._double.endpoints_by_name[name], state=EndpointState.STOPPED, url=None)
         self._double.put_endpoint(endpoint)
@@ -312,7 +340,10 @@ class Endpoints(Service):
         self._double.announce(events.EndpointRemoved(name))
         return endpoint
 
-    def logs(self, name: str, tail: int = 200, replica: str | None = None) -> Iterator[str]:
+    def logs(self, name: str, tail: int = 200, replica: str | None = None, *, build: bool = False) -> Iterator[str]:
+        if build:
+            yield from self._double.build_lines
+            return
         yield from (f"of {replica}", "server listening on 0.0.0.0:8080", "model loaded in 1.42 s", "GET /health 200")
 
 
@@ -485,6 +516,7 @@ class Double:
         self.server = Registry("stopped") if empty else Registry("running", "http://127.0.0.1:5000")
         self.jobs_by_id = {} if empty else {job.id: job for job in some_jobs()}
         self.models_by_name = {} if empty else {model.name: model for model in some_models()}
+        self.build_lines: list[str] = ["server listening on 0.0.0.0:8080", "model loaded in 1.42 s"]
         self.endpoints_by_name = {} if empty else {endpoint.name: endpoint for endpoint in some_endpoints()}
         self.reports = [] if empty else some_reports()
         self.rules_by_name = {} if empty else {rule.name: rule for rule in some_rules()}

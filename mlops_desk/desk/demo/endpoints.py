@@ -34,6 +34,7 @@ from mlops_desk.records.serving.rollout import RolloutGuard
 from mlops_desk.serving import plan
 from mlops_desk.serving.access.tokens import fresh_token
 from mlops_desk.serving.anyimage.facts import asked
+from mlops_desk.serving.following.decision import decide
 from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
 from mlops_desk.serving.logged.requests import query_of
 from mlops_desk.serving.meters.series import LONG_STEP_SECONDS
@@ -277,9 +278,9 @@ class DemoEndpoints(EndpointsService):
         self._desk.bus.publish(EndpointRemoved(name))
         return endpoint
 
-    def logs(self, name: str, tail: int = 200, replica: str | None = None) -> Iterator[str]:  # noqa: ARG002 - all say the same
-        self.show(name)
-        lines = BUILD_OUTPUT if self._played[name].state is EndpointState.FAILED else _OUTPUT
+    def logs(self, name: str, tail: int = 200, replica: str | None = None, *, build: bool = False) -> Iterator[str]:  # noqa: ARG002 - all say the same
+        known = self.show(name)
+        lines = BUILD_OUTPUT if build or known.state is EndpointState.FAILED else _OUTPUT
         return iter(lines[-tail:])
 
     def requests(
@@ -298,6 +299,9 @@ class DemoEndpoints(EndpointsService):
         return list(itertools.islice(filter(partial(_fits, query), made), limit))
 
     def _tell(self, endpoint: Endpoint) -> Endpoint:
+        if endpoint.following is not None:
+            waits = decide(endpoint, endpoint.following).waits_for
+            endpoint = replace(endpoint, following=replace(endpoint.following, waits_for=waits))
         self._played[endpoint.name] = endpoint
         self._desk.bus.publish(EndpointChanged(endpoint))
         return endpoint

@@ -29,13 +29,17 @@ class EndpointActs(QObject):
         self.stop = Button("Stop …", harmful=True)
         self.remove = Button("Remove …", harmful=True)
         self.token = Button("New token …", tip="Make another token for who asks it; earlier ones hold")
+        self.wake_up = Button("Wake", main=True, tip="Start its containers without waiting for a request")
+        self.have_back = Button("Ask for its GPUs back", main=True)
         self.redeploy.clicked.connect(self.deploy_again)
+        self.wake_up.clicked.connect(self.wake)
+        self.have_back.clicked.connect(self.claim)
         self.token.clicked.connect(self.make_token)
         self.stop.clicked.connect(self.ask_to_stop)
         self.remove.clicked.connect(self.ask_to_remove)
 
     def buttons(self) -> tuple[Button, ...]:
-        return self.redeploy, self.token, self.stop, self.remove
+        return self.wake_up, self.have_back, self.redeploy, self.token, self.stop, self.remove
 
     def show_endpoint(self, endpoint: Endpoint | None) -> None:
         """Offer what can be done with it."""
@@ -43,6 +47,10 @@ class EndpointActs(QObject):
             button.setVisible(endpoint is not None)
         self.token.setVisible(endpoint is not None and endpoint.token_required)
         self.stop.setVisible(endpoint is not None and endpoint.state in _RUNNING)
+        is_asleep = endpoint is not None and endpoint.state is EndpointState.ASLEEP
+        has_lent = endpoint is not None and endpoint.lent is not None
+        self.wake_up.setVisible(is_asleep and not has_lent)
+        self.have_back.setVisible(has_lent)
 
     def deploy(self) -> None:
         """Open the form for a new endpoint."""
@@ -91,6 +99,62 @@ class EndpointActs(QObject):
 
     def _do_remove(self, name: str) -> None:
         self._do("remove endpoint", lambda desk: desk.endpoints.remove(name))
+
+    # How it is set up.
+
+    def follow(self, alias: str | None, canary: float | None) -> None:
+        """Have it go with an alias, or with none."""
+        endpoint = self._chosen()
+        if endpoint is None:
+            return
+        name = endpoint.name
+        if alias is None:
+            self._do("pin endpoint", lambda desk: desk.endpoints.pin(name))
+        else:
+            self._do("follow alias", lambda desk: desk.endpoints.follow(name, alias, canary=canary))
+
+    def scale(self, least: int, most: int, sleep_after: float) -> None:
+        """Have so many replicas, which end after so many seconds without a request (0: never)."""
+        endpoint = self._chosen()
+        if endpoint is not None:
+            name = endpoint.name
+            wish = {"least": least, "most": most}
+            self._do("scale", lambda desk: desk.endpoints.scale(name, **wish, sleep_after=sleep_after))
+
+    def put_to_sleep(self) -> None:
+        """End its containers until the next request."""
+        endpoint = self._chosen()
+        if endpoint is not None:
+            name = endpoint.name
+            self._do("sleep", lambda desk: desk.endpoints.sleep(name))
+
+    def wake(self) -> None:
+        """Start its containers without waiting for a request."""
+        endpoint = self._chosen()
+        if endpoint is not None:
+            name = endpoint.name
+            self._do("wake", lambda desk: desk.endpoints.wake(name))
+
+    def ask_to_lend(self) -> None:
+        endpoint = self._chosen()
+        if endpoint is None:
+            return
+        text = (
+            "Its containers end once they have answered, and requests are refused until you ask for its GPUs back. "
+            "A job that has them then and is preemptible saves its work first; for any other the endpoint waits."
+        )
+        name = endpoint.name
+        ask(self._page, f"Lend the GPUs of {name} to jobs?", text, "Lend them", lambda: self._lend(name))
+
+    def _lend(self, name: str) -> None:
+        self._do("lend", lambda desk: desk.endpoints.lend(name))
+
+    def claim(self) -> None:
+        """Ask for its GPUs back."""
+        endpoint = self._chosen()
+        if endpoint is not None and endpoint.lent is not None:
+            name = endpoint.name
+            self._do("claim", lambda desk: desk.endpoints.claim(name))
 
     # Revisions.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model
 from mlops_desk.records.serving.endpoint import Endpoint
-from mlops_desk.ui.endpoints import words
+from mlops_desk.ui.endpoints import standing, words
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.words import marks, numbers
 
@@ -22,7 +22,7 @@ class EndpointRow:
 
 def rows_of(endpoints: Mapping[str, Endpoint], models: Mapping[str, Model]) -> dict[str, EndpointRow]:
     """Return the row of each endpoint; ``models`` tell where aliases point now."""
-    return {name: EndpointRow(one, *words.alias_now(one.model, models)) for name, one in endpoints.items()}
+    return {name: EndpointRow(one, *words.alias_now(one, models)) for name, one in endpoints.items()}
 
 
 def _state(row: EndpointRow) -> Cell:
@@ -33,6 +33,11 @@ def _state(row: EndpointRow) -> Cell:
 
 def _model(row: EndpointRow) -> Cell:
     return Cell(f"{plain(row.endpoint.model.name)} / {plain(row.endpoint.model.version)}")
+
+
+def _alias(row: EndpointRow) -> Cell:
+    tip = standing.behind(row.endpoint) or standing.follows_told(row.endpoint)
+    return Cell(row.alias, token=row.tone, tip=tip)
 
 
 def _traffic(row: EndpointRow) -> Cell:
@@ -73,11 +78,14 @@ COLUMNS: tuple[Column[EndpointRow], ...] = (
     Column("name", "Endpoint", lambda row: Cell(plain(row.endpoint.name))),
     Column("state", "State", _state),
     Column("model", "Model", _model),
-    Column("alias", "Alias", lambda row: Cell(row.alias, token=row.tone)),
+    Column("alias", "Alias", _alias),
     Column("traffic", "Traffic", _traffic),
     Column("load", "Requests", _rate, right=True),
     Column("p99", "p99", _p99, right=True),
     Column("errors", "Errors 24 h", _errors, right=True),
     Column("access", "Access", _access),
-    Column("url", "Address", lambda row: Cell(row.endpoint.url or numbers.NOTHING), stretch=True, fixed=True),
+    Column(
+        "url", "Address", lambda row: Cell(row.endpoint.url or numbers.NOTHING),
+        stretch=True, fixed=True, hidden=True,
+    ),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout
 
 from mlops_desk.records.model import Model
-from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.endpoints.acts import EndpointActs
 from mlops_desk.ui.endpoints.columns import COLUMNS, EndpointRow, rows_of
@@ -28,7 +28,9 @@ class EndpointsPage(Page):
     """Table above; below it the chosen endpoint in tabs."""
 
     stale: ClassVar[str] = "These states are"
-    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.ENDPOINTS, Topic.CONNECTION, Topic.MODELS, Topic.REGISTRY})
+    topics: ClassVar[frozenset[Topic]] = frozenset(
+        {Topic.ENDPOINTS, Topic.CONNECTION, Topic.MODELS, Topic.REGISTRY, Topic.JOBS}
+    )  # of jobs: which has a GPU that is lent
     loads: ClassVar[tuple[Topic, ...]] = (Topic.ENDPOINTS, Topic.MODELS)
 
     def __init__(self, context: Context) -> None:
@@ -38,7 +40,7 @@ class EndpointsPage(Page):
         self._filter = filter_field("Filter endpoints")
         self._filter.textChanged.connect(self.table.narrow)
         self.acts = EndpointActs(self, context, self.chosen)
-        self.pane = EndpointPane(context, self.acts.buttons(), self.acts.ask_to_make_live)
+        self.pane = EndpointPane(context, self.acts)
         self.pane.rollout.promoted.connect(self.acts.promote)
         self.pane.rollout.taken_back.connect(self.acts.take_back)
         self.pane.rollout.shared.connect(self.acts.share)
@@ -53,7 +55,7 @@ class EndpointsPage(Page):
         split.setStretchFactor(1, 1)
         kept = self.context.memory.value(_SPLIT)
         if not (isinstance(kept, QByteArray) and split.restoreState(kept)):
-            split.setSizes([theme.DIALOG_TALL // 4, theme.DIALOG_TALL])
+            split.setSizes([3 * theme.DIALOG_TALL // 10, theme.DIALOG_TALL])
         split.splitterMoved.connect(lambda *_to: self.context.memory.setValue(_SPLIT, split.saveState()))
         top = QHBoxLayout()
         top.addWidget(self._filter, 1)
@@ -124,12 +126,37 @@ class EndpointsPage(Page):
             Action("endpoints.log", "Load what is shown of the endpoint anew", self.pane.look, when=self._has_chosen),
             Action("endpoints.promote", "Promote the revision on its way", acts.promote, when=self._has_rollout),
             Action("endpoints.back", "Take back the revision on its way", acts.take_back, when=self._has_rollout),
+            Action("endpoints.sleep", "Let the chosen endpoint sleep", acts.put_to_sleep, when=self._is_awake),
+            Action("endpoints.wake", "Wake the chosen endpoint", acts.wake, when=self._is_asleep),
+            Action(
+                "endpoints.lend",
+                "Lend the GPUs of the chosen endpoint to jobs …",
+                acts.ask_to_lend,
+                when=self._has_gpus,
+            ),
+            Action("endpoints.claim", "Ask for the GPUs of the chosen endpoint back", acts.claim, when=self._has_lent),
             Action("endpoints.stop", "Stop the chosen endpoint …", acts.ask_to_stop, when=self._has_chosen),
             Action("endpoints.remove", "Remove the chosen endpoint …", acts.ask_to_remove, when=self._has_chosen),
         ]
 
     def _has_chosen(self) -> bool:
         return self.chosen() is not None
+
+    def _is_awake(self) -> bool:
+        endpoint = self.chosen()
+        return endpoint is not None and endpoint.state is EndpointState.LIVE and endpoint.rollout is None
+
+    def _is_asleep(self) -> bool:
+        endpoint = self.chosen()
+        return endpoint is not None and endpoint.state is EndpointState.ASLEEP and endpoint.lent is None
+
+    def _has_gpus(self) -> bool:
+        endpoint = self.chosen()
+        return self._is_awake() and endpoint is not None and any(one.gpus for one in endpoint.replicas)
+
+    def _has_lent(self) -> bool:
+        endpoint = self.chosen()
+        return endpoint is not None and endpoint.lent is not None
 
     def _has_rollout(self) -> bool:
         endpoint = self.chosen()

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model
-from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointState, ModelRef, RevisionState, Traffic
+from mlops_desk.records.serving.endpoint import (
+    DeployStep,
+    Endpoint,
+    EndpointRevision,
+    EndpointState,
+    ModelRef,
+    RevisionState,
+    Traffic,
+)
+from mlops_desk.ui.endpoints import standing
 from mlops_desk.ui.widgets.facts import Fact, moment_fact, reason_facts
 from mlops_desk.ui.words import marks, numbers
 from mlops_desk.ui.words.numbers import Mark
@@ -46,15 +55,30 @@ def share(percent: float) -> str:
 def now_told(endpoint: Endpoint) -> tuple[str, str]:
     """Return what is under way with an endpoint, or what is wrong, and in which tone; nothing where all is well."""
     mark = marks.ENDPOINT_MARKS[endpoint.state]
+    if endpoint.state is EndpointState.ASLEEP and endpoint.reason is not None:
+        return plain(f"{mark.text}: {endpoint.reason.text}", _REASON), "info"
     if endpoint.reason is not None:
         text = f"{endpoint.reason.text.rstrip('.')}."
         said = plain(f"{text} {endpoint.reason.hint or ''}", _REASON).rstrip()
         failed = endpoint.state is EndpointState.FAILED
         return (f"{numbers.ALERT} {said}", "alert") if failed else (f"{numbers.WARNING} {said}", "warning")
+    behind, beside = standing.behind(endpoint), under_way(endpoint)
+    is_first = endpoint.state in {EndpointState.BUILDING, EndpointState.STARTING}
     step = next((one for one in reversed(endpoint.steps) if one.seconds is None), None)
-    if step is None or endpoint.state not in {EndpointState.BUILDING, EndpointState.STARTING}:
-        return "", "text"
-    return plain(f"{mark.text}: {step.name}, {step.text}", _REASON), "info"
+    if step is not None and (is_first or beside is not None):
+        what = (
+            mark.text
+            if is_first or beside is None
+            else f"{REVISION_MARKS[beside.state].text} revision {beside.revision}"
+        )
+        return plain(f"{what}: {step.name}, {step.text}", _REASON), "info"
+    return (plain(f"{numbers.WARNING} {behind}", _REASON), "warning") if behind is not None else ("", "text")
+
+
+def under_way(endpoint: Endpoint) -> EndpointRevision | None:
+    """Return the revision that is being built or started; None for none."""
+    making = {RevisionState.BUILDING, RevisionState.STARTING}
+    return next((one for one in reversed(endpoint.revisions) if one.state in making), None)
 
 
 def errors_told(errors: Mapping[str, int] | None) -> str:
@@ -64,8 +88,15 @@ def errors_told(errors: Mapping[str, int] | None) -> str:
     return ", ".join(f"{count:,} {class_}" for class_, count in errors.items()) or "none"
 
 
-def alias_now(model: ModelRef, models: Mapping[str, Model]) -> tuple[str, str]:
-    """Return what an endpoint serves of the alias that it was deployed by, and in which tone that is said."""
+def alias_now(endpoint: Endpoint, models: Mapping[str, Model]) -> tuple[str, str]:
+    """Return which alias it follows, or was deployed by, and what it serves of that; and the tone of it."""
+    if endpoint.follows is not None:
+        following, alias = endpoint.following, plain(endpoint.follows, 60)
+        if standing.behind(endpoint) is None or following is None:
+            return f"follows @{alias}", "text"
+        is_now = "is gone" if following.version is None else f"is v{plain(following.version, 20)}"
+        return f"{numbers.WARNING} @{alias} {is_now}", "warning"
+    model = endpoint.model
     if not model.alias:
         return "", "muted"
     known = models.get(model.name)

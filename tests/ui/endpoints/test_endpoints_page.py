@@ -268,6 +268,38 @@ def test_while_it_is_built_its_steps_and_output_are_shown(page, double, qtbot):
     qtbot.waitUntil(lambda: "model loaded in 1.42 s" in view.output.log.text())
 
 
+def test_a_revision_that_is_built_beside_the_live_one_shows_its_build(page, double, qtbot):
+    page.pane.tabs.choose("log")
+    view = page.pane.view("log")
+    qtbot.waitUntil(lambda: "of mld-ep-digits-r2" in view.output.log.text())
+    double.build_lines = ["STEP 1/3: FROM python", "Collecting pandas"]
+    steps = (DeployStep("fetch", "the files", 1.0, 0.5), DeployStep("build", "4 requirements", 2.0))
+    made = (revision(2, RevisionState.LIVE), revision(3, RevisionState.BUILDING, kept=False))
+    digits(double, steps=steps, revisions=made)
+    qtbot.waitUntil(lambda: "Collecting pandas" in view.building.log.text())
+    assert view.building.isVisible()
+    assert "build …: 4 requirements" in view.building.steps.whole
+    assert "building revision 3: build, 4 requirements" in page.pane.now.whole
+    double.build_lines = [*double.build_lines, "ERROR: No matching distribution found for pandas==99"]
+    view.building.look()
+    qtbot.waitUntil(lambda: "pandas==99" in view.building.log.text())
+    assert view.building.log.text().count("Collecting pandas") == 1, "what is shown is not shown again"
+    view.replica.setCurrentIndex(view.replica.findData("mld-ep-digits-r2"))
+    qtbot.waitUntil(view.output.isVisible)
+    cause = "\n".join(f"ERROR: cause {number}" for number in range(12))
+    failed = replace(
+        made[1], state=RevisionState.FAILED, reason=Reason("build_failed", "No pandas.", cause, "Mend it.")
+    )
+    digits(double, steps=steps, revisions=(made[0], failed))
+    qtbot.waitUntil(view.building.isVisible)
+    assert all(f"ERROR: cause {number}" in view.building.cause.whole for number in range(12)), "the cause is whole"
+    assert "Mend it." in view.building.cause.whole
+    assert not view.building._again.isActive(), "nothing more is written"
+    digits(double, steps=(), revisions=(revision(2, RevisionState.LIVE),))
+    qtbot.waitUntil(view.output.isVisible)
+    assert not view.replica.isVisible()
+
+
 def test_a_failure_shows_the_cause_and_the_last_lines(page, double, qtbot):
     page.pane.tabs.choose("facts")
     page.table.select("router")

@@ -33,13 +33,13 @@ def test_where_an_alias_points_is_told_beside_what_is_served() -> None:
     ref = ModelRef("m", "3", "models:/m/3", "champion")
 
     def now(**aliases: str) -> tuple[str, str]:
-        return alias_now(ref, {"m": Model("m", "4", aliases, {}, None, None)})
+        return alias_now(replace(FRONT, model=ref), {"m": Model("m", "4", aliases, {}, None, None)})
 
     assert now(champion="3") == ("@champion", "text")
     assert now(champion="4") == (f"{numbers.WARNING} @champion is v4", "warning")
     assert now() == (f"{numbers.WARNING} @champion is gone", "warning")
-    assert alias_now(ref, {}) == ("@champion", "muted")
-    assert alias_now(replace(ref, alias=None), {}) == ("", "muted")
+    assert alias_now(replace(FRONT, model=ref), {}) == ("@champion", "muted")
+    assert alias_now(FRONT, {}) == ("", "muted")
 
 
 def test_each_step_is_listed_with_how_long_it_took() -> None:

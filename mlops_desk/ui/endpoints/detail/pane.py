@@ -1,6 +1,6 @@
 """The chosen endpoint: its address, its rollout, what can be done with it, and tabs, made when first chosen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QStackedWidget, QWidget
 
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.ui.endpoints import words
+from mlops_desk.ui.endpoints.acts import EndpointActs
 from mlops_desk.ui.endpoints.detail.curves import CurvesView
 from mlops_desk.ui.endpoints.detail.facts import EndpointFactsView
 from mlops_desk.ui.endpoints.detail.log import EndpointLogView
@@ -16,10 +17,10 @@ from mlops_desk.ui.endpoints.detail.revisions import RevisionsView
 from mlops_desk.ui.endpoints.detail.trying import TryView
 from mlops_desk.ui.endpoints.detail.view import EndpointView
 from mlops_desk.ui.endpoints.rollout_bar import RolloutBar
+from mlops_desk.ui.endpoints.setup.view import SetupView
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.tabs import Tabs
@@ -27,6 +28,7 @@ from mlops_desk.ui.widgets.tabs import Tabs
 TABS = (
     ("curves", "Curves"),
     ("revisions", "Revisions"),
+    ("setup", "Setup"),
     ("try", "Try"),
     ("requests", "Requests"),
     ("log", "Output"),
@@ -44,12 +46,12 @@ _VIEWS: dict[str, Callable[[Context], EndpointView]] = {
 
 
 class EndpointPane(Card):
-    """Shows one endpoint at a time; only the tab that is seen is shown it. ``make_live`` hears of a revision."""
+    """Shows one endpoint at a time; only the tab that is seen is shown it. ``acts`` does what is wanted of it."""
 
-    def __init__(self, context: Context, acts: Sequence[Button], make_live: Callable[[int], None]) -> None:
+    def __init__(self, context: Context, acts: EndpointActs) -> None:
         super().__init__()
         self._context = context
-        self._make_live = make_live
+        self._done_by = acts
         self._views: dict[str, EndpointView] = {}
         self._endpoint: Endpoint | None = None
         self.url = CommandLine("Address of the endpoint")
@@ -62,7 +64,7 @@ class EndpointPane(Card):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.SPACE_4)
         row.addStretch(1)
-        for act in acts:
+        for act in acts.buttons():
             row.addWidget(act)
         head = self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         head.setSpacing(theme.SPACE_4)
@@ -92,10 +94,16 @@ class EndpointPane(Card):
         """Return a tab's view, made when it is first asked for."""
         view = self._views.get(key)
         if view is None:
-            view = self._views[key] = _VIEWS[key](self._context)
-            if isinstance(view, RevisionsView):
-                view.wanted.connect(self._make_live)
+            view = self._views[key] = self._made(key)
             self._layers.addWidget(view)
+        return view
+
+    def _made(self, key: str) -> EndpointView:
+        if key == "setup":
+            return SetupView(self._context, self._done_by)
+        view = _VIEWS[key](self._context)
+        if isinstance(view, RevisionsView):
+            view.wanted.connect(self._done_by.ask_to_make_live)
         return view
 
     def show_endpoint(self, endpoint: Endpoint | None) -> None:

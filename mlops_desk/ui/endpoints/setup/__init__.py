@@ -1,0 +1,1 @@
+"""How the chosen endpoint is set up, and how that is changed."""

@@ -1,0 +1,89 @@
+"""What is said of how an endpoint is set up, and of what a change will do."""
+
+from dataclasses import replace
+
+import pytest
+
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.model import Model
+from mlops_desk.records.serving.endpoint import (
+    AliasFollowing,
+    Endpoint,
+    EndpointScale,
+    EndpointState,
+    ModelRef,
+    Replica,
+)
+from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
+from mlops_desk.ui.endpoints import standing
+
+PINNED = Endpoint(
+    "front", EndpointState.LIVE, "http://x", 1, ModelRef("m", "3", "models:/m/3"), (Replica("one", 1, "running"),)
+)
+FOLLOWING = replace(PINNED, follows="champion", following=AliasFollowing("3", 1.0))
+MODELS = {"m": Model("m", "4", {"champion": "4", "old": "3"}, {}, None, None)}
+
+
+def test_one_that_follows_says_so_and_how_and_one_that_does_not_says_that():
+    assert "Pinned: it stays on version 3" in standing.follows_told(PINNED)
+    assert "takes over at once" in standing.follows_told(FOLLOWING)
+    by_canary = replace(FOLLOWING, following=AliasFollowing("3", 1.0, 12.5))
+    assert "begins with 12.5 % of the requests" in standing.follows_told(by_canary)
+
+
+def test_what_it_serves_instead_of_what_the_alias_names_is_told_with_why():
+    assert standing.behind(PINNED) is None
+    assert standing.behind(FOLLOWING) is None
+    waits = Reason("sent_back", "Version 4 was sent back.")
+    other = replace(FOLLOWING, following=AliasFollowing("4", 1.0, waits_for=waits))
+    assert standing.behind(other) == (
+        "It serves version 3, and @champion, which it follows, names version 4. Version 4 was sent back."
+    )
+    assert "names none now" in standing.behind(replace(FOLLOWING, following=AliasFollowing(None, 1.0)))
+    assert standing.behind(replace(other, state=EndpointState.STOPPED)) is None
+
+
+@pytest.mark.parametrize(
+    ("alias", "canary", "told"),
+    [
+        ("champion", None, "it is deployed now, and takes over at once"),
+        ("champion", 5.0, "it is deployed now, and gets 5 % of the requests"),
+        ("old", None, "nothing happens until the alias moves"),
+        ("gone", None, "is not known here"),
+        (None, None, "It stays on version 3 until"),
+    ],
+)
+def test_what_following_will_do_is_told_before_it_is_done(alias, canary, told):
+    assert told in standing.following_will(PINNED, alias, canary, MODELS)
+
+
+def test_a_stopped_one_deploys_nothing_and_a_rollout_goes_on():
+    stopped = replace(PINNED, state=EndpointState.STOPPED)
+    assert "as soon as the endpoint is" in standing.following_will(stopped, "champion", None, MODELS)
+    rolling = replace(PINNED, rollout=Rollout(2, 5.0, (), RolloutGuard(), 0.0))
+    assert "goes on" in standing.following_will(rolling, None, None, MODELS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wish", "told"),
+    [
+        ({}, (1, 1, None), "No container starts or ends now. It never sleeps."),
+        ({}, (3, 3, None), "2 more replicas start now."),
+        ({}, (2, 4, None), "1 more replica starts now. While requests wait there are up to 4."),
+        ({"wanted": 2, "replicas": (Replica("a", 1, "running"), Replica("b", 1, "running", None, 2))}, (1, 1, None),
+         "1 replica ends once all is answered."),
+        ({"state": EndpointState.ASLEEP, "replicas": ()}, (2, 2, 1800.0), "It wakes with 2 replicas. After 30 min"),
+        ({"state": EndpointState.FAILED, "replicas": ()}, (1, 1, None), "It begins with 1 replica, once"),
+    ],
+)  # fmt: skip
+def test_what_other_replicas_will_do_is_told(changes, wish, told):
+    assert told in standing.scale_will(replace(PINNED, **changes), *wish).replace("\u202f", " ").replace("\u2009", " ")
+
+
+def test_gpus_that_it_has_and_has_not_are_told_apart():
+    assert standing.gpus_told(PINNED, None, {}) == (
+        "It runs on processors alone: a new revision may have GPUs.", "muted",
+    )  # fmt: skip
+    on_gpu = replace(PINNED, replicas=(Replica("one", 1, "running", gpus=("GPU-12345678-1",)),))
+    assert standing.gpus_told(on_gpu, None, {}) == ("It has GPU 12345678.", "text")
+    assert PINNED.scale == EndpointScale()
