@@ -273,13 +273,15 @@ def test_a_build_that_fails_says_why_and_shows_its_output(house: House) -> None:
 def test_the_build_of_a_revision_is_read_while_another_one_answers(house: House) -> None:
     house.replica(1)
     house.service.deploy("digits/1", "front")
-    house.engine.build_error = "No matching distribution found for scikit-learn==1.9.1"
+    house.engine.programs[""] = ScriptedProgram(0.0, ("ModuleNotFoundError: skops",), exit_code=1)
     failed = house.service.deploy("digits/2", "front", runtime="build")
     assert (failed.state, failed.revision) == ("live", 1)
     build = list(house.service.logs("front", build=True))
-    assert any("No matching distribution" in line for line in build)
+    assert "was there already" in build[0], "what the build has written comes first"
+    assert any("skops" in line for line in build[1:]), "and then why it did not go live"
     assert len(set(build)) == len(build), "what is the cause is not told twice"
-    assert not any("No matching distribution" in line for line in house.service.logs("front"))
+    assert not any("skops" in line for line in house.service.logs("front"))
+    assert list(house.service.logs("front", tail=1, build=True)) == build[-1:]
 
 
 def test_a_model_that_dies_or_fails_its_own_example_does_not_go_live(house: House) -> None:

@@ -14,10 +14,10 @@ from mlops_desk.ui.endpoints.detail.facts import EndpointFactsView
 from mlops_desk.ui.endpoints.detail.log import EndpointLogView
 from mlops_desk.ui.endpoints.detail.requests import RequestsView
 from mlops_desk.ui.endpoints.detail.revisions import RevisionsView
+from mlops_desk.ui.endpoints.detail.setup import SetupView
 from mlops_desk.ui.endpoints.detail.trying import TryView
 from mlops_desk.ui.endpoints.detail.view import EndpointView
 from mlops_desk.ui.endpoints.rollout_bar import RolloutBar
-from mlops_desk.ui.endpoints.setup.view import SetupView
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
