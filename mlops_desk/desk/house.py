@@ -112,7 +112,7 @@ class Desk(DeskVerbs):
         self.store = SettingsStore(folder.settings)
         self.state = State(folder.state_database)
         self.upkeep = Upkeep(folder, self.state, self.store, self.bus.publish, simulated=self.simulated)
-        self.state.jobs.make_room = self.upkeep.make_room
+        self.state.jobs.make_room = self.state.endpoints.make_room = self.upkeep.make_room
         self.audit = AuditTrail(self.state.audit, self.bus.publish)
         self.on_shutdown = loop.ending.set
         self.policy: AccessPolicy = SingleUser()

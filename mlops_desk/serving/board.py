@@ -1,5 +1,6 @@
 """The endpoints as they stand: stored with what is told of their revisions, joined with their load, and announced."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +18,10 @@ from mlops_desk.serving.meters.recent import Recent
 from mlops_desk.serving.replicas.counting import ready
 from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.rollout.told import revisions_of
+from mlops_desk.storage.database import DiskFull
 from mlops_desk.storage.state import StoredRecords
 
+_log = logging.getLogger(__name__)
 _UNKNOWN: Mapping[str, Any] = {"latency": LatencyPercentiles(), "errors": None}
 """What is told of the last minute and day before anything was counted; it is never stored."""
 
@@ -37,6 +40,7 @@ class EndpointBoard:
         self._queued: dict[str, int] = {}
         self._recent: dict[str, Recent] = {}
         self._past = Past()
+        self._owed: set[str] = set()
 
     def all(self) -> list[Endpoint]:
         """Return all endpoints by name."""
@@ -58,21 +62,50 @@ class EndpointBoard:
         return endpoint
 
     def put(self, endpoint: Endpoint) -> Endpoint:
-        """Store and announce a new endpoint."""
+        """Store and announce a new endpoint. Raises DiskFull."""
         with self._lock:
-            stored = self._told(replace(endpoint, updated_at=time.time(), load=None, queued=None, **_UNKNOWN))
+            stored = self._to_store(endpoint)
             self._table.put(stored)
-            self._endpoints[endpoint.name] = stored
-            shown = self._with_load(stored)
-            self._bus.publish(EndpointChanged(shown))
-        return shown
+            return self._shown(stored)
 
     def change(self, name: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
-        """Store and announce what ``change`` makes of the endpoint, if that is anything new. Raises NotFound."""
+        """Store and announce what ``change`` makes of the endpoint, if that is anything new. Raises NotFound.
+
+        It is so on a full disk too, and stored once there is room: how an endpoint stands does not wait for a disk.
+        """
         with self._lock:
             known = self.get(name)
             changed = self._told(change(known))
-            return known if changed == known else self.put(changed)
+            if changed == known:
+                return known
+            stored = self._to_store(changed)
+            try:
+                self._table.put(stored)
+                self._owed.discard(name)
+            except DiskFull as error:
+                _log.warning("How endpoint %s stands can't be stored: %s", name, error)
+                self._owed.add(name)
+            return self._shown(stored)
+
+    def settle(self) -> set[str]:
+        """Store what the disk has not taken; return the names of which something is still not stored."""
+        with self._lock:
+            for name in sorted(self._owed):
+                try:
+                    self._table.put(self._endpoints[name])
+                except DiskFull:
+                    break  # it is asked again soon
+                self._owed.discard(name)
+            return set(self._owed)
+
+    def _to_store(self, endpoint: Endpoint) -> Endpoint:
+        return self._told(replace(endpoint, updated_at=time.time(), load=None, queued=None, **_UNKNOWN))
+
+    def _shown(self, stored: Endpoint) -> Endpoint:
+        self._endpoints[stored.name] = stored
+        shown = self._with_load(stored)
+        self._bus.publish(EndpointChanged(shown))
+        return shown
 
     def tell_again(self, name: str) -> None:
         """Announce an endpoint anew if something was written down of its revisions. No error for one that is gone."""
@@ -85,6 +118,7 @@ class EndpointBoard:
         with self._lock:
             self._table.remove(name)
             self._endpoints.pop(name, None)
+            self._owed.discard(name)
             self._loads.pop(name, None)
             self._queued.pop(name, None)
             self._recent.pop(name, None)

@@ -1,5 +1,6 @@
 """What is kept of an endpoint's revisions on disk, and how one that did not come up says why."""
 
+import logging
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from mlops_desk.records.serving.endpoint import Endpoint, EndpointScale, ModelRe
 from mlops_desk.records.serving.own_image import OwnImage
 from mlops_desk.storage.requests import LoggedFeature
 
+_log = logging.getLogger(__name__)
 MOST_TO_COME_BACK_TO = 3  # chosen: a model takes gigabytes, and one goes back to the last or the one before
 NO_GPU = "no_gpu"
 """Why a replica does not start that will as soon as GPUs are free."""
@@ -78,6 +80,7 @@ class Shelf:
 
     def __init__(self, endpoints: Path) -> None:
         self._endpoints = endpoints
+        self._owed: dict[tuple[str, int], Revision] = {}
 
     def place(self, endpoint: str, number: int) -> Path:
         """Return the folder of a revision: its description, model files, build log."""
@@ -95,7 +98,9 @@ class Shelf:
         return sorted(int(name) for name in names if name.isdigit())
 
     def read(self, endpoint: str, number: int) -> Revision | None:
-        """Return what was written down of a revision; None when that can't be read."""
+        """Return what is known of a revision; None when that can't be read."""
+        if (owed := self._owed.get((endpoint, number))) is not None:
+            return owed
         try:
             return wire.loads((self.place(endpoint, number) / "revision.json").read_bytes(), Revision)
         except (OSError, DeskError):
@@ -106,7 +111,26 @@ class Shelf:
         place = self.place(revision.endpoint, revision.number)
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(place / "revision.json", wire.dumps(revision).encode())
+        self._owed.pop((revision.endpoint, revision.number), None)
         return revision
+
+    def mark(self, revision: Revision) -> Revision:
+        """Note what became of a revision; what the disk does not take is known all the same, and written later."""
+        try:
+            return self.write(revision)
+        except OSError as error:
+            _log.warning("Revision %s of %s: %s", revision.number, revision.endpoint, error)
+            self._owed[revision.endpoint, revision.number] = revision
+            return revision
+
+    def settle(self) -> set[str]:
+        """Write what the disk has not taken; return the endpoints of which something is still not written."""
+        for revision in list(self._owed.values()):
+            try:
+                self.write(revision)
+            except OSError:
+                break  # it is asked again soon
+        return {endpoint for endpoint, _ in self._owed}
 
     def drop_files(self, endpoint: str, number: int) -> None:
         """Delete a revision's model files and its replicas' doors; its description and build log stay."""
@@ -135,6 +159,8 @@ class Shelf:
 
     def clear(self, endpoint: str) -> None:
         """Delete an endpoint's revisions."""
+        for key in [key for key in self._owed if key[0] == endpoint]:
+            self._owed.pop(key, None)
         for number in self.numbers(endpoint):
             shutil.rmtree(self.place(endpoint, number), ignore_errors=True)
 

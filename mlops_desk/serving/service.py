@@ -46,6 +46,7 @@ from mlops_desk.serving.gateway.doorbell import BELL
 from mlops_desk.serving.image.example import kept_example
 from mlops_desk.serving.image.maker import Download, FindTrained, Maker
 from mlops_desk.serving.images import EndpointImages
+from mlops_desk.serving.keeping.debts import EndpointDebts
 from mlops_desk.serving.keeping.orphans import OrphanEndpoints
 from mlops_desk.serving.keeping.watch import Watch
 from mlops_desk.serving.launch import Trial
@@ -131,6 +132,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
         self._stages = Stages(
             self._board, self._shelf, self._trial, self._switchboard, self._images, settings, loop, bus
         )
+        self._debts = EndpointDebts(self._board, self._shelf, self._switchboard, bus)
         self._claims = EndpointClaims()
         crew = Crew(self._trial, loop)
         self._scaler = Scaler(self._board, self._shelf, self._trial, crew, self._stages, self._claims, loop)
@@ -147,7 +149,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
         orphans = OrphanEndpoints(self._board, self._shelf, self._trial, self._switchboard, self._bus)
         return Watch(
             self._folder.instance, self._board, self._shelf, self._engine, self._trial, self._bus, self._loop,
-            self._switchboard.route, orphans, self._stages.go_back, self._claims, self._meters.see,
+            self._switchboard, orphans, self._stages.go_back, self._claims, self._meters.see,
         )  # fmt: skip
 
     def _made_deployments(self, crew: Crew) -> Deployments:
@@ -172,6 +174,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
         self._stages.take_up()
         self._beside.sweep()
         self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
+        self._loop.repeat("endpoint-debts", _LOOK_SECONDS, self._debts.look)
         self._loop.repeat("gateway", _GATEWAY_SECONDS, self._switchboard.watch)
         self._loop.start("endpoint-gpus", self.keep_gpus)
         self._follower.start(self._loop, self._bus)
@@ -253,6 +256,11 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
         return self._board.past(name, seconds)
 
     def stop(self, name: str) -> Endpoint:
+        stopped = self._stopped(name)
+        self._switchboard.check_followed(f"Endpoint {name} is stopped")
+        return stopped
+
+    def _stopped(self, name: str) -> Endpoint:
         endpoint = self._board.get(name)
         self._deployments.forget(name)
         stopped = self._board.change(
@@ -269,22 +277,23 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
                 lent=None,
             ),
         )
-        self._switchboard.route()
+        self._switchboard.bring_in()
         for container in {*self._trial.containers_of(name), *(one.container for one in endpoint.replicas)}:
             self._trial.end(container)
         return stopped
 
     def remove(self, name: str) -> Endpoint:
-        removed = self.stop(name)
+        removed = self._stopped(name)
         images = self._images.of(name)
         self._shelf.clear(name)  # first: files without a record would be taken for a record that was lost
         self._tokens.forget(name)  # before its name is free: they must not open the next one of that name
         self._board.remove(name)
-        self._meters.forget(name)
-        self._switchboard.route()
+        self._switchboard.forget(name)
+        self._switchboard.bring_in()
         self._images.drop(images)
         if not self._board.all():
             self._trial.drop_network()
+        self._switchboard.check_followed(f"Endpoint {name} is removed")
         return removed
 
     def logs(self, name: str, tail: int = 200, replica: str | None = None, *, build: bool = False) -> Iterator[str]:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, Hint, TimedOut
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.records.serving.rollout import SHADOW_PERCENT
 from mlops_desk.serving.access.tokens import EndpointTokens
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _NEXT_TRY_SECONDS = 2.0  # chosen: one that can't be started now takes a core while it tries
+BEHIND = "gateway_behind"
+"""Why an endpoint that is up is not live: the gateway has not said yet that it goes by that."""
+_HUNG_SECONDS = 10.0  # chosen: five looks; a machine that is only busy answers in one
 _STICKY_HEADER = "x-mlops-desk-key"
 _AT_REST = frozenset({EndpointState.STOPPED, EndpointState.FAILED})
+_WAITS = "The gateway does not answer, so requests do not reach what is up. It goes on as soon as the gateway does."
+
+Change = Callable[[Endpoint], Endpoint]
 
 
 class Switchboard:
@@ -52,8 +59,10 @@ class Switchboard:
         self.pilot: Pilot | None = None
         self.hearers: list[Callable[[Stats], None]] = []
         self._revive_at = 0.0
+        self._heard_at: float | None = None
         self._windows: dict[str, LoadWindow] = {}
         self._meters = meters
+        self._ahead: dict[str, Change] = {}
 
     def log_folder(self, name: str) -> Path:
         """Return where an endpoint's requests are logged; it stays when the endpoint goes."""
@@ -73,15 +82,39 @@ class Switchboard:
         serial = self.route()
         return self.gatekeeper.state is None or self.gatekeeper.wait_for(serial)
 
+    def move(self, name: str, change: Change, store: Callable[[Change], object]) -> bool:
+        """Have the gateway go by what ``change`` makes of an endpoint, and only then ``store`` it.
+
+        What is live by then is reached. Where the gateway does not follow within some seconds, what is stored says so,
+        and False is returned. Raises what ``store`` raises.
+        """
+        self._ahead[name] = change
+        try:
+            is_followed = self.bring_in()
+            store(change if is_followed else lambda known: _waiting(change(known)))
+        finally:
+            self._ahead.pop(name, None)
+        if (known := self._board.find(name)) is None or known.state in _AT_REST:
+            self.route()  # a stop has overtaken it
+        return is_followed
+
+    def check_followed(self, text: str) -> None:
+        """See that the gateway goes by how things stand; ``text`` says what was done. Raises TimedOut."""
+        if not self.gatekeeper.is_in_force:
+            why = "but the gateway does not answer, so requests do not follow yet. They will as soon as it does."
+            raise TimedOut(f"{text}, {why}", Hint("mlops-desk endpoints list", after=" tells when."))
+
     def poll(self) -> None:
         """Read the gateway's counters; start it again when it is gone, or of another version, and somebody needs it."""
         if self._is_idle():
             return
         stats = None if self.gatekeeper.is_outdated else self.gatekeeper.stats()
         if stats is None:
+            self._end_hung()
             if time.monotonic() >= self._revive_at:
                 self._revive()
             return
+        self._heard_at = time.monotonic()
         silence = snapshot_of(TrafficCounters(), stats.at)  # the gateway counts an endpoint from its first request on
         snapshots = {endpoint.name: stats.endpoints.get(endpoint.name, silence) for endpoint in self._board.all()}
         recent = self._meters.take(stats, [one for one in self._board.all() if one.state not in _AT_REST])
@@ -95,14 +128,33 @@ class Switchboard:
         for hear in self.hearers:
             hear(stats)
 
+    def _end_hung(self) -> None:
+        """End a gateway that runs and has said nothing for long: its callers wait for the next one."""
+        now = time.monotonic()
+        if self._heard_at is None or self.gatekeeper.state is None:
+            self._heard_at = now
+        elif now - self._heard_at >= _HUNG_SECONDS:
+            _log.warning("The gateway runs, and has not answered for %g s: it is replaced", now - self._heard_at)
+            self.gatekeeper.end_hung()
+            self._heard_at = None
+
     def watch(self) -> None:
-        """Start the gateway again as soon as it is gone, where somebody needs it: its callers wait meanwhile."""
+        """Start the gateway again as soon as it is gone, where somebody needs it: its callers wait meanwhile.
+
+        One that runs gets what it has not taken yet.
+        """
+        self.gatekeeper.settle()
         if not self.gatekeeper.is_gone():
             return
         if self._is_idle():
             self.gatekeeper.refuse()
         elif time.monotonic() >= self._revive_at:
             self._revive()
+
+    def forget(self, name: str) -> None:
+        """Forget what was counted of an endpoint that is gone: the next one of its name begins anew."""
+        self._windows.pop(name, None)
+        self._meters.forget(name)
 
     def is_answering(self, replicas: Iterable[Replica]) -> bool:
         """Tell whether the gateway waits for answers of any of ``replicas``."""
@@ -128,7 +180,8 @@ class Switchboard:
             log_days=int(self._settings.number("serving.request_log_days")),
             log_bytes=int(self._settings.number("serving.request_log_mebibytes")) << 20,
         )
-        return RoutingTable(0, {endpoint.name: self._routes(endpoint) for endpoint in self._board.all()}, limits)
+        endpoints = (self._ahead.get(one.name, _as_it_is)(one) for one in self._board.all())
+        return RoutingTable(0, {endpoint.name: self._routes(endpoint) for endpoint in endpoints}, limits)
 
     def _routes(self, endpoint: Endpoint) -> EndpointRoutes:
         rollout = endpoint.rollout
@@ -159,6 +212,17 @@ class Switchboard:
         addresses = tuple(one.address for one in asked if one.address)
         weight = endpoint.traffic.get(str(number), 0.0)
         return Route(number, weight, addresses, revision.features if revision else ())
+
+
+def _as_it_is(endpoint: Endpoint) -> Endpoint:
+    return endpoint
+
+
+def _waiting(endpoint: Endpoint) -> Endpoint:
+    """Say that requests do not reach an endpoint that is up."""
+    if endpoint.state is not EndpointState.LIVE:
+        return endpoint
+    return replace(endpoint, state=EndpointState.UNHEALTHY, reason=Reason(BEHIND, _WAITS))
 
 
 def _note(endpoint: Endpoint) -> str | None:

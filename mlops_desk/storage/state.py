@@ -16,7 +16,7 @@ from mlops_desk.records.registry.alias_move import AliasSight, JournalEntry
 from mlops_desk.records.registry.tracker import KeptTracker
 from mlops_desk.records.registry.transfer import RecordedHashes
 from mlops_desk.records.rule import Retraining, Rule
-from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.storage.database import Database, DatabaseKind
 from mlops_desk.storage.pages import Value
 from mlops_desk.storage.records import Columns, StoredRecords, read_document
@@ -81,6 +81,11 @@ _FORMS = {
 }  # fmt: skip
 
 
+def _is_taken_back(endpoint: Endpoint) -> bool:
+    """Tell whether a later agent must not take up again what an earlier record has: it was stopped, or went back."""
+    return endpoint.state is EndpointState.STOPPED or (endpoint.rollout is None and endpoint.reason is not None)
+
+
 class _Judge:
     """Knows the tables of records, which differ in nothing but what is in their documents."""
 
@@ -130,6 +135,7 @@ class State:
         self.alias_moves: StoredRecords[JournalEntry] = self._table(_MOVE)
         self.alias_sights: StoredRecords[AliasSight] = self._table(_SIGHT)
         self.jobs.is_vital = lambda job: job.state.is_final
+        self.endpoints.is_vital = _is_taken_back
         # Those that are acted on are looked at now; the others grow without end, and are looked at when asked for.
         for table in (
             self.jobs,

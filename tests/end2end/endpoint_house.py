@@ -23,7 +23,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
-from mlops_desk.records.event import EndpointChanged
+from mlops_desk.records.event import EndpointChanged, Notice
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.access import DeployedEndpoint
 from mlops_desk.records.serving.endpoint import Endpoint
@@ -195,3 +195,8 @@ def ask(endpoint: Endpoint, path: str = "", host: str | None = None) -> httpx.Re
     assert endpoint.url is not None
     with httpx.Client(trust_env=False, timeout=20) as client:
         return client.post(endpoint.url + path, json=BODY, headers=bearer(endpoint))
+
+
+def told_of(house: House) -> list[str]:
+    """Return what people were told."""
+    return [event.text for event in house.events if isinstance(event, Notice)]

@@ -15,16 +15,15 @@ from typing import Any
 
 from mlops_desk import __version__
 from mlops_desk.base import wire
-from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Hint, Invalid, TimedOut, Unavailable
 from mlops_desk.base.process import boot_id, python_command, start_detached, start_ticks
 from mlops_desk.serving.gateway.inbound.listening import Hold
 from mlops_desk.serving.gateway.routes import RoutingTable
+from mlops_desk.serving.gateway.table.delivery import ROUTES, TableDelivery
 from mlops_desk.serving.gateway.traffic import Snapshot
 
 STATE = "state.json"
-ROUTES = "routes.json"
-VERSION = f"{__version__}/10"
+VERSION = f"{__version__}/11"
 """What a running gateway is compared by: the number grows with the form of the routing table, also between releases."""
 _START_SECONDS = 15.0  # chosen: on a machine whose cores are all taken a start of Python takes seconds
 _STOP_SECONDS = 8.0  # chosen: requests under way end first, and the log is written
@@ -83,6 +82,12 @@ class Gatekeeper:
         self._publishing = threading.Lock()
         self._has_ended = False
         self._hold = Hold(folder)
+        self._delivery = TableDelivery(folder)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the newest table is not in its file; None where it is."""
+        return self._delivery.trouble
 
     @property
     def port(self) -> int | None:
@@ -135,17 +140,33 @@ class Gatekeeper:
     def publish(self, make: Callable[[], RoutingTable]) -> int:
         """Hand the gateway the table that ``make`` returns; return the serial it got.
 
-        The table is made under the lock, so that of two at once the later one stays. Raises OSError.
+        The table is made under the lock, so that of two at once the later one stays. What the gateway or the disk does
+        not take now is tried again by ``settle``; ``wait_for`` tells whether the gateway goes by it. Raises OSError.
         """
         with self._publishing:
             self._serial = max(self._serial or self._last_serial(), int(time.time() * 1000) - 1) + 1
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            document = wire.dumps(replace(make(), serial=self._serial))
-            write_atomically(self._folder / ROUTES, document.encode())
-            state = read_state(self._folder)
-            if state is not None and state.is_alive:
-                os.kill(state.pid, signal.SIGHUP)
+            table, state = make(), self.state
+            pid = None if state is None else state.pid
+            in_force = self._delivery.hand(*self._numbered(table), pid)
+            if in_force is not None and in_force > self._serial:  # of an agent whose disk was full and clock ahead
+                self._serial = in_force + 1
+                in_force = self._delivery.hand(*self._numbered(table), pid)
+            if self._delivery.store() and pid is not None and in_force != self._serial:
+                os.kill(pid, signal.SIGHUP)
             return self._serial
+
+    def _numbered(self, table: RoutingTable) -> tuple[bytes, int]:
+        return wire.dumps(replace(table, serial=self._serial)).encode(), self._serial
+
+    def settle(self) -> None:
+        """Try again what of the newest table the gateway or the disk has not taken yet."""
+        if self._publishing.acquire(blocking=False):  # else a newer one is just being handed over
+            try:
+                state = self.state
+                self._delivery.settle(None if state is None else state.pid)
+            finally:
+                self._publishing.release()
 
     def _last_serial(self) -> int:
         """Return the serial that an earlier agent gave, whose clock may have been ahead; 0 for none."""
@@ -158,11 +179,24 @@ class Gatekeeper:
         """Wait until the gateway routes by the table of ``serial`` or a later one."""
         deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline:
+            if self._is_said(serial):
+                return True
             stats = self.stats()
             if stats is not None and stats.serial >= serial:
                 return True
             time.sleep(_PAUSE_SECONDS)
         return False
+
+    def _is_said(self, serial: int) -> bool:
+        """Tell whether the gateway that runs has said that it goes by that table or a later one."""
+        state = self.state
+        return state is not None and self._delivery.serial_followed(state.pid) >= serial
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether the gateway goes by the newest table, or there is none that could go by an older one."""
+        state = self.state
+        return state is None or not self._serial or self.wait_for(self._serial, 0.01)
 
     def stats(self) -> Stats | None:
         """Return the gateway's counters; None when it does not answer."""
@@ -187,6 +221,13 @@ class Gatekeeper:
         """Have the gateway write out what it has logged so far."""
         return self._ask("POST", "/-/roll", _ROLL_SECONDS) is not None
 
+    def end_hung(self) -> None:
+        """Kill the gateway that runs, at once; its socket is held, so that callers wait. Raises TimedOut."""
+        with self._starting:
+            state = self.state
+            if state is not None:
+                _kill(state)
+
     def end(self) -> None:
         """End the gateway for good: who looks after it meanwhile starts none in its place. Raises TimedOut."""
         with self._starting:
@@ -206,17 +247,20 @@ class Gatekeeper:
             return
         os.kill(state.pid, signal.SIGTERM)
         if not _wait(lambda: not state.is_alive, _STOP_SECONDS):
-            os.kill(state.pid, signal.SIGKILL)
-            if not _wait(lambda: not state.is_alive, 1.0):
-                raise TimedOut(f"The gateway (pid {state.pid}) does not end.", Hint(f"kill -9 {state.pid}"))
+            _kill(state)
 
     def _start(self) -> int:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         output = self._folder / "gateway.out"
         held = self._hold.descriptor
-        words = [str(self._folder), *([] if held is None else [str(held)])]
+        table = self._delivery.to_begin_with()
+        words = [str(self._folder), *("-" if one is None else str(one) for one in (held, table))]
         command = python_command("mlops_desk.serving.gateway.process", *words)
-        start_detached(command, output, keep=[] if held is None else [held])
+        try:
+            start_detached(command, output, keep=[one for one in (held, table) if one is not None])
+        finally:
+            if table is not None:
+                os.close(table)
         if not _wait(lambda: self.stats() is not None, _START_SECONDS):
             self._hold.drop()  # better refused than kept waiting; the next one opens its own
             text = f"The gateway did not answer within {_START_SECONDS:g} s."
@@ -240,6 +284,12 @@ class Gatekeeper:
             return answer.raise_for_status().json()
         except (httpx.HTTPError, ValueError):
             return None
+
+
+def _kill(state: GatewayState) -> None:
+    os.kill(state.pid, signal.SIGKILL)
+    if not _wait(lambda: not state.is_alive, 1.0):
+        raise TimedOut(f"The gateway (pid {state.pid}) does not end.", Hint(f"kill -9 {state.pid}"))
 
 
 def _snapshot(at: float, counted: Mapping[str, Any]) -> Snapshot:

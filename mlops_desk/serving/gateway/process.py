@@ -1,7 +1,9 @@
-"""``python -m mlops_desk.serving.gateway.process FOLDER [DESCRIPTOR]``: the process in the path of requests.
+"""``python -m mlops_desk.serving.gateway.process FOLDER [SOCKET [TABLE]]``: the process in the path of requests.
 
 It outlives the agent. It listens on loopback, on a port that its state file keeps across restarts, routes by the table
-the agent leaves beside it, and writes the request log. A lock sees to it that there is one for a folder.
+that the agent hands it and leaves beside it, and writes the request log. A lock sees to it that there is one for a
+folder. ``SOCKET`` and ``TABLE`` are descriptors, ``-`` for none: of the socket that the agent has held, and of a table
+that the disk did not take.
 """
 
 import asyncio
@@ -17,15 +19,15 @@ from pathlib import Path
 import uvloop
 
 from mlops_desk.base import log, wire
-from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.disk.lock import FolderLock
+from mlops_desk.base.disk.spare import SpareFile
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.peers import Peers
 from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.serving.gateway.capacity import capacity
 from mlops_desk.serving.gateway.doorbell import BELL, Doorbell
-from mlops_desk.serving.gateway.gatekeeper import ROUTES, STATE, VERSION, GatewayState, read_state
+from mlops_desk.serving.gateway.gatekeeper import STATE, VERSION, GatewayState, read_state
 from mlops_desk.serving.gateway.inbound.connection import GatewayConnection
 from mlops_desk.serving.gateway.inbound.listening import Lender, listen, taken_over
 from mlops_desk.serving.gateway.inbound.warden import Warden
@@ -33,6 +35,8 @@ from mlops_desk.serving.gateway.proxy import Proxy
 from mlops_desk.serving.gateway.request_log.log import RequestLog
 from mlops_desk.serving.gateway.request_log.roller import ChildRoller
 from mlops_desk.serving.gateway.routes import RoutingTable
+from mlops_desk.serving.gateway.table.channel import TableEar
+from mlops_desk.serving.gateway.table.delivery import ROUTES
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5  # chosen: how late a changed table of routes is taken up; a look is one stat
@@ -44,11 +48,12 @@ _LAST_SECONDS = 5.0  # chosen: what requests under way have left when the gatewa
 class Gateway:
     """One process: its socket, its application, its log."""
 
-    def __init__(self, folder: Path, loop: Loop, descriptor: int | None = None) -> None:
-        """Listen on the socket of that ``descriptor``, which the agent has held, or open one."""
+    def __init__(self, folder: Path, loop: Loop, descriptor: int | None = None, table: int | None = None) -> None:
+        """Listen on the socket of that ``descriptor``, which the agent has held, or open one; ``table`` is another."""
         self._folder = folder
         self._loop = loop
         self._seen: tuple[int, int] | None = None
+        self._given = b"" if table is None else _whole(table)
         self._log = RequestLog(loop, ChildRoller())
         known = read_state(folder)
         self._socket = listen(known.port if known else 0) if descriptor is None else taken_over(descriptor)
@@ -71,6 +76,10 @@ class Gateway:
             self._state.port, self._state.token, self._log, self._roll, self._feedback, room.held_bytes, bell.ring
         )
         self._look(proxy)
+        if self._given:
+            self._take(proxy, self._given)
+        ear = TableEar(self._folder, lambda document: self._take(proxy, document))
+        await ear.start()
         loop.add_signal_handler(signal.SIGHUP, self._look, proxy)
         self._socket.listen(room.backlog)  # before it is asked who asks: a socket that does not listen is not found
         peers = Peers(self._socket.getsockname())
@@ -85,7 +94,7 @@ class Gateway:
         loop.add_reader(self._lender, self._lender.lend)
         watching = asyncio.create_task(self._watch(proxy))
         gc.freeze()  # what is loaded by now stays: it need not be looked through while requests wait
-        write_atomically(self._folder / STATE, json.dumps(wire.to_builtins(self._state)).encode())
+        SpareFile(self._folder / STATE).write(json.dumps(wire.to_builtins(self._state)).encode())
         _log.info("Gateway %s listens on 127.0.0.1:%s", self._state.pid, self._state.port)
         try:
             await ending.wait()
@@ -95,6 +104,7 @@ class Gateway:
             watching.cancel()
             loop.remove_reader(self._lender)
             self._lender.close()
+            ear.close()
             self._loop.ending.set()
             self._log.end()
 
@@ -111,23 +121,40 @@ class Gateway:
             proxy.tidy()
 
     def _look(self, proxy: Proxy) -> None:
-        """Take the routing table in if the file changed; a table that can't be read leaves the old one in force."""
+        """Take the routing table in if the file changed."""
         path = self._folder / ROUTES
         try:
             facts = path.stat()
             if (facts.st_ino, facts.st_mtime_ns) == self._seen:
                 return
-            table = wire.loads(path.read_bytes(), RoutingTable)
-        except (OSError, Invalid) as error:
+            document = path.read_bytes()
+        except OSError as error:
             if not isinstance(error, FileNotFoundError):
                 _log.warning("The routing table can't be read, the old one holds: %s", error)
             return
         self._seen = (facts.st_ino, facts.st_mtime_ns)
-        self._log.follow(table)
-        proxy.follow(table)
+        self._take(proxy, document)
+
+    def _take(self, proxy: Proxy, document: bytes) -> int:
+        """Go by a table unless it is older than the one in force, or can't be read; return the serial in force then."""
+        try:
+            table = wire.loads(document, RoutingTable)
+        except Invalid as error:
+            _log.warning("The routing table can't be read, the old one holds: %s", error)
+            return proxy.table.serial
+        if table.serial > proxy.table.serial:
+            self._log.follow(table)
+            proxy.follow(table)
+        return proxy.table.serial
 
 
-def main(folder: Path, descriptor: int | None = None) -> int:
+def _whole(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(0)
+        return file.read()
+
+
+def main(folder: Path, descriptor: int | None = None, table: int | None = None) -> int:
     """Be the gateway of ``folder``; another one that is there already is left alone."""
     log.start_early()
     lock = FolderLock(folder / "gateway.lock")
@@ -136,9 +163,9 @@ def main(folder: Path, descriptor: int | None = None) -> int:
     log.start_file(folder / "gateway.log")
     sys.setswitchinterval(_SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(Gateway(folder, Loop("gateway"), descriptor).serve())
+        runner.run(Gateway(folder, Loop("gateway"), descriptor, table).serve())
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), *map(int, sys.argv[2:3])))
+    sys.exit(main(Path(sys.argv[1]), *(None if word == "-" else int(word) for word in sys.argv[2:4])))

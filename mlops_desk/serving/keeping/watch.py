@@ -25,6 +25,7 @@ from mlops_desk.serving.replicas.claims import EndpointClaims
 from mlops_desk.serving.replicas.counting import DOWN, RUNNING, answering, of_revision, ready
 from mlops_desk.serving.revision import Failed, Interrupted, Shelf
 from mlops_desk.serving.rollout.told import DRAINING
+from mlops_desk.serving.switchboard import Switchboard
 
 _log = logging.getLogger(__name__)
 _SILENT_LOOKS = 3  # with a look every two seconds: a long answer may hold a single worker for some
@@ -64,7 +65,7 @@ class Watch:
         trial: Trial,
         bus: Bus,
         loop: Loop,
-        route: Callable[[], object],
+        switchboard: Switchboard,
         orphans: OrphanEndpoints,
         go_back: Callable[[str, Reason], object],
         claims: EndpointClaims,
@@ -77,7 +78,7 @@ class Watch:
         self._trial = trial
         self._bus = bus
         self._loop = loop
-        self._route = route
+        self._switchboard = switchboard
         self._orphans = orphans
         self._go_back = go_back
         self._claims = claims
@@ -214,32 +215,16 @@ class Watch:
         return known is not None and replica.container in {found.container for found in answering(known)}
 
     def _show_up(self, name: str, replica: Replica, address: str | None, gpus: tuple[str, ...]) -> None:
-        self._change(name, replace(replica, state=RUNNING, address=address, gpus=gpus), None)
+        """Say that a replica answers once the gateway goes by that: its endpoint is live then."""
+        change = _told(replace(replica, state=RUNNING, address=address, gpus=gpus), None)
+        if self._board.find(name) is not None:
+            self._switchboard.move(name, change, lambda made: self._board.change(name, made))
 
     def _show_down(self, name: str, replica: Replica, reason: Reason) -> EndpointState | None:
-        return self._change(name, replace(replica, state=DOWN, address=None), reason)
-
-    def _change(self, name: str, replica: Replica, reason: Reason | None) -> EndpointState | None:
-        """Say how a replica is: with one of its endpoint that answers the endpoint is live. Return how that is then."""
-
-        def change(endpoint: Endpoint) -> Endpoint:
-            if endpoint.state not in _WATCHED:
-                return endpoint
-            replicas = tuple(
-                replica if known.container == replica.container and known.state != DRAINING else known
-                for known in endpoint.replicas
-            )
-            changed = replace(endpoint, replicas=replicas)
-            state = EndpointState.LIVE if ready(changed) else EndpointState.UNHEALTHY
-            are_all_up = all(one.state == RUNNING for one in answering(changed))
-            return replace(
-                changed, state=state, reason=(None if are_all_up else endpoint.reason) if reason is None else reason
-            )
-
         if self._board.find(name) is None:
             return None
-        changed = self._board.change(name, change)
-        self._route()
+        changed = self._board.change(name, _told(replace(replica, state=DOWN, address=None), reason))
+        self._switchboard.route()
         return changed.state
 
     def _take_up(self, containers: Mapping[str, ContainerFacts], busy: set[str]) -> None:
@@ -265,6 +250,26 @@ class Watch:
             for name, facts in containers.items()
             if name not in wanted and facts.labels.get(plan.LABEL_ENDPOINT) not in busy
         ]
+
+
+def _told(replica: Replica, reason: Reason | None) -> Callable[[Endpoint], Endpoint]:
+    """Return what says how a replica is: with one of its endpoint that answers the endpoint is live."""
+
+    def change(endpoint: Endpoint) -> Endpoint:
+        if endpoint.state not in _WATCHED:
+            return endpoint
+        replicas = tuple(
+            replica if known.container == replica.container and known.state != DRAINING else known
+            for known in endpoint.replicas
+        )
+        changed = replace(endpoint, replicas=replicas)
+        state = EndpointState.LIVE if ready(changed) else EndpointState.UNHEALTHY
+        are_all_up = all(one.state == RUNNING for one in answering(changed))
+        return replace(
+            changed, state=state, reason=(None if are_all_up else endpoint.reason) if reason is None else reason
+        )
+
+    return change
 
 
 def _revision_of(facts: ContainerFacts) -> int:

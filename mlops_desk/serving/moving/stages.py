@@ -160,8 +160,11 @@ class Stages:
             known = self._board.get(name)
             if known.state not in _SERVING or replica.revision not in {one.revision for one in answering(known)}:
                 return False
-            self._board.change(name, lambda one: replace(one, replicas=(*without(one.replicas, [replica]), replica)))
-            self._follow(name, ())
+            self._switchboard.move(
+                name,
+                lambda one: replace(one, replicas=(*without(one.replicas, [replica]), replica)),
+                lambda made: self._board.change(name, made),
+            )
             return True
 
     def part(self, name: str, replicas: Sequence[Replica]) -> None:
@@ -192,14 +195,14 @@ class Stages:
             replicas = self._up(known, known.revision)
             if known.state is not EndpointState.ASLEEP or not replicas:
                 return False
-            self._board.change(
+            self._switchboard.move(
                 name,
                 lambda one: replace(
                     one, state=EndpointState.LIVE, asleep_since=None, reason=None,
                     replicas=(*replicas, *without(one.replicas, replicas)),
                 ),
+                lambda made: self._board.change(name, made),
             )  # fmt: skip
-            self._follow(name, ())
             return True
 
     def take_up(self) -> None:
@@ -221,8 +224,9 @@ class Stages:
         for other in {one.revision for one in leaving}:
             self._mark(name, other, "rolled_back" if other > number else "retired", None)
         scale = (None if revision.was_live else revision.scale) or before.scale
-        self._shelf.write(replace(revision, state="live", was_live=True, reason=None, scale=scale))
-        change(
+        self._shelf.mark(replace(revision, state="live", was_live=True, reason=None, scale=scale))
+        self._switchboard.move(
+            name,
             lambda known: replace(
                 known,
                 state=EndpointState.LIVE,
@@ -240,9 +244,10 @@ class Stages:
                 lent=None,
                 shortage=None,
                 wanted=min(max(known.wanted, scale.least), scale.most),
-            )
+            ),
+            change,
         )
-        self._follow(name, leaving)
+        self._let_end(name, leaving)
 
     def _step_beside(self, revision: Revision, replicas: Sequence[Replica], percent: float, change: Change) -> None:
         name = revision.endpoint
@@ -253,7 +258,8 @@ class Stages:
         for other in others:
             self._mark(name, other, "retired", None)
         self._shelf.write(replace(revision, state="canary" if percent > SHADOW_PERCENT else "shadow"))
-        change(
+        self._switchboard.move(
+            name,
             lambda known: replace(
                 known,
                 state=EndpointState.LIVE,
@@ -261,9 +267,10 @@ class Stages:
                 traffic=_shares(known, revision.number, percent),
                 rollout=rollout,
                 reason=None,
-            )
+            ),
+            change,
         )
-        self._follow(name, leaving)
+        self._let_end(name, leaving)
 
     def _guard(self) -> RolloutGuard:
         number = self._settings.number
@@ -276,7 +283,10 @@ class Stages:
 
     def _follow(self, name: str, leaving: Sequence[Replica]) -> None:
         """Have the gateway follow, then end what leaves."""
-        self._switchboard.gatekeeper.wait_for(self._switchboard.route())
+        self._switchboard.bring_in()
+        self._let_end(name, leaving)
+
+    def _let_end(self, name: str, leaving: Sequence[Replica]) -> None:
         if leaving:
             self._loop.start(f"drain-{name}", lambda: self._drained(name, leaving))
 
@@ -331,7 +341,7 @@ class Stages:
     def _mark(self, name: str, number: int, state: str, reason: Reason | None) -> None:
         revision = self._shelf.read(name, number)
         if revision is not None:
-            self._shelf.write(replace(revision, state=state, reason=reason))
+            self._shelf.mark(replace(revision, state=state, reason=reason))
 
     def _tell(self, level: str, name: str, text: str) -> None:
         about = ("endpoint", name)

@@ -33,26 +33,31 @@ class RolloutVerbs(ABC):
     def _awaited(self, name: str, done: threading.Event, *, wait: bool) -> Endpoint: ...
 
     def split(self, name: str, shares: list[str]) -> Endpoint:
-        """Share requests out; raises Invalid, NotFound, Refused."""
-        return self._stages.split(name, plan.parse_shares(shares))
+        """Share requests out; raises Invalid, NotFound, Refused, TimedOut."""
+        split = self._stages.split(name, plan.parse_shares(shares))
+        self._switchboard.check_followed(f"The shares of endpoint {name} are set")
+        return split
 
     def promote(self, name: str, revision: int | None = None) -> Endpoint:
-        """Let a revision answer all requests; raises NotFound, Refused."""
+        """Let a revision answer all requests; raises NotFound, Refused, TimedOut."""
         rollout = self._board.get(name).rollout
         if rollout is not None and revision in {None, rollout.revision}:
             self._scaler.complete(name)
         promoted = self._stages.promote(name, revision)
         if promoted is not None:
+            self._switchboard.check_followed(f"Revision {promoted.revision} of endpoint {name} takes over")
             return promoted
         if revision is None:
             raise Refused(f"The revision of endpoint {name} that is on its way has just ended.")
         return self._brought_back(name, revision)
 
     def rollback(self, name: str) -> Endpoint:
-        """Go back to the revision that answers, or that answered before; raises NotFound, Refused."""
+        """Go back to the revision that answers, or that answered before; raises NotFound, Refused, TimedOut."""
         endpoint = self._board.get(name)
         if endpoint.rollout is not None:
-            return self._stages.go_back(name, Reason("sent_back", "It was sent back by hand."))
+            back = self._stages.go_back(name, Reason("sent_back", "It was sent back by hand."))
+            self._switchboard.check_followed(f"Endpoint {name} goes back to revision {back.revision}")
+            return back
         before = [one for one in self._shelf.all(name) if one.was_live and one.number < endpoint.revision]
         if not before:
             raise Refused(f"Endpoint {name} has no revision to go back to.", Hint(f"mlops-desk endpoints show {name}"))
