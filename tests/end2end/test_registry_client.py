@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import sqlite3
 
 import pytest
 
@@ -13,6 +14,7 @@ from mlops_desk.registry.mlflow.paging import RunsAsked
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from tests.end2end.registry_populate import populate
+from tests.registry_stores import empty_store
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
 
@@ -223,6 +225,23 @@ def test_a_run_is_started_and_ended(stocked):
     assert ended_at is not None
     assert client.end_run(run_id, "FAILED").end_time == ended_at
     assert [found.run_id for found in client.runs("new experiment")] == [run_id]
+
+
+def test_files_of_a_run_that_is_started_in_a_store_without_a_server_lie_beside_the_store(tmp_path):
+    path = empty_store(tmp_path / "mlflow.db")
+    registries = Registries(TrackingServer(tmp_path / "own", tmp_path / "tracking.log", lambda: None, lambda _: None))
+    try:
+        client = registries.open(f"sqlite:///{path}")
+        run_id = client.start_run("new experiment", {})
+        assert client.start_run("new experiment", {}) != run_id
+    finally:
+        registries.stop()
+    with contextlib.closing(sqlite3.connect(path)) as store:
+        ((place,),) = store.execute("SELECT artifact_location FROM experiments WHERE name = 'new experiment'")
+        files = store.execute("SELECT artifact_uri FROM runs").fetchall()
+    assert place.startswith(f"{tmp_path}/mlruns/"), "not below wherever the agent was started"
+    assert len(files) == 2
+    assert all(uri.startswith(f"{place}/") for (uri,) in files)
 
 
 def test_what_is_not_there_is_said_plainly(stocked):

@@ -241,15 +241,8 @@ class ModelVerbs:
     def lineage(self, model: str, version: str | None = None, uri: str | None = None) -> Lineage:
         return some_lineage(model, version or "4") if self._double.lineage is None else self._double.lineage
 
-    def compare(
-        self,
-        model: str,
-        a: str,
-        b: str,
-        uri: str | None = None,
-        other: str | None = None,
-        more: list_of[str] | None = None,
-    ) -> list_of[ComparedValue]:
+    def compare(self, model: str, a: str, b: str, **named: Any) -> list_of[ComparedValue]:
+        other, more = named.get("other"), named.get("more")
         self._double.compared.append((model, a, other, b, *(more or ())))
         third = [one.rpartition("/") for one in more or ()]
         found = [metrics_of(model, int(a)), metrics_of(other or model, int(b))]

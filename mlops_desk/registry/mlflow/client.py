@@ -21,6 +21,7 @@ from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricC
 from mlops_desk.registry.address import Address, check_artifact_location, check_local, parse_address
 from mlops_desk.registry.mlflow import writing
 from mlops_desk.registry.mlflow.decimation import kept
+from mlops_desk.registry.mlflow.experiments import place_of_new
 from mlops_desk.registry.mlflow.order import parse_sorts
 from mlops_desk.registry.mlflow.origins import (
     CONTEXT_TAG,
@@ -231,7 +232,8 @@ def open_files(place: ArtifactPlace, address: Address, *, own: bool) -> Any:
 
 def _create_experiment(client: MlflowClient, name: str) -> str:
     try:
-        created: str = client.create_experiment(name)
+        place = place_of_new(client, parse_address(client.tracking_uri), name)
+        created: str = client.create_experiment(name, artifact_location=place)
     except MlflowException as error:
         found = client.get_experiment_by_name(name)
         if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:

@@ -1,4 +1,4 @@
-"""The experiment that something is brought into, made where there is none of its name.
+"""The experiment that something is brought into or begun in, made where there is none of its name.
 
 Of a store without a server MLflow puts a new experiment's files below the folder of whoever makes it. For a worker of
 ours that is wherever somebody once started the agent, so they are put where the store's others lie.
@@ -22,7 +22,7 @@ def experiment_named(client: Any, address: Address, name: str) -> str:
     """Return the id of an experiment, made or restored if need be. Raises Refused, and what MLflow raises."""
     found = client.get_experiment_by_name(name)
     if found is None:
-        return str(client.create_experiment(name, artifact_location=_place(client, address, name)))
+        return str(client.create_experiment(name, artifact_location=place_of_new(client, address, name)))
     if found.lifecycle_stage != "active":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
@@ -38,7 +38,8 @@ def root_of(experiments: Iterable[tuple[str, str]]) -> str | None:
     return None
 
 
-def _place(client: Any, address: Address, name: str) -> str | None:
+def place_of_new(client: Any, address: Address, name: str) -> str | None:
+    """Return where a new experiment's files go; None where its server knows. Raises Refused, and what MLflow raises."""
     if address.kind not in {"sqlite", "database"}:
         return None  # a server and a folder of runs know by themselves
     known = client.search_experiments(view_type=_all(), max_results=_LOOKED_AT, order_by=["experiment_id ASC"])

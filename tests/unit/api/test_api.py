@@ -109,16 +109,8 @@ class Runs:
 
 
 class Models:
-    def compare(
-        self,
-        model: str,
-        a: str,
-        b: str,
-        uri: str | None = None,
-        other: str | None = None,
-        more: list[str] | None = None,
-    ) -> list[ComparedValue]:
-        return [ComparedValue(ComparedGroup.TAGS, model, (a, b, *(more or ())), differs=True)]
+    def compare(self, model: str, a: str, b: str, **named: Any) -> list[ComparedValue]:
+        return [ComparedValue(ComparedGroup.TAGS, model, (a, b, *(named.get("more") or ())), differs=True)]
 
 
 class Rules:
