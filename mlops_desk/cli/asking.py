@@ -16,7 +16,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.cli import ahead, exported
 from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.parser import arguments_of, file_of
-from mlops_desk.verbs.declaration import Verb
+from mlops_desk.verbs.declaration import Ticket, Verb
 
 _CANCEL = ("jobs", "cancel")
 _SEARCH = ("models", "search")
@@ -30,7 +30,7 @@ def ask(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
     arguments = arguments_of(given.verb, given)
     with contextlib.closing(connect(address, demo=given.demo)) as client:
         if as_json and not given.verb.streams and (given.verb.service, given.verb.name) not in _JUDGED:
-            document = _asked(client.document, given, arguments)
+            document = _asked(client, client.document, given, arguments)
             write(document)
             if (given.verb.service, given.verb.name) == _SEARCH:
                 _say_left_out(client, arguments, len(document))
@@ -39,7 +39,7 @@ def ask(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
         if not as_json and (told := ahead.said(client, given.verb, arguments)):
             sys.stderr.write(f"{told}\n")
         is_followed = _is_followed(given.verb, arguments)
-        answer = _asked(partial(_followed, client) if is_followed else client.call, given, arguments)
+        answer = _asked(client, partial(_followed, client) if is_followed else client.call, given, arguments)
         # Records of all services, which are not needed to ask: a job is on its way meanwhile.
         from mlops_desk.cli.answers import tell  # noqa: PLC0415 - a tenth of a second
 
@@ -70,8 +70,14 @@ def _followed(client: Client, verb: Verb, arguments: dict[str, Any]) -> Any:
     return deployed(follow(client, begun, sys.stderr), begun.token)
 
 
-def _asked(ask_for: Callable[[Verb, dict[str, Any]], Any], given: argparse.Namespace, arguments: dict[str, Any]) -> Any:
+def _asked(
+    client: Client, ask_for: Callable[[Verb, dict[str, Any]], Any], given: argparse.Namespace, arguments: dict[str, Any]
+) -> Any:
     try:
+        if any(isinstance(one.form, Ticket) for one in given.verb.parameters):
+            from mlops_desk.cli.undertaking import followed  # noqa: PLC0415 - what only verbs of minutes need
+
+            return followed(client, partial(ask_for, given.verb, arguments), arguments["ticket"], sys.stderr)
         return ask_for(given.verb, arguments)
     except DeskError as error:
         raise _with_file(error, file_of(given.verb, given)) from error

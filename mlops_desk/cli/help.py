@@ -92,6 +92,8 @@ HELP = {
     "endpoints.follow.alias": "alias of the model that it serves, as champion",
     "endpoints.follow.canary": "let what the alias names begin with so many percent of the requests",
     "endpoints.logs.build": "what the build of the newest revision has written, also while another one answers",
+    "endpoints.progress.ticket": "the word that it was begun with, as the window and programs give it",
+    "endpoints.cancel.ticket": "the word that it was begun with, as the window and programs give it",
     "endpoints.split.shares": "REVISION=PERCENT for each, 100 in all, as 1=90 2=10",
     "endpoints.promote.revision": "number of the revision; without it the one on its way",
     "endpoints.requests.status": "only those of a class, as 5xx, or a code, as 404",

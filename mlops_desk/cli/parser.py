@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ from mlops_desk.verbs.declaration import (
     Parameter,
     Rest,
     Switch,
+    Ticket,
     Verb,
     Word,
     names_of,
@@ -42,6 +44,7 @@ from mlops_desk.verbs.declaration import (
 
 HIDDEN_SERVICES = {"agent", "telemetry", "bare"}
 _STANDARD_INPUT = "-"
+_TICKET_BYTES = 8  # chosen: nobody guesses it
 _DRY_RUNS = {
     ("jobs", "submit"): ("preview", "queue nothing; tell when it would start, and what would start it sooner"),
     ("jobs", "rerun"): (
@@ -197,7 +200,7 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
     text = _escaped(help_of(verb, parameter))
     word = (form.word if isinstance(form, (Option, Length, Pairs, Moment)) else None) or parameter.name
     option = "--" + word.replace("_", "-")
-    if isinstance(form, (FolderOf, Rest)):
+    if isinstance(form, (FolderOf, Rest, Ticket)):
         return
     if parameter.type is bool or isinstance(form, Switch):
         names = (option, *_SHORT.get(parameter.name, ()))
@@ -315,6 +318,9 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
             path = getattr(given, form.parameter)
             folder = Path.cwd() if path in {None, _STANDARD_INPUT} else Path(path).absolute().parent
             arguments[parameter.name] = str(folder)
+            continue
+        if isinstance(form, Ticket):
+            arguments[parameter.name] = secrets.token_hex(_TICKET_BYTES)
             continue
         if isinstance(form, Rest):
             arguments[parameter.name] = getattr(given, "rest", None)

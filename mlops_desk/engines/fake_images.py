@@ -10,7 +10,7 @@ import json
 import tarfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,7 +136,13 @@ class FakeImages:
             sizes = [image.size_bytes for image in self._stored.values() if image.size_bytes is not None]
             return StoreRoom(sum(sizes), 0, None, _FOLDER)
 
-    def save_image(self, reference: str, target: Path, timeout_seconds: float) -> None:  # noqa: ARG002 - at once
+    def save_image(
+        self,
+        reference: str,
+        target: Path,
+        timeout_seconds: float,  # noqa: ARG002 - at once
+        saved: Callable[[int], None] = unheard,
+    ) -> None:
         """Write an image of one layer, in which there is the metadata of one package."""
         with self._act():
             self._image(reference)
@@ -149,7 +155,9 @@ class FakeImages:
         listed = [{"Config": "config.json", "RepoTags": None, "Layers": ["layer.tar"]}]
         files = {"layer.tar": layer, "config.json": json.dumps(config).encode(),
                  "manifest.json": json.dumps(listed).encode()}  # fmt: skip
-        target.write_bytes(_tar(files))
+        content = _tar(files)
+        target.write_bytes(content)
+        saved(len(content))
 
     def data_folder(self) -> str:
         with self._act():

@@ -103,10 +103,12 @@ class ImageStore(Protocol):
         """Tell how much room everything takes; counting it may take the engine a while."""
         ...
 
-    def save_image(self, reference: str, target: Path, timeout_seconds: float) -> None:
+    def save_image(
+        self, reference: str, target: Path, timeout_seconds: float, saved: Callable[[int], None] = unheard
+    ) -> None:
         """Write an image with all its layers to ``target``, as ``docker save`` does.
 
-        Raises NotFound, TimedOut, OSError.
+        ``saved`` hears how many bytes are there, and ends it by what it raises. Raises NotFound, TimedOut, OSError.
         """
         ...
 

@@ -141,10 +141,15 @@ class Length:
     metavar: str = "TIME"
 
 
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Filled in by whoever asks: a word of their own, by which they hear how far it is, and may stop it."""
+
+
 CURSOR = Option("CURSOR", "goes on where a page ended: the word that it gives as next")
 
 _WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-_FORMS = (FileText, FolderOf, AbsolutePath, Option, Word, Pairs, Moment, Length, Switch, Rest)
+_FORMS = (FileText, FolderOf, AbsolutePath, Option, Word, Pairs, Moment, Length, Switch, Rest, Ticket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,7 @@ class Parameter:
     name: str
     type: Any
     default: Any
-    form: FileText | FolderOf | AbsolutePath | Option | Word | Pairs | Moment | Length | Switch | Rest | None
+    form: FileText | FolderOf | AbsolutePath | Option | Word | Pairs | Moment | Length | Switch | Rest | Ticket | None
 
     @property
     def kinds(self) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from mlops_desk.verbs.declaration import (
     Option,
     Rest,
     Switch,
+    Ticket,
     Who,
     Word,
     changes,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
     from mlops_desk.records.serving.export import ExportedEndpoint
     from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
+    from mlops_desk.records.serving.undertaking import Undertaking
     from mlops_desk.records.serving.variants import VariantComparison
 
 
@@ -182,6 +184,7 @@ class Endpoints(Protocol):
         threads: str = "",
         data: Annotated[str | None, FileText("FILE", 3 << 20, option=True)] = None,
         label: Annotated[str | None, Option("COLUMN", "the column of the data that has the right answers")] = None,
+        ticket: Annotated[str | None, Ticket()] = None,
     ) -> "VariantComparison":
         """Measure variants of a version on this machine: how well, how fast and in how much memory they answer.
 
@@ -198,6 +201,7 @@ class Endpoints(Protocol):
         since: Annotated[float | None, Moment()] = None,
         limit: int = 200,
         rate: float = 20.0,
+        ticket: Annotated[str | None, Ticket()] = None,
     ) -> "Replayed":
         """Send logged requests to a revision that is kept and gets none, and compare answers and latencies."""
         ...
@@ -211,11 +215,22 @@ class Endpoints(Protocol):
         format: Annotated[str, Option("FORMAT", "oci, compose, systemd or bundle")],  # noqa: A002 - the option's word
         revision: Annotated[int | None, Option("REVISION", "another one that is kept than the live one")] = None,
         key: Annotated[str | None, AbsolutePath("FILE")] = None,
+        ticket: Annotated[str | None, Ticket()] = None,
     ) -> "ExportedEndpoint":
         """Write an endpoint down to be run elsewhere: image and model in one, and the files that start it.
 
         A bundle is signed, by the private SSH key of a file or by one of the desk's own.
         """
+        ...
+
+    @reads
+    def progress(self, ticket: str) -> "Undertaking":
+        """Show how far a replay, an export or a comparison is, by the ticket that it was begun with."""
+        ...
+
+    @changes(why="nobody but who began it is answered by its ticket")
+    def cancel(self, ticket: str) -> "Undertaking":
+        """Stop a replay, an export or a comparison, by the ticket that it was begun with; nothing of it is left."""
         ...
 
     @changes(who=Who.OWNER, timeout_seconds=300.0, before="show", of=("endpoint", "name"))

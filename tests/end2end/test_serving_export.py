@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def test_where_there_is_no_room_it_says_how_much_is_needed(
 def test_an_engine_or_a_disk_that_breaks_off_leaves_nothing(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: Exception, said: str
 ) -> None:
-    def half(_reference: str, target: Path, _seconds: float) -> None:
+    def half(_reference: str, target: Path, _seconds: float, _saved: object) -> None:
         target.write_bytes(b"half")
         raise broken
 
@@ -179,3 +179,23 @@ def test_an_image_that_serves_by_itself_says_why_it_stays_and_nothing_is_written
         house.service.export("chat", str(tmp_path / "out"), format="bundle")
     assert "docker save -o FILE their/server:1" in str(refused.value.hint)
     assert [path.name for path in tmp_path.iterdir()] == ["house"]
+
+
+@pytest.mark.parametrize("format_", ["oci", "bundle"])
+def test_an_export_that_is_stopped_leaves_nothing(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_: str
+) -> None:
+    save = house.engine.save_image
+
+    def stopped(reference: str, target: Path, seconds: float, saved: Callable[[int], None]) -> None:
+        save(reference, target, seconds)
+        assert house.service.cancel("t-1").text == "Saving the image from the engine."
+        saved(target.stat().st_size)
+
+    monkeypatch.setattr(house.engine, "save_image", stopped)
+    with pytest.raises(Refused, match="The export was stopped"):
+        house.service.export("front", str(tmp_path / "out"), format=format_, ticket="t-1")
+    assert [path.name for path in tmp_path.iterdir()] == ["house"]
+    assert not list((house.folder.endpoints / "_exports").glob("*.part"))
+    monkeypatch.undo()
+    assert house.service.export("front", str(tmp_path / "out"), format=format_, ticket="t-1").files

@@ -96,3 +96,39 @@ def test_what_a_killed_agent_has_left_is_ended_by_the_next(house: House) -> None
         house.engine.create(ContainerSpec(left, image, (), labels={LABEL: label}))
     house.agent().start()
     house.wait(lambda: asides(house) == ["somebody-elses"])
+
+
+def test_a_replay_tells_how_far_it_is_and_leaves_nothing_when_it_is_stopped(house: House) -> None:
+    house.replica(2)
+    told: list[tuple[int | None, int | None]] = []
+    ended: list[DeskError] = []
+
+    def replay() -> None:
+        try:
+            house.service.replay("front", revision=1, rate=0.5, ticket="t-1")
+        except DeskError as error:
+            ended.append(error)
+
+    loop = house.loops[-1]
+    loop.start("replay", replay)
+
+    def is_sending() -> bool:
+        try:
+            now = house.service.progress("t-1")
+        except NotFound:
+            return False
+        told.append((now.done, now.total))
+        return now.done == 1
+
+    house.wait(is_sending)
+    assert told[-1] == (1, 3)
+    assert house.service.cancel("t-1").is_stopping
+    house.wait(lambda: bool(ended))
+    assert isinstance(ended[0], Refused)
+    assert "The replay was stopped" in ended[0].message
+    assert asides(house) == []
+    assert not list((house.folder.endpoints / "_asides").iterdir())
+    with pytest.raises(NotFound):
+        house.service.progress("t-1")
+    house.replica(3)
+    assert house.service.replay("front", revision=1, ticket="t-1").same == 3, "it can be done again, by the same ticket"

@@ -3,15 +3,16 @@
 import itertools
 import json
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.docker.engine import DockerEngine
@@ -149,3 +150,34 @@ def test_a_model_that_can_not_be_loaded_says_why(onnx_image: str, tmp_path: Path
         assert found.advice == "No variant could be measured."
     with service(tmp_path / "again", python_image(), files) as (made, _), pytest.raises((Refused, Invalid)):
         made.compare("net/3", threads="1", data="[]")
+
+
+def test_a_comparison_tells_how_far_it_is_and_leaves_nothing_when_it_is_stopped(
+    onnx_image: str, graph: Path, tmp_path: Path
+) -> None:
+    with service(tmp_path, onnx_image, graph) as (made, engine):
+        ended: list[DeskError] = []
+        loop = made._loop
+
+        def compare() -> None:
+            try:
+                made.compare("net/3", threads="1,2,3,4", ticket="t-1")
+            except DeskError as error:
+                ended.append(error)
+
+        loop.start("compare", compare)
+        deadline = time.monotonic() + 60.0
+        told = None
+        while time.monotonic() < deadline and not ended and (told is None or not told.done):
+            time.sleep(0.05)
+            with suppress(NotFound):
+                told = made.progress("t-1")
+        assert told is not None, ended
+        assert (told.text, told.total) == ("Measuring variants.", 12)
+        made.cancel("t-1")
+        while time.monotonic() < deadline and not ended:
+            time.sleep(0.05)
+        assert "The comparison was stopped" in ended[0].message
+        assert engine.containers({LABEL: ""}) == []
+        assert not list((tmp_path / "data").rglob("*.onnx"))
+        assert made.compare("net/3", variants="float32", threads="1").variants, "it can be done again"

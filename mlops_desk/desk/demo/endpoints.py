@@ -10,13 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mlops_desk.base.errors import Hint, NotFound, Refused
-from mlops_desk.desk.demo import endpoint_life, traffic
+from mlops_desk.desk.demo import beside, endpoint_life, traffic
 from mlops_desk.desk.demo.failed_endpoint import BUILD_OUTPUT, failed_endpoint
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.records.history import SeriesName
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
-from mlops_desk.records.serving.asking import Tried
+from mlops_desk.records.serving.asking import Replayed, Tried
 from mlops_desk.records.serving.endpoint import (
     AliasFollowing,
     Endpoint,
@@ -29,14 +29,17 @@ from mlops_desk.records.serving.endpoint import (
     RevisionState,
     Traffic,
 )
+from mlops_desk.records.serving.export import ExportedEndpoint
 from mlops_desk.records.serving.request import LoggedRequest
 from mlops_desk.records.serving.rollout import RolloutGuard
+from mlops_desk.records.serving.variants import VariantComparison
 from mlops_desk.serving import plan
 from mlops_desk.serving.access.tokens import fresh_token
 from mlops_desk.serving.anyimage.facts import asked
+from mlops_desk.serving.export.form import format_of
 from mlops_desk.serving.following.decision import decide
 from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
-from mlops_desk.serving.logged.requests import query_of
+from mlops_desk.serving.logged.requests import own_file, query_of
 from mlops_desk.serving.meters.series import LONG_STEP_SECONDS
 from mlops_desk.serving.metrics import ENDPOINT
 from mlops_desk.serving.replicas.wishes import check_gpus, scale_of
@@ -257,6 +260,48 @@ class DemoEndpoints(EndpointsService):
         if not endpoint.replicas:
             raise Refused(f"Endpoint {name} is {endpoint.state}, so it can't be tried.")
         return traffic.tried(endpoint, data, time.time())
+
+    def replay(
+        self,
+        name: str,
+        *,
+        revision: int,
+        since: float | None = None,
+        limit: int = 200,
+        rate: float = 20.0,
+        ticket: str | None = None,
+    ) -> Replayed:
+        with self._beside.works.begun("The replay", ticket) as work:
+            asked = self.requests(name, since, "2xx", limit=limit)
+            return beside.replayed(self.show(name), revision, asked, rate, work)
+
+    def compare(
+        self,
+        model: str,
+        *,
+        variants: str = "float32,float16,int8",
+        threads: str = "",
+        data: str | None = None,  # noqa: ARG002 - nothing is asked
+        label: str | None = None,  # noqa: ARG002 - likewise
+        ticket: str | None = None,
+    ) -> VariantComparison:
+        version = self._desk.registry_core.resolve(model)
+        with self._beside.works.begun("The comparison", ticket) as work:
+            return beside.compared(version.name, version.version, variants, threads, work)
+
+    def export(
+        self,
+        name: str,
+        out: str,
+        *,
+        format: str,  # noqa: A002 - the option's word
+        revision: int | None = None,
+        key: str | None = None,  # noqa: ARG002 - nothing is signed
+        ticket: str | None = None,
+    ) -> ExportedEndpoint:
+        endpoint, wanted = self.show(name), format_of(format)
+        with self._beside.works.begun("The export", ticket) as work:
+            return beside.exported(endpoint, revision or endpoint.revision, own_file(out), wanted, work)
 
     def show(self, name: str) -> Endpoint:
         try:

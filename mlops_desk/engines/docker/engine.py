@@ -158,8 +158,10 @@ class DockerEngine:
     def room(self) -> StoreRoom:
         return stored.room(self._connections)
 
-    def save_image(self, reference: str, target: Path, timeout_seconds: float) -> None:
-        images.save(self._connections, reference, target, timeout_seconds)
+    def save_image(
+        self, reference: str, target: Path, timeout_seconds: float, saved: Callable[[int], None] = unheard
+    ) -> None:
+        images.save(self._connections, reference, target, timeout_seconds, saved)
 
     def data_folder(self) -> str:
         return stored.data_folder(self._connections)

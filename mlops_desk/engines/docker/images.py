@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,10 @@ def remove(connections: Connections, reference: str, *, force: bool) -> None:
         connections.call(what, lambda client: client.remove_image(reference, force=force), seconds)
 
 
-def save(connections: Connections, reference: str, target: Path, timeout_seconds: float) -> None:
-    """Write an image to a file. Raises NotFound, TimedOut, OSError."""
+def save(
+    connections: Connections, reference: str, target: Path, timeout_seconds: float, saved: Callable[[int], None]
+) -> None:
+    """Write an image to a file; ``saved`` hears how many bytes are there. Raises NotFound, TimedOut, OSError."""
     what = f"Saving the image {plain(reference)}"
     deadline = time.monotonic() + timeout_seconds
 
@@ -114,6 +117,7 @@ def save(connections: Connections, reference: str, target: Path, timeout_seconds
         with target.open("wb") as file:
             for piece in client.get_image(reference, chunk_size=_PIECE_BYTES):
                 file.write(piece)
+                saved(file.tell())
                 if time.monotonic() > deadline:
                     raise TimedOut(f"{what} took longer than {timeout_seconds:g} s.")
 

@@ -8,21 +8,23 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError, Refused, TimedOut, Unavailable
+from mlops_desk.base.errors import DeskError, Refused, TimedOut
 from mlops_desk.engines.engine import ContainerSpec, Engine
 from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.serving.handover import Handover
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.probe import health
 from mlops_desk.serving.revision import plain_lines
+from mlops_desk.serving.work import Work
 
 LABEL = "io.mlops-desk.aside"
+_HEAR_SECONDS = 1.0  # chosen: a variant takes seconds, and its line is all that is heard
 _LOOK_SECONDS = 0.2  # chosen: a model takes seconds to load
 _AGAIN_SECONDS = 5.0  # chosen: an engine that starts with the machine is there within a minute
 _LINES = 1000  # chosen: a line for each variant, and what libraries say beside them
@@ -59,26 +61,35 @@ class AsideContainers:
         return f"mlops-desk-{self._instance}-aside-"
 
     @contextmanager
-    def serving(self, image: str, model: Path, timeout_seconds: float) -> Iterator[str]:
+    def serving(self, image: str, model: Path, timeout_seconds: float, work: Work) -> Iterator[str]:
         """Give the address of a container that serves ``model``. Raises Refused, TimedOut, Unavailable, OSError."""
         with self._name() as name, Handover(self._folder / name) as handover:
             mounts = (Mount(str(model), "/model", "ro"), handover.mount)
             self._start(self._trial.spec(name, image, self._labels(), mounts))
-            self._wait(name, handover, timeout_seconds)
+            self._wait(name, handover, timeout_seconds, work)
             yield handover.address
 
     def lines(
-        self, image: str, mounts: tuple[Mount, ...], command: tuple[str, ...], timeout_seconds: float
+        self,
+        image: str,
+        mounts: tuple[Mount, ...],
+        command: tuple[str, ...],
+        timeout_seconds: float,
+        work: Work,
+        heard: Callable[[list[str]], None],
     ) -> list[str]:
-        """Run a command to its end and return what it wrote. Raises Refused, TimedOut, Unavailable."""
+        """Run a command to its end and return what it wrote; ``heard`` is told what it has so far, now and then.
+
+        Raises Refused, TimedOut, Unavailable.
+        """
         deadline = time.monotonic() + timeout_seconds
         with self._name() as name:
             self._start(replace(self._trial.spec(name, image, self._labels(), mounts), entrypoint=command))
             while self._engine.inspect(name).status not in _GONE:
                 if time.monotonic() >= deadline:
                     raise TimedOut(f"It took longer than {timeout_seconds:g} s.")
-                if self._ending.wait(_LOOK_SECONDS):
-                    raise Unavailable("The agent ends.", "Ask again when it is back.")
+                work.wait(_HEAR_SECONDS)
+                heard(list(self._engine.logs(name, tail=_LINES)))
             return list(self._engine.logs(name, tail=_LINES))
 
     def _labels(self) -> Mapping[str, str]:
@@ -101,7 +112,7 @@ class AsideContainers:
     def _start(self, spec: ContainerSpec) -> None:
         self._engine.start(self._engine.create(spec).name)
 
-    def _wait(self, name: str, handover: Handover, timeout_seconds: float) -> None:
+    def _wait(self, name: str, handover: Handover, timeout_seconds: float, work: Work) -> None:
         deadline = time.monotonic() + timeout_seconds
         while True:
             handover.give()
@@ -114,5 +125,4 @@ class AsideContainers:
                 raise Refused(f"The model does not start. Its container last wrote: {last}")
             if time.monotonic() >= deadline:
                 raise TimedOut(f"The model was not ready within {timeout_seconds:g} s.")
-            if self._ending.wait(_LOOK_SECONDS):
-                raise Unavailable("The agent ends.", "Ask again when it is back.")
+            work.wait(_LOOK_SECONDS)

@@ -1,6 +1,5 @@
 """Logged traffic against a kept revision that gets none: its answers and latencies beside those that are logged."""
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from mlops_desk.serving.gateway.outbound.question import Lost, Question, Reply
 from mlops_desk.serving.gateway.request_log.outputs import outputs_of
 from mlops_desk.serving.image.model_files import read_model
 from mlops_desk.serving.revision import Revision, Shelf
+from mlops_desk.serving.work import Work
 from mlops_desk.storage.request_log.query import RequestQuery
 
 MOST = 5000
@@ -34,31 +34,30 @@ Find = Callable[[str, RequestQuery], list[LoggedRequest]]
 class Replays:
     """``find`` returns logged rows of an endpoint."""
 
-    def __init__(
-        self, shelf: Shelf, settings: SettingsStore, asides: AsideContainers, find: Find, ending: threading.Event
-    ) -> None:
+    def __init__(self, shelf: Shelf, settings: SettingsStore, asides: AsideContainers, find: Find) -> None:
         self._shelf = shelf
         self._settings = settings
         self._asides = asides
         self._find = find
-        self._ending = ending
 
-    def replay(self, name: str, number: int, since: float | None, limit: int, rate: float) -> Replayed:
+    def replay(self, name: str, number: int, since: float | None, limit: int, rate: float, work: Work) -> Replayed:
         """Send logged requests again, in their order. Raises Invalid, NotFound, Refused, TimedOut, Unavailable."""
         if not 1 <= limit <= MOST:
             raise Invalid(f"{limit} requests can't be replayed.", f"1 to {MOST} can.")
         if not 0.0 < rate <= _FASTEST:
             raise Invalid(f"{rate:g} requests a second can't be sent.", f"Take more than 0, and at most {_FASTEST:g}.")
         revision = self._revision(name, number)
+        work.tell("Reading the log.")
         calls = calls_of(self._find(name, RequestQuery(_ROWS, since or 0.0)), revision.features, limit)
         if not calls:
             hint = Hint(f"mlops-desk endpoints requests {name}", after=" lists what is logged.")
             raise NotFound(f"The log of endpoint {name} has no requests of that time.", hint)
         seconds = self._settings.number("serving.start_timeout_seconds")
+        work.tell(f"Starting revision {number} beside the traffic.")
         try:
             model = read_model(self._shelf.place(name, number) / "model").folder
-            with self._asides.serving(revision.image or "", model, seconds) as address:
-                return self._sent(revision, calls, address, rate)
+            with self._asides.serving(revision.image or "", model, seconds, work) as address:
+                return self._sent(revision, calls, address, rate, work)
         except OSError as error:
             raise Unavailable(f"The replay can't be made ready: {error}.") from error
 
@@ -69,7 +68,7 @@ class Replays:
             raise Refused(f"Revision {number} of endpoint {name} is not kept, so nothing can be sent to it.", hint)
         return revision
 
-    def _sent(self, revision: Revision, calls: list[LoggedCall], address: str, rate: float) -> Replayed:
+    def _sent(self, revision: Revision, calls: list[LoggedCall], address: str, rate: float, work: Work) -> Replayed:
         began = time.monotonic()
         found: Counter[Likeness] = Counter()
         errors: Counter[str] = Counter()
@@ -77,8 +76,8 @@ class Replays:
         worst: list[ReplayDifference] = []
         sent = [(call, call.body) for call in calls if call.body is not None]
         for index, (call, body) in enumerate(sent):
-            if self._ending.wait(max(0.0, began + index / rate - time.monotonic())):
-                raise Unavailable("The agent ends.", "Ask again when it is back.")
+            work.tell("Sending logged requests.", index, len(sent))
+            work.wait(max(0.0, began + index / rate - time.monotonic()))
             at = time.monotonic()
             reply = _asked(address, body)
             taken.append(time.monotonic() - at)

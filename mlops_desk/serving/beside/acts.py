@@ -16,6 +16,7 @@ from mlops_desk.serving.images import EndpointImages
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.variants.comparing import VariantComparisons
+from mlops_desk.serving.work import WorkBook
 from mlops_desk.storage.request_log.query import RequestQuery
 
 
@@ -35,10 +36,11 @@ class BesideTraffic:
         loop: Loop,
     ) -> None:
         self._loop = loop
+        self.works = WorkBook(loop)
         self._asides = AsideContainers(folder.instance, folder.endpoints / "_asides", trial, engine, loop.ending)
         self.tries = Tries(shelf)
-        self.replays = Replays(shelf, settings, self._asides, find, loop.ending)
-        self.exports = Exports(folder.endpoints / "_exports", shelf, engine, loop.ending)
+        self.replays = Replays(shelf, settings, self._asides, find)
+        self.exports = Exports(folder.endpoints / "_exports", shelf, engine)
         self.variants = VariantComparisons(shelf, maker, self._asides, images)
 
     def sweep(self) -> None:

@@ -7,6 +7,7 @@ from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.asking import Replayed, Tried
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.export import ExportedEndpoint
+from mlops_desk.records.serving.undertaking import Undertaking
 from mlops_desk.records.serving.variants import VariantComparison
 from mlops_desk.serving.beside.acts import BesideTraffic
 from mlops_desk.serving.export.form import format_of
@@ -37,15 +38,25 @@ class BesideVerbs(ABC):
         threads: str = "",
         data: str | None = None,
         label: str | None = None,
+        ticket: str | None = None,
     ) -> VariantComparison:
         """Measure variants of a version. Raises Invalid, NotFound, Refused, TimedOut, Unavailable."""
-        return self._beside.variants.compare(self._resolve(model), variants, threads, data, label)
+        with self._beside.works.begun("The comparison", ticket) as work:
+            return self._beside.variants.compare(self._resolve(model), variants, threads, data, label, work)
 
     def replay(
-        self, name: str, *, revision: int, since: float | None = None, limit: int = 200, rate: float = 20.0
+        self,
+        name: str,
+        *,
+        revision: int,
+        since: float | None = None,
+        limit: int = 200,
+        rate: float = 20.0,
+        ticket: str | None = None,
     ) -> Replayed:
         """Send logged requests to a revision beside its traffic. Raises Invalid, NotFound, Refused, Unavailable."""
-        return self._beside.replays.replay(self.show(name).name, revision, since, limit, rate)
+        with self._beside.works.begun("The replay", ticket) as work:
+            return self._beside.replays.replay(self.show(name).name, revision, since, limit, rate, work)
 
     def export(
         self,
@@ -55,9 +66,19 @@ class BesideVerbs(ABC):
         format: str,  # noqa: A002 - the option's word
         revision: int | None = None,
         key: str | None = None,
+        ticket: str | None = None,
     ) -> ExportedEndpoint:
         """Write a revision down to be run elsewhere. Raises Invalid, NotFound, Refused, Unavailable."""
         wanted = format_of(format)
         to, signed_by = own_file(out), None if key is None else own_file(key)
         endpoint = self.show(name)
-        return self._beside.exports.export(name, revision or endpoint.revision, to, wanted, signed_by)
+        with self._beside.works.begun("The export", ticket) as work:
+            return self._beside.exports.export(name, revision or endpoint.revision, to, wanted, signed_by, work)
+
+    def progress(self, ticket: str) -> Undertaking:
+        """Tell how far something is that takes minutes; raises NotFound."""
+        return self._beside.works.progress(ticket)
+
+    def cancel(self, ticket: str) -> Undertaking:
+        """Stop something that takes minutes; raises NotFound."""
+        return self._beside.works.cancel(ticket)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
 
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import replace_durably, write_atomically
@@ -25,6 +24,7 @@ from mlops_desk.serving.export import signing
 from mlops_desk.serving.export.form import DIGEST_FILE, IMAGE_FILE, SBOM_FILE, ExportOrder, Format, tag
 from mlops_desk.serving.image.model_files import read_model
 from mlops_desk.serving.revision import Revision, Shelf
+from mlops_desk.serving.work import Work
 
 _WORKER = "mlops_desk.serving.export.worker"
 _SECONDS = 1800.0  # chosen: twenty gigabytes, read three times from a slow disk
@@ -37,11 +37,10 @@ _KEPT = {SBOM_FILE, DIGEST_FILE}
 class Exports:
     """Writes endpoints' revisions to files of this machine. ``folder`` is where what is under way is noted."""
 
-    def __init__(self, folder: Path, shelf: Shelf, engine: Engine, ending: Event) -> None:
+    def __init__(self, folder: Path, shelf: Shelf, engine: Engine) -> None:
         self._folder = folder
         self._shelf = shelf
         self._engine = engine
-        self._ending = ending
 
     def sweep(self) -> None:
         """Take away what an earlier agent has left half made. Raises OSError."""
@@ -51,14 +50,16 @@ class Exports:
                 shutil.rmtree(left, ignore_errors=True)
             note.unlink(missing_ok=True)
 
-    def export(self, name: str, number: int, to: Path, format_: Format, key: Path | None) -> ExportedEndpoint:
+    def export(
+        self, name: str, number: int, to: Path, format_: Format, key: Path | None, work: Work
+    ) -> ExportedEndpoint:
         """Write a revision to ``to``, which is not there yet. Raises Invalid, NotFound, Refused, Unavailable."""
         revision = self._revision(name, number)
         model = read_model(self._shelf.place(name, number) / "model")
         self._plan(revision, to, model.size_bytes)
         try:
             with self._part_of(to) as part:
-                return self._made(revision, model.folder, part, to, format_, key)
+                return self._made(revision, model.folder, part, to, format_, key, work)
         except OSError as error:
             raise disk_trouble(error) or Unavailable(f"{plain(str(to), _PATH)} can't be written: {error}.") from error
 
@@ -114,19 +115,35 @@ class Exports:
             note.unlink(missing_ok=True)
 
     def _made(
-        self, revision: Revision, model: Path, part: Path, to: Path, format_: Format, key: Path | None
+        self,
+        revision: Revision,
+        model: Path,
+        part: Path,
+        to: Path,
+        format_: Format,
+        key: Path | None,
+        work: Work,
     ) -> ExportedEndpoint:
         content = part / "content"
         content.mkdir(mode=0o755)
-        self._engine.save_image(revision.image or "", part / _SAVED, _SECONDS)
+        whole = self._image_bytes(revision) or None
+
+        def saved(n_bytes: int) -> None:
+            work.tell("Saving the image from the engine.", n_bytes, None if whole is None else max(whole, n_bytes))
+
+        saved(0)
+        self._engine.save_image(revision.image or "", part / _SAVED, _SECONDS, saved)
+        work.tell("Putting model and server into the image.")
         order = ExportOrder(
             str(content), str(part / _SAVED), str(model), format_, revision.endpoint, revision.number,
             revision.model.name, revision.model.version, revision.created_at or time.time(),
         )  # fmt: skip
-        told = run_worker(_WORKER, wire.to_builtins(order), _SECONDS, ending=self._ending)
+        told = run_worker(_WORKER, wire.to_builtins(order), _SECONDS, ending=work.stopping)
         signer = None
         if format_ is Format.BUNDLE:
+            work.tell("Signing the bundle.")
             signer = signing.sign(content, key or signing.own_key(self._folder))
+        work.tell("Putting what was made in its place.")
         files = self._put(content, to, format_)
         return ExportedEndpoint(
             endpoint=revision.endpoint, revision=revision.number, format=format_, to=str(to),

@@ -22,11 +22,11 @@ from mlops_desk.serving.asking.data import body_of
 from mlops_desk.serving.image.maker import Maker
 from mlops_desk.serving.image.model_files import ModelFiles, read_model
 from mlops_desk.serving.images import EndpointImages
-from mlops_desk.serving.progress import untold
 from mlops_desk.serving.revision import Failed, Revision, Shelf, plain_lines
 from mlops_desk.serving.runtimes import shipped
 from mlops_desk.serving.variants.advice import advice
 from mlops_desk.serving.variants.processor import features
+from mlops_desk.serving.work import Work
 
 VARIANTS = ("float32", "float16", "int8")
 _PLACE = "_variants"  # no endpoint's name begins so
@@ -51,14 +51,14 @@ class VariantComparisons:
         self._shelf.clear(_PLACE)
 
     def compare(
-        self, version: ModelVersion, variants: str, threads: str, data: str | None, label: str | None
+        self, version: ModelVersion, variants: str, threads: str, data: str | None, label: str | None, work: Work
     ) -> VariantComparison:
         """Measure variants. Raises Invalid, Refused, TimedOut, Unavailable."""
         names, counts = parse_variants(variants), parse_threads(threads)
         if not self._measuring.acquire(blocking=False):
             raise Refused("Variants are being measured already.", "Two at once would measure one another: wait.")
         try:
-            return self._compared(version, names, counts, data, label)
+            return self._compared(version, names, counts, data, label, work)
         except Failed as failure:
             raise Refused(failure.reason.text, failure.reason.hint) from failure
         except OSError as error:
@@ -68,18 +68,24 @@ class VariantComparisons:
             self._measuring.release()
 
     def _compared(
-        self, version: ModelVersion, names: Sequence[str], counts: Sequence[int], data: str | None, label: str | None
+        self,
+        version: ModelVersion,
+        names: Sequence[str],
+        counts: Sequence[int],
+        data: str | None,
+        label: str | None,
+        work: Work,
     ) -> VariantComparison:
         ref = ModelRef(version.name, version.version, f"models:/{version.name}/{version.version}", None, version.run_id)
         revision = self._shelf.write(Revision(_PLACE, next(self._numbers), ref, version))
-        made = self._maker.make(revision, untold)
+        made = self._maker.make(revision, lambda name, text: work.tell(f"{name}: {text}"))
         image = made.image or ""
         try:
             files = read_model(self._shelf.place(_PLACE, made.number) / "model")
             order = {"variants": names, "threads": counts, **_asked(files, data, label)}
             folder = self._shelf.place(_PLACE, made.number) / "bench"
             _lay(folder, order)
-            found = self._measured(image, files.folder, folder)
+            found = self._measured(image, files.folder, folder, len(names) * len(counts), work)
         finally:
             self._shelf.drop_files(_PLACE, made.number)
             self._images.drop({image})
@@ -88,9 +94,16 @@ class VariantComparisons:
         note = None if is_graph else "The model is no ONNX graph, so it is measured as it is, by threads alone."
         return VariantComparison(version.name, version.version, image, can, found, advice(found, can), note)
 
-    def _measured(self, image: str, model: Path, folder: Path) -> tuple[Variant, ...]:
+    def _measured(self, image: str, model: Path, folder: Path, n_asked: int, work: Work) -> tuple[Variant, ...]:
+        """Measure; a model that is no graph is measured as it is, by threads alone, so fewer may come than asked."""
+
+        def heard(lines: list[str]) -> None:
+            n_measured = sum(_read(line) is not None for line in lines)
+            work.tell("Measuring variants.", n_measured, max(n_asked, n_measured))
+
+        heard([])
         mounts = (Mount(str(model), "/model", "ro"), Mount(str(folder), "/mlops-desk", "ro"))
-        lines = self._asides.lines(image, mounts, ("python3", "/mlops-desk/bench.py"), _SECONDS)
+        lines = self._asides.lines(image, mounts, ("python3", "/mlops-desk/bench.py"), _SECONDS, work, heard)
         found = tuple(one for one in map(_read, lines) if one is not None)
         if not found:
             last = plain_lines(lines[-_EVIDENCE_LINES:]) or "nothing"

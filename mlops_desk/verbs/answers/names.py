@@ -107,6 +107,7 @@ WHERE: dict[str, str] = {
     "VersionHit": "registry.version_hit",
     "VersionsFound": "registry.version_hit",
     "Transferred": "registry.transfer",
+    "Undertaking": "serving.undertaking",
     "VariantComparison": "serving.variants",
     "Verified": "registry.transfer",
     "VolumeCard": "images.card",

@@ -209,6 +209,8 @@ TABLE = {
     "/v1/endpoints/export": OWNER,
     "/v1/endpoints/compare": EVERYBODY,
     "/v1/endpoints/replay": OWNER,
+    "/v1/endpoints/progress": EVERYBODY,
+    "/v1/endpoints/cancel": EVERYBODY,
     "/v1/drift/check": EVERYBODY,
     "/v1/drift/list": EVERYBODY,
     "/v1/drift/page": EVERYBODY,
