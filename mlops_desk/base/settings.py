@@ -297,6 +297,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("serving.wake_seconds", "Endpoints", "Longest wait for one that sleeps",
             "A request to an endpoint that sleeps waits for so long until it is up, then it is told to come again.",
             "integer", 60, minimum=1, maximum=600, unit="s"),
+    Setting("serving.claim_seconds", "Endpoints", "Time of a job to give a lent GPU back",
+            "A preemptible job on a GPU that an endpoint had lent and asks for has its own grace to save its work, but "
+            "no more than this. An endpoint is to have its GPU back within ten seconds.", "integer", 5, minimum=0,
+            maximum=3600, unit="s"),
     Setting("drift.check_seconds", "Drift", "Check endpoints every",
             "How often live endpoints are compared with their reference; 0 means only by hand.", "integer", 900,
             minimum=0, maximum=604_800, unit="s"),

@@ -373,7 +373,7 @@ class Desk(DeskVerbs):
     def _ledger_gpus(self, engine: str | None) -> UnclaimedGpus:
         """Return this machine's GPUs for jobs on an engine here (its address; None: our own, or none)."""
         known = LedgerGpus(self.ledger, self.machine.driver_facts, engine, self.haste.released)
-        return UnclaimedGpus(known, lambda: self.endpoints.claimed_gpus())  # noqa: PLW0108 - endpoints are made later
+        return model_wiring.unclaimed(known, lambda: self.endpoints.list())  # noqa: PLW0108 - endpoints are made later
 
     def _endpoints(self) -> EndpointsService:
         registry, past = self.registry_core, model_wiring.endpoint_past(self.telemetry)

@@ -33,9 +33,11 @@ from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.registry.comparing.code import CodeFile, CodeTree
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.disk_shares import shares_of, staging_folder
+from mlops_desk.runtimes.local.leases import LedgerGpus, UnclaimedGpus
 from mlops_desk.runtimes.runtime import RunTicket
 from mlops_desk.serving import metrics as serving_metrics
 from mlops_desk.serving.meters.past import EndpointPast
+from mlops_desk.serving.scaling import claiming
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import State
@@ -149,6 +151,11 @@ def trained_in(jobs: JobsService, version: ModelVersion) -> tuple[str, str] | No
 def endpoint_past(telemetry: TelemetryService) -> EndpointPast:
     """Return what keeps figures of endpoints, and tells of them and of the containers' GPU memory."""
     return EndpointPast(telemetry.record, partial(_gpu_memory, telemetry), partial(_past_errors, telemetry.history))
+
+
+def unclaimed(gpus: LedgerGpus, endpoints: Callable[[], Sequence[Endpoint]]) -> UnclaimedGpus:
+    """Return the machine's GPUs as jobs may have them: endpoints lend some, and ask for them back."""
+    return UnclaimedGpus(gpus, lambda: claiming.claimed(endpoints()), lambda: claiming.lent(endpoints()))
 
 
 def _gpu_memory(telemetry: TelemetryService) -> dict[str, int]:

@@ -198,9 +198,13 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
         for runner in self._runners.values():
             runner.wake()
 
-    def give_way(self, job_id: str, reason: Reason) -> None:
-        """Ask a running preemptible job to save its work and to queue again; no other. Raises DeskError."""
-        self._runner_of(self._book.get(job_id)).preempt(job_id, reason)
+    def give_way(self, job_id: str, reason: Reason, most_seconds: float) -> Job:
+        """Ask a running preemptible job to save its work within ``most_seconds`` and to queue again; no other.
+
+        Returns the job as it stands then. Raises DeskError.
+        """
+        self._runner_of(self._book.get(job_id)).preempt(job_id, reason, most_seconds)
+        return self._book.get(job_id)
 
     def stop(self) -> None:
         """Let go of the jobs: containers run on, and the next agent takes them up."""

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from builtins import list as list_of
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
@@ -61,6 +61,7 @@ from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.rollout.pilot import Pilot
 from mlops_desk.serving.runtimes import choice
 from mlops_desk.serving.runtimes.gpus import ReplicaGpus
+from mlops_desk.serving.scaling import claiming
 from mlops_desk.serving.scaling.demand import Demand
 from mlops_desk.serving.scaling.scaler import Scaler
 from mlops_desk.serving.scaling.sleeper import Sleeper
@@ -117,7 +118,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
         self._tokens = EndpointTokens(folder.endpoints)
         self._board = EndpointBoard(state.endpoints, self._shelf, self._tokens, bus)
         self._maker = Maker(folder.instance, self._shelf, settings, engine, download_model, find_trained)
-        leased = ReplicaGpus(gpus)
+        leased = ReplicaGpus(gpus, lambda: claiming.spoken_for(self._board.all()))
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending, leased)
         self._meters = EndpointMeters(past or EndpointPast())
         self._switchboard = Switchboard(
@@ -140,7 +141,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
         self._watch = self._made_watch()
         self._deployments = self._made_deployments(crew)
         self._sleeper = Sleeper(self._board, self._shelf, self._stages, self._deployments, self._claims, loop)
-        self._truce = Truce(self._board, self._sleeper, leased, loop, self._switchboard.route, preempt)
+        self._truce = Truce(self._board, self._sleeper, leased, loop, self._switchboard.route, preempt, settings)
         self._resolve_at = resolve_at or (lambda text, _uri: resolve(text))
         self._follower = self._made_follower(self._resolve_at)
         self._switchboard.hearers.append(Demand(self._board, self._scaler, self._sleeper, settings).hear)
@@ -172,6 +173,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
         if self._board.all():
             self._switchboard.route()
         self._stages.take_up()
+        self._truce.take_up()
         self._beside.sweep()
         self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
         self._loop.repeat("endpoint-debts", _LOOK_SECONDS, self._debts.look)
@@ -275,6 +277,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
                 shortage=None,
                 asleep_since=None,
                 lent=None,
+                claimed=(),
             ),
         )
         self._switchboard.bring_in()
@@ -305,10 +308,6 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
         return iter(self._shelf.build_output(endpoint, lines))
 
     # -- for other features --------------------------------------------------------------------
-
-    def claimed_gpus(self) -> Mapping[str, str]:
-        """Return the GPUs that endpoints wait for and had lent, with the endpoint's name: they are nobody else's."""
-        return self._truce.claimed()
 
     def keep_gpus(self) -> None:
         """Go on holding the GPUs of what an earlier agent has started."""

@@ -35,6 +35,7 @@ from mlops_desk.storage.state import State
 from tests.serving_upstream import Upstream, handed
 
 if TYPE_CHECKING:
+    from mlops_desk.records.jobs.job import Job
     from mlops_desk.records.jobs.reason import Reason
     from mlops_desk.runtimes.local.ports import GpuLeases
 
@@ -106,7 +107,8 @@ class House:
         self.trained: tuple[str, str] | None = None
         self.past = EndpointPast()
         self.gpus: GpuLeases | None = None
-        self.asked_to_give_way: list[tuple[str, Reason]] = []
+        self.asked_to_give_way: list[tuple[str, Reason, float]] = []
+        self.jobs: dict[str, Job] = {}
         self._start, self.engine.start = self.engine.start, self._started
         self.service = self.agent()
 
@@ -131,9 +133,14 @@ class House:
         self.service = NotingService(
             self.folder, state, bus, loop, self.settings, self.engine, self.registry.resolve, self.registry.download,
             self.past, find_trained=lambda version: self.trained, gpus=self.gpus,
-            preempt=lambda job_id, reason: self.asked_to_give_way.append((job_id, reason)),
+            preempt=self._give_way,
         )  # fmt: skip
         return self.service
+
+    def _give_way(self, job_id: str, reason: "Reason", most_seconds: float) -> "Job | None":
+        """Note who is asked to give way, and how long it gets; what it answers is the test's."""
+        self.asked_to_give_way.append((job_id, reason, most_seconds))
+        return self.jobs.get(job_id)
 
     def replica(self, number: int, word: str = "yes") -> Upstream:
         """Answer in the place of the ``number``-th container that the engine makes."""

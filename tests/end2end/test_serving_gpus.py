@@ -1,19 +1,23 @@
 """Endpoints on GPUs of the machine's own ledger: leased, shown, given back, lent to jobs and claimed."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.base.errors import Invalid, Refused, Unavailable
 from mlops_desk.desk.machine_wiring import container_lives
+from mlops_desk.desk.model_wiring import unclaimed
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.grounds import LeaseOwner
 from mlops_desk.leases.ledger import LeaseLedger
-from mlops_desk.records.jobs.card import CardState
+from mlops_desk.records.jobs.card import CardState, GpuCard
+from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.runtimes.local.leases import LedgerGpus, UnclaimedGpus
+from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.runtimes.local.leases import LedgerGpus
 from mlops_desk.runtimes.local.ports import GpuHolder
 from mlops_desk.serving import plan
 from tests.end2end.endpoint_house import House, ask, open_house
@@ -21,6 +25,11 @@ from tests.unit.leases.world import gpu, uuid
 
 pytestmark = pytest.mark.end2end
 COUNT = 3
+
+
+def job(job_id: str, state: JobState) -> Job:
+    """Return a job that may be preempted."""
+    return Job(job_id, "train", state, JobSpec("train", "img", preemptible=True), 1.0, 0, "me")
 
 
 class Machine:
@@ -129,15 +138,20 @@ def test_it_lends_its_gpus_to_a_job_and_has_them_back_when_it_asks(house: House,
     with pytest.raises(Refused, match="lent"):
         house.service.wake("front")
     holder = GpuHolder("job1-a1", "train", "", 0)
-    jobs = UnclaimedGpus(house.gpus, house.service.claimed_gpus)
+    jobs = unclaimed(house.gpus, house.service.list)
+    assert [card.lent_by for card in jobs.cards()] == ["front", None, None]
     assert jobs.lease(holder, (uuid(0),)) == (uuid(0),)
+    house.jobs["job1"] = job("job1", JobState.STARTING)
     house.replica(2)
     asked_at = time.monotonic()
     claimed = house.service.claim("front")
-    assert [job_id for job_id, _ in house.asked_to_give_way] == ["job1"]
+    assert {(job_id, seconds) for job_id, _, seconds in house.asked_to_give_way} == {("job1", 5.0)}
     assert house.asked_to_give_way[0][1].text == "Endpoint front asked for the GPUs back that it had lent."
     assert claimed.reason is not None
-    assert "train holds them, and was asked to give way" in claimed.reason.text
+    assert "GPU 0: train is being started, and is asked for it as soon as it runs" in claimed.reason.text
+    house.jobs["job1"] = job("job1", JobState.RUNNING)
+    house.wait(lambda: "train was asked to save its work" in house.service.show("front").reason.text)
+    assert house.service.claim("front").claimed == (uuid(0),), "asked twice is asked once"
     jobs.release("job1-a1")
     other = GpuHolder("job2-a1", "next", "", 0)
     assert jobs.lease(other, (uuid(0),)) == "Endpoint front had lent it and has asked for it back."
@@ -145,10 +159,103 @@ def test_it_lends_its_gpus_to_a_job_and_has_them_back_when_it_asks(house: House,
     house.wait(lambda: house.service.show("front").state == "live")
     print(f"back {time.monotonic() - asked_at:.2f} s after it was asked")
     back = house.service.show("front")
-    assert (back.replicas[0].gpus, back.lent) == ((uuid(0),), None)
-    house.wait(lambda: house.service.claimed_gpus() == {})
+    assert (back.replicas[0].gpus, back.lent, back.reason) == ((uuid(0),), None, None)
+    house.wait(lambda: house.service.show("front").claimed == ())
     with pytest.raises(Refused, match="not lent"):
         house.service.claim("front")
+
+
+def test_the_next_agent_goes_on_asking_and_a_claimed_gpu_is_nobody_elses(house: House, machine: Machine) -> None:
+    house.replica(1)
+    house.service.deploy("digits/1", "front", gpus=1)
+    house.service.lend("front")
+    house.wait(lambda: machine.states() == ["free"] * COUNT)
+    jobs = unclaimed(house.gpus, house.service.list)
+    assert jobs.lease(GpuHolder("job1-a1", "train", "", 0), (uuid(0),)) == (uuid(0),)
+    house.service.claim("front")
+    machine.agent()
+    assert house.service.show("front").claimed == (uuid(0),)
+    house.asked_to_give_way.clear()
+    house.wait(lambda: bool(house.asked_to_give_way))
+    for number in (2, 3):
+        house.replica(number)
+    house.gpus.release("job1-a1")
+    other = house.service.deploy("digits/1", "side", gpus=1)
+    assert other.replicas[0].gpus != (uuid(0),)
+    house.wait(lambda: house.service.show("front").state == "live")
+    assert house.service.show("front").replicas[0].gpus == (uuid(0),)
+
+
+def test_what_one_lends_is_no_other_endpoints(house: House, machine: Machine) -> None:
+    house.replica(1)
+    house.service.deploy("digits/1", "front", gpus=2)
+    house.service.lend("front")
+    house.wait(lambda: machine.states() == ["free"] * COUNT)
+    failed = house.service.deploy("digits/1", "side", gpus=2)
+    assert failed.reason is not None
+    assert (failed.state, failed.reason.class_) == ("failed", "no_gpu")
+    assert "GPU 0: kept for endpoint front, which had lent it" in failed.reason.text
+    assert machine.states() == ["free"] * COUNT, "it holds nothing of what it needs"
+
+
+def test_a_claim_while_its_replicas_still_answer_keeps_them(house: House, machine: Machine) -> None:
+    program = house.replica(1)
+    live = house.service.deploy("digits/1", "front", gpus=1)
+    program.wait_seconds = 1.5
+    answers: list[int] = []
+    caller = threading.Thread(target=lambda: answers.append(ask(live).status_code))
+    caller.start()
+    house.wait(lambda: house.service._switchboard.is_answering(live.replicas))
+    house.service.lend("front")
+    program.wait_seconds = 0.0
+    house.service.claim("front")
+    house.wait(lambda: house.service.show("front").state == "live")
+    caller.join()
+    back = house.service.show("front")
+    assert (answers, len(house.started), back.lent, back.claimed) == ([200], 1, None, ())
+    assert machine.states() == ["leased", "free", "free"]
+
+
+def test_one_that_is_being_deployed_lends_nothing_and_stays_as_it_is(house: House, machine: Machine) -> None:
+    house.replica(1)
+    house.service.deploy("digits/1", "front", gpus=1)
+    with house.service._claims.held("front"), pytest.raises(Refused, match="deployed"):
+        house.service.lend("front")
+    assert (house.service.show("front").state, house.service.show("front").lent) == ("live", None)
+
+
+def test_while_the_driver_is_silent_a_claim_says_so_and_waits(house: House, machine: Machine) -> None:
+    house.replica(1)
+    house.service.deploy("digits/1", "front", gpus=1)
+    house.service.lend("front")
+    house.wait(lambda: machine.states() == ["free"] * COUNT)
+    cards = house.gpus.cards
+
+    def silent() -> tuple[GpuCard, ...]:
+        raise Unavailable("The GPU driver can't be asked.")
+
+    house.gpus.cards = silent  # type: ignore[method-assign]  # the driver is away
+    claimed = house.service.claim("front")
+    assert claimed.reason is not None
+    assert (claimed.state, "The GPU driver can't be asked." in claimed.reason.text) == ("asleep", True)
+    house.replica(2)
+    house.gpus.cards = cards  # type: ignore[method-assign]  # and back
+    house.wait(lambda: house.service.show("front").state == "live")
+
+
+def test_one_that_is_stopped_asks_no_more(house: House, machine: Machine) -> None:
+    house.replica(1)
+    house.service.deploy("digits/1", "front", gpus=1)
+    house.service.lend("front")
+    house.wait(lambda: machine.states() == ["free"] * COUNT)
+    house.gpus.lease(GpuHolder("job1-a1", "train", "", 0), (uuid(0),))
+    house.service.claim("front")
+    stopped = house.service.stop("front")
+    assert (stopped.claimed, stopped.lent) == ((), None)
+    house.gpus.release("job1-a1")
+    assert unclaimed(house.gpus, house.service.list).lease(GpuHolder("job2-a1", "next", "", 0), (uuid(0),)) == (
+        uuid(0),
+    )
 
 
 def test_one_without_gpus_lends_none(house: House, machine: Machine) -> None:

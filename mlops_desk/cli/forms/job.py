@@ -32,6 +32,8 @@ def lived(job: Job) -> dict[str, str]:
         told["attempts"] = ", ".join(
             f"{one.number} {one.state}" + (f" ({one.reason.class_})" if one.reason else "") for one in job.attempts
         )
+    if job.attempts and (lent_by := job.attempts[-1].lent_by):
+        told["GPUs lent by"] = f"{', '.join(lent_by)}, which may ask for them back"
     kept = {one.path: one.target for attempt in job.attempts for one in attempt.kept}
     if kept:
         told["keeps"] = ", ".join(f"{target} in {path}" for path, target in kept.items())

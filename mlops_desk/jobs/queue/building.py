@@ -156,6 +156,8 @@ class Views:
         limit, grace = job.spec.time_limit_seconds, self._grace_seconds(job)
         until = None if limit is None else (moment.now if since is None else since) + limit + grace
         if ending:
+            if attempt is not None and attempt.grace_seconds is not None:
+                grace = min(grace, attempt.grace_seconds)
             ends = moment.now + max(0.0, grace - moment.asked_ago.get(job.id, 0.0))
             until = ends if until is None else min(until, ends)
         needs = job.spec.resources

@@ -84,22 +84,25 @@ def _size(card: GpuCard) -> int:
     return _UNKNOWN_BYTES if card.memory_bytes is None else card.memory_bytes
 
 
-def _single(need: Need, card: GpuCard, cards: Sequence[GpuCard]) -> tuple[int, int, int, str]:
-    """Rank a card for one GPU: the tightest fit, then the one whose going breaks the fewest near pairs."""
+def _single(need: Need, card: GpuCard, cards: Sequence[GpuCard]) -> tuple[bool, int, int, int, str]:
+    """Rank a card for one GPU: no lent one, the tightest fit, the one whose going breaks the fewest near pairs."""
     room = card.room_bytes if need.shares and card.room_bytes is not None else _size(card)
     broken = sum(distance(card, other) == _NEAR for other in cards if other is not card)
-    return room, broken, card.index, card.uuid
+    return card.lent_by is not None, room, broken, card.index, card.uuid
 
 
-def _spread(chosen: Sequence[GpuCard], cards: Sequence[GpuCard]) -> tuple[bool, int, int, int, int, tuple[int, ...]]:
-    """Rank a set: not all joined, pairs across nodes, how far apart, how many near pairs it breaks, size, place."""
+def _spread(
+    chosen: Sequence[GpuCard], cards: Sequence[GpuCard]
+) -> tuple[int, bool, int, int, int, int, tuple[int, ...]]:
+    """Rank a set: lent ones, not all joined, pairs across nodes, how far apart, near pairs broken, size, place."""
     paths = [distance(one, other) for one, other in combinations(chosen, 2)]
     across = sum(is_across(one, other) for one, other in combinations(chosen, 2))
     names = {card.uuid for card in chosen}
     rest = [card for card in cards if card.uuid not in names]
     broken = sum(distance(one, other) == _NEAR for one in chosen for other in rest)
     places = tuple(sorted(card.index for card in chosen))
-    return any(paths), across, sum(paths), broken, sum(map(_size, chosen)), places
+    lent = sum(card.lent_by is not None for card in chosen)  # first: whoever lent it may ask for it back any time
+    return lent, any(paths), across, sum(paths), broken, sum(map(_size, chosen)), places
 
 
 def _sets(count: int, cards: Sequence[GpuCard]) -> list[tuple[GpuCard, ...]]:
@@ -109,11 +112,11 @@ def _sets(count: int, cards: Sequence[GpuCard]) -> list[tuple[GpuCard, ...]]:
     return [_grown(seed, count, cards) for seed in cards]
 
 
-def _beside(card: GpuCard, chosen: Sequence[GpuCard]) -> tuple[bool, int, int, int, int]:
+def _beside(card: GpuCard, chosen: Sequence[GpuCard]) -> tuple[bool, bool, int, int, int, int]:
     """Rank a card to be added to some, as sets are ranked."""
     paths = [distance(card, one) for one in chosen]
     across = sum(is_across(card, one) for one in chosen)
-    return any(paths), across, sum(paths), _size(card), card.index
+    return card.lent_by is not None, any(paths), across, sum(paths), _size(card), card.index
 
 
 def _grown(seed: GpuCard, count: int, cards: Sequence[GpuCard]) -> tuple[GpuCard, ...]:

@@ -51,8 +51,8 @@ class Attempts:
 
     # -- beginning -----------------------------------------------------------------------------
 
-    def begin(self, job_id: str, gpus: tuple[str, ...] = ()) -> None:
-        """Take a queued job out of the queue, on the GPUs that the scheduler chose for it.
+    def begin(self, job_id: str, gpus: tuple[str, ...] = (), lent_by: tuple[str, ...] = ()) -> None:
+        """Take a queued job out of the queue, on the GPUs that the scheduler chose for it, some ``lent_by`` endpoints.
 
         Raises Postponed when something that it needs is not to be had.
         """
@@ -61,7 +61,7 @@ class Attempts:
             return
         attempt = self._runtime.draft(job)
         ticket = self._ticket(job, attempt)
-        attempt = replace(attempt, gpus=self._reserve(job, attempt, gpus))
+        attempt = replace(attempt, gpus=self._reserve(job, attempt, gpus), lent_by=lent_by)
 
         def claim(current: Job) -> Job | None:
             if current.state is not JobState.QUEUED:
@@ -249,13 +249,14 @@ class Attempts:
         """Remove what an attempt that is over has left, its secrets, and what was reserved. Raises DeskError."""
         self._endings.tidy(job, attempt, finished=finished)
 
-    def preempt(self, job_id: str, reason: Reason) -> None:
+    def preempt(self, job_id: str, reason: Reason, most_seconds: float | None = None) -> None:
         """Ask a running preemptible job to save its work and end, for what ``reason`` says; then it is queued again.
 
-        It keeps its place by the time of its submit, and this is no failure. Nothing happens to a job that is not
-        running, not preemptible, or ending already. Raises DeskError.
+        It has its own grace for that, ``most_seconds`` at most. It keeps its place by the time of its submit, and this
+        is no failure. Nothing happens to a job that is not running, not preemptible, or ending already. Raises
+        DeskError.
         """
-        self._preemption.begin(job_id, reason)
+        self._preemption.begin(job_id, reason, most_seconds)
 
     def _end(self, job: Job, attempt: Attempt) -> None:
         why = attempt.stopped_for

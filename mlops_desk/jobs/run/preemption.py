@@ -38,8 +38,11 @@ class Preemption:
         self._runtime = runtime
         self._before: dict[str, tuple[str, ...] | None] = {}
 
-    def begin(self, job_id: str, reason: Reason) -> None:
-        """Write down that a running preemptible job gives way; nothing happens to any other. Raises DeskError."""
+    def begin(self, job_id: str, reason: Reason, most_seconds: float | None = None) -> None:
+        """Write down that a running preemptible job gives way; nothing happens to any other. Raises DeskError.
+
+        It has its own grace, but ``most_seconds`` at most.
+        """
         why = replace(reason, class_=PREEMPTED)
 
         def give_way(job: Job) -> Job | None:
@@ -48,7 +51,7 @@ class Preemption:
             newest = job.attempts[-1]
             if newest.stopped_for is not None:
                 return None
-            return with_attempt(job, replace(newest, stopped_for=why, reason=why))
+            return with_attempt(job, replace(newest, stopped_for=why, reason=why, grace_seconds=most_seconds))
 
         self._book.change(job_id, give_way)
 
@@ -77,7 +80,8 @@ class Preemption:
 
     def _is_over(self, job: Job, attempt: Attempt) -> bool:
         since = None if attempt.asked is None else times.passed(attempt.asked, times.now())
-        return since is None or since >= self._runtime.grace_seconds(job)
+        own = self._runtime.grace_seconds(job)
+        return since is None or since >= (own if attempt.grace_seconds is None else min(own, attempt.grace_seconds))
 
     def _has_saved(self, job: Job, attempt: Attempt) -> bool:
         before, now = self._before[attempt.id], self._tail(job, attempt)

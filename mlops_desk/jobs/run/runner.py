@@ -130,9 +130,9 @@ class Runner:
         """Return the jobs of this runtime that are not over, oldest first."""
         return [job for job in self._book.active() if job.runtime == self._runtime.name]
 
-    def preempt(self, job_id: str, reason: Reason) -> None:
-        """Ask a running preemptible job to save its work and to queue again. Raises DeskError."""
-        self._attempts.preempt(job_id, reason)
+    def preempt(self, job_id: str, reason: Reason, most_seconds: float | None = None) -> None:
+        """Ask a running preemptible job to save its work, in ``most_seconds``, and to queue again. Raises DeskError."""
+        self._attempts.preempt(job_id, reason, most_seconds)
         self.wake()
 
     def fail(self, job_id: str, attempt_id: str, reason: Reason) -> None:

@@ -83,12 +83,13 @@ class Serving:
         jobs = {job.id: job for job in queue}
         with self._pool.lock:
             self._pool.keep(self._runtime.name, self._hands.busy_with(BEGIN))
-            plan = schedule(self.view())
+            view = self.view()
+            plan = schedule(view)
             if self._pool.line is not None:
                 self._pool.line.follow(plan, self._is_queued)
             for job_id, gpus in plan.starts.items():
                 if job_id in jobs:
-                    self._begin(jobs[job_id], gpus)
+                    self._begin(jobs[job_id], gpus, _lenders(view, gpus))
         own = {job.id for job in active}
         for one in plan.preempts:
             if one.job_id in own:
@@ -187,13 +188,13 @@ class Serving:
         reason = Reason("preempted", f"Made room for {plain(other.name)} ({by}), which has a higher priority.")
         self._attempts.preempt(job_id, reason)
 
-    def _begin(self, job: Job, gpus: tuple[str, ...]) -> None:
+    def _begin(self, job: Job, gpus: tuple[str, ...], lent_by: tuple[str, ...]) -> None:
         if self._hands.is_paused(job.id) or self._hands.is_busy(job.id):
             return
         if job.state is JobState.BLOCKED:
             self._book.give_reason(job, None, JobState.QUEUED)
         self._pool.promise(self._runtime.name, job.id, gpus)
-        self._hands.set_to_work(job.id, BEGIN, partial(self._attempts.begin, gpus=gpus))
+        self._hands.set_to_work(job.id, BEGIN, partial(self._attempts.begin, gpus=gpus, lent_by=lent_by))
 
     def _tell(self, queue: Sequence[Job], plan: Plan) -> None:
         """Show of each job why it waits; that it is blocked, or is not any more, is written down as well."""
@@ -210,6 +211,12 @@ class Serving:
                 self._book.give_reason(job, reason, JobState.QUEUED)
             elif job.reason is not reason and not (reason is words.LATER and job.reason is not None):
                 self._book.tell(job.id, reason)  # why it is to begin later, as after a failure, says more
+
+
+def _lenders(view: QueueView, gpus: Sequence[str]) -> tuple[str, ...]:
+    """Return the endpoints that lend some of these GPUs."""
+    found = {card.lent_by for card in view.cards or () if card.uuid in gpus}
+    return tuple(sorted(name for name in found if name is not None))
 
 
 def _is_queued(job: Job, promised: Mapping[str, tuple[str, ...]]) -> bool:

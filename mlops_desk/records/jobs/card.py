@@ -106,7 +106,7 @@ class GpuCard:
     same switch, up to 5 across the machine; a card that is not named there is farther than all. ``parent`` is the GPU
     of a MIG instance, ``profile`` its size. ``bookings`` are the reservations that are not over. ``fix`` is what to do
     about a broken one, and ``fix_command`` the command in it. ``kept`` is for whom it is kept
-    though others could have it.
+    though others could have it. ``lent_by`` names the endpoint that lends it to jobs, and may ask for it back.
     """
 
     uuid: str
@@ -125,6 +125,7 @@ class GpuCard:
     fix: str | None = None
     fix_command: str | None = None
     kept: KeptFor | None = None
+    lent_by: str | None = None
 
     def __post_init__(self) -> None:
         keep_command(self, "fix", "fix_command")

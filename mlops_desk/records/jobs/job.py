@@ -68,8 +68,10 @@ class Attempt:
     ``runtime`` names what runs it, ``handle`` is what that calls it, and what it is found by: where it is a container,
     the container's name. ``proof`` says how it was proven that its GPUs are the leased ones: uuid, minor, or none.
     ``asked`` is when it was asked to save its work and end, so that another job gets its place; ``warned``: it was
-    told that its time limit is near. ``kept`` are the folders whose content stays. ``ports`` are
-    the container's own ports, with the numbers by which they are reached on this machine's own address.
+    told that its time limit is near. ``lent_by`` names the endpoints whose GPUs it has, which may ask for them back;
+    ``grace_seconds`` is what it then has to save its work, where that is less than its own. ``kept`` are the folders
+    whose content stays. ``ports`` are the container's own ports, with the numbers by which they are reached on this
+    machine's own address.
     """
 
     number: int
@@ -91,6 +93,8 @@ class Attempt:
     warned: bool = False
     kept: tuple[KeptFolder, ...] = ()
     ports: Mapping[int, int] = field(default_factory=dict)
+    lent_by: tuple[str, ...] = ()
+    grace_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if not self.handle:

@@ -177,7 +177,8 @@ class Endpoint:
     ``wanted`` is how many replicas the live revision should have now, ``ready`` how many of them answer,
     ``queued`` how many requests wait for a place (None: not known). ``shortage`` says why fewer are ready than wanted,
     where one more could not be started. ``asleep_since`` (Unix time) is there from when it fell asleep until it is up
-    again. ``follows`` is the alias whose moves it goes with, ``following`` how; None: it is pinned to its version.
+    again. ``lent`` are GPUs that jobs may have meanwhile, ``claimed`` those that it had lent, has asked for, and waits
+    for. ``follows`` is the alias whose moves it goes with, ``following`` how; None: it is pinned to its version.
 
     ``latency`` is that of the last minute. ``errors`` counts requests of the last 24 hours by class: ``timeout`` (504),
     ``4xx`` and ``5xx`` all others; a class without one is left out, and None is: not known. ``example`` is a request
@@ -214,6 +215,7 @@ class Endpoint:
     errors: Mapping[str, int] | None = None
     example: Any = None
     lent: LentGpus | None = None
+    claimed: tuple[str, ...] = ()
     follows: str | None = None
     following: AliasFollowing | None = None
 

@@ -105,12 +105,18 @@ class ForeignGpus:
 class UnclaimedGpus:
     """The GPUs as jobs may have them: those that an endpoint had lent and asks for go to nobody else.
 
-    ``claimed`` returns these by UUID, with the endpoint's name.
+    ``claimed`` returns these by UUID, with the endpoint's name, ``lent`` those that endpoints still lend.
     """
 
-    def __init__(self, gpus: LedgerGpus, claimed: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        gpus: LedgerGpus,
+        claimed: Callable[[], Mapping[str, str]],
+        lent: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._gpus = gpus
         self._claimed = claimed
+        self._lent = lent
 
     @property
     def pool(self) -> str | None:
@@ -118,8 +124,10 @@ class UnclaimedGpus:
 
     def cards(self) -> tuple[GpuCard, ...]:
         """Return how each GPU stands; a free one that an endpoint waits for is reserved. Raises Unavailable."""
-        claimed = self._claimed()
-        return tuple(_kept(card, claimed.get(card.uuid)) for card in self._gpus.cards())
+        claimed, lent = self._claimed(), self._lent()
+        return tuple(
+            _kept(replace(card, lent_by=lent.get(card.uuid)), claimed.get(card.uuid)) for card in self._gpus.cards()
+        )
 
     def lease(self, holder: GpuHolder, gpus: tuple[str, ...]) -> tuple[str, ...] | str:
         """Take exactly these, all of them or none; else the words say why not."""

@@ -15,7 +15,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.event import Notice
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, Replica
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, LentGpus, Replica
 from mlops_desk.records.serving.rollout import SHADOW_PERCENT, RolloutGuard
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.images import EndpointImages
@@ -173,8 +173,11 @@ class Stages:
             self._board.change(name, lambda known: replace(known, replicas=draining(known.replicas, replicas)))
             self._follow(name, replicas)
 
-    def sleep(self, name: str, reason: Reason) -> None:
-        """Let an endpoint's containers end once they have answered; the next request wakes it. Raises NotFound."""
+    def sleep(self, name: str, reason: Reason, lent: LentGpus | None = None) -> None:
+        """Let an endpoint's containers end once they have answered; the next request wakes it. Raises NotFound.
+
+        What has ``lent`` its GPUs no request wakes: that and its sleep are written down at once.
+        """
         with self._moving:
             known = self._board.get(name)
             if known.state not in _AWAKE or known.rollout is not None:
@@ -182,8 +185,8 @@ class Stages:
             self._board.change(
                 name,
                 lambda one: replace(
-                    one, state=EndpointState.ASLEEP, asleep_since=time.time(), reason=reason, shortage=None,
-                    wanted=one.scale.least, replicas=draining(one.replicas, one.replicas),
+                    one, state=EndpointState.ASLEEP, asleep_since=time.time(), reason=reason, shortage=None, lent=lent,
+                    claimed=(), wanted=one.scale.least, replicas=draining(one.replicas, one.replicas),
                 ),
             )  # fmt: skip
             self._follow(name, known.replicas)
@@ -198,7 +201,7 @@ class Stages:
             self._switchboard.move(
                 name,
                 lambda one: replace(
-                    one, state=EndpointState.LIVE, asleep_since=None, reason=None,
+                    one, state=EndpointState.LIVE, asleep_since=None, reason=None, lent=None, claimed=(),
                     replicas=(*replicas, *without(one.replicas, replicas)),
                 ),
                 lambda made: self._board.change(name, made),

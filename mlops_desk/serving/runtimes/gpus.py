@@ -3,8 +3,8 @@
 import itertools
 import logging
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mlops_desk.base.errors import DeskError, Hint
 from mlops_desk.base.text import plain, size_text
@@ -38,10 +38,14 @@ class ReplicaClaim:
 
 
 class ReplicaGpus:
-    """``leases`` is the machine's ledger; None where this desk has none. Safe to use from several threads."""
+    """``leases`` is the machine's ledger; None where this desk has none. Safe to use from several threads.
 
-    def __init__(self, leases: GpuLeases | None) -> None:
+    ``own`` returns the GPUs that endpoints lend or have asked for, with the endpoint's name: no other one gets them.
+    """
+
+    def __init__(self, leases: GpuLeases | None, own: Callable[[], Mapping[str, str]] = dict) -> None:
         self._leases = leases
+        self._own = own
         self._lock = threading.Lock()
 
     def take(self, claim: ReplicaClaim, before: Sequence[str] = ()) -> tuple[str, ...]:
@@ -88,8 +92,9 @@ class ReplicaGpus:
         return [card for card in cards if card.uuid in gpus and card.state is not CardState.FREE]
 
     def _taken(self, leases: GpuLeases, claim: ReplicaClaim) -> tuple[str, ...]:
-        cards = leases.cards()
-        chosen = choose(cards, claim.count)
+        own = self._own()
+        cards = [_unlent(card, own.get(card.uuid), claim.endpoint) for card in leases.cards()]
+        chosen = choose(cards, claim.count, {gpu for gpu, name in own.items() if name == claim.endpoint})
         if chosen is None:
             hint = Hint("mlops-desk gpus cards", before="Who holds them until when: ")
             raise Failed(NO_GPU, shortage(cards, claim.count), None, hint)
@@ -104,12 +109,15 @@ class ReplicaGpus:
         return leased
 
 
-def choose(cards: Sequence[GpuCard], count: int) -> tuple[GpuCard, ...] | None:
+def choose(cards: Sequence[GpuCard], count: int, own: Collection[str] = ()) -> tuple[GpuCard, ...] | None:
     """Return the ``count`` free GPUs that are nearest to one another; None where there are too few. Pure.
 
-    Whole ones come before MIG instances, which are never mixed with them. One that is kept for a job is not free.
+    Whole ones come before MIG instances, which are never mixed with them. One that is kept for a job is not free. Where
+    enough of its ``own`` are free, which it had lent, it gets those.
     """
     free = [card for card in cards if card.state is CardState.FREE and card.kept is None]
+    if own and (had := choose([card for card in free if card.uuid in own], count)) is not None:
+        return had
     for parts in (False, True):
         fitting = sorted(
             (card for card in free if (card.parent is not None) == parts), key=lambda card: (card.index, card.uuid)
@@ -121,6 +129,13 @@ def choose(cards: Sequence[GpuCard], count: int) -> tuple[GpuCard, ...] | None:
 
 def _distance(cards: Sequence[GpuCard]) -> int:
     return sum(one.peers.get(other.uuid, _FARTHEST) for one, other in itertools.combinations(cards, 2))
+
+
+def _unlent(card: GpuCard, endpoint: str | None, asking: str) -> GpuCard:
+    """Return how a GPU stands for an endpoint: what another one lends to jobs, or has asked for, is not free."""
+    if endpoint in {None, asking} or card.state is not CardState.FREE:
+        return card
+    return replace(card, state=CardState.RESERVED, text=f"kept for endpoint {plain(endpoint or '')}, which had lent it")
 
 
 def shortage(cards: Sequence[GpuCard], count: int) -> str:

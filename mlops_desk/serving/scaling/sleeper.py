@@ -7,7 +7,7 @@ from pathlib import Path
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, LentGpus
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import Deployments
 from mlops_desk.serving.gateway.doorbell import DoorbellEar
@@ -45,12 +45,12 @@ class Sleeper:
         self._loop.at_end(ear.close)
         self._loop.start("endpoint-bell", lambda: self._hear(ear))
 
-    def sleep(self, name: str, reason: Reason) -> Endpoint:
-        """Let an endpoint's containers end. Raises NotFound and Refused."""
+    def sleep(self, name: str, reason: Reason, lent: LentGpus | None = None) -> Endpoint:
+        """Let an endpoint's containers end, also because it has ``lent`` its GPUs. Raises NotFound and Refused."""
         if not self._claims.claim(name):
             raise Refused(f"Endpoint {name} is being deployed.", "Try again when that is done.")
         try:
-            self._stages.sleep(name, reason)
+            self._stages.sleep(name, reason, lent)
         finally:
             self._claims.release(name)
         self._pauses.pop(name, None)

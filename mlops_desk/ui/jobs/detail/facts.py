@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mlops_desk.base.text import decimal_name
+from mlops_desk.base.text import decimal_name, plain
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.capsule import Capsule, ImportedFrom, Repeat
 from mlops_desk.records.jobs.drift_words import verdict_text
@@ -53,8 +53,9 @@ def attempt_fact(attempt: Attempt) -> Fact:
         ran = f", ran {numbers.duration(attempt.ended_at - attempt.started_at)}"
     why = f"\n{attempt.reason.told}" if attempt.reason is not None else ""
     proof = f"\nGPUs proven by {_PROOFS.get(attempt.proof, attempt.proof)}" if attempt.proof else ""
+    lent = f"\nOn GPUs lent by {', '.join(map(plain, attempt.lent_by))}, to be had back" if attempt.lent_by else ""
     # The state in its colour is above; here the words and the shape tell it.
-    return Fact(f"Attempt {attempt.number}", f"{mark.text}{code}{ran}{why}{proof}\n{attempt.container}")
+    return Fact(f"Attempt {attempt.number}", f"{mark.text}{code}{ran}{why}{lent}{proof}\n{attempt.container}")
 
 
 _PROOFS = {"uuid": "UUID", "minor": "device number", "none": "nothing"}

@@ -39,6 +39,16 @@ def test_one_gpu_is_the_smallest_that_is_large_enough():
     assert place(Need(1, memory_bytes=30 * GIB), [one for one in free if fits(Need(1, 30 * GIB), one)]) == ("GPU-2",)
 
 
+def test_what_an_endpoint_lends_is_taken_last():
+    lent = [replace(card(index), lent_by="front") for index in (0, 1)]
+    assert place(Need(1), [*lent, card(4, gib=90)]) == ("GPU-4",)
+    assert place(Need(2), [*lent, card(4), card(7)]) == ("GPU-4", "GPU-7")
+    assert place(Need(3), [*lent, card(4), card(7)]) == ("GPU-0", "GPU-4", "GPU-7")
+    assert place(Need(2), lent) == ("GPU-0", "GPU-1")
+    many = [replace(card(index), lent_by="front" if index < 4 else None) for index in range(20)]
+    assert not {"GPU-0", "GPU-1", "GPU-2", "GPU-3"} & {*place(Need(9), many)}
+
+
 def test_three_gpus_leave_the_other_pair_whole():
     assert place(Need(3), [card(0), card(1), card(2), card(3), card(5)]) == ("GPU-0", "GPU-1", "GPU-5")
 

@@ -99,6 +99,21 @@ def test_it_has_its_grace_and_is_ended_then(world, hours):
     assert (job.state, job.attempts[0].exit_code) == (JobState.QUEUED, 137)
 
 
+@pytest.mark.parametrize(("most", "own", "waits"), [(5.0, 40.0, 5.0), (60.0, 40.0, 40.0), (0.0, 40.0, 0.0)])
+def test_whoever_lent_its_gpu_waits_no_longer_than_was_said(world, hours, most, own, waits):
+    job_id = running(world, grace_seconds=own)
+    world.runner._attempts.preempt(job_id, WHY, most)
+    world.runner._attempts.attend(job_id)
+    if waits:
+        hours.passed = waits - 1.0
+        world.runner._attempts.attend(job_id)
+        assert world.job(job_id).state is JobState.RUNNING
+    hours.passed = waits
+    world.runner._attempts.attend(job_id)
+    job = world.job(job_id)
+    assert (job.state, job.attempts[0].exit_code, job.attempts[0].grace_seconds) == (JobState.QUEUED, 137, most)
+
+
 def test_a_line_that_says_saved_shortens_the_grace(world):
     job_id = running(world, ("TERM", ScriptedReply(("saving",))))
     ask(world, job_id, ticks=2)
