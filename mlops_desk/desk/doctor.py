@@ -7,20 +7,21 @@ import logging
 import os
 import shlex
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from mlops_desk.base.disk import room
 from mlops_desk.base.errors import DeskError, TimedOut, command_of, hint_of
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.text import size_text
+from mlops_desk.base.text import plain, size_text
 from mlops_desk.desk import machine_checks
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.agent import Check
 from mlops_desk.records.model import Registry
 from mlops_desk.records.status import Status
 from mlops_desk.runtimes.local.shell import PACKAGE, HostShell, host_shell
+from mlops_desk.serving.variants import processor
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ def examine(
         "gpu permissions": machine_checks.devices_check,
         "container engine": lambda: _engine_check(engine),
         "gpus in containers": lambda: _gpu_route_check(engine, status()),
+        "processor": lambda: processor_check(processor.features(), status()),
         "job shell": lambda: shell_check(host_shell()),
         "model registry": lambda: registry_check(registry()),
         "data folder": lambda: space_check(root, room.available_bytes(root), paused()),
@@ -141,6 +143,12 @@ def shell_check(shell: HostShell | None) -> Check:
         return Check("job shell", "ok", f"{shell.path} ({shell.architecture}) goes into every job's container")
     text = "no static busybox on this machine: jobs in images without a shell leave no outcome file and get no token"
     return Check("job shell", "warning", text, f"sudo apt-get install {PACKAGE}")
+
+
+def processor_check(words: Sequence[str], status: Status) -> Check:
+    """Tell what the processor can do that models served without a GPU gain from."""
+    model = status.host.facts.get("Processor", "its model is not told")
+    return Check("processor", "ok", f"{plain(model)}: {processor.told(words)}")
 
 
 def screen_check(environment: dict[str, str]) -> Check:

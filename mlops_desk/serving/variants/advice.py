@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mlops_desk.records.serving.variants import Variant
+from mlops_desk.serving.variants.processor import helping
 
 _WORTH = 1.1  # chosen: less than a tenth comes and goes from one run to the next
 _LOSS = 0.01  # chosen: one row of a hundred
@@ -19,7 +20,7 @@ def advice(variants: Sequence[Variant], processor: Sequence[str]) -> str:
     if _speed(best) < _WORTH * _speed(base):
         stay = f"Stay with {_named(base)}: nothing that answers as well is faster by a tenth here."
         return stay + _refused(measured, base)
-    words = f" with {', '.join(processor)}" if processor else ""
+    words = f" with {', '.join(helping(best.variant, processor))}" if processor else ""
     return (
         f"Take {_named(best)}: {_speed(best) / _speed(base):.1f} times the throughput of {_named(base)} on this"
         f" processor{words}, {_difference(base, best)}."

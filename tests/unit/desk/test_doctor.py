@@ -168,6 +168,13 @@ def test_udisks_tray_and_cost(tmp_path):
     assert machine_checks.cost_check(replace(STATUS, agent=replace(INFO, cost=AgentCost()))).state == "unknown"
 
 
+def test_the_processor_is_told_with_what_models_gain_from_it():
+    status = replace(STATUS, host=Host("h", facts={"Processor": "AMD EPYC 9654"}))
+    told = doctor.processor_check(("avx2", "avx512", "vnni", "bf16"), status)
+    assert (told.state, told.text) == ("ok", "AMD EPYC 9654: avx2, avx512, vnni, bf16; int8 models gain from vnni")
+    assert doctor.processor_check((), STATUS).text.startswith("its model is not told: the kernel names no instructions")
+
+
 def test_all_checks_are_made_once_by_their_names_and_problems_come_with_a_fix(tmp_path):
     loop = Loop("test")
     more = {"metrics endpoint": lambda: Check("metrics endpoint", "ok", "off")}
@@ -178,7 +185,7 @@ def test_all_checks_are_made_once_by_their_names_and_problems_come_with_a_fix(tm
     assert len(names) == len(set(names))
     assert {"gpu driver", "driver library", "gpu permissions", "container engine", "gpus in containers", "data folder",
             "data filesystem", "model registry", "kernel log", "drive health", "udisks2", "telemetry cost", "screen",
-            "tray", "metrics endpoint"} <= set(names)  # fmt: skip
+            "processor", "tray", "metrics endpoint"} <= set(names)  # fmt: skip
     assert all(check.fix for check in checks if check.state == "problem")
     assert next(check for check in checks if check.name == "gpu driver").state == "problem"
     loop.stop(5.0)
