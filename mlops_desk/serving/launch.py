@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +29,7 @@ from mlops_desk.serving.probe import EXAMPLE_FAILED, PING, answers, first_answer
 from mlops_desk.serving.progress import Tell, untold
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf, plain_lines
 from mlops_desk.serving.runtimes.fit import Fit, free_bytes
+from mlops_desk.serving.runtimes.gpu_fit import GpuFit, overhead_bytes
 from mlops_desk.serving.runtimes.gpus import ReplicaClaim, ReplicaGpus
 
 T = TypeVar("T")
@@ -72,7 +74,8 @@ class Trial:
             self._check_fit(files, tell)
             tell("start", f"a container of {revision.image or 'no image'} is started, and loads the model")
             self._patiently(lambda: self._engine.remove(name), deadline)
-            claim = self._claim_of(revision, number, files.size_bytes)
+            fit = GpuFit(files.size_bytes, overhead_bytes(files.flavors), revision.gpus)
+            claim = self._claim_of(revision, number, fit)
             gpus = self._leased(claim, gpus, tell)
             with Handover(self._shelf.replica_place(revision.endpoint, revision.number, number)) as handover:
                 mounts = (Mount(str(files.folder), "/model", "ro"), handover.mount)
@@ -89,13 +92,13 @@ class Trial:
             raise Failed("start_failed", text, None, hint) from error
         return Replica(name, revision.number, "running", handover.address, number, gpus)
 
-    def _claim_of(self, revision: Revision, number: int, weights_bytes: int = 0) -> ReplicaClaim:
+    def _claim_of(self, revision: Revision, number: int, fit: GpuFit | None = None) -> ReplicaClaim:
         uid, name = os.getuid() if revision.uid is None else revision.uid, self.name_of(revision, number)
         runs_in = None if revision.served is None else plan.beside(name)
-        return ReplicaClaim(name, revision.endpoint, uid, revision.gpus, weights_bytes, runs_in)
+        return ReplicaClaim(name, revision.endpoint, uid, revision.gpus, fit, runs_in)
 
     def _leased(self, claim: ReplicaClaim, before: tuple[str, ...], tell: Tell) -> tuple[str, ...]:
-        gpus = self._gpus.take(claim, before)
+        gpus = self._gpus.take(claim, before, partial(tell, "fit"))
         if gpus:
             tell("gpus", f"{len(gpus)} leased: {', '.join(gpus)}")
         return gpus

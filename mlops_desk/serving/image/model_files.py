@@ -20,6 +20,7 @@ _KINDS |= dict.fromkeys(("array", "object", "map"), "json")
 _LIMIT_BYTES = 1 << 20  # chosen: files of a few KB, from outside
 _EXAMPLE_LIMIT_BYTES = 16 << 20  # chosen: an example is a few rows, or an image
 ONNX = "onnx"
+_COMMON = "python_function"  # the flavour by which MLflow serves any other
 _BARE_EXAMPLE = "serving_input_example.json"  # as MLflow calls it
 _BARE_REQUIREMENTS = "onnxruntime\nnumpy\n"
 _HINT = "Log the model again with mlflow.<flavor>.log_model, which writes it."
@@ -29,7 +30,8 @@ _HINT = "Log the model again with mlflow.<flavor>.log_model, which writes it."
 class ModelFiles:
     """A model's folder. ``example`` is a request body that the model must be able to answer, if it brings one.
 
-    ``kind`` is mlflow, or onnx for a bare graph; ``size_bytes`` is what all of its files have together.
+    ``kind`` is mlflow, or onnx for a bare graph; ``size_bytes`` is what all of its files have together. ``flavors`` are
+    MLflow's words for what it was made with, without the common one.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class ModelFiles:
     example: bytes | None
     kind: str = "mlflow"
     size_bytes: int = 0
+    flavors: tuple[str, ...] = ()
 
 
 def read_model(folder: Path) -> ModelFiles:
@@ -49,7 +52,7 @@ def read_model(folder: Path) -> ModelFiles:
         return _bare(where)
     document = _document(where / "MLmodel")
     flavors = document.get("flavors")
-    pyfunc = flavors.get("python_function") if isinstance(flavors, dict) else None
+    pyfunc = flavors.get(_COMMON) if isinstance(flavors, dict) else None
     if not isinstance(pyfunc, dict):
         raise Invalid("The model has no python_function flavor, so MLflow's scoring server can't serve it.", _HINT)
     requirements = where / "requirements.txt"
@@ -61,6 +64,7 @@ def read_model(folder: Path) -> ModelFiles:
         features=features_of(document),
         example=_example(where, document),
         size_bytes=_size(where),
+        flavors=tuple(sorted(str(name) for name in document["flavors"] if name != _COMMON)),
     )
 
 
@@ -76,6 +80,7 @@ def _bare(where: Path) -> ModelFiles:
         example=_read(example, _EXAMPLE_LIMIT_BYTES) if example.is_file() else None,
         kind=ONNX,
         size_bytes=_size(where),
+        flavors=(ONNX,),
     )
 
 

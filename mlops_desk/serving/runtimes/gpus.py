@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlops_desk.base.errors import DeskError, Hint
-from mlops_desk.base.text import plain, size_text
+from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.runtimes.local.ports import GpuHolder, GpuLeases
 from mlops_desk.serving.revision import NO_GPU, Failed
+from mlops_desk.serving.runtimes.gpu_fit import GpuFit
 
 _log = logging.getLogger(__name__)
 _FARTHEST = 6  # behind the farthest way that is known, which is 5
@@ -19,7 +20,7 @@ _COMBINED_MOST = 10  # chosen: of 10 free ones there are at most 252 choices; be
 
 @dataclass(frozen=True, slots=True)
 class ReplicaClaim:
-    """Whose GPUs: the replica's container, the endpoint, its owner, how many, and the model's weights.
+    """Whose GPUs: the replica's container, the endpoint, its owner, how many, and what it needs of each (None: unknown).
 
     ``runs_in`` is the container that gets them where it is another one, beside it: they are its own as long as it runs.
     """
@@ -28,7 +29,7 @@ class ReplicaClaim:
     endpoint: str
     uid: int
     count: int
-    weights_bytes: int = 0
+    fit: GpuFit | None = None
     runs_in: str | None = None
 
     @property
@@ -48,10 +49,13 @@ class ReplicaGpus:
         self._own = own
         self._lock = threading.Lock()
 
-    def take(self, claim: ReplicaClaim, before: Sequence[str] = ()) -> tuple[str, ...]:
+    def take(
+        self, claim: ReplicaClaim, before: Sequence[str] = (), tell: Callable[[str], object] = lambda _text: None
+    ) -> tuple[str, ...]:
         """Lease GPUs for a container that is about to start: those that it had ``before``, or free ones.
 
-        Raises Failed, with who holds them.
+        ``tell`` hears, before any is leased, what is needed of them and what they have. Raises Failed, with who holds
+        them, or by how much they are too small.
         """
         if not claim.count:
             return ()
@@ -61,7 +65,7 @@ class ReplicaGpus:
             try:
                 if len(before) == claim.count and self._leases.keep(claim.holder, tuple(before)):
                     return tuple(before)
-                return self._taken(self._leases, claim)
+                return self._taken(self._leases, claim, tell)
             except DeskError as error:
                 raise Failed(NO_GPU, error.message, None, error.hint) from error
 
@@ -91,18 +95,23 @@ class ReplicaGpus:
         cards = () if self._leases is None else self._leases.cards()
         return [card for card in cards if card.uuid in gpus and card.state is not CardState.FREE]
 
-    def _taken(self, leases: GpuLeases, claim: ReplicaClaim) -> tuple[str, ...]:
+    def _taken(self, leases: GpuLeases, claim: ReplicaClaim, tell: Callable[[str], object]) -> tuple[str, ...]:
         own = self._own()
         cards = [_unlent(card, own.get(card.uuid), claim.endpoint) for card in leases.cards()]
-        chosen = choose(cards, claim.count, {gpu for gpu, name in own.items() if name == claim.endpoint})
+        mine, fit = {gpu for gpu, name in own.items() if name == claim.endpoint}, claim.fit
+        large = cards if fit is None else [card for card in cards if fit.has_room(card)]
+        chosen = choose(large, claim.count, mine)
         if chosen is None:
             hint = Hint("mlops-desk gpus cards", before="Who holds them until when: ")
-            raise Failed(NO_GPU, shortage(cards, claim.count), None, hint)
-        room = [card.room_bytes for card in chosen]
-        known = sum(size for size in room if size is not None)
-        if None not in room and claim.weights_bytes > known:
-            text = f"The model's files have {size_text(claim.weights_bytes)}, its GPUs {size_text(known)} free."
-            raise Failed("does_not_fit", text, None, "Give each replica more GPUs: --gpus 2")
+            if fit is None or choose(cards, claim.count) is None:
+                raise Failed(NO_GPU, shortage(cards, claim.count), None, hint)
+            free = [card for card in cards if card.state is CardState.FREE and card.kept is None]
+            text = f"The model does not fit into the GPUs that are free: it {fit.text(free)}."
+            raise Failed(
+                "does_not_fit", text, None, f"Spread it over more GPUs of each replica: --gpus {claim.count + 1}"
+            )
+        if fit is not None:
+            tell(fit.text(chosen))
         leased = leases.lease(claim.holder, tuple(card.uuid for card in chosen))
         if isinstance(leased, str):
             raise Failed(NO_GPU, leased, None, Hint("mlops-desk gpus cards", before="How they stand: "))

@@ -1,5 +1,6 @@
 """Which GPUs a replica gets, and what is said where there are too few."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -10,6 +11,7 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.jobs.card import CardHolder, CardState, GpuCard
 from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.serving.revision import Failed
+from mlops_desk.serving.runtimes.gpu_fit import GpuFit, overhead_bytes
 from mlops_desk.serving.runtimes.gpus import ReplicaClaim, ReplicaGpus, choose, shortage
 
 GIB = 1 << 30
@@ -52,7 +54,7 @@ class Leases:
 
 
 def claim(count: int = 1, weights_bytes: int = 0) -> ReplicaClaim:
-    return ReplicaClaim("box-front-r1", "front", 1000, count, weights_bytes)
+    return ReplicaClaim("box-front-r1", "front", 1000, count, GpuFit(weights_bytes, GIB, count))
 
 
 @given(st.lists(st.sampled_from(CardState), max_size=9), st.integers(1, 4))
@@ -99,7 +101,8 @@ def test_what_cannot_be_had_fails_with_the_reason() -> None:
         (None, claim(), "no_gpu", "No GPU can be given"),
         (Leases((card(0, CardState.LEASED),)), claim(), "no_gpu", "none of 1 is free"),
         (Leases((card(0),), "It is booked."), claim(), "no_gpu", "It is booked."),
-        (Leases((card(0),)), claim(1, 25 * GIB), "does_not_fit", "25.0 GiB"),
+        (Leases((card(0),)), claim(1, 24 * GIB), "does_not_fit", "24.0 GiB of files"),
+        (Leases((card(0), card(1))), claim(2, 47 * GIB), "does_not_fit", "of each GPU (47.0 GiB of files over 2"),
     ):
         with pytest.raises(Failed) as failed:
             ReplicaGpus(leases).take(wanted)
@@ -110,6 +113,44 @@ def test_what_cannot_be_had_fails_with_the_reason() -> None:
     with pytest.raises(Failed, match="driver can't be asked"):
         ReplicaGpus(silent).take(claim())
     ReplicaGpus(silent).release("box-front-r1")  # the lease ends with the container all the same
+
+
+def test_the_one_that_is_large_enough_is_taken_and_it_is_said_before_it_is_leased() -> None:
+    leases = Leases((replace(card(0), room_bytes=8 * GIB), card(1), card(2, CardState.LEASED)))
+    told: list[tuple[str, bool]] = []
+    gpus = ReplicaGpus(leases).take(claim(1, 20 * GIB), tell=lambda text: told.append((text, bool(leases.taken))))
+    assert gpus == ("GPU-1",)
+    said = "needs about 25.0 GiB of its GPU (20.0 GiB of files, about 1024 MiB for CUDA and the framework)"
+    assert told == [(f"{said}; GPU 1 has 24.0 GiB free: it may be too little", False)]
+    assert ReplicaGpus(Leases((replace(card(0), room_bytes=None),))).take(claim(1, 90 * GIB)) == ("GPU-0",)
+
+
+def test_two_halves_fit_where_the_whole_does_not() -> None:
+    leases = Leases((card(0), card(1)))
+    with pytest.raises(Failed, match="does not fit") as failed:
+        ReplicaGpus(leases).take(claim(1, 40 * GIB))
+    assert "GPU 0 has 24.0 GiB free; GPU 1 has 24.0 GiB free" in failed.value.reason.text
+    assert failed.value.reason.hint is not None
+    assert "--gpus 2" in failed.value.reason.hint
+    assert leases.taken == {}
+    assert ReplicaGpus(leases).take(claim(2, 40 * GIB)) == ("GPU-0", "GPU-1")
+
+
+@pytest.mark.parametrize(
+    ("flavors", "mebibytes"),
+    [(("onnx",), 300), (("xgboost",), 300), (("pytorch",), 1031), (("onnx", "transformers"), 1031), ((), 1031)],
+)
+def test_what_a_framework_takes_of_each_gpu(flavors: tuple[str, ...], mebibytes: int) -> None:
+    assert overhead_bytes(flavors) == mebibytes << 20
+
+
+def test_what_another_endpoint_had_lent_is_not_free_and_ones_own_comes_first() -> None:
+    cards = tuple(card(index) for index in range(3))
+    own = {"GPU-0": "other", "GPU-2": "front"}
+    assert ReplicaGpus(Leases(cards), lambda: own).take(claim()) == ("GPU-2",)
+    assert ReplicaGpus(Leases(cards), lambda: own).take(claim(2)) == ("GPU-1", "GPU-2")
+    with pytest.raises(Failed, match="kept for endpoint other, which had lent it"):
+        ReplicaGpus(Leases(cards), lambda: own).take(claim(3))
 
 
 def test_one_that_starts_again_keeps_its_own() -> None:
