@@ -20,7 +20,7 @@ _COMBINED_MOST = 10  # chosen: of 10 free ones there are at most 252 choices; be
 
 @dataclass(frozen=True, slots=True)
 class ReplicaClaim:
-    """Whose GPUs: the replica's container, the endpoint, its owner, how many, and what it needs of each (None: unknown).
+    """Whose GPUs: the container, the endpoint, its owner, how many, and what it needs of each (None: not known).
 
     ``runs_in`` is the container that gets them where it is another one, beside it: they are its own as long as it runs.
     """
