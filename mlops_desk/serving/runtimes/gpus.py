@@ -105,7 +105,7 @@ class ReplicaGpus:
             hint = Hint("mlops-desk gpus cards", before="Who holds them until when: ")
             if fit is None or choose(cards, claim.count) is None:
                 raise Failed(NO_GPU, shortage(cards, claim.count), None, hint)
-            free = [card for card in cards if card.state is CardState.FREE and card.kept is None]
+            free = _free(cards)
             text = f"The model does not fit into the GPUs that are free: it {fit.text(free)}."
             raise Failed(
                 "does_not_fit", text, None, f"Spread it over more GPUs of each replica: --gpus {claim.count + 1}"
@@ -124,7 +124,7 @@ def choose(cards: Sequence[GpuCard], count: int, own: Collection[str] = ()) -> t
     Whole ones come before MIG instances, which are never mixed with them. One that is kept for a job is not free. Where
     enough of its ``own`` are free, which it had lent, it gets those.
     """
-    free = [card for card in cards if card.state is CardState.FREE and card.kept is None]
+    free = _free(cards)
     if own and (had := choose([card for card in free if card.uuid in own], count)) is not None:
         return had
     for parts in (False, True):
@@ -140,6 +140,10 @@ def _distance(cards: Sequence[GpuCard]) -> int:
     return sum(one.peers.get(other.uuid, _FARTHEST) for one, other in itertools.combinations(cards, 2))
 
 
+def _free(cards: Sequence[GpuCard]) -> list[GpuCard]:
+    return [card for card in cards if card.state is CardState.FREE and card.kept is None]
+
+
 def _unlent(card: GpuCard, endpoint: str | None, asking: str) -> GpuCard:
     """Return how a GPU stands for an endpoint: what another one lends to jobs, or has asked for, is not free."""
     if endpoint in {None, asking} or card.state is not CardState.FREE:
@@ -149,7 +153,7 @@ def _unlent(card: GpuCard, endpoint: str | None, asking: str) -> GpuCard:
 
 def shortage(cards: Sequence[GpuCard], count: int) -> str:
     """Say how many GPUs are needed, how many are free, and who has the others."""
-    free = sum(card.state is CardState.FREE and card.kept is None for card in cards)
+    free = len(_free(cards))
     held = "; ".join(f"GPU {card.index}: {_who(card)}" for card in cards if card.state is not CardState.FREE)
     kept = "; ".join(f"GPU {card.index} is kept for another's job" for card in cards if card.kept is not None)
     needs = f"A replica needs {count} {'GPU' if count == 1 else 'GPUs'}, and {free or 'none'} of {len(cards)} is free."
