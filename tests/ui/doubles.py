@@ -50,9 +50,10 @@ from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import MetricCurve, Model, ModelVersion, Registry, Run
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
-from mlops_desk.records.serving.asking import Tried
+from mlops_desk.records.serving.asking import Replayed, Tried
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, LatencyPercentiles, ModelRef, Replica, Traffic
 from mlops_desk.records.serving.request import LoggedRequest
+from mlops_desk.records.serving.undertaking import Undertaking
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import PastStatus, Status
 from mlops_desk.registry.fake import FakeRegistry
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
     from mlops_desk.records.registry.model_files import ModelFileFacts
     from mlops_desk.records.registry.run_window import RunWindow
     from mlops_desk.records.registry.transfer import Loss, Verified
+    from mlops_desk.records.serving.export import ExportedEndpoint
+    from mlops_desk.records.serving.variants import VariantComparison
     from mlops_desk.registry.mirror.protocol import WindowAsked
 
 GIB = 1 << 30
@@ -286,6 +289,25 @@ class Endpoints(Service):
     def try_(self, name: str, data: str | None = None) -> Tried:
         self._double.tried.append((name, data))
         return Tried(name, 200, 0.012, "req-1", 2, "application/json", '{"predictions":["<b>cat</b>"]}', 30)
+
+    def replay(self, name: str, **asked: Any) -> Replayed:
+        return self._double.beside("replay", name, asked)
+
+    def compare(self, model: str, **asked: Any) -> VariantComparison:
+        return self._double.beside("compare", model, asked)
+
+    def export(self, name: str, out: str, **asked: Any) -> ExportedEndpoint:
+        return self._double.beside("export", name, {"out": out, **asked})
+
+    def progress(self, ticket: str) -> Undertaking:
+        if ticket != self._double.ticket:
+            raise NotFound("Nothing is under way by that ticket.")
+        return Undertaking("The replay", "Sending logged requests.", NOW, 25, 100, self._double.stopped.is_set())
+
+    def cancel(self, ticket: str) -> Undertaking:
+        told = self.progress(ticket)
+        self._double.stopped.set()
+        return told
 
     def token(self, name: str, *, revoke: bool = False) -> NewToken:
         return NewToken(name, "an0ther-token", 1 if revoke else 2)
@@ -516,6 +538,9 @@ class Double:
         self.server = Registry("stopped") if empty else Registry("running", "http://127.0.0.1:5000")
         self.jobs_by_id = {} if empty else {job.id: job for job in some_jobs()}
         self.models_by_name = {} if empty else {model.name: model for model in some_models()}
+        self.asked_beside: list[tuple[str, str, dict[str, Any]]] = []
+        self.found_beside: dict[str, Any] = {}
+        self.ticket, self.answered, self.stopped = "", threading.Event(), threading.Event()
         self.build_lines: list[str] = ["server listening on 0.0.0.0:8080", "model loaded in 1.42 s"]
         self.endpoints_by_name = {} if empty else {endpoint.name: endpoint for endpoint in some_endpoints()}
         self.reports = [] if empty else some_reports()
@@ -716,6 +741,15 @@ class Double:
         self.image_tasks_by_id = {task.id: task, **others}
         self.announce(events.ImageTaskChanged(task))
         return task
+
+    def beside(self, verb: str, name: str, asked: dict[str, Any]) -> Any:
+        """Answer what takes minutes as soon as the test lets it, or with why it was stopped."""
+        self.asked_beside.append((verb, name, {key: value for key, value in asked.items() if key != "ticket"}))
+        self.ticket = asked["ticket"]
+        while not self.answered.wait(0.01):
+            if self.stopped.is_set():
+                raise Refused(f"The {verb} was stopped. Nothing of it is left.")
+        return self.found_beside[verb]
 
     def put_endpoint(self, endpoint: Endpoint) -> None:
         self.endpoints_by_name[endpoint.name] = endpoint

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QWidget
 from mlops_desk.records.serving.access import NewToken
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.ui.endpoints.deploy_form import open_deploy
+from mlops_desk.ui.endpoints.export_form import ExportDialog
 from mlops_desk.ui.endpoints.token_dialog import TokenDialog
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.widgets.button import Button
@@ -192,6 +193,12 @@ class EndpointActs(QObject):
         )
         title = f"Let revision {revision} of {name} answer?"
         ask(self._page, title, text, "Make it live", lambda: self._make_live(name, revision), harmful=False)
+
+    def export(self, revision: int) -> None:
+        """Open the question in which form and where to a revision is written."""
+        endpoint = self._chosen()
+        if endpoint is not None:
+            ExportDialog(self._context.frame, self._context, endpoint, revision).open()
 
     def _make_live(self, name: str, revision: int) -> None:
         self._do("promote", lambda desk: desk.endpoints.promote(name, revision=revision))

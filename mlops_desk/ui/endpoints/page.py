@@ -126,6 +126,8 @@ class EndpointsPage(Page):
             Action("endpoints.log", "Load what is shown of the endpoint anew", self.pane.look, when=self._has_chosen),
             Action("endpoints.promote", "Promote the revision on its way", acts.promote, when=self._has_rollout),
             Action("endpoints.back", "Take back the revision on its way", acts.take_back, when=self._has_rollout),
+            Action("endpoints.export", "Export the chosen endpoint …", self._export, when=self._has_chosen),
+            Action("endpoints.replay", "Replay logged requests …", self._measure, when=self._has_chosen),
             Action("endpoints.sleep", "Let the chosen endpoint sleep", acts.put_to_sleep, when=self._is_awake),
             Action("endpoints.wake", "Wake the chosen endpoint", acts.wake, when=self._is_asleep),
             Action(
@@ -141,6 +143,14 @@ class EndpointsPage(Page):
 
     def _has_chosen(self) -> bool:
         return self.chosen() is not None
+
+    def _export(self) -> None:
+        endpoint = self.chosen()
+        if endpoint is not None:
+            self.acts.export(endpoint.revision)
+
+    def _measure(self) -> None:
+        self.pane.tabs.choose("measure")
 
     def _is_awake(self) -> bool:
         endpoint = self.chosen()

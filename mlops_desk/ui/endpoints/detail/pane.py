@@ -12,6 +12,7 @@ from mlops_desk.ui.endpoints.acts import EndpointActs
 from mlops_desk.ui.endpoints.detail.curves import CurvesView
 from mlops_desk.ui.endpoints.detail.facts import EndpointFactsView
 from mlops_desk.ui.endpoints.detail.log import EndpointLogView
+from mlops_desk.ui.endpoints.detail.measure import MeasureView
 from mlops_desk.ui.endpoints.detail.requests import RequestsView
 from mlops_desk.ui.endpoints.detail.revisions import RevisionsView
 from mlops_desk.ui.endpoints.detail.setup import SetupView
@@ -31,15 +32,18 @@ TABS = (
     ("setup", "Setup"),
     ("try", "Try"),
     ("requests", "Requests"),
+    ("measure", "Measure"),
     ("log", "Output"),
     ("facts", "Facts"),
 )
+_ADDRESS_WIDTH = 300  # pixels: the host, and a name that tells endpoints apart
 _ROOM_FOR_ADDRESS = 420  # pixels: below it the curves need the line more; the table has the address too
 _VIEWS: dict[str, Callable[[Context], EndpointView]] = {
     "curves": CurvesView,
     "revisions": RevisionsView,
     "try": TryView,
     "requests": RequestsView,
+    "measure": MeasureView,
     "log": EndpointLogView,
     "facts": EndpointFactsView,
 }
@@ -68,23 +72,23 @@ class EndpointPane(Card):
             row.addWidget(act)
         head = self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         head.setSpacing(theme.SPACE_4)
-        head.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft)
-        head.addWidget(self._acts, 1)
-        self.column.addWidget(self.url)
+        head.addWidget(self.url, 1)
+        head.addWidget(self._acts, 0)
+        self.column.addLayout(head)
         self.column.addWidget(self.now)
         self.column.addWidget(self.rollout)
-        self.column.addLayout(head)
+        self.column.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft)
         self.column.addWidget(self._layers, 1)
         self.tabs.chosen.connect(self._choose)
         self.tabs.choose("curves")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Put what can be done below the tabs where both don't fit beside each other."""
+        """Put what can be done below the address where both don't fit beside each other."""
         super().resizeEvent(event)
         self._fold()
 
     def _fold(self) -> None:
-        needed = self.tabs.sizeHint().width() + self._acts.sizeHint().width() + theme.SPACE_24 * 2
+        needed = _ADDRESS_WIDTH + self._acts.sizeHint().width() + theme.SPACE_24
         has_url = self._endpoint is not None and bool(self._endpoint.url)
         self.url.setVisible(has_url and self.height() >= _ROOM_FOR_ADDRESS)
         narrow = needed > self.width()
@@ -104,6 +108,7 @@ class EndpointPane(Card):
         view = _VIEWS[key](self._context)
         if isinstance(view, RevisionsView):
             view.wanted.connect(self._done_by.ask_to_make_live)
+            view.export_wanted.connect(self._done_by.export)
         return view
 
     def show_endpoint(self, endpoint: Endpoint | None) -> None:

@@ -30,9 +30,10 @@ _ANSWERING = {RevisionState.LIVE, RevisionState.CANARY, RevisionState.SHADOW}
 
 
 class RevisionsView(EndpointView):
-    """``wanted`` carries the number of the revision that is to answer all requests."""
+    """``wanted`` has the number of the revision that is to answer all requests, ``export_wanted`` of one to export."""
 
     wanted = Signal(int)
+    export_wanted = Signal(int)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -40,6 +41,8 @@ class RevisionsView(EndpointView):
         self.table.chosen.connect(lambda _key: self._chose())
         self.live = Button("Make it live …", tip="Let this revision answer all requests (Enter)")
         self.live.clicked.connect(self._want)
+        self.export = Button("Export …", tip="Write this revision down to be run on another machine")
+        self.export.clicked.connect(self._want_export)
         self.table.activated.connect(lambda _index: self._want())
         self.compare = ComparePane("How the chosen revision differs from the live one")
         self._endpoint: Endpoint | None = None
@@ -54,7 +57,9 @@ class RevisionsView(EndpointView):
         acts = QWidget()
         row = QHBoxLayout(acts)
         row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.SPACE_4)
         row.addWidget(self.live)
+        row.addWidget(self.export)
         row.addStretch(1)
         self.column.addWidget(split, 1)
         self.column.addWidget(acts)
@@ -80,6 +85,7 @@ class RevisionsView(EndpointView):
     def _chose(self) -> None:
         one = self._revision()
         self.live.setEnabled(one is not None and can_answer(one))
+        self.export.setEnabled(one is not None and one.is_kept)
         if self._endpoint is None or one is None:
             return
         base = _base(self._endpoint.revisions, one, self._endpoint.revision)
@@ -93,6 +99,11 @@ class RevisionsView(EndpointView):
         one = self._revision()
         if one is not None and can_answer(one):
             self.wanted.emit(one.revision)
+
+    def _want_export(self) -> None:
+        one = self._revision()
+        if one is not None and one.is_kept:
+            self.export_wanted.emit(one.revision)
 
     def _ask(self, one: EndpointRevision, base: EndpointRevision) -> None:
         if self._task is not None:

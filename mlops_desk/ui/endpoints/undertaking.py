@@ -1,0 +1,110 @@
+"""What takes minutes, begun from the page: how far it is, as a bar, and the button that stops it."""
+
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.meters import Meter, Meters
+from mlops_desk.ui.words import numbers
+from mlops_desk.verbs.desk import ClientLike
+
+if TYPE_CHECKING:
+    from mlops_desk.records.serving.undertaking import Undertaking
+    from mlops_desk.ui.live.tasks import Done, Failed, Task
+
+_LOOK_MILLISECONDS = 400  # chosen: what moves twice a second looks alive
+_TICKET_BYTES = 8  # chosen: nobody guesses it
+_TEXT = 120  # chosen: a line
+
+
+class UndertakingBar(QWidget):
+    """One at a time; hidden while there is none. ``moved`` tells that one began or ended."""
+
+    moved = Signal()
+
+    def __init__(self, context: Context, name: str) -> None:
+        super().__init__()
+        self._context = context
+        self.bar = Meters(name)
+        self.stop = Button("Stop", harmful=True, tip="Stop it; nothing of it is left")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.SPACE_8)
+        row.addWidget(self.bar, 1)
+        row.addWidget(self.stop)
+        self._ticket = ""
+        self._task: Task | None = None
+        self._looking: Task | None = None
+        self._again = QTimer(self)
+        self._again.setInterval(_LOOK_MILLISECONDS)
+        self._again.timeout.connect(self._look)
+        self.stop.clicked.connect(self._stop)
+        self.hide()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is under way."""
+        return self._task is not None
+
+    def begin(self, what: str, call: Callable[[ClientLike, str], Any], done: "Done[Any]", failed: "Failed") -> None:
+        """Ask for something; ``call`` gets the ticket that it is asked with."""
+        if self._task is not None:
+            return
+        ticket = self._ticket = secrets.token_hex(_TICKET_BYTES)
+        self.bar.show_meters([Meter(what, None, "It begins.")])
+        self.stop.setEnabled(True)
+
+        def ended(then: Callable[[Any], None], told: Any) -> None:
+            self._over()
+            then(told)
+
+        self._task = self._context.ask(
+            what, lambda desk: call(desk, ticket), lambda told: ended(done, told), lambda error: ended(failed, error)
+        )
+        self.show()
+        self._again.start()
+        self.moved.emit()
+
+    def _over(self) -> None:
+        self._task = None
+        self._again.stop()
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        self.hide()
+        self.moved.emit()
+
+    def _look(self) -> None:
+        if self._looking is None or not self._looking.running:
+            ticket = self._ticket
+            self._looking = self._context.ask(
+                "progress", lambda desk: desk.endpoints.progress(ticket), self._told, self._untold
+            )
+
+    def _told(self, now: "Undertaking") -> None:
+        share = None if not now.total or now.done is None else now.done / now.total
+        text = plain(now.text, _TEXT) if share is None else f"{plain(now.text, _TEXT)} {numbers.percent(share)}"
+        self.bar.show_meters([Meter(now.what, share, f"{text} Stopping …" if now.is_stopping else text)])
+
+    def _untold(self, _error: DeskError) -> None:
+        """Leave it as it is: it has not begun, or its own answer is on the way."""
+
+    def _stop(self) -> None:
+        """Have it stop; it tells so itself, by what it ends with."""
+        ticket = self._ticket
+        self.stop.setEnabled(False)
+        self._context.ask("stop", lambda desk: desk.endpoints.cancel(ticket), self._told, self._not_stopped)
+
+    def _not_stopped(self, error: DeskError) -> None:
+        """Let it be tried again: it may not have begun."""
+        self.stop.setEnabled(self._task is not None)
+        if self._task is not None:
+            self._context.complain(error)
