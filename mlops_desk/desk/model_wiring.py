@@ -207,8 +207,8 @@ class ModelWiring:
         )
         return reference_file(endpoint, self._folder.endpoints / endpoint.name / "reference", parts)
 
-    def kinds(self, endpoint: Endpoint) -> Mapping[str, str]:
-        """Return the kinds of an endpoint's columns by its model's signature."""
+    def kinds(self, endpoint: Endpoint) -> Mapping[str, str | None]:
+        """Return an endpoint's columns by its model's signature, each with its kind for drift where that tells it."""
         return self._endpoints.kinds(endpoint.name)
 
     def champion(self, model: str, alias: str) -> ModelVersion:

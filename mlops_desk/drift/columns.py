@@ -7,25 +7,21 @@ that kind and what does not fit is counted, never guessed anew.
 from dataclasses import dataclass
 
 from mlops_desk.drift.pair import Counts, Floats
-
-NUMERIC = "numeric"
-CATEGORICAL = "categorical"
-DATE = "date"
-"""A moment, compared as the number of seconds since 1970; only a model's signature says that a column is one."""
-
-_INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
-_NUMBERS = _INTEGERS | {f"U{name}" for name in _INTEGERS} | {"FLOAT", "DOUBLE"}
-_CATEGORIES = {"VARCHAR", "BOOLEAN", "UUID"}
+from mlops_desk.records.drift.columns import ColumnKind
 
 
 @dataclass(frozen=True, slots=True)
 class NumericSide:
-    """One side of a numeric column: its finite values, and how many rows held none."""
+    """One side of a numeric column: its finite values, and how many rows held none.
+
+    ``n_future`` counts moments after that of comparing; None where the values are no moments.
+    """
 
     finite: Floats
     n_missing: int = 0
     n_infinite: int = 0
     n_wrong_type: int = 0
+    n_future: int | None = None
 
     @property
     def n_usable(self) -> int:
@@ -42,13 +38,29 @@ class CategoricalSide:
 
     counts: Counts
     n_missing: int = 0
+    n_wrong_type: int = 0
 
     n_infinite = 0
-    n_wrong_type = 0
 
     @property
     def n_usable(self) -> int:
         return int(self.counts.sum())
+
+    @property
+    def n_rows(self) -> int:
+        return self.n_usable + self.n_missing + self.n_wrong_type
+
+
+@dataclass(frozen=True, slots=True)
+class WordsSide:
+    """One side of a column of texts: a sample of them in the file's order, each cut, and how many rows there were."""
+
+    texts: tuple[str, ...]
+    n_usable: int
+    n_missing: int = 0
+
+    n_infinite = 0
+    n_wrong_type = 0
 
     @property
     def n_rows(self) -> int:
@@ -57,10 +69,11 @@ class CategoricalSide:
 
 @dataclass(frozen=True, slots=True)
 class NumericColumn:
-    """Both sides of a column of numbers."""
+    """Both sides of a column of numbers, or of moments in seconds since 1970."""
 
     reference: NumericSide
     current: NumericSide
+    kind: ColumnKind = ColumnKind.NUMERIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +81,24 @@ class CategoricalColumn:
     """Both sides of a column of categories: ``labels[i]`` belongs to ``counts[i]`` of either side.
 
     Labels are capped for display and may be fewer than the counts: the rest has no name here. ``n_unseen``
-    counts current rows whose category the reference does not have.
+    counts current rows whose category the reference does not have, ``n_single`` categories that it has once.
     """
 
     reference: CategoricalSide
     current: CategoricalSide
     labels: tuple[str, ...] = ()
     n_unseen: int = 0
+    n_single: int = 0
+    kind: ColumnKind = ColumnKind.CATEGORICAL
 
 
-Column = NumericColumn | CategoricalColumn
+@dataclass(frozen=True, slots=True)
+class WordsColumn:
+    """Both sides of a column of texts, or of identifiers that somebody wants compared."""
+
+    reference: WordsSide
+    current: WordsSide
+    kind: ColumnKind = ColumnKind.TEXT
 
 
-def kind_of(database_type: str) -> str | None:
-    """Return the kind of a column by its type in DuckDB's words.
-
-    Ints and floats are numeric, text and booleans categorical; None is neither (times, lists, structures, bytes).
-    """
-    if database_type in _NUMBERS or database_type.startswith("DECIMAL"):
-        return NUMERIC
-    if database_type in _CATEGORIES or database_type.startswith("ENUM"):
-        return CATEGORICAL
-    return None
+Column = NumericColumn | CategoricalColumn | WordsColumn

@@ -8,6 +8,7 @@ DRIFT = "drift"
 
 _UP_TO_1 = (1e-4, 0.0, 1.0001)  # rounding may pass 1
 _DISTANCE = (1e-4, 0.0, 1e12)  # a column whose values were all alike is any number of deviations away
+_CHANGE = (1e-4, -1.0001, 1.0001)  # likewise, and a share may fall
 _STATISTIC = (1e-2, 0.0, 1e15)  # chosen: a statistic is compared by its first digits
 
 
@@ -25,6 +26,9 @@ RECORDED: tuple[Metric, ...] = (
     _measure("hellinger", _UP_TO_1, "gauge", "Hellinger distance"),
     _measure("l_infinity", _UP_TO_1, "gauge", "Largest change of a category's share"),
     _measure("cramers_v", _UP_TO_1, "gauge", "Cramér's V"),
+    _measure("missing", _CHANGE, "gauge", "Change of the share of missing values"),
+    _measure("unseen", _CHANGE, "gauge", "Share of categories or words that the reference does not have"),
+    _measure("domain_auc", _UP_TO_1, "gauge", "How well words tell the texts from the reference's"),
     _measure("chi2", _STATISTIC, "rate", "Chi-square statistic"),
 )
 _NAMES = frozenset(metric.name for metric in RECORDED)

@@ -4,12 +4,11 @@ import time
 
 from mlops_desk.base.errors import DeskError, Hint
 from mlops_desk.base.text import plain
-from mlops_desk.records.drift import DriftReport, Verdict
+from mlops_desk.records.drift import BROKEN, DriftReport, Verdict
 from mlops_desk.records.event import Notice
 
 SOURCE = "drift"
 _NAMED = 3  # chosen: as many as stand in one line
-_BROKEN = {"missing", "infinite", "wrong_type"}
 
 
 def alarm_notice(report: DriftReport) -> Notice:
@@ -45,7 +44,7 @@ def _alerting(report: DriftReport) -> set[tuple[str, str]]:
         (column.name, name)
         for column in report.columns
         for name, signal in column.signals.items()
-        if signal.alert and name in _BROKEN
+        if signal.alert and name in BROKEN
     }
 
 

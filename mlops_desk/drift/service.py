@@ -55,8 +55,8 @@ class DriftService:
 
     ``endpoint`` finds an endpoint by name (raises NotFound) and ``endpoints`` lists them with their load;
     ``request_window`` writes the newest rows that an endpoint (by name) answered as a Parquet file of features;
-    ``reference_file`` gives the dataset logged with the run of an endpoint's model; ``kinds`` gives the kinds
-    of a model's inputs by its signature; ``record`` keeps the scores of a monitor's windows in the history. All of them
+    ``reference_file`` gives the dataset logged with the run of an endpoint's model; ``kinds`` gives
+    a model's inputs by its signature, each with its kind where that is known; ``record`` keeps the scores of a monitor's windows in the history. All of them
     but the last may raise DeskError and keep deadlines of their own.
     """
 
@@ -71,7 +71,7 @@ class DriftService:
         bus: Bus,
         loop: Loop,
         settings: SettingsStore,
-        kinds: Callable[[Endpoint], Mapping[str, str]] | None = None,
+        kinds: Callable[[Endpoint], Mapping[str, str | None]] | None = None,
         record: RecordPoints = forget_points,
         run: Callable[[str, Mapping[str, Any], float], Any] = run_worker,
     ) -> None:
@@ -164,7 +164,9 @@ class DriftService:
             self._seen[name] = endpoint.load.requests_total
 
     def _compare(self, endpoint: Endpoint, rows: int, given: Path | None) -> DriftReport:
-        options = DriftOptions(kinds=self._kinds(endpoint) if self._kinds else {}, require_all_columns=False)
+        inputs = self._kinds(endpoint) if self._kinds else {}
+        kinds = {name: kind for name, kind in inputs.items() if kind is not None}
+        options = DriftOptions(kinds=kinds, require_all_columns=False, features=tuple(inputs))
         with tempfile.TemporaryDirectory(prefix="mlops-desk-window-") as folder:
             current = Path(folder) / "current.parquet"
             reference = given or self._reference_file(endpoint)

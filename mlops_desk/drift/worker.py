@@ -1,4 +1,4 @@
-"""The worker that compares two data files: ``python -m mlops_desk.drift.worker``, one request on stdin.
+"""The worker that compares data of two files or folders: ``python -m mlops_desk.drift.worker``, one request on stdin.
 
 Request: {"reference": path, "current": path, "options": DriftOptions, "folder": path}; the last two may be
 missing. The answer is a DriftReport. What the worker writes on its way lies in ``folder``, so that whoever
@@ -15,7 +15,8 @@ from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.process import serve_one
-from mlops_desk.drift.data.tables import open_file, tables_of
+from mlops_desk.drift.data.opening import open_data
+from mlops_desk.drift.data.tables import tables_of
 from mlops_desk.drift.report import compare
 from mlops_desk.records.drift import DriftOptions, DriftReport
 from mlops_desk.storage.data_files import connect
@@ -27,13 +28,14 @@ _THREADS = 2  # chosen: one reads while the other counts; the machine is busy wi
 def compare_files(
     reference: Path, current: Path, options: DriftOptions | None = None, within: str | None = None
 ) -> DriftReport:
-    """Compare two files. Raises NotFound or Invalid with what is wrong with which of them."""
+    """Compare two files or folders. Raises NotFound or Invalid with what is wrong with which of them."""
     options = options or DriftOptions()
     with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-", dir=within) as name:
         folder = Path(name)
         with closing(connect(folder / "spill", threads=_THREADS)) as connection:
-            first = open_file(connection, reference.absolute(), folder)
-            second = open_file(connection, current.absolute(), folder)
+            connection.execute("SET TimeZone = 'UTC'")  # what a moment without a zone is taken for
+            first = open_data(connection, reference.absolute(), folder)
+            second = open_data(connection, current.absolute(), folder)
             report = compare(tables_of(connection, first, second, options), options)
     return replace(report, reference=str(reference), current=str(current))
 

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.drift import DriftReport, Verdict
+from mlops_desk.records.drift import BROKEN, DriftReport, Verdict
 from mlops_desk.records.rule import Rule
 
 
@@ -49,8 +49,19 @@ def why_not(rule: Rule, report: DriftReport, now: float, *, underway: bool) -> s
         (rule.endpoint is None or rule.endpoint != report.endpoint, "The rule watches another endpoint, or none."),
         ((report.model or "").rpartition("/")[0] != rule.model, "The endpoint serves another model than the rule's."),
         (not report.alarm, "The monitor does not alarm."),
-        (report.verdict is not Verdict.DRIFT, "The newest data are broken, not drifted; retraining would not help."),
+        (
+            report.verdict is not Verdict.DRIFT or _is_broken(report),
+            "The newest data are broken, not drifted; retraining would not help.",
+        ),
         (underway, "A retraining of this rule is not finished or not decided."),
         (since is not None and 0 <= since < rule.cooldown_seconds, "The rule has fired lately and is in its cooldown."),
     )
     return next((text for holds, text in reasons if holds), None)
+
+
+def _is_broken(report: DriftReport) -> bool:
+    """Tell whether nothing drifted but shares of values that are missing or unreadable, or it is worse than drift."""
+    if report.verdict is not Verdict.DRIFT:
+        return True
+    drifted = [column for column in report.columns if column.verdict is Verdict.DRIFT]
+    return bool(drifted) and all(column.decided_by and BROKEN.issuperset(column.decided_by) for column in drifted)

@@ -193,7 +193,7 @@ class _DemoModels(ModelWiring):
     def reference_file(self, endpoint: Endpoint) -> Path:
         return data.write_reference(endpoint.name, self._folder.root / _DATA)
 
-    def kinds(self, endpoint: Endpoint) -> Mapping[str, str]:  # noqa: ARG002 - by the reference's own types
+    def kinds(self, endpoint: Endpoint) -> Mapping[str, str | None]:  # noqa: ARG002 - by the reference's own types
         return {}
 
 

@@ -23,13 +23,13 @@ from mlops_desk.storage.data_files import pattern, quoted
 COLUMNS_LIMIT = 5000  # chosen: a header of more is mostly a file of another kind
 _DELIMITERS = ",;\t|"
 _CHUNK_BYTES = 1 << 20  # chosen: larger ones gain nothing
-_LINE_LIMIT_BYTES = 16 << 20  # chosen: DuckDB keeps some lines of this size in memory at once
+LINE_LIMIT_BYTES = 16 << 20  # chosen: DuckDB keeps some lines of this size in memory at once
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 @dataclass(frozen=True, slots=True)
-class Delimited:
-    """What became of a CSV file: column ``names[i]`` is ``c<i>`` of the Parquet file at ``path``.
+class AsTexts:
+    """What became of a file of text: column ``names[i]`` is ``c<i>`` of the Parquet file at ``path``.
 
     ``notes`` say in words which lines are no rows or not whole ones.
     """
@@ -40,9 +40,9 @@ class Delimited:
     notes: tuple[str, ...] = ()
 
 
-def to_parquet(connection: Any, source: Path, folder: Path) -> Delimited:
+def to_parquet(connection: Any, source: Path, folder: Path) -> AsTexts:
     """Convert ``source``; files made on the way lie in ``folder``. Raises Invalid, OSError, duckdb.Error."""
-    readable = _as_utf8(source, folder)
+    readable = as_utf8(source, folder)
     names, delimiter = _header(readable, source)
     target = folder / f"{source.stem[:50]}-{len(list(folder.iterdir()))}.parquet"
     rows = _reading(readable, len(names), delimiter, pad=True)
@@ -54,7 +54,7 @@ def to_parquet(connection: Any, source: Path, folder: Path) -> Delimited:
     if line := unclosed(readable, delimiter):
         rejected += 1
         notes.append(f"The quote that opens in line {line} does not end: what follows it is left out.")
-    return Delimited(target, names, rejected, tuple(notes))
+    return AsTexts(target, names, rejected, tuple(notes))
 
 
 def _reading(readable: Path, n_columns: int, delimiter: str, *, pad: bool) -> str:
@@ -63,7 +63,7 @@ def _reading(readable: Path, n_columns: int, delimiter: str, *, pad: bool) -> st
     return f"""read_csv({pattern(readable)},
         auto_detect = false, header = true, columns = {{{columns}}}, delim = '{delimiter}',
         quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
-        null_padding = {str(pad).lower()}, parallel = false, max_line_size = {_LINE_LIMIT_BYTES},
+        null_padding = {str(pad).lower()}, parallel = false, max_line_size = {LINE_LIMIT_BYTES},
         store_rejects = true, rejects_limit = 0)"""
 
 
@@ -77,7 +77,7 @@ def _short(connection: Any, readable: Path, table: Path, delimiter: str, n_colum
     return refused(connection, readable, "MISSING COLUMNS")
 
 
-def _as_utf8(source: Path, folder: Path) -> Path:
+def as_utf8(source: Path, folder: Path) -> Path:
     """Return ``source`` if it is UTF-8, else a copy that is: UTF-16 by its mark, anything else as Latin-1."""
     with source.open("rb") as file:
         start = file.read(4096)

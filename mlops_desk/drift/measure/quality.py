@@ -1,59 +1,124 @@
 """What is wrong with a column's values, side by side, and whether that has changed.
 
-Missing and unreadable values take no part in the distances, so they get tests of their own: the change
-of each share, two-proportion z, alarming at 1 point and p < 0.05.
+Missing and unreadable values take no part in the distances, so they get tests of their own: the change of each share.
+Two shares are expected to differ without any drift, for the reference defines what they count, and have tests that
+know:
+
+out_of_range  values beyond the reference's least and largest. Of m new values of the same law K lie beyond those of n,
+              and K is beta-binomial with m, 2, n - 1 (Wilks 1942: the range covers a share that is beta (n - 1, 2));
+              2 m / (n + 1) are expected
+unseen        categories that the reference does not have. By Good (1953) a new value is one with the probability f1 /
+n,
+              f1 being the categories that occur once; the share of the current data is tested against that one
 """
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
-from mlops_desk.drift.columns import CategoricalColumn, CategoricalSide, Column, NumericColumn, NumericSide
+from mlops_desk.drift.columns import CategoricalColumn, Column, NumericColumn
+from mlops_desk.drift.measure.moments import gaps_of, span_of
+from mlops_desk.drift.measure.words import WordDrift
 from mlops_desk.records.drift import Measure, Quality
+from mlops_desk.records.drift.columns import ColumnKind
 
 CHANGE_LIMIT = 0.01
-"""A share has to change by at least one point to be worth a word."""
+"""A share has to change by at least one point, beyond what is expected, to be worth a word."""
 SIGNALS = {
     "missing": "missing values",
     "infinite": "infinite values",
     "wrong_type": "values of the wrong type",
     "out_of_range": "values outside the reference's range",
     "unseen": "categories that the reference does not have",
+    "future": "moments that lie ahead",
 }
+_DEFINED_BY_REFERENCE = {"out_of_range", "unseen"}
+_EXPECTED_LEAST = 5.0  # below, the normal approximation of a 2 x 2 table fails (Cochran 1954)
 
 
-def quality_of(column: Column) -> dict[str, Quality]:
+def quality_of(column: Column, words: WordDrift | None = None) -> dict[str, Quality]:
     """Return what was found on either side, as shares of its rows (None without rows)."""
-    reference, current = column.reference, column.current
     outside = _n_outside(column) if isinstance(column, NumericColumn) else None
-    unseen = column.n_unseen if isinstance(column, CategoricalColumn) and reference.n_usable else None
-    return {"reference": _quality(reference), "current": _quality(current, outside, unseen)}
+    unseen = None
+    if isinstance(column, CategoricalColumn) and column.reference.n_usable:
+        unseen = column.n_unseen
+    current = _quality(column, "current", outside, unseen)
+    if words is None:
+        return {"reference": _quality(column, "reference"), "current": current}
+    return {
+        "reference": _quality(column, "reference", unseen_ratio=words.unseen_reference),
+        "current": _quality(column, "current", unseen_ratio=words.unseen_current),
+    }
 
 
-def signals_of(quality: Mapping[str, Quality]) -> dict[str, Measure]:
+def signals_of(
+    quality: Mapping[str, Quality], column: Column | None = None, words: WordDrift | None = None
+) -> dict[str, Measure]:
     """Test whether each share has changed; ``alert`` is set once the p-values are adjusted (``verdict``)."""
     reference, current = quality["reference"], quality["current"]
     found = {}
     for name in SIGNALS:
         after = getattr(current, f"{name}_ratio")
         before = getattr(reference, f"{name}_ratio")
-        if before is None and name in {"out_of_range", "unseen"}:
+        if before is None and name in _DEFINED_BY_REFERENCE:
             before = 0.0 if reference.n_rows else None
         if before is not None and after is not None and (before or after):
-            p_value = two_proportions(before, reference.n_rows, after, current.n_rows)
-            found[name] = Measure(after - before, p_value, threshold=CHANGE_LIMIT)
+            p_value, expected = _tested(name, (before, after), quality, column, words)
+            found[name] = Measure(after - before, p_value, threshold=CHANGE_LIMIT + expected)
     return found
 
 
+def _tested(
+    name: str,
+    shares: tuple[float, float],
+    quality: Mapping[str, Quality],
+    column: Column | None,
+    words: WordDrift | None,
+) -> tuple[float, float]:
+    """Return the p-value of a change, and how much of it is expected without any."""
+    before, after = shares
+    n, m = quality["reference"].n_rows, quality["current"].n_rows
+    if words is not None and name == "unseen":
+        return (1.0 if words.unseen_p_value is None else words.unseen_p_value), 0.0
+    if isinstance(column, NumericColumn) and name == "out_of_range":
+        usable = column.reference.n_usable, column.current.n_usable
+        return beyond_range(*usable, round(after * m)), 2 / (usable[0] + 1)
+    if isinstance(column, CategoricalColumn) and name == "unseen":
+        expected = column.n_single / column.reference.n_usable
+        return (two_proportions(expected, n, after, m) if after > expected else 1.0), expected
+    return two_proportions(before, n, after, m), 0.0
+
+
 def two_proportions(before: float, n: int, after: float, m: int) -> float:
-    """Two-sided p-value of the two-proportion z test with pooled variance; 1 where both shares are 0 or 1."""
+    """Two-sided p-value of the two-proportion z test with pooled variance; 1 where both shares are 0 or 1.
+
+    Where fewer than 5 are expected of what is rarer on a side, Fisher's exact one instead.
+    """
     pooled = (before * n + after * m) / (n + m)
     variance = pooled * (1 - pooled) * (1 / n + 1 / m)
     if variance <= 0:
         return 1.0
+    if min(pooled, 1 - pooled) * min(n, m) < _EXPECTED_LEAST:
+        k, j = round(before * n), round(after * m)
+        return float(min(1.0, stats.fisher_exact([[k, n - k], [j, m - j]]).pvalue))
     return float(min(1.0, 2 * stats.norm.sf(abs(after - before) / math.sqrt(variance))))
+
+
+def beyond_range(n: int, m: int, count: int) -> float:
+    """Return the probability that at least ``count`` of m values lie beyond the range of n others of the same law.
+
+    P(K = k) = (k + 1) C(n + m - k - 2, n - 2) / C(n + m, n), the beta-binomial with m, 2, n - 1; exact where no two
+    values are equal, and else too large.
+    """
+    if count <= 0 or n < 2:
+        return 1.0
+    k = np.arange(count, m + 1, dtype=np.float64)
+    ways = special.gammaln(n + m - k - 1) - special.gammaln(m - k + 1) - special.gammaln(n - 1)
+    total = special.gammaln(n + m + 1) - special.gammaln(n + 1) - special.gammaln(m + 1)
+    return float(min(1.0, np.exp(np.log1p(k) + ways - total).sum()))
 
 
 def _n_outside(column: NumericColumn) -> int | None:
@@ -63,17 +128,42 @@ def _n_outside(column: NumericColumn) -> int | None:
     return int(np.count_nonzero((current < reference.min()) | (current > reference.max())))
 
 
-def _quality(side: NumericSide | CategoricalSide, outside: int | None = None, unseen: int | None = None) -> Quality:
+def _quality(
+    column: Column,
+    which: str,
+    outside: int | None = None,
+    unseen: int | None = None,
+    *,
+    unseen_ratio: float | None = None,
+) -> Quality:
+    side = column.reference if which == "reference" else column.current
     n = side.n_rows
 
     def share(count: int | None) -> float | None:
         return None if count is None or not n else count / n
 
-    return Quality(
+    found = Quality(
         n_rows=n,
         missing_ratio=share(side.n_missing),
         infinite_ratio=share(side.n_infinite),
         wrong_type_ratio=share(side.n_wrong_type),
         out_of_range_ratio=share(outside),
-        unseen_ratio=share(unseen),
+        unseen_ratio=share(unseen) if unseen_ratio is None else unseen_ratio,
+    )
+    return _with_times(found, column, which) if isinstance(column, NumericColumn) else found
+
+
+def _with_times(found: Quality, column: NumericColumn, which: str) -> Quality:
+    if column.kind is not ColumnKind.TIME:
+        return found
+    side = column.reference if which == "reference" else column.current
+    earliest, latest = span_of(side.finite)
+    largest, median = gaps_of(side.finite)
+    return replace(
+        found,
+        future_ratio=None if side.n_future is None or not side.n_rows else side.n_future / side.n_rows,
+        earliest=earliest,
+        latest=latest,
+        largest_gap_seconds=largest,
+        median_gap_seconds=median,
     )

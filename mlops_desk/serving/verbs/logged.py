@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from mlops_desk.records.drift.columns import KINDS_OF_SIGNATURES
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.serving.board import EndpointBoard
@@ -11,8 +12,6 @@ from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.switchboard import Switchboard
 from mlops_desk.storage.request_log.reading import newest
 from mlops_desk.storage.requests import LogWindow
-
-_NUMBERS = frozenset({"number", "integer", "long", "float", "double"})
 
 
 class LoggedVerbs(ABC):
@@ -50,14 +49,8 @@ class LoggedVerbs(ABC):
         folder = self._switchboard.log_folder(name)
         return newest(folder, rows, target, revision=endpoint.revision, since=endpoint.created_at)
 
-    def kinds(self, name: str) -> dict[str, str]:
-        """Return the kinds of the live model's inputs by its signature: numeric or categorical, by column."""
+    def kinds(self, name: str) -> dict[str, str | None]:
+        """Return the live model's inputs by its signature, each with its kind for drift; None where it tells none."""
         revision = self._shelf.read(name, self._board.get(name).revision)
         features = revision.features if revision else ()
-        return {feature.name: _drift_kind(feature.kind) for feature in features}
-
-
-def _drift_kind(kind: str) -> str:
-    if kind in _NUMBERS:
-        return "numeric"
-    return "date" if kind == "datetime" else "categorical"
+        return {feature.name: KINDS_OF_SIGNATURES.get(feature.kind) for feature in features}

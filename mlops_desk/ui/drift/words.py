@@ -10,8 +10,16 @@ from mlops_desk.ui.words import marks, numbers
 
 SEVERITY = {
     Verdict.CRITICAL: 4, Verdict.DRIFT: 3, Verdict.WARNING: 2, Verdict.INSUFFICIENT_DATA: 1, Verdict.OK: 0,
+    Verdict.NOT_COMPARED: -1,
 }  # fmt: skip
-_DECIDES = {"numeric": ("wasserstein_normed", "ks"), "categorical": ("l_infinity", "chi2")}
+_DECIDES = {
+    "numeric": ("wasserstein_normed", "ks"),
+    "time": ("wasserstein_normed", "ks"),
+    "categorical": ("l_infinity", "chi2"),
+    "boolean": ("l_infinity", "chi2"),
+    "text": ("domain_auc", "ks"),
+    "identifier": ("domain_auc", "ks"),
+}
 _NAMES = {
     "wasserstein_normed": "Wasserstein",
     "ks": "KS",
@@ -22,6 +30,9 @@ _NAMES = {
     "chi2": "Chi-square",
     "l_infinity": "Largest change",
     "cramers_v": "Cramér's V",
+    "missing": "Missing",
+    "unseen": "Never seen",
+    "domain_auc": "Told apart",
 }
 _LONG_NAMES = {
     "wasserstein_normed": "Wasserstein distance over the reference's standard deviation; decides for numbers",
@@ -33,6 +44,9 @@ _LONG_NAMES = {
     "chi2": "Chi-square test; decides for categories",
     "l_infinity": "Largest change of a category's share; decides for categories",
     "cramers_v": "Cramér's V, without bias correction",
+    "missing": "Change of the share of missing values",
+    "unseen": "Share of categories, or of words, that the reference does not have",
+    "domain_auc": "How well words tell the current texts from the reference's: 0.5 is not at all, 1 is always",
 }
 _HEADLINES = {
     Verdict.OK: "No drift",
@@ -40,6 +54,7 @@ _HEADLINES = {
     Verdict.DRIFT: "The data has drifted",
     Verdict.CRITICAL: "Nothing usable arrives",
     Verdict.INSUFFICIENT_DATA: "Too few rows to judge",
+    Verdict.NOT_COMPARED: "Nothing was compared",
 }
 
 

@@ -35,6 +35,7 @@ VERDICT_MARKS = {
     Verdict.DRIFT: Mark("alert", ALERT, "drift"),
     Verdict.CRITICAL: Mark("alert", ALERT, "critical"),
     Verdict.INSUFFICIENT_DATA: Mark("unknown", UNKNOWN, "too few rows"),
+    Verdict.NOT_COMPARED: Mark("muted", IDLE, "left out"),
 }
 GPU_MARKS = {
     GpuState.OK: Mark("ok", OK, "ok"),

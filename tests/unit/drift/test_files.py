@@ -64,7 +64,7 @@ def test_the_format_of_a_file_changes_nothing(tmp_path, suffixes):
     current = write(tmp_path / f"current.{suffixes[1]}", rows(300, 0.5, seed=1))
     report = compare_files(reference, current)
     assert [(found.name, found.kind) for found in report.columns] == [
-        ("x", "numeric"), ("i", "numeric"), ("k", "categorical"), ("flag", "categorical")
+        ("x", "numeric"), ("i", "numeric"), ("k", "categorical"), ("flag", "boolean")
     ]  # fmt: skip
     assert {found.n_current for found in report.columns} == {300}
     x, y = ([row[0] for row in side] for side in (rows(400), rows(300, 0.5, seed=1)))
@@ -131,12 +131,12 @@ def test_types_that_do_not_fit_are_critical_and_no_error(tmp_path):
     assert column(report, "c").verdict == "drift"
 
 
-def test_times_lists_and_bytes_are_named_and_not_compared(tmp_path):
+def test_lists_structures_and_bytes_are_named_and_not_compared(tmp_path):
     schema = "x DOUBLE, t TIMESTAMP, l INT[], b BLOB, s STRUCT(a INT)"
     values = [(float(at), "2026-01-01", [1], b"\0", {"a": 1}) for at in range(40)]
     report = compare_files(*(write(tmp_path / f"{side}.parquet", values, schema) for side in "rc"))
-    assert report.dataset.skipped_columns == ("t", "l", "b", "s")
-    assert [found.name for found in report.columns] == ["x"]
+    assert report.dataset.skipped_columns == ("l", "b", "s")
+    assert [(found.name, found.kind) for found in report.columns] == [("x", "numeric"), ("t", "time")]
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
@@ -148,7 +148,9 @@ def test_a_column_that_arrives_empty_is_critical(tmp_path, suffix, kind, value):
     assert column(report, "x").verdict == "critical"
     assert column(report, "i").verdict == "insufficient_data"
     assert report.verdict == "critical"
-    assert all(measure.value is None for measure in column(report, "x").measures.values())
+    found = {name: measure.value for name, measure in column(report, "x").measures.items()}
+    assert found.pop("missing") == 1
+    assert set(found.values()) == {None}
 
 
 def test_columns_of_one_side_only(tmp_path):
@@ -182,7 +184,8 @@ def test_an_empty_field_is_a_category_as_far_as_csv_can_tell(tmp_path):
     found = column(compare_files(quoted, quoted), "k")
     assert found.n_current == 100  # this file tells "" from nothing
     assert found.quality["current"].missing_ratio == pytest.approx(1 / 3)
-    assert column(compare_files(quoted, plain), "k").verdict == "ok"
+    changed = column(compare_files(quoted, plain), "k")
+    assert (changed.verdict, changed.decided_by) == ("drift", ("missing",))  # a third was missing, and nothing is now
     nulls = write(tmp_path / "n.parquet", [("a" if at % 2 else None, 1) for at in range(100)], "k VARCHAR, n INT")
     assert column(compare_files(nulls, plain), "k").n_current == 50
 
@@ -283,8 +286,9 @@ def test_a_truncated_parquet_file_and_a_folder_are_said_to_be_none(tmp_path):
     whole = good.read_bytes()
     with pytest.raises(Invalid):
         compare_files(good, text(tmp_path / "cut.parquet", whole[: len(whole) // 2]))
-    with pytest.raises(Invalid, match="not a file"):
-        compare_files(good, tmp_path)
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(Invalid, match="holds no files of data"):
+        compare_files(good, tmp_path / "nothing")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(Invalid, match="not a file"):
         compare_files(good, tmp_path / "pipe")
@@ -329,7 +333,7 @@ def test_more_categories_than_are_told_apart(tmp_path):
     path = tmp_path / "many.parquet"
     with duckdb.connect() as connection:
         connection.execute(f"COPY (SELECT 'id' || range AS k FROM range(12000)) TO '{path}'")
-    found = compare_files(path, path).columns[0]
+    found = compare_files(path, path, DriftOptions(kinds={"k": "categorical"})).columns[0]
     assert found.n_current == 12_000
     assert found.verdict == "ok"
     assert len(found.histogram.labels) == 21
@@ -349,9 +353,10 @@ def test_the_worker_answers_with_a_report_that_any_json_reader_takes(tmp_path, s
     assert {"columns", "dataset", "verdict"} <= document.keys()
     x = document["columns"][0]
     assert {"name", "kind", "verdict", "measures", "quality", "n_reference", "n_current"} <= x.keys()
-    assert {"wasserstein_normed", "ks", "psi", "js", "hellinger", "energy"} == x["measures"].keys()
+    assert {"wasserstein_normed", "ks", "psi", "js", "hellinger", "energy", "missing"} == x["measures"].keys()
     assert {"value", "p_value", "p_adjusted", "threshold", "alert"} == x["measures"]["ks"].keys()
-    assert {"chi2", "l_infinity", "cramers_v", "psi", "js", "hellinger"} == document["columns"][2]["measures"].keys()
+    of_categories = {"chi2", "l_infinity", "cramers_v", "psi", "js", "hellinger", "missing", "unseen"}
+    assert of_categories == document["columns"][2]["measures"].keys()
     assert wire.from_builtins(document, DriftReport).columns[0].verdict == "drift"
 
 
@@ -384,13 +389,13 @@ def test_dates_of_a_signature_are_compared_as_moments(tmp_path):
         tmp_path / "o.parquet", [("soon",), (None,), *[(str(first + day * n),) for n in range(98)]], "t VARCHAR"
     )
     numbers = write(tmp_path / "n.parquet", [(n,) for n in range(100)], "t BIGINT")
-    options = DriftOptions(kinds={"t": "date"})
+    options = DriftOptions(kinds={"t": "time"})
     assert column(compare_files(reference, same, options), "t").verdict == "ok"
     assert column(compare_files(reference, later, options), "t").verdict == "drift"
     quality = column(compare_files(reference, odd, options), "t").quality["current"]
     assert (quality.wrong_type_ratio, quality.missing_ratio) == (0.01, 0.01)
     assert column(compare_files(reference, numbers, options), "t").quality["current"].wrong_type_ratio == 1
-    assert compare_files(reference, later).dataset.skipped_columns == ("t",)
+    assert column(compare_files(reference, later), "t").kind == "time"
 
 
 def test_booleans_of_a_log_are_categories_beside_the_words_of_a_reference(tmp_path):

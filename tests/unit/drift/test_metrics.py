@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from mlops_desk.drift.measure.battery import _NUMERIC_NAMES
 from mlops_desk.drift.metrics import RECORDED, points_of
-from mlops_desk.drift.report import _NUMERIC_NAMES
 from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Measure, Verdict
 from mlops_desk.records.history import SeriesName
 
@@ -35,6 +35,8 @@ def test_a_window_without_a_time_counts_when_it_was_compared_and_a_file_is_no_wi
     assert points_of(nothing) == []
 
 
-@pytest.mark.parametrize("measure", [*_NUMERIC_NAMES, "l_infinity", "cramers_v", "chi2"])
+@pytest.mark.parametrize(
+    "measure", [*_NUMERIC_NAMES, "l_infinity", "cramers_v", "chi2", "missing", "unseen", "domain_auc"]
+)
 def test_every_measure_is_declared(measure: str) -> None:
     assert f"drift.{measure}" in {metric.name for metric in RECORDED}

@@ -175,11 +175,13 @@ def test_requests_without_values_alarm_as_critical(world):
     assert "no usable values" in world.notices[-1].text
 
 
-def test_missing_values_are_said_once_though_nothing_has_drifted(world):
-    assert world.ask(GAPS).verdict == "ok"
-    world.ask(GAPS)
+def test_missing_values_are_said_at_once_and_alarm_as_anything_else_that_moves(world):
+    assert world.ask(GAPS).verdict == "drift"
     assert [notice.level for notice in world.notices] == ["warning"]
     assert "missing or unreadable" in world.notices[0].text
+    assert world.ask(GAPS).alarm is True
+    assert world.ask(GAPS).alarm is True
+    assert [notice.level for notice in world.notices] == ["warning", "alert"]
 
 
 def test_a_reference_of_ones_own_is_no_window_of_the_monitor(world):

@@ -199,19 +199,20 @@ def test_psi_alarms_only_beyond_its_critical_value():
     assert large.alert is True
 
 
-# -- missing values are not drift of values, and are never silent ----------------------------------
+# -- missing values are drift ----------------------------------------------------------------------
 
 
-def test_missing_values_are_said_though_the_values_have_not_moved():
-    column = report_of(x=numbers(spread(), spread(600), n_missing=400)).columns[0]
-    signal = column.signals["missing"]
-    assert column.verdict == "ok"
-    assert column.quality["current"].missing_ratio == pytest.approx(0.4)
-    assert signal.value == pytest.approx(0.4)
-    assert signal.alert
-    assert "0.0\u202f% before, 40.0\u202f% now" in column.text
+def test_missing_values_decide_though_the_values_have_not_moved():
     report = report_of(x=numbers(spread(), spread(600), n_missing=400), y=numbers(spread(), spread()))
-    assert report.dataset.quality_columns == ("x",)
+    column = report.columns[0]
+    assert (column.verdict, column.decided_by) == ("drift", ("missing",))
+    assert column.quality["current"].missing_ratio == pytest.approx(0.4)
+    assert column.signals["missing"].value == pytest.approx(0.4)
+    assert column.measures["missing"] == column.signals["missing"]
+    assert column.signals["missing"].alert
+    assert "0.0\u202f% before, 40.0\u202f% now" in column.text
+    assert (report.verdict, report.dataset.quality_columns) == ("drift", ("x",))
+    assert report.columns[1].measures["missing"].value == 0
 
 
 def test_a_change_below_one_point_or_by_chance_is_not_worth_a_word():

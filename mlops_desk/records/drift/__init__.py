@@ -4,15 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mlops_desk.records.drift.columns import ColumnRole, FrozenColumn
+
 
 class Verdict(StrEnum):
-    """How bad it is. ``CRITICAL`` (nothing usable arrives any more) wins over ``INSUFFICIENT_DATA``."""
+    """How bad it is. ``CRITICAL`` (hardly anything usable arrives any more) wins over ``INSUFFICIENT_DATA``.
+
+    ``NOT_COMPARED`` is said of columns alone: one that was left out, and neither fine nor bad.
+    """
 
     OK = "ok"
     WARNING = "warning"
     DRIFT = "drift"
     CRITICAL = "critical"
     INSUFFICIENT_DATA = "insufficient_data"
+    NOT_COMPARED = "not_compared"
 
     @property
     def is_alarm(self) -> bool:
@@ -31,9 +37,18 @@ class Measure:
     alert: bool | None = None
 
 
+BROKEN = frozenset({"missing", "infinite", "wrong_type"})
+"""Changes of quality that say that the data are broken: learning them anew would not help."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What is wrong with a column's values on one side, as shares of its rows (0-1); counts are rows."""
+    """What is wrong with a column's values on one side, as shares of its rows (0-1); counts are rows.
+
+    ``unseen_ratio`` is that of categories, or in a text of words, which the reference does not have. The last
+    five are those of times: the share after the moment of comparing, the first and the last (seconds since 1970), and
+    the largest and the median distance of two that follow each other (seconds).
+    """
 
     n_rows: int
     missing_ratio: float | None
@@ -41,6 +56,11 @@ class Quality:
     wrong_type_ratio: float | None
     out_of_range_ratio: float | None = None
     unseen_ratio: float | None = None
+    future_ratio: float | None = None
+    earliest: float | None = None
+    latest: float | None = None
+    largest_gap_seconds: float | None = None
+    median_gap_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +77,10 @@ class Histogram:
 class ColumnDrift:
     """One column of a report. ``quality`` maps ``reference`` and ``current`` to what was found there.
 
-    ``n_reference`` and ``n_current`` count usable values. ``signals`` are the changes in quality (``missing``,
-    ``infinite``, ``wrong_type``, ``out_of_range``, ``unseen``): value is the change of the share, with its own test;
-    they never decide the verdict, and ``text`` says in words what stands out.
+    ``kind`` is one of ``ColumnKind``'s. ``n_reference`` and ``n_current`` count usable values. ``signals`` are the
+    changes in quality (``missing``, ``infinite``, ``wrong_type``, ``out_of_range``, ``unseen``, ``future``): value is
+    the change of the share, with its own test; they decide the verdict as the measures do. ``decided_by`` names the
+    measures and signals that made the verdict what it is, and ``text`` says in words what stands out.
     """
 
     name: str
@@ -72,15 +93,19 @@ class ColumnDrift:
     text: str | None = None
     histogram: Histogram | None = None
     signals: Mapping[str, Measure] = field(default_factory=dict)
+    role: ColumnRole = ColumnRole.FEATURE
+    decided_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetDrift:
     """The data set as a whole: rows read, columns compared, columns that only one side has.
 
-    ``skipped_columns`` hold what is neither number nor category (times, lists, bytes); ``rejected_*`` count
-    lines of a CSV file that could not be read as rows, and ``notes`` name the first of them. ``quality_columns``
-    are those with an alarm about their quality, whatever their verdict.
+    ``n_columns`` counts the compared ones. ``left_out`` names each column of the reference that is not compared, with
+    the reason; ``skipped_columns`` are those of them whose values forbid it (arrays, objects, bytes, identifiers).
+    ``empty_columns`` hold no value on either side, and don't decide. ``rejected_*`` count lines of a file of text that
+    could not be read as rows, and ``notes`` name the first of them. ``quality_columns`` are those with an alarm about
+    their quality, whatever their verdict.
     """
 
     n_reference: int
@@ -95,6 +120,8 @@ class DatasetDrift:
     rejected_current: int = 0
     notes: tuple[str, ...] = ()
     quality_columns: tuple[str, ...] = ()
+    empty_columns: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +129,7 @@ class DriftReport:
     """The answer to ``drift report`` and to one window of a monitored endpoint.
 
     ``alarm`` is the monitor's answer after this window (two of the last three alarm); None for a single report.
+    ``frozen`` is what was decided of the reference's columns, to be handed over with its next comparison.
     """
 
     verdict: Verdict
@@ -116,6 +144,7 @@ class DriftReport:
     current: str | None = None
     id: str | None = None
     alarm: bool | None = None
+    frozen: tuple[FrozenColumn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +187,23 @@ def brief_of(report: DriftReport) -> DriftBrief:
 class DriftOptions:
     """How columns are judged; the defaults are the ones DRIFT.md argues for.
 
-    ``kinds`` maps a column to ``numeric``, ``categorical`` or ``date`` (from a model's signature); others follow the
-    reference's type. Without ``require_all_columns`` a column that the current data lack (a training target)
-    is listed and not judged.
+    ``kinds`` maps a column to a ``ColumnKind`` or to ``WORDS`` (from a model's signature); others follow the
+    reference. ``frozen``, from an earlier report on the same reference, wins over both. ``columns`` are the only ones
+    that are compared (all where empty; an identifier only where it is named), ``ignored`` are not, ``targets`` and
+    ``predictions`` may be lacking, ``ids`` are left out. ``renamed`` gives columns of the current data the reference's
+    names. ``features`` are a model's inputs by its signature: what the reference has beside them is a target.
+    Without ``require_all_columns`` a column that the current data lack is listed and not judged.
     """
 
     kinds: Mapping[str, str] = field(default_factory=dict)
     minimum_rows: int = 30
     false_discovery_rate: float = 0.05
     require_all_columns: bool = True
+    frozen: tuple[FrozenColumn, ...] = ()
+    columns: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    predictions: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)

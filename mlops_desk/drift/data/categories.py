@@ -1,0 +1,150 @@
+"""Reading both sides of a column of categories, or of true and false, as counts by label."""
+
+# ruff: noqa: S608 - DuckDB binds no names; ``spelling`` makes expressions of quoted identifiers
+
+from typing import Any
+
+import numpy as np
+
+from mlops_desk.base.text import plain
+from mlops_desk.drift.columns import CategoricalColumn, CategoricalSide
+from mlops_desk.drift.data import spelling
+from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+
+CATEGORIES_LIMIT = 10_000
+"""The most frequent categories are told apart, the rest count as one."""
+
+_LABEL_CHARACTERS = 200  # chosen: categories are short; what is longer is free text
+_WHOLE_LIMIT = "1e15"  # up to here each whole number has one double
+_NO_LABELS = "SELECT NULL::VARCHAR AS label, 0 AS n WHERE false"
+
+
+def categorical_column(
+    connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn
+) -> CategoricalColumn:
+    """Count both sides' categories. Raises duckdb.Error."""
+    empty = _empty_is_category(connection, sides, column.name)
+    numbers = any(_may_be_numbers(side, column.name) for side in sides)
+    labels = [
+        _label(side, column.name, numbers=numbers, empty=is_one) for side, is_one in zip(sides, empty, strict=True)
+    ]
+    return _counted(connection, sides, labels, [0, 0], ColumnKind.CATEGORICAL)
+
+
+def boolean_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> CategoricalColumn:
+    """Count true and false on both sides, however each spells them. Raises duckdb.Error."""
+    labels, wrong = [], []
+    for side in sides:
+        name, database_type = side.columns.get(column.name, ("", ""))
+        value = _truth_of(name, database_type)
+        labels.append(value and f"CAST({value} AS VARCHAR)")
+        text = f"CAST({name} AS VARCHAR)"
+        missing = spelling.missing(text) if spelling.is_words(database_type) else f"{name} IS NULL OR {text} = 'nan'"
+        query = f"SELECT count(*) FILTER (NOT ({missing}) AND ({value or 'NULL'}) IS NULL) FROM {side.relation}"
+        wrong.append(int(connection.execute(query).fetchall()[0][0]) if name else 0)
+    return _counted(connection, sides, labels, wrong, ColumnKind.BOOLEAN)
+
+
+def _truth_of(name: str, database_type: str) -> str | None:
+    if database_type == "BOOLEAN":
+        return name
+    if spelling.is_numeric(database_type):
+        return f"CASE {name} WHEN 1 THEN true WHEN 0 THEN false END"
+    return spelling.boolean(f"CAST({name} AS VARCHAR)") if spelling.is_words(database_type) else None
+
+
+def _counted(
+    connection: Any,
+    sides: tuple[OpenedTable, OpenedTable],
+    labels: list[str | None],
+    wrong: list[int],
+    kind: ColumnKind,
+) -> CategoricalColumn:
+    queries = [
+        f"SELECT {label} AS label, count(*) AS n FROM {side.relation} GROUP BY ALL HAVING label IS NOT NULL"
+        if label
+        else _NO_LABELS
+        for side, label in zip(sides, labels, strict=True)
+    ]
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE counted AS
+        SELECT label, coalesce(r.n, 0) AS n, coalesce(c.n, 0) AS m
+        FROM ({queries[0]}) AS r FULL JOIN ({queries[1]}) AS c USING (label)""")
+    n, m, unseen, single = connection.execute("""
+        SELECT coalesce(sum(n), 0), coalesce(sum(m), 0), coalesce(sum(m) FILTER (n = 0), 0), count(*) FILTER (n = 1)
+        FROM counted""").fetchall()[0]
+    rows = connection.execute(f"""
+        SELECT left(label, {_LABEL_CHARACTERS + 1}), n, m FROM counted
+        ORDER BY n / {max(1, n)} + m / {max(1, m)} DESC, label LIMIT {CATEGORIES_LIMIT}""").fetchall()
+    connection.execute("DROP TABLE counted")
+    counts = [np.array([row[side] for row in rows], dtype=np.int64) for side in (1, 2)]
+    rest = [int(total) - int(side.sum()) for total, side in zip((n, m), counts, strict=True)]
+    if any(rest):
+        counts = [np.append(side, left) for side, left in zip(counts, rest, strict=True)]
+    missing = [side.n_rows - int(total) - bad for side, total, bad in zip(sides, (n, m), wrong, strict=True)]
+    return CategoricalColumn(
+        CategoricalSide(counts[0], missing[0], wrong[0]),
+        CategoricalSide(counts[1], missing[1], wrong[1]),
+        labels=tuple(plain(row[0], _LABEL_CHARACTERS) for row in rows),
+        n_unseen=int(unseen),
+        n_single=int(single),
+        kind=kind,
+    )
+
+
+def _empty_is_category(connection: Any, sides: tuple[OpenedTable, OpenedTable], name: str) -> list[bool]:
+    """Tell for either side what an unquoted empty field of a CSV file stands for: the category "", or nothing.
+
+    CSV has no word for nothing, and "" is a category. So it is one where the other side tells the two apart and has "",
+    or is a CSV file too and the reference has such fields; unless the column also has quoted empty fields (then those
+    are the category), or holds nothing else at all. A reference of CSV without any says that "" is none.
+    """
+    counts = [_count_texts(connection, side, name) for side in sides]
+    found = []
+    for at, side in enumerate(sides):
+        other = 1 - at
+        n_values, n_quoted, _ = counts[at]
+        if side.tells_empty or not n_values or n_quoted:
+            found.append(False)
+        elif name not in sides[other].columns:
+            found.append(True)
+        elif sides[other].tells_empty:
+            found.append(counts[other][1] > 0)
+        else:
+            found.append(counts[0][1] + counts[0][2] > 0 or not counts[0][0])
+    return found
+
+
+def _count_texts(connection: Any, source: OpenedTable, name: str) -> tuple[int, int, int]:
+    """Count values, "" among them, and what is NULL."""
+    if name not in source.columns or source.columns[name][1] != "VARCHAR":
+        return 0, 0, 0
+    column = source.columns[name][0]
+    query = f"SELECT count({column}), count(*) FILTER ({column} = ''), count(*) FROM {source.relation}"
+    n_values, n_empty, n_rows = connection.execute(query).fetchall()[0]
+    return n_values, n_empty, n_rows - n_values
+
+
+def _may_be_numbers(source: OpenedTable, name: str) -> bool:
+    """Tell whether a number may be spelled in several ways there: 1, 1.0, 1e0."""
+    return source.is_text or spelling.is_numeric(source.columns.get(name, ("", ""))[1])
+
+
+def _label(source: OpenedTable, name: str, *, numbers: bool, empty: bool) -> str | None:
+    """Return the expression of a category's label; whole ``numbers`` are written as such, however they are spelled."""
+    if name not in source.columns:
+        return None
+    column, database_type = source.columns[name]
+    text = f"CAST({column} AS VARCHAR)"
+    if spelling.is_numeric(database_type):
+        return f"CASE WHEN NOT isnan(CAST({column} AS DOUBLE)) THEN {_as_whole(column, text)} END"
+    if numbers and spelling.is_words(database_type):
+        text = f"CASE WHEN {text}[1] = '0' AND {text}[2] <> '.' THEN {text} ELSE {_as_whole(text, text)} END"
+    return f"coalesce({text}, '')" if empty else text
+
+
+def _as_whole(value: str, otherwise: str) -> str:
+    number = f"TRY_CAST({value} AS DOUBLE)"
+    is_whole = f"abs({number}) < {_WHOLE_LIMIT} AND {number} = floor({number})"
+    return f"CASE WHEN {is_whole} THEN CAST(CAST({number} AS BIGINT) AS VARCHAR) ELSE {otherwise} END"

@@ -1,0 +1,97 @@
+"""Reading one side of a column of numbers or of moments, in whatever spelling it comes."""
+
+# ruff: noqa: S608 - DuckDB binds no names; ``spelling`` makes expressions of quoted identifiers
+
+import time
+from typing import Any
+
+import numpy as np
+
+from mlops_desk.drift.columns import NumericColumn, NumericSide
+from mlops_desk.drift.data import spelling
+from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+
+
+def numeric_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> NumericColumn:
+    """Read both sides as numbers. Raises duckdb.Error."""
+    first, second = (_side(connection, side, column, _number_of(connection, side, column)) for side in sides)
+    return NumericColumn(first, second)
+
+
+def time_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> NumericColumn:
+    """Read both sides as seconds since 1970; what lies ahead of now is counted too. Raises duckdb.Error."""
+    now = time.time()  # data tell of the world's clock
+    read = [_side(connection, side, column, _moment_of(side, column.name)) for side in sides]
+    first, second = (
+        NumericSide(
+            side.finite, side.n_missing, side.n_infinite, side.n_wrong_type, int(np.count_nonzero(side.finite > now))
+        )
+        for side in read
+    )
+    return NumericColumn(first, second, ColumnKind.TIME)
+
+
+def _side(connection: Any, source: OpenedTable, column: FrozenColumn, value: str | None) -> NumericSide:
+    """Read one side; ``value`` is the expression of what fits, None where nothing of this type does."""
+    if column.name not in source.columns:
+        return NumericSide(np.empty(0), n_missing=source.n_rows)
+    name, database_type = source.columns[column.name]
+    if value is None:
+        n_values = int(connection.execute(f"SELECT count({name}) FROM {source.relation}").fetchall()[0][0])
+        return NumericSide(np.empty(0), n_missing=source.n_rows - n_values, n_wrong_type=n_values)
+    is_words = spelling.is_words(database_type)
+    missing = spelling.missing(f"CAST({name} AS VARCHAR)") if is_words else f"({name} IS NULL)"
+    query = f"SELECT {value} AS value, {missing} AS missing FROM {source.relation}"
+    found = connection.execute(query).fetchnumpy()
+    unread = np.ma.getmaskarray(found["value"])
+    values = np.ma.filled(found["value"].astype(np.float64), np.nan)
+    gone = np.asarray(found["missing"], dtype=bool) | (np.isnan(values) & ~unread)
+    return NumericSide(
+        values[np.isfinite(values) & ~gone],
+        n_missing=int(np.count_nonzero(gone)),
+        n_infinite=int(np.count_nonzero(np.isinf(values))),
+        n_wrong_type=int(np.count_nonzero(unread & ~gone)),
+    )
+
+
+def _number_of(connection: Any, source: OpenedTable, column: FrozenColumn) -> str | None:
+    name, database_type = source.columns.get(column.name, ("", ""))
+    if spelling.is_numeric(database_type) or database_type == "BOOLEAN":
+        return f"TRY_CAST({name} AS DOUBLE)"
+    if spelling.is_duration(database_type):
+        return f"epoch({name})"
+    if not spelling.is_words(database_type):
+        return None
+    text = f"CAST({name} AS VARCHAR)"
+    ways = [spelling.number(text, comma=_has_commas(connection, source, text))]
+    if column.is_binary:
+        ways.append(f"CAST({spelling.boolean(text)} AS DOUBLE)")
+    if column.is_duration:
+        ways.append(spelling.duration(text))
+    return f"coalesce({', '.join(ways)})"
+
+
+def _has_commas(connection: Any, source: OpenedTable, text: str) -> bool:
+    """Tell whether one side writes decimal commas: more of its numbers have one than have a point."""
+    query = f"SELECT count(*) FILTER (contains({text}, ',')) FROM {source.relation}"
+    if not connection.execute(query).fetchall()[0][0]:
+        return False
+    commas, points = connection.execute(f"""
+        SELECT count(*) FILTER ({spelling.has_comma(text)}),
+            count(*) FILTER (contains({text}, '.') AND TRY_CAST({text} AS DOUBLE) NOTNULL)
+        FROM {source.relation}""").fetchall()[0]
+    return bool(commas > points)
+
+
+def _moment_of(source: OpenedTable, column: str) -> str | None:
+    name, database_type = source.columns.get(column, ("", ""))
+    if spelling.is_moment(database_type):
+        return f"CASE WHEN isfinite({name}) THEN epoch({name}) END"
+    if spelling.is_numeric(database_type):
+        return spelling.moment_of_number(f"CAST({name} AS DOUBLE)")
+    if not spelling.is_words(database_type):
+        return None
+    text = f"CAST({name} AS VARCHAR)"
+    of_number = spelling.moment_of_number(f"TRY_CAST({text} AS DOUBLE)")
+    return f"coalesce({spelling.moment(text)}, {of_number})"

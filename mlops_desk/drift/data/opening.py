@@ -1,0 +1,127 @@
+"""Files and folders as tables: Parquet, CSV or JSON lines, told by what they hold and not by their names.
+
+DuckDB streams and spills to a folder of its own, downloads nothing, and gets paths as literal names. Files of text
+become Parquet files of texts first; what those mean is decided later, from whole columns (``kinds``).
+"""
+
+# ruff: noqa: S608 - DuckDB binds neither names nor paths; ``identifier`` and ``pattern`` quote them
+
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.base.text import plain
+from mlops_desk.drift.data import delimited_text, json_lines
+from mlops_desk.drift.data.delimited_text import AsTexts
+from mlops_desk.storage.data_files import identifier, pattern
+
+FILES_LIMIT = 1000  # chosen: of more files a query no longer fits in memory
+_SUFFIXES = frozenset({".parquet", ".pq", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json"})
+_PARQUET = b"PAR1"
+_LOOKED_AT = 20  # lines; chosen: a broken first line makes no CSV file of JSON
+_LINE_BYTES = 1 << 20  # chosen: a longer one is looked at when it is read
+_WAYS = "Give Parquet, CSV with a header line, or JSON lines: a file, or a folder of files of one kind."
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedTable:
+    """Opened data: ``columns`` maps a name to (SQL identifier, type); texts of a file of text may be anything.
+
+    ``tells_empty``: the file has a word for nothing, so that "" is a value.
+    """
+
+    relation: str
+    columns: Mapping[str, tuple[str, str]]
+    n_rows: int
+    is_text: bool = False
+    tells_empty: bool = True
+    n_rejected: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def open_data(connection: Any, path: Path, folder: Path) -> OpenedTable:
+    """Open a file, or a folder's files as one table; what is written lies in ``folder``. Raises NotFound, Invalid."""
+    shown = plain(str(path), 1000)
+    try:
+        files = _files_of(path, shown)
+        kinds = {_kind_of(file) for file in files}
+        if len(kinds) > 1:
+            raise Invalid(f"{shown} holds files of several kinds: {', '.join(sorted(kinds))}.", _WAYS)
+        if kinds == {"Parquet"}:
+            return _parquet(connection, files)
+        convert = json_lines.to_parquet if kinds == {"JSON lines"} else delimited_text.to_parquet
+        found = [(file, convert(connection, file, folder)) for file in files]
+        return _of_texts(connection, found, tells_empty=kinds == {"JSON lines"})
+    except FileNotFoundError as error:
+        raise NotFound(f"There is no file {shown}.", "Check the path.") from error
+    except OSError as error:
+        raise Invalid(f"{shown} can't be read: {error.strerror}.", "Check its permissions.") from error
+    except duckdb.Error as error:
+        text = f"{shown} can't be read as a table: {plain(str(error).splitlines()[0], 300)}"
+        raise Invalid(text, "Is the file complete? Write it again as Parquet, or as CSV with a header line.") from error
+
+
+def _files_of(path: Path, shown: str) -> list[Path]:
+    facts = path.stat()
+    if stat.S_ISDIR(facts.st_mode):
+        found = [file for file in sorted(path.rglob("*")) if _is_data(file, path)]
+        if not found or len(found) > FILES_LIMIT:
+            count = f"more than {FILES_LIMIT:,}" if found else "no"
+            raise Invalid(f"The folder {shown} holds {count} files of data.", _WAYS)
+        return found
+    if not stat.S_ISREG(facts.st_mode):
+        raise Invalid(f"{shown} is not a file, nor a folder.", _WAYS)
+    if not facts.st_size:
+        raise Invalid(f"{shown} is empty.", "A CSV file needs at least its header line.")
+    return [path]
+
+
+def _is_data(file: Path, top: Path) -> bool:
+    """Tell whether a file of a folder is data: what begins with a dot or an underscore is what programs leave there."""
+    hidden = any(part.startswith((".", "_")) for part in file.relative_to(top).parts)
+    return not hidden and file.suffix.lower() in _SUFFIXES and file.is_file() and file.stat().st_size > 0
+
+
+def _kind_of(file: Path) -> str:
+    with file.open("rb") as opened:
+        if opened.read(len(_PARQUET)) == _PARQUET:
+            return "Parquet"
+        opened.seek(0)
+        lines = [opened.readline(_LINE_BYTES) for _ in range(_LOOKED_AT)]
+    return "JSON lines" if any(json_lines.is_object(line) for line in lines) else "CSV"
+
+
+def _parquet(connection: Any, files: Sequence[Path]) -> OpenedTable:
+    listed = ", ".join(pattern(file) for file in files)
+    relation = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    columns = {name: (identifier(name), kind) for name, kind, *_ in described}
+    return OpenedTable(relation, columns, _count(connection, relation))
+
+
+def _of_texts(connection: Any, found: Sequence[tuple[Path, AsTexts]], *, tells_empty: bool) -> OpenedTable:
+    """Return the converted files as one table: columns of one name are one, blank where a file lacks it."""
+    places = {name: at for at, name in enumerate(dict.fromkeys(name for _, one in found for name in one.names))}
+    selects = []
+    for _, one in found:
+        columns = ", ".join(f"c{at} AS k{places[name]}" for at, name in enumerate(one.names))
+        selects.append(f"SELECT {columns} FROM read_parquet({pattern(one.path)}, hive_partitioning = false)")
+    relation = f"({' UNION ALL BY NAME '.join(selects)})"
+    return OpenedTable(
+        relation,
+        {name: (f'"k{at}"', "VARCHAR") for name, at in places.items()},
+        _count(connection, relation),
+        is_text=True,
+        tells_empty=tells_empty,
+        n_rejected=sum(one.n_rejected for _, one in found),
+        notes=tuple(f"{plain(file.name, 100)}: {note}" for file, one in found for note in one.notes),
+    )
+
+
+def _count(connection: Any, relation: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
