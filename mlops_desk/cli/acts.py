@@ -8,11 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.base.errors import Invalid
 from mlops_desk.cli.asking import ask
 
 Act = Callable[[AgentAddress, argparse.Namespace, bool], int]
-_REPORT_TIMEOUT_SECONDS = 3600.0  # chosen: files of many gigabytes; a person watches and can press Ctrl+C
 _SELFTEST_TIMEOUT_SECONDS = 300.0  # chosen: it loads every library once, also from a slow disk
 
 
@@ -43,18 +41,9 @@ def _watch(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> i
 
 
 def _drift_report(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike
-    from mlops_desk.base import wire  # noqa: PLC0415 - see above
-    from mlops_desk.base.process import run_worker  # noqa: PLC0415 - likewise
-    from mlops_desk.cli import output  # noqa: PLC0415 - likewise
-    from mlops_desk.records.drift import DriftReport  # noqa: PLC0415 - likewise
+    from mlops_desk.cli.drift import report  # noqa: PLC0415 - see above
 
-    files = {name: str(Path(getattr(given, name)).absolute()) for name in ("reference", "current")}
-    for path in files.values():
-        if not Path(path).is_file():
-            raise Invalid(f"{path} is not a file.", "Give a Parquet or CSV file.")
-    document = run_worker("mlops_desk.drift.worker", files, _REPORT_TIMEOUT_SECONDS)
-    output.show(document, output.text(wire.from_builtins(document, DriftReport)), as_json=as_json)
-    return 0
+    return report.make(given, as_json=as_json)
 
 
 def selftest(target: str, *, as_json: bool) -> int:

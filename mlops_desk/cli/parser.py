@@ -186,12 +186,27 @@ def _fill(parser: Parser, verb: Verb) -> None:
     parser.set_defaults(act="verb", verb=verb)
 
 
+_REPORT_OPTIONS = (
+    ("--columns", "A,B", "compare only these columns"),
+    ("--ignore", "A,B", "do not compare these columns"),
+    ("--target", "A,B", "what the model learns to tell; that the current data lack it is no fault"),
+    ("--prediction", "A,B", "what the model answered; likewise"),
+    ("--id", "A,B", "what only names a row; not compared"),
+    ("--rename", "NOW=BEFORE", "the current data's column NOW is the reference's BEFORE"),
+    ("--kind", "COLUMN=KIND", "numeric, categorical, boolean, time, text or identifier, whatever it looks like"),
+)
+"""Options of ``drift report`` that may be given several times; a comma parts names."""
+
+
 def _add_drift_report(verbs: Any) -> None:
-    text = "compare two files (Parquet or CSV); needs no agent"
+    text = "compare two files, or folders of files (Parquet, CSV, JSON lines); needs no agent"
     more = "Exit code 0 whatever the verdict (a drifted data set is an answer), 1 when they can't be compared."
     report = verbs.add_parser("report", help=text, description=f"{text[0].upper()}{text[1:]}. {more}")
     report.add_argument("--reference", required=True, metavar="REF", help="the data the model was trained on")
     report.add_argument("--current", required=True, metavar="CUR", help="the data to judge")
+    for option, metavar, about in _REPORT_OPTIONS:
+        report.add_argument(option, metavar=metavar, action="append", default=[], help=about)
+    report.add_argument("--html", metavar="OUT", help="write the report as a page of its own to OUT, too")
     report.set_defaults(act="drift-report")
 
 

@@ -55,9 +55,9 @@ class DriftService:
 
     ``endpoint`` finds an endpoint by name (raises NotFound) and ``endpoints`` lists them with their load;
     ``request_window`` writes the newest rows that an endpoint (by name) answered as a Parquet file of features;
-    ``reference_file`` gives the dataset logged with the run of an endpoint's model; ``kinds`` gives
-    a model's inputs by its signature, each with its kind where that is known; ``record`` keeps the scores of a monitor's windows in the history. All of them
-    but the last may raise DeskError and keep deadlines of their own.
+    ``reference_file`` gives the dataset logged with the run of an endpoint's model; ``kinds`` gives a model's inputs by
+    its signature, each with its kind where that is known; ``record`` keeps the scores of a monitor's windows in the
+    history. All of them but the last may raise DeskError and keep deadlines of their own.
     """
 
     def __init__(

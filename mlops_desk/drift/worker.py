@@ -1,8 +1,8 @@
 """The worker that compares data of two files or folders: ``python -m mlops_desk.drift.worker``, one request on stdin.
 
-Request: {"reference": path, "current": path, "options": DriftOptions, "folder": path}; the last two may be
-missing. The answer is a DriftReport. What the worker writes on its way lies in ``folder``, so that whoever
-ends it at its deadline can clean up after it.
+Request: {"reference": path, "current": path, "options": DriftOptions, "folder": path, "html": path}; the last three
+may be missing. The answer is a DriftReport. What the worker writes on its way lies in ``folder``, so that whoever
+ends it at its deadline can clean up after it; ``html`` gets the report as a page.
 
 ``drift report`` runs it without an agent, the agent runs it for each window of a monitored endpoint.
 """
@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.errors import Invalid
 from mlops_desk.base.process import serve_one
+from mlops_desk.base.text import plain
 from mlops_desk.drift.data.opening import open_data
 from mlops_desk.drift.data.tables import tables_of
 from mlops_desk.drift.report import compare
@@ -44,7 +47,21 @@ def answer(request: dict[str, Any]) -> Any:
     """Answer one request in JSON's own types."""
     options = wire.from_builtins(request.get("options") or {}, DriftOptions)
     paths = Path(request["reference"]), Path(request["current"])
-    return wire.to_builtins(compare_files(*paths, options, request.get("folder")))
+    report = compare_files(*paths, options, request.get("folder"))
+    if request.get("html"):
+        _write_page(report, Path(request["html"]))
+    return wire.to_builtins(report)
+
+
+def _write_page(report: DriftReport, target: Path) -> None:
+    """Write a report as a page. Raises Invalid where it can't be written."""
+    from mlops_desk.drift.page.document import page  # noqa: PLC0415 - only few reports become one
+
+    try:
+        write_atomically(target, page(report).encode("utf-8", "replace"), mode=0o644)
+    except OSError as error:
+        text = f"The report can't be written to {plain(str(target), 1000)}: {error.strerror}."
+        raise Invalid(text, "Give a path in a folder that exists and is yours.") from error
 
 
 if __name__ == "__main__":

@@ -4,13 +4,26 @@ from collections.abc import Mapping
 
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import number, table
-from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Measure
+from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Measure, Verdict
 
 _NAMED = 10  # chosen: two lines of a terminal; --json has all
 _NAME = 60  # chosen: names of columns come from files
 _NOTE = 400  # chosen: five lines of a terminal
-_TEST = {"numeric": "ks", "categorical": "chi2"}
-_SHORT = {"wasserstein_normed": "wasserstein", "l_infinity": "l-infinity", "cramers_v": "cramer's v", "ks": "ks"}
+_TEST = {
+    "numeric": "ks",
+    "time": "ks",
+    "categorical": "chi2",
+    "boolean": "chi2",
+    "text": "domain_auc",
+    "identifier": "domain_auc",
+}
+_SHORT = {
+    "wasserstein_normed": "wasserstein",
+    "l_infinity": "l-infinity",
+    "cramers_v": "cramer's v",
+    "ks": "ks",
+    "domain_auc": "auc",
+}
 
 
 def report(report: DriftReport) -> str:
@@ -23,18 +36,23 @@ def report(report: DriftReport) -> str:
     ]
     if report.columns:
         heads = ["COLUMN", "KIND", "VERDICT", "EFFECT", "P ADJUSTED", "USABLE", "WHY"]
-        lines.append(table(heads, [_row(column) for column in report.columns]))
+        compared = [column for column in report.columns if column.verdict is not Verdict.NOT_COMPARED]
+        lines.append(table(heads, [_row(column) for column in compared]))
     return "\n".join(lines)
 
 
 def _about(data: DatasetDrift) -> list[str]:
     told = [
-        ("Quality has changed, whatever the verdict", data.quality_columns),
+        ("Quality has changed", data.quality_columns),
         ("Missing in the current data", data.missing_columns),
         ("New in the current data", data.new_columns),
-        ("Neither numbers nor categories, not compared", data.skipped_columns),
+        ("Without any value on either side", data.empty_columns),
     ]
-    return [f"{what}: {_listed(names)}." for what, names in told if names] + [plain(note, _NOTE) for note in data.notes]
+    lines = [f"{what}: {_listed(names)}." for what, names in told if names]
+    for reason in list(dict.fromkeys(data.left_out.values()))[:_NAMED]:
+        names = tuple(name for name, why in data.left_out.items() if why == reason)
+        lines.append(f"Left out: {_listed(names)}. {plain(reason, _NOTE)}")
+    return lines + [plain(note, _NOTE) for note in data.notes]
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -58,7 +76,9 @@ def _row(column: ColumnDrift) -> list[str]:
 def _effect(column: ColumnDrift) -> str:
     """Name the measures whose size decides, with their values."""
     found = column.measures
-    if column.kind == "categorical":
+    if column.kind in {"text", "identifier"}:
+        return _named(found, "domain_auc")
+    if column.kind in {"categorical", "boolean"}:
         name = max(("l_infinity", "cramers_v"), key=lambda name: _size(found.get(name)))
         return _named(found, name)
     instead = "wasserstein_normed" if _size(found.get("wasserstein_normed")) >= 0 else "l_infinity"

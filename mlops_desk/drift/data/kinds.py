@@ -159,12 +159,12 @@ def chosen(column: FrozenColumn, options: DriftOptions) -> FrozenColumn:
         return replace(column, role=ColumnRole.IGNORED, why_not="It is ignored.")
     if options.columns and not is_named:
         return replace(column, why_not="It is not among the chosen columns.")
-    if column.name in options.targets or (options.features and column.name not in options.features):
-        column = replace(column, role=ColumnRole.TARGET)
-    elif column.name in options.predictions:
+    if column.name in options.predictions:
         column = replace(column, role=ColumnRole.PREDICTION)
     elif column.name in options.ids:
         column = replace(column, role=ColumnRole.ID, why_not="It is an identifier.")
+    elif column.name in options.targets or (options.features and column.name not in options.features):
+        column = replace(column, role=ColumnRole.TARGET)
     if is_named and column.kind is not None:
         return replace(column, why_not=None)
     return column

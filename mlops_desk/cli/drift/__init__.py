@@ -1,0 +1,1 @@
+"""What the command line does about drift without an agent."""
