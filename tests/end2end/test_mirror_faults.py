@@ -6,6 +6,7 @@ All through the process of a mirror: what it says, what goes on, and that it is 
 import math
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -68,6 +69,27 @@ def test_a_store_that_is_locked_when_it_is_opened_says_so_and_is_read_afterwards
         with pytest.raises(TimedOut, match="locked by another program"):
             world.client.window(WindowAsked())
         other.execute("ROLLBACK")
+    assert whole(world) > 200
+
+
+def test_all_who_wait_for_a_store_that_is_locked_are_told_that_it_is(world: World, path: Path) -> None:
+    told: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(DeskError) as caught:
+            world.client.window(WindowAsked())
+        told.append(caught.value.message)
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        askers = [threading.Thread(target=ask) for _ in range(4)]
+        for one in askers:
+            one.start()
+        for one in askers:
+            one.join(60)
+        other.execute("ROLLBACK")
+    assert len(told) == 4
+    assert all("locked by another program" in one for one in told), told
     assert whole(world) > 200
 
 

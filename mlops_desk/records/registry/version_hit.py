@@ -36,12 +36,15 @@ class VersionsFound:
 
     ``n_unread``: so many more may match, but the query asks for what only their files tell, and those were not looked
     into yet. ``is_loading``: runs are still being read, and with them the metrics and parameters of some versions.
+    ``problem``: why the registry can't be read at the moment; what is told is of ``read_at`` (Unix seconds) then.
     """
 
     hits: tuple[VersionHit, ...]
     n_found: int
     n_unread: int = 0
     is_loading: bool = False
+    problem: str | None = None
+    read_at: float | None = None
 
     @property
     def is_whole(self) -> bool:

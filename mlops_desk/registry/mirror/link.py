@@ -63,6 +63,7 @@ class MirrorLink:
         self._asking = threading.Lock()
         self._closing = threading.Lock()
         self._is_closed = False
+        self._refusal: tuple[float, bytes] | None = None
         self.is_silent = False
         """Nothing more is told without being asked: the process has ended."""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
@@ -130,9 +131,16 @@ class MirrorLink:
         finally:
             self._asking.release()
         if content[:1] in {BAD, UNKNOWN_SCHEMA}:
-            error = heard(wire.unpacker(dict[str, Any]).decode(content[1:]))
-            raise error if content[:1] == BAD else UnknownSchema(error.message, error.hint)
+            self._refusal = time.monotonic(), content
+            raise _error_in(content)
         return wire.unpacker(QUESTIONS[verb][1]).decode(content[1:])
+
+    def refused_since(self, moment: float) -> DeskError | None:
+        """Return why the process ended as it was meant to, if it told so after ``moment`` (monotonic); else None."""
+        told = self._refusal
+        if told is None or told[0] < moment or self._process.poll() != 0:
+            return None
+        return _error_in(told[1])
 
     def _write(self, data: bytes) -> None:
         stdin = self._process.stdin
@@ -196,6 +204,11 @@ class MirrorLink:
         if not was_closed:
             os.close(self.news)
             self._errors.close()
+
+
+def _error_in(content: bytes) -> DeskError:
+    error = heard(wire.unpacker(dict[str, Any]).decode(content[1:]))
+    return error if content[:1] == BAD else UnknownSchema(error.message, error.hint)
 
 
 def _is_readable(descriptor: int, deadline: float) -> bool:

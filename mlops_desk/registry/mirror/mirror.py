@@ -51,6 +51,7 @@ class Mirror:
         self._experiments_at = float("-inf")
         self._data: dict[str, Sequence[DatasetInput]] = {}
         self._data_at = float("-inf")
+        self._was_readable = True
 
     # -- between questions -------------------------------------------------------------------
 
@@ -97,6 +98,9 @@ class Mirror:
             for run_id in loading.touched & self._data.keys():
                 del self._data[run_id]
             loading.touched.clear()
+        if self._was_readable is not (loading.problem is None):  # whoever looks on is told, though nothing has changed
+            self._was_readable = not self._was_readable
+            loading.table.revision += 1
 
     def close(self) -> None:
         self._reader.close()
@@ -223,7 +227,9 @@ class Mirror:
     def search(self, query: str, limit: int) -> VersionsFound:
         self._be_fresh()
         found = self._catalogue.search(query, limit, self._loading.table)
-        return replace(found, is_loading=self._loading.is_loading)
+        problem = self._loading.problem
+        return replace(found, is_loading=self._loading.is_loading, read_at=self._loading.read_at,
+                       problem=None if problem is None else problem.message)  # fmt: skip
 
     def without_files(self, query: str, most: int) -> list[ModelVersion]:
         self._be_fresh()

@@ -37,13 +37,20 @@ class Mirrors:
         self._is_stopped = False
 
     def ask(self, source: RegistrySource, verb: str, arguments: Sequence[Any], seconds: float = ANSWER_SECONDS) -> Any:
-        """Ask a registry's mirror, which is started for it. Raises DeskErrors."""
+        """Ask a registry's mirror, which is started for it. Raises DeskErrors.
+
+        A mirror that can't read its source tells whoever asks first, and ends: who waited behind is told the same.
+        """
+        began = time.monotonic()
         for _ in range(2):
             link = self._link(source)
             try:
                 return link.ask(verb, arguments, seconds)
-            except HasEnded:
+            except HasEnded as ended:
+                told = link.refused_since(began)
                 self._drop(source, link)
+                if told is not None:
+                    raise told from ended
             except Broken as broken:
                 self._drop(source, link)
                 raise broken.error from broken

@@ -222,7 +222,7 @@ class ModelsPage(Page):
         hits = [hit for hit in found.hits if hit.name == name]
         self.versions.show_hits(name, hits, of_several=False)
         self.versions.title(f"{plain(name, 60)}: {words.counted(found, hits)}")
-        self.versions.say(words.unfinished(found) if hits else "This model has no versions.")
+        self.versions.say(words.unfinished(found) or ("" if hits else "This model has no versions."))
         wanted = self._wanted
         if wanted is not None and wanted[0] == name and self.versions.table.select("/".join(wanted)):
             self._wanted = None

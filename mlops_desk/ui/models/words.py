@@ -41,8 +41,11 @@ def counted(found: VersionsFound, shown: Sequence[VersionHit]) -> str:
 
 
 def unfinished(found: VersionsFound) -> str:
-    """Say what may still come of an answer; nothing where it is whole."""
+    """Say what may still come of an answer, and why it may be old; nothing where it is whole."""
     said = []
+    if found.problem is not None:
+        of = "" if found.read_at is None else f" What is shown is of {numbers.day_and_clock(found.read_at)}."
+        said.append(f"{numbers.WARNING} {plain(found.problem, 400)}{of}")
     if found.n_unread:
         said.append(f"{numbers.count(found.n_unread, 'version')} more may match: files are still being looked into.")
     if found.is_loading:

@@ -60,6 +60,9 @@ def found(item: VersionsFound) -> str:
 def rest(item: VersionsFound, n_shown: int) -> list[str]:
     """Say what of a search is not among the versions that were shown, or not known yet."""
     said = []
+    if item.problem is not None:
+        of = "As it was when it was read last" if item.read_at is None else f"As it was {ago(item.read_at)}"
+        said.append(f"{of}: {plain(item.problem, 400)}")
     if item.n_found > n_shown:
         said.append(f"{n_shown:,} of {item.n_found:,} versions are shown, the newest; --limit N shows more.")
     if item.n_unread:

@@ -17,14 +17,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.errors import DeskError, Unavailable
+from mlops_desk.base.errors import DeskError, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.registry.store.errors import TooLong, missing, of_sqlite
 from mlops_desk.registry.store.pace import ReadPace
 from mlops_desk.registry.store.schema import StoreLayout
 
 LONGEST_READ_SECONDS = 0.035  # of the 50 ms that are promised to writers; the rest is for letting go of the rows
-_WAIT_SECONDS = 5.0  # chosen: longer than a writer's commit on a slow disk, shorter than a person's patience
+_WAIT_SECONDS = 3.0  # chosen: longer than a writer's commit on a slow disk; a page says within 5 s that it waits
+_WAIT_AGAIN_SECONDS = 0.2  # chosen: who was kept waiting once is kept by something longer than a commit
 _STEPS = 2000  # of SQLite's machine between two looks at the clock: some 0.1 ms
 _CACHE_KIB = 16 * 1024  # chosen: the inner pages of all indexes of a store of some GB
 _ROWS, _MOST_ROWS = 2000, 20_000  # of a small table at a time, to begin with and at most
@@ -44,6 +45,7 @@ class SqliteConnection:
         self.longest_seconds = 0.0
         self._begun: float | None = None
         self._limited = True
+        self._was_locked = False
         self._file = self._identity()
         self._connection = self._connected()
 
@@ -66,13 +68,27 @@ class SqliteConnection:
         """Return all rows of a query. Raises TooLong where a writer might have waited (``limited``), and DeskErrors."""
         self._limited = limited
         try:
-            return self._fetched(sql, parameters)
+            found = self._fetched(sql, parameters)
         except sqlite3.OperationalError as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 raise TooLong from error
-            raise of_sqlite(error, self.shown) from error
+            raise self._told(error) from error
         except sqlite3.Error as error:
             raise of_sqlite(error, self.shown) from error
+        self._note_lock(is_locked=False)
+        return found
+
+    def _told(self, error: sqlite3.OperationalError) -> DeskError:
+        told = of_sqlite(error, self.shown)
+        self._note_lock(is_locked=isinstance(told, TimedOut))
+        return told
+
+    def _note_lock(self, *, is_locked: bool) -> None:
+        """Wait shorter for a store that was locked: several questions in a row would each wait as long as one may."""
+        if is_locked is not self._was_locked:
+            self._was_locked = is_locked
+            wait = _WAIT_AGAIN_SECONDS if is_locked else _WAIT_SECONDS
+            self._connection.execute(f"PRAGMA busy_timeout = {round(wait * 1000)}")
 
     def _fetched(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         self._begun = None

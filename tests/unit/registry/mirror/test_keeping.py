@@ -157,6 +157,30 @@ def test_who_asks_a_locked_source_waits_for_it_once_and_not_at_each_turn() -> No
     assert len(mirror.runs(WindowAsked(("a",)), strict=True).runs) == 30
 
 
+def test_whoever_looks_on_hears_of_a_lock_and_of_its_end_and_versions_say_of_when_they_are() -> None:
+    clock = Clock()
+    reader = Waiting(clock)
+    reader.model_list = [Model("clf", "1")]
+    mirror = Mirror(reader, clock=clock)
+    while mirror.has_work:
+        mirror.work()
+    before = mirror.revision
+    found = mirror.search("", 5)
+    assert (found.problem, found.read_at is None) == (None, False)
+    reader.is_locked = True
+    clock.now += 1
+    mirror.work()
+    assert mirror.revision == before + 1
+    assert mirror.search("", 5).problem == "It is locked."
+    clock.now += 3
+    mirror.work()
+    assert mirror.revision == before + 1, "what goes on is no news"
+    reader.is_locked = False
+    clock.now += 3
+    mirror.work()
+    assert (mirror.revision, mirror.search("", 5).problem) == (before + 2, None)
+
+
 def test_a_schema_that_became_unknown_while_one_looked_is_told_to_whoever_asks() -> None:
     reader = ListReader(runs(5))
     mirror, clock = loaded(reader)

@@ -157,6 +157,24 @@ def test_a_locked_store_says_so_and_goes_on_afterwards(path, monkeypatch):
     reader.close()
 
 
+def test_who_was_kept_waiting_by_a_lock_waits_shorter_until_it_could_read_again(path):
+    reader = SqlReader(sqlite_source(path))
+    connection = reader._store.database
+    waits = lambda: connection._connection.execute("PRAGMA busy_timeout").fetchone()[0]  # noqa: E731 - read thrice
+    assert waits() == 3000
+    connection._connection.execute("PRAGMA busy_timeout = 10")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        for _ in range(2):
+            with pytest.raises(TimedOut):
+                reader.models()
+            assert waits() == 200
+        other.execute("ROLLBACK")
+    reader.models()
+    assert waits() == 3000
+    reader.close()
+
+
 def test_a_damaged_page_is_an_error_of_what_lies_in_it(path):
     with closing(sqlite3.connect(path)) as connection:
         root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'tags'").fetchone()[0]
