@@ -37,8 +37,9 @@ class Cell:
 class Column(Generic[T]):
     """A column: its key (remembered), its title, and how a record becomes its cell.
 
-    ``stretch`` takes the room that is left; with ``whole``, for one of a table, never less than it needs. ``order`` is
-    what it is sorted by where that is cheaper than the whole cell; all its values have one type.
+    ``stretch`` takes the room that is left; with ``whole``, for one of a table, never less than it needs. ``spare`` is
+    left out where there is no room for it, the last one first; who chooses it has it all the same. ``order`` is what it
+    is sorted by where that is cheaper than the whole cell; all its values have one type.
     """
 
     key: str
@@ -49,6 +50,7 @@ class Column(Generic[T]):
     whole: bool = False
     fixed: bool = False
     hidden: bool = False
+    spare: bool = False
     order: Callable[[T], Any] | None = None
 
 

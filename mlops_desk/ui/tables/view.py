@@ -17,7 +17,9 @@ from mlops_desk.base.text import plain
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import menu_text
 from mlops_desk.ui.tables import export
+from mlops_desk.ui.tables.choosing import ChosenColumns
 from mlops_desk.ui.tables.dress import DressedTable
+from mlops_desk.ui.tables.fitting import WantedColumn, left_out
 from mlops_desk.ui.tables.model import KEY_ROLE, Column, RecordModel
 from mlops_desk.ui.tables.paint import PlainHeader
 from mlops_desk.ui.tables.widths import column_width
@@ -40,9 +42,8 @@ class RecordTable(DressedTable, Generic[T]):
     ) -> None:
         """``words`` and ``above`` are the model's."""
         super().__init__()
-        self._name = name
-        self._memory = memory
         self.records: RecordModel[T] = RecordModel(columns, self, words, above)
+        self._chosen_columns = ChosenColumns(memory, name)
         self.setModel(self.records)
         self.setAccessibleName(name)
         self._dress()
@@ -78,12 +79,10 @@ class RecordTable(DressedTable, Generic[T]):
         header.sectionClicked.connect(self._sort_by)
 
     def _dress_columns(self) -> None:
-        hidden = str(self._memory.value(f"tables/{self._name}/hidden") or "").split(",")
-        known = self._memory.contains(f"tables/{self._name}/hidden")
         for number, column in enumerate(self.records.columns):
             mode = QHeaderView.ResizeMode.Stretch if column.stretch else QHeaderView.ResizeMode.ResizeToContents
             self._header.setSectionResizeMode(number, mode)
-            self.setColumnHidden(number, column.key in hidden if known else column.hidden)
+            self.setColumnHidden(number, not self._chosen_columns.shows(column))
 
     def show_columns(self, columns: tuple[Column[T], ...]) -> None:
         """Show other columns of the same records; what is chosen and sorted by stays."""
@@ -99,7 +98,7 @@ class RecordTable(DressedTable, Generic[T]):
         else:
             self._header.setSortIndicator(sort[0], self._header.sortIndicatorOrder())
         self._header.fit()
-        self._keep_name()
+        self._fit_columns()
         if chosen is not None:
             self._choose_again(chosen)
         self._silent = False
@@ -110,7 +109,7 @@ class RecordTable(DressedTable, Generic[T]):
         self._silent = True
         if self.records.show_records(records):
             self._header.fit()
-            self._keep_name()
+            self._fit_columns()
             if chosen is not None:
                 self._choose_again(chosen)
         self._silent = False
@@ -119,7 +118,30 @@ class RecordTable(DressedTable, Generic[T]):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """Leave out what can be spared where not everything fits, and show it where it does."""
+        columns = self.records.columns
+        if any(one.spare for one in columns):
+            wanted = [
+                WantedColumn(column.key, self._width_of(number), self._chosen_columns.may_spare(column))
+                for number, column in enumerate(columns)
+                if self._chosen_columns.shows(column)
+            ]
+            gone = left_out(wanted, self.viewport().width())
+            for number, column in enumerate(columns):
+                self.setColumnHidden(number, column.key in gone or not self._chosen_columns.shows(column))
+            self._header.fit()  # a column may take a share of the table, which is another one now
         self._keep_name()
+
+    def _width_of(self, number: int) -> int:
+        """Return how wide a column has to be, shown or not."""
+        if self._header.sectionResizeMode(number) is QHeaderView.ResizeMode.Fixed:
+            return self.columnWidth(number)
+        title = self._header.sectionSizeFromContents(number).width()
+        needed = max(self.sizeHintForColumn(number), title, self._header.minimumSectionSize())
+        return min(needed, self._header.maximumSectionSize())
 
     def _keep_name(self) -> None:
         """Give the column that is to be read whole what it needs, where less is left: the rest scrolls."""
@@ -257,9 +279,12 @@ class RecordTable(DressedTable, Generic[T]):
         menu.addAction("Copy row").triggered.connect(self.copy_row)
         menu.addAction("Copy table as text").triggered.connect(lambda: self.copy_all("text"))
         menu.addAction("Copy table as CSV").triggered.connect(lambda: self.copy_all("csv"))
+        below = QPoint(0, self._header.height())
+        menu.addAction("Columns …").triggered.connect(lambda: self._open_columns(below))
         menu.popup(self.viewport().mapToGlobal(place))
 
     def _open_columns(self, place: QPoint) -> None:
+        """Offer all columns; what is left out for want of room has no tick, and is shown all the same once it has."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for number, column in enumerate(self.records.columns):
@@ -272,8 +297,8 @@ class RecordTable(DressedTable, Generic[T]):
 
     def _show_column(self, number: int, shown: bool) -> None:
         self.setColumnHidden(number, not shown)
-        hidden = [column.key for place, column in enumerate(self.records.columns) if self.isColumnHidden(place)]
-        self._memory.setValue(f"tables/{self._name}/hidden", ",".join(hidden))
+        self._chosen_columns.choose(self.records.columns, self.records.columns[number].key, shown=shown)
+        self._fit_columns()
 
 
 def _nothing_more(_menu: QMenu) -> None:

@@ -27,7 +27,9 @@ class VersionLine:
 def columns(metrics: Sequence[str], *, of_several: bool) -> tuple[Column[VersionLine], ...]:
     """Return the columns; ``of_several`` models: which one is told."""
     model = (_MODEL,) if of_several else ()
-    return (_TICK, *model, *_BEFORE, *map(_metric_column, metrics), *_AFTER)
+    first, *others = metrics or [None]
+    shown = [] if first is None else [_metric_column(first), *(_metric_column(name, spare=True) for name in others)]
+    return (_TICK, *model, *_BEFORE, *shown, *_AFTER)
 
 
 def state(status: str) -> Mark:
@@ -41,13 +43,13 @@ def line_words(line: VersionLine) -> str:
     return " ".join([hit.name, f"v{hit.version}", *hit.aliases, hit.author or "", *pairs, *line.endpoints])
 
 
-def _metric_column(name: str) -> Column[VersionLine]:
+def _metric_column(name: str, *, spare: bool = False) -> Column[VersionLine]:
     def cell(line: VersionLine) -> Cell:
         value = line.hit.metrics.get(name)
         tip = "This version has no such metric." if value is None else f"{plain(name)} = {value!r}"
         return Cell(words.metric(value), words.order_of(value), "muted" if value is None else None, tip)
 
-    return Column(f"metric {name}", plain(name, 24), cell, right=True)
+    return Column(f"metric {name}", plain(name, 24), cell, right=True, spare=spare)
 
 
 def _tick(line: VersionLine) -> Cell:
@@ -87,10 +89,10 @@ _BEFORE: tuple[Column[VersionLine], ...] = (
            whole=True),
 )  # fmt: skip
 _AFTER: tuple[Column[VersionLine], ...] = (
-    Column("endpoints", "Served by", _endpoints),
-    Column("created", "Registered", _created, right=True, order=lambda line: line.hit.created or 0.0),
-    Column("author", "By", lambda line: _told(line.hit.author)),
-    Column("dataset", "Data", lambda line: _told(line.hit.dataset)),
+    Column("endpoints", "Served by", _endpoints, spare=True),
+    Column("created", "Registered", _created, right=True, spare=True, order=lambda line: line.hit.created or 0.0),
+    Column("author", "By", lambda line: _told(line.hit.author), spare=True),
+    Column("dataset", "Data", lambda line: _told(line.hit.dataset), spare=True),
     Column("flavors", "Flavours", lambda line: _told(", ".join(line.hit.flavors or ())), hidden=True),
     Column("format", "Format", lambda line: _told(line.hit.format), hidden=True),
     Column("size", "Size", lambda line: Cell(numbers.size(line.hit.size_bytes), line.hit.size_bytes or -1), right=True,

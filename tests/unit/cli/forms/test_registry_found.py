@@ -30,7 +30,10 @@ def client(found: VersionsFound) -> Any:
         (VersionsFound(HITS, 1234), "mlops-desk: 200 of 1,234 versions are shown, the newest"),
         (VersionsFound(HITS, 200, n_unread=1312), "mlops-desk: 1,312 more may match"),
         (VersionsFound(HITS, 200, is_loading=True), "mlops-desk: Runs are still being read"),
-        (VersionsFound(HITS, 200, problem="It is locked."), "mlops-desk: As it was when it was read last: It is locked."),
+        (
+            VersionsFound(HITS, 200, problem="It is locked."),
+            "mlops-desk: As it was when it was read last: It is locked.",
+        ),
         (VersionsFound(HITS, 200, problem="It is locked.", read_at=0.0), "mlops-desk: As it was "),
     ],
 )

@@ -66,13 +66,15 @@ def _files(one: ExperimentSize) -> Cell:
 FINDINGS: tuple[Column[StoreFinding], ...] = (
     Column("state", "State", _state),
     Column("title", "What", lambda one: Cell(one.title, tip=one.text), stretch=True, whole=True),
-    Column("room", "Room", _room, right=True),
-    Column("fix", "Fix", lambda one: Cell("yes" if one.fix else numbers.NOTHING, bool(one.fix))),
+    Column("fix", "Fix", lambda one: Cell("yes" if one.fix else numbers.NOTHING, bool(one.fix)), spare=True),
+    Column("room", "Room", _room, right=True, spare=True),
 )
 SIZES: tuple[Column[ExperimentSize], ...] = (
     Column("name", "Experiment", lambda one: Cell(one.name), stretch=True),
     Column("runs", "Runs", lambda one: Cell(f"{one.n_runs:,}", one.n_runs), right=True),
-    Column("deleted", "Deleted", lambda one: Cell(f"{one.n_deleted_runs:,}", one.n_deleted_runs), right=True),
-    Column("points", "Points", lambda one: Cell(f"{one.n_metric_points:,}", one.n_metric_points), right=True),
     Column("files", "Files", _files, right=True),
-)
+    Column("points", "Points", lambda one: Cell(f"{one.n_metric_points:,}", one.n_metric_points), right=True,
+           spare=True),
+    Column("deleted", "Deleted", lambda one: Cell(f"{one.n_deleted_runs:,}", one.n_deleted_runs), right=True,
+           spare=True),
+)  # fmt: skip
