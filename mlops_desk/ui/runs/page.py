@@ -1,23 +1,21 @@
 """Runs: experiments | a table of any number of runs, filtered while one types | one run, or many compared."""
 
-from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLineEdit, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QVBoxLayout
 
 from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.text import plain
-from mlops_desk.records.registry.run_window import RunRow
 from mlops_desk.records.registry.tracker import Tracker
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.page import Page
-from mlops_desk.ui.runs import asking, cells
+from mlops_desk.ui.runs import cells
 from mlops_desk.ui.runs.acts.offered import OfferedActs
 from mlops_desk.ui.runs.bar import saving
 from mlops_desk.ui.runs.bar.top import TopBar
@@ -25,16 +23,15 @@ from mlops_desk.ui.runs.columns import LearnedColumns
 from mlops_desk.ui.runs.experiments import ExperimentList
 from mlops_desk.ui.runs.feature import COMPARED, EXPERIMENTS, REGISTRY_OF_RUNS, SEEN
 from mlops_desk.ui.runs.loading import RowLoader
+from mlops_desk.ui.runs.places import RunPlaces
 from mlops_desk.ui.runs.question import KnownColumns, RunQuestion
 from mlops_desk.ui.runs.rows import CHUNK
 from mlops_desk.ui.runs.table import RunsTable
-from mlops_desk.ui.runs.ticks import MOST, Ticks
-from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.states import Empty, StateView, starting
+from mlops_desk.ui.runs.ticked.ticking import Ticking
+from mlops_desk.ui.runs.ticked.ticks import MOST, Ticks
+from mlops_desk.ui.widgets.states import Empty, starting
 
 _SEEN_KEPT = 500  # runs: what the palette can go to
-_EXPERIMENTS_WIDTH, _RIGHT_WIDTH = 164, 408  # pixels: a name; facts, and the tabs above them
-_WIDE_SHARE = 0.62  # chosen: of the page, for many runs at once; the table still shows names and one number
 
 
 class AllRunsPage(Page):
@@ -48,6 +45,7 @@ class AllRunsPage(Page):
         super().__init__(context)
         self.loader = RowLoader(context)
         self.ticks = Ticks()
+        self.ticking = Ticking(context, self.loader, self.ticks)
         self.table = RunsTable(self.loader, self.ticks)
         self.bar = TopBar(context, self.table)
         self.experiments = ExperimentList()
@@ -56,34 +54,18 @@ class AllRunsPage(Page):
         self._acts = OfferedActs(self, self.bar, self.table, self.ticks, self.loader, lambda: self.right)
         self._columns = LearnedColumns(context, self.loader, self._learned)
         self._awaited_run: str | None = None
-        self._trouble = StateView()
+        self.places = RunPlaces(self.experiments, self.table)
         self._arrange()
         self._wire()
 
     def _arrange(self) -> None:
-        self._left = Card("Experiments")
-        self._left.column.addWidget(self.experiments, 1)
-        self._middle = Card()
-        self._middle.column.setContentsMargins(*(theme.SPACE_4,) * 4)
-        self._middle.column.addWidget(self.table, 1)
-        self._beside = Card()
-        self.split = QSplitter(Qt.Orientation.Horizontal)
-        self.split.setHandleWidth(theme.SPACE_8)
-        for part in (self._left, self._middle, self._beside):
-            self.split.addWidget(part)
-        self.split.setStretchFactor(1, 1)
-        self._left.setMinimumWidth(_EXPERIMENTS_WIDTH)
-        self._fit(wide=False)
-        layers = QWidget()
-        self._place = QStackedLayout(layers)
-        self._place.addWidget(self.split)
-        self._place.addWidget(self._trouble)
+        self.places.fit(self.width(), wide=False)
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
         whole.addWidget(self._stale_line)
         whole.addWidget(self.bar)
-        whole.addWidget(layers, 1)
+        whole.addWidget(self.places, 1)
 
     def _wire(self) -> None:
         self.loader.begun.connect(self._begun)
@@ -95,6 +77,7 @@ class AllRunsPage(Page):
         self.experiments.changed.connect(self._ask)
         self.table.chosen.connect(self._chose)
         self.table.ticked.connect(self._ticked)
+        self.ticking.changed.connect(self._ticked)
         self.table.sorted_by.connect(self.bar.sort_by_section)
         self.table.moved.connect(self.bar.show_columns)
         self.table.head_asked.connect(self._acts.open_head)
@@ -121,7 +104,7 @@ class AllRunsPage(Page):
 
     def _take_trackers(self, trackers: list[Tracker]) -> None:
         self.bar.show_trackers(trackers)
-        if self._place.currentIndex() == 1 and self.loader.error is not None:
+        if self.places.is_troubled and self.loader.error is not None:
             self._refused(self.loader.error)  # whose registry it is decides how it is said
 
     def refresh(self, topics: frozenset[Topic]) -> None:
@@ -148,8 +131,8 @@ class AllRunsPage(Page):
             self._forget_registry()
             self.context.load(EXPERIMENTS)
         if self.loader.window is None or question.uri != self.loader.question.uri:
-            self._trouble.show_loading("Reading the runs …", "", None)
-            self._place.setCurrentWidget(self._trouble)
+            self.places.trouble.show_loading("Reading the runs …", "", None)
+            self.places.show_trouble()
             self.bar.say_nothing()
         self.loader.ask(question)
         self._show_groups(question)
@@ -170,8 +153,8 @@ class AllRunsPage(Page):
             from mlops_desk.ui.runs.groups.view import GroupsView  # noqa: PLC0415 - few people group
 
             self.groups = GroupsView(self.context, self.ticks.__contains__)
-            self._middle.column.addWidget(self.groups, 1)
-            self.groups.toggled.connect(self._tick_ids)
+            self.places.add_beside_table(self.groups)
+            self.groups.toggled.connect(self.ticking.toggle)
             self.groups.filtered.connect(self._open_group)
             self.groups.overlaid.connect(self._overlay)
         self.table.setVisible(by is None)
@@ -187,32 +170,10 @@ class AllRunsPage(Page):
 
     def _overlay(self, groups: dict[str, str], band: str) -> None:
         """Compare runs of groups, drawn as groups."""
-        self.ticks.clear()
-        self._tick_ids(tuple(groups))
+        self.ticking.replace(tuple(groups))
         if self.right is not None:
             self.right.tabs.choose("compare")
             self.right.comparison.group_as(groups, band)
-
-    def _tick_ids(self, run_ids: Sequence[str]) -> None:
-        """Tick runs wherever they stand, or take their ticks away where all are ticked; their names come later."""
-        if all(run_id in self.ticks for run_id in run_ids):
-            has_room = self.ticks.drop(run_ids)
-        else:
-            has_room = self.ticks.add(RunRow(run_id, None, "UNKNOWN", None, "") for run_id in run_ids)
-            self._learn_names(run_ids)
-        self.table.viewport().update()
-        self._ticked(has_room)
-
-    def _learn_names(self, run_ids: Sequence[str]) -> None:
-        """Ask what ticked runs are called that never were in the table, and whether they go on."""
-        named, uri = [run_id for run_id in run_ids if run_id in self.ticks], self.loader.question.uri
-
-        def told(rows: Sequence[RunRow]) -> None:
-            if self.ticks.hear(rows):
-                self._ticked(has_room=True)
-
-        if named:
-            self.context.ask("ticked runs", lambda desk: asking.rows_of(desk, named, uri), told)
 
     def _await_agent(self) -> None:
         """Say why there is nothing to see yet; what was seen before stays."""
@@ -220,10 +181,10 @@ class AllRunsPage(Page):
         if self.loader.window is not None:
             return
         if connection.state == "lost" and connection.error is not None:
-            self._trouble.show_error("The agent is not reachable", connection.error, self.reload)
+            self.places.trouble.show_error("The agent is not reachable", connection.error, self.reload)
         else:
-            self._trouble.show_loading(*starting("Runs"), None)
-        self._place.setCurrentWidget(self._trouble)
+            self.places.trouble.show_loading(*starting("Runs"), None)
+        self.places.show_trouble()
 
     def _learned(self, known: KnownColumns) -> None:
         self.bar.show_known(known)
@@ -243,10 +204,10 @@ class AllRunsPage(Page):
         self.bar.say_error(None, "")
         window = self.loader.window
         if window is not None and window.n_runs == 0 and not window.is_loading:
-            self._trouble.show_empty(self._no_runs())
-            self._place.setCurrentWidget(self._trouble)
+            self.places.trouble.show_empty(self._no_runs())
+            self.places.show_trouble()
         else:
-            self._place.setCurrentIndex(0)
+            self.places.show_rows()
         self._arrived(0, CHUNK - 1)
         if self._awaited_run is not None:
             self._await_run(self._awaited_run)
@@ -269,15 +230,15 @@ class AllRunsPage(Page):
         if self.context.store.connection.state != "live":
             self._await_agent()  # the stale line says it of what is shown already
             return
-        if error.place is None and (self.loader.window is None or self._place.currentIndex() == 1):
+        if error.place is None and (self.loader.window is None or self.places.is_troubled):
             if isinstance(error, NotFound) and self.bar.is_own() and not self.loader.question.experiments:
-                self._trouble.show_empty(self._no_runs())  # the desk makes its own one when a first run is logged
+                self.places.trouble.show_empty(self._no_runs())  # the desk makes its own one when a first run is logged
             else:
-                self._trouble.show_error("The runs can't be shown", error, self.reload)
-            self._place.setCurrentWidget(self._trouble)
+                self.places.trouble.show_error("The runs can't be shown", error, self.reload)
+            self.places.show_trouble()
             self.bar.say_error(None, "")  # it is said where the rows would be
             return
-        self._place.setCurrentIndex(0)
+        self.places.show_rows()
         self.bar.say_error(error, self.loader.question.filter)
 
     def _say_counts(self) -> None:
@@ -306,27 +267,15 @@ class AllRunsPage(Page):
         if self.right is not None:
             return
         right = self.right = module.RightPane(self.context)
-        sizes = self.split.sizes()
-        self.split.replaceWidget(2, right)
-        self._beside.deleteLater()
-        right.setMinimumWidth(theme.LIST_WIDTH)
-        self.split.setSizes(sizes)
+        self.places.put_right(right)
         right.detail.experiment = self._experiment
         right.pointed.connect(self._light)
         right.opened.connect(self.open_run)
-        right.turned.connect(lambda key: self._fit(wide=key in module.WIDE))
+        right.turned.connect(lambda key: self.places.fit(self.width(), wide=key in module.WIDE))
         right.filtered.connect(self._narrow)
         right.show_question(self.loader.question, self._columns.known)
         self._show_run()
         right.show_ticked(self.ticks.all(), self.loader.question.uri)
-
-    def _fit(self, *, wide: bool) -> None:
-        """Give many runs at once the room of the experiments, and half of the table's."""
-        self._left.setVisible(not wide)
-        width = max(self.width() - 2 * theme.SPACE_16, theme.WINDOW_SIZE[0] - theme.SIDEBAR_WIDTH - 2 * theme.SPACE_16)
-        right = int(width * _WIDE_SHARE) if wide else _RIGHT_WIDTH
-        left = 0 if wide else _EXPERIMENTS_WIDTH
-        self.split.setSizes([left, width - left - right, right])
 
     def _experiment(self, experiment_id: str | None) -> str | None:
         every = self.context.store.part(EXPERIMENTS).value or ()
@@ -344,6 +293,7 @@ class AllRunsPage(Page):
             self.right.show_run(run_id, title, self.loader.question.uri)
 
     def _ticked(self, has_room: bool) -> None:
+        self.table.viewport().update()
         if not has_room:
             self.context.say("info", f"{MOST} runs are ticked: more can't be compared at once.")
         self._say_counts()
@@ -382,15 +332,10 @@ class AllRunsPage(Page):
             self.bar.choose_registry(registry)
         wanted = run_id if mark else thing
         if wanted.startswith(COMPARED):
-            self._compare(wanted.removeprefix(COMPARED).split(","))
+            self.ticking.replace(wanted.removeprefix(COMPARED).split(","))
         else:
             self.open_run(wanted)
         return True
-
-    def _compare(self, run_ids: list[str]) -> None:
-        """Tick these runs and no others, wherever they stand; what they are called is heard with their rows."""
-        self.ticks.clear()
-        self._tick_ids(run_ids)
 
     def _await_run(self, run_id: str) -> None:
         """Choose a run in the table once it is there; until then it is shown beside it."""

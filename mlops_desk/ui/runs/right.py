@@ -19,7 +19,7 @@ from mlops_desk.ui.runs.many.comparison import RunComparison
 from mlops_desk.ui.runs.many.importance import ImportanceView
 from mlops_desk.ui.runs.many.space import ParallelView, ScatterView
 from mlops_desk.ui.runs.question import KnownColumns, RunQuestion
-from mlops_desk.ui.runs.ticks import FEWEST, Ticked
+from mlops_desk.ui.runs.ticked.ticks import FEWEST, Ticked
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.tabs import Tabs
 

@@ -22,7 +22,7 @@ from mlops_desk.ui.runs.head import RunsHead
 from mlops_desk.ui.runs.loading import RowLoader
 from mlops_desk.ui.runs.model import RunsModel
 from mlops_desk.ui.runs.paint import NameDelegate, box_of
-from mlops_desk.ui.runs.ticks import Ticks
+from mlops_desk.ui.runs.ticked.ticks import Ticks
 from mlops_desk.ui.tables import export
 from mlops_desk.ui.tables.dress import DressedTable
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import queue
 import time
 
 import pytest
@@ -12,7 +13,8 @@ from run_doubles import refusing, some_runs
 
 from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.records.registry.run_window import RunRow, RunWindow
-from mlops_desk.ui.runs import names
+from mlops_desk.ui.runs import asking, names
+from mlops_desk.ui.runs.detail.links import links_of
 from mlops_desk.ui.runs.rows import CHUNK
 from mlops_desk.ui.widgets.confirmation import Confirm
 
@@ -221,11 +223,11 @@ def test_escape_clears_the_filter_and_then_the_ticks(page, qtbot):
 def test_a_registry_that_does_not_answer_says_so_and_the_choice_of_others_stays(start, double, qtbot):
     double.answer_window = refusing(Unavailable("The store is locked.", "Look again in a minute."))
     page = start(double, "runs").window.page()
-    qtbot.waitUntil(lambda: "The store is locked." in page._trouble.details())
-    assert page._place.currentIndex() == 1
+    qtbot.waitUntil(lambda: "The store is locked." in page.places.trouble.details())
+    assert page.places.is_troubled
     assert page.bar.registry.isVisible()
     double.answer_window = None
-    page._trouble._do()
+    page.places.trouble._do()
     qtbot.waitUntil(lambda: page.table.runs.rowCount() == 68)
 
 
@@ -248,16 +250,16 @@ def test_a_registry_without_runs_says_what_will_be_here(start, qtbot):
     from doubles import Double
 
     page = start(Double(empty=True, beat_seconds=0.2), "runs").window.page()
-    qtbot.waitUntil(lambda: "No runs yet" in page._trouble.details())
+    qtbot.waitUntil(lambda: "No runs yet" in page.places.trouble.details())
 
 
 def test_a_store_that_is_gone_is_no_empty_registry(start, double, qtbot):
     double.answer_window = refusing(NotFound("There is no SQLite store at /data/gone.db.", "Check the path."))
     page = start(double, "runs").window.page()
-    qtbot.waitUntil(lambda: "No runs yet" in page._trouble.details())  # of the desk's own: nothing was logged yet
+    qtbot.waitUntil(lambda: "No runs yet" in page.places.trouble.details())  # of the desk's own: nothing was logged yet
     page.bar.choose_registry("team")
-    qtbot.waitUntil(lambda: "There is no SQLite store at /data/gone.db." in page._trouble.details())
-    assert "No runs yet" not in page._trouble.details()
+    qtbot.waitUntil(lambda: "There is no SQLite store at /data/gone.db." in page.places.trouble.details())
+    assert "No runs yet" not in page.places.trouble.details()
     assert page.bar.trouble.isHidden(), "it is said once"
 
 
@@ -342,6 +344,51 @@ def test_nested_runs_lead_to_one_another(page, qtbot):
     links["Run that started it"].click()
     qtbot.waitUntil(lambda: detail.title.whole == "parent")
     qtbot.waitUntil(lambda: "↳ fold-1" in {b.text() for b in detail.links.findChildren(type(page.bar.columns_button))})
+
+
+def test_where_many_runs_are_below_one_the_first_have_buttons_and_a_menu_leads_to_the_others(page, double, qtbot):
+    detail = page.right.detail
+    detail.show_run("0" + "c" * 31, None)
+    qtbot.waitUntil(lambda: detail.title.whole == "fold-0")
+    nested = tuple(RunRow(f"{n:032x}", f"fold-{n} & more", "FINISHED", None, "") for n in range(50))
+    wanted = []
+    detail.links.show_links(links_of(dataclasses.replace(detail.story, nested=nested), page.context, wanted.append))
+    shown = [button.text() for button in detail.links.findChildren(type(page.bar.columns_button)) if button.isVisible()]
+    assert shown == ["Run that started it", "↳ fold-0 && more", "↳ fold-1 && more", "48 more …"]
+    menu = detail.links.open_others()
+    titles = [action.text() for action in menu.actions()]
+    assert (titles[0], len(titles), titles[-1]) == ("↳ fold-2 && more", 41, "… and 8 others")
+    menu.actions()[1].trigger()
+    assert wanted == [f"{3:032x}"]
+    menu.close()
+    detail.links.show_links([])
+    assert detail.links.isHidden()
+
+
+def test_what_keeps_a_run_from_being_shown_stays_said_while_it_is_asked_for_again(page, qtbot, monkeypatch):
+    detail, answers, asked = page.right.detail, queue.Queue(), []
+
+    def story(*_asked):
+        asked.append(1)
+        answers.get(timeout=20)
+        raise Unavailable("The store is locked.")
+
+    monkeypatch.setattr(asking, "story", story)
+    detail.show_run("0" + "c" * 31, None)
+    qtbot.waitUntil(lambda: len(asked) == 1)
+    assert "Loading the run" in detail.state.details()
+    answers.put(None)
+    qtbot.waitUntil(lambda: "The store is locked." in detail.state.details())
+    detail.look()
+    qtbot.waitUntil(lambda: len(asked) == 2)
+    assert "The store is locked." in detail.state.details()
+    answers.put(None)
+    qtbot.waitUntil(lambda: not detail._tasks["run"].running)
+    detail.state._do()
+    qtbot.waitUntil(lambda: len(asked) == 3)
+    assert "The store is locked." not in detail.state.details(), "who tries again sees that it is tried"
+    answers.put(None)
+    qtbot.waitUntil(lambda: "The store is locked." in detail.state.details())
 
 
 def test_a_tag_is_written_and_taken_back_by_the_notice(page, double, qtbot):

@@ -27,8 +27,7 @@ class VersionLine:
 def columns(metrics: Sequence[str], *, of_several: bool) -> tuple[Column[VersionLine], ...]:
     """Return the columns; ``of_several`` models: which one is told."""
     model = (_MODEL,) if of_several else ()
-    first, *others = metrics or [None]
-    shown = [] if first is None else [_metric_column(first), *(_metric_column(name, spare=True) for name in others)]
+    shown = [_metric_column(name, spare=place > 0) for place, name in enumerate(metrics)]
     return (_TICK, *model, *_BEFORE, *shown, *_AFTER)
 
 

@@ -13,7 +13,7 @@ from mlops_desk.ui.runs import cells
 from mlops_desk.ui.runs.bar.top import TopBar
 from mlops_desk.ui.runs.loading import RowLoader
 from mlops_desk.ui.runs.table import RunsTable
-from mlops_desk.ui.runs.ticks import Ticks
+from mlops_desk.ui.runs.ticked.ticks import Ticks
 
 
 class OfferedActs:

@@ -4,7 +4,6 @@ While the run goes on and is seen it is looked at again, the less often the long
 """
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -12,7 +11,6 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.base.text import plain
 from mlops_desk.records.registry.curve import RunCurve
 from mlops_desk.ui.charts.overlay.lines import Subject
 from mlops_desk.ui.charts.overlay.panel import OverlayPanel
@@ -24,16 +22,14 @@ from mlops_desk.ui.runs import asking, cells
 from mlops_desk.ui.runs.asking import RunStory
 from mlops_desk.ui.runs.cutting import askable
 from mlops_desk.ui.runs.detail import values
-from mlops_desk.ui.runs.detail.facts import PARENT, facts_of
+from mlops_desk.ui.runs.detail.facts import facts_of
+from mlops_desk.ui.runs.detail.links import RunLinks, links_of
 from mlops_desk.ui.runs.following import FOLLOW_MS, REST, followed
 from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.field import Field
-from mlops_desk.ui.widgets.flow import FlowLayout
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty, StateView
-from mlops_desk.ui.words import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +39,6 @@ if TYPE_CHECKING:
 
 AGAIN_MS = 250  # chosen: last values and the state; the curve is followed by itself
 _HEIGHTS = (112, 190, 150)  # pixels: five facts; four values below the search; a curve with its settings
-_MOST_LINKS = 8  # chosen: two rows of buttons
 
 
 class RunDetail(QWidget):
@@ -64,9 +59,9 @@ class RunDetail(QWidget):
         self.table: RecordTable[LoggedValue] = RecordTable("Logged values", values.COLUMNS, context.memory)
         self.chart = OverlayPanel(context, brief=True)
         self.state = StateView(theme.LIST_WIDTH)
-        self.links = QWidget()
-        self._flow = FlowLayout(self.links)
+        self.links = RunLinks()
         self._run_id: str | None = None
+        self._is_refused = False
         self._tasks: dict[str, Task] = {}
         self._curve: RunCurve | None = None
         self._curves: list[RunCurve] = []
@@ -86,13 +81,6 @@ class RunDetail(QWidget):
     def _arrange(self) -> None:
         self.acts = QHBoxLayout()
         self.acts.setSpacing(theme.SPACE_4)
-        about = QWidget()
-        inner = QVBoxLayout(about)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.setSpacing(theme.SPACE_4)
-        inner.addWidget(self.facts)
-        inner.addWidget(self.links)
-        inner.addStretch()
         listed = QWidget()
         column = QVBoxLayout(listed)
         column.setContentsMargins(0, 0, 0, 0)
@@ -102,7 +90,7 @@ class RunDetail(QWidget):
         split = QSplitter(Qt.Orientation.Vertical)
         split.setHandleWidth(theme.SPACE_8)
         split.setChildrenCollapsible(False)
-        for part in (scrolled(about, "About the run"), listed, self.chart):
+        for part in (scrolled(self.facts, "About the run"), listed, self.chart):
             split.addWidget(part)
             if part is not self.chart:  # which knows what it needs
                 part.setMinimumHeight(theme.CHART_MINIMUM_HEIGHT)
@@ -114,6 +102,7 @@ class RunDetail(QWidget):
         whole.setSpacing(theme.SPACE_8)
         whole.addWidget(self.title)
         whole.addLayout(self.acts)
+        whole.addWidget(self.links)
         whole.addWidget(split, 1)
         self._layers = QStackedLayout(self)
         self._layers.addWidget(self._content)
@@ -131,6 +120,7 @@ class RunDetail(QWidget):
         if (run_id, uri) != (self._run_id, self.uri):
             self._stop()
             self._run_id, self.uri, self.story, self._curve, self._curves = run_id, uri, None, None, []
+            self._is_refused = False
         self.look()
 
     def look(self) -> None:
@@ -139,7 +129,7 @@ class RunDetail(QWidget):
         under_way = self._tasks.get("run")
         if run_id is None or not self.isVisible() or (under_way is not None and under_way.running):
             return
-        if before is None:
+        if before is None and not self._is_refused:  # else what was said of it stays until there is an answer
             self.state.show_loading("Loading the run …", "", None)
             self._layers.setCurrentWidget(self.state)
         self._asked_at = time.monotonic()
@@ -165,10 +155,10 @@ class RunDetail(QWidget):
     def _take(self, story: RunStory) -> None:
         is_first = self.story is None
         changed = self.story is None or story.run.metrics != self.story.run.metrics
-        self.story = story
+        self.story, self._is_refused = story, False
         self.title.show_text(story.run.name or story.run.run_id)
         self.facts.show_facts(facts_of(story, self.experiment(story.run.experiment_id)))
-        self._show_links(story)
+        self.links.show_links(links_of(story, self.context, self.wanted.emit))
         self.table.show_records(values.logged(story.run))
         names = askable(story.run.metrics)
         self.chart.offer_metrics(names, values.first_metric(names) if is_first else None)
@@ -188,36 +178,13 @@ class RunDetail(QWidget):
         if self.story is not None:
             self._again.start(AGAIN_MS * REST)
             return  # what was told before is still what is known of it; the next question may be answered
-        self.state.show_error("The run can't be shown", error, self.look)
+        self._is_refused = True
+        self.state.show_error("The run can't be shown", error, self._try_again)
         self._layers.setCurrentWidget(self.state)
 
-    # Links.
-
-    def _show_links(self, story: RunStory) -> None:
-        links: list[tuple[str, Callable[[], object]]] = []
-        if story.job is not None:
-            job = story.job
-            links.append((f"Job {plain(job.name, 40)}", partial(self.context.open_page, "jobs", job.id)))
-        for one in story.versions:
-            aliases = f" ({', '.join(one.aliases)})" if one.aliases else ""
-            thing = f"{one.name}/{one.version}"
-            title = f"{plain(one.name, 40)} version {one.version}{aliases}"
-            links.append((title, partial(self.context.open_page, "models", thing)))
-        parent = story.run.tags.get(PARENT)
-        if parent:
-            links.append(("Run that started it", partial(self.wanted.emit, parent)))
-        links += [(f"↳ {plain(cells.name(row), 40)}", partial(self.wanted.emit, row.run_id)) for row in story.nested]
-        self._flow.clear()
-        for title, act in links[:_MOST_LINKS]:
-            button = Button(title)
-            button.clicked.connect(lambda _on=False, act=act: act())
-            self._flow.addWidget(button)
-            button.show()
-        more = len(links) - _MOST_LINKS
-        if more > 0:
-            self._flow.addWidget(Label(f"and {numbers.count(more, 'more run', 'more runs')}", tone="muted"))
-        self.links.setVisible(bool(links))
-        self.links.updateGeometry()
+    def _try_again(self) -> None:
+        self._is_refused = False
+        self.look()
 
     # The curve.
 

@@ -21,7 +21,7 @@ from mlops_desk.ui.runs.groups import rows
 from mlops_desk.ui.runs.groups.rows import Grouping, RunGroupRow
 from mlops_desk.ui.runs.names import METRICS
 from mlops_desk.ui.runs.question import RunQuestion
-from mlops_desk.ui.runs.ticks import MOST
+from mlops_desk.ui.runs.ticked.ticks import MOST
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import ChoiceBox

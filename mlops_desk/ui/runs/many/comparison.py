@@ -24,7 +24,7 @@ from mlops_desk.ui.runs import asking, cells
 from mlops_desk.ui.runs.cutting import LONGEST_KEY, askable
 from mlops_desk.ui.runs.detail.values import first_metric
 from mlops_desk.ui.runs.following import FOLLOW_MS, REST, followed
-from mlops_desk.ui.runs.ticks import FEWEST, Ticked
+from mlops_desk.ui.runs.ticked.ticks import FEWEST, Ticked
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.states import Empty
 

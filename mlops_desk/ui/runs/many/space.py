@@ -20,7 +20,7 @@ from mlops_desk.ui.runs import names, words
 from mlops_desk.ui.runs.detail.values import first_metric
 from mlops_desk.ui.runs.many.laying import LaidOut, ask_laid_out
 from mlops_desk.ui.runs.question import RunQuestion
-from mlops_desk.ui.runs.ticks import Ticked
+from mlops_desk.ui.runs.ticked.ticks import Ticked
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.widgets.flow import FlowLayout
