@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from PySide6.QtCore import QBuffer, QIODevice, Qt
-from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
+from PySide6.QtCore import QBuffer, QIODevice, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage, QTextTable
 
 from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.records.model import Artifact
@@ -228,6 +228,79 @@ def test_markdown_becomes_blocks_that_have_looks_and_no_markup():
     assert [block.level for block in blocks(text) if block.kind == "bullet"] == [0, 1]
 
 
+def words_of(table) -> list[list[str]]:
+    return [["".join(piece.text for piece in cell) for cell in line] for line in table.rows]
+
+
+TABLE = (
+    "Scores:\n| metric | v1 | v2 |\n|:--|--:|:-:|\n| auc | 0.91 | **0.93** |\n|a \\| b | `x`\n"
+    "no pipe\n| 1 | 2 | 3 | 4 |\n\nafter"
+)
+
+
+def test_a_table_is_cells_with_looks_and_each_column_stands_as_it_was_said():
+    before, table, after = blocks(TABLE)
+    assert (before.kind, table.kind, after.kind) == ("text", "table", "text")
+    assert table.stands == ("left", "right", "middle")
+    assert words_of(table) == [
+        ["metric", "v1", "v2"], ["auc", "0.91", "0.93"], ["a | b", "x", ""], ["no pipe", "", ""], ["1", "2", "3"],
+    ]  # fmt: skip
+    assert (table.rows[1][2][0].look, table.rows[2][1][0].look) == ("bold", "code")
+
+
+@pytest.mark.parametrize("text", ["| a | b |\n|---|", "a | b\n---", "| a | b |\nmore", "| a |", "|a|b|\n|-|x|"])
+def test_what_only_looks_like_a_table_stays_as_it_was_written(text):
+    assert all(block.kind != "table" for block in blocks(text))
+
+
+def test_of_a_long_table_what_is_not_laid_out_is_shown_as_written():
+    whole = [*blocks("|a|b|\n|-|-|\n" + "|1|2|\n" * 500)]
+    (table,) = [block for block in whole if block.kind == "table"]
+    assert len(table.rows) == 150
+    assert len(whole) == 1 + 351
+    assert {block.kind for block in whole[1:]} == {"code"}
+    wide = "|" + "a|" * 21 + "\n|" + "-|" * 21 + "\n"
+    assert all(block.kind == "code" for block in blocks(wide))
+
+
+def test_tasks_have_boxes_and_what_is_struck_is_struck():
+    assert kinds("- [x] done\n- [ ] open\n1. [X] third\n- [y] no task") == [
+        ("bullet", "☑ done"), ("bullet", "☐ open"), ("bullet", "1. ☑ third"), ("bullet", "• [y] no task"),
+    ]  # fmt: skip
+    (block,) = blocks("a ~~b~~ ~c~")
+    assert [(piece.text, piece.look) for piece in block.pieces] == [
+        ("a ", "plain"), ("b", "struck"), (" ~c~", "plain"),
+    ]  # fmt: skip
+
+
+def test_a_table_is_laid_out_as_one_and_a_text_of_any_length_comes_whole_a_part_at_a_time(qtbot):
+    view = ProseView("What the file says")
+    qtbot.addWidget(view)
+    view.show()
+    view.show_blocks(blocks(TABLE))
+    (table,) = [one for one in view.document().rootFrame().childFrames() if isinstance(one, QTextTable)]
+    assert (table.rows(), table.columns()) == (5, 3)
+    assert table.cellAt(1, 2).firstCursorPosition().block().text() == "0.93"
+    assert table.cellAt(1, 1).firstCursorPosition().blockFormat().alignment() is Qt.AlignmentFlag.AlignRight
+    view.show_blocks(blocks("*a* b\n\n" * 900))
+    assert view.toPlainText().count("a b") < 900
+    qtbot.waitUntil(lambda: view.toPlainText().count("a b") == 900)
+    view.show_blocks(blocks("*a* b\n\n" * 900))
+    view.show_blocks(blocks("another"))
+    qtbot.wait(50)
+    assert view.toPlainText() == "another", "what was still to come of the one before stays away"
+
+
+def test_nothing_that_a_text_names_is_loaded(qtbot, tmp_path):
+    picture = tmp_path / "x.png"
+    picture.write_bytes(png(4, 4))
+    view = ProseView("What the file says")
+    qtbot.addWidget(view)
+    view.show_blocks(blocks(f"![x]({picture}) <img src='{picture}'>\n\n|![y]({picture})|\n|-|-|"))
+    assert "[picture: x] <img src=" in view.toPlainText()
+    assert view.loadResource(2, QUrl.fromLocalFile(str(picture))) is None
+
+
 def test_a_link_is_what_was_written_and_a_bare_address_is_one():
     (block,) = blocks("see [the docs](https://x.org/a_b) and https://y.org/c.")
     assert [piece for piece in block.pieces if piece.to] == [
@@ -236,8 +309,13 @@ def test_a_link_is_what_was_written_and_a_bare_address_is_one():
     ]
 
 
-HOSTILE_PROSE = ["*" * 3000, "[" * 3000, "`" * 3000, "_a" * 1500, "<img src=x>" * 50, "> " * 800, "![](" * 700,
+HOSTILE_PROSE = ["|" * 3000, "|-" * 900, "~~a" * 900, "a\n|-|\n" * 300, "*" * 3000, "[" * 3000, "`" * 3000, "_a" * 1500, "<img src=x>" * 50, "> " * 800, "![](" * 700,
                  "- " * 900, "#" * 50, "```\nnever closed", "\u202egnp", "[a](javascript:x)", "http" * 600]  # fmt: skip
+
+
+def letters(block) -> str:
+    cells = [cell for line in block.rows for cell in line]
+    return " ".join("".join(piece.text for piece in pieces) for pieces in (block.pieces, *cells))
 
 
 @given(st.text(max_size=400))
@@ -245,7 +323,7 @@ HOSTILE_PROSE = ["*" * 3000, "[" * 3000, "`" * 3000, "_a" * 1500, "<img src=x>" 
 @example("a\x00b")
 @settings(max_examples=300, deadline=None)
 def test_markdown_loses_no_letters_of_words_and_lets_no_control_through(text):
-    made = "".join(piece.text for block in blocks(text) for piece in block.pieces)
+    made = "".join(letters(block) for block in blocks(text))
     assert not any(ord(letter) < 32 for letter in made)
     words_in = [word for word in text.split() if word.isalnum() and word.isascii() and len(text) < 400]
     assert all(word in made for word in words_in if not word.isdigit() and "](" not in text)
@@ -255,7 +333,7 @@ def test_markdown_loses_no_letters_of_words_and_lets_no_control_through(text):
 def test_hostile_markdown_comes_to_an_end(text):
     """A search that goes over and over again would take hours."""
     for whole in (f"{text}\n" * 2000, text * 2000):
-        assert sum(len(piece.text) for block in blocks(whole) for piece in block.pieces) < 1_000_000
+        assert sum(len(letters(block)) for block in blocks(whole)) < 1_000_000
 
 
 def test_a_link_is_opened_only_when_one_says_so_and_only_in_the_web(qtbot, monkeypatch):

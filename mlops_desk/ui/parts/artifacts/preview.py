@@ -13,6 +13,7 @@ from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.parts.artifacts import words
 from mlops_desk.ui.parts.artifacts.grid import ArtifactGrid
 from mlops_desk.ui.parts.artifacts.lines import NumberedText, shown
+from mlops_desk.ui.parts.artifacts.markdown import ProseBlock, blocks
 from mlops_desk.ui.parts.artifacts.picture import Picture, decoded
 from mlops_desk.ui.parts.artifacts.prose import ProseView
 from mlops_desk.ui.parts.artifacts.source import ArtifactSource
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from mlops_desk.records.registry.artifact_view import ArtifactView
     from mlops_desk.ui.live.tasks import Task
+
+    _Seen = tuple[ArtifactView, QImage | None, list[ProseBlock]]
 
 CHOOSE_MILLISECONDS = 120  # chosen: who goes through the files by the arrow keys rests no longer
 
@@ -39,6 +42,7 @@ class ArtifactPreview(QWidget):
         self._path = ""
         self._task: Task | None = None
         self._seen: ArtifactView | None = None
+        self._prose: list[ProseBlock] = []
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(CHOOSE_MILLISECONDS)
@@ -103,9 +107,10 @@ class ArtifactPreview(QWidget):
         self.state.show_loading(f"Reading {plain(path.rpartition('/')[2], 60)} …", "", self._cancel)
         self._layers.setCurrentWidget(self.state)
 
-        def look(desk: ClientLike) -> "tuple[ArtifactView, QImage | None]":
+        def look(desk: ClientLike) -> "_Seen":
             view = source.view(desk, path)
-            return view, decoded(view.image) if view.image else None
+            told = blocks(view.text) if view.kind == "markdown" and view.text else []
+            return view, decoded(view.image) if view.image else None, told
 
         self._task = self._context.ask(f"look at {path}", look, self._take, self._fail)
 
@@ -118,9 +123,9 @@ class ArtifactPreview(QWidget):
         self.state.show_error("This file can't be shown", error, self._ask)
         self._layers.setCurrentWidget(self.state)
 
-    def _take(self, answer: "tuple[ArtifactView, QImage | None]") -> None:
+    def _take(self, answer: "_Seen") -> None:
         self._task = None
-        self._seen, image = answer
+        self._seen, image, self._prose = answer
         self.picture.show_image(image, plain(self._path.rpartition("/")[2], 60))
         self._show_again()
 
@@ -143,7 +148,7 @@ class ArtifactPreview(QWidget):
             self.grid.show_table(view.table)
             return self.grid, False
         if view.kind == "markdown" and view.text and not self.as_source.isChecked():
-            self.prose.show_text(view.text)
+            self.prose.show_blocks(self._prose)
             return self.prose, False
         text = view.text or "\n".join(view.listing)
         if not text:
