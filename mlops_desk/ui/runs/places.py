@@ -8,7 +8,9 @@ from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.states import StateView
 
 _EXPERIMENTS_WIDTH, _RIGHT_WIDTH = 164, 408  # pixels: a name; facts, and the tabs above them
-_WIDE_SHARE = 0.62  # chosen: of the page, for many runs at once; the table still shows names and one number
+_WIDE_SHARE = (
+    0.62  # chosen: of the page, for files and for many runs at once; the table still shows names and one number
+)
 
 
 class RunPlaces(QWidget):
@@ -58,7 +60,7 @@ class RunPlaces(QWidget):
         self._split.setSizes(sizes)
 
     def fit(self, page_width: int, *, wide: bool) -> None:
-        """Give many runs at once (``wide``) the room of the experiments, and half of the table's."""
+        """Give files and many runs at once (``wide``) the room of the experiments, and half of the table's."""
         self._left.setVisible(not wide)
         least = theme.WINDOW_SIZE[0] - theme.SIDEBAR_WIDTH - 2 * theme.SPACE_16
         width = max(page_width - 2 * theme.SPACE_16, least)

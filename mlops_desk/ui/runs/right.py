@@ -28,7 +28,7 @@ PARALLEL, SCATTER, IMPORTANCE = "parallel", "scatter", "importance"
 _TABS = ((RUN, "Run"), (FILES, "Files"), (COMPARE, "Compare"), (CODE, "Code"), (PARALLEL, "Parallel"),
          (SCATTER, "Scatter"), (IMPORTANCE, "Importance"))  # fmt: skip
 _OF_TICKED = frozenset({COMPARE, CODE})
-WIDE = frozenset({COMPARE, CODE, PARALLEL, SCATTER, IMPORTANCE})
+WIDE = frozenset({FILES, COMPARE, CODE, PARALLEL, SCATTER, IMPORTANCE})
 """The views that take the room of the experiments too."""
 
 

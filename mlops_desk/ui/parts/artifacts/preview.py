@@ -135,9 +135,8 @@ class ArtifactPreview(QWidget):
             return
         fits, cut = self._fill(view)
         self._layers.setCurrentWidget(fits)
-        self._head(
-            view.path.rpartition("/")[2], words.caption(view), words.warning(view), words.left_out(view, cut_here=cut)
-        )
+        rest = "" if fits is self.state else words.left_out(view, cut_here=cut)  # which says it then
+        self._head(view.path.rpartition("/")[2], words.caption(view), words.warning(view), rest)
         self.as_source.setVisible(view.kind == "markdown" and bool(view.text))
 
     def _fill(self, view: "ArtifactView") -> tuple[QWidget, bool]:

@@ -70,6 +70,7 @@ class ProseView(QTextEdit):
         self.clear()
         self._rest = self._written()
         self._write_on()
+        self.moveCursor(QTextCursor.MoveOperation.Start)
 
     def _write_on(self) -> None:
         cursor = QTextCursor(self.document())
