@@ -23,6 +23,7 @@ Value = str | int | float | bool
 _NAMED = 5  # chosen: as many as stand in one line
 _SHOWN = 200  # chosen: enough to see what is meant
 _ENGINE = r"[a-z][a-z0-9-]{0,31}=([a-z]+:)?(unix:///|tcp://|https?://)\S{1,200}"  # as engines/table.py reads them
+_RUNTIME = r"[a-z][a-z0-9-]{0,39}=[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}"  # as serving/templates/ reads them
 
 _WEB = r"(https?://[^\s@]{1,500})?"  # base/network/addresses.py says what is wrong; with a login it is never kept
 _NAME_OF_SECRET = r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,99})?"  # noqa: S105 - a form, as storage/secrets.py has it
@@ -254,6 +255,10 @@ SETTINGS: tuple[Setting, ...] = (
             "Image with Python and pip on which endpoint images are built.", "text", "python:3.12-slim"),
     Setting("serving.wheelhouse", "Endpoints", "Wheelhouse",
             "Folder of wheels to install from instead of the package index; empty means the index.", "path", ""),
+    Setting("serving.runtime_images", "Endpoints", "Images of runtimes",
+            "Images that serve in the place of those that the runtimes' own files name, written RUNTIME=IMAGE with "
+            "blanks between them, as vllm=vllm/vllm-openai:v0.11.0; mlops-desk endpoints runtimes lists them.", "text",
+            "", form=rf"({_RUNTIME}( +{_RUNTIME})*)?"),
     Setting("serving.build_timeout_seconds", "Endpoints", "Longest image build",
             "An image build that takes longer is ended.", "integer", 1800, minimum=30, maximum=86_400, unit="s"),
     Setting("serving.start_timeout_seconds", "Endpoints", "Longest model start",

@@ -94,6 +94,7 @@ HELP = {
     "endpoints.logs.build": "what the build of the newest revision has written, also while another one answers",
     "endpoints.progress.ticket": "the word that it was begun with, as the window and programs give it",
     "endpoints.cancel.ticket": "the word that it was begun with, as the window and programs give it",
+    "endpoints.runtimes.gpus": "as if each replica had so many GPUs: some images need them",
     "endpoints.split.shares": "REVISION=PERCENT for each, 100 in all, as 1=90 2=10",
     "endpoints.promote.revision": "number of the revision; without it the one on its way",
     "endpoints.requests.status": "only those of a class, as 5xx, or a code, as 404",

@@ -47,6 +47,7 @@ from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken
 from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
+from mlops_desk.records.serving.runtime_choice import RuntimeChoice
 from mlops_desk.records.setting import SecretName, SettingValue
 from mlops_desk.records.status import PastStatus, Status
 
@@ -284,6 +285,7 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     Endpoint: endpoints.COLUMNS,
     LoggedRequest: REQUEST_COLUMNS,
     PastTraffic: endpoints.PAST_COLUMNS,
+    RuntimeChoice: endpoints.RUNTIME_COLUMNS,
     SeriesBrief: {
         "OF": lambda series: series.device,
         "METRIC": lambda series: series.metric,

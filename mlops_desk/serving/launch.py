@@ -20,12 +20,12 @@ from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.records.serving.endpoint import Replica
-from mlops_desk.records.serving.own_image import OwnImage
+from mlops_desk.records.serving.own_image import GoldenRequest, OwnImage
 from mlops_desk.serving import plan
 from mlops_desk.serving.anyimage.pair import ImagePair, PairLaunch
 from mlops_desk.serving.handover import COMMAND, Handover, address_of
-from mlops_desk.serving.image.model_files import ModelFiles, read_model
-from mlops_desk.serving.probe import EXAMPLE_FAILED, PING, answers, first_answer, health, later_answer
+from mlops_desk.serving.image.model_files import ModelFiles, files_bytes, read_model
+from mlops_desk.serving.probe import EXAMPLE_FAILED, INVOCATIONS, PING, answers, first_answer, health, later_answer
 from mlops_desk.serving.progress import Tell, untold
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf, plain_lines
 from mlops_desk.serving.runtimes.fit import Fit, free_bytes
@@ -71,7 +71,7 @@ class Trial:
             if revision.served is not None:
                 return self._launch_pair(revision, revision.served, number, gpus, tell, deadline)
             files = read_model(place / "model")
-            self._check_fit(files, tell)
+            self._check_fit(files.size_bytes, tell)
             tell("start", f"a container of {revision.image or 'no image'} is started, and loads the model")
             self._patiently(lambda: self._engine.remove(name), deadline)
             fit = GpuFit(files.size_bytes, overhead_bytes(files.flavors), revision.gpus)
@@ -82,7 +82,7 @@ class Trial:
                 self._patiently(lambda: self._start(revision, number, mounts, claim, gpus), deadline)
                 self._wait_until_ready(name, handover, deadline, files)
             tell("probe", "its own example" if files.example else "that it is well: it brings no example")
-            self._try_example(name, place, handover.address, files.example)
+            self._try_example(name, place, handover.address, _invocation(files.example))
         except Failed:
             self.end(name)
             raise
@@ -110,15 +110,21 @@ class Trial:
     def _launch_pair(
         self, revision: Revision, served: OwnImage, number: int, gpus: tuple[str, ...], tell: Tell, deadline: float
     ) -> Replica:
-        name, claim = self.name_of(revision, number), self._claim_of(revision, number)
+        name, place = self.name_of(revision, number), self._shelf.place(revision.endpoint, revision.number)
+        size_bytes = 0 if served.mount is None else files_bytes(place / served.files)
+        if size_bytes and not revision.gpus:  # on GPUs the weights pass through, and have to fit there
+            self._check_fit(size_bytes, tell)
+        claim = self._claim_of(revision, number, size_bytes)
         labels = plan.labels(self._instance, revision.endpoint, revision.number, number)
         gpus = self._leased(claim, gpus, tell)
-        pair = ImagePair(name, revision.image or "", served, labels, _user(), self._memory_bytes(), gpus)
+        mounts = () if served.mount is None else (Mount(str(place / served.files), served.mount, "ro"),)
+        pair = ImagePair(name, revision.image or "", served, labels, _user(), self._memory_bytes(), gpus, mounts)
         address = self._pairs.launch(
-            pair, self._shelf.replica_place(revision.endpoint, revision.number, number),
-            self._shelf.place(revision.endpoint, revision.number), deadline - time.monotonic(), tell,
-            lambda work: self._patiently(work, deadline), lambda pid: self._gpus.keep(claim, gpus, pid),
+            pair, self._shelf.replica_place(revision.endpoint, revision.number, number), place,
+            deadline - time.monotonic(), tell, lambda work: self._patiently(work, deadline),
+            lambda pid: self._gpus.keep(claim, gpus, pid),
         )  # fmt: skip
+        self._try_example(name, place, address, served.golden)
         return Replica(name, revision.number, "running", address, number, gpus)
 
     def speaker(self, endpoint: str, replica: Replica) -> str:
@@ -226,7 +232,7 @@ class Trial:
                 raise Failed("not_ready", text, self.evidence(name), hint)
             self._pause(_POLL_SECONDS)
 
-    def _try_example(self, name: str, place: Path, address: str, example: bytes | None) -> None:
+    def _try_example(self, name: str, place: Path, address: str, example: GoldenRequest | None) -> None:
         """Send the request that was saved with the model: an endpoint that can't answer it does not go live."""
         wrong = None if example is None else first_answer(place, address, example, is_compared=self._compares())
         if wrong is not None:
@@ -237,17 +243,21 @@ class Trial:
         place = self._shelf.place(endpoint, number)
         if not self._compares():
             return None
-        try:
-            example = read_model(place / "model").example
-        except (DeskError, OSError):
-            return None  # its files are gone: nothing to ask it
+        revision = self._shelf.read(endpoint, number)
+        if revision is not None and revision.served is not None:
+            example = revision.served.golden
+        else:
+            try:
+                example = _invocation(read_model(place / "model").example)
+            except (DeskError, OSError):
+                return None  # its files are gone: nothing to ask it
         return None if example is None else later_answer(place, address, example)
 
     def _compares(self) -> bool:
         return self._settings.switch("serving.compare_answers")
 
-    def _check_fit(self, files: ModelFiles, tell: Tell) -> None:
-        fit = Fit(files.size_bytes, self._memory_bytes(), free_bytes())
+    def _check_fit(self, size_bytes: int, tell: Tell) -> None:
+        fit = Fit(size_bytes, self._memory_bytes(), free_bytes())
         tell("fit", fit.text())
         if not fit.can_be:
             wanted = (fit.needed_bytes >> 20) + 1
@@ -269,6 +279,10 @@ class Trial:
     def _pause(self, seconds: float) -> None:
         if self._ending.wait(seconds):
             raise Interrupted
+
+
+def _invocation(example: bytes | None) -> GoldenRequest | None:
+    return None if example is None else GoldenRequest(INVOCATIONS, example)
 
 
 def _user() -> str:

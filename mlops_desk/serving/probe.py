@@ -6,11 +6,13 @@ from pathlib import Path
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.serving.own_image import GoldenRequest
 from mlops_desk.serving.gateway.outbound.asking import ask_at_once
 from mlops_desk.serving.gateway.outbound.dialing import NotConnected
 from mlops_desk.serving.gateway.outbound.question import Lost, Question, Reply
 from mlops_desk.serving.runtimes import golden
 
+INVOCATIONS = "/invocations"
 EXAMPLE_FAILED = "The model did not answer the example that was saved with it"
 PING = "/ping"
 _PING_SECONDS = 2.0  # chosen: whoever does not answer a ping by then is asked again
@@ -34,7 +36,7 @@ def health(address: str, path: str = PING) -> int | None:
         return None
 
 
-def first_answer(place: Path, address: str, example: bytes, *, is_compared: bool = True) -> Reason | None:
+def first_answer(place: Path, address: str, example: GoldenRequest, *, is_compared: bool = True) -> Reason | None:
     """Try the example of a revision that has just been started; return why it can't go live, None where it can.
 
     What it answers at its first start is kept in ``place``, and compared at every later one. A model that answers
@@ -48,14 +50,14 @@ def first_answer(place: Path, address: str, example: bytes, *, is_compared: bool
         return Reason("example_failed", f"{EXAMPLE_FAILED}: status {reply.status}.", said)
     kept = place / _KEPT
     if kept.is_file():
-        return None if not is_compared else _compared(kept.read_bytes(), reply.body)
+        return None if not is_compared else _compared(kept.read_bytes(), reply.body, example)
     again = _asked(address, example)
-    varies = isinstance(again, str) or golden.difference(reply.body, again.body) is not None
+    varies = isinstance(again, str) or golden.difference(reply.body, again.body, example.compared) is not None
     kept.write_bytes(b"" if varies else reply.body)
     return None
 
 
-def later_answer(place: Path, address: str, example: bytes) -> Reason | None:
+def later_answer(place: Path, address: str, example: GoldenRequest) -> Reason | None:
     """Return how a replica that runs answers its example wrongly; None where it does not, or is only busy."""
     try:
         expected = (place / _KEPT).read_bytes()
@@ -66,11 +68,11 @@ def later_answer(place: Path, address: str, example: bytes) -> Reason | None:
         return None
     if reply.status != HTTPStatus.OK:
         return Reason("answer_differs", f"The model answers its own example with status {reply.status} now.")
-    return _compared(expected, reply.body)
+    return _compared(expected, reply.body, example)
 
 
-def _compared(expected: bytes, found: bytes) -> Reason | None:
-    told = golden.difference(expected, found) if expected else None
+def _compared(expected: bytes, found: bytes, example: GoldenRequest) -> Reason | None:
+    told = golden.difference(expected, found, example.compared) if expected else None
     if told is None:
         return None
     text = f"The model does not answer its own example as it did when it was deployed: {told}."
@@ -78,9 +80,9 @@ def _compared(expected: bytes, found: bytes) -> Reason | None:
     return Reason("answer_differs", text, None, hint)
 
 
-def _asked(address: str, example: bytes) -> Reply | str:
+def _asked(address: str, example: GoldenRequest) -> Reply | str:
     try:
-        question = Question(b"POST", b"/invocations", example, b"application/json")
+        question = Question(b"POST", example.path.encode("ascii"), example.body, b"application/json")
         return ask_at_once(address, question, _EXAMPLE_SECONDS, _ANSWER_LIMIT_BYTES)
     except (NotConnected, Lost) as error:
         return str(error)

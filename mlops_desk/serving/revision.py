@@ -19,6 +19,8 @@ from mlops_desk.storage.requests import LoggedFeature
 
 _log = logging.getLogger(__name__)
 MOST_TO_COME_BACK_TO = 3  # chosen: a model takes gigabytes, and one goes back to the last or the one before
+PREPARED = "prepared"
+"""The folder with a model's files as a runtime wants them, beside those that the version has."""
 NO_GPU = "no_gpu"
 """Why a replica does not start that will as soon as GPUs are free."""
 _LOG_BYTES = 4 << 20  # chosen: a build's output is cut to less
@@ -135,7 +137,7 @@ class Shelf:
     def drop_files(self, endpoint: str, number: int) -> None:
         """Delete a revision's model files and its replicas' doors; its description and build log stay."""
         place = self.place(endpoint, number)
-        for folder in (place / "model", *place.glob("replica-*")):
+        for folder in (place / "model", place / PREPARED, *place.glob("replica-*")):
             shutil.rmtree(folder, ignore_errors=True)
 
     def build_output(self, endpoint: Endpoint, lines: int) -> list[str]:

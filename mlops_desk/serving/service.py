@@ -43,7 +43,7 @@ from mlops_desk.serving.deployment import DeployAsked, Deployments
 from mlops_desk.serving.following.deploying import MovedDeployments
 from mlops_desk.serving.following.follower import AliasFollower, ResolveAt
 from mlops_desk.serving.gateway.doorbell import BELL
-from mlops_desk.serving.image.example import kept_example
+from mlops_desk.serving.image.example import kept_example, served_example
 from mlops_desk.serving.image.maker import Download, FindTrained, Maker
 from mlops_desk.serving.images import EndpointImages
 from mlops_desk.serving.keeping.debts import EndpointDebts
@@ -67,9 +67,12 @@ from mlops_desk.serving.scaling.scaler import Scaler
 from mlops_desk.serving.scaling.sleeper import Sleeper
 from mlops_desk.serving.scaling.truce import Preempt, Truce, nobody_gives_way
 from mlops_desk.serving.switchboard import Switchboard
+from mlops_desk.serving.templates.catalogue import RuntimeTemplates
+from mlops_desk.serving.templates.making import TemplateMaker
 from mlops_desk.serving.verbs.follow import FollowVerbs
 from mlops_desk.serving.verbs.logged import LoggedVerbs
 from mlops_desk.serving.verbs.rollout import RolloutVerbs
+from mlops_desk.serving.verbs.runtimes import RuntimeVerbs
 from mlops_desk.serving.verbs.scale import ScaleVerbs
 from mlops_desk.storage.state import State
 
@@ -84,7 +87,7 @@ _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
 Resolve = Callable[[str], ModelVersion]
 
 
-class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, BesideVerbs):
+class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, RuntimeVerbs, BesideVerbs):
     """Implements ``verbs.Endpoints``. ``resolve`` finds the version that a MODEL[@ALIAS|/VERSION] means.
 
     ``past`` keeps figures of endpoints in the history. ``find_trained`` finds the image that a version was trained in.
@@ -117,7 +120,11 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
         self._shelf = Shelf(folder.endpoints)
         self._tokens = EndpointTokens(folder.endpoints)
         self._board = EndpointBoard(state.endpoints, self._shelf, self._tokens, bus)
-        self._maker = Maker(folder.instance, self._shelf, settings, engine, download_model, find_trained)
+        self._templates = RuntimeTemplates(folder.runtimes, settings, engine)
+        self._maker = Maker(
+            folder.instance, self._shelf, settings, engine, download_model, find_trained,
+            TemplateMaker(self._shelf, self._templates, engine),
+        )  # fmt: skip
         leased = ReplicaGpus(gpus, lambda: claiming.spoken_for(self._board.all()))
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending, leased)
         self._meters = EndpointMeters(past or EndpointPast())
@@ -229,7 +236,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
             at, began = time.time(), time.monotonic()
             version = self._resolve(model) if served is None else anyimage.version_of(self._engine, served)
             if served is None:
-                choice.order(runtime, self._maker.trained(version))
+                self._check_runtime(runtime, version, of_each)
             self._switchboard.gatekeeper.ensure()
             found = f"{plain(version.name)}/{version.version} is meant by {plain(model or version.name)}"
             resolved = DeployStep("resolve", found, at, time.monotonic() - began)
@@ -252,6 +259,9 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Besid
 
     def show(self, name: str) -> Endpoint:
         endpoint = self._board.get(name)
+        revision = self._shelf.read(name, endpoint.revision)
+        if revision is not None and (golden := served_example(revision.served)) is not None:
+            return replace(endpoint, example=golden.body, example_path=golden.path)
         return replace(endpoint, example=kept_example(self._shelf.place(name, endpoint.revision) / "model"))
 
     def load(self, name: str, seconds: float = 300.0) -> list_of[PastTraffic]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
     from mlops_desk.records.serving.export import ExportedEndpoint
     from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
+    from mlops_desk.records.serving.runtime_choice import RuntimeChoice
     from mlops_desk.records.serving.undertaking import Undertaking
     from mlops_desk.records.serving.variants import VariantComparison
 
@@ -40,7 +41,7 @@ class Endpoints(Protocol):
         model: Annotated[str, Word("MODEL", "MODEL, MODEL@ALIAS or MODEL/VERSION")],
         name: Annotated[str, Option("NAME")],
         *,
-        runtime: Annotated[str, Option("RUNTIME", "auto, training, build or machine: which image serves it")] = "auto",
+        runtime: Annotated[str, Option("RUNTIME", "auto, or a word of endpoints runtimes")] = "auto",
         shadow: bool = False,
         canary: Annotated[float | None, Option("PERCENT")] = None,
         replicas: Annotated[int | None, Option("NUMBER")] = None,
@@ -128,6 +129,15 @@ class Endpoints(Protocol):
     @changes(who=Who.OWNER, timeout_seconds=600.0, before="show", of=("endpoint", "name"))
     def wake(self, name: str) -> "Endpoint":
         """Start the containers of an endpoint that sleeps, without waiting for a request."""
+        ...
+
+    @reads
+    def runtimes(
+        self,
+        model: Annotated[str | None, Word("MODEL", "MODEL, MODEL@ALIAS or MODEL/VERSION")] = None,
+        gpus: Annotated[int | None, Option("NUMBER")] = None,
+    ) -> "list_of[RuntimeChoice]":
+        """List what a version can be served by, in the order of choice, and why one is not possible here now."""
         ...
 
     @reads

@@ -114,6 +114,11 @@ class DataFolder:
         return self.root / "images"
 
     @property
+    def runtimes(self) -> Path:
+        """Files of runtimes that the desk's owner has put there, beside those that come along."""
+        return self.root / "runtimes"
+
+    @property
     def private_images(self) -> Path:
         """Which images were pulled with somebody's login, and who has shown a right to them."""
         return self.root / "private-images.json"

@@ -104,7 +104,8 @@ class EndpointRevision:
     """What an endpoint was made to answer with at the Unix time ``created``; it never changes afterwards.
 
     ``traffic`` is its share of requests in percent. ``is_kept`` tells whether its files are still there, so that it can
-    come back without being built. Each of its replicas has ``gpus`` GPUs.
+    come back without being built. Each of its replicas has ``gpus`` GPUs. ``never_run``: its runtime was never
+    tried with a real one of its images.
     """
 
     revision: int
@@ -117,6 +118,7 @@ class EndpointRevision:
     reason: Reason | None = None
     is_kept: bool = False
     gpus: int = 0
+    never_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class Endpoint:
 
     ``latency`` is that of the last minute. ``errors`` counts requests of the last 24 hours by class: ``timeout`` (504),
     ``4xx`` and ``5xx`` all others; a class without one is left out, and None is: not known. ``example`` is a request
-    body as JSON, the model's own or one made of its signature; a list of endpoints leaves it out.
+    body as JSON, the model's own or one made of its signature, for ``example_path``; a list of endpoints leaves it out.
     """
 
     name: str
@@ -214,6 +216,7 @@ class Endpoint:
     latency: LatencyPercentiles = LatencyPercentiles()
     errors: Mapping[str, int] | None = None
     example: Any = None
+    example_path: str = "/invocations"
     lent: LentGpus | None = None
     claimed: tuple[str, ...] = ()
     follows: str | None = None
@@ -222,3 +225,8 @@ class Endpoint:
     @property
     def owner(self) -> Owner:
         return Owner(self.created_by)
+
+    @property
+    def never_run(self) -> bool:
+        """Tell whether the live revision's runtime was never tried with a real one of its images."""
+        return any(one.never_run for one in self.revisions if one.revision == self.revision)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Unavailable
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
+from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.records.serving.own_image import OwnImage
 from mlops_desk.serving import plan
 from mlops_desk.serving.handover import INSIDE, Handover
@@ -44,6 +45,7 @@ class ImagePair:
     user: str
     memory_bytes: int
     gpus: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
 
     @property
     def beside(self) -> str:
@@ -75,11 +77,14 @@ class ImagePair:
                 "AIP_HTTP_PORT": port,
                 "AIP_HEALTH_ROUTE": self.served.health,
                 "SAGEMAKER_BIND_TO_PORT": port,
+                **self.served.environment,
             },
             labels={
                 plan.LABEL_INSTANCE: self.labels[plan.LABEL_INSTANCE],
                 plan.LABEL_BESIDE: self.relay,
             },
+            own_mounts=self.mounts,
+            relax=self.served.relax,
             gpus=self.gpus,
             memory_bytes=self.memory_bytes,
             user=self.user,
@@ -129,13 +134,14 @@ class PairLaunch:
         lost_since: float | None = None
         while True:
             handover.give()
-            said = health(handover.address, pair.served.health)
+            said = health(handover.address, pair.served.ready or pair.served.health)
             now = time.monotonic()
             if said == HTTPStatus.OK:
                 return
             lost_since = (lost_since or now) if said == HTTPStatus.NOT_FOUND else None
             if lost_since is not None and now - lost_since >= _LOST_SECONDS:
-                raise self._failed(pair, "health_not_found", f"It answers {pair.served.health} with 404.", "--health")
+                text = f"It answers {pair.served.ready or pair.served.health} with 404."
+                raise self._failed(pair, "health_not_found", text, "--health")
             self._check_alive(pair)
             if now >= deadline:
                 raise self._late(pair, said)
@@ -158,7 +164,8 @@ class PairLaunch:
         if said is None:
             text = f"Nothing answers on port {pair.served.port} of the container."
             return self._failed(pair, "port_silent", text, "--port")
-        return self._failed(pair, "not_well", f"It answers {pair.served.health} with {said}.", "--health")
+        text = f"It answers {pair.served.ready or pair.served.health} with {said}."
+        return self._failed(pair, "not_well", text, "--health")
 
     def _failed(self, pair: ImagePair, class_: str, text: str, option: str) -> Failed:
         hint = Hint(

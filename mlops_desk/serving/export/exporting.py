@@ -179,5 +179,5 @@ def _check_contract(revision: Revision) -> None:
         "itself. It doesn't keep the contract of exported images (GET /ping, POST /invocations, the port that "
         "SageMaker, Vertex AI and Azure ML name), so it can't be exported."
     )
-    command = f"docker save -o FILE {shlex.quote(served.reference)}"
-    raise Refused(text, Hint(command, before="The image as it is: "))
+    hint = Hint(f"docker save -o FILE {shlex.quote(served.reference)}", before="The image as it is: ")
+    raise Refused(text, hint)

@@ -3,10 +3,12 @@
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.errors import DeskError
+from mlops_desk.records.serving.own_image import OwnImage
 from mlops_desk.serving.image.model_files import read_model
 from mlops_desk.storage.requests import LoggedFeature
 
@@ -38,6 +40,22 @@ def kept_example(folder: Path) -> Any:
         return json.loads(files.example)
     except (ValueError, RecursionError):
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class ServedExample:
+    """A body that works at a path of its own, as JSON has it."""
+
+    path: str
+    body: Any
+
+
+def served_example(served: OwnImage | None) -> ServedExample | None:
+    """Return the example of what is served by a runtime's template; None where nothing says one."""
+    golden = None if served is None else served.golden
+    if golden is None or len(golden.body) > _LIMIT_BYTES:
+        return None
+    return ServedExample(golden.path, json.loads(golden.body))
 
 
 def made_of(features: Sequence[LoggedFeature]) -> Any:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.network import certificates
@@ -34,8 +34,23 @@ FindTrained = Callable[[ModelVersion], tuple[str, str] | None]
 """Return the image's id and the job's of the job that trained a version; None where none of this desk did."""
 
 
+class ServedElsewhere(Protocol):
+    """Servers of others': which versions they serve, and what a revision of one is."""
+
+    def is_for(self, revision: Revision, root: Path) -> bool:
+        """Tell whether one serves a version's files in ``root``. Raises DeskErrors and OSError."""
+        ...
+
+    def make(self, revision: Revision, root: Path, tell: Tell) -> Revision:
+        """Return the revision with its image and what it runs. Raises Failed."""
+        ...
+
+
 class Maker:
-    """Turns a pending revision into model files and an image. ``download`` puts a version's files into a folder."""
+    """Turns a pending revision into model files and an image. ``download`` puts a version's files into a folder.
+
+    ``elsewhere`` makes those that a server of others' serves.
+    """
 
     def __init__(
         self,
@@ -45,6 +60,7 @@ class Maker:
         engine: Engine,
         download: Download,
         find_trained: FindTrained,
+        elsewhere: ServedElsewhere,
     ) -> None:
         self._instance = instance
         self._shelf = shelf
@@ -52,15 +68,25 @@ class Maker:
         self._engine = engine
         self._download = download
         self._find_trained = find_trained
+        self._elsewhere = elsewhere
         self._building = threading.Lock()
 
     def make(self, revision: Revision, tell: Tell) -> Revision:
         """Return the revision with its features, runtime and image. Raises Failed."""
         version = revision.version
-        if revision.served is not None:
+        if revision.served is not None and revision.runtime in {None, choice.IMAGE}:
             return self._as_it_is(revision, tell)
         tell("fetch", f"the files of {plain(version.name)}/{version.version} from the registry")
-        files = self._fetch(version, self._shelf.place(revision.endpoint, revision.number) / "model")
+        folder = self._shelf.place(revision.endpoint, revision.number) / "model"
+        self._fetch(version, folder)
+        try:
+            if self._elsewhere.is_for(revision, folder):
+                return self._elsewhere.make(revision, folder, tell)
+            files = read_model(folder)
+        except DeskError as error:
+            raise Failed("download_failed", error.message, None, error.hint) from error
+        except OSError as error:
+            raise Failed("download_failed", f"The model's files can't be read: {error}.") from error
         return self._with_image(replace(revision, features=files.features), files, self._order(revision), tell)
 
     def instead(self, revision: Revision, tell: Tell) -> Revision | None:
@@ -167,18 +193,16 @@ class Maker:
         message = f"The image could not be built: {plain(found[-1], _SAID)}" if found else error.message
         return Failed("build_failed", message, plain_lines(shown), hint)
 
-    def _fetch(self, version: ModelVersion, folder: Path) -> ModelFiles:
+    def _fetch(self, version: ModelVersion, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             folder.mkdir(mode=0o700, parents=True)
             self._download(version, folder)
-            files = read_model(folder)
             _make_readable(folder)
         except DeskError as error:
             raise Failed("download_failed", error.message, None, error.hint) from error
         except OSError as error:
             raise Failed("download_failed", f"The model's files can't be written: {error}.") from error
-        return files
 
     def _wheelhouse(self) -> Path | None:
         chosen = self._settings.text("serving.wheelhouse").strip()

@@ -63,7 +63,7 @@ def read_model(folder: Path) -> ModelFiles:
         python_version=_word(pyfunc.get("python_version")),
         features=features_of(document),
         example=_example(where, document),
-        size_bytes=_size(where),
+        size_bytes=files_bytes(where),
         flavors=tuple(sorted(str(name) for name in document["flavors"] if name != _COMMON)),
     )
 
@@ -79,12 +79,13 @@ def _bare(where: Path) -> ModelFiles:
         features=(),
         example=_read(example, _EXAMPLE_LIMIT_BYTES) if example.is_file() else None,
         kind=ONNX,
-        size_bytes=_size(where),
+        size_bytes=files_bytes(where),
         flavors=(ONNX,),
     )
 
 
-def _size(folder: Path) -> int:
+def files_bytes(folder: Path) -> int:
+    """Return what all files below a folder have together, links left out. Raises OSError."""
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 

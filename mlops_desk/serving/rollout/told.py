@@ -28,6 +28,7 @@ def revisions_of(endpoint: Endpoint, known: Sequence[Revision], kept: Collection
             reason=one.reason,
             is_kept=one.number in kept,
             gpus=one.gpus,
+            never_run=one.served is not None and one.served.never_run,
         )
         for one in known
     )

@@ -5,6 +5,7 @@ Numbers may differ a little, as other threads or another processor make them; la
 
 import json
 import math
+from collections.abc import Collection
 from typing import Any
 
 from mlops_desk.base.text import plain
@@ -16,12 +17,17 @@ _SHOWN = 60  # chosen: two values fit a line
 _DEEPEST = 64  # chosen: answers are rows of columns of vectors
 
 
-def difference(expected: bytes, found: bytes) -> str | None:
-    """Return in a few words where two answers differ, beyond what numbers may; None where they do not."""
+def difference(expected: bytes, found: bytes, compared: Collection[str] = ()) -> str | None:
+    """Return in a few words where two answers differ, beyond what numbers may; None where they do not.
+
+    Of answers that are objects only what is ``compared`` counts, if anything is named: others hold ids and times.
+    """
     try:
         before, now = json.loads(expected), json.loads(found)
     except (ValueError, RecursionError):
         return None if expected == found else f"it was {_shown(expected)} and is {_shown(found)}"
+    if compared and isinstance(before, dict) and isinstance(now, dict):
+        before, now = ({name: one[name] for name in compared if name in one} for one in (before, now))
     return _differs(before, now, "answer", _DEEPEST)
 
 

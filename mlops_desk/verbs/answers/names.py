@@ -94,6 +94,7 @@ WHERE: dict[str, str] = {
     "RunMetrics": "model",
     "RunWindow": "registry.run_window",
     "RunStage": "registry.labels",
+    "RuntimeChoice": "serving.runtime_choice",
     "SecretName": "setting",
     "SeriesBrief": "history",
     "SettingValue": "setting",

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from mlops_desk.records.serving.own_image import GoldenRequest
 from mlops_desk.serving.probe import answers, first_answer, health, later_answer
 from tests.serving_upstream import Upstream, upstream
 
-EXAMPLE = b'{"dataframe_records": [{"a": 1}]}'
+EXAMPLE = GoldenRequest("/invocations", b'{"dataframe_records": [{"a": 1}]}')
 
 
 @pytest.fixture

@@ -197,6 +197,7 @@ TABLE = {
     "/v1/endpoints/claim": OWNER,
     "/v1/endpoints/sleep": OWNER,
     "/v1/endpoints/wake": OWNER,
+    "/v1/endpoints/runtimes": EVERYBODY,
     "/v1/endpoints/list": EVERYBODY,
     "/v1/endpoints/show": EVERYBODY,
     "/v1/endpoints/load": EVERYBODY,

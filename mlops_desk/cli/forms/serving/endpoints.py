@@ -5,10 +5,13 @@ from collections.abc import Callable, Mapping
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, number
 from mlops_desk.cli.forms.serving import access
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointRevision, PastTraffic, RevisionState
+from mlops_desk.records.serving.runtime_choice import RuntimeChoice
 
 _REVISIONS = 5  # chosen: those that one may want to go back to; --json has all of them
 _NOTHING = "–"
+NEVER_RUN = "never run on a real one"
 
 
 def endpoint(endpoint: Endpoint) -> str:
@@ -24,9 +27,7 @@ def endpoint(endpoint: Endpoint) -> str:
         "follows": _follows(endpoint),
         "traffic": ", ".join(f"revision {name}: {share:.0%}" for name, share in endpoint.traffic.items()) or _NOTHING,
         "revisions": "; ".join(map(_revision, reversed(endpoint.revisions[-_REVISIONS:]))) or _NOTHING,
-        "runtime": f"{plain(endpoint.runtime)}, image {plain(endpoint.image or _NOTHING)}"
-        if endpoint.runtime
-        else _NOTHING,
+        "runtime": _runtime(endpoint),
         "latency": _latency(endpoint),
         "errors": f"{_errors(endpoint.errors)} in 24 hours" if endpoint.errors is not None else "not known",
     }
@@ -35,6 +36,13 @@ def endpoint(endpoint: Endpoint) -> str:
         told["evidence"] = endpoint.reason.evidence or _NOTHING
         told["next"] = endpoint.reason.hint or _NOTHING
     return facts(told)
+
+
+def _runtime(endpoint: Endpoint) -> str:
+    if not endpoint.runtime:
+        return _NOTHING
+    warning = f": {NEVER_RUN}" if endpoint.never_run else ""
+    return f"{plain(endpoint.runtime)}, image {plain(endpoint.image or _NOTHING)}{warning}"
 
 
 def _revision(one: EndpointRevision) -> str:
@@ -95,3 +103,14 @@ PAST_COLUMNS: dict[str, Callable[[PastTraffic], str]] = {
     "P50 S": lambda point: number(point.traffic.latency_p50_seconds),
     "P95 S": lambda point: number(point.traffic.latency_p95_seconds),
 }
+
+RUNTIME_COLUMNS: dict[str, Callable[[RuntimeChoice], str]] = {
+    "RUNTIME": lambda one: one.word,
+    "WHAT": lambda one: f"{plain(one.title)}{f' ({NEVER_RUN})' if one.never_run else ''}",
+    "IMAGE": lambda one: plain(one.image or _NOTHING),
+    "POSSIBLE": lambda one: _possible(one.obstacle),
+}
+
+
+def _possible(obstacle: Reason | None) -> str:
+    return "yes" if obstacle is None else f"no: {plain(obstacle.text)} {obstacle.hint or ''}".rstrip()

@@ -16,7 +16,8 @@ def outputs_of(answer: str, count: int) -> list[Row] | None:
     try:
         document = json.loads(answer)
     except (ValueError, RecursionError):
-        return None
+        said = protocols.outputs_of_stream(answer) if count == 1 else None
+        return None if said is None else [said]
     if isinstance(document, dict):
         if protocols.are_tensors(document.get("outputs")):
             return _of_count(protocols.rows_of_tensors(document["outputs"]), count)

@@ -3,11 +3,15 @@
 Specification: kserve/open-inference-protocol, ``specification/protocol/inference_rest.md``.
 """
 
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 Row = dict[str, Any]
+_DATA = "data:"
+_LINE_END = re.compile("\r\n|\n|\r")  # of events: other marks that end lines elsewhere are text
 
 COLUMNS_LIMIT = 2000  # chosen: a Parquet file costs memory for each column, whatever it holds
 
@@ -55,6 +59,37 @@ def outputs_of_chat(answer: Mapping[str, Any]) -> Row:
         "finish_reason": choice.get("finish_reason"),
         **{name: tokens[name] for name in ("prompt_tokens", "completion_tokens") if name in tokens},
     }
+
+
+def outputs_of_stream(answer: str) -> Row | None:
+    """Return what a chat's stream of events says in all; None where it is no such stream.
+
+    One that broke off says what came until then. Format: WHATWG HTML, "Server-sent events"; OpenAI's pieces as data.
+    """
+    pieces = [
+        piece for line in _LINE_END.split(answer) if line.startswith(_DATA) and (piece := _piece(line)) is not None
+    ]
+    said = [one for piece in pieces for one in _dicts(piece["choices"])[:1]]
+    if not pieces:
+        return None
+    contents = [_text_of(_delta(one)) for one in said]
+    ended = [one["finish_reason"] for one in said if one.get("finish_reason") is not None]
+    whole = {"message": {"content": "".join(filter(None, contents))}, "finish_reason": ended[-1] if ended else None}
+    usage = next((piece["usage"] for piece in reversed(pieces) if isinstance(piece.get("usage"), dict)), None)
+    return outputs_of_chat({"choices": [whole], "usage": usage})
+
+
+def _delta(choice: Mapping[str, Any]) -> Any:
+    delta = choice.get("delta")
+    return delta.get("content") if isinstance(delta, dict) else choice.get("text")
+
+
+def _piece(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line.removeprefix(_DATA))
+    except (ValueError, RecursionError):
+        return None  # its end, [DONE], or one that broke off
+    return found if isinstance(found, dict) and isinstance(found.get("choices"), list) else None
 
 
 def _is_tensor(item: Any) -> bool:

@@ -67,3 +67,12 @@ def test_what_is_no_json_is_compared_as_it_is() -> None:
     assert difference(deep, deep) is None
     nested = b"[" * 100 + b"1" + b"]" * 100
     assert difference(nested, nested.replace(b"1", b"2")) is not None
+
+
+def test_of_answers_with_ids_and_times_only_what_is_named_counts() -> None:
+    before = b'{"id": "a", "created": 1, "choices": [{"text": "yes"}]}'
+    assert difference(before, b'{"id": "b", "created": 2, "choices": [{"text": "yes"}]}', ("choices",)) is None
+    told = difference(before, b'{"id": "a", "created": 1, "choices": [{"text": "no"}]}', ("choices",))
+    assert told == "answer.choices[0].text was 'yes' and is 'no'"
+    assert difference(before, b'{"id": "a"}', ("choices",)) == "answer had choices and has "
+    assert difference(before, b'{"id": "b", "created": 1, "choices": [{"text": "yes"}]}') is not None

@@ -1,0 +1,1 @@
+"""What converts a model for a runtime, one module each; a template names it."""
