@@ -114,7 +114,8 @@ class Trial:
         size_bytes = 0 if served.mount is None else files_bytes(place / served.files)
         if size_bytes and not revision.gpus:  # on GPUs the weights pass through, and have to fit there
             self._check_fit(size_bytes, tell)
-        claim = self._claim_of(revision, number, size_bytes)
+        fit = None if served.mount is None else GpuFit(size_bytes, overhead_bytes(()), revision.gpus)
+        claim = self._claim_of(revision, number, fit)
         labels = plan.labels(self._instance, revision.endpoint, revision.number, number)
         gpus = self._leased(claim, gpus, tell)
         mounts = () if served.mount is None else (Mount(str(place / served.files), served.mount, "ro"),)
