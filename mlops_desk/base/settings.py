@@ -306,6 +306,15 @@ SETTINGS: tuple[Setting, ...] = (
             "A preemptible job on a GPU that an endpoint had lent and asks for has its own grace to save its work, but "
             "no more than this. An endpoint is to have its GPU back within ten seconds.", "integer", 5, minimum=0,
             maximum=3600, unit="s"),
+    Setting("serving.listen", "Endpoints", "Reached from other machines at",
+            "ADDRESS:PORT at which endpoints are reached by TLS and with a token, beside 127.0.0.1: 0.0.0.0:8443 for "
+            "all addresses of this machine, [::]:8443 with IPv6. Empty: from this machine alone.", "text", "",
+            form=r"((\[[0-9A-Fa-f:.]{2,45}\]|[0-9.]{7,15}):[0-9]{1,5})?"),
+    Setting("serving.tls_certificate", "Endpoints", "Certificate for other machines",
+            "PEM file with the server's certificate first; empty means one of the desk's own authority, which callers "
+            "have to be given (mlops-desk endpoints network).", "path", ""),
+    Setting("serving.tls_key", "Endpoints", "Key of that certificate",
+            "PEM file of the key, without a password. Both files are read again when they are replaced.", "path", ""),
     Setting("drift.check_seconds", "Drift", "Check endpoints every",
             "How often live endpoints are compared with their reference; 0 means only by hand.", "integer", 900,
             minimum=0, maximum=604_800, unit="s"),

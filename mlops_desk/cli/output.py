@@ -28,7 +28,7 @@ from mlops_desk.cli.forms import (
 from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.registry import forms as registry
-from mlops_desk.cli.forms.serving import access, asking, endpoints, variants
+from mlops_desk.cli.forms.serving import access, asking, endpoints, network, variants
 from mlops_desk.cli.forms.serving.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
@@ -46,6 +46,7 @@ from mlops_desk.records.model import Model, ModelVersion, Run, RunBrief
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken
 from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
+from mlops_desk.records.serving.network import NetworkEntrance
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.records.serving.runtime_choice import RuntimeChoice
 from mlops_desk.records.setting import SecretName, SettingValue
@@ -222,6 +223,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     FeedbackTaken: taken,
     **asking.FORMS,
     **variants.FORMS,
+    NetworkEntrance: network.entrance,
     DriftReport: drift.report,
     HostProcesses: host_processes.listed,
     AgentInfo: _agent,

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import Hint, NotFound
@@ -21,13 +21,19 @@ from mlops_desk.serving.rollout.told import revisions_of
 from mlops_desk.storage.database import DiskFull
 from mlops_desk.storage.state import StoredRecords
 
+if TYPE_CHECKING:
+    from mlops_desk.records.serving.network import NetworkAddress
+
 _log = logging.getLogger(__name__)
 _UNKNOWN: Mapping[str, Any] = {"latency": LatencyPercentiles(), "errors": None}
 """What is told of the last minute and day before anything was counted; it is never stored."""
 
 
 class EndpointBoard:
-    """Read and written by several threads. The load is in memory only: it is old news after a restart."""
+    """Read and written by several threads. The load is in memory only: it is old news after a restart.
+
+    ``network_address`` tells where other machines reach an endpoint.
+    """
 
     def __init__(self, table: StoredRecords[Endpoint], shelf: Shelf, tokens: EndpointTokens, bus: Bus) -> None:
         self._table = table
@@ -41,6 +47,7 @@ class EndpointBoard:
         self._recent: dict[str, Recent] = {}
         self._past = Past()
         self._owed: set[str] = set()
+        self.network_address: Callable[[Endpoint], NetworkAddress | None] = lambda _endpoint: None
 
     def all(self) -> list[Endpoint]:
         """Return all endpoints by name."""
@@ -99,7 +106,7 @@ class EndpointBoard:
             return set(self._owed)
 
     def _to_store(self, endpoint: Endpoint) -> Endpoint:
-        return self._told(replace(endpoint, updated_at=time.time(), load=None, queued=None, **_UNKNOWN))
+        return self._told(replace(endpoint, updated_at=time.time(), load=None, queued=None, network=None, **_UNKNOWN))
 
     def _shown(self, stored: Endpoint) -> Endpoint:
         self._endpoints[stored.name] = stored
@@ -112,6 +119,12 @@ class EndpointBoard:
         with self._lock:
             if name in self._endpoints:
                 self.change(name, lambda known: known)
+
+    def announce_all(self) -> None:
+        """Announce every endpoint anew: something was said that is about all of them."""
+        with self._lock:
+            for endpoint in self._endpoints.values():
+                self._bus.publish(EndpointChanged(self._with_load(endpoint)))
 
     def remove(self, name: str) -> None:
         """Forget an endpoint and announce it."""
@@ -153,7 +166,7 @@ class EndpointBoard:
         return replace(endpoint, revisions=revisions_of(endpoint, known, kept), token_required=required)
 
     def _with_load(self, endpoint: Endpoint) -> Endpoint:
-        counted = replace(endpoint, ready=ready(endpoint))
+        counted = replace(endpoint, ready=ready(endpoint), network=self.network_address(endpoint))
         if endpoint.state is EndpointState.STOPPED:
             return counted
         recent = self._recent.get(endpoint.name)

@@ -79,6 +79,7 @@ from mlops_desk.storage.state import State
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0  # chosen: how late an endpoint that is gone is noticed
 _GATEWAY_SECONDS = 0.25  # chosen: with its start in half a second, callers of a gateway that was killed wait below one
+_NETWORK_SECONDS = 1.0  # chosen: how late a setting, or a certificate that was replaced, is taken up
 _SCALE_SECONDS = 1.0  # chosen: how late a further replica is begun with; a look without need reads memory alone
 _SPARE_SECONDS = 120.0  # for what comes between build and start: download, stop of the one before
 _LINES_LIMIT = 10_000  # chosen: more than one reads; the wire carries it at once
@@ -182,6 +183,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Runti
         self._stages.take_up()
         self._truce.take_up()
         self._beside.sweep()
+        self._loop.repeat("endpoint-network", _NETWORK_SECONDS, self._switchboard.look_at_network)
         self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
         self._loop.repeat("endpoint-debts", _LOOK_SECONDS, self._debts.look)
         self._loop.repeat("gateway", _GATEWAY_SECONDS, self._switchboard.watch)

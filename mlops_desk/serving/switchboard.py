@@ -18,6 +18,7 @@ from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, Stats
 from mlops_desk.serving.gateway.routes import EVERYTHING, EndpointRoutes, GatewayLimits, Route, RoutingTable
 from mlops_desk.serving.gateway.traffic import LoadWindow, TrafficCounters, snapshot_of
 from mlops_desk.serving.meters.meters import EndpointMeters
+from mlops_desk.serving.network.entrance import GatewayEntrance
 from mlops_desk.serving.replicas.counting import answering
 from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.rollout.told import DRAINING
@@ -56,6 +57,8 @@ class Switchboard:
         self._tokens = tokens
         self._settings = settings
         self.gatekeeper = Gatekeeper(endpoints / "_gateway")
+        self.entrance = GatewayEntrance(endpoints / "_gateway" / "tls", settings, lambda: self.gatekeeper.state)
+        board.network_address = self.entrance.of
         self.pilot: Pilot | None = None
         self.hearers: list[Callable[[Stats], None]] = []
         self._revive_at = 0.0
@@ -156,6 +159,10 @@ class Switchboard:
         self._windows.pop(name, None)
         self._meters.forget(name)
 
+    def look_at_network(self) -> None:
+        """Have the gateway listen beyond loopback as the settings say now, and tell what became of it."""
+        self.entrance.look(self.route, self._board.announce_all)
+
     def is_answering(self, replicas: Iterable[Replica]) -> bool:
         """Tell whether the gateway waits for answers of any of ``replicas``."""
         stats = self.gatekeeper.stats()
@@ -181,7 +188,8 @@ class Switchboard:
             log_bytes=int(self._settings.number("serving.request_log_mebibytes")) << 20,
         )
         endpoints = (self._ahead.get(one.name, _as_it_is)(one) for one in self._board.all())
-        return RoutingTable(0, {endpoint.name: self._routes(endpoint) for endpoint in endpoints}, limits)
+        routes = {endpoint.name: self._routes(endpoint) for endpoint in endpoints}
+        return RoutingTable(0, routes, limits, self.entrance.listening())
 
     def _routes(self, endpoint: Endpoint) -> EndpointRoutes:
         rollout = endpoint.rollout

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.serving.asking import Replayed, Tried
     from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
     from mlops_desk.records.serving.export import ExportedEndpoint
+    from mlops_desk.records.serving.network import NetworkEntrance
     from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
     from mlops_desk.records.serving.runtime_choice import RuntimeChoice
     from mlops_desk.records.serving.undertaking import Undertaking
@@ -153,6 +154,11 @@ class Endpoints(Protocol):
     @reads
     def load(self, name: str, seconds: float = 300.0) -> "list_of[PastTraffic]":
         """Show an endpoint's load of the last seconds (up to 900), oldest first."""
+        ...
+
+    @reads
+    def network(self) -> "NetworkEntrance":
+        """Show how endpoints are reached from other machines: where, by which certificate, and what callers trust."""
         ...
 
     @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))

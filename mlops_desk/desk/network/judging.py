@@ -12,6 +12,7 @@ from mlops_desk.base.network import addresses, certificates
 from mlops_desk.base.settings import SETTINGS
 from mlops_desk.base.text import plain
 from mlops_desk.serving.image import wheelhouse
+from mlops_desk.serving.network import listen
 
 _DEADLINE_SECONDS = 5.0  # chosen: a healthy share has answered long before
 _PYTHONS = ("cp312", f"cp{sys.version_info.major}{sys.version_info.minor}")
@@ -25,13 +26,16 @@ def judge_in_time(loop: Loop, private: Path) -> Callable[[str, str], None]:
 
 
 def judge(key: str, value: str, private: Path | None = None) -> None:
-    """Raise Invalid for a value that can't be what is meant, of the group ``network`` and of where wheels lie.
+    """Raise Invalid for a value that can't be what is meant.
 
+    Judged are the group ``network``, where wheels lie and where the gateway listens.
     ``private`` is the agent's data folder, which no job gets to see. Reads the files that are named, so it wants a
     deadline.
     """
     if value and key == "serving.wheelhouse":
         wheelhouse.check(Path(value).expanduser(), _PYTHONS)
+    if key == listen.SETTING:
+        listen.parse(value)
     if not value or not key.startswith("network."):
         return
     title = _TITLES.get(key, key)

@@ -8,6 +8,7 @@ from typing import Any
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.owner import Owner
+from mlops_desk.records.serving.network import NetworkAddress
 from mlops_desk.records.serving.rollout import Rollout
 
 
@@ -185,6 +186,7 @@ class Endpoint:
     ``latency`` is that of the last minute. ``errors`` counts requests of the last 24 hours by class: ``timeout`` (504),
     ``4xx`` and ``5xx`` all others; a class without one is left out, and None is: not known. ``example`` is a request
     body as JSON, the model's own or one made of its signature, for ``example_path``; a list of endpoints leaves it out.
+    ``network`` is its address for other machines; None: it is reached from this one alone.
     """
 
     name: str
@@ -221,6 +223,7 @@ class Endpoint:
     claimed: tuple[str, ...] = ()
     follows: str | None = None
     following: AliasFollowing | None = None
+    network: NetworkAddress | None = None
 
     @property
     def owner(self) -> Owner:

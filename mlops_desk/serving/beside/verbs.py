@@ -7,6 +7,7 @@ from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.asking import Replayed, Tried
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.export import ExportedEndpoint
+from mlops_desk.records.serving.network import NetworkEntrance
 from mlops_desk.records.serving.undertaking import Undertaking
 from mlops_desk.records.serving.variants import VariantComparison
 from mlops_desk.serving.beside.acts import BesideTraffic
@@ -25,6 +26,10 @@ class BesideVerbs(ABC):
     @abstractmethod
     def show(self, name: str) -> Endpoint:
         """Return an endpoint. Raises NotFound."""
+
+    def network(self) -> NetworkEntrance:
+        """Return how endpoints are reached from other machines."""
+        return self._switchboard.entrance.told()
 
     def try_(self, name: str, data: str | None = None) -> Tried:
         """Send one request by hand; raises Invalid, NotFound, TimedOut, Unavailable."""

@@ -18,12 +18,12 @@ from mlops_desk.base import wire
 from mlops_desk.base.errors import Hint, Invalid, TimedOut, Unavailable
 from mlops_desk.base.process import boot_id, python_command, start_detached, start_ticks
 from mlops_desk.serving.gateway.inbound.listening import Hold
-from mlops_desk.serving.gateway.routes import RoutingTable
+from mlops_desk.serving.gateway.routes import NetworkState, RoutingTable
 from mlops_desk.serving.gateway.table.delivery import ROUTES, TableDelivery
 from mlops_desk.serving.gateway.traffic import Snapshot
 
 STATE = "state.json"
-VERSION = f"{__version__}/11"
+VERSION = f"{__version__}/12"
 """What a running gateway is compared by: the number grows with the form of the routing table, also between releases."""
 _START_SECONDS = 15.0  # chosen: on a machine whose cores are all taken a start of Python takes seconds
 _STOP_SECONDS = 8.0  # chosen: requests under way end first, and the log is written
@@ -42,10 +42,17 @@ class GatewayState:
     port: int
     token: str
     version: str
+    network: NetworkState | None = None
 
     @property
     def is_alive(self) -> bool:
         return self.boot_id == boot_id() and start_ticks(self.pid) == self.start_ticks
+
+    @property
+    def lender(self) -> tuple[int, str, int]:
+        """What its sockets are lent by: the process, and where it listens beyond loopback."""
+        network = self.network
+        return (self.pid, "", 0) if network is None or network.error else (self.pid, network.address, network.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,7 @@ class Gatekeeper:
             if self.is_outdated:
                 self._stop()
             elif state is not None and state.is_alive:
-                self._hold.take(state.pid)
+                self._hold.take(state.lender)
                 return state.port
             return self._start()
 
@@ -127,7 +134,7 @@ class Gatekeeper:
             return state is not None
         if self._starting.acquire(blocking=False):
             try:
-                self._hold.take(state.pid)
+                self._hold.take(state.lender)
             finally:
                 self._starting.release()
         return False
@@ -252,12 +259,11 @@ class Gatekeeper:
     def _start(self) -> int:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         output = self._folder / "gateway.out"
-        held = self._hold.descriptor
-        table = self._delivery.to_begin_with()
-        words = [str(self._folder), *("-" if one is None else str(one) for one in (held, table))]
+        held, table = self._hold.descriptors, self._delivery.to_begin_with()
+        words = [str(self._folder), "-" if table is None else str(table), *map(str, held)]
         command = python_command("mlops_desk.serving.gateway.process", *words)
         try:
-            start_detached(command, output, keep=[one for one in (held, table) if one is not None])
+            start_detached(command, output, keep=[*held, *([] if table is None else [table])])
         finally:
             if table is not None:
                 os.close(table)
@@ -268,7 +274,7 @@ class Gatekeeper:
         state = read_state(self._folder)
         if state is None:
             raise Unavailable("The gateway's state file has vanished.", f"Look into {self._folder}.")
-        self._hold.take(state.pid)
+        self._hold.take(state.lender)
         return state.port
 
     def _ask(self, method: str, path: str, timeout_seconds: float) -> Any:

@@ -1,9 +1,9 @@
-"""``python -m mlops_desk.serving.gateway.process FOLDER [SOCKET [TABLE]]``: the process in the path of requests.
+"""``python -m mlops_desk.serving.gateway.process FOLDER [TABLE [SOCKET…]]``: the process in the path of requests.
 
-It outlives the agent. It listens on loopback, on a port that its state file keeps across restarts, routes by the table
-that the agent hands it and leaves beside it, and writes the request log. A lock sees to it that there is one for a
-folder. ``SOCKET`` and ``TABLE`` are descriptors, ``-`` for none: of the socket that the agent has held, and of a table
-that the disk did not take.
+It outlives the agent. It listens on loopback, on a port that its state file keeps across restarts, and on the network
+where the table says so; it routes by the table that the agent hands it and leaves beside it, and writes the request
+log. A lock sees to it that there is one for a folder. ``TABLE`` and ``SOCKET`` are descriptors: of a table that the
+disk did not take (``-`` for none), and of the sockets that the agent has held, loopback's first.
 """
 
 import asyncio
@@ -13,7 +13,10 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
@@ -25,16 +28,17 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.peers import Peers
 from mlops_desk.base.process import boot_id, start_ticks
-from mlops_desk.serving.gateway.capacity import capacity
+from mlops_desk.serving.gateway.capacity import Capacity, capacity
 from mlops_desk.serving.gateway.doorbell import BELL, Doorbell
 from mlops_desk.serving.gateway.gatekeeper import STATE, VERSION, GatewayState, read_state
 from mlops_desk.serving.gateway.inbound.connection import GatewayConnection
 from mlops_desk.serving.gateway.inbound.listening import Lender, listen, taken_over
+from mlops_desk.serving.gateway.inbound.network import NetworkDoor, NetworkPeers
 from mlops_desk.serving.gateway.inbound.warden import Warden
 from mlops_desk.serving.gateway.proxy import Proxy
 from mlops_desk.serving.gateway.request_log.log import RequestLog
 from mlops_desk.serving.gateway.request_log.roller import ChildRoller
-from mlops_desk.serving.gateway.routes import RoutingTable
+from mlops_desk.serving.gateway.routes import NetworkState, RoutingTable
 from mlops_desk.serving.gateway.table.channel import TableEar
 from mlops_desk.serving.gateway.table.delivery import ROUTES
 
@@ -48,16 +52,21 @@ _LAST_SECONDS = 5.0  # chosen: what requests under way have left when the gatewa
 class Gateway:
     """One process: its socket, its application, its log."""
 
-    def __init__(self, folder: Path, loop: Loop, descriptor: int | None = None, table: int | None = None) -> None:
-        """Listen on the socket of that ``descriptor``, which the agent has held, or open one; ``table`` is another."""
+    def __init__(self, folder: Path, loop: Loop, table: int | None = None, sockets: Sequence[int] = ()) -> None:
+        """Listen on the ``sockets`` that the agent has held, loopback's first, or open one; ``table`` is a file."""
         self._folder = folder
         self._loop = loop
         self._seen: tuple[int, int] | None = None
         self._given = b"" if table is None else _whole(table)
         self._log = RequestLog(loop, ChildRoller())
         known = read_state(folder)
-        self._socket = listen(known.port if known else 0) if descriptor is None else taken_over(descriptor)
-        self._lender = Lender(folder, self._socket)
+        held = [taken_over(descriptor) for descriptor in sockets]
+        self._socket = held[0] if held else listen(known.port if known else 0)
+        self._held_outside = held[1] if len(held) > 1 else None
+        self._lender = Lender(folder, self._lent)
+        self._door: NetworkDoor | None = None
+        self._state_file = SpareFile(folder / STATE)
+        self._is_untold = False
         self._state = GatewayState(
             pid=os.getpid(),
             start_ticks=start_ticks(os.getpid()) or 0,
@@ -75,14 +84,15 @@ class Gateway:
         proxy = Proxy(
             self._state.port, self._state.token, self._log, self._roll, self._feedback, room.held_bytes, bell.ring
         )
+        self._socket.listen(room.backlog)  # before it is asked who asks: a socket that does not listen is not found
+        peers = Peers(self._socket.getsockname())
+        self._door = door = self._network_door(proxy, peers, room)
         self._look(proxy)
         if self._given:
             self._take(proxy, self._given)
         ear = TableEar(self._folder, lambda document: self._take(proxy, document))
         await ear.start()
         loop.add_signal_handler(signal.SIGHUP, self._look, proxy)
-        self._socket.listen(room.backlog)  # before it is asked who asks: a socket that does not listen is not found
-        peers = Peers(self._socket.getsockname())
         warden = Warden(peers, lambda: proxy.limits, room.connections, room.connections_of_one)
         ending = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -92,21 +102,47 @@ class Gateway:
             lambda: GatewayConnection(proxy, warden), sock=self._socket, backlog=room.backlog
         )
         loop.add_reader(self._lender, self._lender.lend)
-        watching = asyncio.create_task(self._watch(proxy))
+        tasks = [asyncio.create_task(one) for one in (self._watch(proxy), door.run())]
         gc.freeze()  # what is loaded by now stays: it need not be looked through while requests wait
-        SpareFile(self._folder / STATE).write(json.dumps(wire.to_builtins(self._state)).encode())
+        self._write_state()
         _log.info("Gateway %s listens on 127.0.0.1:%s", self._state.pid, self._state.port)
         try:
             await ending.wait()
             server.close()
-            await warden.finish(_LAST_SECONDS)
+            await asyncio.gather(warden.finish(_LAST_SECONDS), door.finish(_LAST_SECONDS))
         finally:
-            watching.cancel()
+            for task in tasks:
+                task.cancel()
             loop.remove_reader(self._lender)
             self._lender.close()
             ear.close()
             self._loop.ending.set()
             self._log.end()
+
+    def _network_door(self, proxy: Proxy, peers: Peers, room: Capacity) -> NetworkDoor:
+        most, of_one = room.network_connections, room.network_connections_of_one
+        names = NetworkPeers(peers)
+        return NetworkDoor(
+            proxy, lambda: Warden(names, lambda: proxy.limits, most, of_one), self._told, room.backlog,
+            self._held_outside,
+        )  # fmt: skip
+
+    def _lent(self) -> list[socket.socket]:
+        outside = None if self._door is None else self._door.listening
+        return [self._socket, *([] if outside is None else [outside])]
+
+    def _told(self, network: NetworkState | None) -> None:
+        """Write down what became of the way in from the network: the agent reads it there."""
+        self._state = replace(self._state, network=network)
+        try:
+            self._write_state()
+        except OSError as error:
+            _log.warning("What became of the way in from the network can't be written down yet: %s", error)
+            self._is_untold = True
+
+    def _write_state(self) -> None:
+        self._state_file.write(json.dumps(wire.to_builtins(self._state)).encode())
+        self._is_untold = False
 
     async def _feedback(self, name: str, body: bytes) -> int:
         return await self._loop.run("feedback", lambda: self._log.feedback(name, body))
@@ -119,6 +155,8 @@ class Gateway:
             await asyncio.sleep(_LOOK_SECONDS)
             self._look(proxy)
             proxy.tidy()
+            if self._is_untold:
+                self._told(self._state.network)
 
     def _look(self, proxy: Proxy) -> None:
         """Take the routing table in if the file changed."""
@@ -145,6 +183,8 @@ class Gateway:
         if table.serial > proxy.table.serial:
             self._log.follow(table)
             proxy.follow(table)
+            if self._door is not None:
+                self._door.follow(table.network)
         return proxy.table.serial
 
 
@@ -154,7 +194,7 @@ def _whole(descriptor: int) -> bytes:
         return file.read()
 
 
-def main(folder: Path, descriptor: int | None = None, table: int | None = None) -> int:
+def main(folder: Path, table: int | None = None, sockets: Sequence[int] = ()) -> int:
     """Be the gateway of ``folder``; another one that is there already is left alone."""
     log.start_early()
     lock = FolderLock(folder / "gateway.lock")
@@ -163,9 +203,10 @@ def main(folder: Path, descriptor: int | None = None, table: int | None = None) 
     log.start_file(folder / "gateway.log")
     sys.setswitchinterval(_SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(Gateway(folder, Loop("gateway"), descriptor, table).serve())
+        runner.run(Gateway(folder, Loop("gateway"), table, sockets).serve())
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), *(None if word == "-" else int(word) for word in sys.argv[2:4])))
+    given, *held = sys.argv[2:] or ["-"]
+    sys.exit(main(Path(sys.argv[1]), None if given == "-" else int(given), [int(word) for word in held]))

@@ -4,6 +4,8 @@ POST /NAME and /NAME/invocations go to a replica, and so does what a table passe
 GET /NAME/ping asks one whether it is well; POST /NAME/feedback goes to the log; GET /NAME/metrics are that endpoint's
 counters. /-/… is for the agent, with the token of the state file: a job's container on this machine's network reaches
 loopback and has no such token, so it reads nobody's counters.
+
+From the network there is another way in (``Entrance``), with rules of its own: no open endpoints, no counters, no /-/.
 """
 
 import re
@@ -12,7 +14,7 @@ from functools import partial
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.places import Places
-from mlops_desk.serving.gateway.access import Access, check_token
+from mlops_desk.serving.gateway.access import Access, LoopbackAccess, NetworkAccess
 from mlops_desk.serving.gateway.call import ModelCall
 from mlops_desk.serving.gateway.figures import GatewayFigures
 from mlops_desk.serving.gateway.house import Log, OpenEndpoint
@@ -54,7 +56,7 @@ class Proxy:
         self.memory = Places(held_bytes, int(held_bytes * _SHARE_OF_ONE))
         self.shadows = Shadows(ReplicaPools())
         self.log = log
-        self._access = Access(port, token)
+        self._access = LoopbackAccess(port, token)
         self.wake = wake
         self._roll = roll
         self._feedback = feedback
@@ -87,25 +89,26 @@ class Proxy:
         self.shadows.pools.follow(frozenset(addresses))
 
     def open(self, head: RequestHead, caller: Asker) -> Call:
-        """Return the call that a request is by its head. Raises Rejected."""
-        self._access.check_origin(head.headers)
+        """Return the call that a request is by its head, from this machine. Raises Rejected."""
+        return self.admit(head, caller, self._access)
+
+    def admit(self, head: RequestHead, caller: Asker, access: Access) -> Call:
+        """Return the call that a request is by its head, let in by the rules of its way in. Raises Rejected."""
+        access.check_origin(head.headers)
         if head.headers.get(b"expect", b"100-continue").lower() != b"100-continue":
             raise Rejected(417, "Of expectations only 100-continue is met.")
-        path, _, query = self._access.path(head.target).partition(b"?")
+        path, _, query = access.path(head.target).partition(b"?")
         name, _, rest = path.strip(b"/").partition(b"/")
         if name == b"-":
-            return self._control(head, rest, caller)
-        entry = self._entries.get(name)
-        if entry is None:
-            raise Rejected(404, "No endpoint has this address.")
-        self._let_in(entry, head)
+            return self._control(head, rest, caller, access)
+        entry = self._let_in(self._entries.get(name), head, access)
         if rest in {b"", b"invocations"}:
             _only(b"POST", head)
             question = partial(_question, head, b"POST", _INVOCATIONS)
             return self._checked(ModelCall(self, entry, head, caller, question), entry, head)
         if _is_passed(entry, rest):
             return self._checked(ModelCall(self, entry, head, caller, _passing(head, rest, query)), entry, head)
-        return self._aside(entry, head, rest, caller)
+        return self._aside(entry, head, rest, caller, access)
 
     def tidy(self) -> None:
         """Let go of what has been kept for long, and tell again of who waits; called twice a second."""
@@ -114,12 +117,16 @@ class Proxy:
             if entry.is_asleep and entry.lane.waiting:
                 self.wake(entry.name)
 
-    def _let_in(self, entry: OpenEndpoint, head: RequestHead) -> None:
+    def _let_in(self, entry: OpenEndpoint | None, head: RequestHead, access: Access) -> OpenEndpoint:
         try:
-            check_token(entry.endpoint, head.headers)
+            access.check_token(None if entry is None else entry.endpoint, head.headers)
         except Rejected as rejected:
-            entry.lane.count(0, rejected.answer.status, 0.0)
+            if entry is not None:
+                entry.lane.count(0, rejected.answer.status, 0.0)
             raise
+        if entry is None:
+            raise Rejected(404, "No endpoint has this address.")
+        return entry
 
     def _checked(self, call: ModelCall, entry: OpenEndpoint, head: RequestHead) -> Call:
         """Return a call to a model, unless it is one too many or says already that it is too large. Raises Rejected."""
@@ -132,13 +139,14 @@ class Proxy:
             raise rejected
         return call
 
-    def _aside(self, entry: OpenEndpoint, head: RequestHead, rest: bytes, caller: Asker) -> Call:
+    def _aside(self, entry: OpenEndpoint, head: RequestHead, rest: bytes, caller: Asker, access: Access) -> Call:
         """Return the call for what is about an endpoint, and is none of its requests. Raises Rejected."""
         if rest == b"ping":
             _only(b"GET", head)
             return PingCall(self, entry, head, caller, partial(_question, head, b"GET", b"/ping"))
         if rest == b"metrics":
             _only(b"GET", head)
+            access.check_counters()
             return LaterCall(self, caller, lambda _: self._figures.metrics(entry.name))
         if rest == b"feedback":
             _only(b"POST", head)
@@ -152,8 +160,8 @@ class Proxy:
             raise busy(str(error)) from error
         return Answer(200, b'{"rows": %d}' % rows)
 
-    def _control(self, head: RequestHead, what: bytes, caller: Asker) -> Call:
-        self._access.check_agent(head.headers)
+    def _control(self, head: RequestHead, what: bytes, caller: Asker, access: Access) -> Call:
+        access.check_agent(head.headers)
         if (head.method, what) == (b"POST", b"roll"):
             return LaterCall(self, caller, self._roll_now)
         if (head.method, what) == (b"GET", b"stats"):
@@ -175,6 +183,18 @@ class Proxy:
     async def _roll_now(self, _body: bytes) -> Answer:
         await self._roll()
         return await self._figures.stats(self.table.serial)
+
+
+class Entrance:
+    """The ``Gate`` of who comes from other machines. ``access`` is exchanged when the certificate's names change."""
+
+    def __init__(self, proxy: Proxy, access: NetworkAccess) -> None:
+        self._proxy = proxy
+        self.access = access
+
+    def open(self, head: RequestHead, caller: Asker) -> Call:
+        """Return the call that a request is by its head. Raises Rejected."""
+        return self._proxy.admit(head, caller, self.access)
 
 
 def _is_passed(entry: OpenEndpoint, rest: bytes) -> bool:

@@ -80,12 +80,37 @@ class GatewayLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkListening:
+    """Where the gateway listens beyond loopback, with TLS: a numeric address (``0.0.0.0``, ``::`` for all) and a port.
+
+    ``identity`` is a PEM file of key and certificates; its content never changes, another one has another name.
+    ``names`` are what the certificate is for, in lower case: hosts, addresses, ``*.domain``.
+    """
+
+    address: str
+    port: int
+    identity: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkState:
+    """What became of the way in from the network: where it is wanted, by which ``identity``, and what keeps it shut."""
+
+    address: str
+    port: int
+    identity: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RoutingTable:
     """All endpoints of one instance. ``serial`` grows with every table, so that the agent sees which one is in use."""
 
     serial: int = 0
     endpoints: Mapping[str, EndpointRoutes] = field(default_factory=dict)
     limits: GatewayLimits = field(default_factory=GatewayLimits)
+    network: NetworkListening | None = None
 
 
 class Split:

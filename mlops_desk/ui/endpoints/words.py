@@ -13,6 +13,7 @@ from mlops_desk.records.serving.endpoint import (
     RevisionState,
     Traffic,
 )
+from mlops_desk.records.serving.network import NetworkAddress
 from mlops_desk.ui.endpoints import standing
 from mlops_desk.ui.widgets.facts import Fact, moment_fact, reason_facts
 from mlops_desk.ui.words import marks, numbers
@@ -128,6 +129,7 @@ def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
         Fact("Errors of 24 h", errors_told(endpoint.errors)),
         *_replica_facts(endpoint),
         Fact("Access", *_access(endpoint)),
+        *_network_facts(endpoint.network),
         Fact("Containers", "\n".join(f"{r.container} ({r.state})" for r in endpoint.replicas) or "none", fixed=True),
         *([Fact("Runtime", RUNTIMES.get(endpoint.runtime, endpoint.runtime))] if endpoint.runtime else []),
         *([Fact("Image", endpoint.image, fixed=True)] if endpoint.image else []),
@@ -154,6 +156,18 @@ def _access(endpoint: Endpoint) -> tuple[str, str]:
     if endpoint.token_required:
         return "who asks needs a token", "text"
     return f"{numbers.WARNING} open to every user of this machine", "warning"
+
+
+def _network_facts(network: NetworkAddress | None) -> list[Fact]:
+    """Say where other machines reach it and by which certificate, or what keeps them out; nothing where none should."""
+    if network is None:
+        return []
+    why = [] if network.reason is None else [Fact("But", f"{numbers.WARNING} {network.reason.text}", "warning")]
+    if network.url is None:
+        return [Fact("Other machines", "do not reach it", "warning"), *why]
+    trusted = [Fact("They trust", network.certificate, fixed=True)] if network.certificate else []
+    shown = [Fact("Its SHA-256", network.fingerprint, fixed=True)] if network.fingerprint else []
+    return [Fact("Other machines", network.url, fixed=True), *trusted, *shown, *why]
 
 
 def _step_facts(endpoint: Endpoint) -> list[Fact]:

@@ -74,6 +74,7 @@ WHERE: dict[str, str] = {
     "ModelVersion": "model",
     "OutputFolder": "jobs.capsule",
     "PageVisit": "registry.page",
+    "NetworkEntrance": "serving.network",
     "NewToken": "serving.access",
     "PastStatus": "status",
     "PastTraffic": "serving.endpoint",

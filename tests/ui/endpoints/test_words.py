@@ -5,6 +5,7 @@ from dataclasses import replace
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import Model
 from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointScale, EndpointState, ModelRef
+from mlops_desk.records.serving.network import NetworkAddress
 from mlops_desk.ui.endpoints.words import alias_now, facts_of, now_told
 from mlops_desk.ui.words import numbers
 
@@ -67,3 +68,14 @@ def test_replicas_that_are_missing_are_said_with_the_reason_and_access_too() -> 
     assert "Replicas" not in told(replace(live, state=EndpointState.STOPPED))
     assert told(live)["Access"].endswith("open to every user of this machine")
     assert told(replace(live, token_required=True))["Access"] == "who asks needs a token"
+
+
+def test_other_machines_are_told_where_and_by_what_or_why_not() -> None:
+    assert "Other machines" not in told(FRONT)
+    network = NetworkAddress("https://10.0.0.5:8443/digits", "/tls/authority.pem", "AA:BB")
+    found = told(replace(FRONT, network=network))
+    assert found["Other machines"] == "https://10.0.0.5:8443/digits"
+    assert (found["They trust"], found["Its SHA-256"]) == ("/tls/authority.pem", "AA:BB")
+    shut = told(replace(FRONT, network=NetworkAddress(reason=Reason("taken", "Port 8443 is taken."))))
+    assert shut["Other machines"] == "do not reach it"
+    assert shut["But"].endswith("Port 8443 is taken.")

@@ -201,6 +201,7 @@ TABLE = {
     "/v1/endpoints/list": EVERYBODY,
     "/v1/endpoints/show": EVERYBODY,
     "/v1/endpoints/load": EVERYBODY,
+    "/v1/endpoints/network": EVERYBODY,
     "/v1/endpoints/stop": OWNER,
     "/v1/endpoints/remove": OWNER,
     "/v1/endpoints/logs": OWNER,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, number
-from mlops_desk.cli.forms.serving import access
+from mlops_desk.cli.forms.serving import access, network
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointRevision, PastTraffic, RevisionState
 from mlops_desk.records.serving.runtime_choice import RuntimeChoice
@@ -20,6 +20,7 @@ def endpoint(endpoint: Endpoint) -> str:
         "endpoint": endpoint.name,
         "state": endpoint.state,
         "url": endpoint.url or _NOTHING,
+        **network.of_endpoint(endpoint),
         "access": access.told(endpoint),
         "model": f"{endpoint.model.name} version {endpoint.model.version}",
         "revision": str(endpoint.revision),

@@ -49,7 +49,8 @@ class GatewayConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_BUFFER_BYTES)
         self._writer = AnswerWriter(self._transport)
-        peer = self._warden.enter(self, transport.get_extra_info("peername"))
+        ends = (transport.get_extra_info(name) for name in ("peername", "sockname"))
+        peer = self._warden.enter(self, *ends)
         if peer is None:
             self.end(503, "Too many connections at once.")
         else:

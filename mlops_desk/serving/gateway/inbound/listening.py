@@ -1,7 +1,7 @@
-"""The socket on which the gateway listens, and the agent's hold on it: while the gateway is away, callers wait.
+"""The sockets on which the gateway listens, and the agent's hold on them: while the gateway is away, callers wait.
 
-The gateway lends its socket through a second one in its folder. As long as the agent holds it, the kernel queues who
-comes after the gateway was killed, and the next one answers them.
+The gateway lends its sockets, that of loopback first, through one more in its folder. As long as the agent holds them,
+the kernel queues who comes after the gateway was killed, and the next one answers them.
 """
 
 import contextlib
@@ -9,18 +9,16 @@ import logging
 import os
 import socket
 import weakref
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mlops_desk.serving import door
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _log = logging.getLogger(__name__)
 _LENDER = "lend"
 _ASK_SECONDS = 1.0  # chosen: the gateway hands it over at once, or does not run
 _QUEUE = 4  # chosen: one agent asks, once
+_MOST_LENT = 2  # that of loopback, and that of the network
 
 
 def listen(port: int) -> socket.socket:
@@ -40,14 +38,14 @@ def listen(port: int) -> socket.socket:
 
 
 def taken_over(descriptor: int) -> socket.socket:
-    """Return the socket that the agent has held, by its number. Raises OSError."""
-    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=descriptor)
+    """Return a socket that the agent has held, by its number. Raises OSError."""
+    return socket.socket(fileno=descriptor)
 
 
 class Lender:
-    """The gateway's side: hands its socket to whoever may enter its folder. Raises OSError."""
+    """The gateway's side: hands the sockets that listen now to whoever may enter its folder. Raises OSError."""
 
-    def __init__(self, folder: Path, listening: socket.socket) -> None:
+    def __init__(self, folder: Path, listening: Callable[[], Sequence[socket.socket]]) -> None:
         self._listening = listening
         self._lender = door.bind(folder / _LENDER)
         (folder / _LENDER).chmod(0o600)
@@ -58,57 +56,66 @@ class Lender:
         return self._lender.fileno()
 
     def lend(self) -> None:
-        """Hand it to who asks now. Does not wait."""
+        """Hand them to who asks now. Does not wait."""
         with contextlib.suppress(OSError):  # who went away again asks again
             asking, _ = self._lender.accept()
             with asking:
                 asking.setblocking(False)
-                socket.send_fds(asking, [b"\0"], [self._listening.fileno()])
+                socket.send_fds(asking, [b"\0"], [one.fileno() for one in self._listening()])
 
     def close(self) -> None:
         self._lender.close()
 
 
 class Hold:
-    """The agent's side: a listening socket that stays open while the gateway is away. Not safe for several threads."""
+    """The agent's side: listening sockets that stay open while the gateway is away. Not safe for several threads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._descriptor: int | None = None
+        self._descriptors: list[int] = []
         self._close: Callable[[], object] = bool
-        self._lender_pid: int | None = None
+        self._lender: Hashable = None
 
-    def take(self, pid: int) -> None:
-        """Have the gateway ``pid`` lend its socket, unless it has; one that can't is asked no more."""
-        if self._lender_pid == pid:
+    def take(self, lender: Hashable) -> None:
+        """Have the gateway lend its sockets, unless that very ``lender`` has; one that can't is asked no more.
+
+        A lender is a process and where it listens: one that listens elsewhere is another one.
+        """
+        if self._lender == lender:
             return
         self.drop()
-        self._lender_pid = pid
+        self._lender = lender
         try:
-            self._descriptor = _lent(self._folder / _LENDER)
+            self._descriptors = _lent(self._folder / _LENDER)
         except OSError as error:
             _log.info("The gateway lends no socket (%s): while it is away, its callers are refused", error)
         else:
-            self._close = weakref.finalize(self, os.close, self._descriptor)
+            self._close = weakref.finalize(self, _close_all, self._descriptors)
 
     @property
-    def descriptor(self) -> int | None:
-        """The number of the held socket; None for none."""
-        return self._descriptor
+    def descriptors(self) -> list[int]:
+        """The numbers of the held sockets, that of loopback first; empty where none is held."""
+        return self._descriptors
 
     def drop(self) -> None:
         """Let go: from now on callers are refused where no gateway listens."""
-        self._lender_pid = self._descriptor = None
+        self._lender, self._descriptors = None, []
         self._close()
 
 
-def _lent(path: Path) -> int:
+def _close_all(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _lent(path: Path) -> list[int]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.settimeout(_ASK_SECONDS)
         with door.short(path) as name:
             asking.connect(name)
-        _, descriptors, _, _ = socket.recv_fds(asking, 1, 1)
+        _, descriptors, _, _ = socket.recv_fds(asking, 1, _MOST_LENT)
     if not descriptors:
         raise OSError("it sent none")
-    os.set_inheritable(descriptors[0], False)
-    return descriptors[0]
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    return descriptors

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from enum import Enum
 from typing import Protocol
 
-from mlops_desk.base.peers import Address, Peers
+from mlops_desk.base.peers import Address
 from mlops_desk.serving.gateway.inbound.admission import Admission
 from mlops_desk.serving.gateway.routes import GatewayLimits
 
@@ -44,13 +44,21 @@ class Guarded(Hashable, Protocol):
         """Close whatever is under way."""
 
 
+class PeerNames(Protocol):
+    """Says whose share a connection counts for."""
+
+    def name(self, peer: Address | None, here: Address | None = None) -> str:
+        """Return the name of who is at the other end of a connection that was accepted at ``here``."""
+        ...
+
+
 class Warden:
     """Lets connections in and ends those that are late by ``limits``.
 
     Looks once a second, and only while there are any.
     """
 
-    def __init__(self, peers: Peers, limits: Callable[[], GatewayLimits], most: int, most_of_one: int) -> None:
+    def __init__(self, peers: PeerNames, limits: Callable[[], GatewayLimits], most: int, most_of_one: int) -> None:
         self._peers = peers
         self.limits = limits
         self._admission: Admission[Guarded] = Admission(most, most_of_one)
@@ -60,9 +68,9 @@ class Warden:
         self.is_ending = False
         self.works, self.rests, self.owes = self._admission.works, self._admission.rests, self._admission.owes
 
-    def enter(self, connection: Guarded, client: Address | None) -> str | None:
-        """Take a new connection in; return its peer's name, or None when there is no place for it."""
-        peer = self._peers.name(client)
+    def enter(self, connection: Guarded, client: Address | None, here: Address | None = None) -> str | None:
+        """Take a new connection in, accepted at ``here``; return its peer's name, or None when there is no place."""
+        peer = self._peers.name(client, here)
         is_in, victim = self._admission.enter(connection, peer)
         if victim is not None or not is_in:
             self._tell(peer)

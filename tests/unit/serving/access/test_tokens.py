@@ -12,7 +12,7 @@ from mlops_desk.base.errors import Refused, TimedOut
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
 from mlops_desk.serving.access.issue import TokenIssue
 from mlops_desk.serving.access.tokens import MOST_TOKENS, EndpointTokens
-from mlops_desk.serving.gateway.access import check_token
+from mlops_desk.serving.gateway.access import LoopbackAccess
 from mlops_desk.serving.gateway.messages import Rejected
 from mlops_desk.serving.gateway.routes import EndpointRoutes
 
@@ -27,7 +27,9 @@ def opens(tokens: EndpointTokens, of: Endpoint, token: str | None) -> bool:
     rules = tokens.rules(of)
     routes = EndpointRoutes((), "", tokens=rules.tokens, is_open=rules.is_open)
     try:
-        check_token(routes, {} if token is None else {b"authorization": f"Bearer {token}".encode()})
+        LoopbackAccess(1, "agent").check_token(
+            routes, {} if token is None else {b"authorization": f"Bearer {token}".encode()}
+        )
     except Rejected as rejected:
         return rejected.answer.status != 401
     return True

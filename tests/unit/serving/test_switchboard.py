@@ -1,0 +1,51 @@
+"""What the gateway is told of an endpoint's replicas."""
+
+from pathlib import Path
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Replica
+from mlops_desk.serving.access.tokens import EndpointTokens
+from mlops_desk.serving.board import EndpointBoard
+from mlops_desk.serving.gateway.routes import NetworkListening
+from mlops_desk.serving.meters.meters import EndpointMeters
+from mlops_desk.serving.meters.past import EndpointPast
+from mlops_desk.serving.revision import Shelf
+from mlops_desk.serving.rollout.told import DRAINING
+from mlops_desk.serving.switchboard import Switchboard
+from mlops_desk.storage.state import State
+
+
+def board_of(folder: Path, state: State) -> Switchboard:
+    shelf, tokens = Shelf(folder), EndpointTokens(folder)
+    board = EndpointBoard(state.endpoints, shelf, tokens, Bus())
+    replicas = (
+        Replica("a", 1, "running", "unix:/a"), Replica("b", 1, DRAINING, "unix:/b"), Replica("c", 1, "running", None),
+        Replica("d", 2, "running", "unix:/d"),
+    )  # fmt: skip
+    traffic = {"1": 0.75, "2": 0.25}
+    board.put(Endpoint("front", EndpointState.LIVE, None, 1, ModelRef("m", "1", "u"), replicas, traffic))
+    return Switchboard(folder, board, shelf, tokens, SettingsStore(folder / "s.json"), EndpointMeters(EndpointPast()))
+
+
+def test_one_that_is_on_its_way_out_or_not_up_yet_gets_no_requests(tmp_path: Path) -> None:
+    state = State(tmp_path / "state.db")
+    try:
+        routes = board_of(tmp_path, state)._table().endpoints["front"].routes
+    finally:
+        state.close()
+    assert [(route.revision, route.weight, route.addresses) for route in routes] == [
+        (1, 0.75, ("unix:/a",)), (2, 0.25, ("unix:/d",)),
+    ]  # fmt: skip
+
+
+def test_the_table_says_where_to_listen_beyond_loopback(tmp_path: Path) -> None:
+    state = State(tmp_path / "state.db")
+    try:
+        board = board_of(tmp_path, state)
+        assert board._table().network is None
+        wanted = NetworkListening("0.0.0.0", 8443, "/x", ("a",))
+        board.entrance.listening = lambda: wanted  # type: ignore[method-assign]  # what it says is tested elsewhere
+        assert board._table().network == wanted
+    finally:
+        state.close()
