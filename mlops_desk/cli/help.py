@@ -97,6 +97,7 @@ HELP = {
     "endpoints.runtimes.gpus": "as if each replica had so many GPUs: some images need them",
     "endpoints.split.shares": "REVISION=PERCENT for each, 100 in all, as 1=90 2=10",
     "endpoints.promote.revision": "number of the revision; without it the one on its way",
+    "endpoints.requests.until": "only those before this time",
     "endpoints.requests.status": "only those of a class, as 5xx, or a code, as 404",
     "endpoints.feedback.file": "CSV with a header line, JSON lines, or Parquet",
     "endpoints.export.out": "new file (oci) or folder to write",

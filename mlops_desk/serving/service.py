@@ -263,8 +263,9 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Runti
         endpoint = self._board.get(name)
         revision = self._shelf.read(name, endpoint.revision)
         if revision is not None and (golden := served_example(revision.served)) is not None:
-            return replace(endpoint, example=golden.body, example_path=golden.path)
-        return replace(endpoint, example=kept_example(self._shelf.place(name, endpoint.revision) / "model"))
+            return replace(endpoint, example=golden.body, example_path=golden.path, example_of="runtime")
+        example, of = kept_example(self._shelf.place(name, endpoint.revision) / "model")
+        return replace(endpoint, example=example, example_of=of)
 
     def load(self, name: str, seconds: float = 300.0) -> list_of[PastTraffic]:
         return self._board.past(name, seconds)

@@ -7,7 +7,7 @@ from builtins import list as list_of
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_desk.base.errors import Hint, NotFound, Refused
 from mlops_desk.desk.demo import beside, endpoint_life, traffic
@@ -62,6 +62,7 @@ _DEPLOYED = (("churn-prod", "churn@champion", 42.0), ("churn-eu", "churn/2", 7.5
 _ON_GPU = ("support-drafts", "mistral-support@champion")
 _ASLEEP = ("line-defects", "resnet50@champion", 1800.0)  # it sleeps after half an hour without a request
 _COLUMNS = {"tenure_months": 14, "monthly_charges": 71.5, "support_tickets": 2}
+_SAID = "The invoice came twice. What do I do?"
 _OUTPUT = (
     "INFO: Started server process [1]",
     "INFO: Application startup complete.",
@@ -305,7 +306,7 @@ class DemoEndpoints(EndpointsService):
 
     def show(self, name: str) -> Endpoint:
         try:
-            return replace(self._played[name], example={"dataframe_records": [_COLUMNS]})
+            return replace(self._played[name], **_example(self._played[name]))
         except KeyError:
             raise NotFound(f"There is no endpoint {name!r}.", Hint("mlops-desk endpoints list")) from None
 
@@ -335,10 +336,11 @@ class DemoEndpoints(EndpointsService):
         status: str | None = None,
         slower: str | None = None,
         limit: int = 100,
+        until: float | None = None,
     ) -> list_of[LoggedRequest]:
-        endpoint, query = self.show(name), query_of(since, status, slower, limit)
+        endpoint, query = self.show(name), query_of(since, status, slower, limit, until)
         canary = endpoint.rollout.revision if endpoint.rollout is not None else None
-        made = itertools.islice(traffic.logged(endpoint.revision, canary, time.time()), _LOGGED)
+        made = itertools.islice(traffic.logged(endpoint.revision, canary, min(until or math.inf, time.time())), _LOGGED)
         if not endpoint.replicas:
             return []
         return list(itertools.islice(filter(partial(_fits, query), made), limit))
@@ -385,9 +387,17 @@ def _starts(start: float, end: float, every: float) -> list[float]:
     return [number * every for number in range(math.ceil(start / every), math.ceil(end / every))]
 
 
+def _example(endpoint: Endpoint) -> dict[str, Any]:
+    """Return a request that works: a row of numbers, or for one that writes, what somebody says to it."""
+    if endpoint.model.name == _ON_GPU[1].partition("@")[0]:
+        return {"example": {"messages": [{"role": "user", "content": _SAID}], "max_tokens": 200}, "example_of": "model"}
+    return {"example": {"dataframe_records": [_COLUMNS]}, "example_of": "model"}
+
+
 def _fits(query: RequestQuery, one: LoggedRequest) -> bool:
     return (
-        one.received_at >= query.since
+        query.since <= one.received_at
+        and (query.until is None or one.received_at < query.until)
         and query.least_status <= one.status <= query.most_status
         and (query.slower_seconds is None or one.latency_seconds > query.slower_seconds)
     )

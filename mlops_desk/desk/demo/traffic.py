@@ -82,7 +82,10 @@ def tried(endpoint: Endpoint, data: str | None, now: float) -> Tried:
     """Return what an endpoint answers to a request that somebody sends by hand: a chance for each row."""
     request_id = f"{round(now * 1000):016x}"
     try:
-        rows = len(json.loads(data)["dataframe_records"]) if data is not None else 1
+        sent = json.loads(data) if data is not None else {"dataframe_records": [{}]}
+        if "messages" in sent:
+            return _written(endpoint, str(sent["messages"][-1]["content"]), request_id)
+        rows = len(sent["dataframe_records"])
         status = 200
         answer: dict[str, object] = {"predictions": [round(0.2 + 0.6 * (now * 7 % 1), 4)] * rows}
     except (ValueError, KeyError, TypeError):
@@ -90,6 +93,14 @@ def tried(endpoint: Endpoint, data: str | None, now: float) -> Tried:
         answer = {"error": "The body is no table: dataframe_records is missing."}
     body = json.dumps(answer)
     return Tried(endpoint.name, status, 0.012, request_id, endpoint.revision, "application/json", body, len(body))
+
+
+def _written(endpoint: Endpoint, said: str, request_id: str) -> Tried:
+    """Return a draft, as a server that speaks OpenAI's chat completions words it."""
+    draft = f"Thank you for writing to us. You say: {said[:200]!r}. I have passed it on, and write again today."
+    message = {"role": "assistant", "content": draft}
+    body = json.dumps({"object": "chat.completion", "choices": [{"index": 0, "message": message}]})
+    return Tried(endpoint.name, 200, 0.64, request_id, endpoint.revision, "application/json", body, len(body))
 
 
 def _request(number: int, at: float, mix: float, revision: int) -> LoggedRequest:

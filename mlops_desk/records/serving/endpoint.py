@@ -185,8 +185,9 @@ class Endpoint:
 
     ``latency`` is that of the last minute. ``errors`` counts requests of the last 24 hours by class: ``timeout`` (504),
     ``4xx`` and ``5xx`` all others; a class without one is left out, and None is: not known. ``example`` is a request
-    body as JSON, the model's own or one made of its signature, for ``example_path``; a list of endpoints leaves it out.
-    ``network`` is its address for other machines; None: it is reached from this one alone.
+    body as JSON for ``example_path``, of what ``example_of`` says: the model's own (``model``), one made of its
+    ``signature``, or what every server of its ``runtime`` takes; a list of endpoints leaves it out. ``network`` is its
+    address for other machines; None: it is reached from this one alone.
     """
 
     name: str
@@ -219,6 +220,7 @@ class Endpoint:
     errors: Mapping[str, int] | None = None
     example: Any = None
     example_path: str = "/invocations"
+    example_of: str | None = None
     lent: LentGpus | None = None
     claimed: tuple[str, ...] = ()
     follows: str | None = None

@@ -26,20 +26,27 @@ _BY_KIND: dict[str, Any] = {
 }
 
 
-def kept_example(folder: Path) -> Any:
-    """Return the example of the model whose files are kept in ``folder``, as JSON has it; None where there is none."""
+OF_MODEL, OF_SIGNATURE = "model", "signature"
+
+
+def kept_example(folder: Path) -> tuple[Any, str | None]:
+    """Return the example of the model whose files are kept in ``folder``, as JSON has it, and where it is from.
+
+    That is the model itself, or its signature; None and None where there is none.
+    """
     try:
         files = read_model(folder)
     except (DeskError, OSError):
-        return None  # its files are gone, or can't be read: what serves it says so
+        return None, None  # its files are gone, or can't be read: what serves it says so
     if files.example is None:
-        return made_of(files.features)
+        made = made_of(files.features)
+        return made, None if made is None else OF_SIGNATURE
     if len(files.example) > _LIMIT_BYTES:
-        return None
+        return None, None
     try:
-        return json.loads(files.example)
+        return json.loads(files.example), OF_MODEL
     except (ValueError, RecursionError):
-        return None
+        return None, None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,10 @@ class LoggedVerbs(ABC):
         status: str | None = None,
         slower: str | None = None,
         limit: int = 100,
+        until: float | None = None,
     ) -> list[LoggedRequest]:
         """List logged requests, newest first. Raises Invalid, NotFound, TimedOut."""
-        query = query_of(since, status, slower, limit)
+        query = query_of(since, status, slower, limit, until)
         return self._requests.find(self.show(name).name, query)
 
     def feedback(self, name: str, file: str) -> FeedbackTaken:

@@ -26,17 +26,23 @@ _FILES_AT_ONCE = 32  # chosen: opening one file after the other costs more than 
 
 @dataclass(frozen=True, slots=True)
 class RequestQuery:
-    """Which requests: received from ``since`` on (Unix seconds), a status from ``least_status`` to ``most_status``."""
+    """Which requests: received from ``since`` on and before ``until`` (Unix seconds; None: up to now).
+
+    Their status is one from ``least_status`` to ``most_status``.
+    """
 
     limit: int
     since: float = 0.0
     least_status: int = 0
     most_status: int = 999
     slower_seconds: float | None = None
+    until: float | None = None
 
     @property
     def condition(self) -> str:
         told = [f"_received_at >= {float(self.since)!r}"]
+        if self.until is not None:
+            told.append(f"_received_at < {float(self.until)!r}")
         if self.least_status:
             told.append(f"_status BETWEEN {int(self.least_status)} AND {int(self.most_status)}")
         if self.slower_seconds is not None:

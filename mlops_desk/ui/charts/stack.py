@@ -1,12 +1,12 @@
 """Charts above one another on the window's one time axis, with one cursor; moved by pointer, wheel, pinch and keys.
 
-Drag to go back, wheel or pinch to zoom, double click to be live again. Curves come by a feed; a stack without a
-context only shares the cursor.
+Drag to go back, wheel or pinch to zoom, double click to be live again; drag with Shift to mark a span. Curves come by
+a feed; a stack without a context only shares the cursor.
 """
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QHideEvent,
@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
 from mlops_desk.records.metric import MetricState
 from mlops_desk.ui.charts import export
+from mlops_desk.ui.charts.brush import Brush
 from mlops_desk.ui.charts.chart import Chart, align
 from mlops_desk.ui.charts.feed import Feed
 from mlops_desk.ui.charts.happened import Happened
@@ -48,9 +49,14 @@ MARKED_RANK = 2  # warnings and alerts: lines for everything would hide the curv
 
 
 class ChartStack(Card):
-    """The lowest chart that is shown has the times. ``axis`` is the window's unless another is given."""
+    """The lowest chart that is shown has the times. ``axis`` is the window's unless another is given.
+
+    ``brushed`` has the two times of a span that somebody marked, which all charts of the axis show then.
+    """
 
     accessible_role = Role.Grouping
+
+    brushed = Signal(float, float)
 
     def __init__(
         self,
@@ -69,6 +75,7 @@ class ChartStack(Card):
         self.happened = Happened(context, self, self._axis) if context is not None else None
         self.strip = HappeningsStrip(self.happened, self._across) if self.happened is not None else None
         self.subject = ""  # of what the charts are, where that changes; for who takes them along
+        self._brush = Brush(self)
         self._held: QPointF | None = None
         self._dragged = False
         self._drawn_at = 0.0
@@ -307,10 +314,16 @@ class ChartStack(Card):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() is Qt.MouseButton.LeftButton and self._axis is not None:
             self.setFocus(Qt.FocusReason.MouseFocusReason)
+            if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+                self._brush.begin(event.position().x())
+                return
             self._held, self._dragged = event.position(), False
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         axis = self._axis
+        if self._brush.is_drawn:
+            self._brush.go_to(event.position().x(), self.height())
+            return
         if axis is None or self._held is None or not event.buttons() & Qt.MouseButton.LeftButton:
             return
         gone = event.position().x() - self._held.x()
@@ -325,8 +338,23 @@ class ChartStack(Card):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)
+        if self._brush.is_drawn:
+            self._mark_span(self._brush.end())
         self._held, self._dragged = None, False
         self.unsetCursor()
+
+    def _mark_span(self, pixels: tuple[float, float] | None) -> None:
+        """Show what lies between two pixels, and tell between which times that is."""
+        axis = self._axis
+        if axis is None or pixels is None:
+            return
+        lowest = self._charts[-1]
+        from_left, plot = lowest.mapTo(self, QPoint()).x(), lowest.plot_area()
+        inside = [min(max(x, from_left + plot.left()), from_left + plot.right()) for x in pixels]
+        start, end = self._moment_at(inside[0]), self._moment_at(inside[1])
+        if start is not None and end is not None and start < end:
+            axis.show(start, end)
+            self.brushed.emit(start, end)
 
     def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
         if self._axis is not None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from PySide6.QtCore import Signal
+
 from mlops_desk.records.serving.endpoint import Endpoint, RevisionState
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
@@ -40,7 +42,9 @@ def drawn_revisions(endpoint: Endpoint) -> list[int]:
 
 
 class CurvesView(EndpointView):
-    """Four charts on the window's time axis, and the queue."""
+    """Four charts on the window's time axis, and the queue. ``brushed`` has the times whose requests are wanted."""
+
+    brushed = Signal(float, float)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -60,6 +64,7 @@ class CurvesView(EndpointView):
         self.queue.setMinimumHeight(theme.THIN_CHART_HEIGHT)
         self.stack = ChartStack(charts, context, "Curves of the endpoint", scrolls=True)
         self._shown: tuple[str, tuple[int, ...]] | None = None
+        self.stack.brushed.connect(self.brushed)
         self.column.addWidget(self.stack, 1)
 
     def show_endpoint(self, endpoint: Endpoint | None) -> None:

@@ -22,6 +22,7 @@ from mlops_desk.ui.endpoints.rollout_bar import RolloutBar
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.tabs import Tabs
@@ -62,6 +63,9 @@ class EndpointPane(Card):
         self.now = Label(bold=True, wrap=True)
         self.rollout = RolloutBar()
         self.tabs = Tabs("What is shown of the endpoint", TABS)
+        tip = "List what was asked in the time that the charts show; drag over them with Shift for a part of it"
+        self.requests_of = Button("Requests of this span", tip=tip)
+        self.requests_of.clicked.connect(self._show_all_requests)
         self._layers = QStackedWidget()
         self._acts = QWidget()
         row = QHBoxLayout(self._acts)
@@ -77,7 +81,11 @@ class EndpointPane(Card):
         self.column.addLayout(head)
         self.column.addWidget(self.now)
         self.column.addWidget(self.rollout)
-        self.column.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft)
+        below = QHBoxLayout()
+        below.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft)
+        below.addStretch(1)
+        below.addWidget(self.requests_of)
+        self.column.addLayout(below)
         self.column.addWidget(self._layers, 1)
         self.tabs.chosen.connect(self._choose)
         self.tabs.choose("curves")
@@ -106,6 +114,8 @@ class EndpointPane(Card):
         if key == "setup":
             return SetupView(self._context, self._done_by)
         view = _VIEWS[key](self._context)
+        if isinstance(view, CurvesView):
+            view.brushed.connect(self._show_requests)
         if isinstance(view, RevisionsView):
             view.wanted.connect(self._done_by.ask_to_make_live)
             view.export_wanted.connect(self._done_by.export)
@@ -124,6 +134,17 @@ class EndpointPane(Card):
         if self.isVisible():
             self.view(self.tabs.current()).show_endpoint(endpoint)
 
+    def _show_all_requests(self) -> None:
+        span = self._context.axis.span()
+        self._show_requests(span.start, span.end)
+
+    def _show_requests(self, start: float, end: float) -> None:
+        """Go over to the requests between two times."""
+        view = self.view("requests")
+        if isinstance(view, RequestsView):
+            view.show_span(start, end)
+        self.tabs.choose("requests")
+
     def look(self) -> None:
         """Ask anew for what is seen and not announced."""
         self.view(self.tabs.current()).look()
@@ -134,6 +155,7 @@ class EndpointPane(Card):
             view.left()
 
     def _choose(self, key: str) -> None:
+        self.requests_of.setVisible(key == "curves")
         before = self._layers.currentWidget()
         view = self.view(key)
         if isinstance(before, EndpointView) and before is not view:

@@ -11,6 +11,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.request import LoggedRequest
+from mlops_desk.ui.curves.spans import Span
 from mlops_desk.ui.endpoints.detail.view import EndpointView
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
@@ -37,6 +38,7 @@ _WAIT_MILLISECONDS = 300  # chosen: while one types a time, only where it rests 
 _CELL = 120  # characters of what was asked and answered in a row
 _WHOLE = 200_000  # characters of one request that are shown: a megabyte of numbers is not read
 _SINCE = (("Last hour", 3600.0), ("Last 24 hours", 86_400.0), ("Last 7 days", 7 * 86_400.0), ("All", None))
+_OF_CHARTS = len(_SINCE)  # the place of the entry behind those: what the charts show
 _STATUS = (("All codes", None), ("2xx", "2xx"), ("4xx", "4xx"), ("5xx", "5xx"), ("504, timeout", "504"))
 
 
@@ -46,7 +48,7 @@ class RequestsView(EndpointView):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.since = ChoiceBox("Since when")
-        self.since.addItems([title for title, _ in _SINCE])
+        self.since.addItems([*(title for title, _ in _SINCE), "As the charts show"])
         self.since.setCurrentIndex(1)
         self.status = ChoiceBox("Status")
         self.status.addItems([title for title, _ in _STATUS])
@@ -59,6 +61,7 @@ class RequestsView(EndpointView):
         self.whole = TextBox("The chosen request in full")
         self.whole.setReadOnly(True)
         self._name: str | None = None
+        self._marked: Span | None = None
         self._page = 0
         self._task: Task | None = None
         self._soon = QTimer(self)
@@ -71,6 +74,7 @@ class RequestsView(EndpointView):
     def _wire(self) -> None:
         for box in (self.since, self.status):
             box.currentIndexChanged.connect(lambda _index: self._begin())
+        self.context.axis.changed.connect(self._moved)
         self.slower.textChanged.connect(lambda _text: self._soon.start())
         self.again.clicked.connect(self._begin)
         self.more.clicked.connect(self._show_more)
@@ -107,6 +111,32 @@ class RequestsView(EndpointView):
             self._task.cancel()
             self._task = None
 
+    def show_span(self, start: float, end: float) -> None:
+        """Show the requests between two times, until the charts show another span, or another time is chosen."""
+        self._marked = Span(start, end)
+        if self.since.currentIndex() == _OF_CHARTS:
+            self._begin()
+        else:
+            self.since.setCurrentIndex(_OF_CHARTS)
+
+    def _moved(self) -> None:
+        """Follow the charts; the span that was marked in them is what they show with some room."""
+        shown = self.context.axis.span()
+        if self._marked is not None and not (shown.start <= self._marked.start and self._marked.end <= shown.end):
+            self._marked = None
+        if self.since.currentIndex() == _OF_CHARTS and self.isVisible():
+            self._soon.start()
+
+    def _wanted(self) -> tuple[float | None, float | None]:
+        """Return from when on and until when requests are asked for."""
+        place = self.since.currentIndex()
+        if place != _OF_CHARTS:
+            back = _SINCE[place][1]
+            return None if back is None else agent_clock.now() - back, None
+        axis = self.context.axis
+        span = self._marked or axis.span()
+        return span.start, None if self._marked is None and axis.live else span.end
+
     def _begin(self) -> None:
         self._page = 0
         self.look()
@@ -121,15 +151,16 @@ class RequestsView(EndpointView):
         name, limit = self._name, PAGES[self._page]
         if name is None:
             return
-        back = _SINCE[self.since.currentIndex()][1]
-        since = None if back is None else agent_clock.now() - back
+        since, until = self._wanted()
         status = _STATUS[self.status.currentIndex()][1]
         slower = self.slower.text().strip() or None
         self.says.tint("muted")
         self.says.show_text("Reading the log …")
         self._task = self.context.ask(
             "logged requests",
-            lambda desk: desk.endpoints.requests(name, since=since, status=status, slower=slower, limit=limit),
+            lambda desk: desk.endpoints.requests(
+                name, since=since, until=until, status=status, slower=slower, limit=limit
+            ),
             self._got,
             self._failed,
         )
@@ -141,8 +172,10 @@ class RequestsView(EndpointView):
         is_full = len(found) >= limit
         self.more.setEnabled(is_full and self._page < len(PAGES) - 1)
         cut = ", and there are older ones" if is_full else ""
+        since, until = self._wanted()
+        between = f" {numbers.day_and_clock(since)} – {numbers.day_and_clock(until)}:" if since and until else ""
         told = f"The newest {numbers.count(len(found), 'row')}{cut}." if found else "No request of this kind is logged."
-        self.says.show_text(told)
+        self.says.show_text(f"{between} {told}".strip())
         if self.table.key() is None:
             self.table.select_first()
         self._open()

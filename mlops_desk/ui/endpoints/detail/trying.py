@@ -11,6 +11,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.ui.endpoints import body
+from mlops_desk.ui.endpoints.detail.chat import ChatForm
 from mlops_desk.ui.endpoints.detail.view import EndpointView
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
@@ -34,6 +35,13 @@ _SEND = "Ctrl+Return"
 _OK = 200  # HTTP's own
 
 
+_SOURCES = {
+    "model": "This is the model's own example, which was saved with it.",
+    "runtime": "This is what every server of this runtime takes: it tells nothing of the model itself.",
+    "signature": "The model brings no example: this one is made of its signature, with empty values of each kind.",
+}
+
+
 class _Write(Protocol):
     def __call__(self, url: str, body: str, *, with_token: bool) -> str:
         """Return the lines that send it."""
@@ -54,10 +62,12 @@ class TryView(EndpointView):
         self.answer.setReadOnly(True)
         self.curl = CopyButton("Copy curl", self._as_curl)
         self.python = CopyButton("Copy Python", self._as_python)
+        self.chat = ChatForm()
         self.fields: dict[str, Field] = {}
         self._known: list[BodyField] = []
         self._endpoint: Endpoint | None = None
         self._of: tuple[str, int] | None = None
+        self._path = "/invocations"
         self._task: Task | None = None
         self._form = QWidget()
         self._layers = QStackedWidget()
@@ -70,6 +80,7 @@ class TryView(EndpointView):
     def _arrange(self) -> None:
         self._layers.addWidget(scrolled(self._form, "Values of the request"))
         self._layers.addWidget(self.text)
+        self._layers.addWidget(self.chat)
         asked = Card("Request")
         head = QHBoxLayout()
         head.addWidget(self.ways)
@@ -111,15 +122,16 @@ class TryView(EndpointView):
     def _take_example(self, endpoint: Endpoint) -> None:
         if self._of is None or endpoint.name != self._of[0]:
             return
-        example = endpoint.example
+        example, self._path = endpoint.example, endpoint.example_path
         self._known = body.fields_of(example)
+        self.chat.begin(example)
         if example is None:
             self.says.show_text("The model brings no example, and has no signature to make one of: write its JSON.")
         else:
-            self.says.show_text("This is the model's own example, or one made of its signature.")
+            self.says.show_text(_SOURCES.get(endpoint.example_of or "", "This is an example of a request."))
         self.text.setPlainText("" if example is None else json.dumps(example, indent=2, ensure_ascii=False))
         self._make_form()
-        self.ways.choose(_FORM if self._known else _JSON)
+        self.ways.choose(_FORM if self._known or self.chat.is_chat else _JSON)
 
     def _no_example(self, error: DeskError) -> None:
         self._of = None
@@ -148,22 +160,24 @@ class TryView(EndpointView):
 
     def _choose(self, way: str) -> None:
         """Go over to the other way of writing it, with what is written."""
-        if way == _FORM and not self._known:
+        if way == _FORM and not self._known and not self.chat.is_chat:
             self.ways.choose(_JSON)
             return
-        if way == _JSON and self._known:
+        if way == _JSON and (self._known or self.chat.is_chat):
             try:
                 self.text.setPlainText(json.dumps(self._filled(), indent=2, ensure_ascii=False))
             except DeskError as error:
                 self._complain(error)
-        self._layers.setCurrentIndex(0 if way == _FORM else 1)
+        self._layers.setCurrentIndex(1 if way == _JSON else 2 if self.chat.is_chat else 0)
 
     def _filled(self) -> object:
+        if self.chat.is_chat:
+            return self.chat.body()
         return body.filled(self._known, {name: field.text() for name, field in self.fields.items()})
 
     def _body(self) -> str:
         """Return what is to be sent. Raises Invalid."""
-        if self.ways.current() == _FORM and self._known:
+        if self.ways.current() == _FORM and (self._known or self.chat.is_chat):
             return json.dumps(self._filled(), ensure_ascii=False)
         return self.text.toPlainText()
 
@@ -195,6 +209,8 @@ class TryView(EndpointView):
         self.summary.show_text(f"{shape} {tried.status} in {took} · {revision} · request {request}")
         cut = "" if tried.cut is None else f"\n… {plain(tried.cut)}"
         self.answer.setPlainText(body.pretty(tried.body) + cut)
+        if self.ways.current() == _FORM and self.chat.is_chat and tried.status == _OK:
+            self.chat.take(tried.body)
 
     def _refused(self, error: DeskError) -> None:
         self._done()
@@ -222,7 +238,7 @@ class TryView(EndpointView):
         if endpoint is None or endpoint.url is None:
             return ""
         try:
-            return write(f"{endpoint.url}/invocations", self._body(), with_token=endpoint.token_required)
+            return write(f"{endpoint.url}{self._path}", self._body(), with_token=endpoint.token_required)
         except DeskError as error:
             self._complain(error)
             return ""

@@ -38,11 +38,11 @@ def put(folder: Path, *rows: LoggedRow, features: tuple[LoggedFeature, ...] = ()
         st.tuples(st.integers(0, 20_000), st.sampled_from([200, 404, 500, 503]), st.sampled_from([0.05, 0.1, 2.0])),
         min_size=1, max_size=12, unique_by=lambda item: item[0],
     ),
-    st.integers(1, 6), st.integers(0, 20_000), st.booleans(), st.booleans(), st.booleans(),
+    st.integers(1, 6), st.integers(0, 20_000), st.none() | st.integers(0, 20_000), st.booleans(), st.booleans(), st.booleans(),
 )  # fmt: skip
 @settings(max_examples=25, deadline=None)
 def test_the_newest_that_match_are_found_and_no_others(
-    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[int, int, float]], limit: int, since: int,
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[int, int, float]], limit: int, since: int, until: int | None,
     are_errors: bool, are_slow: bool, is_merged: bool,
 ) -> None:  # fmt: skip
     folder = tmp_path_factory.mktemp("log")
@@ -50,13 +50,14 @@ def test_the_newest_that_match_are_found_and_no_others(
         put(folder, row(number, NOW + at, {"a": number}, status=status, latency=latency))
     if is_merged:
         tidy(folder, NOW + 90_000, 30, 1 << 30)
-    wanted = RequestQuery(limit, NOW + since, 500 if are_errors else 0, 599, 0.1 if are_slow else None)
+    wanted = RequestQuery(limit, NOW + since, 500 if are_errors else 0, 599, 0.1 if are_slow else None,
+                          None if until is None else NOW + until)  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(query_module, "_FILES_AT_ONCE", 2)
         found = find(folder, wanted)
     expected = sorted(
         (NOW + at for at, status, latency in drawn
-         if at >= since and (status >= 500 or not are_errors) and (latency > 0.1 or not are_slow)),
+         if since <= at and (until is None or at < until) and (status >= 500 or not are_errors) and (latency > 0.1 or not are_slow)),
         reverse=True,
     )[:limit]  # fmt: skip
     assert [request.received_at for request in found] == expected
