@@ -12,6 +12,7 @@ from mlops_desk.base.errors import Hint, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, LatencyPercentiles, PastTraffic, Traffic
+from mlops_desk.records.serving.rollout import SHADOW_PERCENT
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.gateway.traffic import Past
 from mlops_desk.serving.meters.recent import Recent
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.serving.network import NetworkAddress
 
 _log = logging.getLogger(__name__)
-_UNKNOWN: Mapping[str, Any] = {"latency": LatencyPercentiles(), "errors": None}
+_UNKNOWN: Mapping[str, Any] = {"latency": LatencyPercentiles(), "errors": None, "shadow_load": None}
 """What is told of the last minute and day before anything was counted; it is never stored."""
 
 
@@ -45,6 +46,7 @@ class EndpointBoard:
         self._loads: dict[str, Traffic] = {}
         self._queued: dict[str, int] = {}
         self._recent: dict[str, Recent] = {}
+        self._shadows: dict[str, Traffic] = {}
         self._past = Past()
         self._owed: set[str] = set()
         self.network_address: Callable[[Endpoint], NetworkAddress | None] = lambda _endpoint: None
@@ -135,6 +137,7 @@ class EndpointBoard:
             self._loads.pop(name, None)
             self._queued.pop(name, None)
             self._recent.pop(name, None)
+            self._shadows.pop(name, None)
             self._past.forget(name)
             self._bus.publish(EndpointRemoved(name))
 
@@ -153,6 +156,11 @@ class EndpointBoard:
                         self._recent[name] = figures
                     self._bus.publish(EndpointChanged(self._with_load(endpoint)))
 
+    def load_shadows(self, loads: Mapping[str, Traffic]) -> None:
+        """Take in what the shadows of endpoints got of copies; it is announced with the next load."""
+        with self._lock:
+            self._shadows = dict(loads)
+
     def past(self, name: str, seconds: float) -> list[PastTraffic]:
         """Return the load of an endpoint's last ``seconds``. Raises NotFound and Invalid."""
         with self._lock:
@@ -170,6 +178,11 @@ class EndpointBoard:
         if endpoint.state is EndpointState.STOPPED:
             return counted
         recent = self._recent.get(endpoint.name)
-        figures = _UNKNOWN if recent is None else {"latency": recent.latency, "errors": recent.errors}
+        figures: Mapping[str, Any] = {} if recent is None else {"latency": recent.latency, "errors": recent.errors}
         load, queued = self._loads.get(endpoint.name), self._queued.get(endpoint.name)
-        return replace(counted, load=load, queued=queued, **figures)
+        return replace(counted, load=load, queued=queued, **figures, shadow_load=self._shadow_of(endpoint))
+
+    def _shadow_of(self, endpoint: Endpoint) -> Traffic | None:
+        rollout = endpoint.rollout
+        is_shadowed = rollout is not None and rollout.percent == SHADOW_PERCENT
+        return self._shadows.get(endpoint.name) if is_shadowed else None

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from mlops_desk.base.caller import Caller
 from mlops_desk.base.errors import NotFound
@@ -140,11 +141,15 @@ class Deployments:
             revision=revision.number,
             model=revision.model,
             created_at=known.created_at if known else time.time(),
-            request_log=str(self._switchboard.log_folder(revision.endpoint)),
+            request_log=str(self._log_of(revision.endpoint, known)),
             created_by=known.created_by if known else caller.uid,
             scale=known.scale if known else EndpointScale(),
             wanted=known.wanted if known else 1,
         )
+
+    def _log_of(self, name: str, known: Endpoint | None) -> Path:
+        logs = self._switchboard.logs
+        return logs.begin(name) if known is None else logs.of(known)
 
     def take_up(self, endpoint: Endpoint) -> None:
         """Go on with the deployment that an earlier agent left half done."""

@@ -82,6 +82,7 @@ _GATEWAY_SECONDS = 0.25  # chosen: with its start in half a second, callers of a
 _NETWORK_SECONDS = 1.0  # chosen: how late a setting, or a certificate that was replaced, is taken up
 _SCALE_SECONDS = 1.0  # chosen: how late a further replica is begun with; a look without need reads memory alone
 _SPARE_SECONDS = 120.0  # for what comes between build and start: download, stop of the one before
+_RETIRE_SECONDS = 3600.0  # chosen: what is kept for days
 _LINES_LIMIT = 10_000  # chosen: more than one reads; the wire carries it at once
 _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
 
@@ -185,6 +186,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Runti
         self._beside.sweep()
         self._loop.repeat("endpoint-network", _NETWORK_SECONDS, self._switchboard.look_at_network)
         self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
+        self._loop.repeat("endpoint-logs", _RETIRE_SECONDS, self._switchboard.retire_logs)
         self._loop.repeat("endpoint-debts", _LOOK_SECONDS, self._debts.look)
         self._loop.repeat("gateway", _GATEWAY_SECONDS, self._switchboard.watch)
         self._loop.start("endpoint-gpus", self.keep_gpus)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from mlops_desk.base.errors import DeskError, Hint, TimedOut
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, Replica
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, Replica, Traffic
 from mlops_desk.records.serving.rollout import SHADOW_PERCENT
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, Stats
 from mlops_desk.serving.gateway.routes import EVERYTHING, EndpointRoutes, GatewayLimits, Route, RoutingTable
 from mlops_desk.serving.gateway.traffic import LoadWindow, TrafficCounters, snapshot_of
+from mlops_desk.serving.logged.folders import LogFolders
 from mlops_desk.serving.meters.meters import EndpointMeters
 from mlops_desk.serving.network.entrance import GatewayEntrance
 from mlops_desk.serving.replicas.counting import answering
@@ -51,7 +52,7 @@ class Switchboard:
         meters: EndpointMeters,
     ) -> None:
         """Tell ``pilot`` of what was counted, once there is one."""
-        self._endpoints = endpoints
+        self.logs = LogFolders(endpoints)
         self._board = board
         self._shelf = shelf
         self._tokens = tokens
@@ -64,12 +65,13 @@ class Switchboard:
         self._revive_at = 0.0
         self._heard_at: float | None = None
         self._windows: dict[str, LoadWindow] = {}
+        self._shadow_windows: dict[str, tuple[int, LoadWindow]] = {}
         self._meters = meters
         self._ahead: dict[str, Change] = {}
 
     def log_folder(self, name: str) -> Path:
-        """Return where an endpoint's requests are logged; it stays when the endpoint goes."""
-        return self._endpoints / name / "requests"
+        """Return where an endpoint's requests are logged; it stays when the endpoint goes. Raises NotFound."""
+        return self.logs.of(self._board.get(name))
 
     def url(self, name: str) -> str | None:
         """Return an endpoint's address; None before the gateway has ever run."""
@@ -121,6 +123,7 @@ class Switchboard:
         silence = snapshot_of(TrafficCounters(), stats.at)  # the gateway counts an endpoint from its first request on
         snapshots = {endpoint.name: stats.endpoints.get(endpoint.name, silence) for endpoint in self._board.all()}
         recent = self._meters.take(stats, [one for one in self._board.all() if one.state not in _AT_REST])
+        self._board.load_shadows(self._shadow_loads(stats))
         self._board.load(
             {name: self._windows.setdefault(name, LoadWindow()).add(snapshot) for name, snapshot in snapshots.items()},
             stats.queued,
@@ -130,6 +133,23 @@ class Switchboard:
             self.pilot.look(stats.revisions)
         for hear in self.hearers:
             hear(stats)
+
+    def _shadow_loads(self, stats: Stats) -> dict[str, Traffic]:
+        """Return the load of each endpoint's shadow: of copies, apart from its requests."""
+        found = {}
+        for endpoint in self._board.all():
+            shadowed = endpoint.rollout
+            if shadowed is None or shadowed.percent != SHADOW_PERCENT:
+                self._shadow_windows.pop(endpoint.name, None)
+                continue
+            number, window = self._shadow_windows.get(endpoint.name, (0, LoadWindow()))
+            if number != shadowed.revision:
+                window = LoadWindow()
+            silence = snapshot_of(TrafficCounters(), stats.at)
+            counted = stats.shadows.get(endpoint.name, {}).get(shadowed.revision, silence)
+            self._shadow_windows[endpoint.name] = shadowed.revision, window
+            found[endpoint.name] = window.add(counted)
+        return found
 
     def _end_hung(self) -> None:
         """End a gateway that runs and has said nothing for long: its callers wait for the next one."""
@@ -154,9 +174,15 @@ class Switchboard:
         elif time.monotonic() >= self._revive_at:
             self._revive()
 
+    def retire_logs(self) -> None:
+        """Delete what endpoints that were removed have logged once it is as old as requests are kept."""
+        kept = {self.logs.of(endpoint) for endpoint in self._board.all()}
+        self.logs.retire(kept, self._settings.number("serving.request_log_days"))
+
     def forget(self, name: str) -> None:
         """Forget what was counted of an endpoint that is gone: the next one of its name begins anew."""
         self._windows.pop(name, None)
+        self._shadow_windows.pop(name, None)
         self._meters.forget(name)
 
     def look_at_network(self) -> None:
@@ -197,7 +223,7 @@ class Switchboard:
         numbers = sorted({replica.revision for replica in endpoint.replicas})
         routes = tuple(self._route_to(endpoint, number) for number in numbers if number != shadowed)
         shadow = None if shadowed is None else self._route_to(endpoint, shadowed)
-        log = str(self.log_folder(endpoint.name))
+        log = str(self.logs.of(endpoint))
         let_in = self._tokens.rules(endpoint)
         live = self._shelf.read(endpoint.name, endpoint.revision)
         wakes = endpoint.asleep_since is not None and endpoint.lent is None

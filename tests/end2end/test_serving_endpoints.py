@@ -417,6 +417,40 @@ def test_stop_and_remove_leave_the_log_and_nothing_else(house: House) -> None:
         assert time.monotonic() < deadline
 
 
+def test_the_next_endpoint_of_a_name_shows_nothing_of_the_one_before_whose_log_stays(house: House) -> None:
+    house.replica(1)
+    for name in ("first", "second"):
+        house.replica(2 if name == "second" else 1)
+        endpoint = house.service.deploy("digits", "front")
+        assert house.service.requests("front") == []
+        assert (endpoint.load, endpoint.errors) == (None, None)
+        assert ask(endpoint).status_code == 200
+        house.service._switchboard.gatekeeper.roll()
+        assert [one.row for one in house.service.requests("front")] == [0, 1]
+        house.service._switchboard.poll()
+        load = house.service.show("front").load
+        assert load is not None
+        assert load.requests_total == 1
+        house.service.remove("front")
+    folders = sorted(path.name for path in (house.folder.endpoints / "front").iterdir())
+    assert [name for name in folders if name.startswith("requests")] == ["requests", "requests-2"]
+    assert all(
+        list((house.folder.endpoints / "front" / name).rglob("*.parquet")) for name in ("requests", "requests-2")
+    )
+
+
+def test_the_log_of_an_endpoint_that_an_older_agent_has_deployed_goes_on(house: House) -> None:
+    house.replica(1)
+    endpoint = house.service.deploy("digits", "front")
+    assert endpoint.request_log == str(house.folder.endpoints / "front" / "requests")
+    ask(endpoint)
+    house.service._board.change("front", lambda known: replace(known, request_log=None))
+    service = house.agent()
+    service.start()
+    ask(endpoint)
+    assert len(service.requests("front")) == 4
+
+
 def test_a_stop_overtakes_a_deployment(house: House) -> None:
     house.service.deploy("digits", "front", wait=False)
     house.service.stop("front")

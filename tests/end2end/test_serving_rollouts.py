@@ -131,6 +131,11 @@ def test_a_shadow_answers_nobody_and_gets_copies(house: House) -> None:
     before = len(shadow.bodies)
     assert words(endpoint, 20) == {"old": 20}
     house.wait(lambda: len(shadow.bodies) - before == 20)
+    house.service._switchboard.poll()
+    shown = house.service.show("front")
+    assert shown.load is not None
+    assert shown.shadow_load is not None
+    assert (shown.load.requests_total, shown.shadow_load.requests_total) == (20, 20)
     assert house.service.promote("front").revision == 2
 
 

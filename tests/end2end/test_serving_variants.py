@@ -1,7 +1,5 @@
 """Variants on the real engine: a network of three layers as float32, float16 and int8, and a model that is no graph."""
 
-import itertools
-import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,40 +19,17 @@ from mlops_desk.serving.asking.aside import LABEL
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.state import State
 from tests.images import python_image
+from tests.onnx_graph import ROWS, WIDTH, write_graph
 from tests.scoring import odd_model
 from tests.wheels import closure
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(900)]
-ROWS, WIDTH, HIDDEN = 32, 64, 512
 
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a graph of random weights, and an example of it."""
-    import numpy as np
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    random = np.random.default_rng(1)
-    folder = tmp_path_factory.mktemp("graph")
-    sizes, nodes, weights, name = (WIDTH, HIDDEN, HIDDEN, 10), [], [], "x"
-    for index, (rows, columns) in enumerate(itertools.pairwise(sizes)):
-        matrix = (random.standard_normal((rows, columns)) / rows**0.5).astype(np.float32)
-        weights.append(numpy_helper.from_array(matrix, f"w{index}"))
-        nodes.append(helper.make_node("MatMul", [name, f"w{index}"], [f"m{index}"]))
-        name = f"m{index}"
-        if index < 2:
-            nodes.append(helper.make_node("Relu", [name], [f"r{index}"]))
-            name = f"r{index}"
-    made = helper.make_graph(
-        nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, WIDTH])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 10])], weights,
-    )  # fmt: skip
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, str(folder / "net.onnx"))
-    rows = random.standard_normal((ROWS, WIDTH)).astype(np.float32)
-    (folder / "serving_input_example.json").write_text(json.dumps({"inputs": rows.tolist()}))
-    return folder
+    return write_graph(tmp_path_factory.mktemp("graph"))
 
 
 @contextmanager

@@ -183,6 +183,7 @@ class Endpoint:
     again. ``lent`` are GPUs that jobs may have meanwhile, ``claimed`` those that it had lent, has asked for, and waits
     for. ``follows`` is the alias whose moves it goes with, ``following`` how; None: it is pinned to its version.
 
+    ``shadow_load`` is that of the copies which its shadow gets, which are no part of ``load``, ``latency``, ``errors``.
     ``latency`` is that of the last minute. ``errors`` counts requests of the last 24 hours by class: ``timeout`` (504),
     ``4xx`` and ``5xx`` all others; a class without one is left out, and None is: not known. ``example`` is a request
     body as JSON for ``example_path``, of what ``example_of`` says: the model's own (``model``), one made of its
@@ -226,6 +227,7 @@ class Endpoint:
     follows: str | None = None
     following: AliasFollowing | None = None
     network: NetworkAddress | None = None
+    shadow_load: Traffic | None = None
 
     @property
     def owner(self) -> Owner:

@@ -115,8 +115,11 @@ class ModelCall(BodyCall):
         self._has_place, self._is_waiting = True, False
         if self._timer is not None:
             self._timer.cancel()
-        self._entry = self.house.entry(self._entry.name) or self._entry
-        entry = self._entry
+        newest = self.house.entry(self._entry.name)
+        if newest is not None and newest.is_another(self._entry):
+            self._reject(busy("This endpoint was removed while the request waited."))
+            return
+        entry = self._entry = newest or self._entry
         route = self._route = entry.split.at(self._point())
         if route is None:
             self._reject(busy(entry.endpoint.note or "No replica of this endpoint is up."))
@@ -258,7 +261,8 @@ class ModelCall(BodyCall):
             latency_seconds=latency, content_type=kind, body=self._body, answer=body, is_shadow=is_shadow,
             is_try=self._is_try,
         )  # fmt: skip
-        if not self.house.log.keep(self._entry.name, kept):
+        newest = self.house.entry(self._entry.name)
+        if (newest is not None and newest.is_another(self._entry)) or not self.house.log.keep(self._entry.name, kept):
             self._entry.lane.unlogged += 1
 
     def _signed(self, answer: Answer, request_id: bytes) -> Answer:
@@ -276,4 +280,5 @@ class ModelCall(BodyCall):
         self._entry.lane.shadows_dropped += not is_sent
 
     def _shadowed(self, said: ShadowAnswer) -> None:
+        self._entry.lane.count_shadow(said.revision, said.status, said.latency_seconds)
         self._log(said.revision, said.status, said.received_at, said.latency_seconds, said.body, is_shadow=True)

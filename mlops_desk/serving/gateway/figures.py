@@ -33,7 +33,7 @@ class GatewayFigures:
 
     async def metrics(self, name: str | None) -> Answer:
         """Return the counters of one endpoint, or of all."""
-        lanes = self._lanes if name is None else {name: self._lanes[name]}
+        lanes = {known: lane for known, lane in self._lanes.items() if name in {None, known}}
         unlogged = {known: self._log.unlogged(known) for known in lanes}
         return Answer(200, exposition(lanes, unlogged), CONTENT_TYPE)
 
@@ -45,5 +45,6 @@ class GatewayFigures:
             "in_flight": lane.in_flight,
             "under_way": dict(lane.under_way),
             "shadows_dropped": lane.shadows_dropped,
+            "shadows": {revision: asdict(counters) for revision, counters in lane.shadow_counters.items()},
             "revisions": {revision: asdict(counters) for revision, counters in lane.counters.items()},
         }

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,8 @@ class GatewayState:
 class Stats:
     """The gateway's counters at ``at`` (monotonic seconds), and the serial of the table it routes by.
 
-    ``revisions`` are those of each revision of an endpoint, ``queued`` how many requests wait at it for a place,
+    ``revisions`` are those of each revision of an endpoint, ``shadows`` what shadows made of copies, ``queued`` how
+    many requests wait at it for a place,
     ``under_way`` what the replica at each address has not answered yet.
     """
 
@@ -69,6 +70,7 @@ class Stats:
     revisions: dict[str, dict[int, Snapshot]]
     queued: dict[str, int]
     under_way: dict[str, int]
+    shadows: dict[str, dict[int, Snapshot]] = field(default_factory=dict)
 
 
 def read_state(folder: Path) -> GatewayState | None:
@@ -216,12 +218,10 @@ class Gatekeeper:
             at,
             answer["serial"],
             {name: _snapshot(at, found) for name, found in told.items()},
-            {
-                name: {int(number): _snapshot(at, counted) for number, counted in found["revisions"].items()}
-                for name, found in told.items()
-            },
+            {name: _by_number(at, found["revisions"]) for name, found in told.items()},
             {name: found["queued"] for name, found in told.items()},
             answer.get("replicas", {}),  # a gateway of an older version, about to be replaced, has none
+            {name: _by_number(at, found.get("shadows", {})) for name, found in told.items()},
         )
 
     def roll(self) -> bool:
@@ -296,6 +296,10 @@ def _kill(state: GatewayState) -> None:
     os.kill(state.pid, signal.SIGKILL)
     if not _wait(lambda: not state.is_alive, 1.0):
         raise TimedOut(f"The gateway (pid {state.pid}) does not end.", Hint(f"kill -9 {state.pid}"))
+
+
+def _by_number(at: float, counted: Mapping[str, Any]) -> dict[int, Snapshot]:
+    return {int(number): _snapshot(at, found) for number, found in counted.items()}
 
 
 def _snapshot(at: float, counted: Mapping[str, Any]) -> Snapshot:

@@ -33,6 +33,10 @@ class OpenEndpoint:
         self.is_asleep = endpoint.hold_seconds > 0.0 and not any(route.addresses for route in endpoint.routes)
         self.sticky_header = None if endpoint.sticky_header is None else endpoint.sticky_header.lower().encode()
 
+    def is_another(self, other: "OpenEndpoint") -> bool:
+        """Tell whether this is another endpoint of the same name: one was removed, and the next deployed."""
+        return self.endpoint.log != other.endpoint.log
+
 
 class House(Protocol):
     """What a request finds in the gateway."""

@@ -46,7 +46,10 @@ class Rate:
 
 
 class EndpointLane:
-    """One endpoint's. ``under_way`` counts by revision the requests that its replicas have and have not answered."""
+    """One endpoint's. ``under_way`` counts by revision the requests that its replicas have and have not answered.
+
+    What shadows answered is in ``shadow_counters`` alone: nobody has asked them, so it is none of its requests.
+    """
 
     def __init__(self) -> None:
         self._places = Places(0, 0)
@@ -55,6 +58,7 @@ class EndpointLane:
         self._rate = Rate(None, 0.0)
         self._is_asleep = self._hands_on = False
         self.counters: dict[int, TrafficCounters] = {}
+        self.shadow_counters: dict[int, TrafficCounters] = {}
         self.under_way: Counter[int] = Counter()
         self.unlogged = self.shadows_dropped = 0
 
@@ -103,10 +107,11 @@ class EndpointLane:
 
     def count(self, revision: int, status: int, latency_seconds: float) -> None:
         """Count one answered request."""
-        counters = self.counters.get(revision)
-        if counters is None:
-            counters = self.counters[revision] = TrafficCounters()
-        counters.count(status, latency_seconds)
+        _count(self.counters, revision, status, latency_seconds)
+
+    def count_shadow(self, revision: int, status: int, latency_seconds: float) -> None:
+        """Count what a shadow made of a copy."""
+        _count(self.shadow_counters, revision, status, latency_seconds)
 
     def _hand_on(self) -> None:
         """Give what is free to those who wait, the first of them first, as far as each one's share goes."""
@@ -122,3 +127,10 @@ class EndpointLane:
                     waiter.go()
         finally:
             self._hands_on = False
+
+
+def _count(counted: dict[int, TrafficCounters], revision: int, status: int, latency_seconds: float) -> None:
+    counters = counted.get(revision)
+    if counters is None:
+        counters = counted[revision] = TrafficCounters()
+    counters.count(status, latency_seconds)

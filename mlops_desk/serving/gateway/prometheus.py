@@ -10,9 +10,12 @@ from mlops_desk.serving.gateway.traffic import BOUNDS_SECONDS, TrafficCounters
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _EVERY = 12  # of the bounds one in so many: 12 of 146, each three times the one before it
+_SHADOW = "shadow_request"
 _TYPES = (
     ("requests_total", "counter", "Answered requests by revision and class of status."),
     ("request_seconds", "histogram", "From a request's head to its answer."),
+    ("shadow_requests_total", "counter", "Copies that a shadow answered, by revision and class of status."),
+    ("shadow_request_seconds", "histogram", "From a copy's sending to the shadow's answer."),
     ("in_flight", "gauge", "Requests that replicas are answering."),
     ("queued", "gauge", "Requests that wait for a place."),
     ("unlogged_total", "counter", "Requests that the request log did not take."),
@@ -31,12 +34,13 @@ def exposition(lanes: Mapping[str, EndpointLane], unlogged: Mapping[str, int]) -
 
 
 def _lines(what: str, name: str, lane: EndpointLane, unlogged: int) -> Iterator[str]:
-    if what == "requests_total":
-        for revision, counters in sorted(lane.counters.items()):
-            yield from _classes(name, revision, counters)
-    elif what == "request_seconds":
-        for revision, counters in sorted(lane.counters.items()):
-            yield from _histogram(name, revision, counters)
+    counted = lane.shadow_counters if what.startswith(_SHADOW) else lane.counters
+    if what.endswith("requests_total"):
+        for revision, counters in sorted(counted.items()):
+            yield from _classes(what, name, revision, counters)
+    elif what.endswith("request_seconds"):
+        for revision, counters in sorted(counted.items()):
+            yield from _histogram(what, name, revision, counters)
     else:
         figures = {
             "in_flight": lane.in_flight,
@@ -47,20 +51,20 @@ def _lines(what: str, name: str, lane: EndpointLane, unlogged: int) -> Iterator[
         yield f'mlops_desk_gateway_{what}{{endpoint="{name}"}} {figures[what]}'
 
 
-def _classes(name: str, revision: int, counters: TrafficCounters) -> Iterator[str]:
+def _classes(what: str, name: str, revision: int, counters: TrafficCounters) -> Iterator[str]:
     for digit, count in enumerate(counters.classes):
         if count:
             labels = f'endpoint="{name}",revision="{revision}",code="{digit}xx"'
-            yield f"mlops_desk_gateway_requests_total{{{labels}}} {count}"
+            yield f"mlops_desk_gateway_{what}{{{labels}}} {count}"
 
 
-def _histogram(name: str, revision: int, counters: TrafficCounters) -> Iterator[str]:
+def _histogram(what: str, name: str, revision: int, counters: TrafficCounters) -> Iterator[str]:
     labels = f'endpoint="{name}",revision="{revision}"'
     reached = 0
     for index, (bound, count) in enumerate(zip(BOUNDS_SECONDS, counters.buckets, strict=False)):
         reached += count
         if index % _EVERY == 0:
-            yield f'mlops_desk_gateway_request_seconds_bucket{{{labels},le="{bound:.6g}"}} {reached}'
-    yield f'mlops_desk_gateway_request_seconds_bucket{{{labels},le="+Inf"}} {counters.requests}'
-    yield f"mlops_desk_gateway_request_seconds_sum{{{labels}}} {counters.seconds:.9g}"
-    yield f"mlops_desk_gateway_request_seconds_count{{{labels}}} {counters.requests}"
+            yield f'mlops_desk_gateway_{what}_bucket{{{labels},le="{bound:.6g}"}} {reached}'
+    yield f'mlops_desk_gateway_{what}_bucket{{{labels},le="+Inf"}} {counters.requests}'
+    yield f"mlops_desk_gateway_{what}_sum{{{labels}}} {counters.seconds:.9g}"
+    yield f"mlops_desk_gateway_{what}_count{{{labels}}} {counters.requests}"

@@ -23,7 +23,7 @@ from mlops_desk.serving.gateway.lane import EndpointLane
 from mlops_desk.serving.gateway.messages import Answer, Asker, Call, Rejected, RequestHead, busy
 from mlops_desk.serving.gateway.outbound.pool import ReplicaPools
 from mlops_desk.serving.gateway.outbound.question import Question
-from mlops_desk.serving.gateway.routes import EVERYTHING, GatewayLimits, RoutingTable
+from mlops_desk.serving.gateway.routes import EVERYTHING, EndpointRoutes, GatewayLimits, RoutingTable
 from mlops_desk.serving.gateway.shadow import Shadows
 
 _SHARE_OF_ONE = 0.75  # of the memory for bodies that one peer may take: a second one always finds room
@@ -79,14 +79,24 @@ class Proxy:
         entries: dict[bytes, OpenEndpoint] = {}
         addresses: set[str] = set()
         for name, endpoint in table.endpoints.items():
-            lane = self._lanes.setdefault(name, EndpointLane())
+            lane = self._lane(name, endpoint)
             entries[name.encode()] = OpenEndpoint(name, endpoint, lane)
             shadow = endpoint.shadow.addresses if endpoint.shadow else ()
             addresses.update(shadow, *(route.addresses for route in endpoint.routes))
         self._entries = entries
+        for name in self._lanes.keys() - table.endpoints.keys():
+            del self._lanes[name]
         for entry in entries.values():  # only now: whoever has waited for a place goes by the new table
             entry.lane.follow(entry.endpoint, table.limits, is_asleep=entry.is_asleep)
         self.shadows.pools.follow(frozenset(addresses))
+
+    def _lane(self, name: str, endpoint: EndpointRoutes) -> EndpointLane:
+        """Return what is kept of an endpoint; the next one of its name begins with nothing."""
+        known = self._entries.get(name.encode())
+        if known is not None and known.endpoint.log == endpoint.log:
+            return known.lane
+        lane = self._lanes[name] = EndpointLane()
+        return lane
 
     def open(self, head: RequestHead, caller: Asker) -> Call:
         """Return the call that a request is by its head, from this machine. Raises Rejected."""

@@ -90,7 +90,7 @@ class OrphanEndpoints:
             revision=revision.number,
             model=revision.model,
             created_at=time.time(),
-            request_log=str(self._switchboard.log_folder(name)),
+            request_log=str(self._switchboard.logs.newest(name)),
             created_by=os.getuid(),  # nothing says whose it was
         )
         return replace(

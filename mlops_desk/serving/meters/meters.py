@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.records.serving.rollout import SHADOW_PERCENT
 from mlops_desk.serving.gateway.gatekeeper import Stats
 from mlops_desk.serving.gateway.traffic import ERROR_CLASSES, Snapshot, TrafficCounters, snapshot_of
 from mlops_desk.serving.meters.past import EndpointPast
 from mlops_desk.serving.meters.recent import Recent, RecentFigures
-from mlops_desk.serving.meters.series import EndpointSeries
+from mlops_desk.serving.meters.series import SHADOW, EndpointSeries
 from mlops_desk.serving.meters.usage import ContainerUsage, summed
 
 
@@ -19,6 +20,7 @@ class EndpointMeters:
 
     def __init__(self, past: EndpointPast) -> None:
         self._series = EndpointSeries(past.record)
+        self._shadows = EndpointSeries(past.record, SHADOW)
         self._recent = RecentFigures()
         self._usage = ContainerUsage(past.gpu_memory)
         self._recall = past.errors
@@ -45,6 +47,7 @@ class EndpointMeters:
             counted = stats.revisions.get(endpoint.name, {})
             for number in sorted({replica.revision for replica in endpoint.replicas}):
                 snapshots[f"{endpoint.name}/{number}"] = counted.get(number, silence)
+        self._shadows.take(_of_shadows(stats, up, silence), at)
         told = self._series.take(snapshots, at)
         if told:
             self._tell_usage(told, up)
@@ -62,3 +65,14 @@ class EndpointMeters:
         used = self._usage.of({name for key, _ in told for name in containers.get(key, ())})
         for key, at in told:
             self._series.tell_usage(key, at, summed(used[name] for name in containers.get(key, ())))
+
+
+def _of_shadows(stats: Stats, up: Sequence[Endpoint], silence: Snapshot) -> dict[str, Snapshot]:
+    """Return what was counted of the shadows there are now, by NAME/REVISION."""
+    found = {}
+    for endpoint in up:
+        rollout = endpoint.rollout
+        if rollout is not None and rollout.percent == SHADOW_PERCENT:
+            counted = stats.shadows.get(endpoint.name, {}).get(rollout.revision, silence)
+            found[f"{endpoint.name}/{rollout.revision}"] = counted
+    return found

@@ -18,18 +18,19 @@ STEP_SECONDS = 10.0  # chosen: a 99th percentile of fewer seconds is mostly one 
 LONG_STEP_SECONDS = 60.0  # the finest roll-up of the history
 SHORT_STEPS_UP_TO = 100
 """Chosen: series' holders (endpoints and revisions) that get a point each ten seconds: some hundred points a second."""
+SHADOW = f"{ENDPOINT}.shadow"
 MOST_HOLDERS = 2000  # chosen: of what is up at once on one machine, far more than it can run
 _LEAST, _MOST = 0.5, 1.5  # chosen: half a stretch is seen, and at most half of another one
 
 
-def figures_of(load: Traffic, latency: LatencyPercentiles) -> dict[str, float | None]:
-    """Return what is recorded of a load, by metric; None where there was no request."""
+def figures_of(load: Traffic, latency: LatencyPercentiles, of: str = ENDPOINT) -> dict[str, float | None]:
+    """Return what is recorded of a load, by metric; None where there was no request. ``of`` begins their names."""
     return {
-        "endpoint.requests": load.requests_per_second,
-        "endpoint.errors": load.errors_per_second,
-        "endpoint.latency.p50": latency.p50,
-        "endpoint.latency.p95": latency.p95,
-        "endpoint.latency.p99": latency.p99,
+        f"{of}.requests": load.requests_per_second,
+        f"{of}.errors": load.errors_per_second,
+        f"{of}.latency.p50": latency.p50,
+        f"{of}.latency.p95": latency.p95,
+        f"{of}.latency.p99": latency.p99,
     }
 
 
@@ -45,10 +46,11 @@ class _Begun:
 
 
 class EndpointSeries:
-    """Not locked: one thread reads the counters."""
+    """Not locked: one thread reads the counters. Those of shadows are ``of`` them, and tell of copies alone."""
 
-    def __init__(self, record: RecordPoints) -> None:
+    def __init__(self, record: RecordPoints, of: str = ENDPOINT) -> None:
         self._record = record
+        self._of = of
         self._begun: dict[str, _Begun] = {}
         self._classes: set[tuple[str, str]] = set()
 
@@ -85,16 +87,20 @@ class EndpointSeries:
                 self._record(SeriesName(ENDPOINT, key, metric), [(at, float(value))])
 
     def _tell(self, key: str, begun: _Begun, last: Snapshot) -> None:
-        figures = figures_of(load_between(begun.first, last), latency_between(begun.first, last))
+        figures = figures_of(load_between(begun.first, last), latency_between(begun.first, last), self._of)
+        if self._of == ENDPOINT:
+            self._add_waits_and_classes(figures, key, begun, last)
+        for metric, value in figures.items():
+            if value is not None:
+                self._record(SeriesName(ENDPOINT, key, metric), [(begun.start, value)])
+
+    def _add_waits_and_classes(self, figures: dict[str, float | None], key: str, begun: _Begun, last: Snapshot) -> None:
         if "/" not in key:  # requests wait for an endpoint's place, not for a revision's
             figures["endpoint.queue"] = float(max(begun.queued, last.queued))
         for class_, count in errors_between(begun.first, last).items():
             if count or (key, class_) in self._classes:
                 self._classes.add((key, class_))
                 figures[f"endpoint.errors.{class_}"] = count / (last.at - begun.first.at)
-        for metric, value in figures.items():
-            if value is not None:
-                self._record(SeriesName(ENDPOINT, key, metric), [(begun.start, value)])
 
 
 def _begun(at: float, seconds: float, first: Snapshot) -> _Begun:

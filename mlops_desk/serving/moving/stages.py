@@ -300,14 +300,12 @@ class Stages:
             if self._loop.ending.wait(_LOOK_SECONDS):
                 return  # the next agent goes on
         gone = self._taken_out(name, leaving)
-        for container in gone:
-            try:
+        try:
+            for container in gone:
                 self._trial.end(container)
-            finally:
-                with self._moving:
-                    self._ending.pop(container).set()
-        if gone:
-            self._tidy(name, set(gone))
+        finally:
+            if gone:
+                self._tidy(name, set(gone))
 
     def _taken_out(self, name: str, leaving: Sequence[Replica]) -> list[str]:
         """Name the containers to be ended: one that has taken over again meanwhile is none of them."""
@@ -323,7 +321,10 @@ class Stages:
             return gone
 
     def _tidy(self, name: str, gone: set[str]) -> None:
+        """Forget replicas whose containers were ended; only then may one of their names be up again."""
         with self._moving:
+            for container in gone:
+                self._ending.pop(container).set()
             if self._board.find(name) is None:
                 return
             self._board.change(

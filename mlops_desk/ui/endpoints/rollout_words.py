@@ -12,8 +12,17 @@ def stands(endpoint: Endpoint, rollout: Rollout) -> str:
     """Say what the revision on its way gets now."""
     live = f"revision {endpoint.revision} answers"
     if rollout.percent == SHADOW_PERCENT:
-        return f"Revision {rollout.revision} is a shadow: it gets copies, and {live}."
+        return f"Revision {rollout.revision} is a shadow: it gets copies, and {live}.{_of_copies(endpoint)}"
     return f"Revision {rollout.revision} gets {rollout.percent:g} % of the requests; {live} the others."
+
+
+def _of_copies(endpoint: Endpoint) -> str:
+    """Say how a shadow does with its copies, which are none of the requests; nothing before there were any."""
+    load = endpoint.shadow_load
+    if load is None or load.latency_p95_seconds is None:
+        return ""
+    p95 = numbers.seconds(load.latency_p95_seconds)
+    return f" {load.requests_per_second:.3g} copies/s, p95 {p95}, {load.errors_per_second:.3g} errors/s."
 
 
 def waits(rollout: Rollout) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Traffic
 from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
 from mlops_desk.ui.endpoints.rollout_words import guarded, stands, waits
 from mlops_desk.ui.words import numbers
@@ -30,6 +30,16 @@ def test_a_shadow_and_one_that_is_held_wait_for_a_person() -> None:
     assert waits(shadow) == "It stays a shadow until you promote it, or take it back."
     assert guarded(shadow) == "Its answers reach nobody, so nothing sends it back."
     assert "set by hand" in waits(replace(CANARY, is_held=True))
+
+
+def test_a_shadow_says_how_it_does_with_its_copies() -> None:
+    shadow = replace(CANARY, percent=0.0)
+    load = Traffic(2.0, 0.001, 0.004, 0.5)
+    assert stands(replace(FRONT, shadow_load=load), shadow).endswith(
+        f"revision 1 answers. 2 copies/s, p95 {numbers.seconds(0.004)}, 0.5 errors/s."
+    )
+    silent = replace(load, latency_p95_seconds=None)
+    assert stands(replace(FRONT, shadow_load=silent), shadow).endswith("revision 1 answers.")
 
 
 def test_what_the_agent_says_that_it_waits_for_comes_first() -> None:

@@ -36,13 +36,17 @@ _TIDY_SECONDS = 300.0  # chosen: limits of the log are gigabytes and days
 
 
 class RequestLog:
-    """The spools of all endpoints, the thread that writes them and the one that has them rolled up by ``roller``."""
+    """The spools of all endpoints, the thread that writes them and the one that has them rolled up by ``roller``.
+
+    A log is named by its folder, for the next endpoint of a name has another: what is noted of one stays its own.
+    """
 
     def __init__(self, loop: Loop, roller: Roller | None = None) -> None:
         self._loop = loop
         self._spools: dict[str, Spool] = {}
         self._table = RoutingTable()
         self._rules: dict[str, EndpointRoutes] = {}
+        self._logs: dict[str, str] = {}
         self._noted: deque[tuple[str, Exchange | Feedback]] = deque()
         self._noted_bytes = 0  # the event loop's
         self._fed_bytes = 0  # feedback's, under a lock
@@ -65,11 +69,11 @@ class RequestLog:
     def follow(self, table: RoutingTable) -> None:
         """Keep a spool for each endpoint of ``table``."""
         for name, endpoint in table.endpoints.items():
-            folder = Path(endpoint.log)
-            spool = self._spools.get(name)
-            if spool is None or spool.folder != folder:
-                spool = self._spools[name] = Spool(folder)
-            self._rules[name] = endpoint
+            spool = self._spools.get(endpoint.log)
+            if spool is None:
+                spool = self._spools[endpoint.log] = Spool(Path(endpoint.log))
+            self._rules[endpoint.log] = endpoint
+            self._logs[name] = endpoint.log
             spool.describe({route.revision: route.features for route in endpoint.routes})
         self._table = table
 
@@ -91,31 +95,31 @@ class RequestLog:
         return len(given)
 
     def _note(self, name: str, noted: Sequence[Exchange | Feedback], size: int) -> bool:
-        held = self._noted_bytes + self._fed_bytes - self._written_bytes
-        if held + size > _HELD_BYTES or self._spools[name].waiting_bytes >= _SPOOL_BYTES:
+        held, log = self._noted_bytes + self._fed_bytes - self._written_bytes, self._logs[name]
+        if held + size > _HELD_BYTES or self._spools[log].waiting_bytes >= _SPOOL_BYTES:
             return False
         if isinstance(noted[0], Feedback):
             self._fed_bytes += size
         else:
             self._noted_bytes += size
-        self._noted.extend((name, one) for one in noted)
+        self._noted.extend((log, one) for one in noted)
         if not self._is_noted.is_set():
             self._is_noted.set()
         return True
 
     def unlogged(self, name: str) -> int:
         """Return how many exchanges of an endpoint were noted and then not taken by the disk."""
-        return self._lost[name]
+        return self._lost[self._logs.get(name, "")]
 
     def write(self) -> None:
         """Write what is noted now."""
         with self._writing:
             gathered: dict[str, list[Exchange | Feedback]] = {}
             for _ in range(len(self._noted)):
-                name, one = self._noted.popleft()
-                gathered.setdefault(name, []).append(one)
-            for name, noted in gathered.items():
-                self._write_one(name, noted)
+                log, one = self._noted.popleft()
+                gathered.setdefault(log, []).append(one)
+            for log, noted in gathered.items():
+                self._write_one(log, noted)
                 self._written_bytes += sum(map(_size, noted))
 
     def roll(self) -> None:
@@ -123,9 +127,9 @@ class RequestLog:
         self.write()
         with self._rolling:
             is_time_to_tidy = time.monotonic() - self._tidied_at > _TIDY_SECONDS
-            for name, spool in list(self._spools.items()):
+            for log, spool in list(self._spools.items()):
                 if spool.folder.is_dir():
-                    self._roll_one(name, spool, is_time_to_tidy=is_time_to_tidy)
+                    self._roll_one(log, spool, is_time_to_tidy=is_time_to_tidy)
             if is_time_to_tidy:
                 self._tidied_at = time.monotonic()
 
@@ -151,27 +155,27 @@ class RequestLog:
             self._wanted.wait(_ROLL_SECONDS)
             self._wanted.clear()
 
-    def _write_one(self, name: str, noted: list[Exchange | Feedback]) -> None:
+    def _write_one(self, log: str, noted: list[Exchange | Feedback]) -> None:
         """Write what was noted of an endpoint; the disk's trouble is said once, not for each request."""
-        spool = self._spools[name]
+        spool = self._spools[log]
         try:
-            spool.append(self._redacted(name, noted))
+            spool.append(self._redacted(log, noted))
         except OSError as error:
             if not self._is_failing:
-                _log.error("Requests of %s can't be logged: %s", name, error)
+                _log.error("Requests of %s can't be logged: %s", Path(log).parent.name, error)
             self._is_failing = True
-            self._lost[name] += len(noted)
+            self._lost[log] += len(noted)
             return
         self._is_failing = False
         if spool.waiting >= _ROLL_REQUESTS or spool.waiting_bytes >= _ROLL_BYTES:
             self._wanted.set()
 
-    def _redacted(self, name: str, noted: list[Exchange | Feedback]) -> list[Exchange | Feedback]:
+    def _redacted(self, log: str, noted: list[Exchange | Feedback]) -> list[Exchange | Feedback]:
         """Take out what must not be logged; between two exchanges the event loop gets its turn."""
-        columns = self._rules[name].redacted
+        columns = self._rules[log].redacted
         if not columns:
             return noted
-        features = {route.revision: [f.name for f in route.features] for route in self._rules[name].routes}
+        features = {route.revision: [f.name for f in route.features] for route in self._rules[log].routes}
         kept: list[Exchange | Feedback] = []
         for one in noted:
             if isinstance(one, Feedback):
@@ -181,10 +185,10 @@ class RequestLog:
             time.sleep(0)
         return kept
 
-    def _roll_one(self, name: str, spool: Spool, *, is_time_to_tidy: bool) -> None:
+    def _roll_one(self, log: str, spool: Spool, *, is_time_to_tidy: bool) -> None:
         try:
             waiting = tuple((str(path), stamp_ms) for path, stamp_ms in spool.rotate())
-            task = RollTask(str(spool.folder), waiting, self._rules[name], self._table.limits, is_time_to_tidy)
+            task = RollTask(str(spool.folder), waiting, self._rules[log], self._table.limits, is_time_to_tidy)
             self._roller.roll(task)
         except (OSError, DeskError) as error:
             _log.warning("The request log in %s can't be written now: %s", spool.folder, error)

@@ -228,6 +228,60 @@ def test_a_shadow_that_breaks_or_is_gone_changes_no_answer() -> None:
     within(scenario)
 
 
+def test_what_a_shadow_answers_is_counted_apart_and_is_none_of_the_endpoints_requests() -> None:
+    async def scenario(world: World) -> None:
+        live, shadow = await world.replica(), await world.replica()
+        shadow.answer = OK.replace(b"200 OK", b"500 No")
+        world.endpoints(shadowed(live, shadow))
+        for _ in range(3):
+            await world.ask()
+        await eventually(lambda: len(world.log.kept) == 6)
+        found = json.loads((await world.ask(control(world, "stats"))).body)["endpoints"]["digits"]
+        assert (found["requests"], found["errors"], list(found["revisions"])) == (3, 0, ["3"])
+        assert (found["shadows"]["4"]["requests"], found["shadows"]["4"]["errors"]) == (3, 3)
+        lines = (await world.ask(world.head("GET", "/digits/metrics"))).body.decode().splitlines()
+        told = [line for line in lines if "requests_total{" in line]
+        assert told == [
+            'mlops_desk_gateway_requests_total{endpoint="digits",revision="3",code="2xx"} 3',
+            'mlops_desk_gateway_shadow_requests_total{endpoint="digits",revision="4",code="5xx"} 3',
+        ]
+        label = 'endpoint="digits",revision="4"'
+        assert f'mlops_desk_gateway_shadow_request_seconds_bucket{{{label},le="+Inf"}} 3' in lines
+        assert f"mlops_desk_gateway_shadow_request_seconds_count{{{label}}} 3" in lines
+        assert f"mlops_desk_gateway_request_seconds_count{{{label}}} 3" not in lines
+
+    within(scenario)
+
+
+def test_the_next_endpoint_of_a_name_begins_with_nothing_of_the_one_before() -> None:
+    async def scenario(world: World) -> None:
+        held = Held()
+        first, second = await world.replica(held.serve), await world.replica()
+        slow = await world.dial()
+        world.endpoints({"digits": EndpointRoutes((Route(3, 1.0, (first.address,)),), "/one", queue=4)},
+                        GatewayLimits(in_flight=1, in_flight_of_one=1))  # fmt: skip
+        waiting = await world.dial()
+        slow.send(world.request(b"[1]", "/digits", "x-request-id: under-way"))
+        await eventually(lambda: held.asked == 1)
+        waiting.send(world.request(b"[2]", "/digits", "x-request-id: waits"))
+        await eventually(lambda: world.proxy._lanes["digits"].waiting == 1)
+        world.endpoints({"digits": EndpointRoutes((Route(1, 1.0, (second.address,)),), "/two", queue=4)})
+        assert (await world.ask(world.request(b"[3]", "/digits", "x-request-id: new"))).status == 200
+        held.is_let.set()
+        assert (await slow.said()).status == 200
+        refused = await waiting.said()
+        assert (refused.status, second.asked[1:]) == (503, []), "it was let in at another one"
+        assert b"was removed" in refused.body
+        assert [one.request_id for _, one in world.log.kept] == ["new"]
+        found = json.loads((await world.ask(control(world, "stats"))).body)["endpoints"]["digits"]
+        assert (found["requests"], list(found["revisions"])) == (1, ["1"])
+        world.endpoints({})
+        stats = json.loads((await world.ask(control(world, "stats"))).body)
+        assert stats["endpoints"] == {}
+
+    within(scenario)
+
+
 def control(world: World, what: str, method: str = "GET", token: str = AGENT) -> bytes:
     return world.head(method, f"/-/{what}", f"authorization: Bearer {token}")
 

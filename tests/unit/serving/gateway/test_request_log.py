@@ -39,7 +39,7 @@ def log(folder: Path) -> Iterator[RequestLog]:
         RoutingTable(endpoints={"front": EndpointRoutes((), str(folder))}, limits=GatewayLimits(log_bytes=20 * KIB))
     )
     yield made
-    made._spools["front"].close()
+    made._spools[str(folder)].close()
 
 
 def test_the_limit_holds_after_every_part_and_not_only_now_and_then(log: RequestLog, folder: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_disk_that_hangs_costs_rows_and_never_a_reply(
     log: RequestLog, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_log, "_HELD_BYTES", 100 * KIB)
-    disk = Slow(log._spools["front"])
+    disk = Slow(log._spools[log._logs["front"]])
     log.keep("front", exchange(0))
     writer = threading.Thread(target=log.write)
     writer.start()
@@ -111,13 +111,13 @@ def test_a_disk_that_hangs_costs_rows_and_never_a_reply(
     log.write()
     assert log.keep("front", exchange(41))
     log.write()
-    spooled = [found for path, _ in log._spools["front"].rotate() for found in records(path)]
+    spooled = [found for path, _ in log._spools[log._logs["front"]].rotate() for found in records(path)]
     assert sum(isinstance(found, Exchange) for found in spooled) == sum(kept) + 2
     assert log.unlogged("front") == 0
 
 
 def test_what_a_full_disk_refuses_is_counted_and_said_once(log: RequestLog, caplog: pytest.LogCaptureFixture) -> None:
-    disk = Slow(log._spools["front"], OSError(28, "No space left on device"))
+    disk = Slow(log._spools[log._logs["front"]], OSError(28, "No space left on device"))
     disk.go_on.set()
     for number in range(6):
         assert log.keep("front", exchange(number))
@@ -131,7 +131,7 @@ def test_what_a_full_disk_refuses_is_counted_and_said_once(log: RequestLog, capl
     for number in range(1000):  # what was refused takes no room in memory any more
         assert log.keep("front", exchange(number, 200 * KIB))
         log.write()
-        log._spools["front"].waiting_bytes = 0
+        log._spools[log._logs["front"]].waiting_bytes = 0
 
 
 def test_a_process_that_is_killed_loses_what_came_in_its_last_moment_only(tmp_path: Path) -> None:
@@ -171,3 +171,18 @@ for number in range(10**9):
 def logged_ids(folder: Path) -> list[tuple[str]]:
     files = [str(part.path) for part in parts(folder)]
     return duckdb.sql(f"SELECT _request_id FROM read_parquet({files})").fetchall() if files else []
+
+
+def test_the_next_endpoint_of_a_name_has_a_log_of_its_own_and_the_one_before_is_rolled_up_still(
+    log: RequestLog, folder: Path, tmp_path: Path
+) -> None:
+    assert log.keep("front", exchange(1))
+    other = tmp_path / "front" / "log-2"
+    log.follow(RoutingTable(2, {"front": EndpointRoutes((), str(other), redacted=("a",))}))
+    assert log.keep("front", exchange(2))
+    log.roll()
+    rows = [duckdb.sql(f"FROM read_parquet('{parts(place)[0].path}')").fetchnumpy() for place in (folder, other)]
+    assert [list(frame["_request_id"]) for frame in rows] == [["id-1"], ["id-2"]]
+    assert rows[0]["a"][0].startswith("1-"), "by the rules that were its own"
+    assert "a" not in rows[1]
+    log._spools[str(other)].close()

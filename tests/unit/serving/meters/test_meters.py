@@ -1,6 +1,7 @@
 """From the gateway's counters to series of endpoints and revisions, with what containers take."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -8,11 +9,13 @@ from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.records.history import SeriesName
 from mlops_desk.records.jobs.running import LiveUse
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Replica
+from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
 from mlops_desk.serving.gateway.gatekeeper import Stats
 from mlops_desk.serving.gateway.traffic import Snapshot, TrafficCounters, snapshot_of
 from mlops_desk.serving.meters.meters import EndpointMeters
 from mlops_desk.serving.meters.past import EndpointPast
 from mlops_desk.serving.meters.usage import ContainerUsage, EndpointUsage, summed
+from mlops_desk.serving.metrics import RECORDED
 
 START = 1_794_999_600.0
 IRIS = Endpoint(
@@ -50,6 +53,34 @@ def test_an_endpoint_and_its_revisions_that_are_up_have_series_of_their_own() ->
     assert ("iris/1", "endpoint.gpu.memory") not in points
     assert ("iris", "endpoint.cpu") not in points  # the kernel counts nothing of them here
     assert recent["iris"].errors == {"5xx": 1}
+
+
+def test_copies_of_a_shadow_are_series_of_their_own_and_of_no_other() -> None:
+    points: dict[tuple[str, str], list[tuple[float, float]]] = {}
+
+    def record(series: SeriesName, found) -> None:
+        points.setdefault((series.key, series.metric), []).extend(found)
+
+    guard = RolloutGuard(0.02, 1.5, 100, 300.0)
+    shadowed = replace(IRIS, rollout=Rollout(2, 0.0, (), guard, 0.0))
+    meters = EndpointMeters(EndpointPast(record))
+    meters.take(stats(0, {}), [shadowed], START)
+    counters = TrafficCounters()
+    for _ in range(20):
+        counters.count(502, 0.1)
+    for second in range(2, 12, 2):
+        at = 50.0 + second
+        seen = replace(
+            stats(second, {}), shadows={"iris": {2: snapshot_of(counters, at), 1: snapshot_of(counters, at)}}
+        )
+        recent = meters.take(seen, [shadowed], START + second)
+    assert points["iris/2", "endpoint.shadow.requests"] == points["iris/2", "endpoint.shadow.errors"] == [(START, 2.0)]
+    assert points["iris/2", "endpoint.shadow.latency.p99"] == [(START, pytest.approx(0.1, rel=0.1))]
+    assert points["iris", "endpoint.requests"] == points["iris/2", "endpoint.requests"] == [(START, 0.0)]
+    assert ("iris/1", "endpoint.shadow.requests") not in points, "it is a shadow no more"
+    assert ("iris/2", "endpoint.queue") not in points
+    assert recent["iris"].errors == {}
+    assert {metric for _, metric in points} <= {metric.name for metric in RECORDED}
 
 
 def test_the_past_is_asked_once_for_each_class() -> None:

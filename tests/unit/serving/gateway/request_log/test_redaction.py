@@ -45,7 +45,7 @@ def log(folder: Path) -> Iterator[RequestLog]:
     made = RequestLog(Loop("test"))
     made.follow(table(folder))
     yield made
-    made._spools["front"].close()
+    made._spools[made._logs["front"]].close()
 
 
 def table(folder: Path, redacted: tuple[str, ...] = ("ssn",)) -> RoutingTable:
@@ -135,7 +135,7 @@ def test_nothing_is_changed_without_a_rule(folder: Path) -> None:
     assert plain.keep("front", exchange(b'{"instances": [[30,   "x"]]}'))
     plain.write()
     assert b'{"instances": [[30,   "x"]]}' in (folder / "spool.records").read_bytes()
-    plain._spools["front"].close()
+    plain._spools[plain._logs["front"]].close()
 
 
 def test_a_lone_column_without_a_name_is_blanked() -> None:

@@ -31,7 +31,7 @@ def log(tmp_path: Path, child: ChildRoller) -> Iterator[RequestLog]:
     made = RequestLog(Loop("test"), child)
     made.follow(RoutingTable(endpoints={"front": EndpointRoutes((), str(tmp_path / "log"))}))
     yield made
-    made._spools["front"].close()
+    made._spools[made._logs["front"]].close()
 
 
 def exchange(name: str) -> Exchange:

@@ -27,7 +27,7 @@ def log(tmp_path: Path) -> Iterator[RequestLog]:
     made = RequestLog(Loop("test"))
     made.follow(RoutingTable(endpoints={"front": EndpointRoutes((), str(tmp_path / "log"))}))
     yield made
-    made._spools["front"].close()
+    made._spools[made._logs["front"]].close()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""The folder of a log belongs to one endpoint: never to the next one of its name, and it goes when its time has come."""
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.serving.logged.folders import LogFolders
+
+DAY = 86_400.0
+
+
+def endpoint(log: Path | str | None) -> Endpoint:
+    model = ModelRef("digits", "1", "models:/digits/1", None, None, None)
+    return Endpoint("front", EndpointState.LIVE, None, 1, model, 0.0, request_log=None if log is None else str(log))
+
+
+def age(folder: Path, days: float) -> None:
+    at = time.time() - days * DAY
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (at, at))
+
+
+def test_each_endpoint_of_a_name_gets_a_folder_that_was_nobodys(tmp_path: Path) -> None:
+    folders = LogFolders(tmp_path)
+    assert folders.newest("front") == tmp_path / "front" / "requests"
+    made = [folders.begin("front").name for _ in range(3)]
+    assert made == ["requests", "requests-2", "requests-3"]
+    assert folders.newest("front").name == "requests-3"
+    (tmp_path / "front" / "requests-2").rmdir()
+    (tmp_path / "front" / "revisions").mkdir()
+    (tmp_path / "front" / "requests-x").mkdir()
+    assert folders.begin("front").name == "requests-4"
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        (None, "requests"),
+        ("/elsewhere/front/requests", "requests"),
+        ("/elsewhere/front/requests-7", "requests-7"),
+        ("/etc", "requests"),
+        ("/elsewhere/requests-07", "requests"),
+        ("", "requests"),
+    ],
+)
+def test_a_record_names_a_log_and_no_other_place(tmp_path: Path, told: str | None, name: str) -> None:
+    assert LogFolders(tmp_path).of(endpoint(told)) == tmp_path / "front" / name
+
+
+def test_what_belongs_to_nobody_goes_once_its_newest_file_is_old(tmp_path: Path) -> None:
+    folders = LogFolders(tmp_path)
+    old, young, kept = (folders.begin("front") for _ in range(3))
+    for folder in (old, young, kept):
+        (folder / "hour").mkdir()
+        (folder / "hour" / "part.parquet").write_bytes(b"rows")
+        age(folder, 40)
+    os.utime(young / "hour" / "part.parquet")
+    folders.retire({folders.of(replace(endpoint(kept)))}, 30)
+    assert [folder.is_dir() for folder in (old, young, kept)] == [False, True, True]
+
+
+def test_without_any_endpoint_nothing_is_retired(tmp_path: Path) -> None:
+    LogFolders(tmp_path / "none").retire(set(), 30)
+    (tmp_path / "_gateway").mkdir()
+    LogFolders(tmp_path).retire(set(), 30)
+    assert (tmp_path / "_gateway").is_dir()
