@@ -89,6 +89,8 @@ HELP = {
     "endpoints.deploy.gpus": "GPUs that each of its containers gets; without it as many as before, at first none",
     "endpoints.deploy.sleep_after": "end its containers after so long without a request; the next one wakes it",
     "endpoints.scale.sleep_after": "end its containers after so long without a request; 0 keeps it awake",
+    "endpoints.fit.model": "MODEL, MODEL@ALIAS or MODEL/VERSION",
+    "endpoints.fit.gpus": "so many for each of its containers; without it, it is to run on processors",
     "endpoints.follow.alias": "alias of the model that it serves, as champion",
     "endpoints.follow.canary": "let what the alias names begin with so many percent of the requests",
     "endpoints.logs.build": "what the build of the newest revision has written, also while another one answers",

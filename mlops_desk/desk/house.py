@@ -381,7 +381,7 @@ class Desk(DeskVerbs):
         return EndpointsService(
             self.folder, self.state, self.bus, self.loop, self.store, self.engine, registry.find,
             registry.download_model, past, partial(model_wiring.trained_in, self.jobs), gpus, self.jobs.give_way,
-            registry.resolve,
+            registry.resolve, partial(model_wiring.weighed, registry),
         )  # fmt: skip
 
     def _model_wiring(self) -> ModelWiring:

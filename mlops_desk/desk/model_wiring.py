@@ -31,6 +31,7 @@ from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.records.registry.alias_move import Follower
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.registry.comparing.code import CodeFile, CodeTree
+from mlops_desk.registry.default_registry import OWN
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.disk_shares import shares_of, staging_folder
 from mlops_desk.runtimes.local.leases import LedgerGpus, UnclaimedGpus
@@ -146,6 +147,12 @@ def trained_in(jobs: JobsService, version: ModelVersion) -> tuple[str, str] | No
         return None
     image_id = (job.capsule.image.id if job.capsule is not None else None) or job.image_id
     return None if image_id is None else (image_id, job.id)
+
+
+def weighed(registry: RegistryCore, version: ModelVersion) -> tuple[int | None, tuple[str, ...]]:
+    """Return how many bytes a version's files have (None: not known), and its flavours. Raises DeskError."""
+    facts = registry.shelf.facts_of_version(version.name, version.version, version.registry or OWN)
+    return facts.size_bytes, tuple(facts.flavors)
 
 
 def endpoint_past(telemetry: TelemetryService) -> EndpointPast:

@@ -257,8 +257,12 @@ class Trial:
     def _compares(self) -> bool:
         return self._settings.switch("serving.compare_answers")
 
+    def fit(self, size_bytes: int) -> Fit:
+        """Tell whether files of so many bytes fit into a container's memory, and into what the machine has free."""
+        return Fit(size_bytes, self._memory_bytes(), free_bytes())
+
     def _check_fit(self, size_bytes: int, tell: Tell) -> None:
-        fit = Fit(size_bytes, self._memory_bytes(), free_bytes())
+        fit = self.fit(size_bytes)
         tell("fit", fit.text())
         if not fit.can_be:
             wanted = (fit.needed_bytes >> 20) + 1

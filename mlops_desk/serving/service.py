@@ -69,6 +69,7 @@ from mlops_desk.serving.scaling.truce import Preempt, Truce, nobody_gives_way
 from mlops_desk.serving.switchboard import Switchboard
 from mlops_desk.serving.templates.catalogue import RuntimeTemplates
 from mlops_desk.serving.templates.making import TemplateMaker
+from mlops_desk.serving.verbs.fit import FitVerbs, Weigh, not_weighed
 from mlops_desk.serving.verbs.follow import FollowVerbs
 from mlops_desk.serving.verbs.logged import LoggedVerbs
 from mlops_desk.serving.verbs.rollout import RolloutVerbs
@@ -89,12 +90,12 @@ _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
 Resolve = Callable[[str], ModelVersion]
 
 
-class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, RuntimeVerbs, BesideVerbs):
+class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, RuntimeVerbs, FitVerbs, BesideVerbs):
     """Implements ``verbs.Endpoints``. ``resolve`` finds the version that a MODEL[@ALIAS|/VERSION] means.
 
     ``past`` keeps figures of endpoints in the history. ``find_trained`` finds the image that a version was trained in.
     ``gpus`` is the machine's ledger, ``preempt`` asks a job to give way, ``resolve_at`` finds a version in the registry
-    of a URI.
+    of a URI, ``weigh`` tells what a version's files have.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Runti
         gpus: GpuLeases | None = None,
         preempt: Preempt = nobody_gives_way,
         resolve_at: ResolveAt | None = None,
+        weigh: Weigh = not_weighed,
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -119,6 +121,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Runti
         self._loop = loop
         self._bus = bus
         self._resolve = resolve
+        self._weigh = weigh
         self._shelf = Shelf(folder.endpoints)
         self._tokens = EndpointTokens(folder.endpoints)
         self._board = EndpointBoard(state.endpoints, self._shelf, self._tokens, bus)
@@ -127,7 +130,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Runti
             folder.instance, self._shelf, settings, engine, download_model, find_trained,
             TemplateMaker(self._shelf, self._templates, engine),
         )  # fmt: skip
-        leased = ReplicaGpus(gpus, lambda: claiming.spoken_for(self._board.all()))
+        leased = self._replica_gpus = ReplicaGpus(gpus, lambda: claiming.spoken_for(self._board.all()))
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending, leased)
         self._meters = EndpointMeters(past or EndpointPast())
         self._switchboard = Switchboard(

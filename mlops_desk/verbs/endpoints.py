@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.serving.asking import Replayed, Tried
     from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
     from mlops_desk.records.serving.export import ExportedEndpoint
+    from mlops_desk.records.serving.model_fit import ModelFit
     from mlops_desk.records.serving.network import NetworkEntrance
     from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
     from mlops_desk.records.serving.runtime_choice import RuntimeChoice
@@ -139,6 +140,15 @@ class Endpoints(Protocol):
         gpus: Annotated[int | None, Option("NUMBER")] = None,
     ) -> "list_of[RuntimeChoice]":
         """List what a version can be served by, in the order of choice, and why one is not possible here now."""
+        ...
+
+    @reads
+    def fit(
+        self,
+        model: str,
+        gpus: Annotated[int | None, Option("NUMBER")] = None,
+    ) -> "ModelFit":
+        """Tell whether a version fits before it is placed: into memory, or with --gpus into GPUs that are free now."""
         ...
 
     @reads

@@ -6,6 +6,7 @@ event as the agent would. Verbs change the records and announce the change, as t
 
 from __future__ import annotations
 
+import builtins
 import math
 import queue
 import threading
@@ -52,7 +53,9 @@ from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
 from mlops_desk.records.serving.asking import Replayed, Tried
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, LatencyPercentiles, ModelRef, Replica, Traffic
+from mlops_desk.records.serving.model_fit import ModelFit
 from mlops_desk.records.serving.request import LoggedRequest
+from mlops_desk.records.serving.runtime_choice import RuntimeChoice
 from mlops_desk.records.serving.undertaking import Undertaking
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import PastStatus, Status
@@ -289,6 +292,21 @@ class Endpoints(Service):
     def try_(self, name: str, data: str | None = None) -> Tried:
         self._double.tried.append((name, data))
         return Tried(name, 200, 0.012, "req-1", 2, "application/json", '{"predictions":["<b>cat</b>"]}', 30)
+
+    def fit(self, model: str, gpus: int | None = None) -> ModelFit:
+        self._double.asked_fits.append((model, gpus))
+        is_possible = gpus != 8
+        return ModelFit(
+            model, "3", gpus or 0, 1 << 20, is_possible, f"It needs about 2 MiB of <b>{gpus} GPUs</b>.", (7,)
+        )
+
+    def runtimes(self, model: str | None = None, gpus: int | None = None) -> builtins.list[RuntimeChoice]:
+        lacks = Reason("image_missing", "The image is not on this machine.", None, "Load it.")
+        return [
+            RuntimeChoice("training", "training image", "x"),
+            RuntimeChoice("build", "built", "x"),
+            RuntimeChoice("triton", "NVIDIA <b>Triton</b>", "x", "tritonserver", lacks, never_run=True),
+        ]
 
     def replay(self, name: str, **asked: Any) -> Replayed:
         return self._double.beside("replay", name, asked)
@@ -538,6 +556,7 @@ class Double:
         self.server = Registry("stopped") if empty else Registry("running", "http://127.0.0.1:5000")
         self.jobs_by_id = {} if empty else {job.id: job for job in some_jobs()}
         self.models_by_name = {} if empty else {model.name: model for model in some_models()}
+        self.asked_fits: list[tuple[str, int | None]] = []
         self.asked_beside: list[tuple[str, str, dict[str, Any]]] = []
         self.found_beside: dict[str, Any] = {}
         self.ticket, self.answered, self.stopped = "", threading.Event(), threading.Event()

@@ -5,22 +5,29 @@ Each says how far it is, and stops where it is told to, as a real one does.
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused
+from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.serving.asking import LatencyFigures, ReplayDifference, Replayed
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.export import ExportedEndpoint
+from mlops_desk.records.serving.model_fit import ModelFit
 from mlops_desk.records.serving.request import LoggedRequest
 from mlops_desk.records.serving.variants import Variant, VariantComparison
 from mlops_desk.serving.export import units
 from mlops_desk.serving.export.form import Format, tag
+from mlops_desk.serving.runtimes.fit import Fit
+from mlops_desk.serving.runtimes.gpu_fit import GpuFit, overhead_bytes
 from mlops_desk.serving.variants.advice import advice
 from mlops_desk.serving.variants.comparing import parse_threads, parse_variants
 from mlops_desk.serving.variants.processor import features
 from mlops_desk.serving.work import Work
 
 _MEBIBYTE = 1 << 20
+_SMALL_BYTES, _WEIGHTS = 38 * _MEBIBYTE, {"mistral-support": 14_480 * _MEBIBYTE, "resnet50": 98 * _MEBIBYTE}
+_CONTAINER_BYTES, _FREE_BYTES, _GPU_BYTES = 4096 * _MEBIBYTE, 190_000 * _MEBIBYTE, 80_000 * _MEBIBYTE
 _IMAGE_BYTES = 412 * _MEBIBYTE  # chosen: Python with scikit-learn
 _SAVED_A_STEP = 23 * _MEBIBYTE
 _STEP_SECONDS = 0.15  # chosen: an export is seen to move, and is over in three seconds
@@ -35,6 +42,18 @@ _VARIANTS = {
     "float16": (0.0044, 19 * _MEBIBYTE, 0.999),
     "int8": (0.0019, 10 * _MEBIBYTE, 0.994),
 }
+
+
+def fitted(model: str, version: str, gpus: int, indices: Sequence[int]) -> ModelFit:
+    """Tell whether a version fits, by sizes that are made up."""
+    weights = _WEIGHTS.get(model, _SMALL_BYTES)
+    if not gpus:
+        fit = Fit(weights, _CONTAINER_BYTES, _FREE_BYTES)
+        return ModelFit(model, version, 0, weights, fit.can_be, f"It {fit.text()}.")
+    room = [GpuCard(f"GPU-{index}", index, "", CardState.FREE, room_bytes=_GPU_BYTES) for index in indices[-gpus:]]
+    wanted = GpuFit(weights, overhead_bytes(("transformers",)), gpus)
+    is_possible = len(room) == gpus and all(map(wanted.has_room, room))
+    return ModelFit(model, version, gpus, weights, is_possible, f"It {wanted.text(room)}.", tuple(indices[-gpus:]))
 
 
 def replayed(endpoint: Endpoint, number: int, asked: list[LoggedRequest], rate: float, work: Work) -> Replayed:

@@ -30,6 +30,7 @@ from mlops_desk.records.serving.endpoint import (
     Traffic,
 )
 from mlops_desk.records.serving.export import ExportedEndpoint
+from mlops_desk.records.serving.model_fit import ModelFit
 from mlops_desk.records.serving.request import LoggedRequest
 from mlops_desk.records.serving.rollout import RolloutGuard
 from mlops_desk.records.serving.variants import VariantComparison
@@ -303,6 +304,11 @@ class DemoEndpoints(EndpointsService):
         endpoint, wanted = self.show(name), format_of(format)
         with self._beside.works.begun("The export", ticket) as work:
             return beside.exported(endpoint, revision or endpoint.revision, own_file(out), wanted, work)
+
+    def fit(self, model: str, gpus: int | None = None) -> ModelFit:
+        version = self._desk.registry_core.resolve(model)
+        free = [gpu.index for gpu in self._desk.telemetry.gpu_facts()]
+        return beside.fitted(version.name, version.version, check_gpus(gpus) or 0, free)
 
     def show(self, name: str) -> Endpoint:
         try:

@@ -95,6 +95,22 @@ class ReplicaGpus:
         cards = () if self._leases is None else self._leases.cards()
         return [card for card in cards if card.uuid in gpus and card.state is not CardState.FREE]
 
+    def look(self, fit: GpuFit) -> tuple[tuple[GpuCard, ...] | None, str]:
+        """Return the GPUs that a new endpoint's replica would get now (None: there are too few), and how it stands.
+
+        Raises Unavailable.
+        """
+        if self._leases is None:
+            return None, "No GPU can be given to endpoints here."
+        own = self._own()
+        cards = [_unlent(card, own.get(card.uuid), "") for card in self._leases.cards()]
+        chosen = choose([card for card in cards if fit.has_room(card)], fit.count)
+        if chosen is not None:
+            return chosen, f"It {fit.text(chosen)}."
+        if choose(cards, fit.count) is None:
+            return None, f"{shortage(cards, fit.count)} It {fit.text(())}."
+        return None, f"It does not fit into the GPUs that are free: it {fit.text(_free(cards))}."
+
     def _taken(self, leases: GpuLeases, claim: ReplicaClaim, tell: Callable[[str], object]) -> tuple[str, ...]:
         own = self._own()
         cards = [_unlent(card, own.get(card.uuid), claim.endpoint) for card in leases.cards()]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from mlops_desk.base.errors import DeskError, Invalid
@@ -11,6 +12,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model, ModelVersion
 from mlops_desk.records.serving.access import DeployedEndpoint
 from mlops_desk.ui.endpoints import words
+from mlops_desk.ui.endpoints.place_fields import PlaceFields
 from mlops_desk.ui.endpoints.token_dialog import TokenDialog
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
@@ -19,9 +21,12 @@ from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.words import numbers
 
 if TYPE_CHECKING:
+    from mlops_desk.records.serving.model_fit import ModelFit
+    from mlops_desk.records.serving.runtime_choice import RuntimeChoice
     from mlops_desk.ui.live.tasks import Task
 
-_RUNTIMES = (("auto", "chosen by itself"), *words.RUNTIMES.items())
+_BY_ITSELF = ("chosen by itself", "auto")
+_TITLE, _TIP = 60, 400  # characters: a line, and a paragraph
 _CANARY_PERCENT = 5.0  # chosen: the first step of a rollout
 _AT_ONCE, _CANARY, _SHADOW = range(3)
 _STARTS = ("At once, when it answers", "As a canary, with 5 % of the requests", "As a shadow, with copies of requests")
@@ -55,9 +60,16 @@ class DeployDialog(FormDialog):
         self.add("Its name", self.name, "It is part of the address, so: small letters, digits and dashes")
         self.add("Runtime", self.runtime)
         self.add("Takes over", self.start)
+        self.place = PlaceFields(self._want_fit)
+        for title, field in (("GPUs", self.place.gpus), ("Replicas", self.place.replicas)):
+            self.add(title, field)
+        self.fields.addRow("", self.place.fit)
+        self.follows = CheckBox("Deploy again when the alias moves")
+        self.add("Alias", self.follows)
         self.opens = CheckBox("Open to every user of this machine")
         self.add("Access", self.opens, "Else whoever asks it needs a token. One that is there stays as it is.")
         self.model.currentIndexChanged.connect(lambda _index: self._want_versions())
+        self.version.currentIndexChanged.connect(lambda _index: self._show_version())
         self.endpoint.currentIndexChanged.connect(lambda _index: self._show_name())
         self.submit = self._deploy
         if name:
@@ -66,7 +78,8 @@ class DeployDialog(FormDialog):
         self._want_models()
 
     def _fill(self) -> None:
-        for key, title in _RUNTIMES:
+        self.runtime.addItem(*_BY_ITSELF)
+        for key, title in words.RUNTIMES.items():
             self.runtime.addItem(title, key)
         self.start.addItems(list(_STARTS))
         self.endpoint.addItem(_NEW, None)
@@ -138,11 +151,74 @@ class DeployDialog(FormDialog):
         if not self.name.isModified():
             self.name.setText(re.sub(r"[^a-z0-9-]+", "-", model.lower()).strip("-"))
 
+    def _show_version(self) -> None:
+        """Let an alias be followed where one was chosen, and tell whether the version fits."""
+        alias = _alias_of(self.version.currentData() or "")
+        known = (self._context.store.endpoints.value or {}).get(self.endpoint.currentData() or "")
+        self.follows.setEnabled(alias is not None)
+        if alias is None:
+            self.follows.setChecked(False)
+        elif known is not None and known.follows == alias:
+            self.follows.setChecked(True)
+        self._want_runtimes()
+        self._want_fit()
+
+    def _want_runtimes(self) -> None:
+        """Ask by what the version can be served here; until that is told, every runtime is offered."""
+        model = self.version.currentData()
+        if not model:
+            return
+
+        def got(found: "Sequence[RuntimeChoice]") -> None:
+            if self.version.currentData() == model:
+                self._offer_runtimes(found)
+
+        self._asked.append(self._context.ask("runtimes", lambda desk: desk.endpoints.runtimes(model), got, self.fail))
+
+    def _offer_runtimes(self, found: "Sequence[RuntimeChoice]") -> None:
+        """Offer them in the order of choice; one that can't serve here says so, and more in its tip."""
+        chosen = self.runtime.currentData()
+        self.runtime.clear()
+        self.runtime.addItem(*_BY_ITSELF)
+        for one in found:
+            title = words.RUNTIMES.get(one.word, plain(one.title, _TITLE))
+            tried = ", never run on a real one" if one.never_run else ""
+            cannot = ", not possible here" if one.obstacle is not None else ""
+            self.runtime.addItem(f"{title}{tried}{cannot}", one.word)
+            why = "" if one.obstacle is None else f"{one.obstacle.text} {one.obstacle.hint or ''}".strip()
+            tip = plain(why or one.about, _TIP)
+            self.runtime.setItemData(self.runtime.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        self.runtime.setCurrentIndex(max(0, self.runtime.findData(chosen)))
+
+    def _want_fit(self) -> None:
+        """Ask whether what is chosen fits, where it is to be placed."""
+        model, gpus = self.version.currentData(), self.place.n_gpus()
+        if not model:
+            return
+        known = (self._context.store.endpoints.value or {}).get(self.endpoint.currentData() or "")
+        count = gpus if gpus is not None else known.revisions[-1].gpus if known is not None and known.revisions else 0
+        asked = (model, gpus)
+        self.place.say("Looking whether it fits …", "muted")
+
+        def is_meant() -> bool:
+            return asked == (self.version.currentData(), self.place.n_gpus())
+
+        def got(fit: "ModelFit") -> None:
+            if is_meant():
+                self.place.show_fit(fit)
+
+        def failed(error: DeskError) -> None:
+            if is_meant():
+                self.place.say(f"Whether it fits is not known: {error.message}", "muted")
+
+        self._asked.append(self._context.ask("fit", lambda desk: desk.endpoints.fit(model, count), got, failed))
+
     def _show_name(self) -> None:
         """Let a name be typed for a new endpoint alone; only an older one has something to take over from."""
         is_new = self.endpoint.currentData() is None
         self.name.setEnabled(is_new)
         self.start.setEnabled(not is_new)
+        self.place.show_endpoint((self._context.store.endpoints.value or {}).get(self.endpoint.currentData() or ""))
 
     # Deploying.
 
@@ -156,6 +232,8 @@ class DeployDialog(FormDialog):
         runtime = self.runtime.currentData()
         start = self.start.currentIndex() if known else _AT_ONCE
         is_open = True if self.opens.isChecked() else None
+        gpus, replicas = self.place.n_gpus(), self.place.n_replicas()
+        alias = _alias_of(model) if self.follows.isChecked() else None
         self.begin("Deploying …")
         self._context.ask(
             "deploy",
@@ -166,6 +244,9 @@ class DeployDialog(FormDialog):
                 shadow=start == _SHADOW,
                 canary=_CANARY_PERCENT if start == _CANARY else None,
                 open=is_open,
+                gpus=gpus,
+                replicas=replicas,
+                follow=alias,
                 wait=False,
             ),
             self._done,
@@ -185,6 +266,12 @@ def open_deploy(context: Context, model: str = "", name: str = "") -> DeployDial
     dialog = DeployDialog(context.frame, context, model, name)
     dialog.open()
     return dialog
+
+
+def _alias_of(model: str) -> str | None:
+    """Return the alias by which a version was chosen; None for one by its number."""
+    name, mark, alias = model.rpartition("@")
+    return alias if mark and name else None
 
 
 def _model_of(text: str) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _FORMATS = (
     ("bundle", "Bundle: all of it, signed, with a script that checks it", ""),
-    ("oci", "Image archive (OCI), for docker load or podman load", ".tar"),
+    ("oci", "Image archive (OCI), as container engines load it", ".tar"),
     ("compose", "Compose file with the image", ""),
     ("systemd", "systemd unit and Quadlet with the image", ""),
 )

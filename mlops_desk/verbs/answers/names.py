@@ -71,6 +71,7 @@ WHERE: dict[str, str] = {
     "Model": "model",
     "ModelCard": "registry.version_hit",
     "ModelFileFacts": "registry.model_files",
+    "ModelFit": "serving.model_fit",
     "ModelVersion": "model",
     "OutputFolder": "jobs.capsule",
     "PageVisit": "registry.page",

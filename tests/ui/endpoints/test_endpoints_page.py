@@ -332,8 +332,44 @@ def test_what_is_deployed_is_chosen_and_not_typed(page, double, qtbot):
     assert double.deployed[-1] == (
         "digits/2",
         "digits",
-        {"runtime": "build", "shadow": False, "canary": 5.0, "open": None, "wait": False},
-    )
+        {"runtime": "build", "shadow": False, "canary": 5.0, "open": None, "gpus": None, "replicas": None, "follow": None,
+         "wait": False},
+    )  # fmt: skip
+
+
+def test_where_it_is_placed_is_chosen_and_whether_it_fits_is_told_before(page, double, qtbot):
+    page.acts.deploy_again()
+    dialog = opened(page, DeployDialog)
+    qtbot.waitUntil(lambda: "2 MiB" in dialog.place.fit.whole)
+    assert dialog.place.n_gpus() is None, "as before"
+    dialog.place.gpus.setCurrentIndex(dialog.place.gpus.findData(8))
+    qtbot.waitUntil(lambda: dialog.place.fit.whole.startswith(f"{numbers.ALERT} It does not fit. It needs about"))
+    dialog.place.gpus.setCurrentIndex(dialog.place.gpus.findData(2))
+    qtbot.waitUntil(lambda: dialog.place.fit.whole.startswith(f"{numbers.OK} It fits."))
+    assert double.asked_fits[-1] == ("digits@champion", 2)
+    dialog.place.replicas.setCurrentIndex(dialog.place.replicas.findData(3))
+    qtbot.waitUntil(lambda: dialog.runtime.findData("triton") > 0)
+    told = dialog.runtime.itemText(dialog.runtime.findData("triton"))
+    assert told == "NVIDIA <b>Triton</b>, never run on a real one, not possible here"
+    assert dialog.follows.isEnabled()
+    dialog.follows.setChecked(True)
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: bool(double.deployed))
+    asked = double.deployed[-1][2]
+    assert (asked["gpus"], asked["replicas"], asked["follow"]) == (2, 3, "champion")
+
+
+def test_a_version_by_its_number_is_not_followed_and_one_without_a_size_is_said_not_to_be_known(page, double, qtbot):
+    double.failing["endpoints.fit"] = Unavailable("The registry does not answer.")
+    page.acts.deploy_again()
+    dialog = opened(page, DeployDialog)
+    qtbot.waitUntil(lambda: dialog.version.findData("digits/2") > 0)
+    dialog.follows.setChecked(True)
+    dialog.version.setCurrentIndex(dialog.version.findData("digits/2"))
+    assert not dialog.follows.isChecked()
+    assert not dialog.follows.isEnabled()
+    qtbot.waitUntil(lambda: "is not known: The registry does not answer." in dialog.place.fit.whole)
+    dialog.reject()
 
 
 def test_a_thousand_endpoints_are_shown_by_those_that_are_seen(page, double, qtbot):

@@ -191,6 +191,7 @@ TABLE = {
     "/v1/endpoints/promote": OWNER,
     "/v1/endpoints/rollback": OWNER,
     "/v1/endpoints/scale": OWNER,
+    "/v1/endpoints/fit": EVERYBODY,
     "/v1/endpoints/follow": OWNER,
     "/v1/endpoints/pin": OWNER,
     "/v1/endpoints/lend": OWNER,

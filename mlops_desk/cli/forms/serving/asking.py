@@ -6,6 +6,7 @@ from typing import Any
 from mlops_desk.base.text import plain, size_text
 from mlops_desk.records.serving.asking import Replayed, Tried
 from mlops_desk.records.serving.export import ExportedEndpoint
+from mlops_desk.records.serving.model_fit import ModelFit
 
 _PATH = 400  # chosen: most of a path
 _BODY = 20_000  # chosen: some screens; --json has all that was read
@@ -55,4 +56,13 @@ def exported(done: ExportedEndpoint) -> str:
     return "\n".join(lines)
 
 
-FORMS: dict[type, Callable[[Any], str]] = {Tried: tried, Replayed: replayed, ExportedEndpoint: exported}
+def fitted(fit: ModelFit) -> str:
+    """Say whether a version fits, and where it would lie."""
+    word = {True: "fits", False: "does not fit", None: "not known"}[fit.is_possible]
+    where = f", on GPU {', '.join(map(str, fit.indices))}" if fit.indices else ""
+    return f"{plain(fit.model)}/{plain(fit.version)}: {word}{where}\n{plain(fit.text)}"
+
+
+FORMS: dict[type, Callable[[Any], str]] = {
+    Tried: tried, Replayed: replayed, ExportedEndpoint: exported, ModelFit: fitted,
+}  # fmt: skip

@@ -1,0 +1,52 @@
+"""The verb that tells whether a version fits before it is placed, by what its files have and what is free now."""
+
+from abc import ABC
+from collections.abc import Callable
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.serving.model_fit import ModelFit
+from mlops_desk.serving.launch import Trial
+from mlops_desk.serving.replicas.wishes import check_gpus
+from mlops_desk.serving.runtimes.gpu_fit import GpuFit, overhead_bytes
+from mlops_desk.serving.runtimes.gpus import ReplicaGpus
+
+Weigh = Callable[[ModelVersion], tuple[int | None, tuple[str, ...]]]
+"""Returns how many bytes a version's files have (None: not known), and its flavours. Raises DeskError."""
+
+
+class FitVerbs(ABC):
+    """Stands on what the service has made."""
+
+    _trial: Trial
+    _replica_gpus: ReplicaGpus
+    _resolve: Callable[[str], ModelVersion]
+    _weigh: Weigh
+
+    def fit(self, model: str, gpus: int | None = None) -> ModelFit:
+        """Tell whether a version fits; raises Invalid, NotFound, Unavailable."""
+        version, count = self._resolve(model), check_gpus(gpus) or 0
+        try:
+            size_bytes, flavors = self._weigh(version)
+        except DeskError as error:
+            return _unknown(version, count, f"Whether it fits is not known: {error.message}")
+        if size_bytes is None:
+            return _unknown(version, count, "Whether it fits is not known: the registry does not tell its size.")
+        name, number = version.name, version.version
+        if not count:
+            told = self._trial.fit(size_bytes)
+            return ModelFit(name, number, 0, size_bytes, told.can_be, f"It {told.text()}.")
+        wanted = GpuFit(size_bytes, overhead_bytes(flavors), count)
+        chosen, text = self._replica_gpus.look(wanted)
+        indices = tuple(card.index for card in chosen or ())
+        return ModelFit(name, number, count, size_bytes, chosen is not None, text, indices)
+
+
+def not_weighed(_version: ModelVersion) -> tuple[int | None, tuple[str, ...]]:
+    """Tell nothing: this desk has no registry to ask."""
+    return None, ()
+
+
+def _unknown(version: ModelVersion, count: int, text: str) -> ModelFit:
+    return ModelFit(version.name, version.version, count, None, None, plain(text))
