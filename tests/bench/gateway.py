@@ -1,11 +1,13 @@
-"""The gateway beside nginx and beside no gateway at all: requests a second, latencies at a fixed rate, memory.
+"""The gateway beside nginx, other servers and no gateway at all: requests a second, latencies at a fixed rate, memory.
 
-    python tests/bench/gateway.py [--seconds N] [--million]
+    python tests/bench/gateway.py [--seconds N] [--rounds N] [--peers] [--million]
 
 The upstream is a small C program on a socket of the file system, as replicas are; the same program answers on loopback
 for the row *direct*. The load comes from ``wrk`` (16 connections, a body of 1.4 kB), the latencies from a program of
-this file's own that asks at 500 requests a second, for wrk knows no rate. Nothing is installed: what is not there
-(wrk, nginx) is named and left out. ``--million`` asks a million times and prints the gateway's memory as it goes.
+this file's own that asks at 500 requests a second, for wrk knows no rate. All are asked in turns, round by round, and
+the medians are printed: a machine that others use is then the same for each. What is not there (wrk, nginx) is named
+and left out; ``--peers`` measures `mlflow models serve` and LiteLLM's proxy too, from an environment of their own
+(``gateway_peers.py``). ``--million`` asks a million times and prints the gateway's memory as it goes.
 """
 
 import argparse
@@ -20,8 +22,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,39 +60,67 @@ class Place:
     port: int
     path: str
     pid: int | None
+    body: bytes = BODY
+    token: str = TOKEN
+
+
+@dataclass
+class Measured:
+    """What was found of a place, round by round: floods (requests/s, p50, p99 in ms) and paces (p50, p99 in ms, rate)."""
+
+    place: Place
+    before: float
+    floods: list[tuple[float, float, float]] = field(default_factory=list)
+    paces: list[tuple[float, float, float]] = field(default_factory=list)
+
+    def row(self) -> str:
+        """Return one line of the table."""
+        pid = self.place.pid
+        memory = "–" if pid is None else f"{self.before:.0f} and {resident_mebibytes(pid):.0f}"
+        rate, p50, p99 = map(statistics.median, zip(*self.floods, strict=True)) if self.floods else (0.0, 0.0, 0.0)
+        shown = f"{rate:,.0f} | {p50:.2f} | {p99:.2f}" if self.floods else "– | – | –"
+        slow50, slow99, reached = map(statistics.median, zip(*self.paces, strict=True))
+        paced = f"{slow50:.2f} | {slow99:.2f}" + ("" if reached > 0.95 * RATE else f" (at {reached:.0f}/s, no more)")
+        return f"| {self.place.what} | {shown} | {paced} | {memory} |"
 
 
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", action="store_true")
     parser.add_argument("--million", action="store_true")
     given = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory(prefix="mld-gate-") as place,
-        upstream(Path(place)) as (way_in, port),
-        gateway(Path(place), way_in) as ours,
-        nginx(Path(place), way_in) as theirs,
-    ):
+    with tempfile.TemporaryDirectory(prefix="mld-gate-") as place, ExitStack() as running:
+        root = Path(place)
+        way_in, port = running.enter_context(upstream(root))
+        ours = running.enter_context(gateway(root, way_in))
         if given.million:
             soak(ours)
             return
-        print("| what | requests/s | p50 ms | p99 ms | at 500/s: p50 ms | p99 ms | memory before and after, MiB |")
-        print("|---|---|---|---|---|---|---|")
-        for found in (Place("direct", port, "/invocations", None), theirs, ours):
-            if found is not None:
-                print(row(found, given.seconds), flush=True)
+        found = [Place("direct", port, "/invocations", None), running.enter_context(nginx(root, way_in)), ours]
+        if given.peers:
+            from gateway_peers import litellm, mlflow_server
+
+            found += [running.enter_context(mlflow_server(root)), running.enter_context(litellm(root))]
+        compare([one for one in found if one is not None], given.seconds, given.rounds)
 
 
-def row(place: Place, seconds: int) -> str:
-    """Return one line of the table."""
-    before = resident_mebibytes(place.pid)
-    paced = pace(place, seconds)
-    flooded = flood(place, seconds)
-    after = resident_mebibytes(place.pid)
-    memory = "–" if place.pid is None else f"{before:.0f} and {after:.0f}"
-    shown = "– | – | –" if flooded is None else f"{flooded[0]:,.0f} | {flooded[1]:.2f} | {flooded[2]:.2f}"
-    return f"| {place.what} | {shown} | {paced[0]:.2f} | {paced[1]:.2f} | {memory} |"
+def compare(places: list[Place], seconds: int, rounds: int) -> None:
+    """Measure all in turns, and print a table."""
+    measured = [Measured(place, resident_mebibytes(place.pid)) for place in places]
+    print(f"(load of the machine before: {os.getloadavg()[0]:.1f})", file=sys.stderr)
+    for number in range(rounds):
+        for one in measured:
+            one.paces.append(pace(one.place, seconds))
+            if (found := flood(one.place, seconds)) is not None:
+                one.floods.append(found)
+        print(f"(round {number + 1}, load {os.getloadavg()[0]:.1f})", file=sys.stderr)
+    print("| what | requests/s | p50 ms | p99 ms | at 500/s: p50 ms | p99 ms | memory before and after, MiB |")
+    print("|---|---|---|---|---|---|---|")
+    for one in measured:
+        print(one.row(), flush=True)
 
 
 def flood(place: Place, seconds: int) -> tuple[float, float, float] | None:
@@ -100,8 +130,8 @@ def flood(place: Place, seconds: int) -> tuple[float, float, float] | None:
         return None
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(
-            f'wrk.method = "POST"\nwrk.body = [==[{BODY.decode()}]==]\nwrk.headers["content-type"] = "application/json"\n'
-            f'wrk.headers["authorization"] = "Bearer {TOKEN}"\n'
+            f'wrk.method = "POST"\nwrk.body = [==[{place.body.decode()}]==]\n'
+            f'wrk.headers["content-type"] = "application/json"\nwrk.headers["authorization"] = "Bearer {place.token}"\n'
         )
         script.flush()
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", script.name]
@@ -119,33 +149,39 @@ def _milliseconds(said: str, share: str) -> float:
     return float(value) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]
 
 
-def pace(place: Place, seconds: int) -> tuple[float, float]:
-    """Ask at a fixed rate over a few connections, in a process of its own; return p50 and p99 in ms."""
-    command = [sys.executable, __file__, "--pace", str(place.port), place.path, str(seconds)]
-    latencies = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    return statistics.median(latencies) * 1e3, statistics.quantiles(latencies, n=100)[98] * 1e3
+def pace(place: Place, seconds: int) -> tuple[float, float, float]:
+    """Ask at a fixed rate over a few connections, in a process of its own; return p50 and p99 in ms, and the rate."""
+    command = [sys.executable, __file__, "--pace", str(place.port), place.path, str(seconds), place.token]
+    done = subprocess.run(command, input=place.body, capture_output=True, check=True)
+    latencies, rate = json.loads(done.stdout)
+    return statistics.median(latencies) * 1e3, statistics.quantiles(latencies, n=100)[98] * 1e3, rate
 
 
-def ask_at_a_pace(port: int, path: str, seconds: int) -> None:
-    """Be that process: print the latencies, each from the moment at which it was due."""
+def ask_at_a_pace(port: int, path: str, seconds: int, token: str, body: bytes) -> None:
+    """Be that process: print how long each took, and how many a second there were; one that is too slow gets fewer."""
     held = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
     for made in held:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
-    asked = f"{head}authorization: Bearer {TOKEN}\r\ncontent-length: {len(BODY)}\r\n\r\n".encode() + BODY
+    asked = f"{head}authorization: Bearer {token}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
     latencies = []
+    for made in held:  # whatever is made at a first request is made by then
+        made.sendall(asked)
+        whole_answer(made)
     start = time.perf_counter() + 0.2
     for number in range(RATE * seconds):
         due = start + number / RATE
         time.sleep(max(0.0, due - time.perf_counter()))
         made = held[number % len(held)]
         asked_at = time.perf_counter()
+        if asked_at > start + 1.2 * seconds and len(latencies) > 1:
+            break
         made.sendall(asked)
         said = whole_answer(made)
         if not said.startswith(b"HTTP/1.1 200 "):
-            raise SystemExit(f"it answered {said[:100]!r}")
+            raise SystemExit(f"it answered {said[:300]!r}")
         latencies.append(time.perf_counter() - asked_at)
-    print(json.dumps(latencies))
+    print(json.dumps((latencies, len(latencies) / (time.perf_counter() - start))))
 
 
 def whole_answer(made: socket.socket) -> bytes:
@@ -179,11 +215,11 @@ def resident_mebibytes(pid: int | None) -> float:
 
 
 @contextmanager
-def upstream(root: Path) -> Iterator[tuple[Path, int]]:
-    """Build the C program and run it; yield its socket and its port."""
-    program, way_in, port = root / "upstream", root / "model.sock", free_port()
+def upstream(root: Path, name: str = "model", body: str | None = None) -> Iterator[tuple[Path, int]]:
+    """Build the C program and run it, to answer with ``body``; yield its socket and its port."""
+    program, way_in, port = root / f"upstream-{name}", root / f"{name}.sock", free_port()
     subprocess.run(["cc", "-O2", "-o", str(program), str(HERE / "upstream.c")], check=True)
-    running = subprocess.Popen([str(program), str(way_in), str(port)])
+    running = subprocess.Popen([str(program), str(way_in), str(port), *([] if body is None else [body])])
     try:
         wait_for_port(port)
         yield way_in, port
@@ -251,9 +287,9 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def wait_for_port(port: int) -> None:
+def wait_for_port(port: int, seconds: float = 10.0) -> None:
     """Wait until somebody listens."""
-    for _ in range(200):
+    for _ in range(int(seconds * 20)):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
@@ -265,6 +301,6 @@ def wait_for_port(port: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--pace"]:
-        ask_at_a_pace(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+        ask_at_a_pace(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5], sys.stdin.buffer.read())
     else:
         main()

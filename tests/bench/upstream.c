@@ -1,4 +1,4 @@
-/* upstream PATH PORT: answers every POST, on a socket of the file system and on loopback, with the same prediction at once:
+/* upstream PATH PORT [BODY]: answers every POST, on a socket of the file system and on loopback, with the same prediction at once:
    a model that costs nothing. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -19,8 +19,9 @@
 
 static char *held[MOST];
 static int filled[MOST];
-static const char answer[] =
-    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n{\"predictions\": [0.51234]}\n";
+static const char prediction[] = "{\"predictions\": [0.51234]}";
+static char answer[ROOM];
+static size_t answer_size;
 
 /* Bytes of the first whole request in the buffer; 0 while it is not whole. */
 static int whole(int fd) {
@@ -45,12 +46,17 @@ static void serve(int fd) {
     for (int all; (all = whole(fd)) > 0;) {
         memmove(held[fd], held[fd] + all, (size_t)(filled[fd] - all));
         filled[fd] -= all;
-        if (write(fd, answer, sizeof answer - 1) < 0) return;
+        if (write(fd, answer, answer_size) < 0) return;
     }
 }
 
 int main(int count, char **words) {
-    if (count != 3) return 2;
+    if (count != 3 && count != 4) return 2;
+    const char *body = count == 4 ? words[3] : prediction;
+    int size = snprintf(answer, ROOM, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
+                        strlen(body), body);
+    if (size < 0 || size >= ROOM) return 2;
+    answer_size = (size_t)size;
     signal(SIGPIPE, SIG_IGN);
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     snprintf(name.sun_path, sizeof name.sun_path, "%s", words[1]);
