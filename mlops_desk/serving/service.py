@@ -146,6 +146,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Runti
             self._board, self._shelf, self._trial, self._switchboard, self._images, settings, loop, bus
         )
         self._debts = EndpointDebts(self._board, self._shelf, self._switchboard, bus)
+        self._switchboard.tell_moved = self._debts.tell_moved
         self._claims = EndpointClaims()
         crew = Crew(self._trial, loop)
         self._scaler = Scaler(self._board, self._shelf, self._trial, crew, self._stages, self._claims, loop)

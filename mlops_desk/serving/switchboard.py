@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +62,7 @@ class Switchboard:
         board.network_address = self.entrance.of
         self.pilot: Pilot | None = None
         self.hearers: list[Callable[[Stats], None]] = []
+        self.tell_moved: Callable[[Sequence[str]], None] = lambda _names: None
         self._revive_at = 0.0
         self._heard_at: float | None = None
         self._windows: dict[str, LoadWindow] = {}
@@ -205,8 +206,11 @@ class Switchboard:
             _log.warning("The gateway can't be started now: %s", error)
             return
         self.route()
-        for endpoint in self._board.all():
-            self._board.change(endpoint.name, lambda known: replace(known, url=self.url(known.name)))
+        had = {endpoint.name: endpoint.url for endpoint in self._board.all()}
+        for name in had:
+            self._board.change(name, lambda known: replace(known, url=self.url(known.name)))
+        if moved := [name for name, url in had.items() if url not in {None, self.url(name)}]:
+            self.tell_moved(moved)
 
     def _table(self) -> RoutingTable:
         limits = GatewayLimits(

@@ -5,8 +5,10 @@ long as this agent runs, and people are told so once; when all is stored they ar
 """
 
 import time
+from collections.abc import Sequence
 
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Notice
 from mlops_desk.serving.board import EndpointBoard
@@ -44,6 +46,12 @@ class EndpointDebts:
                 f"What changed {which} is in force, but can't be stored: {why}. An agent that begins anew forgets it."
             )
             self._tell("alert", text, _HINT)
+
+    def tell_moved(self, names: Sequence[str]) -> None:
+        """Tell that another program has the gateway's port, so that it listens on another one."""
+        text = f"Another program has taken the port of the gateway: the address of {', '.join(names)} has changed."
+        hint = Hint("mlops-desk endpoints list", after=" shows the new one; whoever asks it has to be told.")
+        self._bus.publish(Notice("warning", "endpoints", text, hint, time.time(), about=("endpoint", names[0])))
 
     def _tell(self, level: str, text: str, hint: str | None) -> None:
         self._bus.publish(Notice(level, "endpoints", text, hint, time.time(), about=_ABOUT))
