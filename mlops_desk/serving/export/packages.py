@@ -59,7 +59,11 @@ class Packages:
 
 
 def sbom(packages: Iterable[Package], image: str, digest: str, created: str) -> dict[str, Any]:
-    """Return the list as CycloneDX 1.5 (``bom-1.5.schema.json``). ``created`` is ISO 8601."""
+    """Return the list as CycloneDX 1.5 (``bom-1.5.schema.json``). ``created`` is ISO 8601.
+
+    A package that lies in two places, its name written in two ways, is one: a ``bom-ref`` must be unique.
+    """
+    components = {str(one["bom-ref"]): one for one in map(_component, packages)}
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -69,7 +73,7 @@ def sbom(packages: Iterable[Package], image: str, digest: str, created: str) -> 
             "tools": {"components": [{"type": "application", "name": "mlops-desk"}]},
             "component": {"type": "container", "bom-ref": "image", "name": image, "version": digest},
         },
-        "components": [_component(one) for one in packages],
+        "components": list(components.values()),
     }
 
 

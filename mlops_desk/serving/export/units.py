@@ -3,6 +3,7 @@
 Whatever stands in them is quoted for whoever reads it: a name can neither begin another line nor another word.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -129,9 +130,12 @@ WantedBy=default.target
 
 
 def _health() -> str:
-    """Return the check as Podman takes it: a list, as JSON has it. The Quadlet quotes it by itself."""
-    words = ", ".join(f'"{word}"' for word in ("CMD", *_PING_WORDS))
-    return f"[{words}]"
+    """Return the check as Podman takes it: a list, as JSON has it, without Docker's CMD before it.
+
+    With that word Podman (5.4, seen) splits the whole text at its blanks, and never finds the container well. The
+    Quadlet quotes it by itself.
+    """
+    return json.dumps(_PING_WORDS)
 
 
 def _words(words: Sequence[str]) -> str:

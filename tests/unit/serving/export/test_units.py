@@ -111,5 +111,5 @@ def test_podman_makes_one_command_of_the_quadlet(tmp_path: Path) -> None:
         assert option in start
     words = words_of(start.removeprefix("ExecStart="))
     (check,) = [word for word in words if word.startswith("[")]
-    assert json.loads(check)[:2] == ["CMD", "python3"]
+    assert json.loads(check)[:2] == ["python3", "-c"], "with CMD before it Podman splits it at its blanks"
     assert f"io.mlops-desk.title={HOSTILE}" in words, "it is a label, and no command"
