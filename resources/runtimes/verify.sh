@@ -19,6 +19,10 @@ listed=$(wc -l < SHA256SUMS)
 there=$(find . ! -type d ! -path ./SHA256SUMS ! -path ./SHA256SUMS.sig | wc -l)
 [ "$listed" -eq "$there" ] || fail "the folder holds $there files, and $listed were exported"
 echo "verify: signature and $listed files are as they were exported"
+made=$(sed -n 's/^ "platform": "linux\/\([a-z0-9]*\).*/\1/p' export.json)
+here=$(uname -m)
+case $here in x86_64) here=amd64 ;; aarch64) here=arm64 ;; esac
+[ -z "$made" ] || [ "$made" = "$here" ] || echo "verify: the image is made for $made, and this machine is $here: it will not run here" >&2
 [ "$load" = no ] && exit 0
 engine=$(command -v docker || command -v podman) || fail "there is neither docker nor podman to load the image"
 "$engine" load -i image.tar

@@ -1,6 +1,7 @@
 """An endpoint written down: whole or not at all, by its owner alone, signed so that no byte of it can be changed."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
@@ -199,3 +200,19 @@ def test_an_export_that_is_stopped_leaves_nothing(
     assert not list((house.folder.endpoints / "_exports").glob("*.part"))
     monkeypatch.undo()
     assert house.service.export("front", str(tmp_path / "out"), format=format_, ticket="t-1").files
+
+
+def test_a_bundle_says_on_which_machines_it_runs(house: House, tmp_path: Path) -> None:
+    house.service.export("front", str(tmp_path / "out"), format="bundle")
+    told = json.loads((tmp_path / "out" / "export.json").read_text())["platform"]
+    assert told == "linux/amd64"
+    assert "for linux/amd64. No network" in (tmp_path / "out" / "README.txt").read_text()
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for machine, said in (("x86_64", False), ("aarch64", True), ("riscv64", True)):
+        (programs / "uname").write_text(f"#!/bin/sh\necho {machine}\n")
+        (programs / "uname").chmod(0o755)
+        environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+        command = ["sh", str(tmp_path / "out" / "verify.sh"), "--no-load"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+        assert (done.returncode, "it will not run here" in done.stderr) == (0, said), machine

@@ -93,7 +93,7 @@ def podman_alone() -> Iterator[Path]:
         pytest.skip(reason)
     folder = Path(tempfile.mkdtemp(prefix="mlops-desk-test-podman-"))
     (folder / "bin").mkdir()
-    for name in ("sh", "dirname", "ssh-keygen", "sha256sum", "wc", "find", "echo"):
+    for name in ("sh", "dirname", "ssh-keygen", "sha256sum", "wc", "find", "sed", "uname"):
         (folder / "bin" / name).symlink_to(str(shutil.which(name)))
     options = (
         f"--root {folder}/root --runroot {folder}/run --cgroup-manager cgroupfs --runtime runc --events-backend file"

@@ -42,12 +42,16 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Baked:
-    """The image that was written: its digest (of its manifest), its id at an engine, its packages as JSON."""
+    """The image that was written: its digest (of its manifest), its id at an engine, its packages as JSON.
+
+    ``platform`` is what it runs on, as ``linux/amd64``.
+    """
 
     digest: str
     id: str
     sbom: bytes
     n_packages: int
+    platform: str = ""
 
 
 def bake(
@@ -74,7 +78,8 @@ def bake(
                 _put(out, "manifest.json", _for_docker(new_config, [*layers, layer], tag))
     finally:
         layer_file.unlink(missing_ok=True)
-    return Baked(f"sha256:{manifest.digest}", f"sha256:{new_config.digest}", told, len(packages))
+    platform = "/".join(str(config[key]) for key in ("os", "architecture", "variant") if config.get(key))
+    return Baked(f"sha256:{manifest.digest}", f"sha256:{new_config.digest}", told, len(packages), platform)
 
 
 def _described(archive: tarfile.TarFile) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -62,18 +62,19 @@ def _write_beside(order: ExportOrder, folder: Path, baked: Baked) -> None:
         (folder / f"mlops-desk-{order.endpoint}.service").write_text(units.systemd(service))
         (folder / f"mlops-desk-{order.endpoint}.container").write_text(units.quadlet(service))
     if order.format is not Format.OCI:
-        (folder / "README.txt").write_text(_readme(order))
+        (folder / "README.txt").write_text(_readme(order, baked.platform))
     if is_bundle:
         script = folder / shipped.VERIFY
         script.write_text(shipped.text(shipped.VERIFY))
         script.chmod(0o755)
     (folder / "export.json").write_text(
         json.dumps({"endpoint": order.endpoint, "revision": order.revision, "model": order.model,
-                    "version": order.version, "image": service.image, "digest": baked.digest}, indent=1) + "\n"
+                    "version": order.version, "image": service.image, "digest": baked.digest,
+                    "platform": baked.platform}, indent=1) + "\n"
     )  # fmt: skip
 
 
-def _readme(order: ExportOrder) -> str:
+def _readme(order: ExportOrder, platform: str) -> str:
     name = order.endpoint
     start = {
         Format.COMPOSE: "docker compose up -d",
@@ -85,7 +86,7 @@ def _readme(order: ExportOrder) -> str:
         f"docker load -i {IMAGE_FILE}"
     )  # fmt: skip
     return f"""\
-Endpoint {name}, revision {order.revision}. No network is needed.
+Endpoint {name}, revision {order.revision}, for {platform or "machines like its own"}. No network is needed.
 
 1. Load the image:  {load}
 2. Start it:        {start}
