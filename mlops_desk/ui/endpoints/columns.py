@@ -1,28 +1,32 @@
 """The table of endpoints: a row is an endpoint beside where the alias that it was deployed by points now."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.ui.endpoints import standing, words
+from mlops_desk.ui.endpoints.day import NOTHING, Day
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.words import marks, numbers
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
-    """``alias`` and ``tone`` say what it serves of the alias that it was deployed by."""
+    """``alias`` and ``tone`` say what it serves of the alias that it was deployed by, ``day`` its last 24 hours."""
 
     endpoint: Endpoint
     alias: str
     tone: str
+    day: Day = NOTHING
 
 
-def rows_of(endpoints: Mapping[str, Endpoint], models: Mapping[str, Model]) -> dict[str, EndpointRow]:
-    """Return the row of each endpoint; ``models`` tell where aliases point now."""
-    return {name: EndpointRow(one, *words.alias_now(one, models)) for name, one in endpoints.items()}
+def rows_of(
+    endpoints: Mapping[str, Endpoint], models: Mapping[str, Model], day: Callable[[str], Day]
+) -> dict[str, EndpointRow]:
+    """Return the row of each endpoint; ``models`` tell where aliases point now, ``day`` what its last day was like."""
+    return {name: EndpointRow(one, *words.alias_now(one, models), day(name)) for name, one in endpoints.items()}
 
 
 def _state(row: EndpointRow) -> Cell:
@@ -83,6 +87,7 @@ COLUMNS: tuple[Column[EndpointRow], ...] = (
     Column("load", "Requests", _rate, right=True),
     Column("p99", "p99", _p99, right=True),
     Column("errors", "Errors 24 h", _errors, right=True),
+    Column("day", "24 h", lambda row: Cell(row.day.text, token="muted", tip=row.day.told)),  # noqa: S106 - a colour
     Column("access", "Access", _access),
     Column(
         "url", "Address", lambda row: Cell(row.endpoint.url or numbers.NOTHING),

@@ -11,6 +11,7 @@ from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.endpoints.acts import EndpointActs
 from mlops_desk.ui.endpoints.columns import COLUMNS, EndpointRow, rows_of
+from mlops_desk.ui.endpoints.day import Days
 from mlops_desk.ui.endpoints.detail.pane import EndpointPane
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
@@ -44,6 +45,7 @@ class EndpointsPage(Page):
         self.pane.rollout.promoted.connect(self.acts.promote)
         self.pane.rollout.taken_back.connect(self.acts.take_back)
         self.pane.rollout.shared.connect(self.acts.share)
+        self.days = Days(context, self, self._show_rows)
         self._arrange()
 
     def _arrange(self) -> None:
@@ -75,10 +77,14 @@ class EndpointsPage(Page):
             self.context.load(Topic.MODELS)  # an alias has moved: where to is part of what is shown
         if not self.show_part(store.endpoints, "Endpoints", self._empty):
             return
-        self.table.show_records(rows_of(store.endpoints.value or {}, self._models()))
+        self.days.want(list(store.endpoints.value or {}))
+        self._show_rows()
         if self.table.key() is None:
             self.table.select_first()
         self._show_chosen()
+
+    def _show_rows(self) -> None:
+        self.table.show_records(rows_of(self.context.store.endpoints.value or {}, self._models(), self.days.of))
 
     def _empty(self) -> Empty:
         text = (
@@ -108,6 +114,7 @@ class EndpointsPage(Page):
         self.pane.look()
 
     def left(self) -> None:
+        self.days.left()
         self.pane.left()
 
     # What can be done.

@@ -48,6 +48,7 @@ class LogView(QWidget):
         self._text.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
+        self._text.verticalScrollBar().rangeChanged.connect(self._keep_end)
         self._text.viewport().installEventFilter(self)
         self._text.viewport().setMouseTracking(True)
         self._says = Label(points=theme.CAPTION_POINTS, tone="muted")
@@ -92,6 +93,11 @@ class LogView(QWidget):
         place = bar.value()
         self._write(new)
         bar.setValue(bar.maximum() if self._follow.isChecked() else place)
+
+    def _keep_end(self, _low: int, high: int) -> None:
+        """Stay at the end where lines came before there was a size to show them in."""
+        if self._follow.isChecked():
+            self._text.verticalScrollBar().setValue(high)
 
     def _write(self, lines: Iterable[str]) -> None:
         cursor = QTextCursor(self._text.document())

@@ -3,7 +3,7 @@
 from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
@@ -27,6 +27,8 @@ class ChatForm(QWidget):
         self.said.setReadOnly(True)
         self.next = TextBox("What you say next")
         self.next.setMaximumHeight(3 * theme.FIELD_HEIGHT)
+        for box in (self.said, self.next):  # it is prose, no JSON
+            box.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
         self.anew = Button("New conversation")
         self.anew.clicked.connect(self._forget)
         column = QVBoxLayout(self)

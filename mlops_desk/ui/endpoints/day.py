@@ -1,0 +1,129 @@
+"""The last 24 hours of each endpoint, an hour a block: asked for while the page is seen, every few minutes anew."""
+
+import math
+import struct
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer
+
+from mlops_desk.base import agent_clock
+from mlops_desk.ui.endpoints import words
+from mlops_desk.ui.live.context import Context
+
+if TYPE_CHECKING:
+    from mlops_desk.base.errors import DeskError
+    from mlops_desk.records.history import Curves
+    from mlops_desk.ui.live.tasks import Task
+
+HOURS = 24
+_HOUR_SECONDS = 3600.0
+_AGAIN_MILLISECONDS = 5 * 60_000  # chosen: a block stands for an hour
+_MOST = 200  # chosen: more endpoints than a table shows at once; further ones have no strip
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_GAP = "·"
+_REQUESTS, _FAILED = "endpoint.requests", ("endpoint.errors.5xx", "endpoint.errors.timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """``text`` has a block for each hour, the higher the more requests; ``told`` says the most, and what failed when."""
+
+    text: str
+    told: str
+    has_failed: bool = False
+
+
+NOTHING = Day("", "Not known yet")
+
+
+def day_of(requests: Sequence[float], failed: Sequence[float], start: float) -> Day:
+    """Return a day by requests and failed ones a second of each hour from Unix time ``start`` on; NaN: not known."""
+    known = [value for value in requests if not math.isnan(value)]
+    if not known:
+        return Day(_GAP * len(requests), "Nothing was recorded in 24 hours")
+    most = max(known)
+    text = "".join(_GAP if math.isnan(value) else _block(value, most) for value in requests)
+    at = requests.index(most)
+    bad = [_clock(start, hour) for hour, value in enumerate(failed) if value > 0.0]
+    told = f"Requests by hour: at most {words.per_second(most)}, from {_clock(start, at)}"
+    return Day(text, f"{told}; 5xx or timeouts from {', '.join(bad)}" if bad else f"{told}; none failed", bool(bad))
+
+
+def _block(value: float, most: float) -> str:
+    return _BLOCKS[0] if most <= 0.0 else _BLOCKS[min(len(_BLOCKS) - 1, int(value / most * len(_BLOCKS)))]
+
+
+def _clock(start: float, hour: int) -> str:
+    return time.strftime("%H:%M", time.localtime(start + hour * _HOUR_SECONDS))
+
+
+class Days(QObject):
+    """``changed`` is called when there are new ones."""
+
+    def __init__(self, context: Context, parent: QObject, changed: Callable[[], None]) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._changed = changed
+        self._names: tuple[str, ...] = ()
+        self._days: Mapping[str, Day] = {}
+        self._task: Task | None = None
+        self._again = QTimer(self)
+        self._again.setInterval(_AGAIN_MILLISECONDS)
+        self._again.timeout.connect(self._ask)
+
+    def of(self, name: str) -> Day:
+        """Return what is known of an endpoint's day."""
+        return self._days.get(name, NOTHING)
+
+    def want(self, names: Sequence[str]) -> None:
+        """Hear which endpoints there are; others than before are asked for at once."""
+        wanted = tuple(sorted(names))[:_MOST]
+        if wanted != self._names or not self._again.isActive():
+            self._names = wanted
+            self._ask()
+            self._again.start()
+
+    def left(self) -> None:
+        """Hear that the page is not seen any more."""
+        self._again.stop()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def _ask(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        names = self._names
+        if not names:
+            return
+        end = agent_clock.now()
+        asked = [f"endpoint:{name}\t{metric}" for name in names for metric in (_REQUESTS, *_FAILED)]
+        start = end - HOURS * _HOUR_SECONDS
+        self._task = self._context.ask(
+            "a day of endpoints", lambda desk: desk.telemetry.curves(asked, start, end, HOURS), self._got, self._failed
+        )
+
+    def _got(self, found: "Curves") -> None:
+        self._task = None
+        read = {(one.device, one.metric): _values(one.mean) for one in found.curves}
+        days = {}
+        for name in self._names:
+            device = f"endpoint:{name}"
+            failed = [read.get((device, metric), []) for metric in _FAILED]
+            sums = [sum(value for value in hour if not math.isnan(value)) for hour in zip(*failed, strict=False)]
+            days[name] = day_of(read.get((device, _REQUESTS), [math.nan] * HOURS), sums, found.start)
+        if days != self._days:
+            self._days = days
+            self._changed()
+
+    def _failed(self, _error: "DeskError") -> None:
+        """Leave what is known; it is asked for again, and the charts say why there is nothing."""
+        self._task = None
+
+
+def _values(packed: bytes) -> list[float]:
+    return list(struct.unpack(f"<{len(packed) // 4}f", packed))
