@@ -29,7 +29,7 @@ _REQUESTS, _FAILED = "endpoint.requests", ("endpoint.errors.5xx", "endpoint.erro
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """``text`` has a block for each hour, the higher the more requests; ``told`` says the most, and what failed when."""
+    """``text`` has a block for each hour, the higher the more requests; ``told`` has the most, and what failed when."""
 
     text: str
     told: str
