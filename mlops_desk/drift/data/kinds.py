@@ -27,6 +27,7 @@ _AN_ID = re.compile(r"(?i:id|uuid|guid|index|row|unnamed: ?\d+)|.*[_ .-](?i:id|u
 """Names of identifiers; of whole numbers that are all distinct nothing else tells them from measured ones."""
 _ARRAYS = "Arrays, objects and bytes have no one value to compare."
 _WHY_ID = "Nearly all values are distinct: an identifier."
+_NOTHING = '"NULL"'  # the type of a column in which nobody ever wrote a value
 _WORD = r"\s+"
 
 
@@ -178,4 +179,4 @@ def _kind_of_type(database_type: str) -> ColumnKind | None:
         return ColumnKind.TIME
     if database_type == "BOOLEAN":
         return ColumnKind.BOOLEAN
-    return ColumnKind.CATEGORICAL if spelling.is_words(database_type) else None
+    return ColumnKind.CATEGORICAL if spelling.is_words(database_type) or database_type == _NOTHING else None

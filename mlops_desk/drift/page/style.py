@@ -34,7 +34,7 @@ summary::before { content: "\\25b8"; color: var(--dim); }
 details[open] summary::before { content: "\\25be"; }
 details > div { padding: 2px 14px 14px; }
 
-halves { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 8px 28px; align-items:
+.halves { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 8px 28px; align-items:
   start; }
 svg { display: block; max-width: 100%; height: auto; }
 svg text { fill: var(--dim); font: 11px system-ui, sans-serif; }

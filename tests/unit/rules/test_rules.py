@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
+from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Verdict
 from mlops_desk.records.rule import Rule
 from mlops_desk.rules.decision import decide, why_not
 
@@ -39,6 +39,17 @@ def test_a_rule_fires_on_an_alarm():
 )
 def test_a_rule_does_not_fire(rule, report, underway):
     assert why_not(rule, report, 1000.0, underway=underway)
+
+
+def test_values_that_are_lost_train_nothing():
+    def column(*by):
+        return ColumnDrift("x", "numeric", Verdict.DRIFT, {}, {}, 100, 100, decided_by=by)
+
+    lost = replace(REPORT, columns=(column("missing"), column("wrong_type", "infinite")))
+    assert "broken" in why_not(RULE, lost, 1000.0, underway=False)
+    for moved in (column("ks", "missing"), column("unseen"), column()):
+        report = replace(REPORT, columns=(column("missing"), moved))
+        assert why_not(RULE, report, 1000.0, underway=False) is None
 
 
 def test_the_cooldown_ends():

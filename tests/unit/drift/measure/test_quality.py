@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mlops_desk.drift.columns import CategoricalColumn, CategoricalSide, NumericColumn, NumericSide
-from mlops_desk.drift.measure.quality import quality_of, signals_of, two_proportions
-from mlops_desk.drift.measure.verdict import column_verdict, dataset_verdict, with_alerts
+from mlops_desk.drift.measure.quality import beyond_range, quality_of, signals_of, two_proportions
+from mlops_desk.drift.measure.verdict import column_verdict, dataset_verdict, signal_verdict, with_alerts
 from mlops_desk.records.drift import Measure, Quality, Verdict
 
 
@@ -105,3 +106,65 @@ def numeric(wasserstein: float | None, ks: float, p: float, **more: float) -> Ve
 )
 def test_verdicts_on_both_sides_of_each_limit(found, expected):
     assert found is expected
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "count"), [(100, 1000, 50), (1000, 1000, 4), (30, 30, 1), (2, 5, 5), (1000, 300, 3)]
+)
+def test_how_many_lie_beyond_a_range_by_chance_is_beta_binomial(n, m, count):
+    assert beyond_range(n, m, count) == pytest.approx(stats.betabinom.sf(count - 1, m, 2, n - 1), rel=1e-9)
+
+
+def test_none_beyond_a_range_and_a_range_of_one_value_say_nothing():
+    assert beyond_range(1000, 1000, 0) == 1.0
+    assert beyond_range(1, 1000, 500) == 1.0
+    assert beyond_range(0, 1000, 500) == 1.0
+
+
+def test_few_expected_values_are_tested_exactly():
+    """0 of 1,000 against 2 of 100: z would be surer than 1e-5, and by Fisher it is 45 in 5,495 pairs."""
+    assert two_proportions(0.0, 1000, 0.02, 100) == pytest.approx(100 * 99 / (1100 * 1099))
+
+
+def test_what_is_expected_by_chance_is_taken_off():
+    column = NumericColumn(NumericSide(np.arange(99.0)), NumericSide(np.array([50.0, 200.0])))
+    signal = signals_of(quality_of(column), column)["out_of_range"]
+    assert signal.threshold == pytest.approx(0.01 + 0.02)
+    assert signal.p_value == pytest.approx(stats.betabinom.sf(0, 2, 2, 98))
+    rare = CategoricalColumn(
+        CategoricalSide(np.array([90, 10, 0])), CategoricalSide(np.array([80, 0, 20])), n_unseen=20
+    )
+    assert signals_of(quality_of(rare), rare)["unseen"].threshold == 0.01
+    many = CategoricalColumn(
+        CategoricalSide(np.array([90, 10, 0])), CategoricalSide(np.array([80, 0, 20])), n_unseen=20, n_single=25
+    )
+    signal = signals_of(quality_of(many), many)["unseen"]
+    assert (signal.value, signal.threshold, signal.p_value) == (0.2, 0.26, 1.0)
+
+
+def signal(value: float, p: float, threshold: float = 0.01) -> Measure:
+    return Measure(value, p, p_adjusted=p, threshold=threshold)
+
+
+@pytest.mark.parametrize(
+    ("signals", "expected"),
+    [
+        ({}, Verdict.OK),
+        ({"missing": signal(0.0099, 1e-9)}, Verdict.OK),
+        ({"missing": signal(0.01, 0.0099)}, Verdict.WARNING),
+        ({"missing": signal(0.9, 0.0101)}, Verdict.OK),
+        ({"missing": signal(0.0299, 1e-9)}, Verdict.WARNING),
+        ({"missing": signal(0.03, 1e-9)}, Verdict.DRIFT),
+        ({"missing": signal(-0.03, 1e-9)}, Verdict.DRIFT),
+        ({"missing": signal(0.4999, 1e-9)}, Verdict.DRIFT),
+        ({"missing": signal(0.5, 1e-9)}, Verdict.CRITICAL),
+        ({"missing": signal(-0.9, 1e-9)}, Verdict.DRIFT),
+        ({"missing": signal(0.3, 1e-9), "wrong_type": signal(0.2, 1e-9)}, Verdict.CRITICAL),
+        ({"missing": signal(0.3, 1e-9), "wrong_type": signal(0.2, 0.5)}, Verdict.DRIFT),
+        ({"unseen": signal(0.9, 1e-9)}, Verdict.DRIFT),
+        ({"unseen": signal(0.25, 1e-9, 0.26)}, Verdict.OK),
+        ({"unseen": signal(0.28, 1e-9, 0.26)}, Verdict.DRIFT),
+    ],
+)
+def test_changes_of_quality_on_both_sides_of_each_limit(signals, expected):
+    assert signal_verdict(signals, 0.05) is expected
