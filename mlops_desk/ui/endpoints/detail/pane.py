@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QStackedWidget, QWidget
+from PySide6.QtWidgets import QHBoxLayout
 
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.ui.endpoints import words
@@ -22,6 +22,8 @@ from mlops_desk.ui.endpoints.rollout_bar import RolloutBar
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.parts.acts_beside import ActsBeside
+from mlops_desk.ui.parts.tab_views import TabViews
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.command import CommandLine
@@ -57,7 +59,6 @@ class EndpointPane(Card):
         super().__init__()
         self._context = context
         self._done_by = acts
-        self._views: dict[str, EndpointView] = {}
         self._endpoint: Endpoint | None = None
         self.url = CommandLine("Address of the endpoint")
         self.now = Label(bold=True, wrap=True)
@@ -66,19 +67,9 @@ class EndpointPane(Card):
         tip = "List what was asked in the time that the charts show; drag over them with Shift for a part of it"
         self.requests_of = Button("Requests of this span", tip=tip)
         self.requests_of.clicked.connect(self._show_all_requests)
-        self._layers = QStackedWidget()
-        self._acts = QWidget()
-        row = QHBoxLayout(self._acts)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme.SPACE_4)
-        row.addStretch(1)
-        for act in acts.buttons():
-            row.addWidget(act)
-        head = self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        head.setSpacing(theme.SPACE_4)
-        head.addWidget(self.url, 1)
-        head.addWidget(self._acts, 0)
-        self.column.addLayout(head)
+        self._layers: TabViews[EndpointView] = TabViews(self._made)
+        self._head = ActsBeside(self.url, acts.buttons(), first_grows=True)
+        self.column.addLayout(self._head)
         self.column.addWidget(self.now)
         self.column.addWidget(self.rollout)
         below = QHBoxLayout()
@@ -96,19 +87,13 @@ class EndpointPane(Card):
         self._fold()
 
     def _fold(self) -> None:
-        needed = _ADDRESS_WIDTH + self._acts.sizeHint().width() + theme.SPACE_24
         has_url = self._endpoint is not None and bool(self._endpoint.url)
         self.url.setVisible(has_url and self.height() >= _ROOM_FOR_ADDRESS)
-        narrow = needed > self.width()
-        self._head.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
+        self._head.fold(self.width() - _ADDRESS_WIDTH - theme.SPACE_24)
 
     def view(self, key: str) -> EndpointView:
         """Return a tab's view, made when it is first asked for."""
-        view = self._views.get(key)
-        if view is None:
-            view = self._views[key] = self._made(key)
-            self._layers.addWidget(view)
-        return view
+        return self._layers.view(key)
 
     def _made(self, key: str) -> EndpointView:
         if key == "setup":
@@ -151,14 +136,9 @@ class EndpointPane(Card):
 
     def left(self) -> None:
         """Hear that nothing of it is seen."""
-        for view in self._views.values():
-            view.left()
+        self._layers.left()
 
     def _choose(self, key: str) -> None:
         self.requests_of.setVisible(key == "curves")
-        before = self._layers.currentWidget()
-        view = self.view(key)
-        if isinstance(before, EndpointView) and before is not view:
-            before.left()
-        self._layers.setCurrentWidget(view)
+        self._layers.turn(key)
         self.show_endpoint(self._endpoint)

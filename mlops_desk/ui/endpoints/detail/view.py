@@ -1,13 +1,14 @@
 """What each tab of the chosen endpoint is: shown one while it is seen, and costs nothing while it is not."""
 
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout
 
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.parts.tab_views import TabView
 
 
-class EndpointView(QWidget):
+class EndpointView(TabView):
     """One tab. Made when it is first chosen; subclasses fill ``column``."""
 
     def __init__(self, context: Context) -> None:
@@ -23,6 +24,3 @@ class EndpointView(QWidget):
 
     def look(self) -> None:
         """Ask anew for what nothing announces."""
-
-    def left(self) -> None:
-        """Hear that it is no longer seen."""

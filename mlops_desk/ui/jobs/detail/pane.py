@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
@@ -18,6 +17,8 @@ from mlops_desk.ui.jobs.detail.why import WhyView
 from mlops_desk.ui.jobs.table.rows import GroupRow
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.parts.acts_beside import ActsBeside
+from mlops_desk.ui.parts.tab_views import TabViews
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.tabs import Tabs
 
@@ -33,27 +34,16 @@ class JobPane(QWidget):
     def __init__(self, context: Context, acts: Sequence[Button]) -> None:
         super().__init__()
         self._context = context
-        self._views: dict[str, DetailView] = {}
         self._job: JobBrief | None = None
         self._whole: Job | None = None
         self.tabs = Tabs("What is shown of the job", TABS)
         self.group = GroupView(context)
-        self._layers = QStackedWidget()
-        self._acts = QWidget()
-        row = QHBoxLayout(self._acts)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme.SPACE_4)
-        row.addStretch(1)
-        for act in acts:
-            row.addWidget(act)
-        head = self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        head.setSpacing(theme.SPACE_4)
-        head.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft)
-        head.addWidget(self._acts, 1)
+        self._layers: TabViews[DetailView] = TabViews(self._made)
+        self._head = ActsBeside(self.tabs, acts, first_grows=False)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
-        column.addLayout(head)
+        column.addLayout(self._head)
         column.addWidget(self._layers, 1)
         self._layers.addWidget(self.group)
         self.tabs.chosen.connect(self._choose)
@@ -65,19 +55,17 @@ class JobPane(QWidget):
         self._fold()
 
     def _fold(self) -> None:
-        needed = self.tabs.sizeHint().width() + self._acts.sizeHint().width() + theme.SPACE_16
-        narrow = needed > self.width()
-        self._head.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
+        self._head.fold(self.width() - self.tabs.sizeHint().width() - theme.SPACE_16)
+
+    def _made(self, key: str) -> DetailView:
+        view = _VIEWS[key](self._context)
+        if isinstance(view, OutputView):
+            view.run_chosen.connect(self.show_run)
+        return view
 
     def view(self, key: str) -> DetailView:
         """Return a tab's view, made when it is first asked for."""
-        view = self._views.get(key)
-        if view is None:
-            view = self._views[key] = _VIEWS[key](self._context)
-            if isinstance(view, OutputView):
-                view.run_chosen.connect(self.show_run)
-            self._layers.addWidget(view)
-        return view
+        return self._layers.view(key)
 
     def show_job(self, job: JobBrief | None, whole: Job | None) -> None:
         """Show a job in the tab that is seen."""
@@ -92,9 +80,7 @@ class JobPane(QWidget):
     def show_group(self, row: GroupRow) -> None:
         """Show a sweep or an array in the place of a job."""
         if self._layers.currentWidget() is not self.group:
-            before = self._layers.currentWidget()
-            if isinstance(before, DetailView):
-                before.left()
+            self._layers.leave(self.group)
             self.tabs.hide()
             self._layers.setCurrentWidget(self.group)
         self._fold()
@@ -114,13 +100,8 @@ class JobPane(QWidget):
 
     def left(self) -> None:
         """Hear that nothing of it is seen."""
-        for view in self._views.values():
-            view.left()
+        self._layers.left()
 
     def _choose(self, key: str) -> None:
-        before = self._layers.currentWidget()
-        view = self.view(key)
-        if isinstance(before, DetailView) and before is not view:
-            before.left()
-        self._layers.setCurrentWidget(view)
+        self._layers.turn(key)
         self.show_job(self._job, self._whole)

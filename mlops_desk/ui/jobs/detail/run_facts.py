@@ -1,12 +1,10 @@
 """What is told of a run beside its curves: how it stands, what it was given, its tags, and what it has left."""
 
-import json
-
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Artifact, DatasetInput, Run
 from mlops_desk.ui.jobs.detail.run_look import RunLook
 from mlops_desk.ui.widgets.facts import Fact, moment_fact
-from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words import datasets, numbers
 
 _TEXT = 200  # chosen: characters of a tag; the command line has all of it
 _MOST_TAGS, _MOST_FILES = 40, 40  # chosen: as one scrolls through
@@ -32,15 +30,7 @@ def facts_of(found: RunLook) -> list[Fact]:
 
 def _dataset(one: DatasetInput) -> Fact:
     about = f" ({plain(one.context, _TEXT)})" if one.context else ""
-    return Fact("Dataset", f"{plain(one.name, _TEXT)}{about}", tip=f"{one.digest} {_place(one)}")
-
-
-def _place(one: DatasetInput) -> str:
-    try:
-        told = json.loads(one.source)
-    except ValueError:
-        return plain(one.source, _TEXT)
-    return plain(str(told.get("uri", one.source) if isinstance(told, dict) else one.source), _TEXT)
+    return Fact("Dataset", f"{plain(one.name, _TEXT)}{about}", tip=f"{one.digest} {datasets.place(one)}")
 
 
 def _artifacts(found: tuple[Artifact, ...]) -> list[Fact]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
@@ -19,6 +19,7 @@ from mlops_desk.ui.models.detail.history import HistoryView
 from mlops_desk.ui.models.detail.lineage import LineageView
 from mlops_desk.ui.models.detail.view import VersionView
 from mlops_desk.ui.models.versions.table import paint_badges
+from mlops_desk.ui.parts.tab_views import TabViews
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.flow import FlowLayout
@@ -44,7 +45,6 @@ class VersionPane(Card):
         self._context = context
         self._acts = acts
         self._serving = serving
-        self._views: dict[str, VersionView] = {}
         self._task: Task | None = None
         self._of: tuple[str, str | None] | None = None
         self._moves: tuple[AliasMove, ...] = ()
@@ -59,7 +59,7 @@ class VersionPane(Card):
         self.compared = Button("Compare", tip="Compare it with the champion; Space in the list ticks others")
         self.more = Button("More …")
         self.tabs = Tabs("What is shown of the version", TABS)
-        self._layers = QStackedWidget()
+        self._layers: TabViews[VersionView] = TabViews(self._made)
         self._wire()
         self._arrange()
         self.tabs.choose("facts")
@@ -88,11 +88,7 @@ class VersionPane(Card):
 
     def view(self, key: str) -> VersionView:
         """Return a tab's view, made when it is first asked for."""
-        view = self._views.get(key)
-        if view is None:
-            view = self._views[key] = self._made(key)
-            self._layers.addWidget(view)
-        return view
+        return self._layers.view(key)
 
     def _made(self, key: str) -> VersionView:
         if key == "facts":
@@ -120,17 +116,12 @@ class VersionPane(Card):
 
     def left(self) -> None:
         """Hear that nothing of it is seen."""
-        for view in self._views.values():
-            view.left()
+        self._layers.left()
 
     def _choose(self, key: str) -> None:
-        before = self._layers.currentWidget()
-        view = self.view(key)
-        if isinstance(before, VersionView) and before is not view:
-            before.left()
-        self._layers.setCurrentWidget(view)
+        self._layers.turn(key)
         if self.isVisible():
-            view.show_version(self.hit)
+            self.view(key).show_version(self.hit)
 
     def _open_more(self) -> None:
         menu = QMenu(self)

@@ -2,17 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout
 
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.parts.tab_views import TabView
 
 if TYPE_CHECKING:
     from mlops_desk.records.registry.version_hit import VersionHit
     from mlops_desk.ui.live.tasks import Task
 
 
-class VersionView(QWidget):
+class VersionView(TabView):
     """Subclasses show a version in ``show_version``; ``again``: it was shown already, and may have changed."""
 
     def __init__(self, context: Context) -> None:

@@ -1,13 +1,11 @@
 """What is said about a run beside its values. No Qt here."""
 
-import json
-
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import DatasetInput, Run
 from mlops_desk.ui.runs.asking import RunStory
 from mlops_desk.ui.runs.cells import status_mark
 from mlops_desk.ui.widgets.facts import Fact, moment_fact
-from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words import datasets, numbers
 
 _TEXT = 200  # chosen: characters; the table below has the whole tag
 _MOST_DATASETS = 5  # chosen: more are listed by the command line
@@ -39,15 +37,7 @@ def facts_of(story: RunStory, experiment: str | None) -> list[Fact]:
 
 def _dataset(one: DatasetInput) -> Fact:
     about = f" ({plain(one.context, 40)})" if one.context else ""
-    return Fact("Data", f"{plain(one.name, _TEXT)}{about}", tip=f"digest {one.digest}\n{_place(one)}")
-
-
-def _place(one: DatasetInput) -> str:
-    try:
-        told = json.loads(one.source)
-    except ValueError:
-        return plain(one.source, _TEXT)
-    return plain(str(told.get("uri", one.source) if isinstance(told, dict) else one.source), _TEXT)
+    return Fact("Data", f"{plain(one.name, _TEXT)}{about}", tip=f"digest {one.digest}\n{datasets.place(one)}")
 
 
 def _seconds(milliseconds: int | None) -> float | None:
