@@ -1,7 +1,7 @@
 """The rollout under way: how much goes to which revision, what it waits for, and what a person can do about it."""
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QSlider, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
 
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.ui.endpoints import rollout_words
@@ -10,6 +10,7 @@ from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.flow import FlowLayout
+from mlops_desk.ui.widgets.slider import Slider
 
 _MOST_PERCENT = 99  # the whole is a promotion, which has a button of its own
 
@@ -26,9 +27,8 @@ class RolloutBar(Card):
         self.says = Label(bold=True, wrap=True)
         self.waits = Label(wrap=True)
         self.guard = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = Slider("Share of the revision on its way, in percent")
         self.slider.setRange(1, _MOST_PERCENT)
-        self.slider.setAccessibleName("Share of the revision on its way, in percent")
         self.slider.setFixedWidth(theme.TILE_MINIMUM_WIDTH)
         self.share = Button("", tip="Give it this share of the requests, and hold it there")
         self.promote = Button("Promote", main=True, tip="Let it answer all requests now")

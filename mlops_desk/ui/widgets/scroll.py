@@ -1,7 +1,7 @@
 """A thin scroll bar: a rounded handle on nothing, as wide as it needs to be to be caught."""
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QEnterEvent, QFocusEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QScrollArea, QScrollBar, QStyle, QStyleOptionSlider, QWidget
 
 from mlops_desk.ui.look import theme
@@ -10,6 +10,13 @@ from mlops_desk.ui.look.roles import Role
 
 class ThinBar(QScrollBar):
     """Scrolls one way."""
+
+    _has_keys = False
+
+    def show_keys(self, *, has_keys: bool) -> None:
+        """Show whether the keys scroll by it."""
+        self._has_keys = has_keys
+        self.update()
 
     def sizeHint(self) -> QSize:
         hint = super().sizeHint()
@@ -34,8 +41,11 @@ class ThinBar(QScrollBar):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        strong = self.underMouse() or self.isSliderDown()
-        painter.setBrush(theme.faded(theme.colour("text"), 0.45 if strong else 0.25))
+        if self._has_keys:
+            painter.setBrush(theme.colour("accent"))
+        else:
+            strong = self.underMouse() or self.isSliderDown()
+            painter.setBrush(theme.faded(theme.colour("text"), 0.45 if strong else 0.25))
         area = QRectF(handle).adjusted(2, 2, -2, -2)
         painter.drawRoundedRect(area, theme.SCROLL_WIDTH / 4, theme.SCROLL_WIDTH / 4)
 
@@ -49,7 +59,8 @@ def thin(area: QAbstractScrollArea) -> None:
 class ScrollArea(QScrollArea):
     """Scrolls up and down; what it holds keeps some distance from the bar, and none where there is no bar.
 
-    ``roomed`` tells that what it holds is as wide as it will be.
+    Tab stops at it where there is something to scroll, and its bar shows that the keys are its. ``roomed`` tells that
+    what it holds is as wide as it will be.
     """
 
     accessible_role = Role.Pane
@@ -59,6 +70,8 @@ class ScrollArea(QScrollArea):
     def __init__(self) -> None:
         super().__init__()
         thin(self)
+        self._bar = ThinBar(Qt.Orientation.Vertical)
+        self.setVerticalScrollBar(self._bar)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -67,11 +80,23 @@ class ScrollArea(QScrollArea):
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
         self._soon.timeout.connect(self._make_room)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.verticalScrollBar().rangeChanged.connect(lambda *_range: self._soon.start())
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self._bar.show_keys(has_keys=True)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self._bar.show_keys(has_keys=False)
 
     def _make_room(self) -> None:
         bar = self.verticalScrollBar()
-        room = theme.SPACE_4 if bar.maximum() > bar.minimum() else 0
+        scrolls = bar.maximum() > bar.minimum()
+        if scrolls or not self.hasFocus():  # which is not taken away from under somebody
+            self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if scrolls else Qt.FocusPolicy.NoFocus)
+        room = theme.SPACE_4 if scrolls else 0
         if self.viewportMargins().right() != room:
             self.setViewportMargins(0, 0, room, 0)
         self.roomed.emit()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QSlider, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
@@ -25,6 +25,7 @@ from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.widgets.flow import FlowLayout
+from mlops_desk.ui.widgets.slider import Slider
 from mlops_desk.ui.widgets.states import Empty, StateView
 from mlops_desk.ui.words import numbers
 
@@ -59,7 +60,7 @@ class OverlayPanel(QWidget):
         self.legend = Legend()
         self.which = ChoiceBox("Metric")
         self.over = ChoiceBox("What the curves run over")
-        self.smooth = QSlider(Qt.Orientation.Horizontal)
+        self.smooth = Slider("Smoothing")
         self.log_x, self.log_y, self.cut = CheckBox("Log x"), CheckBox("Log y"), CheckBox("No outliers")
         self.band = ChoiceBox("Runs or groups")
         self.more = Button("", symbol="more", tip="Copy or save the curves")
@@ -83,7 +84,6 @@ class OverlayPanel(QWidget):
                 widget.hide()  # shown before it has a parent it would be a window
         self.smooth.setRange(0, 100)
         self.smooth.setFixedWidth(theme.COLUMN_MINIMUM // 3)
-        self.smooth.setAccessibleName("Smoothing")
         set_tip(self.smooth, "Smoothing: the mean of the last values, exponentially weighted")
         set_tip(self.cut, "Leave out the outermost hundredth of the values when choosing what is seen")
         for box in (self.which, self.over, self.band):
