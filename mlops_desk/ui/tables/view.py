@@ -139,9 +139,9 @@ class RecordTable(DressedTable, Generic[T]):
         """Return how wide a column has to be, shown or not."""
         if self._header.sectionResizeMode(number) is QHeaderView.ResizeMode.Fixed:
             return self.columnWidth(number)
-        title = self._header.sectionSizeFromContents(number).width()
-        needed = max(self.sizeHintForColumn(number), title, self._header.minimumSectionSize())
-        return min(needed, self._header.maximumSectionSize())
+        title, most = self._header.sectionSizeFromContents(number).width(), self._header.maximumSectionSize()
+        limits = (self._header.minimumSectionSize(), most) if self.records.columns[number].whole else None
+        return min(max(self._needs(number, limits), title, self._header.minimumSectionSize()), most)
 
     def _keep_name(self) -> None:
         """Give the column that is to be read whole what it needs, where less is left: the rest scrolls."""
@@ -156,8 +156,11 @@ class RecordTable(DressedTable, Generic[T]):
 
     def sizeHintForColumn(self, column: int) -> int:
         """Return the width that the rows near those that are seen need; Qt would ask nine things of each cell."""
+        return self._needs(column)
+
+    def _needs(self, column: int, limits: tuple[int, int] | None = None) -> int:
         font = theme.fixed_font() if self.records.columns[column].fixed else None
-        return column_width(self, lambda rows: self.records.texts(column, rows), font=font)
+        return column_width(self, lambda rows: self.records.texts(column, rows), font=font, limits=limits)
 
     def _choose_again(self, key: str) -> None:
         """Choose a row anew after the rows were made anew, without moving what is seen."""

@@ -108,3 +108,16 @@ def test_what_somebody_took_away_stays_away_and_what_is_hidden_at_first_can_be_h
     choose(table, "Shy", True)
     assert shown(table) == ["name", "size", "made", "shy"]
     assert shown(made(1200)) == ["name", "size", "made", "shy"]
+
+
+def test_what_is_to_be_read_whole_has_its_room_before_what_can_be_spared(memory, qtbot):
+    wide = Column("what", "What", Cell, stretch=True, whole=True)
+    table = RecordTable("Findings", (COLUMNS[0], wide, COLUMNS[2]), memory)
+    qtbot.addWidget(table)
+    table.resize(560, 300)
+    table.show()
+    table.show_records({"1": "a reader can hold up a writer for long"})
+    assert shown(table) == ["name", "what"]
+    table.show_records({"1": "short"})
+    table.resize(561, 300)
+    qtbot.waitUntil(lambda: shown(table) == ["name", "what", "owner"])
