@@ -291,7 +291,7 @@ def test_a_job_that_is_revealed_takes_the_choices_back_only_where_they_hide_it(j
 
 def test_a_tab_that_is_not_seen_reads_nothing(jobs, double, qtbot):
     jobs.table.select("c16c7d8e9f01")
-    assert set(jobs.pane._views) == {"why"}
+    assert set(jobs.pane._layers._views) == {"why"}
     assert ("jobs", "logs") not in double.calls
     jobs.pane.tabs.choose("output")
     qtbot.waitUntil(lambda: ("jobs", "logs") in double.calls)
