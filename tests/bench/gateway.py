@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, read_state
-from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTable
+from mlops_desk.serving.gateway.routes import EndpointRoutes, NetworkListening, Route, RoutingTable
 
 HERE = Path(__file__).resolve().parent
 BODY = json.dumps({"dataframe_records": [{f"feature_{n}": n * 1.2345 for n in range(20)} for _ in range(3)]}).encode()
@@ -48,6 +49,7 @@ http {{
     listen 127.0.0.1:{port} reuseport; keepalive_requests 10000000;
     location / {{ proxy_pass http://model; proxy_http_version 1.1; proxy_set_header Connection ""; }}
   }}
+  {more}
 }}
 """
 
@@ -62,6 +64,7 @@ class Place:
     pid: int | None
     body: bytes = BODY
     token: str = TOKEN
+    scheme: str = "http"
 
 
 @dataclass
@@ -136,7 +139,10 @@ def flood(place: Place, seconds: int) -> tuple[float, float, float] | None:
         script.flush()
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", script.name]
         said = subprocess.run(
-            [*command, f"http://127.0.0.1:{place.port}{place.path}"], capture_output=True, text=True, check=True
+            [*command, f"{place.scheme}://127.0.0.1:{place.port}{place.path}"],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
     if "Non-2xx" in said or "Socket errors" in said:
         print(said, file=sys.stderr)
@@ -151,17 +157,19 @@ def _milliseconds(said: str, share: str) -> float:
 
 def pace(place: Place, seconds: int) -> tuple[float, float, float]:
     """Ask at a fixed rate over a few connections, in a process of its own; return p50 and p99 in ms, and the rate."""
-    command = [sys.executable, __file__, "--pace", str(place.port), place.path, str(seconds), place.token]
+    command = [sys.executable, __file__, "--pace", str(place.port), place.path, str(seconds), place.token, place.scheme]
     done = subprocess.run(command, input=place.body, capture_output=True, check=True)
     latencies, rate = json.loads(done.stdout)
     return statistics.median(latencies) * 1e3, statistics.quantiles(latencies, n=100)[98] * 1e3, rate
 
 
-def ask_at_a_pace(port: int, path: str, seconds: int, token: str, body: bytes) -> None:
+def ask_at_a_pace(port: int, path: str, seconds: int, token: str, scheme: str, body: bytes) -> None:
     """Be that process: print how long each took, and how many a second there were; one that is too slow gets fewer."""
     held = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
     for made in held:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if scheme == "https":
+        held = [unverified().wrap_socket(made) for made in held]
     head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
     asked = f"{head}authorization: Bearer {token}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
     latencies = []
@@ -182,6 +190,13 @@ def ask_at_a_pace(port: int, path: str, seconds: int, token: str, body: bytes) -
             raise SystemExit(f"it answered {said[:300]!r}")
         latencies.append(time.perf_counter() - asked_at)
     print(json.dumps((latencies, len(latencies) / (time.perf_counter() - start))))
+
+
+def unverified() -> ssl.SSLContext:
+    """Return what speaks TLS to whoever is there: what is measured is this machine's own."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def whole_answer(made: socket.socket) -> bytes:
@@ -229,14 +244,14 @@ def upstream(root: Path, name: str = "model", body: str | None = None) -> Iterat
 
 
 @contextmanager
-def gateway(root: Path, way_in: Path) -> Iterator[Place]:
+def gateway(root: Path, way_in: Path, network: NetworkListening | None = None) -> Iterator[Place]:
     """Run a gateway with what an endpoint has: a token, a split over two revisions, a log."""
     keeper = Gatekeeper(root / "_gateway")
     try:
         port = keeper.ensure()
         routes = tuple(Route(number, weight, (f"unix:{way_in}",)) for number, weight in ((1, 0.9), (2, 0.1)))
         endpoint = EndpointRoutes(routes, str(root / "requests"), "x-mlops-desk-key", **wanted_token())
-        keeper.wait_for(keeper.publish(lambda: RoutingTable(0, {"model": endpoint})))
+        keeper.wait_for(keeper.publish(lambda: RoutingTable(0, {"model": endpoint}, network=network)))
         state = read_state(root / "_gateway")
         if state is None:
             raise SystemExit("the gateway is gone")
@@ -260,15 +275,18 @@ def wanted_token() -> dict[str, Any]:
 
 
 @contextmanager
-def nginx(root: Path, way_in: Path) -> Iterator[Place | None]:
-    """Run nginx as a plain reverse proxy with one worker and kept connections; None where it is not here."""
+def nginx(root: Path, way_in: Path, more: str = "") -> Iterator[Place | None]:
+    """Run nginx as a plain reverse proxy with one worker and kept connections; None where it is not here.
+
+    ``more`` is a further server of its settings.
+    """
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         print("(nginx is not here: its row is left out)", file=sys.stderr)
         yield None
         return
     port = free_port()
-    (root / "nginx.conf").write_text(NGINX.format(root=root, upstream=way_in, port=port))
+    (root / "nginx.conf").write_text(NGINX.format(root=root, upstream=way_in, port=port, more=more))
     way_in.chmod(0o777)  # its worker is another user where root starts it
     root.chmod(0o755)
     running = subprocess.Popen([program, "-c", str(root / "nginx.conf"), "-p", str(root)])
@@ -301,6 +319,8 @@ def wait_for_port(port: int, seconds: float = 10.0) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--pace"]:
-        ask_at_a_pace(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5], sys.stdin.buffer.read())
+        ask_at_a_pace(
+            int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5], sys.argv[6], sys.stdin.buffer.read()
+        )
     else:
         main()
