@@ -18,10 +18,10 @@ class PingCall(ModelCall):
     It wakes nobody: what asks every few seconds whether a model is well would keep it awake.
     """
 
-    def start(self, body: bytes) -> None:
+    def start(self, body: bytes) -> None:  # noqa: ARG002 - see below
         if self._entry.is_asleep:
             raise busy(self._entry.endpoint.note or "This endpoint sleeps.")
-        super().start(body)
+        super().start(b"")  # a ping is asked for without limit: what came with it is not handed on
 
     def whole(self, status: int, content_type: bytes, body: bytes) -> None:  # noqa: ARG002 - it is not passed on
         self._end(status, b"")

@@ -33,6 +33,7 @@ _QUERY = re.compile(rb"[!-~]*")
 _INVOCATIONS = b"/invocations"
 _OWN = frozenset({b"metrics", b"feedback"})
 _TRY = b"try/"
+_PACKED = "A body is read as it comes, by the model and by the log: send it without Content-Encoding."
 TakeFeedback = Callable[[str, bytes], Awaitable[int]]
 
 
@@ -107,6 +108,8 @@ class Proxy:
         access.check_origin(head.headers)
         if head.headers.get(b"expect", b"100-continue").lower() != b"100-continue":
             raise Rejected(417, "Of expectations only 100-continue is met.")
+        if head.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise Rejected(415, _PACKED, headers=b"accept-encoding: identity\r\n")
         path, _, query = access.path(head.target).partition(b"?")
         name, _, rest = path.strip(b"/").partition(b"/")
         if name == b"-":

@@ -5,13 +5,14 @@ nothing came after it, and the whole question had gone out. Before its next ques
 """
 
 import asyncio
+import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import httptools
 
-from mlops_desk.serving.gateway.messages import Rejected
+from mlops_desk.serving.gateway.messages import Rejected, broken
 from mlops_desk.serving.gateway.outbound.question import Lost, Question, Taker
 
 _HEAD_BYTES = 64 << 10  # chosen: a model's server sends a few hundred bytes
@@ -22,6 +23,7 @@ _STATUSES = range(200, 600)
 _INTERIM_STATUSES = frozenset({100, 102, 103})
 """What comes before an answer. 101 is another protocol."""
 _EVENTS = b"text/event-stream"
+_TYPE = re.compile(rb"[\x20-\x7e]{1,1024}")  # chosen: four times what a multipart's boundary needs
 
 
 class ReplicaConnection(asyncio.Protocol):
@@ -50,6 +52,7 @@ class ReplicaConnection(asyncio.Protocol):
         self._raw_bytes = self._body_bytes = self._held_bytes = 0
         self._is_streamed = self._is_told = self._is_whole = self._is_kept = False
         self._is_spoilt = False
+        self._trouble: Rejected | None = None
 
     @property
     def has_begun(self) -> bool:
@@ -111,7 +114,10 @@ class ReplicaConnection(asyncio.Protocol):
                 self._fail(Lost(f"no answer in HTTP: {error}"))
                 return
             self._is_spoilt = True
-        self._deliver(self._taker)
+        if self._trouble is not None:
+            self._fail(self._trouble)
+        else:
+            self._deliver(self._taker)
 
     def eof_received(self) -> None:
         if self._taker is not None and self._status and not self._is_whole and self._ends_with_connection():
@@ -138,6 +144,7 @@ class ReplicaConnection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status in _STATUSES:
             self._status = status
+            self._trouble = _trouble(self._headers)
             self._is_streamed = b"transfer-encoding" in self._headers or self._content_type().startswith(_EVENTS)
             return
         self._interim += 1
@@ -214,3 +221,13 @@ class ReplicaConnection(asyncio.Protocol):
         if taker is not None:
             self._transport.abort()
             taker.failed(error)
+
+
+def _trouble(headers: Mapping[bytes, bytes]) -> Rejected | None:
+    """Return what keeps an answer from being handed on: its caller would take it for something that it is not."""
+    codings = headers.get(b"content-encoding", b"identity"), headers.get(b"transfer-encoding", b"chunked")
+    if (codings[0].lower(), codings[1].lower()) != (b"identity", b"chunked"):
+        return broken("The model's answer is packed, which nobody has asked for.")
+    if not _TYPE.fullmatch(headers.get(b"content-type", b"application/json")):
+        return broken("The model's answer has a content type that is none.")
+    return None
