@@ -83,7 +83,8 @@ _FORMS = {
 
 def _is_taken_back(endpoint: Endpoint) -> bool:
     """Tell whether a later agent must not take up again what an earlier record has: it was stopped, or went back."""
-    return endpoint.state is EndpointState.STOPPED or (endpoint.rollout is None and endpoint.reason is not None)
+    went_back = endpoint.state is EndpointState.LIVE and endpoint.rollout is None and endpoint.reason is not None
+    return endpoint.state is EndpointState.STOPPED or went_back
 
 
 class _Judge:

@@ -1,6 +1,7 @@
 """A new revision beside the live one: as a canary, as a shadow, promoted, sent back, and back again."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,7 @@ def test_twenty_promotions_and_rollbacks_under_load_lose_no_request(house: House
     house.service._scaler.look()
     house.wait(lambda: house.service.show("front").ready == replicas)
     failed: list[Any] = []
+    took: list[float] = []
     answered = [0]
     ending = threading.Event()
 
@@ -189,13 +191,17 @@ def test_twenty_promotions_and_rollbacks_under_load_lose_no_request(house: House
     try:
         house.service.deploy("digits/2", "front")
         for _ in range(10):
+            began = time.monotonic()
             assert house.service.rollback("front").revision == 1
+            took.append(time.monotonic() - began)
             assert house.service.promote("front", 2).revision == 2
+            took.append(time.monotonic() - began - took[-1])
             assert house.service.show("front").ready == replicas
     finally:
         ending.set()
         for caller in callers:
             caller.join()
+    print(f"{len(took)} moves, the slowest {max(took):.2f} s; {answered[0]} requests, {len(failed)} failed")
     assert failed == []
     assert answered[0] > 100
 

@@ -23,7 +23,7 @@ from mlops_desk.serving.gateway.table.delivery import ROUTES, TableDelivery
 from mlops_desk.serving.gateway.traffic import Snapshot
 
 STATE = "state.json"
-VERSION = f"{__version__}/12"
+VERSION = f"{__version__}/13"
 """What a running gateway is compared by: the number grows with the form of the routing table, also between releases."""
 _START_SECONDS = 15.0  # chosen: on a machine whose cores are all taken a start of Python takes seconds
 _STOP_SECONDS = 8.0  # chosen: requests under way end first, and the log is written
@@ -170,6 +170,8 @@ class Gatekeeper:
 
     def settle(self) -> None:
         """Try again what of the newest table the gateway or the disk has not taken yet."""
+        if not self._delivery.is_owed:
+            return
         if self._publishing.acquire(blocking=False):  # else a newer one is just being handed over
             try:
                 state = self.state

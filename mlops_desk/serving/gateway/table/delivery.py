@@ -58,6 +58,11 @@ class TableDelivery:
         """Return the newest serial by which the gateway ``pid`` has said to go; 0 for none."""
         return self._followed[1] if self._followed is not None and self._followed[0] == pid else 0
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether the newest table is not in its file, or no gateway has said that it goes by it."""
+        return bool(self._document) and (self._followed is None or not self._is_stored)
+
     def settle(self, pid: int | None) -> None:
         """Try again what is owed to the gateway ``pid`` (None: none runs) and to the disk."""
         if not self._document or time.monotonic() < self._again_at:
