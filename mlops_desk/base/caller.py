@@ -40,6 +40,11 @@ def current_caller() -> Caller:
     return _current.get() or this_process()
 
 
+def is_asked_for() -> bool:
+    """Tell whether somebody asked for what is being done now, and not the agent by itself."""
+    return _current.get() is not None
+
+
 def set_caller(caller: Caller) -> None:
     """Set the caller for the current context (one request)."""
     _current.set(caller)

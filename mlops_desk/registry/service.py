@@ -14,6 +14,7 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
+from mlops_desk.base.trouble_log import TroubleLog
 from mlops_desk.records.event import RegistryChanged, SettingsChanged
 from mlops_desk.records.model import (
     DatasetInput,
@@ -97,6 +98,7 @@ class RegistryCore:
         self._asked_at = float("-inf")
         self._seen: list_of[Model] | None = None
         self._seen_lock = threading.Lock()
+        self._trouble = TroubleLog(_log, "%s could not be looked at")
 
     def start(self) -> None:
         """Begin to watch the server, if one runs, for what jobs register."""
@@ -139,8 +141,9 @@ class RegistryCore:
         try:
             now = own.models()
         except DeskError as error:
-            _log.info("The registry could not be looked at: %s", error.message)
+            self._trouble.failed("The desk's own registry", error.message)
             return
+        self._trouble.over("The desk's own registry")
         self.aliases.seen(glance, now)
         with self._seen_lock:
             changed, self._seen = self._seen is not None and self._seen != now, now

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mlops_desk.base.errors import DeskError
+from mlops_desk.base.trouble_log import TroubleLog
 from mlops_desk.records.model import Model
 from mlops_desk.records.registry.alias_move import AliasMove
 from mlops_desk.registry.aliases.asking import AskedAliases
+from mlops_desk.registry.changes.undoing import shown_uri
 
 _log = logging.getLogger(__name__)
 INTEREST_SECONDS = 300.0  # chosen: as long as the desk's own registry is watched after somebody asked
@@ -46,6 +48,7 @@ class AliasWatch:
         self._asked: dict[Registry, float] = {}
         self._looked: dict[Registry, float] = {}
         self._lock = threading.Lock()
+        self._trouble = TroubleLog(_log, "The aliases of %s could not be looked at")
 
     def asked(self, uri: Registry) -> None:
         """Note that somebody reads a registry."""
@@ -68,8 +71,9 @@ class AliasWatch:
             try:
                 found = self._look_at(uri)
             except DeskError as error:
-                _log.info("The aliases of a registry could not be looked at: %s", error.message)
+                self._trouble.failed(_named(uri), error.message)
                 continue
+            self._trouble.over(_named(uri))
             if found:
                 self._changed(uri)
 
@@ -89,3 +93,7 @@ class AliasWatch:
         else:
             models = list(self._read(uri))
         return self._aliases.seen(glance, models)
+
+
+def _named(uri: Registry) -> str:
+    return "the desk's own registry" if uri is None else shown_uri(uri)

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, Refused
+from mlops_desk.base.pauses import longer
 from mlops_desk.registry.mirror.table.runs import RunTable
 from mlops_desk.registry.reading.reader import Reader
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mlops_desk.registry.reading.batch import RunBatch
 
 _PAUSE_SECONDS = 2.0  # chosen: a source that can't be read is tried again as often as one would look
+_REFUSED_SECONDS = 120.0  # chosen: who lets nobody in goes on so; another login has another process begin at once
 
 Clock = Callable[[], float]
 
@@ -35,6 +37,7 @@ class Loading:
         self.models_changed = True
         self.read_at = time.time()
         self._tried_at = float("-inf")
+        self._pause = _PAUSE_SECONDS
         self._looked_at = float("-inf")
         self.touched: set[str] = set()
 
@@ -55,7 +58,7 @@ class Loading:
         except DeskError as error:
             self._failed(error)
             return
-        self.problem, self.read_at = None, time.time()
+        self.problem, self.read_at, self._pause = None, time.time(), _PAUSE_SECONDS
         if batch is None:
             self._loaded()
         else:
@@ -63,7 +66,8 @@ class Loading:
             self.touched.update(batch.run_ids)
 
     def _failed(self, error: DeskError) -> None:
-        self.problem, self._tried_at, self._batches = error, self._clock() + _PAUSE_SECONDS, None
+        self._pause = longer(self._pause, _REFUSED_SECONDS) if isinstance(error, Refused) else _PAUSE_SECONDS
+        self.problem, self._tried_at, self._batches = error, self._clock() + self._pause, None
         if self._next is self.table and len(self.table):
             # Begins anew, and what there is stays until it is read.
             self._next = RunTable(self.table.revision + 1, self._reader.text_order)

@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.caller import is_asked_for
+from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.registry.mirror.budget import Held, beyond_budget, for_one_more
 from mlops_desk.registry.mirror.link import LIMIT_BYTES, Broken, HasEnded, MirrorLink
+from mlops_desk.registry.mirror.refusals import Refusals
 from mlops_desk.registry.reading.source import RegistrySource
 
 ANSWER_SECONDS = 15.0  # chosen: longer than a person waits, and a server far away may take
@@ -34,10 +36,27 @@ class Mirrors:
         self._lock = threading.Lock()
         self._links: dict[Key, tuple[RegistrySource, MirrorLink]] = {}
         self._spare: MirrorLink | None = None
+        self._refusals = Refusals()
         self._is_stopped = False
 
     def ask(self, source: RegistrySource, verb: str, arguments: Sequence[Any], seconds: float = ANSWER_SECONDS) -> Any:
         """Ask a registry's mirror, which is started for it. Raises DeskErrors.
+
+        What let nobody in is not asked for a while, unless it is somebody who asks.
+        """
+        key = _key(source)
+        if not is_asked_for():
+            self._refusals.check(key)
+        try:
+            answer = self._asked(source, verb, arguments, seconds)
+        except Refused as error:
+            self._refusals.note(key, error)
+            raise
+        self._refusals.forget(key)
+        return answer
+
+    def _asked(self, source: RegistrySource, verb: str, arguments: Sequence[Any], seconds: float) -> Any:
+        """Ask, once more where the process had ended.
 
         A mirror that can't read its source tells whoever asks first, and ends: who waited behind is told the same.
         """

@@ -19,7 +19,8 @@ from typing import Any
 
 import msgspec
 
-from mlops_desk.base.errors import DeskError, Invalid
+from mlops_desk.base.errors import DeskError, Invalid, Refused
+from mlops_desk.base.pauses import longer
 from mlops_desk.registry.reading.batch import RunBatch
 from mlops_desk.registry.rest import listing, models, trouble
 from mlops_desk.registry.rest.runs import batch
@@ -37,6 +38,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SLACK_MS = 600_000  # chosen: clocks of machines that train differ by less than ten minutes
 _AHEAD = 2  # chosen: while one page is taken in, the next is read
 _RETRY_SECONDS = 5.0  # chosen: as long as a server takes to be restarted
+_REFUSED_SECONDS = 120.0  # chosen: a login that is taken away stays so; another one has another process asked at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Following:
         self._pages: queue.Queue[RunBatch | DeskError | None] = queue.Queue(_AHEAD)
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._trouble: DeskError | None = None
+        self._retry_seconds = _RETRY_SECONDS
         self._asked = threading.Event()
         self._known = listing.KnownRuns()
         self._models: object = None
@@ -134,8 +137,11 @@ class Following:
                 self._tell(News(models_changed=self._models_changed()))
         except DeskError as error:
             self._trouble = error
-            return _RETRY_SECONDS
-        self._trouble = None
+            self._retry_seconds = (
+                longer(self._retry_seconds, _REFUSED_SECONDS) if isinstance(error, Refused) else _RETRY_SECONDS
+            )
+            return self._retry_seconds
+        self._trouble, self._retry_seconds = None, _RETRY_SECONDS
         return max(LOOK_SECONDS, _IDLE * (time.monotonic() - began))
 
     def _tell(self, news: News) -> None:

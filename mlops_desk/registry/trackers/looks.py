@@ -3,11 +3,12 @@
 import base64
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mlops_desk.base.errors import DeskError, Hint
+from mlops_desk.base.errors import DeskError, Hint, Refused
+from mlops_desk.base.pauses import longer
 from mlops_desk.base.process import run_worker
 from mlops_desk.records.registry.tracker import Tracker, TrackerKind
 from mlops_desk.registry.mirror.questions import source_written
@@ -20,7 +21,18 @@ _KEPT_SECONDS = 10.0  # chosen: a page that is shown asks again and again
 _IDLE = 20.0
 """So many times as long as a look took, that registry is not looked at again: one page of the window asks as often as
 it likes, and a server that has to list 20,000 runs to count them is kept busy for a twentieth of the time at most."""
+_REFUSED_SECONDS = 300.0  # chosen: what lets nobody in goes on so until somebody acts; a page may be open all day
 _UNUSED = "Nothing was recorded there yet."
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """When a look was taken (monotonic seconds) and at what, what it found, and for how long that counts."""
+
+    at: float
+    found: Mapping[str, Any]
+    source: RegistrySource | None
+    kept_seconds: float
 
 
 def _looked(sources: Mapping[str, RegistrySource]) -> Mapping[str, Mapping[str, Any]]:
@@ -39,29 +51,38 @@ class Looks:
     ) -> None:
         self._look = look
         self._lock = threading.Lock()
-        self._found: dict[str, tuple[float, Mapping[str, Any]]] = {}
+        self._found: dict[str, _Look] = {}
 
-    def told(self, trackers: Mapping[str, Tracker], source: Callable[[str], RegistrySource]) -> list[Tracker]:
-        """Return the trackers with what a look at each has found, in their order."""
+    def told(
+        self, trackers: Mapping[str, Tracker], source: Callable[[str], RegistrySource], *, named: bool = False
+    ) -> list[Tracker]:
+        """Return the trackers with what a look at each has found, in their order; ``named``: one was asked for."""
         with self._lock:
-            self._renew({name: one for name, one in trackers.items() if self._is_old(name)}, source)
-            found = {name: self._found.get(name, (0.0, {}))[1] for name in trackers}
+            self._renew([name for name in trackers if not self._counts(name, source, named=named)], source)
+            found = {name: self._found[name].found if name in self._found else {} for name in trackers}
         return [_with_look(tracker, found[name]) for name, tracker in trackers.items()]
 
     def forget(self, name: str) -> None:
         with self._lock:
             self._found.pop(name, None)
 
-    def _is_old(self, name: str) -> bool:
-        if name not in self._found:
+    def _counts(self, name: str, source: Callable[[str], RegistrySource], *, named: bool) -> bool:
+        """Tell whether the last look at a registry still counts: not where we would log in otherwise by now."""
+        look = self._found.get(name)
+        if look is None:
+            return False
+        age = time.monotonic() - look.at
+        if age <= max(_KEPT_SECONDS, _IDLE * _busy_seconds(look.found)):
             return True
-        looked_at, found = self._found[name]
-        return time.monotonic() - looked_at > max(_KEPT_SECONDS, _IDLE * _busy_seconds(found))
+        try:
+            return not named and age <= look.kept_seconds and source(name) == look.source
+        except DeskError:
+            return False
 
-    def _renew(self, trackers: Mapping[str, Tracker], source: Callable[[str], RegistrySource]) -> None:
+    def _renew(self, names: Sequence[str], source: Callable[[str], RegistrySource]) -> None:
         sources: dict[str, RegistrySource] = {}
         found: dict[str, Mapping[str, Any]] = {}
-        for name in trackers:
+        for name in names:
             try:
                 sources[name] = source(name)
             except DeskError as error:
@@ -74,7 +95,17 @@ class Looks:
         except DeskError as error:
             found |= dict.fromkeys(wanted, error.told())
         now = time.monotonic()
-        self._found |= {name: (now, one) for name, one in found.items()}
+        self._found |= {
+            name: _Look(now, one, sources.get(name), self._kept_seconds(name, one)) for name, one in found.items()
+        }
+
+    def _kept_seconds(self, name: str, found: Mapping[str, Any]) -> float:
+        """Return how long a look counts: twice as long each time that we are not let in."""
+        before = self._found.get(name)
+        was_refused = before is not None and before.found.get("code") == Refused.code
+        if found.get("code") != Refused.code or before is None or not was_refused:
+            return _KEPT_SECONDS
+        return longer(before.kept_seconds, _REFUSED_SECONDS)
 
 
 def _is_there(source: RegistrySource) -> bool:

@@ -93,7 +93,7 @@ class Trackers:
     def show(self, name: str) -> Tracker:
         """Return one of the list. Raises NotFound."""
         found = self._told_own() if name == OWN else self._told(self._get(name))
-        return self._looks.told({name: found}, self._looked_at)[0]
+        return self._looks.told({name: found}, self._looked_at, named=True)[0]
 
     def _looked_at(self, name: str) -> RegistrySource:
         return self.reached(self.source(name))

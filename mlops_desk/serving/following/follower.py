@@ -9,6 +9,7 @@ from dataclasses import replace
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.trouble_log import TroubleLog
 from mlops_desk.records.event import RegistryChanged
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.endpoint import AliasFollowing, Endpoint
@@ -32,6 +33,7 @@ class AliasFollower:
         self._resolve = resolve
         self._deploy = deploy
         self._bell = threading.Event()
+        self._trouble = TroubleLog(_log, "What endpoint %s follows could not be looked at")
 
     def start(self, loop: Loop, bus: Bus) -> None:
         """Begin to look, in a thread of its own: a registry may be slow."""
@@ -51,7 +53,9 @@ class AliasFollower:
                 except NotFound:
                     continue  # the endpoint was removed meanwhile
                 except DeskError as error:
-                    _log.info("What endpoint %s follows could not be looked at: %s", endpoint.name, error.message)
+                    self._trouble.failed(endpoint.name, error.message)
+                else:
+                    self._trouble.over(endpoint.name)
 
     def _look_at(self, endpoint: Endpoint, alias: str) -> None:
         version = self._named(endpoint, alias)

@@ -1,5 +1,6 @@
 """Which registries are looked at, and how often: those on screen, and those that endpoints serve from."""
 
+import logging
 import sqlite3
 from contextlib import closing
 
@@ -101,6 +102,21 @@ def test_a_registry_that_does_not_answer_is_asked_again_later_and_keeps_the_othe
     watched.broken = False
     watched.pass_seconds(600)
     assert watched.looked.count(OTHER) == 2
+
+
+def test_what_keeps_a_registry_from_being_looked_at_is_logged_when_it_begins_and_when_it_is_over(watched, caplog):
+    caplog.set_level(logging.INFO)
+    watched.broken = True
+    watched.watch.served = lambda: [OTHER]
+    watched.pass_seconds(6000)
+    watched.broken = False
+    watched.pass_seconds(1200)
+    assert watched.looked.count(OTHER) == 12
+    said = [text for text in caplog.messages if "The aliases of" in text]
+    assert said == [
+        f"The aliases of {OTHER} could not be looked at: Nothing answers.",
+        f"The aliases of {OTHER} could not be looked at, and is again now",
+    ]
 
 
 def test_the_aliases_of_our_own_store_are_read_as_they_lie_there(tmp_path):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, TimedOut, Unavailable
+from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.records.model import Model, ModelVersion, Run
 from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.registry.mirror.mirror import Mirror
@@ -179,6 +179,23 @@ def test_whoever_looks_on_hears_of_a_lock_and_of_its_end_and_versions_say_of_whe
     clock.now += 3
     mirror.work()
     assert (mirror.revision, mirror.search("", 5).problem) == (before + 2, None)
+
+
+def test_a_source_that_lets_nobody_in_is_tried_less_and_less_and_read_once_it_does() -> None:
+    clock, reader, tries = Clock(), ListReader(runs(5)), []
+    mirror = Mirror(reader, clock=clock)
+    reader.error = Refused("It asks for a login.")
+    for _ in range(600):
+        if mirror.has_work:
+            tries.append(clock.now - 100)
+            mirror.work()
+        clock.now += 1
+    assert tries == [0, 4, 12, 28, 60, 124, 244, 364, 484]
+    reader.error = None
+    clock.now += 120
+    while mirror.has_work:
+        mirror.work()
+    assert mirror.window(WindowAsked()).n_runs == 5
 
 
 def test_a_schema_that_became_unknown_while_one_looked_is_told_to_whoever_asks() -> None:

@@ -8,9 +8,13 @@ import pytest
 
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.records.model import Artifact, DatasetInput
+from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.reading.batch import NO_TIME, RunBatch, RunChanges
+from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.rest import following, listing
+from mlops_desk.registry.rest.following import Following, News
 from mlops_desk.registry.rest.reader import RestReader
+from mlops_desk.registry.rest.session import RestSession
 from tests.unit.registry.rest.rig import USUAL, Question, ok, plain, reading
 
 SEARCH = "/api/2.0/mlflow/runs/search"
@@ -355,6 +359,24 @@ def test_while_a_server_is_down_that_is_told_and_afterwards_all_goes_on() -> Non
             if news.batches:
                 break
         assert ids(news.batches) == ["r002"]
+
+
+def test_a_server_that_lets_nobody_in_any_more_is_asked_less_and_less() -> None:
+    asking = Following(RestSession(RegistrySource(TrackerKind.HTTP, "http://a", "http://a")))
+    refused = Refused("It asks for a login.")
+    answers: list[DeskError | None] = [refused] * 6 + [None, refused, Unavailable("down"), refused]
+
+    def recent() -> News:
+        error = answers.pop(0)
+        if error is not None:
+            raise error
+        return News()
+
+    for name, answer in (("_recent", recent), ("_turn", News), ("_models_changed", lambda: False)):
+        setattr(asking, name, answer)
+    assert [asking._look() for _ in range(6)] == [10, 20, 40, 80, 120, 120]
+    assert asking._look() == 2, "it let us in again"
+    assert [asking._look() for _ in range(3)] == [10, 5, 10]
 
 
 def test_a_mark_of_another_time_asks_for_everything() -> None:

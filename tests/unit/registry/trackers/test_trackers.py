@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -408,6 +409,40 @@ def test_who_takes_long_to_count_is_asked_less_often_and_who_is_down_is_not(
         now[0] += seconds
         house.trackers.list()
     assert asked == [["down", "quick"], ["down", "quick", "slow"], ["down", "late", "quick"]]
+
+
+def test_one_that_lets_us_in_no_more_is_looked_at_less_and_less_but_at_once_with_another_login(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    now = [1000.0]
+    monkeypatch.setattr(looks.time, "monotonic", lambda: now[0])
+    answer: dict[str, Any] = Refused("It does not accept the login.").told()
+
+    def look(sources: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
+        asked.append(now[0] - 1000)
+        return dict.fromkeys(sources, answer)
+
+    def pass_seconds(seconds: int) -> list[float]:
+        asked.clear()
+        for _ in range(seconds):
+            now[0] += 1
+            house.trackers.list()
+        return list(asked)
+
+    house.trackers._looks = Looks(look)
+    house.secrets.set(ME, "lab", "ana:wrong")
+    house.trackers.add("lab", "https://ml.example", "lab")
+    assert pass_seconds(1400) == [11, 32, 73, 154, 315, 616, 917, 1218]
+    house.trackers.show("lab")
+    assert asked[-1] == 1400, "who names it has it looked at"
+    house.secrets.set(ME, "lab", "ana:right")
+    assert pass_seconds(20) == [1411], "ten seconds later, by the new login"
+    answer = {"via": "rest", "n_runs": 1, "took_seconds": 0.1}
+    house.trackers.log_in("lab", "lab")
+    assert house.trackers.list()[-1].problem is None
+    answer = Refused("It does not accept the login.").told()
+    assert pass_seconds(45) == [1431, 1442, 1463], "it begins anew"
 
 
 def test_looks_are_not_taken_again_at_once_and_one_that_fails_is_every_registrys_problem(house: House) -> None:
