@@ -32,7 +32,8 @@ def rows_of(
 def _state(row: EndpointRow) -> Cell:
     endpoint = row.endpoint
     mark = marks.ENDPOINT_MARKS[endpoint.state]
-    return Cell(mark.text, mark.word, mark.token, endpoint.reason.text if endpoint.reason else "")
+    told = f"{mark.text}, GPUs lent" if endpoint.lent is not None else mark.text
+    return Cell(told, mark.word, mark.token, endpoint.reason.text if endpoint.reason else "")
 
 
 def _model(row: EndpointRow) -> Cell:

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QWidget
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.ui.endpoints import rollout_words
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.flow import FlowLayout
@@ -48,6 +48,10 @@ class RolloutBar(Card):
             self.column.addWidget(widget)
         self.hide()
 
+    def fold(self, *, is_low: bool) -> None:
+        """Have what sends it back in a tip alone where there is little room below."""
+        self.guard.setVisible(not is_low)
+
     def show_endpoint(self, endpoint: Endpoint | None) -> None:
         """Show the rollout of an endpoint; hidden without one."""
         rollout = endpoint.rollout if endpoint is not None else None
@@ -57,7 +61,9 @@ class RolloutBar(Card):
             return
         self.says.show_text(rollout_words.stands(endpoint, rollout))
         self.waits.show_text(rollout_words.waits(rollout))
-        self.guard.show_text(rollout_words.guarded(rollout))
+        guarded = rollout_words.guarded(rollout)
+        self.guard.show_text(guarded)
+        set_tip(self.waits, guarded)
         now = endpoint.name, rollout.revision, rollout.percent
         if now != self._shown:  # else a person may be moving it
             self._shown = now

@@ -68,6 +68,7 @@ def test_what_is_chosen_stays_while_the_load_is_announced(page, view, double, qt
 def test_a_share_that_was_set_elsewhere_is_kept(page, view, double, qtbot):
     digits(double, follows="champion", following=AliasFollowing("3", 1.0, 12.5))
     qtbot.waitUntil(lambda: view.version.start.currentIndex() == 1)
+    assert view.version.start.currentText() == "As a canary, with 12.5 % of the requests"
     assert not view.version.apply.isEnabled()
 
 
@@ -113,6 +114,12 @@ def test_it_is_put_to_sleep_and_woken_from_the_tab_and_from_above(page, view, do
     qtbot.waitUntil(lambda: double.moved.count(("wake", "digits", None)) == 2)
 
 
+def test_one_at_rest_says_what_brings_it_up_and_can_t_sleep(page, view, double, qtbot):
+    digits(double, state=EndpointState.STOPPED, replicas=())
+    qtbot.waitUntil(lambda: view.replicas.says.whole == "It is stopped: a new revision brings it up.")
+    assert not view.replicas.sleep.isEnabled()
+
+
 def test_a_rollout_keeps_it_from_sleeping_and_from_lending(page, view, double, qtbot):
     digits(double, rollout=Rollout(4, 5.0, (), RolloutGuard(), 0.0))
     qtbot.waitUntil(lambda: not view.replicas.sleep.isEnabled())
@@ -131,6 +138,9 @@ def test_gpus_are_lent_after_a_question_and_the_job_that_has_them_is_named(page,
     qtbot.waitUntil(lambda: ("lend", "digits", None) in double.moved)
     digits(double, state=EndpointState.ASLEEP, replicas=(), lent=LentGpus(job.gpus[:1], 1.0))
     qtbot.waitUntil(lambda: f"job {job.name} of {job.user} has it" in view.gpus.says.whole)
+    row = page.table.records.record("digits")
+    state = next(column.cell(row) for column in page.table.records.columns if column.title == "State")
+    assert state.text.endswith("asleep, GPUs lent")
     assert not view.replicas.wake.isEnabled(), "no request and nobody wakes it before it is claimed"
     click(qtbot, view.gpus.claim)
     qtbot.waitUntil(lambda: ("claim", "digits", None) in double.moved)

@@ -40,6 +40,7 @@ TABS = (
     ("facts", "Facts"),
 )
 _ADDRESS_WIDTH = 300  # pixels: the host, and a name that tells endpoints apart
+_ROOM_FOR_GUARD = 600  # pixels: below it the charts need the line more; it is a tip then
 _ROOM_FOR_ADDRESS = 420  # pixels: below it the curves need the line more; the table has the address too
 _VIEWS: dict[str, Callable[[Context], EndpointView]] = {
     "curves": CurvesView,
@@ -89,6 +90,7 @@ class EndpointPane(Card):
     def _fold(self) -> None:
         has_url = self._endpoint is not None and bool(self._endpoint.url)
         self.url.setVisible(has_url and self.height() >= _ROOM_FOR_ADDRESS)
+        self.rollout.fold(is_low=self.height() < _ROOM_FOR_GUARD)
         self._head.fold(self.width() - _ADDRESS_WIDTH - theme.SPACE_24)
 
     def view(self, key: str) -> EndpointView:

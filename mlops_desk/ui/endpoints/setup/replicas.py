@@ -122,5 +122,7 @@ def _now(endpoint: Endpoint) -> str:
         since = "" if endpoint.asleep_since is None else f", since {numbers.absolute(endpoint.asleep_since)}"
         why = "it has lent its GPUs" if endpoint.lent is not None else "the next request wakes it"
         return f"Asleep{since}: {why}."
+    if endpoint.state in {EndpointState.STOPPED, EndpointState.FAILED}:
+        return f"It is {endpoint.state}: a new revision brings it up."
     queued = "" if not endpoint.queued else f"; {numbers.count(endpoint.queued, 'request')} wait"
     return f"{endpoint.ready} of {endpoint.wanted} ready{queued}."

@@ -65,6 +65,7 @@ class VersionCard(Card):
             self.alias.addItem(plain(f"Follow @{name}", 80), name)
         self.alias.setCurrentIndex(max(0, self.alias.findData(alias)))
         self.alias.blockSignals(blocked)
+        self.start.setItemText(1, f"As a canary, with {percent or CANARY_PERCENT:g} % of the requests")
         self.start.setCurrentIndex(0 if percent is None else 1)
 
     def _percent(self) -> float | None:
