@@ -12,6 +12,7 @@ from mlops_desk.desk.machine_wiring import container_lives
 from mlops_desk.desk.model_wiring import unclaimed
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.grounds import LeaseOwner
+from mlops_desk.leases.host import ThisHost
 from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.jobs.job import Job, JobState
@@ -36,8 +37,15 @@ class Machine:
     """Three GPUs, and a ledger for each agent that comes."""
 
     def __init__(self, house: House, root: Path) -> None:
-        self.house, self.root = house, root
+        self.house, self.root, self.host = house, root, ThisHost()
         house.engine.gpus = tuple(uuid(index) for index in range(COUNT))
+
+    def reboot(self) -> None:
+        """Let the machine start anew: its containers have ended, and its ledger is of another boot."""
+        for name in self.house.containers():
+            self.house.engine.stop(name, 0)
+        self.host.boot_id += "'"
+        self.agent()
 
     def agent(self) -> LedgerGpus:
         """Begin another agent's life, with a ledger of its own on the same files."""
@@ -46,7 +54,7 @@ class Machine:
         def lives(container: str) -> bool | None:
             return container_lives(self.house.engine, container)
 
-        ledger = LeaseLedger(LeaseOwner("one"), lives, folders=folders)
+        ledger = LeaseLedger(LeaseOwner("one"), lives, folders=folders, host=self.host)
         shown = [gpu(index) for index in range(COUNT)]
         self.house.gpus = LedgerGpus(ledger, lambda: ledger.facts(shown, time.time()))
         self.house.agent().start()
@@ -256,6 +264,52 @@ def test_one_that_is_stopped_asks_no_more(house: House, machine: Machine) -> Non
     assert unclaimed(house.gpus, house.service.list).lease(GpuHolder("job2-a1", "next", "", 0), (uuid(0),)) == (
         uuid(0),
     )
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_after_the_machines_restart_what_was_lent_is_lent_and_what_was_asked_for_comes_back(
+    house: House, machine: Machine, asks: bool
+) -> None:
+    house.replica(1)
+    house.service.deploy("digits/1", "front", gpus=1)
+    house.service.lend("front")
+    house.wait(lambda: machine.states() == ["free"] * COUNT)
+    assert house.gpus.lease(GpuHolder("job1-a1", "train", "", 0), (uuid(0),)) == (uuid(0),)
+    if asks:
+        house.service.claim("front")
+    house.replica(2)
+    machine.reboot()
+    if asks:
+        house.wait(lambda: house.service.show("front").state == "live")
+        assert machine.states() == ["leased", "free", "free"]
+        house.wait(lambda: house.service.show("front").claimed == ())
+        return
+    kept = house.service.show("front")
+    assert (kept.state, kept.lent and kept.lent.gpus) == ("asleep", (uuid(0),))
+    assert machine.states() == ["free"] * COUNT, "the job's lease was of another boot"
+    assert ask(kept).status_code == 503
+    house.service.claim("front")
+    house.wait(lambda: house.service.show("front").state == "live")
+
+
+def test_after_the_machines_restart_what_was_up_comes_up_on_gpus_of_its_own(house: House, machine: Machine) -> None:
+    for number in range(1, 4):
+        house.replica(number)
+    house.service.deploy("digits/1", "front", replicas=2, gpus=1)
+    house.wait(lambda: house.service.show("front").ready == 2)
+    asleep = house.service.deploy("digits/1", "side", gpus=1, sleep_after=60.0)
+    house.service._sleeper.sleep("side", Reason("idle", "Nobody asks."))
+    house.wait(lambda: machine.states().count("free") == 1)
+    for number in range(4, 8):
+        house.replica(number)
+    machine.reboot()
+    assert house.service.show("side").state == "asleep"
+    up = house.look_until(lambda found: found.ready == 2)
+    given = [gpu for replica in up.replicas for gpu in replica.gpus]
+    assert len({*given}) == 2
+    house.wait(lambda: machine.states().count("leased") == 2)
+    house.wait(lambda: ask(asleep).status_code == 200)
+    assert machine.states() == ["leased"] * COUNT
 
 
 def test_one_without_gpus_lends_none(house: House, machine: Machine) -> None:
