@@ -49,6 +49,7 @@ def examine(
         "driver library": machine_checks.library_check,
         "gpu permissions": machine_checks.devices_check,
         "container engine": lambda: _engine_check(engine),
+        "engine users": lambda: machine_checks.engine_users_check(engine.info()),
         "gpus in containers": lambda: _gpu_route_check(engine, status()),
         "processor": lambda: processor_check(processor.features(), status()),
         "job shell": lambda: shell_check(host_shell()),

@@ -3,13 +3,17 @@
 Each reads a few files below ``root`` and the newest status; none asks the driver. The doctor gives each a deadline.
 """
 
+import grp
 import os
 import re
+import shlex
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from mlops_desk.base.disk.mounts import MOUNTS, UNSAFE, filesystem_of
 from mlops_desk.base.text import amount, percent, plain
+from mlops_desk.engines.engine import EngineInfo
 from mlops_desk.records.agent import Check
 from mlops_desk.records.holding import finding
 from mlops_desk.records.status import Status
@@ -21,6 +25,7 @@ _LIBRARIES = (
     "usr/local/nvidia/lib64",
 )  # fmt: skip
 _HIGH_CPU = 0.05  # of a core; chosen: five times what an idle agent with eight GPUs is meant to take
+_NAMED = 8  # chosen: as many users as a line takes
 _MIB = 1 << 20
 _GIB = 1 << 30
 
@@ -41,6 +46,26 @@ def library_check(root: Path = ROOT) -> Check:
         text = f"the driver in the kernel is {loaded}, the library {installed}: an upgrade waits for a restart"
         return Check(name, "problem", text, "sudo systemctl reboot")
     return Check(name, "ok", f"both are {loaded}")
+
+
+def engine_users_check(info: EngineInfo) -> Check:
+    """Tell who may use the engine's socket: no token of an endpoint keeps them from its container."""
+    name, path = "engine users", info.address.removeprefix("unix://")
+    if path == info.address:
+        return Check(name, "ok", f"the engine is reached at {plain(path)}; who else may is that machine's to say")
+    found = Path(path).stat()
+    power = f"{'acts as its owner' if info.rootless else 'is root'} by it, and reaches every endpoint's container"
+    if found.st_mode & stat.S_IWOTH:
+        text = f"every user of this machine may use {plain(path)}: whoever does {power}"
+        return Check(name, "warning", text, f"sudo chmod o-rwx {shlex.quote(path)}")
+    if not found.st_mode & stat.S_IWGRP or found.st_gid == 0:
+        return Check(name, "ok", f"{plain(path)} is for its owner and root alone")
+    try:
+        group = grp.getgrgid(found.st_gid)
+        told = f"group {group.gr_name} ({', '.join(group.gr_mem[:_NAMED]) or 'nobody is listed'})"
+    except KeyError:
+        told = f"group {found.st_gid}"
+    return Check(name, "ok", f"{plain(told)} may use {plain(path)}: whoever does {power}")
 
 
 def kernel_driver(root: Path) -> str | None:

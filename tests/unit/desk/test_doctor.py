@@ -1,5 +1,7 @@
 """The doctor's checks of the machine, each against a small machine of files: what is wrong, and a fix to paste."""
 
+import grp
+import os
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -11,6 +13,7 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk import doctor, machine_checks
+from mlops_desk.engines.engine import EngineInfo
 from mlops_desk.engines.fake import FakeEngine
 from mlops_desk.records.agent import AgentCost, AgentInfo, Check
 from mlops_desk.records.gpu import Gpu, GpuState
@@ -168,6 +171,41 @@ def test_udisks_tray_and_cost(tmp_path):
     assert machine_checks.cost_check(replace(STATUS, agent=replace(INFO, cost=AgentCost()))).state == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("mode", "gid", "state", "said"),
+    [
+        (0o600, 4711, "ok", "for its owner and root alone"),
+        (0o660, 0, "ok", "for its owner and root alone"),
+        (0o660, 4711, "ok", "group lab (ada, eve) may use"),
+        (0o660, 4712, "ok", "group 4712 may use"),
+        (0o666, 4711, "warning", "every user of this machine may use"),
+    ],
+)
+def test_who_may_use_the_engine_is_told_for_no_token_keeps_them_out(tmp_path, monkeypatch, mode, gid, state, said):
+    path = write(tmp_path, "engine.sock")
+    path.chmod(mode)
+    real = path.stat()
+    shown = os.stat_result((real.st_mode, *real[1:5], gid, *real[6:]))
+    monkeypatch.setattr(Path, "stat", lambda _path: shown)
+
+    def group(number):
+        return {4711: grp.struct_group(("lab", "x", 4711, ["ada", "eve"]))}[number]
+
+    monkeypatch.setattr(machine_checks.grp, "getgrgid", group)
+    info = EngineInfo("e", "1", "1.45", None, live_restore=True, address=f"unix://{path}")
+    found = machine_checks.engine_users_check(info)
+    assert (found.state, said in found.text) == (state, True), found.text
+    assert ("is root by it" in found.text) == ("may use" in found.text)
+    assert (found.fix is not None) == (state == "warning")
+    if "may use" in said:
+        assert "acts as its owner" in machine_checks.engine_users_check(replace(info, rootless=True)).text
+
+
+def test_who_may_use_an_engine_elsewhere_is_not_known_here():
+    info = EngineInfo("e", "1", "1.45", None, live_restore=True, address="tcp://far:2376")
+    assert "that machine's to say" in machine_checks.engine_users_check(info).text
+
+
 def test_the_processor_is_told_with_what_models_gain_from_it():
     status = replace(STATUS, host=Host("h", facts={"Processor": "AMD EPYC 9654"}))
     told = doctor.processor_check(("avx2", "avx512", "vnni", "bf16"), status)
@@ -185,7 +223,7 @@ def test_all_checks_are_made_once_by_their_names_and_problems_come_with_a_fix(tm
     assert len(names) == len(set(names))
     assert {"gpu driver", "driver library", "gpu permissions", "container engine", "gpus in containers", "data folder",
             "data filesystem", "model registry", "kernel log", "drive health", "udisks2", "telemetry cost", "screen",
-            "processor", "tray", "metrics endpoint"} <= set(names)  # fmt: skip
+            "processor", "engine users", "tray", "metrics endpoint"} <= set(names)  # fmt: skip
     assert all(check.fix for check in checks if check.state == "problem")
     assert next(check for check in checks if check.name == "gpu driver").state == "problem"
     loop.stop(5.0)
