@@ -65,27 +65,32 @@ def _looked_at(connection: Any, source: OpenedTable, name: str, *, as_words: boo
     if spelling.is_words(database_type):
         return _of_texts(connection, source, name, as_words=as_words or not source.is_text)
     if spelling.is_numeric(database_type) and "INT" in database_type:
-        query = f"SELECT count({column}), count(DISTINCT {column}), min({column}), max({column}) FROM {source.relation}"
-        n_values, n_distinct, least, most = connection.execute(query).fetchall()[0]
-        return _of_integers(name, n_values, n_distinct, (least, most)) if n_values else None
+        query = f"SELECT count({column}), min({column}), max({column}) FROM {source.relation}"
+        n_values, least, most = connection.execute(query).fetchall()[0]
+        values = f"(SELECT {column} AS t FROM {source.relation})"
+        return _of_integers(connection, values, name, n_values, (least, most)) if n_values else None
     kind, is_duration = _kind_of_type(database_type), spelling.is_duration(database_type)
     if not connection.execute(f"SELECT count({column}) FROM {source.relation}").fetchall()[0][0]:
         return None
     return FrozenColumn(name, kind, why_not=None if kind else _ARRAYS, is_duration=is_duration)
 
 
-def _of_integers(name: str, n_values: int, n_distinct: int, ends: tuple[float, float]) -> FrozenColumn:
-    if n_values >= LEAST_ROWS and n_distinct == n_values and _AN_ID.fullmatch(name):
+def _of_integers(connection: Any, values: str, name: str, n_values: int, ends: tuple[float, float]) -> FrozenColumn:
+    if n_values >= LEAST_ROWS and _AN_ID.fullmatch(name) and _n_distinct(connection, values) == n_values:
         return FrozenColumn(name, ColumnKind.IDENTIFIER, ColumnRole.ID, _WHY_ID)
-    return FrozenColumn(name, ColumnKind.NUMERIC, is_binary=n_distinct <= 2 and ends[0] >= 0 and ends[1] <= 1)
+    return FrozenColumn(name, ColumnKind.NUMERIC, is_binary=ends[0] >= 0 and ends[1] <= 1)
+
+
+def _n_distinct(connection: Any, values: str) -> int:
+    """Count the distinct values: with millions of them no short work, so only where it decides something."""
+    return int(connection.execute(f"SELECT count(DISTINCT t) FROM {values}").fetchall()[0][0])
 
 
 @dataclass(frozen=True, slots=True)
 class _Tally:
-    """Of the values of a column of texts: how many there are, are distinct, and can be read as what."""
+    """Of the values of a column of texts: how many there are, and how many can be read as what."""
 
     n: int
-    n_distinct: int
     n_true: int
     n_false: int
     n_binary: int
@@ -110,18 +115,17 @@ def _of_texts(connection: Any, source: OpenedTable, name: str, *, as_words: bool
         return FrozenColumn(name, ColumnKind.BOOLEAN)
     if not as_words and found.n_numbers >= FITTING_SHARE * found.n:
         if found.n_whole == found.n and found.least is not None and found.most is not None:
-            return _of_integers(name, found.n, found.n_distinct, (found.least, found.most))
+            return _of_integers(connection, values, name, found.n, (found.least, found.most))
         return FrozenColumn(name, ColumnKind.NUMERIC)
     share = 1.0 if as_words else FITTING_SHARE
-    distinct = found.n_distinct / found.n if found.n >= LEAST_ROWS else 0.0
-    return _otherwise_written(connection, values, name, found.n, share) or _of_words(connection, values, name, distinct)
+    return _otherwise_written(connection, values, name, found.n, share) or _of_words(connection, values, name, found.n)
 
 
 def _tally(connection: Any, values: str) -> _Tally:
     number, word = spelling.number("t"), spelling.boolean("t")
     return _Tally(
         *connection.execute(f"""
-        SELECT count(*), count(DISTINCT t), count(*) FILTER ({word}), count(*) FILTER (NOT {word}),
+        SELECT count(*), count(*) FILTER ({word}), count(*) FILTER (NOT {word}),
             count(*) FILTER (x IN (0, 1)), count(x), count(*) FILTER (isfinite(x) AND x = floor(x)),
             count(*) FILTER (t[1] IN ('[', '{{') AND json_valid(t)), min(x), max(x)
         FROM (SELECT t, {number} AS x FROM {values})""").fetchall()[0]
@@ -141,7 +145,8 @@ def _otherwise_written(connection: Any, values: str, name: str, n: int, share: f
     return FrozenColumn(name, ColumnKind.NUMERIC) if commas >= share * n and share < 1 else None
 
 
-def _of_words(connection: Any, values: str, name: str, distinct: float) -> FrozenColumn:
+def _of_words(connection: Any, values: str, name: str, n: int) -> FrozenColumn:
+    distinct = _n_distinct(connection, values) / n if n >= LEAST_ROWS else 0.0
     if distinct < DISTINCT_TEXT:
         return FrozenColumn(name, ColumnKind.CATEGORICAL)
     query = f"SELECT median(len(regexp_split_to_array(trim(t), '{_WORD}'))) FROM {values}"

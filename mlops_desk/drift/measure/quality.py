@@ -36,6 +36,7 @@ SIGNALS = {
     "future": "moments that lie ahead",
 }
 _DEFINED_BY_REFERENCE = {"out_of_range", "unseen"}
+_TAIL = 80  # a further value is likelier by at most m / (n + m): exp(-80) of the probability is left out
 _EXPECTED_LEAST = 5.0  # below, the normal approximation of a 2 x 2 table fails (Cochran 1954)
 
 
@@ -115,7 +116,8 @@ def beyond_range(n: int, m: int, count: int) -> float:
     """
     if count <= 0 or n < 2:
         return 1.0
-    k = np.arange(count, m + 1, dtype=np.float64)
+    last = min(m, count + math.ceil(_TAIL * (n + m) / n))
+    k = np.arange(count, last + 1, dtype=np.float64)
     ways = special.gammaln(n + m - k - 1) - special.gammaln(m - k + 1) - special.gammaln(n - 1)
     total = special.gammaln(n + m + 1) - special.gammaln(n + 1) - special.gammaln(m + 1)
     return float(min(1.0, np.exp(np.log1p(k) + ways - total).sum()))
