@@ -218,4 +218,4 @@ def test_the_limit_on_descriptors_is_raised_as_far_as_needed(tmp_path: Path) -> 
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     (line,) = [line for line in limits.splitlines() if line.startswith("Max open files")]
-    assert int(line.split()[3]) == min(4480, hard)
+    assert int(line.split()[3]) == min(6528, hard)
