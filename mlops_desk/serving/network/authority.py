@@ -76,7 +76,19 @@ def machine_names(listen: str) -> list[str]:
         for one in found
         if one.family in families and "%" not in one.address
     }
-    return [*dict.fromkeys(hosts), *sorted(addresses)]
+    outward = _outward(wanted.version)
+    return [*dict.fromkeys(hosts), *sorted(addresses, key=lambda address: (address != outward, address))]
+
+
+def _outward(version: int) -> str | None:
+    """Return this machine's address on the way to others, not that of a bridge of its own; None without such a way."""
+    family, anybody = (socket.AF_INET, "192.0.2.1") if version == 4 else (socket.AF_INET6, "2001:db8::1")
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as asking:
+            asking.connect((anybody, 9))  # of a datagram's socket: the kernel looks for the way, and sends nothing
+            return str(ipaddress.ip_address(asking.getsockname()[0].partition("%")[0]))
+    except OSError:
+        return None
 
 
 def _authority(folder: Path, now: dt.datetime) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:

@@ -6,6 +6,7 @@ is an ``ServerIdentity``. What the gateway is handed is a file that never change
 
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,14 @@ def answer(request: dict[str, Any]) -> Any:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if certificate is not None and key is not None:
             return wire.to_builtins(_kept(folder, given_identity(certificate, key, now), certificate))
-        return wire.to_builtins(_kept(folder, own_identity(folder, machine_names(request["listen"]), now), None))
+        names = machine_names(request["listen"])
+        return wire.to_builtins(_kept(folder, own_identity(folder, names, now), None, names))
     except OSError as error:
         raise Unavailable(f"Certificates can't be kept in {folder}: {error.strerror}.", "Is the disk full?") from error
 
 
-def _kept(folder: Path, pem: bytes, given: Path | None) -> ServerIdentity:
+def _kept(folder: Path, pem: bytes, given: Path | None, first: Sequence[str] = ()) -> ServerIdentity:
+    """Write an identity down; of its names those that are the best to ask by come ``first``."""
     path = folder / IDENTITY.format(hashlib.sha256(pem).hexdigest()[:16])
     if not path.exists():
         write_atomically(path, pem)
@@ -47,7 +50,7 @@ def _kept(folder: Path, pem: bytes, given: Path | None) -> ServerIdentity:
     callers = own if given is not None else x509.load_pem_x509_certificate((folder / CALLERS).read_bytes())
     return ServerIdentity(
         path=str(path),
-        names=tuple(names_of(own)),
+        names=tuple(dict.fromkeys([*first, *names_of(own)])),
         expires_at=own.not_valid_after_utc.timestamp(),
         is_own=given is None,
         certificate=str(given or folder / CALLERS),

@@ -162,7 +162,8 @@ def _network_facts(network: NetworkAddress | None) -> list[Fact]:
     """Say where other machines reach it and by which certificate, or what keeps them out; nothing where none should."""
     if network is None:
         return []
-    why = [] if network.reason is None else [Fact("But", f"{numbers.WARNING} {network.reason.text}", "warning")]
+    word = "Why not" if network.url is None else "But"
+    why = [] if network.reason is None else [Fact(word, f"{numbers.WARNING} {network.reason.text}", "warning")]
     if network.url is None:
         return [Fact("Other machines", "do not reach it", "warning"), *why]
     trusted = [Fact("They trust", network.certificate, fixed=True)] if network.certificate else []

@@ -78,4 +78,6 @@ def test_other_machines_are_told_where_and_by_what_or_why_not() -> None:
     assert (found["They trust"], found["Its SHA-256"]) == ("/tls/authority.pem", "AA:BB")
     shut = told(replace(FRONT, network=NetworkAddress(reason=Reason("taken", "Port 8443 is taken."))))
     assert shut["Other machines"] == "do not reach it"
-    assert shut["But"].endswith("Port 8443 is taken.")
+    assert shut["Why not"].endswith("Port 8443 is taken.")
+    late = replace(network, reason=Reason("certificate", "The new one has run out."))
+    assert told(replace(FRONT, network=late))["But"].endswith("The new one has run out.")

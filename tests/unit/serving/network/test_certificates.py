@@ -1,10 +1,13 @@
 """The desk's own authority and what it signs, and certificates that somebody else has made."""
 
 import datetime as dt
+import socket
 import ssl
 import stat
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Self
 
 import pytest
 from cryptography import x509
@@ -100,6 +103,32 @@ def test_this_machine_is_named_by_what_it_is_called_and_reached_at(monkeypatch: 
     assert not any("%" in name for name in machine_names("::"))
     monkeypatch.setattr(authority.socket, "gethostname", lambda: "odd_name")
     assert machine_names("10.0.0.5") == ["localhost", "10.0.0.5"]
+
+
+def test_of_its_addresses_the_one_on_the_way_to_others_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = [
+        SimpleNamespace(family=socket.AF_INET, address=one) for one in ("10.9.0.1", "127.0.0.1", "192.168.1.20")
+    ]
+    monkeypatch.setattr(authority.psutil, "net_if_addrs", lambda: {"docker0": addresses[:1], "lan": addresses[1:]})
+    monkeypatch.setattr(authority, "_outward", lambda _version: "192.168.1.20")
+    assert machine_names("0.0.0.0")[-3:] == ["192.168.1.20", "10.9.0.1", "127.0.0.1"]
+    monkeypatch.setattr(authority, "_outward", lambda _version: None)
+    assert machine_names("0.0.0.0")[-3:] == ["10.9.0.1", "127.0.0.1", "192.168.1.20"]
+
+
+def test_a_machine_without_a_way_out_has_no_address_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoWay:
+        def __init__(self, *_more: object) -> None: ...
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_more: object) -> None: ...
+        def connect(self, _address: object) -> None:
+            raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(authority.socket, "socket", NoWay)
+    assert authority._outward(4) is None
+    assert authority._outward(6) is None
 
 
 @pytest.fixture
