@@ -247,6 +247,18 @@ def test_a_form_that_a_runtime_does_not_serve_fails_in_words(house: House) -> No
     house.service.remove("wrong")
 
 
+def test_a_try_goes_to_the_path_of_the_runtimes_protocol(house: House) -> None:
+    deployed(house, "sums", "sums-v2", "triton")
+    tried = house.service.try_("sums-v2")
+    assert (tried.status, json.loads(tried.body)["outputs"][0]["data"]) == (200, [7.5, -3.0])
+    deployed(house, "small", "small", "llama-cpp")
+    asked = {"model": "small", "messages": [{"role": "user", "content": "good night"}]}
+    tried = house.service.try_("small", json.dumps(asked))
+    assert (tried.status, json.loads(tried.body)["choices"][0]["message"]["content"]) == (200, "good night")
+    with pytest.raises(Refused, match="served by an image itself"):
+        house.service.replay("small", revision=1)
+
+
 def test_a_template_cannot_be_exported_and_says_so(house: House, tmp_path: Path) -> None:
     deployed(house, "small", "small", "llama-cpp")
     with pytest.raises(Refused, match="doesn't keep the contract of exported images"):

@@ -66,6 +66,9 @@ class Replays:
         if revision is None or revision.image is None or not self._shelf.has_files(name, number):
             hint = Hint(f"mlops-desk endpoints show {name}", after=" lists those that are kept.")
             raise Refused(f"Revision {number} of endpoint {name} is not kept, so nothing can be sent to it.", hint)
+        if revision.served is not None:
+            text = f"Revision {number} of endpoint {name} is served by an image itself, which is not started beside it."
+            raise Refused(text, "Let it be a shadow: it gets copies of requests, and its answers are logged.")
         return revision
 
     def _sent(self, revision: Revision, calls: list[LoggedCall], address: str, rate: float, work: Work) -> Replayed:

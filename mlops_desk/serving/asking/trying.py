@@ -30,13 +30,17 @@ class Tries:
         body = self._body(endpoint, data)
         if gateway is None:
             raise Unavailable("The gateway does not run, so no endpoint answers.", Hint("mlops-desk endpoints list"))
-        return _asked(endpoint.name, body, gateway)
+        return _asked(endpoint, body, gateway)
 
     def _body(self, endpoint: Endpoint, data: str | None) -> bytes:
         revision = self._shelf.read(endpoint.name, endpoint.revision)
         if data is not None:
             return body_of(data, revision.features if revision else ())
-        example = example_of(self._shelf.place(endpoint.name, endpoint.revision))
+        served = None if revision is None else revision.served
+        if served is not None:
+            example = None if served.golden is None else served.golden.body
+        else:
+            example = example_of(self._shelf.place(endpoint.name, endpoint.revision))
         if example is None:
             hint = Hint(f"mlops-desk endpoints try {endpoint.name} --data FILE", before="Send one of your own: ")
             raise Invalid(f"The model of endpoint {endpoint.name} brings no example.", hint)
@@ -51,10 +55,11 @@ def example_of(place: Path) -> bytes | None:
         return None
 
 
-def _asked(name: str, body: bytes, gateway: GatewayState) -> Tried:
+def _asked(endpoint: Endpoint, body: bytes, gateway: GatewayState) -> Tried:
     import httpx  # noqa: PLC0415 - 15 MB that an agent without endpoints does not need
 
-    url = f"http://127.0.0.1:{gateway.port}/-/try/{name}"
+    name = endpoint.name
+    url = f"http://127.0.0.1:{gateway.port}/-/try/{name}{endpoint.example_path}"
     headers = {"authorization": f"Bearer {gateway.token}", "content-type": "application/json"}
     began = time.monotonic()
     try:

@@ -187,10 +187,13 @@ class Proxy:
 
     def _try(self, head: RequestHead, name: bytes, caller: Asker) -> Call:
         """Return the call of a request that the agent sends on its owner's behalf: it needs none of the tokens."""
+        name, _, rest = name.partition(b"/")
         entry = self._entries.get(name)
         if entry is None:
             raise Rejected(404, "No endpoint has this address.")
         question = partial(_question, head, b"POST", _INVOCATIONS)
+        if rest not in {b"", b"invocations"}:
+            question = _passing(head, rest, b"")
         return self._checked(ModelCall(self, entry, head, caller, question, is_try=True), entry, head)
 
     async def _roll_now(self, _body: bytes) -> Answer:

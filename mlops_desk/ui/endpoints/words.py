@@ -25,6 +25,7 @@ RUNTIMES = {
     "build": "an image built of its requirements",
     "machine": "an image built on this machine's own Python",
 }
+NEVER_RUN = "Never run on a real one"
 REVISION_MARKS = {
     RevisionState.BUILDING: Mark("info", numbers.INFO, "building"),
     RevisionState.STARTING: Mark("info", numbers.INFO, "starting"),
@@ -131,12 +132,21 @@ def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
         Fact("Access", *_access(endpoint)),
         *_network_facts(endpoint.network),
         Fact("Containers", "\n".join(f"{r.container} ({r.state})" for r in endpoint.replicas) or "none", fixed=True),
-        *([Fact("Runtime", RUNTIMES.get(endpoint.runtime, endpoint.runtime))] if endpoint.runtime else []),
+        *_runtime_facts(endpoint),
         *([Fact("Image", endpoint.image, fixed=True)] if endpoint.image else []),
         *([Fact("Request log", endpoint.request_log, fixed=True)] if endpoint.request_log else []),
         moment_fact("Created", endpoint.created_at),
         moment_fact("Changed", endpoint.updated_at),
     ]
+
+
+def _runtime_facts(endpoint: Endpoint) -> list[Fact]:
+    if not endpoint.runtime:
+        return []
+    told = RUNTIMES.get(endpoint.runtime, endpoint.runtime)
+    if not endpoint.never_run:
+        return [Fact("Runtime", told)]
+    return [Fact("Runtime", f"{numbers.WARNING} {told}. {NEVER_RUN} of its images.", "warning")]
 
 
 def _replica_facts(endpoint: Endpoint) -> list[Fact]:

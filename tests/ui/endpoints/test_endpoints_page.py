@@ -337,6 +337,14 @@ def test_what_is_deployed_is_chosen_and_not_typed(page, double, qtbot):
     )  # fmt: skip
 
 
+def test_a_runtime_that_nobody_ran_says_so_among_the_facts(page, double, qtbot):
+    revision = EndpointRevision(2, double.endpoints_by_name["digits"].model, RevisionState.LIVE, never_run=True)
+    digits(double, runtime="triton", revision=2, revisions=(revision,))
+    page.pane.tabs.choose("facts")
+    view = page.pane.view("facts")
+    qtbot.waitUntil(lambda: any("Never run on a real one" in fact.value for fact in view.facts.shown))
+
+
 def test_where_it_is_placed_is_chosen_and_whether_it_fits_is_told_before(page, double, qtbot):
     page.acts.deploy_again()
     dialog = opened(page, DeployDialog)

@@ -180,7 +180,10 @@ def _state(one: EndpointRevision) -> Cell:
 
 
 def _runtime(one: EndpointRevision) -> Cell:
-    return Cell(one.runtime or numbers.NOTHING, tip=words.RUNTIMES.get(one.runtime or "", ""))
+    return Cell(
+        one.runtime or numbers.NOTHING,
+        tip=words.NEVER_RUN if one.never_run else words.RUNTIMES.get(one.runtime or "", ""),
+    )
 
 
 def _made(one: EndpointRevision) -> Cell:
