@@ -191,9 +191,8 @@ class Proxy:
         entry = self._entries.get(name)
         if entry is None:
             raise Rejected(404, "No endpoint has this address.")
-        question = partial(_question, head, b"POST", _INVOCATIONS)
-        if rest not in {b"", b"invocations"}:
-            question = _passing(head, rest, b"")
+        is_own = rest in {b"", b"invocations"}
+        question = partial(_question, head, b"POST", _INVOCATIONS) if is_own else _passing(head, rest, b"")
         return self._checked(ModelCall(self, entry, head, caller, question, is_try=True), entry, head)
 
     async def _roll_now(self, _body: bytes) -> Answer:
