@@ -17,6 +17,7 @@ from mlops_desk.registry.artifacts.files import OpenFile, in_order, parts_of
 
 _SEEN = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 """Names what is there without opening it."""
+_LONG_PATH = 400  # chosen: a path in a message
 _MOST_ENTRIES = 10_000  # chosen: of a folder with more a part is listed
 
 
@@ -67,11 +68,20 @@ class FolderFiles:
                 else:
                     yield Artifact(listed.path)  # what is in it nobody can ask for: its size is not known
 
+    def _opened_root(self) -> int:
+        try:
+            return os.open(self._root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            text = f"The folder {plain(self._root, _LONG_PATH)}, in which these files are said to lie, is not there."
+            raise NotFound(text, "Was it moved or removed, or is its disk not mounted?") from error
+        except OSError as error:
+            text = f"The folder {plain(self._root, _LONG_PATH)} can't be opened: {error.strerror}."
+            raise Unavailable(text, "May this user open it?") from error
+
     @contextmanager
     def _folder(self, path: str) -> Iterator[int]:
         """Open a folder, name by name."""
-        with _telling(path):
-            current = os.open(self._root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        current = self._opened_root()
         try:
             for part in parts_of(path):
                 with _telling(path):
@@ -144,7 +154,7 @@ def _no_file(path: str) -> NotFound:
 @contextmanager
 def _telling(path: str) -> Iterator[None]:
     """Tell what the system refuses as people are told it."""
-    shown = repr(plain(path)) if path else "The folder of these files"
+    shown = repr(plain(path)) if path else "The folder"
     try:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:

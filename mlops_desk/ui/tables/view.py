@@ -112,6 +112,8 @@ class RecordTable(DressedTable, Generic[T]):
             self._fit_columns()
             if chosen is not None:
                 self._choose_again(chosen)
+        elif any(one.spare for one in self.records.columns):
+            self._fit_columns()  # what is to be read whole may need more by now
         self._silent = False
         if chosen is not None and chosen not in records:
             self.chosen.emit(None)

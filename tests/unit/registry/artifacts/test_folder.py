@@ -93,8 +93,13 @@ def test_what_is_not_there_or_may_not_be_read_says_so(root: Path) -> None:
             pass
     with pytest.raises(NotFound):
         files.list("notes.txt")
-    with pytest.raises(NotFound):
-        FolderFiles(str(root / "gone")).list("")
+    gone = FolderFiles(str(root / "gone"))
+    for path in ("", "model"):
+        with pytest.raises(NotFound, match=f"The folder {root}/gone") as told:
+            gone.list(path)
+        assert "its disk" in (told.value.hint or "")
+    with pytest.raises(NotFound, match=f"The folder {root}/notes.txt"):
+        FolderFiles(str(root / "notes.txt")).list("")
 
 
 def test_a_folder_that_can_not_be_read_is_unavailable_and_not_missing(
