@@ -23,6 +23,7 @@ PROMISED = {
     "agent-killed-during-a-change", "alias-moved-at-once", "alias-moved-on-a-full-disk", "clock-jumps-around-aliases",
     "hostile-model-files", "endpoint-disk-full", "replica-faults", "endpoint-engine-gone", "gateway-port-taken",
     "endpoint-build-fails", "agent-killed-beside-an-endpoint", "gateway-frozen",
+    "agent-killed-while-gpus-are-lent",
 }  # fmt: skip
 
 
