@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
 from mlops_desk.records.registry.labels import RunStage
 from mlops_desk.registry.mlflow.decimation import kept
@@ -148,6 +148,15 @@ class FakeRegistry:
             raise Refused(f"Run {run_id} is still running.")
         self._deleted.add(run_id)
         return self.run_stage(run_id)
+
+    def delete_runs(self, run_ids: Sequence[str]) -> list[RunStage]:
+        found = []
+        for run_id in run_ids:
+            try:
+                found.append(replace(self.delete_run(run_id), changed=True))
+            except DeskError as error:
+                found.append(RunStage(run_id, None, None, problem=error.message))
+        return found
 
     def restore_run(self, run_id: str) -> RunStage:
         self._deleted.discard(run_id)

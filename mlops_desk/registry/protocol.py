@@ -85,6 +85,10 @@ class RegistryClient(ArtifactOrigins, Protocol):
         """Mark a run as deleted. Raises Refused for one that has not ended."""
         ...
 
+    def delete_runs(self, run_ids: Sequence[str]) -> list[RunStage]:
+        """Mark runs as deleted, in their order; one that can't be is told with its ``problem``."""
+        ...
+
     def restore_run(self, run_id: str) -> RunStage: ...
 
     def tag_run(self, run_id: str, key: str, value: str | None) -> None:
@@ -184,6 +188,9 @@ class MlflowRegistry:
 
     def delete_run(self, run_id: str) -> RunStage:
         return self._ask(RunStage, "delete_run", run_id=run_id)
+
+    def delete_runs(self, run_ids: Sequence[str]) -> list[RunStage]:
+        return self._ask(list[RunStage], "delete_runs", run_ids=list(run_ids))
 
     def restore_run(self, run_id: str) -> RunStage:
         return self._ask(RunStage, "restore_run", run_id=run_id)

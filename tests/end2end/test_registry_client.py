@@ -227,6 +227,22 @@ def test_a_run_is_started_and_ended(stocked):
     assert [found.run_id for found in client.runs("new experiment")] == [run_id]
 
 
+def test_many_runs_are_deleted_at_once_and_one_that_can_not_be_costs_the_others_nothing(stocked):
+    client, _ = stocked
+    made = [client.start_run("to go", {}) for _ in range(7)]
+    for run_id in made[1:]:
+        client.end_run(run_id, "FINISHED")
+    told = client.delete_runs([*made[:4], "f" * 32, *made[4:]])
+    assert [one.run_id for one in told] == [*made[:4], "f" * 32, *made[4:]]
+    assert [one.changed for one in told] == [False, True, True, True, False, True, True, True]
+    assert "still running" in told[0].problem
+    assert told[4].problem
+    assert all(one.problem is None for one in told if one.changed)
+    assert [client.run_stage(run_id).is_deleted for run_id in made] == [False] + [True] * 6
+    for run_id in made[1:]:
+        assert not client.restore_run(run_id).is_deleted
+
+
 def test_files_of_a_run_that_is_started_in_a_store_without_a_server_lie_beside_the_store(tmp_path):
     path = empty_store(tmp_path / "mlflow.db")
     registries = Registries(TrackingServer(tmp_path / "own", tmp_path / "tracking.log", lambda: None, lambda _: None))

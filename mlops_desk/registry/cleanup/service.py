@@ -9,22 +9,29 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Event
+from typing import TypeVar
 
-from mlops_desk.base.errors import DeskError, Hint, Refused
+from mlops_desk.base.errors import DeskError, Hint, Refused, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
+from mlops_desk.records.model import Run
 from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpItem, CleanUpPreview
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.changes.run_verbs import MOST_RUNS
 from mlops_desk.registry.changes.undoing import undo
 from mlops_desk.registry.cleanup.planning import Planned, RegistryUsers, plan_runs, plan_versions
 from mlops_desk.registry.cleanup.rule import CleanUpRule, token_of
+from mlops_desk.registry.mlflow.paging import RunsAsked
 from mlops_desk.registry.protocol import RegistryClient
 from mlops_desk.registry.reading.source import RegistrySource
 
+T = TypeVar("T")
+
 _SIZES = "mlops_desk.registry.cleanup.sizes"
 _SIZES_SECONDS = 20.0  # chosen: more than the worker gives itself
-_MOST_RUNS = 50_000  # MLflow's own limit for one search
+_PAGE = 10_000  # chosen: 50 MB of runs at a time
+_AT_ONCE = 20  # chosen: below a second of a store; on a busy machine ten times that is within the deadline
+_STOPPED = "The agent was ended before its turn came."
 _PREVIEWS = 50  # chosen: more than anybody looks at before deciding
 _AGAIN = Hint("mlops-desk registry clean-up", before="Look again, and decide anew: ")
 
@@ -36,6 +43,15 @@ class CleanedPlace:
     uri: str | None
     client: RegistryClient
     source: RegistrySource
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """What became of one thing: ``problem`` None where it is gone; ``may_be_gone`` where nobody knows, too."""
+
+    item: CleanUpItem
+    problem: str | None
+    may_be_gone: bool = False
 
 
 class CleanUp:
@@ -73,17 +89,24 @@ class CleanUp:
             raise Refused("What would go now is not what was shown: something changed meanwhile. Nothing went.", _AGAIN)
         with self._lock:
             self._previews.pop(token, None)
-        done, failed = [], []
-        for item in planned.going:
-            try:
-                _delete(item, place.client)
-            except DeskError as error:
-                failed.append(replace(item, kept_by=error.message))
+        gone = self._deleted(planned.going, place.client)
+        runs = [one.item.name for one in gone if one.item.kind == "run" and one.may_be_gone]
+        done = [one.item for one in gone if one.problem is None]
+        failed = tuple(replace(one.item, kept_by=one.problem) for one in gone if one.problem is not None)
+        back = tuple(undo("runs.restore", {"run_ids": some}, place.uri).command for some in _parts(runs, MOST_RUNS))
+        n_runs = sum(item.kind == "run" for item in done)
+        return CleanUpDone(n_runs, len(done) - n_runs, " ".join(runs) or None, failed, back)
+
+    def _deleted(self, going: Sequence[CleanUpItem], client: RegistryClient) -> list[_Gone]:
+        """Delete one part after the other; what is not begun at the agent's end stays, and says so."""
+        runs, versions = (tuple(item for item in going if item.kind == kind) for kind in ("run", "version"))
+        gone: list[_Gone] = []
+        for part in [*_parts(runs, _AT_ONCE), *_parts(versions, 1)]:
+            if self._ending.is_set():
+                gone += [_Gone(item, _STOPPED) for item in part]
             else:
-                done.append(item)
-        runs = [item.name for item in done if item.kind == "run"]
-        back = tuple(undo("runs.restore", {"run_ids": some}, place.uri).command for some in _parts(runs))
-        return CleanUpDone(len(runs), len(done) - len(runs), " ".join(runs) or None, tuple(failed), back)
+                gone += _deleted_runs(part, client) if part[0].kind == "run" else [_deleted_version(part[0], client)]
+        return gone
 
     def _plan(self, rule: CleanUpRule, place: CleanedPlace) -> Planned:
         users = self._users(place.uri)
@@ -91,7 +114,7 @@ class CleanUp:
         going: list[CleanUpItem] = []
         kept: list[CleanUpItem] = []
         if rule.experiment is not None:
-            runs = place.client.runs(rule.experiment, limit=_MOST_RUNS)
+            runs = all_runs(place.client, rule.experiment)
             made_of = [version for model in models for version in place.client.versions(model.name)]
             planned = plan_runs(rule, runs, made_of, users)
             going += planned.going
@@ -117,15 +140,35 @@ class CleanUp:
         return tuple(replace(item, size_bytes=sizes.get(item.name) if item.kind == "run" else 0) for item in going)
 
 
-def _parts(runs: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield as many runs at a time as are restored at once."""
-    for first in range(0, len(runs), MOST_RUNS):
-        yield tuple(runs[first : first + MOST_RUNS])
+def all_runs(client: RegistryClient, experiment: str) -> list[Run]:
+    """List all runs of an experiment, however many; what begins meanwhile comes last, and moves no other."""
+    found: dict[str, Run] = {}
+    token: str | None = None
+    while True:
+        page = client.runs_page(RunsAsked(experiment, None, None, "start_time:asc", _PAGE, token))
+        found |= {run.run_id: run for run in page.runs}
+        if page.token is None or page.token == token:
+            return list(found.values())[::-1]
+        token = page.token
 
 
-def _delete(item: CleanUpItem, client: RegistryClient) -> None:
-    if item.kind == "run":
-        client.delete_run(item.name)
-        return
+def _parts(whole: Sequence[T], size: int) -> Iterator[tuple[T, ...]]:
+    for first in range(0, len(whole), size):
+        yield tuple(whole[first : first + size])
+
+
+def _deleted_runs(items: Sequence[CleanUpItem], client: RegistryClient) -> list[_Gone]:
+    try:
+        stages = client.delete_runs([item.name for item in items])
+    except DeskError as error:  # whether some of them went nobody has told: bringing back what stays changes nothing
+        return [_Gone(item, error.message, may_be_gone=isinstance(error, Unavailable)) for item in items]
+    return [_Gone(item, one.problem, one.problem is None) for item, one in zip(items, stages, strict=True)]
+
+
+def _deleted_version(item: CleanUpItem, client: RegistryClient) -> _Gone:
     name, _, version = item.name.rpartition("/")
-    client.delete_model(name, version)
+    try:
+        client.delete_model(name, version)
+    except DeskError as error:
+        return _Gone(item, error.message)
+    return _Gone(item, None, may_be_gone=True)

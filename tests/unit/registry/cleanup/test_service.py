@@ -3,7 +3,7 @@
 import shlex
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Event
@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Refused, Unavailable
+from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.records.model import Run
+from mlops_desk.records.registry.labels import RunStage
 from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.cleanup import service, sizes
 from mlops_desk.registry.cleanup.planning import RegistryUsers
@@ -176,6 +177,71 @@ def test_one_that_fails_says_why_and_the_others_go(registry: FakeRegistry, monke
     done = cleanup.carry_out(token, place)
     assert (done.n_runs, done.undo) == (1, "d")
     assert [(item.name, item.kept_by) for item in done.failed] == [("c", "The server is gone.")]
+
+
+def many(count: int) -> FakeRegistry:
+    made = FakeRegistry()
+    for number in range(count):
+        made.add_run("sweep", Run(f"r{number:03d}", None, "FAILED", number, end_time=number))
+    return made
+
+
+def test_thousands_go_some_at_a_time_and_each_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry, sizes_of_parts = many(120), []
+    delete = registry.delete_runs
+
+    def noted(run_ids: Sequence[str]) -> list[RunStage]:
+        sizes_of_parts.append(len(run_ids))
+        return delete(run_ids)
+
+    monkeypatch.setattr(registry, "delete_runs", noted)
+    cleanup, place = cleaning(), CleanedPlace(None, registry, FAR)
+    done = cleanup.carry_out(cleanup.preview(CleanUpRule(time.time(), "sweep", failed=True), place).token, place)
+    assert (done.n_runs, sizes_of_parts) == (120, [20] * 6)
+    assert done.undo is not None
+    assert len(done.undo.split()) == 120
+    assert left(registry) == set()
+
+
+def test_what_was_not_begun_at_the_agents_end_stays_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry, ending = many(120), Event()
+    delete = registry.delete_runs
+
+    def ended(run_ids: Sequence[str]) -> list[RunStage]:
+        ending.set()
+        return delete(run_ids)
+
+    monkeypatch.setattr(registry, "delete_runs", ended)
+    cleanup, place = CleanUp(lambda uri: RegistryUsers(), ending), CleanedPlace(None, registry, FAR)
+    done = cleanup.carry_out(cleanup.preview(CleanUpRule(time.time(), "sweep", failed=True), place).token, place)
+    assert (done.n_runs, len(done.failed), len(left(registry))) == (20, 100, 100)
+    assert {item.kept_by for item in done.failed} == {"The agent was ended before its turn came."}
+    assert done.undo is not None
+    assert len(done.undo.split()) == 20
+
+
+def test_what_nobody_knows_to_be_gone_is_told_as_failed_and_brought_back_with_the_rest(
+    registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete = registry.delete_runs
+
+    def late(run_ids: Sequence[str]) -> list[RunStage]:
+        delete(run_ids[:1])
+        raise TimedOut("The registry gave no answer.")
+
+    monkeypatch.setattr(registry, "delete_runs", late)
+    cleanup, place = cleaning(), CleanedPlace(None, registry, FAR)
+    done = cleanup.carry_out(cleanup.preview(rule(), place).token, place)
+    assert (done.n_runs, {item.name for item in done.failed}) == (0, {"c", "d"})
+    assert sorted((done.undo or "").split()) == ["c", "d"]
+
+
+def test_all_runs_of_an_experiment_are_seen_however_many_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "_PAGE", 7)
+    registry = many(30)
+    place = CleanedPlace(None, registry, FAR)
+    shown = cleaning().preview(CleanUpRule(time.time(), "sweep", failed=True), place)
+    assert [item.name for item in shown.going] == [f"r{number:03d}" for number in range(29, -1, -1)]
 
 
 def test_versions_go_without_an_undo(registry: FakeRegistry) -> None:
