@@ -379,3 +379,25 @@ def test_an_image_follows_no_alias_and_nothing_is_made_of_such_a_wish(house: Hou
     assert house.service.list() == []
     assert house.containers() == []
     assert not (house.folder.endpoints / "front").exists()
+
+
+def test_a_runtimes_command_and_image_are_those_for_gpus_where_it_has_some(house: House, machine: Machine) -> None:
+    house.folder.runtimes.mkdir()
+    (house.folder.runtimes / "ours.yaml").write_text(
+        "serves: [gguf]\nimage: {cpu: 'ours:cpu', gpu: 'ours:gpu'}\nport: 8000\nhealth: /ping\nmodel: /model\n"
+        "command: ['--model={file}']\ncpu_command: [--slow]\ngpu_command: ['--split={gpus}']\nrelax: [exec_tmp]\n"
+    )
+    for image in ("ours:cpu", "ours:gpu", "scratch"):  # the relay's own image is built on nothing
+        house.engine.add_image(image)
+    house.service._maker._download = lambda _version, folder: (folder / "small.gguf").write_bytes(b"GGUF")
+    for number, gpus, image, command in ((1, 2, "ours:gpu", "--split=2"), (3, 0, "ours:cpu", "--slow")):
+        house.replica(number)
+        made = house.service.deploy("digits/1", f"front{gpus}", runtime="ours", gpus=gpus)
+        assert made.state == "live", made.reason
+        spec = house.engine._containers[plan.beside(made.replicas[0].container)].spec
+        assert spec.command == ("--model=/model/small.gguf", command)
+        assert spec.image == house.engine.image(image).id
+        assert spec.gpus == made.replicas[0].gpus
+        assert len(spec.gpus) == gpus
+        assert [(mount.target, mount.mode) for mount in spec.own_mounts] == [("/model", "ro")]
+        assert spec.relax == ("exec_tmp",)

@@ -110,8 +110,8 @@ class PairLaunch:
         ``patiently`` does again what an engine did not answer, ``runs`` hears the image's process id.
         Raises Failed, Interrupted, DeskErrors and OSError.
         """
-        deadline = time.monotonic() + seconds
         base = machine.base(self._engine, self._instance, work, seconds)
+        deadline = time.monotonic() + seconds  # not before: the relay's own image is made once, and may take as long
         tell("start", f"a container of {pair.image}, and a relay to its port {pair.served.port}")
         patiently(lambda: self.end_beside(pair.relay))
         patiently(lambda: self._engine.remove(pair.relay))
