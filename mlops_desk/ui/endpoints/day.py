@@ -1,4 +1,4 @@
-"""The last 24 hours of each endpoint, an hour a block: asked for while the page is seen, every few minutes anew."""
+"""The last 24 hours of each endpoint, two of them a block: asked for while the page is seen, now and then anew."""
 
 import math
 import struct
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from mlops_desk.records.history import Curves
     from mlops_desk.ui.live.tasks import Task
 
-HOURS = 24
-_HOUR_SECONDS = 3600.0
-_AGAIN_MILLISECONDS = 5 * 60_000  # chosen: a block stands for an hour
+BLOCKS = 12  # chosen: two hours each; with more the table has no room for the other columns
+_BLOCK_SECONDS = 86_400.0 / BLOCKS
+_AGAIN_MILLISECONDS = 5 * 60_000  # chosen: a block stands for two hours
 _MOST = 200  # chosen: more endpoints than a table shows at once; further ones have no strip
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _GAP = "·"
@@ -29,7 +29,7 @@ _REQUESTS, _FAILED = "endpoint.requests", ("endpoint.errors.5xx", "endpoint.erro
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """``text`` has a block for each hour, the higher the more requests; ``told`` has the most, and what failed when."""
+    """``text`` has a block for two hours, the higher the more requests; ``told`` has the most, and what failed when."""
 
     text: str
     told: str
@@ -40,15 +40,15 @@ NOTHING = Day("", "Not known yet")
 
 
 def day_of(requests: Sequence[float], failed: Sequence[float], start: float) -> Day:
-    """Return a day by requests and failed ones a second of each hour from Unix time ``start`` on; NaN: not known."""
+    """Return a day by requests and failed ones a second of two hours each, from ``start`` (Unix) on; NaN: not known."""
     known = [value for value in requests if not math.isnan(value)]
     if not known:
         return Day(_GAP * len(requests), "Nothing was recorded in 24 hours")
     most = max(known)
     text = "".join(_GAP if math.isnan(value) else _block(value, most) for value in requests)
     at = requests.index(most)
-    bad = [_clock(start, hour) for hour, value in enumerate(failed) if value > 0.0]
-    told = f"Requests by hour: at most {words.per_second(most)}, from {_clock(start, at)}"
+    bad = [_clock(start, place) for place, value in enumerate(failed) if value > 0.0]
+    told = f"Requests by two hours: at most {words.per_second(most)}, from {_clock(start, at)}"
     return Day(text, f"{told}; 5xx or timeouts from {', '.join(bad)}" if bad else f"{told}; none failed", bool(bad))
 
 
@@ -56,8 +56,8 @@ def _block(value: float, most: float) -> str:
     return _BLOCKS[0] if most <= 0.0 else _BLOCKS[min(len(_BLOCKS) - 1, int(value / most * len(_BLOCKS)))]
 
 
-def _clock(start: float, hour: int) -> str:
-    return time.strftime("%H:%M", time.localtime(start + hour * _HOUR_SECONDS))
+def _clock(start: float, place: int) -> str:
+    return time.strftime("%H:%M", time.localtime(start + place * _BLOCK_SECONDS))
 
 
 class Days(QObject):
@@ -102,9 +102,9 @@ class Days(QObject):
             return
         end = agent_clock.now()
         asked = [f"endpoint:{name}\t{metric}" for name in names for metric in (_REQUESTS, *_FAILED)]
-        start = end - HOURS * _HOUR_SECONDS
+        start = end - BLOCKS * _BLOCK_SECONDS
         self._task = self._context.ask(
-            "a day of endpoints", lambda desk: desk.telemetry.curves(asked, start, end, HOURS), self._got, self._failed
+            "a day of endpoints", lambda desk: desk.telemetry.curves(asked, start, end, BLOCKS), self._got, self._failed
         )
 
     def _got(self, found: "Curves") -> None:
@@ -114,8 +114,8 @@ class Days(QObject):
         for name in self._names:
             device = f"endpoint:{name}"
             failed = [read.get((device, metric), []) for metric in _FAILED]
-            sums = [sum(value for value in hour if not math.isnan(value)) for hour in zip(*failed, strict=False)]
-            days[name] = day_of(read.get((device, _REQUESTS), [math.nan] * HOURS), sums, found.start)
+            sums = [sum(value for value in block if not math.isnan(value)) for block in zip(*failed, strict=False)]
+            days[name] = day_of(read.get((device, _REQUESTS), [math.nan] * BLOCKS), sums, found.start)
         if days != self._days:
             self._days = days
             self._changed()

@@ -1,4 +1,4 @@
-"""The strip of a day in the table: an hour a block, a gap where nothing is known, and the hours that failed by name."""
+"""The strip of a day in the table: two hours a block, a gap where nothing is known, and the times that failed by name."""
 
 import math
 import time
@@ -14,7 +14,7 @@ START = time.mktime((2026, 11, 29, 0, 0, 0, 0, 0, -1))
 def test_blocks_are_as_high_as_there_were_requests_and_gaps_are_none():
     day = day_of([0.0, 4.0, 8.0, math.nan], [0.0, 0.0, 0.0, 0.0], START)
     assert day.text == "▁▅█·"
-    assert "from 02:00" in day.told
+    assert "from 04:00" in day.told
     assert day.told.endswith("none failed")
     assert not day.has_failed
 
@@ -22,7 +22,7 @@ def test_blocks_are_as_high_as_there_were_requests_and_gaps_are_none():
 def test_hours_with_failures_are_named_and_a_day_without_requests_is_flat():
     day = day_of([1.0, 1.0, 1.0], [0.0, 0.1, 0.0], START)
     assert day.has_failed
-    assert day.told.endswith("5xx or timeouts from 01:00")
+    assert day.told.endswith("5xx or timeouts from 02:00")
     assert day_of([0.0, 0.0], [0.0, 0.0], START).text == "▁▁"
 
 
@@ -42,8 +42,8 @@ def test_there_is_a_block_for_each_hour_whatever_came(requests):
 def test_the_page_asks_for_a_day_of_each_and_shows_it(start, double, qtbot):
     page = start(double, "endpoints").window.page()
     qtbot.waitUntil(lambda: page.table.shown_rows() == 3)
-    qtbot.waitUntil(lambda: any(buckets == 24 for *_, buckets in double.asked_curves))
-    names = next(names for names, *_, buckets in double.asked_curves if buckets == 24)
+    qtbot.waitUntil(lambda: any(buckets == 12 for *_, buckets in double.asked_curves))
+    names = next(names for names, *_, buckets in double.asked_curves if buckets == 12)
     assert "endpoint:digits\tendpoint.requests" in names
     assert "endpoint:fraud\tendpoint.errors.timeout" in names
 
@@ -51,7 +51,7 @@ def test_the_page_asks_for_a_day_of_each_and_shows_it(start, double, qtbot):
         row = page.table.records.record("digits")
         return next(column.cell(row) for column in page.table.records.columns if column.title == "24 h")
 
-    qtbot.waitUntil(lambda: cell().text == "·" * 24)
+    qtbot.waitUntil(lambda: cell().text == "·" * 12)
     assert page.days._again.isActive()
     page.window().show_page("jobs")
     assert not page.days._again.isActive()

@@ -300,6 +300,19 @@ def test_a_revision_that_is_built_beside_the_live_one_shows_its_build(page, doub
     assert not view.replica.isVisible()
 
 
+def test_a_build_that_begins_anew_is_shown_from_its_beginning(page, double, qtbot):
+    page.pane.tabs.choose("log")
+    view = page.pane.view("log")
+    double.build_lines = ["on python:3.12", "Collecting pandas"]
+    digits(double, revisions=(revision(2, RevisionState.LIVE), revision(3, RevisionState.BUILDING, kept=False)))
+    qtbot.waitUntil(lambda: "Collecting pandas" in view.building.log.text())
+    double.build_lines = ["on this machine's own Python", "Collecting numpy", "Collecting scipy"]
+    view.building.look()
+    qtbot.waitUntil(lambda: "scipy" in view.building.log.text())
+    assert view.building.log.text().startswith("on this machine's own Python")
+    assert "pandas" not in view.building.log.text()
+
+
 def test_a_failure_shows_the_cause_and_the_last_lines(page, double, qtbot):
     page.pane.tabs.choose("facts")
     page.table.select("router")

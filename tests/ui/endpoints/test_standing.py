@@ -3,7 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from doubles import job_record
 
+from mlops_desk.records.jobs.brief import brief_of
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import Model
 from mlops_desk.records.serving.endpoint import (
@@ -11,6 +14,7 @@ from mlops_desk.records.serving.endpoint import (
     Endpoint,
     EndpointScale,
     EndpointState,
+    LentGpus,
     ModelRef,
     Replica,
 )
@@ -87,3 +91,14 @@ def test_gpus_that_it_has_and_has_not_are_told_apart():
     on_gpu = replace(PINNED, replicas=(Replica("one", 1, "running", gpus=("GPU-12345678-1",)),))
     assert standing.gpus_told(on_gpu, None, {}) == ("It has GPU 12345678.", "text")
     assert PINNED.scale == EndpointScale()
+
+
+def test_who_has_a_lent_gpu_is_who_runs_on_it_now():
+    lent = replace(PINNED, state=EndpointState.ASLEEP, replicas=(), lent=LentGpus(("GPU-1",), 1.0))
+    running = job_record("a", "train", JobState.RUNNING, gpus=("GPU-1", "GPU-2"))
+    over = job_record("b", "earlier", JobState.SUCCEEDED, gpus=("GPU-1",))
+    other = job_record("c", "elsewhere", JobState.RUNNING, gpus=("GPU-2",))
+    jobs = {job.id: brief_of(job) for job in (running, over, other)}
+    assert standing.holders(lent, jobs) == f"job train of {running.user} has it"
+    assert standing.holders(PINNED, jobs) == ""
+    assert "No job has begun on it yet" in standing.gpus_told(lent, None, {})[0]

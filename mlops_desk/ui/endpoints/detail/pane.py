@@ -28,6 +28,7 @@ from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.tabs import Tabs
+from mlops_desk.ui.words import numbers
 
 TABS = (
     ("curves", "Curves"),
@@ -90,7 +91,10 @@ class EndpointPane(Card):
     def _fold(self) -> None:
         has_url = self._endpoint is not None and bool(self._endpoint.url)
         self.url.setVisible(has_url and self.height() >= _ROOM_FOR_ADDRESS)
-        self.rollout.fold(is_low=self.height() < _ROOM_FOR_GUARD)
+        is_low = self.height() < _ROOM_FOR_GUARD
+        is_told_below = is_low and not self.rollout.isHidden() and self.now.whole.startswith(numbers.WARNING)
+        self.now.setVisible(bool(self.now.whole) and not is_told_below)
+        self.rollout.fold(is_low=is_low)
         self._head.fold(self.width() - _ADDRESS_WIDTH - theme.SPACE_24)
 
     def view(self, key: str) -> EndpointView:
@@ -114,7 +118,6 @@ class EndpointPane(Card):
         self.url.show_command(endpoint.url if endpoint is not None else None)
         self.rollout.show_endpoint(endpoint)
         told, tone = words.now_told(endpoint) if endpoint is not None else ("", "text")
-        self.now.setVisible(bool(told))
         self.now.show_text(told)
         self.now.tint(tone)
         self._fold()
