@@ -99,12 +99,10 @@ def two_proportions(before: float, n: int, after: float, m: int) -> float:
     Where fewer than 5 are expected of what is rarer on a side, Fisher's exact one instead.
     """
     pooled = (before * n + after * m) / (n + m)
-    variance = pooled * (1 - pooled) * (1 / n + 1 / m)
-    if variance <= 0:
-        return 1.0
     if min(pooled, 1 - pooled) * min(n, m) < _EXPECTED_LEAST:
         k, j = round(before * n), round(after * m)
         return float(min(1.0, stats.fisher_exact([[k, n - k], [j, m - j]]).pvalue))
+    variance = pooled * (1 - pooled) * (1 / n + 1 / m)
     return float(min(1.0, 2 * stats.norm.sf(abs(after - before) / math.sqrt(variance))))
 
 

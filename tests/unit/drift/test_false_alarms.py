@@ -97,6 +97,7 @@ def written(frame: pd.DataFrame, path):
     return path
 
 
+@pytest.mark.timeout(400)  # half a minute of work, on a machine whose cores are all taken
 def test_a_family_of_all_kinds_seldom_alarms_without_drift(tmp_path):
     alarms: Counter[str] = Counter()
     for at, (law, (n, m), repeat) in enumerate(product(LAWS, SIZES, range(REPEATS))):

@@ -72,6 +72,7 @@ def test_a_flag_that_is_no_flag_any_more_is_of_the_wrong_type(tmp_path):
     assert only(report).quality["current"].wrong_type_ratio == 0.2
     assert (report.verdict, only(report).decided_by) == ("drift", ("wrong_type",))
     assert compared(tmp_path, ["yes", "no"] * 100, ["maybe"] * 200).verdict == "critical"
+    assert only(compared(tmp_path, ["f", "m", "t"] * 50, ["f", "m", "t"] * 50)).kind == "categorical"
     assert only(compared(tmp_path, ["f", "m"] * 100, ["f", "m"] * 100)).kind == "categorical"
     assert only(compared(tmp_path, ["no"] * 100, ["no"] * 100)).kind == "categorical"  # of one word nobody can tell
 
@@ -119,8 +120,8 @@ def test_dates_that_move_are_drift_and_say_what_they_span(tmp_path):
     assert column.quality["current"].latest == 1764547200.0
     assert column.quality["current"].largest_gap_seconds == 31 * 86400.0
     assert column.quality["current"].out_of_range_ratio == 1
-    ahead = only(compared(tmp_path, first, [*first[:60], *["2099-01-01"] * 60]))
-    assert ahead.quality["current"].future_ratio == 0.5
+    ahead = only(compared(tmp_path, first, [*first[:90], *["2099-01-01"] * 30]))
+    assert ahead.quality["current"].future_ratio == 0.25
     assert ahead.signals["future"].alert
 
 
@@ -285,7 +286,7 @@ def test_a_folder_is_one_table_and_what_programs_leave_there_is_none_of_it(tmp_p
     (folder / ".hidden.csv").write_text("no data")
     (folder / "README").write_text("no data")
     report = compare_files(whole, folder)
-    assert (report.verdict, report.dataset.n_current) == ("ok", 100)
+    assert (report.verdict, report.dataset.n_current, report.dataset.new_columns) == ("ok", 100, ())
     assert [column.measures["ks"].value for column in report.columns] == [0, 0]
     json_of(folder / "c.jsonl", x=values)
     with pytest.raises(Invalid, match="several kinds: CSV, JSON lines"):
