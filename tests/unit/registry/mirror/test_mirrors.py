@@ -15,6 +15,7 @@ import pytest
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.registry.mirror import budget
 from mlops_desk.registry.mirror.link import Broken, HasEnded, MirrorLink
 from mlops_desk.registry.mirror.mirrors import Mirrors
 from mlops_desk.registry.mirror.protocol import WindowAsked
@@ -172,6 +173,28 @@ def test_one_that_was_ready_for_long_is_not_taken_for_unused_before_it_was_asked
         assert mirrors._link(source) is link
         mirrors.sweep()
         assert mirrors.is_read(source), "who found it is about to ask"
+    finally:
+        mirrors.stop()
+
+
+@pytest.mark.parametrize("look", ["sweep", "opening"])
+def test_those_beyond_the_budget_are_ended_and_answer_again_when_they_are_asked(
+    source: RegistrySource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: str
+) -> None:
+    path = small_store(tmp_path / "other.db", 5, 1)
+    other = RegistrySource(TrackerKind.SQLITE, f"sqlite:///{path}", str(path), path)
+    mirrors = Mirrors()
+    try:
+        mirrors.ask(source, "experiments", [])
+        ((_, first),) = mirrors._links.values()
+        if look == "sweep":
+            assert mirrors.ask(other, "experiments", [])
+            assert mirrors.is_read(source)
+        monkeypatch.setattr(budget, "_MARGIN_BYTES", budget.BUDGET_BYTES)  # no room at all
+        mirrors.sweep()
+        assert mirrors.ask(other, "experiments", [])
+        assert (mirrors.is_read(source), mirrors.is_read(other), first._is_closed) == (False, True, True)
+        assert mirrors.ask(source, "experiments", [])
     finally:
         mirrors.stop()
 
