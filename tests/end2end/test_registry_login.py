@@ -105,8 +105,8 @@ def house(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hou
 
 def test_with_the_right_login_it_is_listed_and_searched(house: House) -> None:
     desk = house.desk
-    kept = desk.wait(lambda: desk.json("registry", "show", "right"), lambda one: one["n_runs"] is not None)
-    assert (kept["problem"], kept["n_runs"], kept["n_models"]) == (None, 2, 1)
+    kept = desk.wait(lambda: desk.json("registry", "show", "right"), lambda one: one["via"] is not None)
+    assert (kept["problem"], kept["via"]) == (None, "rest")
     shown = desk.json("runs", "list", "--uri", "right", "--experiment", "digits", "--filter", "metrics.auc > 0.8")
     assert [run["name"] for run in shown] == ["a"]
     assert [one["name"] for one in desk.json("models", "list", "--uri", "right")] == ["digits-clf"]

@@ -1,5 +1,7 @@
 """The search box of models: what a line of words finds, and where a wrong one is wrong."""
 
+import math
+
 import pytest
 
 from mlops_desk.base.errors import Invalid
@@ -37,6 +39,17 @@ HITS = [
 def test_what_is_found(query: str, found: str) -> None:
     entries = [entry(hit, ("Age",) if hit.name == "digits" else ()) for hit in HITS]
     assert " ".join(f"{hit.name}/{hit.version}" for hit in find(entries, parse_query(query, NOW), 10)) == found
+
+
+@pytest.mark.parametrize("how", [">", ">=", "<", "<="])
+def test_a_day_is_a_border_whichever_way_it_is_written(how: str) -> None:
+    (term,) = parse_query(f"created:{how}2026-11-01", NOW)
+    (day,) = parse_query("created:2026-11-01", NOW)
+    assert day.until == day.since + 86_400
+    if how[0] == ">":
+        assert (term.since, term.until) == (day.since, math.inf)
+    else:
+        assert (term.since, term.until) == (-math.inf, day.since)
 
 
 @pytest.mark.parametrize(
