@@ -75,7 +75,7 @@ def _asked(
 ) -> Any:
     try:
         if any(isinstance(one.form, Ticket) for one in given.verb.parameters):
-            from mlops_desk.cli.undertaking import followed  # noqa: PLC0415 - what only verbs of minutes need
+            from mlops_desk.cli.meanwhile.undertaking import followed  # noqa: PLC0415 - what only verbs of minutes need
 
             return followed(client, partial(ask_for, given.verb, arguments), arguments["ticket"], sys.stderr)
         return ask_for(given.verb, arguments)

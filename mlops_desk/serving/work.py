@@ -12,10 +12,10 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.serving.undertaking import Undertaking
 
-_ROOT = 0
+_ROOT = 0  # the kernel's own
 
 
-class Work:
+class BesideWork:
     """One of them. Its own thread tells and waits; ``stopping`` is set by others, or by the agent's end."""
 
     def __init__(self, what: str, ending: threading.Event) -> None:
@@ -55,13 +55,13 @@ class WorkBook:
     def __init__(self, loop: Loop) -> None:
         self._ending = loop.ending
         self._lock = threading.Lock()
-        self._works: dict[str, Work] = {}
+        self._works: dict[str, BesideWork] = {}
         loop.at_end(self._stop_all)
 
     @contextmanager
-    def begun(self, what: str, ticket: str | None) -> Iterator[Work]:
+    def begun(self, what: str, ticket: str | None) -> Iterator[BesideWork]:
         """Give the work that is done inside. Raises Refused where its ticket is in use."""
-        work = Work(what, self._ending)
+        work = BesideWork(what, self._ending)
         key = ticket or f"nobody's {id(work)}"
         with self._lock:
             if key in self._works:
@@ -85,7 +85,7 @@ class WorkBook:
         work.stopping.set()
         return work.told
 
-    def _work(self, ticket: str) -> Work:
+    def _work(self, ticket: str) -> BesideWork:
         with self._lock:
             work = self._works.get(ticket)
         if work is None or current_caller().uid not in {work.uid, _ROOT}:

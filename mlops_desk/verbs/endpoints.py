@@ -255,7 +255,7 @@ class Endpoints(Protocol):
         """Show how far a replay, an export or a comparison is, by the ticket that it was begun with."""
         ...
 
-    @changes(why="nobody but who began it is answered by its ticket")
+    @changes(before="progress", why="nobody but who began it is answered by its ticket")
     def cancel(self, ticket: str) -> "Undertaking":
         """Stop a replay, an export or a comparison, by the ticket that it was begun with; nothing of it is left."""
         ...

@@ -23,7 +23,7 @@ from mlops_desk.serving.gateway.outbound.question import Question
 from mlops_desk.serving.handover import COMMAND, Handover
 from mlops_desk.serving.probe import health
 from mlops_desk.serving.revision import Revision, Shelf
-from mlops_desk.serving.work import Work
+from mlops_desk.serving.work import BesideWork
 from tests.end2end.test_serving_contract import DO, USERS, answered, run
 from tests.images import engine_client
 from tests.scoring import odd_model
@@ -44,7 +44,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, training_image: str) -> Ite
     engine = DockerEngine()
     began = time.monotonic()
     done = Exports(root / "exports", shelf, engine).export(
-        "odd", 1, root / "out", Format.BUNDLE, None, Work("The export", Event())
+        "odd", 1, root / "out", Format.BUNDLE, None, BesideWork("The export", Event())
     )
     print(f"exported {done.size_bytes >> 20} MiB within {time.monotonic() - began:.1f} s, {done.packages} packages")
     engine.remove_image(TAG)

@@ -23,16 +23,16 @@ from mlops_desk.serving.runtimes.gpu_fit import GpuFit, overhead_bytes
 from mlops_desk.serving.variants.advice import advice
 from mlops_desk.serving.variants.comparing import parse_threads, parse_variants
 from mlops_desk.serving.variants.processor import features
-from mlops_desk.serving.work import Work
+from mlops_desk.serving.work import BesideWork
 
-_MEBIBYTE = 1 << 20
+_MEBIBYTE = 1 << 20  # what it is
 _SMALL_BYTES, _WEIGHTS = 38 * _MEBIBYTE, {"mistral-support": 14_480 * _MEBIBYTE, "resnet50": 98 * _MEBIBYTE}
 _CONTAINER_BYTES, _FREE_BYTES, _GPU_BYTES = 4096 * _MEBIBYTE, 190_000 * _MEBIBYTE, 80_000 * _MEBIBYTE
 _IMAGE_BYTES = 412 * _MEBIBYTE  # chosen: Python with scikit-learn
 _SAVED_A_STEP = 23 * _MEBIBYTE
 _STEP_SECONDS = 0.15  # chosen: an export is seen to move, and is over in three seconds
 _VARIANT_SECONDS = 0.8  # chosen: so are three variants at two numbers of threads
-_START_SECONDS = 1.0
+_START_SECONDS = 1.0  # chosen: a container of a small model takes as long
 _DIFFERENT_EVERY, _CLOSE_EVERY = 37, 9  # chosen: a new version answers most as the old one did
 _NOTE = "Simulated: the demo has no image. On a real desk the archive of it lies here.\n"
 
@@ -56,7 +56,7 @@ def fitted(model: str, version: str, gpus: int, indices: Sequence[int]) -> Model
     return ModelFit(model, version, gpus, weights, is_possible, f"It {wanted.text(room)}.", tuple(indices[-gpus:]))
 
 
-def replayed(endpoint: Endpoint, number: int, asked: list[LoggedRequest], rate: float, work: Work) -> Replayed:
+def replayed(endpoint: Endpoint, number: int, asked: list[LoggedRequest], rate: float, work: BesideWork) -> Replayed:
     """Send requests again, one after the other. Raises NotFound, Refused."""
     kept = [one.revision for one in endpoint.revisions if one.is_kept]
     if number not in kept:
@@ -87,7 +87,7 @@ def replayed(endpoint: Endpoint, number: int, asked: list[LoggedRequest], rate: 
     )  # fmt: skip
 
 
-def compared(model: str, version: str, variants: str, threads: str, work: Work) -> VariantComparison:
+def compared(model: str, version: str, variants: str, threads: str, work: BesideWork) -> VariantComparison:
     """Measure variants that are made up. Raises Invalid."""
     names = parse_variants(variants)
     counts = parse_threads(threads) if threads else [1, 4]
@@ -109,7 +109,7 @@ def compared(model: str, version: str, variants: str, threads: str, work: Work) 
     return VariantComparison(model, version, "lab/tabular:1.4", can, tuple(found), advice(found, can))
 
 
-def exported(endpoint: Endpoint, number: int, to: Path, format_: Format, work: Work) -> ExportedEndpoint:
+def exported(endpoint: Endpoint, number: int, to: Path, format_: Format, work: BesideWork) -> ExportedEndpoint:
     """Write down how it is started elsewhere, without an image. Raises NotFound, Refused, Invalid."""
     if to.exists():
         raise Refused(f"{to} is there already; nothing is written over it.")

@@ -21,7 +21,7 @@ from mlops_desk.serving.handover import Handover
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.probe import health
 from mlops_desk.serving.revision import plain_lines
-from mlops_desk.serving.work import Work
+from mlops_desk.serving.work import BesideWork
 
 LABEL = "io.mlops-desk.aside"
 _HEAR_SECONDS = 1.0  # chosen: a variant takes seconds, and its line is all that is heard
@@ -61,7 +61,7 @@ class AsideContainers:
         return f"mlops-desk-{self._instance}-aside-"
 
     @contextmanager
-    def serving(self, image: str, model: Path, timeout_seconds: float, work: Work) -> Iterator[str]:
+    def serving(self, image: str, model: Path, timeout_seconds: float, work: BesideWork) -> Iterator[str]:
         """Give the address of a container that serves ``model``. Raises Refused, TimedOut, Unavailable, OSError."""
         with self._name() as name, Handover(self._folder / name) as handover:
             mounts = (Mount(str(model), "/model", "ro"), handover.mount)
@@ -75,7 +75,7 @@ class AsideContainers:
         mounts: tuple[Mount, ...],
         command: tuple[str, ...],
         timeout_seconds: float,
-        work: Work,
+        work: BesideWork,
         heard: Callable[[list[str]], None],
     ) -> list[str]:
         """Run a command to its end and return what it wrote; ``heard`` is told what it has so far, now and then.
@@ -112,7 +112,7 @@ class AsideContainers:
     def _start(self, spec: ContainerSpec) -> None:
         self._engine.start(self._engine.create(spec).name)
 
-    def _wait(self, name: str, handover: Handover, timeout_seconds: float, work: Work) -> None:
+    def _wait(self, name: str, handover: Handover, timeout_seconds: float, work: BesideWork) -> None:
         deadline = time.monotonic() + timeout_seconds
         while True:
             handover.give()

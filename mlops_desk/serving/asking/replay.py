@@ -17,7 +17,7 @@ from mlops_desk.serving.gateway.outbound.question import Lost, Question, Reply
 from mlops_desk.serving.gateway.request_log.outputs import outputs_of
 from mlops_desk.serving.image.model_files import read_model
 from mlops_desk.serving.revision import Revision, Shelf
-from mlops_desk.serving.work import Work
+from mlops_desk.serving.work import BesideWork
 from mlops_desk.storage.request_log.query import RequestQuery
 
 MOST = 5000
@@ -40,7 +40,9 @@ class Replays:
         self._asides = asides
         self._find = find
 
-    def replay(self, name: str, number: int, since: float | None, limit: int, rate: float, work: Work) -> Replayed:
+    def replay(
+        self, name: str, number: int, since: float | None, limit: int, rate: float, work: BesideWork
+    ) -> Replayed:
         """Send logged requests again, in their order. Raises Invalid, NotFound, Refused, TimedOut, Unavailable."""
         if not 1 <= limit <= MOST:
             raise Invalid(f"{limit} requests can't be replayed.", f"1 to {MOST} can.")
@@ -71,7 +73,9 @@ class Replays:
             raise Refused(text, "Let it be a shadow: it gets copies of requests, and its answers are logged.")
         return revision
 
-    def _sent(self, revision: Revision, calls: list[LoggedCall], address: str, rate: float, work: Work) -> Replayed:
+    def _sent(
+        self, revision: Revision, calls: list[LoggedCall], address: str, rate: float, work: BesideWork
+    ) -> Replayed:
         began = time.monotonic()
         found: Counter[Likeness] = Counter()
         errors: Counter[str] = Counter()

@@ -24,7 +24,7 @@ from mlops_desk.serving.export import signing
 from mlops_desk.serving.export.form import DIGEST_FILE, IMAGE_FILE, SBOM_FILE, ExportOrder, Format, tag
 from mlops_desk.serving.image.model_files import read_model
 from mlops_desk.serving.revision import Revision, Shelf
-from mlops_desk.serving.work import Work
+from mlops_desk.serving.work import BesideWork
 
 _WORKER = "mlops_desk.serving.export.worker"
 _SECONDS = 1800.0  # chosen: twenty gigabytes, read three times from a slow disk
@@ -51,7 +51,7 @@ class Exports:
             note.unlink(missing_ok=True)
 
     def export(
-        self, name: str, number: int, to: Path, format_: Format, key: Path | None, work: Work
+        self, name: str, number: int, to: Path, format_: Format, key: Path | None, work: BesideWork
     ) -> ExportedEndpoint:
         """Write a revision to ``to``, which is not there yet. Raises Invalid, NotFound, Refused, Unavailable."""
         revision = self._revision(name, number)
@@ -122,7 +122,7 @@ class Exports:
         to: Path,
         format_: Format,
         key: Path | None,
-        work: Work,
+        work: BesideWork,
     ) -> ExportedEndpoint:
         content = part / "content"
         content.mkdir(mode=0o755)

@@ -26,7 +26,7 @@ from mlops_desk.serving.revision import Failed, Revision, Shelf, plain_lines
 from mlops_desk.serving.runtimes import shipped
 from mlops_desk.serving.variants.advice import advice
 from mlops_desk.serving.variants.processor import features
-from mlops_desk.serving.work import Work
+from mlops_desk.serving.work import BesideWork
 
 VARIANTS = ("float32", "float16", "int8")
 _PLACE = "_variants"  # no endpoint's name begins so
@@ -51,7 +51,7 @@ class VariantComparisons:
         self._shelf.clear(_PLACE)
 
     def compare(
-        self, version: ModelVersion, variants: str, threads: str, data: str | None, label: str | None, work: Work
+        self, version: ModelVersion, variants: str, threads: str, data: str | None, label: str | None, work: BesideWork
     ) -> VariantComparison:
         """Measure variants. Raises Invalid, Refused, TimedOut, Unavailable."""
         names, counts = parse_variants(variants), parse_threads(threads)
@@ -74,7 +74,7 @@ class VariantComparisons:
         counts: Sequence[int],
         data: str | None,
         label: str | None,
-        work: Work,
+        work: BesideWork,
     ) -> VariantComparison:
         ref = ModelRef(version.name, version.version, f"models:/{version.name}/{version.version}", None, version.run_id)
         revision = self._shelf.write(Revision(_PLACE, next(self._numbers), ref, version))
@@ -94,7 +94,7 @@ class VariantComparisons:
         note = None if is_graph else "The model is no ONNX graph, so it is measured as it is, by threads alone."
         return VariantComparison(version.name, version.version, image, can, found, advice(found, can), note)
 
-    def _measured(self, image: str, model: Path, folder: Path, n_asked: int, work: Work) -> tuple[Variant, ...]:
+    def _measured(self, image: str, model: Path, folder: Path, n_asked: int, work: BesideWork) -> tuple[Variant, ...]:
         """Measure; a model that is no graph is measured as it is, by threads alone, so fewer may come than asked."""
 
         def heard(lines: list[str]) -> None:

@@ -10,7 +10,7 @@ _FROM_PIXELS = 4.0  # chosen: a hand that clicks trembles by less
 _TINT = 0.16  # chosen: the curves are read through it
 
 
-class Brush(QWidget):
+class SpanBrush(QWidget):
     """The band: hidden while nothing is marked, and never in the way of the pointer."""
 
     def __init__(self, stack: QWidget) -> None:

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
 from mlops_desk.records.metric import MetricState
 from mlops_desk.ui.charts import export
-from mlops_desk.ui.charts.brush import Brush
+from mlops_desk.ui.charts.brush import SpanBrush
 from mlops_desk.ui.charts.chart import Chart, align
 from mlops_desk.ui.charts.feed import Feed
 from mlops_desk.ui.charts.happened import Happened
@@ -75,7 +75,7 @@ class ChartStack(Card):
         self.happened = Happened(context, self, self._axis) if context is not None else None
         self.strip = HappeningsStrip(self.happened, self._across) if self.happened is not None else None
         self.subject = ""  # of what the charts are, where that changes; for who takes them along
-        self._brush = Brush(self)
+        self._brush = SpanBrush(self)
         self._held: QPointF | None = None
         self._dragged = False
         self._drawn_at = 0.0

@@ -13,9 +13,8 @@ from mlops_desk.ui.words import numbers
 if TYPE_CHECKING:
     from mlops_desk.records.serving.model_fit import ModelFit
 
-_GPUS = (0, 1, 2, 4, 8)
-_REPLICAS = (1, 2, 3, 4, 8)
-"""Chosen: what machines of one group are shared by; other numbers are for the command line."""
+_GPUS = (0, 1, 2, 4, 8)  # chosen: as models are spread; other numbers are for the command line
+_REPLICAS = (1, 2, 3, 4, 8)  # chosen: likewise
 _AS_BEFORE = "As before"
 
 

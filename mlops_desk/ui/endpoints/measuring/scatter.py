@@ -17,7 +17,7 @@ _ROOM = 0.12  # of the span, so that no point lies on the frame
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class VariantSpot:
     """One variant: seconds for an answer, the share of rows that are answered well, its colour."""
 
     name: str
@@ -34,13 +34,13 @@ class VariantScatter(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._spots: tuple[Spot, ...] = ()
+        self._spots: tuple[VariantSpot, ...] = ()
         self._meaning = ""
         self.setAccessibleName("Variants: latency against how well they answer")
         self.setMinimumSize(QSize(theme.TILE_MINIMUM_WIDTH, theme.TILE_HEIGHT))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
-    def show_spots(self, spots: Sequence[Spot], meaning: str) -> None:
+    def show_spots(self, spots: Sequence[VariantSpot], meaning: str) -> None:
         """Show variants; ``meaning`` is what the share is of."""
         self._spots, self._meaning = tuple(spots), meaning
         told = (f"{one.name}: {numbers.seconds(one.seconds)}, {numbers.percent(one.share)}" for one in spots)
@@ -87,7 +87,7 @@ class VariantScatter(QWidget):
             painter.drawText(area, int(Qt.AlignmentFlag.AlignCenter), one.name)
 
     @staticmethod
-    def _paint(painter: QPainter, at: QPointF, one: Spot) -> None:
+    def _paint(painter: QPainter, at: QPointF, one: VariantSpot) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.series(one.slot))
         painter.drawEllipse(at, _POINT, _POINT)

@@ -10,7 +10,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.variants import Variant
-from mlops_desk.ui.endpoints.measuring.scatter import Spot, VariantScatter
+from mlops_desk.ui.endpoints.measuring.scatter import VariantScatter, VariantSpot
 from mlops_desk.ui.endpoints.undertaking import UndertakingBar
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
@@ -120,7 +120,7 @@ class VariantsPanel(QWidget):
         self.says.tint(tone)
 
 
-def spots(found: "VariantComparison") -> tuple[list[Spot], str]:
+def spots(found: "VariantComparison") -> tuple[list[VariantSpot], str]:
     """Return the variants whose latency and quality are known as points, and what the quality is."""
     has_labels = any(one.accuracy is not None for one in found.variants)
     order = {name: slot for slot, name in enumerate(dict.fromkeys(one.variant for one in found.variants))}
@@ -131,7 +131,7 @@ def spots(found: "VariantComparison") -> tuple[list[Spot], str]:
             continue
         name = f"{plain(one.variant, 20)} × {one.threads}"
         is_advised = found.advice.startswith(f"Take {one.variant} on {one.threads} thread")
-        drawn.append(Spot(name, one.p50_seconds, share, order[one.variant], is_advised))
+        drawn.append(VariantSpot(name, one.p50_seconds, share, order[one.variant], is_advised))
     return drawn, "Rows answered right" if has_labels else "Rows answered as float32 does"
 
 

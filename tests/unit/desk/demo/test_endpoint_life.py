@@ -12,7 +12,7 @@ from mlops_desk.desk.demo import endpoint_life as life
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointRevision, EndpointScale, ModelRef, RevisionState
 from mlops_desk.serving.export.form import Format
-from mlops_desk.serving.work import Work, WorkBook
+from mlops_desk.serving.work import BesideWork, WorkBook
 
 REF = ModelRef("m", "3", "models:/m/3")
 IDLE = Reason("idle", "Nobody has asked it.")
@@ -54,11 +54,11 @@ def test_what_sleeps_does_not_sleep_again() -> None:
 
 
 @pytest.fixture
-def work() -> Work:
-    return Work("The replay", Loop("test").ending)
+def work() -> BesideWork:
+    return BesideWork("The replay", Loop("test").ending)
 
 
-def test_a_replay_counts_all_that_was_asked(work: Work) -> None:
+def test_a_replay_counts_all_that_was_asked(work: BesideWork) -> None:
     asked = [next(traffic.logged(1, None, 1000.0 + number)) for number in range(40)]
     done = beside.replayed(made(), 1, asked, 1000.0, work)
     assert done.requests == done.same + done.close + done.different == 40
@@ -69,7 +69,7 @@ def test_a_replay_counts_all_that_was_asked(work: Work) -> None:
         beside.replayed(made(), 1, [], 1000.0, work)
 
 
-def test_variants_are_those_that_were_asked_for(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variants_are_those_that_were_asked_for(work: BesideWork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(beside, "_VARIANT_SECONDS", 0.0)
     found = beside.compared("m", "3", "int8", "1", work)
     assert [one.variant for one in found.variants] == ["float32", "int8"]
@@ -80,7 +80,7 @@ def test_variants_are_those_that_were_asked_for(work: Work, monkeypatch: pytest.
 
 @pytest.mark.parametrize("format_", list(Format))
 def test_an_export_writes_what_it_names_and_nothing_over_it(
-    tmp_path: Path, work: Work, monkeypatch: pytest.MonkeyPatch, format_: Format
+    tmp_path: Path, work: BesideWork, monkeypatch: pytest.MonkeyPatch, format_: Format
 ) -> None:
     monkeypatch.setattr(beside, "_STEP_SECONDS", 0.0)
     done = beside.exported(made(), 1, tmp_path / "out", format_, work)

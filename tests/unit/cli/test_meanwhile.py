@@ -7,8 +7,8 @@ import time
 import pytest
 
 from mlops_desk.base.errors import NotFound, Refused, Unavailable
+from mlops_desk.cli.meanwhile.undertaking import followed, line_of
 from mlops_desk.cli.parser import arguments_of, parse
-from mlops_desk.cli.undertaking import followed, line_of
 from mlops_desk.records.serving.undertaking import Undertaking
 
 
