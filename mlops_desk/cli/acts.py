@@ -26,7 +26,7 @@ def _of_agent(name: str) -> Act:
 
 def _of_opening(name: str) -> Act:
     def act(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
-        from mlops_desk.cli import opening  # noqa: PLC0415 - see above
+        from mlops_desk.cli.opening import act as opening  # noqa: PLC0415 - see above
 
         done: Act = getattr(opening, name)
         return done(address, given, as_json)

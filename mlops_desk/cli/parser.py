@@ -17,11 +17,12 @@ from mlops_desk import __version__
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.moments import parse_length, parse_moment
 from mlops_desk.base.text import plain
-from mlops_desk.cli import exported, opening_words
+from mlops_desk.cli import exported
 from mlops_desk.cli.bare import words as bare_words
 from mlops_desk.cli.first_words import Parser, add_first_words, command_of, split
 from mlops_desk.cli.help import help_of, sentence
 from mlops_desk.cli.images import words as image_words
+from mlops_desk.cli.opening import words as opening_words
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import (
     AbsolutePath,

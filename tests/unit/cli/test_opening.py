@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from mlops_desk.base.errors import NotFound, Unavailable
-from mlops_desk.cli import opening
 from mlops_desk.cli.main import main
+from mlops_desk.cli.opening import act as opening
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.model import Registry, Run

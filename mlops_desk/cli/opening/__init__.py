@@ -1,0 +1,1 @@
+"""`open`: leads a window, or a browser, to what an address or a name means."""
