@@ -12,9 +12,9 @@ from typing import NamedTuple
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Unavailable
+from mlops_desk.base.failures.trouble_log import TroubleLog
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
-from mlops_desk.base.trouble_log import TroubleLog
 from mlops_desk.records.event import RegistryChanged, SettingsChanged
 from mlops_desk.records.model import (
     DatasetInput,

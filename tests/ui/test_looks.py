@@ -14,6 +14,7 @@ from mlops_desk.records.incident import Incident
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.charts import plotting
 from mlops_desk.ui.charts.chart import Chart, align
+from mlops_desk.ui.curves.traces import Line
 from mlops_desk.ui.events.detail import EventDetail
 from mlops_desk.ui.gpus import facts
 from mlops_desk.ui.gpus.head import Head
@@ -27,7 +28,6 @@ from mlops_desk.ui.widgets.facts import Fact, FactGrid
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.widgets.states import StateView
-from mlops_desk.ui.widgets.traces import Line
 from mlops_desk.ui.widgets.value import Value
 from mlops_desk.ui.words import alerts, numbers
 

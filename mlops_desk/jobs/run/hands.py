@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.base.pauses import pause_after
+from mlops_desk.base.failures.pauses import pause_after
 from mlops_desk.records.jobs.reason import Reason
 
 _log = logging.getLogger(__name__)

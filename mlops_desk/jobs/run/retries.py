@@ -6,7 +6,7 @@ GPUs, which the next attempt would not be shown either. Pure.
 
 from dataclasses import dataclass
 
-from mlops_desk.base.pauses import pause_after
+from mlops_desk.base.failures.pauses import pause_after
 from mlops_desk.base.text import duration_text, plain
 from mlops_desk.jobs.causes.judge import words_for
 from mlops_desk.records.jobs.job import Attempt, Job, JobState

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.base.trouble_log import TroubleLog
+from mlops_desk.base.failures.trouble_log import TroubleLog
 from mlops_desk.records.model import Model
 from mlops_desk.records.registry.alias_move import AliasMove
 from mlops_desk.registry.aliases.asking import AskedAliases

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from mlops_desk.base.errors import DeskError, Refused
-from mlops_desk.base.pauses import longer
+from mlops_desk.base.failures.pauses import longer
 from mlops_desk.registry.mirror.table.runs import RunTable
 from mlops_desk.registry.reading.reader import Reader
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from mlops_desk.base.errors import Refused
-from mlops_desk.base.pauses import longer
+from mlops_desk.base.failures.pauses import longer
 
 FIRST_SECONDS, LONGEST_SECONDS = 60.0, 600.0  # chosen: what an administrator mends at the server is seen in ten minutes
 _MOST = 100  # chosen: as many registries as a list keeps

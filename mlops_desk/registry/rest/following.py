@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from mlops_desk.base.errors import DeskError, Invalid, Refused
-from mlops_desk.base.pauses import longer
+from mlops_desk.base.failures.pauses import longer
 from mlops_desk.registry.reading.batch import RunBatch
 from mlops_desk.registry.rest import listing, models, trouble
 from mlops_desk.registry.rest.runs import batch

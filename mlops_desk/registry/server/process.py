@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlops_desk.base.pauses import pause_after
+from mlops_desk.base.failures.pauses import pause_after
 from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.registry.server.application import hosts_of, load_packages, serve
 from mlops_desk.registry.server.files import VERSION, Entry, ServerFiles, end_process

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.base.pauses import pause_after
+from mlops_desk.base.failures.pauses import pause_after
 from mlops_desk.records.model import Registry
 from mlops_desk.registry.server.keeper import TrackingServer
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_desk.base.errors import DeskError, Hint, Refused
-from mlops_desk.base.pauses import longer
+from mlops_desk.base.failures.pauses import longer
 from mlops_desk.base.process import run_worker
 from mlops_desk.records.registry.tracker import Tracker, TrackerKind
 from mlops_desk.registry.mirror.questions import source_written

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import DeskError, NotFound
+from mlops_desk.base.failures.trouble_log import TroubleLog
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.trouble_log import TroubleLog
 from mlops_desk.records.event import RegistryChanged
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.endpoint import AliasFollowing, Endpoint

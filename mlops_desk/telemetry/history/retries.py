@@ -4,7 +4,7 @@ Packing what waits for a disk that is still full is work for nothing. So the fil
 nothing; as it may be wrong (a quota, a broken disk), what it says only makes the tries rarer.
 """
 
-from mlops_desk.base.pauses import longer
+from mlops_desk.base.failures.pauses import longer
 
 SOON_SECONDS = 3.0  # chosen: a writer that holds the database is mostly done by then
 LONGEST_SECONDS = 30.0  # chosen: room on a disk that somebody has just made is used so soon

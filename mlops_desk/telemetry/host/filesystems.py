@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlops_desk.base.pauses import longer
+from mlops_desk.base.failures.pauses import longer
 from mlops_desk.base.text import plain
 from mlops_desk.records.host import Filesystem
 from mlops_desk.records.metric import MetricState, Reading

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from threading import Condition, Event
 from typing import Any, Protocol
 
+from mlops_desk.base.failures.pauses import pause_after
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.pauses import pause_after
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.telemetry.nvml.door import NvmlError
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mlops_desk.base.pauses import pause_after
+from mlops_desk.base.failures.pauses import pause_after
 from mlops_desk.base.text import plain
 from mlops_desk.records.gpu import Gpu, GpuState, NvLink
 from mlops_desk.records.metric import MetricState, Reading

@@ -6,7 +6,7 @@ long. A GPU is blamed only for a call that it was seen to hang in; a slow driver
 
 from dataclasses import dataclass, field
 
-from mlops_desk.base.pauses import longer, pause_after
+from mlops_desk.base.failures.pauses import longer, pause_after
 from mlops_desk.telemetry.source import Busy
 
 STALE_SECONDS = 3.0  # three of the usual samples

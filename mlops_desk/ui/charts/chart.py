@@ -19,11 +19,11 @@ from mlops_desk.ui.charts.head import HEAD_HEIGHT, paint_head
 from mlops_desk.ui.charts.outline import Outline
 from mlops_desk.ui.curves import spans
 from mlops_desk.ui.curves.spans import Span
+from mlops_desk.ui.curves.traces import Drawn, Limit, Line, Trace
 from mlops_desk.ui.curves.track import Track, of_points
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import set_tip
-from mlops_desk.ui.widgets.traces import Drawn, Limit, Line, Trace
 from mlops_desk.ui.words import numbers
 
 LIMIT_HEADROOM, LIMIT_ROOM = 1.12, 15.0

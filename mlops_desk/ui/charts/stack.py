@@ -29,6 +29,7 @@ from mlops_desk.ui.charts.head import HEAD_HEIGHT
 from mlops_desk.ui.charts.strip import HappeningsStrip, Thing
 from mlops_desk.ui.curves.happenings import Flag
 from mlops_desk.ui.curves.timeaxis import TimeAxis
+from mlops_desk.ui.curves.traces import Drawn
 from mlops_desk.ui.curves.track import Track
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
@@ -36,7 +37,6 @@ from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.scroll import ScrollArea
-from mlops_desk.ui.widgets.traces import Drawn
 from mlops_desk.ui.words import numbers
 
 ZOOM_STEP = 1.25  # chosen: three notches of a wheel double it

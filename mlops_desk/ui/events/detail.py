@@ -13,6 +13,7 @@ from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import Incident
 from mlops_desk.ui.charts.chart import Chart, align
 from mlops_desk.ui.curves.points import points_of
+from mlops_desk.ui.curves.traces import Line
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
@@ -21,7 +22,6 @@ from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact
 from mlops_desk.ui.widgets.scroll import scrolled
-from mlops_desk.ui.widgets.traces import Line
 from mlops_desk.ui.words import alerts, hints, numbers
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from mlops_desk.records.metric import MetricState
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.feed import PROCESS_MEMORY
 from mlops_desk.ui.charts.stack import ChartStack
+from mlops_desk.ui.curves.traces import Limit, Trace
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.widgets.traces import Limit, Trace
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.gpus import memory_name, process_name
 from mlops_desk.ui.words.numbers import value_of

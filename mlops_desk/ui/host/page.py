@@ -13,6 +13,7 @@ from mlops_desk.ui.actions import Action
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.head import LegendLabel
 from mlops_desk.ui.charts.stack import ChartStack
+from mlops_desk.ui.curves.traces import Limit, Trace
 from mlops_desk.ui.host import words
 from mlops_desk.ui.host.cores import BUSY_SLOT, IOWAIT_SLOT, STEAL_SLOT, CoreBars
 from mlops_desk.ui.host.processes import ProcessView
@@ -28,7 +29,6 @@ from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.meters import Meters
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.tabs import Tabs
-from mlops_desk.ui.widgets.traces import Limit, Trace
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import value_of
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
 from mlops_desk.base.errors import DeskError
+from mlops_desk.base.failures.pauses import longer
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.pauses import longer
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
 

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QStackedWidget,
 from mlops_desk.records.status import Status
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
+from mlops_desk.ui.curves.traces import Limit, Trace
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
@@ -22,7 +23,6 @@ from mlops_desk.ui.widgets.facts import Fact, FactGrid
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.tabs import Tabs
-from mlops_desk.ui.widgets.traces import Limit, Trace
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import value_of
 

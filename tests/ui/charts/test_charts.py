@@ -15,11 +15,11 @@ from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.ui.charts import export, plotting
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.curves.spans import Span
+from mlops_desk.ui.curves.traces import Drawn
 from mlops_desk.ui.curves.track import of_points
 from mlops_desk.ui.gpus.accounts import ACCOUNTS
 from mlops_desk.ui.gpus.curves import has_activity
 from mlops_desk.ui.widgets.command import CommandLine
-from mlops_desk.ui.widgets.traces import Drawn
 from mlops_desk.ui.words import hints
 from mlops_desk.ui.words.numbers import percent
 

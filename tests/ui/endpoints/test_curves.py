@@ -7,9 +7,9 @@ from mlops_desk.ui.charts import plotting
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.recorded import sparse
 from mlops_desk.ui.curves.spans import Span
+from mlops_desk.ui.curves.traces import Drawn
 from mlops_desk.ui.curves.track import Track, of_points
 from mlops_desk.ui.endpoints.words import per_second
-from mlops_desk.ui.widgets.traces import Drawn
 
 NOW = 1_794_999_600.0
 

@@ -6,9 +6,9 @@ from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.metric import MetricState
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.curves.spans import Span
+from mlops_desk.ui.curves.traces import Drawn, Trace
 from mlops_desk.ui.curves.track import of_points
 from mlops_desk.ui.gpus import facts
-from mlops_desk.ui.widgets.traces import Drawn, Trace
 from mlops_desk.ui.words import numbers
 
 

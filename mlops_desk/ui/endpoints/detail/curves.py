@@ -7,11 +7,11 @@ from PySide6.QtCore import Signal
 from mlops_desk.records.serving.endpoint import Endpoint, RevisionState
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
+from mlops_desk.ui.curves.traces import Trace
 from mlops_desk.ui.endpoints import words
 from mlops_desk.ui.endpoints.detail.view import EndpointView
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.widgets.traces import Trace
 from mlops_desk.ui.words import numbers
 
 REVISIONS_DRAWN = 6  # chosen: the newest ones that answered, one beside the sum below the eight colours

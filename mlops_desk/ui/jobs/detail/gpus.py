@@ -9,6 +9,7 @@ from mlops_desk.ui.charts import recorded
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
 from mlops_desk.ui.curves.timeaxis import TimeAxis
+from mlops_desk.ui.curves.traces import Limit, Trace
 from mlops_desk.ui.jobs.detail import facts
 from mlops_desk.ui.jobs.detail.view import DetailView
 from mlops_desk.ui.live.context import Context
@@ -16,7 +17,6 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.states import Empty, StateView
-from mlops_desk.ui.widgets.traces import Limit, Trace
 from mlops_desk.ui.words import alerts, numbers
 
 _GIB = 1 << 30

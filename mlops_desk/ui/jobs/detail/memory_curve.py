@@ -8,9 +8,9 @@ from mlops_desk.ui.charts import recorded
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
 from mlops_desk.ui.curves.timeaxis import TimeAxis
+from mlops_desk.ui.curves.traces import Trace
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.widgets.traces import Trace
 from mlops_desk.ui.words import alerts, numbers
 
 _GIB = 1 << 30

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from mlops_desk.base.trouble_log import TroubleLog
+from mlops_desk.base.failures.trouble_log import TroubleLog
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.pauses import longer, pause_after
+from mlops_desk.base.failures.pauses import longer, pause_after
 
 tables = st.lists(st.floats(0, 100), min_size=1, max_size=6).map(sorted)
 
