@@ -14,7 +14,7 @@ from mlops_desk.records.incident import Incident
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.charts import plotting
 from mlops_desk.ui.charts.chart import Chart, align
-from mlops_desk.ui.curves.traces import Line
+from mlops_desk.ui.curves.traces import NamedCurve
 from mlops_desk.ui.events.detail import EventDetail
 from mlops_desk.ui.gpus import facts
 from mlops_desk.ui.gpus.head import Head
@@ -56,7 +56,7 @@ def chart(qtbot, title: str, *names: str) -> Chart:
     made = Chart(title, numbers.percent)
     qtbot.addWidget(made)
     made.resize(600, 120)
-    made.show_lines([Line(name, [(at, 0.5) for at in range(60)], slot) for slot, name in enumerate(names)], 60.0)
+    made.show_lines([NamedCurve(name, [(at, 0.5) for at in range(60)], slot) for slot, name in enumerate(names)], 60.0)
     return made
 
 

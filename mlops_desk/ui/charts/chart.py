@@ -19,7 +19,7 @@ from mlops_desk.ui.charts.head import HEAD_HEIGHT, paint_head
 from mlops_desk.ui.charts.outline import Outline
 from mlops_desk.ui.curves import spans
 from mlops_desk.ui.curves.spans import Span
-from mlops_desk.ui.curves.traces import Drawn, Limit, Line, Trace
+from mlops_desk.ui.curves.traces import Drawn, Limit, NamedCurve, Trace
 from mlops_desk.ui.curves.track import Track, of_points
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import Role
@@ -112,7 +112,7 @@ class Chart(QWidget):
 
     # What to show.
 
-    def show_lines(self, lines: Sequence[Line], seconds: float, limits: Sequence[Limit] = ()) -> None:
+    def show_lines(self, lines: Sequence[NamedCurve], seconds: float, limits: Sequence[Limit] = ()) -> None:
         """Show curves of points over their newest ``seconds``."""
         drawn = [Drawn(line.name, line.slot, of_points(line.points)) for line in lines]
         last = max((one.track.times[-1] for one in drawn if len(one.track)), default=0.0)

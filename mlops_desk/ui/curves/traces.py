@@ -8,7 +8,7 @@ from mlops_desk.ui.curves.track import Track
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class NamedCurve:
     """A curve with the name that stands beside its newest value, and its colour slot."""
 
     name: str

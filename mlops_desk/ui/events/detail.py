@@ -13,7 +13,7 @@ from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import Incident
 from mlops_desk.ui.charts.chart import Chart, align
 from mlops_desk.ui.curves.points import points_of
-from mlops_desk.ui.curves.traces import Line
+from mlops_desk.ui.curves.traces import NamedCurve
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
@@ -203,7 +203,7 @@ class EventDetail(QWidget):
         at = numbers.clock(self._incident.at) if self._incident is not None else ""
         self._says.show_text(f"Recorded at full rate from {start} to {end}; it happened at {at}.")
 
-    def _lines(self, curves: Curves, metrics: tuple[str, ...]) -> list[Line]:
+    def _lines(self, curves: Curves, metrics: tuple[str, ...]) -> list[NamedCurve]:
         """Return the curves of the event's own device; of others, those that were highest, where it has none."""
         found: list[tuple[bool, float, str, list[Point]]] = []
         for metric in metrics:
@@ -219,7 +219,7 @@ class EventDetail(QWidget):
             found = [line for line in found if line[0]]
         else:
             found.sort(key=_highest, reverse=True)
-        return [Line(name, points, slot) for slot, (_, _, name, points) in enumerate(found[:LINES_A_CHART])]
+        return [NamedCurve(name, points, slot) for slot, (_, _, name, points) in enumerate(found[:LINES_A_CHART])]
 
     def _line_name(self, device: str, metric: str, metrics: tuple[str, ...]) -> str:
         owner, _, process = device.partition("/")
