@@ -155,7 +155,6 @@ MADE_ANEW = {
     "/v1/registry/migrate": "makes a store, where there is none of that name",
     "/v1/drift/check": "makes a report",
     "/v1/endpoints/compare": "measures, and changes nothing",
-    "/v1/endpoints/cancel": "ends what only its ticket names, and changes no endpoint",
     "/v1/images/build": "makes a task",
     "/v1/images/pull": "makes a task",
     "/v1/gpus/note": "leaves a note",
