@@ -37,6 +37,7 @@ class Loading:
         self.models_changed = True
         self.read_at = time.time()
         self._tried_at = float("-inf")
+        self._failed_at = float("inf")
         self._pause = _PAUSE_SECONDS
         self._looked_at = float("-inf")
         self.touched: set[str] = set()
@@ -65,9 +66,14 @@ class Loading:
             self._next.append(batch)
             self.touched.update(batch.run_ids)
 
+    def asked(self) -> None:
+        """Note that somebody asks: who lets nobody in is tried again as soon as whatever else can't be read."""
+        self._tried_at = min(self._tried_at, self._failed_at + _PAUSE_SECONDS)
+
     def _failed(self, error: DeskError) -> None:
         self._pause = longer(self._pause, _REFUSED_SECONDS) if isinstance(error, Refused) else _PAUSE_SECONDS
-        self.problem, self._tried_at, self._batches = error, self._clock() + self._pause, None
+        self._failed_at = self._clock()
+        self.problem, self._tried_at, self._batches = error, self._failed_at + self._pause, None
         if self._next is self.table and len(self.table):
             # Begins anew, and what there is stays until it is read.
             self._next = RunTable(self.table.revision + 1, self._reader.text_order)
@@ -90,7 +96,8 @@ class Loading:
         try:
             changes = self._reader.changes(self._mark)
         except DeskError as error:
-            self.problem, self._tried_at = error, self._clock() + _PAUSE_SECONDS  # from now on: it may have waited
+            self._failed_at = self._clock()  # from now on: it may have waited
+            self.problem, self._tried_at = error, self._failed_at + _PAUSE_SECONDS
             return
         self.problem, self.read_at, self._mark = None, time.time(), changes.mark
         self.models_changed = self.models_changed or changes.models_changed

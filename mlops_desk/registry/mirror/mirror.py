@@ -260,6 +260,7 @@ class Mirror:
     def _catch_up(self, oldest_seconds: float = _FRESH_SECONDS) -> None:
         """Read the first runs if none were read, and take in what changed since a moment ago."""
         loading = self._loading
+        loading.asked()
         if not len(loading.table) and loading.has_work:
             loading.step()
         loading.look(oldest_seconds)

@@ -191,8 +191,14 @@ def test_a_source_that_lets_nobody_in_is_tried_less_and_less_and_read_once_it_do
             mirror.work()
         clock.now += 1
     assert tries == [0, 4, 12, 28, 60, 124, 244, 364, 484]
+    with pytest.raises(Refused):
+        mirror.window(WindowAsked())  # tried for whoever asks
     reader.error = None
-    clock.now += 120
+    clock.now += 1
+    with pytest.raises(Refused):
+        mirror.window(WindowAsked())
+    clock.now += 1
+    assert mirror.window(WindowAsked()).n_runs == 5, "at once where somebody asks"
     while mirror.has_work:
         mirror.work()
     assert mirror.window(WindowAsked()).n_runs == 5
