@@ -6,11 +6,11 @@ from PySide6.QtWidgets import QWidget
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.ui.endpoints import rollout_words
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.slider import Slider
 from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.flow import FlowLayout
-from mlops_desk.ui.widgets.slider import Slider
 
 _MOST_PERCENT = 99  # the whole is a promotion, which has a button of its own
 

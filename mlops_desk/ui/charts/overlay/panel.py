@@ -21,11 +21,11 @@ from mlops_desk.ui.charts.overlay.lines import METRIC, RELATIVE, STEP, TIME, Run
 from mlops_desk.ui.charts.overlay.preparing import CurveWish, Prepared, ToldCurves, prepare
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.slider import Slider
 from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.widgets.flow import FlowLayout
-from mlops_desk.ui.widgets.slider import Slider
 from mlops_desk.ui.widgets.states import Empty, StateView
 from mlops_desk.ui.words import numbers
 
