@@ -1,4 +1,4 @@
-"""What processors can do, by the texts that kernels write of real ones."""
+"""What processors can do, by what kernels write of them: one text was read from a machine, five are put together."""
 
 from pathlib import Path
 
