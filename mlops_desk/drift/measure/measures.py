@@ -6,17 +6,14 @@ or categories. None of them decides anything: that is ``verdict``.
 
 import math
 import sys
-import warnings
 
 import numpy as np
-from scipy import stats
 
+from mlops_desk.drift.measure import p_values
 from mlops_desk.drift.pair import Counts, Floats, Pair, binary_exponent
 
 EMPTY_SHARE = 1e-4
 """The share that PSI takes for an empty bin; the others are not renormalised."""
-KS_EXACT_LIMIT = 10_000
-"""Up to this many values on the larger side the Kolmogorov-Smirnov p-value is exact."""
 
 
 def wasserstein_normed(pair: Pair) -> float | None:
@@ -36,23 +33,12 @@ def wasserstein_normed(pair: Pair) -> float | None:
 def ks(pair: Pair) -> tuple[float | None, float | None]:
     """Two-sample Kolmogorov-Smirnov: D = max |F - G| and its two-sided p-value.
 
-    Exact up to 10,000 values on the larger side (Hodges 1958), asymptotic above (Simard & L'Ecuyer 2011), the
-    same switch as ``scipy.stats.ks_2samp``. Ties are allowed and make p conservative.
+    Ties are allowed and make p conservative.
     """
     if not pair.is_complete:
         return None, None
     distance = float(np.max(np.abs(pair.differences)))
-    return distance, _ks_p_value(pair, distance)
-
-
-def _ks_p_value(pair: Pair, distance: float) -> float:
-    n, m = pair.reference.size, pair.current.size
-    if max(n, m) > KS_EXACT_LIMIT:
-        return _plain_p(stats.kstwo.sf(distance, np.round(n * m / (n + m))))
-    with warnings.catch_warnings():
-        # Where rounding spoils the exact count SciPy says so and takes the asymptotic value: so do we.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return _plain_p(stats.ks_2samp(pair.reference, pair.current).pvalue)
+    return distance, p_values.ks(pair, distance)
 
 
 def energy(pair: Pair) -> float | None:
@@ -79,7 +65,7 @@ def psi_critical(reference: Counts, current: Counts) -> float | None:
     if not n or not m:
         return None
     used = int(np.count_nonzero(reference + current))
-    return 0.0 if used < 2 else float(stats.chi2.ppf(0.95, used - 1)) * (1 / n + 1 / m)
+    return 0.0 if used < 2 else p_values.chi2_point(0.95, used - 1) * (1 / n + 1 / m)
 
 
 def js(reference: Counts, current: Counts) -> float | None:
@@ -132,8 +118,8 @@ def chi2(reference: Counts, current: Counts) -> tuple[float | None, float | None
         return 0.0, 1.0
     statistic = _statistic(table.astype(np.float64))
     if cells == 2 and _expected(table).min() < 5:
-        return statistic, _plain_p(stats.fisher_exact(table).pvalue)
-    return statistic, _plain_p(stats.chi2.sf(statistic, cells - 1))
+        return statistic, p_values.fisher(table)
+    return statistic, p_values.chi2_above(statistic, cells - 1)
 
 
 def _pooled(table: Counts) -> Counts:
@@ -166,10 +152,6 @@ def _shares(reference: Counts, current: Counts) -> tuple[Floats, Floats] | None:
 def _relative_entropy(p: Floats, q: Floats) -> float:
     used = p > 0
     return float(np.sum(p[used] * np.log(p[used] / q[used])))
-
-
-def _plain_p(value: float) -> float:
-    return min(1.0, max(0.0, float(value)))
 
 
 def _scaled(value: float, exponent: int) -> float:

@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from mlops_desk.drift.columns import CategoricalColumn, Column, NumericColumn
+from mlops_desk.drift.measure import p_values
 from mlops_desk.drift.measure.moments import gaps_of, span_of
 from mlops_desk.drift.measure.words import WordDrift
 from mlops_desk.records.drift import Measure, Quality
@@ -101,9 +102,9 @@ def two_proportions(before: float, n: int, after: float, m: int) -> float:
     pooled = (before * n + after * m) / (n + m)
     if min(pooled, 1 - pooled) * min(n, m) < _EXPECTED_LEAST:
         k, j = round(before * n), round(after * m)
-        return float(min(1.0, stats.fisher_exact([[k, n - k], [j, m - j]]).pvalue))
+        return p_values.fisher(np.array([[k, n - k], [j, m - j]]))
     variance = pooled * (1 - pooled) * (1 / n + 1 / m)
-    return float(min(1.0, 2 * stats.norm.sf(abs(after - before) / math.sqrt(variance))))
+    return p_values.normal_two_sided(abs(after - before) / math.sqrt(variance))
 
 
 def beyond_range(n: int, m: int, count: int) -> float:

@@ -34,8 +34,7 @@ A data set is as bad as its worst column: critical, drift, warning, insufficient
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from scipy import stats
-
+from mlops_desk.drift.measure import p_values
 from mlops_desk.drift.measure.quality import CHANGE_LIMIT
 from mlops_desk.records.drift import Measure, Verdict
 from mlops_desk.records.drift.columns import ColumnKind
@@ -66,11 +65,11 @@ _LOSSES = ("missing", "infinite", "wrong_type")
 _WORST_FIRST = (Verdict.CRITICAL, Verdict.DRIFT, Verdict.WARNING, Verdict.INSUFFICIENT_DATA, Verdict.OK)
 
 
-def adjust(p_values: Sequence[float | None]) -> list[float | None]:
+def adjust(found: Sequence[float | None]) -> list[float | None]:
     """Adjust p-values for their number by Benjamini & Hochberg (1995); None stays None and does not count."""
-    known = [p for p in p_values if p is not None]
-    adjusted = iter(stats.false_discovery_control(known, method="bh") if known else ())
-    return [None if p is None else min(1.0, float(next(adjusted))) for p in p_values]
+    known = [p for p in found if p is not None]
+    adjusted = iter(p_values.benjamini_hochberg(known))
+    return [None if p is None else next(adjusted) for p in found]
 
 
 def column_verdict(
