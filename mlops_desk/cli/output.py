@@ -28,7 +28,7 @@ from mlops_desk.cli.forms import (
 from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.registry import forms as registry
-from mlops_desk.cli.forms.serving import access, asking, endpoints, network, variants
+from mlops_desk.cli.forms.serving import access, asking, endpoints, network, undertaking, variants
 from mlops_desk.cli.forms.serving.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
@@ -222,6 +222,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     NewToken: access.new_token,
     FeedbackTaken: taken,
     **asking.FORMS,
+    **undertaking.FORMS,
     **variants.FORMS,
     NetworkEntrance: network.entrance,
     DriftReport: drift.report,

@@ -11,15 +11,14 @@ from typing import Any, TextIO
 from mlops_desk.api.client import Client
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.text import plain
-from mlops_desk.cli.cells import cut, size
+from mlops_desk.cli.cells import cut
+from mlops_desk.cli.forms.serving.undertaking import line_of
 from mlops_desk.records.serving.undertaking import Undertaking
 
 _LOOK_SECONDS = 0.3  # chosen: what moves three times a second looks alive
 _STOP_SECONDS = 20.0  # chosen: a container that ends, and files that are deleted; a build may go on for longer
 _COLUMNS = 100  # chosen: fits beside the shell in most terminals
 _TENTHS = 10  # chosen: the log of a night is read in one look
-_BYTES_FROM = 1 << 16  # chosen: no replay and no comparison has so many parts, and every image has more bytes
 
 
 def followed(client: Client, ask: Callable[[], Any], ticket: str, said: TextIO) -> Any:
@@ -110,14 +109,3 @@ class _Painter:
             self._is_painted = False
             self._said.write("\r\x1b[K")
             self._said.flush()
-
-
-def line_of(told: Undertaking) -> str:
-    """Return how far it is as a line."""
-    passed = max(0.0, time.time() - told.began)
-    parts = ""
-    if told.done is not None and told.total:
-        are_bytes = told.total >= _BYTES_FROM
-        done, total = (size(told.done), size(told.total)) if are_bytes else (f"{told.done:,}", f"{told.total:,}")
-        parts = f" {done} of {total} ({100 * told.done // told.total} %)"
-    return f"{passed:7.1f} s  {plain(told.text)}{parts}"

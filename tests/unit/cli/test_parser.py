@@ -15,7 +15,17 @@ from mlops_desk.cli.parser import arguments_of, build, parse
 from mlops_desk.events.service import KEPT
 from mlops_desk.telemetry.history.curves import BUCKETS_LIMIT
 from mlops_desk.verbs import PROTOCOLS
-from mlops_desk.verbs.declaration import MOST_LISTED, FolderOf, Length, Moment, Option, Parameter, Verb, verbs_of
+from mlops_desk.verbs.declaration import (
+    MOST_LISTED,
+    FolderOf,
+    Length,
+    Moment,
+    Option,
+    Parameter,
+    Ticket,
+    Verb,
+    verbs_of,
+)
 
 
 def parsed(*words: str) -> tuple[str, dict[str, object]]:
@@ -193,7 +203,7 @@ def test_every_word_of_the_command_line_has_a_help_text() -> None:
         for service, protocol in PROTOCOLS.items()
         for verb in verbs_of(service, protocol)
         for parameter in verb.parameters
-        if not isinstance(parameter.form, FolderOf) and help_of(verb, parameter) is None
+        if not isinstance(parameter.form, (FolderOf, Ticket)) and help_of(verb, parameter) is None
     ]
     ours = [
         word

@@ -1,5 +1,8 @@
 """What a person reads of tries, replays, exports and variants; and the words by which they are asked for."""
 
+import re
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,12 +11,21 @@ from mlops_desk.cli.output import text
 from mlops_desk.cli.parser import arguments_of, parse
 from mlops_desk.records.serving.asking import LatencyFigures, ReplayDifference, Replayed, Tried
 from mlops_desk.records.serving.export import ExportedEndpoint
+from mlops_desk.records.serving.undertaking import Undertaking
 from mlops_desk.records.serving.variants import Variant, VariantComparison
 
 
 def parsed(*words: str) -> dict[str, object]:
     given = parse(words)
     return arguments_of(given.verb, given)
+
+
+def without_ticket(*words: str) -> dict[str, object]:
+    """Return what is asked with, but for the ticket, which is another one each time."""
+    arguments = parsed(*words)
+    tickets = {str(arguments.pop("ticket")), str(parsed(*words)["ticket"])}
+    assert [len(ticket) for ticket in tickets] == [16, 16]
+    return arguments
 
 
 def test_a_file_is_sent_by_its_text(tmp_path: Path) -> None:
@@ -24,13 +36,13 @@ def test_a_file_is_sent_by_its_text(tmp_path: Path) -> None:
 
 def test_words_of_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert parsed("endpoints", "replay", "e", "--revision", "2", "--limit", "9") == {
+    assert without_ticket("endpoints", "replay", "e", "--revision", "2", "--limit", "9") == {
         "name": "e", "revision": 2, "since": None, "limit": 9, "rate": 20.0,
     }  # fmt: skip
-    assert parsed("endpoints", "export", "e", "out", "--format", "bundle", "--key", "k") == {
+    assert without_ticket("endpoints", "export", "e", "out", "--format", "bundle", "--key", "k") == {
         "name": "e", "out": str(tmp_path / "out"), "format": "bundle", "revision": None, "key": str(tmp_path / "k"),
     }  # fmt: skip
-    assert parsed("endpoints", "compare", "m/3", "--threads", "1,2") == {
+    assert without_ticket("endpoints", "compare", "m/3", "--threads", "1,2") == {
         "model": "m/3", "variants": "float32,float16,int8", "threads": "1,2", "data": None, "label": None,
     }  # fmt: skip
     assert not hasattr(parse(("endpoints", "compare", "m/3")), "differing"), "variants are no two things side by side"
@@ -72,3 +84,9 @@ def test_variants_are_a_table_with_what_is_unknown_left_open() -> None:
     assert lines[2].split() == ["float32", "1", "1.000", "2.000", "4,000", "1.0", "2.0", "100.0", "50.0", "–"]
     assert lines[3].split() == ["int8", *["–"] * 9]
     assert lines[4:] == ["int8: no onnx", "processor: avx2", "A note.", "Stay."]
+
+
+def test_how_far_something_is_is_told_as_a_line() -> None:
+    told = Undertaking("The replay", "Asking revision 2.", time.time() - 12, 30, 120)
+    assert re.fullmatch(r" +1[23]\.\d s  Asking revision 2\. 30 of 120 \(25 %\)", text(told, ""))
+    assert text(replace(told, done=None, total=None), "").endswith(" s  Asking revision 2.")
