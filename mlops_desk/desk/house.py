@@ -28,6 +28,7 @@ from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
 from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, container_lives
 from mlops_desk.desk.model_wiring import ModelWiring, finish_run, outside, prepare_run, run_metrics, snapshots, staging
 from mlops_desk.desk.network.checks import network_checks
+from mlops_desk.desk.network.entrance import entrance_checks
 from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import build_arguments, private_images
 from mlops_desk.desk.registry.standing import lineage_house
@@ -428,6 +429,7 @@ class Desk(DeskVerbs):
         gpus = self.engine_wiring.checks(self.engine, self.telemetry.status)
         more = {"metrics endpoint": self.exporter.check, "gpu leases": self.leasing.check}
         more[CHECK] = lambda: disk_check(self.jobs.disk())
+        more |= entrance_checks(self.endpoints.network)
         return doctor.examine(
             self.folder.root,
             self.engine,

@@ -19,6 +19,7 @@ _FIXES = {
     "desk/doctor.py": "a check's fix is a field that is nothing but the command",
     "desk/engines/checks.py": "a check's fix is a field that is nothing but the command",
     "desk/network/checks.py": "a check's fix is a field that is nothing but the command",
+    "desk/network/entrance.py": "a check's fix is a field that is nothing but the command",
     "desk/ledger_watch.py": "a check's fix is a field that is nothing but the command",
     "serving/handover.py": "a check's fix is a field that is nothing but the command",
     "telemetry/prometheus/exporter.py": "a check's fix is a field that is nothing but the command",

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model
 from mlops_desk.records.serving.endpoint import Endpoint
-from mlops_desk.ui.endpoints import standing, words
+from mlops_desk.ui.endpoints import rollout_words, standing, words
 from mlops_desk.ui.endpoints.day import NOTHING, Day
 from mlops_desk.ui.tables.model import Cell, Column
-from mlops_desk.ui.words import marks, numbers
+from mlops_desk.ui.words import numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ def rows_of(
 
 def _state(row: EndpointRow) -> Cell:
     endpoint = row.endpoint
-    mark = marks.ENDPOINT_MARKS[endpoint.state]
-    told = f"{mark.text}, GPUs lent" if endpoint.lent is not None else mark.text
-    return Cell(told, mark.word, mark.token, endpoint.reason.text if endpoint.reason else "")
+    mark = words.state_mark(endpoint)
+    told = words.now_told(endpoint)[0]
+    return Cell(mark.text, mark.word, mark.token, told)
 
 
 def _model(row: EndpointRow) -> Cell:
@@ -48,10 +48,14 @@ def _alias(row: EndpointRow) -> Cell:
 def _traffic(row: EndpointRow) -> Cell:
     endpoint = row.endpoint
     told = " · ".join(f"r{number} {share:.0%}" for number, share in endpoint.traffic.items())
-    rollout = endpoint.rollout
-    if rollout is not None and not rollout.percent:
-        told += f" · r{rollout.revision} shadow"
-    return Cell(told or numbers.NOTHING, endpoint.revision, tip=f"Revision {endpoint.revision} is the live one")
+    return Cell(told or numbers.NOTHING, endpoint.revision, tip=_revisions(endpoint))
+
+
+def _revisions(endpoint: Endpoint) -> str:
+    """Say which revision is the live one, and what the one on its way gets."""
+    if endpoint.rollout is None:
+        return f"Revision {endpoint.revision} is the live one"
+    return rollout_words.stands(endpoint, endpoint.rollout)
 
 
 def _rate(row: EndpointRow) -> Cell:

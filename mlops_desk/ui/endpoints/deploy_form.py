@@ -148,7 +148,7 @@ class DeployDialog(FormDialog):
         self.version.setCurrentIndex(max(0, self.version.findData(wanted)))
 
     def _suggest(self, model: str) -> None:
-        if not self.name.isModified():
+        if self.endpoint.currentData() is None and not self.name.isModified():
             self.name.setText(re.sub(r"[^a-z0-9-]+", "-", model.lower()).strip("-"))
 
     def _show_version(self) -> None:
@@ -217,6 +217,10 @@ class DeployDialog(FormDialog):
         """Let a name be typed for a new endpoint alone; only an older one has something to take over from."""
         is_new = self.endpoint.currentData() is None
         self.name.setEnabled(is_new)
+        if is_new:
+            self._suggest(self.model.currentData() or "")
+        else:
+            self.name.setText(plain(self.endpoint.currentData()))
         self.start.setEnabled(not is_new)
         self.place.show_endpoint((self._context.store.endpoints.value or {}).get(self.endpoint.currentData() or ""))
 

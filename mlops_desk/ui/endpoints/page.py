@@ -131,6 +131,12 @@ class EndpointsPage(Page):
         return [
             Action("endpoints.deploy", "Deploy a model …", acts.deploy, places=places),
             Action("endpoints.log", "Load what is shown of the endpoint anew", self.pane.look, when=self._has_chosen),
+            Action(
+                "endpoints.span",
+                "Requests of the time that the charts show",
+                self.pane.show_all_requests,
+                when=self._has_chosen,
+            ),
             Action("endpoints.promote", "Promote the revision on its way", acts.promote, when=self._has_rollout),
             Action("endpoints.back", "Take back the revision on its way", acts.take_back, when=self._has_rollout),
             Action("endpoints.export", "Export the chosen endpoint …", self._export, when=self._has_chosen),

@@ -48,9 +48,10 @@ class RolloutBar(Card):
             self.column.addWidget(widget)
         self.hide()
 
-    def fold(self, *, is_low: bool) -> None:
-        """Have what sends it back in a tip alone where there is little room below."""
+    def fold(self, *, is_low: bool, is_cramped: bool) -> None:
+        """Have what sends it back in a tip alone where there is little room, and what it waits for where hardly any."""
         self.guard.setVisible(not is_low)
+        self.waits.setVisible(not is_cramped)
 
     def show_endpoint(self, endpoint: Endpoint | None) -> None:
         """Show the rollout of an endpoint; hidden without one."""
@@ -64,6 +65,7 @@ class RolloutBar(Card):
         guarded = rollout_words.guarded(rollout)
         self.guard.show_text(guarded)
         set_tip(self.waits, guarded)
+        set_tip(self.says, f"{self.waits.whole} {guarded}")
         now = endpoint.name, rollout.revision, rollout.percent
         if now != self._shown:  # else a person may be moving it
             self._shown = now

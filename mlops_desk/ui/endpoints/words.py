@@ -1,6 +1,7 @@
 """Words for an endpoint: its facts, and how its numbers are written."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model
@@ -25,6 +26,7 @@ RUNTIMES = {
     "build": "an image built of its requirements",
     "machine": "an image built on this machine's own Python",
 }
+_PROBE = "probe"  # the step in which it is asked for what it answers, before anybody else is
 NEVER_RUN = "Never run on a real one"
 REVISION_MARKS = {
     RevisionState.BUILDING: Mark("info", numbers.INFO, "building"),
@@ -52,6 +54,40 @@ def cores(value: float | None) -> str:
 def share(percent: float) -> str:
     """Say a share of the requests."""
     return f"{percent:.3g}{numbers.THIN}%" if percent else numbers.NOTHING
+
+
+def state_mark(endpoint: Endpoint) -> Mark:
+    """Return how it stands, and what is under way with it, or became of its newest revision.
+
+    A live one that says what is wrong is a warning. That a replica is tried before it answers, its step alone tells.
+    """
+    mark = marks.ENDPOINT_MARKS[endpoint.state]
+    if endpoint.lent is not None:
+        return replace(mark, word=f"{mark.word}, GPUs lent")
+    if endpoint.state is EndpointState.STARTING and _step_now(endpoint) == _PROBE:
+        return replace(mark, word="probing")
+    if endpoint.state is not EndpointState.LIVE:
+        return mark
+    beside = _beside(endpoint)
+    told = mark if not beside else replace(mark, word=f"{mark.word}, {beside}")
+    return replace(told, token="warning", shape=numbers.WARNING) if endpoint.reason is not None else told  # noqa: S106 - a colour
+
+
+def _beside(endpoint: Endpoint) -> str:
+    """Say what the revision does that is not the live one, and is the newest or still answers; "" for none."""
+    if endpoint.rollout is not None and endpoint.rollout.percent:
+        return f"canary {endpoint.rollout.percent:.3g}{numbers.THIN}%"
+    newest = endpoint.revisions[-1:]
+    for one in (*newest, *endpoint.revisions):
+        is_told = (one in newest and one.state is not RevisionState.RETIRED) or one.state is RevisionState.DRAINING
+        if is_told and one.revision != endpoint.revision:
+            return f"r{one.revision} {REVISION_MARKS[one.state].word}"
+    return ""
+
+
+def _step_now(endpoint: Endpoint) -> str | None:
+    """Return the word of the step that goes on; None for none."""
+    return next((one.name for one in reversed(endpoint.steps) if one.seconds is None), None)
 
 
 def now_told(endpoint: Endpoint) -> tuple[str, str]:
@@ -112,7 +148,7 @@ def alias_now(endpoint: Endpoint, models: Mapping[str, Model]) -> tuple[str, str
 
 def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
     """Return what is known of an endpoint, the most important first; ``models`` tell where aliases point now."""
-    mark = marks.ENDPOINT_MARKS[endpoint.state]
+    mark = state_mark(endpoint)
     model = endpoint.model
     load = endpoint.load
     traffic = ", ".join(

@@ -18,8 +18,19 @@ from mlops_desk.ui.words.numbers import Mark
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
-CHECKED = {"Network": ("Check connection", ("proxy for ", "certificates", "package index", "image registry "))}
-"""By section: what its button says, and how the names of the doctor's checks of it begin."""
+CHECKED = {
+    "Network": (
+        "Check connection",
+        "Ask what the settings above name, as jobs will ask it",
+        ("proxy for ", "certificates", "package index", "image registry "),
+    ),
+    "Endpoints": (
+        "Check the way in",
+        "Tell whether other machines reach endpoints, and by which certificate",
+        ("endpoints network",),
+    ),
+}
+"""By section: what its button says and does, and how the names of the doctor's checks of it begin."""
 _STATES = {
     "ok": Mark("ok", numbers.OK, ""),
     "warning": Mark("warning", numbers.WARNING, ""),
@@ -34,9 +45,9 @@ class SectionChecks(QWidget):
     def __init__(self, context: Context, section: str) -> None:
         super().__init__()
         self._context = context
-        title, self._begins = CHECKED[section]
+        title, tip, self._begins = CHECKED[section]
         self._task: Task | None = None
-        self.act = Button(title, tip="Ask what the settings above name, as jobs will ask it")
+        self.act = Button(title, tip=tip)
         self.act.clicked.connect(self.look)
         self.says = Label("", tone="muted", wrap=True)
         self.says.hide()

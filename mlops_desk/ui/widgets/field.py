@@ -1,7 +1,7 @@
-"""A field for one line of text, with round corners and room inside; the filter of a page is one."""
+"""A field for one line of text, with round corners and room inside, and one for a number; a page's filter is one."""
 
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QLineEdit, QSpinBox
 
 from mlops_desk.ui.look import theme
 
@@ -34,6 +34,24 @@ class Field(QLineEdit):
         painter.drawRoundedRect(theme.edge(self.rect(), line), theme.RADIUS, theme.RADIUS)
         painter.end()
         super().paintEvent(event)
+
+
+class NumberField(QSpinBox):
+    """A whole number between two. The style's own edge is hardly seen in the dark, so another is drawn over it."""
+
+    def __init__(self, name: str, least: int, most: int) -> None:
+        super().__init__()
+        self.setRange(least, most)
+        self.setAccessibleName(name)
+        self.setMinimumHeight(theme.FIELD_HEIGHT)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        line = theme.RING if self.hasFocus() else theme.BORDER
+        painter.setPen(QPen(theme.colour("accent" if self.hasFocus() else "outline"), line))
+        painter.drawRoundedRect(theme.edge(self.rect(), line), theme.RADIUS, theme.RADIUS)
 
 
 def filter_field(name: str) -> Field:

@@ -10,6 +10,7 @@ from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.records import event as events
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import (
+    AliasFollowing,
     DeployStep,
     EndpointRevision,
     EndpointState,
@@ -337,6 +338,11 @@ def test_what_is_deployed_is_chosen_and_not_typed(page, double, qtbot):
     assert dialog.endpoint.currentData() == "digits"
     assert dialog.version.currentData() == "digits@champion"
     assert not dialog.name.isEnabled()
+    dialog.endpoint.setCurrentIndex(dialog.endpoint.findData("router"))
+    assert dialog.name.text() == "router"
+    dialog.endpoint.setCurrentIndex(0)
+    assert (dialog.name.text(), dialog.name.isEnabled()) == ("digits", True)
+    dialog.endpoint.setCurrentIndex(dialog.endpoint.findData("digits"))
     dialog.start.setCurrentIndex(1)
     dialog.runtime.setCurrentIndex(dialog.runtime.findData("build"))
     dialog.version.setCurrentIndex(dialog.version.findData("digits/2"))
@@ -406,3 +412,34 @@ def test_one_without_an_address_does_not_show_that_of_the_one_before(page, doubl
     qtbot.waitUntil(page.pane.url.isVisible)
     digits(double, state=EndpointState.FAILED, replicas=(), url=None)
     qtbot.waitUntil(lambda: not page.pane.url.isVisible())
+
+
+def test_in_a_low_window_a_rollout_hides_what_it_says_itself_and_never_what_is_wrong(rolling, double, qtbot):
+    follows = AliasFollowing("4", 0.0, 5.0)
+    digits(double, rollout=ROLLOUT, revisions=REVISIONS, follows="champion", following=follows)
+    qtbot.waitUntil(lambda: "which it follows" in rolling.pane.now.whole)
+    assert not rolling.pane.now.isVisible()
+    digits(double, rollout=ROLLOUT, revisions=REVISIONS, reason=Reason("x", "A replica could not be started."))
+    qtbot.waitUntil(lambda: "could not be started" in rolling.pane.now.whole)
+    assert rolling.pane.now.isVisible()
+    rolling.window().resize(760, 520)
+    bar = rolling.pane.rollout
+    qtbot.waitUntil(
+        lambda: not bar.waits.isVisible() and bar.promote.visibleRegion().boundingRect() == bar.promote.rect()
+    )
+    assert bar.waits.whole in bar.says.toolTip()
+
+
+def test_in_a_narrow_window_tabs_are_whole_and_the_requests_of_the_span_are_reached_by_name(page, double, qtbot):
+    pane = page.pane
+    page.window().resize(1280, 800)
+    qtbot.waitUntil(pane.requests_of.isVisible)
+    page.window().resize(760, 520)
+    qtbot.waitUntil(lambda: not pane.requests_of.isVisible())
+    qtbot.waitUntil(lambda: pane.tabs.width() >= pane.tabs.sizeHint().width())
+    pane.tabs.choose("setup")
+    pane.tabs.choose("curves")
+    assert not pane.requests_of.isVisible()
+    act = next(action for action in page.actions_here() if action.id == "endpoints.span")
+    act.run()
+    assert pane.tabs.current() == "requests"

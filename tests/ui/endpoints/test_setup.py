@@ -7,7 +7,9 @@ from PySide6.QtCore import Qt
 
 from mlops_desk.records.serving.endpoint import AliasFollowing, EndpointScale, EndpointState, LentGpus, Replica
 from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
+from mlops_desk.ui.look import theme
 from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.ui.widgets.field import NumberField
 from mlops_desk.ui.words import numbers
 
 
@@ -146,3 +148,21 @@ def test_gpus_are_lent_after_a_question_and_the_job_that_has_them_is_named(page,
     qtbot.waitUntil(lambda: ("claim", "digits", None) in double.moved)
     click(qtbot, page.acts.have_back)
     qtbot.waitUntil(lambda: double.moved.count(("claim", "digits", None)) == 2)
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_a_number_has_an_edge_that_is_seen_and_one_that_tells_where_the_focus_is(qtbot, qapp, dark):
+    counter = NumberField("From", 1, 64)
+    qtbot.addWidget(counter)
+    theme.apply(qapp, dark=dark)
+    counter.resize(80, 32)
+
+    def edge():
+        picture = counter.grab().toImage()
+        return picture.pixelColor(0, picture.height() // 2).name()
+
+    counter.show()
+    counter.clearFocus()
+    assert edge() == theme.colour("outline").name()
+    counter.hasFocus = lambda: True
+    assert edge() == theme.colour("accent").name()

@@ -2,11 +2,23 @@
 
 from dataclasses import replace
 
+import pytest
+
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import Model
-from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointScale, EndpointState, ModelRef
+from mlops_desk.records.serving.endpoint import (
+    DeployStep,
+    Endpoint,
+    EndpointRevision,
+    EndpointScale,
+    EndpointState,
+    LentGpus,
+    ModelRef,
+    RevisionState,
+)
 from mlops_desk.records.serving.network import NetworkAddress
-from mlops_desk.ui.endpoints.words import alias_now, facts_of, now_told
+from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
+from mlops_desk.ui.endpoints.words import alias_now, facts_of, now_told, state_mark
 from mlops_desk.ui.words import numbers
 
 FRONT = Endpoint("front", EndpointState.STARTING, None, 1, ModelRef("m", "1", "models:/m/1"))
@@ -81,3 +93,62 @@ def test_other_machines_are_told_where_and_by_what_or_why_not() -> None:
     assert shut["Why not"].endswith("Port 8443 is taken.")
     late = replace(network, reason=Reason("certificate", "The new one has run out."))
     assert told(replace(FRONT, network=late))["But"].endswith("The new one has run out.")
+
+
+def _beside(state: RevisionState | None, **more: object) -> Endpoint:
+    """Return one whose revision 2 is live, beside a retired one, and a newer one in a state."""
+    live = [
+        EndpointRevision(1, FRONT.model, RevisionState.RETIRED),
+        EndpointRevision(2, FRONT.model, RevisionState.LIVE),
+    ]
+    newest = [] if state is None else [EndpointRevision(3, FRONT.model, state)]
+    return replace(FRONT, state=EndpointState.LIVE, revision=2, revisions=(*live, *newest), **more)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "word", "shape"),
+    [
+        (_beside(None), "live", numbers.OK),
+        (
+            _beside(RevisionState.SHADOW, rollout=Rollout(3, 0.0, (), RolloutGuard(), 0.0)),
+            "live, r3 shadow",
+            numbers.OK,
+        ),
+        (
+            _beside(RevisionState.CANARY, rollout=Rollout(3, 2.5, (), RolloutGuard(), 0.0)),
+            f"live, canary 2.5{numbers.THIN}%",
+            numbers.OK,
+        ),
+        (_beside(RevisionState.BUILDING), "live, r3 building", numbers.OK),
+        (_beside(RevisionState.STARTING), "live, r3 starting", numbers.OK),
+        (_beside(RevisionState.ROLLED_BACK), "live, r3 rolled back", numbers.OK),
+        (_beside(RevisionState.FAILED, reason=Reason("x", "No pandas.")), "live, r3 failed", numbers.WARNING),
+        (_beside(RevisionState.RETIRED), "live", numbers.OK),
+        (
+            replace(
+                _beside(None),
+                revisions=(
+                    EndpointRevision(1, FRONT.model, RevisionState.DRAINING),
+                    EndpointRevision(2, FRONT.model, RevisionState.LIVE),
+                ),
+            ),
+            "live, r1 draining",
+            numbers.OK,
+        ),
+        (replace(FRONT, steps=(STARTS,)), "starting", numbers.INFO),
+        (
+            replace(FRONT, steps=(replace(STARTS, seconds=2.0), DeployStep("probe", "asked", 4.0))),
+            "probing",
+            numbers.INFO,
+        ),
+        (replace(FRONT, steps=(DeployStep("probe", "asked", 4.0, 0.1),)), "starting", numbers.INFO),
+        (replace(_beside(RevisionState.FAILED), state=EndpointState.STOPPED), "stopped", numbers.IDLE),
+        (
+            replace(_beside(None), state=EndpointState.ASLEEP, lent=LentGpus(("GPU-1",), 1.0)),
+            "asleep, GPUs lent",
+            numbers.IDLE,
+        ),
+    ],
+)
+def test_the_state_says_what_is_under_way_or_became_of_the_newest_revision(endpoint, word, shape) -> None:
+    assert (state_mark(endpoint).word, state_mark(endpoint).shape) == (word, shape)

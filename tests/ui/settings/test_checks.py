@@ -52,3 +52,15 @@ def test_an_agent_that_does_not_answer_is_told(foot, double, qtbot):
     double.failing["agent"] = Unavailable("The agent does not answer.", None)
     press(qtbot, foot)
     qtbot.waitUntil(lambda: foot.says.whole == "The agent does not answer.")
+
+
+def test_the_way_in_to_endpoints_is_told_beside_its_settings_with_its_fingerprint(start, double, qtbot):
+    page = start(double, "settings").window.page()
+    qtbot.waitUntil(lambda: "Endpoints" in page.cards.checks)
+    page.filter_field().setText("serving.listen")
+    foot = page.cards.checks["Endpoints"]
+    text = "endpoints are reached at https://10.0.0.5:8443; the SHA-256 of what callers trust is AA:BB"
+    double.checks += [Check("endpoints network", "ok", text), Check("package index", "ok", "it answers")]
+    press(qtbot, foot)
+    qtbot.waitUntil(lambda: bool(foot.facts.shown))
+    assert [(fact.name, fact.value) for fact in foot.facts.shown] == [("Endpoints network", f"● {text}")]

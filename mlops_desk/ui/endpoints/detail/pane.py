@@ -68,7 +68,7 @@ class EndpointPane(Card):
         self.tabs = Tabs("What is shown of the endpoint", TABS)
         tip = "List what was asked in the time that the charts show; drag over them with Shift for a part of it"
         self.requests_of = Button("Requests of this span", tip=tip)
-        self.requests_of.clicked.connect(self._show_all_requests)
+        self.requests_of.clicked.connect(self.show_all_requests)
         self._layers: TabViews[EndpointView] = TabViews(self._made)
         self._head = ActsBeside(self.url, acts.buttons(), first_grows=True)
         self.column.addLayout(self._head)
@@ -90,12 +90,21 @@ class EndpointPane(Card):
 
     def _fold(self) -> None:
         has_url = self._endpoint is not None and bool(self._endpoint.url)
-        self.url.setVisible(has_url and self.height() >= _ROOM_FOR_ADDRESS)
+        has_room = self.height() >= _ROOM_FOR_ADDRESS
+        self.url.setVisible(has_url and has_room)
         is_low = self.height() < _ROOM_FOR_GUARD
-        is_told_below = is_low and not self.rollout.isHidden() and self.now.whole.startswith(numbers.WARNING)
-        self.now.setVisible(bool(self.now.whole) and not is_told_below)
-        self.rollout.fold(is_low=is_low)
+        is_told = bool(self.now.whole) and not (is_low and self._is_told_by_rollout())
+        self.now.setVisible(is_told)
+        self.rollout.fold(is_low=is_low, is_cramped=is_told and not has_room)
         self._head.fold(self.width() - _ADDRESS_WIDTH - theme.SPACE_24)
+        room = self.width() - self.tabs.sizeHint().width() - self.requests_of.sizeHint().width() - theme.SPACE_24
+        self.requests_of.setVisible(self.tabs.current() == "curves" and room > 0)
+
+    def _is_told_by_rollout(self) -> bool:
+        """Tell whether all that ``now`` says is that another version is on its way: the rollout says so too."""
+        endpoint = self._endpoint
+        is_under_way = endpoint is not None and endpoint.rollout is not None and endpoint.reason is None
+        return is_under_way and self.now.whole.startswith(numbers.WARNING)
 
     def view(self, key: str) -> EndpointView:
         """Return a tab's view, made when it is first asked for."""
@@ -124,7 +133,8 @@ class EndpointPane(Card):
         if self.isVisible():
             self.view(self.tabs.current()).show_endpoint(endpoint)
 
-    def _show_all_requests(self) -> None:
+    def show_all_requests(self) -> None:
+        """Go over to the requests of the time that the charts show."""
         span = self._context.axis.span()
         self._show_requests(span.start, span.end)
 
@@ -144,6 +154,5 @@ class EndpointPane(Card):
         self._layers.left()
 
     def _choose(self, key: str) -> None:
-        self.requests_of.setVisible(key == "curves")
         self._layers.turn(key)
         self.show_endpoint(self._endpoint)

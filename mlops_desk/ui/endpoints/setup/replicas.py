@@ -1,7 +1,7 @@
 """How many replicas answer, and after how long without a request they end: how it is, and how it is changed."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QSpinBox
+from PySide6.QtWidgets import QHBoxLayout
 
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.ui.endpoints import standing
@@ -10,6 +10,7 @@ from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.choice import ChoiceBox
+from mlops_desk.ui.widgets.field import NumberField
 from mlops_desk.ui.words import numbers
 
 MOST = 64  # as many as the agent lets one have
@@ -29,7 +30,8 @@ class ReplicasCard(Card):
         super().__init__("Replicas and sleep")
         self.says = Label(wrap=True)
         self.short = Label(wrap=True, tone="warning")
-        self.least, self.most = _counter("At least so many replicas"), _counter("At most so many replicas")
+        self.least = NumberField("At least so many replicas", 1, MOST)
+        self.most = NumberField("At most so many replicas", 1, MOST)
         self.sleep_after = ChoiceBox("When it sleeps")
         self.will = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self.apply = Button("Apply", main=True)
@@ -107,14 +109,6 @@ class ReplicasCard(Card):
     def _apply(self) -> None:
         least, most, sleep_after = self._wish()
         self.scaled.emit(least, most, sleep_after or 0.0)
-
-
-def _counter(name: str) -> QSpinBox:
-    counter = QSpinBox()
-    counter.setRange(1, MOST)
-    counter.setAccessibleName(name)
-    counter.setMinimumHeight(theme.FIELD_HEIGHT)
-    return counter
 
 
 def _now(endpoint: Endpoint) -> str:

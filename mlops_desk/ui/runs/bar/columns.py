@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QListView, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QListView, QVBoxLayout, QWidget
 
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
@@ -14,7 +14,7 @@ from mlops_desk.ui.runs.question import FIRST_COLUMNS, KnownColumns, attributes
 from mlops_desk.ui.tables.rows import plain_rows
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import ChoiceBox
-from mlops_desk.ui.widgets.field import Field
+from mlops_desk.ui.widgets.field import Field, NumberField
 from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.widgets.scroll import thin
 from mlops_desk.ui.words import numbers
@@ -38,10 +38,7 @@ class ColumnsForm(FormDialog):
         self.which = ChoiceBox("Which value of a metric")
         for which, words in names.WHICH.items():
             self.which.addItem(f"{words} value" if which != names.STEP else words, which)
-        self.step = QSpinBox()
-        self.step.setRange(0, _STEPS)
-        self.step.setAccessibleName("Step")
-        self.step.setMinimumHeight(theme.FIELD_HEIGHT)
+        self.step = NumberField("Step", 0, _STEPS)
         self.step.hide()
         self.list = QListView()
         thin(self.list)
