@@ -84,9 +84,9 @@ def _access(row: EndpointRow) -> Cell:
 
 
 COLUMNS: tuple[Column[EndpointRow], ...] = (
-    Column("name", "Endpoint", lambda row: Cell(plain(row.endpoint.name))),
+    Column("name", "Endpoint", lambda row: Cell(plain(row.endpoint.name), tip=f"Serves {_model(row).text}")),
     Column("state", "State", _state),
-    Column("model", "Model", _model),
+    Column("model", "Model", _model, spare=True),  # most often the name says it; split and day are said here alone
     Column("alias", "Alias", _alias),
     Column("traffic", "Traffic", _traffic),
     Column("load", "Requests", _rate, right=True),

@@ -443,3 +443,12 @@ def test_in_a_narrow_window_tabs_are_whole_and_the_requests_of_the_span_are_reac
     act = next(action for action in page.actions_here() if action.id == "endpoints.span")
     act.run()
     assert pane.tabs.current() == "requests"
+
+
+def test_where_not_all_columns_fit_the_model_is_left_out_and_told_by_the_tip_of_the_name(page, double, qtbot):
+    place = [column.key for column in page.table.records.columns].index("model")
+    page.window().resize(2400, 900)
+    qtbot.waitUntil(lambda: not page.table.isColumnHidden(place))
+    page.window().resize(800, 600)
+    qtbot.waitUntil(lambda: page.table.isColumnHidden(place))
+    assert cells(page, "digits")["Endpoint"].tip == "Serves digits / 3"
