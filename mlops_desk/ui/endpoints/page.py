@@ -137,6 +137,10 @@ class EndpointsPage(Page):
                 self.pane.show_all_requests,
                 when=self._has_chosen,
             ),
+            Action(
+                "endpoints.revision", "New revision of the chosen endpoint …", acts.deploy_again, when=self._has_chosen
+            ),
+            Action("endpoints.token", "New token for the chosen endpoint …", acts.make_token, when=self._has_tokens),
             Action("endpoints.promote", "Promote the revision on its way", acts.promote, when=self._has_rollout),
             Action("endpoints.back", "Take back the revision on its way", acts.take_back, when=self._has_rollout),
             Action("endpoints.export", "Export the chosen endpoint …", self._export, when=self._has_chosen),
@@ -180,6 +184,10 @@ class EndpointsPage(Page):
     def _has_lent(self) -> bool:
         endpoint = self.chosen()
         return endpoint is not None and endpoint.lent is not None
+
+    def _has_tokens(self) -> bool:
+        endpoint = self.chosen()
+        return endpoint is not None and endpoint.token_required
 
     def _has_rollout(self) -> bool:
         endpoint = self.chosen()
