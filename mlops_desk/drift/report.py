@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mlops_desk.drift.columns import Column
+from mlops_desk.drift.measure import alarms
 from mlops_desk.drift.measure import verdict as v
 from mlops_desk.drift.measure.battery import measured
 from mlops_desk.drift.measure.quality import CHANGE_LIMIT
@@ -20,7 +21,7 @@ class Tables:
     """Two tables to compare: how to read each column that is judged, and what the reader found besides.
 
     A column that is judged although the current data lack it reads as missing in every current row. ``left_out`` are
-    not read; each says why.
+    not read; each says why. ``repeats`` tells how often rows are repeated on either side.
     """
 
     columns: Sequence[tuple[str, Callable[[], Column]]]
@@ -34,6 +35,7 @@ class Tables:
     rejected_reference: int = 0
     rejected_current: int = 0
     notes: tuple[str, ...] = ()
+    repeats: Callable[[], tuple[alarms.Repeats, alarms.Repeats]] = lambda: ({}, {})
 
 
 def compare(tables: Tables, options: DriftOptions) -> DriftReport:
@@ -65,7 +67,12 @@ def compare(tables: Tables, options: DriftOptions) -> DriftReport:
     )
     deciding = [column.verdict for column in judged if column.name not in empty] or [c.verdict for c in judged]
     columns = _in_order(tables, judged)
-    return DriftReport(v.dataset_verdict(deciding), columns, dataset, frozen=tables.frozen)
+    quality = (
+        *alarms.of_rows(*tables.repeats(), options),
+        *alarms.of_columns(judged, options),
+        *alarms.of_schema(tables.missing_columns, tables.new_columns),
+    )
+    return DriftReport(v.dataset_verdict(deciding), columns, dataset, frozen=tables.frozen, quality=quality)
 
 
 def _in_order(tables: Tables, judged: Iterable[ColumnDrift]) -> tuple[ColumnDrift, ...]:

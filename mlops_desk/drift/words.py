@@ -1,5 +1,7 @@
 """What is said of a column in words, beside its measures: what no number in the row tells."""
 
+from collections.abc import Mapping
+
 from mlops_desk.base.text import percent
 from mlops_desk.drift.measure.quality import SIGNALS
 from mlops_desk.records.drift import ColumnDrift, DriftOptions, Quality, Verdict
@@ -25,9 +27,21 @@ def text_of(column: ColumnDrift, options: DriftOptions) -> str | None:
             if name == "unseen" and column.kind in {ColumnKind.TEXT, ColumnKind.IDENTIFIER}:
                 what = "words that the reference does not have"
             said.append(f"{what.capitalize()}: {before} before, {percent(after, 1)} now.")
+    if column.kind == ColumnKind.TIME and column.verdict is Verdict.DRIFT and _moves_on(column.quality):
+        said.append(
+            "The moments are later than the reference's, as they are of any data that came after it. If their age does "
+            "not matter, leave the column out: --ignore or --id on the command line."
+        )
     if column.text and column.verdict in {Verdict.WARNING, Verdict.DRIFT}:
         said.append(column.text)
     return " ".join(said) or None
+
+
+def _moves_on(quality: Mapping[str, Quality]) -> bool:
+    """Tell whether both ends of the moments have moved on."""
+    before, after = quality["reference"], quality["current"]
+    ends = (before.earliest, after.earliest), (before.latest, after.latest)
+    return all(first is not None and second is not None and second > first for first, second in ends)
 
 
 def _what_instead(quality: Quality) -> str:

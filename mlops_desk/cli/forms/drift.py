@@ -1,10 +1,11 @@
 """A drift report as text: the verdict, what was compared, and each column with what decided and why."""
 
+import shlex
 from collections.abc import Mapping
 
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import number, table
-from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Measure, Verdict
+from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Measure, QualityAlarm, Verdict
 
 _NAMED = 10  # chosen: two lines of a terminal; --json has all
 _NAME = 60  # chosen: names of columns come from files
@@ -33,6 +34,7 @@ def report(report: DriftReport) -> str:
         f"Verdict: {report.verdict.replace('_', ' ')}. {data.n_drifted} of {data.n_columns} columns drifted.",
         f"Rows: {data.n_reference:,} in the reference, {data.n_current:,} in the current data.",
         *_about(data),
+        *_alarms(report),
     ]
     if report.columns:
         heads = ["COLUMN", "KIND", "VERDICT", "EFFECT", "P ADJUSTED", "USABLE", "WHY"]
@@ -53,6 +55,19 @@ def _about(data: DatasetDrift) -> list[str]:
         names = tuple(name for name, why in data.left_out.items() if why == reason)
         lines.append(f"Left out: {_listed(names)}. {plain(reason, _NOTE)}")
     return lines + [plain(note, _NOTE) for note in data.notes]
+
+
+def _alarms(report: DriftReport) -> list[str]:
+    """Say what is wrong with the table; columns of one side only are named above, those that look alike here."""
+    told = [alarm for alarm in report.quality if alarm.name not in {"missing_column", "new_column"}]
+    lines = [f"Quality: {plain(alarm.text, _NOTE)}{_rename(alarm)}" for alarm in told[:_NAMED]]
+    return lines + ([f"And {len(told) - _NAMED} more alarms of quality."] if len(told) > _NAMED else [])
+
+
+def _rename(alarm: QualityAlarm) -> str:
+    if alarm.name != "renamed_column" or alarm.other is None or alarm.column is None:
+        return ""
+    return f" If they are one: --rename {shlex.quote(f'{plain(alarm.other, _NAME)}={plain(alarm.column, _NAME)}')}"
 
 
 def _listed(names: tuple[str, ...]) -> str:

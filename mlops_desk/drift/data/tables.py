@@ -4,7 +4,7 @@ The kind of a column is frozen by the reference (``kinds``); both sides are then
 time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from mlops_desk.drift.data.categories import boolean_column, categorical_column
 from mlops_desk.drift.data.kinds import chosen, freeze
 from mlops_desk.drift.data.numbers import numeric_column, time_column
 from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.drift.data.repeats import repeats
 from mlops_desk.drift.data.texts import text_column
 from mlops_desk.drift.report import Tables
 from mlops_desk.records.drift import DriftOptions
@@ -57,6 +58,7 @@ def tables_of(connection: Any, reference: OpenedTable, current: OpenedTable, opt
         elif is_there or options.require_all_columns:
             read = partial(_guarded, _READERS[column.kind], connection, (reference, current), column)
             columns.append((column.name, read))
+    names = [name for name, _ in columns if name in current.columns]
     return Tables(
         columns,
         reference.n_rows,
@@ -69,6 +71,7 @@ def tables_of(connection: Any, reference: OpenedTable, current: OpenedTable, opt
         rejected_reference=reference.n_rejected,
         rejected_current=current.n_rejected,
         notes=(*reference.notes, *(note for note in current.notes if note not in reference.notes)),
+        repeats=partial(_repeats, connection, (reference, current), names),
     )
 
 
@@ -94,6 +97,17 @@ def _names_of(table: OpenedTable) -> str:
     names = [plain(name, 60) for name in table.columns]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"It has {', '.join(names[:_NAMED])}{more}."
+
+
+def _repeats(
+    connection: Any, sides: tuple[OpenedTable, OpenedTable], names: Sequence[str]
+) -> tuple[Mapping[int, int], Mapping[int, int]]:
+    try:
+        first, second = (repeats(connection, side, names) for side in sides)
+    except duckdb.Error as error:
+        text = f"Repeated rows can't be counted: {plain(str(error).splitlines()[0], 300)}"
+        raise Invalid(text, "Is there room on the disk for temporary files?") from error
+    return first, second
 
 
 def _guarded(read: Read, connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> Column:

@@ -21,6 +21,7 @@ from scipy import special
 
 from mlops_desk.drift.columns import CategoricalColumn, Column, NumericColumn
 from mlops_desk.drift.measure import p_values
+from mlops_desk.drift.measure.constancy import only_value_shares
 from mlops_desk.drift.measure.moments import gaps_of, span_of
 from mlops_desk.drift.measure.words import WordDrift
 from mlops_desk.records.drift import Measure, Quality
@@ -150,6 +151,7 @@ def _quality(
         wrong_type_ratio=share(side.n_wrong_type),
         out_of_range_ratio=share(outside),
         unseen_ratio=share(unseen) if unseen_ratio is None else unseen_ratio,
+        constant_ratio=only_value_shares(column)[which == "current"],
     )
     return _with_times(found, column, which) if isinstance(column, NumericColumn) else found
 

@@ -49,6 +49,7 @@ _QUALITIES = (
     ("unseen_ratio", "Never seen in the reference"),
     ("future_ratio", "In the future"),
 )
+_NAMED_ABOVE = {"missing_column", "new_column"}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -88,6 +89,7 @@ def _head(report: DriftReport) -> str:
         ("Missing in the current data", data.missing_columns),
         ("New in the current data", data.new_columns),
         ("Without any value on either side", data.empty_columns),
+        ("Quality of the table", tuple(alarm.text for alarm in report.quality if alarm.name not in _NAMED_ABOVE)),
         ("Read with trouble", data.notes),
     ]
     lines = "".join(f'<p class="dim name">{what}: {_listed(names)}</p>' for what, names in said if any(names))

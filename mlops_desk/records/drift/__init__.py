@@ -45,9 +45,11 @@ BROKEN = frozenset({"missing", "infinite", "wrong_type"})
 class Quality:
     """What is wrong with a column's values on one side, as shares of its rows (0-1); counts are rows.
 
-    ``unseen_ratio`` is that of categories, or in a text of words, which the reference does not have. The last
-    five are those of times: the share after the moment of comparing, the first and the last (seconds since 1970), and
-    the largest and the median distance of two that follow each other (seconds).
+    ``unseen_ratio`` is that of categories, or in a text of words, which the reference does not have. The
+    five after it are those of times: the share after the moment of comparing, the first and the last (seconds since
+    1970), and the largest and the median distance of two that follow each other (seconds).
+    ``constant_ratio`` is the share of the usable rows that hold the current data's only value, None where those hold
+    several.
     """
 
     n_rows: int
@@ -61,6 +63,7 @@ class Quality:
     latest: float | None = None
     largest_gap_seconds: float | None = None
     median_gap_seconds: float | None = None
+    constant_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,24 @@ class ColumnDrift:
 
 
 @dataclass(frozen=True, slots=True)
+class QualityAlarm:
+    """Something about the table that somebody should look at, whatever the verdict; ``text`` says it in a sentence.
+
+    ``name`` is one of ``duplicate_rows``, ``constant``, ``type_changed``, ``missing_column``, ``new_column`` and
+    ``renamed_column``. ``reference`` and ``current`` are the shares (0-1) that it rests on, ``p_value`` is corrected
+    for the number of columns, and ``other`` is the name that a renamed column has in the current data.
+    """
+
+    name: str
+    text: str
+    column: str | None = None
+    reference: float | None = None
+    current: float | None = None
+    p_value: float | None = None
+    other: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetDrift:
     """The data set as a whole: rows read, columns compared, columns that only one side has.
 
@@ -129,7 +150,8 @@ class DriftReport:
     """The answer to ``drift report`` and to one window of a monitored endpoint.
 
     ``alarm`` is the monitor's answer after this window (two of the last three alarm); None for a single report.
-    ``frozen`` is what was decided of the reference's columns, to be handed over with its next comparison.
+    ``frozen`` is what was decided of the reference's columns, to be handed over with its next comparison. ``quality``
+    holds the alarms about the table as a whole.
     """
 
     verdict: Verdict
@@ -145,6 +167,7 @@ class DriftReport:
     id: str | None = None
     alarm: bool | None = None
     frozen: tuple[FrozenColumn, ...] = ()
+    quality: tuple[QualityAlarm, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,8 @@ def headline(report: DriftReport) -> tuple[str, str]:
         extra += f"Missing: {', '.join(plain(name) for name in data.missing_columns[:5])}. "
     if data.new_columns:
         extra += f"New: {', '.join(plain(name) for name in data.new_columns[:5])}. "
+    told = [alarm.text for alarm in report.quality if alarm.name not in {"missing_column", "new_column"}]
+    extra += "".join(f"{plain(text)} " for text in told[:3])  # chosen: as many as stand above a table
     when = f"{numbers.ago(report.created_at)}." if report.created_at else ""
     return _HEADLINES[report.verdict], f"{moved}{extra}{sides}{when}"
 
