@@ -48,6 +48,34 @@ def test_the_answer_names_what_is_left_out_and_the_page(folder, capsys):
     assert (folder / "out.html").read_text().startswith("<!doctype html>")
 
 
+def test_the_quality_of_the_table_is_told_in_every_form(folder, capsys):
+    """Rows twice, a name that is written otherwise, a column of one value: in text, JSON and the page."""
+    rows = [{"B-C": 1, "a": 10 * at + n} for at in range(50) for n in (at, at)]
+    (folder / "c.csv").write_text("\n".join(["B-C,a", *(f"{row['B-C']},{row['a']}" for row in rows)]) + "\n")
+    (folder / "r.jsonl").write_text("".join(json.dumps({"b c": at % 5, "a": at}) + "\n" for at in range(100)))
+    text = made(capsys, "--html", "out.html").replace("\u202f", " ")
+    assert "Quality: 50.0 % of the current rows repeat another, and 0.0 % of as many of the reference." in text
+    assert "Quality: 'B-C' of the current data looks like 'b c'. If they are one: --rename 'B-C=b c'" in text
+    renamed = json.loads(made(capsys, "--rename", "B-C=b c", as_json=True))
+    assert [(one["name"], one["column"]) for one in renamed["quality"]] == [
+        ("duplicate_rows", None),
+        ("constant", "b c"),
+    ]
+    page = (folder / "out.html").read_text().replace("\u202f", " ")
+    assert "Quality of the table: 50.0 % of the current rows repeat another" in page
+    assert "&#x27;B-C&#x27; of the current data looks like" in page
+
+
+@pytest.mark.parametrize(("years", "moves_on"), [((2023, 2024), True), ((2024, 2023), False)])
+def test_moments_that_move_on_are_drift_and_say_what_to_do(folder, capsys, years, moves_on):
+    for name, year in zip(("r.jsonl", "c.csv"), years, strict=True):
+        lines = [f"{year}-{1 + at % 12:02}-{1 + at % 28:02}" for at in range(100)]
+        (folder / name).write_text("\n".join(["t", *lines]) + "\n")
+    (column,) = json.loads(made(capsys, as_json=True))["columns"]
+    assert (column["kind"], column["verdict"]) == ("time", "drift")
+    assert ("--ignore or --id" in column["text"]) is moves_on
+
+
 @pytest.mark.parametrize("words", [["--rename", "B"], ["--rename", "=b"], ["--kind", "a="]])
 def test_a_pair_that_is_none_is_refused(folder, capsys, words):
     with pytest.raises(Invalid, match="NAME=VALUE") as caught:
