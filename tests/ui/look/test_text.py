@@ -25,6 +25,7 @@ from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.drift import retraining
 from mlops_desk.ui.drift import words as drift_words
 from mlops_desk.ui.endpoints import columns as endpointcolumns
+from mlops_desk.ui.endpoints.day import NOTHING
 from mlops_desk.ui.jobs.detail import facts as jobfacts
 from mlops_desk.ui.jobs.table import columns as jobcolumns
 from mlops_desk.ui.live.store import Store
@@ -217,7 +218,7 @@ def test_no_cell_and_no_fact_carries_control_characters_or_markup(hostile):
         (version_columns([hostile], of_several=True), [VersionLine(_poisoned_hit(hostile), True, (hostile,))]),
         (
             endpointcolumns.COLUMNS,
-            endpointcolumns.rows_of(double.endpoints_by_name, double.models_by_name).values(),
+            endpointcolumns.rows_of(double.endpoints_by_name, double.models_by_name, lambda _name: NOTHING).values(),
         ),
         (drift_words.REPORT_COLUMNS, double.reports),
         (drift_words.COLUMNS, double.reports[0].columns),
