@@ -103,9 +103,11 @@ def run_command(
     environment: Mapping[str, str] | None = None,
     ending: Event | None = None,
     as_person: Person | None = None,
+    aloud: bool = False,
 ) -> Finished:
     """Run a command to its end, with ``given`` on its stdin; ``name`` is what errors call it.
 
+    What it writes on stderr is seen at once on ours where it works ``aloud``, and then is not among what is returned.
     Raises TimedOut, when it was ended, and Unavailable. Once ``ending`` is set it is ended at once, which raises
     Unavailable too.
     """
@@ -115,7 +117,13 @@ def run_command(
         with os.fdopen(os.memfd_create("given"), "w+b") as stdin:
             stdin.write(given)
             stdin.seek(0)
-            process = start_child(command, stdin=stdin.fileno(), environment=environment, as_person=as_person)
+            process = start_child(
+                command,
+                stdin=stdin.fileno(),
+                stderr=None if aloud else subprocess.PIPE,
+                environment=environment,
+                as_person=as_person,
+            )
     except OSError as error:
         text = f"{shown} can't be started: {error.strerror}."
         raise Unavailable(text, "Is it installed, and may this user run it?") from error
@@ -132,7 +140,7 @@ def run_command(
                 continue
             end_group(process)
             raise TimedOut(f"{shown} gave no answer within {timeout_seconds:g} s and was ended.") from error
-        return Finished(process.returncode, output, errors)
+        return Finished(process.returncode, output, errors or b"")
 
 
 def run_into(
@@ -182,8 +190,11 @@ def run_worker(
     *,
     as_uid: int | None = None,
     as_gid: int | None = None,
+    aloud: bool = False,
 ) -> Any:
     """Run a worker to its answer, as the user ``as_uid`` if one is given (with ``as_gid`` for their group).
+
+    What it says meanwhile on stderr is shown where it works ``aloud``.
 
     Raises the DeskError it reports, TimedOut, Unavailable if it died, and Refused where nobody can be become. Once
     ``ending`` is set it is ended at once, which raises Unavailable too.
@@ -197,6 +208,7 @@ def run_worker(
         environment=environment,
         ending=ending,
         as_person=who,
+        aloud=aloud,
     )
     return _answer(module, done.code, done.output, done.errors)
 

@@ -46,6 +46,12 @@ def _drift_report(address: AgentAddress, given: argparse.Namespace, as_json: boo
     return report.make(given, as_json=as_json)
 
 
+def _drift_profile(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike
+    from mlops_desk.cli.drift import profile  # noqa: PLC0415 - see above
+
+    return profile.make(given, as_json=as_json)
+
+
 def selftest(target: str, *, as_json: bool) -> int:
     """Try everything an installation needs; 1 when something failed, with the report in ``target``."""
     from mlops_desk.base.process import run_worker  # noqa: PLC0415 - see above
@@ -75,6 +81,7 @@ ACTS: dict[str, Act] = {
     "agent-stop": _of_agent("stop"),
     "agent-restore": _of_agent("restore"),
     "drift-report": _drift_report,
+    "drift-profile": _drift_profile,
     "images-pull": _of_images("pull"),
     "images-build": _of_images("build"),
     "images-prune": _of_images("prune"),

@@ -19,6 +19,7 @@ from mlops_desk.base.moments import parse_length, parse_moment
 from mlops_desk.base.text import plain
 from mlops_desk.cli import exported
 from mlops_desk.cli.bare import words as bare_words
+from mlops_desk.cli.drift import words as drift_words
 from mlops_desk.cli.first_words import Parser, add_first_words, command_of, split
 from mlops_desk.cli.help import help_of, sentence
 from mlops_desk.cli.images import words as image_words
@@ -146,7 +147,8 @@ def _add_service(commands: Any, service: str, word: str | None = None) -> None:
         if (service, verb.name) == exported.IMPORT:
             exported.add_options(verbs.choices[verb.word])
     if service == "drift":
-        _add_drift_report(verbs)
+        drift_words.add_report(verbs)
+        drift_words.add_profile(verbs)
     if service == "runs":
         opening_words.add_run_open(verbs)
 
@@ -185,30 +187,6 @@ def _fill(parser: Parser, verb: Verb) -> None:
         if isinstance(form, Rest):
             _tell_rest(parser, form.metavar)
     parser.set_defaults(act="verb", verb=verb)
-
-
-_REPORT_OPTIONS = (
-    ("--columns", "A,B", "compare only these columns"),
-    ("--ignore", "A,B", "do not compare these columns"),
-    ("--target", "A,B", "what the model learns to tell; that the current data lack it is no fault"),
-    ("--prediction", "A,B", "what the model answered; likewise"),
-    ("--id", "A,B", "what only names a row; not compared"),
-    ("--rename", "NOW=BEFORE", "the current data's column NOW is the reference's BEFORE"),
-    ("--kind", "COLUMN=KIND", "numeric, categorical, boolean, time, text or identifier, whatever it looks like"),
-)
-"""Options of ``drift report`` that may be given several times; a comma parts names."""
-
-
-def _add_drift_report(verbs: Any) -> None:
-    text = "compare two files, or folders of files (Parquet, CSV, JSON lines); needs no agent"
-    more = "Exit code 0 whatever the verdict (a drifted data set is an answer), 1 when they can't be compared."
-    report = verbs.add_parser("report", help=text, description=f"{text[0].upper()}{text[1:]}. {more}")
-    report.add_argument("--reference", required=True, metavar="REF", help="the data the model was trained on")
-    report.add_argument("--current", required=True, metavar="CUR", help="the data to judge")
-    for option, metavar, about in _REPORT_OPTIONS:
-        report.add_argument(option, metavar=metavar, action="append", default=[], help=about)
-    report.add_argument("--html", metavar="OUT", help="write the report as a page of its own to OUT, too")
-    report.set_defaults(act="drift-report")
 
 
 def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Parameter) -> None:

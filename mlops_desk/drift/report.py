@@ -40,7 +40,11 @@ class Tables:
 
 def compare(tables: Tables, options: DriftOptions) -> DriftReport:
     """Measure and judge all columns; raises what the reader raises."""
-    measured_columns = [measure_column(name, read()) for name, read in tables.columns]
+    return report_of(tables, [measure_column(name, read()) for name, read in tables.columns], options)
+
+
+def report_of(tables: Tables, measured_columns: Iterable[ColumnDrift], options: DriftOptions) -> DriftReport:
+    """Judge the measured columns of two tables, however they were measured."""
     judged = [
         replace(_not_there(one) if one.name in tables.missing_columns else one, role=_role(tables, one.name))
         for one in judge(measured_columns, options)

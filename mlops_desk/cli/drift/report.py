@@ -19,15 +19,17 @@ def make(given: argparse.Namespace, *, as_json: bool) -> int:
     for path in request.values():
         if not Path(path).exists():
             raise Invalid(f"There is no file or folder {path}.", "Give Parquet, CSV or JSON lines.")
-    request["options"] = {
-        **{field: _names(getattr(given, option)) for field, option in _NAMES.items()},
-        "renamed": _pairs("--rename", given.rename),
-        "kinds": _pairs("--kind", given.kind),
-    }
+    request["options"] = {**options_of(given), "renamed": _pairs("--rename", given.rename)}
     if given.html is not None:
         request["html"] = str(Path(given.html).absolute())
     _show(run_worker("mlops_desk.drift.worker", request, _TIMEOUT_SECONDS), request.get("html"), as_json=as_json)
     return 0
+
+
+def options_of(given: argparse.Namespace) -> dict[str, Any]:
+    """Return what is chosen of a reference's columns, as fields of ``DriftOptions``. Raises Invalid."""
+    names = {field: _names(getattr(given, option)) for field, option in _NAMES.items()}
+    return {**names, "kinds": _pairs("--kind", given.kind)}
 
 
 def _show(document: Any, page: str | None, *, as_json: bool) -> None:

@@ -27,7 +27,7 @@ def categorical_column(
     empty = _empty_is_category(connection, sides, column.name)
     numbers = any(_may_be_numbers(side, column.name) for side in sides)
     labels = [
-        _label(side, column.name, numbers=numbers, empty=is_one) for side, is_one in zip(sides, empty, strict=True)
+        label_of(side, column.name, numbers=numbers, empty=is_one) for side, is_one in zip(sides, empty, strict=True)
     ]
     return _counted(connection, sides, labels, [0, 0], ColumnKind.CATEGORICAL)
 
@@ -37,7 +37,7 @@ def boolean_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], colu
     labels, wrong = [], []
     for side in sides:
         name, database_type = side.columns.get(column.name, ("", ""))
-        value = _truth_of(name, database_type)
+        value = truth_of(name, database_type)
         labels.append(value and f"CAST({value} AS VARCHAR)")
         text = f"CAST({name} AS VARCHAR)"
         missing = spelling.missing(text) if spelling.is_words(database_type) else f"{name} IS NULL OR {text} = 'nan'"
@@ -46,7 +46,7 @@ def boolean_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], colu
     return _counted(connection, sides, labels, wrong, ColumnKind.BOOLEAN)
 
 
-def _truth_of(name: str, database_type: str) -> str | None:
+def truth_of(name: str, database_type: str) -> str | None:
     if database_type == "BOOLEAN":
         return name
     if spelling.is_numeric(database_type):
@@ -104,16 +104,30 @@ def _empty_is_category(connection: Any, sides: tuple[OpenedTable, OpenedTable], 
     found = []
     for at, side in enumerate(sides):
         other = 1 - at
-        n_values, n_quoted, _ = counts[at]
-        if side.tells_empty or not n_values or n_quoted:
-            found.append(False)
-        elif name not in sides[other].columns:
-            found.append(True)
-        elif sides[other].tells_empty:
-            found.append(counts[other][1] > 0)
-        else:
-            found.append(counts[0][1] + counts[0][2] > 0 or not counts[0][0])
+        with_column = name in sides[other].columns
+        tells = side.tells_empty, sides[other].tells_empty
+        found.append(blanks_are_values(counts[at], tells, counts[other] if with_column else None, counts[0]))
     return found
+
+
+def blanks_are_values(
+    own: tuple[int, int, int],
+    tells: tuple[bool, bool],
+    other: tuple[int, int, int] | None,
+    reference: tuple[int, int, int],
+) -> bool:
+    """Tell it of one side by what it counts, and the other: values, "" among them, and blanks.
+
+    ``tells``: whether this one and the other tell "" from nothing. ``other`` is None where it lacks the column.
+    """
+    n_values, n_quoted, _ = own
+    if tells[0] or not n_values or n_quoted:
+        return False
+    if other is None:
+        return True
+    if tells[1]:
+        return other[1] > 0
+    return reference[1] + reference[2] > 0 or not reference[0]
 
 
 def _count_texts(connection: Any, source: OpenedTable, name: str) -> tuple[int, int, int]:
@@ -131,7 +145,7 @@ def _may_be_numbers(source: OpenedTable, name: str) -> bool:
     return source.is_text or spelling.is_numeric(source.columns.get(name, ("", ""))[1])
 
 
-def _label(source: OpenedTable, name: str, *, numbers: bool, empty: bool) -> str | None:
+def label_of(source: OpenedTable, name: str, *, numbers: bool, empty: bool) -> str | None:
     """Return the expression of a category's label; whole ``numbers`` are written as such, however they are spelled."""
     if name not in source.columns:
         return None

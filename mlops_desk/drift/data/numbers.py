@@ -3,6 +3,8 @@
 # ruff: noqa: S608 - DuckDB binds no names; ``spelling`` makes expressions of quoted identifiers
 
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,34 @@ def numeric_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], colu
     """Read both sides as numbers. Raises duckdb.Error."""
     first, second = (_side(connection, side, column, _number_of(connection, side, column)) for side in sides)
     return NumericColumn(first, second)
+
+
+def parts_of(connection: Any, source: OpenedTable, column: FrozenColumn, rows: int) -> Iterator[NumericSide]:
+    """Read one side of a column of numbers or moments, ``rows`` of them at a time. Raises duckdb.Error."""
+    is_time = column.kind is ColumnKind.TIME
+    value = _moment_of(source, column.name) if is_time else _number_of(connection, source, column)
+    now = time.time()  # data tell of the world's clock
+    for part in source.parts(rows):
+        side = _side(connection, part, column, value)
+        yield replace(side, n_future=int(np.count_nonzero(side.finite > now))) if is_time else side
+
+
+def lengths_of(
+    connection: Any, source: OpenedTable, column: FrozenColumn, characters: int, rows: int
+) -> Iterator[NumericSide]:
+    """Read the lengths of one side's texts, of ``characters`` at most, ``rows`` at a time. Raises duckdb.Error."""
+    name, _ = source.columns.get(column.name, ("NULL", ""))
+    text = f"CAST({name} AS VARCHAR)"
+    for part in source.parts(rows):
+        if column.name not in source.columns:
+            yield NumericSide(np.empty(0), n_missing=part.n_rows)
+            continue
+        query = f"""
+            SELECT CAST(len(left({text}, {characters})) AS DOUBLE) AS value FROM {part.relation}
+            WHERE NOT {spelling.missing(text)}"""
+        found = connection.execute(query).fetchnumpy()["value"]
+        lengths = np.ma.filled(found.astype(np.float64), 0.0)
+        yield NumericSide(lengths, n_missing=part.n_rows - lengths.size)
 
 
 def time_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> NumericColumn:

@@ -7,8 +7,8 @@ become Parquet files of texts first; what those mean is decided later, from whol
 # ruff: noqa: S608 - DuckDB binds neither names nor paths; ``identifier`` and ``pattern`` quote them
 
 import stat
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ _SUFFIXES = frozenset({".parquet", ".pq", ".csv", ".tsv", ".txt", ".jsonl", ".nd
 _PARQUET = b"PAR1"
 _LOOKED_AT = 20  # lines; chosen: a broken first line makes no CSV file of JSON
 _LINE_BYTES = 1 << 20  # chosen: a longer one is looked at when it is read
+_ROW_GROUP = 122_880  # rows that DuckDB writes and reads as one
+_ROW_NUMBER = "file_row_number"  # DuckDB's word
 _WAYS = "Give Parquet, CSV with a header line, or JSON lines: a file, or a folder of files of one kind."
 
 
@@ -32,7 +34,8 @@ _WAYS = "Give Parquet, CSV with a header line, or JSON lines: a file, or a folde
 class OpenedTable:
     """Opened data: ``columns`` maps a name to (SQL identifier, type); texts of a file of text may be anything.
 
-    ``tells_empty``: the file has a word for nothing, so that "" is a value.
+    ``tells_empty``: the file has a word for nothing, so that "" is a value. ``numbered`` is the relation with each
+    row's number in its file as ``file_row_number``, None where a column has that name; ``lengths`` are the files' rows.
     """
 
     relation: str
@@ -42,6 +45,26 @@ class OpenedTable:
     tells_empty: bool = True
     n_rejected: int = 0
     notes: tuple[str, ...] = ()
+    numbered: str | None = None
+    lengths: tuple[int, ...] = ()
+
+    def parts(self, rows: int) -> Iterator["OpenedTable"]:
+        """Cut the table into parts of about ``rows`` rows, none of them empty; DuckDB reads no more than each needs.
+
+        Of several files a part has rows of each, and of very many more than ``rows``: no less than a row group of each.
+        """
+        if self.numbered is None or self.n_rows <= rows:
+            yield self
+            return
+        step = max(_ROW_GROUP, rows // len(self.lengths))
+        for first in range(0, max(self.lengths), step):
+            chosen = f"WHERE file_row_number >= {first} AND file_row_number < {first + step}"
+            yield replace(
+                self, relation=f"(SELECT * FROM {self.numbered} {chosen})", n_rows=self._n_between(first, step)
+            )
+
+    def _n_between(self, first: int, step: int) -> int:
+        return sum(min(step, max(0, n - first)) for n in self.lengths)
 
 
 def open_data(connection: Any, path: Path, folder: Path) -> OpenedTable:
@@ -101,25 +124,34 @@ def _parquet(connection: Any, files: Sequence[Path]) -> OpenedTable:
     relation = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     columns = {name: (identifier(name), kind) for name, kind, *_ in described}
-    return OpenedTable(relation, columns, _count(connection, relation))
+    lengths = tuple(_count(connection, f"read_parquet({pattern(file)})") for file in files)
+    numbered = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false, {_ROW_NUMBER} = true)"
+    is_taken = any(name.lower() == _ROW_NUMBER for name in columns)
+    return OpenedTable(relation, columns, sum(lengths), numbered=None if is_taken else numbered, lengths=lengths)
 
 
 def _of_texts(connection: Any, found: Sequence[tuple[Path, AsTexts]], *, tells_empty: bool) -> OpenedTable:
     """Return the converted files as one table: columns of one name are one, blank where a file lacks it."""
     places = {name: at for at, name in enumerate(dict.fromkeys(name for _, one in found for name in one.names))}
-    selects = []
+    selects, numbered, lengths = [], [], []
     for _, one in found:
         columns = ", ".join(f"c{at} AS k{places[name]}" for at, name in enumerate(one.names))
-        selects.append(f"SELECT {columns} FROM read_parquet({pattern(one.path)}, hive_partitioning = false)")
+        options = "hive_partitioning = false"
+        selects.append(f"SELECT {columns} FROM read_parquet({pattern(one.path)}, {options})")
+        options += f", {_ROW_NUMBER} = true"
+        numbered.append(f"SELECT {columns}, {_ROW_NUMBER} FROM read_parquet({pattern(one.path)}, {options})")
+        lengths.append(_count(connection, f"read_parquet({pattern(one.path)})"))
     relation = f"({' UNION ALL BY NAME '.join(selects)})"
     return OpenedTable(
         relation,
         {name: (f'"k{at}"', "VARCHAR") for name, at in places.items()},
-        _count(connection, relation),
+        sum(lengths),
         is_text=True,
         tells_empty=tells_empty,
         n_rejected=sum(one.n_rejected for _, one in found),
         notes=tuple(f"{plain(file.name, 100)}: {note}" for file, one in found for note in one.notes),
+        numbered=f"({' UNION ALL BY NAME '.join(numbered)})",
+        lengths=tuple(lengths),
     )
 
 

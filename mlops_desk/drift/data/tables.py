@@ -40,8 +40,8 @@ _READERS: dict[ColumnKind, Read] = {
 
 def tables_of(connection: Any, reference: OpenedTable, current: OpenedTable, options: DriftOptions) -> Tables:
     """Line up both sides' columns in the reference's order. Raises Invalid, duckdb.Error."""
-    current = _renamed(current, options)
-    _check_names(reference, options)
+    current = renamed(current, options)
+    check_names(reference, options)
     frozen = freeze(connection, reference, current, options)
     known = [chosen(column, options) for column in frozen]
     columns: list[tuple[str, Callable[[], Column]]] = []
@@ -75,7 +75,7 @@ def tables_of(connection: Any, reference: OpenedTable, current: OpenedTable, opt
     )
 
 
-def _renamed(current: OpenedTable, options: DriftOptions) -> OpenedTable:
+def renamed(current: OpenedTable, options: DriftOptions) -> OpenedTable:
     """Give columns of the current data the reference's names. Raises Invalid."""
     lacking = [name for name in options.renamed if name not in current.columns]
     if lacking:
@@ -86,7 +86,7 @@ def _renamed(current: OpenedTable, options: DriftOptions) -> OpenedTable:
     return replace(current, columns=columns)
 
 
-def _check_names(reference: OpenedTable, options: DriftOptions) -> None:
+def check_names(reference: OpenedTable, options: DriftOptions) -> None:
     """Refuse names that somebody chose and the reference does not have: they would be left out in silence."""
     for name in (*options.columns, *options.ignored, *options.targets, *options.predictions, *options.ids):
         if name not in reference.columns:

@@ -56,7 +56,7 @@ def _of_numbers(reference: Floats, current: Floats) -> tuple[dict[str, Measure],
     if not pair.is_complete:
         return found | {name: Measure(None) for name in _NUMERIC_NAMES if name not in found}, None
     counts = numeric_counts(pair.reference, pair.current)
-    found |= _of_shares(*counts)
+    found |= of_shares(*counts)
     if pair.reference_is_constant:
         found["l_infinity"] = Measure(measures.l_infinity(*counts), threshold=v.DRIFT_CATEGORICAL)
     return found, numeric_histogram(pair)
@@ -69,11 +69,11 @@ def _of_categories(column: CategoricalColumn) -> tuple[dict[str, Measure], Histo
         "chi2": Measure(statistic, p_value),
         "l_infinity": Measure(measures.l_infinity(*counts), threshold=v.DRIFT_CATEGORICAL),
         "cramers_v": Measure(measures.cramers_v(*counts), threshold=v.WARN_CATEGORICAL),
-    } | _of_shares(*counts)
+    } | of_shares(*counts)
     return found, categorical_histogram(*counts, column.labels)
 
 
-def _of_shares(reference: Counts, current: Counts) -> dict[str, Measure]:
+def of_shares(reference: Counts, current: Counts) -> dict[str, Measure]:
     critical = measures.psi_critical(reference, current)
     return {
         "psi": Measure(

@@ -11,14 +11,14 @@ from mlops_desk.records.drift import Histogram
 
 BINS = 30  # chosen: bars that one still tells apart
 LABELS = 20  # chosen: bars that one still tells apart; the rest is one more
-_TAIL = 0.002  # of the values at each end; chosen: one outlier must not squeeze all others into one bar
+TAIL = 0.002  # of the values at each end; chosen: one outlier must not squeeze all others into one bar
 
 
 def numeric_histogram(pair: Pair) -> Histogram:
     """Count a complete pair in 30 equal bins; the outer bins hold what lies beyond them too."""
-    low = min(_cut(side, _TAIL) for side in (pair.reference, pair.current))
-    high = max(_cut(side, 1 - _TAIL) for side in (pair.reference, pair.current))
-    edges = np.linspace(low, high, BINS + 1) if high > low else _around(low)
+    low = min(_cut(side, TAIL) for side in (pair.reference, pair.current))
+    high = max(_cut(side, 1 - TAIL) for side in (pair.reference, pair.current))
+    edges = np.linspace(low, high, BINS + 1) if high > low else around(low)
     shares = [_shares(side, edges) for side in (pair.reference, pair.current)]
     shown = np.ldexp(edges, pair.exponent)
     return Histogram(shares[0], shares[1], edges=tuple(float(edge) for edge in np.nan_to_num(shown)))
@@ -46,7 +46,7 @@ def _cut(ordered: Floats, quantile: float) -> float:
     return float(ordered[round(quantile * (ordered.size - 1))])
 
 
-def _around(value: float) -> Floats:
+def around(value: float) -> Floats:
     """Edges of a single bin for data that are one value."""
     half = max(abs(value) * 0.05, 0.5)
     return np.array([value - half, value + half])

@@ -27,7 +27,7 @@ def wasserstein_normed(pair: Pair) -> float | None:
     distance = float(np.sum(np.abs(pair.differences) * pair.gaps))
     own = binary_exponent(pair.reference)
     deviation = float(np.std(np.ldexp(pair.reference, -own)))
-    return _scaled(distance / deviation, -own)
+    return scaled(distance / deviation, -own)
 
 
 def ks(pair: Pair) -> tuple[float | None, float | None]:
@@ -47,7 +47,7 @@ def energy(pair: Pair) -> float | None:
         return None
     distance = math.sqrt(2) * math.sqrt(float(np.sum(np.square(pair.differences) * pair.gaps)))
     half, odd = divmod(pair.exponent, 2)
-    return _scaled(distance * math.sqrt(2) ** odd, half)
+    return scaled(distance * math.sqrt(2) ** odd, half)
 
 
 def psi(reference: Counts, current: Counts) -> float | None:
@@ -154,7 +154,7 @@ def _relative_entropy(p: Floats, q: Floats) -> float:
     return float(np.sum(p[used] * np.log(p[used] / q[used])))
 
 
-def _scaled(value: float, exponent: int) -> float:
+def scaled(value: float, exponent: int) -> float:
     """Undo a binary scaling; what no double can hold is as large as a double can be."""
     try:
         return math.ldexp(value, exponent)

@@ -78,9 +78,7 @@ def ks(pair: Pair, distance: float) -> float:
     """
     n, m = pair.reference.size, pair.current.size
     if max(n, m) > KS_EXACT_LIMIT:
-        from scipy import stats  # noqa: PLC0415 - takes half a second to load, and few reports need it
-
-        return _plain(stats.kstwo.sf(distance, np.round(n * m / (n + m))))
+        return ks_asymptotic(distance, n, m)
     steps = round(distance * math.lcm(n, m))
     if not steps:
         return 1.0
@@ -94,6 +92,13 @@ def ks(pair: Pair, distance: float) -> float:
         # Where rounding spoils the exact count SciPy says so and takes the asymptotic value: so do we.
         warnings.simplefilter("ignore", RuntimeWarning)
         return _plain(stats.ks_2samp(pair.reference, pair.current).pvalue)
+
+
+def ks_asymptotic(distance: float, n: int, m: int) -> float:
+    """Return the same p-value of many values (Simard & L'Ecuyer 2011)."""
+    from scipy import stats  # noqa: PLC0415 - takes half a second to load, and few reports need it
+
+    return _plain(stats.kstwo.sf(distance, np.round(n * m / (n + m))))
 
 
 def _outside_square(n: int, steps: int) -> float:

@@ -1,0 +1,37 @@
+"""``drift profile``: a reference is read once, in a process of its own and without an agent, and kept as sketches."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.process import run_worker
+from mlops_desk.base.text import plain
+from mlops_desk.cli.drift.report import options_of
+
+_TIMEOUT_SECONDS = 24 * 3600.0  # chosen: files larger than memory; a person watches and can press Ctrl+C
+_NAMED = 10  # chosen: two lines of a terminal; --json has all
+_NAME = 60  # chosen: names of columns come from files
+
+
+def make(given: argparse.Namespace, *, as_json: bool) -> int:
+    """Make the profile that the command line asks for. Raises DeskError."""
+    from mlops_desk.cli.output import show  # noqa: PLC0415 - loaded where there is something to show
+
+    reference, out = Path(given.reference).absolute(), Path(given.out).absolute()
+    if not reference.exists():
+        raise Invalid(f"There is no file or folder {reference}.", "Give Parquet, CSV or JSON lines.")
+    request = {"reference": str(reference), "out": str(out), "options": options_of(given)}
+    document = run_worker("mlops_desk.drift.profile.worker", request, _TIMEOUT_SECONDS, aloud=True)
+    show(document, _text(document), as_json=as_json)
+    return 0
+
+
+def _text(document: Any) -> str:
+    lines = [f"{document['rows']:,} rows of {len(document['columns'])} columns in {document['bytes']:,} bytes."]
+    left_out = document["left_out"]
+    named = [f"{plain(name, _NAME)} ({plain(why)})" for name, why in left_out.items()][:_NAMED]
+    if named:
+        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+        lines.append(f"Left out: {', '.join(named)}{more}.")
+    return "\n".join([*lines, *(plain(note, 400) for note in document["notes"]), f"Profile: {document['path']}"])

@@ -1,0 +1,126 @@
+"""A profile made of a table, and a table compared with a stored profile: kinds and bins are the profile's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.text import plain
+from mlops_desk.drift.data.kinds import chosen, freeze
+from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.drift.data.tables import check_names, renamed
+from mlops_desk.drift.profile.measuring import measure_profiles
+from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
+from mlops_desk.drift.profile.reading import PART_ROWS, profile_of
+from mlops_desk.drift.report import Tables, report_of
+from mlops_desk.records.drift import DriftOptions, DriftReport
+from mlops_desk.records.drift.columns import ColumnRole, FrozenColumn
+
+_NO_SKETCH = "The profile of the reference has no sketch of it."
+
+Tell = Callable[[int, int, str], None]
+
+
+def _nobody(_done: int, _total: int, _name: str) -> None:
+    """Tell nobody."""
+
+
+def make_profile(
+    connection: Any, table: OpenedTable, options: DriftOptions, tell: Tell = _nobody, rows: int = PART_ROWS
+) -> DataProfile:
+    """Sketch each column of a reference that the options do not leave out. Raises Invalid.
+
+    ``tell`` is called after each part of a column that was read: with how many columns are done, of how many, and the
+    name of the one that is read.
+    """
+    check_names(table, options)
+    try:
+        columns = [chosen(column, options) for column in freeze(connection, table, table, options)]
+    except duckdb.Error as error:
+        raise _unreadable("The data", error) from error
+    n_columns = sum(column.why_not is None and column.kind is not None for column in columns)
+    found: list[ColumnProfile] = []
+    n_done = 0
+    for column in columns:
+        if column.why_not is not None or column.kind is None:
+            found.append(ColumnProfile(column))
+            continue
+        found.append(_read(connection, table, ColumnProfile(column), _Told(tell, n_done, n_columns, column.name), rows))
+        n_done += 1
+        tell(n_done, n_columns, column.name)
+    return DataProfile(table.n_rows, tuple(found), table.n_rejected, table.notes)
+
+
+def compare_with(
+    connection: Any, reference: DataProfile, current: OpenedTable, options: DriftOptions, rows: int = PART_ROWS
+) -> DriftReport:
+    """Compare a table with a profile, which alone says what kind each column is. Raises Invalid."""
+    current = renamed(current, options)
+    by_name = {one.column.name: one for one in reference.columns}
+    check_names(replace(current, columns=dict.fromkeys(by_name, ("", ""))), options)
+    frozen = tuple(one.column for one in reference.columns)
+    known = [_chosen(one, options) for one in reference.columns]
+    missing = [c.name for c in known if c.name not in current.columns and c.why_not is None and not c.role.may_lack]
+    left_out: list[FrozenColumn] = []
+    measured = []
+    for column in known:
+        is_there = column.name in current.columns
+        if column.why_not is not None or column.kind is None:
+            left_out.append(column)
+        elif not is_there and column.role.may_lack:
+            left_out.append(replace(column, why_not=f"A {column.role} that is not sent."))
+        elif is_there or options.require_all_columns:
+            before = by_name[column.name]
+            measured.append(measure_profiles(before, _read(connection, current, before, None, rows)))
+    tables = Tables(
+        (),
+        reference.n_rows,
+        current.n_rows,
+        missing_columns=tuple(missing),
+        new_columns=tuple(name for name in current.columns if name not in by_name),
+        left_out=tuple(left_out),
+        roles={column.name: column.role for column in known},
+        frozen=frozen,
+        rejected_reference=reference.n_rejected,
+        rejected_current=current.n_rejected,
+        notes=tuple(dict.fromkeys((*reference.notes, *current.notes))),
+    )
+    return report_of(tables, measured, options)
+
+
+def _chosen(one: ColumnProfile, options: DriftOptions) -> FrozenColumn:
+    """Give a column the role that is chosen now, else the profile's; one without a sketch is left out in any case."""
+    column = chosen(one.column, options)
+    said = {*options.targets, *options.predictions, *options.ids, *options.ignored}
+    if column.name not in said and one.column.role is not ColumnRole.FEATURE:
+        column = replace(column, role=one.column.role)
+    if one.sketch is None and column.why_not is None and column.kind is not None:
+        return replace(column, why_not=_NO_SKETCH)
+    return column
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    tell: Tell
+    n_done: int
+    n_columns: int
+    name: str
+
+    def __call__(self) -> None:
+        self.tell(self.n_done, self.n_columns, self.name)
+
+
+def _read(
+    connection: Any, table: OpenedTable, one: ColumnProfile, tell: Callable[[], None] | None, rows: int
+) -> ColumnProfile:
+    try:
+        return profile_of(connection, table, one.column, one.frame, tell=tell, rows=rows)
+    except duckdb.Error as error:
+        raise _unreadable(f"Column {plain(one.column.name)!r}", error) from error
+
+
+def _unreadable(what: str, error: Exception) -> Invalid:
+    text = f"{what} can't be read: {plain(str(error).splitlines()[0], 300)}"
+    return Invalid(text, "Is the file complete? Write it again.")

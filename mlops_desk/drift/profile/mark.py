@@ -1,0 +1,13 @@
+"""How a file that is a profile begins; told without loading what reads one."""
+
+from pathlib import Path
+
+MARK = b"MLOPS-DESK-DRIFT-PROFILE"
+
+
+def is_profile(path: Path) -> bool:
+    """Tell a profile by its beginning. Raises OSError."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(MARK)) == MARK

@@ -1,0 +1,88 @@
+"""A profile: what was decided of each column of some data, and its sketch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.drift.profile.categories import CategorySketch, add_categories
+from mlops_desk.drift.profile.frame import Frame
+from mlops_desk.drift.profile.numbers import NumericSketch, add_numbers
+from mlops_desk.drift.profile.texts import TextSketch, add_texts
+from mlops_desk.records.drift.columns import FrozenColumn
+
+Sketch = NumericSketch | CategorySketch | TextSketch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColumnProfile:
+    """One column; ``sketch`` is None where it is not compared (``column.why_not`` says why).
+
+    ``frame`` are the bins of its numbers, or of its texts' lengths.
+    """
+
+    column: FrozenColumn
+    sketch: Sketch | None = None
+    frame: Frame | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DataProfile:
+    """All columns in the data's order; roles are those that were chosen when it was made.
+
+    ``notes`` say in words which lines of a file were no rows, ``n_rejected`` how many.
+    """
+
+    n_rows: int
+    columns: tuple[ColumnProfile, ...]
+    n_rejected: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def merged(profiles: Iterable[DataProfile]) -> DataProfile:
+    """Add profiles that were made by the same reference, at least one. Raises Invalid where they were not."""
+    some = list(profiles)
+    first = some[0]
+    for other in some[1:]:
+        _check_same(first, other)
+    columns = [
+        replace(one, sketch=_added([other.columns[at].sketch for other in some]))
+        for at, one in enumerate(first.columns)
+    ]
+    return DataProfile(
+        sum(one.n_rows for one in some),
+        tuple(columns),
+        sum(one.n_rejected for one in some),
+        tuple(dict.fromkeys(chain.from_iterable(one.notes for one in some))),
+    )
+
+
+def _added(sketches: list[Sketch | None]) -> Sketch | None:
+    numbers = [one for one in sketches if isinstance(one, NumericSketch)]
+    categories = [one for one in sketches if isinstance(one, CategorySketch)]
+    texts = [one for one in sketches if isinstance(one, TextSketch)]
+    if numbers:
+        return add_numbers(numbers)
+    if categories:
+        return add_categories(categories)
+    return add_texts(texts) if texts else None
+
+
+def _check_same(first: DataProfile, second: DataProfile) -> None:
+    is_same = len(first.columns) == len(second.columns) and all(
+        one.column.name == other.column.name
+        and one.column.kind == other.column.kind
+        and type(one.sketch) is type(other.sketch)
+        and _is_same_frame(one.frame, other.frame)
+        for one, other in zip(first.columns, second.columns, strict=True)
+    )
+    if not is_same:
+        text = "These profiles can't be added: their columns or the bins of their numbers are not the same."
+        raise Invalid(text, "Make them by one reference.")
+
+
+def _is_same_frame(first: Frame | None, second: Frame | None) -> bool:
+    if first is None or second is None or first is second:
+        return first is second
+    same_edges = first.edges.size == second.edges.size and bool((first.edges == second.edges).all())
+    return same_edges and first.exponent == second.exponent and first.center == second.center
