@@ -1,8 +1,8 @@
 """The worker that compares data of two files or folders: ``python -m mlops_desk.drift.worker``, one request on stdin.
 
-Request: {"reference": path or profile, "current": path, "options": DriftOptions, "folder": path, "html": path}; the last three
-may be missing. The answer is a DriftReport. What the worker writes on its way lies in ``folder``, so that whoever
-ends it at its deadline can clean up after it; ``html`` gets the report as a page.
+Request: {"reference": path, "current": path, "options": DriftOptions, "folder": path, "html": path}; the last three
+may be missing, and the reference may be a profile. The answer is a DriftReport. What the worker writes on its way lies
+in ``folder``, so that whoever ends it at its deadline can clean up after it; ``html`` gets the report as a page.
 
 ``drift report`` runs it without an agent, the agent runs it for each window of a monitored endpoint.
 """

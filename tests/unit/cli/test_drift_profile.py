@@ -1,0 +1,63 @@
+"""``drift profile`` as people type it, and a report by what it wrote."""
+
+import json
+
+import pytest
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.cli.drift import profile, report
+from mlops_desk.cli.parser import parse
+from mlops_desk.drift.profile.worker import Telling
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    rows = [{"a": at % 7, "note": f"n{at}", "y": at % 2} for at in range(100)]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "c.csv").write_text("a\n" + "".join(f"{at % 7 + 3}\n" for at in range(100)))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_profile_is_written_and_taken_for_the_reference(folder, capfd):
+    given = parse(["drift", "profile", "--reference", "r.jsonl", "--out", "r.profile", "--target", "y"])
+    assert given.act == "drift-profile"
+    assert profile.make(given, as_json=False) == 0
+    text = capfd.readouterr().out
+    assert text.startswith("100 rows of 2 columns in ")
+    assert "Left out: note (Nearly all values are distinct: an identifier.)." in text
+    assert text.endswith(f"Profile: {folder / 'r.profile'}\n")
+    asked = parse(["drift", "report", "--reference", "r.profile", "--current", "c.csv"])
+    assert report.make(asked, as_json=True) == 0
+    document = json.loads(capfd.readouterr().out)
+    found = {column["name"]: column["verdict"] for column in document["columns"]}
+    assert (document["verdict"], found["a"]) == ("drift", "drift")
+    assert document["dataset"]["left_out"]["y"] == "A target that is not sent."
+
+
+def test_the_answer_as_json(folder, capfd):
+    given = parse(
+        ["drift", "profile", "--reference", "r.jsonl", "--out", "p", "--columns", "a", "--kind", "a=categorical"]
+    )
+    assert profile.make(given, as_json=True) == 0
+    document = json.loads(capfd.readouterr().out)
+    assert (document["rows"], document["columns"], sorted(document["left_out"])) == (100, ["a"], ["note", "y"])
+    assert document["bytes"] == (folder / "p").stat().st_size
+
+
+def test_a_reference_that_is_nowhere_is_refused(folder):
+    given = parse(["drift", "profile", "--reference", "no.csv", "--out", "p"])
+    with pytest.raises(Invalid, match="no file or folder") as caught:
+        profile.make(given, as_json=True)
+    assert caught.value.hint
+
+
+def test_progress_is_told_in_plain_words_and_not_too_often(capsys, monkeypatch):
+    times = iter([0.0, 0.5, 1.2, 1.9, 2.3])
+    monkeypatch.setattr("mlops_desk.drift.profile.worker.time.monotonic", lambda: next(times))
+    tell = Telling()
+    for at in range(4):
+        tell(at, 9, f"price\x1b[31m{at}")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["1 of 9 columns", "3 of 9 columns"]
+    assert "\x1b" not in "".join(lines)
