@@ -28,7 +28,7 @@ def parts_of(connection: Any, source: OpenedTable, column: FrozenColumn, rows: i
     now = time.time()  # data tell of the world's clock
     for part in source.parts(rows):
         side = _side(connection, part, column, value)
-        yield replace(side, n_future=int(np.count_nonzero(side.finite > now))) if is_time else side
+        yield _with_future(side, now) if is_time else side
 
 
 def lengths_of(
@@ -52,14 +52,14 @@ def lengths_of(
 def time_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> NumericColumn:
     """Read both sides as seconds since 1970; what lies ahead of now is counted too. Raises duckdb.Error."""
     now = time.time()  # data tell of the world's clock
-    read = [_side(connection, side, column, _moment_of(side, column.name)) for side in sides]
     first, second = (
-        NumericSide(
-            side.finite, side.n_missing, side.n_infinite, side.n_wrong_type, int(np.count_nonzero(side.finite > now))
-        )
-        for side in read
+        _with_future(_side(connection, side, column, _moment_of(side, column.name)), now) for side in sides
     )
     return NumericColumn(first, second, ColumnKind.TIME)
+
+
+def _with_future(side: NumericSide, now: float) -> NumericSide:
+    return replace(side, n_future=int(np.count_nonzero(side.finite > now)))
 
 
 def _side(connection: Any, source: OpenedTable, column: FrozenColumn, value: str | None) -> NumericSide:

@@ -21,7 +21,7 @@ import numpy as np
 
 from mlops_desk.drift.measure import measures, p_values
 from mlops_desk.drift.pair import Counts, Floats, pair_of
-from mlops_desk.drift.profile.frame import Frame
+from mlops_desk.drift.profile.frame import FrozenBins
 from mlops_desk.drift.profile.numbers import NumericSketch
 
 
@@ -35,7 +35,7 @@ def is_constant(sketch: NumericSketch) -> bool:
     return sketch.least is not None and sketch.least == sketch.most
 
 
-def deviation(frame: Frame, sketch: NumericSketch) -> float:
+def deviation(frame: FrozenBins, sketch: NumericSketch) -> float:
     """Return the population standard deviation, in the frame's units; 0 without any value."""
     n = sketch.n_usable
     if not n:
@@ -44,7 +44,7 @@ def deviation(frame: Frame, sketch: NumericSketch) -> float:
     return math.sqrt(max(0.0, sketch.squares / n - away * away))
 
 
-def wasserstein_normed(frame: Frame, reference: NumericSketch, current: NumericSketch) -> float | None:
+def wasserstein_normed(frame: FrozenBins, reference: NumericSketch, current: NumericSketch) -> float | None:
     """First Wasserstein distance over the reference's standard deviation; undefined for a constant reference."""
     if not is_complete(reference, current) or is_constant(reference):
         return None
@@ -66,7 +66,7 @@ def ks(reference: NumericSketch, current: NumericSketch) -> tuple[float | None, 
     return distance, p_values.ks_asymptotic(distance, n, m)
 
 
-def energy(frame: Frame, reference: NumericSketch, current: NumericSketch) -> float | None:
+def energy(frame: FrozenBins, reference: NumericSketch, current: NumericSketch) -> float | None:
     """Energy distance sqrt(2 * integral of (F - G)^2), about."""
     if not is_complete(reference, current):
         return None
@@ -85,7 +85,7 @@ def energy(frame: Frame, reference: NumericSketch, current: NumericSketch) -> fl
     return measures.scaled(distance, half)
 
 
-def grouped(frame: Frame, sketch: NumericSketch) -> Counts:
+def grouped(frame: FrozenBins, sketch: NumericSketch) -> Counts:
     """Return the rows in each bin of the scores."""
     found = np.bincount(frame.groups, weights=sketch.counts, minlength=frame.n_groups)
     return found.astype(np.int64)
@@ -98,7 +98,7 @@ def _heights(reference: NumericSketch, current: NumericSketch) -> Floats:
     return found
 
 
-def _areas(frame: Frame, reference: NumericSketch, current: NumericSketch) -> Floats:
+def _areas(frame: FrozenBins, reference: NumericSketch, current: NumericSketch) -> Floats:
     """Return the integral of F - G over each bin, the outer ones without end."""
     n, m = max(1, reference.n_usable), max(1, current.n_usable)
     found: Floats = current.sums / m - reference.sums / n

@@ -21,20 +21,20 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.profile.arrays import ArrayReader, ArrayWriter, DamageError
 from mlops_desk.drift.profile.categories import LIMIT, CategorySketch
-from mlops_desk.drift.profile.frame import BINS, Frame
+from mlops_desk.drift.profile.frame import BINS, FrozenBins
 from mlops_desk.drift.profile.mark import MARK
 from mlops_desk.drift.profile.numbers import NumericSketch
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, Sketch
 from mlops_desk.drift.profile.texts import CHARACTERS, SAMPLE, TextSketch
 from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 
-VERSION = 1
+VERSION = 1  # raised where an earlier program could not read what is written
 LIMIT_BYTES = 512 << 20  # chosen: 5,000 columns of numbers are 30 MB, of texts never more than this
 COLUMNS_LIMIT = 5000  # as many as a file of data may have
 _START = struct.Struct("<24sIIQ")
 _LARGEST_COUNT = 1 << 53  # up to here a double holds each whole number
 _LABEL_LIMIT = 200  # characters, as ``reading`` cuts them
-_AGAIN = "Make it again: mlops-desk drift profile --reference FILE --out PROFILE"
+_AGAIN = "Make it again, by the same data."
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _written(one: ColumnProfile, arrays: ArrayWriter) -> _Column:
     return _Column(one.column)
 
 
-def _of_numbers(frame: Frame, sketch: NumericSketch, arrays: ArrayWriter) -> _Numbers:
+def _of_numbers(frame: FrozenBins, sketch: NumericSketch, arrays: ArrayWriter) -> _Numbers:
     is_wide = bool(sketch.counts.max() >= 1 << 32)
     arrays.add(frame.edges.astype("<f8"))
     arrays.add(frame.groups.astype("u1"))
@@ -165,7 +165,7 @@ def _read(head: _Head, arrays: ArrayReader) -> DataProfile:
 
 def _column(one: _Column, arrays: ArrayReader, n_rows: int) -> ColumnProfile:
     kind = one.column.kind
-    frame: Frame | None = None
+    frame: FrozenBins | None = None
     sketch: Sketch | None = None
     if one.categories is not None:
         sketch = _categories(one.categories, arrays)
@@ -186,7 +186,7 @@ def _is_number(kind: ColumnKind | None) -> bool:
     return kind in {ColumnKind.NUMERIC, ColumnKind.TIME}
 
 
-def _numbers(head: _Numbers, arrays: ArrayReader) -> tuple[Frame, NumericSketch]:
+def _numbers(head: _Numbers, arrays: ArrayReader) -> tuple[FrozenBins, NumericSketch]:
     if not 1 <= head.bins <= BINS or not 1 <= head.n_groups <= BINS:
         raise DamageError("a column has too many bins")
     edges = arrays.floats(head.bins - 1)
@@ -202,7 +202,7 @@ def _numbers(head: _Numbers, arrays: ArrayReader) -> tuple[Frame, NumericSketch]
     is_odd = not np.isfinite(numbers).all() or head.squares < 0 or abs(head.exponent) > 1100  # a double's is less
     if bool(n) != ends or is_odd or (head.n_future or 0) > n:
         raise DamageError("the counts of a column do not fit together")
-    frame = Frame(edges, groups, head.n_groups, head.exponent, head.center)
+    frame = FrozenBins(edges, groups, head.n_groups, head.exponent, head.center)
     facts = head.n_missing, head.n_infinite, head.n_wrong_type, head.n_future
     return frame, NumericSketch(counts, sums, head.squares, head.least, head.most, *facts)
 

@@ -28,7 +28,7 @@ LARGEST = 2.0**960
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Frame:
+class FrozenBins:
     """Bin i holds ``edges[i - 1] <= v < edges[i]``, in units of 2**exponent.
 
     ``groups[i]`` is the bin of the scores (PSI and the like) that bin i is part of, ``n_groups`` their number: the last
@@ -58,11 +58,11 @@ class Frame:
         return values
 
 
-def frame_of(values: Floats, least: float | None = None, most: float | None = None) -> Frame:
+def frame_of(values: Floats, least: float | None = None, most: float | None = None) -> FrozenBins:
     """Freeze the bins by a reference's finite values, or by a sample of them and the ``least`` and ``most`` of all."""
     ordered = np.sort(values)
     if not ordered.size:
-        return Frame(np.empty(0), np.zeros(1, dtype=np.int64), 1)
+        return FrozenBins(np.empty(0), np.zeros(1, dtype=np.int64), 1)
     ends = np.array([ordered[0] if least is None else least, ordered[-1] if most is None else most])
     exponent = binary_exponent(ends)
     if exponent:
@@ -80,7 +80,7 @@ def frame_of(values: Floats, least: float | None = None, most: float | None = No
     first = distinct.size if discrete else 0
     all_groups = np.concatenate([[first], groups]).astype(np.int64)
     n_groups = distinct.size + 1 if discrete else deciles.size + 1
-    return Frame(edges, all_groups, n_groups, exponent, float(ordered[ordered.size // 2]))
+    return FrozenBins(edges, all_groups, n_groups, exponent, float(ordered[ordered.size // 2]))
 
 
 def _groups(edges: Floats, distinct: Floats) -> Counts:

@@ -20,7 +20,7 @@ from mlops_desk.drift.measure.battery import of_shares
 from mlops_desk.drift.measure.quality import signals_of
 from mlops_desk.drift.profile import distances
 from mlops_desk.drift.profile.categories import CategorySketch
-from mlops_desk.drift.profile.frame import Frame
+from mlops_desk.drift.profile.frame import FrozenBins
 from mlops_desk.drift.profile.numbers import NumericSketch
 from mlops_desk.drift.profile.pictures import histogram_of
 from mlops_desk.drift.profile.profile import ColumnProfile
@@ -49,7 +49,7 @@ def measure_profiles(reference: ColumnProfile, current: ColumnProfile) -> Column
 
 
 def _of_numbers(
-    name: str, kind: ColumnKind, frame: Frame, reference: NumericSketch, current: NumericSketch
+    name: str, kind: ColumnKind, frame: FrozenBins, reference: NumericSketch, current: NumericSketch
 ) -> ColumnDrift:
     found, histogram = _distances(frame, reference, current)
     quality = {
@@ -75,7 +75,7 @@ def _of_numbers(
 
 
 def _distances(
-    frame: Frame, reference: NumericSketch, current: NumericSketch
+    frame: FrozenBins, reference: NumericSketch, current: NumericSketch
 ) -> tuple[dict[str, Measure], Histogram | None]:
     distance, p_value = distances.ks(reference, current)
     shift = distances.wasserstein_normed(frame, reference, current)
@@ -103,7 +103,7 @@ def _n_outside(reference: NumericSketch, current: NumericSketch) -> int | None:
     return int(current.counts[0] + current.counts[-1])
 
 
-def _quality(kind: ColumnKind, frame: Frame, side: NumericSketch) -> Quality:
+def _quality(kind: ColumnKind, frame: FrozenBins, side: NumericSketch) -> Quality:
     n = side.n_rows
     found = Quality(n, _share(side.n_missing, n), _share(side.n_infinite, n), _share(side.n_wrong_type, n))
     if kind is not ColumnKind.TIME:
@@ -175,7 +175,9 @@ def _with_blanks(*sides: CategorySketch) -> list[CategorySketch]:
     return found
 
 
-def _of_texts(name: str, kind: ColumnKind, frame: Frame, reference: TextSketch, current: TextSketch) -> ColumnDrift:
+def _of_texts(
+    name: str, kind: ColumnKind, frame: FrozenBins, reference: TextSketch, current: TextSketch
+) -> ColumnDrift:
     """Measure the words of both samples, and the lengths of all texts."""
     found = measure_column(name, WordsColumn(_words(reference), _words(current), kind))
     lengths, histogram = _distances(frame, reference.lengths, current.lengths)

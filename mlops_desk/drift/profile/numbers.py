@@ -11,7 +11,7 @@ import numpy as np
 
 from mlops_desk.drift.columns import NumericSide
 from mlops_desk.drift.pair import Counts, Floats
-from mlops_desk.drift.profile.frame import Frame
+from mlops_desk.drift.profile.frame import FrozenBins
 
 _SQUARED_LARGEST = 2.0**480  # so that the sum of as many squares as there can be rows stays within a double
 
@@ -43,13 +43,13 @@ class NumericSketch:
         return self.n_usable + self.n_missing + self.n_infinite + self.n_wrong_type
 
 
-def empty_numbers(frame: Frame) -> NumericSketch:
+def empty_numbers(frame: FrozenBins) -> NumericSketch:
     """Return the sketch of no rows."""
     bins = frame.edges.size + 1
     return NumericSketch(np.zeros(bins, dtype=np.int64), np.zeros(bins))
 
 
-def sketch_numbers(frame: Frame, side: NumericSide) -> NumericSketch:
+def sketch_numbers(frame: FrozenBins, side: NumericSide) -> NumericSketch:
     """Count one side's values in the frame's bins."""
     ordered = np.sort(frame.scaled(side.finite))
     found = replace(

@@ -4,12 +4,12 @@ import numpy as np
 
 from mlops_desk.drift.measure.histograms import BINS, TAIL, around
 from mlops_desk.drift.pair import Floats
-from mlops_desk.drift.profile.frame import Frame
+from mlops_desk.drift.profile.frame import FrozenBins
 from mlops_desk.drift.profile.numbers import NumericSketch
 from mlops_desk.records.drift import Histogram
 
 
-def histogram_of(frame: Frame, reference: NumericSketch, current: NumericSketch) -> Histogram:
+def histogram_of(frame: FrozenBins, reference: NumericSketch, current: NumericSketch) -> Histogram:
     """Draw two sketches that both have values."""
     sides = [_distribution(frame, side) for side in (reference, current)]
     low = min(float(np.interp(TAIL, heights, places)) for places, heights in sides)
@@ -22,7 +22,7 @@ def histogram_of(frame: Frame, reference: NumericSketch, current: NumericSketch)
     return Histogram(first, second, edges=tuple(float(edge) for edge in shown))
 
 
-def _distribution(frame: Frame, sketch: NumericSketch) -> tuple[Floats, Floats]:
+def _distribution(frame: FrozenBins, sketch: NumericSketch) -> tuple[Floats, Floats]:
     """Return places and the share of values below each, from the least value to the largest."""
     n = sketch.n_usable
     least, most = sketch.least or 0.0, sketch.most or 0.0

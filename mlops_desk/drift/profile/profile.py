@@ -6,7 +6,7 @@ from itertools import chain
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.drift.profile.categories import CategorySketch, add_categories
-from mlops_desk.drift.profile.frame import Frame
+from mlops_desk.drift.profile.frame import FrozenBins
 from mlops_desk.drift.profile.numbers import NumericSketch, add_numbers
 from mlops_desk.drift.profile.texts import TextSketch, add_texts
 from mlops_desk.records.drift.columns import FrozenColumn
@@ -23,7 +23,7 @@ class ColumnProfile:
 
     column: FrozenColumn
     sketch: Sketch | None = None
-    frame: Frame | None = None
+    frame: FrozenBins | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +81,7 @@ def _check_same(first: DataProfile, second: DataProfile) -> None:
         raise Invalid(text, "Make them by one reference.")
 
 
-def _is_same_frame(first: Frame | None, second: Frame | None) -> bool:
+def _is_same_frame(first: FrozenBins | None, second: FrozenBins | None) -> bool:
     if first is None or second is None or first is second:
         return first is second
     same_edges = first.edges.size == second.edges.size and bool((first.edges == second.edges).all())

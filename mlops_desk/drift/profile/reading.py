@@ -22,7 +22,7 @@ from mlops_desk.drift.data.numbers import lengths_of, parts_of
 from mlops_desk.drift.data.opening import OpenedTable
 from mlops_desk.drift.data.texts import CHARACTERS as TEXT_CHARACTERS
 from mlops_desk.drift.profile.categories import LIMIT, CategorySketch, sketch_of_counts
-from mlops_desk.drift.profile.frame import Frame, frame_of
+from mlops_desk.drift.profile.frame import FrozenBins, frame_of
 from mlops_desk.drift.profile.numbers import NumericSketch, add_numbers, sketch_numbers
 from mlops_desk.drift.profile.profile import ColumnProfile
 from mlops_desk.drift.profile.texts import CHARACTERS, SAMPLE, TextSketch
@@ -40,7 +40,7 @@ def profile_of(
     connection: Any,
     source: OpenedTable,
     column: FrozenColumn,
-    frame: Frame | None = None,
+    frame: FrozenBins | None = None,
     *,
     tell: Tell | None = None,
     rows: int = PART_ROWS,
@@ -75,7 +75,7 @@ def _nobody() -> None:
     """Tell nobody."""
 
 
-def _sketched(frame: Frame, parts: Iterator[NumericSide], tell: Tell) -> Iterator[NumericSketch]:
+def _sketched(frame: FrozenBins, parts: Iterator[NumericSide], tell: Tell) -> Iterator[NumericSketch]:
     for part in parts:
         yield sketch_numbers(frame, part)
         tell()
@@ -95,7 +95,7 @@ def _joined(parts: list[NumericSide]) -> NumericSide:
     )
 
 
-def _frame(parts: Iterator[NumericSide], step: int, tell: Tell) -> Frame:
+def _frame(parts: Iterator[NumericSide], step: int, tell: Tell) -> FrozenBins:
     """Freeze the bins by one value by chance of every ``step``, and both ends."""
     random = np.random.default_rng(step)
     kept = []

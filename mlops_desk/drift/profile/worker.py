@@ -28,7 +28,7 @@ _TELL_SECONDS = 1.0  # chosen: one sees that it goes on, and can read it
 _NAME = 60  # chosen: names of columns come from files
 
 
-class Telling:
+class ProfileProgress:
     """Says on stderr how far it is, unless it did within the last second."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Telling:
 
 
 def profile_file(
-    reference: Path, options: DriftOptions | None = None, within: str | None = None, tell: Telling | None = None
+    reference: Path, options: DriftOptions | None = None, within: str | None = None, tell: ProfileProgress | None = None
 ) -> DataProfile:
     """Make the profile of a file or a folder. Raises NotFound or Invalid."""
     with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-", dir=within) as name:
@@ -51,7 +51,7 @@ def profile_file(
         with closing(connect(folder / "spill", threads=_THREADS)) as connection:
             connection.execute("SET TimeZone = 'UTC'")  # what a moment without a zone is taken for
             table = open_data(connection, reference.absolute(), folder)
-            return make_profile(connection, table, options or DriftOptions(), tell or Telling())
+            return make_profile(connection, table, options or DriftOptions(), tell or ProfileProgress())
 
 
 def answer(request: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from mlops_desk.base.errors import Invalid
 from mlops_desk.cli.drift import profile, report
 from mlops_desk.cli.parser import parse
-from mlops_desk.drift.profile.worker import Telling
+from mlops_desk.drift.profile.worker import ProfileProgress
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_reference_that_is_nowhere_is_refused(folder):
 def test_progress_is_told_in_plain_words_and_not_too_often(capsys, monkeypatch):
     times = iter([0.0, 0.5, 1.2, 1.9, 2.3])
     monkeypatch.setattr("mlops_desk.drift.profile.worker.time.monotonic", lambda: next(times))
-    tell = Telling()
+    tell = ProfileProgress()
     for at in range(4):
         tell(at, 9, f"price\x1b[31m{at}")
     lines = capsys.readouterr().err.splitlines()
