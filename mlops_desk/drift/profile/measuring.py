@@ -52,11 +52,13 @@ def _of_numbers(
     name: str, kind: ColumnKind, frame: FrozenBins, reference: NumericSketch, current: NumericSketch
 ) -> ColumnDrift:
     found, histogram = _distances(frame, reference, current)
+    before, after = _only_value_shares(frame, reference, current)
     quality = {
-        "reference": _quality(kind, frame, reference),
+        "reference": replace(_quality(kind, frame, reference), constant_ratio=before),
         "current": replace(
             _quality(kind, frame, current),
             out_of_range_ratio=_share(_n_outside(reference, current), current.n_rows),
+            constant_ratio=after,
         ),
     }
     # Signals look at how many values a side has, not at the values: they are counted already.
@@ -91,6 +93,19 @@ def _distances(
     if distances.is_constant(reference):
         found["l_infinity"] = Measure(measures.l_infinity(*counts), threshold=v.DRIFT_CATEGORICAL)
     return found, histogram_of(frame, reference, current)
+
+
+def _only_value_shares(
+    frame: FrozenBins, reference: NumericSketch, current: NumericSketch
+) -> tuple[float | None, float | None]:
+    """Return the shares of either side that hold the current data's only value, of the reference's what its bin holds.
+
+    None of both where the current data hold several values or none.
+    """
+    if current.least is None or current.least != current.most:
+        return None, None
+    at = int(np.searchsorted(frame.edges, current.least, "right"))
+    return _share(int(reference.counts[at]), reference.n_usable), 1.0
 
 
 def _n_outside(reference: NumericSketch, current: NumericSketch) -> int | None:

@@ -2,10 +2,11 @@
 
 import math
 import sys
+import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -48,13 +49,16 @@ def test_energy_is_scipys(x, y):
     assert m.energy(pair_of(x, y)) == pytest.approx(stats.energy_distance(x, y), rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore:ks_2samp:RuntimeWarning")
 @given(samples(), samples())
+@example(np.zeros(7), np.array([0.0] * 6 + [1.0]))
 def test_ks_is_scipys_ties_included(x, y):
-    expected = stats.ks_2samp(x, y)
+    with warnings.catch_warnings(record=True) as gave_up:
+        warnings.simplefilter("always")
+        expected = stats.ks_2samp(x, y)
     value, p_value = m.ks(pair_of(x, y))
     assert value == pytest.approx(expected.statistic, abs=1e-12)
-    assert p_value == pytest.approx(expected.pvalue, rel=1e-9, abs=1e-15)
+    # Where rounding carries SciPy's exact value beyond 1 it takes the asymptotic one, and says so.
+    assert p_value == pytest.approx(1.0 if gave_up else expected.pvalue, rel=1e-9, abs=1e-15)
 
 
 @pytest.mark.parametrize(("n", "k"), [(10_000, 9_000), (10_001, 300), (30_000, 20_000)])

@@ -228,3 +228,15 @@ def test_a_profile_that_cannot_be_written_is_told(files, tmp_path):
     with pytest.raises(Invalid, match="can't be written") as caught:
         profiled(files / "r.parquet", tmp_path / "nowhere" / "p")
     assert caught.value.hint
+
+
+def test_a_column_that_stands_still_is_named_as_against_the_file(tmp_path):
+    path = write(
+        tmp_path / "r.parquet", {"x": [float(at) for at in range(300)], "c": [float(at % 3) for at in range(300)]}
+    )
+    current = write(tmp_path / "c.parquet", {"x": [7.0] * 200, "c": [1.0] * 200})
+    out, _ = profiled(path, tmp_path / "p")
+    found, exact = compare_files(out, current), compare_files(path, current)
+    assert [one.quality["current"].constant_ratio for one in found.columns] == [1.0, 1.0]
+    assert found.columns[1].quality["reference"].constant_ratio == exact.columns[1].quality["reference"].constant_ratio
+    assert {(alarm.name, alarm.column) for alarm in found.quality} >= {("constant", "x"), ("constant", "c")}
