@@ -125,9 +125,9 @@ def _outside(n: int, m: int, steps: int) -> float:
     shares = np.ones(n + 2)  # of (i, s - i) at i + 1
     places = np.arange(n + 2, dtype=np.float64)
     shares[1] = 0.0
-    first, last = 0, 0
+    first = 0
     for s in range(1, n + m + 1):
-        before, after = first, last
+        before = first
         first = max(0, s - m, (across * s - steps) // (across + up) + 1)
         last = min(n, s, -((-across * s - steps) // (across + up)) - 1)
         if last < first:
@@ -135,7 +135,6 @@ def _outside(n: int, m: int, steps: int) -> float:
         i = places[first : last + 1]
         shares[first + 1 : last + 2] = (i * shares[first : last + 1] + (s - i) * shares[first + 1 : last + 2]) / s
         shares[before + 1 : first + 1] = 1.0
-        shares[last + 2 : after + 2] = 1.0
     return float(shares[n + 1])
 
 
