@@ -1,5 +1,6 @@
 """What goes wrong around an endpoint: its state is true, and who asks another endpoint notices nothing."""
 
+import errno
 import os
 import signal
 import socket
@@ -113,6 +114,16 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def is_bound(taken: socket.socket, port: int) -> bool:
+    try:
+        taken.bind(("127.0.0.1", port))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
+
+
 def test_where_somebody_takes_the_gateways_port_the_new_address_is_told_and_answers(house: House) -> None:
     house.replica(1)
     service = house.service
@@ -121,12 +132,12 @@ def test_where_somebody_takes_the_gateways_port_the_new_address_is_told_and_answ
     state, port = keeper.state, keeper.port
     assert state is not None
     assert port is not None
-    keeper.refuse()
     os.kill(state.pid, signal.SIGKILL)
     house.wait(keeper.is_gone)
+    keeper.refuse()
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", port))
+        house.wait(lambda: is_bound(taken, port))  # threads of the killed one hold it for some milliseconds more
         taken.listen()
         service._switchboard.watch()
         moved = service.show("front")

@@ -96,7 +96,8 @@ def test_marked_requests_are_listed_by_their_times_and_follow_the_charts(stack, 
 
 def test_the_requests_of_what_the_charts_show_are_one_button_away(stack, double, qtbot):
     page = stack.window().page()
-    assert page.pane.requests_of.isVisible()
+    stack.window().resize(1600, 900)
+    qtbot.waitUntil(page.pane.requests_of.isVisible)
     span = stack._axis.span()
     qtbot.mouseClick(page.pane.requests_of, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: bool(double.asked_requests) and double.asked_requests[-1][1]["since"] is not None)
