@@ -1,0 +1,158 @@
+"""A monitor: what is compared with what, how often; how it stands; and each of its windows as it was judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mlops_desk.records.drift import Verdict
+from mlops_desk.records.drift.sources import Reference, Source
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRule:
+    """How a source is cut: after so many rows, or so many seconds; exactly one of both is given."""
+
+    rows: int | None = 1000
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """What is watched. ``name`` is unique; ``endpoint`` or ``model`` (``name/version``) is what it is about.
+
+    ``columns`` are the only ones compared (all where empty), ``suppressed`` gives those that are not with the reason,
+    ``renamed`` gives columns of the source the reference's names. A monitor turns when ``needed`` of its newest ``of``
+    windows alarm. ``segment`` is a column whose values are judged apart, ``importance`` weighs columns. ``level`` is
+    that of its alert. One that is ``proposed`` was made by the desk, not by a person.
+    """
+
+    id: str
+    name: str
+    source: Source
+    reference: Reference = field(default_factory=Reference)
+    endpoint: str | None = None
+    model: str | None = None
+    window: WindowRule = field(default_factory=WindowRule)
+    check_seconds: float = 60.0
+    columns: tuple[str, ...] = ()
+    suppressed: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
+    predictions: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    needed: int = 2
+    of: int = 3
+    level: str = "alert"
+    segment: str | None = None
+    importance: Mapping[str, float] = field(default_factory=dict)
+    is_paused: bool = False
+    is_proposed: bool = False
+    created_by: str | None = None
+    created_at: float | None = None
+
+
+class MonitorState(StrEnum):
+    """``WAITING``: nothing to judge yet. ``UNKNOWN``: it could not be judged, ``trouble`` says why."""
+
+    WAITING = "waiting"
+    FINE = "fine"
+    TURNED = "turned"
+    PAUSED = "paused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorStanding:
+    """A monitor and how it stands. Times are Unix times.
+
+    ``since`` gives each drifted column the start of the first window of its unbroken run of alarms, ``turned_at`` is
+    that of the monitor. ``pending_rows`` are those that wait for their window to be full. ``strip`` are the verdicts of
+    the newest windows, oldest first.
+    """
+
+    monitor: Monitor
+    state: MonitorState
+    verdict: Verdict | None = None
+    turned_at: float | None = None
+    since: Mapping[str, float] = field(default_factory=dict)
+    n_columns: int | None = None
+    n_drifted: int | None = None
+    newest_window_end: float | None = None
+    checked_at: float | None = None
+    next_check_at: float | None = None
+    pending_rows: int | None = None
+    trouble: str | None = None
+    hint: str | None = None
+    sentence: str = ""
+    alert_id: str | None = None
+    strip: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnScore:
+    """One column in one window: ``score`` is the deciding measure's value, ``limit`` where that begins to alarm."""
+
+    verdict: Verdict
+    score: float | None = None
+    measure: str | None = None
+    limit: float | None = None
+    p_adjusted: float | None = None
+    missing_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedWindow:
+    """One window as it was judged: an entry of ``drift history``. ``report_id`` leads to the report in full.
+
+    ``alarm`` is the monitor's answer after it. ``reference_id`` is the digest of the profile it was held against;
+    with the stored window of the same span, and ``options`` as the report keeps them, it can be judged again.
+    """
+
+    id: str
+    monitor: str
+    window_start: float
+    window_end: float
+    n_rows: int
+    verdict: Verdict
+    alarm: bool
+    columns: Mapping[str, ColumnScore]
+    drifted_ratio: float | None = None
+    model: str | None = None
+    reference_id: str | None = None
+    report_id: str | None = None
+    created_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnWindow:
+    """One column in one window, for its charts over time.
+
+    ``quantiles`` are those at ``QUANTILES`` of numbers or moments; ``shares`` those of categories (the rest is what
+    lacks to 1), both of the usable values.
+    """
+
+    window_start: float
+    window_end: float
+    n_rows: int
+    missing_ratio: float | None
+    quantiles: tuple[float, ...] = ()
+    shares: Mapping[str, float] = field(default_factory=dict)
+    score: float | None = None
+    verdict: Verdict | None = None
+
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""The lines of a ribbon: half of the values within the inner two, nine of ten within the outer two."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnStory:
+    """One column of a monitor: the reference, and each window. ``limit`` is that of the deciding ``measure``."""
+
+    monitor: str
+    column: str
+    kind: str
+    reference: ColumnWindow | None
+    windows: tuple[ColumnWindow, ...]
+    measure: str | None = None
+    limit: float | None = None
