@@ -3,10 +3,16 @@
     python tests/bench/gateway.py [--seconds N] [--rounds N] [--peers] [--million]
 
 The upstream is a small C program on a socket of the file system, as replicas are; the same program answers on loopback
-for the row *direct*. The load comes from ``wrk`` (16 connections, a body of 1.4 kB), the latencies from a program of
-this file's own that asks at 500 requests a second, for wrk knows no rate. All are asked in turns, round by round, and
-the medians are printed: a machine that others use is then the same for each. What is not there (wrk, nginx) is named
-and left out; ``--peers`` measures `mlflow models serve` and LiteLLM's proxy too, from an environment of their own
+for the row *direct* and for plain nginx. The load comes from ``wrk`` (16 connections, a body of 1.4 kB), the latencies
+from a program of this file's own that asks at 500 requests a second, for wrk knows no rate. All are asked in turns,
+round by round, and the medians are printed: a machine that others use is then the same for each. Beside requests a
+second stands what a request takes of a processor, in the process and its children (nginx's worker, the gateway's
+roller): that is hardly moved by what else runs, and where cores are few it decides.
+
+nginx has three rows, and each its own ratio, for they are three different questions: *plain* is the reverse proxy that
+a distribution's nginx is by default, *plain, logging* has its access log too, *tuned* keeps connections to a socket
+(``gateway_nginx.py`` says how). ``floor`` is the least that a proxy in Python does. What is not there (wrk, nginx) is
+named and left out; ``--peers`` measures `mlflow models serve` and LiteLLM's proxy too, from an environment of their own
 (``gateway_peers.py``). ``--million`` asks a million times and prints the gateway's memory as it goes.
 """
 
@@ -36,22 +42,9 @@ from mlops_desk.serving.gateway.routes import EndpointRoutes, NetworkListening, 
 HERE = Path(__file__).resolve().parent
 BODY = json.dumps({"dataframe_records": [{f"feature_{n}": n * 1.2345 for n in range(20)} for _ in range(3)]}).encode()
 CONNECTIONS = 16
+OURS = "gateway"
 RATE = 500
 TOKEN = "0123456789abcdef" * 4
-NGINX = """
-worker_processes 1; daemon off; pid {root}/nginx.pid; error_log {root}/nginx.log crit;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off; client_body_temp_path {root}/body; proxy_temp_path {root}/proxy; fastcgi_temp_path {root}/f;
-  uwsgi_temp_path {root}/u; scgi_temp_path {root}/s; client_body_buffer_size 64k;
-  upstream model {{ server unix:{upstream}; keepalive 64; }}
-  server {{
-    listen 127.0.0.1:{port} reuseport; keepalive_requests 10000000;
-    location / {{ proxy_pass http://model; proxy_http_version 1.1; proxy_set_header Connection ""; }}
-  }}
-  {more}
-}}
-"""
 
 
 @dataclass(frozen=True)
@@ -69,19 +62,38 @@ class Place:
 
 @dataclass
 class Measured:
-    """What was found of a place, round by round: floods (requests/s, p50, p99 in ms) and paces (p50, p99 in ms, rate)."""
+    """What was found of a place, round by round.
+
+    ``floods``: requests/s, p50 and p99 in ms; ``costs``: processor time of a request in µs; ``paces``: p50, p99 in ms,
+    and the rate.
+    """
 
     place: Place
     before: float
     floods: list[tuple[float, float, float]] = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
     paces: list[tuple[float, float, float]] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Requests a second, 0 where there is no wrk."""
+        return statistics.median(rate for rate, _, _ in self.floods) if self.floods else 0.0
+
+    def measure(self, seconds: int) -> None:
+        """Measure one round."""
+        self.paces.append(pace(self.place, seconds))
+        before = processor_seconds(self.place.pid)
+        if (found := flood(self.place, seconds)) is not None:
+            self.floods.append(found)
+            self.costs.append((processor_seconds(self.place.pid) - before) / (found[0] * seconds) * 1e6)
 
     def row(self) -> str:
         """Return one line of the table."""
         pid = self.place.pid
         memory = "–" if pid is None else f"{self.before:.0f} and {resident_mebibytes(pid):.0f}"
         rate, p50, p99 = map(statistics.median, zip(*self.floods, strict=True)) if self.floods else (0.0, 0.0, 0.0)
-        shown = f"{rate:,.0f} | {p50:.2f} | {p99:.2f}" if self.floods else "– | – | –"
+        cost = "–" if pid is None else f"{statistics.median(self.costs or [0.0]):.0f}"
+        shown = f"{rate:,.0f} | {p50:.2f} | {p99:.2f} | {cost}" if self.floods else "– | – | – | –"
         slow50, slow99, reached = map(statistics.median, zip(*self.paces, strict=True))
         paced = f"{slow50:.2f} | {slow99:.2f}" + ("" if reached > 0.95 * RATE else f" (at {reached:.0f}/s, no more)")
         return f"| {self.place.what} | {shown} | {paced} | {memory} |"
@@ -102,7 +114,17 @@ def main() -> None:
         if given.million:
             soak(ours)
             return
-        found = [Place("direct", port, "/invocations", None), running.enter_context(nginx(root, way_in)), ours]
+        from gateway_nginx import Upstream, floor, plain, tuned
+
+        behind = Upstream(way_in, port)
+        found = [
+            Place("direct", port, "/invocations", None),
+            running.enter_context(plain(root, behind)),
+            running.enter_context(plain(root, behind, is_logging=True)),
+            running.enter_context(tuned(root, behind)),
+            running.enter_context(floor(root, behind)),
+            ours,
+        ]
         if given.peers:
             from gateway_peers import litellm, mlflow_server
 
@@ -116,14 +138,19 @@ def compare(places: list[Place], seconds: int, rounds: int) -> None:
     print(f"(load of the machine before: {os.getloadavg()[0]:.1f})", file=sys.stderr)
     for number in range(rounds):
         for one in measured:
-            one.paces.append(pace(one.place, seconds))
-            if (found := flood(one.place, seconds)) is not None:
-                one.floods.append(found)
+            one.measure(seconds)
         print(f"(round {number + 1}, load {os.getloadavg()[0]:.1f})", file=sys.stderr)
-    print("| what | requests/s | p50 ms | p99 ms | at 500/s: p50 ms | p99 ms | memory before and after, MiB |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| what | requests/s | p50 ms | p99 ms | µs of processor | at 500/s: p50 ms | p99 ms | memory in MiB, after |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for one in measured:
         print(one.row(), flush=True)
+    ours = next((one for one in measured if one.place.what == OURS), None)
+    if ours is not None:
+        for one in measured:
+            if one is not ours and one.rate:
+                print(f"gateway / {one.place.what}: {100 * ours.rate / one.rate:.0f} % of its requests/s")
 
 
 def flood(place: Place, seconds: int) -> tuple[float, float, float] | None:
@@ -222,6 +249,24 @@ def soak(ours: Place) -> None:
         print(f"| {asked:,} | {resident_mebibytes(ours.pid):.1f} |", flush=True)
 
 
+def processor_seconds(pid: int | None) -> float:
+    """Return what a process and its children have taken of processors so far; 0 for none."""
+    if pid is None:
+        return 0.0
+    taken = 0.0
+    for one in (pid, *children(pid)):
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        taken += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return taken
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of a process."""
+    return [
+        int(word) for task in Path(f"/proc/{pid}/task").iterdir() for word in (task / "children").read_text().split()
+    ]
+
+
 def resident_mebibytes(pid: int | None) -> float:
     """Return the memory that a process holds; 0 for none."""
     if pid is None:
@@ -255,12 +300,13 @@ def gateway(root: Path, way_in: Path, network: NetworkListening | None = None) -
         state = read_state(root / "_gateway")
         if state is None:
             raise SystemExit("the gateway is gone")
-        yield Place("gateway", port, "/model/invocations", state.pid)
+        yield Place(OURS, port, "/model/invocations", state.pid)
         stats = keeper.stats()
-        print(
-            f"(the gateway counted {stats.endpoints if stats is None else stats.endpoints['model'].requests} requests)",
-            file=sys.stderr,
-        )
+        if stats is not None:
+            told = stats.endpoints["model"]
+            print(
+                f"(the gateway counted {told.requests:,} requests; its log dropped {told.unlogged:,})", file=sys.stderr
+            )
     finally:
         keeper.stop()
 
@@ -272,30 +318,6 @@ def wanted_token() -> dict[str, Any]:
     if "tokens" not in EndpointRoutes.__dataclass_fields__:
         return {}
     return {"tokens": (hashlib.sha256(TOKEN.encode()).hexdigest(),), "is_open": False}
-
-
-@contextmanager
-def nginx(root: Path, way_in: Path, more: str = "") -> Iterator[Place | None]:
-    """Run nginx as a plain reverse proxy with one worker and kept connections; None where it is not here.
-
-    ``more`` is a further server of its settings.
-    """
-    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
-        print("(nginx is not here: its row is left out)", file=sys.stderr)
-        yield None
-        return
-    port = free_port()
-    (root / "nginx.conf").write_text(NGINX.format(root=root, upstream=way_in, port=port, more=more))
-    way_in.chmod(0o777)  # its worker is another user where root starts it
-    root.chmod(0o755)
-    running = subprocess.Popen([program, "-c", str(root / "nginx.conf"), "-p", str(root)])
-    try:
-        wait_for_port(port)
-        yield Place("nginx, one worker", port, "/invocations", running.pid)
-    finally:
-        running.terminate()
-        running.wait()
 
 
 def free_port() -> int:

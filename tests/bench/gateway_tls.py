@@ -19,7 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from gateway import Place, compare, free_port, gateway, nginx, pace, unverified, upstream, wait_for_port
+from gateway import Place, compare, free_port, gateway, pace, unverified, upstream, wait_for_port
+from gateway_nginx import Upstream, tuned
 
 from mlops_desk.serving.gateway.routes import NetworkListening
 from mlops_desk.serving.network.authority import own_identity
@@ -42,7 +43,7 @@ def main() -> None:
         root, port, nginx_port = Path(place), free_port(), free_port()
         identity = root / "identity.pem"
         identity.write_bytes(own_identity(root, ["127.0.0.1"], dt.datetime.now(dt.UTC)))
-        way_in, _ = running.enter_context(upstream(root))
+        way_in, behind = running.enter_context(upstream(root))
         network = NetworkListening("127.0.0.1", port, str(identity), ("127.0.0.1",))
         ours = running.enter_context(gateway(root, way_in, network))
         wait_for_port(port)
@@ -50,7 +51,8 @@ def main() -> None:
         if given.handshakes:
             beset(ours, by_tls, given.handshakes, given.seconds)
             return
-        theirs = running.enter_context(nginx(root, way_in, _SERVER.format(port=nginx_port, identity=identity)))
+        server = _SERVER.format(port=nginx_port, identity=identity)
+        theirs = running.enter_context(tuned(root, Upstream(way_in, behind), server))
         found = [theirs, ours, by_tls]
         if theirs is not None:
             found.append(replace(theirs, what="nginx, TLS", port=nginx_port, scheme="https"))
