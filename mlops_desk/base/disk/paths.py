@@ -146,6 +146,11 @@ class DataFolder:
     def registry(self) -> Path:
         return self.root / "mlflow"
 
+    @property
+    def drift(self) -> Path:
+        """What monitors have seen: the database of windows."""
+        return self.root / "drift"
+
     def make(self) -> None:
         """Make the data folder and the folder for logs, both 0700; say plainly why if that can't be done."""
         from mlops_desk.base.disk.private_files import make_private  # noqa: PLC0415 - with the log's 7 ms, as above

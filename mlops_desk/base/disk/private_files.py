@@ -18,7 +18,7 @@ _OTHERS = 0o077  # rights of group and others
 _OURS = (
     "agent.lock", "demo", "endpoints", "events.json", "jobs", "leases", "log", "metrics.token", "mlflow",
     "recordings", "settings.json", "state.db", "telemetry.db", "demo-data", "backups", "engines.json", "secrets",
-    "reserve", "sources", "staging", "unreadable", "private-images.json",
+    "reserve", "sources", "staging", "unreadable", "private-images.json", "drift",
 )  # fmt: skip
 _FILES = ("agent.lock", "events.json", "metrics.token", "settings.json", "state.db", "telemetry.db",
           "private-images.json")  # fmt: skip

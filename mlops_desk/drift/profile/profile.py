@@ -44,7 +44,7 @@ def merged(profiles: Iterable[DataProfile]) -> DataProfile:
     some = list(profiles)
     first = some[0]
     for other in some[1:]:
-        _check_same(first, other)
+        check_same(first, other)
     columns = [
         replace(one, sketch=_added([other.columns[at].sketch for other in some]))
         for at, one in enumerate(first.columns)
@@ -68,7 +68,8 @@ def _added(sketches: list[Sketch | None]) -> Sketch | None:
     return add_texts(texts) if texts else None
 
 
-def _check_same(first: DataProfile, second: DataProfile) -> None:
+def check_same(first: DataProfile, second: DataProfile) -> None:
+    """Refuse profiles whose columns or bins are not the same. Raises Invalid."""
     is_same = len(first.columns) == len(second.columns) and all(
         one.column.name == other.column.name
         and one.column.kind == other.column.kind

@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-@pytest.mark.parametrize("branch", ["state", "telemetry"])
+@pytest.mark.parametrize("branch", ["state", "telemetry", "windows"])
 def test_the_newest_revision_is_alembics_head(branch: str) -> None:
     config = Config()
     config.set_main_option("script_location", f"mlops_desk.storage:migrations/{branch}")

@@ -20,7 +20,7 @@ _SHA256 = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ImageReference:
     """A name, in its parts. ``tag`` is None where none was typed; with a ``digest`` it means nothing."""
 
     registry: str
@@ -48,7 +48,7 @@ class BadReferenceError(ValueError):
     """It is no name of an image; the text says why."""
 
 
-def read(text: str) -> Reference:
+def read(text: str) -> ImageReference:
     """Read what was typed. Raises BadReferenceError."""
     typed = text.strip()
     if not typed:
@@ -67,7 +67,7 @@ def read(text: str) -> Reference:
     _check(path)
     if registry == DEFAULT_REGISTRY and "/" not in path:
         path = f"{LIBRARY}/{path}"
-    return Reference(registry, path, tag, digest or None)
+    return ImageReference(registry, path, tag, digest or None)
 
 
 def _tag(name: str) -> tuple[str, str | None]:

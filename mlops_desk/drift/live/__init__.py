@@ -1,0 +1,1 @@
+"""From a source to windows: read what is new, cut it by count or by time, each row once."""
