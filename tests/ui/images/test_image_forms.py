@@ -49,7 +49,7 @@ def page(start, double, qtbot):
     ],
 )
 def test_a_name_is_read_as_registries_read_it(typed, registry, path, tag, digest):
-    assert reference.read(typed) == reference.Reference(registry, path, tag, digest)
+    assert reference.read(typed) == reference.ImageReference(registry, path, tag, digest)
 
 
 @pytest.mark.parametrize(
