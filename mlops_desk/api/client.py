@@ -5,8 +5,8 @@ attribute for each service, of that service's protocol, and ``announcements()``.
 of an answer are loaded once it is there (``call``), or never (``document``).
 """
 
-import contextlib
 import socket as network
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_desk import __version__
 from mlops_desk.api import exchange
 from mlops_desk.api import start as starting
+from mlops_desk.api.connections import OpenConnections, hang_up
 from mlops_desk.api.exchange import AgentReply, ExchangeError, Inquiry
 from mlops_desk.api.questions import VERSION_HEADER, Told, document, query, question, refuse
 from mlops_desk.base import agent_clock, wire
@@ -48,17 +49,18 @@ class Client(ClientLike):
         self._socket = socket
         self._listening: network.socket | None = None
         self._heard = ""
+        self._waiting = OpenConnections()
         for name in PROTOCOLS:
             setattr(self, name, _ServiceOfAgent(self, name))
 
     def close(self) -> None:
-        """End what is listened to; a question that is under way has its own end."""
-        self.hang_up()
+        """Wait for nothing any more, from any thread; the agent goes on with what it was asked."""
+        self._waiting.end()
 
     def call(self, verb: Verb, arguments: dict[str, Any], timeout_seconds: float | None = None) -> Any:
         """Ask for a verb; returns a record, or for a streaming verb an iterator of lines."""
         if verb.streams:
-            return VerbLines(self._socket, verb, arguments, self.address)
+            return VerbLines(self._socket, verb, arguments, self.address, self._waiting)
         return wire.from_builtins(self.told(verb, arguments, timeout_seconds).document, verb.returns)
 
     def document(self, verb: Verb, arguments: dict[str, Any], timeout_seconds: float | None = None) -> Any:
@@ -76,8 +78,9 @@ class Client(ClientLike):
         seconds = timeout_seconds or verb.mark.timeout_seconds
         asked_at = time.time()
         with (
-            _complaining(verb, seconds, self.address),
-            exchange.opened(self._socket, question(verb, arguments), seconds) as answer,
+            _complaining(verb, seconds, self.address, self._waiting),
+            self._waiting.one() as begun,
+            exchange.opened(self._socket, question(verb, arguments), seconds, begun) as answer,
         ):
             refuse(answer)
             body = answer.whole()
@@ -94,9 +97,12 @@ class Client(ClientLike):
         from mlops_desk.base.changes import FORM, BadPatch  # noqa: PLC0415 - all records, which one verb needs none of
 
         asked = {"changes": FORM, "every_seconds": f"{every_seconds:g}", "after": self._heard}
-        asked_at = time.time()
+        inquiry, asked_at = Inquiry(f"/v1/events?{query(asked)}"), time.time()
         try:
-            with exchange.opened(self._socket, Inquiry(f"/v1/events?{query(asked)}"), SILENCE_SECONDS) as answer:
+            with (
+                self._waiting.one() as begun,
+                exchange.opened(self._socket, inquiry, SILENCE_SECONDS, begun) as answer,
+            ):
                 refuse(answer)
                 self._listening = answer.connection
                 yield from self._announced(answer, asked_at)
@@ -139,8 +145,7 @@ class Client(ClientLike):
         """End ``announcements`` from another thread, at once: whoever listens is told that the connection ended."""
         listening = self._listening
         if listening is not None:
-            with contextlib.suppress(OSError):  # it has ended by itself
-                listening.shutdown(network.SHUT_RDWR)
+            hang_up(listening)
 
 
 class VerbLines(Iterator[str]):
@@ -149,38 +154,50 @@ class VerbLines(Iterator[str]):
     They may be long in coming: ``hang_up`` ends them, from another thread as well, at once and for good.
     """
 
-    def __init__(self, path: Path, verb: Verb, given: dict[str, Any], address: AgentAddress) -> None:
-        self._lines = self._read(path, verb, given, address)
+    def __init__(
+        self, path: Path, verb: Verb, given: dict[str, Any], address: AgentAddress, waiting: OpenConnections
+    ) -> None:
+        self._lines = self._read(path, verb, given, address, waiting)
         self._socket: network.socket | None = None
-        self._over = False
+        self._over = threading.Event()
 
     def __next__(self) -> str:
         try:
             return next(self._lines)
         except DeskError:
-            if self._over:
+            if self._over.is_set():
                 raise StopIteration from None  # the connection ended because nobody wanted more
             raise
 
     def hang_up(self) -> None:
         """End the lines: whoever waits for the next one is told that there is none."""
-        self._over = True
+        self._over.set()
         socket = self._socket
         if socket is not None:
-            with contextlib.suppress(OSError):  # it has ended by itself
-                socket.shutdown(network.SHUT_RDWR)
+            hang_up(socket)
 
     def close(self) -> None:
         """Give the connection back; for the thread that reads."""
         self._lines.close()
 
-    def _read(self, path: Path, verb: Verb, given: dict[str, Any], address: AgentAddress) -> Generator[str, None, None]:
+    def _begun(self, connection: network.socket) -> None:
+        self._socket = connection
+        if self._over.is_set():
+            hang_up(connection)
+
+    def _read(
+        self, path: Path, verb: Verb, given: dict[str, Any], address: AgentAddress, waiting: OpenConnections
+    ) -> Generator[str, None, None]:
+        if self._over.is_set():  # before anybody was asked
+            return
         try:
-            with exchange.opened(path, question(verb, given), None) as answer:
+            with (
+                waiting.one(self._begun) as begun,
+                exchange.opened(path, question(verb, given), None, begun) as answer,
+            ):
                 refuse(answer)
-                self._socket = answer.connection
                 lines = answer.lines()
-                while not self._over and (line := next(lines, None)) is not None:
+                while not self._over.is_set() and (line := next(lines, None)) is not None:
                     told = document(line)
                     if "error" in told:
                         raise heard(told)
@@ -214,9 +231,10 @@ class _ServiceOfAgent:
 class _complaining:  # noqa: N801 - used as a with-statement's verb
     """Turns an exchange's errors into ours; a read time-out is *unknown*, not failed."""
 
-    def __init__(self, verb: Verb, timeout_seconds: float, address: AgentAddress) -> None:
+    def __init__(self, verb: Verb, timeout_seconds: float, address: AgentAddress, waiting: OpenConnections) -> None:
         self._verb = verb
         self._address = address
+        self._waiting = waiting
         self._timeout_seconds = timeout_seconds
 
     def __enter__(self) -> None:
@@ -224,6 +242,9 @@ class _complaining:  # noqa: N801 - used as a with-statement's verb
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         what = f"{self._verb.service} {self._verb.word}"
+        if isinstance(error, ExchangeError) and self._waiting.is_over:
+            text = f"Nobody waits for an answer to '{what}' any more; it may still happen."
+            raise Unavailable(text, "The agent goes on with what it was asked.") from error
         if isinstance(error, exchange.ReadTimeout):
             text = f"The agent gave no answer to '{what}' within {self._timeout_seconds:g} s; it may still happen."
             raise TimedOut(text, Hint("mlops-desk agent status", before="Look again in a moment: ")) from error
@@ -232,11 +253,16 @@ class _complaining:  # noqa: N801 - used as a with-statement's verb
 
 
 def connect(
-    address: AgentAddress, *, start: bool = True, demo: bool = False, started: starting.Started | None = None
+    address: AgentAddress,
+    *,
+    start: bool = True,
+    demo: bool = False,
+    started: starting.Started | None = None,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> Client:
     """Return a client of the agent at an address; start one where none answers and one may be. Raises Unavailable.
 
-    ``started`` is one that has been started just now.
+    ``started`` is one that has been started just now; ``given_up`` says that nobody waits for it any more.
     """
     client = _running(address)
     if client is not None:
@@ -250,6 +276,8 @@ def connect(
         client = _running(address)
         if client is not None:
             return client
+        if given_up():
+            raise Unavailable(f"Nobody waits for the agent for {folder.root} any more.", "It comes up by itself.")
         started.check()
         time.sleep(0.05)
     log = folder.logs / "agent.log"

@@ -143,15 +143,21 @@ class AgentReply:
             raise ReadError(f"{error}.") from error
 
 
-def opened(path: Path, question: Inquiry, silence_seconds: float | None) -> AgentReply:
+def opened(
+    path: Path,
+    question: Inquiry,
+    silence_seconds: float | None,
+    begun: Callable[[socket.socket], None] = lambda _connection: None,
+) -> AgentReply:
     """Ask the agent at a socket, and return its answer once it begins; ``silence_seconds`` may pass without a word.
 
-    Raises ExchangeError.
+    ``begun`` is handed the connection before it is asked, so that another thread can end it. Raises ExchangeError.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _connect(connection, path)
         connection.settimeout(silence_seconds)
+        begun(connection)
         _send(connection, question)
         return AgentReply(connection)
     except BaseException:

@@ -9,6 +9,8 @@ from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.cli.screen import check_screen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlops_desk.verbs.desk import ClientLike
 
 
@@ -18,12 +20,12 @@ def open_window(address: AgentAddress, given: argparse.Namespace) -> int:
     gc.disable()  # the window collects by itself (ui/garbage.py), and what is loaded until then is no garbage
     from mlops_desk.ui.app import UiOptions, run  # noqa: PLC0415 - Qt only for the window
 
-    def connect() -> "ClientLike":
+    def connect(given_up: "Callable[[], bool]") -> "ClientLike":
         from mlops_desk.api.start import start_where_none_is  # noqa: PLC0415 - after the first paint
 
         started = start_where_none_is(address, demo=given.demo)
         from mlops_desk.api import client  # noqa: PLC0415 - a tenth of a second, while the agent comes up
 
-        return client.connect(address, demo=given.demo, started=started)
+        return client.connect(address, demo=given.demo, started=started, given_up=given_up)
 
     return run(connect, UiOptions(address, given.demo, given.tray, getattr(given, "destination", "")))

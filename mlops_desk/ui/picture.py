@@ -1,5 +1,6 @@
 """Draws the window once, without an agent, and saves its picture: what the self-test looks at."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     return {"width": picture.width(), "height": picture.height(), "platform": application.platformName()}
 
 
-def _no_agent() -> ClientLike:
+def _no_agent(_given_up: Callable[[], bool]) -> ClientLike:
     raise Unavailable("There is no agent in the self-test.")
 
 

@@ -77,3 +77,6 @@ class ClientLike(DeskVerbs, ABC):
 
     @abstractmethod
     def hang_up(self) -> None: ...
+
+    @abstractmethod
+    def close(self) -> None: ...

@@ -135,7 +135,7 @@ def opened():
 
     application = QApplication(["bench"])
     address = AgentAddress.of_folder(choose_root(None))
-    program = Program(application, lambda: connect(address), UiOptions(address))
+    program = Program(application, lambda given_up: connect(address, given_up=given_up), UiOptions(address))
     program.start()
     program.window.resize(1280, 800)
     wait(lambda: program.store.status is not None)

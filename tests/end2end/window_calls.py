@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 from mlops_desk.api import exchange
+from mlops_desk.api.connections import Begun
 from mlops_desk.api.exchange import AgentReply, Inquiry
 
 
@@ -11,10 +12,10 @@ def counted() -> list[str]:
     """Have calls to the agent noted from now on; return the list of those made in the thread that asks this."""
     window_thread, found, opened = threading.current_thread(), [], exchange.opened
 
-    def noted(path: Path, question: Inquiry, silence_seconds: float | None) -> AgentReply:
+    def noted(path: Path, question: Inquiry, silence_seconds: float | None, *more: Begun) -> AgentReply:
         if threading.current_thread() is window_thread:
             found.append(question.target)
-        return opened(path, question, silence_seconds)
+        return opened(path, question, silence_seconds, *more)
 
     exchange.opened = noted
     return found

@@ -37,7 +37,7 @@ def main() -> None:
     folder, model, version = sys.argv[1:]
     address = AgentAddress.of_folder(Path(folder))
     application = QApplication(["mlops-desk"])
-    program = Program(application, lambda: connect(address), UiOptions(address))
+    program = Program(application, lambda given_up: connect(address, given_up=given_up), UiOptions(address))
     program.start()
     until(application, lambda: program.store.status is not None)
     program.window.open_thing("models", f"{model}/{version}")

@@ -59,7 +59,7 @@ class Pulse(QObject):
 def main() -> None:
     address = AgentAddress.of_folder(Path(sys.argv[1]))
     application = QApplication(["mlops-desk"])
-    program = Program(application, lambda: connect(address), UiOptions(address))
+    program = Program(application, lambda given_up: connect(address, given_up=given_up), UiOptions(address))
     own_calls = counted()
     program.start()
     pulse = Pulse(program)

@@ -122,7 +122,7 @@ def main() -> None:
     folder, registry, work = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
     address = AgentAddress.of_folder(folder)
     application = QApplication(["mlops-desk"])
-    program = Program(application, lambda: connect(address), UiOptions(address))
+    program = Program(application, lambda given_up: connect(address, given_up=given_up), UiOptions(address))
     hand = Hand(application, program)
     program.start()
     hand.until(lambda: program.store.connection.state == "live", "the agent")

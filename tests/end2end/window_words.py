@@ -90,7 +90,7 @@ def said(view: Any) -> dict[str, Any]:
 def main() -> None:
     address = AgentAddress.of_folder(Path(sys.argv[1]))
     application = QApplication(["mlops-desk"])
-    program = Program(application, lambda: connect(address), UiOptions(address))
+    program = Program(application, lambda given_up: connect(address, given_up=given_up), UiOptions(address))
     teller = Teller(application, program)
     program.start()
     application.exec()

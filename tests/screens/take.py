@@ -93,7 +93,7 @@ def _connect(options: argparse.Namespace):
 
         root = choose_root(options.data_dir)
         address = AgentAddress.of_folder(root / "demo" if options.demo else root)
-        return lambda: connect(address, demo=options.demo)
+        return lambda given_up: connect(address, demo=options.demo, given_up=given_up)
     from doubles import Double
 
     from mlops_desk.base.errors import Unavailable

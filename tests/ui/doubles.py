@@ -541,7 +541,7 @@ class Double:
         self.gpu_count = gpus
         self.simulated = simulated
         self.beat_seconds = beat_seconds
-        self.silent = False
+        self.silent = self.closed = False
         self.remembers = False
         self.calls: list[tuple[str, str]] = []
         self.frozen: set[str] = set()
@@ -672,7 +672,7 @@ class Double:
     def curve_of(self, name: str, newest: float) -> MetricCurve:
         return curve_record(name, newest)
 
-    def connect(self) -> Double:
+    def connect(self, _given_up: Callable[[], bool] = lambda: False) -> Double:
         self.enter("connect", "connect")
         return self
 
@@ -702,6 +702,10 @@ class Double:
             if event is None:
                 raise Unavailable("The agent closed the connection.", Hint("mlops-desk agent status"))
             yield event
+
+    def close(self) -> None:
+        self.closed = True
+        self.hang_up()
 
     def hang_up(self) -> None:
         self.hung_up = True

@@ -32,7 +32,8 @@ STALE_CHECK_MILLISECONDS, SELDOM_CHECK_MILLISECONDS = 500, 2000
 """Chosen: half of what is late by a second; a hidden window needs no haste."""
 UNREAD_LIMIT = 2000  # chosen: then all is asked for anew, which is less
 
-Connect = Callable[[], "ClientLike"]
+Connect = Callable[[Callable[[], bool]], "ClientLike"]
+"""Is called in a thread and may take a while; looks now and then whether its word is still wanted."""
 
 
 class Bridge(QObject):
@@ -55,6 +56,7 @@ class Bridge(QObject):
         self._awake = False
         self._number = 0
         self._client: ClientLike | None = None
+        self._clients: list[ClientLike] = []  # earlier ones too: an agent that is slow may yet answer what they asked
         self._hurry = threading.Event()
         self._connect_again = False
         self._stopped = False
@@ -73,14 +75,23 @@ class Bridge(QObject):
     def start(self) -> None:
         """Begin to listen; call it after the first paint."""
         self._watch.start()
+        self._loop.at_end(self._hang_up)
         self._loop.start("events", self._listen)
 
     def stop(self) -> None:
+        """Listen no more. What was asked is still waited for, until the loop ends."""
         self._watch.stop()
         self._stopped = True
         self._hurry.set()
         if self._client is not None:
             self._client.hang_up()
+
+    def _hang_up(self) -> None:
+        """Let nobody wait for the agent when the program ends: what it was asked for, it goes on with."""
+        with self._lock:
+            clients = list(self._clients)
+        for client in clients:
+            client.close()
 
     def pace(self, every_seconds: float) -> None:
         """Hear of samples no more often than this from now on; everything else is heard at once."""
@@ -136,7 +147,7 @@ class Bridge(QObject):
         if self._client is None or self._connect_again:
             self._connect_again = False
             self._post("connecting", None)
-            self._client = self._connect()
+            self._client = self._taken(self._connect(self._is_over))
         from mlops_desk.records.event import Hello  # noqa: PLC0415 - the window's frame is painted before
 
         self._paced_anew = False
@@ -146,6 +157,13 @@ class Bridge(QObject):
             yield event
             if self._paced_anew:
                 return
+
+    def _taken(self, client: "ClientLike") -> "ClientLike":
+        with self._lock:
+            self._clients.append(client)
+        if self._loop.ending.is_set():  # it came too late to be closed with the others
+            client.close()
+        return client
 
     def _post(self, key: object, item: object) -> None:
         with self._lock:

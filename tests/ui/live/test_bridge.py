@@ -12,6 +12,31 @@ def test_the_listener_ends_when_the_window_stops(start):
     program.bridge.stop()
     assert program.loop.stop(20.0) == []
     assert double.hung_up
+    assert double.closed, "what was asked is waited for no more"
+
+
+def test_whoever_is_asked_while_the_window_ends_is_not_waited_for(start):
+    double = Double(beat_seconds=3600.0)
+    double.frozen.add("connect")
+    program = start(double, wait=False)
+    program.bridge.start()
+    program.loop.ending.set()
+    double.thaw.set()
+    assert program.loop.stop(20.0) == []
+    assert double.closed
+
+
+def test_a_client_of_an_earlier_connection_is_closed_too(start, qtbot):
+    first, second = Double(beat_seconds=3600.0), Double(beat_seconds=3600.0)
+    program = start(first)
+    program.bridge._connect = second.connect
+    program.bridge.start_agent()
+    first.hang_up()
+    qtbot.waitUntil(lambda: program.bridge.client is second)
+    assert not first.closed, "it may yet answer"
+    assert program.loop.stop(20.0) == []
+    assert first.closed
+    assert second.closed
 
 
 @pytest.mark.parametrize("remembers", [True, False])

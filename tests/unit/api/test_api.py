@@ -20,7 +20,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry
 from mlops_desk.records.event import Heartbeat, Hello, JobChanged, Notice, Sampled
@@ -59,6 +59,7 @@ class Jobs:
     def __init__(self) -> None:
         self.callers: list[int] = []
         self.closed, self.speaks = threading.Event(), threading.Event()
+        self.asked, self.done = threading.Event(), threading.Event()
         self.states = {"j": JobState.RUNNING}
 
     def submit(self, spec: str, folder: str = "/") -> Job:
@@ -84,6 +85,12 @@ class Jobs:
         raise NotFound(f"There is no job {job_id}.", "mlops-desk jobs list")
 
     def cancel(self, job_id: str) -> Job:
+        if job_id == "waits":
+            self.asked.set()
+            self.speaks.wait(20)
+            self.states[job_id] = JobState.CANCELLED
+            self.done.set()
+            return job(job_id)
         found = self.show(job_id)
         self.states[job_id] = JobState.CANCELLED
         return replace(found, state=JobState.CANCELLED)
@@ -394,6 +401,52 @@ def test_lines_that_nobody_wants_any_more_are_not_begun(world: World) -> None:
     lines = world.client.jobs.logs("j1", follow=True)
     lines.hang_up()
     assert list(lines) == []
+
+
+def test_a_client_that_is_closed_waits_for_no_answer_and_the_agent_goes_on(world: World) -> None:
+    told: list[DeskError] = []
+
+    def ask() -> None:
+        with pytest.raises(Unavailable) as raised:
+            world.client.jobs.cancel("waits")
+        told.append(raised.value)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert world.jobs.asked.wait(20)
+    world.client.close()
+    thread.join(10)  # the agent is silent for longer
+    assert not thread.is_alive()
+    assert "it may still happen" in told[0].message
+    assert "waits" not in world.jobs.states
+    world.jobs.speaks.set()
+    assert world.jobs.done.wait(20)
+    assert world.jobs.states["waits"] is JobState.CANCELLED
+
+
+def test_a_client_that_is_closed_ends_its_lines_and_asks_nothing_more(world: World) -> None:
+    lines = world.client.jobs.logs("silent", follow=True)
+    assert next(lines) == "first"
+    errors: list[DeskError] = []
+
+    def read() -> None:
+        try:
+            next(lines)
+        except DeskError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    world.client.close()
+    thread.join(10)
+    world.jobs.speaks.set()
+    assert not thread.is_alive()
+    assert [type(error) for error in errors] == [Unavailable]
+    asked = len(world.jobs.callers)
+    for ask in (lambda: world.client.jobs.submit("name: x"), lambda: next(world.client.announcements())):
+        with pytest.raises(Unavailable):
+            ask()
+    assert len(world.jobs.callers) == asked
 
 
 def test_samples_arrive_whole_though_only_their_changes_travel(world: World) -> None:

@@ -14,6 +14,7 @@ from mlops_desk import __version__
 from mlops_desk.api import client as clients
 from mlops_desk.api import exchange, questions
 from mlops_desk.api.client import Client
+from mlops_desk.api.connections import Begun
 from mlops_desk.api.exchange import AgentReply, ConnectError, Inquiry, ReadTimeout
 from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import DeskError, NotFound, TimedOut, Unavailable
@@ -43,7 +44,7 @@ def client(tmp_path, monkeypatch) -> Iterator[Callable[[Told], Client]]:
     made: list[Client] = []
 
     def make(answer: Told) -> Client:
-        def opened(_path: Path, question: Inquiry, _seconds: float | None) -> AgentReply:
+        def opened(_path: Path, question: Inquiry, _seconds: float | None, _begun: Begun) -> AgentReply:
             told = answer(question).whole()
             here, there = socket.socketpair()
             with there:

@@ -27,7 +27,7 @@ from mlops_desk.cli.main import main
 HEAD = f"HTTP/1.1 200 OK\\r\\nx-agent-version: {__version__}\\r\\ncontent-length: 2\\r\\n\\r\\n"
 asked = []
 
-def opened(path, question, seconds):
+def opened(path, question, seconds, *_begun):
     asked.append(question.target)
     if len(asked) == 2:
         sys.stderr.write(" ".join(sys.modules) + "\\n")
