@@ -40,16 +40,16 @@ def _watch(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> i
     return watch(address, given, as_json)
 
 
-def _drift_report(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike
+def _drift_report(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
     from mlops_desk.cli.drift import report  # noqa: PLC0415 - see above
 
-    return report.make(given, as_json=as_json)
+    return report.make(address, given, as_json=as_json)
 
 
-def _drift_profile(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike
+def _drift_profile(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
     from mlops_desk.cli.drift import profile  # noqa: PLC0415 - see above
 
-    return profile.make(given, as_json=as_json)
+    return profile.make(address, given, as_json=as_json)
 
 
 def selftest(target: str, *, as_json: bool) -> int:

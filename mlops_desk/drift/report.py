@@ -5,6 +5,7 @@ Where the tables come from is the reader's business (``data.tables``); one colum
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from mlops_desk.drift.columns import Column
 from mlops_desk.drift.measure import alarms
@@ -41,6 +42,17 @@ class Tables:
 def compare(tables: Tables, options: DriftOptions) -> DriftReport:
     """Measure and judge all columns; raises what the reader raises."""
     return report_of(tables, [measure_column(name, read()) for name, read in tables.columns], options)
+
+
+def told(tables: Tables, tell: Callable[[int, int, str], None]) -> Tables:
+    """Return the tables, each column told of when its turn comes: how many are done, of how many, and its name."""
+
+    def reading(done: int, name: str, read: Callable[[], Column]) -> Column:
+        tell(done, len(tables.columns), name)
+        return read()
+
+    columns = [(name, partial(reading, at, name, read)) for at, (name, read) in enumerate(tables.columns)]
+    return replace(tables, columns=columns)
 
 
 def report_of(tables: Tables, measured_columns: Iterable[ColumnDrift], options: DriftOptions) -> DriftReport:

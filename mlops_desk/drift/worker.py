@@ -1,8 +1,9 @@
 """The worker that compares data of two files or folders: ``python -m mlops_desk.drift.worker``, one request on stdin.
 
-Request: {"reference": path, "current": path, "options": DriftOptions, "folder": path, "html": path}; the last three
-may be missing, and the reference may be a profile. The answer is a DriftReport. What the worker writes on its way lies
-in ``folder``, so that whoever ends it at its deadline can clean up after it; ``html`` gets the report as a page.
+Request: {"reference": path or Source, "current": likewise, "options": DriftOptions, "folder": path, "html": path,
+"access": {"reference": SourceAccess, "current": likewise}}; the last four may be missing, and the reference may be a
+profile. The answer is a DriftReport. What the worker writes on its way lies in ``folder``, so that whoever ends it can
+clean up after it; ``html`` gets the report as a page. How far it is it says on stderr, a line a second at most.
 
 ``drift report`` runs it without an agent, the agent runs it for each window of a monitored endpoint.
 """
@@ -10,22 +11,30 @@ in ``folder``, so that whoever ends it at its deadline can clean up after it; ``
 import tempfile
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
-from mlops_desk.drift.data.opening import OpenedTable, open_data
+from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data.sources import DataSide, access_in, file_at, open_source, shown, source_in
 from mlops_desk.drift.data.tables import tables_of
 from mlops_desk.drift.profile.mark import is_profile
-from mlops_desk.drift.report import compare
+from mlops_desk.drift.progress import WorkerProgress
+from mlops_desk.drift.report import compare, told
 from mlops_desk.records.drift import DriftOptions, DriftReport
+from mlops_desk.records.drift.sources import Source, SourceKind
 from mlops_desk.storage.data_files import connect
 
+if TYPE_CHECKING:
+    from mlops_desk.drift.profile.profile import DataProfile
+
 MODULE = "mlops_desk.drift.worker"
+EXACT_ROWS = 10_000_000  # chosen: a column of so many takes about a gigabyte to be compared value by value
 _THREADS = 2  # chosen: one reads while the other counts; the machine is busy with training
 
 
@@ -33,48 +42,87 @@ def compare_files(
     reference: Path, current: Path, options: DriftOptions | None = None, within: str | None = None
 ) -> DriftReport:
     """Compare two files or folders, the reference may be a profile. Raises NotFound or Invalid with what is wrong."""
+    return compare_sources(DataSide(file_at(reference)), DataSide(file_at(current)), options, within)
+
+
+def compare_sources(
+    reference: DataSide, current: DataSide, options: DriftOptions | None = None, within: str | None = None
+) -> DriftReport:
+    """Compare what two sources give, the reference may be a profile. Raises DeskError with what is wrong.
+
+    A side of more than ``EXACT_ROWS`` rows is sketched part by part, and says so.
+    """
     options = options or DriftOptions()
-    if _is_profile(current):
-        text = f"{plain(str(current), 1000)} is a profile: it can stand for the reference alone."
+    if _is_profile(current.source):
+        text = f"{plain(current.source.place, 1000)} is a profile: it can stand for the reference alone."
         raise Invalid(text, "Give the current data as Parquet, CSV or JSON lines.")
+    progress = WorkerProgress()
     with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-", dir=within) as name:
         folder = Path(name)
         with closing(connect(folder / "spill", threads=_THREADS)) as connection:
             connection.execute("SET TimeZone = 'UTC'")  # what a moment without a zone is taken for
-            if _is_profile(reference):
-                report = _compare_profile(
-                    connection, reference, open_data(connection, current.absolute(), folder), options
-                )
+            opened = partial(_opened, connection, folder, progress)
+            if _is_profile(reference.source):
+                profile = _read_profile(Path(reference.source.place))
+                report = _compare_profile(connection, profile, opened(current), options, progress)
             else:
-                first = open_data(connection, reference.absolute(), folder)
-                second = open_data(connection, current.absolute(), folder)
-                report = compare(tables_of(connection, first, second, options), options)
-    return replace(report, reference=str(reference), current=str(current))
+                report = _compare_tables(connection, (opened(reference), opened(current)), options, progress)
+    return replace(report, reference=shown(reference.source), current=shown(current.source))
 
 
-def _is_profile(path: Path) -> bool:
+def _opened(connection: Any, folder: Path, progress: WorkerProgress, side: DataSide) -> OpenedTable:
+    return open_source(connection, side, folder, progress)
+
+
+def _compare_tables(
+    connection: Any, sides: tuple[OpenedTable, OpenedTable], options: DriftOptions, progress: WorkerProgress
+) -> DriftReport:
+    if max(side.n_rows for side in sides) > EXACT_ROWS:
+        from mlops_desk.drift.profile.comparing import make_profile  # noqa: PLC0415 - only large data need it
+
+        report = _compare_profile(
+            connection, make_profile(connection, sides[0], options, progress), sides[1], options, progress
+        )
+        note = f"More than {EXACT_ROWS:,} rows: compared by sketches, part by part."
+        return replace(report, dataset=replace(report.dataset, notes=(*report.dataset.notes, note)))
+    return compare(told(tables_of(connection, *sides, options), progress), options)
+
+
+def _is_profile(source: Source) -> bool:
+    if source.kind is not SourceKind.FILE:
+        return False
     try:
-        return is_profile(path)
+        return is_profile(Path(source.place))
     except OSError as error:
-        raise Invalid(f"{plain(str(path), 1000)} can't be read: {error.strerror}.", "Check its permissions.") from error
+        raise _unreadable(source.place, error) from error
 
 
-def _compare_profile(connection: Any, reference: Path, current: OpenedTable, options: DriftOptions) -> DriftReport:
+def _read_profile(path: Path) -> "DataProfile":
+    from mlops_desk.drift.profile.form import read_profile  # noqa: PLC0415 - only few references are one
+
+    try:
+        return read_profile(path)
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+
+
+def _unreadable(place: str, error: OSError) -> Invalid:
+    return Invalid(f"{plain(place, 1000)} can't be read: {error.strerror}.", "Check its permissions.")
+
+
+def _compare_profile(
+    connection: Any, reference: "DataProfile", current: OpenedTable, options: DriftOptions, progress: WorkerProgress
+) -> DriftReport:
     from mlops_desk.drift.profile.comparing import compare_with  # noqa: PLC0415 - only few references are one
-    from mlops_desk.drift.profile.form import read_profile  # noqa: PLC0415 - likewise
 
-    try:
-        return compare_with(connection, read_profile(reference), current, options)
-    except OSError as error:
-        text = f"{plain(str(reference), 1000)} can't be read: {error.strerror}."
-        raise Invalid(text, "Check its permissions.") from error
+    return compare_with(connection, reference, current, options, tell=progress)
 
 
 def answer(request: dict[str, Any]) -> Any:
     """Answer one request in JSON's own types."""
     options = wire.from_builtins(request.get("options") or {}, DriftOptions)
-    paths = Path(request["reference"]), Path(request["current"])
-    report = compare_files(*paths, options, request.get("folder"))
+    sides = [DataSide(source_in(request, side), access_in(request, side)) for side in ("reference", "current")]
+    report = compare_sources(sides[0], sides[1], options, request.get("folder"))
     if request.get("html"):
         _write_page(report, Path(request["html"]))
     return wire.to_builtins(report)

@@ -1,28 +1,30 @@
 """``drift profile``: a reference is read once, in a process of its own and without an agent, and kept as sketches."""
 
 import argparse
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
-from mlops_desk.cli.drift.report import options_of
+from mlops_desk.cli.drift.report import is_watched, options_of, request_of
+from mlops_desk.cli.drift.sources import GivenData
 
 _TIMEOUT_SECONDS = 24 * 3600.0  # chosen: files larger than memory; a person watches and can press Ctrl+C
 _NAMED = 10  # chosen: two lines of a terminal; --json has all
 _NAME = 60  # chosen: names of columns come from files
 
 
-def make(given: argparse.Namespace, *, as_json: bool) -> int:
+def make(address: AgentAddress, given: argparse.Namespace, *, as_json: bool) -> int:
     """Make the profile that the command line asks for. Raises DeskError."""
     from mlops_desk.cli.output import show  # noqa: PLC0415 - loaded where there is something to show
 
-    reference, out = Path(given.reference).absolute(), Path(given.out).absolute()
-    if not reference.exists():
-        raise Invalid(f"There is no file or folder {reference}.", "Give Parquet, CSV or JSON lines.")
-    request = {"reference": str(reference), "out": str(out), "options": options_of(given)}
-    document = run_worker("mlops_desk.drift.profile.worker", request, _TIMEOUT_SECONDS, aloud=True)
+    with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-") as folder:
+        sides = [GivenData(given.reference, given.query, "--reference", "--query")]
+        request = request_of(address, given, sides, Path(folder))
+        request |= {"out": str(Path(given.out).absolute()), "options": options_of(given)}
+        document = run_worker("mlops_desk.drift.profile.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given))
     show(document, _text(document), as_json=as_json)
     return 0
 

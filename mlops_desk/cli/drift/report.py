@@ -1,29 +1,64 @@
-"""``drift report``: files are compared in a process of its own, without an agent, for text, JSON or a page."""
+"""``drift report``: data are compared in a process of its own, for text, JSON or a page.
+
+No agent is needed but for data of a run. What the process writes meanwhile is removed whichever way it ends: Ctrl+C
+ends it at once.
+"""
 
 import argparse
 import csv
+import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.process import run_worker
+from mlops_desk.cli.drift.sources import GivenData, side_of
 
 _TIMEOUT_SECONDS = 3600.0  # chosen: files of many gigabytes; a person watches and can press Ctrl+C
 _NAMES = {"columns": "columns", "ignored": "ignore", "targets": "target", "predictions": "prediction", "ids": "id"}
 """Fields of ``DriftOptions`` that hold names, by the option that gives them."""
 
 
-def make(given: argparse.Namespace, *, as_json: bool) -> int:
+def make(address: AgentAddress, given: argparse.Namespace, *, as_json: bool) -> int:
     """Compare what the command line names, and write the report. Raises DeskError."""
-    request: dict[str, Any] = {name: str(Path(getattr(given, name)).absolute()) for name in ("reference", "current")}
-    for path in request.values():
-        if not Path(path).exists():
-            raise Invalid(f"There is no file or folder {path}.", "Give Parquet, CSV or JSON lines.")
-    request["options"] = {**options_of(given), "renamed": _pairs("--rename", given.rename)}
-    if given.html is not None:
-        request["html"] = str(Path(given.html).absolute())
-    _show(run_worker("mlops_desk.drift.worker", request, _TIMEOUT_SECONDS), request.get("html"), as_json=as_json)
+    with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-") as folder:
+        sides = [
+            GivenData(given.reference, given.reference_query, "--reference", "--reference-query"),
+            GivenData(given.current, given.query, "--current", "--query"),
+        ]
+        request = request_of(address, given, sides, Path(folder))
+        request["options"] = {**options_of(given), "renamed": _pairs("--rename", given.rename)}
+        if given.html is not None:
+            request["html"] = str(Path(given.html).absolute())
+        document = run_worker("mlops_desk.drift.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given))
+    _show(document, request.get("html"), as_json=as_json)
     return 0
+
+
+def request_of(
+    address: AgentAddress, given: argparse.Namespace, sides: Sequence[GivenData], folder: Path
+) -> dict[str, Any]:
+    """Return what a worker is asked: each side, and what opening it needs; it may write in ``folder``."""
+
+    def client() -> Any:
+        from mlops_desk.api.client import connect  # noqa: PLC0415 - files need no agent
+
+        return connect(address, demo=given.demo)
+
+    request: dict[str, Any] = {"folder": str(folder), "access": {}}
+    for at, side in enumerate(sides):
+        name = side.option.removeprefix("--")
+        request[name] = side_of(side, folder / f"fetched-{at}", client)
+        request["access"][name] = {"query_seconds": given.query_seconds}
+    return request
+
+
+def is_watched(given: argparse.Namespace) -> bool:
+    """Tell whether somebody reads how far it is: a person at a terminal who did not say otherwise."""
+    return not given.quiet and sys.stderr.isatty()
 
 
 def options_of(given: argparse.Namespace) -> dict[str, Any]:

@@ -14,28 +14,47 @@ _OPTIONS = (
 _RENAME = ("--rename", "NOW=BEFORE", "the current data's column NOW is the reference's BEFORE")
 
 
+_FORMS = (
+    "Data are a file or a folder of files (Parquet, CSV, JSON lines), also larger than memory; sql:ADDRESS with a "
+    "query (sqlite:////path/to/file.db, postgresql://USER@HOST/DATABASE; a password better in PGPASSWORD, ~/.pgpass); "
+    "mlflow:RUN/NAME, a data set or a table that a run logged; or models:/NAME/VERSION, what a version was trained on. "
+    "The last two ask the agent."
+)
+
+
 def add_report(verbs: Any) -> None:
     """Add ``drift report``."""
-    text = "compare two files, or folders of files (Parquet, CSV, JSON lines); needs no agent"
+    text = "compare two sets of data: files, folders, databases or what runs have logged; files need no agent"
     more = "Exit code 0 whatever the verdict (a drifted data set is an answer), 1 when they can't be compared."
-    report = verbs.add_parser("report", help=text, description=f"{text[0].upper()}{text[1:]}. {more}")
+    report = verbs.add_parser("report", help=text, description=f"{text[0].upper()}{text[1:]}. {_FORMS} {more}")
     about = "the data the model was trained on, or a profile of them (drift profile)"
     report.add_argument("--reference", required=True, metavar="REF", help=about)
     report.add_argument("--current", required=True, metavar="CUR", help="the data to judge")
+    report.add_argument("--query", metavar="SQL", help="where --current is a database: the query that gives the rows")
+    report.add_argument("--reference-query", metavar="SQL", help="where --reference is a database: likewise")
     for option, metavar, what in (*_OPTIONS, _RENAME):
         report.add_argument(option, metavar=metavar, action="append", default=[], help=what)
     report.add_argument("--html", metavar="OUT", help="write the report as a page of its own to OUT, too")
+    _add_manner(report)
     report.set_defaults(act="drift-report")
 
 
 def add_profile(verbs: Any) -> None:
     """Add ``drift profile``."""
-    text = "read a reference once and keep it as a profile, for drift report --reference PROFILE; needs no agent"
+    text = "read a reference once and keep it as a profile, for drift report --reference PROFILE; files need no agent"
     more = "A profile has some kilobytes for each column; a file larger than memory is read in parts."
-    profile = verbs.add_parser("profile", help=text, description=f"{text[0].upper()}{text[1:]}. {more}")
-    about = "the data the model was trained on: a file or a folder of files (Parquet, CSV, JSON lines)"
-    profile.add_argument("--reference", required=True, metavar="REF", help=about)
+    profile = verbs.add_parser("profile", help=text, description=f"{text[0].upper()}{text[1:]}. {_FORMS} {more}")
+    profile.add_argument("--reference", required=True, metavar="REF", help="the data the model was trained on")
+    profile.add_argument("--query", metavar="SQL", help="where they are a database: the query that gives the rows")
     profile.add_argument("--out", required=True, metavar="PROFILE", help="the file to write")
     for option, metavar, what in _OPTIONS:
         profile.add_argument(option, metavar=metavar, action="append", default=[], help=what)
+    _add_manner(profile)
     profile.set_defaults(act="drift-profile")
+
+
+def _add_manner(parser: Any) -> None:
+    parser.add_argument(
+        "--query-seconds", type=float, default=600.0, metavar="S", help="how long a query may take (600)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="do not say on stderr how far it is")

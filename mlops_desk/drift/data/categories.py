@@ -9,7 +9,7 @@ import numpy as np
 from mlops_desk.base.text import plain
 from mlops_desk.drift.columns import CategoricalColumn, CategoricalSide
 from mlops_desk.drift.data import spelling
-from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 
 CATEGORIES_LIMIT = 10_000

@@ -10,7 +10,7 @@ later, from the whole column.
 
 import codecs
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,8 +130,15 @@ def _header(readable: Path, source: Path) -> tuple[tuple[str, ...], str]:
     if not any(fields) or len(fields) > COLUMNS_LIMIT:
         text = f"{plain(str(source))} has {len(fields) if any(fields) else 'no'} columns in its first line."
         raise Invalid(text, f"A CSV file needs a header line with 1 to {COLUMNS_LIMIT} names.")
-    names: list[str] = []
-    for at, field in enumerate(fields):
-        name = field.strip() or f"column {at + 1}"
-        names.append(name if name not in names else f"{name} ({at + 1})")
-    return tuple(names), delimiter
+    return unlike([field.strip() for field in fields]), delimiter
+
+
+def unlike(fields: Sequence[str]) -> tuple[str, ...]:
+    """Return names that are all different: one that is there already, or none at all, is told by its place."""
+    names: dict[str, None] = {}
+    for at, field in enumerate(fields, 1):
+        name = field or f"column {at}"
+        while name in names:
+            name = f"{name} ({at})"
+        names[name] = None
+    return tuple(names)

@@ -13,7 +13,7 @@ from typing import Any
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.data import spelling
-from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.records.drift import DriftOptions
 from mlops_desk.records.drift.columns import WORDS, ColumnKind, ColumnRole, FrozenColumn
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlops_desk.drift.columns import NumericColumn, NumericSide
 from mlops_desk.drift.data import spelling
-from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 
 

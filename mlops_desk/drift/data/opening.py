@@ -7,8 +7,7 @@ become Parquet files of texts first; what those mean is decided later, from whol
 # ruff: noqa: S608 - DuckDB binds neither names nor paths; ``identifier`` and ``pattern`` quote them
 
 import stat
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ import duckdb
 
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.text import plain
-from mlops_desk.drift.data import delimited_text, json_lines
+from mlops_desk.drift.data import delimited_text, json_lines, split_table
 from mlops_desk.drift.data.delimited_text import AsTexts
+from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.storage.data_files import identifier, pattern
 
 FILES_LIMIT = 1000  # chosen: of more files a query no longer fits in memory
@@ -25,46 +25,8 @@ _SUFFIXES = frozenset({".parquet", ".pq", ".csv", ".tsv", ".txt", ".jsonl", ".nd
 _PARQUET = b"PAR1"
 _LOOKED_AT = 20  # lines; chosen: a broken first line makes no CSV file of JSON
 _LINE_BYTES = 1 << 20  # chosen: a longer one is looked at when it is read
-_ROW_GROUP = 122_880  # rows that DuckDB writes and reads as one
 _ROW_NUMBER = "file_row_number"  # DuckDB's word
 _WAYS = "Give Parquet, CSV with a header line, or JSON lines: a file, or a folder of files of one kind."
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedTable:
-    """Opened data: ``columns`` maps a name to (SQL identifier, type); texts of a file of text may be anything.
-
-    ``tells_empty``: the file has a word for nothing, so that "" is a value. ``numbered`` is the relation with each
-    row's number in its file as ``file_row_number``, None where a column has that name; ``lengths`` are the files' rows.
-    """
-
-    relation: str
-    columns: Mapping[str, tuple[str, str]]
-    n_rows: int
-    is_text: bool = False
-    tells_empty: bool = True
-    n_rejected: int = 0
-    notes: tuple[str, ...] = ()
-    numbered: str | None = None
-    lengths: tuple[int, ...] = ()
-
-    def parts(self, rows: int) -> Iterator["OpenedTable"]:
-        """Cut the table into parts of about ``rows`` rows, none of them empty; DuckDB reads no more than each needs.
-
-        Of several files a part has rows of each, and of very many more than ``rows``: no less than a row group of each.
-        """
-        if self.numbered is None or self.n_rows <= rows:
-            yield self
-            return
-        step = max(_ROW_GROUP, rows // len(self.lengths))
-        for first in range(0, max(self.lengths), step):
-            chosen = f"WHERE file_row_number >= {first} AND file_row_number < {first + step}"
-            yield replace(
-                self, relation=f"(SELECT * FROM {self.numbered} {chosen})", n_rows=self._n_between(first, step)
-            )
-
-    def _n_between(self, first: int, step: int) -> int:
-        return sum(min(step, max(0, n - first)) for n in self.lengths)
 
 
 def open_data(connection: Any, path: Path, folder: Path) -> OpenedTable:
@@ -77,6 +39,8 @@ def open_data(connection: Any, path: Path, folder: Path) -> OpenedTable:
             raise Invalid(f"{shown} holds files of several kinds: {', '.join(sorted(kinds))}.", _WAYS)
         if kinds == {"Parquet"}:
             return _parquet(connection, files)
+        if kinds == {split_table.KIND}:
+            return split_table.open_table(connection, files, folder)
         convert = json_lines.to_parquet if kinds == {"JSON lines"} else delimited_text.to_parquet
         found = [(file, convert(connection, file, folder)) for file in files]
         return _of_texts(connection, found, tells_empty=kinds == {"JSON lines"})
@@ -114,6 +78,9 @@ def _kind_of(file: Path) -> str:
     with file.open("rb") as opened:
         if opened.read(len(_PARQUET)) == _PARQUET:
             return "Parquet"
+        opened.seek(0)
+        if split_table.begins(opened.read(_LINE_BYTES)):
+            return split_table.KIND
         opened.seek(0)
         lines = [opened.readline(_LINE_BYTES) for _ in range(_LOOKED_AT)]
     return "JSON lines" if any(json_lines.is_object(line) for line in lines) else "CSV"

@@ -5,7 +5,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.drift.data.opened import OpenedTable
 
 
 def repeats(connection: Any, source: OpenedTable, names: Sequence[str]) -> dict[int, int]:

@@ -17,7 +17,7 @@ from mlops_desk.drift.columns import Column
 from mlops_desk.drift.data.categories import boolean_column, categorical_column
 from mlops_desk.drift.data.kinds import chosen, freeze
 from mlops_desk.drift.data.numbers import numeric_column, time_column
-from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.data.repeats import repeats
 from mlops_desk.drift.data.texts import text_column
 from mlops_desk.drift.report import Tables

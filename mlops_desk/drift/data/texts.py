@@ -4,7 +4,7 @@ from typing import Any
 
 from mlops_desk.drift.columns import WordsColumn, WordsSide
 from mlops_desk.drift.data import spelling
-from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 
 SAMPLE = 10_000  # chosen: more texts make no measure surer, and each takes its time to be split

@@ -9,13 +9,13 @@ import duckdb
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.data.kinds import chosen, freeze
-from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.data.tables import check_names, renamed
 from mlops_desk.drift.profile.measuring import measure_profiles
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
 from mlops_desk.drift.profile.reading import PART_ROWS, profile_of
 from mlops_desk.drift.report import Tables, report_of
-from mlops_desk.records.drift import DriftOptions, DriftReport
+from mlops_desk.records.drift import ColumnDrift, DriftOptions, DriftReport
 from mlops_desk.records.drift.columns import ColumnRole, FrozenColumn
 
 _NO_SKETCH = "The profile of the reference has no sketch of it."
@@ -54,9 +54,17 @@ def make_profile(
 
 
 def compare_with(
-    connection: Any, reference: DataProfile, current: OpenedTable, options: DriftOptions, rows: int = PART_ROWS
+    connection: Any,
+    reference: DataProfile,
+    current: OpenedTable,
+    options: DriftOptions,
+    rows: int = PART_ROWS,
+    tell: Tell = _nobody,
 ) -> DriftReport:
-    """Compare a table with a profile, which alone says what kind each column is. Raises Invalid."""
+    """Compare a table with a profile, which alone says what kind each column is. Raises Invalid.
+
+    ``tell`` is called as by ``make_profile``.
+    """
     current = renamed(current, options)
     by_name = {one.column.name: one for one in reference.columns}
     check_names(replace(current, columns=dict.fromkeys(by_name, ("", ""))), options)
@@ -64,7 +72,7 @@ def compare_with(
     known = [_chosen(one, options) for one in reference.columns]
     missing = [c.name for c in known if c.name not in current.columns and c.why_not is None and not c.role.may_lack]
     left_out: list[FrozenColumn] = []
-    measured = []
+    measured: list[ColumnDrift] = []
     for column in known:
         is_there = column.name in current.columns
         if column.why_not is not None or column.kind is None:
@@ -73,7 +81,9 @@ def compare_with(
             left_out.append(replace(column, why_not=f"A {column.role} that is not sent."))
         elif is_there or options.require_all_columns:
             before = by_name[column.name]
-            measured.append(measure_profiles(before, _read(connection, current, before, None, rows)))
+            progress = _Told(tell, len(measured), len(known), column.name)
+            progress()
+            measured.append(measure_profiles(before, _read(connection, current, before, progress, rows)))
     tables = Tables(
         (),
         reference.n_rows,

@@ -19,7 +19,7 @@ from mlops_desk.drift.columns import NumericSide
 from mlops_desk.drift.data import spelling
 from mlops_desk.drift.data.categories import label_of, truth_of
 from mlops_desk.drift.data.numbers import lengths_of, parts_of
-from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.data.texts import CHARACTERS as TEXT_CHARACTERS
 from mlops_desk.drift.profile.categories import LIMIT, CategorySketch, sketch_of_counts
 from mlops_desk.drift.profile.frame import FrozenBins, frame_of

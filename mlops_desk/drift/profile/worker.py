@@ -1,12 +1,11 @@
 """The worker that makes a profile: ``python -m mlops_desk.drift.profile.worker``, one request on stdin.
 
-Request: {"reference": path, "out": path, "options": DriftOptions, "folder": path}; the last two may be missing. What it
-does meanwhile it says on stderr, a line a second at most. The answer: {"path", "rows", "bytes", "columns", "left_out"}.
+Request: {"reference": path or Source, "out": path, "options": DriftOptions, "folder": path, "access": {"reference":
+SourceAccess}}; the last three may be missing. What it does meanwhile it says on stderr, a line a second at most. The
+answer: {"path", "rows", "bytes", "columns", "left_out"}.
 """
 
-import sys
 import tempfile
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,48 +15,35 @@ from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
-from mlops_desk.drift.data.opening import open_data
+from mlops_desk.drift.data.sources import DataSide, access_in, open_source, source_in
 from mlops_desk.drift.profile.comparing import make_profile
 from mlops_desk.drift.profile.form import to_bytes
 from mlops_desk.drift.profile.profile import DataProfile
+from mlops_desk.drift.progress import WorkerProgress
 from mlops_desk.records.drift import DriftOptions
 from mlops_desk.storage.data_files import connect
 
 _THREADS = 2  # as for a report
-_TELL_SECONDS = 1.0  # chosen: one sees that it goes on, and can read it
-_NAME = 60  # chosen: names of columns come from files
 
 
-class ProfileProgress:
-    """Says on stderr how far it is, unless it did within the last second."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def __call__(self, n_done: int, n_columns: int, name: str) -> None:
-        now = time.monotonic()
-        if now - self._last >= _TELL_SECONDS:
-            self._last = now
-            sys.stderr.write(f"{n_done} of {n_columns} columns: {plain(name, _NAME)}\n")
-            sys.stderr.flush()
-
-
-def profile_file(
-    reference: Path, options: DriftOptions | None = None, within: str | None = None, tell: ProfileProgress | None = None
+def profile_of_source(
+    reference: DataSide, options: DriftOptions | None = None, within: str | None = None
 ) -> DataProfile:
-    """Make the profile of a file or a folder. Raises NotFound or Invalid."""
+    """Make the profile of what a source gives. Raises DeskError."""
+    progress = WorkerProgress()
     with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-", dir=within) as name:
         folder = Path(name)
         with closing(connect(folder / "spill", threads=_THREADS)) as connection:
             connection.execute("SET TimeZone = 'UTC'")  # what a moment without a zone is taken for
-            table = open_data(connection, reference.absolute(), folder)
-            return make_profile(connection, table, options or DriftOptions(), tell or ProfileProgress())
+            table = open_source(connection, reference, folder, progress)
+            return make_profile(connection, table, options or DriftOptions(), progress)
 
 
 def answer(request: dict[str, Any]) -> Any:
     """Answer one request in JSON's own types."""
     options = wire.from_builtins(request.get("options") or {}, DriftOptions)
-    made = profile_file(Path(request["reference"]), options, request.get("folder"))
+    reference = DataSide(source_in(request, "reference"), access_in(request, "reference"))
+    made = profile_of_source(reference, options, request.get("folder"))
     target, content = Path(request["out"]), to_bytes(made)
     try:
         write_atomically(target, content, mode=0o644)

@@ -1,13 +1,17 @@
 """``drift profile`` as people type it, and a report by what it wrote."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import Invalid
 from mlops_desk.cli.drift import profile, report
 from mlops_desk.cli.parser import parse
-from mlops_desk.drift.profile.worker import ProfileProgress
+from mlops_desk.drift.progress import WorkerProgress
+
+NO_AGENT = AgentAddress.of_folder(Path("/nonexistent"))
 
 
 @pytest.fixture
@@ -22,13 +26,13 @@ def folder(tmp_path, monkeypatch):
 def test_a_profile_is_written_and_taken_for_the_reference(folder, capfd):
     given = parse(["drift", "profile", "--reference", "r.jsonl", "--out", "r.profile", "--target", "y"])
     assert given.act == "drift-profile"
-    assert profile.make(given, as_json=False) == 0
+    assert profile.make(NO_AGENT, given, as_json=False) == 0
     text = capfd.readouterr().out
     assert text.startswith("100 rows of 2 columns in ")
     assert "Left out: note (Nearly all values are distinct: an identifier.)." in text
     assert text.endswith(f"Profile: {folder / 'r.profile'}\n")
     asked = parse(["drift", "report", "--reference", "r.profile", "--current", "c.csv"])
-    assert report.make(asked, as_json=True) == 0
+    assert report.make(NO_AGENT, asked, as_json=True) == 0
     document = json.loads(capfd.readouterr().out)
     found = {column["name"]: column["verdict"] for column in document["columns"]}
     assert (document["verdict"], found["a"]) == ("drift", "drift")
@@ -39,7 +43,7 @@ def test_the_answer_as_json(folder, capfd):
     given = parse(
         ["drift", "profile", "--reference", "r.jsonl", "--out", "p", "--columns", "a", "--kind", "a=categorical"]
     )
-    assert profile.make(given, as_json=True) == 0
+    assert profile.make(NO_AGENT, given, as_json=True) == 0
     document = json.loads(capfd.readouterr().out)
     assert (document["rows"], document["columns"], sorted(document["left_out"])) == (100, ["a"], ["note", "y"])
     assert document["bytes"] == (folder / "p").stat().st_size
@@ -48,14 +52,14 @@ def test_the_answer_as_json(folder, capfd):
 def test_a_reference_that_is_nowhere_is_refused(folder):
     given = parse(["drift", "profile", "--reference", "no.csv", "--out", "p"])
     with pytest.raises(Invalid, match="no file or folder") as caught:
-        profile.make(given, as_json=True)
+        profile.make(NO_AGENT, given, as_json=True)
     assert caught.value.hint
 
 
 def test_progress_is_told_in_plain_words_and_not_too_often(capsys, monkeypatch):
     times = iter([0.0, 0.5, 1.2, 1.9, 2.3])
-    monkeypatch.setattr("mlops_desk.drift.profile.worker.time.monotonic", lambda: next(times))
-    tell = ProfileProgress()
+    monkeypatch.setattr("mlops_desk.drift.progress.time.monotonic", lambda: next(times))
+    tell = WorkerProgress()
     for at in range(4):
         tell(at, 9, f"price\x1b[31m{at}")
     lines = capsys.readouterr().err.splitlines()

@@ -1,12 +1,21 @@
 """``drift report`` as people type it: options, the answer as text, JSON and page, and what is refused."""
 
 import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import Invalid
 from mlops_desk.cli.drift.report import make
 from mlops_desk.cli.parser import parse
+
+NO_AGENT = AgentAddress.of_folder(Path("/nonexistent"))
 
 
 @pytest.fixture
@@ -21,7 +30,7 @@ def folder(tmp_path, monkeypatch):
 
 def made(capsys, *words, as_json=False):
     given = parse(["drift", "report", "--reference", "r.jsonl", "--current", "c.csv", *words])
-    assert make(given, as_json=as_json) == 0
+    assert make(NO_AGENT, given, as_json=as_json) == 0
     return capsys.readouterr().out
 
 
@@ -86,5 +95,52 @@ def test_a_pair_that_is_none_is_refused(folder, capsys, words):
 def test_a_path_that_is_nowhere_is_refused(folder):
     given = parse(["drift", "report", "--reference", "r.jsonl", "--current", "no.csv"])
     with pytest.raises(Invalid, match="no file or folder") as caught:
-        make(given, as_json=True)
+        make(NO_AGENT, given, as_json=True)
     assert caught.value.hint
+
+
+def test_a_database_is_compared_with_a_file_and_its_password_is_nowhere(folder, capsys):
+    with sqlite3.connect("now.db") as connection:
+        connection.execute("CREATE TABLE t (a INTEGER, b REAL, note TEXT, y BOOLEAN)")
+        connection.executemany(
+            "INSERT INTO t VALUES (?, ?, ?, ?)", [(n % 7, n % 5, f"n{n}", n % 2) for n in range(100)]
+        )
+    connection.close()
+    query = 'SELECT a, b AS "b, c", y FROM t'
+    words = ["--current", "sql:sqlite:///now.db?password=hunter2", "--query", query]
+    document = json.loads(made(capsys, *words, as_json=True))
+    found = {column["name"]: column["verdict"] for column in document["columns"]}
+    assert (document["dataset"]["n_current"], found["a"], found["b, c"], found["y"]) == (100, "ok", "ok", "ok")
+    assert document["current"] == f"sql:sqlite:///now.db {query}"
+    assert "hunter2" not in json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [(["--current", "sql:sqlite:///a.db"], "--query"), (["--reference-query", "SELECT 1"], "sql:postgresql")],
+)
+def test_a_database_and_its_query_belong_together(folder, capsys, words, hint):
+    with pytest.raises(Invalid) as caught:
+        made(capsys, *words)
+    assert hint in str(caught.value.hint)
+
+
+ENDLESS = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n FROM t"
+
+
+def test_ctrl_c_ends_the_work_and_leaves_nothing(folder):
+    """A real process, interrupted while its worker reads: both are gone, and so is what was written."""
+    sqlite3.connect("e.db").close()
+    (folder / "tmp").mkdir()
+    words = ["--reference", "sql:sqlite:///e.db", "--reference-query", ENDLESS, "--current", "c.csv"]
+    program = [sys.executable, "-m", "mlops_desk", "drift", "report", *words]
+    environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
+    with subprocess.Popen(program, env=environment, stderr=subprocess.PIPE, start_new_session=True) as process:
+        while not (lines := list((folder / "tmp").rglob("*.rows"))) or not lines[0].stat().st_size:
+            assert process.poll() is None
+        (worker,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr.read() == b""
+    assert not Path(f"/proc/{worker}").exists()
+    assert list((folder / "tmp").iterdir()) == []

@@ -8,11 +8,12 @@ import pytest
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.drift.data.opening import open_data
+from mlops_desk.drift.data.sources import DataSide, file_at
 from mlops_desk.drift.profile.comparing import compare_with, make_profile
 from mlops_desk.drift.profile.form import from_bytes, to_bytes
 from mlops_desk.drift.profile.numbers import NumericSketch
 from mlops_desk.drift.profile.profile import DataProfile, merged
-from mlops_desk.drift.profile.worker import answer, profile_file
+from mlops_desk.drift.profile.worker import answer, profile_of_source
 from mlops_desk.drift.worker import compare_files
 from mlops_desk.records.drift import DriftOptions
 from mlops_desk.storage.data_files import connect
@@ -195,21 +196,21 @@ def test_a_column_named_as_the_number_of_a_row_is_read_whole(tmp_path):
 
 
 def test_windows_of_one_reference_add_up_and_others_are_refused(files):
-    reference = profile_file(files / "r.parquet")
+    reference = profile_of_source(DataSide(file_at(files / "r.parquet")))
     again = from_bytes(to_bytes(reference))
     both = merged([reference, again])
     assert both.n_rows == 1800
     assert [one.sketch.n_rows for one in both.columns[:4]] == [1800] * 4
     assert both.columns[5].sketch.lengths.n_rows == 1800
     with pytest.raises(Invalid, match="can't be added"):
-        merged([reference, profile_file(files / "same.parquet")])
+        merged([reference, profile_of_source(DataSide(file_at(files / "same.parquet")))])
     with pytest.raises(Invalid, match="can't be added"):
         merged([reference, DataProfile(0, reference.columns[:2])])
 
 
 def test_long_labels_are_told_apart_and_cut(tmp_path):
     path = write(tmp_path / "t.parquet", {"k": ["a" * 300, "a" * 301] * 100})
-    sketch = profile_file(path).columns[0].sketch
+    sketch = profile_of_source(DataSide(file_at(path))).columns[0].sketch
     assert sorted(map(len, sketch.labels)) == [200, 200]
     assert sketch.counts == (100, 100)
 
