@@ -88,10 +88,14 @@ class PyfuncModel:
     def __init__(self, folder: Path) -> None:
         import mlflow.pyfunc
         from mlflow.exceptions import MlflowException
+        from mlflow.models import Model
         from mlflow.pyfunc import scoring_server
 
         os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"
         self._ask, self._failure = scoring_server.invocations, MlflowException
+        backend = (Model.load(str(folder)).flavors.get("keras") or {}).get("keras_backend")
+        if backend:  # else Keras takes TensorFlow, which a model of another backend brings no wheel of
+            os.environ.setdefault("KERAS_BACKEND", str(backend))
         self._model = mlflow.pyfunc.load_model(str(folder))
         self._schema = self._model.metadata.get_input_schema()
         info = self._model.metadata.saved_input_example_info or {}

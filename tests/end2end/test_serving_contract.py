@@ -1,6 +1,8 @@
 """The one contract of an image, in the five ways in which it is run: by the desk, SageMaker, Vertex AI, Azure ML, MLflow.
 
 Each on the real engine, with a read-only root, as root and as any user; the caller comes from outside the container.
+It holds for images of each kind, as they leave the machine: a training image, one built of wheels on a base, and one on
+this machine's own Python.
 """
 
 import json
@@ -21,13 +23,14 @@ from mlops_desk.serving.gateway.outbound.asking import ask_at_once
 from mlops_desk.serving.gateway.outbound.question import Question
 from mlops_desk.serving.handover import COMMAND, Handover
 from mlops_desk.serving.probe import health
+from tests import endings
+from tests.end2end import image_kinds
 from tests.images import engine_client
-from tests.scoring import SERVER, odd_model
+from tests.scoring import odd_model
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
 DO = {"dataframe_split": {"columns": ["do"], "data": [["a"]]}}
 USERS = ["0:0", "12345:12345"]
-TAG = "mlops-desk-test/contract:1"
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +41,26 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory, training_image: str, model: Path) -> Iterator[str]:
-    """An image that is to leave the machine: a training image with the server as its program, and the model in it."""
-    context = tmp_path_factory.mktemp("image")
-    (context / "serve.py").write_bytes(SERVER.read_bytes())
-    subprocess.run(["cp", "-r", str(model), str(context / "model")], check=True)
-    (context / "Dockerfile").write_text(
-        f"FROM {training_image}\nCOPY serve.py /serve.py\nCOPY model /model\n"
-        'ENTRYPOINT ["python3", "/serve.py"]\nCMD ["serve"]\n'
-    )
-    subprocess.run(["docker", "build", "-q", "-t", TAG, str(context)], check=True, capture_output=True, timeout=300)
-    yield TAG
+@pytest.fixture(scope="module", params=image_kinds.KINDS)
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, serving: dict[str, str],
+    training_image: str,
+) -> Iterator[tuple[str, str]]:  # fmt: skip
+    """An image that serves here, and the same as it leaves the machine, with the model and the server in it."""
+    engine, place = DockerEngine(), tmp_path_factory.mktemp("image")
+    here = image_kinds.image_of(request.param, engine, place, serving, training_image)
+    leaves = image_kinds.exported(request.param, engine, place, here, DO)
+    engine.close()
+    yield here, leaves
     with engine_client() as client:
-        client.remove_image(TAG, force=True)
+        client.remove_image(leaves, force=True)
+        for made in client.images(filters={"label": image_kinds.LABEL}):
+            client.remove_image(made["Id"], force=True)
+
+
+@pytest.fixture(scope="module")
+def image(served: tuple[str, str]) -> str:
+    return served[1]
 
 
 @contextmanager
@@ -62,12 +71,9 @@ def run(image: str, user: str, *options: str, words: tuple[str, ...] = ("serve",
     try:
         shown = ["docker", "inspect", "-f", "{{.NetworkSettings.IPAddress}}", name]
         yield subprocess.run(shown, check=True, capture_output=True, text=True).stdout.strip()
-        began = time.monotonic()
-        subprocess.run(["docker", "stop", "-t", "8", name], check=True, capture_output=True)
-        shown = ["docker", "inspect", "-f", "{{.State.ExitCode}}", name]
-        code = subprocess.run(shown, check=True, capture_output=True, text=True)
-        print(f"stopped within {time.monotonic() - began:.2f} s")
-        assert code.stdout.strip() == "0", "137 would be the engine's KILL"
+        ending = endings.stopped(name)
+        print(f"ended {ending.seconds:.2f} s after TERM")
+        assert (ending.signals, ending.code) == ([endings.TERM], 0), "it would have got the engine's KILL after 8 s"
     finally:
         subprocess.run(["docker", "rm", "-f", name], check=False, capture_output=True)
 
@@ -128,13 +134,13 @@ def test_it_is_run_as_the_images_of_mlflow_are(image: str, user: str) -> None:
 
 @pytest.mark.parametrize("user", USERS)
 def test_the_desk_hands_it_a_socket_and_gives_it_no_network(
-    training_image: str, model: Path, user: str, tmp_path: Path
+    served: tuple[str, str], model: Path, user: str, tmp_path: Path
 ) -> None:
     engine, name = DockerEngine(), f"mlops-desk-test-contract-{user.partition(':')[0]}"
     engine.remove(name)
     with Handover(tmp_path) as handover:
         mounts = (Mount(str(model), "/model", "ro"), handover.mount)
-        spec = ContainerSpec(name, training_image, (), COMMAND, own_mounts=mounts, user=user, network="none")
+        spec = ContainerSpec(name, served[0], (), COMMAND, own_mounts=mounts, user=user, network="none")
         engine.create(spec)
         try:
             engine.start(name)
@@ -145,10 +151,9 @@ def test_the_desk_hands_it_a_socket_and_gives_it_no_network(
                 time.sleep(0.1)
             question = Question(b"POST", b"/invocations", json.dumps(DO).encode(), b"application/json")
             assert json.loads(ask_at_once(handover.address, question, 20, 1 << 20).body) == {"predictions": ["a"]}
-            began = time.monotonic()
-            engine.stop(name, 8)
-            print(f"stopped within {time.monotonic() - began:.2f} s")
-            assert engine.inspect(name).exit_code == 0
+            ending = endings.stopped(name)
+            print(f"ended {ending.seconds:.2f} s after TERM")
+            assert (ending.signals, ending.code) == ([endings.TERM], 0)
         finally:
             engine.remove(name)
             engine.close()

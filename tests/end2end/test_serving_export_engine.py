@@ -1,4 +1,4 @@
-"""A bundle on a real engine: checked, loaded, and run in the five ways in which images of endpoints are run elsewhere."""
+"""A bundle on a real engine: checked, loaded, and run as its Compose file says; the five ways are the contract's test."""
 
 import json
 import shutil
@@ -7,24 +7,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import pytest
 import yaml
 
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.endpoint import ModelRef
 from mlops_desk.serving.export.exporting import Exports
 from mlops_desk.serving.export.form import Format
-from mlops_desk.serving.gateway.outbound.asking import ask_at_once
-from mlops_desk.serving.gateway.outbound.question import Question
-from mlops_desk.serving.handover import COMMAND, Handover
-from mlops_desk.serving.probe import health
 from mlops_desk.serving.revision import Revision, Shelf
 from mlops_desk.serving.work import BesideWork
-from tests.end2end.test_serving_contract import DO, USERS, answered, run
+from tests.end2end.test_serving_contract import DO, answered, run
 from tests.images import engine_client
 from tests.scoring import odd_model
 
@@ -68,57 +62,6 @@ def test_the_list_of_packages_names_what_the_image_can_import(bundle: Path) -> N
     told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     assert listed == json.loads(told)
     assert {"numpy", "scikit-learn"} <= listed.keys()
-
-
-@pytest.mark.parametrize("user", USERS)
-def test_sagemaker_runs_it(bundle: Path, user: str) -> None:
-    with run(TAG, user, "-e", "SAGEMAKER_BIND_TO_PORT=9090") as address:
-        assert answered(f"http://{address}:9090", "/ping", "/invocations") == {"predictions": ["a"]}
-
-
-@pytest.mark.parametrize("user", USERS)
-def test_vertex_runs_it(bundle: Path, user: str) -> None:
-    env = ("AIP_HTTP_PORT=7080", "AIP_HEALTH_ROUTE=/v1/health", "AIP_PREDICT_ROUTE=/v1/e:predict")
-    options = [word for one in env for word in ("-e", one)]
-    with run(TAG, user, *options, words=()) as address:
-        found: Any = answered(f"http://{address}:7080", "/v1/health", "/v1/e:predict", {"instances": [{"do": "a"}]})
-        assert found == {"predictions": ["a"]}
-
-
-@pytest.mark.parametrize("user", USERS)
-def test_azure_runs_it_with_the_model_of_its_own_mount(bundle: Path, user: str, tmp_path: Path) -> None:
-    other = odd_model(tmp_path / "model", DO)
-    for path in (tmp_path, other, *other.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    options = ("-v", f"{other}:/azure/model:ro", "-e", "AZUREML_MODEL_DIR=/azure")
-    with run(TAG, user, *options, words=()) as address:
-        assert answered(f"http://{address}:8080", "/ping", "/invocations") == {"predictions": ["a"]}
-
-
-@pytest.mark.parametrize("user", USERS)
-def test_it_is_run_as_the_images_of_mlflow_are(bundle: Path, user: str) -> None:
-    with run(TAG, user, words=()) as address:
-        assert answered(f"http://{address}:8080", "/health", "/invocations") == {"predictions": ["a"]}
-
-
-def test_the_desk_hands_it_a_socket(bundle: Path, tmp_path: Path) -> None:
-    engine, name = DockerEngine(), "mlops-desk-test-export"
-    engine.remove(name)
-    with Handover(tmp_path) as handover:
-        spec = ContainerSpec(name, TAG, (), COMMAND, own_mounts=(handover.mount,), user="65534:65534", network="none")
-        engine.create(spec)
-        try:
-            engine.start(name)
-            deadline = time.monotonic() + 90
-            while health(handover.address) != 200:
-                handover.give()
-                assert time.monotonic() < deadline, list(engine.logs(name))
-                time.sleep(0.1)
-            question = Question(b"POST", b"/invocations", json.dumps(DO).encode(), b"application/json")
-            assert json.loads(ask_at_once(handover.address, question, 20, 1 << 20).body) == {"predictions": ["a"]}
-        finally:
-            engine.remove(name)
-            engine.close()
 
 
 def test_what_compose_says_runs(bundle: Path) -> None:

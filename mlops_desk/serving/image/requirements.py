@@ -26,18 +26,29 @@ _OLDEST_SERVER = Version("3.0")
 _NEWER_MLFLOW = "mlflow-skinny<4,>=3.5"
 _MLFLOW = frozenset({"mlflow", "mlflow-skinny"})
 
+# One module, packed in two ways. MLflow pins the first by the module's own version, whichever is installed
+# (``get_default_pip_requirements`` of these flavours), and beside it the one that it finds: nobody has both wheels,
+# and both installed would write over one another's files.
+_PACKED_OTHERWISE = {"tensorflow-cpu": "tensorflow", "xgboost-cpu": "xgboost"}
+
 
 def serving_requirements(text: str, mlflow_version: str | None = None) -> tuple[str, ...]:
     """Return what to install to serve the model, one requirement a line, sorted.
 
     ``mlflow_version`` is what the model was saved with, for lists that don't name MLflow. Raises Refused.
     """
-    parsed = _parse(text)
+    parsed = _each_module_once(_parse(text))
     kept = [str(found) for found in parsed if canonicalize_name(found.name) not in _MLFLOW]
     names = {canonicalize_name(found.name) for found in parsed}
     ours = next((found for found in parsed if canonicalize_name(found.name) in _MLFLOW), None)
     kept.append(_skinny(ours.specifier if ours is not None else _exactly(mlflow_version)))
     return tuple(sorted({*kept, *(name for name in _SERVER if name not in names)}))
+
+
+def _each_module_once(parsed: list[Requirement]) -> list[Requirement]:
+    """Leave out what is named only because the same module is there in another package, of the same version."""
+    twice = {(_PACKED_OTHERWISE.get(canonicalize_name(one.name)), one.specifier) for one in parsed}
+    return [one for one in parsed if (canonicalize_name(one.name), one.specifier) not in twice]
 
 
 def _parse(text: str) -> list[Requirement]:

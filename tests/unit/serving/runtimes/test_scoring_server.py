@@ -209,3 +209,36 @@ def test_it_ends_while_its_model_is_loaded(tmp_path: Path) -> None:
         running.until(503)
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(10) == 0
+
+
+KERAS = """
+import os
+
+class Told:
+    def predict(self, data, params=None):
+        return [os.environ.get("KERAS_BACKEND", "")]
+
+def _load_pyfunc(path):
+    return Told()
+"""
+
+
+@pytest.mark.parametrize(
+    ("flavour", "environment", "backend"),
+    [
+        ({"keras_backend": "jax"}, {}, "jax"),
+        ({"keras_backend": "jax"}, {"KERAS_BACKEND": "torch"}, "torch"),
+        ({"keras_version": "3.15.1"}, {}, ""),
+        (None, {}, ""),
+    ],
+)
+def test_keras_gets_the_backend_that_its_model_was_saved_with(
+    tmp_path: Path, flavour: dict[str, str] | None, environment: dict[str, str], backend: str
+) -> None:
+    folder = odd_model(tmp_path / "model", code=KERAS)
+    document = json.loads((folder / "MLmodel").read_text())
+    document["flavors"]["keras"] = flavour
+    (folder / "MLmodel").write_text(json.dumps(document))
+    with scoring(folder, tmp_path / "log", **environment) as running:
+        running.until(200)
+        assert running.ask(DO).json() == {"predictions": [backend]}
