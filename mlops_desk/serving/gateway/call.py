@@ -3,7 +3,6 @@
 Nothing here waits: each step is called by the one before it, by a timer, or by the connection that something came on.
 """
 
-import asyncio
 import os
 import random
 import re
@@ -11,6 +10,7 @@ import time
 import zlib
 from collections.abc import Callable
 
+from mlops_desk.serving.gateway.deadlines import DeadlineLine
 from mlops_desk.serving.gateway.house import BodyCall, House, OpenEndpoint
 from mlops_desk.serving.gateway.messages import Answer, Asker, Rejected, RequestHead, broken, busy
 from mlops_desk.serving.gateway.outbound.dialing import NotConnected
@@ -23,7 +23,27 @@ from mlops_desk.serving.gateway.spool import Exchange
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _STREAM_LOGGED_BYTES = 256 << 10  # chosen: what is logged of an answer that comes in pieces
 _IDS = 1 << 32  # of CRC-32
+_ID_BYTES, _IDS_AT_ONCE = 16, 256  # as much chance as a UUID has; a call to the kernel for so many
 _GONE = 499  # nginx's own, for a caller who went away before there was an answer
+
+
+class _Ids:
+    """Ids of requests, from the kernel's chance."""
+
+    def __init__(self) -> None:
+        self._made = b""
+        self._at = 0
+
+    def next(self) -> bytes:
+        """Return one, which was never given before."""
+        if self._at == len(self._made):
+            self._made, self._at = os.urandom(_ID_BYTES * _IDS_AT_ONCE).hex().encode(), 0
+        start = self._at
+        self._at = end = start + 2 * _ID_BYTES
+        return self._made[start:end]
+
+
+_ids = _Ids()
 
 
 class ModelCall(BodyCall):
@@ -49,12 +69,12 @@ class ModelCall(BodyCall):
         self._question_of = question
         self._received_at, self._started = time.time(), time.monotonic()
         given = head.headers.get(b"x-request-id", b"")
-        self._id = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex().encode()
+        self._id = given if given and _REQUEST_ID.fullmatch(given) else _ids.next()
         self._body = b""
         self._route: Route | None = None
         self._question: Question | None = None
         self._errand: Errand | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline: DeadlineLine | None = None
         self._is_waiting = self._has_place = self._is_over = self._is_gone = False
         self._answer_bytes = self._status = 0
         self._pieces: list[bytes] = []
@@ -71,7 +91,7 @@ class ModelCall(BodyCall):
         self._is_waiting = True
         is_asleep = self._entry.is_asleep
         seconds = self._entry.endpoint.hold_seconds if is_asleep else self.house.limits.queue_seconds
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._waited)
+        self._deadline = self.house.deadlines.begin(self, seconds)
         if is_asleep:
             self.house.wake(self._entry.name)
 
@@ -113,8 +133,7 @@ class ModelCall(BodyCall):
     def go(self) -> None:
         """Ask a replica: there is a place. Routes are the newest ones, whatever they were when the request came."""
         self._has_place, self._is_waiting = True, False
-        if self._timer is not None:
-            self._timer.cancel()
+        self._end_deadline()
         newest = self.house.entry(self._entry.name)
         if newest is not None and newest.is_another(self._entry):
             self._reject(busy("This endpoint was removed while the request waited."))
@@ -125,7 +144,7 @@ class ModelCall(BodyCall):
             self._reject(busy(entry.endpoint.note or "No replica of this endpoint is up."))
             return
         entry.lane.under_way[route.revision] += 1
-        self._timer = asyncio.get_running_loop().call_later(entry.endpoint.timeout_seconds, self._late)
+        self._deadline = self.house.deadlines.begin(self, entry.endpoint.timeout_seconds)
         self._question = self._question_of(self._body, b"x-request-id: %b\r\n" % self._id)
         self._errand = Errand(self.house.shadows.pools, route.addresses, self._question, self)
         self._errand.go()
@@ -137,7 +156,21 @@ class ModelCall(BodyCall):
             return random.random()  # noqa: S311 - a share of traffic, not a secret
         return sticky_point(key.decode("latin-1"))
 
-    # From timers.
+    # From deadlines.
+
+    def late(self) -> None:
+        """End a request that has waited too long for a place; or has got no answer, or no piece of one, in time."""
+        if self._is_waiting:
+            self._waited()
+            return
+        self._drop()
+        seconds = self._entry.endpoint.timeout_seconds
+        self.failed(Rejected(504, f"No answer within {seconds:g} s."))
+
+    def _end_deadline(self) -> None:
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None:
+            deadline.end(self)
 
     def _waited(self) -> None:
         self._entry.lane.give_up(self)
@@ -145,12 +178,6 @@ class ModelCall(BodyCall):
         entry = self.house.entry(self._entry.name) or self._entry
         note = entry.endpoint.note if entry.is_asleep else None
         self._reject(busy(note or "Too many requests at once."))
-
-    def _late(self) -> None:
-        """End a request that has got no answer, or no piece of one, in time."""
-        self._drop()
-        seconds = self._entry.endpoint.timeout_seconds
-        self.failed(Rejected(504, f"No answer within {seconds:g} s."))
 
     # The Taker.
 
@@ -185,7 +212,8 @@ class ModelCall(BodyCall):
         if self._logged_bytes < _STREAM_LOGGED_BYTES:
             self._pieces.append(data[: _STREAM_LOGGED_BYTES - self._logged_bytes])
             self._logged_bytes += len(data)
-        self._restart_timer()
+        if self._deadline is not None:
+            self._deadline.again(self)
         self.caller.piece(data)
 
     def ended(self) -> None:
@@ -218,9 +246,7 @@ class ModelCall(BodyCall):
     def _end(self, status: int, body: bytes) -> bytes:
         """Give the place back, count and log; return the request's id."""
         self._is_over = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._end_deadline()
         self._errand = None
         if self._has_place:
             self._has_place = False
@@ -234,11 +260,6 @@ class ModelCall(BodyCall):
     def _drop(self) -> None:
         if self._errand is not None:
             self._errand.drop()
-
-    def _restart_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(self._entry.endpoint.timeout_seconds, self._late)
 
     def _note(self, status: int, body: bytes) -> bytes:
         """Count and log the request; return its id."""

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from mlops_desk.base.places import Places
+from mlops_desk.serving.gateway.deadlines import Deadlines
 from mlops_desk.serving.gateway.lane import EndpointLane
 from mlops_desk.serving.gateway.messages import Answer, Asker, Rejected, busy
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Split
@@ -44,6 +45,7 @@ class House(Protocol):
     memory: Places
     shadows: Shadows
     log: Log
+    deadlines: Deadlines
 
     @property
     def limits(self) -> GatewayLimits:

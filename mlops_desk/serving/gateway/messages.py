@@ -1,20 +1,23 @@
-"""Requests and answers as the gateway's parts hand them to one another, and how an answer is written down. Pure."""
+"""Requests and answers as the gateway's parts hand them to one another, and how an answer is written down. Pure.
+
+What is made for each request is a struct of msgspec's, which is made in a fifth of a dataclass's time.
+"""
 
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
+
+from msgspec import Struct
 
 _RETRY_AFTER_SECONDS = 2  # chosen: most answers of models take less, so there is room by then
 JSON_TYPE = b"application/json"
 _LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 
 
-@dataclass(slots=True, eq=True)
-class RequestHead:
+class RequestHead(Struct):
     """A request's head: names of headers in lower case. ``is_kept``: its connection may stay open after the answer."""
 
     method: bytes
@@ -30,8 +33,7 @@ class RequestHead:
         return b"transfer-encoding" in self.headers or self.headers.get(b"content-length", b"0").strip(b"0") != b""
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(Struct):
     """What goes back to the caller. ``headers`` are whole lines."""
 
     status: int

@@ -16,6 +16,7 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.places import Places
 from mlops_desk.serving.gateway.access import Access, LoopbackAccess, NetworkAccess
 from mlops_desk.serving.gateway.call import ModelCall
+from mlops_desk.serving.gateway.deadlines import Deadlines
 from mlops_desk.serving.gateway.figures import GatewayFigures
 from mlops_desk.serving.gateway.house import Log, OpenEndpoint
 from mlops_desk.serving.gateway.inquiries import LaterCall, PingCall
@@ -57,11 +58,13 @@ class Proxy:
         self.memory = Places(held_bytes, int(held_bytes * _SHARE_OF_ONE))
         self.shadows = Shadows(ReplicaPools())
         self.log = log
+        self.deadlines = Deadlines()
         self._access = LoopbackAccess(port, token)
         self.wake = wake
         self._roll = roll
         self._feedback = feedback
         self._entries: dict[bytes, OpenEndpoint] = {}
+        self._by_name: dict[str, OpenEndpoint] = {}
         self._lanes: dict[str, EndpointLane] = {}
         self._figures = GatewayFigures(self._lanes, log, self.shadows.pools)
 
@@ -72,7 +75,7 @@ class Proxy:
 
     def entry(self, name: str) -> OpenEndpoint | None:
         """Return the endpoint of a name, by the newest table."""
-        return self._entries.get(name.encode())
+        return self._by_name.get(name)
 
     def follow(self, table: RoutingTable) -> None:
         """Route by ``table`` from now on; requests under way end as they began."""
@@ -84,7 +87,7 @@ class Proxy:
             entries[name.encode()] = OpenEndpoint(name, endpoint, lane)
             shadow = endpoint.shadow.addresses if endpoint.shadow else ()
             addresses.update(shadow, *(route.addresses for route in endpoint.routes))
-        self._entries = entries
+        self._entries, self._by_name = entries, {entry.name: entry for entry in entries.values()}
         for name in self._lanes.keys() - table.endpoints.keys():
             del self._lanes[name]
         for entry in entries.values():  # only now: whoever has waited for a place goes by the new table

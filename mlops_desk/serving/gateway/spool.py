@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,7 @@ _ROTATED = re.compile(r"spool-(\d{13})\.(?:records|ndjson)")
 _EXCHANGE, _FEATURES, _FEEDBACK = "exchange", "features", "feedback"
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(msgspec.Struct, frozen=True, gc=False):
     """One request and its answer, as they came: bodies are bytes. ``received_at`` is Unix seconds."""
 
     request_id: str
@@ -196,7 +195,7 @@ def _unpacked(packed: bytes) -> Record | None:
     try:
         kind, *values = wire.unpack(packed)
         if kind == _EXCHANGE:
-            told = dict(zip(Exchange.__dataclass_fields__, values, strict=False))  # an older gateway told less
+            told = dict(zip(Exchange.__struct_fields__, values, strict=False))  # an older gateway told less
             exchange: Exchange = wire.convert(told, Exchange)
             return exchange
         if kind == _FEEDBACK:

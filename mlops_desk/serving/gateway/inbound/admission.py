@@ -51,15 +51,21 @@ class Admission(Generic[C]):
 
     def owes(self, connection: C) -> None:
         """Note that a connection has begun to send a request, and has not ended it."""
-        self._move(connection, owing=True)
+        if (held := self._waiting_of(connection)) is not None:
+            held.resting.pop(connection, None)
+            held.owing.setdefault(connection)
 
     def rests(self, connection: C) -> None:
         """Note that a connection was answered and has not sent anything since."""
-        self._move(connection, resting=True)
+        if (held := self._waiting_of(connection)) is not None:
+            held.owing.pop(connection, None)
+            held.resting.setdefault(connection)
 
     def works(self, connection: C) -> None:
         """Note that a whole request has come and is being answered: such a connection is never ended for others."""
-        self._move(connection)
+        if (held := self._waiting_of(connection)) is not None:
+            held.owing.pop(connection, None)
+            held.resting.pop(connection, None)
 
     def leave(self, connection: C) -> None:
         """Forget a connection; no error when it is not there."""
@@ -73,16 +79,9 @@ class Admission(Generic[C]):
         if not self._places.of(peer):
             del self._held[peer]
 
-    def _move(self, connection: C, *, owing: bool = False, resting: bool = False) -> None:
+    def _waiting_of(self, connection: C) -> _Held[C] | None:
         peer = self._peers.get(connection)
-        if peer is None:
-            return
-        held = self._held[peer]
-        for is_wanted, group in ((owing, held.owing), (resting, held.resting)):
-            if not is_wanted:
-                group.pop(connection, None)
-            else:
-                group.setdefault(connection)
+        return None if peer is None else self._held[peer]
 
     def _victim(self, peer: str) -> C | None:
         """Return who makes room: one of the peer's own when it has its share, else one of whoever has most."""

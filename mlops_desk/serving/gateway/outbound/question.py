@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 
 class Lost(Exception):  # noqa: N818 - an answer for the caller
     """The connection broke, or made no sense, after the request went out."""
 
 
-@dataclass(slots=True)
-class Question:
+class Question(Struct):
     """What a replica is asked. ``content_type`` is passed on byte for byte; ``headers`` are whole lines."""
 
     method: bytes

@@ -12,6 +12,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from mlops_desk.serving.gateway.spool import Exchange
 from mlops_desk.storage.request_log.feedback import Feedback
 
@@ -28,7 +30,7 @@ def without(exchange: Exchange, columns: Collection[str], names: Sequence[str]) 
         body = _json_without(exchange.body, hidden, names)
     is_answered = exchange.status < _FIRST_ERROR_STATUS and body is not None
     answer = _json_without(exchange.answer, hidden, ()) if is_answered else None
-    return replace(exchange, body=body or b"", answer=answer or b"")
+    return structs.replace(exchange, body=body or b"", answer=answer or b"")
 
 
 def feedback_without(given: Feedback, columns: Collection[str]) -> Feedback:
