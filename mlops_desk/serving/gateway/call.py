@@ -8,11 +8,12 @@ import random
 import re
 import time
 import zlib
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from mlops_desk.serving.gateway.deadlines import DeadlineLine
+from msgspec import Struct
+
 from mlops_desk.serving.gateway.house import BodyCall, House, OpenEndpoint
-from mlops_desk.serving.gateway.messages import Answer, Asker, Rejected, RequestHead, broken, busy
+from mlops_desk.serving.gateway.messages import JSON_TYPE, Answer, Asker, Rejected, RequestHead, broken, busy
 from mlops_desk.serving.gateway.outbound.dialing import NotConnected
 from mlops_desk.serving.gateway.outbound.pool import Errand
 from mlops_desk.serving.gateway.outbound.question import Question
@@ -20,11 +21,21 @@ from mlops_desk.serving.gateway.routes import Route, sticky_point
 from mlops_desk.serving.gateway.shadow import ShadowAnswer
 from mlops_desk.serving.gateway.spool import Exchange
 
+if TYPE_CHECKING:
+    from mlops_desk.serving.gateway.deadlines import DeadlineLine
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _STREAM_LOGGED_BYTES = 256 << 10  # chosen: what is logged of an answer that comes in pieces
 _IDS = 1 << 32  # of CRC-32
 _ID_BYTES, _IDS_AT_ONCE = 16, 256  # as much chance as a UUID has; a call to the kernel for so many
 _GONE = 499  # nginx's own, for a caller who went away before there was an answer
+
+
+class Asks(Struct, frozen=True):
+    """What a replica is asked, but for the body."""
+
+    method: bytes
+    path: bytes
 
 
 class _Ids:
@@ -47,7 +58,7 @@ _ids = _Ids()
 
 
 class ModelCall(BodyCall):
-    """A request that a model answers. ``question`` makes what the replica is asked of the body.
+    """A request that a model answers. ``asks`` is what the replica is asked.
 
     One that ``is_try`` is no traffic: it is always logged, as what it is, and no shadow gets a copy.
     """
@@ -58,7 +69,7 @@ class ModelCall(BodyCall):
         entry: OpenEndpoint,
         head: RequestHead,
         caller: Asker,
-        question: Callable[[bytes, bytes], Question],
+        asks: Asks,
         *,
         is_try: bool = False,
     ) -> None:
@@ -66,7 +77,7 @@ class ModelCall(BodyCall):
         self._is_try = is_try
         self._entry = entry
         self._headers = head.headers
-        self._question_of = question
+        self._asks = asks
         self._received_at, self._started = time.time(), time.monotonic()
         given = head.headers.get(b"x-request-id", b"")
         self._id = given if given and _REQUEST_ID.fullmatch(given) else _ids.next()
@@ -145,7 +156,9 @@ class ModelCall(BodyCall):
             return
         entry.lane.under_way[route.revision] += 1
         self._deadline = self.house.deadlines.begin(self, entry.endpoint.timeout_seconds)
-        self._question = self._question_of(self._body, b"x-request-id: %b\r\n" % self._id)
+        method, path = self._asks.method, self._asks.path
+        kind = self._headers.get(b"content-type", JSON_TYPE)
+        self._question = Question(method, path, self._body, kind, b"x-request-id: %b\r\n" % self._id)
         self._errand = Errand(self.house.shadows.pools, route.addresses, self._question, self)
         self._errand.go()
 
@@ -276,7 +289,7 @@ class ModelCall(BodyCall):
         is_left_out = sample < 1.0 and zlib.crc32(self._id) >= sample * _IDS  # by the id: a shadow's row has its like
         if is_left_out and not self._is_try:
             return
-        kind = self._headers.get(b"content-type", b"application/json").decode("latin-1")
+        kind = self._headers.get(b"content-type", JSON_TYPE).decode("latin-1")
         kept = Exchange(
             request_id=self._id.decode(), received_at=received_at, revision=revision, status=status,
             latency_seconds=latency, content_type=kind, body=self._body, answer=body, is_shadow=is_shadow,

@@ -26,6 +26,8 @@ class RequestHead(Struct):
     is_kept: bool = True
     is_old: bool = False
     """Whether it is HTTP/1.0, which knows no chunks."""
+    admitted: object = None
+    """What the gate has made of this very head, for the next request that has it."""
 
     @property
     def owes_body(self) -> bool:

@@ -12,10 +12,12 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from msgspec import Struct
+
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.places import Places
 from mlops_desk.serving.gateway.access import Access, LoopbackAccess, NetworkAccess
-from mlops_desk.serving.gateway.call import ModelCall
+from mlops_desk.serving.gateway.call import Asks, ModelCall
 from mlops_desk.serving.gateway.deadlines import Deadlines
 from mlops_desk.serving.gateway.figures import GatewayFigures
 from mlops_desk.serving.gateway.house import Log, OpenEndpoint
@@ -23,7 +25,6 @@ from mlops_desk.serving.gateway.inquiries import LaterCall, PingCall
 from mlops_desk.serving.gateway.lane import EndpointLane
 from mlops_desk.serving.gateway.messages import Answer, Asker, Call, Rejected, RequestHead, busy
 from mlops_desk.serving.gateway.outbound.pool import ReplicaPools
-from mlops_desk.serving.gateway.outbound.question import Question
 from mlops_desk.serving.gateway.routes import EVERYTHING, EndpointRoutes, GatewayLimits, RoutingTable
 from mlops_desk.serving.gateway.shadow import Shadows
 
@@ -31,11 +32,21 @@ _SHARE_OF_ONE = 0.75  # of the memory for bodies that one peer may take: a secon
 _PASSED = re.compile(rb"[A-Za-z0-9_~:@+,=-][A-Za-z0-9._~:@+,=-]*(?:/[A-Za-z0-9_~:@+,=-][A-Za-z0-9._~:@+,=-]*)*")
 """Paths that are passed on: no part begins with a dot and nothing is escaped, so that none leads elsewhere."""
 _QUERY = re.compile(rb"[!-~]*")
-_INVOCATIONS = b"/invocations"
+_INVOKES, _PINGS = Asks(b"POST", b"/invocations"), Asks(b"GET", b"/ping")
 _OWN = frozenset({b"metrics", b"feedback"})
 _TRY = b"try/"
 _PACKED = "A body is read as it comes, by the model and by the log: send it without Content-Encoding."
 TakeFeedback = Callable[[str, bytes], Awaitable[int]]
+
+
+class _Admitted(Struct, frozen=True):
+    """That a head may come in by a table and an access, and what it asks of whom."""
+
+    table: RoutingTable
+    access: Access
+    entry: OpenEndpoint
+    asks: Asks
+    length: int
 
 
 class Proxy:
@@ -108,6 +119,9 @@ class Proxy:
 
     def admit(self, head: RequestHead, caller: Asker, access: Access) -> Call:
         """Return the call that a request is by its head, let in by the rules of its way in. Raises Rejected."""
+        known = head.admitted
+        if isinstance(known, _Admitted) and known.table is self.table and known.access is access:
+            return self._ask(head, caller, known)
         access.check_origin(head.headers)
         if head.headers.get(b"expect", b"100-continue").lower() != b"100-continue":
             raise Rejected(417, "Of expectations only 100-continue is met.")
@@ -120,11 +134,20 @@ class Proxy:
         entry = self._let_in(self._entries.get(name), head, access)
         if rest in {b"", b"invocations"}:
             _only(b"POST", head)
-            question = partial(_question, head, b"POST", _INVOCATIONS)
-            return self._checked(ModelCall(self, entry, head, caller, question), entry, head)
+            return self._ask(head, caller, self._remembered(head, access, entry, _INVOKES))
         if _is_passed(entry, rest):
-            return self._checked(ModelCall(self, entry, head, caller, _passing(head, rest, query)), entry, head)
+            return self._ask(head, caller, self._remembered(head, access, entry, _passing(head, rest, query)))
         return self._aside(entry, head, rest, caller, access)
+
+    def _remembered(self, head: RequestHead, access: Access, entry: OpenEndpoint, asks: Asks) -> "_Admitted":
+        """Note that this head may come in, by the table and the access of now: who comes with it again is let in."""
+        length = int(head.headers.get(b"content-length", b"0"))
+        head.admitted = admitted = _Admitted(self.table, access, entry, asks, length)
+        return admitted
+
+    def _ask(self, head: RequestHead, caller: Asker, admitted: "_Admitted") -> Call:
+        entry = admitted.entry
+        return self._checked(ModelCall(self, entry, head, caller, admitted.asks), entry, admitted.length)
 
     def tidy(self) -> None:
         """Let go of what has been kept for long, and tell again of who waits; called twice a second."""
@@ -144,12 +167,12 @@ class Proxy:
             raise Rejected(404, "No endpoint has this address.")
         return entry
 
-    def _checked(self, call: ModelCall, entry: OpenEndpoint, head: RequestHead) -> Call:
+    def _checked(self, call: ModelCall, entry: OpenEndpoint, length: int) -> Call:
         """Return a call to a model, unless it is one too many or says already that it is too large. Raises Rejected."""
         if wait := entry.lane.wait_seconds():
             entry.lane.count(0, 429, 0.0)
             raise Rejected(429, "This endpoint is asked more often than it may be.", retry=wait)
-        if int(head.headers.get(b"content-length", b"0")) > self.limits.body_bytes:
+        if length > self.limits.body_bytes:
             rejected = Rejected(413, f"A request may have {self.limits.body_bytes} bytes.")
             rejected.answer = call.refuse(rejected.answer)
             raise rejected
@@ -159,7 +182,7 @@ class Proxy:
         """Return the call for what is about an endpoint, and is none of its requests. Raises Rejected."""
         if rest == b"ping":
             _only(b"GET", head)
-            return PingCall(self, entry, head, caller, partial(_question, head, b"GET", b"/ping"))
+            return PingCall(self, entry, head, caller, _PINGS)
         if rest == b"metrics":
             _only(b"GET", head)
             access.check_counters()
@@ -195,8 +218,9 @@ class Proxy:
         if entry is None:
             raise Rejected(404, "No endpoint has this address.")
         is_own = rest in {b"", b"invocations"}
-        question = partial(_question, head, b"POST", _INVOCATIONS) if is_own else _passing(head, rest, b"")
-        return self._checked(ModelCall(self, entry, head, caller, question, is_try=True), entry, head)
+        asks = _INVOKES if is_own else _passing(head, rest, b"")
+        length = int(head.headers.get(b"content-length", b"0"))
+        return self._checked(ModelCall(self, entry, head, caller, asks, is_try=True), entry, length)
 
     async def _roll_now(self, _body: bytes) -> Answer:
         await self._roll()
@@ -226,15 +250,10 @@ def _only(method: bytes, head: RequestHead) -> None:
         raise Rejected(405, f"Only {method.decode()} is answered here.", headers=b"allow: %b\r\n" % method)
 
 
-def _question(head: RequestHead, method: bytes, path: bytes, body: bytes, more: bytes) -> Question:
-    return Question(method, path, body, head.headers.get(b"content-type", b"application/json"), more)
-
-
-def _passing(head: RequestHead, rest: bytes, query: bytes) -> Callable[[bytes, bytes], Question]:
-    """Return what makes the question of a request that is passed on with its path. Raises Rejected."""
+def _passing(head: RequestHead, rest: bytes, query: bytes) -> Asks:
+    """Return what a replica is asked by a request that is passed on with its path. Raises Rejected."""
     if head.method not in {b"GET", b"POST"}:
         raise Rejected(405, "Only GET and POST are answered here.", headers=b"allow: GET, POST\r\n")
     if not _PASSED.fullmatch(rest) or not _QUERY.fullmatch(query):
         raise Rejected(404, "No endpoint has this address.")
-    path = b"/%b?%b" % (rest, query) if query else b"/%b" % rest
-    return partial(_question, head, head.method, path)
+    return Asks(head.method, b"/%b?%b" % (rest, query) if query else b"/%b" % rest)

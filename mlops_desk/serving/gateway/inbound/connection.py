@@ -70,6 +70,9 @@ class GatewayConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_lingering or self._transport.is_closing():
             return
+        if not self._rest and not self._is_busy and (whole := self._reader.whole(data)) is not None:
+            self._take_whole(*whole)
+            return
         self._rest = memoryview(bytes(self._rest) + data if self._rest else data)
         self._read()
 
@@ -117,6 +120,14 @@ class GatewayConnection(asyncio.Protocol):
         if is_wanted != self._is_held_up and not self._transport.is_closing():
             self._is_held_up = is_wanted
             (self._transport.pause_reading if is_wanted else self._transport.resume_reading)()
+
+    def _take_whole(self, head: RequestHead, body: bytes) -> None:
+        """Take a request that came in one piece and whose like was read before."""
+        self._begin(head)
+        if body and self._call is not None:
+            self._collect(body)
+        if self._call is not None and not self._is_busy:
+            self._start()
 
     def _take(self, part: Part) -> None:
         if part is REQUEST_END:

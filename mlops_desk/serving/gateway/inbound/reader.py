@@ -10,6 +10,7 @@ from typing import Any
 
 import httptools
 
+from mlops_desk.serving.gateway.heads import KnownHeads
 from mlops_desk.serving.gateway.messages import RequestHead
 
 _HEAD_BYTES = 32 << 10  # as much as nginx takes by default (four buffers of 8 KiB)
@@ -20,6 +21,8 @@ _FRAME_BYTES = 16 << 10  # chosen: chunks' lengths, extensions and trailers besi
 _FRAME_SHARE = 8  # a chunk of one byte costs five more, and CR LF
 _ONCE = frozenset({b"host", b"authorization", b"content-type", b"transfer-encoding", b"x-request-id", b"expect"})
 """Headers that must not come twice: which of the two holds is what readers disagree on."""
+_SPECIAL = frozenset({b"transfer-encoding", b"expect"})
+"""Headers of a request that is more than a head and so many bytes."""
 
 
 class Malformed:
@@ -45,6 +48,10 @@ REQUEST_END = RequestEnd()
 Part = RequestHead | bytes | RequestEnd | Malformed
 
 
+_known: KnownHeads[RequestHead] = KnownHeads()
+"""Of all connections: most callers ask one thing again and again."""
+
+
 class _Refusal(Exception):  # noqa: N818 - ends a callback of the parser's, and is caught beside it
     """Carries a status and a sentence out of the parser."""
 
@@ -59,7 +66,7 @@ class RequestReader:
         self._headers: dict[bytes, bytes] = {}
         self._head_bytes = self._count = 0
         self._raw_bytes = self._body_bytes = 0
-        self._has_begun = self._is_in_body = False
+        self._has_begun = self._is_in_body = self._is_last = False
         self._trouble: Malformed | None = None
 
     @property
@@ -67,10 +74,31 @@ class RequestReader:
         """Return whether nothing of a next request has come."""
         return not self._has_begun
 
+    def whole(self, data: bytes) -> tuple[RequestHead, bytes] | None:
+        """Return the request that ``data`` is, all of it and no more, where its head was read before; else None."""
+        if self._has_begun or self._is_last or self._trouble is not None or self.parts:
+            return None
+        known = _known.find(data)
+        return None if known is None else (known.said, data[known.body_at :])
+
     def feed(self, data: bytes | memoryview) -> None:
         """Read on."""
         if self._trouble is not None:
             return
+        is_first = not self._has_begun and not self.parts
+        self._parse(data)
+        if is_first and self.parts and self.parts[-1] is REQUEST_END:
+            self._learn(bytes(data))
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the head of a request that came in one piece, unless its connection ends or more is to be said."""
+        head, *rest = self.parts
+        if not isinstance(head, RequestHead) or len(rest) > 2:  # a body and its end
+            return
+        if head.is_kept and not head.is_old and not head.headers.keys() & _SPECIAL:
+            _known.learn(data, self._body_bytes, head)
+
+    def _parse(self, data: bytes | memoryview) -> None:
         self._raw_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -135,6 +163,7 @@ class RequestReader:
             if coding.lower() != b"chunked":
                 raise _Refusal(501, "Of the transfer encodings only chunked is understood.")
         is_kept = self._parser.should_keep_alive()
+        self._is_last = not is_kept
         method = self._parser.get_method()
         self.parts.append(RequestHead(method, self._target, self._headers, is_kept, version == "1.0"))
         self._is_in_body = True

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import httptools
 
+from mlops_desk.serving.gateway.heads import KnownHeads
 from mlops_desk.serving.gateway.messages import Rejected, broken
 from mlops_desk.serving.gateway.outbound.question import Lost, Question, Taker
 
@@ -24,6 +25,10 @@ _INTERIM_STATUSES = frozenset({100, 102, 103})
 """What comes before an answer. 101 is another protocol."""
 _EVENTS = b"text/event-stream"
 _TYPE = re.compile(rb"[\x20-\x7e]{1,1024}")  # chosen: four times what a multipart's boundary needs
+
+
+_known: KnownHeads[tuple[int, bytes]] = KnownHeads()
+"""Status and content type of answers whose connection stays, of all replicas."""
 
 
 class ReplicaConnection(asyncio.Protocol):
@@ -106,6 +111,9 @@ class ReplicaConnection(asyncio.Protocol):
         if self._taker is None:  # nobody has asked
             self._transport.abort()
             return
+        if not self._raw_bytes and (known := _known.find(data)) is not None:
+            self._take_whole(self._taker, data, *known.said, known.body_at)
+            return
         self._raw_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -117,7 +125,26 @@ class ReplicaConnection(asyncio.Protocol):
         if self._trouble is not None:
             self._fail(self._trouble)
         else:
+            if self._raw_bytes == len(data) and self._is_plain():
+                _known.learn(data, self._body_bytes, (self._status, self._content_type()))
             self._deliver(self._taker)
+
+    def _is_plain(self) -> bool:
+        """Return whether the answer is a head and a length, with nothing before it or after it."""
+        is_alone = self._is_whole and not self._is_spoilt and not self._interim
+        return is_alone and self._is_kept and not self._is_streamed and b"content-length" in self._headers
+
+    def _take_whole(self, taker: Taker, data: bytes, status: int, content_type: bytes, body_at: int) -> None:
+        """Take an answer that came in one piece and whose like was read before."""
+        self._raw_bytes, self._is_kept = len(data), True
+        try:
+            taker.hold(len(data) - body_at)
+        except Rejected as rejected:
+            self._fail(rejected)
+            return
+        if self._taker is taker:
+            self._let_go()
+            taker.whole(status, content_type, data[body_at:])
 
     def eof_received(self) -> None:
         if self._taker is not None and self._status and not self._is_whole and self._ends_with_connection():
@@ -201,7 +228,8 @@ class ReplicaConnection(asyncio.Protocol):
         if pieces and self._taker is taker:
             taker.piece(b"".join(pieces))
 
-    def _finish(self, taker: Taker) -> None:
+    def _let_go(self) -> None:
+        """Have the connection be free, if it is fit to be asked again."""
         self._taker = None
         is_sent = self._transport.get_write_buffer_size() == 0
         if self._is_kept and is_sent and not self._is_spoilt and not self._transport.is_closing():
@@ -209,6 +237,9 @@ class ReplicaConnection(asyncio.Protocol):
             self._on_free(self)
         else:
             self._transport.abort()
+
+    def _finish(self, taker: Taker) -> None:
+        self._let_go()
         if self._is_streamed:
             taker.ended()
         else:
