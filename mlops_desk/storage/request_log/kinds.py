@@ -50,13 +50,21 @@ def fit(kind: str, value: Any) -> Fitted:
     return (None, NOTHING) if value is None else _FITS[kind](value)
 
 
+def fitting(kind: str) -> Callable[[Any], Fitted]:
+    """Return what ``fit`` does for a kind, for values that are not None."""
+    return _FITS[kind]
+
+
 def guess(rows: Iterable[Mapping[str, Any]]) -> list[LoggedFeature]:
     """Read kinds from values as JSON has them: integers and numbers together are doubles, else unlike ones are text."""
     kinds: dict[str, str | None] = {}
     for row in rows:
         for name, value in row.items():
+            known, kind = kinds.get(name), _kind_of(value)
+            if known is not None and kind == known:
+                continue
             if name in kinds or len(kinds) < COLUMNS_LIMIT:
-                kinds[name] = together(kinds.get(name), _kind_of(value))
+                kinds[name] = together(known, kind)
     return [LoggedFeature(name, kind or "double") for name, kind in kinds.items()]
 
 
@@ -88,11 +96,10 @@ def cell(text: str) -> Any:
 
 
 def _kind_of(value: Any) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool):
+    kind = type(value)
+    if kind is int:
         return "long" if value in _LONG else "double"
-    return next((kind for type_, kind in _KINDS if isinstance(value, type_)), "text")
+    return _KINDS.get(kind, "text")
 
 
 def _boolean(value: Any) -> Fitted:
@@ -114,6 +121,8 @@ def _whole(limits: range, value: Any) -> Fitted:
 
 
 def _real(value: Any) -> Fitted:
+    if type(value) is float and math.isfinite(value):  # nearly all of them
+        return value, NOTHING
     number = _number_in(value)
     if number is None:
         is_gap = isinstance(value, str) and value.strip().lower() in _GAPS
@@ -174,9 +183,10 @@ def clean(text: str, limit: int = TEXT_LIMIT) -> str:
     return text[:limit].encode("utf-8", "replace").decode()
 
 
-_KINDS: tuple[tuple[type, str], ...] = (
-    (bool, "boolean"), (float, "double"), (list, "json"), (dict, "json"),
-)  # fmt: skip
+_KINDS: Mapping[type, str | None] = {
+    type(None): None, bool: "boolean", float: "double", list: "json", dict: "json",
+}  # fmt: skip
+"""Of the types that JSON is read into, which are no others' children."""
 _FITS: Mapping[str, Callable[[Any], Fitted]] = {
     "boolean": _boolean,
     "integer": lambda value: _whole(_INTEGER, value),

@@ -125,14 +125,10 @@ class ReplicaConnection(asyncio.Protocol):
         if self._trouble is not None:
             self._fail(self._trouble)
         else:
-            if self._raw_bytes == len(data) and self._is_plain():
+            is_plain = self._is_kept and not self._is_streamed  # one that is kept is whole
+            if is_plain and self._raw_bytes == len(data):
                 _known.learn(data, self._body_bytes, (self._status, self._content_type()))
             self._deliver(self._taker)
-
-    def _is_plain(self) -> bool:
-        """Return whether the answer is a head and a length, with nothing before it or after it."""
-        is_alone = self._is_whole and not self._is_spoilt and not self._interim
-        return is_alone and self._is_kept and not self._is_streamed and b"content-length" in self._headers
 
     def _take_whole(self, taker: Taker, data: bytes, status: int, content_type: bytes, body_at: int) -> None:
         """Take an answer that came in one piece and whose like was read before."""

@@ -149,6 +149,29 @@ def test_answers_in_known_words_are_whole_or_none() -> None:
     within(scenario)
 
 
+def test_answers_that_come_in_two_parts_or_end_the_connection_are_read_each_time() -> None:
+    async def scenario(world: World) -> None:
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/odd\r\n%bcontent-length: 4\r\n\r\n"
+
+        async def in_halves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while await reader.read(65536):
+                writer.write(head % b"" + b"12")
+                await asyncio.sleep(0.02)
+                writer.write(b"34")
+
+        world.route(await world.replica(in_halves))
+        for _ in range(3):
+            assert (await world.ask()).body == b"1234"
+        closing = await world.replica()
+        closing.answer = head % b"connection: close\r\n" + b"1234"
+        world.route(closing)
+        for _ in range(3):
+            assert (await world.ask()).body == b"1234"
+        assert closing.connections == 3
+
+    within(scenario)
+
+
 def test_an_answer_in_known_words_that_breaks_off_is_lost() -> None:
     async def scenario(world: World) -> None:
         replica = await world.replica()
