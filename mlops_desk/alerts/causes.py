@@ -25,7 +25,7 @@ _TEXT_LIMIT = 1000  # chosen: a paragraph; an incident's own text may quote a lo
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why an alert fires; what is not known is None. ``title``, ``text`` and ``hint`` None: the rule's own."""
+    """Why an alert fires; what is not known is None. ``title``, ``text``, ``hint``, ``level`` None: the rule's own."""
 
     title: str | None = None
     text: str | None = None
@@ -37,6 +37,7 @@ class Cause:
     container: str | None = None
     job: str | None = None
     event: str | None = None
+    level: str | None = None
 
     @property
     def subject(self) -> str:

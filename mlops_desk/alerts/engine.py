@@ -11,15 +11,18 @@ from itertools import repeat
 from typing import Any
 
 from mlops_desk.alerts.causes import LOST_XID, UNKNOWN, XID_RULES, Cause
+from mlops_desk.alerts.drift import DRIFT_CLASS
 from mlops_desk.alerts.jobs import JOB_CLASS, cause_of
 from mlops_desk.alerts.links import NvLinks
 from mlops_desk.alerts.rule_rows import RuleRow, RuleRows
 from mlops_desk.alerts.silences import Silences, Spot, spot_of
 from mlops_desk.alerts.table import WATCHED, gone
 from mlops_desk.alerts.watched import Watched
-from mlops_desk.base.hysteresis import Condition, Holding, span_words, step
-from mlops_desk.base.text import THIN, amount, percent, plain
+from mlops_desk.alerts.words import describe, device_title
+from mlops_desk.base.hysteresis import Condition, Holding, step
+from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert, AlertRule
+from mlops_desk.records.drift.monitors import DriftWatch
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.jobs.running import JobWatch
 from mlops_desk.records.status import Status
@@ -194,13 +197,19 @@ class AlertEngine:
 
     def look_at_jobs(self, jobs: Sequence[JobWatch], now: float, at: float) -> list[Change]:
         """Look at all jobs that run; what fired for one that does not any more is over."""
+        return self._look_at_all(JOB_CLASS, {job.id: job for job in jobs}, now, at)
+
+    def look_at_drift(self, monitors: Sequence[DriftWatch], now: float, at: float) -> list[Change]:
+        """Look at all monitors of drift; what fired for one that is gone is over."""
+        return self._look_at_all(DRIFT_CLASS, {monitor.name: monitor for monitor in monitors}, now, at)
+
+    def _look_at_all(self, device_class: str, things: Mapping[str, Any], now: float, at: float) -> list[Change]:
         changes = []
-        for rows in (rows for device_class, rows in self._table if device_class == JOB_CLASS):
-            for job in jobs:
-                changes += self._look(rows.all, job.id, job, (now, at))
-        running = {job.id for job in jobs}
+        for rows in (rows for each, rows in self._table if each == device_class):
+            for device, thing in things.items():
+                changes += self._look(rows.all, device, thing, (now, at))
         for spot in [*self.firing]:
-            if self._rules[spot[0]].device_class == JOB_CLASS and spot[1] not in running:
+            if self._rules[spot[0]].device_class == device_class and spot[1] not in things:
                 self._holdings.pop(spot, None)
                 changes.append(self._end(spot, at, None))
         return changes
@@ -319,7 +328,7 @@ class AlertEngine:
             id=uuid.uuid4().hex,
             rule=rule.name,
             title=cause.title or rule.title,
-            level=rule.level,
+            level=cause.level or rule.level,
             device=spot[1],
             device_title=title,
             text=text,
@@ -386,6 +395,7 @@ _DEVICES: dict[str, Callable[[Status], Iterable[tuple[str, Any]]]] = {
     "filesystem": lambda status: ((mounted.mount, mounted) for mounted in status.filesystems),
     "network": lambda status: ((network.name, network) for network in status.networks),
     JOB_CLASS: lambda _status: (),  # they are looked at by themselves, not with each sample
+    DRIFT_CLASS: lambda _status: (),  # likewise
 }
 
 
@@ -401,49 +411,3 @@ def _with_changes(rule: AlertRule, changed: AlertRule | None) -> AlertRule:
         level=changed.level,
         enabled=changed.enabled,
     )
-
-
-def device_title(device_class: str, device: str, thing: Any) -> str:
-    """Return the name by which people know a device."""
-    if isinstance(thing, Gpu):
-        return f"GPU {thing.index}"
-    if isinstance(thing, JobWatch):
-        return f"Job {plain(thing.name, 80)}"
-    if device_class == "host":
-        return plain(thing.name, 80) or "This machine"
-    return plain(device, 120)
-
-
-def describe(rule: AlertRule, value: float | None) -> str:
-    """Say what was measured, where it begins and where it ends; of what is only there or not, that it is there."""
-    if (rule.threshold, rule.clear_at) == (1.0, 0.0) and rule.unit == "1" and not rule.counted:
-        return rule.help
-    shown = (measured_words(rule, each) for each in (value, rule.threshold, rule.clear_at))
-    measured, begins, ends = shown
-    bad, good = ("more", "less") if rule.above else ("less", "more")
-    begins, ends = f"{begins} or {bad}", f"{ends} or {good}"
-    if spell := span_words(rule.for_seconds, averaged=rule.averaged):
-        begins = f"{begins} {spell}"
-        ends += f" for {rule.for_seconds:g} s without a bad value" if not rule.averaged else " on average"
-    return f"{rule.help} Measured: {measured}. It rings at {begins}, and ends at {ends}."
-
-
-def measured_words(rule: AlertRule, value: float | None) -> str:
-    """Return a rule's value as it means it: a share in per cent, a count with what is counted, else in its unit."""
-    if value is None:
-        return "nothing"
-    if rule.counted:
-        return f"{value:.4g}{THIN}{rule.counted}"
-    is_share = rule.unit == "1" and max(abs(rule.threshold), abs(rule.clear_at)) < 1.0
-    return percent(value, 1) if is_share else quantity(value, rule.unit)
-
-
-def quantity(value: float | None, unit: str) -> str:
-    """Return a value in its unit, for a sentence."""
-    if value is None:
-        return "nothing"
-    if unit == "By/s":
-        return amount(value / (1 << 20), "MiB/s", 1)
-    if unit == "Cel":
-        return amount(value, "°C")
-    return f"{value:.4g}{'' if unit == '1' else THIN + unit}"

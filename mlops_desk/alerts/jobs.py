@@ -4,10 +4,12 @@ Such an alert ends when the job goes on, and with the job.
 """
 
 from mlops_desk.alerts.causes import UNKNOWN, Cause, of_gpu
+from mlops_desk.alerts.drift import of_drift
 from mlops_desk.alerts.watched import NAME, Gauge, Watched
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import AlertRule
+from mlops_desk.records.drift.monitors import DriftWatch
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.jobs.running import JobWatch
 
@@ -63,9 +65,11 @@ JOBS = (
 
 
 def cause_of(thing: object, rule: str) -> Cause:
-    """Return what is behind an alert about a thing: a job's signs, or who is on a GPU."""
+    """Return what is behind an alert about a thing: a job's signs, what a monitor saw, or who is on a GPU."""
     if isinstance(thing, JobWatch):
         return _of_job(thing, rule)
+    if isinstance(thing, DriftWatch):
+        return of_drift(thing)
     return of_gpu(thing) if isinstance(thing, Gpu) else UNKNOWN
 
 

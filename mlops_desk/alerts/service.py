@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mlops_desk.alerts import causes
-from mlops_desk.alerts.engine import AlertEngine, Change, quantity
+from mlops_desk.alerts.drift import DRIFT_RULE, QUALITY_RULE
+from mlops_desk.alerts.engine import AlertEngine, Change
 from mlops_desk.alerts.silences import LONGEST_SECONDS, spot_of
 from mlops_desk.alerts.webhook import Webhook
+from mlops_desk.alerts.words import quantity
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
@@ -24,6 +26,7 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert, AlertRule
+from mlops_desk.records.drift.monitors import DriftWatch
 from mlops_desk.records.event import AlertChanged, IncidentLogged, SettingsChanged
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.running import JobWatch
@@ -205,6 +208,19 @@ class AlertsService:
             self._webhook_loud_again()
         for change in changes:
             self._queue(change)
+
+    def take_drift(self, monitors: Sequence[DriftWatch]) -> None:
+        """Look at all monitors of drift as they stand; nothing here waits."""
+        with self._lock:
+            changes = self._engine.look_at_drift(monitors, time.monotonic(), time.time())
+        for change in changes:
+            self._queue(change)
+
+    def of_monitor(self, name: str) -> str | None:
+        """Return the id of the alert that fires for a monitor of drift; None where none does."""
+        with self._lock:
+            fires = (self._engine.firing.get((rule, name, "")) for rule in (DRIFT_RULE, QUALITY_RULE))
+            return next((alert.id for alert in fires if alert is not None), None)
 
     # -- what happens --------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlops_desk.alerts.causes import OOM_RULE
+from mlops_desk.alerts.drift import DRIFT
 from mlops_desk.alerts.jobs import JOBS
 from mlops_desk.alerts.links import NVLINKS, PCIE, pcie_share
 from mlops_desk.alerts.watched import NAME, Gauge, Watched
@@ -407,4 +408,4 @@ _NETWORK = (
     ),
 )  # fmt: skip
 
-WATCHED: tuple[Watched, ...] = (*_GPU, *_HOST, *_DISK, *_FILESYSTEM, *_NETWORK, *JOBS)
+WATCHED: tuple[Watched, ...] = (*_GPU, *_HOST, *_DISK, *_FILESYSTEM, *_NETWORK, *JOBS, *DRIFT)

@@ -44,7 +44,7 @@ from mlops_desk.verbs.declaration import (
     verbs_of,
 )
 
-HIDDEN_SERVICES = {"agent", "telemetry", "bare"}
+HIDDEN_SERVICES = {"agent", "telemetry", "bare", "monitors"}
 _STANDARD_INPUT = "-"
 _TICKET_BYTES = 8  # chosen: nobody guesses it
 _DRY_RUNS = {
@@ -149,6 +149,7 @@ def _add_service(commands: Any, service: str, word: str | None = None) -> None:
     if service == "drift":
         drift_words.add_report(verbs)
         drift_words.add_profile(verbs)
+        drift_words.add_monitors(verbs, verbs_of("monitors", PROTOCOLS["monitors"]), _add_verb)
     if service == "runs":
         opening_words.add_run_open(verbs)
 

@@ -15,6 +15,7 @@ from mlops_desk.desk import doctor, model_wiring
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.container_names import ContainerNames
+from mlops_desk.desk.drift.wiring import DriftDesk, DriftParts
 from mlops_desk.desk.engines.image_wiring import image_needs, images_service, wanted_images
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.engines.wiring import EngineWiring
@@ -36,6 +37,7 @@ from mlops_desk.desk.registry.wiring import open_trackers, registry_core, regist
 from mlops_desk.desk.secrets import SecretsService, secret_store
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
+from mlops_desk.drift.monitors.service import MonitorService
 from mlops_desk.drift.service import DriftService
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.engine import Engine
@@ -99,6 +101,7 @@ class Desk(DeskVerbs):
     images: ImagesService
     secrets: SecretsService
     drift: DriftService
+    monitors: MonitorService
     rules: RulesService
     settings: SettingsService
 
@@ -169,7 +172,7 @@ class Desk(DeskVerbs):
             Part("jobs", self.jobs.start, self.jobs.stop),
             Part("bare processes", lambda: self.bare.start(self.loop)),
             Part("endpoints", self.endpoints.start, self.endpoints.close),
-            Part("drift", self.drift.start, self.drift.stop),
+            Part("drift", self.drift_desk.start, self.drift_desk.stop),
             Part("rules", self.rules.start, self.rules.stop),
             Part("the exporter", self.exporter.start, self.exporter.stop),
         ]
@@ -215,7 +218,7 @@ class Desk(DeskVerbs):
         self.registry_core.aliases.followers = wiring.followers
         self.registry_core.outside.code_of = wiring.code_of
         self.registry_core.watch.served = wiring.served
-        self.drift = self._drift(wiring)
+        self._watch_drift(wiring)
         self.rules = self._rules(wiring)
         self.registry_core.lineage.outside = lineage_house(self.endpoints, self.drift, self.rules, self.state)
 
@@ -388,19 +391,14 @@ class Desk(DeskVerbs):
     def _model_wiring(self) -> ModelWiring:
         return ModelWiring(self.folder, self.state, self.registry_core, self.jobs, self.endpoints)
 
-    def _drift(self, wiring: ModelWiring) -> DriftService:
-        return DriftService(
-            endpoint=self.endpoints.show,
-            endpoints=self.endpoints.list,
-            request_window=wiring.request_window,
-            reference_file=wiring.reference_file,
-            reports=self.state.reports,
-            bus=self.bus,
-            loop=self.loop,
-            settings=self.store,
-            kinds=wiring.kinds,
-            record=self.telemetry.record,
-        )
+    def _watch_drift(self, wiring: ModelWiring) -> None:
+        """Make what watches the data that models are asked with."""
+        parts = DriftParts(
+            self.folder, self.state, self.bus, self.loop, self.store, self.telemetry, self.alerts, self.endpoints,
+            self.registry_core,
+        )  # fmt: skip
+        self.drift_desk = DriftDesk(parts, wiring)
+        self.drift, self.monitors = self.drift_desk.drift, self.drift_desk.monitors
 
     def _rules(self, wiring: ModelWiring) -> RulesService:
         return rules_service(self.registry_core, wiring, self.jobs, self.state, self.bus, self.loop, self._may_fire)

@@ -10,6 +10,7 @@ from typing import get_args
 from mlops_desk.base.errors import keep_command
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.drift import DriftReport
+from mlops_desk.records.drift.monitors import MonitorStanding
 from mlops_desk.records.images.task import ImageTask
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
@@ -98,6 +99,26 @@ class EndpointRemoved(Announcement):
 @dataclass(frozen=True, slots=True)
 class DriftReported(Announcement):
     report: DriftReport
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorChanged(Announcement):
+    """A monitor of drift stands otherwise, was made, or was changed."""
+
+    standing: MonitorStanding
+
+    @property
+    def key(self) -> Hashable:
+        return ("monitor", self.standing.monitor.id)
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorRemoved(Announcement):
+    monitor_id: str
+
+    @property
+    def key(self) -> Hashable:
+        return ("monitor", self.monitor_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +256,8 @@ Event = (
     | EndpointChanged
     | EndpointRemoved
     | DriftReported
+    | MonitorChanged
+    | MonitorRemoved
     | RuleChanged
     | RuleRemoved
     | RetrainingChanged

@@ -1,4 +1,4 @@
-"""The state database: jobs, endpoints, drift reports, rules, registries, aliases, events, alerts and the audit."""
+"""The state database: jobs, endpoints, drift, rules, registries, aliases, events, alerts and the audit."""
 
 import json
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.records.agent import AuditEntry, AuditState, Backup
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.drift import DriftReport
+from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.registry.alias_move import AliasSight, JournalEntry
@@ -32,10 +33,12 @@ from mlops_desk.storage.tables import (
     StoredHashes,
     StoredIncident,
     StoredJob,
+    StoredMonitor,
     StoredReport,
     StoredRetraining,
     StoredRule,
     StoredTracker,
+    StoredWindow,
 )
 
 __all__ = ["State", "StoredRecords"]
@@ -55,6 +58,9 @@ _ENDPOINT = _Form(StoredEndpoint, Endpoint, lambda r: (r.name, r.state, "", r.cr
 _REPORT = _Form(
     StoredReport, DriftReport, lambda r: (r.id or "", r.verdict, r.endpoint or "", r.created_at or 0.0)
 )  # fmt: skip
+_MONITOR = _Form(StoredMonitor, Monitor, lambda r: (r.id, "", r.endpoint or "", r.created_at or 0.0))
+# A window's place is its order, as a move's is.
+_WINDOW = _Form(StoredWindow, JudgedWindow, lambda r: (r.id, r.verdict, r.monitor, float(r.number)))
 _RULE = _Form(StoredRule, Rule, lambda r: (r.name, "", "", r.created_at))
 _RETRAINING = _Form(StoredRetraining, Retraining, lambda r: (r.id, r.state, r.rule, r.created_at))
 # Those that ended have no state, as all had before there was one: few are under way, and an index finds them.
@@ -76,7 +82,7 @@ _FORMS = {
     form.table.__tablename__: form
     for form in (
         _JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE, _TRACKER, _MOVE, _SIGHT,
-        _HASHES,
+        _HASHES, _MONITOR, _WINDOW,
     )
 }  # fmt: skip
 
@@ -125,6 +131,8 @@ class State:
         self.jobs: StoredRecords[Job] = self._table(_JOB)
         self.endpoints: StoredRecords[Endpoint] = self._table(_ENDPOINT)
         self.reports: StoredRecords[DriftReport] = self._table(_REPORT)
+        self.monitors: StoredRecords[Monitor] = self._table(_MONITOR)
+        self.drift_windows: StoredRecords[JudgedWindow] = self._table(_WINDOW)
         self.rules: StoredRecords[Rule] = self._table(_RULE)
         self.retrainings: StoredRecords[Retraining] = self._table(_RETRAINING)
         self.audit: StoredRecords[AuditEntry] = self._table(_AUDIT)
@@ -141,6 +149,7 @@ class State:
         for table in (
             self.jobs,
             self.endpoints,
+            self.monitors,
             self.rules,
             self.retrainings,
             self.alerts,

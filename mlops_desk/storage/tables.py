@@ -52,6 +52,19 @@ class StoredReport(Stored):
     __table_args__ = (Index("drift_reports_by_endpoint", "parent", "created_at"),)
 
 
+class StoredMonitor(Stored):
+    """Monitors of drift, by id; parent is the endpoint, or empty."""
+
+    __tablename__ = "drift_monitors"
+
+
+class StoredWindow(Stored):
+    """Windows of monitors as they were judged, by id; parent is the monitor, in the order of their number."""
+
+    __tablename__ = "drift_windows"
+    __table_args__ = (Index("drift_windows_by_monitor", "parent", "created_at"),)
+
+
 class StoredRule(Stored):
     """Rules, by name."""
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlops_desk.verbs.images import Images
     from mlops_desk.verbs.jobs import Jobs
     from mlops_desk.verbs.models import Models
+    from mlops_desk.verbs.monitors import DriftMonitors
     from mlops_desk.verbs.registry import RegistryKeeping
     from mlops_desk.verbs.rules import Rules
     from mlops_desk.verbs.runs import Runs
@@ -47,6 +48,7 @@ class DeskVerbs:
     engines: "Engines"
     images: "Images"
     drift: "Drift"
+    monitors: "DriftMonitors"
     rules: "Rules"
     secrets: "Secrets"
     settings: "Settings"

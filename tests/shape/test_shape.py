@@ -154,6 +154,7 @@ MADE_ANEW = {
     "/v1/registry/import_runs": "makes runs, and changes none",
     "/v1/registry/migrate": "makes a store, where there is none of that name",
     "/v1/drift/check": "makes a report",
+    "/v1/monitors/create": "makes a monitor, where there is none of that name",
     "/v1/endpoints/compare": "measures, and changes nothing",
     "/v1/images/build": "makes a task",
     "/v1/images/pull": "makes a task",

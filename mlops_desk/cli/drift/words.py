@@ -1,6 +1,10 @@
-"""The words of ``drift report`` and ``drift profile``, which need no agent and are no verbs of it."""
+"""The words of ``drift``: ``report`` and ``profile``, which need no agent, and those of monitors, which are verbs."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from mlops_desk.cli.first_words import Parser
+from mlops_desk.verbs.declaration import Verb
 
 _OPTIONS = (
     ("--columns", "A,B", "compare only these columns"),
@@ -12,6 +16,18 @@ _OPTIONS = (
 )
 """Options that may be given several times; a comma parts names."""
 _RENAME = ("--rename", "NOW=BEFORE", "the current data's column NOW is the reference's BEFORE")
+
+BESIDE = frozenset({"history"})
+"""Verbs about monitors that stand beside ``drift monitors``."""
+
+
+def add_monitors(verbs: Any, monitors: Iterable[Verb], add: Callable[[Any, str, Verb], Parser]) -> None:
+    """Add ``drift monitors …`` and ``drift history``; ``add`` makes a parser of a verb."""
+    text = "what is watched for drift, and how it stands"
+    parser = verbs.add_parser("monitors", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    words = parser.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
+    for verb in monitors:
+        add(verbs if verb.name in BESIDE else words, verb.word, verb)
 
 
 _FORMS = (

@@ -69,7 +69,7 @@ def compare_with(
     by_name = {one.column.name: one for one in reference.columns}
     check_names(replace(current, columns=dict.fromkeys(by_name, ("", ""))), options)
     frozen = tuple(one.column for one in reference.columns)
-    known = [_chosen(one, options) for one in reference.columns]
+    known = [chosen_now(one, options) for one in reference.columns]
     missing = [c.name for c in known if c.name not in current.columns and c.why_not is None and not c.role.may_lack]
     left_out: list[FrozenColumn] = []
     measured: list[ColumnDrift] = []
@@ -100,7 +100,7 @@ def compare_with(
     return report_of(tables, measured, options)
 
 
-def _chosen(one: ColumnProfile, options: DriftOptions) -> FrozenColumn:
+def chosen_now(one: ColumnProfile, options: DriftOptions) -> FrozenColumn:
     """Give a column the role that is chosen now, else the profile's; one without a sketch is left out in any case."""
     column = chosen(one.column, options)
     said = {*options.targets, *options.predictions, *options.ids, *options.ignored}

@@ -150,6 +150,7 @@ class DriftReport:
     """The answer to ``drift report`` and to one window of a monitored endpoint.
 
     ``alarm`` is the monitor's answer after this window (two of the last three alarm); None for a single report.
+    ``monitor`` is the id of the one whose window it is, None where somebody asked by hand.
     ``frozen`` is what was decided of the reference's columns, to be handed over with its next comparison. ``quality``
     holds the alarms about the table as a whole.
     """
@@ -168,6 +169,7 @@ class DriftReport:
     alarm: bool | None = None
     frozen: tuple[FrozenColumn, ...] = ()
     quality: tuple[QualityAlarm, ...] = ()
+    monitor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

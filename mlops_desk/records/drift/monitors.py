@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mlops_desk.records.drift import Verdict
+from mlops_desk.base.errors import keep_command
+from mlops_desk.records.drift import DriftOptions, Verdict
 from mlops_desk.records.drift.sources import Reference, Source
+from mlops_desk.records.owner import Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class Monitor:
     ``columns`` are the only ones compared (all where empty), ``suppressed`` gives those that are not with the reason,
     ``renamed`` gives columns of the source the reference's names. A monitor turns when ``needed`` of its newest ``of``
     windows alarm. ``segment`` is a column whose values are judged apart, ``importance`` weighs columns. ``level`` is
-    that of its alert. One that is ``proposed`` was made by the desk, not by a person.
+    that of its alert. One that ``is_proposed`` was made by the desk, not by a person; ``is_refused``: somebody has
+    removed it, and it is not proposed again while its endpoint stays. ``created_by`` is a uid.
     """
 
     id: str
@@ -47,8 +50,13 @@ class Monitor:
     importance: Mapping[str, float] = field(default_factory=dict)
     is_paused: bool = False
     is_proposed: bool = False
-    created_by: str | None = None
+    is_refused: bool = False
+    created_by: int | None = None
     created_at: float | None = None
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.created_by)
 
 
 class MonitorState(StrEnum):
@@ -67,7 +75,7 @@ class MonitorStanding:
 
     ``since`` gives each drifted column the start of the first window of its unbroken run of alarms, ``turned_at`` is
     that of the monitor. ``pending_rows`` are those that wait for their window to be full. ``strip`` are the verdicts of
-    the newest windows, oldest first.
+    the newest windows, oldest first. ``command`` is the one in the hint.
     """
 
     monitor: Monitor
@@ -86,11 +94,45 @@ class MonitorStanding:
     sentence: str = ""
     alert_id: str | None = None
     strip: tuple[Verdict, ...] = ()
+    command: str | None = None
+
+    def __post_init__(self) -> None:
+        keep_command(self)
+
+    @property
+    def owner(self) -> Owner:
+        return self.monitor.owner
+
+
+@dataclass(frozen=True, slots=True)
+class DriftWatch:
+    """What the alerts are told of a monitor. ``is_turned`` None: nobody can tell, so that nothing begins or ends.
+
+    ``is_broken``: all that alarms is the quality of values. ``text`` says what moved, since when and how sure that is,
+    ``hint`` leads to the rows. ``user`` is the account whose monitor it is.
+    """
+
+    name: str
+    is_turned: bool | None
+    is_broken: bool = False
+    level: str = "alert"
+    text: str = ""
+    hint: str | None = None
+    user: str | None = None
+    command: str | None = None
+
+    def __post_init__(self) -> None:
+        keep_command(self)
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnScore:
-    """One column in one window: ``score`` is the deciding measure's value, ``limit`` where that begins to alarm."""
+    """One column in one window: ``score`` is the deciding measure's value, ``limit`` where that begins to alarm.
+
+    ``before`` and ``now`` say what moved, in the reference and in the window: the median of numbers (of moments as
+    Unix time), else the share of what ``label`` names: the value whose share changed most, or what is wrong with the
+    values (``missing``, ``unseen`` …), where that decided; then ``of_quality`` is True.
+    """
 
     verdict: Verdict
     score: float | None = None
@@ -98,6 +140,10 @@ class ColumnScore:
     limit: float | None = None
     p_adjusted: float | None = None
     missing_ratio: float | None = None
+    before: float | None = None
+    now: float | None = None
+    label: str | None = None
+    of_quality: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +151,9 @@ class JudgedWindow:
     """One window as it was judged: an entry of ``drift history``. ``report_id`` leads to the report in full.
 
     ``alarm`` is the monitor's answer after it. ``reference_id`` is the digest of the profile it was held against;
-    with the stored window of the same span, and ``options`` as the report keeps them, it can be judged again.
+    with the stored window of the same span, and ``options`` as they were then, it can be judged again. ``quality``
+    are the sentences of the report's alarms about the table as a whole. ``number`` counts a monitor's windows in the
+    order in which they came, whatever clocks said. ``since`` and ``turned_at`` are those of the standing after it.
     """
 
     id: str
@@ -121,6 +169,12 @@ class JudgedWindow:
     reference_id: str | None = None
     report_id: str | None = None
     created_at: float | None = None
+    options: DriftOptions | None = None
+    quality: tuple[str, ...] = ()
+    number: int = 0
+    stored_id: int | None = None
+    since: Mapping[str, float] = field(default_factory=dict)
+    turned_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

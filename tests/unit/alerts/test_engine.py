@@ -7,9 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.alerts.engine import GONE_SECONDS, PULSE_SECONDS, AlertEngine, describe
+from mlops_desk.alerts.engine import GONE_SECONDS, PULSE_SECONDS, AlertEngine
 from mlops_desk.alerts.service import check
 from mlops_desk.alerts.table import WATCHED
+from mlops_desk.alerts.words import describe
 from mlops_desk.base.errors import Invalid, command_of
 from mlops_desk.records.gpu import Gpu, GpuState, LeaseInfo
 from mlops_desk.records.host import Disk, Filesystem, Host, Network
@@ -185,9 +186,17 @@ GROWING = {
 
 
 def test_every_rule_has_a_way_to_fire():
-    assert {*FIRING, *GROWING, "gpu_xid", "gpu_xid_warning", "host_oom", "job_stuck", "job_idle"} == {
-        item.rule.name for item in WATCHED
-    }
+    assert {
+        *FIRING,
+        *GROWING,
+        "gpu_xid",
+        "gpu_xid_warning",
+        "host_oom",
+        "job_stuck",
+        "job_idle",
+        "drift",
+        "drift_quality",
+    } == {item.rule.name for item in WATCHED}
 
 
 @pytest.mark.parametrize("name", sorted(FIRING))

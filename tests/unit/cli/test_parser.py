@@ -189,6 +189,8 @@ def test_every_verb_has_a_command_and_a_help_text(capsys: pytest.CaptureFixture[
                 continue  # asked for by `exec`
             name = verb.word.replace("_", "-")
             words = {"agent": [name], "telemetry": [name]}.get(service, [service, name])
+            if service == "monitors":
+                words = ["drift", name] if name == "history" else ["drift", *words]
             if words in (["info"], ["shutdown"], ["window"], ["curves"], ["processes-in"]):
                 continue  # reached as `agent status`, `agent stop`, and by the window
             with pytest.raises(SystemExit) as ended:

@@ -30,8 +30,9 @@ from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.access.policy import SingleUser
 
 SERVICES = [
-    "agent", "telemetry", "gpus", "events", "alerts", "jobs", "bare", "models", "runs", "registry", "endpoints", "engines", "images",
-    "drift", "rules", "secrets", "settings",
+    "agent", "telemetry", "gpus", "events", "alerts", "jobs", "bare", "models", "runs", "registry", "endpoints",
+    "engines", "images",
+    "drift", "monitors", "rules", "secrets", "settings",
 ]  # fmt: skip
 
 
@@ -55,7 +56,8 @@ def test_services_are_the_ones_of_the_list(desk: Desk) -> None:
 def test_what_starts_first_is_what_listens_and_what_ends_last_is_what_is_written_to(desk: Desk) -> None:
     names = [part.name for part in desk._parts()]
     assert names == [
-        "the engine", "the state", "the audit trail", "events", "what was under way", "broken GPUs", "upkeep", "memory", "alerts", "telemetry", "tickets",
+        "the engine", "the state", "the audit trail", "events", "what was under way", "broken GPUs", "upkeep",
+        "memory", "alerts", "telemetry", "tickets",
         "registry", "images", "jobs", "bare processes", "endpoints", "drift", "rules", "the exporter",
     ]  # fmt: skip
     assert sum(part.stop_seconds for part in desk._parts() if part.name == "telemetry") == 1.2

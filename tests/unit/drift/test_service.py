@@ -12,13 +12,12 @@ import pytest
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.drift import service as module
+from mlops_desk.drift import shelf as module
 from mlops_desk.drift.service import DriftService
+from mlops_desk.drift.shelf import ReportShelf
 from mlops_desk.drift.worker import answer
 from mlops_desk.records.event import DriftReported, Notice
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Traffic
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.declaration import verbs_of
@@ -42,9 +41,7 @@ class World:
         self.requests = []
         self.hangs = False
         self.state = State(folder / "state.db")
-        self.settings = SettingsStore(folder / "settings.json")
         self.bus = Bus()
-        self.loop = Loop("test")
         self.reports = []
         self.notices: list[Notice] = []
         self.recorded = []
@@ -55,13 +52,10 @@ class World:
     def make(self):
         return DriftService(
             endpoint=self.find,
-            endpoints=lambda: [replace(self.endpoint, load=Traffic(requests_total=self.asked))],
             request_window=self.window,
             reference_file=self.reference,
-            reports=self.state.reports,
+            shelf=ReportShelf(self.state.reports),
             bus=self.bus,
-            loop=self.loop,
-            settings=self.settings,
             record=lambda series, points: self.recorded.extend((series, *point) for point in points),
             run=self.run,
         )
@@ -112,7 +106,6 @@ class World:
 def world(tmp_path):
     world = World(tmp_path)
     yield world
-    assert world.loop.stop() == []
     world.state.close()
 
 
@@ -146,13 +139,18 @@ def test_pages_of_reports_are_brief(world):
     assert world.service.page("others").items == ()
 
 
-def test_a_monitor_alarms_on_two_of_three_windows_and_says_so_once(world):
+def test_what_is_asked_by_hand_alarms_on_two_of_three_windows_and_rings_nobody(world):
     alarms = [world.ask(traffic).alarm for traffic in (NORMAL, MOVED, NORMAL, MOVED, MOVED, NORMAL)]
     assert alarms == [False, False, False, True, True, False]
-    alerts = [notice for notice in world.notices if notice.level == "alert"]
-    assert len(alerts) == 1
-    assert "digits" in alerts[0].text
-    assert "x" in alerts[0].text
+    assert world.notices == []
+
+
+def test_the_windows_of_a_monitor_are_not_what_was_asked_by_hand(world):
+    told = world.ask(MOVED)
+    world.state.reports.put(replace(told, id="of a monitor", monitor="m1", window_end=9.0, created_at=9e9))
+    world.state.reports.remove(told.id)
+    assert world.ask(MOVED).alarm is False
+    assert world.ask(MOVED).alarm is True
 
 
 def test_looking_again_at_the_same_requests_does_not_alarm(world):
@@ -172,16 +170,11 @@ def test_requests_without_values_alarm_as_critical(world):
     report = world.ask(EMPTY)
     assert report.verdict == "critical"
     assert report.alarm is True
-    assert "no usable values" in world.notices[-1].text
 
 
-def test_missing_values_are_said_at_once_and_alarm_as_anything_else_that_moves(world):
+def test_missing_values_alarm_as_anything_else_that_moves(world):
     assert world.ask(GAPS).verdict == "drift"
-    assert [notice.level for notice in world.notices] == ["warning"]
-    assert "missing or unreadable" in world.notices[0].text
     assert world.ask(GAPS).alarm is True
-    assert world.ask(GAPS).alarm is True
-    assert [notice.level for notice in world.notices] == ["warning", "alert"]
 
 
 def test_a_reference_of_ones_own_is_no_window_of_the_monitor(world):
@@ -229,72 +222,6 @@ def test_what_does_not_exist_is_not_found(world):
         world.service.show("")
     with pytest.raises(Invalid):
         world.service.check("digits", window=0)
-
-
-# -- on schedule -----------------------------------------------------------------------------------
-
-
-def test_a_live_endpoint_is_checked_when_it_is_time_and_there_was_traffic(world, monkeypatch):
-    now = [1000.0]
-    monkeypatch.setattr(module.time, "time", lambda: now[0])
-    world.service.check_due()
-    assert world.reports == []  # nothing was asked
-    world.asked = 5
-    world.service.check_due()
-    world.service.check_due()
-    assert len(world.reports) == 1
-    now[0] += 901
-    world.service.check_due()
-    assert len(world.reports) == 1  # nothing new was asked
-    world.asked = 6
-    world.service.check_due()
-    assert len(world.reports) == 2
-
-
-def test_an_agent_that_restarts_does_not_check_at_once_again(world):
-    world.ask(NORMAL)
-    world.service = world.make()
-    world.service.check_due()
-    assert len(world.reports) == 1
-
-
-@pytest.mark.parametrize("state", [EndpointState.STOPPED, EndpointState.FAILED, EndpointState.BUILDING])
-def test_only_live_endpoints_are_checked(world, state):
-    world.asked = 5
-    world.endpoint = replace(world.endpoint, state=state)
-    world.service.check_due()
-    assert world.reports == []
-
-
-def test_zero_seconds_means_only_by_hand(world):
-    world.settings.set("drift.check_seconds", "0")
-    world.asked = 5
-    world.service.check_due()
-    assert world.reports == []
-
-
-def test_a_check_that_fails_is_said_once_and_tried_again(world, monkeypatch):
-    now = [1000.0]
-    monkeypatch.setattr(module.time, "time", lambda: now[0])
-    world.fails = NotFound("The run has no dataset.", "Log one.")
-    for world.asked in (5, 6):
-        world.service.check_due()
-        now[0] += 901
-    assert [notice.level for notice in world.notices] == ["warning"]
-    assert "The run has no dataset." in world.notices[0].text
-    world.fails = None
-    world.service.check_due()
-    assert len(world.reports) == 1
-
-
-def test_the_schedule_runs_by_itself(world):
-    world.asked = 5
-    world.service.start()
-    for _ in range(600):
-        if world.reports:
-            break
-        world.loop.ending.wait(0.05)
-    assert world.reports
 
 
 def test_old_reports_are_forgotten(world, monkeypatch):

@@ -1,0 +1,63 @@
+"""What is watched of drift monitors: that one has turned. Whoever judges windows says so; here it becomes an alert.
+
+One monitor has one alert, however many columns moved: that data have drifted, or that their values are broken. It ends
+when the monitor turns back, and with the monitor. While nobody can tell, nothing begins and nothing ends.
+"""
+
+from mlops_desk.alerts.causes import Cause
+from mlops_desk.alerts.watched import NAME, Gauge, Watched
+from mlops_desk.base.errors import Hint
+from mlops_desk.base.text import plain
+from mlops_desk.records.alert import AlertRule
+from mlops_desk.records.drift.monitors import DriftWatch
+
+DRIFT_CLASS = "drift"
+DRIFT_RULE = "drift"
+QUALITY_RULE = "drift_quality"
+_TEXT_LIMIT = 1000  # chosen: a paragraph; it names columns, which come from outside
+_FACT = (1.0, 0.0, 0.0)  # it is so or not: several windows have said so before
+
+
+def _has_drifted(monitor: DriftWatch) -> float | None:
+    return _fact(monitor, is_so=not monitor.is_broken)
+
+
+def _is_broken(monitor: DriftWatch) -> float | None:
+    return _fact(monitor, is_so=monitor.is_broken)
+
+
+def _fact(monitor: DriftWatch, *, is_so: bool) -> float | None:
+    return None if monitor.is_turned is None else float(monitor.is_turned and is_so)
+
+
+def _watched(name: str, title: str, text: str, gauge: Gauge) -> Watched:
+    threshold, clear_at, seconds = _FACT
+    rule = AlertRule(
+        name, title, DRIFT_CLASS, "drift.drifted_ratio", "1", True, threshold, clear_at, seconds, "alert", help=text
+    )
+    hint = Hint(f"mlops-desk drift monitors show {NAME}", after=" shows what has moved since when.")
+    return Watched(rule, gauge, hint, measured=False)
+
+
+DRIFT = (
+    _watched(
+        DRIFT_RULE,
+        "Data have drifted",
+        "Several windows of a drift monitor alarm: by how far columns have moved, and by a test that counts how many "
+        "columns there are. Each monitor says how many windows it takes, and how grave it is.",
+        Gauge(_has_drifted, facts=("is_turned", "is_broken")),
+    ),
+    _watched(
+        QUALITY_RULE,
+        "Data are broken",
+        "Several windows of a drift monitor alarm, and all that has changed is the share of values that are missing, "
+        "of the wrong type, infinite, out of range or never seen before.",
+        Gauge(_is_broken, facts=("is_turned", "is_broken")),
+    ),
+)
+
+
+def of_drift(monitor: DriftWatch) -> Cause:
+    """Return what is behind the alert of a monitor, in its own words and of its own level."""
+    text = plain(monitor.text, _TEXT_LIMIT) or None
+    return Cause(text=text, hint=monitor.hint, user=monitor.user, level=monitor.level)

@@ -1,0 +1,188 @@
+"""Monitors of drift and their windows as text."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlops_desk.base.text import plain
+from mlops_desk.cli.cells import ago, facts, moment, number, span, table
+from mlops_desk.records.drift import Verdict
+from mlops_desk.records.drift.monitors import ColumnScore, ColumnStory, JudgedWindow, Monitor, MonitorStanding
+from mlops_desk.records.drift.sources import ReferenceKind, SourceKind
+
+_NAMED = 5  # chosen: one line of a terminal; --json has all
+_NAME = 60  # chosen: names of columns come from files
+_TEXT = 1000  # chosen: a paragraph
+_MARKS = {
+    Verdict.OK: ".",
+    Verdict.WARNING: "-",
+    Verdict.DRIFT: "#",
+    Verdict.CRITICAL: "!",
+    Verdict.INSUFFICIENT_DATA: "?",
+}
+"""One letter for each window, for a strip of them."""
+_ID = 12  # chosen: enough to name one among millions
+
+
+def monitor(item: MonitorStanding) -> str:
+    """Return one monitor: how it stands, which columns have drifted since when, and what it watches."""
+    one = item.monitor
+    told = {
+        "monitor": f"{one.name}{' (proposed by the desk)' if one.is_proposed else ''}",
+        "state": item.state.value,
+        "what": plain(item.sentence, _TEXT),
+    }
+    if item.hint:
+        told["next"] = plain(item.hint, _TEXT)
+    for at in dict.fromkeys(item.since.values()):
+        told[f"since {moment(at)}"] = ", ".join(plain(name, _NAME) for name, when in item.since.items() if when == at)
+    told |= {
+        "windows": f"{strip(item)}  (newest last; # drift, ! critical, - warning, . ok, ? too few rows)",
+        "watches": _source(one),
+        "held against": _reference(one),
+        "a window": f"{one.window.rows:,} rows" if one.window.rows else span(one.window.seconds or 0.0),
+        "turns when": f"{one.needed} of {one.of} windows alarm; its alert is of the level {one.level}",
+        "left out": _pairs(one.suppressed) or "nothing by choice",
+        "looked at": f"{ago(item.checked_at)}{_next(item)}",
+    }
+    if item.pending_rows is not None:
+        told["rows that wait"] = f"{item.pending_rows:,}"
+    if item.alert_id:
+        told["alert"] = item.alert_id
+    return facts(told)
+
+
+def strip(item: MonitorStanding) -> str:
+    """Return the newest windows, a letter for each, oldest first."""
+    return "".join(_MARKS.get(verdict, "?") for verdict in item.strip) or "none yet"
+
+
+def _next(item: MonitorStanding) -> str:
+    return "" if item.next_check_at is None else f", next at {moment(item.next_check_at)}"
+
+
+def _source(one: Monitor) -> str:
+    what = {
+        SourceKind.LOG: f"requests to {one.source.place}",
+        SourceKind.FILE: one.source.place,
+        SourceKind.SQL: f"{one.source.query} in {one.source.place}",
+        SourceKind.MLFLOW: f"run {one.source.place}",
+    }[one.source.kind]
+    return plain(f"{what}{f', model {one.model}' if one.model else ''}", _TEXT)
+
+
+def _reference(one: Monitor) -> str:
+    held = one.reference
+    if held.kind is ReferenceKind.FILE:
+        return plain(held.path or "", _TEXT)
+    if held.kind is ReferenceKind.PINNED:
+        return f"{moment(held.start or 0.0)} to {moment(held.end or 0.0)} of the same"
+    if held.kind is ReferenceKind.PREVIOUS:
+        return "the window before"
+    return f"the {held.kind} data logged with the model"
+
+
+def story(item: ColumnStory) -> str:
+    """Return one column over time."""
+    heads = ["FROM", "TO", "ROWS", "VERDICT", "SCORE", "MISSING", "5 %", "MEDIAN", "95 %", "MOST OFTEN"]
+    rows = []
+    for one in (*((item.reference,) if item.reference else ()), *item.windows):
+        is_reference = one is item.reference
+        ends = [number(one.quantiles[at]) for at in (0, 2, 4)] if one.quantiles else ["–"] * 3
+        often = max(one.shares.items(), key=lambda pair: pair[1], default=None)
+        rows.append(
+            [
+                "reference" if is_reference else moment(one.window_start),
+                "" if is_reference else moment(one.window_end),
+                f"{one.n_rows:,}",
+                _word(one.verdict),
+                number(one.score, 3),
+                _share(one.missing_ratio),
+                *ends,
+                "" if often is None else f"{often[0]} {_share(often[1])}",
+            ]
+        )
+    return f"{plain(item.column, _NAME)} ({item.kind})\n{table(heads, rows)}"
+
+
+def window(item: JudgedWindow) -> str:
+    """Return one window with all its columns, the worst first."""
+    heads = ["COLUMN", "VERDICT", "MEASURE", "SCORE", "LIMIT", "P ADJUSTED", "BEFORE", "NOW"]
+    head = facts(
+        {
+            "window": item.id,
+            "of": f"{moment(item.window_start)} to {moment(item.window_end)}, {item.n_rows:,} rows",
+            "verdict": _word(item.verdict),
+            "monitor": "turned" if item.alarm else "not turned",
+            **({"report": item.report_id} if item.report_id else {}),
+        }
+    )
+    return f"{head}\n{table(heads, [_row(name, score) for name, score in _worst(item.columns)])}"
+
+
+def _row(name: str, score: ColumnScore) -> list[str]:
+    return [
+        name,
+        _word(score.verdict),
+        score.measure or "–",
+        number(score.score, 3),
+        number(score.limit),
+        number(score.p_adjusted),
+        _side(score, score.before),
+        _side(score, score.now),
+    ]
+
+
+def _side(score: ColumnScore, value: float | None) -> str:
+    if value is None or score.label is None:
+        return number(value)
+    return f"{_share(value)} {score.label}"
+
+
+def _drifted(item: JudgedWindow) -> str:
+    bad = [plain(name, _NAME) for name, score in _worst(item.columns) if score.verdict.is_alarm]
+    return f"{', '.join(bad[:_NAMED])}{f' and {len(bad) - _NAMED} more' if len(bad) > _NAMED else ''}" or "–"
+
+
+def _worst(columns: Mapping[str, ColumnScore]) -> list[tuple[str, ColumnScore]]:
+    order = [Verdict.CRITICAL, Verdict.DRIFT, Verdict.WARNING]
+    place = {verdict: at - len(order) for at, verdict in enumerate(order)}
+    return sorted(columns.items(), key=lambda item: (place.get(item[1].verdict, 0), -abs(item[1].score or 0.0)))
+
+
+def _word(verdict: Verdict | None) -> str:
+    return "–" if verdict is None else verdict.replace("_", " ")
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _pairs(pairs: Mapping[str, str]) -> str:
+    return ", ".join(f"{plain(name, _NAME)} ({plain(why, _NAME)})" for name, why in pairs.items())
+
+
+FORMS: dict[type, Callable[[Any], str]] = {
+    MonitorStanding: monitor,
+    ColumnStory: story,
+    JudgedWindow: window,
+}
+
+TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    MonitorStanding: {
+        "NAME": lambda item: item.monitor.name,
+        "STATE": lambda item: item.state.value,
+        "DRIFTED": lambda item: "–" if item.n_columns is None else f"{item.n_drifted} of {item.n_columns}",
+        "SINCE": lambda item: ago(item.turned_at) if item.turned_at is not None else "–",
+        "WINDOWS": strip,
+        "WHAT": lambda item: item.sentence,
+    },
+    JudgedWindow: {
+        "ID": lambda item: item.id[:_ID],
+        "FROM": lambda item: moment(item.window_start),
+        "TO": lambda item: moment(item.window_end),
+        "ROWS": lambda item: f"{item.n_rows:,}",
+        "VERDICT": lambda item: _word(item.verdict),
+        "MONITOR": lambda item: "turned" if item.alarm else "",
+        "DRIFTED": _drifted,
+    },
+}

@@ -1,0 +1,176 @@
+"""Fresh windows judged, kept and told: a report of each, its entry in the monitor's history, and its scores.
+
+A worker compares the sketches. What is judged twice, after a crash in between, is one window: its id is the same.
+"""
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base import wire
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.drift.metrics import points_of
+from mlops_desk.drift.monitors.book import MonitorBook, new_id, window_id
+from mlops_desk.drift.monitors.house import SketchHead, SketchStore
+from mlops_desk.drift.monitors.judging import options_of, scores_of
+from mlops_desk.drift.monitors.turning import followed
+from mlops_desk.drift.profile.form import to_bytes
+from mlops_desk.drift.profile.profile import DataProfile
+from mlops_desk.drift.shelf import ReportShelf
+from mlops_desk.records.drift import DriftOptions, DriftReport
+from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
+from mlops_desk.records.drift.sources import ReferenceKind
+from mlops_desk.records.event import DriftReported
+from mlops_desk.records.history import RecordPoints
+
+_log = logging.getLogger(__name__)
+
+WORKER = "mlops_desk.drift.monitors.worker"
+_WINDOW = "window"
+"""What the store calls a window as it was cut, and no sum of several."""
+_LOOKED_AT = 1000  # chosen: more than can be cut between two looks
+_AT_ONCE = 50  # chosen: the worker holds them all; the next look goes on
+WORKER_SECONDS = 120.0  # chosen: hundreds of windows of a thousand columns on a busy machine
+
+Run = Callable[[str, Mapping[str, Any], float], Any]
+Judged = tuple[DriftReport, Mapping[str, tuple[float | None, float | None]]]
+
+
+class Evaluation:
+    """Judges windows. ``record`` keeps their scores in the history, ``run`` runs a worker (raises DeskError)."""
+
+    def __init__(
+        self, store: SketchStore, book: MonitorBook, shelf: ReportShelf, bus: Bus, record: RecordPoints, run: Run
+    ) -> None:
+        self._store = store
+        self._book = book
+        self._shelf = shelf
+        self._bus = bus
+        self._record = record
+        self._run = run
+
+    def judge(self, monitor: Monitor, digest: str, reference: DataProfile) -> list[JudgedWindow]:
+        """Judge what the store has and nobody has judged yet, keep and tell it. Raises DeskError, and then keeps none.
+
+        A window that is no longer to be had, or is damaged, is passed over: the store says so in the log.
+        """
+        news = self._fresh(monitor, digest)
+        if not news:
+            return []
+        options = options_of(monitor)
+        if monitor.reference.kind is ReferenceKind.PREVIOUS:
+            reference = self._before(monitor) or reference
+            found = self.compare(reference, [profile for _, profile in news], options, previous=True)
+        else:
+            found = self.compare(reference, [profile for _, profile in news], options)
+        return [
+            self._keep(monitor, head, digest, options, judged) for (head, _), judged in zip(news, found, strict=True)
+        ]
+
+    def _fresh(self, monitor: Monitor, digest: str) -> list[tuple[SketchHead, DataProfile]]:
+        recent = self._book.recent(monitor.id)
+        known = {window.id for window in recent}
+        last = max((window.stored_id or 0 for window in recent), default=0)
+        heads = [
+            head
+            for head in self._store.windows(monitor.id, limit=_LOOKED_AT)
+            if head.level == _WINDOW and head.reference_id == digest and head.id > last
+        ]
+        found = []
+        for head in sorted(heads, key=lambda one: one.id)[:_AT_ONCE]:
+            if window_id(monitor, head) in known:
+                continue
+            try:
+                found.append(self._store.profile(head.id))
+            except (NotFound, Invalid) as error:
+                _log.warning("A window of %s can't be judged: %s", monitor.name, error.message)
+        return found
+
+    def _before(self, monitor: Monitor) -> DataProfile | None:
+        """Return the window before the next one; None where there is none that is still kept."""
+        newest = next(reversed(self._book.recent(monitor.id)), None)
+        if newest is None or newest.stored_id is None or newest.model != monitor.model:
+            return None
+        try:
+            return self._store.profile(newest.stored_id)[1]
+        except (NotFound, Invalid):
+            return None
+
+    def compare(
+        self, reference: DataProfile, windows: Sequence[DataProfile], options: DriftOptions, *, previous: bool = False
+    ) -> list[Judged]:
+        """Compare sketches in a worker. Raises DeskError."""
+        with tempfile.TemporaryDirectory(prefix="mlops-desk-windows-") as folder:
+            paths = [Path(folder) / f"{at}.profile" for at in range(len(windows) + 1)]
+            for path, profile in zip(paths, [reference, *windows], strict=True):
+                write_atomically(path, to_bytes(profile), mode=0o600)
+            request = {
+                "reference": str(paths[0]),
+                "windows": [str(path) for path in paths[1:]],
+                "options": wire.to_builtins(options),
+                "previous": previous,
+            }
+            answers = self._run(WORKER, request, WORKER_SECONDS)
+        return [
+            (
+                wire.from_builtins(answer["report"], DriftReport),
+                {name: (before, now) for name, (before, now) in answer["middles"].items()},
+            )
+            for answer in answers
+        ]
+
+    def _keep(
+        self, monitor: Monitor, head: SketchHead, digest: str, options: DriftOptions, judged: Judged
+    ) -> JudgedWindow:
+        report, middles = judged
+        now = time.time()
+        window = followed(
+            [one for one in self._book.recent(monitor.id) if one.model == monitor.model],
+            JudgedWindow(
+                id=window_id(monitor, head),
+                monitor=monitor.id,
+                window_start=head.start,
+                window_end=head.end,
+                n_rows=head.n_rows,
+                verdict=report.verdict,
+                alarm=False,
+                columns=scores_of(report, middles),
+                drifted_ratio=report.dataset.drifted_ratio,
+                model=monitor.model,
+                reference_id=digest,
+                report_id=new_id(),
+                created_at=now,
+                options=options,
+                quality=tuple(alarm.text for alarm in report.quality),
+                stored_id=head.id,
+            ),
+            monitor.needed,
+            monitor.of,
+        )
+        newest = next(reversed(self._book.recent(monitor.id)), None)
+        window = replace(window, number=1 if newest is None else newest.number + 1)
+        told = replace(
+            report,
+            id=window.report_id,
+            endpoint=monitor.endpoint,
+            model=monitor.model,
+            created_at=now,
+            window_start=head.start,
+            window_end=head.end,
+            reference=str(monitor.reference.kind),
+            current=f"window of {head.n_rows} rows",
+            alarm=window.alarm,
+            monitor=monitor.id,
+        )
+        self._shelf.put(told)
+        self._book.add(window)
+        for series, at, value in points_of(told):
+            self._record(series, [(at, value)])
+        self._bus.publish(DriftReported(told))
+        return window

@@ -1,0 +1,80 @@
+"""What monitors need of the rest of the house, as plain callables: endpoints, models, sketches, alerts.
+
+All of them may raise DeskError, and keep deadlines of their own.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlops_desk.drift.profile.profile import DataProfile, Sketch
+from mlops_desk.records.drift.monitors import DriftWatch, Monitor
+from mlops_desk.records.serving.endpoint import Endpoint
+
+
+class SketchHead(Protocol):
+    """A window of the store: its span (Unix time), its rows, how fine it is, and the digest of what it was cut by."""
+
+    @property
+    def start(self) -> float: ...
+
+    @property
+    def end(self) -> float: ...
+
+    @property
+    def n_rows(self) -> int: ...
+
+    @property
+    def level(self) -> str: ...
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def reference_id(self) -> str: ...
+
+
+class SketchStore(Protocol):
+    """Keeps sketches of windows, and each monitor's reference."""
+
+    def windows(
+        self, monitor_id: str, since: float | None = None, until: float | None = None, limit: int = 1000
+    ) -> Sequence[SketchHead]: ...
+
+    def profile(self, window_id: int) -> tuple[SketchHead, DataProfile]: ...
+
+    def profile_by_digest(self, digest: str) -> DataProfile: ...
+
+    def column(
+        self, monitor_id: str, name: str, since: float | None = None, until: float | None = None, limit: int = 1000
+    ) -> Sequence[tuple[SketchHead, Sketch]]: ...
+
+    def put_reference(self, monitor_id: str, profile: DataProfile) -> str: ...
+
+    def reference(self, monitor_id: str) -> tuple[str, DataProfile] | None: ...
+
+    def forget(self, monitor_id: str) -> None: ...
+
+
+Take = Callable[[Monitor, DataProfile], int | None]
+"""Reads what is new in a monitor's source, puts the windows that are full into the store, and returns how many rows
+wait for theirs to be (None: not known)."""
+
+Tell = Callable[[Sequence[DriftWatch]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorHouse:
+    """``endpoint`` finds one by name (raises NotFound), ``endpoints`` lists them with their load.
+
+    ``version`` finds a model version, as NAME/VERSION. ``make_reference`` reads what a monitor's windows are held
+    against. ``tell`` gives the alerts all monitors as they stand.
+    """
+
+    endpoint: Callable[[str], Endpoint]
+    endpoints: Callable[[], Sequence[Endpoint]]
+    version: Callable[[str], object]
+    make_reference: Callable[[Monitor], DataProfile]
+    store: SketchStore
+    take: Take
+    tell: Tell

@@ -1,0 +1,118 @@
+"""A report on a window as the monitor keeps it: each column's deciding score, and what moved. Pure.
+
+Columns weigh by ``importance`` only in the order they are told in: a verdict is the same whatever they weigh.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+
+from mlops_desk.records.drift import ColumnDrift, DriftOptions, DriftReport, Measure, Verdict
+from mlops_desk.records.drift.monitors import ColumnScore, JudgedWindow, Monitor
+
+_EFFECT = {
+    "numeric": ("wasserstein_normed", "ks"),
+    "time": ("wasserstein_normed", "ks"),
+    "categorical": ("l_infinity", "chi2"),
+    "boolean": ("l_infinity", "chi2"),
+    "text": ("domain_auc", "domain_auc"),
+    "identifier": ("domain_auc", "domain_auc"),
+}
+"""By a column's kind: the measure whose size decides, and the one whose p-value does."""
+_LIMITS = {"wasserstein_normed": 0.1, "l_infinity": 0.1, "domain_auc": 0.65}
+"""Where a measure begins to alarm (``measure.verdict``), for one that does not say it itself."""
+
+
+def options_of(monitor: Monitor) -> DriftOptions:
+    """Return how a monitor's windows are judged. What is not sent is named by the quality alarms, and not judged."""
+    return DriftOptions(
+        require_all_columns=False,
+        columns=monitor.columns,
+        ignored=tuple(monitor.suppressed),
+        targets=monitor.targets,
+        predictions=monitor.predictions,
+        ids=monitor.ids,
+        renamed=monitor.renamed,
+    )
+
+
+def scores_of(
+    report: DriftReport, middles: Mapping[str, tuple[float | None, float | None]]
+) -> Mapping[str, ColumnScore]:
+    """Return the score of each compared column; ``middles`` has the medians of columns of numbers, before and now."""
+    return {
+        column.name: _score(column, middles.get(column.name, (None, None)))
+        for column in report.columns
+        if column.verdict is not Verdict.NOT_COMPARED
+    }
+
+
+def _score(column: ColumnDrift, middles: tuple[float | None, float | None]) -> ColumnScore:
+    quality = column.quality.get("current")
+    missing = None if quality is None else quality.missing_ratio
+    signal = _signal(column)
+    if signal is not None:
+        told = column.signals[signal]
+        now = None if quality is None else _finite(getattr(quality, f"{signal}_ratio", None))
+        before = None if now is None or told.value is None else now - told.value
+        return ColumnScore(
+            column.verdict, _finite(told.value), signal, told.threshold, told.p_adjusted, missing,
+            before=before, now=now, label=signal, of_quality=True,
+        )  # fmt: skip
+    name, test = _deciding(column)
+    measure, p_value = column.measures.get(name, Measure(None)), column.measures.get(test, Measure(None)).p_adjusted
+    limit = measure.threshold if measure.threshold is not None else _LIMITS.get(name)
+    label, before, now = _share(column) if middles == (None, None) else (None, *middles)
+    return ColumnScore(
+        column.verdict, _finite(measure.value), name, limit, p_value, missing, before=before, now=now, label=label
+    )
+
+
+def _signal(column: ColumnDrift) -> str | None:
+    """Return the change of quality that made the verdict, where no measure of the values did."""
+    if not column.verdict.is_alarm or not column.decided_by:
+        return None
+    of_values = [name for name in column.decided_by if name not in column.signals]
+    signals = [name for name in column.decided_by if name in column.signals]
+    return None if of_values or not signals else max(signals, key=lambda name: abs(column.signals[name].value or 0.0))
+
+
+def _deciding(column: ColumnDrift) -> tuple[str, str]:
+    name, test = _EFFECT.get(column.kind, ("l_infinity", "chi2"))
+    measure = column.measures.get(name)
+    if name == "wasserstein_normed" and (measure is None or measure.value is None) and "l_infinity" in column.measures:
+        return "l_infinity", test  # a reference that stands still has no deviation to measure by
+    return name, test
+
+
+def _share(column: ColumnDrift) -> tuple[str | None, float | None, float | None]:
+    """Return the value whose share changed most, with both shares."""
+    found = column.histogram
+    if found is None or not found.labels:
+        return None, None, None
+    rows = zip(found.labels, found.reference, found.current, strict=True)
+    return max(rows, key=lambda row: abs(row[2] - row[1]), default=(None, None, None))
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def ranked(window: JudgedWindow, importance: Mapping[str, float]) -> list[tuple[str, ColumnScore]]:
+    """Return the columns that alarm: the worst first, and of equals the one that weighs and has moved most."""
+
+    def place(item: tuple[str, ColumnScore]) -> tuple[bool, float, str]:
+        name, score = item
+        beyond = abs(score.score or 0.0) / score.limit if score.limit else abs(score.score or 0.0)
+        return score.verdict is not Verdict.CRITICAL, -beyond * importance.get(name, 1.0), name
+
+    return sorted(_alarming(window.columns.items()), key=place)
+
+
+def _alarming(columns: Iterable[tuple[str, ColumnScore]]) -> Iterable[tuple[str, ColumnScore]]:
+    return ((name, score) for name, score in columns if score.verdict.is_alarm)
+
+
+def is_broken(columns: Mapping[str, ColumnScore]) -> bool:
+    """Tell whether all that alarms is the quality of values: the data are broken, and have not moved."""
+    found = [score for _, score in _alarming(columns.items())]
+    return bool(found) and all(score.of_quality or score.verdict is Verdict.CRITICAL for score in found)

@@ -1,0 +1,127 @@
+"""The round: which monitor is due, and a look at one; what went wrong is kept for its standing, and said in no notice.
+
+An endpoint that nobody has asked yet is not looked at. A monitor that can't be judged is looked at again after a pause;
+its alert neither begins nor ends meanwhile.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from mlops_desk.base.errors import DeskError, Hint, NotFound
+from mlops_desk.base.failures.pauses import pause_after
+from mlops_desk.drift.monitors.book import MonitorBook
+from mlops_desk.drift.monitors.evaluation import Evaluation
+from mlops_desk.drift.monitors.house import MonitorHouse
+from mlops_desk.drift.monitors.proposing import model_of
+from mlops_desk.drift.monitors.standing import LastLook
+from mlops_desk.drift.profile.profile import DataProfile
+from mlops_desk.records.drift.monitors import Monitor
+from mlops_desk.records.drift.sources import SourceKind
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
+
+_log = logging.getLogger(__name__)
+
+PAUSES = (30.0, 60.0, 300.0, 900.0)
+"""Chosen: a registry that starts is back within the first; a data set that lacks is logged by a person."""
+UNASKED = "Waits for the first request."
+
+
+class MonitorRound:
+    """Looks at monitors, one at a time; whoever calls holds the lock. ``clock`` only grows."""
+
+    def __init__(
+        self,
+        house: MonitorHouse,
+        book: MonitorBook,
+        evaluation: Evaluation,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._house = house
+        self._book = book
+        self._evaluation = evaluation
+        self._clock = clock
+        self._looks: dict[str, LastLook] = {}
+        self._due: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+
+    def last(self, monitor_id: str) -> LastLook:
+        return self._looks.get(monitor_id, LastLook())
+
+    def is_due(self, monitor: Monitor) -> bool:
+        return not monitor.is_paused and self._clock() >= self._due.get(monitor.id, 0.0)
+
+    def hurry(self, monitor_id: str) -> None:
+        """Have a monitor looked at with the next round, whatever it waited for."""
+        self._due.pop(monitor_id, None)
+        self._failures.pop(monitor_id, None)
+        self._looks.pop(monitor_id, None)
+
+    def look(self, monitor: Monitor) -> Monitor:
+        """Judge what is new of a monitor; return it, which may be about another version now. Raises nothing."""
+        try:
+            monitor, told = self._looked(monitor)
+        except DeskError as error:
+            self._failures[monitor.id] = self._failures.get(monitor.id, 0) + 1
+            if self._failures[monitor.id] == 1:
+                _log.warning("The drift monitor %s can't be judged: %s", monitor.name, error.message)
+            told = LastLook(error.message, error.hint, pending_rows=self.last(monitor.id).pending_rows)
+        else:
+            self._failures.pop(monitor.id, None)
+        failures = self._failures.get(monitor.id, 0)
+        seconds = max(monitor.check_seconds, pause_after(failures - 1, PAUSES) if failures else 0.0)
+        now = time.time()
+        self._due[monitor.id] = self._clock() + seconds
+        self._looks[monitor.id] = replace(told, checked_at=now, next_check_at=now + seconds)
+        return monitor
+
+    def _looked(self, monitor: Monitor) -> tuple[Monitor, LastLook]:
+        endpoint = self._endpoint(monitor)
+        if endpoint is not None and (waits := self._waits(monitor, endpoint)) is not None:
+            return monitor, LastLook(waits=waits, hint=_ask(endpoint))
+        monitor, digest, reference = self._reference(monitor, endpoint)
+        pending = self._house.take(monitor, reference)
+        self._evaluation.judge(monitor, digest, reference)
+        return monitor, LastLook(waits=_waits_for_rows(monitor, pending), pending_rows=pending)
+
+    def _endpoint(self, monitor: Monitor) -> Endpoint | None:
+        if monitor.source.kind is not SourceKind.LOG:
+            return None
+        try:
+            return self._house.endpoint(monitor.source.place)
+        except NotFound as error:
+            hint = Hint(f"mlops-desk drift monitors remove {monitor.name}", after=" forgets the monitor.")
+            raise NotFound(error.message, hint) from error
+
+    def _waits(self, monitor: Monitor, endpoint: Endpoint) -> str | None:
+        """Say why there is nothing to look at; None where there may be."""
+        total = endpoint.load.requests_total if endpoint.load is not None else None
+        if total == 0 and not self._book.recent(monitor.id):
+            return UNASKED
+        if endpoint.state not in {EndpointState.LIVE, EndpointState.UNHEALTHY, EndpointState.ASLEEP}:
+            return f"The endpoint is {endpoint.state}."
+        return None
+
+    def _reference(self, monitor: Monitor, endpoint: Endpoint | None) -> tuple[Monitor, str, DataProfile]:
+        """Return what windows are held against; another version of the endpoint's model has another one."""
+        now = monitor if endpoint is None else replace(monitor, model=model_of(endpoint))
+        known = self._house.store.reference(monitor.id)
+        if known is not None and now.model == monitor.model:
+            return monitor, *known
+        made = self._house.make_reference(now)
+        digest = self._house.store.put_reference(monitor.id, made)
+        if now is not monitor:
+            self._book.put(now)
+        return now, digest, made
+
+
+def _ask(endpoint: Endpoint) -> str | None:
+    return f"Send it requests: {endpoint.url}" if endpoint.url else None
+
+
+def _waits_for_rows(monitor: Monitor, pending: int | None) -> str:
+    rows = monitor.window.rows
+    if rows is not None and pending is not None:
+        return f"Waits for its first window: {pending:,} of {rows:,} rows are there."
+    return "Waits for its first window."

@@ -1,0 +1,145 @@
+"""What is said of a monitor, in words. Pure. Names of columns come from outside, and are cut.
+
+What moved, since when, and how sure that is: ``age 38.2 → 51.7``.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from shlex import quote
+
+from mlops_desk.base.caller import user_name
+from mlops_desk.base.errors import Hint
+from mlops_desk.base.text import percent, plain
+from mlops_desk.drift.monitors.judging import is_broken, ranked
+from mlops_desk.drift.monitors.turning import is_telling
+from mlops_desk.records.drift import Verdict
+from mlops_desk.records.drift.monitors import ColumnScore, DriftWatch, JudgedWindow, Monitor, MonitorState
+from mlops_desk.records.drift.sources import SourceKind
+
+_NAMED = 3  # chosen: as many as stand in one line
+_NAME = 60  # chosen: names of columns come from files
+_QUALITY = {
+    "missing": "missing",
+    "infinite": "infinite",
+    "wrong_type": "of the wrong type",
+    "out_of_range": "out of range",
+    "unseen": "never seen before",
+    "future": "in the future",
+}
+_LATEST_MOMENT = 253_402_300_799.0  # the last second of the year 9999, beyond which no calendar goes
+_MOMENT = "%-d %b %Y %H:%M"
+
+
+def moved(columns: Sequence[tuple[str, ColumnScore]]) -> str:
+    """Name the first few columns with how far they have moved."""
+    shown = ", ".join(f"{plain(name, _NAME)}{_how_far(score)}" for name, score in columns[:_NAMED])
+    return f"{shown} and {len(columns) - _NAMED} more" if len(columns) > _NAMED else shown
+
+
+def _how_far(score: ColumnScore) -> str:
+    if score.before is None or score.now is None:
+        return ""
+    if score.label is None:
+        return f" {_number(score.before)} → {_number(score.now)}"
+    what = _QUALITY.get(score.label, score.label) if score.of_quality else f"«{plain(score.label, 30)}»"
+    return f" ({what}: {percent(max(0.0, score.before), 1)} → {percent(score.now, 1)})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if abs(value) < 1e5 else f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.4g}"
+
+
+def sure(columns: Sequence[tuple[str, ColumnScore]], recent: Sequence[JudgedWindow], of: int) -> str:
+    """Say how sure an alarm is: the largest corrected p-value of the columns that alarm, and how many windows do."""
+    known = [score.p_adjusted for _, score in columns if score.p_adjusted is not None]
+    told = [window for window in recent if is_telling(window)][-of:]
+    windows = f"{sum(window.verdict.is_alarm for window in told)} of the newest {len(told)} windows alarm"
+    if not known:
+        return windows
+    worst = max(known)
+    return f"{windows}, p {'< 0.0001' if worst < 1e-4 else f'= {worst:.2g}'} corrected for the number of columns"
+
+
+def at(moment: float) -> str:
+    """Return a moment as a person reads it, by this machine's clock."""
+    if not 0 <= moment <= _LATEST_MOMENT:
+        return f"{moment:.0f}"
+    return time.strftime(_MOMENT, time.localtime(moment))
+
+
+def sentence(
+    monitor: Monitor, state: MonitorState, windows: Sequence[JudgedWindow], *, waits: str, trouble: str | None
+) -> str:
+    """Say in a sentence or two how a monitor stands; ``windows`` are the newest, oldest first."""
+    telling = [window for window in windows if is_telling(window)]
+    if state is MonitorState.PAUSED:
+        return "Paused: nobody looks until it is resumed."
+    if state is MonitorState.UNKNOWN:
+        return f"It can't be judged: {trouble}"
+    if state is MonitorState.WAITING or not telling:
+        return waits
+    return _turned(monitor, telling) if state is MonitorState.TURNED else _not_turned(monitor, telling[-1])
+
+
+def _turned(monitor: Monitor, telling: Sequence[JudgedWindow]) -> str:
+    newest = telling[-1]
+    bad = ranked(newest, monitor.importance)
+    began = at(newest.turned_at if newest.turned_at is not None else newest.window_start)
+    if not bad:
+        return f"The newest window of {newest.n_rows:,} rows is fine, and others since {began} were not."
+    what = "have broken values" if is_broken(newest.columns) else "have drifted"
+    how_sure = _capital(sure(bad, telling, monitor.of))
+    return f"{len(bad)} of {len(newest.columns)} columns {what} since {began}: {moved(bad)}. {how_sure}."
+
+
+def _not_turned(monitor: Monitor, newest: JudgedWindow) -> str:
+    bad = ranked(newest, monitor.importance)
+    if bad:
+        return f"The newest window alarms ({moved(bad)}); one alone may be chance."
+    where = f"in the newest window of {newest.n_rows:,} rows and {len(newest.columns)} columns"
+    if newest.verdict is Verdict.WARNING:
+        return f"Nothing has drifted {where}; something begins to move."
+    return f"Nothing has moved {where}."
+
+
+def watch_of(monitor: Monitor, state: MonitorState, windows: Sequence[JudgedWindow], said: str) -> DriftWatch:
+    """Return what the alerts are told of a monitor that stands so, and of which ``said`` is said."""
+    is_turned = {MonitorState.TURNED: True, MonitorState.UNKNOWN: None}.get(state, False)
+    newest = next((window for window in reversed(windows) if window.verdict.is_alarm), None)
+    user = None if monitor.created_by is None else user_name(monitor.created_by)
+    if not is_turned or newest is None:
+        return DriftWatch(monitor.name, is_turned, level=monitor.level, user=user)
+    return DriftWatch(
+        monitor.name,
+        is_turned,
+        is_broken=all(is_broken(one.columns) for one in _episode(windows)),
+        level=monitor.level,
+        text=said,
+        hint=rows_hint(monitor, newest),
+        user=user,
+    )
+
+
+def _episode(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
+    """Return the alarming windows since the monitor turned: once something has drifted, that is what it is about."""
+    began = windows[-1].turned_at
+    return [one for one in windows if one.verdict.is_alarm and (began is None or one.window_start >= began)]
+
+
+def rows_hint(monitor: Monitor, window: JudgedWindow) -> str:
+    """Lead to the rows of a window: logged requests, or the report where they are no requests."""
+    if monitor.source.kind is SourceKind.LOG:
+        span = f"--since {window.window_start:.0f} --until {window.window_end + 1:.0f}"
+        return Hint(f"mlops-desk endpoints requests {quote(monitor.source.place)} {span}", before="Look at the rows: ")
+    if window.report_id is not None:
+        return Hint(f"mlops-desk drift show {window.report_id}", before="Compare the distributions: ")
+    return Hint(f"mlops-desk drift monitors show {quote(monitor.name)}", before="See how it stands: ")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def since_words(since: Mapping[str, float]) -> str:
+    """List drifted columns with since when, for a table of facts."""
+    return ", ".join(f"{plain(name, _NAME)} since {at(moment)}" for name, moment in since.items()) or "none"

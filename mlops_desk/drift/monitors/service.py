@@ -1,0 +1,410 @@
+"""The monitors' verbs. A loop proposes monitors for endpoints, looks at those that are due, and tells how they stand.
+
+Looks are made one at a time, by one thread: each reads its source and compares sketches in workers of their own.
+"""
+
+import logging
+import os
+import threading
+import time
+from builtins import list as list_of
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import current_caller
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.process import run_worker
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.base.text import plain
+from mlops_desk.drift.monitors import drafting, standing
+from mlops_desk.drift.monitors.book import RECENT, MonitorBook, new_id
+from mlops_desk.drift.monitors.drafting import GivenSource
+from mlops_desk.drift.monitors.evaluation import Evaluation
+from mlops_desk.drift.monitors.house import MonitorHouse
+from mlops_desk.drift.monitors.judging import scores_of
+from mlops_desk.drift.monitors.proposing import model_of, orphans, proposals
+from mlops_desk.drift.monitors.round import MonitorRound
+from mlops_desk.drift.monitors.stories import story_of
+from mlops_desk.drift.shelf import ReportShelf
+from mlops_desk.records.drift.monitors import (
+    ColumnStory,
+    JudgedWindow,
+    Monitor,
+    MonitorStanding,
+    MonitorState,
+)
+from mlops_desk.records.event import MonitorChanged, MonitorRemoved
+from mlops_desk.records.history import RecordPoints, forget_points
+from mlops_desk.records.serving.endpoint import EndpointState
+from mlops_desk.storage.state import StoredRecords
+from mlops_desk.verbs.declaration import check_limit
+
+_log = logging.getLogger(__name__)
+
+TICK_SECONDS = 5.0  # chosen: no monitor is due oftener
+WAIT_SECONDS = 150.0  # longer than one look may take, so that who asks gets a turn
+_WORST_FIRST = (
+    MonitorState.TURNED, MonitorState.UNKNOWN, MonitorState.FINE, MonitorState.WAITING, MonitorState.PAUSED,
+)  # fmt: skip
+
+
+class MonitorService:
+    """Implements ``verbs.DriftMonitors``.
+
+    ``record`` keeps the scores of windows in the history, ``alert_of`` gives the id of the alert that fires for a
+    monitor by its name, None without one.
+    """
+
+    def __init__(
+        self,
+        house: MonitorHouse,
+        *,
+        monitors: StoredRecords[Monitor],
+        windows: StoredRecords[JudgedWindow],
+        shelf: ReportShelf,
+        bus: Bus,
+        loop: Loop,
+        settings: SettingsStore,
+        record: RecordPoints = forget_points,
+        alert_of: Callable[[str], str | None] = lambda _name: None,
+        run: Callable[[str, Mapping[str, Any], float], Any] = run_worker,
+    ) -> None:
+        self._house = house
+        self._book = MonitorBook(monitors, windows)
+        self._evaluation = Evaluation(house.store, self._book, shelf, bus, record, run)
+        self._round = MonitorRound(house, self._book, self._evaluation)
+        self._bus = bus
+        self._loop = loop
+        self._settings = settings
+        self._alert_of = alert_of
+        self._looking = threading.Lock()
+        self._told: dict[str, MonitorStanding] = {}
+
+    def start(self) -> None:
+        """Begin to look at monitors as they say."""
+        self._loop.repeat("drift-monitors", TICK_SECONDS, self.check_due)
+
+    def stop(self) -> None:
+        """End with the loop; a look that runs is left to its deadline."""
+
+    # -- verbs -----------------------------------------------------------------------------------
+
+    def list(self, endpoint: str | None = None) -> list_of[MonitorStanding]:
+        """List monitors, those that have turned first."""
+        found = [self._standing(one) for one in self._book.all() if endpoint is None or one.endpoint == endpoint]
+        return sorted(found, key=lambda one: (_WORST_FIRST.index(one.state), one.monitor.name))
+
+    def show(self, name: str) -> MonitorStanding:
+        """Show one monitor. Raises NotFound, Invalid."""
+        return self._standing(self._book.find(name))
+
+    def create(
+        self,
+        name: str,
+        endpoint: str | None = None,
+        model: str | None = None,
+        files: str | None = None,
+        database: str | None = None,
+        run: str | None = None,
+        query: str | None = None,
+        time_column: str | None = None,
+        reference: str = "training",
+        reference_file: str | None = None,
+        pinned_from: float | None = None,
+        pinned_to: float | None = None,
+        rows: int | None = None,
+        span: float | None = None,
+        check_every: float | None = None,
+        columns: str = "",
+        suppressed: Mapping[str, str] | None = None,
+        renamed: Mapping[str, str] | None = None,
+        targets: str = "",
+        predictions: str = "",
+        ids: str = "",
+        needed: int = 2,
+        of: int = 3,
+        level: str = "alert",
+        segment: str | None = None,
+        importance: Mapping[str, str] | None = None,
+    ) -> MonitorStanding:
+        """Watch something. Raises Invalid, NotFound, Refused."""
+        drafting.check_name(name)
+        for path in (files, reference_file):
+            _check_own(path)
+        monitor = Monitor(
+            id=new_id(),
+            name=name,
+            source=drafting.source_of(GivenSource(endpoint, files, database, run, query, time_column)),
+            reference=drafting.reference_of(reference, reference_file, pinned_from, pinned_to),
+            endpoint=endpoint,
+            model=model,
+            window=drafting.window_of(rows, span, self._rows()),
+            check_seconds=self._seconds() if check_every is None else check_every,
+            columns=drafting.names(columns),
+            suppressed=drafting.suppressed({}, suppressed),
+            renamed=dict(renamed or {}),
+            targets=drafting.names(targets),
+            predictions=drafting.names(predictions),
+            ids=drafting.names(ids),
+            needed=needed,
+            of=of,
+            level=level,
+            segment=segment,
+            importance=drafting.weights(importance),
+            created_by=current_caller().uid,
+            created_at=time.time(),
+        )
+        with self._held():
+            if self._book.named(name) is not None:
+                raise drafting.already(name)
+            return self._begun(self._examined(drafting.check(monitor)))
+
+    def configure(
+        self,
+        name: str,
+        rows: int | None = None,
+        span: float | None = None,
+        check_every: float | None = None,
+        reference: str | None = None,
+        reference_file: str | None = None,
+        pinned_from: float | None = None,
+        pinned_to: float | None = None,
+        columns: str | None = None,
+        suppressed: Mapping[str, str] | None = None,
+        renamed: Mapping[str, str] | None = None,
+        needed: int | None = None,
+        of: int | None = None,
+        level: str | None = None,
+        segment: str | None = None,
+        importance: Mapping[str, str] | None = None,
+    ) -> MonitorStanding:
+        """Change a monitor. Raises NotFound, Invalid, Refused."""
+        _check_own(reference_file)
+        with self._held():
+            old = self._book.find(name)
+            wanted = reference or ("file" if reference_file is not None else None)
+            new = drafting.changed(
+                old,
+                window=None if rows is None and span is None else drafting.window_of(rows, span, self._rows()),
+                check_seconds=check_every,
+                reference=wanted and drafting.reference_of(wanted, reference_file, pinned_from, pinned_to),
+                columns=None if columns is None else drafting.names(columns),
+                suppressed=None if suppressed is None else drafting.suppressed(old.suppressed, suppressed),
+                renamed=renamed,
+                needed=needed,
+                of=of,
+                level=level,
+                segment=segment,
+                importance=None if importance is None else drafting.weights(importance),
+                is_proposed=False,
+            )
+            anew = (old.reference, old.window, old.renamed) != (new.reference, new.window, new.renamed)
+            new = self._examined(new, anew=anew)
+            if anew:
+                self._book.forget_windows(old.id)
+            return self._begun(new)
+
+    def remove(self, name: str) -> MonitorStanding:
+        """Forget a monitor. Raises NotFound."""
+        with self._held():
+            monitor = self._book.find(name)
+            last = self._standing(monitor)
+            self._forget(monitor)
+            if monitor.is_proposed:
+                self._book.put(replace(monitor, is_refused=True))
+            self._tell_alerts()
+            return last
+
+    def pause(self, name: str) -> MonitorStanding:
+        """Look no more until it is resumed. Raises NotFound."""
+        return self._paused(name, is_paused=True)
+
+    def resume(self, name: str) -> MonitorStanding:
+        """Look again. Raises NotFound."""
+        return self._paused(name, is_paused=False)
+
+    def check(self, name: str) -> MonitorStanding:
+        """Look now. Raises NotFound, TimedOut."""
+        with self._held():
+            monitor = self._round.look(self._book.find(name))
+            self._announce(monitor)
+            self._tell_alerts()
+            return self._standing(monitor)
+
+    def history(
+        self, name: str, since: float | None = None, until: float | None = None, limit: int = 100
+    ) -> list_of[JudgedWindow]:
+        """List a monitor's windows, oldest first. Raises NotFound, Invalid."""
+        return self._book.history(self._book.find(name).id, since, until, check_limit(limit))
+
+    def story(self, name: str, column: str, since: float | None = None, until: float | None = None) -> ColumnStory:
+        """Tell of one column. Raises NotFound, Invalid, Unavailable."""
+        monitor = self._book.find(name)
+        reference = self._house.store.reference(monitor.id)
+        if reference is None:
+            look = self._standing(monitor)
+            raise NotFound(f"{plain(monitor.name)} has no reference yet. {look.sentence}", look.hint)
+        found = self._house.store.column(monitor.id, column, since, until)
+        judged = self._book.history(monitor.id, since, until, check_limit(10_000))
+        return story_of(monitor, column, reference[1], found, judged)
+
+    def recompute(self, window_id: str) -> JudgedWindow:
+        """Judge a window again. Raises NotFound, Invalid, Unavailable."""
+        window = self._book.window(window_id)
+        if window.stored_id is None or window.reference_id is None or window.options is None:
+            raise NotFound("What this window was judged by is not kept.", "Newer windows can be judged again.")
+        _, profile = self._house.store.profile(window.stored_id)
+        reference = self._house.store.profile_by_digest(window.reference_id)
+        report, middles = self._evaluation.compare(reference, [profile], window.options)[0]
+        return replace(
+            window,
+            verdict=report.verdict,
+            columns=scores_of(report, middles),
+            drifted_ratio=report.dataset.drifted_ratio,
+            quality=tuple(alarm.text for alarm in report.quality),
+        )
+
+    # -- the round -------------------------------------------------------------------------------
+
+    def check_due(self) -> None:
+        """Propose, look at what is due, and tell the alerts how all of them stand."""
+        with self._looking:
+            self._propose()
+            for monitor in self._book.all():
+                if self._loop.ending.is_set():
+                    return
+                if self._is_scheduled(monitor) and self._round.is_due(monitor):
+                    self._announce(self._round.look(monitor))
+            self._tell_alerts()
+
+    def _is_scheduled(self, monitor: Monitor) -> bool:
+        """Tell whether the settings let the desk look by itself: 0 seconds means only by hand."""
+        return bool(self._settings.number("drift.check_seconds")) or not monitor.is_proposed
+
+    def _rows(self) -> int:
+        return int(self._settings.number("drift.window_rows"))
+
+    def _seconds(self) -> float:
+        return max(drafting.LEAST_CHECK_SECONDS, self._settings.number("drift.check_seconds"))
+
+    def _propose(self) -> None:
+        try:
+            endpoints = [one for one in self._house.endpoints() if one.state is not EndpointState.FAILED]
+        except DeskError as error:
+            _log.warning("No monitors are proposed: the endpoints can't be listed: %s", error.message)
+            return
+        for gone in orphans(endpoints, self._book.known()):
+            self._forget(gone)
+        live = [one for one in endpoints if one.state is EndpointState.LIVE]
+        for monitor in proposals(live, self._book.known(), self._rows(), self._seconds(), time.time()):
+            self._book.put(monitor)
+            self._announce(monitor)
+        for monitor in self._book.all():
+            if monitor.is_proposed and (monitor.window.rows, monitor.check_seconds) != (self._rows(), self._seconds()):
+                self._follow_settings(monitor)
+
+    def _follow_settings(self, monitor: Monitor) -> None:
+        """Have a proposed monitor go with the settings."""
+        window = replace(monitor.window, rows=self._rows())
+        self._book.put(replace(monitor, window=window, check_seconds=self._seconds()))
+        self._round.hurry(monitor.id)
+
+    # -- what changes ----------------------------------------------------------------------------
+
+    def _held(self) -> "_Held":
+        return _Held(self._looking)
+
+    def _examined(self, monitor: Monitor, *, anew: bool = True) -> Monitor:
+        """Refuse what does not exist; keep the reference's profile where it is there. Raises DeskError.
+
+        The reference of an endpoint's own data set may be logged later: then the monitor says what it lacks.
+        """
+        if monitor.endpoint is not None:
+            endpoint = self._house.endpoint(monitor.endpoint)
+            monitor = replace(monitor, model=model_of(endpoint))
+        elif monitor.model is not None:
+            self._house.version(monitor.model)
+        known = None if anew else self._house.store.reference(monitor.id)
+        profile = self._house.make_reference(monitor) if known is None else known[1]
+        drafting.check_columns(monitor, [one.column.name for one in profile.columns])
+        if known is None:
+            self._house.store.forget(monitor.id)
+            self._house.store.put_reference(monitor.id, profile)
+        return monitor
+
+    def _begun(self, monitor: Monitor) -> MonitorStanding:
+        self._book.put(monitor)
+        self._round.hurry(monitor.id)
+        return self._announce(monitor)
+
+    def _paused(self, name: str, *, is_paused: bool) -> MonitorStanding:
+        with self._held():
+            monitor = replace(self._book.find(name), is_paused=is_paused)
+            told = self._begun(monitor)
+            self._tell_alerts()
+            return told
+
+    def _forget(self, monitor: Monitor) -> None:
+        self._book.remove(monitor)
+        self._round.hurry(monitor.id)
+        self._told.pop(monitor.id, None)
+        self._house.store.forget(monitor.id)
+        if not monitor.is_refused:
+            self._bus.publish(MonitorRemoved(monitor.id))
+
+    # -- how they stand --------------------------------------------------------------------------
+
+    def _standing(self, monitor: Monitor) -> MonitorStanding:
+        windows = [one for one in self._book.recent(monitor.id) if one.model == monitor.model]
+        return standing.standing_of(monitor, windows, self._round.last(monitor.id), self._alert_of(monitor.name))
+
+    def _announce(self, monitor: Monitor) -> MonitorStanding:
+        """Tell everybody how a monitor stands, unless it was told just so."""
+        now = self._standing(monitor)
+        before = self._told.get(monitor.id)
+        self._told[monitor.id] = now
+        if before is None or _timeless(before) != _timeless(now):
+            self._bus.publish(MonitorChanged(now))
+        return now
+
+    def _tell_alerts(self) -> None:
+        """Tell the alerts how all monitors stand: what they are not told of any more is over."""
+        told = []
+        for monitor in self._book.all():
+            windows = [one for one in self._book.recent(monitor.id)[-RECENT:] if one.model == monitor.model]
+            told.append(standing.watch(self._standing(monitor), windows))
+        self._house.tell(told)
+
+
+def _timeless(one: MonitorStanding) -> MonitorStanding:
+    """Return a standing without when it was looked at."""
+    return replace(one, checked_at=None, next_check_at=None)
+
+
+def _check_own(path: str | None) -> None:
+    """Refuse a path that the agent may read and its caller may not. Raises Invalid, Refused."""
+    if path is None:
+        return
+    if not Path(path).is_absolute():
+        raise Invalid(f"The path {plain(path)!r} is not absolute.")
+    if current_caller().uid not in {0, os.getuid()}:
+        text = "Files of one's own can be watched only by an agent of one's own."
+        raise Refused(text, "Use drift report with two files; it needs no agent.")
+
+
+class _Held:
+    """Holds the lock of the looks for a verb. Raises TimedOut where a look keeps it too long."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=WAIT_SECONDS):
+            raise TimedOut("A monitor is still being looked at.", "Try again in a moment.")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

@@ -1,0 +1,495 @@
+"""The monitors' verbs and their round: what is proposed, judged, kept and told, and what goes wrong on the way."""
+
+import inspect
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.drift.monitors.house import MonitorHouse
+from mlops_desk.drift.monitors.service import MonitorService
+from mlops_desk.drift.monitors.worker import answer
+from mlops_desk.drift.shelf import ReportShelf
+from mlops_desk.records.event import DriftReported, MonitorChanged, MonitorRemoved
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Traffic
+from mlops_desk.storage.state import State
+from mlops_desk.verbs.declaration import verbs_of
+from mlops_desk.verbs.monitors import DriftMonitors
+from tests.unit.drift.monitors.sketches import MemoryStore, reference_profile, window_profile
+
+COLUMNS = ("age", "income", "height")
+ROWS = 1000
+
+
+class World:
+    """An endpoint with its traffic; its windows are cut as soon as they are made."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.random = np.random.default_rng(7)
+        self.endpoint = Endpoint(
+            "digits", EndpointState.LIVE, "http://127.0.0.1:1/digits", 1, ModelRef("digits", "3", "models:/digits/3"),
+            created_by=1234,
+        )  # fmt: skip
+        self.asked = 1
+        self.is_there = True
+        self.waiting = []
+        self.fails = {}
+        self.made = []
+        self.told = []
+        self.events = []
+        self.store = MemoryStore()
+        self.state = State(folder / "state.db")
+        self.settings = SettingsStore(folder / "settings.json")
+        self.bus = Bus()
+        self.loop = Loop("test")
+        for kind in (DriftReported, MonitorChanged, MonitorRemoved):
+            self.bus.subscribe(kind, self.events.append)
+        self.at = 1000.0
+        self.recorded = []
+        self.service = self.make()
+
+    def make(self):
+        house = MonitorHouse(
+            endpoint=self.find,
+            endpoints=self.list,
+            version=self.version,
+            make_reference=self.reference,
+            store=self.store,
+            take=self.take,
+            tell=self.told.append,
+        )
+        return MonitorService(
+            house,
+            monitors=self.state.monitors,
+            windows=self.state.drift_windows,
+            shelf=ReportShelf(self.state.reports),
+            bus=self.bus,
+            loop=self.loop,
+            settings=self.settings,
+            record=lambda series, points: self.recorded.append((series.key, series.metric)),
+            alert_of=lambda name: f"alert of {name}",
+            run=self.run,
+        )
+
+    def _fail(self, what):
+        if what in self.fails:
+            raise self.fails[what]
+
+    def find(self, name):
+        self._fail("endpoint")
+        if name != "digits" or not self.is_there:
+            raise NotFound(f"There is no endpoint {name}.")
+        return replace(self.endpoint, load=Traffic(requests_total=self.asked))
+
+    def list(self):
+        self._fail("endpoints")
+        return [self.find("digits")] if self.is_there else []
+
+    def version(self, name):
+        if name != "digits/3":
+            raise NotFound(f"There is no model version {name}.")
+
+    def reference(self, monitor):
+        self._fail("reference")
+        self.made.append(monitor.model)
+        return reference_profile({name: self.random.normal(40, 10, 5000) for name in COLUMNS})
+
+    def run(self, module, request, seconds):
+        assert module == "mlops_desk.drift.monitors.worker"
+        self._fail("worker")
+        return answer(dict(request))
+
+    def take(self, monitor, reference):
+        self._fail("take")
+        for shift, missing in self.waiting:
+            columns = {name: self.random.normal(40, 10, ROWS) for name in COLUMNS}
+            columns["age"] = columns["age"] + shift
+            profile = window_profile(reference, columns, missing)
+            self.store.put(monitor.id, self.at, self.at + 60, profile)
+            self.at += 100
+        self.waiting = []
+        return 17
+
+    def pass_by(self, *shifts, missing=None):
+        """More traffic: a window for each shift of the age, then a look by the clock."""
+        self.waiting = [(shift, missing) for shift in shifts]
+        self.service._round._due.clear()
+        self.service.check_due()
+        return self.service.show("digits")
+
+
+@pytest.fixture
+def world(tmp_path):
+    world = World(tmp_path)
+    yield world
+    assert world.loop.stop() == []
+    world.state.close()
+
+
+def test_the_service_has_the_verbs(world):
+    for verb in verbs_of("monitors", DriftMonitors):
+        found = inspect.signature(getattr(world.service, verb.name)).parameters.values()
+        assert [(p.name, p.default) for p in found] == [(p.name, p.default) for p in verb.parameters]
+
+
+# -- proposed ------------------------------------------------------------------------------------
+
+
+def test_an_endpoint_that_nobody_has_asked_is_watched_quietly(world):
+    world.asked = 0
+    world.service.check_due()
+    (one,) = world.service.list()
+    assert (one.monitor.name, one.state, one.monitor.is_proposed) == ("digits", "waiting", True)
+    assert one.sentence == "Waits for the first request."
+    assert one.hint == "Send it requests: http://127.0.0.1:1/digits"
+    assert world.made == []
+    assert [(watch.name, watch.is_turned) for watch in world.told[-1]] == [("digits", False)]
+    assert one.monitor.created_by == 1234
+
+
+def test_without_a_data_set_it_is_unknown_and_says_what_to_do_and_rings_nobody(world):
+    world.fails["reference"] = NotFound("The run has no dataset.", "Log one.")
+    one = world.pass_by()
+    assert (one.state, one.trouble, one.hint) == ("unknown", "The run has no dataset.", "Log one.")
+    assert one.sentence == "It can't be judged: The run has no dataset."
+    assert [watch.is_turned for watch in world.told[-1]] == [None]
+    del world.fails["reference"]
+    assert world.pass_by().state == "waiting"
+
+
+def test_a_failing_look_is_tried_again_after_a_pause_that_grows(world, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(world.service._round, "_clock", lambda: clock[0])
+    world.fails["take"] = Unavailable("The log can't be read.")
+    tried = []
+    for second in range(0, 600, 5):
+        clock[0] = float(second)
+        before = world.service._round._failures.get(world.service.list()[0].monitor.id) if world.made else 0
+        world.service.check_due()
+        after = world.service._round._failures.get(world.service.list()[0].monitor.id)
+        if after != before:
+            tried.append(second)
+    assert tried == [0, 30, 90, 390]
+
+
+def test_two_windows_of_three_turn_it_and_say_what_moved_since_when(world):
+    assert world.pass_by(0.0).state == "fine"
+    assert world.pass_by(13.0).sentence.startswith("The newest window alarms (age ")
+    one = world.pass_by(13.0)
+    assert (one.state, one.verdict, one.n_drifted, one.n_columns) == ("turned", "drift", 1, 3)
+    assert one.since == {"age": 1100.0}
+    assert one.turned_at == 1100.0
+    assert one.strip == ("ok", "drift", "drift")
+    assert one.pending_rows == 17
+    assert one.alert_id == "alert of digits"
+    assert one.hint.startswith("Look at the rows: mlops-desk endpoints requests digits --since 1200 --until 1261")
+    (watch,) = world.told[-1]
+    assert (watch.is_turned, watch.is_broken, watch.level) == (True, False, "alert")
+    assert "1 of 3 columns have drifted since" in watch.text
+    assert "2 of the newest 3 windows alarm, p < 0.0001 corrected" in watch.text
+    assert watch.text == one.sentence
+    assert world.pass_by(0.0).state == "turned"
+    assert world.pass_by(0.0).state == "fine"
+    assert world.told[-1][0].is_turned is False
+
+
+def test_what_moved_is_told_by_its_medians(world):
+    world.pass_by(13.0, 13.0)
+    newest = world.service.history("digits")[-1]
+    age = newest.columns["age"]
+    assert age.before == pytest.approx(40, abs=1.5)
+    assert age.now == pytest.approx(53, abs=1.5)
+    assert (age.measure, age.limit, age.verdict) == ("wasserstein_normed", 0.1, "drift")
+    assert age.score > 0.9
+    assert f"age {age.before:.4g} → {age.now:.4g}" in world.told[-1][0].text
+
+
+def test_values_that_are_lost_are_another_title(world):
+    world.pass_by(0.0)
+    one = world.pass_by(0.0, 0.0, missing={"income": 667})
+    (watch,) = world.told[-1]
+    assert (one.state, watch.is_broken) == ("turned", True)
+    assert "have broken values" in watch.text
+    assert "income (missing: 0.0\u202f% → 66.7\u202f%)" in watch.text
+    income = world.service.history("digits")[-1].columns["income"]
+    assert (income.of_quality, income.label, income.missing_ratio) == (True, "missing", 0.667)
+    world.pass_by(13.0)
+    assert world.told[-1][0].is_broken is False
+
+
+def test_each_window_is_a_report_that_rules_hear_of(world):
+    world.pass_by(13.0, 13.0)
+    reports = [event.report for event in world.events if isinstance(event, DriftReported)]
+    assert [(one.endpoint, one.model, one.alarm, one.monitor) for one in reports] == [
+        ("digits", "digits/3", False, world.service.show("digits").monitor.id),
+        ("digits", "digits/3", True, world.service.show("digits").monitor.id),
+    ]
+    kept = world.service.history("digits")
+    assert [one.report_id for one in kept] == [one.id for one in reports]
+    assert world.state.reports.get(reports[1].id) == reports[1]
+    assert ("digits/age", "drift.wasserstein_normed") in world.recorded
+
+
+def test_nothing_is_judged_twice_or_lost_over_a_restart(world):
+    world.pass_by(0.0, 13.0)
+    (monitor,) = [one.monitor for one in world.service.list()]
+    profile = window_profile(world.store.reference(monitor.id)[1], {name: [50.0] * 100 for name in COLUMNS})
+    world.store.put(monitor.id, world.at, world.at + 60, profile)  # cut, and killed before it was judged
+    world.service = world.make()
+    assert world.pass_by().state == "turned"
+    assert [one.number for one in world.service.history("digits")] == [1, 2, 3]
+    world.service = world.make()
+    world.pass_by()
+    assert len(world.service.history("digits")) == 3
+    assert world.service.show("digits").state == "turned"
+
+
+def test_a_restart_tells_the_alerts_the_same_before_it_looks(world):
+    world.pass_by(13.0, 13.0)
+    before = world.told[-1]
+    world.fails["take"] = Unavailable("The log can't be read.")
+    world.service = world.make()
+    assert world.service.show("digits").state == "turned"
+    world.pass_by()
+    assert [one.is_turned for one in world.told[-1]] == [None], "unknown ends nothing"
+    del world.fails["take"]
+    world.pass_by()
+    assert world.told[-1] == before
+
+
+def test_a_worker_that_dies_keeps_the_windows_for_the_next_look(world):
+    world.pass_by(0.0)
+    world.fails["worker"] = TimedOut("The worker gave no answer and was ended.")
+    assert world.pass_by(13.0).state == "unknown"
+    assert len(world.service.history("digits")) == 1
+    del world.fails["worker"]
+    world.pass_by(13.0)
+    assert [one.verdict for one in world.service.history("digits")] == ["ok", "drift", "drift"]
+
+
+def test_another_version_begins_anew_with_a_reference_of_its_own(world):
+    world.pass_by(13.0, 13.0)
+    world.endpoint = replace(world.endpoint, model=replace(world.endpoint.model, version="4"))
+    one = world.pass_by(13.0)
+    assert (one.state, one.monitor.model, world.made) == ("fine", "digits/4", ["digits/3", "digits/4"])
+    assert one.strip == ("drift",)
+    assert world.told[-1][0].is_turned is False
+    assert world.pass_by(13.0).state == "turned"
+
+
+def test_windows_of_too_few_rows_say_nothing(world):
+    world.pass_by(0.0)
+    (monitor,) = [one.monitor for one in world.service.list()]
+    profile = window_profile(world.store.reference(monitor.id)[1], {name: [90.0] * 20 for name in COLUMNS})
+    for _ in range(3):
+        world.store.put(monitor.id, world.at, world.at + 60, profile)
+        world.at += 100
+    one = world.pass_by()
+    assert one.strip == ("ok", *["insufficient_data"] * 3)
+    assert one.state == "fine"
+
+
+def test_proposals_go_with_their_endpoint_and_refused_ones_do_not_come_back(world):
+    world.pass_by(0.0)
+    world.service.remove("digits")
+    world.service.check_due()
+    assert world.service.list() == []
+    world.service = world.make()
+    world.service.check_due()
+    assert world.service.list() == []
+    world.is_there = False
+    world.service.check_due()
+    world.is_there = True
+    world.service.check_due()
+    assert [one.monitor.name for one in world.service.list()] == ["digits"]
+
+
+def test_an_endpoint_list_that_fails_forgets_nothing(world):
+    world.pass_by(0.0)
+    world.fails["endpoints"] = Unavailable("The engine is silent.")
+    world.service.check_due()
+    assert [one.monitor.name for one in world.service.list()] == ["digits"]
+
+
+def test_zero_seconds_means_only_by_hand(world):
+    world.settings.set("drift.check_seconds", "0")
+    assert world.pass_by(0.0).strip == ()
+    world.waiting = [(0.0, None)]
+    assert world.service.check("digits").strip == ("ok",)
+
+
+def test_proposals_follow_the_settings(world):
+    world.pass_by(0.0)
+    world.settings.set("drift.window_rows", "500")
+    world.service.check_due()
+    assert world.service.show("digits").monitor.window.rows == 500
+
+
+# -- a person's ------------------------------------------------------------------------------------
+
+
+def test_a_monitor_is_made_changed_paused_and_removed(world):
+    world.service.check_due()
+    made = world.service.create(
+        "mine", endpoint="digits", rows=200, suppressed={"height": "we know"}, importance={"age": "3"}, level="warning"
+    )
+    assert (made.monitor.window.rows, made.monitor.model, made.state) == (200, "digits/3", "waiting")
+    assert made.monitor.created_by == os.getuid()
+    assert world.service.show("mine").monitor == world.service.show(made.monitor.id[:8]).monitor
+    changed = world.service.configure("mine", needed=1, of=1, suppressed={"height": "no", "income": "noise"})
+    assert (changed.monitor.needed, changed.monitor.suppressed) == (1, {"income": "noise"})
+    assert world.service.pause("mine").state == "paused"
+    assert [watch.is_turned for watch in world.told[-1] if watch.name == "mine"] == [False]
+    assert world.service.resume("mine").state == "waiting"
+    world.service.remove("mine")
+    assert [one.monitor.name for one in world.service.list()] == ["digits"]
+    assert MonitorRemoved(made.monitor.id) in world.events
+    assert made.monitor.id in world.store.forgotten
+
+
+def test_a_suppressed_column_does_not_decide(world):
+    world.pass_by(0.0)
+    world.service.configure("digits", suppressed={"age": "it is known"})
+    assert world.pass_by(13.0, 13.0).state == "fine"
+    assert "age" not in world.service.history("digits")[-1].columns
+
+
+def test_another_reference_begins_anew(world):
+    world.pass_by(13.0, 13.0)
+    own = world.folder / "own.csv"
+    one = world.service.configure("digits", reference_file=str(own))
+    assert (one.state, one.strip, one.monitor.reference.path) == ("waiting", (), str(own))
+    assert world.service.history("digits") == []
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"name": "two words", "endpoint": "digits"}, "no name"),
+        ({"name": "mine"}, "something to watch"),
+        ({"name": "mine", "endpoint": "letters"}, "no endpoint letters"),
+        ({"name": "mine", "model": "digits/9", "files": "/data"}, "no model version digits/9"),
+        ({"name": "mine", "endpoint": "digits", "columns": "age, wage"}, "no column wage"),
+        ({"name": "mine", "endpoint": "digits", "segment": "wage"}, "no column wage"),
+        ({"name": "mine", "endpoint": "digits", "importance": {"age": "much"}}, "no number"),
+        ({"name": "mine", "endpoint": "digits", "importance": {"age": "nan"}}, "no number"),
+        ({"name": "mine", "endpoint": "digits", "needed": 4}, "4 of 3"),
+        ({"name": "mine", "endpoint": "digits", "needed": 0}, "0 of 3"),
+        ({"name": "mine", "endpoint": "digits", "level": "loud"}, "no level"),
+        ({"name": "mine", "endpoint": "digits", "rows": 29}, "29 rows"),
+        ({"name": "mine", "endpoint": "digits", "rows": 100, "span": 3600.0}, "not by both"),
+        ({"name": "mine", "endpoint": "digits", "span": 1.0}, "1 s"),
+        ({"name": "mine", "endpoint": "digits", "check_every": 0.1}, "0.1 s"),
+        ({"name": "mine", "endpoint": "digits", "reference": "other"}, "no kind of reference"),
+        ({"name": "mine", "endpoint": "digits", "reference": "file"}, "needs its path"),
+        ({"name": "mine", "endpoint": "digits", "reference": "pinned", "pinned_from": 2.0, "pinned_to": 1.0}, "span"),
+        ({"name": "mine", "endpoint": "digits", "columns": "age", "suppressed": {"age": "x"}}, "at once"),
+        ({"name": "mine", "files": "/a", "database": "sqlite://", "query": "SELECT 1"}, "one source"),
+        ({"name": "mine", "database": "sqlite://"}, "by a query"),
+        ({"name": "mine", "files": "relative"}, "not absolute"),
+        ({"name": "digits", "endpoint": "digits"}, "already"),
+    ],
+)
+def test_what_is_wrong_is_said_when_it_is_made(world, given, told):
+    world.service.check_due()
+    with pytest.raises((Invalid, NotFound), match=told):
+        world.service.create(**given)
+    assert [one.monitor.name for one in world.service.list()] == ["digits"]
+
+
+def test_another_users_files_are_not_watched_for_them(world):
+    set_caller(Caller(os.getuid() + 4321, 1, 1))
+    try:
+        with pytest.raises(Refused):
+            world.service.create("mine", files="/etc/passwd")
+    finally:
+        set_caller(Caller(os.getuid(), os.getgid(), os.getpid()))
+
+
+def test_what_does_not_exist_is_not_found(world):
+    for ask in (world.service.show, world.service.remove, world.service.pause, world.service.check):
+        with pytest.raises(NotFound, match="no drift monitor nothing"):
+            ask("nothing")
+    with pytest.raises(NotFound):
+        world.service.history("nothing")
+    with pytest.raises(NotFound):
+        world.service.recompute("nothing")
+
+
+def test_a_monitor_of_an_endpoint_that_is_gone_stays_and_says_so(world):
+    world.service.create("mine", endpoint="digits")
+    world.is_there = False
+    world.service.check_due()
+    one = world.service.show("mine")
+    assert (one.state, one.trouble) == ("unknown", "There is no endpoint digits.")
+    assert "drift monitors remove mine" in one.hint
+
+
+# -- what is asked ---------------------------------------------------------------------------------
+
+
+def test_a_window_is_judged_again_with_the_same_verdict(world):
+    world.pass_by(0.0, 13.0, missing={"income": 100})
+    for window in world.service.history("digits"):
+        again = world.service.recompute(window.id[:10])
+        assert again == window
+
+
+def test_a_window_whose_sketches_are_gone_says_so(world):
+    world.pass_by(0.0)
+    (window,) = world.service.history("digits")
+    world.store.kept.clear()
+    with pytest.raises(NotFound, match="no longer kept"):
+        world.service.recompute(window.id)
+
+
+def test_history_is_of_a_span_and_oldest_first(world):
+    world.pass_by(*[0.0] * 5)
+    starts = [one.window_start for one in world.service.history("digits")]
+    assert starts == [1000.0, 1100.0, 1200.0, 1300.0, 1400.0]
+    assert [one.window_start for one in world.service.history("digits", limit=2)] == [1300.0, 1400.0]
+    found = world.service.history("digits", since=1150.0, until=1350.0)
+    assert [one.window_start for one in found] == [1100.0, 1200.0, 1300.0]
+
+
+def test_a_column_has_a_story(world):
+    world.pass_by(0.0, 13.0)
+    story = world.service.story("digits", "age")
+    assert (story.kind, story.measure, story.limit) == ("numeric", "wasserstein_normed", 0.1)
+    assert story.reference.quantiles[2] == pytest.approx(40, abs=1.5)
+    assert [one.quantiles[2] for one in story.windows] == [pytest.approx(40, abs=2), pytest.approx(53, abs=2)]
+    assert [one.verdict for one in story.windows] == ["ok", "drift"]
+    assert [one.missing_ratio for one in story.windows] == [0.0, 0.0]
+    with pytest.raises(NotFound, match="no column wage"):
+        world.service.story("digits", "wage")
+
+
+def test_windows_are_kept_within_bounds(world, monkeypatch):
+    monkeypatch.setattr("mlops_desk.drift.monitors.book.KEPT_SCORES", 30)
+    monkeypatch.setattr("mlops_desk.drift.monitors.book.KEPT_LEAST", 3)
+    for _ in range(5):
+        world.pass_by(*[0.0] * 10)
+    kept = [one.number for one in world.service.history("digits", limit=100)]
+    assert kept[-1] == 50
+    assert len(kept) <= 10 + 16
+
+
+def test_the_same_standing_is_announced_once(world):
+    world.pass_by(0.0)
+    before = [event for event in world.events if isinstance(event, MonitorChanged)]
+    world.pass_by()
+    assert [event for event in world.events if isinstance(event, MonitorChanged)] == before
+
+
+def test_without_drift_hardly_any_monitor_turns(world):
+    """Under 2 of 3, with 3 columns: at most 3 % of monitors (binomial: 1 of 20 sees 3 or more of 45 triples)."""
+    world.pass_by(*[0.0] * 45)
+    told = [one.alarm for one in world.service.history("digits")]
+    assert sum(told) <= 3
