@@ -5,9 +5,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.patience import HungDisk, PatientWriter
 from mlops_desk.base.errors import Hint, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
@@ -49,6 +51,7 @@ class EndpointBoard:
         self._shadows: dict[str, Traffic] = {}
         self._past = Past()
         self._owed: set[str] = set()
+        self._writer = PatientWriter("endpoints")
         self.network_address: Callable[[Endpoint], NetworkAddress | None] = lambda _endpoint: None
 
     def all(self) -> list[Endpoint]:
@@ -71,16 +74,16 @@ class EndpointBoard:
         return endpoint
 
     def put(self, endpoint: Endpoint) -> Endpoint:
-        """Store and announce a new endpoint. Raises DiskFull."""
+        """Store and announce a new endpoint. Raises DiskFull, and HungDisk where the disk does not answer."""
         with self._lock:
             stored = self._to_store(endpoint)
-            self._table.put(stored)
+            self._writer.do(lambda: self._table.put(stored))
             return self._shown(stored)
 
     def change(self, name: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
         """Store and announce what ``change`` makes of the endpoint, if that is anything new. Raises NotFound.
 
-        It is so on a full disk too, and stored once there is room: how an endpoint stands does not wait for a disk.
+        It is so on a disk that is full or hangs too, and stored later: how an endpoint stands does not wait for a disk.
         """
         with self._lock:
             known = self.get(name)
@@ -89,9 +92,9 @@ class EndpointBoard:
                 return known
             stored = self._to_store(changed)
             try:
-                self._table.put(stored)
+                self._writer.do(lambda: self._table.put(stored))
                 self._owed.discard(name)
-            except DiskFull as error:
+            except (DiskFull, HungDisk) as error:
                 _log.warning("How endpoint %s stands can't be stored: %s", name, error)
                 self._owed.add(name)
             return self._shown(stored)
@@ -100,12 +103,18 @@ class EndpointBoard:
         """Store what the disk has not taken; return the names of which something is still not stored."""
         with self._lock:
             for name in sorted(self._owed):
+                known = self._endpoints[name]
                 try:
-                    self._table.put(self._endpoints[name])
-                except DiskFull:
+                    self._writer.do(partial(self._table.put, known))
+                except (DiskFull, HungDisk):
                     break  # it is asked again soon
                 self._owed.discard(name)
             return set(self._owed)
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether the disk does not answer."""
+        return self._writer.is_hung
 
     def _to_store(self, endpoint: Endpoint) -> Endpoint:
         return self._told(replace(endpoint, updated_at=time.time(), load=None, queued=None, network=None, **_UNKNOWN))
@@ -129,9 +138,9 @@ class EndpointBoard:
                 self._bus.publish(EndpointChanged(self._with_load(endpoint)))
 
     def remove(self, name: str) -> None:
-        """Forget an endpoint and announce it."""
+        """Forget an endpoint and announce it. Raises HungDisk where the disk does not answer: it is there still."""
         with self._lock:
-            self._table.remove(name)
+            self._writer.do(lambda: self._table.remove(name))
             self._endpoints.pop(name, None)
             self._owed.discard(name)
             self._loads.pop(name, None)

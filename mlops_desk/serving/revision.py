@@ -9,6 +9,7 @@ from typing import Self
 
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.disk.patience import PatientWriter
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.records.jobs.reason import Reason
@@ -83,6 +84,7 @@ class Shelf:
     def __init__(self, endpoints: Path) -> None:
         self._endpoints = endpoints
         self._owed: dict[tuple[str, int], Revision] = {}
+        self._writer = PatientWriter("revisions")
 
     def place(self, endpoint: str, number: int) -> Path:
         """Return the folder of a revision: its description, model files, build log."""
@@ -109,12 +111,21 @@ class Shelf:
             return None
 
     def write(self, revision: Revision) -> Revision:
-        """Write a revision down, durably. Raises OSError."""
+        """Write a revision down, durably. Raises OSError, HungDisk where the disk does not answer."""
         place = self.place(revision.endpoint, revision.number)
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(place / "revision.json", wire.dumps(revision).encode())
+
+        def write() -> None:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(place / "revision.json", wire.dumps(revision).encode())
+
+        self._writer.do(write)
         self._owed.pop((revision.endpoint, revision.number), None)
         return revision
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether the disk does not answer."""
+        return self._writer.is_hung
 
     def mark(self, revision: Revision) -> Revision:
         """Note what became of a revision; what the disk does not take is known all the same, and written later."""

@@ -4,7 +4,8 @@ import errno
 import os
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError, Hint, Unavailable
+from mlops_desk.base.disk.patience import HungDisk
+from mlops_desk.base.errors import DeskError, Hint, TimedOut, Unavailable
 
 LEAST_BYTES = 1 << 20  # chosen: a SQLite transaction with its journal needs more than one that is nearly nothing
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -57,7 +58,10 @@ def _free_bytes(facts: os.statvfs_result) -> int | None:
 
 
 def disk_trouble(error: OSError) -> DeskError | None:
-    """Return an error of a full or read-only disk in words, None for any other error."""
+    """Return an error of a disk that is full, read-only or hangs in words, None for any other error."""
+    if isinstance(error, HungDisk):
+        text = "The disk of the data folder does not answer; what was asked for may still happen."
+        return TimedOut(text, Hint("journalctl -k", before="The kernel may tell why: "))
     if error.errno not in _DISK:
         return None
     where = f" of {error.filename}" if error.filename else ""

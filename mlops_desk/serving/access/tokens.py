@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import set_aside, sync_folder, write_atomically
+from mlops_desk.base.disk.patience import PatientWriter
 from mlops_desk.base.errors import Hint, Invalid, Refused
 from mlops_desk.records.serving.endpoint import Endpoint
 
@@ -36,6 +37,7 @@ class EndpointTokens:
     def __init__(self, endpoints: Path) -> None:
         self._endpoints = endpoints
         self._lock = threading.Lock()
+        self._writer = PatientWriter("tokens")
 
     def rules(self, endpoint: Endpoint) -> AccessRules:
         """Return who is let in at an endpoint now."""
@@ -80,9 +82,13 @@ class EndpointTokens:
         """Let none of an endpoint's tokens open anything any more. Raises OSError."""
         with self._lock:
             path = self._path(name)
-            if path.exists():
+
+            def forget() -> None:
                 path.unlink()
                 sync_folder(path.parent)
+
+            if path.exists():
+                self._writer.do(forget)
 
     def _path(self, name: str) -> Path:
         return self._endpoints / name / _FILE
@@ -103,8 +109,11 @@ class EndpointTokens:
             return AccessRules(is_open=False)
 
     def _write(self, name: str, rules: AccessRules) -> None:
-        self._path(name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(self._path(name), wire.dumps(rules).encode())
+        def write() -> None:
+            self._path(name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self._path(name), wire.dumps(rules).encode())
+
+        self._writer.do(write)
 
 
 def fresh_token() -> str:

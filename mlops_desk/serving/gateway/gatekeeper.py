@@ -99,6 +99,11 @@ class Gatekeeper:
         return self._delivery.trouble
 
     @property
+    def is_hung(self) -> bool:
+        """Whether the disk does not answer, so that the newest table is not in its file."""
+        return self._delivery.is_hung
+
+    @property
     def port(self) -> int | None:
         """The port, also of a gateway that does not run: it keeps it."""
         state = read_state(self._folder)
@@ -154,7 +159,8 @@ class Gatekeeper:
         """
         with self._publishing:
             self._serial = max(self._serial or self._last_serial(), int(time.time() * 1000) - 1) + 1
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self._folder.is_dir():  # a disk that hangs lets nobody make a folder, though it is there
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             table, state = make(), self.state
             pid = None if state is None else state.pid
             in_force = self._delivery.hand(*self._numbered(table), pid)

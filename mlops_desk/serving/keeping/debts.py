@@ -1,4 +1,4 @@
-"""What a full disk does not take of how endpoints stand: it is in force all the same, tried again, and told.
+"""What a full disk, or one that hangs, does not take of how endpoints stand: it is in force, tried again, and told.
 
 A canary that fails goes back, and an endpoint is stopped, whether that can be stored or not. Until it is, it holds as
 long as this agent runs, and people are told so once; when all is stored they are told that too.
@@ -17,6 +17,8 @@ from mlops_desk.serving.switchboard import Switchboard
 
 _ABOUT = ("file", "endpoints")
 _HINT = "Free some space on the disk of the data folder; it is stored as soon as there is some."
+_HUNG = "the disk of the data folder does not answer"
+_HUNG_HINT = Hint("journalctl -k", before="It is stored as soon as the disk answers; the kernel may tell why: ")
 
 
 class EndpointDebts:
@@ -41,11 +43,12 @@ class EndpointDebts:
         elif names - self._told or not self._is_owing:
             self._told, self._is_owing = self._told | names, True
             which = f"of endpoint {', '.join(sorted(names))}" if names else "of where requests go"
-            why = plain(trouble or "the disk of the data folder is full")
+            is_hung = self._board.is_hung or self._shelf.is_hung or self._switchboard.gatekeeper.is_hung
+            why = _HUNG if is_hung else plain(trouble or "the disk of the data folder is full")
             text = (
                 f"What changed {which} is in force, but can't be stored: {why}. An agent that begins anew forgets it."
             )
-            self._tell("alert", text, _HINT)
+            self._tell("alert", text, _HUNG_HINT if is_hung else _HINT)
 
     def tell_moved(self, names: Sequence[str]) -> None:
         """Tell that another program has the gateway's port, so that it listens on another one."""

@@ -1,7 +1,7 @@
 """The newest routing table on its way to the gateway: over the channel, which says so, and into the file.
 
-The channel is what counts while both run. The file is what a gateway begins with; while the disk refuses it, one that
-is started gets the table by a descriptor in memory. What is owed, to the gateway or to the disk, is tried again.
+The channel is what counts while both run. The file is what a gateway begins with; while the disk refuses it or hangs,
+one that is started gets the table by a descriptor in memory. What is owed, to the gateway or the disk, is tried again.
 """
 
 import logging
@@ -9,6 +9,7 @@ import os
 import time
 from pathlib import Path
 
+from mlops_desk.base.disk.patience import PatientWriter
 from mlops_desk.base.disk.spare import SpareFile
 from mlops_desk.serving.gateway.table.channel import hand_over
 
@@ -24,6 +25,7 @@ class TableDelivery:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._file = SpareFile(folder / ROUTES)
+        self._writer = PatientWriter("routing-table")
         self._document = b""
         self._serial = 0
         self._followed: tuple[int, int] | None = None
@@ -38,9 +40,10 @@ class TableDelivery:
         return self._handed(pid)
 
     def store(self) -> bool:
-        """Write the newest table into the file; False where the disk refuses it, which ``trouble`` tells."""
+        """Write the newest table into the file; False where the disk refuses it or hangs, which ``trouble`` tells."""
+        document = self._document
         try:
-            self._file.write(self._document)
+            self._writer.do(lambda: self._file.write(document))
         except OSError as error:
             if self._is_stored:
                 _log.warning("The routing table can't be stored in %s: %s", self._folder, error.strerror)
@@ -49,6 +52,11 @@ class TableDelivery:
             self._is_stored, self.trouble = True, None
         self._again_at = time.monotonic() + _AGAIN_SECONDS
         return self._is_stored
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether a write of the file is under way to which the disk has not answered in time."""
+        return self._writer.is_hung
 
     def is_followed(self, pid: int) -> bool:
         """Tell whether the gateway ``pid`` has said that it goes by the newest table."""
