@@ -17,14 +17,14 @@ from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 
 def numeric_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> NumericColumn:
     """Read both sides as numbers. Raises duckdb.Error."""
-    first, second = (_side(connection, side, column, _number_of(connection, side, column)) for side in sides)
+    first, second = (_side(connection, side, column, number_of(connection, side, column)) for side in sides)
     return NumericColumn(first, second)
 
 
 def parts_of(connection: Any, source: OpenedTable, column: FrozenColumn, rows: int) -> Iterator[NumericSide]:
     """Read one side of a column of numbers or moments, ``rows`` of them at a time. Raises duckdb.Error."""
     is_time = column.kind is ColumnKind.TIME
-    value = _moment_of(source, column.name) if is_time else _number_of(connection, source, column)
+    value = moment_of(source, column.name) if is_time else number_of(connection, source, column)
     now = time.time()  # data tell of the world's clock
     for part in source.parts(rows):
         side = _side(connection, part, column, value)
@@ -53,7 +53,7 @@ def time_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], column:
     """Read both sides as seconds since 1970; what lies ahead of now is counted too. Raises duckdb.Error."""
     now = time.time()  # data tell of the world's clock
     first, second = (
-        _with_future(_side(connection, side, column, _moment_of(side, column.name)), now) for side in sides
+        _with_future(_side(connection, side, column, moment_of(side, column.name)), now) for side in sides
     )
     return NumericColumn(first, second, ColumnKind.TIME)
 
@@ -85,7 +85,8 @@ def _side(connection: Any, source: OpenedTable, column: FrozenColumn, value: str
     )
 
 
-def _number_of(connection: Any, source: OpenedTable, column: FrozenColumn) -> str | None:
+def number_of(connection: Any, source: OpenedTable, column: FrozenColumn) -> str | None:
+    """Return the expression of a column's number; None where nothing of its type is one. Raises duckdb.Error."""
     name, database_type = source.columns.get(column.name, ("", ""))
     if spelling.is_numeric(database_type) or database_type == "BOOLEAN":
         return f"TRY_CAST({name} AS DOUBLE)"
@@ -114,7 +115,8 @@ def _has_commas(connection: Any, source: OpenedTable, text: str) -> bool:
     return bool(commas > points)
 
 
-def _moment_of(source: OpenedTable, column: str) -> str | None:
+def moment_of(source: OpenedTable, column: str) -> str | None:
+    """Return the expression of a column's moment in seconds since 1970; None where nothing of its type is one."""
     name, database_type = source.columns.get(column, ("", ""))
     if spelling.is_moment(database_type):
         return f"CASE WHEN isfinite({name}) THEN epoch({name}) END"

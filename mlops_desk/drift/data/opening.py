@@ -33,8 +33,8 @@ def open_data(connection: Any, path: Path, folder: Path) -> OpenedTable:
     """Open a file, or a folder's files as one table; what is written lies in ``folder``. Raises NotFound, Invalid."""
     shown = plain(str(path), 1000)
     try:
-        files = _files_of(path, shown)
-        kinds = {_kind_of(file) for file in files}
+        files = data_files_of(path, shown)
+        kinds = {kind_of(file) for file in files}
         if len(kinds) > 1:
             raise Invalid(f"{shown} holds files of several kinds: {', '.join(sorted(kinds))}.", _WAYS)
         if kinds == {"Parquet"}:
@@ -53,7 +53,8 @@ def open_data(connection: Any, path: Path, folder: Path) -> OpenedTable:
         raise Invalid(text, "Is the file complete? Write it again as Parquet, or as CSV with a header line.") from error
 
 
-def _files_of(path: Path, shown: str) -> list[Path]:
+def data_files_of(path: Path, shown: str) -> list[Path]:
+    """Return a file, or a folder's files of data by their names. Raises Invalid, OSError."""
     facts = path.stat()
     if stat.S_ISDIR(facts.st_mode):
         found = [file for file in sorted(path.rglob("*")) if _is_data(file, path)]
@@ -74,7 +75,8 @@ def _is_data(file: Path, top: Path) -> bool:
     return not hidden and file.suffix.lower() in _SUFFIXES and file.is_file() and file.stat().st_size > 0
 
 
-def _kind_of(file: Path) -> str:
+def kind_of(file: Path) -> str:
+    """Tell ``Parquet``, ``CSV`` and ``JSON lines`` by their beginning. Raises OSError."""
     with file.open("rb") as opened:
         if opened.read(len(_PARQUET)) == _PARQUET:
             return "Parquet"

@@ -13,7 +13,7 @@ from mlops_desk.drift.columns import NumericSide
 from mlops_desk.drift.pair import Counts, Floats
 from mlops_desk.drift.profile.frame import FrozenBins
 
-_SQUARED_LARGEST = 2.0**480  # so that the sum of as many squares as there can be rows stays within a double
+SQUARED_LARGEST = 2.0**480  # so that the sum of as many squares as there can be rows stays within a double
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +67,7 @@ def sketch_numbers(frame: FrozenBins, side: NumericSide) -> NumericSketch:
     used = np.flatnonzero(counts)
     starts = np.concatenate([[0], below])[used]
     sums[used] = np.add.reduceat(ordered - np.repeat(frame.anchors, counts), starts)
-    away = np.clip(ordered - frame.center, -_SQUARED_LARGEST, _SQUARED_LARGEST)
+    away = np.clip(ordered - frame.center, -SQUARED_LARGEST, SQUARED_LARGEST)
     return replace(
         found,
         counts=counts,

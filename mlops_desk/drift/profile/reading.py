@@ -117,22 +117,11 @@ def _categories(connection: Any, source: OpenedTable, column: FrozenColumn) -> C
     """Count the labels: whole numbers are spelled as such, whatever the file, for the other side may be any file."""
     if column.name not in source.columns:
         return sketch_of_counts((), n_missing=source.n_rows)
-    name, database_type = source.columns[column.name]
-    is_words = spelling.is_words(database_type)
-    if column.kind is ColumnKind.BOOLEAN:
-        value = truth_of(name, database_type)
-        label: str | None = value and f"CAST({value} AS VARCHAR)"
-        text = f"CAST({name} AS VARCHAR)"
-        missing = spelling.missing(text) if is_words else f"({name} IS NULL OR {text} = 'nan')"
-    else:
-        label = label_of(source, column.name, numbers=True, empty=False)
-        missing = f"({label} IS NULL)"
-    long = f"left(label, {_DIGESTED_FROM}) || '#' || md5(label)"
-    key = f"CASE WHEN len(label) > {LABEL_CHARACTERS} THEN {long} ELSE label END"
-    labelled = f"SELECT {label or 'NULL::VARCHAR'} AS label, {missing} AS missing FROM {source.relation}"
+    key, missing = label_of_row(source, column)
+    labelled = f"SELECT {key} AS label, {missing} AS missing FROM {source.relation}"
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE counted AS
-        SELECT {key} AS label, missing, count(*) AS n FROM ({labelled}) GROUP BY ALL""")
+        SELECT label, missing, count(*) AS n FROM ({labelled}) GROUP BY ALL""")
     n_missing, n_wrong, n_usable = connection.execute("""
         SELECT coalesce(sum(n) FILTER (missing), 0), coalesce(sum(n) FILTER (NOT missing AND label IS NULL), 0),
             coalesce(sum(n) FILTER (NOT missing AND label IS NOT NULL), 0) FROM counted""").fetchall()[0]
@@ -141,7 +130,7 @@ def _categories(connection: Any, source: OpenedTable, column: FrozenColumn) -> C
         ORDER BY n DESC, label LIMIT {LIMIT + 1}""").fetchall()
     connection.execute("DROP TABLE counted")
     kept = [(str(found), int(n)) for found, n in listed[:LIMIT]]
-    is_blank = column.kind is ColumnKind.CATEGORICAL and is_words and not source.tells_empty
+    is_blank = has_blanks(source, column)
     return sketch_of_counts(
         kept,
         n_rest=int(n_usable) - sum(n for _, n in kept),
@@ -151,6 +140,30 @@ def _categories(connection: Any, source: OpenedTable, column: FrozenColumn) -> C
         n_blank=int(n_missing) if is_blank else 0,
         tells_empty=not is_blank,
     )
+
+
+def label_of_row(source: OpenedTable, column: FrozenColumn) -> tuple[str, str]:
+    """Return the expressions of a row's label, cut, and of its having none, for a column that the source has."""
+    name, database_type = source.columns[column.name]
+    if column.kind is ColumnKind.BOOLEAN:
+        value = truth_of(name, database_type)
+        label: str | None = value and f"CAST({value} AS VARCHAR)"
+        text = f"CAST({name} AS VARCHAR)"
+        is_words = spelling.is_words(database_type)
+        missing = spelling.missing(text) if is_words else f"({name} IS NULL OR {text} = 'nan')"
+    else:
+        label = label_of(source, column.name, numbers=True, empty=False)
+        missing = f"({label} IS NULL)"
+    if label is None:
+        return "NULL::VARCHAR", missing
+    long = f"left({label}, {_DIGESTED_FROM}) || '#' || md5({label})"
+    return f"CASE WHEN len({label}) > {LABEL_CHARACTERS} THEN {long} ELSE {label} END", missing
+
+
+def has_blanks(source: OpenedTable, column: FrozenColumn) -> bool:
+    """Tell whether what is missing of a column may be the category "" (``CategorySketch.n_blank``)."""
+    is_words = spelling.is_words(source.columns[column.name][1])
+    return column.kind is ColumnKind.CATEGORICAL and is_words and not source.tells_empty
 
 
 def _sample(connection: Any, source: OpenedTable, column: FrozenColumn) -> tuple[tuple[int, str], ...]:
