@@ -52,9 +52,7 @@ def lengths_of(
 def time_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> NumericColumn:
     """Read both sides as seconds since 1970; what lies ahead of now is counted too. Raises duckdb.Error."""
     now = time.time()  # data tell of the world's clock
-    first, second = (
-        _with_future(_side(connection, side, column, moment_of(side, column.name)), now) for side in sides
-    )
+    first, second = (_with_future(_side(connection, side, column, moment_of(side, column.name)), now) for side in sides)
     return NumericColumn(first, second, ColumnKind.TIME)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlops_desk.drift.data import spelling
 from mlops_desk.drift.data.numbers import moment_of, number_of
-from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.live.pieces import RowPiece
 from mlops_desk.drift.pair import Counts, Floats
 from mlops_desk.drift.profile.categories import LIMIT, CategorySketch, sketch_of_counts
@@ -86,8 +86,8 @@ def _numbers(
     name, database_type = batch.table.columns.get(one.column.name, ("NULL", ""))
     is_words = spelling.is_words(database_type)
     missing = spelling.missing(f"CAST({name} AS VARCHAR)") if is_words else f"({name} IS NULL)"
-    query = f"SELECT {NUMBER} AS at, {value or 'NULL::DOUBLE'} AS value, {missing} AS missing"
-    found = connection.execute(f"{query} FROM {batch.table.relation} ORDER BY at").fetchnumpy()
+    query = f"SELECT {NUMBER} AS place, {value or 'NULL::DOUBLE'} AS value, {missing} AS missing"
+    found = connection.execute(f"{query} FROM {batch.table.relation} ORDER BY place").fetchnumpy()
     unread = np.ma.getmaskarray(found["value"])
     values = np.ma.filled(found["value"].astype(np.float64), np.nan)
     gone = np.asarray(found["missing"], dtype=bool) | (np.isnan(values) & ~unread)
@@ -146,8 +146,8 @@ def _categories(connection: Any, table: OpenedTable, column: FrozenColumn, bound
     key, missing = label_of_row(table, column)
     rows = connection.execute(f"""
         SELECT span, label, missing, count(*) FROM (
-            SELECT {NUMBER} AS at, {key} AS label, {missing} AS missing FROM {table.relation}) AS labelled
-        ASOF JOIN {_SPANS} ON labelled.at >= {_SPANS}.first GROUP BY ALL""").fetchall()
+            SELECT {NUMBER} AS place, {key} AS label, {missing} AS missing FROM {table.relation}) AS labelled
+        ASOF JOIN {_SPANS} ON labelled.place >= {_SPANS}.first GROUP BY ALL""").fetchall()
     labels: list[dict[str, int]] = [{} for _ in range(n)]
     n_missing, n_wrong = [0] * n, [0] * n
     for span, label, is_missing, count in rows:
@@ -190,8 +190,8 @@ def _texts(
                 np.zeros(frame.edges.size + 1), n_missing=int(size))) for size in np.diff(bounds)]  # fmt: skip
     text = f"CAST({batch.table.columns[column.name][0]} AS VARCHAR)"
     missing = spelling.missing(text)
-    query = f"SELECT {NUMBER} AS at, CAST(len(left({text}, {CHARACTERS})) AS DOUBLE) AS value, {missing} AS missing"
-    found = connection.execute(f"{query} FROM {batch.table.relation} ORDER BY at").fetchnumpy()
+    query = f"SELECT {NUMBER} AS place, CAST(len(left({text}, {CHARACTERS})) AS DOUBLE) AS value, {missing} AS missing"
+    found = connection.execute(f"{query} FROM {batch.table.relation} ORDER BY place").fetchnumpy()
     gone = np.asarray(found["missing"], dtype=bool)
     values = np.ma.filled(found["value"].astype(np.float64), np.nan)
     lengths = sketch_values(frame, values, gone, np.zeros(gone.size, dtype=bool), bounds, None)

@@ -1,4 +1,4 @@
-"""New rows of a file or a folder that grows, each once: whole lines of text after those that were read, rows of Parquet.
+"""New rows of a file or a folder that grows, each once: whole lines of text, and rows of Parquet.
 
 Files are read in the order of their names, each from where it was left. What is being written is waited for: a line
 without its end, a Parquet file without its foot. A file that has become shorter was replaced, and is read anew. A row's
@@ -16,7 +16,8 @@ import numpy as np
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.data.numbers import moment_of
-from mlops_desk.drift.data.opening import OpenedTable, data_files_of, kind_of, open_data
+from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data.opening import data_files_of, kind_of, open_data
 from mlops_desk.drift.live.batch import MOMENT, NUMBER, RowBatch
 from mlops_desk.storage.data_files import identifier
 
@@ -54,8 +55,14 @@ class FileRows:
 
 
 def read_files(
-    connection: Any, path: Path, cursor: FileCursor | None, time_column: str | None, now: float, limit: int, folder: Path
-) -> FileRows:  # fmt: skip
+    connection: Any,
+    path: Path,
+    cursor: FileCursor | None,
+    time_column: str | None,
+    now: float,
+    limit: int,
+    folder: Path,
+) -> FileRows:
     """Read at most ``limit`` new rows of the first file that has some; ``folder`` is for what is written on the way.
 
     Raises NotFound, Invalid, OSError, duckdb.Error.
@@ -71,7 +78,9 @@ def read_files(
         notes += found.notes
         if found.batch is not None or found.mark != marks[name]:
             marks[name] = found.mark
-            return FileRows(found.batch, FileCursor(tuple(marks.values())), found.n_rejected, tuple(notes), has_more=True)
+            return FileRows(
+                found.batch, FileCursor(tuple(marks.values())), found.n_rejected, tuple(notes), has_more=True
+            )
     return FileRows(None, FileCursor(tuple(marks.values())), notes=tuple(notes))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from mlops_desk.drift.data.opening import OpenedTable
+from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.live.batch import MOMENT, NUMBER, RowBatch
 from mlops_desk.storage.data_files import identifier
 from mlops_desk.storage.request_log.files import read, schema_of, united
@@ -36,7 +36,10 @@ _KEY = "_received_at, _request_id, _row"
 
 @dataclass(frozen=True, slots=True)
 class LogCursor:
-    """The last row that was taken, and how many rows there were from ``since`` (Unix time) up to it."""
+    """The last row that was taken, and how many rows there were from ``since`` (Unix time) up to it.
+
+    ``spent`` is a span of moments of which all rows were taken before the clock was set back; it is left out.
+    """
 
     at: float
     request_id: str
@@ -44,6 +47,7 @@ class LogCursor:
     since: float
     n_rows: int
     revisions: tuple[int, ...] = ()
+    spent: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +82,13 @@ def read_log(connection: Any, place: LogPlace, cursor: LogCursor | None, now: fl
 
 
 def _read(connection: Any, place: LogPlace, cursor: LogCursor, now: float, limit: int) -> NewRows:
-    if cursor.at > now + _SET_BACK_SECONDS:  # the clock was set back: what was received since then is new
-        cursor = LogCursor(now, "", -1, now, 0, place.revisions)
     folder = Path(place.folder)
-    known = parts(folder, min(cursor.since, cursor.at))
+    known = parts(folder, min(cursor.since, cursor.at, now))
     conditions = _conditions(connection, known, place)
+    if cursor.at > now + _SET_BACK_SECONDS:
+        cursor = _set_back(connection, known, conditions, cursor, now)
+    if cursor.spent is not None:
+        conditions += f" AND NOT _received_at BETWEEN {cursor.spent[0]!r} AND {cursor.spent[1]!r}"
     n_before = _count(connection, known, f"{conditions} AND _received_at >= {cursor.since!r} AND NOT {_after(cursor)}")
     is_same = cursor.revisions in {(), place.revisions}
     n_late = max(0, n_before - cursor.n_rows) if is_same and cursor.request_id else 0
@@ -98,9 +104,19 @@ def _read(connection: Any, place: LogPlace, cursor: LogCursor, now: float, limit
     batch = _batch(connection, files, f"{fresh} AND NOT {_after(last)}", now)
     since = max(cursor.since, hour_of(last.at) - HOUR_SECONDS)
     n_now = _count(connection, known, f"{conditions} AND _received_at >= {since!r} AND NOT {_after(last)}")
-    after = replace(last, since=since, n_rows=n_now, revisions=place.revisions)
+    after = replace(last, since=since, n_rows=n_now, revisions=place.revisions, spent=cursor.spent)
     has_more = n >= limit
     return NewRows(batch, after, n_late, None if has_more else over_before, has_more)
+
+
+def _set_back(
+    connection: Any, known: Sequence[ArchivePart], conditions: str, cursor: LogCursor, now: float
+) -> LogCursor:
+    """Go on from now; what was received while the clock was ahead is not taken again when it gets there."""
+    query = f"SELECT min(_received_at) FROM {read([part.path for part in known])} WHERE {conditions}"
+    first = connection.execute(f"{query} AND _received_at > {now!r}").fetchall()[0][0] if known else None
+    spent = None if first is None else (float(first), cursor.at)
+    return LogCursor(now, "", -1, now, 0, cursor.revisions, spent)
 
 
 def _conditions(connection: Any, known: Sequence[ArchivePart], place: LogPlace) -> str:

@@ -60,7 +60,16 @@ class WindowHead:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CutWindow:
-    """Rows of a source as they were cut."""
+    """Rows of a source as they were cut, written down by the layout of the reference."""
+
+    start: float
+    end: float
+    blobs: WindowBlobs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewestRows:
+    """The newest rows, those of the window that still grows among them."""
 
     start: float
     end: float
@@ -95,23 +104,28 @@ class WindowStore:
 
     def put(self, monitor_id: str, start: float, end: float, profile: DataProfile) -> WindowHead:
         """Store one window. Raises NotFound without a reference, Invalid where the profile was not made by it."""
-        return self.keep(monitor_id, [CutWindow(start, end, profile)], None, None)[0]
+        digest = self._tables.reference(monitor_id)
+        if digest is None:
+            raise NotFound("This monitor has no reference yet: its windows have no bins.", "Make its reference first.")
+        cut = CutWindow(start, end, self._layout(digest).write(profile))
+        return self.keep(monitor_id, digest, [cut], None, None)[0]
 
     def keep(
-        self, monitor_id: str, windows: Sequence[CutWindow], growing: CutWindow | None, cursor: str | None
+        self,
+        monitor_id: str,
+        digest: str,
+        windows: Sequence[CutWindow],
+        growing: CutWindow | None,
+        cursor: str | None,
     ) -> list[WindowHead]:
         """Store windows, the one that still grows, and how far the source was read: all of it or nothing.
 
-        Raises NotFound without a reference, Invalid where a profile was not made by it.
+        Raises Invalid where the reference is no longer the one of that digest, by which they were cut.
         """
-        digest = self._tables.reference(monitor_id)
-        if digest is None:
-            raise NotFound(
-                "This monitor has no reference yet, so its windows have no bins.", "Make its reference first."
-            )
-        layout = self._layout(digest)
-        rows = [_row(monitor_id, RAW, digest, one, layout) for one in windows]
-        last = None if growing is None else _row(monitor_id, OPEN, digest, growing, layout)
+        if digest != self._tables.reference(monitor_id):
+            raise Invalid("The monitor's reference has changed meanwhile.", "The rows are read again, by the new one.")
+        rows = [_row(monitor_id, RAW, digest, one) for one in windows]
+        last = None if growing is None else _row(monitor_id, OPEN, digest, growing)
         ids = self._tables.keep(monitor_id, rows, last, cursor)
         return [
             WindowHead(row.start, row.end, row.n_rows, "window", number, digest)
@@ -127,11 +141,38 @@ class WindowStore:
         row = self._tables.growing(monitor_id)
         if row is None or row.layout != self._tables.reference(monitor_id):
             return None
+        blobs = _blobs(row)
         try:
-            return CutWindow(row.start, row.end, add_windows(self._layout(row.layout), [_blobs(row)]))
+            WindowSum(self._layout(row.layout)).add(blobs)
         except DamageError as error:
             self._note_damage(row, error)
             return None
+        return CutWindow(row.start, row.end, blobs)
+
+    def newest_profile(self, monitor_id: str, enough: Callable[[WindowHead, int], bool]) -> NewestRows | None:
+        """Add the window that grows and, newest first, those before it until ``enough`` says so of the next one.
+
+        It is asked with a window's head and the rows that there are without it. None without any row.
+        """
+        known = self._tables.reference(monitor_id)
+        if known is None:
+            return None
+        growing = self.growing(monitor_id)
+        total = WindowSum(self._layout(known))
+        n, start, end = 0, None, None
+        if growing is not None:
+            total.add(growing.blobs)
+            n, start, end = growing.blobs.n_rows, growing.start, growing.end
+        chosen = []
+        for head in reversed(self.windows(monitor_id)):
+            if head.reference_id != known or enough(head, n):
+                break
+            chosen.append(head.id)
+            n += head.n_rows
+            start, end = head.start if start is None else min(start, head.start), end or head.end
+        for _ in self._added(total, sorted(chosen)):
+            pass
+        return None if start is None or end is None else NewestRows(start, end, total.profile())
 
     def windows(
         self, monitor_id: str, since: float | None = None, until: float | None = None, limit: int = 1000
@@ -289,13 +330,13 @@ def _sketch(layout: WindowLayout, at: int, blobs: WindowBlobs) -> Sketch:
     return TextSketch(numbers, read_rest(blobs.rest).samples.get(at, ()))
 
 
-def _row(monitor: str, level: int, digest: str, one: CutWindow, layout: WindowLayout) -> WindowRow:
-    if one.start > one.end:
+def _row(monitor: str, level: int, digest: str, one: CutWindow) -> WindowRow:
+    if not one.start <= one.end:
         raise Invalid(f"A window can't end before it begins: {one.start}, {one.end}.")
-    blobs = layout.write(one.profile)
-    period = period_of(HOUR, one.start)
-    facts = blobs.facts, blobs.rest, blobs.bins
-    return WindowRow(monitor, level, period, digest, one.start, one.end, blobs.n_rows, *facts)
+    period, blobs = period_of(HOUR, one.start), one.blobs
+    return WindowRow(
+        monitor, level, period, digest, one.start, one.end, blobs.n_rows, blobs.facts, blobs.rest, blobs.bins
+    )
 
 
 def _blobs(row: WindowRow) -> WindowBlobs:

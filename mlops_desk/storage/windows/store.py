@@ -255,7 +255,8 @@ def _alone(level: int) -> tuple[Any, ...]:
     seconds = HOUR_SECONDS if level == HOUR else DAY_SECONDS
     return tuple(
         ~exists().where(
-            finer.c.monitor == WINDOWS.c.monitor, finer.c.level == below, finer.c.is_rolled.is_(True),
+            finer.c.monitor == WINDOWS.c.monitor, finer.c.layout == WINDOWS.c.layout,
+            finer.c.level == below, finer.c.is_rolled.is_(True),
             finer.c.start >= WINDOWS.c.period, finer.c.start < WINDOWS.c.period + seconds,
         )
         for below in range(RAW, level)
@@ -280,8 +281,14 @@ def _cover(connection: Connection, monitor: str, start: float, end: float, level
         found += _cover(connection, monitor, start, whole[0].period, level - 1)
         found += _cover(connection, monitor, period_end(level, whole[-1].period), end, level - 1)
     cut = [row for row in rows if period_end(level, row.period) > end]
-    begun = [(place.layout, place.start) for place in found]
-    for row in cut:
-        if not any(layout == row.layout and row.period <= at < end for layout, at in begun):
-            found.append(WindowPlace(*row[:6]))
-    return found
+    return found + [WindowPlace(*row[:6]) for row in cut if not _has_finer(connection, monitor, level, row)]
+
+
+def _has_finer(connection: Connection, monitor: str, level: int, row: Any) -> bool:
+    """Tell whether anything that a sum is made of is still kept: then that is asked, and not the sum."""
+    finer = select(WINDOWS.c.id).where(
+        WINDOWS.c.monitor == monitor, WINDOWS.c.layout == row.layout, WINDOWS.c.is_rolled.is_(True),
+        WINDOWS.c.level.between(RAW, level - 1),
+        WINDOWS.c.start >= row.period, WINDOWS.c.start < period_end(level, row.period),
+    )  # fmt: skip
+    return connection.execute(finer.limit(1)).first() is not None

@@ -1,0 +1,145 @@
+"""Windows of a monitor, cut from what is new in its source: the worker reads, the store keeps windows and cursor.
+
+Each row is in one window, whoever is killed when: the worker changes nothing, and the store takes its windows, the one
+that still grows and the cursor in one transaction. Whoever asks next goes on from there.
+"""
+
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base import wire
+from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
+from mlops_desk.base.process import run_worker
+from mlops_desk.drift.live.file_rows import FileCursor
+from mlops_desk.drift.live.log_rows import LogCursor, LogPlace
+from mlops_desk.drift.live.worker import CutAnswer, CutRequest, KeptPiece, read_piece, write_piece
+from mlops_desk.drift.profile.form import to_bytes
+from mlops_desk.drift.store.windows import CutWindow, WindowHead, WindowStore
+from mlops_desk.records.drift.monitors import Monitor
+from mlops_desk.records.drift.sources import SourceKind
+
+WORKER = "mlops_desk.drift.live.worker"
+WORKER_SECONDS = 120.0  # chosen: a batch of 100,000 rows takes one to ten, on a busy machine
+_READ_SECONDS = 20.0  # chosen: after these no other batch is begun, so that what was read is kept
+WAIT_SECONDS = 150.0  # longer than one look may take, so that the next one in line gets its turn
+
+Run = Callable[[str, Mapping[str, Any], float], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedSource:
+    """How far a monitor's source was read, and what was seen since it was begun; kept as the store's cursor."""
+
+    log: LogCursor | None = None
+    files: FileCursor | None = None
+    n_rows: int = 0
+    n_late: int = 0
+    n_rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TakenWindows:
+    """What a look at a source brought: ``windows`` that are full now, oldest first.
+
+    ``pending_rows`` wait for theirs to be full. Of all rows since the monitor began ``n_late`` came too late for their
+    window and ``n_rejected`` were no rows: they are in none. ``has_more``: there was no time for all, look again.
+    """
+
+    windows: tuple[WindowHead, ...] = ()
+    pending_rows: int = 0
+    n_rows: int = 0
+    n_late: int = 0
+    n_rejected: int = 0
+    has_more: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class WindowCutter:
+    """Looks at sources, one at a time. ``log_place`` tells where the request log of a monitor's endpoint lies."""
+
+    def __init__(self, store: WindowStore, log_place: Callable[[Monitor], LogPlace], run: Run = run_worker) -> None:
+        self._store = store
+        self._log_place = log_place
+        self._run = run
+        self._looking = threading.Lock()
+
+    def take(self, monitor: Monitor, now: float) -> TakenWindows:
+        """Cut what is new in the monitor's source since the last look, and store it; ``now`` is Unix time.
+
+        Raises NotFound without a reference, and DeskError where the source can't be read or the store can't be written:
+        then nothing has changed, and the next look reads the same rows.
+        """
+        if not self._looking.acquire(timeout=WAIT_SECONDS):
+            raise TimedOut("The windows of another monitor are still being cut.", "Try again in a moment.")
+        try:
+            with tempfile.TemporaryDirectory(prefix="mlops-desk-cut-") as folder:
+                return self._take(monitor, now, Path(folder))
+        except OSError as error:
+            text = f"Windows can't be cut: {error.strerror}."
+            raise Unavailable(text, "Is there room on the disk for temporary files?") from error
+        finally:
+            self._looking.release()
+
+    def standing(self, monitor_id: str) -> TakenWindows:
+        """Return what the last look left: rows that wait, and the counts. Raises Unavailable."""
+        followed, growing = self._followed(monitor_id), self._store.growing(monitor_id)
+        pending = growing.blobs.n_rows if growing is not None else 0
+        return TakenWindows((), pending, followed.n_rows, followed.n_late, followed.n_rejected)
+
+    def _take(self, monitor: Monitor, now: float, folder: Path) -> TakenWindows:
+        known = self._store.reference(monitor.id)
+        if known is None:
+            raise NotFound(
+                "This monitor has no reference yet, so its rows can't be counted.", "Make its reference first."
+            )
+        digest, reference = known
+        profile = folder / "reference"
+        profile.write_bytes(to_bytes(reference))
+        followed = self._followed(monitor.id)
+        request = self._request(monitor, followed, now, folder)
+        answer = wire.from_builtins(self._run(WORKER, wire.to_builtins(request), WORKER_SECONDS), CutAnswer)
+        after = FollowedSource(
+            answer.log_cursor,
+            answer.file_cursor,
+            followed.n_rows + answer.n_rows,
+            followed.n_late + answer.n_late,
+            followed.n_rejected + answer.n_rejected,
+        )
+        file = folder / "windows"
+        windows = [_window(file, piece) for piece in answer.windows]
+        growing = None if answer.growing is None else _window(file, answer.growing)
+        heads = self._store.keep(monitor.id, digest, windows, growing, wire.dumps(after))
+        pending = growing.blobs.n_rows if growing is not None else 0
+        counted = after.n_rows, after.n_late, after.n_rejected
+        return TakenWindows(tuple(heads), pending, *counted, answer.has_more, answer.notes)
+
+    def _followed(self, monitor_id: str) -> FollowedSource:
+        cursor = self._store.cursor(monitor_id)
+        return FollowedSource() if cursor is None else wire.loads(cursor, FollowedSource)
+
+    def _request(self, monitor: Monitor, followed: FollowedSource, now: float, folder: Path) -> CutRequest:
+        growing, piece = self._store.growing(monitor.id), None
+        if growing is not None:
+            piece = write_piece(folder / "growing", growing.start, growing.end, growing.blobs)
+        request = CutRequest(
+            str(folder), str(folder / "reference"), monitor.window, now, _READ_SECONDS, growing=piece,
+            renamed=dict(monitor.renamed), time_column=monitor.source.time_column,
+            log_cursor=followed.log, file_cursor=followed.files,
+        )  # fmt: skip
+        if monitor.source.kind is SourceKind.FILE:
+            return replace(request, path=monitor.source.place)
+        if monitor.source.kind is not SourceKind.LOG:
+            text = f"A source of the kind {monitor.source.kind} can't be followed."
+            raise Invalid(text, "Let what fills it write files into a folder, and follow that.")
+        place = self._log_place(monitor)
+        before = followed.log.revisions if followed.log is not None else ()
+        is_another = bool(before) and not set(before) & set(place.revisions)
+        return replace(request, log=place, ends_growing=is_another)
+
+
+def _window(file: Path, piece: KeptPiece) -> CutWindow:
+    return CutWindow(piece.start, piece.end, read_piece(file, piece))
