@@ -204,11 +204,14 @@ class ModelWiring:
         """Write the newest answered requests of an endpoint as one file."""
         return self._endpoints.request_window(name, rows, target)
 
-    def reference_file(self, endpoint: Endpoint) -> Path:
-        """Return the file of what an endpoint's model was trained on. Raises DeskError."""
+    def reference_file(self, endpoint: Endpoint, contexts: Sequence[str] | None = None) -> Path:
+        """Return the file of what an endpoint's model was trained on, or of a data set of other contexts.
+
+        Raises DeskError.
+        """
         where = endpoint.model.registry
         parts = ReferenceParts(
-            dataset=lambda run_id: self._registry.reference_dataset(run_id, where),
+            dataset=lambda run_id: self._registry.reference_dataset(run_id, where, contexts),
             job_of_run=self._jobs.find_by_run,
             download=lambda uri, target: self._registry.download_artifact(uri, "", target, where),
         )

@@ -270,16 +270,23 @@ class RegistryCore:
             return self.registries.download(uri, "run", [source, path], folder)
         return self.registries.download(uri, "uri", ["/".join(part for part in (source, path) if part)], folder)
 
-    def reference_dataset(self, run_id: str, uri: str | None = None) -> DatasetInput:
-        """Return the dataset a run was trained on: by its context, or the first that was logged. Raises NotFound."""
+    def reference_dataset(
+        self, run_id: str, uri: str | None = None, contexts: Sequence[str] | None = None
+    ) -> DatasetInput:
+        """Return the dataset a run was trained on: by its context, or the first that was logged. Raises NotFound.
+
+        With ``contexts`` it is the first of one of these, and no other.
+        """
         datasets = self.registries.read(uri).datasets(run_id)
-        for context in _CONTEXTS:
+        for context in contexts or _CONTEXTS:
             for dataset in datasets:
                 if dataset.context == context:
                     return dataset
-        if not datasets:
-            hint = 'Log it while training: mlflow.log_input(dataset, context="training").'
-            raise NotFound(f"Run {plain(run_id)} has no dataset logged with it.", hint)
+        if not datasets or contexts:
+            wanted = contexts[0] if contexts else "training"
+            hint = f'Log it while training: mlflow.log_input(dataset, context="{wanted}").'
+            kind = f"{wanted} dataset" if contexts else "dataset"
+            raise NotFound(f"Run {plain(run_id)} has no {kind} logged with it.", hint)
         return datasets[0]
 
     def model(self, name: str, uri: str | None = None) -> Model:

@@ -9,7 +9,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -190,7 +190,7 @@ class _DemoModels(ModelWiring):
     def request_window(self, name: str, rows: int, target: Path) -> LogWindow:
         return data.write_current(name, rows, target)
 
-    def reference_file(self, endpoint: Endpoint) -> Path:
+    def reference_file(self, endpoint: Endpoint, contexts: Sequence[str] | None = None) -> Path:  # noqa: ARG002 - there is one
         return data.write_reference(endpoint.name, self._folder.root / _DATA)
 
     def kinds(self, endpoint: Endpoint) -> Mapping[str, str | None]:  # noqa: ARG002 - by the reference's own types

@@ -1,7 +1,7 @@
 """What a monitor's windows are held against, as a profile: read once, by a worker, from the data it names."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,22 @@ from mlops_desk.records.drift.sources import ReferenceKind
 from mlops_desk.records.serving.endpoint import Endpoint
 
 WORKER = "mlops_desk.drift.profile.worker"
+VALIDATION = ("validation", "eval", "evaluation", "test")
+"""The contexts under which people log what a training did not see."""
 WORKER_SECONDS = 280.0  # chosen: below the verbs' deadline; some ten million rows
 
 
 class References:
-    """Makes profiles. ``reference_file`` finds an endpoint's data, ``kinds`` its inputs, as ``DriftService`` has them.
+    """Makes profiles. ``reference_file`` finds an endpoint's data (of some contexts), ``kinds`` its inputs.
 
-    All of them, and ``run``, may raise DeskError.
+    What is pinned or is the window before is cut into the bins of the training's data. All of them, and ``run``, may
+    raise DeskError.
     """
 
     def __init__(
         self,
         endpoint: Callable[[str], Endpoint],
-        reference_file: Callable[[Endpoint], Path],
+        reference_file: Callable[[Endpoint, Sequence[str] | None], Path],
         kinds: Callable[[Endpoint], Mapping[str, str | None]],
         run: Callable[[str, Mapping[str, Any], float], Any],
     ) -> None:
@@ -78,4 +81,4 @@ class References:
         if endpoint is None:
             hint = Hint(f"mlops-desk drift monitors configure {monitor.name} --reference-file FILE")
             raise Invalid(f"{plain(monitor.name)} has no endpoint whose model's data could be its reference.", hint)
-        return self._reference_file(endpoint)
+        return self._reference_file(endpoint, VALIDATION if held.kind is ReferenceKind.VALIDATION else None)

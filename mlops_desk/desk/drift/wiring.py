@@ -1,16 +1,18 @@
 """Builds what watches drift: the shelf of reports, what is asked by hand, the monitors and their store of windows."""
 
+import time
 from dataclasses import dataclass
 
 from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.drift.references import References
 from mlops_desk.desk.model_wiring import ModelWiring
+from mlops_desk.drift.live.cutting import WindowCutter
+from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.monitors.house import MonitorHouse
 from mlops_desk.drift.monitors.service import MonitorService
 from mlops_desk.drift.profile.profile import DataProfile
@@ -45,6 +47,8 @@ class DriftDesk:
     def __init__(self, parts: DriftParts, wiring: ModelWiring) -> None:
         shelf = ReportShelf(parts.state.reports)
         self.windows = WindowStore(parts.folder.drift)
+        self._endpoints = parts.endpoints
+        self._cutter = WindowCutter(self.windows, self._log_place)
         self.drift = DriftService(
             endpoint=parts.endpoints.show,
             request_window=wiring.request_window,
@@ -61,7 +65,7 @@ class DriftDesk:
             version=parts.registry.find,
             make_reference=references.make,
             store=self.windows,
-            take=_take,
+            take=self._take,
             tell=parts.alerts.take_drift,
         )
         self.monitors = MonitorService(
@@ -85,6 +89,10 @@ class DriftDesk:
         self.monitors.stop()
         self.windows.close()
 
+    def _take(self, monitor: Monitor, _reference: DataProfile) -> int | None:
+        """Cut what is new, and return how many rows wait for their window to be full."""
+        return self._cutter.take(monitor, time.time()).pending_rows
 
-def _take(monitor: Monitor, _reference: DataProfile) -> int | None:
-    raise Unavailable(f"What is new in {monitor.source.place} can't be read yet.")
+    def _log_place(self, monitor: Monitor) -> LogPlace:
+        folder, revisions, since = self._endpoints.log_place(monitor.source.place)
+        return LogPlace(str(folder), revisions, since)

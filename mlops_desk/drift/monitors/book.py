@@ -110,6 +110,11 @@ class MonitorBook:
         ]
         return found[:limit][::-1]
 
+    def before(self, window: JudgedWindow) -> JudgedWindow | None:
+        """Return the window before one, of the same monitor."""
+        earlier = (one for one in self._windows.list(parent=window.monitor) if one.number < window.number)
+        return next(earlier, None)
+
     def window(self, window_id: str) -> JudgedWindow:
         """Return a window by its id, or by the beginning of it. Raises NotFound, Invalid."""
         if not window_id:

@@ -61,6 +61,15 @@ def source_of(given: GivenSource) -> Source:
     return Source(kind, place, given.query or None, given.time_column or None)
 
 
+def check_followed(source: Source) -> None:
+    """Refuse a source in which nobody can tell what is new. Raises Invalid."""
+    if source.kind in {SourceKind.LOG, SourceKind.FILE}:
+        return
+    what = "A database" if source.kind is SourceKind.SQL else "A run's data set"
+    hint = "Let what fills it write files into a folder, and give --files FOLDER; drift report compares it once."
+    raise Invalid(f"{what} can't be followed: nobody can tell which of its rows are new.", hint)
+
+
 def reference_of(kind: str, path: str | None, start: float | None, end: float | None) -> Reference:
     """Return what windows are held against. Raises Invalid."""
     if kind not in set(ReferenceKind):

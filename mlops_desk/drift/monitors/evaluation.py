@@ -64,11 +64,10 @@ class Evaluation:
         if not news:
             return []
         options = options_of(monitor)
-        if monitor.reference.kind is ReferenceKind.PREVIOUS:
-            reference = self._before(monitor) or reference
-            found = self.compare(reference, [profile for _, profile in news], options, previous=True)
-        else:
-            found = self.compare(reference, [profile for _, profile in news], options)
+        previous = monitor.reference.kind is ReferenceKind.PREVIOUS
+        newest = next(reversed(self._book.recent(monitor.id)), None)
+        held = self.held_against(monitor, newest, reference)
+        found = self.compare(held, [profile for _, profile in news], options, previous=previous)
         return [
             self._keep(monitor, head, digest, options, judged) for (head, _), judged in zip(news, found, strict=True)
         ]
@@ -92,15 +91,22 @@ class Evaluation:
                 _log.warning("A window of %s can't be judged: %s", monitor.name, error.message)
         return found
 
-    def _before(self, monitor: Monitor) -> DataProfile | None:
-        """Return the window before the next one; None where there is none that is still kept."""
-        newest = next(reversed(self._book.recent(monitor.id)), None)
-        if newest is None or newest.stored_id is None or newest.model != monitor.model:
-            return None
+    def held_against(self, monitor: Monitor, before: JudgedWindow | None, reference: DataProfile) -> DataProfile:
+        """Return what a window is held against that follows ``before``; ``reference`` is what its bins are of.
+
+        Raises NotFound where no window was cut in a pinned span.
+        """
+        kind, start, end = monitor.reference.kind, monitor.reference.start, monitor.reference.end
+        if kind is ReferenceKind.PINNED and start is not None and end is not None:
+            return self._store.merged(monitor.id, start, end)
+        if kind is not ReferenceKind.PREVIOUS or before is None or before.stored_id is None:
+            return reference
+        if before.model != monitor.model:
+            return reference
         try:
-            return self._store.profile(newest.stored_id)[1]
+            return self._store.profile(before.stored_id)[1]
         except (NotFound, Invalid):
-            return None
+            return reference  # it is no longer kept: the next window has this one
 
     def compare(
         self, reference: DataProfile, windows: Sequence[DataProfile], options: DriftOptions, *, previous: bool = False

@@ -3,6 +3,7 @@
 What moved, since when, and how sure that is: ``age 38.2 → 51.7``.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from shlex import quote
@@ -129,7 +130,7 @@ def _episode(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
 def rows_hint(monitor: Monitor, window: JudgedWindow) -> str:
     """Lead to the rows of a window: logged requests, or the report where they are no requests."""
     if monitor.source.kind is SourceKind.LOG:
-        span = f"--since {window.window_start:.0f} --until {window.window_end + 1:.0f}"
+        span = f"--since {math.floor(window.window_start)} --until {math.floor(window.window_end) + 1}"
         return Hint(f"mlops-desk endpoints requests {quote(monitor.source.place)} {span}", before="Look at the rows: ")
     if window.report_id is not None:
         return Hint(f"mlops-desk drift show {window.report_id}", before="Compare the distributions: ")

@@ -259,6 +259,9 @@ class MonitorService:
             raise NotFound("What this window was judged by is not kept.", "Newer windows can be judged again.")
         _, profile = self._house.store.profile(window.stored_id)
         reference = self._house.store.profile_by_digest(window.reference_id)
+        monitor = self._book.get(window.monitor)
+        if monitor is not None:
+            reference = self._evaluation.held_against(monitor, self._book.before(window), reference)
         report, middles = self._evaluation.compare(reference, [profile], window.options)[0]
         return replace(
             window,
@@ -323,6 +326,7 @@ class MonitorService:
 
         The reference of an endpoint's own data set may be logged later: then the monitor says what it lacks.
         """
+        drafting.check_followed(monitor.source)
         if monitor.endpoint is not None:
             endpoint = self._house.endpoint(monitor.endpoint)
             monitor = replace(monitor, model=model_of(endpoint))

@@ -13,13 +13,15 @@ from mlops_desk.drift.profile.frame import FrozenBins
 from mlops_desk.drift.profile.measuring import measure_profiles
 from mlops_desk.drift.profile.numbers import NumericSketch
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
+from mlops_desk.drift.profile.texts import TextSketch
 from mlops_desk.drift.report import Tables, report_of
 from mlops_desk.records.drift import DriftOptions, DriftReport
 
 
 def compare_profiles(reference: DataProfile, current: DataProfile, options: DriftOptions) -> DriftReport:
-    """Compare a window with its reference. A column that the window has no sketch of was not sent.
+    """Compare a window with its reference.
 
+    A column that the window has no sketch of was not sent, and neither was a target or prediction without any value.
     Raises TypeError where the two were not made by the same reference.
     """
     now = {one.column.name: one for one in current.columns}
@@ -29,7 +31,7 @@ def compare_profiles(reference: DataProfile, current: DataProfile, options: Drif
     measured = []
     for before, column in known:
         other = now.get(column.name)
-        is_sent = other is not None and other.sketch is not None
+        is_sent = other is not None and other.sketch is not None and not (column.role.may_lack and _is_empty(other))
         if column.why_not is not None or column.kind is None:
             left_out.append(column)
         elif other is not None and is_sent:
@@ -51,6 +53,12 @@ def compare_profiles(reference: DataProfile, current: DataProfile, options: Drif
         notes=tuple(dict.fromkeys((*reference.notes, *current.notes))),
     )
     return report_of(tables, measured, options)
+
+
+def _is_empty(one: ColumnProfile) -> bool:
+    """Tell whether a window has no value of a column at all: it may not have been sent."""
+    side = one.sketch.lengths if isinstance(one.sketch, TextSketch) else one.sketch
+    return side is not None and side.n_missing == side.n_rows
 
 
 def middles(reference: DataProfile, current: DataProfile) -> Mapping[str, tuple[float | None, float | None]]:

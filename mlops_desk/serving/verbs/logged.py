@@ -50,6 +50,17 @@ class LoggedVerbs(ABC):
         folder = self._switchboard.log_folder(name)
         return newest(folder, rows, target, revision=endpoint.revision, since=endpoint.created_at)
 
+    def log_place(self, name: str) -> tuple[Path, tuple[int, ...], float]:
+        """Return where an endpoint's log lies with all that was answered until now, and which of its rows count.
+
+        Those of the revisions that serve the live model version, from a Unix time on. Raises NotFound.
+        """
+        endpoint = self._board.get(name)
+        self._switchboard.gatekeeper.roll()
+        model = endpoint.model.name, endpoint.model.version
+        same = {one.revision for one in endpoint.revisions if (one.model.name, one.model.version) == model}
+        return self._switchboard.log_folder(name), tuple(sorted(same | {endpoint.revision})), endpoint.created_at
+
     def kinds(self, name: str) -> dict[str, str | None]:
         """Return the live model's inputs by its signature, each with its kind for drift; None where it tells none."""
         revision = self._shelf.read(name, self._board.get(name).revision)

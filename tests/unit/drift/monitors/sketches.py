@@ -9,7 +9,7 @@ from mlops_desk.base.errors import NotFound
 from mlops_desk.drift.columns import NumericSide
 from mlops_desk.drift.profile.frame import frame_of
 from mlops_desk.drift.profile.numbers import sketch_numbers
-from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
+from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, merged
 from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 
 
@@ -52,6 +52,12 @@ class MemoryStore:
         if digest not in self.by_digest:
             raise NotFound("The reference of these windows is no longer kept.")
         return self.by_digest[digest]
+
+    def merged(self, monitor_id, start, end):
+        some = [self.kept[head.id][2] for head in self.windows(monitor_id) if start <= head.start < end]
+        if not some:
+            raise NotFound("No window of this monitor began in that time.")
+        return merged(some)
 
     def column(self, monitor_id, name, since=None, until=None, limit=1000):
         found = []

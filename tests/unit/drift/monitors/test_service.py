@@ -112,7 +112,7 @@ class World:
             columns = {name: self.random.normal(40, 10, ROWS) for name in COLUMNS}
             columns["age"] = columns["age"] + shift
             profile = window_profile(reference, columns, missing)
-            self.store.put(monitor.id, self.at, self.at + 60, profile)
+            self.store.put(monitor.id, self.at + 0.7, self.at + 60.2, profile)
             self.at += 100
         self.waiting = []
         return 17
@@ -184,8 +184,8 @@ def test_two_windows_of_three_turn_it_and_say_what_moved_since_when(world):
     assert world.pass_by(13.0).sentence.startswith("The newest window alarms (age ")
     one = world.pass_by(13.0)
     assert (one.state, one.verdict, one.n_drifted, one.n_columns) == ("turned", "drift", 1, 3)
-    assert one.since == {"age": 1100.0}
-    assert one.turned_at == 1100.0
+    assert one.since == {"age": 1100.7}
+    assert one.turned_at == 1100.7
     assert one.strip == ("ok", "drift", "drift")
     assert one.pending_rows == 17
     assert one.alert_id == "alert of digits"
@@ -393,6 +393,8 @@ def test_another_reference_begins_anew(world):
         ({"name": "mine", "endpoint": "digits", "columns": "age", "suppressed": {"age": "x"}}, "at once"),
         ({"name": "mine", "files": "/a", "database": "sqlite://", "query": "SELECT 1"}, "one source"),
         ({"name": "mine", "database": "sqlite://"}, "by a query"),
+        ({"name": "mine", "database": "sqlite://", "query": "SELECT 1", "reference_file": "/a"}, "can't be followed"),
+        ({"name": "mine", "run": "r1", "reference_file": "/a"}, "can't be followed"),
         ({"name": "mine", "files": "relative"}, "not absolute"),
         ({"name": "digits", "endpoint": "digits"}, "already"),
     ],
@@ -442,6 +444,27 @@ def test_a_window_is_judged_again_with_the_same_verdict(world):
         assert again == window
 
 
+def test_windows_may_be_held_against_the_one_before(world):
+    world.service.check_due()
+    world.service.configure("digits", reference="previous")
+    for shift in (0.0, 20.0, 20.0, 40.0):
+        world.pass_by(shift)
+    windows = world.service.history("digits")
+    assert [one.verdict for one in windows] == ["ok", "drift", "ok", "drift"]
+    assert [world.service.recompute(one.id).verdict for one in windows] == ["ok", "drift", "ok", "drift"]
+
+
+def test_windows_may_be_held_against_a_span_of_their_own(world):
+    world.pass_by(20.0, 20.0)
+    world.service.configure("digits", reference="pinned", pinned_from=1000.0, pinned_to=1250.0)
+    world.at = 1000.0
+    assert world.pass_by(20.0, 20.0, 20.0).strip == ("ok", "ok", "ok")
+    assert world.pass_by(0.0).strip[-1] == "drift"
+    world.service.configure("digits", reference="pinned", pinned_from=1e6, pinned_to=2e6)
+    one = world.pass_by(0.0)
+    assert (one.state, one.trouble) == ("unknown", "No window of this monitor began in that time.")
+
+
 def test_a_window_whose_sketches_are_gone_says_so(world):
     world.pass_by(0.0)
     (window,) = world.service.history("digits")
@@ -453,10 +476,10 @@ def test_a_window_whose_sketches_are_gone_says_so(world):
 def test_history_is_of_a_span_and_oldest_first(world):
     world.pass_by(*[0.0] * 5)
     starts = [one.window_start for one in world.service.history("digits")]
-    assert starts == [1000.0, 1100.0, 1200.0, 1300.0, 1400.0]
-    assert [one.window_start for one in world.service.history("digits", limit=2)] == [1300.0, 1400.0]
+    assert starts == [1000.7, 1100.7, 1200.7, 1300.7, 1400.7]
+    assert [one.window_start for one in world.service.history("digits", limit=2)] == [1300.7, 1400.7]
     found = world.service.history("digits", since=1150.0, until=1350.0)
-    assert [one.window_start for one in found] == [1100.0, 1200.0, 1300.0]
+    assert [one.window_start for one in found] == [1100.7, 1200.7, 1300.7]
 
 
 def test_a_column_has_a_story(world):

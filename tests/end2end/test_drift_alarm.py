@@ -1,0 +1,171 @@
+"""Drift of a served model, on a real engine: real data asked as they are ring nobody, and moved they ring within a minute.
+
+The model is trained by a job on a data set that scikit-learn ships, with numbers, a category, true and false, dates and
+missing values. Its reference is the logged data set (pandas, from CSV), and a Parquet file and a CSV file for two more
+monitors. The alarm is in the list of alerts and at a webhook, with the columns that moved and no other.
+"""
+
+import json
+import shutil
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.end2end.desk import Desk
+from tests.end2end.test_alert_scenarios import Receiver
+
+pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
+
+WINDOW = 150
+SPEC = """
+apiVersion: mlops-desk/v1
+kind: Job
+name: train-cells
+image: {image}
+command: [python3, /code/train_cells.py]
+env: {{OMP_NUM_THREADS: "1"}}
+resources: {{cpus: 2, memory: 2GiB}}
+mounts:
+  - {{source: code, target: /code, mode: ro}}
+  - {{source: data, target: /data, mode: ro}}
+mlflow: {{experiment: cells}}
+"""
+
+
+def cells() -> Any:
+    """Return the table: 569 rows of cell nuclei, with columns of other kinds made of them."""
+    import numpy as np
+    import pandas as pd
+    from sklearn.datasets import load_breast_cancer
+
+    frame = load_breast_cancer(as_frame=True).frame
+    some = np.random.default_rng(3)
+    found = pd.DataFrame({
+        "radius": frame["mean radius"],
+        "texture": frame["mean texture"],
+        "smoothness": frame["mean smoothness"],
+        "symmetry": frame["mean symmetry"].where(some.random(len(frame)) > 0.1),
+        "clinic": some.choice(["north", "south", "east"], len(frame), p=[0.5, 0.3, 0.2]),
+        "is_large": frame["mean area"] > 700,
+        "seen": pd.Timestamp("2026-01-01") + pd.to_timedelta(some.integers(0, 300, len(frame)), unit="D"),
+        "benign": frame["target"],
+    })  # fmt: skip
+    return found.sample(frac=1.0, random_state=1).reset_index(drop=True)
+
+
+def records(rows: Any) -> list[dict[str, Any]]:
+    """Return rows as a caller sends them: dates as text, what lacks as null."""
+    return json.loads(rows.drop(columns="benign").to_json(orient="records", date_format="iso"))  # type: ignore[no-any-return]  # JSON
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "data").mkdir()
+    (folder / "code").mkdir()
+    csv = folder / "data" / "cells.csv"
+    cells().to_csv(csv, index=False)
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (FROM '{csv}') TO '{csv.with_suffix('.parquet')}'")
+    shutil.copy(Path(__file__).with_name("train_cells.py"), folder / "code")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Desk]:
+    desk = Desk(tmp_path_factory.mktemp("desk") / "data")
+    for key, value in (
+        ("jobs.mount_roots", "~ /tmp"), ("drift.window_rows", str(WINDOW)), ("drift.check_seconds", "5"),
+        ("alerts.webhook_private", "on"), ("alerts.webhook", receiver.address),
+    ):  # fmt: skip
+        desk.json("settings", "set", key, value)
+    yield desk
+    for endpoint in desk.json("endpoints", "list"):
+        desk.json("endpoints", "remove", endpoint["name"])
+    desk.stop()
+
+
+def ask(endpoint: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    for first in range(0, len(rows), 50):
+        body = json.dumps({"dataframe_records": rows[first : first + 50]}).encode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {endpoint['token']}"}
+        request = urllib.request.Request(endpoint["url"], body, headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert len(json.load(answer)["predictions"]) == len(rows[first : first + 50])
+
+
+def drift_alerts(desk: Desk) -> list[dict[str, Any]]:
+    found = [one for one in desk.json("alerts", "list") if one["rule"].startswith("drift")]
+    return [one for one in found if one["ended_at"] is None]
+
+
+def test_moved_data_ring_within_a_minute_and_others_do_not(
+    desk: Desk, place: Path, receiver: Receiver, training_image: str, serving: dict[str, str]
+) -> None:
+    (place / "job.yaml").write_text(SPEC.format(image=training_image))
+    job = desk.json("jobs", "submit", str(place / "job.yaml"))
+    final = {"succeeded", "failed", "cancelled", "unknown"}
+    job = desk.wait(lambda: desk.json("jobs", "show", job["id"]), lambda job: job["state"] in final, 300)
+    assert job["state"] == "succeeded", desk.json("jobs", "logs", job["id"])
+    for key, value in serving.items():
+        desk.json("settings", "set", key, value)
+    endpoint = desk.json("endpoints", "deploy", "cells/1", "--name", "cells", timeout=600)
+    assert endpoint["state"] == "live", endpoint["reason"]
+
+    # The desk proposes a monitor, which waits; a person makes two more, with references of their own.
+    waiting = desk.wait(lambda: desk.json("drift", "monitors", "list"), len, 60)
+    assert [(one["monitor"]["name"], one["state"]) for one in waiting] == [("cells", "waiting")]
+    names = {"cells"}
+    for kind in ("csv", "parquet"):
+        file = place / "data" / f"cells.{kind}"
+        words = ("--endpoint", "cells", "--reference-file", str(file), "--targets", "benign", "--rows", str(WINDOW))
+        made = desk.json("drift", "monitors", "create", f"cells-{kind}", *words, "--check-every", "5")
+        names.add(made["monitor"]["name"])
+    assert not drift_alerts(desk)
+
+    # As it was: all of them look at three windows, and nothing rings.
+    frame = cells()
+    ask(endpoint, records(frame.sample(3 * WINDOW, random_state=2)))
+    for name in names:
+        told = desk.wait(lambda name=name: desk.json("drift", "history", name), lambda found: len(found) >= 3, 90)
+        assert not any(one["alarm"] for one in told), told
+    fine = desk.json("drift", "monitors", "list")
+    assert {one["state"] for one in fine} == {"fine"}, fine
+    assert not drift_alerts(desk)
+
+    # Moved: radius by two millimetres, and more of one clinic; all else as before.
+    moved = frame.assign(radius=frame["radius"] + 2.0, clinic=frame["clinic"].replace("north", "south"))
+    ask(endpoint, records(moved.sample(3 * WINDOW, random_state=4)))
+    alerts = desk.wait(lambda: drift_alerts(desk), lambda found: {one["device"] for one in found} == names, 60)
+    assert len(alerts) == len(names), "one for each monitor, never one for each column"
+    for alert in alerts:
+        assert (alert["rule"], alert["title"], alert["level"]) == ("drift", "Data have drifted", "alert")
+        assert "radius" in alert["text"]
+        assert "clinic" in alert["text"]
+        assert alert["command"].startswith("mlops-desk endpoints requests cells --since ")
+    for name in names:
+        assert set(desk.json("drift", "monitors", "show", name)["since"]) == {"radius", "clinic"}
+    desk.wait(lambda: receiver.told("drift"), lambda found: len(found) == len(names), 30)
+    rows = desk.json(*alerts[0]["command"].split()[1:], "--limit", "5")
+    assert rows
+
+    # Its windows are judged again with the same verdict, and another agent neither rings again nor forgets.
+    newest = desk.json("drift", "history", "cells")[-1]
+    again = desk.json("drift", "monitors", "recompute", newest["id"])
+    assert (again["verdict"], again["columns"]) == (newest["verdict"], newest["columns"])
+    before = {one["id"] for one in drift_alerts(desk)}
+    desk.json("agent", "stop")
+    desk.wait(lambda: desk.json("drift", "monitors", "show", "cells"), lambda one: one["checked_at"] is not None, 60)
+    assert {one["id"] for one in drift_alerts(desk)} == before
+    assert len(receiver.told("drift")) == len(names)
