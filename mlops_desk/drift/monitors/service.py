@@ -276,7 +276,10 @@ class MonitorService:
     def check_due(self) -> None:
         """Propose, look at what is due, and tell the alerts how all of them stand."""
         with self._looking:
-            self._propose()
+            try:
+                self._propose()
+            except DeskError as error:  # the next round tries again
+                _log.warning("No monitors are proposed: %s", error.message)
             for monitor in self._book.all():
                 if self._loop.ending.is_set():
                     return
@@ -295,11 +298,8 @@ class MonitorService:
         return max(drafting.LEAST_CHECK_SECONDS, self._settings.number("drift.check_seconds"))
 
     def _propose(self) -> None:
-        try:
-            endpoints = [one for one in self._house.endpoints() if one.state is not EndpointState.FAILED]
-        except DeskError as error:
-            _log.warning("No monitors are proposed: the endpoints can't be listed: %s", error.message)
-            return
+        """Go with the endpoints that there are. Raises DeskError where they can't be listed, or nothing can be kept."""
+        endpoints = self._house.endpoints()
         for gone in orphans(endpoints, self._book.known()):
             self._forget(gone)
         live = [one for one in endpoints if one.state is EndpointState.LIVE]

@@ -311,6 +311,26 @@ def test_proposals_go_with_their_endpoint_and_refused_ones_do_not_come_back(worl
     assert [one.monitor.name for one in world.service.list()] == ["digits"]
 
 
+def test_an_endpoint_that_fails_keeps_its_monitor_and_its_windows(world):
+    world.pass_by(0.0)
+    world.endpoint = replace(world.endpoint, state=EndpointState.FAILED)
+    world.service.check_due()
+    assert world.service.show("digits").strip == ("ok",)
+    assert len(world.service.history("digits")) == 1
+
+
+def test_a_full_disk_is_told_and_the_other_monitors_are_looked_at(world, monkeypatch):
+    made = world.service.create("mine", endpoint="digits")
+
+    def full(_record):
+        raise Unavailable("The disk is full.")
+
+    monkeypatch.setattr(world.state.monitors, "put", full)
+    world.waiting = [(0.0, None)]
+    world.service.check_due()
+    assert len(world.service.history(made.monitor.id)) == 1
+
+
 def test_an_endpoint_list_that_fails_forgets_nothing(world):
     world.pass_by(0.0)
     world.fails["endpoints"] = Unavailable("The engine is silent.")
