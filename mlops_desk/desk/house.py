@@ -220,7 +220,9 @@ class Desk(DeskVerbs):
         self.registry_core.watch.served = wiring.served
         self._watch_drift(wiring)
         self.rules = self._rules(wiring)
-        self.registry_core.lineage.outside = lineage_house(self.endpoints, self.drift, self.rules, self.state)
+        self.registry_core.lineage.outside = lineage_house(
+            self.endpoints, self.drift, self.monitors, self.rules, self.state
+        )
 
     # -- the parts ---------------------------------------------------------------------------
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from mlops_desk.drift.monitors.service import MonitorService
 from mlops_desk.drift.service import DriftService
+from mlops_desk.records.drift import Verdict
+from mlops_desk.records.drift.monitors import MonitorStanding, MonitorState
 from mlops_desk.registry.lineage.outside import KnownDrift, KnownEndpoint, KnownJob, KnownRule, LineageHouse
 from mlops_desk.rules.service import RulesService
 from mlops_desk.serving.service import EndpointsService
@@ -11,7 +14,9 @@ from mlops_desk.storage.state import State
 _MOST_RETRAININGS = 1000  # chosen: years of them
 
 
-def lineage_house(endpoints: EndpointsService, drift: DriftService, rules: RulesService, state: State) -> LineageHouse:
+def lineage_house(
+    endpoints: EndpointsService, drift: DriftService, monitors: MonitorService, rules: RulesService, state: State
+) -> LineageHouse:
     """Return how lineage asks the rest of the house."""
 
     def known_endpoints() -> Sequence[KnownEndpoint]:
@@ -22,8 +27,14 @@ def lineage_house(endpoints: EndpointsService, drift: DriftService, rules: Rules
 
     def known_drift(names: Sequence[str]) -> Sequence[KnownDrift]:
         newest = {name: drift.page(name, limit=1).items for name in names}
+        standings = monitors.list()
         return [
-            KnownDrift(report.id, name, report.verdict.value, f"{report.n_drifted} of {report.n_columns} columns")
+            KnownDrift(
+                report.id,
+                name,
+                verdict_of([one for one in standings if one.monitor.endpoint == name], report.verdict).value,
+                f"{report.n_drifted} of {report.n_columns} columns",
+            )
             for name, reports in newest.items()
             for report in reports
         ]
@@ -43,3 +54,17 @@ def lineage_house(endpoints: EndpointsService, drift: DriftService, rules: Rules
         return {key: KnownJob(job.name, job.state.value) for key, job in found.items() if job is not None}
 
     return LineageHouse(known_endpoints, known_drift, known_rules, known_jobs)
+
+
+def verdict_of(standings: Sequence[MonitorStanding], newest: Verdict) -> Verdict:
+    """Return how an endpoint's data stand: as its monitors say, for one window alone may be chance.
+
+    ``newest`` is the verdict of its newest report, which counts where no monitor can tell.
+    """
+    turned = [one.verdict for one in standings if one.state is MonitorState.TURNED and one.verdict is not None]
+    if turned:
+        return Verdict.CRITICAL if Verdict.CRITICAL in turned else Verdict.DRIFT
+    fine = [one.verdict for one in standings if one.state is MonitorState.FINE]
+    if not fine:
+        return newest
+    return Verdict.OK if all(verdict is Verdict.OK for verdict in fine) else Verdict.WARNING
