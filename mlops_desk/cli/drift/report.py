@@ -64,7 +64,7 @@ def is_watched(given: argparse.Namespace) -> bool:
 def options_of(given: argparse.Namespace) -> dict[str, Any]:
     """Return what is chosen of a reference's columns, as fields of ``DriftOptions``. Raises Invalid."""
     names = {field: _names(getattr(given, option)) for field, option in _NAMES.items()}
-    return {**names, "kinds": _pairs("--kind", given.kind)}
+    return {**names, "kinds": _pairs("--kind", given.kind), "day_first": given.day_first}
 
 
 def _show(document: Any, page: str | None, *, as_json: bool) -> None:

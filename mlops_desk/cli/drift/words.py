@@ -73,4 +73,8 @@ def _add_manner(parser: Any) -> None:
     parser.add_argument(
         "--query-seconds", type=float, default=600.0, metavar="S", help="how long a query may take (600)"
     )
+    order = parser.add_mutually_exclusive_group()
+    what = "of dates like 01/02/2024 the first number is the {}, where the column's own values don't tell"
+    order.add_argument("--dayfirst", dest="day_first", action="store_true", default=None, help=what.format("day"))
+    order.add_argument("--monthfirst", dest="day_first", action="store_false", help=what.format("month"))
     parser.add_argument("--quiet", action="store_true", help="do not say on stderr how far it is")

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlops_desk.drift.columns import NumericColumn, NumericSide
 from mlops_desk.drift.data import spelling
+from mlops_desk.drift.data.dates import dates_of
 from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 
@@ -24,7 +25,7 @@ def numeric_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], colu
 def parts_of(connection: Any, source: OpenedTable, column: FrozenColumn, rows: int) -> Iterator[NumericSide]:
     """Read one side of a column of numbers or moments, ``rows`` of them at a time. Raises duckdb.Error."""
     is_time = column.kind is ColumnKind.TIME
-    value = moment_of(source, column.name) if is_time else number_of(connection, source, column)
+    value = moment_of(connection, source, column) if is_time else number_of(connection, source, column)
     now = time.time()  # data tell of the world's clock
     for part in source.parts(rows):
         side = _side(connection, part, column, value)
@@ -52,7 +53,9 @@ def lengths_of(
 def time_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> NumericColumn:
     """Read both sides as seconds since 1970; what lies ahead of now is counted too. Raises duckdb.Error."""
     now = time.time()  # data tell of the world's clock
-    first, second = (_with_future(_side(connection, side, column, moment_of(side, column.name)), now) for side in sides)
+    first, second = (
+        _with_future(_side(connection, side, column, moment_of(connection, side, column)), now) for side in sides
+    )
     return NumericColumn(first, second, ColumnKind.TIME)
 
 
@@ -107,21 +110,26 @@ def _has_commas(connection: Any, source: OpenedTable, text: str) -> bool:
     if not connection.execute(query).fetchall()[0][0]:
         return False
     commas, points = connection.execute(f"""
-        SELECT count(*) FILTER ({spelling.has_comma(text)}),
-            count(*) FILTER (contains({text}, '.') AND TRY_CAST({text} AS DOUBLE) NOTNULL)
+        SELECT count(*) FILTER ({spelling.has_comma(text)}), count(*) FILTER ({spelling.has_point(text)})
         FROM {source.relation}""").fetchall()[0]
     return bool(commas > points)
 
 
-def moment_of(source: OpenedTable, column: str) -> str | None:
+def moment_of(connection: Any, source: OpenedTable, column: FrozenColumn) -> str | None:
     """Return the expression of a column's moment in seconds since 1970; None where nothing of its type is one."""
-    name, database_type = source.columns.get(column, ("", ""))
+    name, database_type = source.columns.get(column.name, ("", ""))
     if spelling.is_moment(database_type):
         return f"CASE WHEN isfinite({name}) THEN epoch({name}) END"
+    text = f"CAST({name} AS VARCHAR)"
     if spelling.is_numeric(database_type):
-        return spelling.moment_of_number(f"CAST({name} AS DOUBLE)")
+        whole = f"CAST(TRY_CAST({name} AS BIGINT) AS VARCHAR)"
+        return f"coalesce({spelling.moment_of_number(f'CAST({name} AS DOUBLE)')}, {spelling.compact(whole)})"
     if not spelling.is_words(database_type):
         return None
-    text = f"CAST({name} AS VARCHAR)"
-    of_number = spelling.moment_of_number(f"TRY_CAST({text} AS DOUBLE)")
-    return f"coalesce({spelling.moment(text)}, {of_number})"
+    ways = [spelling.moment(text)]
+    dates = dates_of(connection, f"(SELECT {text} AS t, 1 AS n FROM {source.relation})")
+    first = column.day_first if dates.day_first is None else dates.day_first
+    if dates.n and (first is not None or dates.is_same):
+        ways.append(spelling.slashed(text, day_first=bool(first)))
+    ways += [spelling.moment_of_number(f"TRY_CAST({text} AS DOUBLE)"), spelling.compact(text)]
+    return f"coalesce({', '.join(ways)})"

@@ -5,18 +5,43 @@ none; a number has groups of thousands, or a comma where English has a point. Ea
 type VARCHAR (or, where it says so, of any type) and returns one that is NULL where the value is none of that kind.
 """
 
-_MARKS_OF_MISSING = ("", "na", "n/a", "<na>", "nat", "null", "none", "nan", "+nan", "-nan")
+from collections.abc import Iterable
+
+_MARKS_OF_MISSING = (
+    "", "na", "n/a", "n.a.", "<na>", "#na", "#n/a", "nat", "null", "none", "nil", "nan", "+nan", "-nan", "-", "--", "?",
+    r"\n",
+)  # fmt: skip
+"""What pandas reads as nothing, a dash, the question mark of UCI's data sets, and MySQL's word for it."""
 TRUE_WORDS = ("true", "t", "yes", "y", "1", "1.0")
 FALSE_WORDS = ("false", "f", "no", "n", "0", "0.0")
 
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _NUMERIC_TYPES = {*_NUMBERS, *(f"U{name}" for name in _NUMBERS), "FLOAT", "DOUBLE"}
-_GROUPS = r"[+-]?\d{1,3}([,_'’\s\x{00a0}\x{2009}\x{202f}]\d{3})+(\.\d*)?"
-_COMMA = r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+([eE][+-]?\d+)?"
+_BLANKS = r"\s\x{00a0}\x{2009}\x{202f}"
+_GROUPS = rf"[+-]?([1-9]\d{{0,2}}([,_'’{_BLANKS}]\d{{3}})+(\.\d*)?|[1-9]\d{{0,2}}(\.\d{{3}}){{2,}})"
+"""Groups of thousands; with points only where there are two, for 1.234 is a number as it stands."""
+_COMMA = rf"[+-]?(\d{{1,3}}([.'’{_BLANKS}]\d{{3}})+|\d+),\d+([eE][+-]?\d+)?"
+_POINT_GROUPS = r"[+-]?[1-9]\d{0,2}(\.\d{3})+"
+_PERCENT = rf"[^%]*\d[{_BLANKS}]*%"
 _DAYS = r"([+-]?\d+) days?(?:,? ([+-]?)(\d+):(\d+):(\d+(?:\.\d+)?))?"  # as pandas and Python write a duration
 _ISO_DURATION = r"(-?)P(-?\d+)DT(-?\d+)H(-?\d+)M(-?\d+(?:\.\d+)?)S"  # as pandas writes one in JSON
 _MONTH = r"\d{4}-\d{2}"
 _CLOCK = r"(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)"
+
+_DAYS_AND_MONTHS = ("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y", "%B %d, %Y")
+_NAMED = tuple(f"{day}{clock}" for day in _DAYS_AND_MONTHS for clock in ("", " %H:%M:%S", " %H:%M"))
+_MONTH_NAME = r"(?i)^\s*(\d{1,2}[ -])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}[ -](\d{1,2}, )?\d{4}"
+_ZONED = (
+    "%a, %d %b %Y %H:%M:%S %Z", "%a, %d %b %Y %H:%M:%S %z", "%d/%b/%Y:%H:%M:%S %z", "%Y-%m-%dT%H:%M:%S %z",
+    "%Y-%m-%d %H:%M:%S %z",
+)  # fmt: skip
+_ZONE = r"^[ \w,/:-]+:\d{2} ([+-]\d{4}|GMT|UTC)\s*$"
+"""Each format that is tried costs half a microsecond: they are, where a text looks like one of them."""
+_HALF_DAYS = ("%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p")
+_HALF_DAY = r"(?i)\d [ap]m\s*$"
+_YEAR_1000 = -30_610_224_000
+"""In seconds; DuckDB takes 24/12/31 for a day of the year 24, and a year has four digits."""
+_SLASHED = r"^\s*\d{1,2}[/.-]\d{1,2}[/.-]\d{4}(\D|$)"
 
 _UNITS = ((1.0, 6e8), (1e3, 6e11), (1e6, 6e14), (1e9, 6e17))
 """Units of a second, and from which number on one counts them, in 1989: a smaller unit begins after the year 2100."""
@@ -30,17 +55,39 @@ def missing(text: str) -> str:
 
 
 def number(text: str, *, comma: bool = False) -> str:
-    """Return a text's number (DOUBLE), with groups of thousands too, and with a decimal ``comma`` where it has one."""
-    if comma:
-        swapped = f"replace(replace(trim({text}), '.', ''), ',', '.')"
-        return f"CASE WHEN {_full(text, _COMMA)} THEN TRY_CAST({swapped} AS DOUBLE) ELSE TRY_CAST({text} AS DOUBLE) END"
-    bare = rf"regexp_replace(trim({text}), '[^0-9.+-]', '', 'g')"
-    return f"coalesce(TRY_CAST({text} AS DOUBLE), CASE WHEN {_full(text, _GROUPS)} THEN TRY_CAST({bare} AS DOUBLE) END)"
+    """Return a text's number (DOUBLE), with groups of thousands too, and with a decimal ``comma`` where it has one.
+
+    A percent sign divides by a hundred, as its name says: ``50 %`` is 0.5.
+    """
+    bare = rf"replace(regexp_replace(trim({text}), '[{_BLANKS}]*%$', ''), '−', '-')"
+    percent = f"CASE WHEN {_full(text, _PERCENT)} THEN {_plain_number(bare, comma=comma)} / 100 END"
+    minus = f"CASE WHEN contains({text}, '−') THEN {_plain_number(bare, comma=comma)} END"
+    return f"coalesce({_plain_number(text, comma=comma)}, {percent}, {minus})"
+
+
+def _plain_number(text: str, *, comma: bool) -> str:
+    bare = rf"TRY_CAST(regexp_replace(trim({text}), '[^0-9.+-]', '', 'g') AS DOUBLE)"
+    if not comma:
+        points = f"CASE WHEN {_full(text, _POINT_GROUPS)} THEN replace({text}, '.', '') ELSE {text} END"
+        grouped = f"CASE WHEN {_full(text, _GROUPS)} THEN coalesce({bare}, TRY_CAST(trim({points}) AS DOUBLE)) END"
+        return f"coalesce(TRY_CAST({text} AS DOUBLE), {grouped})"
+    whole = f"TRY_CAST(replace(trim({text}), '.', '') AS DOUBLE)"
+    swapped = rf"replace(regexp_replace(trim({text}), '[^0-9,eE+-]', '', 'g'), ',', '.')"
+    return (
+        f"CASE WHEN {_full(text, _COMMA)} THEN TRY_CAST({swapped} AS DOUBLE)"
+        f" WHEN {_full(text, _POINT_GROUPS)} THEN {whole} ELSE TRY_CAST({text} AS DOUBLE) END"
+    )
 
 
 def has_comma(text: str) -> str:
     """Return the condition that a text is a number with a decimal comma, and none without."""
-    return f"({_full(text, _COMMA)} AND NOT {_full(text, _GROUPS)})"
+    bare = rf"regexp_replace(trim({text}), '[{_BLANKS}]*%$', '')"
+    return f"({_full(bare, _COMMA)} AND NOT {_full(bare, _GROUPS)})"
+
+
+def has_point(text: str) -> str:
+    """Return the condition that a text is a number with a decimal point: one that parts no group of thousands."""
+    return f"(contains({text}, '.') AND TRY_CAST({text} AS DOUBLE) NOTNULL AND NOT {_full(text, _POINT_GROUPS)})"
 
 
 def duration(text: str) -> str:
@@ -70,10 +117,44 @@ def boolean(text: str) -> str:
 
 
 def moment(text: str) -> str:
-    """Return a text's moment in seconds since 1970 (DOUBLE): ISO 8601 with or without a zone, a date, or a month."""
+    """Return a text's moment in seconds since 1970 (DOUBLE), where there is one way to read it.
+
+    ISO 8601 with or without a zone, a date, a month, or a date with its month's English name (RFC 5322, logs of web
+    servers).
+    """
     month = f"CASE WHEN {_full(text, _MONTH)} THEN trim({text}) || '-01' ELSE {text} END"
     stamp = f"TRY_CAST({month} AS TIMESTAMPTZ)"
-    return f"CASE WHEN isfinite({stamp}) THEN epoch({stamp}) END"
+    named, zoned = (f"epoch(try_strptime(trim({text}), {_formats(some)}))" for some in (_NAMED, _ZONED))
+    return (
+        f"CASE WHEN isfinite({stamp}) AND epoch({stamp}) >= {_YEAR_1000} THEN epoch({stamp})"
+        f" WHEN regexp_matches({text}, '{_ZONE}') THEN {zoned}"
+        f" WHEN regexp_matches({text}, '{_MONTH_NAME}') THEN {named} END"
+    )
+
+
+def slashed(text: str, *, day_first: bool) -> str:
+    """Return the moment (as ``moment``) of a date like 1/2/2024 or 01-02-2024 10:15 PM, its day or its month first.
+
+    With points it is the day in either case: nobody writes the month first so. A year has four digits, for of two
+    nobody can tell which number they are.
+    """
+    order = r"\3-\2-\1" if day_first else r"\3-\1-\2"
+    pointed = rf"regexp_replace(trim({text}), '^(\d{{1,2}})\.(\d{{1,2}})\.(\d{{4}})', '\3-\2-\1')"
+    turned = rf"regexp_replace({pointed}, '^(\d{{1,2}})[/-](\d{{1,2}})[/-](\d{{4}})', '{order}')"
+    stamp = f"TRY_CAST({turned} AS TIMESTAMPTZ)"
+    halves = f"try_strptime({turned}, {_formats(_HALF_DAYS)})"
+    found = f"CASE WHEN regexp_matches({text}, '{_HALF_DAY}') THEN epoch({halves}) ELSE epoch({stamp}) END"
+    return f"CASE WHEN regexp_matches({text}, '{_SLASHED}') THEN {found} END"
+
+
+def compact(text: str) -> str:
+    """Return the moment (as ``moment``) of a date like 20240201, from 1900 to 2100."""
+    is_one = _full(text, r"(19|20)\d{6}")
+    return f"CASE WHEN {is_one} THEN epoch(try_strptime(trim({text}), '%Y%m%d')) END"
+
+
+def _formats(formats: Iterable[str]) -> str:
+    return f"[{', '.join(_quoted(one) for one in formats)}]"
 
 
 def moment_of_number(value: str) -> str:

@@ -15,7 +15,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.columns import Column
 from mlops_desk.drift.data.categories import boolean_column, categorical_column
-from mlops_desk.drift.data.kinds import chosen, freeze
+from mlops_desk.drift.data.kinds import chosen, freeze, readable
 from mlops_desk.drift.data.numbers import numeric_column, time_column
 from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.data.repeats import repeats
@@ -43,7 +43,7 @@ def tables_of(connection: Any, reference: OpenedTable, current: OpenedTable, opt
     current = renamed(current, options)
     check_names(reference, options)
     frozen = freeze(connection, reference, current, options)
-    known = [chosen(column, options) for column in frozen]
+    known = [_readable(connection, (reference, current), chosen(column, options), options) for column in frozen]
     columns: list[tuple[str, Callable[[], Column]]] = []
     missing = []
     left_out: list[FrozenColumn] = []
@@ -73,6 +73,14 @@ def tables_of(connection: Any, reference: OpenedTable, current: OpenedTable, opt
         notes=(*reference.notes, *(note for note in current.notes if note not in reference.notes)),
         repeats=partial(_repeats, connection, (reference, current), names),
     )
+
+
+def _readable(
+    connection: Any, sides: Sequence[OpenedTable], column: FrozenColumn, options: DriftOptions
+) -> FrozenColumn:
+    for side in sides:
+        column = readable(connection, side, column, options)
+    return column
 
 
 def renamed(current: OpenedTable, options: DriftOptions) -> OpenedTable:

@@ -8,7 +8,7 @@ import duckdb
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
-from mlops_desk.drift.data.kinds import chosen, freeze
+from mlops_desk.drift.data.kinds import chosen, freeze, readable
 from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.data.tables import check_names, renamed
 from mlops_desk.drift.profile.measuring import measure_profiles
@@ -69,7 +69,7 @@ def compare_with(
     by_name = {one.column.name: one for one in reference.columns}
     check_names(replace(current, columns=dict.fromkeys(by_name, ("", ""))), options)
     frozen = tuple(one.column for one in reference.columns)
-    known = [chosen_now(one, options) for one in reference.columns]
+    known = [readable(connection, current, chosen_now(one, options), options) for one in reference.columns]
     missing = [c.name for c in known if c.name not in current.columns and c.why_not is None and not c.role.may_lack]
     left_out: list[FrozenColumn] = []
     measured: list[ColumnDrift] = []

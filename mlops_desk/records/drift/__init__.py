@@ -217,6 +217,7 @@ class DriftOptions:
     that are compared (all where empty; an identifier only where it is named), ``ignored`` are not, ``targets`` and
     ``predictions`` may be lacking, ``ids`` are left out. ``renamed`` gives columns of the current data the reference's
     names. ``features`` are a model's inputs by its signature: what the reference has beside them is a target.
+    ``day_first`` says of dates like 01/02/2024 what they are where a column's own values don't tell.
     Without ``require_all_columns`` a column that the current data lack is listed and not judged.
     """
 
@@ -232,3 +233,4 @@ class DriftOptions:
     ids: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
+    day_first: bool | None = None

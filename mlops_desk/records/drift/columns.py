@@ -64,6 +64,7 @@ class FrozenColumn:
     ``why_not`` says in a sentence why it is not compared, and is None where it is; ``kind`` is None for arrays, objects
     and bytes. ``is_binary``: the reference's numbers are 0 and 1 alone, so that the words for true and false are
     numbers too. ``is_duration``: its numbers are seconds of durations, so that texts like ``1 days 00:00:00`` are.
+    ``day_first``: of its dates like 01/02/2024 the first number is the day; None where it has none, or nobody can tell.
     """
 
     name: str
@@ -72,3 +73,4 @@ class FrozenColumn:
     why_not: str | None = None
     is_binary: bool = False
     is_duration: bool = False
+    day_first: bool | None = None

@@ -1,13 +1,18 @@
 """What a column is taken for, how values are spelled, which columns are compared, and what missing values do."""
 
 import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid
+from mlops_desk.drift.data import spelling
+from mlops_desk.drift.data.dates import dates_of
 from mlops_desk.drift.worker import answer, compare_files
 from mlops_desk.records.drift import DriftOptions, DriftReport
 from mlops_desk.records.drift.columns import FrozenColumn
@@ -17,6 +22,7 @@ from mlops_desk.storage.data_files import connect
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
     with connect(tmp_path_factory.mktemp("database")) as database:
+        database.execute("SET TimeZone = 'UTC'")
         yield database
 
 
@@ -316,3 +322,171 @@ def test_the_worker_writes_a_page_that_holds_nothing_hostile(tmp_path):
     assert "http" not in page.replace("http-equiv", "")
     with pytest.raises(Invalid, match="can't be written"):
         answer({"reference": str(path), "current": str(path), "html": str(tmp_path / "no" / "out.html")})
+
+
+# -- dates with slashes, and other people's numbers --------------------------------------------------
+
+DAYS = [(1 + at % 28, 1 + at % 12) for at in range(300)]
+ISO = [f"2024-{month:02}-{day:02}" for day, month in DAYS]
+DAY_FIRST = [f"{day:02}/{month:02}/2024" for day, month in DAYS]
+MONTH_FIRST = [f"{month}-{day}-2024" for day, month in DAYS]
+EARLY = [f"2024-{at % 12 + 1:02}-{at % 11 + 1:02}" for at in range(300)]  # no day above the twelfth
+EARLY_SLASHED = [f"{at % 11 + 1:02}/{at % 12 + 1:02}/2024" for at in range(300)]
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        DAY_FIRST, MONTH_FIRST, [one.replace("/", ".") for one in DAY_FIRST], [f"{one} 00:00" for one in DAY_FIRST],
+        [f"{one} 12:00 AM" for one in MONTH_FIRST], [f"{one} 02:00:00+02:00" for one in DAY_FIRST],
+        [f"{one.replace('-', '/')}" for one in ISO],
+    ],
+    ids=["day", "month", "points", "clock", "half day", "zone", "year first"],
+)  # fmt: skip
+def test_one_day_above_the_twelfth_tells_the_order_of_all(tmp_path, spelled):
+    for sides in ((ISO, spelled), (spelled, ISO)):
+        column = only(compared(tmp_path, *sides))
+        assert (column.kind, column.verdict, column.measures["ks"].value) == ("time", "ok", 0)
+        assert column.quality["current"].wrong_type_ratio == 0
+
+
+def test_dates_that_nobody_can_tell_are_named_and_not_compared(tmp_path):
+    for sides in ((EARLY_SLASHED, EARLY_SLASHED), (EARLY, EARLY_SLASHED)):
+        report = compared(tmp_path, *sides)
+        assert "--dayfirst or --monthfirst" in report.dataset.left_out["x"]
+        assert report.verdict == "insufficient_data"
+    assert "--dayfirst" in compared(tmp_path, EARLY_SLASHED, EARLY, kinds={"x": "time"}).dataset.left_out["x"]
+    said = only(compared(tmp_path, EARLY, EARLY_SLASHED, day_first=True))
+    assert (said.kind, said.verdict, said.measures["ks"].value) == ("time", "ok", 0)
+    wrong = only(compared(tmp_path, EARLY[:50], EARLY_SLASHED[:50], day_first=False))
+    assert wrong.measures["ks"].value > 0
+    same = [f"{at % 12 + 1}/{at % 12 + 1}/2024" for at in range(300)]
+    assert only(compared(tmp_path, same, same)).kind == "time"  # either way it is the same day
+
+
+def test_a_reference_tells_the_order_of_current_dates_that_do_not(tmp_path):
+    column = only(compared(tmp_path, DAY_FIRST, [one for one in DAY_FIRST if int(one[:2]) <= 12]))
+    assert column.quality["current"].latest == 1733961600.0  # the twelfth of December, not the ninth of that month
+    frozen = compared(tmp_path, DAY_FIRST, DAY_FIRST).frozen
+    assert frozen == (FrozenColumn("x", "time", day_first=True),)
+
+
+def test_dates_that_are_none_are_of_the_wrong_type_and_two_digits_are_no_year(tmp_path):
+    odd = only(compared(tmp_path, DAY_FIRST, [*DAY_FIRST[:270], *["31/02/2024", "12/31/2024", "soon/2024"] * 10]))
+    assert odd.quality["current"].wrong_type_ratio == pytest.approx(0.1)
+    assert only(compared(tmp_path, ["24/12/31"] * 100, ["24/12/31"] * 100)).kind == "categorical"
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "%d %b %Y",
+        "%B %d, %Y",
+        "%d-%b-%Y",
+        "%d/%b/%Y:00:00:00 +0000",
+        "%a, %d %b %Y 00:00:00 GMT",
+        "%Y-%m-%dT00:00:00 +0000",
+    ],
+)
+def test_months_by_their_names_and_zones_apart(tmp_path, spelled):
+    written = [f'"{datetime.fromisoformat(one).strftime(spelled)}"' for one in ISO]
+    column = only(compared(tmp_path, written, ISO))
+    assert (column.kind, column.verdict, column.measures["ks"].value) == ("time", "ok", 0)
+
+
+def test_compact_dates_are_moments_only_where_somebody_says_so(tmp_path):
+    written = [one.replace("-", "") for one in ISO]
+    assert only(compared(tmp_path, written, written)).kind == "numeric"
+    assert only(compared(tmp_path, ISO, written)).measures["ks"].value == 0
+    assert only(compared(tmp_path, ISO, tuple(map(int, written)))).measures["ks"].value == 0
+
+
+GERMAN = [f'"{value:,.2f}"'.translate({44: 46, 46: 44}) for value in range(0, 3000, 10)]
+
+
+def test_a_column_with_decimal_commas_has_points_for_thousands_alone(tmp_path):
+    column = only(compared(tmp_path, list(range(0, 3000, 10)), GERMAN))
+    assert (column.measures["ks"].value, column.quality["current"].wrong_type_ratio) == (0, 0)
+    values = [
+        f'"{one // 1000}.{one % 1000:03}"' if one % 3 else f'"{one // 1000}.{one % 1000:03},0"'
+        for one in range(1000, 1300)
+    ]
+    column = only(compared(tmp_path, list(range(1000, 1300)), values))
+    assert (column.measures["ks"].value, column.quality["current"].wrong_type_ratio) == (0, 0)
+    column = only(compared(tmp_path, values, list(range(1000, 1300))))
+    assert (column.kind, column.measures["ks"].value) == ("numeric", 0)
+    zeros = [f'"0,{at:03}"' for at in range(1000)]  # no group of thousands begins with 0
+    assert only(compared(tmp_path, [at / 1000 for at in range(1000)], zeros)).measures["ks"].value == 0
+
+
+@pytest.mark.parametrize("spelled", ["{}%", "{} %", "{}\u00a0%"])
+def test_a_percent_sign_is_a_hundredth(tmp_path, spelled):
+    column = only(compared(tmp_path, [at / 100 for at in range(100)], [spelled.format(at) for at in range(100)]))
+    assert (column.measures["ks"].value, column.verdict) == (0, "ok")
+    column = only(compared(tmp_path, [f'"{at},5 %"' for at in range(100)], [(at + 0.5) / 100 for at in range(100)]))
+    assert (column.kind, column.measures["ks"].value) == ("numeric", 0)
+
+
+@pytest.mark.parametrize(
+    "mark", ["N/A", "-", "--", "?", "null", "NULL", "None", "n.a.", "#N/A", "nan", "NaN", "<NA>", " "]
+)
+def test_words_for_nothing_are_missing_among_numbers_dates_and_flags(tmp_path, mark):
+    for values in (list(range(100)), ISO[:100], ["yes", "no"] * 50):
+        column = only(compared(tmp_path, values, [*values[:75], *[mark] * 25]))
+        assert column.quality["current"].missing_ratio == 0.25
+        assert column.quality["current"].wrong_type_ratio == 0
+    words = only(compared(tmp_path, ["a", "b"] * 50, ["a", "b", "a", "-"] * 25))
+    assert words.quality["current"].missing_ratio == 0  # among words it is one
+
+
+@pytest.mark.parametrize("word", ["inf", "-inf", "Infinity", "+Infinity", "-INFINITY"])
+def test_infinities_are_counted_as_such(tmp_path, word):
+    column = only(compared(tmp_path, list(range(100)), [*range(90), *[word] * 10]))
+    assert column.quality["current"].infinite_ratio == 0.1
+
+
+@given(
+    st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=30),
+    st.sampled_from(["{:.4f}", "{:,.4f}", "{:,.2f} %", "{:e}", "{:+.3f}", "german", "french", "minus"]),
+)
+@example([0.25, 1234.5], "german")
+@example([-5.0], "minus")
+@example([1234567.0], "french")
+def test_a_number_is_read_as_it_was_written(database, values, form):
+    special = {
+        "german": lambda value: f"{value:,.3f}".translate({44: 46, 46: 44}),
+        "french": lambda value: f"{value:,.3f}".translate({44: "\u202f", 46: ","}),
+        "minus": lambda value: f"{value:.3f}".replace("-", "\u2212"),
+    }
+    texts = [special[form](value) if form in special else form.format(value) for value in values]
+    expression = spelling.number("t", comma=form in {"german", "french"})
+    found = database.execute(f"SELECT {expression} FROM (SELECT unnest(?) AS t)", [texts]).fetchall()
+    rounded = [
+        float(f"{value:.{ {'{:,.2f} %': 2, '{:.4f}': 4, '{:,.4f}': 4, '{:e}': 0}.get(form, 3) }f}") for value in values
+    ]
+    expected = [value / 100 for value in rounded] if form.endswith("%") else rounded
+    expected = [float(f"{value:e}") for value in values] if form == "{:e}" else expected
+    assert [one for (one,) in found] == pytest.approx(expected)
+
+
+@given(
+    st.lists(st.dates(date(1900, 1, 1), date(2100, 12, 31)), min_size=1, max_size=30),
+    st.booleans(),
+    st.sampled_from("/-."),
+)
+def test_dates_are_never_read_wrongly(database, days, day_first, mark):
+    """Where the order is told it is the true one, unless the dates speak for the other alone, and then it is the same."""
+    day_first = day_first or mark == "."
+    texts = [
+        mark.join(map(str, (one.day, one.month) if day_first else (one.month, one.day))) + f"{mark}{one.year}"
+        for one in days
+    ]
+    database.execute("CREATE OR REPLACE TEMP TABLE written AS SELECT unnest(?) AS t, 1 AS n", [texts])
+    found = dates_of(database, "written")
+    assert found.n == len(days)
+    if found.day_first is None:
+        assert found.is_same or all(one.day <= 12 for one in days)
+        return
+    assert found.day_first is day_first
+    read = database.execute(f"SELECT {spelling.slashed('t', day_first=day_first)} FROM written").fetchall()
+    assert [one for (one,) in read] == [datetime(one.year, one.month, one.day, tzinfo=UTC).timestamp() for one in days]
