@@ -44,3 +44,9 @@ def pattern(path: Path) -> str:
     if "\\" in str(path):
         return quoted(str(path))
     return quoted(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
+
+
+def json_pointer(name: str) -> str:
+    """Return the pointer of a key of a JSON object (RFC 6901)."""
+    escaped = name.replace("~", "~0").replace("/", "~1")
+    return f"/{escaped}"

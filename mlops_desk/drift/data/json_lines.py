@@ -16,7 +16,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.data.delimited_text import COLUMNS_LIMIT, LINE_LIMIT_BYTES, AsTexts, as_utf8
 from mlops_desk.drift.data.faults import counted
-from mlops_desk.storage.data_files import pattern, quoted
+from mlops_desk.storage.data_files import json_pointer, pattern, quoted
 
 _NAMED_LINES = 3  # chosen: as many as stand in one line
 
@@ -33,7 +33,7 @@ def to_parquet(connection: Any, source: Path, folder: Path) -> AsTexts:
         text = f"The objects of {plain(str(source))} have {'too many' if names else 'no'} keys."
         raise Invalid(text, f"A line needs 1 to {COLUMNS_LIMIT} values by name.")
     target = folder / f"{source.stem[:50]}-{len(list(folder.iterdir()))}.parquet"
-    paths = ", ".join(quoted(_path_of(name)) for name in names)
+    paths = ", ".join(quoted(json_pointer(name)) for name in names)
     columns = ", ".join(f"found[{at + 1}] AS c{at}" for at in range(len(names)))
     connection.execute(f"""
         COPY (SELECT {columns} FROM (
@@ -60,12 +60,6 @@ def _in_order(connection: Any, lines: str, names: list[str]) -> tuple[str, ...]:
     first = connection.execute(f"SELECT line FROM {lines} WHERE {_IS_OBJECT} ORDER BY number LIMIT 1").fetchall()
     known = list(json.loads(first[0][0])) if first else []
     return (*(name for name in known if name in names), *(name for name in names if name not in known))
-
-
-def _path_of(name: str) -> str:
-    """Return the JSON pointer of a key of the object (RFC 6901)."""
-    escaped = name.replace("~", "~0").replace("/", "~1")
-    return f"/{escaped}"
 
 
 def _refused(connection: Any, lines: str, readable: Path) -> tuple[int, str]:

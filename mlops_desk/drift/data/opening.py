@@ -19,6 +19,7 @@ from mlops_desk.drift.data import delimited_text, json_lines, split_table
 from mlops_desk.drift.data.delimited_text import AsTexts
 from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.storage.data_files import identifier, pattern
+from mlops_desk.storage.request_log.names import sent
 
 FILES_LIMIT = 1000  # chosen: of more files a query no longer fits in memory
 _SUFFIXES = frozenset({".parquet", ".pq", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json"})
@@ -92,7 +93,7 @@ def _parquet(connection: Any, files: Sequence[Path]) -> OpenedTable:
     listed = ", ".join(pattern(file) for file in files)
     relation = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-    columns = {name: (identifier(name), kind) for name, kind, *_ in described}
+    columns = {sent(name): (identifier(name), kind) for name, kind, *_ in described}  # a log's names, as they were
     lengths = tuple(_count(connection, f"read_parquet({pattern(file)})") for file in files)
     numbered = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false, {_ROW_NUMBER} = true)"
     is_taken = any(name.lower() == _ROW_NUMBER for name in columns)

@@ -18,6 +18,7 @@ from mlops_desk.records.serving.request import LoggedRequest
 from mlops_desk.storage.request_log.feedback import feedback_of
 from mlops_desk.storage.request_log.files import connect, read, united
 from mlops_desk.storage.request_log.layout import ArchivePart, parts
+from mlops_desk.storage.request_log.names import sent
 from mlops_desk.storage.request_log.writing import META, OUTPUT, is_output
 
 _READ_TRIES = 3  # chosen: a merge takes files away while they are read, and seldom twice
@@ -114,7 +115,7 @@ def _told(row: Mapping[str, Any], feedback: Mapping[tuple[str, int | None], Mapp
         latency_seconds=row["_latency_seconds"],
         is_shadow=bool(row.get("_is_shadow")),
         is_try=bool(row.get("_is_try")),
-        inputs={name: _plain(value) for name, value in values.items() if not is_output(name)},
+        inputs={sent(name): _plain(value) for name, value in values.items() if not is_output(name)},
         outputs={name[len(OUTPUT) + 1 :]: _plain(value) for name, value in values.items() if is_output(name)},
         feedback={name: _plain(value) for name, value in known.items()},
         answer=row["_prediction"],

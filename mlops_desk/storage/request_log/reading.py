@@ -6,9 +6,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.storage.data_files import identifier, quoted
+from mlops_desk.storage.data_files import identifier, json_pointer, quoted
 from mlops_desk.storage.request_log.files import FORMAT, connect, read, schema_of, united
 from mlops_desk.storage.request_log.layout import parts
+from mlops_desk.storage.request_log.names import sent
 from mlops_desk.storage.request_log.writing import META, is_output
 from mlops_desk.storage.requests import LogWindow
 
@@ -63,9 +64,26 @@ def _newest(folder: Path, rows: int, target: Path, condition: str, *, since: flo
         window = connection.execute("SELECT count(*), min(_received_at), max(_received_at) FROM newest").fetchall()[0]
         described = connection.execute("DESCRIBE newest").fetchall()
         ours = [identifier(name) for name, *_ in described if name in META or is_output(name)]
-        leave = "" if with_meta else f"EXCLUDE ({', '.join(ours)})"
-        connection.execute(f"COPY (SELECT * {leave} FROM newest) TO {quoted(str(target))} {FORMAT}")
+        left = f"EXCLUDE ({', '.join(ours)})" if ours and not with_meta else ""
+        told = _as_sent(connection, [name for name, *_ in described if name not in META and not is_output(name)])
+        connection.execute(f"COPY (SELECT * {left} {told} FROM newest) TO {quoted(str(target))} {FORMAT}")
     return LogWindow(*window)
+
+
+def _as_sent(connection: Any, columns: Sequence[str]) -> str:
+    """Return what puts values that did not fit their columns back into them, as texts: they are not missing."""
+    keys = connection.execute("""
+        SELECT DISTINCT unnest(json_keys(_extra)) FROM newest
+        WHERE CASE WHEN json_valid(_extra) THEN json_type(_extra) = 'OBJECT' ELSE false END""").fetchall()
+    odd = {key for (key,) in keys}
+    told = []
+    for column in columns:
+        if sent(column) in odd:
+            name = identifier(column)
+            key = quoted(json_pointer(sent(column)))
+            extra = f"CASE WHEN json_valid(_extra) THEN json_extract_string(_extra, {key}) END"
+            told.append(f"coalesce(CAST({name} AS VARCHAR), {extra}) AS {name}")
+    return f"REPLACE ({', '.join(told)})" if told else ""
 
 
 def _no_tries(connection: Any, paths: Sequence[Path]) -> str:

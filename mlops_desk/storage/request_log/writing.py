@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - SQL for DuckDB in memory: names and paths are quoted by ``files``
-"""Rows into one Parquet file. Features keep their names, our own columns begin with an underscore.
+"""Rows into one Parquet file. Features keep their names (but ``names``), our own columns begin with an underscore.
 
 An answer's columns are ``_output`` or, where it names them, ``_output.NAME``; ``_prediction`` is an answer that is no
 row of outputs. Free of SQLAlchemy: the gateway writes with it.
@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from mlops_desk.storage.request_log.kinds import (
     fitting,
     guess,
 )
+from mlops_desk.storage.request_log.names import stored
 from mlops_desk.storage.requests import LoggedFeature, LoggedRow
 
 META: dict[str, str] = {
@@ -53,15 +55,14 @@ def write_part(rows: Sequence[LoggedRow], features: Sequence[LoggedFeature], tar
     What a row has beyond ``features``, or what does not fit them, goes into ``_extra`` as JSON; without
     features they are guessed from the values, and so are outputs.
     """
-    columns = usable(features or guess(row.values for row in rows))
-    outputs = _usable_outputs(guess(row.outputs for row in rows))
+    columns = columns_of(features or guess(row.values for row in rows))
+    outputs = {_column(one.name): one for one in _usable_outputs(guess(row.outputs for row in rows))}
     lines = target.with_suffix(f".{os.getpid()}.rows")  # a gateway's successor may write the same meanwhile
     written = target.with_suffix(f".{os.getpid()}.new")
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with lines.open("wb") as file:
-            asked = {one.name: (one.name, fitting(one.kind)) for one in columns}
-            answered = {one.name: (_column(one.name), fitting(one.kind)) for one in outputs}
+            asked, answered = _by_name(columns), _by_name(outputs)
             file.writelines(_encoded(_document(row, asked, answered)) + b"\n" for row in rows)
         with closing(connect(target.parent)) as connection:
             connection.execute(f"COPY ({_select(lines, columns, outputs)}) TO {quoted(str(written))} {FORMAT}")
@@ -71,16 +72,20 @@ def write_part(rows: Sequence[LoggedRow], features: Sequence[LoggedFeature], tar
         written.unlink(missing_ok=True)
 
 
-def usable(features: Sequence[LoggedFeature]) -> list[LoggedFeature]:
-    """Return the features that get a column of their own: no two alike in any case, none that looks like ours."""
+def columns_of(features: Sequence[LoggedFeature]) -> dict[str, LoggedFeature]:
+    """Return the features that get a column, by what that is called: not those whose names look like ours.
+
+    Of names that differ in case alone the first has its own, the others one of ``names``.
+    """
     taken = set(META)
-    kept = []
+    found: dict[str, LoggedFeature] = {}
     for feature in features:
         key = feature.name.lower()
-        if key and key not in taken and _is_name(feature.name) and not is_output(key):
-            taken.add(key)
-            kept.append(feature)
-    return kept[:COLUMNS_LIMIT]
+        column = stored(feature.name) if key in taken and key not in META else feature.name
+        if key and _is_name(feature.name) and not is_output(key) and column.lower() not in taken:
+            taken.add(column.lower())
+            found[column] = feature
+    return dict(islice(found.items(), COLUMNS_LIMIT))
 
 
 def is_output(column: str) -> bool:
@@ -107,9 +112,12 @@ def _column(output: str) -> str:
     return f"{OUTPUT}.{output}" if output else OUTPUT
 
 
-def _select(lines: Path, columns: Sequence[LoggedFeature], outputs: Sequence[LoggedFeature]) -> str:
-    kinds = {feature.name: feature.kind for feature in columns}
-    kinds |= {_column(feature.name): feature.kind for feature in outputs}
+def _by_name(columns: Mapping[str, LoggedFeature]) -> Columns:
+    return {feature.name: (column, fitting(feature.kind)) for column, feature in columns.items()}
+
+
+def _select(lines: Path, columns: Mapping[str, LoggedFeature], outputs: Mapping[str, LoggedFeature]) -> str:
+    kinds = {name: feature.kind for name, feature in (*columns.items(), *outputs.items())}
     types = META | {name: "VARCHAR" if kind == "binary" else DATABASE_TYPES[kind] for name, kind in kinds.items()}
     struct = ", ".join(f"{quoted(name)}: '{type_}'" for name, type_ in types.items())
     source = f"read_json({pattern(lines)}, format = 'newline_delimited', columns = {{{struct}}})"

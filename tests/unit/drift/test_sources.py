@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import DeskError, Invalid
@@ -141,6 +141,7 @@ VALUES = st.one_of(
 
 
 @given(st.lists(st.tuples(VALUES, VALUES), max_size=8))
+@example([(2**65, timedelta(days=-1)), (1, None)])
 def test_any_values_are_kept_and_none_becomes_missing(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("rows")
     with connect(folder / "spill") as connection:
@@ -149,6 +150,14 @@ def test_any_values_are_kept_and_none_becomes_missing(tmp_path_factory, rows):
         counts = [f"count({name})" for name, _ in table.columns.values()]
         found = connection.execute(f"SELECT count(*), {', '.join(counts)} FROM {table.relation}").fetchall()[0]
     assert found == (len(rows), *(sum(row[at] is not None for row in rows) for at in range(2)))
+
+
+def test_moments_with_a_zone_are_kept_as_those_of_utc(tmp_path):
+    rows = [(datetime(2024, 1, 1, 1, tzinfo=BERLIN), date(2024, 1, 1))]
+    with connect(tmp_path / "spill") as connection:
+        table = table_of_rows(connection, ["at", "day"], [rows], tmp_path, lambda _text: None)
+        found = connection.execute(f"SELECT * FROM {table.relation}").fetchall()
+    assert found == [(datetime(2024, 1, 1), date(2024, 1, 1))]  # noqa: DTZ001 - as it is kept
 
 
 # -- what mlflow.log_table writes -------------------------------------------------------------------

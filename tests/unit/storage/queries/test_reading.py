@@ -34,6 +34,7 @@ def postgres(server):
 
     uri = server.uri(server.new_database())
     with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute("CREATE SEQUENCE s")
         connection.execute("CREATE TABLE t AS SELECT n, 'w' || n % 3 AS word FROM generate_series(0, 11999) AS n")
     return uri
 
@@ -70,6 +71,11 @@ def test_what_changes_anything_or_is_no_query_is_refused(place, query):
     assert caught.value.hint
     assert PASSWORD not in caught.value.message
     assert sum(map(len, rows(place, "SELECT n FROM t")[1])) == 12_000
+
+
+def test_no_function_changes_anything(postgres):
+    with pytest.raises(Invalid, match="read-only transaction"):
+        rows(postgres, "SELECT nextval('s')")
 
 
 @pytest.mark.parametrize("query", ["ATTACH 'other.db' AS o", "VACUUM INTO 'copy.db'", "PRAGMA query_only = OFF"])
