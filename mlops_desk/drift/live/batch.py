@@ -76,7 +76,9 @@ def _sketches(connection: Any, batch: RowBatch, one: ColumnProfile, bounds: Coun
     if isinstance(one.sketch, TextSketch):
         return _texts(connection, batch, one.column, one.frame, bounds)
     is_time = one.column.kind is ColumnKind.TIME
-    value = moment_of(batch.table, one.column.name) if is_time else number_of(connection, batch.table, one.column)
+    value = (
+        moment_of(connection, batch.table, one.column) if is_time else number_of(connection, batch.table, one.column)
+    )
     return _numbers(connection, batch, one, value, bounds)
 
 

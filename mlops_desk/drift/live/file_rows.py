@@ -19,6 +19,7 @@ from mlops_desk.drift.data.numbers import moment_of
 from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.data.opening import data_files_of, kind_of, open_data
 from mlops_desk.drift.live.batch import MOMENT, NUMBER, RowBatch
+from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 from mlops_desk.storage.data_files import identifier
 
 _PART_BYTES = 16 << 20  # chosen: a hundred thousand rows of a few columns; the next read goes on
@@ -168,7 +169,8 @@ def _batch(
     time_column, written_at, now = moments
     if time_column is not None and time_column not in table.columns:
         raise Invalid(f"The data have no column {plain(time_column)!r} for the time of a row.", "Name another one.")
-    moment = moment_of(table, time_column) if time_column is not None else None
+    named = None if time_column is None else FrozenColumn(time_column, ColumnKind.TIME)
+    moment = None if named is None else moment_of(connection, table, named)
     known = f"coalesce({moment or 'NULL'}, {written_at!r}::DOUBLE)"
     listed = ", ".join(f"{column} AS k{at}" for at, (column, _) in enumerate(table.columns.values()))
     order = "file_row_number" if relation != table.relation else "0"

@@ -22,6 +22,8 @@ from mlops_desk.drift.live.batch import MOMENT, NUMBER, RowBatch
 from mlops_desk.storage.data_files import identifier
 from mlops_desk.storage.request_log.files import read, schema_of, united
 from mlops_desk.storage.request_log.layout import HOUR_SECONDS, ArchivePart, hour_of, parts
+from mlops_desk.storage.request_log.names import sent
+from mlops_desk.storage.request_log.reading import as_sent
 from mlops_desk.storage.request_log.writing import META, OUTPUT, is_output
 
 _TRIES = 3  # chosen: a merge takes files away while they are read, and seldom twice
@@ -181,11 +183,15 @@ def _batch(connection: Any, files: Sequence[Path], condition: str, now: float) -
         CREATE OR REPLACE TEMP TABLE fresh AS
         SELECT *, {numbered} FROM ({united(connection, files)}) WHERE {condition}""")
     described = connection.execute("DESCRIBE fresh").fetchall()
+    asked = [name for name, *_ in described if name not in {*META, NUMBER, MOMENT} and not is_output(name)]
+    if told := as_sent(connection, "fresh", asked):
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS SELECT * {told} FROM fresh")
+        described = connection.execute("DESCRIBE fresh").fetchall()
     columns = {
         name.removeprefix(f"{OUTPUT}."): (identifier(name), kind) for name, kind, *_ in described if is_output(name)
     }
     columns |= {  # what a model was asked goes before an answer of the same name, which keeps its own
-        name: (identifier(name), kind) for name, kind, *_ in described if name not in {*META, NUMBER, MOMENT}
+        sent(name): (identifier(name), kind) for name, kind, *_ in described if name not in {*META, NUMBER, MOMENT}
     }
     found = connection.execute(f"SELECT {MOMENT} FROM fresh ORDER BY {NUMBER}").fetchnumpy()[MOMENT]
     moments = np.asarray(found, dtype=np.float64)

@@ -65,15 +65,19 @@ def _newest(folder: Path, rows: int, target: Path, condition: str, *, since: flo
         described = connection.execute("DESCRIBE newest").fetchall()
         ours = [identifier(name) for name, *_ in described if name in META or is_output(name)]
         left = f"EXCLUDE ({', '.join(ours)})" if ours and not with_meta else ""
-        told = _as_sent(connection, [name for name, *_ in described if name not in META and not is_output(name)])
+        names = [name for name, *_ in described if name not in META and not is_output(name)]
+        told = as_sent(connection, "newest", names)
         connection.execute(f"COPY (SELECT * {left} {told} FROM newest) TO {quoted(str(target))} {FORMAT}")
     return LogWindow(*window)
 
 
-def _as_sent(connection: Any, columns: Sequence[str]) -> str:
-    """Return what puts values that did not fit their columns back into them, as texts: they are not missing."""
-    keys = connection.execute("""
-        SELECT DISTINCT unnest(json_keys(_extra)) FROM newest
+def as_sent(connection: Any, table: str, columns: Sequence[str]) -> str:
+    """Return the REPLACE of a table's columns by which values that did not fit them are texts in them, not missing.
+
+    Empty where all fit. Raises duckdb.Error.
+    """
+    keys = connection.execute(f"""
+        SELECT DISTINCT unnest(json_keys(_extra)) FROM {table}
         WHERE CASE WHEN json_valid(_extra) THEN json_type(_extra) = 'OBJECT' ELSE false END""").fetchall()
     odd = {key for (key,) in keys}
     told = []
