@@ -55,7 +55,12 @@ PAGES: tuple[PageSpec, ...] = (
     ),
     PageSpec("runs", "Runs", "M3 15l4-6l3 3l4-7l3 2M3 17h14M7 9v0M10 12v0M14 5v0"),
     PageSpec(
-        "drift", "Drift", "M2 15c3 0 3-9 6-9s3 9 6 9M8 15c2.500 0 2.500-6 5-6s2.500 6 5 6", awaits="Drift reports"
+        "drift",
+        "Drift",
+        "M2 15c3 0 3-9 6-9s3 9 6 9M8 15c2.500 0 2.500-6 5-6s2.500 6 5 6",
+        awaits="Monitors",
+        curves=True,
+        is_now=True,
     ),
     PageSpec(
         "events",

@@ -186,6 +186,8 @@ def _child(options: argparse.Namespace) -> int:
         _spin(application, SETTLE_SECONDS)
         arrange = {"jobs": _arrange_jobs, "models": _arrange_models, "settings": _arrange_settings}.get(place)
         over = arrange(application, program, options) if arrange is not None else None
+        if page.startswith("drift") and options.state == "full":
+            over = _arrange_drift(application, program, options)
         if page.startswith("runs") and options.state == "full":
             _arrange_runs(application, program, options)
         if options.state == "lost":
@@ -253,6 +255,22 @@ def _arrange_models(application, program, options: argparse.Namespace):
         page.detail.compare.emit()
     if options.form:
         page.acts.set_alias()
+    _spin(application, SETTLE_SECONDS)
+    return application.activeModalWidget() if options.form else None
+
+
+def _arrange_drift(application, program, options: argparse.Namespace):
+    """Look into a column, drawn in a mode (``--tab COLUMN[:MODE]``), or turn to a tab; return an open form."""
+    page = program.window.page()
+    pane = page.monitors.pane
+    if options.tab in {"heat", "importance", "facts"}:
+        pane.tabs.choose(options.tab)
+    elif options.tab:
+        column, _, mode = options.tab.partition(":")
+        pane.open_column(column)
+        pane.looking.pane.modes.choose(mode or "shares")
+    if options.form:
+        page.monitors.acts.ask_to_edit()
     _spin(application, SETTLE_SECONDS)
     return application.activeModalWidget() if options.form else None
 

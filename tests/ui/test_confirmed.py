@@ -33,9 +33,10 @@ def move(double, version):
 @pytest.fixture
 def panel(start, double, qtbot):
     page = start(double, "drift").window.page()
-    qtbot.waitUntil(lambda: page._rules.retrainings.key() is not None)
-    page._rules.retrainings.select("t2")
-    return page._rules
+    page.tabs.choose("rules")
+    qtbot.waitUntil(lambda: page.rules.retrainings.key() is not None)
+    page.rules.retrainings.select("t2")
+    return page.rules
 
 
 def test_the_question_names_the_version_that_the_alias_points_at_now(panel, double, qtbot):

@@ -23,6 +23,7 @@ SERVICES = (
     "runs",
     "endpoints",
     "drift",
+    "monitors",
     "rules",
     "settings",
     "incidents",

@@ -194,7 +194,7 @@ def test_a_range_of_time_is_offered_only_where_a_page_has_curves_on_it(start, do
 def test_a_pause_is_offered_only_where_something_stands_still(start, double, qtbot, spec):
     window = start(double).window
     window.show_page(spec.id)
-    stops = spec.id in {"overview", "gpus", "host", "storage", "endpoints"}
+    stops = spec.id in {"overview", "gpus", "host", "storage", "endpoints", "drift"}
     bar, axis = window.title_row.time, window._context.axis
     assert bar.mode.isVisibleTo(bar) is stops
     assert ("pause" in {action.id for action in window._everything()}) is stops
@@ -296,9 +296,15 @@ def test_on_a_narrow_window_no_column_of_drift_is_cut(start, double, qtbot):
     window = start(double, "drift").window
     window.resize(780, 620)
     page = window.page()
-    qtbot.waitUntil(lambda: bool(page.columns.shown_rows()))
-    for table in (page.reports, page.columns, page._measures, page._rules.rules, page._rules.retrainings):
-        qtbot.waitUntil(lambda table=table: table.horizontalScrollBar().maximum() == 0)
+    for view, tables in (
+        ("reports", (page.reports.reports, page.reports.columns, page.reports._measures)),
+        ("rules", (page.rules.rules, page.rules.retrainings)),
+    ):
+        page.tabs.choose(view)
+        for table in tables:
+            qtbot.waitUntil(lambda table=table: table.isVisible() and bool(table.shown_rows()))
+            qtbot.waitUntil(lambda table=table: table.horizontalScrollBar().maximum() == 0)
+    page.tabs.choose("reports")
     window.resize(1280, 800)
-    area = next(area for area in page.findChildren(QScrollArea) if area.widget() is page._whole)
+    area = next(area for area in page.findChildren(QScrollArea) if area.widget() is page.reports._upper)
     qtbot.waitUntil(lambda: area.verticalScrollBar().maximum() == 0)

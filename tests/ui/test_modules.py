@@ -24,6 +24,7 @@ def begin(program):
     def look_at_bars():
         seen["curves"] = sorted(sys.modules)
         program.window.sidebar.choose("drift")
+        program.window.page().tabs.choose("reports")
         QTimer.singleShot(2500, program, done)
     def done():
         seen["all"] = sorted(sys.modules)

@@ -50,8 +50,17 @@ def test_an_endpoint_is_stopped_and_removed_with_a_question(endpoints, double, q
 @pytest.fixture
 def drift(start, double, qtbot):
     page = start(double, "drift").window.page()
-    qtbot.waitUntil(lambda: page.columns.shown_rows() == 15)
-    return page
+    page.tabs.choose("reports")
+    qtbot.waitUntil(lambda: page.reports.columns.shown_rows() == 15)
+    return page.reports
+
+
+@pytest.fixture
+def rules(start, double, qtbot):
+    page = start(double, "drift").window.page()
+    page.tabs.choose("rules")
+    qtbot.waitUntil(lambda: page.rules.retrainings.key() is not None)
+    return page.rules
 
 
 def test_the_worst_endpoint_and_its_worst_column_come_first(drift):
@@ -85,8 +94,8 @@ def test_a_failed_check_is_told(drift, double, qtbot):
     assert "Log the training data" in window.notices._text.whole
 
 
-def test_a_retraining_is_approved_with_both_values_before_one(drift, double, qtbot):
-    panel = drift._rules
+def test_a_retraining_is_approved_with_both_values_before_one(rules, double, qtbot):
+    panel = rules
     panel.retrainings.select("t2")
     click(qtbot, panel._approve)
     qtbot.waitUntil(lambda: opened(panel, Confirm) is not None)
@@ -97,8 +106,8 @@ def test_a_retraining_is_approved_with_both_values_before_one(drift, double, qtb
     qtbot.waitUntil(lambda: not panel._approve.isVisible())
 
 
-def test_a_rule_is_created_fired_and_removed(drift, double, qtbot):
-    panel = drift._rules
+def test_a_rule_is_created_fired_and_removed(rules, double, qtbot):
+    panel = rules
     click(qtbot, panel._new)
     dialog = opened(panel, RuleDialog)
     click(qtbot, dialog.act)

@@ -43,6 +43,8 @@ def test_ages_are_worded_anew_while_a_page_is_seen(start, double, qtbot, later, 
     shown = start(double, page).window.page()
     if page == "endpoints":
         shown.pane.tabs.choose("facts")
+    if page == "drift":
+        shown.monitors.pane.tabs.choose("facts")
     qtbot.waitUntil(lambda: len(ages(shown)) > 1)
     qtbot.wait(200)
     before = ages(shown)

@@ -88,7 +88,8 @@ def test_an_endpoint_that_is_deployed_is_chosen_as_soon_as_it_is_there(start, do
 
 def test_a_retraining_that_comes_later_is_chosen_with_its_buttons(start, double, qtbot):
     page = start(double, "drift").window.page()
-    rules = page._rules
+    rules = page.rules
+    page.tabs.choose("rules")
     qtbot.waitUntil(lambda: rules.retrainings.key() is not None)
     page.reveal("retraining:late")
     late = Retraining("late", "digits-again", RetrainState.WAITING_FOR_APPROVAL, "drift", "j1", "3", 0.9, "4", 0.95,

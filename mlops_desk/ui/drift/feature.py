@@ -1,14 +1,17 @@
 """Drift and retraining, as the frame sees them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mlops_desk.base.text import plain
 from mlops_desk.records import event as events
 from mlops_desk.records.drift import DriftReport, Verdict
+from mlops_desk.records.drift.monitors import MonitorStanding, MonitorState
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.ui.actions import Action
 from mlops_desk.ui.drift.words import newest_reports
-from mlops_desk.ui.feature import Badge, Feature, as_it_is, later
+from mlops_desk.ui.feature import Badge, Charted, Feature, as_it_is, go, later
 from mlops_desk.ui.live import announcements
+from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store, report_key
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.widgets.lines import Line
@@ -18,6 +21,7 @@ from mlops_desk.verbs.desk import ClientLike
 
 REPORTS_LOADED = 50  # chosen: what one scrolls through; the page asks for more
 _MOVED = {Verdict.DRIFT, Verdict.CRITICAL}
+_TELLING = {MonitorState.TURNED, MonitorState.UNKNOWN}
 
 
 def _ask_reports(desk: ClientLike, _store: Store) -> dict[str, DriftReport]:
@@ -42,8 +46,15 @@ def _mark(store: Store) -> Mark | None:
     if waiting:
         words = numbers.count(waiting, "retraining") + " waiting for approval"
         return Mark("warning", f"{numbers.WARNING} {waiting}", words)
-    bad = sum(report.verdict in _MOVED for report in newest_reports(store.reports.value).values())
-    return Mark("alert", numbers.ALERT, numbers.count(bad, "endpoint") + " drifted") if bad else None
+    turned = [one for one in _monitors(store) if one.state is MonitorState.TURNED]
+    if turned:
+        gravest = max((marks.monitor_mark(one) for one in turned), key=lambda mark: mark.shape == numbers.ALERT)
+        return Mark(gravest.token, gravest.shape, numbers.count(len(turned), "monitor") + " drifted")
+    return None
+
+
+def _monitors(store: Store) -> Iterable[MonitorStanding]:
+    return (store.monitors.value or {}).values()
 
 
 def _wrong_now(store: Store) -> Iterator[Line]:
@@ -54,14 +65,31 @@ def _wrong_now(store: Store) -> Iterator[Line]:
             numbers.ago(retraining.created_at),
             f"drift/retraining:{retraining.id}",
         )
+    for one in _monitors(store):
+        if one.state in _TELLING:
+            why = one.trouble if one.state is MonitorState.UNKNOWN else one.sentence
+            at = one.checked_at if one.state is MonitorState.UNKNOWN else one.turned_at
+            text = f"{plain(one.monitor.name)}: {plain(why or 'it could not be judged')}"
+            yield Line(marks.monitor_mark(one), text, numbers.ago(at), f"drift/{one.monitor.id}")
+    watched = {one.monitor.endpoint for one in _monitors(store)}
     for endpoint, report in newest_reports(store.reports.value).items():
-        if report.verdict in {Verdict.WARNING, *_MOVED}:
+        if endpoint not in watched and report.verdict in {Verdict.WARNING, *_MOVED}:
             yield Line(
                 marks.VERDICT_MARKS[report.verdict],
                 f"{plain(endpoint or 'files')}: {report.dataset.n_drifted} of {report.dataset.n_columns} columns moved",
                 numbers.ago(report.created_at),
-                f"drift/{endpoint}",
+                f"drift/reports:{endpoint}",
             )
+
+
+def _things(context: Context) -> Iterator[Action]:
+    for one in _monitors(context.store):
+        yield go(context, "drift", one.monitor.id, f"Drift monitor {plain(one.monitor.name)}")
+
+
+def _charted(store: Store) -> Iterator[Charted]:
+    for one in _monitors(store):
+        yield Charted(one.monitor.id, f"Drift {plain(one.monitor.name)}", one.monitor.endpoint or "")
 
 
 def _of_report(store: Store, report_id: str) -> str | None:
@@ -69,9 +97,26 @@ def _of_report(store: Store, report_id: str) -> str | None:
     return next((report.endpoint for report in every if report.id == report_id), None)
 
 
+def _ask_monitors(desk: ClientLike, _store: Store) -> dict[str, MonitorStanding]:
+    return {one.monitor.id: one for one in desk.monitors.list()}
+
+
 FEATURE = Feature(
     later("mlops_desk.ui.drift.page", "DriftPage"),
     loads=(
+        Loaded(
+            Topic.MONITORS,
+            _ask_monitors,
+            {
+                events.MonitorChanged: announcements.put(
+                    lambda store: store.monitors, lambda event: (event.standing.monitor.id, event.standing)
+                ),
+                events.MonitorRemoved: announcements.remove(
+                    lambda store: store.monitors, lambda event: event.monitor_id
+                ),
+            },
+            early=True,
+        ),
         Loaded(
             Topic.REPORTS,
             _ask_reports,
@@ -103,12 +148,15 @@ FEATURE = Feature(
             early=True,
         ),
     ),
-    badge=Badge(frozenset({Topic.REPORTS, Topic.RETRAININGS}), _mark),
+    badge=Badge(frozenset({Topic.MONITORS, Topic.RETRAININGS}), _mark),
+    things=_things,
+    charted=_charted,
     wrong_now=_wrong_now,
     sources=frozenset({"drift", "rules"}),
     shows={
         "report": _of_report,
         "retraining": lambda _store, key: f"retraining:{key}",
         "endpoint": as_it_is,
+        "monitor": as_it_is,
     },
 )

@@ -74,6 +74,11 @@ def headline(report: DriftReport) -> tuple[str, str]:
     return _HEADLINES[report.verdict], f"{moved}{extra}{sides}{when}"
 
 
+def measure_title(name: str) -> str:
+    """Return what a measure is called."""
+    return _NAMES.get(name, plain(name))
+
+
 def score(column: ColumnDrift) -> float | None:
     """Return the effect size that decides over the column."""
     measure = column.measures.get(_DECIDES.get(column.kind, ("",))[0])
@@ -84,7 +89,7 @@ def about_column(column: ColumnDrift) -> str:
     """Return what is to be said of a column beside its measures."""
     parts = [f"{column.kind}, {column.n_current:,} rows against {column.n_reference:,}"]
     if column.text:
-        parts.append(column.text)
+        parts.append(column.text.removesuffix("."))
     now = column.quality.get("current")
     if now is not None:
         named = (
@@ -160,11 +165,12 @@ MEASURE_COLUMNS: tuple[Column[tuple[str, Measure]], ...] = (
     Column(
         "name",
         "Measure",
-        lambda row: Cell(_NAMES.get(row[0], plain(row[0])), tip=_LONG_NAMES.get(row[0], row[0])),
+        lambda row: Cell(measure_title(row[0]), tip=_LONG_NAMES.get(row[0], row[0])),
         stretch=True,
+        whole=True,
     ),
     Column("value", "Value", _value, right=True),
-    Column("threshold", "Limit", lambda row: Cell(numbers.number(row[1].threshold)), right=True),
+    Column("threshold", "Limit", lambda row: Cell(numbers.number(row[1].threshold)), right=True, spare=True),
     Column("p", "p", _p, right=True),
     Column("alert", "", _alert),
 )

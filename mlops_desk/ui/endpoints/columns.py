@@ -1,32 +1,57 @@
 """The table of endpoints: a row is an endpoint beside where the alias that it was deployed by points now."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.drift.monitors import MonitorStanding, MonitorState
 from mlops_desk.records.model import Model
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.ui.endpoints import rollout_words, standing, words
 from mlops_desk.ui.endpoints.day import NOTHING, Day
 from mlops_desk.ui.tables.model import Cell, Column
-from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words import marks, numbers
+
+_GRAVITY = {
+    MonitorState.TURNED: 4,
+    MonitorState.UNKNOWN: 3,
+    MonitorState.FINE: 2,
+    MonitorState.WAITING: 1,
+    MonitorState.PAUSED: 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
-    """``alias`` and ``tone`` say what it serves of the alias that it was deployed by, ``day`` its last 24 hours."""
+    """``alias`` and ``tone`` say what it serves of the alias that it was deployed by, ``day`` its last 24 hours.
+
+    ``drift`` are the monitors that watch what it is asked.
+    """
 
     endpoint: Endpoint
     alias: str
     tone: str
     day: Day = NOTHING
+    drift: tuple[MonitorStanding, ...] = ()
 
 
 def rows_of(
-    endpoints: Mapping[str, Endpoint], models: Mapping[str, Model], day: Callable[[str], Day]
+    endpoints: Mapping[str, Endpoint],
+    models: Mapping[str, Model],
+    day: Callable[[str], Day],
+    monitors: Iterable[MonitorStanding] = (),
 ) -> dict[str, EndpointRow]:
-    """Return the row of each endpoint; ``models`` tell where aliases point now, ``day`` what its last day was like."""
-    return {name: EndpointRow(one, *words.alias_now(one, models), day(name)) for name, one in endpoints.items()}
+    """Return the row of each endpoint; ``models`` tell where aliases point now, ``day`` what its last day was like.
+
+    ``monitors`` tell how what it is asked has drifted.
+    """
+    mine: dict[str, list[MonitorStanding]] = {}
+    for one in monitors:
+        mine.setdefault(one.monitor.endpoint or "", []).append(one)
+    return {
+        name: EndpointRow(one, *words.alias_now(one, models), day(name), tuple(mine.get(name, ())))
+        for name, one in endpoints.items()
+    }
 
 
 def _state(row: EndpointRow) -> Cell:
@@ -83,6 +108,16 @@ def _access(row: EndpointRow) -> Cell:
     return Cell(f"{numbers.WARNING} open", token="warning", tip="Every user of this machine may ask it")  # noqa: S106 - a colour
 
 
+def _drift(row: EndpointRow) -> Cell:
+    """Return how the gravest of its monitors stands."""
+    if not row.drift:
+        return Cell(numbers.NOTHING, -1, tip="No monitor watches what it is asked")
+    gravest = max(row.drift, key=lambda one: _GRAVITY[one.state])
+    mark = marks.monitor_mark(gravest)
+    told = "\n".join(f"{one.monitor.name}: {one.sentence or one.trouble or one.state.value}" for one in row.drift)
+    return Cell(mark.text, _GRAVITY[gravest.state], mark.token, told)
+
+
 COLUMNS: tuple[Column[EndpointRow], ...] = (
     Column("name", "Endpoint", lambda row: Cell(plain(row.endpoint.name), tip=f"Serves {_model(row).text}")),
     Column("state", "State", _state),
@@ -93,6 +128,7 @@ COLUMNS: tuple[Column[EndpointRow], ...] = (
     Column("p99", "p99", _p99, right=True),
     Column("errors", "Errors 24 h", _errors, right=True),
     Column("day", "24 h", lambda row: Cell(row.day.text, token="muted", tip=row.day.told)),  # noqa: S106 - a colour
+    Column("drift", "Drift", _drift, spare=True),
     Column("access", "Access", _access),
     Column(
         "url", "Address", lambda row: Cell(row.endpoint.url or numbers.NOTHING),

@@ -30,7 +30,7 @@ class EndpointsPage(Page):
 
     stale: ClassVar[str] = "These states are"
     topics: ClassVar[frozenset[Topic]] = frozenset(
-        {Topic.ENDPOINTS, Topic.CONNECTION, Topic.MODELS, Topic.REGISTRY, Topic.JOBS}
+        {Topic.ENDPOINTS, Topic.CONNECTION, Topic.MODELS, Topic.REGISTRY, Topic.JOBS, Topic.MONITORS}
     )  # of jobs: which has a GPU that is lent
     loads: ClassVar[tuple[Topic, ...]] = (Topic.ENDPOINTS, Topic.MODELS)
 
@@ -84,7 +84,10 @@ class EndpointsPage(Page):
         self._show_chosen()
 
     def _show_rows(self) -> None:
-        self.table.show_records(rows_of(self.context.store.endpoints.value or {}, self._models(), self.days.of))
+        store = self.context.store
+        self.table.show_records(
+            rows_of(store.endpoints.value or {}, self._models(), self.days.of, (store.monitors.value or {}).values())
+        )
 
     def _empty(self) -> Empty:
         text = (
@@ -116,6 +119,16 @@ class EndpointsPage(Page):
     def left(self) -> None:
         self.days.left()
         self.pane.left()
+
+    def show_thing(self, thing: str) -> bool:
+        """Choose an endpoint; with ``requests:`` before its name, list what it was asked while the charts show."""
+        kind, _, name = thing.partition(":")
+        if kind != "requests" or not name:
+            return super().show_thing(thing)
+        found = self.show_in(self.table, name)
+        if found:
+            self.pane.show_all_requests()
+        return found
 
     # What can be done.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.agent import Check
     from mlops_desk.records.alert import Alert, AlertRule
     from mlops_desk.records.drift import DriftReport
+    from mlops_desk.records.drift.monitors import MonitorStanding
     from mlops_desk.records.incident import Incident
     from mlops_desk.records.jobs.brief import JobBrief
     from mlops_desk.records.model import Model, Registry
@@ -95,6 +96,7 @@ class Store:
         self.models_uri: str | None = None
         self.registry: LivePart[Registry] = LivePart()
         self.reports: LivePart[dict[str, DriftReport]] = LivePart()
+        self.monitors: LivePart[dict[str, MonitorStanding]] = LivePart()
         self.rules: LivePart[dict[str, Rule]] = LivePart()
         self.retrainings: LivePart[dict[str, Retraining]] = LivePart()
         self.settings: LivePart[dict[str, SettingValue]] = LivePart()

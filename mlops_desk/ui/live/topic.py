@@ -21,6 +21,7 @@ class Topic(str):
     MODELS: ClassVar[Topic]
     REGISTRY: ClassVar[Topic]
     REPORTS: ClassVar[Topic]
+    MONITORS: ClassVar[Topic]
     RULES: ClassVar[Topic]
     RETRAININGS: ClassVar[Topic]
     SETTINGS: ClassVar[Topic]
@@ -32,6 +33,6 @@ class Topic(str):
 
 for _name in (
     "status", "connection", "notices", "jobs", "endpoints", "models", "registry", "reports", "rules", "retrainings",
-    "settings", "checks", "incidents", "alerts", "alert_rules",
+    "monitors", "settings", "checks", "incidents", "alerts", "alert_rules",
 ):  # fmt: skip
     setattr(Topic, _name.upper(), Topic(_name))

@@ -76,6 +76,11 @@ DARK = Tokens(
     series=("#4EA5E8", "#FF8C42", "#34C79A", "#E49AC4", "#F2B840", "#9AD3F5", "#B7A6F5", "#B8C0CA"),
 )  # fmt: skip
 
+HEAT = (
+    "#00204D", "#00336F", "#39486B", "#575C6D", "#707173", "#8A8779", "#A69D75", "#C4B56C", "#E4CF5B", "#FFEA46",
+)  # fmt: skip
+"""Cividis at ten even places (Nuñez, Anderton, Renslow 2018): one order of lightness for every kind of eye."""
+
 _PLAIN_NAMES = frozenset(field.name for field in fields(Tokens) if field.name != "series")
 
 
@@ -106,6 +111,18 @@ def series_ink(slot: int) -> QColor:
     """Return the colour of a slot for words: nearer to that of text, so that small letters have contrast enough."""
     colours = _Active.tokens.series
     return _nearer(colours[slot % len(colours)], _Active.tokens.text)
+
+
+def heat(share: float) -> QColor:
+    """Return the colour of a place (0-1) on the scale of heat maps, the same in both looks."""
+    place = min(max(share, 0.0), 1.0) * (len(HEAT) - 1)
+    low = min(int(place), len(HEAT) - 2)
+    return blended(_parsed(HEAT[low]), _parsed(HEAT[low + 1]), place - low)
+
+
+def on_heat(share: float) -> QColor:
+    """Return the ink of a mark on such a ground: the one of both palettes' text that stands out there."""
+    return _parsed(DARK.text if share < 0.5 else LIGHT.text)  # half way: cividis is at L* 50 there
 
 
 def on_selection(ink: QColor) -> QColor:

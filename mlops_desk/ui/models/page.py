@@ -44,7 +44,7 @@ class ModelsPage(Page):
     """``models`` is the list, ``versions`` those of the chosen model or what was found, ``detail`` the chosen one."""
 
     stale: ClassVar[str] = "These models are"
-    topics: ClassVar[frozenset[Topic]] = frozenset({loads.CARDS, Topic.REGISTRY, Topic.CONNECTION})
+    topics: ClassVar[frozenset[Topic]] = frozenset({loads.CARDS, Topic.REGISTRY, Topic.CONNECTION, Topic.MONITORS})
     loads: ClassVar[tuple[Topic, ...]] = (loads.CARDS, Topic.REGISTRY)
 
     def __init__(self, context: Context) -> None:

@@ -45,6 +45,12 @@ class Tabs(QWidget):
     def choose(self, key: str) -> None:
         self._buttons[key].setChecked(True)
 
+    def offer(self, key: str, *, shown: bool) -> None:
+        """Offer a view or not; where one is seen that no longer makes sense, the first one is."""
+        self._buttons[key].setVisible(shown)
+        if not shown and self.current() == key:
+            self.choose(next(iter(self._buttons)))
+
     def current(self) -> str:
         return next((key for key, button in self._buttons.items() if button.isChecked()), "")
 

@@ -4,6 +4,7 @@ Apart from ``words``, for the window's frame is painted before any record is loa
 """
 
 from mlops_desk.records.drift import Verdict
+from mlops_desk.records.drift.monitors import MonitorStanding, MonitorState
 from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.rule import RetrainState
@@ -37,6 +38,13 @@ VERDICT_MARKS = {
     Verdict.INSUFFICIENT_DATA: Mark("unknown", UNKNOWN, "too few rows"),
     Verdict.NOT_COMPARED: Mark("muted", IDLE, "left out"),
 }
+MONITOR_MARKS = {
+    MonitorState.WAITING: Mark("muted", IDLE, "waiting"),
+    MonitorState.FINE: Mark("ok", OK, "fine"),
+    MonitorState.TURNED: Mark("alert", ALERT, "drifted"),
+    MonitorState.PAUSED: Mark("paused", PAUSED, "paused"),
+    MonitorState.UNKNOWN: Mark("unknown", UNKNOWN, "unknown"),
+}
 GPU_MARKS = {
     GpuState.OK: Mark("ok", OK, "ok"),
     GpuState.ASLEEP: Mark("muted", IDLE, "asleep"),
@@ -56,6 +64,15 @@ RETRAIN_MARKS = {
     RetrainState.FAILED: Mark("alert", ALERT, "failed"),
     RetrainState.UNKNOWN: Mark("unknown", UNKNOWN, "unknown"),
 }
+
+
+def monitor_mark(standing: MonitorStanding) -> Mark:
+    """Return how a monitor's state is shown; one that only warns is no alert."""
+    mark = MONITOR_MARKS[standing.state]
+    warns = standing.state is MonitorState.TURNED and standing.monitor.level != "alert"
+    return Mark("warning", WARNING, mark.word) if warns else mark
+
+
 VERSION_MARKS = {
     "READY": Mark("ok", OK, "ready"),
     "PENDING_REGISTRATION": Mark("info", INFO, "being registered"),

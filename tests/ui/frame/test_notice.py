@@ -164,7 +164,7 @@ def test_a_retraining_that_waits_is_opened_with_its_buttons_and_not_typed(progra
     assert hint in bar._details
     QTest.mouseClick(bar.act, Qt.MouseButton.LeftButton)
     assert program.window.title_row.title.whole == "Drift"
-    rules = program.window.page()._rules
+    rules = program.window.page().rules
     qtbot.waitUntil(lambda: rules.retrainings.key() == waiting.id)
     assert rules._approve.isVisible()
     assert not bar.isVisible()

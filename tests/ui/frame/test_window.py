@@ -209,6 +209,8 @@ def test_a_refused_question_is_an_error_on_its_page_and_nowhere_else(start, doub
     qtbot.waitUntil(lambda: program.store.status is not None)
     shown = program.window.page()
     if page == "drift":
+        shown.tabs.choose("reports")
+        shown = shown.reports
         qtbot.waitUntil(lambda: "The engine is not there." in shown._banner._text.whole)
     else:
         qtbot.waitUntil(lambda: "The engine is not there." in shown._state.details())

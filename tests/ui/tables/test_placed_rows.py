@@ -58,14 +58,16 @@ def test_jobs_stand_as_the_queue_does_and_the_header_says_so(jobs):
 
 
 def test_drift_reports_stand_newest_first_and_a_persons_sort_is_kept(start, double, qtbot):
-    page = start(double, "drift").window.page()
+    whole = start(double, "drift").window.page()
+    whole.tabs.choose("reports")
+    page = whole.reports
     qtbot.waitUntil(lambda: page.reports.shown_rows() > 1)
     header = page.reports.horizontalHeader()
     at = [page.reports.records.record(key).created_at for key in page.reports.records.order.keys]
     assert at == sorted(at, reverse=True)
     assert header.sortIndicatorOrder() is Qt.SortOrder.DescendingOrder
     page.reports.sort_by_key("moved", Qt.SortOrder.AscendingOrder)
-    page.reload()
+    whole.reload()
     qtbot.wait(300)
     assert header.sortIndicatorSection() == column(page.reports, "moved")
 
@@ -110,7 +112,7 @@ def test_a_filter_without_a_match_says_so_and_escape_clears_it(start, double, qt
 
 
 def test_a_table_without_records_does_not_blame_the_filter(start, qtbot):
-    made = start(Double(empty=True, beat_seconds=0.2), "drift").window.page()
+    made = start(Double(empty=True, beat_seconds=0.2), "drift").window.page().reports
     made.columns.narrow("zzz")
     assert made.columns.nothing() == ""
 
@@ -135,7 +137,9 @@ def test_a_settings_error_does_not_say_the_help_again(start, double, qtbot):
 def test_rules_without_an_endpoint_are_not_said_to_have_no_report(start, double, qtbot):
     double.endpoints_by_name.clear()
     double.reports.clear()
-    page = start(double, "drift").window.page()
+    whole = start(double, "drift").window.page()
+    whole.tabs.choose("reports")
+    page = whole.reports
     qtbot.waitUntil(lambda: "No endpoint" in page._banner._title.whole)
     assert "None" not in page._banner._title.whole
     assert not page._check.isEnabled()

@@ -15,6 +15,7 @@ from mlops_desk.ui.charts.space.pareto import front
 from mlops_desk.ui.look import theme
 
 _BOTTOM, _TOP, _SIDE = 42, 8, 12  # pixels: the numbers below and the axis's title
+_NAME = 180  # pixels: a name that tells columns apart
 _DOT = 4.0  # pixels: a point's radius
 _FILL = 0.75  # chosen: of two points that lie on one another both are seen
 _ROOM = 0.05  # chosen: no point lies on the frame
@@ -23,13 +24,14 @@ Point = tuple[float | None, float | None]
 
 
 class ScatterChart(SpaceChart):
-    """Runs as points."""
+    """Runs as points; where ``is_named`` each has its title beside it, unless that would lie on another."""
 
     def __init__(self) -> None:
         super().__init__()
         self.front: list[int] = []
         self._points: list[Point] = []
         self._colour: SpaceAxis | None = None
+        self.is_named = False
         self._axes = Axes()
         self._seen = Box(0.0, 1.0, 0.0, 1.0)
 
@@ -92,6 +94,8 @@ class ScatterChart(SpaceChart):
         for run in order:
             self._paint_point(painter, plane, run)
         self._paint_front(painter, plane)
+        if self.is_named:
+            self._paint_names(painter, plane)
         lit = self.lit_place()
         if lit is not None:
             self._paint_point(painter, plane, lit, lit=True)
@@ -110,6 +114,22 @@ class ScatterChart(SpaceChart):
         painter.setPen(QPen(theme.colour("text") if lit else theme.colour("surface"), theme.BORDER))
         radius = _DOT * (1.6 if lit else 1.25 if self.runs[run].slot is not None else 1.0)
         painter.drawEllipse(QPointF(plane.x(x), plane.y(y)), radius, radius)
+
+    def _paint_names(self, painter: QPainter, plane: Plane) -> None:
+        taken: list[QRectF] = []
+        metrics = painter.fontMetrics()
+        painter.setPen(theme.colour("text"))
+        for run, (x, y) in enumerate(self._points):
+            if x is None or y is None:
+                continue
+            title = metrics.elidedText(self.runs[run].title, Qt.TextElideMode.ElideMiddle, _NAME)
+            wide = metrics.horizontalAdvance(title)
+            place = QRectF(plane.x(x) + 2 * _DOT, plane.y(y) - metrics.height() / 2, wide, metrics.height())
+            if place.right() > self.width() - _SIDE:
+                place.moveRight(plane.x(x) - 2 * _DOT)
+            if not any(place.intersects(one) for one in taken):
+                painter.drawText(place, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), title)
+                taken.append(place)
 
     def _paint_front(self, painter: QPainter, plane: Plane) -> None:
         points = [self._points[place] for place in self.front]

@@ -80,7 +80,7 @@ class FactsView(VersionView):
             self.left()
             self._key, self._files = key, None
             self._say("")
-        self.about.show_facts([] if hit is None else words.about(hit, self._serving(hit)))
+        self.about.show_facts([] if hit is None else self._about(hit))
         self.run.setVisible(hit is not None and hit.run_id is not None)
         self._section("Metrics", [] if hit is None else words.metric_facts(hit))
         self._section("Parameters", [] if hit is None else words.pair_facts(hit.params, fixed=True))
@@ -88,6 +88,13 @@ class FactsView(VersionView):
         self._show_files()
         if hit is not None and self._files is None and self._task is None:
             self._ask(hit)
+
+    def _about(self, hit: "VersionHit") -> list[Fact]:
+        """Return what the registry knows of a version, and how the data that it is asked with have drifted."""
+        serving = self._serving(hit)
+        # What is watched here is of the desk's own registry: a name elsewhere is another model.
+        monitors = (self.context.store.monitors.value or {}).values() if self.uri is None else ()
+        return [*words.about(hit, serving), *words.drift_facts(hit, serving, monitors)]
 
     def _ask(self, hit: "VersionHit") -> None:
         name, version, uri = hit.name, hit.version, self.uri

@@ -1,15 +1,16 @@
 """What a version is said to be: facts of the registry, and those that its own files tell. No Qt here."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.drift.monitors import MonitorStanding
 from mlops_desk.records.registry.model_files import ModelFileFacts, SignatureColumn
 from mlops_desk.records.registry.version_hit import VersionHit
 from mlops_desk.ui.models import words
 from mlops_desk.ui.models.versions.rows import state
 from mlops_desk.ui.widgets.facts import Fact, moment_fact
-from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words import marks, numbers
 
 LISTED = 40  # chosen: more of a list is told by its number
 _NAME_LIMIT = 60  # chosen: characters; a longer one would push its value out of the pane
@@ -30,6 +31,17 @@ def about(hit: VersionHit, endpoints: Sequence[str]) -> list[Fact]:
         Fact("Served by", ", ".join(endpoints) or "no endpoint of this desk"),
         Fact("Run", hit.run_id or "none: it was registered without one", fixed=hit.run_id is not None),
         *([Fact("Files", hit.source, fixed=True)] if hit.source else []),
+    ]
+
+
+def drift_facts(hit: VersionHit, endpoints: Sequence[str], monitors: Iterable[MonitorStanding]) -> list[Fact]:
+    """Return how the data of a version have drifted, by each monitor of it or of an endpoint that serves it."""
+    of = f"{hit.name}/{hit.version}"
+    mine = [one for one in monitors if one.monitor.model == of or one.monitor.endpoint in endpoints]
+    return [
+        Fact("Drift", f"{mark.text}: {plain(told or one.monitor.name, _VALUE_LIMIT)}", mark.token, tip=one.monitor.name)
+        for one in mine
+        for mark, told in ((marks.monitor_mark(one), one.sentence or one.trouble),)
     ]
 
 

@@ -1,0 +1,81 @@
+"""What the page on drift asks the agent about monitors, each in one place."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlops_desk.records.drift import DriftReport
+    from mlops_desk.records.drift.monitors import ColumnStory, JudgedWindow, Monitor, MonitorStanding
+    from mlops_desk.verbs.desk import ClientLike
+
+WATCHED_AGAIN = "no"
+"""The reason that takes a column back among those that are compared."""
+MOST_WINDOWS = 500
+"""Chosen: three weeks of hours; at a few pixels each they take several screens."""
+
+
+def windows(monitor: str, until: float | None) -> "Callable[[ClientLike], list[JudgedWindow]]":
+    """Return the question for the newest windows of a monitor, or of those that begin before a Unix time."""
+    return lambda desk: desk.monitors.history(monitor, None, until, MOST_WINDOWS)
+
+
+def story(monitor: str, column: str, since: float, until: float) -> "Callable[[ClientLike], ColumnStory]":
+    """Return the question for one column in the windows between two Unix times."""
+    return lambda desk: desk.monitors.story(monitor, column, since, until)
+
+
+def report(report_id: str) -> "Callable[[ClientLike], DriftReport]":
+    """Return the question for the report of one window in full."""
+    return lambda desk: desk.drift.show(report_id)
+
+
+def check(monitor: str) -> "Callable[[ClientLike], object]":
+    """Return the wish that a monitor looks now."""
+    return lambda desk: desk.monitors.check(monitor)
+
+
+def pause(monitor: str) -> "Callable[[ClientLike], object]":
+    """Return the wish that a monitor rests."""
+    return lambda desk: desk.monitors.pause(monitor)
+
+
+def resume(monitor: str) -> "Callable[[ClientLike], object]":
+    """Return the wish that a monitor goes on."""
+    return lambda desk: desk.monitors.resume(monitor)
+
+
+def remove(monitor: str) -> "Callable[[ClientLike], object]":
+    """Return the wish that a monitor goes."""
+    return lambda desk: desk.monitors.remove(monitor)
+
+
+def create(draft: "Monitor") -> "Callable[[ClientLike], MonitorStanding]":
+    """Return the wish for the monitor that a draft describes."""
+    source, reference, window = draft.source, draft.reference, draft.window
+    kind, place = source.kind.value, source.place
+    return lambda desk: desk.monitors.create(
+        draft.name, draft.endpoint, draft.model,
+        files=place if kind == "file" else None, database=place if kind == "sql" else None,
+        run=place if kind == "mlflow" else None, query=source.query, time_column=source.time_column,
+        reference=reference.kind.value, reference_file=reference.path, pinned_from=reference.start,
+        pinned_to=reference.end, rows=window.rows, span=window.seconds, suppressed=draft.suppressed or None,
+        level=draft.level,
+    )  # fmt: skip
+
+
+def change(before: "Monitor", draft: "Monitor") -> "Callable[[ClientLike], MonitorStanding]":
+    """Return the wish that a monitor is as a draft describes it; what is the same in both is not sent."""
+    window = draft.window if draft.window != before.window else None
+    reference = draft.reference if draft.reference != before.reference else None
+    again = {name: WATCHED_AGAIN for name in before.suppressed if name not in draft.suppressed}
+    suppressed = {**draft.suppressed, **again} if draft.suppressed != before.suppressed else None
+    return lambda desk: desk.monitors.configure(
+        before.id,
+        rows=window.rows if window is not None else None, span=window.seconds if window is not None else None,
+        reference=reference.kind.value if reference is not None else None,
+        reference_file=reference.path if reference is not None else None,
+        pinned_from=reference.start if reference is not None else None,
+        pinned_to=reference.end if reference is not None else None,
+        suppressed=suppressed, level=draft.level if draft.level != before.level else None,
+    )  # fmt: skip

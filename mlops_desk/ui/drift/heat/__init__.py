@@ -1,0 +1,1 @@
+"""Columns by windows: what has moved, how far, and since when."""

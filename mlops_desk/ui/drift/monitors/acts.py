@@ -1,0 +1,105 @@
+"""What can be done with the chosen monitor, with a question where something is lost."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.records.drift.monitors import MonitorStanding, MonitorState
+from mlops_desk.ui.drift import asking
+from mlops_desk.ui.drift.monitors.form import MonitorDialog
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.confirmation import ask
+
+
+class MonitorActs(QObject):
+    """What the agent announces is what the page then shows. ``chosen`` says which monitor is meant."""
+
+    def __init__(self, page: QWidget, context: Context, chosen: Callable[[], MonitorStanding | None]) -> None:
+        super().__init__(page)
+        self._page = page
+        self._context = context
+        self._chosen = chosen
+        self.check = Button("Check now", tip="Judge what is new in its source")
+        self.edit = Button("Edit …")
+        self.pause = Button("Pause")
+        self.remove = Button("Remove …", harmful=True)
+        self._checking: set[str] = set()
+        self.check.clicked.connect(self.check_now)
+        self.edit.clicked.connect(self.ask_to_edit)
+        self.pause.clicked.connect(self.pause_or_resume)
+        self.remove.clicked.connect(self.ask_to_remove)
+
+    def buttons(self) -> tuple[Button, ...]:
+        return self.check, self.edit, self.pause, self.remove
+
+    def show_standing(self, standing: MonitorStanding | None) -> None:
+        """Offer what can be done with it."""
+        for button in self.buttons():
+            button.setVisible(standing is not None)
+        if standing is None:
+            return
+        paused = standing.state is MonitorState.PAUSED
+        self.pause.show_title("Resume" if paused else "Pause")
+        self.pause.updateGeometry()
+        checking = standing.monitor.id in self._checking
+        self.check.setEnabled(not checking and not paused)
+        self.check.show_title("Checking …" if checking else "Check now")
+        self.check.updateGeometry()
+
+    def has_chosen(self) -> bool:
+        return self._chosen() is not None
+
+    def create(self) -> None:
+        """Open the form for a new monitor."""
+        MonitorDialog(self._page, self._context, None).open()
+
+    def ask_to_edit(self) -> None:
+        standing = self._chosen()
+        if standing is not None:
+            MonitorDialog(self._page, self._context, standing.monitor).open()
+
+    def check_now(self) -> None:
+        """Judge what is new now."""
+        standing = self._chosen()
+        if standing is None or standing.monitor.id in self._checking:
+            return
+        key = standing.monitor.id
+        self._checking.add(key)
+        self.show_standing(standing)
+
+        def done(_answer: object) -> None:
+            self._checking.discard(key)
+            self.show_standing(self._chosen())
+
+        def failed(error: DeskError) -> None:
+            done(None)
+            self._context.complain(error)
+
+        self._context.ask("check monitor", asking.check(key), done, failed)
+
+    def pause_or_resume(self) -> None:
+        standing = self._chosen()
+        if standing is not None:
+            question = asking.resume if standing.state is MonitorState.PAUSED else asking.pause
+            self._context.ask("pause monitor", question(standing.monitor.id), _nothing)
+
+    def ask_to_remove(self) -> None:
+        standing = self._chosen()
+        if standing is None:
+            return
+        key, name = standing.monitor.id, plain(standing.monitor.name)
+        text = "Its windows and what was judged of them go with it, and its alert ends. Reports that were made stay."
+        if standing.monitor.is_proposed:
+            text += " The desk proposes no other for this endpoint."
+        ask(self._page, f"Remove monitor {name}?", text, "Remove monitor", lambda: self._do_remove(key))
+
+    def _do_remove(self, key: str) -> None:
+        self._context.ask("remove monitor", asking.remove(key), _nothing)
+
+
+def _nothing(_answer: object) -> None:
+    """Wait for the announcement: a page paints what the agent told, not what was asked for."""

@@ -1,0 +1,228 @@
+"""The form of a monitor, new or changed: what it watches, what that is held against and what is left out is chosen."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QWidget
+
+from mlops_desk.base.errors import DeskError, Invalid
+from mlops_desk.base.text import plain
+from mlops_desk.records.drift.monitors import Monitor, MonitorStanding
+from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
+from mlops_desk.records.model import Model, ModelVersion
+from mlops_desk.ui.drift import asking
+from mlops_desk.ui.drift.monitors import standing as words
+from mlops_desk.ui.drift.monitors.left_out import LeftOutColumns
+from mlops_desk.ui.drift.monitors.window_field import WindowField
+from mlops_desk.ui.drift.words import newest_reports
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.widgets.choice import ChoiceBox
+from mlops_desk.ui.widgets.field import Field
+from mlops_desk.ui.widgets.form import FormDialog
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.live.tasks import Task
+
+_KINDS = (
+    (SourceKind.FILE, "A file or a folder of files"),
+    (SourceKind.SQL, "A query to a database"),
+    (SourceKind.MLFLOW, "A data set of a run"),
+)
+_LEVELS = (("alert", "Alert: somebody has to look"), ("warning", "Warning: it can wait"))
+_MOST_VERSIONS = 200  # chosen: a list of more is not looked through
+
+
+class MonitorDialog(FormDialog):
+    """Stays open until the agent has taken it; what it says is missing is shown in place."""
+
+    def __init__(self, parent: QWidget | None, context: Context, monitor: Monitor | None) -> None:
+        about = (
+            "It compares window by window what comes in with what it is held against, and tells when that has moved."
+        )
+        title = "New monitor" if monitor is None else f"Monitor {plain(monitor.name)}"
+        super().__init__(parent, title, about, "Create monitor" if monitor is None else "Save")
+        self._context = context
+        self._monitor = monitor
+        self._asked: list[Task] = []
+        self._sources: list[tuple[SourceKind, str]] = []
+        self.name = Field("Name", "digits inputs")
+        self.watched = ChoiceBox("Watches")
+        self.place, self.query = Field("Place", "/data/incoming"), Field("Query", "SELECT * FROM requests")
+        self.time_column = Field("Time column", "created_at")
+        self.model, self.version = ChoiceBox("Model"), ChoiceBox("Version")
+        self.reference, self.path = ChoiceBox("Held against"), Field("File", "/data/reference.parquet")
+        self.cut = WindowField()
+        self.level = ChoiceBox("Level")
+        self.columns = LeftOutColumns()
+        self._fill()
+        self._lay()
+        self._show_monitor()
+        self.watched.currentIndexChanged.connect(lambda _index: self._fit())
+        self.reference.currentIndexChanged.connect(lambda _index: self._fit())
+        self.model.currentIndexChanged.connect(lambda _index: self._want_versions())
+        self.submit = self._send
+        self._fit()
+        if monitor is None:
+            self._asked.append(context.ask("models", lambda desk: desk.models.list(), self._offer_models, self.fail))
+
+    def _fill(self) -> None:
+        for name in sorted(self._context.store.endpoints.value or {}):
+            self._offer(SourceKind.LOG, name, f"Requests of endpoint {plain(name)}")
+        for kind, title in _KINDS:
+            self._offer(kind, "", title)
+        for reference, title in words.REFERENCES.items():
+            self.reference.addItem(title.capitalize(), reference.value)
+        for level, title in _LEVELS:
+            self.level.addItem(title, level)
+
+    def _offer(self, kind: SourceKind, place: str, title: str) -> None:
+        # Qt would hand an enumeration inside a tuple back as something else.
+        self._sources.append((kind, place))
+        self.watched.addItem(title)
+
+    def choose_source(self, kind: SourceKind, place: str = "") -> bool:
+        """Choose what is watched; False for something that is not offered."""
+        found = (kind, place) in self._sources
+        if found:
+            self.watched.setCurrentIndex(self._sources.index((kind, place)))
+        return found
+
+    def _lay(self) -> None:
+        for title, field in (
+            ("Name", self.name), ("Watches", self.watched), ("Place", self.place), ("Query", self.query),
+            ("Time column", self.time_column), ("Model", self.model), ("Version", self.version),
+            ("Held against", self.reference), ("File", self.path), ("Windows", self.cut), ("Level", self.level),
+            ("Columns", self.columns),
+        ):  # fmt: skip
+            self.add(title, field)
+
+    def done(self, result: int) -> None:
+        """Hear no answer any more, once it is closed."""
+        for task in self._asked:
+            task.cancel()
+        super().done(result)
+
+    # What is chosen.
+
+    def _show_monitor(self) -> None:
+        """Show what is set up of a monitor that is changed; of a new one what is sensible."""
+        one = self._monitor
+        if one is None:
+            return
+        self.name.setText(one.name)
+        kind = one.source.kind
+        place = one.source.place if kind is SourceKind.LOG else ""
+        if not self.choose_source(kind, place):  # its endpoint is not there any more
+            self._offer(kind, place, words.source(one.source))
+            self.choose_source(kind, place)
+        self.place.setText("" if kind is SourceKind.LOG else one.source.place)
+        self.query.setText(one.source.query or "")
+        self.time_column.setText(one.source.time_column or "")
+        self.reference.setCurrentIndex(max(self.reference.findData(one.reference.kind.value), 0))
+        self.path.setText(one.reference.path or "")
+        self.cut.show_rule(one.window)
+        self.level.setCurrentIndex(max(self.level.findData(one.level), 0))
+        # What it watches is what it is: for something else there is another monitor.
+        for field in (self.name, self.watched, self.place, self.query, self.time_column):
+            field.setEnabled(False)
+        self.first = self.reference
+
+    def _kind(self) -> tuple[SourceKind, str]:
+        return self._sources[self.watched.currentIndex()]
+
+    def _fit(self) -> None:
+        """Ask for what the chosen source and reference need, and for nothing else."""
+        kind, endpoint = self._kind()
+        is_log = kind is SourceKind.LOG
+        shown = {
+            self.place: not is_log,
+            self.query: kind in {SourceKind.SQL, SourceKind.MLFLOW},
+            self.time_column: kind in {SourceKind.SQL, SourceKind.FILE},
+            self.model: not is_log and self._monitor is None,
+            self.version: not is_log and self._monitor is None,
+            self.path: self.reference.currentData() == ReferenceKind.FILE.value,
+        }
+        for field, wanted in shown.items():
+            self.fields.setRowVisible(field, wanted)
+        if not self.name.text() and is_log:
+            self.name.setPlaceholderText(f"{endpoint} inputs")
+        report = newest_reports(self._context.store.reports.value).get(endpoint) if is_log else None
+        known = [] if report is None else [column.name for column in report.columns]
+        self.columns.show_columns(known, self._monitor.suppressed if self._monitor is not None else {})
+
+    def _offer_models(self, models: Sequence[Model]) -> None:
+        self.model.clear()
+        self.model.addItem("none", "")
+        for name in sorted({one.name for one in models}):
+            self.model.addItem(plain(name), name)
+
+    def _want_versions(self) -> None:
+        name = self.model.currentData()
+        self.version.clear()
+        if not name:
+            return
+
+        def got(versions: Sequence[ModelVersion]) -> None:
+            if self.model.currentData() == name:
+                for one in versions[:_MOST_VERSIONS]:
+                    self.version.addItem(f"Version {plain(one.version)}", one.version)
+
+        self._asked.append(self._context.ask("versions", lambda desk: desk.models.versions(name), got, self.fail))
+
+    # What is sent.
+
+    def _made(self) -> Monitor:
+        """Return the monitor that the fields describe. Raises Invalid for what is missing."""
+        kind, endpoint = self._kind()
+        is_log = kind is SourceKind.LOG
+        place = endpoint if is_log else self.place.text().strip()
+        if not place:
+            raise Invalid("It is not said where the data come from.", "Fill in the place.")
+        name = self.name.text().strip() or (f"{endpoint} inputs" if is_log else "")
+        if not name:
+            raise Invalid("A monitor needs a name.", "Fill in a name by which it is told from others.")
+        query, moment = self.query.text().strip(), self.time_column.text().strip()
+        source = Source(kind, place, query or None if not is_log else None, moment or None if not is_log else None)
+        version = self.version.currentData()
+        model = f"{self.model.currentData()}/{version}" if not is_log and version else None
+        if self._monitor is not None:
+            model = self._monitor.model
+        changed = {
+            "name": name, "source": source, "reference": self._reference(), "endpoint": endpoint if is_log else None,
+            "model": model, "window": self.cut.rule(), "level": self.level.currentData(),
+            "suppressed": self.columns.reasons(),
+        }  # fmt: skip
+        before = self._monitor or Monitor("", name, source)
+        return replace(before, **changed)
+
+    def _reference(self) -> Reference:
+        kind = ReferenceKind(self.reference.currentData())
+        path = self.path.text().strip()
+        if kind is ReferenceKind.FILE and not path:
+            raise Invalid("It is not said which file it is held against.", "Fill in the file's path.")
+        if kind is not ReferenceKind.PINNED:
+            return Reference(kind, path if kind is ReferenceKind.FILE else None)
+        before = self._monitor.reference if self._monitor is not None else None
+        if before is not None and before.kind is kind:
+            return before
+        span = self._context.axis.span()
+        return Reference(kind, None, span.start, span.end)
+
+    def _send(self) -> None:
+        try:
+            monitor = self._made()
+        except Invalid as error:
+            self.fail(error)
+            return
+        self.begin("Creating …" if self._monitor is None else "Saving …")
+        question = asking.create(monitor) if self._monitor is None else asking.change(self._monitor, monitor)
+        self._asked.append(self._context.ask("monitor", question, self._done, self._refused))
+
+    def _refused(self, error: DeskError) -> None:
+        self.fail(error)
+
+    def _done(self, standing: MonitorStanding) -> None:
+        name = plain(standing.monitor.name)
+        self._context.say("info", f"Monitor {name} {'watches' if self._monitor is None else 'is changed'}.")
+        self.accept()

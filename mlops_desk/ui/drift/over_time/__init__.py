@@ -1,0 +1,1 @@
+"""Charts whose ground are the windows of a monitor, one place each."""

@@ -1,0 +1,249 @@
+"""What is done with monitors: each act asks the agent, and what it announces is what the page then shows."""
+
+from dataclasses import replace
+
+import pytest
+from doubles import Double
+from drift_doubles import put_standing
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from mlops_desk.base.errors import Refused
+from mlops_desk.records.drift.monitors import MonitorState, WindowRule
+from mlops_desk.records.drift.sources import Reference, ReferenceKind, SourceKind
+from mlops_desk.ui.drift import asking
+from mlops_desk.ui.drift.monitors.form import MonitorDialog
+from mlops_desk.ui.drift.monitors.window_field import WindowField
+from mlops_desk.ui.overview import attention
+from mlops_desk.ui.widgets.confirmation import Confirm
+
+
+@pytest.fixture
+def page(start, double, qtbot):
+    shown = start(double, "drift").window.page()
+    qtbot.waitUntil(lambda: bool(shown.monitors.pane.sheet.windows))
+    return shown
+
+
+@pytest.fixture
+def acts(page):
+    return page.monitors.acts
+
+
+def opened(page, kind):
+    return next((one for one in page.window().findChildren(kind) if one.isVisible()), None)
+
+
+def click(button):
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_pausing_and_resuming_show_what_the_agent_announced(page, acts, double, qtbot):
+    click(acts.pause)
+    qtbot.waitUntil(lambda: page.monitors.chosen().state is MonitorState.PAUSED)
+    qtbot.waitUntil(lambda: acts.pause.text() == "Resume")
+    click(acts.pause)
+    qtbot.waitUntil(lambda: page.monitors.chosen().state is MonitorState.WAITING)
+
+
+def test_a_check_is_under_way_until_it_is_answered(page, acts, double, qtbot):
+    double.frozen.add("monitors")
+    click(acts.check)
+    assert acts.check.text() == "Checking …"
+    assert not acts.check.isEnabled()
+    acts.check_now()
+    assert double.calls.count(("monitors", "check")) <= 1
+    double.frozen.clear()
+    double.thaw.set()
+    qtbot.waitUntil(acts.check.isEnabled)
+    qtbot.waitUntil(lambda: "It was looked at." in page.monitors.pane.banner.accessibleName())
+
+
+def test_a_check_that_is_refused_is_told_and_can_be_tried_again(page, acts, double, qtbot):
+    double.failing["monitors.check"] = Refused("The source can't be read.", "Look at its path.")
+    click(acts.check)
+    qtbot.waitUntil(lambda: "can't be read" in page.window().notices._text.whole)
+    assert acts.check.isEnabled()
+
+
+def test_removing_asks_first_and_says_what_is_lost(page, acts, double, qtbot):
+    click(acts.remove)
+    question = opened(page, Confirm)
+    assert "digits inputs" in question.windowTitle()
+    click(question.back)
+    assert "m1" in double.monitors_by_id
+    click(acts.remove)
+    click(opened(page, Confirm).act)
+    qtbot.waitUntil(lambda: page.monitors.table.shown_rows() == 4)
+    qtbot.waitUntil(lambda: page.monitors.chosen() is not None and page.monitors.chosen().monitor.id != "m1")
+
+
+def form(page, acts, act):
+    act()
+    return opened(page, MonitorDialog)
+
+
+def test_a_monitor_of_an_endpoint_is_chosen_and_not_typed(page, acts, double, qtbot):
+    dialog = form(page, acts, acts.create)
+    assert dialog.watched.currentText() == "Requests of endpoint digits"
+    assert not dialog.place.isVisible()
+    assert dialog.choose_source(SourceKind.LOG, "fraud")
+    dialog.name.setText("fraud by hand")
+    dialog.cut.show_rule(WindowRule(None, 7200.0))
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.made_monitors))
+    name, endpoint, model, more = double.made_monitors[0]
+    assert (name, endpoint, model) == ("fraud by hand", "fraud", None)
+    assert more["span"] == 7200.0
+    assert more["rows"] is None
+    assert more["reference"] == "training"
+    assert more["files"] is more["database"] is more["run"] is None
+    qtbot.waitUntil(lambda: page.monitors.table.shown_rows() == 6)
+
+
+def test_files_are_watched_with_the_version_that_they_are_about(page, acts, double, qtbot):
+    dialog = form(page, acts, acts.create)
+    assert dialog.choose_source(SourceKind.FILE)
+    assert dialog.place.isVisible()
+    assert not dialog.query.isVisible()
+    click(dialog.act)
+    assert "where the data come from" in dialog.error_text()
+    dialog.place.setText("/data/claims")
+    click(dialog.act)
+    assert "needs a name" in dialog.error_text()
+    dialog.name.setText("claims by day")
+    dialog.reference.setCurrentIndex(dialog.reference.findData(ReferenceKind.FILE.value))
+    click(dialog.act)
+    assert "which file" in dialog.error_text()
+    dialog.path.setText("/data/ref.parquet")
+    qtbot.waitUntil(lambda: dialog.model.count() > 1)
+    dialog.model.setCurrentIndex(dialog.model.findData("digits"))
+    qtbot.waitUntil(lambda: dialog.version.count() > 0)
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.made_monitors))
+    _name, endpoint, model, more = double.made_monitors[0]
+    assert endpoint is None
+    assert model == f"digits/{dialog.version.currentData()}"
+    assert more["files"] == "/data/claims"
+    assert more["reference_file"] == "/data/ref.parquet"
+
+
+def test_what_the_agent_refuses_is_said_in_the_form_with_all_that_was_typed(page, acts, double, qtbot):
+    dialog = form(page, acts, acts.create)
+    dialog.name.setText("digits inputs")
+    click(dialog.act)
+    qtbot.waitUntil(lambda: "already" in dialog.error_text())
+    assert dialog.name.text() == "digits inputs"
+    assert dialog.act.isEnabled()
+
+
+def test_a_column_is_left_out_with_a_reason(page, acts, double, qtbot):
+    dialog = form(page, acts, acts.ask_to_edit)
+    assert not dialog.name.isEnabled()
+    assert not dialog.watched.isEnabled()
+    dialog.columns.boxes["pixel_0_3"].setChecked(False)
+    click(dialog.act)
+    assert "pixel_0_3 is left out without a reason" in dialog.error_text()
+    dialog.columns.fields["pixel_0_3"].setText("a dead pixel")
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.configured))
+    name, more = double.configured[0]
+    assert name == "m1"
+    assert more["suppressed"] == {"pixel_0_3": "a dead pixel"}
+    assert more["rows"] is more["reference"] is more["level"] is None, "what is the same is not sent"
+
+
+def test_a_column_that_was_left_out_comes_back(page, acts, double, qtbot):
+    page.monitors.table.select("m2")
+    dialog = form(page, acts, acts.ask_to_edit)
+    assert dialog.columns.fields["country"].text() == "changes with every campaign"
+    dialog.columns.boxes["country"].setChecked(True)
+    dialog.level.setCurrentIndex(dialog.level.findData("alert"))
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.configured))
+    assert double.configured[0][1]["suppressed"] == {"country": asking.WATCHED_AGAIN}
+    assert double.configured[0][1]["level"] == "alert"
+
+
+def test_the_filter_of_columns_keeps_what_was_chosen(page, acts):
+    dialog = form(page, acts, acts.ask_to_edit)
+    dialog.columns.boxes["pixel_0_3"].setChecked(False)
+    dialog.columns.fields["pixel_0_3"].setText("a dead pixel")
+    dialog.columns.filter.setText("source")
+    assert list(dialog.columns.boxes) == ["source"]
+    dialog.columns.filter.setText("")
+    assert not dialog.columns.boxes["pixel_0_3"].isChecked()
+    assert dialog.columns.reasons() == {"pixel_0_3": "a dead pixel"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "number", "unit"),
+    [
+        (WindowRule(), 1000, "rows"),
+        (WindowRule(30, None), 30, "rows"),
+        (WindowRule(None, 900.0), 15, "minutes"),
+        (WindowRule(None, 7200.0), 2, "hours"),
+        (WindowRule(None, 172_800.0), 2, "days"),
+    ],
+)
+def test_a_window_is_shown_in_its_largest_unit_and_comes_back_the_same(qtbot, rule, number, unit):
+    field = WindowField()
+    qtbot.addWidget(field)
+    field.show_rule(rule)
+    assert (field.number.value(), field.unit.currentText()) == (number, unit)
+    assert field.rule() == rule
+
+
+def test_a_pinned_span_stays_when_something_else_is_changed(page, acts, double, qtbot):
+    standing = double.monitors_by_id["m1"]
+    pinned = Reference(ReferenceKind.PINNED, None, 1000.0, 2000.0)
+    put_standing(double, standing, monitor=replace(standing.monitor, reference=pinned))
+    page.reload()
+    qtbot.waitUntil(lambda: page.monitors.chosen().monitor.reference == pinned)
+    dialog = form(page, acts, acts.ask_to_edit)
+    dialog.level.setCurrentIndex(dialog.level.findData("warning"))
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.configured))
+    assert double.configured[0][1]["reference"] is None
+    assert double.configured[0][1]["level"] == "warning"
+
+
+# Elsewhere in the window.
+
+
+def test_what_has_drifted_or_is_not_known_stands_in_the_overview(start, double, qtbot):
+    program = start(double)
+    qtbot.waitUntil(lambda: bool(program.store.monitors.value))
+    lines = {line.key: line for line in attention.wrong_now(program.store)}
+    assert lines["drift/m1"].mark.shape == "■"
+    assert "pixel_0_0 and pixel_0_1 have drifted" in lines["drift/m1"].text
+    assert lines["drift/m4"].mark.shape == "?"
+    assert "permission denied" in lines["drift/m4"].text
+    assert not {"drift/m2", "drift/m3", "drift/m5", "drift/reports:digits"} & set(lines), "each is told once"
+
+
+def test_an_endpoint_that_nobody_watches_is_told_of_by_its_reports(start, qtbot):
+    double = Double(beat_seconds=0.2)
+    double.monitors_by_id.clear()
+    program = start(double)
+    qtbot.waitUntil(lambda: program.store.monitors.value is not None and bool(program.store.reports.value))
+    assert "drift/reports:digits" in {line.key for line in attention.wrong_now(program.store)}
+
+
+def test_the_table_of_endpoints_tells_how_the_gravest_monitor_stands(start, double, qtbot):
+    page = start(double, "endpoints").window.page()
+    qtbot.waitUntil(lambda: page.table.records.record("digits") is not None)
+    qtbot.waitUntil(lambda: bool(page.table.records.record("digits").drift))
+    place = next(at for at, column in enumerate(page.table.records.columns) if column.key == "drift")
+    cells = {key: page.table.records._row(key)[place].text for key in page.table.records.order.keys}
+    assert cells == {"digits": "■ drifted", "fraud": "● fine", "router": "○ waiting"}
+
+
+def test_a_version_tells_how_the_data_that_it_is_asked_with_have_drifted(start, double, qtbot):
+    page = start(double, "models").window.page()
+    qtbot.waitUntil(lambda: page.models.key() is not None)
+    page.reveal("digits/3")
+    qtbot.waitUntil(lambda: page.versions.table.key() == "digits/3")
+    page.detail.tabs.choose("facts")
+    view = page.detail.view("facts")
+    qtbot.waitUntil(lambda: any(fact.name == "Drift" and "drifted" in fact.value for fact in view.about.shown))
