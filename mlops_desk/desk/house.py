@@ -427,7 +427,11 @@ class Desk(DeskVerbs):
     def _checks(self) -> list[Check]:
         engines = doctor.engine_checks(self.other_engines, self.engine_table.trouble)
         gpus = self.engine_wiring.checks(self.engine, self.telemetry.status)
-        more = {"metrics endpoint": self.exporter.check, "gpu leases": self.leasing.check}
+        more = {
+            "metrics endpoint": self.exporter.check,
+            "gpu leases": self.leasing.check,
+            "drift windows": self.drift_desk.check,
+        }
         more[CHECK] = lambda: disk_check(self.jobs.disk())
         more |= entrance_checks(self.endpoints.network)
         return doctor.examine(

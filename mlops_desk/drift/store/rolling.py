@@ -28,12 +28,13 @@ class WindowLimits:
 
     The defaults: a month in which each window can be judged again, a year by the hour for what comes with the seasons,
     five years by the day. Fifty columns take 3 MB a day by the hour and 0.13 MB by the day: 1.1 GB a year and monitor.
+    Where the budget is full the oldest windows go first, then the oldest hours.
     """
 
     window_days: int = 30
     hour_days: int = 365
     day_days: int = 1826
-    budget_mb: int = 4096
+    budget_mb: int = 2048
 
 
 def roll_up(tables: WindowTables, add: Add, now: float) -> None:

@@ -83,24 +83,49 @@ class WindowStore:
     """
 
     def __init__(self, folder: Path, limits: Callable[[], WindowLimits] = WindowLimits) -> None:
-        try:
-            make_private(folder)
-        except OSError as error:
-            text = f"The folder of the windows, {folder}, can't be made: {error.strerror}."
-            raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
-        self._tables = WindowTables(folder / FILE)
+        self._folder = folder
         self._limits = limits
         self._layouts: OrderedDict[str, WindowLayout] = OrderedDict()
         self._lock = Lock()
+        self._opening = Lock()
+        self._opened: WindowTables | None = None
+        self._is_closed = False
         self.n_damaged = 0
+
+    def open(self) -> None:
+        """Open the database, and repair it where it is damaged; whoever asks first does so too. Raises DeskError.
+
+        A large one is read whole for that, and one that can't be opened must not keep the agent from starting.
+        """
+        with self._opening:
+            if self._is_closed:
+                raise Unavailable("The store of windows is closed.")
+            if self._opened is None:
+                try:
+                    make_private(self._folder)
+                except OSError as error:
+                    text = f"The folder of the windows, {self._folder}, can't be made: {error.strerror}."
+                    raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
+                self._opened = WindowTables(self._folder / FILE)
+
+    @property
+    def _tables(self) -> WindowTables:
+        if self._opened is None:
+            self.open()
+        assert self._opened is not None  # noqa: S101 - it is open now
+        return self._opened
 
     @property
     def repair(self) -> Repair | None:
-        """Return what was damaged when it was opened, and what became of it."""
-        return self._tables.database.repair
+        """Return what was damaged when it was opened, and what became of it; None too before that."""
+        return None if self._opened is None else self._opened.database.repair
 
     def close(self) -> None:
-        self._tables.close()
+        """Close the database; what asks later raises Unavailable."""
+        with self._opening:
+            self._is_closed = True
+            if self._opened is not None:
+                self._opened.close()
 
     def put(self, monitor_id: str, start: float, end: float, profile: DataProfile) -> WindowHead:
         """Store one window. Raises NotFound without a reference, Invalid where the profile was not made by it."""
