@@ -1,11 +1,14 @@
 """Builds what watches drift: the shelf of reports, what is asked by hand, the monitors and their store of windows."""
 
+import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
@@ -18,12 +21,19 @@ from mlops_desk.drift.monitors.service import MonitorService
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.drift.service import DriftService
 from mlops_desk.drift.shelf import ReportShelf
+from mlops_desk.drift.store.rolling import WindowLimits
 from mlops_desk.drift.store.windows import WindowStore
+from mlops_desk.records.agent import Check
 from mlops_desk.records.drift.monitors import Monitor
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.state import State
 from mlops_desk.telemetry.service import TelemetryService
+
+_log = logging.getLogger(__name__)
+TIDY_SECONDS = 300.0  # chosen: hours end once in an hour, limits are days and gigabytes
+BACK_SECONDS = 86_400.0
+"""Chosen: a monitor begins with the requests of the day before it was made; older ones are no news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +56,10 @@ class DriftDesk:
 
     def __init__(self, parts: DriftParts, wiring: ModelWiring) -> None:
         shelf = ReportShelf(parts.state.reports)
-        self.windows = WindowStore(parts.folder.drift)
+        self._loop = parts.loop
         self._endpoints = parts.endpoints
-        self._cutter = WindowCutter(self.windows, self._log_place)
+        self.windows = WindowStore(parts.folder.drift, partial(_limits, parts.settings))
+        self._cutter = WindowCutter(self.windows, self._log_place, partial(run_worker, ending=parts.loop.ending))
         self.drift = DriftService(
             endpoint=parts.endpoints.show,
             request_window=wiring.request_window,
@@ -81,13 +92,35 @@ class DriftDesk:
         )
 
     def start(self) -> None:
-        """Begin to look at monitors."""
+        """Begin to look at monitors, and to roll up and tidy what they have seen."""
         self.monitors.start()
+        self._loop.repeat("drift-windows", TIDY_SECONDS, self.tidy)
 
     def stop(self) -> None:
         """Close the store of windows; a look that runs ends with the agent."""
         self.monitors.stop()
         self.windows.close()
+
+    def tidy(self) -> None:
+        """Roll up the hours that are over, and delete what is beyond the limits."""
+        try:
+            self.windows.tidy(time.time())
+        except DeskError as error:
+            if not self._loop.ending.is_set():
+                _log.warning("The windows of drift monitors can't be tidied: %s", error.message)
+
+    def check(self) -> Check:
+        """Tell the doctor whether the store of windows is sound."""
+        try:
+            size = self.windows.size_bytes()
+        except DeskError as error:
+            return Check("drift windows", "problem", error.message)
+        if self.windows.repair is not None:
+            return Check("drift windows", "warning", self.windows.repair.told("The database of drift windows"))
+        if self.windows.n_damaged:
+            text = f"{self.windows.n_damaged} windows could not be read and are left out; the log names them."
+            return Check("drift windows", "warning", text)
+        return Check("drift windows", "ok", f"{size >> 20} MiB of windows are kept.")
 
     def _take(self, monitor: Monitor, _reference: DataProfile) -> int | None:
         """Cut what is new, and return how many rows wait for their window to be full."""
@@ -95,4 +128,10 @@ class DriftDesk:
 
     def _log_place(self, monitor: Monitor) -> LogPlace:
         folder, revisions, since = self._endpoints.log_place(monitor.source.place)
-        return LogPlace(str(folder), revisions, since)
+        begun = monitor.created_at or 0.0
+        return LogPlace(str(folder), revisions, max(since, begun - BACK_SECONDS))
+
+
+def _limits(settings: SettingsStore) -> WindowLimits:
+    windows, hours, days = (int(settings.number(f"drift.keep_{name}_days")) for name in ("windows", "hours", "days"))
+    return WindowLimits(windows, hours, days, int(settings.number("drift.keep_mb")))
