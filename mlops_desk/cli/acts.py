@@ -52,6 +52,12 @@ def _drift_profile(address: AgentAddress, given: argparse.Namespace, as_json: bo
     return profile.make(address, given, as_json=as_json)
 
 
+def _drift_performance(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike
+    from mlops_desk.cli.drift import performance  # noqa: PLC0415 - see above
+
+    return performance.make(given, as_json=as_json)
+
+
 def selftest(target: str, *, as_json: bool) -> int:
     """Try everything an installation needs; 1 when something failed, with the report in ``target``."""
     from mlops_desk.base.process import run_worker  # noqa: PLC0415 - see above
@@ -82,6 +88,7 @@ ACTS: dict[str, Act] = {
     "agent-restore": _of_agent("restore"),
     "drift-report": _drift_report,
     "drift-profile": _drift_profile,
+    "drift-performance": _drift_performance,
     "images-pull": _of_images("pull"),
     "images-build": _of_images("build"),
     "images-prune": _of_images("prune"),

@@ -150,6 +150,7 @@ def _add_service(commands: Any, service: str, word: str | None = None) -> None:
         drift_words.add_report(verbs)
         drift_words.add_profile(verbs)
         drift_words.add_monitors(verbs, verbs_of("monitors", PROTOCOLS["monitors"]), _add_verb)
+        drift_words.add_performance(verbs)
     if service == "runs":
         opening_words.add_run_open(verbs)
 

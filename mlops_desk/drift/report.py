@@ -95,7 +95,8 @@ def _in_order(tables: Tables, judged: Iterable[ColumnDrift]) -> tuple[ColumnDrif
     """Return the judged columns, and those left out that have a kind, in the reference's order."""
     found = {column.name: column for column in judged}
     left = {column.name: column for column in tables.left_out if column.kind is not None}
-    named = [column.name for column in tables.frozen] or list(found)
+    named = [column.name for column in tables.frozen]
+    named += [name for name in found if name not in set(named)]  # what is derived of others
     return tuple(
         found[name] if name in found else _left_out(left[name]) for name in named if name in found or name in left
     )

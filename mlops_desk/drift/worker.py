@@ -1,19 +1,23 @@
 """The worker that compares data of two files or folders: ``python -m mlops_desk.drift.worker``, one request on stdin.
 
 Request: {"reference": path or Source, "current": likewise, "options": DriftOptions, "folder": path, "html": path,
-"access": {"reference": SourceAccess, "current": likewise}}; the last four may be missing, and the reference may be a
-profile. The answer is a DriftReport. What the worker writes on its way lies in ``folder``, so that whoever ends it can
-clean up after it; ``html`` gets the report as a page. How far it is it says on stderr, a line a second at most.
+"access": {"reference": SourceAccess, "current": likewise}, "beside": Beside}; the last five may be missing, and the
+reference may be a profile. The answer is a DriftReport. What the worker writes on its way lies in ``folder``, so that
+whoever ends it can clean up after it; ``html`` gets the report as a page. How far it is it says on stderr, a line a
+second at most.
 
 ``drift report`` runs it without an agent, the agent runs it for each window of a monitored endpoint.
 """
 
 import tempfile
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import duckdb
 
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import write_atomically
@@ -38,21 +42,42 @@ EXACT_ROWS = 10_000_000  # chosen: a column of so many takes about a gigabyte to
 _THREADS = 2  # chosen: one reads while the other counts; the machine is busy with training
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is asked for beside the columns: rows as wholes, a column's segments, columns weighted by importance."""
+
+    multivariate: bool = False
+    segment: str | None = None
+    importance: Mapping[str, float] | None = None
+
+    @property
+    def needs_rows(self) -> bool:
+        return self.multivariate or self.segment is not None
+
+
 def compare_files(
-    reference: Path, current: Path, options: DriftOptions | None = None, within: str | None = None
+    reference: Path,
+    current: Path,
+    options: DriftOptions | None = None,
+    within: str | None = None,
+    beside: Beside | None = None,
 ) -> DriftReport:
     """Compare two files or folders, the reference may be a profile. Raises NotFound or Invalid with what is wrong."""
-    return compare_sources(DataSide(file_at(reference)), DataSide(file_at(current)), options, within)
+    return compare_sources(DataSide(file_at(reference)), DataSide(file_at(current)), options, within, beside)
 
 
 def compare_sources(
-    reference: DataSide, current: DataSide, options: DriftOptions | None = None, within: str | None = None
+    reference: DataSide,
+    current: DataSide,
+    options: DriftOptions | None = None,
+    within: str | None = None,
+    beside: Beside | None = None,
 ) -> DriftReport:
     """Compare what two sources give, the reference may be a profile. Raises DeskError with what is wrong.
 
     A side of more than ``EXACT_ROWS`` rows is sketched part by part, and says so.
     """
-    options = options or DriftOptions()
+    options, beside = options or DriftOptions(), beside or Beside()
     if _is_profile(current.source):
         text = f"{plain(current.source.place, 1000)} is a profile: it can stand for the reference alone."
         raise Invalid(text, "Give the current data as Parquet, CSV or JSON lines.")
@@ -63,10 +88,17 @@ def compare_sources(
             connection.execute("SET TimeZone = 'UTC'")  # what a moment without a zone is taken for
             opened = partial(_opened, connection, folder, progress)
             if _is_profile(reference.source):
+                if beside.needs_rows:
+                    text = f"{plain(reference.source.place, 1000)} is a profile, which holds no rows to compare."
+                    raise Invalid(text, "Give the data themselves for --multivariate and --segment.")
                 profile = _read_profile(Path(reference.source.place))
                 report = _compare_profile(connection, profile, opened(current), options, progress)
             else:
-                report = _compare_tables(connection, (opened(reference), opened(current)), options, progress)
+                tables = opened(reference), opened(current)
+                report = _compare_tables(connection, tables, options, progress)
+                report = _with_rows(connection, tables, report, options, beside, progress)
+    if beside.importance is not None:
+        report = _with_importance(report, beside.importance)
     return replace(report, reference=shown(reference.source), current=shown(current.source))
 
 
@@ -86,6 +118,44 @@ def _compare_tables(
         note = f"More than {EXACT_ROWS:,} rows: compared by sketches, part by part."
         return replace(report, dataset=replace(report.dataset, notes=(*report.dataset.notes, note)))
     return compare(told(tables_of(connection, *sides, options), progress), options)
+
+
+def _with_rows(
+    connection: Any,
+    sides: tuple[OpenedTable, OpenedTable],
+    report: DriftReport,
+    options: DriftOptions,
+    beside: Beside,
+    progress: WorkerProgress,
+) -> DriftReport:
+    """Add what is asked for of rows as wholes, and of a column's segments. Raises Invalid."""
+    if not beside.needs_rows:
+        return report
+    from mlops_desk.drift.data.tables import renamed  # noqa: PLC0415 - only few reports need them
+    from mlops_desk.drift.multivariate.joint import drawn_rows, joint_drift  # noqa: PLC0415 - likewise
+    from mlops_desk.drift.segments import segment_drift  # noqa: PLC0415 - likewise
+
+    def tell(what: str, n_done: int, n_parts: int) -> None:
+        progress.say(f"{what}: {n_done} of {n_parts}")
+
+    reference, current = sides[0], renamed(sides[1], options)
+    try:
+        if beside.segment is not None:
+            found = segment_drift(connection, reference, current, beside.segment, report, options, tell)
+            report = replace(report, segments=found)
+        if beside.multivariate:
+            measures, joint = joint_drift(drawn_rows(connection, reference, current, report), options, tell)
+            report = replace(report, multivariate=measures, joint=joint)
+    except duckdb.Error as error:
+        text = f"The rows can't be read: {plain(str(error).splitlines()[0], 300)}"
+        raise Invalid(text, "Is there room on the disk for temporary files?") from error
+    return report
+
+
+def _with_importance(report: DriftReport, weights: Mapping[str, float]) -> DriftReport:
+    from mlops_desk.drift.weighting import weighted  # noqa: PLC0415 - only few reports need it
+
+    return replace(report, importance=weighted(report, weights))
 
 
 def _is_profile(source: Source) -> bool:
@@ -122,7 +192,8 @@ def answer(request: dict[str, Any]) -> Any:
     """Answer one request in JSON's own types."""
     options = wire.from_builtins(request.get("options") or {}, DriftOptions)
     sides = [DataSide(source_in(request, side), access_in(request, side)) for side in ("reference", "current")]
-    report = compare_sources(sides[0], sides[1], options, request.get("folder"))
+    beside = wire.from_builtins(request.get("beside") or {}, Beside)
+    report = compare_sources(sides[0], sides[1], options, request.get("folder"), beside)
     if request.get("html"):
         _write_page(report, Path(request["html"]))
     return wire.to_builtins(report)

@@ -6,6 +6,8 @@ ends it at once.
 
 import argparse
 import csv
+import json
+import math
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +20,7 @@ from mlops_desk.base.process import run_worker
 from mlops_desk.cli.drift.sources import GivenData, side_of
 
 _TIMEOUT_SECONDS = 3600.0  # chosen: files of many gigabytes; a person watches and can press Ctrl+C
+_WEIGHTS_BYTES = 1 << 20  # chosen: weights of ten thousand columns
 _NAMES = {"columns": "columns", "ignored": "ignore", "targets": "target", "predictions": "prediction", "ids": "id"}
 """Fields of ``DriftOptions`` that hold names, by the option that gives them."""
 
@@ -33,9 +36,38 @@ def make(address: AgentAddress, given: argparse.Namespace, *, as_json: bool) -> 
         request["options"] = {**options_of(given), "renamed": _pairs("--rename", given.rename)}
         if given.html is not None:
             request["html"] = str(Path(given.html).absolute())
+        beside = {
+            "multivariate": given.multivariate,
+            "segment": given.segment,
+            "importance": _weights(given.importance),
+        }
+        request["beside"] = {name: value for name, value in beside.items() if value is not None}
         document = run_worker("mlops_desk.drift.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given))
     _show(document, request.get("html"), as_json=as_json)
     return 0
+
+
+def _weights(path: str | None) -> dict[str, float] | None:
+    """Read what columns mean to a model, by name, from a JSON object. Raises Invalid."""
+    if path is None:
+        return None
+    form = 'Give a JSON object of a number for each column: {"age": 0.4, "plan": 0.1}'
+    try:
+        if Path(path).stat().st_size > _WEIGHTS_BYTES:
+            raise Invalid(f"{path} is too large for weights of columns.", form)
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Invalid(f"{path} can't be read: {error.strerror}.", form) from error
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"{path} is no JSON.", form) from error
+    odd = not isinstance(found, dict) or not found or not all(_is_weight(value) for value in found.values())
+    if odd:
+        raise Invalid(f"{path} holds no weights of columns.", form)
+    return {name: float(value) for name, value in found.items()}
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def request_of(
@@ -63,7 +95,7 @@ def is_watched(given: argparse.Namespace) -> bool:
 
 def options_of(given: argparse.Namespace) -> dict[str, Any]:
     """Return what is chosen of a reference's columns, as fields of ``DriftOptions``. Raises Invalid."""
-    names = {field: _names(getattr(given, option)) for field, option in _NAMES.items()}
+    names = {field: names_of(getattr(given, option)) for field, option in _NAMES.items()}
     return {**names, "kinds": _pairs("--kind", given.kind), "day_first": given.day_first}
 
 
@@ -81,7 +113,7 @@ def _show(document: Any, page: str | None, *, as_json: bool) -> None:
     output.show(document, text if page is None else f"{text}\nPage: {page}", as_json=False)
 
 
-def _names(given: list[str]) -> list[str]:
+def names_of(given: list[str]) -> list[str]:
     """Return the names of an option that was given once or more; a name with a comma is quoted as in CSV."""
     return [name.strip() for row in csv.reader(given) for name in row if name.strip()]
 

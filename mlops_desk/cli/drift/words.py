@@ -1,4 +1,4 @@
-"""The words of ``drift``: ``report`` and ``profile``, which need no agent, and those of monitors, which are verbs."""
+"""The words of ``drift``: ``report``, ``profile``, ``performance``, which need no agent, and the verbs of monitors."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -51,6 +51,12 @@ def add_report(verbs: Any) -> None:
     for option, metavar, what in (*_OPTIONS, _RENAME):
         report.add_argument(option, metavar=metavar, action="append", default=[], help=what)
     report.add_argument("--html", metavar="OUT", help="write the report as a page of its own to OUT, too")
+    about = "compare rows as wholes too: MMD, and a classifier that names the columns which give the current rows away"
+    report.add_argument("--multivariate", action="store_true", help=about)
+    about = "compare the rows of each of this column's values by themselves, too"
+    report.add_argument("--segment", metavar="COLUMN", help=about)
+    about = "what columns mean to the model, a JSON object of a number each: tells how much of that has drifted"
+    report.add_argument("--importance", metavar="FILE", help=about)
     _add_manner(report)
     report.set_defaults(act="drift-report")
 
@@ -67,6 +73,29 @@ def add_profile(verbs: Any) -> None:
         profile.add_argument(option, metavar=metavar, action="append", default=[], help=what)
     _add_manner(profile)
     profile.set_defaults(act="drift-profile")
+
+
+def add_performance(verbs: Any) -> None:
+    """Add ``drift performance``."""
+    text = "tell how good a model's answers were, from files with labels beside them; needs no agent"
+    more = (
+        "With a reference it also tells what has changed, and what to expect of rows whose label is not there yet. "
+        "Exit code 0 whatever the figures, 1 when they can't be had."
+    )
+    told = verbs.add_parser("performance", help=text, description=f"{text[0].upper()}{text[1:]}. {more}")
+    about = "the rows to judge: a file or a folder of files (Parquet, CSV, JSON lines)"
+    told.add_argument("--data", required=True, metavar="FILE", help=about)
+    told.add_argument("--label", required=True, metavar="COL", help="what turned out; rows without are counted")
+    told.add_argument("--prediction", metavar="COL", help="what the model answered; without it the likeliest class")
+    about = "probabilities: of the positive class, lists of them, or a column each (prob_CLASS; may be given again)"
+    told.add_argument("--score", metavar="COL", action="append", default=[], help=about)
+    told.add_argument("--reference", metavar="FILE", help="labelled rows that the model answered while it was good")
+    told.add_argument("--positive", metavar="CLASS", help="of two classes the one that figures speak of")
+    about = "whatever the labels look like"
+    told.add_argument("--kind", choices=("classification", "regression"), help=about)
+    told.add_argument("--window", metavar="ROWS", type=int, help="judge so many rows at a time, in the file's order")
+    told.add_argument("--quiet", action="store_true", help="do not say on stderr how far it is")
+    told.set_defaults(act="drift-performance")
 
 
 def _add_manner(parser: Any) -> None:

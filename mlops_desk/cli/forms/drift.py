@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import number, table
+from mlops_desk.cli.forms.drift_beside import beside
 from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Measure, QualityAlarm, Verdict
 
 _NAMED = 10  # chosen: two lines of a terminal; --json has all
@@ -40,7 +41,7 @@ def report(report: DriftReport) -> str:
         heads = ["COLUMN", "KIND", "VERDICT", "EFFECT", "P ADJUSTED", "USABLE", "WHY"]
         compared = [column for column in report.columns if column.verdict is not Verdict.NOT_COMPARED]
         lines.append(table(heads, [_row(column) for column in compared]))
-    return "\n".join(lines)
+    return "\n".join([*lines, *beside(report)])
 
 
 def _about(data: DatasetDrift) -> list[str]:

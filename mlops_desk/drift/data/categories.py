@@ -5,6 +5,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlops_desk.base.text import plain
 from mlops_desk.drift.columns import CategoricalColumn, CategoricalSide
@@ -16,6 +17,7 @@ CATEGORIES_LIMIT = 10_000
 """The most frequent categories are told apart, the rest count as one."""
 
 _LABEL_CHARACTERS = 200  # chosen: categories are short; what is longer is free text
+_TEXT_CHARACTERS = 4096  # as many as the log of an endpoint keeps
 _WHOLE_LIMIT = "1e15"  # up to here each whole number has one double
 _NO_LABELS = "SELECT NULL::VARCHAR AS label, 0 AS n WHERE false"
 
@@ -24,12 +26,39 @@ def categorical_column(
     connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn
 ) -> CategoricalColumn:
     """Count both sides' categories. Raises duckdb.Error."""
+    return _counted(connection, sides, category_labels(connection, sides, column), [0, 0], ColumnKind.CATEGORICAL)
+
+
+def category_labels(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> list[str | None]:
+    """Return the expression of the label on either side, None where it lacks the column. Raises duckdb.Error."""
     empty = _empty_is_category(connection, sides, column.name)
     numbers = any(_may_be_numbers(side, column.name) for side in sides)
-    labels = [
+    return [
         label_of(side, column.name, numbers=numbers, empty=is_one) for side, is_one in zip(sides, empty, strict=True)
     ]
-    return _counted(connection, sides, labels, [0, 0], ColumnKind.CATEGORICAL)
+
+
+def labels_by_row(
+    connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn
+) -> list[NDArray[np.object_]]:
+    """Return categories, true and false, or texts, row by row on either side, None where there is none.
+
+    Raises duckdb.Error.
+    """
+    if column.kind is ColumnKind.BOOLEAN:
+        truths = [truth_of(*side.columns.get(column.name, ("", ""))) for side in sides]
+        labels = [value and f"CAST({value} AS VARCHAR)" for value in truths]
+    else:
+        labels = category_labels(connection, sides, column)
+    most = _TEXT_CHARACTERS if column.kind is ColumnKind.TEXT else _LABEL_CHARACTERS
+    found = []
+    for side, label in zip(sides, labels, strict=True):
+        query = f"SELECT left({label or 'NULL::VARCHAR'}, {most}) AS label FROM {side.relation}"
+        values = connection.execute(query).fetchnumpy()["label"]
+        held = np.array(np.ma.getdata(values), dtype=object)
+        held[np.ma.getmaskarray(values)] = None
+        found.append(held)
+    return found
 
 
 def boolean_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> CategoricalColumn:

@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlops_desk.drift.columns import NumericColumn, NumericSide
 from mlops_desk.drift.data import spelling
 from mlops_desk.drift.data.dates import dates_of
 from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.pair import Floats
 from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 
 
@@ -67,10 +69,36 @@ def _side(connection: Any, source: OpenedTable, column: FrozenColumn, value: str
     """Read one side; ``value`` is the expression of what fits, None where nothing of this type does."""
     if column.name not in source.columns:
         return NumericSide(np.empty(0), n_missing=source.n_rows)
-    name, database_type = source.columns[column.name]
     if value is None:
+        name, _ = source.columns[column.name]
         n_values = int(connection.execute(f"SELECT count({name}) FROM {source.relation}").fetchall()[0][0])
         return NumericSide(np.empty(0), n_missing=source.n_rows - n_values, n_wrong_type=n_values)
+    values, gone = _values(connection, source, column, value)
+    return NumericSide(
+        values[np.isfinite(values) & ~gone],
+        n_missing=int(np.count_nonzero(gone)),
+        n_infinite=int(np.count_nonzero(np.isinf(values))),
+        n_wrong_type=int(np.count_nonzero(np.isnan(values) & ~gone)),
+    )
+
+
+def numbers_by_row(connection: Any, source: OpenedTable, column: FrozenColumn) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return a column's numbers row by row, NaN where there is none, and which rows are missing.
+
+    Raises duckdb.Error.
+    """
+    value = number_of(connection, source, column)
+    if column.name not in source.columns:
+        return np.full(source.n_rows, np.nan), np.ones(source.n_rows, dtype=bool)
+    if value is None:
+        query = f"SELECT {source.columns[column.name][0]} IS NULL AS missing FROM {source.relation}"
+        return np.full(source.n_rows, np.nan), np.asarray(connection.execute(query).fetchnumpy()["missing"], bool)
+    return _values(connection, source, column, value)
+
+
+def _values(connection: Any, source: OpenedTable, column: FrozenColumn, value: str) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the numbers, NaN where there is none, and which rows are missing; the others of those don't fit."""
+    name, database_type = source.columns[column.name]
     is_words = spelling.is_words(database_type)
     missing = spelling.missing(f"CAST({name} AS VARCHAR)") if is_words else f"({name} IS NULL)"
     query = f"SELECT {value} AS value, {missing} AS missing FROM {source.relation}"
@@ -78,12 +106,7 @@ def _side(connection: Any, source: OpenedTable, column: FrozenColumn, value: str
     unread = np.ma.getmaskarray(found["value"])
     values = np.ma.filled(found["value"].astype(np.float64), np.nan)
     gone = np.asarray(found["missing"], dtype=bool) | (np.isnan(values) & ~unread)
-    return NumericSide(
-        values[np.isfinite(values) & ~gone],
-        n_missing=int(np.count_nonzero(gone)),
-        n_infinite=int(np.count_nonzero(np.isinf(values))),
-        n_wrong_type=int(np.count_nonzero(unread & ~gone)),
-    )
+    return np.where(gone, np.nan, values), gone
 
 
 def number_of(connection: Any, source: OpenedTable, column: FrozenColumn) -> str | None:

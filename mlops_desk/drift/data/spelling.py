@@ -7,7 +7,7 @@ type VARCHAR (or, where it says so, of any type) and returns one that is NULL wh
 
 from collections.abc import Iterable
 
-_MARKS_OF_MISSING = (
+MARKS_OF_MISSING = (
     "", "na", "n/a", "n.a.", "<na>", "#na", "#n/a", "nat", "null", "none", "nil", "nan", "+nan", "-nan", "-", "--", "?",
     r"\n",
 )  # fmt: skip
@@ -50,7 +50,7 @@ _YEARS = 7  # times 19 since 1970 are 2103; chosen: no data are of a later one
 
 def missing(text: str) -> str:
     """Return the condition that a text stands for nothing."""
-    marks = ", ".join(f"'{mark}'" for mark in _MARKS_OF_MISSING)
+    marks = ", ".join(f"'{mark}'" for mark in MARKS_OF_MISSING)
     return f"({text} IS NULL OR lower(trim({text})) IN ({marks}))"
 
 

@@ -18,11 +18,12 @@ from mlops_desk.drift.data.categories import boolean_column, categorical_column
 from mlops_desk.drift.data.kinds import chosen, freeze, readable
 from mlops_desk.drift.data.numbers import numeric_column, time_column
 from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data.probabilities import confidence_readers
 from mlops_desk.drift.data.repeats import repeats
 from mlops_desk.drift.data.texts import text_column
 from mlops_desk.drift.report import Tables
 from mlops_desk.records.drift import DriftOptions
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+from mlops_desk.records.drift.columns import ColumnKind, ColumnRole, FrozenColumn
 
 _NAMED = 10  # chosen: enough to see what the names look like
 
@@ -59,6 +60,10 @@ def tables_of(connection: Any, reference: OpenedTable, current: OpenedTable, opt
             read = partial(_guarded, _READERS[column.kind], connection, (reference, current), column)
             columns.append((column.name, read))
     names = [name for name, _ in columns if name in current.columns]
+    roles = {column.name: column.role for column in known}
+    for name, column, reader in confidence_readers((reference, current), known):
+        columns.append((name, partial(_guarded, reader, connection, (reference, current), column)))
+        roles[name] = ColumnRole.PREDICTION
     return Tables(
         columns,
         reference.n_rows,
@@ -66,7 +71,7 @@ def tables_of(connection: Any, reference: OpenedTable, current: OpenedTable, opt
         missing_columns=tuple(missing),
         new_columns=tuple(name for name in current.columns if name not in reference.columns),
         left_out=tuple(left_out),
-        roles={column.name: column.role for column in known},
+        roles=roles,
         frozen=tuple(frozen),
         rejected_reference=reference.n_rejected,
         rejected_current=current.n_rejected,

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from html import escape
 
 from mlops_desk.base.text import percent, plain
+from mlops_desk.drift.page.beside import sections
 from mlops_desk.drift.page.charts import large, moment, small
 from mlops_desk.drift.page.style import STYLE
 from mlops_desk.records.drift import ColumnDrift, DriftReport, Measure, Quality, Verdict
@@ -66,6 +67,7 @@ def page(report: DriftReport) -> str:
             f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>",
             _head(report),
             _overview(compared),
+            sections(report),
             "<h2>Each column</h2>",
             *(_detail(column) for column in compared),
             _left_out(report),

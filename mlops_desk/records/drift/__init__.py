@@ -2,39 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from mlops_desk.records.drift.columns import ColumnRole, FrozenColumn
+from mlops_desk.records.drift.importance import ColumnImportance
+from mlops_desk.records.drift.multivariate import JointDrift
+from mlops_desk.records.drift.segments import SegmentDrift
+from mlops_desk.records.drift.verdict import Measure, Verdict
 
-
-class Verdict(StrEnum):
-    """How bad it is. ``CRITICAL`` (hardly anything usable arrives any more) wins over ``INSUFFICIENT_DATA``.
-
-    ``NOT_COMPARED`` is said of columns alone: one that was left out, and neither fine nor bad.
-    """
-
-    OK = "ok"
-    WARNING = "warning"
-    DRIFT = "drift"
-    CRITICAL = "critical"
-    INSUFFICIENT_DATA = "insufficient_data"
-    NOT_COMPARED = "not_compared"
-
-    @property
-    def is_alarm(self) -> bool:
-        """A single window alarms when its data have drifted or nothing usable arrived."""
-        return self in {Verdict.DRIFT, Verdict.CRITICAL}
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One statistic. Undefined parts are None; ``alert`` says that this measure alone would alarm."""
-
-    value: float | None
-    p_value: float | None = None
-    p_adjusted: float | None = None
-    threshold: float | None = None
-    alert: bool | None = None
+__all__ = [
+    "BROKEN",
+    "ColumnDrift",
+    "DatasetDrift",
+    "DriftBrief",
+    "DriftOptions",
+    "DriftReport",
+    "Histogram",
+    "Measure",
+    "Quality",
+    "QualityAlarm",
+    "Verdict",
+    "brief_of",
+]
 
 
 BROKEN = frozenset({"missing", "infinite", "wrong_type"})
@@ -152,7 +140,8 @@ class DriftReport:
     ``alarm`` is the monitor's answer after this window (two of the last three alarm); None for a single report.
     ``monitor`` is the id of the one whose window it is, None where somebody asked by hand.
     ``frozen`` is what was decided of the reference's columns, to be handed over with its next comparison. ``quality``
-    holds the alarms about the table as a whole.
+    holds the alarms about the table as a whole. ``multivariate`` (``mmd2``, ``domain_auc``), ``joint`` with what stands
+    behind it, ``segments`` and ``importance`` are there where they were asked for.
     """
 
     verdict: Verdict
@@ -170,6 +159,10 @@ class DriftReport:
     frozen: tuple[FrozenColumn, ...] = ()
     quality: tuple[QualityAlarm, ...] = ()
     monitor: str | None = None
+    multivariate: Mapping[str, Measure] = field(default_factory=dict)
+    joint: JointDrift | None = None
+    segments: SegmentDrift | None = None
+    importance: ColumnImportance | None = None
 
 
 @dataclass(frozen=True, slots=True)

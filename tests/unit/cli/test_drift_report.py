@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from mlops_desk.base import wire
 from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import Invalid
+from mlops_desk.cli import output
 from mlops_desk.cli.drift.report import make
 from mlops_desk.cli.parser import parse
+from mlops_desk.records.drift import DriftReport
 
 NO_AGENT = AgentAddress.of_folder(Path("/nonexistent"))
 
@@ -144,3 +147,75 @@ def test_ctrl_c_ends_the_work_and_leaves_nothing(folder):
         assert process.stderr.read() == b""
     assert not Path(f"/proc/{worker}").exists()
     assert list((folder / "tmp").iterdir()) == []
+
+
+def test_rows_as_wholes_segments_and_weights_are_told_in_every_form(tmp_path, monkeypatch, capfd):
+    """Two columns that begin to hang together where the plan is pro; none of both moves by itself."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for name, moved in (("r.jsonl", 0), ("c.jsonl", 1)):
+        rows = []
+        for at in range(240):
+            a, b = (at * 7919 % 240) / 240, (at * 104729 % 240) / 240
+            plan = ("free", "pro", "<b>x</b>")[at % 3]
+            rows.append({"a": a, "b": a if moved else b, "plan": plan, "x": at % 5 + 9 * moved * (plan == "pro")})
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "w.json").write_text('{"x": 3, "a": 1, "other": 2}')
+    words = ("--multivariate", "--segment", "plan", "--importance", "w.json")
+    given = parse(["drift", "report", "--reference", "r.jsonl", "--current", "c.jsonl", *words, "--html", "o.html"])
+    assert make(NO_AGENT, given, as_json=True) == 0
+    captured = capfd.readouterr()
+    document = json.loads(captured.out)
+    assert document["multivariate"]["domain_auc"]["value"] > 0.65
+    assert document["multivariate"]["mmd2"]["p_value"] < 0.05
+    assert {"a", "b"} <= {one["name"] for one in document["joint"]["telling"]}
+    assert document["joint"]["verdict"] == "drift"
+    assert document["segments"]["segments"][0]["value"] == "pro"
+    assert [one["verdict"] for one in document["segments"]["segments"][1:]] == ["ok", "ok"]
+    assert document["importance"]["drifted_ratio"] == 0.75
+    assert document["importance"]["unknown"] == ["other"]
+    page = (tmp_path / "o.html").read_text().replace("\u202f", " ")
+    for said in (
+        "Rows as wholes",
+        "Domain classifier (AUC)",
+        "Segments by plan",
+        "&lt;b&gt;x",
+        "75.0 % of it has drifted",
+    ):
+        assert said in page
+    report = wire.from_builtins(document, DriftReport)
+    text = output.text(report).replace("\u202f", " ")
+    assert "Rows as wholes: drift; 240 rows of the reference against 240, 4 columns." in text
+    assert "The current rows are given away by: " in text
+    assert "75.0 % of what matters to the model has drifted (score 0.75)." in text
+    assert "Weighted and not compared: other." in text
+
+
+def test_by_default_rows_are_not_compared_as_wholes(folder, capsys):
+    document = json.loads(made(capsys, as_json=True))
+    assert (document["multivariate"], document["joint"], document["segments"], document["importance"]) == (
+        {},
+        None,
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{}", '{"a": "x"}', '{"a": true}', '{"a": NaN}', None])
+def test_weights_that_are_none_are_refused(folder, capsys, content):
+    if content is not None:
+        (folder / "w.json").write_text(content)
+    with pytest.raises(Invalid) as caught:
+        made(capsys, "--importance", "w.json")
+    assert "JSON object" in str(caught.value.hint)
+
+
+def test_a_profile_has_no_rows_to_compare(folder, capsys):
+    from mlops_desk.cli.drift import profile
+
+    assert (
+        profile.make(NO_AGENT, parse(["drift", "profile", "--reference", "r.jsonl", "--out", "p"]), as_json=True) == 0
+    )
+    given = parse(["drift", "report", "--reference", "p", "--current", "c.csv", "--multivariate"])
+    with pytest.raises(Invalid, match="holds no rows"):
+        make(NO_AGENT, given, as_json=True)
