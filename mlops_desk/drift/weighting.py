@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 
 from mlops_desk.records.drift import DriftReport, Verdict
-from mlops_desk.records.drift.importance import ColumnImportance, WeightedColumn
+from mlops_desk.records.drift.importance import WeightedColumn, WeightedDrift
 
 SEVERITY: Mapping[Verdict, float] = {
     Verdict.CRITICAL: 1.0,
@@ -20,7 +20,7 @@ SEVERITY: Mapping[Verdict, float] = {
 }
 
 
-def weighted(report: DriftReport, weights: Mapping[str, float]) -> ColumnImportance:
+def weighted(report: DriftReport, weights: Mapping[str, float]) -> WeightedDrift:
     """Weight a report's compared columns; names that it does not compare are named, and so are those without."""
     compared = {column.name: column for column in report.columns if column.verdict is not Verdict.NOT_COMPARED}
     usable = {name: _plain(weights[name]) for name in compared if name in weights}
@@ -31,7 +31,7 @@ def weighted(report: DriftReport, weights: Mapping[str, float]) -> ColumnImporta
     columns = [WeightedColumn(name, share, share * SEVERITY[compared[name].verdict]) for name, share in shares.items()]
     columns.sort(key=lambda one: (-one.score, -one.weight, one.name))
     drifted = sum(share for name, share in shares.items() if compared[name].verdict.is_alarm)
-    return ColumnImportance(
+    return WeightedDrift(
         columns=tuple(columns),
         drifted_ratio=min(1.0, drifted) if total else None,
         score=min(1.0, sum(one.score for one in columns)) if total else None,

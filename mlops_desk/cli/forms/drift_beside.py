@@ -3,7 +3,7 @@
 from mlops_desk.base.text import percent, plain
 from mlops_desk.cli.cells import number, table
 from mlops_desk.records.drift import DriftReport, Measure
-from mlops_desk.records.drift.importance import ColumnImportance
+from mlops_desk.records.drift.importance import WeightedDrift
 from mlops_desk.records.drift.multivariate import JointDrift
 from mlops_desk.records.drift.segments import Segment, SegmentDrift
 
@@ -69,7 +69,7 @@ def name_of(segment: Segment) -> str:
     return "(missing)" if segment.value is None else plain(segment.value, _NAME) or "(empty)"
 
 
-def _importance(found: ColumnImportance) -> list[str]:
+def _importance(found: WeightedDrift) -> list[str]:
     if found.drifted_ratio is None or found.score is None:
         return ["No compared column has a weight."]
     lines = [

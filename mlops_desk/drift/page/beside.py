@@ -4,7 +4,7 @@ from html import escape
 
 from mlops_desk.base.text import percent, plain
 from mlops_desk.records.drift import DriftReport, Measure, Verdict
-from mlops_desk.records.drift.importance import ColumnImportance
+from mlops_desk.records.drift.importance import WeightedDrift
 from mlops_desk.records.drift.segments import Segment
 
 _NAME = 120  # characters; as for columns
@@ -66,7 +66,7 @@ def _segment(one: Segment) -> str:
     return "missing" if one.value is None else _text(one.value) or "(empty)"
 
 
-def _importance(found: ColumnImportance | None) -> str:
+def _importance(found: WeightedDrift | None) -> str:
     if found is None or found.drifted_ratio is None:
         return ""
     rows = "".join(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mlops_desk.records.drift.columns import ColumnRole, FrozenColumn
-from mlops_desk.records.drift.importance import ColumnImportance
+from mlops_desk.records.drift.importance import WeightedDrift
 from mlops_desk.records.drift.multivariate import JointDrift
 from mlops_desk.records.drift.segments import SegmentDrift
 from mlops_desk.records.drift.verdict import Measure, Verdict
@@ -162,7 +162,7 @@ class DriftReport:
     multivariate: Mapping[str, Measure] = field(default_factory=dict)
     joint: JointDrift | None = None
     segments: SegmentDrift | None = None
-    importance: ColumnImportance | None = None
+    importance: WeightedDrift | None = None
 
 
 @dataclass(frozen=True, slots=True)

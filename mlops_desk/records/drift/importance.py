@@ -13,7 +13,7 @@ class WeightedColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnImportance:
+class WeightedDrift:
     """The weights that somebody gave, and what they make of a report.
 
     ``columns`` begins with what matters most: by score, then by weight. Weights are shares (0-1, together 1) of those
