@@ -6,6 +6,7 @@ write to this machine nor put another socket, or a link, in the place where the 
 """
 
 import contextlib
+import select
 import shlex
 import shutil
 import socket
@@ -66,8 +67,12 @@ class Handover:
         self._way_in.close()
         (self.folder / _HAND).unlink(missing_ok=True)
 
-    def give(self) -> None:
-        """Hand the socket to whoever has asked for it by now. Does not wait."""
+    def give(self, seconds: float = 0.0) -> None:
+        """Hand the socket to whoever has asked for it by now, or asks first within so many seconds."""
+        if seconds > 0.0:
+            asked = select.poll()  # unlike select, for a descriptor of any number
+            asked.register(self._hand, select.POLLIN)
+            asked.poll(seconds * 1e3)
         for _ in range(_QUEUE):
             try:
                 asking, _ = self._hand.accept()

@@ -27,6 +27,13 @@ _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 _CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+_COMPILE = (
+    """python3 -m compileall -q -j 0 -x '/(site-packages|dist-packages|tests?|idlelib|lib2to3)/'"""
+    """ "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')\""""
+)
+"""Compiles Python's own library, which images of Python bring without bytecode: a container, whose root is read-only,
+would compile what it imports at each start, which was a fifth of the processor time until a model of scikit-learn
+answered (2.4 against 1.9 s)."""
 _PULL_SECONDS = 900.0  # chosen: a base image of 1 GB at 1.2 MB/s
 
 
@@ -136,6 +143,7 @@ COPY requirements.txt /requirements.txt
 RUN python3 -m pip install {" ".join(options)} --target=/packages -r /requirements.txt
 RUN python3 -m compileall -q -j 0 /packages || echo "Some files are templates and do not compile"
 FROM {recipe.base}
+RUN {_COMPILE} || echo "The library of this image can't be compiled: each start does that"
 COPY --from=build /packages /packages
 ENV PYTHONPATH=/packages PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 """

@@ -54,6 +54,22 @@ def asked(address: str, listener: socket.socket, said: bytes, limit_bytes: int =
         other.join()
 
 
+def test_who_asks_while_it_is_waited_for_them_is_handed_the_socket_at_once(place: Path) -> None:
+    from threading import Thread
+
+    with Handover(place) as handover:
+        giving = Thread(target=handover.give, args=(60.0,))
+        giving.start()
+        with socket.socket(socket.AF_UNIX) as desk, door.short(handover.folder / "hand") as name:
+            desk.settimeout(5)
+            desk.connect(name)
+            _, descriptors, _, _ = socket.recv_fds(desk, 1, 1)
+        giving.join(5)
+        assert not giving.is_alive()
+        socket.socket(fileno=descriptors[0]).close()
+        handover.give(0.01)  # nobody asks
+
+
 def test_the_socket_answers_for_who_was_handed_it_and_for_nobody_before_it_listens(place: Path) -> None:
     with Handover(place) as handover:
         assert handover.address == address_of(place) == f"unix:{place}/model.sock"

@@ -1,5 +1,7 @@
 """What an endpoint's image is built from, and when it is not built again."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,26 @@ def test_a_wheelhouse_keeps_the_build_from_the_network(tmp_path: Path) -> None:
     assert "ARG" not in dockerfile
     assert [path.name for path in (tmp_path / "c" / "wheels").iterdir()] == ["numpy-2.whl"]
     assert (tmp_path / "c" / "requirements.txt").read_text().splitlines() == list(LIST)
+
+
+def test_the_library_of_the_base_is_compiled_and_a_base_where_that_fails_is_built_all_the_same(tmp_path: Path) -> None:
+    write_context(tmp_path / "c", Recipe(BASE, LIST), [], {}, {"a": "b"})
+    lines = (tmp_path / "c" / "Dockerfile").read_text().split(f"FROM {BASE}\n")[1].splitlines()
+    command = lines[0].removeprefix("RUN ")
+    library = tmp_path / "library"
+    (library / "site-packages").mkdir(parents=True)
+    for file in (library / "mine.py", library / "site-packages" / "theirs.py"):
+        file.write_text("a = 1\n")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    told = f'[ $1 = -c ] && echo {library} || exec {sys.executable} "$@"'
+    (programs / "python3").write_text(f"#!/bin/sh\n{told}\n")
+    (programs / "python3").chmod(0o755)
+    environment = {"PATH": f"{programs}:/usr/bin:/bin", "PYTHONPYCACHEPREFIX": ""}
+    subprocess.run(["sh", "-c", command], check=True, env=environment, timeout=60)
+    assert [path.name.split(".")[0] for path in library.rglob("*.pyc")] == ["mine"]
+    (programs / "python3").write_text("#!/bin/sh\nexit 1\n")
+    subprocess.run(["sh", "-c", command], check=True, env=environment, timeout=60)
 
 
 def test_the_way_to_the_index_is_known_to_the_build_but_passwords_are_not(tmp_path: Path) -> None:
