@@ -30,7 +30,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,10 @@ TOKEN = "0123456789abcdef" * 4
 
 @dataclass(frozen=True)
 class Place:
-    """Where something answers, and the process that is measured with it."""
+    """Where something answers, and the process that is measured with it.
+
+    ``has_new_heads``: in a flood no two requests have the same head, so that nobody profits from having read it before.
+    """
 
     what: str
     port: int
@@ -57,6 +60,7 @@ class Place:
     pid: int | None
     body: bytes = BODY
     token: str = TOKEN
+    has_new_heads: bool = False
     scheme: str = "http"
 
 
@@ -124,6 +128,7 @@ def main() -> None:
             running.enter_context(tuned(root, behind)),
             running.enter_context(floor(root, behind)),
             ours,
+            replace(ours, what=f"{OURS}, no two heads alike", has_new_heads=True),
         ]
         if given.peers:
             from gateway_peers import litellm, mlflow_server
@@ -163,6 +168,11 @@ def flood(place: Place, seconds: int) -> tuple[float, float, float] | None:
             f'wrk.method = "POST"\nwrk.body = [==[{place.body.decode()}]==]\n'
             f'wrk.headers["content-type"] = "application/json"\nwrk.headers["authorization"] = "Bearer {place.token}"\n'
         )
+        if place.has_new_heads:
+            script.write(
+                "local asked = 0\nrequest = function()\n  asked = asked + 1\n"
+                '  wrk.headers["x-request-id"] = "request-" .. asked\n  return wrk.format()\nend\n'
+            )
         script.flush()
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", script.name]
         said = subprocess.run(
