@@ -9,8 +9,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlops_desk.base import wire
 from mlops_desk.serving.gateway.request_log import protocols
-from mlops_desk.serving.gateway.request_log.documents import document_in
 from mlops_desk.serving.gateway.request_log.protocols import Row, named
 from mlops_desk.storage.request_log.kinds import cell
 
@@ -23,7 +23,7 @@ def rows_of(content_type: str, body: str, names: Sequence[str] = ()) -> list[Row
         if content_type.partition(";")[0].strip().lower() == "text/csv":
             rows = _from_csv(body, names)
         else:
-            rows = _from_json(document_in(body), names)
+            rows = _from_json(wire.document(body), names)
     except (ValueError, RecursionError, csv.Error):
         rows = []
     return rows[:ROWS_LIMIT] or [{}]

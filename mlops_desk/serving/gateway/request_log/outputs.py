@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mlops_desk.base import wire
 from mlops_desk.serving.gateway.request_log import protocols
-from mlops_desk.serving.gateway.request_log.documents import document_in
 from mlops_desk.serving.gateway.request_log.protocols import Row
 
 _TEXT_LIMIT = 4096  # chosen: an answer that can't be read is kept to be looked at
@@ -14,7 +14,7 @@ UNNAMED = ""
 def outputs_of(answer: str, count: int) -> list[Row] | None:
     """Return what was answered for each of ``count`` rows, by name; None where the answer is of no known form."""
     try:
-        document = document_in(answer)
+        document = wire.document(answer)
     except (ValueError, RecursionError):
         said = protocols.outputs_of_stream(answer) if count == 1 else None
         return None if said is None else [said]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.serving.gateway.request_log.documents import document_in
+from mlops_desk.base.wire import document
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -35,9 +35,9 @@ def told(text: str, reader: object) -> str:
 @example("1.7976931348623157e308")
 @example("0.1e-400")
 def test_it_reads_what_python_reads(text: str) -> None:
-    assert told(text, document_in) == told(text, json.loads)
+    assert told(text, document) == told(text, json.loads)
 
 
 def test_what_is_too_deep_is_told_as_python_tells_it() -> None:
     with pytest.raises(RecursionError):
-        document_in("[" * 100_000 + "]" * 100_000)
+        document("[" * 100_000 + "]" * 100_000)
