@@ -1,7 +1,7 @@
 """The round: which monitor is due, and a look at one; what went wrong is kept for its standing, and said in no notice.
 
-An endpoint that nobody has asked yet is not looked at. A monitor that can't be judged is looked at again after a pause;
-its alert neither begins nor ends meanwhile.
+An endpoint that nobody has asked yet, or asks no more, is not looked at: that costs nothing. A monitor that can't be
+judged is looked at again after a pause; its alert neither begins nor ends meanwhile.
 """
 
 import logging
@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 
 PAUSES = (30.0, 60.0, 300.0, 900.0)
 """Chosen: a registry that starts is back within the first; a data set that lacks is logged by a person."""
+QUIET_SECONDS = 120.0
+"""Chosen: an answer is logged when it was given, and the cutter leaves the newest minute to those still being given."""
 UNASKED = "Waits for the first request."
 
 
@@ -45,6 +47,7 @@ class MonitorRound:
         self._looks: dict[str, LastLook] = {}
         self._due: dict[str, float] = {}
         self._failures: dict[str, int] = {}
+        self._asked: dict[str, tuple[int, float]] = {}
 
     def last(self, monitor_id: str) -> LastLook:
         return self._looks.get(monitor_id, LastLook())
@@ -57,6 +60,7 @@ class MonitorRound:
         self._due.pop(monitor_id, None)
         self._failures.pop(monitor_id, None)
         self._looks.pop(monitor_id, None)
+        self._asked.pop(monitor_id, None)
 
     def look(self, monitor: Monitor) -> Monitor:
         """Judge what is new of a monitor; return it, which may be about another version now. Raises nothing."""
@@ -80,10 +84,28 @@ class MonitorRound:
         endpoint = self._endpoint(monitor)
         if endpoint is not None and (waits := self._waits(monitor, endpoint)) is not None:
             return monitor, LastLook(waits=waits, hint=_ask(endpoint))
+        if endpoint is not None and self._is_quiet(monitor, endpoint):
+            return monitor, self.last(monitor.id)
         monitor, digest, reference = self._reference(monitor, endpoint)
         pending = self._house.take(monitor, reference)
-        self._evaluation.judge(monitor, digest, reference)
+        judged = self._evaluation.judge(monitor, digest, reference)
+        if endpoint is not None and endpoint.load is not None:
+            self._note(monitor, endpoint.load.requests_total, is_news=bool(judged), pending=pending)
         return monitor, LastLook(waits=_waits_for_rows(monitor, pending), pending_rows=pending)
+
+    def _is_quiet(self, monitor: Monitor, endpoint: Endpoint) -> bool:
+        """Tell whether nobody has asked for so long that the log has nothing more; windows of time end all the same."""
+        total, since = self._asked.get(monitor.id, (None, 0.0))
+        is_same = endpoint.load is not None and endpoint.load.requests_total == total
+        is_same = is_same and monitor.model == model_of(endpoint) and monitor.window.rows is not None
+        return is_same and self._clock() - since > QUIET_SECONDS
+
+    def _note(self, monitor: Monitor, total: int, *, is_news: bool, pending: int | None) -> None:
+        """Take note of how much was asked, and since when a look has brought nothing new."""
+        known = self._asked.get(monitor.id)
+        is_quiet = known is not None and known[0] == total and not is_news
+        if known is None or not is_quiet or pending != self.last(monitor.id).pending_rows:
+            self._asked[monitor.id] = total, self._clock()
 
     def _endpoint(self, monitor: Monitor) -> Endpoint | None:
         if monitor.source.kind is not SourceKind.LOG:

@@ -120,6 +120,7 @@ class World:
     def pass_by(self, *shifts, missing=None):
         """More traffic: a window for each shift of the age, then a look by the clock."""
         self.waiting = [(shift, missing) for shift in shifts]
+        self.asked += len(shifts)
         self.service._round._due.clear()
         self.service.check_due()
         return self.service.show("digits")
@@ -177,6 +178,29 @@ def test_a_failing_look_is_tried_again_after_a_pause_that_grows(world, monkeypat
         if after != before:
             tried.append(second)
     assert tried == [0, 30, 90, 390]
+
+
+def test_an_endpoint_that_nobody_asks_any_more_costs_no_look(world, monkeypatch):
+    clock = [0.0]
+    world.looks = []
+    taken = world.take
+    monkeypatch.setattr(world, "take", lambda *given: (world.looks.append(clock[0]), taken(*given))[1])
+    world.service = world.make()
+    monkeypatch.setattr(world.service._round, "_clock", lambda: clock[0])
+    for second in range(0, 600, 30):
+        clock[0] = float(second)
+        world.service.check_due()
+    assert world.looks == [0.0, 30.0, 60.0, 90.0, 120.0], "what is logged late is still taken"
+    assert world.service.show("digits").sentence.startswith("Waits for its first window: 17 of 1,000 rows")
+    world.asked += 1
+    for second in range(600, 900, 30):
+        clock[0] = float(second)
+        world.service.check_due()
+    assert world.looks[5:] == [600.0, 630.0, 660.0, 690.0, 720.0]
+    world.endpoint = replace(world.endpoint, model=replace(world.endpoint.model, version="4"))
+    clock[0] = 930.0
+    world.service.check_due()
+    assert world.looks[-1] == 930.0
 
 
 def test_two_windows_of_three_turn_it_and_say_what_moved_since_when(world):
@@ -249,6 +273,13 @@ def test_nothing_is_judged_twice_or_lost_over_a_restart(world):
     world.pass_by()
     assert len(world.service.history("digits")) == 3
     assert world.service.show("digits").state == "turned"
+
+
+def test_no_window_is_judged_again_however_many_there_were_since(world):
+    world.pass_by(*[0.0] * 60)
+    for _ in range(3):
+        world.pass_by()
+    assert [one.number for one in world.service.history("digits")] == list(range(1, 61))
 
 
 def test_a_restart_tells_the_alerts_the_same_before_it_looks(world):
