@@ -45,6 +45,7 @@ DRAG_FROM_PIXELS = 4  # chosen: a hand that clicks trembles by less
 REDRAW_PIXELS = 0.5  # chosen: less than half a pixel is not seen
 RESCALE_TICKS, DESCRIBE_TICKS = 10, 5
 """Chosen: a scale that changes at every tick is not read, and a reader must not be interrupted at each."""
+_ROOM_FOR_STRIP = 200  # pixels: two charts as low as they get, and the strip; below it curves and times need the room
 MARKED_RANK = 2  # warnings and alerts: lines for everything would hide the curves
 
 
@@ -119,6 +120,7 @@ class ChartStack(Card):
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys move the time; Tab goes from control to control
         area.setAccessibleName(name)
         area.setWidget(inner)
+        area.setMinimumHeight(HEAD_HEIGHT)  # where all are squeezed, the times are what stays whole
         area.viewport().setAutoFillBackground(False)
         inner.setAutoFillBackground(False)
         self.column.addWidget(area, len(above) - 1)
@@ -224,6 +226,9 @@ class ChartStack(Card):
         self._more.move(self.width() - self._more.width() - theme.SPACE_8, theme.SPACE_4)
         self._more.raise_()
         if self.strip is not None:
+            has_room = self.height() >= _ROOM_FOR_STRIP
+            self.strip.setVisible(has_room)
+            self._more.setVisible(has_room)  # it stands on the strip; the menu of the pointer has the same
             self.strip.fit(self.height())
 
     # The cursor.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from PySide6.QtCore import QByteArray, Qt
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
 
 from mlops_desk.records.model import Model
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
@@ -134,6 +134,11 @@ class EndpointsPage(Page):
 
     def main_table(self) -> RecordTable[EndpointRow]:
         return self.table
+
+    def walk(self) -> list[QWidget]:
+        """Have what is seen of the chosen endpoint before what changes it."""
+        pane = self.pane
+        return [self._filter, self.table, pane.tabs, pane.layers, pane.requests_of, pane.rollout, pane.url, pane, self]
 
     def filter_field(self) -> QLineEdit | None:
         return self._filter

@@ -25,6 +25,7 @@ class RolloutBar(Card):
     def __init__(self) -> None:
         super().__init__()
         self.says = Label(bold=True, wrap=True)
+        self.brief = Label(bold=True)
         self.waits = Label(wrap=True)
         self.guard = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self.slider = Slider("Share of the revision on its way, in percent")
@@ -40,18 +41,25 @@ class RolloutBar(Card):
         self._shown: tuple[str, int, float] | None = None
         acts = QWidget()
         flow = FlowLayout(acts)
+        flow.addWidget(self.brief)
         flow.addWidget(self.slider)
         for button in (self.share, self.promote, self.back):
             flow.addWidget(button)
         self.column.setSpacing(theme.SPACE_4)
         for widget in (self.says, acts, self.waits, self.guard):
             self.column.addWidget(widget)
+        self.brief.hide()
         self.hide()
 
     def fold(self, *, is_low: bool, is_cramped: bool) -> None:
-        """Have what sends it back in a tip alone where there is little room, and what it waits for where hardly any."""
+        """Have what sends it back in a tip alone where there is little room; where hardly any, it is one line."""
         self.guard.setVisible(not is_low)
         self.waits.setVisible(not is_cramped)
+        self.says.setVisible(not is_cramped)
+        self.brief.setVisible(is_cramped)
+        self.slider.setFixedWidth(theme.TILE_MINIMUM_WIDTH // 2 if is_cramped else theme.TILE_MINIMUM_WIDTH)
+        above, below = (theme.SPACE_4,) * 2 if is_cramped else (theme.SPACE_8, theme.SPACE_12)
+        self.column.setContentsMargins(theme.SPACE_12, above, theme.SPACE_12, below)
 
     def show_endpoint(self, endpoint: Endpoint | None) -> None:
         """Show the rollout of an endpoint; hidden without one."""
@@ -66,6 +74,8 @@ class RolloutBar(Card):
         self.guard.show_text(guarded)
         set_tip(self.waits, guarded)
         set_tip(self.says, f"{self.waits.whole} {guarded}")
+        self.brief.show_text(rollout_words.brief(rollout))
+        set_tip(self, f"{self.says.whole} {self.waits.whole} {guarded}")  # a label that is cut has a tip of its own
         now = endpoint.name, rollout.revision, rollout.percent
         if now != self._shown:  # else a person may be moving it
             self._shown = now

@@ -16,6 +16,12 @@ def stands(endpoint: Endpoint, rollout: Rollout) -> str:
     return f"Revision {rollout.revision} gets {rollout.percent:g} % of the requests; {live} the others."
 
 
+def brief(rollout: Rollout) -> str:
+    """Say the same where there is hardly any room."""
+    gets = "shadow" if rollout.percent == SHADOW_PERCENT else f"{rollout.percent:g} %"
+    return f"r{rollout.revision}: {gets}"
+
+
 def _of_copies(endpoint: Endpoint) -> str:
     """Say how a shadow does with its copies, which are none of the requests; nothing before there were any."""
     load = endpoint.shadow_load

@@ -124,6 +124,19 @@ class MainWindow(QWidget):
             Action("escape", "Clear the filter", self._escape, "Esc", places=frozenset(), gentle=True),
         ]
 
+    def focusNextPrevChild(self, forward: bool, /) -> bool:
+        """Go on by Tab as the page that is seen wants to be walked through, where it says so."""
+        from mlops_desk.ui.parts import walk  # noqa: PLC0415 - after the first paint
+
+        page = self._pages.get(self._shown or "")
+        inside = page.walk() if page is not None else ()
+        around = (self.sidebar, self.title_row, *inside, self.bottom)
+        stop = walk.after(self.focusWidget(), around, self.title_row, forward=forward) if inside else None
+        if stop is None:
+            return super().focusNextPrevChild(forward)
+        stop.setFocus(Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason)
+        return True
+
     # Pages.
 
     def show_page(self, identifier: str) -> None:

@@ -4,7 +4,7 @@ A hidden page draws nothing: it only remembers which topics changed, and catches
 is not heard, one line above its numbers says that they are not true now, and of when they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtCore import Qt, QTimer
@@ -254,6 +254,10 @@ class Page(QWidget):
     def actions_here(self) -> list[Action]:
         """Return what can be done on this page, for the title row and the command palette."""
         return []
+
+    def walk(self) -> Sequence[QWidget]:
+        """Return the regions that Tab goes through in this order; none where it goes by when each thing was made."""
+        return ()
 
     def filter_field(self) -> QLineEdit | None:
         """Return the field that ``/`` goes to."""

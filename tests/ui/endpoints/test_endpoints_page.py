@@ -427,7 +427,31 @@ def test_in_a_low_window_a_rollout_hides_what_it_says_itself_and_never_what_is_w
     rolling.window().resize(760, 520)
     bar = rolling.pane.rollout
     qtbot.waitUntil(lambda: not bar.waits.isVisible())
-    assert bar.waits.whole in bar.says.toolTip()
+    assert not bar.says.isVisible()
+    assert bar.brief.isVisible()
+    assert bar.brief.whole == "r4: 5 %"
+    for told in (bar.says, bar.waits, bar.guard):
+        assert told.whole in bar.toolTip()
+
+
+@pytest.mark.parametrize("reason", [None, Reason("x", "A replica could not be started: its container ended at once.")])
+def test_in_a_small_window_a_rollout_leaves_the_charts_their_times_and_scrolls_the_rest(rolling, double, qtbot, reason):
+    stack = rolling.pane.view("curves").stack
+    lowest = stack.charts[-1]
+    for size, has_strip in (((1280, 900), True), ((760, 520), False), ((1280, 900), True)):
+        rolling.window().resize(*size)
+        digits(double, rollout=ROLLOUT, revisions=REVISIONS, reason=reason)
+        qtbot.waitUntil(lambda shown=has_strip: stack.strip.isVisible() == shown)
+        qtbot.waitUntil(lambda: lowest.height() >= lowest.minimumHeight())
+        bottom = lowest.mapTo(rolling.pane, lowest.rect().bottomLeft()).y()
+        qtbot.waitUntil(lambda: lowest.mapTo(rolling.pane, lowest.rect().bottomLeft()).y() < rolling.pane.height())
+        assert lowest.times, bottom
+        assert lowest.visibleRegion().boundingRect().height() == lowest.height(), "nothing of the times is cut"
+    first = stack.charts[0]
+    rolling.window().resize(760, 520)
+    qtbot.waitUntil(lambda: first.height() > stack._area.viewport().height() // 2)
+    assert stack._area.verticalScrollBar().maximum() > 0, "the rest is reached by scrolling"
+    assert all(one.isVisible() for one in (rolling.pane.rollout.promote, rolling.pane.rollout.back))
 
 
 def test_in_a_narrow_window_the_tabs_have_the_room_and_the_requests_of_the_span_are_reached_by_name(

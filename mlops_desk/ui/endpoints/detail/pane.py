@@ -69,7 +69,7 @@ class EndpointPane(Card):
         tip = "List what was asked in the time that the charts show; drag over them with Shift for a part of it"
         self.requests_of = Button("Requests of this span", tip=tip)
         self.requests_of.clicked.connect(self.show_all_requests)
-        self._layers: TabViews[EndpointView] = TabViews(self._made)
+        self.layers: TabViews[EndpointView] = TabViews(self._made)
         self._head = ActsBeside(self.url, acts.buttons(), first_grows=True)
         self.column.addLayout(self._head)
         self.column.addWidget(self.now)
@@ -79,7 +79,7 @@ class EndpointPane(Card):
         below.addStretch(1)
         below.addWidget(self.requests_of)
         self.column.addLayout(below)
-        self.column.addWidget(self._layers, 1)
+        self.column.addWidget(self.layers, 1)
         self.tabs.chosen.connect(self._choose)
         self.tabs.choose("curves")
 
@@ -95,7 +95,7 @@ class EndpointPane(Card):
         is_low = self.height() < _ROOM_FOR_GUARD
         is_told = bool(self.now.whole) and not (is_low and self._is_told_by_rollout())
         self.now.setVisible(is_told)
-        self.rollout.fold(is_low=is_low, is_cramped=is_told and not has_room)
+        self.rollout.fold(is_low=is_low, is_cramped=not has_room)
         self._head.fold(self.width() - _ADDRESS_WIDTH - theme.SPACE_24)
         room = self.width() - self.tabs.sizeHint().width() - self.requests_of.sizeHint().width() - theme.SPACE_24
         self.requests_of.setVisible(self.tabs.current() == "curves" and room > 0)
@@ -108,7 +108,7 @@ class EndpointPane(Card):
 
     def view(self, key: str) -> EndpointView:
         """Return a tab's view, made when it is first asked for."""
-        return self._layers.view(key)
+        return self.layers.view(key)
 
     def _made(self, key: str) -> EndpointView:
         if key == "setup":
@@ -151,8 +151,8 @@ class EndpointPane(Card):
 
     def left(self) -> None:
         """Hear that nothing of it is seen."""
-        self._layers.left()
+        self.layers.left()
 
     def _choose(self, key: str) -> None:
-        self._layers.turn(key)
+        self.layers.turn(key)
         self.show_endpoint(self._endpoint)
