@@ -30,7 +30,7 @@ def score(value, limit=0.1, verdict=Verdict.OK, **more):
 def test_what_drifts_now_stands_above_then_the_worse_then_the_more_important():
     columns = {
         "calm": score(0.01),
-        "calm but important": score(0.02),
+        "calm but important": score(0.005),
         "warns": score(0.12, verdict=Verdict.WARNING),
         "empty": score(None, verdict=Verdict.CRITICAL),
         "drifts": score(0.4, verdict=Verdict.DRIFT),

@@ -15,9 +15,11 @@ from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import Card, framed
 from mlops_desk.ui.widgets.field import filter_field
+from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty, StateView, starting
 from mlops_desk.ui.words import numbers
 
+_LEAST_HEIGHT = 620  # pixels: the list, four rows of a heat map and the charts below it; a lower window scrolls
 _ROWS = 3  # chosen: rows of the list beside the heat map, which needs the height
 
 
@@ -56,7 +58,8 @@ class MonitorsView(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
         column.addWidget(self.old)
-        column.addWidget(self._split, 1)
+        self._split.setMinimumHeight(_LEAST_HEIGHT)
+        column.addWidget(scrolled(self._split, "Monitors and their windows"), 1)
         self.old.hide()
         self._layers = QStackedLayout(self)
         self._layers.addWidget(self._content)
