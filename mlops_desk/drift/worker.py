@@ -10,7 +10,7 @@ second at most.
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 MODULE = "mlops_desk.drift.worker"
 EXACT_ROWS = 10_000_000  # chosen: a column of so many takes about a gigabyte to be compared value by value
+_UNREAD = "Do all files of the folder have the same columns, and is there room on the disk for temporary files?"
+Open = Callable[[DataSide], OpenedTable]
 _THREADS = 2  # chosen: one reads while the other counts; the machine is busy with training
 
 
@@ -87,19 +89,34 @@ def compare_sources(
         with closing(connect(folder / "spill", threads=_THREADS)) as connection:
             connection.execute("SET TimeZone = 'UTC'")  # what a moment without a zone is taken for
             opened = partial(_opened, connection, folder, progress)
-            if _is_profile(reference.source):
-                if beside.needs_rows:
-                    text = f"{plain(reference.source.place, 1000)} is a profile, which holds no rows to compare."
-                    raise Invalid(text, "Give the data themselves for --multivariate and --segment.")
-                profile = _read_profile(Path(reference.source.place))
-                report = _compare_profile(connection, profile, opened(current), options, progress)
-            else:
-                tables = opened(reference), opened(current)
-                report = _compare_tables(connection, tables, options, progress)
-                report = _with_rows(connection, tables, report, options, beside, progress)
+            try:
+                report = _compared(connection, opened, reference, current, (options, beside), progress)
+            except duckdb.Error as error:
+                text = f"The data can't be compared: {plain(str(error).splitlines()[0], 300)}"
+                raise Invalid(text, _UNREAD) from error
     if beside.importance is not None:
         report = _with_importance(report, beside.importance)
     return replace(report, reference=shown(reference.source), current=shown(current.source))
+
+
+def _compared(
+    connection: Any,
+    opened: Open,
+    reference: DataSide,
+    current: DataSide,
+    asked: tuple[DriftOptions, Beside],
+    progress: WorkerProgress,
+) -> DriftReport:
+    options, beside = asked
+    if not _is_profile(reference.source):
+        tables = opened(reference), opened(current)
+        report = _compare_tables(connection, tables, options, progress)
+        return _with_rows(connection, tables, report, options, beside, progress)
+    if beside.needs_rows:
+        text = f"{plain(reference.source.place, 1000)} is a profile, which holds no rows to compare."
+        raise Invalid(text, "Give the data themselves for --multivariate and --segment.")
+    profile = _read_profile(Path(reference.source.place))
+    return _compare_profile(connection, profile, opened(current), options, progress)
 
 
 def _opened(connection: Any, folder: Path, progress: WorkerProgress, side: DataSide) -> OpenedTable:

@@ -21,6 +21,7 @@ from mlops_desk.drift.data.faults import counted, refused, unclosed
 from mlops_desk.storage.data_files import pattern, quoted
 
 COLUMNS_LIMIT = 5000  # chosen: a header of more is mostly a file of another kind
+_HEADER = f"A CSV file needs a header line with 1 to {COLUMNS_LIMIT:,} names, each of 131,072 characters at most."
 _DELIMITERS = ",;\t|"
 _CHUNK_BYTES = 1 << 20  # chosen: larger ones gain nothing
 LINE_LIMIT_BYTES = 16 << 20  # chosen: DuckDB keeps some lines of this size in memory at once
@@ -121,16 +122,24 @@ def _header(readable: Path, source: Path) -> tuple[tuple[str, ...], str]:
     """Return the names in the first row, made unique, and the delimiter that splits it into most fields."""
     with readable.open(encoding="utf-8", newline="") as file:
         first = file.readline(_CHUNK_BYTES)
-        delimiter = max(_DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+        delimiter = max(_DELIMITERS, key=lambda mark: _n_fields(first, mark))
         file.seek(0)
         try:
             fields = next(csv.reader(file, delimiter=delimiter), [])
         except csv.Error as error:
-            raise Invalid(f"The header of {plain(str(source))} can't be read: {error}.") from error
+            raise Invalid(f"The header of {plain(str(source))} can't be read: {error}.", _HEADER) from error
     if not any(fields) or len(fields) > COLUMNS_LIMIT:
-        text = f"{plain(str(source))} has {len(fields) if any(fields) else 'no'} columns in its first line."
-        raise Invalid(text, f"A CSV file needs a header line with 1 to {COLUMNS_LIMIT} names.")
+        text = f"{plain(str(source))} has {f'{len(fields):,}' if any(fields) else 'no'} columns in its first line."
+        raise Invalid(text, _HEADER)
     return unlike([field.strip() for field in fields]), delimiter
+
+
+def _n_fields(line: str, delimiter: str) -> int:
+    """Count a line's fields; one that is longer than Python reads is none."""
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter), []))
+    except csv.Error:
+        return 0
 
 
 def unlike(fields: Sequence[str]) -> tuple[str, ...]:

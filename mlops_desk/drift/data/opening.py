@@ -24,6 +24,14 @@ from mlops_desk.storage.request_log.names import sent
 FILES_LIMIT = 1000  # chosen: of more files a query no longer fits in memory
 _SUFFIXES = frozenset({".parquet", ".pq", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json"})
 _PARQUET = b"PAR1"
+_PACKED = {
+    b"\x1f\x8b": ("gzip", "gunzip -k FILE"),
+    b"\x28\xb5\x2f\xfd": ("zstd", "unzstd FILE"),
+    b"\xfd7zXZ": ("xz", "unxz -k FILE"),
+    b"BZh": ("bzip2", "bunzip2 -k FILE"),
+    b"PK\x03\x04": ("zip, or a spreadsheet", "unzip FILE, or save the sheet as CSV"),
+}
+_MARK_BYTES = 6  # as long as the longest of these
 _LOOKED_AT = 20  # lines; chosen: a broken first line makes no CSV file of JSON
 _LINE_BYTES = 1 << 20  # chosen: a longer one is looked at when it is read
 _ROW_NUMBER = "file_row_number"  # DuckDB's word
@@ -77,10 +85,14 @@ def _is_data(file: Path, top: Path) -> bool:
 
 
 def kind_of(file: Path) -> str:
-    """Tell ``Parquet``, ``CSV`` and ``JSON lines`` by their beginning. Raises OSError."""
+    """Tell ``Parquet``, ``CSV`` and ``JSON lines`` by their beginning. Raises OSError, and Invalid if it is packed."""
     with file.open("rb") as opened:
-        if opened.read(len(_PARQUET)) == _PARQUET:
+        start = opened.read(_MARK_BYTES)
+        if start.startswith(_PARQUET):
             return "Parquet"
+        for mark, (what, command) in _PACKED.items():
+            if start.startswith(mark):
+                raise Invalid(f"{plain(str(file), 1000)} is packed ({what}).", f"Unpack it first: {command}")
         opened.seek(0)
         if split_table.begins(opened.read(_LINE_BYTES)):
             return split_table.KIND

@@ -42,6 +42,8 @@ class DataSide:
 def source_in(request: Mapping[str, Any], side: str) -> Source:
     """Return a side of a worker's request: a path, or a source as JSON has it. Raises Invalid."""
     given = request[side]
+    if isinstance(given, str) and "\0" in given:
+        raise Invalid(f"{plain(given, 1000)} is no path.", "Check the path.")
     return file_at(Path(given)) if isinstance(given, str) else wire.from_builtins(given, Source)
 
 

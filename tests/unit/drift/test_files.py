@@ -1,5 +1,6 @@
 """Data files from anywhere: Parquet and CSV, whole and broken, and the worker that programs talk to."""
 
+import gzip
 import json
 import os
 from datetime import datetime, timedelta
@@ -403,3 +404,41 @@ def test_booleans_of_a_log_are_categories_beside_the_words_of_a_reference(tmp_pa
     current = write(tmp_path / "c.parquet", [(n % 2 == 0,) for n in range(100)], "b BOOLEAN")
     found = column(compare_files(reference, current, DriftOptions(kinds={"b": "categorical"})), "b")
     assert (found.kind, found.verdict) == ("categorical", "ok")
+
+
+# -- what no reader should be given, and people give all the same ------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv.gz", gzip.compress(b"x\n1\n"), "packed (gzip)"),
+        ("a.csv.zst", b"\x28\xb5\x2f\xfdjunk", "packed (zstd)"),
+        ("a.xlsx", b"PK\x03\x04\0junk", "spreadsheet"),
+        ("wide.csv", b",".join(b"c%d" % at for at in range(100_000)) + b"\n1\n", "100,000 columns"),
+        ("long.csv", b"x" * (1 << 20) + b",k\n1,a\n", "header"),
+        ("long one.csv", b"x" * 900_000 + b"\n1\n", "header"),
+    ],
+)
+def test_files_that_are_no_tables_are_told_what_to_do(tmp_path, name, content, said):
+    path = text(tmp_path / name, content)
+    with pytest.raises(Invalid) as caught:
+        compare_files(path, path)
+    assert said in f"{caught.value.message} {caught.value.hint}"
+    assert caught.value.hint
+
+
+def test_a_folder_of_parquet_files_that_do_not_go_together_is_told(tmp_path):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT 'w' || range AS x FROM range(100)) TO '{folder}/a.parquet'")
+        connection.execute(f"COPY (SELECT [range] AS x FROM range(100)) TO '{folder}/b.parquet'")
+    with pytest.raises(Invalid, match="compared") as caught:
+        compare_files(folder, folder)
+    assert "same columns" in str(caught.value.hint)
+
+
+def test_a_path_with_a_zero_byte_is_none():
+    with pytest.raises(Invalid, match="no path"):
+        answer({"reference": "a\0b", "current": "c"})
