@@ -103,7 +103,7 @@ class ReplicaGpus:
         if self._leases is None:
             return None, "No GPU can be given to endpoints here."
         own = self._own()
-        cards = [_unlent(card, own.get(card.uuid), "") for card in self._leases.cards()]
+        cards = [_unlent(card, own.get(card.uuid), "") for card in givable(self._leases.cards())]
         chosen = choose([card for card in cards if fit.has_room(card)], fit.count)
         if chosen is not None:
             return chosen, f"It {fit.text(chosen)}."
@@ -113,7 +113,7 @@ class ReplicaGpus:
 
     def _taken(self, leases: GpuLeases, claim: ReplicaClaim, tell: Callable[[str], object]) -> tuple[str, ...]:
         own = self._own()
-        cards = [_unlent(card, own.get(card.uuid), claim.endpoint) for card in leases.cards()]
+        cards = [_unlent(card, own.get(card.uuid), claim.endpoint) for card in givable(leases.cards())]
         mine, fit = {gpu for gpu, name in own.items() if name == claim.endpoint}, claim.fit
         large = cards if fit is None else [card for card in cards if fit.has_room(card)]
         chosen = choose(large, claim.count, mine)
@@ -132,6 +132,15 @@ class ReplicaGpus:
         if isinstance(leased, str):
             raise Failed(NO_GPU, leased, None, Hint("mlops-desk gpus cards", before="How they stand: "))
         return leased
+
+
+def givable(cards: Sequence[GpuCard]) -> list[GpuCard]:
+    """Return the cards without GPUs that are cut into instances: CUDA computes in those alone. Pure.
+
+    A replica that had such a GPU would keep all of its instances from others, and work in one of them.
+    """
+    cut = {card.parent for card in cards}
+    return [card for card in cards if card.uuid not in cut]
 
 
 def choose(cards: Sequence[GpuCard], count: int, own: Collection[str] = ()) -> tuple[GpuCard, ...] | None:
@@ -170,11 +179,15 @@ def _unlent(card: GpuCard, endpoint: str | None, asking: str) -> GpuCard:
 def shortage(cards: Sequence[GpuCard], count: int) -> str:
     """Say how many GPUs are needed, how many are free, and who has the others."""
     free = len(_free(cards))
-    held = "; ".join(f"GPU {card.index}: {_who(card)}" for card in cards if card.state is not CardState.FREE)
-    kept = "; ".join(f"GPU {card.index} is kept for another's job" for card in cards if card.kept is not None)
+    held = "; ".join(f"{_which(card)}: {_who(card)}" for card in cards if card.state is not CardState.FREE)
+    kept = "; ".join(f"{_which(card)} is kept for another's job" for card in cards if card.kept is not None)
     needs = f"A replica needs {count} {'GPU' if count == 1 else 'GPUs'}, and {free or 'none'} of {len(cards)} is free."
     told = "; ".join(part for part in (held, kept) if part)
     return f"{needs} {told}." if told else needs
+
+
+def _which(card: GpuCard) -> str:
+    return f"GPU {card.index}" + (f" ({plain(card.profile)})" if card.profile else "")
 
 
 def _who(card: GpuCard) -> str:

@@ -90,6 +90,31 @@ def test_whole_ones_come_first_instances_are_not_mixed_with_them_and_a_kept_one_
     assert choose([card(0, kept=KeptFor("job-1", "train", "eve", 0.0))], 1) is None
 
 
+def cut(index: int, *states: CardState) -> tuple[GpuCard, ...]:
+    """Return a GPU that is cut into instances, as the ledger shows it: leased as soon as one of them is."""
+    whole = CardState.FREE if {*states} <= {CardState.FREE} else CardState.LEASED
+    parts = [
+        replace(card(index, state, parent=f"GPU-{index}", profile="1g.6gb"), uuid=f"MIG-{index}-{number}")
+        for number, state in enumerate(states)
+    ]
+    return (card(index, whole), *(replace(part, room_bytes=6 * GIB) for part in parts))
+
+
+def test_of_a_gpu_that_is_cut_a_replica_gets_an_instance_and_never_the_whole() -> None:
+    free, leased = CardState.FREE, CardState.LEASED
+    assert ReplicaGpus(Leases(cut(0, free, free, free))).take(claim()) == ("MIG-0-0",)
+    assert ReplicaGpus(Leases((*cut(0, leased, free), *cut(1, free)))).take(claim()) == ("MIG-0-1",)
+    assert ReplicaGpus(Leases((*cut(0, free, free), card(1)))).take(claim()) == ("GPU-1",), "a whole one is whole"
+    with pytest.raises(Failed, match="does not fit") as large:
+        ReplicaGpus(Leases(cut(0, free, free))).take(claim(1, 10 * GIB))
+    assert "GPU 0 has 6.0 GiB free" in large.value.reason.text
+    with pytest.raises(Failed, match=r"none of 2 is free\. GPU 0 \(1g\.6gb\): held by"):
+        ReplicaGpus(Leases(tuple(
+            replace(one, holders=(CardHolder("train", "eve"),)) for one in cut(0, leased, leased)
+        ))).take(claim())  # fmt: skip
+    assert ReplicaGpus(Leases(cut(0, leased, free))).look(GpuFit(0, GIB, 1))[0] == (cut(0, leased, free)[2],)
+
+
 def test_it_is_said_who_has_them() -> None:
     held = card(0, CardState.LEASED, holders=(CardHolder("train", "eve"),))
     text = shortage([held, card(1, CardState.EXTERNAL, text="used by python"), card(2)], 2)
