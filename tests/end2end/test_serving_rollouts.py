@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.records.event import Notice
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.serving import plan
@@ -101,6 +103,65 @@ def test_a_canary_whose_container_dies_goes_back_at_once_and_the_live_one_never_
     assert words(endpoint, 10) == {"old": 10}
     notices = [event.text for event in house.events if isinstance(event, Notice)]
     assert any("Revision 2 of endpoint front went back" in text for text in notices)
+
+
+def end_all(house: House) -> None:
+    """End all containers at once, as a machine or an engine does that is started anew."""
+    for name in house.containers():
+        house.engine.stop(name, 0)
+
+
+def test_a_canary_that_ended_with_the_machine_is_started_again_and_keeps_its_share(
+    house: House, beside: Endpoint
+) -> None:
+    end_all(house)
+    house.replica(3, "old")
+    house.replica(4, "new")
+    house.agent()
+    endpoint = house.look_until(
+        lambda found: len(house.started) == 4 and {one.state for one in found.replicas} == {"running"}
+    )
+    assert told(endpoint) == [(1, "live", 90.0), (2, "canary", 10.0)]
+    assert (endpoint.reason, endpoint.rollout) == (None, beside.rollout)
+    house.wait(lambda: house.answer() is not None)
+    house.wait(lambda: set(words(endpoint, 50)) == {"old", "new"})  # the gateway follows its table a moment later
+    house.engine.stop(plan.container_name(house.folder.instance, "front", 2), 0)
+    house.service._watch.look()
+    assert house.service.show("front").rollout is None, "this time it alone has ended"
+
+
+def test_a_canary_that_does_not_come_up_again_goes_back_for_that(house: House, beside: Endpoint) -> None:
+    house.settings.set("serving.start_timeout_seconds", "5")
+    end_all(house)
+    house.replica(3, "old")
+    house.replica(4, "old")
+    house.engine.programs[""] = lambda spec: (
+        ScriptedProgram(0.0, ("no such module",), exit_code=1) if "-r2" in spec.name else ScriptedProgram(1e9)
+    )
+    house.look_until(lambda found: found.rollout is None and found.ready == 1)
+    endpoint = house.service.show("front")
+    assert [one.reason and one.reason.class_ for one in endpoint.revisions] == [None, "container_died"]
+    assert "no such module" in (endpoint.revisions[1].reason.evidence or "")
+    assert told(endpoint) == [(1, "live", 100.0), (2, "rolled_back", 0.0)]
+
+
+def test_a_canary_that_an_agent_has_seen_down_with_all_is_started_by_the_next(house: House, beside: Endpoint) -> None:
+    """The live one is up again already: that agent died between the two."""
+    canary = plan.container_name(house.folder.instance, "front", 2)
+    house.engine.stop(canary, 0)
+
+    def seen(known: Endpoint) -> Endpoint:
+        return replace(known, replicas=tuple(
+            replace(one, state="down", address=None) if one.container == canary else one for one in known.replicas
+        ))  # fmt: skip
+
+    house.service._board.change("front", seen)
+    house.replica(3, "new")
+    house.agent()
+    endpoint = house.look_until(
+        lambda found: len(house.started) == 3 and {one.state for one in found.replicas} == {"running"}
+    )
+    assert told(endpoint) == [(1, "live", 90.0), (2, "canary", 10.0)]
 
 
 def test_shares_are_set_by_hand_and_hold(house: House, beside: Endpoint) -> None:

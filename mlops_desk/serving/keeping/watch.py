@@ -111,13 +111,15 @@ class Watch:
         self._sweep(containers, busy)
 
     def _look_at(self, endpoint: Endpoint, containers: Mapping[str, ContainerFacts]) -> None:
+        # Where all have ended, the machine or its engine was started anew: that is no fault of a revision on its way.
+        is_own = any(_runs(containers.get(one.container)) for one in answering(endpoint))
         for replica in endpoint.replicas:
             if replica.state == DRAINING or self._claims.starts(endpoint.name, replica.container):
                 continue
             health = self._health.setdefault(replica.container, _Health())
             facts = containers.get(replica.container)
-            if facts is None or facts.status != "running":
-                self._down(endpoint, replica, health, self._why(replica, facts))
+            if facts is None or not _runs(facts):
+                self._down(endpoint, replica, health, self._why(replica, facts), is_own=is_own)
             elif self._trial.is_well(
                 endpoint.name,
                 replica.revision,
@@ -168,13 +170,13 @@ class Watch:
         if replica.state == DOWN or replica.address != address or endpoint.state is EndpointState.UNHEALTHY:
             self._show_up(endpoint.name, replica, address, replica.gpus)
 
-    def _down(self, endpoint: Endpoint, replica: Replica, health: _Health, reason: Reason) -> None:
+    def _down(
+        self, endpoint: Endpoint, replica: Replica, health: _Health, reason: Reason, *, is_own: bool = True
+    ) -> None:
         health.up_since = None
-        is_on_its_way = endpoint.rollout is not None and endpoint.rollout.revision == replica.revision
-        if is_on_its_way and len(of_revision(endpoint, replica.revision)) == 1:
-            self._go_back(
-                endpoint.name, reason
-            )  # the live one goes on answering: nothing is started again for this one
+        # One that is down on the record has not gone back when it ended: an agent before was about to start it again.
+        if is_own and replica.state != DOWN and _is_all_of_a_rollout(endpoint, replica):
+            self._go_back(endpoint.name, reason)  # the live one goes on answering: this one is not started again
             return
         if replica.state != DOWN:
             shown = self._show_down(endpoint.name, replica, reason)
@@ -192,7 +194,7 @@ class Watch:
             revision = self._shelf.read(name, replica.revision)
             if revision is None:
                 reason = Reason("files_missing", "The revision's files are gone.", None, "Deploy again.")
-                self._show_down(name, replica, reason)
+                self._give_up(name, replica, reason)
                 return
             health.restarts += 1
             fresh = self._trial.launch(revision, number=replica.number, gpus=replica.gpus)
@@ -203,12 +205,20 @@ class Watch:
             self._show_up(name, replica, fresh.address, fresh.gpus)
             self._trial.drop_network()
         except Failed as failure:
-            self._show_down(name, replica, failure.reason)
+            self._give_up(name, replica, failure.reason)
         except Interrupted:
             return
         finally:
             health.next_at = time.monotonic() + pause_seconds(health.restarts)
             self._claims.release_start(name, replica.container)
+
+    def _give_up(self, name: str, replica: Replica, reason: Reason) -> None:
+        """Say why a replica could not be started again; a revision on its way goes back for that."""
+        known = self._board.find(name)
+        if known is not None and _is_all_of_a_rollout(known, replica):
+            self._go_back(name, reason)
+        else:
+            self._show_down(name, replica, reason)
 
     def _is_wanted(self, name: str, replica: Replica) -> bool:
         known = self._board.find(name)
@@ -250,6 +260,16 @@ class Watch:
             for name, facts in containers.items()
             if name not in wanted and facts.labels.get(plan.LABEL_ENDPOINT) not in busy
         ]
+
+
+def _runs(facts: ContainerFacts | None) -> bool:
+    return facts is not None and facts.status == "running"
+
+
+def _is_all_of_a_rollout(endpoint: Endpoint, replica: Replica) -> bool:
+    """Tell whether nothing is left of a revision on its way without this replica."""
+    is_on_its_way = endpoint.rollout is not None and endpoint.rollout.revision == replica.revision
+    return is_on_its_way and len(of_revision(endpoint, replica.revision)) == 1
 
 
 def _told(replica: Replica, reason: Reason | None) -> Callable[[Endpoint], Endpoint]:
