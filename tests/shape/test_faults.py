@@ -21,7 +21,7 @@ PROMISED = {
     "job-mounts-our-own", "agents-crowd", "place-abused", "place-refused", "gpu-lost-to-job", "one-engine-of-several",
     "tracking-server-killed", "tracking-server-frozen", "tracking-server-ends-at-once",
     "agent-killed-during-a-change", "alias-moved-at-once", "alias-moved-on-a-full-disk", "clock-jumps-around-aliases",
-    "hostile-model-files", "endpoint-disk-full", "endpoint-disk-hung", "replica-faults", "endpoint-engine-gone", "gateway-port-taken",
+    "hostile-model-files", "power-cut-canary", "endpoint-disk-full", "endpoint-disk-hung", "replica-faults", "endpoint-engine-gone", "gateway-port-taken",
     "endpoint-build-fails", "agent-killed-beside-an-endpoint", "gateway-frozen",
     "agent-killed-while-gpus-are-lent",
 }  # fmt: skip
