@@ -131,7 +131,6 @@ def test_a_canary_that_ended_with_the_machine_is_started_again_and_keeps_its_sha
 
 
 def test_a_canary_that_does_not_come_up_again_goes_back_for_that(house: House, beside: Endpoint) -> None:
-    house.settings.set("serving.start_timeout_seconds", "5")
     end_all(house)
     house.replica(3, "old")
     house.replica(4, "old")
@@ -142,7 +141,7 @@ def test_a_canary_that_does_not_come_up_again_goes_back_for_that(house: House, b
     endpoint = house.service.show("front")
     assert [one.reason and one.reason.class_ for one in endpoint.revisions] == [None, "container_died"]
     assert "no such module" in (endpoint.revisions[1].reason.evidence or "")
-    assert told(endpoint) == [(1, "live", 100.0), (2, "rolled_back", 0.0)]
+    house.wait(lambda: told(house.service.show("front")) == [(1, "live", 100.0), (2, "rolled_back", 0.0)])
 
 
 def test_a_canary_that_an_agent_has_seen_down_with_all_is_started_by_the_next(house: House, beside: Endpoint) -> None:
