@@ -94,13 +94,15 @@ def house(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hou
         runs = populate(server, experiment="digits", runs=RUNS, versions=VERSIONS)["runs"]
     places = {"MLOPS_DESK_LEASE_DIR": str(root / "leases"), "XDG_CONFIG_HOME": str(root / "config"), "HOME": str(root)}
     desk = Desk(root / "data", places)
-    for name, login in (("right", f"{USER}:{PASSWORD}"), ("wrong", f"{USER}:nonsense-12345")):
-        (root / name).write_text(f"{login}\n")
-        desk.run("secrets", "set", name, str(root / name))
-        desk.run("registry", "add", name, server, "--login", name)
-    desk.run("registry", "add", "nobody", server)
-    yield House(desk, server, runs)
-    desk.stop()
+    try:
+        for name, login in (("right", f"{USER}:{PASSWORD}"), ("wrong", f"{USER}:nonsense-12345")):
+            (root / name).write_text(f"{login}\n")
+            desk.run("secrets", "set", name, str(root / name))
+            desk.run("registry", "add", name, server, "--login", name)
+        desk.run("registry", "add", "nobody", server)
+        yield House(desk, server, runs)
+    finally:  # also where the set-up failed: the agent goes on by itself
+        desk.stop()
 
 
 def test_with_the_right_login_it_is_listed_and_searched(house: House) -> None:

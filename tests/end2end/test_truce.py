@@ -101,21 +101,23 @@ def world(tmp_path_factory: pytest.TempPathFactory, gpu_engine: PrivateEngine) -
     simulator = Simulator(folder, f"system driver=580.95.05 cuda=12.2\ngpus 2 model=h100\n{named}", "current")
     network = ["nsenter", f"--net=/proc/{gpu_engine.pid}/ns/net"]  # its containers reach the tracking server there
     desk = Desk(folder / "data", {**simulator.environment, "MLOPS_DESK_LEASE_DIR": str(folder / "leases")}, network)
-    desk.json("settings", "set", "engine.host", gpu_engine.address)
-    desk.json("settings", "set", "jobs.mount_roots", "/tmp")
-    desk.wait(lambda: desk.json("gpus", "list"), lambda found: len(found) == 2)
-    (folder / "told").mkdir()
-    (folder / "told").chmod(0o777)
-    trained(desk, python_image(closure(NEEDS), base_url=gpu_engine.address), folder, "bodies", SKLEARN)
-    made = World(desk, gpus, busybox_image(gpu_engine.address), folder)
-    for name in ("front", "side"):
-        desk.json("endpoints", "deploy", "bodies", "--name", name, "--gpus", "1")
-    yield made
-    for job in desk.json("jobs", "list"):
-        desk.run("jobs", "cancel", job["id"], check=False)
-    for name in ("front", "side"):
-        desk.run("endpoints", "remove", name, check=False)
-    desk.stop()
+    try:
+        desk.json("settings", "set", "engine.host", gpu_engine.address)
+        desk.json("settings", "set", "jobs.mount_roots", "/tmp")
+        desk.wait(lambda: desk.json("gpus", "list"), lambda found: len(found) == 2)
+        (folder / "told").mkdir()
+        (folder / "told").chmod(0o777)
+        trained(desk, python_image(closure(NEEDS), base_url=gpu_engine.address), folder, "bodies", SKLEARN)
+        made = World(desk, gpus, busybox_image(gpu_engine.address), folder)
+        for name in ("front", "side"):
+            desk.json("endpoints", "deploy", "bodies", "--name", name, "--gpus", "1")
+        yield made
+        for job in desk.json("jobs", "list"):
+            desk.run("jobs", "cancel", job["id"], check=False)
+        for name in ("front", "side"):
+            desk.run("endpoints", "remove", name, check=False)
+    finally:  # also where the set-up failed: the agent goes on by itself
+        desk.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -110,6 +110,9 @@ def test_it_is_put_to_sleep_and_woken_from_the_tab_and_from_above(page, view, do
     assert not page.acts.wake_up.isVisible()
     digits(double, state=EndpointState.ASLEEP, replicas=(), asleep_since=1.0)
     qtbot.waitUntil(page.acts.wake_up.isVisible)
+    qtbot.waitUntil(lambda: view.replicas.says.whole.startswith("It fell asleep "))
+    assert " ago: the next request wakes it" in view.replicas.says.whole
+    assert "1970-01-0" in view.replicas.says.toolTip(), "the moment itself is in the tip"
     click(qtbot, page.acts.wake_up)
     qtbot.waitUntil(lambda: ("wake", "digits", None) in double.moved)
     click(qtbot, view.replicas.wake)

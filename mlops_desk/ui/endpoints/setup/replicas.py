@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QHBoxLayout
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.ui.endpoints import standing
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.choice import ChoiceBox
@@ -69,6 +69,7 @@ class ReplicasCard(Card):
         self._endpoint = endpoint
         scale = endpoint.scale
         self.says.show_text(_now(endpoint))
+        set_tip(self.says, "" if endpoint.asleep_since is None else f"Since {numbers.absolute(endpoint.asleep_since)}")
         self.short.setVisible(endpoint.shortage is not None)
         self.short.show_text("" if endpoint.shortage is None else f"{numbers.WARNING} {endpoint.shortage.text}")
         now = (endpoint.name, scale)
@@ -113,9 +114,9 @@ class ReplicasCard(Card):
 
 def _now(endpoint: Endpoint) -> str:
     if endpoint.state is EndpointState.ASLEEP:
-        since = "" if endpoint.asleep_since is None else f", since {numbers.absolute(endpoint.asleep_since)}"
+        began = "Asleep" if endpoint.asleep_since is None else f"It fell asleep {numbers.ago(endpoint.asleep_since)}"
         why = "it has lent its GPUs" if endpoint.lent is not None else "the next request wakes it"
-        return f"Asleep{since}: {why}."
+        return f"{began}: {why}."
     if endpoint.state in {EndpointState.STOPPED, EndpointState.FAILED}:
         return f"It is {endpoint.state}: a new revision brings it up."
     queued = "" if not endpoint.queued else f"; {numbers.count(endpoint.queued, 'request')} wait"
