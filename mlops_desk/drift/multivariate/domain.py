@@ -61,7 +61,7 @@ def domain_classifier(
         dealt = rng.permutation(matrix.is_current)
         chance.append(float(_asked(matrix, dealt, _folds(dealt, rng))[0].mean()))
     ordered = np.sort(chance)
-    allowed = int(_ALLOWED * (PERMUTATIONS + 1))
+    allowed = max(1, int(_ALLOWED * (PERMUTATIONS + 1)))
     by_chance = float(ordered[PERMUTATIONS - allowed])
     p_value = (int(np.count_nonzero(ordered >= auc)) + 1) / (PERMUTATIONS + 1)
     return DomainAnswer(auc, p_value, by_chance, _telling(columns, losses) if auc > by_chance else ())

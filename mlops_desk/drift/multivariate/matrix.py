@@ -71,7 +71,7 @@ def _standardised(column: RowColumn) -> Floats:
     if not base.size:
         return np.empty((both.size, 0))
     size = float(np.max(np.abs(both[known])))
-    scale = 2.0 ** math.frexp(size)[1] if size > 0 else 1.0
+    scale = 2.0 ** (math.frexp(size)[1] - 1) if size > 0 else 1.0
     mean, deviation = float((base / scale).mean()), float((base / scale).std())
     held = np.where(known, both / scale, mean)
     z = (held - mean) / deviation if deviation > 0 else np.zeros(both.size)
@@ -114,8 +114,8 @@ def for_trees(columns: Sequence[RowColumn]) -> TreeMatrix:
     owner: list[int] = []
     categorical: list[int] = []
     for at, column in enumerate(columns):
-        part = _for_trees(column)
-        if not column.is_numeric and not column.is_text:
+        part = _telling(_for_trees(column))
+        if part.shape[1] and not column.is_numeric and not column.is_text:
             categorical.append(len(owner))
         parts.append(part)
         owner += [at] * part.shape[1]
@@ -123,6 +123,19 @@ def for_trees(columns: Sequence[RowColumn]) -> TreeMatrix:
     values = np.concatenate([*parts, np.empty((n + m, 0))], axis=1)
     is_current = np.arange(n + m) >= n
     return TreeMatrix(values, np.array(owner, dtype=np.int64), tuple(categorical), is_current)
+
+
+def _telling(part: Floats) -> Floats:
+    """Leave out what is one value in all rows; where that is missing in some, which those are stays (0 or 1).
+
+    Histograms of one value, or of none, end scikit-learn.
+    """
+    known = ~np.isnan(part)
+    varied = [values for values, held in zip(part.T, known.T, strict=True) if np.unique(values[held]).size > 1]
+    if varied:
+        return np.stack(varied, axis=1)
+    gone = ~known[:, :1]
+    return gone.astype(np.float64) if gone.any() and not gone.all() else np.empty((part.shape[0], 0))
 
 
 def _for_trees(column: RowColumn) -> Floats:
