@@ -5,7 +5,7 @@ numerous win, and the others are of the wrong type. Where none speaks, and the t
 tell: then somebody has to say so.
 """
 
-# ruff: noqa: S608 - ``spelling`` makes expressions of our own column t
+# ruff: noqa: S608 - the expressions are made by ``spelling``, of our own column t
 
 from dataclasses import dataclass
 from typing import Any
