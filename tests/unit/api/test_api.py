@@ -320,10 +320,13 @@ def test_every_single_value_that_a_verb_takes_has_words() -> None:
         "curves",
         "data",
         "images",
+        "importance",
         "more",
+        "renamed",
         "run",
         "run_ids",
         "shares",
+        "suppressed",
     }
     assert {one.wanted for one in parameters if one.name == "enabled"} == {"true or false"}
 
