@@ -108,6 +108,7 @@ class Desk(DeskVerbs):
     on_shutdown: Callable[[], None]
     simulated = False
     simulated_user: str | None = None
+    drift_kind = DriftDesk
 
     def __init__(self, folder: DataFolder, loop: Loop) -> None:
         self.folder = folder
@@ -399,7 +400,7 @@ class Desk(DeskVerbs):
             self.folder, self.state, self.bus, self.loop, self.store, self.telemetry, self.alerts, self.endpoints,
             self.registry_core,
         )  # fmt: skip
-        self.drift_desk = DriftDesk(parts, wiring)
+        self.drift_desk = self.drift_kind(parts, wiring)
         self.drift, self.monitors = self.drift_desk.drift, self.drift_desk.monitors
 
     def _rules(self, wiring: ModelWiring) -> RulesService:

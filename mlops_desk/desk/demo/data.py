@@ -1,6 +1,8 @@
 """What the simulated workstation works on: images, jobs, models, rules, and data of which some columns moved."""
 
+import math
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,28 @@ _SEED = 1  # chosen: any will do, as long as it is the same each time
 _ROWS = 2000  # chosen: enough for each measure of drift to be sure
 _PLANS, _PLANS_NOW = (0.5, 0.35, 0.15), (0.3, 0.33, 0.37)  # chosen: the share of one plan doubles
 
-Table = dict[str, "npt.NDArray[np.float64] | list[str]"]
+_TENURE_DAY, _LOSS_DAY, _STILL_DAY = 9.0, 8.0, 5.0  # chosen: one comes after the other, and days lie between them
+_MOST_LOST = 0.22  # chosen: far beyond the share from which on a loss alarms, and most values are still there
+
+Values = npt.NDArray[np.float64] | list[str]
+Table = dict[str, Values]
+LOSES = "data_usage_gb"
+"""The column whose values come less and less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How far requests are from what the model was trained on: shares (0-1) of how far tenure and plans have moved.
+
+    ``lost`` is the share of rows without a value of ``LOSES``; ``calls_stand``: all support_calls are 0, as where what
+    counts them stood still.
+    """
+
+    tenure: float = 0.0
+    plans: float = 0.0
+    lost: float = 0.0
+    calls_stand: bool = False
+
 
 IMAGES = ("lab/pytorch:2.9", "lab/tabular:1.4")
 
@@ -92,31 +115,55 @@ def write_reference(endpoint: str, folder: Path) -> Path:
 
 
 def write_current(endpoint: str, rows: int, target: Path) -> LogWindow:
-    """Write what the endpoint was asked lately; for the churn model two columns have moved."""
-    moved = endpoint == "churn-prod"
-    write_window(1.0 if moved else 0.0, 4 if moved else 3, rows, target)
+    """Write what the endpoint was asked lately: for the churn model columns have moved, as its monitors see them."""
+    random = generator(_SEED + (4 if endpoint == "churn-prod" else 3))
+    table = table_of(moved_at(endpoint, math.inf), random, _ROWS)
+    _write({name: values[:rows] for name, values in table.items()}, target)
     return LogWindow(min(rows, _ROWS), None, None)
 
 
 def write_window(moved: float, number: int, rows: int, target: Path) -> None:
     """Write requests of which two columns have moved by a share (0-1) of how far they are by now."""
-    plans = [before + moved * (now - before) for before, now in zip(_PLANS, _PLANS_NOW, strict=True)]
-    table = _table(generator(_SEED + number), tenure=9.0 * moved, plans=(plans[0], plans[1], 1 - plans[0] - plans[1]))
+    table = table_of(Moved(tenure=moved, plans=moved), generator(_SEED + number), _ROWS)
     _write({name: values[:rows] for name, values in table.items()}, target)
 
 
-def _table(random: np.random.Generator, tenure: float, plans: tuple[float, float, float]) -> Table:
+def moved_at(endpoint: str, days: float) -> Moved:
+    """Return how an endpoint's requests stood so many days after the version that answers them was trained."""
+    if endpoint == "churn-prod":  # its model is a week old
+        share = min(1.0, max(0.0, (days - 2.0) / 5.0))
+        return Moved(tenure=share, plans=share)
+    if endpoint == "churn-eu":  # its model is two weeks old
+        tenure = 0.0 if days < _TENURE_DAY else min(1.0, 0.6 + (days - _TENURE_DAY) / 10.0)
+        lost = _MOST_LOST * min(1.0, max(0.0, (days - _LOSS_DAY) / (14.0 - _LOSS_DAY)))
+        return Moved(tenure=tenure, lost=lost, calls_stand=_STILL_DAY <= days < _STILL_DAY + 1 / 3)
+    return Moved()
+
+
+def table_of(moved: Moved, random: np.random.Generator, rows: int) -> Table:
+    """Return rows that have moved so far; what is lost of a column is empty."""
+    plans = [before + moved.plans * (now - before) for before, now in zip(_PLANS, _PLANS_NOW, strict=True)]
+    table = _table(random, 9.0 * moved.tenure, (plans[0], plans[1], 1 - plans[0] - plans[1]), rows)
+    if moved.calls_stand:
+        table["support_calls"] = np.zeros(rows)
+    if moved.lost:
+        gone = random.random(rows) < moved.lost
+        table[LOSES] = np.where(gone, np.nan, np.asarray(table[LOSES], dtype=np.float64))
+    return table
+
+
+def _table(random: np.random.Generator, tenure: float, plans: tuple[float, float, float], rows: int = _ROWS) -> Table:
     return {
-        "tenure_months": random.gamma(4.0, 6.0, _ROWS) + tenure,
-        "monthly_charge": random.normal(64.0, 18.0, _ROWS),
-        "support_calls": random.poisson(1.3, _ROWS).astype(float),
-        "data_usage_gb": random.lognormal(2.0, 0.7, _ROWS),
-        "age": random.normal(44.0, 13.0, _ROWS).clip(18, 90),
-        "plan": [str(plan) for plan in random.choice(["basic", "plus", "premium"], _ROWS, p=plans)],
+        "tenure_months": random.gamma(4.0, 6.0, rows) + tenure,
+        "monthly_charge": random.normal(64.0, 18.0, rows),
+        "support_calls": random.poisson(1.3, rows).astype(float),
+        "data_usage_gb": random.lognormal(2.0, 0.7, rows),
+        "age": random.normal(44.0, 13.0, rows).clip(18, 90),
+        "plan": [str(plan) for plan in random.choice(["basic", "plus", "premium"], rows, p=plans)],
     }
 
 
 def _write(table: Table, path: Path) -> None:
     rows = zip(*table.values(), strict=True)
-    lines = [",".join(table), *(",".join(str(value) for value in row) for row in rows)]
+    lines = [",".join(table), *(",".join("" if value != value else str(value) for value in row) for row in rows)]  # noqa: PLR0124 - nan alone differs from itself
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

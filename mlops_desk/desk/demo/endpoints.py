@@ -103,7 +103,8 @@ class DemoEndpoints(EndpointsService):
         name, model, sleep_after = _ASLEEP
         self.deploy(model, name, sleep_after=sleep_after)
         idle = Reason("idle", "Nobody has asked it anything for 30 minutes. The next request wakes it.")
-        self._tell(endpoint_life.asleep(self.show(name), now - sleep_after, idle))
+        asleep = endpoint_life.asleep(self.show(name), now - sleep_after, idle)
+        self._tell(replace(asleep, load=Traffic()))  # nobody has ever asked it
         self._tell(failed_endpoint(now, "churn-lab", self._desk.registry_core.resolve("churn@champion")))
         self._told_until = now
         self._desk.loop.repeat("demo-endpoints", _TICK_SECONDS, self._move)

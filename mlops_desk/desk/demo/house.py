@@ -18,7 +18,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
-from mlops_desk.desk.demo import artifacts, data, history, images, models, past, past_drift, sweeps
+from mlops_desk.desk.demo import artifacts, data, drift_monitors, history, images, models, past, past_drift, sweeps
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk
@@ -54,6 +54,8 @@ _PATIENCE_SECONDS = 30.0  # chosen: on a machine whose cores are all taken the f
 _TERMINATED = 128 + signal.SIGTERM
 _DATA = "demo-data"
 _FILES = "demo-data/runs"
+_WITH_DATA = data.RULES[0]["model"]
+"""The model whose training data there are; drafts of texts and pictures have none."""
 _PAST_SECONDS = 300  # chosen: what the live charts show at first
 
 
@@ -62,10 +64,13 @@ class DemoDesk(Desk):
 
     simulated = True
     simulated_user = OWN_USER
+    drift_kind = drift_monitors.DemoDrift
+    drift_desk: drift_monitors.DemoDrift
 
     def __init__(self, folder: DataFolder, loop: Loop) -> None:
         # The doubles forget everything at their end, so what was written about them is forgotten too.
-        for path in (*folder.root.glob("state.db*"), folder.root / SIMULATED_FAULTS):
+        kept = (*folder.root.glob("state.db*"), *folder.drift.glob("windows.db*"))
+        for path in (*kept, folder.root / SIMULATED_FAULTS):
             path.unlink(missing_ok=True)
         super().__init__(folder, loop)
 
@@ -135,6 +140,12 @@ class DemoDesk(Desk):
     def _model_wiring(self) -> ModelWiring:
         return _DemoModels(self.folder, self.state, self.registry_core, self.jobs, self.endpoints)
 
+    def _watch_drift(self, wiring: ModelWiring) -> None:
+        reference = data.write_reference(data.RULES[0]["endpoint"], self.folder.root / _DATA)
+        for monitor in drift_monitors.monitors(reference, time.time()):
+            self.state.monitors.put(monitor)
+        super()._watch_drift(wiring)
+
     def _at_end(self, spec: ContainerSpec, ending: ScriptedEnding) -> Mapping[str, str]:
         """Log and register what the training program of a real job would have, and end as its wrapper would."""
         run_id = spec.env.get("MLFLOW_RUN_ID")
@@ -159,8 +170,12 @@ class DemoDesk(Desk):
             self.endpoints.follow("churn-prod", "champion", canary=STEPS_PERCENT[0])
         for _ in range(2):  # a monitor alarms only at the second bad window, and then the rule fires
             for endpoint in self.endpoints.list():
-                if endpoint.replicas:
+                if endpoint.replicas and endpoint.model.name == _WITH_DATA:
                     self._report(endpoint.name)
+        try:
+            self.drift_desk.let_turn()
+        except DeskError as error:  # the monitors' own round looks at it a moment later
+            _log.warning("The demo's monitor has not turned yet: %s", error.message)
 
     def _fill_drift(self) -> None:
         endpoint = data.RULES[0]["endpoint"]
@@ -190,7 +205,9 @@ class _DemoModels(ModelWiring):
     def request_window(self, name: str, rows: int, target: Path) -> LogWindow:
         return data.write_current(name, rows, target)
 
-    def reference_file(self, endpoint: Endpoint, contexts: Sequence[str] | None = None) -> Path:  # noqa: ARG002 - there is one
+    def reference_file(self, endpoint: Endpoint, contexts: Sequence[str] | None = None) -> Path:
+        if endpoint.model.name != _WITH_DATA:
+            return super().reference_file(endpoint, contexts)  # which says that none was logged
         return data.write_reference(endpoint.name, self._folder.root / _DATA)
 
     def kinds(self, endpoint: Endpoint) -> Mapping[str, str | None]:  # noqa: ARG002 - by the reference's own types

@@ -79,6 +79,15 @@ class References:
                 raise NotFound(f"The reference {plain(held.path, 1000)} is not there.", "Give the path of a file.")
             return path
         if endpoint is None:
-            hint = Hint(f"mlops-desk drift monitors configure {monitor.name} --reference-file FILE")
+            hint = _give_file(monitor)
             raise Invalid(f"{plain(monitor.name)} has no endpoint whose model's data could be its reference.", hint)
-        return self._reference_file(endpoint, VALIDATION if held.kind is ReferenceKind.VALIDATION else None)
+        contexts = VALIDATION if held.kind is ReferenceKind.VALIDATION else None
+        try:
+            return self._reference_file(endpoint, contexts)
+        except NotFound as error:  # a comparison by hand would give it a file for once
+            raise NotFound(error.message, _give_file(monitor)) from error
+
+
+def _give_file(monitor: Monitor) -> Hint:
+    before = "Log it while training, or name a file: "
+    return Hint(f"mlops-desk drift monitors configure {monitor.name} --reference-file FILE", before=before)

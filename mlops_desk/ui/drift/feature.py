@@ -42,15 +42,21 @@ def _waiting(store: Store) -> list[Retraining]:
 
 
 def _mark(store: Store) -> Mark | None:
+    """Return what is gravest: a decision that waits for somebody hides no alert."""
     waiting = len(_waiting(store))
-    if waiting:
-        words = numbers.count(waiting, "retraining") + " waiting for approval"
-        return Mark("warning", f"{numbers.WARNING} {waiting}", words)
     turned = [one for one in _monitors(store) if one.state is MonitorState.TURNED]
-    if turned:
-        gravest = max((marks.monitor_mark(one) for one in turned), key=lambda mark: mark.shape == numbers.ALERT)
-        return Mark(gravest.token, gravest.shape, numbers.count(len(turned), "monitor") + " drifted")
-    return None
+    drifted = numbers.count(len(turned), "monitor") + " drifted"
+    approve = numbers.count(waiting, "retraining") + " waiting for approval"
+    gravest = max((marks.monitor_mark(one) for one in turned), key=_is_alert, default=None)
+    if waiting and (gravest is None or not _is_alert(gravest)):
+        return Mark("warning", f"{numbers.WARNING} {waiting}", f"{approve}, {drifted}" if turned else approve)
+    if gravest is None:
+        return None
+    return Mark(gravest.token, gravest.shape, f"{drifted}, {approve}" if waiting else drifted)
+
+
+def _is_alert(mark: Mark) -> bool:
+    return mark.shape == numbers.ALERT
 
 
 def _monitors(store: Store) -> Iterable[MonitorStanding]:

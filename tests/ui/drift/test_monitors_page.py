@@ -13,6 +13,7 @@ from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.records.drift import Verdict
 from mlops_desk.records.drift.monitors import ColumnScore, MonitorState
 from mlops_desk.ui.drift.column.distribution import SpreadMode
+from mlops_desk.ui.live.topic import Topic
 
 
 @pytest.fixture
@@ -349,3 +350,26 @@ def test_a_warning_is_no_alert(page, double, qtbot):
     put_standing(double, standing, state=MonitorState.TURNED, verdict=Verdict.DRIFT)
     page.reload()
     qtbot.waitUntil(lambda: any(row[0] == "fraud inputs" and row[1] == "▲ drifted" for row in rows(page)))
+
+
+def test_what_turns_stays_where_it_is_until_somebody_comes_back(page, double, qtbot):
+    put_standing(double, double.monitors_by_id["m2"], state=MonitorState.TURNED, verdict=Verdict.DRIFT)
+    page.reload()
+    qtbot.waitUntil(lambda: ["fraud inputs", "▲ drifted"] in [row[:2] for row in rows(page)])
+    assert rows(page)[2][0] == "fraud inputs"
+    page.window().open_thing("overview", None)
+    page.window().open_thing("drift", None)
+    assert [row[0] for row in rows(page)][:2] == ["digits inputs", "fraud inputs"]
+    assert page.monitors.chosen().monitor.id == "m1"
+
+
+def test_a_decision_that_waits_hides_no_alert_in_the_sidebar(start, double, qtbot):
+    program = start(double)
+    badges = program.window.sidebar._buttons["drift"]
+    qtbot.waitUntil(lambda: badges._badge is not None and badges._badge.shape == "■")
+    assert "1 monitor drifted" in badges._badge.word
+    assert "1 retraining waiting for approval" in badges._badge.word
+    put_standing(double, double.monitors_by_id["m1"], state=MonitorState.FINE)
+    program.context.load(Topic.MONITORS)
+    qtbot.waitUntil(lambda: badges._badge is not None and badges._badge.shape == "▲ 1")
+    assert badges._badge.word == "1 retraining waiting for approval"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from mlops_desk.records.drift import ColumnDrift
 from mlops_desk.records.drift.monitors import QUANTILES, ColumnScore, ColumnStory, ColumnWindow, JudgedWindow
-from mlops_desk.ui.drift.over_time.score import WindowValue, value_of
-from mlops_desk.ui.drift.telling import known
+from mlops_desk.ui.drift.over_time.score import WindowValue, values_of
 from mlops_desk.ui.drift.words import measure_title
 from mlops_desk.ui.words import numbers
 
@@ -61,9 +60,7 @@ def shares_of(seen: SeenColumn) -> list[Mapping[str, float]]:
 
 def scores_of(seen: SeenColumn) -> tuple[list[WindowValue], float | None, str | None]:
     """Return the score of each window, where it begins to alarm, and by which measure."""
-    values = [value_of(one) for one in seen.scores]
-    newest = next((one for one in reversed(seen.scores) if one is not None and one.measure), None)
-    return values, known(newest.limit) if newest is not None else None, newest.measure if newest is not None else None
+    return values_of(seen.scores)
 
 
 def unit_of(story: ColumnStory | None) -> numbers.Written:

@@ -10,7 +10,7 @@ from mlops_desk.records.drift.monitors import ColumnScore, JudgedWindow
 from mlops_desk.ui.drift.heat.legend import HeatLegend
 from mlops_desk.ui.drift.heat.map import HeatMap
 from mlops_desk.ui.drift.heat.sheet import HeatSheet
-from mlops_desk.ui.drift.over_time.score import ScoreChart, WindowValue, value_of
+from mlops_desk.ui.drift.over_time.score import ScoreChart, WindowValue, values_of
 from mlops_desk.ui.drift.telling import known
 from mlops_desk.ui.drift.words import measure_title
 from mlops_desk.ui.live.context import Context
@@ -86,11 +86,10 @@ class HeatView(QWidget):
         row = self.map.meant()
         scores: tuple[ColumnScore | None, ...] = row.scores if row is not None else ()
         self.says.show_text(self.map.told())
-        newest = next((one for one in reversed(scores) if one is not None and one.measure), None)
-        title = measure_title(newest.measure) if newest is not None and newest.measure else "Score"
+        values, limit, measure = values_of(scores)
+        title = measure_title(measure) if measure else "Score"
         self.score.show_title(f"{title} of {plain(row.name)}" if row is not None else "Score")
-        limit = known(newest.limit) if newest is not None else None
-        self.score.show_values([value_of(one) for one in scores], limit)
+        self.score.show_values(values, limit)
         for chart in (self.score, self.share):
             chart.mean(self.map.window_place)
         self._place()

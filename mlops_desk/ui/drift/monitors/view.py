@@ -1,6 +1,7 @@
 """Monitors above, the chosen one below; why there are none, or why they can't be shown."""
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from mlops_desk.records.drift.monitors import MonitorStanding
@@ -66,6 +67,10 @@ class MonitorsView(QWidget):
         self._layers.addWidget(self.state)
 
     # What is shown.
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.table.sort_again()  # what turns while somebody looks stays where it is
 
     def refresh(self) -> None:
         """Show what holds now: the monitors, or in their place why there are none to show."""

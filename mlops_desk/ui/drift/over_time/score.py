@@ -16,6 +16,8 @@ from mlops_desk.ui.words import numbers
 _DOTS_FROM = 8.0  # pixels; chosen: where windows are closer, a line tells more than its points
 _BAND = 0.10  # chosen: the curve is read through it
 _SQUARE = 3.0  # pixels: half of an alert's mark
+_MISSING = "missing"
+"""The measure that is the change of the share of missing values."""
 _LABEL_GAP = 13.0  # pixels: one line of the caption
 
 
@@ -35,6 +37,26 @@ def value_of(score: ColumnScore | None) -> WindowValue:
     p_value = known(score.p_adjusted)
     beside = "" if p_value is None else f"p {numbers.number(p_value, 2)}"
     return WindowValue(known(score.score), score.verdict.is_alarm, beside)
+
+
+def values_of(scores: Sequence[ColumnScore | None]) -> tuple[list[WindowValue], float | None, str | None]:
+    """Return the value of each window, where it begins to alarm, and by which measure: the one that decided last.
+
+    Where another one decided the score is on another scale, and no value of this line.
+    """
+    newest = next((one for one in reversed(scores) if one is not None and one.measure), None)
+    if newest is None:
+        return [value_of(one) for one in scores], None, None
+    return [_by_measure(one, newest) for one in scores], known(newest.limit), newest.measure
+
+
+def _by_measure(score: ColumnScore | None, newest: ColumnScore) -> WindowValue:
+    """Return a window's value by the newest's measure; how much is missing is known whatever decided."""
+    if score is None or score.measure in {newest.measure, None}:
+        return value_of(score)
+    missing = known(score.missing_ratio) if newest.measure == _MISSING else None
+    before = known(newest.before) or 0.0
+    return WindowValue(None if missing is None else missing - before, score.verdict.is_alarm)
 
 
 class ScoreChart(WindowChart):
