@@ -412,7 +412,7 @@ def test_booleans_of_a_log_are_categories_beside_the_words_of_a_reference(tmp_pa
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.csv.gz", gzip.compress(b"x\n1\n"), "packed (gzip)"),
+        ("a.csv.gz", gzip.compress(b"x\n1\n", mtime=0), "packed (gzip)"),
         ("a.csv.zst", b"\x28\xb5\x2f\xfdjunk", "packed (zstd)"),
         ("a.xlsx", b"PK\x03\x04\0junk", "spreadsheet"),
         ("wide.csv", b",".join(b"c%d" % at for at in range(100_000)) + b"\n1\n", "100,000 columns"),
