@@ -15,7 +15,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store, report_key
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.widgets.lines import Line
-from mlops_desk.ui.words import marks, numbers
+from mlops_desk.ui.words import alerts, marks, numbers
 from mlops_desk.ui.words.numbers import Mark
 from mlops_desk.verbs.desk import ClientLike
 
@@ -71,8 +71,9 @@ def _wrong_now(store: Store) -> Iterator[Line]:
             numbers.ago(retraining.created_at),
             f"drift/retraining:{retraining.id}",
         )
+    told = {alert.id for alert in alerts.firing((store.alerts.value or {}).values())}
     for one in _monitors(store):
-        if one.state in _TELLING:
+        if one.state in _TELLING and one.alert_id not in told:
             why = one.trouble if one.state is MonitorState.UNKNOWN else one.sentence
             at = one.checked_at if one.state is MonitorState.UNKNOWN else one.turned_at
             text = f"{plain(one.monitor.name)}: {plain(why or 'it could not be judged')}"

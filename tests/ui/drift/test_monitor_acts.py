@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from doubles import Double
+from doubles import Double, alert_record
 from drift_doubles import put_standing
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -220,6 +220,21 @@ def test_what_has_drifted_or_is_not_known_stands_in_the_overview(start, double, 
     assert lines["drift/m4"].mark.shape == "?"
     assert "permission denied" in lines["drift/m4"].text
     assert not {"drift/m2", "drift/m3", "drift/m5", "drift/reports:digits"} & set(lines), "each is told once"
+
+
+def test_a_monitor_whose_alert_fires_is_told_of_once(start, double, qtbot):
+    program = start(double)
+    qtbot.waitUntil(lambda: "drift/m1" in {line.key for line in attention.wrong_now(program.store)})
+    double.put_alert(
+        alert_record("a1", "alert", "monitor:digits inputs", "Data have drifted", "Two columns have drifted.")
+    )
+    qtbot.waitUntil(lambda: "a1" in (program.store.alerts.value or {}))
+    keys = {line.key for line in attention.wrong_now(program.store)}
+    assert "events/alert:a1" in keys
+    assert "drift/m1" not in keys
+    assert "drift/m4" in keys  # nobody knows how it stands, and no alert says so
+    double.put_alert(replace(double.alerts_by_id["a1"], ended_at=double.alerts_by_id["a1"].since + 1))
+    qtbot.waitUntil(lambda: "drift/m1" in {line.key for line in attention.wrong_now(program.store)})
 
 
 def test_an_endpoint_that_nobody_watches_is_told_of_by_its_reports(start, qtbot):
