@@ -62,7 +62,7 @@ _FINE_SECONDS = 6 * 3600.0  # chosen: what one looks at first has a point a minu
 _DEPLOYED = (("churn-prod", "churn@champion", 42.0), ("churn-eu", "churn/2", 7.5))
 _ON_GPU = ("support-drafts", "mistral-support@champion")
 _ASLEEP = ("line-defects", "resnet50@champion", 1800.0)  # it sleeps after half an hour without a request
-_COLUMNS = {"tenure_months": 14, "monthly_charges": 71.5, "support_tickets": 2}
+_COLUMNS = {"tenure_months": 14, "monthly_charge": 71.5, "support_calls": 2}
 _SAID = "The invoice came twice. What do I do?"
 _OUTPUT = (
     "INFO: Started server process [1]",

@@ -20,7 +20,7 @@ _BURST_SECONDS, _BURST_EVERY = 120.0, 5400.0  # chosen: seen in an hour's curves
 _WRONG_SHARE, _FAILED_SHARE, _LATE_SHARE = 0.004, 0.012, 0.006  # chosen: of the requests, the last two in a burst
 _EVERY_SECONDS = 1.7  # chosen: a request that is logged of many
 _MEBIBYTE = 1 << 20  # what it is
-_COLUMNS = ("tenure_months", "monthly_charges", "support_tickets")
+_COLUMNS = ("tenure_months", "monthly_charge", "support_calls")
 
 
 def is_burst(at: float) -> bool:
