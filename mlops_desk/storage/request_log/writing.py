@@ -75,11 +75,14 @@ def write_part(rows: Sequence[LoggedRow], features: Sequence[LoggedFeature], tar
 def columns_of(features: Sequence[LoggedFeature]) -> dict[str, LoggedFeature]:
     """Return the features that get a column, by what that is called: not those whose names look like ours.
 
-    Of names that differ in case alone the first has its own, the others one of ``names``.
+    Of names that differ in case alone the first has its own, the others one of ``names``; a name that is given twice
+    has its own once.
     """
     taken = set(META)
     found: dict[str, LoggedFeature] = {}
     for feature in features:
+        if feature.name in found:
+            continue
         key = feature.name.lower()
         column = stored(feature.name) if key in taken and key not in META else feature.name
         if key and _is_name(feature.name) and not is_output(key) and column.lower() not in taken:
