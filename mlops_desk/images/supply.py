@@ -5,6 +5,7 @@ after what is in it, so that the same folder is built once.
 """
 
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -46,6 +47,7 @@ class JobSupply:
         self._builds = builds
         self._wanted = wanted
         self._loop = loop
+        self._beginning = threading.Lock()  # of two jobs that ask at once the second finds the build of the first
 
     def pull(self, reference: str, uid: int, login: RegistryLogin | None, claim: ImageClaim) -> ImageFacts:
         """Pull an image, however long it takes. Raises NotFound, Refused, Unavailable."""
@@ -58,16 +60,16 @@ class JobSupply:
         Raises NotBuilt, Unavailable, Obstacle.
         """
         tag = built_tag(sha256, dockerfile)
-        try:
-            return self._engine.image(tag)
-        except NotFound:
-            pass  # then it is built now
         wanted = self._wanted(TaskKind.BUILD, tag, self._name, uid, (claim.job_id,))
-        under_way = self._book.under_way(self._name, tag)
-        if under_way:
-            task = self._book.change(under_way[0].id, lambda now: joined(now, wanted))
-        else:
-            task = self._builds.begin(wanted, sha256, dockerfile)
+        with self._beginning:
+            under_way = self._book.under_way(self._name, tag)
+            if under_way:
+                task = self._book.change(under_way[0].id, lambda now: joined(now, wanted))
+            else:  # looked for after the tasks: one that just ended has left its image
+                try:
+                    return self._engine.image(tag)
+                except NotFound:
+                    task = self._builds.begin(wanted, sha256, dockerfile)
         try:
             return self._awaited(task, claim)
         except (Unavailable, Obstacle):

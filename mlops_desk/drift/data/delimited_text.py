@@ -21,7 +21,10 @@ from mlops_desk.drift.data.faults import counted, refused, unclosed
 from mlops_desk.storage.data_files import pattern, quoted
 
 COLUMNS_LIMIT = 5000  # chosen: a header of more is mostly a file of another kind
-_HEADER = f"A CSV file needs a header line with 1 to {COLUMNS_LIMIT:,} names, each of 131,072 characters at most."
+_NAME_LIMIT = 131_072  # what Python's reader takes for a field, unless somebody in the process has raised it
+_HEADER = (
+    f"A CSV file needs a header line with 1 to {COLUMNS_LIMIT:,} names, each of {_NAME_LIMIT:,} characters at most."
+)
 _DELIMITERS = ",;\t|"
 _CHUNK_BYTES = 1 << 20  # chosen: larger ones gain nothing
 LINE_LIMIT_BYTES = 16 << 20  # chosen: DuckDB keeps some lines of this size in memory at once
@@ -128,6 +131,8 @@ def _header(readable: Path, source: Path) -> tuple[tuple[str, ...], str]:
             fields = next(csv.reader(file, delimiter=delimiter), [])
         except csv.Error as error:
             raise Invalid(f"The header of {plain(str(source))} can't be read: {error}.", _HEADER) from error
+    if any(len(field) > _NAME_LIMIT for field in fields):
+        raise Invalid(f"The header of {plain(str(source))} has a name that is too long.", _HEADER)
     if not any(fields) or len(fields) > COLUMNS_LIMIT:
         text = f"{plain(str(source))} has {f'{len(fields):,}' if any(fields) else 'no'} columns in its first line."
         raise Invalid(text, _HEADER)
