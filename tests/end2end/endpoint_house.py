@@ -176,6 +176,11 @@ class House:
             self.service._watch.look()
             time.sleep(0.05)
 
+    def looked(self) -> bool:
+        """Let the watch look once, as the agent does each second."""
+        self.service._watch.look()
+        return True
+
     def look_until(self, is_true: Callable[[Endpoint], bool]) -> Endpoint:
         """Let the watch look until an endpoint is as wanted."""
         deadline = time.monotonic() + 20

@@ -388,8 +388,7 @@ def test_after_a_restart_of_the_engine_all_is_up_again(house: House) -> None:
     house.service.deploy("digits", "front")
     house.engine.restart()
     house.replica(2)
-    house.look_until(lambda found: found.state is EndpointState.UNHEALTHY)
-    house.look_until(lambda found: found.state is EndpointState.LIVE)
+    house.look_until(lambda found: 2 in house.started and found.state is EndpointState.LIVE)
     assert house.answer()["predictions"][0] == "yes"
 
 

@@ -52,6 +52,7 @@ def test_it_is_reached_with_its_token_by_who_trusts_the_authority_and_not_when_i
     house.replica(1)
     made = house.service.deploy("digits", "front")
     entrance = opened(house, free_port())
+    house.wait(lambda: house.looked() and house.service.show("front").network != made.network)
     shown = house.service.show("front").network
     assert shown is not None
     assert (shown.url, shown.fingerprint) == (f"{entrance.url}/front", entrance.fingerprint)

@@ -124,7 +124,7 @@ def test_a_canary_that_ended_with_the_machine_is_started_again_and_keeps_its_sha
     assert told(endpoint) == [(1, "live", 90.0), (2, "canary", 10.0)]
     assert (endpoint.reason, endpoint.rollout) == (None, beside.rollout)
     house.wait(lambda: house.answer() is not None)
-    house.wait(lambda: set(words(endpoint, 50)) == {"old", "new"})  # the gateway follows its table a moment later
+    house.wait(lambda: house.looked() and set(words(endpoint, 100)) == {"old", "new"})  # the table goes on by a look
     house.engine.stop(plan.container_name(house.folder.instance, "front", 2), 0)
     house.service._watch.look()
     assert house.service.show("front").rollout is None, "this time it alone has ended"
