@@ -26,7 +26,7 @@ from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
 from mlops_desk.records.event import EndpointChanged, Notice
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.access import DeployedEndpoint
-from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.serving import handover, plan
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
 from mlops_desk.serving.meters.past import EndpointPast
@@ -180,6 +180,19 @@ class House:
         """Let the watch look once, as the agent does each second."""
         self.service._watch.look()
         return True
+
+    def look_until_told(self, state: EndpointState) -> None:
+        """Let the watch look until that state is told, however soon the next one follows."""
+        known = len(self.events)
+        deadline = time.monotonic() + 20
+        while self.service.show("front").state is not state and not self._is_told(state, known):
+            assert time.monotonic() < deadline
+            self.service._watch.look()
+            time.sleep(0.05)
+
+    def _is_told(self, state: EndpointState, known: int) -> bool:
+        told = [event.endpoint for event in self.events[known:] if isinstance(event, EndpointChanged)]
+        return any(one.name == "front" and one.state is state for one in told)
 
     def look_until(self, is_true: Callable[[Endpoint], bool]) -> Endpoint:
         """Let the watch look until an endpoint is as wanted."""

@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -210,7 +211,7 @@ def test_what_an_older_agent_started_goes_on_and_loses_its_bridge_when_it_is_sta
         assert told.fix == "mlops-desk endpoints deploy digits/3 --name front"
     house.engine.stop(endpoint.replicas[0].container, 0)
     house.replica(3)
-    house.look_until(lambda found: found.state is EndpointState.UNHEALTHY)
+    house.look_until_told(EndpointState.UNHEALTHY)
     house.look_until(lambda found: found.state is EndpointState.LIVE)
     assert house.answer()["predictions"][0] == "yes"
     assert house.service.check().state == "ok"
@@ -233,6 +234,11 @@ def test_a_gateway_that_is_killed_is_back_within_a_second_and_only_what_was_in_f
     assert read_state(house.folder.endpoints / "_gateway") != state
 
 
+def is_refused(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) != 0
+
+
 def test_a_gateway_that_is_gone_is_left_alone_where_nobody_needs_it(house: House) -> None:
     house.replica(1)
     endpoint = house.service.deploy("digits", "front")
@@ -242,6 +248,7 @@ def test_a_gateway_that_is_gone_is_left_alone_where_nobody_needs_it(house: House
     os.kill(state.pid, signal.SIGKILL)
     house.wait(lambda: not state.is_alive)
     house.service._switchboard.watch()
+    house.wait(lambda: is_refused(state.port))  # threads of the killed one hold it for some milliseconds more
     with pytest.raises(httpx.ConnectError):
         ask(endpoint)
     assert read_state(house.folder.endpoints / "_gateway") == state
@@ -349,7 +356,7 @@ def test_a_model_that_hangs_is_started_again(house: House) -> None:
     house.service._watch.look()
     assert house.service.show("front").state is EndpointState.LIVE
     house.replica(2)
-    house.look_until(lambda found: found.state is EndpointState.UNHEALTHY)
+    house.look_until_told(EndpointState.UNHEALTHY)
     house.look_until(lambda found: found.state is EndpointState.LIVE)
     assert house.states() == ["building", "starting", "live", "unhealthy", "live"]
     reasons = [event.endpoint.reason for event in house.events if isinstance(event, EndpointChanged)]
@@ -388,7 +395,8 @@ def test_after_a_restart_of_the_engine_all_is_up_again(house: House) -> None:
     house.service.deploy("digits", "front")
     house.engine.restart()
     house.replica(2)
-    house.look_until(lambda found: 2 in house.started and found.state is EndpointState.LIVE)
+    house.look_until_told(EndpointState.UNHEALTHY)
+    house.look_until(lambda found: found.state is EndpointState.LIVE)
     assert house.answer()["predictions"][0] == "yes"
 
 

@@ -158,7 +158,7 @@ def test_one_that_begins_to_answer_otherwise_is_told_and_started_again_and_anoth
     other = house.service.deploy("digits", "well")
     lies.word = "lie"
     began = time.monotonic()
-    house.look_until(lambda found: found.state is EndpointState.UNHEALTHY)
+    house.look_until_told(EndpointState.UNHEALTHY)
     print(f"told after {time.monotonic() - began:.1f} s")
     assert ask(other).status_code == 200
     assert house.service.show("well").state is EndpointState.LIVE

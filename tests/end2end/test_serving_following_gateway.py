@@ -71,7 +71,7 @@ def test_one_that_comes_back_is_live_only_once_the_gateway_reaches_it(
     endpoint = house.service.deploy("digits/1", "front")
     container = plan.container_name(house.folder.instance, "front", 1)
     house.engine.stop(container, 0)
-    house.look_until(lambda found: found.state is EndpointState.UNHEALTHY)
+    house.look_until_told(EndpointState.UNHEALTHY)
     go_on = frozen()
     house.replica(2, "yes")
     house.wait(lambda: house.service.show("front").reason is not None
