@@ -55,6 +55,13 @@ def _figure(name: str, size: float, sums: Floats) -> Floats:
             "mae": absolute / n,
             "bias": error / n,
             "rmse": np.sqrt(squared / n),
-            "r2": np.where(around > _TINY * size * n, 1 - squared / around, np.nan),
+            "r2": np.where(around > _TINY * size * n, 1 - _ratio(squared, around), np.nan),
         }[name]
     return found
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """Divide; what is beyond a double's range, or has no divisor, is no number."""
+    with np.errstate(all="ignore"):
+        found: Floats = np.asarray(above / below)
+    return np.where(np.isfinite(found), found, np.nan)

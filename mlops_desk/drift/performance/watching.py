@@ -21,7 +21,9 @@ def watched_values(rows: AnsweredRows) -> Iterator[tuple[str, Floats]]:
     """
     known = rows.readable & rows.answered
     if rows.kind is PredictionKind.REGRESSION:
-        yield "error", _held(np.abs(rows.predictions - rows.labels), known)
+        with np.errstate(invalid="ignore", over="ignore"):  # of what is no number the difference is none, and not held
+            size = np.abs(rows.predictions - rows.labels)
+        yield "error", _held(size, known)
         yield "score", rows.predictions.astype(np.float64)
         return
     yield "error", _held((rows.predictions != rows.labels).astype(np.float64), known)
