@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.drift.performance.cells import cells_of, classes_of, spelled
@@ -135,6 +135,8 @@ scores = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(columns, st.one_of(st.none(), columns), scores, st.integers(0, 60), st.sampled_from([None, *PredictionKind]))
+@example(np.array([0.0] * 4 + [math.inf] + [0.0] * 24), np.array([0.0] * 4 + [math.inf] + [0.0] * 24), None, 1, None)
+@example(np.zeros(40), np.array([0.0] * 39 + [1.8762992065787686e27]), None, 0, None)
 def test_nothing_raises_whatever_comes(labels, predictions, given_scores, n_reference, kind):
     rows = rows_of(labels, predictions, given_scores, kind=kind)
     found = performance_of(AnsweredData(rows, min(n_reference, len(rows)), np.zeros((len(rows), 1))), 20)
