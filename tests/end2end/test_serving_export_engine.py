@@ -1,6 +1,7 @@
 """A bundle on a real engine: checked, loaded, and run as its Compose file says; the five ways are the contract's test."""
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -23,7 +24,9 @@ from tests.images import engine_client
 from tests.scoring import odd_model
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(900)]
-TAG = "mlops-desk-export/odd:r1"
+NAME = f"odd{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+"""Two files make such a bundle, and one engine has all their images: each process takes away its own."""
+TAG = f"mlops-desk-export/{NAME}:r1"
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +36,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, training_image: str) -> Ite
     shelf = Shelf(root / "endpoints")
     version = ModelVersion("odd", "3", "run-1", "somewhere", "READY")
     ref = ModelRef("odd", "3", "models:/odd/3")
-    shelf.write(Revision("odd", 1, ref, version, "live", training_image, was_live=True, created_at=1_800_000_000.0))
-    odd_model(shelf.place("odd", 1) / "model", DO)
+    shelf.write(Revision(NAME, 1, ref, version, "live", training_image, was_live=True, created_at=1_800_000_000.0))
+    odd_model(shelf.place(NAME, 1) / "model", DO)
     engine = DockerEngine()
     began = time.monotonic()
     done = Exports(root / "exports", shelf, engine).export(
-        "odd", 1, root / "out", Format.BUNDLE, None, BesideWork("The export", Event())
+        NAME, 1, root / "out", Format.BUNDLE, None, BesideWork("The export", Event())
     )
     print(f"exported {done.size_bytes >> 20} MiB within {time.monotonic() - began:.1f} s, {done.packages} packages")
     engine.remove_image(TAG)

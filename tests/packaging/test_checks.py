@@ -86,10 +86,10 @@ def test_only_this_runs_failures_run_once_more(run):
     assert Path(run.ran[1].command[-1][1:]).read_text() == "test_hasty.py::test_hasty[0]\n"
 
 
-def test_three_flaky_tests_pass_and_a_fourth_fails_the_run(run):
+def test_eight_flaky_tests_pass_and_a_ninth_fails_the_run(run):
     outcome = Outcome()
-    assert run(outcome, report="one", hasty=FAILS_AT_FIRST.replace("NUMBER", "3"))
-    assert outcome.sentences(strict=False)[-1].count("test_hasty") == 6
+    assert run(outcome, report="one", hasty=FAILS_AT_FIRST.replace("NUMBER", "8"))
+    assert outcome.sentences(strict=False)[-1].count("test_hasty") == 16
     assert outcome.failed == []
     assert not run(outcome, report="two", again=FAILS_AT_FIRST.replace("NUMBER", "1").replace("seen-", "other-"))
     assert len(run.ran) == 1

@@ -11,7 +11,6 @@ from doubles import Double
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.charts.library import Library
 
 SERVICES = (
     "connect",
@@ -94,7 +93,6 @@ def test_once_the_pages_stand_all_may_be_frozen(start, qtbot, watched):
     program = start(watched)
     pulse = Pulse()
     go_round(program, qtbot, pulse)
-    qtbot.waitUntil(lambda: Library.module is not None, timeout=20_000)
     watched.frozen.update(SERVICES)
     go_round(program, qtbot, pulse)
     assert watched.hanging > 0, "something was asked that does not answer"
