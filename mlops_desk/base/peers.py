@@ -71,9 +71,11 @@ class Peers:
 
 
 def question(peer: Address, here: Address) -> bytes:
-    """Return the message that asks for the IPv4 socket bound to ``peer`` and connected to ``here``."""
-    ends = struct.pack("!HH4s12x4s12x", peer[1], here[1], socket.inet_aton(peer[0]), socket.inet_aton(here[0]))
-    asked = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, _ALL_STATES) + ends + struct.pack("=I", 0)
+    """Return the message that asks for the socket bound to ``peer`` and connected to ``here``, of IPv4 or IPv6."""
+    family = socket.AF_INET6 if ":" in here[0] else socket.AF_INET
+    packed = (socket.inet_pton(family, end[0]) for end in (peer, here))
+    ends = struct.pack("!HH16s16s", peer[1], here[1], *packed)  # an address of IPv4 fills the first four bytes
+    asked = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, 0, _ALL_STATES) + ends + struct.pack("=I", 0)
     body = asked + _NO_COOKIE
     return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _REQUEST, 1, 0) + body
 

@@ -308,7 +308,7 @@ SETTINGS: tuple[Setting, ...] = (
             maximum=3600, unit="s"),
     Setting("serving.listen", "Endpoints", "Reached from other machines at",
             "ADDRESS:PORT at which endpoints are reached by TLS and with a token, beside 127.0.0.1: 0.0.0.0:8443 for "
-            "all addresses of this machine, [::]:8443 with IPv6. Empty: from this machine alone.", "text", "",
+            "all addresses of this machine, [::]:8443 for IPv6 too. Empty: from this machine alone.", "text", "",
             form=r"((\[[0-9A-Fa-f:.]{2,45}\]|[0-9.]{7,15}):[0-9]{1,5})?"),
     Setting("serving.tls_certificate", "Endpoints", "Certificate for other machines",
             "PEM file with the server's certificate first; empty means one of the desk's own authority, which callers "

@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -28,7 +29,11 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def opened(house: House, port: int, state: EntranceState = EntranceState.OPEN) -> NetworkEntrance:
     """Have the gateway listen there, as the agent does that looks each second."""
-    house.settings.set("serving.listen", f"127.0.0.1:{port}")
+    return opened_at(house, f"127.0.0.1:{port}", state)
+
+
+def opened_at(house: House, place: str, state: EntranceState = EntranceState.OPEN) -> NetworkEntrance:
+    house.settings.set("serving.listen", place)
     return settled(house, state)
 
 
@@ -75,6 +80,26 @@ def test_it_is_reached_with_its_token_by_who_trusts_the_authority_and_not_when_i
     house.wait(lambda: is_refused(int((entrance.url or "").rpartition(":")[2])))
     assert house.service.show("front").network is None
     assert house.answer() == {"predictions": ["yes", "yes"]}
+
+
+def test_by_ipv6_its_address_stands_in_brackets_and_at_all_addresses_ipv4_is_answered_too(house: House) -> None:
+    house.replica(1)
+    made = house.service.deploy("digits", "front")
+    port = free_port()
+    entrance = opened_at(house, f"[::1]:{port}")
+    assert (entrance.url, entrance.listen) == (f"https://[::1]:{port}", f"[::1]:{port}")
+    assert ask(entrance, made.token).status_code == 200
+    assert "::1" in entrance.names
+    assert is_refused(port), "on loopback of IPv4 somebody else may listen"
+    house.wait(lambda: house.looked() and house.service.show("front").network != made.network)
+    shown = house.service.show("front").network
+    assert shown is not None
+    assert shown.url == f"https://[::1]:{port}/front"
+    entrance = opened_at(house, f"[::]:{port}")
+    assert {"::1", "127.0.0.1"} <= set(entrance.names)
+    assert ask(entrance, made.token).status_code == 200
+    for host in ("[::1]", "127.0.0.1", "localhost"):
+        assert ask(replace(entrance, url=f"https://{host}:{port}"), made.token).status_code == 200, host
 
 
 def is_refused(port: int) -> bool:

@@ -5,8 +5,10 @@ What forwards requests (X-Forwarded-For, Forwarded) is not believed, for everybo
 the other end of the connection.
 """
 
+import contextlib
 import hashlib
 import hmac
+import ipaddress
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -140,9 +142,13 @@ class NetworkAccess:
 
 
 def _without_port(host: bytes) -> bytes:
-    """Return the name or address of a Host, without the brackets of IPv6."""
+    """Return the name or address of a Host; one of IPv6 without brackets, and as certificates' are written here."""
     if host.startswith(b"["):
-        return host[1:].partition(b"]")[0]
+        address, closed, rest = host[1:].partition(b"]")
+        if closed and rest[:1] in {b"", b":"}:
+            with contextlib.suppress(ValueError):
+                return str(ipaddress.IPv6Address(address.decode("latin-1"))).encode("latin-1")
+        return b""
     return host.partition(b":")[0].rstrip(b".")
 
 

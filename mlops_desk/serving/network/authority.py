@@ -30,6 +30,10 @@ _DAYS = 397
 """What browsers take at most (CA/Browser Forum, Baseline Requirements 6.3.2 until 2026)."""
 _RENEW_DAYS = 60  # chosen: an agent that runs once in two months is enough
 _SLACK = dt.timedelta(hours=1)  # chosen: callers' clocks may be behind
+_ADDRESSES = Path("/proc/net/if_inet6")
+_TEMPORARY = 0x01  # IFA_F_TEMPORARY of linux/if_addr.h
+_ADDRESS_PREFERENCES, _LASTING = 72, 0x0002
+"""IPV6_ADDR_PREFERENCES and IPV6_PREFER_SRC_PUBLIC of linux/in6.h, which Python does not name."""
 _NAME_CHARACTERS = 64  # of a common name (RFC 5280, ub-common-name)
 
 
@@ -70,14 +74,13 @@ def machine_names(listen: str) -> list[str]:
     if not wanted.is_unspecified:
         return [*dict.fromkeys(hosts), str(wanted)]
     families = {socket.AF_INET, socket.AF_INET6} if wanted.version == 6 else {socket.AF_INET}
+    found = (one for addresses in psutil.net_if_addrs().values() for one in addresses)
     addresses = {
-        str(ipaddress.ip_address(one.address))
-        for found in psutil.net_if_addrs().values()
-        for one in found
-        if one.family in families and "%" not in one.address
-    }
-    outward = _outward(wanted.version)
-    return [*dict.fromkeys(hosts), *sorted(addresses, key=lambda address: (address != outward, address))]
+        str(ipaddress.ip_address(one.address)) for one in found if one.family in families and "%" not in one.address
+    } - _passing()
+    outward = [_outward(version) for version in ((6, 4) if wanted.version == 6 else (4,))]
+    first = [address for address in outward if address in addresses]
+    return [*dict.fromkeys([*hosts, *first, *sorted(addresses)])]
 
 
 def _outward(version: int) -> str | None:
@@ -85,10 +88,21 @@ def _outward(version: int) -> str | None:
     family, anybody = (socket.AF_INET, "192.0.2.1") if version == 4 else (socket.AF_INET6, "2001:db8::1")
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as asking:
+            if version == 6:
+                asking.setsockopt(socket.IPPROTO_IPV6, _ADDRESS_PREFERENCES, _LASTING)
             asking.connect((anybody, 9))  # of a datagram's socket: the kernel looks for the way, and sends nothing
             return str(ipaddress.ip_address(asking.getsockname()[0].partition("%")[0]))
     except OSError:
         return None
+
+
+def _passing() -> set[str]:
+    """Return the addresses of IPv6 that this machine changes each day, so that nobody knows it again (RFC 8981)."""
+    try:
+        rows = [line.split() for line in _ADDRESSES.read_text().splitlines()]
+    except OSError:  # there is no IPv6
+        return set()
+    return {str(ipaddress.IPv6Address(bytes.fromhex(row[0]))) for row in rows if int(row[4], 16) & _TEMPORARY}
 
 
 def _authority(folder: Path, now: dt.datetime) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:

@@ -49,4 +49,10 @@ def parse(text: str) -> ListenPlace | None:
         raise Invalid(f"{port} is no port: they go from 1 to {_MOST_PORT}.", _HINT)
     if address.is_multicast:
         raise Invalid(f"{address} is an address of many machines.", _HINT)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            address = address.ipv4_mapped  # another way to write it, which kernels and Python spell differently
+        elif address.is_link_local:
+            text = f"{address} is an address within one cable or radio, which nobody reaches by it alone."
+            raise Invalid(text, Hint(f"mlops-desk settings set {SETTING} [::]:{port}", before="For all addresses: "))
     return ListenPlace(str(address), int(port))

@@ -47,6 +47,16 @@ def test_who_comes_from_the_address_that_it_asks_is_on_this_machine(listener: Li
     peers.close()
 
 
+@pytest.mark.parametrize("at", ["::1", "::"])
+def test_of_ipv6_too_this_users_connection_is_this_users(listener: Listener, at: str) -> None:
+    peers = Peers(listener[1])
+    with socket.create_server((at, 0), family=socket.AF_INET6) as six:
+        port = six.getsockname()[1]
+        with socket.create_connection(("::1", port)) as mine:
+            assert peers.name(mine.getsockname()[:2], ("::1", port)) == f"user {os.getuid()}"
+    peers.close()
+
+
 def test_one_that_is_gone_is_nobodys(listener: Listener) -> None:
     opened, here = listener
     peers = Peers(here)
@@ -90,3 +100,6 @@ def test_the_question_names_both_ends() -> None:
     assert asked[28:32] == bytes([127, 0, 0, 1])
     assert asked[44:48] == bytes([127, 0, 0, 2])
     assert asked[-8:] == b"\xff" * 8
+    six = question(("fd00::1", 0x1234), ("::1", 0x5678))
+    assert (len(six), asked[16], six[16]) == (72, 2, 10)
+    assert six[24:60] == b"\x12\x34\x56\x78" + b"\xfd" + b"\0" * 14 + b"\x01" + b"\0" * 15 + b"\x01"

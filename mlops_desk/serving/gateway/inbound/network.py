@@ -40,10 +40,10 @@ class NetworkPeers:
         """Return whose share a connection counts for; ``here`` is where it was accepted."""
         if peer is None or here is None:
             return UNKNOWN
-        found = _plain_address(peer[0])
-        if isinstance(found, ipaddress.IPv6Address):
+        found, met = _plain_address(peer[0]), _plain_address(here[0])
+        if isinstance(found, ipaddress.IPv6Address) and found != met and not found.is_loopback:
             return f"address {ipaddress.ip_network((found, _NETWORK_BITS), strict=False)}"
-        return self._peers.name((str(found), peer[1]), (str(_plain_address(here[0])), here[1]))
+        return self._peers.name((str(found), peer[1]), (str(met), here[1]))
 
 
 def _plain_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -181,7 +181,10 @@ def _ended(task: asyncio.Task[None]) -> None:
 
 def _is_at(held: socket.socket | None, wanted: NetworkListening) -> bool:
     """Tell whether a socket is where it is wanted."""
-    return held is not None and held.getsockname()[:2] == (wanted.address, wanted.port)
+    if held is None:
+        return False
+    address, port, *_ = held.getsockname()  # of IPv6 there are two words more
+    return (ipaddress.ip_address(address), port) == (ipaddress.ip_address(wanted.address), wanted.port)
 
 
 def _bound(wanted: NetworkListening) -> socket.socket:

@@ -64,10 +64,12 @@ class Outside(World):
         self.wardens.append(Warden(NetworkPeers(self.peers), lambda: self.proxy.limits, most, most_of_one))
         return self.wardens[-1]
 
-    async def listen(self, port: int | None, path: Path | None = None, names: Sequence[str] = NAMES) -> None:
+    async def listen(
+        self, port: int | None, path: Path | None = None, names: Sequence[str] = NAMES, address: str = "127.0.0.1"
+    ) -> None:
         """Have it listen, and wait until it has said what became of that."""
         before = len(self.told)
-        wanted = None if port is None else NetworkListening("127.0.0.1", port, str(path or self.identity), tuple(names))
+        wanted = None if port is None else NetworkListening(address, port, str(path or self.identity), tuple(names))
         if wanted == self.wanted:
             return
         self.wanted = wanted
@@ -96,9 +98,11 @@ class Outside(World):
             setattr(context, name, value)
         return context
 
-    async def dial(self, context: ssl.SSLContext | None = None, name: str = "desk.lab") -> Talk:
+    async def dial(
+        self, context: ssl.SSLContext | None = None, name: str = "desk.lab", address: str = "127.0.0.1"
+    ) -> Talk:
         reader, writer = await asyncio.open_connection(
-            "127.0.0.1", self.port, ssl=context or self.trusting(), server_hostname=name
+            address, self.port, ssl=context or self.trusting(), server_hostname=name
         )
         made = Talk(reader, writer)
         self._talks.append(made)

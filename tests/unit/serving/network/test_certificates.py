@@ -42,7 +42,7 @@ def test_it_is_made_once_for_all_names_and_its_key_is_for_nobody_else(tmp_path: 
 
 def test_openssl_takes_it_as_strictly_as_it_can(tmp_path: Path) -> None:
     (tmp_path / "own.pem").write_bytes(own_identity(tmp_path, NAMES, dt.datetime.now(dt.UTC)))
-    for name in ("-verify_hostname=desk.lab", "-verify_ip=10.0.0.5"):
+    for name in ("-verify_hostname=desk.lab", "-verify_ip=10.0.0.5", "-verify_ip=fd00::5"):
         word, _, value = name.partition("=")
         asked = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", str(tmp_path / CALLERS)]
         said = subprocess.run(
@@ -116,6 +116,29 @@ def test_of_its_addresses_the_one_on_the_way_to_others_comes_first(monkeypatch: 
     assert machine_names("0.0.0.0")[-3:] == ["10.9.0.1", "127.0.0.1", "192.168.1.20"]
 
 
+def test_with_ipv6_both_ways_out_come_first_and_no_address_that_is_another_one_tomorrow(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    four = [SimpleNamespace(family=socket.AF_INET, address=one) for one in ("10.9.0.1", "127.0.0.1", "192.168.1.20")]
+    six = [
+        SimpleNamespace(family=socket.AF_INET6, address=one)
+        for one in ("::1", "2001:db8::5", "2001:db8::beef", "fe80::5%lan")
+    ]
+    table = tmp_path / "if_inet6"
+    table.write_text(
+        "20010db8000000000000000000000005 02 40 00 80 lan\n20010db800000000000000000000beef 02 40 00 01 lan\n"
+    )
+    monkeypatch.setattr(authority, "_ADDRESSES", table)
+    monkeypatch.setattr(authority.psutil, "net_if_addrs", lambda: {"docker0": four[:1], "lan": [*four[1:], *six]})
+    monkeypatch.setattr(authority, "_outward", {4: "192.168.1.20", 6: "2001:db8::5"}.get)
+    found = machine_names("::")
+    assert found[found.index("localhost") + 1 :] == ["2001:db8::5", "192.168.1.20", "10.9.0.1", "127.0.0.1", "::1"]
+    monkeypatch.setattr(authority, "_outward", {4: "192.168.1.20"}.get)
+    assert machine_names("::")[-4:] == ["10.9.0.1", "127.0.0.1", "2001:db8::5", "::1"], "sorted behind the way out"
+    table.unlink()
+    assert "2001:db8::beef" in machine_names("::"), "where the kernel does not tell, all are its own"
+
+
 def test_a_machine_without_a_way_out_has_no_address_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     class NoWay:
         def __init__(self, *_more: object) -> None: ...
@@ -123,6 +146,7 @@ def test_a_machine_without_a_way_out_has_no_address_on_it(monkeypatch: pytest.Mo
             return self
 
         def __exit__(self, *_more: object) -> None: ...
+        def setsockopt(self, *_more: object) -> None: ...
         def connect(self, _address: object) -> None:
             raise OSError(101, "Network is unreachable")
 
