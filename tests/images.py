@@ -24,9 +24,9 @@ from mlops_desk.engines.docker.connection import connect
 from tests.wheels import closure
 
 LABEL = "io.mlops-desk.test"
-_RECIPE = "8"  # part of every image's name: raise it when what goes into an image changes
+_RECIPE = "9"  # part of every image's name: raise it when what goes into an image changes
 _APPLETS = ("sh", "ls", "cat", "env", "sleep", "id", "mkdir", "rm", "echo", "grep", "nproc", "kill", "ps", "touch", "test", "true", "false", "seq", "head", "tail", "dd", "wc", "wget", "mount", "printf", "nc", "stat", "find", "cp", "df", "ulimit", "yes", "date", "tr")  # fmt: skip
-_LEFT_OUT = {"test", "tests", "site-packages", "__pycache__", "idlelib", "turtledemo", "tkinter", "lib2to3"}
+_LEFT_OUT = {"test", "tests", "site-packages", "idlelib", "turtledemo", "tkinter", "lib2to3"}
 # What wheels of numpy, scipy and scikit-learn want from the system.
 _FOR_WHEELS = (
     "libstdc++.so.6",
@@ -173,9 +173,7 @@ def _lay_python(root: Path, packages: list[Path]) -> Path:
     for path in packages:
         target = site / path.name
         if path.is_dir():
-            shutil.copytree(
-                path, target, ignore=shutil.ignore_patterns("__pycache__", "tests"), symlinks=True, dirs_exist_ok=True
-            )
+            shutil.copytree(path, target, ignore=_not_loaded, symlinks=True, dirs_exist_ok=True)
         else:
             site.mkdir(exist_ok=True)
             shutil.copy2(path, target)
@@ -211,7 +209,18 @@ def _lay_certificates(root: Path) -> None:
 
 
 def _not_needed(folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if name in _LEFT_OUT or name.endswith(".a") or name.startswith("config-")}
+    others = _other_bytecode(names)
+    return others | {name for name in names if name in _LEFT_OUT or name.endswith(".a") or name.startswith("config-")}
+
+
+def _not_loaded(folder: str, names: list[str]) -> set[str]:
+    return _other_bytecode(names) | {"tests"}.intersection(names)
+
+
+def _other_bytecode(names: list[str]) -> set[str]:
+    """Bytecode of this Python comes along, as in an image that pip filled: else each container compiles what it imports."""
+    ours = f".{sys.implementation.cache_tag}.pyc"
+    return {name for name in names if name.endswith(".pyc") and not name.endswith(ours)}
 
 
 def _wheel_libraries() -> list[Path]:

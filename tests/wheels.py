@@ -1,6 +1,7 @@
 """A wheelhouse without an index: the distributions of this environment, packed as wheels again.
 
-A wheel is a zip of what its RECORD lists; installing only adds scripts and bytecode, which are left out.
+A wheel is a zip of what its RECORD lists; installing only adds scripts and bytecode, which are left out. So are the
+packages' own tests: half of all files, which every image that is built would copy and compile.
 """
 
 import base64
@@ -52,7 +53,12 @@ def _pack(distribution: metadata.Distribution, folder: Path) -> None:
     with zipfile.ZipFile(half, "w", zipfile.ZIP_STORED) as wheel:
         for file in distribution.files or []:
             path, place = str(file), Path(str(file.locate()))
-            if path.startswith("..") or "__pycache__" in path or path.endswith("/RECORD") or not place.is_file():
+            if (
+                path.startswith("..")
+                or {"__pycache__", "tests"} & {*file.parts}
+                or file.name == "RECORD"
+                or not place.is_file()
+            ):
                 continue
             data = place.read_bytes()
             wheel.writestr(path, data)

@@ -7,6 +7,7 @@ that package, where it has the faster code.
 import math
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from math import gcd
 
 import numpy as np
@@ -18,6 +19,9 @@ KS_EXACT_LIMIT = 10_000
 """Up to this many values on the larger side the Kolmogorov-Smirnov p-value is exact."""
 KS_COUNTED_LIMIT = 2_000
 """Of both sides together; chosen: to count 50 columns of this size here takes as long as to load ``scipy.stats``."""
+_KEPT_SHARES = 4_096
+"""Shares of paths that are remembered, some 200 bytes each; chosen: 50 columns of one length that are compared window
+after window have some hundreds of distances between them, and each takes milliseconds to count."""
 _TIE = 1e-10  # relative; chosen: rounding of tables of some thousand rows is less, and no two probabilities are so near
 
 
@@ -114,6 +118,7 @@ def _outside_square(n: int, steps: int) -> float:
     return 2 * found
 
 
+@lru_cache(_KEPT_SHARES)
 def _outside(n: int, m: int, steps: int) -> float:
     """Return the share of paths from (0, 0) to (n, m) on which |i/n - j/m| reaches ``steps`` / lcm(n, m).
 

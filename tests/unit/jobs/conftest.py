@@ -1,9 +1,12 @@
 """A small world for jobs: the shipped fake engine, a ledger in memory, a real state database, hands that work at once."""
 
+import functools
 import json
 import math
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -132,6 +135,15 @@ class MemoryRuns:
         self.status[run_id] = status
 
 
+@functools.cache
+def _new_database() -> bytes:
+    """Return a state database that is empty: to make one takes longer than most of these tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state.db"
+        State(path).close()
+        return path.read_bytes()
+
+
 class World:
     """Everything but the agent, which ``restart`` replaces by a new one on the same database."""
 
@@ -150,6 +162,7 @@ class World:
         self.reported: dict[str, list[float]] = {}
         self._numbers = 0
         self._state: State | None = None
+        (root / "state.db").write_bytes(_new_database())
         self.agent(self.engine, self.leases)
 
     def agent(self, engine, leases, table=None):
