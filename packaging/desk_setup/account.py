@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Account:
-    """`failed` and `skipped` are tests, or whole files where a file did not load; `skipped` has the reasons."""
+    """`failed` and `skipped` are tests, or whole files where a file did not load; `skipped` has the reasons.
+
+    `said` has the end of what pytest told of each that failed, in whichever of its phases.
+    """
 
     ran: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     deselected: int = 0
+    said: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Account:

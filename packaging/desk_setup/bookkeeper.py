@@ -13,6 +13,9 @@ import pytest
 
 from desk_setup.account import Account
 
+LAST_LINES = 12
+"""Of what pytest tells of a failure; chosen: an assertion with both of its sides, not the whole of its functions."""
+
 
 class Bookkeeper:
     """Hears what pytest reports; where tests run in several processes, in the one that starts the others."""
@@ -32,6 +35,7 @@ class Bookkeeper:
     def _note(self, name: str, report: pytest.TestReport | pytest.CollectReport) -> None:
         if report.failed and name not in self._account.failed:
             self._account.failed.append(name)
+            self._account.said[name] = _told_of(report)
         if report.skipped:
             self._account.skipped[name] = _reason(report.longrepr)
 
@@ -61,6 +65,13 @@ class Worker:
     def pytest_sessionfinish(self) -> None:
         output: dict[str, Any] = getattr(self._config, "workeroutput", {})
         output["deselected"] = self._deselected
+
+
+def _told_of(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """The phase where it is not the test itself, and the last lines: the error and where it was raised."""
+    phase = getattr(report, "when", "call")
+    lines = report.longreprtext.strip().splitlines()[-LAST_LINES:]
+    return "\n".join([f"in its {phase}:", *lines] if phase in {"setup", "teardown"} else lines)
 
 
 def _reason(longrepr: object) -> str:

@@ -21,6 +21,42 @@ def test_hasty(number):
     seen.touch()
     assert not first
 """
+FAILS_IN_A_FIXTURE = """
+from pathlib import Path
+import pytest
+
+@pytest.fixture(autouse=True)
+def hasty():
+    seen = Path(__file__).with_name("seen")
+    first = not seen.exists()
+    seen.touch()
+    assert not (first and "PHASE" == "setup")
+    yield
+    assert not (first and "PHASE" == "teardown")
+
+def test_fine():
+    pass
+"""
+FAILS_EACH_TIME_ANEW = """
+from pathlib import Path
+
+def test_broken():
+    with Path(__file__).with_name("times").open("a+") as file:
+        file.write(".")
+        file.seek(0)
+        raise ValueError(f"it was run {len(file.read())} times")
+"""
+BREAKS_OFF_LATER = """
+import os
+from pathlib import Path
+
+def test_broken():
+    seen = Path(__file__).with_name("seen")
+    if seen.exists():
+        os._exit(3)
+    seen.touch()
+    assert False
+"""
 FAILS = "def test_broken():\n    assert False\n"
 PASSES = "def test_fine():\n    pass\n"
 
@@ -86,13 +122,57 @@ def test_only_this_runs_failures_run_once_more(run):
     assert Path(run.ran[1].command[-1][1:]).read_text() == "test_hasty.py::test_hasty[0]\n"
 
 
-def test_eight_flaky_tests_pass_and_a_ninth_fails_the_run(run):
+def test_eight_flaky_tests_of_both_halves_pass_and_a_ninth_fails_the_run(run):
     outcome = Outcome()
-    assert run(outcome, report="one", hasty=FAILS_AT_FIRST.replace("NUMBER", "8"))
-    assert outcome.sentences(strict=False)[-1].count("test_hasty") == 16
+    assert run(outcome, report="one", hasty=FAILS_AT_FIRST.replace("NUMBER", "3"))
+    assert run(outcome, report="half", slow=FAILS_AT_FIRST.replace("NUMBER", "5").replace("seen-", "later-"))
+    assert outcome.sentences(strict=False)[-1].count("test_hasty") == 11
     assert outcome.failed == []
     assert not run(outcome, report="two", again=FAILS_AT_FIRST.replace("NUMBER", "1").replace("seen-", "other-"))
     assert len(run.ran) == 1
+
+
+@pytest.mark.parametrize("phase", ["setup", "teardown"])
+def test_what_a_fixture_does_at_first_alone_is_flaky_too(run, phase):
+    fixture = FAILS_IN_A_FIXTURE.replace("PHASE", phase)
+    outcome = Outcome()
+    assert run(outcome, hasty=fixture)
+    assert outcome.flaky == ["test_hasty.py::test_fine"]
+    assert len(run.ran) == 2
+
+
+@pytest.mark.parametrize("at_once", [(), ("-p", "xdist", "-n", "2")])
+def test_what_fails_again_is_told_last_with_the_second_runs_own_text(run, at_once):
+    outcome = Outcome()
+    assert not run(outcome, at_once=at_once, broken=FAILS_EACH_TIME_ANEW, hasty=FAILS_AT_FIRST.replace("NUMBER", "1"))
+    assert [*outcome.broken] == ["test_broken.py::test_broken"]
+    assert "it was run 2 times" in outcome.broken["test_broken.py::test_broken"]
+    assert "it was run 1 times" not in outcome.broken["test_broken.py::test_broken"]
+    assert outcome.flaky == ["test_hasty.py::test_hasty[0]"]
+    (told,) = [one for one in outcome.sentences(strict=False) if one.startswith("\nTests that failed:")]
+    assert "test_broken.py::test_broken" in told
+    assert "it was run 2 times" in told
+
+
+def test_an_error_of_a_fixture_that_stays_is_told_as_such(run):
+    outcome = Outcome()
+    assert not run(outcome, broken="import pytest\n@pytest.fixture(autouse=True)\ndef no():\n    1 / 0\n" + PASSES)
+    assert outcome.broken["test_broken.py::test_fine"].startswith("in its setup:\n")
+    assert "ZeroDivisionError" in outcome.broken["test_broken.py::test_fine"]
+
+
+def test_where_the_second_run_breaks_off_the_first_ones_text_is_told(run):
+    outcome = Outcome()
+    assert not run(outcome, broken=BREAKS_OFF_LATER)
+    assert "assert False" in outcome.broken["test_broken.py::test_broken"]
+    assert outcome.flaky == []
+
+
+def test_too_many_failures_are_not_run_again_and_each_is_told(run):
+    outcome = Outcome()
+    assert not run(outcome, hasty=FAILS_AT_FIRST.replace("NUMBER", "9"))
+    assert len(run.ran) == 1
+    assert len(outcome.broken) == 9
 
 
 def test_a_file_that_does_not_load_is_run_once_more_and_named(run):
