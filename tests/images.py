@@ -4,6 +4,7 @@ An image is named after what is in it, so that it is made once on a machine and 
 the label ``io.mlops-desk.test``; ``remove_images`` takes them away. Other tests import the functions.
 """
 
+import compileall
 import contextlib
 import hashlib
 import platform
@@ -24,7 +25,7 @@ from mlops_desk.engines.docker.connection import connect
 from tests.wheels import closure
 
 LABEL = "io.mlops-desk.test"
-_RECIPE = "9"  # part of every image's name: raise it when what goes into an image changes
+_RECIPE = "10"  # part of every image's name: raise it when what goes into an image changes
 _APPLETS = ("sh", "ls", "cat", "env", "sleep", "id", "mkdir", "rm", "echo", "grep", "nproc", "kill", "ps", "touch", "test", "true", "false", "seq", "head", "tail", "dd", "wc", "wget", "mount", "printf", "nc", "stat", "find", "cp", "df", "ulimit", "yes", "date", "tr")  # fmt: skip
 _LEFT_OUT = {"test", "tests", "site-packages", "idlelib", "turtledemo", "tkinter", "lib2to3"}
 # What wheels of numpy, scipy and scikit-learn want from the system.
@@ -85,7 +86,7 @@ def python_image(
     def lay(root: Path) -> None:
         site = _lay_python(root, paths)
         if with_pip:
-            _lay_pip(site)
+            _lay_pip(root, site)
             _lay_certificates(root)
         _lay_programs(root, [Path(program) for program in programs])
 
@@ -182,13 +183,14 @@ def _lay_python(root: Path, packages: list[Path]) -> Path:
     return site
 
 
-def _lay_pip(site: Path) -> None:
+def _lay_pip(root: Path, site: Path) -> None:
     """Unpack the pip that comes with Python; Debian's Python has it in a package of its own."""
     folders = [Path(sysconfig.get_path("stdlib")) / "ensurepip/_bundled", Path("/usr/share/python-wheels")]
     wheels = [wheel for folder in folders for wheel in sorted(folder.glob("pip-*.whl"))]
     assert wheels, "no pip wheel: apt-get install python3-venv"
     with zipfile.ZipFile(wheels[0]) as wheel:
         wheel.extractall(site)
+    compileall.compile_dir(site / "pip", quiet=2, stripdir=str(root), prependdir="/")
 
 
 def _lay_programs(root: Path, programs: list[Path]) -> None:
