@@ -18,7 +18,6 @@ from mlops_desk.cli.forms import (
     images,
     job_files,
     machine,
-    monitors,
     processes,
     queue,
     records,
@@ -28,6 +27,7 @@ from mlops_desk.cli.forms import (
 )
 from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.forms.job import asked_beside, lived, named
+from mlops_desk.cli.forms.monitoring import answers, monitors
 from mlops_desk.cli.forms.registry import forms as registry
 from mlops_desk.cli.forms.serving import access, asking, endpoints, network, undertaking, variants
 from mlops_desk.cli.forms.serving.requests import REQUEST_COLUMNS, taken
@@ -228,6 +228,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     NetworkEntrance: network.entrance,
     DriftReport: drift.report,
     **monitors.FORMS,
+    **answers.FORMS,
     HostProcesses: host_processes.listed,
     AgentInfo: _agent,
     **cards.FORMS,

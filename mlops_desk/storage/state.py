@@ -10,6 +10,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.records.agent import AuditEntry, AuditState, Backup
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.drift import DriftReport
+from mlops_desk.records.drift.answers import ScoredWindow
 from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
@@ -37,6 +38,7 @@ from mlops_desk.storage.tables import (
     StoredReport,
     StoredRetraining,
     StoredRule,
+    StoredScores,
     StoredTracker,
     StoredWindow,
 )
@@ -61,6 +63,7 @@ _REPORT = _Form(
 _MONITOR = _Form(StoredMonitor, Monitor, lambda r: (r.id, "", r.endpoint or "", r.created_at or 0.0))
 # A window's place is its order, as a move's is.
 _WINDOW = _Form(StoredWindow, JudgedWindow, lambda r: (r.id, r.verdict, r.monitor, float(r.number)))
+_SCORES = _Form(StoredScores, ScoredWindow, lambda r: (r.id, r.state, r.monitor, float(r.number)))
 _RULE = _Form(StoredRule, Rule, lambda r: (r.name, "", "", r.created_at))
 _RETRAINING = _Form(StoredRetraining, Retraining, lambda r: (r.id, r.state, r.rule, r.created_at))
 # Those that ended have no state, as all had before there was one: few are under way, and an index finds them.
@@ -82,7 +85,7 @@ _FORMS = {
     form.table.__tablename__: form
     for form in (
         _JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE, _TRACKER, _MOVE, _SIGHT,
-        _HASHES, _MONITOR, _WINDOW,
+        _HASHES, _MONITOR, _WINDOW, _SCORES,
     )
 }  # fmt: skip
 
@@ -133,6 +136,7 @@ class State:
         self.reports: StoredRecords[DriftReport] = self._table(_REPORT)
         self.monitors: StoredRecords[Monitor] = self._table(_MONITOR)
         self.drift_windows: StoredRecords[JudgedWindow] = self._table(_WINDOW)
+        self.drift_answers: StoredRecords[ScoredWindow] = self._table(_SCORES)
         self.rules: StoredRecords[Rule] = self._table(_RULE)
         self.retrainings: StoredRecords[Retraining] = self._table(_RETRAINING)
         self.audit: StoredRecords[AuditEntry] = self._table(_AUDIT)

@@ -65,6 +65,13 @@ class StoredWindow(Stored):
     __table_args__ = (Index("drift_windows_by_monitor", "parent", "created_at"),)
 
 
+class StoredScores(Stored):
+    """How good the answers in monitors' windows were, by the windows' ids; parent is the monitor, in their order."""
+
+    __tablename__ = "drift_answers"
+    __table_args__ = (Index("drift_answers_by_monitor", "parent", "created_at"),)
+
+
 class StoredRule(Stored):
     """Rules, by name."""
 

@@ -11,6 +11,7 @@ from mlops_desk.verbs.declaration import AbsolutePath, Length, Moment, Option, P
 if TYPE_CHECKING:
     from builtins import list as list_of
 
+    from mlops_desk.records.drift.answers import MonitorPerformance
     from mlops_desk.records.drift.monitors import ColumnStory, JudgedWindow, MonitorStanding
 
 SUPPRESSED = Pairs("COLUMN=REASON", word="suppress")
@@ -63,11 +64,21 @@ class DriftMonitors(Protocol):
         level: str = "alert",
         segment: str | None = None,
         importance: Annotated[Mapping[str, str] | None, WEIGHTS] = None,
+        task: str | None = None,
+        label: str | None = None,
+        prediction: str | None = None,
+        scores: str = "",
+        positive: str | None = None,
+        answers_file: Annotated[str | None, AbsolutePath("FILE")] = None,
+        answers_from: Annotated[float | None, Moment()] = None,
+        answers_to: Annotated[float | None, Moment()] = None,
     ) -> "MonitorStanding":
         """Watch an endpoint's requests, files, a database's rows or a run's data set.
 
         Without --files, --database or --run it is the request log of the endpoint. It is refused where endpoint,
-        model, reference or one of the columns that it names does not exist.
+        model, reference or one of the columns that it names does not exist. With --label the answers are scored as
+        soon as feedback has that column: --prediction and --scores name what the model answered, where its answers
+        have several columns, --answers-file or --answers-from and --answers-to labelled answers to hold them against.
         """
         ...
 
@@ -90,10 +101,19 @@ class DriftMonitors(Protocol):
         level: str | None = None,
         segment: str | None = None,
         importance: Annotated[Mapping[str, str] | None, WEIGHTS] = None,
+        task: str | None = None,
+        label: str | None = None,
+        prediction: str | None = None,
+        scores: str | None = None,
+        positive: str | None = None,
+        answers_file: Annotated[str | None, AbsolutePath("FILE")] = None,
+        answers_from: Annotated[float | None, Moment()] = None,
+        answers_to: Annotated[float | None, Moment()] = None,
     ) -> "MonitorStanding":
         """Change a monitor; what is not given stays. A suppressed column with the reason "no" is watched again.
 
-        With another reference its windows begin anew: what was held against the old one is no measure of the new.
+        With another reference its windows begin anew: what was held against the old one is no measure of the new. An
+        empty --label ends the scoring of answers, an empty --segment that of segments.
         """
         ...
 
@@ -137,6 +157,20 @@ class DriftMonitors(Protocol):
         until: Annotated[float | None, Moment()] = None,
     ) -> "ColumnStory":
         """Tell of one column how it went: quantiles or shares of each window, beside the reference's."""
+        ...
+
+    @reads
+    def performance(
+        self,
+        name: str,
+        since: Annotated[float | None, Moment()] = None,
+        until: Annotated[float | None, Moment()] = None,
+        limit: Annotated[int, Option("N", "the newest so many, 1 to 10000")] = 100,
+    ) -> "MonitorPerformance":
+        """Tell how good the answers were in each window: figures with intervals, what was expected, labels that lack.
+
+        Labels come by request id (endpoints feedback); a window is scored again when some come late.
+        """
         ...
 
     @reads

@@ -42,7 +42,7 @@ def _show(document: Any, *, as_json: bool) -> None:
         return
     from mlops_desk.base import wire  # noqa: PLC0415 - JSON needs no records
     from mlops_desk.cli import output  # noqa: PLC0415 - likewise
-    from mlops_desk.cli.forms.performance import performance  # noqa: PLC0415 - likewise
+    from mlops_desk.cli.forms.monitoring.performance import performance  # noqa: PLC0415 - likewise
     from mlops_desk.records.drift.performance import PerformanceReport  # noqa: PLC0415 - likewise
 
     output.show(document, performance(wire.from_builtins(document, PerformanceReport)), as_json=False)

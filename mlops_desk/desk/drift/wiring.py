@@ -83,6 +83,7 @@ class DriftDesk:
             house,
             monitors=parts.state.monitors,
             windows=parts.state.drift_windows,
+            answers=parts.state.drift_answers,
             shelf=shelf,
             bus=parts.bus,
             loop=parts.loop,

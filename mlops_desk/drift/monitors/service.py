@@ -4,24 +4,26 @@ Looks are made one at a time, by one thread: each reads its source and compares 
 """
 
 import logging
-import os
 import threading
 import time
 from builtins import list as list_of
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut
+from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.drift.monitors import drafting, standing
+from mlops_desk.drift.monitors.answers.book import AnswersBook
+from mlops_desk.drift.monitors.answers.naming import GivenAnswers, with_answers
+from mlops_desk.drift.monitors.answers.telling import performance_of_monitor, standing_of_answers
 from mlops_desk.drift.monitors.book import RECENT, MonitorBook, new_id
+from mlops_desk.drift.monitors.callers import HeldLooks, check_own
 from mlops_desk.drift.monitors.drafting import GivenSource
 from mlops_desk.drift.monitors.evaluation import Evaluation
 from mlops_desk.drift.monitors.house import MonitorHouse
@@ -30,6 +32,7 @@ from mlops_desk.drift.monitors.proposing import model_of, orphans, proposals
 from mlops_desk.drift.monitors.round import MonitorRound
 from mlops_desk.drift.monitors.stories import story_of
 from mlops_desk.drift.shelf import ReportShelf
+from mlops_desk.records.drift.answers import MonitorPerformance, ScoredWindow
 from mlops_desk.records.drift.monitors import (
     ColumnStory,
     JudgedWindow,
@@ -46,7 +49,6 @@ from mlops_desk.verbs.declaration import check_limit
 _log = logging.getLogger(__name__)
 
 TICK_SECONDS = 5.0  # chosen: no monitor is due oftener
-WAIT_SECONDS = 150.0  # longer than one look may take, so that who asks gets a turn
 _WORST_FIRST = (
     MonitorState.TURNED, MonitorState.UNKNOWN, MonitorState.FINE, MonitorState.WAITING, MonitorState.PAUSED,
 )  # fmt: skip
@@ -65,6 +67,7 @@ class MonitorService:
         *,
         monitors: StoredRecords[Monitor],
         windows: StoredRecords[JudgedWindow],
+        answers: StoredRecords[ScoredWindow],
         shelf: ReportShelf,
         bus: Bus,
         loop: Loop,
@@ -75,6 +78,7 @@ class MonitorService:
     ) -> None:
         self._house = house
         self._book = MonitorBook(monitors, windows)
+        self._answers = AnswersBook(answers)
         self._evaluation = Evaluation(house.store, self._book, shelf, bus, record, run)
         self._round = MonitorRound(house, self._book, self._evaluation)
         self._bus = bus
@@ -130,11 +134,19 @@ class MonitorService:
         level: str = "alert",
         segment: str | None = None,
         importance: Mapping[str, str] | None = None,
+        task: str | None = None,
+        label: str | None = None,
+        prediction: str | None = None,
+        scores: str = "",
+        positive: str | None = None,
+        answers_file: str | None = None,
+        answers_from: float | None = None,
+        answers_to: float | None = None,
     ) -> MonitorStanding:
         """Watch something. Raises Invalid, NotFound, Refused."""
         drafting.check_name(name)
-        for path in (files, reference_file):
-            _check_own(path)
+        for path in (files, reference_file, answers_file):
+            check_own(path)
         monitor = Monitor(
             id=new_id(),
             name=name,
@@ -153,11 +165,13 @@ class MonitorService:
             needed=needed,
             of=of,
             level=level,
-            segment=segment,
+            segment=segment or None,
             importance=drafting.weights(importance),
             created_by=current_caller().uid,
             created_at=time.time(),
         )
+        given = GivenAnswers(task, label, prediction, scores, positive, answers_file, answers_from, answers_to)
+        monitor = with_answers(monitor, given)
         with self._held():
             if self._book.named(name) is not None:
                 raise drafting.already(name)
@@ -181,9 +195,19 @@ class MonitorService:
         level: str | None = None,
         segment: str | None = None,
         importance: Mapping[str, str] | None = None,
+        task: str | None = None,
+        label: str | None = None,
+        prediction: str | None = None,
+        scores: str | None = None,
+        positive: str | None = None,
+        answers_file: str | None = None,
+        answers_from: float | None = None,
+        answers_to: float | None = None,
     ) -> MonitorStanding:
         """Change a monitor. Raises NotFound, Invalid, Refused."""
-        _check_own(reference_file)
+        for path in (reference_file, answers_file):
+            check_own(path)
+        given = GivenAnswers(task, label, prediction, scores, positive, answers_file, answers_from, answers_to)
         with self._held():
             old = self._book.find(name)
             wanted = reference or ("file" if reference_file is not None else None)
@@ -202,6 +226,7 @@ class MonitorService:
                 importance=None if importance is None else drafting.weights(importance),
                 is_proposed=False,
             )
+            new = with_answers(replace(new, segment=new.segment or None), given)
             anew = (old.reference, old.window, old.renamed) != (new.reference, new.window, new.renamed)
             new = self._examined(new, anew=anew)
             if anew:
@@ -251,6 +276,19 @@ class MonitorService:
         found = self._house.store.column(monitor.id, column, since, until)
         judged = self._book.history(monitor.id, since, until, check_limit(10_000))
         return story_of(monitor, column, reference[1], found, judged)
+
+    def performance(
+        self, name: str, since: float | None = None, until: float | None = None, limit: int = 100
+    ) -> MonitorPerformance:
+        """Tell how good the answers were, window by window. Raises NotFound, Invalid, Unavailable."""
+        monitor = self._book.find(name)
+        known = [
+            one
+            for one in self._answers.all(monitor.id)
+            if (since is None or one.window_end >= since) and (until is None or one.window_start <= until)
+        ]
+        newest = self._answers.newest(monitor.id)
+        return performance_of_monitor(monitor, known[-check_limit(limit) :], standing_of_answers(monitor, newest))
 
     def recompute(self, window_id: str) -> JudgedWindow:
         """Judge a window again. Raises NotFound, Invalid, Unavailable."""
@@ -318,8 +356,8 @@ class MonitorService:
 
     # -- what changes ----------------------------------------------------------------------------
 
-    def _held(self) -> "_Held":
-        return _Held(self._looking)
+    def _held(self) -> HeldLooks:
+        return HeldLooks(self._looking)
 
     def _examined(self, monitor: Monitor, *, anew: bool = True) -> Monitor:
         """Refuse what does not exist; keep the reference's profile where it is there. Raises DeskError.
@@ -371,7 +409,7 @@ class MonitorService:
         now = self._standing(monitor)
         before = self._told.get(monitor.id)
         self._told[monitor.id] = now
-        if before is None or _timeless(before) != _timeless(now):
+        if before is None or standing.timeless(before) != standing.timeless(now):
             self._bus.publish(MonitorChanged(now))
         return now
 
@@ -382,33 +420,3 @@ class MonitorService:
             windows = [one for one in self._book.recent(monitor.id)[-RECENT:] if one.model == monitor.model]
             told.append(standing.watch(self._standing(monitor), windows))
         self._house.tell(told)
-
-
-def _timeless(one: MonitorStanding) -> MonitorStanding:
-    """Return a standing without when it was looked at."""
-    return replace(one, checked_at=None, next_check_at=None)
-
-
-def _check_own(path: str | None) -> None:
-    """Refuse a path that the agent may read and its caller may not. Raises Invalid, Refused."""
-    if path is None:
-        return
-    if not Path(path).is_absolute():
-        raise Invalid(f"The path {plain(path)!r} is not absolute.")
-    if current_caller().uid not in {0, os.getuid()}:
-        text = "Files of one's own can be watched only by an agent of one's own."
-        raise Refused(text, "Use drift report with two files; it needs no agent.")
-
-
-class _Held:
-    """Holds the lock of the looks for a verb. Raises TimedOut where a look keeps it too long."""
-
-    def __init__(self, lock: threading.Lock) -> None:
-        self._lock = lock
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=WAIT_SECONDS):
-            raise TimedOut("A monitor is still being looked at.", "Try again in a moment.")
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()

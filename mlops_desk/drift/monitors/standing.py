@@ -1,7 +1,7 @@
 """How a monitor stands, from its newest windows and from how the last look at it went. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlops_desk.drift.monitors import sentences
 from mlops_desk.drift.monitors.turning import is_telling
@@ -68,3 +68,8 @@ def _rows(monitor: Monitor, state: MonitorState, windows: Sequence[JudgedWindow]
 def watch(standing: MonitorStanding, windows: Sequence[JudgedWindow]) -> DriftWatch:
     """Return what the alerts are told of it."""
     return sentences.watch_of(standing.monitor, standing.state, windows, standing.sentence)
+
+
+def timeless(one: MonitorStanding) -> MonitorStanding:
+    """Return a standing without when it was looked at."""
+    return replace(one, checked_at=None, next_check_at=None)

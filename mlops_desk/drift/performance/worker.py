@@ -9,7 +9,7 @@ is a PerformanceReport. How far it is it says on stderr, a line a second at most
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,30 +29,12 @@ from mlops_desk.drift.performance.cells import Cells, cells_of
 from mlops_desk.drift.performance.report import AnsweredData, performance_of
 from mlops_desk.drift.performance.rows import AnsweredRows, rows_of
 from mlops_desk.drift.progress import WorkerProgress
+from mlops_desk.records.drift.answers import AnswerColumns
 from mlops_desk.records.drift.performance import PerformanceReport, PredictionKind
 from mlops_desk.storage.data_files import connect
 
 MODULE = "mlops_desk.drift.performance.worker"
 _THREADS = 2  # as for a drift report
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerColumns:
-    """Which columns hold what.
-
-    ``scores`` are probabilities: one column of the positive class or of lists, or several, each named after its class.
-    """
-
-    label: str
-    prediction: str | None = None
-    scores: tuple[str, ...] = ()
-    positive: str | None = None
-    kind: PredictionKind | None = None
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        names = (self.label, *(() if self.prediction is None else (self.prediction,)), *self.scores)
-        return tuple(dict.fromkeys(names))
 
 
 def performance_of_files(

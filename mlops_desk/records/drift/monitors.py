@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from mlops_desk.base.errors import keep_command
 from mlops_desk.records.drift import DriftOptions, Verdict
+from mlops_desk.records.drift.answers import AnswerColumns, AnswersStanding
+from mlops_desk.records.drift.segments import SegmentDrift
 from mlops_desk.records.drift.sources import Reference, Source
 from mlops_desk.records.owner import Owner
 
@@ -24,9 +26,11 @@ class Monitor:
 
     ``columns`` are the only ones compared (all where empty), ``suppressed`` gives those that are not with the reason,
     ``renamed`` gives columns of the source the reference's names. A monitor turns when ``needed`` of its newest ``of``
-    windows alarm. ``segment`` is a column whose values are judged apart, ``importance`` weighs columns. ``level`` is
-    that of its alert. One that ``is_proposed`` was made by the desk, not by a person; ``is_refused``: somebody has
-    removed it, and it is not proposed again while its endpoint stays. ``created_by`` is a uid.
+    windows alarm. ``segment`` is a column whose values are judged apart, ``importance`` weighs columns. ``answers``
+    names the columns by which answers are scored once labels have come, ``answers_reference`` labelled answers to hold
+    them against, where the monitor's own reference has none. ``level`` is that of its alert. One that ``is_proposed``
+    was made by the desk, not by a person; ``is_refused``: somebody has removed it, and it is not proposed again while
+    its endpoint stays. ``created_by`` is a uid.
     """
 
     id: str
@@ -48,6 +52,8 @@ class Monitor:
     level: str = "alert"
     segment: str | None = None
     importance: Mapping[str, float] = field(default_factory=dict)
+    answers: AnswerColumns | None = None
+    answers_reference: Reference | None = None
     is_paused: bool = False
     is_proposed: bool = False
     is_refused: bool = False
@@ -75,7 +81,8 @@ class MonitorStanding:
 
     ``since`` gives each drifted column the start of the first window of its unbroken run of alarms, ``turned_at`` is
     that of the monitor. ``pending_rows`` are those that wait for their window to be full. ``strip`` are the verdicts of
-    the newest windows, oldest first. ``command`` is the one in the hint.
+    the newest windows, oldest first. ``command`` is the one in the hint. ``answers`` tells how good its answers are,
+    where labels are watched: ``state`` is turned where either has.
     """
 
     monitor: Monitor
@@ -95,6 +102,7 @@ class MonitorStanding:
     alert_id: str | None = None
     strip: tuple[Verdict, ...] = ()
     command: str | None = None
+    answers: AnswersStanding | None = None
 
     def __post_init__(self) -> None:
         keep_command(self)
@@ -154,6 +162,7 @@ class JudgedWindow:
     with the stored window of the same span, and ``options`` as they were then, it can be judged again. ``quality``
     are the sentences of the report's alarms about the table as a whole. ``number`` counts a monitor's windows in the
     order in which they came, whatever clocks said. ``since`` and ``turned_at`` are those of the standing after it.
+    ``segments`` tells how the rows of each value of the monitor's segment column stand.
     """
 
     id: str
@@ -175,6 +184,7 @@ class JudgedWindow:
     stored_id: int | None = None
     since: Mapping[str, float] = field(default_factory=dict)
     turned_at: float | None = None
+    segments: SegmentDrift | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ WHERE: dict[str, str] = {
     "ModelFileFacts": "registry.model_files",
     "ModelFit": "serving.model_fit",
     "ModelVersion": "model",
+    "MonitorPerformance": "drift.answers",
     "MonitorStanding": "drift.monitors",
     "OutputFolder": "jobs.capsule",
     "PageVisit": "registry.page",

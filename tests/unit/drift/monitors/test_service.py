@@ -69,6 +69,7 @@ class World:
             house,
             monitors=self.state.monitors,
             windows=self.state.drift_windows,
+            answers=self.state.drift_answers,
             shelf=ReportShelf(self.state.reports),
             bus=self.bus,
             loop=self.loop,

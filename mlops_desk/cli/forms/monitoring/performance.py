@@ -1,14 +1,14 @@
 """How good answers were, as text: a line for each figure of the newest window, then windows, alarms and changes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import number, table
 from mlops_desk.records.drift.performance import (
+    Direction,
     ExpectedFigure,
     Figure,
     PerformanceReport,
-    PerformanceWindow,
     ReferenceLevel,
     RowCounts,
 )
@@ -25,7 +25,7 @@ def performance(report: PerformanceReport) -> str:
         [
             *_head(report),
             *_alarms(report),
-            table(["FIGURE", "VALUE", "95 %", "REFERENCE", "3 SIGMA", "EXPECTED", "ERROR", ""], _rows(report, newest)),
+            figure_table(newest.figures, newest.expected, newest.outside, report.reference),
             *_windows(report),
             *(plain(note, _NOTE) for note in report.notes),
         ]
@@ -67,18 +67,24 @@ def _alarms(report: PerformanceReport) -> Iterator[str]:
         )
 
 
-def _rows(report: PerformanceReport, window: PerformanceWindow) -> list[list[str]]:
-    names = list(window.figures) or list(window.expected)
-    return [
+def figure_table(
+    figures: Mapping[str, Figure],
+    expected: Mapping[str, ExpectedFigure],
+    outside: Mapping[str, Direction],
+    reference: Mapping[str, ReferenceLevel],
+) -> str:
+    """Return a line for each figure: value and interval, the reference's, what was expected, which way it has left."""
+    rows = [
         [
             name.replace("_", " "),
-            *_value(window.figures.get(name)),
-            *_reference(report.reference.get(name)),
-            *_expected(window.expected.get(name)),
-            str(window.outside.get(name, "")),
+            *_value(figures.get(name)),
+            *_reference(reference.get(name)),
+            *_expected(expected.get(name)),
+            str(outside.get(name, "")),
         ]
-        for name in names
+        for name in list(figures) or list(expected)
     ]
+    return table(["FIGURE", "VALUE", "95 %", "REFERENCE", "3 SIGMA", "EXPECTED", "ERROR", ""], rows)
 
 
 def _value(figure: Figure | None) -> tuple[str, str]:
