@@ -71,6 +71,10 @@ class References:
             self._run(WORKER, request, WORKER_SECONDS)
             return read_profile(out)
 
+    def path(self, monitor: Monitor) -> Path:
+        """Return where the data that a monitor is held against lie. Raises DeskError."""
+        return self._path(monitor, None if monitor.endpoint is None else self._endpoint(monitor.endpoint))
+
     def _path(self, monitor: Monitor, endpoint: Endpoint | None) -> Path:
         held = monitor.reference
         if held.kind is ReferenceKind.FILE and held.path is not None:

@@ -78,6 +78,9 @@ class DriftDesk:
             store=self.windows,
             take=self._take,
             tell=parts.alerts.take_drift,
+            log_place=self._log_place,
+            reference_file=references.path,
+            folder=parts.folder.drift / "answers",
         )
         self.monitors = MonitorService(
             house,

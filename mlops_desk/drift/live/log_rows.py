@@ -86,7 +86,7 @@ def read_log(connection: Any, place: LogPlace, cursor: LogCursor | None, now: fl
 def _read(connection: Any, place: LogPlace, cursor: LogCursor, now: float, limit: int) -> NewRows:
     folder = Path(place.folder)
     known = parts(folder, min(cursor.since, cursor.at, now))
-    conditions = _conditions(connection, known, place)
+    conditions = row_conditions(connection, known, place)
     if cursor.at > now + _SET_BACK_SECONDS:
         cursor = _set_back(connection, known, conditions, cursor, now)
     if cursor.spent is not None:
@@ -121,7 +121,7 @@ def _set_back(
     return LogCursor(now, "", -1, now, 0, cursor.revisions, spent)
 
 
-def _conditions(connection: Any, known: Sequence[ArchivePart], place: LogPlace) -> str:
+def row_conditions(connection: Any, known: Sequence[ArchivePart], place: LogPlace) -> str:
     """Return the condition of a row that counts; parts of older versions lack some of its columns."""
     listed = ", ".join(str(int(one)) for one in place.revisions) or "NULL"
     columns = {name for part in known for name in schema_of(connection, part.path)}

@@ -110,6 +110,11 @@ class MonitorBook:
         ]
         return found[:limit][::-1]
 
+    def oldest_number(self, monitor_id: str) -> int | None:
+        """Return the number of a monitor's oldest window that is kept. Raises Unavailable."""
+        oldest = next(iter(self._windows.list(parent=monitor_id, newest_first=False, limit=1)), None)
+        return None if oldest is None else oldest.number
+
     def before(self, window: JudgedWindow) -> JudgedWindow | None:
         """Return the window before one, of the same monitor."""
         earlier = (one for one in self._windows.list(parent=window.monitor) if one.number < window.number)

@@ -5,8 +5,10 @@ All of them may raise DeskError, and keep deadlines of their own.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.profile.profile import DataProfile, Sketch
 from mlops_desk.records.drift.monitors import DriftWatch, Monitor
 from mlops_desk.records.serving.endpoint import Endpoint
@@ -70,7 +72,8 @@ class MonitorHouse:
     """``endpoint`` finds one by name (raises NotFound), ``endpoints`` lists them with their load.
 
     ``version`` finds a model version, as NAME/VERSION. ``make_reference`` reads what a monitor's windows are held
-    against. ``tell`` gives the alerts all monitors as they stand.
+    against. ``tell`` gives the alerts all monitors as they stand. ``log_place`` tells where a monitor's log lies,
+    ``reference_file`` where the data of its reference do; ``folder`` is for what is kept of answers.
     """
 
     endpoint: Callable[[str], Endpoint]
@@ -80,3 +83,6 @@ class MonitorHouse:
     store: SketchStore
     take: Take
     tell: Tell
+    log_place: Callable[[Monitor], LogPlace]
+    reference_file: Callable[[Monitor], Path]
+    folder: Path

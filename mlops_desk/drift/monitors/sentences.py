@@ -103,22 +103,39 @@ def _not_turned(monitor: Monitor, newest: JudgedWindow) -> str:
     return f"Nothing has moved {where}."
 
 
-def watch_of(monitor: Monitor, state: MonitorState, windows: Sequence[JudgedWindow], said: str) -> DriftWatch:
-    """Return what the alerts are told of a monitor that stands so, and of which ``said`` is said."""
+def watch_of(
+    monitor: Monitor,
+    state: MonitorState,
+    windows: Sequence[JudgedWindow],
+    said: str,
+    *,
+    of_answers: bool = False,
+    hint: str | None = None,
+) -> DriftWatch:
+    """Return what the alerts are told of a monitor that stands so, and of which ``said`` is said.
+
+    ``of_answers``: its answers have become worse, whatever its windows are; ``hint`` then leads to them.
+    """
     is_turned = {MonitorState.TURNED: True, MonitorState.UNKNOWN: None}.get(state, False)
     newest = next((window for window in reversed(windows) if window.verdict.is_alarm), None)
     user = None if monitor.created_by is None else user_name(monitor.created_by)
-    if not is_turned or newest is None:
+    if not is_turned or (newest is None and not of_answers):
         return DriftWatch(monitor.name, is_turned, level=monitor.level, user=user)
+    has_drifted = newest is not None and windows[-1].alarm
     return DriftWatch(
         monitor.name,
         is_turned,
-        is_broken=all(is_broken(one.columns) for one in _episode(windows)),
+        is_broken=not of_answers and all(is_broken(one.columns) for one in _episode(windows)),
         level=monitor.level,
         text=said,
-        hint=rows_hint(monitor, newest),
+        hint=rows_hint(monitor, newest) if has_drifted and newest is not None else hint,
         user=user,
     )
+
+
+def answers_hint(monitor: Monitor) -> str:
+    """Lead to the figures of a monitor's answers."""
+    return Hint(f"mlops-desk drift monitors performance {quote(monitor.name)}", before="See the figures: ")
 
 
 def _episode(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:

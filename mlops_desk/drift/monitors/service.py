@@ -21,7 +21,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.drift.monitors import drafting, standing
 from mlops_desk.drift.monitors.answers.book import AnswersBook
 from mlops_desk.drift.monitors.answers.naming import GivenAnswers, with_answers
-from mlops_desk.drift.monitors.answers.telling import performance_of_monitor, standing_of_answers
+from mlops_desk.drift.monitors.answers.shelf import AnswersShelf
+from mlops_desk.drift.monitors.answers.watch import AnswersWatch
 from mlops_desk.drift.monitors.book import RECENT, MonitorBook, new_id
 from mlops_desk.drift.monitors.callers import HeldLooks, check_own
 from mlops_desk.drift.monitors.drafting import GivenSource
@@ -78,9 +79,12 @@ class MonitorService:
     ) -> None:
         self._house = house
         self._book = MonitorBook(monitors, windows)
-        self._answers = AnswersBook(answers)
         self._evaluation = Evaluation(house.store, self._book, shelf, bus, record, run)
         self._round = MonitorRound(house, self._book, self._evaluation)
+        shelf_of_answers = AnswersShelf(house.folder)
+        self._answers = AnswersWatch(
+            self._book, AnswersBook(answers), shelf_of_answers, house.log_place, house.reference_file, run
+        )
         self._bus = bus
         self._loop = loop
         self._settings = settings
@@ -231,6 +235,8 @@ class MonitorService:
             new = self._examined(new, anew=anew)
             if anew:
                 self._book.forget_windows(old.id)
+            if anew or new.answers is None:
+                self._answers.forget(old.id)
             return self._begun(new)
 
     def remove(self, name: str) -> MonitorStanding:
@@ -255,7 +261,7 @@ class MonitorService:
     def check(self, name: str) -> MonitorStanding:
         """Look now. Raises NotFound, TimedOut."""
         with self._held():
-            monitor = self._round.look(self._book.find(name))
+            monitor = self._looked(self._book.find(name))
             self._announce(monitor)
             self._tell_alerts()
             return self._standing(monitor)
@@ -281,14 +287,7 @@ class MonitorService:
         self, name: str, since: float | None = None, until: float | None = None, limit: int = 100
     ) -> MonitorPerformance:
         """Tell how good the answers were, window by window. Raises NotFound, Invalid, Unavailable."""
-        monitor = self._book.find(name)
-        known = [
-            one
-            for one in self._answers.all(monitor.id)
-            if (since is None or one.window_end >= since) and (until is None or one.window_start <= until)
-        ]
-        newest = self._answers.newest(monitor.id)
-        return performance_of_monitor(monitor, known[-check_limit(limit) :], standing_of_answers(monitor, newest))
+        return self._answers.performance(self._book.find(name), since, until, check_limit(limit))
 
     def recompute(self, window_id: str) -> JudgedWindow:
         """Judge a window again. Raises NotFound, Invalid, Unavailable."""
@@ -322,8 +321,14 @@ class MonitorService:
                 if self._loop.ending.is_set():
                     return
                 if self._is_scheduled(monitor) and self._round.is_due(monitor):
-                    self._announce(self._round.look(monitor))
+                    self._announce(self._looked(monitor))
             self._tell_alerts()
+
+    def _looked(self, monitor: Monitor) -> Monitor:
+        """Look at a monitor's windows, and then at the answers in them: labels come also while nobody asks."""
+        monitor = self._round.look(monitor)
+        self._answers.look(monitor)
+        return monitor
 
     def _is_scheduled(self, monitor: Monitor) -> bool:
         """Tell whether the settings let the desk look by itself: 0 seconds means only by hand."""
@@ -381,6 +386,7 @@ class MonitorService:
     def _begun(self, monitor: Monitor) -> MonitorStanding:
         self._book.put(monitor)
         self._round.hurry(monitor.id)
+        self._answers.hurry(monitor.id)
         return self._announce(monitor)
 
     def _paused(self, name: str, *, is_paused: bool) -> MonitorStanding:
@@ -395,6 +401,7 @@ class MonitorService:
         self._round.hurry(monitor.id)
         self._told.pop(monitor.id, None)
         self._house.store.forget(monitor.id)
+        self._answers.forget(monitor.id)
         if not monitor.is_refused:
             self._bus.publish(MonitorRemoved(monitor.id))
 
@@ -402,7 +409,8 @@ class MonitorService:
 
     def _standing(self, monitor: Monitor) -> MonitorStanding:
         windows = [one for one in self._book.recent(monitor.id) if one.model == monitor.model]
-        return standing.standing_of(monitor, windows, self._round.last(monitor.id), self._alert_of(monitor.name))
+        told = standing.standing_of(monitor, windows, self._round.last(monitor.id), self._alert_of(monitor.name))
+        return standing.with_answers(told, self._answers.standing(monitor))
 
     def _announce(self, monitor: Monitor) -> MonitorStanding:
         """Tell everybody how a monitor stands, unless it was told just so."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from mlops_desk.drift.monitors import sentences
 from mlops_desk.drift.monitors.turning import is_telling
+from mlops_desk.records.drift.answers import AnswersStanding, AnswersState
 from mlops_desk.records.drift.monitors import DriftWatch, JudgedWindow, Monitor, MonitorStanding, MonitorState
 
 STRIP = 30  # chosen: as many marks as a list has room for
@@ -65,9 +66,32 @@ def _rows(monitor: Monitor, state: MonitorState, windows: Sequence[JudgedWindow]
     return None if bad is None or state is not MonitorState.TURNED else sentences.rows_hint(monitor, bad)
 
 
+def with_answers(standing: MonitorStanding, answers: AnswersStanding | None) -> MonitorStanding:
+    """Return how a monitor stands with its answers: it is turned where either has, and says both."""
+    if answers is None:
+        return standing
+    if answers.state is not AnswersState.TURNED or standing.state is MonitorState.PAUSED:
+        return replace(standing, answers=answers)
+    began = [at for at in (standing.turned_at, answers.turned_at) if at is not None]
+    is_alone = standing.state is not MonitorState.TURNED
+    said = f"The answers have become worse: {answers.sentence}"
+    return replace(
+        standing,
+        state=MonitorState.TURNED,
+        turned_at=min(began, default=None),
+        sentence=said if is_alone else f"{standing.sentence} {said}",
+        hint=sentences.answers_hint(standing.monitor) if is_alone else standing.hint,
+        command=None,
+        answers=answers,
+    )
+
+
 def watch(standing: MonitorStanding, windows: Sequence[JudgedWindow]) -> DriftWatch:
     """Return what the alerts are told of it."""
-    return sentences.watch_of(standing.monitor, standing.state, windows, standing.sentence)
+    has_answers = standing.answers is not None and standing.answers.state is AnswersState.TURNED
+    return sentences.watch_of(
+        standing.monitor, standing.state, windows, standing.sentence, of_answers=has_answers, hint=standing.hint
+    )
 
 
 def timeless(one: MonitorStanding) -> MonitorStanding:

@@ -43,7 +43,7 @@ class AnsweredData:
 
 
 @dataclass(frozen=True, slots=True)
-class _Estimators:
+class Estimators:
     """What expects figures before labels arrive; neither where there is no reference for it."""
 
     calibration: Calibration | None = None
@@ -59,13 +59,13 @@ def performance_of(data: AnsweredData, window_rows: int | None = None, tell: Tel
     counts = reference.counts() if data.n_reference else None
     labelled = current.counts().n_used / n_windows
     levels = levels_of(reference, max(LEAST_ROWS, round(labelled))) if counts is not None and counts.n_used else {}
-    estimators, notes = _estimators(data, reference, current)
+    estimators, notes = estimators_of(data, reference, current)
     windows: list[PerformanceWindow] = []
     for at in range(n_windows):
         if tell is not None:
             tell(at, n_windows)
         chosen = slice(at * size, min(n, (at + 1) * size))
-        made = _window(data, current.part(chosen), chosen, levels, estimators)
+        made = window_of(data, current.part(chosen), chosen, levels, estimators)
         windows.append(replace(made, alarms=alarms_of([*windows[-5:], made], levels)))
     return PerformanceReport(
         kind=data.rows.kind,
@@ -80,13 +80,14 @@ def performance_of(data: AnsweredData, window_rows: int | None = None, tell: Tel
     )
 
 
-def _window(
+def window_of(
     data: AnsweredData,
     rows: AnsweredRows,
     chosen: slice,
     levels: dict[str, ReferenceLevel],
-    estimators: _Estimators,
+    estimators: Estimators,
 ) -> PerformanceWindow:
+    """Return the figures of some current rows, beside the reference's and what was expected."""
     counts = rows.counts()
     figures = figures_of(rows)
     inputs = None if data.inputs is None else data.inputs[data.n_reference :][chosen]
@@ -102,7 +103,7 @@ def _window(
 
 
 def _expected(
-    rows: AnsweredRows, inputs: Floats | None, figures: dict[str, Figure], estimators: _Estimators
+    rows: AnsweredRows, inputs: Floats | None, figures: dict[str, Figure], estimators: Estimators
 ) -> dict[str, ExpectedFigure]:
     """Return what was expected of a window, and where enough labels have arrived how far off that was."""
     used = rows.readable & rows.answered
@@ -122,26 +123,26 @@ def _expected(
     return with_realised(found, {name: one.value for name, one in told.items()}, figures)
 
 
-def _estimators(data: AnsweredData, reference: AnsweredRows, current: AnsweredRows) -> tuple[_Estimators, list[str]]:
+def estimators_of(data: AnsweredData, reference: AnsweredRows, current: AnsweredRows) -> tuple[Estimators, list[str]]:
     """Return what expects figures, and what to say of it."""
     if not len(reference.used()) or not len(current):
-        return _Estimators(), []
+        return Estimators(), []
     if data.rows.kind is PredictionKind.CLASSIFICATION:
         if data.rows.scores is None or data.rows.are_margins:
-            return _Estimators(), ["Without probabilities no figure can be expected before labels arrive."]
-        return _Estimators(calibration=calibration_of(reference)), [ASSUMES]
+            return Estimators(), ["Without probabilities no figure can be expected before labels arrive."]
+        return Estimators(calibration=calibration_of(reference)), [ASSUMES]
     return _of_losses(data, reference)
 
 
-def _of_losses(data: AnsweredData, reference: AnsweredRows) -> tuple[_Estimators, list[str]]:
+def _of_losses(data: AnsweredData, reference: AnsweredRows) -> tuple[Estimators, list[str]]:
     if data.inputs is None or not data.inputs.shape[1]:
-        return _Estimators(), ["Without inputs beside the answers no error can be expected before labels arrive."]
+        return Estimators(), ["Without inputs beside the answers no error can be expected before labels arrive."]
     if not learning.is_there():
-        return _Estimators(), [f"No error is expected before labels arrive: {learning.LACKING}"]
+        return Estimators(), [f"No error is expected before labels arrive: {learning.LACKING}"]
     losses = ExpectedLosses.fit(data.inputs[: data.n_reference], reference)
     if losses is None:
-        return _Estimators(), ["The reference has too few labelled rows to learn from which errors to expect."]
-    return _Estimators(losses=losses), [ASSUMES]
+        return Estimators(), ["The reference has too few labelled rows to learn from which errors to expect."]
+    return Estimators(losses=losses), [ASSUMES]
 
 
 def _notes(rows: AnsweredRows, windows: list[PerformanceWindow], size: int, window_rows: int | None) -> list[str]:

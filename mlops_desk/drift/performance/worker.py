@@ -56,7 +56,7 @@ def performance_of_files(
             current = open_data(connection, data.absolute(), folder)
             before = None if reference is None else open_data(connection, reference.absolute(), folder)
             try:
-                read = _read(connection, before, current, columns)
+                read = read_answers(connection, before, current, columns)
             except duckdb.Error as error:
                 text = f"The data can't be read: {plain(str(error).splitlines()[0], 300)}"
                 raise Invalid(text, "Is the file complete? Write it again.") from error
@@ -64,7 +64,10 @@ def performance_of_files(
     return performance_of(read, window_rows, lambda done, total: progress.say(f"{done} of {total} windows"))
 
 
-def _read(connection: Any, before: OpenedTable | None, current: OpenedTable, columns: AnswerColumns) -> AnsweredData:
+def read_answers(
+    connection: Any, before: OpenedTable | None, current: OpenedTable, columns: AnswerColumns
+) -> AnsweredData:
+    """Read reference and current rows as one. Raises Invalid where a column lacks, duckdb.Error."""
     nothing = replace(current, relation=f"(SELECT * FROM {current.relation} LIMIT 0)", n_rows=0)  # noqa: S608 - ours
     sides = (current, nothing) if before is None else (before, current)
     found = read_columns(connection, sides, columns.named)

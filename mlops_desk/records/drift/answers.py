@@ -89,7 +89,9 @@ class ScoredWindow:
     oldest first, the first one always among them. ``alarm`` is the answer after this window as it is known now, and
     ``alarm_said`` as it was first said: where labels that came late have moved it, the two differ. ``why`` says in a
     sentence what alarms, or why there is nothing to say. ``labels`` is the digest of what it was scored with;
-    ``watched`` are states of Page's test, by what is watched. Figures that are not defined are None, never 0.
+    ``watched`` are states of Page's test in this window, ``carried`` those after it, ``means`` what is watched on
+    average; ``of_score``: what alarms is the score alone, which needs no label. Figures that are
+    not defined are None, never 0.
     """
 
     id: str
@@ -116,6 +118,9 @@ class ScoredWindow:
     labels: str | None = None
     reference_id: str | None = None
     watched: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    carried: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    means: Mapping[str, float] = field(default_factory=dict)
+    of_score: bool = False
 
 
 @dataclass(frozen=True, slots=True)

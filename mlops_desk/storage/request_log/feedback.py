@@ -95,7 +95,7 @@ def feedback_of(
     connection: Any, folder: Path, request_ids: Iterable[str]
 ) -> dict[tuple[str, int | None], dict[str, Any]]:
     """Return what is known of requests by id and row; row None is that of a whole request. Raises duckdb.Error."""
-    paths, ids = _paths(folder), sorted(set(request_ids))
+    paths, ids = feedback_files(folder), sorted(set(request_ids))
     if not paths or not ids:
         return {}
     listed = ", ".join(map(quoted, ids))
@@ -114,10 +114,10 @@ def feedback_of(
 def tidy_feedback(folder: Path, now: float, days: float) -> None:
     """Merge small files, and delete what is older than ``days``. Raises OSError, duckdb.Error."""
     oldest_ms = (now - days * 86_400) * 1000
-    for path in _paths(folder):
+    for path in feedback_files(folder):
         if int(path.stem.removeprefix("feedback-")) < oldest_ms:
             path.unlink(missing_ok=True)
-    small = _paths(folder)
+    small = feedback_files(folder)
     if len(small) >= _MERGE_FROM:
         with closing(connect(folder / FOLDER)) as connection:
             _copy(connection, united(connection, small), small[-1])  # a crash leaves some twice, which changes nothing
@@ -125,7 +125,8 @@ def tidy_feedback(folder: Path, now: float, days: float) -> None:
             path.unlink(missing_ok=True)
 
 
-def _paths(folder: Path) -> list[Path]:
+def feedback_files(folder: Path) -> list[Path]:
+    """Return the files of feedback beside a log, oldest first."""
     return sorted((folder / FOLDER).glob("feedback-?????????????.parquet"))
 
 

@@ -1,7 +1,7 @@
 """The scored windows: a record for each judged window whose answers were looked at, as long as that is kept."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from mlops_desk.records.drift.answers import ScoredWindow
 from mlops_desk.storage.state import StoredRecords
@@ -26,11 +26,13 @@ class AnswersBook:
                 self._newest[monitor_id] = next(iter(self._records.list(parent=monitor_id, limit=1)), None)
             return self._newest[monitor_id]
 
-    def put(self, windows: Iterable[ScoredWindow]) -> None:
-        """Keep windows as they stand now, each by itself. Raises Unavailable."""
-        for window in windows:
-            self._records.put(window)
-            with self._lock:
+    def put_all(self, windows: Sequence[ScoredWindow]) -> None:
+        """Keep windows as they stand now, all of them or none. Raises Unavailable."""
+        if not windows:
+            return
+        self._records.put_all(windows)
+        with self._lock:
+            for window in windows:
                 known = self._newest.get(window.monitor)
                 if known is None or known.number <= window.number:
                     self._newest[window.monitor] = window

@@ -12,6 +12,7 @@ from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.monitors.house import MonitorHouse
 from mlops_desk.drift.monitors.service import MonitorService
 from mlops_desk.drift.monitors.worker import answer
@@ -64,6 +65,9 @@ class World:
             store=self.store,
             take=self.take,
             tell=self.told.append,
+            log_place=lambda monitor: LogPlace(str(self.folder / "log"), (1,)),
+            reference_file=lambda monitor: self.folder / "reference.csv",
+            folder=self.folder / "answers",
         )
         return MonitorService(
             house,

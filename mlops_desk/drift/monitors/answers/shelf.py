@@ -1,0 +1,77 @@
+"""What is kept of a monitor's answers beside its windows: the labelled answers they are held against, and the facts.
+
+Each monitor has a folder of its own. What is there belongs to one key, the digest of what it was made for; anything
+else in the folder is left over, and goes.
+"""
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_desk.base import wire
+from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.errors import Invalid
+from mlops_desk.drift.monitors.answers.asked import AnswersFacts
+from mlops_desk.records.drift.monitors import Monitor
+
+_FACTS = "facts.json"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFacts:
+    """Facts with the key of what they are of."""
+
+    key: str
+    facts: AnswersFacts
+
+
+def key_of(monitor: Monitor) -> str:
+    """Return the digest of all that decides what a monitor's answers are held against."""
+    told = (monitor.model, monitor.answers, monitor.answers_reference, monitor.reference, monitor.renamed)
+    return hashlib.sha256(wire.dumps([wire.to_builtins(one) for one in told]).encode()).hexdigest()[:32]
+
+
+class AnswersShelf:
+    """The folders. Every method may raise OSError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def reference(self, monitor: Monitor) -> Path | None:
+        """Return the file of labelled answers that a monitor's are held against; None where none is kept."""
+        return next(iter(sorted(self._place(monitor.id).glob(f"reference-{key_of(monitor)}.*"))), None)
+
+    def put_reference(self, monitor: Monitor, made: Path) -> Path:
+        """Keep a file that was made in another place, instead of any other."""
+        place = self._place(monitor.id)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = place / f"reference-{key_of(monitor)}{made.suffix or '.data'}"
+        fresh = kept.with_suffix(f"{kept.suffix}.new")
+        shutil.copyfile(made, fresh)
+        fresh.replace(kept)
+        for other in place.glob("reference-*"):
+            if other != kept:
+                other.unlink(missing_ok=True)
+        return kept
+
+    def facts(self, monitor: Monitor) -> AnswersFacts:
+        """Return what is known of all windows of a monitor."""
+        try:
+            kept = wire.loads((self._place(monitor.id) / _FACTS).read_bytes(), KeptFacts)
+        except (FileNotFoundError, Invalid):  # of a version that wrote it otherwise: the next scoring writes it anew
+            return AnswersFacts()
+        return kept.facts if kept.key == key_of(monitor) else AnswersFacts()
+
+    def put_facts(self, monitor: Monitor, facts: AnswersFacts) -> None:
+        """Keep what is known of all windows."""
+        place = self._place(monitor.id)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(place / _FACTS, wire.dumps(KeptFacts(key_of(monitor), facts)).encode(), mode=0o600)
+
+    def forget(self, monitor_id: str) -> None:
+        """Delete what is kept of a monitor."""
+        shutil.rmtree(self._place(monitor_id), ignore_errors=True)
+
+    def _place(self, monitor_id: str) -> Path:
+        return self._folder / monitor_id
