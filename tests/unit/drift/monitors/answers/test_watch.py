@@ -82,7 +82,7 @@ def test_two_worse_windows_turn_and_two_good_ones_turn_back(world):
     windows = world.windows()
     assert windows[-1].outside["accuracy"] is Direction.WORSE
     assert told.turned_at in {windows[1].window_start, windows[2].window_start}
-    assert told.sentence.startswith("Accuracy 0.7")
+    assert told.sentence.startswith("Accuracy 0.8025 → ")
     world.traffic(0.0)
     world.label(world.truth)
     assert world.look().state is AnswersState.TURNED
