@@ -1,9 +1,11 @@
 """What the page on drift asks the agent about monitors, each in one place."""
 
+import csv
+import io
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlops_desk.records.drift import DriftReport
     from mlops_desk.records.drift.monitors import ColumnStory, JudgedWindow, Monitor, MonitorStanding
@@ -60,7 +62,8 @@ def create(draft: "Monitor") -> "Callable[[ClientLike], MonitorStanding]":
         run=place if kind == "mlflow" else None, query=source.query, time_column=source.time_column,
         reference=reference.kind.value, reference_file=reference.path, pinned_from=reference.start,
         pinned_to=reference.end, rows=window.rows, span=window.seconds, suppressed=draft.suppressed or None,
-        level=draft.level,
+        level=draft.level, columns=_listed(draft.columns), renamed=draft.renamed or None, segment=draft.segment,
+        importance=_written(draft.importance) or None,
     )  # fmt: skip
 
 
@@ -78,4 +81,19 @@ def change(before: "Monitor", draft: "Monitor") -> "Callable[[ClientLike], Monit
         pinned_from=reference.start if reference is not None else None,
         pinned_to=reference.end if reference is not None else None,
         suppressed=suppressed, level=draft.level if draft.level != before.level else None,
+        columns=_listed(draft.columns) if draft.columns != before.columns else None,
+        renamed=draft.renamed if draft.renamed != before.renamed else None,
+        segment=(draft.segment or "") if draft.segment != before.segment else None,
+        importance=_written(draft.importance) if draft.importance != before.importance else None,
     )  # fmt: skip
+
+
+def _listed(names: "Sequence[str]") -> str:
+    """Return names as the verb takes them: parted by commas, one that has a comma in quotes."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(names)
+    return line.getvalue()
+
+
+def _written(weights: "Mapping[str, float]") -> dict[str, str]:
+    return {name: repr(weight) for name, weight in weights.items()}

@@ -120,6 +120,11 @@ def is_share(rule: AlertRule) -> bool:
     return rule.unit == "1" and max(abs(rule.threshold), abs(rule.clear_at)) < 1.0
 
 
+def is_yes(rule: AlertRule) -> bool:
+    """Tell whether what a rule watches is so or not: 1 or 0, and nothing that is counted."""
+    return rule.unit == "1" and not rule.counted and rule.above and (rule.threshold, rule.clear_at) == (1.0, 0.0)
+
+
 def limit(rule: AlertRule, value: float) -> str:
     """Return a threshold of a rule: ``85 °C``, ``98 %``, ``1``."""
     if rule.counted:
@@ -135,6 +140,8 @@ def threshold(rule: AlertRule) -> str:
 def alert_value(alert: Alert, rules: Mapping[str, AlertRule] | None) -> str:
     """Return an alert's newest value as its rule means it; a yes-or-no has none worth showing."""
     rule = (rules or {}).get(alert.rule)
+    if rule is not None and is_yes(rule):
+        return numbers.NOTHING
     if rule is not None and rule.counted and alert.value is not None:
         return limit(rule, alert.value)
     if rule is None or alert.value is None or alert.unit != "1":

@@ -9,11 +9,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from mlops_desk.base.errors import Refused
+from mlops_desk.drift.monitors.drafting import check_name
+from mlops_desk.drift.monitors.drafting import names as drafting_names
 from mlops_desk.records.drift.monitors import MonitorState, WindowRule
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, SourceKind
 from mlops_desk.ui.drift import asking
 from mlops_desk.ui.drift.monitors.form import MonitorDialog
 from mlops_desk.ui.drift.monitors.window_field import WindowField
+from mlops_desk.ui.endpoints.columns import COLUMNS
 from mlops_desk.ui.overview import attention
 from mlops_desk.ui.widgets.confirmation import Confirm
 
@@ -105,7 +108,7 @@ def test_files_are_watched_with_the_version_that_they_are_about(page, acts, doub
     dialog = form(page, acts, acts.create)
     assert dialog.choose_source(SourceKind.FILE)
     assert dialog.place.isVisible()
-    assert not dialog.query.isVisible()
+    assert not dialog.choose_source(SourceKind.SQL), "nobody can tell which of its rows are new: the agent refuses it"
     click(dialog.act)
     assert "where the data come from" in dialog.error_text()
     dialog.place.setText("/data/claims")
@@ -144,7 +147,7 @@ def test_a_column_is_left_out_with_a_reason(page, acts, double, qtbot):
     dialog.columns.boxes["pixel_0_3"].setChecked(False)
     click(dialog.act)
     assert "pixel_0_3 is left out without a reason" in dialog.error_text()
-    dialog.columns.fields["pixel_0_3"].setText("a dead pixel")
+    dialog.columns.reasons["pixel_0_3"].setText("a dead pixel")
     click(dialog.act)
     qtbot.waitUntil(lambda: bool(double.configured))
     name, more = double.configured[0]
@@ -156,7 +159,7 @@ def test_a_column_is_left_out_with_a_reason(page, acts, double, qtbot):
 def test_a_column_that_was_left_out_comes_back(page, acts, double, qtbot):
     page.monitors.table.select("m2")
     dialog = form(page, acts, acts.ask_to_edit)
-    assert dialog.columns.fields["country"].text() == "changes with every campaign"
+    assert dialog.columns.reasons["country"].text() == "changes with every campaign"
     dialog.columns.boxes["country"].setChecked(True)
     dialog.level.setCurrentIndex(dialog.level.findData("alert"))
     click(dialog.act)
@@ -168,12 +171,100 @@ def test_a_column_that_was_left_out_comes_back(page, acts, double, qtbot):
 def test_the_filter_of_columns_keeps_what_was_chosen(page, acts):
     dialog = form(page, acts, acts.ask_to_edit)
     dialog.columns.boxes["pixel_0_3"].setChecked(False)
-    dialog.columns.fields["pixel_0_3"].setText("a dead pixel")
+    dialog.columns.reasons["pixel_0_3"].setText("a dead pixel")
     dialog.columns.filter.setText("source")
     assert list(dialog.columns.boxes) == ["source"]
     dialog.columns.filter.setText("")
     assert not dialog.columns.boxes["pixel_0_3"].isChecked()
-    assert dialog.columns.reasons() == {"pixel_0_3": "a dead pixel"}
+    assert dialog.columns.choices().suppressed == {"pixel_0_3": "a dead pixel"}
+
+
+def test_a_column_gets_its_name_in_the_source_and_an_importance(page, acts, double, qtbot):
+    dialog = form(page, acts, acts.ask_to_edit)
+    assert dialog.columns.weights["pixel_0_0"].text() == "0.4"
+    dialog.columns.weights["pixel_0_0"].setText("")
+    dialog.columns.weights["pixel_1_2"].setText("a lot")
+    click(dialog.act)
+    assert "pixel_1_2 is no number" in dialog.error_text()
+    dialog.columns.weights["pixel_1_2"].setText("0.25")
+    dialog.columns.names["pixel_1_2"].setText("px12")
+    dialog.columns.names["pixel_1_3"].setText("px12")
+    click(dialog.act)
+    assert "can't both arrive as px12" in dialog.error_text()
+    dialog.columns.names["pixel_1_3"].setText(" pixel_1_3 ")  # the same name: nothing is renamed
+    dialog.segment.setText("source")
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.configured))
+    more = double.configured[0][1]
+    assert more["renamed"] == {"px12": "pixel_1_2"}
+    assert more["importance"] == {"pixel_0_1": "0.1", "pixel_1_0": "0.02", "source": "0.3", "pixel_1_2": "0.25"}
+    assert more["segment"] == "source"
+    assert more["columns"] is more["suppressed"] is None, "what is the same is not sent"
+
+
+def test_what_was_set_up_of_columns_is_taken_back(page, acts, double, qtbot):
+    standing = double.monitors_by_id["m1"]
+    monitor = replace(standing.monitor, segment="source", renamed={"px": "pixel_0_0"}, importance={"pixel_0_0": 2.0})
+    put_standing(double, standing, monitor=monitor)
+    page.reload()
+    qtbot.waitUntil(lambda: page.monitors.chosen().monitor.segment == "source")
+    dialog = form(page, acts, acts.ask_to_edit)
+    assert (dialog.segment.text(), dialog.columns.names["pixel_0_0"].text()) == ("source", "px")
+    assert dialog.columns.weights["pixel_0_0"].text() == "2"
+    for field in (dialog.segment, dialog.columns.names["pixel_0_0"], dialog.columns.weights["pixel_0_0"]):
+        field.clear()
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.configured))
+    more = double.configured[0][1]
+    assert (more["segment"], more["renamed"], more["importance"]) == ("", {}, {})
+
+
+def test_only_the_ticked_columns_are_compared_and_the_others_need_no_reason(page, acts, double, qtbot):
+    dialog = form(page, acts, acts.ask_to_edit)
+    dialog.columns.filter.setText("a, b")
+    click(dialog.columns.add)
+    dialog.columns.only.setChecked(True)
+    for name, box in dialog.columns.boxes.items():
+        box.setChecked(name in {"a, b", "pixel_0_0"})
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.configured))
+    assert sorted(drafting_names(double.configured[0][1]["columns"])) == ["a, b", "pixel_0_0"]
+    assert double.configured[0][1]["suppressed"] is None
+
+
+def test_a_monitor_without_any_column_is_not_sent(page, acts, double):
+    dialog = form(page, acts, acts.ask_to_edit)
+    dialog.columns.only.setChecked(True)
+    for box in dialog.columns.boxes.values():
+        box.setChecked(False)
+    click(dialog.act)
+    assert "No column is ticked" in dialog.error_text()
+    assert not double.configured
+
+
+def test_a_new_monitor_takes_what_is_said_of_columns_that_nobody_has_seen_yet(page, acts, double, qtbot):
+    dialog = form(page, acts, acts.create)
+    assert dialog.choose_source(SourceKind.FILE)
+    dialog.place.setText("/data/claims")
+    dialog.name.setText("claims-by-day")
+    dialog.columns.filter.setText("amount")
+    click(dialog.columns.add)
+    dialog.columns.names["amount"].setText("Amount (EUR)")
+    dialog.columns.weights["amount"].setText("3")
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.made_monitors))
+    more = double.made_monitors[0][3]
+    assert more["renamed"] == {"Amount (EUR)": "amount"}
+    assert more["importance"] == {"amount": "3.0"}
+    assert more["columns"] == ""
+    assert more["suppressed"] is more["segment"] is None
+
+
+def test_a_monitor_of_an_endpoint_has_a_name_that_the_agent_takes(page, acts, double, qtbot):
+    dialog = form(page, acts, acts.create)
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.made_monitors))
+    check_name(double.made_monitors[0][0])
 
 
 @pytest.mark.parametrize(
@@ -252,6 +343,12 @@ def test_the_table_of_endpoints_tells_how_the_gravest_monitor_stands(start, doub
     place = next(at for at, column in enumerate(page.table.records.columns) if column.key == "drift")
     cells = {key: page.table.records._row(key)[place].text for key in page.table.records.order.keys}
     assert cells == {"digits": "■ drifted", "fraud": "● fine", "router": "○ waiting"}
+
+
+def test_drift_stays_in_sight_where_the_table_of_endpoints_has_little_room():
+    spare = [column.key for column in COLUMNS if column.spare]
+    assert "drift" not in spare
+    assert {"day", "access"} <= set(spare), "they stand below the table too"
 
 
 def test_a_version_tells_how_the_data_that_it_is_asked_with_have_drifted(start, double, qtbot):

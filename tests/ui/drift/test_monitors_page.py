@@ -280,8 +280,33 @@ def test_what_weighs_stands_beside_what_moved(page, pane, qtbot):
     assert pane.looking.pane.isVisible()
     page.escape()
     show(page, "m2")
+    qtbot.waitUntil(lambda: len(pane.sheet.windows) == 40)
     pane.tabs.choose("importance")
     qtbot.waitUntil(lambda: "No importance is known" in pane.importance.state.details())
+
+
+def test_what_has_drifted_and_is_important_lies_in_a_corner_of_its_own(page, pane):
+    pane.tabs.choose("importance")
+    chart = pane.importance.chart
+    assert chart.corner == pytest.approx(((0.4 + 0.1 + 0.02 + 0.3) / 4, 1.0))
+    assert [chart.runs[place].key for place in chart.mattering()] == ["pixel_0_0"], "pixel_0_1 weighs too little"
+    assert chart.accessibleDescription() == "What matters: pixel_0_0"
+    assert "4 columns" in chart.accessibleName()
+    assert "Drifted and important: pixel_0_0." in pane.importance.says.whole
+    assert "11 columns without a score or an importance" in pane.importance.says.whole
+    chart.grab()
+
+
+def test_a_column_of_the_scatter_is_gone_to_by_keys_and_opened(page, pane):
+    pane.tabs.choose("importance")
+    chart = pane.importance.chart
+    chart.setFocus()
+    QTest.keyClick(chart, Qt.Key.Key_Right)
+    assert pane.importance.says.whole.startswith("pixel_1_0: Importance 0.02"), "the least important is the first"
+    QTest.keyClick(chart, Qt.Key.Key_Left)
+    assert pane.importance.says.whole.startswith("pixel_0_0: ")
+    QTest.keyClick(chart, Qt.Key.Key_Return)
+    assert pane.looking.seen.name == "pixel_0_0"
 
 
 def test_windows_that_are_refused_are_an_error_with_another_try(page, pane, double, qtbot):

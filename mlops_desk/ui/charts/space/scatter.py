@@ -19,12 +19,17 @@ _NAME = 180  # pixels: a name that tells columns apart
 _DOT = 4.0  # pixels: a point's radius
 _FILL = 0.75  # chosen: of two points that lie on one another both are seen
 _ROOM = 0.05  # chosen: no point lies on the frame
+_CORNER = 0.10  # chosen: points and grid are read through it
 
 Point = tuple[float | None, float | None]
 
 
 class ScatterChart(SpaceChart):
-    """Runs as points; where ``is_named`` each has its title beside it, unless that would lie on another."""
+    """Runs as points; where ``is_named`` each has its title beside it, unless that would lie on another.
+
+    ``noun`` is what they are called. Where ``corner`` gives an x and a y, points at or beyond both are what matters:
+    they are squares in a corner of their own.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,6 +37,9 @@ class ScatterChart(SpaceChart):
         self._points: list[Point] = []
         self._colour: SpaceAxis | None = None
         self.is_named = False
+        self.noun = "runs"
+        self.corner: tuple[float, float] | None = None
+        self._squares: frozenset[int] = frozenset()
         self._axes = Axes()
         self._seen = Box(0.0, 1.0, 0.0, 1.0)
 
@@ -47,12 +55,27 @@ class ScatterChart(SpaceChart):
         self.runs, self._colour = tuple(runs), colour
         self._points = [(_along(x, run), _along(y, run)) for run in range(len(runs))]
         self._axes = Axes(x.title, y.title, POWERS if x.log else NUMBER, POWERS if y.log else NUMBER)
-        self._seen = _around(self._points)
+        self._seen = _around([*self._points, *([self.corner] if self.corner is not None else [])])
         self.front = [] if better is None else front(self._points, more_x=better[0], more_y=better[1])
-        self.setAccessibleName(f"Chart: {len(runs)} runs, {y.title} over {x.title}")
+        self._squares = frozenset(self.mattering())
+        self.setAccessibleName(f"Chart: {len(runs)} {self.noun}, {y.title} over {x.title}")
         best = ", ".join(self.runs[place].title for place in self.front[:10])
-        self.setAccessibleDescription(f"On the front: {best}" if best else "")
+        first = ", ".join(self.runs[place].title for place in self.mattering()[:10])
+        told = f"On the front: {best}" if best else f"What matters: {first}" if first else ""
+        self.setAccessibleDescription(told)
         self.update()
+
+    def mattering(self) -> list[int]:
+        """Return the runs in the corner, the highest first."""
+        corner = self.corner
+        if corner is None:
+            return []
+        inside = [
+            (y, run)
+            for run, (x, y) in enumerate(self._points)
+            if x is not None and y is not None and x >= corner[0] and y >= corner[1]
+        ]
+        return [run for _, run in sorted(inside, reverse=True)]
 
     def words(self) -> str:
         """Return what the run that is lit has."""
@@ -89,6 +112,7 @@ class ScatterChart(SpaceChart):
         painter.setPen(theme.colour("muted"))
         below = QRectF(area.left(), self.height() - 18, area.width(), 18)
         painter.drawText(below, int(Qt.AlignmentFlag.AlignCenter), self._axes.x)
+        self._paint_corner(painter, plane, area)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         order = sorted(range(len(self.runs)), key=lambda run: self.runs[run].slot is not None)
         for run in order:
@@ -109,11 +133,26 @@ class ScatterChart(SpaceChart):
         x, y = self._points[run]
         if x is None or y is None:
             return
-        tint = colours.of_run(self._colour, run, self.runs[run].slot)
+        matters = run in self._squares
+        tint = theme.colour("alert") if matters else colours.of_run(self._colour, run, self.runs[run].slot)
         painter.setBrush(theme.faded(tint, 1.0 if lit else _FILL))
         painter.setPen(QPen(theme.colour("text") if lit else theme.colour("surface"), theme.BORDER))
         radius = _DOT * (1.6 if lit else 1.25 if self.runs[run].slot is not None else 1.0)
-        painter.drawEllipse(QPointF(plane.x(x), plane.y(y)), radius, radius)
+        if matters:
+            painter.drawRect(QRectF(plane.x(x) - radius, plane.y(y) - radius, 2 * radius, 2 * radius))
+        else:
+            painter.drawEllipse(QPointF(plane.x(x), plane.y(y)), radius, radius)
+
+    def _paint_corner(self, painter: QPainter, plane: Plane, area: QRectF) -> None:
+        """Paint the corner of what matters, with its two edges."""
+        if self.corner is None:
+            return
+        x, y = round(plane.x(self.corner[0])) + 0.5, round(plane.y(self.corner[1])) + 0.5
+        tint = theme.colour("alert")
+        painter.fillRect(QRectF(x, area.top(), area.right() - x, y - area.top()), theme.faded(tint, _CORNER))
+        painter.setPen(QPen(tint, 0, Qt.PenStyle.DashLine))
+        painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+        painter.drawLine(QPointF(x, area.top()), QPointF(x, y))
 
     def _paint_names(self, painter: QPainter, plane: Plane) -> None:
         taken: list[QRectF] = []

@@ -1,6 +1,6 @@
 """What can be done with the chosen monitor, with a question where something is lost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
@@ -16,13 +16,23 @@ from mlops_desk.ui.widgets.confirmation import ask
 
 
 class MonitorActs(QObject):
-    """What the agent announces is what the page then shows. ``chosen`` says which monitor is meant."""
+    """What the agent announces is what the page then shows. ``chosen`` says which monitor is meant.
 
-    def __init__(self, page: QWidget, context: Context, chosen: Callable[[], MonitorStanding | None]) -> None:
+    ``columns`` are those of its windows.
+    """
+
+    def __init__(
+        self,
+        page: QWidget,
+        context: Context,
+        chosen: Callable[[], MonitorStanding | None],
+        columns: Callable[[], Sequence[str]],
+    ) -> None:
         super().__init__(page)
         self._page = page
         self._context = context
         self._chosen = chosen
+        self._columns = columns
         self.check = Button("Check now", tip="Judge what is new in its source")
         self.edit = Button("Edit …")
         self.pause = Button("Pause")
@@ -60,7 +70,7 @@ class MonitorActs(QObject):
     def ask_to_edit(self) -> None:
         standing = self._chosen()
         if standing is not None:
-            MonitorDialog(self._page, self._context, standing.monitor).open()
+            MonitorDialog(self._page, self._context, standing.monitor, self._columns()).open()
 
     def check_now(self) -> None:
         """Judge what is new now."""

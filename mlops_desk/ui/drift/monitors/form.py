@@ -13,7 +13,7 @@ from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, S
 from mlops_desk.records.model import Model, ModelVersion
 from mlops_desk.ui.drift import asking
 from mlops_desk.ui.drift.monitors import standing as words
-from mlops_desk.ui.drift.monitors.left_out import LeftOutColumns
+from mlops_desk.ui.drift.monitors.columns import ColumnChoices, MonitorColumns
 from mlops_desk.ui.drift.monitors.window_field import WindowField
 from mlops_desk.ui.drift.words import newest_reports
 from mlops_desk.ui.live.context import Context
@@ -24,11 +24,8 @@ from mlops_desk.ui.widgets.form import FormDialog
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
-_KINDS = (
-    (SourceKind.FILE, "A file or a folder of files"),
-    (SourceKind.SQL, "A query to a database"),
-    (SourceKind.MLFLOW, "A data set of a run"),
-)
+_FILES = "A file or a folder of files"
+"""Nobody can tell which rows of a database or of a run's data set are new, so that the agent follows neither."""
 _LEVELS = (("alert", "Alert: somebody has to look"), ("warning", "Warning: it can wait"))
 _MOST_VERSIONS = 200  # chosen: a list of more is not looked through
 
@@ -36,25 +33,32 @@ _MOST_VERSIONS = 200  # chosen: a list of more is not looked through
 class MonitorDialog(FormDialog):
     """Stays open until the agent has taken it; what it says is missing is shown in place."""
 
-    def __init__(self, parent: QWidget | None, context: Context, monitor: Monitor | None) -> None:
+    def __init__(
+        self, parent: QWidget | None, context: Context, monitor: Monitor | None, columns: Sequence[str] = ()
+    ) -> None:
+        """``columns`` are those of the windows that were judged of the monitor."""
         about = (
             "It compares window by window what comes in with what it is held against, and tells when that has moved."
         )
+        if monitor is not None:
+            about += " Held against something else, cut or named otherwise, its windows begin anew."
         title = "New monitor" if monitor is None else f"Monitor {plain(monitor.name)}"
         super().__init__(parent, title, about, "Create monitor" if monitor is None else "Save")
         self._context = context
         self._monitor = monitor
+        self._judged = tuple(columns)
         self._asked: list[Task] = []
         self._sources: list[tuple[SourceKind, str]] = []
-        self.name = Field("Name", "digits inputs")
+        self.name = Field("Name", "digits-inputs")
         self.watched = ChoiceBox("Watches")
-        self.place, self.query = Field("Place", "/data/incoming"), Field("Query", "SELECT * FROM requests")
+        self.place = Field("Place", "/data/incoming")
         self.time_column = Field("Time column", "created_at")
         self.model, self.version = ChoiceBox("Model"), ChoiceBox("Version")
         self.reference, self.path = ChoiceBox("Held against"), Field("File", "/data/reference.parquet")
         self.cut = WindowField()
         self.level = ChoiceBox("Level")
-        self.columns = LeftOutColumns()
+        self.segment = Field("Judged apart by", "a column, as country")
+        self.columns = MonitorColumns()
         self._fill()
         self._lay()
         self._show_monitor()
@@ -69,8 +73,7 @@ class MonitorDialog(FormDialog):
     def _fill(self) -> None:
         for name in sorted(self._context.store.endpoints.value or {}):
             self._offer(SourceKind.LOG, name, f"Requests of endpoint {plain(name)}")
-        for kind, title in _KINDS:
-            self._offer(kind, "", title)
+        self._offer(SourceKind.FILE, "", _FILES)
         for reference, title in words.REFERENCES.items():
             self.reference.addItem(title.capitalize(), reference.value)
         for level, title in _LEVELS:
@@ -90,10 +93,10 @@ class MonitorDialog(FormDialog):
 
     def _lay(self) -> None:
         for title, field in (
-            ("Name", self.name), ("Watches", self.watched), ("Place", self.place), ("Query", self.query),
+            ("Name", self.name), ("Watches", self.watched), ("Place", self.place),
             ("Time column", self.time_column), ("Model", self.model), ("Version", self.version),
             ("Held against", self.reference), ("File", self.path), ("Windows", self.cut), ("Level", self.level),
-            ("Columns", self.columns),
+            ("Judged apart by", self.segment), ("Columns", self.columns),
         ):  # fmt: skip
             self.add(title, field)
 
@@ -117,14 +120,15 @@ class MonitorDialog(FormDialog):
             self._offer(kind, place, words.source(one.source))
             self.choose_source(kind, place)
         self.place.setText("" if kind is SourceKind.LOG else one.source.place)
-        self.query.setText(one.source.query or "")
         self.time_column.setText(one.source.time_column or "")
         self.reference.setCurrentIndex(max(self.reference.findData(one.reference.kind.value), 0))
         self.path.setText(one.reference.path or "")
         self.cut.show_rule(one.window)
         self.level.setCurrentIndex(max(self.level.findData(one.level), 0))
+        self.segment.setText(one.segment or "")
+        self.columns.show_choices(ColumnChoices(one.columns, one.suppressed, one.renamed, one.importance))
         # What it watches is what it is: for something else there is another monitor.
-        for field in (self.name, self.watched, self.place, self.query, self.time_column):
+        for field in (self.name, self.watched, self.place, self.time_column):
             field.setEnabled(False)
         self.first = self.reference
 
@@ -137,8 +141,7 @@ class MonitorDialog(FormDialog):
         is_log = kind is SourceKind.LOG
         shown = {
             self.place: not is_log,
-            self.query: kind in {SourceKind.SQL, SourceKind.MLFLOW},
-            self.time_column: kind in {SourceKind.SQL, SourceKind.FILE},
+            self.time_column: not is_log,
             self.model: not is_log and self._monitor is None,
             self.version: not is_log and self._monitor is None,
             self.path: self.reference.currentData() == ReferenceKind.FILE.value,
@@ -146,10 +149,10 @@ class MonitorDialog(FormDialog):
         for field, wanted in shown.items():
             self.fields.setRowVisible(field, wanted)
         if not self.name.text() and is_log:
-            self.name.setPlaceholderText(f"{endpoint} inputs")
+            self.name.setPlaceholderText(f"{endpoint}-inputs")
         report = newest_reports(self._context.store.reports.value).get(endpoint) if is_log else None
         known = [] if report is None else [column.name for column in report.columns]
-        self.columns.show_columns(known, self._monitor.suppressed if self._monitor is not None else {})
+        self.columns.offer([*self._judged, *known])
 
     def _offer_models(self, models: Sequence[Model]) -> None:
         self.model.clear()
@@ -179,19 +182,21 @@ class MonitorDialog(FormDialog):
         place = endpoint if is_log else self.place.text().strip()
         if not place:
             raise Invalid("It is not said where the data come from.", "Fill in the place.")
-        name = self.name.text().strip() or (f"{endpoint} inputs" if is_log else "")
+        name = self.name.text().strip() or (f"{endpoint}-inputs" if is_log else "")
         if not name:
             raise Invalid("A monitor needs a name.", "Fill in a name by which it is told from others.")
-        query, moment = self.query.text().strip(), self.time_column.text().strip()
-        source = Source(kind, place, query or None if not is_log else None, moment or None if not is_log else None)
+        moment = self.time_column.text().strip()
+        source = Source(kind, place, None, moment or None if not is_log else None)
         version = self.version.currentData()
         model = f"{self.model.currentData()}/{version}" if not is_log and version else None
         if self._monitor is not None:
-            model = self._monitor.model
+            model, source = self._monitor.model, self._monitor.source
+        chosen = self.columns.choices()
         changed = {
             "name": name, "source": source, "reference": self._reference(), "endpoint": endpoint if is_log else None,
             "model": model, "window": self.cut.rule(), "level": self.level.currentData(),
-            "suppressed": self.columns.reasons(),
+            "segment": self.segment.text().strip() or None, "columns": chosen.columns,
+            "suppressed": chosen.suppressed, "renamed": chosen.renamed, "importance": chosen.importance,
         }  # fmt: skip
         before = self._monitor or Monitor("", name, source)
         return replace(before, **changed)

@@ -1,4 +1,7 @@
-"""How far each column has moved beside how much it weighs: what is far up and far right is looked at first."""
+"""How far each column has moved beside how much it weighs: what is far up and far right is looked at first.
+
+That corner begins where a column alarms, and where it weighs at least as much as all would that weigh the same.
+"""
 
 import math
 
@@ -15,18 +18,24 @@ from mlops_desk.ui.drift.telling import known
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.states import Empty, StateView
+from mlops_desk.ui.words import numbers
+
+_NAMED = 3  # chosen: the highest; the points have their names
 
 
 class ColumnImportance(QWidget):
-    """``opened`` carries the column to look into."""
+    """``opened`` carries the column to look into; ``wanted``: somebody wants to say how much columns weigh."""
 
     opened = Signal(str)
+    wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self.chart = ScatterChart()
         self.chart.is_named = True
-        self.says = Label(points=theme.CAPTION_POINTS, tone="muted")
+        self.chart.noun = "columns"
+        self._not_drawn = 0
+        self.says = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self.state = StateView(theme.LIST_WIDTH)
         content = QWidget()
         column = QVBoxLayout(content)
@@ -49,13 +58,16 @@ class ColumnImportance(QWidget):
             over, weight = _over(newest), known(weights.get(row.name))
             if over is not None and weight is not None:
                 found.append((row.name, weight, over))
+        self._not_drawn = len(sheet.rows) - len(found)
         across = axis("importance", "Importance", [weight for _, weight, _ in found])
         upwards = axis("score", "Score, in multiples of its limit", [over for _, _, over in found])
         if across is None or upwards is None:
-            text = "A monitor that was created with the importance of its columns shows here which of them matter."
-            self.state.show_empty(Empty("No importance is known", text))
+            text = "A monitor that knows the importance of its columns shows here which of them matter."
+            self.state.show_empty(Empty("No importance is known", text, "Edit the monitor …", self.wanted.emit))
             self._layers.setCurrentWidget(self.state)
             return
+        even = sum(weight for _, weight, _ in found) / len(found)
+        self.chart.corner = even, 1.0
         self.chart.show_runs([SpaceRun(name, plain(name)) for name, _, _ in found], across, upwards, None, None)
         self._layers.setCurrentWidget(self._content)
         self._say()
@@ -65,10 +77,14 @@ class ColumnImportance(QWidget):
         self._say()
 
     def _say(self) -> None:
-        self.says.show_text(
-            self.chart.words()
-            or "Score in multiples of its limit, over importance. Above 1 a column alarms; Enter or a click opens it."
-        )
+        mattering = [self.chart.runs[place].title for place in self.chart.mattering()]
+        more = f" and {len(mattering) - _NAMED} more" if len(mattering) > _NAMED else ""
+        first = f"{numbers.ALERT} Drifted and important: {', '.join(mattering[:_NAMED])}{more}." if mattering else ""
+        how = "Score in multiples of its limit, over importance; Enter or a click opens a column."
+        n_out = numbers.count(self._not_drawn, "column")
+        missing = f" {n_out} without a score or an importance not drawn." if self._not_drawn else ""
+        told = f"{first or 'No important column has drifted.'} {how}{missing}"
+        self.says.show_text(self.chart.words() or told)
 
 
 def _over(score: ColumnScore | None) -> float | None:

@@ -66,6 +66,7 @@ class MonitorPane(QWidget):
     def _wire(self) -> None:
         self.heat.opened.connect(self.open_column)
         self.importance.opened.connect(self.open_column)
+        self.importance.wanted.connect(self._acts.ask_to_edit)
         self.looking.pane.went_back.connect(self.close_column)
         self.looking.ended.connect(self.close_column)
         self.looking.stepped.connect(self.open_column)

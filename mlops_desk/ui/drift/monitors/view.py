@@ -37,7 +37,7 @@ class MonitorsView(QWidget):
         self.table.chosen.connect(lambda _key: self._show_chosen())
         self.filter = filter_field("Filter monitors")
         self.filter.textChanged.connect(self.table.narrow)
-        self.acts = MonitorActs(self, context, self.chosen)
+        self.acts = MonitorActs(self, context, self.chosen, self._columns)
         self.pane = MonitorPane(context, self.acts)
         self.pane.review.connect(self.review)
         self.old = Label(tone="warning", bold=True, wrap=True)
@@ -122,6 +122,9 @@ class MonitorsView(QWidget):
         """Return the monitor whose row is chosen."""
         key = self.table.key()
         return self.table.records.record(key) if key else None
+
+    def _columns(self) -> list[str]:
+        return [row.name for row in self.pane.sheet.rows]
 
     def _show_chosen(self) -> None:
         self.pane.show_standing(self.chosen())
