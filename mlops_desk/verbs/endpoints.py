@@ -190,6 +190,7 @@ class Endpoints(Protocol):
         slower: Annotated[str | None, Option("TIME", "only those that took longer: 100ms, 2s")] = None,
         limit: int = 100,
         until: Annotated[float | None, Moment()] = None,
+        revision: Annotated[int | None, Option("N", "only those that this revision answered")] = None,
     ) -> "list_of[LoggedRequest]":
         """List logged requests to their owner, newest first: what was asked, answered, and what turned out later.
 

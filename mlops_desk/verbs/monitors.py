@@ -6,13 +6,14 @@ On the command line they are ``drift monitors …`` and ``drift history``.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import AbsolutePath, Length, Moment, Option, Pairs, Who, changes, reads
+from mlops_desk.verbs.declaration import AbsolutePath, Length, Moment, Option, Pairs, Who, changes, reads, reads_own
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.drift.answers import MonitorPerformance
     from mlops_desk.records.drift.monitors import ColumnStory, JudgedWindow, MonitorStanding
+    from mlops_desk.records.drift.rows import WindowRows
 
 SUPPRESSED = Pairs("COLUMN=REASON", word="suppress")
 RENAMED = Pairs("NOW=BEFORE", word="rename")
@@ -157,6 +158,16 @@ class DriftMonitors(Protocol):
         until: Annotated[float | None, Moment()] = None,
     ) -> "ColumnStory":
         """Tell of one column how it went: quantiles or shares of each window, beside the reference's."""
+        ...
+
+    @reads_own(before="show", of=("monitor", "name"))
+    def rows(
+        self,
+        name: str,
+        window: str,
+        limit: Annotated[int, Option("N", "the first so many, 1 to 1000")] = 100,
+    ) -> "WindowRows":
+        """List the rows of a window as its file has them now; of an endpoint they are in endpoints requests."""
         ...
 
     @reads

@@ -103,7 +103,9 @@ def _connect(options: argparse.Namespace):
         _add_sweep(double)
     if options.no_engine:
         _take_engine(double)
-    services = ("jobs", "models", "endpoints", "drift", "rules", "settings", "incidents", "alerts", "gpus", "runs")
+    services = (
+        "jobs", "models", "endpoints", "drift", "monitors", "rules", "settings", "incidents", "alerts", "gpus", "runs",
+    )  # fmt: skip
     if options.state == "loading":
         double.frozen.update(services)
     if options.state == "error":
@@ -262,8 +264,10 @@ def _arrange_models(application, program, options: argparse.Namespace):
 def _arrange_drift(application, program, options: argparse.Namespace):
     """Look into a column, drawn in a mode (``--tab COLUMN[:MODE]``), or turn to a tab; return an open form."""
     page = program.window.page()
+    from mlops_desk.ui.drift.monitors.pane import TABS
+
     pane = page.monitors.pane
-    if options.tab in {"heat", "importance", "facts"}:
+    if options.tab in dict(TABS):
         pane.tabs.choose(options.tab)
     elif options.tab:
         column, _, mode = options.tab.partition(":")

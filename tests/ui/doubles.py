@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from drift_doubles import Monitors, some_standings, some_windows
+from answers_doubles import some_answers
+from drift_doubles import Monitors, by_source, some_standings, some_windows
 from engine_doubles import Engines, Secrets, some_engines, some_secrets
 from image_doubles import Images, pulling, some_images, some_room, some_volumes
 from model_doubles import ModelVerbs, some_moves
@@ -654,10 +655,13 @@ class Double:
         self.jobs, self.models, self.runs = Jobs(self, "jobs"), Models(self, "models"), RunVerbs(self, "runs")
         self.endpoints, self.drift = Endpoints(self, "endpoints"), Drift(self, "drift")
         self.judged = {} if empty else {
-            "m1": some_windows("m1", 160, 15, drifting=2), "m2": some_windows("m2", 40, 9, seed=11),
+            "m1": by_source(some_windows("m1", 160, 15, drifting=2)), "m2": some_windows("m2", 40, 9, seed=11),
         }  # fmt: skip
         self.monitors_by_id = {} if empty else {one.monitor.id: one for one in some_standings(self.judged)}
         self.asked_windows: list[tuple[str, float | None]] = []
+        self.asked_rows: list[tuple[str, str, int]] = []
+        self.asked_answers: list[tuple[str, float | None]] = []
+        self.answers = {"m1": some_answers("m1", self.judged["m1"])} if not empty else {}
         self.made_monitors: list[tuple[str, str | None, str | None, dict[str, Any]]] = []
         self.configured: list[tuple[str, dict[str, Any]]] = []
         self.monitors = Monitors(self, "monitors")

@@ -8,11 +8,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from answers_doubles import NOT_NAMED
 from service_double import Service
 
 from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.records import event as events
 from mlops_desk.records.drift import Verdict
+from mlops_desk.records.drift.answers import MonitorPerformance
 from mlops_desk.records.drift.monitors import (
     ColumnScore,
     ColumnStory,
@@ -23,6 +25,8 @@ from mlops_desk.records.drift.monitors import (
     MonitorState,
     WindowRule,
 )
+from mlops_desk.records.drift.rows import WindowRows
+from mlops_desk.records.drift.segments import Segment, SegmentColumn, SegmentDrift
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
 
 if TYPE_CHECKING:
@@ -59,10 +63,32 @@ def some_windows(monitor: str, count: int, columns: int, *, drifting: int = 0, s
     return windows
 
 
+def by_source(windows: list_of[JudgedWindow]) -> list_of[JudgedWindow]:
+    """Return windows that are judged by source, too: scanner A drifts later than the whole, webcam has few rows."""
+    made = []
+    for place, window in enumerate(windows):
+        late = place >= len(windows) * 7 // 8
+        columns = tuple(
+            SegmentColumn(name, "numeric", Verdict.DRIFT if late and name == "pixel_0_0" else Verdict.OK,
+                          0.31 if late and name == "pixel_0_0" else 0.02, 1e-6 if late else 0.7,
+                          ("wasserstein_normed", "ks") if late and name == "pixel_0_0" else ())
+            for name in list(window.columns)[:3]
+        )  # fmt: skip
+        calm = tuple(SegmentColumn(one.name, one.kind, Verdict.OK, 0.02, 0.7) for one in columns)
+        segments = (
+            Segment("scanner A", Verdict.DRIFT if late else Verdict.OK, 700, 480, columns, int(late)),
+            Segment("phone", Verdict.OK, 300, 200, calm),
+            Segment(None, Verdict.INSUFFICIENT_DATA, 12, 9),
+            Segment(None, Verdict.OK, 400, 311, calm, is_rest=True, n_values=4),
+        )
+        made.append(replace(window, segments=SegmentDrift(SOURCE, segments, 9)))
+    return made
+
+
 def some_standings(windows: dict[str, list_of[JudgedWindow]]) -> list_of[MonitorStanding]:
     """Return one monitor of each state."""
     log = Source(SourceKind.LOG, "digits")
-    digits = Monitor("m1", "digits inputs", log, endpoint="digits", is_proposed=True, created_at=NOW - 90_000,
+    digits = Monitor("m1", "digits inputs", log, endpoint="digits", is_proposed=True, created_at=NOW - 90_000, segment=SOURCE,
                      importance={"pixel_0_0": 0.4, "pixel_0_1": 0.1, "pixel_1_0": 0.02, SOURCE: 0.3})  # fmt: skip
     fraud = Monitor("m2", "fraud inputs", Source(SourceKind.LOG, "fraud"), endpoint="fraud", level="warning",
                     suppressed={"country": "changes with every campaign"}, window=WindowRule(None, HOUR))  # fmt: skip
@@ -133,6 +159,24 @@ class Monitors(Service):
         self._double.asked_windows.append((monitor, until))
         found = [one for one in self._double.judged.get(monitor, ()) if until is None or one.window_start <= until]
         return found[-limit:]
+
+    def performance(
+        self, name: str, since: float | None = None, until: float | None = None, limit: int = 100
+    ) -> MonitorPerformance:
+        self._double.asked_answers.append((name, until))
+        found = self._double.answers.get(name)
+        if found is None:
+            return MonitorPerformance(name, NOT_NAMED)
+        kept = [one for one in found.windows if until is None or one.window_start <= until]
+        return replace(found, windows=tuple(kept[-limit:]))
+
+    def rows(self, name: str, window: str, limit: int = 100) -> WindowRows:
+        self._double.asked_rows.append((name, window, limit))
+        one = next(one for one in self._double.judged[name] if one.id == window)
+        values = tuple((str(number % 16), None if number % 7 == 0 else "phone", f"{number}.5") for number in range(40))
+        moments = tuple(one.window_start + 60 * number for number in range(40))
+        return WindowRows(name, window, ("pixel_0_0", "source", "px01"), values, moments, 1200, one.n_rows,
+                          ("1,200 rows have the time of this window, 1,000 were judged.",))  # fmt: skip
 
     def story(self, monitor: str, column: str, since: float | None = None, until: float | None = None) -> ColumnStory:
         windows = self._double.judged[monitor]

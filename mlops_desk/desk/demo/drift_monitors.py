@@ -24,6 +24,11 @@ _RATES = {"churn-prod": 42.0, "churn-eu": 7.5, _EXPORTS: 0.35}
 """Rows a second: those of the endpoints, and a table of 30,000 customers a day."""
 _AGES = {"churn-prod": 7 * _DAY, "churn-eu": 14 * _DAY, _EXPORTS: 28 * _DAY}
 """As old as the version that answers; the table is older than any of them."""
+_WEIGHTS = {
+    "tenure_months": 0.31, "monthly_charge": 0.22, "support_calls": 0.19, "data_usage_gb": 0.12, "age": 0.09,
+    "plan": 0.07,
+}  # fmt: skip
+"""As a permutation of the columns of the churn model would have it: one that drifts matters most, the other little."""
 _USUAL_RATE = 1.0  # of rows a second, where a person watches something else
 
 
@@ -42,8 +47,9 @@ def monitors(reference: Path, now: float) -> list[Monitor]:
 def _of_endpoint(name: str, model: str | None, window: WindowRule, now: float) -> Monitor:
     source = Source(SourceKind.LOG, name)
     return Monitor(
-        past.named(f"monitor.{name}"), name, source, endpoint=name, model=model, window=window, created_at=now
-    )
+        past.named(f"monitor.{name}"), name, source, endpoint=name, model=model, window=window, created_at=now,
+        importance=_WEIGHTS if model is not None else {},
+    )  # fmt: skip
 
 
 class DemoDrift(DriftDesk):

@@ -344,8 +344,9 @@ class DemoEndpoints(EndpointsService):
         slower: str | None = None,
         limit: int = 100,
         until: float | None = None,
+        revision: int | None = None,
     ) -> list_of[LoggedRequest]:
-        endpoint, query = self.show(name), query_of(since, status, slower, limit, until)
+        endpoint, query = self.show(name), query_of(since, status, slower, limit, until, revision)
         canary = endpoint.rollout.revision if endpoint.rollout is not None else None
         made = itertools.islice(traffic.logged(endpoint.revision, canary, min(until or math.inf, time.time())), _LOGGED)
         if not endpoint.replicas:
@@ -407,4 +408,5 @@ def _fits(query: RequestQuery, one: LoggedRequest) -> bool:
         and (query.until is None or one.received_at < query.until)
         and query.least_status <= one.status <= query.most_status
         and (query.slower_seconds is None or one.latency_seconds > query.slower_seconds)
+        and query.revision in {None, one.revision}
     )

@@ -31,6 +31,7 @@ from mlops_desk.drift.monitors.house import MonitorHouse
 from mlops_desk.drift.monitors.judging import scores_of
 from mlops_desk.drift.monitors.proposing import model_of, orphans, proposals
 from mlops_desk.drift.monitors.round import MonitorRound
+from mlops_desk.drift.monitors.rows import rows_of
 from mlops_desk.drift.monitors.stories import story_of
 from mlops_desk.drift.shelf import ReportShelf
 from mlops_desk.records.drift.answers import MonitorPerformance, ScoredWindow
@@ -41,6 +42,7 @@ from mlops_desk.records.drift.monitors import (
     MonitorStanding,
     MonitorState,
 )
+from mlops_desk.records.drift.rows import WindowRows
 from mlops_desk.records.event import MonitorChanged, MonitorRemoved
 from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.serving.endpoint import EndpointState
@@ -79,6 +81,7 @@ class MonitorService:
     ) -> None:
         self._house = house
         self._book = MonitorBook(monitors, windows)
+        self._run = run
         self._evaluation = Evaluation(house.store, self._book, shelf, bus, record, run)
         self._round = MonitorRound(house, self._book, self._evaluation)
         shelf_of_answers = AnswersShelf(house.folder)
@@ -288,6 +291,10 @@ class MonitorService:
     ) -> MonitorPerformance:
         """Tell how good the answers were, window by window. Raises NotFound, Invalid, Unavailable."""
         return self._answers.performance(self._book.find(name), since, until, check_limit(limit))
+
+    def rows(self, name: str, window: str, limit: int = 100) -> WindowRows:
+        """List the rows of a window. Raises NotFound, Invalid, TimedOut, Unavailable."""
+        return rows_of(self._book.find(name), self._book.window(window), limit, self._run)
 
     def recompute(self, window_id: str) -> JudgedWindow:
         """Judge a window again. Raises NotFound, Invalid, Unavailable."""

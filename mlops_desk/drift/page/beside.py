@@ -18,6 +18,20 @@ def sections(report: DriftReport) -> str:
     return _joint(report) + _segments(report) + _importance(report.importance)
 
 
+def beyond(report: DriftReport) -> tuple[str, ...]:
+    """Say what has drifted though no column has as a whole: the page's headline is about columns alone."""
+    if report.verdict.is_alarm:
+        return ()
+    told = []
+    if report.joint is not None and report.joint.verdict.is_alarm:
+        told.append("Rows as wholes have drifted: columns hang together otherwise than before.")
+    segments = report.segments.segments if report.segments is not None else ()
+    n_drifted = sum(one.verdict.is_alarm for one in segments)
+    if n_drifted:
+        told.append(f"Within {n_drifted} of {len(segments)} segments columns have drifted.")
+    return tuple(told)
+
+
 def _joint(report: DriftReport) -> str:
     joint = report.joint
     if joint is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from html import escape
 
 from mlops_desk.base.text import percent, plain
-from mlops_desk.drift.page.beside import sections
+from mlops_desk.drift.page.beside import beyond, sections
 from mlops_desk.drift.page.charts import large, moment, small
 from mlops_desk.drift.page.style import STYLE
 from mlops_desk.records.drift import ColumnDrift, DriftReport, Measure, Quality, Verdict
@@ -95,9 +95,9 @@ def _head(report: DriftReport) -> str:
         ("Read with trouble", data.notes),
     ]
     lines = "".join(f'<p class="dim name">{what}: {_listed(names)}</p>' for what, names in said if any(names))
-    return (
-        f'<h1>{_HEADLINES[report.verdict]} {_mark(report.verdict)}</h1>{lines}<section class="facts">{tiles}</section>'
-    )
+    more = "".join(f"<p><b>{escape(one)}</b></p>" for one in beyond(report))
+    head = f"<h1>{_HEADLINES[report.verdict]} {_mark(report.verdict)}</h1>"
+    return f'{head}{more}{lines}<section class="facts">{tiles}</section>'
 
 
 def _overview(columns: Iterable[ColumnDrift]) -> str:

@@ -63,14 +63,19 @@ def own_file(file: str) -> Path:
 
 
 def query_of(
-    since: float | None, status: str | None, slower: str | None, limit: int, until: float | None = None
+    since: float | None,
+    status: str | None,
+    slower: str | None,
+    limit: int,
+    until: float | None = None,
+    revision: int | None = None,
 ) -> RequestQuery:
     """Read what a person asks for: ``5xx`` or ``404``, ``100ms`` or ``2s``. Raises Invalid."""
     if not 1 <= limit <= REQUESTS_LIMIT:
         raise Invalid(f"{limit} requests can't be listed.", f"1 to {REQUESTS_LIMIT} can.")
     least, most = _statuses(status)
     slower_seconds = None if slower is None else _seconds(slower)
-    return RequestQuery(limit, since or 0.0, least, most, slower_seconds, until)
+    return RequestQuery(limit, since or 0.0, least, most, slower_seconds, until, revision)
 
 
 def _statuses(text: str | None) -> tuple[int, int]:

@@ -34,9 +34,10 @@ class LoggedVerbs(ABC):
         slower: str | None = None,
         limit: int = 100,
         until: float | None = None,
+        revision: int | None = None,
     ) -> list[LoggedRequest]:
         """List logged requests, newest first. Raises Invalid, NotFound, TimedOut."""
-        query = query_of(since, status, slower, limit, until)
+        query = query_of(since, status, slower, limit, until, revision)
         return self._requests.find(self.show(name).name, query)
 
     def feedback(self, name: str, file: str) -> FeedbackTaken:

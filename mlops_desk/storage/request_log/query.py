@@ -29,7 +29,7 @@ _FILES_AT_ONCE = 32  # chosen: opening one file after the other costs more than 
 class RequestQuery:
     """Which requests: received from ``since`` on and before ``until`` (Unix seconds; None: up to now).
 
-    Their status is one from ``least_status`` to ``most_status``.
+    Their status is one from ``least_status`` to ``most_status``; ``revision`` is the one that answered, None: any.
     """
 
     limit: int
@@ -38,6 +38,7 @@ class RequestQuery:
     most_status: int = 999
     slower_seconds: float | None = None
     until: float | None = None
+    revision: int | None = None
 
     @property
     def condition(self) -> str:
@@ -48,6 +49,8 @@ class RequestQuery:
             told.append(f"_status BETWEEN {int(self.least_status)} AND {int(self.most_status)}")
         if self.slower_seconds is not None:
             told.append(f"_latency_seconds > {float(self.slower_seconds)!r}")
+        if self.revision is not None:
+            told.append(f"_revision = {int(self.revision)}")
         return " AND ".join(told)
 
 

@@ -8,11 +8,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mlops_desk.records.drift import DriftReport
+    from mlops_desk.records.drift.answers import MonitorPerformance
     from mlops_desk.records.drift.monitors import ColumnStory, JudgedWindow, Monitor, MonitorStanding
+    from mlops_desk.records.drift.rows import WindowRows
     from mlops_desk.verbs.desk import ClientLike
 
 WATCHED_AGAIN = "no"
 """The reason that takes a column back among those that are compared."""
+MOST_ROWS = 500
+"""Chosen: more are not read one by one; the command line lists up to 1000."""
 MOST_WINDOWS = 500
 """Chosen: three weeks of hours; at a few pixels each they take several screens."""
 
@@ -20,6 +24,16 @@ MOST_WINDOWS = 500
 def windows(monitor: str, until: float | None) -> "Callable[[ClientLike], list[JudgedWindow]]":
     """Return the question for the newest windows of a monitor, or of those that begin before a Unix time."""
     return lambda desk: desk.monitors.history(monitor, None, until, MOST_WINDOWS)
+
+
+def performance(monitor: str, until: float | None) -> "Callable[[ClientLike], MonitorPerformance]":
+    """Return the question how good answers were in the newest windows, or in those that begin before a Unix time."""
+    return lambda desk: desk.monitors.performance(monitor, None, until, MOST_WINDOWS)
+
+
+def rows(monitor: str, window: str) -> "Callable[[ClientLike], WindowRows]":
+    """Return the question for the rows of one window of a file."""
+    return lambda desk: desk.monitors.rows(monitor, window, MOST_ROWS)
 
 
 def story(monitor: str, column: str, since: float, until: float) -> "Callable[[ClientLike], ColumnStory]":

@@ -18,8 +18,13 @@ def known(value: float | None) -> float | None:
 
 def of_window(window: JudgedWindow) -> str:
     """Return when a window was and how many rows it has."""
-    rows = numbers.count(window.n_rows, "row")
-    start, end = time.localtime(window.window_start), time.localtime(window.window_end)
+    return of_span(window.window_start, window.window_end, window.n_rows)
+
+
+def of_span(begin: float, until: float, n_rows: int) -> str:
+    """Return two Unix times as one reads them, and how many rows there are between."""
+    rows = numbers.count(n_rows, "row")
+    start, end = time.localtime(begin), time.localtime(until)
     last = "%H:%M" if start[:3] == end[:3] else "%d %b %H:%M"
     return f"{time.strftime('%d %b %H:%M', start)} – {time.strftime(last, end)}, {rows}"
 

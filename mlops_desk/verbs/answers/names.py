@@ -119,6 +119,7 @@ WHERE: dict[str, str] = {
     "Verified": "registry.transfer",
     "VolumeCard": "images.card",
     "Window": "history",
+    "WindowRows": "drift.rows",
 }
 """The module of each record that verbs answer with, below ``records``. A test holds it to their imports."""
 

@@ -192,13 +192,13 @@ def test_a_column_gets_its_name_in_the_source_and_an_importance(page, acts, doub
     click(dialog.act)
     assert "can't both arrive as px12" in dialog.error_text()
     dialog.columns.names["pixel_1_3"].setText(" pixel_1_3 ")  # the same name: nothing is renamed
-    dialog.segment.setText("source")
+    dialog.segment.setText("phone")
     click(dialog.act)
     qtbot.waitUntil(lambda: bool(double.configured))
     more = double.configured[0][1]
     assert more["renamed"] == {"px12": "pixel_1_2"}
     assert more["importance"] == {"pixel_0_1": "0.1", "pixel_1_0": "0.02", "source": "0.3", "pixel_1_2": "0.25"}
-    assert more["segment"] == "source"
+    assert more["segment"] == "phone"
     assert more["columns"] is more["suppressed"] is None, "what is the same is not sent"
 
 
@@ -207,7 +207,7 @@ def test_what_was_set_up_of_columns_is_taken_back(page, acts, double, qtbot):
     monitor = replace(standing.monitor, segment="source", renamed={"px": "pixel_0_0"}, importance={"pixel_0_0": 2.0})
     put_standing(double, standing, monitor=monitor)
     page.reload()
-    qtbot.waitUntil(lambda: page.monitors.chosen().monitor.segment == "source")
+    qtbot.waitUntil(lambda: page.monitors.chosen().monitor.renamed == {"px": "pixel_0_0"})
     dialog = form(page, acts, acts.ask_to_edit)
     assert (dialog.segment.text(), dialog.columns.names["pixel_0_0"].text()) == ("source", "px")
     assert dialog.columns.weights["pixel_0_0"].text() == "2"

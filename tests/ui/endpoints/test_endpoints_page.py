@@ -213,6 +213,12 @@ def test_logged_requests_are_filtered_paged_and_one_is_shown_in_full(page, doubl
     view.slower.setText("100ms")
     qtbot.waitUntil(lambda: double.asked_requests[-1][1]["slower"] == "100ms")
     assert double.asked_requests[-1][1]["status"] == "5xx"
+    assert double.asked_requests[-1][1]["revision"] is None
+    newest = page.chosen().revision
+    assert view.revision.itemData(1) == max([newest, *(one.revision for one in page.chosen().revisions)])
+    view.revision.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: double.asked_requests[-1][1]["revision"] == view.revision.currentData())
+    view.revision.setCurrentIndex(0)
     assert not view.more.isEnabled()
 
 

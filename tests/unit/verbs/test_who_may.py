@@ -229,6 +229,7 @@ TABLE = {
     "/v1/monitors/history": EVERYBODY,
     "/v1/monitors/story": EVERYBODY,
     "/v1/monitors/performance": EVERYBODY,
+    "/v1/monitors/rows": OWNER,
     "/v1/monitors/recompute": EVERYBODY,
     "/v1/rules/create": EVERYBODY,
     "/v1/rules/list": EVERYBODY,

@@ -7,6 +7,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, moment, number, span, table
 from mlops_desk.records.drift import Verdict
 from mlops_desk.records.drift.monitors import ColumnScore, ColumnStory, JudgedWindow, Monitor, MonitorStanding
+from mlops_desk.records.drift.rows import WindowRows
 from mlops_desk.records.drift.sources import ReferenceKind, SourceKind
 
 _NAMED = 5  # chosen: one line of a terminal; --json has all
@@ -119,6 +120,17 @@ def window(item: JudgedWindow) -> str:
     return f"{head}\n{table(heads, [_row(name, score) for name, score in _worst(item.columns)])}"
 
 
+def rows(item: WindowRows) -> str:
+    """Return the rows of a window, each with its moment."""
+    heads = ["TIME", *(plain(name, _NAME) for name in item.columns)]
+    listed = [
+        [moment(at), *("–" if value is None else plain(value, _NAME) for value in row)]
+        for at, row in zip(item.moments, item.rows, strict=True)
+    ]
+    told = f"{len(item.rows):,} of {item.n_found:,} rows."
+    return "\n".join((told, *map(plain, item.notes), *((table(heads, listed),) if listed else ())))
+
+
 def _row(name: str, score: ColumnScore) -> list[str]:
     return [
         name,
@@ -165,6 +177,7 @@ FORMS: dict[type, Callable[[Any], str]] = {
     MonitorStanding: monitor,
     ColumnStory: story,
     JudgedWindow: window,
+    WindowRows: rows,
 }
 
 TABLES: dict[type, dict[str, Callable[[Any], str]]] = {

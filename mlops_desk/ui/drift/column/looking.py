@@ -12,6 +12,7 @@ from mlops_desk.records.drift.monitors import ColumnStory, JudgedWindow, Monitor
 from mlops_desk.records.drift.sources import SourceKind
 from mlops_desk.ui.drift import asking, telling
 from mlops_desk.ui.drift.column.pane import ColumnPane
+from mlops_desk.ui.drift.column.rows import RowsView
 from mlops_desk.ui.drift.column.seen import SeenColumn
 from mlops_desk.ui.drift.heat.sheet import HeatSheet
 from mlops_desk.ui.live.context import Context
@@ -24,12 +25,14 @@ class ColumnLook(QObject):
     """``ended``: the column is no longer there. ``stepped`` carries the column above or below that is wanted.
 
     ``meant`` carries the place of the window that was chosen, ``failed`` an error that the pane has no place for.
+    ``rows_opened``: the rows of a window are to be shown in place of the column.
     """
 
     ended = Signal()
     stepped = Signal(str)
     meant = Signal(int)
     failed = Signal(object)
+    rows_opened = Signal()
 
     def __init__(self, parent: QWidget, context: Context) -> None:
         super().__init__(parent)
@@ -39,7 +42,7 @@ class ColumnLook(QObject):
         self.seen: SeenColumn | None = None
         self._story: Task | None = None
         self._report: Task | None = None
-        self.pane = ColumnPane(context)
+        self.pane, self.rows = ColumnPane(context), RowsView(context)
         self.pane.picked.connect(self._pick)
         self.pane.rows_wanted.connect(self._show_rows)
         self.pane.stepped.connect(self._step)
@@ -53,13 +56,12 @@ class ColumnLook(QObject):
         before, self._standing, self._sheet = self.seen, standing, sheet
         same = before is not None and before.name == column and before.windows == sheet.windows
         one, scores = sheet.windows[window], sheet.rows[place].scores
-        source = standing.monitor.source
         self.seen = SeenColumn(
             column, sheet.windows, scores, window, telling.of_cell(column, scores[window], one),
             story=before.story if same and before is not None else None,
             waits_report=one.report_id is not None,
             no_report="" if one.report_id is not None else "The report of this window is not kept any more.",
-            has_rows=source.kind is SourceKind.LOG and standing.monitor.endpoint is not None,
+            has_rows=_has_rows(standing),
         )  # fmt: skip
         self.pane.show_seen(self.seen)
         if self.seen.story is None:
@@ -79,6 +81,7 @@ class ColumnLook(QObject):
     def forget(self) -> None:
         """Look into nothing, and hear no answer any more."""
         self.seen = None
+        self.rows.left()
         for task in (self._story, self._report):
             if task is not None:
                 task.cancel()
@@ -134,10 +137,22 @@ class ColumnLook(QObject):
             self.stepped.emit(self._sheet.rows[place + by].name)
 
     def _show_rows(self) -> None:
-        """Go to the requests of the window that is looked at."""
+        """Go to the requests of the window that is looked at, or to its rows in a file."""
         seen, standing = self.seen, self._standing
-        if seen is None or standing is None or standing.monitor.endpoint is None:
+        if seen is None or standing is None:
             return
         window = seen.windows[seen.window]
+        if standing.monitor.source.kind is SourceKind.FILE:
+            self.rows.show_window(standing, window, seen.name)
+            self.rows_opened.emit()
+            return
+        if standing.monitor.endpoint is None:
+            return
         self._context.axis.show(window.window_start, window.window_end)
         self._context.open_page("endpoints", f"requests:{standing.monitor.endpoint}")
+
+
+def _has_rows(standing: MonitorStanding) -> bool:
+    """Tell whether there is a place to go to for the rows of a window."""
+    kind = standing.monitor.source.kind
+    return kind is SourceKind.FILE or (kind is SourceKind.LOG and standing.monitor.endpoint is not None)

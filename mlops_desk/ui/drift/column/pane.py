@@ -12,7 +12,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.drift import ColumnDrift
 from mlops_desk.records.drift.monitors import ColumnStory, ColumnWindow
 from mlops_desk.ui.curves.spans import Span
-from mlops_desk.ui.drift.column import quality
+from mlops_desk.ui.drift.column import by_segment, quality
 from mlops_desk.ui.drift.column.distribution import DistributionChart, SpreadMode
 from mlops_desk.ui.drift.column.seen import SeenColumn, marks_told, quantiles_of, scores_of, shares_of, unit_of
 from mlops_desk.ui.drift.column.spread import spread_of
@@ -48,7 +48,7 @@ class ColumnPane(QWidget):
 
     def __init__(self, context: Context) -> None:
         super().__init__()
-        self.back = Button("← Heat map", tip="Back to all columns (Esc)")
+        self.back = Button("← All columns", tip="Back to all columns (Esc)")
         self.before = Button("▲", tip="The column above")
         self.after = Button("▼", tip="The column below")
         self.rows = Button("Rows of this window", tip="What came in the window that is chosen")
@@ -63,6 +63,10 @@ class ColumnPane(QWidget):
         self.quality: RecordTable[quality.QualityRow] = RecordTable(
             "Quality of the column", quality.COLUMNS, context.memory
         )
+        self.segments: RecordTable[by_segment.SegmentRow] = RecordTable(
+            "The column by segment", by_segment.COLUMNS, context.memory
+        )
+        self.segments.sort_by_key("verdict", Qt.SortOrder.DescendingOrder)
         self._over_time = QStackedWidget()
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._wire()
@@ -98,6 +102,7 @@ class ColumnPane(QWidget):
         told.column.addWidget(self.about)
         told.column.addWidget(self.measures, 3)
         told.column.addWidget(self.quality, 2)
+        told.column.addWidget(self.segments, 2)
         self._split.setHandleWidth(theme.SPACE_8)
         self._split.setChildrenCollapsible(False)
         for card in (spread, time, told):
@@ -124,6 +129,9 @@ class ColumnPane(QWidget):
         self.title.show_text(plain(seen.name))
         self.says.show_text(seen.told)
         self.rows.setVisible(seen.has_rows)
+        split = by_segment.rows_of(seen.windows[seen.window], seen.name)
+        self.segments.show_records(split)
+        self.segments.setVisible(bool(split))
         self._show_story(seen)
         self._show_column(seen.report, seen.waits_report, seen.no_report)
 

@@ -21,6 +21,7 @@ _LEAST, _MOST, _STEP = 6, 40, 1.25
 """Pixels and a factor; chosen: a cell of six still has a mark, one of forty is no longer read as a map."""
 _ROOMY = 22  # pixels; chosen: few windows don't become broad bars
 _NAMES_SHARE = 0.4  # chosen: names may take so much of the width; longer ones are cut, and whole in the tip
+_ROUNDING = 2  # pixels: a text is measured in whole ones, and is cut where half of one lacks
 _ZOOM = {Qt.Key.Key_Plus: _STEP, Qt.Key.Key_Equal: _STEP, Qt.Key.Key_Minus: 1 / _STEP}
 
 
@@ -132,7 +133,7 @@ class HeatMap(QAbstractScrollArea):
         metrics, now = self.fontMetrics(), agent_clock.now()
         width = self.viewport().width()
         widest = max((metrics.horizontalAdvance(row.name[:200]) for row in self.sheet.rows), default=0)
-        self._names = int(min(widest + theme.SPACE_16, width * _NAMES_SHARE))
+        self._names = int(min(widest + _ROUNDING + theme.SPACE_16, width * _NAMES_SHARE))
         ends = (metrics.horizontalAdvance(telling.since(row.since, now)) for row in self.sheet.rows)
         self._ends = max(ends, default=0) + theme.SPACE_12
         count = max(len(self.sheet.windows), 1)

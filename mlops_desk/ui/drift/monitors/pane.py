@@ -9,12 +9,14 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.drift.monitors import JudgedWindow, MonitorStanding
 from mlops_desk.ui.drift import asking
+from mlops_desk.ui.drift.answers.view import AnswersView
 from mlops_desk.ui.drift.column.looking import ColumnLook
 from mlops_desk.ui.drift.heat.sheet import HeatSheet, sheet_of
 from mlops_desk.ui.drift.heat.view import HeatView
 from mlops_desk.ui.drift.monitors import standing as words
 from mlops_desk.ui.drift.monitors.acts import MonitorActs
 from mlops_desk.ui.drift.monitors.importance import ColumnImportance
+from mlops_desk.ui.drift.segments.view import SegmentsView
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.look import theme
@@ -31,8 +33,14 @@ from mlops_desk.ui.words import marks
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
-TABS = (("heat", "Heat map"), ("importance", "Importance"), ("facts", "Set up"))
-_TABS_WIDTH = 360  # pixels: three tabs
+TABS = (
+    ("heat", "Heat map"),
+    ("answers", "Answers"),
+    ("segments", "Segments"),
+    ("importance", "Importance"),
+    ("facts", "Set up"),
+)
+_TABS_WIDTH = 540  # pixels: five tabs
 
 
 class MonitorPane(QWidget):
@@ -54,7 +62,8 @@ class MonitorPane(QWidget):
         self.retraining = Label(tone="muted")
         self.review_button = Button("Review …")
         self.tabs = Tabs("What is shown of the monitor", TABS)
-        self.heat, self.importance = HeatView(context), ColumnImportance()
+        self.heat, self.importance, self.answers = HeatView(context), ColumnImportance(), AnswersView(context)
+        self.segments = SegmentsView(context)
         self.looking = ColumnLook(self, context)
         self.facts = FactGrid()
         self.state = StateView(theme.LIST_WIDTH)
@@ -66,19 +75,32 @@ class MonitorPane(QWidget):
     def _wire(self) -> None:
         self.heat.opened.connect(self.open_column)
         self.importance.opened.connect(self.open_column)
-        self.importance.wanted.connect(self._acts.ask_to_edit)
+        self.segments.opened.connect(self._open_within)
+        for view in (self.importance, self.answers, self.segments):
+            view.wanted.connect(self._acts.ask_to_edit)
         self.looking.pane.went_back.connect(self.close_column)
         self.looking.ended.connect(self.close_column)
         self.looking.stepped.connect(self.open_column)
         self.looking.meant.connect(self.heat.map.go_to_window)
         self.looking.failed.connect(self._complain)
+        self.looking.rows_opened.connect(self._open_rows)
+        self.looking.rows.went_back.connect(self.go_back)
         self.tabs.chosen.connect(lambda _key: self.close_column())
         self.review_button.clicked.connect(lambda: self.review.emit(self._waiting_retraining))
         self._context.axis.changed.connect(self.look)
 
     def _arrange(self) -> None:
         self._facts = scrolled(self.facts, "How the monitor is set up")
-        for view in (self.heat, self.importance, self._facts, self.looking.pane, self.state):
+        for view in (
+            self.heat,
+            self.answers,
+            self.segments,
+            self.importance,
+            self._facts,
+            self.looking.pane,
+            self.looking.rows,
+            self.state,
+        ):
             self._layers.addWidget(view)
         self._above = QWidget()
         above = QVBoxLayout(self._above)
@@ -152,8 +174,11 @@ class MonitorPane(QWidget):
         standing = self.standing
         if standing is None or not self.isVisible():
             return
-        axis = self._context.axis
-        until = axis.span().end if axis.in_history else None
+        axis, until = self._context.axis, self._until()
+        if self._layers.currentWidget() is self.answers:
+            self.answers.show_standing(standing, until)
+            if again:
+                self.answers.look(again=True)
         wanted = (standing.monitor.id, until, standing.newest_window_end, standing.checked_at is not None)
         stands_still = axis.paused and self._asked is not None
         if (wanted == self._asked or stands_still) and not again:
@@ -166,6 +191,11 @@ class MonitorPane(QWidget):
             self._show(self.state)
         name = standing.monitor.id
         self._task = self._context.ask("windows", asking.windows(name, until), self._answered, self._refused)
+
+    def _until(self) -> float | None:
+        """Return the end of the time that is looked at; None: now."""
+        axis = self._context.axis
+        return axis.span().end if axis.in_history else None
 
     def _cancel(self) -> None:
         if self._task is not None:
@@ -193,6 +223,7 @@ class MonitorPane(QWidget):
         self.sheet = sheet_of(windows, standing.since, standing.monitor.importance)
         self.heat.show_sheet(self.sheet)
         self.importance.show_standing(standing, self.sheet)
+        self.segments.show_windows(standing, self.sheet.windows)
         if self._looks_into():
             self.looking.take(standing, self.sheet)
         else:
@@ -202,17 +233,20 @@ class MonitorPane(QWidget):
         key = self.tabs.current()
         if key == "facts":
             self._show(self._facts)
+        elif key == "answers" and self.standing is not None:
+            self._show(self.answers)
+            self.answers.show_standing(self.standing, self._until())
         elif not self.sheet.windows:
             if self._asked is not None:  # answered, and there are none
                 self.state.show_empty(self._no_windows())
                 self._show(self.state)
         else:
-            self._show(self.importance if key == "importance" else self.heat)
+            self._show({"importance": self.importance, "segments": self.segments}.get(key or "", self.heat))
 
     def _show(self, view: QWidget) -> None:
         """Show a view; a column needs the height, and what is said of the monitor as a whole is not about it."""
         self._layers.setCurrentWidget(view)
-        self._above.setVisible(view is not self.looking.pane)
+        self._above.setVisible(view not in {self.looking.pane, self.looking.rows})
 
     def _no_windows(self) -> Empty:
         standing = self.standing
@@ -234,22 +268,42 @@ class MonitorPane(QWidget):
         self._show(self.looking.pane)
         self.looking.pane.back.setFocus(Qt.FocusReason.OtherFocusReason)
 
+    def _open_within(self, column: str, window: int) -> None:
+        """Look into a column from within a segment, at the window that is meant there."""
+        self.heat.map.go_to_window(window)
+        self.open_column(column)
+
+    def go_back(self) -> bool:
+        """Go back from rows, from a column, or from a segment to all of them; False where nothing was looked into."""
+        if self._layers.currentWidget() is self.looking.rows:
+            self.looking.rows.left()
+            self._show(self.looking.pane)
+            self.looking.pane.rows.setFocus(Qt.FocusReason.OtherFocusReason)
+            return True
+        return self.close_column() or (self._layers.currentWidget() is self.segments and self.segments.back())
+
     def close_column(self) -> bool:
         """Go back to all columns; False where none was looked into."""
         was_open = self._looks_into()
         self.looking.forget()
         self._show_tab()
-        if was_open and self._layers.currentWidget() is self.heat:
-            self.heat.map.setFocus(Qt.FocusReason.OtherFocusReason)
+        shown = self._layers.currentWidget()
+        if was_open and shown in {self.heat, self.segments}:
+            (self.segments if shown is self.segments else self.heat).map.setFocus(Qt.FocusReason.OtherFocusReason)
         return was_open
 
     def _looks_into(self) -> bool:
-        return self._layers.currentWidget() is self.looking.pane
+        return self._layers.currentWidget() in {self.looking.pane, self.looking.rows}
+
+    def _open_rows(self) -> None:
+        self._show(self.looking.rows)
+        self.looking.rows.back.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() != Qt.Key.Key_Escape or not self.close_column():
+        if event.key() != Qt.Key.Key_Escape or not self.go_back():
             super().keyPressEvent(event)
 
     def left(self) -> None:
         """Hear that nothing of it is seen."""
+        self.answers.left()
         self._context.axis.point_at(None)

@@ -108,7 +108,7 @@ class MonitorsView(QWidget):
         if self._context.store.endpoints.value:
             text = "A monitor compares what comes in with what a model was trained on, and tells when it has moved."
             return Empty("No monitors yet", text, "New monitor …", self.acts.create)
-        text = "Each endpoint gets a monitor by itself: deploy a model. Files and databases are given one here."
+        text = "Each endpoint gets a monitor by itself: deploy a model. Files are given one here."
         command = "mlops-desk drift report --reference REF.parquet --current CUR.parquet"
         return Empty(
             "Nothing is watched yet",
@@ -147,6 +147,6 @@ class MonitorsView(QWidget):
         return self.table.select(thing)
 
     def escape(self) -> None:
-        """Go back from a column, else take the filter away."""
-        if not self.pane.close_column():
+        """Go back from a column or a segment, else take the filter away."""
+        if not self.pane.go_back():
             self.filter.clear()

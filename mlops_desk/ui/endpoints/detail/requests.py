@@ -1,4 +1,4 @@
-"""The request log of the chosen endpoint, newest first: by time, code and latency; the chosen one in full."""
+"""The request log of the chosen endpoint, newest first: by time, code, revision and latency; one in full."""
 
 import json
 from typing import TYPE_CHECKING
@@ -52,6 +52,7 @@ class RequestsView(EndpointView):
         self.since.setCurrentIndex(1)
         self.status = ChoiceBox("Status")
         self.status.addItems([title for title, _ in _STATUS])
+        self.revision = ChoiceBox("Revision")
         self.slower = Field("Slower than", "Slower than: 100ms, 2s")
         self.slower.setFixedWidth(theme.TILE_MINIMUM_WIDTH)
         self.more = Button("More")
@@ -72,7 +73,7 @@ class RequestsView(EndpointView):
         self._arrange()
 
     def _wire(self) -> None:
-        for box in (self.since, self.status):
+        for box in (self.since, self.status, self.revision):
             box.currentIndexChanged.connect(lambda _index: self._begin())
         self.context.axis.changed.connect(self._moved)
         self.slower.textChanged.connect(lambda _text: self._soon.start())
@@ -83,7 +84,7 @@ class RequestsView(EndpointView):
     def _arrange(self) -> None:
         bar = QWidget()
         flow = FlowLayout(bar)
-        for widget in (self.since, self.status, self.slower, self.again, self.more):
+        for widget in (self.since, self.status, self.revision, self.slower, self.again, self.more):
             flow.addWidget(widget)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.setHandleWidth(theme.SPACE_8)
@@ -100,10 +101,25 @@ class RequestsView(EndpointView):
 
     def show_endpoint(self, endpoint: Endpoint | None) -> None:
         name = endpoint.name if endpoint is not None else None
+        self._offer(endpoint, is_other=name != self._name)
         if name != self._name:
             self._name = name
             self.table.show_records({})
             self._begin()
+
+    def _offer(self, endpoint: Endpoint | None, *, is_other: bool) -> None:
+        """Offer the revisions of the endpoint, the newest first; the one that is looked at stays, though it be gone."""
+        chosen = None if is_other else self.revision.currentData()
+        known = set() if endpoint is None else {endpoint.revision, *(one.revision for one in endpoint.revisions)}
+        wanted = [None, *sorted(known | ({chosen} if chosen is not None else set()), reverse=True)]
+        if [self.revision.itemData(place) for place in range(self.revision.count())] == wanted:
+            return
+        blocked = self.revision.blockSignals(True)
+        self.revision.clear()
+        for number in wanted:
+            self.revision.addItem("Every revision" if number is None else f"Revision {number}", number)
+        self.revision.setCurrentIndex(wanted.index(chosen))
+        self.revision.blockSignals(blocked)
 
     def left(self) -> None:
         self._soon.stop()
@@ -153,13 +169,13 @@ class RequestsView(EndpointView):
             return
         since, until = self._wanted()
         status = _STATUS[self.status.currentIndex()][1]
-        slower = self.slower.text().strip() or None
+        slower, revision = self.slower.text().strip() or None, self.revision.currentData()
         self.says.tint("muted")
         self.says.show_text("Reading the log …")
         self._task = self.context.ask(
             "logged requests",
             lambda desk: desk.endpoints.requests(
-                name, since=since, until=until, status=status, slower=slower, limit=limit
+                name, since=since, until=until, status=status, slower=slower, limit=limit, revision=revision
             ),
             self._got,
             self._failed,

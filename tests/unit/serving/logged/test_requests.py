@@ -25,6 +25,10 @@ def test_what_is_asked_for_is_read(status: str | None, slower: str | None, expec
     assert query_of(9.0, status, slower, 5) == expected
 
 
+def test_a_revision_is_asked_for_by_its_number() -> None:
+    assert query_of(None, "5xx", None, 5, 9.0, 2) == RequestQuery(5, 0.0, 500, 599, None, 9.0, 2)
+
+
 @pytest.mark.parametrize(
     ("status", "slower", "limit"),
     [("6xx", None, 5), ("50", None, 5), ("errors", None, 5), (None, "soon", 5), (None, "-1s", 5), (None, None, 0), (None, None, 10_001)],

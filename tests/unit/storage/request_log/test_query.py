@@ -1,6 +1,7 @@
 """Logged requests by time, status and latency, newest first: what is read for that, and how it is told."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def test_the_newest_that_match_are_found_and_no_others(
         reverse=True,
     )[:limit]  # fmt: skip
     assert [request.received_at for request in found] == expected
+
+
+def test_only_those_of_a_revision_are_found_however_few_of_the_newest_it_answered(tmp_path: Path) -> None:
+    for number in range(6):
+        put(tmp_path, replace(row(number, NOW + 4000 * number), revision=2 if number == 1 else 3))
+    assert [one.request_id for one in find(tmp_path, RequestQuery(5, revision=2))] == ["id-1"]
+    assert [one.request_id for one in find(tmp_path, RequestQuery(2, revision=3))] == ["id-5", "id-4"]
+    assert find(tmp_path, RequestQuery(5, revision=1)) == []
 
 
 def test_a_request_is_told_with_all_that_is_known_of_it(tmp_path: Path) -> None:
