@@ -128,8 +128,8 @@ COLUMNS: tuple[Column[EndpointRow], ...] = (
     Column("p99", "p99", _p99, right=True),
     Column("errors", "Errors 24 h", _errors, right=True),
     Column("drift", "Drift", _drift),
-    Column("day", "24 h", lambda row: Cell(row.day.text, token="muted", tip=row.day.told), spare=True),  # noqa: S106 - a colour
     Column("access", "Access", _access, spare=True),
+    Column("day", "24 h", lambda row: Cell(row.day.text, token="muted", tip=row.day.told), spare=True),  # noqa: S106 - a colour
     Column(
         "url", "Address", lambda row: Cell(row.endpoint.url or numbers.NOTHING),
         stretch=True, fixed=True, hidden=True,

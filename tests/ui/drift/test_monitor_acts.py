@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from mlops_desk.base.errors import Refused
 from mlops_desk.drift.monitors.drafting import check_name
 from mlops_desk.drift.monitors.drafting import names as drafting_names
+from mlops_desk.records.drift.answers import AnswerColumns
 from mlops_desk.records.drift.monitors import MonitorState, WindowRule
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, SourceKind
 from mlops_desk.ui.drift import asking
@@ -108,7 +109,7 @@ def test_files_are_watched_with_the_version_that_they_are_about(page, acts, doub
     dialog = form(page, acts, acts.create)
     assert dialog.choose_source(SourceKind.FILE)
     assert dialog.place.isVisible()
-    assert not dialog.choose_source(SourceKind.SQL), "nobody can tell which of its rows are new: the agent refuses it"
+    assert not dialog.query.isVisible()
     click(dialog.act)
     assert "where the data come from" in dialog.error_text()
     dialog.place.setText("/data/claims")
@@ -217,6 +218,26 @@ def test_what_was_set_up_of_columns_is_taken_back(page, acts, double, qtbot):
     qtbot.waitUntil(lambda: bool(double.configured))
     more = double.configured[0][1]
     assert (more["segment"], more["renamed"], more["importance"]) == ("", {}, {})
+
+
+def test_what_turned_out_is_said_and_taken_back(page, acts, double, qtbot):
+    dialog = form(page, acts, acts.ask_to_edit)
+    dialog.label.setText("digit")
+    dialog.answer.setText("said")
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.configured))
+    assert (double.configured[0][1]["label"], double.configured[0][1]["prediction"]) == ("digit", "said")
+    standing = double.monitors_by_id["m1"]
+    put_standing(double, standing, monitor=replace(standing.monitor, answers=AnswerColumns("digit", "said")))
+    page.reload()
+    qtbot.waitUntil(lambda: page.monitors.chosen().monitor.answers is not None)
+    dialog = form(page, acts, acts.ask_to_edit)
+    assert (dialog.label.text(), dialog.answer.text()) == ("digit", "said")
+    dialog.label.clear()
+    click(dialog.act)
+    qtbot.waitUntil(lambda: len(double.configured) == 2)
+    assert (double.configured[1][1]["label"], double.configured[1][1]["prediction"]) == ("", None)
+    assert double.configured[1][1]["segment"] is None, "what is the same is not sent"
 
 
 def test_only_the_ticked_columns_are_compared_and_the_others_need_no_reason(page, acts, double, qtbot):

@@ -103,6 +103,18 @@ def test_a_brushed_span_is_that_of_all_charts_and_its_windows_are_asked_for(page
     qtbot.waitUntil(lambda: len(pane.sheet.windows) == 160)
 
 
+def test_of_another_time_it_is_told_since_when_columns_had_drifted_then(page, pane, double, qtbot):
+    since = double.judged["m1"][5].window_start
+    double.judged["m1"] = [replace(one, since={"pixel_1_3": since}) for one in double.judged["m1"]]
+    assert pane.sheet.rows[0].since is not None
+    page.context.axis.show(pane.sheet.windows[10].window_start, pane.sheet.windows[19].window_end)
+    qtbot.waitUntil(lambda: len(pane.sheet.windows) == 21)
+    told = {row.name: row.since for row in pane.sheet.rows if row.since is not None}
+    assert told == {"pixel_1_3": since}, "pixel_0_0 has drifted now, and had not then"
+    page.context.axis.go_live()
+    qtbot.waitUntil(lambda: pane.sheet.rows[0].name == "pixel_0_0")
+
+
 def test_enter_looks_into_a_column_and_escape_goes_back_to_its_cell(page, pane, qtbot):
     heat = pane.heat.map
     heat.setFocus()

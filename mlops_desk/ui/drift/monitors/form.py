@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from mlops_desk.base.errors import DeskError, Invalid
 from mlops_desk.base.text import plain
+from mlops_desk.records.drift.answers import AnswerColumns
 from mlops_desk.records.drift.monitors import Monitor, MonitorStanding
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
 from mlops_desk.records.model import Model, ModelVersion
@@ -24,8 +25,11 @@ from mlops_desk.ui.widgets.form import FormDialog
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
-_FILES = "A file or a folder of files"
-"""Nobody can tell which rows of a database or of a run's data set are new, so that the agent follows neither."""
+_KINDS = (
+    (SourceKind.FILE, "A file or a folder of files"),
+    (SourceKind.SQL, "A query to a database"),
+    (SourceKind.MLFLOW, "A data set of a run"),
+)
 _LEVELS = (("alert", "Alert: somebody has to look"), ("warning", "Warning: it can wait"))
 _MOST_VERSIONS = 200  # chosen: a list of more is not looked through
 
@@ -51,13 +55,15 @@ class MonitorDialog(FormDialog):
         self._sources: list[tuple[SourceKind, str]] = []
         self.name = Field("Name", "digits-inputs")
         self.watched = ChoiceBox("Watches")
-        self.place = Field("Place", "/data/incoming")
+        self.place, self.query = Field("Place", "/data/incoming"), Field("Query", "SELECT * FROM requests")
         self.time_column = Field("Time column", "created_at")
         self.model, self.version = ChoiceBox("Model"), ChoiceBox("Version")
         self.reference, self.path = ChoiceBox("Held against"), Field("File", "/data/reference.parquet")
         self.cut = WindowField()
         self.level = ChoiceBox("Level")
         self.segment = Field("Judged apart by", "a column, as country")
+        self.label = Field("Turned out", "column of the feedback, as churned")
+        self.answer = Field("Answer", "column of the answer, where it has several")
         self.columns = MonitorColumns()
         self._fill()
         self._lay()
@@ -73,7 +79,8 @@ class MonitorDialog(FormDialog):
     def _fill(self) -> None:
         for name in sorted(self._context.store.endpoints.value or {}):
             self._offer(SourceKind.LOG, name, f"Requests of endpoint {plain(name)}")
-        self._offer(SourceKind.FILE, "", _FILES)
+        for kind, title in _KINDS:
+            self._offer(kind, "", title)
         for reference, title in words.REFERENCES.items():
             self.reference.addItem(title.capitalize(), reference.value)
         for level, title in _LEVELS:
@@ -93,10 +100,11 @@ class MonitorDialog(FormDialog):
 
     def _lay(self) -> None:
         for title, field in (
-            ("Name", self.name), ("Watches", self.watched), ("Place", self.place),
+            ("Name", self.name), ("Watches", self.watched), ("Place", self.place), ("Query", self.query),
             ("Time column", self.time_column), ("Model", self.model), ("Version", self.version),
             ("Held against", self.reference), ("File", self.path), ("Windows", self.cut), ("Level", self.level),
-            ("Judged apart by", self.segment), ("Columns", self.columns),
+            ("Judged apart by", self.segment), ("Turned out", self.label), ("Answer", self.answer),
+            ("Columns", self.columns),
         ):  # fmt: skip
             self.add(title, field)
 
@@ -120,15 +128,18 @@ class MonitorDialog(FormDialog):
             self._offer(kind, place, words.source(one.source))
             self.choose_source(kind, place)
         self.place.setText("" if kind is SourceKind.LOG else one.source.place)
+        self.query.setText(one.source.query or "")
         self.time_column.setText(one.source.time_column or "")
         self.reference.setCurrentIndex(max(self.reference.findData(one.reference.kind.value), 0))
         self.path.setText(one.reference.path or "")
         self.cut.show_rule(one.window)
         self.level.setCurrentIndex(max(self.level.findData(one.level), 0))
         self.segment.setText(one.segment or "")
+        self.label.setText(one.answers.label if one.answers is not None else "")
+        self.answer.setText((one.answers.prediction if one.answers is not None else None) or "")
         self.columns.show_choices(ColumnChoices(one.columns, one.suppressed, one.renamed, one.importance))
         # What it watches is what it is: for something else there is another monitor.
-        for field in (self.name, self.watched, self.place, self.time_column):
+        for field in (self.name, self.watched, self.place, self.query, self.time_column):
             field.setEnabled(False)
         self.first = self.reference
 
@@ -141,9 +152,12 @@ class MonitorDialog(FormDialog):
         is_log = kind is SourceKind.LOG
         shown = {
             self.place: not is_log,
-            self.time_column: not is_log,
+            self.query: kind in {SourceKind.SQL, SourceKind.MLFLOW},
+            self.time_column: kind in {SourceKind.SQL, SourceKind.FILE},
             self.model: not is_log and self._monitor is None,
             self.version: not is_log and self._monitor is None,
+            self.label: is_log,
+            self.answer: is_log,
             self.path: self.reference.currentData() == ReferenceKind.FILE.value,
         }
         for field, wanted in shown.items():
@@ -185,21 +199,29 @@ class MonitorDialog(FormDialog):
         name = self.name.text().strip() or (f"{endpoint}-inputs" if is_log else "")
         if not name:
             raise Invalid("A monitor needs a name.", "Fill in a name by which it is told from others.")
-        moment = self.time_column.text().strip()
-        source = Source(kind, place, None, moment or None if not is_log else None)
+        query, moment = self.query.text().strip(), self.time_column.text().strip()
+        source = Source(kind, place, query or None if not is_log else None, moment or None if not is_log else None)
         version = self.version.currentData()
         model = f"{self.model.currentData()}/{version}" if not is_log and version else None
         if self._monitor is not None:
-            model, source = self._monitor.model, self._monitor.source
+            model = self._monitor.model
         chosen = self.columns.choices()
         changed = {
             "name": name, "source": source, "reference": self._reference(), "endpoint": endpoint if is_log else None,
             "model": model, "window": self.cut.rule(), "level": self.level.currentData(),
             "segment": self.segment.text().strip() or None, "columns": chosen.columns,
-            "suppressed": chosen.suppressed, "renamed": chosen.renamed, "importance": chosen.importance,
+            "answers": self._answers() if is_log else None, "suppressed": chosen.suppressed, "renamed": chosen.renamed, "importance": chosen.importance,
         }  # fmt: skip
         before = self._monitor or Monitor("", name, source)
         return replace(before, **changed)
+
+    def _answers(self) -> AnswerColumns | None:
+        """Return which columns tell how good answers were; None: nobody says."""
+        label, answer = self.label.text().strip(), self.answer.text().strip() or None
+        if not label:
+            return None
+        known = self._monitor.answers if self._monitor is not None else None
+        return AnswerColumns(label, answer) if known is None else replace(known, label=label, prediction=answer)
 
     def _reference(self) -> Reference:
         kind = ReferenceKind(self.reference.currentData())

@@ -220,7 +220,9 @@ class MonitorPane(QWidget):
         if standing is None:
             return
         self.trouble.hide()
-        self.sheet = sheet_of(windows, standing.since, standing.monitor.importance)
+        # Of another time it is told since when columns had drifted then, and not what holds now.
+        then = windows[-1].since if windows and self._until() is not None else None
+        self.sheet = sheet_of(windows, standing.since if then is None else then, standing.monitor.importance)
         self.heat.show_sheet(self.sheet)
         self.importance.show_standing(standing, self.sheet)
         self.segments.show_windows(standing, self.sheet.windows)

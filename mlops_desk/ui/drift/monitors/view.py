@@ -108,7 +108,7 @@ class MonitorsView(QWidget):
         if self._context.store.endpoints.value:
             text = "A monitor compares what comes in with what a model was trained on, and tells when it has moved."
             return Empty("No monitors yet", text, "New monitor …", self.acts.create)
-        text = "Each endpoint gets a monitor by itself: deploy a model. Files are given one here."
+        text = "Each endpoint gets a monitor by itself: deploy a model. Files and databases are given one here."
         command = "mlops-desk drift report --reference REF.parquet --current CUR.parquet"
         return Empty(
             "Nothing is watched yet",

@@ -4,7 +4,7 @@ import pytest
 
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid, NotFound, TimedOut
-from mlops_desk.cli.forms import monitors as forms
+from mlops_desk.cli.forms.monitoring import monitors as forms
 from mlops_desk.drift.live.window_rows import RowsFound
 from mlops_desk.drift.monitors.rows import SECONDS, WORKER, rows_of
 from mlops_desk.records.drift import Verdict
