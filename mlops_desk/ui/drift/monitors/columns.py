@@ -18,7 +18,7 @@ from mlops_desk.ui.widgets.field import Field, filter_field
 from mlops_desk.ui.widgets.form import Paragraph
 from mlops_desk.ui.widgets.scroll import scrolled
 
-_SEEN_ROWS = 5  # chosen: a list that scrolls is seen as one
+_SEEN_ROWS = 4  # chosen: a list that scrolls is seen as one, and the form fits a low screen
 _MOST_ROWS = 200  # chosen: each is a few widgets; of more columns the filter finds the ones that are meant
 _NAME = 60  # characters of a column's name that a row has room for
 

@@ -210,7 +210,8 @@ class MonitorDialog(FormDialog):
             "name": name, "source": source, "reference": self._reference(), "endpoint": endpoint if is_log else None,
             "model": model, "window": self.cut.rule(), "level": self.level.currentData(),
             "segment": self.segment.text().strip() or None, "columns": chosen.columns,
-            "answers": self._answers() if is_log else None, "suppressed": chosen.suppressed, "renamed": chosen.renamed, "importance": chosen.importance,
+            "answers": self._answers() if is_log else None,
+            "suppressed": chosen.suppressed, "renamed": chosen.renamed, "importance": chosen.importance,
         }  # fmt: skip
         before = self._monitor or Monitor("", name, source)
         return replace(before, **changed)
