@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QPainter, QPen, QPolygonF
 
-from mlops_desk.ui.drift.answers.points import AnswerPoint, Baseline
+from mlops_desk.ui.drift.answers.points import AnswerPoint, FigureLevel
 from mlops_desk.ui.drift.over_time.chart import WindowChart, around
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.words import numbers
@@ -27,11 +27,11 @@ class AnswersChart(WindowChart):
     def __init__(self) -> None:
         super().__init__("Answers", "No window was scored yet.", alone=True)
         self.points: Sequence[AnswerPoint] = ()
-        self.baseline = Baseline()
+        self.baseline = FigureLevel()
         self._expected_by = "expected"
 
     def show_points(
-        self, points: Sequence[AnswerPoint], baseline: Baseline, unit: numbers.Written, expected_by: str
+        self, points: Sequence[AnswerPoint], baseline: FigureLevel, unit: numbers.Written, expected_by: str
     ) -> None:
         """Show a figure; ``expected_by`` is the name of what expects it before labels come."""
         self.points, self.baseline, self.unit, self._expected_by = points, baseline, unit, expected_by

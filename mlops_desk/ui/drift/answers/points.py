@@ -53,7 +53,7 @@ class AnswerPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
+class FigureLevel:
     """What a figure was in the reference; finite or None."""
 
     mean: float | None = None
@@ -91,10 +91,10 @@ def _point(window: ScoredWindow, figure: str) -> AnswerPoint:
     )  # fmt: skip
 
 
-def baseline_of(performance: MonitorPerformance, figure: str) -> Baseline:
+def baseline_of(performance: MonitorPerformance, figure: str) -> FigureLevel:
     """Return what a figure was in the reference."""
     level = performance.reference.get(figure, ReferenceLevel(None))
-    return Baseline(known(level.mean), known(level.low), known(level.high))
+    return FigureLevel(known(level.mean), known(level.low), known(level.high))
 
 
 def title_of(figure: str) -> str:
