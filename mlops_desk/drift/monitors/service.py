@@ -155,28 +155,16 @@ class MonitorService:
         for path in (files, reference_file, answers_file):
             check_own(path)
         monitor = Monitor(
-            id=new_id(),
-            name=name,
+            id=new_id(), name=name, endpoint=endpoint, model=model,
             source=drafting.source_of(GivenSource(endpoint, files, database, run, query, time_column)),
             reference=drafting.reference_of(reference, reference_file, pinned_from, pinned_to),
-            endpoint=endpoint,
-            model=model,
             window=drafting.window_of(rows, span, self._rows()),
             check_seconds=self._seconds() if check_every is None else check_every,
-            columns=drafting.names(columns),
-            suppressed=drafting.suppressed({}, suppressed),
-            renamed=dict(renamed or {}),
-            targets=drafting.names(targets),
-            predictions=drafting.names(predictions),
-            ids=drafting.names(ids),
-            needed=needed,
-            of=of,
-            level=level,
-            segment=segment or None,
-            importance=drafting.weights(importance),
-            created_by=current_caller().uid,
-            created_at=time.time(),
-        )
+            columns=drafting.names(columns), suppressed=drafting.suppressed({}, suppressed),
+            renamed=dict(renamed or {}), targets=drafting.names(targets), predictions=drafting.names(predictions),
+            ids=drafting.names(ids), needed=needed, of=of, level=level, segment=segment or None,
+            importance=drafting.weights(importance), created_by=current_caller().uid, created_at=time.time(),
+        )  # fmt: skip
         given = GivenAnswers(task, label, prediction, scores, positive, answers_file, answers_from, answers_to)
         monitor = with_answers(monitor, given)
         with self._held():
