@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,9 +88,7 @@ def test_a_locked_keyring_says_how_to_unlock_it_and_new_ones_become_files(rig, d
 def test_a_keyring_that_hangs_is_left_alone_after_a_while(rig, desk, tmp_path):
     keep(desk, tmp_path, "A")
     rig.hang()
-    began = time.monotonic()
-    refused = desk.run("secrets", "move", "A", "--to", "file", check=False)
-    assert time.monotonic() - began < 60
+    refused = desk.run("secrets", "move", "A", "--to", "file", check=False)  # ends by itself, else `run` fails
     assert "gave no answer within" in refused.stderr
     assert places(desk) == {"A": "keyring"}
     rig.go_on()
