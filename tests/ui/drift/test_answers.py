@@ -14,6 +14,7 @@ from mlops_desk.records.drift.answers import AnswersStanding, AnswersState, Moni
 from mlops_desk.records.drift.performance import Direction, ExpectedFigure, Figure, PredictionKind, RowCounts
 from mlops_desk.records.drift.sources import Source, SourceKind
 from mlops_desk.ui.drift.answers import points, told
+from mlops_desk.ui.drift.monitors import standing as words
 from mlops_desk.ui.drift.monitors.form import MonitorDialog
 
 
@@ -245,3 +246,30 @@ def test_answers_that_come_late_are_not_shown_under_another_name(page, answers, 
     page.monitors.show_thing("m2")
     answers._answered(old)
     assert answers.performance is None
+
+
+@pytest.mark.parametrize(
+    ("since", "state", "title"),
+    [
+        ({"age": 5.0}, AnswersState.FINE, "The data has drifted"),
+        ({}, AnswersState.TURNED, "The answers are worse"),
+        ({"age": 5.0}, AnswersState.TURNED, "The data has drifted, answers are worse"),
+    ],
+)
+def test_the_verdict_says_whether_data_or_answers_have_turned(double, since, state, title):
+    standing = replace(double.monitors_by_id["m1"], since=since, answers=AnswersStanding(state))
+    assert words.headline(standing)[0] == title
+
+
+def test_what_answers_are_scored_by_stands_among_what_is_set_up(double):
+    standing = double.monitors_by_id["m1"]
+    scored_by = replace(standing, monitor=replace(standing.monitor, answers=COLUMNS))
+    assert {fact.name: fact.value for fact in words.facts(scored_by)}["Answers scored by"] == "digit"
+
+
+def test_where_there_is_nothing_to_hold_figures_against_it_is_said_what_to_do(pane, double, qtbot):
+    told = Hint("mlops-desk drift monitors configure digits --answers-from TIME", before="Name a span: ")
+    lacks = AnswersStanding(AnswersState.NO_REFERENCE, "Nothing to compare with.", hint=told)
+    double.answers["m1"] = replace(double.answers["m1"], standing=lacks)
+    pane.tabs.choose("answers")
+    qtbot.waitUntil(lambda: "Name a span: mlops-desk drift monitors configure" in pane.answers.says.whole)

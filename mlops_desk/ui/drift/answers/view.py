@@ -143,7 +143,8 @@ class AnswersView(QWidget):
             return
         self._layers.setCurrentWidget(self._content)
         mark = told.STATE_MARKS[performance.standing.state]
-        notes = " ".join((performance.standing.sentence, *performance.notes))
+        standing_told = performance.standing
+        notes = " ".join(filter(None, (standing_told.sentence, standing_told.hint, *performance.notes)))
         self.says.show_text(f"{mark.text}: {notes}" if notes else mark.text)
         self.says.tint(mark.token)
         self._offer(points.figures_of(performance))

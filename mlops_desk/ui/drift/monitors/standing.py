@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from mlops_desk.base import agent_clock
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import Verdict
+from mlops_desk.records.drift.answers import AnswersState
 from mlops_desk.records.drift.monitors import Monitor, MonitorStanding, MonitorState
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
@@ -53,8 +54,17 @@ def headline(standing: MonitorStanding) -> tuple[str, str]:
         why = standing.sentence or f"Nothing came from {source(monitor.source)} yet."
         told = f" {standing.pending_rows:,} rows wait for their window to be full." if standing.pending_rows else ""
         return "Waiting", f"{why}{told}"
-    title = "The data has drifted" if standing.state is MonitorState.TURNED else "No drift"
-    return title, standing.sentence or _counted(standing)
+    return _title(standing), standing.sentence or _counted(standing)
+
+
+def _title(standing: MonitorStanding) -> str:
+    """Return what has turned: the data, the answers, or both."""
+    if standing.state is not MonitorState.TURNED:
+        return "No drift"
+    is_worse = standing.answers is not None and standing.answers.state is AnswersState.TURNED
+    if is_worse and not standing.since:
+        return "The answers are worse"
+    return "The data has drifted, answers are worse" if is_worse else "The data has drifted"
 
 
 def _counted(standing: MonitorStanding) -> str:
@@ -100,6 +110,8 @@ def facts(standing: MonitorStanding) -> list[Fact]:
     found += [Fact(f"{plain(theirs)} is", plain(ours)) for theirs, ours in monitor.renamed.items()]
     if monitor.segment:
         found.append(Fact("Judged apart by", plain(monitor.segment)))
+    if monitor.answers is not None:
+        found.append(Fact("Answers scored by", plain(monitor.answers.label)))
     made = "the desk" if monitor.is_proposed else _person(monitor.created_by)
     found += [
         moment_fact("Looked", standing.checked_at),
