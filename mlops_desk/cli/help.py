@@ -140,6 +140,8 @@ HELP = {
     "monitors.resume.name": "name of the monitor, or the beginning of its id",
     "monitors.check.name": "name of the monitor, or the beginning of its id",
     "monitors.story.name": "name of the monitor, or the beginning of its id",
+    "monitors.rows.name": "name of the monitor, or the beginning of its id",
+    "monitors.rows.window": "id of the window, or the beginning of it; drift history shows them",
     "monitors.create.reference": "training, validation, pinned, previous or file",
     "monitors.create.reference_file": "file that windows are held against: Parquet, CSV, JSON lines or a profile",
     "monitors.create.pinned_from": "begin of the span that windows are held against",
