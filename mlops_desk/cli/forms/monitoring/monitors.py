@@ -5,6 +5,7 @@ from typing import Any
 
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, moment, number, span, table
+from mlops_desk.cli.forms.monitoring.answers import columns
 from mlops_desk.records.drift import Verdict
 from mlops_desk.records.drift.monitors import ColumnScore, ColumnStory, JudgedWindow, Monitor, MonitorStanding
 from mlops_desk.records.drift.rows import WindowRows
@@ -42,6 +43,7 @@ def monitor(item: MonitorStanding) -> str:
         "held against": _reference(one),
         "a window": f"{one.window.rows:,} rows" if one.window.rows else span(one.window.seconds or 0.0),
         "turns when": f"{one.needed} of {one.of} windows alarm; its alert is of the level {one.level}",
+        **_answers(item),
         "left out": _pairs(one.suppressed) or "nothing by choice",
         "looked at": f"{ago(item.checked_at)}{_next(item)}",
     }
@@ -50,6 +52,16 @@ def monitor(item: MonitorStanding) -> str:
     if item.alert_id:
         told["alert"] = item.alert_id
     return facts(told)
+
+
+def _answers(item: MonitorStanding) -> dict[str, str]:
+    """Return how the answers stand and by what they are scored, where they are."""
+    if item.answers is None or item.monitor.answers is None:
+        return {}
+    told = {"answers": plain(item.answers.sentence, _TEXT), "scored by": columns(item.monitor.answers)}
+    if item.answers.hint:
+        told["for answers"] = plain(item.answers.hint, _TEXT)
+    return told
 
 
 def strip(item: MonitorStanding) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from mlops_desk.base.text import percent, plain
 from mlops_desk.drift.monitors.answers.asked import AnswersFacts, ScoredSpan
 from mlops_desk.drift.monitors.answers.changes import GOOD, changes_after
-from mlops_desk.drift.performance.alarms import LEAST_ROWS
+from mlops_desk.drift.monitors.drafting import LEAST_ROWS
 from mlops_desk.records.drift.answers import AnswersState, MeanChange, SaidOfWindow, ScoredWindow
 from mlops_desk.records.drift.performance import Direction
 
