@@ -3,7 +3,9 @@
 References are what people log: CSV, Parquet, and the lines of JSON that pandas writes.
 
 The bounds: without drift a window of 50 columns alarms in at most 6 % of cases and two of three in at most 3 %. Of 24
-windows at most 5 then are alarms in 99.7 % of runs, and of 24 triples at most 3 in 99.4 % (binomial); seeds are fixed.
+windows by the log at most 5 then are alarms in 99.7 % of runs (binomial). Of the 72 windows of 24 triples 4 are allowed,
+which is 6 %: other seeds showed 2. Where 3 % of windows alarm, two of three do in 0.3 %, so that more than one of 24
+triples comes by chance in 0.2 % of runs, and in half of them where 7 % of triples turn; seeds are fixed.
 """
 
 import json
@@ -24,7 +26,8 @@ from mlops_desk.storage.requests import LoggedFeature, LoggedRow
 from tests.unit.drift.test_false_alarms import LAWS, SIZES, compared, side, written
 
 FORMS = ("csv", "parquet", "jsonl")
-WINDOWS_AT_MOST, TRIPLES_AT_MOST = 5, 3  # see above
+WINDOWS_AT_MOST = 5  # of 24 by the log; see above
+OF_TRIPLES_AT_MOST, TRIPLES_AT_MOST = 4, 1  # of 72 and of 24; likewise
 BODY_ROWS = 100
 SIGNATURE = {"n": "double", "c": "text", "b": "boolean", "t": "datetime", "w": "text"}
 """By the first letter of a column's name."""
@@ -103,13 +106,16 @@ def test_traffic_without_drift_seldom_alarms_whatever_the_reference_is(tmp_path)
 
 @pytest.mark.timeout(400)  # likewise
 def test_two_of_three_windows_alarm_more_seldom_still():
+    alarms: Counter[str] = Counter()
     turned: Counter[str] = Counter()
     for at, (law, (n, m)) in enumerate(product(LAWS, SIZES)):
         random = np.random.default_rng(60_000 + at)
         family = random.uniform(0, 0.2, 50)
         first = side(random, law, n, family)
         windows = [compared(first, side(random, law, m, family)).verdict.is_alarm for _ in range(3)]
+        alarms[law] += sum(windows)
         turned[law] += sum(windows) >= 2
+    assert sum(alarms.values()) <= OF_TRIPLES_AT_MOST, alarms
     assert sum(turned.values()) <= TRIPLES_AT_MOST, turned
 
 

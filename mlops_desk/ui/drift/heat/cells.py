@@ -1,7 +1,7 @@
 """How the cells of a heat map are painted: heat as ground, and each verdict as a mark that needs no colour.
 
-The grounds are an image of one pixel a cell, which is painted in one go: 10,000 cells with 1,000 marks take 53 ms so,
-and 132 where each cell is filled by itself (measured in turns on two busy cores).
+The grounds are an image of one pixel a cell, which is painted in one go: 10,000 cells with 1,000 marks take 6 ms of
+processor time so, and 11 where each cell is filled by itself (medians of 15 turns each, on a map of 1200 x 800 pixels).
 """
 
 from PySide6.QtCore import QPointF, QRectF, Qt

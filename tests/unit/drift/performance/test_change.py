@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.base import wire
@@ -46,6 +46,7 @@ def test_it_is_pages_recursion(values):
 
 
 @given(steps, st.lists(st.integers(0, 120), max_size=5))
+@example(np.array([-2.0, 2.0, 2.0, 2.0, 2.0, -2.0]), [3])  # a rise that begins in one part and ends in the next
 def test_the_state_is_the_same_however_the_stream_is_cut(values, cuts):
     whole = ChangeWatch().with_values(values, PLAIN)
     parts = [ChangeWatch().with_values(one, PLAIN) for one in np.split(values, sorted(cuts))]
