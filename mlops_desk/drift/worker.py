@@ -9,9 +9,7 @@ second at most.
 ``drift report`` runs it without an agent, the agent runs it for each window of a monitored endpoint.
 """
 
-import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,9 +28,9 @@ from mlops_desk.drift.data.tables import tables_of
 from mlops_desk.drift.profile.mark import is_profile
 from mlops_desk.drift.progress import WorkerProgress
 from mlops_desk.drift.report import compare, told
+from mlops_desk.drift.room import work_room
 from mlops_desk.records.drift import DriftOptions, DriftReport
 from mlops_desk.records.drift.sources import Source, SourceKind
-from mlops_desk.storage.data_files import connect
 
 if TYPE_CHECKING:
     from mlops_desk.drift.profile.profile import DataProfile
@@ -41,7 +39,6 @@ MODULE = "mlops_desk.drift.worker"
 EXACT_ROWS = 10_000_000  # chosen: a column of so many takes about a gigabyte to be compared value by value
 _UNREAD = "Do all files of the folder have the same columns, and is there room on the disk for temporary files?"
 Open = Callable[[DataSide], OpenedTable]
-_THREADS = 2  # chosen: one reads while the other counts; the machine is busy with training
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +81,13 @@ def compare_sources(
         text = f"{plain(current.source.place, 1000)} is a profile: it can stand for the reference alone."
         raise Invalid(text, "Give the current data as Parquet, CSV or JSON lines.")
     progress = WorkerProgress()
-    with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-", dir=within) as name:
-        folder = Path(name)
-        with closing(connect(folder / "spill", threads=_THREADS)) as connection:
-            connection.execute("SET TimeZone = 'UTC'")  # what a moment without a zone is taken for
-            opened = partial(_opened, connection, folder, progress)
-            try:
-                report = _compared(connection, opened, reference, current, (options, beside), progress)
-            except duckdb.Error as error:
-                text = f"The data can't be compared: {plain(str(error).splitlines()[0], 300)}"
-                raise Invalid(text, _UNREAD) from error
+    with work_room(within) as (connection, folder):
+        opened = partial(_opened, connection, folder, progress)
+        try:
+            report = _compared(connection, opened, reference, current, (options, beside), progress)
+        except duckdb.Error as error:
+            text = f"The data can't be compared: {plain(str(error).splitlines()[0], 300)}"
+            raise Invalid(text, _UNREAD) from error
     if beside.importance is not None:
         report = _with_importance(report, beside.importance)
     return replace(report, reference=shown(reference.source), current=shown(current.source))

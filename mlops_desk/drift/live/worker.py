@@ -8,7 +8,6 @@ Request: ``CutRequest``. Answer: ``CutAnswer``.
 """
 
 import time
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,11 @@ from mlops_desk.drift.live.log_rows import LogCursor, LogPlace, read_log
 from mlops_desk.drift.live.pieces import GrowingWindow, cut_rows
 from mlops_desk.drift.profile.form import read_profile
 from mlops_desk.drift.profile.profile import DataProfile
+from mlops_desk.drift.room import database_in
 from mlops_desk.drift.store.layout import WindowBlobs, WindowLayout
 from mlops_desk.drift.store.sums import WindowSum
 from mlops_desk.records.drift import DriftOptions
 from mlops_desk.records.drift.monitors import WindowRule
-from mlops_desk.storage.data_files import connect
 
 BATCH_ROWS = 100_000  # chosen: 50 columns are 60 MB in DuckDB's memory, and a column 1 MB as numbers
 _NOTES = 5  # chosen: as many as one reads
@@ -179,8 +178,7 @@ def cut_windows(request: CutRequest) -> CutAnswer:
     cutter = _Cutter(request, read_profile(Path(request.reference)))
     read = _LogReading(request) if request.log is not None else _FileReading(request, folder)
     try:
-        with closing(connect(folder / "spill", threads=_THREADS)) as connection:
-            connection.execute("SET TimeZone = 'UTC'")  # what a moment without a zone is taken for
+        with database_in(folder, _THREADS) as connection:
             while True:
                 batch, over_before, has_more = read.next(connection)
                 if batch is not None:

@@ -6,9 +6,7 @@ is a PerformanceReport. How far it is it says on stderr, a line a second at most
 ``folder``.
 """
 
-import tempfile
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,12 +27,11 @@ from mlops_desk.drift.performance.cells import Cells, cells_of
 from mlops_desk.drift.performance.report import AnsweredData, performance_of
 from mlops_desk.drift.performance.rows import AnsweredRows, rows_of
 from mlops_desk.drift.progress import WorkerProgress
+from mlops_desk.drift.room import work_room
 from mlops_desk.records.drift.answers import AnswerColumns
 from mlops_desk.records.drift.performance import PerformanceReport, PredictionKind
-from mlops_desk.storage.data_files import connect
 
 MODULE = "mlops_desk.drift.performance.worker"
-_THREADS = 2  # as for a drift report
 
 
 def performance_of_files(
@@ -49,17 +46,14 @@ def performance_of_files(
         raise Invalid("There is nothing to hold against the labels.", "Name the answers' column (--prediction).")
     if window_rows is not None and window_rows < 1:
         raise Invalid(f"A window can't have {window_rows} rows.", "Give a number from 30 on.")
-    with tempfile.TemporaryDirectory(prefix="mlops-desk-performance-", dir=within) as name:
-        folder = Path(name)
-        with closing(connect(folder / "spill", threads=_THREADS)) as connection:
-            connection.execute("SET TimeZone = 'UTC'")  # what a moment without a zone is taken for
-            current = open_data(connection, data.absolute(), folder)
-            before = None if reference is None else open_data(connection, reference.absolute(), folder)
-            try:
-                read = read_answers(connection, before, current, columns)
-            except duckdb.Error as error:
-                text = f"The data can't be read: {plain(str(error).splitlines()[0], 300)}"
-                raise Invalid(text, "Is the file complete? Write it again.") from error
+    with work_room(within) as (connection, folder):
+        current = open_data(connection, data.absolute(), folder)
+        before = None if reference is None else open_data(connection, reference.absolute(), folder)
+        try:
+            read = read_answers(connection, before, current, columns)
+        except duckdb.Error as error:
+            text = f"The data can't be read: {plain(str(error).splitlines()[0], 300)}"
+            raise Invalid(text, "Is the file complete? Write it again.") from error
     progress = WorkerProgress()
     return performance_of(read, window_rows, lambda done, total: progress.say(f"{done} of {total} windows"))
 

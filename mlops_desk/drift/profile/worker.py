@@ -5,8 +5,6 @@ SourceAccess}}; the last three may be missing. What it does meanwhile it says on
 answer: {"path", "rows", "bytes", "columns", "left_out"}.
 """
 
-import tempfile
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,8 @@ from mlops_desk.drift.profile.comparing import make_profile
 from mlops_desk.drift.profile.form import to_bytes
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.drift.progress import WorkerProgress
+from mlops_desk.drift.room import work_room
 from mlops_desk.records.drift import DriftOptions
-from mlops_desk.storage.data_files import connect
-
-_THREADS = 2  # as for a report
 
 
 def profile_of_source(
@@ -31,12 +27,9 @@ def profile_of_source(
 ) -> DataProfile:
     """Make the profile of what a source gives. Raises DeskError."""
     progress = WorkerProgress()
-    with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-", dir=within) as name:
-        folder = Path(name)
-        with closing(connect(folder / "spill", threads=_THREADS)) as connection:
-            connection.execute("SET TimeZone = 'UTC'")  # what a moment without a zone is taken for
-            table = open_source(connection, reference, folder, progress)
-            return make_profile(connection, table, options or DriftOptions(), progress)
+    with work_room(within) as (connection, folder):
+        table = open_source(connection, reference, folder, progress)
+        return make_profile(connection, table, options or DriftOptions(), progress)
 
 
 def answer(request: dict[str, Any]) -> Any:

@@ -7,14 +7,16 @@ from PySide6.QtWidgets import QWidget
 
 from mlops_desk.records.serving.access import NewToken
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
+from mlops_desk.records.serving.rollout import Rollout
 from mlops_desk.ui.endpoints.deploy_form import open_deploy
 from mlops_desk.ui.endpoints.export_form import ExportDialog
 from mlops_desk.ui.endpoints.token_dialog import TokenDialog
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.confirmation import ask
-from mlops_desk.verbs.desk import ClientLike
+from mlops_desk.verbs.endpoints import Endpoints
 
+EndpointVerb = Callable[[Endpoints, str], object]
 _RUNNING = set(EndpointState) - {EndpointState.FAILED, EndpointState.STOPPED}
 
 
@@ -84,57 +86,38 @@ class EndpointActs(QObject):
             "Its containers end and requests are refused from now on. "
             "Its request log stays; a new revision brings it back."
         )
-        name = endpoint.name
-        ask(self._page, f"Stop endpoint {name}?", text, "Stop endpoint", lambda: self._do_stop(name))
-
-    def _do_stop(self, name: str) -> None:
-        self._do("stop endpoint", lambda desk: desk.endpoints.stop(name))
+        stop = self._later("stop endpoint", lambda endpoints, name: endpoints.stop(name), endpoint)
+        ask(self._page, f"Stop endpoint {endpoint.name}?", text, "Stop endpoint", stop)
 
     def ask_to_remove(self) -> None:
         endpoint = self._chosen()
         if endpoint is None:
             return
         text = "Its containers end and its name and revisions are forgotten. Its request log stays on disk."
-        name = endpoint.name
-        ask(self._page, f"Remove endpoint {name}?", text, "Remove endpoint", lambda: self._do_remove(name))
-
-    def _do_remove(self, name: str) -> None:
-        self._do("remove endpoint", lambda desk: desk.endpoints.remove(name))
+        remove = self._later("remove endpoint", lambda endpoints, name: endpoints.remove(name), endpoint)
+        ask(self._page, f"Remove endpoint {endpoint.name}?", text, "Remove endpoint", remove)
 
     # How it is set up.
 
     def follow(self, alias: str | None, canary: float | None) -> None:
         """Have it go with an alias, or with none."""
-        endpoint = self._chosen()
-        if endpoint is None:
-            return
-        name = endpoint.name
         if alias is None:
-            self._do("pin endpoint", lambda desk: desk.endpoints.pin(name))
+            self._do("pin endpoint", lambda endpoints, name: endpoints.pin(name))
         else:
-            self._do("follow alias", lambda desk: desk.endpoints.follow(name, alias, canary=canary))
+            self._do("follow alias", lambda endpoints, name: endpoints.follow(name, alias, canary=canary))
 
     def scale(self, least: int, most: int, sleep_after: float) -> None:
         """Have so many replicas, which end after so many seconds without a request (0: never)."""
-        endpoint = self._chosen()
-        if endpoint is not None:
-            name = endpoint.name
-            wish = {"least": least, "most": most}
-            self._do("scale", lambda desk: desk.endpoints.scale(name, **wish, sleep_after=sleep_after))
+        wish = {"least": least, "most": most}
+        self._do("scale", lambda endpoints, name: endpoints.scale(name, **wish, sleep_after=sleep_after))
 
     def put_to_sleep(self) -> None:
         """End its containers until the next request."""
-        endpoint = self._chosen()
-        if endpoint is not None:
-            name = endpoint.name
-            self._do("sleep", lambda desk: desk.endpoints.sleep(name))
+        self._do("sleep", lambda endpoints, name: endpoints.sleep(name))
 
     def wake(self) -> None:
         """Start its containers without waiting for a request."""
-        endpoint = self._chosen()
-        if endpoint is not None:
-            name = endpoint.name
-            self._do("wake", lambda desk: desk.endpoints.wake(name))
+        self._do("wake", lambda endpoints, name: endpoints.wake(name))
 
     def ask_to_lend(self) -> None:
         endpoint = self._chosen()
@@ -144,55 +127,46 @@ class EndpointActs(QObject):
             "Its containers end once they have answered, and requests are refused until you ask for its GPUs back. "
             "A job that has them then and is preemptible saves its work first; for any other the endpoint waits."
         )
-        name = endpoint.name
-        ask(self._page, f"Lend the GPUs of {name} to jobs?", text, "Lend them", lambda: self._lend(name))
-
-    def _lend(self, name: str) -> None:
-        self._do("lend", lambda desk: desk.endpoints.lend(name))
+        lend = self._later("lend", lambda endpoints, name: endpoints.lend(name), endpoint)
+        ask(self._page, f"Lend the GPUs of {endpoint.name} to jobs?", text, "Lend them", lend)
 
     def claim(self) -> None:
         """Ask for its GPUs back."""
         endpoint = self._chosen()
         if endpoint is not None and endpoint.lent is not None:
-            name = endpoint.name
-            self._do("claim", lambda desk: desk.endpoints.claim(name))
+            self._do("claim", lambda endpoints, name: endpoints.claim(name))
 
     # Revisions.
 
     def promote(self) -> None:
         """Let the revision on its way answer all requests."""
-        endpoint = self._chosen()
-        if endpoint is not None and endpoint.rollout is not None:
-            name = endpoint.name
-            self._do("promote", lambda desk: desk.endpoints.promote(name))
+        if self._rollout() is not None:
+            self._do("promote", lambda endpoints, name: endpoints.promote(name))
 
     def take_back(self) -> None:
         """Take the revision on its way out, without a question: the live one goes on."""
-        endpoint = self._chosen()
-        if endpoint is not None and endpoint.rollout is not None:
-            name = endpoint.name
-            self._do("roll back", lambda desk: desk.endpoints.rollback(name))
+        if self._rollout() is not None:
+            self._do("roll back", lambda endpoints, name: endpoints.rollback(name))
 
     def share(self, percent: int) -> None:
         """Give the revision on its way a share of the requests."""
         endpoint = self._chosen()
         if endpoint is None or endpoint.rollout is None:
             return
-        name = endpoint.name
         shares = [f"{endpoint.rollout.revision}={percent}", f"{endpoint.revision}={100 - percent}"]
-        self._do("split", lambda desk: desk.endpoints.split(name, shares))
+        self._do("split", lambda endpoints, name: endpoints.split(name, shares))
 
     def ask_to_make_live(self, revision: int) -> None:
         endpoint = self._chosen()
         if endpoint is None:
             return
-        name, live = endpoint.name, endpoint.revision
         text = (
-            f"It answers all requests as soon as it is up; until then revision {live} does. "
-            f"Revision {live} stays in the list, so you can go back."
+            f"It answers all requests as soon as it is up; until then revision {endpoint.revision} does. "
+            f"Revision {endpoint.revision} stays in the list, so you can go back."
         )
-        title = f"Let revision {revision} of {name} answer?"
-        ask(self._page, title, text, "Make it live", lambda: self._make_live(name, revision), harmful=False)
+        title = f"Let revision {revision} of {endpoint.name} answer?"
+        make_live = self._later("promote", lambda endpoints, name: endpoints.promote(name, revision=revision), endpoint)
+        ask(self._page, title, text, "Make it live", make_live, harmful=False)
 
     def export(self, revision: int) -> None:
         """Open the question in which form and where to a revision is written."""
@@ -200,11 +174,20 @@ class EndpointActs(QObject):
         if endpoint is not None:
             ExportDialog(self._context.frame, self._context, endpoint, revision).open()
 
-    def _make_live(self, name: str, revision: int) -> None:
-        self._do("promote", lambda desk: desk.endpoints.promote(name, revision=revision))
+    def _rollout(self) -> Rollout | None:
+        endpoint = self._chosen()
+        return None if endpoint is None else endpoint.rollout
 
-    def _do(self, what: str, verb: Callable[[ClientLike], object]) -> None:
-        self._context.ask(what, verb, _nothing)
+    def _do(self, what: str, verb: EndpointVerb) -> None:
+        """Ask for something about the endpoint that is chosen now."""
+        endpoint = self._chosen()
+        if endpoint is not None:
+            self._later(what, verb, endpoint)()
+
+    def _later(self, what: str, verb: EndpointVerb, endpoint: Endpoint) -> Callable[[], None]:
+        """Return what asks for something about this endpoint, whichever is chosen by then."""
+        name = endpoint.name
+        return lambda: self._context.ask(what, lambda desk: verb(desk.endpoints, name), _nothing)
 
 
 def _nothing(_answer: object) -> None:

@@ -23,13 +23,6 @@ from mlops_desk.ui.widgets.confirmation import Confirm
 
 
 @pytest.fixture
-def page(start, double, qtbot):
-    shown = start(double, "drift").window.page()
-    qtbot.waitUntil(lambda: bool(shown.monitors.pane.sheet.windows))
-    return shown
-
-
-@pytest.fixture
 def acts(page):
     return page.monitors.acts
 

@@ -17,13 +17,6 @@ from mlops_desk.ui.live.topic import Topic
 
 
 @pytest.fixture
-def page(start, double, qtbot):
-    shown = start(double, "drift").window.page()
-    qtbot.waitUntil(lambda: bool(shown.monitors.pane.sheet.windows))
-    return shown
-
-
-@pytest.fixture
 def pane(page):
     return page.monitors.pane
 

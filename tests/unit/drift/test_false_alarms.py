@@ -29,7 +29,9 @@ from mlops_desk.drift.report import Tables, compare
 from mlops_desk.drift.worker import compare_files
 from mlops_desk.records.drift import DriftOptions
 from mlops_desk.records.drift.columns import ColumnKind
-from mlops_desk.storage.data_files import connect
+from tests.unit.drift.vocabulary import WORDS
+
+pytestmark = pytest.mark.usefixtures("one_database")
 
 LAWS = {
     "normal": lambda random, n: random.normal(3, 2, n),
@@ -43,41 +45,6 @@ SIZES = ((100, 100), (500, 100), (500, 300), (500, 500))
 TRIES = 20
 REPEATS = 2  # of each of the 24 cases
 AT_MOST = 8  # of 48 windows; see above
-WORDS = np.array(
-    [
-        "the",
-        "a",
-        "cat",
-        "dog",
-        "bird",
-        "sat",
-        "ran",
-        "flew",
-        "on",
-        "under",
-        "over",
-        "mat",
-        "house",
-        "tree",
-        "old",
-        "new",
-        "red",
-        "blue",
-        "and",
-        "then",
-    ]
-)
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    with connect(tmp_path_factory.mktemp("database")) as database:
-        yield database
-
-
-@pytest.fixture(autouse=True)
-def one_database(database, monkeypatch):
-    monkeypatch.setattr("mlops_desk.drift.worker.connect", lambda _folder, **_limits: database.cursor())
 
 
 def side(random, law, n, family) -> pd.DataFrame:

@@ -19,7 +19,6 @@ from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.process import run_worker
 from mlops_desk.drift.worker import answer, compare_files
 from mlops_desk.records.drift import DriftOptions, DriftReport
-from mlops_desk.storage.data_files import connect
 
 WORKER = "mlops_desk.drift.worker"
 SCHEMA = "x DOUBLE, i BIGINT, k VARCHAR, flag BOOLEAN"
@@ -294,18 +293,6 @@ def test_a_truncated_parquet_file_and_a_folder_are_said_to_be_none(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(Invalid, match="not a file"):
         compare_files(good, tmp_path / "pipe")
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    with connect(tmp_path_factory.mktemp("database")) as database:
-        yield database
-
-
-@pytest.fixture
-def one_database(database, monkeypatch):
-    """Give each comparison a connection to one database: opening one costs more than comparing small files."""
-    monkeypatch.setattr("mlops_desk.drift.worker.connect", lambda _folder, **_limits: database.cursor())
 
 
 @pytest.mark.usefixtures("one_database")

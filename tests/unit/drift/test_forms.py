@@ -17,7 +17,6 @@ from mlops_desk.drift.worker import compare_files
 from mlops_desk.records.drift import DriftOptions, Verdict
 from mlops_desk.records.drift.columns import KINDS_OF_SIGNATURES
 from mlops_desk.serving.gateway.request_log.inputs import rows_of
-from mlops_desk.storage.data_files import connect
 from mlops_desk.storage.request_log.writing import META, write_part
 from mlops_desk.storage.requests import LoggedRow
 
@@ -129,18 +128,6 @@ def assert_same(paths: dict[str, Path], references: Iterable[str]) -> None:
 
 
 FINE = {Verdict.OK, Verdict.NOT_COMPARED, Verdict.INSUFFICIENT_DATA}
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    with connect(tmp_path_factory.mktemp("database")) as database:
-        yield database
-
-
-@pytest.fixture
-def one_database(database, monkeypatch):
-    """Give each comparison a connection to one database: opening one costs more than comparing small files."""
-    monkeypatch.setattr("mlops_desk.drift.worker.connect", lambda _folder, **_limits: database.cursor())
 
 
 @pytest.mark.usefixtures("one_database")

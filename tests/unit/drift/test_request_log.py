@@ -19,11 +19,12 @@ import pytest
 from mlops_desk.drift.worker import compare_files
 from mlops_desk.records.drift import DriftOptions
 from mlops_desk.serving.gateway.request_log.inputs import rows_of
-from mlops_desk.storage.data_files import connect
 from mlops_desk.storage.request_log.reading import newest
 from mlops_desk.storage.request_log.writing import write_part
 from mlops_desk.storage.requests import LoggedFeature, LoggedRow
 from tests.unit.drift.test_false_alarms import LAWS, SIZES, compared, side, written
+
+pytestmark = pytest.mark.usefixtures("one_database")
 
 FORMS = ("csv", "parquet", "jsonl")
 WINDOWS_AT_MOST = 5  # of 24 by the log; see above
@@ -31,17 +32,6 @@ OF_TRIPLES_AT_MOST, TRIPLES_AT_MOST = 4, 1  # of 72 and of 24; likewise
 BODY_ROWS = 100
 SIGNATURE = {"n": "double", "c": "text", "b": "boolean", "t": "datetime", "w": "text"}
 """By the first letter of a column's name."""
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    with connect(tmp_path_factory.mktemp("database")) as database:
-        yield database
-
-
-@pytest.fixture(autouse=True)
-def one_database(database, monkeypatch):
-    monkeypatch.setattr("mlops_desk.drift.worker.connect", lambda _folder, **_limits: database.cursor())
 
 
 def as_sent(frame: pd.DataFrame) -> pd.DataFrame:

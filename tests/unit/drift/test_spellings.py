@@ -16,19 +16,8 @@ from mlops_desk.drift.data.dates import dates_of
 from mlops_desk.drift.worker import answer, compare_files
 from mlops_desk.records.drift import DriftOptions, DriftReport
 from mlops_desk.records.drift.columns import FrozenColumn
-from mlops_desk.storage.data_files import connect
 
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    with connect(tmp_path_factory.mktemp("database")) as database:
-        database.execute("SET TimeZone = 'UTC'")
-        yield database
-
-
-@pytest.fixture(autouse=True)
-def one_database(database, monkeypatch):
-    monkeypatch.setattr("mlops_desk.drift.worker.connect", lambda _folder, **_limits: database.cursor())
+pytestmark = pytest.mark.usefixtures("one_database")
 
 
 def csv_of(path: Path, **columns) -> Path:

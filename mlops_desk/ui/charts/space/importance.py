@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.run_window import Importance
+from mlops_desk.ui.charts.ground import paint_focus
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import set_tip
@@ -58,9 +59,7 @@ class ImportanceBars(QWidget):
                 painter.fillRect(QRectF(track.left(), track.top(), room * share, _BAR), tint)
             painter.setPen(theme.colour("muted"))
             painter.drawText(row.adjusted(left + room + theme.SPACE_8, 0, 0, 0), _LEFT, words_of(one))
-        if self.hasFocus():
-            painter.setPen(QPen(theme.colour("accent"), theme.RING))
-            painter.drawRect(theme.edge(self.rect(), theme.RING))
+        paint_focus(painter, self)
 
 
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

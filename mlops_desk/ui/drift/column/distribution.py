@@ -11,6 +11,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, Q
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mlops_desk.ui.charts import scale
+from mlops_desk.ui.charts.ground import paint_focus, paint_marks
 from mlops_desk.ui.charts.head import HEAD_HEIGHT, paint_head
 from mlops_desk.ui.drift.column.spread import Spread, below, psi_parts
 from mlops_desk.ui.look import theme
@@ -23,7 +24,6 @@ _MARK_PIXELS = 36.0  # chosen: one mark at the left needs so much room
 _LABEL = 64.0  # pixels: a number or the beginning of a name
 _FILL = 0.85  # chosen: the grid is seen through it
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 _MIDDLE = int(Qt.AlignmentFlag.AlignCenter)
 
 
@@ -150,21 +150,11 @@ class DistributionChart(QWidget):
             else:
                 self._paint_bars(painter, area)
             self._paint_read(painter, area)
-        if self.hasFocus():
-            painter.setPen(QPen(theme.colour("accent"), theme.RING))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(theme.edge(self.rect(), theme.RING))
+        paint_focus(painter, self)
 
     def _paint_axes(self, painter: QPainter, area: QRectF, spread: Spread) -> None:
-        faint, muted = theme.faded(theme.colour("border"), 0.55), theme.colour("muted")
-        for mark in self._scale.marks:
-            y = round(self._y(mark)) + 0.5
-            painter.setPen(QPen(faint, 0))
-            painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-            painter.setPen(muted)
-            place = QRectF(0, y - _FOOT / 2, area.left() - theme.SPACE_4, _FOOT)
-            painter.drawText(place, _RIGHT, self._word(mark))
-        painter.setPen(muted)
+        paint_marks(painter, area, self._scale.marks, self._y, self._word)
+        painter.setPen(theme.colour("muted"))
         cell = self._cell()
         every = max(1, -(-int(_LABEL) // max(int(cell), 1)))
         room = cell * every - theme.SPACE_4

@@ -10,6 +10,7 @@ from PySide6.QtGui import QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaint
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mlops_desk.ui.charts import scale
+from mlops_desk.ui.charts.ground import FAINT, paint_focus, paint_marks
 from mlops_desk.ui.charts.head import HEAD_HEIGHT, paint_head
 from mlops_desk.ui.charts.scale import Scale
 from mlops_desk.ui.curves.spans import Span
@@ -21,7 +22,6 @@ from mlops_desk.ui.words import numbers
 _FOOT = 16.0  # pixels: one line of the caption
 _MARK_PIXELS = 36.0  # chosen: one mark at the left needs so much room
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 _MIDDLE = int(Qt.AlignmentFlag.AlignCenter)
 
 
@@ -138,20 +138,11 @@ class WindowChart(QWidget):
             self.paint_values(painter, area)
             self._paint_read(painter, area)
             painter.setClipping(False)
-        if self.hasFocus():
-            painter.setPen(QPen(theme.colour("accent"), theme.RING))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(theme.edge(self.rect(), theme.RING))
+        paint_focus(painter, self)
 
     def _paint_ground(self, painter: QPainter, area: QRectF) -> None:
-        faint, muted = theme.faded(theme.colour("border"), 0.55), theme.colour("muted")
-        for mark in self.scale.marks:
-            y = round(self.up(mark)) + 0.5
-            painter.setPen(QPen(faint, 0))
-            painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-            painter.setPen(muted)
-            place = QRectF(0, y - _FOOT / 2, area.left() - theme.SPACE_4, _FOOT)
-            painter.drawText(place, _RIGHT, self.unit(mark))
+        faint, muted = theme.faded(theme.colour("border"), FAINT), theme.colour("muted")
+        paint_marks(painter, area, self.scale.marks, self.up, self.unit)
         metrics = QFontMetrics(painter.font())
         for x, text in self.places.ticks():
             if area.left() - 1 <= x and x + metrics.horizontalAdvance(text) <= self.width():

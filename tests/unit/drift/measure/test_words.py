@@ -9,29 +9,7 @@ from scipy import stats
 from mlops_desk.drift.columns import WordsColumn, WordsSide
 from mlops_desk.drift.measure.battery import measured
 from mlops_desk.drift.measure.words import higher_mean, mann_whitney, word_drift, words_of
-
-COMMON = [
-    "the",
-    "a",
-    "cat",
-    "dog",
-    "bird",
-    "sat",
-    "ran",
-    "flew",
-    "on",
-    "under",
-    "over",
-    "mat",
-    "house",
-    "tree",
-    "old",
-    "new",
-    "red",
-    "blue",
-    "and",
-    "then",
-]
+from tests.unit.drift.vocabulary import WORDS
 
 samples = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=40).map(np.array)
 
@@ -75,15 +53,15 @@ def texts(random, n, words):
 
 def test_texts_of_one_law_are_told_apart_as_often_as_the_level_says():
     random = np.random.default_rng(4)
-    found = [word_drift(texts(random, 200, COMMON), texts(random, 100, COMMON)) for _ in range(200)]
+    found = [word_drift(texts(random, 200, WORDS), texts(random, 100, WORDS)) for _ in range(200)]
     assert 2 <= sum(one.p_value < 0.05 for one in found) <= 20  # 10 expected, 3 deviations to either side
     assert sum(one.unseen_p_value < 0.05 for one in found) >= 2 or max(one.unseen_current for one in found) == 0
 
 
 def test_a_word_that_has_become_common_is_found_and_named():
     random = np.random.default_rng(5)
-    now = [f"{text} refund" if random.random() < 0.4 else text for text in texts(random, 400, COMMON)]
-    found = word_drift(texts(random, 400, COMMON), now)
+    now = [f"{text} refund" if random.random() < 0.4 else text for text in texts(random, 400, WORDS)]
+    found = word_drift(texts(random, 400, WORDS), now)
     assert found.auc > 0.6
     assert found.p_value < 1e-4
     assert "refund" in found.typical_current
