@@ -216,6 +216,14 @@ def open_house(root: Path) -> Iterator[House]:
         Gatekeeper(built.folder.endpoints / "_gateway").stop()
 
 
+def canary_beside(house: House) -> Endpoint:
+    """Return an endpoint of which revision 1 is live, and revision 2 a canary with a tenth of the requests."""
+    house.replica(1, "old")
+    house.replica(2, "new")
+    house.service.deploy("digits/1", "front")
+    return house.service.deploy("digits/2", "front", canary=10)
+
+
 def ask(endpoint: Endpoint, path: str = "", host: str | None = None) -> httpx.Response:
     assert endpoint.url is not None
     with httpx.Client(trust_env=False, timeout=20) as client:

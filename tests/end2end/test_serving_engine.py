@@ -137,6 +137,19 @@ class House:
         self.state.close()
         assert left == []
 
+    def end_with_images(self) -> None:
+        """End, and remove the images that were made here."""
+        self.end()
+        with engine_client() as client:
+            for image in client.images(filters={"label": f"{plan.LABEL_INSTANCE}={self.folder.instance}"}):
+                client.remove_image(image["Id"], force=True)
+
+    def trained_in(self, image: str) -> None:
+        """Have all versions trained by a job in this image."""
+        with engine_client() as client:
+            image_id = client.inspect_image(image)["Id"]
+        self.service._maker._find_trained = lambda _version: (image_id, "job-1")
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -18,7 +18,6 @@ import yaml
 
 from mlops_desk.records.serving.endpoint import EndpointState
 from tests.end2end.test_serving_engine import House, ask, saved
-from tests.images import engine_client
 from tests.scoring import odd_model
 from tests.stand_ins import keras_wheels
 
@@ -92,15 +91,9 @@ def house(tmp_path_factory: pytest.TempPathFactory, serving: dict[str, str], tra
     models = {name: made(root / name) for name, (made, _, _) in MODELS.items()}
     built = House(root / "house", {**serving, "serving.wheelhouse": str(wheels)}, models["loader"])
     built.models = models
-    with engine_client() as client:
-        image_id = client.inspect_image(training_image)["Id"]
-    built.service._maker._find_trained = lambda _version: (image_id, "job-1")
+    built.trained_in(training_image)
     yield built
-    instance = built.folder.instance
-    built.end()
-    with engine_client() as client:
-        for image in client.images(filters={"label": f"io.mlops-desk.instance={instance}"}):
-            client.remove_image(image["Id"], force=True)
+    built.end_with_images()
 
 
 @pytest.mark.parametrize(

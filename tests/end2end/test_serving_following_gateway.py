@@ -14,7 +14,7 @@ from mlops_desk.base.errors import TimedOut
 from mlops_desk.records.event import EndpointChanged
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.serving import plan, switchboard
-from tests.end2end.endpoint_house import BODY, House, ask, bearer, open_house
+from tests.end2end.endpoint_house import BODY, House, ask, bearer, canary_beside, open_house
 
 pytestmark = pytest.mark.end2end
 
@@ -27,10 +27,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 @pytest.fixture
 def beside(house: House) -> Endpoint:
-    house.replica(1, "old")
-    house.replica(2, "new")
-    house.service.deploy("digits/1", "front")
-    return house.service.deploy("digits/2", "front", canary=10)
+    return canary_beside(house)
 
 
 def gateway_pid(house: House) -> int:

@@ -12,7 +12,6 @@ from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.records.serving.endpoint import EndpointState
 from mlops_desk.serving.image import machine
 from tests.end2end.test_serving_engine import TRAIN, House, ask, saved
-from tests.images import engine_client
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
 NOWHERE = "registry.invalid/python:3.12"
@@ -23,11 +22,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, serving: dict[str, str]) -> 
     model = saved(TRAIN, tmp_path_factory.mktemp("trained") / "model")
     built = House(tmp_path_factory.mktemp("house"), {**serving, "serving.base_image": NOWHERE}, model)
     yield built
-    instance = built.folder.instance
-    built.end()
-    with engine_client() as client:
-        for image in client.images(filters={"label": f"io.mlops-desk.instance={instance}"}):
-            client.remove_image(image["Id"], force=True)
+    built.end_with_images()
 
 
 def test_where_no_registry_answers_this_machines_own_python_is_the_base(house: House) -> None:

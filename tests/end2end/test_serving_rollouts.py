@@ -15,7 +15,7 @@ from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.records.event import Notice
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.serving import plan
-from tests.end2end.endpoint_house import BODY, House, ask, bearer, open_house
+from tests.end2end.endpoint_house import BODY, House, ask, bearer, canary_beside, open_house
 
 pytestmark = pytest.mark.end2end
 
@@ -28,11 +28,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 @pytest.fixture
 def beside(house: House) -> Endpoint:
-    """Revision 1 is live, revision 2 a canary with a tenth of the requests."""
-    house.replica(1, "old")
-    house.replica(2, "new")
-    house.service.deploy("digits/1", "front")
-    return house.service.deploy("digits/2", "front", canary=10)
+    return canary_beside(house)
 
 
 def words(endpoint: Endpoint, count: int = 200) -> dict[str, int]:

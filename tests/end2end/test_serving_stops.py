@@ -16,7 +16,7 @@ from mlops_desk.serving import plan
 from tests import endings
 from tests.end2end.test_serving_anyimage import COMMAND
 from tests.end2end.test_serving_engine import House, ask
-from tests.images import busybox_image, engine_client, python_image
+from tests.images import busybox_image, python_image
 from tests.scoring import odd_model
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
@@ -29,15 +29,9 @@ LONG = {"dataframe_split": {"columns": ["do"], "data": [["sleep25"]]}}
 def house(tmp_path_factory: pytest.TempPathFactory, serving: dict[str, str], training_image: str) -> Iterator[House]:
     root = tmp_path_factory.mktemp("stops")
     built = House(root / "house", serving, odd_model(root / "model", WORD))
-    with engine_client() as client:
-        image_id = client.inspect_image(training_image)["Id"]
-    built.service._maker._find_trained = lambda _version: (image_id, "job-1")
+    built.trained_in(training_image)
     yield built
-    instance = built.folder.instance
-    built.end()
-    with engine_client() as client:
-        for image in client.images(filters={"label": f"{plan.LABEL_INSTANCE}={instance}"}):
-            client.remove_image(image["Id"], force=True)
+    built.end_with_images()
 
 
 @pytest.mark.parametrize("runtime", OURS)

@@ -11,7 +11,7 @@ RUNNING = "running"
 DOWN = "down"
 """The states of a replica besides that of one that is on its way out."""
 _WHOLE_PERCENT = 100.0  # shares are in percent, as people say them
-_ROUNDING = 1e-9  # three tenths of ten are a little more than three
+_ROUNDING = 1e-9  # 28 percent of 25 are a little more than 7 to a double
 
 
 def answering(endpoint: Endpoint) -> list[Replica]:

@@ -187,7 +187,11 @@ class EndpointActs(QObject):
     def _later(self, what: str, verb: EndpointVerb, endpoint: Endpoint) -> Callable[[], None]:
         """Return what asks for something about this endpoint, whichever is chosen by then."""
         name = endpoint.name
-        return lambda: self._context.ask(what, lambda desk: verb(desk.endpoints, name), _nothing)
+
+        def begin() -> None:
+            self._context.ask(what, lambda desk: verb(desk.endpoints, name), _nothing)
+
+        return begin
 
 
 def _nothing(_answer: object) -> None:

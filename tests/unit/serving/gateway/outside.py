@@ -7,10 +7,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-
-import uvloop
 
 from mlops_desk.serving.gateway.inbound.network import NetworkDoor, NetworkPeers
 from mlops_desk.serving.gateway.inbound.warden import Warden
@@ -23,7 +20,7 @@ from mlops_desk.serving.gateway.routes import (
     RoutingTable,
 )
 from mlops_desk.serving.network.authority import CALLERS, own_identity
-from tests.unit.serving.gateway.world import Replica, Talk, World, eventually
+from tests.unit.serving.gateway.world import Replica, Talk, World, eventually, run_in
 
 NAMES = ("desk.lab", "127.0.0.1", "*.wild.lab")
 TOKEN = "token-of-digits"
@@ -120,16 +117,5 @@ def closed(route: Route, **more: Any) -> RoutingTable:
 
 
 def from_outside(scenario: Callable[[Outside], Awaitable[None]], **room: int) -> None:
-    """Run ``scenario`` on the loop that the gateway runs on."""
-
-    async def run(folder: Path) -> None:
-        world = Outside(folder)
-        await world.start(**room)
-        try:
-            async with asyncio.timeout(60):
-                await scenario(world)
-        finally:
-            await world.stop()
-
-    with TemporaryDirectory(prefix="mld-") as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(Path(folder)))
+    """Run ``scenario`` on the way in from other machines."""
+    run_in(Outside, scenario, room)

@@ -41,8 +41,21 @@ def test_who_is_late_is_told_in_turn_and_who_has_ended_is_not() -> None:
         await eventually(lambda: "slow" in told)
         assert told == ["a", "c", "slow"]
         lines["a"].again(timed["a"])  # the line was forgotten meanwhile
-        await eventually(lambda: told[-1] == "a")
+        assert deadlines.begin(Timed("d", told), 0.05) is lines["a"], "one line for all that have equally long"
+        await eventually(lambda: told[-1] == "d")
+        assert told[3:] == ["a", "d"]
         assert slow.name == "slow"
+
+    run(scenario)
+
+
+def test_a_line_that_is_empty_is_forgotten() -> None:
+    async def scenario(deadlines: Deadlines, told: list[str]) -> None:
+        for seconds in (0.01, 0.02, 0.03):
+            line = deadlines.begin(one := Timed("over", told), seconds)
+            line.end(one)
+        await eventually(lambda: not deadlines._lines)
+        assert told == []
 
     run(scenario)
 

@@ -160,6 +160,16 @@ def test_who_waited_goes_where_the_newest_table_leads() -> None:
     within(scenario)
 
 
+def test_a_page_of_another_kind_of_address_is_refused_whatever_host_it_names() -> None:
+    async def scenario(world: World) -> None:
+        world.route(await world.replica())
+        for scheme, status in (("http", 200), ("HTTP", 200), ("https", 403), ("apps", 403), ("file", 403)):
+            said = await world.ask(world.request(b"{}", "/digits", f"origin: {scheme}://localhost:{world.port}"))
+            assert said.status == status, scheme
+
+    within(scenario)
+
+
 def test_requests_beyond_the_rate_are_told_when_to_come_again() -> None:
     async def scenario(world: World) -> None:
         replica = await world.replica()

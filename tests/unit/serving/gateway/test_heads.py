@@ -85,8 +85,17 @@ def test_heads_that_are_too_many_or_too_long_are_forgotten() -> None:
     found = [number for number in range(1000) if known.find(b"%d\r\n\r\n" % number) is not None]
     assert found[-1] == 999
     assert len(found) <= 256
+    known = KnownHeads[int]()
     known.learn(b"x" * 3000 + b"\r\n\r\n", 0, 1)
     assert known.find(b"x" * 3000 + b"\r\n\r\n") is None
+    assert not known._known, "nobody fills the memory with long ones"
+
+
+def test_a_head_that_came_with_something_else_is_not_remembered() -> None:
+    known = KnownHeads[int]()
+    known.learn(ONE + GET, 2, 1)
+    known.learn(ONE[:-1], 2, 1)
+    assert [known.find(sent) for sent in (ONE, ONE + GET, ONE[:-1])] == [None, None, None]
 
 
 def test_what_held_for_a_head_holds_no_longer_than_its_table() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import uvloop
 
@@ -217,11 +217,14 @@ class Talk:
         self.writer.transport.abort()
 
 
-def within(scenario: Callable[[World], Awaitable[None]], **room: int) -> None:
-    """Run ``scenario`` on the loop that the gateway runs on."""
+W = TypeVar("W", bound=World)
+
+
+def run_in(kind: type[W], scenario: Callable[[W], Awaitable[None]], room: dict[str, int]) -> None:
+    """Run ``scenario`` in a world of this kind, on the loop that the gateway runs on."""
 
     async def run(folder: Path) -> None:
-        world = World(folder)
+        world = kind(folder)
         await world.start(**room)
         try:
             async with asyncio.timeout(60):
@@ -231,6 +234,11 @@ def within(scenario: Callable[[World], Awaitable[None]], **room: int) -> None:
 
     with TemporaryDirectory(prefix="mld-") as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(Path(folder)))
+
+
+def within(scenario: Callable[[World], Awaitable[None]], **room: int) -> None:
+    """Run ``scenario`` on this machine's own way in."""
+    run_in(World, scenario, room)
 
 
 async def eventually(is_true: Callable[[], bool], seconds: float = 5.0) -> None:

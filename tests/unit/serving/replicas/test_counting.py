@@ -13,7 +13,7 @@ from mlops_desk.serving.replicas.wishes import check_gpus, scale_of
 
 @pytest.mark.parametrize(
     ("wanted", "percent", "count"),
-    [(4, None, 4), (4, 0.0, 1), (4, 5.0, 1), (4, 25.0, 1), (4, 30.0, 2), (10, 30.0, 3), (4, 100.0, 4), (1, 50.0, 1)],
+    [(4, None, 4), (4, 0.0, 1), (4, 5.0, 1), (4, 25.0, 1), (4, 30.0, 2), (25, 28.0, 7), (4, 100.0, 4), (1, 50.0, 1)],
 )
 def test_a_revision_needs_replicas_for_its_share_and_one_at_least(
     wanted: int, percent: float | None, count: int

@@ -70,7 +70,9 @@ def test_the_gateway_says_by_which_table_it_goes_and_only_the_owner_may_hand_one
     assert taken[-1] == b"12\n"
 
 
-def test_one_that_breaks_off_is_no_table_and_the_next_one_is_taken(folder: Path) -> None:
+def test_one_that_breaks_off_is_no_table_and_the_next_one_is_taken(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with listening(folder) as taken:
         with socket.socket(socket.AF_UNIX) as killed:
             with door.short(folder / CHANNEL) as name:
@@ -78,6 +80,8 @@ def test_one_that_breaks_off_is_no_table_and_the_next_one_is_taken(folder: Path)
             killed.sendall(b"13")
         assert hand_over(folder, b"14", 5.0) == 14
     assert taken == [b"14\n"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "A routing table broke off, the old one holds" in caplog.text
 
 
 def test_a_gateway_that_is_not_there_or_does_not_answer_is_not_said_to_follow(folder: Path) -> None:
@@ -85,6 +89,38 @@ def test_a_gateway_that_is_not_there_or_does_not_answer_is_not_said_to_follow(fo
     with door.bind(folder / CHANNEL) as frozen:
         frozen.listen(4)
         assert hand_over(folder, b"15", 0.2) is None
+
+
+def test_half_a_number_is_no_answer(folder: Path) -> None:
+    with door.bind(folder / CHANNEL) as dying:
+        dying.listen(4)
+
+        def answer() -> None:
+            with dying.accept()[0] as talk:
+                assert talk.recv(64) == b"15\n"
+                talk.sendall(b"1")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert hand_over(folder, b"15", 5.0) is None
+        thread.join(5)
+
+
+def test_a_full_disk_is_not_asked_at_each_look(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "_AGAIN_SECONDS", 1e6)
+    asked: list[bytes] = []
+
+    def refuse(_file: SpareFile, data: bytes) -> None:
+        asked.append(data)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(SpareFile, "write", refuse)
+    made = TableDelivery(folder)
+    made.hand(b"30", 30, None)
+    assert not made.store()
+    for _ in range(5):
+        made.settle(None)
+    assert (asked, made.is_owed) == ([b"30"], True)
 
 
 def test_it_is_followed_once_that_very_gateway_says_so(folder: Path, at_once: None) -> None:
