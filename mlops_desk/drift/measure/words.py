@@ -20,7 +20,7 @@ from scipy import special
 
 from mlops_desk.drift.pair import Floats
 
-BUCKETS = 1 << 18  # of hashed words and pairs; chosen: a hundred thousand of them hardly meet
+BUCKETS = 1 << 18  # of hashed words and pairs; chosen: of ten thousand 1 in 27 meets another
 _WORD = re.compile(r"\w+")
 _WORDS = 200  # of a text; chosen: what a text is about is clear by then
 _TYPICAL = 3  # chosen: as many as stand in one line

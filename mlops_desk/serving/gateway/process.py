@@ -43,7 +43,7 @@ from mlops_desk.serving.gateway.table.channel import TableEar
 from mlops_desk.serving.gateway.table.delivery import ROUTES
 
 _log = logging.getLogger(__name__)
-_LOOK_SECONDS = 0.5  # chosen: how late a changed table of routes is taken up; a look is one stat
+_LOOK_SECONDS = 0.5  # chosen: how late a table is taken up that came by its file alone; a look is one stat
 _SWITCH_SECONDS = 1e-4
 """Chosen: how long the log's threads may keep the event loop waiting; Python's own 5 ms last as long as 50 requests."""
 _GC_OBJECTS = 20_000  # chosen: a search for circles in so many new objects takes about a millisecond

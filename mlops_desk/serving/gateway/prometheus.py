@@ -9,7 +9,7 @@ from mlops_desk.serving.gateway.lane import EndpointLane
 from mlops_desk.serving.gateway.traffic import BOUNDS_SECONDS, TrafficCounters
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
-_EVERY = 12  # of the bounds one in so many: 12 of 146, each three times the one before it
+_EVERY = 12  # of the bounds one in so many: 13 of 146, each three times the one before it
 _SHADOW = "shadow_request"
 _TYPES = (
     ("requests_total", "counter", "Answered requests by revision and class of status."),

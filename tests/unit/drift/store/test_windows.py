@@ -140,6 +140,15 @@ def test_a_clock_that_jumps_ahead_deletes_nothing(store, tmp_path):
         assert sum(head.level == "window" for head in kept.windows("m")) == 5
 
 
+def test_all_hours_that_are_over_are_rolled_up_however_many_windows_there_are(store, monkeypatch):
+    monkeypatch.setattr("mlops_desk.drift.store.rolling._AT_ONCE", 3)
+    filled(store, 3)
+    now = period_of(BY_HOUR, BEGIN + 10 * DAY)
+    assert len(store._tables.unrolled(now, 100)) == 12
+    store.tidy(BEGIN + 10 * DAY)
+    assert store._tables.unrolled(now, 100) == []
+
+
 def test_a_window_that_comes_late_is_part_of_its_hour(store):
     filled(store, 2)
     store.tidy(BEGIN + 5 * DAY)
