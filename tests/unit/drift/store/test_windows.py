@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.drift.profile.arrays import DamageError
 from mlops_desk.drift.profile.measuring import measure_profiles
 from mlops_desk.drift.profile.profile import merged
 from mlops_desk.drift.store.layout import WindowLayout
@@ -147,6 +149,30 @@ def test_all_hours_that_are_over_are_rolled_up_however_many_windows_there_are(st
     assert len(store._tables.unrolled(now, 100)) == 12
     store.tidy(BEGIN + 10 * DAY)
     assert store._tables.unrolled(now, 100) == []
+
+
+def with_sketch(profile, name, **changed):
+    """Return a window of which one column's sketch says something else."""
+    columns = [
+        replace(one, sketch=replace(one.sketch, **changed)) if one.column.name == name else one
+        for one in profile.columns
+    ]
+    return replace(profile, columns=tuple(columns))
+
+
+def test_moments_in_the_future_add_up():
+    layout = WindowLayout(REFERENCE)
+    some = [layout.write(with_sketch(WINDOWS[at], "seen_at", n_future=n)) for at, n in ((0, 2), (1, 3), (2, 0))]
+    found = {one.column.name: one.sketch for one in add_windows(layout, some).columns}
+    assert (found["seen_at"].n_future, found["age"].n_future) == (5, None)
+
+
+def test_a_sum_that_is_no_number_is_damage_though_its_checksum_fits():
+    layout = WindowLayout(REFERENCE)
+    (sums,) = (one.sketch.sums.copy() for one in WINDOWS[0].columns if one.column.name == "age")
+    sums[3] = float("nan")
+    with pytest.raises(DamageError, match="not finite"):
+        add_windows(layout, [layout.write(WINDOWS[1]), layout.write(with_sketch(WINDOWS[0], "age", sums=sums))])
 
 
 def test_a_window_that_comes_late_is_part_of_its_hour(store):
