@@ -219,7 +219,7 @@ class Desk(DeskVerbs):
         self.registry_core.aliases.followers = wiring.followers
         self.registry_core.outside.code_of = wiring.code_of
         self.registry_core.watch.served = wiring.served
-        self._watch_drift(wiring)
+        self._watch_drift(wiring, keyring)
         self.rules = self._rules(wiring)
         self.registry_core.lineage.outside = lineage_house(
             self.endpoints, self.drift, self.monitors, self.rules, self.state
@@ -394,11 +394,11 @@ class Desk(DeskVerbs):
     def _model_wiring(self) -> ModelWiring:
         return ModelWiring(self.folder, self.state, self.registry_core, self.jobs, self.endpoints)
 
-    def _watch_drift(self, wiring: ModelWiring) -> None:
+    def _watch_drift(self, wiring: ModelWiring, keyring: SecretStore) -> None:
         """Make what watches the data that models are asked with."""
         parts = DriftParts(
             self.folder, self.state, self.bus, self.loop, self.store, self.telemetry, self.alerts, self.endpoints,
-            self.registry_core,
+            self.registry_core, keyring,
         )  # fmt: skip
         self.drift_desk = self.drift_kind(parts, wiring)
         self.drift, self.monitors = self.drift_desk.drift, self.drift_desk.monitors

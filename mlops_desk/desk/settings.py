@@ -18,6 +18,8 @@ from mlops_desk.registry import default_registry
 
 _LOGIN_OF_URI = re.compile(r"://[^\"?#]*@")
 """The user and password in the address of a registry; a password may have a slash in it."""
+_PASSWORD_BESIDE = re.compile(r"(pass(?:word|wd|file)=)[^&\"]*", re.IGNORECASE)
+"""What libpq takes a password by, besides its own place."""
 HIDDEN = "(set, hidden)"
 """What stands for a secret value; setting a secret to it changes nothing."""
 
@@ -90,8 +92,8 @@ def without_secrets(entry: AuditEntry) -> AuditEntry:
         return _without_value(entry)
     if entry.verb == "registry.page":
         return replace(entry, outcome=entry.outcome and HIDDEN)  # an address that opens something
-    if '"uri"' in entry.arguments:
-        return replace(entry, arguments=_LOGIN_OF_URI.sub("://", entry.arguments))
+    if '"uri"' in entry.arguments or entry.verb == "monitors.create":
+        return replace(entry, arguments=_PASSWORD_BESIDE.sub(rf"\1{HIDDEN}", _LOGIN_OF_URI.sub("://", entry.arguments)))
     if entry.verb != "settings.set":
         return entry
     secrets = {setting.key for setting in SETTINGS if setting.secret}

@@ -73,11 +73,14 @@ class DriftMonitors(Protocol):
         answers_file: Annotated[str | None, AbsolutePath("FILE")] = None,
         answers_from: Annotated[float | None, Moment()] = None,
         answers_to: Annotated[float | None, Moment()] = None,
+        source: str | None = None,
+        watermark: str | None = None,
+        login: str | None = None,
     ) -> "MonitorStanding":
         """Watch an endpoint's requests, files, a database's rows or a run's data set.
 
-        Without --files, --database or --run it is the request log of the endpoint. It is refused where endpoint,
-        model, reference or one of the columns that it names does not exist. With --label the answers are scored as
+        Without --files, --database, --run or --source it is the request log of the endpoint. It is refused where
+        endpoint, model, reference or one of the columns that it names does not exist. With --label the answers are scored as
         soon as feedback has that column: --prediction and --scores name what the model answered, where its answers
         have several columns, --answers-file or --answers-from and --answers-to labelled answers to hold them against.
         """

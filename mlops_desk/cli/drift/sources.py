@@ -5,8 +5,6 @@ files, and ``models:/NAME/VERSION`` what a version was trained on; both are fetc
 folder that is removed in the end.
 """
 
-import json
-import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +14,6 @@ from typing import Any
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.text import plain
 
-_IN_RUN = re.compile(r"runs:/+(?P<run>[^/]+)/(?P<path>.+)|mlflow-artifacts:.*/(?P<id>[^/]+)/artifacts/(?P<file>.+)")
 _CONTEXTS = ("reference", "training", "train", "validation")
 """What a data set is logged as, the first that there is counting for a version."""
 _SHOWN = 200  # chosen: what a run says of its data is text from outside
@@ -104,15 +101,11 @@ def _chosen(datasets: Sequence[Any], name: str | None) -> Any:
 
 def _in_run(dataset: Any) -> tuple[str, str]:
     """Return the run and the path of a data set that lies among a run's files. Raises Invalid: no other is opened."""
-    where = str(dataset.source)
-    try:
-        document = json.loads(where)
-    except ValueError:
-        document = where
-    if isinstance(document, dict):
-        where = next((str(document[key]) for key in ("uri", "url", "path") if isinstance(document.get(key), str)), "")
-    found = _IN_RUN.fullmatch(where)
+    from mlops_desk.records.drift.sources import address_in, place_in_run  # noqa: PLC0415 - files need no records
+
+    found = place_in_run(str(dataset.source))
     if found is None:
-        text = f"The data set {plain(dataset.name, _SHOWN)} lies where whoever logged it says: {plain(where, _SHOWN)}."
+        where = plain(address_in(str(dataset.source)) or "", _SHOWN)
+        text = f"The data set {plain(dataset.name, _SHOWN)} lies where whoever logged it says: {where}."
         raise Invalid(text, "If that is a file here which you trust, give it as a file.")
-    return found["run"] or found["id"], found["path"] or found["file"]
+    return found

@@ -12,6 +12,7 @@ from mlops_desk.desk.demo import past
 from mlops_desk.desk.demo.drift_windows import PlayedTraffic, add_windows
 from mlops_desk.desk.drift.wiring import DriftDesk, DriftParts
 from mlops_desk.desk.model_wiring import ModelWiring
+from mlops_desk.drift.live.cutting import TakenWindows
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.records.drift.monitors import Monitor, WindowRule
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
@@ -65,14 +66,14 @@ class DemoDrift(DriftDesk):
         self._may_turn.set()
         self.monitors.check(RETRAINED)
 
-    def _take(self, monitor: Monitor, reference: DataProfile) -> int | None:
+    def _take(self, monitor: Monitor, reference: DataProfile) -> TakenWindows:
         place = monitor.name if monitor.name in _AGES else monitor.source.place
         if place == RETRAINED and not self._may_turn.is_set():
-            return None
+            return TakenWindows()
         if place not in _AGES and monitor.source.kind is not SourceKind.LOG:
             return super()._take(monitor, reference)
         known = self.windows.reference(monitor.id)
         if known is None:
-            return None  # it was removed a moment ago
+            return TakenWindows()  # it was removed a moment ago
         traffic = PlayedTraffic(place, _RATES.get(place, _USUAL_RATE), self._began - _AGES.get(place, _DAY))
-        return add_windows(self.windows, monitor, reference, known[0], traffic)
+        return TakenWindows(pending_rows=add_windows(self.windows, monitor, reference, known[0], traffic))

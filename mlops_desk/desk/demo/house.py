@@ -45,6 +45,7 @@ from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.outcome import Outcome
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
+from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.telemetry.service import DEMO_SEED, SIMULATED_FAULTS
 from mlops_desk.telemetry.simulated import OWN_USER, SimulatedEnding, container_name
 from mlops_desk.telemetry.simulated import past as samples_before
@@ -140,11 +141,11 @@ class DemoDesk(Desk):
     def _model_wiring(self) -> ModelWiring:
         return _DemoModels(self.folder, self.state, self.registry_core, self.jobs, self.endpoints)
 
-    def _watch_drift(self, wiring: ModelWiring) -> None:
+    def _watch_drift(self, wiring: ModelWiring, keyring: SecretStore) -> None:
         reference = data.write_reference(data.RULES[0]["endpoint"], self.folder.root / _DATA)
         for monitor in drift_monitors.monitors(reference, time.time()):
             self.state.monitors.put(monitor)
-        super()._watch_drift(wiring)
+        super()._watch_drift(wiring, keyring)
 
     def _at_end(self, spec: ContainerSpec, ending: ScriptedEnding) -> Mapping[str, str]:
         """Log and register what the training program of a real job would have, and end as its wrapper would."""

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,9 +14,9 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.drift.references import References
+from mlops_desk.desk.drift.sources import MonitorSources, SourceParts
 from mlops_desk.desk.model_wiring import ModelWiring
-from mlops_desk.drift.live.cutting import WindowCutter
-from mlops_desk.drift.live.log_rows import LogPlace
+from mlops_desk.drift.live.cutting import TakenWindows, WindowCutter
 from mlops_desk.drift.monitors.house import MonitorHouse
 from mlops_desk.drift.monitors.service import MonitorService
 from mlops_desk.drift.profile.profile import DataProfile
@@ -25,15 +26,15 @@ from mlops_desk.drift.store.rolling import WindowLimits
 from mlops_desk.drift.store.windows import WindowStore
 from mlops_desk.records.agent import Check
 from mlops_desk.records.drift.monitors import Monitor
+from mlops_desk.records.model import DatasetInput
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
 from mlops_desk.telemetry.service import TelemetryService
 
 _log = logging.getLogger(__name__)
 TIDY_SECONDS = 300.0  # chosen: hours end once in an hour, limits are days and gigabytes
-BACK_SECONDS = 86_400.0
-"""Chosen: a monitor begins with the requests of the day before it was made; older ones are no news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class DriftParts:
     alerts: AlertsService
     endpoints: EndpointsService
     registry: RegistryCore
+    secrets: SecretStore
 
 
 class DriftDesk:
@@ -57,9 +59,9 @@ class DriftDesk:
     def __init__(self, parts: DriftParts, wiring: ModelWiring) -> None:
         shelf = ReportShelf(parts.state.reports)
         self._loop = parts.loop
-        self._endpoints = parts.endpoints
         self.windows = WindowStore(parts.folder.drift, partial(_limits, parts.settings))
-        self._cutter = WindowCutter(self.windows, self._log_place, partial(run_worker, ending=parts.loop.ending))
+        sources = MonitorSources(_sources(parts))
+        self._cutter = WindowCutter(self.windows, sources.doors(), partial(run_worker, ending=parts.loop.ending))
         self.drift = DriftService(
             endpoint=parts.endpoints.show,
             request_window=wiring.request_window,
@@ -78,9 +80,10 @@ class DriftDesk:
             store=self.windows,
             take=self._take,
             tell=parts.alerts.take_drift,
-            log_place=self._log_place,
+            log_place=sources.log_place,
             reference_file=references.path,
             folder=parts.folder.drift / "answers",
+            inputs=wiring.kinds,
         )
         self.monitors = MonitorService(
             house,
@@ -126,14 +129,24 @@ class DriftDesk:
             return Check("drift windows", "warning", text)
         return Check("drift windows", "ok", f"{size >> 20} MiB of windows are kept.")
 
-    def _take(self, monitor: Monitor, _reference: DataProfile) -> int | None:
-        """Cut what is new, and return how many rows wait for their window to be full."""
-        return self._cutter.take(monitor, time.time()).pending_rows
+    def _take(self, monitor: Monitor, _reference: DataProfile) -> TakenWindows:
+        return self._cutter.take(monitor, time.time())
 
-    def _log_place(self, monitor: Monitor) -> LogPlace:
-        folder, revisions, since = self._endpoints.log_place(monitor.source.place)
-        begun = monitor.created_at or 0.0
-        return LogPlace(str(folder), revisions, max(since, begun - BACK_SECONDS))
+
+def _sources(parts: DriftParts) -> SourceParts:
+    core = parts.registry
+
+    def datasets(run_id: str) -> Sequence[DatasetInput]:
+        with core.default.chosen(None) as chosen:
+            return core.registries.read(chosen).datasets(run_id)
+
+    return SourceParts(
+        log_place=parts.endpoints.log_place,
+        datasets=datasets,
+        listed=lambda run_id, path: core.shelf.listed_of_run(run_id, path, None),
+        download=lambda run_id, path, folder: core.shelf.download_of_run(run_id, path, folder, None),
+        secret=parts.secrets.value,
+    )
 
 
 def _limits(settings: SettingsStore) -> WindowLimits:

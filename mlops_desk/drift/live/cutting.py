@@ -16,6 +16,7 @@ from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.drift.live.file_rows import FileCursor
 from mlops_desk.drift.live.log_rows import LogCursor, LogPlace
+from mlops_desk.drift.live.watermarks import QueryCursor, QueryPlace
 from mlops_desk.drift.live.worker import CutAnswer, CutRequest, KeptPiece, read_piece, write_piece
 from mlops_desk.drift.profile.form import to_bytes
 from mlops_desk.drift.store.windows import CutWindow, WindowHead, WindowStore
@@ -36,6 +37,7 @@ class FollowedSource:
 
     log: LogCursor | None = None
     files: FileCursor | None = None
+    query: QueryCursor | None = None
     n_rows: int = 0
     n_late: int = 0
     n_rejected: int = 0
@@ -45,12 +47,13 @@ class FollowedSource:
 class TakenWindows:
     """What a look at a source brought: ``windows`` that are full now, oldest first.
 
-    ``pending_rows`` wait for theirs to be full. Of all rows since the monitor began ``n_late`` came too late for their
-    window and ``n_rejected`` were no rows: they are in none. ``has_more``: there was no time for all, look again.
+    ``pending_rows`` wait for theirs to be full (None: not known). Of all rows since the monitor began ``n_late`` came
+    too late for their window and ``n_rejected`` were no rows: they are in none. ``has_more``: there was no time for
+    all, look again.
     """
 
     windows: tuple[WindowHead, ...] = ()
-    pending_rows: int = 0
+    pending_rows: int | None = None
     n_rows: int = 0
     n_late: int = 0
     n_rejected: int = 0
@@ -58,12 +61,26 @@ class TakenWindows:
     notes: tuple[str, ...] = ()
 
 
-class WindowCutter:
-    """Looks at sources, one at a time. ``log_place`` tells where the request log of a monitor's endpoint lies."""
+@dataclass(frozen=True, slots=True)
+class SourceDoors:
+    """What only the rest of the house knows of sources; all of them raise DeskError.
 
-    def __init__(self, store: WindowStore, log_place: Callable[[Monitor], LogPlace], run: Run = run_worker) -> None:
+    ``log_place`` tells where the request log of a monitor's endpoint lies. ``fetched`` brings data of a run into a
+    folder and returns their path, None where they are as they were the last time. ``password`` is that of a database,
+    None where the monitor names none.
+    """
+
+    log_place: Callable[[Monitor], LogPlace]
+    fetched: Callable[[Monitor, Path], Path | None]
+    password: Callable[[Monitor], str | None]
+
+
+class WindowCutter:
+    """Looks at sources, one at a time."""
+
+    def __init__(self, store: WindowStore, doors: SourceDoors, run: Run = run_worker) -> None:
         self._store = store
-        self._log_place = log_place
+        self._doors = doors
         self._run = run
         self._looking = threading.Lock()
 
@@ -101,10 +118,13 @@ class WindowCutter:
         profile.write_bytes(to_bytes(reference))
         followed = self._followed(monitor.id)
         request = self._request(monitor, followed, now, folder)
+        if request is None:
+            return self.standing(monitor.id)
         answer = wire.from_builtins(self._run(WORKER, wire.to_builtins(request), WORKER_SECONDS), CutAnswer)
         after = FollowedSource(
             answer.log_cursor,
             answer.file_cursor,
+            answer.query_cursor,
             followed.n_rows + answer.n_rows,
             followed.n_late + answer.n_late,
             followed.n_rejected + answer.n_rejected,
@@ -121,24 +141,37 @@ class WindowCutter:
         cursor = self._store.cursor(monitor_id)
         return FollowedSource() if cursor is None else wire.loads(cursor, FollowedSource)
 
-    def _request(self, monitor: Monitor, followed: FollowedSource, now: float, folder: Path) -> CutRequest:
+    def _request(self, monitor: Monitor, followed: FollowedSource, now: float, folder: Path) -> CutRequest | None:
+        """Return what the worker is asked; None where nothing is new. Raises DeskError."""
+        source = monitor.source
         growing, piece = self._store.growing(monitor.id), None
         if growing is not None:
             piece = write_piece(folder / "growing", growing.start, growing.end, growing.blobs)
         request = CutRequest(
             str(folder), str(folder / "reference"), monitor.window, now, _READ_SECONDS, growing=piece,
-            renamed=dict(monitor.renamed), time_column=monitor.source.time_column,
-            log_cursor=followed.log, file_cursor=followed.files,
+            renamed=dict(monitor.renamed), time_column=source.time_column,
+            log_cursor=followed.log, file_cursor=followed.files, query_cursor=followed.query,
         )  # fmt: skip
-        if monitor.source.kind is SourceKind.FILE:
-            return replace(request, path=monitor.source.place)
-        if monitor.source.kind is not SourceKind.LOG:
-            text = f"A source of the kind {monitor.source.kind} can't be followed."
-            raise Invalid(text, "Let what fills it write files into a folder, and follow that.")
-        place = self._log_place(monitor)
+        if source.kind is SourceKind.FILE:
+            return replace(request, path=source.place)
+        if source.kind is SourceKind.SQL:
+            return replace(request, query=self._query(monitor))
+        if source.kind is SourceKind.MLFLOW:
+            (folder / "fetched").mkdir()
+            found = self._doors.fetched(monitor, folder / "fetched")
+            return None if found is None else replace(request, path=str(found))
+        place = self._doors.log_place(monitor)
         before = followed.log.revisions if followed.log is not None else ()
         is_another = bool(before) and not set(before) & set(place.revisions)
         return replace(request, log=place, ends_growing=is_another)
+
+    def _query(self, monitor: Monitor) -> QueryPlace:
+        source = monitor.source
+        watermark = source.watermark or source.time_column
+        if source.query is None or watermark is None:  # as an earlier version may have kept one
+            text = "This monitor's database is asked by no query, or no column tells which of its rows are new."
+            raise Invalid(text, "Make the monitor again, with --query and --watermark.")
+        return QueryPlace(source.place, source.query, watermark, source.time_column, self._doors.password(monitor))
 
 
 def _window(file: Path, piece: KeptPiece) -> CutWindow:

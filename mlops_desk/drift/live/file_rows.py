@@ -5,22 +5,18 @@ without its end, a Parquet file without its foot. A file that has become shorter
 moment is that of the time column, and else, or where that can't be read, when its file was written last.
 """
 
-# ruff: noqa: S608 - DuckDB binds no names; ``spelling`` makes expressions of quoted identifiers
+# ruff: noqa: S608 - the relation is one that ``opening`` has quoted, the rest are numbers
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
-from mlops_desk.drift.data.numbers import moment_of
-from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data import split_table
 from mlops_desk.drift.data.opening import data_files_of, kind_of, open_data
-from mlops_desk.drift.live.batch import MOMENT, NUMBER, RowBatch
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
-from mlops_desk.storage.data_files import identifier
+from mlops_desk.drift.live.batch import RowBatch
+from mlops_desk.drift.live.moments import batch_of
 
 _PART_BYTES = 16 << 20  # chosen: a hundred thousand rows of a few columns; the next read goes on
 _OPEN_LINES = 100  # chosen: a value that is still being written has fewer; else a quote is one too many
@@ -30,7 +26,7 @@ _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")  # UTF-16, whose line ends are two byte
 
 @dataclass(frozen=True, slots=True)
 class FileMark:
-    """How far a file was read: bytes of text, or rows of Parquet (and of UTF-16, which is read whole)."""
+    """How far a file was read: bytes of text, or rows of what is read whole: Parquet, UTF-16, MLflow's tables."""
 
     name: str
     n_bytes: int = 0
@@ -106,13 +102,13 @@ def _read_file(
         return _Read(mark)
     table = open_data(connection, part, folder)
     after = replace(mark, n_bytes=end, n_rows=mark.n_rows + table.n_rows)
-    batch = _batch(connection, table, table.relation, (time_column, facts.st_mtime, now))
+    batch = batch_of(connection, table, table.relation, (time_column, facts.st_mtime, now))
     return _Read(after, batch if table.n_rows else None, table.n_rejected, table.notes)
 
 
 def _is_by_rows(file: Path) -> bool:
     with file.open("rb") as opened:
-        return opened.read(2) in _WIDE_MARKS or kind_of(file) == "Parquet"
+        return opened.read(2) in _WIDE_MARKS or kind_of(file) in {"Parquet", split_table.KIND}
 
 
 def _rows(
@@ -131,7 +127,7 @@ def _rows(
     first = mark.n_rows
     chosen = f"(SELECT * FROM {table.numbered} WHERE file_row_number >= {first} AND file_row_number < {first + n})"
     after = replace(mark, n_rows=first + n)
-    return _Read(after, _batch(connection, table, chosen, moments), table.n_rejected, table.notes)
+    return _Read(after, batch_of(connection, table, chosen, moments), table.n_rejected, table.notes)
 
 
 def _new_lines(file: Path, start: int, folder: Path) -> tuple[Path | None, int]:
@@ -161,25 +157,3 @@ def _end_of_rows(data: bytes) -> int:
             return end
         end = data.rfind(b"\n", 0, end - 1) + 1
     return last
-
-
-def _batch(
-    connection: Any, table: OpenedTable, relation: str, moments: tuple[str | None, float, float]
-) -> RowBatch:  # fmt: skip
-    time_column, written_at, now = moments
-    if time_column is not None and time_column not in table.columns:
-        raise Invalid(f"The data have no column {plain(time_column)!r} for the time of a row.", "Name another one.")
-    named = None if time_column is None else FrozenColumn(time_column, ColumnKind.TIME)
-    moment = None if named is None else moment_of(connection, table, named)
-    known = f"coalesce({moment or 'NULL'}, {written_at!r}::DOUBLE)"
-    listed = ", ".join(f"{column} AS k{at}" for at, (column, _) in enumerate(table.columns.values()))
-    order = "file_row_number" if relation != table.relation else "0"
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE fresh AS
-        SELECT {listed}, {known} AS {MOMENT}, row_number() OVER (ORDER BY {known}, {order}) - 1 AS {NUMBER}
-        FROM {relation}""")
-    columns = {name: (identifier(f"k{at}"), kind) for at, (name, (_, kind)) in enumerate(table.columns.items())}
-    found = connection.execute(f"SELECT {MOMENT} FROM fresh ORDER BY {NUMBER}").fetchnumpy()[MOMENT]
-    values = np.asarray(found, dtype=np.float64)
-    fresh = replace(table, relation="fresh", columns=columns, n_rows=values.size, numbered=None, lengths=())
-    return RowBatch(fresh, values, now)

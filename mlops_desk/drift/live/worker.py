@@ -24,6 +24,7 @@ from mlops_desk.drift.live.batch import RowBatch, sketch_pieces
 from mlops_desk.drift.live.file_rows import FileCursor, read_files
 from mlops_desk.drift.live.log_rows import LogCursor, LogPlace, read_log
 from mlops_desk.drift.live.pieces import GrowingWindow, cut_rows
+from mlops_desk.drift.live.watermarks import QueryCursor, QueryPlace
 from mlops_desk.drift.profile.form import read_profile
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.drift.room import database_in
@@ -52,10 +53,11 @@ class KeptPiece:
 
 @dataclass(frozen=True, slots=True)
 class CutRequest:
-    """What to read: exactly one of ``log`` and ``path``. ``growing`` is the window that is not full, in ``out``.
+    """What to read: exactly one of ``log``, ``path`` and ``query``.
 
-    ``reference`` is a profile; ``ends_growing``: whatever comes is another window's (another model version answers).
-    ``seconds`` is how long it may begin another batch, ``now`` the Unix time of asking.
+    ``growing`` is the window that is not full, in ``out``; ``reference`` is a profile. ``ends_growing``: whatever comes
+    is another window's (another model version answers). ``seconds`` is how long it may begin another batch, ``now`` the
+    Unix time of asking.
     """
 
     out: str
@@ -65,9 +67,11 @@ class CutRequest:
     seconds: float
     log: LogPlace | None = None
     path: str | None = None
+    query: QueryPlace | None = None
     time_column: str | None = None
     log_cursor: LogCursor | None = None
     file_cursor: FileCursor | None = None
+    query_cursor: QueryCursor | None = None
     growing: KeptPiece | None = None
     ends_growing: bool = False
     renamed: dict[str, str] = field(default_factory=dict)
@@ -84,6 +88,7 @@ class CutAnswer:
     growing: KeptPiece | None = None
     log_cursor: LogCursor | None = None
     file_cursor: FileCursor | None = None
+    query_cursor: QueryCursor | None = None
     n_rows: int = 0
     n_late: int = 0
     n_rejected: int = 0
@@ -176,7 +181,7 @@ def cut_windows(request: CutRequest) -> CutAnswer:
     folder = Path(request.out) / "read"
     folder.mkdir(exist_ok=True)
     cutter = _Cutter(request, read_profile(Path(request.reference)))
-    read = _LogReading(request) if request.log is not None else _FileReading(request, folder)
+    read = _reading(request, folder)
     try:
         with database_in(folder, _THREADS) as connection:
             while True:
@@ -195,6 +200,7 @@ def cut_windows(request: CutRequest) -> CutAnswer:
         cutter.answer(),
         log_cursor=read.log_cursor,
         file_cursor=read.file_cursor,
+        query_cursor=read.query_cursor,
         n_rows=read.n_rows,
         n_late=read.n_late,
         n_rejected=read.n_rejected,
@@ -209,6 +215,7 @@ class _Reading:
     def __init__(self, request: CutRequest) -> None:
         self.request = request
         self.log_cursor, self.file_cursor = request.log_cursor, request.file_cursor
+        self.query_cursor = request.query_cursor
         self.n_rows = self.n_late = self.n_rejected = 0
         self.notes: list[str] = []
 
@@ -252,6 +259,33 @@ class _FileReading(_Reading):
         self.n_rejected += found.n_rejected
         self.notes += found.notes
         return found.batch, None, found.has_more
+
+
+class _QueryReading(_Reading):
+    def __init__(self, request: CutRequest, place: QueryPlace, folder: Path) -> None:
+        super().__init__(request)
+        self._place = place
+        self._folder = folder
+
+    def next(self, connection: Any) -> tuple[RowBatch | None, float | None, bool]:
+        from mlops_desk.drift.live.query_rows import read_query  # noqa: PLC0415 - SQLAlchemy, which only it needs
+
+        try:
+            found = read_query(connection, self._place, self.query_cursor, self.request.now, BATCH_ROWS, self._folder)
+        except OSError as error:
+            text = f"The rows of a database can't be kept: {error.strerror}."
+            raise Unavailable(text, "Is there room on the disk for temporary files?") from error
+        self.query_cursor = found.cursor
+        self.n_late += found.n_late
+        self.n_rejected += found.n_rejected
+        self.notes += found.notes
+        return found.batch, None, found.has_more
+
+
+def _reading(request: CutRequest, folder: Path) -> _Reading:
+    if request.log is not None:
+        return _LogReading(request)
+    return _FileReading(request, folder) if request.query is None else _QueryReading(request, request.query, folder)
 
 
 def _known(names: dict[str, str], batch: RowBatch) -> dict[str, str]:

@@ -17,8 +17,13 @@ def check_own(path: str | None) -> None:
         return
     if not Path(path).is_absolute():
         raise Invalid(f"The path {plain(path)!r} is not absolute.")
+    check_own_agent()
+
+
+def check_own_agent() -> None:
+    """Refuse to read for somebody else what the agent's account may read. Raises Refused."""
     if current_caller().uid not in {0, os.getuid()}:
-        text = "Files of one's own can be watched only by an agent of one's own."
+        text = "Files and databases of one's own can be watched only by an agent of one's own."
         raise Refused(text, "Use drift report with two files; it needs no agent.")
 
 

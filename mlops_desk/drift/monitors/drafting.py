@@ -5,11 +5,13 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 from mlops_desk.base.errors import Hint, Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift.monitors import Monitor, WindowRule
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
+from mlops_desk.storage.queries import address
 
 LEVELS = ("info", "warning", "alert")
 MOST_OF = 20  # chosen: whoever waits for more windows than that wants longer ones
@@ -25,7 +27,7 @@ _MOST_WEIGHT = 1e6  # chosen: weights only order columns
 
 @dataclass(frozen=True, slots=True)
 class GivenSource:
-    """Where a person wants the rows from: at most one of the four."""
+    """Where a person wants the rows from: at most one of the five; ``source`` is spelled as for ``drift report``."""
 
     endpoint: str | None = None
     files: str | None = None
@@ -33,6 +35,9 @@ class GivenSource:
     run: str | None = None
     query: str | None = None
     time_column: str | None = None
+    source: str | None = None
+    watermark: str | None = None
+    login: str | None = None
 
 
 def check_name(name: str) -> None:
@@ -44,30 +49,61 @@ def check_name(name: str) -> None:
 
 def source_of(given: GivenSource) -> Source:
     """Return the one source that is given. Raises Invalid."""
-    named = {
-        SourceKind.FILE: given.files,
-        SourceKind.SQL: given.database,
-        SourceKind.MLFLOW: given.run,
-    }
-    chosen = [(kind, place) for kind, place in named.items() if place]
+    kind, place, query = _spelled(given.source)
+    chosen = [
+        (some, where)
+        for some, where in (
+            (SourceKind.FILE, given.files),
+            (SourceKind.SQL, given.database),
+            (SourceKind.MLFLOW, given.run),
+            (kind, place),
+        )
+        if where
+    ]
     if len(chosen) > 1:
-        raise Invalid("A monitor has one source.", "Give one of --files, --database and --run.")
+        raise Invalid("A monitor has one source.", "Give one of --files, --database, --run and --source.")
     kind, place = chosen[0] if chosen else (SourceKind.LOG, given.endpoint or "")
     if not place:
-        hint = "Give --endpoint NAME for its requests, or --files, --database or --run."
+        hint = "Give --endpoint NAME for its requests, or --files, --database, --run or --source."
         raise Invalid("A monitor needs something to watch.", hint)
-    if kind is SourceKind.SQL and not given.query:
-        raise Invalid("A database is asked by a query.", "Give --query with a SELECT, and --time-column.")
-    return Source(kind, place, given.query or None, given.time_column or None)
+    asked = query or given.query or None
+    if kind is SourceKind.SQL and not asked:
+        raise Invalid("A database is asked by a query.", "Give --query with a SELECT, and --watermark.")
+    if kind is not SourceKind.SQL and (given.watermark or given.login):
+        raise Invalid("Only a database's rows have a watermark and a login.", "Leave --watermark and --login out.")
+    return Source(kind, place, asked, given.time_column or None, given.watermark or None, given.login or None)
+
+
+def _spelled(text: str | None) -> tuple[SourceKind, str, str | None]:
+    """Return what ``sql:ADDRESS``, ``mlflow:RUN/NAME`` or a path names, with the name within a run. Raises Invalid."""
+    kind, _, rest = (text or "").partition(":")
+    if kind == "sql":
+        return SourceKind.SQL, rest, None
+    if kind == "mlflow":
+        run, _, name = rest.lstrip("/").partition("/")
+        if not run or not name:
+            raise Invalid(f"mlflow:{plain(rest)} names no run with its data.", "Write mlflow:RUN/NAME.")
+        return SourceKind.MLFLOW, run, name
+    return SourceKind.FILE, text or "", None
 
 
 def check_followed(source: Source) -> None:
-    """Refuse a source in which nobody can tell what is new. Raises Invalid."""
-    if source.kind in {SourceKind.LOG, SourceKind.FILE}:
+    """Refuse a source in which nobody can tell what is new, or that would have a password kept. Raises Invalid."""
+    if source.kind is SourceKind.MLFLOW and not source.query:
+        hint = "Give --query with the name of its data set or its table, or --source mlflow:RUN/NAME."
+        raise Invalid(f"It is not said which data of run {plain(source.place, 100)} are watched.", hint)
+    if source.kind is not SourceKind.SQL:
         return
-    what = "A database" if source.kind is SourceKind.SQL else "A run's data set"
-    hint = "Let what fills it write files into a folder, and give --files FOLDER; drift report compares it once."
-    raise Invalid(f"{what} can't be followed: nobody can tell which of its rows are new.", hint)
+    url = address.read(source.place)
+    if address.secrets_of(url):
+        text = "The address of this database has a password in it, which would be kept with the monitor."
+        before = "Leave it out, keep it as a secret and name that by --login (or let ~/.pgpass have it): "
+        raise Invalid(text, Hint("mlops-desk secrets set NAME", before=before))
+    if url.get_backend_name() == "sqlite" and not PurePath(url.database or "").is_absolute():
+        raise Invalid("The path of this SQLite database is not absolute.", "Write sqlite:////path/to/file.db.")
+    if not source.watermark and not source.time_column:
+        hint = "Name a column that only grows, a number or a moment: --watermark COLUMN."
+        raise Invalid("A database can't be followed where nobody can tell which of its rows are new.", hint)
 
 
 def reference_of(kind: str, path: str | None, start: float | None, end: float | None) -> Reference:

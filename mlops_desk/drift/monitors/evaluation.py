@@ -6,7 +6,7 @@ A worker compares the sketches. What is judged twice, after a crash in between, 
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.drift.metrics import points_of
 from mlops_desk.drift.monitors.book import MonitorBook, new_id, window_id
 from mlops_desk.drift.monitors.house import SketchHead, SketchStore
-from mlops_desk.drift.monitors.judging import options_of, scores_of
+from mlops_desk.drift.monitors.judging import never_sent, options_of, scores_of
 from mlops_desk.drift.monitors.turning import followed
 from mlops_desk.drift.profile.form import to_bytes
 from mlops_desk.drift.profile.profile import DataProfile
@@ -55,19 +55,22 @@ class Evaluation:
         self._record = record
         self._run = run
 
-    def judge(self, monitor: Monitor, digest: str, reference: DataProfile) -> list[JudgedWindow]:
+    def judge(
+        self, monitor: Monitor, digest: str, reference: DataProfile, inputs: Collection[str] = ()
+    ) -> list[JudgedWindow]:
         """Judge what the store has and nobody has judged yet, keep and tell it. Raises DeskError, and then keeps none.
 
-        A window that is no longer to be had, or is damaged, is passed over: the store says so in the log.
+        ``inputs`` are the model's by its signature, none where that is not known. A window that is no longer to be
+        had, or is damaged, is passed over: the store says so in the log.
         """
         news = self._fresh(monitor, digest)
         if not news:
             return []
-        options = options_of(monitor)
+        profiles, recent = [profile for _, profile in news], self._book.recent(monitor.id)
+        options = replace(options_of(monitor), unsent=never_sent(reference, profiles, recent, inputs))
         previous = monitor.reference.kind is ReferenceKind.PREVIOUS
-        newest = next(reversed(self._book.recent(monitor.id)), None)
-        held = self.held_against(monitor, newest, reference)
-        found = self.compare(held, [profile for _, profile in news], options, previous=previous)
+        held = self.held_against(monitor, next(reversed(recent), None), reference)
+        found = self.compare(held, profiles, options, previous=previous)
         return [
             self._keep(monitor, head, digest, options, judged) for (head, _), judged in zip(news, found, strict=True)
         ]

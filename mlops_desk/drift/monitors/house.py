@@ -3,11 +3,12 @@
 All of them may raise DeskError, and keep deadlines of their own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from mlops_desk.drift.live.cutting import TakenWindows
 from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.profile.profile import DataProfile, Sketch
 from mlops_desk.records.drift.monitors import DriftWatch, Monitor
@@ -60,9 +61,8 @@ class SketchStore(Protocol):
     def forget(self, monitor_id: str) -> None: ...
 
 
-Take = Callable[[Monitor, DataProfile], int | None]
-"""Reads what is new in a monitor's source, puts the windows that are full into the store, and returns how many rows
-wait for theirs to be (None: not known)."""
+Take = Callable[[Monitor, DataProfile], TakenWindows]
+"""Reads what is new in a monitor's source, puts the windows that are full into the store, and tells what it brought."""
 
 Tell = Callable[[Sequence[DriftWatch]], None]
 
@@ -73,7 +73,8 @@ class MonitorHouse:
 
     ``version`` finds a model version, as NAME/VERSION. ``make_reference`` reads what a monitor's windows are held
     against. ``tell`` gives the alerts all monitors as they stand. ``log_place`` tells where a monitor's log lies,
-    ``reference_file`` where the data of its reference do; ``folder`` is for what is kept of answers.
+    ``reference_file`` where the data of its reference do; ``folder`` is for what is kept of answers. ``inputs`` are the
+    columns that an endpoint's model asks for by its signature, none where it has none.
     """
 
     endpoint: Callable[[str], Endpoint]
@@ -86,3 +87,4 @@ class MonitorHouse:
     log_place: Callable[[Monitor], LogPlace]
     reference_file: Callable[[Monitor], Path]
     folder: Path
+    inputs: Callable[[Endpoint], Collection[str]]

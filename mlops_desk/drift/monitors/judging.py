@@ -4,8 +4,10 @@ Columns weigh by ``importance`` only in the order they are told in: a verdict is
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from mlops_desk.drift.profile.pairing import is_empty
+from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.records.drift import ColumnDrift, DriftOptions, DriftReport, Measure, Verdict
 from mlops_desk.records.drift.monitors import ColumnScore, JudgedWindow, Monitor
 
@@ -33,6 +35,23 @@ def options_of(monitor: Monitor) -> DriftOptions:
         ids=monitor.ids,
         renamed=monitor.renamed,
     )
+
+
+def never_sent(
+    reference: DataProfile, windows: Sequence[DataProfile], recent: Iterable[JudgedWindow], inputs: Collection[str]
+) -> tuple[str, ...]:
+    """Return the columns that have had no value in any window, the new ones among them.
+
+    Without a signature nobody knows which columns a model asks for: what is never sent is most likely what it has
+    learned to tell, and that is no fault; a column that was sent once and is not any more is judged. Nothing is taken
+    for unsent where ``inputs``, a model's by its signature, are known, nor where a window has no value at all.
+    """
+    judged = {name for window in recent for name in window.columns}
+    empty = [{one.column.name for one in window.columns if is_empty(one)} for window in windows]
+    compared = {one.column.name for one in reference.columns if one.sketch is not None}
+    if inputs or not empty or any(names >= compared for names in empty):
+        return ()
+    return tuple(sorted(set.intersection(*empty) - judged))
 
 
 def scores_of(

@@ -70,7 +70,7 @@ class MonitorRound:
             self._failures[monitor.id] = self._failures.get(monitor.id, 0) + 1
             if self._failures[monitor.id] == 1:
                 _log.warning("The drift monitor %s can't be judged: %s", monitor.name, error.message)
-            told = LastLook(error.message, error.hint, pending_rows=self.last(monitor.id).pending_rows)
+            told = replace(self.last(monitor.id), trouble=error.message, hint=error.hint, waits=LastLook().waits)
         else:
             self._failures.pop(monitor.id, None)
         failures = self._failures.get(monitor.id, 0)
@@ -87,11 +87,17 @@ class MonitorRound:
         if endpoint is not None and self._is_quiet(monitor, endpoint):
             return monitor, self.last(monitor.id)
         monitor, digest, reference = self._reference(monitor, endpoint)
-        pending = self._house.take(monitor, reference)
-        judged = self._evaluation.judge(monitor, digest, reference)
+        taken = self._house.take(monitor, reference)
+        pending = taken.pending_rows
+        inputs = () if endpoint is None else self._house.inputs(endpoint)
+        judged = self._evaluation.judge(monitor, digest, reference, inputs)
         if endpoint is not None and endpoint.load is not None:
             self._note(monitor, endpoint.load.requests_total, is_news=bool(judged), pending=pending)
-        return monitor, LastLook(waits=_waits_for_rows(monitor, pending), pending_rows=pending)
+        waits = _waits_for_rows(monitor, pending)
+        notes = taken.notes or self.last(monitor.id).notes  # of what is in no window; they stay until others come
+        return monitor, LastLook(
+            waits=waits, pending_rows=pending, n_late=taken.n_late, n_rejected=taken.n_rejected, notes=notes
+        )
 
     def _is_quiet(self, monitor: Monitor, endpoint: Endpoint) -> bool:
         """Tell whether nobody has asked for so long that the log has nothing more; windows of time end all the same."""

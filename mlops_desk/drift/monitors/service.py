@@ -43,6 +43,7 @@ from mlops_desk.records.drift.monitors import (
     MonitorState,
 )
 from mlops_desk.records.drift.rows import WindowRows
+from mlops_desk.records.drift.sources import SourceKind
 from mlops_desk.records.event import MonitorChanged, MonitorRemoved
 from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.serving.endpoint import EndpointState
@@ -149,14 +150,22 @@ class MonitorService:
         answers_file: str | None = None,
         answers_from: float | None = None,
         answers_to: float | None = None,
+        source: str | None = None,
+        watermark: str | None = None,
+        login: str | None = None,
     ) -> MonitorStanding:
         """Watch something. Raises Invalid, NotFound, Refused."""
         drafting.check_name(name)
-        for path in (files, reference_file, answers_file):
+        watched = drafting.source_of(
+            GivenSource(endpoint, files, database, run, query, time_column, source, watermark, login)
+        )
+        for path in (watched.place if watched.kind is SourceKind.FILE else None, reference_file, answers_file):
             check_own(path)
+        if watched.kind is SourceKind.SQL:
+            check_own_agent()
         monitor = Monitor(
             id=new_id(), name=name, endpoint=endpoint, model=model,
-            source=drafting.source_of(GivenSource(endpoint, files, database, run, query, time_column)),
+            source=watched,
             reference=drafting.reference_of(reference, reference_file, pinned_from, pinned_to),
             window=drafting.window_of(rows, span, self._rows()),
             check_seconds=self._seconds() if check_every is None else check_every,

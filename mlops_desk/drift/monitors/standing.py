@@ -13,12 +13,18 @@ STRIP = 30  # chosen: as many marks as a list has room for
 
 @dataclass(frozen=True, slots=True)
 class LastLook:
-    """How the last look went. ``trouble`` says why there could be none; ``waits`` for what it waits, if it does."""
+    """How the last look went. ``trouble`` says why there could be none; ``waits`` for what it waits, if it does.
+
+    ``n_late`` and ``n_rejected`` rows of all since it began are in no window, ``notes`` say why in words.
+    """
 
     trouble: str | None = None
     hint: str | None = None
     waits: str = "Nobody has looked yet."
     pending_rows: int | None = None
+    n_late: int | None = None
+    n_rejected: int | None = None
+    notes: tuple[str, ...] = ()
     checked_at: float | None = None
     next_check_at: float | None = None
 
@@ -43,6 +49,9 @@ def standing_of(
         checked_at=look.checked_at,
         next_check_at=None if monitor.is_paused else look.next_check_at,
         pending_rows=look.pending_rows,
+        n_late=look.n_late,
+        n_rejected=look.n_rejected,
+        notes=look.notes,
         trouble=look.trouble,
         hint=look.hint if look.trouble or state is MonitorState.WAITING else _rows(monitor, state, windows),
         sentence=said,

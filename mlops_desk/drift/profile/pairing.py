@@ -17,6 +17,11 @@ from mlops_desk.drift.profile.texts import TextSketch
 from mlops_desk.drift.report import Tables, report_of
 from mlops_desk.records.drift import DriftOptions, DriftReport
 
+_NEVER_SENT = (
+    "It has not been sent once since the monitor began, and no signature says that the model asks for it: is it what "
+    "the model learned to tell?"
+)
+
 
 def compare_profiles(reference: DataProfile, current: DataProfile, options: DriftOptions) -> DriftReport:
     """Compare a window with its reference.
@@ -31,9 +36,11 @@ def compare_profiles(reference: DataProfile, current: DataProfile, options: Drif
     measured = []
     for before, column in known:
         other = now.get(column.name)
-        is_sent = other is not None and other.sketch is not None and not (column.role.may_lack and _is_empty(other))
+        is_sent = other is not None and other.sketch is not None and not (column.role.may_lack and is_empty(other))
         if column.why_not is not None or column.kind is None:
             left_out.append(column)
+        elif column.name in options.unsent and other is not None and is_empty(other):
+            left_out.append(replace(column, why_not=_NEVER_SENT))
         elif other is not None and is_sent:
             measured.append(measure_profiles(before, other))
         elif column.role.may_lack:
@@ -55,7 +62,7 @@ def compare_profiles(reference: DataProfile, current: DataProfile, options: Drif
     return report_of(tables, measured, options)
 
 
-def _is_empty(one: ColumnProfile) -> bool:
+def is_empty(one: ColumnProfile) -> bool:
     """Tell whether a window has no value of a column at all: it may not have been sent."""
     side = one.sketch.lengths if isinstance(one.sketch, TextSketch) else one.sketch
     return side is not None and side.n_missing == side.n_rows

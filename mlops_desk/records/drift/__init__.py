@@ -211,6 +211,7 @@ class DriftOptions:
     ``predictions`` may be lacking, ``ids`` are left out. ``renamed`` gives columns of the current data the reference's
     names. ``features`` are a model's inputs by its signature: what the reference has beside them is a target.
     ``day_first`` says of dates like 01/02/2024 what they are where a column's own values don't tell.
+    ``unsent`` were never sent since a monitor began: they are named, and no fault as long as they have no value.
     Without ``require_all_columns`` a column that the current data lack is listed and not judged.
     """
 
@@ -227,3 +228,4 @@ class DriftOptions:
     features: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     day_first: bool | None = None
+    unsent: tuple[str, ...] = ()

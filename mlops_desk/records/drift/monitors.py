@@ -80,9 +80,10 @@ class MonitorStanding:
     """A monitor and how it stands. Times are Unix times.
 
     ``since`` gives each drifted column the start of the first window of its unbroken run of alarms, ``turned_at`` is
-    that of the monitor. ``pending_rows`` are those that wait for their window to be full. ``strip`` are the verdicts of
-    the newest windows, oldest first. ``command`` is the one in the hint. ``answers`` tells how good its answers are,
-    where labels are watched: ``state`` is turned where either has.
+    that of the monitor. ``pending_rows`` are those that wait for their window to be full. Of all rows since it began
+    ``n_late`` came too late for their window and ``n_rejected`` were no rows (None: not known); ``notes`` say more.
+    ``strip`` are the verdicts of the newest windows, oldest first. ``command`` is the one in the hint. ``answers``
+    tells how good its answers are, where labels are watched: ``state`` is turned where either has.
     """
 
     monitor: Monitor
@@ -96,6 +97,9 @@ class MonitorStanding:
     checked_at: float | None = None
     next_check_at: float | None = None
     pending_rows: int | None = None
+    n_late: int | None = None
+    n_rejected: int | None = None
+    notes: tuple[str, ...] = ()
     trouble: str | None = None
     hint: str | None = None
     sentence: str = ""

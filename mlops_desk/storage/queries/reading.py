@@ -7,7 +7,7 @@ whole answer in memory. PostgreSQL ends a query at its time by itself, SQLite is
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,12 @@ class QueryAnswer:
 
 
 @contextmanager
-def asked(place: str, query: str, timeout_seconds: float, password: str | None = None) -> Iterator[QueryAnswer]:
+def asked(
+    place: str, query: str, timeout_seconds: float, password: str | None = None, slow: str = _ASK
+) -> Iterator[QueryAnswer]:
     """Ask a database; the answer is read within. Raises Invalid, NotFound, TimedOut, Unavailable, also while reading.
 
-    No message has the password in it.
+    No message has the password in it. ``slow`` says what to do where it was not answered in time.
     """
     url = address.read(place, password)
     shown = address.shown(place)
@@ -52,22 +54,24 @@ def asked(place: str, query: str, timeout_seconds: float, password: str | None =
         with engine.connect() as connection, connection.begin() as transaction:
             streamed = connection.execution_options(stream_results=True, max_row_buffer=BATCH_ROWS, no_parameters=True)
             found = streamed.exec_driver_sql(query)
-            if not found.returns_rows:
-                raise Invalid(f"The query to {shown} gives no rows.", "Give one that begins with SELECT or WITH.")
-            yield QueryAnswer(tuple(map(str, found.keys())), _until(deadline, found.partitions(BATCH_ROWS), shown))
+            with closing(found):  # a server keeps rows for one that nobody reads to its end
+                if not found.returns_rows:
+                    raise Invalid(f"The query to {shown} gives no rows.", "Give one that begins with SELECT or WITH.")
+                batches = _until(deadline, found.partitions(BATCH_ROWS), shown, slow)
+                yield QueryAnswer(tuple(map(str, found.keys())), batches)
             transaction.rollback()
     except SQLAlchemyError as error:
-        raise _trouble(error, url, shown) from None  # the original has the address in it
+        raise _trouble(error, url, shown, slow) from None  # the original has the address in it
     finally:
         engine.dispose()
 
 
-def _until(deadline: float, batches: Iterator[Sequence[Any]], shown: str) -> Iterator[Sequence[Any]]:
+def _until(deadline: float, batches: Iterator[Sequence[Any]], shown: str, slow: str) -> Iterator[Sequence[Any]]:
     """Hand on batches; a server that gives them too slowly is left at the deadline."""
     for batch in batches:
         yield batch
         if time.monotonic() > deadline:
-            raise TimedOut(f"The query to {shown} was not answered in time.", _ASK)
+            raise TimedOut(f"The query to {shown} was not answered in time.", slow)
 
 
 def _engine(url: URL, shown: str, deadline: float) -> Engine:
@@ -77,7 +81,7 @@ def _engine(url: URL, shown: str, deadline: float) -> Engine:
             raise NotFound(f"There is no file {plain(str(path), _SAID)}, as {shown} says.", "Check the path.")
         return create_engine("sqlite://", creator=lambda: _sqlite(path, deadline), poolclass=NullPool)
     left = max(1, int((deadline - time.monotonic()) * 1000))
-    options = f"-c statement_timeout={left} -c default_transaction_read_only=on"
+    options = f"-c statement_timeout={left} -c default_transaction_read_only=on -c standard_conforming_strings=on"
     arguments = {
         "connect_timeout": _CONNECT_SECONDS,
         "tcp_user_timeout": _SILENT_MILLISECONDS,
@@ -104,13 +108,13 @@ def _may(action: int, *_about: str | None) -> int:
     return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
-def _trouble(error: SQLAlchemyError, url: URL, shown: str) -> DeskError:
+def _trouble(error: SQLAlchemyError, url: URL, shown: str, slow: str) -> DeskError:
     cause = getattr(error, "orig", None) or error
     said = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
     for secret in address.secrets_of(url):
         said = said.replace(secret, "***")
     if getattr(cause, "sqlstate", None) == _TIMED_OUT or said == "interrupted":
-        return TimedOut(f"The query to {shown} was not answered in time.", _ASK)
+        return TimedOut(f"The query to {shown} was not answered in time.", slow)
     text = f"{shown} did not answer the query: {plain(said, _SAID)}"
     is_connected = getattr(cause, "sqlstate", None) is not None or isinstance(cause, sqlite3.Error)
     if is_connected:

@@ -74,6 +74,7 @@ def create(draft: "Monitor") -> "Callable[[ClientLike], MonitorStanding]":
         draft.name, draft.endpoint, draft.model,
         files=place if kind == "file" else None, database=place if kind == "sql" else None,
         run=place if kind == "mlflow" else None, query=source.query, time_column=source.time_column,
+        watermark=source.watermark, login=source.login,
         reference=reference.kind.value, reference_file=reference.path, pinned_from=reference.start,
         pinned_to=reference.end, rows=window.rows, span=window.seconds, suppressed=draft.suppressed or None,
         level=draft.level, columns=_listed(draft.columns), renamed=draft.renamed or None, segment=draft.segment,

@@ -373,3 +373,21 @@ def test_a_version_tells_how_the_data_that_it_is_asked_with_have_drifted(start, 
     page.detail.tabs.choose("facts")
     view = page.detail.view("facts")
     qtbot.waitUntil(lambda: any(fact.name == "Drift" and "drifted" in fact.value for fact in view.about.shown))
+
+
+def test_a_database_is_watched_by_the_column_that_tells_new_rows(page, acts, double, qtbot):
+    dialog = form(page, acts, acts.create)
+    assert not dialog.watermark.isVisible()
+    assert dialog.choose_source(SourceKind.SQL)
+    assert dialog.watermark.isVisible()
+    assert dialog.login.isVisible()
+    for field, text in (
+        (dialog.place, "postgresql://me@db/shop"), (dialog.query, "SELECT * FROM orders"), (dialog.watermark, "id"),
+        (dialog.login, "shop"), (dialog.name, "orders"),
+    ):  # fmt: skip
+        field.setText(text)
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.made_monitors))
+    more = double.made_monitors[0][3]
+    assert (more["database"], more["query"]) == ("postgresql://me@db/shop", "SELECT * FROM orders")
+    assert (more["watermark"], more["login"], more["time_column"]) == ("id", "shop", None)

@@ -9,7 +9,7 @@ from mlops_desk.cli.forms.monitoring.answers import columns
 from mlops_desk.records.drift import Verdict
 from mlops_desk.records.drift.monitors import ColumnScore, ColumnStory, JudgedWindow, Monitor, MonitorStanding
 from mlops_desk.records.drift.rows import WindowRows
-from mlops_desk.records.drift.sources import ReferenceKind, SourceKind
+from mlops_desk.records.drift.sources import ReferenceKind, Source, SourceKind
 
 _NAMED = 5  # chosen: one line of a terminal; --json has all
 _NAME = 60  # chosen: names of columns come from files
@@ -49,6 +49,10 @@ def monitor(item: MonitorStanding) -> str:
     }
     if item.pending_rows is not None:
         told["rows that wait"] = f"{item.pending_rows:,}"
+    if item.n_late or item.n_rejected:
+        told["in no window"] = f"{item.n_late or 0:,} rows that came too late, {item.n_rejected or 0:,} that are none"
+    if item.notes:
+        told["it says"] = plain(" ".join(item.notes), _TEXT)
     if item.alert_id:
         told["alert"] = item.alert_id
     return facts(told)
@@ -77,10 +81,14 @@ def _source(one: Monitor) -> str:
     what = {
         SourceKind.LOG: f"requests to {one.source.place}",
         SourceKind.FILE: one.source.place,
-        SourceKind.SQL: f"{one.source.query} in {one.source.place}",
-        SourceKind.MLFLOW: f"run {one.source.place}",
+        SourceKind.SQL: f"{one.source.query} in {one.source.place}{_new_by(one.source)}",
+        SourceKind.MLFLOW: f"{one.source.query} of run {one.source.place}",
     }[one.source.kind]
     return plain(f"{what}{f', model {one.model}' if one.model else ''}", _TEXT)
+
+
+def _new_by(source: Source) -> str:
+    return f", new rows by {source.watermark or source.time_column}"
 
 
 def _reference(one: Monitor) -> str:

@@ -56,7 +56,8 @@ class MonitorDialog(FormDialog):
         self.name = Field("Name", "digits-inputs")
         self.watched = ChoiceBox("Watches")
         self.place, self.query = Field("Place", "/data/incoming"), Field("Query", "SELECT * FROM requests")
-        self.time_column = Field("Time column", "created_at")
+        self.time_column, self.watermark = Field("Time column", "created_at"), Field("New rows by", "id")
+        self.login = Field("Password", "name of a secret, or empty")
         self.model, self.version = ChoiceBox("Model"), ChoiceBox("Version")
         self.reference, self.path = ChoiceBox("Held against"), Field("File", "/data/reference.parquet")
         self.cut = WindowField()
@@ -101,7 +102,8 @@ class MonitorDialog(FormDialog):
     def _lay(self) -> None:
         for title, field in (
             ("Name", self.name), ("Watches", self.watched), ("Place", self.place), ("Query", self.query),
-            ("Time column", self.time_column), ("Model", self.model), ("Version", self.version),
+            ("New rows by", self.watermark), ("Password", self.login), ("Time column", self.time_column),
+            ("Model", self.model), ("Version", self.version),
             ("Held against", self.reference), ("File", self.path), ("Windows", self.cut), ("Level", self.level),
             ("Judged apart by", self.segment), ("Turned out", self.label), ("Answer", self.answer),
             ("Columns", self.columns),
@@ -130,6 +132,8 @@ class MonitorDialog(FormDialog):
         self.place.setText("" if kind is SourceKind.LOG else one.source.place)
         self.query.setText(one.source.query or "")
         self.time_column.setText(one.source.time_column or "")
+        self.watermark.setText(one.source.watermark or "")
+        self.login.setText(one.source.login or "")
         self.reference.setCurrentIndex(max(self.reference.findData(one.reference.kind.value), 0))
         self.path.setText(one.reference.path or "")
         self.cut.show_rule(one.window)
@@ -139,7 +143,9 @@ class MonitorDialog(FormDialog):
         self.answer.setText((one.answers.prediction if one.answers is not None else None) or "")
         self.columns.show_choices(ColumnChoices(one.columns, one.suppressed, one.renamed, one.importance))
         # What it watches is what it is: for something else there is another monitor.
-        for field in (self.name, self.watched, self.place, self.query, self.time_column):
+        for field in (
+            self.name, self.watched, self.place, self.query, self.time_column, self.watermark, self.login,
+        ):  # fmt: skip
             field.setEnabled(False)
         self.first = self.reference
 
@@ -153,7 +159,9 @@ class MonitorDialog(FormDialog):
         shown = {
             self.place: not is_log,
             self.query: kind in {SourceKind.SQL, SourceKind.MLFLOW},
-            self.time_column: kind in {SourceKind.SQL, SourceKind.FILE},
+            self.time_column: not is_log,
+            self.watermark: kind is SourceKind.SQL,
+            self.login: kind is SourceKind.SQL,
             self.model: not is_log and self._monitor is None,
             self.version: not is_log and self._monitor is None,
             self.label: is_log,
@@ -199,8 +207,7 @@ class MonitorDialog(FormDialog):
         name = self.name.text().strip() or (f"{endpoint}-inputs" if is_log else "")
         if not name:
             raise Invalid("A monitor needs a name.", "Fill in a name by which it is told from others.")
-        query, moment = self.query.text().strip(), self.time_column.text().strip()
-        source = Source(kind, place, query or None if not is_log else None, moment or None if not is_log else None)
+        source = Source(kind, place) if is_log else Source(kind, place, *self._of_rows(kind))
         version = self.version.currentData()
         model = f"{self.model.currentData()}/{version}" if not is_log and version else None
         if self._monitor is not None:
@@ -223,6 +230,11 @@ class MonitorDialog(FormDialog):
             return None
         known = self._monitor.answers if self._monitor is not None else None
         return AnswerColumns(label, answer) if known is None else replace(known, label=label, prediction=answer)
+
+    def _of_rows(self, kind: SourceKind) -> tuple[str | None, ...]:
+        """Return query, time column, watermark and login, as far as the source has them."""
+        fields = [self.query, self.time_column, *([self.watermark, self.login] if kind is SourceKind.SQL else [])]
+        return tuple(field.text().strip() or None for field in fields)
 
     def _reference(self) -> Reference:
         kind = ReferenceKind(self.reference.currentData())

@@ -12,12 +12,12 @@ from mlops_desk.base.errors import DeskError, Invalid
 from mlops_desk.drift.data.sources import DataSide, file_at
 from mlops_desk.drift.live import file_rows, worker
 from mlops_desk.drift.live.cutting import WindowCutter
-from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.live.sliding import newest_rows
 from mlops_desk.drift.profile.worker import profile_of_source
 from mlops_desk.drift.store.windows import WindowStore
 from mlops_desk.records.drift.monitors import Monitor, WindowRule
 from mlops_desk.records.drift.sources import Source, SourceKind
+from tests.unit.drift.live.doors import doors
 
 BEGIN = 1_772_323_200  # 2026-03-01T00:00:00Z
 
@@ -62,7 +62,7 @@ def take(store, place, **facts):
     def run(_module, request, _seconds):
         return worker.answer(wire.loads(wire.dumps(request), dict))
 
-    return WindowCutter(store, lambda _: LogPlace("", ()), run).take(monitor, BEGIN + 10_000)
+    return WindowCutter(store, doors(), run).take(monitor, BEGIN + 10_000)
 
 
 def assert_all(store, numbers):
@@ -152,3 +152,32 @@ def test_what_is_wrong_with_a_source_is_told_and_changes_nothing(store, folder, 
     with pytest.raises(DeskError):
         take(store, folder / "gone")
     assert store.cursor("m") is None
+
+
+def test_a_table_of_mlflows_that_is_written_anew_with_more_rows_gives_those(store, folder):
+    file = folder / "evals.json"
+
+    def write(numbers):
+        rows = [list(values(number).values()) for number in numbers]
+        file.write_text(json.dumps({"columns": ["age", "city", "at"], "data": rows}))
+
+    write(range(70))
+    assert take(store, folder).n_rows == 70
+    write(range(95))
+    assert take(store, folder).n_rows == 95
+    assert take(store, folder).n_rows == 95
+    assert_all(store, range(95))
+
+
+def test_data_that_are_fetched_are_read_and_the_same_ones_are_not_asked_for(store, folder, tmp_path):
+    (folder / "a.csv").write_text("age,city,at\n" + csv(range(60)), encoding="utf-8")
+    found = [folder / "a.csv", None]
+    monitor = Monitor("m", "churn", Source(SourceKind.MLFLOW, "r1", "a.csv"), window=WindowRule(50))
+
+    def run(_module, request, _seconds):
+        return worker.answer(wire.loads(wire.dumps(request), dict))
+
+    cutter = WindowCutter(store, doors(fetched=lambda _folder: found.pop(0)), run)
+    first, again = cutter.take(monitor, BEGIN), cutter.take(monitor, BEGIN)
+    assert (first.n_rows, len(first.windows), first.pending_rows) == (60, 1, 10)
+    assert (again.n_rows, again.windows, again.pending_rows) == (60, (), 10)

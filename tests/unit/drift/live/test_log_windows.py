@@ -22,6 +22,7 @@ from mlops_desk.storage.request_log.keeping import tidy
 from mlops_desk.storage.request_log.layout import hour_of, part_path
 from mlops_desk.storage.request_log.writing import write_part
 from mlops_desk.storage.requests import LoggedFeature, LoggedRow
+from tests.unit.drift.live.doors import doors
 
 BEGIN = 1_772_323_200.0  # 2026-03-01T00:00:00Z
 FEATURES = [
@@ -82,7 +83,7 @@ def run(module, request, seconds):
 
 
 def cutter(store, log, revisions=(3,), run=run, since=0.0):
-    return WindowCutter(store, lambda _: LogPlace(str(log.folder), revisions, since), run)
+    return WindowCutter(store, doors(LogPlace(str(log.folder), revisions, since)), run)
 
 
 def ages(profile):
@@ -244,8 +245,8 @@ def test_each_row_is_taken_once_whatever_happens_in_between(store, log, tmp_path
 def test_what_can_not_be_followed_is_told(store, log):
     with pytest.raises(NotFound, match="no reference"):
         cutter(store, log).take(replace(MONITOR, id="other"), BEGIN)
-    with pytest.raises(Invalid, match="can't be followed"):
-        cutter(store, log).take(replace(MONITOR, source=Source(SourceKind.MLFLOW, "run")), BEGIN)
+    with pytest.raises(Invalid, match="no column tells"):
+        cutter(store, log).take(replace(MONITOR, source=Source(SourceKind.SQL, "sqlite:////a", "SELECT 1")), BEGIN)
 
     def meanwhile(module, request, seconds):
         told = run(module, request, seconds)

@@ -12,6 +12,7 @@ from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.drift.live.cutting import TakenWindows
 from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.monitors.house import MonitorHouse
 from mlops_desk.drift.monitors.service import MonitorService
@@ -39,6 +40,7 @@ class World:
             created_by=1234,
         )  # fmt: skip
         self.asked = 1
+        self.inputs = ()
         self.is_there = True
         self.waiting = []
         self.fails = {}
@@ -68,6 +70,7 @@ class World:
             log_place=lambda monitor: LogPlace(str(self.folder / "log"), (1,)),
             reference_file=lambda monitor: self.folder / "reference.csv",
             folder=self.folder / "answers",
+            inputs=lambda _endpoint: self.inputs,
         )
         return MonitorService(
             house,
@@ -120,7 +123,7 @@ class World:
             self.store.put(monitor.id, self.at + 0.7, self.at + 60.2, profile)
             self.at += 100
         self.waiting = []
-        return 17
+        return TakenWindows(pending_rows=17)
 
     def pass_by(self, *shifts, missing=None):
         """More traffic: a window for each shift of the age, then a look by the clock."""
@@ -449,8 +452,22 @@ def test_another_reference_begins_anew(world):
         ({"name": "mine", "endpoint": "digits", "columns": "age", "suppressed": {"age": "x"}}, "at once"),
         ({"name": "mine", "files": "/a", "database": "sqlite://", "query": "SELECT 1"}, "one source"),
         ({"name": "mine", "database": "sqlite://"}, "by a query"),
-        ({"name": "mine", "database": "sqlite://", "query": "SELECT 1", "reference_file": "/a"}, "can't be followed"),
-        ({"name": "mine", "run": "r1", "reference_file": "/a"}, "can't be followed"),
+        ({"name": "mine", "database": "sqlite://", "query": "SELECT 1", "reference_file": "/a"}, "names no file"),
+        ({"name": "mine", "database": "sqlite:///a.db", "query": "SELECT 1", "watermark": "id"}, "not absolute"),
+        ({"name": "mine", "database": "sqlite:////a.db", "query": "SELECT 1"}, "nobody can tell which"),
+        (
+            {"name": "mine", "source": "sql:postgresql://me:word@h/d", "query": "SELECT 1", "watermark": "id"},
+            "password",
+        ),
+        (
+            {"name": "mine", "database": "postgresql://h/d?password=w", "query": "SELECT 1", "watermark": "i"},
+            "password",
+        ),
+        ({"name": "mine", "run": "r1", "reference_file": "/a"}, "which data of run r1"),
+        ({"name": "mine", "source": "mlflow:r1", "reference_file": "/a"}, "names no run"),
+        ({"name": "mine", "source": "relative", "reference_file": "/a"}, "not absolute"),
+        ({"name": "mine", "files": "/a", "watermark": "id"}, "Only a database"),
+        ({"name": "mine", "files": "/a", "source": "mlflow:r1/t"}, "one source"),
         ({"name": "mine", "files": "relative"}, "not absolute"),
         ({"name": "digits", "endpoint": "digits"}, "already"),
     ],
@@ -578,3 +595,67 @@ def test_without_drift_hardly_any_monitor_turns(world):
     told = world.service.history("digits", limit=105)
     assert len(told) == 105
     assert len({one.turned_at for one in told if one.alarm}) <= 1
+
+
+def test_a_source_may_be_spelled_as_for_a_report(world):
+    made = world.service.create(
+        "orders", source="sql:postgresql://me@db/shop", query="SELECT * FROM orders", watermark="id", login="shop"
+    )
+    source = made.monitor.source
+    assert (source.kind, source.place, source.query) == ("sql", "postgresql://me@db/shop", "SELECT * FROM orders")
+    assert (source.watermark, source.login) == ("id", "shop")
+    source = world.service.create("evals", source="mlflow:r1/eval/table.json").monitor.source
+    assert (source.kind, source.place, source.query) == ("mlflow", "r1", "eval/table.json")
+    assert world.service.create("files", source="/data/in").monitor.source.kind == "file"
+
+
+def test_a_database_is_not_asked_for_another_user(world):
+    set_caller(Caller(os.getuid() + 4321, 1, 1))
+    try:
+        with pytest.raises(Refused):
+            world.service.create("o", source="sql:postgresql://db/shop", query="SELECT 1", watermark="id")
+    finally:
+        set_caller(None)
+
+
+def test_rows_in_no_window_are_told_and_a_source_that_does_not_answer_is_unknown(world):
+    world.service.create("orders", source="sql:postgresql://db/shop", query="SELECT 1", watermark="id")
+    world.take = lambda *_: TakenWindows(pending_rows=3, n_late=2, n_rejected=4, notes=("4 rows have no value in id.",))
+    world.service._house = replace(world.service._house, take=lambda *_: world.take())
+    world.service._round._house = world.service._house
+    told = world.service.check("orders")
+    assert (told.n_late, told.n_rejected, told.notes) == (2, 4, ("4 rows have no value in id.",))
+
+    def silent():
+        raise Unavailable("postgresql://db/shop did not answer the query.", "Does it run?")
+
+    world.take = silent
+    told = world.service.check("orders")
+    assert (told.state, told.trouble) == ("unknown", "postgresql://db/shop did not answer the query.")
+    assert (told.n_late, told.pending_rows) == (2, 3)
+
+
+def test_a_column_that_was_never_sent_is_no_fault_unless_the_model_asks_for_it(world):
+    nothing = {"height": ROWS}
+    world.service.check_due()
+    first = world.pass_by(0, 0, missing=nothing)
+    assert (first.state, first.verdict) == ("fine", "ok")
+    window = world.service.history("digits")[-1]
+    assert set(window.columns) == {"age", "income"}
+    report = next(event.report for event in world.events if isinstance(event, DriftReported))
+    assert "not been sent once" in report.dataset.left_out["height"]
+    assert world.service.recompute(window.id).verdict == "ok"
+    world.pass_by(0)
+    lost = world.pass_by(0, 0, missing=nothing)
+    assert (lost.state, lost.verdict) == ("turned", "critical")
+
+
+def test_a_column_that_the_model_asks_for_is_missed_from_the_first_window_on(world):
+    world.inputs = COLUMNS
+    world.service.check_due()
+    assert world.pass_by(0, 0, missing={"height": ROWS}).verdict == "critical"
+
+
+def test_windows_without_any_value_are_a_fault(world):
+    world.service.check_due()
+    assert world.pass_by(0, 0, missing=dict.fromkeys(COLUMNS, ROWS)).verdict == "critical"
