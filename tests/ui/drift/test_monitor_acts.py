@@ -391,3 +391,4 @@ def test_a_database_is_watched_by_the_column_that_tells_new_rows(page, acts, dou
     more = double.made_monitors[0][3]
     assert (more["database"], more["query"]) == ("postgresql://me@db/shop", "SELECT * FROM orders")
     assert (more["watermark"], more["login"], more["time_column"]) == ("id", "shop", None)
+    qtbot.waitUntil(lambda: page.monitors.table.shown_rows() == 6)
