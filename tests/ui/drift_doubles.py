@@ -124,7 +124,9 @@ class Monitors(Service):
         if any(one.monitor.name == name for one in self._double.monitors_by_id.values()):
             raise Refused(f"There is a monitor {name} already.", "Choose another name.")
         self._double.made_monitors.append((name, endpoint, model, more))
-        source = Source(SourceKind.LOG, endpoint or "") if endpoint else Source(SourceKind.FILE, more["files"])
+        kinds = {"files": SourceKind.FILE, "database": SourceKind.SQL, "run": SourceKind.MLFLOW}
+        place = next(((kind, more[name]) for name, kind in kinds.items() if more[name]), None)
+        source = Source(SourceKind.LOG, endpoint or "") if place is None else Source(*place, more["query"])
         monitor = Monitor(f"m{len(self._double.monitors_by_id) + 1}", name, source, endpoint=endpoint, model=model)
         return self._put(MonitorStanding(monitor, MonitorState.WAITING))
 
