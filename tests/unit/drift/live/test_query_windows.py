@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.base import wire
@@ -285,6 +285,13 @@ def test_a_wrong_password_is_in_no_text_and_the_right_one_in_no_cursor(server, s
     table.close()
 
 
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory):
+    with closing(connect(tmp_path_factory.mktemp("spill") / "spill")) as made:
+        yield made
+
+
+@settings(max_examples=30)  # chosen: each asks a database some ten times
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3)), max_size=8), max_size=6),
     st.integers(1, 5),
@@ -292,13 +299,13 @@ def test_a_wrong_password_is_in_no_text_and_the_right_one_in_no_cursor(server, s
 )
 @example([[(1, 0), (1, 0)], [(1, 0)], [(0, 0)]], 1, 1)
 @example([[(5, 0)] * 6, [(0, 1)] * 8, [(5, 0)]], 2, 3)
-def test_no_row_is_lost_or_taken_twice(tmp_path_factory, parts, again, limit):
+def test_no_row_is_lost_or_taken_twice(tmp_path_factory, connection, parts, again, limit):
     """Every row is taken or told as late, whatever order they come in and however few are read at once."""
     folder = tmp_path_factory.mktemp("any")
     table = SqliteTable(folder)
     table.connection.execute("PRAGMA synchronous = OFF")
     place, cursor, n_written, n_told = QueryPlace(table.place, QUERY, "mark"), None, 0, 0
-    with closing(connect(folder / "spill")) as connection, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(query_rows, "_AGAIN_ROWS", again)
         for number, rows in enumerate(parts):
             table.add(*rows)
