@@ -80,9 +80,10 @@ class DriftMonitors(Protocol):
         """Watch an endpoint's requests, files, a database's rows or a run's data set.
 
         Without --files, --database, --run or --source it is the request log of the endpoint. It is refused where
-        endpoint, model, reference or one of the columns that it names does not exist. With --label the answers are scored as
-        soon as feedback has that column: --prediction and --scores name what the model answered, where its answers
-        have several columns, --answers-file or --answers-from and --answers-to labelled answers to hold them against.
+        endpoint, model, reference or one of the columns that it names does not exist. With --label the answers are
+        scored as soon as feedback has that column: --prediction and --scores name what the model answered, where its
+        answers have several columns, --answers-file or --answers-from and --answers-to labelled answers to hold them
+        against.
         """
         ...
 

@@ -24,7 +24,7 @@ from mlops_desk.drift.monitors.answers.naming import GivenAnswers, with_answers
 from mlops_desk.drift.monitors.answers.shelf import AnswersShelf
 from mlops_desk.drift.monitors.answers.watch import AnswersWatch
 from mlops_desk.drift.monitors.book import RECENT, MonitorBook, new_id
-from mlops_desk.drift.monitors.callers import HeldLooks, check_own
+from mlops_desk.drift.monitors.callers import HeldLooks, check_own, check_own_agent
 from mlops_desk.drift.monitors.drafting import GivenSource
 from mlops_desk.drift.monitors.evaluation import Evaluation
 from mlops_desk.drift.monitors.house import MonitorHouse
