@@ -13,11 +13,12 @@ from threading import Lock
 
 from mlops_desk.base.caller import current_caller, user_name
 from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.document.forms import Unfit
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.desk.gpu_faults import FaultMemory
 from mlops_desk.desk.gpu_loss import GpuLoss
-from mlops_desk.jobs.file.units import Unfit, parse_bytes
+from mlops_desk.jobs.file.units import parse_bytes
 from mlops_desk.leases.letters.booking_desk import BookingDesk
 from mlops_desk.leases.letters.notes import FROM_ONE, KEPT_SECONDS, TEXT_LIMIT, NotePaper, for_user, said
 from mlops_desk.leases.letters.papers import Papers

@@ -3,11 +3,11 @@
 import difflib
 from urllib.parse import urlsplit
 
+from mlops_desk.base.document.binding import Bound
+from mlops_desk.base.document.lengths import written_length
+from mlops_desk.base.document.nodes import Node, Table, wrong
 from mlops_desk.jobs.causes.table import CAUSES
-from mlops_desk.jobs.file.binding import Bound
-from mlops_desk.jobs.file.document import Node, Table, wrong
 from mlops_desk.jobs.file.fields import JobFile
-from mlops_desk.jobs.file.schedule import written_length
 from mlops_desk.jobs.file.sweeps import check_sweep
 from mlops_desk.records.jobs.filling import INDEX, is_filled, known_names, names_in
 from mlops_desk.records.jobs.spec import JobSpec

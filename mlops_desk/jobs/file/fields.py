@@ -7,8 +7,10 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
+from mlops_desk.base.document import forms, lengths
+from mlops_desk.base.document.forms import Form
+from mlops_desk.base.document.kinds import told, written_as
 from mlops_desk.jobs.file import scalars, schedule
-from mlops_desk.jobs.file.scalars import Form
 from mlops_desk.jobs.file.tables import (
     MOST_JOBS,
     Argument,
@@ -23,8 +25,6 @@ from mlops_desk.jobs.file.tables import (
     SweepFields,
     Target,
     WarningFields,
-    told,
-    written_as,
 )
 
 API_VERSION: Final = "mlops-desk/v1"
@@ -37,13 +37,13 @@ MOST_WAITED_FOR = 2000  # chosen: two whole sweeps, whose ids are written down w
 PRIORITY_LIMIT = 1000  # chosen: more steps than people keep apart
 _MOST_RETRIES = 100  # chosen: what fails so often needs a person
 
-_RANK = schedule.whole(f"a whole number from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}; larger goes first")
-_AGAIN = schedule.whole(f"a whole number of retries, 0 to {_MOST_RETRIES}")
-_COPIES = schedule.whole(f"a whole number of jobs, 1 to {MOST_JOBS}")
+_RANK = forms.whole(f"a whole number from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}; larger goes first")
+_AGAIN = forms.whole(f"a whole number of retries, 0 to {_MOST_RETRIES}")
+_COPIES = forms.whole(f"a whole number of jobs, 1 to {MOST_JOBS}")
 _TYPE = Form("training, batch, session or shell")
 
 Variable = Annotated[str, Meta(extra=written_as(scalars.VARIABLE))]
-Word = Annotated[str, Meta(extra=written_as(scalars.WORD))]
+Word = Annotated[str, Meta(extra=written_as(forms.WORD))]
 Jobs = tuple[Annotated[str, Meta(extra=written_as(schedule.JOB))], ...]
 
 
@@ -54,7 +54,7 @@ class JobFile(Struct, frozen=True, kw_only=True):
         name="apiVersion"
     )
     kind: Annotated[Literal["Job"], Meta(extra=written_as(Form("Job")))]
-    name: Annotated[str, Meta(extra=written_as(scalars.NAME)), told("what people call it")]
+    name: Annotated[str, Meta(extra=written_as(forms.NAME)), told("what people call it")]
     image: (
         Annotated[str, Meta(extra=written_as(scalars.IMAGE)), told("image, pinned to what it is at submit")] | None
     ) = None
@@ -67,9 +67,7 @@ class JobFile(Struct, frozen=True, kw_only=True):
     params: Annotated[
         dict[Parameter, Argument], Meta(max_length=MOST_VARIABLES), told("parameters, put in where {name} stands")
     ] = field(default_factory=dict)
-    seed: Annotated[int, Meta(extra=written_as(schedule.WHOLE)), told("seed, {seed} where there are params")] | None = (
-        None
-    )
+    seed: Annotated[int, Meta(extra=written_as(forms.WHOLE)), told("seed, {seed} where there are params")] | None = None
     resources: Annotated[ResourcesFields, told("what it may use")] = ResourcesFields()
     source: Annotated[SourceFields, told("its code")] | None = None
     build: Annotated[BuildFields, told("image to build first")] | None = None
@@ -95,7 +93,7 @@ class JobFile(Struct, frozen=True, kw_only=True):
     ] = 0
     preemptible: Annotated[Flag, told("may be stopped for others, and goes on from its checkpoint")] = False
     time_limit: (
-        Annotated[float, Meta(gt=0, extra=written_as(schedule.LENGTH)), told("it is asked to end then")] | None
+        Annotated[float, Meta(gt=0, extra=written_as(lengths.LENGTH)), told("it is asked to end then")] | None
     ) = field(default=None, name="timeLimit")
     grace: Annotated[Length, told("time to save its work before it is killed")] | None = None
     warning: Annotated[WarningFields, told("signal ahead of the time limit")] | None = None

@@ -3,99 +3,49 @@
 Here are names, paths and amounts; ``schedule.py`` has what says when and how often.
 """
 
-import math
 import posixpath
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
+from mlops_desk.base.document.forms import NAME_LIMIT, Forbidden, Form, Unfit, fits, whole_pattern
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.file import units
-from mlops_desk.jobs.file.units import Unfit
 
 RESERVED_TARGET = "/mlops-desk"
-NAME_LIMIT = 100  # chosen: it heads a page and a row of a table
 EXPERIMENT_LIMIT = 250  # chosen: below the 256 characters that MLflow's own store keeps of a name
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,510}", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,3}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
-_EXACT = 1 << 53  # a float holds whole numbers exactly up to here
 _KERNEL_TARGETS = ("/proc", "/sys", "/dev")
 _LOADER = frozenset({"LD_PRELOAD", "LD_AUDIT"})
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _SECRET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
-_WORD = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
 _UUID = re.compile(r"(GPU|MIG)-[A-Za-z0-9/_-]{1,100}", re.ASCII)
-_FLOAT = re.compile(r"[+-]?([0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _GIT = re.compile(r"(?:https?|ssh|git|file)://[^\s\\]{1,500}|[A-Za-z0-9_.-]{1,60}@[A-Za-z0-9.-]{1,250}:[^\s\\]{1,250}")
 _REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,199}", re.ASCII)
 _ADDRESS = re.compile(r"https?://[^\s\\]{1,500}")
 _PASSWORD = re.compile(r"[a-z]+://[^/@]*:[^/@]*@|https?://[^/@]+@")
-_FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _CPU_DIGITS = 3  # the engine counts CPUs in thousandths and finer; nobody else does
 
 
-def _whole(pattern: re.Pattern[str]) -> str:
-    """Return a pattern for all of a text, as a schema writes it."""
-    return f"^({pattern.pattern})$"
-
-
-class Forbidden(Unfit):
-    """A text that is of the right form and will not be taken; ``text`` says why."""
-
-    def __init__(self, text: str, wanted: str) -> None:
-        super().__init__(wanted)
-        self.text = text
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How a value is written. ``read`` makes it of its text and raises Unfit; ``write`` makes what YAML shows of it.
-
-    ``types`` are JSON's words for what other programs may send, of which the text counts; ``pattern`` is what a schema
-    says of its text.
-    """
-
-    wanted: str
-    read: Callable[[str], Any] = str
-    write: Callable[[Any], str | int | float] = str
-    empty: bool = False
-    types: tuple[str, ...] = ("string",)
-    pattern: str | None = None
-
-
-def _fits(pattern: re.Pattern[str], text: str, wanted: str) -> str:
-    if not pattern.fullmatch(text):
-        raise Unfit(wanted)
-    return text
-
-
-def _name(text: str) -> str:
-    if text != text.strip() or len(text) > NAME_LIMIT or plain(text) != text:
-        raise Unfit(NAME.wanted)
-    return text
-
-
 def _image(text: str) -> str:
-    return _fits(_IMAGE, text, IMAGE.wanted)
+    return fits(_IMAGE, text, IMAGE.wanted)
 
 
 def _variable(text: str) -> str:
     if text.upper().startswith("NVIDIA_") or text in _LOADER:
         reason = f"{text} can't be set: it decides which GPUs and code a container sees."
         raise Forbidden(reason, "Ask for GPUs with resources: {gpus: N}; set other variables inside the command.")
-    return _fits(_ENV_NAME, text, VARIABLE.wanted)
+    return fits(_ENV_NAME, text, VARIABLE.wanted)
 
 
 def _gpus(text: str) -> int:
-    return int(_fits(_WHOLE, text, GPUS.wanted))
+    return int(fits(_WHOLE, text, GPUS.wanted))
 
 
 def _cpus(text: str) -> float:
-    return float(_fits(_NUMBER, text, CPUS.wanted))
+    return float(fits(_NUMBER, text, CPUS.wanted))
 
 
 def _source(text: str) -> str:
@@ -129,19 +79,15 @@ def _inside(text: str) -> str:
 
 
 def _parameter(text: str) -> str:
-    return _fits(_PARAMETER, text, PARAMETER.wanted)
+    return fits(_PARAMETER, text, PARAMETER.wanted)
 
 
 def _secret(text: str) -> str:
-    return _fits(_SECRET, text, SECRET.wanted)
-
-
-def _word(text: str) -> str:
-    return _fits(_WORD, text, WORD.wanted)
+    return fits(_SECRET, text, SECRET.wanted)
 
 
 def _uuid(text: str) -> str:
-    return _fits(_UUID, text, UUID.wanted)
+    return fits(_UUID, text, UUID.wanted)
 
 
 def _model(text: str) -> str:
@@ -150,25 +96,8 @@ def _model(text: str) -> str:
     return text
 
 
-def _flag(text: str) -> bool:
-    if text.lower() not in _FLAGS:
-        raise Unfit(FLAG.wanted)
-    return _FLAGS[text.lower()]
-
-
-def _number(text: str) -> float:
-    number = float(_fits(_FLOAT, text, NUMBER.wanted))
-    if not math.isfinite(number):
-        raise Unfit(NUMBER.wanted)
-    return number
-
-
-def _written_number(number: Any) -> int | float:
-    return int(number) if float(number).is_integer() and abs(number) < _EXACT else float(number)
-
-
 def _port(text: str) -> int:
-    return int(_fits(_PORT, text, PORT.wanted))
+    return int(fits(_PORT, text, PORT.wanted))
 
 
 def _without_password(text: str) -> str:
@@ -178,17 +107,17 @@ def _without_password(text: str) -> str:
 
 
 def _git(text: str) -> str:
-    return _without_password(_fits(_GIT, text, GIT.wanted))
+    return _without_password(fits(_GIT, text, GIT.wanted))
 
 
 def _address(text: str) -> str:
-    return _without_password(_fits(_ADDRESS, text, ADDRESS.wanted))
+    return _without_password(fits(_ADDRESS, text, ADDRESS.wanted))
 
 
 def _ref(text: str) -> str:
     if ".." in text:
         raise Unfit(REF.wanted)
-    return _fits(_REF, text, REF.wanted)
+    return fits(_REF, text, REF.wanted)
 
 
 def _experiment(text: str) -> str:
@@ -199,11 +128,10 @@ def _experiment(text: str) -> str:
 
 _SCALAR = ("string", "number", "boolean")
 ARGUMENT = Form("a text or a number", empty=True, types=_SCALAR)
-NAME = Form(f"a name of up to {NAME_LIMIT} visible characters, without blanks around it", _name)
-IMAGE = Form("an image such as registry/name:tag", _image, pattern=_whole(_IMAGE))
-VARIABLE = Form("the name of a variable: letters, digits and _", _variable, pattern=_whole(_ENV_NAME))
+IMAGE = Form("an image such as registry/name:tag", _image, pattern=whole_pattern(_IMAGE))
+VARIABLE = Form("the name of a variable: letters, digits and _", _variable, pattern=whole_pattern(_ENV_NAME))
 _WHOLES = ("integer", "string")
-GPUS = Form("a whole number of GPUs, 0 to 999", _gpus, int, types=_WHOLES, pattern=_whole(_WHOLE))
+GPUS = Form("a whole number of GPUs, 0 to 999", _gpus, int, types=_WHOLES, pattern=whole_pattern(_WHOLE))
 CPUS = Form(
     "a number of CPUs above 0 such as 2 or 0.5",
     _cpus,
@@ -218,16 +146,15 @@ MODE = Form("ro (read only) or rw")
 PARAMETER = Form(
     "a parameter's name: letters, digits, _, . and -, beginning with a letter or _",
     _parameter,
-    pattern=_whole(_PARAMETER),
+    pattern=whole_pattern(_PARAMETER),
 )
-SECRET = Form("a secret's name: letters, digits, _, . and -", _secret, pattern=_whole(_SECRET))
-WORD = Form("a word in small letters, with digits, _ and -", _word, pattern=_whole(_WORD))
+SECRET = Form("a secret's name: letters, digits, _, . and -", _secret, pattern=whole_pattern(_SECRET))
 MODEL = Form("a GPU's name or a pattern for it such as H100*", _model)
-UUID = Form("a GPU's UUID such as GPU-5a1b0c7e (an index may be another card's tomorrow)", _uuid, pattern=_whole(_UUID))
-FLAG = Form("true or false", _flag, bool, types=("boolean", "string"))
-NUMBER = Form("a number such as 0.1, 3 or 1e-5", _number, _written_number, types=("number", "string"))
-PORT = Form("a port from 1 to 65535", _port, int, types=_WHOLES, pattern=_whole(_PORT))
-GIT = Form("an address such as https://host/repo.git or git@host:repo.git", _git, pattern=_whole(_GIT))
-REF = Form("a branch, a tag or a commit", _ref, pattern=_whole(_REF))
-ADDRESS = Form("an address such as http://host:5000", _address, pattern=_whole(_ADDRESS))
+UUID = Form(
+    "a GPU's UUID such as GPU-5a1b0c7e (an index may be another card's tomorrow)", _uuid, pattern=whole_pattern(_UUID)
+)
+PORT = Form("a port from 1 to 65535", _port, int, types=_WHOLES, pattern=whole_pattern(_PORT))
+GIT = Form("an address such as https://host/repo.git or git@host:repo.git", _git, pattern=whole_pattern(_GIT))
+REF = Form("a branch, a tag or a commit", _ref, pattern=whole_pattern(_REF))
+ADDRESS = Form("an address such as http://host:5000", _address, pattern=whole_pattern(_ADDRESS))
 EXPERIMENT = Form(f"an experiment's name, up to {EXPERIMENT_LIMIT} visible characters", _experiment)

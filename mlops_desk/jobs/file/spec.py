@@ -2,19 +2,14 @@
 
 from collections.abc import Mapping
 
-import yaml
-
-from mlops_desk.jobs.file.binding import bind
+from mlops_desk.base.document.binding import bind
+from mlops_desk.base.document.kinds import write_document, written
+from mlops_desk.base.document.nodes import Node, node_of, read_document
 from mlops_desk.jobs.file.changes import changed
 from mlops_desk.jobs.file.checks import check_file, check_filled, check_index
 from mlops_desk.jobs.file.conversion import file_of, spec_of
-from mlops_desk.jobs.file.document import Node, node_of, read_document
 from mlops_desk.jobs.file.fields import JobFile
-from mlops_desk.jobs.file.kinds import written
 from mlops_desk.records.jobs.spec import JobSpec
-
-_LINE_BREAKS = frozenset("\x85\u2028\u2029")
-_WIDTH = 4096  # chosen: nobody's line is folded
 
 
 def parse_spec(text: str, folder: str = "/", changes: Mapping[str, str] | None = None) -> JobSpec:
@@ -51,12 +46,3 @@ def checked_spec(spec: JobSpec) -> JobSpec:
 def format_spec(spec: JobSpec) -> str:
     """Write ``spec`` as a job file that ``parse_spec`` reads back as the same."""
     return write_document(written(file_of(spec)))
-
-
-def write_document(document: Mapping[str, object]) -> str:
-    """Write a job file's tables and lists as YAML."""
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=_WIDTH)
-    if _LINE_BREAKS.isdisjoint(text):
-        return text
-    # YAML takes these for line breaks and would read them back as blanks.
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=False, width=_WIDTH)

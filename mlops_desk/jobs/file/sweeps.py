@@ -2,7 +2,7 @@
 
 from math import prod
 
-from mlops_desk.jobs.file.binding import Bound
+from mlops_desk.base.document.binding import Bound
 from mlops_desk.jobs.file.fields import JobFile
 from mlops_desk.jobs.file.tables import MOST_JOBS, SpanFields, SweepFields
 from mlops_desk.records.jobs.filling import INDEX

@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from mlops_desk.base.document import forms, lengths
+from mlops_desk.base.document.forms import Form
+from mlops_desk.base.document.kinds import told, written_as
 from mlops_desk.jobs.file import scalars, schedule
-from mlops_desk.jobs.file.scalars import Form
 
 MOST_JOBS = 1000
 """Jobs that one file may make. Chosen: more than a box works off in a week, and few enough for one answer."""
@@ -19,26 +21,16 @@ _MOST_GPUS = 999  # chosen: more than any machine has
 _MOST_VALUES = 200  # chosen, as are those in fields.py: more is data
 
 
-def written_as(form: Form) -> dict[str, Form]:
-    """Return what a field's type carries of its form."""
-    return {"form": form}
-
-
-def told(text: str) -> Meta:
-    """Return a field's description."""
-    return Meta(description=text)
-
-
 _SOME_MEMORY = replace(scalars.AMOUNT, wanted=f"{scalars.AMOUNT.wanted}, at least {_SMALLEST_MEMORY_BYTES >> 20}MiB")
-_SAMPLES = schedule.whole(f"a whole number from 1 to {MOST_JOBS}")
-_REPORTS = schedule.whole("a whole number of at least 1")
+_SAMPLES = forms.whole(f"a whole number from 1 to {MOST_JOBS}")
+_REPORTS = forms.whole("a whole number of at least 1")
 
 Argument = Annotated[str, Meta(extra=written_as(scalars.ARGUMENT))]
 Parameter = Annotated[str, Meta(extra=written_as(scalars.PARAMETER))]
 Amount = Annotated[int, Meta(gt=0, extra=written_as(scalars.AMOUNT))]
-Flag = Annotated[bool, Meta(extra=written_as(scalars.FLAG))]
-Number = Annotated[float, Meta(extra=written_as(scalars.NUMBER))]
-Length = Annotated[float, Meta(ge=0, extra=written_as(schedule.LENGTH))]
+Flag = Annotated[bool, Meta(extra=written_as(forms.FLAG))]
+Number = Annotated[float, Meta(extra=written_as(forms.NUMBER))]
+Length = Annotated[float, Meta(ge=0, extra=written_as(lengths.LENGTH))]
 Folder = Annotated[str, Meta(extra=written_as(scalars.SOURCE))]
 Target = Annotated[str, Meta(extra=written_as(scalars.TARGET))]
 Values = Annotated[tuple[Argument, ...], Meta(min_length=1, max_length=_MOST_VALUES)]
@@ -116,7 +108,7 @@ class WarningFields(Struct, frozen=True, kw_only=True):
     """The signal that comes ahead of the time limit, for the program to save its work."""
 
     signal: Annotated[str, Meta(extra=written_as(schedule.SIGNAL)), told("which signal")] = "USR1"
-    before: Annotated[float, Meta(gt=0, extra=written_as(schedule.LENGTH)), told("how long ahead")] = 120.0
+    before: Annotated[float, Meta(gt=0, extra=written_as(lengths.LENGTH)), told("how long ahead")] = 120.0
 
 
 class SpanFields(Struct, frozen=True, kw_only=True):
@@ -143,7 +135,7 @@ class SweepFields(Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    seed: Annotated[int, Meta(extra=written_as(schedule.WHOLE)), told("the same seed draws the same points")] = 0
+    seed: Annotated[int, Meta(extra=written_as(forms.WHOLE)), told("the same seed draws the same points")] = 0
     metric: Annotated[str, Meta(extra=written_as(scalars.EXPERIMENT)), told("metric of the runs")] | None = None
     goal: (
         Annotated[

@@ -6,6 +6,8 @@ GiB and Gi are 2^30 bytes, GB are 10^9. What could mean either (10G, 10g) is ref
 import re
 from fractions import Fraction
 
+from mlops_desk.base.document.forms import Unfit
+
 EXPECTED = "an amount such as 10GiB (2^30 bytes each), 4GB (10^9 bytes each) or 512MiB"
 
 _FACTORS = {
@@ -19,14 +21,6 @@ _FACTORS = {
 _LETTERS = frozenset("KMGT")
 _AMOUNT = re.compile(r"([0-9]{1,19}(?:\.[0-9]{1,9})?) ?([A-Za-z]{0,3})", re.ASCII)
 _LIMIT_BYTES = 1 << 60  # an exbibyte: more than any machine has, and well within the 64 bits that the engine reads
-
-
-class Unfit(ValueError):  # noqa: N818 - reads as a sentence where it is raised
-    """A text is not what it should be; ``wanted`` says what would have been."""
-
-    def __init__(self, wanted: str) -> None:
-        super().__init__(wanted)
-        self.wanted = wanted
 
 
 def parse_bytes(text: str) -> int:

@@ -2,7 +2,7 @@
 
 import re
 
-from mlops_desk.jobs.file.units import Unfit
+from mlops_desk.base.document.forms import Unfit
 
 _BYTES = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,6})?) ?([bkmgtp]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
 _POWERS = {"": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}

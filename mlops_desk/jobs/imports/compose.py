@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mlops_desk.base.document.nodes import read_document, values_of
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
-from mlops_desk.jobs.file.document import read_document, values_of
 from mlops_desk.jobs.imports.compose_keys import KEYS, shown
 from mlops_desk.jobs.imports.draft import JobDraft
 from mlops_desk.records.jobs.imported import ImportedJob

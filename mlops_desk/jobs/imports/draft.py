@@ -9,13 +9,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from mlops_desk.base.document.forms import NAME_LIMIT, Unfit
+from mlops_desk.base.document.kinds import write_document
+from mlops_desk.base.document.nodes import node_of
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
-from mlops_desk.jobs.file.document import node_of
 from mlops_desk.jobs.file.fields import API_VERSION, MOST_VARIABLES
-from mlops_desk.jobs.file.scalars import NAME_LIMIT, clean_path
-from mlops_desk.jobs.file.spec import parse_spec, read_spec, write_document
-from mlops_desk.jobs.file.units import Unfit, format_bytes
+from mlops_desk.jobs.file.scalars import clean_path
+from mlops_desk.jobs.file.spec import parse_spec, read_spec
+from mlops_desk.jobs.file.units import format_bytes
 from mlops_desk.jobs.imports.amounts import docker_bytes
 from mlops_desk.records.jobs.imported import ImportedJob, ImportNote
 

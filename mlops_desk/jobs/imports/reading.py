@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from mlops_desk.base.document.nodes import read_document, values_of
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
-from mlops_desk.jobs.file.document import read_document, values_of
 from mlops_desk.jobs.imports.compose import DEPTH, is_compose, read_compose
 from mlops_desk.jobs.imports.docker_run import read_docker_run
 from mlops_desk.jobs.imports.mlproject import is_mlproject, read_mlproject

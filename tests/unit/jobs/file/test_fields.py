@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_desk.base.document.lengths import read_length, written_length
 from mlops_desk.base.errors import Invalid
-from mlops_desk.jobs.file.schedule import read_length, read_moment, written_length, written_moment
+from mlops_desk.jobs.file.schedule import read_moment, written_moment
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
 from mlops_desk.records.jobs.spec import (
     Build,

@@ -180,7 +180,7 @@ def test_what_is_wrong_is_said_with_place_and_remedy(text, said):
         (
             HEAD + "  name: c",
             "Line 5, column 7: this is not YAML: mapping values are not allowed here.",
-            "The README shows a whole job file.",
+            "The README shows a whole file.",
             Place(5, 7),
         ),
         (
@@ -198,7 +198,7 @@ def test_what_is_wrong_is_said_with_place_and_remedy(text, said):
         (
             HEAD + "command: [a\n\n",
             "Line 5: this is not YAML: expected ',' or ']', but got '<stream end>'.",
-            "The README shows a whole job file.",
+            "The README shows a whole file.",
             Place(5),
         ),
     ],

@@ -15,10 +15,10 @@ from mlops_desk.base.errors import Invalid, Place
 from mlops_desk.base.text import plain
 
 _LIMIT_BYTES = 64 * 1024
-"""A job file is a page of text; YAML's aliases could make more of a larger one than memory holds."""
-_LIMIT_DEPTH = 8  # a job file is four deep; the parser recurses
+"""Such a file is a page of text; YAML's aliases could make more of a larger one than memory holds."""
+_LIMIT_DEPTH = 8  # a job file is four deep, a rule six; the parser recurses
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
-_SYNTAX_HINT = "The README shows a whole job file."
+_SYNTAX_HINT = "The README shows a whole file."
 _TAB_HINT = "Indent with spaces: YAML takes no tab there."
 
 
@@ -60,7 +60,7 @@ def wrong(place: Place, text: str, hint: str) -> Invalid:
 def read_document(text: str, depth: int = _LIMIT_DEPTH) -> Node:
     """Read one YAML document of at most so many levels. Raises Invalid, and nothing else, whatever the text holds."""
     if len(text) > _LIMIT_BYTES or len(text.encode("utf-8", "replace")) > _LIMIT_BYTES:
-        raise Invalid(f"The file is larger than {_LIMIT_BYTES // 1024} KiB.", "A job file is a page of text.")
+        raise Invalid(f"The file is larger than {_LIMIT_BYTES // 1024} KiB.", "Such a file is a page of text.")
     try:
         _check_events(text, depth)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -119,7 +119,7 @@ def _check_events(text: str, most: int) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > most:
-                raise wrong(place, f"nested deeper than {most} levels.", "A job file is four deep at most.")
+                raise wrong(place, f"nested deeper than {most} levels.", "Write it with fewer levels.")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 

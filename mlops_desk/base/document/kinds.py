@@ -1,14 +1,29 @@
-"""What the tables of a job file declare of their fields, and tables as plain values again, for YAML to write."""
+"""What the tables of a document declare of their fields, and tables as plain values and YAML again."""
 
 import types
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
+import yaml
 from msgspec import Meta, Struct
 
-from mlops_desk.jobs.file.scalars import Form
+from mlops_desk.base.document.forms import Form
+
+_LINE_BREAKS = frozenset("\x85\u2028\u2029")
+_WIDTH = 4096  # chosen: nobody's line is folded
+
+
+def written_as(form: Form) -> dict[str, Form]:
+    """Return what a field's type carries of its form."""
+    return {"form": form}
+
+
+def told(text: str) -> Meta:
+    """Return a field's description."""
+    return Meta(description=text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +103,12 @@ def kind_of(declared: Any) -> Kind:
         most=next((meta.max_length for meta in metas if meta.max_length is not None), None),
         told=next((meta.description for meta in metas if meta.description is not None), None),
     )
+
+
+def write_document(document: Mapping[str, object]) -> str:
+    """Write tables and lists as YAML."""
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    if _LINE_BREAKS.isdisjoint(text):
+        return text
+    # YAML takes these for line breaks and would read them back as blanks.
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=False, width=_WIDTH)

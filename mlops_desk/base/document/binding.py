@@ -15,12 +15,11 @@ import msgspec
 from msgspec import Struct
 
 from mlops_desk.base import wire
+from mlops_desk.base.document.forms import Forbidden, Form, Unfit
+from mlops_desk.base.document.kinds import Kind, kind_of
+from mlops_desk.base.document.nodes import Items, Node, Table, Text, wrong
 from mlops_desk.base.errors import Place
 from mlops_desk.base.text import plain
-from mlops_desk.jobs.file.document import Items, Node, Table, Text, wrong
-from mlops_desk.jobs.file.kinds import Kind, kind_of
-from mlops_desk.jobs.file.scalars import Forbidden, Form
-from mlops_desk.jobs.file.units import Unfit
 
 _TEXT_LIMIT = 32 * 1024  # the kernel takes at most 128 KiB for one argument or variable, of up to 4 bytes a character
 _SHOWN_LIMIT = 80  # chosen: most of a line
