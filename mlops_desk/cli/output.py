@@ -29,6 +29,7 @@ from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.monitoring import answers, monitors
 from mlops_desk.cli.forms.registry import forms as registry
+from mlops_desk.cli.forms.rules import documents as rule_documents
 from mlops_desk.cli.forms.serving import access, asking, endpoints, network, undertaking, variants
 from mlops_desk.cli.forms.serving.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
@@ -240,6 +241,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **repeating.FORMS,
     **job_files.FORMS,
     **queue.FORMS,
+    **rule_documents.FORMS,
     **registry.FORMS,
 }
 

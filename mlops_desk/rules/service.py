@@ -28,6 +28,8 @@ from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.rules.book import RuleBook
 from mlops_desk.rules.decision import why_not
+from mlops_desk.rules.document.conditions import Metrics
+from mlops_desk.rules.documents import RuleDocuments, RulePast
 from mlops_desk.rules.outcome import NEVER_SUBMITTED, Outcomes, against
 from mlops_desk.storage.state import StoredRecords
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
@@ -39,13 +41,14 @@ RECONCILE_SECONDS = 15.0  # chosen: what announcements missed is found so late; 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-class RulesService:
+class RulesService(RuleDocuments):
     """Implements ``verbs.Rules``.
 
     ``champion`` finds the version behind MODEL@ALIAS; ``metric`` a run's newest value of a metric (None: not
     logged); ``job_of_run`` the job that made a run; ``resubmit`` queues that job again with other mount sources
     and an origin; ``job_of_origin`` finds the job of an origin; ``versions_of_run`` the versions registered from
     a run; ``set_alias`` moves an alias; ``model`` finds a registered model (raises NotFound);
+    ``metrics`` and ``past`` are what rules may be about, and its history;
     ``allow`` raises Refused where who asks may not fire the rule of that name. All may raise DeskError and keep
     deadlines of their own.
     """
@@ -64,9 +67,12 @@ class RulesService:
         retrainings: StoredRecords[Retraining],
         bus: Bus,
         loop: Loop,
+        metrics: Metrics,
+        past: RulePast,
         model: Callable[[str], object] | None = None,
         allow: Callable[[str], None] | None = None,
     ) -> None:
+        super().__init__(metrics, past)
         self._allow = allow
         self._model = model
         self._champion = champion

@@ -1,15 +1,16 @@
 """Verbs about retraining."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from mlops_desk.verbs.declaration import CURSOR, Option, Pairs, Who, changes, reads
+from mlops_desk.verbs.declaration import CURSOR, FileText, Moment, Option, Pairs, Who, changes, reads
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.list_page import ListPage
     from mlops_desk.records.rule import Retraining, Rule
+    from mlops_desk.records.rules.dry_run import RuleCheck, RuleDryRun
 
 EXPECTED = Option("VERSION", "refuse if another version than this one is champion by now")
 
@@ -41,6 +42,26 @@ class Rules(Protocol):
     @reads
     def show(self, name: str) -> "Rule":
         """Show one rule."""
+        ...
+
+    @reads
+    def check(self, document: Annotated[str, FileText("RULE.yaml")]) -> "RuleCheck":
+        """Tell whether a document is a rule, and how it reads as a sentence; nothing is kept of it."""
+        ...
+
+    @reads
+    def dry_run(
+        self,
+        document: Annotated[str, FileText("RULE.yaml")],
+        since: Annotated[float | None, Moment()] = None,
+        until: Annotated[float | None, Moment()] = None,
+    ) -> "RuleDryRun":
+        """Tell what a rule would have done over the last 30 days, or another span of the history."""
+        ...
+
+    @reads
+    def schema(self) -> dict[str, Any]:
+        """Print the JSON Schema of rules, for editors and other programs."""
         ...
 
     @changes(who=Who.OWNER, before="show", of=("rule", "name"))

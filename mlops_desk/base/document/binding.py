@@ -17,7 +17,7 @@ from msgspec import Struct
 from mlops_desk.base import wire
 from mlops_desk.base.document.forms import Forbidden, Form, Unfit
 from mlops_desk.base.document.kinds import Kind, kind_of
-from mlops_desk.base.document.nodes import Items, Node, Table, Text, wrong
+from mlops_desk.base.document.nodes import Entries, Items, Node, Text, wrong
 from mlops_desk.base.errors import Place
 from mlops_desk.base.text import plain
 
@@ -76,7 +76,7 @@ class _Binder:
 
     def _value(self, node: Node, kind: Kind, path: str) -> Any:
         self.places[path] = node.place._replace(field=path)
-        if kind.other is not None and not isinstance(node, Table):
+        if kind.other is not None and not isinstance(node, Entries):
             kind = kind.other
         if kind.is_table:
             return self.table(node, kind.type, path)
@@ -107,8 +107,8 @@ class _Binder:
             raise wrong(place, f"{path} is longer than {_TEXT_LIMIT} characters.", "Put it into a file.")
         return _read(node.text, kind, place)
 
-    def _table(self, node: Node, path: str) -> Table:
-        if not isinstance(node, Table):
+    def _table(self, node: Node, path: str) -> Entries:
+        if not isinstance(node, Entries):
             place = node.place._replace(field=path or None)
             text = f"{path or 'the file'} is {_shape(node)}."
             raise wrong(place, text, "Expected: a table of KEY: VALUE lines.")
@@ -168,7 +168,7 @@ def _unfit(place: Place, found: str, wanted: str) -> Exception:
 
 
 def _shape(node: Node) -> str:
-    if isinstance(node, Table):
+    if isinstance(node, Entries):
         return "a table"
     if isinstance(node, Items):
         return "a list"

@@ -40,7 +40,7 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Entries:
     """A mapping with text keys; ``key_places`` says where each key stands."""
 
     entries: dict[str, "Node"]
@@ -48,7 +48,7 @@ class Table:
     place: Place
 
 
-Node = Text | Items | Table
+Node = Text | Items | Entries
 _NOWHERE = Place(1)
 
 
@@ -85,7 +85,7 @@ def values_of(node: Node) -> Any:
 def node_of(value: Any) -> Node:
     """Return plain tables, lists and values as a document that nobody wrote down."""
     if isinstance(value, Mapping):
-        return Table({name: node_of(item) for name, item in value.items()}, dict.fromkeys(value, _NOWHERE), _NOWHERE)
+        return Entries({name: node_of(item) for name, item in value.items()}, dict.fromkeys(value, _NOWHERE), _NOWHERE)
     if isinstance(value, (list, tuple)):
         return Items(tuple(node_of(item) for item in value), _NOWHERE)
     return Text("" if value is None else str(value), _NOWHERE, null=value is None)
@@ -142,7 +142,7 @@ def _node(node: yaml.Node) -> Node:
             raise wrong(here, f"{plain(name)!r} stands here a second time, after line {first}.", "Keep one of them.")
         entries[name] = _node(value)
         key_places[name] = here
-    return Table(entries, key_places, place)
+    return Entries(entries, key_places, place)
 
 
 def _whole(text: str) -> str:

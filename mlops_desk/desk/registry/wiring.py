@@ -12,6 +12,7 @@ from mlops_desk.base.network.rules import network_of
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.registry.users import users_of
+from mlops_desk.desk.rules.past import RULE_METRICS, RuleHistory
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.registry.aliases.journal import AliasJournal
@@ -94,6 +95,7 @@ def rules_service(
     bus: Bus,
     loop: Loop,
     allow: Callable[[str], None],
+    past: RuleHistory,
 ) -> RulesService:
     """Return the rules, which resubmit jobs and move aliases."""
     return RulesService(
@@ -108,6 +110,8 @@ def rules_service(
         retrainings=state.retrainings,
         bus=bus,
         loop=loop,
+        metrics=RULE_METRICS,
+        past=past,
         model=core.model,
         allow=allow,
     )

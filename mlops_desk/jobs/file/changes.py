@@ -14,7 +14,7 @@ from msgspec.structs import fields
 
 from mlops_desk.base.document.forms import NAME_LIMIT
 from mlops_desk.base.document.kinds import Kind, kind_of
-from mlops_desk.base.document.nodes import Items, Node, Table, Text, read_document
+from mlops_desk.base.document.nodes import Entries, Items, Node, Text, read_document
 from mlops_desk.base.errors import Hint, Invalid, Place
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.file.fields import API_VERSION
@@ -72,8 +72,8 @@ def _put(node: Node | None, kind: Kind | None, steps: list[str], path: str, text
         return _value(kind, path, text)
     if kind is not None and kind.is_list:
         return _in_list(node, kind, steps, path, text)
-    entries = dict(node.entries) if isinstance(node, Table) else {}
-    places = dict(node.key_places) if isinstance(node, Table) else {}
+    entries = dict(node.entries) if isinstance(node, Entries) else {}
+    places = dict(node.key_places) if isinstance(node, Entries) else {}
     key, rest = _step(kind, steps, entries)
     made = _put(entries.get(key), _inner(kind, key), rest, path, text)
     if made is None and node is None:
@@ -84,7 +84,7 @@ def _put(node: Node | None, kind: Kind | None, steps: list[str], path: str, text
     else:
         entries[key] = made
         places.setdefault(key, GIVEN)
-    return Table(entries, places, node.place if isinstance(node, Table) else GIVEN)
+    return Entries(entries, places, node.place if isinstance(node, Entries) else GIVEN)
 
 
 def _in_list(node: Node | None, kind: Kind, steps: list[str], path: str, text: str) -> Node:
@@ -140,4 +140,4 @@ def _given(node: Node) -> Node:
     if isinstance(node, Items):
         return Items(tuple(_given(item) for item in node.items), GIVEN)
     entries = {key: _given(item) for key, item in node.entries.items()}
-    return Table(entries, dict.fromkeys(node.entries, GIVEN), GIVEN)
+    return Entries(entries, dict.fromkeys(node.entries, GIVEN), GIVEN)

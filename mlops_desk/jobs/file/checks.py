@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from mlops_desk.base.document.binding import Bound
 from mlops_desk.base.document.lengths import written_length
-from mlops_desk.base.document.nodes import Node, Table, wrong
+from mlops_desk.base.document.nodes import Entries, Node, wrong
 from mlops_desk.jobs.causes.table import CAUSES
 from mlops_desk.jobs.file.fields import JobFile
 from mlops_desk.jobs.file.sweeps import check_sweep
@@ -60,7 +60,7 @@ def _check_names(bound: Bound[JobFile], path: str, text: str, known: frozenset[s
 def _check_image(bound: Bound[JobFile], document: Node) -> None:
     if bound.table.image is not None or bound.table.build is not None:
         return
-    given = document.entries.get("image") if isinstance(document, Table) else None
+    given = document.entries.get("image") if isinstance(document, Entries) else None
     if given is not None:
         raise wrong(
             given.place._replace(field="image"), "image is empty.", "Expected: an image such as registry/name:tag."

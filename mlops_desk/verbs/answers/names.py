@@ -92,6 +92,8 @@ WHERE: dict[str, str] = {
     "Reservation": "jobs.card",
     "Retraining": "rule",
     "Rule": "rule",
+    "RuleCheck": "rules.dry_run",
+    "RuleDryRun": "rules.dry_run",
     "Run": "model",
     "RunBrief": "model",
     "RunCurve": "registry.curve",

@@ -31,6 +31,19 @@ ALARM = DriftReport(
 )
 
 
+class NoPast:
+    """A history that has nothing; documents have tests of their own."""
+
+    def things(self, device, metric):
+        return []
+
+    def name(self, device, given):
+        return given
+
+    def curve(self, device, thing, metric, since, until, points):
+        return None
+
+
 class World:
     """A registry and a queue of jobs in memory; ``down`` makes the registry unreachable."""
 
@@ -62,6 +75,8 @@ class World:
             retrainings=self.state.retrainings,
             bus=self.bus,
             loop=self.loop,
+            metrics={},
+            past=NoPast(),
             model=self.model,
             allow=self.allow,
         )

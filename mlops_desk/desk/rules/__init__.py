@@ -1,0 +1,1 @@
+"""Where rules meet what they are about."""

@@ -1,0 +1,66 @@
+"""What rules may be about, and what the history has of it."""
+
+from collections.abc import Iterator, Sequence
+
+from mlops_desk.base.errors import NotFound
+from mlops_desk.desk.model_wiring import RECORDED
+from mlops_desk.records.history import History, SeriesName
+from mlops_desk.records.metric import Metric
+from mlops_desk.records.status import Status
+from mlops_desk.telemetry.metrics.table import CORE, DISK, FILESYSTEM, GPU, HOST, NETWORK, SENSOR, TABLE
+from mlops_desk.telemetry.service import TelemetryService
+
+RULE_METRICS: dict[tuple[str, str], Metric] = {**TABLE, **{(one.device, one.name): one for one in RECORDED}}
+"""All that the machine measures and features record, by class and name."""
+_KINDS = frozenset(one.device for one in RECORDED)
+_PAGE = 1000  # as many as a page of a list has at most
+
+
+class RuleHistory:
+    """Implements ``rules.documents.RulePast`` by the history of telemetry."""
+
+    def __init__(self, telemetry: TelemetryService) -> None:
+        self._telemetry = telemetry
+
+    def things(self, device: str, metric: str) -> Sequence[str]:
+        if device in _KINDS:
+            return [*self._recorded(device, metric)]
+        return _devices(self._telemetry.status(), device)
+
+    def name(self, device: str, given: str) -> str:
+        if device in _KINDS:
+            return SeriesName.of(device, given, "").device
+        return self._telemetry.device(given)
+
+    def curve(self, device: str, thing: str, metric: str, since: float, until: float, points: int) -> History | None:
+        del device
+        try:
+            return self._telemetry.history(metric, thing, since, until, points)
+        except NotFound:
+            return None  # nothing was ever measured
+
+    def _recorded(self, kind: str, metric: str) -> Iterator[str]:
+        cursor = None
+        while True:
+            page = self._telemetry.series(kind, None, _PAGE, cursor)
+            for brief in page.items:
+                if brief.metric == metric:
+                    yield brief.device.removeprefix(f"{kind}:")
+            cursor = page.next
+            if cursor is None:
+                return
+
+
+def _devices(status: Status, device: str) -> list[str]:
+    """Return the names of the machine's devices of a class; parts of GPUs are of none."""
+    host = status.host
+    found = {
+        GPU: [gpu.uuid for gpu in status.gpus],
+        HOST: [HOST],
+        CORE: [core.name for core in host.cores],
+        SENSOR: [sensor.name for sensor in host.sensors],
+        DISK: [disk.name for disk in status.disks],
+        NETWORK: [network.name for network in status.networks],
+        FILESYSTEM: [mounted.mount for mounted in status.filesystems],
+    }
+    return found.get(device, [])

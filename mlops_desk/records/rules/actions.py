@@ -1,0 +1,71 @@
+"""What a rule does when it fires."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyAction:
+    """Tell people: ``ways`` are desktop, webhook, email and command; ``level`` info, warning or alert."""
+
+    ways: tuple[str, ...]
+    level: str = "warning"
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitAction:
+    """Queue a job of a template of job files, with some of its parameters set."""
+
+    template: str
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainAction:
+    """Run the job behind MODEL@ALIAS again, and propose its version where ``metric`` is better.
+
+    ``data`` maps a mount target of that job to the path of this machine that takes its place.
+    """
+
+    model: str
+    metric: str
+    alias: str = "champion"
+    higher_is_better: bool = True
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StopJobAction:
+    """Stop the job that the rule fires for, or the one named, ``warning_seconds`` after its owner was told."""
+
+    warning_seconds: float
+    job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseEndpointAction:
+    """Take an endpoint off the gateway until somebody resumes it."""
+
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollBackAction:
+    """Give an endpoint's traffic back to the revision before."""
+
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAction:
+    """Ask so many people for their word before anything below it is done."""
+
+    text: str
+    people: int = 1
+
+
+RuleAction: TypeAlias = (
+    NotifyAction | SubmitAction | RetrainAction | StopJobAction | PauseEndpointAction | RollBackAction | ApprovalAction
+)

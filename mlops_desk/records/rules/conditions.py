@@ -1,0 +1,96 @@
+"""What a rule waits for: numbers and states that last, moments that pass, and both joined by *and* and *or*.
+
+What lasts is true, false or unknown; a moment (a time of the schedule, new data, a push) is true for an instant.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class MetricClause:
+    """``metric`` of a ``device`` class at or beyond ``threshold``, until it is at or beyond ``clear`` on the good side.
+
+    Values are in the metric's unit. ``of`` is one thing, None each thing of the class. ``for_seconds`` is how long it
+    lasts before it counts.
+    """
+
+    metric: str
+    device: str
+    threshold: float
+    clear: float
+    above: bool = True
+    of: str | None = None
+    for_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StateClause:
+    """A ``kind`` of thing (job, endpoint, monitor, gpu) that is in one of ``states``; ``of`` None: each of them."""
+
+    kind: str
+    states: tuple[str, ...]
+    of: str | None = None
+    for_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleClause:
+    """The times of a cron line, as clocks of ``zone`` (a name such as Europe/Berlin) show them."""
+
+    cron: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewDataClause:
+    """Other files than before in a folder of this machine."""
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushClause:
+    """A commit that is new on ``ref`` of a repository."""
+
+    repository: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManualClause:
+    """A person, by ``rules fire``, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """All of them at once."""
+
+    parts: tuple["WhenClause", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """One of them, or several."""
+
+    parts: tuple["WhenClause", ...]
+
+
+Lasting: TypeAlias = MetricClause | StateClause
+Momentary: TypeAlias = ScheduleClause | NewDataClause | PushClause | ManualClause
+Leaf: TypeAlias = Lasting | Momentary
+WhenClause: TypeAlias = Leaf | Both | Either
+
+
+def leaves(clause: WhenClause) -> tuple[Leaf, ...]:
+    """Return what a condition is joined of, in the order in which it is written."""
+    if isinstance(clause, (Both, Either)):
+        return tuple(leaf for part in clause.parts for leaf in leaves(part))
+    return (clause,)
+
+
+def device_class(leaf: Leaf) -> str | None:
+    """Return the class of things that each have the condition for themselves; None where it names one, or none."""
+    if isinstance(leaf, MetricClause) and leaf.of is None:
+        return leaf.device
+    return leaf.kind if isinstance(leaf, StateClause) and leaf.of is None else None

@@ -1,0 +1,90 @@
+"""Actions between document and record: ``action_of`` reads one, ``action_fields`` writes it."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, cast
+
+from mlops_desk.base.document.binding import Bound
+from mlops_desk.records.rules.actions import (
+    ApprovalAction,
+    NotifyAction,
+    PauseEndpointAction,
+    RetrainAction,
+    RollBackAction,
+    RuleAction,
+    StopJobAction,
+    SubmitAction,
+)
+from mlops_desk.rules.document.fields import ActionFields, RuleFile
+from mlops_desk.rules.document.shapes import THEN, kind_at
+
+EACH = "each"
+"""Stands for the job that the rule fires for."""
+_WARNING_SECONDS = 600.0  # chosen: time to save one's work, or to say no
+_LEVEL: Literal["warning"] = "warning"
+_ALIAS = "champion"
+
+
+def action_of(bound: Bound[RuleFile], table: ActionFields, path: str, device: str | None) -> RuleAction:
+    """Return the action that stands at ``path`` of a rule about things of a ``device`` class. Raises Invalid."""
+    kind = kind_at(bound, table, path, THEN)
+    if kind == "notify":
+        ways = table.notify or ()
+        for index, way in enumerate(ways):
+            if way in ways[:index]:
+                bound.refuse(f"{path}.notify[{index}]", f"{way} stands there a second time.", "Keep one of them.")
+        return NotifyAction(ways, table.level or _LEVEL, table.text)
+    if kind == "submit":
+        return SubmitAction(table.submit or "", table.params or {})
+    if kind == "retrain":
+        if table.metric is None:
+            bound.refuse(path, "which metric decides is missing.", "Add a line metric: accuracy.")
+        better = table.goal != "minimize"
+        return RetrainAction(table.retrain or "", table.metric, table.alias or _ALIAS, better, table.data or {})
+    if kind == "stop":
+        if table.stop == EACH and device != "job":
+            text = "the rule fires for no job."
+            bound.refuse(f"{path}.stop", text, "Name the job, or make a condition of jobs (state: job).")
+        warning = _WARNING_SECONDS if table.warning is None else table.warning
+        return StopJobAction(warning, None if table.stop == EACH else table.stop)
+    if kind == "approval":
+        return ApprovalAction(table.approval or "", table.people or 1)
+    return PauseEndpointAction(table.pause or "") if kind == "pause" else RollBackAction(table.roll_back or "")
+
+
+def action_fields(action: RuleAction) -> ActionFields:
+    """Return an action as the document has it."""
+    return _WRITTEN[type(action)](action)
+
+
+def _notify(action: NotifyAction) -> ActionFields:
+    ways = cast("tuple[Literal['desktop', 'webhook', 'email', 'command'], ...]", action.ways)
+    level = cast("Literal['info', 'warning', 'alert']", action.level)
+    return ActionFields(notify=ways, level=None if level == _LEVEL else level, text=action.text)
+
+
+def _retrain(action: RetrainAction) -> ActionFields:
+    return ActionFields(
+        retrain=action.model,
+        alias=None if action.alias == _ALIAS else action.alias,
+        metric=action.metric,
+        goal=None if action.higher_is_better else "minimize",
+        data=dict(action.data) or None,
+    )
+
+
+def _stop(action: StopJobAction) -> ActionFields:
+    warning = None if action.warning_seconds == _WARNING_SECONDS else action.warning_seconds
+    return ActionFields(stop=action.job or EACH, warning=warning)
+
+
+_WRITTEN: Mapping[type, Callable[..., ActionFields]] = {
+    NotifyAction: _notify,
+    SubmitAction: lambda action: ActionFields(submit=action.template, params=dict(action.params) or None),
+    RetrainAction: _retrain,
+    StopJobAction: _stop,
+    PauseEndpointAction: lambda action: ActionFields(pause=action.endpoint),
+    RollBackAction: lambda action: ActionFields(roll_back=action.endpoint),
+    ApprovalAction: lambda action: ActionFields(
+        approval=action.text, people=None if action.people == 1 else action.people
+    ),
+}

@@ -1,0 +1,164 @@
+"""Conditions between document and record: ``when_of`` reads one, ``when_fields`` writes it.
+
+What a metric is of, and between which limits it lies, is known here: a share of 90 or a metric with a slip of the pen
+in it would wait for ever, and nobody would notice.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias, cast
+
+from mlops_desk.base.document.binding import Bound
+from mlops_desk.records.drift.monitors import MonitorState
+from mlops_desk.records.gpu import GpuState
+from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.metric import Metric
+from mlops_desk.records.rules.conditions import (
+    Both,
+    Either,
+    ManualClause,
+    MetricClause,
+    NewDataClause,
+    PushClause,
+    ScheduleClause,
+    StateClause,
+    WhenClause,
+)
+from mlops_desk.records.serving.endpoint import EndpointState
+from mlops_desk.rules.document.fields import RuleFile, WhenFields
+from mlops_desk.rules.document.shapes import WHEN, kind_at, parts_of
+
+Metrics: TypeAlias = Mapping[tuple[str, str], Metric]
+"""All metrics of the desk, by class of device and name."""
+HOST = "host"
+"""The class of which a machine has one thing, of the same name."""
+STATES: Mapping[str, tuple[str, ...]] = {
+    "job": tuple(JobState),
+    "endpoint": tuple(EndpointState),
+    "monitor": tuple(MonitorState),
+    "gpu": tuple(state for state in GpuState if state is not GpuState.NOT_RECORDED),
+}
+UNTOLD = frozenset({"unknown", "stale"})
+"""States that say that nobody knows: nothing is set off by them."""
+_DEFAULT_ZONE = "UTC"
+_DEFAULT_REF = "main"
+
+
+def when_of(bound: Bound[RuleFile], table: WhenFields, path: str, metrics: Metrics) -> WhenClause:
+    """Return the condition that stands at ``path``. Raises Invalid."""
+    kind = kind_at(bound, table, path, WHEN)
+    if kind in {"and", "or"}:
+        parts = tuple(when_of(bound, part, where, metrics) for part, where in parts_of(table, path))
+        return Both(parts) if kind == "and" else Either(parts)
+    if kind == "metric":
+        return _metric(bound, table, path, metrics)
+    if kind == "state":
+        return _state(bound, table, path)
+    if kind == "manual" and not table.manual:
+        bound.unfit(f"{path}.manual", "false", "true, or another condition")
+    return _moment(table, kind)
+
+
+def _moment(table: WhenFields, kind: str) -> WhenClause:
+    if kind == "cron":
+        return ScheduleClause(table.cron or "", table.zone or _DEFAULT_ZONE)
+    if kind == "newData":
+        return NewDataClause(table.new_data or "")
+    return ManualClause() if kind == "manual" else PushClause(table.push or "", table.ref or _DEFAULT_REF)
+
+
+def _metric(bound: Bound[RuleFile], table: WhenFields, path: str, metrics: Metrics) -> MetricClause:
+    metric = _declared(bound, table, path, metrics)
+    if (table.above is None) is (table.below is None):
+        where = path if table.above is None else f"{path}.below"
+        bound.refuse(where, "a threshold is either above or below.", "For a band join two conditions.")
+    side, threshold = ("above", table.above) if table.above is not None else ("below", table.below)
+    above, limit = side == "above", cast("float", threshold)
+    _check_limit(bound, f"{path}.{side}", limit, metric)
+    clear = limit if table.clear is None else table.clear
+    if table.clear is not None:
+        _check_limit(bound, f"{path}.clear", clear, metric)
+    if (clear > limit) if above else (clear < limit):
+        wanted = f"a value of at {'most' if above else 'least'} {limit:g}, on the good side of the threshold"
+        bound.unfit(f"{path}.clear", f"{clear:g}", wanted)
+    of = HOST if metric.device == HOST else table.of
+    if of is not None:
+        of = of.removeprefix(f"{metric.device}:")
+    return MetricClause(metric.name, metric.device, limit, clear, above, of, table.for_ or 0.0)
+
+
+def _declared(bound: Bound[RuleFile], table: WhenFields, path: str, metrics: Metrics) -> Metric:
+    """Return the metric that is meant. Raises Invalid for one that the desk does not know, or that is of several."""
+    name = table.metric or ""
+    found = [metric for (_, known), metric in metrics.items() if known == name]
+    if not found:
+        near = difflib.get_close_matches(name, {known for _, known in metrics}, n=1)
+        hint = f"Did you mean {near[0]}?" if near else "README.md lists the metrics of each device."
+        bound.refuse(f"{path}.metric", f"{name} is nothing that the desk measures.", hint)
+    classes = sorted(metric.device for metric in found)
+    if table.device is not None and table.device not in classes:
+        bound.unfit(f"{path}.device", table.device, f"{' or '.join(classes)}, of which there is {name}")
+    if table.device is None and len(found) > 1:
+        hint = f"Add a line device: {classes[0]} (or {' or '.join(classes[1:])})."
+        bound.refuse(f"{path}.metric", f"{name} is measured of {' and '.join(classes)}.", hint)
+    return next(metric for metric in found if table.device in {None, metric.device})
+
+
+def _check_limit(bound: Bound[RuleFile], path: str, value: float, metric: Metric) -> None:
+    if not metric.low <= value <= metric.high:
+        wanted = f"a value of {metric.name}, which lies between {metric.low:g} and {metric.high:g}"
+        bound.unfit(path, f"{value:g}", wanted + ("" if metric.unit == "1" else f" {metric.unit}"))
+
+
+def _state(bound: Bound[RuleFile], table: WhenFields, path: str) -> StateClause:
+    kind = table.state or ""
+    if table.is_ is None:
+        bound.refuse(path, "which states count is missing.", f"Add a line is: [{STATES[kind][0]}].")
+    for index, word in enumerate(table.is_):
+        where = f"{path}.is[{index}]"
+        if word in UNTOLD:
+            bound.refuse(where, f"{word} means that nobody knows, and that sets nothing off.", "Take it away.")
+        if word not in STATES[kind]:
+            known = ", ".join(one for one in STATES[kind] if one not in UNTOLD)
+            bound.unfit(where, word, f"a state of a {kind}: {known}")
+        if word in table.is_[:index]:
+            bound.refuse(where, f"{word} stands there a second time.", "Keep one of them.")
+    return StateClause(kind, table.is_, table.of, table.for_ or 0.0)
+
+
+def when_fields(clause: WhenClause) -> WhenFields:
+    """Return a condition as the document has it."""
+    return _WRITTEN[type(clause)](clause)
+
+
+def _metric_fields(clause: MetricClause) -> WhenFields:
+    return WhenFields(
+        metric=clause.metric,
+        device=clause.device,
+        of=None if clause.device == HOST else clause.of,
+        above=clause.threshold if clause.above else None,
+        below=None if clause.above else clause.threshold,
+        clear=None if clause.clear == clause.threshold else clause.clear,
+        for_=clause.for_seconds or None,
+    )
+
+
+def _state_fields(clause: StateClause) -> WhenFields:
+    kind = cast("Literal['job', 'endpoint', 'monitor', 'gpu']", clause.kind)
+    return WhenFields(state=kind, is_=clause.states, of=clause.of, for_=clause.for_seconds or None)
+
+
+_WRITTEN: Mapping[type, Callable[..., WhenFields]] = {
+    MetricClause: _metric_fields,
+    StateClause: _state_fields,
+    ScheduleClause: lambda clause: WhenFields(
+        cron=clause.cron, zone=None if clause.zone == _DEFAULT_ZONE else clause.zone
+    ),
+    NewDataClause: lambda clause: WhenFields(new_data=clause.folder),
+    PushClause: lambda clause: WhenFields(
+        push=clause.repository, ref=None if clause.ref == _DEFAULT_REF else clause.ref
+    ),
+    ManualClause: lambda _: WhenFields(manual=True),
+    Both: lambda clause: WhenFields(and_=tuple(map(when_fields, clause.parts))),
+    Either: lambda clause: WhenFields(or_=tuple(map(when_fields, clause.parts))),
+}

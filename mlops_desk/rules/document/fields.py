@@ -1,0 +1,157 @@
+"""What a rule's document may hold: its fields, in the order in which they are written.
+
+A condition and an action are each told by the one key that says what kind it is (``metric``, ``cron``, ``notify``);
+``shapes.py`` says which other keys go with it. The names are a contract: they are added to, and never changed.
+"""
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct, field
+
+from mlops_desk.base.document.forms import FLAG, NUMBER, WORD, Form, whole
+from mlops_desk.base.document.kinds import told, written_as
+from mlops_desk.base.document.lengths import LENGTH
+from mlops_desk.rules.document import scalars
+
+API_VERSION: Final = "mlops-desk/v1"
+_MOST_PARTS = 20  # chosen: a sentence with more is read by nobody
+_MOST_ACTIONS = 10  # chosen: likewise
+_MOST_PARAMS = 100  # chosen: likewise
+_MOST_PEOPLE = 10  # chosen: more than a policy of one machine's owners asks
+
+Length = Annotated[float, Meta(ge=0, extra=written_as(LENGTH))]
+Number = Annotated[float, Meta(extra=written_as(NUMBER))]
+Word = Annotated[str, Meta(extra=written_as(WORD))]
+Thing = Annotated[str, Meta(extra=written_as(scalars.THING))]
+Model = Annotated[str, Meta(extra=written_as(scalars.MODEL))]
+Line = Annotated[str, Meta(extra=written_as(scalars.TEXT))]
+Minute = Annotated[int, Meta(ge=0, lt=1440, extra=written_as(scalars.CLOCK))]
+Folder = Annotated[str, Meta(extra=written_as(scalars.FOLDER))]
+Way = Annotated[
+    Literal["desktop", "webhook", "email", "command"],
+    Meta(extra=written_as(Form("desktop, webhook, email or command"))),
+]
+_LEVEL = Form("info, warning or alert")
+_KIND = Form("job, endpoint, monitor or gpu")
+_GOAL = Form("maximize or minimize")
+_PEOPLE = whole(f"a whole number of people, 1 to {_MOST_PEOPLE}")
+
+
+class WhenFields(Struct, frozen=True, kw_only=True):
+    """A condition: one of metric, state, cron, newData, push, manual, and, or."""
+
+    metric: Annotated[str, Meta(extra=written_as(scalars.METRIC)), told("a number that the desk measures")] | None = (
+        None
+    )
+    device: Annotated[Word, told("class of things, where the metric is of several: gpu, host, disk, …")] | None = None
+    state: (
+        Annotated[
+            Literal["job", "endpoint", "monitor", "gpu"],
+            Meta(extra=written_as(_KIND)),
+            told("how things stand"),
+        ]
+        | None
+    ) = None
+    is_: Annotated[tuple[Word, ...], Meta(min_length=1, max_length=_MOST_PARTS), told("states that count")] | None = (
+        field(default=None, name="is")
+    )
+    of: Annotated[Thing, told("the one thing meant; without it, each thing for itself")] | None = None
+    above: Annotated[Number, told("at or above this, in the metric's unit")] | None = None
+    below: Annotated[Number, told("at or below this, in the metric's unit")] | None = None
+    clear: Annotated[Number, told("over when it is back here; without it, back at the threshold")] | None = None
+    cron: Annotated[str, Meta(extra=written_as(scalars.CRON)), told("times of a schedule")] | None = None
+    zone: Annotated[str, Meta(extra=written_as(scalars.ZONE)), told("whose clocks show them (default UTC)")] | None = (
+        None
+    )
+    new_data: Annotated[Folder, told("folder whose files are others than before")] | None = field(
+        default=None, name="newData"
+    )
+    push: Annotated[str, Meta(extra=written_as(scalars.REPOSITORY)), told("repository with a new commit")] | None = None
+    ref: Annotated[str, Meta(extra=written_as(scalars.REF)), told("its branch or tag (default main)")] | None = None
+    manual: Annotated[bool, Meta(extra=written_as(FLAG)), told("true: by a person alone")] | None = None
+    and_: (
+        Annotated[tuple["WhenFields", ...], Meta(min_length=2, max_length=_MOST_PARTS), told("all of these at once")]
+        | None
+    ) = field(default=None, name="and")
+    or_: (
+        Annotated[tuple["WhenFields", ...], Meta(min_length=2, max_length=_MOST_PARTS), told("one of these")] | None
+    ) = field(default=None, name="or")
+    for_: Annotated[Length, told("how long this part lasts before it counts")] | None = field(default=None, name="for")
+
+
+class ActionFields(Struct, frozen=True, kw_only=True):
+    """An action: one of notify, submit, retrain, stop, pause, rollBack, approval."""
+
+    notify: Annotated[tuple[Way, ...], Meta(min_length=1, max_length=4), told("ways to tell people")] | None = None
+    level: (
+        Annotated[Literal["info", "warning", "alert"], Meta(extra=written_as(_LEVEL)), told("how grave it is")] | None
+    ) = None
+    text: Annotated[Line, told("what is told; without it, the rule's sentence")] | None = None
+    submit: Annotated[Model, told("template of a job file that is queued")] | None = None
+    params: (
+        Annotated[
+            dict[Annotated[str, Meta(extra=written_as(scalars.PARAMETER))], Line],
+            Meta(max_length=_MOST_PARAMS),
+            told("parameters of the template"),
+        ]
+        | None
+    ) = None
+    retrain: Annotated[Model, told("model whose training runs again")] | None = None
+    alias: Annotated[Model, told("whose version it is held against (default champion)")] | None = None
+    metric: Annotated[Line, told("metric of the runs that decides")] | None = None
+    goal: (
+        Annotated[
+            Literal["maximize", "minimize"], Meta(extra=written_as(_GOAL)), told("which way it is better (maximize)")
+        ]
+        | None
+    ) = None
+    data: (
+        Annotated[dict[Folder, Folder], Meta(max_length=_MOST_PARAMS), told("mount target: path that takes its place")]
+        | None
+    ) = None
+    stop: Annotated[Model, told("job to stop; each: the one that the rule fires for")] | None = None
+    warning: Annotated[Length, told("how long its owner is told before (default 10m)")] | None = None
+    pause: Annotated[Model, told("endpoint that answers no more until somebody resumes it")] | None = None
+    roll_back: Annotated[Model, told("endpoint that goes back to its revision before")] | None = field(
+        default=None, name="rollBack"
+    )
+    approval: Annotated[Line, told("question to people; what stands below waits for their word")] | None = None
+    people: (
+        Annotated[int, Meta(ge=1, le=_MOST_PEOPLE, extra=written_as(_PEOPLE)), told("how many have to agree")] | None
+    ) = None
+
+
+class BudgetFields(Struct, frozen=True, kw_only=True):
+    """What the jobs of a rule may take."""
+
+    gpu_hours: Annotated[float, Meta(gt=0, extra=written_as(NUMBER)), told("GPU-hours")] = field(name="gpuHours")
+    per: Annotated[float, Meta(gt=0, extra=written_as(LENGTH)), told("within so long, up to now")] = 604_800.0
+
+
+class QuietFields(Struct, frozen=True, kw_only=True):
+    """Hours in which a rule waits."""
+
+    from_: Annotated[Minute, told("when they begin")] = field(name="from")
+    to: Annotated[Minute, told("when they end; earlier than from is the day after")]
+    zone: Annotated[str, Meta(extra=written_as(scalars.ZONE)), told("whose clocks show it")] = "UTC"
+    days: Annotated[
+        tuple[Annotated[str, Meta(extra=written_as(scalars.DAY))], ...],
+        Meta(min_length=1, max_length=7),
+        told("days on which they begin"),
+    ] = scalars.DAYS
+
+
+class RuleFile(Struct, frozen=True, kw_only=True):
+    """A whole rule: when something lasts for a time, then something is done."""
+
+    api_version: Annotated[Literal["mlops-desk/v1"], Meta(extra=written_as(Form(API_VERSION)))] = field(
+        name="apiVersion"
+    )
+    kind: Annotated[Literal["Rule"], Meta(extra=written_as(Form("Rule")))]
+    name: Annotated[str, Meta(extra=written_as(scalars.RULE)), told("what people call it")]
+    when: Annotated[WhenFields, told("what it waits for")]
+    for_: Annotated[Length, told("how long all of it lasts before it counts")] = field(default=0.0, name="for")
+    then: Annotated[tuple[ActionFields, ...], Meta(min_length=1, max_length=_MOST_ACTIONS), told("what it does")]
+    cooldown: Annotated[Length, told("fires at most once in so long, for each thing")] = 0.0
+    budget: Annotated[BudgetFields, told("what its jobs may take")] | None = None
+    quiet: Annotated[tuple[QuietFields, ...], Meta(max_length=_MOST_PARTS), told("hours in which it waits")] = ()

@@ -1,0 +1,1 @@
+"""When a rule fires: pure, by the values and both clocks that it is handed. What is unknown fires nothing."""

@@ -1,0 +1,197 @@
+"""All rules at once: which of them a look concerns, which fire, and what of them is to be stored first. Pure.
+
+Only what changed is looked at: each fact knows the rules that rest on it, and beside these only those are judged whose
+durations run, or who wait for something. A value holds until another is told, so whoever hears of a thing no more tells
+None of it.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from mlops_desk.records.rules.conditions import Momentary, ScheduleClause
+from mlops_desk.records.rules.spec import RuleSpec
+from mlops_desk.records.rules.standing import RuleClock, RuleFiring, RuleStanding
+from mlops_desk.rules.engine.plan import BUDGET_FACT, RulePlan, Value, plan_of
+from mlops_desk.rules.engine.quiet import is_quiet
+from mlops_desk.rules.engine.schedule import JUMP_SECONDS, Schedule
+from mlops_desk.rules.engine.spot import RuleSpot
+
+Key = tuple[str, str]
+"""A rule's name and a subject; or a fact and a thing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RulesLook:
+    """What a look found. ``changed`` is to be stored, together with ``firings``, before anything is done.
+
+    ``held`` says of those that would fire why they wait.
+    """
+
+    firings: tuple[RuleFiring, ...]
+    changed: Mapping[Key, RuleStanding]
+    held: Mapping[Key, str]
+
+
+class RuleEngine:
+    """``standings`` is what was stored, ``seen`` the Unix time of the last look before (None: there was none)."""
+
+    def __init__(
+        self,
+        rules: Iterable[RuleSpec],
+        clock: RuleClock,
+        standings: Mapping[Key, RuleStanding] | None = None,
+        seen: float | None = None,
+    ) -> None:
+        self._stored = dict(standings or {})
+        self._plans = [plan_of(spec) for spec in rules]
+        self._spots: dict[Key, RuleSpot] = {}
+        self._of_plan: defaultdict[RulePlan, list[RuleSpot]] = defaultdict(list)
+        self._values: dict[Key, Value] = {}
+        self._resting: defaultdict[Key, list[RuleSpot]] = defaultdict(list)
+        self._of_fact: defaultdict[str, list[RulePlan]] = defaultdict(list)
+        self._restless: dict[Key, RuleSpot] = {}
+        self._clock: RuleClock | None = None
+        for plan in self._plans:
+            for fact in {part.fact for part in plan.parts if part.fact is not None and part.of is None}:
+                self._of_fact[fact].append(plan)
+            if plan.device is None:
+                self._add(plan, "")
+        for name, subject in self._stored:
+            for plan in self._plans:
+                if plan.spec.name == name and plan.device is not None:
+                    self._add(plan, subject)
+        self._schedules = [*self._timed(clock, seen)]
+
+    def look(
+        self,
+        facts: Iterable[tuple[str, str, Value]],
+        clock: RuleClock,
+        moments: Collection[Momentary] = (),
+    ) -> RulesLook:
+        """Take in what changed and what came, and tell what follows. ``facts`` are of a class, a thing, a value."""
+        before = self._clock
+        if before is not None and before.boot != clock.boot:
+            before = None
+        touched = {**self._restless, **self._take(facts)}
+        came = self._moments(moments, clock, before)
+        for spot in came:
+            touched[spot.plan.spec.name, spot.subject] = spot
+        firings, changed, held = [], {}, {}
+        for key, spot in touched.items():
+            mark = spot.mark
+            values = [None if fact is None else self._values.get(fact) for fact in spot.facts]
+            spot.look(values, came.get(spot, ()), clock.uptime_seconds, before.uptime_seconds if before else None)
+            if spot.ready:
+                why = self._held_by(spot, clock)
+                if why is None:
+                    spot.fire(clock)
+                    firings.append(RuleFiring(*key, spot.fired, clock.wall))
+                else:
+                    held[key] = why
+            if spot.mark != mark:
+                changed[key] = spot.standing()
+            self._settle(key, spot)
+        self._clock = clock
+        return RulesLook(tuple(firings), changed, held)
+
+    def _take(self, facts: Iterable[tuple[str, str, Value]]) -> dict[Key, RuleSpot]:
+        """Take in facts; return the spots that rest on those that are others than before."""
+        touched = {}
+        for fact, thing, value in facts:
+            key = fact, thing
+            if key in self._values and self._values[key] == value:
+                continue
+            if key not in self._values and value is not None:
+                for plan in self._of_fact.get(fact, ()):
+                    self._add(plan, thing)
+            self._values[key] = value
+            for spot in self._resting.get(key, ()):
+                touched[spot.plan.spec.name, spot.subject] = spot
+        return touched
+
+    def _add(self, plan: RulePlan, subject: str) -> None:
+        """Begin to judge a rule for a thing."""
+        key = plan.spec.name, subject
+        if key in self._spots:
+            return
+        spot = self._spots[key] = RuleSpot(plan, subject, self._stored.get(key))
+        self._of_plan[plan].append(spot)
+        for fact in spot.rests_on:
+            self._resting[fact].append(spot)
+        if spot.is_restless:
+            self._restless[key] = spot
+
+    def _settle(self, key: Key, spot: RuleSpot) -> None:
+        """Remember what has to be looked at again, and forget what there is nothing to remember of."""
+        if spot.is_restless:
+            self._restless[key] = spot
+            return
+        self._restless.pop(key, None)
+        if spot.subject and spot.is_blank and all(self._values.get(fact) is None for fact in spot.rests_on):
+            del self._spots[key]
+            self._of_plan[spot.plan].remove(spot)
+            for fact in spot.rests_on:
+                self._resting[fact].remove(spot)
+                if not self._resting[fact]:
+                    del self._resting[fact]
+                    self._values.pop(fact, None)
+
+    def _moments(
+        self, moments: Collection[Momentary], clock: RuleClock, before: RuleClock | None
+    ) -> dict[RuleSpot, set[int]]:
+        """Return the moments that came for each spot, by their place among its parts."""
+        came: defaultdict[RuleSpot, set[int]] = defaultdict(set)
+        for plan in self._plans if moments else ():
+            places = {index for index, part in enumerate(plan.parts) if part.leaf in moments}
+            for spot in self._of_plan[plan] if places else ():
+                came[spot] |= places
+        jump = _jump(before, clock)
+        for plan, index, schedule in self._schedules:
+            if jump < -JUMP_SECONDS:
+                schedule.set_back(clock.wall)
+            if schedule.take(clock.wall, jumped=jump > JUMP_SECONDS):
+                for spot in self._of_plan[plan]:
+                    came[spot].add(index)
+        return came
+
+    def _held_by(self, spot: RuleSpot, clock: RuleClock) -> str | None:
+        """Return what keeps a rule from firing though it holds: quiet, cooldown, budget; None where nothing does."""
+        spec = spot.plan.spec
+        if any(is_quiet(hours, clock.wall) for hours in spec.quiet):
+            return "quiet"
+        if spot.fired_at is not None and _passed(spot.fired_at, clock) < spec.cooldown_seconds:
+            return "cooldown"
+        if spec.gpu_hours is not None:
+            spent = self._values.get((BUDGET_FACT, spec.name))
+            if not isinstance(spent, float) or spent >= spec.gpu_hours:
+                return "budget"
+        return None
+
+    def _timed(self, clock: RuleClock, seen: float | None) -> Iterable[tuple[RulePlan, int, Schedule]]:
+        """Yield the schedules of all rules: they go on from the last look, and none from before a firing."""
+        last: defaultdict[str, float] = defaultdict(lambda: clock.wall if seen is None else min(seen, clock.wall))
+        for (name, _), kept in self._stored.items():
+            if kept.fired_at is not None and kept.fired_at.wall <= clock.wall:
+                last[name] = max(last[name], kept.fired_at.wall)
+        for plan in self._plans:
+            for index, part in enumerate(plan.parts):
+                if isinstance(part.leaf, ScheduleClause):
+                    yield plan, index, Schedule(part.leaf, last[plan.spec.name])
+
+
+def _jump(before: RuleClock | None, clock: RuleClock) -> float:
+    """Return by how many seconds the wall clock was set since the last look."""
+    if before is None:
+        return 0.0
+    return (clock.wall - before.wall) - (clock.uptime_seconds - before.uptime_seconds)
+
+
+def _passed(mark: RuleClock, clock: RuleClock) -> float:
+    """Return the seconds since a moment, which no setting of a clock changes within one boot.
+
+    Over a restart of the machine only the wall clock tells; one that was set back says that nothing passed.
+    """
+    if mark.boot == clock.boot:
+        return max(0.0, clock.uptime_seconds - mark.uptime_seconds)
+    return max(0.0, clock.wall - mark.wall)

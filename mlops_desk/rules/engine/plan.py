@@ -1,0 +1,68 @@
+"""A rule made ready to be judged many times: its parts in order, each with the fact that it looks at. Pure.
+
+A fact is a number or a state of a thing, named by a class (``gpu/hw.temperature``, ``state/job``) and the thing.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mlops_desk.base.hysteresis import Condition
+from mlops_desk.records.rules.conditions import Leaf, MetricClause, StateClause, device_class, leaves
+from mlops_desk.records.rules.spec import RuleSpec
+from mlops_desk.rules.engine.truth import Judge, judge_of
+
+Value: TypeAlias = float | str | None
+"""A number, the word of a state, or None: nobody knows."""
+BUDGET_FACT = "rule/gpu_hours"
+"""The GPU-hours that the jobs of a rule took within its span: a fact of the rule's name."""
+_IS_SO = 1.0  # what is true, as the number that a condition judges
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPart:
+    """A leaf: what it looks at (None: a moment), of which thing (None: the rule's subject), and when it holds."""
+
+    leaf: Leaf
+    fact: str | None
+    of: str | None
+    condition: Condition | None
+    states: frozenset[str]
+
+    def number(self, value: Value) -> float | None:
+        """Return a fact as the number that the condition judges; None where nobody knows."""
+        if isinstance(value, str):
+            return float(value in self.states)
+        return None if value is None or value != value else value  # noqa: PLR0124 - what is not a number is not itself
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RulePlan:
+    """A rule with its parts. ``device`` is the class whose things have it each for themselves, None: it has one."""
+
+    spec: RuleSpec
+    parts: tuple[PlanPart, ...]
+    whole: Condition
+    judge: Judge
+    device: str | None
+
+    @property
+    def has_moments(self) -> bool:
+        return any(part.condition is None for part in self.parts)
+
+
+def plan_of(spec: RuleSpec) -> RulePlan:
+    """Return a rule made ready."""
+    found = leaves(spec.when)
+    classes = [kind for leaf in found if (kind := device_class(leaf)) is not None]
+    whole = Condition(True, _IS_SO, 0.0, spec.for_seconds)
+    return RulePlan(spec, tuple(map(_part, found)), whole, judge_of(spec.when), classes[0] if classes else None)
+
+
+def _part(leaf: Leaf) -> PlanPart:
+    if isinstance(leaf, MetricClause):
+        condition = Condition(leaf.above, leaf.threshold, leaf.clear, leaf.for_seconds)
+        return PlanPart(leaf, f"{leaf.device}/{leaf.metric}", leaf.of, condition, frozenset())
+    if isinstance(leaf, StateClause):
+        condition = Condition(True, _IS_SO, 0.0, leaf.for_seconds)
+        return PlanPart(leaf, f"state/{leaf.kind}", leaf.of, condition, frozenset(leaf.states))
+    return PlanPart(leaf, None, None, None, frozenset())

@@ -1,0 +1,175 @@
+"""A rule in plain words: when, for how long, then what, and what holds it back. Pure.
+
+The window and the command line show rules as this one sentence, so it says all that the document says.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from mlops_desk.base.document.lengths import written_length
+from mlops_desk.base.text import THIN, amount, percent, plain
+from mlops_desk.records.metric import Metric
+from mlops_desk.records.rules.actions import (
+    ApprovalAction,
+    NotifyAction,
+    PauseEndpointAction,
+    RetrainAction,
+    RollBackAction,
+    RuleAction,
+    StopJobAction,
+    SubmitAction,
+)
+from mlops_desk.records.rules.conditions import (
+    Both,
+    Either,
+    Lasting,
+    ManualClause,
+    MetricClause,
+    NewDataClause,
+    PushClause,
+    ScheduleClause,
+    StateClause,
+    WhenClause,
+)
+from mlops_desk.records.rules.spec import QuietHours, RuleSpec
+from mlops_desk.rules.document.conditions import HOST, Metrics
+from mlops_desk.rules.document.scalars import written_clock
+
+_DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+_WEEK_SECONDS = 604_800.0  # seven days
+_CALLED = {HOST: "this machine", "gpu": "GPU", "drift": "drift report", "nvlink": "NVLink", "mig": "MIG instance"}
+_WAYS = {"desktop": "on the desktop", "webhook": "by webhook", "email": "by e-mail", "command": "by command"}
+
+
+def sentence(spec: RuleSpec, metrics: Metrics) -> str:
+    """Return a rule as one sentence."""
+    when = condition_words(spec.when, metrics)
+    lasts = f", all of it for {written_length(spec.for_seconds)}" if isinstance(spec.when, (Both, Either)) else (
+        f" for {written_length(spec.for_seconds)}"
+    )  # fmt: skip
+    begin = "When somebody fires it" if isinstance(spec.when, ManualClause) else f"When {when}"
+    done = _listed([_action(action) for action in spec.then], "then")
+    held = "".join(f"; {words}" for words in _holds(spec))
+    return f"{begin}{lasts if spec.for_seconds else ''}: {done}{held}."
+
+
+def condition_words(clause: WhenClause, metrics: Metrics) -> str:
+    """Return a condition as a part of a sentence."""
+    if isinstance(clause, (Both, Either)):
+        word = "and" if isinstance(clause, Both) else "or"
+        parts = [condition_words(part, metrics) for part in clause.parts]
+        inner = [f"({text})" if isinstance(part, (Both, Either)) else text
+                 for part, text in zip(clause.parts, parts, strict=True)]  # fmt: skip
+        return f" {word} ".join(inner)
+    if isinstance(clause, MetricClause):
+        return _lasting(clause, _metric(clause, metrics[clause.device, clause.metric]))
+    if isinstance(clause, StateClause):
+        states = " or ".join(state.replace("_", " ") for state in clause.states)
+        return _lasting(clause, f"{_thing(clause.kind, clause.of)} is {states}")
+    return _moment(clause)
+
+
+def _moment(clause: ScheduleClause | NewDataClause | PushClause | ManualClause) -> str:
+    if isinstance(clause, ScheduleClause):
+        return f"the schedule {clause.cron} ({clause.zone}) says so"
+    if isinstance(clause, NewDataClause):
+        return f"there are new data in {plain(clause.folder, 400)}"
+    if isinstance(clause, PushClause):
+        return f"{plain(clause.repository, 400)} has a new commit on {clause.ref}"
+    return "somebody fires it"
+
+
+def _metric(clause: MetricClause, metric: Metric) -> str:
+    side = "at or above" if clause.above else "at or below"
+    back = "" if clause.clear == clause.threshold else f" (until it is back at {quantity(clause.clear, metric)})"
+    return f"{clause.metric} of {_thing(clause.device, clause.of)} is {side} {quantity(clause.threshold, metric)}{back}"
+
+
+def _thing(kind: str, of: str | None) -> str:
+    called = _CALLED.get(kind, kind)
+    if kind == HOST:
+        return called
+    return f"each {called}" if of is None else f"{called} {plain(of, 400)}"
+
+
+def _lasting(clause: Lasting, text: str) -> str:
+    return f"{text} for {written_length(clause.for_seconds)}" if clause.for_seconds else text
+
+
+def quantity(value: float, metric: Metric) -> str:
+    """Return a value of a metric as a sentence says it: shares in per cent, bytes in GiB, the rest in its unit."""
+    if metric.unit == "1" and metric.high == 1.0:
+        return percent(value, 1) if (value * 100) % 1 else percent(value)
+    if metric.unit in {"By", "By/s"} and abs(value) >= 1 << 30:
+        return f"{value / (1 << 30):.4g}{THIN}GiB{metric.unit.removeprefix('By')}"
+    if metric.unit == "Cel":
+        return amount(value, "°C", 0 if value.is_integer() else 1)
+    return f"{value:.6g}" + ("" if metric.unit == "1" else f"{THIN}{metric.unit}")
+
+
+def _notify(action: NotifyAction) -> str:
+    told = f" “{plain(action.text, 500)}”" if action.text else ""
+    return f"tell people {_listed([_WAYS[way] for way in action.ways])} ({action.level}){told}"
+
+
+def _submit(action: SubmitAction) -> str:
+    params = ", ".join(f"{name}={plain(value, 80)}" for name, value in action.params.items())
+    return f"submit the job of the template {plain(action.template)}" + (f" with {params}" if params else "")
+
+
+def _retrain(action: RetrainAction) -> str:
+    better = "higher" if action.higher_is_better else "lower"
+    data = ", ".join(f"{plain(source, 400)} at {plain(target, 400)}" for target, source in action.data.items())
+    where = f" on {data}" if data else ""
+    return (
+        f"retrain {plain(action.model)}@{plain(action.alias)}{where} and propose it where "
+        f"{plain(action.metric)} is {better}"
+    )
+
+
+def _stop(action: StopJobAction) -> str:
+    job = "the job" if action.job is None else f"the job {plain(action.job)}"
+    if not action.warning_seconds:
+        return f"stop {job} at once"
+    return f"stop {job} {written_length(action.warning_seconds)} after its owner was told"
+
+
+def _approval(action: ApprovalAction) -> str:
+    people = "somebody" if action.people == 1 else f"{action.people} people"
+    return f"ask “{plain(action.text, 500)}” and wait for {people} to agree"
+
+
+_ACTIONS: Mapping[type, Callable[..., str]] = {
+    NotifyAction: _notify,
+    SubmitAction: _submit,
+    RetrainAction: _retrain,
+    StopJobAction: _stop,
+    PauseEndpointAction: lambda action: f"pause the endpoint {plain(action.endpoint)}",
+    RollBackAction: lambda action: f"roll the endpoint {plain(action.endpoint)} back",
+    ApprovalAction: _approval,
+}
+
+
+def _action(action: RuleAction) -> str:
+    return _ACTIONS[type(action)](action)
+
+
+def _holds(spec: RuleSpec) -> list[str]:
+    """Return what keeps a rule from firing, each as a part of the sentence."""
+    words = []
+    if spec.cooldown_seconds:
+        words.append(f"at most once in {written_length(spec.cooldown_seconds)}")
+    if spec.gpu_hours is not None:
+        week = spec.budget_seconds == _WEEK_SECONDS
+        span = "a week" if week else f"in {written_length(spec.budget_seconds)}"
+        words.append(f"for at most {spec.gpu_hours:g} GPU-hours {span}")
+    return words + [_quiet(hours) for hours in spec.quiet]
+
+
+def _quiet(hours: QuietHours) -> str:
+    days = "" if len(hours.days) == len(_DAYS) else f" on {_listed([_DAYS[day] for day in hours.days])}"
+    span = f"{written_clock(hours.from_minute)} and {written_clock(hours.to_minute)}"
+    return f"not between {span} ({hours.zone}){days}"
+
+
+def _listed(words: Sequence[str], last: str = "and") -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
