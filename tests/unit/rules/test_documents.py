@@ -168,7 +168,7 @@ def test_a_check_gives_the_sentence_and_the_document_as_it_is_written() -> None:
         ),
         (
             ("when: {or: [{newData: /srv/rows}, {and: [{push: /srv/code}, {state: endpoint, of: iris, is: [live]}]}]}\n"
-            "then: [{approval: "Go on?"}, {submit: nightly, params: {lr: 0.1}}, {rollBack: iris}]\n"),
+            "then: [{approval: 'Go on?'}, {submit: nightly, params: {lr: 0.1}}, {rollBack: iris}]\n"),
             ("When there are new data in /srv/rows or (/srv/code has a new commit on main and endpoint iris is live): ask "
             "“Go on?” and wait for somebody to agree, submit the job of the template nightly with lr=0.1 then roll the "
             "endpoint iris back."),
@@ -189,4 +189,11 @@ def test_a_rule_reads_as_one_sentence(body, said) -> None:
 def test_a_series_that_ends_is_unknown_from_then_on() -> None:
     rule = parse_rule(HOT.replace("clear: 70}", "clear: 70, for: 10m}"), METRICS)
     past = [PastSeries("gpu/hw.temperature", "a", 60.0, [BEGIN, BEGIN + 60.0], [85.0, 85.0])]
+    assert would_fire(rule, past, BEGIN, BEGIN + DAY) == []
+
+
+def test_a_hole_between_two_points_is_a_gap() -> None:
+    rule = parse_rule(HOT.replace("clear: 70}", "clear: 70, for: 10m}"), METRICS)
+    times = [BEGIN, BEGIN + 3600.0, BEGIN + 3660.0]
+    past = [PastSeries("gpu/hw.temperature", "a", 60.0, times, [85.0, 85.0, 60.0])]
     assert would_fire(rule, past, BEGIN, BEGIN + DAY) == []
