@@ -34,7 +34,6 @@ from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import build_arguments, private_images
 from mlops_desk.desk.registry.standing import lineage_house
 from mlops_desk.desk.registry.wiring import open_trackers, registry_core, registry_service, rules_service
-from mlops_desk.desk.rules.past import RuleHistory
 from mlops_desk.desk.secrets import SecretsService, secret_store
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
@@ -405,10 +404,8 @@ class Desk(DeskVerbs):
         self.drift, self.monitors = self.drift_desk.drift, self.drift_desk.monitors
 
     def _rules(self, wiring: ModelWiring) -> RulesService:
-        past = RuleHistory(self.telemetry)
-        return rules_service(
-            self.registry_core, wiring, self.jobs, self.state, self.bus, self.loop, self._may_fire, past
-        )
+        parts = self.jobs, self.state, self.bus, self.loop
+        return rules_service(self.registry_core, wiring, *parts, self._may_fire, self.telemetry)
 
     def _may_fire(self, name: str) -> None:
         self.permission.check_named("rules", "fire", {"name": name}, current_caller())

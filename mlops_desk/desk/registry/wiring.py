@@ -32,6 +32,7 @@ from mlops_desk.registry.visiting import PageOpener
 from mlops_desk.rules.service import RulesService
 from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
+from mlops_desk.telemetry.service import TelemetryService
 
 
 def registry_core(
@@ -95,7 +96,7 @@ def rules_service(
     bus: Bus,
     loop: Loop,
     allow: Callable[[str], None],
-    past: RuleHistory,
+    telemetry: TelemetryService,
 ) -> RulesService:
     """Return the rules, which resubmit jobs and move aliases."""
     return RulesService(
@@ -111,7 +112,7 @@ def rules_service(
         bus=bus,
         loop=loop,
         metrics=RULE_METRICS,
-        past=past,
+        past=RuleHistory(telemetry),
         model=core.model,
         allow=allow,
     )
