@@ -396,10 +396,8 @@ class Desk(DeskVerbs):
 
     def _watch_drift(self, wiring: ModelWiring, keyring: SecretStore) -> None:
         """Make what watches the data that models are asked with."""
-        parts = DriftParts(
-            self.folder, self.state, self.bus, self.loop, self.store, self.telemetry, self.alerts, self.endpoints,
-            self.registry_core, keyring,
-        )  # fmt: skip
+        parts = DriftParts(self.folder, self.state, self.bus, self.loop, self.store, self.telemetry, self.alerts,
+                           self.endpoints, self.registry_core, keyring)  # fmt: skip
         self.drift_desk = self.drift_kind(parts, wiring)
         self.drift, self.monitors = self.drift_desk.drift, self.drift_desk.monitors
 
