@@ -64,6 +64,9 @@ def test_what_cant_be_meant_is_refused_before_anybody_is_asked():
     with pytest.raises(Invalid, match="requests of an endpoint") as caught:
         rows_of(monitor(SourceKind.LOG), WINDOW, 10, never)
     assert "mlops-desk endpoints requests" in caught.value.hint
+    for kind in (SourceKind.SQL, SourceKind.MLFLOW):
+        with pytest.raises(Invalid, match="in a database or a run"):
+            rows_of(monitor(kind), WINDOW, 10, never)
     for limit in (0, 1001):
         with pytest.raises(Invalid, match="can't be listed"):
             rows_of(monitor(), WINDOW, limit, never)
