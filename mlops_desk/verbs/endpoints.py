@@ -243,11 +243,15 @@ class Endpoints(Protocol):
         format: Annotated[str, Option("FORMAT", "oci, compose, systemd or bundle")],  # noqa: A002 - the option's word
         revision: Annotated[int | None, Option("REVISION", "another one that is kept than the live one")] = None,
         key: Annotated[str | None, AbsolutePath("FILE")] = None,
+        base: Annotated[str | None, AbsolutePath("ARCHIVE")] = None,
+        wheels: Annotated[str | None, AbsolutePath("FOLDER")] = None,
+        platform: Annotated[str | None, Option("PLATFORM", "as linux/arm64, where the base has several")] = None,
         ticket: Annotated[str | None, Ticket()] = None,
     ) -> "ExportedEndpoint":
         """Write an endpoint down to be run elsewhere: image and model in one, and the files that start it.
 
-        A bundle is signed, by the private SSH key of a file or by one of the desk's own.
+        A bundle is signed, by the private SSH key of a file or by one of the desk's own. For a machine of another kind,
+        as arm64, the image is made of a base image and wheels for it: nothing of either is run.
         """
         ...
 

@@ -37,7 +37,7 @@ from mlops_desk.records.serving.variants import VariantComparison
 from mlops_desk.serving import plan
 from mlops_desk.serving.access.tokens import fresh_token
 from mlops_desk.serving.anyimage.facts import asked
-from mlops_desk.serving.export.form import format_of
+from mlops_desk.serving.export.form import foreign_place, format_of
 from mlops_desk.serving.following.decision import decide
 from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
 from mlops_desk.serving.logged.requests import own_file, query_of
@@ -300,9 +300,15 @@ class DemoEndpoints(EndpointsService):
         format: str,  # noqa: A002 - the option's word
         revision: int | None = None,
         key: str | None = None,  # noqa: ARG002 - nothing is signed
+        base: str | None = None,
+        wheels: str | None = None,
+        platform: str | None = None,
         ticket: str | None = None,
     ) -> ExportedEndpoint:
         endpoint, wanted = self.show(name), format_of(format)
+        read = [None if one is None else own_file(one) for one in (base, wheels)]
+        if foreign_place(read[0], read[1], platform) is not None:
+            raise Refused("The demo has no image to lay upon a base.", "Leave --base and --wheels out.")
         with self._beside.works.begun("The export", ticket) as work:
             return beside.exported(endpoint, revision or endpoint.revision, own_file(out), wanted, work)
 

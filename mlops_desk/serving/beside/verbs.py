@@ -11,7 +11,7 @@ from mlops_desk.records.serving.network import NetworkEntrance
 from mlops_desk.records.serving.undertaking import Undertaking
 from mlops_desk.records.serving.variants import VariantComparison
 from mlops_desk.serving.beside.acts import BesideTraffic
-from mlops_desk.serving.export.form import format_of
+from mlops_desk.serving.export.form import foreign_place, format_of
 from mlops_desk.serving.logged.requests import own_file
 from mlops_desk.serving.switchboard import Switchboard
 
@@ -71,14 +71,20 @@ class BesideVerbs(ABC):
         format: str,  # noqa: A002 - the option's word
         revision: int | None = None,
         key: str | None = None,
+        base: str | None = None,
+        wheels: str | None = None,
+        platform: str | None = None,
         ticket: str | None = None,
     ) -> ExportedEndpoint:
         """Write a revision down to be run elsewhere. Raises Invalid, NotFound, Refused, Unavailable."""
         wanted = format_of(format)
         to, signed_by = own_file(out), None if key is None else own_file(key)
+        read = [None if one is None else own_file(one) for one in (base, wheels)]
+        foreign = foreign_place(read[0], read[1], platform)
         endpoint = self.show(name)
         with self._beside.works.begun("The export", ticket) as work:
-            return self._beside.exports.export(name, revision or endpoint.revision, to, wanted, signed_by, work)
+            number = revision or endpoint.revision
+            return self._beside.exports.export(name, number, to, wanted, signed_by, work, foreign)
 
     def progress(self, ticket: str) -> Undertaking:
         """Tell how far something is that takes minutes; raises NotFound."""

@@ -10,7 +10,9 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import replace_durably, write_atomically
@@ -21,7 +23,7 @@ from mlops_desk.base.text import plain, size_text
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.serving.export import ExportedEndpoint
 from mlops_desk.serving.export import signing
-from mlops_desk.serving.export.form import DIGEST_FILE, IMAGE_FILE, SBOM_FILE, ExportOrder, Format, tag
+from mlops_desk.serving.export.form import DIGEST_FILE, IMAGE_FILE, SBOM_FILE, ExportOrder, ForeignPlace, Format, tag
 from mlops_desk.serving.image.model_files import read_model
 from mlops_desk.serving.revision import Revision, Shelf
 from mlops_desk.serving.work import BesideWork
@@ -51,15 +53,35 @@ class Exports:
             note.unlink(missing_ok=True)
 
     def export(
-        self, name: str, number: int, to: Path, format_: Format, key: Path | None, work: BesideWork
+        self,
+        name: str,
+        number: int,
+        to: Path,
+        format_: Format,
+        key: Path | None,
+        work: BesideWork,
+        foreign: ForeignPlace | None = None,
     ) -> ExportedEndpoint:
-        """Write a revision to ``to``, which is not there yet. Raises Invalid, NotFound, Refused, Unavailable."""
+        """Write a revision to ``to``, which is not there yet; for another machine, of what is ``foreign``.
+
+        Raises Invalid, NotFound, Refused, Unavailable.
+        """
         revision = self._revision(name, number)
         model = read_model(self._shelf.place(name, number) / "model")
-        self._plan(revision, to, model.size_bytes)
+        _check_place(to)
+        order = ExportOrder(
+            "", "", str(model.folder), format_, revision.endpoint, revision.number, revision.model.name,
+            revision.model.version, revision.created_at or time.time(), foreign,
+        )  # fmt: skip
         try:
+            if foreign is None:
+                image_bytes = self._image_bytes(revision)
+                what = f"twice the image ({size_text(image_bytes)})"
+                _check_free(to, 2 * image_bytes + 2 * model.size_bytes + _SPARE_BYTES, what)
+            else:
+                _survey(order, to, model.size_bytes, work)
             with self._part_of(to) as part:
-                return self._made(revision, model.folder, part, to, format_, key, work)
+                return self._made(revision, order, part, to, key, work)
         except OSError as error:
             raise disk_trouble(error) or Unavailable(f"{plain(str(to), _PATH)} can't be written: {error}.") from error
 
@@ -70,21 +92,6 @@ class Exports:
             raise Refused(f"Revision {number} of endpoint {name} is not kept, so it can't be exported.", hint)
         _check_contract(revision)
         return revision
-
-    def _plan(self, revision: Revision, to: Path, model_bytes: int) -> None:
-        """See that there is room: for what the engine saves, and for what is made of it."""
-        if to.exists() or to.is_symlink():
-            raise Refused(f"{plain(str(to), _PATH)} is there already; nothing is written over it.")
-        if not to.parent.is_dir():
-            raise NotFound(f"There is no folder {plain(str(to.parent), _PATH)}.")
-        check_room(to.parent, "Name a place on another disk.")
-        image_bytes = self._image_bytes(revision)
-        needed = 2 * image_bytes + 2 * model_bytes + _SPARE_BYTES
-        free = free_bytes(to.parent)
-        if free is not None and free < needed:
-            parts = f"twice the image ({size_text(image_bytes)}) and the model ({size_text(model_bytes)}) for a while"
-            text = f"The export needs {size_text(needed)}, {parts}, and {plain(str(to.parent))} has {size_text(free)}."
-            raise Refused(text, "Name a place on another disk.")
 
     def _image_bytes(self, revision: Revision) -> int:
         """Return the size of a revision's image, 0 where the engine does not tell. Raises Refused, Unavailable."""
@@ -115,30 +122,14 @@ class Exports:
             note.unlink(missing_ok=True)
 
     def _made(
-        self,
-        revision: Revision,
-        model: Path,
-        part: Path,
-        to: Path,
-        format_: Format,
-        key: Path | None,
-        work: BesideWork,
+        self, revision: Revision, order: ExportOrder, part: Path, to: Path, key: Path | None, work: BesideWork
     ) -> ExportedEndpoint:
-        content = part / "content"
+        content, format_ = part / "content", order.format
         content.mkdir(mode=0o755)
-        whole = self._image_bytes(revision) or None
-
-        def saved(n_bytes: int) -> None:
-            work.tell("Saving the image from the engine.", n_bytes, None if whole is None else max(whole, n_bytes))
-
-        saved(0)
-        self._engine.save_image(revision.image or "", part / _SAVED, _SECONDS, saved)
-        work.tell("Putting model and server into the image.")
-        order = ExportOrder(
-            str(content), str(part / _SAVED), str(model), format_, revision.endpoint, revision.number,
-            revision.model.name, revision.model.version, revision.created_at or time.time(),
-        )  # fmt: skip
-        told = run_worker(_WORKER, wire.to_builtins(order), _SECONDS, ending=work.stopping)
+        if order.foreign is None:
+            self._save(revision, part / _SAVED, work)
+            work.tell("Putting model and server into the image.")
+        told = _told(replace(order, folder=str(content), saved=str(part / _SAVED)), work)
         signer = None
         if format_ is Format.BUNDLE:
             work.tell("Signing the bundle.")
@@ -149,8 +140,18 @@ class Exports:
             endpoint=revision.endpoint, revision=revision.number, format=format_, to=str(to),
             image=tag(revision.endpoint, revision.number), digest=told["digest"], image_id=told["image_id"],
             size_bytes=sum(file.stat().st_size for file in files), packages=told["packages"],
-            files=tuple(map(str, files)), signer=signer,
+            files=tuple(map(str, files)), signer=signer, platform=told["platform"], notes=tuple(told["notes"]),
         )  # fmt: skip
+
+    def _save(self, revision: Revision, target: Path, work: BesideWork) -> None:
+        """Have the engine save a revision's image, and tell how far it is."""
+        whole = self._image_bytes(revision) or None
+
+        def saved(n_bytes: int) -> None:
+            work.tell("Saving the image from the engine.", n_bytes, None if whole is None else max(whole, n_bytes))
+
+        saved(0)
+        self._engine.save_image(revision.image or "", target, _SECONDS, saved)
 
     def _put(self, content: Path, to: Path, format_: Format) -> list[Path]:
         """Put what is whole in its place; of one file, what tells of it goes beside it first."""
@@ -167,6 +168,39 @@ class Exports:
             replace_durably(content / IMAGE_FILE, to)
             undone.pop_all()
         return [to, *beside.values()]
+
+
+def _told(order: ExportOrder, work: BesideWork) -> dict[str, Any]:
+    """Have the worker do what is ordered; return what it tells. Raises its errors, and what ends it."""
+    answer: dict[str, Any] = run_worker(_WORKER, wire.to_builtins(order), _SECONDS, ending=work.stopping)
+    return answer
+
+
+def _survey(order: ExportOrder, to: Path, model_bytes: int, work: BesideWork) -> None:
+    """Look through what an image for another machine is made of, before anything is written."""
+    work.tell("Looking through the base image and the wheels.")
+    told = _told(replace(order, is_survey=True), work)
+    needed = told["needed_bytes"]
+    _check_free(to, needed + 2 * model_bytes + _SPARE_BYTES, f"base image and wheels ({size_text(needed)})")
+    work.tell(f"Laying {told['n_wheels']} wheels and the model upon {told['title']}.")
+
+
+def _check_place(to: Path) -> None:
+    """See that nothing is there yet, in a folder that can be written in."""
+    if to.exists() or to.is_symlink():
+        raise Refused(f"{plain(str(to), _PATH)} is there already; nothing is written over it.")
+    if not to.parent.is_dir():
+        raise NotFound(f"There is no folder {plain(str(to.parent), _PATH)}.")
+    check_room(to.parent, "Name a place on another disk.")
+
+
+def _check_free(to: Path, needed: int, what: str) -> None:
+    """See that there is room: for what it is made of, and for what becomes of it."""
+    free = free_bytes(to.parent)
+    if free is not None and free < needed:
+        parts = f"{what} and twice the model for a while"
+        text = f"The export needs {size_text(needed)}, {parts}, and {plain(str(to.parent))} has {size_text(free)}."
+        raise Refused(text, "Name a place on another disk.")
 
 
 def _check_contract(revision: Revision) -> None:

@@ -7,7 +7,7 @@ Nothing of the image is run. A layer may take away what one below it has: a file
 import email.parser
 import re
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
@@ -38,19 +38,19 @@ class Packages:
 
     def read(self, layer: IO[bytes]) -> None:
         """Read one layer, compressed or not. Raises tarfile.TarError, OSError."""
-        hidden: list[str] = []
+        hidden: set[str] = set()
         added: dict[str, Package] = {}
         with tarfile.open(fileobj=layer, mode="r|*") as archive:
             for member in archive:
                 path = PurePosixPath(member.name.removeprefix("./"))
                 if path.name.startswith(_HIDES):
-                    hidden.append(str(path.parent / _hidden(path.name)))
+                    hidden.add(str(path.parent / _hidden(path.name)))
                 elif _is_metadata(path) and member.isfile() and (file := archive.extractfile(member)) is not None:
                     package = _package(file.read(_METADATA_BYTES))
                     if package is not None and len(added) < _MOST:
                         added[str(path.parent)] = package
-        for place in hidden:
-            self._found = {where: one for where, one in self._found.items() if not _is_below(where, place)}
+        if hidden:
+            self._found = {where: one for where, one in self._found.items() if not _is_below(where, hidden)}
         self._found |= added
 
     def all(self) -> list[Package]:
@@ -92,8 +92,9 @@ def _hidden(name: str) -> str:
     return "" if name == _HIDES_ALL else name.removeprefix(_HIDES)
 
 
-def _is_below(place: str, folder: str) -> bool:
-    return place == folder or PurePosixPath(folder) in PurePosixPath(place).parents
+def _is_below(place: str, folders: Collection[str]) -> bool:
+    """Whether a place is one of ``folders`` or below one, of which a layer of somebody's may have very many."""
+    return place in folders or any(str(above) in folders for above in PurePosixPath(place).parents)
 
 
 def _is_metadata(path: PurePosixPath) -> bool:

@@ -1,4 +1,7 @@
-"""The worker that makes an exported endpoint out of a saved image: it reads and writes gigabytes, and may be ended."""
+"""The worker that makes an exported endpoint, out of a saved image or of a base and wheels for another machine.
+
+It reads and writes gigabytes, and may be ended.
+"""
 
 import json
 import tarfile
@@ -11,9 +14,14 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.process import limit_memory, serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.serving.export import units
-from mlops_desk.serving.export.form import DIGEST_FILE, IMAGE_FILE, SBOM_FILE, ExportOrder, Format, tag
-from mlops_desk.serving.export.image import Baked, bake
+from mlops_desk.serving.export.foreign import building
+from mlops_desk.serving.export.foreign.archive import opened
+from mlops_desk.serving.export.form import DIGEST_FILE, IMAGE_FILE, SBOM_FILE, ExportOrder, ForeignPlace, Format, tag
+from mlops_desk.serving.export.image import bake
+from mlops_desk.serving.export.layout import Baked
 from mlops_desk.serving.export.units import ExportedService
+from mlops_desk.serving.image.model_files import read_model
+from mlops_desk.serving.image.requirements import requirements_of
 from mlops_desk.serving.runtimes import shipped
 
 _MEMORY_BYTES = 1 << 30  # chosen: images are read in pieces
@@ -25,14 +33,27 @@ def work(request: dict[str, Any]) -> Any:
     order = wire.from_builtins(request, ExportOrder)
     folder, saved = Path(order.folder), Path(order.saved)
     try:
+        if order.foreign is not None and order.is_survey:
+            return _survey(order, order.foreign)
         baked = _bake(order, folder, saved)
-        saved.unlink()
+        saved.unlink(missing_ok=True)
         _write_beside(order, folder, baked)
     except OSError as error:
         raise disk_trouble(error) or Unavailable(f"The export can't be written: {error}.") from error
     except (tarfile.TarError, KeyError) as error:
-        raise Unavailable(f"What the engine saved can't be read: {plain(str(error))}.") from error
-    return {"digest": baked.digest, "image_id": baked.id, "packages": baked.n_packages}
+        raise Unavailable(f"What the image is made of can't be read: {plain(str(error))}.") from error
+    return {
+        "digest": baked.digest, "image_id": baked.id, "packages": baked.n_packages,
+        "platform": baked.platform, "notes": list(baked.notes),
+    }  # fmt: skip
+
+
+def _survey(order: ExportOrder, foreign: ForeignPlace) -> dict[str, Any]:
+    """Look through base and wheels; return what the image will take, and for what it is, in words."""
+    wanted = requirements_of(read_model(Path(order.model_folder)))
+    with opened(Path(foreign.base)) as archive:
+        found = building.survey(archive, Path(foreign.wheels), foreign.platform, wanted)
+    return {"needed_bytes": found.needed_bytes, "title": found.target.title, "n_wheels": len(found.wheels)}
 
 
 def _bake(order: ExportOrder, folder: Path, saved: Path) -> Baked:
@@ -43,6 +64,12 @@ def _bake(order: ExportOrder, folder: Path, saved: Path) -> Baked:
     }
     server = shipped.text(shipped.SCORING_SERVER).encode()
     name = tag(order.endpoint, order.revision)
+    if (foreign := order.foreign) is not None:
+        return building.bake(
+            Path(foreign.base), Path(foreign.wheels), foreign.platform,
+            requirements_of(read_model(Path(order.model_folder))),
+            Path(order.model_folder), server, folder / IMAGE_FILE, name, labels, order.created_at,
+        )  # fmt: skip
     return bake(saved, Path(order.model_folder), server, folder / IMAGE_FILE, name, labels, order.created_at)
 
 

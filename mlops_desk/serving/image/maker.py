@@ -20,8 +20,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.serving.image import build_errors, image, machine
-from mlops_desk.serving.image.model_files import ONNX, ModelFiles, read_model
-from mlops_desk.serving.image.requirements import serving_requirements
+from mlops_desk.serving.image.model_files import ModelFiles, read_model
+from mlops_desk.serving.image.requirements import requirements_of
 from mlops_desk.serving.progress import Tell
 from mlops_desk.serving.revision import Failed, Revision, Shelf, plain_lines, text_of
 from mlops_desk.serving.runtimes import choice
@@ -170,7 +170,7 @@ class Maker:
                 place.mkdir(mode=0o700, parents=True, exist_ok=True)
                 recipe = image.Recipe(
                     base=base or machine.base(self._engine, self._instance, place, limit),
-                    requirements=_requirements(files),
+                    requirements=requirements_of(files),
                     wheelhouse=self._wheelhouse(),
                 )
                 recipe.check()
@@ -218,13 +218,6 @@ class Maker:
         if file is not None:
             file.write_bytes(certificates.with_usual(certificates.read_bundle(rules.ca_bundle)))
         return build_environment(rules, os.environ, None if file is None else str(file))
-
-
-def _requirements(files: ModelFiles) -> tuple[str, ...]:
-    """Return what to install; a bare graph is served without MLflow."""
-    if files.kind == ONNX:
-        return tuple(files.requirements.split())
-    return serving_requirements(files.requirements, files.mlflow_version)
 
 
 def _make_readable(folder: Path) -> None:

@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.text import plain
+from mlops_desk.serving.image.model_files import ONNX, ModelFiles
 
 _LIMIT_CHARACTERS = 65_536  # chosen: longer than the list of a full environment
 _LIMIT_LINES = 1000  # chosen: more than a full environment has
@@ -30,6 +31,13 @@ _MLFLOW = frozenset({"mlflow", "mlflow-skinny"})
 # (``get_default_pip_requirements`` of these flavours), and beside it the one that it finds: nobody has both wheels,
 # and both installed would write over one another's files.
 _PACKED_OTHERWISE = {"tensorflow-cpu": "tensorflow", "xgboost-cpu": "xgboost"}
+
+
+def requirements_of(files: ModelFiles) -> tuple[str, ...]:
+    """Return what to install to serve a model; a bare graph is served without MLflow. Raises Refused."""
+    if files.kind == ONNX:
+        return tuple(files.requirements.split())
+    return serving_requirements(files.requirements, files.mlflow_version)
 
 
 def serving_requirements(text: str, mlflow_version: str | None = None) -> tuple[str, ...]:

@@ -47,12 +47,15 @@ def replayed(done: Replayed) -> str:
 def exported(done: ExportedEndpoint) -> str:
     """Say what was written, and how it is checked."""
     size = f"{size_text(done.size_bytes)}, {len(done.files)} files"
+    platform = f", for {plain(done.platform)}" if done.platform else ""
+    where = f"as {done.format}{platform}: {plain(done.to, _PATH)} ({size})"
     lines = [
-        f"Endpoint {done.endpoint}, revision {done.revision}, as {done.format}: {plain(done.to, _PATH)} ({size})",
+        f"Endpoint {done.endpoint}, revision {done.revision}, {where}",
         f"image {done.image}, digest {done.digest}, {done.packages} Python packages listed",
     ]
     if done.signer is not None:
         lines.append(f"signed by {done.signer}; at its place ./verify.sh checks it and loads the image")
+    lines += [plain(note, _PATH) for note in done.notes]
     return "\n".join(lines)
 
 

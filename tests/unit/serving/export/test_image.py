@@ -10,7 +10,8 @@ import pytest
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.engines.fake import FakeEngine
-from mlops_desk.serving.export.image import Baked, bake
+from mlops_desk.serving.export.image import bake
+from mlops_desk.serving.export.layout import Baked
 from mlops_desk.serving.export.packages import Package, Packages
 
 TAG = "mlops-desk-export/front:r1"

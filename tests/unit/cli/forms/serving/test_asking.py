@@ -75,6 +75,9 @@ def test_an_export_says_where_it_is_and_who_signed_it() -> None:
     )
     assert "as bundle: /x/out (5 MiB, 2 files)" in text(done, "")
     assert "signed by SHA256:k" in text(done, "")
+    elsewhere = replace(done, platform="linux/arm64", notes=("x.py is in a and b; that of b is laid.",))
+    assert "as bundle, for linux/arm64: /x/out" in text(elsewhere, "")
+    assert text(elsewhere, "").splitlines()[-1] == "x.py is in a and b; that of b is laid."
 
 
 def test_variants_are_a_table_with_what_is_unknown_left_open() -> None:

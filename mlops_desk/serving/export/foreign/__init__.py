@@ -1,0 +1,1 @@
+"""Images for machines of another kind: of a base image and wheels, without running anything of either."""
