@@ -103,7 +103,7 @@ HELP = {
     "endpoints.requests.status": "only those of a class, as 5xx, or a code, as 404",
     "endpoints.feedback.file": "CSV with a header line, JSON lines, or Parquet",
     "endpoints.export.out": "new file (oci) or folder to write",
-    "endpoints.export.base": "image of Python for another machine, as a file: OCI archive, or what docker save writes",
+    "endpoints.export.base": "image of Python for another machine, as a file: an OCI archive, or one of Docker",
     "endpoints.export.wheels": "folder with all wheels that the model needs there",
     "endpoints.export.key": "private SSH key, without a password, that a bundle is signed by",
     "endpoints.replay.revision": "number of the revision to ask, as endpoints show lists them",

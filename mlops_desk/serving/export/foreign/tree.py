@@ -31,7 +31,7 @@ _PT_INTERP = 3  # elf(5)
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class BaseProgram:
     """A program of 64 bits: the number of its machine (elf(5), ``e_machine``), and what loads it, if anything."""
 
     machine: int
@@ -48,7 +48,7 @@ class FoundFile:
     link: str | None = None
     is_hard: bool = False
     is_folder: bool = False
-    program: Program | None = None
+    program: BaseProgram | None = None
     libc: tuple[str, int, int] | None = None
     python: str | None = None
 
@@ -144,7 +144,7 @@ def _found(archive: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> Foun
     return FoundFile(program=program(data), libc=None if name.startswith("python") else _libc(data))
 
 
-def program(data: bytes) -> Program | None:
+def program(data: bytes) -> BaseProgram | None:
     """Return what the beginning of a file tells of the program that it is: ELF, 64 bits, little-endian (elf(5))."""
     if len(data) < 64 or data[:6] != b"\x7fELF\x02\x01":
         return None
@@ -158,8 +158,8 @@ def program(data: bytes) -> Program | None:
         (kind,) = struct.unpack_from("<I", data, at)
         offset, length = (*struct.unpack_from("<Q", data, at + 8), *struct.unpack_from("<Q", data, at + 32))
         if kind == _PT_INTERP and offset + length <= len(data):
-            return Program(machine, data[offset : offset + length].rstrip(b"\0").decode("ascii", "replace"))
-    return Program(machine, None)
+            return BaseProgram(machine, data[offset : offset + length].rstrip(b"\0").decode("ascii", "replace"))
+    return BaseProgram(machine, None)
 
 
 def _libc(data: bytes) -> tuple[str, int, int] | None:
