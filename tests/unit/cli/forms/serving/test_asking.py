@@ -39,9 +39,15 @@ def test_words_of_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert without_ticket("endpoints", "replay", "e", "--revision", "2", "--limit", "9") == {
         "name": "e", "revision": 2, "since": None, "limit": 9, "rate": 20.0,
     }  # fmt: skip
-    assert without_ticket("endpoints", "export", "e", "out", "--format", "bundle", "--key", "k") == {
+    words = ("endpoints", "export", "e", "out", "--format", "bundle", "--key", "k")
+    asked = {
         "name": "e", "out": str(tmp_path / "out"), "format": "bundle", "revision": None, "key": str(tmp_path / "k"),
+        "base": None, "wheels": None, "platform": None,
     }  # fmt: skip
+    assert without_ticket(*words) == asked
+    more = {"base": str(tmp_path / "b.tar"), "wheels": str(tmp_path / "w"), "platform": "linux/arm64"}
+    said = ("--base", "b.tar", "--wheels", "w", "--platform", "linux/arm64")
+    assert without_ticket(*words, *said) == {**asked, **more}
     assert without_ticket("endpoints", "compare", "m/3", "--threads", "1,2") == {
         "model": "m/3", "variants": "float32,float16,int8", "threads": "1,2", "data": None, "label": None,
     }  # fmt: skip
