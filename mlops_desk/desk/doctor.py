@@ -19,6 +19,7 @@ from mlops_desk.desk import machine_checks
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.agent import Check
 from mlops_desk.records.model import Registry
+from mlops_desk.records.serving import processor_words
 from mlops_desk.records.status import Status
 from mlops_desk.runtimes.local.shell import PACKAGE, HostShell, host_shell
 from mlops_desk.serving.variants import processor
@@ -149,7 +150,7 @@ def shell_check(shell: HostShell | None) -> Check:
 def processor_check(words: Sequence[str], status: Status) -> Check:
     """Tell what the processor can do that models served without a GPU gain from."""
     model = status.host.facts.get("Processor", "its model is not told")
-    return Check("processor", "ok", f"{plain(model)}: {processor.told(words)}")
+    return Check("processor", "ok", f"{plain(model)}: {processor_words.told(words)}")
 
 
 def screen_check(environment: dict[str, str]) -> Check:

@@ -21,6 +21,7 @@ from mlops_desk.serving.meters.recent import Recent
 from mlops_desk.serving.replicas.counting import ready
 from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.rollout.told import revisions_of
+from mlops_desk.serving.variants.processor import features
 from mlops_desk.storage.database import DiskFull
 from mlops_desk.storage.state import StoredRecords
 
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from mlops_desk.records.serving.network import NetworkAddress
 
 _log = logging.getLogger(__name__)
-_UNKNOWN: Mapping[str, Any] = {"latency": LatencyPercentiles(), "errors": None, "shadow_load": None}
-"""What is told of the last minute and day before anything was counted; it is never stored."""
+_MOMENTARY: Mapping[str, Any] = {
+    "latency": LatencyPercentiles(), "errors": None, "shadow_load": None, "network": None, "processor": (),
+}  # fmt: skip
+"""What is told of the last minute and day before anything was counted, and of this machine; it is never stored."""
 
 
 class EndpointBoard:
@@ -52,6 +55,7 @@ class EndpointBoard:
         self._past = Past()
         self._owed: set[str] = set()
         self._writer = PatientWriter("endpoints")
+        self._processor = features()
         self.network_address: Callable[[Endpoint], NetworkAddress | None] = lambda _endpoint: None
 
     def all(self) -> list[Endpoint]:
@@ -117,7 +121,7 @@ class EndpointBoard:
         return self._writer.is_hung
 
     def _to_store(self, endpoint: Endpoint) -> Endpoint:
-        return self._told(replace(endpoint, updated_at=time.time(), load=None, queued=None, network=None, **_UNKNOWN))
+        return self._told(replace(endpoint, updated_at=time.time(), load=None, queued=None, **_MOMENTARY))
 
     def _shown(self, stored: Endpoint) -> Endpoint:
         self._endpoints[stored.name] = stored
@@ -184,6 +188,7 @@ class EndpointBoard:
 
     def _with_load(self, endpoint: Endpoint) -> Endpoint:
         counted = replace(endpoint, ready=ready(endpoint), network=self.network_address(endpoint))
+        counted = replace(counted, processor=self._processor)
         if endpoint.state is EndpointState.STOPPED:
             return counted
         recent = self._recent.get(endpoint.name)

@@ -13,6 +13,7 @@ from mlops_desk.records.history import SeriesName
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
 from mlops_desk.serving.gateway.traffic import Snapshot
 from mlops_desk.serving.meters.past import EndpointPast
+from mlops_desk.serving.variants.processor import features
 from tests.end2end.endpoint_house import BODY, House, ask, open_house
 
 pytestmark = pytest.mark.end2end
@@ -67,7 +68,8 @@ def test_what_was_counted_is_no_part_of_what_is_stored(house: House) -> None:
     house.service._switchboard.poll()
     assert house.service.show("front").errors == {"5xx": 1}
     house.service.stop("front")
-    assert [one.errors for one in house.states_open[-1].endpoints.list()] == [None]
+    assert [(one.errors, one.processor) for one in house.states_open[-1].endpoints.list()] == [(None, ())]
+    assert house.service.show("front").processor == features()
 
 
 def test_the_series_go_on_after_the_gateway_was_replaced_without_a_spike(house: House) -> None:

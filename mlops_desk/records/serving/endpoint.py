@@ -188,7 +188,8 @@ class Endpoint:
     ``4xx`` and ``5xx`` all others; a class without one is left out, and None is: not known. ``example`` is a request
     body as JSON for ``example_path``, of what ``example_of`` says: the model's own (``model``), one made of its
     ``signature``, or what every server of its ``runtime`` takes; a list of endpoints leaves it out. ``network`` is its
-    address for other machines; None: it is reached from this one alone.
+    address for other machines; None: it is reached from this one alone. ``processor`` is what this machine's can do
+    that models gain from, such as avx2, avx512, vnni and amx; empty where the kernel does not tell.
     """
 
     name: str
@@ -228,6 +229,7 @@ class Endpoint:
     following: AliasFollowing | None = None
     network: NetworkAddress | None = None
     shadow_load: Traffic | None = None
+    processor: tuple[str, ...] = ()
 
     @property
     def owner(self) -> Owner:

@@ -1,6 +1,5 @@
 """What this machine's processor can do that makes a difference to models. Pure but for the reading of one file."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 _WORDS: tuple[tuple[str, frozenset[str]], ...] = (
@@ -15,8 +14,6 @@ _WORDS: tuple[tuple[str, frozenset[str]], ...] = (
     ("sve", frozenset({"sve"})),
 )
 """Our words, and the kernel's for them: ``arch/x86/include/asm/cpufeatures.h``, and arm64's ``elf_hwcaps.rst``."""
-_HELPS = {"int8": ("vnni", "amx", "dotprod", "i8mm"), "float16": ("fp16",)}
-"""What a variant's products are made by: dot products of bytes, and sums of half precision."""
 
 
 def features(table: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
@@ -25,20 +22,6 @@ def features(table: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
         return parsed(table.read_text("ascii", "replace"))
     except OSError:
         return ()
-
-
-def helping(variant: str, words: Sequence[str]) -> tuple[str, ...]:
-    """Return what of a processor makes a variant fast; all that it can where nothing is made for that one."""
-    return tuple(word for word in words if word in _HELPS.get(variant, ())) or tuple(words)
-
-
-def told(words: Sequence[str]) -> str:
-    """Say what a processor can do, and what that is worth to models."""
-    if not words:
-        return "the kernel names no instructions that models gain from"
-    fast = [word for word in words if word in _HELPS["int8"]]
-    worth = f"int8 models gain from {', '.join(fast)}" if fast else "nothing here is made for int8 models"
-    return f"{', '.join(words)}; {worth}"
 
 
 def parsed(text: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model
+from mlops_desk.records.serving import processor_words
 from mlops_desk.records.serving.endpoint import (
     DeployStep,
     Endpoint,
@@ -169,6 +170,7 @@ def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
         *_network_facts(endpoint.network),
         Fact("Containers", "\n".join(f"{r.container} ({r.state})" for r in endpoint.replicas) or "none", fixed=True),
         *_runtime_facts(endpoint),
+        Fact("Processor", processor_words.told(endpoint.processor)),
         *([Fact("Image", endpoint.image, fixed=True)] if endpoint.image else []),
         *([Fact("Request log", endpoint.request_log, fixed=True)] if endpoint.request_log else []),
         moment_fact("Created", endpoint.created_at),

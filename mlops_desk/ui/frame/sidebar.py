@@ -4,17 +4,18 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QMenu, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QMenu, QSizePolicy, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui.feature import PageSpec
 from mlops_desk.ui.look import symbols, theme
 from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import set_tip
+from mlops_desk.ui.widgets.button import PaintedButton
 from mlops_desk.ui.words.numbers import Mark
 
 
-class SidebarButton(QAbstractButton):
+class SidebarButton(PaintedButton):
     """One line of the sidebar."""
 
     accessible_role = Role.PageTab

@@ -1,16 +1,29 @@
-"""Buttons that say what they do: a quiet one, one for the main act, and one that copies a text."""
+"""Buttons that say what they do: a quiet one, one for the main act, and one that copies a text.
+
+Whichever has the focus is pressed by Enter as by Space; Qt has that for buttons of dialogs alone.
+"""
 
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from mlops_desk.ui.look import symbols, theme
 from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import menu_text, set_tip
 
 COPIED_MILLISECONDS = 1500  # chosen: long enough to be read
+
+
+class PaintedButton(QAbstractButton):
+    """What paints itself and is pressed by mouse, Space or Enter."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter}:
+            self.click()
+        else:
+            super().keyPressEvent(event)
 
 
 class Button(QPushButton):
@@ -26,6 +39,7 @@ class Button(QPushButton):
         self._main = main
         self._harmful = harmful
         self._tone: str | None = None
+        self.setAutoDefault(True)  # it is pressed by Enter while it has the focus; in a dialog it is so anyway
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(title or tip)

@@ -1,11 +1,12 @@
 """A surface with one border and round corners, and the button that looks like one."""
 
 from PySide6.QtCore import QEvent, QRectF, Qt
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.widgets.button import PaintedButton
 
 
 def paint_card(painter: QPainter, area: QRectF, edge: QColor | None = None, *, hover: bool = False) -> None:
@@ -47,7 +48,7 @@ def framed(widget: QWidget) -> Card:
     return card
 
 
-class CardButton(QAbstractButton):
+class CardButton(PaintedButton):
     """A card that can be pressed, by mouse or key."""
 
     def __init__(self) -> None:
@@ -61,13 +62,6 @@ class CardButton(QAbstractButton):
         if event.type() in {QEvent.Type.HoverEnter, QEvent.Type.HoverLeave}:
             self.update()
         return super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Be pressed by Enter too: a card is a link, and Qt's buttons know only Space."""
-        if event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter}:
-            self.click()
-        else:
-            super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         self.painted += 1

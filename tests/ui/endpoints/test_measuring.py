@@ -12,6 +12,7 @@ from mlops_desk.records.serving.variants import Variant, VariantComparison
 from mlops_desk.ui.endpoints.export_form import ExportDialog
 from mlops_desk.ui.endpoints.measuring.scatter import _span
 from mlops_desk.ui.endpoints.measuring.variants import spots
+from mlops_desk.ui.endpoints.words import facts_of
 from mlops_desk.ui.words import numbers
 
 FIGURES = LatencyFigures(0.011, 0.02, 0.03)
@@ -105,6 +106,17 @@ FOUND = VariantComparison(
     ),
     "Take int8 on 1 thread: 2.0 times the throughput.",
 )  # fmt: skip
+
+
+def test_before_anything_is_measured_it_says_what_the_processor_can_do(page, variants, double, qtbot):
+    able = "Processor: avx2, amx; int8 models gain from amx."
+    double.endpoints_by_name["digits"] = replace(double.endpoints_by_name["digits"], processor=("avx2", "amx"))
+    variants.show_endpoint(None)
+    variants.show_endpoint(double.endpoints_by_name["digits"])
+    assert variants.says.text().endswith(able)
+    assert variants.says.text().startswith("An ONNX model is measured")
+    facts = {fact.name: fact.value for fact in facts_of(double.endpoints_by_name["digits"], {})}
+    assert facts["Processor"] == "avx2, amx; int8 models gain from amx"
 
 
 def test_variants_are_a_table_points_and_advice(page, variants, double, qtbot):

@@ -6,6 +6,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, number
 from mlops_desk.cli.forms.serving import access, network
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.serving import processor_words
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointRevision, PastTraffic, RevisionState
 from mlops_desk.records.serving.runtime_choice import RuntimeChoice
 
@@ -29,6 +30,7 @@ def endpoint(endpoint: Endpoint) -> str:
         "traffic": ", ".join(f"revision {name}: {share:.0%}" for name, share in endpoint.traffic.items()) or _NOTHING,
         "revisions": "; ".join(map(_revision, reversed(endpoint.revisions[-_REVISIONS:]))) or _NOTHING,
         "runtime": _runtime(endpoint),
+        "processor": processor_words.told(endpoint.processor),
         "latency": _latency(endpoint),
         "errors": f"{_errors(endpoint.errors)} in 24 hours" if endpoint.errors is not None else "not known",
     }

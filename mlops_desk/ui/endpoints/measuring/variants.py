@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
+from mlops_desk.records.serving import processor_words
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.variants import Variant
 from mlops_desk.ui.endpoints.measuring.scatter import VariantScatter, VariantSpot
@@ -80,8 +81,14 @@ class VariantsPanel(QWidget):
         if before is not None and (endpoint is None or endpoint.model != before.model):
             self.table.show_records({})
             self.scatter.show_spots([], "")
-            self._say(_ASK, "text")
+            self._ask()
+        elif before is None:
+            self._ask()
         self._enable()
+
+    def _ask(self) -> None:
+        able = "" if self._endpoint is None else f" Processor: {processor_words.told(self._endpoint.processor)}."
+        self._say(f"{_ASK}{able}", "text")
 
     def _enable(self) -> None:
         is_model = self._endpoint is not None and self._endpoint.runtime != "image"

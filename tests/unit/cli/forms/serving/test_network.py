@@ -36,6 +36,12 @@ def test_what_keeps_it_shut_is_told_and_how_it_is_opened() -> None:
     assert "BEGIN" not in bare
 
 
+def test_an_endpoint_tells_what_the_processor_is_worth_to_it() -> None:
+    told = endpoints.endpoint(replace(FRONT, processor=("avx2", "avx512", "vnni")))
+    assert "processor       avx2, avx512, vnni; int8 models gain from vnni\n" in told
+    assert "the kernel names no instructions" in endpoints.endpoint(FRONT)
+
+
 def test_an_endpoint_tells_its_second_address() -> None:
     def told(address: NetworkAddress | None) -> str:
         return endpoints.endpoint(replace(FRONT, network=address))
