@@ -129,7 +129,9 @@ class ModelsPage(Page):
     def refresh(self, topics: frozenset[Topic]) -> None:
         store = self.context.store
         part = store.part(loads.CARDS)
-        self.registries.show_server(store.registry.value)
+        below = part.value is None and part.error is not None and not part.loading
+        is_offered = part.value is not None and not part.value and not part.loading
+        self.registries.show_server(store.registry.value, is_told_below=below, is_offered_below=is_offered)
         if loads.CARDS in topics and Topic.REGISTRY in topics and part.value is not None and not part.loading:
             self._soon.start()  # something changed there; what is many things in a row is asked for once
         if not self.show_part(part, "Models", self._empty):

@@ -105,11 +105,16 @@ class RegistryChoice(QWidget):
         dialog.open()
         return dialog
 
-    def show_server(self, registry: "Registry | None") -> None:
-        """Say how the desk's own server is, where that is what is looked at."""
+    def show_server(
+        self, registry: "Registry | None", *, is_told_below: bool = False, is_offered_below: bool = False
+    ) -> None:
+        """Say how the desk's own server is, where that is what is looked at.
+
+        What the page itself tells (why a registry can't be shown) or offers (a start) is not here a second time.
+        """
         own = is_own(self._context.store.models_uri, registry)
         state = registry.state if registry is not None else "unknown"
-        self.start_server.setVisible(own and state in {"stopped", "failed"})
+        self.start_server.setVisible(own and state in {"stopped", "failed"} and not is_offered_below)
         tone, shape = {"running": ("ok", numbers.OK), "failed": ("alert", numbers.ALERT)}.get(
             state, ("muted", numbers.IDLE)
         )
@@ -120,7 +125,7 @@ class RegistryChoice(QWidget):
         else:
             self.says.show_text(f"{numbers.ALERT} {plain(problem, 60)}" if problem else "")
             self.says.tint("alert")
-        self.says.setVisible(own or bool(problem))
+        self.says.setVisible(own or (bool(problem) and not is_told_below))
 
 
 def word(tracker: "Tracker") -> str | None:

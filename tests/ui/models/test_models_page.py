@@ -238,6 +238,7 @@ def test_the_tracking_server_is_started_from_the_empty_page(start, qtbot):
     double = Double(empty=True, beat_seconds=0.2)
     page = start(double, "models").window.page()
     qtbot.waitUntil(lambda: page._state._act.text() == "Start the tracking server")
+    assert not page.registries.start_server.isVisible(), "it is offered once"
     click(qtbot, page._state._act)
     qtbot.waitUntil(lambda: "No models yet" in page._state._title.whole)
 
@@ -270,6 +271,21 @@ def test_kept_registries_are_looked_at_by_their_name(page, qtbot):
     box.activated.emit(0)
     assert page.context.store.models_uri is None
     qtbot.waitUntil(page.detail.deploy.isVisible)
+
+
+def test_why_a_registry_cannot_be_shown_is_told_once(page, double, qtbot):
+    box = page.registries.box
+    qtbot.waitUntil(lambda: box.count() > 4)
+    double.failing["models"] = Unavailable("The folder is gone.", "Mount the disk.")
+    page.registries.choose("old-runs")
+    qtbot.waitUntil(lambda: "The folder is gone." in page._state._text.whole)
+    assert page._state.isVisible()
+    assert not page.registries.says.isVisible()
+    del double.failing["models"]
+    page.reload()
+    qtbot.waitUntil(lambda: page.models.shown_rows() > 0)
+    assert page.registries.says.isVisible()
+    assert "The folder is gone." in page.registries.says.text()
 
 
 def test_the_desks_own_registry_is_named_where_another_is_the_default(page, double, qtbot):
