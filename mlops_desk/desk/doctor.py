@@ -22,7 +22,7 @@ from mlops_desk.records.model import Registry
 from mlops_desk.records.serving import processor_words
 from mlops_desk.records.status import Status
 from mlops_desk.runtimes.local.shell import PACKAGE, HostShell, host_shell
-from mlops_desk.serving.variants import processor
+from mlops_desk.serving import processor
 
 _log = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from mlops_desk.records.serving.rollout import SHADOW_PERCENT
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.gateway.traffic import Past
 from mlops_desk.serving.meters.recent import Recent
+from mlops_desk.serving.processor import features
 from mlops_desk.serving.replicas.counting import ready
 from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.rollout.told import revisions_of
-from mlops_desk.serving.variants.processor import features
 from mlops_desk.storage.database import DiskFull
 from mlops_desk.storage.state import StoredRecords
 

@@ -13,7 +13,7 @@ from mlops_desk.records.history import SeriesName
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
 from mlops_desk.serving.gateway.traffic import Snapshot
 from mlops_desk.serving.meters.past import EndpointPast
-from mlops_desk.serving.variants.processor import features
+from mlops_desk.serving.processor import features
 from tests.end2end.endpoint_house import BODY, House, ask, open_house
 
 pytestmark = pytest.mark.end2end

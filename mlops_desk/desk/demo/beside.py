@@ -18,11 +18,11 @@ from mlops_desk.records.serving.request import LoggedRequest
 from mlops_desk.records.serving.variants import Variant, VariantComparison
 from mlops_desk.serving.export import units
 from mlops_desk.serving.export.form import Format, tag
+from mlops_desk.serving.processor import features
 from mlops_desk.serving.runtimes.fit import Fit
 from mlops_desk.serving.runtimes.gpu_fit import GpuFit, overhead_bytes
 from mlops_desk.serving.variants.advice import advice
 from mlops_desk.serving.variants.comparing import parse_threads, parse_variants
-from mlops_desk.serving.variants.processor import features
 from mlops_desk.serving.work import BesideWork
 
 _MEBIBYTE = 1 << 20  # what it is

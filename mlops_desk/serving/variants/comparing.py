@@ -22,10 +22,10 @@ from mlops_desk.serving.asking.data import body_of
 from mlops_desk.serving.image.maker import Maker
 from mlops_desk.serving.image.model_files import ModelFiles, read_model
 from mlops_desk.serving.images import EndpointImages
+from mlops_desk.serving.processor import features
 from mlops_desk.serving.revision import Failed, Revision, Shelf, plain_lines
 from mlops_desk.serving.runtimes import shipped
 from mlops_desk.serving.variants.advice import advice
-from mlops_desk.serving.variants.processor import features
 from mlops_desk.serving.work import BesideWork
 
 VARIANTS = ("float32", "float16", "int8")
