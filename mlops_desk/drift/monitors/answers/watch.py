@@ -142,13 +142,14 @@ class AnswersWatch:
             return self._looked.setdefault(monitor.id, _Looked())
 
     def _look(self, monitor: Monitor, looked: _Looked) -> None:
-        known = self._windows(monitor)
-        if not known:
+        newest = next(reversed(self._book.recent(monitor.id)), None)
+        if newest is None:
             return
         place = self._log_place(monitor)
-        mark = (key_of(monitor), known[-1].id, len(known), place.revisions, _feedback_mark(place))
+        mark = (key_of(monitor), newest.id, place.revisions, _feedback_mark(place))
         if mark == looked.mark:
             return
+        known = self._windows(monitor)
         with tempfile.TemporaryDirectory(prefix="mlops-desk-answers-") as folder:
             reference = self._reference(monitor, place, looked, Path(folder))
             answer = self._scored(monitor, known, place, reference, Path(folder))

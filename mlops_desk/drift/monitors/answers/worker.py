@@ -38,6 +38,8 @@ def scored(request: ScoreRequest) -> ScoreAnswer:
     with closing(connect(folder / "spill", threads=_THREADS)) as connection:
         try:
             connection.execute("SET TimeZone = 'UTC'")  # what a moment without a zone is taken for
+            if not request.spans:
+                return ScoreAnswer()
             log = JoinedLog(connection, request.log, request.columns, request.spans)
             digests = log.digests(request.spans)
             changed = [span for span in request.spans if _is_changed(span, digests)]

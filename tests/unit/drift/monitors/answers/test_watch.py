@@ -274,7 +274,7 @@ def test_labels_in_any_order_give_the_same_figures_and_the_same_alarms(data):
                         world.look()
                 world.look()
                 found.append([
-                    replace(one, said=(), n_late=0, scored_at=None, alarm_said=None) for one in world.windows()
+                    replace(one, said=(), n_late=0, scored_at=None, alarm_said=None, reference_id=None) for one in world.windows()
                 ])  # fmt: skip
             finally:
                 state.close()
