@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from mlops_desk.base.errors import Refused
 from mlops_desk.drift.monitors.drafting import check_name
 from mlops_desk.drift.monitors.drafting import names as drafting_names
+from mlops_desk.records import event as events
 from mlops_desk.records.drift.answers import AnswerColumns
 from mlops_desk.records.drift.monitors import MonitorState, WindowRule
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, SourceKind
@@ -221,8 +222,9 @@ def test_what_turned_out_is_said_and_taken_back(page, acts, double, qtbot):
     qtbot.waitUntil(lambda: bool(double.configured))
     assert (double.configured[0][1]["label"], double.configured[0][1]["prediction"]) == ("digit", "said")
     standing = double.monitors_by_id["m1"]
-    put_standing(double, standing, monitor=replace(standing.monitor, answers=AnswerColumns("digit", "said")))
-    page.reload()
+    qtbot.waitUntil(lambda: opened(page, MonitorDialog) is None)
+    scored = replace(standing.monitor, answers=AnswerColumns("digit", "said"))
+    double.announce(events.MonitorChanged(put_standing(double, standing, monitor=scored)))
     qtbot.waitUntil(lambda: page.monitors.chosen().monitor.answers is not None)
     dialog = form(page, acts, acts.ask_to_edit)
     assert (dialog.label.text(), dialog.answer.text()) == ("digit", "said")
