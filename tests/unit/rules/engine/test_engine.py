@@ -320,3 +320,25 @@ def test_nothing_fires_at_a_look_at_which_nothing_is_known(values) -> None:
     for value in values:
         fired = desk.look(hot(value))
         assert value is not None or not fired
+
+
+def test_what_waits_does_not_fire_while_nobody_knows() -> None:
+    desk = Desk(rule(HOT, cooldown_seconds=10.0))
+    assert [desk.look(hot(value)) for value in (85.0, 60.0, 85.0)] == [["a"], [], []]
+    assert desk.look(hot(None), after=50.0) == []
+    assert desk.look(hot(85.0)) == ["a"]
+
+
+def test_a_duration_begins_with_the_change_however_long_nothing_changed_before() -> None:
+    desk = Desk(rule(MetricClause("temperature", "gpu", 80.0, 70.0, for_seconds=8.0)))
+    desk.look(hot(60.0))
+    assert [desk.look() for _ in range(20)] == [[]] * 20
+    assert desk.look(hot(85.0)) == []
+    assert [bool(desk.look()) for _ in range(8)] == [False] * 7 + [True]
+
+
+def test_after_a_restart_a_value_between_the_limits_is_still_the_same() -> None:
+    desk = Desk(rule(HOT))
+    assert desk.look(hot(85.0)) == ["a"]
+    desk.start()
+    assert [desk.look(hot(value)) for value in (75.0, 85.0)] == [[], []]
