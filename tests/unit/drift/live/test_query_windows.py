@@ -325,3 +325,14 @@ def test_decimals_that_are_one_number_are_one_watermark():
     assert query_rows.is_one(Decimal("0.10"), Decimal("0.1"))
     assert query_rows.is_one(float("nan"), float("nan"))
     assert not query_rows.is_one(1, 2)
+
+
+def test_a_number_that_is_reckoned_is_one_to_sqlite_too(tmp_path, store, monkeypatch):
+    monkeypatch.setattr(query_rows, "_AGAIN_ROWS", 2)
+    table = SqliteTable(tmp_path)
+    reckoned = "SELECT mark * 2 AS mark, age FROM t"
+    for first in (0, 10, 20):
+        table.add(*[(first + at, 20) for at in range(10)])
+        taken = take(store, table, query=reckoned)
+    assert (taken.n_rows, taken.n_late) == (30, 0)
+    table.close()
