@@ -80,6 +80,16 @@ def _of_images(name: str) -> Act:
     return act
 
 
+def _of_audit(name: str) -> Act:
+    def act(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
+        from mlops_desk.cli.audit import acts as audit_acts  # noqa: PLC0415 - see above
+
+        done: Act = getattr(audit_acts, name)
+        return done(address, given, as_json)
+
+    return act
+
+
 ACTS: dict[str, Act] = {
     "verb": ask,
     "agent": _of_agent("run"),
@@ -92,6 +102,8 @@ ACTS: dict[str, Act] = {
     "images-pull": _of_images("pull"),
     "images-build": _of_images("build"),
     "images-prune": _of_images("prune"),
+    "audit-verify": _of_audit("verify"),
+    "audit-export": _of_audit("export"),
     "watch": _watch,
     "open": _of_opening("open_address"),
     "run-open": _of_opening("open_run"),

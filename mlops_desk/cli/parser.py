@@ -18,6 +18,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.moments import parse_length, parse_moment
 from mlops_desk.base.text import plain
 from mlops_desk.cli import exported
+from mlops_desk.cli.audit import words as audit_words
 from mlops_desk.cli.bare import words as bare_words
 from mlops_desk.cli.drift import words as drift_words
 from mlops_desk.cli.first_words import Parser, add_first_words, command_of, split
@@ -69,7 +70,6 @@ _SHORTCUTS = {
     "processes": ("telemetry", "processes"),
     "series": ("telemetry", "series"),
     "doctor": ("agent", "doctor"),
-    "audit": ("agent", "audit"),
 }
 """Verbs that need no word for their service."""
 
@@ -87,6 +87,7 @@ def build(command: str | None = None, word: str | None = None) -> Parser:
     adding: dict[str, Callable[[], object]] = {
         "agent": partial(_add_agent, commands),
         "status": partial(_add_status, commands),
+        "audit": partial(audit_words.add, commands, _fill),
         "exec": partial(bare_words.add, commands),
         "open": partial(opening_words.add_open, commands),
         **{word: partial(_add_shortcut, commands, word, *verb) for word, verb in _SHORTCUTS.items()},

@@ -4,14 +4,23 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from string import hexdigits
 
 from mlops_desk import __version__
+from mlops_desk.base import wire
 from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.errors import Invalid
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.process import run_worker
 from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry, Check
+from mlops_desk.records.audit import AuditLink, AuditVerification
+from mlops_desk.storage.audit.table import AuditSearch
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.declaration import check_limit
 
+_VERIFYING = "mlops_desk.storage.audit.worker"
+_VERIFY_SECONDS = 300.0  # chosen: a million records take some twenty seconds on a busy machine
+_DIGEST_CHARACTERS = 64  # SHA-256 in hex
 _STOP_DELAY_SECONDS = 0.2  # so that the answer is out before the socket closes
 
 
@@ -73,8 +82,27 @@ class AgentService:
     def doctor(self) -> list[Check]:
         return self._parts.checks()
 
-    def audit(self, limit: int = 100) -> list[AuditEntry]:
-        return self._state.audit.list(limit=check_limit(limit))
+    def audit(
+        self,
+        limit: int = 100,
+        since: float | None = None,
+        until: float | None = None,
+        user: str | None = None,
+        asked: str | None = None,
+        text: str | None = None,
+        failed: bool = False,
+    ) -> list[AuditEntry]:
+        wanted = AuditSearch(since, until, user, asked, text, failed)
+        return self._state.audit.search(wanted, check_limit(limit))
+
+    def verify_audit(self, head: str | None = None) -> AuditVerification:
+        if head is not None and (len(head) != _DIGEST_CHARACTERS or not set(head) <= set(hexdigits.lower())):
+            raise Invalid("A head is a SHA-256 in hex, of 64 characters.", "The last line of an export has one.")
+        request = {"database": str(self._folder.state_database), "head": head}
+        return wire.from_builtins(run_worker(_VERIFYING, request, _VERIFY_SECONDS), AuditVerification)
+
+    def audit_links(self, after: int = 0, limit: int = 1000) -> list[AuditLink]:
+        return self._state.audit.links_behind(after, check_limit(limit))
 
     def shutdown(self, *, everything: bool = False) -> AgentInfo:
         info = self.info()

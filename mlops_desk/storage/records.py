@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Integer,
     LargeBinary,
     Select,
@@ -20,7 +21,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy.dialects.sqlite import insert
 
 from mlops_desk.base import wire
 from mlops_desk.base.cursor import Position, cursor_of, position_of
@@ -75,14 +76,15 @@ class StoredRecords(Generic[R]):
         """Insert or replace records, all of them or none."""
         with self._database.transaction() as connection:
             for record in records:
-                connection.execute(self._insertion(record))
+                self.insert(connection, record)
 
     def _put(self, record: R) -> None:
         with self._database.transaction() as connection:
-            connection.execute(self._insertion(record))
+            self.insert(connection, record)
         self.unreadable.pop(self._columns(record)[0], None)
 
-    def _insertion(self, record: R) -> Insert:
+    def insert(self, connection: Connection, record: R) -> None:
+        """Insert ``record`` or replace the one of its key, inside a transaction that is under way."""
         key, state, parent, created_at = self._columns(record)
         row = {
             "key": key,
@@ -92,7 +94,9 @@ class StoredRecords(Generic[R]):
             "document": wire.to_builtins(record),
         }
         changed = {name: value for name, value in row.items() if name != "key"}
-        return insert(self._table).values(**row).on_conflict_do_update(index_elements=["key"], set_=changed)
+        connection.execute(
+            insert(self._table).values(**row).on_conflict_do_update(index_elements=["key"], set_=changed)
+        )
 
     def get(self, key: str) -> R | None:
         """Return the record of ``key``, or None."""

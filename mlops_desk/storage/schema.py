@@ -1,10 +1,13 @@
 """Which schema a database has, and bringing it to the newest. Alembic is loaded only when there is something to do."""
 
 from importlib.resources import files
+from threading import Lock
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
+_upgrading = Lock()
+"""Alembic keeps what it works with in globals of its modules: of two threads one would take the other's away."""
 _VERSIONS = "migrations/{}/versions"
 
 
@@ -46,4 +49,5 @@ def upgrade(connection: Connection, branch: str, revision: str = "head") -> None
     config = Config()
     config.set_main_option("script_location", f"mlops_desk.storage:migrations/{branch}")
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    with _upgrading:
+        command.upgrade(config, revision)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.records.agent import AuditEntry, AuditState, Backup
+from mlops_desk.records.agent import AuditEntry, Backup
 from mlops_desk.records.alert import Alert, AlertRule
+from mlops_desk.records.audit import AuditLink
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.drift.answers import ScoredWindow
 from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
@@ -19,6 +20,7 @@ from mlops_desk.records.registry.tracker import KeptTracker
 from mlops_desk.records.registry.transfer import RecordedHashes
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
+from mlops_desk.storage.audit.table import AuditTable, entry_columns, link_columns
 from mlops_desk.storage.database import Database, DatabaseKind
 from mlops_desk.storage.pages import Value
 from mlops_desk.storage.records import Columns, StoredRecords, read_document
@@ -30,6 +32,7 @@ from mlops_desk.storage.tables import (
     StoredAliasMove,
     StoredAliasSight,
     StoredAudit,
+    StoredAuditLink,
     StoredEndpoint,
     StoredHashes,
     StoredIncident,
@@ -66,10 +69,8 @@ _WINDOW = _Form(StoredWindow, JudgedWindow, lambda r: (r.id, r.verdict, r.monito
 _SCORES = _Form(StoredScores, ScoredWindow, lambda r: (r.id, r.state, r.monitor, float(r.number)))
 _RULE = _Form(StoredRule, Rule, lambda r: (r.name, "", "", r.created_at))
 _RETRAINING = _Form(StoredRetraining, Retraining, lambda r: (r.id, r.state, r.rule, r.created_at))
-# Those that ended have no state, as all had before there was one: few are under way, and an index finds them.
-_AUDIT = _Form(
-    StoredAudit, AuditEntry, lambda r: (r.id or "", "" if r.state is AuditState.ENDED else r.state, r.verb, r.at)
-)
+_AUDIT = _Form(StoredAudit, AuditEntry, entry_columns)
+_AUDIT_LINK = _Form(StoredAuditLink, AuditLink, link_columns)
 # What happens again and again is as new as its last time.
 _INCIDENT = _Form(StoredIncident, Incident, lambda r: (r.id, r.level, r.device or "", r.last_at or r.at))
 _ALERT = _Form(StoredAlert, Alert, lambda r: (r.id, "firing" if r.ended_at is None else "ended", r.rule, r.since))
@@ -85,7 +86,7 @@ _FORMS = {
     form.table.__tablename__: form
     for form in (
         _JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE, _TRACKER, _MOVE, _SIGHT,
-        _HASHES, _MONITOR, _WINDOW, _SCORES,
+        _HASHES, _MONITOR, _WINDOW, _SCORES, _AUDIT_LINK,
     )
 }  # fmt: skip
 
@@ -139,7 +140,8 @@ class State:
         self.drift_answers: StoredRecords[ScoredWindow] = self._table(_SCORES)
         self.rules: StoredRecords[Rule] = self._table(_RULE)
         self.retrainings: StoredRecords[Retraining] = self._table(_RETRAINING)
-        self.audit: StoredRecords[AuditEntry] = self._table(_AUDIT)
+        self.audit = AuditTable(self._database)
+        self._tables.update({StoredAudit.__tablename__: self.audit, StoredAuditLink.__tablename__: self.audit.links})
         self.incidents: StoredRecords[Incident] = self._table(_INCIDENT)
         self.alerts: StoredRecords[Alert] = self._table(_ALERT)
         self.alert_rules: StoredRecords[AlertRule] = self._table(_ALERT_RULE)

@@ -92,6 +92,13 @@ class StoredAudit(Stored):
     __table_args__ = (Index("audit_by_time", "created_at"), Index("audit_by_state", "state", "created_at"))
 
 
+class StoredAuditLink(Stored):
+    """The chain of what was written of audit entries, by number; parent is the entry, the place its number."""
+
+    __tablename__ = "audit_chain"
+    __table_args__ = (Index("audit_chain_by_entry", "parent", "created_at"),)
+
+
 class StoredIncident(Stored):
     """The event log, by id; state is the level, parent the device."""
 

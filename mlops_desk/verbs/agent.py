@@ -1,11 +1,12 @@
 """Verbs about the agent itself."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import Who, changes, reads
+from mlops_desk.verbs.declaration import Moment, Option, Who, changes, reads
 
 if TYPE_CHECKING:
     from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
+    from mlops_desk.records.audit import AuditLink, AuditVerification
 
 
 class Agent(Protocol):
@@ -22,8 +23,34 @@ class Agent(Protocol):
         ...
 
     @reads
-    def audit(self, limit: int = 100) -> "list[AuditEntry]":
-        """List the newest changes that were asked for: who, when and what."""
+    def audit(
+        self,
+        limit: int = 100,
+        since: Annotated[float | None, Moment()] = None,
+        until: Annotated[float | None, Moment()] = None,
+        user: str | None = None,
+        asked: Annotated[str | None, Option("VERB", word="verb")] = None,
+        text: str | None = None,
+        failed: bool = False,
+    ) -> "list[AuditEntry]":
+        """List the newest changes that were asked for: who, when and what.
+
+        ``asked`` is a verb as ``jobs.submit``, or a service as ``jobs``; ``text`` is looked for in all that is told of
+        a change; ``failed`` keeps to those that failed.
+        """
+        ...
+
+    @reads
+    def verify_audit(self, head: str | None = None) -> "AuditVerification":
+        """Look at every record of the audit, and tell the first that was changed, moved or taken away.
+
+        ``head`` is the digest that an export ended with, or an earlier look: it has to be part of the chain still.
+        """
+        ...
+
+    @reads
+    def audit_links(self, after: int = 0, limit: int = 1000) -> "list[AuditLink]":
+        """List the records of the audit's chain behind a number, in their order."""
         ...
 
     @changes(who=Who.ADMINISTRATOR)

@@ -123,6 +123,31 @@ def test_a_change_is_in_the_audit_trail(desk: Desk) -> None:
     assert "700" in newest["arguments"]
 
 
+def test_an_edit_of_the_audit_is_found_and_an_export_is_kept_elsewhere(desk: Desk, tmp_path: Path) -> None:
+    for seconds in ("3", "4", "5"):
+        desk.run("settings", "set", "telemetry.interval_seconds", seconds)
+    assert [one["verb"] for one in desk.json("audit", "list", "--verb", "settings", "--limit", "2")] == [
+        "settings.set"
+    ] * 2
+    assert desk.json("audit", "--text", "no such word") == []
+    out = tmp_path / "audit.jsonl"
+    done = desk.json("audit", "export", str(out))
+    assert done["records"] == 6, "each change is written when it begins and when it ends"
+    found = desk.json("audit", "verify", "--head", done["head"])
+    assert (found["records"], found["intact"], found["first_bad"], found["holds_head"]) == (6, True, None, True)
+    again = desk.run("audit", "export", str(out), check=False)
+    assert (again.returncode, "is there already" in again.stderr) == (1, True)
+    assert "holds    yes" in desk.run("audit", "verify", "--file", str(out)).stdout
+    with closing(sqlite3.connect(desk.folder / "state.db")) as connection, connection:
+        assert connection.execute("DELETE FROM audit_chain WHERE created_at = 3").rowcount == 1
+    told = desk.run("audit", "verify", "--json", check=False)
+    found = json.loads(told.stdout)
+    assert (told.returncode, found["records"], found["intact"], found["first_bad"]) == (1, 5, False, 3)
+    out.write_text(out.read_text().replace("interval", "internal", 1))
+    told = desk.run("audit", "verify", "--file", str(out), check=False)
+    assert (told.returncode, "Record 1 was changed" in told.stdout) == (1, True)
+
+
 def test_the_audit_trail_tells_how_an_alert_rule_was(desk: Desk) -> None:
     was = desk.json("alerts", "rule", "gpu_temperature")
     desk.json("alerts", "configure", "gpu_temperature", "--threshold", "7")

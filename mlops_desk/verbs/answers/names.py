@@ -18,6 +18,8 @@ WHERE: dict[str, str] = {
     "Artifact": "model",
     "ArtifactView": "registry.artifact_view",
     "AuditEntry": "agent",
+    "AuditLink": "audit",
+    "AuditVerification": "audit",
     "CapsuleImport": "jobs.capsule",
     "Check": "agent",
     "CleanUpDone": "registry.clean_up",

@@ -77,9 +77,21 @@ def test_nobody_else_may_end_it(rig: Rig) -> None:
         ask_as(os.getuid() + 4242, rig.agent, "agent.shutdown", everything=True)
 
 
-def test_the_audit_trail_is_listed_newest_first_within_bounds(rig: Rig) -> None:
+def test_the_audit_is_listed_newest_first_within_bounds_and_looked_at_by_a_process_of_its_own(rig: Rig) -> None:
     for number in range(3):
         rig.state.audit.put(AuditEntry(float(number), 0, "root", "jobs.submit", "{}", id=f"e{number}"))
     assert [entry.id for entry in rig.agent.audit(2)] == ["e2", "e1"]
-    with pytest.raises(Invalid):
-        rig.agent.audit(0)
+    assert [entry.id for entry in rig.agent.audit(since=1.0, until=1.0, user="root", asked="jobs")] == ["e1"]
+    assert rig.agent.audit(failed=True) == rig.agent.audit(text="no such") == []
+    found = rig.agent.verify_audit()
+    assert (found.records, found.intact) == (3, True)
+    assert rig.agent.verify_audit("0" * 64).holds_head is True
+    assert [one.number for one in rig.agent.audit_links(2)] == [3]
+    for wrong in ("", "x" * 64, "0" * 63, "A" * 64 + "f"):
+        with pytest.raises(Invalid, match="A head is a SHA-256 in hex"):
+            rig.agent.verify_audit(wrong)
+    for limit in (0, 10_001):
+        with pytest.raises(Invalid):
+            rig.agent.audit(limit)
+        with pytest.raises(Invalid):
+            rig.agent.audit_links(0, limit)

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,21 @@ def path(tmp_path: Path) -> Path:
     state.rules.put(RULE)
     state.close()
     return made
+
+
+def test_databases_that_are_made_at_once_get_each_its_own_tables(tmp_path: Path) -> None:
+    def make(branch: str) -> set[str]:
+        engine = create_engine(f"sqlite:///{tmp_path / branch}.db")
+        with engine.begin() as connection:
+            schema.upgrade(connection, branch)
+        found = schema.tables(engine)
+        engine.dispose()
+        return found
+
+    with ThreadPoolExecutor(3) as pool:
+        state, telemetry, windows = pool.map(make, ["state", "telemetry", "windows"])
+    assert ("jobs" in state, "blocks" in telemetry, "window_profiles" in windows) == (True, True, True)
+    assert state & telemetry & windows == {"alembic_version"}
 
 
 @pytest.mark.parametrize("branch", ["state", "telemetry", "windows"])

@@ -33,6 +33,8 @@ TABLE = {
     "/v1/agent/info": EVERYBODY,
     "/v1/agent/doctor": EVERYBODY,
     "/v1/agent/audit": EVERYBODY,
+    "/v1/agent/verify_audit": EVERYBODY,
+    "/v1/agent/audit_links": EVERYBODY,
     "/v1/agent/shutdown": ADMINISTRATOR,
     "/v1/telemetry/status": EVERYBODY,
     "/v1/telemetry/status_at": EVERYBODY,

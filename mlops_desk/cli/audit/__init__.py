@@ -1,0 +1,1 @@
+"""The audit as people and other programs ask for it."""

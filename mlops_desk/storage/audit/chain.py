@@ -1,0 +1,106 @@
+"""How a link is made and how a chain is looked at, from whatever it is read. Pure."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.audit import AuditLink, AuditVerification
+
+START = "0" * 64
+"""What the first link stands on."""
+
+
+def digest_of(before: str, number: int, entry: str, text: str) -> str:
+    """Return a link's digest in hex: SHA-256 of the digest before it, its number, entry and text, a line each."""
+    return hashlib.sha256(f"{before}\n{number}\n{entry}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def following(number: int, digest: str, entry: str, text: str) -> AuditLink:
+    """Return the link that stands on the one of that number and digest (0 and ``START``: on none)."""
+    return AuditLink(number + 1, entry, text, digest_of(digest, number + 1, entry, text))
+
+
+def place_of(number: int) -> str:
+    """Return the key under which a link is stored: keys are in the order of the numbers."""
+    return f"{number:012d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What stands in the place of a link and is none."""
+
+    place: str
+
+
+class Verifier:
+    """Takes links in the order in which they stand, and remembers the first thing that is wrong."""
+
+    def __init__(self, head: str | None = None) -> None:
+        self._wanted = head
+        self._records = 0
+        self._number, self._digest = 0, START
+        self._holds = head == START
+        self._fault: tuple[int | None, str | None, str] | None = None
+
+    def take_all(self, links: Iterable[AuditLink | Unreadable]) -> None:
+        for link in links:
+            self._records += 1
+            if isinstance(link, Unreadable):
+                self.blame(self._number + 1, None, f"What stands at {plain(link.place, 40)} is no record of the audit.")
+                continue
+            self._look_at(link)
+            self._number, self._digest = link.number, link.digest
+            self._holds = self._holds or link.digest == self._wanted
+
+    def blame(self, number: int | None, entry: str | None, why: str) -> None:
+        """Note something that is wrong; of several that with the least number is told, one without any last."""
+        if self._fault is None or _order(number) < _order(self._fault[0]):
+            self._fault = (number, entry, why)
+
+    @property
+    def is_broken(self) -> bool:
+        return self._fault is not None
+
+    def told(self) -> AuditVerification:
+        number, entry, why = (None, None, None) if self._fault is None else self._fault
+        holds = None if self._wanted is None else self._holds
+        intact = self._fault is None and holds is not False
+        if holds is False and why is None:
+            why = "The head that was given is not part of the chain: records were cut from it, or it is another chain."
+        return AuditVerification(self._records, intact, number, entry, why, self._digest, holds)
+
+    def _look_at(self, link: AuditLink) -> None:
+        expected = self._number + 1
+        if link.number != expected:
+            missing = f"Record {expected} is missing: record {link.number} follows on {self._number}."
+            again = f"Record {link.number} stands behind record {self._number}."
+            self.blame(min(expected, link.number), link.entry, missing if link.number > expected else again)
+        elif link.digest != digest_of(self._digest, link.number, link.entry, link.text):
+            self.blame(link.number, link.entry, f"Record {link.number} was changed after it was written.")
+
+
+def _order(number: int | None) -> float:
+    return float("inf") if number is None else number
+
+
+def link_of(document: str) -> AuditLink | None:
+    """Return the link that a JSON document tells; None: it is none. A million are read within seconds."""
+    try:
+        told = json.loads(document)
+        link = AuditLink(told["number"], told["entry"], told["text"], told["digest"])
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+    is_whole = type(link.number) is int and all(type(one) is str for one in (link.entry, link.text, link.digest))
+    return link if is_whole else None
+
+
+def says_the_same(text: str, other: str) -> bool:
+    """Tell whether two JSON texts say the same, however they are written."""
+    if text == other:
+        return True
+    try:
+        return bool(json.loads(text) == json.loads(other))
+    except (ValueError, RecursionError):
+        return False

@@ -1,0 +1,141 @@
+"""No link of a chain can be changed, moved, taken away or added without being found, and the first is named."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mlops_desk.records.audit import AuditLink, AuditVerification
+from mlops_desk.storage.audit.chain import START, Unreadable, Verifier, following, link_of, says_the_same
+
+TEXTS = st.lists(st.text(max_size=12), min_size=1, max_size=8)
+
+
+def chain(texts: list[str]) -> list[AuditLink]:
+    links: list[AuditLink] = []
+    number, digest = 0, START
+    for text in texts:
+        link = following(number, digest, f"e{number}", text)
+        links.append(link)
+        number, digest = link.number, link.digest
+    return links
+
+
+def verified(links: list[AuditLink | Unreadable], head: str | None = None) -> AuditVerification:
+    verifier = Verifier(head)
+    verifier.take_all(links)
+    return verifier.told()
+
+
+def test_a_digest_is_that_of_four_lines() -> None:
+    first = following(0, START, "e1", '{"verb": "jobs.submit"}')
+    second = following(1, first.digest, "e1", "ä\n")
+    told = ("0" * 64 + '\n1\ne1\n{"verb": "jobs.submit"}').encode()
+    assert (first.number, first.digest) == (1, hashlib.sha256(told).hexdigest())
+    assert second.digest == hashlib.sha256(f"{first.digest}\n2\ne1\nä\n".encode()).hexdigest()
+
+
+@given(TEXTS)
+@example(["\ud800"])
+def test_what_was_written_holds(texts: list[str]) -> None:
+    links = chain(texts)
+    assert verified(links) == AuditVerification(len(texts), intact=True, head=links[-1].digest)
+    for link in links:
+        assert verified(links, link.digest).holds_head is True
+
+
+@given(TEXTS, st.data())
+@example(["a", "a"], None)
+def test_an_edit_of_any_member_is_found_where_it_is(texts: list[str], data: st.DataObject | None) -> None:
+    links = chain(texts)
+    places = range(len(links)) if data is None else [data.draw(st.integers(0, len(links) - 1))]
+    for place in places:
+        link = links[place]
+        for changed in (
+            replace(link, text=link.text + " "),
+            replace(link, entry=link.entry + "x"),
+            replace(link, digest="f" * 64),
+        ):
+            found = verified([*links[:place], changed, *links[place + 1 :]])
+            assert (found.intact, found.first_bad) == (False, place + 1)
+            assert found.why == f"Record {place + 1} was changed after it was written."
+
+
+@given(st.lists(st.text(max_size=5), min_size=2, max_size=6), st.data())
+def test_one_that_is_taken_away_is_missed_or_its_head_is(texts: list[str], data: st.DataObject) -> None:
+    links = chain(texts)
+    place = data.draw(st.integers(0, len(links) - 1))
+    left = links[:place] + links[place + 1 :]
+    found = verified(left, links[-1].digest)
+    assert not found.intact
+    if place == len(links) - 1:
+        assert (found.first_bad, found.holds_head) == (None, False)
+        assert "is not part of the chain" in str(found.why)
+        assert verified(left).intact, "without a head that was kept nobody can know"
+    else:
+        assert found.first_bad == place + 1
+        assert found.why == f"Record {place + 1} is missing: record {place + 2} follows on {place}."
+
+
+def test_two_that_changed_places_are_found() -> None:
+    one, two, three = chain(["a", "b", "c"])
+    assert verified([one, three, two]).first_bad == 2
+    again = verified([one, two, two, three])
+    assert (again.first_bad, again.why) == (2, "Record 2 stands behind record 2.")
+
+
+def test_a_chain_that_was_made_anew_from_a_place_on_is_told_by_a_head_alone() -> None:
+    links = chain(["a", "b", "c"])
+    forged = [links[0], following(1, links[0].digest, "e1", "B")]
+    assert verified(forged).intact
+    assert not verified(forged, links[2].digest).intact
+
+
+def test_nothing_holds_and_has_the_head_of_nothing() -> None:
+    assert verified([]) == AuditVerification(0, intact=True, head="0" * 64)
+    assert verified([], "0" * 64).holds_head is True
+
+
+def test_what_is_no_link_is_blamed_at_its_place_and_all_are_counted() -> None:
+    one, two = chain(["a", "b"])
+    found = verified([one, Unreadable("00x"), two])
+    assert (found.records, found.intact, found.first_bad) == (3, False, 2)
+    assert found.why == "What stands at 00x is no record of the audit."
+
+
+def test_of_several_faults_the_first_is_told_and_one_without_number_last() -> None:
+    verifier = Verifier()
+    verifier.blame(None, "e9", "never written")
+    verifier.blame(7, "e7", "seven")
+    verifier.blame(3, "e3", "three")
+    verifier.blame(5, "e5", "five")
+    told = verifier.told()
+    assert (told.first_bad, told.entry, told.why) == (3, "e3", "three")
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["", "[]", "{}", "1", "[" * 100_000, '{"number": 1, "entry": "e", "text": "t"}',
+     '{"number": true, "entry": "e", "text": "t", "digest": "d"}',
+     '{"number": "1", "entry": "e", "text": "t", "digest": "d"}',
+     '{"number": 1, "entry": null, "text": "t", "digest": "d"}',
+     '{"number": 1, "entry": "e", "text": ["t"], "digest": "d"}'],
+)  # fmt: skip
+def test_what_is_no_link_is_none(document: str) -> None:
+    assert link_of(document) is None
+
+
+def test_a_link_is_read_as_it_was_written() -> None:
+    link = following(0, START, "e", "{}")
+    document = json.dumps({"number": 1, "entry": "e", "text": "{}", "digest": link.digest})
+    assert link_of(document) == link
+
+
+def test_two_texts_say_the_same_however_they_are_written() -> None:
+    assert says_the_same('{"a": 1, "b": 2}', '{"b":2,"a":1}')
+    assert not says_the_same('{"a": 1}', '{"a": 2}')
+    assert says_the_same("no JSON", "no JSON")
+    assert not says_the_same("no JSON", "{}")
