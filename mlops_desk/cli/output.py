@@ -33,6 +33,7 @@ from mlops_desk.cli.forms.rules import documents as rule_documents
 from mlops_desk.cli.forms.serving import access, asking, endpoints, network, undertaking, variants
 from mlops_desk.cli.forms.serving.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
+from mlops_desk.records.audit import AuditLink
 from mlops_desk.records.drift import DriftBrief, DriftReport
 from mlops_desk.records.engine import FoundEngine
 from mlops_desk.records.gpu import KEPT, Gpu, LeaseInfo
@@ -347,6 +348,11 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "BECAME": records.became,
         "ARGUMENTS": lambda entry: entry.arguments,
         "WHY": lambda entry: entry.error or entry.why or "",
+    },
+    AuditLink: {
+        "NUMBER": lambda link: link.number,
+        "ENTRY": lambda link: link.entry,
+        "DIGEST": lambda link: link.digest,
     },
 }
 

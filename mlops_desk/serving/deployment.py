@@ -195,7 +195,7 @@ class Deployments:
             raise
         finally:
             if self._board.find(revision.endpoint) is None:
-                self._shelf.clear(revision.endpoint)
+                self._shelf.discard(revision.endpoint)
             self._claims.release(revision.endpoint)
             done.set()
 

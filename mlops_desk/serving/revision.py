@@ -2,14 +2,14 @@
 
 import logging
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.disk.patience import PatientWriter
+from mlops_desk.base.disk.patience import HungDisk, PatientWriter
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.records.jobs.reason import Reason
@@ -25,6 +25,7 @@ PREPARED = "prepared"
 NO_GPU = "no_gpu"
 """Why a replica does not start that will as soon as GPUs are free."""
 _LOG_BYTES = 4 << 20  # chosen: a build's output is cut to less
+_CLEARING_SECONDS = 20.0  # chosen: whoever removes an endpoint waits for its gigabytes to go, which take some seconds
 MOST_REMEMBERED = 100  # chosen: a description takes a kilobyte, and a list of more is not read
 
 
@@ -85,6 +86,8 @@ class Shelf:
         self._endpoints = endpoints
         self._owed: dict[tuple[str, int], Revision] = {}
         self._writer = PatientWriter("revisions")
+        self._dropping = PatientWriter("revision-files")
+        self._clearing = PatientWriter("revision-folders", _CLEARING_SECONDS)
 
     def place(self, endpoint: str, number: int) -> Path:
         """Return the folder of a revision: its description, model files, build log."""
@@ -146,10 +149,22 @@ class Shelf:
         return {endpoint for endpoint, _ in self._owed}
 
     def drop_files(self, endpoint: str, number: int) -> None:
-        """Delete a revision's model files and its replicas' doors; its description and build log stay."""
+        """Delete a revision's model files and its replicas' doors; its description and build log stay.
+
+        Where the disk takes its time, they go later, and nobody waits.
+        """
+        self._drop(lambda: self._drop_files(endpoint, number))
+
+    def _drop_files(self, endpoint: str, number: int) -> None:
         place = self.place(endpoint, number)
         for folder in (place / "model", place / PREPARED, *place.glob("replica-*")):
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _drop(self, work: Callable[[], None]) -> None:
+        try:
+            self._dropping.do(work)
+        except HungDisk:
+            _log.warning("Files of old revisions go later: the disk does not answer")
 
     def build_output(self, endpoint: Endpoint, lines: int) -> list[str]:
         """Return the last lines that the newest revision's build wrote, and behind them the cause that they lack."""
@@ -171,22 +186,36 @@ class Shelf:
         return (self.place(endpoint, number) / "model").is_dir()
 
     def clear(self, endpoint: str) -> None:
-        """Delete an endpoint's revisions."""
+        """Delete an endpoint's revisions. Raises HungDisk where they have not gone in time; they may go later."""
         for key in [key for key in self._owed if key[0] == endpoint]:
             self._owed.pop(key, None)
-        for number in self.numbers(endpoint):
-            shutil.rmtree(self.place(endpoint, number), ignore_errors=True)
+
+        def work() -> None:
+            for number in self.numbers(endpoint):
+                shutil.rmtree(self.place(endpoint, number), ignore_errors=True)
+
+        self._clearing.do(work)
+
+    def discard(self, endpoint: str) -> None:
+        """Delete an endpoint's revisions, later where the disk takes its time: nobody looks for them."""
+        try:
+            self.clear(endpoint)
+        except HungDisk:
+            _log.warning("The revisions of %s go later: the disk does not answer", endpoint)
 
     def prune(self, endpoint: str, needed: Collection[int]) -> None:
         """Delete the model files of old revisions, and older ones wholly; those that are ``needed`` stay as they are.
 
-        The newest that were live keep their files, to come back to.
+        The newest that were live keep their files, to come back to. Where the disk takes its time, they go later.
         """
+        self._drop(lambda: self._prune(endpoint, needed))
+
+    def _prune(self, endpoint: str, needed: Collection[int]) -> None:
         old = [revision for revision in reversed(self.all(endpoint)) if revision.number not in needed]
         back = [revision for revision in old if revision.was_live][:MOST_TO_COME_BACK_TO]
         for revision in old:
             if revision not in back and revision.state != "pending":
-                self.drop_files(endpoint, revision.number)
+                self._drop_files(endpoint, revision.number)
         for revision in old[MOST_REMEMBERED:]:
             shutil.rmtree(self.place(endpoint, revision.number), ignore_errors=True)
 

@@ -1,6 +1,7 @@
 """Endpoints on a disk that hangs: requests and verbs of all endpoints go on, and what can't be stored is told."""
 
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_desk.base.disk.patience import HungDisk, PatientWriter
 from mlops_desk.records.event import Notice
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from tests.end2end.endpoint_house import House, ask, open_house, told_of
@@ -82,3 +84,25 @@ def test_on_a_disk_that_hangs_traffic_moves_and_other_endpoints_are_served(
     house.agent()
     front, side = house.service.show("front"), house.service.show("side")
     assert (front.traffic, side.state) == ({"1": 1.0}, EndpointState.STOPPED)
+
+
+def test_a_removal_whose_files_do_not_go_is_told_and_asked_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.replica(1)
+    house.service.deploy("digits/1", "front")
+    house.service._shelf._clearing = PatientWriter("test", 0.5)
+    answers = threading.Event()
+    delete = shutil.rmtree
+
+    def deleted(folder: Path, *, ignore_errors: bool) -> None:
+        assert answers.wait(60)
+        delete(folder, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", deleted)
+    with pytest.raises(HungDisk):
+        house.service.remove("front")
+    assert house.service.show("front").state is EndpointState.STOPPED, "it is known until its files are gone"
+    answers.set()
+    house.wait(lambda: not house.service._shelf._clearing.is_hung)
+    house.service.remove("front")
+    assert house.service.list() == []
+    assert house.service._shelf.numbers("front") == []

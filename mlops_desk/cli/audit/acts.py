@@ -15,6 +15,7 @@ from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.cli.cells import facts
+from mlops_desk.cli.forms.records import verification
 from mlops_desk.cli.output import show
 from mlops_desk.records.audit import EXPORT_FORM, AuditLink, AuditVerification
 
@@ -31,7 +32,7 @@ def verify(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> i
     else:
         request = {"exported": str(Path(given.file).absolute()), "head": given.head}
         found = wire.from_builtins(run_worker(_WORKER, request, _VERIFY_SECONDS), AuditVerification)
-    show(wire.to_builtins(found) if as_json else None, _text(found), as_json=as_json)
+    show(wire.to_builtins(found) if as_json else None, verification(found), as_json=as_json)
     return 0 if found.intact else 1
 
 
@@ -64,14 +65,3 @@ def _links(client: Client) -> Iterator[AuditLink]:
     while page := client.agent.audit_links(number, _PAGE):
         yield from page
         number = page[-1].number
-
-
-def _text(found: AuditVerification) -> str:
-    told = {
-        "records": f"{found.records:,}",
-        "holds": "yes" if found.intact else "NO",
-        **({} if found.why is None else {"why": found.why}),
-        **({} if found.entry is None else {"entry": found.entry}),
-        "head": found.head or "–",
-    }
-    return facts(told)

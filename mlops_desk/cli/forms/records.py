@@ -8,6 +8,7 @@ from mlops_desk.base.caller import user_name
 from mlops_desk.base.text import span
 from mlops_desk.cli.cells import ago, facts, moment, number, step, table
 from mlops_desk.records.agent import AuditEntry, AuditState, Backup
+from mlops_desk.records.audit import AuditVerification
 from mlops_desk.records.history import History
 from mlops_desk.records.jobs.brief import JobRun, LostJob
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, Registry, Run, RunMetrics
@@ -109,6 +110,18 @@ def became(entry: AuditEntry) -> str:
     return "under way" if entry.state is AuditState.BEGAN else "outcome unknown"
 
 
+def verification(found: AuditVerification) -> str:
+    """Return what came of looking at the audit."""
+    told = {
+        "records": f"{found.records:,}",
+        "holds": "yes" if found.intact else "NO",
+        **({} if found.why is None else {"why": found.why}),
+        **({} if found.entry is None else {"entry": found.entry}),
+        "head": found.head or "–",
+    }
+    return facts(told)
+
+
 def setting_value(item: SettingValue, value: object) -> str:
     """Return a setting's value as settings set takes it, and its unit."""
     shown = {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
@@ -180,6 +193,7 @@ def _milliseconds(at: int | None) -> str:
 
 
 FORMS: dict[type, Callable[[Any], str]] = {
+    AuditVerification: verification,
     Model: model,
     Run: run,
     Registry: registry,

@@ -48,7 +48,7 @@ class VariantComparisons:
 
     def sweep(self) -> None:
         """Delete what an earlier agent has left half measured."""
-        self._shelf.clear(_PLACE)
+        self._shelf.discard(_PLACE)
 
     def compare(
         self, version: ModelVersion, variants: str, threads: str, data: str | None, label: str | None, work: BesideWork
@@ -64,7 +64,7 @@ class VariantComparisons:
         except OSError as error:
             raise Unavailable(f"The variants can't be written: {error}.") from error
         finally:
-            self._shelf.clear(_PLACE)
+            self._shelf.discard(_PLACE)
             self._measuring.release()
 
     def _compared(

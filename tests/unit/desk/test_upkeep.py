@@ -129,7 +129,7 @@ def test_a_repair_damaged_rows_and_damaged_settings_are_all_told(world: World) -
     world.folder.settings.write_text("- a list\n")
     keep = world.open()
     note = keep.note() or ""
-    assert "The state database was damaged. 31 of its records could be read" in note
+    assert "The state database was damaged. 41 of its records could be read" in note
     assert "The settings were damaged, so the defaults hold." in note
     assert str(next(world.folder.root.glob("settings.json.damaged-*"))) in note
     with world.state._database.transaction() as connection:

@@ -110,15 +110,15 @@ def test_a_job_of_a_group_that_is_queued_again_is_one_job(office):
 
 
 def test_of_a_group_that_can_not_be_written_down_no_job_is_queued(office, monkeypatch):
-    insertion, tries = office.state.jobs._insertion, []
+    insertion, tries = office.state.jobs.insert, []
 
-    def insert(record):
+    def insert(connection, record):
         tries.append(record)
         if len(tries) == 3:
             raise Unavailable("The disk is full.")
-        return insertion(record)
+        insertion(connection, record)
 
-    monkeypatch.setattr(office.state.jobs, "_insertion", insert)
+    monkeypatch.setattr(office.state.jobs, "insert", insert)
     with pytest.raises(Unavailable):
         office.queue(JobSpec("a", "img", array=5))
     assert len(tries) == 3

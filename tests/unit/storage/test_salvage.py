@@ -262,7 +262,7 @@ def test_an_index_that_contradicts_its_table_is_made_anew(tmp_path: Path) -> Non
         file.write(page)
     state = State(path)
     assert state.repair is not None
-    assert (state.repair.read, state.repair.lost) == (451, ())
+    assert (state.repair.read, state.repair.lost) == (601, ())
     assert len(state.jobs.list(states=("succeeded",))) == len(jobs)
     state.close()
 
