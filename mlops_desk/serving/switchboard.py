@@ -68,7 +68,7 @@ class Switchboard:
         self._windows: dict[str, LoadWindow] = {}
         self._shadow_windows: dict[str, tuple[int, LoadWindow]] = {}
         self._meters = meters
-        self._ahead: dict[str, Change] = {}
+        self._ahead: dict[str, list[Change]] = {}
 
     def log_folder(self, name: str) -> Path:
         """Return where an endpoint's requests are logged; it stays when the endpoint goes. Raises NotFound."""
@@ -92,14 +92,16 @@ class Switchboard:
         """Have the gateway go by what ``change`` makes of an endpoint, and only then ``store`` it.
 
         What is live by then is reached. Where the gateway does not follow within some seconds, what is stored says so,
-        and False is returned. Raises what ``store`` raises.
+        and False is returned. Several may be under way for one endpoint at once. Raises what ``store``
+        raises.
         """
-        self._ahead[name] = change
+        ahead = self._ahead.setdefault(name, [])
+        ahead.append(change)
         try:
             is_followed = self.bring_in()
             store(change if is_followed else lambda known: _waiting(change(known)))
         finally:
-            self._ahead.pop(name, None)
+            ahead.remove(change)
         if (known := self._board.find(name)) is None or known.state in _AT_REST:
             self.route()  # a stop has overtaken it
         return is_followed
@@ -217,9 +219,14 @@ class Switchboard:
             log_days=int(self._settings.number("serving.request_log_days")),
             log_bytes=int(self._settings.number("serving.request_log_mebibytes")) << 20,
         )
-        endpoints = (self._ahead.get(one.name, _as_it_is)(one) for one in self._board.all())
+        endpoints = (self._as_it_is_to_be(one) for one in self._board.all())
         routes = {endpoint.name: self._routes(endpoint) for endpoint in endpoints}
         return RoutingTable(0, routes, limits, self.entrance.listening())
+
+    def _as_it_is_to_be(self, endpoint: Endpoint) -> Endpoint:
+        for change in tuple(self._ahead.get(endpoint.name, ())):
+            endpoint = change(endpoint)
+        return endpoint
 
     def _routes(self, endpoint: Endpoint) -> EndpointRoutes:
         rollout = endpoint.rollout
@@ -250,10 +257,6 @@ class Switchboard:
         addresses = tuple(one.address for one in asked if one.address)
         weight = endpoint.traffic.get(str(number), 0.0)
         return Route(number, weight, addresses, revision.features if revision else ())
-
-
-def _as_it_is(endpoint: Endpoint) -> Endpoint:
-    return endpoint
 
 
 def _waiting(endpoint: Endpoint) -> Endpoint:

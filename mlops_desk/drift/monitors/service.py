@@ -43,7 +43,7 @@ from mlops_desk.records.drift.monitors import (
     MonitorState,
 )
 from mlops_desk.records.drift.rows import WindowRows
-from mlops_desk.records.drift.sources import SourceKind
+from mlops_desk.records.drift.sources import Source, SourceKind
 from mlops_desk.records.event import MonitorChanged, MonitorRemoved
 from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.serving.endpoint import EndpointState
@@ -159,10 +159,7 @@ class MonitorService:
         watched = drafting.source_of(
             GivenSource(endpoint, files, database, run, query, time_column, source, watermark, login)
         )
-        for path in (watched.place if watched.kind is SourceKind.FILE else None, reference_file, answers_file):
-            check_own(path)
-        if watched.kind is SourceKind.SQL:
-            check_own_agent()
+        _check_own(watched, reference_file, answers_file)
         monitor = Monitor(
             id=new_id(), name=name, endpoint=endpoint, model=model,
             source=watched,
@@ -432,3 +429,11 @@ class MonitorService:
             windows = [one for one in self._book.recent(monitor.id)[-RECENT:] if one.model == monitor.model]
             told.append(standing.watch(self._standing(monitor), windows))
         self._house.tell(told)
+
+
+def _check_own(watched: Source, *files: str | None) -> None:
+    """Refuse files, and a database, that whoever asks may not read by this agent. Raises Refused."""
+    for path in (watched.place if watched.kind is SourceKind.FILE else None, *files):
+        check_own(path)
+    if watched.kind is SourceKind.SQL:
+        check_own_agent()

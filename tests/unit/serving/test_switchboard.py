@@ -1,13 +1,18 @@
 """What the gateway is told of an endpoint's replicas."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Replica
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.board import EndpointBoard
-from mlops_desk.serving.gateway.routes import NetworkListening
+from mlops_desk.serving.gateway.routes import NetworkListening, RoutingTable
 from mlops_desk.serving.meters.meters import EndpointMeters
 from mlops_desk.serving.meters.past import EndpointPast
 from mlops_desk.serving.revision import Shelf
@@ -49,3 +54,41 @@ def test_the_table_says_where_to_listen_beyond_loopback(tmp_path: Path) -> None:
         assert board._table().network == wanted
     finally:
         state.close()
+
+
+def up_at(container: str, address: str, known: Endpoint) -> Endpoint:
+    """Return an endpoint in which a replica answers at an address."""
+    there = tuple(replace(one, address=address) if one.container == container else one for one in known.replicas)
+    return replace(known, replicas=there)
+
+
+def test_two_replicas_that_come_up_at_once_are_both_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second has said what it will be, and is brought in only after the first is through with its own."""
+    state = State(tmp_path / "state.db")
+    board = board_of(tmp_path, state)
+    late, first_is_through = threading.Event(), threading.Event()
+    tables: list[RoutingTable] = []
+
+    def bring_in() -> bool:
+        if threading.current_thread() is not threading.main_thread():
+            late.set()
+            assert first_is_through.wait(20)
+        tables.append(board._table())
+        return True
+
+    monkeypatch.setattr(board, "bring_in", bring_in)
+    with ThreadPoolExecutor(1) as other:
+        second = other.submit(
+            board.move, "front", lambda known: up_at("d", "unix:/d2", known), lambda change: board._board.change("front", change)
+        )  # fmt: skip
+        assert late.wait(20)
+        board.move(
+            "front", lambda known: up_at("c", "unix:/c", known), lambda change: board._board.change("front", change)
+        )
+        first_is_through.set()
+        assert second.result(20)
+    told = [[route.addresses for route in table.endpoints["front"].routes] for table in tables]
+    assert told == [[("unix:/a", "unix:/c"), ("unix:/d2",)]] * 2
+    assert [one.address for one in board._board.get("front").replicas] == ["unix:/a", "unix:/b", "unix:/c", "unix:/d2"]
+    assert board._table().endpoints["front"].routes == tables[-1].endpoints["front"].routes
+    state.close()
