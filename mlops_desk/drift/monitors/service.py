@@ -172,10 +172,13 @@ class MonitorService:
             importance=drafting.weights(importance), created_by=current_caller().uid, created_at=time.time(),
         )  # fmt: skip
         given = GivenAnswers(task, label, prediction, scores, positive, answers_file, answers_from, answers_to)
-        monitor = with_answers(monitor, given)
+        return self._made(with_answers(monitor, given))
+
+    def _made(self, monitor: Monitor) -> MonitorStanding:
+        """Keep a monitor that nobody has yet, and begin to look. Raises Invalid, NotFound, Refused."""
         with self._held():
-            if self._book.named(name) is not None:
-                raise drafting.already(name)
+            if self._book.named(monitor.name) is not None:
+                raise drafting.already(monitor.name)
             return self._begun(self._examined(drafting.check(monitor)))
 
     def configure(
