@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.end2end.test_serving_contract import DO
-from tests.end2end.test_serving_export_engine import TAG, bundle  # noqa: F401 - a fixture of the tests below
+from tests.end2end.test_serving_export_engine import NAME, TAG, bundle  # noqa: F401 - a fixture of the tests below
 from tests.gpu_engine import PrivateEngine, can_run, private_engine
 from tests.podman_engine import can_run as can_run_podman
 
@@ -118,7 +118,7 @@ def test_podman_loads_it_and_runs_what_its_quadlet_makes(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert TAG in done.stdout
-    shutil.copy(folder / "mlops-desk-odd.container", tmp_path)
+    shutil.copy(folder / f"mlops-desk-{NAME}.container", tmp_path)
     made = said(str(QUADLET), "-dryrun", QUADLET_UNIT_DIRS=str(tmp_path))
     (start,) = re.findall(r"^ExecStart=\S+ (run .*)$", made, re.MULTILINE)
     words = shlex.split(start.replace("%%", "%").replace("$$", "$"))
