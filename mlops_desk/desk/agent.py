@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from string import hexdigits
+from threading import Lock
 
 from mlops_desk import __version__
 from mlops_desk.base import wire
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Invalid
+from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry, Check
@@ -57,6 +58,7 @@ class AgentService:
         self._simulated = simulated
         self._user = user
         self._started_at = time.monotonic()
+        self._verifying = Lock()
 
     def info(self) -> AgentInfo:
         sampling, note = self._parts.sampling()
@@ -98,8 +100,13 @@ class AgentService:
     def verify_audit(self, head: str | None = None) -> AuditVerification:
         if head is not None and (len(head) != _DIGEST_CHARACTERS or not set(head) <= set(hexdigits.lower())):
             raise Invalid("A head is a SHA-256 in hex, of 64 characters.", "The last line of an export has one.")
-        request = {"database": str(self._folder.state_database), "head": head}
-        return wire.from_builtins(run_worker(_VERIFYING, request, _VERIFY_SECONDS), AuditVerification)
+        if not self._verifying.acquire(blocking=False):
+            raise Refused("The audit is being looked at already.", "Ask again in some seconds.")
+        try:
+            request = {"database": str(self._folder.state_database), "head": head}
+            return wire.from_builtins(run_worker(_VERIFYING, request, _VERIFY_SECONDS), AuditVerification)
+        finally:
+            self._verifying.release()
 
     def audit_links(self, after: int = 0, limit: int = 1000) -> list[AuditLink]:
         return self._state.audit.links_behind(after, check_limit(limit))

@@ -133,10 +133,13 @@ def test_an_edit_of_the_audit_is_found_and_an_export_is_kept_elsewhere(desk: Des
     out = tmp_path / "audit.jsonl"
     done = desk.json("audit", "export", str(out))
     assert done["records"] == 6, "each change is written when it begins and when it ends"
+    assert out.stat().st_mode & 0o777 == 0o600, "it tells what everybody asked for"
     found = desk.json("audit", "verify", "--head", done["head"])
     assert (found["records"], found["intact"], found["first_bad"], found["holds_head"]) == (6, True, None, True)
     again = desk.run("audit", "export", str(out), check=False)
     assert (again.returncode, "is there already" in again.stderr) == (1, True)
+    nowhere = desk.run("audit", "export", str(tmp_path / "none" / "a.jsonl"), check=False)
+    assert (nowhere.returncode, "can't be written to" in nowhere.stderr) == (1, True)
     assert "holds    yes" in desk.run("audit", "verify", "--file", str(out)).stdout
     with closing(sqlite3.connect(desk.folder / "state.db")) as connection, connection:
         assert connection.execute("DELETE FROM audit_chain WHERE created_at = 3").rowcount == 1

@@ -37,27 +37,42 @@ def verify(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> i
 
 
 def export(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
-    """Write the whole chain. Raises DeskError; what was written of it by then is taken away."""
+    """Write the whole chain, for whoever writes it alone. Raises DeskError; what is half written is taken away."""
     out = Path(given.out)
     with contextlib.closing(connect(address, demo=given.demo)) as client:
         try:
-            with out.open("x", encoding="utf-8") as stream:
-                stream.write(json.dumps({"form": EXPORT_FORM}) + "\n")
-                records, head = 0, None
-                for link in _links(client):
-                    stream.write(wire.dumps(link) + "\n")
-                    records, head = link.number, link.digest
-                stream.write(json.dumps({"head": head, "records": records}) + "\n")
+            out.touch(mode=0o600, exist_ok=False)
         except FileExistsError:
             raise Refused(f"{out} is there already.", "Name another file.") from None
         except OSError as error:
+            raise _unwritten(out, error) from error
+        try:
+            records, head = _write(client, out)
+        except BaseException as error:
             with contextlib.suppress(OSError):
                 out.unlink(missing_ok=True)
-            raise Unavailable(f"The audit can't be written to {out}: {error.strerror}.") from error
+            if isinstance(error, OSError):
+                raise _unwritten(out, error) from error
+            raise
     done = {"file": str(out.absolute()), "records": records, "head": head}
-    told = {"file": str(out.absolute()), "records": f"{records:,}", "head": head or "–"}
-    show(done, facts(told), as_json=as_json)
+    show(done, facts({**done, "records": f"{records:,}", "head": head or "–"}), as_json=as_json)
     return 0
+
+
+def _write(client: Client, out: Path) -> tuple[int, str | None]:
+    """Return how many records were written, and the head that they end with."""
+    records, head = 0, None
+    with out.open("w", encoding="utf-8") as stream:
+        stream.write(json.dumps({"form": EXPORT_FORM}) + "\n")
+        for link in _links(client):
+            stream.write(wire.dumps(link) + "\n")
+            records, head = records + 1, link.digest
+        stream.write(json.dumps({"head": head, "records": records}) + "\n")
+    return records, head
+
+
+def _unwritten(out: Path, error: OSError) -> Unavailable:
+    return Unavailable(f"The audit can't be written to {out}: {error.strerror}.", "Name a file elsewhere.")
 
 
 def _links(client: Client) -> Iterator[AuditLink]:

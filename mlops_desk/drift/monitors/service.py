@@ -156,6 +156,7 @@ class MonitorService:
     ) -> MonitorStanding:
         """Watch something. Raises Invalid, NotFound, Refused."""
         drafting.check_name(name)
+        drafting.check_segment(segment)
         watched = drafting.source_of(
             GivenSource(endpoint, files, database, run, query, time_column, source, watermark, login)
         )
@@ -168,7 +169,7 @@ class MonitorService:
             check_seconds=self._seconds() if check_every is None else check_every,
             columns=drafting.names(columns), suppressed=drafting.suppressed({}, suppressed),
             renamed=dict(renamed or {}), targets=drafting.names(targets), predictions=drafting.names(predictions),
-            ids=drafting.names(ids), needed=needed, of=of, level=level, segment=segment or None,
+            ids=drafting.names(ids), needed=needed, of=of, level=level,
             importance=drafting.weights(importance), created_by=current_caller().uid, created_at=time.time(),
         )  # fmt: skip
         given = GivenAnswers(task, label, prediction, scores, positive, answers_file, answers_from, answers_to)
@@ -209,6 +210,7 @@ class MonitorService:
         answers_to: float | None = None,
     ) -> MonitorStanding:
         """Change a monitor. Raises NotFound, Invalid, Refused."""
+        drafting.check_segment(segment)
         for path in (reference_file, answers_file):
             check_own(path)
         given = GivenAnswers(task, label, prediction, scores, positive, answers_file, answers_from, answers_to)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mlops_desk.base.text import plain
 from mlops_desk.records.audit import AuditLink, AuditVerification
 
+PLACE_DIGITS = 12  # of the numbers in keys: a million writings a second for a week
 START = "0" * 64
 """What the first link stands on."""
 
@@ -24,7 +25,7 @@ def following(number: int, digest: str, entry: str, text: str) -> AuditLink:
 
 def place_of(number: int) -> str:
     """Return the key under which a link is stored: keys are in the order of the numbers."""
-    return f"{number:012d}"
+    return f"{number:0{PLACE_DIGITS}d}"
 
 
 @dataclass(frozen=True, slots=True)

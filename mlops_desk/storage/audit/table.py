@@ -4,12 +4,22 @@ import json
 from builtins import list as list_of
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Integer, String, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    LargeBinary,
+    String,
+    cast,
+    literal_column,
+    or_,
+    select,
+)
 
 from mlops_desk.base import wire
 from mlops_desk.records.agent import AuditEntry, AuditState
 from mlops_desk.records.audit import AuditLink
-from mlops_desk.storage.audit.chain import START, following, place_of
+from mlops_desk.storage.audit.chain import PLACE_DIGITS, START, following, link_of, place_of
 from mlops_desk.storage.database import Database
 from mlops_desk.storage.records import Columns, StoredRecords
 from mlops_desk.storage.tables import StoredAudit, StoredAuditLink
@@ -49,10 +59,7 @@ class AuditTable(StoredRecords[AuditEntry]):
 
     def insert(self, connection: Connection, record: AuditEntry) -> None:
         super().insert(connection, record)
-        last = connection.execute(
-            select(StoredAuditLink.document).order_by(StoredAuditLink.key.desc()).limit(1)
-        ).scalar()
-        number, digest = (0, START) if last is None else (int(last["number"]), str(last["digest"]))
+        number, digest = _end_of_chain(connection)
         link = following(number, digest, record.id or "", json.dumps(wire.to_builtins(record)))
         self.links.insert(connection, link)
 
@@ -78,6 +85,20 @@ class AuditTable(StoredRecords[AuditEntry]):
     def links_behind(self, number: int, limit: int) -> list_of[AuditLink]:
         """Return the links that follow on one, in their order."""
         return self.links.list(since=number + 1.0, limit=limit, newest_first=False)
+
+
+_PLACES = "[0-9]" * PLACE_DIGITS
+
+
+def _end_of_chain(connection: Connection) -> tuple[int, str]:
+    """Return number and digest of the last link; after one that can't be read the chain goes on, and tells of it."""
+    chain = StoredAuditLink
+    newest = select(chain.key, cast(chain.document, LargeBinary)).where(chain.key.op("GLOB")(_PLACES))
+    last = connection.execute(newest.order_by(chain.key.desc()).limit(1)).one_or_none()
+    if last is None:
+        return 0, START
+    link = link_of(last[1].decode("utf-8", "replace"))
+    return int(last[0]), START if link is None else link.digest
 
 
 _MEMBERS = ("user", "verb", "arguments", "before", "outcome", "error", "why")

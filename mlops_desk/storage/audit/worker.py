@@ -51,6 +51,7 @@ def verify(path: Path, head: str | None) -> AuditVerification:
         with closing(
             sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_WAIT_SECONDS)
         ) as connection:
+            connection.text_factory = lambda raw: raw.decode("utf-8", "replace")  # a damaged row is named, not fatal
             connection.execute("BEGIN")  # one moment for all three: an agent goes on writing
             verifier.take_all(_links(connection))
             if not verifier.is_broken:  # else it is not known any more what was written last of an entry

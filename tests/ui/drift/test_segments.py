@@ -10,8 +10,8 @@ from mlops_desk.records.drift import Verdict
 from mlops_desk.records.drift.monitors import JudgedWindow
 from mlops_desk.records.drift.segments import Segment, SegmentColumn, SegmentDrift
 from mlops_desk.ui.drift.column.by_segment import rows_of
-from mlops_desk.ui.drift.monitors.form import MonitorDialog
 from mlops_desk.ui.drift.segments import sheets
+from mlops_desk.ui.widgets.button import Button
 
 
 def window(place, *segments):
@@ -152,14 +152,9 @@ def test_a_span_that_is_marked_there_is_that_of_all_charts(page, pane):
     assert (span.start, span.end) == pytest.approx((start, end))
 
 
-def test_windows_that_are_judged_as_a_whole_say_what_to_do(page, pane, qtbot):
+def test_the_tab_is_there_only_where_windows_were_judged_by_segment(page, pane, double, qtbot):
+    tab = next(button for button in pane.tabs.findChildren(Button) if button.text() == "Segments")
+    assert tab.isVisible()
     page.monitors.show_thing("m2")
-    qtbot.waitUntil(lambda: "Windows are judged as a whole" in pane.segments.state.details())
-    pane.segments.state._do()
-    assert any(one.isVisible() for one in page.window().findChildren(MonitorDialog))
-
-
-def test_a_monitor_whose_segment_is_new_waits_for_its_next_window(page, pane, double, qtbot):
-    double.judged["m1"] = [replace(one, segments=None) for one in double.judged["m1"]]
-    pane.look(again=True)
-    qtbot.waitUntil(lambda: "No window was judged by segment yet" in pane.segments.state.details())
+    qtbot.waitUntil(lambda: not tab.isVisible())
+    assert pane.tabs.current() == "heat"

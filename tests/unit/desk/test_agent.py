@@ -90,6 +90,8 @@ def test_the_audit_is_listed_newest_first_within_bounds_and_looked_at_by_a_proce
     for wrong in ("", "x" * 64, "0" * 63, "A" * 64 + "f"):
         with pytest.raises(Invalid, match="A head is a SHA-256 in hex"):
             rig.agent.verify_audit(wrong)
+    with rig.agent._verifying, pytest.raises(Refused, match="looked at already"):
+        rig.agent.verify_audit()
     for limit in (0, 10_001):
         with pytest.raises(Invalid):
             rig.agent.audit(limit)

@@ -71,12 +71,13 @@ class MonitorPane(QWidget):
         self._wire()
         self._arrange()
         self.tabs.choose("heat")
+        self.tabs.offer("segments", shown=False)
 
     def _wire(self) -> None:
         self.heat.opened.connect(self.open_column)
         self.importance.opened.connect(self.open_column)
         self.segments.opened.connect(self._open_within)
-        for view in (self.importance, self.answers, self.segments):
+        for view in (self.importance, self.answers):
             view.wanted.connect(self._acts.ask_to_edit)
         self.looking.pane.went_back.connect(self.close_column)
         self.looking.ended.connect(self.close_column)
@@ -225,7 +226,8 @@ class MonitorPane(QWidget):
         self.sheet = sheet_of(windows, standing.since if then is None else then, standing.monitor.importance)
         self.heat.show_sheet(self.sheet)
         self.importance.show_standing(standing, self.sheet)
-        self.segments.show_windows(standing, self.sheet.windows)
+        self.segments.show_windows(self.sheet.windows)
+        self.tabs.offer("segments", shown=self.segments.has_any)
         if self._looks_into():
             self.looking.take(standing, self.sheet)
         else:

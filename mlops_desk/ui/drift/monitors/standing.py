@@ -108,8 +108,6 @@ def facts(standing: MonitorStanding) -> list[Fact]:
     ]
     found += [Fact(f"Not {plain(name)}", plain(why)) for name, why in monitor.suppressed.items()]
     found += [Fact(f"{plain(theirs)} is", plain(ours)) for theirs, ours in monitor.renamed.items()]
-    if monitor.segment:
-        found.append(Fact("Judged apart by", plain(monitor.segment)))
     if monitor.answers is not None:
         found.append(Fact("Answers scored by", plain(monitor.answers.label)))
     made = "the desk" if monitor.is_proposed else _person(monitor.created_by)

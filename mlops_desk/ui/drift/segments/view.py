@@ -7,10 +7,10 @@ there into the column.
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.drift.monitors import JudgedWindow, MonitorStanding
+from mlops_desk.records.drift.monitors import JudgedWindow
 from mlops_desk.ui.drift import telling
 from mlops_desk.ui.drift.heat.legend import HeatLegend
 from mlops_desk.ui.drift.heat.map import HeatMap
@@ -19,7 +19,6 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.choice import ChoiceBox
-from mlops_desk.ui.widgets.states import Empty, StateView
 
 _ALL = "All segments"
 
@@ -27,11 +26,10 @@ _ALL = "All segments"
 class SegmentsView(QWidget):
     """``opened`` carries a column to look into, and the place of the window.
 
-    ``wanted``: somebody wants to say by which column rows are parted.
+    It is for windows that were judged by segment: ``has_any`` tells whether there are some.
     """
 
     opened = Signal(str, int)
-    wanted = Signal()
 
     def __init__(self, context: Context) -> None:
         super().__init__()
@@ -42,7 +40,6 @@ class SegmentsView(QWidget):
         self.map = HeatMap()
         self.legend = HeatLegend()
         self.says = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
-        self.state = StateView(theme.LIST_WIDTH)
         self._arrange()
         self.segment.currentIndexChanged.connect(lambda _index: self._show())
         self.map.opened.connect(self._open)
@@ -59,39 +56,30 @@ class SegmentsView(QWidget):
         head.addWidget(self.segment)
         head.addWidget(self.by, 1)
         head.addWidget(self.legend)
-        self._content = QWidget()
-        column = QVBoxLayout(self._content)
+        column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_4)
         column.addLayout(head)
         column.addWidget(self.map, 1)
         column.addWidget(self.says)
-        self._layers = QStackedLayout(self)
-        self._layers.addWidget(self._content)
-        self._layers.addWidget(self.state)
 
-    def show_windows(self, standing: MonitorStanding, windows: Sequence[JudgedWindow]) -> None:
+    @property
+    def has_any(self) -> bool:
+        """Whether a window was judged by segment."""
+        return any(one.segments is not None for one in self._windows)
+
+    def show_windows(self, windows: Sequence[JudgedWindow]) -> None:
         """Show other windows, or the same ones and newer; the segment that is looked at stays while it is there."""
         self._windows = windows
         names = sheets.names_of(windows)
-        if not names:
-            self.state.show_empty(self._nothing(standing))
-            self._layers.setCurrentWidget(self.state)
+        if not self.has_any:
             return
-        self._layers.setCurrentWidget(self._content)
         newest = next(one.segments for one in reversed(windows) if one.segments is not None)
         self.by.show_text(
             f"by {plain(newest.column)}; p-values are corrected over all {newest.n_tests:,} tests together"
         )
         self._offer(names)
         self._show()
-
-    def _nothing(self, standing: MonitorStanding) -> Empty:
-        if standing.monitor.segment:
-            text = f"The next window is judged for each value of {plain(standing.monitor.segment)}, too."
-            return Empty("No window was judged by segment yet", text)
-        text = "A monitor can judge the rows of each value of a column for themselves: what drifts in one is told so."
-        return Empty("Windows are judged as a whole", text, "Edit the monitor …", self.wanted.emit)
 
     def _offer(self, names: Sequence[str]) -> None:
         wanted = [None, *names]

@@ -436,7 +436,7 @@ def test_another_reference_begins_anew(world):
         ({"name": "mine", "endpoint": "letters"}, "no endpoint letters"),
         ({"name": "mine", "model": "digits/9", "files": "/data"}, "no model version digits/9"),
         ({"name": "mine", "endpoint": "digits", "columns": "age, wage"}, "no column wage"),
-        ({"name": "mine", "endpoint": "digits", "segment": "wage"}, "no column wage"),
+        ({"name": "mine", "endpoint": "digits", "segment": "age"}, "judge windows as a whole"),
         ({"name": "mine", "endpoint": "digits", "importance": {"age": "much"}}, "no number"),
         ({"name": "mine", "endpoint": "digits", "importance": {"age": "nan"}}, "no number"),
         ({"name": "mine", "endpoint": "digits", "needed": 4}, "4 of 3"),

@@ -111,6 +111,17 @@ def test_an_entry_that_can_not_be_written_leaves_no_link(
     assert verify(path, None) == AuditVerification(2, intact=True, head=state.audit.links_behind(1, 9)[0].digest)
 
 
+def test_after_a_last_record_that_is_damaged_changes_are_written_on_and_it_is_named(state: State, path: Path) -> None:
+    written(state)
+    edit(path, "UPDATE audit_chain SET document = x'ff00' WHERE created_at = 7")
+    edit(path, "INSERT INTO audit_chain VALUES ('zzz', '', 'e1', 99, '{}')")
+    state.audit.put(entry(8))
+    state.audit.put(entry(9))
+    found = verify(path, None)
+    assert (found.records, found.intact, found.first_bad) == (10, False, 7)
+    assert [link.number for link in state.audit.links_behind(7, 10)] == [8, 9]
+
+
 def test_another_agent_goes_on_with_the_chain(state: State, path: Path) -> None:
     written(state)
     state.close()

@@ -24,8 +24,9 @@ def upgrade() -> None:
     )
     op.create_index("audit_chain_by_entry", "audit_chain", ["parent", "created_at"])
     connection, digest = op.get_bind(), "0" * 64
-    # All at once: the connection is the one that writes.
-    for number, (entry, found) in enumerate(connection.execute(sa.text(_FOUND)).all(), 1):
+    for number, (entry, found) in enumerate(
+        connection.execute(sa.text(_FOUND)), 1
+    ):  # read as it goes, many as they are
         text = found or ""
         told = f"{digest}\n{number}\n{entry}\n{text}".encode("utf-8", "surrogatepass")
         digest = hashlib.sha256(told).hexdigest()
