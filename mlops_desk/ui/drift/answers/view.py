@@ -47,7 +47,7 @@ class AnswersView(QWidget):
         self.legend = Label(told.LEGEND, points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self.table: RecordTable[ScoredWindow] = RecordTable("Scored windows", told.columns_of("", ""), context.memory)
         self.table.sort_by_key("window", Qt.SortOrder.DescendingOrder)
-        self.state = StateView(theme.DIALOG_WIDTH)
+        self.state = StateView(theme.STATE_WIDTH)
         self._arrange()
         self._wire()
 
