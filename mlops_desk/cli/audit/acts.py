@@ -55,7 +55,8 @@ def export(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> i
                 raise _unwritten(out, error) from error
             raise
     done = {"file": str(out.absolute()), "records": records, "head": head}
-    show(done, facts({**done, "records": f"{records:,}", "head": head or "–"}), as_json=as_json)
+    told = {"file": str(out.absolute()), "records": f"{records:,}", "head": head or "–"}
+    show(done, facts(told), as_json=as_json)
     return 0
 
 
