@@ -1,5 +1,6 @@
-"""The audit trail, which a full disk may hold up but not tear: what can't be written now is written with the next.
+"""The audit trail, which a disk that is full or hangs may hold up but not tear: what can't be written now is later.
 
+No verb waits for such a disk longer than a moment, and people are told, once, that its record is in memory alone.
 What begins is kept before it is done. So what an earlier agent began and did not end is found at the next start, and
 nobody knows what became of it: it is told as that, neither as done nor as failed.
 """
@@ -10,8 +11,10 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from threading import Lock
 
+from mlops_desk.base.disk.patience import HungDisk, PatientWriter
 from mlops_desk.base.errors import DeskError, Hint
 from mlops_desk.base.text import plain
 from mlops_desk.desk.settings import without_secrets
@@ -23,18 +26,27 @@ _log = logging.getLogger(__name__)
 SOURCE = "audit"
 STOPPED = "The agent stopped during it."
 _WAITING = 10_000  # chosen: a few MB while the disk is full; what is older is then lost, and that is told
+_ABOUT = ("file", "audit")
+_MAKE_ROOM = Hint("mlops-desk doctor", after=" tells how much room there is, journalctl -k how the disk is.")
 _LOOK = Hint("mlops-desk audit", before="Look at the thing itself before you ask again; ", after=" tells what it was.")
 
 
 class AuditTrail:
     """Keeps audit entries, in order. What was done stays done, and its answer true, though it can't be noted yet.
 
-    ``notify`` is told of each that an earlier agent did not end.
+    ``notify`` is told of each that an earlier agent did not end, and when entries begin to wait for the disk and end.
     """
 
-    def __init__(self, table: StoredRecords[AuditEntry], notify: Callable[[Notice], None]) -> None:
+    def __init__(
+        self,
+        table: StoredRecords[AuditEntry],
+        notify: Callable[[Notice], None],
+        writer: PatientWriter | None = None,
+    ) -> None:
         self._table = table
         self._notify = notify
+        self._writer = PatientWriter("audit") if writer is None else writer
+        self._is_told = False
         self._waiting: deque[AuditEntry] = deque(maxlen=_WAITING)
         self._ours: set[str] = set()
         self._is_taken_up = False
@@ -71,9 +83,9 @@ class AuditTrail:
         if self._is_taken_up:
             return []
         try:
-            began = self._table.list(states=(AuditState.BEGAN,), newest_first=False)
-        except DeskError as error:
-            _log.warning("What an earlier agent left unfinished can't be read yet: %s", error.message)
+            began = self._writer.do(lambda: self._table.list(states=(AuditState.BEGAN,), newest_first=False))
+        except (DeskError, HungDisk) as error:
+            _log.warning("What an earlier agent left unfinished can't be read yet: %s", _words(error))
             return []
         self._is_taken_up = True
         now = time.time()
@@ -91,11 +103,26 @@ class AuditTrail:
     def _write(self) -> None:
         while self._waiting:
             try:
-                self._table.put(self._waiting[0])
-            except DeskError as error:
-                _log.warning("%s entries of the audit trail wait for the disk: %s", len(self._waiting), error.message)
+                self._writer.do(partial(self._table.put, self._waiting[0]))
+            except (DeskError, HungDisk) as error:
+                _log.warning("%s entries of the audit trail wait for the disk: %s", len(self._waiting), _words(error))
+                self._tell_of_waiting(_words(error))
                 return
             self._waiting.popleft()
+        if self._is_told:
+            self._is_told = False
+            self._notify(Notice("info", SOURCE, "The audit trail is written again.", None, time.time(), about=_ABOUT))
+
+    def _tell_of_waiting(self, why: str) -> None:
+        if self._is_told:
+            return
+        self._is_told = True
+        text = f"The audit trail can't be written. {why} What is changed meanwhile is noted in memory alone."
+        self._notify(Notice("alert", SOURCE, plain(text), _MAKE_ROOM, time.time(), about=_ABOUT))
+
+
+def _words(error: DeskError | HungDisk) -> str:
+    return error.message if isinstance(error, DeskError) else "The disk of the data folder does not answer."
 
 
 def _notice(entry: AuditEntry) -> Notice:

@@ -121,8 +121,14 @@ def put(archive: tarfile.TarFile, name: str, data: bytes, mode: int = 0o644) -> 
 def serving_config(
     config: Mapping[str, Any], layers: Sequence[Blob], labels: Mapping[str, str], created: str
 ) -> dict[str, Any]:
-    """Return an image's configuration with more ``layers``, none compressed, which serves when it is run."""
-    run = dict(config.get("config") or {})
+    """Return an image's configuration with more ``layers``, none compressed, which serves when it is run.
+
+    Of how the image was run before, its environment and labels stay. The rest was meant for another program: volumes
+    would be made on a host for nothing, a check of health or a signal to stop by would fail, and steps that are kept
+    for later builds would run in them.
+    """
+    before = config.get("config") or {}
+    run: dict[str, Any] = {key: before[key] for key in ("Env", "Labels") if before.get(key)}
     run["Entrypoint"], run["Cmd"] = ["python3", f"/{SERVER}"], ["serve"]
     run["User"], run["WorkingDir"] = _NOBODY, "/tmp"  # noqa: S108 - the container's own
     run["Env"] = [*(run.get("Env") or []), "MLFLOW_DISABLE_TELEMETRY=true"]

@@ -141,7 +141,7 @@ FROM {recipe.base} AS build
 {marks}{arguments}COPY wheels /wheels
 COPY requirements.txt /requirements.txt
 RUN python3 -m pip install {" ".join(options)} --target=/packages -r /requirements.txt
-RUN python3 -m compileall -q -j 0 /packages || echo "Some files are templates and do not compile"
+RUN python3 -m compileall -q -j 0 -x '/tests?/' /packages || echo "Some files are templates and do not compile"
 FROM {recipe.base}
 RUN {_COMPILE} || echo "The library of this image can't be compiled: each start does that"
 COPY --from=build /packages /packages

@@ -1,8 +1,14 @@
 """The audit trail on a disk that does not play along: in order, complete, without secrets."""
 
 import json
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
+from mlops_desk.base.disk.patience import PatientWriter
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.settings import HIDDEN, without_secrets
@@ -30,6 +36,13 @@ class Table:
         return [entry for entry in newest.values() if entry.state in states]
 
 
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def entry(number: int, verb: str = "jobs.submit", arguments: str = "{}", error: str | None = None) -> AuditEntry:
     return AuditEntry(float(number), 1000, "ana", verb, arguments, error=error, id=f"e{number}")
 
@@ -49,6 +62,58 @@ def test_what_a_full_disk_refuses_is_written_in_order_with_the_next() -> None:
     trail.flush()
     trail.put(entry(4))
     assert [each.id for each in table.kept] == ["e1", "e2", "e3", "e4"]
+
+
+def test_people_are_told_once_that_the_trail_waits_and_once_that_it_is_written_again() -> None:
+    table, told = Table(), list[Notice]()
+    trail = AuditTrail(table, told.append)
+    trail.put(entry(1))
+    assert told == []
+    table.full = True
+    trail.put(entry(2))
+    trail.flush()
+    (notice,) = told
+    assert notice.text == (
+        "The audit trail can't be written. No space left on device. What is changed meanwhile is noted in memory alone."
+    )
+    assert (notice.level, notice.about, notice.command) == ("alert", ("file", "audit"), "mlops-desk doctor")
+    table.full = False
+    trail.flush()
+    trail.flush()
+    assert [one.text for one in told[1:]] == ["The audit trail is written again."]
+    table.full = True
+    trail.put(entry(3))
+    assert len(told) == 3, "what fails again is told again"
+
+
+def test_a_verb_does_not_wait_for_a_disk_that_hangs_and_its_record_is_written_when_it_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table, told, answers = Table(), list[Notice](), threading.Event()
+    put, tried = table.put, list[str]()
+
+    def hang(one: AuditEntry) -> None:
+        tried.append(one.id or "")
+        assert answers.wait(60)
+        put(one)
+
+    monkeypatch.setattr(table, "put", hang)
+    writer = PatientWriter("audit", 0.2)
+    trail = AuditTrail(table, told.append, writer)
+    for number in range(1, 4):
+        trail.put(entry(number))
+    assert (table.kept, tried, writer.is_hung) == ([], ["e1"], True), "one thread waits, and nobody else"
+    (notice,) = told
+    assert notice.text == (
+        "The audit trail can't be written. The disk of the data folder does not answer. "
+        "What is changed meanwhile is noted in memory alone."
+    )
+    answers.set()
+    until(lambda: not writer.is_hung)
+    trail.flush()
+    newest = {one.id: one for one in table.kept}
+    assert list(newest) == ["e1", "e2", "e3"]
+    assert told[-1].text == "The audit trail is written again."
 
 
 def test_of_very_many_that_wait_the_newest_are_kept() -> None:

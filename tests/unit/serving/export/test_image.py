@@ -11,7 +11,7 @@ import pytest
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.engines.fake import FakeEngine
 from mlops_desk.serving.export.image import bake
-from mlops_desk.serving.export.layout import Baked
+from mlops_desk.serving.export.layout import Baked, serving_config
 from mlops_desk.serving.export.packages import Package, Packages
 
 TAG = "mlops-desk-export/front:r1"
@@ -98,6 +98,31 @@ def test_the_same_image_and_model_give_the_same_bytes(tmp_path: Path, saved: Pat
     baked(tmp_path, saved, model, "b.tar")
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
     assert not list(tmp_path.glob("*.layer"))
+
+
+def test_of_how_the_image_was_run_before_only_environment_and_labels_stay() -> None:
+    before = {
+        "Env": ["PATH=/opt/conda/bin:/usr/bin", "LD_LIBRARY_PATH=/usr/local/cuda/lib64"],
+        "Labels": {"maker": "ana"},
+        "Volumes": {"/data": {}},
+        "OnBuild": ["COPY . /app"],
+        "Healthcheck": {"Test": ["CMD-SHELL", "pg_isready"]},
+        "StopSignal": "SIGQUIT",
+        "Shell": ["/bin/bash", "-c"],
+        "ExposedPorts": {"5432/tcp": {}},
+        "Entrypoint": ["docker-entrypoint.sh"],
+    }
+    config = {"architecture": "amd64", "os": "linux", "config": before, "rootfs": {"diff_ids": []}}
+    made = serving_config(config, [], {"title": "x"}, "2026-01-01T00:00:00Z")
+    assert made["config"] == {
+        "Env": [*before["Env"], "MLFLOW_DISABLE_TELEMETRY=true"],
+        "Labels": {"maker": "ana", "title": "x"},
+        "Entrypoint": ["python3", "/opt/mlops-desk/serve.py"],
+        "Cmd": ["serve"],
+        "User": "65534:65534",
+        "WorkingDir": "/tmp",
+        "ExposedPorts": {"8080/tcp": {}},
+    }
 
 
 @pytest.mark.parametrize("listed", [b"{}", b"[]", b"[1]", b'[{"Config": "c", "Layers": ["l"]}]', b"nonsense"])
