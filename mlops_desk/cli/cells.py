@@ -3,6 +3,7 @@
 import time
 import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from mlops_desk.base import agent_clock
 from mlops_desk.base.text import THIN, decimal_name, plain
@@ -10,6 +11,9 @@ from mlops_desk.records.metric import Reading
 
 _CELL = 60  # chosen: three columns of this fit into a wide terminal
 _LAST_CELL = 400  # chosen: the last column may run over lines
+
+Lines: TypeAlias = tuple[str, ...]
+"""A fact of several lines: what a program has written."""
 
 _SKEW_SECONDS = 5.0  # chosen: as the window has it; clocks of two machines differ by less
 
@@ -51,10 +55,20 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
 
 
-def facts(facts: Mapping[str, str]) -> str:
-    """Return facts, one a line, their names aligned."""
+def facts(facts: Mapping[str, str | Lines]) -> str:
+    """Return facts, one a line, their names aligned; what has lines of its own stands one below the other."""
     width = max(width_of(name) for name in facts)
-    return "\n".join(f"{padded(name, width)}  {plain(value, _LAST_CELL)}" for name, value in facts.items())
+    told = []
+    for name, value in facts.items():
+        first, *more = (value,) if isinstance(value, str) else value
+        told += [f"{padded(name, width)}  {plain(first, _LAST_CELL)}"]
+        told += [f"{' ' * width}  {plain(line, _LAST_CELL)}" for line in more]
+    return "\n".join(told)
+
+
+def lines_of(text: str | None) -> Lines:
+    """Return what a program has written as lines of a fact; a dash for nothing."""
+    return tuple((text or "").splitlines()) or ("–",)
 
 
 def size(size_bytes: int) -> str:

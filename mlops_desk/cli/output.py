@@ -7,7 +7,7 @@ from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.text import plain
-from mlops_desk.cli.cells import ago, facts, moment, number, reading, size, table
+from mlops_desk.cli.cells import Lines, ago, facts, lines_of, moment, number, reading, size, table
 from mlops_desk.cli.forms import (
     cards,
     drift,
@@ -156,7 +156,7 @@ def _span(lease: LeaseInfo) -> str:
 
 
 def _job(job: Job) -> str:
-    told = {
+    told: dict[str, str | Lines] = {
         "job": f"{job.id}  {job.name}",
         "state": f"{job.state}, stopping" if job.cancel_requested and not job.state.is_final else job.state,
         **({"image": job.spec.image} if job.spec.image else {}),
@@ -178,7 +178,7 @@ def _job(job: Job) -> str:
         told["record"] = "lost, and made anew from its container"
     if job.reason is not None:
         told["reason"] = f"{job.reason.told} ({job.reason.class_})"
-        told["evidence"] = job.reason.evidence or "–"
+        told["evidence"] = lines_of(job.reason.evidence)
         told["next"] = job.reason.hint or "–"
     return facts(told)
 

@@ -367,7 +367,9 @@ def _read(path: str, form: FileText) -> str:
         with sys.stdin.buffer if path == _STANDARD_INPUT else Path(path).open("rb") as file:
             data = file.read(form.limit_bytes + 1)
     except OSError as error:
-        raise Invalid(f"{path} can't be read: {error.strerror}.", f"Give the path of a {form.metavar} file.") from error
+        raise Invalid(
+            f"{path} can't be read: {error.strerror}.", "Give the path of a file, or - for standard input."
+        ) from error
     if len(data) > form.limit_bytes:
         raise Invalid(f"{path} is larger than {form.limit_bytes >> 10} KiB.")
     try:

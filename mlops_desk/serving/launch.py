@@ -72,11 +72,11 @@ class Trial:
                 return self._launch_pair(revision, revision.served, number, gpus, tell, deadline)
             files = read_model(place / "model")
             self._check_fit(files.size_bytes, tell)
-            tell("start", f"a container of {revision.image or 'no image'} is started, and loads the model")
             self._patiently(lambda: self._engine.remove(name), deadline)
             fit = GpuFit(files.size_bytes, overhead_bytes(files.flavors), revision.gpus)
             claim = self._claim_of(revision, number, fit)
             gpus = self._leased(claim, gpus, tell)
+            tell("start", f"a container of {revision.image or 'no image'} is started, and loads the model")
             with Handover(self._shelf.replica_place(revision.endpoint, revision.number, number)) as handover:
                 mounts = (Mount(str(files.folder), "/model", "ro"), handover.mount)
                 self._patiently(lambda: self._start(revision, number, mounts, claim, gpus), deadline)

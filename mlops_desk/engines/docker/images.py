@@ -95,7 +95,8 @@ def ask_registry(connections: Connections, reference: str, login: RegistryLogin 
     try:
         connections.call(what, ask, _ASK_SECONDS, again=False)
     except (Refused, NotFound) as error:
-        raise _pull_error(error.message, what) from error
+        said = error.message.removeprefix(f"{what}: ").removeprefix("the engine refused. ")
+        raise _pull_error(said, what) from error
 
 
 def remove(connections: Connections, reference: str, *, force: bool) -> None:

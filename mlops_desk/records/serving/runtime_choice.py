@@ -11,7 +11,7 @@ class RuntimeChoice:
 
     ``obstacle`` says why it can't serve here now; None: nothing is known against it. ``image`` is the one that it would
     serve by, None where that is found or made at the deployment. ``never_run``: it was never tried with a real one of
-    its images.
+    its images. ``serves`` has the kinds of files that it takes (``onnx``, ``gguf``); empty: no special ones.
     """
 
     word: str
@@ -20,3 +20,4 @@ class RuntimeChoice:
     image: str | None = None
     obstacle: Reason | None = None
     never_run: bool = False
+    serves: tuple[str, ...] = ()

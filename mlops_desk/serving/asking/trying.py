@@ -43,7 +43,8 @@ class Tries:
             example = example_of(self._shelf.place(endpoint.name, endpoint.revision))
         if example is None:
             hint = Hint(f"mlops-desk endpoints try {endpoint.name} --data FILE", before="Send one of your own: ")
-            raise Invalid(f"The model of endpoint {endpoint.name} brings no example.", hint)
+            what = "model" if served is None else "image"
+            raise Invalid(f"The {what} of endpoint {endpoint.name} brings no example.", hint)
         return example
 
 

@@ -190,7 +190,9 @@ def _check_place(to: Path) -> None:
     if to.exists() or to.is_symlink():
         raise Refused(f"{plain(str(to), _PATH)} is there already; nothing is written over it.")
     if not to.parent.is_dir():
-        raise NotFound(f"There is no folder {plain(str(to.parent), _PATH)}.")
+        raise NotFound(
+            f"There is no folder {plain(str(to.parent), _PATH)}.", "Make it, or name a place in another one."
+        )
     check_room(to.parent, "Name a place on another disk.")
 
 

@@ -11,7 +11,9 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CAUSE = re.compile(
     r"^\s*(?:×|ERROR\b|error:|fatal:|E: |[A-Za-z_.]*(?:Error|Exception): )"
     r"|No matching distribution|Could not find a version|ResolutionImpossible|conflict(?:s|ing) (?:is|are|with|depend)"
-    r"|No space left on device|Killed$|command not found|Connection refused|Name or service not known"
+    r"|No space left on device|Killed$|command not found|^\S+: (?:\d+: )?\S+: not found$|: No module named "
+    r"|exec format error|executable file not found|Illegal instruction|Segmentation fault"
+    r"|Connection refused|Name or service not known"
     r"|Temporary failure in name resolution|certificate verify failed|40[137] (?:Client Error|Unauthorized|Forbidden)",
 )
 _ENGINES_OWN = re.compile(

@@ -28,7 +28,8 @@ def scale_of(
     low = low if low is not None else min(before.least, before.most if high is None else high)
     high = high if high is not None else max(before.most, low)
     if not 1 <= low <= high <= MOST_REPLICAS:
-        text = f"An endpoint can't have between {low} and {high} replicas."
+        many = f"{low} replicas" if low == high else f"between {low} and {high} replicas"
+        text = f"An endpoint can't have {many}."
         hint = f"Take from 1 to {MOST_REPLICAS}, the least first; endpoints stop NAME ends them all."
         raise Invalid(text, hint)
     if sleep_after is None:

@@ -47,7 +47,7 @@ def _of_templates(templates: RuntimeTemplates, gpus: int | None) -> list[Runtime
         about = f"For {' and '.join(one.serves)} models. {one.help}"
         told = None if obstacle is None else _reason(obstacle)
         image = templates.image_of(one, gpus)
-        found.append(RuntimeChoice(one.name, one.title, about, image, told, one.never_run))
+        found.append(RuntimeChoice(one.name, one.title, about, image, told, one.never_run, tuple(one.serves)))
     return found
 
 

@@ -85,7 +85,7 @@ class VariantComparisons:
             order = {"variants": names, "threads": counts, **_asked(files, data, label)}
             folder = self._shelf.place(_PLACE, made.number) / "bench"
             _lay(folder, order)
-            found = self._measured(image, files.folder, folder, len(names) * len(counts), work)
+            found = self._measured(image, files.folder, folder, len(names) * len(counts), len(counts), work)
         finally:
             self._shelf.drop_files(_PLACE, made.number)
             self._images.drop({image})
@@ -94,12 +94,15 @@ class VariantComparisons:
         note = None if is_graph else "The model is no ONNX graph, so it is measured as it is, by threads alone."
         return VariantComparison(version.name, version.version, image, can, found, advice(found, can), note)
 
-    def _measured(self, image: str, model: Path, folder: Path, n_asked: int, work: BesideWork) -> tuple[Variant, ...]:
+    def _measured(
+        self, image: str, model: Path, folder: Path, n_asked: int, n_threads: int, work: BesideWork
+    ) -> tuple[Variant, ...]:
         """Measure; a model that is no graph is measured as it is, by threads alone, so fewer may come than asked."""
 
         def heard(lines: list[str]) -> None:
-            n_measured = sum(_read(line) is not None for line in lines)
-            work.tell("Measuring variants.", n_measured, max(n_asked, n_measured))
+            measured = [one for one in map(_read, lines) if one is not None]
+            as_it_is = any(one.variant not in VARIANTS for one in measured)
+            work.tell("Measuring variants.", len(measured), max(n_threads if as_it_is else n_asked, len(measured)))
 
         heard([])
         mounts = (Mount(str(model), "/model", "ro"), Mount(str(folder), "/mlops-desk", "ro"))

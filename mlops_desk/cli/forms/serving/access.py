@@ -1,10 +1,15 @@
 """Texts about who may ask an endpoint, and for the token that is told once."""
 
+import json
 import shlex
 
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken
-from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 
+_SHORT = 400  # chosen: an example that a person still reads in a line to paste
+_PATH = "/invocations"
+"""Of models, whose address answers by itself."""
+_ENDED = frozenset({EndpointState.FAILED, EndpointState.STOPPED})
 _OPEN = "open to every user of this machine, without a token"
 
 
@@ -17,12 +22,19 @@ def told(endpoint: Endpoint) -> str:
 
 def first_token(endpoint: DeployedEndpoint) -> str:
     """Say how a deployed endpoint is asked, with its first token where it has just got one."""
-    if endpoint.token is None:
-        return f"\n\nAsk it: {_curl(endpoint.url, is_open=not endpoint.token_required)}" if endpoint.url else ""
-    shown = f"\n\nIts token is told this once: {endpoint.token}"
-    if endpoint.url is None:
-        return shown
-    return f"{shown}\nAsk it: TOKEN={shlex.quote(endpoint.token)}; {_curl(endpoint.url, is_open=False)}"
+    shown = "" if endpoint.token is None else f"\nIts token is told this once: {endpoint.token}"
+    if endpoint.url is not None and (endpoint.traffic or endpoint.state not in _ENDED):
+        token = "" if endpoint.token is None else f"TOKEN={shlex.quote(endpoint.token)}; "
+        path = "" if endpoint.example_path == _PATH else endpoint.example_path
+        is_open = endpoint.token is None and not endpoint.token_required
+        shown += f"\nAsk it: {token}{_curl(endpoint.url + path, is_open=is_open, body=_body(endpoint))}"
+    return f"\n{shown}" if shown else ""
+
+
+def _body(endpoint: Endpoint) -> str | None:
+    """Return a body that works, where a line to paste has room for it."""
+    text = None if endpoint.example is None else json.dumps(endpoint.example, ensure_ascii=False)
+    return text if text is not None and len(text) <= _SHORT and text.isprintable() else None
 
 
 def new_token(made: NewToken) -> str:
@@ -36,6 +48,7 @@ def new_token(made: NewToken) -> str:
     return "\n".join([*lines, f"The token: {made.token}"])
 
 
-def _curl(url: str | None, *, is_open: bool) -> str:
+def _curl(url: str | None, *, is_open: bool, body: str | None = None) -> str:
     token = "" if is_open else '-H "Authorization: Bearer $TOKEN" '
-    return f"curl {token}-H 'Content-Type: application/json' -d @request.json {url}"
+    sent = "@request.json" if body is None else shlex.quote(body)
+    return f"curl {token}-H 'Content-Type: application/json' -d {sent} {url}"

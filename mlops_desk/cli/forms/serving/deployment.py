@@ -6,6 +6,7 @@ from typing import Any
 from mlops_desk.base.errors import DeskError, Hint, Refused, TimedOut
 from mlops_desk.base.text import plain
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
+from mlops_desk.records.serving.variants import VariantComparison
 from mlops_desk.verbs.declaration import Verb
 
 _DEPLOY = ("endpoints", "deploy")
@@ -14,7 +15,12 @@ _REASON = 300  # chosen: two or three lines of a terminal
 
 
 def failure(verb: Verb, arguments: Mapping[str, Any], answer: Any) -> DeskError | None:
-    """Return why a deployment that was waited for did not go live; None when it did, and for every other verb."""
+    """Return why a deployment that was waited for did not go live, or why no variant could be measured.
+
+    None when all went well, and for every other verb.
+    """
+    if isinstance(answer, VariantComparison):
+        return _unmeasured(answer)
     if (verb.service, verb.name) != _DEPLOY or not isinstance(answer, Endpoint) or not arguments.get("wait", True):
         return None
     what = arguments["model"] or arguments.get("image")
@@ -31,6 +37,14 @@ def failure(verb: Verb, arguments: Mapping[str, Any], answer: Any) -> DeskError 
     if answer.state is EndpointState.LIVE:
         text = f"{text} Version {answer.model.version} goes on answering."
     return Refused(text, (why and why.hint) or look)
+
+
+def _unmeasured(found: VariantComparison) -> DeskError | None:
+    if any(one.error is None for one in found.variants):
+        return None
+    why = next((f": {plain(one.error, _REASON)}" for one in found.variants if one.error), ".")
+    what = f"{plain(found.model)}/{plain(found.version)}"
+    return Refused(f"No variant of {what} could be measured{why}", "Rows that it takes: --data FILE, a CSV or JSON.")
 
 
 def staying(endpoints: Iterable[Endpoint]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from mlops_desk.base.text import plain
-from mlops_desk.cli.cells import ago, facts, number
+from mlops_desk.cli.cells import Lines, ago, facts, lines_of, number
 from mlops_desk.cli.forms.serving import access, network
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving import processor_words
@@ -17,7 +17,7 @@ NEVER_RUN = "never run on a real one"
 
 def endpoint(endpoint: Endpoint) -> str:
     """Say how an endpoint stands."""
-    told = {
+    told: dict[str, str | Lines] = {
         "endpoint": endpoint.name,
         "state": endpoint.state,
         "url": endpoint.url or _NOTHING,
@@ -36,7 +36,7 @@ def endpoint(endpoint: Endpoint) -> str:
     }
     if endpoint.reason is not None:
         told["reason"] = endpoint.reason.text
-        told["evidence"] = endpoint.reason.evidence or _NOTHING
+        told["evidence"] = lines_of(endpoint.reason.evidence)
         told["next"] = endpoint.reason.hint or _NOTHING
     return facts(told)
 
@@ -62,6 +62,14 @@ def _follows(endpoint: Endpoint) -> str:
     return f"alias {plain(endpoint.follows)}{waits}"
 
 
+def _followed(endpoint: Endpoint) -> str:
+    """Return the alias, and that it names another version than the one that answers."""
+    if endpoint.follows is None:
+        return _NOTHING
+    waits = endpoint.following is not None and endpoint.following.waits_for is not None
+    return f"{plain(endpoint.follows)}{' (moved)' if waits else ''}"
+
+
 def _replicas(endpoint: Endpoint) -> str:
     told = f"{endpoint.ready} of {endpoint.wanted} ready"
     if endpoint.scale.least != endpoint.scale.most:
@@ -83,13 +91,14 @@ def _ms(seconds: float | None) -> str:
 def _errors(errors: Mapping[str, int] | None) -> str:
     if errors is None:
         return "?"
-    return ", ".join(f"{count:,} {class_}" for class_, count in errors.items()) or "none"
+    return ", ".join(f"{class_}: {count:,}" for class_, count in errors.items()) or "none"
 
 
 COLUMNS: dict[str, Callable[[Endpoint], str]] = {
     "NAME": lambda endpoint: endpoint.name,
     "STATE": lambda endpoint: endpoint.state,
     "MODEL": lambda endpoint: f"{endpoint.model.name}/{endpoint.model.version}",
+    "FOLLOWS": _followed,
     "TRAFFIC": lambda endpoint: (
         ", ".join(f"{number}: {share:.0%}" for number, share in endpoint.traffic.items()) or _NOTHING
     ),
@@ -109,7 +118,11 @@ PAST_COLUMNS: dict[str, Callable[[PastTraffic], str]] = {
 
 RUNTIME_COLUMNS: dict[str, Callable[[RuntimeChoice], str]] = {
     "RUNTIME": lambda one: one.word,
-    "WHAT": lambda one: f"{plain(one.title)}{f' ({NEVER_RUN})' if one.never_run else ''}",
+    "WHAT": lambda one: (
+        plain(one.title)
+        + (f", for {' and '.join(map(plain, one.serves))} models" if one.serves else "")
+        + (f" ({NEVER_RUN})" if one.never_run else "")
+    ),
     "IMAGE": lambda one: plain(one.image or _NOTHING),
     "POSSIBLE": lambda one: _possible(one.obstacle),
 }

@@ -14,7 +14,7 @@ def compared(found: VariantComparison) -> str:
     rows = [tuple(_COLUMNS), *(tuple(cell(one) for cell in _COLUMNS.values()) for one in found.variants)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    errors = [f"{one.variant}: {plain(one.error, _ERROR)}" for one in found.variants if one.error]
+    errors = dict.fromkeys(f"{one.variant}: {plain(one.error, _ERROR)}" for one in found.variants if one.error)
     able = f"processor: {', '.join(found.processor) or 'nothing is known of it'}"
     head = f"{plain(found.model)}/{plain(found.version)}"
     return "\n".join([head, *table, *errors, able, *([found.note] if found.note else []), found.advice])

@@ -43,6 +43,13 @@ ERROR: failed to solve: process "/bin/sh -c python3 -m pip install" did not comp
             1,
         ),
         ("E: Unable to locate package libgomp1\n", "E: Unable to locate package libgomp1", 1),
+        (
+            '/usr/bin/python3: No module named pip\nERROR: process "/bin/sh -c" did not complete successfully\n',
+            "/usr/bin/python3: No module named pip",
+            1,
+        ),
+        ("#3 0.4 /bin/sh: 1: python3: not found\n", "/bin/sh: 1: python3: not found", 1),
+        ("#3 0.4 exec /bin/sh: exec format error\n", "exec /bin/sh: exec format error", 1),
         ("#3 0.4 /bin/sh: pip: command not found\n", "/bin/sh: pip: command not found", 1),
     ],
 )

@@ -1,6 +1,7 @@
 """A deployment that failed ends the command with 1, and what ``stop --all`` leaves behind is named."""
 
 import json
+import shlex
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -10,11 +11,14 @@ import pytest
 from mlops_desk.base.errors import DeskError
 from mlops_desk.cli import agent_acts, asking, output
 from mlops_desk.cli.forms.serving.deployment import failure, farewell, staying
+from mlops_desk.cli.forms.serving.endpoints import COLUMNS
+from mlops_desk.cli.forms.serving.variants import compared
 from mlops_desk.cli.main import main
 from mlops_desk.cli.parser import build
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Replica
+from mlops_desk.records.serving.endpoint import AliasFollowing, Endpoint, EndpointState, ModelRef, Replica
+from mlops_desk.records.serving.variants import Variant, VariantComparison
 
 MODEL = ModelRef("digits", "1", "models:/digits/1")
 REPLICA = Replica("front-r1", 1, "running", "unix:/e/front/model.sock")
@@ -170,3 +174,56 @@ def test_a_new_token_is_the_last_word(required: bool, held: int) -> None:
     assert said.split()[-1] == "s3cret"
     assert said.count("s3cret") == 1
     assert ("--no-open" in said) is not required
+
+
+def test_the_line_to_paste_brings_the_models_example_where_it_is_short(
+    desk: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["endpoints", "deploy", "digits/2", "--name", "front"]
+    desk(replace(LIVE, example={"inputs": ["it's"]}))
+    assert main(words) == 0
+    line = capsys.readouterr().out.rstrip().splitlines()[-1]
+    assert shlex.split(line.removeprefix("Ask it: "))[-3:] == [
+        "-d",
+        '{"inputs": ["it\'s"]}',
+        "http://127.0.0.1:1/front",
+    ]
+    desk(replace(LIVE, example={"inputs": "x" * 500}, example_path="/v1/chat/completions"))
+    assert main(words) == 0
+    assert capsys.readouterr().out.rstrip().endswith("-d @request.json http://127.0.0.1:1/front/v1/chat/completions")
+
+
+def test_what_does_not_answer_is_not_said_to_and_its_token_is_told(
+    desk: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["endpoints", "deploy", "digits/2", "--name", "front"]
+    failed = replace(
+        LIVE, state=EndpointState.FAILED, reason=replace(WHY, evidence="pip\ngave up"), token_required=True
+    )
+    desk(failed, token="s3cret")
+    assert main(words) == 1
+    said = capsys.readouterr().out
+    assert "Its token is told this once: s3cret" in said
+    assert "Ask it" not in said
+    assert "evidence        pip\n                gave up\n" in said
+    desk(replace(failed, traffic={"1": 1.0}))
+    assert main(words) == 1
+    assert "Ask it" in capsys.readouterr().out
+
+
+def test_a_comparison_of_which_nothing_could_be_measured_has_failed() -> None:
+    wrong = Variant("as it is", 1, error="status 400: no column")
+    found = VariantComparison("digits", "2", "img", (), (wrong, wrong), "None.")
+    failed = failure(STOP, {}, found)
+    assert failed is not None
+    assert failed.message == "No variant of digits/2 could be measured: status 400: no column"
+    assert compared(found).count("status 400") == 1
+    assert failure(STOP, {}, replace(found, variants=(wrong, Variant("int8", 1)))) is None
+
+
+def test_a_list_says_what_is_followed_and_that_the_alias_has_moved() -> None:
+    following = AliasFollowing("2", 1.0, waits_for=WHY)
+    assert COLUMNS["FOLLOWS"](LIVE) == "–"
+    assert COLUMNS["FOLLOWS"](replace(LIVE, follows="champion")) == "champion"
+    assert COLUMNS["FOLLOWS"](replace(LIVE, follows="champion", following=following)) == "champion (moved)"
+    assert COLUMNS["ERRORS 24H"](replace(LIVE, errors={"4xx": 1200, "timeout": 1})) == "4xx: 1,200, timeout: 1"
