@@ -321,6 +321,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("drift.window_rows", "Drift", "Window",
             "So many requests are compared with the reference at a time.", "integer", 1000, minimum=30,
             maximum=1_000_000, unit="rows"),
+    Setting("drift.share_references", "Drift", "Share reference profiles",
+            "Leave the profile of a model's data (counts, labels of categories, a sample of texts) among the files of "
+            "its run, where any desk of the registry finds it.", "switch", True),
     Setting("drift.keep_windows_days", "Drift", "Keep windows for",
             "Older ones are known by the hour; counted back from a monitor's newest window.", "integer", 30, minimum=1,
             maximum=3650, unit="days"),

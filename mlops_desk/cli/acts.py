@@ -49,7 +49,10 @@ def _drift_report(address: AgentAddress, given: argparse.Namespace, as_json: boo
 def _drift_profile(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
     from mlops_desk.cli.drift import profile  # noqa: PLC0415 - see above
 
-    return profile.make(address, given, as_json=as_json)
+    if given.version is None:
+        return profile.make(address, given, as_json=as_json)
+    profile.check_shown(given)
+    return ask(address, given, as_json)
 
 
 def _drift_performance(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike

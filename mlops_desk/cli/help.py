@@ -82,6 +82,7 @@ HELP = {
     "alerts.configure.name": "name of the rule; alerts rules shows them",
     "alerts.silence.seconds": "for how long, as in 30m, 1h or 2d, at most 30d; 0 ends the silence",
     "alerts.rule.name": "name of the rule; alerts rules shows them",
+    "drift.profile.version": "MODEL/VERSION, MODEL@ALIAS or MODEL",
     "drift.list.endpoint": "only those of this endpoint",
     "endpoints.deploy.model": "MODEL, MODEL@ALIAS or MODEL/VERSION",
     "endpoints.deploy.shadow": "let it answer copies of the requests only, which nobody gets to see",

@@ -27,7 +27,7 @@ from mlops_desk.cli.forms import (
 )
 from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.forms.job import asked_beside, lived, named
-from mlops_desk.cli.forms.monitoring import answers, monitors
+from mlops_desk.cli.forms.monitoring import answers, monitors, profiles
 from mlops_desk.cli.forms.registry import forms as registry
 from mlops_desk.cli.forms.rules import documents as rule_documents
 from mlops_desk.cli.forms.serving import access, asking, endpoints, network, undertaking, variants
@@ -246,7 +246,12 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **registry.FORMS,
 }
 
-_MORE: dict[type, Callable[[Any], str]] = {Gpu: processes.listed, FoundEngine: engines.more, **registry.MORE}
+_MORE: dict[type, Callable[[Any], str]] = {
+    Gpu: processes.listed,
+    FoundEngine: engines.more,
+    **registry.MORE,
+    **profiles.MORE,
+}
 """What follows a table of such records."""
 
 _JOBS: dict[str, Callable[[Any], str]] = {
@@ -272,6 +277,7 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **registry.TABLES,
     **events.TABLES,
     **monitors.TABLES,
+    **profiles.TABLES,
     **images.TABLES,
     **records.TABLES,
     **repeating.TABLES,

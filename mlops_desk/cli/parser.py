@@ -140,6 +140,8 @@ def _add_service(commands: Any, service: str, word: str | None = None) -> None:
     if service in _LISTED:
         _fill(parser, _verb(service, "list"))
     for verb in _verbs(service, protocol, word):
+        if (service, verb.name) == ("drift", drift_words.PROFILE):
+            continue
         _add_verb(verbs, verb.word.replace("_", "-"), verb)
         if (service, verb.name) in _DRY_RUNS:
             _add_dry_run(verbs.choices[verb.word], verb, *_DRY_RUNS[service, verb.name])
@@ -149,7 +151,7 @@ def _add_service(commands: Any, service: str, word: str | None = None) -> None:
             exported.add_options(verbs.choices[verb.word])
     if service == "drift":
         drift_words.add_report(verbs)
-        drift_words.add_profile(verbs)
+        drift_words.add_profile(verbs, _verb("drift", drift_words.PROFILE))
         drift_words.add_monitors(verbs, verbs_of("monitors", PROTOCOLS["monitors"]), _add_verb)
         drift_words.add_performance(verbs)
     if service == "runs":

@@ -217,6 +217,13 @@ class ModelWiring:
         )
         return reference_file(endpoint, self._folder.endpoints / endpoint.name / "reference", parts)
 
+    def reference_dataset(self, endpoint: Endpoint, contexts: Sequence[str] | None = None) -> DatasetInput:
+        """Return the data set whose file that is, as the run of the endpoint's model logged it. Raises DeskError."""
+        run_id = endpoint.model.run_id
+        if run_id is None:
+            raise NotFound(f"Version {endpoint.model.version} of {endpoint.model.name} names no run.")
+        return self._registry.reference_dataset(run_id, endpoint.model.registry, contexts)
+
     def kinds(self, endpoint: Endpoint) -> Mapping[str, str | None]:
         """Return an endpoint's columns by its model's signature, each with its kind for drift where that tells it."""
         return self._endpoints.kinds(endpoint.name)

@@ -18,7 +18,7 @@ from typing import Any
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import Hint, Invalid, Refused, TimedOut, Unavailable
+from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
@@ -26,6 +26,7 @@ from mlops_desk.drift.metrics import points_of
 from mlops_desk.drift.shelf import ReportShelf
 from mlops_desk.drift.windows import monitor_alarms
 from mlops_desk.records.drift import DriftBrief, DriftOptions, DriftReport, brief_of
+from mlops_desk.records.drift.profiles import ReferenceProfile
 from mlops_desk.records.event import DriftReported
 from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.list_page import ListPage
@@ -40,13 +41,18 @@ WINDOW_LIMIT = 1_000_000  # chosen: more rows make no measure surer, and each ta
 _HISTORY = 50  # chosen: windows that overlap count once, and monitors' are passed over, so more than three are read
 
 
+def _no_profiles(version: str, _uri: str | None) -> list_of[ReferenceProfile]:
+    raise NotFound(f"No profile of the data of {plain(version)} is kept.")
+
+
 class DriftService:
     """Implements ``verbs.Drift``.
 
     ``endpoint`` finds an endpoint by name (raises NotFound); ``request_window`` writes the newest rows that an endpoint
     (by name) answered as a Parquet file of features; ``reference_file`` gives the dataset logged with the run of an
     endpoint's model; ``kinds`` gives a model's inputs by its signature, each with its kind where that is known;
-    ``record`` keeps the scores in the history. All of them but the last may raise DeskError and keep deadlines of their
+    ``record`` keeps the scores in the history; ``profiles`` tells of the references of a version, by its name and
+    registry. All of them but ``record`` may raise DeskError and keep deadlines of their
     own.
     """
 
@@ -60,6 +66,7 @@ class DriftService:
         bus: Bus,
         kinds: Callable[[Endpoint], Mapping[str, str | None]] | None = None,
         record: RecordPoints = forget_points,
+        profiles: Callable[[str, str | None], list_of[ReferenceProfile]] = _no_profiles,
         run: Callable[[str, Mapping[str, Any], float], Any] = run_worker,
     ) -> None:
         self._endpoint = endpoint
@@ -70,6 +77,7 @@ class DriftService:
         self._shelf = shelf
         self._reports = shelf.records
         self._bus = bus
+        self._profiles = profiles
         self._run = run
         self._comparing = threading.Lock()
 
@@ -100,6 +108,10 @@ class DriftService:
         found = self._reports.find(report_id, LOOKED_FOR)
         hint = Hint("mlops-desk drift list", after=" shows them all.")
         return the_one(report_id, found, noun="drift report", hint=hint, key=lambda report: report.id or "")
+
+    def profile(self, version: str, uri: str | None = None) -> list_of[ReferenceProfile]:
+        """Tell of the profiles of a version's data. Raises NotFound, Unavailable."""
+        return self._profiles(version, uri)
 
     def _compare(self, endpoint: Endpoint, rows: int, given: Path | None) -> DriftReport:
         inputs = self._kinds(endpoint) if self._kinds else {}

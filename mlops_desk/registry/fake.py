@@ -220,6 +220,16 @@ class FakeRegistry:
                 found[first] = Artifact(head + first, bool(slash), None if slash else size_bytes)
         return sorted(found.values(), key=lambda one: (not one.is_folder, one.path))
 
+    def log_file(self, run_id: str, file: str, folder: str) -> str:
+        """Take a file for one of the run's; its bytes are kept where the files of runs lie, if they do anywhere."""
+        path = f"{folder}/{Path(file).name}"
+        self.add_artifact(self.run(run_id).run_id, path, Path(file).stat().st_size)
+        if self.files is not None:
+            target = self.files / run_id / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(Path(file).read_bytes())
+        return path
+
     def datasets(self, run_id: str) -> list[DatasetInput]:
         self.run(run_id)
         return list(self._datasets.get(run_id, []))

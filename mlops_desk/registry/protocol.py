@@ -121,6 +121,10 @@ class RegistryClient(ArtifactOrigins, Protocol):
         """List a folder of what a run has left, folders first; an empty path is all of it."""
         ...
 
+    def log_file(self, run_id: str, file: str, folder: str) -> str:
+        """Put a file of this machine into a folder of a run's artifacts; return its path there."""
+        ...
+
     def datasets(self, run_id: str) -> list[DatasetInput]: ...
 
     def start_run(self, experiment: str, tags: Mapping[str, str]) -> str:
@@ -218,6 +222,9 @@ class MlflowRegistry:
 
     def artifacts(self, run_id: str, path: str = "") -> list[Artifact]:
         return self._ask(list[Artifact], "artifacts", run_id=run_id, path=path, uri=self._uri, own=self._own)
+
+    def log_file(self, run_id: str, file: str, folder: str) -> str:
+        return self._ask(str, "log_file", run_id=run_id, file=file, folder=folder, uri=self._uri, own=self._own)
 
     def datasets(self, run_id: str) -> list[DatasetInput]:
         return self._ask(list[DatasetInput], "datasets", run_id=run_id)

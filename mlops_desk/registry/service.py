@@ -235,6 +235,10 @@ class RegistryCore:
         """Write facts on a run of the desk's own server, as its tags and as datasets that it was given."""
         self.registries.open(None).tell_run(run_id, tags, datasets)
 
+    def log_file(self, run_id: str, file: Path, folder: str, uri: str | None = None) -> str:
+        """Put a file of this machine into a folder of a run's artifacts; return its path there. Raises DeskErrors."""
+        return self.registries.open(uri).log_file(run_id, str(file), folder)
+
     def resolve(self, reference: str, uri: str | None = None) -> ModelVersion:
         """Find the version that NAME@ALIAS, NAME/VERSION or NAME (its latest) means. Raises NotFound."""
         name, kind, wanted = split_reference(reference)

@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 from mlops_desk.verbs.declaration import CURSOR, AbsolutePath, changes, reads
+from mlops_desk.verbs.models import Uri
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.drift import DriftBrief, DriftReport
+    from mlops_desk.records.drift.profiles import ReferenceProfile
     from mlops_desk.records.list_page import ListPage
 
 
@@ -36,4 +38,9 @@ class Drift(Protocol):
     @reads
     def show(self, report_id: str) -> "DriftReport":
         """Show one report."""
+        ...
+
+    @reads
+    def profile(self, version: str, uri: Uri = None) -> "list_of[ReferenceProfile]":
+        """Show what is kept of the data that a model version was trained on: its profiles, in the registry or here."""
         ...

@@ -215,6 +215,18 @@ def test_a_run_is_told_what_made_it(stocked):
     assert "/srv/x" in found.source
 
 
+def test_a_file_is_put_among_a_runs_and_over_one_of_its_name(stocked, tmp_path):
+    client, _ = stocked
+    run_id = client.start_run("files", {})
+    for content in (b"first", b"second one"):
+        (tmp_path / "a.profile").write_bytes(content)
+        assert client.log_file(run_id, str(tmp_path / "a.profile"), "drift") == "drift/a.profile"
+    assert [(one.path, one.is_folder) for one in client.artifacts(run_id)] == [("drift", True)]
+    assert [(one.path, one.size_bytes) for one in client.artifacts(run_id, "drift")] == [("drift/a.profile", 10)]
+    with pytest.raises(NotFound):
+        client.log_file("f" * 32, str(tmp_path / "a.profile"), "drift")
+
+
 def test_a_run_is_started_and_ended(stocked):
     client, _ = stocked
     run_id = client.start_run("new experiment", {"mlflow.runName": "train", "mlops_desk.job": "j1"})

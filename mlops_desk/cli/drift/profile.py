@@ -1,4 +1,7 @@
-"""``drift profile``: a reference is read once, in a process of its own and without an agent, and kept as sketches."""
+"""``drift profile``: a reference is read once, in a process of its own and without an agent, and kept as sketches.
+
+With a version's name the agent is asked for the profile that it has left among the files of the version's run.
+"""
 
 import argparse
 import tempfile
@@ -6,18 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.disk.agent_address import AgentAddress
+from mlops_desk.base.errors import Hint, Invalid
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
 from mlops_desk.cli.drift.report import is_watched, options_of, request_of
 from mlops_desk.cli.drift.sources import GivenData
 
 _TIMEOUT_SECONDS = 24 * 3600.0  # chosen: files larger than memory; a person watches and can press Ctrl+C
+_MAKING = ("reference", "query", "out", "columns", "ignore", "target", "prediction", "id", "kind")
 _NAMED = 10  # chosen: two lines of a terminal; --json has all
 _NAME = 60  # chosen: names of columns come from files
 
 
 def make(address: AgentAddress, given: argparse.Namespace, *, as_json: bool) -> int:
     """Make the profile that the command line asks for. Raises DeskError."""
+    if given.reference is None or given.out is None:
+        lacking = " and ".join(f"--{word}" for word in ("reference", "out") if getattr(given, word) is None)
+        raise Invalid(f"{lacking} is missing.", "Name data and the file to write, or a version: MODEL/VERSION.")
     from mlops_desk.cli.output import show  # noqa: PLC0415 - loaded where there is something to show
 
     with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-") as folder:
@@ -27,6 +35,14 @@ def make(address: AgentAddress, given: argparse.Namespace, *, as_json: bool) -> 
         document = run_worker("mlops_desk.drift.profile.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given))
     show(document, _text(document), as_json=as_json)
     return 0
+
+
+def check_shown(given: argparse.Namespace) -> None:
+    """Refuse to show a version's profile with what only making one takes. Raises Invalid."""
+    chosen = [option for option in _MAKING if getattr(given, option)]
+    if chosen:
+        text = f"A version's profile is shown as it is; --{chosen[0]} is for one that is made."
+        raise Invalid(text, Hint(f"mlops-desk drift profile {plain(given.version)}"))
 
 
 def _text(document: Any) -> str:

@@ -17,6 +17,8 @@ _OPTIONS = (
 """Options that may be given several times; a comma parts names."""
 _RENAME = ("--rename", "NOW=BEFORE", "the current data's column NOW is the reference's BEFORE")
 
+PROFILE = "profile"
+"""The verb of the agent's that ``add_profile`` adds."""
 BESIDE = frozenset({"history"})
 """Verbs about monitors that stand beside ``drift monitors``."""
 
@@ -61,18 +63,26 @@ def add_report(verbs: Any) -> None:
     report.set_defaults(act="drift-report")
 
 
-def add_profile(verbs: Any) -> None:
-    """Add ``drift profile``."""
+def add_profile(verbs: Any, shown: Verb) -> None:
+    """Add ``drift profile``: with a version it asks the agent for ``shown``, else it reads data and needs none."""
     text = "read a reference once and keep it as a profile, for drift report --reference PROFILE; files need no agent"
-    more = "A profile has some kilobytes for each column; a file larger than memory is read in parts."
+    more = (
+        "A profile has some kilobytes for each column; a file larger than memory is read in parts. With MODEL/VERSION "
+        "instead, show what is kept of the data that a version was trained on: the profile that the desk has left "
+        "among the files of its run."
+    )
     profile = verbs.add_parser("profile", help=text, description=f"{text[0].upper()}{text[1:]}. {_FORMS} {more}")
-    profile.add_argument("--reference", required=True, metavar="REF", help="the data the model was trained on")
+    about = "show the profile of a version's data, without --reference and --out"
+    profile.add_argument("version", metavar="MODEL/VERSION", nargs="?", help=about)
+    about = "with MODEL/VERSION: the registry, as models show takes it"
+    profile.add_argument("--uri", metavar="URI", help=about)
+    profile.add_argument("--reference", metavar="REF", help="the data the model was trained on")
     profile.add_argument("--query", metavar="SQL", help="where they are a database: the query that gives the rows")
-    profile.add_argument("--out", required=True, metavar="PROFILE", help="the file to write")
+    profile.add_argument("--out", metavar="PROFILE", help="the file to write")
     for option, metavar, what in _OPTIONS:
         profile.add_argument(option, metavar=metavar, action="append", default=[], help=what)
     _add_manner(profile)
-    profile.set_defaults(act="drift-profile")
+    profile.set_defaults(act="drift-profile", verb=shown)
 
 
 def add_performance(verbs: Any) -> None:

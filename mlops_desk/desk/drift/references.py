@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base import wire
-from mlops_desk.base.errors import Hint, Invalid, NotFound
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
 from mlops_desk.base.text import plain
+from mlops_desk.desk.drift.published import ProfilePlace, PublishedProfiles, place_of
 from mlops_desk.drift.monitors.judging import options_of
 from mlops_desk.drift.profile.form import read_profile
 from mlops_desk.drift.profile.mark import is_profile
@@ -15,6 +16,7 @@ from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.records.drift import DriftOptions
 from mlops_desk.records.drift.monitors import Monitor
 from mlops_desk.records.drift.sources import ReferenceKind
+from mlops_desk.records.model import DatasetInput
 from mlops_desk.records.serving.endpoint import Endpoint
 
 WORKER = "mlops_desk.drift.profile.worker"
@@ -26,8 +28,9 @@ WORKER_SECONDS = 280.0  # chosen: below the verbs' deadline; some ten million ro
 class References:
     """Makes profiles. ``reference_file`` finds an endpoint's data (of some contexts), ``kinds`` its inputs.
 
-    What is pinned or is the window before is cut into the bins of the training's data. All of them, and ``run``, may
-    raise DeskError.
+    What is pinned or is the window before is cut into the bins of the training's data. ``dataset`` is the data set that
+    such a file is of. All of them, and ``run``, may raise DeskError. ``published`` are the profiles that lie with the
+    version's run already, made of the same data set by the same choices: they are taken, and new ones left there.
     """
 
     def __init__(
@@ -36,23 +39,42 @@ class References:
         reference_file: Callable[[Endpoint, Sequence[str] | None], Path],
         kinds: Callable[[Endpoint], Mapping[str, str | None]],
         run: Callable[[str, Mapping[str, Any], float], Any],
+        dataset: Callable[[Endpoint, Sequence[str] | None], DatasetInput],
+        published: PublishedProfiles,
     ) -> None:
         self._endpoint = endpoint
         self._reference_file = reference_file
         self._kinds = kinds
         self._run = run
+        self._dataset = dataset
+        self._published = published
 
     def make(self, monitor: Monitor) -> DataProfile:
         """Read the data that a monitor is held against. Raises DeskError."""
-        inputs: Mapping[str, str | None] = {}
         endpoint = None if monitor.endpoint is None else self._endpoint(monitor.endpoint)
-        if endpoint is not None:
-            inputs = self._kinds(endpoint)
+        options = self._options(monitor, endpoint)
+        place = None if endpoint is None else self._place(monitor, endpoint, options)
+        found = None if place is None else self._published.find(place)
+        if found is not None:
+            return found
         path = self._path(monitor, endpoint)
-        if is_profile(path):
-            return read_profile(path)
+        made = read_profile(path) if is_profile(path) else self._made(path, options)
+        if place is not None:
+            self._published.keep(place, made)
+        return made
+
+    def place(self, monitor: Monitor) -> ProfilePlace | None:
+        """Return where the profile lies in its registry; None where it is made of a file, or of nobody knows what.
+
+        Raises DeskError.
+        """
+        endpoint = None if monitor.endpoint is None else self._endpoint(monitor.endpoint)
+        return None if endpoint is None else self._place(monitor, endpoint, self._options(monitor, endpoint))
+
+    def _options(self, monitor: Monitor, endpoint: Endpoint | None) -> DriftOptions:
+        inputs = {} if endpoint is None else self._kinds(endpoint)
         chosen = options_of(monitor)
-        options = DriftOptions(
+        return DriftOptions(
             kinds={name: kind for name, kind in inputs.items() if kind is not None},
             features=tuple(inputs),
             columns=chosen.columns,
@@ -60,6 +82,18 @@ class References:
             predictions=chosen.predictions,
             ids=chosen.ids,
         )
+
+    def _place(self, monitor: Monitor, endpoint: Endpoint, options: DriftOptions) -> ProfilePlace | None:
+        run_id = endpoint.model.run_id
+        if monitor.reference.kind is ReferenceKind.FILE or run_id is None:
+            return None
+        try:
+            dataset = self._dataset(endpoint, _contexts(monitor))
+        except DeskError:  # whoever reads the data themselves says what is wrong
+            return None
+        return place_of(run_id, endpoint.model.registry, dataset, options)
+
+    def _made(self, path: Path, options: DriftOptions) -> DataProfile:
         with tempfile.TemporaryDirectory(prefix="mlops-desk-reference-") as folder:
             out = Path(folder) / "reference.profile"
             request = {
@@ -85,11 +119,14 @@ class References:
         if endpoint is None:
             hint = _give_file(monitor)
             raise Invalid(f"{plain(monitor.name)} has no endpoint whose model's data could be its reference.", hint)
-        contexts = VALIDATION if held.kind is ReferenceKind.VALIDATION else None
         try:
-            return self._reference_file(endpoint, contexts)
+            return self._reference_file(endpoint, _contexts(monitor))
         except NotFound as error:  # a comparison by hand would give it a file for once
             raise NotFound(error.message, _give_file(monitor)) from error
+
+
+def _contexts(monitor: Monitor) -> Sequence[str] | None:
+    return VALIDATION if monitor.reference.kind is ReferenceKind.VALIDATION else None
 
 
 def _give_file(monitor: Monitor) -> Hint:

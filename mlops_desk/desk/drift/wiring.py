@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from mlops_desk.alerts.service import AlertsService
@@ -13,6 +13,8 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.desk.drift.profiles import ProfileParts, VersionProfiles
+from mlops_desk.desk.drift.published import AGAIN_SECONDS, PublishedParts, PublishedProfiles
 from mlops_desk.desk.drift.references import References
 from mlops_desk.desk.drift.sources import MonitorSources, SourceParts
 from mlops_desk.desk.model_wiring import ModelWiring
@@ -26,7 +28,8 @@ from mlops_desk.drift.store.rolling import WindowLimits
 from mlops_desk.drift.store.windows import WindowStore
 from mlops_desk.records.agent import Check
 from mlops_desk.records.drift.monitors import Monitor
-from mlops_desk.records.model import DatasetInput
+from mlops_desk.records.model import DatasetInput, ModelVersion
+from mlops_desk.registry.default_registry import OWN
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.secrets import SecretStore
@@ -58,10 +61,20 @@ class DriftDesk:
 
     def __init__(self, parts: DriftParts, wiring: ModelWiring) -> None:
         shelf = ReportShelf(parts.state.reports)
+        self._registry = parts.registry
         self._loop = parts.loop
         self.windows = WindowStore(parts.folder.drift, partial(_limits, parts.settings))
         sources = MonitorSources(_sources(parts))
         self._cutter = WindowCutter(self.windows, sources.doors(), partial(run_worker, ending=parts.loop.ending))
+        self._published = PublishedProfiles(_published(parts))
+        references = References(
+            parts.endpoints.show,
+            wiring.reference_file,
+            wiring.kinds,
+            run_worker,
+            wiring.reference_dataset,
+            self._published,
+        )
         self.drift = DriftService(
             endpoint=parts.endpoints.show,
             request_window=wiring.request_window,
@@ -70,8 +83,8 @@ class DriftDesk:
             bus=parts.bus,
             kinds=wiring.kinds,
             record=parts.telemetry.record,
+            profiles=self._profiles(references).of_version,
         )
-        references = References(parts.endpoints.show, wiring.reference_file, wiring.kinds, run_worker)
         house = MonitorHouse(
             endpoint=parts.endpoints.show,
             endpoints=parts.endpoints.list,
@@ -98,10 +111,22 @@ class DriftDesk:
             alert_of=parts.alerts.of_monitor,
         )
 
+    def _profiles(self, references: References) -> VersionProfiles:
+        registries = self._registry.registries
+        found = ProfileParts(
+            version=self._version,
+            datasets=lambda run_id, uri: registries.read(uri).datasets(run_id),
+            monitors=lambda: [one.monitor for one in self.monitors.list()],
+            place=references.place,
+            kept=self.windows.reference,
+        )
+        return VersionProfiles(found, self._published)
+
     def start(self) -> None:
         """Begin to look at monitors, and to roll up and tidy what they have seen."""
         self.monitors.start()
         self._loop.repeat("drift-windows", TIDY_SECONDS, self.tidy)
+        self._loop.repeat("drift-profiles", AGAIN_SECONDS, self._published.settle)
 
     def stop(self) -> None:
         """Close the store of windows; a look that runs ends with the agent."""
@@ -129,6 +154,10 @@ class DriftDesk:
             return Check("drift windows", "warning", text)
         return Check("drift windows", "ok", f"{size >> 20} MiB of windows are kept.")
 
+    def _version(self, name: str, uri: str | None) -> ModelVersion:
+        with self._registry.default.chosen(uri) as chosen:
+            return replace(self._registry.resolve(name, chosen), registry=chosen)
+
     def _take(self, monitor: Monitor, _reference: DataProfile) -> TakenWindows:
         return self._cutter.take(monitor, time.time())
 
@@ -146,6 +175,18 @@ def _sources(parts: DriftParts) -> SourceParts:
         listed=lambda run_id, path: core.shelf.listed_of_run(run_id, path, None),
         download=lambda run_id, path, folder: core.shelf.download_of_run(run_id, path, folder, None),
         secret=parts.secrets.value,
+    )
+
+
+def _published(parts: DriftParts) -> PublishedParts:
+    core = parts.registry
+    return PublishedParts(
+        listed=lambda run_id, path, uri: core.shelf.listed_of_run(run_id, path, uri or OWN),
+        download=lambda run_id, path, folder, uri, limit: core.registries.download(
+            uri, "run", [run_id, path], folder, limit
+        ),
+        log_file=core.log_file,
+        wanted=lambda: parts.settings.switch("drift.share_references"),
     )
 
 

@@ -78,6 +78,9 @@ class MirroredRegistry(MlflowRegistry):
     def artifacts(self, run_id: str, path: str = "") -> list[Artifact]:
         return self._client().artifacts(run_id, path)
 
+    def log_file(self, run_id: str, file: str, folder: str) -> str:
+        return self._client().log_file(run_id, file, folder)
+
     def _ask(self, kind: type[T] | None, verb: str, **arguments: Any) -> T:
         return self._client()._ask(kind, verb, **arguments)  # noqa: SLF001 - of the same kind as this one
 

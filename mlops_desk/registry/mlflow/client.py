@@ -7,6 +7,7 @@ is all that a worker can be asked for, ``WRITES`` what must not be repeated when
 import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import mlflow.entities
@@ -179,6 +180,16 @@ def list_artifacts(client: MlflowClient, run_id: str, path: str, uri: str, *, ow
     found = open_files(place, address, own=own).list_artifacts(path or None)
     listed = [Artifact(one.path, bool(one.is_dir), None if one.is_dir else one.file_size) for one in found]
     return sorted(listed, key=lambda one: (not one.is_folder, one.path))[:_MOST_ARTIFACTS]
+
+
+def log_file(client: MlflowClient, run_id: str, file: str, folder: str, uri: str, *, own: bool) -> str:
+    """Put a file of this machine into a folder of a run's artifacts, over one of its name; return its path there.
+
+    Raises Refused where the run's files are said to lie where the registry has no business to send us.
+    """
+    place = ArtifactPlace(client.get_run(run_id).info.artifact_uri, folder)
+    open_files(place, parse_address(uri), own=own).log_artifact(file, folder)
+    return f"{folder}/{PurePath(file).name}"
 
 
 def list_datasets(client: MlflowClient, run_id: str) -> list[DatasetInput]:
@@ -355,7 +366,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "start_run": start_run,
     "end_run": end_run,
     "tell_run": tell_run,
+    "log_file": log_file,
     "run_stage": writing.run_stage,
     **writing.WRITES,
 }
-WRITES = frozenset({"set_alias", "start_run", "end_run", "tell_run", *writing.WRITES})
+WRITES = frozenset({"set_alias", "start_run", "end_run", "tell_run", "log_file", *writing.WRITES})

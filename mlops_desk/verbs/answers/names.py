@@ -88,6 +88,7 @@ WHERE: dict[str, str] = {
     "ProcessClaim": "jobs.claim",
     "ProcessMemory": "history",
     "PrunePreview": "images.card",
+    "ReferenceProfile": "drift.profiles",
     "Registry": "model",
     "RepeatPreview": "jobs.capsule",
     "Replayed": "serving.asking",

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.base.errors import Invalid
+from mlops_desk.base.errors import DeskError, Invalid
+from mlops_desk.cli.acts import ACTS
 from mlops_desk.cli.drift import profile, report
-from mlops_desk.cli.parser import parse
+from mlops_desk.cli.parser import arguments_of, parse
 from mlops_desk.drift.progress import WorkerProgress
 
 NO_AGENT = AgentAddress.of_folder(Path("/nonexistent"))
@@ -65,3 +66,24 @@ def test_progress_is_told_in_plain_words_and_not_too_often(capsys, monkeypatch):
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0] for line in lines] == ["1 of 9 columns", "3 of 9 columns"]
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_versions_profile_is_asked_of_the_agent():
+    given = parse(["drift", "profile", "cells/1", "--uri", "far"])
+    assert (given.act, given.verb.service, given.verb.name) == ("drift-profile", "drift", "profile")
+    profile.check_shown(given)
+    assert arguments_of(given.verb, given) == {"version": "cells/1", "uri": "far"}
+    with pytest.raises(DeskError):  # no agent answers there, and none is started where its folder can't be
+        ACTS[given.act](NO_AGENT, given, False)
+
+
+def test_a_versions_profile_is_not_made_and_a_made_one_needs_both_ends():
+    with pytest.raises(Invalid, match="--target is for one that is made"):
+        ACTS["drift-profile"](NO_AGENT, parse(["drift", "profile", "cells/1", "--target", "y"]), False)
+    for words, lacking in (
+        (["--reference", "r.csv"], "--out"),
+        (["--out", "p"], "--reference"),
+        ([], "--reference and --out"),
+    ):
+        with pytest.raises(Invalid, match=f"^{lacking} is missing"):
+            profile.make(NO_AGENT, parse(["drift", "profile", *words]), as_json=False)

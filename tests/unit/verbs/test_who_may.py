@@ -219,6 +219,7 @@ TABLE = {
     "/v1/drift/check": EVERYBODY,
     "/v1/drift/list": EVERYBODY,
     "/v1/drift/page": EVERYBODY,
+    "/v1/drift/profile": EVERYBODY,
     "/v1/drift/show": EVERYBODY,
     "/v1/monitors/list": EVERYBODY,
     "/v1/monitors/show": EVERYBODY,
