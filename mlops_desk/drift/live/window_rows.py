@@ -4,7 +4,6 @@ A row belongs to the window in whose time its moment lies: that of the time colu
 as it was when windows were cut. Request: ``RowsRequest``. Answer: ``RowsFound``.
 """
 
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.drift.data.numbers import moment_of
 from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.data.opening import data_files_of, open_data
+from mlops_desk.drift.room import database_in
 from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
-from mlops_desk.storage.data_files import connect
 
 _THREADS = 1  # the machine is busy with other people's trainings
 _MOST_COLUMNS = 300  # chosen: more are not read side by side
@@ -57,8 +56,7 @@ def find_rows(request: RowsRequest) -> RowsFound:
     """Read the rows of a window. Raises DeskError with what is wrong."""
     path, folder = Path(request.path), Path(request.folder)
     try:
-        with closing(connect(folder / "spill", threads=_THREADS)) as connection:
-            connection.execute("SET TimeZone = 'UTC'")  # what a moment without a zone is taken for
+        with database_in(folder, _THREADS) as connection:
             parts = [
                 _of_file(connection, file, request, folder) for file in data_files_of(path, plain(request.path, 1000))
             ]

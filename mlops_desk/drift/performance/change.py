@@ -9,6 +9,12 @@ The limit is ln(A) / w, A being the rows that shall pass on average between two 
 E[exp(w z)] = 1 over the reference's own values z with their slack. By Wald's inequality fewer false alarms than one
 in A rows follow, whatever the law: of rare errors (0 or 1) a normal limit would give many more.
 
+This one watch suffices where others offer ADWIN, too (Bifet & Gavalda 2007, delta 0.002). ADWIN holds a stream against
+its own past, whatever that was: once it has been bad for long it forgets what was good, so that a slow decline never
+rings, and its bound holds only for values between known ends, which errors of numbers do not have. Here there
+is a reference, what was good stays so, and the law of its own values sets the limit. Nor do ADWIN's buckets add up:
+parts of a stream that were read apart have no common state.
+
 The mean is the reference's, and not a running one as in Page and Hinkley's own writing: a state of two parts of a
 stream is then made of the parts' states, by addition and comparison, and takes as little room as one.
 """

@@ -70,9 +70,13 @@ def sketch_of_counts(
 def add_categories(sketches: Iterable[CategorySketch], limit: int = LIMIT) -> CategorySketch:
     """Add sketches, at least one."""
     some = list(sketches)
-    total: Counter[str] = Counter()
+    # Windows of one column mostly have the same labels: their counts are added side by side, and looked up once.
+    by_labels: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
     for one in some:
-        total.update(dict(zip(one.labels, one.counts, strict=True)))
+        by_labels.setdefault(one.labels, []).append(one.counts)
+    total: Counter[str] = Counter()
+    for labels, counts in by_labels.items():
+        total.update(dict(zip(labels, map(sum, zip(*counts, strict=True)), strict=True)))
     return sketch_of_counts(
         total.items(),
         n_rest=sum(one.n_rest for one in some),

@@ -8,7 +8,9 @@ Of at most 256 bins the edges are, in this order of importance:
 - a reference of at most 120 distinct values: a bin for each of them alone, and then everything is exact;
 - else quantiles at equal steps, closer at both ends. A value that fills more than one step has a bin of its own (the
   rule for ties), for the distribution function jumps there, and nobody could tell on which side of the jump it was
-  looked at.
+  looked at. Each takes two edges from the others: of very many such values the most frequent alone, so many that the
+  largest bin of several values is as small as can be. With those of two steps and more alone it has at most three
+  steps of the reference, so never more than that.
 """
 
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ BINS = 256
 """With count and sum of each, 4 KiB: Wasserstein is then within 6e-4 of the exact one (measured)."""
 _ALONE = 120  # two edges for each value, nine deciles and both ends are 251; chosen: the most that leaves 256 bins
 _STEPS = 227  # as many quantiles as leave room for the deciles, both ends and the tails
+_MOST_TIED = 112  # leaves three steps to the others
 _HALVINGS = 8  # of the first and the last step; chosen: what lies far out is where one wide bin would err most
 LARGEST = 2.0**960
 """Values beyond are taken for this one: sums of as many rows as there can be stay within a double."""
@@ -101,9 +104,15 @@ def _steps(ordered: Floats, steps: int) -> Floats:
 
 
 def _tied(ordered: Floats) -> Floats:
-    """Return the values that more than one step of the quantiles falls on."""
+    """Return the values that more than one step of the quantiles falls on; of very many the most frequent, sorted."""
     steps = ordered[np.linspace(0, ordered.size - 1, _STEPS).round().astype(np.int64)]
-    return np.unique(steps[1:][steps[1:] == steps[:-1]])
+    found = np.unique(steps[1:][steps[1:] == steps[:-1]])
+    shares = (np.searchsorted(ordered, found, "right") - np.searchsorted(ordered, found, "left")) / ordered.size
+    first = np.argsort(-shares, kind="stable")[:_MOST_TIED]
+    n = np.arange(first.size + 1)
+    # With the n most frequent alone: a step of the others, and the most frequent of these within it.
+    step = (1 - np.concatenate([[0.0], np.cumsum(shares[first])])) / (_STEPS - 1 - 2 * n)
+    return np.sort(found[first[: int(np.argmin(step + np.append(shares[first], 0.0)))]])
 
 
 def _after(values: Floats) -> Floats:

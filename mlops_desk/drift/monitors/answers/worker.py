@@ -7,7 +7,6 @@ Request: {"score": ``ScoreRequest``}, answered by a ``ScoreAnswer``; or {"keep":
 """
 
 import shutil
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,9 @@ from mlops_desk.drift.monitors.answers.joined import JoinedLog
 from mlops_desk.drift.monitors.answers.scoring import Scorer, sampled
 from mlops_desk.drift.performance.alarms import LEAST_ROWS
 from mlops_desk.drift.performance.worker import read_answers
+from mlops_desk.drift.room import database_in
 from mlops_desk.records.drift.answers import AnswerColumns
-from mlops_desk.storage.data_files import connect, identifier, quoted
+from mlops_desk.storage.data_files import identifier, quoted
 
 _THREADS = 1  # the machine is busy with other people's trainings
 _LARGEST_BYTES = 256 << 20  # chosen: a million answers with their inputs; of more a sample tells as much
@@ -35,9 +35,8 @@ _LARGEST_BYTES = 256 << 20  # chosen: a million answers with their inputs; of mo
 def scored(request: ScoreRequest) -> ScoreAnswer:
     """Score the windows whose labels have changed. Raises DeskError."""
     folder = Path(request.within)
-    with closing(connect(folder / "spill", threads=_THREADS)) as connection:
+    with database_in(folder, _THREADS) as connection:
         try:
-            connection.execute("SET TimeZone = 'UTC'")  # what a moment without a zone is taken for
             if not request.spans:
                 return ScoreAnswer()
             log = JoinedLog(connection, request.log, request.columns, request.spans)
@@ -71,9 +70,8 @@ def _is_changed(span: AskedSpan, digests: dict[str, tuple[str, int]]) -> bool:
 def keep(request: KeepRequest) -> int:
     """Keep labelled answers as reference; return how many of its rows have both. Raises DeskError."""
     folder, out = Path(request.within), Path(request.out)
-    with closing(connect(folder / "spill", threads=_THREADS)) as connection:
+    with database_in(folder, _THREADS) as connection:
         try:
-            connection.execute("SET TimeZone = 'UTC'")
             if request.path is not None:
                 table = _file(connection, Path(request.path), out, folder)
             elif request.log is not None:
