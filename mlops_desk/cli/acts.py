@@ -55,9 +55,11 @@ def _drift_profile(address: AgentAddress, given: argparse.Namespace, as_json: bo
     return ask(address, given, as_json)
 
 
-def _drift_performance(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike
+def _drift_performance(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
     from mlops_desk.cli.drift import performance  # noqa: PLC0415 - see above
 
+    if given.monitor is not None:
+        return ask(address, performance.of_monitor(given), as_json)
     return performance.make(given, as_json=as_json)
 
 

@@ -50,6 +50,7 @@ _JOB_TAG = "mlops_desk.job"
 _NAME_TAG = "mlflow.runName"
 _MOUNT_CONTEXT = "mount"
 """None of the words that mark what a model was trained on: that is what the training itself logs."""
+_EVALUATION = "eval_results_table.json"  # as mlflow.evaluate calls it, after a prefix of the caller's
 _DAY_MINUTES = 1440  # 24 hours
 _log = logging.getLogger(__name__)
 _DIGEST = 32  # MLflow keeps 36 characters of a dataset's digest
@@ -223,6 +224,20 @@ class ModelWiring:
         if run_id is None:
             raise NotFound(f"Version {endpoint.model.version} of {endpoint.model.name} names no run.")
         return self._registry.reference_dataset(run_id, endpoint.model.registry, contexts)
+
+    def evaluation(self, endpoint: Endpoint, folder: Path) -> Path | None:
+        """Bring the table of the evaluation of an endpoint's model into a folder; None where its run has none.
+
+        Raises DeskError.
+        """
+        run_id, where = endpoint.model.run_id, endpoint.model.registry
+        if run_id is None:
+            return None
+        listed = self._registry.shelf.listed_of_run(run_id, "", where)
+        found = next((one for one in listed if not one.is_folder and one.path.endswith(_EVALUATION)), None)
+        if found is None:
+            return None
+        return Path(self._registry.shelf.download_of_run(run_id, found.path, str(folder), where).path)
 
     def kinds(self, endpoint: Endpoint) -> Mapping[str, str | None]:
         """Return an endpoint's columns by its model's signature, each with its kind for drift where that tells it."""

@@ -1,4 +1,7 @@
-"""``drift performance``: answers beside labels, from files, in a process of its own and without an agent."""
+"""``drift performance``: answers beside labels, from files in a process of its own, or as a monitor has scored them.
+
+Files need no agent. With ``--monitor`` it is ``drift monitors performance`` by another word.
+"""
 
 import argparse
 from pathlib import Path
@@ -11,8 +14,16 @@ from mlops_desk.cli.drift.report import is_watched, names_of
 _TIMEOUT_SECONDS = 3600.0  # as for a report
 
 
+_OF_FILES = ("data", "label", "prediction", "score", "reference", "positive", "kind", "window")
+_OF_MONITORS = ("since", "until", "limit")
+_LIMIT = 100  # as the verb has it
+
+
 def make(given: argparse.Namespace, *, as_json: bool) -> int:
-    """Report on what the command line names. Raises DeskError."""
+    """Report on the files that the command line names. Raises DeskError."""
+    _refuse(given, _OF_MONITORS, "is said of a monitor's windows", "Name the monitor (--monitor), or cut the file.")
+    if given.data is None or given.label is None:
+        raise Invalid("It is not said whose answers are meant.", "Give --data FILE and --label COL, or --monitor NAME.")
     request: dict[str, Any] = {"data": _path(given.data), "label": given.label, "scores": names_of(given.score)}
     chosen = {
         "prediction": given.prediction,
@@ -25,6 +36,24 @@ def make(given: argparse.Namespace, *, as_json: bool) -> int:
     document = run_worker("mlops_desk.drift.performance.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given))
     _show(document, as_json=as_json)
     return 0
+
+
+def of_monitor(given: argparse.Namespace) -> argparse.Namespace:
+    """Return what is asked of the agent about the monitor that the command line names. Raises Invalid."""
+    from mlops_desk.verbs.declaration import verb_named  # noqa: PLC0415 - files do without
+    from mlops_desk.verbs.monitors import DriftMonitors  # noqa: PLC0415 - likewise
+
+    _refuse(given, _OF_FILES, "is said of files", "Leave it out: the monitor knows its columns and its reference.")
+    given.name, given.limit = given.monitor, _LIMIT if given.limit is None else given.limit
+    given.verb = verb_named("monitors", DriftMonitors, "performance")
+    return given
+
+
+def _refuse(given: argparse.Namespace, names: tuple[str, ...], why: str, hint: str) -> None:
+    """Refuse what would be left out in silence. Raises Invalid."""
+    said = next((name for name in names if getattr(given, name)), None)
+    if said is not None:
+        raise Invalid(f"--{said} {why}.", hint)
 
 
 def _path(text: str) -> str:

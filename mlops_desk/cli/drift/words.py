@@ -87,15 +87,16 @@ def add_profile(verbs: Any, shown: Verb) -> None:
 
 def add_performance(verbs: Any) -> None:
     """Add ``drift performance``."""
-    text = "tell how good a model's answers were, from files with labels beside them; needs no agent"
+    text = "tell how good a model's answers were, from files with labels beside them or by a monitor"
     more = (
+        "Files need no agent; with --monitor NAME it is told what that monitor has scored, and files are not read. "
         "With a reference it also tells what has changed, and what to expect of rows whose label is not there yet. "
         "Exit code 0 whatever the figures, 1 when they can't be had."
     )
     told = verbs.add_parser("performance", help=text, description=f"{text[0].upper()}{text[1:]}. {more}")
     about = "the rows to judge: a file or a folder of files (Parquet, CSV, JSON lines)"
-    told.add_argument("--data", required=True, metavar="FILE", help=about)
-    told.add_argument("--label", required=True, metavar="COL", help="what turned out; rows without are counted")
+    told.add_argument("--data", metavar="FILE", help=about)
+    told.add_argument("--label", metavar="COL", help="what turned out; rows without are counted")
     told.add_argument("--prediction", metavar="COL", help="what the model answered; without it the likeliest class")
     about = "probabilities: of the positive class, lists of them, or a column each (prob_CLASS; may be given again)"
     told.add_argument("--score", metavar="COL", action="append", default=[], help=about)
@@ -105,6 +106,11 @@ def add_performance(verbs: Any) -> None:
     told.add_argument("--kind", choices=("classification", "regression"), help=about)
     told.add_argument("--window", metavar="ROWS", type=int, help="judge so many rows at a time, in the file's order")
     told.add_argument("--quiet", action="store_true", help="do not say on stderr how far it is")
+    told.add_argument("--monitor", metavar="NAME", help="what this drift monitor has scored, window by window")
+    moment = "of a monitor's windows, those {} then: -7d, a date, or Unix seconds"
+    told.add_argument("--since", metavar="TIME", help=moment.format("since"))
+    told.add_argument("--until", metavar="TIME", help=moment.format("until"))
+    told.add_argument("--limit", metavar="N", type=int, help="of a monitor's windows, the newest so many (100)")
     told.set_defaults(act="drift-performance")
 
 

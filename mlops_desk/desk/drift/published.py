@@ -25,6 +25,7 @@ from mlops_desk.records.model import Artifact, DatasetInput
 
 _log = logging.getLogger(__name__)
 
+_WITH = "answers"  # what is in a profile beside its columns: another word where that becomes more
 FOLDER = "drift"
 """Where they lie among a run's files."""
 LIMIT_BYTES = 512 << 10  # chosen: some ninety columns of numbers; a registry is no store of data
@@ -82,7 +83,7 @@ class _Pending:
 
 def place_of(run_id: str, registry: str | None, dataset: DatasetInput, options: DriftOptions) -> ProfilePlace:
     """Return where the profile of a data set lies that was made with these options."""
-    made_by = [VERSION, dataset.name, dataset.digest, dataset.source, wire.to_builtins(options)]
+    made_by = [VERSION, _WITH, dataset.name, dataset.digest, dataset.source, wire.to_builtins(options)]
     key = hashlib.sha256(wire.dumps(_in_order(made_by)).encode("utf-8", "replace")).hexdigest()[:_KEY_CHARACTERS]
     return ProfilePlace(run_id, registry, f"{_beginning(dataset)}{key}.profile")
 

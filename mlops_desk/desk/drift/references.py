@@ -1,7 +1,12 @@
-"""What a monitor's windows are held against, as a profile: read once, by a worker, from the data it names."""
+"""What a monitor's windows are held against, as a profile: read once, by a worker, from the data it names.
+
+What a model answers is held against the table of its evaluation, where one was logged with its run: there it answers
+rows that it was not trained on. Else the data set itself may have the answers in a column of its own.
+"""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +15,12 @@ from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.desk.drift.published import ProfilePlace, PublishedProfiles, place_of
 from mlops_desk.drift.monitors.judging import options_of
+from mlops_desk.drift.monitors.predictions import has_answers
 from mlops_desk.drift.profile.form import read_profile
 from mlops_desk.drift.profile.mark import is_profile
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.records.drift import DriftOptions
+from mlops_desk.records.drift.columns import ColumnRole
 from mlops_desk.records.drift.monitors import Monitor
 from mlops_desk.records.drift.sources import ReferenceKind
 from mlops_desk.records.model import DatasetInput
@@ -28,6 +35,7 @@ WORKER_SECONDS = 280.0  # chosen: below the verbs' deadline; some ten million ro
 class References:
     """Makes profiles. ``reference_file`` finds an endpoint's data (of some contexts), ``kinds`` its inputs.
 
+    ``evaluation`` brings the table of a model's evaluation into a folder; None where none was logged.
     What is pinned or is the window before is cut into the bins of the training's data. ``dataset`` is the data set that
     such a file is of. All of them, and ``run``, may raise DeskError. ``published`` are the profiles that lie with the
     version's run already, made of the same data set by the same choices: they are taken, and new ones left there.
@@ -41,10 +49,12 @@ class References:
         run: Callable[[str, Mapping[str, Any], float], Any],
         dataset: Callable[[Endpoint, Sequence[str] | None], DatasetInput],
         published: PublishedProfiles,
+        evaluation: Callable[[Endpoint, Path], Path | None],
     ) -> None:
         self._endpoint = endpoint
         self._reference_file = reference_file
         self._kinds = kinds
+        self._evaluation = evaluation
         self._run = run
         self._dataset = dataset
         self._published = published
@@ -53,15 +63,42 @@ class References:
         """Read the data that a monitor is held against. Raises DeskError."""
         endpoint = None if monitor.endpoint is None else self._endpoint(monitor.endpoint)
         options = self._options(monitor, endpoint)
+        made = self._of_data(monitor, endpoint, options)
+        if endpoint is None or not has_answers(monitor):
+            return made
+        return self._with_answers(made, endpoint, options)
+
+    def _of_data(self, monitor: Monitor, endpoint: Endpoint | None, options: DriftOptions) -> DataProfile:
         place = None if endpoint is None else self._place(monitor, endpoint, options)
         found = None if place is None else self._published.find(place)
         if found is not None:
             return found
         path = self._path(monitor, endpoint)
-        made = read_profile(path) if is_profile(path) else self._made(path, options)
+        made = (
+            read_profile(path) if is_profile(path) else self._made(path, options, None if endpoint is None else "found")
+        )
         if place is not None:
             self._published.keep(place, made)
         return made
+
+    def _with_answers(self, made: DataProfile, endpoint: Endpoint, options: DriftOptions) -> DataProfile:
+        """Put the answers of the model's evaluation in the place of those of the data; a note where they can't be."""
+        if options.predictions:
+            return made
+        try:
+            with tempfile.TemporaryDirectory(prefix="mlops-desk-evaluation-") as folder:
+                table = self._evaluation(endpoint, Path(folder))
+                if table is None:
+                    return made
+                answers = self._made(table, DriftOptions(features=options.features), "only")
+        except DeskError as error:  # the inputs are watched all the same
+            note = f"The table of the model's evaluation can't be used: {error.message}"
+            return replace(made, notes=(*made.notes, note))
+        named = {one.column.name for one in answers.columns}
+        kept = tuple(
+            one for one in made.columns if one.column.role is not ColumnRole.PREDICTION and one.column.name not in named
+        )
+        return replace(made, columns=(*kept, *answers.columns))
 
     def place(self, monitor: Monitor) -> ProfilePlace | None:
         """Return where the profile lies in its registry; None where it is made of a file, or of nobody knows what.
@@ -93,7 +130,7 @@ class References:
             return None
         return place_of(run_id, endpoint.model.registry, dataset, options)
 
-    def _made(self, path: Path, options: DriftOptions) -> DataProfile:
+    def _made(self, path: Path, options: DriftOptions, answers: str | None) -> DataProfile:
         with tempfile.TemporaryDirectory(prefix="mlops-desk-reference-") as folder:
             out = Path(folder) / "reference.profile"
             request = {
@@ -102,7 +139,7 @@ class References:
                 "options": wire.to_builtins(options),
                 "folder": folder,
             }
-            self._run(WORKER, request, WORKER_SECONDS)
+            self._run(WORKER, request if answers is None else {**request, "answers": answers}, WORKER_SECONDS)
             return read_profile(out)
 
     def path(self, monitor: Monitor) -> Path:

@@ -74,6 +74,7 @@ class DriftDesk:
             run_worker,
             wiring.reference_dataset,
             self._published,
+            wiring.evaluation,
         )
         self.drift = DriftService(
             endpoint=parts.endpoints.show,
@@ -92,6 +93,7 @@ class DriftDesk:
             make_reference=references.make,
             store=self.windows,
             take=self._take,
+            pin=self._cutter.pin_answers,
             tell=parts.alerts.take_drift,
             log_place=sources.log_place,
             reference_file=references.path,

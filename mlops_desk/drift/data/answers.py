@@ -64,6 +64,8 @@ def _read(connection: Any, sides: Sides, column: FrozenColumn) -> ReadColumn:
 def inputs_of(connection: Any, sides: Sides, without: Sequence[str]) -> tuple[Floats | None, list[str]]:
     """Return the inputs as numbers (rows x columns, NaN is missing, categories by their place), and their names.
 
+    A category that the first side does not know is missing too.
+
     Left out are the columns ``without``, texts, identifiers, arrays and moments. None where there are too many.
     Raises duckdb.Error.
     """
@@ -81,16 +83,18 @@ def inputs_of(connection: Any, sides: Sides, without: Sequence[str]) -> tuple[Fl
         if column.kind is ColumnKind.NUMERIC:
             found[:, at] = np.concatenate([numbers_by_row(connection, side, column)[0] for side in sides])
         else:
-            found[:, at] = _codes(np.concatenate(labels_by_row(connection, sides, column)))
+            found[:, at] = _codes(*labels_by_row(connection, sides, column))
     return np.where(np.isfinite(found), found, np.nan), [column.name for column in columns]
 
 
-def _codes(labels: NDArray[np.object_]) -> Floats:
-    """Return categories as numbers, the most frequent first; NaN where there is none."""
-    known = np.array([label is not None for label in labels], dtype=bool)
-    values, back, sizes = np.unique(labels[known].astype(str), return_inverse=True, return_counts=True)
-    place = np.empty(values.size)
-    place[np.argsort(-sizes, kind="stable")] = np.arange(values.size)
-    found = np.full(labels.size, np.nan)
-    found[known] = place[back]
-    return found
+def _codes(reference: NDArray[np.object_], current: NDArray[np.object_]) -> Floats:
+    """Return categories as numbers, the reference's most frequent first; NaN where there is none, or it knows none.
+
+    The same whatever the current rows hold, so that what was learned of the reference once can be kept.
+    """
+    held = np.array([label for label in reference if label is not None], dtype=str)
+    values, sizes = np.unique(held, return_counts=True)
+    places = dict(zip(values[np.argsort(-sizes, kind="stable")].tolist(), map(float, range(values.size)), strict=True))
+    return np.array(
+        [np.nan if label is None else places.get(str(label), np.nan) for side in (reference, current) for label in side]
+    )

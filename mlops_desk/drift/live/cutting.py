@@ -16,10 +16,15 @@ from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.drift.live.file_rows import FileCursor
 from mlops_desk.drift.live.log_rows import LogCursor, LogPlace
+from mlops_desk.drift.live.pinning import MODULE as PIN_WORKER
+from mlops_desk.drift.live.pinning import PinRequest
 from mlops_desk.drift.live.watermarks import QueryCursor, QueryPlace
 from mlops_desk.drift.live.worker import CutAnswer, CutRequest, KeptPiece, read_piece, write_piece
-from mlops_desk.drift.profile.form import to_bytes
-from mlops_desk.drift.store.windows import CutWindow, WindowHead, WindowStore
+from mlops_desk.drift.profile.form import read_profile, to_bytes
+from mlops_desk.drift.profile.profile import DataProfile, beside
+from mlops_desk.drift.store.layout import WindowLayout
+from mlops_desk.drift.store.sums import add_windows
+from mlops_desk.drift.store.windows import CutProfile, CutWindow, WindowHead, WindowStore
 from mlops_desk.records.drift.monitors import Monitor
 from mlops_desk.records.drift.sources import SourceKind
 
@@ -75,6 +80,16 @@ class SourceDoors:
     password: Callable[[Monitor], str | None]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PinnedAnswers:
+    """A monitor's reference with its digest, now that it has answers: ``columns`` are their names, of so many rows."""
+
+    digest: str
+    reference: DataProfile
+    columns: tuple[str, ...]
+    n_rows: int
+
+
 class WindowCutter:
     """Looks at sources, one at a time."""
 
@@ -100,6 +115,47 @@ class WindowCutter:
             raise Unavailable(text, "Is there room on the disk for temporary files?") from error
         finally:
             self._looking.release()
+
+    def pin_answers(self, monitor: Monitor, start: float, end: float) -> PinnedAnswers:
+        """Hold the answers of a monitor's endpoint against those of a span of its log (Unix times), from now on.
+
+        What is compared already stays, and the window that grows goes on with them. Raises NotFound without a
+        reference or requests, Invalid where the answers can't be compared, TimedOut, Unavailable; nothing has changed
+        then.
+        """
+        if not self._looking.acquire(timeout=WAIT_SECONDS):
+            raise TimedOut("The windows of another monitor are still being cut.", "Try again in a moment.")
+        try:
+            with tempfile.TemporaryDirectory(prefix="mlops-desk-pin-") as folder:
+                return self._pinned(monitor, start, end, Path(folder))
+        except OSError as error:
+            text = f"Answers can't be pinned: {error.strerror}."
+            raise Unavailable(text, "Is there room on the disk for temporary files?") from error
+        finally:
+            self._looking.release()
+
+    def _pinned(self, monitor: Monitor, start: float, end: float, folder: Path) -> PinnedAnswers:
+        known = self._store.reference(monitor.id)
+        if known is None:
+            raise NotFound("This monitor has no reference yet.", "Make its reference first.")
+        _, reference = known
+        growing = self._store.growing(monitor.id)
+        request = PinRequest(
+            self._doors.log_place(monitor), start, end, str(folder), str(folder / "pinned"), str(folder / "grown"),
+            tuple(one.column.name for one in reference.columns), self._followed(monitor.id).log,
+            *((0, 0.0) if growing is None else (growing.blobs.n_rows, growing.start)),
+        )  # fmt: skip
+        n_rows = int(self._run(PIN_WORKER, wire.to_builtins(request), WORKER_SECONDS)["rows"])
+        answers = read_profile(folder / "pinned")
+        grown = None
+        if growing is not None:
+            of_inputs = add_windows(WindowLayout(reference), [growing.blobs])
+            of_answers = read_profile(folder / "grown")
+            grown = CutProfile(growing.start, growing.end, beside(of_inputs, of_answers))
+        whole = beside(reference, answers)
+        digest = self._store.extend(monitor.id, whole, grown)
+        names = tuple(one.column.name for one in answers.columns if one.sketch is not None)
+        return PinnedAnswers(digest, whole, names, n_rows)
 
     def standing(self, monitor_id: str) -> TakenWindows:
         """Return what the last look left: rows that wait, and the counts. Raises Unavailable."""

@@ -137,6 +137,11 @@ def _after(cursor: LogCursor) -> str:
     return f"(_received_at > {at} OR (_received_at = {at} AND {later}))"
 
 
+def not_after(cursor: LogCursor) -> str:
+    """Return the condition that a row comes before another in the order of the key, or is that one."""
+    return f"NOT {_after(cursor)}"
+
+
 def _count(connection: Any, some: Sequence[ArchivePart], condition: str) -> int:
     if not some:
         return 0

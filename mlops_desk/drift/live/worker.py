@@ -25,6 +25,7 @@ from mlops_desk.drift.live.file_rows import FileCursor, read_files
 from mlops_desk.drift.live.log_rows import LogCursor, LogPlace, read_log
 from mlops_desk.drift.live.pieces import GrowingWindow, cut_rows
 from mlops_desk.drift.live.watermarks import QueryCursor, QueryPlace
+from mlops_desk.drift.predictions.columns import as_reference
 from mlops_desk.drift.profile.form import read_profile
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.drift.room import database_in
@@ -118,6 +119,10 @@ class _Cutter:
         if request.ends_growing:
             self._end()
 
+    @property
+    def reference(self) -> DataProfile:
+        return self._layout.reference
+
     def take(self, connection: Any, batch: RowBatch | None, over_before: float | None) -> int:
         """Cut a batch; return how many rows were late."""
         moments = np.zeros(0) if batch is None else batch.moments
@@ -188,6 +193,8 @@ def cut_windows(request: CutRequest) -> CutAnswer:
                 batch, over_before, has_more = read.next(connection)
                 if batch is not None:
                     table = renamed(batch.table, DriftOptions(renamed=_known(request.renamed, batch)))
+                    if request.log is not None:
+                        table = as_reference(table, cutter.reference.answers)
                     batch = replace(batch, table=table)
                     read.n_rows += batch.moments.size
                 read.n_late += cutter.take(connection, batch, over_before)

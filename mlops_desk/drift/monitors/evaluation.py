@@ -21,7 +21,7 @@ from mlops_desk.drift.monitors.house import SketchHead, SketchStore
 from mlops_desk.drift.monitors.judging import never_sent, options_of, scores_of
 from mlops_desk.drift.monitors.turning import followed
 from mlops_desk.drift.profile.form import to_bytes
-from mlops_desk.drift.profile.profile import DataProfile
+from mlops_desk.drift.profile.profile import DataProfile, beside
 from mlops_desk.drift.shelf import ReportShelf
 from mlops_desk.records.drift import DriftOptions, DriftReport
 from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
@@ -97,17 +97,18 @@ class Evaluation:
     def held_against(self, monitor: Monitor, before: JudgedWindow | None, reference: DataProfile) -> DataProfile:
         """Return what a window is held against that follows ``before``; ``reference`` is what its bins are of.
 
+        Columns that earlier windows do not have yet (answers, before they were pinned) are held against ``reference``.
         Raises NotFound where no window was cut in a pinned span.
         """
         kind, start, end = monitor.reference.kind, monitor.reference.start, monitor.reference.end
         if kind is ReferenceKind.PINNED and start is not None and end is not None:
-            return self._store.merged(monitor.id, start, end)
+            return beside(self._store.merged(monitor.id, start, end), reference)
         if kind is not ReferenceKind.PREVIOUS or before is None or before.stored_id is None:
             return reference
         if before.model != monitor.model:
             return reference
         try:
-            return self._store.profile(before.stored_id)[1]
+            return beside(self._store.profile(before.stored_id)[1], reference)
         except (NotFound, Invalid):
             return reference  # it is no longer kept: the next window has this one
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mlops_desk.drift.live.cutting import TakenWindows
+from mlops_desk.drift.live.cutting import PinnedAnswers, TakenWindows
 from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.profile.profile import DataProfile, Sketch
 from mlops_desk.records.drift.monitors import DriftWatch, Monitor
@@ -64,6 +64,9 @@ class SketchStore(Protocol):
 Take = Callable[[Monitor, DataProfile], TakenWindows]
 """Reads what is new in a monitor's source, puts the windows that are full into the store, and tells what it brought."""
 
+Pin = Callable[[Monitor, float, float], PinnedAnswers]
+"""Holds a monitor's answers against those of a span of its log (Unix times), from now on."""
+
 Tell = Callable[[Sequence[DriftWatch]], None]
 
 
@@ -83,6 +86,7 @@ class MonitorHouse:
     make_reference: Callable[[Monitor], DataProfile]
     store: SketchStore
     take: Take
+    pin: Pin
     tell: Tell
     log_place: Callable[[Monitor], LogPlace]
     reference_file: Callable[[Monitor], Path]

@@ -7,17 +7,25 @@ judged is looked at again after a pause; its alert neither begins nor ends meanw
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound
 from mlops_desk.base.failures.pauses import pause_after
 from mlops_desk.drift.monitors.book import MonitorBook
 from mlops_desk.drift.monitors.evaluation import Evaluation
 from mlops_desk.drift.monitors.house import MonitorHouse
+from mlops_desk.drift.monitors.predictions import (
+    ENOUGH_ROWS,
+    RETRY_SECONDS,
+    has_answers,
+    held_in,
+    quiet_rows,
+)
 from mlops_desk.drift.monitors.proposing import model_of
 from mlops_desk.drift.monitors.standing import LastLook
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.records.drift.monitors import Monitor
+from mlops_desk.records.drift.predictions import HeldAnswers
 from mlops_desk.records.drift.sources import SourceKind
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 
@@ -28,6 +36,14 @@ PAUSES = (30.0, 60.0, 300.0, 900.0)
 QUIET_SECONDS = 120.0
 """Chosen: an answer is logged when it was given, and the cutter leaves the newest minute to those still being given."""
 UNASKED = "Waits for the first request."
+
+
+@dataclass(frozen=True, slots=True)
+class _FailedPin:
+    """Why answers could not be pinned, and from when on it is tried again."""
+
+    error: DeskError
+    retry_at: float
 
 
 class MonitorRound:
@@ -48,9 +64,15 @@ class MonitorRound:
         self._due: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._asked: dict[str, tuple[int, float]] = {}
+        self._pins: dict[str, _FailedPin] = {}
 
     def last(self, monitor_id: str) -> LastLook:
         return self._looks.get(monitor_id, LastLook())
+
+    def pin_trouble(self, monitor_id: str) -> DeskError | None:
+        """Say why a monitor's answers could not be pinned; None where nobody has tried, or they are."""
+        failed = self._pins.get(monitor_id)
+        return None if failed is None else failed.error
 
     def is_due(self, monitor: Monitor) -> bool:
         return not monitor.is_paused and self._clock() >= self._due.get(monitor.id, 0.0)
@@ -61,6 +83,7 @@ class MonitorRound:
         self._failures.pop(monitor_id, None)
         self._looks.pop(monitor_id, None)
         self._asked.pop(monitor_id, None)
+        self._pins.pop(monitor_id, None)
 
     def look(self, monitor: Monitor) -> Monitor:
         """Judge what is new of a monitor; return it, which may be about another version now. Raises nothing."""
@@ -91,6 +114,7 @@ class MonitorRound:
         pending = taken.pending_rows
         inputs = () if endpoint is None else self._house.inputs(endpoint)
         judged = self._evaluation.judge(monitor, digest, reference, inputs)
+        monitor = self._with_answers(monitor)
         if endpoint is not None and endpoint.load is not None:
             self._note(monitor, endpoint.load.requests_total, is_news=bool(judged), pending=pending)
         waits = _waits_for_rows(monitor, pending)
@@ -139,9 +163,31 @@ class MonitorRound:
             return monitor, *known
         made = self._house.make_reference(now)
         digest = self._house.store.put_reference(monitor.id, made)
-        if now is not monitor:
+        now = replace(now, held_answers=held_in(made) if has_answers(now) else None)
+        self._pins.pop(monitor.id, None)
+        if now != monitor:
             self._book.put(now)
         return now, digest, made
+
+    def _with_answers(self, monitor: Monitor) -> Monitor:
+        """Have the answers of the first quiet windows be what others are held against, where nothing logged is."""
+        if monitor.held_answers is not None or not has_answers(monitor):
+            return monitor
+        failed = self._pins.get(monitor.id)
+        quiet = quiet_rows([one for one in self._book.recent(monitor.id) if one.model == monitor.model])
+        if quiet is None or quiet.n_rows < ENOUGH_ROWS or (failed is not None and self._clock() < failed.retry_at):
+            return monitor
+        try:
+            pinned = self._house.pin(monitor, quiet.start, quiet.end)
+        except DeskError as error:  # its windows are judged all the same, and its standing says what its answers lack
+            self._pins[monitor.id] = _FailedPin(error, self._clock() + RETRY_SECONDS)
+            _log.warning("The answers of %s can't be judged: %s", monitor.name, error.message)
+            return monitor
+        self._pins.pop(monitor.id, None)
+        held = HeldAnswers(pinned.columns, is_logged=False, start=quiet.start, end=quiet.end, n_rows=pinned.n_rows)
+        monitor = replace(monitor, held_answers=held)
+        self._book.put(monitor)
+        return monitor
 
 
 def _ask(endpoint: Endpoint) -> str | None:

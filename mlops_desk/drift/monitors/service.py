@@ -29,6 +29,7 @@ from mlops_desk.drift.monitors.drafting import GivenSource
 from mlops_desk.drift.monitors.evaluation import Evaluation
 from mlops_desk.drift.monitors.house import MonitorHouse
 from mlops_desk.drift.monitors.judging import scores_of
+from mlops_desk.drift.monitors.predictions import has_answers, held_in, standing_of_predictions
 from mlops_desk.drift.monitors.proposing import model_of, orphans, proposals
 from mlops_desk.drift.monitors.round import MonitorRound
 from mlops_desk.drift.monitors.rows import rows_of
@@ -385,6 +386,8 @@ class MonitorService:
         profile = self._house.make_reference(monitor) if known is None else known[1]
         drafting.check_columns(monitor, [one.column.name for one in profile.columns])
         if known is None:
+            monitor = replace(monitor, held_answers=held_in(profile) if has_answers(monitor) else None)
+        if known is None:
             self._house.store.forget(monitor.id)
             self._house.store.put_reference(monitor.id, profile)
         return monitor
@@ -416,6 +419,8 @@ class MonitorService:
     def _standing(self, monitor: Monitor) -> MonitorStanding:
         windows = [one for one in self._book.recent(monitor.id) if one.model == monitor.model]
         told = standing.standing_of(monitor, windows, self._round.last(monitor.id), self._alert_of(monitor.name))
+        of_answers = standing_of_predictions(monitor, windows, self._round.pin_trouble(monitor.id))
+        told = replace(told, predictions=of_answers)
         return standing.with_answers(told, self._answers.standing(monitor))
 
     def _announce(self, monitor: Monitor) -> MonitorStanding:

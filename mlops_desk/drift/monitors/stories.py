@@ -8,7 +8,7 @@ from mlops_desk.drift.monitors.house import SketchHead
 from mlops_desk.drift.profile.categories import CategorySketch
 from mlops_desk.drift.profile.frame import FrozenBins
 from mlops_desk.drift.profile.pairing import quantiles
-from mlops_desk.drift.profile.profile import DataProfile, Sketch
+from mlops_desk.drift.profile.profile import DataProfile, Sketch, rows_of
 from mlops_desk.drift.profile.texts import TextSketch
 from mlops_desk.records.drift.monitors import QUANTILES, ColumnStory, ColumnWindow, JudgedWindow, Monitor
 
@@ -36,17 +36,12 @@ def story_of(
         score = scores.get((head.start, head.end))
         told = _told(column.frame, sketch, labels)
         verdict, value = (None, None) if score is None else (score.verdict, score.score)
-        windows.append(ColumnWindow(head.start, head.end, sketch_rows(sketch), *told, value, verdict))
+        windows.append(ColumnWindow(head.start, head.end, rows_of(sketch), *told, value, verdict))
     newest = next((score for one in reversed(judged) if (score := one.columns.get(name)) is not None), None)
-    first = ColumnWindow(0.0, 0.0, sketch_rows(column.sketch), *_told(column.frame, column.sketch, labels))
+    first = ColumnWindow(0.0, 0.0, rows_of(column.sketch), *_told(column.frame, column.sketch, labels))
     kind = str(column.column.kind or "")
     measure, limit = (None, None) if newest is None else (newest.measure, newest.limit)
     return ColumnStory(monitor.id, name, kind, first, tuple(windows), measure, limit)
-
-
-def sketch_rows(sketch: Sketch) -> int:
-    """Return the rows that a sketch has seen, usable or not."""
-    return sketch.lengths.n_rows if isinstance(sketch, TextSketch) else sketch.n_rows
 
 
 def _told(

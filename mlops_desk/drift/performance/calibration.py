@@ -65,4 +65,7 @@ def _fitted(scores: Floats, truth: Floats) -> Calibration:
 def _steps(scores: Floats, truth: Floats) -> Steps:
     values, back, sizes = np.unique(scores, return_inverse=True, return_counts=True)
     shares = np.bincount(back, truth) / sizes
-    return values, isotonic_regression(shares, weights=sizes).x
+    fitted = isotonic_regression(shares, weights=sizes).x
+    inner = np.zeros(fitted.size, dtype=bool)  # a step's ends say all of it
+    inner[1:-1] = (fitted[1:-1] == fitted[:-2]) & (fitted[1:-1] == fitted[2:])
+    return values[~inner], fitted[~inner]

@@ -10,6 +10,9 @@ on rows that had no part in learning. True only under covariate shift, and trees
 range: there they say what they know of its edge.
 """
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
 
 from mlops_desk.drift import learning
@@ -25,12 +28,41 @@ _FOLDS = 3  # chosen: enough for one spread
 _LARGEST = 1e100  # chosen: squares of larger errors leave what trees can sum
 
 
+class LearnedNumber(Protocol):
+    """What was learned of one number."""
+
+    def predict(self, inputs: Floats) -> Floats: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLosses:
+    """The three models of a reference as plain numbers, to be kept with it."""
+
+    error: learning.Trees
+    size: learning.Trees
+    square: learning.Trees
+    relative: float
+
+
 class ExpectedLosses:
     """The three models. Made of a reference by ``fit``, which gives None where the reference can't teach them."""
 
-    def __init__(self, models: tuple[object, object, object], relative: float) -> None:
+    def __init__(self, models: tuple[LearnedNumber, LearnedNumber, LearnedNumber], relative: float) -> None:
         self._models = models
         self._relative = relative
+
+    @classmethod
+    def of_kept(cls, kept: KeptLosses) -> "ExpectedLosses":
+        """Return the models that were kept; they tell the same as when they were fitted."""
+        return cls((kept.error, kept.size, kept.square), kept.relative)
+
+    def kept(self) -> KeptLosses | None:
+        """Return the models as plain numbers; None where this scikit-learn has them otherwise."""
+        found = [one if isinstance(one, learning.Trees) else learning.trees_of(one) for one in self._models]
+        error, size, square = found
+        if error is None or size is None or square is None:
+            return None
+        return KeptLosses(error, size, square, self._relative)
 
     @classmethod
     def fit(cls, features: Floats, reference: AnsweredRows) -> "ExpectedLosses | None":
@@ -65,7 +97,7 @@ class ExpectedLosses:
         n = inputs.shape[0]
         if not n:
             return {name: ExpectedFigure(None) for name in ("mae", "rmse", "bias")}
-        error, size, square = (model.predict(inputs) for model in self._models)  # type: ignore[attr-defined]  # untyped
+        error, size, square = (model.predict(inputs) for model in self._models)
         size, square = np.maximum(size, 0.0), np.maximum(square, np.square(error))
         square = np.maximum(square, np.square(size))
         root = float(np.sqrt(square.mean()))

@@ -7,6 +7,7 @@ as those of single rows do.
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
@@ -43,14 +44,20 @@ def bootstrap_of_sums(rows: Floats, figure: Callable[[Floats], Floats], *, seed:
     n = rows.shape[0]
     if n < 2:
         return NOTHING
-    rng = np.random.default_rng(seed)
+    group, weights = _drawn(n, seed)
     summed = np.concatenate([rows, np.ones((n, 1))], axis=1)
-    if n > _GROUPS:
-        group = rng.permutation(n) % _GROUPS
+    if group is not None:
         summed = np.stack([np.bincount(group, column, _GROUPS) for column in summed.T], axis=1)
-    size = summed.shape[0]
-    weights = rng.multinomial(size, np.full(size, 1 / size), DRAWS).astype(np.float64)
     return percentiles(figure(weights @ summed))
+
+
+@lru_cache(maxsize=2)  # a reference's chunks and a window's figures ask for one size again and again; 8 MB each
+def _drawn(n: int, seed: int) -> tuple[Counts | None, Floats]:
+    """Return in which group each row is (None: each is one), and how often each is drawn; the same whenever asked."""
+    rng = np.random.default_rng(seed)
+    group = rng.permutation(n) % _GROUPS if n > _GROUPS else None
+    size = n if group is None else _GROUPS
+    return group, rng.multinomial(size, np.full(size, 1 / size), DRAWS).astype(np.float64)
 
 
 def bootstrap_of_counts(table: Counts, figure: Callable[[Counts], Floats], *, seed: int = SEED) -> Interval:

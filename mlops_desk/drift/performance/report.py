@@ -34,11 +34,15 @@ Tell = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class AnsweredData:
-    """Rows to report on: the first ``n_reference`` are the reference's, ``inputs`` (rows x k) stand beside all."""
+    """Rows to report on: the first ``n_reference`` are the reference's, ``inputs`` (rows x k) stand beside all.
+
+    ``input_names`` are those of the k columns.
+    """
 
     rows: AnsweredRows
     n_reference: int = 0
     inputs: Floats | None = None
+    input_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

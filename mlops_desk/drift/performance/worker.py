@@ -92,7 +92,7 @@ def _with_inputs(
     inputs, names = inputs_of(connection, sides, columns.named)
     if inputs is None:
         return replace(data, notes=(*data.notes, "The inputs are too many to learn from which errors to expect."))
-    return replace(data, inputs=inputs if names else None)
+    return replace(data, inputs=inputs if names else None, input_names=tuple(names))
 
 
 def _cells(column: ReadColumn) -> Cells:

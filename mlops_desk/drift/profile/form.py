@@ -24,11 +24,13 @@ from mlops_desk.drift.profile.categories import LIMIT, CategorySketch
 from mlops_desk.drift.profile.frame import BINS, FrozenBins
 from mlops_desk.drift.profile.mark import MARK
 from mlops_desk.drift.profile.numbers import NumericSketch
-from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, Sketch
+from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, Sketch, rows_of
 from mlops_desk.drift.profile.texts import CHARACTERS, SAMPLE, TextSketch
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+from mlops_desk.records.drift.columns import ColumnKind, ColumnRole, FrozenColumn
 
 VERSION = 1  # raised where an earlier program could not read what is written
+OWN_ROWS = 2
+"""The version of a profile whose answers are of other rows than its inputs: an earlier program reads all but these."""
 LIMIT_BYTES = 512 << 20  # chosen: 5,000 columns of numbers are 30 MB, of texts never more than this
 COLUMNS_LIMIT = 5000  # as many as a file of data may have
 _START = struct.Struct("<24sIIQ")
@@ -86,7 +88,9 @@ def to_bytes(profile: DataProfile) -> bytes:
     columns = tuple(_written(one, arrays) for one in profile.columns)
     head = wire.dumps(_Head(profile.n_rows, profile.n_rejected, profile.notes, columns)).encode("utf-8", "replace")
     rest = head + arrays.content()
-    return _START.pack(MARK, VERSION, zlib.crc32(rest), len(head)) + rest
+    has_own_rows = any(one.sketch is not None and rows_of(one.sketch) != profile.n_rows for one in profile.columns)
+    version = OWN_ROWS if has_own_rows else VERSION
+    return _START.pack(MARK, version, zlib.crc32(rest), len(head)) + rest
 
 
 def read_profile(path: Path) -> DataProfile:
@@ -102,15 +106,15 @@ def from_bytes(data: bytes, shown: str = "This profile") -> DataProfile:
     if not data.startswith(MARK) or len(data) < _START.size:
         raise Invalid(f"{shown} is not a whole profile.", _AGAIN)
     _, version, checksum, head_bytes = _START.unpack_from(data)
-    if version != VERSION:
-        text = f"{shown} is a profile of version {version}; this program reads version {VERSION}."
+    if version not in {VERSION, OWN_ROWS}:
+        text = f"{shown} is a profile of version {version}; this program reads versions up to {OWN_ROWS}."
         raise Invalid(text, "Update the program, or make the profile again with this one.")
     rest = data[_START.size :]
     if zlib.crc32(rest) != checksum or head_bytes > len(rest):
         raise Invalid(f"{shown} is a damaged profile: its checksum does not fit.", _AGAIN)
     try:
         head = wire.loads(rest[:head_bytes], _Head)
-        return _read(head, ArrayReader(rest[head_bytes:]))
+        return _read(head, ArrayReader(rest[head_bytes:]), has_own_rows=version == OWN_ROWS)
     except DamageError as error:
         raise Invalid(f"{shown} is a damaged profile: {error}.", _AGAIN) from error
     except (Invalid, UnicodeDecodeError) as error:
@@ -152,33 +156,41 @@ def _of_numbers(frame: FrozenBins, sketch: NumericSketch, arrays: ArrayWriter) -
     )
 
 
-def _read(head: _Head, arrays: ArrayReader) -> DataProfile:
+def _read(head: _Head, arrays: ArrayReader, *, has_own_rows: bool) -> DataProfile:
     if len(head.columns) > COLUMNS_LIMIT:
         raise DamageError("it has too many columns")
     if len({one.column.name for one in head.columns}) < len(head.columns):
         raise DamageError("two of its columns have one name")
     _check_counts(head.n_rows, head.n_rejected)
-    found = tuple(_column(one, arrays, head.n_rows) for one in head.columns)
+    found = tuple(_column(one, arrays) for one in head.columns)
+    for one in found:
+        may_differ = has_own_rows and one.column.role is ColumnRole.PREDICTION
+        if one.sketch is not None and rows_of(one.sketch) != head.n_rows and not may_differ:
+            raise _unfitting(one.column.name)
     arrays.check_end()
     return DataProfile(head.n_rows, found, head.n_rejected, head.notes)
 
 
-def _column(one: _Column, arrays: ArrayReader, n_rows: int) -> ColumnProfile:
+def _unfitting(name: str) -> DamageError:
+    return DamageError(f"the sketch of column {plain(name)!r} does not fit its kind or its rows")
+
+
+def _column(one: _Column, arrays: ArrayReader) -> ColumnProfile:
     kind = one.column.kind
     frame: FrozenBins | None = None
     sketch: Sketch | None = None
     if one.categories is not None:
         sketch = _categories(one.categories, arrays)
-        fits = kind in {ColumnKind.CATEGORICAL, ColumnKind.BOOLEAN} and sketch.n_rows == n_rows
+        fits = kind in {ColumnKind.CATEGORICAL, ColumnKind.BOOLEAN}
     elif one.numbers is not None:
         frame, numbers = _numbers(one.numbers, arrays)
         is_text = kind in {ColumnKind.TEXT, ColumnKind.IDENTIFIER}
         sketch = numbers if one.sample is None else TextSketch(numbers, _sample(one.sample, numbers.n_usable))
-        fits = numbers.n_rows == n_rows and (is_text if one.sample is not None else _is_number(kind))
+        fits = is_text if one.sample is not None else _is_number(kind)
     else:
         fits = True
     if not fits:
-        raise DamageError(f"the sketch of column {plain(one.column.name)!r} does not fit its kind or its rows")
+        raise _unfitting(one.column.name)
     return ColumnProfile(one.column, sketch, frame)
 
 

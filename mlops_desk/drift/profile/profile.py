@@ -9,9 +9,14 @@ from mlops_desk.drift.profile.categories import CategorySketch, add_categories
 from mlops_desk.drift.profile.frame import FrozenBins
 from mlops_desk.drift.profile.numbers import NumericSketch, add_numbers
 from mlops_desk.drift.profile.texts import TextSketch, add_texts
-from mlops_desk.records.drift.columns import FrozenColumn
+from mlops_desk.records.drift.columns import ColumnRole, FrozenColumn
 
 Sketch = NumericSketch | CategorySketch | TextSketch
+
+
+def rows_of(sketch: Sketch) -> int:
+    """Return the rows that a sketch has seen, usable or not."""
+    return sketch.lengths.n_rows if isinstance(sketch, TextSketch) else sketch.n_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +43,11 @@ class DataProfile:
     n_rejected: int = 0
     notes: tuple[str, ...] = ()
 
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Return the names of the columns that are a model's answers."""
+        return tuple(one.column.name for one in self.columns if one.column.role is ColumnRole.PREDICTION)
+
 
 def merged(profiles: Iterable[DataProfile]) -> DataProfile:
     """Add profiles that were made by the same reference, at least one. Raises Invalid where they were not."""
@@ -55,6 +65,13 @@ def merged(profiles: Iterable[DataProfile]) -> DataProfile:
         sum(one.n_rejected for one in some),
         tuple(dict.fromkeys(chain.from_iterable(one.notes for one in some))),
     )
+
+
+def beside(first: DataProfile, second: DataProfile) -> DataProfile:
+    """Put the columns of two profiles side by side; rows and notes are the first one's, and so is a name both have."""
+    known = {one.column.name for one in first.columns}
+    others = tuple(one for one in second.columns if one.column.name not in known)
+    return replace(first, columns=(*first.columns, *others))
 
 
 def _added(sketches: list[Sketch | None]) -> Sketch | None:

@@ -1,19 +1,25 @@
 """The worker that makes a profile: ``python -m mlops_desk.drift.profile.worker``, one request on stdin.
 
 Request: {"reference": path or Source, "out": path, "options": DriftOptions, "folder": path, "access": {"reference":
-SourceAccess}}; the last three may be missing. What it does meanwhile it says on stderr, a line a second at most. The
-answer: {"path", "rows", "bytes", "columns", "left_out"}.
+SourceAccess}, "answers": "found" or "only"}; the last four may be missing. With "answers" the columns that look like a
+model's answers get that role, and what is derived of them is sketched too; with "only" nothing else is. What it does
+meanwhile it says on stderr, a line a second at most. The answer: {"path", "rows", "bytes", "columns", "left_out"}.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.errors import Invalid
+from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
+from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.data.sources import DataSide, access_in, open_source, source_in
+from mlops_desk.drift.predictions.columns import NAMES, answers_in, with_answers
 from mlops_desk.drift.profile.comparing import make_profile
 from mlops_desk.drift.profile.form import to_bytes
 from mlops_desk.drift.profile.profile import DataProfile
@@ -23,20 +29,42 @@ from mlops_desk.records.drift import DriftOptions
 
 
 def profile_of_source(
-    reference: DataSide, options: DriftOptions | None = None, within: str | None = None
+    reference: DataSide, options: DriftOptions | None = None, within: str | None = None, answers: str | None = None
 ) -> DataProfile:
-    """Make the profile of what a source gives. Raises DeskError."""
+    """Make the profile of what a source gives; ``answers`` as in a request. Raises DeskError."""
     progress = WorkerProgress()
+    chosen = options or DriftOptions()
     with work_room(within) as (connection, folder):
         table = open_source(connection, reference, folder, progress)
-        return make_profile(connection, table, options or DriftOptions(), progress)
+        if answers is not None:
+            is_only = answers == "only"
+            table, chosen = _with_answers(connection, table, chosen, is_only=is_only)
+        return make_profile(connection, table, chosen, progress)
+
+
+def _with_answers(
+    connection: Any, table: OpenedTable, options: DriftOptions, *, is_only: bool
+) -> tuple[OpenedTable, DriftOptions]:
+    """Return the table with what is derived of its answers, and how it is read. Raises Invalid."""
+    names = answers_in(table, options, is_evaluation=is_only)
+    try:
+        found = with_answers(connection, table, names)
+    except duckdb.Error as error:
+        text = f"The answers in the data can't be read: {plain(str(error).splitlines()[0], 300)}"
+        raise Invalid(text, "Is the file complete? Write it again.") from error
+    if not is_only:
+        return found.table, found.options(options)
+    if not names:
+        raise NotFound("This table has no answers in it.", f"They are looked for in {', '.join(NAMES)} and prob_CLASS.")
+    kept = {name: where for name, where in found.table.columns.items() if name in found.names}
+    return replace(found.table, columns=kept), found.options(replace(options, targets=(), ids=(), features=()))
 
 
 def answer(request: dict[str, Any]) -> Any:
     """Answer one request in JSON's own types."""
     options = wire.from_builtins(request.get("options") or {}, DriftOptions)
     reference = DataSide(source_in(request, "reference"), access_in(request, "reference"))
-    made = profile_of_source(reference, options, request.get("folder"))
+    made = profile_of_source(reference, options, request.get("folder"), request.get("answers"))
     target, content = Path(request["out"]), to_bytes(made)
     try:
         write_atomically(target, content, mode=0o644)

@@ -68,6 +68,15 @@ class CutWindow:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CutProfile:
+    """Rows of a source as they were cut, with the Unix times of the first and the last of them."""
+
+    start: float
+    end: float
+    profile: DataProfile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class NewestRows:
     """The newest rows, those of the window that still grows among them."""
 
@@ -250,6 +259,20 @@ class WindowStore:
         content = to_bytes(profile)
         digest = hashlib.sha256(content).hexdigest()
         self._tables.put_reference(monitor_id, digest, content)
+        return digest
+
+    def extend(self, monitor_id: str, profile: DataProfile, growing: CutProfile | None) -> str:
+        """Hold windows against a profile with more columns, all at once; ``growing`` has them too. Return its digest.
+
+        Raises Invalid where the growing window was not made by the profile.
+        """
+        content = to_bytes(profile)
+        digest = hashlib.sha256(content).hexdigest()
+        row = None
+        if growing is not None:
+            cut = CutWindow(growing.start, growing.end, WindowLayout(profile).write(growing.profile))
+            row = _row(monitor_id, OPEN, digest, cut)
+        self._tables.extend(monitor_id, digest, content, row)
         return digest
 
     def reference(self, monitor_id: str) -> tuple[str, DataProfile] | None:

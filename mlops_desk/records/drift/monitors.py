@@ -7,6 +7,7 @@ from enum import StrEnum
 from mlops_desk.base.errors import keep_command
 from mlops_desk.records.drift import DriftOptions, Verdict
 from mlops_desk.records.drift.answers import AnswerColumns, AnswersStanding
+from mlops_desk.records.drift.predictions import HeldAnswers, PredictionsStanding
 from mlops_desk.records.drift.segments import SegmentDrift
 from mlops_desk.records.drift.sources import Reference, Source
 from mlops_desk.records.owner import Owner
@@ -28,7 +29,8 @@ class Monitor:
     ``renamed`` gives columns of the source the reference's names. A monitor turns when ``needed`` of its newest ``of``
     windows alarm. ``segment`` is a column whose values are judged apart, ``importance`` weighs columns. ``answers``
     names the columns by which answers are scored once labels have come, ``answers_reference`` labelled answers to hold
-    them against, where the monitor's own reference has none. ``level`` is that of its alert. One that ``is_proposed``
+    them against, where the monitor's own reference has none. ``held_answers`` are the answers that windows are held
+    against, once there are some. ``level`` is that of its alert. One that ``is_proposed``
     was made by the desk, not by a person; ``is_refused``: somebody has removed it, and it is not proposed again while
     its endpoint stays. ``created_by`` is a uid.
     """
@@ -54,6 +56,7 @@ class Monitor:
     importance: Mapping[str, float] = field(default_factory=dict)
     answers: AnswerColumns | None = None
     answers_reference: Reference | None = None
+    held_answers: HeldAnswers | None = None
     is_paused: bool = False
     is_proposed: bool = False
     is_refused: bool = False
@@ -83,7 +86,8 @@ class MonitorStanding:
     that of the monitor. ``pending_rows`` are those that wait for their window to be full. Of all rows since it began
     ``n_late`` came too late for their window and ``n_rejected`` were no rows (None: not known); ``notes`` say more.
     ``strip`` are the verdicts of the newest windows, oldest first. ``command`` is the one in the hint. ``answers``
-    tells how good its answers are, where labels are watched: ``state`` is turned where either has.
+    tells how good its answers are, where labels are watched: ``state`` is turned where either has. ``predictions``
+    tells how the answers themselves are judged, as columns like any other; None where its source has none.
     """
 
     monitor: Monitor
@@ -107,6 +111,7 @@ class MonitorStanding:
     strip: tuple[Verdict, ...] = ()
     command: str | None = None
     answers: AnswersStanding | None = None
+    predictions: PredictionsStanding | None = None
 
     def __post_init__(self) -> None:
         keep_command(self)

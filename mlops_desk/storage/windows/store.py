@@ -114,6 +114,15 @@ class WindowTables:
             _put(connection, PROFILES, "digest", digest=digest, content=content)
             _put(connection, REFERENCES, "monitor", monitor=monitor, digest=digest)
 
+    def extend(self, monitor: str, digest: str, content: bytes, growing: WindowRow | None) -> None:
+        """Store a profile that windows are held against from now on, with the one that grows as it is by that one."""
+        with self.database.transaction() as connection:
+            _put(connection, PROFILES, "digest", digest=digest, content=content)
+            _put(connection, REFERENCES, "monitor", monitor=monitor, digest=digest)
+            connection.execute(delete(WINDOWS).where(WINDOWS.c.monitor == monitor, WINDOWS.c.level == OPEN))
+            if growing is not None:
+                connection.execute(_INSERT, _values(growing))
+
     def reference(self, monitor: str) -> str | None:
         """Return the digest of what a monitor's windows are held against."""
         with self.database.transaction() as connection:

@@ -1,13 +1,14 @@
 """``drift performance`` as people type it: files of every form, the answer as text and JSON, and what is refused."""
 
 import json
+import time
 
 import numpy as np
 import pytest
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.cli.drift.performance import make
-from mlops_desk.cli.parser import parse
+from mlops_desk.cli.drift.performance import make, of_monitor
+from mlops_desk.cli.parser import arguments_of, parse
 
 
 @pytest.fixture
@@ -120,3 +121,41 @@ def test_what_can_not_be_done_is_refused_with_what_to_do(folder, capfd, words, s
     with pytest.raises(Invalid, match=said) as caught:
         made(capfd, *words)
     assert caught.value.hint
+
+
+def test_what_a_monitor_has_scored_is_asked_of_the_agent():
+    given = parse(["drift", "performance", "--monitor", "churn", "--since", "-7d", "--limit", "5"])
+    assert given.act == "drift-performance"
+    asked = of_monitor(given)
+    assert (asked.verb.service, asked.verb.name) == ("monitors", "performance")
+    arguments = arguments_of(asked.verb, asked)
+    assert (arguments["name"], arguments["limit"], arguments["until"]) == ("churn", 5, None)
+    assert arguments["since"] == pytest.approx(time.time() - 7 * 86_400, abs=60)
+    assert arguments_of(asked.verb, of_monitor(parse(["drift", "performance", "--monitor", "churn"])))["limit"] == 100
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--monitor", "churn", "--data", "ref.csv"], "--data is said of files"),
+        (["--monitor", "churn", "--score", "p"], "--score is said of files"),
+    ],
+)
+def test_a_monitor_and_files_are_not_mixed(words, said):
+    with pytest.raises(Invalid, match=said) as caught:
+        of_monitor(parse(["drift", "performance", *words]))
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--data", "ref.csv", "--label", "y", "--since", "-7d"], "--since is said of a monitor"),
+        (["--data", "ref.csv"], "whose answers"),
+        (["--label", "y"], "whose answers"),
+    ],
+)
+def test_what_is_lacking_is_asked_for(folder, capfd, words, said):
+    with pytest.raises(Invalid, match=said) as caught:
+        made(capfd, *words)
+    assert "--monitor" in caught.value.hint

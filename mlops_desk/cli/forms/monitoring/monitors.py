@@ -43,6 +43,7 @@ def monitor(item: MonitorStanding) -> str:
         "held against": _reference(one),
         "a window": f"{one.window.rows:,} rows" if one.window.rows else span(one.window.seconds or 0.0),
         "turns when": f"{one.needed} of {one.of} windows alarm; its alert is of the level {one.level}",
+        **_predictions(item),
         **_answers(item),
         "left out": _pairs(one.suppressed) or "nothing by choice",
         "looked at": f"{ago(item.checked_at)}{_next(item)}",
@@ -56,6 +57,14 @@ def monitor(item: MonitorStanding) -> str:
     if item.alert_id:
         told["alert"] = item.alert_id
     return facts(told)
+
+
+def _predictions(item: MonitorStanding) -> dict[str, str]:
+    """Return how what the model answers is judged, and what to do where it can't be."""
+    if item.predictions is None:
+        return {}
+    hint = f" {item.predictions.hint}" if item.predictions.hint else ""
+    return {"predictions": plain(f"{item.predictions.sentence}{hint}", _TEXT)}
 
 
 def _answers(item: MonitorStanding) -> dict[str, str]:

@@ -33,7 +33,8 @@ class AskedSpan:
 class ScoreRequest:
     """What to score. ``reference`` is the file of labelled answers, None without; ``within`` a folder to write in.
 
-    ``window_rows`` is how many rows a window has mostly. At most ``most`` windows are scored, oldest first.
+    ``fitted`` is the file of what was learned of it, None where nothing is kept. ``window_rows`` is how many rows a
+    window has mostly. At most ``most`` windows are scored, oldest first.
     """
 
     log: LogPlace
@@ -43,6 +44,7 @@ class ScoreRequest:
     window_rows: int
     most: int
     reference: str | None = None
+    fitted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,12 @@ class AnswersFacts:
 
 @dataclass(frozen=True, slots=True)
 class ScoreAnswer:
-    """What was scored; ``has_more``: there are windows that wait for the next time."""
+    """What was scored; ``has_more``: there are windows that wait for the next time.
+
+    ``learned`` is the file of what was learned of the reference meanwhile, to be kept with it; None where it was known.
+    """
 
     windows: tuple[ScoredSpan, ...] = ()
     facts: AnswersFacts | None = None
     has_more: bool = False
+    learned: str | None = None

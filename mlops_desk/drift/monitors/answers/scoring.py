@@ -11,10 +11,11 @@ import numpy as np
 
 from mlops_desk.drift.monitors.answers.asked import AnswersFacts, ScoredSpan, WatchLimit
 from mlops_desk.drift.pair import Floats
-from mlops_desk.drift.performance.alarms import LEAST_ROWS, beyond, levels_of
-from mlops_desk.drift.performance.change import Baseline, ChangeWatch, baseline_of
+from mlops_desk.drift.performance.alarms import LEAST_ROWS, beyond
+from mlops_desk.drift.performance.change import ChangeWatch
+from mlops_desk.drift.performance.fitted import FittedReference, fit, of_what
 from mlops_desk.drift.performance.page_state import PageState
-from mlops_desk.drift.performance.report import AnsweredData, estimators_of, window_of
+from mlops_desk.drift.performance.report import AnsweredData, window_of
 from mlops_desk.drift.performance.rows import MOST_CLASSES
 from mlops_desk.drift.performance.watching import watched_values
 from mlops_desk.records.drift.performance import PerformanceWindow, ReferenceLevel
@@ -34,30 +35,31 @@ def sampled(data: AnsweredData) -> AnsweredData:
 
 
 class Scorer:
-    """Scores windows of some rows: the reference's first, then those of all windows, one after the other."""
+    """Scores windows of some rows: the reference's first, then those of all windows, one after the other.
 
-    def __init__(self, data: AnsweredData, window_rows: int) -> None:
+    ``known`` is what was learned of the reference before; where it is of something else, or there is none, it is
+    learned anew, and ``learned`` is what to keep of it.
+    """
+
+    def __init__(self, data: AnsweredData, window_rows: int, known: FittedReference | None = None) -> None:
         self._data = data
         self._window_rows = max(LEAST_ROWS, window_rows)
-        reference = data.rows.part(slice(0, data.n_reference))
         self._current = data.rows.part(slice(data.n_reference, None))
-        self._counts = reference.counts() if data.n_reference else None
-        known = self._counts is not None and self._counts.n_used > 0
-        self._levels = levels_of(reference, self._window_rows) if known else {}
-        self._estimators, self._notes = estimators_of(data, reference, self._current)
-        self._baselines: dict[str, Baseline] = {}
-        if known:
-            found = ((what, baseline_of(values)) for what, values in watched_values(reference))
-            self._baselines = {what: one for what, one in found if one is not None}
+        self.learned: FittedReference | None = None
+        if known is not None and known.of == of_what(data, self._window_rows):
+            self._fitted, self._estimators = known, known.estimators
+            return
+        self._fitted, self._estimators, can_be_kept = fit(data, self._window_rows)
+        self.learned = self._fitted if can_be_kept else None
 
     def window(self, name: str, labels: str, chosen: slice) -> ScoredSpan:
         """Score the current rows of one window; ``labels`` is the digest of what turned out of them."""
         rows = self._current.part(chosen)
-        told = window_of(self._data, rows, chosen, self._levels, self._estimators)
+        told = window_of(self._data, rows, chosen, dict(self._fitted.levels), self._estimators)
         values = dict(watched_values(rows))
         watched = {
             what: _flat(ChangeWatch().with_values(values[what], baseline))
-            for what, baseline in self._baselines.items()
+            for what, baseline in self._fitted.baselines.items()
             if what in values
         }
         return ScoredSpan(
@@ -79,17 +81,19 @@ class Scorer:
             kind=rows.kind,
             classes=rows.classes if len(rows.classes) <= MOST_CLASSES else (),
             positive=None if rows.positive is None else rows.classes[rows.positive],
-            reference=self._levels,
-            reference_counts=self._counts,
+            reference=self._fitted.levels,
+            reference_counts=self._fitted.counts,
             calibrated=None if self._estimators.calibration is None else self._estimators.calibration.changes,
-            limits={what: WatchLimit(one.mean, one.limit_up, one.limit_down) for what, one in self._baselines.items()},
-            notes=(*self._data.notes, *self._notes),
+            limits={
+                what: WatchLimit(one.mean, one.limit_up, one.limit_down) for what, one in self._fitted.baselines.items()
+            },
+            notes=(*self._data.notes, *self._fitted.notes),
         )
 
     def _beyond(self, told: PerformanceWindow) -> tuple[str, ...]:
         n = told.counts.n_used
         factor = math.sqrt(max(1.0, self._window_rows / n)) if n else 1.0
-        return beyond(told.figures, {name: _widened(one, factor) for name, one in self._levels.items()}, n)
+        return beyond(told.figures, {name: _widened(one, factor) for name, one in self._fitted.levels.items()}, n)
 
 
 def _widened(level: ReferenceLevel, factor: float) -> ReferenceLevel:

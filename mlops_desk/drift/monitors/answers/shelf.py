@@ -1,4 +1,4 @@
-"""What is kept of a monitor's answers beside its windows: the labelled answers they are held against, and the facts.
+"""What is kept of a monitor's answers beside its windows: what they are held against and what that taught, facts.
 
 Each monitor has a folder of its own. What is there belongs to one key, the digest of what it was made for; anything
 else in the folder is left over, and goes.
@@ -50,10 +50,24 @@ class AnswersShelf:
         fresh = kept.with_suffix(f"{kept.suffix}.new")
         shutil.copyfile(made, fresh)
         fresh.replace(kept)
-        for other in place.glob("reference-*"):
+        for other in (*place.glob("reference-*"), *place.glob("learned-*")):
             if other != kept:
                 other.unlink(missing_ok=True)
         return kept
+
+    def learned(self, monitor: Monitor) -> Path | None:
+        """Return the file of what was learned of a monitor's reference; None where it was not yet."""
+        found = self._place(monitor.id) / f"learned-{key_of(monitor)}.json"
+        return found if found.exists() else None
+
+    def put_learned(self, monitor: Monitor, made: Path) -> None:
+        """Keep what was learned of the reference, instead of any other."""
+        place = self._place(monitor.id)
+        kept = place / f"learned-{key_of(monitor)}.json"
+        write_atomically(kept, made.read_bytes(), mode=0o600)
+        for other in place.glob("learned-*.json"):
+            if other != kept:
+                other.unlink(missing_ok=True)
 
     def facts(self, monitor: Monitor) -> AnswersFacts:
         """Return what is known of all windows of a monitor."""

@@ -178,6 +178,7 @@ class AnswersWatch:
     ) -> ScoreAnswer:
         assert monitor.answers is not None  # noqa: S101 - the caller has seen to it
         key = None if reference is None else key_of(monitor)
+        learned = None if reference is None else self._shelf.learned(monitor)
         cut = spans_after(known)
         request = ScoreRequest(
             place,
@@ -187,9 +188,13 @@ class AnswersWatch:
             monitor.window.rows or _USUAL_ROWS,
             MOST_AT_ONCE,
             None if reference is None else str(reference),
+            None if learned is None else str(learned),
         )
         told = self._run(WORKER, {"score": wire.to_builtins(request)}, WORKER_SECONDS)
-        return wire.from_builtins(told, ScoreAnswer)
+        answer = wire.from_builtins(told, ScoreAnswer)
+        if answer.learned is not None:
+            self._shelf.put_learned(monitor, Path(answer.learned))
+        return answer
 
     def _keep(
         self, monitor: Monitor, known: Sequence[ScoredWindow], answer: ScoreAnswer, reference_id: str | None

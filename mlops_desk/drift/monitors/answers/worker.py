@@ -23,6 +23,7 @@ from mlops_desk.drift.monitors.answers.asked import AskedSpan, KeepRequest, Scor
 from mlops_desk.drift.monitors.answers.joined import JoinedLog
 from mlops_desk.drift.monitors.answers.scoring import Scorer, sampled
 from mlops_desk.drift.performance.alarms import LEAST_ROWS
+from mlops_desk.drift.performance.fitted import FittedReference
 from mlops_desk.drift.performance.worker import read_answers
 from mlops_desk.drift.room import database_in
 from mlops_desk.records.drift.answers import AnswerColumns
@@ -49,7 +50,7 @@ def scored(request: ScoreRequest) -> ScoreAnswer:
             if request.reference is not None:
                 before = open_data(connection, Path(request.reference), folder)
             data = read_answers(connection, before, log.table(chosen), request.columns)
-            scorer = Scorer(sampled(data), request.window_rows)
+            scorer = Scorer(sampled(data), request.window_rows, _known(request))
             bounds = np.cumsum([0, *log.sizes(chosen)])
         except duckdb.Error as error:
             text = f"The logged answers can't be read: {plain(str(error).splitlines()[0], 300)}"
@@ -58,7 +59,23 @@ def scored(request: ScoreRequest) -> ScoreAnswer:
         scorer.window(span.id, digests[span.id][0], slice(int(first), int(last)))
         for span, first, last in zip(chosen, bounds[:-1], bounds[1:], strict=True)
     ]
-    return ScoreAnswer(tuple(windows), scorer.facts(), len(changed) > len(chosen))
+    learned = None
+    if scorer.learned is not None and request.reference is not None:
+        learned = folder / "learned.json"
+        learned.write_text(wire.dumps(scorer.learned), encoding="utf-8")
+    return ScoreAnswer(
+        tuple(windows), scorer.facts(), len(changed) > len(chosen), None if learned is None else str(learned)
+    )
+
+
+def _known(request: ScoreRequest) -> FittedReference | None:
+    """Return what was learned of the reference before; None where nothing is kept, or another version wrote it."""
+    if request.fitted is None:
+        return None
+    try:
+        return wire.loads(Path(request.fitted).read_bytes(), FittedReference)
+    except (FileNotFoundError, Invalid):
+        return None
 
 
 def _is_changed(span: AskedSpan, digests: dict[str, tuple[str, int]]) -> bool:

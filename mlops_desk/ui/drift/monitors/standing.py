@@ -7,6 +7,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.drift import Verdict
 from mlops_desk.records.drift.answers import AnswersState
 from mlops_desk.records.drift.monitors import Monitor, MonitorStanding, MonitorState
+from mlops_desk.records.drift.predictions import PredictionsStanding
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.ui.drift import telling
@@ -14,6 +15,7 @@ from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.widgets.facts import Fact, moment_fact
 from mlops_desk.ui.words import marks, numbers
 
+_TEXT = 600  # chosen: a paragraph
 _STRIP = 12  # chosen: as many windows as one still counts
 _ORDER = {
     MonitorState.TURNED: 4,
@@ -108,6 +110,8 @@ def facts(standing: MonitorStanding) -> list[Fact]:
     ]
     found += [Fact(f"Not {plain(name)}", plain(why)) for name, why in monitor.suppressed.items()]
     found += [Fact(f"{plain(theirs)} is", plain(ours)) for theirs, ours in monitor.renamed.items()]
+    if standing.predictions is not None:
+        found.append(Fact("Predictions", plain(predictions(standing.predictions), _TEXT)))
     if monitor.answers is not None:
         found.append(Fact("Answers scored by", plain(monitor.answers.label)))
     made = "the desk" if monitor.is_proposed else _person(monitor.created_by)
@@ -117,6 +121,11 @@ def facts(standing: MonitorStanding) -> list[Fact]:
         Fact("Made by", made),
     ]
     return found
+
+
+def predictions(one: PredictionsStanding) -> str:
+    """Return how what the model answers is judged, with what to do where it is not yet."""
+    return f"{one.sentence} {one.hint}" if one.hint else one.sentence
 
 
 def _person(uid: int | None) -> str:

@@ -1,15 +1,20 @@
 """What a monitor is held against: a profile that lies with its version's run already, else the data are read."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mlops_desk.base.errors import Hint, NotFound, Unavailable
 from mlops_desk.desk.drift.references import References
+from mlops_desk.drift.profile import worker
 from mlops_desk.drift.profile.form import to_bytes
+from mlops_desk.drift.profile.profile import DataProfile
+from mlops_desk.records.drift.columns import ColumnRole
 from mlops_desk.records.drift.monitors import Monitor
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
@@ -24,7 +29,13 @@ def references(error: Exception) -> References:
 
     endpoint = Endpoint("drafts", EndpointState.LIVE, "http://127.0.0.1:1", 1, ModelRef("m", "1", "models:/m/1"))
     return References(
-        lambda _name: endpoint, find, lambda _endpoint: {}, lambda *_: None, lambda *_: DATA, Store().profiles()
+        lambda _name: endpoint,
+        find,
+        lambda _endpoint: {},
+        lambda *_: None,
+        lambda *_: DATA,
+        Store().profiles(),
+        lambda *_: None,
     )
 
 
@@ -57,6 +68,7 @@ class Desk:
             self.run,
             self.dataset,
             self.published,
+            lambda *_: None,
         )
 
     def run(self, _module: str, request: Mapping[str, Any], _seconds: float) -> None:
@@ -118,3 +130,74 @@ def test_what_is_not_the_versions_own_goes_nowhere(file: Path, why: str) -> None
     assert desk.read == 1
     assert not store.files
     assert desk.references.place(held) is None
+
+
+class Evaluated:
+    """A version whose data set has answers of its own, and perhaps a table of its evaluation; the worker is real."""
+
+    def __init__(self, folder: Path, table: object) -> None:
+        random = np.random.default_rng(3)
+        self.folder, self.table = folder, table
+        lines = [f"{a:.3f},{a > 0}" for a in random.normal(0, 1, 200)]
+        (folder / "data.csv").write_text("a,prediction\n" + "\n".join(lines) + "\n")
+        ref = ModelRef("m", "1", "models:/m/1", run_id="r1")
+        endpoint = Endpoint("drafts", EndpointState.LIVE, "http://127.0.0.1:1", 1, ref)
+        self.references = References(
+            lambda _name: endpoint,
+            lambda *_: folder / "data.csv",
+            lambda _endpoint: {"a": "numeric"},
+            lambda _module, request, _seconds: worker.answer(dict(request)),
+            lambda *_: DATA,
+            Store().profiles(),
+            self.evaluation,
+        )
+
+    def evaluation(self, _endpoint: Endpoint, folder: Path) -> Path | None:
+        if self.table is None or isinstance(self.table, Exception):
+            if self.table is not None:
+                raise self.table
+            return None
+        (folder / "eval_results_table.json").write_text(json.dumps(self.table))
+        return folder / "eval_results_table.json"
+
+
+def answers(made: DataProfile) -> list[str]:
+    return [one.column.name for one in made.columns if one.column.role is ColumnRole.PREDICTION]
+
+
+TABLE = {"columns": ["a", "target", "outputs"], "data": [[n / 10, n % 2, n % 3] for n in range(90)]}
+
+
+def test_answers_are_those_of_the_evaluation_and_else_of_the_data_set(tmp_path: Path) -> None:
+    made = Evaluated(tmp_path, TABLE).references.make(MONITOR)
+    assert answers(made) == ["outputs"]
+    assert made.columns[-1].sketch is not None
+    assert (made.n_rows, made.columns[-1].sketch.n_rows) == (200, 90)  # type: ignore[union-attr]  # of classes
+    assert answers(Evaluated(tmp_path, None).references.make(MONITOR)) == ["prediction"]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"columns": ["a", "target"], "data": [[1, 2]]}, "no answers in it"),
+        ({"rows": 1}, "can't be used"),
+        (Unavailable("The registry does not answer."), "The registry does not answer."),
+    ],
+)
+def test_a_table_that_can_not_be_used_is_told_and_the_data_are_watched(
+    tmp_path: Path, table: object, said: str
+) -> None:
+    made = Evaluated(tmp_path, table).references.make(MONITOR)
+    assert answers(made) == ["prediction"]
+    assert any(said in note for note in made.notes)
+
+
+def test_whoever_names_the_answers_has_them_from_the_data(tmp_path: Path) -> None:
+    assert answers(Evaluated(tmp_path, TABLE).references.make(replace(MONITOR, predictions=("prediction",)))) == [
+        "prediction"
+    ]
+
+
+def test_a_monitor_of_chosen_columns_asks_for_no_evaluation(tmp_path: Path) -> None:
+    made = Evaluated(tmp_path, AssertionError("asked")).references.make(replace(MONITOR, columns=("a",)))
+    assert answers(made) == []

@@ -12,12 +12,14 @@ from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.drift.live.cutting import TakenWindows
+from mlops_desk.drift.live.cutting import PinnedAnswers, TakenWindows
 from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.monitors.house import MonitorHouse
 from mlops_desk.drift.monitors.service import MonitorService
 from mlops_desk.drift.monitors.worker import answer
+from mlops_desk.drift.profile.profile import DataProfile, beside
 from mlops_desk.drift.shelf import ReportShelf
+from mlops_desk.records.drift.columns import ColumnRole
 from mlops_desk.records.event import DriftReported, MonitorChanged, MonitorRemoved
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Traffic
 from mlops_desk.storage.state import State
@@ -27,6 +29,12 @@ from tests.unit.drift.monitors.sketches import MemoryStore, reference_profile, w
 
 COLUMNS = ("age", "income", "height")
 ROWS = 1000
+
+
+def answered(values):
+    """Make the profile of a model's answers, which are numbers."""
+    said = reference_profile({"said": values}).columns[0]
+    return DataProfile(len(values), (replace(said, column=replace(said.column, role=ColumnRole.PREDICTION)),))
 
 
 class World:
@@ -43,7 +51,10 @@ class World:
         self.inputs = ()
         self.is_there = True
         self.waiting = []
-        self.fails = {}
+        self.fails = {
+            "pin": NotFound("The log of this endpoint has no answers in it that could be compared.", "Have it.")
+        }
+        self.said = 0.0
         self.made = []
         self.told = []
         self.events = []
@@ -56,6 +67,7 @@ class World:
             self.bus.subscribe(kind, self.events.append)
         self.at = 1000.0
         self.recorded = []
+        self.pinned = []
         self.service = self.make()
 
     def make(self):
@@ -66,6 +78,7 @@ class World:
             make_reference=self.reference,
             store=self.store,
             take=self.take,
+            pin=self.pin,
             tell=self.told.append,
             log_place=lambda monitor: LogPlace(str(self.folder / "log"), (1,)),
             reference_file=lambda monitor: self.folder / "reference.csv",
@@ -119,11 +132,19 @@ class World:
         for shift, missing in self.waiting:
             columns = {name: self.random.normal(40, 10, ROWS) for name in COLUMNS}
             columns["age"] = columns["age"] + shift
+            columns["said"] = self.random.normal(self.said, 1, ROWS)
             profile = window_profile(reference, columns, missing)
             self.store.put(monitor.id, self.at + 0.7, self.at + 60.2, profile)
             self.at += 100
         self.waiting = []
         return TakenWindows(pending_rows=17)
+
+    def pin(self, monitor, start, end):
+        self.pinned.append((start, end))
+        self._fail("pin")
+        _, reference = self.store.reference(monitor.id)
+        whole = beside(reference, answered(self.random.normal(0, 1, 700)))
+        return PinnedAnswers(self.store.put_reference(monitor.id, whole), whole, ("said",), 700)
 
     def pass_by(self, *shifts, missing=None):
         """More traffic: a window for each shift of the age, then a look by the clock."""
@@ -311,6 +332,86 @@ def test_a_worker_that_dies_keeps_the_windows_for_the_next_look(world):
     del world.fails["worker"]
     world.pass_by(13.0)
     assert [one.verdict for one in world.service.history("digits")] == ["ok", "drift", "drift"]
+
+
+def test_answers_are_held_against_the_first_quiet_windows(world):
+    """Nothing logged tells what the model answers: a window that alarms is no reference of it, and the next quiet is."""
+    del world.fails["pin"]
+    world.service.check_due()
+    told = world.pass_by(4)
+    assert (told.predictions.state, told.predictions.n_quiet, told.predictions.n_needed) == ("waiting", 0, 500)
+    assert "have 0 so far" in told.predictions.sentence
+    assert world.pinned == []
+    begin = world.at
+    told = world.pass_by(0)
+    assert world.pinned == [(begin + 0.7, begin + 60.2)]
+    held = told.predictions.held
+    assert told.predictions.state == "watched"
+    assert (held.columns, held.is_logged, held.n_rows) == (("said",), False, 700)
+    assert (held.start, held.end) == (begin + 0.7, begin + 60.2)
+    world.said = 3.0
+    told = world.pass_by(0, 0)
+    assert (told.state, set(told.since)) == ("turned", {"said"}), told.trouble
+    assert len(world.pinned) == 1
+    again = world.make()
+    assert again.show("digits").predictions.held == held
+    told = world.service.configure("digits", reference="previous")
+    assert told.predictions.state == "waiting"
+
+
+def test_answers_that_can_not_be_pinned_say_so_and_the_inputs_are_judged(world, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(world.service._round, "_clock", lambda: clock[0])
+    world.fails["pin"] = Invalid("The answers of this endpoint can't be compared.", "Have it answer otherwise.")
+    world.service.check_due()
+    told = world.pass_by(0)
+    assert (told.state, told.predictions.state) == ("fine", "unknown")
+    assert told.predictions.trouble == "The answers of this endpoint can't be compared."
+    assert told.predictions.hint == "Have it answer otherwise."
+    world.pass_by(0)
+    assert len(world.pinned) == 1, "it is not tried again at once"
+    del world.fails["pin"]
+    clock[0] += 901.0
+    assert world.pass_by(0).predictions.state == "watched"
+    assert world.pass_by(5, 5).state == "turned"
+
+
+def test_another_version_has_its_answers_pinned_anew(world):
+    del world.fails["pin"]
+    world.service.check_due()
+    world.pass_by(0)
+    world.endpoint = replace(world.endpoint, model=ModelRef("digits", "4", "models:/digits/4"))
+    told = world.service.check("digits")
+    assert told.predictions.state == "waiting"
+    assert world.pass_by(0).predictions.state == "watched"
+    assert len(world.pinned) == 2
+
+
+def test_answers_that_were_logged_need_no_quiet_window(world):
+    def logged(monitor):
+        known = reference_profile({name: world.random.normal(40, 10, 5000) for name in COLUMNS})
+        said = reference_profile({"said": world.random.normal(0, 1, 300)}).columns[0]
+        return beside(
+            known, DataProfile(300, (replace(said, column=replace(said.column, role=ColumnRole.PREDICTION)),))
+        )
+
+    world.reference = logged
+    world.service = world.make()
+    world.service.check_due()
+    told = world.pass_by(0)
+    assert world.pinned == []
+    assert (told.predictions.held.columns, told.predictions.held.is_logged) == (("said",), True)
+    world.said = 3.0
+    assert set(world.pass_by(0, 0).since) == {"said"}
+
+
+def test_a_monitor_of_chosen_columns_leaves_answers_alone(world):
+    del world.fails["pin"]
+    world.service.create("mine", endpoint="digits", columns="age")
+    world.service.check_due()
+    world.waiting = [(0, None)]
+    assert world.service.check("mine").predictions is None
+    assert world.pinned == []
 
 
 def test_another_version_begins_anew_with_a_reference_of_its_own(world):

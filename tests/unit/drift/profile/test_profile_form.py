@@ -3,6 +3,7 @@
 import json
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from mlops_desk.drift.profile.mark import is_profile
 from mlops_desk.drift.profile.numbers import sketch_numbers
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
 from mlops_desk.drift.profile.texts import TextSketch
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+from mlops_desk.records.drift.columns import ColumnKind, ColumnRole, FrozenColumn
 
 START = struct.Struct("<24sIIQ")
 
@@ -106,8 +107,8 @@ def test_a_changed_byte_is_refused(at, change):
 
 
 def test_a_newer_profile_asks_for_a_newer_program():
-    newer = WHOLE[:24] + struct.pack("<I", 2) + WHOLE[28:]
-    with pytest.raises(Invalid, match="version 2") as caught:
+    newer = WHOLE[:24] + struct.pack("<I", 3) + WHOLE[28:]
+    with pytest.raises(Invalid, match="version 3") as caught:
         from_bytes(newer)
     assert "Update" in caught.value.hint
 
@@ -148,6 +149,21 @@ def test_a_head_that_does_not_add_up_is_refused(change):
     with pytest.raises(Invalid, match="damaged profile") as caught:
         from_bytes(with_head(change), "p.profile")
     assert "again" in caught.value.hint
+
+
+def test_answers_may_be_of_other_rows_and_nothing_else_may():
+    own = profile()
+    answers = sketch_of_counts([("yes", 300), ("no", 210)])
+    told = ColumnProfile(FrozenColumn("said", ColumnKind.CATEGORICAL, ColumnRole.PREDICTION), answers)
+    whole = to_bytes(replace(own, columns=(*own.columns, told)))
+    assert START.unpack_from(whole)[1] == 2
+    assert START.unpack_from(WHOLE)[1] == 1
+    assert from_bytes(whole).columns[-1].sketch == answers
+    with pytest.raises(Invalid, match="does not fit its kind or its rows"):
+        from_bytes(whole[:24] + struct.pack("<I", 1) + whole[28:])
+    plain = replace(told, column=replace(told.column, role=ColumnRole.FEATURE))
+    with pytest.raises(Invalid, match="does not fit its kind or its rows"):
+        from_bytes(to_bytes(replace(own, columns=(*own.columns, plain))))
 
 
 def test_more_than_was_announced_is_refused():

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import TimedOut, Unavailable
+from mlops_desk.drift.monitors.answers import scoring
 from mlops_desk.records.drift.answers import AnswerColumns, AnswersState
 from mlops_desk.records.drift.performance import Direction, PredictionKind
 from mlops_desk.records.drift.sources import Reference, ReferenceKind
 from mlops_desk.storage.state import State
-from tests.unit.drift.monitors.answers.world import BEGIN, ROWS, Answered
+from tests.unit.drift.monitors.answers.world import BEGIN, COLUMNS, ROWS, Answered
 
 
 @pytest.fixture
@@ -229,6 +230,83 @@ def test_a_span_of_its_own_requests_is_a_reference(world):
     world.label(world.truth)
     assert world.look().state is AnswersState.TURNED
     assert world.asked.count("keep") == 1
+
+
+def _counting(monkeypatch):
+    counted = []
+    real = scoring.fit
+
+    def counting(data, window_rows):
+        counted.append(data.n_reference)
+        return real(data, window_rows)
+
+    monkeypatch.setattr(scoring, "fit", counting)
+    return counted
+
+
+@pytest.mark.parametrize(
+    "columns", [COLUMNS, AnswerColumns("churned", "p", kind=PredictionKind.REGRESSION)], ids=["classes", "numbers"]
+)
+def test_what_the_reference_says_is_learned_once_and_is_the_same_afterwards(tmp_path, state, monkeypatch, columns):
+    world = Answered(tmp_path, state, columns=columns)
+    learned = _counting(monkeypatch)
+    world.traffic(0.0, 0.2)
+    world.label(list(world.truth)[:50])
+    world.look()
+    assert learned == [800]
+    world.watch = world.again()
+    world.label(list(world.truth)[50:])
+    world.look()
+    assert learned == [800], "another agent takes what was kept"
+    kept = [(one.figures, one.expected, one.outside, one.watched) for one in world.windows()]
+    facts = world.performance()
+    next((tmp_path / "answers" / "m").glob("learned-*.json")).unlink()
+    world.answers.forget_monitor("m")
+    world.watch = world.again()
+    world.look()
+    assert learned == [800, 800]
+    assert [(one.figures, one.expected, one.outside, one.watched) for one in world.windows()] == kept
+    assert (world.performance().reference, world.performance().notes) == (facts.reference, facts.notes)
+
+
+def test_another_reference_is_learned_anew_and_the_old_is_gone(world, tmp_path, monkeypatch):
+    learned = _counting(monkeypatch)
+    world.traffic(0.0)
+    world.label(world.truth)
+    world.look()
+    other = tmp_path / "other.csv"
+    other.write_text(world.reference(500), encoding="utf-8")
+    held = Reference(ReferenceKind.FILE, path=str(other))
+    world.monitor = replace(world.monitor, answers_reference=held)
+    world.look()
+    assert learned == [800, 500]
+    assert len(list((tmp_path / "answers" / "m").glob("learned-*"))) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"not JSON", b'{"of": {"kind": "classification"}}'])
+def test_what_was_learned_and_is_damaged_is_learned_anew(world, tmp_path, monkeypatch, content):
+    world.traffic(0.0)
+    world.label(list(world.truth)[:100])
+    world.look()
+    learned = _counting(monkeypatch)
+    file = next((tmp_path / "answers" / "m").glob("learned-*.json"))
+    file.write_bytes(content)
+    world.label(world.truth)
+    assert world.look().state is AnswersState.FINE
+    assert learned == [800]
+    assert file.read_bytes() != content
+
+
+def test_a_class_that_the_reference_does_not_know_has_it_learned_anew(world, monkeypatch):
+    learned = _counting(monkeypatch)
+    world.traffic(0.0)
+    world.label(list(world.truth)[:100])
+    world.look()
+    world.truth[list(world.truth)[150]] = 2
+    world.label(world.truth)
+    world.look()
+    assert learned == [800, 800]
+    assert world.performance().classes == ("0", "1", "2")
 
 
 def test_windows_of_another_version_stay_as_they_were(world):
