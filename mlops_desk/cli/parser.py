@@ -70,6 +70,7 @@ _SHORTCUTS = {
     "processes": ("telemetry", "processes"),
     "series": ("telemetry", "series"),
     "doctor": ("agent", "doctor"),
+    "lineage": ("models", "lineage"),
 }
 """Verbs that need no word for their service."""
 
@@ -120,7 +121,11 @@ def _add_agent(commands: Any) -> None:
 
 
 def _add_shortcut(commands: Any, word: str, service: str, name: str) -> None:
-    _add_verb(commands, word, _verb(service, name))
+    parser = _add_verb(commands, word, _verb(service, name))
+    if word == "lineage":
+        text = "as events of OpenLineage, one JSON document a line"
+        events = _verb(service, "open_lineage")
+        parser.add_argument("--openlineage", action="store_const", dest="verb", const=events, help=text)
 
 
 def _verb(service: str, name: str) -> Verb:

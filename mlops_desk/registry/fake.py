@@ -19,7 +19,7 @@ from mlops_desk.registry.mlflow.decimation import kept
 from mlops_desk.registry.mlflow.order import SortKey, parse_sorts
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
 from mlops_desk.registry.mlflow.places import ArtifactPlace, places_of_each
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin, seconds
 
 _MISSING, _NAN, _THERE = 2, 1, 0  # the order in which MLflow puts them
 
@@ -249,7 +249,14 @@ class FakeRegistry:
         found = [self._runs[run_id] for run_id in run_ids if run_id in self._runs]
         given = self._datasets
         return [
-            RunOrigin(run.run_id, run.name, run.status, tags=run.tags, datasets=tuple(given.get(run.run_id, [])))
+            RunOrigin(
+                run.run_id,
+                run.name,
+                run.status,
+                tags=run.tags,
+                datasets=tuple(given.get(run.run_id, [])),
+                ended_at=seconds(run.end_time),
+            )
             for run in found
         ]
 

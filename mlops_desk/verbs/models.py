@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.registry.artifact_view import ArtifactView, Downloaded
     from mlops_desk.records.registry.comparison import ComparedValue
     from mlops_desk.records.registry.labels import Labels
-    from mlops_desk.records.registry.lineage import Lineage
+    from mlops_desk.records.registry.lineage import Lineage, OpenLineage
     from mlops_desk.records.registry.model_files import ModelFileFacts
     from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
 
@@ -101,7 +101,17 @@ class Models(Protocol):
 
     @reads
     def lineage(self, model: str, version: Annotated[str | None, ONE_VERSION] = None, uri: Uri = None) -> "Lineage":
-        """Tell where a model comes from (data, jobs, runs) and what stands on it (aliases, endpoints, drift, rules)."""
+        """Tell where a model comes from (data, jobs, runs) and what stands on it (aliases, endpoints, drift, rules).
+
+        MODEL may name the version, too: MODEL/VERSION or MODEL@ALIAS.
+        """
+        ...
+
+    @reads
+    def open_lineage(
+        self, model: str, version: Annotated[str | None, ONE_VERSION] = None, uri: Uri = None
+    ) -> "OpenLineage":
+        """Tell the same as events of OpenLineage, one JSON document a line, for catalogues of data."""
         ...
 
     @changes(

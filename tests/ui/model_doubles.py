@@ -15,7 +15,7 @@ from mlops_desk.records.registry.alias_move import AliasMove, AliasPreview, Foll
 from mlops_desk.records.registry.artifact_view import ArtifactTable, ArtifactView
 from mlops_desk.records.registry.comparison import ComparedGroup, ComparedValue
 from mlops_desk.records.registry.labels import Labels
-from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
+from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode, OpenLineage
 from mlops_desk.records.registry.model_files import ModelFileFacts, SignatureColumn
 from mlops_desk.records.registry.undo import Undo
 from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
@@ -241,6 +241,9 @@ class ModelVerbs:
     def lineage(self, model: str, version: str | None = None, uri: str | None = None) -> Lineage:
         return some_lineage(model, version or "4") if self._double.lineage is None else self._double.lineage
 
+    def open_lineage(self, model: str, version: str | None = None, uri: str | None = None) -> OpenLineage:
+        return OpenLineage(({"job": {"name": f"{model}/{version}"}}, {"job": {"name": "é\n"}}))
+
     def compare(self, model: str, a: str, b: str, **named: Any) -> list_of[ComparedValue]:
         other, more = named.get("other"), named.get("more")
         self._double.compared.append((model, a, other, b, *(more or ())))
@@ -289,13 +292,16 @@ def some_lineage(model: str, version: str) -> Lineage:
         LineageNode("v0", LineageKind.VERSION, "version 3", "", f"{model}/3"),
         LineageNode("a1", LineageKind.ALIAS, "challenger", "", f"{model}@challenger"),
         LineageNode("a0", LineageKind.ALIAS, "champion", "", f"{model}@champion"),
+        LineageNode("s0", LineageKind.REVISION, "r2", f"{model}, 100 % of requests", f"{model}#2", "live"),
         LineageNode("e0", LineageKind.ENDPOINT, model, "serves version 3", model, "live"),
         LineageNode("x0", LineageKind.DRIFT, "Drift", "3 of 15 columns", model, "drift"),
+        LineageNode("w0", LineageKind.MONITOR, f"{model}-live", "3 of 15 columns", f"{model}-live", "turned"),
         LineageNode("u0", LineageKind.RULE, f"keep-{model}-fresh", "approval", f"keep-{model}-fresh"),
     )
     links = [("d1", "r1", "training"), ("d2", "r1", "validation"), ("j1", "r1", ""), ("r1", "m1", ""), ("m1", "v1", ""),
              ("d1", "r0", "training"), ("r0", "v0", "registered"), ("v1", "a1", ""), ("v0", "a0", ""),
-             ("a0", "e0", "deployed"), ("e0", "x0", ""), ("x0", "u0", "retrains")]  # fmt: skip
+             ("v0", "s0", "served"), ("s0", "e0", "answers"), ("e0", "x0", ""), ("e0", "w0", "watched"),
+             ("w0", "u0", "sets off"), ("a0", "u0", "retrains")]  # fmt: skip
     return Lineage(nodes, tuple(LineageEdge(*link) for link in links))
 
 

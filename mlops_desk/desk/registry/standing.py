@@ -2,16 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 
+from mlops_desk.base.text import plain
 from mlops_desk.drift.monitors.service import MonitorService
 from mlops_desk.drift.service import DriftService
 from mlops_desk.records.drift import Verdict
 from mlops_desk.records.drift.monitors import MonitorStanding, MonitorState
-from mlops_desk.registry.lineage.outside import KnownDrift, KnownEndpoint, KnownJob, KnownRule, LineageHouse
+from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.registry.lineage.outside import (
+    KnownDrift,
+    KnownEndpoint,
+    KnownJob,
+    KnownMonitor,
+    KnownRevision,
+    KnownRule,
+    LineageHouse,
+)
 from mlops_desk.rules.service import RulesService
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.state import State
 
 _MOST_RETRAININGS = 1000  # chosen: years of them
+_SENTENCE = 200  # chosen: what a tip of a node has room for
 
 
 def lineage_house(
@@ -21,8 +32,22 @@ def lineage_house(
 
     def known_endpoints() -> Sequence[KnownEndpoint]:
         return [
-            KnownEndpoint(one.name, one.state.value, one.model.name, one.model.version, one.model.registry)
+            KnownEndpoint(
+                one.name, one.state.value, one.model.name, one.model.version, one.model.registry, _revisions(one)
+            )
             for one in endpoints.list()
+        ]
+
+    def known_monitors() -> Sequence[KnownMonitor]:
+        return [
+            KnownMonitor(
+                one.monitor.name,
+                one.state.value,
+                one.monitor.endpoint,
+                one.monitor.model,
+                plain(one.sentence, _SENTENCE),
+            )
+            for one in monitors.list()
         ]
 
     def known_drift(names: Sequence[str]) -> Sequence[KnownDrift]:
@@ -53,7 +78,16 @@ def lineage_house(
         found = {job_id: state.jobs.get(job_id) for job_id in ids}
         return {key: KnownJob(job.name, job.state.value) for key, job in found.items() if job is not None}
 
-    return LineageHouse(known_endpoints, known_drift, known_rules, known_jobs)
+    return LineageHouse(known_endpoints, known_drift, known_rules, known_jobs, known_monitors)
+
+
+def _revisions(endpoint: Endpoint) -> list[KnownRevision]:
+    """Return an endpoint's revisions, oldest first: those of the registry where its model of today is."""
+    return [
+        KnownRevision(one.revision, one.model.name, one.model.version, one.state.value, one.traffic, one.created)
+        for one in sorted(endpoint.revisions, key=lambda one: one.revision)
+        if one.model.registry == endpoint.model.registry
+    ]
 
 
 def verdict_of(standings: Sequence[MonitorStanding], newest: Verdict) -> Verdict:

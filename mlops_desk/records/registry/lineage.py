@@ -1,7 +1,9 @@
 """Where a model comes from and what stands on it, as a graph."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class LineageKind(StrEnum):
@@ -13,14 +15,19 @@ class LineageKind(StrEnum):
     LOGGED_MODEL = "logged_model"
     VERSION = "version"
     ALIAS = "alias"
+    REVISION = "revision"
     ENDPOINT = "endpoint"
     DRIFT = "drift"
+    MONITOR = "monitor"
     RULE = "rule"
 
 
 @dataclass(frozen=True, slots=True)
 class LineageNode:
-    """``thing`` is what the page of its kind calls it (a run's id, NAME/VERSION, NAME@ALIAS, an endpoint's name)."""
+    """``thing`` is what the page of its kind calls it (a run's id, NAME/VERSION, NAME@ALIAS, an endpoint's name).
+
+    ``at`` is the Unix time at which it ended or was made, None where that is not known.
+    """
 
     node_id: str
     kind: LineageKind
@@ -28,6 +35,7 @@ class LineageNode:
     text: str = ""
     thing: str | None = None
     state: str | None = None
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +54,10 @@ class Lineage:
     nodes: tuple[LineageNode, ...]
     edges: tuple[LineageEdge, ...]
     n_left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLineage:
+    """A lineage in the words of OpenLineage 2-0-2: ``events`` are its run and job events, oldest first."""
+
+    events: tuple[Mapping[str, Any], ...]

@@ -9,7 +9,7 @@ from mlops_desk.records.model import Model, ModelVersion
 from mlops_desk.records.registry.lineage import Lineage
 from mlops_desk.registry.default_registry import Default
 from mlops_desk.registry.lineage.graph import JOB_TAG, Gathered, draw, model_id_of, runs_of
-from mlops_desk.registry.lineage.outside import Known, LineageHouse
+from mlops_desk.registry.lineage.outside import Known, KnownEndpoint, KnownMonitor, LineageHouse
 from mlops_desk.registry.protocol import ArtifactOrigins, RegistryClient
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
@@ -34,7 +34,12 @@ class LineageDesk:
         self.outside = LineageHouse()
 
     def of_model(self, name: str, version: str | None, uri: str | None) -> Lineage:
-        """Return the lineage of a version, or of all that a model has. Raises DeskErrors."""
+        """Return the lineage of a version, or of all that a model has; ``name`` may be NAME/VERSION or NAME@ALIAS.
+
+        Raises DeskErrors.
+        """
+        if version is None:
+            name, version = _parted(name)
         with self._default.chosen(uri) as chosen:
             registry = self._read(chosen)
             model, known = registry.model(name), registry.versions(name)
@@ -52,7 +57,14 @@ class LineageDesk:
         jobs = [job for run in runs.values() if (job := run.tags.get(JOB_TAG))]
         drift = self.outside.drift([one.name for one in endpoints])
         rules = self.outside.rules() if self._is_same(None, uri) else ()  # they watch models of the desk's own alone
-        return Known(endpoints, drift, rules, self.outside.jobs(jobs))
+        monitors = self.outside.monitors() if self._is_same(None, uri) else _of(self.outside.monitors(), endpoints)
+        return Known(endpoints, drift, rules, self.outside.jobs(jobs), monitors)
+
+
+def _of(monitors: Sequence[KnownMonitor], endpoints: Sequence[KnownEndpoint]) -> list[KnownMonitor]:
+    """Return those that watch one of the endpoints: by a version's name they mean the desk's own registry."""
+    names = {one.name for one in endpoints}
+    return [one for one in monitors if one.endpoint in names]
 
 
 def _logged(registry: ArtifactOrigins, model_ids: Sequence[str]) -> dict[str, LoggedModel]:
@@ -62,6 +74,15 @@ def _logged(registry: ArtifactOrigins, model_ids: Sequence[str]) -> dict[str, Lo
 
 def _origins(registry: ArtifactOrigins, run_ids: Sequence[str]) -> dict[str, RunOrigin]:
     return {run.run_id: run for run in registry.origins(run_ids[:_MOST_ASKED])} if run_ids else {}
+
+
+def _parted(name: str) -> tuple[str, str | None]:
+    """Return model and version of NAME/VERSION or NAME@ALIAS: no model of MLflow has a stroke in its name."""
+    model, mark, number = name.rpartition("/")
+    if mark:
+        return model, number
+    model, mark, alias = name.rpartition("@")
+    return (model, f"@{alias}") if mark else (name, None)
 
 
 def _newest(versions: Sequence[ModelVersion]) -> list[ModelVersion]:

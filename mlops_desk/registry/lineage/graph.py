@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model, ModelVersion
 from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
-from mlops_desk.registry.lineage.outside import Known
+from mlops_desk.registry.lineage.outside import Known, KnownEndpoint, KnownMonitor, KnownRevision
 from mlops_desk.registry.location import named_by
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 MOST_NODES = 1000
 """More nobody looks at, and a window would take long to lay out."""
+MOST_REVISIONS = 10
+"""Of one endpoint and one version: the newest. An endpoint that follows an alias makes one with each move."""
 JOB_TAG = "mlops_desk.job"
 """Carried by the runs of the desk's own jobs."""
 UNKNOWN = "unknown"
@@ -70,7 +72,8 @@ class _Drawing:
     def version(self, version: ModelVersion) -> None:
         """Draw a version with what it was made from and its aliases."""
         state = version.status.lower() or None
-        node = self._node(LineageKind.VERSION, _key(version), f"v{version.version}", version.name, state)
+        title = f"v{version.version}"
+        node = self._node(LineageKind.VERSION, _key(version), title, version.name, state, version.created_at)
         model_id = model_id_of(version)
         if model_id is not None:
             self._edge(self._logged(model_id), node, "registered")
@@ -82,18 +85,45 @@ class _Drawing:
             self._edge(node, marked, "is called")
 
     def standing_on(self, version: ModelVersion) -> None:
-        """Draw the endpoints that serve a version, and how far what they see has drifted."""
-        known = self._gathered.known
-        for endpoint in known.endpoints:
-            if (endpoint.model, endpoint.version) != (version.name, version.version):
+        """Draw the endpoints that serve a version, by which of their revisions, and what watches them or it."""
+        served = _id(LineageKind.VERSION, _key(version))
+        for endpoint in self._gathered.known.endpoints:
+            meant = (version.name, version.version)
+            revisions = [one for one in endpoint.revisions if (one.model, one.version) == meant]
+            is_served = (endpoint.model, endpoint.version) == meant
+            if not (revisions or is_served):
                 continue
             node = self._node(LineageKind.ENDPOINT, endpoint.name, endpoint.name, "", endpoint.state)
-            self._edge(_id(LineageKind.VERSION, _key(version)), node, "served")
-            for drift in known.drift:
-                if drift.endpoint == endpoint.name:
-                    title = drift.verdict.replace("_", " ")
-                    seen = self._node(LineageKind.DRIFT, drift.report, title, drift.text, drift.verdict)
-                    self._edge(node, seen, "watched")
+            for one in revisions[-MOST_REVISIONS:]:
+                self._edge(served, self._revision(endpoint, one, node), "served")
+            if not revisions:
+                self._edge(served, node, "served")
+            self._watched(node, endpoint)
+        for monitor in self._gathered.known.monitors:
+            if monitor.endpoint is None and monitor.version == _key(version):
+                self._edge(served, self._monitor(monitor), "watched")
+
+    def _revision(self, endpoint: KnownEndpoint, one: KnownRevision, node: str) -> str:
+        key = f"{endpoint.name}#{one.number}"
+        text = f"{endpoint.name}, {one.traffic:g} % of requests" if one.traffic else endpoint.name
+        made = self._node(LineageKind.REVISION, key, f"r{one.number}", text, one.state, one.made_at)
+        self._edge(made, node, "answers" if one.traffic else "")
+        return made
+
+    def _watched(self, node: str, endpoint: KnownEndpoint) -> None:
+        """Draw an endpoint's monitors; its newest report stands for them where there are none."""
+        known = self._gathered.known
+        monitors = [one for one in known.monitors if one.endpoint == endpoint.name]
+        for monitor in monitors:
+            self._edge(node, self._monitor(monitor), "watched")
+        for drift in () if monitors else known.drift:
+            if drift.endpoint == endpoint.name:
+                title = drift.verdict.replace("_", " ")
+                seen = self._node(LineageKind.DRIFT, drift.report, title, drift.text, drift.verdict)
+                self._edge(node, seen, "watched")
+
+    def _monitor(self, monitor: KnownMonitor) -> str:
+        return self._node(LineageKind.MONITOR, monitor.name, monitor.name, monitor.text, monitor.state)
 
     def rules(self) -> None:
         """Draw the rules about the model: what sets them off, and the jobs among these that they have started."""
@@ -105,6 +135,9 @@ class _Drawing:
             for drift in self._gathered.known.drift:
                 if drift.endpoint == rule.endpoint:
                     self._edge_from(_id(LineageKind.DRIFT, drift.report), node, "sets off")
+            for monitor in self._gathered.known.monitors:
+                if monitor.endpoint is not None and monitor.endpoint == rule.endpoint:
+                    self._edge_from(_id(LineageKind.MONITOR, monitor.name), node, "sets off")
             self._edge_from(_id(LineageKind.ALIAS, f"{rule.model}@{rule.alias}"), node, "retrains")
             for job_id in rule.jobs:
                 self._edges[node, _id(LineageKind.JOB, job_id), "started"] = None
@@ -129,9 +162,17 @@ class _Drawing:
         n_left_out = self._gathered.n_left_out + len(self._nodes) - len(kept)
         return Lineage(tuple(kept.values()), edges, n_left_out)
 
-    def _node(self, kind: LineageKind, key: str, title: str, text: str = "", state: str | None = None) -> str:
+    def _node(
+        self,
+        kind: LineageKind,
+        key: str,
+        title: str,
+        text: str = "",
+        state: str | None = None,
+        at: float | None = None,
+    ) -> str:
         node_id = _id(kind, key)
-        self._nodes.setdefault(node_id, LineageNode(node_id, kind, plain(title), plain(text), key, state))
+        self._nodes.setdefault(node_id, LineageNode(node_id, kind, plain(title), plain(text), key, state, at))
         return node_id
 
     def _edge(self, source: str, target: str, text: str) -> None:
@@ -146,7 +187,7 @@ class _Drawing:
         run = self._gathered.runs.get(run_id)
         if run is None:
             return self._node(LineageKind.RUN, run_id, run_id, "It is not there any more, or was not read.", UNKNOWN)
-        return self._node(LineageKind.RUN, run_id, run.name or run_id, run_id, run.status.lower())
+        return self._node(LineageKind.RUN, run_id, run.name or run_id, run_id, run.status.lower(), run.ended_at)
 
     def _logged(self, model_id: str) -> str:
         model = self._gathered.logged.get(model_id)

@@ -8,14 +8,41 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class KnownRevision:
+    """A revision of an endpoint, the version that it was made of, and its share of requests in percent."""
+
+    number: int
+    model: str
+    version: str
+    state: str
+    traffic: float = 0.0
+    made_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class KnownEndpoint:
-    """An endpoint and the version that it serves; ``registry`` is where that was found, None the desk's own."""
+    """An endpoint and the version that it serves; ``registry`` is where that was found, None the desk's own.
+
+    ``revisions`` are those that are known of it, of whatever version.
+    """
 
     name: str
     state: str
     model: str
     version: str
     registry: str | None = None
+    revisions: Sequence[KnownRevision] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMonitor:
+    """A monitor of drift and the endpoint, or the version as NAME/VERSION, that it watches."""
+
+    name: str
+    state: str
+    endpoint: str | None = None
+    version: str | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +81,7 @@ class Known:
     drift: Sequence[KnownDrift] = ()
     rules: Sequence[KnownRule] = ()
     jobs: Mapping[str, KnownJob] = field(default_factory=dict)
+    monitors: Sequence[KnownMonitor] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +92,4 @@ class LineageHouse:
     drift: Callable[[Sequence[str]], Sequence[KnownDrift]] = lambda _names: ()
     rules: Callable[[], Sequence[KnownRule]] = tuple
     jobs: Callable[[Sequence[str]], Mapping[str, KnownJob]] = lambda _ids: {}
+    monitors: Callable[[], Sequence[KnownMonitor]] = tuple

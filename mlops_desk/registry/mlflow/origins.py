@@ -5,7 +5,7 @@ from typing import Any
 
 from mlops_desk.records.model import DatasetInput
 from mlops_desk.registry.mlflow.places import ArtifactPlace, places_of_run, places_of_uri, places_of_version
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin, seconds
 
 CONTEXT_TAG = "mlflow.data.context"
 """Says what a dataset was to its run: training, evaluation …"""
@@ -48,6 +48,7 @@ def _origin(run: Any) -> RunOrigin:
         datasets=tuple(dataset_of(one) for one in (inputs.dataset_inputs if inputs else [])),
         models_in=tuple(one.model_id for one in (inputs.model_inputs if inputs else None) or []),
         models_out=tuple(one.model_id for one in (outputs.model_outputs if outputs else None) or []),
+        ended_at=seconds(run.info.end_time),
     )
 
 

@@ -10,7 +10,7 @@ from mlops_desk.records.model import DatasetInput
 class RunOrigin:
     """What a run was given (datasets, logged models by their ids) and the models that it gave.
 
-    ``artifact_uri`` is where its own files lie.
+    ``artifact_uri`` is where its own files lie; ``ended_at`` is Unix time in seconds.
     """
 
     run_id: str
@@ -21,6 +21,12 @@ class RunOrigin:
     datasets: tuple[DatasetInput, ...] = ()
     models_in: tuple[str, ...] = ()
     models_out: tuple[str, ...] = ()
+    ended_at: float | None = None
+
+
+def seconds(milliseconds: float | None) -> float | None:
+    """Return a time of MLflow in seconds; 0 is how some servers say none."""
+    return milliseconds / 1000 if milliseconds else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin, seconds
 from mlops_desk.registry.rest.runs import dataset
 from mlops_desk.registry.rest.session import RestSession
 from mlops_desk.registry.rest.shapes import LoggedModelInfo, OneLoggedModel, OneRun, RunShape
@@ -58,6 +58,7 @@ def _origin(run: RunShape) -> RunOrigin:
         datasets=tuple(map(dataset, run.inputs.dataset_inputs)),
         models_in=tuple(one.model_id for one in run.inputs.model_inputs),
         models_out=tuple(one.model_id for one in run.outputs.model_outputs),
+        ended_at=seconds(run.info.end_time),
     )
 
 

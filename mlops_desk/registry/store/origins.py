@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mlops_desk.base.errors import NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import DatasetInput
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin, seconds
 from mlops_desk.registry.store.database import StoreDatabase
 from mlops_desk.registry.store.datasets import datasets
 from mlops_desk.registry.store.statements import Statements
@@ -69,10 +69,11 @@ class StoreOrigins:
         return str(rows[0][0])
 
     def _origin(self, run_id: str, read: dict[str, list[DatasetInput]]) -> RunOrigin | None:
-        rows = self._database.rows("SELECT name, status, artifact_uri FROM runs WHERE run_uuid = ?", (run_id,))
+        query = "SELECT name, status, artifact_uri, end_time FROM runs WHERE run_uuid = ?"
+        rows = self._database.rows(query, (run_id,))
         if not rows:
             return None
-        name, status, artifact_uri = rows[0]
+        name, status, artifact_uri, end_time = rows[0]
         written = self._database.rows("SELECT key, value FROM tags WHERE run_uuid = ?", (run_id,))
         tags = {str(key): str(value or "") for key, value in written}
         return RunOrigin(
@@ -84,6 +85,7 @@ class StoreOrigins:
             tuple(read.get(run_id, ())),
             self._models(_GIVEN, run_id),
             self._models(_GAVE, run_id),
+            seconds(end_time),
         )
 
     def _models(self, condition: str, run_id: str) -> tuple[str, ...]:

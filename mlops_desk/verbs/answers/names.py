@@ -69,6 +69,7 @@ WHERE: dict[str, str] = {
     "JudgedWindow": "drift.monitors",
     "Labels": "registry.labels",
     "Lineage": "registry.lineage",
+    "OpenLineage": "registry.lineage",
     "ListPage": "list_page",
     "LoggedRequest": "serving.request",
     "LostJob": "jobs.brief",

@@ -1,18 +1,23 @@
 """Lineage to look at: columns by kind, keys from node to node, each node leads to its page, a thousand of them drawn."""
 
+import json
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_doubles import some_lineage
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
 from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
+from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode, OpenLineage
 from mlops_desk.ui.models.detail.lineage import leads
 from mlops_desk.ui.models.lineage.graph import LineageGraph
 from mlops_desk.ui.models.lineage.items import mark_of
 from mlops_desk.ui.models.lineage.layout import along, arranged, step
+from mlops_desk.ui.models.lineage.saving import writer
 
 NODES = st.lists(
     st.tuples(st.integers(0, 30), st.sampled_from(list(LineageKind))), max_size=40, unique_by=lambda n: n[0]
@@ -145,6 +150,51 @@ def test_nodes_lead_to_their_pages(start, double, qtbot):
     assert window.title_row.title.whole == "Endpoints"
     view.open_node(nodes["v0"])
     qtbot.waitUntil(lambda: page._version() is not None and page._version().version == "3")
+
+
+@pytest.fixture
+def view(start, double, qtbot):
+    page = start(double, "models").window.page()
+    qtbot.waitUntil(lambda: page._version() is not None)
+    page.detail.tabs.choose("lineage")
+    found = page.detail.view("lineage")
+    qtbot.waitUntil(lambda: found.graph.node() is not None)
+    return found
+
+
+def test_a_revision_leads_to_its_endpoint_and_a_monitor_to_drift(view):
+    nodes = {one.node_id: one for one in some_lineage("digits", "4").nodes}
+    view.open_node(nodes["s0"])
+    assert view.window().title_row.title.whole == "Endpoints"
+    view.open_node(nodes["w0"])
+    assert view.window().title_row.title.whole == "Drift"
+
+
+def test_the_graph_is_saved_as_a_picture_or_as_events_and_a_folder_that_takes_none_is_told(view, tmp_path, qtbot):
+    view.save.click()
+    chooser = view.chooser
+    assert chooser.selectedFiles()[0].endswith("digits-4-lineage.png")
+    chooser.fileSelected.emit(str(tmp_path / "a.png"))
+    qtbot.waitUntil((tmp_path / "a.png").exists)
+    area, picture = view.graph.sceneRect(), QImage(str(tmp_path / "a.png"))
+    assert (picture.width(), picture.height()) == (round(area.width() * 2), round(area.height() * 2))
+    tints = {picture.pixel(x, y) for x in range(0, picture.width(), 3) for y in range(0, picture.height(), 3)}
+    assert len(tints) > 10, "something is painted"
+    chooser.fileSelected.emit(str(tmp_path / "a.ndjson"))
+    qtbot.waitUntil((tmp_path / "a.ndjson").exists)
+    read = [json.loads(line) for line in (tmp_path / "a.ndjson").read_text().splitlines()]
+    assert read == [{"job": {"name": "digits/4"}}, {"job": {"name": "é\n"}}]
+    desk = SimpleNamespace(models=SimpleNamespace(open_lineage=lambda *_told, **_where: OpenLineage(())))
+    for ending in (".png", ".ndjson"):
+        with pytest.raises(Unavailable, match="can't be written to"):
+            writer(view.graph, str(tmp_path / "none" / f"a{ending}"), "digits", "4", None)(desk)
+    chooser.close()
+
+
+def test_a_huge_graph_is_a_picture_that_programs_open(graph):
+    nodes = tuple(LineageNode(f"n{n}", LineageKind.RUN, f"run {n}") for n in range(1000))
+    graph.show_lineage(Lineage(nodes, ()))
+    assert max(graph.picture().width(), graph.picture().height()) == 8192
 
 
 def test_no_lineage_and_one_that_fails_are_different_states(start, double, qtbot):

@@ -146,6 +146,7 @@ TABLE = {
     "/v1/models/files": EVERYBODY,
     "/v1/models/view": EVERYBODY,
     "/v1/models/lineage": EVERYBODY,
+    "/v1/models/open_lineage": EVERYBODY,
     "/v1/models/download": ADMINISTRATOR,
     "/v1/models/start": EVERYBODY,
     "/v1/models/server": EVERYBODY,

@@ -1,12 +1,13 @@
 """A file that was looked at, what a model's files say of it, and where it comes from, as text."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import facts, size, table
 from mlops_desk.records.registry.artifact_view import ArtifactTable, ArtifactView, Downloaded
-from mlops_desk.records.registry.lineage import Lineage, LineageKind
+from mlops_desk.records.registry.lineage import Lineage, LineageKind, OpenLineage
 from mlops_desk.records.registry.model_files import ModelFileFacts, SignatureColumn
 
 _LINE = 4096  # chosen: longer than a line of code
@@ -103,6 +104,11 @@ def lineage(item: Lineage) -> str:
     return shown + (f"\n\n{item.n_left_out:,} more are not shown." if item.n_left_out else "")
 
 
+def events(item: OpenLineage) -> str:
+    """Return one event a line, as catalogues of data read them."""
+    return "\n".join(json.dumps(event, ensure_ascii=True, separators=(",", ":")) for event in item.events)
+
+
 def _kind(kind: LineageKind) -> str:
     return kind.value.replace("_", " ")
 
@@ -116,5 +122,6 @@ FORMS: dict[type, Callable[[Any], str]] = {
     ArtifactView: view,
     ModelFileFacts: model_facts,
     Lineage: lineage,
+    OpenLineage: events,
     Downloaded: downloaded,
 }

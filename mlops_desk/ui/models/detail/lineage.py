@@ -11,6 +11,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.models import words
 from mlops_desk.ui.models.detail.view import VersionView
+from mlops_desk.ui.models.lineage import saving
 from mlops_desk.ui.models.lineage.graph import LineageGraph
 from mlops_desk.ui.models.lineage.items import TITLES
 from mlops_desk.ui.widgets.button import Button
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _PAGES = {
     LineageKind.JOB: "jobs", LineageKind.VERSION: "models", LineageKind.ENDPOINT: "endpoints",
-    LineageKind.DRIFT: "drift", LineageKind.RULE: "drift",
+    LineageKind.DRIFT: "drift", LineageKind.MONITOR: "drift", LineageKind.RULE: "drift",
 }  # fmt: skip
 
 
@@ -49,6 +50,9 @@ class LineageView(VersionView):
         row.setSpacing(theme.SPACE_4)
         row.addWidget(self.says, 1)
         row.addWidget(self.open)
+        self.save = Button("Save …", tip="Write the graph as a picture, or as events of OpenLineage")
+        self.save.clicked.connect(self._save)
+        row.addWidget(self.save)
         for title, tip, act in acts:
             button = Button(title, tip=tip)
             button.setAccessibleName(tip)
@@ -100,6 +104,10 @@ class LineageView(VersionView):
         self.state.show_error("The lineage can't be shown", error, lambda: self.show_version(self.hit))
         self._layers.setCurrentWidget(self.state)
 
+    def _save(self) -> None:
+        if self.hit is not None:
+            self.chooser = saving.save(self, self.context, self.graph, self.hit.name, self.hit.version, self.uri)
+
     _left_out = ""
 
     def _offer(self, node: LineageNode | None) -> None:
@@ -115,6 +123,8 @@ class LineageView(VersionView):
             self.context.act("runs.show", self.context, node.thing, self.uri)
         elif node.kind is LineageKind.ALIAS:
             self.context.open_page("models", node.thing.partition("@")[0])
+        elif node.kind is LineageKind.REVISION:
+            self.context.open_page("endpoints", node.thing.partition("#")[0])
         elif node.kind in _PAGES:
             self.context.open_page(_PAGES[node.kind], node.thing)
 

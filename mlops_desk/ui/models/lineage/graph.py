@@ -1,7 +1,7 @@
 """The graph to look at: drag to move it, Ctrl and the wheel to zoom; arrows go from node to node, Enter opens one."""
 
-from PySide6.QtCore import QEvent, QRectF, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QGraphicsScene, QGraphicsView
 
 from mlops_desk.records.registry.lineage import Lineage, LineageNode
@@ -16,6 +16,7 @@ _STEP = 1.25  # chosen: of the zoom, one turn of the wheel
 _LEAST, _MOST = 0.25, 2.0  # chosen: letters of three pixels, and boxes as wide as the pane
 _READABLE = 0.75  # chosen: smaller, a graph is not fitted but begun at what was asked for
 _AIR = 16.0  # pixels around the whole
+_MOST_PIXELS = 8192.0  # chosen: a side of a picture that every program opens; 256 MB at most
 
 
 class LineageGraph(QGraphicsView):
@@ -151,6 +152,18 @@ class LineageGraph(QGraphicsView):
         else:
             self.centerOn(item)
         self._fitted = True
+
+    def picture(self) -> QImage:
+        """Return the whole graph as a picture, at twice the size at which it is read; one that is huge is smaller."""
+        area = self.sceneRect()
+        scale = min(2.0, _MOST_PIXELS / max(area.width(), area.height(), 1.0))
+        image = QImage((area.size() * scale).toSize().expandedTo(QSize(1, 1)), QImage.Format.Format_RGB32)
+        image.fill(theme.colour("window"))
+        painter = QPainter(image)
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.TextAntialiasing)
+        self.scene().render(painter, QRectF(image.rect()), area)
+        painter.end()
+        return image
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -19,9 +19,11 @@ _QUIET = 0.35  # chosen: what does not belong to the chosen one is seen and does
 TITLES = {
     LineageKind.DATASET: "Data", LineageKind.JOB: "Job", LineageKind.RUN: "Run",
     LineageKind.LOGGED_MODEL: "Logged model", LineageKind.VERSION: "Version", LineageKind.ALIAS: "Alias",
-    LineageKind.ENDPOINT: "Endpoint", LineageKind.DRIFT: "Drift", LineageKind.RULE: "Retraining",
+    LineageKind.REVISION: "Revision", LineageKind.ENDPOINT: "Endpoint", LineageKind.DRIFT: "Drift",
+    LineageKind.MONITOR: "Monitor", LineageKind.RULE: "Retraining",
 }  # fmt: skip
 _MARKS = {
+    **{state.value: mark for state, mark in marks.MONITOR_MARKS.items()},
     **{state.value: mark for state, mark in marks.ENDPOINT_MARKS.items()},
     **{state.value: mark for state, mark in marks.JOB_MARKS.items()},
     **{state.value: mark for state, mark in marks.VERDICT_MARKS.items()},

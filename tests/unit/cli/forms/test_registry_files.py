@@ -1,10 +1,12 @@
 """Files, what a model's files say, and lineage as text in a terminal: cut, plain, and unknown is never told as none."""
 
+import json
+
 import pytest
 
 from mlops_desk.cli.forms.registry.files import FORMS, downloaded, lineage, model_facts, view
 from mlops_desk.records.registry.artifact_view import ArtifactTable, ArtifactView, Downloaded
-from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
+from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode, OpenLineage
 from mlops_desk.records.registry.model_files import ModelFileFacts, SignatureColumn
 
 
@@ -127,4 +129,11 @@ def test_what_was_fetched_is_counted() -> None:
 
 
 def test_every_record_of_files_has_its_form() -> None:
-    assert set(FORMS) == {ArtifactView, ModelFileFacts, Lineage, Downloaded}
+    assert set(FORMS) == {ArtifactView, ModelFileFacts, Lineage, OpenLineage, Downloaded}
+
+
+def test_events_of_openlineage_are_one_document_a_line() -> None:
+    told = FORMS[OpenLineage](OpenLineage(({"eventType": "COMPLETE", "job": {"name": "\x1b[31m\n"}}, {"job": {}})))
+    first, second = told.split("\n")
+    assert json.loads(first) == {"eventType": "COMPLETE", "job": {"name": "\x1b[31m\n"}}
+    assert (json.loads(second), "\x1b" in told) == ({"job": {}}, False)

@@ -8,12 +8,21 @@ from hypothesis import strategies as st
 
 from mlops_desk.base.errors import NotFound
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Run
-from mlops_desk.records.registry.lineage import Lineage, LineageKind
+from mlops_desk.records.registry.lineage import Lineage, LineageKind, LineageNode
 from mlops_desk.registry.default_registry import Default
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.lineage.gathering import LineageDesk
 from mlops_desk.registry.lineage.graph import MOST_NODES, Gathered, draw
-from mlops_desk.registry.lineage.outside import Known, KnownDrift, KnownEndpoint, KnownJob, KnownRule, LineageHouse
+from mlops_desk.registry.lineage.outside import (
+    Known,
+    KnownDrift,
+    KnownEndpoint,
+    KnownJob,
+    KnownMonitor,
+    KnownRevision,
+    KnownRule,
+    LineageHouse,
+)
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
 DATA = DatasetInput("table", "d1", "training", "local", "{}")
@@ -65,6 +74,52 @@ def test_the_whole_way_from_the_data_to_the_rule_and_back_to_its_job() -> None:
     assert (told["version:churn/1"].title, told["version:churn/1"].thing) == ("v1", "churn/1")
     assert (told["drift:d1"].title, told["drift:d1"].state) == ("drift detected", "drift_detected")
     assert (told["job:j1"].title, told["job:j1"].state, told["rule:fresh"].state) == ("train", "succeeded", "on")
+
+
+def test_an_endpoint_answers_by_those_of_its_revisions_that_were_made_of_the_version() -> None:
+    made = [
+        KnownRevision(1, "churn", "1", "live", 90.0, 101.0),
+        KnownRevision(2, "churn", "2", "canary", 10.0, 102.0),
+        KnownRevision(3, "churn", "1", "failed", 0.0, 103.0),
+    ]
+    known = Known([KnownEndpoint("prod", "live", "churn", "2", revisions=made)])
+    found = draw(Gathered(Model("churn", "2"), (version(source=None, run=None),), {}, {}, known))
+    assert edges(found) == {
+        ("version:churn/1", "revision:prod#1", "served"), ("revision:prod#1", "endpoint:prod", "answers"),
+        ("version:churn/1", "revision:prod#3", "served"), ("revision:prod#3", "endpoint:prod", ""),
+    }  # fmt: skip
+    told = {node.node_id: node for node in found.nodes}
+    assert told["revision:prod#1"] == LineageNode(
+        "revision:prod#1", LineageKind.REVISION, "r1", "prod, 90 % of requests", "prod#1", "live", 101.0
+    )
+    assert told["revision:prod#3"].text == "prod"
+
+
+def test_of_very_many_revisions_the_newest_are_drawn() -> None:
+    made = [KnownRevision(number, "churn", "1", "retired") for number in range(1, 31)]
+    known = Known([KnownEndpoint("prod", "live", "churn", "1", revisions=made)])
+    found = draw(Gathered(Model("churn", "1"), (version(source=None, run=None),), {}, {}, known))
+    drawn = [node.thing for node in found.nodes if node.kind is LineageKind.REVISION]
+    assert drawn == [f"prod#{number}" for number in range(21, 31)]
+
+
+def test_monitors_stand_on_their_endpoint_or_version_in_the_place_of_its_newest_report() -> None:
+    monitors = [
+        KnownMonitor("live", "turned", "prod", None, "age moved"),
+        KnownMonitor("file", "fine", None, "churn/1"),
+        KnownMonitor("else", "fine", None, "churn/2"),
+        KnownMonitor("other", "fine", "side", None),
+    ]
+    found = draw(replace(whole(), known=replace(whole().known, monitors=monitors)))
+    told = {node.node_id: node for node in found.nodes}
+    assert told["monitor:live"] == LineageNode(
+        "monitor:live", LineageKind.MONITOR, "live", "age moved", "live", "turned"
+    )
+    assert not {"drift:d1", "monitor:else", "monitor:other"} & told.keys()
+    assert edges(found) - edges(draw(whole())) == {
+        ("endpoint:prod", "monitor:live", "watched"), ("version:churn/1", "monitor:file", "watched"),
+        ("monitor:live", "rule:fresh", "sets off"),
+    }  # fmt: skip
 
 
 def test_what_is_named_and_nobody_has_is_unknown_and_its_line_is_drawn() -> None:
