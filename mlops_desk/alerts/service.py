@@ -9,8 +9,9 @@ import threading
 import time
 import uuid
 from builtins import list as list_of
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from mlops_desk.alerts import causes
 from mlops_desk.alerts.drift import DRIFT_RULE, QUALITY_RULE
@@ -193,6 +194,10 @@ class AlertsService:
     def try_webhook(self) -> str:
         """Send a test message."""
         return self._webhook.try_now()
+
+    def tell_webhook(self, told: Mapping[str, Any], key: str) -> None:
+        """Post a document of a rule to the webhook now. Raises DeskError."""
+        self._webhook.tell(told, key)
 
     def take_jobs(self, jobs: Sequence[JobWatch]) -> None:
         """Look at the jobs that run, all of them."""

@@ -10,8 +10,10 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
 
 from mlops_desk.alerts import delivery
 from mlops_desk.base import wire
@@ -109,6 +111,15 @@ class Webhook:
         body = self._body("test", text=f"{text} of MLOps Desk's alerts.")
         target, status = self._send(body, f"test-{time.time():.0f}")
         return f"{target} answered {status}."
+
+    def tell(self, told: Mapping[str, Any], key: str) -> None:
+        """Post one document now; the ``key`` lets who gets it know a repetition. Raises DeskError."""
+        if not self._settings.text("alerts.webhook"):
+            raise Invalid("No webhook is set.", Hint("mlops-desk settings set alerts.webhook https://…"))
+        mark = {"simulated": True} if self._simulated else {}
+        body = wire.dumps({"host": socket.gethostname(), **mark, **told}).encode()
+        # The key is a header, and a rule's thing may be called by any letters.
+        self._send(body, sha256(key.encode()).hexdigest()[:40])
 
     def _body(self, state: str, **told: object) -> bytes:
         mark = {"simulated": True} if self._simulated else {}

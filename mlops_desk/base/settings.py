@@ -6,106 +6,25 @@ defaults hold; a value that no longer fits its declaration is ignored and stays 
 
 import json
 import logging
-import math
-import re
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_desk.base.disk.files import set_aside, write_atomically
 from mlops_desk.base.errors import Hint, Invalid, NotFound, Unavailable
-from mlops_desk.base.text import plain, span
+from mlops_desk.base.setting import Setting, Value
+from mlops_desk.base.text import plain
 
 _log = logging.getLogger(__name__)
 
-Value = str | int | float | bool
 _NAMED = 5  # chosen: as many as stand in one line
-_SHOWN = 200  # chosen: enough to see what is meant
 _ENGINE = r"[a-z][a-z0-9-]{0,31}=([a-z]+:)?(unix:///|tcp://|https?://)\S{1,200}"  # as engines/table.py reads them
 _RUNTIME = r"[a-z][a-z0-9-]{0,39}=[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}"  # as serving/templates/ reads them
 
 _WEB = r"(https?://[^\s@]{1,500})?"  # base/network/addresses.py says what is wrong; with a login it is never kept
 _NAME_OF_SECRET = r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,99})?"  # noqa: S105 - a form, as storage/secrets.py has it
+_MAIL = r"([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,253})?"
 _WEIGHT = r"[^\s=]{1,64}=(\d{1,3}(\.\d{1,3})?|\.\d{1,3})"
 
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A declaration. ``kind``: text, path, choice, integer, number or switch; limits are in ``unit``.
-
-    ``form`` is the regular expression that all of a text must match, "" for any. A ``secret`` value is never shown,
-    logged or written into the audit trail.
-    """
-
-    key: str
-    section: str
-    title: str
-    help: str
-    kind: str
-    default: Value
-    choices: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    unit: str | None = None
-    secret: bool = False
-    form: str = ""
-
-    def parse(self, text: str) -> Value:
-        """Turn text into a value of this setting's kind within its limits; raises Invalid."""
-        try:
-            value = _PARSERS[self.kind](text)
-        except ValueError as error:
-            raise self._wrong(text) from error
-        return self.check(value)
-
-    def check(self, value: Value) -> Value:
-        """Return ``value`` if it fits this declaration; raises Invalid."""
-        if type(value) is not type(self.default):
-            raise self._wrong(value)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise self._wrong(value)
-        if isinstance(value, str) and self.form and not re.fullmatch(self.form, value, re.ASCII):
-            raise Invalid(f"{self.title}: {plain(value, _SHOWN)!r} is not of the form that is asked for.", self.help)
-        if self.choices and value not in self.choices:
-            raise Invalid(f"{self.title}: {value!r} is none of {', '.join(self.choices)}.", self.help)
-        low, high = self.minimum, self.maximum
-        if isinstance(value, (int, float)) and (
-            (low is not None and value < low) or (high is not None and value > high)
-        ):
-            raise Invalid(f"{self.title}: {value} is not within {span(low, high)}.", self.help)
-        return value
-
-    def _wrong(self, given: Value) -> Invalid:
-        return Invalid(f"{self.title}: {plain(repr(given))} is not {_KINDS[self.kind]}.", self.help)
-
-
-def _switch(text: str) -> bool:
-    lowered = text.strip().lower()
-    if lowered in {"true", "yes", "on", "1"}:
-        return True
-    if lowered in {"false", "no", "off", "0"}:
-        return False
-    raise ValueError(text)
-
-
-_PARSERS: dict[str, Callable[[str], Value]] = {
-    "text": str.strip,  # what is pasted often has a blank or a line's end behind it
-    "path": str.strip,
-    "choice": str,
-    "integer": int,
-    "number": float,
-    "switch": _switch,
-}
-
-_KINDS = {
-    "text": "a text",
-    "path": "a path",
-    "choice": "a choice",
-    "integer": "an integer",
-    "number": "a number",
-    "switch": "a switch (on or off)",
-}
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("ui.theme", "Window", "Colours", "Follow the system, or always dark or light.", "choice", "system",
@@ -338,6 +257,23 @@ SETTINGS: tuple[Setting, ...] = (
             "Address that gets each alert as JSON; empty means none. It is kept secret.", "text", "", secret=True),
     Setting("alerts.webhook_private", "Alerts", "Webhook in a private network",
             "Allow the webhook's host to be this machine or one of a private network.", "switch", False),
+    Setting("notify.smtp", "Alerts", "Mail server",
+            "HOST or HOST:PORT of the SMTP server that rules send mail by (notify: [email]); empty means none.", "text",
+            "", form=r"([A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?)?"),
+    Setting("notify.smtp_security", "Alerts", "Encryption to the mail server",
+            "tls from the first byte (port 465), starttls (587), or none (25), without a login.", "choice", "starttls",
+            choices=("starttls", "tls", "none")),
+    Setting("notify.smtp_login", "Alerts", "Secret with the mail server's login",
+            "Name of a secret of the agent's own user that says USER:PASSWORD; empty means without a login.", "text",
+            "", form=_NAME_OF_SECRET),
+    Setting("notify.mail_from", "Alerts", "Sender of mail", "Address that mail of rules comes from.", "text", "",
+            form=_MAIL),
+    Setting("notify.mail_to", "Alerts", "Receivers of mail",
+            "Addresses that mail of rules goes to, blanks between them.", "text", "",
+            form=rf"({_MAIL}( +{_MAIL})*)?"),
+    Setting("notify.command", "Alerts", "Program that rules run",
+            "Absolute path of a program that rules of the agent's own user run (notify: [command]): as that user, "
+            "without arguments, with what happened as JSON on its standard input, for 30 s at most.", "path", ""),
     Setting("metrics.enabled", "Metrics", "Prometheus endpoint",
             "Serve the newest numbers on the loopback address; mlops-desk doctor says how to ask.", "switch", False),
     Setting("metrics.port", "Metrics", "Port of the endpoint", "Port on the loopback address.", "integer", 9464,

@@ -30,6 +30,7 @@ from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.monitoring import answers, monitors, profiles
 from mlops_desk.cli.forms.registry import forms as registry
 from mlops_desk.cli.forms.rules import documents as rule_documents
+from mlops_desk.cli.forms.rules import kept as kept_rules
 from mlops_desk.cli.forms.serving import access, asking, endpoints, network, undertaking, variants
 from mlops_desk.cli.forms.serving.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
@@ -46,7 +47,7 @@ from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job
 from mlops_desk.records.jobs.spec import Resources
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Model, ModelVersion, Run, RunBrief
-from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.rule import Retraining
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken
 from mlops_desk.records.serving.endpoint import Endpoint, PastTraffic
 from mlops_desk.records.serving.network import NetworkEntrance
@@ -243,6 +244,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **job_files.FORMS,
     **queue.FORMS,
     **rule_documents.FORMS,
+    **kept_rules.FORMS,
     **registry.FORMS,
 }
 
@@ -282,6 +284,7 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **records.TABLES,
     **repeating.TABLES,
     **job_files.TABLES,
+    **kept_rules.TABLES,
     Job: _JOBS,
     JobBrief: _JOBS,
     Model: {
@@ -322,13 +325,6 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "VERDICT": lambda report: report.verdict.replace("_", " "),
         "DRIFTED": lambda report: f"{report.dataset.n_drifted} of {report.dataset.n_columns}",
         "WHEN": lambda report: ago(report.created_at),
-    },
-    Rule: {
-        "NAME": lambda rule: rule.name,
-        "MODEL": lambda rule: f"{rule.model}@{rule.alias}",
-        "METRIC": lambda rule: rule.metric,
-        "ENDPOINT": lambda rule: rule.endpoint or "by hand",
-        "LAST": lambda rule: ago(rule.last_fired_at),
     },
     Retraining: {
         "ID": lambda item: item.id,

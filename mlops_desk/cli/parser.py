@@ -28,6 +28,7 @@ from mlops_desk.cli.opening import words as opening_words
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import (
     AbsolutePath,
+    FileOf,
     FileText,
     FolderOf,
     Length,
@@ -204,7 +205,7 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
     text = _escaped(help_of(verb, parameter))
     word = (form.word if isinstance(form, (Option, Length, Pairs, Moment)) else None) or parameter.name
     option = "--" + word.replace("_", "-")
-    if isinstance(form, (FolderOf, Rest, Ticket)):
+    if isinstance(form, (FileOf, FolderOf, Rest, Ticket)):
         return
     if parameter.type is bool or isinstance(form, Switch):
         names = (option, *_SHORT.get(parameter.name, ()))
@@ -329,13 +330,13 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
         if isinstance(form, Rest):
             arguments[parameter.name] = getattr(given, "rest", None)
             continue
-        value = getattr(given, parameter.name)
+        value = _path_of(form, given) if isinstance(form, FileOf) else getattr(given, parameter.name)
         if isinstance(form, Moment) and value is not None:
             value = parse_moment(value, time.time(), ahead=form.ahead)
         if isinstance(form, Length) and value is not None:
             value = parse_length(value)
-        if isinstance(form, FileText):
-            value = _STANDARD_INPUT if value is None and form.stdin else value
+        if isinstance(form, (FileOf, FileText)):
+            value = _STANDARD_INPUT if value is None and isinstance(form, FileText) and form.stdin else value
             value = parameter.default if value is None else _read(value, form)
         elif isinstance(form, AbsolutePath) and value is not None:
             value = str(Path(value).expanduser().absolute())
@@ -345,9 +346,15 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
     return arguments
 
 
+def _path_of(form: FileOf, given: argparse.Namespace) -> str | None:
+    """Return the path that a word is, where it is one."""
+    return getattr(given, form.parameter) if getattr(given, form.unless) is None else None
+
+
 def file_of(verb: Verb, given: argparse.Namespace) -> str | None:
     """Return the path of the file whose text is sent for ``verb``, as it was given; None where none is."""
     files = [getattr(given, item.name) for item in verb.parameters if isinstance(item.form, FileText)]
+    files += [_path_of(item.form, given) for item in verb.parameters if isinstance(item.form, FileOf)]
     if not files or files[0] is None:
         return None
     return "standard input" if files[0] == _STANDARD_INPUT else plain(files[0])
@@ -369,7 +376,7 @@ def _absolute_uri(name: str, value: Any) -> Any:
     return value
 
 
-def _read(path: str, form: FileText) -> str:
+def _read(path: str, form: FileText | FileOf) -> str:
     try:
         with sys.stdin.buffer if path == _STANDARD_INPUT else Path(path).open("rb") as file:
             data = file.read(form.limit_bytes + 1)

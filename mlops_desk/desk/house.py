@@ -6,7 +6,6 @@ from functools import partial
 
 from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import current_caller
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
@@ -33,7 +32,9 @@ from mlops_desk.desk.network.entrance import entrance_checks
 from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import build_arguments, private_images
 from mlops_desk.desk.registry.standing import lineage_house
-from mlops_desk.desk.registry.wiring import open_trackers, registry_core, registry_service, rules_service
+from mlops_desk.desk.registry.wiring import open_trackers, registry_core, registry_service
+from mlops_desk.desk.rules.past import RULE_METRICS
+from mlops_desk.desk.rules.wiring import RulesDesk, RulesParts
 from mlops_desk.desk.secrets import SecretsService, secret_store
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
@@ -66,6 +67,7 @@ from mlops_desk.registry.keeping import RegistryService
 from mlops_desk.registry.models import ModelsService
 from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.service import RegistryCore
+from mlops_desk.rules.kept.shelf import RuleShelf
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.bare.runtime import BareRuntime
 from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus, UnclaimedGpus
@@ -174,7 +176,7 @@ class Desk(DeskVerbs):
             Part("bare processes", lambda: self.bare.start(self.loop)),
             Part("endpoints", self.endpoints.start, self.endpoints.close),
             Part("drift", self.drift_desk.start, self.drift_desk.stop),
-            Part("rules", self.rules.start, self.rules.stop),
+            Part("rules", self.rules_desk.start, self.rules_desk.stop),
             Part("the exporter", self.exporter.start, self.exporter.stop),
         ]
 
@@ -208,7 +210,8 @@ class Desk(DeskVerbs):
         self.registry_core = self._registry()
         self.models, self.runs = ModelsService(self.registry_core), RunsService(self.registry_core)
         self.trackers = open_trackers(self.state, keyring, self.registry_core, self.store)
-        self.registry = registry_service(self.trackers, self.registry_core, self.state, self.loop)
+        self.rule_shelf = RuleShelf(self.state.rule_tables, RULE_METRICS)
+        self.registry = registry_service(self.trackers, self.registry_core, self.state, self.loop, self.rule_shelf.get)
         self.processes = self._processes()
         self.snapshots, self.shelf = snapshots(self.folder, self.store), staging(self.folder, self.store)
         self.images = self._images()
@@ -220,7 +223,12 @@ class Desk(DeskVerbs):
         self.registry_core.outside.code_of = wiring.code_of
         self.registry_core.watch.served = wiring.served
         self._watch_drift(wiring, keyring)
-        self.rules = self._rules(wiring)
+        parts = RulesParts(
+            self.rule_shelf, self.state, self.bus, self.loop, self.store, self.telemetry, self.alerts, self.jobs,
+            self.endpoints, self.registry_core, self.drift_desk, keyring, lambda: self.permission,
+        )  # fmt: skip
+        self.rules_desk = RulesDesk(parts, wiring)
+        self.rules = self.rules_desk.rules
         self.registry_core.lineage.outside = lineage_house(
             self.endpoints, self.drift, self.monitors, self.rules, self.state
         )
@@ -400,13 +408,6 @@ class Desk(DeskVerbs):
                            self.endpoints, self.registry_core, keyring)  # fmt: skip
         self.drift_desk = self.drift_kind(parts, wiring)
         self.drift, self.monitors = self.drift_desk.drift, self.drift_desk.monitors
-
-    def _rules(self, wiring: ModelWiring) -> RulesService:
-        parts = self.jobs, self.state, self.bus, self.loop
-        return rules_service(self.registry_core, wiring, *parts, self._may_fire, self.telemetry)
-
-    def _may_fire(self, name: str) -> None:
-        self.permission.check_named("rules", "fire", {"name": name}, current_caller())
 
     def _agent(self) -> AgentService:
         parts = AgentParts(

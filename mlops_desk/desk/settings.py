@@ -8,7 +8,8 @@ from dataclasses import replace
 from mlops_desk.alerts import delivery
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import Hint, NotFound
-from mlops_desk.base.settings import SETTINGS, Setting, SettingsStore
+from mlops_desk.base.setting import Setting
+from mlops_desk.base.settings import SETTINGS, SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.desk.network.judging import holds_login, judge
 from mlops_desk.records.agent import AuditEntry

@@ -387,6 +387,17 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
         """Queue a job again, on the same image, with other sources for some of its mount targets."""
         return self._queue_again(self._repeating.again(job_id, {}, data), origin)
 
+    def submit_template(self, name: str, changed: Mapping[str, str], origin: str) -> Job:
+        """Queue the job of one of the caller's templates, some of its fields changed, under an origin."""
+        text = self.template(name).spec
+        where = self._where("/", None)
+        return self._intake.queue(parse_spec(text, "/", changed), current_caller().uid, where, origin=origin)[0]
+
+    def newest_named(self, name: str) -> Job | None:
+        """Return the newest job of a name that has not ended; None where there is none."""
+        found = [job for job in self._book.active() if job.name == name]
+        return max(found, key=lambda job: job.submitted_at, default=None)
+
     # -- for processes of people's own -----------------------------------------------------------
 
     def queue_process(self, spec: JobSpec, job_id: str, runtime: str) -> Job:

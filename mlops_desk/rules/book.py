@@ -1,14 +1,14 @@
-"""Rules and retrainings as they are kept and announced: nothing is told before it is stored."""
+"""Retrainings as they are kept and announced: nothing is told before it is stored."""
 
 import time
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import Hint, NotFound, Refused
+from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
-from mlops_desk.base.text import plain
-from mlops_desk.records.event import Notice, RetrainingChanged, RuleChanged, RuleRemoved
+from mlops_desk.records.event import Notice, RetrainingChanged
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.rules.kept.shelf import RuleShelf
 from mlops_desk.storage.state import StoredRecords
 
 SOURCE = "rules"
@@ -16,35 +16,12 @@ _UNDERWAY = tuple(state for state in RetrainState if state.is_underway)
 
 
 class RuleBook:
-    """The two tables of the state database, and the bus that hears of every change."""
+    """The table of retrainings, the rules that begin them, and the bus that hears of every change."""
 
-    def __init__(self, rules: StoredRecords[Rule], retrainings: StoredRecords[Retraining], bus: Bus) -> None:
+    def __init__(self, rules: RuleShelf, retrainings: StoredRecords[Retraining], bus: Bus) -> None:
         self._rules = rules
         self._retrainings = retrainings
         self._bus = bus
-
-    def rules(self) -> list[Rule]:
-        return self._rules.list()
-
-    def find_rule(self, name: str) -> Rule | None:
-        return self._rules.get(name)
-
-    def rule(self, name: str) -> Rule:
-        """Return a rule by name. Raises NotFound."""
-        rule = self._rules.get(name)
-        if rule is None:
-            raise NotFound(
-                f"There is no rule {plain(name)!r}.", Hint("mlops-desk rules list", after=" shows them all.")
-            )
-        return rule
-
-    def put_rule(self, rule: Rule) -> None:
-        self._rules.put(rule)
-        self._bus.publish(RuleChanged(rule))
-
-    def remove_rule(self, name: str) -> None:
-        self._rules.remove(name)
-        self._bus.publish(RuleRemoved(name))
 
     def rule_of(self, retraining: Retraining) -> Rule | None:
         """Return the rule that fired, not a later one of the same name; None when it is gone."""

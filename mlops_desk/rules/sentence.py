@@ -20,10 +20,12 @@ from mlops_desk.records.rules.actions import (
 )
 from mlops_desk.records.rules.conditions import (
     Both,
+    DriftClause,
     Either,
     Lasting,
     ManualClause,
     MetricClause,
+    Momentary,
     NewDataClause,
     PushClause,
     ScheduleClause,
@@ -47,7 +49,7 @@ def sentence(spec: RuleSpec, metrics: Metrics) -> str:
         f" for {written_length(spec.for_seconds)}"
     )  # fmt: skip
     begin = "When somebody fires it" if isinstance(spec.when, ManualClause) else f"When {when}"
-    done = _listed([_action(action) for action in spec.then], "then")
+    done = _listed([action_words(action) for action in spec.then], "then")
     held = "".join(f"; {words}" for words in _holds(spec))
     return f"{begin}{lasts if spec.for_seconds else ''}: {done}{held}."
 
@@ -68,13 +70,15 @@ def condition_words(clause: WhenClause, metrics: Metrics) -> str:
     return _moment(clause)
 
 
-def _moment(clause: ScheduleClause | NewDataClause | PushClause | ManualClause) -> str:
+def _moment(clause: Momentary) -> str:
     if isinstance(clause, ScheduleClause):
         return f"the schedule {clause.cron} ({clause.zone}) says so"
     if isinstance(clause, NewDataClause):
         return f"there are new data in {plain(clause.folder, 400)}"
     if isinstance(clause, PushClause):
         return f"{plain(clause.repository, 400)} has a new commit on {clause.ref}"
+    if isinstance(clause, DriftClause):
+        return f"data of endpoint {plain(clause.endpoint)} have drifted from those of {plain(clause.model)}"
     return "somebody fires it"
 
 
@@ -149,7 +153,8 @@ _ACTIONS: Mapping[type, Callable[..., str]] = {
 }
 
 
-def _action(action: RuleAction) -> str:
+def action_words(action: RuleAction) -> str:
+    """Return an action as a part of a sentence."""
     return _ACTIONS[type(action)](action)
 
 

@@ -9,27 +9,27 @@ import math
 import re
 import threading
 import time
-import uuid
 from builtins import list as list_of
 from collections.abc import Callable, Mapping
-from contextvars import copy_context
 from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import Caller, current_caller, set_caller
+from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
-from mlops_desk.records.drift import DriftReport
-from mlops_desk.records.event import DriftReported, JobChanged, Notice
+from mlops_desk.records.event import JobChanged, Notice
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.rules.book import RuleBook
-from mlops_desk.rules.decision import why_not
-from mlops_desk.rules.document.conditions import Metrics
-from mlops_desk.rules.documents import RuleDocuments, RulePast
+from mlops_desk.rules.document.document import format_rule
+from mlops_desk.rules.documents import RulePast
+from mlops_desk.rules.kept.earlier import spec_of
+from mlops_desk.rules.kept.keeping import RuleKeeping, checked_data
+from mlops_desk.rules.kept.shelf import RuleShelf
 from mlops_desk.rules.outcome import NEVER_SUBMITTED, Outcomes, against
 from mlops_desk.storage.state import StoredRecords
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
@@ -41,16 +41,14 @@ RECONCILE_SECONDS = 15.0  # chosen: what announcements missed is found so late; 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-class RulesService(RuleDocuments):
+class RulesService(RuleKeeping):
     """Implements ``verbs.Rules``.
 
     ``champion`` finds the version behind MODEL@ALIAS; ``metric`` a run's newest value of a metric (None: not
     logged); ``job_of_run`` the job that made a run; ``resubmit`` queues that job again with other mount sources
     and an origin; ``job_of_origin`` finds the job of an origin; ``versions_of_run`` the versions registered from
     a run; ``set_alias`` moves an alias; ``model`` finds a registered model (raises NotFound);
-    ``metrics`` and ``past`` are what rules may be about, and its history;
-    ``allow`` raises Refused where who asks may not fire the rule of that name. All may raise DeskError and keep
-    deadlines of their own.
+    ``past`` is the history of what rules may be about. All may raise DeskError and keep deadlines of their own.
     """
 
     def __init__(
@@ -63,17 +61,15 @@ class RulesService(RuleDocuments):
         job_of_origin: Callable[[str], Job | None],
         versions_of_run: Callable[[str], list_of[ModelVersion]],
         set_alias: Callable[[str, str, str], object],
-        rules: StoredRecords[Rule],
+        shelf: RuleShelf,
         retrainings: StoredRecords[Retraining],
         bus: Bus,
         loop: Loop,
-        metrics: Metrics,
         past: RulePast,
+        may_command: Callable[[int], None],
         model: Callable[[str], object] | None = None,
-        allow: Callable[[str], None] | None = None,
     ) -> None:
-        super().__init__(metrics, past)
-        self._allow = allow
+        super().__init__(shelf.metrics, past, shelf, bus, may_command)
         self._model = model
         self._champion = champion
         self._metric = metric
@@ -82,18 +78,15 @@ class RulesService(RuleDocuments):
         self._job_of_origin = job_of_origin
         self._set_alias = set_alias
         self._outcomes = Outcomes(metric, versions_of_run)
-        self._ledger = RuleBook(rules, retrainings, bus)
-        self._bus = bus
+        self._ledger = RuleBook(shelf, retrainings, bus)
         self._loop = loop
         self._changing = threading.RLock()
-        self._failures: dict[str, str] = {}
         self._unsubscribe: list_of[Callable[[], None]] = []
 
     def start(self) -> None:
-        """Listen for drift and for jobs, and pick up what was underway when the last agent ended."""
+        """Listen for jobs, and pick up what was underway when the last agent ended."""
         lane = Lane(self._loop, "rules")
         self._unsubscribe = [
-            self._bus.subscribe(DriftReported, lambda event: lane.put(lambda: self.on_report(event.report))),
             self._bus.subscribe(JobChanged, lambda event: self._on_job(event.job, lane)),
         ]
         self._loop.repeat("rules-reconcile", RECONCILE_SECONDS, lambda: lane.put(self.reconcile))
@@ -106,19 +99,22 @@ class RulesService(RuleDocuments):
     def create(
         self,
         name: str,
-        model: str,
-        metric: str,
+        model: str | None = None,
+        metric: str | None = None,
         alias: str = "champion",
         endpoint: str | None = None,
         data: Mapping[str, str] | None = None,
         *,
         lower_is_better: bool = False,
         cooldown_seconds: float = 86_400.0,
-    ) -> Rule:
-        """Create a rule for a model that is there; the alias may come later.
+        document: str | None = None,
+    ) -> KeptRule:
+        """Keep a document as a rule, or make one that retrains a model that is there; the alias may come later.
 
         While the registry can't say, the rule is taken, and a notice tells that nobody has looked.
         """
+        if document is not None:
+            return self.keep(document)
         if not _NAME.fullmatch(name):
             hint = "Use up to 100 letters, digits, dots, dashes and underscores."
             raise Invalid(f"{plain(name)!r} is no name for a rule.", hint)
@@ -127,29 +123,9 @@ class RulesService(RuleDocuments):
         if not 0 <= cooldown_seconds < math.inf:
             raise Invalid(f"A cooldown of {cooldown_seconds} s is no time.")
         self._look_for(name, model)
-        rule = Rule(
-            name=name,
-            model=model,
-            alias=alias,
-            metric=metric,
-            higher_is_better=not lower_is_better,
-            endpoint=endpoint,
-            data=_checked(data),
-            cooldown_seconds=cooldown_seconds,
-            created_by=current_caller().uid,
-            created_at=time.time(),
-        )
-        with self._changing:
-            if self._ledger.find_rule(name) is not None:
-                raise Refused(
-                    f"There is a rule {name} already.", Hint(f"mlops-desk rules remove {name}", after=" forgets it.")
-                )
-            self._ledger.put_rule(rule)
-        return rule
-
-    def list(self) -> list_of[Rule]:
-        """List rules, newest first."""
-        return self._ledger.rules()
+        better = not lower_is_better
+        rule = Rule(name, model, alias, metric, better, endpoint, checked_data(data), cooldown_seconds=cooldown_seconds)
+        return self.keep(format_rule(spec_of(rule)))
 
     def _look_for(self, name: str, model: str) -> None:
         """Refuse a model that the registry does not have."""
@@ -163,21 +139,6 @@ class RulesService(RuleDocuments):
         except Unavailable as error:
             text = f"Whether the rule {name}'s model {plain(model)} exists could not be seen: {error.message}"
             self._bus.publish(Notice("warning", "rules", text, error.hint, time.time(), about=("rule", name)))
-
-    def show(self, name: str) -> Rule:
-        """Return a rule. Raises NotFound."""
-        return self._ledger.rule(name)
-
-    def remove(self, name: str) -> Rule:
-        """Forget a rule; a training that runs goes on, and proposes nothing."""
-        with self._changing:
-            rule = self._ledger.rule(name)
-            self._ledger.remove_rule(name)
-        return rule
-
-    def fire(self, name: str, data: Mapping[str, str] | None = None) -> Retraining:
-        """Retrain now; enabled or not, cooldown or not, but never two at a time."""
-        return self._fire(self._ledger.rule(name), f"by {current_caller().user}", _checked(data))
 
     def retrainings(self, rule: str | None = None, limit: int = 50) -> list_of[Retraining]:
         """List retrainings, newest first."""
@@ -225,13 +186,6 @@ class RulesService(RuleDocuments):
         with self._changing:
             return self._decided(self._ledger.waiting(retraining_id), RetrainState.REJECTED)
 
-    def on_report(self, report: DriftReport) -> None:
-        """Fire the rules that a drift report calls for."""
-        for rule in self._ledger.rules():
-            underway = self._ledger.underway(rule) is not None
-            if why_not(rule, report, time.time(), underway=underway) is None:
-                self._fire_for(rule, report)
-
     def reconcile(self) -> None:
         """Look what became of the jobs of all trainings; what can't be told yet is left for later."""
         for retraining in self._ledger.training():
@@ -243,37 +197,20 @@ class RulesService(RuleDocuments):
         if job.state.is_final and (job.origin or "").startswith(ORIGIN):
             lane.put(self.reconcile)
 
-    def _fire_for(self, rule: Rule, report: DriftReport) -> None:
-        """Fire as the rule's creator, whose job it will be, if they still may; say why once when that can't be done."""
+    def retrain(self, rule: Rule, trigger: str, data: Mapping[str, str], retraining_id: str) -> Retraining:
+        """Run the job behind the champion again, under an id that is found again if it was begun before.
 
-        def fire() -> None:
-            if rule.created_by is not None:  # else the agent's own user, who asks when nobody does
-                set_caller(Caller(rule.created_by, -1, 0))
-            if self._allow is not None:
-                self._allow(rule.name)
-            self._fire(rule, f"drift of {report.endpoint}, report {report.id}", {})
-
-        try:
-            copy_context().run(fire)
-        except DeskError as error:
-            _log.warning("The rule %s could not fire: %s", rule.name, error.message)
-            if self._failures.get(rule.name) != error.message:
-                self._failures[rule.name] = error.message
-                text = f"The rule {rule.name} could not retrain: {error.message}"
-                self._ledger.notice("warning", ("rule", rule.name), text, error.hint)
-            return
-        self._failures.pop(rule.name, None)
-        text = f"{plain(report.endpoint or '')} has drifted, so the rule {rule.name} retrains {plain(rule.model)}."
-        self._ledger.notice("info", ("rule", rule.name), text)
-
-    def _fire(self, rule: Rule, trigger: str, data: Mapping[str, str]) -> Retraining:
+        Never two of one rule at a time. Raises Refused, NotFound, TimedOut, Unavailable.
+        """
         with self._changing:
-            rule = self._ledger.rule(rule.name)
+            known = self._ledger.retraining(retraining_id)
+            if known is not None:  # an agent ended in its midst: ``reconcile`` finds out what became of its job
+                return known
             self._refuse_a_second(rule)
             champion = self._champion(rule.model, rule.alias)
             job, value = self._job_and_value(rule, champion)
             retraining = Retraining(
-                id=uuid.uuid4().hex,
+                id=retraining_id,
                 rule=rule.name,
                 state=RetrainState.TRAINING,
                 trigger=plain(trigger),
@@ -293,8 +230,14 @@ class RulesService(RuleDocuments):
                 raise
             retraining = replace(retraining, job_id=again.id)
             self._ledger.put(retraining)
-            self._ledger.put_rule(replace(rule, last_fired_at=retraining.created_at))
         return retraining
+
+    def found_retraining(self, retraining_id: str) -> Retraining | None:
+        return self._ledger.retraining(retraining_id)
+
+    def is_underway(self, rule: Rule) -> bool:
+        """Tell whether a retraining of a rule trains, or waits for a person."""
+        return self._ledger.underway(rule) is not None
 
     def _refuse_a_second(self, rule: Rule) -> None:
         underway = self._ledger.underway(rule)
@@ -367,12 +310,3 @@ class RulesService(RuleDocuments):
 
 
 _NOT_AS_WISHED = frozenset({RetrainState.FAILED, RetrainState.UNKNOWN})
-
-
-def _checked(data: Mapping[str, str] | None) -> dict[str, str]:
-    """Return mount replacements, both sides absolute. Raises Invalid."""
-    for target, source in (data or {}).items():
-        if not (target.startswith("/") and source.startswith("/")):
-            text = f"{plain(target)}={plain(source)} is not the absolute path of a mount target and of its new source."
-            raise Invalid(text, "For example: --data /data=/srv/digits-2026-11")
-    return dict(data or {})

@@ -179,7 +179,15 @@ class StoredRecords(Generic[R]):
     def remove(self, key: str) -> None:
         """Forget the record of ``key``."""
         with self._database.transaction() as connection:
-            connection.execute(delete(self._table).where(self._table.key == key))
+            self.forget(connection, key)
+
+    def forget(self, connection: Connection, key: str) -> None:
+        """Forget the record of ``key``, inside a transaction that is under way."""
+        connection.execute(delete(self._table).where(self._table.key == key))
+
+    def forget_of(self, connection: Connection, parent: str) -> None:
+        """Forget all records of one parent, inside a transaction that is under way."""
+        connection.execute(delete(self._table).where(self._table.parent == parent))
 
     def trim(self, keep: int, state: str | None = None) -> None:
         """Forget all but the newest ``keep`` records, of all or of those in one ``state``."""

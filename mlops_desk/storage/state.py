@@ -19,11 +19,14 @@ from mlops_desk.records.registry.alias_move import AliasSight, JournalEntry
 from mlops_desk.records.registry.tracker import KeptTracker
 from mlops_desk.records.registry.transfer import RecordedHashes
 from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.rules.firing import KeptFiring
+from mlops_desk.records.rules.kept import KeptStanding, RuleSight, WrittenRule
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.storage.audit.table import AuditTable, entry_columns, link_columns
 from mlops_desk.storage.database import Database, DatabaseKind
 from mlops_desk.storage.pages import Value
 from mlops_desk.storage.records import Columns, StoredRecords, read_document
+from mlops_desk.storage.rule_tables import RuleTables
 from mlops_desk.storage.tables import (
     StateBase,
     Stored,
@@ -41,6 +44,10 @@ from mlops_desk.storage.tables import (
     StoredReport,
     StoredRetraining,
     StoredRule,
+    StoredRuleDocument,
+    StoredRuleFiring,
+    StoredRuleSight,
+    StoredRuleStanding,
     StoredScores,
     StoredTracker,
     StoredWindow,
@@ -68,6 +75,10 @@ _MONITOR = _Form(StoredMonitor, Monitor, lambda r: (r.id, "", r.endpoint or "", 
 _WINDOW = _Form(StoredWindow, JudgedWindow, lambda r: (r.id, r.verdict, r.monitor, float(r.number)))
 _SCORES = _Form(StoredScores, ScoredWindow, lambda r: (r.id, r.state, r.monitor, float(r.number)))
 _RULE = _Form(StoredRule, Rule, lambda r: (r.name, "", "", r.created_at))
+_DOCUMENT = _Form(StoredRuleDocument, WrittenRule, lambda r: (r.id, "", r.name, r.created_at))
+_STANDING = _Form(StoredRuleStanding, KeptStanding, lambda r: (r.key, "", r.rule_id, 0.0))
+_FIRING = _Form(StoredRuleFiring, KeptFiring, lambda r: (r.id, r.state, r.rule_id, r.at))
+_RULE_SIGHT = _Form(StoredRuleSight, RuleSight, lambda r: (r.key, "", r.rule_id, r.at))
 _RETRAINING = _Form(StoredRetraining, Retraining, lambda r: (r.id, r.state, r.rule, r.created_at))
 _AUDIT = _Form(StoredAudit, AuditEntry, entry_columns)
 _AUDIT_LINK = _Form(StoredAuditLink, AuditLink, link_columns)
@@ -86,7 +97,7 @@ _FORMS = {
     form.table.__tablename__: form
     for form in (
         _JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE, _TRACKER, _MOVE, _SIGHT,
-        _HASHES, _MONITOR, _WINDOW, _SCORES, _AUDIT_LINK,
+        _HASHES, _MONITOR, _WINDOW, _SCORES, _AUDIT_LINK, _DOCUMENT, _STANDING, _FIRING, _RULE_SIGHT,
     )
 }  # fmt: skip
 
@@ -139,6 +150,13 @@ class State:
         self.drift_windows: StoredRecords[JudgedWindow] = self._table(_WINDOW)
         self.drift_answers: StoredRecords[ScoredWindow] = self._table(_SCORES)
         self.rules: StoredRecords[Rule] = self._table(_RULE)
+        self.written_rules: StoredRecords[WrittenRule] = self._table(_DOCUMENT)
+        self.standings: StoredRecords[KeptStanding] = self._table(_STANDING)
+        self.firings: StoredRecords[KeptFiring] = self._table(_FIRING)
+        self.rule_sights: StoredRecords[RuleSight] = self._table(_RULE_SIGHT)
+        self.rule_tables = RuleTables(
+            self._database, self.rules, self.written_rules, self.standings, self.firings, self.rule_sights
+        )
         self.retrainings: StoredRecords[Retraining] = self._table(_RETRAINING)
         self.audit = AuditTable(self._database)
         self._tables.update({StoredAudit.__tablename__: self.audit, StoredAuditLink.__tablename__: self.audit.links})
@@ -157,6 +175,10 @@ class State:
             self.endpoints,
             self.monitors,
             self.rules,
+            self.written_rules,
+            self.standings,
+            self.firings,
+            self.rule_sights,
             self.retrainings,
             self.alerts,
             self.alert_rules,

@@ -73,9 +73,37 @@ class StoredScores(Stored):
 
 
 class StoredRule(Stored):
-    """Rules, by name."""
+    """Retraining rules as they were kept before there were documents, by name: those that are still to be taken up."""
 
     __tablename__ = "rules"
+
+
+class StoredRuleDocument(Stored):
+    """Documents of rules, by the rule's id; parent is the name."""
+
+    __tablename__ = "rule_documents"
+
+
+class StoredRuleStanding(Stored):
+    """How rules stand, by rule and thing; parent is the rule's id."""
+
+    __tablename__ = "rule_standings"
+
+
+class StoredRuleFiring(Stored):
+    """What rules did, by the firing's id; parent is the rule's id."""
+
+    __tablename__ = "rule_firings"
+    __table_args__ = (
+        Index("rule_firings_by_rule", "parent", "created_at"),
+        Index("rule_firings_by_state", "state", "created_at"),
+    )
+
+
+class StoredRuleSight(Stored):
+    """What rules saw last of folders and repositories, by rule and place in its condition; parent is the rule's id."""
+
+    __tablename__ = "rule_sights"
 
 
 class StoredRetraining(Stored):

@@ -122,6 +122,7 @@ class TelemetryService:
         self._accounts: dict[str, tuple[_Accounts, _Accounts]] = {}
         self._ring = Ring(rows_for(settings.number("telemetry.interval_seconds")))
         self._recorded = Recorded(recorded)
+        self.recorded: Callable[[SeriesName, list[Point]], None] = lambda _series, _points: None
         self._history = DiskHistory(
             folder.telemetry_database, self._ring, bus.publish, holdings=self._holdings, recorded=self._recorded
         )
@@ -146,11 +147,10 @@ class TelemetryService:
             self._ring.append_parts(sample.sampled_at, parts_of(sample))
 
     def record(self, series: SeriesName, points: Iterable[Point]) -> None:
-        """Keep points of a feature's series in the history: late, out of order and again, as they come.
-
-        Never waits for the disk. Raises Invalid for a series that no feature declares.
-        """
-        self._recorded.record(series, points)
+        """Keep points of a feature's series, late and again as they come; waits for no disk. Raises Invalid."""
+        told = [*points]
+        self._recorded.record(series, told)
+        self.recorded(series, told)
 
     def start(self) -> None:
         """Begin to sample and to write history."""

@@ -61,6 +61,16 @@ class FileText:
 
 
 @dataclass(frozen=True, slots=True)
+class FileOf:
+    """Filled in by the command line: the text of the file that ``parameter`` names, unless another one is given."""
+
+    parameter: str
+    unless: str
+    metavar: str = "RULE.yaml"
+    limit_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
 class FolderOf:
     """Filled in by the command line: the absolute folder of the file given for ``parameter``."""
 
@@ -149,7 +159,7 @@ class Ticket:
 CURSOR = Option("CURSOR", "goes on where a page ended: the word that it gives as next")
 
 _WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-_FORMS = (FileText, FolderOf, AbsolutePath, Option, Word, Pairs, Moment, Length, Switch, Rest, Ticket)
+_FORMS = (FileText, FileOf, FolderOf, AbsolutePath, Option, Word, Pairs, Moment, Length, Switch, Rest, Ticket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +169,21 @@ class Parameter:
     name: str
     type: Any
     default: Any
-    form: FileText | FolderOf | AbsolutePath | Option | Word | Pairs | Moment | Length | Switch | Rest | Ticket | None
+    form: (
+        FileText
+        | FileOf
+        | FolderOf
+        | AbsolutePath
+        | Option
+        | Word
+        | Pairs
+        | Moment
+        | Length
+        | Switch
+        | Rest
+        | Ticket
+        | None
+    )
 
     @property
     def kinds(self) -> tuple[Any, ...]:

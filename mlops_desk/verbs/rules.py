@@ -1,47 +1,65 @@
-"""Verbs about retraining."""
+"""Verbs about rules: when X for T, then Y; retraining is one of the things that they do."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from mlops_desk.verbs.declaration import CURSOR, FileText, Moment, Option, Pairs, Who, changes, reads
+from mlops_desk.verbs.declaration import CURSOR, FileOf, FileText, Moment, Option, Pairs, Who, changes, reads
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.list_page import ListPage
-    from mlops_desk.records.rule import Retraining, Rule
+    from mlops_desk.records.rule import Retraining
     from mlops_desk.records.rules.dry_run import RuleCheck, RuleDryRun
+    from mlops_desk.records.rules.fired import FiredRule
+    from mlops_desk.records.rules.firing import KeptFiring
+    from mlops_desk.records.rules.kept import KeptRule
 
 EXPECTED = Option("VERSION", "refuse if another version than this one is champion by now")
 
 
 class Rules(Protocol):
-    """When a model drifts, run its job again; a person decides whether the alias moves."""
+    """When something lasts, comes or is due, then something is done: people told, jobs run, models retrained."""
 
     @changes(before="show", why="the rule is theirs")
     def create(
         self,
         name: str,
-        model: Annotated[str, Option("MODEL")],
-        metric: Annotated[str, Option("METRIC")],
+        model: Annotated[str | None, Option("MODEL")] = None,
+        metric: Annotated[str | None, Option("METRIC")] = None,
         alias: str = "champion",
         endpoint: str | None = None,
         data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
         *,
         lower_is_better: bool = False,
         cooldown_seconds: float = 86_400.0,
-    ) -> "Rule":
-        """Create a rule for MODEL@ALIAS; ``data`` replaces the source of a mount target with a new path."""
+        document: Annotated[str | None, FileOf("name", unless="model")] = None,
+    ) -> "KeptRule":
+        """Make a rule of a file, or one of a name that retrains MODEL@ALIAS.
+
+        A file says all that a rule is (rules schema); with --model and --metric the word is the name of a rule that
+        runs the job behind MODEL@ALIAS again when ENDPOINT drifts. ``data`` replaces the source of a mount target.
+        """
         ...
 
     @reads
-    def list(self) -> "list_of[Rule]":
-        """List rules."""
+    def list(self) -> "list_of[KeptRule]":
+        """List rules, and how they stand."""
         ...
 
     @reads
-    def show(self, name: str) -> "Rule":
-        """Show one rule."""
+    def show(self, name: str) -> "KeptRule":
+        """Show one rule, how it stands, and what it did lately."""
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("rule", "name"))
+    def pause(self, name: str) -> "KeptRule":
+        """Judge a rule no more until it is resumed; it can still be fired by hand."""
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("rule", "name"))
+    def resume(self, name: str) -> "KeptRule":
+        """Judge a rule again. What holds then sets it off."""
         ...
 
     @reads
@@ -65,15 +83,33 @@ class Rules(Protocol):
         ...
 
     @changes(who=Who.OWNER, before="show", of=("rule", "name"))
-    def remove(self, name: str) -> "Rule":
-        """Forget a rule; its retrainings stay."""
+    def remove(self, name: str) -> "KeptRule":
+        """Forget a rule; what it did, and its retrainings, stay."""
         ...
 
-    @changes(who=Who.OWNER, before="show", of=("rule", "name"))
+    @changes(who=Who.OWNER, timeout_seconds=600.0, before="show", of=("rule", "name"))
     def fire(
-        self, name: str, data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None
-    ) -> "Retraining":
-        """Retrain now, whatever the drift says."""
+        self,
+        name: str,
+        data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
+        thing: str = "",
+    ) -> "FiredRule":
+        """Fire a rule now, whatever its condition says and whatever holds it back."""
+        ...
+
+    @reads
+    def firings(self, rule: str | None = None, limit: int = 50) -> "list_of[KeptFiring]":
+        """List what rules did, newest first."""
+        ...
+
+    @reads
+    def firing(self, firing_id: str) -> "KeptFiring":
+        """Show one firing and its actions, by its id or the beginning of it."""
+        ...
+
+    @changes(before="firing", why="whoever shares the machine may be asked, and is named with what they said")
+    def answer(self, firing_id: str, *, agree: bool = True) -> "KeptFiring":
+        """Agree to what a firing asks before it goes on; --no-agree ends it there."""
         ...
 
     @reads

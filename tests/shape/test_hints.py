@@ -47,6 +47,7 @@ _FIXES = {
     "ui/settings/engines/view.py": "an empty page has its command in a field",
     "ui/settings/secrets/view.py": "an empty page has its command in a field",
     "ui/overview/notes.py": "a note for who starts here, which names two commands to try",
+    "rules/acting/telling.py": "a mail is read where no window is",
     "base/settings.py": "the help of a setting is read beside it",
     "serving/export/worker.py": "a file for people at another machine, who read it there",
     "serving/gateway/access.py": "the answer to a program that speaks HTTP, which knows no fields",

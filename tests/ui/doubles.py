@@ -14,7 +14,7 @@ import time
 from array import array
 from builtins import list as list_of
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from answers_doubles import some_answers
@@ -52,6 +52,7 @@ from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import MetricCurve, Model, ModelVersion, Registry, Run
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
 from mlops_desk.records.serving.asking import Replayed, Tried
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, LatencyPercentiles, ModelRef, Replica, Traffic
@@ -403,21 +404,26 @@ class Drift(Service):
         return next(report for report in self._double.reports if report.id == report_id)
 
 
+def kept(rule: Rule) -> KeptRule:
+    """Return a rule that retrains as lists show it."""
+    return KeptRule(**{one.name: getattr(rule, one.name) for one in fields(rule)})
+
+
 class Rules(Service):
     def create(self, name: str, model: str, metric: str, alias: str = "champion", endpoint: str | None = None,
-               data: Any = None, *, lower_is_better: bool = False, cooldown_seconds: float = 86_400.0) -> Rule:  # fmt: skip
+               data: Any = None, *, lower_is_better: bool = False, cooldown_seconds: float = 86_400.0) -> KeptRule:  # fmt: skip
         rule = Rule(name, model, alias, metric, not lower_is_better, endpoint, data or {}, True, cooldown_seconds)
         self._double.rules_by_name[name] = rule
         self._double.announce(events.RuleChanged(rule))
-        return rule
+        return kept(rule)
 
-    def list(self) -> list[Rule]:
-        return list(self._double.rules_by_name.values())
+    def list(self) -> list[KeptRule]:
+        return [kept(rule) for rule in self._double.rules_by_name.values()]
 
-    def remove(self, name: str) -> Rule:
+    def remove(self, name: str) -> KeptRule:
         rule = self._double.rules_by_name.pop(name)
         self._double.announce(events.RuleRemoved(name))
-        return rule
+        return kept(rule)
 
     def fire(self, name: str, data: Any = None) -> Retraining:
         return self._put(

@@ -1,4 +1,4 @@
-"""One record as facts: models, runs, the tracking server, settings, rules and retrainings; and one curve."""
+"""One record as facts: models, runs, the tracking server, settings and retrainings; and one curve."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from mlops_desk.records.audit import AuditVerification
 from mlops_desk.records.history import History
 from mlops_desk.records.jobs.brief import JobRun, LostJob
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, Registry, Run, RunMetrics
-from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.rule import Retraining
 from mlops_desk.records.setting import FILE, KEYRING, SecretName, SettingValue
 
 _KINDS = {
@@ -136,20 +136,6 @@ def _range(item: SettingValue) -> str:
     return f", {span(item.minimum, item.maximum)} {item.unit or ''}".rstrip()
 
 
-def rule(item: Rule) -> str:
-    return facts(
-        {
-            "rule": item.name,
-            "model": f"{item.model}@{item.alias}",
-            "better is": f"{'higher' if item.higher_is_better else 'lower'} {item.metric}",
-            "fires": f"when {item.endpoint} drifts" if item.endpoint else f"by hand: mlops-desk rules fire {item.name}",
-            "data": _pairs(item.data) or "as the champion's job",
-            "pause": f"{number(item.cooldown_seconds / 3600)} h between two retrainings",
-            "last fired": "never" if item.last_fired_at is None else ago(item.last_fired_at),
-        }
-    )
-
-
 def retraining(item: Retraining) -> str:
     told = {
         "retraining": f"{item.id} of {item.rule}",
@@ -206,7 +192,6 @@ FORMS: dict[type, Callable[[Any], str]] = {
         }
     ),
     SettingValue: setting,
-    Rule: rule,
     Retraining: retraining,
     History: history,
     RunMetrics: run_metrics,

@@ -90,7 +90,9 @@ class DemoDesk(Desk):
         state.incidents.put_all(past.incidents(DEMO_SEED, began))
         state.jobs.put_all(past.jobs(DEMO_SEED, began))
         state.retrainings.put_all(past.retrainings(DEMO_SEED, began))
-        state.rules.put(past.rule(began))
+        if self.rule_shelf.find(data.RULES[0]["name"]) is None:
+            state.rules.put(past.rule(began))
+            self.rule_shelf.take_up()
         for move in models.moves(began):
             state.alias_moves.put(move)
         now, stored = time.time(), self.folder.telemetry_database

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -27,7 +27,7 @@ from mlops_desk.drift.shelf import ReportShelf
 from mlops_desk.drift.store.rolling import WindowLimits
 from mlops_desk.drift.store.windows import WindowStore
 from mlops_desk.records.agent import Check
-from mlops_desk.records.drift.monitors import Monitor
+from mlops_desk.records.drift.monitors import DriftWatch, Monitor
 from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.registry.default_registry import OWN
 from mlops_desk.registry.service import RegistryCore
@@ -62,6 +62,7 @@ class DriftDesk:
     def __init__(self, parts: DriftParts, wiring: ModelWiring) -> None:
         shelf = ReportShelf(parts.state.reports)
         self._registry = parts.registry
+        self.watchers: list[Callable[[Sequence[DriftWatch]], None]] = [parts.alerts.take_drift]
         self._loop = parts.loop
         self.windows = WindowStore(parts.folder.drift, partial(_limits, parts.settings))
         sources = MonitorSources(_sources(parts))
@@ -94,7 +95,7 @@ class DriftDesk:
             store=self.windows,
             take=self._take,
             pin=self._cutter.pin_answers,
-            tell=parts.alerts.take_drift,
+            tell=self._tell,
             log_place=sources.log_place,
             reference_file=references.path,
             folder=parts.folder.drift / "answers",
@@ -159,6 +160,10 @@ class DriftDesk:
     def _version(self, name: str, uri: str | None) -> ModelVersion:
         with self._registry.default.chosen(uri) as chosen:
             return replace(self._registry.resolve(name, chosen), registry=chosen)
+
+    def _tell(self, watched: Sequence[DriftWatch]) -> None:
+        for watcher in self.watchers:
+            watcher(watched)
 
     def _take(self, monitor: Monitor, _reference: DataProfile) -> TakenWindows:
         return self._cutter.take(monitor, time.time())

@@ -71,7 +71,7 @@ def lineage_house(
                 started.setdefault(retraining.rule, []).append(retraining.job_id)
         return [
             KnownRule(one.name, one.model, one.alias, one.endpoint, one.enabled, tuple(started.get(one.name, ())))
-            for one in rules.list()
+            for one in rules.shelf.list()
         ]
 
     def known_jobs(ids: Sequence[str]) -> Mapping[str, KnownJob]:

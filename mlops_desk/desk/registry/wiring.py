@@ -10,11 +10,9 @@ from mlops_desk.base.errors import NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.network.rules import network_of
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.registry.users import users_of
-from mlops_desk.desk.rules.past import RULE_METRICS, RuleHistory
-from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.rule import Rule
 from mlops_desk.registry.aliases.journal import AliasJournal
 from mlops_desk.registry.cleanup.planning import RegistryUsers
 from mlops_desk.registry.cleanup.service import CleanUp
@@ -29,10 +27,8 @@ from mlops_desk.registry.trackers.ways import RegistryWays
 from mlops_desk.registry.transfer.recording import RECORD_SECONDS, HashRecorder
 from mlops_desk.registry.transfer.service import VersionTransfer
 from mlops_desk.registry.visiting import PageOpener
-from mlops_desk.rules.service import RulesService
 from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
-from mlops_desk.telemetry.service import TelemetryService
 
 
 def registry_core(
@@ -68,15 +64,15 @@ def open_trackers(state: State, keyring: SecretStore, core: RegistryCore, store:
     return trackers
 
 
-def registry_service(trackers: Trackers, core: RegistryCore, state: State, loop: Loop) -> RegistryService:
-    """Return what looks after registries as such."""
+def registry_service(
+    trackers: Trackers, core: RegistryCore, state: State, loop: Loop, rule: Callable[[str], Rule | None]
+) -> RegistryService:
+    """Return what looks after registries as such; ``rule`` finds a rule that retrains by its name."""
 
     def users(uri: str | None) -> RegistryUsers:
         under_way = tuple(one for one in JobState if not one.is_final)
         jobs = state.jobs.list(states=under_way)
-        return users_of(
-            partial(core.is_same, uri), state.endpoints.list(), jobs, state.retrainings.list(), state.rules.get
-        )
+        return users_of(partial(core.is_same, uri), state.endpoints.list(), jobs, state.retrainings.list(), rule)
 
     imports = RunImports(trackers.source, core.registries, MLFLOW_ENVIRONMENT)
     transfer = VersionTransfer(core, state.hashes, loop.ending)
@@ -86,33 +82,3 @@ def registry_service(trackers: Trackers, core: RegistryCore, state: State, loop:
     doctor, cleaning = StoreDoctor(loop.ending), CleanUp(users, loop.ending)
     migration = FolderMigration(trackers.source, trackers.moved, MLFLOW_ENVIRONMENT)
     return RegistryService(trackers, pages, core, doctor, cleaning, imports, transfer, migration)
-
-
-def rules_service(
-    core: RegistryCore,
-    wiring: ModelWiring,
-    jobs: JobsService,
-    state: State,
-    bus: Bus,
-    loop: Loop,
-    allow: Callable[[str], None],
-    telemetry: TelemetryService,
-) -> RulesService:
-    """Return the rules, which resubmit jobs and move aliases."""
-    return RulesService(
-        champion=wiring.champion,
-        metric=wiring.metric,
-        job_of_run=jobs.find_by_run,
-        resubmit=jobs.resubmit,
-        job_of_origin=wiring.job_of_origin,
-        versions_of_run=core.versions_of_run,
-        set_alias=core.set_alias,
-        rules=state.rules,
-        retrainings=state.retrainings,
-        bus=bus,
-        loop=loop,
-        metrics=RULE_METRICS,
-        past=RuleHistory(telemetry),
-        model=core.model,
-        allow=allow,
-    )

@@ -58,6 +58,18 @@ class PushClause:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftClause:
+    """A report that data of ``endpoint`` have drifted, while it serves ``model``.
+
+    Each report counts for itself, and one that comes while the rule is held back counts for nothing: the next will
+    tell whether the data are still other ones.
+    """
+
+    endpoint: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class ManualClause:
     """A person, by ``rules fire``, and nothing else."""
 
@@ -77,7 +89,7 @@ class Either:
 
 
 Lasting: TypeAlias = MetricClause | StateClause
-Momentary: TypeAlias = ScheduleClause | NewDataClause | PushClause | ManualClause
+Momentary: TypeAlias = ScheduleClause | NewDataClause | PushClause | DriftClause | ManualClause
 Leaf: TypeAlias = Lasting | Momentary
 WhenClause: TypeAlias = Leaf | Both | Either
 

@@ -15,6 +15,7 @@ from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.metric import Metric
 from mlops_desk.records.rules.conditions import (
     Both,
+    DriftClause,
     Either,
     ManualClause,
     MetricClause,
@@ -32,12 +33,15 @@ Metrics: TypeAlias = Mapping[tuple[str, str], Metric]
 """All metrics of the desk, by class of device and name."""
 HOST = "host"
 """The class of which a machine has one thing, of the same name."""
+BROKEN = "broken"
+"""Of a monitor: what has turned is the quality of values alone, which no retraining mends."""
 STATES: Mapping[str, tuple[str, ...]] = {
     "job": tuple(JobState),
     "endpoint": tuple(EndpointState),
-    "monitor": tuple(MonitorState),
+    "monitor": (*MonitorState, BROKEN),
     "gpu": tuple(state for state in GpuState if state is not GpuState.NOT_RECORDED),
 }
+"""All states; a monitor that has turned because values are broken, and not drifted, is broken."""
 UNTOLD = frozenset({"unknown", "stale"})
 """States that say that nobody knows: nothing is set off by them."""
 _DEFAULT_ZONE = "UTC"
@@ -54,6 +58,8 @@ def when_of(bound: Bound[RuleFile], table: WhenFields, path: str, metrics: Metri
         return _metric(bound, table, path, metrics)
     if kind == "state":
         return _state(bound, table, path)
+    if kind == "drift" and table.model is None:
+        bound.refuse(path, "which model the endpoint serves is missing.", "Add a line model: and its name.")
     if kind == "manual" and not table.manual:
         bound.unfit(f"{path}.manual", "false", "true, or another condition")
     return _moment(table, kind)
@@ -64,6 +70,8 @@ def _moment(table: WhenFields, kind: str) -> WhenClause:
         return ScheduleClause(table.cron or "", table.zone or _DEFAULT_ZONE)
     if kind == "newData":
         return NewDataClause(table.new_data or "")
+    if kind == "drift":
+        return DriftClause(table.drift or "", table.model or "")
     return ManualClause() if kind == "manual" else PushClause(table.push or "", table.ref or _DEFAULT_REF)
 
 
@@ -158,6 +166,7 @@ _WRITTEN: Mapping[type, Callable[..., WhenFields]] = {
     PushClause: lambda clause: WhenFields(
         push=clause.repository, ref=None if clause.ref == _DEFAULT_REF else clause.ref
     ),
+    DriftClause: lambda clause: WhenFields(drift=clause.endpoint, model=clause.model),
     ManualClause: lambda _: WhenFields(manual=True),
     Both: lambda clause: WhenFields(and_=tuple(map(when_fields, clause.parts))),
     Either: lambda clause: WhenFields(or_=tuple(map(when_fields, clause.parts))),

@@ -38,7 +38,7 @@ _PEOPLE = whole(f"a whole number of people, 1 to {_MOST_PEOPLE}")
 
 
 class WhenFields(Struct, frozen=True, kw_only=True):
-    """A condition: one of metric, state, cron, newData, push, manual, and, or."""
+    """A condition: one of metric, state, cron, newData, push, drift, manual, and, or."""
 
     metric: Annotated[str, Meta(extra=written_as(scalars.METRIC)), told("a number that the desk measures")] | None = (
         None
@@ -68,6 +68,8 @@ class WhenFields(Struct, frozen=True, kw_only=True):
     )
     push: Annotated[str, Meta(extra=written_as(scalars.REPOSITORY)), told("repository with a new commit")] | None = None
     ref: Annotated[str, Meta(extra=written_as(scalars.REF)), told("its branch or tag (default main)")] | None = None
+    drift: Annotated[Model, told("endpoint whose data a report calls drifted")] | None = None
+    model: Annotated[Model, told("model that it serves then")] | None = None
     manual: Annotated[bool, Meta(extra=written_as(FLAG)), told("true: by a person alone")] | None = None
     and_: (
         Annotated[tuple["WhenFields", ...], Meta(min_length=2, max_length=_MOST_PARTS), told("all of these at once")]

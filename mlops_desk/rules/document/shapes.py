@@ -19,6 +19,7 @@ WHEN: Mapping[str, frozenset[str]] = {
     "cron": frozenset({"zone"}),
     "newData": frozenset(),
     "push": frozenset({"ref"}),
+    "drift": frozenset({"model"}),
     "manual": frozenset(),
     "and": frozenset(),
     "or": frozenset(),

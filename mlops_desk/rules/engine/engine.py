@@ -5,6 +5,7 @@ durations run, or who wait for something. A value holds until another is told, s
 None of it.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from mlops_desk.records.rules.conditions import Momentary, ScheduleClause
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.records.rules.standing import RuleClock, RuleFiring, RuleStanding
-from mlops_desk.rules.engine.plan import BUDGET_FACT, RulePlan, Value, plan_of
+from mlops_desk.rules.engine.plan import BUDGET_FACT, UNDERWAY_FACT, RulePlan, Value, plan_of
 from mlops_desk.rules.engine.quiet import is_quiet
 from mlops_desk.rules.engine.schedule import JUMP_SECONDS, Schedule
 from mlops_desk.rules.engine.spot import RuleSpot
@@ -52,6 +53,7 @@ class RuleEngine:
         self._of_fact: defaultdict[str, list[RulePlan]] = defaultdict(list)
         self._restless: dict[Key, RuleSpot] = {}
         self._clock: RuleClock | None = None
+        self._begun = clock
         for plan in self._plans:
             for fact in {part.fact for part in plan.parts if part.fact is not None and part.of is None}:
                 self._of_fact[fact].append(plan)
@@ -68,13 +70,17 @@ class RuleEngine:
         facts: Iterable[tuple[str, str, Value]],
         clock: RuleClock,
         moments: Collection[Momentary] = (),
+        own: Mapping[str, Collection[int]] | None = None,
     ) -> RulesLook:
-        """Take in what changed and what came, and tell what follows. ``facts`` are of a class, a thing, a value."""
+        """Take in what changed and what came, and tell what follows. ``facts`` are of a class, a thing, a value.
+
+        ``moments`` came for all rules that wait for them, ``own`` (by the rule, their places among its parts) for one.
+        """
         before = self._clock
         if before is not None and before.boot != clock.boot:
             before = None
         touched = {**self._restless, **self._take(facts)}
-        came = self._moments(moments, clock, before)
+        came = self._moments(moments, clock, before, own or {})
         for spot in came:
             touched[spot.plan.spec.name, spot.subject] = spot
         firings, changed, held = [], {}, {}
@@ -88,12 +94,64 @@ class RuleEngine:
                     spot.fire(clock)
                     firings.append(RuleFiring(*key, spot.fired, clock.wall))
                 else:
+                    spot.let_go()
                     held[key] = why
             if spot.mark != mark:
                 changed[key] = spot.standing()
             self._settle(key, spot)
         self._clock = clock
         return RulesLook(tuple(firings), changed, held)
+
+    def fire(self, rule: str, subject: str, clock: RuleClock) -> RulesLook:
+        """Fire a rule whatever it waits for and whatever holds it back: a person wants it. KeyError: it is none."""
+        plan = next((plan for plan in self._plans if plan.spec.name == rule), None)
+        if plan is None:
+            raise KeyError(rule)
+        self._add(plan, subject)
+        key = rule, subject
+        spot = self._spots[key]
+        spot.fire(clock)
+        self._settle(key, spot)
+        return RulesLook((RuleFiring(rule, subject, spot.fired, clock.wall),), {key: spot.standing()}, {})
+
+    def release(self, rule: str, subject: str, number: int) -> RuleStanding | None:
+        """Let no cooldown follow from a firing that came to nothing; return how it stands, None: it has fired since."""
+        spot = self._spots.get((rule, subject))
+        if spot is None or spot.fired != number:
+            return None
+        spot.fired_at = None
+        return spot.standing()
+
+    def forget(self, fact: str, thing: str) -> list[Key]:
+        """Forget a thing of which nobody will ever tell anything again; return what was known of it, by rule."""
+        self._values.pop((fact, thing), None)
+        gone = [key for key, spot in self._spots.items() if spot.subject == thing and (fact, thing) in spot.facts]
+        for key in gone:
+            spot = self._spots.pop(key)
+            self._of_plan[spot.plan].remove(spot)
+            self._restless.pop(key, None)
+            self._stored.pop(key, None)
+            for each in spot.rests_on:
+                self._resting[each].remove(spot)
+        return gone
+
+    @property
+    def facts(self) -> set[str]:
+        """The classes of facts that rules rest on."""
+        return {part.fact for plan in self._plans for part in plan.parts if part.fact is not None}
+
+    def standings(self) -> dict[Key, RuleStanding]:
+        """Return how all rules stand, with how far durations have come."""
+        return {**self._stored, **{key: spot.standing() for key, spot in self._spots.items()}}
+
+    def spots(self, rule: str) -> list[RuleSpot]:
+        """Return how a rule stands for each thing."""
+        return [spot for plan in self._plans if plan.spec.name == rule for spot in self._of_plan[plan]]
+
+    def next_time(self, rule: str) -> float | None:
+        """Return the next time (Unix seconds) of a rule's schedules; None where it has none."""
+        found = [each.next for plan, _, each in self._schedules if plan.spec.name == rule and each.next < math.inf]
+        return min(found, default=None)
 
     def _take(self, facts: Iterable[tuple[str, str, Value]]) -> dict[Key, RuleSpot]:
         """Take in facts; return the spots that rest on those that are others than before."""
@@ -138,12 +196,17 @@ class RuleEngine:
                     self._values.pop(fact, None)
 
     def _moments(
-        self, moments: Collection[Momentary], clock: RuleClock, before: RuleClock | None
+        self,
+        moments: Collection[Momentary],
+        clock: RuleClock,
+        before: RuleClock | None,
+        own: Mapping[str, Collection[int]],
     ) -> dict[RuleSpot, set[int]]:
         """Return the moments that came for each spot, by their place among its parts."""
         came: defaultdict[RuleSpot, set[int]] = defaultdict(set)
-        for plan in self._plans if moments else ():
+        for plan in self._plans if moments or own else ():
             places = {index for index, part in enumerate(plan.parts) if part.leaf in moments}
+            places |= {*own.get(plan.spec.name, ())}
             for spot in self._of_plan[plan] if places else ():
                 came[spot] |= places
         jump = _jump(before, clock)
@@ -156,16 +219,18 @@ class RuleEngine:
         return came
 
     def _held_by(self, spot: RuleSpot, clock: RuleClock) -> str | None:
-        """Return what keeps a rule from firing though it holds: quiet, cooldown, budget; None where nothing does."""
+        """Return what keeps a rule from firing though it holds; None where nothing does."""
         spec = spot.plan.spec
         if any(is_quiet(hours, clock.wall) for hours in spec.quiet):
             return "quiet"
-        if spot.fired_at is not None and _passed(spot.fired_at, clock) < spec.cooldown_seconds:
+        if spot.fired_at is not None and _passed(spot.fired_at, clock, self._begun) < spec.cooldown_seconds:
             return "cooldown"
         if spec.gpu_hours is not None:
             spent = self._values.get((BUDGET_FACT, spec.name))
             if not isinstance(spent, float) or spent >= spec.gpu_hours:
                 return "budget"
+        if self._values.get((UNDERWAY_FACT, spec.name)) == 1.0:
+            return "underway"
         return None
 
     def _timed(self, clock: RuleClock, seen: float | None) -> Iterable[tuple[RulePlan, int, Schedule]]:
@@ -187,11 +252,13 @@ def _jump(before: RuleClock | None, clock: RuleClock) -> float:
     return (clock.wall - before.wall) - (clock.uptime_seconds - before.uptime_seconds)
 
 
-def _passed(mark: RuleClock, clock: RuleClock) -> float:
+def _passed(mark: RuleClock, clock: RuleClock, begun: RuleClock) -> float:
     """Return the seconds since a moment, which no setting of a clock changes within one boot.
 
-    Over a restart of the machine only the wall clock tells; one that was set back says that nothing passed.
+    Over a restart of the machine only the wall clock tells. One that was set back says that nothing passed; but what
+    passed since the engine ``begun`` did pass, so that a cooldown ends whatever the clock was set to.
     """
     if mark.boot == clock.boot:
         return max(0.0, clock.uptime_seconds - mark.uptime_seconds)
-    return max(0.0, clock.wall - mark.wall)
+    here = clock.uptime_seconds - begun.uptime_seconds if begun.boot == clock.boot else 0.0
+    return max(0.0, clock.wall - mark.wall, here)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mlops_desk.base.hysteresis import Condition
-from mlops_desk.records.rules.conditions import Leaf, MetricClause, StateClause, device_class, leaves
+from mlops_desk.records.rules.conditions import DriftClause, Leaf, MetricClause, StateClause, device_class, leaves
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.rules.engine.truth import Judge, judge_of
 
@@ -15,6 +15,8 @@ Value: TypeAlias = float | str | None
 """A number, the word of a state, or None: nobody knows."""
 BUDGET_FACT = "rule/gpu_hours"
 """The GPU-hours that the jobs of a rule took within its span: a fact of the rule's name."""
+UNDERWAY_FACT = "rule/underway"
+"""1 while what a rule set off is not over, a retraining that waits for a person too: likewise a fact of its name."""
 _IS_SO = 1.0  # what is true, as the number that a condition judges
 
 
@@ -27,6 +29,11 @@ class PlanPart:
     of: str | None
     condition: Condition | None
     states: frozenset[str]
+
+    @property
+    def is_fleeting(self) -> bool:
+        """Tell whether its moment waits for nothing: who is held back then hears of the next one."""
+        return isinstance(self.leaf, DriftClause)
 
     def number(self, value: Value) -> float | None:
         """Return a fact as the number that the condition judges; None where nobody knows."""

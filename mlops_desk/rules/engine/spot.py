@@ -14,10 +14,14 @@ from mlops_desk.rules.engine.truth import Truth
 
 
 class RuleSpot:
-    """``looked_at`` is the uptime of the last look at it, ``facts`` has what each part looks at: class and thing."""
+    """``holds`` is what lasts of its condition, as the last look found it.
+
+    ``looked_at`` is the uptime of the last look at it, ``facts`` has what each part looks at: class and thing.
+    """
 
     __slots__ = (
-        "_whole", "due", "facts", "fired", "fired_at", "looked_at", "parts", "pending", "plan", "ready", "subject",
+        "_whole", "due", "facts", "fired", "fired_at", "holds", "looked_at", "parts", "pending", "plan", "ready",
+        "subject",
     )  # fmt: skip
 
     def __init__(self, plan: RulePlan, subject: str, standing: RuleStanding | None = None) -> None:
@@ -36,6 +40,7 @@ class RuleSpot:
         self.fired_at = kept.fired_at if standing is None else standing.fired_at
         self.looked_at: float | None = None
         self.ready = False
+        self.holds: Truth = None
 
     def standing(self) -> RuleStanding:
         return RuleStanding(tuple(self.parts), self._whole, self.due, self.pending, self.fired, self.fired_at)
@@ -71,7 +76,7 @@ class RuleSpot:
             self._whole = _seen(self._whole, before)
         self.looked_at = now
         truths = self._step(values, now)
-        lasting = self.plan.judge(truths)
+        lasting = self.holds = self.plan.judge(truths)
         was_on = self._whole.on
         self._whole = step(self.plan.whole, self._whole, None if lasting is None else float(lasting), now)
         self.due = self._whole.on and (self.due or not was_on)
@@ -84,6 +89,10 @@ class RuleSpot:
         self.due, self.pending, self.ready = False, (), False
         self.fired += 1
         self.fired_at = clock
+
+    def let_go(self) -> None:
+        """Forget the moments that wait for nothing: it is held back."""
+        self.pending = tuple(index for index in self.pending if not self.plan.parts[index].is_fleeting)
 
     def _step(self, values: Sequence[Value], now: float) -> list[Truth]:
         truths: list[Truth] = []

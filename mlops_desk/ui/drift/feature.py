@@ -29,7 +29,9 @@ def _ask_reports(desk: ClientLike, _store: Store) -> dict[str, DriftReport]:
 
 
 def _ask_rules(desk: ClientLike, _store: Store) -> dict[str, Rule]:
-    return {rule.name: rule for rule in desk.rules.list()}
+    """Return the rules that retrain; the others are none of drift's."""
+    found = (rule.retraining for rule in desk.rules.list())
+    return {rule.name: rule for rule in found if rule is not None}
 
 
 def _ask_retrainings(desk: ClientLike, _store: Store) -> dict[str, Retraining]:

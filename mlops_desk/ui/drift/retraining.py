@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 from mlops_desk.base.errors import DeskError, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.records.rules.fired import FiredRule
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.drift.rule import RuleDialog
 from mlops_desk.ui.live.context import Context
@@ -136,8 +137,8 @@ class RulesPanel(QWidget):
     def _do_fire(self, name: str) -> None:
         self._context.ask("retrain", lambda desk: desk.rules.fire(name), self._fired)
 
-    def _fired(self, retraining: Retraining) -> None:
-        self._context.say("info", f"Retraining by {retraining.rule} has begun.")
+    def _fired(self, fired: FiredRule) -> None:
+        self._context.say("info", f"Retraining by {fired.rule} has begun.")
 
     def _ask_to_remove(self) -> None:
         rule = self._rule()

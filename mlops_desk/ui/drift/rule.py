@@ -4,7 +4,7 @@ from PySide6.QtWidgets import QWidget
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
-from mlops_desk.records.rule import Rule
+from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.widgets.field import Field
@@ -60,7 +60,7 @@ class RuleDialog(FormDialog):
             self.fail,
         )
 
-    def _done(self, rule: Rule) -> None:
+    def _done(self, rule: KeptRule) -> None:
         self._context.say("info", f"Rule {rule.name} is on.")
         self.accept()
 

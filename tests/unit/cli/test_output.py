@@ -23,7 +23,10 @@ from mlops_desk.records.jobs.staging import ClearedCopies, DiskPart, JobDisk, St
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Model, Registry
-from mlops_desk.records.rule import Rule
+from mlops_desk.records.rule import Retraining, RetrainState
+from mlops_desk.records.rules.fired import FiredRule
+from mlops_desk.records.rules.firing import FiringState, FiringStep, KeptFiring
+from mlops_desk.records.rules.kept import KeptRule, ThingStanding
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import PastStatus, Status
 from mlops_desk.verbs import PROTOCOLS
@@ -94,6 +97,15 @@ def test_who_has_a_gpu_or_why_nobody_may_have_it(lease, processes, said) -> None
     assert output._holder(gpu) == said
 
 
+FIRING = KeptFiring(
+    "r1/2/gpu-1", "r", "r1", "gpu-1", 2, 1_790_000_000.0, "by ann",
+    (FiringStep("NotifyAction", "tell people", FiringState.FAILED, "The server does not answer.", "Start it."),),
+    FiringState.FAILED,
+)  # fmt: skip
+KEPT = KeptRule(
+    "r", "m", "champion", "auc", sentence="When somebody fires it: retrain m@champion.",
+    standings=(ThingStanding("gpu-1", None, held_by="cooldown", fired=2),), firings=(FIRING,),
+)  # fmt: skip
 COPY = StagedCopy("0/1/2", "/mnt/share", 7, "ana", 1234, 3 << 30, 2 << 30, True, 1.0, 2.0, "c0ffee", ("ab12",))
 
 
@@ -119,7 +131,11 @@ COPY = StagedCopy("0/1/2", "/mnt/share", 7, "ana", 1234, 3 << 30, 2 << 30, True,
          ["/mnt/s: 1 GiB of 4 GiB, 5 of 10 files, 256 MiB a second, "]),
         (replace(JOB, staging=StagingProgress("/data", "/mnt/s", "listing", 1.0, 5000)), ["listing /mnt/s: 5,000 files"]),
         (LostJob("ab12", "/d/forgotten-jobs/ab12", forgotten=True), ["Job ab12 is not told of any more", "/d/forgotten-jobs/ab12"]),
-        (Rule("r", "m", "champion", "auc"), ["m@champion", "higher auc", "by hand"]),
+        (KEPT, ["m@champion by auc", "When somebody fires it", "held back by its cooldown", "gpu-1", "unknown", "by ann"]),
+        (FIRING, ["r1/2/gpu-1", "by ann", "failed", "The server does not answer.", "Start it."]),
+        (FiredRule.of(FIRING, None), ["r1/2/gpu-1", "The server does not answer."]),
+        (FiredRule.of(FIRING, Retraining("t1", "r", RetrainState.TRAINING, "by ann", "j1", "3", 0.9)),
+         ["t1 of r", "training", "version 3: 0.9", "j1"]),
     ],
 )  # fmt: skip
 def test_single_records_are_facts(record: object, words: list[str]) -> None:

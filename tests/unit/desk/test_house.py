@@ -19,7 +19,6 @@ from mlops_desk.desk.house import Desk
 from mlops_desk.desk.model_wiring import RECORDED
 from mlops_desk.jobs.progress.reader import ProgressReader
 from mlops_desk.jobs.run.moving import Followed
-from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
 from mlops_desk.records.event import Notice
 from mlops_desk.records.history import SeriesName
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
@@ -87,12 +86,10 @@ def test_a_rule_of_somebody_who_may_not_connect_does_not_fire(desk: Desk) -> Non
     told: list[Notice] = []
     desk.bus.subscribe(Notice, told.append)
     stranger = 64_002
-    rule = Rule("theirs", "digits", "champion", "accuracy", endpoint="front", created_by=stranger)
-    desk.state.rules.put(rule)
-    report = DriftReport(
-        Verdict.DRIFT, (), DatasetDrift(10, 10, 1, 1, 1.0), endpoint="front", model="digits/1", id="r", alarm=True
-    )
-    desk.rules.on_report(report)
+    desk.state.rules.put(Rule("theirs", "digits", "champion", "accuracy", endpoint="front", created_by=stranger))
+    desk.rule_shelf.take_up()
+    firing = desk.rules_desk.life.fire(desk.rule_shelf.named("theirs"), "", "drift of front", ())
+    desk.rules_desk.worker.do(replace(firing, by_hand=False))
     (notice,) = told
     assert f"uid {stranger} asked" in notice.text
     assert desk.state.retrainings.list() == []

@@ -1,0 +1,125 @@
+"""Rules that are kept, how they stand, and what they did, as text."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mlops_desk.base.caller import user_name
+from mlops_desk.cli.cells import ago, facts, moment, number, table
+from mlops_desk.records.rules.fired import FiredRule
+from mlops_desk.records.rules.firing import FiringStep, KeptFiring
+from mlops_desk.records.rules.kept import KeptRule, ThingStanding
+
+_SHOWN = 20  # chosen: a screen; --json has all
+_WAITS = {
+    "quiet": "its quiet hours",
+    "cooldown": "its cooldown",
+    "budget": "its budget of GPU-hours",
+    "underway": "a retraining that is not decided",
+}
+
+
+def rule(item: KeptRule) -> str:
+    """Tell what a rule says, then how it stands, then what it did."""
+    told = {
+        "rule": item.name,
+        "what": item.sentence or "–",
+        "state": state(item),
+        "owner": "–" if item.created_by is None else user_name(item.created_by),
+        "made": moment(item.created_at),
+        "fired last": ago(item.last_fired_at),
+    }
+    if item.next_at is not None:
+        told["next time"] = moment(item.next_at)
+    if item.model is not None:
+        told["retrains"] = f"{item.model}@{item.alias} by {item.metric}"
+    if item.trouble is not None:
+        told["trouble"] = item.trouble
+    parts = [facts(told)]
+    if item.standings:
+        rows = [_thing(one) for one in item.standings[:_SHOWN]]
+        parts.append(table(["FOR", "HOLDS", "SINCE", "HELD BACK BY", "FIRED"], rows))
+    if item.firings:
+        heads = [*FIRINGS]
+        parts.append(table(heads, [[FIRINGS[head](one) for head in heads] for one in item.firings]))
+    return "\n\n".join(parts)
+
+
+def _thing(one: ThingStanding) -> list[str]:
+    holds = "unknown" if one.holds is None else "yes" if one.holds else "no"
+    why = "–" if one.held_by is None else _WAITS.get(one.held_by, one.held_by)
+    return [one.subject or "–", holds, ago(one.since), why, str(one.fired)]
+
+
+def state(item: KeptRule) -> str:
+    """Return how a rule stands, in a few words."""
+    if item.trouble is not None:
+        return "can't be read"
+    if not item.enabled:
+        return "paused"
+    held = [_WAITS.get(one.held_by, one.held_by) for one in item.standings if one.held_by is not None]
+    if held:
+        return f"held back by {held[0]}"
+    holding = sum(one.holds is True for one in item.standings)
+    if holding:
+        return "holds" if len(item.standings) == 1 else f"holds for {holding} of {len(item.standings)}"
+    unknown = item.standings and all(one.holds is None for one in item.standings)
+    return "unknown" if unknown else "waits"
+
+
+def firing(item: KeptFiring) -> str:
+    """Tell of a firing, and what became of each of its actions."""
+    told = {
+        "firing": item.id,
+        "rule": item.rule,
+        **({"for": item.subject} if item.subject else {}),
+        "when": moment(item.at),
+        "set off": item.trigger,
+        "state": item.state.value,
+    }
+    rows = [[str(number), one.words, one.state.value, became(one)] for number, one in enumerate(item.steps, 1)]
+    return f"{facts(told)}\n\n{table(['', 'ACTION', 'STATE', 'WHAT CAME OF IT'], rows)}{_next(item)}"
+
+
+def became(step: FiringStep) -> str:
+    due = "" if step.due_at is None or step.ended_at is not None else f" (at {moment(step.due_at)})"
+    return f"{step.text or '–'}{due}"
+
+
+def _next(item: KeptFiring) -> str:
+    hint = next((one.hint for one in item.steps if one.hint is not None), None)
+    return "" if hint is None else f"\n\n{hint}"
+
+
+def fired(item: FiredRule) -> str:
+    """Tell of a firing by hand, with the retraining where it began one."""
+    if item.champion_version is None:
+        return firing(item.firing)
+    told = {
+        "retraining": f"{item.id} of {item.rule}",
+        "state": item.state.replace("_", " "),
+        "set off": item.trigger,
+        "job": item.job_id or "–",
+        "champion": f"version {item.champion_version}: {number(item.champion_value)}",
+    }
+    return facts(told)
+
+
+FIRINGS: dict[str, Callable[[KeptFiring], str]] = {
+    "ID": lambda item: item.id,
+    "RULE": lambda item: item.rule,
+    "WHEN": lambda item: ago(item.at),
+    "FOR": lambda item: item.subject or "–",
+    "SET OFF": lambda item: item.trigger,
+    "STATE": lambda item: item.state.value,
+}
+TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    KeptRule: {
+        "NAME": lambda item: item.name,
+        "STATE": state,
+        "LAST": lambda item: ago(item.last_fired_at),
+        "NEXT": lambda item: ago(item.next_at),
+        "WHAT": lambda item: item.sentence or item.trouble or "–",
+    },
+    KeptFiring: FIRINGS,
+}
+FORMS: dict[type, Callable[[Any], str]] = {KeptRule: rule, KeptFiring: firing, FiredRule: fired}

@@ -1,0 +1,275 @@
+"""Where rules meet the rest of the house: what they hear of it, and what they ask of it when they fire."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from mlops_desk.alerts.service import AlertsService
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import current_caller
+from mlops_desk.base.errors import DeskError, Hint, NotFound
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.process import run_worker
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.desk.drift.wiring import DriftDesk
+from mlops_desk.desk.model_wiring import ModelWiring
+from mlops_desk.desk.rules import push_worker
+from mlops_desk.desk.rules.past import RuleHistory
+from mlops_desk.jobs.service import JobsService
+from mlops_desk.records.event import (
+    DriftReported,
+    EndpointChanged,
+    EndpointRemoved,
+    JobChanged,
+    MonitorChanged,
+    RetrainingChanged,
+)
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.rules.firing import KeptFiring
+from mlops_desk.records.rules.kept import KeptRule
+from mlops_desk.records.status import Status
+from mlops_desk.registry.service import RegistryCore
+from mlops_desk.rules.acting.doing import ORIGIN, RuleDeeds
+from mlops_desk.rules.acting.house import ActionHouse
+from mlops_desk.rules.acting.telling import RuleTelling
+from mlops_desk.rules.acting.worker import FiringWorker
+from mlops_desk.rules.decision import drift_of
+from mlops_desk.rules.engine.plan import BUDGET_FACT, UNDERWAY_FACT
+from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
+from mlops_desk.rules.live.budget import gpu_hours
+from mlops_desk.rules.live.life import LifeParts, RuleLife
+from mlops_desk.rules.live.watching import RuleSightWatch, Sights
+from mlops_desk.rules.service import RulesService
+from mlops_desk.rules.ways import command, mail
+from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.secrets import SecretStore
+from mlops_desk.storage.state import State
+from mlops_desk.telemetry.service import TelemetryService
+from mlops_desk.verbs.access.permission import Permission
+
+_BUDGET_SECONDS = 60.0  # chosen: a minute of eight GPUs is an eighth of a GPU-hour
+_BUDGET_LASTS = 600.0
+"""Chosen: if nobody could reckon for so long, what was spent is unknown, and a rule with a budget waits."""
+_COUNTED = 5000  # chosen: as many jobs as GPU-hours of others are counted from
+_MAIL_SECONDS = 60.0  # three answers of a server that each take their deadline
+_MANIFEST_SECONDS = 120.0  # chosen: a million files of a slow disk
+_PAUSE_STEP = 0.5  # chosen: an agent that ends is not held up by a pause
+
+
+@dataclass(frozen=True, slots=True)
+class RulesParts:
+    """What the house has made before; who may what is made after."""
+
+    shelf: RuleShelf
+    state: State
+    bus: Bus
+    loop: Loop
+    settings: SettingsStore
+    telemetry: TelemetryService
+    alerts: AlertsService
+    jobs: JobsService
+    endpoints: EndpointsService
+    registry: RegistryCore
+    drift: DriftDesk
+    secrets: SecretStore
+    permission: Callable[[], Permission]
+
+
+class RulesDesk:
+    """The rules of the house: kept, judged, and done."""
+
+    def __init__(self, parts: RulesParts, wiring: ModelWiring) -> None:
+        self._parts = parts
+        past = RuleHistory(parts.telemetry)
+        self.shelf = parts.shelf
+        self.rules = _service(parts, wiring, self.shelf, past)
+        self.life = RuleLife(self.shelf, LifeParts(past.name, self._act, self.rules.announce))
+        house = ActionHouse(
+            allow=self._allow,
+            notice=parts.bus.publish,
+            webhook=parts.alerts.tell_webhook,
+            email=self._mail,
+            command=self._command,
+            submit=parts.jobs.submit_template,
+            job_of_origin=wiring.job_of_origin,
+            job=parts.jobs.show,
+            newest_job=parts.jobs.newest_named,
+            cancel=parts.jobs.cancel,
+            endpoint=parts.endpoints.show,
+            stop_endpoint=parts.endpoints.stop,
+            roll_back=parts.endpoints.rollback,
+        )
+        doing = RuleDeeds(house, RuleTelling(house, self._wait), self.rules.retrain)
+        self.worker = FiringWorker(
+            self.shelf,
+            doing,
+            parts.loop,
+            self._shown,
+            self.life.holds,
+            parts.bus.publish,
+            self.life.came_to_nothing,
+        )
+        self.rules.living, self.rules.acting = self.life, self.worker
+        self._watch = RuleSightWatch(self.life, Sights(_manifest(parts.loop), _commit(parts.loop)), parts.bus.publish)
+        self._unsubscribe: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """Hear what happens, take up what was under way, and begin to judge."""
+        parts, hearing = self._parts, self.life.hearing
+        self.rules.start()
+        subscribe = parts.bus.subscribe
+        self._unsubscribe = [
+            subscribe(JobChanged, lambda event: hearing.job(event.job)),
+            subscribe(EndpointChanged, lambda event: hearing.endpoint(event.endpoint)),
+            subscribe(EndpointRemoved, lambda event: hearing.endpoint_removed(event.name)),
+            subscribe(MonitorChanged, lambda event: hearing.monitor(event.standing)),
+            subscribe(DriftReported, self._on_report),
+            subscribe(RetrainingChanged, lambda event: self._tell_underway(event.retraining.rule)),
+        ]
+        parts.telemetry.listen(lambda _heard, status, is_tick: self._sampled(status, is_tick=is_tick))
+        parts.telemetry.recorded = hearing.recorded
+        parts.drift.watchers.append(hearing.monitors)
+        for job in self._jobs_then():
+            hearing.job(job)
+        for endpoint in parts.endpoints.list():
+            hearing.endpoint(endpoint)
+        for one in self.shelf.all():
+            self._tell_underway(one.written.name)
+        self.worker.start()
+        parts.loop.repeat("rules-budget", _BUDGET_SECONDS, self._reckon)
+        self._watch.start(parts.loop)
+        self.life.start(parts.loop)
+
+    def stop(self) -> None:
+        """Hear nothing more."""
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        self.rules.stop()
+
+    # -- what is heard ---------------------------------------------------------------------------
+
+    def _sampled(self, status: Status, *, is_tick: bool) -> None:
+        if is_tick:
+            self.life.sampled()
+            self.life.hearing.machine(status)
+
+    def _on_report(self, event: DriftReported) -> None:
+        moment = drift_of(event.report)
+        if moment is not None:
+            self.life.came(moment, f"drift of {event.report.endpoint}, report {event.report.id}")
+
+    def _tell_underway(self, name: str) -> None:
+        rule, found = self.shelf.get(name), self.shelf.find(name)
+        if rule is not None and found is not None:
+            self.life.board.put(UNDERWAY_FACT, found.written.id, float(self.rules.is_underway(rule)))
+
+    def _jobs_then(self) -> Iterable[Job]:
+        """Return the jobs that go on, and those that ended while no agent looked."""
+        state, seen = self._parts.state, self.life.seen_before
+        yield from state.jobs.list(states=tuple(one for one in JobState if not one.is_final), newest_first=False)
+        if seen is not None:
+            ended = state.jobs.list(states=tuple(one for one in JobState if one.is_final), limit=_COUNTED)
+            yield from (job for job in reversed(ended) if job.ended_at is not None and job.ended_at >= seen)
+
+    def _reckon(self) -> None:
+        """Tell what the jobs of rules with a budget took."""
+        for one in self.shelf.all():
+            if one.spec is not None and one.spec.gpu_hours is not None:
+                try:
+                    spent = gpu_hours(self._jobs_of(one), time.time() - one.spec.budget_seconds, time.time())
+                except DeskError:
+                    continue  # what was reckoned last becomes unknown in time
+                self.life.board.put(BUDGET_FACT, one.written.id, spent, _BUDGET_LASTS)
+
+    def _jobs_of(self, one: ReadRule) -> Iterable[Job]:
+        state = self._parts.state
+        for firing in state.firings.list(parent=one.written.id, limit=_COUNTED):
+            for number, step in enumerate(firing.steps):
+                if step.made is None:
+                    continue
+                again = state.retrainings.get(step.made)
+                job_id = step.made if again is None else again.job_id
+                job = None if job_id is None else state.jobs.get(job_id)
+                if job is not None and (again is not None or job.origin == f"{ORIGIN}{firing.id}/{number}"):
+                    yield job
+
+    # -- what is asked of the house --------------------------------------------------------------
+
+    def _act(self, firings: Sequence[KeptFiring]) -> None:
+        self.worker.act(firings)
+
+    def _allow(self, service: str, name: str, arguments: Mapping[str, Any]) -> None:
+        """Let the caller on whose behalf a rule acts ask for a verb, as if they had come by the socket."""
+        self._parts.permission().check_named(service, name, arguments, current_caller())
+
+    def _shown(self, rule_id: str) -> KeptRule | None:
+        found = self.shelf.of_id(rule_id)
+        return None if found is None else self.shelf.kept(found)
+
+    def _wait(self, seconds: float) -> bool:
+        """Pause; tell whether the agent is about to end."""
+        return self._parts.loop.ending.wait(seconds)
+
+    def _mail(self, subject: str, text: str, key: str) -> None:
+        settings = self._parts.settings
+        secret = settings.text("notify.smtp_login")
+        try:
+            login = self._parts.secrets.value(os.getuid(), secret).decode() if secret else ""
+        except NotFound as error:
+            hint = Hint(f"mlops-desk secrets set {secret}", after=" keeps USER:PASSWORD, as the agent's own user.")
+            raise NotFound(f"The mail server's login is not there. {error.message}", hint) from error
+        server = mail.MailServer(
+            settings.text("notify.smtp"),
+            settings.text("notify.smtp_security"),
+            settings.text("notify.mail_from"),
+            tuple(settings.text("notify.mail_to").split()),
+            login,
+        )
+        letter = mail.letter(server, subject, text, key, time.time())
+        # A server that drips its answers would hold it up for ever: it is left behind then.
+        self._parts.loop.call("rules-mail", partial(mail.send, server, letter), _MAIL_SECONDS)
+
+    def _command(self, told: Mapping[str, Any], uid: int) -> None:
+        command.run(self._parts.settings.text("notify.command"), told, uid, self._parts.loop.ending)
+
+
+def _manifest(loop: Loop) -> Callable[[str, int | None], str]:
+    def manifest(folder: str, uid: int | None) -> str:
+        module = "mlops_desk.rules.live.manifest_worker"
+        found: str = run_worker(module, {"folder": folder}, _MANIFEST_SECONDS, ending=loop.ending, as_uid=uid)
+        return found
+
+    return manifest
+
+
+def _commit(loop: Loop) -> Callable[[str, str, int | None], str]:
+    def commit(repository: str, ref: str, uid: int | None) -> str:
+        request = {"repository": repository, "ref": ref}
+        seconds = 2 * push_worker.SECONDS
+        found: str = run_worker(push_worker.__name__, request, seconds, ending=loop.ending, as_uid=uid)
+        return found
+
+    return commit
+
+
+def _service(parts: RulesParts, wiring: ModelWiring, shelf: RuleShelf, past: RuleHistory) -> RulesService:
+    """Return the rules, which resubmit jobs and move aliases."""
+    return RulesService(
+        champion=wiring.champion,
+        metric=wiring.metric,
+        job_of_run=parts.jobs.find_by_run,
+        resubmit=parts.jobs.resubmit,
+        job_of_origin=wiring.job_of_origin,
+        versions_of_run=parts.registry.versions_of_run,
+        set_alias=parts.registry.set_alias,
+        shelf=shelf,
+        retrainings=parts.state.retrainings,
+        bus=parts.bus,
+        loop=parts.loop,
+        past=past,
+        may_command=command.may_command,
+        model=parts.registry.model,
+    )

@@ -1,0 +1,1 @@
+"""What rules do when they fire: each action once, whatever ends the agent in its midst."""

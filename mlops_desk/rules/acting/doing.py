@@ -1,0 +1,159 @@
+"""All other actions. Each one finds again what it has made already, so that doing it once more changes nothing."""
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_desk.base.document.lengths import written_length
+from mlops_desk.base.errors import Hint, Refused
+from mlops_desk.base.text import plain
+from mlops_desk.records.event import Notice
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.rules.actions import (
+    ApprovalAction,
+    NotifyAction,
+    PauseEndpointAction,
+    RetrainAction,
+    RollBackAction,
+    RuleAction,
+    StopJobAction,
+    SubmitAction,
+)
+from mlops_desk.records.rules.firing import FiringState
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
+from mlops_desk.rules.acting.deed import Deed
+from mlops_desk.rules.acting.house import ActionHouse, Retrains
+from mlops_desk.rules.acting.outcome import Became
+from mlops_desk.rules.acting.telling import SOURCE, RuleTelling
+
+ORIGIN = "firing:"
+"""Before the key of a firing's action: the origin of a job that a rule has submitted."""
+_IDS = uuid.UUID("6a2e6f0e-8a1f-4f0c-9a63-6c1c2d7f6b1d")
+"""The space of ids of retrainings: the same firing has the same one."""
+
+
+def retraining_id(deed: Deed) -> str:
+    """Return the id that a firing's retraining has whenever it is begun."""
+    return uuid.uuid5(_IDS, deed.key).hex
+
+
+@dataclass(frozen=True, slots=True)
+class RuleDeeds:
+    """Does actions as the caller of the context, who has to be allowed what the action's verb does."""
+
+    house: ActionHouse
+    telling: RuleTelling
+    retrain: Retrains
+
+    def do(self, action: RuleAction, deed: Deed) -> Became:
+        """Do an action, or tell what it waits for. Raises DeskError."""
+        return _ACTS[type(action)](self, action, deed)
+
+    def tell(self, action: NotifyAction, deed: Deed) -> Became:
+        """Tell people."""
+        return self.telling.tell(action, deed)
+
+    def submit(self, action: SubmitAction, deed: Deed) -> Became:
+        """Queue a job, found again by its origin."""
+        origin = ORIGIN + deed.key
+        job = self.house.job_of_origin(origin)
+        if job is None:
+            self.house.allow("jobs", "submit", {})
+            job = self.house.submit(action.template, action.params, origin)
+        return Became(f"The job {job.id} ({plain(job.name)}) is queued.", made=job.id)
+
+    def again(self, action: RetrainAction, deed: Deed) -> Became:
+        """Train again, found again by the retraining's id."""
+        rule = None if deed.rule is None else deed.rule.retraining
+        if rule is None:
+            raise Refused("The rule was removed before it could retrain.")
+        found = self.retrain(rule, deed.firing.trigger, deed.asked, retraining_id(deed))
+        model = f"{plain(action.model)}@{plain(action.alias)}"
+        if not deed.firing.by_hand and not deed.again:
+            text = f"The rule {rule.name} retrains {model}: {plain(deed.firing.trigger, 200)}."
+            self.house.notice(Notice("info", SOURCE, text, None, time.time(), about=("rule", rule.name)))
+        return Became(f"{model} is trained again by job {found.job_id or '?'}.", made=found.id)
+
+    def stop(self, action: StopJobAction, deed: Deed) -> Became:
+        """Stop a job, once its owner has had time; one that is over stays so."""
+        job = self._job(action, deed)
+        if job is None or job.state.is_final:
+            return Became("The job was over already.", made=None if job is None else job.id)
+        self.house.allow("jobs", "cancel", {"job_id": job.id})
+        if deed.step.due_at is None and action.warning_seconds:
+            return self._warned(job, action.warning_seconds, deed)
+        if deed.step.due_at is not None and action.job is None and deed.holds is False:
+            return Became(f"The job {job.id} goes on: what the rule is about was over in time.", made=job.id)
+        self.house.cancel(job.id)
+        return Became(f"The job {job.id} ({plain(job.name)}) is stopped.", made=job.id)
+
+    def _job(self, action: StopJobAction, deed: Deed) -> Job | None:
+        if deed.step.made is not None:  # the one whose owner was told, and no newer one of its name
+            return self.house.job(deed.step.made)
+        return self.house.job(deed.firing.subject) if action.job is None else self.house.newest_job(action.job)
+
+    def _warned(self, job: Job, seconds: float, deed: Deed) -> Became:
+        span = written_length(seconds)
+        text = (
+            f"The job {plain(job.name)} ({job.id}) of {plain(job.user)} is stopped in {span} by the rule "
+            f"{deed.firing.rule}, unless that is over before."
+        )
+        hint = Hint(f"mlops-desk rules pause {deed.firing.rule}", after=" keeps the rule from it.")
+        self.house.notice(Notice("warning", SOURCE, text, hint, time.time(), about=("job", job.id), personal=True))
+        due = time.time() + seconds
+        return Became(f"Its owner was told; it is stopped in {span}.", FiringState.WAITING, job.id, due)
+
+    def pause(self, action: PauseEndpointAction, deed: Deed) -> Became:
+        """Stop an endpoint; one that is stopped stays so."""
+        del deed
+        name = action.endpoint
+        if self.house.endpoint(name).state is EndpointState.STOPPED:
+            return Became(f"The endpoint {plain(name)} was stopped already.", made=name)
+        self.house.allow("endpoints", "stop", {"name": name})
+        self.house.stop_endpoint(name)
+        hint = Hint("mlops-desk endpoints list", after=" shows it; deployed anew it answers again.")
+        return Became(f"The endpoint {plain(name)} answers no more.", made=name, hint=hint)
+
+    def back(self, action: RollBackAction, deed: Deed) -> Became:
+        """Roll an endpoint back, unless it answers otherwise than when that was begun."""
+        name = action.endpoint
+        endpoint = self.house.endpoint(name)
+        now = _answering(endpoint)
+        if deed.again and deed.step.made is not None and deed.step.made != now:
+            return Became(f"The endpoint {plain(name)} had gone back already.", made=deed.step.made)
+        self.house.allow("endpoints", "rollback", {"name": name})
+        self.house.roll_back(name)
+        return Became(f"The endpoint {plain(name)} goes back to its revision before.", made=now)
+
+    def before(self, action: RuleAction) -> str | None:
+        """Return what is to be remembered of how things stand before an action is done. Raises DeskError."""
+        return _answering(self.house.endpoint(action.endpoint)) if isinstance(action, RollBackAction) else None
+
+    def ask(self, action: ApprovalAction, deed: Deed) -> Became:
+        """Ask people, and wait."""
+        people = "somebody" if action.people == 1 else f"{action.people} people"
+        text = f"The rule {deed.firing.rule} waits for {people}: {plain(action.text, 500)}"
+        hint = Hint(f"mlops-desk rules answer {deed.firing.id}", after=" agrees; with --no-agree it ends there.")
+        if not deed.again and deed.step.due_at is None:
+            about = ("rule", deed.firing.rule)
+            self.house.notice(Notice("info", SOURCE, text, hint, time.time(), about=about, personal=True))
+        return Became(f"It waits for {people} to agree.", FiringState.WAITING, hint=hint)
+
+
+def _answering(endpoint: Endpoint) -> str:
+    """Return which revisions answer, with their shares, as a text that is another when that is."""
+    shares = [f"{one.revision}:{one.traffic:g}" for one in endpoint.revisions if one.traffic]
+    return " ".join(shares) or "none"
+
+
+_ACTS: Mapping[type, Callable[[RuleDeeds, Any, Deed], Became]] = {
+    NotifyAction: RuleDeeds.tell,
+    SubmitAction: RuleDeeds.submit,
+    RetrainAction: RuleDeeds.again,
+    StopJobAction: RuleDeeds.stop,
+    PauseEndpointAction: RuleDeeds.pause,
+    RollBackAction: RuleDeeds.back,
+    ApprovalAction: RuleDeeds.ask,
+}

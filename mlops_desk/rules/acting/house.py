@@ -1,0 +1,41 @@
+"""What actions ask of the rest of the house. Everything may raise DeskError, and keeps a deadline of its own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mlops_desk.records.event import Notice
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.serving.endpoint import Endpoint
+
+
+class Retrains(Protocol):
+    """Trains again by a rule; what was begun under an id before is only found again."""
+
+    def __call__(self, rule: Rule, trigger: str, data: Mapping[str, str], retraining_id: str) -> Retraining: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ActionHouse:
+    """``allow`` raises Refused where the caller may not ask for a verb of a service with these arguments.
+
+    ``notice`` announces. ``webhook`` posts a document, ``email`` sends a subject and a text, and ``command`` runs the
+    program of the settings as a person (uid) with a document on its standard input: each with a key by which a
+    repetition is known. ``submit`` queues a template's job with parameters under an origin, ``job_of_origin`` finds
+    it. ``job`` finds a job by its id, ``newest_job`` by its name.
+    """
+
+    allow: Callable[[str, str, Mapping[str, Any]], None]
+    notice: Callable[[Notice], None]
+    webhook: Callable[[Mapping[str, Any], str], None]
+    email: Callable[[str, str, str], None]
+    command: Callable[[Mapping[str, Any], int], None]
+    submit: Callable[[str, Mapping[str, str], str], Job]
+    job_of_origin: Callable[[str], Job | None]
+    job: Callable[[str], Job]
+    newest_job: Callable[[str], Job | None]
+    cancel: Callable[[str], Job]
+    endpoint: Callable[[str], Endpoint]
+    stop_endpoint: Callable[[str], Endpoint]
+    roll_back: Callable[[str], Endpoint]

@@ -1,0 +1,248 @@
+"""Does the actions of firings, one after the other, and writes down what came of each before the next begins.
+
+That an action begins is written before it is done. After kill -9 the next agent finds the firing, and does on from the
+action that was begun, which knows then that it may have been done before. Firings of one rule are done in their order.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from dataclasses import replace
+from zlib import crc32
+
+from mlops_desk.base.caller import Caller, current_caller, set_caller
+from mlops_desk.base.errors import DeskError, Hint, Refused
+from mlops_desk.base.loop import Lane, Loop
+from mlops_desk.base.text import plain
+from mlops_desk.records.event import Notice
+from mlops_desk.records.rules.firing import FiringState, FiringStep, KeptFiring
+from mlops_desk.records.rules.kept import KeptRule
+from mlops_desk.records.rules.spec import RuleSpec
+from mlops_desk.rules.acting.deed import Deed
+from mlops_desk.rules.acting.doing import RuleDeeds
+from mlops_desk.rules.acting.outcome import Became
+from mlops_desk.rules.acting.telling import SOURCE
+from mlops_desk.rules.kept.shelf import RuleShelf
+
+_log = logging.getLogger(__name__)
+
+_LANES = 4  # chosen: one receiver that hangs holds up a quarter of the rules for its deadline
+_OPEN = (FiringState.INTENDED, FiringState.WAITING)
+_KEPT = 10_000  # chosen: years of an ordinary machine, and some megabytes
+_TRIM_EVERY = 500  # chosen: so many firings later they are counted again
+_DUE_SECONDS = 1.0  # a warning is told in minutes
+
+
+class FiringWorker:
+    """``shown`` gives a rule by its id as it is now (None: removed); ``holds`` tells whether its condition holds.
+
+    ``came_to_nothing`` is told of a firing of which nothing could be done.
+    """
+
+    def __init__(
+        self,
+        shelf: RuleShelf,
+        doing: RuleDeeds,
+        loop: Loop,
+        shown: Callable[[str], KeptRule | None],
+        holds: Callable[[str, str], bool | None],
+        published: Callable[[Notice], None],
+        came_to_nothing: Callable[[KeptFiring], None],
+    ) -> None:
+        self._shelf = shelf
+        self._tables = shelf.tables
+        self._doing = doing
+        self._loop = loop
+        self._shown = shown
+        self._holds = holds
+        self._published = published
+        self._came_to_nothing = came_to_nothing
+        self._told: dict[str, str] = {}
+        self._lanes: list[Lane] = []
+        self._lock = threading.Lock()
+        self._due: dict[str, float] = {}
+        self._n_done = 0
+
+    def start(self) -> None:
+        """Begin with what an earlier agent has left."""
+        self._lanes = [Lane(self._loop, f"rules-{number}") for number in range(_LANES)]
+        self._trim()
+        for firing in self._tables.firings.list(states=_OPEN, newest_first=False):
+            self._put(firing)
+        self._loop.repeat("rules-due", _DUE_SECONDS, self._look_due)
+
+    def act(self, firings: Sequence[KeptFiring]) -> None:
+        """Do what stored firings say, when it is their turn."""
+        for firing in firings:
+            self._put(firing)
+
+    def do_now(self, firing: KeptFiring) -> KeptFiring:
+        """Do what a stored firing says while its caller waits, and return it as it stands then."""
+        return self.do(firing, raising=True)
+
+    def answer(self, firing_id: str, *, agree: bool) -> KeptFiring:
+        """Give one's word on what a firing asks. Raises NotFound, Refused."""
+        with self._lock:
+            firing = self._tables.firings.get(firing_id)
+            number = None if firing is None else _open_step(firing)
+            step = None if firing is None or number is None else firing.steps[number]
+            if firing is None or step is None or number is None or step.state is not FiringState.WAITING:
+                raise Refused("This firing does not wait for anybody.", Hint("mlops-desk rules firings"))
+            if step.action != "ApprovalAction":
+                raise Refused("This firing waits for a time, and for nobody.", step.text)
+            changed = self._answered(firing, number, agree=agree)
+        if agree and changed.state is FiringState.INTENDED:
+            self._put(changed)
+        return changed
+
+    def _answered(self, firing: KeptFiring, number: int, *, agree: bool) -> KeptFiring:
+        step, user = firing.steps[number], current_caller().user
+        said = [*filter(None, (step.made or "").split(" "))]
+        if user in said:
+            raise Refused(f"{user} has agreed already.", "Somebody else has to agree too.")
+        if not agree:
+            text = f"{user} did not agree, so nothing of what stands below is done."
+            return self._keep(_with(firing, number, replace(step, state=FiringState.FAILED, text=text)))
+        said.append(user)
+        wanted = self._people(firing, number)
+        over = len(said) >= wanted
+        text = f"{', '.join(said)} agreed" + ("." if over else f"; {wanted - len(said)} more has to.")
+        state = FiringState.DONE if over else FiringState.WAITING
+        return self._keep(_with(firing, number, replace(step, state=state, text=text, made=" ".join(said), hint=None)))
+
+    def _people(self, firing: KeptFiring, number: int) -> int:
+        spec = self._spec(firing)
+        return getattr(spec.then[number], "people", 1) if spec is not None else 1
+
+    def _spec(self, firing: KeptFiring) -> RuleSpec | None:
+        read = self._shelf.of_id(firing.rule_id)
+        return None if read is None else read.spec
+
+    def _put(self, firing: KeptFiring) -> None:
+        lane = self._lanes[crc32(firing.rule_id.encode()) % _LANES]
+        lane.put(lambda: self.do(firing))
+
+    def _look_due(self) -> None:
+        now = time.time()
+        with self._lock:
+            over = [firing_id for firing_id, at in self._due.items() if at <= now]
+            for firing_id in over:
+                del self._due[firing_id]
+        for firing_id in over:
+            firing = self._tables.firings.get(firing_id)
+            if firing is not None:
+                self._put(firing)
+
+    def do(self, firing: KeptFiring, *, raising: bool = False) -> KeptFiring:
+        """Do the actions of a firing from where it stands to its end, or until one waits."""
+        while not self._loop.ending.is_set():
+            number = _open_step(firing)
+            if number is None:
+                break
+            step = firing.steps[number]
+            if step.state is FiringState.WAITING and not self._is_due(firing, step):
+                return firing
+            try:
+                firing = self._step(firing, number)
+            except DeskError as error:
+                self._failed(firing, number, error, quiet=raising)
+                if raising:
+                    raise
+                break
+            if firing.steps[number].state is FiringState.WAITING:
+                self._is_due(firing, firing.steps[number])
+                return firing
+        return firing
+
+    def _is_due(self, firing: KeptFiring, step: FiringStep) -> bool:
+        if step.due_at is None:
+            return False
+        if step.due_at <= time.time():
+            return True
+        with self._lock:
+            self._due[firing.id] = step.due_at
+        return False
+
+    def _step(self, firing: KeptFiring, number: int) -> KeptFiring:
+        """Do one action, and return the firing with what came of it. Raises DeskError."""
+        spec = self._spec(firing)
+        if spec is None or number >= len(spec.then):
+            raise Refused("The rule was removed before it came to this.", "Make it anew if it is still wanted.")
+        action, step = spec.then[number], firing.steps[number]
+        again = step.begun_at is not None
+        if not again:
+            step = replace(step, begun_at=time.time())
+        context = copy_context()
+
+        def begun() -> KeptFiring:
+            if firing.created_by is not None:  # else the agent's own user
+                set_caller(Caller(firing.created_by, -1, 0))
+            if not firing.by_hand:  # who fires by hand was asked whether they may
+                self._doing.house.allow("rules", "fire", {"name": firing.rule})
+            made = step.made if again else self._doing.before(action)
+            return self._keep(_with(firing, number, replace(step, made=made)))
+
+        def do(kept: KeptFiring) -> Became:
+            holds = self._holds(firing.rule_id, firing.subject)
+            return self._doing.do(action, Deed(kept, number, self._shown(firing.rule_id), again, holds))
+
+        kept = context.run(begun)
+        became = context.run(do, kept)
+        ended = None if became.state is FiringState.WAITING else time.time()
+        told = replace(
+            kept.steps[number], state=became.state, text=became.text, hint=became.hint, ended_at=ended,
+            made=became.made or kept.steps[number].made, due_at=became.due_at or step.due_at,
+        )  # fmt: skip
+        if became.state is FiringState.DONE:
+            self._told.pop(firing.rule_id, None)
+        return self._keep(_with(kept, number, told))
+
+    def _failed(self, firing: KeptFiring, number: int, error: DeskError, *, quiet: bool) -> None:
+        """Write down why an action could not be done, and tell it once; those behind it are not done."""
+        newest = self._tables.firings.get(firing.id) or firing
+        step = newest.steps[number]
+        told = replace(step, state=FiringState.FAILED, text=error.message, hint=error.hint, ended_at=time.time())
+        kept = self._keep(_with(newest, number, told))
+        if not any(one.state is FiringState.DONE for one in kept.steps):
+            self._came_to_nothing(kept)
+        _log.warning("The rule %s could not %s: %s", firing.rule, step.words, error.message)
+        if not quiet and self._told.get(firing.rule_id) != error.message:
+            self._told[firing.rule_id] = error.message
+            text = f"The rule {firing.rule} fired and could not {plain(step.words, 200)}: {error.message}"
+            self._published(Notice("warning", SOURCE, text, error.hint, time.time(), about=("rule", firing.rule)))
+
+    def _keep(self, firing: KeptFiring) -> KeptFiring:
+        self._tables.firings.put(firing)
+        if firing.state.is_over:
+            self._n_done += 1
+            if self._n_done % _TRIM_EVERY == 0:
+                self._trim()
+        return firing
+
+    def _trim(self) -> None:
+        for state in FiringState:
+            if state.is_over:
+                self._tables.firings.trim(_KEPT, state)
+
+
+def _open_step(firing: KeptFiring) -> int | None:
+    """Return the place of the action that is next; None where none is, or one before could not be done."""
+    for number, step in enumerate(firing.steps):
+        if not step.state.is_over:
+            return number
+        if step.state is not FiringState.DONE and step.action != "NotifyAction":
+            return None  # what stands below rests on it; but who could not be told keeps nothing from being done
+    return None
+
+
+def _with(firing: KeptFiring, number: int, step: FiringStep) -> KeptFiring:
+    """Return a firing with one of its actions as it stands now."""
+    steps = (*firing.steps[:number], step, *firing.steps[number + 1 :])
+    changed = replace(firing, steps=steps)
+    left = _open_step(changed)
+    if left is not None:
+        return replace(changed, state=changed.steps[left].state)
+    worst = next((one.state for one in steps if one.state.is_over and one.state is not FiringState.DONE), None)
+    return replace(changed, state=worst or FiringState.DONE, ended_at=time.time())

@@ -1,0 +1,154 @@
+"""The verbs about rules that are kept: made, listed, paused, fired and removed, and what they did."""
+
+from builtins import list as list_of
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import current_caller
+from mlops_desk.base.errors import Hint, Invalid, Refused
+from mlops_desk.base.short_ids import LOOKED_FOR, the_one
+from mlops_desk.base.text import plain
+from mlops_desk.records.event import RuleChanged, RuleRemoved
+from mlops_desk.records.rule import Retraining
+from mlops_desk.records.rules.actions import NotifyAction, RetrainAction, StopJobAction
+from mlops_desk.records.rules.conditions import device_class, leaves
+from mlops_desk.records.rules.fired import FiredRule
+from mlops_desk.records.rules.firing import KeptFiring
+from mlops_desk.records.rules.kept import KeptRule
+from mlops_desk.records.rules.spec import RuleSpec
+from mlops_desk.rules.document.conditions import Metrics
+from mlops_desk.rules.document.document import parse_rule
+from mlops_desk.rules.documents import RuleDocuments, RulePast
+from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
+from mlops_desk.verbs.declaration import check_limit
+
+
+class LivingRules(Protocol):
+    """What judges rules, as far as these verbs ask it."""
+
+    def shown(self, one: ReadRule, *, whole: bool = False) -> KeptRule: ...
+
+    def fire(self, one: ReadRule, subject: str, trigger: str, asked: list_of[tuple[str, str]]) -> KeptFiring: ...
+
+
+class ActingRules(Protocol):
+    """What does what firings say."""
+
+    def do_now(self, firing: KeptFiring) -> KeptFiring: ...
+
+    def answer(self, firing_id: str, *, agree: bool) -> KeptFiring: ...
+
+
+class RuleKeeping(RuleDocuments):
+    """``may_command`` raises Refused where a person's (uid) rules may run no command.
+
+    ``living`` and ``acting`` are set by who puts the house together, before anything is asked.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        past: RulePast,
+        shelf: RuleShelf,
+        bus: Bus,
+        may_command: Callable[[int], None],
+    ) -> None:
+        super().__init__(metrics, past)
+        self.shelf = shelf
+        self._bus = bus
+        self._may_command = may_command
+        self.living: LivingRules
+        self.acting: ActingRules
+
+    def keep(self, document: str) -> KeptRule:
+        """Keep a document as a rule of the caller. Raises Invalid, Refused."""
+        spec = parse_rule(document, self._metrics)
+        uid = current_caller().uid
+        if any(isinstance(action, NotifyAction) and "command" in action.ways for action in spec.then):
+            self._may_command(uid)
+        if sum(isinstance(action, RetrainAction) for action in spec.then) > 1:
+            raise Invalid("A rule retrains one model.", "Make a rule for each of them.")
+        return self._told(self.shelf.add(spec, uid))
+
+    def list(self) -> list_of[KeptRule]:
+        """Return all rules, newest first, as they stand."""
+        return [self.living.shown(one) for one in self.shelf.all()]
+
+    def show(self, name: str) -> KeptRule:
+        """Return a rule with its newest firings. Raises NotFound."""
+        return self.living.shown(self.shelf.named(name), whole=True)
+
+    def pause(self, name: str) -> KeptRule:
+        """Judge a rule no more. Raises NotFound."""
+        return self._told(self.shelf.pause(name, is_paused=True))
+
+    def resume(self, name: str) -> KeptRule:
+        """Judge a rule again. Raises NotFound."""
+        return self._told(self.shelf.pause(name, is_paused=False))
+
+    def remove(self, name: str) -> KeptRule:
+        """Forget a rule; what it has begun goes on. Raises NotFound."""
+        kept = self.shelf.kept(self.shelf.remove(name))
+        self._bus.publish(RuleRemoved(name))
+        return kept
+
+    def _told(self, one: ReadRule) -> KeptRule:
+        self.announce(one)
+        return self.living.shown(one)
+
+    def announce(self, one: ReadRule) -> None:
+        """Tell of a rule that retrains: the window lists those."""
+        again = self.shelf.kept(one).retraining
+        if again is not None:
+            self._bus.publish(RuleChanged(again))
+
+    def fire(self, name: str, data: Mapping[str, str] | None = None, thing: str = "") -> FiredRule:
+        """Fire a rule, whatever holds it back. Raises NotFound, Invalid, Refused, and what its actions raise."""
+        one = self.shelf.named(name)
+        if one.spec is not None:
+            _check_fire(one.spec, data, thing)
+        asked = sorted(checked_data(data).items())
+        firing = self.acting.do_now(self.living.fire(one, thing, f"by {current_caller().user}", asked))
+        made = (step.made for step in firing.steps if step.action == RetrainAction.__name__ and step.made)
+        return FiredRule.of(firing, self.found_retraining(next(made, "")))
+
+    def found_retraining(self, retraining_id: str) -> Retraining | None:
+        """Return a retraining by its whole id."""
+        raise NotImplementedError
+
+    def firings(self, rule: str | None = None, limit: int = 50) -> list_of[KeptFiring]:
+        """Return firings, newest first. Raises NotFound."""
+        rule_id = None if rule is None else self.shelf.named(rule).written.id
+        return self.shelf.tables.firings.list(parent=rule_id, limit=check_limit(limit))
+
+    def firing(self, firing_id: str) -> KeptFiring:
+        """Return a firing by its id, or the beginning of it. Raises NotFound, Invalid."""
+        found = self.shelf.tables.firings.find(firing_id, LOOKED_FOR)
+        hint = Hint("mlops-desk rules firings", after=" shows them all.")
+        return the_one(firing_id, found, noun="firing", hint=hint)
+
+    def answer(self, firing_id: str, *, agree: bool = True) -> KeptFiring:
+        """Agree to what a firing waits for, or not. Raises NotFound, Refused."""
+        return self.acting.answer(self.firing(firing_id).id, agree=agree)
+
+
+def checked_data(data: Mapping[str, str] | None) -> dict[str, str]:
+    """Return mount replacements, both sides absolute. Raises Invalid."""
+    for target, source in (data or {}).items():
+        if not (target.startswith("/") and source.startswith("/")):
+            text = f"{plain(target)}={plain(source)} is not the absolute path of a mount target and of its new source."
+            raise Invalid(text, "For example: --data /data=/srv/digits-2026-11")
+    return dict(data or {})
+
+
+def _check_fire(spec: RuleSpec, data: Mapping[str, str] | None, thing: str) -> None:
+    """Refuse what makes no sense of a firing by hand."""
+    each = next((found for leaf in leaves(spec.when) if (found := device_class(leaf)) is not None), None)
+    if thing and each is None:
+        raise Invalid(f"The rule {spec.name} is of one thing, so none is to be named.", "Leave out --thing.")
+    if not thing and any(isinstance(action, StopJobAction) and action.job is None for action in spec.then):
+        hint = Hint(f"mlops-desk rules fire {spec.name} --thing JOB", before="Name its id: ")
+        raise Refused(f"The rule {spec.name} stops the job that it fires for, and none is named.", hint)
+    if data and not any(isinstance(action, RetrainAction) for action in spec.then):
+        raise Invalid(f"The rule {spec.name} trains nothing, so it takes no data.", "Leave out --data.")

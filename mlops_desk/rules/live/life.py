@@ -1,0 +1,322 @@
+"""The life of rules: each second what changed goes to the engine, and what follows is stored before it is done.
+
+A firing and the standing that keeps it from being fired again are written in one transaction. What could not be written
+(a full disk) is owed: it is tried again each second, and done only then. An agent that dies before has fired nothing,
+one that dies after has it in the table of firings, where the next one finds it (``acting/``).
+"""
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mlops_desk.base.errors import DeskError, Refused
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.process import boot_id
+from mlops_desk.records.rules.conditions import Lasting, Momentary, leaves
+from mlops_desk.records.rules.firing import FiringStep, KeptFiring
+from mlops_desk.records.rules.kept import KeptRule, KeptStanding, RuleSight, ThingStanding, WrittenRule
+from mlops_desk.records.rules.spec import RuleSpec
+from mlops_desk.records.rules.standing import RuleClock, RuleFiring, RuleStanding
+from mlops_desk.rules.engine.engine import Key, RuleEngine, RulesLook
+from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
+from mlops_desk.rules.live.board import FactBoard
+from mlops_desk.rules.live.hearing import JOB, RuleHearing
+from mlops_desk.rules.live.naming import renamed
+from mlops_desk.rules.sentence import action_words
+
+_log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0  # what is sampled comes as often
+SEEN_SECONDS = 60.0
+"""Chosen: so often it is written down that somebody looked, for a schedule to go on over a restart of the agent; a time
+that comes in between is made up for, as it is less than the ten minutes for which a schedule does that."""
+_MACHINE_SECONDS = 15.0  # chosen: many looks of the slowest sampling but one, and far less than what lasts
+_SHOWN_FIRINGS = 20  # chosen: a screen
+_SHOWN_THINGS = 200  # chosen: more than a machine has of anything but ended jobs
+_LOOKED = RuleSight("", 0, "look", 0.0)
+_this_boot = functools.cache(boot_id)
+
+
+def present() -> RuleClock:
+    return RuleClock(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), _this_boot())
+
+
+@dataclass(frozen=True, slots=True)
+class LifeParts:
+    """What the house hands over.
+
+    ``name`` tells by what name a thing of a class goes that people name otherwise (raises NotFound), ``act`` does what
+    stored firings say, ``changed`` is told of a rule that has fired.
+    """
+
+    name: Callable[[str, str], str]
+    act: Callable[[Sequence[KeptFiring]], None]
+    changed: Callable[[ReadRule], None] = lambda _one: None
+    clock: Callable[[], RuleClock] = present
+
+
+class RuleLife:
+    """Judges the rules of a shelf. ``hearing`` is told what happens."""
+
+    def __init__(self, shelf: RuleShelf, parts: LifeParts) -> None:
+        self._shelf = shelf
+        self._tables = shelf.tables
+        self._parts = parts
+        self._lock = threading.RLock()
+        self.board = FactBoard(time.monotonic)
+        self.hearing = RuleHearing(self.board, time.monotonic)
+        self._standings = {
+            (one.rule_id, one.subject): one.standing for one in self._tables.standings.list() if one.rule_id
+        }
+        looked = self._tables.sights.get(_LOOKED.key)
+        self._seen = self._noted = None if looked is None else looked.at
+        self._owed: tuple[dict[Key, RuleStanding], list[KeptFiring]] = ({}, [])
+        self._moments: dict[Momentary, str] = {}
+        self._own: dict[str, set[int]] = {}
+        self._sights: dict[str, RuleSight] = {}
+        self._held: dict[Key, str] = {}
+        self._since: dict[Key, tuple[bool | None, float]] = {}
+        self._sampled_at: float | None = None
+        self._trouble: str | None = None
+        self._stale = True
+        self._engine = self._made()
+        shelf.changed = self.renew
+
+    @property
+    def seen_before(self) -> float | None:
+        """Unix time of the last look of an earlier agent, within a minute; None: there was none."""
+        return self._noted
+
+    def start(self, loop: Loop) -> None:
+        """Begin to look."""
+        loop.beat("rules", LOOK_SECONDS, self.look)
+
+    def sampled(self) -> None:
+        """Take note that the machine was measured; after a while without, its facts are unknown."""
+        self._sampled_at = time.monotonic()
+
+    def came(self, moment: Momentary, words: str) -> None:
+        """Take in a moment, and what set it off in words; the next look judges it."""
+        with self._lock:
+            self._moments[moment] = words
+
+    def saw(self, sight: RuleSight) -> None:
+        """Take in what a rule's part that is looked at from time to time looks like.
+
+        The first look is what others are held against. A change is stored with what follows from it, or neither is.
+        """
+        with self._lock:
+            known = self._sights.get(sight.key) or self._tables.sights.get(sight.key)
+            if known is not None and known.seen == sight.seen:
+                return
+            self._sights[sight.key] = sight
+            if known is not None:
+                self._own.setdefault(sight.rule_id, set()).add(sight.place)
+
+    def renew(self) -> None:
+        """Judge the rules as they are from now on, at the next look."""
+        with self._lock:
+            self._stale = True
+
+    def look(self) -> None:
+        """Look at what changed, store what follows, and have it done."""
+        with self._lock:
+            if self._stale:
+                self._renewed()
+            if self._sampled_at is not None and time.monotonic() - self._sampled_at > _MACHINE_SECONDS:
+                self._sampled_at = None
+                self.board.put_machine(())
+            self._forget_jobs()
+            clock = self._parts.clock()
+            moments, self._moments = self._moments, {}
+            own, self._own = self._own, {}
+            found = self._engine.look(self.board.news(), clock, moments, own)
+            self._held, self._seen = dict(found.held), clock.wall
+            self._owe(found, moments)
+            done = self._stored(clock)
+        if done:
+            self._parts.act(done)
+            self._tell(done)
+
+    def fire(self, one: ReadRule, subject: str, trigger: str, asked: Sequence[tuple[str, str]]) -> KeptFiring:
+        """Fire a rule now, as a person wants, and have it stored. Raises Refused, Unavailable."""
+        if one.spec is None:
+            raise Refused(f"The rule {one.written.name} can't be read: {one.trouble}", "Remove it, and make it anew.")
+        with self._lock:
+            if self._stale:
+                self._renewed()
+            clock, rule_id = self._parts.clock(), one.written.id
+            engine = self._engine
+            if one.written.is_paused:
+                engine = RuleEngine([self._judged(one.spec, rule_id)], clock, self._standings)
+            found = engine.fire(rule_id, subject, clock)
+            firing = self._firing(found.firings[0], trigger, asked, by_hand=True)
+            if firing is None:
+                raise Refused(f"The rule {one.written.name} is gone.")
+            self._standings.update(found.changed)
+            kept = [KeptStanding(*key, standing) for key, standing in found.changed.items()]
+            self._tables.keep(kept, [firing], self._written([firing]))
+        self._tell([firing])
+        return firing
+
+    def came_to_nothing(self, firing: KeptFiring) -> None:
+        """Let no cooldown follow from a firing of which nothing could be done: the next one may try again."""
+        key = firing.rule_id, firing.subject
+        with self._lock:
+            standing = self._engine.release(*key, firing.number)
+            if standing is not None:
+                self._standings[key] = self._owed[0][key] = standing
+
+    def shown(self, one: ReadRule, *, whole: bool = False) -> KeptRule:
+        """Return a rule with how it stands; ``whole``: with its newest firings."""
+        kept, rule_id = self._shelf.kept(one), one.written.id
+        with self._lock:
+            spots = self._engine.spots(rule_id)[:_SHOWN_THINGS]
+            standings = tuple(
+                ThingStanding(
+                    subject=spot.subject,
+                    holds=spot.holds,
+                    since=self._since.get((rule_id, spot.subject), (None, None))[1],
+                    held_by=self._held.get((rule_id, spot.subject)),
+                    fired=spot.fired,
+                    fired_at=None if spot.fired_at is None else spot.fired_at.wall,
+                )
+                for spot in spots
+            )
+            next_at = self._engine.next_time(rule_id)
+        firings = tuple(self._tables.firings.list(parent=rule_id, limit=_SHOWN_FIRINGS)) if whole else ()
+        return replace(kept, standings=standings, next_at=next_at, firings=firings)
+
+    def holds(self, rule_id: str, subject: str) -> bool | None:
+        """Tell whether what lasts of a rule's condition holds for a thing; None where nobody knows."""
+        with self._lock:
+            return next((spot.holds for spot in self._engine.spots(rule_id) if spot.subject == subject), None)
+
+    def watched(self) -> list[tuple[ReadRule, int, Momentary]]:
+        """Return what is looked at from time to time for rules that are judged: each with its place."""
+        return [
+            (one, place, leaf)
+            for one in self._shelf.all()
+            if one.spec is not None and not one.written.is_paused
+            for place, leaf in enumerate(leaves(one.spec.when))
+            if not isinstance(leaf, Lasting)
+        ]
+
+    def _tell(self, firings: Sequence[KeptFiring]) -> None:
+        for rule_id in {firing.rule_id for firing in firings}:
+            read = self._shelf.of_id(rule_id)
+            if read is not None:
+                self._parts.changed(read)
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _made(self) -> RuleEngine:
+        read = [one for one in self._shelf.all() if one.spec is not None and not one.written.is_paused]
+        specs = [self._judged(one.spec, one.written.id) for one in read if one.spec is not None]
+        engine = RuleEngine(specs, self._parts.clock(), self._standings, self._seen)
+        self.board.want(engine.facts)
+        self.board.all_again()
+        self._stale = False
+        return engine
+
+    def _renewed(self) -> None:
+        known = {one.written.id for one in self._shelf.all()}
+        told = {**self._standings, **self._engine.standings()}
+        self._standings = {key: standing for key, standing in told.items() if key[0] in known}
+        self._engine = self._made()
+
+    def _judged(self, spec: RuleSpec, rule_id: str) -> RuleSpec:
+        """Return a rule as the engine has it: by its id, and its things by the names that they go by."""
+        return replace(spec, name=rule_id, when=renamed(spec.when, self._parts.name))
+
+    def _owe(self, found: RulesLook, moments: Mapping[Momentary, str]) -> None:
+        owed, firings = self._owed
+        owed.update(found.changed)
+        self._standings.update(found.changed)
+        now = self._parts.clock().wall
+        for key in found.changed:
+            self._note(key, now)
+        for one in found.firings:
+            firing = self._firing(one, self._trigger(one.rule, moments), ())
+            if firing is not None:
+                firings.append(firing)
+
+    def _trigger(self, rule_id: str, moments: Mapping[Momentary, str]) -> str:
+        """Say what set a rule off, as far as that came a moment ago."""
+        read = self._shelf.of_id(rule_id)
+        found = () if read is None or read.spec is None else leaves(read.spec.when)
+        words = [moments[leaf] for leaf in found if not isinstance(leaf, Lasting) and leaf in moments]
+        return words[0] if words else "its condition"
+
+    def _note(self, key: Key, now: float) -> None:
+        holds = next((spot.holds for spot in self._engine.spots(key[0]) if spot.subject == key[1]), None)
+        if self._since.get(key, (None, 0.0))[0] is not holds or key not in self._since:
+            self._since[key] = holds, now
+
+    def _stored(self, clock: RuleClock) -> list[KeptFiring]:
+        """Store what is owed, and return what is to be done now."""
+        owed, firings = self._owed
+        looked = [*self._looked(clock), *self._sights.values()]
+        if not (owed or firings or looked):
+            return []
+        kept = [KeptStanding(*key, standing) for key, standing in owed.items()]
+        try:
+            self._tables.keep(kept, firings, self._written(firings), looked)
+        except DeskError as error:
+            if self._trouble != error.message:
+                self._trouble = error.message
+                _log.warning("What rules found can't be stored, so nothing of it is done: %s", error.message)
+            return []
+        self._trouble = None
+        self._owed = {}, []
+        self._sights = {}
+        self._noted = clock.wall if _LOOKED.key in {sight.key for sight in looked} else self._noted
+        return firings
+
+    def _looked(self, clock: RuleClock) -> list[RuleSight]:
+        """Return that somebody looked, now and then, for the schedules of the next agent."""
+        passed = None if self._noted is None else clock.wall - self._noted
+        if passed is not None and 0.0 <= passed < SEEN_SECONDS:
+            return []
+        return [replace(_LOOKED, at=clock.wall)]
+
+    def _written(self, firings: Sequence[KeptFiring]) -> list[WrittenRule]:
+        found = (self._shelf.fired(firing.rule_id, firing.at) for firing in firings)
+        return [written for written in found if written is not None]
+
+    def _firing(
+        self, one: RuleFiring, trigger: str, asked: Sequence[tuple[str, str]], *, by_hand: bool = False
+    ) -> KeptFiring | None:
+        read = self._shelf.of_id(one.rule)
+        if read is None or read.spec is None:
+            return None  # it was removed a moment ago
+        steps = tuple(FiringStep(type(action).__name__, action_words(action)) for action in read.spec.then)
+        return KeptFiring(
+            id=one.id,
+            rule=read.written.name,
+            rule_id=one.rule,
+            subject=one.subject,
+            number=one.number,
+            at=one.at,
+            trigger=trigger,
+            steps=steps,
+            created_by=read.written.created_by,
+            asked=tuple(asked),
+            by_hand=by_hand,
+        )
+
+    def _forget_jobs(self) -> None:
+        keys = [
+            f"{rule}/{subject}"
+            for job_id in self.hearing.jobs_over()
+            for rule, subject in self._engine.forget(JOB, job_id)
+            if self._standings.pop((rule, subject), None) is not None
+        ]
+        if keys:
+            try:
+                self._tables.forget_things(keys)
+            except DeskError as error:
+                _log.info("How rules stood for jobs that are over stays stored: %s", error.message)

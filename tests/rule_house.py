@@ -1,0 +1,19 @@
+"""A house in which rules act: every way out fails until a test says what it does."""
+
+from dataclasses import fields
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.rules.acting.house import ActionHouse
+
+
+def action_house(**given):
+    """Return a house that does what is ``given``, and else is unavailable."""
+
+    def absent(name):
+        def refuse(*_):
+            raise Unavailable(f"There is no {name} here.")
+
+        return refuse
+
+    told = {"allow": lambda *_: None, **given}
+    return ActionHouse(**{one.name: told.get(one.name, absent(one.name)) for one in fields(ActionHouse)})
