@@ -1,6 +1,7 @@
 """What is watched of drift monitors: that one has turned. Whoever judges windows says so; here it becomes an alert.
 
-One monitor has one alert, however many columns moved: that data have drifted, or that their values are broken. It ends
+One monitor has one alert, however many columns moved: that data have drifted, that their values are broken, or that the
+answers alone have become worse, by labels, while the data look as ever. It ends
 when the monitor turns back, and with the monitor. While nobody can tell, nothing begins and nothing ends.
 """
 
@@ -14,16 +15,21 @@ from mlops_desk.records.drift.monitors import DriftWatch
 DRIFT_CLASS = "drift"
 DRIFT_RULE = "drift"
 QUALITY_RULE = "drift_quality"
+ANSWERS_RULE = "drift_answers"
 _TEXT_LIMIT = 1000  # chosen: a paragraph; it names columns, which come from outside
 _FACT = (1.0, 0.0, 0.0)  # it is so or not: several windows have said so before
 
 
 def _has_drifted(monitor: DriftWatch) -> float | None:
-    return _fact(monitor, is_so=not monitor.is_broken)
+    return _fact(monitor, is_so=not monitor.is_broken and not monitor.are_answers)
+
+
+def _are_worse(monitor: DriftWatch) -> float | None:
+    return _fact(monitor, is_so=monitor.are_answers)
 
 
 def _is_broken(monitor: DriftWatch) -> float | None:
-    return _fact(monitor, is_so=monitor.is_broken)
+    return _fact(monitor, is_so=monitor.is_broken and not monitor.are_answers)
 
 
 def _fact(monitor: DriftWatch, *, is_so: bool) -> float | None:
@@ -45,14 +51,21 @@ DRIFT = (
         "Data have drifted",
         "Several windows of a drift monitor alarm: by how far columns have moved, and by a test that counts how many "
         "columns there are. Each monitor says how many windows it takes, and how grave it is.",
-        Gauge(_has_drifted, facts=("is_turned", "is_broken")),
+        Gauge(_has_drifted, facts=("is_turned", "is_broken", "are_answers")),
     ),
     _watched(
         QUALITY_RULE,
         "Data are broken",
         "Several windows of a drift monitor alarm, and all that has changed is the share of values that are missing, "
         "of the wrong type, infinite, out of range or never seen before.",
-        Gauge(_is_broken, facts=("is_turned", "is_broken")),
+        Gauge(_is_broken, facts=("is_turned", "is_broken", "are_answers")),
+    ),
+    _watched(
+        ANSWERS_RULE,
+        "Answers have become worse",
+        "By the labels that have come, a figure of a monitor's answers has left the reference for the worse in several "
+        "windows, or their errors or scores have changed; the data that are asked about have not moved.",
+        Gauge(_are_worse, facts=("is_turned", "is_broken", "are_answers")),
     ),
 )
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlops_desk.alerts import causes
-from mlops_desk.alerts.drift import DRIFT_RULE, QUALITY_RULE
+from mlops_desk.alerts.drift import ANSWERS_RULE, DRIFT_RULE, QUALITY_RULE
 from mlops_desk.alerts.engine import AlertEngine, Change
 from mlops_desk.alerts.silences import LONGEST_SECONDS, spot_of
 from mlops_desk.alerts.webhook import Webhook
@@ -224,7 +224,7 @@ class AlertsService:
     def of_monitor(self, name: str) -> str | None:
         """Return the id of the alert that fires for a monitor of drift; None where none does."""
         with self._lock:
-            fires = (self._engine.firing.get((rule, name, "")) for rule in (DRIFT_RULE, QUALITY_RULE))
+            fires = (self._engine.firing.get((rule, name, "")) for rule in (DRIFT_RULE, QUALITY_RULE, ANSWERS_RULE))
             return next((alert.id for alert in fires if alert is not None), None)
 
     # -- what happens --------------------------------------------------------------------------

@@ -122,10 +122,12 @@ def watch_of(
     if not is_turned or (newest is None and not of_answers):
         return DriftWatch(monitor.name, is_turned, level=monitor.level, user=user)
     has_drifted = newest is not None and windows[-1].alarm
+    are_answers = of_answers and not has_drifted
     return DriftWatch(
         monitor.name,
         is_turned,
         is_broken=not of_answers and all(is_broken(one.columns) for one in _episode(windows)),
+        are_answers=are_answers,
         level=monitor.level,
         text=said,
         hint=rows_hint(monitor, newest) if has_drifted and newest is not None else hint,

@@ -125,13 +125,15 @@ class MonitorStanding:
 class DriftWatch:
     """What the alerts are told of a monitor. ``is_turned`` None: nobody can tell, so that nothing begins or ends.
 
-    ``is_broken``: all that alarms is the quality of values. ``text`` says what moved, since when and how sure that is,
+    ``is_broken``: all that alarms is the quality of values. ``are_answers``: all that alarms is how good the answers
+    are, by labels. ``text`` says what moved, since when and how sure that is,
     ``hint`` leads to the rows. ``user`` is the account whose monitor it is.
     """
 
     name: str
     is_turned: bool | None
     is_broken: bool = False
+    are_answers: bool = False
     level: str = "alert"
     text: str = ""
     hint: str | None = None

@@ -57,6 +57,19 @@ def test_broken_data_are_another_alert_than_drifted_ones_and_never_both():
     assert [spot[0] for spot in engine.firing] == ["drift"]
 
 
+def test_answers_that_are_worse_alone_are_an_alert_of_their_own_title():
+    """The data look as ever: who reads that they have drifted looks in the wrong place."""
+    engine = AlertEngine()
+    (began,) = look(engine, replace(TURNED, are_answers=True, text="Accuracy 0.9 → 0.6"))
+    assert (began.alert.rule, began.alert.title) == ("drift_answers", "Answers have become worse")
+    assert began.alert.text == "Accuracy 0.9 → 0.6"
+    changes = look(engine, TURNED, at=60.0)
+    assert [change.alert.rule for change in changes if change.alert.ended_at] == ["drift_answers"]
+    assert [spot[0] for spot in engine.firing] == ["drift"]
+    (ended,) = look(engine, FINE, at=120.0)
+    assert ended.alert.ended_at == 1120.0
+
+
 def test_with_the_monitor_its_alert_is_over():
     engine = AlertEngine()
     look(engine, TURNED, replace(TURNED, name="letters"))

@@ -196,6 +196,7 @@ def test_every_rule_has_a_way_to_fire():
         "job_idle",
         "drift",
         "drift_quality",
+        "drift_answers",
     } == {item.rule.name for item in WATCHED}
 
 
