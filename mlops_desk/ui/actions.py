@@ -19,7 +19,8 @@ class Action:
     """One thing to do. ``when`` tells whether it can be done now; ``places`` are menu, tray, palette and title.
 
     A ``gentle`` action's key counts only where the focused widget has no use for it (Space on a button is a click).
-    ``also`` are further words by which the palette finds it. Signals are connected to ``runner()``, never to ``run``.
+    One that ``asks`` needs the agent, and is not there while that is away. ``also`` are further words by which the
+    palette finds it. Signals are connected to ``runner()``, never to ``run``.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Action:
     places: frozenset[str] = frozenset({"menu", "palette"})
     gentle: bool = False
     also: str = ""
+    asks: bool = False
 
     def run(self) -> None:
         """Do it, if it can be done now."""
@@ -51,6 +53,7 @@ class Actions:
     def __init__(self) -> None:
         self._actions: dict[str, Action] = {}
         self._extra: Callable[[], Iterable[Action]] = tuple
+        self.is_away: Callable[[], bool] = lambda: False
 
     def add(self, *actions: Action) -> None:
         """Add actions; an id may be used once."""
@@ -69,7 +72,8 @@ class Actions:
     def placed(self, place: str) -> list[Action]:
         """Return the actions for a place that can be done now, the shown page's first."""
         every = [*self._extra(), *self._actions.values()]
-        return [action for action in every if place in action.places and action.when()]
+        away = self.is_away()
+        return [one for one in every if place in one.places and one.when() and not (one.asks and away)]
 
     def bind(self, window: QWidget) -> None:
         """Make the shortcuts work in ``window``."""

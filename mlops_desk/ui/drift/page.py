@@ -140,11 +140,17 @@ class DriftPage(Page):
         places = frozenset({"title", "main", "menu", "palette"})
         acts = self.monitors.acts
         return [
-            Action("drift.new", "New monitor …", acts.create, places=places),
-            Action("drift.judge", "Check the chosen monitor now", acts.check_now, when=acts.has_chosen),
-            Action("drift.edit", "Edit the chosen monitor …", acts.ask_to_edit, when=acts.has_chosen),
-            Action("drift.pause", "Pause or resume the chosen monitor", acts.pause_or_resume, when=acts.has_chosen),
-            Action("drift.remove", "Remove the chosen monitor …", acts.ask_to_remove, when=acts.has_chosen),
-            Action("drift.check", "Check the endpoint for drift now", self.reports.check_now),
+            Action("drift.new", "New monitor …", acts.create, places=places, asks=True),
+            Action("drift.judge", "Check the chosen monitor now", acts.check_now, when=acts.has_chosen, asks=True),
+            Action("drift.edit", "Edit the chosen monitor …", acts.ask_to_edit, when=acts.has_chosen, asks=True),
+            Action(
+                "drift.pause",
+                "Pause or resume the chosen monitor",
+                acts.pause_or_resume,
+                when=acts.has_chosen,
+                asks=True,
+            ),
+            Action("drift.remove", "Remove the chosen monitor …", acts.ask_to_remove, when=acts.has_chosen, asks=True),
+            Action("drift.check", "Check the endpoint for drift now", self.reports.check_now, asks=True),
             *self.rules.actions_here(),
         ]

@@ -39,7 +39,7 @@ class ReportsView(QWidget):
         self.context = context
         self._picker = ChoiceBox("Endpoint")
         self._picker.currentIndexChanged.connect(self._picked_endpoint)
-        self._check = Button("Check now", main=True, tip="Compare the newest requests with the reference")
+        self._check = Button("Check now", main=True, tip="Compare the newest requests with the reference", asks=True)
         self._check.clicked.connect(self._check_now)
         self.reports = RecordTable("Reports", words.REPORT_COLUMNS, context.memory)
         self.reports.sort_by_key("created", Qt.SortOrder.DescendingOrder)

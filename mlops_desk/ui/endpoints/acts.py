@@ -28,12 +28,12 @@ class EndpointActs(QObject):
         self._page = page
         self._context = context
         self._chosen = chosen
-        self.redeploy = Button("New revision …")
-        self.stop = Button("Stop …", harmful=True)
-        self.remove = Button("Remove …", harmful=True)
-        self.token = Button("New token …", tip="Make another token for who asks it; earlier ones hold")
-        self.wake_up = Button("Wake", main=True, tip="Start its containers without waiting for a request")
-        self.have_back = Button("Ask for its GPUs back", main=True)
+        self.redeploy = Button("New revision …", asks=True)
+        self.stop = Button("Stop …", harmful=True, asks=True)
+        self.remove = Button("Remove …", harmful=True, asks=True)
+        self.token = Button("New token …", tip="Make another token for who asks it; earlier ones hold", asks=True)
+        self.wake_up = Button("Wake", main=True, tip="Start its containers without waiting for a request", asks=True)
+        self.have_back = Button("Ask for its GPUs back", main=True, asks=True)
         self.redeploy.clicked.connect(self.deploy_again)
         self.wake_up.clicked.connect(self.wake)
         self.have_back.clicked.connect(self.claim)

@@ -147,7 +147,7 @@ class EndpointsPage(Page):
         places = frozenset({"title", "main", "menu", "palette"})
         acts = self.acts
         return [
-            Action("endpoints.deploy", "Deploy a model …", acts.deploy, places=places),
+            Action("endpoints.deploy", "Deploy a model …", acts.deploy, places=places, asks=True),
             Action("endpoints.log", "Load what is shown of the endpoint anew", self.pane.look, when=self._has_chosen),
             Action(
                 "endpoints.span",
@@ -156,24 +156,49 @@ class EndpointsPage(Page):
                 when=self._has_chosen,
             ),
             Action(
-                "endpoints.revision", "New revision of the chosen endpoint …", acts.deploy_again, when=self._has_chosen
+                "endpoints.revision",
+                "New revision of the chosen endpoint …",
+                acts.deploy_again,
+                when=self._has_chosen,
+                asks=True,
             ),
-            Action("endpoints.token", "New token for the chosen endpoint …", acts.make_token, when=self._has_tokens),
-            Action("endpoints.promote", "Promote the revision on its way", acts.promote, when=self._has_rollout),
-            Action("endpoints.back", "Take back the revision on its way", acts.take_back, when=self._has_rollout),
-            Action("endpoints.export", "Export the chosen endpoint …", self._export, when=self._has_chosen),
+            Action(
+                "endpoints.token",
+                "New token for the chosen endpoint …",
+                acts.make_token,
+                when=self._has_tokens,
+                asks=True,
+            ),
+            Action(
+                "endpoints.promote", "Promote the revision on its way", acts.promote, when=self._has_rollout, asks=True
+            ),
+            Action(
+                "endpoints.back", "Take back the revision on its way", acts.take_back, when=self._has_rollout, asks=True
+            ),
+            Action("endpoints.export", "Export the chosen endpoint …", self._export, when=self._has_chosen, asks=True),
             Action("endpoints.replay", "Replay logged requests …", self._measure, when=self._has_chosen),
-            Action("endpoints.sleep", "Let the chosen endpoint sleep", acts.put_to_sleep, when=self._is_awake),
-            Action("endpoints.wake", "Wake the chosen endpoint", acts.wake, when=self._is_asleep),
+            Action(
+                "endpoints.sleep", "Let the chosen endpoint sleep", acts.put_to_sleep, when=self._is_awake, asks=True
+            ),
+            Action("endpoints.wake", "Wake the chosen endpoint", acts.wake, when=self._is_asleep, asks=True),
             Action(
                 "endpoints.lend",
                 "Lend the GPUs of the chosen endpoint to jobs …",
                 acts.ask_to_lend,
                 when=self._has_gpus,
+                asks=True,
             ),
-            Action("endpoints.claim", "Ask for the GPUs of the chosen endpoint back", acts.claim, when=self._has_lent),
-            Action("endpoints.stop", "Stop the chosen endpoint …", acts.ask_to_stop, when=self._has_chosen),
-            Action("endpoints.remove", "Remove the chosen endpoint …", acts.ask_to_remove, when=self._has_chosen),
+            Action(
+                "endpoints.claim",
+                "Ask for the GPUs of the chosen endpoint back",
+                acts.claim,
+                when=self._has_lent,
+                asks=True,
+            ),
+            Action("endpoints.stop", "Stop the chosen endpoint …", acts.ask_to_stop, when=self._has_chosen, asks=True),
+            Action(
+                "endpoints.remove", "Remove the chosen endpoint …", acts.ask_to_remove, when=self._has_chosen, asks=True
+            ),
         ]
 
     def _has_chosen(self) -> bool:

@@ -40,7 +40,7 @@ class TitleRow(QWidget):
                 widget.deleteLater()
         for action in actions:
             if "title" in action.places:
-                button = Button(action.title, main="main" in action.places, tip=action.shortcut or "")
+                button = Button(action.title, main="main" in action.places, tip=action.shortcut or "", asks=action.asks)
                 button.setAccessibleName(action.title)
                 button.clicked.connect(action.runner())
                 self._acts.addWidget(button)

@@ -34,6 +34,7 @@ from mlops_desk.ui.frame.bottomline import BottomLine
 from mlops_desk.ui.frame.notice import NoticeBar
 from mlops_desk.ui.frame.sidebar import Sidebar
 from mlops_desk.ui.frame.title_row import TitleRow
+from mlops_desk.ui.live.away import AgentAway, why_away
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
@@ -107,6 +108,8 @@ class MainWindow(QWidget):
         self._context.frame = self
         self._actions.add(*self._frame_actions())
         self._actions.offer(self._page_actions)
+        self._actions.is_away = lambda: bool(why_away(self._context.store))
+        AgentAway(self, self._context)
         self.bottom.refresh(self._context.store)
 
     def _frame_actions(self) -> list[Action]:

@@ -72,7 +72,7 @@ class GpusPage(Page):
         self.processes.chosen.connect(self._process_chosen)
         self._no_process = Label(tone="muted", wrap=True)
         self.accounts = Accounts(context)
-        self.end = Button("End process …", harmful=True, tip="End the chosen process (Del)")
+        self.end = Button("End process …", harmful=True, tip="End the chosen process (Del)", asks=True)
         self.end.clicked.connect(self._end_process)
         self.health = HealthPanel(context)
         self.links = LinksPanel(context)

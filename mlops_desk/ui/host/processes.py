@@ -53,7 +53,7 @@ class ProcessView(Card):
         self.table.chosen.connect(self._chosen)
         self.table.fill_more = self._fill_menu
         self.filter.textChanged.connect(self.table.narrow)
-        self.end = Button("End process …", harmful=True, tip="End the chosen process, where it is on a GPU")
+        self.end = Button("End process …", harmful=True, tip="End the chosen process, where it is on a GPU", asks=True)
         self.end.setEnabled(False)
         self.end.clicked.connect(self._end_process)
         self._clock = QTimer(self)

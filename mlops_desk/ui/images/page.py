@@ -17,6 +17,7 @@ from mlops_desk.ui.images.disk import DiskView
 from mlops_desk.ui.images.forms.build import BuildDialog
 from mlops_desk.ui.images.forms.prune import PruneDialog
 from mlops_desk.ui.images.forms.pull import PullDialog
+from mlops_desk.ui.live.away import is_offered
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
@@ -226,16 +227,18 @@ class ImagesPage(Page):
             for key, name in VIEWS
         ]
         return [
-            Action("images.prune", "Prune …", self.prune, places=title, also="clear clean away free disk images"),
-            Action("images.build", "Build …", self.build, places=title, also="dockerfile image"),
-            Action("images.pull", "Pull image …", self.pull, places=title | {"main"}, also="download"),
+            Action(
+                "images.prune", "Prune …", self.prune, places=title, also="clear clean away free disk images", asks=True
+            ),
+            Action("images.build", "Build …", self.build, places=title, also="dockerfile image", asks=True),
+            Action("images.pull", "Pull image …", self.pull, places=title | {"main"}, also="download", asks=True),
             *self.pane.actions_here(),
             *views,
         ]
 
     def _fill_menu(self, menu: QMenu) -> None:
         for action in self.pane.actions_here():
-            if action.when():
+            if is_offered(action, self.context.store):
                 menu.addAction(menu_text(action.title)).triggered.connect(action.runner())
         menu.addSeparator()
 

@@ -255,7 +255,7 @@ class JobsPage(Page):
         places = frozenset({"title", "main", "menu", "palette"})
         return [
             Action("jobs.images", "Images", self._open_images, places=frozenset({"title"})),
-            Action("jobs.submit", "New job …", self.submit, _NEW, places=places),
+            Action("jobs.submit", "New job …", self.submit, _NEW, places=places, asks=True),
             *self.acts.actions(),
         ]
 

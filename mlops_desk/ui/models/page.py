@@ -365,7 +365,7 @@ class ModelsPage(Page):
                    when=self.acts.is_chosen, also="versions differences"),
             Action("models.registries", "Registries …", lambda: self.context.open_page("settings", "registries"),
                    places=frozenset({"title", "menu", "palette"}), also="add tracking server store doctor clean up"),
-            Action("models.start", "Start the tracking server", self._start_server, places=_PALETTE),
+            Action("models.start", "Start the tracking server", self._start_server, places=_PALETTE, asks=True),
         ]  # fmt: skip
 
     def _fill_menu(self, menu: QMenu) -> None:

@@ -39,7 +39,7 @@ class RegistryChoice(QWidget):
         self.box.setMinimumWidth(theme.COLUMN_MINIMUM)
         self.box.activated.connect(self._activated)
         self.says = Label(points=theme.CAPTION_POINTS)
-        self.start_server = Button("Start the tracking server")
+        self.start_server = Button("Start the tracking server", asks=True)
         self.start_server.clicked.connect(self.start)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

@@ -6,13 +6,15 @@ Whichever has the focus is pressed by Enter as by Space; Qt has that for buttons
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QPainter, QPaintEvent, QPen, QShowEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from mlops_desk.ui.look import symbols, theme
 from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import menu_text, set_tip
 
+BARRED = "barred"
+"""The property of a widget that says why nothing below it that asks the agent can be done; empty: it can."""
 COPIED_MILLISECONDS = 1500  # chosen: long enough to be read
 
 
@@ -27,14 +29,22 @@ class PaintedButton(QAbstractButton):
 
 
 class Button(QPushButton):
-    """A flat button with one border; ``main`` fills it with the accent, ``harmful`` words it in alert."""
+    """A flat button with one border; ``main`` fills it with the accent, ``harmful`` words it in alert.
+
+    One that ``asks`` needs the agent: what stands above it may bar it, whatever else says that it can be pressed.
+    """
 
     accessible_role: Role | None = None  # Qt knows a button; it takes one that stays down for a check box
 
     def __init__(
-        self, title: str, *, symbol: str | None = None, main: bool = False, harmful: bool = False, tip: str = ""
-    ) -> None:
+        self, title: str, *, symbol: str | None = None, main: bool = False, harmful: bool = False, tip: str = "",
+        asks: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(menu_text(title))
+        self._asks = asks
+        self._barred = ""
+        self._can = True
+        self._own_words = "", ""
         self._symbol = symbol
         self._main = main
         self._harmful = harmful
@@ -45,6 +55,39 @@ class Button(QPushButton):
         self.setAccessibleName(title or tip)
         if tip:
             set_tip(self, tip)
+
+    def setEnabled(self, enabled: bool, /) -> None:
+        """Say whether it can be pressed by itself; while it is barred it can't."""
+        self._can = enabled
+        super().setEnabled(enabled and not self._barred)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self.look_up()
+        super().showEvent(event)
+
+    def look_up(self) -> None:
+        """Be barred, or not any more, as what stands above says."""
+        if not self._asks:
+            return
+        above: QWidget | None = self
+        while above is not None and above.property(BARRED) is None:
+            above = above.parentWidget()
+        self._bar("" if above is None else str(above.property(BARRED)))
+
+    def _bar(self, why: str) -> None:
+        """Say why it can't be pressed now, in the place of what it says of itself."""
+        if why == self._barred:
+            return
+        self._barred = why
+        super().setEnabled(self._can and not why)
+        if why:
+            self._own_words = self.toolTip(), self.accessibleDescription()
+            set_tip(self, f"Not now: {why}.")
+            self.setAccessibleDescription(f"Not now: {why}.")
+        else:
+            tip, description = self._own_words
+            self.setToolTip(tip)
+            self.setAccessibleDescription(description)
 
     def set_symbol(self, symbol: str) -> None:
         self._symbol = symbol

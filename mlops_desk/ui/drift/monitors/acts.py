@@ -33,10 +33,10 @@ class MonitorActs(QObject):
         self._context = context
         self._chosen = chosen
         self._columns = columns
-        self.check = Button("Check now", tip="Judge what is new in its source")
-        self.edit = Button("Edit …")
-        self.pause = Button("Pause")
-        self.remove = Button("Remove …", harmful=True)
+        self.check = Button("Check now", tip="Judge what is new in its source", asks=True)
+        self.edit = Button("Edit …", asks=True)
+        self.pause = Button("Pause", asks=True)
+        self.remove = Button("Remove …", harmful=True, asks=True)
         self._checking: set[str] = set()
         self.check.clicked.connect(self.check_now)
         self.edit.clicked.connect(self.ask_to_edit)

@@ -60,7 +60,7 @@ class MonitorPane(QWidget):
         self.banner = Banner()
         self.trouble = Label(tone="warning", bold=True, wrap=True)
         self.retraining = Label(tone="muted")
-        self.review_button = Button("Review …")
+        self.review_button = Button("Review …", asks=True)
         self.tabs = Tabs("What is shown of the monitor", TABS)
         self.heat, self.importance, self.answers = HeatView(context), ColumnImportance(), AnswersView(context)
         self.segments = SegmentsView(context)

@@ -54,7 +54,7 @@ class TryView(EndpointView):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.ways = Tabs("How the request is written", ((_FORM, "Form"), (_JSON, "JSON")))
-        self.send = Button("Send", main=True, tip="Send it by the gateway, as anybody would (Ctrl+Return)")
+        self.send = Button("Send", main=True, tip="Send it by the gateway, as anybody would (Ctrl+Return)", asks=True)
         self.text = TextBox("The body of the request, as JSON")
         self.says = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self.summary = Label("Nothing was sent yet.", bold=True, wrap=True)

@@ -47,7 +47,7 @@ class ReplayPanel(QWidget):
         for count in _COUNTS:
             self.count.addItem(f"the newest {count:,}", count)
         self.count.setCurrentIndex(1)
-        self.start = Button("Replay", main=True, tip="Send them one after the other, twenty a second")
+        self.start = Button("Replay", main=True, tip="Send them one after the other, twenty a second", asks=True)
         self.under_way = UndertakingBar(context, "How far the replay is")
         self.says = Label(_ASK, wrap=True)
         self.table: RecordTable[ReplayDifference] = RecordTable("Largest differences", _COLUMNS, context.memory)

@@ -46,7 +46,7 @@ class VariantsPanel(QWidget):
         self.names[NAMES[0]].setEnabled(False)  # the others are compared with it
         self.threads = Field("Threads", "Threads: 1 and all, or 1,2,4")
         self.threads.setFixedWidth(theme.TILE_MINIMUM_WIDTH)
-        self.start = Button("Measure", main=True, tip="It takes a minute or two, and keeps processors busy")
+        self.start = Button("Measure", main=True, tip="It takes a minute or two, and keeps processors busy", asks=True)
         self.under_way = UndertakingBar(context, "How far the comparison is")
         self.says = Label(_ASK, wrap=True)
         self.table: RecordTable[Variant] = RecordTable("Variants", _COLUMNS, context.memory)

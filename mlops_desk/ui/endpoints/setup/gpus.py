@@ -31,9 +31,9 @@ class GpusCard(Card):
         super().__init__("GPUs")
         self.says = Label(wrap=True)
         self.about = Label(_ABOUT_LENDING, points=theme.CAPTION_POINTS, tone="muted", wrap=True)
-        self.lend = Button("Lend to jobs …")
-        self.claim = Button("Ask for them back", main=True)
-        self.change = Button("Other GPUs …", tip="Deploy a new revision with another number of GPUs")
+        self.lend = Button("Lend to jobs …", asks=True)
+        self.claim = Button("Ask for them back", main=True, asks=True)
+        self.change = Button("Other GPUs …", tip="Deploy a new revision with another number of GPUs", asks=True)
         acts = QHBoxLayout()
         for button in (self.lend, self.claim, self.change):
             acts.addWidget(button)

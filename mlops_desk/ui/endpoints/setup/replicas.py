@@ -34,9 +34,11 @@ class ReplicasCard(Card):
         self.most = NumberField("At most so many replicas", 1, MOST)
         self.sleep_after = ChoiceBox("When it sleeps")
         self.will = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
-        self.apply = Button("Apply", main=True)
-        self.sleep = Button("Sleep now", tip="End its containers once they have answered; the next request wakes it")
-        self.wake = Button("Wake", tip="Start its containers without waiting for a request")
+        self.apply = Button("Apply", main=True, asks=True)
+        self.sleep = Button(
+            "Sleep now", tip="End its containers once they have answered; the next request wakes it", asks=True
+        )
+        self.wake = Button("Wake", tip="Start its containers without waiting for a request", asks=True)
         self._endpoint: Endpoint | None = None
         self._was: tuple[object, ...] = ()
         self._arrange()

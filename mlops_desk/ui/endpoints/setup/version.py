@@ -31,7 +31,7 @@ class VersionCard(Card):
         for title, percent in _STARTS:
             self.start.addItem(title, percent)
         self.will = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
-        self.apply = Button("Apply", main=True)
+        self.apply = Button("Apply", main=True, asks=True)
         for widget in (self.says, self.alias, self.start, self.will, self.apply):
             self.column.addWidget(widget)
         self.column.addStretch(1)

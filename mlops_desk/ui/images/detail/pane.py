@@ -34,11 +34,11 @@ class ImagePane(QWidget):
         self.task: ImageTask | None = None
         self.title = Label("", points=theme.TITLE_POINTS, bold=True)
         self.title.setMinimumHeight(theme.FIELD_HEIGHT)
-        self.remove = Button("Remove …", harmful=True)
-        self.job = Button("New job …", tip="Open the form of a new job with this image")
+        self.remove = Button("Remove …", harmful=True, asks=True)
+        self.job = Button("New job …", tip="Open the form of a new job with this image", asks=True)
         self.copy = Button("Copy name", symbol="copy", tip="Copy what a job file calls it")
-        self.cancel = Button("Cancel …", harmful=True)
-        self.retry = Button("Begin again", tip="Layers that are finished are not fetched again")
+        self.cancel = Button("Cancel …", harmful=True, asks=True)
+        self.retry = Button("Begin again", tip="Layers that are finished are not fetched again", asks=True)
         self.remove.clicked.connect(self._remove)
         self.job.clicked.connect(self._new_job)
         self.copy.clicked.connect(self._copy)
@@ -94,11 +94,13 @@ class ImagePane(QWidget):
     def actions_here(self) -> list[Action]:
         """Return what can be done with the chosen thing, for menus and the palette."""
         return [
-            Action("images.remove", "Remove the chosen image …", self._remove, when=self._is_image),
-            Action("images.job", "New job with the chosen image …", self._new_job, when=self._is_image),
+            Action("images.remove", "Remove the chosen image …", self._remove, when=self._is_image, asks=True),
+            Action("images.job", "New job with the chosen image …", self._new_job, when=self._is_image, asks=True),
             Action("images.copy", "Copy the chosen image's name", self._copy, when=self._is_image),
-            Action("images.cancel", "Cancel the chosen pull or build …", self._cancel, when=self._can_cancel),
-            Action("images.again", "Begin the chosen pull again", self._begin_again, when=self._can_retry),
+            Action(
+                "images.cancel", "Cancel the chosen pull or build …", self._cancel, when=self._can_cancel, asks=True
+            ),
+            Action("images.again", "Begin the chosen pull again", self._begin_again, when=self._can_retry, asks=True),
         ]
 
     def _is_image(self) -> bool:

@@ -1,6 +1,7 @@
 """What can be done with a whole sweep or array: the chosen one, or the one that the chosen job is of."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from PySide6.QtWidgets import QWidget
 
@@ -8,6 +9,7 @@ from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.group import JobGroup
 from mlops_desk.ui.jobs.acts.act import ActButton, ActWords, JobAct
 from mlops_desk.ui.jobs.table.rows import HELD, GroupRow, QueueRow, job_of
+from mlops_desk.ui.live.away import why_away
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.widgets.confirmation import ask
 from mlops_desk.ui.words import jobs as words
@@ -43,7 +45,7 @@ class GroupActs:
             "go_on": (self._go_on, self._why_not_go_on),
         }
         for key, (do, why_not) in does.items():
-            yield JobAct(f"jobs.{key}", _WORDS[key], do, why_not)
+            yield JobAct(f"jobs.{key}", _WORDS[key], do, partial(self._why_not, why_not))
 
     def buttons(self) -> tuple[ActButton, ...]:
         return self._buttons
@@ -69,6 +71,9 @@ class GroupActs:
         return tuple(one for one in (self._context.store.jobs.value or {}).values() if one.group == job.group)
 
     # Why not.
+
+    def _why_not(self, why_not: Callable[[], str]) -> str:
+        return why_away(self._context.store) or why_not()
 
     def _why_not_stop(self) -> str:
         jobs = self._jobs()

@@ -16,6 +16,7 @@ from mlops_desk.ui.jobs.acts.shell import open_shell, why_no_shell
 from mlops_desk.ui.jobs.acts.stop import ask_to_stop
 from mlops_desk.ui.jobs.form.priority_form import PriorityDialog
 from mlops_desk.ui.jobs.table.rows import QueueRow, job_of
+from mlops_desk.ui.live.away import why_away
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.words import jobs as words
@@ -73,7 +74,7 @@ class JobActs(QObject):
 
     def _made(self, explain: Callable[[], None]) -> Iterable[JobAct]:
         def act(key: str, do: Callable[[], None], why_not: Callable[[], str]) -> JobAct:
-            return JobAct(f"jobs.{key}", _WORDS[key], do, why_not)
+            return JobAct(f"jobs.{key}", _WORDS[key], do, lambda: why_away(self._context.store) or why_not())
 
         files, of, any_job = self._files, self._with_job, self._why_not_any
         yield act("cancel", self._ask_to_stop, self._why_not_stop)

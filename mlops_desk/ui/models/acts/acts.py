@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui.actions import Action
+from mlops_desk.ui.live.away import is_offered
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look.text import menu_text
 from mlops_desk.ui.models import loads
@@ -48,17 +49,46 @@ class VersionActs(QObject):
     def list(self) -> list[Action]:
         """Return what can be done now."""
         return [
-            Action("models.alias", "Set an alias …", self.set_alias, when=self.is_chosen, also="champion promote"),
-            Action("models.unalias", "Take an alias away …", self.take_alias_away, when=self.has_alias),
-            Action("models.deploy", "Deploy the chosen version …", self.deploy, when=self.can_deploy),
-            Action("models.tag", "Write a tag …", self.tag, when=self.is_chosen),
-            Action("models.describe", "Describe …", self.describe, when=self.is_chosen),
-            Action("models.verify", "Verify the files", self.verify, when=self.is_chosen, also="hash sha256 changed"),
-            Action("models.export", "Export …", self.export, when=self.is_chosen, also="file archive take along"),
-            Action("models.import", "Import a version …", self.transfer.ask_import, also="file archive bring register"),
-            Action("models.page", "Open MLflow's own page", self.open_page, when=self.is_own, also="browser web ui"),
-            Action("models.delete", "Delete the version …", self.delete, when=self.is_chosen),
-            Action("models.delete-model", "Delete the model …", self.delete_model, when=self.is_chosen),
+            Action(
+                "models.alias",
+                "Set an alias …",
+                self.set_alias,
+                when=self.is_chosen,
+                also="champion promote",
+                asks=True,
+            ),
+            Action("models.unalias", "Take an alias away …", self.take_alias_away, when=self.has_alias, asks=True),
+            Action("models.deploy", "Deploy the chosen version …", self.deploy, when=self.can_deploy, asks=True),
+            Action("models.tag", "Write a tag …", self.tag, when=self.is_chosen, asks=True),
+            Action("models.describe", "Describe …", self.describe, when=self.is_chosen, asks=True),
+            Action(
+                "models.verify",
+                "Verify the files",
+                self.verify,
+                when=self.is_chosen,
+                also="hash sha256 changed",
+                asks=True,
+            ),
+            Action(
+                "models.export", "Export …", self.export, when=self.is_chosen, also="file archive take along", asks=True
+            ),
+            Action(
+                "models.import",
+                "Import a version …",
+                self.transfer.ask_import,
+                also="file archive bring register",
+                asks=True,
+            ),
+            Action(
+                "models.page",
+                "Open MLflow's own page",
+                self.open_page,
+                when=self.is_own,
+                also="browser web ui",
+                asks=True,
+            ),
+            Action("models.delete", "Delete the version …", self.delete, when=self.is_chosen, asks=True),
+            Action("models.delete-model", "Delete the model …", self.delete_model, when=self.is_chosen, asks=True),
         ]
 
     def is_chosen(self) -> bool:
@@ -80,7 +110,7 @@ class VersionActs(QObject):
     def fill(self, menu: QMenu) -> None:
         """Put what can be done into a menu."""
         for action in self.list():
-            if action.when():
+            if is_offered(action, self._context.store):
                 menu.addAction(menu_text(action.title)).triggered.connect(action.runner())
 
     def set_alias(self) -> None:

@@ -42,7 +42,9 @@ class HistoryView(VersionView):
         self.table: RecordTable[AliasMove] = RecordTable("Moves of aliases", _COLUMNS, context.memory)
         self.table.chosen.connect(lambda _key: self._offer())
         self.table.activated.connect(lambda _index: self._put_back())
-        self.back = Button("Put back …", tip="Point the alias at the version that it was moved away from (Enter)")
+        self.back = Button(
+            "Put back …", tip="Point the alias at the version that it was moved away from (Enter)", asks=True
+        )
         self.back.clicked.connect(self._put_back)
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE_8)

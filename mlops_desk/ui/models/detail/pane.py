@@ -53,9 +53,9 @@ class VersionPane(Card):
         self.hit: VersionHit | None = None
         self.title = Label("", points=theme.TITLE_POINTS, bold=True)
         self.badges = _Badges()
-        self.alias = Button("Set alias …")
-        self.back = Button("Previous champion", tip="Put the champion back to the version before, at once")
-        self.deploy = Button("Deploy …", main=True)
+        self.alias = Button("Set alias …", asks=True)
+        self.back = Button("Previous champion", tip="Put the champion back to the version before, at once", asks=True)
+        self.deploy = Button("Deploy …", main=True, asks=True)
         self.compared = Button("Compare", tip="Compare it with the champion; Space in the list ticks others")
         self.more = Button("More …")
         self.tabs = Tabs("What is shown of the version", TABS)

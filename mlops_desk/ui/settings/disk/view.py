@@ -48,8 +48,10 @@ class JobDiskView(AskedView[KeptByJobs]):
         self.table.chosen.connect(lambda _key: self._offer())
         self.table.fill_more = self._fill_menu
         self.none = Label(words.NO_COPIES, tone="muted", wrap=True)
-        self.remove = Button("Remove …", harmful=True)
-        self.clear = Button("Clear unused …", tip="Remove your own copies that no job uses; they are shown first")
+        self.remove = Button("Remove …", harmful=True, asks=True)
+        self.clear = Button(
+            "Clear unused …", tip="Remove your own copies that no job uses; they are shown first", asks=True
+        )
         self.remove.clicked.connect(self._ask_to_remove)
         self.clear.clicked.connect(self._open_clear)
         self._follow = QTimer(self)

@@ -53,13 +53,15 @@ class RegistriesView(AskedView[dict[str, Tracker]]):
         self._rest.timeout.connect(self._choose)
         self.table.chosen.connect(lambda _key: self._rest.start())
         self.trouble_of = Label("", tone="alert", wrap=True)
-        self.keep = Button("Add …", main=True)
-        self.default = Button("Make default", tip="Mean this one where no registry is named")
+        self.keep = Button("Add …", main=True, asks=True)
+        self.default = Button("Make default", tip="Mean this one where no registry is named", asks=True)
         self.models = Button("Models", tip="Look at its models (Enter)")
         self.migrate = Button("Into a store …", tip="Copy a folder mlruns into an SQLite store, which is read at once")
-        self.log_in = Button("Log in …", tip="Put another login in the place of the one that is kept")
-        self.clean = Button("Clean up …", tip="Show what could go: runs of a sweep, old or failed ones, versions")
-        self.remove = Button("Remove …", harmful=True)
+        self.log_in = Button("Log in …", tip="Put another login in the place of the one that is kept", asks=True)
+        self.clean = Button(
+            "Clean up …", tip="Show what could go: runs of a sweep, old or failed ones, versions", asks=True
+        )
+        self.remove = Button("Remove …", harmful=True, asks=True)
         self._arrange()
         self._offer()
 

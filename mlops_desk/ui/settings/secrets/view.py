@@ -35,9 +35,9 @@ class SecretsView(AskedView[dict[str, KeptSecret]]):
         self.table.sort_by_key("name", Qt.SortOrder.AscendingOrder)
         self.table.chosen.connect(lambda _key: self._offer())
         self.table.fill_more = self._fill_menu
-        self.add = Button("Add a secret …", main=True)
-        self.replace = Button("Replace …", tip="Put another value in its place")
-        self.remove = Button("Remove …", harmful=True)
+        self.add = Button("Add a secret …", main=True, asks=True)
+        self.replace = Button("Replace …", tip="Put another value in its place", asks=True)
+        self.remove = Button("Remove …", harmful=True, asks=True)
         self.add.clicked.connect(self._add)
         self.replace.clicked.connect(self._replace)
         self.remove.clicked.connect(self._ask_to_remove)
