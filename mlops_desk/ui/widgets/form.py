@@ -15,6 +15,8 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import announce
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button, answers
+from mlops_desk.ui.widgets.command import CommandLine
+from mlops_desk.ui.words import hints
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +62,8 @@ class FormDialog(QDialog):
         self._about = Paragraph(about, tone="muted")
         self._error = Paragraph(tone="alert")
         self._error.hide()
+        self.command = CommandLine("What to do next, to paste")
+        self._helps: dict[QWidget, QWidget] = {}
         self._act_title = act
         self._typed: QWidget | None = None
         self.act = Button(act, main=True)
@@ -73,6 +77,7 @@ class FormDialog(QDialog):
         column.addWidget(self._about)
         column.addLayout(self.fields, 1)
         column.addWidget(self._error)
+        column.addWidget(self.command)
         column.addLayout(answers(self.cancel, self.act))
         self.resize(theme.DIALOG_WIDTH, self.sizeHint().height())
 
@@ -93,7 +98,14 @@ class FormDialog(QDialog):
             self.first = field
         if help_text:
             field.setAccessibleDescription(help_text)
-            self.fields.addRow("", Paragraph(help_text, points=theme.CAPTION_POINTS, tone="muted"))
+            self._helps[field] = Paragraph(help_text, points=theme.CAPTION_POINTS, tone="muted")
+            self.fields.addRow("", self._helps[field])
+
+    def show_field(self, field: QWidget, *, shown: bool) -> None:
+        """Show a field with its name and what it means, or leave all three out."""
+        for widget in (field, self._helps.get(field)):
+            if widget is not None:
+                self.fields.setRowVisible(widget, shown)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -120,14 +132,17 @@ class FormDialog(QDialog):
         self.act.setEnabled(False)
         self.act.show_title(doing)
         self._error.hide()
+        self.command.show_command(None)
 
     def fail(self, error: DeskError) -> None:
         """Show why it did not work; everything typed is still there, and the focus is where one types."""
         self._busy = False
         self.act.setEnabled(True)
         self.act.show_title(self._act_title)
-        self._error.show_text(f"{error.message}\n{error.hint or ''}".strip())
+        sentence, command = hints.parts(error.hint, error.command)
+        self._error.show_text(f"{error.message}\n{sentence}".strip())
         self._error.show()
+        self.command.show_command(command)
         announce(self._error, self._error.whole)
         field = self._typed or self.first
         if field is not None:

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog
 
+from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.records.serving.asking import LatencyFigures, ReplayDifference, Replayed
 from mlops_desk.records.serving.endpoint import EndpointRevision, ModelRef, RevisionState
 from mlops_desk.records.serving.export import ExportedEndpoint
@@ -183,6 +185,58 @@ def test_a_revision_is_exported_and_where_to_is_said(page, dialog, double, qtbot
     double.answered.set()
     qtbot.waitUntil(lambda: bool(said))
     assert "/data/out.tar" in said[0]
+
+
+def test_only_what_counts_is_asked_for(dialog):
+    foreign = (dialog.base, dialog.wheels, dialog.platform)
+    assert (dialog.key.isVisible(), [one.isVisible() for one in foreign]) == (True, [False] * 3)
+    low = dialog.height()
+    dialog.kind.setCurrentIndex(1)
+    assert [one.isVisible() for one in foreign] == [True] * 3
+    assert dialog.height() > low
+    dialog.format.setCurrentIndex(dialog.format.findData("systemd"))
+    assert not dialog.key.isVisible()
+
+
+def test_a_revision_is_exported_for_a_machine_of_another_kind(dialog, double, qtbot, tmp_path):
+    dialog.kind.setCurrentIndex(1)
+    dialog.out.setText("/data/arm")
+    click(qtbot, dialog.act)
+    assert "The base image is not named" in dialog.error_text()
+    base = tmp_path / "python.tar"
+    base.write_bytes(b"")
+    chooser = dialog.base.choose()
+    assert chooser.fileMode() is QFileDialog.FileMode.ExistingFile
+    chooser.fileSelected.emit(str(base))
+    chooser.reject()
+    dialog.wheels.line.setText("arm64")
+    click(qtbot, dialog.act)
+    assert "The folder of wheels is not named by a whole path" in dialog.error_text()
+    chooser = dialog.wheels.choose()
+    assert chooser.fileMode() is QFileDialog.FileMode.Directory
+    chooser.fileSelected.emit(str(tmp_path))
+    chooser.reject()
+    dialog.key.line.setText("/keys/id_ed25519")
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: bool(double.asked_beside))
+    assert double.asked_beside[0] == (
+        "export", "digits",
+        {"out": "/data/arm", "format": "bundle", "revision": 3, "key": "/keys/id_ed25519", "base": str(base),
+         "wheels": str(tmp_path), "platform": None},
+    )  # fmt: skip
+    click(qtbot, dialog.under_way.stop)
+    qtbot.waitUntil(lambda: "was stopped" in dialog.error_text())
+
+
+def test_what_lacks_among_the_wheels_is_shown_with_the_line_to_paste(dialog, qtbot):
+    line = "pip download -d /srv/arm64 --platform manylinux2014_aarch64 numpy==2.4.6"
+    dialog.fail(Refused("The wheels in /srv/arm64 lack numpy==2.4.6.", Hint(line, before="Where there is a network: ")))
+    assert dialog.error_text() == "The wheels in /srv/arm64 lack numpy==2.4.6.\nWhere there is a network:"
+    assert (dialog.command.isVisible(), dialog.command.command()) == (True, line)
+    dialog.begin("Exporting …")
+    assert not dialog.command.isVisible()
+    dialog.fail(Refused("No.", "Try later."))
+    assert (dialog.error_text(), dialog.command.isVisible()) == ("No.\nTry later.", False)
 
 
 def test_an_export_that_is_stopped_leaves_the_dialog_with_what_was_typed(page, dialog, double, qtbot):

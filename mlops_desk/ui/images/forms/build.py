@@ -3,17 +3,16 @@
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.images.task import ImageTask
 from mlops_desk.ui.images import loads
 from mlops_desk.ui.images.forms import reference
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.look import theme
-from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog
+from mlops_desk.ui.widgets.path_field import PathField
 
 _ABOUT = (
     "The folder is taken as it is now, without what its .dockerignore names. It goes on when this window is closed."
@@ -30,30 +29,16 @@ class BuildDialog(FormDialog):
     def __init__(self, parent: QWidget, context: Context) -> None:
         super().__init__(parent, "Build an image", _ABOUT, "Build image")
         self._context = context
-        self.folder = Field("Folder", "as ~/train", text=str(context.memory.value(_REMEMBERED) or ""))
-        self.pick = Button("Choose …")
-        self.pick.clicked.connect(self._choose)
+        before = str(context.memory.value(_REMEMBERED) or "")
+        self.path = PathField("Folder", "The folder to build from", "as ~/train", text=before)
+        self.folder, self.pick = self.path.line, self.path.pick
         self.file = Field("Dockerfile", text="Dockerfile")
         self.tag = Field("Tag", "as lab/train:1")
-        row = QWidget()
-        inside = QHBoxLayout(row)
-        inside.setContentsMargins(0, 0, 0, 0)
-        inside.setSpacing(theme.SPACE_8)
-        inside.addWidget(self.folder, 1)
-        inside.addWidget(self.pick)
-        self.add("Folder", row, "On the agent's machine: what the Dockerfile copies from.")
-        self.folder.setAccessibleName("Folder")
-        row.setFocusProxy(self.folder)
+        self.add("Folder", self.path, "On the agent's machine: what the Dockerfile copies from.")
         self.add("Dockerfile", self.file, "Its path in the folder.")
         self.add("Tag", self.tag, "What the image is called then; without one it is named after the folder.")
         self.first = self.folder
         self.submit = self._build
-
-    def _choose(self) -> None:
-        chooser = QFileDialog(self, "The folder to build from", self.folder.text() or str(Path.home()))
-        chooser.setFileMode(QFileDialog.FileMode.Directory)
-        chooser.fileSelected.connect(self.folder.setText)
-        chooser.open()
 
     def _wrong(self, folder: Path) -> DeskError | None:
         """Return what can be told before the agent is asked."""
