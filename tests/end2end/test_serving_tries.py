@@ -9,7 +9,7 @@ import pytest
 
 from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.records.serving.endpoint import EndpointState
-from tests.end2end.endpoint_house import BODY, House, open_house
+from tests.end2end.endpoint_house import BODY, House, ask, open_house
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(120)]
 
@@ -62,6 +62,21 @@ def test_the_models_own_error_is_an_answer(house: House) -> None:
     assert house.service.try_("front").status == 400
     replica.breaks_off = True
     assert house.service.try_("front").status == 502
+
+
+def test_what_is_tried_by_hand_is_counted_nowhere(house: House) -> None:
+    replica = house.replica(1)
+    endpoint = house.service.deploy("digits@champion", "front")
+    house.service._switchboard.poll()
+    for status in (200, 400, 500):
+        replica.status = status
+        assert house.service.try_("front").status == status
+    house.service._switchboard.poll()
+    shown = house.service.show("front")
+    assert (shown.errors, shown.latency.p99) == ({}, None)
+    assert ask(endpoint).status_code == 500
+    house.service._switchboard.poll()
+    assert house.service.show("front").errors == {"5xx": 1}
 
 
 def test_a_model_without_an_example_asks_for_data(house: House) -> None:

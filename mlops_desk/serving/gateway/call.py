@@ -60,7 +60,8 @@ _ids = _Ids()
 class ModelCall(BodyCall):
     """A request that a model answers. ``asks`` is what the replica is asked.
 
-    One that ``is_try`` is no traffic: it is always logged, as what it is, and no shadow gets a copy.
+    One that ``is_try`` is no traffic: it is always logged, as what it is, counted nowhere, and no shadow
+    gets a copy.
     """
 
     def __init__(
@@ -275,10 +276,11 @@ class ModelCall(BodyCall):
             self._errand.drop()
 
     def _note(self, status: int, body: bytes) -> bytes:
-        """Count and log the request; return its id."""
+        """Count the request, unless it is a try, and log it; return its id."""
         revision = 0 if self._route is None else self._route.revision
         latency = time.monotonic() - self._started
-        self._entry.lane.count(revision, status, latency)
+        if not self._is_try:  # a person's wrong body is no error of a canary's
+            self._entry.lane.count(revision, status, latency)
         self._log(revision, status, self._received_at, latency, body, is_shadow=False)
         return self._id
 

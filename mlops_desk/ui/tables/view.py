@@ -121,6 +121,9 @@ class RecordTable(DressedTable, Generic[T]):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit_columns()
+        row = self.visualRect(self.currentIndex())
+        if 0 <= row.top() and row.bottom() < event.oldSize().height():  # it was seen, so it goes on being seen
+            self.scrollTo(self.currentIndex())
 
     def _fit_columns(self) -> None:
         """Leave out what can be spared where not everything fits, and show it where it does."""

@@ -147,3 +147,21 @@ def test_variants_are_chosen_and_measured_by_keys_alone(page, double, qtbot):
     while focus() is not variants.table:
         press(Qt.Key.Key_Tab)
         assert region_of(page, focus()) == "content"
+
+
+def test_who_comes_to_the_page_goes_on_in_it_and_back_to_what_stands_before(page):
+    page.enter()
+    assert focus() is page
+    assert region_of(page, walked(page, 1)[0]) == "filter"
+    page.enter()
+    (back,) = walked(page, 1, SHIFT)
+    assert page.window().title_row.isAncestorOf(back)
+
+
+def test_in_try_tab_goes_from_the_values_to_what_sends_them(page, qtbot):
+    page.pane.tabs.choose("try")
+    view = page.pane.view("try")
+    qtbot.waitUntil(lambda: bool(view.fields))
+    fields = list(view.fields.values())
+    fields[0].setFocus(Qt.FocusReason.TabFocusReason)
+    assert walked(page, len(fields) + 3) == [*fields[1:], view.send, view.curl, view.python, view.answer]

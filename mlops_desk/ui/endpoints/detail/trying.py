@@ -157,6 +157,16 @@ class TryView(EndpointView):
             if (old := item.widget()) is not None:
                 old.deleteLater()
         column.addWidget(form)
+        self._order()
+
+    def _order(self) -> None:
+        """Let Tab go from what is written to what sends it, however late the fields were made."""
+        written: QWidget = self.text
+        while self.chat.isAncestorOf(after := written.nextInFocusChain()) or after is self.chat:
+            written = after
+        for one in (*self.fields.values(), self.send, self.curl, self.python, self.answer):
+            QWidget.setTabOrder(written, one)
+            written = one
 
     def _choose(self, way: str) -> None:
         """Go over to the other way of writing it, with what is written."""
