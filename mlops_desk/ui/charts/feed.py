@@ -163,7 +163,7 @@ class Feed(QObject):
             before = self._tracks.get(key)
             if before is not None:
                 track = found.get(key) or Track(step)
-                self._tracks[key] = recorded.sparse(track) if recorded.is_recorded(key[0]) else track
+                self._tracks[key] = recorded.sparse(track, key[0]) if recorded.is_recorded(key[0]) else track
                 if self._axis.live:
                     self._tracks[key].go_on_from(before)
         self._loaded, self._loaded_step = asked, step

@@ -26,11 +26,13 @@ def is_asked_again(device: str) -> bool:
     return device.startswith(_ENDPOINT)
 
 
-def sparse(track: Track) -> Track:
+def sparse(track: Track, device: str) -> Track:
     """Return only the points that are there: how far they lie apart usually tells then what is a gap."""
     times, values = track.times, track.mean
     known = ((at, value) for at, mean in zip(times, values, strict=True) if (value := finite(mean)) is not None)
-    return of_points(known, FINE_SECONDS)
+    found = of_points(known, FINE_SECONDS)
+    found.every = AGAIN_SECONDS if is_asked_again(device) else 0.0
+    return found
 
 
 def newest(store: Store, device: str, metric: str) -> tuple[float, float] | None:

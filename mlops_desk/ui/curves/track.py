@@ -39,10 +39,11 @@ class Track:
     """One curve. ``version`` counts what can't be followed by looking at new points only.
 
     ``sent`` tells how many points, from the first, came as buckets of the agent: among fine ones, an empty bucket is
-    no gap yet, for samples come a little early and late.
+    no gap yet, for samples come a little early and late. ``every`` is how many seconds lie between two looks at what it
+    shows, where that is known: beside finer curves each look comes as several points.
     """
 
-    __slots__ = ("_count", "_edge", "_middle", "high", "low", "mean", "sent", "step", "times", "version")
+    __slots__ = ("_count", "_edge", "_middle", "every", "high", "low", "mean", "sent", "step", "times", "version")
 
     def __init__(self, step: float = 1.0) -> None:
         self.step = step
@@ -50,6 +51,7 @@ class Track:
         self.low, self.mean, self.high = array("f"), array("f"), array("f")
         self.version = 0
         self.sent = 0
+        self.every = 0.0
         self._edge = -math.inf
         self._count = 0
         self._middle: float | None = None
@@ -126,7 +128,7 @@ class Track:
             known = [at for at, value in zip(self.times, self.mean, strict=True) if math.isfinite(value)]
             gaps = sorted(later - earlier for earlier, later in pairwise(known))
             self._middle = max(gaps[len(gaps) // 2], self.step) if len(gaps) > 3 else None
-        return self._middle or max(self.step, 1.0)
+        return max(self._middle or max(self.step, 1.0), self.every)
 
     def gap_seconds(self) -> float:
         """Return the distance from which two neighbours are not joined."""

@@ -34,16 +34,24 @@ def holes(qtbot, monkeypatch):
 def ten_seconds(silent: float) -> Track:
     """Return a track with a point each ten seconds, the newest of which is ``silent`` seconds old."""
     every = of_points((NOW - silent - 10.0 * back, 5.0) for back in range(30, -1, -1))
-    return sparse(every)
+    return sparse(every, "endpoint:churn")
+
+
+def beside_finer_ones(silent: float) -> Track:
+    """Return the same as it comes beside curves of a second: each look once a second, until the next one."""
+    each = of_points((NOW - silent - back, 5.0) for back in range(300, -1, -1))
+    return sparse(each, "endpoint:churn")
 
 
 def test_a_point_that_is_told_when_its_stretch_is_over_is_no_hole(holes) -> None:
     assert holes(ten_seconds(29.0)) == []
+    assert holes(beside_finer_ones(29.0)) == []
 
 
 def test_an_endpoint_of_which_nothing_comes_any_more_has_one(holes) -> None:
-    (told,) = holes(ten_seconds(60.0))
-    assert told.startswith("no data since")
+    for track in (ten_seconds(60.0), beside_finer_ones(60.0)):
+        (told,) = holes(track)
+        assert told.startswith("no data since")
 
 
 def test_a_curve_of_the_machine_itself_is_silent_as_soon_as_before(holes) -> None:
