@@ -7,6 +7,8 @@ from mlops_desk.records.registry.version_hit import ModelCard
 from mlops_desk.registry.lineage.outside import KnownDrift, KnownEndpoint
 
 _GRAVEST = ("critical", "drift", "warning", "insufficient_data", "ok")
+_ENDED = frozenset({"failed", "stopped"})
+"""States of an endpoint (``EndpointState``) in which no version of it answers, or will without being asked to."""
 
 
 def standing(
@@ -15,7 +17,8 @@ def standing(
     """Return the cards with what stands on their models; ``drift`` has the newest report of each endpoint."""
     serving: dict[str, dict[str, str]] = {}
     for one in endpoints:
-        serving.setdefault(one.model, {})[one.name] = one.version
+        if one.state not in _ENDED:
+            serving.setdefault(one.model, {})[one.name] = one.version
     verdicts = {one.endpoint: one.verdict for one in drift}
     return [
         replace(card, endpoints=served, drift=gravest(verdicts[name] for name in served if name in verdicts))

@@ -29,8 +29,9 @@ def after(focus: QWidget | None, regions: Sequence[QWidget], title_row: QWidget,
     order = list(found)
     if focus not in found:
         return None
-    inside = [one for one in order if focus.isAncestorOf(one)]
-    if inside:  # a page as a whole, which has the focus when one has come to it: what stands in it comes next
+    inside = [one for one in order if one is not focus and focus.isAncestorOf(one)]  # to Qt, a widget is its own
+    if inside and any(region is not focus and focus.isAncestorOf(region) for region in regions):
+        # A page as a whole, which has the focus when one has come to it: what stands in it comes next.
         order.remove(focus)
         order.insert(order.index(inside[0]), focus)
     return order[(order.index(focus) + (1 if forward else -1)) % len(order)]

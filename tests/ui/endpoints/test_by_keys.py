@@ -158,7 +158,9 @@ def test_who_comes_to_the_page_goes_on_in_it_and_back_to_what_stands_before(page
     assert page.window().title_row.isAncestorOf(back)
 
 
-def test_in_try_tab_goes_from_the_values_to_what_sends_them(page, qtbot):
+def test_in_try_tab_goes_from_the_values_to_what_sends_them(page, double, qtbot):
+    body = {"dataframe_records": [{"height": 1.0, "weight": 2.0}]}
+    double.endpoints_by_name["digits"] = replace(double.endpoints_by_name["digits"], example=body)
     page.pane.tabs.choose("try")
     view = page.pane.view("try")
     qtbot.waitUntil(lambda: bool(view.fields))

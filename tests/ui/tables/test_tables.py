@@ -176,3 +176,18 @@ def test_every_word_of_a_filter_has_to_be_in_a_row():
     order.words = ["two", "gpus"]
     order.arrange(dict.fromkeys(["two gpus", "two", "gpus"], Thing("x", 0)), str)
     assert order.keys == ["two gpus"]
+
+
+def test_a_chosen_row_that_was_seen_goes_on_being_seen_where_there_is_less_room(table, qtbot):
+    table.show_records(things(20))
+    table.select("8")
+    table.resize(600, 120)
+    qtbot.wait(20)
+    row = table.visualRect(table.currentIndex())
+    assert 0 <= row.top() <= row.bottom() <= table.viewport().height()
+    table.select("0")
+    table.verticalScrollBar().setValue(table.verticalScrollBar().maximum())
+    before = table.verticalScrollBar().value()
+    table.resize(600, 110)
+    qtbot.wait(20)
+    assert table.verticalScrollBar().value() >= before, "what somebody has scrolled away stays away"

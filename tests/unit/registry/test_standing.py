@@ -14,6 +14,8 @@ def test_each_model_is_told_with_its_own_endpoints_and_the_gravest_of_their_verd
         KnownEndpoint("churn-prod", "live", "churn", "3"),
         KnownEndpoint("churn-test", "live", "churn", "4"),
         KnownEndpoint("other", "live", "gone", "1"),
+        KnownEndpoint("never-up", "failed", "churn", "4"),
+        KnownEndpoint("at-rest", "stopped", "churn", "4"),
     ]
     drift = [KnownDrift("r1", "churn-prod", "ok"), KnownDrift("r2", "churn-test", "drift")]
     churn, fraud = standing(CARDS, endpoints, drift)
