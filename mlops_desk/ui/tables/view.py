@@ -122,7 +122,7 @@ class RecordTable(DressedTable, Generic[T]):
         super().resizeEvent(event)
         self._fit_columns()
         row = self.visualRect(self.currentIndex())
-        if 0 <= row.top() and row.bottom() < event.oldSize().height():  # it was seen, so it goes on being seen
+        if row.top() >= 0 and row.bottom() < event.oldSize().height():  # it was seen, so it goes on being seen
             self.scrollTo(self.currentIndex())
 
     def _fit_columns(self) -> None:
