@@ -162,7 +162,7 @@ class TryView(EndpointView):
     def _order(self) -> None:
         """Let Tab go from what is written to what sends it, however late the fields were made."""
         written: QWidget = self.text
-        while self.chat.isAncestorOf(after := written.nextInFocusChain()) or after is self.chat:
+        while (after := written.nextInFocusChain()) is not None and self.chat.isAncestorOf(after):
             written = after
         for one in (*self.fields.values(), self.send, self.curl, self.python, self.answer):
             QWidget.setTabOrder(written, one)
