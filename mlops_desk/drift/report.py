@@ -57,9 +57,14 @@ def told(tables: Tables, tell: Callable[[int, int, str], None]) -> Tables:
 
 def report_of(tables: Tables, measured_columns: Iterable[ColumnDrift], options: DriftOptions) -> DriftReport:
     """Judge the measured columns of two tables, however they were measured."""
+    return report_of_judged(tables, judge(measured_columns, options), options)
+
+
+def report_of_judged(tables: Tables, columns_judged: Iterable[ColumnDrift], options: DriftOptions) -> DriftReport:
+    """Return the report of columns that ``judge`` has judged, with others perhaps."""
     judged = [
         replace(_not_there(one) if one.name in tables.missing_columns else one, role=_role(tables, one.name))
-        for one in judge(measured_columns, options)
+        for one in columns_judged
     ]
     n_drifted = sum(column.verdict.is_alarm for column in judged)
     empty = tuple(column.name for column in judged if _is_empty(column) and column.name not in tables.missing_columns)

@@ -1,7 +1,8 @@
 """Drift within segments: the rows that share a value of one column, each set compared with its like in the reference.
 
-The ten most frequent values of both sides together are told apart, the others are one segment. One that has fewer than
-30 rows on a side is named and not compared. Every column of every segment is measured as in a report, kinds as the
+The ten most frequent values of the reference are told apart, its others are one segment, and so are the values that it
+does not have: these are named and never compared. One that has fewer than 30 rows on a side is named and not compared
+either. Every column of every segment is measured as in a report, kinds as the
 whole reference has them; the p-values of all of them are corrected together, so that ten segments raise no more false
 alarms than one report.
 """
@@ -18,16 +19,20 @@ from mlops_desk.drift.data.categories import category_labels, truth_of
 from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.data.tables import tables_of
 from mlops_desk.drift.measure import verdict as v
+from mlops_desk.drift.profile.cut import MOST
 from mlops_desk.drift.report import judge, measure_column
 from mlops_desk.records.drift import ColumnDrift, DriftOptions, DriftReport, Verdict
 from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 from mlops_desk.records.drift.segments import Segment, SegmentColumn, SegmentDrift
 from mlops_desk.storage.data_files import quoted
 
-MOST = 10
-"""Chosen: as many lines as one compares by eye; each costs a report on its rows."""
 _NAMED = 10  # chosen: enough to see what the names look like
-_WORST_FIRST = (Verdict.CRITICAL, Verdict.DRIFT, Verdict.WARNING, Verdict.INSUFFICIENT_DATA, Verdict.OK)
+_WORST_FIRST = (
+    Verdict.CRITICAL, Verdict.DRIFT, Verdict.WARNING, Verdict.NOT_COMPARED, Verdict.INSUFFICIENT_DATA, Verdict.OK,
+)  # fmt: skip
+UNKNOWN_SHOWN = 5
+"""Chosen: as many names as stand in one line; a value that the reference lacks is named, not drawn."""
+_RARE, _UNKNOWN = "rare_values_", "unknown_values_"
 _EFFECTS = ("wasserstein_normed", "domain_auc", "l_infinity", "cramers_v")
 Tell = Callable[[str, int, int], None]
 
@@ -42,6 +47,8 @@ class _Part:
     n_current: int
     is_rest: bool = False
     n_values: int = 1
+    is_unknown: bool = False
+    names: tuple[str, ...] = ()
 
 
 def segment_drift(
@@ -65,16 +72,24 @@ def segment_drift(
     for at, part in enumerate(parts):
         if tell is not None:
             tell("segment", at, len(parts))
-        if min(part.n_reference, part.n_current) >= options.minimum_rows:
+        if not part.is_unknown and min(part.n_reference, part.n_current) >= options.minimum_rows:
             measured += [(at, one) for one in _measured(connection, (reference, current), part, chosen)]
     judged = judge([one for _, one in measured], options)
     owners = [at for at, _ in measured]
-    segments = [
-        _segment(part, [one for owner, one in zip(owners, judged, strict=True) if owner == at])
-        for at, part in enumerate(parts)
-    ]
-    segments.sort(key=lambda one: (_WORST_FIRST.index(one.verdict), -one.n_drifted, -one.n_current))
-    return SegmentDrift(name, tuple(segments), sum(_n_tests(one) for one in judged))
+    segments = []
+    for at, part in enumerate(parts):
+        columns = [one for owner, one in zip(owners, judged, strict=True) if owner == at]
+        facts = Segment(
+            part.value, Verdict.OK, part.n_reference, part.n_current, is_rest=part.is_rest, n_values=part.n_values,
+            is_unknown=part.is_unknown, names=part.names,
+        )  # fmt: skip
+        segments.append(segment_of(facts, columns))
+    return SegmentDrift(name, worst_first(segments), n_tests(judged))
+
+
+def worst_first(segments: Iterable[Segment]) -> tuple[Segment, ...]:
+    """Return segments in the order in which they are told of."""
+    return tuple(sorted(segments, key=lambda one: (_WORST_FIRST.index(one.verdict), -one.n_drifted, -one.n_current)))
 
 
 def _measured(
@@ -97,19 +112,37 @@ def _parts(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: Froz
         dict(connection.execute(f"SELECT {label} AS label, count(*) FROM {side.relation} GROUP BY ALL").fetchall())
         for side, label in zip(sides, labels, strict=True)
     ]
-    together = {value: counted[0].get(value, 0) + counted[1].get(value, 0) for value in (*counted[0], *counted[1])}
-    values = sorted((value for value in together if value is not None), key=lambda one: (-together[one], one))
+    first, second = counted
+    values = sorted((value for value in first if value is not None), key=lambda one: (-first[one], one))
     shown, rest = values[:MOST], values[MOST:]
     parts = [_part(value, labels, counted) for value in shown]
     if rest:
-        listed = ", ".join(quoted(value) for value in shown)
-        conditions = tuple(f"{label} IS NOT NULL AND {label} NOT IN ({listed})" for label in labels)
-        n, m = (sum(side.get(value, 0) for value in rest) for side in counted)
-        parts.append(_Part(None, (conditions[0], conditions[1]), n, m, is_rest=True, n_values=len(rest)))
-    if None in together:
-        first, second = (f"{label} IS NULL" for label in labels)
-        parts.append(_Part(None, (first, second), counted[0].get(None, 0), counted[1].get(None, 0)))
+        known = set(rest)
+        parts.append(_pooled(connection, labels, counted, known, is_rest=True))
+    unknown = {value for value in second if value is not None and value not in first}
+    if unknown:
+        parts.append(_pooled(connection, labels, counted, unknown, is_rest=False))
+    if None in first or None in second:
+        none = tuple(f"{label} IS NULL" for label in labels)
+        parts.append(_Part(None, (none[0], none[1]), first.get(None, 0), second.get(None, 0)))
     return parts
+
+
+def _pooled(
+    connection: Any, labels: Sequence[str], counted: Sequence[dict[str | None, int]], values: set[str], *, is_rest: bool
+) -> _Part:
+    """Pool rarer values of the reference, or those that it does not have."""
+    table = _RARE if is_rest else _UNKNOWN
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT unnest(?::VARCHAR[]) AS value", [sorted(values)]
+    )
+    within = [f"{label} IN (SELECT value FROM {table})" for label in labels]
+    first, second = (sum(side.get(value, 0) for value in values) for side in counted)
+    names = () if is_rest else tuple(sorted(values, key=lambda one: (-counted[1][one], one))[:UNKNOWN_SHOWN])
+    return _Part(
+        None, (within[0], within[1]), first, second, is_rest=is_rest, n_values=len(values),
+        is_unknown=not is_rest, names=names,
+    )  # fmt: skip
 
 
 def _part(value: str, labels: Sequence[str], counted: Sequence[dict[str | None, int]]) -> _Part:
@@ -126,34 +159,39 @@ def _labels(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: Fro
     return [f"({label or 'NULL::VARCHAR'})" for label in found]
 
 
-def _segment(part: _Part, columns: list[ColumnDrift]) -> Segment:
-    drifted = sum(column.verdict.is_alarm for column in columns)
-    return Segment(
-        part.value,
-        v.worst(column.verdict for column in columns) if columns else Verdict.INSUFFICIENT_DATA,
-        part.n_reference,
-        part.n_current,
-        tuple(_column(column) for column in columns),
-        drifted,
-        part.is_rest,
-        part.n_values,
+def segment_of(facts: Segment, columns: Sequence[ColumnDrift]) -> Segment:
+    """Return a segment with its judged columns: with none it is too small, or unknown to the reference."""
+    nothing = Verdict.NOT_COMPARED if facts.is_unknown else Verdict.INSUFFICIENT_DATA
+    return replace(
+        facts,
+        verdict=v.worst(column.verdict for column in columns) if columns else nothing,
+        columns=tuple(_column(column) for column in columns),
+        n_drifted=sum(column.verdict.is_alarm for column in columns),
     )
 
 
 def _column(column: ColumnDrift) -> SegmentColumn:
     effects = [column.measures[name].value for name in _EFFECTS if name in column.measures]
     tested = v.DECIDING[ColumnKind(column.kind)][0]
+    by = column.decided_by
+    of_quality = column.verdict.is_alarm and bool(by) and all(name in column.signals for name in by)
+    decides = column.signals[by[0]] if of_quality else column.measures[tested]
     return SegmentColumn(
         column.name,
         column.kind,
         column.verdict,
         max((value for value in effects if value is not None), default=None),
-        column.measures[tested].p_adjusted,
-        column.decided_by,
+        decides.p_adjusted,
+        by,
         column.text,
+        of_quality=of_quality,
     )
 
 
-def _n_tests(column: ColumnDrift) -> int:
-    deciding = [column.measures[name] for name in v.DECIDING[ColumnKind(column.kind)]]
-    return sum(one.p_value is not None for one in (*deciding, *column.signals.values()))
+def n_tests(columns: Iterable[ColumnDrift]) -> int:
+    """Count the p-values that were corrected together."""
+    return sum(
+        one.p_value is not None
+        for column in columns
+        for one in (*(column.measures[name] for name in v.DECIDING[ColumnKind(column.kind)]), *column.signals.values())
+    )

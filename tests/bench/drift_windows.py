@@ -4,6 +4,7 @@
 SQLite reading blobs of the same size and number, numpy adding arrays of that size, DuckDB reading the log's columns.
 """
 
+import itertools
 import os
 import sqlite3
 import sys
@@ -16,17 +17,22 @@ import duckdb
 import numpy as np
 
 from mlops_desk.drift.columns import NumericSide
+from mlops_desk.drift.data.sources import DataSide
 from mlops_desk.drift.live.log_rows import LogPlace
-from mlops_desk.drift.live.worker import CutRequest, cut_windows
+from mlops_desk.drift.live.worker import CutRequest, cut_windows, read_piece
+from mlops_desk.drift.monitors.worker import answer as judge_worker
 from mlops_desk.drift.profile.categories import sketch_of_counts
-from mlops_desk.drift.profile.form import to_bytes
+from mlops_desk.drift.profile.form import read_profile, to_bytes
 from mlops_desk.drift.profile.frame import frame_of
 from mlops_desk.drift.profile.numbers import sketch_numbers
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
+from mlops_desk.drift.profile.worker import profile_of_source
 from mlops_desk.drift.store.layout import WindowLayout
+from mlops_desk.drift.store.sums import add_windows
 from mlops_desk.drift.store.windows import FILE, CutWindow, WindowStore
 from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 from mlops_desk.records.drift.monitors import WindowRule
+from mlops_desk.records.drift.sources import Source, SourceKind
 from mlops_desk.storage.request_log.layout import hour_folder
 
 BEGIN, HOUR = 1_767_225_600.0, 3600.0  # 2026-01-01T00:00:00Z
@@ -104,30 +110,60 @@ def floors(file: Path, blobs) -> None:
     del blobs
 
 
+def columns_of_log() -> str:
+    numbers = ", ".join(f"sqrt(-2 * ln(1 - random())) * cos(6.2831853 * random()) AS n{at}" for at in range(40))
+    words = ", ".join(f"'level ' || CAST(floor(random() * {n}) AS INT) AS k{at}" for at, n in enumerate(LEVELS))
+    return f"{numbers}, {words}"
+
+
 def log(folder: Path, rows: int, reference: DataProfile) -> None:
     place = hour_folder(folder / "log", int(BEGIN))
     place.mkdir(parents=True)
-    numbers = ", ".join(f"sqrt(-2 * ln(1 - random())) * cos(6.2831853 * random()) AS n{at}" for at in range(40))
-    words = ", ".join(f"'level ' || CAST(floor(random() * {n}) AS INT) AS k{at}" for at, n in enumerate(LEVELS))
     meta = f"""printf('%09d', i) AS _request_id, {BEGIN}::DOUBLE + i / 1000.0 AS _received_at, 1::BIGINT AS _revision,
         200::BIGINT AS _status, 0.01::DOUBLE AS _latency_seconds, 0::BIGINT AS _row, NULL::VARCHAR AS _prediction,
         NULL::VARCHAR AS _extra, false AS _is_shadow, false AS _is_try"""
     path = place / f"requests-{int(BEGIN * 1000):013d}.parquet"
-    duckdb.sql(f"COPY (SELECT {meta}, {numbers}, {words} FROM range({rows}) AS t(i)) TO '{path}' (COMPRESSION zstd)")
+    duckdb.sql(f"COPY (SELECT {meta}, {columns_of_log()} FROM range({rows}) AS t(i)) TO '{path}' (COMPRESSION zstd)")
     with duckdb.connect(config={"threads": 1}) as connection:
         seconds, _ = timed(lambda: connection.execute(f"SELECT * FROM '{path}'").fetchnumpy())
         line("floor: DuckDB reads the log into numpy, on one thread", seconds)
     (folder / "reference").write_bytes(to_bytes(reference))
-    for size in (1000, 10_000):
-        out = folder / f"out-{size}"
+    by_segment(folder)
+    for name, size in itertools.product(("reference", "by segment"), (1000, 10_000)):
+        out = folder / f"{name}-{size}"
         out.mkdir()
-        request = CutRequest(str(out), str(folder / "reference"), WindowRule(size), BEGIN + HOUR, 600.0,
+        request = CutRequest(str(out), str(folder / name), WindowRule(size), BEGIN + HOUR, 600.0,
                              log=LogPlace(str(folder / "log"), (1,)))  # fmt: skip
         before = time.process_time()
         seconds, answer = timed(lambda request=request: cut_windows(request))
         spent = time.process_time() - before
-        line(f"log into {len(answer.windows)} windows of {size} rows: {answer.n_rows / seconds:,.0f} rows/s, "
+        told = f"log, {name}, into {len(answer.windows)} windows of {size} rows"
+        line(f"{told}: {answer.n_rows / seconds:,.0f} rows/s, "
              f"{answer.n_rows / spent:,.0f} a processor second", seconds, "wanted: 100,000 rows/s")  # fmt: skip
+        judged(out, folder / name, answer.windows[:20])
+
+
+def by_segment(folder: Path) -> None:
+    """Make a reference of the same law, told apart by a column of twelve values: ten, others, missing, unknown."""
+    data, out = folder / "data.parquet", folder / "by segment"
+    duckdb.sql(f"COPY (SELECT {columns_of_log()} FROM range(20000) AS t(i)) TO '{data}'")
+    seconds, made = timed(lambda: profile_of_source(DataSide(Source(SourceKind.FILE, str(data))), segment="k4"))
+    out.write_bytes(to_bytes(made))
+    line(f"a reference of 20,000 rows by segment: {out.stat().st_size / 2**20:.1f} MiB", seconds)
+
+
+def judged(out: Path, reference: Path, pieces) -> None:
+    layout = WindowLayout(read_profile(reference))
+    paths = []
+    for at, piece in enumerate(pieces):
+        blobs = read_piece(out / "windows", piece)
+        path = out / f"{at}.profile"
+        path.write_bytes(to_bytes(add_windows(layout, [blobs])))
+        paths.append(str(path))
+    seconds, _ = timed(lambda: judge_worker({"reference": str(reference), "windows": paths}))
+    size = sum(piece.segments for piece in pieces) / len(pieces)
+    whole = sum(piece.facts + piece.bins + piece.rest for piece in pieces) / len(pieces)
+    line(f"  {len(paths)} windows judged; on the disk {whole:,.0f} bytes a window, its segments {size:,.0f}", seconds)
 
 
 def main(days: int, rows: int) -> None:

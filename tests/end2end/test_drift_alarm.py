@@ -110,9 +110,9 @@ def drift_alerts(desk: Desk) -> list[dict[str, Any]]:
     return [one for one in found if one["ended_at"] is None]
 
 
-def test_moved_data_ring_within_a_minute_and_others_do_not(
-    desk: Desk, place: Path, receiver: Receiver, training_image: str, serving: dict[str, str]
-) -> None:
+@pytest.fixture(scope="module")
+def model(desk: Desk, place: Path, training_image: str, serving: dict[str, str]) -> str:
+    """Return the version that a job has trained."""
     (place / "job.yaml").write_text(SPEC.format(image=training_image))
     job = desk.json("jobs", "submit", str(place / "job.yaml"))
     final = {"succeeded", "failed", "cancelled", "unknown"}
@@ -120,7 +120,13 @@ def test_moved_data_ring_within_a_minute_and_others_do_not(
     assert job["state"] == "succeeded", desk.json("jobs", "logs", job["id"])
     for key, value in serving.items():
         desk.json("settings", "set", key, value)
-    endpoint = desk.json("endpoints", "deploy", "cells/1", "--name", "cells", timeout=600)
+    return "cells/1"
+
+
+def test_moved_data_ring_within_a_minute_and_others_do_not(
+    desk: Desk, place: Path, receiver: Receiver, model: str
+) -> None:
+    endpoint = desk.json("endpoints", "deploy", model, "--name", "cells", timeout=600)
     assert endpoint["state"] == "live", endpoint["reason"]
 
     # The desk proposes a monitor, which waits; a person makes two more, with references of their own.
@@ -169,3 +175,56 @@ def test_moved_data_ring_within_a_minute_and_others_do_not(
     desk.wait(lambda: desk.json("drift", "monitors", "show", "cells"), lambda one: one["checked_at"] is not None, 60)
     assert {one["id"] for one in drift_alerts(desk)} == before
     assert len(receiver.told("drift")) == len(names)
+
+
+def wards(n: int, seed: int) -> Any:
+    """Return so many rows like the table's, of which one in twenty comes from the east."""
+    import numpy as np
+
+    some = np.random.default_rng(seed)
+    found = cells().sample(n, replace=True, random_state=seed).reset_index(drop=True)
+    for name in ("radius", "texture", "smoothness", "symmetry"):
+        found[name] += some.normal(0, 0.05 * found[name].std(), n)
+    return found.assign(clinic=some.choice(["north", "south", "east"], n, p=[0.6, 0.35, 0.05]))
+
+
+def test_a_segment_that_moves_alone_rings_and_is_named(desk: Desk, place: Path, receiver: Receiver, model: str) -> None:
+    """Of the whole it is a twentieth: no column of the whole drifts, and one notice names clinic, column and since when."""
+    endpoint = desk.json("endpoints", "deploy", model, "--name", "wards", timeout=600)
+    assert endpoint["state"] == "live", endpoint["reason"]
+    own = {"wards"}
+    desk.wait(lambda: own & {one["monitor"]["name"] for one in desk.json("drift", "monitors", "list")}, len, 60)
+    desk.json("drift", "monitors", "pause", "wards")  # the desk's own, held against other shares of clinics
+    file = place / "data" / "wards.csv"
+    wards(4000, 1).to_csv(file, index=False)
+    words = ("--endpoint", "wards", "--reference-file", str(file), "--targets", "benign", "--rows", "1500")
+    made = desk.json("drift", "monitors", "create", "by-clinic", *words, "--check-every", "5", "--segment", "clinic")
+    assert made["monitor"]["segment"] == "clinic"
+
+    ask(endpoint, records(wards(1500, 2)))
+    told = desk.wait(lambda: desk.json("drift", "history", "by-clinic"), len, 90)
+    assert not told[0]["alarm"], told
+    moved = wards(3000, 3)
+    moved.loc[moved["clinic"] == "east", "radius"] += 4.5
+    ask(endpoint, records(moved))
+    told = desk.wait(lambda: desk.json("drift", "history", "by-clinic"), lambda found: len(found) >= 3, 120)
+    assert [one["verdict"] in {"drift", "critical"} for one in told] == [False] * 3, "the whole hardly moves"
+    assert [one["alarm"] for one in told] == [False, False, True]
+
+    shown = desk.json("drift", "monitors", "show", "by-clinic")
+    assert (shown["state"], shown["since"]) == ("turned", {})
+    turned = [one for one in shown["segments"]["segments"] if one["alarm"]]
+    assert [(one["value"], list(one["since"])) for one in turned] == [("east", ["radius"])]
+    assert turned[0]["turned_at"] == told[1]["window_start"]
+    (alert,) = desk.wait(lambda: [one for one in drift_alerts(desk) if one["device"] == "by-clinic"], len, 60)
+    assert "segments by clinic" in alert["text"]
+    assert "«east» (radius)" in alert["text"]
+    assert "north" not in alert["text"]
+    desk.wait(lambda: [one for one in receiver.told("drift") if "by-clinic" in json.dumps(one)], len, 30)
+
+    # Another agent goes on with what was known.
+    desk.json("agent", "stop")
+    again = desk.wait(lambda: desk.json("drift", "monitors", "show", "by-clinic"), lambda one: one["checked_at"], 60)
+    assert [one["value"] for one in again["segments"]["segments"] if one["alarm"]] == ["east"]
+    window = desk.json("drift", "monitors", "recompute", told[-1]["id"])
+    assert window["segments"] == told[-1]["segments"]

@@ -64,6 +64,8 @@ def _segments(found: SegmentDrift) -> list[str]:
 
 def name_of(segment: Segment) -> str:
     """Return what a segment is called: its value, or what stands for those without one, and for the rest."""
+    if segment.is_unknown:
+        return "(new to the reference)"
     if segment.is_rest:
         return f"({segment.n_values:,} other values)"
     return "(missing)" if segment.value is None else plain(segment.value, _NAME) or "(empty)"

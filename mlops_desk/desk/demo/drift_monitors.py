@@ -5,6 +5,7 @@ models have no data set are left to the desk, which says so.
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -39,7 +40,7 @@ def monitors(reference: Path, now: float) -> list[Monitor]:
     exports, trained_on = Source(SourceKind.FILE, "/srv/churn/exports"), Reference(ReferenceKind.FILE, str(reference))
     return [
         _of_endpoint("churn-prod", "churn/3", six_hours, now),
-        _of_endpoint("churn-eu", "churn/2", eight_hours, now),
+        replace(_of_endpoint("churn-eu", "churn/2", eight_hours, now), segment="plan"),
         _of_endpoint("line-defects", None, WindowRule(), now),
         Monitor(past.named(f"monitor.{_EXPORTS}"), _EXPORTS, exports, trained_on, window=a_day, created_at=now),
     ]

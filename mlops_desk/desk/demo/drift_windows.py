@@ -14,8 +14,8 @@ from mlops_desk.desk.demo import data
 from mlops_desk.drift.columns import NumericSide
 from mlops_desk.drift.profile.categories import CategorySketch, sketch_of_counts
 from mlops_desk.drift.profile.frame import FrozenBins
-from mlops_desk.drift.profile.numbers import NumericSketch, sketch_numbers
-from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
+from mlops_desk.drift.profile.numbers import NumericSketch, empty_numbers, sketch_numbers
+from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, SegmentedRows, merged
 from mlops_desk.drift.store.layout import WindowLayout
 from mlops_desk.drift.store.windows import CutWindow, WindowStore
 from mlops_desk.records.drift.monitors import Monitor
@@ -83,8 +83,24 @@ def _window(reference: DataProfile, place: str, span: _Span, drawn: _Drawn) -> D
     random = data.generator(zlib.crc32(f"{place} {span.start:.0f}".encode()))
     moved = data.moved_at(place, span.days)
     table = drawn.table(replace(moved, lost=0.0))
-    columns = [_column(one, table, span.n_rows, moved.lost, random) for one in reference.columns]
-    return DataProfile(span.n_rows, tuple(columns))
+    if reference.segments is None:
+        return _rows(reference, table, span.n_rows, moved.lost, random)
+    cut = reference.segments.cut
+    values = np.asarray(table[cut.column.name])
+    of_part = [np.flatnonzero(values == value) for _, value in cut.parts]
+    counts = random.multinomial(span.n_rows, [one.size / values.size for one in of_part])
+    parts = []
+    for number, (rows, count) in enumerate(zip(of_part, counts.tolist(), strict=True)):
+        some: data.Table = {name: np.asarray(column)[rows] for name, column in table.items()}
+        lost = 0.0 if number else moved.lost * span.n_rows / max(1, count)  # the most frequent value loses for all
+        parts.append(_rows(reference, some, count, lost, random))
+    return replace(merged(parts), segments=SegmentedRows(cut, tuple(parts)))
+
+
+def _rows(
+    reference: DataProfile, table: data.Table, n_rows: int, lost: float, random: np.random.Generator
+) -> DataProfile:
+    return DataProfile(n_rows, tuple(_column(one, table, n_rows, lost, random) for one in reference.columns))
 
 
 def _span(monitor: Monitor, start: float, seconds: float, traffic: PlayedTraffic) -> _Span:
@@ -101,6 +117,9 @@ def _column(
     values = table.get(one.column.name)
     if one.sketch is None or values is None:
         return replace(one, sketch=None)
+    if not n_rows:
+        nothing = CategorySketch() if one.frame is None else empty_numbers(one.frame)
+        return replace(one, sketch=nothing)
     if isinstance(one.sketch, CategorySketch):
         return replace(one, sketch=_categories(values, n_rows, random, tells_empty=one.sketch.tells_empty))
     missing = int(random.binomial(n_rows, lost)) if one.column.name == data.LOSES else 0

@@ -18,7 +18,7 @@ from mlops_desk.drift.monitors.judging import options_of
 from mlops_desk.drift.monitors.predictions import has_answers
 from mlops_desk.drift.profile.form import read_profile
 from mlops_desk.drift.profile.mark import is_profile
-from mlops_desk.drift.profile.profile import DataProfile
+from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, SegmentedRows
 from mlops_desk.records.drift import DriftOptions
 from mlops_desk.records.drift.columns import ColumnRole
 from mlops_desk.records.drift.monitors import Monitor
@@ -69,14 +69,16 @@ class References:
         return self._with_answers(made, endpoint, options)
 
     def _of_data(self, monitor: Monitor, endpoint: Endpoint | None, options: DriftOptions) -> DataProfile:
-        place = None if endpoint is None else self._place(monitor, endpoint, options)
+        by = monitor.segment
+        # What is left with a run for all desks is not told apart by the column that one monitor wants.
+        place = None if endpoint is None or by is not None else self._place(monitor, endpoint, options)
         found = None if place is None else self._published.find(place)
         if found is not None:
             return found
         path = self._path(monitor, endpoint)
-        made = (
-            read_profile(path) if is_profile(path) else self._made(path, options, None if endpoint is None else "found")
-        )
+        answers = None if endpoint is None else "found"
+        is_made = is_profile(path)
+        made = _by_segment(monitor, read_profile(path)) if is_made else self._made(path, options, answers, by)
         if place is not None:
             self._published.keep(place, made)
         return made
@@ -98,7 +100,7 @@ class References:
         kept = tuple(
             one for one in made.columns if one.column.role is not ColumnRole.PREDICTION and one.column.name not in named
         )
-        return replace(made, columns=(*kept, *answers.columns))
+        return replace(made, columns=(*kept, *answers.columns), segments=_beside(made.segments, kept, answers))
 
     def place(self, monitor: Monitor) -> ProfilePlace | None:
         """Return where the profile lies in its registry; None where it is made of a file, or of nobody knows what.
@@ -130,7 +132,7 @@ class References:
             return None
         return place_of(run_id, endpoint.model.registry, dataset, options)
 
-    def _made(self, path: Path, options: DriftOptions, answers: str | None) -> DataProfile:
+    def _made(self, path: Path, options: DriftOptions, answers: str | None, segment: str | None = None) -> DataProfile:
         with tempfile.TemporaryDirectory(prefix="mlops-desk-reference-") as folder:
             out = Path(folder) / "reference.profile"
             request = {
@@ -138,6 +140,7 @@ class References:
                 "out": str(out),
                 "options": wire.to_builtins(options),
                 "folder": folder,
+                "segment": segment,
             }
             self._run(WORKER, request if answers is None else {**request, "answers": answers}, WORKER_SECONDS)
             return read_profile(out)
@@ -164,6 +167,31 @@ class References:
 
 def _contexts(monitor: Monitor) -> Sequence[str] | None:
     return VALIDATION if monitor.reference.kind is ReferenceKind.VALIDATION else None
+
+
+def _beside(
+    segments: SegmentedRows | None, kept: Sequence[ColumnProfile], answers: DataProfile
+) -> SegmentedRows | None:
+    """Give each segment the columns of the whole: answers of other rows are known of no segment."""
+    if segments is None:
+        return None
+    names = {one.column.name for one in kept}
+    unknown = tuple(ColumnProfile(one.column) for one in answers.columns)
+    parts = (
+        replace(part, columns=(*(one for one in part.columns if one.column.name in names), *unknown))
+        for part in segments.parts
+    )
+    return replace(segments, parts=tuple(parts))
+
+
+def _by_segment(monitor: Monitor, profile: DataProfile) -> DataProfile:
+    """Return a stored profile where it is told apart as the monitor wants it. Raises Invalid."""
+    if monitor.segment is None:
+        return replace(profile, segments=None)
+    if profile.segments is None or profile.segments.cut.column.name != monitor.segment:
+        text = f"The stored profile is not told apart by {plain(monitor.segment)}, so no segment has a reference."
+        raise Invalid(text, "Give the data that it was made of, not their profile.")
+    return profile
 
 
 def _give_file(monitor: Monitor) -> Hint:

@@ -1,13 +1,15 @@
 """Rows that were read of a source, as one table in DuckDB, and the sketches of all its windows at once.
 
 Each column is read once for all windows: what a window of 1,000 rows costs is then a thousandth of the rows' work, and
-not a query for each column.
+not a query for each column. Where windows are told apart by segment, rows are put in the order of window and segment,
+so that each segment of each window is a span of its own; the windows' own sketches are the same with segments or
+without.
 """
 
 # ruff: noqa: S608 - DuckDB binds no names; ``spelling`` makes expressions of quoted identifiers
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,31 +18,15 @@ from mlops_desk.drift.data import spelling
 from mlops_desk.drift.data.numbers import moment_of, number_of
 from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.live.pieces import RowPiece
+from mlops_desk.drift.live.spans import MOMENT, NUMBER, RowBatch, RowSpans, spans_of
 from mlops_desk.drift.pair import Counts, Floats
 from mlops_desk.drift.profile.categories import LIMIT, CategorySketch, sketch_of_counts
 from mlops_desk.drift.profile.frame import FrozenBins
 from mlops_desk.drift.profile.numbers import SQUARED_LARGEST, NumericSketch
-from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, Sketch
+from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, SegmentedRows, Sketch
 from mlops_desk.drift.profile.reading import has_blanks, label_of_row
 from mlops_desk.drift.profile.texts import CHARACTERS, SAMPLE, TextSketch
 from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
-
-NUMBER = "row_number_"
-MOMENT = "moment_"
-_SPANS = "spans_"
-
-
-@dataclass(frozen=True, slots=True)
-class RowBatch:
-    """Rows in the order in which they are cut.
-
-    ``table`` has all of them, with the columns ``NUMBER`` (from 0 on) and ``MOMENT`` beside the source's; ``moments``
-    are these (Unix times). ``now`` is the Unix time that moments are in the future of.
-    """
-
-    table: OpenedTable
-    moments: Floats
-    now: float
 
 
 def sketch_pieces(
@@ -49,11 +35,21 @@ def sketch_pieces(
     """Sketch each piece of a batch in the reference's bins. Raises duckdb.Error."""
     if not pieces:
         return []
-    bounds = np.array([*(piece.first for piece in pieces), pieces[-1].last], dtype=np.int64)
-    sizes = np.diff(bounds)
-    listed = ", ".join(f"({at}, {piece.first})" for at, piece in enumerate(pieces))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_SPANS} AS SELECT * FROM (VALUES {listed}) AS t(span, first)")
-    columns = [_sketches(connection, batch, one, bounds) for one in reference.columns]
+    whole, parted = spans_of(connection, batch, reference, pieces)
+    every = (whole,) if parted is None else (whole, parted.spans)
+    found = [_sketches(connection, batch, one, every) for one in reference.columns]
+    windows = _profiles(reference, whole, [of_column[0] for of_column in found])
+    if parted is None:
+        return windows
+    parts = _profiles(reference, parted.spans, [of_column[1] for of_column in found])
+    n = len(parted.cut.parts)
+    return [
+        replace(one, segments=SegmentedRows(parted.cut, tuple(parts[at * n : (at + 1) * n]), parted.unknown[at]))
+        for at, one in enumerate(windows)
+    ]
+
+
+def _profiles(reference: DataProfile, spans: RowSpans, columns: Sequence[Sequence[Sketch | None]]) -> list[DataProfile]:
     return [
         DataProfile(
             int(size),
@@ -62,29 +58,32 @@ def sketch_pieces(
                 for one, sketches in zip(reference.columns, columns, strict=True)
             ),
         )
-        for at, size in enumerate(sizes)
+        for at, size in enumerate(np.diff(spans.bounds))
     ]
 
 
-def _sketches(connection: Any, batch: RowBatch, one: ColumnProfile, bounds: Counts) -> Sequence[Sketch | None]:
+def _sketches(
+    connection: Any, batch: RowBatch, one: ColumnProfile, every: Sequence[RowSpans]
+) -> Sequence[Sequence[Sketch | None]]:
+    """Return a column's sketches of all spans, for each way in which the rows are parted."""
     if one.sketch is None or one.column.kind is None:
-        return [None] * (bounds.size - 1)
+        return [[None] * (spans.bounds.size - 1) for spans in every]
     if isinstance(one.sketch, CategorySketch):
-        return _categories(connection, batch.table, one.column, bounds)
+        return [_categories(connection, batch.table, one.column, spans) for spans in every]
     if one.frame is None:
         raise TypeError(f"{one.column.name!r} has no bins")  # a profile of numbers always has
     if isinstance(one.sketch, TextSketch):
-        return _texts(connection, batch, one.column, one.frame, bounds)
+        return _texts(connection, batch, one.column, one.frame, every)
     is_time = one.column.kind is ColumnKind.TIME
     value = (
         moment_of(connection, batch.table, one.column) if is_time else number_of(connection, batch.table, one.column)
     )
-    return _numbers(connection, batch, one, value, bounds)
+    return _numbers(connection, batch, one, value, every)
 
 
 def _numbers(
-    connection: Any, batch: RowBatch, one: ColumnProfile, value: str | None, bounds: Counts
-) -> list[NumericSketch]:
+    connection: Any, batch: RowBatch, one: ColumnProfile, value: str | None, every: Sequence[RowSpans]
+) -> list[list[NumericSketch]]:
     name, database_type = batch.table.columns.get(one.column.name, ("NULL", ""))
     is_words = spelling.is_words(database_type)
     missing = spelling.missing(f"CAST({name} AS VARCHAR)") if is_words else f"({name} IS NULL)"
@@ -95,7 +94,12 @@ def _numbers(
     gone = np.asarray(found["missing"], dtype=bool) | (np.isnan(values) & ~unread)
     now = batch.now if one.column.kind is ColumnKind.TIME else None
     assert one.frame is not None  # noqa: S101 - the caller has seen to it
-    return sketch_values(one.frame, values, gone, unread & ~gone, bounds, now)
+    return [
+        sketch_values(
+            one.frame, spans.ordered(values), spans.ordered(gone), spans.ordered(unread & ~gone), spans.bounds, now
+        )
+        for spans in every
+    ]
 
 
 def sketch_values(
@@ -141,15 +145,15 @@ def sketch_values(
     ]
 
 
-def _categories(connection: Any, table: OpenedTable, column: FrozenColumn, bounds: Counts) -> list[CategorySketch]:
-    n, sizes = bounds.size - 1, np.diff(bounds)
+def _categories(connection: Any, table: OpenedTable, column: FrozenColumn, spans: RowSpans) -> list[CategorySketch]:
+    n, sizes = spans.bounds.size - 1, np.diff(spans.bounds)
     if column.name not in table.columns:
         return [CategorySketch(n_missing=int(size)) for size in sizes]
     key, missing = label_of_row(table, column)
     rows = connection.execute(f"""
         SELECT span, label, missing, count(*) FROM (
             SELECT {NUMBER} AS place, {key} AS label, {missing} AS missing FROM {table.relation}) AS labelled
-        ASOF JOIN {_SPANS} ON labelled.place >= {_SPANS}.first GROUP BY ALL""").fetchall()
+        {spans.joined("labelled.place")} GROUP BY ALL""").fetchall()
     labels: list[dict[str, int]] = [{} for _ in range(n)]
     n_missing, n_wrong = [0] * n, [0] * n
     for span, label, is_missing, count in rows:
@@ -184,27 +188,44 @@ def _most_frequent(
 
 
 def _texts(
-    connection: Any, batch: RowBatch, column: FrozenColumn, frame: FrozenBins, bounds: Counts
-) -> list[TextSketch]:
-    n = bounds.size - 1
+    connection: Any, batch: RowBatch, column: FrozenColumn, frame: FrozenBins, every: Sequence[RowSpans]
+) -> list[list[TextSketch]]:
     if column.name not in batch.table.columns:
-        return [TextSketch(NumericSketch(np.zeros(frame.edges.size + 1, dtype=np.int64),
-                np.zeros(frame.edges.size + 1), n_missing=int(size))) for size in np.diff(bounds)]  # fmt: skip
+        return [[TextSketch(NumericSketch(np.zeros(frame.edges.size + 1, dtype=np.int64),
+                 np.zeros(frame.edges.size + 1), n_missing=int(size))) for size in np.diff(spans.bounds)]
+                for spans in every]  # fmt: skip
     text = f"CAST({batch.table.columns[column.name][0]} AS VARCHAR)"
     missing = spelling.missing(text)
     query = f"SELECT {NUMBER} AS place, CAST(len(left({text}, {CHARACTERS})) AS DOUBLE) AS value, {missing} AS missing"
     found = connection.execute(f"{query} FROM {batch.table.relation} ORDER BY place").fetchnumpy()
     gone = np.asarray(found["missing"], dtype=bool)
     values = np.ma.filled(found["value"].astype(np.float64), np.nan)
-    lengths = sketch_values(frame, values, gone, np.zeros(gone.size, dtype=bool), bounds, None)
-    samples = [
-        connection.execute(f"""
-            SELECT hash({NUMBER}, {MOMENT}) AS by_chance, left({text}, {CHARACTERS}) FROM {batch.table.relation}
-            WHERE {NUMBER} >= {bounds[at]} AND {NUMBER} < {bounds[at + 1]} AND NOT {missing}
-            ORDER BY by_chance LIMIT {SAMPLE}""").fetchall()
-        for at in range(n)
-    ]
+    none = np.zeros(gone.size, dtype=bool)
     return [
-        TextSketch(one, tuple((int(number), str(value)) for number, value in sample))
-        for one, sample in zip(lengths, samples, strict=True)
+        [
+            TextSketch(lengths, sample)
+            for lengths, sample in zip(
+                sketch_values(frame, spans.ordered(values), spans.ordered(gone), none, spans.bounds, None),
+                _samples(connection, batch.table, text, missing, spans),
+                strict=True,
+            )
+        ]
+        for spans in every
     ]
+
+
+def _samples(
+    connection: Any, table: OpenedTable, text: str, missing: str, spans: RowSpans
+) -> list[tuple[tuple[int, str], ...]]:
+    """Take of each span the texts of the rows with the lowest hashed numbers."""
+    rows = connection.execute(f"""
+        SELECT span, by_chance, told FROM (
+            SELECT {NUMBER} AS place, hash({NUMBER}, {MOMENT}) AS by_chance, left({text}, {CHARACTERS}) AS told
+            FROM {table.relation} WHERE NOT {missing}) AS texts
+        {spans.joined("texts.place")}
+        QUALIFY row_number() OVER (PARTITION BY span ORDER BY by_chance) <= {SAMPLE}
+        ORDER BY span, by_chance""").fetchall()
+    found: list[list[tuple[int, str]]] = [[] for _ in range(spans.bounds.size - 1)]
+    for span, number, value in rows:
+        found[span].append((int(number), str(value)))
+    return [tuple(one) for one in found]

@@ -15,8 +15,8 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.data import split_table
 from mlops_desk.drift.data.opening import data_files_of, kind_of, open_data
-from mlops_desk.drift.live.batch import RowBatch
 from mlops_desk.drift.live.moments import batch_of
+from mlops_desk.drift.live.spans import RowBatch
 
 _PART_BYTES = 16 << 20  # chosen: a hundred thousand rows of a few columns; the next read goes on
 _OPEN_LINES = 100  # chosen: a value that is still being written has fewer; else a quote is one too many

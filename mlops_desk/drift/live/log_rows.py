@@ -18,7 +18,7 @@ import duckdb
 import numpy as np
 
 from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.drift.live.batch import MOMENT, NUMBER, RowBatch
+from mlops_desk.drift.live.spans import MOMENT, NUMBER, RowBatch
 from mlops_desk.storage.data_files import identifier
 from mlops_desk.storage.request_log.files import read, schema_of, united
 from mlops_desk.storage.request_log.layout import HOUR_SECONDS, ArchivePart, hour_of, parts

@@ -11,7 +11,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.data.numbers import moment_of
 from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.drift.live.batch import MOMENT, NUMBER, RowBatch
+from mlops_desk.drift.live.spans import MOMENT, NUMBER, RowBatch
 from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 from mlops_desk.storage.data_files import identifier
 

@@ -27,8 +27,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.data.rows import table_of_rows
 from mlops_desk.drift.data.spelling import is_moment, is_words
-from mlops_desk.drift.live.batch import RowBatch
 from mlops_desk.drift.live.moments import batch_of
+from mlops_desk.drift.live.spans import RowBatch
 from mlops_desk.drift.live.watermarks import QueryCursor, QueryPlace, Watermark, is_one, literal, named, watermark_of
 from mlops_desk.storage.queries import address
 from mlops_desk.storage.queries.reading import asked

@@ -20,16 +20,18 @@ from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.drift.data.tables import renamed
-from mlops_desk.drift.live.batch import RowBatch, sketch_pieces
+from mlops_desk.drift.live.batch import sketch_pieces
 from mlops_desk.drift.live.file_rows import FileCursor, read_files
 from mlops_desk.drift.live.log_rows import LogCursor, LogPlace, read_log
 from mlops_desk.drift.live.pieces import GrowingWindow, cut_rows
+from mlops_desk.drift.live.spans import RowBatch
 from mlops_desk.drift.live.watermarks import QueryCursor, QueryPlace
 from mlops_desk.drift.predictions.columns import as_reference
 from mlops_desk.drift.profile.form import read_profile
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.drift.room import database_in
-from mlops_desk.drift.store.layout import WindowBlobs, WindowLayout
+from mlops_desk.drift.store.blobs import WindowBlobs
+from mlops_desk.drift.store.layout import WindowLayout
 from mlops_desk.drift.store.sums import WindowSum
 from mlops_desk.records.drift import DriftOptions
 from mlops_desk.records.drift.monitors import WindowRule
@@ -41,7 +43,7 @@ _THREADS = 1  # the machine is busy with other people's trainings
 
 @dataclass(frozen=True, slots=True)
 class KeptPiece:
-    """A window in the file of all: where its three blobs lie, one after the other (bytes)."""
+    """A window in the file of all: where its blobs lie, one after the other (bytes)."""
 
     start: float
     end: float
@@ -50,6 +52,7 @@ class KeptPiece:
     facts: int
     bins: int
     rest: int
+    segments: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,18 +169,20 @@ def write_piece(file: Path, start: float, end: float, blobs: WindowBlobs) -> Kep
     """Append a window to a file. Raises OSError."""
     with file.open("ab") as opened:
         at = opened.tell()
-        opened.write(blobs.facts + blobs.bins + blobs.rest)
-    return KeptPiece(start, end, blobs.n_rows, at, len(blobs.facts), len(blobs.bins), len(blobs.rest))
+        opened.write(blobs.facts + blobs.bins + blobs.rest + blobs.segments)
+    sizes = len(blobs.facts), len(blobs.bins), len(blobs.rest), len(blobs.segments)
+    return KeptPiece(start, end, blobs.n_rows, at, *sizes)
 
 
 def read_piece(file: Path, piece: KeptPiece) -> WindowBlobs:
     """Read a window of a file. Raises OSError, Unavailable where the file is shorter."""
     with file.open("rb") as opened:
         opened.seek(piece.at)
-        facts, bins, rest = opened.read(piece.facts), opened.read(piece.bins), opened.read(piece.rest)
-    if (len(facts), len(bins), len(rest)) != (piece.facts, piece.bins, piece.rest):
+        sizes = piece.facts, piece.bins, piece.rest, piece.segments
+        blobs = [opened.read(size) for size in sizes]
+    if tuple(map(len, blobs)) != sizes:
         raise Unavailable("The windows that were cut are not whole.", "They are cut again at the next look.")
-    return WindowBlobs(piece.n_rows, facts, bins, rest)
+    return WindowBlobs(piece.n_rows, *blobs)
 
 
 def cut_windows(request: CutRequest) -> CutAnswer:

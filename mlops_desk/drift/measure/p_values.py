@@ -22,6 +22,7 @@ KS_COUNTED_LIMIT = 2_000
 _KEPT_SHARES = 4_096
 """Shares of paths that are remembered, some 200 bytes each; chosen: 50 columns of one length that are compared window
 after window have some hundreds of distances between them, and each takes milliseconds to count."""
+_LARGEST_PATHS = 650.0  # natural logarithm; a double holds e to the power of 709, and some products are formed of it
 _TIE = 1e-10  # relative; chosen: rounding of tables of some thousand rows is less, and no two probabilities are so near
 
 
@@ -89,7 +90,8 @@ def ks(pair: Pair, distance: float) -> float:
     if n == m:
         return _plain(_outside_square(n, steps))
     if n + m <= KS_COUNTED_LIMIT:
-        return _plain(_outside(n, m, steps))
+        by_column = special.gammaln(n + m + 1) - special.gammaln(n + 1) - special.gammaln(m + 1) < _LARGEST_PATHS
+        return _plain(_outside_by_column(max(n, m), min(n, m), steps) if by_column else _outside(n, m, steps))
     from scipy import stats  # noqa: PLC0415 - likewise
 
     with warnings.catch_warnings():
@@ -141,6 +143,32 @@ def _outside(n: int, m: int, steps: int) -> float:
         shares[first + 1 : last + 2] = (i * shares[first : last + 1] + (s - i) * shares[first + 1 : last + 2]) / s
         shares[before + 1 : first + 1] = 1.0
     return float(shares[n + 1])
+
+
+@lru_cache(_KEPT_SHARES)
+def _outside_by_column(n: int, m: int, steps: int) -> float:
+    """Return the same as ``_outside`` for n >= m, a column j at a time: there are fewer of these than diagonals.
+
+    Within a column P(i) = a P(i-1) + b is solved at once by P(i) = A (P(first - 1) + sum of b / A), A being the product
+    of all a up to i; all terms are positive here too. 1/A is at most the number of paths, which must fit a double.
+    """
+    across, up = n // gcd(n, m), m // gcd(n, m)
+    shares = np.ones(n + 1)  # of (i, j) at i
+    shares[: min(n, -(-steps // up) - 1) + 1] = 0.0
+    places = np.arange(n + 1, dtype=np.float64)
+    for j in range(1, m + 1):
+        first = max(0, (across * j - steps) // up + 1)
+        last = min(n, -((-across * j - steps) // up) - 1)
+        if last < first:
+            return 1.0
+        begin = first or 1  # (0, j) is reached from (0, j - 1) alone
+        i = places[begin : last + 1]
+        product = np.cumprod(i / (i + j))
+        came = np.cumsum(j / (i + j) * shares[begin : last + 1] / product)
+        left = 1.0 if first else float(shares[0])
+        shares[:first] = 1.0
+        shares[begin : last + 1] = product * (left + came)
+    return float(shares[n])
 
 
 def _plain(value: float) -> float:

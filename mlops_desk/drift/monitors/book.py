@@ -87,7 +87,7 @@ class MonitorBook:
             self._trim(window)
 
     def _trim(self, newest: JudgedWindow) -> None:
-        kept = min(KEPT_MOST, max(KEPT_LEAST, KEPT_SCORES // max(1, len(newest.columns))))
+        kept = min(KEPT_MOST, max(KEPT_LEAST, KEPT_SCORES // max(1, _n_scores(newest))))
         for old in self._windows.list(parent=newest.monitor, newest_first=False, limit=_TRIM_EVERY * 2):
             if newest.number - old.number >= kept:
                 self._windows.remove(old.id)
@@ -127,6 +127,12 @@ class MonitorBook:
         hint = Hint("mlops-desk drift history MONITOR", after=" lists a monitor's windows.")
         found = self._windows.find(window_id, LOOKED_FOR)
         return the_one(window_id, found, noun="drift window", hint=hint, key=lambda one: one.id)
+
+
+def _n_scores(window: JudgedWindow) -> int:
+    """Count the columns that a window holds, those of its segments among them."""
+    segments = window.segments.segments if window.segments is not None else ()
+    return len(window.columns) + sum(len(one.columns) for one in segments)
 
 
 def new_id() -> str:

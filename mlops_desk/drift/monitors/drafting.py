@@ -178,19 +178,12 @@ def check(monitor: Monitor) -> Monitor:
     return monitor
 
 
-def check_segment(segment: str | None) -> None:
-    """Refuse a column by which a monitor would judge windows apart: it judges them as a whole. Raises Invalid."""
-    if segment:
-        hint = Hint("mlops-desk drift report --segment COLUMN", after=" compares two sets of data by it.")
-        raise Invalid("Monitors judge windows as a whole, not yet by the values of a column.", hint)
-
-
 def check_columns(monitor: Monitor, there: Iterable[str]) -> None:
     """Refuse columns that the reference does not have. Raises Invalid."""
     known = set(there)
     named = [
         *monitor.columns, *monitor.suppressed, *monitor.targets, *monitor.predictions, *monitor.ids,
-        *monitor.importance, *monitor.renamed.values(),
+        *monitor.importance, *monitor.renamed.values(), *((monitor.segment,) if monitor.segment else ()),
     ]  # fmt: skip
     missing = [plain(name, 60) for name in dict.fromkeys(named) if name not in known]
     if missing:

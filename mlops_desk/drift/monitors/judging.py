@@ -5,11 +5,14 @@ Columns weigh by ``importance`` only in the order they are told in: a verdict is
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from mlops_desk.base.text import plain
 from mlops_desk.drift.profile.pairing import is_empty
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.records.drift import ColumnDrift, DriftOptions, DriftReport, Measure, Verdict
 from mlops_desk.records.drift.monitors import ColumnScore, JudgedWindow, Monitor
+from mlops_desk.records.drift.segments import Segment
 
 _EFFECT = {
     "numeric": ("wasserstein_normed", "ks"),
@@ -20,6 +23,7 @@ _EFFECT = {
     "identifier": ("domain_auc", "domain_auc"),
 }
 """By a column's kind: the measure whose size decides, and the one whose p-value does."""
+_NAME = 60  # chosen: names and values come from files
 _LIMITS = {"wasserstein_normed": 0.1, "l_infinity": 0.1, "domain_auc": 0.65}
 """Where a measure begins to alarm (``measure.verdict``), for one that does not say it itself."""
 
@@ -135,3 +139,53 @@ def is_broken(columns: Mapping[str, ColumnScore]) -> bool:
     """Tell whether all that alarms is the quality of values: the data are broken, and have not moved."""
     found = [score for _, score in _alarming(columns.items())]
     return bool(found) and all(score.of_quality or score.verdict is Verdict.CRITICAL for score in found)
+
+
+def is_broken_window(window: JudgedWindow) -> bool:
+    """Tell it of a window with its segments: some alarm, and all of them of the quality of values alone."""
+    segments = window.segments.segments if window.segments is not None else ()
+    inside = [one for segment in segments for one in segment.columns if one.verdict.is_alarm]
+    of_segments = all(one.of_quality or one.verdict is Verdict.CRITICAL for one in inside)
+    whole = is_broken(window.columns)
+    return of_segments and (whole or (bool(inside) and not any(_alarming(window.columns.items()))))
+
+
+def judged_anew(
+    window: JudgedWindow, report: DriftReport, middles: Mapping[str, tuple[float | None, float | None]]
+) -> JudgedWindow:
+    """Return a window as a report has it; how the monitor stood after it stays."""
+    known = {one.key: one for one in window.segments.segments} if window.segments is not None else {}
+    segments = report.segments and replace(
+        report.segments,
+        segments=tuple(
+            one
+            if (was := known.get(one.key)) is None
+            else replace(one, alarm=was.alarm, turned_at=was.turned_at, since=was.since)
+            for one in report.segments.segments
+        ),
+    )
+    return replace(
+        window,
+        verdict=report.verdict,
+        columns=scores_of(report, middles),
+        drifted_ratio=report.dataset.drifted_ratio,
+        quality=(*(alarm.text for alarm in report.quality), *unknown_values(report)),
+        segments=segments,
+    )
+
+
+def unknown_values(report: DriftReport) -> tuple[str, ...]:
+    """Say which values of the segment column the reference does not have: nothing can be held against them."""
+    found = report.segments
+    unknown = [one for one in found.segments if one.is_unknown] if found is not None else []
+    return tuple(
+        f"{one.n_current:,} of {report.dataset.n_current:,} rows have a value of {plain(found.column, _NAME)} that the "
+        f"reference does not have{_listed(one)}: they are compared as part of the whole only."
+        for one in unknown
+        if found is not None
+    )
+
+
+def _listed(one: Segment) -> str:
+    more = f" and {one.n_values - len(one.names):,} more" if one.n_values > len(one.names) else ""
+    return f" ({', '.join(plain(name, _NAME) for name in one.names)}{more})" if one.names else ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
-from mlops_desk.drift.monitors.sentences import at
+from mlops_desk.drift.monitors.moments import at
 from mlops_desk.drift.monitors.turning import is_telling
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.records.drift.columns import ColumnRole

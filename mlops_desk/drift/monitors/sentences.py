@@ -4,14 +4,15 @@ What moved, since when, and how sure that is: ``age 38.2 → 51.7``.
 """
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from shlex import quote
 
 from mlops_desk.base.caller import user_name
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import percent, plain
-from mlops_desk.drift.monitors.judging import is_broken, ranked
+from mlops_desk.drift.monitors import segments
+from mlops_desk.drift.monitors.judging import is_broken, is_broken_window, ranked
+from mlops_desk.drift.monitors.moments import at
 from mlops_desk.drift.monitors.turning import is_telling
 from mlops_desk.records.drift import Verdict
 from mlops_desk.records.drift.monitors import ColumnScore, DriftWatch, JudgedWindow, Monitor, MonitorState
@@ -27,8 +28,6 @@ _QUALITY = {
     "unseen": "never seen before",
     "future": "in the future",
 }
-_LATEST_MOMENT = 253_402_300_799.0  # the last second of the year 9999, beyond which no calendar goes
-_MOMENT = "%-d %b %Y %H:%M"
 
 
 def moved(columns: Sequence[tuple[str, ColumnScore]]) -> str:
@@ -61,13 +60,6 @@ def sure(columns: Sequence[tuple[str, ColumnScore]], recent: Sequence[JudgedWind
     return f"{windows}, p {'< 0.0001' if worst < 1e-4 else f'= {worst:.2g}'} corrected for the number of columns"
 
 
-def at(moment: float) -> str:
-    """Return a moment as a person reads it, by this machine's clock."""
-    if not 0 <= moment <= _LATEST_MOMENT:
-        return f"{moment:.0f}"
-    return time.strftime(_MOMENT, time.localtime(moment))
-
-
 def sentence(
     monitor: Monitor, state: MonitorState, windows: Sequence[JudgedWindow], *, waits: str, trouble: str | None
 ) -> str:
@@ -84,8 +76,16 @@ def sentence(
 
 def _turned(monitor: Monitor, telling: Sequence[JudgedWindow]) -> str:
     newest = telling[-1]
+    told = [_whole_turned(monitor, telling)] if newest.is_whole_on else []
+    inside = segments.turned(newest)
+    return " ".join([*told, *([inside] if inside else [])])
+
+
+def _whole_turned(monitor: Monitor, telling: Sequence[JudgedWindow]) -> str:
+    newest = telling[-1]
     bad = ranked(newest, monitor.importance)
-    began = at(newest.turned_at if newest.turned_at is not None else newest.window_start)
+    since = newest.whole_turned_at if newest.whole_turned_at is not None else newest.turned_at
+    began = at(since if since is not None else newest.window_start)
     if not bad:
         return f"The newest window of {newest.n_rows:,} rows is fine, and others since {began} were not."
     what = "have broken values" if is_broken(newest.columns) else "have drifted"
@@ -97,7 +97,12 @@ def _not_turned(monitor: Monitor, newest: JudgedWindow) -> str:
     bad = ranked(newest, monitor.importance)
     if bad:
         return f"The newest window alarms ({moved(bad)}); one alone may be chance."
+    inside = segments.odd(newest)
+    if inside:
+        return f"The newest window alarms in {inside}; one alone may be chance."
     where = f"in the newest window of {newest.n_rows:,} rows and {len(newest.columns)} columns"
+    if newest.segments is not None:
+        where += f", nor in its segments by {plain(newest.segments.column, _NAME)}"
     if newest.verdict is Verdict.WARNING:
         return f"Nothing has drifted {where}; something begins to move."
     return f"Nothing has moved {where}."
@@ -117,7 +122,7 @@ def watch_of(
     ``of_answers``: its answers have become worse, whatever its windows are; ``hint`` then leads to them.
     """
     is_turned = {MonitorState.TURNED: True, MonitorState.UNKNOWN: None}.get(state, False)
-    newest = next((window for window in reversed(windows) if window.verdict.is_alarm), None)
+    newest = next((window for window in reversed(windows) if window.is_bad), None)
     user = None if monitor.created_by is None else user_name(monitor.created_by)
     if not is_turned or (newest is None and not of_answers):
         return DriftWatch(monitor.name, is_turned, level=monitor.level, user=user)
@@ -126,7 +131,7 @@ def watch_of(
     return DriftWatch(
         monitor.name,
         is_turned,
-        is_broken=not of_answers and all(is_broken(one.columns) for one in _episode(windows)),
+        is_broken=not of_answers and all(map(is_broken_window, _episode(windows))),
         are_answers=are_answers,
         level=monitor.level,
         text=said,
@@ -143,7 +148,7 @@ def answers_hint(monitor: Monitor) -> str:
 def _episode(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
     """Return the alarming windows since the monitor turned: once something has drifted, that is what it is about."""
     began = windows[-1].turned_at
-    return [one for one in windows if one.verdict.is_alarm and (began is None or one.window_start >= began)]
+    return [one for one in windows if one.is_bad and (began is None or one.window_start >= began)]
 
 
 def rows_hint(monitor: Monitor, window: JudgedWindow) -> str:

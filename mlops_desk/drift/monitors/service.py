@@ -28,7 +28,6 @@ from mlops_desk.drift.monitors.callers import HeldLooks, check_own, check_own_ag
 from mlops_desk.drift.monitors.drafting import GivenSource
 from mlops_desk.drift.monitors.evaluation import Evaluation
 from mlops_desk.drift.monitors.house import MonitorHouse
-from mlops_desk.drift.monitors.judging import scores_of
 from mlops_desk.drift.monitors.predictions import has_answers, held_in, standing_of_predictions
 from mlops_desk.drift.monitors.proposing import model_of, orphans, proposals
 from mlops_desk.drift.monitors.round import MonitorRound
@@ -157,7 +156,6 @@ class MonitorService:
     ) -> MonitorStanding:
         """Watch something. Raises Invalid, NotFound, Refused."""
         drafting.check_name(name)
-        drafting.check_segment(segment)
         watched = drafting.source_of(
             GivenSource(endpoint, files, database, run, query, time_column, source, watermark, login)
         )
@@ -170,7 +168,7 @@ class MonitorService:
             check_seconds=self._seconds() if check_every is None else check_every,
             columns=drafting.names(columns), suppressed=drafting.suppressed({}, suppressed),
             renamed=dict(renamed or {}), targets=drafting.names(targets), predictions=drafting.names(predictions),
-            ids=drafting.names(ids), needed=needed, of=of, level=level,
+            ids=drafting.names(ids), needed=needed, of=of, level=level, segment=segment or None,
             importance=drafting.weights(importance), created_by=current_caller().uid, created_at=time.time(),
         )  # fmt: skip
         given = GivenAnswers(task, label, prediction, scores, positive, answers_file, answers_from, answers_to)
@@ -211,7 +209,6 @@ class MonitorService:
         answers_to: float | None = None,
     ) -> MonitorStanding:
         """Change a monitor. Raises NotFound, Invalid, Refused."""
-        drafting.check_segment(segment)
         for path in (reference_file, answers_file):
             check_own(path)
         given = GivenAnswers(task, label, prediction, scores, positive, answers_file, answers_from, answers_to)
@@ -234,7 +231,9 @@ class MonitorService:
                 is_proposed=False,
             )
             new = with_answers(replace(new, segment=new.segment or None), given)
-            anew = (old.reference, old.window, old.renamed) != (new.reference, new.window, new.renamed)
+            anew = any(
+                getattr(old, name) != getattr(new, name) for name in ("reference", "window", "renamed", "segment")
+            )
             new = self._examined(new, anew=anew)
             if anew:
                 self._book.forget_windows(old.id)
@@ -298,22 +297,7 @@ class MonitorService:
 
     def recompute(self, window_id: str) -> JudgedWindow:
         """Judge a window again. Raises NotFound, Invalid, Unavailable."""
-        window = self._book.window(window_id)
-        if window.stored_id is None or window.reference_id is None or window.options is None:
-            raise NotFound("What this window was judged by is not kept.", "Newer windows can be judged again.")
-        _, profile = self._house.store.profile(window.stored_id)
-        reference = self._house.store.profile_by_digest(window.reference_id)
-        monitor = self._book.get(window.monitor)
-        if monitor is not None:
-            reference = self._evaluation.held_against(monitor, self._book.before(window), reference)
-        report, middles = self._evaluation.compare(reference, [profile], window.options)[0]
-        return replace(
-            window,
-            verdict=report.verdict,
-            columns=scores_of(report, middles),
-            drifted_ratio=report.dataset.drifted_ratio,
-            quality=tuple(alarm.text for alarm in report.quality),
-        )
+        return self._evaluation.again(self._book.window(window_id))
 
     # -- the round -------------------------------------------------------------------------------
 

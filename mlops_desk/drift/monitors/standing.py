@@ -40,7 +40,7 @@ def standing_of(
     return MonitorStanding(
         monitor,
         state,
-        verdict=newest.verdict if newest else (windows[-1].verdict if windows else None),
+        verdict=newest.worst if newest else (windows[-1].verdict if windows else None),
         turned_at=windows[-1].turned_at if windows else None,
         since=windows[-1].since if windows else {},
         n_columns=len(newest.columns) if newest else None,
@@ -56,7 +56,8 @@ def standing_of(
         hint=look.hint if look.trouble or state is MonitorState.WAITING else _rows(monitor, state, windows),
         sentence=said,
         alert_id=alert_id,
-        strip=tuple(window.verdict for window in windows[-STRIP:]),
+        strip=tuple(window.worst for window in windows[-STRIP:]),
+        segments=windows[-1].segments if windows else None,
     )
 
 
@@ -71,7 +72,7 @@ def _state(monitor: Monitor, windows: Sequence[JudgedWindow], look: LastLook) ->
 
 
 def _rows(monitor: Monitor, state: MonitorState, windows: Sequence[JudgedWindow]) -> str | None:
-    bad = next((window for window in reversed(windows) if window.verdict.is_alarm), None)
+    bad = next((window for window in reversed(windows) if window.is_bad), None)
     return None if bad is None or state is not MonitorState.TURNED else sentences.rows_hint(monitor, bad)
 
 

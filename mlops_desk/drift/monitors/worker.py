@@ -12,8 +12,9 @@ from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
+from mlops_desk.drift.monitors.segment_pairs import compare_segmented
 from mlops_desk.drift.profile.form import read_profile
-from mlops_desk.drift.profile.pairing import compare_profiles, middles
+from mlops_desk.drift.profile.pairing import middles
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.records.drift import DriftOptions
 
@@ -33,7 +34,7 @@ def answer(request: dict[str, Any]) -> Any:
 
 def _judged(reference: DataProfile, window: DataProfile, options: DriftOptions) -> dict[str, Any]:
     try:
-        report = compare_profiles(reference, window, options)
+        report = compare_segmented(reference, window, options)
     except TypeError as error:
         text = "The window and its reference were not made alike, so they can't be compared."
         raise Invalid(text, "Take the monitor's reference anew.") from error

@@ -75,6 +75,8 @@ def _segments(report: DriftReport) -> str:
 
 
 def _segment(one: Segment) -> str:
+    if one.is_unknown:
+        return "new to the reference"
     if one.is_rest:
         return f"{one.n_values:,} other values"
     return "missing" if one.value is None else _text(one.value) or "(empty)"

@@ -11,6 +11,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.drift.data.kinds import chosen, freeze, readable
 from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.data.tables import check_names, renamed
+from mlops_desk.drift.profile.by_segment import with_segments
 from mlops_desk.drift.profile.measuring import measure_profiles
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
 from mlops_desk.drift.profile.reading import PART_ROWS, profile_of
@@ -28,9 +29,14 @@ def _nobody(_done: int, _total: int, _name: str) -> None:
 
 
 def make_profile(
-    connection: Any, table: OpenedTable, options: DriftOptions, tell: Tell = _nobody, rows: int = PART_ROWS
+    connection: Any,
+    table: OpenedTable,
+    options: DriftOptions,
+    tell: Tell = _nobody,
+    rows: int = PART_ROWS,
+    segment: str | None = None,
 ) -> DataProfile:
-    """Sketch each column of a reference that the options do not leave out. Raises Invalid.
+    """Sketch each column of a reference that the options do not leave out, and by ``segment``. Raises Invalid.
 
     ``tell`` is called after each part of a column that was read: with how many columns are done, of how many, and the
     name of the one that is read.
@@ -50,7 +56,8 @@ def make_profile(
         found.append(_read(connection, table, ColumnProfile(column), _Told(tell, n_done, n_columns, column.name), rows))
         n_done += 1
         tell(n_done, n_columns, column.name)
-    return DataProfile(table.n_rows, tuple(found), table.n_rejected, table.notes)
+    whole = DataProfile(table.n_rows, tuple(found), table.n_rejected, table.notes)
+    return whole if segment is None else with_segments(connection, table, whole, segment, tell)
 
 
 def compare_with(

@@ -5,7 +5,8 @@
     40-          the head (UTF-8), then the arrays in the head's order; all numbers are little-endian
 
 For each column of numbers, and for the lengths of texts: edges (8-byte floats), the bins' score bins (1 byte), counts
-(4 bytes, or 8 where one is larger), sums (8-byte floats). For categories: counts (8 bytes). Nothing in it is ever
+(4 bytes, or 8 where one is larger), sums (8-byte floats). For categories: counts (8 bytes). Where rows are told apart
+by segment the same follows for each of them, without the bins, which are the whole's. Nothing in it is ever
 run: a reader takes names, numbers and texts, and refuses what does not add up.
 """
 
@@ -21,10 +22,11 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.profile.arrays import ArrayReader, ArrayWriter, DamageError
 from mlops_desk.drift.profile.categories import LIMIT, CategorySketch
+from mlops_desk.drift.profile.cut import KNOWN, MOST, SegmentCut
 from mlops_desk.drift.profile.frame import BINS, FrozenBins
 from mlops_desk.drift.profile.mark import MARK
 from mlops_desk.drift.profile.numbers import NumericSketch
-from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, Sketch, rows_of
+from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, SegmentedRows, Sketch, rows_of
 from mlops_desk.drift.profile.texts import CHARACTERS, SAMPLE, TextSketch
 from mlops_desk.records.drift.columns import ColumnKind, ColumnRole, FrozenColumn
 
@@ -75,18 +77,40 @@ class _Column:
 
 
 @dataclass(frozen=True, slots=True)
+class _Part:
+    n_rows: int
+    columns: tuple[_Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Segments:
+    cut: SegmentCut
+    parts: tuple[_Part, ...]
+    unknown: CategorySketch
+
+
+@dataclass(frozen=True, slots=True)
 class _Head:
     n_rows: int
     n_rejected: int
     notes: tuple[str, ...]
     columns: tuple[_Column, ...]
+    segments: _Segments | None = None
 
 
 def to_bytes(profile: DataProfile) -> bytes:
     """Write a profile down."""
     arrays = ArrayWriter()
     columns = tuple(_written(one, arrays) for one in profile.columns)
-    head = wire.dumps(_Head(profile.n_rows, profile.n_rejected, profile.notes, columns)).encode("utf-8", "replace")
+    known = None
+    if profile.segments is not None:
+        parts = tuple(
+            _Part(part.n_rows, tuple(_written(one, arrays, with_frame=False) for one in part.columns))
+            for part in profile.segments.parts
+        )
+        known = _Segments(profile.segments.cut, parts, profile.segments.unknown)
+    told = _Head(profile.n_rows, profile.n_rejected, profile.notes, columns, known)
+    head = wire.dumps(told).encode("utf-8", "replace")
     rest = head + arrays.content()
     has_own_rows = any(one.sketch is not None and rows_of(one.sketch) != profile.n_rows for one in profile.columns)
     version = OWN_ROWS if has_own_rows else VERSION
@@ -121,23 +145,26 @@ def from_bytes(data: bytes, shown: str = "This profile") -> DataProfile:
         raise Invalid(f"{shown} is a damaged profile: its head can't be read.", _AGAIN) from error
 
 
-def _written(one: ColumnProfile, arrays: ArrayWriter) -> _Column:
+def _written(one: ColumnProfile, arrays: ArrayWriter, *, with_frame: bool = True) -> _Column:
+    """Write a column down; the bins of a segment are the whole's, and not written again."""
     sketch = one.sketch
     if isinstance(sketch, CategorySketch):
         arrays.add(np.array(sketch.counts, dtype="<i8"))
         facts = sketch.n_rest, sketch.error, sketch.n_missing, sketch.n_wrong_type, sketch.n_blank, sketch.tells_empty
         return _Column(one.column, categories=_Categories(sketch.labels, *facts))
     if isinstance(sketch, TextSketch) and one.frame is not None:
-        return _Column(one.column, _of_numbers(one.frame, sketch.lengths, arrays), sample=sketch.sample)
+        numbers = _of_numbers(one.frame, sketch.lengths, arrays, with_frame=with_frame)
+        return _Column(one.column, numbers, sample=sketch.sample)
     if isinstance(sketch, NumericSketch) and one.frame is not None:
-        return _Column(one.column, _of_numbers(one.frame, sketch, arrays))
+        return _Column(one.column, _of_numbers(one.frame, sketch, arrays, with_frame=with_frame))
     return _Column(one.column)
 
 
-def _of_numbers(frame: FrozenBins, sketch: NumericSketch, arrays: ArrayWriter) -> _Numbers:
+def _of_numbers(frame: FrozenBins, sketch: NumericSketch, arrays: ArrayWriter, *, with_frame: bool) -> _Numbers:
     is_wide = bool(sketch.counts.max() >= 1 << 32)
-    arrays.add(frame.edges.astype("<f8"))
-    arrays.add(frame.groups.astype("u1"))
+    if with_frame:
+        arrays.add(frame.edges.astype("<f8"))
+        arrays.add(frame.groups.astype("u1"))
     arrays.add(sketch.counts.astype("<i8" if is_wide else "<u4"))
     arrays.add(sketch.sums.astype("<f8"))
     return _Numbers(
@@ -167,15 +194,47 @@ def _read(head: _Head, arrays: ArrayReader, *, has_own_rows: bool) -> DataProfil
         may_differ = has_own_rows and one.column.role is ColumnRole.PREDICTION
         if one.sketch is not None and rows_of(one.sketch) != head.n_rows and not may_differ:
             raise _unfitting(one.column.name)
+    segments = None if head.segments is None else _segments(head.segments, arrays, head.n_rows, found)
     arrays.check_end()
-    return DataProfile(head.n_rows, found, head.n_rejected, head.notes)
+    return DataProfile(head.n_rows, found, head.n_rejected, head.notes, segments)
 
 
 def _unfitting(name: str) -> DamageError:
     return DamageError(f"the sketch of column {plain(name)!r} does not fit its kind or its rows")
 
 
-def _column(one: _Column, arrays: ArrayReader) -> ColumnProfile:
+def _segments(head: _Segments, arrays: ArrayReader, n_rows: int, columns: tuple[ColumnProfile, ...]) -> SegmentedRows:
+    """Read the segments, whose bins are those of the whole's columns; answers of other rows have no segments."""
+    _check_counts(*(part.n_rows for part in head.parts))
+    _check_cut(head.cut)
+    is_whole = sum(part.n_rows for part in head.parts) == n_rows and len(head.parts) == len(head.cut.parts)
+    names = [one.column.name for one in columns]
+    if not is_whole or any([one.column.name for one in part.columns] != names for part in head.parts):
+        raise DamageError("its segments do not fit its rows or its columns")
+    parts = tuple(DataProfile(part.n_rows, _of_part(part, arrays, columns)) for part in head.parts)
+    return SegmentedRows(head.cut, parts, head.unknown)
+
+
+def _of_part(part: _Part, arrays: ArrayReader, columns: tuple[ColumnProfile, ...]) -> tuple[ColumnProfile, ...]:
+    found = tuple(_column(one, arrays, whole) for one, whole in zip(part.columns, columns, strict=True))
+    for one, whole in zip(found, columns, strict=True):
+        if one.sketch is not None and (
+            type(whole.sketch) is not type(one.sketch) or rows_of(one.sketch) != part.n_rows
+        ):
+            raise _unfitting(one.column.name)
+    return found
+
+
+def _check_cut(cut: SegmentCut) -> None:
+    known = (*cut.values, *cut.others)
+    if len(cut.values) > MOST or len(cut.others) > KNOWN or len(set(known)) < len(known):
+        raise DamageError("it has too many segments, or one twice")
+    if any(len(value) > _LABEL_LIMIT for value in known):
+        raise DamageError("the value of a segment is too long")
+
+
+def _column(one: _Column, arrays: ArrayReader, whole: ColumnProfile | None = None) -> ColumnProfile:
+    """Read a column; that of a segment has the bins of ``whole``."""
     kind = one.column.kind
     frame: FrozenBins | None = None
     sketch: Sketch | None = None
@@ -183,7 +242,7 @@ def _column(one: _Column, arrays: ArrayReader) -> ColumnProfile:
         sketch = _categories(one.categories, arrays)
         fits = kind in {ColumnKind.CATEGORICAL, ColumnKind.BOOLEAN}
     elif one.numbers is not None:
-        frame, numbers = _numbers(one.numbers, arrays)
+        frame, numbers = _numbers(one.numbers, arrays, None if whole is None else whole.frame)
         is_text = kind in {ColumnKind.TEXT, ColumnKind.IDENTIFIER}
         sketch = numbers if one.sample is None else TextSketch(numbers, _sample(one.sample, numbers.n_usable))
         fits = is_text if one.sample is not None else _is_number(kind)
@@ -198,11 +257,13 @@ def _is_number(kind: ColumnKind | None) -> bool:
     return kind in {ColumnKind.NUMERIC, ColumnKind.TIME}
 
 
-def _numbers(head: _Numbers, arrays: ArrayReader) -> tuple[FrozenBins, NumericSketch]:
+def _numbers(head: _Numbers, arrays: ArrayReader, whole: FrozenBins | None = None) -> tuple[FrozenBins, NumericSketch]:
     if not 1 <= head.bins <= BINS or not 1 <= head.n_groups <= BINS:
         raise DamageError("a column has too many bins")
-    edges = arrays.floats(head.bins - 1)
-    groups = arrays.counts("u1", head.bins)
+    edges = arrays.floats(head.bins - 1) if whole is None else whole.edges
+    groups = arrays.counts("u1", head.bins) if whole is None else whole.groups
+    if edges.size + 1 != head.bins:
+        raise DamageError("the bins of a segment are not the whole's")
     counts = arrays.counts("<i8" if head.is_wide else "<u4", head.bins)
     sums = arrays.floats(head.bins)
     if (np.diff(edges) <= 0).any() or groups.max() >= head.n_groups:
@@ -214,7 +275,7 @@ def _numbers(head: _Numbers, arrays: ArrayReader) -> tuple[FrozenBins, NumericSk
     is_odd = not np.isfinite(numbers).all() or head.squares < 0 or abs(head.exponent) > 1100  # a double's is less
     if bool(n) != ends or is_odd or (head.n_future or 0) > n:
         raise DamageError("the counts of a column do not fit together")
-    frame = FrozenBins(edges, groups, head.n_groups, head.exponent, head.center)
+    frame = whole or FrozenBins(edges, groups, head.n_groups, head.exponent, head.center)
     facts = head.n_missing, head.n_infinite, head.n_wrong_type, head.n_future
     return frame, NumericSketch(counts, sums, head.squares, head.least, head.most, *facts)
 

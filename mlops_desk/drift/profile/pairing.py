@@ -15,7 +15,7 @@ from mlops_desk.drift.profile.numbers import NumericSketch
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
 from mlops_desk.drift.profile.texts import TextSketch
 from mlops_desk.drift.report import Tables, report_of
-from mlops_desk.records.drift import DriftOptions, DriftReport
+from mlops_desk.records.drift import ColumnDrift, DriftOptions, DriftReport
 
 _NEVER_SENT = (
     "It has not been sent once since the monitor began, and no signature says that the model asks for it: is it what "
@@ -29,6 +29,14 @@ def compare_profiles(reference: DataProfile, current: DataProfile, options: Drif
     A column that the window has no sketch of was not sent, and neither was a target or prediction without any value.
     Raises TypeError where the two were not made by the same reference.
     """
+    tables, measured = measured_profiles(reference, current, options)
+    return report_of(tables, measured, options)
+
+
+def measured_profiles(
+    reference: DataProfile, current: DataProfile, options: DriftOptions
+) -> tuple[Tables, list[ColumnDrift]]:
+    """Measure each column that is compared, and say what becomes of the others. Raises as ``compare_profiles``."""
     now = {one.column.name: one for one in current.columns}
     known = [(one, chosen_now(one, options)) for one in reference.columns]
     left_out = []
@@ -59,7 +67,7 @@ def compare_profiles(reference: DataProfile, current: DataProfile, options: Drif
         rejected_current=current.n_rejected,
         notes=tuple(dict.fromkeys((*reference.notes, *current.notes))),
     )
-    return report_of(tables, measured, options)
+    return tables, measured
 
 
 def is_empty(one: ColumnProfile) -> bool:

@@ -1,9 +1,10 @@
 """The worker that makes a profile: ``python -m mlops_desk.drift.profile.worker``, one request on stdin.
 
 Request: {"reference": path or Source, "out": path, "options": DriftOptions, "folder": path, "access": {"reference":
-SourceAccess}, "answers": "found" or "only"}; the last four may be missing. With "answers" the columns that look like a
-model's answers get that role, and what is derived of them is sketched too; with "only" nothing else is. What it does
-meanwhile it says on stderr, a line a second at most. The answer: {"path", "rows", "bytes", "columns", "left_out"}.
+SourceAccess}, "answers": "found" or "only", "segment": column}; the last five may be missing. With "answers" the
+columns that look like a model's answers get that role, and what is derived of them is sketched too; with "only" nothing
+else is. By the values of "segment" rows are told apart too. What it does meanwhile it says on stderr, a line a second
+at most. The answer: {"path", "rows", "bytes", "columns", "left_out"}.
 """
 
 from dataclasses import replace
@@ -29,9 +30,13 @@ from mlops_desk.records.drift import DriftOptions
 
 
 def profile_of_source(
-    reference: DataSide, options: DriftOptions | None = None, within: str | None = None, answers: str | None = None
+    reference: DataSide,
+    options: DriftOptions | None = None,
+    within: str | None = None,
+    answers: str | None = None,
+    segment: str | None = None,
 ) -> DataProfile:
-    """Make the profile of what a source gives; ``answers`` as in a request. Raises DeskError."""
+    """Make the profile of what a source gives; ``answers`` and ``segment`` as in a request. Raises DeskError."""
     progress = WorkerProgress()
     chosen = options or DriftOptions()
     with work_room(within) as (connection, folder):
@@ -39,7 +44,7 @@ def profile_of_source(
         if answers is not None:
             is_only = answers == "only"
             table, chosen = _with_answers(connection, table, chosen, is_only=is_only)
-        return make_profile(connection, table, chosen, progress)
+        return make_profile(connection, table, chosen, progress, segment=segment)
 
 
 def _with_answers(
@@ -64,7 +69,8 @@ def answer(request: dict[str, Any]) -> Any:
     """Answer one request in JSON's own types."""
     options = wire.from_builtins(request.get("options") or {}, DriftOptions)
     reference = DataSide(source_in(request, "reference"), access_in(request, "reference"))
-    made = profile_of_source(reference, options, request.get("folder"), request.get("answers"))
+    chosen = request.get("answers"), request.get("segment")
+    made = profile_of_source(reference, options, request.get("folder"), *chosen)
     target, content = Path(request["out"]), to_bytes(made)
     try:
         write_atomically(target, content, mode=0o644)

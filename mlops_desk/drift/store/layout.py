@@ -1,10 +1,11 @@
-"""A window as three blobs, laid out by the reference that froze its bins, so that windows add up array by array.
+"""A window as blobs, laid out by the reference that froze its bins, so that windows add up array by array.
 
     facts   CRC-32 of all that follows (4 bytes), width of a count in bytes (2, 4 or 8; 4 bytes), then for each column
             of numbers (and the lengths of texts): 8-byte floats squares, least, most (NaN: none), then for each
             8-byte integers missing, infinite, of the wrong type, future (-1: not counted)
     bins    all counts, column after column, then all sums (8-byte floats)
     rest    JSON, compressed: categories, samples of texts, notes
+    segments, where the reference's rows are told apart: ``store.by_segment``
 
 All little-endian. A column of numbers of 256 bins is 2.6 KiB, and at most 4. Nothing is ever run or unpickled; what
 does not add up is refused.
@@ -12,31 +13,25 @@ does not add up is refused.
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mlops_desk.drift.pair import Counts, Floats
 from mlops_desk.drift.profile.arrays import DamageError
-from mlops_desk.drift.profile.numbers import NumericSketch
-from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, check_same
+from mlops_desk.drift.profile.categories import CategorySketch
+from mlops_desk.drift.profile.numbers import NumericSketch, empty_numbers
+from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, Sketch, check_same
 from mlops_desk.drift.profile.texts import TextSketch
+from mlops_desk.drift.store.blobs import WindowBlobs
+from mlops_desk.drift.store.by_segment import write_segments
 from mlops_desk.drift.store.rest import rest_of, write_rest
+from mlops_desk.records.drift.columns import ColumnKind
 
 HEAD = struct.Struct("<II")
 WIDTHS = {2: "<u2", 4: "<u4", 8: "<i8"}
 SQUARES, LEAST, MOST = 0, 1, 2  # part of the format
 FUTURE = 3  # part of the format
-
-
-@dataclass(frozen=True, slots=True)
-class WindowBlobs:
-    """A window as it is stored."""
-
-    n_rows: int
-    facts: bytes
-    bins: bytes
-    rest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +44,7 @@ class _Place:
 
 
 class WindowLayout:
-    """Writes, reads and adds windows of one reference."""
+    """Writes, reads and adds windows of one reference; ``part`` is the layout of each of its segments, if any."""
 
     def __init__(self, reference: DataProfile) -> None:
         self.reference = reference
@@ -61,6 +56,7 @@ class WindowLayout:
                 self._places.append(_Place(number, at, bins))
                 at += bins
         self._n_bins = at
+        self.part = None if reference.segments is None else WindowLayout(replace(reference, segments=None))
         self._starts = np.array([place.first for place in self._places], dtype=np.int64)
 
     def write(self, profile: DataProfile) -> WindowBlobs:
@@ -78,7 +74,12 @@ class WindowLayout:
         ]
         rest = write_rest(rest_of(profile))
         facts = np.array(floats, dtype="<f8").tobytes() + np.array(whole, dtype="<i8").tobytes()
-        return WindowBlobs(profile.n_rows, HEAD.pack(checksum(facts, bins, rest), width) + facts, bins, rest)
+        segments = b""
+        if self.part is not None and profile.segments is not None:
+            parts = [self.part.write(_whole(self.part.reference, one)) for one in profile.segments.parts]
+            segments = write_segments(parts, profile.segments.unknown)
+        head = HEAD.pack(checksum(facts, bins, rest), width)
+        return WindowBlobs(profile.n_rows, head + facts, bins, rest, segments)
 
     def has_numbers(self, name: str) -> bool:
         """Tell whether a column has bins: one of numbers, moments or texts."""
@@ -134,6 +135,23 @@ class WindowLayout:
 def checksum(facts: bytes, bins: bytes, rest: bytes) -> int:
     """Return the CRC-32 of all of a window but its head."""
     return zlib.crc32(rest, zlib.crc32(bins, zlib.crc32(facts)))
+
+
+def _whole(reference: DataProfile, part: DataProfile) -> DataProfile:
+    """Count what a segment has no sketch of as missing: answers that were pinned while its window grew."""
+    columns = (
+        replace(one, sketch=_missing(before, part.n_rows)) if one.sketch is None and before.sketch is not None else one
+        for before, one in zip(reference.columns, part.columns, strict=True)
+    )
+    return replace(part, columns=tuple(columns))
+
+
+def _missing(before: ColumnProfile, n_rows: int) -> Sketch:
+    if before.frame is None:
+        return CategorySketch(n_missing=n_rows)
+    future = 0 if before.column.kind is ColumnKind.TIME else None
+    numbers = replace(empty_numbers(before.frame), n_missing=n_rows, n_future=future)
+    return TextSketch(numbers) if isinstance(before.sketch, TextSketch) else numbers
 
 
 def _numbers_of(one: ColumnProfile) -> NumericSketch:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from mlops_desk.drift.store.layout import WindowBlobs
+from mlops_desk.drift.store.blobs import WindowBlobs
 from mlops_desk.storage.windows.periods import DAY_SECONDS, period_end, period_of
 from mlops_desk.storage.windows.store import WindowRow, WindowTables
 from mlops_desk.storage.windows.tables import DAY, HOUR, MONTH, RAW
@@ -62,7 +62,8 @@ def _sum(tables: WindowTables, add: Add, level: int, rows: Sequence[WindowRow]) 
     is_sound = old is not None and any(row.id == old.id for row in sound)
     return WindowRow(
         first.monitor, level, period, first.layout, min(row.start for row in sound), max(row.end for row in sound),
-        blobs.n_rows, blobs.facts, blobs.rest, blobs.bins, id=old.id if old is not None and is_sound else 0,
+        blobs.n_rows, blobs.facts, blobs.rest, blobs.bins, blobs.segments,
+        id=old.id if old is not None and is_sound else 0,
     )  # fmt: skip
 
 

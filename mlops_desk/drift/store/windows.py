@@ -24,7 +24,8 @@ from mlops_desk.drift.profile.arrays import DamageError
 from mlops_desk.drift.profile.form import from_bytes, to_bytes
 from mlops_desk.drift.profile.profile import DataProfile, Sketch
 from mlops_desk.drift.profile.texts import TextSketch
-from mlops_desk.drift.store.layout import WindowBlobs, WindowLayout
+from mlops_desk.drift.store.blobs import WindowBlobs
+from mlops_desk.drift.store.layout import WindowLayout
 from mlops_desk.drift.store.rest import read_rest
 from mlops_desk.drift.store.rolling import WindowLimits, roll_up, within_limits
 from mlops_desk.drift.store.sums import WindowSum, add_windows
@@ -336,7 +337,7 @@ class WindowStore:
             return []
         by_id = {head.id: head for head in heads}
         found = []
-        for row in self._tables.load(list(by_id)):
+        for row in self._tables.load(list(by_id), with_segments=False):
             try:
                 found.append((by_id[row.id], _sketch(layout, at, _blobs(row))))
             except DamageError as error:
@@ -383,12 +384,13 @@ def _row(monitor: str, level: int, digest: str, one: CutWindow) -> WindowRow:
         raise Invalid(f"A window can't end before it begins: {one.start}, {one.end}.")
     period, blobs = period_of(HOUR, one.start), one.blobs
     return WindowRow(
-        monitor, level, period, digest, one.start, one.end, blobs.n_rows, blobs.facts, blobs.rest, blobs.bins
-    )
+        monitor, level, period, digest, one.start, one.end, blobs.n_rows, blobs.facts, blobs.rest, blobs.bins,
+        blobs.segments,
+    )  # fmt: skip
 
 
 def _blobs(row: WindowRow) -> WindowBlobs:
-    return WindowBlobs(row.n_rows, row.facts, row.bins, row.rest)
+    return WindowBlobs(row.n_rows, row.facts, row.bins, row.rest, row.segments)
 
 
 def _head(one: WindowPlace) -> WindowHead:

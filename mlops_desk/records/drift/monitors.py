@@ -87,7 +87,8 @@ class MonitorStanding:
     ``n_late`` came too late for their window and ``n_rejected`` were no rows (None: not known); ``notes`` say more.
     ``strip`` are the verdicts of the newest windows, oldest first. ``command`` is the one in the hint. ``answers``
     tells how good its answers are, where labels are watched: ``state`` is turned where either has. ``predictions``
-    tells how the answers themselves are judged, as columns like any other; None where its source has none.
+    tells how the answers themselves are judged, as columns like any other; None where its source has none. ``segments``
+    tells of the newest window how each segment stands, since when, and which of its columns have drifted.
     """
 
     monitor: Monitor
@@ -112,6 +113,7 @@ class MonitorStanding:
     command: str | None = None
     answers: AnswersStanding | None = None
     predictions: PredictionsStanding | None = None
+    segments: SegmentDrift | None = None
 
     def __post_init__(self) -> None:
         keep_command(self)
@@ -173,7 +175,8 @@ class JudgedWindow:
     with the stored window of the same span, and ``options`` as they were then, it can be judged again. ``quality``
     are the sentences of the report's alarms about the table as a whole. ``number`` counts a monitor's windows in the
     order in which they came, whatever clocks said. ``since`` and ``turned_at`` are those of the standing after it.
-    ``segments`` tells how the rows of each value of the monitor's segment column stand.
+    ``segments`` tells how the rows of each value of the monitor's segment column stand; ``alarm`` and ``turned_at`` are
+    then those of the whole and of the segments together, ``of_whole`` tells whether the whole is turned.
     """
 
     id: str
@@ -196,6 +199,26 @@ class JudgedWindow:
     since: Mapping[str, float] = field(default_factory=dict)
     turned_at: float | None = None
     segments: SegmentDrift | None = None
+    of_whole: bool | None = None
+    whole_turned_at: float | None = None
+
+    @property
+    def is_whole_on(self) -> bool:
+        """Whether the monitor is turned by the rows as a whole after this window."""
+        return self.alarm if self.of_whole is None else self.of_whole
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether this window alone alarms: as a whole, or in a segment."""
+        segments = () if self.segments is None else self.segments.segments
+        return self.verdict.is_alarm or any(one.verdict.is_alarm for one in segments)
+
+    @property
+    def worst(self) -> Verdict:
+        """The verdict, or that of a segment which alarms where the whole does not."""
+        segments = () if self.segments is None or self.verdict.is_alarm else self.segments.segments
+        bad = [one.verdict for one in segments if one.verdict.is_alarm]
+        return self.verdict if not bad else Verdict.CRITICAL if Verdict.CRITICAL in bad else Verdict.DRIFT
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, literal, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from mlops_desk.storage.database import Database, DatabaseKind
@@ -56,6 +56,7 @@ class WindowRow:
     facts: bytes
     rest: bytes
     bins: bytes
+    segments: bytes = b""
     id: int = 0
 
 
@@ -73,6 +74,7 @@ class WindowPlace:
 
 _PLACE = (WINDOWS.c.id, WINDOWS.c.level, WINDOWS.c.layout, WINDOWS.c.start, WINDOWS.c.end, WINDOWS.c.n_rows)
 _WHOLE = tuple(WINDOWS.c[name] for name in WindowRow.__slots__)
+_WITHOUT_SEGMENTS = tuple(literal(b"") if one is WINDOWS.c.segments else one for one in _WHOLE)
 
 
 class WindowTables:
@@ -135,12 +137,13 @@ class WindowTables:
             found = connection.execute(select(PROFILES.c.content).where(PROFILES.c.digest == digest)).scalar()
         return None if found is None else bytes(found)
 
-    def load(self, ids: Sequence[int]) -> Iterator[WindowRow]:
+    def load(self, ids: Sequence[int], *, with_segments: bool = True) -> Iterator[WindowRow]:
         """Read windows whole, a few at a time."""
+        chosen = _WHOLE if with_segments else _WITHOUT_SEGMENTS
         for first in range(0, len(ids), _READ_AT_ONCE):
             some = ids[first : first + _READ_AT_ONCE]
             with self.database.transaction() as connection:
-                rows = connection.execute(select(*_WHOLE).where(WINDOWS.c.id.in_(some)).order_by(WINDOWS.c.id)).all()
+                rows = connection.execute(select(*chosen).where(WINDOWS.c.id.in_(some)).order_by(WINDOWS.c.id)).all()
             yield from (WindowRow(*row) for row in rows)
 
     def finest(self, monitor: str, since: float, until: float, limit: int) -> list[WindowPlace]:
@@ -241,7 +244,7 @@ def _values(row: WindowRow) -> dict[str, Any]:
     values = {name: getattr(row, name) for name in WindowRow.__slots__ if name != "id"}
     return values | {
         "is_rolled": row.level > RAW,
-        "size_bytes": len(row.facts) + len(row.rest) + len(row.bins),
+        "size_bytes": len(row.facts) + len(row.rest) + len(row.bins) + len(row.segments),
     }
 
 

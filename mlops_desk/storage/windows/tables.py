@@ -37,7 +37,8 @@ class StoredWindow(WindowsBase):
     """A window (``RAW``), the one that still grows (``OPEN``), or the sum of those that began in a period.
 
     ``period`` is the Unix second in which the hour (of windows too), day or month began, UTC. ``layout`` is the digest
-    of the profile that froze the bins. ``is_rolled``: it is part of its hour's sum.
+    of the profile that froze the bins. ``is_rolled``: it is part of its hour's sum. ``segments`` is
+    empty where rows are not told apart; it stands last, so that who does not ask for it reads none of it.
     """
 
     __tablename__ = "drift_windows"
@@ -60,6 +61,7 @@ class StoredWindow(WindowsBase):
     facts: Mapped[bytes]
     rest: Mapped[bytes]
     bins: Mapped[bytes]
+    segments: Mapped[bytes]
 
 
 class StoredCursor(WindowsBase):

@@ -77,7 +77,7 @@ def create(draft: "Monitor") -> "Callable[[ClientLike], MonitorStanding]":
         watermark=source.watermark, login=source.login,
         reference=reference.kind.value, reference_file=reference.path, pinned_from=reference.start,
         pinned_to=reference.end, rows=window.rows, span=window.seconds, suppressed=draft.suppressed or None,
-        level=draft.level, columns=_listed(draft.columns), renamed=draft.renamed or None,
+        level=draft.level, columns=_listed(draft.columns), renamed=draft.renamed or None, segment=draft.segment,
         label=draft.answers.label if draft.answers is not None else None,
         prediction=draft.answers.prediction if draft.answers is not None else None,
         importance=_written(draft.importance) or None,
@@ -102,6 +102,7 @@ def change(before: "Monitor", draft: "Monitor") -> "Callable[[ClientLike], Monit
         renamed=draft.renamed if draft.renamed != before.renamed else None,
         label=(draft.answers.label if draft.answers is not None else "") if draft.answers != before.answers else None,
         prediction=draft.answers.prediction if draft.answers and draft.answers != before.answers else None,
+        segment=(draft.segment or "") if draft.segment != before.segment else None,
         importance=_written(draft.importance) if draft.importance != before.importance else None,
     )  # fmt: skip
 

@@ -187,29 +187,31 @@ def test_a_column_gets_its_name_in_the_source_and_an_importance(page, acts, doub
     click(dialog.act)
     assert "can't both arrive as px12" in dialog.error_text()
     dialog.columns.names["pixel_1_3"].setText(" pixel_1_3 ")  # the same name: nothing is renamed
+    dialog.segment.setText("phone")
     click(dialog.act)
     qtbot.waitUntil(lambda: bool(double.configured))
     more = double.configured[0][1]
     assert more["renamed"] == {"px12": "pixel_1_2"}
     assert more["importance"] == {"pixel_0_1": "0.1", "pixel_1_0": "0.02", "source": "0.3", "pixel_1_2": "0.25"}
+    assert more["segment"] == "phone"
     assert more["columns"] is more["suppressed"] is None, "what is the same is not sent"
 
 
 def test_what_was_set_up_of_columns_is_taken_back(page, acts, double, qtbot):
     standing = double.monitors_by_id["m1"]
-    monitor = replace(standing.monitor, renamed={"px": "pixel_0_0"}, importance={"pixel_0_0": 2.0})
+    monitor = replace(standing.monitor, segment="source", renamed={"px": "pixel_0_0"}, importance={"pixel_0_0": 2.0})
     put_standing(double, standing, monitor=monitor)
     page.reload()
     qtbot.waitUntil(lambda: page.monitors.chosen().monitor.renamed == {"px": "pixel_0_0"})
     dialog = form(page, acts, acts.ask_to_edit)
-    assert dialog.columns.names["pixel_0_0"].text() == "px"
+    assert (dialog.segment.text(), dialog.columns.names["pixel_0_0"].text()) == ("source", "px")
     assert dialog.columns.weights["pixel_0_0"].text() == "2"
-    for field in (dialog.columns.names["pixel_0_0"], dialog.columns.weights["pixel_0_0"]):
+    for field in (dialog.segment, dialog.columns.names["pixel_0_0"], dialog.columns.weights["pixel_0_0"]):
         field.clear()
     click(dialog.act)
     qtbot.waitUntil(lambda: bool(double.configured))
     more = double.configured[0][1]
-    assert (more["renamed"], more["importance"]) == ({}, {})
+    assert (more["segment"], more["renamed"], more["importance"]) == ("", {}, {})
 
 
 def test_what_turned_out_is_said_and_taken_back(page, acts, double, qtbot):
@@ -230,7 +232,7 @@ def test_what_turned_out_is_said_and_taken_back(page, acts, double, qtbot):
     click(dialog.act)
     qtbot.waitUntil(lambda: len(double.configured) == 2)
     assert (double.configured[1][1]["label"], double.configured[1][1]["prediction"]) == ("", None)
-    assert double.configured[1][1]["renamed"] is None, "what is the same is not sent"
+    assert double.configured[1][1]["segment"] is None, "what is the same is not sent"
 
 
 def test_only_the_ticked_columns_are_compared_and_the_others_need_no_reason(page, acts, double, qtbot):
@@ -271,7 +273,7 @@ def test_a_new_monitor_takes_what_is_said_of_columns_that_nobody_has_seen_yet(pa
     assert more["renamed"] == {"Amount (EUR)": "amount"}
     assert more["importance"] == {"amount": "3.0"}
     assert more["columns"] == ""
-    assert more["suppressed"] is None
+    assert more["suppressed"] is more["segment"] is None
 
 
 def test_a_monitor_of_an_endpoint_has_a_name_that_the_agent_takes(page, acts, double, qtbot):

@@ -67,6 +67,11 @@ def test_what_a_window_says_of_a_segment():
     assert sheets.told_of(drifted) == "200 rows against 300, 1 of 2 columns drifted: age"
     assert sheets.told_of(segment("DE", Verdict.INSUFFICIENT_DATA)) == "200 rows against 300: too few to judge"
     assert "7 values together" in sheets.told_of(segment(None, is_rest=True, n_values=7))
+    new = segment(None, Verdict.NOT_COMPARED, is_unknown=True, n_values=3, names=("gold", "silver"))
+    assert sheets.name_of(new) == "(values new to the reference)"
+    assert sheets.told_of(new) == "200 rows, nothing to hold them against: gold, silver and 1 more"
+    turned = segment("DE", Verdict.DRIFT, columns=(moved(),), alarm=True, turned_at=1000.0)
+    assert "turned since" in sheets.told_of(turned)
 
 
 def test_a_column_in_each_segment_says_where_it_could_not_be_judged():
@@ -158,3 +163,10 @@ def test_the_tab_is_there_only_where_windows_were_judged_by_segment(page, pane, 
     page.monitors.show_thing("m2")
     qtbot.waitUntil(lambda: not tab.isVisible())
     assert pane.tabs.current() == "heat"
+
+
+def test_a_monitor_whose_segment_is_new_says_that_the_next_window_is_judged_by_it(page, pane, double, qtbot):
+    double.judged["m1"] = [replace(one, segments=None) for one in double.judged["m1"]]
+    pane.look(again=True)
+    qtbot.waitUntil(lambda: "The next window is judged for each value of source, too." in pane.segments.by.text())
+    assert next(button for button in pane.tabs.findChildren(Button) if button.text() == "Segments").isVisible()

@@ -53,10 +53,13 @@ def test_p_values_are_corrected_over_all_columns_of_all_segments(tmp_path):
 
 def test_rare_values_are_pooled_and_small_segments_are_not_compared(tmp_path):
     plans = [f"p{at}" for at in range(10)] * 5 + [f"rare{at}" for at in range(4)] * 2
-    report = segments(tmp_path, table(2000, 5, plans), [*table(1900, 6, plans), *table(10, 7, ["new"])])
+    report = segments(tmp_path, table(2000, 5, plans), [*table(1900, 6, plans), *table(40, 7, ["new"])])
     rest = next(one for one in report.segments.segments if one.is_rest)
-    assert (rest.n_values, rest.value) == (5, None)
-    shown = {one.value for one in report.segments.segments if not one.is_rest}
+    assert (rest.n_values, rest.value) == (4, None)
+    unknown = next(one for one in report.segments.segments if one.is_unknown)
+    assert (unknown.names, unknown.n_reference, unknown.n_current, unknown.columns) == (("new",), 0, 40, ())
+    assert unknown.verdict is Verdict.NOT_COMPARED
+    shown = {one.value for one in report.segments.segments if not one.is_rest and not one.is_unknown}
     assert shown == {f"p{at}" for at in range(10)}
     few = segments(tmp_path, table(300, 8, ["a"] * 19 + ["b"]), table(300, 9, ["a"] * 19 + ["b"]))
     b = next(one for one in few.segments.segments if one.value == "b")

@@ -5,6 +5,7 @@ from typing import Any
 
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, moment, number, span, table
+from mlops_desk.cli.forms.monitoring import segments
 from mlops_desk.cli.forms.monitoring.answers import columns
 from mlops_desk.records.drift import Verdict
 from mlops_desk.records.drift.monitors import ColumnScore, ColumnStory, JudgedWindow, Monitor, MonitorStanding
@@ -44,6 +45,7 @@ def monitor(item: MonitorStanding) -> str:
         "a window": f"{one.window.rows:,} rows" if one.window.rows else span(one.window.seconds or 0.0),
         "turns when": f"{one.needed} of {one.of} windows alarm; its alert is of the level {one.level}",
         **_predictions(item),
+        **segments.standing(item),
         **_answers(item),
         "left out": _pairs(one.suppressed) or "nothing by choice",
         "looked at": f"{ago(item.checked_at)}{_next(item)}",
@@ -146,7 +148,8 @@ def window(item: JudgedWindow) -> str:
             **({"report": item.report_id} if item.report_id else {}),
         }
     )
-    return f"{head}\n{table(heads, [_row(name, score) for name, score in _worst(item.columns)])}"
+    whole = table(heads, [_row(name, score) for name, score in _worst(item.columns)])
+    return "\n".join((head, whole, *segments.of_window(item)))
 
 
 def rows(item: WindowRows) -> str:
@@ -181,7 +184,8 @@ def _side(score: ColumnScore, value: float | None) -> str:
 
 def _drifted(item: JudgedWindow) -> str:
     bad = [plain(name, _NAME) for name, score in _worst(item.columns) if score.verdict.is_alarm]
-    return f"{', '.join(bad[:_NAMED])}{f' and {len(bad) - _NAMED} more' if len(bad) > _NAMED else ''}" or "–"
+    named = f"{', '.join(bad[:_NAMED])}{f' and {len(bad) - _NAMED} more' if len(bad) > _NAMED else ''}"
+    return "; ".join(part for part in (named, segments.drifted(item)) if part) or "–"
 
 
 def _worst(columns: Mapping[str, ColumnScore]) -> list[tuple[str, ColumnScore]]:

@@ -62,6 +62,7 @@ class MonitorDialog(FormDialog):
         self.reference, self.path = ChoiceBox("Held against"), Field("File", "/data/reference.parquet")
         self.cut = WindowField()
         self.level = ChoiceBox("Level")
+        self.segment = Field("Judged apart by", "a column, as country")
         self.label = Field("Turned out", "column of the feedback, as churned")
         self.answer = Field("Answer", "column of the answer, where it has several")
         self.columns = MonitorColumns()
@@ -104,7 +105,7 @@ class MonitorDialog(FormDialog):
             ("New rows by", self.watermark), ("Password", self.login), ("Time column", self.time_column),
             ("Model", self.model), ("Version", self.version),
             ("Held against", self.reference), ("File", self.path), ("Windows", self.cut), ("Level", self.level),
-            ("Turned out", self.label), ("Answer", self.answer),
+            ("Judged apart by", self.segment), ("Turned out", self.label), ("Answer", self.answer),
             ("Columns", self.columns),
         ):  # fmt: skip
             self.add(title, field)
@@ -137,6 +138,7 @@ class MonitorDialog(FormDialog):
         self.path.setText(one.reference.path or "")
         self.cut.show_rule(one.window)
         self.level.setCurrentIndex(max(self.level.findData(one.level), 0))
+        self.segment.setText(one.segment or "")
         self.label.setText(one.answers.label if one.answers is not None else "")
         self.answer.setText((one.answers.prediction if one.answers is not None else None) or "")
         self.columns.show_choices(ColumnChoices(one.columns, one.suppressed, one.renamed, one.importance))
@@ -214,7 +216,7 @@ class MonitorDialog(FormDialog):
         changed = {
             "name": name, "source": source, "reference": self._reference(), "endpoint": endpoint if is_log else None,
             "model": model, "window": self.cut.rule(), "level": self.level.currentData(),
-            "columns": chosen.columns,
+            "segment": self.segment.text().strip() or None, "columns": chosen.columns,
             "answers": self._answers() if is_log else None,
             "suppressed": chosen.suppressed, "renamed": chosen.renamed, "importance": chosen.importance,
         }  # fmt: skip

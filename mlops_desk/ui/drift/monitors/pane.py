@@ -226,8 +226,9 @@ class MonitorPane(QWidget):
         self.sheet = sheet_of(windows, standing.since if then is None else then, standing.monitor.importance)
         self.heat.show_sheet(self.sheet)
         self.importance.show_standing(standing, self.sheet)
-        self.segments.show_windows(self.sheet.windows)
-        self.tabs.offer("segments", shown=self.segments.has_any)
+        column = standing.monitor.segment
+        self.segments.show_windows(self.sheet.windows, column)
+        self.tabs.offer("segments", shown=self.segments.has_any or column is not None)
         if self._looks_into():
             self.looking.take(standing, self.sheet)
         else:

@@ -64,8 +64,11 @@ def _title(standing: MonitorStanding) -> str:
     if standing.state is not MonitorState.TURNED:
         return "No drift"
     is_worse = standing.answers is not None and standing.answers.state is AnswersState.TURNED
-    if is_worse and not standing.since:
+    inside = [] if standing.segments is None else [one for one in standing.segments.segments if one.alarm]
+    if is_worse and not standing.since and not inside:
         return "The answers are worse"
+    if inside and not standing.since:
+        return "A segment has drifted, answers are worse" if is_worse else "A segment has drifted"
     return "The data has drifted, answers are worse" if is_worse else "The data has drifted"
 
 
@@ -112,6 +115,8 @@ def facts(standing: MonitorStanding) -> list[Fact]:
     found += [Fact(f"{plain(theirs)} is", plain(ours)) for theirs, ours in monitor.renamed.items()]
     if standing.predictions is not None:
         found.append(Fact("Predictions", plain(predictions(standing.predictions), _TEXT)))
+    if monitor.segment:
+        found.append(Fact("Judged apart by", plain(monitor.segment)))
     if monitor.answers is not None:
         found.append(Fact("Answers scored by", plain(monitor.answers.label)))
     made = "the desk" if monitor.is_proposed else _person(monitor.created_by)

@@ -11,7 +11,8 @@ from mlops_desk.ui.drift.words import SEVERITY, measure_title
 from mlops_desk.ui.words import numbers
 
 _NAMED = 5  # chosen: one line
-NO_VALUE, OTHERS = "without a value", "other values"
+NO_VALUE, OTHERS, UNKNOWN = "without a value", "other values", "values new to the reference"
+_PLACES = frozenset(f"({one})" for one in (NO_VALUE, OTHERS, UNKNOWN))
 
 
 def name_of(segment: Segment) -> str:
@@ -19,12 +20,14 @@ def name_of(segment: Segment) -> str:
 
     What stands for them is in brackets, and a value that looks like it in quotes, so that the two are told apart.
     """
+    if segment.is_unknown:
+        return f"({UNKNOWN})"
     if segment.is_rest:
         return f"({OTHERS})"
     if segment.value is None:
         return f"({NO_VALUE})"
     value = plain(segment.value, 200)
-    return f"«{value}»" if value in {f"({OTHERS})", f"({NO_VALUE})"} or not value.strip() else value
+    return f"«{value}»" if value in _PLACES or not value.strip() else value
 
 
 def names_of(windows: Iterable[JudgedWindow]) -> list[str]:
@@ -64,6 +67,10 @@ def told_of(segment: Segment | None) -> str:
     """Return what a window says of a segment, after its name and its time."""
     if segment is None:
         return ""
+    if segment.is_unknown:
+        more = f" and {segment.n_values - len(segment.names)} more" if segment.n_values > len(segment.names) else ""
+        names = ", ".join(plain(name, 60) for name in segment.names)
+        return f"{segment.n_current:,} rows, nothing to hold them against{f': {names}{more}' if names else ''}"
     rows = f"{segment.n_current:,} rows against {segment.n_reference:,}"
     if segment.verdict is Verdict.INSUFFICIENT_DATA:
         return f"{rows}: too few to judge"
@@ -71,7 +78,8 @@ def told_of(segment: Segment | None) -> str:
     more = " and more" if len(moved) > _NAMED else ""
     which = f": {', '.join(moved[:_NAMED])}{more}" if moved else ""
     values = f", {numbers.count(segment.n_values, 'value')} together" if segment.is_rest else ""
-    return f"{rows}{values}, {len(moved)} of {numbers.count(len(segment.columns), 'column')} drifted{which}"
+    turned = f", turned since {numbers.day_and_clock(segment.turned_at)}" if segment.alarm and segment.turned_at else ""
+    return f"{rows}{values}{turned}, {len(moved)} of {numbers.count(len(segment.columns), 'column')} drifted{which}"
 
 
 def told_of_column(column: SegmentColumn | None) -> str:

@@ -68,16 +68,21 @@ class SegmentsView(QWidget):
         """Whether a window was judged by segment."""
         return any(one.segments is not None for one in self._windows)
 
-    def show_windows(self, windows: Sequence[JudgedWindow]) -> None:
-        """Show other windows, or the same ones and newer; the segment that is looked at stays while it is there."""
+    def show_windows(self, windows: Sequence[JudgedWindow], column: str | None) -> None:
+        """Show other windows, or the same ones and newer; the segment that is looked at stays while it is there.
+
+        ``column`` is the one by which the next windows are judged apart.
+        """
         self._windows = windows
         names = sheets.names_of(windows)
         if not self.has_any:
+            told = f"The next window is judged for each value of {plain(column)}, too." if column else ""
+            self.by.show_text(told)
+            self._offer([])
+            self._show()
             return
         newest = next(one.segments for one in reversed(windows) if one.segments is not None)
-        self.by.show_text(
-            f"by {plain(newest.column)}; p-values are corrected over all {newest.n_tests:,} tests together"
-        )
+        self.by.show_text(f"by {plain(newest.column)}, corrected over {newest.n_tests:,} tests")
         self._offer(names)
         self._show()
 

@@ -1,5 +1,7 @@
 """Monitors and their windows as text: what a person reads, whatever columns are called, and the words of the commands."""
 
+from dataclasses import replace
+
 import pytest
 
 from mlops_desk.base.errors import Hint
@@ -16,6 +18,7 @@ from mlops_desk.records.drift.monitors import (
     MonitorState,
     WindowRule,
 )
+from mlops_desk.records.drift.segments import Segment, SegmentColumn, SegmentDrift
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
 
 HOSTILE = "\x1b[2J\u202eage"
@@ -114,3 +117,29 @@ def test_the_words_of_the_commands() -> None:
     for word in ("list", "show", "remove", "pause", "resume", "check", "configure", "story", "recompute"):
         named = () if word == "list" else ("x", "y") if word == "story" else ("x",)
         assert parse(("drift", "monitors", word, *named)).verb.path == f"/v1/monitors/{word}"
+
+
+def test_segments_stand_in_a_monitor_in_a_window_and_in_the_list_of_windows() -> None:
+    moved = SegmentColumn("wage", "numeric", Verdict.DRIFT, 0.7, 0.001)
+    segments = SegmentDrift(
+        "plan",
+        (
+            Segment("pro\x1b[2J", Verdict.DRIFT, 300, 200, (moved,), 1, alarm=True, turned_at=1000.0),
+            Segment(None, Verdict.NOT_COMPARED, 0, 40, is_unknown=True, n_values=3, names=("gold", "new")),
+            Segment(None, Verdict.INSUFFICIENT_DATA, 12, 9),
+        ),
+        24,
+    )
+    by_plan = replace(MONITOR, segment="plan")
+    text = output.text(replace(TURNED, monitor=by_plan, segments=segments))
+    assert "\x1b" not in text
+    lines = {line.strip(): line for line in text.splitlines()}
+    assert "plan, corrected over all 24 tests together" in text
+    assert "drift, turned since" in next(line for name, line in lines.items() if name.startswith("pro"))
+    assert "40 rows, not compared: gold, new and 1 more" in text
+    assert "insufficient data" in next(line for name, line in lines.items() if name.startswith("(missing)"))
+    told = output.text(replace(WINDOW, columns={}, segments=segments))
+    assert "turned" in next(line for line in told.splitlines() if line.startswith("pro"))
+    assert "pro" in output.text([replace(WINDOW, columns={}, segments=segments)])
+    assert "from the next window on" in output.text(replace(TURNED, monitor=by_plan))
+    assert "by segment" not in output.text(TURNED)

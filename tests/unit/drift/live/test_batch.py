@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from mlops_desk.drift.columns import NumericSide
 from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.drift.live.batch import MOMENT, NUMBER, RowBatch, sketch_pieces, sketch_values
+from mlops_desk.drift.live.batch import sketch_pieces, sketch_values
 from mlops_desk.drift.live.pieces import RowPiece
+from mlops_desk.drift.live.spans import MOMENT, NUMBER, RowBatch
 from mlops_desk.drift.profile.comparing import make_profile
 from mlops_desk.drift.profile.frame import frame_of
 from mlops_desk.drift.profile.numbers import sketch_numbers

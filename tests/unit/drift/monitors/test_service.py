@@ -537,7 +537,7 @@ def test_another_reference_begins_anew(world):
         ({"name": "mine", "endpoint": "letters"}, "no endpoint letters"),
         ({"name": "mine", "model": "digits/9", "files": "/data"}, "no model version digits/9"),
         ({"name": "mine", "endpoint": "digits", "columns": "age, wage"}, "no column wage"),
-        ({"name": "mine", "endpoint": "digits", "segment": "age"}, "judge windows as a whole"),
+        ({"name": "mine", "endpoint": "digits", "segment": "wage"}, "no column wage"),
         ({"name": "mine", "endpoint": "digits", "importance": {"age": "much"}}, "no number"),
         ({"name": "mine", "endpoint": "digits", "importance": {"age": "nan"}}, "no number"),
         ({"name": "mine", "endpoint": "digits", "needed": 4}, "4 of 3"),
@@ -760,3 +760,15 @@ def test_a_column_that_the_model_asks_for_is_missed_from_the_first_window_on(wor
 def test_windows_without_any_value_are_a_fault(world):
     world.service.check_due()
     assert world.pass_by(0, 0, missing=dict.fromkeys(COLUMNS, ROWS)).verdict == "critical"
+
+
+def test_windows_begin_anew_by_another_segment_and_none_is_taken_back(world):
+    world.pass_by(0, 0)
+    assert len(world.service.history("digits")) == 2
+    told = world.service.configure("digits", segment="income")
+    assert told.monitor.segment == "income"
+    assert world.service.history("digits") == []
+    assert len(world.made) == 2, "the reference is read again, by the values of the column"
+    assert world.service.configure("digits", level="warning").monitor.segment == "income"
+    assert len(world.made) == 2
+    assert world.service.configure("digits", segment="").monitor.segment is None

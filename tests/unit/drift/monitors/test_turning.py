@@ -142,4 +142,4 @@ def test_a_column_of_which_a_window_says_nothing_goes_on():
     first = followed([], window(0, DRIFT, {"x": DRIFT, "y": DRIFT}), 2, 3)
     second = followed([first], window(1, OK, {"y": OK}), 2, 3)
     assert second.since == {"x": 0.0}
-    assert replace(second, since={}) == replace(window(1, OK, {"y": OK}), number=2)
+    assert replace(second, since={}) == replace(window(1, OK, {"y": OK}), number=2, of_whole=False)
