@@ -142,6 +142,8 @@ def moment_of(connection: Any, source: OpenedTable, column: FrozenColumn) -> str
     """Return the expression of a column's moment in seconds since 1970; None where nothing of its type is one."""
     name, database_type = source.columns.get(column.name, ("", ""))
     if spelling.is_moment(database_type):
+        if database_type == "TIMESTAMPTZ_NS":  # what pandas' moments with a zone are in Parquet: it has no isfinite
+            name = f"CAST({name} AS TIMESTAMPTZ)"
         return f"CASE WHEN isfinite({name}) THEN epoch({name}) END"
     text = f"CAST({name} AS VARCHAR)"
     if spelling.is_numeric(database_type):

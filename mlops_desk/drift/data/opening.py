@@ -6,6 +6,8 @@ become Parquet files of texts first; what those mean is decided later, from whol
 
 # ruff: noqa: S608 - DuckDB binds neither names nor paths; ``identifier`` and ``pattern`` quote them
 
+import json
+import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +36,9 @@ _PACKED = {
 _MARK_BYTES = 6  # as long as the longest of these
 _LOOKED_AT = 20  # lines; chosen: a broken first line makes no CSV file of JSON
 _LINE_BYTES = 1 << 20  # chosen: a longer one is looked at when it is read
+_ABOUT_BYTES = 4 << 20  # chosen: what pandas says of 5,000 columns is a tenth
+_DURATION = re.compile(r"timedelta64\[(?P<unit>s|ms|us|ns)\]")
+_NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
 _ROW_NUMBER = "file_row_number"  # DuckDB's word
 _WAYS = "Give Parquet, CSV with a header line, or JSON lines: a file, or a folder of files of one kind."
 
@@ -103,13 +108,38 @@ def kind_of(file: Path) -> str:
 
 def _parquet(connection: Any, files: Sequence[Path]) -> OpenedTable:
     listed = ", ".join(pattern(file) for file in files)
-    relation = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    durations = _durations(connection, files[0], connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall())
+    relation = f"(SELECT * {durations} FROM {source})" if durations else source
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     columns = {sent(name): (identifier(name), kind) for name, kind, *_ in described}  # a log's names, as they were
     lengths = tuple(_count(connection, f"read_parquet({pattern(file)})") for file in files)
     numbered = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false, {_ROW_NUMBER} = true)"
+    numbered = f"(SELECT * {durations} FROM {numbered})" if durations else numbered
     is_taken = any(name.lower() == _ROW_NUMBER for name in columns)
     return OpenedTable(relation, columns, sum(lengths), numbered=None if is_taken else numbered, lengths=lengths)
+
+
+def _durations(connection: Any, file: Path, described: Sequence[Sequence[Any]]) -> str:
+    """Return what makes durations of the numbers that pandas has written for them, "" where it has written none.
+
+    Parquet has no type for them, and pandas' own words about its columns (metadata of that name) tell which they are.
+    """
+    rows = connection.execute(f"""
+        SELECT value FROM parquet_kv_metadata({pattern(file)})
+        WHERE CAST(key AS VARCHAR) = 'pandas' AND octet_length(value) <= {_ABOUT_BYTES}""").fetchall()
+    try:
+        columns = json.loads(rows[0][0])["columns"] if rows else []
+        told = {str(one["field_name"]): _DURATION.fullmatch(str(one["numpy_type"])) for one in columns}
+    except (ValueError, KeyError, TypeError, RecursionError):  # whoever wrote it so meant nothing that we know
+        return ""
+    units = {name: _NANOSECONDS[found["unit"]] for name, found in told.items() if found is not None}
+    made = [
+        f"to_microseconds(CAST({name} * {units[plain_name]} / 1000 AS BIGINT)) AS {name}"
+        for plain_name, kind, *_ in described
+        if plain_name in units and kind == "BIGINT" and (name := identifier(plain_name))
+    ]
+    return f"REPLACE ({', '.join(made)})" if made else ""
 
 
 def _of_texts(connection: Any, found: Sequence[tuple[Path, AsTexts]], *, tells_empty: bool) -> OpenedTable:

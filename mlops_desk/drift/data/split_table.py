@@ -1,6 +1,7 @@
-"""A table as MLflow keeps what ``mlflow.log_table`` was given: one JSON object of names and rows (pandas' "split").
+"""A table as one JSON document: of names and rows (pandas' "split"), or a list of objects (pandas' "records").
 
-MLflow reads and writes such a file whole, so they are small; one that is not is refused, and never read into memory.
+The first is what ``mlflow.log_table`` writes, the second what ``frame.to_json(path, orient="records")`` does. Such a
+file is read and written whole, so it is small; one that is not is refused, and never read into memory.
 """
 
 import json
@@ -14,16 +15,20 @@ from mlops_desk.base.text import plain
 from mlops_desk.drift.data.opened import OpenedTable
 from mlops_desk.drift.data.rows import table_of_rows
 
-KIND = "MLflow tables"
+KIND = "JSON tables"
 _LIMIT_BYTES = 256 << 20  # chosen: as Python's values some gigabytes
 _BATCH_ROWS = 10_000  # chosen: hundreds of batches in a file of that size
 _BEGINS = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:columns|index|data)"\s*:\s*\[')
-_HOW = "A table as mlflow.log_table writes it has columns and data. Else give Parquet, CSV or JSON lines."
+_LISTS = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*[\[{\]]")
+_HOW = (
+    "A table as mlflow.log_table writes it has columns and data, a list holds an object for each row. Else give "
+    "Parquet, CSV or JSON lines."
+)
 
 
 def begins(content: bytes) -> bool:
     """Tell by a file's beginning whether it may be one: a line of JSON lines hardly has a list of that name first."""
-    return _BEGINS.match(content) is not None and b"\n{" not in content
+    return _LISTS.match(content) is not None or (_BEGINS.match(content) is not None and b"\n{" not in content)
 
 
 def open_table(connection: Any, files: Sequence[Path], folder: Path) -> OpenedTable:
@@ -51,10 +56,18 @@ def _read(file: Path) -> tuple[list[str], list[list[Any]]]:
         raise Invalid(f"{shown} is a table of more than {_LIMIT_BYTES >> 20} MiB.", "Write it as Parquet.")
     try:
         document = json.loads(file.read_bytes())
-        names, rows = document["columns"], document["data"]
+        names, rows = _listed(document) if isinstance(document, list) else (document["columns"], document["data"])
         is_one = all(isinstance(row, list) and len(row) == len(names) for row in rows)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Invalid(f"{shown} is no whole table.", _HOW) from error
     if not is_one or not isinstance(names, list):
         raise Invalid(f"Rows of {shown} do not have a value for each column.", _HOW)
     return [str(name) for name in names], rows
+
+
+def _listed(objects: list[Any]) -> tuple[list[str], list[list[Any]]]:
+    """Return the keys of a list's objects, in the order in which they come, and a row of each. Raises TypeError."""
+    if not all(isinstance(one, dict) for one in objects):
+        raise TypeError("what is listed is no object")
+    names = list(dict.fromkeys(name for one in objects for name in one))
+    return names, [[one.get(name) for name in names] for one in objects]

@@ -186,3 +186,72 @@ def test_what_mlflow_says_of_a_logged_data_set_fits_the_requests(tmp_path, form)
     ]  # fmt: skip
     assert report.dataset.missing_columns == ()
     assert report.dataset.left_out["y"] == "A target that is not sent."
+
+
+def _as_pandas(values: list[str], about: list[dict[str, object]], path: Path) -> Path:
+    """Write a Parquet file as pandas does by pyarrow, with its words about the columns."""
+    words = json.dumps({"columns": about}).replace("'", "''")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        listed = ", ".join(values)
+        connection.execute(
+            f"COPY (SELECT {listed} FROM range(100) AS t(i)) TO '{path}' (FORMAT parquet, KV_METADATA {{pandas: '{words}'}})"
+        )
+    return path
+
+
+@pytest.mark.usefixtures("one_database")
+@pytest.mark.parametrize(("unit", "each"), [("ns", 10**9), ("us", 10**6), ("ms", 1000), ("s", 1)])
+def test_durations_that_pandas_writes_to_parquet_as_numbers_are_durations(tmp_path, unit, each):
+    about = [
+        {"name": "td", "field_name": "td", "numpy_type": f"timedelta64[{unit}]"},
+        {"name": None, "field_name": "n", "numpy_type": "int64"},
+    ]
+    values = [f"CASE WHEN i % 10 > 0 THEN i * 90 * {each}::BIGINT END AS td", "i AS n"]
+    parquet = _as_pandas(values, about, tmp_path / "a.parquet")
+    frame = pd.DataFrame(
+        {"td": pd.to_timedelta([at * 90 if at % 10 else None for at in range(100)], unit="s"), "n": range(100)}
+    )
+    paths = [parquet, tmp_path / "a.csv", write(frame, tmp_path, "jsonl")]
+    frame.to_csv(paths[1], index=False)
+    for reference in paths:
+        for current in paths:
+            report = compare_files(reference, current)
+            assert report.verdict == "ok", (reference.name, current.name, [column.text for column in report.columns])
+            assert report.columns[0].measures["ks"].value == 0.0
+            assert report.columns[0].quality["current"].missing_ratio == 0.1
+
+
+@pytest.mark.usefixtures("one_database")
+@pytest.mark.parametrize(
+    "about",
+    [[], [{"name": "td"}], ["td"], [{"field_name": "td", "numpy_type": "timedelta64[D]"}], [{"field_name": "n", "numpy_type": "timedelta64[ns]"}],
+     [{"field_name": "gone", "numpy_type": "timedelta64[ns]"}]],
+)  # fmt: skip
+def test_whatever_else_stands_there_leaves_numbers_what_they_are(tmp_path, about):
+    path = _as_pandas(["i * 90 AS td", "i / 7 AS n"], about, tmp_path / "a.parquet")
+    report = compare_files(path, path)
+    assert report.verdict == "ok"
+    assert report.columns[0].histogram.edges[-1] == 99 * 90
+
+
+@pytest.mark.usefixtures("one_database")
+def test_moments_with_a_zone_in_nanoseconds_are_moments(tmp_path):
+    """What pandas writes to Parquet of a column with a zone: DuckDB has a type of its own for it."""
+    moment = "TIMESTAMP '2024-01-01 00:00:00' + INTERVAL 1 HOUR * i"
+    path = _as_pandas(
+        [f"CAST({moment} AS TIMESTAMPTZ_NS) AS at", f"CAST({moment} AS TIMESTAMP_NS) AS plain"],
+        [],
+        tmp_path / "a.parquet",
+    )
+    frame = pd.DataFrame({"at": pd.date_range("2024-01-01", periods=100, freq="h", tz="UTC")})
+    frame["plain"] = frame["at"].dt.tz_localize(None)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    for reference, current in ((path, path), (path, tmp_path / "a.csv"), (tmp_path / "a.csv", path)):
+        report = compare_files(reference, current)
+        assert report.verdict == "ok"
+        assert {(column.name, column.kind, column.measures["ks"].value) for column in report.columns} == {
+            ("at", "time", 0.0),
+            ("plain", "time", 0.0),
+        }
+    assert report.columns[0].quality["current"].earliest == pd.Timestamp("2024-01-01", tz="UTC").timestamp()

@@ -210,6 +210,31 @@ def test_tables_of_other_columns_and_very_large_ones_are_refused(tmp_path, monke
         compare_files(tmp_path / "a.json", tmp_path / "a.json")
 
 
+@pytest.mark.parametrize("before", ["", "\ufeff", "\n  "])
+def test_a_list_of_objects_as_pandas_writes_records_is_a_table(tmp_path, before):
+    rows = [{"n": at, "flag": at % 3 == 0, **({"x": at / 3} if at % 10 else {})} for at in range(100)]
+    lines, listed = tmp_path / "t.jsonl", tmp_path / "t.json"
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    listed.write_text(before + json.dumps(rows), encoding="utf-8")
+    report = compare_files(lines, listed)
+    assert (report.verdict, report.dataset.n_current, report.dataset.missing_columns) == ("ok", 100, ())
+    assert {column.name: column.kind for column in report.columns} == {
+        "n": "numeric",
+        "flag": "boolean",
+        "x": "numeric",
+    }
+    assert report.columns[2].quality["current"].missing_ratio == 0.1
+
+
+@pytest.mark.parametrize("content", ["[]", "[{}]", '[{"a": 1}, 2]', '[{"a": 1}', "[[1, 2]]"])
+def test_a_list_without_rows_is_told(tmp_path, content):
+    path = tmp_path / "t.json"
+    path.write_text(content)
+    with pytest.raises(Invalid) as caught:
+        compare_files(path, path)
+    assert caught.value.hint
+
+
 def test_json_lines_that_begin_alike_stay_json_lines(tmp_path):
     path = tmp_path / "t.jsonl"
     path.write_text('{"columns": [1], "x": 1}\n{"columns": [2], "x": 2}\n')
