@@ -108,10 +108,11 @@ def kind_of(file: Path) -> str:
 
 def _parquet(connection: Any, files: Sequence[Path]) -> OpenedTable:
     listed = ", ".join(pattern(file) for file in files)
-    source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-    durations = _durations(connection, files[0], connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall())
-    relation = f"(SELECT * {durations} FROM {source})" if durations else source
+    relation = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    if durations := _durations(connection, files[0], described):
+        relation = f"(SELECT * {durations} FROM {relation})"
+        described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     columns = {sent(name): (identifier(name), kind) for name, kind, *_ in described}  # a log's names, as they were
     lengths = tuple(_count(connection, f"read_parquet({pattern(file)})") for file in files)
     numbered = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false, {_ROW_NUMBER} = true)"

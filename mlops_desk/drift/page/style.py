@@ -22,6 +22,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th { text-align: left; font-weight: 600; color: var(--dim); font-size: 13px; }
 th, td { padding: 6px 12px 6px 0; border-bottom: 1px solid var(--line); vertical-align: middle; }
 th.right, td.right { text-align: right; white-space: nowrap; }
+th.right + th:not(.right), td.right + td:not(.right) { padding-left: 20px; }
 td.name { min-width: 120px; max-width: 300px; }
 .mark { display: inline-block; padding: 1px 9px; border-radius: 10px; border: 1px solid currentColor; font-size: 13px;
   font-weight: 600; white-space: nowrap; }

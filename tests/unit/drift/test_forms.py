@@ -131,6 +131,7 @@ FINE = {Verdict.OK, Verdict.NOT_COMPARED, Verdict.INSUFFICIENT_DATA}
 
 
 @pytest.mark.usefixtures("one_database")
+@pytest.mark.timeout(400)  # half a minute of work, on a machine whose cores are all taken
 @settings(max_examples=2)
 @given(st.integers(0, 1 << 20), st.sampled_from([0.0, 0.05, 0.4]), st.sampled_from(FORMS).map(lambda form: (form,)))
 @example(0, 0.0, FORMS)

@@ -1,11 +1,13 @@
-"""A report's page says above what has drifted though no column has: rows as wholes, and segments."""
+"""A report's page: above stands what has drifted though no column has, and it is a file that a mail may carry."""
 
 from dataclasses import replace
 
+import duckdb
 import pytest
 
 from mlops_desk.drift.page.beside import beyond
 from mlops_desk.drift.page.document import page
+from mlops_desk.drift.worker import compare_files
 from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
 from mlops_desk.records.drift.multivariate import JointDrift
 from mlops_desk.records.drift.segments import Segment, SegmentDrift
@@ -33,3 +35,23 @@ def test_what_no_column_tells_stands_below_the_headline(report, told):
     written = page(report)
     head = written[: written.index('<section class="facts">')]
     assert all(one in head for one in told)
+
+
+@pytest.mark.usefixtures("one_database")
+def test_the_page_of_fifty_columns_with_long_names_and_labels_has_less_than_two_megabytes(tmp_path):
+    """The largest that fifty columns make: every name and label is longer than what is shown of it, all have drifted."""
+    name = "a column with a rather long name " * 5
+    columns = [f'random() * 1e6 + {{0}} * 1e6 AS "{name}{at}"' for at in range(20)]
+    columns += [f"repeat('long label ', 18) || (i % 90 + {{0}} * 45) AS \"{name}c{at}\"" for at in range(20)]
+    columns += [f"repeat('word' || {{0}} || ' ', 60) || hash(i) AS \"{name}t{at}\"" for at in range(5)]
+    columns += [f"TIMESTAMP '2024-01-01' + INTERVAL 1 HOUR * (i + 400 * {{0}}) AS \"{name}d{at}\"" for at in range(5)]
+    paths = [tmp_path / f"{at}.parquet" for at in range(2)]
+    with duckdb.connect() as connection:
+        for at, path in enumerate(paths):
+            listed = ", ".join(columns).format(at)
+            connection.execute(f"COPY (SELECT {listed} FROM range(400) AS t(i)) TO '{path}' (FORMAT parquet)")
+    report = compare_files(*paths)
+    assert report.dataset.n_drifted == 50
+    written = page(report).encode()
+    assert 50_000 < len(written) < 2_000_000
+    assert b"<script" not in written
