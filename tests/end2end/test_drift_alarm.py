@@ -150,6 +150,18 @@ def test_moved_data_ring_within_a_minute_and_others_do_not(
     assert {one["state"] for one in fine} == {"fine"}, fine
     assert not drift_alerts(desk)
 
+    # What the version was trained on lies with its run by now, for any desk of the registry.
+    def shown() -> list[dict[str, Any]]:
+        return desk.json("drift", "profile", "cells/1")  # type: ignore[no-any-return]  # JSON
+
+    (profile,) = desk.wait(shown, lambda found: found[0]["path"] is not None, 90)
+    assert (profile["n_rows"], profile["problem"], profile["monitors"]) == (len(frame), None, ["cells"])
+    kinds = {column["name"]: column["kind"] for column in profile["columns"]}
+    assert (kinds["radius"], kinds["clinic"], kinds["is_large"], kinds["seen"]) == (
+        "numeric", "categorical", "boolean", "time"
+    )  # fmt: skip
+    assert profile["path"] in {one["path"] for one in desk.json("runs", "artifacts", profile["run_id"], "drift")}
+
     # Moved: radius by two millimetres, and more of one clinic; all else as before.
     moved = frame.assign(radius=frame["radius"] + 2.0, clinic=frame["clinic"].replace("north", "south"))
     ask(endpoint, records(moved.sample(3 * WINDOW, random_state=4)))

@@ -35,6 +35,7 @@ _MOST_TRIES = 60  # chosen: an hour; whoever refuses as long refuses for good
 _MOST_READ = 3  # chosen: each takes seconds, and a version has one or two
 _DIGEST_CHARACTERS = 24  # chosen: MLflow's own digests have 8
 _KEY_CHARACTERS = 16  # of SHA-256: 64 bits, among a handful
+_ENDING = ".profile"
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -85,7 +86,7 @@ def place_of(run_id: str, registry: str | None, dataset: DatasetInput, options: 
     """Return where the profile of a data set lies that was made with these options."""
     made_by = [VERSION, _WITH, dataset.name, dataset.digest, dataset.source, wire.to_builtins(options)]
     key = hashlib.sha256(wire.dumps(_in_order(made_by)).encode("utf-8", "replace")).hexdigest()[:_KEY_CHARACTERS]
-    return ProfilePlace(run_id, registry, f"{_beginning(dataset)}{key}.profile")
+    return ProfilePlace(run_id, registry, f"{_beginning(dataset)}{key}{_ENDING}")
 
 
 def _in_order(value: object) -> object:
@@ -102,7 +103,12 @@ def _beginning(dataset: DatasetInput) -> str:
 def made_of(path: str, datasets: Sequence[DatasetInput]) -> DatasetInput | None:
     """Return the data set that a profile says by its name that it was made of; None where the run has none such."""
     name = path.rpartition("/")[2]
-    return next((one for one in datasets if name.startswith(_beginning(one))), None)
+    return next((one for one in datasets if _is_of(name, one)), None)
+
+
+def _is_of(name: str, dataset: DatasetInput) -> bool:
+    beginning = _beginning(dataset)
+    return name.startswith(beginning) and len(name) == len(beginning) + _KEY_CHARACTERS + len(_ENDING)
 
 
 class PublishedProfiles:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -45,6 +46,9 @@ MAKERS = {
     ),
     "nullable float": lambda r, n, s: pd.Series(
         pd.array(_gaps(r, [float(x) for x in r.random(n)], s), dtype="Float64")
+    ),
+    "decimal": lambda r, n, s: pd.Series(
+        _gaps(r, [Decimal(int(x)) / 100 for x in r.integers(0, 10**6, n)], s), dtype=object
     ),
     "bool": lambda r, n, s: pd.Series(r.random(n) < 0.4),
     "boolean": lambda r, n, s: pd.Series(pd.array(_gaps(r, [bool(x) for x in r.random(n) < 0.4], s), dtype="boolean")),
@@ -109,6 +113,8 @@ def _json(value: object) -> object:
     """Return a cell as clients send it: moments and durations in ISO 8601."""
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return None
+    if isinstance(value, Decimal):
+        return float(value)
     if isinstance(value, (pd.Timestamp, pd.Timedelta)):
         return value.isoformat()
     return str(value) if isinstance(value, pd.Period) else value.item() if isinstance(value, np.generic) else value
@@ -143,7 +149,7 @@ def test_a_frame_of_all_dtypes_never_differs_from_itself_in_whatever_form(tmp_pa
 
 
 KINDS = {
-    "numeric": ["int8", "uint64", "int64", "float32", "float64", "nullable int", "nullable float", "timedelta", "constant"],
+    "numeric": ["int8", "uint64", "int64", "float32", "float64", "nullable int", "nullable float", "decimal", "timedelta", "constant"],
     "boolean": ["bool", "boolean", "objects of bool"],
     "time": ["datetime", "datetime with zone", "days", "period"],
     "text": ["text"],

@@ -122,6 +122,8 @@ def test_whatever_a_data_set_is_called_its_profile_has_a_plain_name(digest: str,
 def test_a_profile_tells_by_its_name_of_which_data_it_is() -> None:
     assert made_of(PLACE.path, [replace(DATA, digest="x"), DATA]) == DATA
     assert made_of(PLACE.path, [replace(DATA, digest="x")]) is None
+    longer = replace(DATA, digest="d1/9-b")
+    assert made_of(place_of("r1", None, longer, OPTIONS).path, [DATA, longer]) == longer
 
 
 @pytest.mark.parametrize(
