@@ -114,6 +114,7 @@ class RulesDesk:
         )
         self.rules.living, self.rules.acting = self.life, self.worker
         self._watch = RuleSightWatch(self.life, Sights(_manifest(parts.loop), _commit(parts.loop)), parts.bus.publish)
+        self.shelf.changed = self._changed
         self._unsubscribe: list[Callable[[], None]] = []
 
     def start(self) -> None:
@@ -148,6 +149,10 @@ class RulesDesk:
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self.rules.stop()
+
+    def _changed(self) -> None:
+        self.life.renew()
+        self._watch.wake()
 
     # -- what is heard ---------------------------------------------------------------------------
 

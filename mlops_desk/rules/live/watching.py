@@ -4,6 +4,7 @@ A look that fails says nothing: what was seen last stays, and the trouble is tol
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,11 +44,16 @@ class RuleSightWatch:
         self._sights = sights
         self._notice = notice
         self._trouble: dict[str, str] = {}
+        self._bell = threading.Event()
 
     def start(self, loop: Loop) -> None:
         """Begin to look."""
         self._loop = loop
-        loop.repeat("rules-sights", LOOK_SECONDS, self.look)
+        loop.beat("rules-sights", LOOK_SECONDS, self.look, first=self.look, bell=self._bell)
+
+    def wake(self) -> None:
+        """Look now: a new rule holds what comes against what is there when it is made."""
+        self._bell.set()
 
     def look(self) -> None:
         """Look at all once."""

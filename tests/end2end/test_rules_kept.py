@@ -1,0 +1,100 @@
+"""Rules in a real agent: made by the command line, set off by its own measurements, and told of once across a kill -9."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end2end.desk import Desk
+
+pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+
+HEAD = "apiVersion: mlops-desk/v1\nkind: Rule\nname: {name}\nwhen: {when}\nthen:\n{then}"
+ALWAYS = "{metric: system.memory.usage, device: host, above: 1}"  # bytes: it holds on every machine that runs this
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path / "data", {"MLOPS_DESK_LEASE_DIR": str(tmp_path / "leases")})
+    desk.json("settings", "show", "ui.theme")
+    yield desk
+    desk.stop()
+
+
+def made(desk: Desk, folder: Path, name: str, when: str, then: str) -> dict:
+    file = folder / f"{name}.yaml"
+    file.write_text(HEAD.format(name=name, when=when, then=then))
+    return desk.json("rules", "create", str(file))
+
+
+def program(tmp_path: Path, lines: str) -> Path:
+    """Return a program of this user's in a folder that nobody else may write."""
+    path = Path.home() / f".mlops-desk-test-{os.getpid()}-{tmp_path.name}"
+    path.write_text(f"#!/bin/sh\n{lines}\n")
+    path.chmod(0o700)
+    return path
+
+
+def kill_agent(desk: Desk) -> None:
+    os.kill(desk.json("agent", "status")["pid"], signal.SIGKILL)
+
+
+def test_a_rule_fires_by_what_is_measured_and_not_again_after_a_kill(desk: Desk, tmp_path: Path) -> None:
+    made(desk, tmp_path, "busy", ALWAYS, "- notify: [desktop]\n")
+    shown = desk.wait(lambda: desk.json("rules", "show", "busy"), lambda rule: rule["firings"], 30)
+    assert shown["standings"][0]["holds"] is True
+    assert shown["firings"][0]["state"] == "done"
+    kill_agent(desk)
+    desk.wait(lambda: desk.json("rules", "show", "busy"), lambda rule: rule["standings"][0]["holds"], 30)
+    assert len(desk.json("rules", "firings")) == 1
+    desk.json("rules", "pause", "busy")
+    assert desk.json("rules", "list")[0]["enabled"] is False
+    fired = desk.json("rules", "fire", "busy")
+    assert (fired["state"], fired["firing"]["by_hand"], fired["firing"]["number"]) == ("done", True, 2)
+    desk.json("rules", "remove", "busy")
+    assert desk.json("rules", "list") == []
+    assert len(desk.json("rules", "firings")) == 2
+
+
+def test_a_command_in_whose_midst_the_agent_is_killed_is_not_run_again(desk: Desk, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    run = program(tmp_path, f"cat >> {told}; echo >> {told}; sleep 20")
+    try:
+        desk.json("settings", "set", "notify.command", str(run))
+        made(desk, tmp_path, "tell", ALWAYS, "- notify: [command]\n")
+        desk.wait(told.exists, bool, 30)
+        kill_agent(desk)
+        found = desk.wait(lambda: desk.json("rules", "firings"), lambda all_: all_[0]["state"] != "intended", 40)
+        assert [one["state"] for one in found] == ["unknown"]
+        assert "not run again" in found[0]["steps"][0]["text"]
+        lines = told.read_text().splitlines()
+        assert len(lines) == 1
+        assert json.loads(lines[0])["rule"] == "tell"
+    finally:
+        run.unlink()
+
+
+def test_new_files_in_a_folder_fire_once_and_what_was_there_does_not(desk: Desk, tmp_path: Path) -> None:
+    data = tmp_path / "data-set"
+    data.mkdir()
+    (data / "old.csv").write_text("1\n")
+    made(desk, tmp_path, "fresh", f"{{newData: {data}}}", "- notify: [desktop]\n")
+    desk.wait(lambda: seen(desk), bool, 60)
+    kill_agent(desk)
+    assert desk.json("rules", "firings") == []
+    (data / "new.csv").write_text("2\n")
+    desk.wait(lambda: desk.json("rules", "firings"), lambda found: len(found) == 1, 90)
+    kill_agent(desk)
+    desk.wait(lambda: desk.json("rules", "show", "fresh"), lambda rule: rule["firings"], 30)
+    assert len(desk.json("rules", "firings")) == 1
+
+
+def seen(desk: Desk) -> int:
+    """Return how many folders and repositories the agent has looked at."""
+    import sqlite3
+
+    with sqlite3.connect(f"file:{desk.folder / 'state.db'}?mode=ro", uri=True) as found:
+        return found.execute("SELECT count(*) FROM rule_sights WHERE parent != ''").fetchone()[0]
