@@ -28,6 +28,7 @@ from mlops_desk.serving.image.model_files import ModelFiles, files_bytes, read_m
 from mlops_desk.serving.probe import EXAMPLE_FAILED, INVOCATIONS, PING, answers, first_answer, health, later_answer
 from mlops_desk.serving.progress import Tell, untold
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf, plain_lines
+from mlops_desk.serving.runtimes.choice import short
 from mlops_desk.serving.runtimes.fit import Fit, free_bytes
 from mlops_desk.serving.runtimes.gpu_fit import GpuFit, overhead_bytes
 from mlops_desk.serving.runtimes.gpus import ReplicaClaim, ReplicaGpus
@@ -37,7 +38,6 @@ _NOBODY = 65534  # the kernel's overflow uid, nobody everywhere
 _POLL_SECONDS = 0.1  # chosen: a model takes seconds to load, and a ping three milliseconds of a processor
 _EVIDENCE_LINES = 15  # chosen: a Python traceback names the error in its last lines
 _GRACE_SECONDS = 10  # the engine's own default
-_SHORT_ID = 19  # "sha256:" and twelve figures, as engines show an id
 _MEMORY_SHARE = 0.8  # chosen: jobs may have 0.9; an endpoint must not push them out
 
 
@@ -77,7 +77,7 @@ class Trial:
             fit = GpuFit(files.size_bytes, overhead_bytes(files.flavors), revision.gpus)
             claim = self._claim_of(revision, number, fit)
             gpus = self._leased(claim, gpus, tell)
-            tell("start", f"a container of {_short(revision.image or 'no image')} is started, and loads the model")
+            tell("start", f"a container of {short(revision.image or 'no image')} is started, and loads the model")
             with Handover(self._shelf.replica_place(revision.endpoint, revision.number, number)) as handover:
                 mounts = (Mount(str(files.folder), "/model", "ro"), handover.mount)
                 self._patiently(lambda: self._start(revision, number, mounts, claim, gpus), deadline)
@@ -293,8 +293,3 @@ def _invocation(example: bytes | None) -> GoldenRequest | None:
 def _user() -> str:
     # Root's own rights mean nothing in the container (no capabilities), and a model needs none.
     return f"{_NOBODY}:{_NOBODY}" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"
-
-
-def _short(image: str) -> str:
-    """Return an image as engines show it: of an id its first figures."""
-    return image[:_SHORT_ID] if image.startswith("sha256:") else image

@@ -24,6 +24,7 @@ from mlops_desk.serving.probe import health
 from mlops_desk.serving.progress import Tell
 from mlops_desk.serving.revision import Failed, Interrupted, plain_lines
 from mlops_desk.serving.runtimes import shipped
+from mlops_desk.serving.runtimes.choice import short
 
 _GRACE_SECONDS = 10  # the engine's own default
 _RELAY_BYTES = 128 << 20  # chosen: Python takes 15 MiB, and 512 connections some buffers each
@@ -112,14 +113,14 @@ class PairLaunch:
         """
         base = machine.base(self._engine, self._instance, work, seconds)
         deadline = time.monotonic() + seconds  # not before: the relay's own image is made once, and may take as long
-        tell("start", f"a container of {pair.image}, and a relay to its port {pair.served.port}")
+        tell("start", f"a container of {short(pair.image)}, and a relay to its port {pair.served.port}")
         patiently(lambda: self.end_beside(pair.relay))
         patiently(lambda: self._engine.remove(pair.relay))
         with Handover(place, shipped.RELAY) as handover:
             patiently(lambda: self._start(pair.relay_spec(base, handover)))
             patiently(lambda: runs(self._start(pair.image_spec()).pid))
+            tell("probe", f"until it says by {pair.served.ready or pair.served.health} that it is well")
             self._wait(pair, handover, deadline)
-        tell("probe", f"that it is well, by {pair.served.health}")
         return handover.address
 
     def end_beside(self, relay: str) -> None:

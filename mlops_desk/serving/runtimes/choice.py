@@ -29,7 +29,12 @@ class TrainingImage:
 
     @property
     def short(self) -> str:
-        return self.id[:_SHORT]
+        return short(self.id)
+
+
+def short(image: str) -> str:
+    """Return an image as engines show it: of an id its first figures, a name as it is."""
+    return image[:_SHORT] if image.startswith("sha256:") else image
 
 
 def order(wanted: str, trained: TrainingImage | None, templates: Sequence[str] = ()) -> tuple[str, ...]:

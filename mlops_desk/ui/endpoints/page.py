@@ -39,7 +39,7 @@ class EndpointsPage(Page):
         self.table: RecordTable[EndpointRow] = RecordTable("Endpoints", COLUMNS, context.memory)
         self.table.chosen.connect(lambda _key: self._show_chosen())
         self._filter = filter_field("Filter endpoints")
-        self._filter.textChanged.connect(self.table.narrow)
+        self._filter.textChanged.connect(self._narrow)
         self.acts = EndpointActs(self, context, self.chosen)
         self.pane = EndpointPane(context, self.acts)
         self.pane.rollout.promoted.connect(self.acts.promote)
@@ -82,6 +82,13 @@ class EndpointsPage(Page):
         if self.table.key() is None:
             self.table.select_first()
         self._show_chosen()
+
+    def _narrow(self, text: str) -> None:
+        """Show what fits; where the chosen one does not, the first that does is chosen."""
+        self.table.narrow(text)
+        if self.table.key() is None:
+            self.table.select_first()
+            self._show_chosen()
 
     def _show_rows(self) -> None:
         store = self.context.store

@@ -167,3 +167,13 @@ def test_in_try_tab_goes_from_the_values_to_what_sends_them(page, double, qtbot)
     fields = list(view.fields.values())
     fields[0].setFocus(Qt.FocusReason.TabFocusReason)
     assert walked(page, len(fields) + 3) == [*fields[1:], view.send, view.curl, view.python, view.answer]
+
+
+def test_a_filter_that_hides_the_chosen_one_chooses_the_first_that_fits(page):
+    assert page.chosen().name == "digits"
+    other = next(name for name in page.context.store.endpoints.value if name != "digits")
+    page.filter_field().setText(other)
+    assert page.chosen().name == other
+    assert page.acts.remove.isVisible()
+    page.filter_field().setText("no such endpoint")
+    assert page.chosen() is None
