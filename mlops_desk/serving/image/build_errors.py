@@ -23,6 +23,7 @@ _NETWORK = re.compile(
     r"Temporary failure in name resolution|Name or service not known|NewConnectionError|Connection refused"
     r"|Network is unreachable|ConnectTimeoutError|No route to host"
 )
+_PYTHON = re.compile(r"No module named pip\b|python3?: (?:command )?not found|\"?python3\"?: executable file not found")
 _MOST = 12  # chosen: what one reads of a failure; pip names a cause in two to four lines
 
 
@@ -44,3 +45,8 @@ def evidence(text: str, lines: int) -> list[str]:
 def is_network(text: str) -> bool:
     """Tell whether a build failed because the package index can't be reached."""
     return _NETWORK.search(text) is not None
+
+
+def lacks_python(text: str) -> bool:
+    """Tell whether a build failed because its base has no Python, or one without pip."""
+    return _PYTHON.search(text) is not None

@@ -190,6 +190,9 @@ class Maker:
         if build_errors.is_network(text):
             before = "The package index does not answer. From a folder of wheels: "
             hint = Hint("mlops-desk settings set serving.wheelhouse /FOLDER", before=before)
+        elif build_errors.lacks_python(text):
+            before = "The base image has no Python with pip. Another one: "
+            hint = Hint("mlops-desk settings set serving.base_image IMAGE", before=before)
         message = f"The image could not be built: {plain(found[-1], _SAID)}" if found else error.message
         return Failed("build_failed", message, plain_lines(shown), hint)
 

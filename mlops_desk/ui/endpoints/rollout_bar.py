@@ -1,6 +1,6 @@
 """The rollout under way: how much goes to which revision, what it waits for, and what a person can do about it."""
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from mlops_desk.records.serving.endpoint import Endpoint
@@ -35,7 +35,7 @@ class RolloutBar(Card):
         self.promote = Button("Promote", main=True, tip="Let it answer all requests now", asks=True)
         self.back = Button("Take back", harmful=True, tip="Let the live revision answer all requests again", asks=True)
         self.slider.valueChanged.connect(self._offer)
-        self.share.clicked.connect(lambda: self.shared.emit(self.slider.value()))
+        self.share.clicked.connect(lambda _on=False: self._share())
         self.promote.clicked.connect(self.promoted)
         self.back.clicked.connect(self.taken_back)
         self._shown: tuple[str, int, float] | None = None
@@ -81,6 +81,11 @@ class RolloutBar(Card):
             self._shown = now
             self.slider.setValue(max(1, round(rollout.percent)))
         self._offer()
+
+    def _share(self) -> None:
+        """Ask for the share, with the focus back at the slider: from a button that ends Qt moves it to *Promote*."""
+        self.slider.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.shared.emit(self.slider.value())
 
     def _offer(self) -> None:
         self.share.show_title(f"Give it {self.slider.value()} %")

@@ -27,6 +27,8 @@ RUNTIMES = {
     "build": "an image built of its requirements",
     "machine": "an image built on this machine's own Python",
 }
+_SAID_BY_STATE = frozenset({"build", "start", "probe"})
+"""Steps whose name says no more than building, starting or probing."""
 _PROBE = "probe"  # the step in which it is asked for what it answers, before anybody else is
 NEVER_RUN = "Never run on a real one"
 REVISION_MARKS = {
@@ -106,11 +108,12 @@ def now_told(endpoint: Endpoint) -> tuple[str, str]:
     step = next((one for one in reversed(endpoint.steps) if one.seconds is None), None)
     if step is not None and (is_first or beside is not None):
         what = (
-            mark.text
+            state_mark(endpoint).text
             if is_first or beside is None
             else f"{REVISION_MARKS[beside.state].text} revision {beside.revision}"
         )
-        return plain(f"{what}: {step.name}, {step.text}", _REASON), "info"
+        how = step.text if step.name in _SAID_BY_STATE else f"{step.name}, {step.text}"
+        return plain(f"{what}: {how}", _REASON), "info"
     return (plain(f"{numbers.WARNING} {behind}", _REASON), "warning") if behind is not None else ("", "text")
 
 

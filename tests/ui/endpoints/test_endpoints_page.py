@@ -143,8 +143,12 @@ def test_a_rollout_is_led_on_taken_back_and_shared_by_hand(rolling, double, qtbo
     assert bar.says.whole == "Revision 4 gets 5 % of the requests; revision 2 answers the others."
     assert not bar.share.isEnabled()
     bar.slider.setValue(40)
+    bar.share.setFocus()
     click(qtbot, bar.share)
     qtbot.waitUntil(lambda: ("split", "digits", ["4=40", "2=60"]) in double.moved)
+    digits(double, rollout=replace(ROLLOUT, percent=40.0))
+    qtbot.waitUntil(lambda: not bar.share.isEnabled())
+    assert bar.slider.hasFocus(), "a second Enter would promote it"
     click(qtbot, bar.promote)
     qtbot.waitUntil(lambda: ("promote", "digits", None) in double.moved)
     click(qtbot, bar.back)
@@ -286,7 +290,7 @@ def test_a_revision_that_is_built_beside_the_live_one_shows_its_build(page, doub
     qtbot.waitUntil(lambda: "Collecting pandas" in view.building.log.text())
     assert view.building.isVisible()
     assert "build …: 4 requirements" in view.building.steps.whole
-    assert "building revision 3: build, 4 requirements" in page.pane.now.whole
+    assert "building revision 3: 4 requirements" in page.pane.now.whole
     double.build_lines = [*double.build_lines, "ERROR: No matching distribution found for pandas==99"]
     view.building.look()
     qtbot.waitUntil(lambda: "pandas==99" in view.building.log.text())

@@ -32,11 +32,15 @@ def told(endpoint: Endpoint) -> dict[str, str]:
 
 def test_what_is_under_way_or_wrong_is_said_above_everything() -> None:
     assert now_told(replace(FRONT, steps=(FETCHED, STARTS))) == (
-        f"{numbers.INFO} starting: start, a container is started",
+        f"{numbers.INFO} starting: a container is started",
         "info",
     )
     broken = Reason("build_failed", "no wheel of x", None, "Mend it.")
     failed = replace(FRONT, state=EndpointState.FAILED, reason=broken)
+    probing = replace(FRONT, steps=(replace(STARTS, seconds=2.0), DeployStep("probe", "until it is well", 4.0)))
+    assert now_told(probing) == (f"{numbers.INFO} probing: until it is well", "info")
+    fits = replace(FRONT, steps=(DeployStep("fit", "needs 1 GiB", 4.0),))
+    assert now_told(fits) == (f"{numbers.INFO} starting: fit, needs 1 GiB", "info")
     assert now_told(failed) == (f"{numbers.ALERT} no wheel of x. Mend it.", "alert")
     assert now_told(replace(failed, state=EndpointState.LIVE))[1] == "warning"
     assert now_told(replace(FRONT, state=EndpointState.LIVE, steps=(STARTS,))) == ("", "text")

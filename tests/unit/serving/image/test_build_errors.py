@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_desk.serving.image.build_errors import causes, evidence, is_network
+from mlops_desk.serving.image.build_errors import causes, evidence, is_network, lacks_python
 
 CLASSIC = (
     """Step 5/9 : RUN python3 -m pip install --target=/packages -r /requirements.txt
@@ -69,3 +69,10 @@ def test_where_no_line_is_known_for_an_error_the_last_ones_are_shown() -> None:
 def test_an_index_that_does_not_answer_is_told_apart_from_a_package_that_there_is_not() -> None:
     assert is_network(BUILDKIT)
     assert not is_network(CLASSIC)
+
+
+def test_a_base_without_python_or_pip_is_told_from_a_package_that_lacks() -> None:
+    assert lacks_python("/usr/bin/python3: No module named pip\n")
+    assert lacks_python("/bin/sh: 1: python3: not found\n")
+    assert not lacks_python("ModuleNotFoundError: No module named pipeline\n")
+    assert not lacks_python(BUILDKIT)
