@@ -11,6 +11,7 @@ from mlops_desk.base.text import size_text
 
 OVERHEAD_BYTES = 400 << 20
 """Chosen: Python with pandas, scikit-learn and MLflow takes 250 to 350 MiB before a model is there."""
+_MIB = 1 << 20
 WORKING_SHARE = 0.2  # chosen: what a request of some rows takes beside the weights
 
 
@@ -33,7 +34,7 @@ class Fit:
 
     def text(self) -> str:
         """Say how it stands, for whoever watches the deployment."""
-        needs = f"about {size_text(self.needed_bytes)} ({size_text(self.weights_bytes)} of files)"
+        needs = f"about {size_text(self.needed_bytes)} ({files_told(self.weights_bytes)})"
         told = f"needs {needs}, gets up to {size_text(self.limit_bytes)}"
         if self.free_bytes is not None:
             told += f", {size_text(self.free_bytes)} are free"
@@ -52,3 +53,8 @@ def free_bytes(table: Path = Path("/proc/meminfo")) -> int | None:
         return None
     told = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), "")
     return int(told) << 10 if told.isdecimal() else None
+
+
+def files_told(size_bytes: int) -> str:
+    """Say how large a model's files are; what is hardly anything is never told as nothing."""
+    return f"{size_text(size_bytes) if size_bytes >= _MIB else 'less than 1 MiB'} of files"

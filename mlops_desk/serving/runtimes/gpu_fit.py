@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mlops_desk.base.text import size_text
 from mlops_desk.records.jobs.card import GpuCard
-from mlops_desk.serving.runtimes.fit import WORKING_SHARE
+from mlops_desk.serving.runtimes.fit import WORKING_SHARE, files_told
 
 _MIB = 1 << 20
 _ONNX_BYTES = 300 * _MIB
@@ -55,7 +55,7 @@ class GpuFit:
 
     def text(self, cards: Sequence[GpuCard]) -> str:
         """Say what it needs of each GPU, and what these have free."""
-        weights = f"{size_text(self.weights_bytes)} of files"
+        weights = files_told(self.weights_bytes)
         if self.count > 1:
             weights += f" over {self.count}"
         told = (

@@ -178,6 +178,9 @@ def _unlent(card: GpuCard, endpoint: str | None, asking: str) -> GpuCard:
 
 def shortage(cards: Sequence[GpuCard], count: int) -> str:
     """Say how many GPUs are needed, how many are free, and who has the others."""
+    if count > len(cards) > 0:
+        have = "1 is" if len(cards) == 1 else f"{len(cards)} are"
+        return f"A replica needs {count} GPUs, and only {have} on this machine."
     free = len(_free(cards))
     held = "; ".join(f"{_which(card)}: {_who(card)}" for card in cards if card.state is not CardState.FREE)
     kept = "; ".join(f"{_which(card)} is kept for another's job" for card in cards if card.kept is not None)

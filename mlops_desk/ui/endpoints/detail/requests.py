@@ -212,7 +212,7 @@ class RequestsView(EndpointView):
 
 def in_full(one: LoggedRequest) -> str:
     """Return all that is known of a request, as plain text."""
-    kind = " (shadow)" if one.is_shadow else ""
+    kind = " (shadow)" if one.is_shadow else " (sent by hand, no traffic)" if one.is_try else ""
     lines = [
         f"request    {plain(one.request_id, 80)}" + (f", row {one.row}" if one.row else ""),
         f"received   {numbers.absolute(one.received_at)}",

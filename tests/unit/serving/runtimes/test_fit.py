@@ -37,3 +37,8 @@ def test_free_memory_is_the_kernels_own_estimate_and_unknown_is_not_nothing(tmp_
     assert free_bytes(table) == 2048 << 10
     table.write_text("MemTotal: 100 kB\n")
     assert free_bytes(table) is None
+
+
+def test_hardly_any_files_are_not_told_as_none() -> None:
+    assert "(less than 1 MiB of files)" in Fit(12_400, 1 << 32).text()
+    assert "(1 MiB of files)" in Fit(1 << 20, 1 << 32).text()

@@ -67,7 +67,7 @@ def test_what_does_not_fit_says_by_how_much_and_too_few_say_who_has_the_others()
     assert "GPU 1 has 8.0 GiB free" in small.text
     few = Verbs(of(1.0), card(0, 80, CardState.LEASED)).fit("m", gpus=2)
     assert few.is_possible is False
-    assert "needs 2 GPUs, and none of 1 is free" in few.text
+    assert "needs 2 GPUs, and only 1 is on this machine" in few.text
     assert "of files over 2" in few.text
 
 

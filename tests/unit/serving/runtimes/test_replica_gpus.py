@@ -119,6 +119,7 @@ def test_it_is_said_who_has_them() -> None:
     held = card(0, CardState.LEASED, holders=(CardHolder("train", "eve"),))
     text = shortage([held, card(1, CardState.EXTERNAL, text="used by python"), card(2)], 2)
     assert text == ("A replica needs 2 GPUs, and 1 of 3 is free. GPU 0: held by train of eve; GPU 1: used by python.")
+    assert shortage([held, card(1)], 3) == "A replica needs 3 GPUs, and only 2 are on this machine."
 
 
 def test_what_cannot_be_had_fails_with_the_reason() -> None:
