@@ -10,6 +10,7 @@ from typing import Any
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.process import run_worker
 from mlops_desk.cli.drift.report import is_watched, names_of
+from mlops_desk.cli.drift.room import passing_folder
 
 _TIMEOUT_SECONDS = 3600.0  # as for a report
 
@@ -33,7 +34,9 @@ def make(given: argparse.Namespace, *, as_json: bool) -> int:
         "reference": None if given.reference is None else _path(given.reference),
     }
     request |= {name: value for name, value in chosen.items() if value is not None}
-    document = run_worker("mlops_desk.drift.performance.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given))
+    with passing_folder() as folder:
+        request["folder"] = str(folder)
+        document = run_worker("mlops_desk.drift.performance.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given))
     _show(document, as_json=as_json)
     return 0
 

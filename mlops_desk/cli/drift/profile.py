@@ -4,7 +4,6 @@ With a version's name the agent is asked for the profile that it has left among 
 """
 
 import argparse
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from mlops_desk.base.errors import Hint, Invalid
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
 from mlops_desk.cli.drift.report import is_watched, options_of, request_of
+from mlops_desk.cli.drift.room import passing_folder
 from mlops_desk.cli.drift.sources import GivenData
 
 _TIMEOUT_SECONDS = 24 * 3600.0  # chosen: files larger than memory; a person watches and can press Ctrl+C
@@ -28,9 +28,9 @@ def make(address: AgentAddress, given: argparse.Namespace, *, as_json: bool) -> 
         raise Invalid(f"{lacking} is missing.", "Name data and the file to write, or a version: MODEL/VERSION.")
     from mlops_desk.cli.output import show  # noqa: PLC0415 - loaded where there is something to show
 
-    with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-") as folder:
+    with passing_folder() as folder:
         sides = [GivenData(given.reference, given.query, "--reference", "--query")]
-        request = request_of(address, given, sides, Path(folder))
+        request = request_of(address, given, sides, folder)
         request |= {"out": str(Path(given.out).absolute()), "options": options_of(given)}
         document = run_worker("mlops_desk.drift.profile.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given))
     show(document, _text(document), as_json=as_json)

@@ -1,7 +1,7 @@
 """``drift report``: data are compared in a process of its own, for text, JSON or a page.
 
 No agent is needed but for data of a run. What the process writes meanwhile is removed whichever way it ends: Ctrl+C
-ends it at once.
+and SIGTERM end it at once.
 """
 
 import argparse
@@ -9,7 +9,6 @@ import csv
 import json
 import math
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.process import run_worker
+from mlops_desk.cli.drift.room import passing_folder
 from mlops_desk.cli.drift.sources import GivenData, side_of
 
 _TIMEOUT_SECONDS = 3600.0  # chosen: files of many gigabytes; a person watches and can press Ctrl+C
@@ -27,12 +27,12 @@ _NAMES = {"columns": "columns", "ignored": "ignore", "targets": "target", "predi
 
 def make(address: AgentAddress, given: argparse.Namespace, *, as_json: bool) -> int:
     """Compare what the command line names, and write the report. Raises DeskError."""
-    with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-") as folder:
+    with passing_folder() as folder:
         sides = [
             GivenData(given.reference, given.reference_query, "--reference", "--reference-query"),
             GivenData(given.current, given.query, "--current", "--query"),
         ]
-        request = request_of(address, given, sides, Path(folder))
+        request = request_of(address, given, sides, folder)
         request["options"] = {**options_of(given), "renamed": _pairs("--rename", given.rename)}
         if given.html is not None:
             request["html"] = str(Path(given.html).absolute())

@@ -40,15 +40,16 @@ class MonitorSources:
     def __init__(self, parts: SourceParts) -> None:
         self._parts = parts
         self._sizes: dict[str, tuple[str, str, int]] = {}
+        self._fetched: dict[str, tuple[str, str, int]] = {}
 
     def doors(self) -> SourceDoors:
-        return SourceDoors(self.log_place, self.fetched, self.password)
+        return SourceDoors(self.log_place, self.fetched, self.password, self.settled)
 
     def log_place(self, monitor: Monitor) -> LogPlace:
         """Return where an endpoint's log lies. Raises DeskError."""
         folder, revisions, since = self._parts.log_place(monitor.source.place)
-        begun = monitor.created_at or 0.0
-        return LogPlace(str(folder), revisions, max(since, begun - BACK_SECONDS))
+        begun = (monitor.created_at or 0.0) - BACK_SECONDS
+        return LogPlace(str(folder), revisions, max(since, begun, monitor.begun_at or 0.0))
 
     def fetched(self, monitor: Monitor, folder: Path) -> Path | None:
         """Bring a data set or a table of a run into a folder; None where it is as it was the last time.
@@ -61,8 +62,14 @@ class MonitorSources:
             return None
         found = Path(self._parts.download(run_id, path, str(folder)).path)
         if size is not None:
-            self._sizes[monitor.id] = run_id, path, size
+            self._fetched[monitor.id] = run_id, path, size
         return found
+
+    def settled(self, monitor: Monitor) -> None:
+        """Take note that what was fetched last is kept."""
+        known = self._fetched.pop(monitor.id, None)
+        if known is not None:
+            self._sizes[monitor.id] = known
 
     def password(self, monitor: Monitor) -> str | None:
         """Return what the secret says that a monitor names, of the person who made it. Raises DeskError."""

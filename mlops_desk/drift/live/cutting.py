@@ -72,12 +72,14 @@ class SourceDoors:
 
     ``log_place`` tells where the request log of a monitor's endpoint lies. ``fetched`` brings data of a run into a
     folder and returns their path, None where they are as they were the last time. ``password`` is that of a database,
-    None where the monitor names none.
+    None where the monitor names none. ``settled`` is told that all of what was fetched is kept: until then it counts as
+    not fetched, so that what a full disk refused is read again.
     """
 
     log_place: Callable[[Monitor], LogPlace]
     fetched: Callable[[Monitor, Path], Path | None]
     password: Callable[[Monitor], str | None]
+    settled: Callable[[Monitor], None] = lambda _monitor: None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,6 +191,8 @@ class WindowCutter:
         windows = [_window(file, piece) for piece in answer.windows]
         growing = None if answer.growing is None else _window(file, answer.growing)
         heads = self._store.keep(monitor.id, digest, windows, growing, wire.dumps(after))
+        if not answer.has_more:
+            self._doors.settled(monitor)
         pending = growing.blobs.n_rows if growing is not None else 0
         counted = after.n_rows, after.n_late, after.n_rejected
         return TakenWindows(tuple(heads), pending, *counted, answer.has_more, answer.notes)

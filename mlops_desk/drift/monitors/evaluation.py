@@ -44,6 +44,15 @@ Run = Callable[[str, Mapping[str, Any], float], Any]
 Judged = tuple[DriftReport, Mapping[str, tuple[float | None, float | None]]]
 
 
+def _last_judged(recent: Sequence[JudgedWindow], stored: Sequence[SketchHead]) -> int:
+    """Return the number of the stored window that was judged last; 0 where the store has begun anew since.
+
+    A store that was lost counts from 1 again: held against the old numbers, its windows would never be judged.
+    """
+    last = recent[-1].stored_id or 0 if recent else 0
+    return last if last <= max((head.id for head in stored), default=0) else 0
+
+
 class Evaluation:
     """Judges windows. ``record`` keeps their scores in the history, ``run`` runs a worker (raises DeskError)."""
 
@@ -81,12 +90,9 @@ class Evaluation:
     def _fresh(self, monitor: Monitor, digest: str, most: int) -> list[tuple[SketchHead, DataProfile]]:
         recent = self._book.recent(monitor.id)
         known = {window.id for window in recent}
-        last = max((window.stored_id or 0 for window in recent), default=0)
-        heads = [
-            head
-            for head in self._store.windows(monitor.id, limit=_LOOKED_AT)
-            if head.level == _WINDOW and head.reference_id == digest and head.id > last
-        ]
+        stored = self._store.windows(monitor.id, limit=_LOOKED_AT)
+        last = _last_judged(recent, stored)
+        heads = [head for head in stored if head.level == _WINDOW and head.reference_id == digest and head.id > last]
         found = []
         for head in sorted(heads, key=lambda one: one.id)[:most]:
             if window_id(monitor, head) in known:

@@ -5,6 +5,7 @@ judged is looked at again after a pause; its alert neither begins nor ends meanw
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -164,6 +165,8 @@ class MonitorRound:
         made = self._house.make_reference(now)
         digest = self._house.store.put_reference(monitor.id, made)
         now = replace(now, held_answers=held_in(made) if has_answers(now) else None)
+        if known is None and (judged := self._book.recent(monitor.id)):  # the store of windows was lost, and its cursor
+            now = replace(now, begun_at=math.nextafter(judged[-1].window_end, math.inf))
         self._pins.pop(monitor.id, None)
         if now != monitor:
             self._book.put(now)

@@ -30,7 +30,9 @@ class Monitor:
     windows alarm. ``segment`` is a column whose values are judged apart, ``importance`` weighs columns. ``answers``
     names the columns by which answers are scored once labels have come, ``answers_reference`` labelled answers to hold
     them against, where the monitor's own reference has none. ``held_answers`` are the answers that windows are held
-    against, once there are some. ``level`` is that of its alert. One that ``is_proposed``
+    against, once there are some. ``level`` is that of its alert. What its log has from before
+    ``begun_at`` (Unix time) is no news to it: it was judged before the store of windows was lost. One that
+    ``is_proposed``
     was made by the desk, not by a person; ``is_refused``: somebody has removed it, and it is not proposed again while
     its endpoint stays. ``created_by`` is a uid.
     """
@@ -62,6 +64,7 @@ class Monitor:
     is_refused: bool = False
     created_by: int | None = None
     created_at: float | None = None
+    begun_at: float | None = None
 
     @property
     def owner(self) -> Owner:

@@ -1,12 +1,16 @@
 """``drift performance`` as people type it: files of every form, the answer as text and JSON, and what is refused."""
 
 import json
+import signal
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.cli.drift import performance
 from mlops_desk.cli.drift.performance import make, of_monitor
 from mlops_desk.cli.parser import arguments_of, parse
 
@@ -121,6 +125,25 @@ def test_what_can_not_be_done_is_refused_with_what_to_do(folder, capfd, words, s
     with pytest.raises(Invalid, match=said) as caught:
         made(capfd, *words)
     assert caught.value.hint
+
+
+def test_what_it_writes_meanwhile_lies_in_a_folder_that_goes(folder, capfd, monkeypatch):
+    (folder / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "tmp"))
+    asked = []
+
+    def run(module, request, *_rest, **_more):
+        asked.append(request["folder"])
+        assert Path(request["folder"]).is_dir()
+        raise SystemExit(143)
+
+    monkeypatch.setattr(performance, "run_worker", run)
+    before = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)]
+    with pytest.raises(SystemExit):
+        made(capfd, "--data", "ref.csv", "--label", "y", "--prediction", "told")
+    assert Path(asked[0]).is_relative_to(folder / "tmp")
+    assert list((folder / "tmp").iterdir()) == []
+    assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)] == before
 
 
 def test_what_a_monitor_has_scored_is_asked_of_the_agent():

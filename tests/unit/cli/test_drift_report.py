@@ -131,7 +131,10 @@ def test_a_database_and_its_query_belong_together(folder, capsys, words, hint):
 ENDLESS = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n FROM t"
 
 
-def test_ctrl_c_ends_the_work_and_leaves_nothing(folder):
+@pytest.mark.parametrize(
+    ("ends", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["int", "term", "hup"]
+)
+def test_whatever_ends_the_work_leaves_nothing(folder, ends, code):
     """A real process, interrupted while its worker reads: both are gone, and so is what was written."""
     sqlite3.connect("e.db").close()
     (folder / "tmp").mkdir()
@@ -142,8 +145,8 @@ def test_ctrl_c_ends_the_work_and_leaves_nothing(folder):
         while not (lines := list((folder / "tmp").rglob("*.rows"))) or not lines[0].stat().st_size:
             assert process.poll() is None
         (worker,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        process.send_signal(ends)
+        assert process.wait(60) == code
         assert process.stderr.read() == b""
     assert not Path(f"/proc/{worker}").exists()
     assert list((folder / "tmp").iterdir()) == []

@@ -1,5 +1,6 @@
 """Data of runs and passwords of databases, as a monitor's look is given them."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -32,8 +33,12 @@ class Run:
         self.downloaded.append((run_id, path))
         return SimpleNamespace(path=f"{folder}/{path}")
 
-    def fetched(self, name, folder):
-        return self.sources.fetched(Monitor("m", "evals", Source(SourceKind.MLFLOW, "r1", name)), folder)
+    def fetched(self, name, folder, is_kept=True):
+        monitor = Monitor("m", "evals", Source(SourceKind.MLFLOW, "r1", name))
+        found = self.sources.fetched(monitor, folder)
+        if is_kept:
+            self.sources.settled(monitor)
+        return found
 
 
 def test_a_table_of_a_run_is_fetched_when_it_has_grown(tmp_path):
@@ -46,6 +51,21 @@ def test_a_table_of_a_run_is_fetched_when_it_has_grown(tmp_path):
     assert run.fetched("t.json", tmp_path) is not None
     assert run.fetched("t.json", tmp_path) is not None
     assert run.downloaded == [("r1", "t.json")] * 4
+
+
+def test_what_was_fetched_and_could_not_be_kept_is_fetched_again(tmp_path):
+    """A full disk, or a look that had no time for all of it: the table itself does not grow meanwhile."""
+    run = Run()
+    assert run.fetched("t.json", tmp_path, is_kept=False) is not None
+    assert run.fetched("t.json", tmp_path) is not None
+    assert run.fetched("t.json", tmp_path) is None
+
+
+def test_what_was_judged_before_the_store_was_lost_is_no_news():
+    run = Run()
+    monitor = Monitor("m", "evals", Source(SourceKind.LOG, "digits"), created_at=200_000.0)
+    assert run.sources.log_place(monitor).since == 200_000.0 - 86_400.0
+    assert run.sources.log_place(replace(monitor, begun_at=250_000.5)).since == 250_000.5
 
 
 def test_a_fetch_that_fails_is_tried_again(tmp_path):

@@ -1,6 +1,7 @@
 """The monitors' verbs and their round: what is proposed, judged, kept and told, and what goes wrong on the way."""
 
 import inspect
+import itertools
 import os
 from dataclasses import replace
 
@@ -654,6 +655,25 @@ def test_history_is_of_a_span_and_oldest_first(world):
     assert [one.window_start for one in world.service.history("digits", limit=2)] == [1300.7, 1400.7]
     found = world.service.history("digits", since=1150.0, until=1350.0)
     assert [one.window_start for one in found] == [1100.7, 1200.7, 1300.7]
+
+
+def test_a_store_of_windows_that_was_lost_begins_anew_and_nothing_is_passed_over(world):
+    """It counts from 1 again, and what was judged before is judged no second time."""
+    world.service.check_due()
+    for _ in range(6):
+        told = world.pass_by(0)
+    before = world.service.history("digits")
+    assert before[-1].stored_id == 6
+    world.store.references.clear()
+    world.store.kept.clear()
+    world.store._ids = itertools.count(1)
+    told = world.pass_by(5, 5)
+    assert told.state == "turned"
+    assert [one.id for one in world.service.history("digits")[:6]] == [one.id for one in before]
+    assert [one.stored_id for one in world.service.history("digits")] == [1, 2, 3, 4, 5, 6, 1, 2]
+    assert told.monitor.begun_at > before[-1].window_end
+    assert world.pass_by().state == "turned"
+    assert len(world.service.history("digits")) == 8
 
 
 def test_a_column_has_a_story(world):

@@ -1,0 +1,31 @@
+"""A folder for what is written on the way, which goes however the command ends: done, by Ctrl+C, SIGTERM or SIGHUP.
+
+What kills at once (SIGKILL) leaves it, as it leaves everything.
+"""
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_SIGNALLED = 128  # a shell's exit code for what a signal has ended, with the signal's number
+
+
+@contextmanager
+def passing_folder() -> Iterator[Path]:
+    """Give an empty folder that goes with the block, in the main thread."""
+    before = {one: signal.signal(one, _end) for one in _ENDING if signal.getsignal(one) is signal.SIG_DFL}
+    try:
+        with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-") as folder:
+            yield Path(folder)
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Unwind, so that what is open is closed and what was begun is removed."""
+    raise SystemExit(_SIGNALLED + number)
