@@ -18,7 +18,8 @@ from mlops_desk.desk.drift.published import AGAIN_SECONDS, PublishedParts, Publi
 from mlops_desk.desk.drift.references import References
 from mlops_desk.desk.drift.sources import MonitorSources, SourceParts
 from mlops_desk.desk.model_wiring import ModelWiring
-from mlops_desk.drift.live.cutting import TakenWindows, WindowCutter
+from mlops_desk.drift.live.cutting import PinnedAnswers, TakenWindows, WindowCutter
+from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.monitors.house import MonitorHouse
 from mlops_desk.drift.monitors.service import MonitorService
 from mlops_desk.drift.profile.profile import DataProfile
@@ -65,7 +66,7 @@ class DriftDesk:
         self.watchers: list[Callable[[Sequence[DriftWatch]], None]] = [parts.alerts.take_drift]
         self._loop = parts.loop
         self.windows = WindowStore(parts.folder.drift, partial(_limits, parts.settings))
-        sources = MonitorSources(_sources(parts))
+        self._sources = sources = MonitorSources(_sources(parts))
         self._cutter = WindowCutter(self.windows, sources.doors(), partial(run_worker, ending=parts.loop.ending))
         self._published = PublishedProfiles(_published(parts))
         references = References(
@@ -94,9 +95,9 @@ class DriftDesk:
             make_reference=references.make,
             store=self.windows,
             take=self._take,
-            pin=self._cutter.pin_answers,
+            pin=self._pin,
             tell=self._tell,
-            log_place=sources.log_place,
+            log_place=self._log_place,
             reference_file=references.path,
             folder=parts.folder.drift / "answers",
             inputs=wiring.kinds,
@@ -164,6 +165,12 @@ class DriftDesk:
     def _tell(self, watched: Sequence[DriftWatch]) -> None:
         for watcher in self.watchers:
             watcher(watched)
+
+    def _pin(self, monitor: Monitor, start: float, end: float) -> PinnedAnswers:
+        return self._cutter.pin_answers(monitor, start, end)
+
+    def _log_place(self, monitor: Monitor) -> LogPlace:
+        return self._sources.log_place(monitor)
 
     def _take(self, monitor: Monitor, _reference: DataProfile) -> TakenWindows:
         return self._cutter.take(monitor, time.time())

@@ -29,7 +29,7 @@ _NAME = 60  # chosen: names of columns come from outside
 
 @dataclass(frozen=True, slots=True)
 class QuietRows:
-    """The newest quiet windows in a row, oldest first: their span (Unix times), and how many rows they have."""
+    """Quiet windows in a row: their span (Unix times), and how many rows they have."""
 
     start: float
     end: float
@@ -52,16 +52,21 @@ def held_in(reference: DataProfile) -> HeldAnswers | None:
 
 
 def quiet_rows(windows: Sequence[JudgedWindow]) -> QuietRows | None:
-    """Return the newest quiet windows in a row, after the last that alarms; those that say nothing are skipped."""
-    found: list[JudgedWindow] = []
+    """Return the newest quiet windows in a row that have enough rows, else those since the last that alarms.
+
+    Windows that say nothing are skipped. None where there are none.
+    """
+    runs: list[list[JudgedWindow]] = [[]]
     for one in reversed([window for window in windows if is_telling(window)]):
         if one.verdict.is_alarm:
-            break
-        found.append(one)
-    if not found:
+            runs.append([])
+        else:
+            runs[-1].append(one)
+    enough = next((run for run in runs if sum(one.n_rows for one in run) >= ENOUGH_ROWS), runs[0])
+    if not enough:
         return None
-    starts, ends = [one.window_start for one in found], [one.window_end for one in found]
-    return QuietRows(min(starts), max(ends), sum(one.n_rows for one in found))
+    starts, ends = [one.window_start for one in enough], [one.window_end for one in enough]
+    return QuietRows(min(starts), max(ends), sum(one.n_rows for one in enough))
 
 
 def standing_of_predictions(
