@@ -13,6 +13,7 @@ from mlops_desk.desk import open_desk
 from mlops_desk.desk.demo import drift_windows
 from mlops_desk.desk.demo.house import DemoDesk
 from mlops_desk.records.drift import Verdict
+from mlops_desk.records.drift.answers import AnswersState
 from mlops_desk.records.drift.monitors import JudgedWindow, MonitorState
 
 DAY = 86_400.0
@@ -165,3 +166,19 @@ def test_the_next_demo_begins_anew(demo: DemoDesk, folder: DataFolder) -> None:
     assert after.drift_desk.windows.windows(after.monitors.show("churn-eu").monitor.id) == []
     after.drift_desk.stop()
     loop.stop(10.0)
+
+
+def test_labels_show_how_the_answers_become_worse_while_some_are_still_to_come(demo: DemoDesk) -> None:
+    """Two weeks of figures beside what was expected; the newest windows have few labels yet, or none."""
+    told = demo.monitors.performance("churn-eu")
+    assert told.standing.state is AnswersState.TURNED
+    assert told.reference["accuracy"].mean is not None
+    assert len(told.windows) >= 40
+    early, newest = told.windows[:20], told.windows[-2:]
+    assert sum(one.alarm for one in early) <= 2
+    assert all(one.counts is not None and one.counts.n_used == one.counts.n_rows for one in early)
+    assert all(one.counts is not None and one.counts.n_used < one.counts.n_rows for one in newest)
+    assert all("accuracy" in one.expected for one in told.windows)
+    before = demo.monitors.performance("churn-eu")
+    demo.monitors.check("churn-eu")
+    assert demo.monitors.performance("churn-eu").windows == before.windows
