@@ -25,7 +25,7 @@ from mlops_desk.storage.requests import LoggedFeature, LoggedRow
 
 MODULE = "mlops_desk.desk.demo.answers"
 COLUMNS = AnswerColumns("churned", "churns", ("probability",), positive="1")
-REVISION = 1
+REVISION = 1  # of the played log, which has no other
 _ROWS = 240  # chosen: of a window; intervals are then as wide as people know them
 _GOOD_ROWS = 2000  # chosen: the reference's own figures hardly move
 _HOUR, _DAY = 3600.0, 86_400.0  # what they are, in seconds
