@@ -45,7 +45,7 @@ class MonitorDialog(FormDialog):
             "It compares window by window what comes in with what it is held against, and tells when that has moved."
         )
         if monitor is not None:
-            about += " Held against something else, cut or named otherwise, its windows begin anew."
+            about += " Held against something else, cut, named or judged apart otherwise, its windows begin anew."
         title = "New monitor" if monitor is None else f"Monitor {plain(monitor.name)}"
         super().__init__(parent, title, about, "Create monitor" if monitor is None else "Save")
         self._context = context

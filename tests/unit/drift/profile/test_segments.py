@@ -18,7 +18,7 @@ from mlops_desk.drift.profile import cut as cuts
 from mlops_desk.drift.profile.comparing import make_profile
 from mlops_desk.drift.profile.cut import PartKind
 from mlops_desk.drift.profile.form import from_bytes, to_bytes
-from mlops_desk.drift.profile.profile import DataProfile, merged
+from mlops_desk.drift.profile.profile import DataProfile, merged, rows_of
 from mlops_desk.drift.profile.segment_rows import part_of_row
 from mlops_desk.records.drift import DriftOptions, Verdict
 from tests.drift_segments import cut, segmented
@@ -97,11 +97,11 @@ def test_the_most_frequent_values_stand_alone_and_what_is_not_known_is_told_from
 
 def test_of_millions_of_values_few_are_held_and_none_is_called_unknown(monkeypatch):
     monkeypatch.setattr("mlops_desk.drift.profile.segment_rows.KNOWN", 50)
-    names = [f"u{at}" for at in range(300)] + ["often"] * 9
+    names = [f"u{at}" for at in range(300)] + ["zz"] * 9
     reference = segmented(pd.DataFrame({"user": names, "x": np.arange(309.0)}), "user")
     known = reference.segments.cut
-    assert (known.values[0], len(known.values), len(known.others), known.has_more) == ("often", 10, 50, True)  # noqa: PD011 - no frame
-    (window,) = cut(pd.DataFrame({"user": ["u299", "nobody", "often"], "x": 1.0}), reference)
+    assert (known.values[0], len(known.values), len(known.others), known.has_more) == ("zz", 10, 50, True)  # noqa: PD011 - no frame
+    (window,) = cut(pd.DataFrame({"user": ["u299", "nobody", "zz"], "x": 1.0}), reference)
     assert window.segments.parts[known.place(PartKind.OTHERS)].n_rows == 2
     assert window.segments.parts[known.place(PartKind.UNKNOWN)].n_rows == 0
 
@@ -119,6 +119,10 @@ def test_segments_added_are_the_whole_and_windows_add_up_in_any_order(plans, at,
     windows = cut(now, REFERENCE, *(size for size in (at, len(plans) - at) if size))
     for one in windows:
         assert_same(merged(one.segments.parts), one)
+        for part in one.segments.parts:
+            assert {rows_of(column.sketch) for column in part.columns} == {part.n_rows}, (
+                "each row is in its own segment"
+            )
     (whole,) = cut(now, REFERENCE)
     random.Random(seed).shuffle(windows)
     total = merged(windows)
