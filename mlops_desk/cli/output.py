@@ -31,6 +31,7 @@ from mlops_desk.cli.forms.monitoring import answers, monitors, profiles
 from mlops_desk.cli.forms.registry import forms as registry
 from mlops_desk.cli.forms.rules import documents as rule_documents
 from mlops_desk.cli.forms.rules import kept as kept_rules
+from mlops_desk.cli.forms.rules import pipelines
 from mlops_desk.cli.forms.serving import access, asking, endpoints, network, undertaking, variants
 from mlops_desk.cli.forms.serving.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
@@ -245,6 +246,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **queue.FORMS,
     **rule_documents.FORMS,
     **kept_rules.FORMS,
+    **pipelines.FORMS,
     **registry.FORMS,
 }
 
@@ -274,6 +276,7 @@ _RUNS: dict[str, Callable[[Any], str]] = {
 }
 
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    **pipelines.TABLES,
     **cards.TABLES,
     FoundEngine: engines.TABLE,
     **registry.TABLES,

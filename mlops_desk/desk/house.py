@@ -228,7 +228,7 @@ class Desk(DeskVerbs):
             self.endpoints, self.registry_core, self.drift_desk, keyring, lambda: self.permission,
         )  # fmt: skip
         self.rules_desk = RulesDesk(parts, wiring)
-        self.rules = self.rules_desk.rules
+        self.rules, self.pipelines = self.rules_desk.rules, self.rules_desk.pipelines
         self.registry_core.lineage.outside = lineage_house(
             self.endpoints, self.drift, self.monitors, self.rules, self.state
         )

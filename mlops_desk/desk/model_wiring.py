@@ -28,6 +28,8 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.running import JobWatch
 from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.model import DatasetInput, ModelVersion
+from mlops_desk.records.pipelines.comparison import ModelEvaluation
+from mlops_desk.records.pipelines.run import PipelineRun
 from mlops_desk.records.registry.alias_move import Follower
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.registry.comparing.code import CodeFile, CodeTree
@@ -189,14 +191,19 @@ def _past_errors(history: Callable[..., History], name: str, class_: str) -> lis
 
 
 class ModelWiring:
-    """Joins registry, jobs and endpoints for drift and for rules."""
+    """Joins registry, jobs and endpoints for drift and for rules.
+
+    ``made_up`` scores two models where no container answers.
+    """
+
+    made_up: Callable[[PipelineRun, ModelVersion, ModelVersion], ModelEvaluation] | None = None
 
     def __init__(
         self, folder: DataFolder, state: State, registry: RegistryCore, jobs: JobsService, endpoints: EndpointsService
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._snapshots = SnapshotStore(folder.sources)
-        self._state = state
+        self.state = state
         self._registry = registry
         self._jobs = jobs
         self._endpoints = endpoints
@@ -216,7 +223,7 @@ class ModelWiring:
             job_of_run=self._jobs.find_by_run,
             download=lambda uri, target: self._registry.download_artifact(uri, "", target, where),
         )
-        return reference_file(endpoint, self._folder.endpoints / endpoint.name / "reference", parts)
+        return reference_file(endpoint, self.folder.endpoints / endpoint.name / "reference", parts)
 
     def reference_dataset(self, endpoint: Endpoint, contexts: Sequence[str] | None = None) -> DatasetInput:
         """Return the data set whose file that is, as the run of the endpoint's model logged it. Raises DeskError."""
@@ -270,4 +277,4 @@ class ModelWiring:
 
     def job_of_origin(self, origin: str) -> Job | None:
         """Return the job of an origin, which a retraining gives to the one that it submits."""
-        return next(iter(self._state.jobs.list(parent=origin, limit=1)), None)
+        return next(iter(self.state.jobs.list(parent=origin, limit=1)), None)

@@ -34,6 +34,11 @@ def reference_file(endpoint: Endpoint, cache: Path, parts: ReferenceParts) -> Pa
     run_id = endpoint.model.run_id
     if run_id is None:
         raise NotFound(f"Version {endpoint.model.version} of {plain(endpoint.model.name)} names no run.", hint)
+    return logged_file(run_id, cache, parts, hint)
+
+
+def logged_file(run_id: str, cache: Path, parts: ReferenceParts, hint: str) -> Path:
+    """Return the file of the dataset that was logged with a run. Raises NotFound, Refused."""
     dataset = parts.dataset(run_id)
     where = address_of(dataset)
     if where.startswith(_REMOTE):

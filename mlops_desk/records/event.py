@@ -16,6 +16,7 @@ from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.running import LiveUse, Progress, Stuck
 from mlops_desk.records.model import Registry
+from mlops_desk.records.pipelines.run import PipelineRun
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.status import Status
@@ -149,6 +150,15 @@ class RetrainingChanged(Announcement):
 
 
 @dataclass(frozen=True, slots=True)
+class PipelineChanged(Announcement):
+    run: PipelineRun
+
+    @property
+    def key(self) -> Hashable:
+        return ("pipeline", self.run.id)
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsChanged(Announcement):
     keys: tuple[str, ...]
 
@@ -261,6 +271,7 @@ Event = (
     | RuleChanged
     | RuleRemoved
     | RetrainingChanged
+    | PipelineChanged
     | SettingsChanged
     | IncidentLogged
     | AlertChanged

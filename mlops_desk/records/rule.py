@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mlops_desk.records.owner import Owner
+from mlops_desk.records.pipelines.plan import EvaluationPlan
 
 
 class RetrainState(StrEnum):
@@ -28,7 +29,8 @@ class RetrainState(StrEnum):
 class Rule:
     """When ``endpoint`` drifts (or by hand): rerun the job behind MODEL@ALIAS, compare one metric, propose the move.
 
-    ``data`` maps a mount target of the original job to the host path that replaces it.
+    ``data`` maps a mount target of the original job to the host path that replaces it. ``plan`` says how the two models
+    are compared, and by what gates.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Rule:
     created_by: int | None = None
     created_at: float = 0.0
     last_fired_at: float | None = None
+    plan: EvaluationPlan = field(default_factory=EvaluationPlan)
 
     @property
     def owner(self) -> Owner:

@@ -1,7 +1,7 @@
-"""Retraining: when a model drifts (or by hand) run its job again, compare one metric, let a person decide.
+"""Rules that retrain: both models are scored on the same rows, and a person decides.
 
-What has happened is in the state database before it is done or told: a retraining is written before its
-job is submitted and found again by the job's origin, so an agent that dies at any point goes on afterwards.
+A firing begins a run of a pipeline (``pipeline``), which is written down before anything is done, and goes on by
+itself. Whoever asks for retrainings is told of those runs.
 """
 
 import logging
@@ -14,14 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import JobChanged, Notice
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.pipelines.run import PipelineState
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.rules.book import RuleBook
@@ -30,24 +30,26 @@ from mlops_desk.rules.documents import RulePast
 from mlops_desk.rules.kept.earlier import spec_of
 from mlops_desk.rules.kept.keeping import RuleKeeping, checked_data
 from mlops_desk.rules.kept.shelf import RuleShelf
-from mlops_desk.rules.outcome import NEVER_SUBMITTED, Outcomes, against
+from mlops_desk.rules.pipeline.preparing import run_of_origin
+from mlops_desk.rules.pipeline.projection import retraining_of
+from mlops_desk.rules.pipeline.service import PipelinesService
+from mlops_desk.rules.planning import check_metric, plan_of
 from mlops_desk.storage.state import StoredRecords
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
 _log = logging.getLogger(__name__)
 
-ORIGIN = "retraining:"
 RECONCILE_SECONDS = 15.0  # chosen: what announcements missed is found so late; retrainings take minutes
+_FIRE_SECONDS = 10.0  # chosen: who fires by hand waits for the job's id, which small data have by then
+_LOOK_SECONDS = 0.05  # chosen: nobody notices so much
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class RulesService(RuleKeeping):
     """Implements ``verbs.Rules``.
 
-    ``champion`` finds the version behind MODEL@ALIAS; ``metric`` a run's newest value of a metric (None: not
-    logged); ``job_of_run`` the job that made a run; ``resubmit`` queues that job again with other mount sources
-    and an origin; ``job_of_origin`` finds the job of an origin; ``versions_of_run`` the versions registered from
-    a run; ``set_alias`` moves an alias; ``model`` finds a registered model (raises NotFound);
+    ``champion`` finds the version behind MODEL@ALIAS; ``job_of_run`` the job that made a run; ``pipelines`` retrains;
+    ``model`` finds a registered model (raises NotFound); ``lacking`` tells what a rule would need and is not there;
     ``past`` is the history of what rules may be about. All may raise DeskError and keep deadlines of their own.
     """
 
@@ -55,12 +57,8 @@ class RulesService(RuleKeeping):
         self,
         *,
         champion: Callable[[str, str], ModelVersion],
-        metric: Callable[[str, str], float | None],
         job_of_run: Callable[[str], Job | None],
-        resubmit: Callable[[str, Mapping[str, str], str], Job],
-        job_of_origin: Callable[[str], Job | None],
-        versions_of_run: Callable[[str], list_of[ModelVersion]],
-        set_alias: Callable[[str, str, str], object],
+        pipelines: PipelinesService,
         shelf: RuleShelf,
         retrainings: StoredRecords[Retraining],
         bus: Bus,
@@ -68,17 +66,15 @@ class RulesService(RuleKeeping):
         past: RulePast,
         may_command: Callable[[int], None],
         model: Callable[[str], object] | None = None,
+        lacking: Callable[[Rule], list_of[str]] | None = None,
     ) -> None:
         super().__init__(shelf.metrics, past, shelf, bus, may_command)
         self._model = model
         self._champion = champion
-        self._metric = metric
         self._job_of_run = job_of_run
-        self._resubmit = resubmit
-        self._job_of_origin = job_of_origin
-        self._set_alias = set_alias
-        self._outcomes = Outcomes(metric, versions_of_run)
-        self._ledger = RuleBook(shelf, retrainings, bus)
+        self._pipelines = pipelines
+        self._lacking = lacking
+        self._ledger = RuleBook(shelf, retrainings)
         self._loop = loop
         self._changing = threading.RLock()
         self._unsubscribe: list_of[Callable[[], None]] = []
@@ -86,6 +82,7 @@ class RulesService(RuleKeeping):
     def start(self) -> None:
         """Listen for jobs, and pick up what was underway when the last agent ended."""
         lane = Lane(self._loop, "rules")
+        self._pipelines.take_up(self._ledger.rule_of)
         self._unsubscribe = [
             self._bus.subscribe(JobChanged, lambda event: self._on_job(event.job, lane)),
         ]
@@ -108,10 +105,20 @@ class RulesService(RuleKeeping):
         lower_is_better: bool = False,
         cooldown_seconds: float = 86_400.0,
         document: str | None = None,
+        test: str | None = None,
+        newest: str | None = None,
+        label: str | None = None,
+        positive: str | None = None,
+        delta: float = 0.0,
+        slices: str = "",
+        slice_delta: float | None = None,
+        size_times: float | None = None,
+        latency_times: float | None = None,
     ) -> KeptRule:
         """Keep a document as a rule, or make one that retrains a model that is there; the alias may come later.
 
-        While the registry can't say, the rule is taken, and a notice tells that nobody has looked.
+        What it lacks to retrain is told. While the registry can't say, the rule is taken, and a notice tells that
+        nobody has looked.
         """
         if document is not None:
             return self.keep(document)
@@ -122,10 +129,15 @@ class RulesService(RuleKeeping):
             raise Invalid("A rule needs a model, an alias and a metric.")
         if not 0 <= cooldown_seconds < math.inf:
             raise Invalid(f"A cooldown of {cooldown_seconds} s is no time.")
+        plan = plan_of(test, newest, label, positive, delta, slices, slice_delta, size_times, latency_times)
+        check_metric(metric, lower_is_better=lower_is_better)
         self._look_for(name, model)
-        better = not lower_is_better
-        rule = Rule(name, model, alias, metric, better, endpoint, checked_data(data), cooldown_seconds=cooldown_seconds)
-        return self.keep(format_rule(spec_of(rule)))
+        rule = Rule(
+            name, model, alias, metric, not lower_is_better, endpoint, checked_data(data),
+            cooldown_seconds=cooldown_seconds, plan=plan,
+        )  # fmt: skip
+        kept = self.keep(format_rule(spec_of(rule)))
+        return replace(kept, missing=tuple(self._lacking(rule)) if self._lacking else ())
 
     def _look_for(self, name: str, model: str) -> None:
         """Refuse a model that the registry does not have."""
@@ -157,156 +169,76 @@ class RulesService(RuleKeeping):
         return self._ledger.find_retraining(retraining_id)
 
     def approve(self, retraining_id: str, expected: str | None = None) -> Retraining:
-        """Move the alias, after another look whether the challenger is better than what is champion by now.
+        """Let the challenger take the champion's place.
 
-        Raises Refused where that is another version than the ``expected`` one, with which a person compared it.
+        Raises Refused where another version than the ``expected`` one, or than it was compared with, is champion.
         """
-        with self._changing:
-            retraining = self._ledger.waiting(retraining_id)
-            rule = self._ledger.rule_of(retraining)
-            if rule is None:
-                hint = Hint(
-                    "mlops-desk models alias",
-                    after=f" points an alias at version {retraining.challenger_version} by hand.",
-                )
-                raise Refused(f"The rule {retraining.rule} is gone, so its proposal can't be carried out.", hint)
-            retraining = self._against_newest(rule, retraining)
-            if retraining.state is RetrainState.NOT_BETTER:
-                self._ledger.put(retraining)
-                raise Refused(f"The champion has changed meanwhile. {retraining.text}", "The alias stays where it is.")
-            if expected is not None and retraining.champion_version != expected:
-                self._ledger.put(retraining)
-                text = f"{plain(rule.model)}@{plain(rule.alias)} is version {retraining.champion_version} by now"
-                raise Refused(f"{text}, and not {plain(expected)}. {retraining.text}", "Look again before you approve.")
-            self._set_alias(rule.model, rule.alias, retraining.challenger_version or "")
-            return self._decided(retraining, RetrainState.APPROVED)
+        retraining = self._ledger.waiting(retraining_id)
+        if self._ledger.rule_of(retraining) is None:
+            hint = Hint(
+                "mlops-desk models alias",
+                after=f" points an alias at version {retraining.challenger_version} by hand.",
+            )
+            raise Refused(f"The rule {retraining.rule} is gone, so its proposal can't be carried out.", hint)
+        return retraining_of(self._pipelines.approve(retraining.id, expected))
 
     def reject(self, retraining_id: str) -> Retraining:
         """Leave the alias where it is."""
-        with self._changing:
-            return self._decided(self._ledger.waiting(retraining_id), RetrainState.REJECTED)
+        return retraining_of(self._pipelines.reject(self._ledger.waiting(retraining_id).id))
 
     def reconcile(self) -> None:
-        """Look what became of the jobs of all trainings; what can't be told yet is left for later."""
-        for retraining in self._ledger.training():
-            if self._loop.ending.is_set():
-                return
-            self._follow(retraining)
+        """Go on with all retrainings; what can't be told yet is left for later."""
+        self._pipelines.go_on()
 
     def _on_job(self, job: Job, lane: Lane) -> None:
-        if job.state.is_final and (job.origin or "").startswith(ORIGIN):
+        if job.state.is_final and run_of_origin(job.origin or "") is not None:
             lane.put(self.reconcile)
 
     def retrain(self, rule: Rule, trigger: str, data: Mapping[str, str], retraining_id: str) -> Retraining:
-        """Run the job behind the champion again, under an id that is found again if it was begun before.
+        """Begin a pipeline, under an id that is found again if it was begun before; wait a moment for its job.
 
         Never two of one rule at a time. Raises Refused, NotFound, TimedOut, Unavailable.
         """
         with self._changing:
-            known = self._ledger.retraining(retraining_id)
-            if known is not None:  # an agent ended in its midst: ``reconcile`` finds out what became of its job
-                return known
+            known = self._pipelines.find(retraining_id)
+            if known is not None:  # an agent ended in its midst: it goes on by itself
+                return retraining_of(known)
             self._refuse_a_second(rule)
             champion = self._champion(rule.model, rule.alias)
-            job, value = self._job_and_value(rule, champion)
-            retraining = Retraining(
-                id=retraining_id,
-                rule=rule.name,
-                state=RetrainState.TRAINING,
-                trigger=plain(trigger),
-                job_id=None,
-                champion_version=champion.version,
-                champion_value=value,
-                created_at=time.time(),
-                created_by=rule.created_by,
-            )
-            self._ledger.put(retraining)
-            try:
-                again = self._resubmit(job.id, {**rule.data, **data}, ORIGIN + retraining.id)
-            except TimedOut:
-                raise  # whether it was submitted is unknown: reconcile will find out
-            except DeskError as error:
-                self._ledger.put(replace(retraining, state=RetrainState.FAILED, text=error.message))
-                raise
-            retraining = replace(retraining, job_id=again.id)
-            self._ledger.put(retraining)
-        return retraining
+            job = self._job_of(rule, champion)
+            run = self._pipelines.begin(rule, champion, job, trigger, data, retraining_id)
+        deadline = time.monotonic() + _FIRE_SECONDS
+        while time.monotonic() < deadline and not self._loop.ending.wait(_LOOK_SECONDS):
+            run = self._pipelines.show(run.id)
+            if run.job_id is not None or run.state is not PipelineState.RUNNING:
+                break
+        if run.state is PipelineState.FAILED and run.job_id is None:
+            raise Refused(run.text or "It could not be begun.", run.hint)
+        return retraining_of(run)
 
     def found_retraining(self, retraining_id: str) -> Retraining | None:
         return self._ledger.retraining(retraining_id)
 
     def is_underway(self, rule: Rule) -> bool:
-        """Tell whether a retraining of a rule trains, or waits for a person."""
-        return self._ledger.underway(rule) is not None
+        """Tell whether a retraining of a rule goes on, or waits for a person."""
+        return self._pipelines.under_way(rule.name) is not None
 
     def _refuse_a_second(self, rule: Rule) -> None:
-        underway = self._ledger.underway(rule)
+        underway = self._pipelines.under_way(rule.name)
         if underway is None:
             return
-        if underway.state is RetrainState.TRAINING:
-            text = f"A retraining of the rule {rule.name} is not finished yet."
-            raise Refused(text, Hint(f"mlops-desk jobs cancel {underway.job_id}", after=" ends its job."))
-        text = f"A retraining of the rule {rule.name} waits for approval."
-        raise Refused(text, Hint(f"mlops-desk rules approve {underway.id}", after=" (or reject) decides it."))
+        if underway.state is PipelineState.WAITING_FOR_APPROVAL:
+            text = f"A retraining of the rule {rule.name} waits for approval."
+            raise Refused(text, Hint(f"mlops-desk rules approve {underway.id}", after=" (or reject) decides it."))
+        text = f"A retraining of the rule {rule.name} is not finished yet."
+        raise Refused(text, Hint(f"mlops-desk pipelines cancel {underway.id}", after=" ends it."))
 
-    def _job_and_value(self, rule: Rule, champion: ModelVersion) -> tuple[Job, float]:
-        """Return the champion's job and metric; without either a retraining would prove nothing."""
-        shown = f"{plain(rule.model)}@{plain(rule.alias)} (version {plain(champion.version)})"
+    def _job_of(self, rule: Rule, champion: ModelVersion) -> Job:
+        """Return the champion's job, whose recipe is repeated. Raises Refused where there is none."""
         job = self._job_of_run(champion.run_id) if champion.run_id else None
-        if job is None or champion.run_id is None:
+        if job is None:
+            shown = f"{plain(rule.model)}@{plain(rule.alias)} (version {plain(champion.version)})"
             text = f"{shown} was not trained by a job of this desk, so there is no job to run again."
             after = " trains a version; then point the alias at it."
             raise Refused(text, Hint("mlops-desk jobs submit SPEC.yaml", after=after))
-        value = self._metric(champion.run_id, rule.metric)
-        if value is None or not math.isfinite(value):
-            found = "no such metric" if value is None else f"{value} for it"
-            text = f"{shown} can't be compared by {plain(rule.metric)}: its run has {found}."
-            raise Refused(text, "Log the metric in the training, or make a rule with another one.")
-        return job, value
-
-    def _follow(self, retraining: Retraining) -> None:
-        origin = ORIGIN + retraining.id
-        try:
-            job = self._job_of_origin(origin)
-            if job is None:
-                with self._changing:  # a firing holds this until its job is there
-                    job = self._job_of_origin(origin)
-            if job is None:
-                changed = replace(retraining, state=RetrainState.FAILED, text=NEVER_SUBMITTED)
-            else:
-                changed = self._outcomes.of(retraining, job, self._ledger.rule_of(retraining))
-        except DeskError as error:
-            changed = replace(retraining, text=f"Waiting: {error.message}")
-        with self._changing:
-            newest = self._ledger.retraining(retraining.id)
-            if newest is None or newest.state is not RetrainState.TRAINING or changed == newest:
-                return
-            self._ledger.put(changed)
-        self._tell(changed)
-
-    def _against_newest(self, rule: Rule, retraining: Retraining) -> Retraining:
-        champion = self._champion(rule.model, rule.alias)
-        if champion.version in {retraining.champion_version, retraining.challenger_version}:
-            return retraining
-        value = self._metric(champion.run_id, rule.metric) if champion.run_id else None
-        return against(rule, retraining, champion, value)
-
-    def _tell(self, retraining: Retraining) -> None:
-        if retraining.state is RetrainState.WAITING_FOR_APPROVAL:
-            text = f"The retraining of the rule {retraining.rule} is better and waits for approval. {retraining.text}"
-            self._ledger.notice(
-                "info", ("retraining", retraining.id), text, Hint(f"mlops-desk rules approve {retraining.id}")
-            )
-        elif retraining.state is not RetrainState.TRAINING:
-            word = retraining.state.replace("_", " ")
-            text = f"The retraining of the rule {retraining.rule}: {word}. {retraining.text}"
-            level = "warning" if retraining.state in _NOT_AS_WISHED else "info"
-            self._ledger.notice(level, ("retraining", retraining.id), text)
-
-    def _decided(self, retraining: Retraining, state: RetrainState) -> Retraining:
-        decided = replace(retraining, state=state, decided_by=current_caller().user, decided_at=time.time())
-        self._ledger.put(decided)
-        return decided
-
-
-_NOT_AS_WISHED = frozenset({RetrainState.FAILED, RetrainState.UNKNOWN})
+        return job

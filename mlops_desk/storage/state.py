@@ -15,6 +15,7 @@ from mlops_desk.records.drift.answers import ScoredWindow
 from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.pipelines.run import PipelineRun
 from mlops_desk.records.registry.alias_move import AliasSight, JournalEntry
 from mlops_desk.records.registry.tracker import KeptTracker
 from mlops_desk.records.registry.transfer import RecordedHashes
@@ -41,6 +42,7 @@ from mlops_desk.storage.tables import (
     StoredIncident,
     StoredJob,
     StoredMonitor,
+    StoredPipeline,
     StoredReport,
     StoredRetraining,
     StoredRule,
@@ -80,6 +82,7 @@ _STANDING = _Form(StoredRuleStanding, KeptStanding, lambda r: (r.key, "", r.rule
 _FIRING = _Form(StoredRuleFiring, KeptFiring, lambda r: (r.id, r.state, r.rule_id, r.at))
 _RULE_SIGHT = _Form(StoredRuleSight, RuleSight, lambda r: (r.key, "", r.rule_id, r.at))
 _RETRAINING = _Form(StoredRetraining, Retraining, lambda r: (r.id, r.state, r.rule, r.created_at))
+_PIPELINE = _Form(StoredPipeline, PipelineRun, lambda r: (r.id, r.state, r.rule, r.created_at))
 _AUDIT = _Form(StoredAudit, AuditEntry, entry_columns)
 _AUDIT_LINK = _Form(StoredAuditLink, AuditLink, link_columns)
 # What happens again and again is as new as its last time.
@@ -97,7 +100,7 @@ _FORMS = {
     form.table.__tablename__: form
     for form in (
         _JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE, _TRACKER, _MOVE, _SIGHT,
-        _HASHES, _MONITOR, _WINDOW, _SCORES, _AUDIT_LINK, _DOCUMENT, _STANDING, _FIRING, _RULE_SIGHT,
+        _PIPELINE, _HASHES, _MONITOR, _WINDOW, _SCORES, _AUDIT_LINK, _DOCUMENT, _STANDING, _FIRING, _RULE_SIGHT,
     )
 }  # fmt: skip
 
@@ -158,6 +161,7 @@ class State:
             self._database, self.rules, self.written_rules, self.standings, self.firings, self.rule_sights
         )
         self.retrainings: StoredRecords[Retraining] = self._table(_RETRAINING)
+        self.pipelines: StoredRecords[PipelineRun] = self._table(_PIPELINE)
         self.audit = AuditTable(self._database)
         self._tables.update({StoredAudit.__tablename__: self.audit, StoredAuditLink.__tablename__: self.audit.links})
         self.incidents: StoredRecords[Incident] = self._table(_INCIDENT)
@@ -180,6 +184,7 @@ class State:
             self.firings,
             self.rule_sights,
             self.retrainings,
+            self.pipelines,
             self.alerts,
             self.alert_rules,
             self.trackers,

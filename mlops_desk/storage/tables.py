@@ -113,6 +113,16 @@ class StoredRetraining(Stored):
     __table_args__ = (Index("retrainings_by_rule", "parent", "created_at"),)
 
 
+class StoredPipeline(Stored):
+    """Runs of retraining pipelines, by id; parent is the rule."""
+
+    __tablename__ = "pipelines"
+    __table_args__ = (
+        Index("pipelines_by_rule", "parent", "created_at"),
+        Index("pipelines_by_state", "state", "created_at"),
+    )
+
+
 class StoredAudit(Stored):
     """Audit entries, by id; state is that of one that did not end, parent the verb."""
 

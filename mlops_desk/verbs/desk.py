@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlops_desk.verbs.jobs import Jobs
     from mlops_desk.verbs.models import Models
     from mlops_desk.verbs.monitors import DriftMonitors
+    from mlops_desk.verbs.pipelines import Pipelines
     from mlops_desk.verbs.registry import RegistryKeeping
     from mlops_desk.verbs.rules import Rules
     from mlops_desk.verbs.runs import Runs
@@ -50,6 +51,7 @@ class DeskVerbs:
     drift: "Drift"
     monitors: "DriftMonitors"
     rules: "Rules"
+    pipelines: "Pipelines"
     secrets: "Secrets"
     settings: "Settings"
 

@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from mlops_desk.verbs.declaration import CURSOR, FileOf, FileText, Moment, Option, Pairs, Who, changes, reads
+from mlops_desk.verbs.declaration import (
+    CURSOR,
+    AbsolutePath,
+    FileOf,
+    FileText,
+    Moment,
+    Option,
+    Pairs,
+    Who,
+    changes,
+    reads,
+)
 
 if TYPE_CHECKING:
     from builtins import list as list_of
@@ -34,11 +45,24 @@ class Rules(Protocol):
         lower_is_better: bool = False,
         cooldown_seconds: float = 86_400.0,
         document: Annotated[str | None, FileOf("name", unless="model")] = None,
+        test: Annotated[str | None, AbsolutePath("FILE")] = None,
+        newest: Annotated[str | None, AbsolutePath("FILE")] = None,
+        label: str | None = None,
+        positive: str | None = None,
+        delta: float = 0.0,
+        slices: str = "",
+        slice_delta: float | None = None,
+        size_times: float | None = None,
+        latency_times: float | None = None,
     ) -> "KeptRule":
         """Make a rule of a file, or one of a name that retrains MODEL@ALIAS.
 
         A file says all that a rule is (rules schema); with --model and --metric the word is the name of a rule that
         runs the job behind MODEL@ALIAS again when ENDPOINT drifts. ``data`` replaces the source of a mount target.
+
+        Champion and challenger are scored on the same rows: on the fixed test set (--test, or what the champion's run
+        has logged for testing) the challenger may be worse by --delta; on the newest labelled rows (--newest, or the
+        endpoint's labelled requests, or what the new run has logged for testing) it has to be better.
         """
         ...
 

@@ -141,17 +141,21 @@ def test_train_register_deploy_ask_drift_retrain(
     assert desk.json("drift", "list")[0]["id"] == report["id"]
 
     # Retrain: the champion's job again with fresh data; nothing moves before a person says so.
-    desk.json("rules", "create", "keep-fresh", "--model", "iris", "--metric", "accuracy", "--endpoint", "flowers")
+    rows = "--test", str(place / "data" / "iris.csv"), "--newest", str(place / "fresh" / "iris.csv"), "--delta", "0.05"
+    rule = "--model", "iris", "--metric", "accuracy", "--endpoint", "flowers", "--label", "species"
+    desk.json("rules", "create", "keep-fresh", *rule, *rows)
     retraining = desk.json("rules", "fire", "keep-fresh", "--data", f"/data={place / 'fresh'}")
     done = finished(desk, retraining["job_id"])
     assert done["state"] == "succeeded", done
-    settled = desk.wait(lambda: desk.json("rules", "retrainings")[0], lambda item: item["state"] != "training", 60)
+    settled = desk.wait(lambda: desk.json("rules", "retrainings")[0], lambda item: item["state"] != "training", 240)
     assert desk.json("models", "list")[0]["aliases"] == {"champion": "1"}
-    assert settled["challenger_version"] == "2"
-    assert settled["state"] in {"waiting_for_approval", "not_better"}
+    assert settled["challenger_version"] == "2", settled
+    assert settled["state"] in {"waiting_for_approval", "not_better"}, settled
+    assert 0.5 < settled["champion_value"] <= 1.0
+    assert desk.json("pipelines", "show", settled["id"])["comparison"]["rows"] == 150
     if settled["state"] == "waiting_for_approval":
         desk.json("rules", "approve", settled["id"])
-        assert desk.json("models", "list")[0]["aliases"] == {"champion": "2"}
+        assert desk.json("models", "list")[0]["aliases"] == {"champion": "2", "challenger": "2"}
 
 
 def test_what_outlives_the_agent_is_found_again(desk: Desk) -> None:

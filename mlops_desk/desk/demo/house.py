@@ -20,6 +20,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk.demo import artifacts, data, drift_monitors, history, images, models, past, past_drift, sweeps
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
+from mlops_desk.desk.demo.pipelines import made_up
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk
 from mlops_desk.desk.house import Desk
@@ -141,7 +142,9 @@ class DemoDesk(Desk):
         return DemoEndpoints(self)
 
     def _model_wiring(self) -> ModelWiring:
-        return _DemoModels(self.folder, self.state, self.registry_core, self.jobs, self.endpoints)
+        wiring = _DemoModels(self.folder, self.state, self.registry_core, self.jobs, self.endpoints)
+        wiring.made_up = partial(made_up, wiring.metric)
+        return wiring
 
     def _watch_drift(self, wiring: ModelWiring, keyring: SecretStore) -> None:
         reference = data.write_reference(data.RULES[0]["endpoint"], self.folder.root / _DATA)
@@ -211,7 +214,7 @@ class _DemoModels(ModelWiring):
     def reference_file(self, endpoint: Endpoint, contexts: Sequence[str] | None = None) -> Path:
         if endpoint.model.name != _WITH_DATA:
             return super().reference_file(endpoint, contexts)  # which says that none was logged
-        return data.write_reference(endpoint.name, self._folder.root / _DATA)
+        return data.write_reference(endpoint.name, self.folder.root / _DATA)
 
     def kinds(self, endpoint: Endpoint) -> Mapping[str, str | None]:  # noqa: ARG002 - by the reference's own types
         return {}

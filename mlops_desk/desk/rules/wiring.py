@@ -18,6 +18,7 @@ from mlops_desk.desk.drift.wiring import DriftDesk
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.rules import push_worker
 from mlops_desk.desk.rules.past import RuleHistory
+from mlops_desk.desk.rules.pipelines import PipelineWiring
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.event import (
     DriftReported,
@@ -85,7 +86,11 @@ class RulesDesk:
         self._parts = parts
         past = RuleHistory(parts.telemetry)
         self.shelf = parts.shelf
-        self.rules = _service(parts, wiring, self.shelf, past)
+        retraining = PipelineWiring(
+            wiring, parts.registry, parts.jobs, parts.endpoints, parts.bus, parts.loop, parts.shelf
+        )
+        self.pipelines = retraining.pipelines
+        self.rules = _service(parts, wiring, retraining, past)
         self.life = RuleLife(self.shelf, LifeParts(past.name, self._act, self.rules.announce))
         house = ActionHouse(
             allow=self._allow,
@@ -260,17 +265,14 @@ def _commit(loop: Loop) -> Callable[[str, str, int | None], str]:
     return commit
 
 
-def _service(parts: RulesParts, wiring: ModelWiring, shelf: RuleShelf, past: RuleHistory) -> RulesService:
-    """Return the rules, which resubmit jobs and move aliases."""
+def _service(parts: RulesParts, wiring: ModelWiring, retraining: PipelineWiring, past: RuleHistory) -> RulesService:
+    """Return the rules, which begin pipelines."""
     return RulesService(
         champion=wiring.champion,
-        metric=wiring.metric,
         job_of_run=parts.jobs.find_by_run,
-        resubmit=parts.jobs.resubmit,
-        job_of_origin=wiring.job_of_origin,
-        versions_of_run=parts.registry.versions_of_run,
-        set_alias=parts.registry.set_alias,
-        shelf=shelf,
+        pipelines=retraining.pipelines,
+        lacking=retraining.lacking,
+        shelf=parts.shelf,
         retrainings=parts.state.retrainings,
         bus=parts.bus,
         loop=parts.loop,

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from mlops_desk.records.pipelines.plan import EvaluationPlan
+
 
 @dataclass(frozen=True, slots=True)
 class NotifyAction:
@@ -26,7 +28,8 @@ class SubmitAction:
 class RetrainAction:
     """Run the job behind MODEL@ALIAS again, and propose its version where ``metric`` is better.
 
-    ``data`` maps a mount target of that job to the path of this machine that takes its place.
+    ``data`` maps a mount target of that job to the path of this machine that takes its place; ``plan`` says how the
+    two models are compared, and by what gates.
     """
 
     model: str
@@ -34,6 +37,7 @@ class RetrainAction:
     alias: str = "champion"
     higher_is_better: bool = True
     data: Mapping[str, str] = field(default_factory=dict)
+    plan: EvaluationPlan = field(default_factory=EvaluationPlan)
 
 
 @dataclass(frozen=True, slots=True)

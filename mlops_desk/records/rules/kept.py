@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mlops_desk.records.owner import Owner
+from mlops_desk.records.pipelines.plan import EvaluationPlan
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.rules.firing import KeptFiring
 from mlops_desk.records.rules.standing import RuleStanding
@@ -97,6 +98,8 @@ class KeptRule:
     next_at: float | None = None
     standings: tuple[ThingStanding, ...] = ()
     firings: tuple[KeptFiring, ...] = ()
+    plan: EvaluationPlan = field(default_factory=EvaluationPlan)
+    missing: tuple[str, ...] = ()
 
     @property
     def owner(self) -> Owner:
@@ -120,4 +123,5 @@ class KeptRule:
             created_by=self.created_by,
             created_at=self.created_at,
             last_fired_at=self.last_fired_at,
+            plan=self.plan,
         )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
 from mlops_desk.base.document.binding import Bound
+from mlops_desk.records.pipelines.plan import EvaluationPlan
 from mlops_desk.records.rules.actions import (
     ApprovalAction,
     NotifyAction,
@@ -39,7 +40,8 @@ def action_of(bound: Bound[RuleFile], table: ActionFields, path: str, device: st
         if table.metric is None:
             bound.refuse(path, "which metric decides is missing.", "Add a line metric: accuracy.")
         better = table.goal != "minimize"
-        return RetrainAction(table.retrain or "", table.metric, table.alias or _ALIAS, better, table.data or {})
+        model = table.retrain or ""
+        return RetrainAction(model, table.metric, table.alias or _ALIAS, better, table.data or {}, _plan(table))
     if kind == "stop":
         if table.stop == EACH and device != "job":
             text = "the rule fires for no job."
@@ -69,7 +71,23 @@ def _retrain(action: RetrainAction) -> ActionFields:
         metric=action.metric,
         goal=None if action.higher_is_better else "minimize",
         data=dict(action.data) or None,
+        test=action.plan.test,
+        newest=action.plan.newest,
+        label=action.plan.label,
+        positive=action.plan.positive,
+        delta=action.plan.delta or None,
+        slices=action.plan.slices or None,
+        slice_delta=action.plan.slice_delta,
+        size_times=action.plan.size_times,
+        latency_times=action.plan.latency_times,
     )
+
+
+def _plan(table: ActionFields) -> EvaluationPlan:
+    return EvaluationPlan(
+        table.test, table.newest, table.label, table.positive, table.delta or 0.0, table.slices or (),
+        table.slice_delta, table.size_times, table.latency_times,
+    )  # fmt: skip
 
 
 def _stop(action: StopJobAction) -> ActionFields:

@@ -111,6 +111,27 @@ class ActionFields(Struct, frozen=True, kw_only=True):
         Annotated[dict[Folder, Folder], Meta(max_length=_MOST_PARAMS), told("mount target: path that takes its place")]
         | None
     ) = None
+    test: Annotated[Folder, told("file of labelled rows that both models are scored on")] | None = None
+    newest: Annotated[Folder, told("file of the newest labelled rows, on which it has to be better")] | None = None
+    label: Annotated[Line, told("column of the truth")] | None = None
+    positive: Annotated[Line, told("class that precision, recall, f1 and roc_auc speak of")] | None = None
+    delta: (
+        Annotated[float, Meta(ge=0, extra=written_as(NUMBER)), told("how much worse it may be on the test set")] | None
+    ) = None
+    slices: (
+        Annotated[tuple[Line, ...], Meta(min_length=1, max_length=20), told("columns in whose groups it may not lose")]
+        | None
+    ) = None
+    slice_delta: (
+        Annotated[float, Meta(ge=0, extra=written_as(NUMBER)), told("how much worse it may be in a group")] | None
+    ) = field(default=None, name="sliceDelta")
+    size_times: (
+        Annotated[float, Meta(gt=0, extra=written_as(NUMBER)), told("times the champion's size that it may have")]
+        | None
+    ) = field(default=None, name="sizeTimes")
+    latency_times: (
+        Annotated[float, Meta(gt=0, extra=written_as(NUMBER)), told("times as long as it may take for a batch")] | None
+    ) = field(default=None, name="latencyTimes")
     stop: Annotated[Model, told("job to stop; each: the one that the rule fires for")] | None = None
     warning: Annotated[Length, told("how long its owner is told before (default 10m)")] | None = None
     pause: Annotated[Model, told("endpoint that answers no more until somebody resumes it")] | None = None

@@ -28,7 +28,23 @@ WHEN: Mapping[str, frozenset[str]] = {
 THEN: Mapping[str, frozenset[str]] = {
     "notify": frozenset({"level", "text"}),
     "submit": frozenset({"params"}),
-    "retrain": frozenset({"alias", "metric", "goal", "data"}),
+    "retrain": frozenset(
+        {
+            "alias",
+            "metric",
+            "goal",
+            "data",
+            "test",
+            "newest",
+            "label",
+            "positive",
+            "delta",
+            "slices",
+            "sliceDelta",
+            "sizeTimes",
+            "latencyTimes",
+        }
+    ),
     "stop": frozenset({"warning"}),
     "pause": frozenset(),
     "rollBack": frozenset(),

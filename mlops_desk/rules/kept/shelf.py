@@ -137,6 +137,7 @@ class RuleShelf:
             higher_is_better=again.higher_is_better,
             endpoint=endpoint_of(spec),
             data=again.data,
+            plan=again.plan,
         )
 
     # -- what retraining asks for: a table of its rules ------------------------------------------

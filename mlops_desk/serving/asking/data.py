@@ -59,6 +59,14 @@ def _check(names: Sequence[str], rows: Sequence[Sequence[str]], features: Sequen
         raise Invalid(f"The data lacks columns that the model takes: {shown}{more}.", _CSV_HINT)
 
 
+def typed(value: Any, kind: str | None, number: int, name: str) -> Any:
+    """Return a value as the model's signature has it: what a file of text holds is read, others stay. Raises Invalid.
+
+    ``number`` and ``name`` say in which row and column it stands.
+    """
+    return _value(value, kind, number, name) if isinstance(value, str) else value
+
+
 def _value(text: str, kind: str | None, number: int, name: str) -> Any:
     """Return one cell; an empty one is a missing value. Raises Invalid."""
     if text == "":

@@ -10,6 +10,7 @@ from mlops_desk.records.serving.request import LoggedRequest
 from mlops_desk.serving.asking.aside import AsideContainers
 from mlops_desk.serving.asking.replay import Replays
 from mlops_desk.serving.asking.trying import Tries
+from mlops_desk.serving.beside.scoring import VersionScoring
 from mlops_desk.serving.export.exporting import Exports
 from mlops_desk.serving.image.maker import Maker
 from mlops_desk.serving.images import EndpointImages
@@ -42,9 +43,11 @@ class BesideTraffic:
         self.replays = Replays(shelf, settings, self._asides, find)
         self.exports = Exports(folder.endpoints / "_exports", shelf, engine)
         self.variants = VariantComparisons(shelf, maker, self._asides, images)
+        self.scoring = VersionScoring(shelf, maker, self._asides, images, settings)
 
     def sweep(self) -> None:
         """Take away what an earlier agent has left half done, in threads of its own."""
         self._loop.start("sweep-exports", self.exports.sweep)
         self._loop.start("sweep-asides", self._asides.sweep)
         self.variants.sweep()
+        self.scoring.sweep()

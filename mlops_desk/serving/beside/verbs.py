@@ -1,7 +1,8 @@
 """The verbs about an endpoint's model beside its traffic, which the service of endpoints has from here."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.asking import Replayed, Tried
@@ -11,9 +12,11 @@ from mlops_desk.records.serving.network import NetworkEntrance
 from mlops_desk.records.serving.undertaking import Undertaking
 from mlops_desk.records.serving.variants import VariantComparison
 from mlops_desk.serving.beside.acts import BesideTraffic
+from mlops_desk.serving.beside.scoring import ReadyVersion
 from mlops_desk.serving.export.form import foreign_place, format_of
 from mlops_desk.serving.logged.requests import own_file
 from mlops_desk.serving.switchboard import Switchboard
+from mlops_desk.serving.work import BesideWork
 
 
 class BesideVerbs(ABC):
@@ -85,6 +88,12 @@ class BesideVerbs(ABC):
         with self._beside.works.begun("The export", ticket) as work:
             number = revision or endpoint.revision
             return self._beside.exports.export(name, number, to, wanted, signed_by, work, foreign)
+
+    @contextmanager
+    def answering(self, version: ModelVersion, what: str) -> Iterator[tuple[ReadyVersion, BesideWork]]:
+        """Start a version beside everything else; raises Refused, TimedOut, Unavailable. Ends with the agent."""
+        with self._beside.works.begun(what, None) as work, self._beside.scoring.ready(version, work) as ready:
+            yield ready, work
 
     def progress(self, ticket: str) -> Undertaking:
         """Tell how far something is that takes minutes; raises NotFound."""

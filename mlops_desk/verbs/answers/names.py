@@ -91,6 +91,8 @@ WHERE: dict[str, str] = {
     "PastTraffic": "serving.endpoint",
     "ProcessClaim": "jobs.claim",
     "ProcessMemory": "history",
+    "PipelineBrief": "pipelines.run",
+    "PipelineRun": "pipelines.run",
     "PrunePreview": "images.card",
     "ReferenceProfile": "drift.profiles",
     "Registry": "model",

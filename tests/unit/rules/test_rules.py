@@ -1,6 +1,5 @@
 """When a rule fires and which challenger is better: every combination, without a world around it."""
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Verdict
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.rules.standing import RuleClock
-from mlops_desk.rules.decision import decide, drift_of
+from mlops_desk.rules.decision import drift_of
 from mlops_desk.rules.engine.engine import RuleEngine
 from mlops_desk.rules.engine.plan import UNDERWAY_FACT
 from mlops_desk.rules.kept.earlier import spec_of, standing_of
@@ -146,28 +145,3 @@ def test_as_a_document_it_fires_alike_over_a_recorded_day_of_reports():
     rule = replace(RULE, cooldown_seconds=3600.0)
     assert fired_at(rule, series) == fired_before(rule, series)
     assert len(fired_at(rule, series)) == 8
-
-
-values = st.floats(allow_nan=False, allow_infinity=False)
-
-
-@given(values, values)
-def test_better_is_strictly_better_in_the_rules_direction(champion, challenger):
-    assert decide(RULE, champion, challenger).better is (challenger > champion)
-    lower = replace(RULE, higher_is_better=False)
-    assert decide(lower, champion, challenger).better is (challenger < champion)
-
-
-@given(values, st.booleans())
-def test_equal_is_not_better(value, higher):
-    assert not decide(replace(RULE, higher_is_better=higher), value, value).better
-
-
-@pytest.mark.parametrize("bad", [None, math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("higher", [True, False])
-def test_what_is_no_number_is_never_better_and_says_so(bad, higher):
-    rule = replace(RULE, higher_is_better=higher)
-    for champion, challenger in ((0.5, bad), (bad, 0.5), (bad, bad)):
-        decision = decide(rule, champion, challenger)
-        assert not decision.better
-        assert "nothing is proposed" in decision.text

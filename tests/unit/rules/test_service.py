@@ -17,6 +17,9 @@ from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.pipelines.comparison import ModelEvaluation, PairedScore, Scored
+from mlops_desk.records.pipelines.evidence import DataManifest
+from mlops_desk.records.pipelines.plan import EvaluationPlan
 from mlops_desk.records.rule import RetrainState, Rule
 from mlops_desk.rules.acting.doing import RuleDeeds
 from mlops_desk.rules.acting.telling import RuleTelling
@@ -25,7 +28,10 @@ from mlops_desk.rules.decision import drift_of
 from mlops_desk.rules.engine.plan import UNDERWAY_FACT
 from mlops_desk.rules.kept.shelf import RuleShelf
 from mlops_desk.rules.live.life import LifeParts, RuleLife
-from mlops_desk.rules.service import ORIGIN, RulesService
+from mlops_desk.rules.pipeline.ports import PipelineParts
+from mlops_desk.rules.pipeline.preparing import ORIGIN
+from mlops_desk.rules.pipeline.service import PipelinesService
+from mlops_desk.rules.service import RulesService
 from mlops_desk.rules.ways.command import may_command
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.access.permission import Permission
@@ -64,6 +70,8 @@ class World:
         self.aliases = {"champion": "1"}
         self.jobs = {"job-1": self.job("job-1", JobState.SUCCEEDED, "run-1", None)}
         self.down = False
+        self.manifest = None  # each run has data of its own
+        self.cancelled = []
         self.policy = Shared()
         self.submit_fails: Exception | None = None
         self.submitted: list[tuple[str, dict[str, str], int]] = []
@@ -74,14 +82,29 @@ class World:
     def make(self):
         """Return what a new agent has."""
         self.shelf = RuleShelf(self.state.rule_tables, {})
-        service = RulesService(
+        parts = PipelineParts(
             champion=self.champion,
-            metric=self.metric,
-            job_of_run=lambda run_id: next((job for job in self.jobs.values() if job.mlflow_run_id == run_id), None),
+            version=lambda model, number: next(
+                one for one in self.versions if (one.name, one.version) == (model, number)
+            ),
+            job=self.jobs.__getitem__,
             resubmit=self.resubmit,
             job_of_origin=lambda origin: next((job for job in self.jobs.values() if job.origin == origin), None),
+            cancel_job=self.cancelled.append,
             versions_of_run=self.versions_of_run,
             set_alias=self.set_alias,
+            manifest=lambda run, job: DataManifest(self.manifest or run.id, 3, 1000, ("/data",)),
+            report=lambda run, job: None,
+            evaluate=self.evaluate,
+            rollouts=self,
+        )
+        self.pipelines = PipelinesService(
+            parts, self.state.pipelines, self.state.retrainings, self.bus, self.loop, self.is_wanted
+        )
+        service = RulesService(
+            champion=self.champion,
+            job_of_run=lambda run_id: next((job for job in self.jobs.values() if job.mlflow_run_id == run_id), None),
+            pipelines=self.pipelines,
             shelf=self.shelf,
             retrainings=self.state.retrainings,
             bus=self.bus,
@@ -99,6 +122,27 @@ class World:
         )
         service.living, service.acting = self.life, self.worker
         return service
+
+    def is_wanted(self, run):
+        rule = self.shelf.get(run.rule)
+        return rule is not None and rule.created_at <= run.created_at
+
+    def moves(self, run):
+        return []
+
+    def shadow(self, run, name):
+        raise AssertionError("no endpoint follows the alias")
+
+    canary = promote = back = shadow
+
+    def evaluate(self, run, champion, challenger):
+        """Score both by what they are made up to be worth on the newest rows."""
+        self.registry()
+        values = [self.metrics[one.run_id].get("accuracy") for one in (champion, challenger)]
+        scored = [Scored(value) for value in values]
+        gap = None if None in values else values[1] - values[0]
+        score = PairedScore("newest", "the new rows", "accuracy", 100, 100, *scored, Scored(gap), "bootstrap")
+        return ModelEvaluation((score,))
 
     def act(self, firings):
         for firing in firings:
@@ -170,12 +214,17 @@ class World:
     def notices(self):
         return [event for event in self.events if isinstance(event, Notice)]
 
+    def settle(self):
+        """Let all retrainings go on until each waits or is over."""
+        self.service.reconcile()
+        wait_for(self, lambda: not self.pipelines._driver._busy)
+
     def trained(self, accuracy):
         """A rule, fired, and its job ended."""
         self.service.create("again", "digits", "accuracy", endpoint="digits")
         fired = self.service.fire("again")
         self.end(fired.job_id, accuracy=accuracy)
-        self.service.reconcile()
+        self.settle()
         return self.service.retrainings()[0]
 
     def as_user(self, uid):
@@ -214,7 +263,7 @@ def test_retrainings_are_read_page_by_page(world):
     for _ in range(3):
         fired.append(world.service.fire("again"))
         world.end(fired[-1].job_id, state=JobState.FAILED)
-        world.service.reconcile()
+        world.settle()
     page = world.service.retrainings_page(limit=2)
     rest = world.service.retrainings_page(limit=2, cursor=page.next)
     assert [one.id for one in (*page.items, *rest.items)] == [one.id for one in reversed(fired)]
@@ -227,12 +276,12 @@ def test_retrainings_are_read_page_by_page(world):
 
 def test_a_rule_is_created_listed_announced_and_removed(world):
     verbs = world.service
-    rule = verbs.create("again", "digits", "loss", data={"/data": "/new"}, lower_is_better=True)
+    rule = verbs.create("again", "digits", "log_loss", data={"/data": "/new"}, lower_is_better=True)
     assert verbs.list() == [rule]
     assert not rule.higher_is_better
     assert rule.created_by == os.getuid()
     with pytest.raises(Refused, match="already"):
-        verbs.create("again", "digits", "loss")
+        verbs.create("again", "digits", "accuracy")
     assert verbs.remove("again").document == rule.document
     assert verbs.list() == []
     assert world.events == [RuleChanged(rule.retraining), RuleRemoved("again")]
@@ -314,7 +363,7 @@ def test_firing_runs_the_champions_job_again_with_the_new_data(world):
     fired = world.service.fire("again", data={"/data": "/new"})
     assert fired.state == "training"
     assert fired.champion_version == "1"
-    assert fired.champion_value == 0.9
+    assert fired.champion_value is None, "nothing was scored yet"
     assert world.submitted == [("job-1", {"/data": "/new", "/more": "/same"}, os.getuid())]
     assert world.jobs[fired.job_id].origin == ORIGIN + fired.id
     assert world.service.list()[0].last_fired_at == pytest.approx(fired.created_at, abs=60.0)
@@ -326,21 +375,15 @@ def test_one_retraining_at_a_time(world):
     with pytest.raises(Refused, match="not finished"):
         world.service.fire("again")
     world.end(fired.job_id, accuracy=0.95)
-    world.service.reconcile()
+    world.settle()
     with pytest.raises(Refused, match="waits for approval"):
         world.service.fire("again")
     world.service.reject(fired.id)
     assert world.service.fire("again").state == "training"
 
 
-def test_without_a_job_or_a_metric_to_compare_nothing_is_trained(world):
+def test_without_a_job_to_run_again_nothing_is_trained(world):
     world.service.create("again", "digits", "accuracy")
-    world.metrics["run-1"] = {}
-    with pytest.raises(Refused, match="no such metric"):
-        world.service.fire("again")
-    world.metrics["run-1"] = {"accuracy": math.nan}
-    with pytest.raises(Refused, match="nan"):
-        world.service.fire("again")
     world.jobs.clear()
     with pytest.raises(Refused, match="not trained by a job"):
         world.service.fire("again")
@@ -351,24 +394,42 @@ def test_without_a_job_or_a_metric_to_compare_nothing_is_trained(world):
     assert world.service.retrainings() == []
 
 
+@pytest.mark.parametrize(
+    ("metric", "lower", "said"),
+    [("loss", True, "can't be scored by 'loss'"), ("accuracy", True, "better the higher"), ("mae", False, "lower")],
+)
+def test_a_metric_that_nobody_computes_or_that_is_better_the_other_way_is_refused(world, metric, lower, said):
+    with pytest.raises(Invalid, match=said):
+        world.service.create("again", "digits", metric, lower_is_better=lower)
+
+
+def test_how_two_models_are_compared_is_kept_in_the_document_and_read_from_it(world):
+    made = world.service.create(
+        "again", "digits", "accuracy", label="y", positive="1", delta=0.01, slices="site, age", slice_delta=0.02,
+        size_times=1.5, latency_times=2.0,
+    )  # fmt: skip
+    wanted = EvaluationPlan(None, None, "y", "1", 0.01, ("site", "age"), 0.02, 1.5, 2.0)
+    assert made.plan == wanted
+    assert "sliceDelta: 0.02" in made.document
+    assert world.make().show("again").plan == wanted
+    assert world.pipelines.show(world.service.fire("again").id).plan == wanted
+
+
 def test_a_job_that_can_not_be_submitted_leaves_a_failed_retraining(world):
     world.service.create("again", "digits", "accuracy")
     world.submit_fails = Invalid("There is no mount target /data.")
-    with pytest.raises(Invalid):
+    with pytest.raises(Refused, match="/data"):
         world.service.fire("again")
     assert world.service.retrainings()[0].state == "failed"
     assert "/data" in world.service.retrainings()[0].text
 
 
-def test_a_submit_without_an_answer_is_unknown_until_the_queue_tells(world):
+def test_a_submit_without_an_answer_is_looked_for_and_fails_where_there_is_none(world):
     world.service.create("again", "digits", "accuracy")
     world.submit_fails = TimedOut("No answer.")
-    with pytest.raises(TimedOut):
+    with pytest.raises(Refused, match="never submitted"):
         world.service.fire("again")
-    assert world.service.retrainings()[0].state == "training"
-    world.service.reconcile()
     assert world.service.retrainings()[0].state == "failed"
-    assert "never submitted" in world.service.retrainings()[0].text
 
 
 # -- what becomes of it ----------------------------------------------------------------------------
@@ -381,7 +442,7 @@ def test_a_better_challenger_waits_for_a_person(world):
     assert world.aliases == {"champion": "1"}
     assert f"approve {retraining.id}" in world.notices()[-1].hint
     assert world.notices()[-1].level == "info"  # good news, and no warning
-    world.service.reconcile()
+    world.settle()
     assert len(world.notices()) == 1
 
 
@@ -405,7 +466,7 @@ def test_a_job_that_did_not_succeed_never_leads_to_a_proposal(world, state, expe
     world.metrics[f"run-of-{fired.job_id}"] = {"accuracy": 0.99}
     world.versions.append(ModelVersion("digits", "2", f"run-of-{fired.job_id}", None, "READY"))
     world.end(fired.job_id, state, reason=Reason("exit_nonzero", "It ended with 1"))
-    world.service.reconcile()
+    world.settle()
     found = world.service.retrainings()[0]
     assert found.state == expected
     with pytest.raises(Refused):
@@ -416,7 +477,7 @@ def test_a_run_that_registers_no_version_of_the_model_fails(world):
     world.service.create("again", "digits", "accuracy")
     fired = world.service.fire("again")
     world.end(fired.job_id, accuracy=0.99, model="letters")
-    world.service.reconcile()
+    world.settle()
     assert world.service.retrainings()[0].state == "failed"
     assert "no version of digits" in world.service.retrainings()[0].text
 
@@ -426,11 +487,11 @@ def test_a_registry_that_is_down_only_delays_the_answer(world):
     fired = world.service.fire("again")
     world.end(fired.job_id, accuracy=0.95)
     world.down = True
-    world.service.reconcile()
+    world.settle()
     assert world.service.retrainings()[0].state == "training"
     assert "does not answer" in world.service.retrainings()[0].text
     world.down = False
-    world.service.reconcile()
+    world.settle()
     assert world.service.retrainings()[0].state == "waiting_for_approval"
 
 
@@ -438,9 +499,9 @@ def test_a_rule_removed_meanwhile_proposes_nothing_nor_does_its_namesake(world):
     world.service.create("again", "digits", "accuracy")
     fired = world.service.fire("again")
     world.service.remove("again")
-    world.service.create("again", "letters", "loss", lower_is_better=True)
+    world.service.create("again", "letters", "log_loss", lower_is_better=True)
     world.end(fired.job_id, accuracy=0.95)
-    world.service.reconcile()
+    world.settle()
     assert world.service.retrainings()[0].state == "rejected"
 
 
@@ -453,7 +514,7 @@ def test_approval_moves_the_alias_and_says_who_decided(world):
     assert approved.state == "approved"
     assert approved.decided_by
     assert world.service.retraining(retraining.id[:10]) == approved
-    assert world.aliases == {"champion": "2"}
+    assert world.aliases == {"champion": "2", "challenger": "2"}
     with pytest.raises(Refused):
         world.service.approve(retraining.id)
 
@@ -468,32 +529,35 @@ def test_rejection_leaves_the_alias(world):
 
 def test_approval_moves_nothing_where_the_champion_is_another_than_the_one_that_was_shown(world):
     retraining = world.trained(0.95)
+    with pytest.raises(Refused, match="digits@champion is version 1 by now, and not the one"):
+        world.service.approve(retraining.id, expected="7")
     world.versions.append(ModelVersion("digits", "3", "run-3", None, "READY"))
     world.metrics["run-3"] = {"accuracy": 0.92}
     world.aliases["champion"] = "3"
-    with pytest.raises(Refused, match="digits@champion is version 3 by now, and not 1"):
+    with pytest.raises(Refused, match="digits@champion is version 3 by now, so the two are compared anew"):
         world.service.approve(retraining.id, expected="1")
-    assert world.aliases == {"champion": "3"}
+    assert world.aliases["champion"] == "3"
+    world.settle()
     told = world.service.retraining(retraining.id)
     assert (told.state, told.champion_version, told.champion_value) == ("waiting_for_approval", "3", 0.92)
     assert world.service.approve(retraining.id, expected="3").state == "approved"
-    assert world.aliases == {"champion": "2"}
+    assert world.aliases == {"champion": "2", "challenger": "2"}
 
 
-@pytest.mark.parametrize(("newer", "moves"), [(0.99, False), (0.92, True), (None, False)])
-def test_approval_compares_with_the_champion_of_today(world, newer, moves):
+@pytest.mark.parametrize(
+    ("newer", "state"), [(0.99, "not_better"), (0.92, "waiting_for_approval"), (None, "not_better")]
+)
+def test_what_has_become_champion_meanwhile_is_scored_as_well(world, newer, state):
     retraining = world.trained(0.95)
     world.versions.append(ModelVersion("digits", "3", "run-3", None, "READY"))
     world.metrics["run-3"] = {} if newer is None else {"accuracy": newer}
     world.aliases["champion"] = "3"
-    if moves:
-        assert world.service.approve(retraining.id).champion_version == "3"
-        assert world.aliases == {"champion": "2"}
-    else:
-        with pytest.raises(Refused, match="changed meanwhile"):
-            world.service.approve(retraining.id)
-        assert world.aliases == {"champion": "3"}
-        assert world.service.retrainings()[0].state == "not_better"
+    with pytest.raises(Refused, match="compared anew"):
+        world.service.approve(retraining.id)
+    world.settle()
+    assert world.aliases["champion"] == "3"
+    found = world.service.retrainings()[0]
+    assert (found.state, found.champion_version) == (state, "3")
 
 
 def test_an_approval_the_registry_did_not_hear_can_be_repeated(world):
@@ -549,7 +613,7 @@ def test_an_alarm_that_goes_on_fires_once(world):
         world.report(ALARM)
     assert len(world.submitted) == 1
     world.end("job-2", accuracy=0.5)
-    world.service.reconcile()
+    world.settle()
     world.report(ALARM)
     assert len(world.submitted) == 1  # cooldown
 

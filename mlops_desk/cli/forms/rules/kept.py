@@ -4,12 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from mlops_desk.base.caller import user_name
+from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, moment, number, table
 from mlops_desk.records.rules.fired import FiredRule
 from mlops_desk.records.rules.firing import FiringStep, KeptFiring
 from mlops_desk.records.rules.kept import KeptRule, ThingStanding
 
 _SHOWN = 20  # chosen: a screen; --json has all
+_TEXT = 400  # chosen: five lines of a terminal
 _WAITS = {
     "quiet": "its quiet hours",
     "cooldown": "its cooldown",
@@ -34,7 +36,9 @@ def rule(item: KeptRule) -> str:
         told["retrains"] = f"{item.model}@{item.alias} by {item.metric}"
     if item.trouble is not None:
         told["trouble"] = item.trouble
-    parts = [facts(told)]
+    if item.plan.test is not None:
+        told["test set"] = plain(item.plan.test, _TEXT)
+    parts = [facts(told), *(f"Missing: {plain(one, _TEXT)}" for one in item.missing)]
     if item.standings:
         rows = [_thing(one) for one in item.standings[:_SHOWN]]
         parts.append(table(["FOR", "HOLDS", "SINCE", "HELD BACK BY", "FIRED"], rows))

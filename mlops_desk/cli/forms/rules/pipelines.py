@@ -1,0 +1,78 @@
+"""Runs of retraining pipelines: their steps one below the other, and how the two models compare."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mlops_desk.base.text import plain
+from mlops_desk.cli.cells import ago, facts, number, step, table
+from mlops_desk.records.jobs.spec import Goal
+from mlops_desk.records.pipelines.comparison import ModelComparison, Scored
+from mlops_desk.records.pipelines.run import PipelineBrief, PipelineRun, PipelineState, PipelineStep, StepName
+
+_TEXT = 400  # chosen: five lines of a terminal
+_CELL = 90  # chosen: what is left of a line of a wide terminal; show without a list has all
+_NEXT = {
+    PipelineState.WAITING_FOR_APPROVAL: "mlops-desk rules approve {id}, or reject",
+    PipelineState.PAUSED: "mlops-desk pipelines resume {id}",
+    PipelineState.FAILED: "mlops-desk pipelines retry {id}",
+    PipelineState.UNKNOWN: "mlops-desk pipelines retry {id}",
+}
+
+
+def pipeline(item: PipelineRun) -> str:
+    told = {
+        "pipeline": f"{item.id} of {item.rule}",
+        "state": item.state.replace("_", " "),
+        "why": plain(item.trigger, _TEXT),
+        "model": f"{plain(item.model)}@{plain(item.alias)}",
+        "champion": f"version {plain(item.champion_version)}",
+        "challenger": f"version {plain(item.challenger_version)}" if item.challenger_version else "–",
+    }
+    if item.comparison is not None:
+        told["compared"] = _compared(item.comparison)
+    if item.text:
+        told["note"] = plain(item.text, _TEXT)
+    if item.hint:
+        told["hint"] = plain(item.hint, _TEXT)
+    if item.decided_by:
+        told["decided"] = f"by {plain(item.decided_by)}, {ago(item.decided_at or item.ended_at)}"
+    if item.state in _NEXT:
+        told["next"] = _NEXT[item.state].format(id=item.id)
+    rows = [_row(one) for one in item.steps]
+    return f"{facts(told)}\n\n{table(['STEP', 'STATE', 'TOOK', 'FOUND'], rows)}"
+
+
+def _row(one: PipelineStep) -> list[str]:
+    took = "" if one.started_at is None or one.ended_at is None else step(max(0.0, one.ended_at - one.started_at))
+    return [one.name, one.state, took, plain(one.evidence.text, _CELL)]
+
+
+def _compared(found: ModelComparison) -> str:
+    word = "higher" if found.goal is Goal.MAXIMIZE else "lower"
+    verdict = "better" if found.better else "not better"
+    values = f"champion {_scored(found.champion)}, challenger {_scored(found.challenger)}"
+    rows = f"{found.rows} rows of {plain(found.data, _TEXT)}"
+    return f"{plain(found.metric)}: {values}; {word} is better, so it is {verdict}; {rows}"
+
+
+def _scored(one: Scored) -> str:
+    span = "" if one.low is None or one.high is None else f" ({number(one.low, 4)} to {number(one.high, 4)})"
+    return f"{number(one.value, 4)}{span}"
+
+
+FORMS: dict[type, Callable[[Any], str]] = {PipelineRun: pipeline}
+TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    PipelineBrief: {
+        "ID": lambda item: item.id,
+        "RULE": lambda item: item.rule,
+        "STATE": lambda item: item.state.replace("_", " "),
+        "STEP": lambda item: "–" if item.step is None or item.state.is_final else _step(item.step),
+        "CHAMPION": lambda item: item.champion_version,
+        "CHALLENGER": lambda item: item.challenger_version or "–",
+        "BEGAN": lambda item: ago(item.created_at),
+    },
+}
+
+
+def _step(name: StepName) -> str:
+    return f"{name} ({list(StepName).index(name) + 1} of {len(StepName)})"

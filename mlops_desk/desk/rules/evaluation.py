@@ -1,0 +1,120 @@
+"""Both models scored on the same rows: rows laid out, each model asked in its container, figures made by a worker."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base import wire
+from mlops_desk.base.errors import DeskError, Invalid, Unavailable
+from mlops_desk.base.text import plain
+from mlops_desk.desk.rules.rows import RowSource, RowSources, lay_requests
+from mlops_desk.drift.contest import laying, worker
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.pipelines.comparison import ModelCost, ModelEvaluation, PairedScore, figure_of
+from mlops_desk.records.pipelines.run import PipelineRun
+from mlops_desk.rules.pipeline.freezing import DataFreezing
+from mlops_desk.serving.beside.scoring import ReadyVersion
+from mlops_desk.serving.work import BesideWork
+
+MOST_ROWS = 20_000
+"""Chosen: a share of one half is then known to 0.7 points, and a model that takes 10 ms a row answers in minutes."""
+_SECONDS = 600.0  # chosen: 20,000 rows out of a file of gigabytes
+
+RunWorker = Callable[[str, Mapping[str, Any], float], Any]
+Answering = Callable[[ModelVersion, str], AbstractContextManager[tuple[ReadyVersion, BesideWork]]]
+
+
+@dataclass(frozen=True, slots=True)
+class LaidRows:
+    """One part of the data as a file of rows."""
+
+    source: RowSource
+    path: Path
+
+    def answers(self, who: str) -> Path:
+        return self.path.with_suffix(f".{who}")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluations:
+    """``answering`` starts a version beside everything else."""
+
+    freezing: DataFreezing
+    sources: RowSources
+    answering: Answering
+    run: RunWorker
+
+    def of(self, run: PipelineRun, champion: ModelVersion, challenger: ModelVersion) -> ModelEvaluation:
+        """Score both. Raises DeskError; where there are no rows at all, the evaluation says why."""
+        metric = figure_of(run.metric)
+        if metric is None:
+            text = f"Two models can't be scored by {plain(run.metric, 80)!r} on the same rows."
+            raise Invalid(text, "Make the rule anew with a metric that can be computed from answers and labels.")
+        try:
+            room = self.freezing.room(run.id)
+            try:
+                return self._of(run, champion, challenger, metric, room)
+            finally:
+                shutil.rmtree(room, ignore_errors=True)
+        except OSError as error:
+            raise Unavailable(f"The rows can't be laid out: {error}.") from error
+
+    def _of(
+        self, run: PipelineRun, champion: ModelVersion, challenger: ModelVersion, metric: str, room: Path
+    ) -> ModelEvaluation:
+        sources, missing = self.sources.of(run, challenger.run_id, room)
+        if not sources:
+            return ModelEvaluation((), missing=tuple(missing))
+        with self.answering(challenger, "The scoring of the challenger") as (ready, work):
+            rows, why = self._laid(run, sources, [one.name for one in ready.features], room)
+            after = _asked(ready, work, rows, "challenger")
+        missing += why
+        if not rows:
+            return ModelEvaluation((), challenger=after, missing=tuple(missing))
+        with self.answering(champion, "The scoring of the champion") as (ready, work):
+            before = _asked(ready, work, rows, "champion")
+        scores = tuple(self._scored(run, one, metric) for one in rows)
+        return ModelEvaluation(scores, before, after, tuple(missing))
+
+    def _laid(
+        self, run: PipelineRun, sources: Sequence[RowSource], features: Sequence[str], room: Path
+    ) -> tuple[list[LaidRows], list[str]]:
+        """Lay out the parts whose rows can be read; of the others it is told why not."""
+        found, missing = [], []
+        for source in sources:
+            rows = LaidRows(source, room / f"{source.part}.jsonl")
+            try:
+                if source.file is None:
+                    lay_requests(source, run.plan.slices, rows.path)
+                else:
+                    self._laid_out(run, source.file, features, rows.path)
+            except DeskError as error:
+                missing.append(error.message)
+            else:
+                found.append(rows)
+        return found, missing
+
+    def _laid_out(self, run: PipelineRun, file: Path, features: Sequence[str], target: Path) -> None:
+        request = {
+            "data": str(file), "features": list(features), "label": run.plan.label, "groups": list(run.plan.slices),
+            "most": MOST_ROWS, "target": str(target), "folder": str(target.parent),
+        }  # fmt: skip
+        self.run(laying.MODULE, request, _SECONDS)
+
+    def _scored(self, run: PipelineRun, rows: LaidRows, metric: str) -> PairedScore:
+        request = {
+            "rows": str(rows.path), "champion": str(rows.answers("champion")), "part": rows.source.part,
+            "challenger": str(rows.answers("challenger")), "data": rows.source.words, "metric": metric,
+            "positive": run.plan.positive,
+        }  # fmt: skip
+        return wire.from_builtins(self.run(worker.MODULE, request, _SECONDS), PairedScore)
+
+
+def _asked(ready: ReadyVersion, work: BesideWork, rows: Sequence[LaidRows], who: str) -> ModelCost:
+    """Let a model answer all rows, and return what it takes."""
+    for one in rows:
+        ready.answer(one.path, one.answers(who), work)
+    return ready.cost(rows[0].path) if rows else replace(ModelCost(), size_bytes=ready.size_bytes)

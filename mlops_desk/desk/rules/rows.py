@@ -1,0 +1,128 @@
+"""The rows that two models are scored on: the champion's fixed test set, and the newest rows that have labels."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlops_desk.base.errors import DeskError, Hint, NotFound
+from mlops_desk.base.text import plain
+from mlops_desk.desk.reference import ReferenceParts, address_of, logged_file, on_host
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.model import DatasetInput
+from mlops_desk.records.pipelines.plan import EvaluationPlan
+from mlops_desk.records.pipelines.run import PipelineRun
+from mlops_desk.records.serving.request import LoggedRequest
+
+HELD_OUT = ("testing", "test", "validation", "eval")
+"""How a data set's context says that the model has not learned from it."""
+FIXED, NEWEST = "fixed", "newest"
+LEAST_LABELLED = 30  # as for a window of answers
+_MOST_REQUESTS = 10_000  # as many as any list gives
+_FIRST_ERROR_STATUS = 400  # RFC 9110, 15: client errors begin here
+_HINT = Hint("mlops-desk rules create NAME … --test FILE", before="Name a file of labelled rows: ")
+
+
+@dataclass(frozen=True, slots=True)
+class RowSource:
+    """One part of the data: a ``file`` of labelled rows, or ``requests`` that have labels; ``words`` say which."""
+
+    part: str
+    words: str
+    file: Path | None = None
+    requests: tuple[LoggedRequest, ...] = ()
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowSources:
+    """``dataset`` finds a run's data set of one of some contexts (raises NotFound), ``job_of_run`` the job of a run.
+
+    ``requests`` returns the newest logged rows of an endpoint.
+    """
+
+    dataset: Callable[[str, Sequence[str] | None], DatasetInput]
+    job_of_run: Callable[[str], Job | None]
+    download: Callable[[str, Path], Path]
+    requests: Callable[[str, int], list[LoggedRequest]]
+
+    def of(self, run: PipelineRun, challenger_run: str | None, room: Path) -> tuple[list[RowSource], list[str]]:
+        """Return the parts that there are, and of the others why there are none."""
+        found: list[RowSource] = []
+        missing: list[str] = []
+        for look in (self._fixed, self._newest):
+            try:
+                source = look(run, challenger_run, room)
+            except DeskError as error:
+                missing.append(error.message)
+            else:
+                if all(source.file is None or source.file != one.file for one in found):
+                    found.append(source)
+        return found, missing
+
+    def _fixed(self, run: PipelineRun, _challenger_run: str | None, room: Path) -> RowSource:
+        if run.plan.test is not None:
+            return RowSource(FIXED, f"the fixed test set {run.plan.test}", Path(run.plan.test))
+        file = self._logged(run.champion_run, room / FIXED)
+        return RowSource(FIXED, f"the champion's test set {file}", file)
+
+    def _newest(self, run: PipelineRun, challenger_run: str | None, room: Path) -> RowSource:
+        if run.plan.newest is not None:
+            return RowSource(NEWEST, f"the newest labelled rows {run.plan.newest}", Path(run.plan.newest))
+        if run.endpoint is not None:
+            label, rows = labelled(self.requests(run.endpoint, _MOST_REQUESTS), run.plan)
+            if len(rows) >= LEAST_LABELLED:
+                words = f"the newest labelled requests of endpoint {run.endpoint}"
+                return RowSource(NEWEST, words, requests=tuple(rows), label=label)
+        file = self._logged(challenger_run, room / NEWEST)
+        return RowSource(NEWEST, f"the part of the new data that was held out, {file}", file)
+
+    def _logged(self, run_id: str | None, cache: Path) -> Path:
+        """Return the file that a run has logged as held out. Raises NotFound."""
+        if run_id is None:
+            raise NotFound("The version names no run, so no test set of it is known.", _HINT)
+        parts = ReferenceParts(lambda one: self.dataset(one, HELD_OUT), self.job_of_run, self.download)
+        return logged_file(run_id, cache, parts, _HINT)
+
+    def trained_on(self, run: PipelineRun, job: Job) -> tuple[Path, Path] | None:
+        """Return the file that the champion was trained on, and the one in its place in the new data.
+
+        None where nobody knows the first. Raises NotFound where the second is not there.
+        """
+        if run.champion_run is None:
+            return None
+        try:
+            where = address_of(self.dataset(run.champion_run, None))
+            before = on_host(where, job, _HINT)
+        except NotFound:
+            return None
+        mounts = tuple(replace(one, source=run.data.get(one.target, one.source)) for one in job.spec.mounts)
+        replaced = replace(job, spec=replace(job.spec, mounts=mounts))
+        try:
+            return before, on_host(where, replaced, _HINT)
+        except NotFound as error:
+            text = f"The new data have no {plain(where, 300)}, which the champion was trained on."
+            raise NotFound(text, "Lay them out as the old ones are.") from error
+
+
+def labelled(rows: Iterable[LoggedRequest], plan: EvaluationPlan) -> tuple[str | None, list[LoggedRequest]]:
+    """Return the label's column, and the answered requests that have it, oldest first.
+
+    Without a named one it is the only column of the feedback; None where that has several.
+    """
+    answered = [
+        one for one in rows if one.feedback and one.status < _FIRST_ERROR_STATUS and not (one.is_shadow or one.is_try)
+    ]
+    names = {name for one in answered for name in one.feedback}
+    label = plan.label or (next(iter(names)) if len(names) == 1 else None)
+    return label, [one for one in reversed(answered) if label is not None and one.feedback.get(label) is not None]
+
+
+def lay_requests(source: RowSource, groups: Sequence[str], target: Path) -> int:
+    """Write labelled requests as rows, as ``drift.contest.laying`` does of a file; return how many."""
+    with target.open("w", encoding="utf-8") as file:
+        for one in source.requests:
+            told = {name: one.inputs.get(name, one.feedback.get(name)) for name in groups}
+            line = {"features": dict(one.inputs), "label": one.feedback[source.label or ""], "groups": told}
+            file.write(json.dumps(line, allow_nan=False) + "\n")
+    return len(source.requests)

@@ -1,0 +1,1 @@
+"""Two models' answers on the same rows, scored by the same code."""

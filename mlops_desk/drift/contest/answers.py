@@ -1,0 +1,87 @@
+"""What two models answered, beside the labels, as rows that can be scored. Pure.
+
+An answer is what the scoring program inside the container has said of a row: a class, a number, probabilities, or an
+object of named outputs. It comes from a hostile place, so nothing is believed of it but what can be read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.text import plain
+from mlops_desk.drift.performance.rows import AnsweredRows, rows_of
+from mlops_desk.records.drift.performance import PredictionKind
+
+_BY_SCORES = frozenset({"roc_auc", "log_loss", "brier"})
+_OF_NUMBERS = frozenset({"mae", "rmse", "r2"})
+_ANSWER_NAMES = ("prediction", "predictions", "label", "class", "output")
+"""How a single answer among several outputs is called; the first one that is there counts."""
+
+
+def both_rows(
+    labels: Sequence[Any], champion: Sequence[Any], challenger: Sequence[Any], metric: str, positive: str | None = None
+) -> tuple[AnsweredRows, AnsweredRows]:
+    """Return the rows of champion and challenger, read as one table, so that both have the same kind and classes.
+
+    Raises Invalid where one of them has not answered each row, or where the figure needs scores that are none.
+    """
+    for who, told in (("champion", champion), ("challenger", challenger)):
+        if len(told) != len(labels):
+            text = f"The {who} answered {len(told)} of {len(labels)} rows."
+            raise Invalid(text, "A model that leaves rows out can't be compared row by row.")
+    n = len(labels)
+    told = [single(one) for one in (*champion, *challenger)]
+    twice = [*labels, *labels]
+    kind = PredictionKind.REGRESSION if metric in _OF_NUMBERS else PredictionKind.CLASSIFICATION
+    if metric in _BY_SCORES:
+        rows = _scored_rows(twice, told, positive)
+    else:
+        classes = rows_of(labels, kind=kind).classes
+        rows = rows_of(twice, [likeliest(one, classes) for one in told], kind=kind, positive=positive)
+    rows = _with_answers(rows)
+    return rows.part(slice(0, n)), rows.part(slice(n, None))
+
+
+def single(answer: Any) -> Any:
+    """Return the answer of a row that has several named outputs: the one that is called so, or the only one."""
+    if not isinstance(answer, Mapping):
+        return answer
+    found = next((answer[name] for name in _ANSWER_NAMES if name in answer), None)
+    return next(iter(answer.values())) if found is None and len(answer) == 1 else found
+
+
+def likeliest(answer: Any, classes: Sequence[str] = ()) -> Any:
+    """Return a list of one value as that value, and of a probability for each of ``classes`` the likeliest of them."""
+    if not isinstance(answer, list):
+        return answer if not isinstance(answer, Mapping) else None
+    if len(answer) == 1:
+        return answer[0]
+    numbers = [one for one in answer if isinstance(one, (int, float)) and one == one]  # noqa: PLR0124 - NaN is none
+    return classes[numbers.index(max(numbers))] if numbers and len(numbers) == len(answer) == len(classes) else None
+
+
+def _scored_rows(labels: Sequence[Any], told: Sequence[Any], positive: str | None) -> AnsweredRows:
+    scores = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in told]
+    if any(isinstance(one, list) for one in scores):
+        rows = rows_of(labels, None, [one if isinstance(one, list) else None for one in scores], positive=positive)
+    else:
+        numbers = [one if isinstance(one, (int, float)) else None for one in scores]
+        rows = rows_of(labels, None, numbers, positive=positive)
+    if rows.scores is None:
+        classes = ", ".join(plain(one, 40) for one in rows.classes[:5])
+        text = f"The answers are no probabilities of the classes {classes}, and the figure needs them."
+        raise Invalid(text, "Compare by accuracy or f1, or let the model answer with probabilities.")
+    return rows
+
+
+def _with_answers(rows: AnsweredRows) -> AnsweredRows:
+    """Give margins, which are ranked and have no likeliest class, the class of their sign: they are answers."""
+    if not rows.are_margins or rows.scores is None or rows.positive is None:
+        return rows
+    margin = rows.scores[:, rows.positive]
+    told = np.where(margin > 0, rows.positive, 1 - rows.positive)
+    known = np.asarray(~np.isnan(margin), dtype=bool)
+    return replace(rows, predictions=np.where(known, told, -1), answered=known)

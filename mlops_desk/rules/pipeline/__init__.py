@@ -1,0 +1,1 @@
+"""Retraining from frozen data to a promoted version, written down step by step."""

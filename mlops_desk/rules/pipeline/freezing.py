@@ -1,0 +1,80 @@
+"""The data of a run frozen: hashed file by file by a worker, the list kept beside the database, and looked at again.
+
+Nothing is copied: what a job may be given lies where its person has put it. So the data are looked at again before they
+are trained on and once more afterwards; a file whose size, time and inode are as they were is not read again.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.pipelines.evidence import DataManifest
+from mlops_desk.records.pipelines.run import PipelineRun
+from mlops_desk.rules.pipeline.hashing import MODULE
+
+_SECONDS = 14_400.0  # chosen: 4 hours are 7 TB at 500 MB/s
+_KEPT = 200  # chosen: a list of a thousand files takes 150 KB; older ones are told by their hash in the record
+
+Run = Callable[[str, Mapping[str, Any], float, int | None], Any]
+"""Runs a worker (module, request, seconds) as a user. Raises DeskError."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFreezing:
+    """``folder`` is where the lists are kept, one for each run."""
+
+    folder: Path
+    run: Run
+
+    def manifest(self, run: PipelineRun, job: Job) -> DataManifest:
+        """Return what lies on the read-only mounts that the run's job will have. Raises DeskError."""
+        sources = sources_of(run, job)
+        known = self._known(run.id)
+        request = {"sources": sources, "known": known}
+        found = self.run(MODULE, request, _SECONDS, job.submitted_by)["files"]
+        digest = hashlib.sha256()
+        for target, below, size, sha256, *_ in found:
+            digest.update(json.dumps([target, below, size, sha256]).encode("ascii") + b"\n")
+        if not known:
+            self._keep(run.id, found)
+        return DataManifest(digest.hexdigest(), len(found), sum(one[2] for one in found), tuple(sorted(sources)))
+
+    def _known(self, run_id: str) -> dict[str, list[Any]]:
+        try:
+            found = json.loads((self.folder / f"{run_id}.json").read_bytes())
+        except (OSError, ValueError):
+            return {}  # not frozen yet, or the list was damaged: all is read
+        return {one[4]: [one[2], one[5], one[6], one[3]] for one in found}
+
+    def _keep(self, run_id: str, found: list[Any]) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self.folder / f"{run_id}.json", json.dumps(found).encode())
+            lists = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+            for old in lists[:-_KEPT]:
+                old.unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(f"The list of the frozen data can't be written: {error}.") from error
+
+    def forget(self, run_id: str) -> None:
+        """Let the data of a run be frozen anew."""
+        (self.folder / f"{run_id}.json").unlink(missing_ok=True)
+
+    def room(self, run_id: str) -> Path:
+        """Return an empty folder for what a run's step lays out; what an earlier agent has left in it is gone."""
+        place = self.folder / f"{run_id}.work"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(mode=0o700, parents=True)
+        return place
+
+
+def sources_of(run: PipelineRun, job: Job) -> dict[str, str]:
+    """Return where each read-only mount of the run's job lies: those that the rule replaces, and the others."""
+    return {mount.target: run.data.get(mount.target, mount.source) for mount in job.spec.mounts if mount.mode == "ro"}

@@ -1,0 +1,55 @@
+"""What a pipeline asks of jobs, registry, drift and endpoints, as plain callables. All may raise DeskError."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlops_desk.records.drift import DriftReport
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.pipelines.comparison import ModelEvaluation
+from mlops_desk.records.pipelines.evidence import DataManifest, EndpointMove
+from mlops_desk.records.pipelines.run import PipelineRun
+
+
+class Rollouts(Protocol):
+    """The endpoints of a model, led to another version beside what answers."""
+
+    def moves(self, run: PipelineRun) -> Sequence[EndpointMove]:
+        """Return the endpoints of the run's model in the desk's own registry, as they stand to its challenger."""
+
+    def shadow(self, run: PipelineRun, name: str) -> None:
+        """Let the challenger get copies of an endpoint's requests; nothing where it has begun."""
+
+    def canary(self, run: PipelineRun, name: str) -> None:
+        """Give the challenger a share of an endpoint's requests, more and more while it holds; likewise."""
+
+    def promote(self, run: PipelineRun, name: str) -> None:
+        """Let the challenger answer all requests of an endpoint, and let the endpoint follow its alias again."""
+
+    def back(self, run: PipelineRun, name: str) -> None:
+        """Take the challenger out of an endpoint again; nothing where it is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineParts:
+    """``champion`` finds the version behind MODEL@ALIAS, ``version`` one by its number; ``job`` finds a job by its id.
+
+    ``resubmit`` queues a job again with other sources of mounts and an origin, by which ``job_of_origin`` finds it.
+    ``versions_of_run`` are those registered from a run; ``set_alias`` moves an alias. ``manifest`` hashes what lies on
+    the mounts that the run's job will have (and keeps the list); ``report`` compares the new data with what the
+    champion was trained on, None where nobody knows what that was. ``evaluate`` scores both models on the same rows.
+    """
+
+    champion: Callable[[str, str], ModelVersion]
+    version: Callable[[str, str], ModelVersion]
+    job: Callable[[str], Job]
+    resubmit: Callable[[str, Mapping[str, str], str], Job]
+    job_of_origin: Callable[[str], Job | None]
+    cancel_job: Callable[[str], object]
+    versions_of_run: Callable[[str], list[ModelVersion]]
+    set_alias: Callable[[str, str, str], object]
+    manifest: Callable[[PipelineRun, Job], DataManifest]
+    report: Callable[[PipelineRun, Job], DriftReport | None]
+    evaluate: Callable[[PipelineRun, ModelVersion, ModelVersion], ModelEvaluation]
+    rollouts: Rollouts

@@ -1,0 +1,143 @@
+"""The steps until there is a challenger: freeze the data, look whether they are whole, train by the old recipe."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from mlops_desk.base.errors import Hint, Refused, TimedOut
+from mlops_desk.base.text import plain
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.pipelines.evidence import DataManifest, StepEvidence
+from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, StepName, StepState
+from mlops_desk.rules.pipeline.machine import StepOutcome, failed_outcome, same_before, words
+from mlops_desk.rules.pipeline.ports import PipelineParts
+from mlops_desk.rules.pipeline.recipe import recipe_of
+from mlops_desk.rules.pipeline.validation import checks_of
+
+ORIGIN = "retraining:"
+_ENDED = {JobState.FAILED: "failed", JobState.CANCELLED: "been cancelled"}
+_DECIDED = frozenset({PipelineState.PROMOTED, PipelineState.REJECTED, PipelineState.NOT_BETTER})
+_CHANGED = "The data have changed since they were frozen, so it is not known on what it was trained."
+
+
+def origin_of(run: PipelineRun) -> str:
+    """Name the origin of a run's training, another one for each try, by which its job is found again."""
+    return ORIGIN + run.id if run.tries == 1 else f"{ORIGIN}{run.id}/{run.tries}"
+
+
+def run_of_origin(origin: str) -> str | None:
+    """Return the id of the run that an origin names; None for another's."""
+    return origin.removeprefix(ORIGIN).partition("/")[0] if origin.startswith(ORIGIN) else None
+
+
+class Preparing:
+    """``earlier`` returns runs, newest first."""
+
+    def __init__(self, parts: PipelineParts, earlier: Callable[[], list[PipelineRun]]) -> None:
+        self._parts = parts
+        self._earlier = earlier
+
+    def freeze(self, run: PipelineRun) -> StepOutcome:
+        """Hash the data; what was trained by the same recipe before is not trained again."""
+        job = self._job(run)
+        manifest = self._parts.manifest(run, job)
+        run = replace(run, manifest_sha256=manifest.sha256, recipe_sha256=recipe_of(job))
+        where = ", ".join(plain(target, 80) for target in manifest.targets) or "no mount"
+        told = f"{manifest.files} files of {manifest.size_bytes / 1e6:.3g} MB on {where}"
+        evidence = StepEvidence(f"{told} are frozen by their hashes.", manifest=manifest)
+        before = same_before(run, self._earlier())
+        if before is None:
+            return StepOutcome(run, evidence)
+        version = before.challenger_version
+        same = f"The same data were trained by the same recipe before: version {version}, pipeline {before.id}"
+        if version == run.champion_version or (
+            before.champion_version == run.champion_version and before.state in _DECIDED
+        ):
+            ended = "it is the champion" if version == run.champion_version else f"it is {words(before.state)}"
+            text = f"{same}; {ended}, so nothing is trained."
+            evidence = replace(evidence, text=text, same_as=before.id, version=version)
+            return StepOutcome(run, evidence, StepState.DONE, PipelineState.ALREADY_TRAINED)
+        run = replace(run, challenger_version=version, job_id=before.job_id)
+        return StepOutcome(run, replace(evidence, text=f"{same}.", same_as=before.id, version=version))
+
+    def validate(self, run: PipelineRun) -> StepOutcome:
+        """Look whether the new data are of the same kind as what the champion was trained on."""
+        report = self._parts.report(run, self._job(run))
+        if report is None:
+            text = "The champion's run has logged no data set for training, so the new data are held against nothing."
+            return StepOutcome(run, StepEvidence(text), StepState.SKIPPED)
+        checks = checks_of(report)
+        failed = [one for one in checks if one.passed is False]
+        if failed:
+            more = f" And {len(failed) - 1} more." if len(failed) > 1 else ""
+            text = f"The new data are not such as the champion was trained on. {failed[0].text}{more}"
+            hint = Hint(f"mlops-desk pipelines retry {run.id}", before="Once the data are mended: ")
+            return failed_outcome(run, text, hint, evidence=StepEvidence(checks=checks))
+        return StepOutcome(run, StepEvidence(f"All {len(checks)} checks of the data pass.", checks=checks))
+
+    def train(self, run: PipelineRun) -> StepOutcome:
+        """Run the champion's job again on the new data, and find the version that it registers."""
+        before = run.step(StepName.FREEZE).evidence
+        if before.same_as is not None and run.challenger_version is not None:
+            text = f"Version {run.challenger_version} of pipeline {before.same_as} is taken: nothing is trained twice."
+            evidence = StepEvidence(text, job_id=run.job_id, version=run.challenger_version, same_as=before.same_as)
+            return StepOutcome(run, evidence, StepState.SKIPPED)
+        job = self._parts.job_of_origin(origin_of(run))
+        if job is None and run.job_id is not None:
+            text = f"Job {run.job_id}, which trained, is not among the jobs any more, so nothing is proposed."
+            return failed_outcome(run, text, evidence=StepEvidence(job_id=run.job_id))
+        job = job or self._submitted(run)
+        run = replace(run, job_id=job.id)
+        if not job.state.is_final:
+            return StepOutcome(run, StepEvidence(f"Job {job.id} trains.", job_id=job.id), StepState.RUNNING)
+        return self._ended(run, job)
+
+    def _submitted(self, run: PipelineRun) -> Job:
+        """Submit the training, if the data are still those that were frozen."""
+        self._check_frozen(run)
+        if run.champion_job is None:  # begun before there were pipelines, and its job was never written down
+            raise Refused("The job was never submitted.", Hint(f"mlops-desk rules fire {run.rule}"))
+        try:
+            return self._parts.resubmit(run.champion_job, run.data, origin_of(run))
+        except TimedOut:  # whether it was submitted is unknown: it is looked for by its origin
+            found = self._parts.job_of_origin(origin_of(run))
+            if found is None:
+                hint = Hint(f"mlops-desk pipelines retry {run.id}", before="To train all the same: ")
+                raise Refused("The queue did not answer, and the job was never submitted.", hint) from None
+            return found
+
+    def _check_frozen(self, run: PipelineRun) -> None:
+        if self._is_changed(run):
+            hint = Hint(f"mlops-desk pipelines retry {run.id}", before="Once nobody writes them any more: ")
+            raise Refused("The data have changed since they were frozen, so nothing is trained on them.", hint)
+
+    def _is_changed(self, run: PipelineRun) -> bool:
+        if run.manifest_sha256 is None:  # begun before data were frozen
+            return False
+        now: DataManifest = self._parts.manifest(run, self._job(run))
+        return now.sha256 != run.manifest_sha256
+
+    def _ended(self, run: PipelineRun, job: Job) -> StepOutcome:
+        evidence = StepEvidence(job_id=job.id)
+        if job.state is JobState.UNKNOWN:
+            text = "Nobody saw how the job ended, so nothing is proposed."
+            return failed_outcome(run, text, ends_in=PipelineState.UNKNOWN, evidence=evidence)
+        if job.state is not JobState.SUCCEEDED:
+            reason = f": {plain(job.reason.text, 500)}" if job.reason else "."
+            hint = Hint(f"mlops-desk jobs logs {job.id}")
+            return failed_outcome(run, f"The job has {_ENDED[job.state]}{reason}", hint, evidence=evidence)
+        versions = self._parts.versions_of_run(job.mlflow_run_id) if job.mlflow_run_id else []
+        registered = [one for one in versions if one.name == run.model]
+        if not registered:
+            text = f"The job registered no version of {plain(run.model)} from its run."
+            return failed_outcome(run, text, evidence=evidence)
+        if self._is_changed(run):
+            return failed_outcome(run, _CHANGED, evidence=evidence)
+        newest = max(registered, key=lambda one: (len(one.version), one.version))
+        text = f"Job {job.id} has registered version {plain(newest.version)}."
+        evidence = replace(evidence, text=text, version=newest.version)
+        return StepOutcome(replace(run, challenger_version=newest.version), evidence)
+
+    def _job(self, run: PipelineRun) -> Job:
+        if run.champion_job is None:
+            raise AssertionError("a run without a job to repeat is not begun")
+        return self._parts.job(run.champion_job)

@@ -1,0 +1,89 @@
+"""The steps after the approval: the alias of the challenger, its way beside what answers, and the champion's alias.
+
+Endpoints that follow the alias go by shadow and canary; those that don't are named, and left as they are. Where there
+are none, the alias moves at once.
+"""
+
+from collections.abc import Callable, Sequence
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.pipelines.evidence import EndpointMove, StepEvidence
+from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, StepState
+from mlops_desk.rules.pipeline.machine import StepOutcome, failed_outcome
+from mlops_desk.rules.pipeline.ports import PipelineParts
+
+CHALLENGER = "challenger"
+_SHADOWED = frozenset({"shadow", "canary", "live"})
+_LOST = frozenset({"failed", "rolled_back"})
+
+
+class RollingOut:
+    """Leads endpoints to the challenger."""
+
+    def __init__(self, parts: PipelineParts) -> None:
+        self._parts = parts
+
+    def register(self, run: PipelineRun) -> StepOutcome:
+        """Mark the version as the challenger."""
+        version = run.challenger_version or ""
+        self._parts.set_alias(run.model, CHALLENGER, version)
+        text = f"{plain(run.model)}@{CHALLENGER} is version {plain(version)}."
+        return StepOutcome(run, StepEvidence(text, version=version))
+
+    def shadow(self, run: PipelineRun) -> StepOutcome:
+        """Let the challenger get copies of requests, on each endpoint that follows the alias."""
+        return self._led(run, self._parts.rollouts.shadow, _SHADOWED, "gets copies of the requests")
+
+    def canary(self, run: PipelineRun) -> StepOutcome:
+        """Let it answer a share of the requests, more and more, until it has held at the last step."""
+        return self._led(run, self._parts.rollouts.canary, frozenset({"live"}), "answers all requests")
+
+    def promote(self, run: PipelineRun) -> StepOutcome:
+        """Move the alias; endpoints follow it again."""
+        version = run.challenger_version or ""
+        self._parts.set_alias(run.model, run.alias, version)
+        for move in self._moves(run):
+            if move.follows:
+                self._parts.rollouts.promote(run, move.name)
+        moves = tuple(self._parts.rollouts.moves(run))
+        text = f"{plain(run.model)}@{plain(run.alias)} is version {plain(version)}.{_left(moves)}"
+        return StepOutcome(run, StepEvidence(text, version=version, endpoints=moves))
+
+    def back(self, run: PipelineRun) -> None:
+        """Take the challenger out of all endpoints again."""
+        for move in self._moves(run):
+            if move.follows:
+                self._parts.rollouts.back(run, move.name)
+
+    def _moves(self, run: PipelineRun) -> Sequence[EndpointMove]:
+        return self._parts.rollouts.moves(run)
+
+    def _led(
+        self, run: PipelineRun, lead: Callable[[PipelineRun, str], None], there: frozenset[str], what: str
+    ) -> StepOutcome:
+        """Lead each endpoint one stage on; the step is over when all are there, or one was lost."""
+        following = [one for one in self._moves(run) if one.follows]
+        if not following:
+            text = f"No endpoint follows {plain(run.model)}@{plain(run.alias)}, so there is nothing to try it on."
+            return StepOutcome(run, StepEvidence(text), StepState.SKIPPED)
+        for move in following:
+            if move.state not in there | _LOST:
+                lead(run, move.name)
+        moves = tuple(one for one in self._moves(run) if one.follows)
+        lost = [one for one in moves if one.state in _LOST]
+        if lost:
+            self.back(run)
+            text = f"The challenger did not hold on endpoint {lost[0].name}, and was taken back. {lost[0].text}".strip()
+            return failed_outcome(run, text, ends_in=PipelineState.ROLLED_BACK, evidence=StepEvidence(endpoints=moves))
+        waiting = [one.name for one in moves if one.state not in there]
+        if waiting:
+            text = f"Not yet on {', '.join(waiting)}: the challenger {what} there soon."
+            return StepOutcome(run, StepEvidence(text, endpoints=moves), StepState.RUNNING)
+        text = f"The challenger {what} on {', '.join(one.name for one in moves)}."
+        return StepOutcome(run, StepEvidence(text, endpoints=moves))
+
+
+def _left(moves: Sequence[EndpointMove]) -> str:
+    """Name the endpoints that serve another version on."""
+    left = [f"{one.name} (version {plain(one.version or '?', 20)})" for one in moves if not one.follows]
+    return f" Left as they are, for they follow no alias: {', '.join(left)}." if left else ""

@@ -1,0 +1,213 @@
+"""The verbs about pipelines, and what rules ask of them: begin one, decide on one, go on with all.
+
+``pause`` keeps steps from beginning: a training that runs goes on, and is found again. ``cancel`` ends it.
+"""
+
+import time
+from builtins import list as list_of
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import current_caller
+from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.text import plain
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.list_page import ListPage
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.pipelines.evidence import StepEvidence
+from mlops_desk.records.pipelines.run import (
+    PipelineBrief,
+    PipelineRun,
+    PipelineState,
+    StepName,
+    pipeline_brief,
+)
+from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.rules.pipeline.adopting import adopted
+from mlops_desk.rules.pipeline.book import PipelineBook
+from mlops_desk.rules.pipeline.driver import PipelineDriver
+from mlops_desk.rules.pipeline.machine import (
+    StepOutcome,
+    again_from,
+    applied,
+    cancelled,
+    failed_outcome,
+    paused,
+    resumed,
+    retried,
+    words,
+)
+from mlops_desk.rules.pipeline.ports import PipelineParts
+from mlops_desk.storage.state import StoredRecords
+from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
+
+
+class PipelinesService:
+    """Implements ``verbs.Pipelines``. ``is_wanted`` tells whether the rule that began a run is still there."""
+
+    def __init__(
+        self,
+        parts: PipelineParts,
+        runs: StoredRecords[PipelineRun],
+        retrainings: StoredRecords[Retraining],
+        bus: Bus,
+        loop: Loop,
+        is_wanted: Callable[[PipelineRun], bool],
+    ) -> None:
+        self._parts = parts
+        self._retrainings = retrainings
+        self._book = PipelineBook(runs, retrainings, bus)
+        self._driver = PipelineDriver(self._book, parts, loop, is_wanted)
+
+    # -- verbs ---------------------------------------------------------------------------------
+
+    def list(self, rule: str | None = None, state: str | None = None, limit: int = 50) -> list_of[PipelineBrief]:
+        return list_of(self.page(rule, state, check_limit(limit)).items)
+
+    def page(
+        self, rule: str | None = None, state: str | None = None, limit: int = 100, cursor: str | None = None
+    ) -> ListPage[PipelineBrief]:
+        if state is not None and state not in set(PipelineState):
+            raise Invalid(f"{plain(state)!r} is no state of a pipeline.", f"States: {', '.join(PipelineState)}.")
+        page = self._book.page(rule, state, check_limit(limit, MOST_ON_A_PAGE), cursor)
+        return ListPage(tuple(map(pipeline_brief, page.items)), page.next)
+
+    def show(self, pipeline_id: str) -> PipelineRun:
+        return self._book.find(pipeline_id)
+
+    def pause(self, pipeline_id: str) -> PipelineRun:
+        return self._book.change(pipeline_id, paused)
+
+    def resume(self, pipeline_id: str) -> PipelineRun:
+        run = self._book.change(pipeline_id, resumed)
+        self._driver.drive_soon(run)
+        return run
+
+    def retry(self, pipeline_id: str) -> PipelineRun:
+        known = self._book.find(pipeline_id)
+        other = self.under_way(known.rule)
+        if other is not None and other.id != known.id:
+            raise Refused(f"Pipeline {other.id} of the rule {known.rule} is under way.", "Let it end, or cancel it.")
+        run = self._book.change(known.id, retried)
+        self._driver.drive_soon(run)
+        return run
+
+    def cancel(self, pipeline_id: str) -> PipelineRun:
+        """End a run: its job is cancelled, and no endpoint gets the challenger any more. Raises Refused."""
+        run = self._book.change(pipeline_id, lambda known: cancelled(known, current_caller().user, time.time()))
+        self._end_job(run)
+        self._driver.rolling.back(run)
+        return run
+
+    def _end_job(self, run: PipelineRun) -> None:
+        """Cancel the training of a run, if it still goes on. Raises DeskError."""
+        if run.job_id is None or run.step(StepName.TRAIN).state.is_over:
+            return
+        if not self._parts.job(run.job_id).state.is_final:
+            self._parts.cancel_job(run.job_id)
+
+    # -- for rules -----------------------------------------------------------------------------
+
+    def begin(
+        self, rule: Rule, champion: ModelVersion, job: Job, trigger: str, data: Mapping[str, str], run_id: str
+    ) -> PipelineRun:
+        """Write a run down and go on with it."""
+        run = PipelineRun(
+            id=run_id,
+            rule=rule.name,
+            state=PipelineState.RUNNING,
+            model=rule.model,
+            alias=rule.alias,
+            metric=rule.metric,
+            higher_is_better=rule.higher_is_better,
+            endpoint=rule.endpoint,
+            plan=rule.plan,
+            data={**rule.data, **data},
+            trigger=plain(trigger),
+            champion_version=champion.version,
+            champion_run=champion.run_id,
+            champion_job=job.id,
+            created_at=time.time(),
+            created_by=rule.created_by,
+        )
+        self._book.add(run)
+        self._driver.drive_soon(run)
+        return run
+
+    def under_way(self, rule: str) -> PipelineRun | None:
+        """Return a rule's run that is not over."""
+        return next(iter(self._book.under_way(rule)), None)
+
+    def find(self, run_id: str) -> PipelineRun | None:
+        return self._book.get(run_id)
+
+    def go_on(self) -> None:
+        """Go on with all runs that are under way."""
+        for run in self._book.under_way():
+            if run.state is PipelineState.RUNNING:
+                self._driver.drive_soon(run)
+
+    def go_on_now(self) -> None:
+        """Go on with all runs in this thread, until each waits or ends."""
+        for run in self._book.under_way():
+            self._driver.drive(run.id)
+
+    def take_up(self, rule: Callable[[Retraining], Rule | None]) -> None:
+        """Bring the records in line after a crash, and make runs of what retrained before there were pipelines."""
+        self._book.mend()
+        for retraining in self._retrainings.list():
+            if retraining.state.is_underway and self._book.get(retraining.id) is None:
+                self._book.add(adopted(retraining, rule(retraining)))
+
+    def approve(self, run_id: str, expected: str | None) -> PipelineRun:
+        """Take a person's yes. Raises Refused where another version is champion than it was compared with."""
+        run = self._waiting(run_id)
+        champion = self._parts.champion(run.model, run.alias)
+        if champion.version not in {run.champion_version, run.challenger_version} or (
+            expected is not None and run.champion_version != expected
+        ):
+            self._compare_anew(run, champion)
+        version = f"version {run.challenger_version}"
+        evidence = StepEvidence(f"{version} was approved by {current_caller().user}.", version=run.challenger_version)
+        decided = self._decided(run, StepOutcome(run, evidence))
+        self._driver.drive(decided.id)
+        return self._book.find(decided.id)
+
+    def reject(self, run_id: str) -> PipelineRun:
+        """Take a person's no: the alias stays where it is."""
+        run = self._waiting(run_id)
+        text = f"Version {run.challenger_version} was rejected by {current_caller().user}."
+        return self._decided(run, failed_outcome(run, text, ends_in=PipelineState.REJECTED))
+
+    def _compare_anew(self, run: PipelineRun, champion: ModelVersion) -> None:
+        """Let the challenger be compared with who is champion by now. Always raises Refused."""
+        text = f"{plain(run.model)}@{plain(run.alias)} is version {plain(champion.version)} by now"
+        if champion.version != run.champion_version:
+            made = self._book.apply(run, _evaluated_again(run))
+            if made is not None:
+                self._driver.drive_soon(made)
+            raise Refused(f"{text}, so the two are compared anew.", "Look again before you approve.")
+        raise Refused(f"{text}, and not the one that you compared with.", "Look again before you approve.")
+
+    def _waiting(self, run_id: str) -> PipelineRun:
+        run = self._book.find(run_id)
+        if run.state is not PipelineState.WAITING_FOR_APPROVAL:
+            raise Refused(f"This retraining does not wait for a decision: it is {words(run.state)}.", run.text)
+        return run
+
+    def _decided(self, run: PipelineRun, outcome: StepOutcome) -> PipelineRun:
+        now = time.time()
+        state = outcome.ends_in or PipelineState.RUNNING
+        told = replace(
+            applied(outcome, StepName.APPROVE, now), state=state, decided_by=current_caller().user, decided_at=now
+        )
+        made = self._book.apply(run, told)
+        if made is None:
+            raise Refused("It was changed meanwhile.", "Look again before you decide.")
+        return made
+
+
+def _evaluated_again(run: PipelineRun) -> PipelineRun:
+    return replace(again_from(run, StepName.EVALUATE), state=PipelineState.RUNNING, text=None, hint=None)

@@ -1,0 +1,117 @@
+"""Data frozen by their hashes: the same data the same hash, and a change of one byte another."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec, Mount
+from mlops_desk.records.pipelines.run import PipelineRun, PipelineState
+from mlops_desk.rules.pipeline import hashing
+from mlops_desk.rules.pipeline.freezing import DataFreezing
+from mlops_desk.rules.pipeline.recipe import recipe_of
+
+MOUNTS = (Mount("/old", "/data"), Mount("/scratch", "/out", "rw"))
+JOB = Job("j", "train", JobState.SUCCEEDED, JobSpec("train", "image", mounts=MOUNTS), 0.0, 0, "me")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.csv").write_text("x\n1\n")
+    (folder / "deep" / "b.csv").write_text("y\n2\n")
+    (folder / "link").symlink_to("a.csv")
+    return folder
+
+
+class Worker:
+    def __init__(self):
+        self.requests = []
+
+    def __call__(self, module, request, seconds, uid):
+        self.requests.append(request)
+        return hashing.answer(request)
+
+
+def frozen(tmp_path: Path, data: Path, run_id: str = "r", worker=None):
+    run = PipelineRun(run_id, "rule", PipelineState.RUNNING, data={"/data": str(data)})
+    return DataFreezing(tmp_path / "lists", worker or Worker()).manifest(run, JOB)
+
+
+def test_only_read_only_mounts_are_frozen_those_that_the_rule_replaces_from_their_new_place(tmp_path, data) -> None:
+    worker = Worker()
+    found = frozen(tmp_path, data, worker=worker)
+    assert worker.requests[0]["sources"] == {"/data": str(data)}
+    assert (found.files, found.size_bytes, found.targets) == (3, 4 + 4 + len("a.csv") + 0, ("/data",))
+
+
+def test_a_copy_elsewhere_has_the_same_hash_and_a_changed_byte_name_or_link_has_not(tmp_path, data) -> None:
+    before = frozen(tmp_path, data).sha256
+    import shutil
+
+    other = tmp_path / "copy"
+    shutil.copytree(data, other, symlinks=True)
+    assert frozen(tmp_path, other, "o").sha256 == before
+    for at, change in enumerate(
+        (
+            lambda: (other / "a.csv").write_text("x\n2\n"),
+            lambda: (other / "a.csv").rename(other / "c.csv"),
+            lambda: (other / "new").write_text(""),
+            lambda: ((other / "link").unlink(), (other / "link").symlink_to("deep/b.csv")),
+        )
+    ):
+        shutil.rmtree(other)
+        shutil.copytree(data, other, symlinks=True)
+        change()
+        assert frozen(tmp_path, other, f"c{at}").sha256 != before
+
+
+def test_what_is_looked_at_again_is_read_only_where_it_has_changed(tmp_path, data, monkeypatch) -> None:
+    first = frozen(tmp_path, data)
+    read = []
+    real = hashing._hashed
+    monkeypatch.setattr(hashing, "_hashed", lambda path: read.append(Path(path).name) or real(path))
+    assert frozen(tmp_path, data) == first
+    assert read == []
+    facts = (data / "a.csv").stat()
+    (data / "a.csv").write_text("x\n9\n")
+    os.utime(data / "a.csv", ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
+    assert frozen(tmp_path, data).sha256 != first.sha256
+    assert read == ["a.csv"]
+
+
+def test_a_list_that_was_damaged_costs_only_time(tmp_path, data) -> None:
+    first = frozen(tmp_path, data)
+    (tmp_path / "lists" / "r.json").write_text("{")
+    assert frozen(tmp_path, data) == first
+
+
+def test_what_is_not_there_or_no_file_is_refused(tmp_path, data) -> None:
+    with pytest.raises(NotFound, match="There is nothing at"):
+        frozen(tmp_path, tmp_path / "none", "n")
+    os.mkfifo(data / "pipe")
+    with pytest.raises(Invalid, match="pipe is no file"):
+        frozen(tmp_path, data, "p")
+
+
+@given(st.sampled_from(["command", "image", "seed", "params", "env"]))
+def test_the_recipe_is_another_one_with_any_part_that_is_learned_by(part) -> None:
+    from dataclasses import replace
+
+    changed = {
+        "command": ("python", "x.py"), "image": "other", "seed": 3, "params": {"lr": "1"}, "env": {"A": "b"}
+    }  # fmt: skip
+    assert recipe_of(replace(JOB, spec=replace(JOB.spec, **{part: changed[part]}))) != recipe_of(JOB)
+
+
+def test_the_recipe_is_the_same_wherever_the_data_lie_and_whenever_it_runs() -> None:
+    from dataclasses import replace
+
+    moved = replace(JOB.spec, mounts=(Mount("/new", "/data"), MOUNTS[1]), priority=9, name="again")
+    assert recipe_of(replace(JOB, spec=moved, id="k")) == recipe_of(JOB)
+    assert recipe_of(replace(JOB, image_id="sha256:1")) != recipe_of(JOB)
