@@ -128,7 +128,7 @@ def _compare_tables(
         )
         note = f"More than {EXACT_ROWS:,} rows: compared by sketches, part by part."
         return replace(report, dataset=replace(report.dataset, notes=(*report.dataset.notes, note)))
-    return compare(told(tables_of(connection, *sides, options), progress), options)
+    return compare(told(tables_of(connection, *sides, options, progress.say), progress), options)
 
 
 def _with_rows(

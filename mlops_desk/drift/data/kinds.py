@@ -7,6 +7,7 @@ the reference has no value at all, the current data's are looked at, for some ki
 # ruff: noqa: S608 - DuckDB binds no names; ``spelling`` makes expressions of quoted identifiers
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,10 +38,27 @@ _NOTHING = '"NULL"'  # the type of a column in which nobody ever wrote a value
 _WORD = r"\s+"
 
 
-def freeze(connection: Any, reference: OpenedTable, current: OpenedTable, options: DriftOptions) -> list[FrozenColumn]:
-    """Decide what each column of the reference is; what is frozen stays so. Raises Invalid, duckdb.Error."""
+def _nobody(_text: str) -> None:
+    """Tell nobody."""
+
+
+def freeze(
+    connection: Any,
+    reference: OpenedTable,
+    current: OpenedTable,
+    options: DriftOptions,
+    say: Callable[[str], None] = _nobody,
+) -> list[FrozenColumn]:
+    """Decide what each column of the reference is; what is frozen stays so. Raises Invalid, duckdb.Error.
+
+    ``say`` is told of each: of a thousand columns that takes a minute.
+    """
     known = {column.name: column for column in options.frozen}
-    return [known.get(name) or _decided(connection, reference, current, name, options) for name in reference.columns]
+    found = []
+    for at, name in enumerate(reference.columns):
+        say(f"kinds of {at} of {len(reference.columns)} columns: {plain(name, 60)}")  # chosen: a line of a terminal
+        found.append(known.get(name) or _decided(connection, reference, current, name, options))
+    return found
 
 
 def _decided(

@@ -39,11 +39,17 @@ _READERS: dict[ColumnKind, Read] = {
 }
 
 
-def tables_of(connection: Any, reference: OpenedTable, current: OpenedTable, options: DriftOptions) -> Tables:
-    """Line up both sides' columns in the reference's order. Raises Invalid, duckdb.Error."""
+def tables_of(
+    connection: Any,
+    reference: OpenedTable,
+    current: OpenedTable,
+    options: DriftOptions,
+    say: Callable[[str], None] = lambda _text: None,
+) -> Tables:
+    """Line up both sides' columns in the reference's order; ``say`` as in ``freeze``. Raises Invalid, duckdb.Error."""
     current = renamed(current, options)
     check_names(reference, options)
-    frozen = freeze(connection, reference, current, options)
+    frozen = freeze(connection, reference, current, options, say)
     known = [_readable(connection, (reference, current), chosen(column, options), options) for column in frozen]
     columns: list[tuple[str, Callable[[], Column]]] = []
     missing = []

@@ -435,3 +435,17 @@ def test_a_folder_of_parquet_files_that_do_not_go_together_is_told(tmp_path):
 def test_a_path_with_a_zero_byte_is_none():
     with pytest.raises(Invalid, match="no path"):
         answer({"reference": "a\0b", "current": "c"})
+
+
+def test_it_is_told_of_each_column_whose_kind_is_looked_at(tmp_path):
+    """Of a thousand columns that takes more than a minute, and nobody waits so long for a first word."""
+    from mlops_desk.drift.data.opening import open_data
+    from mlops_desk.drift.data.tables import tables_of
+
+    path = tmp_path / "a.csv"
+    path.write_text("a,b,c\n" + "1,x,2024-01-01\n" * 40)
+    said = []
+    with duckdb.connect() as connection:
+        table = open_data(connection, path, tmp_path)
+        tables_of(connection, table, table, DriftOptions(), said.append)
+    assert said == [f"kinds of {at} of 3 columns: {name}" for at, name in enumerate("abc")]
