@@ -84,8 +84,10 @@ class RuleDeeds:
         self.house.allow("jobs", "cancel", {"job_id": job.id})
         if deed.step.due_at is None and action.warning_seconds:
             return self._warned(job, action.warning_seconds, deed)
-        if deed.step.due_at is not None and action.job is None and deed.holds is False:
-            return Became(f"The job {job.id} goes on: what the rule is about was over in time.", made=job.id)
+        is_about_it = action.job is None and not deed.firing.by_hand
+        if deed.step.due_at is not None and is_about_it and deed.holds is not True:
+            why = "was over in time" if deed.holds is False else "is not known any more"
+            return Became(f"The job {job.id} goes on: what the rule is about {why}.", made=job.id)
         self.house.cancel(job.id)
         return Became(f"The job {job.id} ({plain(job.name)}) is stopped.", made=job.id)
 

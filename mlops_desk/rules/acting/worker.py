@@ -12,7 +12,7 @@ from contextvars import copy_context
 from dataclasses import replace
 from zlib import crc32
 
-from mlops_desk.base.caller import Caller, current_caller, set_caller
+from mlops_desk.base.caller import Caller, current_caller, set_caller, user_name
 from mlops_desk.base.errors import DeskError, Hint, Refused
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
@@ -99,18 +99,20 @@ class FiringWorker:
 
     def _answered(self, firing: KeptFiring, number: int, *, agree: bool) -> KeptFiring:
         step, user = firing.steps[number], current_caller().user
-        said = [*filter(None, (step.made or "").split(" "))]
-        if user in said:
+        said = [*map(int, (step.made or "").split())]  # uids: names may hold blanks, and two may look alike
+        if current_caller().uid in said:
             raise Refused(f"{user} has agreed already.", "Somebody else has to agree too.")
         if not agree:
             text = f"{user} did not agree, so nothing of what stands below is done."
             return self._keep(_with(firing, number, replace(step, state=FiringState.FAILED, text=text)))
-        said.append(user)
+        said.append(current_caller().uid)
         wanted = self._people(firing, number)
         over = len(said) >= wanted
-        text = f"{', '.join(said)} agreed" + ("." if over else f"; {wanted - len(said)} more has to.")
+        text = f"{', '.join(map(user_name, said))} agreed" + ("." if over else f"; {wanted - len(said)} more has to.")
         state = FiringState.DONE if over else FiringState.WAITING
-        return self._keep(_with(firing, number, replace(step, state=state, text=text, made=" ".join(said), hint=None)))
+        return self._keep(
+            _with(firing, number, replace(step, state=state, text=text, made=" ".join(map(str, said)), hint=None))
+        )
 
     def _people(self, firing: KeptFiring, number: int) -> int:
         spec = self._spec(firing)

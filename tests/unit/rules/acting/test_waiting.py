@@ -1,0 +1,119 @@
+"""Actions that wait: for people, and for the time that a job's owner has; and who may have a command run."""
+
+import os
+import stat
+from dataclasses import replace
+
+import pytest
+
+from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.rules.document.document import parse_rule
+from mlops_desk.rules.ways import command, mail
+from tests.rule_specs import METRICS
+from tests.unit.rules.acting.test_kills import Agent, rule_in
+
+
+@pytest.fixture(autouse=True)
+def asked_by_nobody():
+    yield
+    set_caller(Caller(os.getuid(), os.getgid(), 1))
+
+
+def test_what_stands_below_an_approval_waits_for_so_many_different_people(tmp_path):
+    rule_in(tmp_path, "- {approval: Train now, people: 2}\n- submit: train\n")
+    agent = Agent(tmp_path)
+    agent.worker.start()
+    agent.hear("failed")
+    (firing,) = agent.state.firings.list()
+    assert (firing.state, [kind for kind, _ in agent.outside.done()]) == ("waiting", ["desktop"])
+    set_caller(Caller(64_001, 1, 1))
+    assert agent.worker.answer(firing.id, agree=True).state == "waiting"
+    with pytest.raises(Refused, match="agreed already"):
+        agent.worker.answer(firing.id, agree=True)
+    set_caller(Caller(64_002, 1, 1))
+    agent.worker.answer(firing.id, agree=True)
+    for _ in range(400):
+        if agent.state.firings.list()[0].state == "done":
+            break
+        agent.loop.ending.wait(0.02)
+    assert [kind for kind, _ in agent.outside.done()] == ["desktop", "submit"]
+    with pytest.raises(Refused, match="does not wait"):
+        agent.worker.answer(firing.id, agree=True)
+    agent.end()
+
+
+def test_who_does_not_agree_ends_it_there(tmp_path):
+    rule_in(tmp_path, "- approval: Train now\n- submit: train\n")
+    agent = Agent(tmp_path)
+    agent.hear("failed")
+    (firing,) = agent.state.firings.list()
+    assert agent.worker.answer(firing.id, agree=False).state == "failed"
+    agent.take_up()
+    assert [kind for kind, _ in agent.outside.done()] == ["desktop"]
+    agent.end()
+
+
+def due_now(agent):
+    """Let the time be over that a job's owner has."""
+    (firing,) = agent.state.firings.list()
+    steps = (replace(firing.steps[0], due_at=1.0), *firing.steps[1:])
+    agent.act([replace(firing, steps=steps)])
+
+
+@pytest.mark.parametrize(("word", "cancelled"), [("failed", True), ("running", False), (None, False)])
+def test_a_job_is_stopped_after_its_owner_was_told_unless_what_the_rule_is_about_is_over(tmp_path, word, cancelled):
+    text = "apiVersion: mlops-desk/v1\nkind: Rule\nname: r\nwhen: {state: job, is: [failed]}\nthen:\n- {stop: each}\n"
+    agent = Agent(tmp_path)
+    agent.shelf.add(parse_rule(text, METRICS), os.getuid())
+    agent.life.board.put("state/job", "j1", "failed")
+    agent.life.look()
+    (firing,) = agent.state.firings.list()
+    assert (firing.subject, firing.state, firing.steps[0].made) == ("j1", "waiting", "j1")
+    agent.life.board.put("state/job", "j1", word)
+    agent.life.look()
+    assert [kind for kind, _ in agent.outside.done()] == ["desktop"]
+    due_now(agent)
+    assert (["cancel", "j1"] in agent.outside.done()) is cancelled
+    assert agent.state.firings.list()[0].state == "done"
+    agent.end()
+
+
+def test_a_command_is_run_for_the_agents_own_user_alone_and_only_what_nobody_else_may_write(tmp_path):
+    with pytest.raises(Refused, match="own user"):
+        command.may_command(os.getuid() + 1)
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n")
+    with pytest.raises(Invalid, match="no program"):
+        command.check(str(program), os.getuid())
+    program.chmod(0o722)
+    with pytest.raises(Refused, match="written by others"):
+        command.check(str(program), os.getuid())
+    program.chmod(0o700)
+    command.check(str(program), os.getuid())
+    tmp_path.chmod(tmp_path.stat().st_mode | stat.S_IWOTH)
+    with pytest.raises(Refused, match="written by others"):
+        command.check(str(program), os.getuid())
+    with pytest.raises(Invalid, match="absolute"):
+        command.check("program", os.getuid())
+
+
+SERVER = mail.MailServer("mail.example:2525", "starttls", "desk@example.org", ("ann@example.org",))
+
+
+def test_nothing_of_a_text_becomes_a_header_and_a_repetition_has_the_same_id():
+    one = mail.letter(SERVER, "hot\r\nBcc: eve@example.org", "body", "k/1", 0.0)
+    again = mail.letter(SERVER, "hot", "body", "k/1", 9.0)
+    other = mail.letter(SERVER, "hot", "body", "k/2", 0.0)
+    assert one["Bcc"] is None
+    assert one["Message-ID"] == again["Message-ID"] != other["Message-ID"]
+    assert (SERVER.host, SERVER.port) == ("mail.example", 2525)
+    assert replace(SERVER, address="mail.example").port == 587
+
+
+def test_a_login_is_not_sent_without_encryption():
+    letter = mail.letter(SERVER, "hot", "body", "k", 0.0)
+    with pytest.raises(Refused, match="without encryption"):
+        mail.send(replace(SERVER, security="none", login="ann:secret"), letter)
+    with pytest.raises(Invalid, match="No mail server"):
+        mail.send(replace(SERVER, address=""), letter)
