@@ -74,7 +74,7 @@ def test_with_json_no_record_is_made_of_the_answer_either() -> None:
 def test_the_table_of_records_is_what_the_declarations_import_for_types() -> None:
     found = {}
     for path in (*VERBS.glob("*.py"), *VERBS.glob("*/__init__.py")):  # a service may have a folder of its own
-        if (path.parent.name if path.stem == "__init__" else path.stem) not in PROTOCOLS:
+        if (path.parent.name if path.stem == "__init__" else path.stem) not in set(PROTOCOLS):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mlops_desk.records."):
