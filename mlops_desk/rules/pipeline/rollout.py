@@ -64,7 +64,8 @@ class RollingOut:
         """Lead each endpoint one stage on; the step is over when all are there, or one was lost."""
         following = [one for one in self._moves(run) if one.follows]
         if not following:
-            text = f"No endpoint follows {plain(run.model)}@{plain(run.alias)}, so there is nothing to try it on."
+            alias = f"{plain(run.model)}@{plain(run.alias)}"
+            text = f"No endpoint is led step by step: those that follow {alias} go with its move, by their own canary."
             return StepOutcome(run, StepEvidence(text), StepState.SKIPPED)
         for move in following:
             if move.state not in there | _LOST:
