@@ -449,3 +449,14 @@ def test_it_is_told_of_each_column_whose_kind_is_looked_at(tmp_path):
         table = open_data(connection, path, tmp_path)
         tables_of(connection, table, table, DriftOptions(), said.append)
     assert said == [f"kinds of {at} of 3 columns: {name}" for at, name in enumerate("abc")]
+
+
+def test_rows_too_wide_to_be_told_apart_in_memory_cost_no_report(tmp_path, monkeypatch):
+    def full(*_):
+        raise duckdb.OutOfMemoryException("Out of Memory Error")
+
+    monkeypatch.setattr("mlops_desk.drift.data.tables.repeats", full)
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + "1,x\n" * 40)
+    report = compare_files(path, path)
+    assert (report.verdict, report.quality) == ("ok", ())
