@@ -95,6 +95,16 @@ def _of_audit(name: str) -> Act:
     return act
 
 
+def _of_evidence(name: str) -> Act:
+    def act(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
+        from mlops_desk.cli.evidence import acts as evidence_acts  # noqa: PLC0415 - see above
+
+        done: Act = getattr(evidence_acts, name)
+        return done(address, given, as_json)
+
+    return act
+
+
 ACTS: dict[str, Act] = {
     "verb": ask,
     "agent": _of_agent("run"),
@@ -109,6 +119,8 @@ ACTS: dict[str, Act] = {
     "images-prune": _of_images("prune"),
     "audit-verify": _of_audit("verify"),
     "audit-export": _of_audit("export"),
+    "evidence-build": _of_evidence("build"),
+    "evidence-verify": _of_evidence("verify"),
     "watch": _watch,
     "open": _of_opening("open_address"),
     "run-open": _of_opening("open_run"),

@@ -63,6 +63,7 @@ HELP = {
     "threshold": "value at which the alert begins, in the unit that alerts rules shows; a share from 0 to 1",
     "text": "what you want to say, in a sentence or two",
     "until": "the same, or now",
+    "evidence.build.version": "MODEL/VERSION or MODEL@ALIAS",
     "secrets.move.name": "name of the secret",
     "secrets.move.to": "keyring or file",
     "secrets.show.name": "name of the secret",

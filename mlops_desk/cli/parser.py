@@ -21,6 +21,7 @@ from mlops_desk.cli import exported
 from mlops_desk.cli.audit import words as audit_words
 from mlops_desk.cli.bare import words as bare_words
 from mlops_desk.cli.drift import words as drift_words
+from mlops_desk.cli.evidence import words as evidence_words
 from mlops_desk.cli.first_words import Parser, add_first_words, command_of, split
 from mlops_desk.cli.help import help_of, sentence
 from mlops_desk.cli.images import words as image_words
@@ -46,7 +47,7 @@ from mlops_desk.verbs.declaration import (
     verbs_of,
 )
 
-HIDDEN_SERVICES = {"agent", "telemetry", "bare", "monitors"}
+HIDDEN_SERVICES = {"agent", "telemetry", "bare", "monitors", "evidence"}
 _STANDARD_INPUT = "-"
 _TICKET_BYTES = 8  # chosen: nobody guesses it
 _DRY_RUNS = {
@@ -90,6 +91,7 @@ def build(command: str | None = None, word: str | None = None) -> Parser:
         "agent": partial(_add_agent, commands),
         "status": partial(_add_status, commands),
         "audit": partial(audit_words.add, commands, _fill),
+        "evidence": partial(evidence_words.add, commands, _fill),
         "exec": partial(bare_words.add, commands),
         "open": partial(opening_words.add_open, commands),
         **{word: partial(_add_shortcut, commands, word, *verb) for word, verb in _SHORTCUTS.items()},

@@ -31,6 +31,7 @@ from mlops_desk.desk.network.checks import network_checks
 from mlops_desk.desk.network.entrance import entrance_checks
 from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import build_arguments, private_images
+from mlops_desk.desk.registry.evidence import evidence_service
 from mlops_desk.desk.registry.standing import lineage_house
 from mlops_desk.desk.registry.wiring import open_trackers, registry_core, registry_service
 from mlops_desk.desk.rules.past import RULE_METRICS
@@ -45,6 +46,7 @@ from mlops_desk.engines.engine import Engine
 from mlops_desk.engines.proven import Proofs
 from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
+from mlops_desk.governance.evidence.making import EvidenceMaker
 from mlops_desk.images.service import ImagesService
 from mlops_desk.images.users import ImageNeed
 from mlops_desk.jobs.bare import BareService
@@ -105,6 +107,7 @@ class Desk(DeskVerbs):
     drift: DriftService
     monitors: MonitorService
     rules: RulesService
+    evidence: EvidenceMaker
     settings: SettingsService
 
     on_shutdown: Callable[[], None]
@@ -219,9 +222,7 @@ class Desk(DeskVerbs):
         self.bare = BareService(self.jobs, self.processes, self.bus)
         self.endpoints = self._endpoints()
         wiring = self._model_wiring()
-        self.registry_core.aliases.followers = wiring.followers
-        self.registry_core.outside.code_of = wiring.code_of
-        self.registry_core.watch.served = wiring.served
+        wiring.join(self.registry_core)
         self._watch_drift(wiring, keyring)
         parts = RulesParts(
             self.rule_shelf, self.state, self.bus, self.loop, self.store, self.telemetry, self.alerts, self.jobs,
@@ -229,9 +230,8 @@ class Desk(DeskVerbs):
         )  # fmt: skip
         self.rules_desk = RulesDesk(parts, wiring)
         self.rules, self.pipelines = self.rules_desk.rules, self.rules_desk.pipelines
-        self.registry_core.lineage.outside = lineage_house(
-            self.endpoints, self.drift, self.monitors, self.rules, self.state
-        )
+        self.evidence = evidence_service(self.folder, self)
+        self.registry_core.lineage.outside = lineage_house(self, self.state)
 
     # -- the parts ---------------------------------------------------------------------------
 

@@ -254,6 +254,12 @@ class ModelWiring:
         """Return the version behind MODEL@ALIAS. Raises DeskError."""
         return self._registry.resolve(f"{model}@{alias}")
 
+    def join(self, registry: RegistryCore) -> None:
+        """Have a registry's core ask here what it doesn't know by itself."""
+        registry.aliases.followers = self.followers
+        registry.outside.code_of = self.code_of
+        registry.watch.served = self.served
+
     def served(self) -> set[str | None]:
         """Return the registries that endpoints serve from."""
         return {one.model.registry for one in self._endpoints.list()}

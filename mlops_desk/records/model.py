@@ -41,6 +41,18 @@ class ModelVersion:
     registry: str | None = None
 
 
+def parted(name: str) -> tuple[str, str | None]:
+    """Return model and version (a number, or @ALIAS) of NAME, NAME/VERSION or NAME@ALIAS.
+
+    No model of MLflow has a stroke in its name.
+    """
+    model, mark, number = name.rpartition("/")
+    if mark:
+        return model, number
+    model, mark, alias = name.rpartition("@")
+    return (model, f"@{alias}") if mark else (name, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """A named set of runs; ``updated_at`` is Unix time in seconds."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlops_desk.verbs.endpoints import Endpoints
     from mlops_desk.verbs.engines import Engines
     from mlops_desk.verbs.events import Events
+    from mlops_desk.verbs.evidence import EvidencePacks
     from mlops_desk.verbs.gpus import Gpus
     from mlops_desk.verbs.images import Images
     from mlops_desk.verbs.jobs import Jobs
@@ -52,6 +53,7 @@ class DeskVerbs:
     monitors: "DriftMonitors"
     rules: "Rules"
     pipelines: "Pipelines"
+    evidence: "EvidencePacks"
     secrets: "Secrets"
     settings: "Settings"
 

@@ -51,6 +51,7 @@ _FIXES = {
     "rules/acting/telling.py": "a mail is read where no window is",
     "base/settings.py": "the help of a setting is read beside it",
     "serving/export/worker.py": "a file for people at another machine, who read it there",
+    "governance/evidence/making.py": "a file for people at another machine, who read it there",
     "serving/gateway/access.py": "the answer to a program that speaks HTTP, which knows no fields",
     "registry/server/permits.py": "the answer to a program that speaks MLflow, which knows no fields",
     "registry/server/uploads.py": "the answer to a program that speaks MLflow, which knows no fields",

@@ -1,6 +1,7 @@
 """What stands on the models of a registry: endpoints, what they see drift, the rules that retrain, and the jobs."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from mlops_desk.base.text import plain
 from mlops_desk.drift.monitors.service import MonitorService
@@ -25,10 +26,18 @@ _MOST_RETRAININGS = 1000  # chosen: years of them
 _SENTENCE = 200  # chosen: what a tip of a node has room for
 
 
-def lineage_house(
-    endpoints: EndpointsService, drift: DriftService, monitors: MonitorService, rules: RulesService, state: State
-) -> LineageHouse:
+class Services(Protocol):
+    """The services that lineage asks."""
+
+    endpoints: EndpointsService
+    drift: DriftService
+    monitors: MonitorService
+    rules: RulesService
+
+
+def lineage_house(house: Services, state: State) -> LineageHouse:
     """Return how lineage asks the rest of the house."""
+    endpoints, drift, monitors, rules = house.endpoints, house.drift, house.monitors, house.rules
 
     def known_endpoints() -> Sequence[KnownEndpoint]:
         return [

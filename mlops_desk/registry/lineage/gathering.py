@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from mlops_desk.base.errors import NotFound
 from mlops_desk.base.text import plain
-from mlops_desk.records.model import Model, ModelVersion
+from mlops_desk.records.model import Model, ModelVersion, parted
 from mlops_desk.records.registry.lineage import Lineage
 from mlops_desk.registry.default_registry import Default
 from mlops_desk.registry.lineage.graph import JOB_TAG, Gathered, draw, model_id_of, runs_of
@@ -39,7 +39,7 @@ class LineageDesk:
         Raises DeskErrors.
         """
         if version is None:
-            name, version = _parted(name)
+            name, version = parted(name)
         with self._default.chosen(uri) as chosen:
             registry = self._read(chosen)
             model, known = registry.model(name), registry.versions(name)
@@ -74,15 +74,6 @@ def _logged(registry: ArtifactOrigins, model_ids: Sequence[str]) -> dict[str, Lo
 
 def _origins(registry: ArtifactOrigins, run_ids: Sequence[str]) -> dict[str, RunOrigin]:
     return {run.run_id: run for run in registry.origins(run_ids[:_MOST_ASKED])} if run_ids else {}
-
-
-def _parted(name: str) -> tuple[str, str | None]:
-    """Return model and version of NAME/VERSION or NAME@ALIAS: no model of MLflow has a stroke in its name."""
-    model, mark, number = name.rpartition("/")
-    if mark:
-        return model, number
-    model, mark, alias = name.rpartition("@")
-    return (model, f"@{alias}") if mark else (name, None)
 
 
 def _newest(versions: Sequence[ModelVersion]) -> list[ModelVersion]:

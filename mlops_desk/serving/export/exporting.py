@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk import signing
 from mlops_desk.base.disk.files import replace_durably, write_atomically
 from mlops_desk.base.disk.room import check_room, disk_trouble, free_bytes
 from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
@@ -22,7 +23,6 @@ from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain, size_text
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.serving.export import ExportedEndpoint
-from mlops_desk.serving.export import signing
 from mlops_desk.serving.export.form import DIGEST_FILE, IMAGE_FILE, SBOM_FILE, ExportOrder, ForeignPlace, Format, tag
 from mlops_desk.serving.image.model_files import read_model
 from mlops_desk.serving.revision import Revision, Shelf
@@ -31,6 +31,7 @@ from mlops_desk.serving.work import BesideWork
 _WORKER = "mlops_desk.serving.export.worker"
 _SECONDS = 1800.0  # chosen: twenty gigabytes, read three times from a slow disk
 _SAVED = "saved.tar"
+_NAMESPACE = "mlops-desk-export"  # what bundles are signed as: verify.sh knows it, too
 _SPARE_BYTES = 64 << 20  # chosen: lists, descriptions, and a disk that is not filled to its last byte
 _PATH = 400  # chosen: most of a path
 _KEPT = {SBOM_FILE, DIGEST_FILE}
@@ -133,7 +134,7 @@ class Exports:
         signer = None
         if format_ is Format.BUNDLE:
             work.tell("Signing the bundle.")
-            signer = signing.sign(content, key or signing.own_key(self._folder))
+            signer = signing.sign(content, key or signing.own_key(self._folder), _NAMESPACE)
         work.tell("Putting what was made in its place.")
         files = self._put(content, to, format_)
         return ExportedEndpoint(

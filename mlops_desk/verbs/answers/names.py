@@ -37,6 +37,7 @@ WHERE: dict[str, str] = {
     "DriftReport": "drift",
     "DryRun": "jobs.place",
     "Endpoint": "serving.endpoint",
+    "EvidencePack": "registry.evidence",
     "Experiment": "model",
     "Explanation": "jobs.place",
     "Exported": "jobs.capsule",

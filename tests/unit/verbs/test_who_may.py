@@ -235,6 +235,7 @@ TABLE = {
     "/v1/monitors/performance": EVERYBODY,
     "/v1/monitors/rows": OWNER,
     "/v1/monitors/recompute": EVERYBODY,
+    "/v1/evidence/build": EVERYBODY,
     "/v1/rules/create": EVERYBODY,
     "/v1/rules/list": EVERYBODY,
     "/v1/rules/show": EVERYBODY,

@@ -1,6 +1,11 @@
-"""The signature of a bundle: by ``ssh-keygen``, which every machine has, over the sums of all files."""
+"""The signature of a folder: by ``ssh-keygen``, which every machine has, over the sums of all its files.
+
+What a folder is signed as (a namespace) is part of the signature, so that one of another purpose is not taken for it.
+"""
 
 import hashlib
+import re
+import tempfile
 from pathlib import Path
 
 from mlops_desk.base.disk.files import write_atomically
@@ -10,10 +15,11 @@ from mlops_desk.base.text import plain
 
 SUMS = "SHA256SUMS"
 SIGNERS = "allowed_signers"
-_NAMESPACE = "mlops-desk-export"
+SIGNATURE = f"{SUMS}.sig"
 _WHO = "mlops-desk"
 _SECONDS = 30.0  # chosen: a key on a token wants to be touched; one with a password is refused at once
 _PIECE = 1 << 20  # chosen: files of gigabytes are read in pieces
+_SIGNER = re.compile(r"[\w-]{1,20} namespaces=\"[\w-]{1,60}\" ([\w@.-]{1,80} [A-Za-z0-9+/=]{1,4000})\n?")
 _NO_QUESTIONS = {"SSH_ASKPASS_REQUIRE": "never"}
 
 
@@ -27,7 +33,7 @@ def own_key(folder: Path) -> Path:
     return key
 
 
-def sign(folder: Path, key: Path) -> str:
+def sign(folder: Path, key: Path, namespace: str) -> str:
     """Write sums, signers and signature of all that is in ``folder``; return the key's fingerprint.
 
     Raises Invalid (no key), Refused, TimedOut, Unavailable, OSError.
@@ -38,10 +44,43 @@ def sign(folder: Path, key: Path) -> str:
     _check(public, f"The key {plain(str(key))} can't be used")
     words = public.output.decode("ascii", "replace").split()[:2]  # without its comment, which may be anything
     signers = folder / SIGNERS
-    signers.write_text(f'{_WHO} namespaces="{_NAMESPACE}" {" ".join(words)}\n')
+    signers.write_text(f'{_WHO} namespaces="{namespace}" {" ".join(words)}\n')
     write_atomically(folder / SUMS, sums(folder).encode(), 0o644)
-    _check(_run("-Y", "sign", "-f", str(key), "-n", _NAMESPACE, str(folder / SUMS)), "The bundle can't be signed")
-    shown = _run("-l", "-f", "-", given=" ".join(words).encode())
+    _check(_run("-Y", "sign", "-f", str(key), "-n", namespace, str(folder / SUMS)), "The signature can't be made")
+    return _fingerprint(" ".join(words))
+
+
+def signer_of(sums: bytes, signers: bytes, signature: bytes, namespace: str) -> str | None:
+    """Return the fingerprint of the key that signed ``sums``, the one that ``signers`` names; None: it did not.
+
+    All three are from whoever made them: that the key is the right person's is for whoever knows its fingerprint.
+    Raises TimedOut, Unavailable, OSError.
+    """
+    named = _SIGNER.fullmatch(signers.decode("ascii", "replace"))
+    if named is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="mlops-desk-") as name:
+        folder = Path(name)
+        (folder / SIGNERS).write_text(f'{_WHO} namespaces="{namespace}" {named[1]}\n', encoding="ascii")
+        (folder / SIGNATURE).write_bytes(signature)
+        words = (
+            "-Y",
+            "verify",
+            "-f",
+            str(folder / SIGNERS),
+            "-I",
+            _WHO,
+            "-n",
+            namespace,
+            "-s",
+            str(folder / SIGNATURE),
+        )
+        done = _run(*words, given=sums)
+    return None if done.code else _fingerprint(named[1])
+
+
+def _fingerprint(public: str) -> str:
+    shown = _run("-l", "-f", "-", given=public.encode())
     _check(shown, "The key's fingerprint can't be told")
     return plain(shown.output.decode("utf-8", "replace").split()[1])
 

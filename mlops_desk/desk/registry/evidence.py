@@ -1,0 +1,178 @@
+"""What goes into an evidence pack, asked of the services of the house."""
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from mlops_desk import __version__
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.errors import NotFound
+from mlops_desk.base.text import plain
+from mlops_desk.drift.monitors.service import MonitorService
+from mlops_desk.governance.evidence import extract
+from mlops_desk.governance.evidence.making import EvidenceMaker, PartSource
+from mlops_desk.governance.evidence.verification import AUDIT
+from mlops_desk.records.agent import AuditEntry
+from mlops_desk.records.drift.monitors import MonitorStanding
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.registry.models import ModelsService
+from mlops_desk.registry.runs import RunsService
+from mlops_desk.rules.service import RulesService
+from mlops_desk.serving.export.packages import Package, sbom
+from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.audit.chain import START, place_of
+from mlops_desk.storage.audit.table import AuditSearch
+from mlops_desk.storage.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MOST_RECORDS = 5000  # chosen: of the audit: what was done with one model in years
+_MOST_WINDOWS = 1000  # chosen: of a monitor: six weeks of hours, three years of days
+_MOST_RETRAININGS = 1000  # chosen: years of them
+
+
+class EvidenceHouse(Protocol):
+    """The services that are asked, and the state, in which the audit is."""
+
+    models: ModelsService
+    runs: RunsService
+    endpoints: EndpointsService
+    monitors: MonitorService
+    rules: RulesService
+    state: State
+
+
+def evidence_service(folder: DataFolder, house: EvidenceHouse) -> EvidenceMaker:
+    """Return what makes packs, signed with the key that exported endpoints are signed with."""
+    told = _Told(house)
+    sources = (
+        PartSource("version", "version.json", lambda version: version),
+        PartSource("model", "model.json", lambda version: house.models.show(version.name)),
+        PartSource("facts", "facts.json", lambda version: house.models.facts(version.name, version.version)),
+        PartSource("packages", "sbom.cdx.json", told.bill),
+        PartSource("run", "run.json", lambda version: house.runs.show(version.run_id) if version.run_id else None),
+        PartSource("lineage", "lineage.json", lambda version: house.models.lineage(version.name, version.version)),
+        PartSource("openlineage", "openlineage.json", told.open_lineage),
+        PartSource("aliases", "aliases.json", lambda version: house.models.history(version.name)),
+        PartSource("endpoints", "endpoints.json", told.endpoints),
+        PartSource("monitors", "monitors.json", told.monitors),
+        PartSource("drift", "drift.json", told.drift),
+        PartSource("answers", "answers.json", told.answers),
+        PartSource("decisions", "decisions.json", told.decisions),
+        PartSource("audit", AUDIT, told.audit),
+    )
+    keys = folder.endpoints / "_exports"
+    return EvidenceMaker(told.find, sources, keys, f"MLOps Desk {__version__}", time.time)
+
+
+class _Told:
+    """What the house tells of one version. All may raise DeskErrors."""
+
+    def __init__(self, house: EvidenceHouse) -> None:
+        self._house = house
+
+    def find(self, name: str, number: str) -> ModelVersion:
+        if number.startswith("@"):
+            model = self._house.models.show(name)
+            number = model.aliases.get(number[1:], number)
+        for version in self._house.models.versions(name):
+            if version.version == number:
+                return version
+        raise NotFound(f"Model {plain(name)} has no version {plain(number)}.")
+
+    def bill(self, version: ModelVersion) -> dict[str, Any] | None:
+        """Return the packages that the model's files ask for, those of one version each, as CycloneDX."""
+        facts = self._house.models.facts(version.name, version.version)
+        packages = [one for line in facts.requirements if (one := _package(line)) is not None]
+        created = datetime.fromtimestamp(version.created_at or time.time(), UTC).isoformat(timespec="seconds")
+        if not packages:
+            return None
+        return sbom(packages, f"{version.name}/{version.version}", facts.model_id or version.version, created)
+
+    def open_lineage(self, version: ModelVersion) -> Any:
+        return self._house.models.open_lineage(version.name, version.version).events
+
+    def endpoints(self, version: ModelVersion) -> list[Endpoint]:
+        """Return the endpoints that serve the version, or have."""
+        return [one for one in self._house.endpoints.list() if _has_served(one, version)]
+
+    def monitors(self, version: ModelVersion) -> list[MonitorStanding]:
+        names = {one.name for one in self.endpoints(version)}
+        exact = f"{version.name}/{version.version}"
+        return [
+            one for one in self._house.monitors.list() if one.monitor.endpoint in names or one.monitor.model == exact
+        ]
+
+    def drift(self, version: ModelVersion) -> dict[str, Any]:
+        """Return each monitor's windows, as they were judged."""
+        names = [one.monitor.name for one in self.monitors(version)]
+        told = {name: self._house.monitors.history(name, limit=_MOST_WINDOWS) for name in names}
+        return {name: windows for name, windows in told.items() if windows}
+
+    def answers(self, version: ModelVersion) -> dict[str, Any]:
+        """Return how good answers were, of the monitors that score them."""
+        names = [one.monitor.name for one in self.monitors(version) if one.answers is not None]
+        return {name: self._house.monitors.performance(name, limit=_MOST_WINDOWS) for name in names}
+
+    def decisions(self, version: ModelVersion) -> list[Any]:
+        """Return the retrainings in which the version was champion or challenger, with who decided."""
+        rules = {one.name for one in self._house.rules.list() if one.model == version.name}
+        return [
+            one
+            for one in self._house.rules.retrainings(limit=_MOST_RETRAININGS)
+            if one.rule in rules and version.version in {one.champion_version, one.challenger_version}
+        ]
+
+    def audit(self, version: ModelVersion) -> bytes | None:
+        """Return the records about the model, and about the endpoints that serve the version."""
+        names = [version.name, *(one.name for one in self.endpoints(version))]
+        entries: dict[str, AuditEntry] = {}
+        for name in names:
+            found = self._house.state.audit.search(AuditSearch(text=name), _MOST_RECORDS)
+            entries |= {one.id or "": one for one in found if _is_about(one, name)}
+        links = [link for entry in entries for link in self._house.state.audit.links.list(parent=entry)]
+        if not links:
+            return None
+        newest = self._house.state.audit.links.list(limit=1)
+        before = [self._digest_before(link.number) for link in links]
+        return extract.written(extract.of_entries(links, before), newest[0].digest if newest else None)
+
+    def _digest_before(self, number: int) -> str | None:
+        if number == 1:
+            return START
+        link = self._house.state.audit.links.get(place_of(number - 1))
+        return None if link is None else link.digest
+
+
+def _has_served(endpoint: Endpoint, version: ModelVersion) -> bool:
+    served = [endpoint.model, *(one.model for one in endpoint.revisions)]
+    return any((one.name, one.version) == (version.name, version.version) for one in served)
+
+
+def _is_about(entry: AuditEntry, name: str) -> bool:
+    """Tell whether an entry names a thing as a whole word: the model "a" is not in every record with that letter."""
+    return any(_names(text, name) for text in (entry.arguments, entry.before or "", entry.outcome or ""))
+
+
+def _names(text: str, name: str) -> bool:
+    at = text.find(name)
+    while at >= 0:
+        around = text[at - 1 : at] + text[at + len(name) : at + len(name) + 1]
+        if not any(one.isalnum() or one in "_-." for one in around):
+            return True
+        at = text.find(name, at + 1)
+    return False
+
+
+def _package(line: str) -> Package | None:
+    """Return the package of a requirement that names one version; None for any other line."""
+    try:
+        wanted = Requirement(line)
+    except InvalidRequirement:
+        return None
+    exact: Sequence[str] = [one.version for one in wanted.specifier if one.operator in {"==", "==="}]
+    return Package(wanted.name, exact[0]) if len(exact) == 1 else None

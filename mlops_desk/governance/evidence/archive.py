@@ -1,0 +1,53 @@
+"""The file of a pack: a ZIP that any program opens. The same content gives the same bytes. Pure.
+
+A pack that is read may be anybody's: names are plain, nothing is unpacked to a disk, and sizes are bounded before the
+first byte is inflated.
+"""
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.text import plain
+
+MOST_FILES = 100  # chosen: a pack has some twenty
+MOST_BYTES = 64 << 20  # chosen: of all files together; the audit of a busy model has some megabytes
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first time that a ZIP can say: when a pack was made is told inside
+
+
+def packed(files: Mapping[str, bytes]) -> bytes:
+    """Return the ZIP of ``files``, in the order of their names. Raises Invalid where they are too many or too large."""
+    if len(files) > MOST_FILES or sum(map(len, files.values())) > MOST_BYTES:
+        raise Invalid(f"This is more than an evidence pack may have: {MOST_FILES} files, {MOST_BYTES >> 20} MiB.")
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(files):
+            told = zipfile.ZipInfo(name, _LONG_AGO)
+            told.compress_type, told.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(told, files[name])
+    return held.getvalue()
+
+
+def unpacked(data: bytes) -> dict[str, bytes]:
+    """Return the files of a ZIP. Raises Invalid where it is none, or is not of the form of a pack."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            listed = archive.infolist()
+            _check(listed)
+            return {one.filename: archive.read(one) for one in listed}
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise Invalid(f"This is no evidence pack: {plain(str(error), 200) or 'it can not be read'}.") from error
+
+
+def _check(listed: list[zipfile.ZipInfo]) -> None:
+    names = [one.filename for one in listed]
+    if len(names) > MOST_FILES or sum(one.file_size for one in listed) > MOST_BYTES:
+        raise Invalid(f"This is no evidence pack: it has more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB.")
+    if odd := next((name for name in names if not _NAME.fullmatch(name)), None):
+        raise Invalid(f"This is no evidence pack: it has a file named {plain(odd, 80)!r}.")
+    if len(set(names)) < len(names):
+        raise Invalid("This is no evidence pack: two of its files have one name.")

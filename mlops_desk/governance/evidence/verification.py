@@ -1,0 +1,88 @@
+"""Whether a pack is as it was made: every sum, the signature over them, and every record of the audit in it."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mlops_desk.base import wire
+from mlops_desk.base.disk import signing
+from mlops_desk.base.errors import Invalid
+from mlops_desk.governance.evidence import extract
+from mlops_desk.governance.evidence.archive import unpacked
+from mlops_desk.governance.evidence.making import MANIFEST, NAMESPACE
+from mlops_desk.records.registry.evidence import EVIDENCE_FORM, EvidencePart, EvidenceVerification
+
+AUDIT = "audit.ndjson"
+_SUM = re.compile(r"([0-9a-f]{64})  \./([A-Za-z0-9][A-Za-z0-9._-]{0,99})")
+_SIGNED_BY = {signing.SUMS, signing.SIGNATURE}
+"""Files that no sum names: the sums, and what was made of them."""
+
+
+def verify(data: bytes, wanted: str | None = None) -> EvidenceVerification:
+    """Look at a pack; ``wanted`` is the fingerprint of the key that must have signed it.
+
+    Raises Invalid where it is none at all, TimedOut, Unavailable and OSError.
+    """
+    files = unpacked(data)
+    told = _told(files)
+    if fault := _sums_trouble(files):
+        return replace(told, first_bad=fault[0], why=fault[1])
+    signer = signing.signer_of(
+        files[signing.SUMS], files.get(signing.SIGNERS, b""), files.get(signing.SIGNATURE, b""), NAMESPACE
+    )
+    if signer is None:
+        return replace(told, first_bad=signing.SIGNATURE, why="The signature is not of the key that the pack names.")
+    if wanted is not None and signer != wanted:
+        why = f"It is signed by {signer}, not by the key that was asked for."
+        return replace(told, signer=signer, first_bad=signing.SIGNATURE, why=why)
+    records, trouble = extract.trouble(files[AUDIT]) if AUDIT in files else (0, None)
+    if trouble is not None:
+        return replace(told, signer=signer, records=records, first_bad=AUDIT, why=trouble)
+    if fault := _parts_trouble(told, files):
+        return replace(told, signer=signer, records=records, first_bad=fault[0], why=fault[1])
+    return replace(told, intact=True, signer=signer, records=records)
+
+
+def _told(files: Mapping[str, bytes]) -> EvidenceVerification:
+    """Return what a pack says of itself, of which nothing is verified yet. Raises Invalid."""
+    try:
+        manifest = json.loads(files.get(MANIFEST, b"").decode("utf-8"))
+        if manifest["form"] != EVIDENCE_FORM:
+            raise Invalid(f"This is no evidence pack of a form that is known: {str(manifest['form'])[:40]!r}.")
+        return EvidenceVerification(
+            intact=False,
+            files=len(files),
+            model=str(manifest["model"]),
+            version=str(manifest["version"]),
+            made_at=float(manifest["made_at"]),
+            parts=tuple(wire.from_builtins(part, EvidencePart) for part in manifest["parts"]),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Invalid("This is no evidence pack: it has no manifest that says so.") from error
+
+
+def _sums_trouble(files: Mapping[str, bytes]) -> tuple[str, str] | None:
+    """Return the first file that is not as its sum says, or has none, and a sentence."""
+    sums = {}
+    for line in files.get(signing.SUMS, b"").decode("ascii", "replace").splitlines():
+        found = _SUM.fullmatch(line)
+        if found is None or found[2] in sums:
+            return signing.SUMS, "The list of sums is not of the form that was signed."
+        sums[found[2]] = found[1]
+    for name in sorted(sums.keys() | files.keys() - _SIGNED_BY):
+        if name not in files:
+            return name, f"{name} was taken away."
+        if name not in sums:
+            return name, f"{name} was put in after the pack was made."
+        if hashlib.sha256(files[name]).hexdigest() != sums[name]:
+            return name, f"{name} was changed after the pack was made."
+    return None
+
+
+def _parts_trouble(told: EvidenceVerification, files: Mapping[str, bytes]) -> tuple[str, str] | None:
+    for part in told.parts:
+        if part.file is not None and part.file not in files:
+            return part.file, f"The manifest names {part.file}, which the pack never had."
+    return None

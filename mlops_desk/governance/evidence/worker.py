@@ -1,0 +1,32 @@
+"""A worker that looks at a pack, which may be anybody's: ``{"file": PATH, "signer": FINGERPRINT or null}``.
+
+It answers with an EvidenceVerification.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base import wire
+from mlops_desk.base.errors import Invalid, Unavailable
+from mlops_desk.base.process import serve_one
+from mlops_desk.base.text import plain
+from mlops_desk.governance.evidence.verification import verify
+
+_MOST_BYTES = 128 << 20  # chosen: twice what a pack may hold, which is mostly text that deflates well
+
+
+def work(request: dict[str, Any]) -> Any:
+    """Verify. Raises Invalid, TimedOut, Unavailable."""
+    path = Path(request["file"])
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise Unavailable(f"{plain(str(path))} can't be read: {error.strerror}.") from error
+    if len(data) > _MOST_BYTES:
+        raise Invalid(f"{plain(path.name)} is no evidence pack: it has more than {_MOST_BYTES >> 20} MiB.")
+    return wire.to_builtins(verify(data, request.get("signer")))
+
+
+if __name__ == "__main__":
+    serve_one(work)

@@ -1,0 +1,58 @@
+"""An evidence pack: one file with everything that is known of one model version, which anybody can check."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+EVIDENCE_FORM = "mlops-desk-evidence/1"
+"""What the manifest of a pack says that it is."""
+
+
+class PartState(StrEnum):
+    """``NOTHING``: it was asked for and there is none. ``UNKNOWN``: it could not be asked, ``why`` says the reason."""
+
+    THERE = "there"
+    NOTHING = "nothing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePart:
+    """One thing that a pack is to tell, and the file in it that does; no file where there is nothing to tell."""
+
+    name: str
+    state: PartState
+    file: str | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePack:
+    """A pack as it was made: ``data`` is the ZIP file, ``signer`` the fingerprint of the key that signed it."""
+
+    name: str
+    model: str
+    version: str
+    data: bytes
+    signer: str
+    parts: tuple[EvidencePart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceVerification:
+    """What came of looking at every file of a pack.
+
+    ``first_bad`` names the first file that does not hold, ``why`` says in a sentence what is wrong with it. ``signer``
+    is the fingerprint of the key that signed it, None where the signature does not hold. ``made_at`` is Unix time as
+    the pack says it; ``records`` is how many records of the audit are in it.
+    """
+
+    intact: bool
+    files: int
+    signer: str | None = None
+    model: str | None = None
+    version: str | None = None
+    made_at: float | None = None
+    records: int = 0
+    first_bad: str | None = None
+    why: str | None = None
+    parts: tuple[EvidencePart, ...] = ()

@@ -1,0 +1,20 @@
+"""Verbs about evidence of how a model came about and what it did."""
+
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+from mlops_desk.verbs.declaration import Word, reads
+
+if TYPE_CHECKING:
+    from mlops_desk.records.registry.evidence import EvidencePack
+
+
+class EvidencePacks(Protocol):
+    """One file with everything about one model version, for who has to believe it: made, signed and looked at."""
+
+    @reads
+    def build(self, version: Annotated[str, Word("MODEL/VERSION", "MODEL/VERSION or MODEL@ALIAS")]) -> "EvidencePack":
+        """Make a signed pack of a version: its facts, run, lineage, endpoints, drift, decisions, audit and packages.
+
+        What can't be told at the moment is named as not known, with the reason.
+        """
+        ...

@@ -1,0 +1,59 @@
+"""Evidence of a version of a real registry, from a real agent: made, looked at without one, and changed."""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end2end.desk import Desk
+from tests.end2end.registry_populate import populate
+
+pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+
+RUNS = [{"name": "old", "start_time": 1, "params": {"C": "1"}, "metrics": {"auc": 0.9}, "datasets": ["table"]}]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path / "data", {"MLOPS_DESK_LEASE_DIR": str(tmp_path / "leases")})
+    yield desk
+    desk.stop()
+
+
+def test_a_pack_tells_what_the_registry_and_the_audit_do_and_no_edit_of_it_passes(desk: Desk, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    versions = [{"name": "churn", "run": "old"}, {"name": "churned", "run": "old"}]
+    populate(uri, experiment="e", runs=RUNS, versions=versions, artifact_location=str(tmp_path / "files"))
+    desk.json("settings", "set", "registry.uri", uri)
+    for model in ("churn", "churned"):
+        desk.json("models", "promote", model, "--alias", "champion", "--version", "1")
+    out = tmp_path / "churn.zip"
+    made = desk.json("evidence", "build", "churn@champion", str(out))
+    assert (made["model"], made["version"], made["file"]) == ("churn", "1", str(out))
+    states = {part["name"]: part["state"] for part in made["parts"]}
+    assert {states[one] for one in ("version", "run", "lineage", "openlineage", "aliases", "audit")} == {"there"}
+    assert {states[one] for one in ("endpoints", "monitors", "drift", "answers", "decisions")} == {"nothing"}
+    with zipfile.ZipFile(out) as archive:
+        assert json.loads(archive.read("run.json"))["metrics"] == {"auc": 0.9}
+        records = [json.loads(line) for line in archive.read("audit.ndjson").splitlines()[1:-1]]
+    told = [json.loads(record["text"]) for record in records]
+    assert {one["verb"] for one in told} == {"models.promote"}
+    assert all('"churn"' in one["arguments"] for one in told), "the other model is none of this one's business"
+    desk.json("agent", "stop")
+    found = desk.json("evidence", "verify", str(out), "--signer", made["signer"])
+    assert (found["intact"], found["records"], found["signer"]) == (True, 2, made["signer"])
+    assert desk.json("agent", "status")["running"] is False, "nobody needs an agent for that"
+    again = desk.run("evidence", "build", "churn/1", str(out), check=False)
+    assert (again.returncode, "is there already" in again.stderr) == (1, True)
+    other = desk.run("evidence", "build", "churn/9", str(tmp_path / "none.zip"), check=False)
+    assert (other.returncode, "has no version 9" in other.stderr) == (1, True)
+    assert not (tmp_path / "none.zip").exists()
+    edited = bytearray(out.read_bytes())
+    with zipfile.ZipFile(out) as archive:
+        at = archive.getinfo("run.json").header_offset + 30 + len("run.json")
+    edited[at + 4] ^= 1
+    out.write_bytes(edited)
+    told_bad = desk.run("evidence", "verify", str(out), check=False)
+    assert told_bad.returncode == 1
