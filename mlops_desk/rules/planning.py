@@ -10,6 +10,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.spec import Goal
 from mlops_desk.records.pipelines.comparison import COMPARED, figure_of
 from mlops_desk.records.pipelines.plan import EvaluationPlan
+from mlops_desk.records.rules.actions import RetrainAction
 
 _MOST_SLICES = 20  # chosen: of more columns nobody reads the gates
 
@@ -39,7 +40,7 @@ def plan_of(
     size_times: float | None,
     latency_times: float | None,
 ) -> EvaluationPlan:
-    """Return the plan. Raises Invalid, and Refused for files of another user than the agent's."""
+    """Return the plan. Raises Invalid."""
     for what, value in (("delta", delta), ("slice-delta", slice_delta)):
         if value is not None and not 0.0 <= value < math.inf:
             raise Invalid(f"--{what} {value} is no amount by which a model may be worse.", "Take 0 or more.")
@@ -49,20 +50,28 @@ def plan_of(
     columns = tuple(dict.fromkeys(word.strip() for word in slices.split(",") if word.strip()))
     if len(columns) > _MOST_SLICES:
         raise Invalid(f"{len(columns)} columns of slices are too many.", f"Name {_MOST_SLICES} at most.")
-    files = [None if one is None else _own_file(one) for one in (test, newest)]
-    return EvaluationPlan(
-        files[0], files[1], label or None, positive, delta, columns, slice_delta, size_times, latency_times
-    )
+    return EvaluationPlan(test, newest, label or None, positive, delta, columns, slice_delta, size_times, latency_times)
 
 
-def _own_file(path: str) -> str:
-    """Return a file of labelled rows; the agent reads it with its own rights, so only for its own user."""
+def check_retraining(action: RetrainAction) -> None:
+    """Refuse what can't be compared, and files that the caller may not have read. Raises Invalid, Refused."""
+    check_metric(action.metric, lower_is_better=not action.higher_is_better)
+    for path in (action.plan.test, action.plan.newest):
+        if path is not None:
+            _check_own_file(path)
+
+
+def is_own(uid: int | None) -> bool:
+    """Tell whether the agent may read files for a person: it does with its own rights, so only for its own user."""
+    return uid in {None, 0, os.getuid()}
+
+
+def _check_own_file(path: str) -> None:
     if not path.startswith("/"):
         raise Invalid(f"The file {plain(path)!r} is not an absolute path.")
-    if current_caller().uid not in {0, os.getuid()}:
+    if not is_own(current_caller().uid):
         raise Refused(
             "Files of labelled rows are read on an agent of one's own only.", "Log them with the run instead."
         )
     if not Path(path).exists():
         raise Invalid(f"There is no file {plain(path)}.", "It holds labelled rows, as Parquet, CSV or JSON lines.")
-    return path

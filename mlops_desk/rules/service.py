@@ -33,7 +33,7 @@ from mlops_desk.rules.kept.shelf import RuleShelf
 from mlops_desk.rules.pipeline.preparing import run_of_origin
 from mlops_desk.rules.pipeline.projection import retraining_of
 from mlops_desk.rules.pipeline.service import PipelinesService
-from mlops_desk.rules.planning import check_metric, plan_of
+from mlops_desk.rules.planning import plan_of
 from mlops_desk.storage.state import StoredRecords
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
@@ -130,7 +130,6 @@ class RulesService(RuleKeeping):
         if not 0 <= cooldown_seconds < math.inf:
             raise Invalid(f"A cooldown of {cooldown_seconds} s is no time.")
         plan = plan_of(test, newest, label, positive, delta, slices, slice_delta, size_times, latency_times)
-        check_metric(metric, lower_is_better=lower_is_better)
         self._look_for(name, model)
         rule = Rule(
             name, model, alias, metric, not lower_is_better, endpoint, checked_data(data),

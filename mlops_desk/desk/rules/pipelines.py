@@ -7,7 +7,7 @@ from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import DeskError, NotFound
+from mlops_desk.base.errors import DeskError, NotFound, Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
@@ -28,6 +28,7 @@ from mlops_desk.rules.kept.shelf import RuleShelf
 from mlops_desk.rules.pipeline.freezing import DataFreezing
 from mlops_desk.rules.pipeline.ports import PipelineParts
 from mlops_desk.rules.pipeline.service import PipelinesService
+from mlops_desk.rules.planning import is_own
 from mlops_desk.serving.service import EndpointsService
 
 _REPORT_SECONDS = 600.0  # chosen: two data sets of ten million rows on a busy machine
@@ -133,6 +134,9 @@ class PipelineWiring:
         files = self._sources.trained_on(run, job)
         if files is None:
             return None
+        if not is_own(run.created_by):
+            text = "The new data are another user's, and this agent reads files for its own user alone."
+            raise Refused(text, "Make the rule with an agent of your own.")
         with tempfile.TemporaryDirectory(prefix="mlops-desk-pipeline-") as folder:
             options = DriftOptions(require_all_columns=True)
             request = {

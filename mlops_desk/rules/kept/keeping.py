@@ -21,6 +21,7 @@ from mlops_desk.rules.document.conditions import Metrics
 from mlops_desk.rules.document.document import parse_rule
 from mlops_desk.rules.documents import RuleDocuments, RulePast
 from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
+from mlops_desk.rules.planning import check_retraining
 from mlops_desk.verbs.declaration import check_limit
 
 
@@ -67,8 +68,11 @@ class RuleKeeping(RuleDocuments):
         uid = current_caller().uid
         if any(isinstance(action, NotifyAction) and "command" in action.ways for action in spec.then):
             self._may_command(uid)
-        if sum(isinstance(action, RetrainAction) for action in spec.then) > 1:
+        retrained = [action for action in spec.then if isinstance(action, RetrainAction)]
+        if len(retrained) > 1:
             raise Invalid("A rule retrains one model.", "Make a rule for each of them.")
+        for action in retrained:
+            check_retraining(action)
         return self._told(self.shelf.add(spec, uid))
 
     def list(self) -> list_of[KeptRule]:

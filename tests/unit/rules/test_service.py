@@ -274,6 +274,24 @@ def test_retrainings_are_read_page_by_page(world):
         world.service.retrainings_page(state="lost")
 
 
+def test_a_document_is_held_to_what_a_rule_by_its_options_is(world):
+    document = """\
+apiVersion: mlops-desk/v1
+kind: Rule
+name: again
+when: {manual: true}
+then:
+  - retrain: digits
+    metric: METRIC
+    test: /nonexistent/rows.csv
+"""
+    with pytest.raises(Invalid, match="can't be scored by 'val_loss'"):
+        world.service.create("again", document=document.replace("METRIC", "val_loss"))
+    with pytest.raises(Invalid, match="There is no file /nonexistent/rows"):
+        world.service.create("again", document=document.replace("METRIC", "accuracy"))
+    assert world.service.list() == []
+
+
 def test_a_rule_is_created_listed_announced_and_removed(world):
     verbs = world.service
     rule = verbs.create("again", "digits", "log_loss", data={"/data": "/new"}, lower_is_better=True)

@@ -1,6 +1,7 @@
 """Data frozen by their hashes: the same data the same hash, and a change of one byte another."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,11 @@ def data(tmp_path: Path) -> Path:
 class Worker:
     def __init__(self):
         self.requests = []
+        self.readers = []
 
     def __call__(self, module, request, seconds, uid):
         self.requests.append(request)
+        self.readers.append(uid)
         return hashing.answer(request)
 
 
@@ -48,6 +51,16 @@ def test_only_read_only_mounts_are_frozen_those_that_the_rule_replaces_from_thei
     found = frozen(tmp_path, data, worker=worker)
     assert worker.requests[0]["sources"] == {"/data": str(data)}
     assert (found.files, found.size_bytes, found.targets) == (3, 4 + 4 + len("a.csv") + 0, ("/data",))
+
+
+@pytest.mark.parametrize(("made_by", "reader"), [(1007, 1007), (0, 0), (None, 1001)])
+def test_the_data_are_read_as_who_named_them_and_not_as_who_trained_the_champion(
+    tmp_path, data, made_by, reader
+) -> None:
+    worker = Worker()
+    run = PipelineRun("r", "rule", PipelineState.RUNNING, data={"/data": str(data)}, created_by=made_by)
+    DataFreezing(tmp_path / "lists", worker).manifest(run, replace(JOB, submitted_by=1001))
+    assert worker.readers == [reader]
 
 
 def test_a_copy_elsewhere_has_the_same_hash_and_a_changed_byte_name_or_link_has_not(tmp_path, data) -> None:
