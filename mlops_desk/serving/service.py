@@ -42,6 +42,7 @@ from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import DeployAsked, Deployments
 from mlops_desk.serving.following.deploying import MovedDeployments
 from mlops_desk.serving.following.follower import AliasFollower, ResolveAt
+from mlops_desk.serving.following.leading import LedVersions
 from mlops_desk.serving.gateway.doorbell import BELL
 from mlops_desk.serving.image.example import kept_example, served_example
 from mlops_desk.serving.image.maker import Download, FindTrained, Maker
@@ -156,7 +157,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Runti
         self._sleeper = Sleeper(self._board, self._shelf, self._stages, self._deployments, self._claims, loop)
         self._truce = Truce(self._board, self._sleeper, leased, loop, self._switchboard.route, preempt, settings)
         self._resolve_at = resolve_at or (lambda text, _uri: resolve(text))
-        self._follower = self._made_follower(self._resolve_at)
+        self._follower, self.led = self._made_followers(self._resolve_at)
         self._switchboard.hearers.append(Demand(self._board, self._scaler, self._sleeper, settings).hear)
 
     def _made_watch(self) -> Watch:
@@ -172,9 +173,12 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Runti
             self._loop, self._engine,
         )  # fmt: skip
 
-    def _made_follower(self, resolve_at: ResolveAt) -> AliasFollower:
+    def _made_followers(self, resolve_at: ResolveAt) -> tuple[AliasFollower, LedVersions]:
+        """Return what goes with aliases, and what leads endpoints beside that."""
         moved = MovedDeployments(self._shelf, self._claims, self._deployments, self._switchboard.gatekeeper.ensure)
-        return AliasFollower(self._board, resolve_at, moved.begin)
+        follower = AliasFollower(self._board, resolve_at, moved.begin)
+        go_on, promote = self._scaler.go_on, self.promote
+        return follower, LedVersions(self._board, self._stages, moved, go_on, promote, follower.look_soon)
 
     # -- life ----------------------------------------------------------------------------------
 

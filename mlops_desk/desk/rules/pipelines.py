@@ -62,14 +62,14 @@ class PipelineWiring:
             lambda name, limit: endpoints.requests(name, limit=limit),
         )
         self._evaluations = Evaluations(self._freezing, self._sources, endpoints.answering, self._run)
-        self._rollouts = EndpointRollouts(endpoints)
+        self._rollouts = EndpointRollouts(endpoints, self._version)
         self.pipelines = self._service(bus)
 
     def _service(self, bus: Bus) -> PipelinesService:
         """Return the pipelines."""
         parts = PipelineParts(
             champion=self.wiring.champion,
-            version=lambda model, version: self._registry.find(f"{model}/{version}"),
+            version=self._version,
             job=self.jobs.show,
             resubmit=self.jobs.resubmit,
             job_of_origin=self.wiring.job_of_origin,
@@ -121,6 +121,9 @@ class PipelineWiring:
         except DeskError:
             return []
         return []
+
+    def _version(self, model: str, number: str) -> ModelVersion:
+        return self._registry.find(f"{model}/{number}")
 
     def _is_wanted(self, run: PipelineRun) -> bool:
         rule = self._shelf.get(run.rule)

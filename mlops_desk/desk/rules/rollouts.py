@@ -1,27 +1,128 @@
-"""Endpoints of a pipeline's model, as they stand to its challenger."""
+"""Endpoints of a pipeline's model, as they stand to its challenger, and their way there beside what answers."""
 
+import time
+from collections.abc import Callable
+
+from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.pipelines.evidence import EndpointMove
-from mlops_desk.records.pipelines.run import PipelineRun
-from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.records.pipelines.run import PipelineRun, StepName
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointRevision, RevisionState
+from mlops_desk.serving.following.leading import can_be_led
 from mlops_desk.serving.service import EndpointsService
+
+_GONE = frozenset({RevisionState.ROLLED_BACK, RevisionState.DRAINING, RevisionState.RETIRED})
+_WHY_BACK = "The retraining that led to it ended without it."
 
 
 class EndpointRollouts:
-    """Those that serve versions of the desk's own registry."""
+    """Those that serve versions of the desk's own registry. ``version`` finds one by its model and number."""
 
-    def __init__(self, endpoints: EndpointsService) -> None:
+    def __init__(
+        self,
+        endpoints: EndpointsService,
+        version: Callable[[str, str], ModelVersion],
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._endpoints = endpoints
+        self._version = version
+        self._now = now
 
     def moves(self, run: PipelineRun) -> list[EndpointMove]:
-        """Return the endpoints that do not follow the alias; the others move with it by themselves."""
-        served = (one for one in self._endpoints.list() if one.model.name == run.model and one.model.registry is None)
-        return [_left(one) for one in served if one.follows != run.alias]
+        """Return all endpoints of the model: how those stand that are led, and why the others are not."""
+        served = [one for one in self._endpoints.list() if one.model.name == run.model and one.model.registry is None]
+        return [self._move(one, run) for one in served]
 
     def shadow(self, run: PipelineRun, name: str) -> None:
-        """Lead none: those that follow go with the alias, by the canary that they were told to follow with."""
+        """Let the challenger get copies of an endpoint's requests; nothing where it has begun. Raises DeskErrors."""
+        if _tried(self._endpoints.show(name), run) is None:
+            self._endpoints.led.begin(name, self._version(run.model, run.challenger_version or ""), run.id)
 
-    canary = promote = back = shadow
+    def canary(self, run: PipelineRun, name: str) -> None:
+        """Give it the first share of requests; the endpoint's own guard leads it on, or back. Raises DeskErrors."""
+        tried = _tried(self._endpoints.show(name), run)
+        if tried is not None:
+            self._endpoints.led.go_on(name, tried.revision)
+
+    def promote(self, run: PipelineRun, name: str) -> None:
+        """Let the endpoint go with its alias again, which means the challenger by now. Raises DeskErrors."""
+        self._endpoints.led.release(name, run.id)
+
+    def back(self, run: PipelineRun, name: str) -> None:
+        """Take the challenger out of an endpoint, and let it go with its alias again. Raises DeskErrors, OSError."""
+        endpoint = self._endpoints.show(name)
+        tried = _tried(endpoint, run)
+        if tried is not None and _is_led(endpoint, run):
+            self._endpoints.led.back(name, tried, _before(endpoint, tried), _WHY_BACK)
+        self._endpoints.led.release(name, run.id)
+
+    def sweep(self, is_over: Callable[[str], bool]) -> None:
+        """Take back, and release, what runs have left that are over. Raises DeskErrors, OSError."""
+        for endpoint in self._endpoints.list():
+            following = endpoint.following
+            leader = None if following is None else following.led_by
+            if following is None or leader is None or not is_over(leader):
+                continue
+            number = endpoint.revision if endpoint.rollout is None else endpoint.rollout.revision
+            tried = next((one for one in endpoint.revisions if one.revision == number), None)
+            if tried is not None and tried.model.version != following.version:
+                self._endpoints.led.back(endpoint.name, tried, _before(endpoint, tried), _WHY_BACK)
+            self._endpoints.led.release(endpoint.name, leader)
+
+    def _move(self, endpoint: Endpoint, run: PipelineRun) -> EndpointMove:
+        version = endpoint.model.version
+        if endpoint.follows != run.alias:
+            text = "It does not go with the alias."
+            return EndpointMove(endpoint.name, follows=False, state="left", version=version, text=text)
+        tried = _tried(endpoint, run)
+        if tried is None:
+            if version == run.challenger_version:
+                return EndpointMove(endpoint.name, follows=True, state="live", version=version)
+            if not can_be_led(endpoint):
+                text = f"It is {endpoint.state.value}, so nothing is tried beside it; it goes with the alias."
+                return EndpointMove(endpoint.name, follows=False, state="left", version=version, text=text)
+            return EndpointMove(endpoint.name, follows=True, state="waiting", version=version)
+        why = tried.reason.text if tried.reason is not None else ""
+        state = self._stage(endpoint, tried)
+        return EndpointMove(
+            endpoint.name, follows=True, state=state, version=version, revision=tried.revision, text=why
+        )
+
+    def _stage(self, endpoint: Endpoint, tried: EndpointRevision) -> str:
+        """Return how far a revision is; a shadow has to hold as long as each step of a canary before it counts."""
+        if tried.state is RevisionState.FAILED:
+            return "failed"
+        if tried.state in _GONE:
+            return "rolled_back"
+        if tried.state is RevisionState.SHADOW:
+            rollout = endpoint.rollout
+            held = 0.0 if rollout is None else self._now() - rollout.since
+            return "shadow" if rollout is not None and held >= rollout.guard.bake_seconds else "waiting"
+        return {RevisionState.CANARY: "canary", RevisionState.LIVE: "live"}.get(tried.state, "waiting")
 
 
-def _left(endpoint: Endpoint) -> EndpointMove:
-    return EndpointMove(endpoint.name, follows=False, state="left", version=endpoint.model.version)
+def _tried(endpoint: Endpoint, run: PipelineRun) -> EndpointRevision | None:
+    """Return the newest revision of the challenger that was made since the run began to lead endpoints."""
+    since = run.step(StepName.SHADOW).started_at
+    made = [
+        one
+        for one in endpoint.revisions
+        if one.model.version == run.challenger_version
+        and since is not None
+        and one.created is not None
+        and one.created >= since
+    ]
+    return max(made, key=lambda one: one.revision, default=None)
+
+
+def _is_led(endpoint: Endpoint, run: PipelineRun) -> bool:
+    return endpoint.following is not None and endpoint.following.led_by == run.id
+
+
+def _before(endpoint: Endpoint, tried: EndpointRevision) -> int | None:
+    """Return the revision that answered before the one that was tried: the newest that is kept of another version."""
+    kept = [
+        one.revision
+        for one in endpoint.revisions
+        if one.is_kept and one.revision < tried.revision and one.state is RevisionState.RETIRED
+    ]
+    return max(kept, default=None)

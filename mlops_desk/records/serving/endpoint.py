@@ -65,13 +65,15 @@ class AliasFollowing:
     """How an endpoint goes with an alias: which ``version`` it names (None: none), seen so since Unix time ``since``.
 
     What it names takes over at once, or begins with ``canary_percent`` of the requests. ``waits_for`` says why the
-    endpoint serves another version.
+    endpoint serves another version. ``led_by`` names the pipeline that tries another version beside it, before the
+    alias moves there: until that releases it, the endpoint stays where it is.
     """
 
     version: str | None
     since: float
     canary_percent: float | None = None
     waits_for: Reason | None = None
+    led_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class PipelineDriver:
         self._loop = loop
         self._is_wanted = is_wanted
         self._lock = threading.Lock()
+        self._sweeping = threading.Lock()
+        self._rollouts = parts.rollouts
         self._busy: dict[str, bool] = {}
         preparing, contest = Preparing(parts, book.newest), Contest(parts)
         self.rolling = RollingOut(parts)
@@ -67,6 +69,25 @@ class PipelineDriver:
             self.drive(run.id)
 
         self._loop.start(f"pipeline-{run.id[:8]}", lambda: copy_context().run(drive))
+
+    def sweep_soon(self) -> None:
+        """Have endpoints released that runs lead which are over, in a thread of its own."""
+        if not self._sweeping.acquire(blocking=False):
+            return
+
+        def sweep() -> None:
+            try:
+                self._rollouts.sweep(self._is_over)
+            except (DeskError, OSError) as error:
+                _log.warning("What pipelines have left in endpoints can't be taken out yet: %s", error)
+            finally:
+                self._sweeping.release()
+
+        self._loop.start("pipelines-sweep", sweep)
+
+    def _is_over(self, run_id: str) -> bool:
+        run = self._book.get(run_id)
+        return run is None or run.state.is_final
 
     def drive(self, run_id: str) -> None:
         """Go on with a run until it waits or ends; where another thread does already, it looks once more."""

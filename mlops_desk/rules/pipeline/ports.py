@@ -30,6 +30,9 @@ class Rollouts(Protocol):
     def back(self, run: PipelineRun, name: str) -> None:
         """Take the challenger out of an endpoint again; nothing where it is not there."""
 
+    def sweep(self, is_over: Callable[[str], bool]) -> None:
+        """Take out what runs have left in endpoints that are over, as their ids tell."""
+
 
 @dataclass(frozen=True, slots=True)
 class PipelineParts:

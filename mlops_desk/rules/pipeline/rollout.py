@@ -64,8 +64,7 @@ class RollingOut:
         """Lead each endpoint one stage on; the step is over when all are there, or one was lost."""
         following = [one for one in self._moves(run) if one.follows]
         if not following:
-            alias = f"{plain(run.model)}@{plain(run.alias)}"
-            text = f"No endpoint is led step by step: those that follow {alias} go with its move, by their own canary."
+            text = f"No endpoint that answers requests follows {plain(run.model)}@{plain(run.alias)}."
             return StepOutcome(run, StepEvidence(text), StepState.SKIPPED)
         for move in following:
             if move.state not in there | _LOST:
@@ -85,6 +84,8 @@ class RollingOut:
 
 
 def _left(moves: Sequence[EndpointMove]) -> str:
-    """Name the endpoints that serve another version on."""
-    left = [f"{one.name} (version {plain(one.version or '?', 20)})" for one in moves if not one.follows]
-    return f" Left as they are, for they follow no alias: {', '.join(left)}." if left else ""
+    """Name the endpoints that were not led, each with the reason."""
+    left = [
+        f" {one.name} serves version {plain(one.version or '?', 20)}. {one.text}" for one in moves if not one.follows
+    ]
+    return "".join(left)

@@ -148,6 +148,7 @@ class PipelinesService:
         for run in self._book.under_way():
             if run.state is PipelineState.RUNNING:
                 self._driver.drive_soon(run)
+        self._driver.sweep_soon()
 
     def go_on_now(self) -> None:
         """Go on with all runs in this thread, until each waits or ends."""

@@ -6,6 +6,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import AliasFollowing, Endpoint, EndpointRevision, EndpointState, RevisionState
 
+_ID = 40  # chosen: an id's 32 characters
 _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
 
 
@@ -24,6 +25,11 @@ def decide(endpoint: Endpoint, following: AliasFollowing) -> FollowDecision:
         return _waits("alias_gone", f"Model {plain(endpoint.model.name)} has no alias {alias} now.")
     tried = [one for one in endpoint.revisions if one.model.version == named and _is_since(one, following.since)]
     is_served = endpoint.model.version == named and endpoint.state is not EndpointState.FAILED
+    if following.led_by is not None:
+        told = (
+            f"Pipeline {plain(following.led_by, _ID)} tries another version beside it; it goes with {alias} afterwards."
+        )
+        return FollowDecision() if is_served else _waits("led", told)
     if endpoint.state in _UNDER_WAY:
         return _waits("deploying", f"Version {plain(named)} is being deployed.") if tried else FollowDecision()
     if is_served or not tried:

@@ -1,4 +1,4 @@
-"""Deploying what an alias names now, as its endpoint was deployed before."""
+"""Deploying what an alias names now, or will if it holds, as its endpoint was deployed before."""
 
 import threading
 import time
@@ -27,18 +27,29 @@ class MovedDeployments:
 
     def begin(self, endpoint: Endpoint, version: ModelVersion) -> bool:
         """Begin to deploy a version; False while the endpoint is deployed already. Raises DeskError."""
+        alias, following = endpoint.follows, endpoint.following
+        found = f"{plain(version.name)}/{version.version} is meant by {plain(alias or '')}, which has moved"
+        return self._begun(endpoint, version, found, alias, following.canary_percent if following else None)
+
+    def begin_beside(self, endpoint: Endpoint, version: ModelVersion, percent: float) -> bool:
+        """Begin to deploy a version that the alias does not mean yet, with ``percent`` of the requests; likewise."""
+        leader = endpoint.following.led_by if endpoint.following else None
+        found = f"{plain(version.name)}/{version.version} is tried beside by pipeline {plain(leader or '')}"
+        return self._begun(endpoint, version, found, None, percent)
+
+    def _begun(
+        self, endpoint: Endpoint, version: ModelVersion, found: str, alias: str | None, percent: float | None
+    ) -> bool:
         if endpoint.name in self._claims.deployed():
             return False
-        alias, following = endpoint.follows, endpoint.following
         live = self._shelf.read(endpoint.name, endpoint.revision)
-        found = f"{plain(version.name)}/{version.version} is meant by {plain(alias or '')}, which has moved"
         asked = DeployAsked(
             alias,
             live.wanted if live else choice.AUTO,
             DeployStep("resolve", found, time.time(), 0.0),
-            following.canary_percent if following else None,
-            follows=alias,
-            following=following,
+            percent,
+            follows=endpoint.follows,
+            following=endpoint.following,
         )
         with self._claims.held(endpoint.name):
             self._ensure()

@@ -40,13 +40,14 @@ def begin(
     return Rollout(revision, percent, tuple(step for step in sorted(steps) if step > percent), guard, now)
 
 
-def decide(rollout: Rollout, canary: Answered, live: Answered, now: float) -> RolloutDecision:
+def decide(rollout: Rollout, canary: Answered, live: Answered, now: float, *, is_led: bool = False) -> RolloutDecision:
     """Return what is to be done, by what both revisions answered since the step began. ``now`` is Unix seconds.
 
-    Nothing sends a shadow back: its answers reach nobody, and a person wants to look at them.
+    Nothing sends a shadow back: its answers reach nobody, and a person wants to look at them. One that is led by a
+    retraining (``is_led``) is looked at by nobody, and would be given requests next: it goes back like a canary.
     """
     finding = fault_of(rollout.guard, canary, live)
-    if finding is not None and rollout.percent > SHADOW_PERCENT:
+    if finding is not None and (is_led or rollout.percent > SHADOW_PERCENT):
         return RolloutDecision(Turn.GO_BACK, finding)
     is_baked = now - rollout.since >= rollout.guard.bake_seconds and canary.requests >= rollout.guard.requests
     if rollout.is_held or rollout.percent == SHADOW_PERCENT or not is_baked:

@@ -59,7 +59,9 @@ class Pilot:
         if base is None or not _is_base_of(base, rollout, canary, live):
             self._bases[endpoint.name] = _Base(rollout.revision, rollout.since, canary, live)
             return
-        decision = decide(rollout, _between(base.canary, canary), _between(base.live, live), self._now())
+        is_led = endpoint.following is not None and endpoint.following.led_by is not None
+        answered = _between(base.canary, canary), _between(base.live, live)
+        decision = decide(rollout, *answered, self._now(), is_led=is_led)
         if decision.turn is Turn.GO_BACK and decision.finding is not None:
             self._go_back(endpoint.name, reason_of(decision.finding))
         elif decision.turn is Turn.PROMOTE:

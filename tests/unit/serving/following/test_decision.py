@@ -59,6 +59,21 @@ def test_what_is_done_and_why_not(found: Endpoint, named: str | None, deploys: b
     assert (decision.waits_for and decision.waits_for.class_) == class_
 
 
+@pytest.mark.parametrize(
+    ("found", "named", "class_"),
+    [
+        (endpoint(), "1", None),
+        (endpoint(), "2", "led"),
+        (endpoint(EndpointState.BUILDING, revision(2, "2", RevisionState.BUILDING)), "2", "led"),
+        (endpoint(EndpointState.LIVE, revision(2, "2", RevisionState.SHADOW)), "1", None),
+    ],
+)
+def test_one_that_is_led_follows_no_alias(found: Endpoint, named: str, class_: str | None) -> None:
+    decision = decide(found, AliasFollowing(named, SINCE, led_by="run-1"))
+    assert not decision.is_to_deploy
+    assert (decision.waits_for and decision.waits_for.class_) == class_
+
+
 def test_what_was_sent_back_says_why() -> None:
     found = endpoint(EndpointState.LIVE, revision(2, "2", RevisionState.ROLLED_BACK))
     told = decide(found, AliasFollowing("2", SINCE)).waits_for

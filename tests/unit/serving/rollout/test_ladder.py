@@ -67,6 +67,12 @@ def test_a_shadow_neither_goes_on_nor_back_by_itself() -> None:
     assert decision.finding is not None
 
 
+def test_a_shadow_that_is_led_and_fails_goes_back_for_nobody_looks_at_it() -> None:
+    shadow = begin(2, 0, GUARD, 0.0)
+    assert decide(shadow, GOOD, LIVE, 1e9, is_led=True) == RolloutDecision(Turn.STAY)
+    assert decide(shadow, BAD, LIVE, 1e9, is_led=True).turn is Turn.GO_BACK
+
+
 @given(st.floats(0, 99), st.lists(st.floats(0.1, 100), max_size=6))
 def test_steps_only_grow_and_end_with_the_whole(percent: float, steps: list[float]) -> None:
     rollout = begin(1, percent, GUARD, 0.0, steps=steps)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.records.serving.endpoint import AliasFollowing, Endpoint, EndpointState, ModelRef
 from mlops_desk.records.serving.rollout import RolloutGuard
 from mlops_desk.serving.gateway.traffic import Snapshot, TrafficCounters, snapshot_of
 from mlops_desk.serving.rollout.guard import Finding
@@ -71,6 +71,20 @@ def test_it_goes_on_step_by_step_and_takes_over(world: World) -> None:
     assert len(world.acts) == 1
     pilot.look({"front": {1: counted(400), 2: counted(290)}})
     assert world.acts[1:] == [("promote", "front", "2")]
+
+
+@pytest.mark.parametrize(("led_by", "acts"), [(None, []), ("run-1", [("go back", "front")])])
+def test_a_shadow_that_fails_goes_back_where_a_retraining_leads_it(
+    world: World, led_by: str | None, acts: list[tuple[str, ...]]
+) -> None:
+    following = AliasFollowing("1", 1.0, led_by=led_by)
+    world.endpoint = replace(
+        world.endpoint, rollout=begin(2, 0, GUARD, 1000.0), follows="champion", following=following
+    )
+    pilot = world.pilot()
+    pilot.look({"front": {}})
+    pilot.look({"front": {1: counted(200), 2: counted(0, 20)}})
+    assert world.acts == acts
 
 
 def test_it_goes_back_at_the_first_sure_fault_and_says_why(world: World) -> None:
