@@ -56,7 +56,7 @@ def test_a_measure_asks_for_nothing_but_what_it_names(watched, values, state, kn
     device = Device(
         Noted(values), state=state, lease=trouble, kind="ext4", note="hangs", processes_known=known,
         held_by_nobody_bytes=None, uuid="GPU-0", name="H100", stuck=None, stuck_known=known, idle_minutes=None,
-        is_turned=known, is_broken=known,
+        is_turned=known, is_broken=known, are_answers=known,
     )  # fmt: skip
     watched.measure.of(device)
     assert watched.measure.reads is None or device.metrics.asked <= {*watched.measure.reads}
