@@ -262,7 +262,7 @@ HELP = {
     "rules.create.endpoint": "endpoint whose drift sets the rule off; without it only by hand",
     "rules.create.name": "file of a rule (- for standard input), or with --model the name of the new rule",
     "rules.create.model": "model that the rule retrains, without a file",
-    "rules.create.metric": "metric of the runs that decides, without a file",
+    "rules.create.metric": "figure of answers and labels that decides: accuracy, f1, roc_auc, rmse, …; without a file",
     "rules.create.document": "text of the file; the command line reads it",
     "rules.answer.agree": "what stands below is done; --no-agree: it is not",
     "rules.answer.firing_id": "id of the firing, or its beginning; rules firings shows them",
