@@ -284,6 +284,7 @@ HELP = {
     "pipelines.page.rule": "only those of this rule",
     "pipelines.list.state": "only those in this state, as running or waiting_for_approval",
     "pipelines.page.state": "only those in this state, as running or waiting_for_approval",
+    "approval_id": "id of what waits, or the beginning of it; approvals list shows them",
     "pipeline_id": "id of the pipeline, or the beginning of it; pipelines list shows them",
     "rules.remove.name": "name of the rule",
     "rules.show.name": "name of the rule",

@@ -29,9 +29,9 @@ from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.monitoring import answers, monitors, profiles
 from mlops_desk.cli.forms.registry import forms as registry
+from mlops_desk.cli.forms.rules import approvals, pipelines
 from mlops_desk.cli.forms.rules import documents as rule_documents
 from mlops_desk.cli.forms.rules import kept as kept_rules
-from mlops_desk.cli.forms.rules import pipelines
 from mlops_desk.cli.forms.serving import access, asking, endpoints, network, undertaking, variants
 from mlops_desk.cli.forms.serving.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
@@ -247,6 +247,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **rule_documents.FORMS,
     **kept_rules.FORMS,
     **pipelines.FORMS,
+    **approvals.FORMS,
     **registry.FORMS,
 }
 
@@ -277,6 +278,7 @@ _RUNS: dict[str, Callable[[Any], str]] = {
 
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **pipelines.TABLES,
+    **approvals.TABLES,
     **cards.TABLES,
     FoundEngine: engines.TABLE,
     **registry.TABLES,

@@ -229,7 +229,7 @@ class Desk(DeskVerbs):
             self.endpoints, self.registry_core, self.drift_desk, keyring, lambda: self.permission,
         )  # fmt: skip
         self.rules_desk = RulesDesk(parts, wiring)
-        self.rules, self.pipelines = self.rules_desk.rules, self.rules_desk.pipelines
+        self.rules, self.pipelines, self.approvals = self.rules_desk.services
         self.evidence = evidence_service(self.folder, self)
         self.registry_core.lineage.outside = lineage_house(self, self.state)
 

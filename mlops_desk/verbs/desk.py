@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlops_desk.records import event as events
     from mlops_desk.verbs.agent import Agent
     from mlops_desk.verbs.alerts import Alerts
+    from mlops_desk.verbs.approvals import Approvals
     from mlops_desk.verbs.bare import Bare
     from mlops_desk.verbs.drift import Drift
     from mlops_desk.verbs.endpoints import Endpoints
@@ -53,6 +54,7 @@ class DeskVerbs:
     monitors: "DriftMonitors"
     rules: "Rules"
     pipelines: "Pipelines"
+    approvals: "Approvals"
     evidence: "EvidencePacks"
     secrets: "Secrets"
     settings: "Settings"

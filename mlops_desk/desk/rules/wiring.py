@@ -37,12 +37,14 @@ from mlops_desk.rules.acting.doing import ORIGIN, RuleDeeds
 from mlops_desk.rules.acting.house import ActionHouse
 from mlops_desk.rules.acting.telling import RuleTelling
 from mlops_desk.rules.acting.worker import FiringWorker
+from mlops_desk.rules.approvals import ApprovalsService
 from mlops_desk.rules.decision import drift_of
 from mlops_desk.rules.engine.plan import BUDGET_FACT, UNDERWAY_FACT
 from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
 from mlops_desk.rules.live.budget import gpu_hours
 from mlops_desk.rules.live.life import LifeParts, RuleLife
 from mlops_desk.rules.live.watching import RuleSightWatch, Sights
+from mlops_desk.rules.pipeline.service import PipelinesService
 from mlops_desk.rules.service import RulesService
 from mlops_desk.rules.ways import command, mail
 from mlops_desk.serving.service import EndpointsService
@@ -118,9 +120,15 @@ class RulesDesk:
             self.life.came_to_nothing,
         )
         self.rules.living, self.rules.acting = self.life, self.worker
+        self.approvals = ApprovalsService(self.rules, self.pipelines.waiting, self._allow)
         self._watch = RuleSightWatch(self.life, Sights(_manifest(parts.loop), _commit(parts.loop)), parts.bus.publish)
         self.shelf.changed = self._changed
         self._unsubscribe: list[Callable[[], None]] = []
+
+    @property
+    def services(self) -> tuple[RulesService, PipelinesService, ApprovalsService]:
+        """What people ask: rules, pipelines, and what waits for their word."""
+        return self.rules, self.pipelines, self.approvals
 
     def start(self) -> None:
         """Hear what happens, take up what was under way, and begin to judge."""

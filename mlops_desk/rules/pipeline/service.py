@@ -140,6 +140,10 @@ class PipelinesService:
         """Return a rule's run that is not over."""
         return next(iter(self._book.under_way(rule)), None)
 
+    def waiting(self) -> list_of[PipelineRun]:
+        """Return the runs that wait for a person's word."""
+        return [run for run in self._book.under_way() if run.state is PipelineState.WAITING_FOR_APPROVAL]
+
     def find(self, run_id: str) -> PipelineRun | None:
         return self._book.get(run_id)
 

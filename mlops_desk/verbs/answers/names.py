@@ -16,6 +16,7 @@ WHERE: dict[str, str] = {
     "AliasMove": "registry.alias_move",
     "AliasPreview": "registry.alias_move",
     "Artifact": "model",
+    "Approval": "rules.approval",
     "ArtifactView": "registry.artifact_view",
     "AuditEntry": "agent",
     "AuditLink": "audit",

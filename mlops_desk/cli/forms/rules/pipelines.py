@@ -12,7 +12,7 @@ from mlops_desk.records.pipelines.run import PipelineBrief, PipelineRun, Pipelin
 _TEXT = 400  # chosen: five lines of a terminal
 _CELL = 90  # chosen: what is left of a line of a wide terminal; show without a list has all
 _NEXT = {
-    PipelineState.WAITING_FOR_APPROVAL: "mlops-desk rules approve {id}, or reject",
+    PipelineState.WAITING_FOR_APPROVAL: "mlops-desk approvals approve {id}, or reject",
     PipelineState.PAUSED: "mlops-desk pipelines resume {id}",
     PipelineState.FAILED: "mlops-desk pipelines retry {id}",
     PipelineState.UNKNOWN: "mlops-desk pipelines retry {id}",
@@ -29,7 +29,7 @@ def pipeline(item: PipelineRun) -> str:
         "challenger": f"version {plain(item.challenger_version)}" if item.challenger_version else "–",
     }
     if item.comparison is not None:
-        told["compared"] = _compared(item.comparison)
+        told["compared"] = compared(item.comparison)
     if item.text:
         told["note"] = plain(item.text, _TEXT)
     if item.hint:
@@ -47,7 +47,8 @@ def _row(one: PipelineStep) -> list[str]:
     return [one.name, one.state, took, plain(one.evidence.text, _CELL)]
 
 
-def _compared(found: ModelComparison) -> str:
+def compared(found: ModelComparison) -> str:
+    """Return how two models compare, in one line."""
     word = "higher" if found.goal is Goal.MAXIMIZE else "lower"
     verdict = "better" if found.better else "not better"
     values = f"champion {_scored(found.champion)}, challenger {_scored(found.challenger)}"

@@ -1,0 +1,41 @@
+"""What waits for a person's word."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mlops_desk.base.text import plain
+from mlops_desk.cli.cells import ago, facts
+from mlops_desk.cli.forms.rules.pipelines import compared
+from mlops_desk.records.rules.approval import Approval
+
+_TEXT = 400  # chosen: five lines of a terminal
+_CELL = 90  # chosen: what is left of a line of a wide terminal; show has all
+
+
+def approval(item: Approval) -> str:
+    """Return what is asked, by whom it was agreed to, and what is done then."""
+    told = {
+        "approval": f"{item.id} of {plain(item.rule, _TEXT)}",
+        "asks": plain(item.what, _TEXT),
+        "since": ago(item.asked_at),
+    }
+    if item.comparison is not None:
+        told["compared"] = compared(item.comparison)
+    if item.people > 1 or item.agreed:
+        names = f": {', '.join(plain(name) for name in item.agreed)}" if item.agreed else ""
+        told["agreed"] = f"{len(item.agreed)} of {item.people}{names}"
+    for number, line in enumerate(item.then):
+        told["then" if number == 0 else " " * number] = plain(line, _TEXT)
+    return facts(told)
+
+
+FORMS: dict[type, Callable[[Any], str]] = {Approval: approval}
+TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    Approval: {
+        "ID": lambda item: item.id,
+        "RULE": lambda item: item.rule,
+        "AGREED": lambda item: f"{len(item.agreed)} of {item.people}",
+        "SINCE": lambda item: ago(item.asked_at),
+        "ASKS": lambda item: plain(item.what, _CELL),
+    },
+}

@@ -1,0 +1,34 @@
+"""What waits for a person's word: a challenger that is to be champion, or what a rule is about to do."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mlops_desk.records.pipelines.comparison import ModelComparison
+
+
+class ApprovalKind(StrEnum):
+    RETRAINING = "retraining"
+    FIRING = "firing"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One thing that waits, by the id of the retraining or the firing; ``asked_at`` is Unix time.
+
+    ``what`` is a sentence, ``then`` how each thing reads that is done after it. ``people`` have to agree, ``agreed``
+    are the names of those who have. A retraining has the version that would become champion, that which is, and how
+    the two compared.
+    """
+
+    id: str
+    kind: ApprovalKind
+    rule: str
+    what: str
+    asked_at: float | None = None
+    people: int = 1
+    agreed: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
+    model: str | None = None
+    champion: str | None = None
+    challenger: str | None = None
+    comparison: ModelComparison | None = None

@@ -1,0 +1,93 @@
+"""All that waits for a person's word, in one list: retrainings whose challenger is better, and firings that ask."""
+
+from builtins import list as list_of
+from collections.abc import Callable, Mapping
+
+from mlops_desk.base.caller import user_name
+from mlops_desk.base.errors import Hint
+from mlops_desk.base.short_ids import the_one
+from mlops_desk.base.text import plain
+from mlops_desk.records.pipelines.run import PipelineRun, StepName
+from mlops_desk.records.rules.actions import ApprovalAction
+from mlops_desk.records.rules.approval import Approval, ApprovalKind
+from mlops_desk.records.rules.firing import FiringState, KeptFiring
+from mlops_desk.rules.service import RulesService
+
+_HINT = Hint("mlops-desk approvals list", after=" shows what waits.")
+
+
+class ApprovalsService:
+    """Implements ``verbs.Approvals``.
+
+    ``waiting`` returns the pipelines that wait; ``allow`` raises Refused where the caller may not ask for a verb about
+    a thing.
+    """
+
+    def __init__(
+        self,
+        rules: RulesService,
+        waiting: Callable[[], list_of[PipelineRun]],
+        allow: Callable[[str, str, Mapping[str, object]], None],
+    ) -> None:
+        self._rules = rules
+        self._waiting = waiting
+        self._allow = allow
+
+    def list(self) -> list_of[Approval]:
+        """Return what waits, oldest first."""
+        asked = [_of_retraining(run) for run in self._waiting()]
+        firings = self._rules.shelf.tables.firings.list(states=(FiringState.WAITING,))
+        asked += [one for firing in firings if (one := self._of_firing(firing)) is not None]
+        return sorted(asked, key=lambda one: one.asked_at or 0.0)
+
+    def show(self, approval_id: str) -> Approval:
+        """Return one. Raises NotFound, Invalid."""
+        found = [one for one in self.list() if one.id.startswith(approval_id)]
+        return the_one(approval_id, found, noun="approval", hint=_HINT)
+
+    def approve(self, approval_id: str, expected: str | None = None) -> Approval:
+        """Agree. Raises NotFound, Invalid, Refused, and what moving an alias raises."""
+        known = self.show(approval_id)
+        if known.kind is ApprovalKind.RETRAINING:
+            self._allow("rules", "approve", {"retraining_id": known.id})
+            self._rules.approve(known.id, expected)
+        else:
+            self._rules.answer(known.id, agree=True)
+        return self._again(known)
+
+    def reject(self, approval_id: str) -> Approval:
+        """Leave things as they are. Raises NotFound, Invalid, Refused."""
+        known = self.show(approval_id)
+        if known.kind is ApprovalKind.RETRAINING:
+            self._allow("rules", "reject", {"retraining_id": known.id})
+            self._rules.reject(known.id)
+        else:
+            self._rules.answer(known.id, agree=False)
+        return known
+
+    def _again(self, known: Approval) -> Approval:
+        """Return how it stands now: one that wants more people waits on; of one that is over, how it was."""
+        return next((one for one in self.list() if one.id == known.id), known)
+
+    def _of_firing(self, firing: KeptFiring) -> Approval | None:
+        at = next((number for number, step in enumerate(firing.steps) if step.state is FiringState.WAITING), None)
+        if at is None or firing.steps[at].action != ApprovalAction.__name__:
+            return None
+        step = firing.steps[at]
+        read = self._rules.shelf.of_id(firing.rule_id)
+        action = None if read is None or read.spec is None else read.spec.then[at]
+        people = action.people if isinstance(action, ApprovalAction) else 1
+        said = tuple(user_name(int(uid)) for uid in (step.made or "").split())
+        then = tuple(one.words for one in firing.steps[at + 1 :])
+        return Approval(firing.id, ApprovalKind.FIRING, firing.rule, step.words, step.begun_at, people, said, then)
+
+
+def _of_retraining(run: PipelineRun) -> Approval:
+    model, alias = plain(run.model), plain(run.alias)
+    challenger, champion = plain(run.challenger_version or "?"), plain(run.champion_version)
+    what = f"Version {challenger} of {model} is to be {alias} instead of version {champion}."
+    return Approval(
+        run.id, ApprovalKind.RETRAINING, run.rule, what, run.step(StepName.APPROVE).started_at or run.created_at,
+        model=run.model, champion=run.champion_version, challenger=run.challenger_version, comparison=run.comparison,
+        then=(f"Endpoints that follow {model}@{alias} are led to it step by step.",),
+    )  # fmt: skip
