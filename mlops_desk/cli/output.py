@@ -32,7 +32,7 @@ from mlops_desk.cli.forms.registry import forms as registry
 from mlops_desk.cli.forms.rules import approvals, pipelines
 from mlops_desk.cli.forms.rules import documents as rule_documents
 from mlops_desk.cli.forms.rules import kept as kept_rules
-from mlops_desk.cli.forms.serving import access, asking, endpoints, network, undertaking, variants
+from mlops_desk.cli.forms.serving import access, asking, endpoints, labels, network, undertaking, variants
 from mlops_desk.cli.forms.serving.requests import REQUEST_COLUMNS, taken
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.audit import AuditLink
@@ -248,6 +248,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **kept_rules.FORMS,
     **pipelines.FORMS,
     **approvals.FORMS,
+    **labels.FORMS,
     **registry.FORMS,
 }
 
@@ -279,6 +280,7 @@ _RUNS: dict[str, Callable[[Any], str]] = {
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **pipelines.TABLES,
     **approvals.TABLES,
+    **labels.TABLES,
     **cards.TABLES,
     FoundEngine: engines.TABLE,
     **registry.TABLES,

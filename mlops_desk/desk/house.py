@@ -19,6 +19,7 @@ from mlops_desk.desk.engines.image_wiring import image_needs, images_service, wa
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.engines.wiring import EngineWiring
 from mlops_desk.desk.fault_file import KeptFaults
+from mlops_desk.desk.governance.wiring import governance
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts
 from mlops_desk.desk.gpu_hours import JOBS_COUNTED, HoursParts, gpu_hours
 from mlops_desk.desk.gpu_loss import GpuLoss
@@ -31,7 +32,6 @@ from mlops_desk.desk.network.checks import network_checks
 from mlops_desk.desk.network.entrance import entrance_checks
 from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import build_arguments, private_images
-from mlops_desk.desk.registry.evidence import evidence_service
 from mlops_desk.desk.registry.standing import lineage_house
 from mlops_desk.desk.registry.wiring import open_trackers, registry_core, registry_service
 from mlops_desk.desk.rules.past import RULE_METRICS
@@ -230,7 +230,7 @@ class Desk(DeskVerbs):
         )  # fmt: skip
         self.rules_desk = RulesDesk(parts, wiring)
         self.rules, self.pipelines, self.approvals = self.rules_desk.services
-        self.evidence = evidence_service(self.folder, self)
+        self.evidence, self.labels = governance(self.folder, self)
         self.registry_core.lineage.outside = lineage_house(self, self.state)
 
     # -- the parts ---------------------------------------------------------------------------

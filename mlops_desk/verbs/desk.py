@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlops_desk.verbs.gpus import Gpus
     from mlops_desk.verbs.images import Images
     from mlops_desk.verbs.jobs import Jobs
+    from mlops_desk.verbs.labels import Labels
     from mlops_desk.verbs.models import Models
     from mlops_desk.verbs.monitors import DriftMonitors
     from mlops_desk.verbs.pipelines import Pipelines
@@ -56,6 +57,7 @@ class DeskVerbs:
     pipelines: "Pipelines"
     approvals: "Approvals"
     evidence: "EvidencePacks"
+    labels: "Labels"
     secrets: "Secrets"
     settings: "Settings"
 

@@ -73,6 +73,8 @@ WHERE: dict[str, str] = {
     "KeptFiring": "rules.firing",
     "KeptRule": "rules.kept",
     "Labels": "registry.labels",
+    "LabelQueue": "serving.label",
+    "LabelTask": "serving.label",
     "Lineage": "registry.lineage",
     "OpenLineage": "registry.lineage",
     "ListPage": "list_page",

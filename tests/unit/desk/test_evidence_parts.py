@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_desk.desk.registry.evidence import _is_about, _package
+from mlops_desk.desk.governance.evidence import _is_about, _package
 from mlops_desk.records.agent import AuditEntry
 from mlops_desk.serving.export.packages import Package
 

@@ -1,7 +1,7 @@
 """Who may ask for which verb: every one of them, as its owner, as somebody else and as an administrator, by the API."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -254,6 +254,10 @@ TABLE = {
     "/v1/rules/retraining": EVERYBODY,
     "/v1/rules/approve": OWNER,
     "/v1/rules/reject": OWNER,
+    "/v1/labels/show": EVERYBODY,
+    "/v1/labels/list": OWNER,
+    "/v1/labels/set": OWNER,
+    "/v1/labels/import": OWNER,
     "/v1/approvals/list": EVERYBODY,
     "/v1/approvals/show": EVERYBODY,
     "/v1/approvals/approve": EVERYBODY,
@@ -275,7 +279,7 @@ TABLE = {
     "/v1/settings/set": ADMINISTRATOR,
 }
 VERBS = [verb for service, protocol in PROTOCOLS.items() for verb in verbs_of(service, protocol)]
-VALUES: dict[Any, Any] = {str: "x", int: 1, float: 1.0, bool: True}
+VALUES: dict[Any, Any] = {str: "x", int: 1, float: 1.0, bool: True, Mapping[str, str]: {"x": "x"}}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Labels: which logged requests a person is asked about first, and what they said."""
