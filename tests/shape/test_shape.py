@@ -185,6 +185,8 @@ MADE_OF = {
     "/v1/jobs/clear_cache": "takes what is one's own out of what is shown",
     "/v1/jobs/export": "makes a file of the job that is shown, whose owner may",
     "/v1/jobs/shell": "opens a shell in the job that is shown, whose owner may",
+    "/v1/labels/import": "adds to the log of the endpoint that is shown, whose owner may",
+    "/v1/labels/set": "adds to the log of the endpoint that is shown, whose owner may",
     "/v1/rules/fire": "makes a retraining of the rule that is shown, whose owner may",
 }
 """The changes that show what something new is made of."""
