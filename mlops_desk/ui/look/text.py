@@ -37,6 +37,11 @@ def set_tip(widget: QWidget, text: str) -> None:
     widget.setToolTip(tip_text(text))
 
 
+def give_back_tip(widget: QWidget, shown: str) -> None:
+    """Give ``widget`` the tool tip that it had before, as ``toolTip`` returned it: it is escaped already."""
+    widget.setToolTip(shown)
+
+
 def notification_text(text: str) -> str:
     """Return ``text`` for a desktop notification: servers may read markup, so nothing in it looks like markup."""
     return paragraph(text, 300).replace("<", "\u2039").replace(">", "\u203a").replace("&", "+")

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QPushButton, QSizePo
 
 from mlops_desk.ui.look import symbols, theme
 from mlops_desk.ui.look.roles import Role
-from mlops_desk.ui.look.text import menu_text, set_tip
+from mlops_desk.ui.look.text import give_back_tip, menu_text, set_tip
 
 BARRED = "barred"
 """The property of a widget that says why nothing below it that asks the agent can be done; empty: it can."""
@@ -86,7 +86,7 @@ class Button(QPushButton):
             self.setAccessibleDescription(f"Not now: {why}.")
         else:
             tip, description = self._own_words
-            self.setToolTip(tip)
+            give_back_tip(self, tip)
             self.setAccessibleDescription(description)
 
     def set_symbol(self, symbol: str) -> None:
