@@ -114,7 +114,7 @@ def to_bytes(profile: DataProfile) -> bytes:
     rest = head + arrays.content()
     has_own_rows = any(one.sketch is not None and rows_of(one.sketch) != profile.n_rows for one in profile.columns)
     version = OWN_ROWS if has_own_rows else VERSION
-    return _START.pack(MARK, version, zlib.crc32(rest), len(head)) + rest
+    return _START.pack(MARK, version, _checksum(version, rest), len(head)) + rest
 
 
 def read_profile(path: Path) -> DataProfile:
@@ -134,7 +134,7 @@ def from_bytes(data: bytes, shown: str = "This profile") -> DataProfile:
         text = f"{shown} is a profile of version {version}; this program reads versions up to {OWN_ROWS}."
         raise Invalid(text, "Update the program, or make the profile again with this one.")
     rest = data[_START.size :]
-    if zlib.crc32(rest) != checksum or head_bytes > len(rest):
+    if _checksum(version, rest) != checksum or head_bytes > len(rest):
         raise Invalid(f"{shown} is a damaged profile: its checksum does not fit.", _AGAIN)
     try:
         head = wire.loads(rest[:head_bytes], _Head)
@@ -143,6 +143,11 @@ def from_bytes(data: bytes, shown: str = "This profile") -> DataProfile:
         raise Invalid(f"{shown} is a damaged profile: {error}.", _AGAIN) from error
     except (Invalid, UnicodeDecodeError) as error:
         raise Invalid(f"{shown} is a damaged profile: its head can't be read.", _AGAIN) from error
+
+
+def _checksum(version: int, rest: bytes) -> int:
+    """Return the CRC-32 of what follows the start; from the second version on it is of the version too."""
+    return zlib.crc32(rest, 0 if version == VERSION else version)
 
 
 def _written(one: ColumnProfile, arrays: ArrayWriter, *, with_frame: bool = True) -> _Column:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Invalid
@@ -99,6 +99,7 @@ def test_what_ends_early_is_refused(length):
 
 
 @given(st.integers(24, len(WHOLE) - 1), st.integers(1, 255))
+@example(24, 3)  # the other version
 def test_a_changed_byte_is_refused(at, change):
     damaged = bytearray(WHOLE)
     damaged[at] ^= change
@@ -159,8 +160,12 @@ def test_answers_may_be_of_other_rows_and_nothing_else_may():
     assert START.unpack_from(whole)[1] == 2
     assert START.unpack_from(WHOLE)[1] == 1
     assert from_bytes(whole).columns[-1].sketch == answers
-    with pytest.raises(Invalid, match="does not fit its kind or its rows"):
+    with pytest.raises(Invalid, match="its checksum does not fit"):
         from_bytes(whole[:24] + struct.pack("<I", 1) + whole[28:])
+    mark, _, _, head_bytes = START.unpack_from(whole)
+    rest = whole[START.size :]
+    with pytest.raises(Invalid, match="does not fit its kind or its rows"):
+        from_bytes(START.pack(mark, 1, zlib.crc32(rest), head_bytes) + rest)
     plain = replace(told, column=replace(told.column, role=ColumnRole.FEATURE))
     with pytest.raises(Invalid, match="does not fit its kind or its rows"):
         from_bytes(to_bytes(replace(own, columns=(*own.columns, plain))))
