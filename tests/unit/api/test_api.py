@@ -321,6 +321,7 @@ def test_every_single_value_that_a_verb_takes_has_words() -> None:
         "data",
         "images",
         "importance",
+        "label",
         "more",
         "renamed",
         "run",
