@@ -11,6 +11,7 @@ from mlops_desk.serving.following.leading import can_be_led
 from mlops_desk.serving.service import EndpointsService
 
 _GONE = frozenset({RevisionState.ROLLED_BACK, RevisionState.DRAINING, RevisionState.RETIRED})
+_REPLACED = frozenset({RevisionState.RETIRED, RevisionState.DRAINING})
 _WHY_BACK = "The retraining that led to it ended without it."
 
 
@@ -119,10 +120,12 @@ def _is_led(endpoint: Endpoint, run: PipelineRun) -> bool:
 
 
 def _before(endpoint: Endpoint, tried: EndpointRevision) -> int | None:
-    """Return the revision that answered before the one that was tried: the newest that is kept of another version."""
-    kept = [
-        one.revision
-        for one in endpoint.revisions
-        if one.is_kept and one.revision < tried.revision and one.state is RevisionState.RETIRED
-    ]
-    return max(kept, default=None)
+    """Return the revision that answered before the one that was tried: the newest that is kept of what the alias means.
+
+    It may still be answering its last requests. Where none of that version is kept, the newest that was replaced.
+    """
+    earlier = [one for one in endpoint.revisions if one.is_kept and one.revision < tried.revision]
+    named = None if endpoint.following is None else endpoint.following.version
+    meant = [one.revision for one in earlier if one.model.version == named and one.state in _REPLACED]
+    others = [one.revision for one in earlier if one.state is RevisionState.RETIRED]
+    return max(meant, default=max(others, default=None))
