@@ -6,7 +6,6 @@ monitors. The alarm is in the list of alerts and at a webhook, with the columns 
 """
 
 import json
-import shutil
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,63 +14,19 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests.end2end.cells import SPEC, WINDOW, cells, project, records, watching
 from tests.end2end.desk import Desk
 from tests.end2end.test_alert_scenarios import Receiver
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
 
-WINDOW = 150
-SPEC = """
-apiVersion: mlops-desk/v1
-kind: Job
-name: train-cells
-image: {image}
-command: [python3, /code/train_cells.py]
-env: {{OMP_NUM_THREADS: "1"}}
-resources: {{cpus: 2, memory: 2GiB}}
-mounts:
-  - {{source: code, target: /code, mode: ro}}
-  - {{source: data, target: /data, mode: ro}}
-mlflow: {{experiment: cells}}
-"""
-
-
-def cells() -> Any:
-    """Return the table: 569 rows of cell nuclei, with columns of other kinds made of them."""
-    import numpy as np
-    import pandas as pd
-    from sklearn.datasets import load_breast_cancer
-
-    frame = load_breast_cancer(as_frame=True).frame
-    some = np.random.default_rng(3)
-    found = pd.DataFrame({
-        "radius": frame["mean radius"],
-        "texture": frame["mean texture"],
-        "smoothness": frame["mean smoothness"],
-        "symmetry": frame["mean symmetry"].where(some.random(len(frame)) > 0.1),
-        "clinic": some.choice(["north", "south", "east"], len(frame), p=[0.5, 0.3, 0.2]),
-        "is_large": frame["mean area"] > 700,
-        "seen": pd.Timestamp("2026-01-01") + pd.to_timedelta(some.integers(0, 300, len(frame)), unit="D"),
-        "benign": frame["target"],
-    })  # fmt: skip
-    return found.sample(frac=1.0, random_state=1).reset_index(drop=True)
-
-
-def records(rows: Any) -> list[dict[str, Any]]:
-    """Return rows as a caller sends them: dates as text, what lacks as null."""
-    return json.loads(rows.drop(columns="benign").to_json(orient="records", date_format="iso"))  # type: ignore[no-any-return]  # JSON
-
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("project")
-    (folder / "data").mkdir()
-    (folder / "code").mkdir()
+    folder = project(tmp_path_factory.mktemp("project"))
     csv = folder / "data" / "cells.csv"
-    cells().to_csv(csv, index=False)
     with duckdb.connect() as connection:
         connection.execute(f"COPY (FROM '{csv}') TO '{csv.with_suffix('.parquet')}'")
-    shutil.copy(Path(__file__).with_name("train_cells.py"), folder / "code")
     return folder
 
 
@@ -84,16 +39,8 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Desk]:
-    desk = Desk(tmp_path_factory.mktemp("desk") / "data")
-    for key, value in (
-        ("jobs.mount_roots", "~ /tmp"), ("drift.window_rows", str(WINDOW)), ("drift.check_seconds", "5"),
-        ("alerts.webhook_private", "on"), ("alerts.webhook", receiver.address),
-    ):  # fmt: skip
-        desk.json("settings", "set", key, value)
-    yield desk
-    for endpoint in desk.json("endpoints", "list"):
-        desk.json("endpoints", "remove", endpoint["name"])
-    desk.stop()
+    with watching(tmp_path_factory.mktemp("desk") / "data", receiver) as desk:
+        yield desk
 
 
 def ask(endpoint: dict[str, Any], rows: list[dict[str, Any]]) -> None:

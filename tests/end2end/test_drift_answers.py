@@ -6,7 +6,6 @@ once; what the model answers is judged like any column, by its first quiet windo
 """
 
 import json
-import shutil
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,13 +14,12 @@ from typing import Any
 
 import pytest
 
+from tests.end2end.cells import SPEC, WINDOW, cells, project, records, watching
 from tests.end2end.desk import Desk
 from tests.end2end.test_alert_scenarios import Receiver
-from tests.end2end.test_drift_alarm import SPEC, cells, records
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
 
-WINDOW = 150
 BATCH = 50
 Given = dict[tuple[str, int], int]
 """By request id and row, what turned out."""
@@ -29,12 +27,7 @@ Given = dict[tuple[str, int], int]
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("project")
-    (folder / "data").mkdir()
-    (folder / "code").mkdir()
-    cells().to_csv(folder / "data" / "cells.csv", index=False)
-    shutil.copy(Path(__file__).with_name("train_cells.py"), folder / "code")
-    return folder
+    return project(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +39,8 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Desk]:
-    desk = Desk(tmp_path_factory.mktemp("desk") / "data")
-    for key, value in (
-        ("jobs.mount_roots", "~ /tmp"), ("drift.window_rows", str(WINDOW)), ("drift.check_seconds", "5"),
-        ("alerts.webhook_private", "on"), ("alerts.webhook", receiver.address),
-    ):  # fmt: skip
-        desk.json("settings", "set", key, value)
-    yield desk
-    for endpoint in desk.json("endpoints", "list"):
-        desk.json("endpoints", "remove", endpoint["name"])
-    desk.stop()
+    with watching(tmp_path_factory.mktemp("desk") / "data", receiver) as desk:
+        yield desk
 
 
 def called(endpoint: dict[str, Any], body: bytes, path: str = "") -> tuple[Any, str]:

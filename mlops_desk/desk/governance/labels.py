@@ -25,4 +25,5 @@ def labels_service(endpoints: EndpointsService, monitors: MonitorService) -> Lab
                 if window.verdict in _ALARMING:
                     yield window.window_start, window.window_end
 
-    return LabelsService(endpoints.show, requests, endpoints.feedback, lambda name: tuple(spans(name)))
+    logged, feedback = endpoints.logged, endpoints.feedback
+    return LabelsService(endpoints.show, requests, logged, feedback, lambda name: tuple(spans(name)))

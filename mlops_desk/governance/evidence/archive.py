@@ -6,6 +6,7 @@ first byte is inflated.
 
 import io
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -16,6 +17,11 @@ from mlops_desk.base.text import plain
 MOST_FILES = 100  # chosen: a pack has some twenty
 MOST_BYTES = 64 << 20  # chosen: of all files together; the audit of a busy model has some megabytes
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_BROKEN = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError,
+    RuntimeError, ValueError, OverflowError, MemoryError,
+)  # fmt: skip
+"""What the library says of files that are none, or are made to hurt it: an offset before the beginning, say."""
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first time that a ZIP can say: when a pack was made is told inside
 
 
@@ -39,12 +45,14 @@ def unpacked(data: bytes) -> dict[str, bytes]:
             listed = archive.infolist()
             _check(listed)
             return {one.filename: archive.read(one) for one in listed}
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except _BROKEN as error:
         raise Invalid(f"This is no evidence pack: {plain(str(error), 200) or 'it can not be read'}.") from error
 
 
 def _check(listed: list[zipfile.ZipInfo]) -> None:
     names = [one.filename for one in listed]
+    if any(one.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} for one in listed):
+        raise Invalid("This is no evidence pack: its files are packed in another way than those of packs.")
     if len(names) > MOST_FILES or sum(one.file_size for one in listed) > MOST_BYTES:
         raise Invalid(f"This is no evidence pack: it has more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB.")
     if odd := next((name for name in names if not _NAME.fullmatch(name)), None):

@@ -24,19 +24,22 @@ _WORD = 1000  # chosen: of a label, a paragraph
 class LabelsService:
     """Implements ``verbs.Labels``.
 
-    ``endpoint`` finds one (raises NotFound), ``requests`` returns its newest logged rows, ``feedback`` takes a file of
-    them, and ``alarmed`` tells the spans of windows in which one of its monitors alarms. All may raise DeskErrors.
+    ``endpoint`` finds one (raises NotFound), ``requests`` returns its newest logged rows, ``logged`` those of one
+    request, ``feedback`` takes a file of what turned out, and ``alarmed`` tells the spans of windows in which one of
+    its monitors alarms. All may raise DeskErrors.
     """
 
     def __init__(
         self,
         endpoint: Callable[[str], Endpoint],
         requests: Callable[[str, float | None, int], list_of[LoggedRequest]],
+        logged: Callable[[str, str], list_of[LoggedRequest]],
         feedback: Callable[[str, str], FeedbackTaken],
         alarmed: Callable[[str], Sequence[Span]],
     ) -> None:
         self._endpoint = endpoint
         self._requests = requests
+        self._logged = logged
         self._feedback = feedback
         self._alarmed = alarmed
 
@@ -78,8 +81,7 @@ class LabelsService:
         if not label or _KEYS & label.keys():
             hint = Hint(f"mlops-desk labels set {endpoint} {plain(request_id, 80)} --label churned=true")
             raise Invalid("A label is a column and what would have been right.", hint)
-        known = [one for one in self._requests(endpoint, None, _MOST_ROWS) if one.request_id == request_id]
-        of_row = next((one for one in known if one.row == row), None)
+        of_row = next((one for one in self._logged(endpoint, request_id) if one.row == row), None)
         if of_row is None:
             hint = Hint(f"mlops-desk labels list {endpoint}", after=" shows those that want a label.")
             raise NotFound(

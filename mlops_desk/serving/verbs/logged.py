@@ -7,9 +7,10 @@ from mlops_desk.records.drift.columns import KINDS_OF_SIGNATURES
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.serving.board import EndpointBoard
-from mlops_desk.serving.logged.requests import RequestDesk, own_file, query_of
+from mlops_desk.serving.logged.requests import REQUESTS_LIMIT, RequestDesk, own_file, query_of
 from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.switchboard import Switchboard
+from mlops_desk.storage.request_log.query import RequestQuery
 from mlops_desk.storage.request_log.reading import newest
 from mlops_desk.storage.requests import LogWindow
 
@@ -39,6 +40,10 @@ class LoggedVerbs(ABC):
         """List logged requests, newest first. Raises Invalid, NotFound, TimedOut."""
         query = query_of(since, status, slower, limit, until, revision)
         return self._requests.find(self.show(name).name, query)
+
+    def logged(self, name: str, request_id: str) -> list[LoggedRequest]:
+        """Return the rows of one logged request, however old. Raises NotFound, TimedOut."""
+        return self._requests.find(self.show(name).name, RequestQuery(REQUESTS_LIMIT, request_id=request_id))
 
     def feedback(self, name: str, file: str) -> FeedbackTaken:
         """Take what turned out later from a file. Raises Invalid, NotFound, Refused, TimedOut."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.records.serving.request import LoggedRequest
+from mlops_desk.storage.data_files import quoted
 from mlops_desk.storage.request_log.feedback import feedback_of
 from mlops_desk.storage.request_log.files import connect, read, united
 from mlops_desk.storage.request_log.layout import ArchivePart, parts
@@ -30,6 +31,7 @@ class RequestQuery:
     """Which requests: received from ``since`` on and before ``until`` (Unix seconds; None: up to now).
 
     Their status is one from ``least_status`` to ``most_status``; ``revision`` is the one that answered, None: any.
+    ``request_id`` is that of the only one that is meant, however old.
     """
 
     limit: int
@@ -39,6 +41,7 @@ class RequestQuery:
     slower_seconds: float | None = None
     until: float | None = None
     revision: int | None = None
+    request_id: str | None = None
 
     @property
     def condition(self) -> str:
@@ -51,6 +54,8 @@ class RequestQuery:
             told.append(f"_latency_seconds > {float(self.slower_seconds)!r}")
         if self.revision is not None:
             told.append(f"_revision = {int(self.revision)}")
+        if self.request_id is not None:
+            told.append(f"_request_id = {quoted(self.request_id)}")
         return " AND ".join(told)
 
 

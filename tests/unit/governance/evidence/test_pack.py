@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.base.disk import signing
@@ -207,6 +207,31 @@ def test_two_files_of_one_name_and_too_many_or_too_large_ones_are_refused() -> N
 def test_what_is_no_pack_is_told(data: bytes) -> None:
     with pytest.raises(Invalid):
         verify(data)
+
+
+WHOLE = packed({"manifest.json": json.dumps({"form": "mlops-desk-evidence/1"}).encode(), "a": b"a" * 500})
+
+
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=5))
+@example([(len(WHOLE) - 10, 255)])  # the size of the directory, which then begins before the file does
+@example([(len(WHOLE) - 4, 255)])  # where the directory begins
+def test_a_damaged_archive_is_told_and_never_read_as_another(changes: list[tuple[int, int]]) -> None:
+    damaged = bytearray(WHOLE)
+    for at, value in changes:
+        damaged[at] = value
+    try:
+        found = unpacked(bytes(damaged))
+    except Invalid:
+        return
+    assert set(found.values()) <= set(unpacked(WHOLE).values()), "what stands in its files is what was put in"
+
+
+def test_files_that_are_packed_in_another_way_are_refused() -> None:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("manifest.json", "{}")
+    with pytest.raises(Invalid, match="packed in another way"):
+        unpacked(held.getvalue())
 
 
 def test_a_pack_that_is_cut_or_of_another_form_is_told(pack: bytes) -> None:

@@ -117,7 +117,7 @@ class Taking:
         self.requests = [row("a", outputs={"": 1}), row("b", outputs={"": "1"}), row("c", feedback={"y": 1})]
         self.taken: list[dict[str, Any]] = []
         self.files: list[str] = []
-        self.service = LabelsService(self.endpoint, self.asked, self.feedback, lambda _name: [(0.0, 1.0)])
+        self.service = LabelsService(self.endpoint, self.asked, self.logged, self.feedback, lambda _name: [(0.0, 1.0)])
 
     def endpoint(self, name: str) -> Endpoint:
         if name != "front":
@@ -126,6 +126,9 @@ class Taking:
 
     def asked(self, _name: str, _since: float | None, limit: int) -> list[LoggedRequest]:
         return self.requests[:limit]
+
+    def logged(self, _name: str, request_id: str) -> list[LoggedRequest]:
+        return [one for one in [*self.requests, row("old", outputs={"": 1})] if one.request_id == request_id]
 
     def feedback(self, name: str, file: str) -> FeedbackTaken:
         assert name == "front"
@@ -138,7 +141,7 @@ class Taking:
     ("request_id", "text", "kept"),
     [
         ("a", "true", True), ("a", "3", 3), ("a", "0.5", 0.5), ("a", "late", "late"), ("a", "[1]", "[1]"),
-        ("a", "NaN", "NaN"), ("a", "", ""), ("b", "3", "3"), ("b", "true", "true"),
+        ("old", "3", 3), ("a", "NaN", "NaN"), ("a", "", ""), ("b", "3", "3"), ("b", "true", "true"),
     ],
 )  # fmt: skip
 def test_a_label_is_kept_as_what_the_model_answers_is(request_id: str, text: str, kept: object) -> None:

@@ -72,6 +72,14 @@ def test_only_those_of_a_revision_are_found_however_few_of_the_newest_it_answere
     assert find(tmp_path, RequestQuery(5, revision=1)) == []
 
 
+def test_one_request_is_found_however_old_and_whatever_it_is_called(tmp_path: Path) -> None:
+    for number in range(6):
+        put(tmp_path, row(number, NOW + 4000 * number))
+    assert [one.request_id for one in find(tmp_path, RequestQuery(10, request_id="id-0"))] == ["id-0"]
+    for name in ("id", "", "id-0' OR 1=1 --", "\x00", "%"):
+        assert find(tmp_path, RequestQuery(10, request_id=name)) == []
+
+
 def test_a_request_is_told_with_all_that_is_known_of_it(tmp_path: Path) -> None:
     features = (LoggedFeature("day", "datetime"), LoggedFeature("photo", "binary"), LoggedFeature("n", "integer"))
     values = {"day": "2024-02-29T10:00:00", "photo": "AAE=", "n": "many", "more": [1]}
