@@ -64,6 +64,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tick", type=int, default=0, help="of the Runs page: tick so many")
     parser.add_argument("--filter", default="", help="of the Runs page: what is typed there")
     parser.add_argument("--no-engine", action="store_true", help="while no container engine answers (not with --agent)")
+    parser.add_argument("--states", action="store_true", help="with an endpoint in each state (not with --agent)")
     parser.add_argument("--sweep", action="store_true", help="with a sweep among the jobs (not with --agent)")
     parser.add_argument(
         "--form",
@@ -101,6 +102,8 @@ def _connect(options: argparse.Namespace):
     double = Double(empty=options.state in {"empty", "nogpu"}, gpus=0 if options.state == "nogpu" else 8)
     if options.sweep:
         _add_sweep(double)
+    if options.states:
+        _put_states(double)
     if options.no_engine:
         _take_engine(double)
     services = (
@@ -134,6 +137,66 @@ def _take_engine(double) -> None:
     reason = Reason("engine_unavailable", text, hint=hint)
     job = job_record("b27d8e9f0112", "train-digits", JobState.BLOCKED, submitted_at=NOW - 40, reason=reason)
     double.jobs_by_id = {job.id: job}
+
+
+def _put_states(double) -> None:
+    """Let there be an endpoint in each state, and at each stage on the way of a revision."""
+    from dataclasses import replace
+
+    from doubles import NOW, endpoint_record
+
+    from mlops_desk.records.jobs.reason import Reason
+    from mlops_desk.records.serving.endpoint import (
+        AliasFollowing,
+        DeployStep,
+        EndpointRevision,
+        EndpointState,
+        LatencyPercentiles,
+        LentGpus,
+        RevisionState,
+        Traffic,
+    )
+    from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
+
+    def steps(last: str) -> tuple[DeployStep, ...]:
+        told = {
+            "resolve": "digits/3 is meant by champion", "fetch": "the model's files, 48 kB",
+            "build": "#8 RUN pip install -r /requirements.txt", "start": "the container mld-ep-r3 is started",
+            "probe": "it answers /ping with 503 so far",
+        }  # fmt: skip
+        names = list(told)[: list(told).index(last) + 1]
+        return tuple(
+            DeployStep(name, told[name], NOW - 60 + 9 * at, None if name == last else 8.4)
+            for at, name in enumerate(names)
+        )
+
+    def beside(name: str, percent: float, state: RevisionState, **more):
+        live = endpoint_record(name, EndpointState.LIVE, load=Traffic(41.7, 0.0032, 0.0094, 0.0, 183_220, 12),
+                               latency=LatencyPercentiles(0.0032, 0.0094, 0.021), errors={}, ready=1)  # fmt: skip
+        old = EndpointRevision(2, live.model, RevisionState.LIVE, 100 - percent, "training", NOW - 90_000, is_kept=True)
+        new = EndpointRevision(3, replace(live.model, version="4"), state, percent, "training", NOW - 300, is_kept=True)
+        rollout = Rollout(3, percent, (25.0, 50.0, 100.0), RolloutGuard(), NOW - 120)
+        share = {"2": 1 - percent / 100, "3": percent / 100} if percent else {"2": 1.0}
+        return replace(live, revisions=(old, new), rollout=rollout, traffic=share, **more)
+
+    retraining = AliasFollowing("3", NOW - 9000, led_by="6da15932032f5ec889a435e4a3aafa78")
+    sleeping = endpoint_record("asleep", EndpointState.ASLEEP, asleep_since=NOW - 4000)
+    found = [
+        endpoint_record("building", EndpointState.BUILDING, steps=steps("build")),
+        endpoint_record("starting", EndpointState.STARTING, steps=steps("start")),
+        endpoint_record("probing", EndpointState.STARTING, steps=steps("probe")),
+        beside("shadow", 0.0, RevisionState.SHADOW, follows="champion", following=retraining),
+        beside("canary", 5.0, RevisionState.CANARY),
+        endpoint_record("live", EndpointState.LIVE, load=Traffic(3.1, 0.01, 0.02, 0.0, 9120, 0), errors={}, ready=1),
+        sleeping,
+        replace(sleeping, name="lent", lent=LentGpus(("GPU-0",), NOW - 900)),
+        endpoint_record("unhealthy", EndpointState.UNHEALTHY, reason=Reason("hangs", "It has not answered for 30 s.")),
+        endpoint_record("failed", EndpointState.FAILED, reason=Reason(
+            "build_failed", "scikit-learn==1.9.9 is not in the index.", "ERROR: No matching distribution found",
+            "Correct the model's requirements.txt, then deploy again.")),
+        endpoint_record("stopped", EndpointState.STOPPED),
+    ]  # fmt: skip
+    double.endpoints_by_name = {one.name: one for one in found}
 
 
 def _add_sweep(double) -> None:

@@ -69,8 +69,9 @@ class RolloutBar(Card):
             self._shown = None
             return
         self.says.show_text(rollout_words.stands(endpoint, rollout))
-        self.waits.show_text(rollout_words.waits(rollout))
-        guarded = rollout_words.guarded(rollout)
+        led_by = rollout_words.leader(endpoint)
+        self.waits.show_text(rollout_words.waits(rollout, led_by))
+        guarded = rollout_words.guarded(rollout, led_by)
         self.guard.show_text(guarded)
         set_tip(self.waits, guarded)
         set_tip(self.says, f"{self.waits.whole} {guarded}")

@@ -6,6 +6,7 @@ from mlops_desk.records.serving.rollout import SHADOW_PERCENT, Rollout
 from mlops_desk.ui.words import numbers
 
 _WHOLE = 100.0  # percent
+_ID = 8  # chosen: as much of an id as tells runs of a day apart
 
 
 def stands(endpoint: Endpoint, rollout: Rollout) -> str:
@@ -31,10 +32,18 @@ def _of_copies(endpoint: Endpoint) -> str:
     return f" {load.requests_per_second:.3g} copies/s, p95 {p95}, {load.errors_per_second:.3g} errors/s."
 
 
-def waits(rollout: Rollout) -> str:
+def leader(endpoint: Endpoint) -> str | None:
+    """Return the pipeline that tries the revision on its way, None where no retraining does."""
+    return None if endpoint.following is None else endpoint.following.led_by
+
+
+def waits(rollout: Rollout, led_by: str | None = None) -> str:
     """Say what leads it on."""
     if rollout.waits_for is not None:
         return f"It waits: {plain(rollout.waits_for.text)}"
+    if rollout.percent == SHADOW_PERCENT and led_by is not None:
+        held = numbers.duration(rollout.guard.bake_seconds)
+        return f"Pipeline {plain(led_by, _ID)} leads it: it gets its first share once it has held for {held}."
     if rollout.percent == SHADOW_PERCENT:
         return "It stays a shadow until you promote it, or take it back."
     if rollout.is_held:
@@ -48,9 +57,9 @@ def waits(rollout: Rollout) -> str:
     )
 
 
-def guarded(rollout: Rollout) -> str:
+def guarded(rollout: Rollout, led_by: str | None = None) -> str:
     """Say what sends it back by itself."""
-    if rollout.percent == SHADOW_PERCENT:
+    if rollout.percent == SHADOW_PERCENT and led_by is None:
         return "Its answers reach nobody, so nothing sends it back."
     guard = rollout.guard
     return (

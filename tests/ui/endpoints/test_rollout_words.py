@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Traffic
+from mlops_desk.records.serving.endpoint import AliasFollowing, Endpoint, EndpointState, ModelRef, Traffic
 from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
-from mlops_desk.ui.endpoints.rollout_words import guarded, stands, waits
+from mlops_desk.ui.endpoints.rollout_words import guarded, leader, stands, waits
 from mlops_desk.ui.words import numbers
 
 FRONT = Endpoint("front", EndpointState.LIVE, None, 1, ModelRef("m", "1", "models:/m/1"))
@@ -30,6 +30,16 @@ def test_a_shadow_and_one_that_is_held_wait_for_a_person() -> None:
     assert waits(shadow) == "It stays a shadow until you promote it, or take it back."
     assert guarded(shadow) == "Its answers reach nobody, so nothing sends it back."
     assert "set by hand" in waits(replace(CANARY, is_held=True))
+
+
+def test_a_shadow_that_a_retraining_leads_waits_for_nobody_and_goes_back_by_itself() -> None:
+    shadow = replace(CANARY, percent=0.0)
+    led = replace(FRONT, follows="champion", following=AliasFollowing("1", 0.0, led_by="6da15932032f5ec8"))
+    assert (leader(FRONT), leader(led)) == (None, "6da15932032f5ec8")
+    told = waits(shadow, leader(led))
+    assert told.startswith("Pipeline 6da15932… leads it: it gets its first share once it has held for ")
+    assert "2 % more errors than the live one" in guarded(shadow, leader(led))
+    assert waits(CANARY, leader(led)) == waits(CANARY), "a canary goes as every canary goes"
 
 
 def test_a_shadow_says_how_it_does_with_its_copies() -> None:

@@ -11,6 +11,7 @@ from mlops_desk.records.serving.endpoint import Endpoint, EndpointRevision, Past
 from mlops_desk.records.serving.runtime_choice import RuntimeChoice
 
 _REVISIONS = 5  # chosen: those that one may want to go back to; --json has all of them
+_ID = 40  # chosen: an id's 32 characters
 _NOTHING = "–"
 NEVER_RUN = "never run on a real one"
 
@@ -59,6 +60,8 @@ def _follows(endpoint: Endpoint) -> str:
     if endpoint.follows is None:
         return "no alias: it stays on its version"
     waits = "" if following is None or following.waits_for is None else f": {plain(following.waits_for.text)}"
+    if following is not None and following.led_by is not None and not waits:
+        waits = f"; pipeline {plain(following.led_by, _ID)} tries another version beside it"
     return f"alias {plain(endpoint.follows)}{waits}"
 
 

@@ -11,7 +11,7 @@ import pytest
 from mlops_desk.base.errors import DeskError
 from mlops_desk.cli import agent_acts, asking, output
 from mlops_desk.cli.forms.serving.deployment import failure, farewell, staying
-from mlops_desk.cli.forms.serving.endpoints import COLUMNS
+from mlops_desk.cli.forms.serving.endpoints import COLUMNS, endpoint
 from mlops_desk.cli.forms.serving.variants import compared
 from mlops_desk.cli.main import main
 from mlops_desk.cli.parser import build
@@ -227,3 +227,9 @@ def test_a_list_says_what_is_followed_and_that_the_alias_has_moved() -> None:
     assert COLUMNS["FOLLOWS"](replace(LIVE, follows="champion")) == "champion"
     assert COLUMNS["FOLLOWS"](replace(LIVE, follows="champion", following=following)) == "champion (moved)"
     assert COLUMNS["ERRORS 24H"](replace(LIVE, errors={"4xx": 1200, "timeout": 1})) == "4xx: 1,200, timeout: 1"
+
+
+def test_one_that_a_retraining_leads_says_so_beside_its_alias() -> None:
+    led = AliasFollowing("1", 1.0, led_by="6da15932")
+    told = endpoint(replace(LIVE, follows="champion", following=led))
+    assert "alias champion; pipeline 6da15932 tries another version beside it" in told
