@@ -14,10 +14,12 @@ from mlops_desk.records.rules.actions import (
 )
 from mlops_desk.records.rules.conditions import (
     Both,
+    DvcClause,
     Either,
     ManualClause,
     MetricClause,
     NewDataClause,
+    NewRowsClause,
     PushClause,
     ScheduleClause,
     StateClause,
@@ -51,6 +53,14 @@ _ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolk
 _MOMENTS = st.one_of(
     st.builds(ScheduleClause, st.sampled_from(["0 2 * * 1-5", "*/10 * * * *", "30 4 1 * *"]), _ZONES),
     st.builds(NewDataClause, _PATHS),
+    st.builds(
+        NewRowsClause,
+        st.sampled_from(["sqlite:////srv/rows.db", "postgresql://me@db.lan:5433/rows"]),
+        st.sampled_from(["orders", "sales.orders"]),
+        _LINES,
+        st.none() | _WORDS,
+    ),
+    st.builds(DvcClause, _PATHS, st.sampled_from([None, "main"]), st.none() | _WORDS),
     st.builds(PushClause, _PATHS, st.sampled_from(["main", "release/1.0"])),
 )
 

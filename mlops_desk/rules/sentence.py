@@ -21,12 +21,15 @@ from mlops_desk.records.rules.actions import (
 from mlops_desk.records.rules.conditions import (
     Both,
     DriftClause,
+    DvcClause,
     Either,
     Lasting,
     ManualClause,
     MetricClause,
     Momentary,
+    NewData,
     NewDataClause,
+    NewRowsClause,
     PushClause,
     ScheduleClause,
     StateClause,
@@ -73,13 +76,24 @@ def condition_words(clause: WhenClause, metrics: Metrics) -> str:
 def _moment(clause: Momentary) -> str:
     if isinstance(clause, ScheduleClause):
         return f"the schedule {clause.cron} ({clause.zone}) says so"
-    if isinstance(clause, NewDataClause):
-        return f"there are new data in {plain(clause.folder, 400)}"
+    if isinstance(clause, (NewDataClause, NewRowsClause, DvcClause)):
+        return _new_data(clause)
     if isinstance(clause, PushClause):
         return f"{plain(clause.repository, 400)} has a new commit on {clause.ref}"
     if isinstance(clause, DriftClause):
         return f"data of endpoint {plain(clause.endpoint)} have drifted from those of {plain(clause.model)}"
     return "somebody fires it"
+
+
+def _new_data(clause: NewData) -> str:
+    if isinstance(clause, NewDataClause):
+        return f"there are new data in {plain(clause.folder, 400)}"
+    if isinstance(clause, NewRowsClause):
+        column, table = plain(clause.column, 400), plain(clause.table, 400)
+        return f"{column} of the table {table} in {plain(clause.database, 400)} has grown"
+    ref = "" if clause.ref is None else f" on {clause.ref}"
+    what = "other data" if clause.output is None else f"other data for {plain(clause.output, 400)}"
+    return f"{plain(clause.file, 400)}{ref} names {what}"
 
 
 def _metric(clause: MetricClause, metric: Metric) -> str:

@@ -12,12 +12,21 @@ SECONDS = 20.0  # chosen: one ref of a repository on this machine, on a disk tha
 
 def answer(request: dict[str, Any]) -> str:
     """Return the commit's hash; "" where there is no such branch or tag. Raises Unavailable, TimedOut."""
-    repository, ref = str(request["repository"]), str(request["ref"])
-    git = Git(repository, SECONDS)
+    return commit_of(repository_of(str(request["repository"])), str(request["ref"]))
+
+
+def repository_of(folder: str) -> Git:
+    """Return git as it is asked in a repository. Raises Unavailable, TimedOut."""
+    git = Git(folder, SECONDS)
     found = git.ask("rev-parse", "--git-dir")
     if found.code:
-        text = f"{plain(repository, 200)} is no repository that git reads: {told(found.errors)}"
+        text = f"{plain(folder, 200)} is no repository that git reads: {told(found.errors)}"
         raise Unavailable(text, "A rule looks as its owner.")
+    return git
+
+
+def commit_of(git: Git, ref: str) -> str:
+    """Return the commit of a branch or a tag; "" where there is neither."""
     for kind in ("heads", "tags"):
         commit = git.text("rev-parse", "--verify", "--quiet", f"refs/{kind}/{ref}^{{commit}}")
         if commit:

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.drift.wiring import DriftDesk
 from mlops_desk.desk.model_wiring import ModelWiring
-from mlops_desk.desk.rules import push_worker
+from mlops_desk.desk.rules import dvc_worker, push_worker
 from mlops_desk.desk.rules.past import RuleHistory
 from mlops_desk.desk.rules.pipelines import PipelineWiring
 from mlops_desk.jobs.service import JobsService
@@ -29,6 +29,7 @@ from mlops_desk.records.event import (
     RetrainingChanged,
 )
 from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.rules.conditions import DvcClause, NewRowsClause
 from mlops_desk.records.rules.firing import KeptFiring
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.records.status import Status
@@ -41,6 +42,7 @@ from mlops_desk.rules.approvals import ApprovalsService
 from mlops_desk.rules.decision import drift_of
 from mlops_desk.rules.engine.plan import BUDGET_FACT, UNDERWAY_FACT
 from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
+from mlops_desk.rules.live import rows_worker
 from mlops_desk.rules.live.budget import gpu_hours
 from mlops_desk.rules.live.life import LifeParts, RuleLife
 from mlops_desk.rules.live.watching import RuleSightWatch, Sights
@@ -58,6 +60,7 @@ _BUDGET_LASTS = 600.0
 """Chosen: if nobody could reckon for so long, what was spent is unknown, and a rule with a budget waits."""
 _COUNTED = 5000  # chosen: as many jobs as GPU-hours of others are counted from
 _MAIL_SECONDS = 60.0  # three answers of a server that each take their deadline
+_ROWS_MARGIN = 20.0  # chosen: for the worker to begin, and for the database to take up a connection
 _MANIFEST_SECONDS = 120.0  # chosen: a million files of a slow disk
 _PAUSE_STEP = 0.5  # chosen: an agent that ends is not held up by a pause
 
@@ -121,7 +124,8 @@ class RulesDesk:
         )
         self.rules.living, self.rules.acting = self.life, self.worker
         self.approvals = ApprovalsService(self.rules, self.pipelines.waiting, self._allow)
-        self._watch = RuleSightWatch(self.life, Sights(_manifest(parts.loop), _commit(parts.loop)), parts.bus.publish)
+        sights = Sights(_manifest(parts.loop), self._rows, _dvc(parts.loop), _commit(parts.loop))
+        self._watch = RuleSightWatch(self.life, sights, parts.bus.publish)
         self.shelf.changed = self._changed
         self._unsubscribe: list[Callable[[], None]] = []
 
@@ -250,6 +254,17 @@ class RulesDesk:
         # A server that drips its answers would hold it up for ever: it is left behind then.
         self._parts.loop.call("rules-mail", partial(mail.send, server, letter), _MAIL_SECONDS)
 
+    def _rows(self, clause: NewRowsClause, uid: int | None) -> str:
+        """Ask a database as the rule's person, with the password of their secret."""
+        password = None
+        if clause.login is not None and uid is not None:
+            secret = self._parts.secrets.value(uid, clause.login)
+            password = secret.rstrip(b"\r\n").decode("utf-8", "replace")
+        request = {**asdict(clause), "password": password}
+        ending, seconds = self._parts.loop.ending, rows_worker.SECONDS + _ROWS_MARGIN
+        found: str = run_worker(rows_worker.__name__, request, seconds, ending=ending, as_uid=uid)
+        return found
+
     def _command(self, told: Mapping[str, Any], uid: int) -> None:
         command.run(self._parts.settings.text("notify.command"), told, uid, self._parts.loop.ending)
 
@@ -261,6 +276,15 @@ def _manifest(loop: Loop) -> Callable[[str, int | None], str]:
         return found
 
     return manifest
+
+
+def _dvc(loop: Loop) -> Callable[[DvcClause, int | None], str]:
+    def dvc(clause: DvcClause, uid: int | None) -> str:
+        seconds = 2 * push_worker.SECONDS
+        found: str = run_worker(dvc_worker.__name__, asdict(clause), seconds, ending=loop.ending, as_uid=uid)
+        return found
+
+    return dvc
 
 
 def _commit(loop: Loop) -> Callable[[str, str, int | None], str]:

@@ -50,6 +50,32 @@ class NewDataClause:
 
 
 @dataclass(frozen=True, slots=True)
+class NewRowsClause:
+    """A greater value than before in ``column`` of a ``table`` (SCHEMA.TABLE or TABLE) of a database.
+
+    ``database`` is its address without a password, ``login`` the secret of the rule's person that has one.
+    """
+
+    database: str
+    table: str
+    column: str
+    login: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DvcClause:
+    """Other data than before, by the hashes that DVC wrote into ``file`` (a .dvc file, or dvc.lock).
+
+    ``ref`` is the branch or tag whose file counts, None: the one that lies there. ``output`` is one path that the file
+    names, None: all of them.
+    """
+
+    file: str
+    ref: str | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PushClause:
     """A commit that is new on ``ref`` of a repository."""
 
@@ -89,7 +115,8 @@ class Either:
 
 
 Lasting: TypeAlias = MetricClause | StateClause
-Momentary: TypeAlias = ScheduleClause | NewDataClause | PushClause | DriftClause | ManualClause
+NewData: TypeAlias = NewDataClause | NewRowsClause | DvcClause
+Momentary: TypeAlias = ScheduleClause | NewData | PushClause | DriftClause | ManualClause
 Leaf: TypeAlias = Lasting | Momentary
 WhenClause: TypeAlias = Leaf | Both | Either
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias, cast
 
 from mlops_desk.base.document.binding import Bound
+from mlops_desk.base.errors import DeskError, Hint
 from mlops_desk.records.drift.monitors import MonitorState
 from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.jobs.job import JobState
@@ -16,10 +17,12 @@ from mlops_desk.records.metric import Metric
 from mlops_desk.records.rules.conditions import (
     Both,
     DriftClause,
+    DvcClause,
     Either,
     ManualClause,
     MetricClause,
     NewDataClause,
+    NewRowsClause,
     PushClause,
     ScheduleClause,
     StateClause,
@@ -28,6 +31,7 @@ from mlops_desk.records.rules.conditions import (
 from mlops_desk.records.serving.endpoint import EndpointState
 from mlops_desk.rules.document.fields import RuleFile, WhenFields
 from mlops_desk.rules.document.shapes import WHEN, kind_at, parts_of
+from mlops_desk.storage.queries import address
 
 Metrics: TypeAlias = Mapping[tuple[str, str], Metric]
 """All metrics of the desk, by class of device and name."""
@@ -62,7 +66,27 @@ def when_of(bound: Bound[RuleFile], table: WhenFields, path: str, metrics: Metri
         bound.refuse(path, "which model the endpoint serves is missing.", "Add a line model: and its name.")
     if kind == "manual" and not table.manual:
         bound.unfit(f"{path}.manual", "false", "true, or another condition")
-    return _moment(table, kind)
+    return _rows(bound, table, path) if kind == "newRows" else _moment(table, kind)
+
+
+def _rows(bound: Bound[RuleFile], table: WhenFields, path: str) -> NewRowsClause:
+    """Return rows that come into a table. Raises Invalid."""
+    for name, value, example in (("table", table.table, "sales.orders"), ("column", table.column, "id")):
+        if value is None:
+            bound.refuse(path, f"which {name} of the database is missing.", f"Add a line {name}: {example}.")
+    place = table.new_rows or ""
+    try:
+        url = address.read(place)
+        is_secret = bool(address.secrets_of(url))
+    except DeskError as error:
+        bound.refuse(f"{path}.newRows", error.message, error.hint or "")
+    if is_secret:
+        keep = Hint("mlops-desk secrets set NAME", after=" keeps it; then write login: NAME.")
+        bound.refuse(f"{path}.newRows", "its password would stand in the rule for all to read.", keep)
+    if url.get_backend_name() == "sqlite" and not (url.database or "").startswith("/"):
+        hint = "Write sqlite:// and the path, which begins with a slash."
+        bound.refuse(f"{path}.newRows", "the file has no absolute path.", hint)
+    return NewRowsClause(place, table.table or "", table.column or "", table.login)
 
 
 def _moment(table: WhenFields, kind: str) -> WhenClause:
@@ -70,6 +94,8 @@ def _moment(table: WhenFields, kind: str) -> WhenClause:
         return ScheduleClause(table.cron or "", table.zone or _DEFAULT_ZONE)
     if kind == "newData":
         return NewDataClause(table.new_data or "")
+    if kind == "dvc":
+        return DvcClause(table.dvc or "", table.ref, table.output)
     if kind == "drift":
         return DriftClause(table.drift or "", table.model or "")
     return ManualClause() if kind == "manual" else PushClause(table.push or "", table.ref or _DEFAULT_REF)
@@ -163,6 +189,10 @@ _WRITTEN: Mapping[type, Callable[..., WhenFields]] = {
         cron=clause.cron, zone=None if clause.zone == _DEFAULT_ZONE else clause.zone
     ),
     NewDataClause: lambda clause: WhenFields(new_data=clause.folder),
+    NewRowsClause: lambda clause: WhenFields(
+        new_rows=clause.database, table=clause.table, column=clause.column, login=clause.login
+    ),
+    DvcClause: lambda clause: WhenFields(dvc=clause.file, ref=clause.ref, output=clause.output),
     PushClause: lambda clause: WhenFields(
         push=clause.repository, ref=None if clause.ref == _DEFAULT_REF else clause.ref
     ),

@@ -38,7 +38,7 @@ _PEOPLE = whole(f"a whole number of people, 1 to {_MOST_PEOPLE}")
 
 
 class WhenFields(Struct, frozen=True, kw_only=True):
-    """A condition: one of metric, state, cron, newData, push, drift, manual, and, or."""
+    """A condition: one of metric, state, cron, newData, newRows, dvc, push, drift, manual, and, or."""
 
     metric: Annotated[str, Meta(extra=written_as(scalars.METRIC)), told("a number that the desk measures")] | None = (
         None
@@ -66,8 +66,23 @@ class WhenFields(Struct, frozen=True, kw_only=True):
     new_data: Annotated[Folder, told("folder whose files are others than before")] | None = field(
         default=None, name="newData"
     )
+    new_rows: Annotated[Line, told("address of a database that has greater values than before")] | None = field(
+        default=None, name="newRows"
+    )
+    table: Annotated[str, Meta(extra=written_as(scalars.TABLE)), told("its table")] | None = None
+    column: Annotated[Line, told("column that only grows, as a number or the time of a row")] | None = None
+    login: Annotated[Model, told("your secret with the password that the database asks for")] | None = None
+    dvc: Annotated[Folder, told(".dvc file or dvc.lock whose data are others than before")] | None = None
+    output: Annotated[Line, told("the one path in it that counts; without it, all")] | None = None
     push: Annotated[str, Meta(extra=written_as(scalars.REPOSITORY)), told("repository with a new commit")] | None = None
-    ref: Annotated[str, Meta(extra=written_as(scalars.REF)), told("its branch or tag (default main)")] | None = None
+    ref: (
+        Annotated[
+            str,
+            Meta(extra=written_as(scalars.REF)),
+            told("branch or tag (push: main, dvc: what lies there)"),
+        ]
+        | None
+    ) = None
     drift: Annotated[Model, told("endpoint whose data a report calls drifted")] | None = None
     model: Annotated[Model, told("model that it serves then")] | None = None
     manual: Annotated[bool, Meta(extra=written_as(FLAG)), told("true: by a person alone")] | None = None

@@ -18,6 +18,8 @@ WHEN: Mapping[str, frozenset[str]] = {
     "state": frozenset({"of", "is", "for"}),
     "cron": frozenset({"zone"}),
     "newData": frozenset(),
+    "newRows": frozenset({"table", "column", "login"}),
+    "dvc": frozenset({"ref", "output"}),
     "push": frozenset({"ref"}),
     "drift": frozenset({"model"}),
     "manual": frozenset(),

@@ -103,17 +103,18 @@ class RuleLife:
         with self._lock:
             self._moments[moment] = words
 
-    def saw(self, sight: RuleSight) -> None:
+    def saw(self, sight: RuleSight, is_news: Callable[[str, str], bool] = lambda _was, _now: True) -> None:
         """Take in what a rule's part that is looked at from time to time looks like.
 
-        The first look is what others are held against. A change is stored with what follows from it, or neither is.
+        The first look is what others are held against. A change is stored with what follows from it, or neither is;
+        ``is_news`` tells of a change, by what was seen before and now, whether anything follows.
         """
         with self._lock:
             known = self._sights.get(sight.key) or self._tables.sights.get(sight.key)
             if known is not None and known.seen == sight.seen:
                 return
             self._sights[sight.key] = sight
-            if known is not None:
+            if known is not None and is_news(known.seen, sight.seen):
                 self._own.setdefault(sight.rule_id, set()).add(sight.place)
 
     def renew(self) -> None:

@@ -1,4 +1,4 @@
-"""What rules wait for that nobody announces: files of a folder, a commit. Looked at now and then, as the rule's person.
+"""What rules wait for that nobody announces: files, rows, a commit. Looked at now and then, as the rule's person.
 
 A look that fails says nothing: what was seen last stays, and the trouble is told once until it is over.
 """
@@ -13,10 +13,11 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Notice
-from mlops_desk.records.rules.conditions import Momentary, NewDataClause, PushClause
+from mlops_desk.records.rules.conditions import DvcClause, Momentary, NewDataClause, NewRowsClause, PushClause
 from mlops_desk.records.rules.kept import RuleSight
 from mlops_desk.rules.kept.shelf import ReadRule
 from mlops_desk.rules.live.life import RuleLife
+from mlops_desk.rules.live.rows_worker import has_grown
 
 _log = logging.getLogger(__name__)
 
@@ -26,13 +27,17 @@ LOOK_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Sights:
-    """``manifest`` tells the files of a folder, ``commit`` what a ref of a repository is, both as a person (uid).
+    """What is asked, all of it as a person (uid).
 
-    The answers are short texts that are others once something is; "" means that there is no such ref. Both may raise
-    DeskError and keep a deadline.
+    ``manifest`` tells the files of a folder, ``rows`` the greatest value of a table's column, ``dvc`` which data a file
+    of DVC's names, ``commit`` what a ref of a repository is. The answers are short texts that are others once something
+    is; "" means that there is no such ref or file in it, and of a table that it is empty. All may raise DeskError and
+    keep a deadline.
     """
 
     manifest: Callable[[str, int | None], str]
+    rows: Callable[[NewRowsClause, int | None], str]
+    dvc: Callable[[DvcClause, int | None], str]
     commit: Callable[[str, str, int | None], str]
 
 
@@ -60,26 +65,35 @@ class RuleSightWatch:
         for one, place, leaf in self._life.watched():
             if self._loop.ending.is_set():
                 return
-            if isinstance(leaf, (NewDataClause, PushClause)):
-                self._look_at(one, place, leaf)
+            self._look_at(one, place, leaf)
+
+    def _seen(self, leaf: Momentary, uid: int | None) -> str | None:
+        """Return how it looks; None for what is not looked at. Raises DeskError."""
+        if isinstance(leaf, NewDataClause):
+            return self._sights.manifest(leaf.folder, uid)
+        if isinstance(leaf, NewRowsClause):
+            return self._sights.rows(leaf, uid)
+        if isinstance(leaf, DvcClause):
+            return self._sights.dvc(leaf, uid)
+        return self._sights.commit(leaf.repository, leaf.ref, uid) if isinstance(leaf, PushClause) else None
 
     def _look_at(self, one: ReadRule, place: int, leaf: Momentary) -> None:
-        uid, name = one.written.created_by, one.written.name
+        name = one.written.name
         try:
-            if isinstance(leaf, NewDataClause):
-                seen = self._sights.manifest(leaf.folder, uid)
-            elif isinstance(leaf, PushClause):
-                seen = self._sights.commit(leaf.repository, leaf.ref, uid)
-            else:
-                return
+            seen = self._seen(leaf, one.written.created_by)
         except DeskError as error:
             if self._trouble.get(name) != error.message:
                 self._trouble[name] = error.message
                 text = f"What the rule {name} waits for can't be looked at: {plain(error.message, 500)}"
                 self._notice(Notice("warning", "rules", text, error.hint, time.time(), about=("rule", name)))
             return
+        if seen is None:
+            return
         if self._trouble.pop(name, None) is not None:
             text = f"What the rule {name} waits for can be looked at again."
             self._notice(Notice("info", "rules", text, None, time.time(), about=("rule", name)))
-        if seen or isinstance(leaf, NewDataClause):
-            self._life.saw(RuleSight(one.written.id, place, seen, time.time()))
+        sight = RuleSight(one.written.id, place, seen, time.time())
+        if isinstance(leaf, NewRowsClause):
+            self._life.saw(sight, has_grown)
+        elif seen or isinstance(leaf, NewDataClause):
+            self._life.saw(sight)

@@ -174,6 +174,12 @@ def test_a_check_gives_the_sentence_and_the_document_as_it_is_written() -> None:
             "endpoint iris back."),
         ),
         (
+            ("when: {or: [{newRows: sqlite:////srv/a.db, table: orders, column: id}, {dvc: /srv/a.dvc, ref: main}, "
+             "{dvc: /srv/dvc.lock, output: model.pkl}]}\nthen: [{submit: nightly}]\n"),
+            ("When id of the table orders in sqlite:////srv/a.db has grown or /srv/a.dvc on main names other data or "
+             "/srv/dvc.lock names other data for model.pkl: submit the job of the template nightly."),
+        ),
+        (
             ("when: {manual: true}\nthen: [{retrain: iris, metric: loss, goal: minimize}, {pause: iris}]\n"
             "budget: {gpuHours: 8, per: 1d}\nquiet: [{from: 09:00, to: 17:00, days: [fri, mon]}]\n"),
             ("When somebody fires it: retrain iris@champion and propose it where loss is lower then pause the endpoint "

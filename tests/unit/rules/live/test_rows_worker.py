@@ -1,0 +1,115 @@
+"""New rows of a table, by the greatest value of a column: SQLite and PostgreSQL, and what is greater than what."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import create_engine
+
+from mlops_desk.base.errors import Invalid, NotFound, Unavailable
+from mlops_desk.rules.live.rows_worker import _told, answer, has_grown
+from tests.postgres_server import postgres_server
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Iterator[tuple[str, sqlite3.Connection]]:
+    path = tmp_path / "rows.db"
+    with sqlite3.connect(path) as rows:
+        rows.execute('CREATE TABLE orders (id INTEGER, made TEXT, note, "odd "" name" INTEGER)')
+        yield f"sqlite:///{path}", rows
+
+
+def asked(place: str, column: str = "id", table: str = "orders", password: str | None = None) -> str:
+    return answer({"database": place, "table": table, "column": column, "password": password})
+
+
+def test_a_row_that_is_greater_is_new_and_one_that_was_removed_is_not(orders) -> None:
+    place, rows = orders
+    empty = asked(place)
+    assert empty == ""
+    rows.execute("INSERT INTO orders (id, made) VALUES (9, '2026-11-29'), (10, '2026-11-30')")
+    rows.commit()
+    ten = asked(place)
+    assert has_grown(empty, ten)
+    assert not has_grown(ten, asked(place)), "nobody wrote"
+    rows.execute("DELETE FROM orders WHERE id = 10")
+    rows.commit()
+    nine = asked(place)
+    assert not has_grown(ten, nine)
+    assert not has_grown(ten, ""), "emptied"
+    assert has_grown(nine, ten), "9 is less than 10, though not as a text"
+    assert has_grown(asked(place, "made"), '["text", "2026-11-30"]')
+
+
+def test_a_column_that_is_not_there_is_told_and_never_a_text(orders) -> None:
+    place, rows = orders
+    rows.execute("INSERT INTO orders (id) VALUES (1)")
+    rows.commit()
+    for column, table in (("gone", "orders"), ("id", "gone"), ('id" FROM orders --', "orders")):
+        with pytest.raises(Invalid, match="did not answer the query"):
+            asked(place, column, table)
+    assert asked(place, 'odd " name') == "", "nothing but missing values"
+
+
+def test_a_column_that_tells_nothing_is_told(orders) -> None:
+    place, rows = orders
+    rows.execute("INSERT INTO orders (id, note) VALUES (1, x'00ff')")
+    rows.commit()
+    with pytest.raises(Invalid, match="can't tell which rows are new: a value of it is of the kind bytes"):
+        asked(place, "note")
+
+
+def test_a_database_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="There is no file"):
+        asked(f"sqlite:///{tmp_path}/none.db")
+    assert [*tmp_path.iterdir()] == []
+    with pytest.raises(Unavailable, match="did not answer"):
+        asked("postgresql://me@127.0.0.1:9/rows")
+
+
+@given(st.lists(st.integers() | st.decimals(allow_nan=False, allow_infinity=False), min_size=2, max_size=2))
+def test_numbers_grow_as_numbers(pair) -> None:
+    before, after = pair
+    texts = [json.dumps(_told(one, "id")) for one in pair]
+    assert has_grown(*texts) is (after > before)
+
+
+@given(
+    st.datetimes(timezones=st.sampled_from([UTC])),
+    st.integers(-86_400, 86_400),
+    st.sampled_from([-8, 0, 2]),
+)  # fmt: skip
+def test_moments_grow_as_moments_whatever_zone_the_session_has(at, seconds, hours) -> None:
+    import json
+
+    try:
+        later = (at + timedelta(seconds=seconds)).astimezone(timezone(timedelta(hours=hours)))
+    except OverflowError:
+        return
+    told = [json.dumps(_told(one, "made")) for one in (at, later)]
+    assert has_grown(*told) is (later > at)
+
+
+def test_a_server_is_asked_with_the_password_of_the_secret() -> None:
+    with postgres_server() as server:
+        uri = server.uri(server.new_database(), scheme="postgresql+psycopg")
+        engine = create_engine(uri)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE SCHEMA sales")
+            connection.exec_driver_sql('CREATE TABLE sales.orders ("Made" timestamptz, id uuid)')
+            connection.exec_driver_sql("INSERT INTO sales.orders VALUES ('2026-11-30 12:00+02', gen_random_uuid())")
+        plain = uri.replace("postgresql+psycopg", "postgresql")
+        first = asked(plain, "Made", "sales.orders")
+        assert first == '["text", "2026-11-30T10:00:00+00:00"]'
+        assert "text" in asked(plain, "id", "sales.orders"), "a column of a kind that has no greatest value"
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO sales.orders VALUES (%s, NULL), (NULL, NULL)", (datetime(2026, 12, 1, tzinfo=UTC),)
+            )
+        assert has_grown(first, asked(plain, "Made", "sales.orders"))
+        engine.dispose()
