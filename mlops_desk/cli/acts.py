@@ -105,6 +105,12 @@ def _of_evidence(name: str) -> Act:
     return act
 
 
+def _cards_export(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
+    from mlops_desk.cli.governance import acts as card_acts  # noqa: PLC0415 - see above
+
+    return card_acts.export(address, given, as_json)
+
+
 ACTS: dict[str, Act] = {
     "verb": ask,
     "agent": _of_agent("run"),
@@ -119,6 +125,7 @@ ACTS: dict[str, Act] = {
     "images-prune": _of_images("prune"),
     "audit-verify": _of_audit("verify"),
     "audit-export": _of_audit("export"),
+    "cards-export": _cards_export,
     "evidence-build": _of_evidence("build"),
     "evidence-verify": _of_evidence("verify"),
     "watch": _watch,

@@ -64,6 +64,19 @@ HELP = {
     "text": "what you want to say, in a sentence or two",
     "until": "the same, or now",
     "evidence.build.version": "MODEL/VERSION or MODEL@ALIAS",
+    "approvals.ask.version": "MODEL/VERSION that the alias is to mean",
+    **{
+        f"cards.{word}.version": "MODEL/VERSION or MODEL@ALIAS"
+        for word in ("show", "refresh", "edit", "submit", "send_back", "approve", "archive", "publish", "export")
+    },
+    "cards.list.model": "only cards of this model",
+    "cards.edit.texts": "what people say under a name, such as limits=…; may be given several times",
+    "cards.publish.over": "put it in the place of another desk's card there",
+    "policies.set.card": "the version's card has to be approved",
+    "policies.set.not_author": "whoever trained the version, or asks for its move, may not approve",
+    "policies.set.signed_tag": "a tag is wanted too, signed by one of --signers",
+    "policies.set.free_rollback": "it may go back to where it pointed before without asking anew",
+    "policies.set.signers": "OpenSSH allowed_signers file: whose tags count",
     "secrets.move.name": "name of the secret",
     "secrets.move.to": "keyring or file",
     "secrets.show.name": "name of the secret",

@@ -26,6 +26,7 @@ from mlops_desk.cli.forms import (
     staging,
 )
 from mlops_desk.cli.forms.document import write
+from mlops_desk.cli.forms.governance import card, policy
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.monitoring import answers, monitors, profiles
 from mlops_desk.cli.forms.registry import forms as registry
@@ -248,6 +249,8 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **kept_rules.FORMS,
     **pipelines.FORMS,
     **approvals.FORMS,
+    **card.FORMS,
+    **policy.FORMS,
     **labels.FORMS,
     **registry.FORMS,
 }
@@ -280,6 +283,8 @@ _RUNS: dict[str, Callable[[Any], str]] = {
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **pipelines.TABLES,
     **approvals.TABLES,
+    **card.TABLES,
+    **policy.TABLES,
     **labels.TABLES,
     **cards.TABLES,
     FoundEngine: engines.TABLE,

@@ -23,6 +23,7 @@ from mlops_desk.cli.bare import words as bare_words
 from mlops_desk.cli.drift import words as drift_words
 from mlops_desk.cli.evidence import words as evidence_words
 from mlops_desk.cli.first_words import Parser, add_first_words, command_of, split
+from mlops_desk.cli.governance import words as card_words
 from mlops_desk.cli.help import help_of, sentence
 from mlops_desk.cli.images import words as image_words
 from mlops_desk.cli.opening import words as opening_words
@@ -155,6 +156,8 @@ def _add_service(commands: Any, service: str, word: str | None = None) -> None:
             _add_dry_run(verbs.choices[verb.word], verb, *_DRY_RUNS[service, verb.name])
         if (service, verb.name) in _COMPARES:
             _add_all(verbs.choices[verb.word])
+        if (service, verb.name) == ("cards", "export"):
+            card_words.add_out(verbs.choices[verb.word])
         if (service, verb.name) == exported.IMPORT:
             exported.add_options(verbs.choices[verb.word])
     if service == "drift":

@@ -19,7 +19,7 @@ from mlops_desk.desk.engines.image_wiring import image_needs, images_service, wa
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.engines.wiring import EngineWiring
 from mlops_desk.desk.fault_file import KeptFaults
-from mlops_desk.desk.governance.wiring import governance
+from mlops_desk.desk.governance.wiring import governance, governing
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts
 from mlops_desk.desk.gpu_hours import JOBS_COUNTED, HoursParts, gpu_hours
 from mlops_desk.desk.gpu_loss import GpuLoss
@@ -34,8 +34,8 @@ from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import build_arguments, private_images
 from mlops_desk.desk.registry.standing import lineage_house
 from mlops_desk.desk.registry.wiring import open_trackers, registry_core, registry_service
+from mlops_desk.desk.rules.desk import rules_desk
 from mlops_desk.desk.rules.past import RULE_METRICS
-from mlops_desk.desk.rules.wiring import RulesDesk, RulesParts
 from mlops_desk.desk.secrets import SecretsService, secret_store
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
@@ -46,7 +46,6 @@ from mlops_desk.engines.engine import Engine
 from mlops_desk.engines.proven import Proofs
 from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
-from mlops_desk.governance.evidence.making import EvidenceMaker
 from mlops_desk.images.service import ImagesService
 from mlops_desk.images.users import ImageNeed
 from mlops_desk.jobs.bare import BareService
@@ -107,7 +106,6 @@ class Desk(DeskVerbs):
     drift: DriftService
     monitors: MonitorService
     rules: RulesService
-    evidence: EvidenceMaker
     settings: SettingsService
 
     on_shutdown: Callable[[], None]
@@ -180,6 +178,7 @@ class Desk(DeskVerbs):
             Part("endpoints", self.endpoints.start, self.endpoints.close),
             Part("drift", self.drift_desk.start, self.drift_desk.stop),
             Part("rules", self.rules_desk.start, self.rules_desk.stop),
+            Part("governance", lambda: self.governing.start(self.loop)),
             Part("the exporter", self.exporter.start, self.exporter.stop),
         ]
 
@@ -224,13 +223,11 @@ class Desk(DeskVerbs):
         wiring = self._model_wiring()
         wiring.join(self.registry_core)
         self._watch_drift(wiring, keyring)
-        parts = RulesParts(
-            self.rule_shelf, self.state, self.bus, self.loop, self.store, self.telemetry, self.alerts, self.jobs,
-            self.endpoints, self.registry_core, self.drift_desk, keyring, lambda: self.permission,
-        )  # fmt: skip
-        self.rules_desk = RulesDesk(parts, wiring)
+        self.governing = governing(self, lambda: self.policy)
+        self.policies = self.governing.policies
+        self.rules_desk = rules_desk(self, wiring, keyring)
         self.rules, self.pipelines, self.approvals = self.rules_desk.services
-        self.evidence, self.labels = governance(self.folder, self)
+        self.cards, self.evidence, self.labels = governance(self.folder, self, self.approvals)
         self.registry_core.lineage.outside = lineage_house(self, self.state)
 
     # -- the parts ---------------------------------------------------------------------------

@@ -159,6 +159,20 @@ class PipelineChanged(Announcement):
 
 
 @dataclass(frozen=True, slots=True)
+class GovernanceChanged(Announcement):
+    """A card, a policy or a move that was asked for has changed. ``about`` is its kind and what it is called.
+
+    ("card", "churn/3"), ("policy", "churn@champion") or ("promotion", the request's id).
+    """
+
+    about: tuple[str, str]
+
+    @property
+    def key(self) -> Hashable:
+        return ("governance", *self.about)
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsChanged(Announcement):
     keys: tuple[str, ...]
 
@@ -272,6 +286,7 @@ Event = (
     | RuleRemoved
     | RetrainingChanged
     | PipelineChanged
+    | GovernanceChanged
     | SettingsChanged
     | IncidentLogged
     | AlertChanged

@@ -2,11 +2,14 @@
 
 from builtins import list as list_of
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Protocol
 
 from mlops_desk.base.caller import user_name
-from mlops_desk.base.errors import Hint
+from mlops_desk.base.errors import DeskError, Hint, Refused
 from mlops_desk.base.short_ids import the_one
 from mlops_desk.base.text import plain
+from mlops_desk.records.governance.policy import PolicyStanding
 from mlops_desk.records.pipelines.run import PipelineRun, StepName
 from mlops_desk.records.rules.actions import ApprovalAction
 from mlops_desk.records.rules.approval import Approval, ApprovalKind
@@ -16,8 +19,23 @@ from mlops_desk.rules.service import RulesService
 _HINT = Hint("mlops-desk approvals list", after=" shows what waits.")
 
 
+class AskedMoves(Protocol):
+    """Moves of aliases that somebody asks for, kept by another part of the program."""
+
+    def ask(self, version: str, alias: str, uri: str | None, why: str) -> Approval: ...
+
+    def waiting(self) -> list_of[Approval]: ...
+
+    def approve(self, request_id: str) -> Approval: ...
+
+    def reject(self, request_id: str) -> Approval: ...
+
+
 class ApprovalsService:
     """Implements ``verbs.Approvals``.
+
+    ``standing`` tells how a challenger stands to a policy (None: it has none); ``moves`` is set by who puts the house
+    together.
 
     ``waiting`` returns the pipelines that wait; ``allow`` raises Refused where the caller may not ask for a verb about
     a thing.
@@ -28,14 +46,18 @@ class ApprovalsService:
         rules: RulesService,
         waiting: Callable[[], list_of[PipelineRun]],
         allow: Callable[[str, str, Mapping[str, object]], None],
+        standing: Callable[[PipelineRun], PolicyStanding | None] = lambda _run: None,
     ) -> None:
         self._rules = rules
         self._waiting = waiting
         self._allow = allow
+        self._standing = standing
+        self.moves: AskedMoves | None = None
 
     def list(self) -> list_of[Approval]:
         """Return what waits, oldest first."""
-        asked = [_of_retraining(run) for run in self._waiting()]
+        asked = [self._of_retraining(run) for run in self._waiting()]
+        asked += [] if self.moves is None else self.moves.waiting()
         firings = self._rules.shelf.tables.firings.list(states=(FiringState.WAITING,))
         asked += [one for firing in firings if (one := self._of_firing(firing)) is not None]
         return sorted(asked, key=lambda one: one.asked_at or 0.0)
@@ -45,12 +67,20 @@ class ApprovalsService:
         found = [one for one in self.list() if one.id.startswith(approval_id)]
         return the_one(approval_id, found, noun="approval", hint=_HINT)
 
+    def ask(self, version: str, alias: str = "champion", uri: str | None = None, why: str = "") -> Approval:
+        """Ask that an alias move. Raises Invalid, Refused, NotFound, Unavailable."""
+        if self.moves is None:
+            raise Refused("Nobody here moves aliases by request.")
+        return self.moves.ask(version, alias, uri, why)
+
     def approve(self, approval_id: str, expected: str | None = None) -> Approval:
         """Agree. Raises NotFound, Invalid, Refused, and what moving an alias raises."""
         known = self.show(approval_id)
         if known.kind is ApprovalKind.RETRAINING:
-            self._allow("rules", "approve", {"retraining_id": known.id})
+            self._check(known, "approve")
             self._rules.approve(known.id, expected)
+        elif known.kind is ApprovalKind.PROMOTION and self.moves is not None:
+            return self.moves.approve(known.id)
         else:
             self._rules.answer(known.id, agree=True)
         return self._again(known)
@@ -59,11 +89,18 @@ class ApprovalsService:
         """Leave things as they are. Raises NotFound, Invalid, Refused."""
         known = self.show(approval_id)
         if known.kind is ApprovalKind.RETRAINING:
-            self._allow("rules", "reject", {"retraining_id": known.id})
+            self._check(known, "reject")
             self._rules.reject(known.id)
+        elif known.kind is ApprovalKind.PROMOTION and self.moves is not None:
+            return self.moves.reject(known.id)
         else:
             self._rules.answer(known.id, agree=False)
         return known
+
+    def _check(self, known: Approval, verb: str) -> None:
+        """Refuse whoever has no say. A policy says who has one; without it whoever's the retraining is."""
+        if not known.has_policy:
+            self._allow("rules", verb, {"retraining_id": known.id})
 
     def _again(self, known: Approval) -> Approval:
         """Return how it stands now: one that wants more people waits on; of one that is over, how it was."""
@@ -81,13 +118,24 @@ class ApprovalsService:
         then = tuple(one.words for one in firing.steps[at + 1 :])
         return Approval(firing.id, ApprovalKind.FIRING, firing.rule, step.words, step.begun_at, people, said, then)
 
-
-def _of_retraining(run: PipelineRun) -> Approval:
-    model, alias = plain(run.model), plain(run.alias)
-    challenger, champion = plain(run.challenger_version or "?"), plain(run.champion_version)
-    what = f"Version {challenger} of {model} is to be {alias} instead of version {champion}."
-    return Approval(
-        run.id, ApprovalKind.RETRAINING, run.rule, what, run.step(StepName.APPROVE).started_at or run.created_at,
-        model=run.model, champion=run.champion_version, challenger=run.challenger_version, comparison=run.comparison,
-        then=(f"Endpoints that follow {model}@{alias} are led to it step by step.",),
-    )  # fmt: skip
+    def _of_retraining(self, run: PipelineRun) -> Approval:
+        model, alias = plain(run.model), plain(run.alias)
+        challenger, champion = plain(run.challenger_version or "?"), plain(run.champion_version)
+        what = f"Version {challenger} of {model} is to be {alias} instead of version {champion}."
+        asked = Approval(
+            run.id, ApprovalKind.RETRAINING, run.rule, what, run.step(StepName.APPROVE).started_at or run.created_at,
+            model=run.model, champion=run.champion_version, challenger=run.challenger_version,
+            comparison=run.comparison, alias=run.alias,
+            then=(f"Endpoints that follow {model}@{alias} are led to it step by step.",),
+        )  # fmt: skip
+        try:
+            standing = self._standing(run)
+        except DeskError as error:
+            return replace(asked, lacking=(f"What its policy wants can't be told: {error.message}",))
+        if standing is None or standing.policy is None:
+            return asked
+        policy = standing.policy
+        return replace(
+            asked, people=policy.people, who=policy.who, agreed=standing.agreed, lapsed=standing.lapsed,
+            lacking=standing.lacking, has_policy=True,
+        )  # fmt: skip

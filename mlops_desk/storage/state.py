@@ -13,6 +13,8 @@ from mlops_desk.records.audit import AuditLink
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.drift.answers import ScoredWindow
 from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
+from mlops_desk.records.governance.card import KeptRegistryCard
+from mlops_desk.records.governance.policy import ApprovalPolicy, ApprovalWord, PromotionRequest
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.pipelines.run import PipelineRun
@@ -37,12 +39,15 @@ from mlops_desk.storage.tables import (
     StoredAliasSight,
     StoredAudit,
     StoredAuditLink,
+    StoredCard,
     StoredEndpoint,
     StoredHashes,
     StoredIncident,
     StoredJob,
     StoredMonitor,
     StoredPipeline,
+    StoredPolicy,
+    StoredPromotion,
     StoredReport,
     StoredRetraining,
     StoredRule,
@@ -53,6 +58,7 @@ from mlops_desk.storage.tables import (
     StoredScores,
     StoredTracker,
     StoredWindow,
+    StoredWord,
 )
 
 __all__ = ["State", "StoredRecords"]
@@ -96,11 +102,19 @@ _MOVE = _Form(
 )
 _SIGHT = _Form(StoredAliasSight, AliasSight, lambda r: (r.registry, "", "", r.at))
 _HASHES = _Form(StoredHashes, RecordedHashes, lambda r: (r.key, "", "", r.recorded_at))
+_CARD = _Form(
+    StoredCard, KeptRegistryCard,
+    lambda r: (r.key, "owed" if r.is_owed else "", r.card.model, r.card.updated_at or 0.0),
+)  # fmt: skip
+_POLICY = _Form(StoredPolicy, ApprovalPolicy, lambda r: (r.key, "", r.model, r.set_at))
+_WORD = _Form(StoredWord, ApprovalWord, lambda r: (r.id, r.state, r.parent, r.at))
+_PROMOTION = _Form(StoredPromotion, PromotionRequest, lambda r: (r.id, r.state, r.model, r.asked_at))
 _FORMS = {
     form.table.__tablename__: form
     for form in (
         _JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE, _TRACKER, _MOVE, _SIGHT,
         _PIPELINE, _HASHES, _MONITOR, _WINDOW, _SCORES, _AUDIT_LINK, _DOCUMENT, _STANDING, _FIRING, _RULE_SIGHT,
+        _CARD, _POLICY, _WORD, _PROMOTION,
     )
 }  # fmt: skip
 
@@ -171,6 +185,10 @@ class State:
         self.hashes: StoredRecords[RecordedHashes] = self._table(_HASHES)
         self.alias_moves: StoredRecords[JournalEntry] = self._table(_MOVE)
         self.alias_sights: StoredRecords[AliasSight] = self._table(_SIGHT)
+        self.cards: StoredRecords[KeptRegistryCard] = self._table(_CARD)
+        self.approval_policies: StoredRecords[ApprovalPolicy] = self._table(_POLICY)
+        self.approval_words: StoredRecords[ApprovalWord] = self._table(_WORD)
+        self.promotions: StoredRecords[PromotionRequest] = self._table(_PROMOTION)
         self.jobs.is_vital = lambda job: job.state.is_final
         self.endpoints.is_vital = _is_taken_back
         # Those that are acted on are looked at now; the others grow without end, and are looked at when asked for.
@@ -188,6 +206,10 @@ class State:
             self.alerts,
             self.alert_rules,
             self.trackers,
+            self.cards,
+            self.approval_policies,
+            self.approval_words,
+            self.promotions,
         ):
             table.check()
 

@@ -180,3 +180,30 @@ class StoredAliasSight(Stored):
     """How the aliases of registries stood when they were looked at last, by the registry."""
 
     __tablename__ = "alias_sights"
+
+
+class StoredCard(Stored):
+    """Cards of versions, by registry, model and version; state tells what a registry lacks, parent is the model."""
+
+    __tablename__ = "version_cards"
+    __table_args__ = (Index("version_cards_by_state", "state", "created_at"),)
+
+
+class StoredPolicy(Stored):
+    """Policies of approval, by registry, model and alias; parent is the model."""
+
+    __tablename__ = "approval_policies"
+
+
+class StoredWord(Stored):
+    """Approvals that were given, by id; parent is the version under an alias that they are about."""
+
+    __tablename__ = "approval_words"
+    __table_args__ = (Index("approval_words_by_subject", "parent", "created_at"),)
+
+
+class StoredPromotion(Stored):
+    """Moves of aliases that were asked for, by id; parent is the model."""
+
+    __tablename__ = "promotions"
+    __table_args__ = (Index("promotions_by_state", "state", "created_at"),)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlops_desk.verbs.alerts import Alerts
     from mlops_desk.verbs.approvals import Approvals
     from mlops_desk.verbs.bare import Bare
+    from mlops_desk.verbs.cards import Cards
     from mlops_desk.verbs.drift import Drift
     from mlops_desk.verbs.endpoints import Endpoints
     from mlops_desk.verbs.engines import Engines
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mlops_desk.verbs.models import Models
     from mlops_desk.verbs.monitors import DriftMonitors
     from mlops_desk.verbs.pipelines import Pipelines
+    from mlops_desk.verbs.policies import Policies
     from mlops_desk.verbs.registry import RegistryKeeping
     from mlops_desk.verbs.rules import Rules
     from mlops_desk.verbs.runs import Runs
@@ -56,6 +58,8 @@ class DeskVerbs:
     rules: "Rules"
     pipelines: "Pipelines"
     approvals: "Approvals"
+    cards: "Cards"
+    policies: "Policies"
     evidence: "EvidencePacks"
     labels: "Labels"
     secrets: "Secrets"

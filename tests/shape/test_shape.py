@@ -159,6 +159,7 @@ MADE_ANEW = {
     "/v1/images/build": "makes a task",
     "/v1/images/pull": "makes a task",
     "/v1/gpus/note": "leaves a note",
+    "/v1/approvals/ask": "makes a request, and moves nothing that wants somebody's word",
     "/v1/models/download": "makes files, where there are none of that name",
     "/v1/runs/download": "makes files, where there are none of that name",
     "/v1/gpus/reserve": "makes a booking",

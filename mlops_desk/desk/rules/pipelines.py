@@ -26,7 +26,7 @@ from mlops_desk.records.rule import Rule
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.rules.kept.shelf import RuleShelf
 from mlops_desk.rules.pipeline.freezing import DataFreezing
-from mlops_desk.rules.pipeline.ports import PipelineParts
+from mlops_desk.rules.pipeline.ports import Approving, PipelineParts
 from mlops_desk.rules.pipeline.service import PipelinesService
 from mlops_desk.rules.planning import is_own
 from mlops_desk.serving.service import EndpointsService
@@ -46,7 +46,9 @@ class PipelineWiring:
         bus: Bus,
         loop: Loop,
         shelf: RuleShelf,
+        approving: Approving,
     ) -> None:
+        self._approving = approving
         self._shelf = shelf
         self.state = wiring.state
         self._registry = registry
@@ -80,6 +82,7 @@ class PipelineWiring:
             report=self._report,
             evaluate=self.evaluate,
             rollouts=self._rollouts,
+            approving=self._approving,
         )
         return PipelinesService(parts, self.state.pipelines, self.state.retrainings, bus, self.loop, self._is_wanted)
 

@@ -46,6 +46,7 @@ from mlops_desk.rules.live import rows_worker
 from mlops_desk.rules.live.budget import gpu_hours
 from mlops_desk.rules.live.life import LifeParts, RuleLife
 from mlops_desk.rules.live.watching import RuleSightWatch, Sights
+from mlops_desk.rules.pipeline.ports import Approving
 from mlops_desk.rules.pipeline.service import PipelinesService
 from mlops_desk.rules.service import RulesService
 from mlops_desk.rules.ways import command, mail
@@ -82,6 +83,7 @@ class RulesParts:
     drift: DriftDesk
     secrets: SecretStore
     permission: Callable[[], Permission]
+    approving: Approving
 
 
 class RulesDesk:
@@ -92,7 +94,7 @@ class RulesDesk:
         past = RuleHistory(parts.telemetry)
         self.shelf = parts.shelf
         retraining = PipelineWiring(
-            wiring, parts.registry, parts.jobs, parts.endpoints, parts.bus, parts.loop, parts.shelf
+            wiring, parts.registry, parts.jobs, parts.endpoints, parts.bus, parts.loop, parts.shelf, parts.approving
         )
         self.pipelines = retraining.pipelines
         self.rules = _service(parts, wiring, retraining, past)
@@ -123,7 +125,7 @@ class RulesDesk:
             self.life.came_to_nothing,
         )
         self.rules.living, self.rules.acting = self.life, self.worker
-        self.approvals = ApprovalsService(self.rules, self.pipelines.waiting, self._allow)
+        self.approvals = ApprovalsService(self.rules, self.pipelines.waiting, self._allow, self.pipelines.standing)
         sights = Sights(_manifest(parts.loop), self._rows, _dvc(parts.loop), _commit(parts.loop))
         self._watch = RuleSightWatch(self.life, sights, parts.bus.publish)
         self.shelf.changed = self._changed

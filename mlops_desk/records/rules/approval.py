@@ -9,6 +9,7 @@ from mlops_desk.records.pipelines.comparison import ModelComparison
 class ApprovalKind(StrEnum):
     RETRAINING = "retraining"
     FIRING = "firing"
+    PROMOTION = "promotion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,9 @@ class Approval:
 
     ``what`` is a sentence, ``then`` how each thing reads that is done after it. ``people`` have to agree, ``agreed``
     are the names of those who have. A retraining has the version that would become champion, that which is, and how
-    the two compared.
+    the two compared. Where a policy asks for more than people, ``lacking`` says what; ``lapsed`` approved when the
+    evidence was another; ``who`` alone may approve (empty: whoever the agent lets in). ``asked_by`` asks for a move,
+    whose ``state`` is that of a PromotionRequest, and ``text`` what became of it.
     """
 
     id: str
@@ -32,3 +35,11 @@ class Approval:
     champion: str | None = None
     challenger: str | None = None
     comparison: ModelComparison | None = None
+    alias: str | None = None
+    asked_by: str | None = None
+    who: tuple[str, ...] = ()
+    lapsed: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    has_policy: bool = False
+    state: str = "waiting"
+    text: str | None = None

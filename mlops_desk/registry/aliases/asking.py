@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
@@ -12,10 +13,13 @@ from mlops_desk.records.registry.alias_move import AliasMove, AliasPreview, Foll
 from mlops_desk.records.registry.comparison import ComparedValue
 from mlops_desk.records.registry.undo import Undo
 from mlops_desk.registry.aliases.journal import AliasGlance, AliasJournal
-from mlops_desk.registry.aliases.moving import NO_VERSION, AliasMoving, WantedMove
+from mlops_desk.registry.aliases.moving import NO_VERSION, AliasMoving, WantedMove, check_expected
 from mlops_desk.registry.aliases.tracing import before, stood_at, with_beginnings
 from mlops_desk.registry.changes.undoing import undo
 from mlops_desk.registry.protocol import RegistryClient
+
+if TYPE_CHECKING:
+    from mlops_desk.registry.aliases.gate import AliasGate
 
 _log = logging.getLogger(__name__)
 _SHOWN_MOVES = 20  # chosen: what fits below a dialog; models history has all of them
@@ -43,6 +47,7 @@ class AskedAliases:
         self._key = key
         self._journal = journal
         self._moving = AliasMoving(journal)
+        self.gate: AliasGate | None = None
         self.followers: Followers = lambda _model, _alias, _uri: ()
         self.compared: Compared = lambda _model, _a, _b, _uri: ()
 
@@ -111,9 +116,16 @@ class AskedAliases:
         self, model: str, alias: str, version: str | None, uri: str | None, expected: str | None = None,
         *, is_back: bool = False,
     ) -> Model:  # fmt: skip
-        """Point an alias at a version (None: take it away). Raises Refused where it is not where it was expected."""
-        wanted = WantedMove(self._key(uri), model, alias, version, current_caller().user, expected, is_back)
+        """Point an alias at a version (None: take it away).
+
+        Raises Refused where it is not where it was expected, or where its policy wants more than there is.
+        """
+        registry = self._key(uri)
+        expected = self._admitted(registry, model, alias, version, uri, expected, is_back=is_back)
+        wanted = WantedMove(registry, model, alias, version, current_caller().user, expected, is_back)
         moved, made = self._moving.move(self._open(uri), wanted)
+        if self.gate is not None and version is not None:
+            self.gate.moved(registry, model, alias, version, uri)
         return moved if made.from_version == version else replace(moved, undo=_undo(made, uri))
 
     def back(self, model: str, alias: str, uri: str | None, expected: str | None, version: str | None) -> Model:
@@ -134,6 +146,23 @@ class AskedAliases:
         return self.move(model, alias, None, uri, expected)
 
     # -- parts -----------------------------------------------------------------------------------
+
+    def _admitted(
+        self, registry: str, model: str, alias: str, version: str | None, uri: str | None, expected: str | None,
+        *, is_back: bool,
+    ) -> str | None:  # fmt: skip
+        """Ask the gate, and return where the alias has to be when it is moved: what it was judged by holds then."""
+        if self.gate is None:
+            return expected
+
+        def was_there() -> bool:
+            return is_back and any(move.alias == alias and version in _ends(move) for move in self._moves(model, uri))
+
+        at = self.gate.admit(registry, model, alias, version, uri, was_there)
+        if at is None:
+            return expected
+        check_expected(model, alias, None if at == NO_VERSION else at, expected)
+        return at
 
     def _version_before(self, client: RegistryClient, model: str, alias: str, now: str | None, uri: str | None) -> str:
         moves = [move for move in self._moves(model, uri) if move.alias == alias]
@@ -181,6 +210,10 @@ def _aliases_now(client: RegistryClient, model: str) -> tuple[Mapping[str, str],
     except NotFound as error:  # it is not there, or the whole registry is not: then this raises too
         found = next((one.aliases for one in client.models() if one.name == model), None)
         return ({}, error) if found is None else (found, None)
+
+
+def _ends(move: AliasMove) -> tuple[str | None, str | None]:
+    return move.from_version, move.to_version
 
 
 def _undo(made: AliasMove, uri: str | None) -> Undo:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from mlops_desk.base.errors import Hint
+from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.spec import Goal
 from mlops_desk.records.pipelines.evidence import StepEvidence
 from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, StepName, StepState
@@ -53,8 +54,14 @@ class Contest:
         return StepOutcome(run, StepEvidence(text, gates=gates))
 
     def approve(self, run: PipelineRun) -> StepOutcome:
-        """Wait for a person, with the comparison before them."""
+        """Wait for people, with the comparison before them; where a policy wants nobody, go on."""
         text = run.step(StepName.GATE).evidence.text
-        hint = Hint(f"mlops-desk rules approve {run.id}", after=" (or reject) decides it.")
+        standing = self._parts.approving.standing(run)
+        if standing is not None and standing.passes:
+            text = f"The policy of {plain(run.model)}@{plain(run.alias)} wants nothing that is not there. {text}"
+            return StepOutcome(run, StepEvidence(text, version=run.challenger_version))
+        if standing is not None:
+            text = f"{text} Its policy: {'; '.join(standing.lacking)}."
+        hint = Hint(f"mlops-desk approvals approve {run.id}", after=" (or reject) decides it.")
         evidence = StepEvidence(text, hint, version=run.challenger_version)
         return StepOutcome(run, evidence, StepState.RUNNING, PipelineState.WAITING_FOR_APPROVAL)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlops_desk.records.drift import DriftReport
+from mlops_desk.records.governance.policy import PolicyStanding
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.pipelines.comparison import ModelEvaluation
@@ -34,6 +35,19 @@ class Rollouts(Protocol):
         """Take out what runs have left in endpoints that are over, as their ids tell."""
 
 
+class Approving(Protocol):
+    """What the policy of an alias wants of a challenger, and who has agreed to it."""
+
+    def standing(self, run: PipelineRun) -> PolicyStanding | None:
+        """Return how the run's challenger stands; None where its alias has no policy, and one person decides."""
+
+    def agree(self, run: PipelineRun) -> PolicyStanding | None:
+        """Take the caller's yes, and return how it stands then. Raises Refused where it would not count."""
+
+    def take_back(self, run: PipelineRun) -> None:
+        """Let what was agreed to count no more, after somebody's no."""
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineParts:
     """``champion`` finds the version behind MODEL@ALIAS, ``version`` one by its number; ``job`` finds a job by its id.
@@ -56,3 +70,4 @@ class PipelineParts:
     report: Callable[[PipelineRun, Job], DriftReport | None]
     evaluate: Callable[[PipelineRun, ModelVersion, ModelVersion], ModelEvaluation]
     rollouts: Rollouts
+    approving: Approving

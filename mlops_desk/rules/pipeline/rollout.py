@@ -6,6 +6,7 @@ are none, the alias moves at once.
 
 from collections.abc import Callable, Sequence
 
+from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.records.pipelines.evidence import EndpointMove, StepEvidence
 from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, StepState
@@ -39,8 +40,14 @@ class RollingOut:
         return self._led(run, self._parts.rollouts.canary, frozenset({"live"}), "answers all requests")
 
     def promote(self, run: PipelineRun) -> StepOutcome:
-        """Move the alias; endpoints follow it again."""
+        """Move the alias; endpoints follow it again. Where its policy wants more by now, people are waited for anew."""
         version = run.challenger_version or ""
+        standing = self._parts.approving.standing(run)
+        if standing is not None and not standing.passes:
+            text = f"Before {plain(run.model)}@{plain(run.alias)} moves: {'; '.join(standing.lacking)}."
+            hint = Hint(f"mlops-desk approvals approve {run.id}", after=" (or reject) decides it.")
+            waits = PipelineState.WAITING_FOR_APPROVAL
+            return StepOutcome(run, StepEvidence(text, hint, version=version), StepState.RUNNING, waits)
         self._parts.set_alias(run.model, run.alias, version)
         for move in self._moves(run):
             if move.follows:

@@ -3,6 +3,7 @@
 ``pause`` keeps steps from beginning: a training that runs goes on, and is found again. ``cancel`` ends it.
 """
 
+import logging
 import time
 from builtins import list as list_of
 from collections.abc import Callable, Mapping
@@ -10,9 +11,10 @@ from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.base.errors import DeskError, Invalid, Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
+from mlops_desk.records.governance.policy import PolicyStanding
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import ModelVersion
@@ -42,6 +44,8 @@ from mlops_desk.rules.pipeline.machine import (
 from mlops_desk.rules.pipeline.ports import PipelineParts
 from mlops_desk.storage.state import StoredRecords
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
+
+_log = logging.getLogger(__name__)
 
 
 class PipelinesService:
@@ -152,6 +156,8 @@ class PipelinesService:
         for run in self._book.under_way():
             if run.state is PipelineState.RUNNING:
                 self._driver.drive_soon(run)
+            elif run.state is PipelineState.WAITING_FOR_APPROVAL:
+                self._settle(run)
         self._driver.sweep_soon()
 
     def go_on_now(self) -> None:
@@ -174,17 +180,42 @@ class PipelinesService:
             expected is not None and run.champion_version != expected
         ):
             self._compare_anew(run, champion)
-        version = f"version {run.challenger_version}"
-        evidence = StepEvidence(f"{version} was approved by {current_caller().user}.", version=run.challenger_version)
-        decided = self._decided(run, StepOutcome(run, evidence))
+        standing = self._parts.approving.agree(run)
+        if standing is not None and not standing.passes:
+            return self._told_lacking(run, standing)
+        decided = self._approved(run, current_caller().user if standing is None else _names(standing))
         self._driver.drive(decided.id)
         return self._book.find(decided.id)
 
     def reject(self, run_id: str) -> PipelineRun:
         """Take a person's no: the alias stays where it is."""
         run = self._waiting(run_id)
+        self._parts.approving.take_back(run)
         text = f"Version {run.challenger_version} was rejected by {current_caller().user}."
-        return self._decided(run, failed_outcome(run, text, ends_in=PipelineState.REJECTED))
+        return self._decided(run, failed_outcome(run, text, ends_in=PipelineState.REJECTED), current_caller().user)
+
+    def standing(self, run: PipelineRun) -> PolicyStanding | None:
+        """Return how a challenger stands to its alias's policy; None where there is none. Raises DeskErrors."""
+        return self._parts.approving.standing(run)
+
+    def _settle(self, run: PipelineRun) -> None:
+        """Go on with a run that has all that its policy wants by now; what can't be told is left for later."""
+        try:
+            standing = self._parts.approving.standing(run)
+            if standing is not None and standing.passes:
+                self._driver.drive_soon(self._approved(run, _names(standing)))
+        except DeskError as error:
+            _log.info("Pipeline %s waits on: %s", run.id, error.message)
+
+    def _approved(self, run: PipelineRun, by: str) -> PipelineRun:
+        text = f"version {run.challenger_version} was approved by {by}."
+        return self._decided(run, StepOutcome(run, StepEvidence(text, version=run.challenger_version)), by)
+
+    def _told_lacking(self, run: PipelineRun, standing: PolicyStanding) -> PipelineRun:
+        """Say in a run what it still lacks after somebody's yes."""
+        text = f"{_names(standing)} approved. It waits on: {'; '.join(standing.lacking)}."
+        made = self._book.apply(run, replace(run, text=text, hint=standing.hint))
+        return self._book.find(run.id) if made is None else made
 
     def _compare_anew(self, run: PipelineRun, champion: ModelVersion) -> None:
         """Let the challenger be compared with who is champion by now. Always raises Refused."""
@@ -202,16 +233,23 @@ class PipelinesService:
             raise Refused(f"This retraining does not wait for a decision: it is {words(run.state)}.", run.text)
         return run
 
-    def _decided(self, run: PipelineRun, outcome: StepOutcome) -> PipelineRun:
-        now = time.time()
-        state = outcome.ends_in or PipelineState.RUNNING
-        told = replace(
-            applied(outcome, StepName.APPROVE, now), state=state, decided_by=current_caller().user, decided_at=now
-        )
-        made = self._book.apply(run, told)
-        if made is None:
-            raise Refused("It was changed meanwhile.", "Look again before you decide.")
-        return made
+    def _decided(self, run: PipelineRun, outcome: StepOutcome, by: str) -> PipelineRun:
+        """Write a decision down. Where another's yes came in between, on the same comparison, it holds as well."""
+        while True:
+            now = time.time()
+            state = outcome.ends_in or PipelineState.RUNNING
+            told = replace(applied(outcome, StepName.APPROVE, now), state=state, decided_by=by, decided_at=now)
+            made = self._book.apply(run, told)
+            if made is not None:
+                return made
+            again = self._waiting(run.id)
+            if (again.comparison, again.challenger_version) != (run.comparison, run.challenger_version):
+                raise Refused("It was changed meanwhile.", "Look again before you decide.")
+            run, outcome = again, replace(outcome, run=again)
+
+
+def _names(standing: PolicyStanding) -> str:
+    return " and ".join(map(plain, standing.agreed)) or "nobody, as its policy says,"
 
 
 def _evaluated_again(run: PipelineRun) -> PipelineRun:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Protocol
 
+from mlops_desk.verbs.cards import WHY, Uri
 from mlops_desk.verbs.declaration import Option, changes, reads
 
 if TYPE_CHECKING:
@@ -10,11 +11,13 @@ if TYPE_CHECKING:
     from mlops_desk.records.rules.approval import Approval
 
 EXPECTED = Option("VERSION", "refuse if another version than this one is champion by now")
+ALIAS = Option("ALIAS", "name of the alias, such as champion")
+_ASKING = "nothing moves by it until those have agreed whom the alias's policy names; it says who asks"
 _ASKED = "whoever shares the machine may be asked, and is named with what they said; a retraining is its owner's"
 
 
 class Approvals(Protocol):
-    """What waits for a person's word: challengers that are to be champions, and what rules ask before they go on."""
+    """What waits for a person's word: challengers that are to be champions, moves of aliases, and what rules ask."""
 
     @reads
     def list(self) -> "list_of[Approval]":
@@ -24,6 +27,17 @@ class Approvals(Protocol):
     @reads
     def show(self, approval_id: str) -> "Approval":
         """Show what waits, by its id or the beginning of it."""
+        ...
+
+    @changes(why=_ASKING)
+    def ask(
+        self,
+        version: str,
+        alias: Annotated[str, ALIAS] = "champion",
+        uri: Uri = None,
+        why: Annotated[str, WHY] = "",
+    ) -> "Approval":
+        """Ask that an alias move to a version: it moves once those have agreed whom its policy wants."""
         ...
 
     @changes(before="show", why=_ASKED)

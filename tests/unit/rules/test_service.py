@@ -13,6 +13,7 @@ from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavail
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
 from mlops_desk.records.event import JobChanged, Notice, RetrainingChanged, RuleChanged, RuleRemoved
+from mlops_desk.records.governance.policy import ApprovalPolicy, PolicyStanding
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
@@ -59,6 +60,33 @@ class NoPast:
         return None
 
 
+class Approvers:
+    """A policy of so many people (None: there is none), by the uids of whoever says yes, on the same comparison."""
+
+    def __init__(self):
+        self.people: int | None = None
+        self.said: list[tuple[int, object]] = []
+
+    def standing(self, run):
+        if self.people is None:
+            return None
+        users = tuple(f"uid {uid}" for uid, seen in self.said if seen == run.comparison)
+        lapsed = tuple(f"uid {uid}" for uid, seen in self.said if seen != run.comparison)
+        lacking = () if len(users) >= self.people else (f"{len(users)} of {self.people} people have approved it",)
+        policy = ApprovalPolicy(run.model, run.alias, self.people)
+        return PolicyStanding(run.model, run.alias, run.challenger_version, policy, not lacking, users, lapsed, lacking)
+
+    def agree(self, run):
+        uid = current_caller().uid
+        if (uid, run.comparison) in self.said:
+            raise Refused("You have agreed already.")
+        self.said += [] if self.people is None else [(uid, run.comparison)]
+        return self.standing(run)
+
+    def take_back(self, run):
+        self.said.clear()
+
+
 class World:
     """A registry and a queue of jobs in memory; ``down`` makes the registry unreachable."""
 
@@ -77,6 +105,7 @@ class World:
         self.submitted: list[tuple[str, dict[str, str], int]] = []
         self.events: list[object] = []
         self.bus.subscribe(object, self.events.append)
+        self.approving = Approvers()
         self.service = self.make()
 
     def make(self):
@@ -97,6 +126,7 @@ class World:
             report=lambda run, job: None,
             evaluate=self.evaluate,
             rollouts=self,
+            approving=self.approving,
         )
         self.pipelines = PipelinesService(
             parts, self.state.pipelines, self.state.retrainings, self.bus, self.loop, self.is_wanted

@@ -1,0 +1,1 @@
+"""Cards as people ask for them as files."""

@@ -1,0 +1,1 @@
+"""A card as a file: what stands on it in which order, as Markdown, HTML and PDF."""

@@ -1,0 +1,69 @@
+"""A card as one HTML file that needs nothing else: light or dark as the reader's screen is, and readable on paper.
+
+Everything that came from outside is plain text, cut and escaped; the page forbids itself scripts and addresses besides.
+"""
+
+from html import escape
+
+from mlops_desk.base.text import plain
+from mlops_desk.governance.cards.page.outline import CardTable, CardWords, head, parts, title
+from mlops_desk.records.governance.card import CardOfVersion
+
+_LINE = 4096  # as long as a text of a card may be
+_CELL = 1000  # chosen: a list of packages
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_STYLE = """
+:root { color-scheme: light dark; --page: #ffffff; --line: #d7dae0; --text: #1c2128; --dim: #5b6472; --card: #f5f6f8; }
+@media (prefers-color-scheme: dark) { :root { --page: #16191e; --line: #363d47; --text: #e4e7eb; --dim: #9aa4b2;
+  --card: #1f242b; } }
+body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 system-ui, sans-serif; }
+main { max-width: 860px; margin: 0 auto; padding: 28px 24px 60px; }
+h1 { font-size: 26px; line-height: 1.25; margin: 0 0 12px; overflow-wrap: anywhere; }
+h2 { font-size: 18px; margin: 30px 0 8px; }
+p { margin: 2px 0; overflow-wrap: anywhere; }
+.dim { color: var(--dim); font-size: 13px; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th { text-align: left; font-weight: 600; color: var(--dim); font-size: 13px; }
+th, td { padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+table.head { background: var(--card); border-radius: 8px; }
+table.head th { width: 150px; padding-left: 14px; }
+@media print { body { font-size: 11px; } h2 { break-after: avoid; } tr { break-inside: avoid; } }
+"""
+
+
+def document(card: CardOfVersion) -> str:
+    """Return the document."""
+    facts = "".join(f"<tr><th>{_text(name)}</th><td>{_text(value)}</td></tr>" for name, value in head(card))
+    body = "".join(_part(part) for part in parts(card))
+    name = _text(title(card))
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}</title>'
+        f"<style>{_STYLE}</style></head><body><main><h1>{name}</h1>"
+        f'<table class="head">{facts}</table>{body}</main></body></html>\n'
+    )
+
+
+def _part(part: CardWords | CardTable) -> str:
+    inner = _words(part) if isinstance(part, CardWords) else _table(part)
+    return f"<section><h2>{_text(part.title)}</h2>{inner}</section>"
+
+
+def _words(part: CardWords) -> str:
+    kind = ' class="dim"' if part.is_missing else ""
+    lines = "".join(f"<p{kind}>{_text(line) or '&nbsp;'}</p>" for line in part.lines)
+    return f'{lines}<p class="dim">{_text(part.by)}</p>' if part.by else lines
+
+
+def _table(part: CardTable) -> str:
+    note = f'<p class="dim">{_text(part.note)}</p>' if part.note else ""
+    if not part.rows:
+        return f'{note}<p class="dim">None.</p>'
+    heads = "".join(f"<th>{_text(one)}</th>" for one in part.heads)
+    rows = "".join(f"<tr>{''.join(f'<td>{_text(cell, _CELL)}</td>' for cell in row)}</tr>" for row in part.rows)
+    return f"{note}<table><tr>{heads}</tr>{rows}</table>"
+
+
+def _text(text: str, limit: int = _LINE) -> str:
+    return escape(plain(text, limit))

@@ -1,0 +1,247 @@
+"""Moves of aliases that somebody asks for: they wait until those have agreed whom the policy wants, and are then made.
+
+That all have agreed is written down before the alias is moved: whatever ends the agent in between, the next one makes
+the move. What is decided on may change meanwhile; an approval counts for the evidence that it was given on.
+"""
+
+import logging
+import uuid
+from builtins import list as list_of
+from collections.abc import Callable
+from dataclasses import replace
+
+from mlops_desk.base.caller import current_caller, user_name
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.short_ids import LOOKED_FOR, the_one
+from mlops_desk.base.text import plain
+from mlops_desk.governance.policies.deciding import MoveAsked, MoveEvidence, check_may, identity_of, standing_of
+from mlops_desk.governance.policies.gate import Evidence
+from mlops_desk.governance.policies.ledger import PolicyLedger
+from mlops_desk.governance.policies.service import PolicyRegistries
+from mlops_desk.records.governance.policy import (
+    ApprovalPolicy,
+    PolicyStanding,
+    PromotionRequest,
+    PromotionState,
+    WordKind,
+)
+from mlops_desk.records.model import parted
+from mlops_desk.records.rules.approval import Approval, ApprovalKind
+from mlops_desk.storage.records import StoredRecords
+
+_log = logging.getLogger(__name__)
+_HINT = Hint("mlops-desk approvals list", after=" shows what waits.")
+_OPEN = (PromotionState.WAITING, PromotionState.APPROVED)
+Move = Callable[[str, str, str, str | None, str | None], object]
+
+
+class Promotions:
+    """``move`` moves an alias (model, alias, version, registry, where it has to be); ``tell`` announces a request."""
+
+    def __init__(
+        self,
+        ledger: PolicyLedger,
+        requests: StoredRecords[PromotionRequest],
+        evidence: Evidence,
+        registries: PolicyRegistries,
+        move: Move,
+        now: Callable[[], float],
+        tell: Callable[[PromotionRequest, str], None],
+    ) -> None:
+        self._ledger = ledger
+        self._requests = requests
+        self._evidence = evidence
+        self._registries = registries
+        self._move = move
+        self._now = now
+        self._tell = tell
+
+    # -- what people do --------------------------------------------------------------------------
+
+    def ask(self, version: str, alias: str, uri: str | None, why: str) -> Approval:
+        """Ask for a move; where it waits already, that one. Raises Invalid, Refused, NotFound, Unavailable."""
+        model, number = parted(version)
+        if not model or number is None or number.startswith("@") or not alias.strip():
+            raise Invalid(f"{plain(version, 80)!r} names no version of a model.", "Name it as MODEL/VERSION.")
+        where, registry = self._registries.where(uri)
+        wanted = MoveAsked(registry, model, alias.strip(), number, where)
+        evidence = self._evidence(wanted)
+        if evidence.at == number:
+            raise Refused(f"{wanted.shown} is version {plain(number)} already.")
+        with self._ledger.lock:
+            known = next((one for one in self._open() if _wanted(one) == wanted), None)
+            request = known or PromotionRequest(
+                uuid.uuid4().hex, registry, model, wanted.alias, number, evidence.at, current_caller().uid,
+                self._now(), uri=where, why=plain(why, 1000),
+            )  # fmt: skip
+            if known is None:
+                self._keep(
+                    request, f"{current_caller().user} asks that {wanted.shown} move to version {plain(number)}."
+                )
+        return self.told(self.settle(request))
+
+    def approve(self, request_id: str) -> Approval:
+        """Agree. Raises NotFound, Refused, and what moving an alias raises."""
+        request = self.find(request_id)
+        wanted, caller = _wanted(request), current_caller()
+        evidence = self._of(request)
+        with self._ledger.lock:
+            request = self.find(request.id)
+            if request.state is not PromotionState.WAITING:
+                raise Refused(f"This does not wait for anybody: it is {request.state}.", request.text or None)
+            policy = self._policy(wanted)
+            check_may(policy, wanted, evidence, self._ledger.words(wanted), caller.uid, caller.user)
+            self._ledger.say(
+                wanted, evidence.sha256, WordKind.PERSON, identity_of(caller.uid), caller.user, subject=request.id
+            )
+        return self.told(self.settle(request))
+
+    def reject(self, request_id: str) -> Approval:
+        """Leave the alias where it is. Raises NotFound, Refused."""
+        with self._ledger.lock:
+            request = self.find(request_id)
+            if request.state is not PromotionState.WAITING:
+                raise Refused(f"This does not wait for anybody: it is {request.state}.", request.text or None)
+            caller, policy = current_caller(), self._policy(_wanted(request))
+            if policy.uids and caller.uid not in {*policy.uids, request.asked_by}:
+                raise Refused(f"Only {' and '.join(map(plain, policy.who))} decide here.", "Ask one of them.")
+            self._ledger.take_back(_wanted(request))
+            text = f"{caller.user} rejected it, so the alias stays where it is."
+            made = self._decided(request, PromotionState.REJECTED, text)
+        return self.told(made)
+
+    def tagged(self, wanted: MoveAsked, fingerprint: str, signer: str, tag: tuple[str, str]) -> PolicyStanding:
+        """Take a signed tag (its name and what it points at) whose signature was verified by a key of the policy.
+
+        Raises Refused where the policy wants none.
+        """
+        policy = self._ledger.policy(wanted)
+        if policy is None or not policy.signed_tag:
+            raise Refused(f"The policy of {wanted.shown} wants no signed tag.", "policies set --signed-tag wants one.")
+        evidence = self._evidence(wanted)
+        with self._ledger.lock:
+            known = [one for one in self._ledger.words(wanted) if one.tag == tag[0] and one.tag_object != tag[1]]
+            if known:
+                raise Refused(f"The tag {plain(tag[0])} was moved since it was seen first, and counts no more.")
+            self._ledger.say(wanted, evidence.sha256, WordKind.SIGNED_TAG, fingerprint, plain(signer), tag)
+        self.settle_all()
+        return standing_of(policy, wanted, evidence, self._ledger.words(wanted))
+
+    # -- what goes on by itself ------------------------------------------------------------------
+
+    def settle_all(self) -> None:
+        """Make the moves that may be made by now; what can't be told yet is left for later."""
+        for request in self._open():
+            try:
+                self.settle(request)
+            except DeskError as error:
+                _log.info("The move %s waits: %s", request.id, error.message)
+
+    def settle(self, request: PromotionRequest) -> PromotionRequest:
+        """Make a move if it may be made, and return the request as it stands then."""
+        try:
+            evidence = self._of(request)
+        except NotFound as error:
+            return self._decided(request, PromotionState.LAPSED, f"It can't be carried out: {error.message}")
+        wanted = _wanted(request)
+        with self._ledger.lock:
+            now = self._requests.get(request.id)
+            if now is None or now.state not in _OPEN:
+                return now or request
+            if evidence.at == request.version:
+                return self._decided(now, PromotionState.MOVED, f"{wanted.shown} is version {request.version}.")
+            policy = self._policy(wanted)
+            standing = standing_of(policy, wanted, evidence, self._ledger.words(wanted))
+            if not standing.passes:
+                return now if now.state is PromotionState.WAITING else self._waits(now, "; ".join(standing.lacking))
+            approved = replace(
+                now, state=PromotionState.APPROVED, decided_by=", ".join(standing.agreed) or None,
+                decided_at=self._now(),
+            )  # fmt: skip
+            self._requests.put(approved)
+        return self._made(approved, evidence)
+
+    def waiting(self) -> list_of[Approval]:
+        """Return what waits for people, oldest first."""
+        return [self.told(one) for one in self._open()]
+
+    def find(self, request_id: str) -> PromotionRequest:
+        """Return a request by its id or the beginning of it. Raises NotFound, Invalid."""
+        return the_one(request_id, self._requests.find(request_id, LOOKED_FOR), noun="approval", hint=_HINT)
+
+    def told(self, request: PromotionRequest) -> Approval:
+        """Return a request as one more thing that waits for a person's word."""
+        wanted = _wanted(request)
+        policy = ApprovalPolicy(request.model, request.alias)
+        agreed: tuple[str, ...] = ()
+        lapsed: tuple[str, ...] = ()
+        lacking: tuple[str, ...] = ()
+        try:
+            policy = self._policy(wanted)
+            words = self._ledger.words(wanted)
+            standing = standing_of(policy, wanted, self._of(request), words)
+            agreed, lapsed, lacking = standing.agreed, standing.lapsed, standing.lacking
+        except DeskError as error:
+            lacking = (f"How it stands can't be told: {error.message}",)
+        return Approval(
+            request.id, ApprovalKind.PROMOTION, "", _what(request), request.asked_at, policy.people, agreed,
+            (f"{wanted.shown} moves to version {plain(request.version)}; endpoints that follow it go with it.",),
+            model=request.model, champion=request.at, challenger=request.version, alias=request.alias,
+            asked_by=user_name(request.asked_by), who=policy.who, lapsed=lapsed, lacking=lacking,
+            has_policy=policy.set_at > 0, state=request.state, text=request.text or None,
+        )  # fmt: skip
+
+    # -- parts -----------------------------------------------------------------------------------
+
+    def _made(self, request: PromotionRequest, evidence: MoveEvidence) -> PromotionRequest:
+        wanted = _wanted(request)
+        try:
+            self._move(request.model, request.alias, request.version, request.uri, evidence.at or "none")
+        except (Unavailable, TimedOut) as error:  # the next look makes it, or sees that it was made
+            return self._waits(request, error.message, PromotionState.APPROVED)
+        except Refused as error:  # it moved elsewhere meanwhile, or the policy wants more by now
+            return self._waits(request, error.message)
+        except DeskError as error:
+            return self._decided(request, PromotionState.LAPSED, error.message)
+        by = f" {request.decided_by} approved it." if request.decided_by else ""
+        return self._decided(request, PromotionState.MOVED, f"{wanted.shown} is version {request.version}.{by}")
+
+    def _waits(
+        self, request: PromotionRequest, text: str, state: PromotionState = PromotionState.WAITING
+    ) -> PromotionRequest:
+        made = replace(request, state=state, text=plain(text, 1000))
+        if made != request:
+            self._requests.put(made)
+        return made
+
+    def _decided(self, request: PromotionRequest, state: PromotionState, text: str) -> PromotionRequest:
+        by = request.decided_by or current_caller().user
+        made = replace(request, state=state, text=plain(text, 1000), decided_at=self._now(), decided_by=by)
+        self._keep(made, text)
+        return made
+
+    def _keep(self, request: PromotionRequest, text: str) -> None:
+        self._requests.put(request)
+        self._tell(request, text)
+
+    def _of(self, request: PromotionRequest) -> MoveEvidence:
+        """Return what it is decided on; who asks is one of those who may be barred."""
+        found = self._evidence(_wanted(request))
+        return replace(found, authors=tuple(dict.fromkeys((*found.authors, request.asked_by))))
+
+    def _policy(self, wanted: MoveAsked) -> ApprovalPolicy:
+        """Return the policy; without one, one person's word is wanted, for somebody asked for it."""
+        return self._ledger.policy(wanted) or ApprovalPolicy(wanted.model, wanted.alias, registry=wanted.registry)
+
+    def _open(self) -> list_of[PromotionRequest]:
+        return self._requests.list(states=_OPEN, newest_first=False)
+
+
+def _wanted(request: PromotionRequest) -> MoveAsked:
+    return MoveAsked(request.registry, request.model, request.alias, request.version, request.uri)
+
+
+def _what(request: PromotionRequest) -> str:
+    at = "" if request.at is None else f" instead of version {plain(request.at)}"
+    why = f" {request.why}" if request.why else ""
+    return f"Version {plain(request.version)} of {plain(request.model)} is to be {plain(request.alias)}{at}.{why}"

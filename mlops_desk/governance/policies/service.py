@@ -1,0 +1,152 @@
+"""The verbs about policies."""
+
+import pwd
+from builtins import list as list_of
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from mlops_desk.base.caller import current_caller
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.text import plain
+from mlops_desk.governance.policies.deciding import MoveAsked, standing_of
+from mlops_desk.governance.policies.gate import Evidence
+from mlops_desk.governance.policies.ledger import PolicyLedger
+from mlops_desk.records.governance.policy import MOST_PEOPLE, ApprovalPolicy, PolicyStanding
+
+_MOST_SIGNERS = 1 << 16  # chosen: three hundred keys
+_LIST = Hint("mlops-desk policies list", after=" shows them all.")
+
+
+class PolicyRegistries(Protocol):
+    """Registries as policies need them."""
+
+    def where(self, uri: str | None) -> tuple[str | None, str]:
+        """Return the tracking URI that is meant (None: the desk's own), and its identity."""
+        ...
+
+    def check_model(self, model: str, uri: str | None) -> None:
+        """Raise NotFound where there is no such model, Unavailable where nobody can tell."""
+        ...
+
+
+class PoliciesService:
+    """Implements ``verbs.Policies``. ``admits`` tells whether an account's uid reaches this agent at all."""
+
+    def __init__(
+        self,
+        ledger: PolicyLedger,
+        evidence: Evidence,
+        registries: PolicyRegistries,
+        admits: Callable[[int], bool],
+        now: Callable[[], float],
+        changed: Callable[[ApprovalPolicy], None],
+    ) -> None:
+        self._ledger = ledger
+        self._evidence = evidence
+        self._registries = registries
+        self._admits = admits
+        self._now = now
+        self._changed = changed
+
+    def list(self) -> list_of[ApprovalPolicy]:
+        """List all."""
+        return [self._told(one) for one in self._ledger.policies()]
+
+    def show(self, model: str, alias: str = "champion", uri: str | None = None) -> ApprovalPolicy:
+        """Show one. Raises NotFound."""
+        wanted = self._wanted(model, alias, "", uri)
+        found = self._ledger.policy(wanted)
+        if found is None:
+            raise NotFound(f"{wanted.shown} has no policy: whoever may move aliases moves it.", _LIST)
+        return self._told(found)
+
+    def set(
+        self,
+        model: str,
+        alias: str = "champion",
+        people: int = 1,
+        who: str = "",
+        uri: str | None = None,
+        signers: str | None = None,
+        *,
+        card: bool = False,
+        not_author: bool = False,
+        signed_tag: bool = False,
+        free_rollback: bool = False,
+    ) -> ApprovalPolicy:
+        """Keep a policy. Raises Invalid, NotFound."""
+        if not (model.strip() and alias.strip()):
+            raise Invalid("A policy needs a model and an alias.")
+        if not 0 <= people <= MOST_PEOPLE:
+            raise Invalid(f"A policy wants 0 to {MOST_PEOPLE} people, not {people}.", "Give --people another number.")
+        names = tuple(dict.fromkeys(one.strip() for one in who.split(",") if one.strip()))
+        uids = tuple(_uid(name) for name in names)
+        if uids and len(set(uids)) < people:
+            raise Invalid(f"{people} people have to approve, and {len(set(uids))} may.", "Name more accounts in --who.")
+        if signed_tag and not _keys(signers):
+            raise Invalid(
+                "A signed tag is wanted, and no key is named that may sign.", "Give --signers a file of them."
+            )
+        wanted = self._wanted(model, alias.strip(), "", uri)
+        trouble = self._look(wanted)
+        policy = ApprovalPolicy(
+            model, wanted.alias, people, names, uids, card, not not_author, signed_tag, (signers or "")[:_MOST_SIGNERS],
+            free_rollback, wanted.registry, self._now(), current_caller().user, trouble,
+        )  # fmt: skip
+        self._ledger.put(policy)
+        self._changed(policy)
+        return self._told(policy)
+
+    def remove(self, model: str, alias: str = "champion", uri: str | None = None) -> ApprovalPolicy:
+        """Forget one, also one that can't be read. Raises NotFound."""
+        wanted = self._wanted(model, alias, "", uri)
+        try:
+            policy = self.show(model, alias, uri)
+        except Refused as error:  # a damaged one, which nobody can show
+            policy = ApprovalPolicy(model, alias, registry=wanted.registry, trouble=error.message)
+        self._ledger.remove(wanted.registry, model, alias)
+        self._changed(policy)
+        return policy
+
+    def check(self, model: str, version: str, alias: str = "champion", uri: str | None = None) -> PolicyStanding:
+        """Tell what a version lacks. Raises NotFound, Unavailable."""
+        wanted = self._wanted(model, alias, version, uri)
+        policy = self._ledger.policy(wanted)
+        return standing_of(policy, wanted, self._evidence(wanted), self._ledger.words(wanted))
+
+    def _wanted(self, model: str, alias: str, version: str, uri: str | None) -> MoveAsked:
+        where, registry = self._registries.where(uri)
+        return MoveAsked(registry, model, alias, version, where)
+
+    def _look(self, wanted: MoveAsked) -> str | None:
+        """Refuse a model that is not there; say so where nobody can tell."""
+        try:
+            self._registries.check_model(wanted.model, wanted.uri)
+        except NotFound:
+            raise
+        except Unavailable as error:
+            return f"Whether there is such a model could not be seen: {plain(error.message)}"
+        except DeskError as error:
+            return plain(error.message)
+        return None
+
+    def _told(self, policy: ApprovalPolicy) -> ApprovalPolicy:
+        """Return a policy with who of those that it names can't reach this agent."""
+        away = [name for name, uid in zip(policy.who, policy.uids, strict=False) if not self._admits(uid)]
+        if not away:
+            return policy
+        text = f"This agent does not let in {', '.join(map(plain, away))}, so they can't approve."
+        return replace(policy, trouble=" ".join(part for part in (policy.trouble, text) if part))
+
+
+def _uid(name: str) -> int:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError as error:
+        raise Invalid(f"There is no account {plain(name, 80)!r} on this machine.") from error
+
+
+def _keys(signers: str | None) -> bool:
+    """Tell whether a text has a line that may be a key."""
+    return any(line.strip() and not line.lstrip().startswith("#") for line in (signers or "").splitlines())
