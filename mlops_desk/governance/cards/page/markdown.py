@@ -9,7 +9,8 @@ from mlops_desk.records.governance.card import CardOfVersion
 _CELL = 400  # chosen: what a table in Markdown still shows
 _LINE = 4096  # as long as a text of a card may be
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#|!~&])")
-_BEGINS = re.compile(r"^(\s*)([-+=:]|\d+[.)])")
+_BEGINS = re.compile(r"^(\s*)([-+=])")  # a list, or a line below a heading
+_NUMBERED = re.compile(r"^(\s*\d+)([.)])(?=\s|$)")
 _ADDRESS = re.compile(r"(?i)\b(https?|ftp|mailto|www)([.:])")
 
 
@@ -25,8 +26,9 @@ def document(card: CardOfVersion) -> str:
 
 def said(text: str, limit: int = _LINE) -> str:
     """Return a text of which nothing is mark-up."""
-    escaped = _MARKS.sub(r"\\\1", plain(text, limit))
-    return _ADDRESS.sub("\\1\u200b\\2", _BEGINS.sub(r"\1\\\2", escaped))
+    escaped = _MARKS.sub(r"\\\1", plain(text, limit).strip())
+    begun = _NUMBERED.sub(r"\1\\\2", _BEGINS.sub(r"\1\\\2", escaped))
+    return _ADDRESS.sub("\\1\u200b\\2", begun)
 
 
 def _words(part: CardWords) -> list[str]:
