@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -29,6 +30,7 @@ _TAIL_CHARACTERS = 600  # chosen: the last lines of a traceback, which name the 
 _ERRORS_BYTES = 1 << 20  # chosen: many tracebacks
 _FIRST_LOOK_SECONDS = 0.02  # chosen: a worker that has little to do is not waited for
 _LOOK_SECONDS = 0.08  # chosen: what is given up ends within a tenth of a second
+_LINE_BYTES = 4096  # chosen: what a worker says of how far it is takes a tenth
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _serving = Event()
 """Set in a process that ends with its parent, as a worker does."""
@@ -214,6 +216,55 @@ def run_worker(
         aloud=aloud,
     )
     return _answer(module, done.code, done.output, done.errors)
+
+
+def run_watched(
+    module: str,
+    request: Mapping[str, Any],
+    hear: Callable[[str], bool],
+    silence_seconds: float,
+    *,
+    as_uid: int | None = None,
+) -> Any:
+    """Run a worker that may take hours, as the user ``as_uid`` if one is given, while it says how far it is.
+
+    ``hear`` gets the newest line that it has said on stderr, several times a second, and returns whether it goes on.
+    Raises the DeskError it reports, TimedOut where it said nothing for so long, Unavailable if it died or was to stop,
+    and Refused where nobody can be become.
+    """
+    with ExitStack() as opened:
+        given, output, errors = (
+            opened.enter_context(os.fdopen(os.memfd_create(name), "w+b")) for name in ("given", "output", "errors")
+        )
+        given.write(json.dumps(request).encode())
+        given.seek(0)
+        who = None if as_uid is None else person(as_uid)
+        try:
+            process = start_child(python_command(module), stdin=given, stdout=output, stderr=errors, as_person=who)
+        except OSError as error:
+            raise Unavailable(f"{module} can't be started: {error.strerror}.") from error
+        said, deadline = 0, time.monotonic() + silence_seconds
+        while process.poll() is None:
+            size = os.fstat(errors.fileno()).st_size
+            if size != said:
+                said, deadline = size, time.monotonic() + silence_seconds
+            if not hear(_last_line(errors.fileno(), size)):
+                end_group(process)
+                raise Unavailable(f"{module} was ended before it gave an answer.")
+            if time.monotonic() > deadline:
+                end_group(process)
+                raise TimedOut(f"{module} has said nothing for {silence_seconds:g} s and was ended.")
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it goes on: looked at again
+                process.wait(_LOOK_SECONDS)
+        output.seek(0)
+        tail = os.pread(errors.fileno(), _ERRORS_BYTES, max(0, os.fstat(errors.fileno()).st_size - _ERRORS_BYTES))
+        return _answer(module, process.returncode, output.read(), tail)
+
+
+def _last_line(descriptor: int, size: int) -> str:
+    """Return the last whole line of a file of ``size`` bytes, as far as its end shows it."""
+    lines = os.pread(descriptor, _LINE_BYTES, max(0, size - _LINE_BYTES)).split(b"\n")
+    return lines[-2].decode("utf-8", "replace") if len(lines) > 1 else ""
 
 
 def _answer(module: str, code: int, output: bytes, errors: bytes) -> Any:

@@ -25,6 +25,7 @@ from mlops_desk.cli.forms import (
     running,
     staging,
 )
+from mlops_desk.cli.forms.data import catalogue, keeping
 from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.forms.governance import card, policy
 from mlops_desk.cli.forms.job import asked_beside, lived, named
@@ -252,6 +253,8 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **card.FORMS,
     **policy.FORMS,
     **labels.FORMS,
+    **catalogue.FORMS,
+    **keeping.FORMS,
     **registry.FORMS,
 }
 
@@ -286,6 +289,7 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **card.TABLES,
     **policy.TABLES,
     **labels.TABLES,
+    **catalogue.TABLES,
     **cards.TABLES,
     FoundEngine: engines.TABLE,
     **registry.TABLES,

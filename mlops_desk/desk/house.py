@@ -227,7 +227,8 @@ class Desk(DeskVerbs):
         self.policies = self.governing.policies
         self.rules_desk = rules_desk(self, wiring, keyring)
         self.rules, self.pipelines, self.approvals = self.rules_desk.services
-        self.cards, self.evidence, self.labels = governance(self.folder, self, self.approvals)
+        governed = governance(self.folder, self, self.approvals, keyring)
+        self.cards, self.evidence, self.labels, self.data = governed
         self.registry_core.lineage.outside = lineage_house(self, self.state)
 
     # -- the parts ---------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, Stats
 from mlops_desk.serving.gateway.routes import EVERYTHING, EndpointRoutes, GatewayLimits, Route, RoutingTable
 from mlops_desk.serving.gateway.traffic import LoadWindow, TrafficCounters, snapshot_of
 from mlops_desk.serving.logged.folders import LogFolders
+from mlops_desk.serving.logged.redaction import LogRedaction
 from mlops_desk.serving.meters.meters import EndpointMeters
 from mlops_desk.serving.network.entrance import GatewayEntrance
 from mlops_desk.serving.replicas.counting import answering
@@ -62,6 +63,7 @@ class Switchboard:
         board.network_address = self.entrance.of
         self.pilot: Pilot | None = None
         self.hearers: list[Callable[[Stats], None]] = []
+        self.redaction = LogRedaction(endpoints)
         self.tell_moved: Callable[[Sequence[str]], None] = lambda _names: None
         self._revive_at = 0.0
         self._heard_at: float | None = None
@@ -237,6 +239,7 @@ class Switchboard:
         log = str(self.logs.of(endpoint))
         let_in = self._tokens.rules(endpoint)
         live = self._shelf.read(endpoint.name, endpoint.revision)
+        hidden = self.redaction.of(endpoint.name)
         wakes = endpoint.asleep_since is not None and endpoint.lent is None
         return EndpointRoutes(
             routes,
@@ -248,6 +251,10 @@ class Switchboard:
             passes=(EVERYTHING,) if live is not None and live.served else (),
             shadow=shadow,
             queue=int(self._settings.number("serving.queue")),
+            redacted=hidden.dropped,
+            masked=hidden.masked,
+            hashed=hidden.hashed,
+            redaction_key=hidden.key,
             hold_seconds=self._settings.number("serving.wake_seconds") if wakes else 0.0,
         )
 

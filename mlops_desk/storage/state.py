@@ -10,6 +10,8 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.records.agent import AuditEntry, Backup
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.audit import AuditLink
+from mlops_desk.records.data.catalogue import CatalogueEntry, DataVersion
+from mlops_desk.records.data.redaction import KeptRedaction
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.drift.answers import ScoredWindow
 from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
@@ -26,6 +28,7 @@ from mlops_desk.records.rules.firing import KeptFiring
 from mlops_desk.records.rules.kept import KeptStanding, RuleSight, WrittenRule
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.storage.audit.table import AuditTable, entry_columns, link_columns
+from mlops_desk.storage.data_tables import DataTables
 from mlops_desk.storage.database import Database, DatabaseKind
 from mlops_desk.storage.pages import Value
 from mlops_desk.storage.records import Columns, StoredRecords, read_document
@@ -40,6 +43,8 @@ from mlops_desk.storage.tables import (
     StoredAudit,
     StoredAuditLink,
     StoredCard,
+    StoredDataSet,
+    StoredDataVersion,
     StoredEndpoint,
     StoredHashes,
     StoredIncident,
@@ -48,6 +53,7 @@ from mlops_desk.storage.tables import (
     StoredPipeline,
     StoredPolicy,
     StoredPromotion,
+    StoredRedaction,
     StoredReport,
     StoredRetraining,
     StoredRule,
@@ -89,6 +95,12 @@ _FIRING = _Form(StoredRuleFiring, KeptFiring, lambda r: (r.id, r.state, r.rule_i
 _RULE_SIGHT = _Form(StoredRuleSight, RuleSight, lambda r: (r.key, "", r.rule_id, r.at))
 _RETRAINING = _Form(StoredRetraining, Retraining, lambda r: (r.id, r.state, r.rule, r.created_at))
 _PIPELINE = _Form(StoredPipeline, PipelineRun, lambda r: (r.id, r.state, r.rule, r.created_at))
+_DATA_SET = _Form(StoredDataSet, CatalogueEntry, lambda r: (r.name, r.place.kind, "", r.created_at))
+# The place of a version is its order: what was seen may have no time.
+_DATA_VERSION = _Form(
+    StoredDataVersion, DataVersion, lambda r: (f"{r.number:09d} {r.dataset}", "", r.dataset, float(r.number))
+)
+_REDACTION = _Form(StoredRedaction, KeptRedaction, lambda r: (r.endpoint, "", "", r.updated_at))
 _AUDIT = _Form(StoredAudit, AuditEntry, entry_columns)
 _AUDIT_LINK = _Form(StoredAuditLink, AuditLink, link_columns)
 # What happens again and again is as new as its last time.
@@ -115,6 +127,7 @@ _FORMS = {
         _JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE, _TRACKER, _MOVE, _SIGHT,
         _PIPELINE, _HASHES, _MONITOR, _WINDOW, _SCORES, _AUDIT_LINK, _DOCUMENT, _STANDING, _FIRING, _RULE_SIGHT,
         _CARD, _POLICY, _WORD, _PROMOTION,
+        _DATA_SET, _DATA_VERSION, _REDACTION,
     )
 }  # fmt: skip
 
@@ -176,6 +189,9 @@ class State:
         )
         self.retrainings: StoredRecords[Retraining] = self._table(_RETRAINING)
         self.pipelines: StoredRecords[PipelineRun] = self._table(_PIPELINE)
+        self.data = DataTables(
+            self._database, self._table(_DATA_SET), self._table(_DATA_VERSION), self._table(_REDACTION)
+        )
         self.audit = AuditTable(self._database)
         self._tables.update({StoredAudit.__tablename__: self.audit, StoredAuditLink.__tablename__: self.audit.links})
         self.incidents: StoredRecords[Incident] = self._table(_INCIDENT)
@@ -210,6 +226,8 @@ class State:
             self.approval_policies,
             self.approval_words,
             self.promotions,
+            self.data.sets,
+            self.data.redactions,
         ):
             table.check()
 

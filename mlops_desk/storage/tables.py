@@ -123,6 +123,25 @@ class StoredPipeline(Stored):
     )
 
 
+class StoredDataSet(Stored):
+    """Data sets that somebody has registered, by name; state is the kind."""
+
+    __tablename__ = "data_sets"
+
+
+class StoredDataVersion(Stored):
+    """What data sets were at looks, by set and number; parent is the set, the place its number."""
+
+    __tablename__ = "data_versions"
+    __table_args__ = (Index("data_versions_by_set", "parent", "created_at"),)
+
+
+class StoredRedaction(Stored):
+    """What is taken out of request logs, by the endpoint's name."""
+
+    __tablename__ = "redactions"
+
+
 class StoredAudit(Stored):
     """Audit entries, by id; state is that of one that did not end, parent the verb."""
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlops_desk.verbs.approvals import Approvals
     from mlops_desk.verbs.bare import Bare
     from mlops_desk.verbs.cards import Cards
+    from mlops_desk.verbs.data import DataCatalogue
     from mlops_desk.verbs.drift import Drift
     from mlops_desk.verbs.endpoints import Endpoints
     from mlops_desk.verbs.engines import Engines
@@ -62,6 +63,7 @@ class DeskVerbs:
     policies: "Policies"
     evidence: "EvidencePacks"
     labels: "Labels"
+    data: "DataCatalogue"
     secrets: "Secrets"
     settings: "Settings"
 

@@ -175,6 +175,8 @@ MADE_ANEW = {
     "/v1/jobs/submit_import": "makes a job",
     "/v1/models/register": "makes a version",
     "/v1/registry/page": "makes a way in for a browser",
+    "/v1/data/register": "makes an entry, where there is none of that name",
+    "/v1/data/retain": "takes exactly what was shown, by the token of what shows it",
 }
 """The changes that have nothing to show from before."""
 MADE_OF = {
@@ -188,6 +190,7 @@ MADE_OF = {
     "/v1/jobs/shell": "opens a shell in the job that is shown, whose owner may",
     "/v1/labels/import": "adds to the log of the endpoint that is shown, whose owner may",
     "/v1/labels/set": "adds to the log of the endpoint that is shown, whose owner may",
+    "/v1/data/rewrite": "rewrites the log whose rules are shown, exactly what was shown of it, by its token",
     "/v1/rules/fire": "makes a retraining of the rule that is shown, whose owner may",
 }
 """The changes that show what something new is made of."""

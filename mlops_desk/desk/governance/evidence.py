@@ -1,8 +1,9 @@
 """What goes into an evidence pack, asked of the services of the house."""
 
 import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -15,6 +16,7 @@ from mlops_desk.governance.evidence import extract
 from mlops_desk.governance.evidence.making import EvidenceMaker, PartSource
 from mlops_desk.governance.evidence.verification import AUDIT
 from mlops_desk.records.agent import AuditEntry
+from mlops_desk.records.data.catalogue import DataUse
 from mlops_desk.records.drift.monitors import MonitorStanding
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.endpoint import Endpoint
@@ -26,9 +28,6 @@ from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.audit.chain import START, place_of
 from mlops_desk.storage.audit.table import AuditSearch
 from mlops_desk.storage.state import State
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _MOST_RECORDS = 5000  # chosen: of the audit: what was done with one model in years
 _MOST_WINDOWS = 1000  # chosen: of a monitor: six weeks of hours, three years of days
@@ -46,8 +45,11 @@ class EvidenceHouse(Protocol):
     state: State
 
 
-def evidence_service(folder: DataFolder, house: EvidenceHouse) -> EvidenceMaker:
-    """Return what makes packs, signed with the key that exported endpoints are signed with."""
+def evidence_service(folder: DataFolder, house: EvidenceHouse, uses: Callable[[str], list[DataUse]]) -> EvidenceMaker:
+    """Return what makes packs, signed with the key that exported endpoints are signed with.
+
+    ``uses`` tells the data sets that MODEL/VERSION stands on.
+    """
     told = _Told(house)
     sources = (
         PartSource("version", "version.json", lambda version: version),
@@ -55,6 +57,7 @@ def evidence_service(folder: DataFolder, house: EvidenceHouse) -> EvidenceMaker:
         PartSource("facts", "facts.json", lambda version: house.models.facts(version.name, version.version)),
         PartSource("packages", "sbom.cdx.json", told.bill),
         PartSource("run", "run.json", lambda version: house.runs.show(version.run_id) if version.run_id else None),
+        PartSource("data", "data.json", lambda version: uses(f"{version.name}/{version.version}")),
         PartSource("lineage", "lineage.json", lambda version: house.models.lineage(version.name, version.version)),
         PartSource("openlineage", "openlineage.json", told.open_lineage),
         PartSource("aliases", "aliases.json", lambda version: house.models.history(version.name)),

@@ -8,15 +8,18 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk.governance.card_facts import CardHouse
 from mlops_desk.desk.governance.cards import cards_service
+from mlops_desk.desk.governance.data import CatalogueHouse, data_service
 from mlops_desk.desk.governance.evidence import EvidenceHouse, evidence_service
 from mlops_desk.desk.governance.governing import Governing, admits
 from mlops_desk.desk.governance.labels import labels_service
 from mlops_desk.governance.cards.service import CardsService
+from mlops_desk.governance.data.service import DataService
 from mlops_desk.governance.evidence.making import EvidenceMaker
 from mlops_desk.governance.labels.service import LabelsService
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.rules.approvals import ApprovalsService
+from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.access.policy import AccessPolicy
 
@@ -30,7 +33,7 @@ class GoverningHouse(Protocol):
     jobs: JobsService
 
 
-class GovernedHouse(EvidenceHouse, CardHouse, Protocol):
+class GovernedHouse(EvidenceHouse, CardHouse, CatalogueHouse, Protocol):
     """What else is told of versions, and who governs."""
 
     bus: Bus
@@ -44,10 +47,14 @@ def governing(house: GoverningHouse, policy: Callable[[], AccessPolicy]) -> Gove
 
 
 def governance(
-    folder: DataFolder, house: GovernedHouse, approvals: ApprovalsService
-) -> tuple[CardsService, EvidenceMaker, LabelsService]:
-    """Return what keeps cards, makes evidence, and asks for labels; let approvals know of moves that are asked for."""
+    folder: DataFolder, house: GovernedHouse, approvals: ApprovalsService, keyring: SecretStore
+) -> tuple[CardsService, EvidenceMaker, LabelsService, DataService]:
+    """Return what keeps cards, makes evidence, asks for labels and knows of data.
+
+    Approvals know from now on of moves that are asked for.
+    """
     approvals.moves = house.governing.promotions
     cards = cards_service(house, house.governing.registries, folder.instance, house.bus, house.loop)
     house.governing.join(cards)
-    return cards, evidence_service(folder, house), labels_service(house.endpoints, house.monitors)
+    data = data_service(folder, house, keyring)
+    return cards, evidence_service(folder, house, data.uses), labels_service(house.endpoints, house.monitors), data

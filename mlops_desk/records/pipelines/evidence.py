@@ -1,5 +1,6 @@
 """What a pipeline's step found: kept in its record, so that whoever asks later sees on what it rests."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mlops_desk.records.pipelines.comparison import ModelEvaluation
@@ -9,13 +10,15 @@ from mlops_desk.records.pipelines.comparison import ModelEvaluation
 class DataManifest:
     """The data of one run, file by file, hashed: ``sha256`` is of the sorted list of (target, path, size, SHA-256).
 
-    The list itself is kept beside the database; ``targets`` are the mount targets that it is of.
+    The list itself is kept beside the database; ``targets`` are the mount targets that it is of. ``by_target`` hashes
+    the list of each by itself, without its name: so is a data set of the catalogue hashed.
     """
 
     sha256: str
     files: int
     size_bytes: int
     targets: tuple[str, ...] = ()
+    by_target: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ Nothing is copied: what a job may be given lies where its person has put it. So 
 are trained on and once more afterwards; a file whose size, time and inode are as they were is not read again.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -17,7 +16,7 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.pipelines.evidence import DataManifest
 from mlops_desk.records.pipelines.run import PipelineRun
-from mlops_desk.rules.pipeline.hashing import MODULE
+from mlops_desk.rules.pipeline.hashing import MODULE, digest_of
 
 _SECONDS = 14_400.0  # chosen: 4 hours are 7 TB at 500 MB/s
 _KEPT = 200  # chosen: a list of a thousand files takes 150 KB; older ones are told by their hash in the record
@@ -41,12 +40,10 @@ class DataFreezing:
         # As who made the rule: it is they who named the data, and who may not have the champion's owner read for them.
         reader = job.submitted_by if run.created_by is None else run.created_by
         found = self.run(MODULE, request, _SECONDS, reader)["files"]
-        digest = hashlib.sha256()
-        for target, below, size, sha256, *_ in found:
-            digest.update(json.dumps([target, below, size, sha256]).encode("ascii") + b"\n")
         if not known:
             self._keep(run.id, found)
-        return DataManifest(digest.hexdigest(), len(found), sum(one[2] for one in found), tuple(sorted(sources)))
+        size, by_target = sum(one[2] for one in found), {target: digest_of(found, target) for target in sources}
+        return DataManifest(digest_of(found), len(found), size, tuple(sorted(sources)), by_target)
 
     def _known(self, run_id: str) -> dict[str, list[Any]]:
         try:

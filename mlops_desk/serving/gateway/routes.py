@@ -35,8 +35,9 @@ class EndpointRoutes:
     needed; ``is_open`` wants none. ``passes`` are first parts of paths that are handed on as they are, such as ``v1``
     (``*``: all).
     ``shadow`` gets a copy of each request, and its answers reach the log alone. ``queue`` is how many requests may
-    wait for a place, ``sample`` the share of requests that is logged, ``redacted`` columns that never are. While none
-    of its replicas is up, requests wait ``hold_seconds`` for one, as many as may wait, and the agent is told of them.
+    wait for a place, ``sample`` the share of requests that is logged, ``redacted`` columns that never are,
+    ``masked`` and ``hashed`` those whose values are not, the latter by ``redaction_key`` (hex). While none of its
+    replicas is up, requests wait ``hold_seconds`` for one, as many as may wait, and the agent is told of them.
     """
 
     routes: tuple[Route, ...]
@@ -52,6 +53,9 @@ class EndpointRoutes:
     queue: int = 0
     sample: float = 1.0
     redacted: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()
+    hashed: tuple[str, ...] = ()
+    redaction_key: str = field(default="", repr=False)
     hold_seconds: float = 0.0
 
 

@@ -1,6 +1,7 @@
 """The worker that takes feedback from a file (``python -m mlops_desk.serving.logged.feedback_worker``), asked by stdin.
 
-Request: {"folder": an endpoint's log, "file": path, "given_at": Unix seconds}. The answer is a FeedbackTaken.
+Request: {"folder": an endpoint's log, "file": path, "given_at": Unix seconds, "rules": {"dropped",
+"masked", "hashed", "key"}}; the last may be missing. The answer is a FeedbackTaken.
 """
 
 from pathlib import Path
@@ -13,6 +14,7 @@ from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.storage.request_log.feedback import import_feedback
+from mlops_desk.storage.request_log.redaction import rules_of
 
 
 def answer(request: dict[str, Any]) -> Any:
@@ -20,7 +22,8 @@ def answer(request: dict[str, Any]) -> Any:
     file, given_at = Path(request["file"]), float(request["given_at"])
     shown = plain(str(file), 1000)
     try:
-        return wire.to_builtins(import_feedback(Path(request["folder"]), file, given_at, int(given_at * 1000)))
+        rules = rules_of(**request.get("rules", {}))
+        return wire.to_builtins(import_feedback(Path(request["folder"]), file, given_at, int(given_at * 1000), rules))
     except FileNotFoundError as error:
         raise NotFound(f"There is no file {shown}.", "Check the path.") from error
     except OSError as error:

@@ -13,6 +13,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
+from mlops_desk.serving.logged.redaction import HiddenColumns
 from mlops_desk.storage.request_log.query import RequestQuery, find
 
 IMPORT_WORKER = "mlops_desk.serving.logged.feedback_worker"
@@ -40,12 +41,13 @@ class RequestDesk:
             return []
         return self._loop.call("Reading the request log", lambda: find(folder, query), _FIND_SECONDS)
 
-    def take_feedback(self, name: str, file: Path) -> FeedbackTaken:
+    def take_feedback(self, name: str, file: Path, hidden: HiddenColumns) -> FeedbackTaken:
         """Take the rows of a file, all of them or none. Raises Invalid, NotFound, TimedOut."""
         folder = self._log_folder(name)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._roll()
-        request = {"folder": str(folder), "file": str(file), "given_at": time.time()}
+        rules = {"dropped": hidden.dropped, "masked": hidden.masked, "hashed": hidden.hashed, "key": hidden.key}
+        request = {"folder": str(folder), "file": str(file), "given_at": time.time(), "rules": rules}
         return wire.from_builtins(run_worker(IMPORT_WORKER, request, _IMPORT_SECONDS), FeedbackTaken)
 
 

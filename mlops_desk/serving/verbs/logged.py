@@ -7,6 +7,7 @@ from mlops_desk.records.drift.columns import KINDS_OF_SIGNATURES
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.serving.board import EndpointBoard
+from mlops_desk.serving.logged.redaction import Columns
 from mlops_desk.serving.logged.requests import REQUESTS_LIMIT, RequestDesk, own_file, query_of
 from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.switchboard import Switchboard
@@ -47,7 +48,27 @@ class LoggedVerbs(ABC):
 
     def feedback(self, name: str, file: str) -> FeedbackTaken:
         """Take what turned out later from a file. Raises Invalid, NotFound, Refused, TimedOut."""
-        return self._requests.take_feedback(self.show(name).name, own_file(file))
+        return self._requests.take_feedback(self.show(name).name, own_file(file), self._switchboard.redaction.of(name))
+
+    def written_log(self, name: str) -> Path:
+        """Return where an endpoint's log lies, with all that was answered until now. Raises NotFound."""
+        folder = self._switchboard.log_folder(name)
+        self._switchboard.gatekeeper.roll()
+        return folder
+
+    def redaction_key(self, name: str) -> str:
+        """Return the key by which values of an endpoint's log are hashed, in hex. Raises Unavailable."""
+        return self._switchboard.redaction.key(name)
+
+    def follow_redaction(self, columns: Columns) -> None:
+        """Have logs written by these rules, from the gateway's next table on."""
+        self._switchboard.redaction.columns = columns
+
+    def apply_redaction(self) -> bool | None:
+        """Have a gateway that runs go by the rules of now; False when it does not within some seconds, None without."""
+        is_there = self._switchboard.gatekeeper.state is not None
+        is_followed = self._switchboard.bring_in()
+        return is_followed if is_there else None
 
     def request_window(self, name: str, rows: int, target: Path) -> LogWindow:
         """Write the newest ``rows`` answered rows of the live revision as one Parquet file of features."""

@@ -20,6 +20,7 @@ from mlops_desk.storage.data_files import identifier, pattern, quoted
 from mlops_desk.storage.request_log.files import FORMAT, connect, read, united
 from mlops_desk.storage.request_log.kinds import DATABASE_TYPES, fit, guess
 from mlops_desk.storage.request_log.layout import parts
+from mlops_desk.storage.request_log.redaction import RedactionRules
 
 FOLDER = "feedback"
 ID_PATTERN = r"[A-Za-z0-9._-]{1,64}"
@@ -67,8 +68,10 @@ def write_feedback(folder: Path, given: Sequence[Feedback], stamp_ms: int) -> No
         lines.unlink(missing_ok=True)
 
 
-def import_feedback(folder: Path, file: Path, given_at: float, stamp_ms: int) -> FeedbackTaken:
-    """Take the rows of a CSV, JSON lines or Parquet file. Raises Invalid, OSError, duckdb.Error."""
+def import_feedback(
+    folder: Path, file: Path, given_at: float, stamp_ms: int, rules: RedactionRules | None = None
+) -> FeedbackTaken:
+    """Take the rows of a CSV, JSON lines or Parquet file, as rules have them. Raises Invalid, OSError, duckdb.Error."""
     target = folder / FOLDER / f"feedback-{stamp_ms:013d}.parquet"
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with closing(connect(target.parent)) as connection:
@@ -84,11 +87,29 @@ def import_feedback(folder: Path, file: Path, given_at: float, stamp_ms: int) ->
             CREATE TEMP TABLE given AS SELECT CAST({identifier(names["request_id"])} AS VARCHAR) AS _request_id,
             {row} AS _row, {float(given_at)!r}::DOUBLE AS _given_at, {shown} FROM {source}""")
         _check_rows(connection, names, source)
+        if rules:
+            columns = _redacted(connection, columns, rules)
         _copy(connection, _newest_of("given", columns, "rowid"), target)
         rows = int(connection.execute("SELECT count(*) FROM given").fetchall()[0][0])
         asked = int(connection.execute("SELECT count(DISTINCT _request_id) FROM given").fetchall()[0][0])
         known = _known_requests(connection, folder)
     return FeedbackTaken(rows, known, asked - known)
+
+
+def _redacted(connection: Any, columns: Sequence[str], rules: RedactionRules) -> list[str]:
+    """Have the rows that were given be what may be kept of them; return the columns that are left."""
+    kept = [name for name in columns if not rules.drops(name)]
+    for number, name in enumerate(one for one in kept if rules.rewrites(one)):
+        column, table = identifier(name), f"map_{number}"
+        values = connection.execute(f"SELECT DISTINCT {column} FROM given WHERE {column} NOTNULL").fetchall()
+        connection.execute(f"CREATE TEMP TABLE {table} AS SELECT {column} AS before, '' AS after FROM given LIMIT 0")
+        if values:
+            pairs = [(value, str(rules.value(name, value))) for (value,) in values]
+            connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", pairs)
+        connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE given AS SELECT given.* REPLACE ({table}.after AS {column})
+            FROM given LEFT JOIN {table} ON given.{column} = {table}.before ORDER BY given.rowid""")
+    return kept
 
 
 def feedback_of(

@@ -14,7 +14,7 @@ from pathlib import Path
 from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.serving.gateway.request_log.feedback import feedback_in
-from mlops_desk.serving.gateway.request_log.redaction import feedback_without, without
+from mlops_desk.serving.gateway.request_log.redaction import redacted, redacted_feedback, rules_for
 from mlops_desk.serving.gateway.request_log.roller import LocalRoller, Roller, RollTask
 from mlops_desk.serving.gateway.routes import EndpointRoutes, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange, Spool
@@ -172,16 +172,16 @@ class RequestLog:
 
     def _redacted(self, log: str, noted: list[Exchange | Feedback]) -> list[Exchange | Feedback]:
         """Take out what must not be logged; between two exchanges the event loop gets its turn."""
-        columns = self._rules[log].redacted
-        if not columns:
+        rules = rules_for(self._rules[log])
+        if not rules:
             return noted
         features = {route.revision: [f.name for f in route.features] for route in self._rules[log].routes}
         kept: list[Exchange | Feedback] = []
         for one in noted:
             if isinstance(one, Feedback):
-                kept.append(feedback_without(one, columns))
+                kept.append(redacted_feedback(one, rules))
             else:
-                kept.append(without(one, columns, features.get(one.revision, [])))
+                kept.append(redacted(one, rules, features.get(one.revision, [])))
             time.sleep(0)
         return kept
 

@@ -66,15 +66,19 @@ class LocalRoller:
         from mlops_desk.serving.gateway.request_log.rollup import Rollup  # noqa: PLC0415 - likewise
         from mlops_desk.storage.request_log.feedback import tidy_feedback  # noqa: PLC0415 - likewise
         from mlops_desk.storage.request_log.keeping import tidy, trim  # noqa: PLC0415 - likewise
+        from mlops_desk.storage.request_log.lock import only_one  # noqa: PLC0415 - likewise
 
         self._rollup = self._rollup or Rollup()
         folder, limits = Path(task.folder), task.limits
         try:
             self._rollup.roll(folder, [(Path(path), stamp_ms) for path, stamp_ms in task.waiting], task.rules)
-            trim(folder, limits.log_bytes)
-            if task.is_time_to_tidy:
-                tidy(folder, time.time(), limits.log_days, limits.log_bytes)
-                tidy_feedback(folder, time.time(), limits.log_days)
+            with only_one(folder, waits=False) as is_ours:
+                if not is_ours:  # it is rewritten; the next roll tidies it
+                    return
+                trim(folder, limits.log_bytes)
+                if task.is_time_to_tidy:
+                    tidy(folder, time.time(), limits.log_days, limits.log_bytes)
+                    tidy_feedback(folder, time.time(), limits.log_days)
         except (OSError, duckdb.Error, ValueError) as error:
             raise Unavailable(str(error)) from error
 

@@ -14,12 +14,19 @@ import duckdb
 from mlops_desk.base.disk.files import set_aside
 from mlops_desk.serving.gateway.request_log.inputs import rows_of as input_rows
 from mlops_desk.serving.gateway.request_log.outputs import outputs_of, text_of
-from mlops_desk.serving.gateway.request_log.redaction import feedback_without, without
+from mlops_desk.serving.gateway.request_log.redaction import (
+    features_of,
+    redacted,
+    redacted_feedback,
+    redacted_values,
+    rules_for,
+)
 from mlops_desk.serving.gateway.routes import EndpointRoutes
 from mlops_desk.serving.gateway.spool import Exchange, records
 from mlops_desk.storage.request_log.feedback import Feedback, write_feedback
 from mlops_desk.storage.request_log.kinds import guess, join
 from mlops_desk.storage.request_log.layout import hour_of, part_path
+from mlops_desk.storage.request_log.redaction import RedactionRules
 from mlops_desk.storage.request_log.writing import write_part
 from mlops_desk.storage.requests import LoggedFeature, LoggedRow
 
@@ -60,26 +67,26 @@ def read_spool(
 ) -> tuple[list[LoggedRow], list[LoggedFeature], list[Feedback]]:
     """Read a spool's rows, the features they have, and feedback. Raises OSError."""
     described = {route.revision: route.features for route in rules.routes} if rules else {}
-    redacted = rules.redacted if rules else ()
+    hidden = rules_for(rules)
     rows: list[LoggedRow] = []
     given: list[Feedback] = []
     for record in records(path):
         if isinstance(record, Exchange):
             features = described.get(record.revision, ())
-            kept = without(record, redacted, [feature.name for feature in features]) if redacted else record
-            rows.extend(_without(row, redacted) if redacted else row for row in rows_of(kept, features))
+            kept = redacted(record, hidden, [feature.name for feature in features]) if hidden else record
+            rows.extend(_redacted(row, hidden) if hidden else row for row in rows_of(kept, features))
         elif isinstance(record, Feedback):
-            given.append(feedback_without(record, redacted) if redacted else record)
+            given.append(redacted_feedback(record, hidden) if hidden else record)
         else:
             described[record[0]] = record[1]
     unknown = [row.values for row in rows if not described.get(row.revision)]
-    return rows, join([*(found for known in described.values() for found in known), *guess(unknown)]), given
+    known = [one for features in described.values() for one in features_of(features, hidden)]
+    return rows, join([*known, *guess(unknown)]), given
 
 
-def _without(row: LoggedRow, redacted: Sequence[str]) -> LoggedRow:
-    """Leave out what got the name of a redacted column as the row was read, such as its place."""
-    hidden = {column.casefold() for column in redacted}
-    return replace(row, values={name: value for name, value in row.values.items() if name.casefold() not in hidden})
+def _redacted(row: LoggedRow, rules: RedactionRules) -> LoggedRow:
+    """Take out what got the name of a column with a rule as the row was read, such as its place."""
+    return replace(row, values=redacted_values(row.values, rules))
 
 
 def rows_of(exchange: Exchange, features: Sequence[LoggedFeature]) -> Iterator[LoggedRow]:

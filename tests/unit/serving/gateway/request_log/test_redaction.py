@@ -1,6 +1,7 @@
 """A column that must not be logged is nowhere in the log's folder, whatever form it came in."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import pytest
 
 from mlops_desk.base.loop import Loop
 from mlops_desk.serving.gateway.request_log.log import RequestLog
-from mlops_desk.serving.gateway.request_log.redaction import without
+from mlops_desk.serving.gateway.request_log.redaction import redacted
 from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange, Spool
 from mlops_desk.storage.request_log.query import RequestQuery, find
+from mlops_desk.storage.request_log.redaction import HASHED, rules_of
 from mlops_desk.storage.requests import LoggedFeature
 
 SECRET = "xq7secret"
@@ -140,5 +142,81 @@ def test_nothing_is_changed_without_a_rule(folder: Path) -> None:
 
 def test_a_lone_column_without_a_name_is_blanked() -> None:
     sent = exchange(b'{"instances": ["a", "b"]}')
-    assert json.loads(without(sent, ["text"], ["text"]).body) == {"instances": [None, None]}
-    assert json.loads(without(sent, ["other"], ["text"]).body) == {"instances": ["a", "b"]}
+    assert json.loads(redacted(sent, rules_of(["text"]), ["text"]).body) == {"instances": [None, None]}
+    assert json.loads(redacted(sent, rules_of(["other"]), ["text"]).body) == {"instances": ["a", "b"]}
+
+
+def rewriting(folder: Path, *, key: str, masked: tuple[str, ...] = (), hashed: tuple[str, ...] = ()) -> RoutingTable:
+    routes = (Route(1, 1.0, features=FEATURES),)
+    rules = EndpointRoutes(routes, str(folder), masked=masked, hashed=hashed, redaction_key=key)
+    return RoutingTable(endpoints={"front": rules})
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("way", ["mask", "hash"])
+def test_a_masked_or_hashed_value_is_logged_as_a_word_and_only_as_that(folder: Path, form: str, way: str) -> None:
+    log = RequestLog(Loop("test"))
+    ways = {"masked": ("ssn",)} if way == "mask" else {"hashed": ("ssn",)}
+    log.follow(rewriting(folder, key="ab" * 32, **ways))
+    answer = json.dumps({"predictions": [{"label": "x", "ssn": SECRET}]}).encode()
+    assert log.keep("front", exchange(json.dumps(FORMS[form]).encode(), answer=answer))
+    log.write()
+    assert not is_anywhere(folder)
+    log.roll()
+    assert not is_anywhere(folder)
+    (request,) = find(folder, RequestQuery(10))
+    word = r"\*\*\*" if way == "mask" else HASHED
+    told = str(request.inputs) + str(request.outputs)
+    assert re.search(word, told)
+    assert request.inputs["age"] == 30
+    log._spools[log._logs["front"]].close()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [("text/csv", b"age,ssn\n30,77\n31,77\n"), (JSON, b'{"instances": [[30, 77], [31, 77.0]]}')],
+)
+def test_the_same_value_is_hashed_to_the_same_word_however_it_is_sent(
+    folder: Path, content_type: str, body: bytes
+) -> None:
+    log = RequestLog(Loop("test"))
+    log.follow(rewriting(folder, key="ab" * 32, hashed=("SSN",)))
+    assert log.keep("front", exchange(body, content_type))
+    log.roll()
+    words = {request.inputs["ssn"] for request in find(folder, RequestQuery(10))}
+    assert words == {rules_of(hashed=["ssn"], key="ab" * 32).value("ssn", 77)}
+    log._spools[log._logs["front"]].close()
+
+
+def test_a_number_that_was_masked_is_a_text_of_the_log(folder: Path) -> None:
+    log = RequestLog(Loop("test"))
+    log.follow(rewriting(folder, key="", masked=("age",)))
+    assert log.keep("front", exchange(b'{"instances": [[30, "a"]]}'))
+    log.roll()
+    (request,) = find(folder, RequestQuery(10))
+    assert dict(request.inputs) == {"age": "***", "ssn": "a"}
+    log._spools[log._logs["front"]].close()
+
+
+def test_without_a_key_what_was_to_be_hashed_is_not_logged(folder: Path) -> None:
+    log = RequestLog(Loop("test"))
+    log.follow(rewriting(folder, key="", hashed=("ssn",)))
+    assert log.keep("front", exchange(json.dumps(FORMS["records"]).encode()))
+    log.roll()
+    assert not is_anywhere(folder)
+    assert dict(find(folder, RequestQuery(10))[0].inputs) == {"age": 30}
+    log._spools[log._logs["front"]].close()
+
+
+def test_feedback_is_masked_and_hashed_too(folder: Path) -> None:
+    log = RequestLog(Loop("test"))
+    log.follow(rewriting(folder, key="ab" * 32, hashed=("ssn",), masked=("who",)))
+    told = {"request_id": "id", "truth": 1, "ssn": SECRET, "who": SECRET}
+    assert log.feedback("front", json.dumps(told).encode()) == 1
+    assert log.keep("front", exchange(b'{"instances": [[30, "a"]]}'))
+    log.roll()
+    assert not is_anywhere(folder)
+    (request,) = find(folder, RequestQuery(10))
+    assert (request.feedback["truth"], request.feedback["who"]) == (1, "***")
+    assert re.fullmatch(HASHED, request.feedback["ssn"])
+    log._spools[log._logs["front"]].close()

@@ -1,0 +1,194 @@
+"""The verbs about what is taken out of request logs: rules, what they would do, and what was logged before them."""
+
+import time
+from abc import ABC
+from builtins import list as list_of
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.process import run_worker
+from mlops_desk.base.text import plain
+from mlops_desk.governance.data.hints import hints_of
+from mlops_desk.records.data.redaction import (
+    KeptRedaction,
+    RedactedValue,
+    Redaction,
+    RedactionPreview,
+    RedactionWay,
+    RewriteDone,
+    RewritePlan,
+)
+from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.records.serving.request import LoggedRequest
+from mlops_desk.storage.data_tables import DataTables
+from mlops_desk.storage.request_log.redaction import RedactionRules, rules_of
+from mlops_desk.verbs.declaration import check_limit
+
+_REWRITE = "mlops_desk.storage.request_log.rewriting_worker"
+_KEEP = "keep"
+"""The way that takes a rule back."""
+_MOST_COLUMNS = 200  # chosen: more than any model has that is told of by name
+_NAME = 200  # chosen: as the log has it: longer ones are values that stand where a name should
+_VALUE = 100  # chosen: of a value, what fits into a cell
+_MOST_ROWS = 1000  # chosen: of a preview
+_HINT_ROWS = 200  # chosen: enough to see what a column holds
+_LOOK_SECONDS = 50.0  # chosen: below the verb's deadline; a year of logs takes seconds
+_REWRITE_SECONDS = 3500.0  # chosen: below the verb's deadline; two gigabytes take minutes
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionHouse:
+    """What is asked of endpoints. ``endpoint`` raises NotFound; ``apply`` has the gateway go by the rules.
+
+    ``apply`` tells whether it does by now, None where none runs. ``key`` is that of an endpoint's hashes, in hex.
+    ``monitors`` are the names of those that look at an endpoint's log. All may raise DeskErrors.
+    """
+
+    endpoint: Callable[[str], Endpoint]
+    requests: Callable[[str, int], Sequence[LoggedRequest]]
+    log: Callable[[str], Path]
+    key: Callable[[str], str]
+    apply: Callable[[], bool | None]
+    monitors: Callable[[str], Sequence[str]]
+
+
+class RedactionVerbs(ABC):
+    """Stands on what the service has made."""
+
+    _redaction: RedactionHouse
+    _tables: DataTables
+    _loop: Loop
+
+    def redaction(self, endpoint: str) -> Redaction:
+        """Show the rules of an endpoint's log. Raises NotFound."""
+        return self._told(endpoint, self._kept(endpoint), is_in_force=None)
+
+    def preview(self, endpoint: str, columns: Mapping[str, str] | None = None, rows: int = 5) -> RedactionPreview:
+        """Show what rules would make of the newest rows. Raises NotFound, Invalid, TimedOut."""
+        self._redaction.endpoint(endpoint)
+        check_limit(rows, _MOST_ROWS)
+        ways = changed(self._kept(endpoint), columns or {})
+        rules = self._rules(endpoint, ways)
+        requests = self._redaction.requests(endpoint, max(rows, _HINT_ROWS))
+        newest = requests[:rows]
+        values = [value for one in newest for value in _values(one, rules)]
+        seen = {name.casefold() for one in newest for name in (*one.inputs, *one.outputs, *one.feedback)}
+        untouched = tuple(name for name in ways if name.casefold() not in seen)
+        hints = tuple(hints_of(requests, rules))
+        return RedactionPreview(endpoint, len(newest), ways, tuple(values), hints, untouched)
+
+    def redact(self, endpoint: str, columns: Mapping[str, str]) -> Redaction:
+        """Set rules, and have the gateway go by them. Raises NotFound, Invalid."""
+        self._redaction.endpoint(endpoint)
+        if not columns:
+            hint = Hint(f"mlops-desk data redact {endpoint} --column ssn=drop --column email=hash")
+            raise Invalid("No column is named.", hint)
+        ways = changed(self._kept(endpoint), columns)
+        if RedactionWay.HASH in ways.values():
+            self._redaction.key(endpoint)  # made now, or said why it can't be
+        kept = KeptRedaction(endpoint, ways, time.time())
+        self._tables.redactions.put(kept)
+        return self._told(endpoint, kept, is_in_force=self._redaction.apply())
+
+    def rewriting(self, endpoint: str) -> RewritePlan:
+        """Show what was logged before the rules. Raises NotFound, TimedOut, Unavailable."""
+        found = self._worked(endpoint, None, _LOOK_SECONDS)
+        sketches = tuple(self._redaction.monitors(endpoint)) if found["files"] else ()
+        return RewritePlan(
+            endpoint, found["token"], found["files"], found["rows"], found["size_bytes"], found["values"], sketches
+        )
+
+    def rewrite(self, endpoint: str, token: str) -> RewriteDone:
+        """Apply the rules to what was shown. Raises NotFound, Refused, TimedOut, Unavailable."""
+        found = self._worked(endpoint, token, _REWRITE_SECONDS)
+        return RewriteDone(endpoint, found["files"], found["rows"], tuple(found["left"]))
+
+    def columns_of(self, endpoint: str) -> Mapping[str, RedactionWay]:
+        """Return the rules of an endpoint's log, by column."""
+        kept = self._kept(endpoint)
+        return {} if kept is None else kept.columns
+
+    def _kept(self, endpoint: str) -> KeptRedaction | None:
+        return self._tables.redactions.get(endpoint)
+
+    def _rules(self, endpoint: str, ways: Mapping[str, RedactionWay]) -> RedactionRules:
+        key = self._redaction.key(endpoint) if RedactionWay.HASH in ways.values() else ""
+        return rules_of(*_by_way(ways), key)
+
+    def _told(self, endpoint: str, kept: KeptRedaction | None, *, is_in_force: bool | None) -> Redaction:
+        try:
+            owner = self._redaction.endpoint(endpoint).created_by
+            monitors = tuple(self._redaction.monitors(endpoint))
+        except NotFound:
+            if kept is None:
+                raise
+            owner, monitors = None, ()  # rules outlive their endpoint: the next of its name has them
+        if kept is None:
+            return Redaction(endpoint, watched_by=monitors, created_by=owner)
+        return Redaction(endpoint, kept.columns, kept.updated_at, is_in_force, monitors, owner)
+
+    def _worked(self, endpoint: str, token: str | None, seconds: float) -> dict[str, Any]:
+        kept = self._kept(endpoint)
+        if kept is None or not kept.columns:
+            hint = Hint(f"mlops-desk data redact {endpoint} --column NAME=drop", before="Make some first: ")
+            raise Refused(f"The log of endpoint {plain(endpoint)} has no rules.", hint)
+        dropped, masked, hashed = _by_way(kept.columns)
+        key = self._redaction.key(endpoint) if hashed else ""
+        told = {"dropped": dropped, "masked": masked, "hashed": hashed, "key": key, "token": token}
+        request = {"folder": str(self._redaction.log(endpoint)), **told}
+        found: dict[str, Any] = run_worker(_REWRITE, request, seconds, ending=self._loop.ending)
+        return found
+
+
+def changed(kept: KeptRedaction | None, columns: Mapping[str, str]) -> dict[str, RedactionWay]:
+    """Return the rules after a change: what is named anew counts, ``keep`` takes a rule back. Raises Invalid. Pure."""
+    ways = dict(kept.columns) if kept is not None else {}
+    for name, word in columns.items():
+        if not name or len(name) > _NAME or not name.isprintable():
+            raise Invalid(f"{plain(name, 80)!r} can't be the name of a column.")
+        known = next((one for one in ways if one.casefold() == name.casefold()), None)
+        if known is not None:
+            del ways[known]
+        if word != _KEEP:
+            ways[name] = _way(word)
+    if len(ways) > _MOST_COLUMNS:
+        raise Invalid(f"{len(ways)} columns have rules; {_MOST_COLUMNS} may.", "Log a smaller share, or nothing.")
+    return ways
+
+
+def _way(word: str) -> RedactionWay:
+    try:
+        return RedactionWay(word)
+    except ValueError as error:
+        words = f"Ways: {', '.join(RedactionWay)}; {_KEEP} takes a rule back."
+        raise Invalid(f"{plain(word, 40)!r} is nothing that can be done with a column.", words) from error
+
+
+def _by_way(ways: Mapping[str, RedactionWay]) -> tuple[list_of[str], list_of[str], list_of[str]]:
+    dropped, masked, hashed = (
+        sorted(name for name, one in ways.items() if one is way)
+        for way in (RedactionWay.DROP, RedactionWay.MASK, RedactionWay.HASH)
+    )
+    return dropped, masked, hashed
+
+
+def _values(request: LoggedRequest, rules: RedactionRules) -> list_of[RedactedValue]:
+    """Return what rules would make of a row, of what they change."""
+    told = []
+    for name, value in {**request.outputs, **request.inputs, **request.feedback}.items():
+        before = _cut(value)
+        if rules.drops(name):
+            told.append(RedactedValue(request.request_id, request.row, name, before, None))
+            continue
+        after = rules.value(name, value) if rules.rewrites(name) else rules.pruned(value)
+        if after != value:
+            told.append(RedactedValue(request.request_id, request.row, name, before, _cut(after)))
+    return told
+
+
+def _cut(value: Any) -> str:
+    return plain(str(value), _VALUE)

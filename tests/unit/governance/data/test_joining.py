@@ -1,0 +1,111 @@
+"""The catalogue put together: whose data are of a registered set, versions, and who stands on which."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mlops_desk.governance.data.joining import is_in, joined
+from mlops_desk.governance.data.service import judged
+from mlops_desk.governance.data.sighting import KnownData, Sighting
+from mlops_desk.records.data.catalogue import (
+    CatalogueEntry,
+    DataColumn,
+    DataKind,
+    DataLook,
+    DataPlace,
+    DataUser,
+    DataUserKind,
+    DataVersion,
+    SetState,
+)
+from mlops_desk.records.drift.columns import ColumnKind
+
+RUN = DataUser(DataUserKind.RUN, "r1", "its training data")
+MODEL = DataUser(DataUserKind.MODEL, "churn/3", "its training data")
+
+
+def folder(path: str, kind: DataKind = DataKind.FOLDER) -> DataPlace:
+    return DataPlace(kind, path)
+
+
+def test_what_lies_in_a_registered_folder_is_of_that_set_and_of_the_innermost_one() -> None:
+    entries = [CatalogueEntry("all", folder("/data"), 1.0), CatalogueEntry("churn", folder("/data/churn"), 2.0)]
+    seen = Sighting("train", DataPlace(DataKind.MLFLOW, "/data/churn/train.csv", "r1", "train"), (RUN, MODEL))
+    beside = Sighting("/data/churn-2", folder("/data/churn-2"), (RUN,))
+    found = {one.brief.name: one for one in joined(entries, {}, KnownData((seen, beside)))}
+    assert set(found) == {"all", "churn"}
+    assert [user.name for user in found["churn"].users] == ["churn/3", "r1"]
+    assert [user.name for user in found["all"].users] == ["r1"]
+
+
+def test_what_nobody_registered_makes_a_set_with_a_version_for_each_digest() -> None:
+    place = DataPlace(DataKind.MLFLOW, run="r1", dataset="train")
+    columns = (DataColumn("age", ColumnKind.NUMERIC),)
+    sightings = (
+        Sighting("train", place, (RUN,), digest="bb", at=20.0, columns=columns),
+        Sighting("train", place, (MODEL,), digest="aa", at=10.0),
+        Sighting("train", place, (MODEL,), digest="bb", at=30.0),
+    )
+    (found,) = joined([], {}, KnownData(sightings, ("The registry could not be asked.",)))
+    assert [(one.number, one.digest, one.seen_at, one.last_at) for one in found.versions] == [
+        (2, "bb", 20.0, 30.0), (1, "aa", 10.0, 10.0)
+    ]  # fmt: skip
+    assert [(user.name, user.version) for user in found.users] == [("churn/3", 1), ("churn/3", 2), ("r1", 2)]
+    assert (found.brief.state, found.brief.digest, found.columns) == (SetState.UNKNOWN, "bb", columns)
+    assert found.missing == ("The registry could not be asked.",)
+    assert not found.brief.is_registered
+
+
+def test_a_registered_set_has_its_own_versions_and_tells_which_was_used_where_the_hash_does() -> None:
+    entry = CatalogueEntry("churn", folder("/d"), 1.0, look=DataLook(SetState.GONE, 9.0, "It is gone."), created_by=7)
+    versions = {"churn": [DataVersion("churn", 1, sha256="a"), DataVersion("churn", 2, sha256="b", size_bytes=5)]}
+    seen = (
+        Sighting("/d", folder("/d"), (RUN,), sha256="a"),
+        Sighting("/d", folder("/d"), (MODEL,), sha256="other"),
+    )
+    (found,) = joined([entry], versions, KnownData(seen))
+    assert [one.sha256 for one in found.versions] == ["b", "a"]
+    assert {user.name: user.version for user in found.users} == {"r1": 1, "churn/3": None}
+    assert (found.brief.state, found.brief.text, found.brief.looked_at) == (SetState.GONE, "It is gone.", 9.0)
+    assert (found.owner.uid, found.brief.size_bytes) == (7, 5)
+
+
+def test_logs_grow_and_are_told_apart_from_labels() -> None:
+    log, labels = DataPlace(DataKind.LOG, endpoint="front"), DataPlace(DataKind.LABELS, endpoint="front")
+    seen = (Sighting("front/requests", log, size_bytes=9, files=2, owned_by=7), Sighting("front/labels", labels))
+    found = {one.brief.name: one for one in joined([], {}, KnownData(seen))}
+    assert found["front/requests"].brief.state is SetState.GROWS
+    assert (found["front/requests"].brief.size_bytes, found["front/requests"].created_by) == (9, 7)
+    assert not is_in(log, labels)
+    assert not is_in(log, DataPlace(DataKind.LOG, endpoint="other"))
+
+
+@given(st.text("/ab.", max_size=10))
+@example("/data/../etc")
+@example("/database")
+@example("/data/")
+def test_only_what_is_below_a_path_is_in_it(path: str) -> None:
+    if is_in(folder(path), folder("/data")):
+        assert path.rstrip("/") == "/data" or path.startswith("/data/")
+        assert ".." not in path.split("/")
+    assert not is_in(DataPlace(DataKind.MLFLOW, run="r", dataset="d"), folder("/data"))
+
+
+def test_a_look_says_same_or_changed_only_where_there_is_a_hash_to_tell() -> None:
+    first, made = judged(None, DataVersion("d", 0, sha256="a", seen_at=5.0), 5.0)
+    assert (first.state, made.number) == (SetState.SAME, 1)
+    again, same = judged(made, DataVersion("d", 0, sha256="a", seen_at=9.0, last_at=9.0), 9.0)
+    assert (again.state, same.number, same.seen_at, same.last_at) == (SetState.SAME, 1, 5.0, 9.0)
+    other, new = judged(same, DataVersion("d", 0, sha256="b", files=3, size_bytes=9), 11.0)
+    assert (other.state, new.number) == (SetState.CHANGED, 2)
+    nothing, kept = judged(None, DataVersion("d", 0, columns=(DataColumn("a", None),)), 1.0)
+    assert (nothing.state, kept.number) == (SetState.UNKNOWN, 1)
+    digest, _ = judged(DataVersion("d", 1, digest="x"), DataVersion("d", 0, digest="y"), 1.0)
+    assert digest.state is SetState.CHANGED
+
+
+def test_what_differs_is_told_in_numbers() -> None:
+    before = DataVersion("d", 1, sha256="a", files=3, size_bytes=10)
+    look, _ = judged(before, DataVersion("d", 0, sha256="b", files=4, size_bytes=1200), 1.0)
+    assert look.text == "It is not what version 1 says: 4 files instead of 3, 1,200 bytes instead of 10."
+    look, _ = judged(before, DataVersion("d", 0, sha256="b", files=3, size_bytes=10), 1.0)
+    assert look.text.endswith("as many bytes, and other content.")
