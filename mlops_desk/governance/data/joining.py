@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from mlops_desk.governance.data.sighting import KnownData, Sighting
+from mlops_desk.governance.data.sighting import KnownData, DataSighting
 from mlops_desk.records.data.catalogue import (
     CatalogueEntry,
     DataKind,
@@ -37,7 +37,7 @@ class _Found:
     place: DataPlace
     entry: CatalogueEntry | None = None
     versions: list[DataVersion] = field(default_factory=list)
-    seen: list[Sighting] = field(default_factory=list)
+    seen: list[DataSighting] = field(default_factory=list)
 
 
 def joined(

@@ -11,7 +11,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.governance.data.asking import name_of, place_of, traits_of
 from mlops_desk.governance.data.joining import GROWING, joined
-from mlops_desk.governance.data.looks import Looking, Looks
+from mlops_desk.governance.data.looks import LookBook, Looking
 from mlops_desk.governance.data.redacting import RedactionHouse, RedactionVerbs
 from mlops_desk.governance.data.retaining import RetentionHouse, RetentionVerbs
 from mlops_desk.governance.data.sighting import KnownData
@@ -56,7 +56,7 @@ class DataService(RetentionVerbs, RedactionVerbs):
         self._redaction = redaction
         self._tables = tables
         self._loop = loop
-        self._looks = Looks(loop, house.look, self._keep)
+        self._looks = LookBook(loop, house.look, self._keep)
         self._known: tuple[float, KnownData] | None = None
 
     def list(self, text: str = "", kind: str | None = None) -> list_of[DataSetBrief]:

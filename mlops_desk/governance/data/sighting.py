@@ -6,7 +6,7 @@ from mlops_desk.records.data.catalogue import DataColumn, DataPlace, DataUser
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class DataSighting:
     """Data that were seen once. ``name`` is what the set is called where nobody has registered it.
 
     ``sha256`` is of the manifest as the catalogue makes it, ``digest`` what MLflow calls it by, ``at`` Unix seconds.
@@ -30,5 +30,5 @@ class Sighting:
 class KnownData:
     """All that was seen; ``missing`` says in sentences what could not be asked, so that it is not taken for nothing."""
 
-    sightings: tuple[Sighting, ...] = ()
+    sightings: tuple[DataSighting, ...] = ()
     missing: tuple[str, ...] = ()

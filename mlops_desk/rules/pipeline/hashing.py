@@ -73,7 +73,8 @@ def _check_there(source: str, target: str) -> None:
     try:
         os.lstat(source)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(f"There is nothing at {plain(source, 300)}, which is to be {plain(target, 80)}.") from error
+        wanted = f", which is to be {plain(target, 80)}" if target else ""
+        raise NotFound(f"There is nothing at {plain(source, 300)}{wanted}.") from error
     except OSError as error:
         raise Invalid(
             f"{plain(source, 300)} can't be looked at: {error.strerror}.", "Check its permissions."
