@@ -14,7 +14,7 @@ from mlops_desk.governance.data.desk_files import desk_files
 from mlops_desk.governance.data.redacting import RedactionHouse
 from mlops_desk.governance.data.retaining import RetentionHouse
 from mlops_desk.governance.data.service import DataHouse, DataService
-from mlops_desk.governance.data.sighting import KnownData, Sighting
+from mlops_desk.governance.data.sighting import DataSighting, KnownData
 from mlops_desk.records.data.catalogue import DataKind, DataPlace
 from mlops_desk.storage.state import State
 from tests.end2end.desk import Desk
@@ -143,7 +143,7 @@ def data(house: House, tmp_path: Path) -> Iterator[DataService]:
     root, endpoints = house.folder.root, house.folder.endpoints
     log = DataPlace(DataKind.LOG, endpoint="front")
     made = DataService(
-        DataHouse(lambda: KnownData((Sighting("front/requests", log),)), lambda *_: pytest.fail("no look"), str),
+        DataHouse(lambda: KnownData((DataSighting("front/requests", log),)), lambda *_: pytest.fail("no look"), str),
         RetentionHouse(root, lambda: desk_files(root, endpoints), lambda: ((), ())),
         RedactionHouse(
             service.show, lambda name, rows: service.requests(name, limit=rows), service.written_log,

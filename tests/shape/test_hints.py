@@ -27,6 +27,7 @@ _FIXES = {
     "cli/first_words.py": "what a terminal shows is read there, and goes nowhere else",
     "cli/forms/serving/access.py": "what a terminal shows is read there, and goes nowhere else",
     "cli/forms/serving/deployment.py": "what a terminal shows is read there, and goes nowhere else",
+    "cli/forms/data/keeping.py": "what a terminal shows is read there, and goes nowhere else",
     "cli/forms/rules/pipelines.py": "what a terminal shows is read there, and goes nowhere else",
     "cli/forms/events.py": "what a terminal shows is read there, and goes nowhere else",
     "cli/images/acts.py": "what a terminal shows is read there, and goes nowhere else",

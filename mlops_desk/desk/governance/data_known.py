@@ -12,7 +12,7 @@ from typing import TypeVar
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.governance.data.desk_files import labels_of, requests_of
-from mlops_desk.governance.data.sighting import KnownData, Sighting
+from mlops_desk.governance.data.sighting import DataSighting, KnownData
 from mlops_desk.records.data.catalogue import DataKind, DataPlace, DataUser, DataUserKind
 from mlops_desk.records.data.retention import RetentionItem
 from mlops_desk.records.drift.monitors import Monitor
@@ -75,7 +75,7 @@ def known_data(parts: KnowingParts) -> KnownData:
     return KnownData(tuple(sightings), tuple(missing))
 
 
-def of_run(run: SeenRun, endpoints: Iterable[Endpoint]) -> Iterator[Sighting]:
+def of_run(run: SeenRun, endpoints: Iterable[Endpoint]) -> Iterator[DataSighting]:
     """Yield what a run has logged, with the versions that it made and the endpoints that serve one of them."""
     serving = [one for one in endpoints if (one.model.registry, one.model.run_id) == (run.registry, run.run_id)]
     for dataset in run.datasets:
@@ -88,7 +88,7 @@ def of_run(run: SeenRun, endpoints: Iterable[Endpoint]) -> Iterator[Sighting]:
             *(DataUser(DataUserKind.ENDPOINT, one.name, f"{how}: it serves {_version(one)}") for one in serving),
         ]
         place, name = _place_of(run, dataset)
-        yield Sighting(
+        yield DataSighting(
             name, place, tuple(users), digest=dataset.digest, at=run.at, seen_by=f"run {run.run_id}",
             owned_by=None if run.job is None else run.job.submitted_by,
         )  # fmt: skip
@@ -123,7 +123,7 @@ def kind_of_path(path: str) -> DataKind:
     return DataKind.FILE if PurePosixPath(path).suffix else DataKind.FOLDER
 
 
-def of_pipeline(run: PipelineRun) -> Iterator[Sighting]:
+def of_pipeline(run: PipelineRun) -> Iterator[DataSighting]:
     """Yield the data that a pipeline froze, and the logs that it takes rows from."""
     manifest = run.step(StepName.FREEZE).evidence.manifest
     versions = [] if run.challenger_version is None else [f"{run.model}/{run.challenger_version}"]
@@ -133,7 +133,7 @@ def of_pipeline(run: PipelineRun) -> Iterator[Sighting]:
             DataUser(DataUserKind.PIPELINE, run.id, how),
             *(DataUser(DataUserKind.MODEL, version, f"{how} by pipeline {run.id}") for version in versions),
         )
-        yield Sighting(
+        yield DataSighting(
             path, DataPlace(kind_of_path(path), path), users,
             sha256=None if manifest is None else manifest.by_target.get(target), at=run.created_at,
             seen_by=f"pipeline {run.id}", owned_by=run.created_by,
@@ -141,13 +141,13 @@ def of_pipeline(run: PipelineRun) -> Iterator[Sighting]:
     for file, how in ((run.plan.test, "its fixed test set"), (run.plan.newest, "its newest labelled rows")):
         if file is not None:
             user = DataUser(DataUserKind.PIPELINE, run.id, how)
-            yield Sighting(file, DataPlace(kind_of_path(file), file), (user,), owned_by=run.created_by)
+            yield DataSighting(file, DataPlace(kind_of_path(file), file), (user,), owned_by=run.created_by)
     if run.endpoint is not None and run.plan.newest is None:
         user = DataUser(DataUserKind.PIPELINE, run.id, "its newest labelled rows")
         yield _log(DataKind.LABELS, run.endpoint, (user,))
 
 
-def of_monitor(monitor: Monitor) -> Iterator[Sighting]:
+def of_monitor(monitor: Monitor) -> Iterator[DataSighting]:
     """Yield what a monitor looks at, and what it holds that against."""
     source, reference = monitor.source, monitor.reference
     watched = (DataUser(DataUserKind.MONITOR, monitor.name, "what it watches"),)
@@ -155,22 +155,22 @@ def of_monitor(monitor: Monitor) -> Iterator[Sighting]:
     if source.kind is SourceKind.LOG:
         yield _log(DataKind.LOG, source.place, watched)
     elif source.kind is SourceKind.FILE:
-        yield Sighting(source.place, DataPlace(kind_of_path(source.place), source.place), watched)
+        yield DataSighting(source.place, DataPlace(kind_of_path(source.place), source.place), watched)
     elif source.kind is SourceKind.MLFLOW:
         place = DataPlace(DataKind.MLFLOW, run=source.place, dataset=source.query)
-        yield Sighting(plain(source.query or source.place), place, watched)
+        yield DataSighting(plain(source.query or source.place), place, watched)
     elif source.kind is SourceKind.SQL:
         place = DataPlace(DataKind.QUERY, database=source.place, query=source.query, login=source.login)
-        yield Sighting(f"{monitor.name}/query", place, watched, owned_by=monitor.created_by)
+        yield DataSighting(f"{monitor.name}/query", place, watched, owned_by=monitor.created_by)
     if reference.kind is ReferenceKind.FILE and reference.path is not None:
-        yield Sighting(
+        yield DataSighting(
             reference.path, DataPlace(kind_of_path(reference.path), reference.path), held, owned_by=monitor.created_by
         )
     elif reference.kind is ReferenceKind.PINNED and source.kind is SourceKind.LOG:
         yield _log(DataKind.LOG, source.place, held)
 
 
-def of_logs(endpoints: Iterable[Endpoint], files: Iterable[RetentionItem]) -> Iterator[Sighting]:
+def of_logs(endpoints: Iterable[Endpoint], files: Iterable[RetentionItem]) -> Iterator[DataSighting]:
     """Yield the logs of endpoints, and what is left of those that were removed."""
     sizes: dict[str, tuple[int, int]] = {}
     for item in files:
@@ -185,14 +185,14 @@ def of_logs(endpoints: Iterable[Endpoint], files: Iterable[RetentionItem]) -> It
             if count or (there is not None and kind is DataKind.LOG):
                 users = () if there is None else (DataUser(DataUserKind.ENDPOINT, name, "its log"),)
                 owner = None if there is None else there.created_by
-                yield Sighting(
+                yield DataSighting(
                     called, DataPlace(kind, endpoint=name), users, size_bytes=size, files=count, owned_by=owner
                 )
 
 
-def _log(kind: DataKind, endpoint: str, users: tuple[DataUser, ...]) -> Sighting:
+def _log(kind: DataKind, endpoint: str, users: tuple[DataUser, ...]) -> DataSighting:
     name = requests_of(endpoint) if kind is DataKind.LOG else labels_of(endpoint)
-    return Sighting(name, DataPlace(kind, endpoint=endpoint), users)
+    return DataSighting(name, DataPlace(kind, endpoint=endpoint), users)
 
 
 def _version(endpoint: Endpoint) -> str:

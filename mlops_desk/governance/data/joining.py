@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from mlops_desk.governance.data.sighting import KnownData, DataSighting
+from mlops_desk.governance.data.sighting import DataSighting, KnownData
 from mlops_desk.records.data.catalogue import (
     CatalogueEntry,
     DataKind,

@@ -60,7 +60,7 @@ Looking = Callable[[CatalogueEntry, Watching], tuple[DataPlace, DataVersion]]
 Keep = Callable[[str, DataVersion | None, DataPlace | None, DeskError | None], None]
 
 
-class Looks:
+class LookBook:
     """All looks under way, by the set's name."""
 
     def __init__(self, loop: Loop, look: Looking, keep: Keep) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.governance.data.joining import is_in, joined
 from mlops_desk.governance.data.service import judged
-from mlops_desk.governance.data.sighting import KnownData, Sighting
+from mlops_desk.governance.data.sighting import DataSighting, KnownData
 from mlops_desk.records.data.catalogue import (
     CatalogueEntry,
     DataColumn,
@@ -29,8 +29,8 @@ def folder(path: str, kind: DataKind = DataKind.FOLDER) -> DataPlace:
 
 def test_what_lies_in_a_registered_folder_is_of_that_set_and_of_the_innermost_one() -> None:
     entries = [CatalogueEntry("all", folder("/data"), 1.0), CatalogueEntry("churn", folder("/data/churn"), 2.0)]
-    seen = Sighting("train", DataPlace(DataKind.MLFLOW, "/data/churn/train.csv", "r1", "train"), (RUN, MODEL))
-    beside = Sighting("/data/churn-2", folder("/data/churn-2"), (RUN,))
+    seen = DataSighting("train", DataPlace(DataKind.MLFLOW, "/data/churn/train.csv", "r1", "train"), (RUN, MODEL))
+    beside = DataSighting("/data/churn-2", folder("/data/churn-2"), (RUN,))
     found = {one.brief.name: one for one in joined(entries, {}, KnownData((seen, beside)))}
     assert set(found) == {"all", "churn"}
     assert [user.name for user in found["churn"].users] == ["churn/3", "r1"]
@@ -41,9 +41,9 @@ def test_what_nobody_registered_makes_a_set_with_a_version_for_each_digest() -> 
     place = DataPlace(DataKind.MLFLOW, run="r1", dataset="train")
     columns = (DataColumn("age", ColumnKind.NUMERIC),)
     sightings = (
-        Sighting("train", place, (RUN,), digest="bb", at=20.0, columns=columns),
-        Sighting("train", place, (MODEL,), digest="aa", at=10.0),
-        Sighting("train", place, (MODEL,), digest="bb", at=30.0),
+        DataSighting("train", place, (RUN,), digest="bb", at=20.0, columns=columns),
+        DataSighting("train", place, (MODEL,), digest="aa", at=10.0),
+        DataSighting("train", place, (MODEL,), digest="bb", at=30.0),
     )
     (found,) = joined([], {}, KnownData(sightings, ("The registry could not be asked.",)))
     assert [(one.number, one.digest, one.seen_at, one.last_at) for one in found.versions] == [
@@ -59,8 +59,8 @@ def test_a_registered_set_has_its_own_versions_and_tells_which_was_used_where_th
     entry = CatalogueEntry("churn", folder("/d"), 1.0, look=DataLook(SetState.GONE, 9.0, "It is gone."), created_by=7)
     versions = {"churn": [DataVersion("churn", 1, sha256="a"), DataVersion("churn", 2, sha256="b", size_bytes=5)]}
     seen = (
-        Sighting("/d", folder("/d"), (RUN,), sha256="a"),
-        Sighting("/d", folder("/d"), (MODEL,), sha256="other"),
+        DataSighting("/d", folder("/d"), (RUN,), sha256="a"),
+        DataSighting("/d", folder("/d"), (MODEL,), sha256="other"),
     )
     (found,) = joined([entry], versions, KnownData(seen))
     assert [one.sha256 for one in found.versions] == ["b", "a"]
@@ -71,7 +71,10 @@ def test_a_registered_set_has_its_own_versions_and_tells_which_was_used_where_th
 
 def test_logs_grow_and_are_told_apart_from_labels() -> None:
     log, labels = DataPlace(DataKind.LOG, endpoint="front"), DataPlace(DataKind.LABELS, endpoint="front")
-    seen = (Sighting("front/requests", log, size_bytes=9, files=2, owned_by=7), Sighting("front/labels", labels))
+    seen = (
+        DataSighting("front/requests", log, size_bytes=9, files=2, owned_by=7),
+        DataSighting("front/labels", labels),
+    )
     found = {one.brief.name: one for one in joined([], {}, KnownData(seen))}
     assert found["front/requests"].brief.state is SetState.GROWS
     assert (found["front/requests"].brief.size_bytes, found["front/requests"].created_by) == (9, 7)

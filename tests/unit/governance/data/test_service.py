@@ -17,7 +17,7 @@ from mlops_desk.governance.data.planning import DataHold
 from mlops_desk.governance.data.redacting import RedactionHouse
 from mlops_desk.governance.data.retaining import RetentionHouse
 from mlops_desk.governance.data.service import DataHouse, DataService
-from mlops_desk.governance.data.sighting import KnownData, Sighting
+from mlops_desk.governance.data.sighting import DataSighting, KnownData
 from mlops_desk.records.data.catalogue import (
     CatalogueEntry,
     DataKind,
@@ -204,7 +204,7 @@ def test_two_sets_have_no_name_in_common(data: DataService, house: House) -> Non
 def test_who_stands_on_what_is_told_both_ways(data: DataService, house: House) -> None:
     place = DataPlace(DataKind.MLFLOW, run="r1", dataset="train")
     users = (DataUser(DataUserKind.RUN, "r1", "its training data"), DataUser(DataUserKind.MODEL, "churn/3", "its data"))
-    house.known = KnownData((Sighting("train", place, users, digest="dd", owned_by=7),))
+    house.known = KnownData((DataSighting("train", place, users, digest="dd", owned_by=7),))
     data.update("train", licence="MIT")
     (use,) = data.uses("churn@champion")
     assert (use.dataset, use.version, use.digest, use.traits.licence) == ("train", 1, "dd", "MIT")
@@ -216,7 +216,7 @@ def test_who_stands_on_what_is_told_both_ways(data: DataService, house: House) -
 
 
 def test_what_only_uses_tell_of_is_found_and_not_forgotten(data: DataService, house: House) -> None:
-    house.known = KnownData((Sighting("/d", DataPlace(DataKind.FOLDER, "/d")),))
+    house.known = KnownData((DataSighting("/d", DataPlace(DataKind.FOLDER, "/d")),))
     with pytest.raises(Refused):
         data.forget("/d")
     house.found = [version("a")]
@@ -229,7 +229,7 @@ def test_what_only_uses_tell_of_is_found_and_not_forgotten(data: DataService, ho
 
 
 def test_a_log_is_not_checked_for_it_is_no_two_times_the_same(data: DataService, house: House) -> None:
-    house.known = KnownData((Sighting("front/requests", DataPlace(DataKind.LOG, endpoint="front")),))
+    house.known = KnownData((DataSighting("front/requests", DataPlace(DataKind.LOG, endpoint="front")),))
     with pytest.raises(Refused):
         data.check("front/requests")
 
@@ -246,7 +246,7 @@ def log_file(root: Path, hour: int = LONG_AGO) -> Path:
 
 def test_what_was_shown_is_deleted_and_nothing_else(data: DataService, house: House) -> None:
     old, other = log_file(house.root), log_file(house.root, LONG_AGO + 7200)
-    house.known = KnownData((Sighting("front/requests", DataPlace(DataKind.LOG, endpoint="front")),))
+    house.known = KnownData((DataSighting("front/requests", DataPlace(DataKind.LOG, endpoint="front")),))
     assert data.retention().unset == ("front/requests",)
     data.update("front/requests", retention_days=30.0)
     shown = data.retention()
