@@ -282,6 +282,8 @@ HELP = {
     "rules.firing.firing_id": "id of the firing, or its beginning; rules firings shows them",
     "rules.fire.thing": "of a rule about each of several things: the one that it is fired for",
     "rules.pause.name": "name of the rule",
+    "rules.edit.name": "name of the rule",
+    "rules.edit.document": "file of the rule as it is to be, - for standard input; it keeps its name",
     "rules.resume.name": "name of the rule",
     "rules.create.test": "file of labelled rows that champion and challenger are scored on, always the same",
     "rules.create.newest": "file of the newest labelled rows, which the challenger has to be better on",

@@ -18,6 +18,9 @@ from mlops_desk.records.jobs.running import LiveUse, Progress, Stuck
 from mlops_desk.records.model import Registry
 from mlops_desk.records.pipelines.run import PipelineRun
 from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.rules.approval import Approval
+from mlops_desk.records.rules.firing import KeptFiring
+from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.status import Status
 
@@ -129,6 +132,37 @@ class RuleChanged(Announcement):
     @property
     def key(self) -> Hashable:
         return ("rule", self.rule.name)
+
+
+@dataclass(frozen=True, slots=True)
+class AutomationChanged(Announcement):
+    """A rule, whatever it does, with how it stands; ``RuleChanged`` tells of those that retrain alone."""
+
+    rule: KeptRule
+
+    @property
+    def key(self) -> Hashable:
+        return ("automation", self.rule.name)
+
+
+@dataclass(frozen=True, slots=True)
+class FiringChanged(Announcement):
+    firing: KeptFiring
+
+    @property
+    def key(self) -> Hashable:
+        return ("firing", self.firing.id)
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalsChanged(Announcement):
+    """All that waits for a person's word now: that is little, and what waits no more is told by its absence."""
+
+    approvals: tuple[Approval, ...]
+
+    @property
+    def key(self) -> Hashable:
+        return "approvals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +317,9 @@ Event = (
     | MonitorChanged
     | MonitorRemoved
     | RuleChanged
+    | AutomationChanged
+    | FiringChanged
+    | ApprovalsChanged
     | RuleRemoved
     | RetrainingChanged
     | PipelineChanged

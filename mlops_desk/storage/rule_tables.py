@@ -60,6 +60,11 @@ class RuleTables:
             for key in keys:
                 self.standings.forget(connection, key)
 
+    def forget_sights(self, rule_id: str) -> None:
+        """Forget what was seen of what a rule waits for to change."""
+        with self._database.transaction() as connection:
+            self.sights.forget_of(connection, rule_id)
+
     def remove(self, rule_id: str) -> None:
         """Forget a rule and how it stands; what it did stays."""
         with self._database.transaction() as connection:

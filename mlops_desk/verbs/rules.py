@@ -86,6 +86,11 @@ class Rules(Protocol):
         """Judge a rule again. What holds then sets it off."""
         ...
 
+    @changes(who=Who.OWNER, before="show", of=("rule", "name"))
+    def edit(self, name: str, document: Annotated[str, FileText("RULE.yaml")]) -> "KeptRule":
+        """Let a rule say something else, under its name; what it did stays, and its cooldown goes on."""
+        ...
+
     @reads
     def check(self, document: Annotated[str, FileText("RULE.yaml")]) -> "RuleCheck":
         """Tell whether a document is a rule, and how it reads as a sentence; nothing is kept of it."""

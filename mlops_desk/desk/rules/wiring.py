@@ -39,6 +39,7 @@ from mlops_desk.rules.acting.house import ActionHouse
 from mlops_desk.rules.acting.telling import RuleTelling
 from mlops_desk.rules.acting.worker import FiringWorker
 from mlops_desk.rules.approvals import ApprovalsService
+from mlops_desk.rules.asked import ApprovalNews
 from mlops_desk.rules.decision import drift_of
 from mlops_desk.rules.engine.plan import BUDGET_FACT, UNDERWAY_FACT
 from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
@@ -149,6 +150,7 @@ class RulesDesk:
             subscribe(DriftReported, self._on_report),
             subscribe(RetrainingChanged, lambda event: self._tell_underway(event.retraining.rule)),
         ]
+        self._unsubscribe += ApprovalNews(self.approvals.list, parts.bus, parts.loop).stops
         parts.telemetry.listen(lambda _heard, status, is_tick: self._sampled(status, is_tick=is_tick))
         parts.telemetry.recorded = hearing.recorded
         parts.drift.watchers.append(hearing.monitors)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from mlops_desk.records.owner import Owner
 from mlops_desk.records.pipelines.plan import EvaluationPlan
 from mlops_desk.records.rule import Rule
+from mlops_desk.records.rules.conditions import MetricClause
 from mlops_desk.records.rules.firing import KeptFiring
 from mlops_desk.records.rules.standing import RuleStanding
 
@@ -76,7 +77,8 @@ class KeptRule:
 
     ``model`` to ``data`` say what a rule that retrains does, and are None for others; ``endpoint`` is the one whose
     drift sets it off. ``trouble``: why it is not judged. ``next_at`` (Unix time) is the next time of its schedule.
-    ``firings`` are the newest, newest first, of ``rules show`` alone.
+    ``firings`` are the newest, newest first, of ``rules show`` alone. ``watched`` are the metrics of its condition, each
+    with its threshold: their history can be asked for.
     """
 
     name: str
@@ -100,6 +102,7 @@ class KeptRule:
     firings: tuple[KeptFiring, ...] = ()
     plan: EvaluationPlan = field(default_factory=EvaluationPlan)
     missing: tuple[str, ...] = ()
+    watched: tuple[MetricClause, ...] = ()
 
     @property
     def owner(self) -> Owner:

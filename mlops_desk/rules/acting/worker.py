@@ -16,7 +16,7 @@ from mlops_desk.base.caller import Caller, current_caller, set_caller, user_name
 from mlops_desk.base.errors import DeskError, Hint, Refused
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
-from mlops_desk.records.event import Notice
+from mlops_desk.records.event import FiringChanged, Notice
 from mlops_desk.records.rules.firing import FiringState, FiringStep, KeptFiring
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.records.rules.spec import RuleSpec
@@ -48,7 +48,7 @@ class FiringWorker:
         loop: Loop,
         shown: Callable[[str], KeptRule | None],
         holds: Callable[[str, str], bool | None],
-        published: Callable[[Notice], None],
+        published: Callable[[Notice | FiringChanged], None],
         came_to_nothing: Callable[[KeptFiring], None],
     ) -> None:
         self._shelf = shelf
@@ -217,6 +217,7 @@ class FiringWorker:
 
     def _keep(self, firing: KeptFiring) -> KeptFiring:
         self._tables.firings.put(firing)
+        self._published(FiringChanged(firing))
         if firing.state.is_over:
             self._n_done += 1
             if self._n_done % _TRIM_EVERY == 0:

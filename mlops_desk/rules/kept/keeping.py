@@ -9,7 +9,7 @@ from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import Hint, Invalid, Refused
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
-from mlops_desk.records.event import RuleChanged, RuleRemoved
+from mlops_desk.records.event import AutomationChanged, RuleChanged, RuleRemoved
 from mlops_desk.records.rule import Retraining
 from mlops_desk.records.rules.actions import NotifyAction, RetrainAction, StopJobAction
 from mlops_desk.records.rules.conditions import device_class, leaves
@@ -31,6 +31,8 @@ class LivingRules(Protocol):
     def shown(self, one: ReadRule, *, whole: bool = False) -> KeptRule: ...
 
     def fire(self, one: ReadRule, subject: str, trigger: str, asked: list_of[tuple[str, str]]) -> KeptFiring: ...
+
+    def begin_anew(self, rule_id: str) -> None: ...
 
 
 class ActingRules(Protocol):
@@ -64,6 +66,10 @@ class RuleKeeping(RuleDocuments):
 
     def keep(self, document: str) -> KeptRule:
         """Keep a document as a rule of the caller. Raises Invalid, Refused."""
+        return self._told(self.shelf.add(self._checked(document), current_caller().uid))
+
+    def _checked(self, document: str) -> RuleSpec:
+        """Return what a document of the caller's says. Raises Invalid, Refused."""
         spec = parse_rule(document, self._metrics)
         uid = current_caller().uid
         if any(isinstance(action, NotifyAction) and "command" in action.ways for action in spec.then):
@@ -73,7 +79,7 @@ class RuleKeeping(RuleDocuments):
             raise Invalid("A rule retrains one model.", "Make a rule for each of them.")
         for action in retrained:
             check_retraining(action)
-        return self._told(self.shelf.add(spec, uid))
+        return spec
 
     def list(self) -> list_of[KeptRule]:
         """Return all rules, newest first, as they stand."""
@@ -97,13 +103,28 @@ class RuleKeeping(RuleDocuments):
         self._bus.publish(RuleRemoved(name))
         return kept
 
+    def edit(self, name: str, document: str) -> KeptRule:
+        """Let another document be what a rule says; what it did stays, how it stands begins anew.
+
+        Raises NotFound, Invalid with line and column, and Refused for another name: that would be another rule.
+        """
+        known, spec = self.shelf.named(name), self._checked(document)
+        if spec.name != name:
+            hint = f"Write name: {name}, or make a rule of its own of it."
+            raise Refused(f"The document is of the rule {plain(spec.name)}, and not of {plain(name)}.", hint)
+        changed = self.shelf.change(name, spec)
+        self.living.begin_anew(known.written.id)
+        return self._told(changed)
+
     def _told(self, one: ReadRule) -> KeptRule:
         self.announce(one)
         return self.living.shown(one)
 
     def announce(self, one: ReadRule) -> None:
-        """Tell of a rule that retrains: the window lists those."""
-        again = self.shelf.kept(one).retraining
+        """Tell of a rule and how it stands; of one that retrains as that too."""
+        shown = self.living.shown(one)
+        self._bus.publish(AutomationChanged(shown))
+        again = shown.retraining
         if again is not None:
             self._bus.publish(RuleChanged(again))
 

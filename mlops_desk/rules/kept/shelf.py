@@ -13,6 +13,7 @@ from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.rules.actions import RetrainAction
+from mlops_desk.records.rules.conditions import MetricClause, leaves
 from mlops_desk.records.rules.kept import KeptRule, KeptStanding, WrittenRule
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.rules.document.conditions import Metrics
@@ -86,6 +87,11 @@ class RuleShelf:
             written = WrittenRule(uuid.uuid4().hex, spec.name, format_rule(spec), created_by, time.time())
             return self._put(written)
 
+    def change(self, name: str, spec: RuleSpec) -> ReadRule:
+        """Let a rule say something else. Raises NotFound."""
+        with self._lock:
+            return self._put(replace(self.named(name).written, document=format_rule(spec)))
+
     def pause(self, name: str, *, is_paused: bool) -> ReadRule:
         """Judge a rule no more, or again. Raises NotFound."""
         with self._lock:
@@ -125,7 +131,12 @@ class RuleShelf:
         )
         if spec is None:
             return shown
-        said = replace(shown, sentence=sentence(spec, self._metrics), cooldown_seconds=spec.cooldown_seconds)
+        said = replace(
+            shown,
+            sentence=sentence(spec, self._metrics),
+            cooldown_seconds=spec.cooldown_seconds,
+            watched=tuple(leaf for leaf in leaves(spec.when) if isinstance(leaf, MetricClause)),
+        )
         again = next((action for action in spec.then if isinstance(action, RetrainAction)), None)
         if again is None:
             return said

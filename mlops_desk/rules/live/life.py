@@ -74,6 +74,7 @@ class RuleLife:
         looked = self._tables.sights.get(_LOOKED.key)
         self._seen = self._noted = None if looked is None else looked.at
         self._owed: tuple[dict[Key, RuleStanding], list[KeptFiring]] = ({}, [])
+        self._fresh: dict[Key, RuleStanding] = {}
         self._moments: dict[Momentary, str] = {}
         self._own: dict[str, set[int]] = {}
         self._sights: dict[str, RuleSight] = {}
@@ -171,6 +172,21 @@ class RuleLife:
             if standing is not None:
                 self._standings[key] = self._owed[0][key] = standing
 
+    def begin_anew(self, rule_id: str) -> None:
+        """Judge a rule that says something else as one that nobody has looked at; its firings go on being counted.
+
+        What is stored of its condition so far is of no use any more, nor is what was seen of its folders.
+        """
+        with self._lock:
+            told = {**self._standings, **self._engine.standings()}
+            for key in [key for key in told if key[0] == rule_id]:
+                known = told[key]
+                self._fresh[key] = self._owed[0][key] = RuleStanding((), fired=known.fired, fired_at=known.fired_at)
+                self._since.pop(key, None)
+            self._sights = {key: sight for key, sight in self._sights.items() if sight.rule_id != rule_id}
+            self._tables.forget_sights(rule_id)
+            self._stale = True
+
     def shown(self, one: ReadRule, *, whole: bool = False) -> KeptRule:
         """Return a rule with how it stands; ``whole``: with its newest firings."""
         kept, rule_id = self._shelf.kept(one), one.written.id
@@ -226,6 +242,8 @@ class RuleLife:
     def _renewed(self) -> None:
         known = {one.written.id for one in self._shelf.all()}
         told = {**self._standings, **self._engine.standings()}
+        told.update(self._fresh)
+        self._fresh = {}
         self._standings = {key: standing for key, standing in told.items() if key[0] in known}
         self._engine = self._made()
 

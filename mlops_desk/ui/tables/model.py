@@ -12,18 +12,19 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from mlops_desk.base.text import plain
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import tip_text
-from mlops_desk.ui.tables.order import CELL_LIMIT, Cell, Column, Order
+from mlops_desk.ui.tables.order import CELL_LIMIT, Cell, Column, Order, Spark
 
 T = TypeVar("T")
 Index = QModelIndex | QPersistentModelIndex
 
 KEY_ROLE = Qt.ItemDataRole.UserRole + 1
 BAR_ROLE = Qt.ItemDataRole.UserRole + 2
+SPARK_ROLE = Qt.ItemDataRole.UserRole + 3
 MOST_MOVES = 64  # chosen: more rows at once are laid out anew
 CUT_FROM = 12  # chosen: shorter texts are not cut in any column
 _NO_PARENT = QModelIndex()
 
-__all__ = ["BAR_ROLE", "CELL_LIMIT", "KEY_ROLE", "Cell", "Column", "RecordModel"]
+__all__ = ["BAR_ROLE", "CELL_LIMIT", "KEY_ROLE", "SPARK_ROLE", "Cell", "Column", "RecordModel", "Spark"]
 
 
 class RecordModel(QAbstractTableModel, Generic[T]):
@@ -257,4 +258,5 @@ _ANSWERS: dict[int, Callable[[Cell, Column[Any]], Any]] = {
     Qt.ItemDataRole.FontRole: lambda _cell, column: theme.fixed_font() if column.fixed else None,
     Qt.ItemDataRole.ToolTipRole: lambda cell, _column: _tip(cell),
     BAR_ROLE: lambda cell, _column: cell.bar,
+    SPARK_ROLE: lambda cell, _column: cell.spark,
 }

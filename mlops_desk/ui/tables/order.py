@@ -16,10 +16,18 @@ CELL_LIMIT = 2 * NAME_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
+class Spark:
+    """A curve in a cell: values at even steps, None is a gap, and the limit that they are held against."""
+
+    values: tuple[float | None, ...]
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """A prepared cell: what is shown (made plain here, whatever it is), its sort key, colour and tool tip.
 
-    ``bar`` (0-1) draws how full it is under the text.
+    ``bar`` (0-1) draws how full it is under the text, ``spark`` a curve in its place.
     """
 
     text: str
@@ -27,6 +35,7 @@ class Cell:
     token: str | None = None
     tip: str = ""
     bar: float | None = None
+    spark: Spark | None = None
 
     def __post_init__(self) -> None:
         if not (len(self.text) <= NAME_LIMIT and self.text.isprintable()):

@@ -13,7 +13,8 @@ from PySide6.QtWidgets import (
 )
 
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.tables.model import BAR_ROLE
+from mlops_desk.ui.tables.model import BAR_ROLE, SPARK_ROLE
+from mlops_desk.ui.tables.spark import paint_spark
 
 
 class CellDelegate(QStyledItemDelegate):
@@ -41,6 +42,9 @@ class CellDelegate(QStyledItemDelegate):
         share = index.data(BAR_ROLE)
         if share is not None:
             _paint_bar(painter, area, share)
+        spark = index.data(SPARK_ROLE)
+        if spark is not None:
+            paint_spark(painter, area, spark)
         if view.state & QStyle.StateFlag.State_HasFocus:
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(theme.colour("accent"), theme.BORDER))

@@ -12,7 +12,7 @@ from mlops_desk.base.caller import Caller, current_caller, set_caller
 from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
-from mlops_desk.records.event import JobChanged, Notice, RetrainingChanged, RuleChanged, RuleRemoved
+from mlops_desk.records.event import AutomationChanged, JobChanged, Notice, RetrainingChanged, RuleChanged, RuleRemoved
 from mlops_desk.records.governance.policy import ApprovalPolicy, PolicyStanding
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
@@ -335,7 +335,7 @@ def test_a_rule_is_created_listed_announced_and_removed(world):
         verbs.create("again", "digits", "accuracy")
     assert verbs.remove("again").document == rule.document
     assert verbs.list() == []
-    assert world.events == [RuleChanged(rule.retraining), RuleRemoved("again")]
+    assert world.events == [AutomationChanged(rule), RuleChanged(rule.retraining), RuleRemoved("again")]
     with pytest.raises(NotFound):
         verbs.remove("again")
 

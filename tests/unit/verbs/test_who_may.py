@@ -258,6 +258,7 @@ TABLE = {
     "/v1/rules/dry_run": EVERYBODY,
     "/v1/rules/schema": EVERYBODY,
     "/v1/rules/pause": OWNER,
+    "/v1/rules/edit": OWNER,
     "/v1/rules/resume": OWNER,
     "/v1/rules/remove": OWNER,
     "/v1/rules/fire": OWNER,

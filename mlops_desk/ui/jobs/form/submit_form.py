@@ -17,7 +17,7 @@ from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.ui.jobs.form import yaml_text
 from mlops_desk.ui.jobs.form.changes import changes
 from mlops_desk.ui.jobs.form.check import FileCheck
-from mlops_desk.ui.jobs.form.editor import YamlEditor
+from mlops_desk.ui.parts.yaml_editor import YamlEditor
 from mlops_desk.ui.jobs.form.importing import Importer, is_foreign
 from mlops_desk.ui.jobs.form.pane import FieldsPane
 from mlops_desk.ui.jobs.form.templates import TemplateChoice

@@ -11,6 +11,7 @@ import pytest
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.loop import Loop
+from mlops_desk.records.event import FiringChanged, Notice
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.rule import Retraining, RetrainState
@@ -288,8 +289,11 @@ def test_an_action_that_fails_ends_the_firing_and_is_told_once(tmp_path):
     assert [one.state for one in found] == ["failed", "failed"]
     assert [step.state for step in found[0].steps] == ["failed", "intended"]
     assert found[0].steps[0].hint == "Start it."
-    assert len(told) == 1
-    assert "could not stop the job nightly" in told[0].text
+    notices = [one for one in told if isinstance(one, Notice)]
+    assert len(notices) == 1
+    assert "could not stop the job nightly" in notices[0].text
+    firings = [one.firing for one in told if isinstance(one, FiringChanged)]
+    assert [one.state for one in firings] == ["intended", "failed", "intended", "failed"]
     agent.end()
 
 

@@ -1,4 +1,4 @@
-"""The job file as text: changed in one place at a time, so that undoing, the cursor and what is seen stay."""
+"""A document as text, of a job or of a rule: changed in one place at a time, so that undoing, the cursor and what is seen stay."""
 
 from PySide6.QtGui import QColor, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit
@@ -13,8 +13,8 @@ _WRONG_SHARE = 0.18  # chosen: a ground on which the text is read as before
 class YamlEditor(TextBox):
     """Holds the text; ``written`` tells whether the newest change came from the form."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__("Job description", text)
+    def __init__(self, text: str, name: str = "Job description") -> None:
+        super().__init__(name, text)
         self.written = False
         self._wrong: Place | None = None
 
