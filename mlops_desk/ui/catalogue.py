@@ -63,6 +63,15 @@ PAGES: tuple[PageSpec, ...] = (
         is_now=True,
     ),
     PageSpec(
+        "automations",
+        "Automations",
+        "M3 6a3 3 0 1 0 6 0a3 3 0 1 0-6 0M11 14a3 3 0 1 0 6 0a3 3 0 1 0-6 0M9 6h5v5M11 14H6V9",
+        "Automate",
+        awaits="Rules",
+        is_now=True,
+        key="Ctrl+Shift+A",
+    ),
+    PageSpec(
         "events",
         "Events",
         "M4 14h12l-1.500-2.500V9a4.500 4.500 0 0 0-9 0v2.500zM8.500 16.500a1.600 1.600 0 0 0 3 0",

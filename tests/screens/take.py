@@ -107,7 +107,7 @@ def _connect(options: argparse.Namespace):
     if options.no_engine:
         _take_engine(double)
     services = (
-        "jobs", "models", "endpoints", "drift", "monitors", "rules", "settings", "incidents", "alerts", "gpus", "runs",
+        "jobs", "models", "endpoints", "drift", "monitors", "rules", "pipelines", "approvals", "labels", "settings", "incidents", "alerts", "gpus", "runs",
     )  # fmt: skip
     if options.state == "loading":
         double.frozen.update(services)
@@ -253,6 +253,8 @@ def _child(options: argparse.Namespace) -> int:
         over = arrange(application, program, options) if arrange is not None else None
         if page.startswith("drift") and options.state == "full":
             over = _arrange_drift(application, program, options)
+        if place == "automations":
+            over = _arrange_automations(application, program, options)
         if page.startswith("runs") and options.state == "full":
             _arrange_runs(application, program, options)
         if options.state == "lost":
@@ -282,6 +284,18 @@ def _child(options: argparse.Namespace) -> int:
             (over or program.window).grab().save(str(options.out / f"{name}-x{scale}.png"))
     program.stop()
     return 0
+
+
+def _arrange_automations(application, program, options: argparse.Namespace):
+    """Turn to a tab of the chosen rule; return the form that is open over the page."""
+    page = program.window.page()
+    if options.tab:
+        page.rules.list.select("warn-hot-gpus")
+        page.rules.pane.tabs.choose(options.tab)
+    if options.form:
+        page.rules.acts.create()
+    _spin(application, SETTLE_SECONDS)
+    return application.activeModalWidget() if options.form else None
 
 
 def _arrange_runs(application, program, options: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from answers_doubles import some_answers
+from automation_doubles import DOCUMENT, AutomationRules, begin_automations
 from drift_doubles import Monitors, by_source, some_standings, some_windows
 from engine_doubles import Engines, Secrets, some_engines, some_secrets
 from image_doubles import Images, pulling, some_images, some_room, some_volumes
@@ -67,10 +68,12 @@ from mlops_desk.registry.fake import FakeRegistry
 if TYPE_CHECKING:
     from mlops_desk.records.agent import AuditEntry
     from mlops_desk.records.images.task import ImageTask
+    from mlops_desk.records.pipelines.run import PipelineRun
     from mlops_desk.records.registry.lineage import Lineage
     from mlops_desk.records.registry.model_files import ModelFileFacts
     from mlops_desk.records.registry.run_window import RunWindow
     from mlops_desk.records.registry.transfer import Loss, Verified
+    from mlops_desk.records.rules.fired import FiredRule
     from mlops_desk.records.serving.export import ExportedEndpoint
     from mlops_desk.records.serving.variants import VariantComparison
     from mlops_desk.registry.mirror.protocol import WindowAsked
@@ -406,27 +409,39 @@ class Drift(Service):
 
 def kept(rule: Rule) -> KeptRule:
     """Return a rule that retrains as lists show it."""
-    return KeptRule(**{one.name: getattr(rule, one.name) for one in fields(rule)})
+    said = f"When data of {rule.endpoint} have drifted: retrain {rule.model}@{rule.alias} by {rule.metric}."
+    document = DOCUMENT.replace("warn-hot-gpus", rule.name)
+    told = {one.name: getattr(rule, one.name) for one in fields(rule)}
+    return KeptRule(**told, id=f"id-{rule.name}", sentence=said, document=document)
 
 
-class Rules(Service):
-    def create(self, name: str, model: str, metric: str, alias: str = "champion", endpoint: str | None = None,
-               data: Any = None, *, lower_is_better: bool = False, cooldown_seconds: float = 86_400.0) -> KeptRule:  # fmt: skip
+class Rules(AutomationRules):
+    def create(self, name: str, model: str = "", metric: str = "", alias: str = "champion", endpoint: str | None = None,
+               data: Any = None, *, lower_is_better: bool = False, cooldown_seconds: float = 86_400.0,
+               document: str | None = None) -> KeptRule:  # fmt: skip
+        if document is not None:
+            return self._put(self._of(document))
         rule = Rule(name, model, alias, metric, not lower_is_better, endpoint, data or {}, True, cooldown_seconds)
         self._double.rules_by_name[name] = rule
         self._double.announce(events.RuleChanged(rule))
         return kept(rule)
 
     def list(self) -> list[KeptRule]:
-        return [kept(rule) for rule in self._double.rules_by_name.values()]
+        return [*map(kept, self._double.rules_by_name.values()), *self._double.kept_rules.values()]
 
     def remove(self, name: str) -> KeptRule:
+        gone = self._double.kept_rules.pop(name, None)
+        if gone is not None:
+            self._double.announce(events.RuleRemoved(name))
+            return gone
         rule = self._double.rules_by_name.pop(name)
         self._double.announce(events.RuleRemoved(name))
         return kept(rule)
 
-    def fire(self, name: str, data: Any = None) -> Retraining:
-        return self._put(
+    def fire(self, name: str, data: Any = None) -> Retraining | FiredRule:
+        if name in self._double.kept_rules:
+            return self.fire_kept(name)
+        return self._put_retraining(
             Retraining(
                 f"t{len(self._double.retrainings_by_id) + 10}",
                 name,
@@ -458,9 +473,9 @@ class Rules(Service):
 
     def _decide(self, retraining_id: str, state: RetrainState) -> Retraining:
         old = self._double.retrainings_by_id[retraining_id]
-        return self._put(replace(old, state=state, decided_by="ana", decided_at=time.time()))
+        return self._put_retraining(replace(old, state=state, decided_by="ana", decided_at=time.time()))
 
-    def _put(self, retraining: Retraining) -> Retraining:
+    def _put_retraining(self, retraining: Retraining) -> Retraining:
         self._double.retrainings_by_id[retraining.id] = retraining
         self._double.announce(events.RetrainingChanged(retraining))
         return retraining
@@ -671,6 +686,7 @@ class Double:
         self.made_monitors: list[tuple[str, str | None, str | None, dict[str, Any]]] = []
         self.configured: list[tuple[str, dict[str, Any]]] = []
         self.monitors = Monitors(self, "monitors")
+        begin_automations(self, empty=empty)
         self.rules, self.settings = Rules(self, "rules"), Settings(self, "settings")
         self.images = Images(self, "images")
         self.registry = RegistryVerbs(self, "registry")
@@ -751,6 +767,11 @@ class Double:
         for stream in self._streams:
             stream.put(None)
         self._streams.clear()
+
+    def put_pipeline(self, run: PipelineRun) -> PipelineRun:
+        self.pipelines_by_id[run.id] = run
+        self.announce(events.PipelineChanged(run))
+        return run
 
     def put_alert(self, alert: Alert) -> Alert:
         self.alerts_by_id[alert.id] = alert

@@ -29,7 +29,13 @@ def test_away_is_what_can_not_be_asked(state, heard_at, stale_since, why):
 
 @pytest.mark.parametrize(
     ("page", "harmful"),
-    [("endpoints", "Stop …"), ("jobs", "Stop job …"), ("models", "Deploy …"), ("drift", "Remove …")],
+    [
+        ("endpoints", "Stop …"),
+        ("jobs", "Stop job …"),
+        ("models", "Deploy …"),
+        ("drift", "Remove …"),
+        ("automations", "Remove …"),
+    ],
 )
 def test_a_page_offers_nothing_that_can_not_be_asked_and_all_of_it_again(start, double, qtbot, page, harmful):
     program = start(double, page)

@@ -77,8 +77,8 @@ class KeptRule:
 
     ``model`` to ``data`` say what a rule that retrains does, and are None for others; ``endpoint`` is the one whose
     drift sets it off. ``trouble``: why it is not judged. ``next_at`` (Unix time) is the next time of its schedule.
-    ``firings`` are the newest, newest first, of ``rules show`` alone. ``watched`` are the metrics of its condition, each
-    with its threshold: their history can be asked for.
+    ``firings`` are the newest, newest first, of ``rules show`` alone. ``watched`` are the metrics of its condition,
+    each with its threshold: their history can be asked for.
     """
 
     name: str

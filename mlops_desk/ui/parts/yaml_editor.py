@@ -1,4 +1,4 @@
-"""A document as text, of a job or of a rule: changed in one place at a time, so that undoing, the cursor and what is seen stay."""
+"""The document of a job or a rule: changed in one place at a time, so that undoing, cursor and what is seen stay."""
 
 from PySide6.QtGui import QColor, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit

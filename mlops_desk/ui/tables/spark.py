@@ -12,7 +12,7 @@ _AIR = 4.0  # pixels between the curve and the next row's
 def paint_spark(painter: QPainter, area: QRectF, spark: Spark) -> None:
     """Paint the curve in an ink that is seen on both grounds, and its limit as a thin dashed line."""
     known = [value for value in spark.values if value is not None]
-    if not known or len(spark.values) < 2:  # noqa: PLR2004 - a line has two ends
+    if not known or len(spark.values) < 2:
         return
     low, high = min(*known, spark.limit), max(*known, spark.limit)
     inside = area.adjusted(0, _AIR, 0, -_AIR)

@@ -124,5 +124,7 @@ def test_a_rule_that_trains_nothing_is_announced_too(house):
 
 
 def test_a_rule_tells_which_metrics_it_watches(house):
-    kept = house.rules.keep(HEAD + "when: {metric: hw.temperature, device: gpu, above: 80}\nthen: [{notify: [desktop]}]\n")
+    kept = house.rules.keep(
+        HEAD + "when: {metric: hw.temperature, device: gpu, above: 80}\nthen: [{notify: [desktop]}]\n"
+    )
     assert kept.watched == (MetricClause("hw.temperature", "gpu", 80.0, kept.watched[0].clear),)

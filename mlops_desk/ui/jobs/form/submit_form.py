@@ -17,7 +17,6 @@ from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.ui.jobs.form import yaml_text
 from mlops_desk.ui.jobs.form.changes import changes
 from mlops_desk.ui.jobs.form.check import FileCheck
-from mlops_desk.ui.parts.yaml_editor import YamlEditor
 from mlops_desk.ui.jobs.form.importing import Importer, is_foreign
 from mlops_desk.ui.jobs.form.pane import FieldsPane
 from mlops_desk.ui.jobs.form.templates import TemplateChoice
@@ -25,6 +24,7 @@ from mlops_desk.ui.jobs.form.yaml_text import NoForm, Value, path_at
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, menu_text, set_tip
+from mlops_desk.ui.parts.yaml_editor import YamlEditor
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.widgets.scroll import scrolled

@@ -1,0 +1,55 @@
+"""Rules, pipelines and what waits for a person's word, as the frame sees them."""
+
+from collections.abc import Iterator
+
+from mlops_desk.base.text import plain
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.automations import loads
+from mlops_desk.ui.feature import Badge, Feature, go, later
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Store
+from mlops_desk.ui.widgets.lines import Line
+from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.numbers import Mark
+
+_OFFERED = 50  # chosen: the palette is for what happened lately
+
+
+def _mark(store: Store) -> Mark | None:
+    waiting = len(loads.approvals(store))
+    if not waiting:
+        return None
+    return Mark("warning", f"{numbers.WARNING} {waiting}", f"{numbers.count(waiting, 'approval')} waiting")
+
+
+def _things(context: Context) -> Iterator[Action]:
+    store = context.store
+    for one in loads.approvals(store).values():
+        yield go(context, "automations", f"approval:{one.id}", f"Approve? {plain(one.what, 120)}", one.rule)
+    for name in loads.rules(store):
+        yield go(context, "automations", f"rule:{name}", f"Rule {plain(name)}")
+    for key, seen in [*loads.pipelines(store).items()][:_OFFERED]:
+        title = f"Pipeline of {plain(seen.brief.model)}, {numbers.ago(seen.brief.created_at)}"
+        yield go(context, "automations", f"pipeline:{key}", title, seen.brief.rule)
+
+
+def _wrong_now(store: Store) -> Iterator[Line]:
+    """Yield what waits for a person; challengers have a line of the drift page's already."""
+    for one in loads.approvals(store).values():
+        if one.comparison is None:
+            yield Line(
+                Mark("warning", numbers.WARNING, "approve?"),
+                f"{plain(one.rule)}: {plain(one.what, 200)}",
+                numbers.ago(one.asked_at),
+                f"automations/approval:{one.id}",
+            )
+
+
+FEATURE = Feature(
+    later("mlops_desk.ui.automations.page", "AutomationsPage"),
+    loads=loads.LOADS,
+    badge=Badge(frozenset({loads.APPROVALS}), _mark),
+    things=_things,
+    wrong_now=_wrong_now,
+    shows={"rule": lambda _store, key: f"rule:{key}", "firing": lambda _store, key: f"approval:{key}"},
+)

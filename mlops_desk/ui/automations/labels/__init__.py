@@ -1,0 +1,1 @@
+"""Answered requests that want a label, one after the other, by keys."""

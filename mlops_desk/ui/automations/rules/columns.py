@@ -1,0 +1,87 @@
+"""The columns of the list of rules: each as the sentence that it is."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.rules.firing import KeptFiring
+from mlops_desk.records.rules.kept import KeptRule
+from mlops_desk.ui.automations import words
+from mlops_desk.ui.automations.rules.curves import RuleCurves, WatchedCurve
+from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.alerts import quantity
+from mlops_desk.ui.words.numbers import Mark
+
+_SENTENCE = 300  # characters: two lines of the widest table; the pane has all of it
+_LATELY = 5  # chosen: the newest firings that a tip names
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRule:
+    """A rule, how it stands, what it did lately (newest first), and what it watches."""
+
+    rule: KeptRule
+    mark: Mark
+    lately: tuple[KeptFiring, ...] = ()
+    curve: WatchedCurve | None = None
+
+
+def rows_of(rules: Mapping[str, KeptRule], firings: Iterable[KeptFiring], curves: RuleCurves) -> dict[str, SeenRule]:
+    """Return the rows of all rules, by name."""
+    of: dict[str, list[KeptFiring]] = {}
+    for firing in firings:
+        of.setdefault(firing.rule_id, []).append(firing)
+    rows = {}
+    for name, rule in rules.items():
+        mine = sorted(of.get(rule.id, ()), key=lambda one: -one.at)
+        mark = words.rule_mark(rule, (one for one in mine if not one.state.is_over))
+        rows[name] = SeenRule(rule, mark, tuple(mine[:_LATELY]), curves.of(name))
+    return rows
+
+
+def value_words(value: float | None, curve: WatchedCurve) -> str:
+    """Return a value of what a rule watches with its unit."""
+    return quantity(value, curve.unit)
+
+
+def _state(row: SeenRule) -> Cell:
+    return Cell(row.mark.text, row.mark.word, row.mark.token, words.why(row.rule))
+
+
+def _sentence(row: SeenRule) -> Cell:
+    said = row.rule.sentence or row.rule.trouble or "Its document can't be read."
+    return Cell(plain(said, _SENTENCE), tip=said)
+
+
+def _watched(row: SeenRule) -> Cell:
+    curve = row.curve
+    if curve is None:
+        told = "The history knows nothing of it" if row.rule.watched else "It watches no number"
+        return Cell("", -1.0, tip=told)
+    side = "fires at or above" if curve.above else "fires at or below"
+    last, limit = value_words(curve.last, curve), value_words(curve.spark.limit, curve)
+    tip = f"{curve.metric} of {curve.thing}, the last 24 hours\nlast {last}; {side} {limit} (the dashed line)"
+    return Cell("", curve.last, tip=tip, spark=curve.spark)
+
+
+def _fired(row: SeenRule) -> Cell:
+    at = row.rule.last_fired_at
+    if at is None:
+        return Cell("never", 0.0)
+    lines = [f"{numbers.day_and_clock(one.at)}: {words.FIRING_MARKS[one.state].word}" for one in row.lately]
+    return Cell(numbers.ago(at), at, tip="\n".join([numbers.absolute(at), *lines]))
+
+
+def _made(row: SeenRule) -> Cell:
+    return Cell(numbers.ago(row.rule.created_at), row.rule.created_at, tip=numbers.absolute(row.rule.created_at))
+
+
+COLUMNS: tuple[Column[SeenRule], ...] = (
+    Column("state", "State", _state),
+    Column("name", "Rule", lambda row: Cell(plain(row.rule.name), tip=row.rule.name)),
+    Column("sentence", "What it does", _sentence, stretch=True),
+    Column("watched", "Watched, last 24 h", _watched, spare=True),
+    Column("fired", "Fired", _fired, right=True),
+    Column("made", "Made", _made, right=True, hidden=True),
+)

@@ -1,0 +1,157 @@
+"""A rule is made or changed: a form for the usual ones at the left, the document that it is at the right.
+
+Each follows the other while one types. The agent checks the document and says how it reads; an error is marked at its
+line. What the form can't say stays in the document as it is.
+"""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QSplitter, QWidget
+
+from mlops_desk.base.document.kinds import write_document
+from mlops_desk.base.document.nodes import read_document, values_of
+from mlops_desk.base.errors import DeskError, Invalid
+from mlops_desk.base.text import plain
+from mlops_desk.records.rules.dry_run import RuleCheck
+from mlops_desk.records.rules.kept import KeptRule
+from mlops_desk.ui.automations.rules.fields import UsualForm
+from mlops_desk.ui.automations.rules.usual import FIRST, document_of, rule_of
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label, set_tip
+from mlops_desk.ui.parts.yaml_editor import YamlEditor
+from mlops_desk.ui.widgets.form import FormDialog
+from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.words import numbers
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.live.tasks import Task
+
+REST_MILLISECONDS = 400  # chosen: longer than between two letters, shorter than one waits for an answer
+_DEPTH = 10  # as deep as the agent reads a rule
+_ABOUT = "When something holds, comes or is due, then something is done. Nothing of it is judged before it is saved."
+_MORE = "The document says more than this form can: change it there."
+
+
+class AutomationDialog(FormDialog):
+    """``rule`` is the one that is changed, None for a new one; its name stays then."""
+
+    def __init__(self, parent: QWidget, context: Context, rule: KeptRule | None = None, *, begin: str = "") -> None:
+        """``begin`` is a document that a new rule begins with."""
+        title = "New rule" if rule is None else f"Rule {plain(rule.name)}"
+        super().__init__(parent, title, _ABOUT, "Create rule" if rule is None else "Save rule")
+        self._context = context
+        self._name = None if rule is None else rule.name
+        self._task: Task | None = None
+        document = begin if rule is None else rule.document
+        self.form = UsualForm()
+        self.text = YamlEditor(document, "Document of the rule")
+        self.says = Label(wrap=True)
+        self.more = Label(_MORE, points=theme.CAPTION_POINTS, tone="muted", wrap=True)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(REST_MILLISECONDS)
+        self._soon.timeout.connect(self._check)
+        self._arrange()
+        self.submit = self._save
+        set_tip(self.act, "Ctrl+Enter")
+        if not document:
+            self.text.write(write_document(document_of(FIRST)))
+        self.form.typed.connect(self._from_form)
+        self.text.textChanged.connect(self._from_text)
+        self._read()
+        self.first = self.form.first() if self.form.isEnabled() else self.text
+
+    def _arrange(self) -> None:
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.addWidget(scrolled(self.form, "Fields of the rule"))
+        split.addWidget(self.text)
+        split.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
+        split.setStretchFactor(1, 1)
+        split.setHandleWidth(theme.SPACE_8)
+        split.setChildrenCollapsible(False)
+        self.fill(split)
+        self.fill(self.more, stretch=0)
+        self.fill(self.says, stretch=0)
+        wished = theme.DETAIL_WIDTH + theme.READING_WIDTH, theme.DIALOG_TALL + theme.CHART_HEIGHT
+        room = self.screen().availableSize()
+        self.resize(min(wished[0], room.width()), min(wished[1], room.height() - theme.FRAME_HEIGHT))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Save by Ctrl+Enter: Enter alone begins a line."""
+        if event.key() not in {Qt.Key.Key_Return, Qt.Key.Key_Enter}:
+            super().keyPressEvent(event)
+        elif event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self._submit()
+
+    # Form and document.
+
+    def _from_form(self) -> None:
+        self.text.write(write_document(document_of(self.form.rule())))
+
+    def _from_text(self) -> None:
+        if not self.text.written:
+            self._read()
+        self.text.mark(None)
+        self._soon.start()
+
+    def _read(self) -> None:
+        """Show in the form what the document says, where the form can."""
+        try:
+            rule = rule_of(values_of(read_document(self.text.toPlainText(), _DEPTH)))
+        except Invalid:
+            rule = None  # the agent says what is wrong, and where
+        self.form.setEnabled(rule is not None)
+        self.more.setVisible(rule is None)
+        if rule is not None:
+            self.form.show_rule(rule, named=self._name is not None)
+        self._soon.start()
+
+    def _check(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        document = self.text.toPlainText()
+        self._task = self._context.ask(
+            "check rule", lambda desk: desk.rules.check(document), self._checked, self._refused
+        )
+
+    def _checked(self, check: RuleCheck) -> None:
+        self._say(f"{numbers.OK} {check.sentence}", "ok")
+        self.text.mark(None)
+
+    def _refused(self, error: DeskError) -> None:
+        self._say(f"{numbers.ALERT} {error.message} {error.hint or ''}".strip(), "alert")
+        self.text.mark(error.place)
+
+    def _say(self, text: str, tone: str) -> None:
+        self.says.show_text(text)
+        self.says.tint(tone)
+
+    # Saving.
+
+    def _save(self) -> None:
+        document, name = self.text.toPlainText(), self._name
+        self.begin("Saving …" if name is not None else "Creating …")
+        self._context.ask(
+            "save rule",
+            lambda desk: (
+                desk.rules.create("document", document=document) if name is None else desk.rules.edit(name, document)
+            ),
+            self._done,
+            self._not_saved,
+        )
+
+    def _not_saved(self, error: DeskError) -> None:
+        self.fail(error)
+        self.text.mark(error.place)
+        if error.place is not None:
+            self.text.go_to(error.place)
+
+    def _done(self, rule: KeptRule) -> None:
+        missing = f" It lacks: {'; '.join(rule.missing)}." if rule.missing else ""
+        self._context.say(
+            "warning" if missing else "info", f"Rule {plain(rule.name)} is {'saved' if self._name else 'on'}.{missing}"
+        )
+        self.accept()

@@ -1,0 +1,113 @@
+"""The tab of rules: all of them as sentences above, the chosen one below."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit, QSplitter
+
+from mlops_desk.records.rules.kept import KeptRule
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.automations import loads
+from mlops_desk.ui.automations.panel import AutomationPanel
+from mlops_desk.ui.automations.rules.acts import RuleActs
+from mlops_desk.ui.automations.rules.columns import COLUMNS, SeenRule, rows_of
+from mlops_desk.ui.automations.rules.curves import RuleCurves
+from mlops_desk.ui.automations.rules.pane import RulePane
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Store
+from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.card import framed
+from mlops_desk.ui.widgets.field import filter_field
+from mlops_desk.ui.widgets.states import Empty
+
+_NOTHING = (
+    "A rule is one sentence: when something holds, comes or is due, then people are told, a job is run, a model is "
+    "retrained. It can be tried on the last 30 days before it does anything."
+)
+
+
+class RulesTab(AutomationPanel):
+    """List and pane; curves are asked for while it is seen."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.list: RecordTable[SeenRule] = RecordTable("Rules", COLUMNS, context.memory, _words)
+        self.list.chosen.connect(lambda _key: self._show_chosen())
+        self.narrowing = filter_field("Filter rules")
+        self.narrowing.textChanged.connect(self.list.narrow)
+        self.acts = RuleActs(self, context, self.chosen)
+        self.pane = RulePane(context, self.acts)
+        self.curves = RuleCurves(context, self, self._show_rows)
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.setHandleWidth(theme.SPACE_8)
+        split.setChildrenCollapsible(False)
+        split.addWidget(framed(self.list))
+        split.addWidget(self.pane)
+        split.setSizes([theme.DIALOG_TALL // 2, theme.DIALOG_TALL // 2])
+        self.body.addWidget(split, 1)
+
+    def refresh(self, store: Store, topics: frozenset[Topic]) -> None:
+        if not self.show_part(loads.AUTOMATIONS, "Rules", self._empty):
+            return
+        if topics & {loads.AUTOMATIONS, Topic.CONNECTION}:
+            self.curves.want(loads.rules(store))
+        self._show_rows()
+        if self.list.key() is None:
+            self.list.select_first()
+        self._show_chosen()
+
+    def _show_rows(self) -> None:
+        store = self.context.store
+        self.list.show_records(rows_of(loads.rules(store), loads.firings(store).values(), self.curves))
+        self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        key = self.list.key()
+        row = self.list.records.record(key) if key else None
+        self.acts.show_rule(None if row is None else row.rule)
+        every = () if row is None else loads.firings(self.context.store).values()
+        mine = [one for one in every if row is not None and one.rule_id == row.rule.id]
+        mine.sort(key=lambda one: -one.at)
+        self.pane.show_rule(row, mine)
+
+    def chosen(self) -> KeptRule | None:
+        """Return the rule whose row is chosen."""
+        key = self.list.key()
+        row = self.list.records.record(key) if key else None
+        return None if row is None else row.rule
+
+    def _empty(self) -> Empty:
+        command = "mlops-desk rules create RULE.yaml"
+        return Empty("No rules yet", _NOTHING, "New rule …", self.acts.create, command)
+
+    def table(self) -> RecordTable[SeenRule]:
+        return self.list
+
+    def filter_field(self) -> QLineEdit | None:
+        return self.narrowing
+
+    def left(self) -> None:
+        self.curves.left()
+        self.pane.left()
+
+    def actions_here(self) -> list[Action]:
+        acts = self.acts
+        return [
+            Action("automations.pause", "Pause or resume the chosen rule", acts.pause_or_resume,
+                   when=self._has, asks=True),
+            Action("automations.fire", "Fire the chosen rule now …", acts.ask_to_fire, when=self._has, asks=True),
+            Action("automations.edit", "Edit the chosen rule …", acts.edit, "E", when=self._has,
+                   gentle=True, asks=True),
+            Action("automations.remove", "Remove the chosen rule …", acts.ask_to_remove, when=self._has, asks=True),
+            Action("automations.dry", "Try the chosen rule on 30 days", self._dry, when=self._has, asks=True),
+        ]  # fmt: skip
+
+    def _has(self) -> bool:
+        return self.chosen() is not None
+
+    def _dry(self) -> None:
+        self.pane.tabs.choose("dry")
+
+
+def _words(row: SeenRule) -> str:
+    return f"{row.rule.name} {row.rule.sentence} {row.mark.word}"

@@ -1,0 +1,170 @@
+"""The tabs of the chosen rule: how it stands, what it did, what it would have done, and its document."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.rules.firing import KeptFiring
+from mlops_desk.records.rules.kept import ThingStanding
+from mlops_desk.ui.automations import words
+from mlops_desk.ui.automations.rules.chart import WatchedChart
+from mlops_desk.ui.automations.rules.columns import SeenRule
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.parts.tab_views import TabView
+from mlops_desk.ui.parts.yaml_editor import YamlEditor
+from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.button import Button, CopyButton
+from mlops_desk.ui.widgets.facts import Fact, FactGrid
+from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.words import alerts, numbers
+
+_LINES = 30  # chosen: more actions than a rule may have
+
+
+class RuleView(TabView):
+    """Subclasses show a rule in ``show_rule``, which is called again when it changed."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
+        self.row: SeenRule | None = None
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(theme.SPACE_8)
+
+    def show_rule(self, row: SeenRule | None) -> None:
+        raise NotImplementedError
+
+    def show_firings(self, firings: list[KeptFiring]) -> None:
+        """Take the firings of the rule that is shown, newest first."""
+
+
+class StandingView(RuleView):
+    """Whether its condition holds, for each thing, beside how what it watches went."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.says = Label(tone="muted", wrap=True)
+        self.chart = WatchedChart()
+        self.table: RecordTable[ThingStanding] = RecordTable("Things of the rule", self._columns(), context.memory)
+        self.column.addWidget(self.says)
+        self.column.addWidget(self.chart)
+        self.column.addWidget(self.table, 1)
+        self.column.addStretch(0)  # takes the room where the table is not seen
+
+    def show_rule(self, row: SeenRule | None) -> None:
+        self.row = row
+        rule = None if row is None else row.rule
+        self.says.show_text("" if rule is None else words.why(rule) or "It is judged each second.")
+        self.chart.show_curve(None if row is None else row.curve)
+        self.chart.setVisible(rule is not None and bool(rule.watched))
+        things = () if rule is None else rule.standings
+        self.table.show_records({one.subject or "-": one for one in things})
+        self.table.setVisible(bool(things))
+
+    def _columns(self) -> tuple[Column[ThingStanding], ...]:
+        def thing(one: ThingStanding) -> Cell:
+            return Cell(alerts.device_title(one.subject, self.context.store.status) if one.subject else "as a whole")
+
+        return (
+            Column("thing", "For", thing),
+            Column("holds", "Its condition", lambda one: Cell(words.standing_words(one)), stretch=True),
+            Column("times", "Fired", lambda one: Cell(f"{one.fired:,}", one.fired), right=True),
+            Column("last", "Last", lambda one: Cell(numbers.ago(one.fired_at), one.fired_at or 0.0), right=True),
+        )
+
+
+class FiringsView(RuleView):
+    """What it did: firings at the left, the actions of the chosen one at the right."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.table: RecordTable[KeptFiring] = RecordTable("Firings", _FIRING_COLUMNS, context.memory)
+        self.table.sort_by_key("when", Qt.SortOrder.DescendingOrder)
+        self.table.chosen.connect(lambda _key: self._show_chosen())
+        self.steps = FactGrid()
+        self.none = Label("It has not fired yet.", tone="muted", wrap=True)
+        self.none.setAlignment(Qt.AlignmentFlag.AlignTop)
+        row = QHBoxLayout()
+        row.setSpacing(theme.SPACE_12)
+        row.addWidget(self.table, 1)
+        self._area = scrolled(self.steps, "Actions of the firing")
+        row.addWidget(self._area, 1)
+        self.column.addWidget(self.none, 1)
+        self.column.addLayout(row, 1)
+
+    def show_rule(self, row: SeenRule | None) -> None:
+        self.row = row
+
+    def show_firings(self, firings: list[KeptFiring]) -> None:
+        self.table.show_records({one.id: one for one in firings})
+        for widget in (self.table, self._area):
+            widget.setVisible(bool(firings))
+        self.none.setVisible(not firings)
+        if firings and self.table.key() is None:
+            self.table.select_first()
+        self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        key = self.table.key()
+        firing = self.table.records.record(key) if key else None
+        self.steps.show_facts([] if firing is None else firing_facts(firing))
+
+
+class DocumentView(RuleView):
+    """The document that the rule is, to read and to copy; the form changes it."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.text = YamlEditor("", "Document of the rule")
+        self.text.setReadOnly(True)
+        self.edit = Button("Edit …", tip="Change what the rule says (E)", asks=True)
+        foot = QHBoxLayout()
+        foot.setSpacing(theme.SPACE_8)
+        foot.addWidget(self.edit)
+        foot.addWidget(CopyButton("Copy", self.text.toPlainText))
+        foot.addStretch(1)
+        self.column.addWidget(self.text, 1)
+        self.column.addLayout(foot)
+
+    def show_rule(self, row: SeenRule | None) -> None:
+        self.row = row
+        text = "" if row is None else row.rule.document
+        if text != self.text.toPlainText():
+            self.text.setPlainText(text)
+
+
+def firing_facts(firing: KeptFiring) -> list[Fact]:
+    """Return what a firing was, and what came of each of its actions."""
+    facts = [
+        Fact("Because of", plain(firing.trigger, 200)),
+        *([Fact("For", plain(firing.subject, 200))] if firing.subject else []),
+        Fact("Given along", plain(", ".join(f"{key}={value}" for key, value in firing.asked), 400))
+        if firing.asked
+        else Fact("At", numbers.day_and_clock(firing.at), tip=numbers.absolute(firing.at), moment=firing.at),
+    ]
+    for number, step in enumerate(firing.steps[:_LINES], 1):
+        mark = words.FIRING_MARKS[step.state]
+        begun = step.begun_at is not None
+        state = mark.text if begun or step.state.is_over else f"{numbers.IDLE} not begun"
+        told = " ".join(filter(None, (step.text, step.hint)))
+        due = "" if step.due_at is None or step.state.is_over else f", until {numbers.day_and_clock(step.due_at)}"
+        facts.append(Fact(f"{number}. action", plain(step.words, 200)))
+        facts.append(Fact("", f"{state}{due}" + (f": {plain(told, 400)}" if told else ""), mark.token))
+    return facts
+
+
+def _state_cell(one: KeptFiring) -> Cell:
+    mark = words.FIRING_MARKS[one.state]
+    return Cell(mark.text, mark.word, mark.token)
+
+
+_FIRING_COLUMNS: tuple[Column[KeptFiring], ...] = (
+    Column("state", "State", _state_cell),
+    Column("why", "Because of", lambda one: Cell(plain(one.trigger)), stretch=True),
+    Column("thing", "For", lambda one: Cell(plain(one.subject)), hidden=True),
+    Column("when", "When", lambda one: Cell(numbers.ago(one.at), one.at, tip=numbers.absolute(one.at)), right=True),
+)

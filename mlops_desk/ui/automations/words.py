@@ -1,0 +1,133 @@
+"""How rules, firings, pipelines and their steps are said: each state with its mark. No Qt here."""
+
+from collections.abc import Iterable
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.pipelines.comparison import Scored
+from mlops_desk.records.pipelines.run import PipelineState, PipelineStep, StepName, StepState
+from mlops_desk.records.rules.firing import FiringState, KeptFiring
+from mlops_desk.records.rules.kept import KeptRule, ThingStanding
+from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.numbers import ALERT, IDLE, INFO, OK, PAUSED, UNKNOWN, WARNING, Mark
+
+FIRING_MARKS = {
+    FiringState.INTENDED: Mark("info", INFO, "under way"),
+    FiringState.WAITING: Mark("warning", WARNING, "waiting"),
+    FiringState.DONE: Mark("ok", OK, "done"),
+    FiringState.FAILED: Mark("alert", ALERT, "failed"),
+    FiringState.UNKNOWN: Mark("unknown", UNKNOWN, "unknown"),
+}
+PIPELINE_MARKS = {
+    PipelineState.RUNNING: Mark("info", INFO, "running"),
+    PipelineState.PAUSED: Mark("paused", PAUSED, "paused"),
+    PipelineState.WAITING_FOR_APPROVAL: Mark("warning", WARNING, "waiting for approval"),
+    PipelineState.PROMOTED: Mark("ok", OK, "promoted"),
+    PipelineState.NOT_BETTER: Mark("muted", IDLE, "not better"),
+    PipelineState.ALREADY_TRAINED: Mark("muted", IDLE, "already trained"),
+    PipelineState.REJECTED: Mark("muted", IDLE, "rejected"),
+    PipelineState.ROLLED_BACK: Mark("warning", WARNING, "rolled back"),
+    PipelineState.CANCELLED: Mark("muted", IDLE, "cancelled"),
+    PipelineState.FAILED: Mark("alert", ALERT, "failed"),
+    PipelineState.UNKNOWN: Mark("unknown", UNKNOWN, "unknown"),
+}
+STEP_MARKS = {
+    StepState.WAITING: Mark("muted", IDLE, "to come"),
+    StepState.RUNNING: Mark("info", INFO, "under way"),
+    StepState.DONE: Mark("ok", OK, "done"),
+    StepState.SKIPPED: Mark("muted", "–", "left out"),
+    StepState.FAILED: Mark("alert", ALERT, "failed"),
+    StepState.UNKNOWN: Mark("unknown", UNKNOWN, "unknown"),
+    StepState.CANCELLED: Mark("muted", IDLE, "cancelled"),
+}
+STEP_TITLES = {
+    StepName.FREEZE: "Freeze data",
+    StepName.VALIDATE: "Validate",
+    StepName.TRAIN: "Train",
+    StepName.EVALUATE: "Evaluate",
+    StepName.GATE: "Gates",
+    StepName.APPROVE: "Approval",
+    StepName.REGISTER: "Register",
+    StepName.SHADOW: "Shadow",
+    StepName.CANARY: "Canary",
+    StepName.PROMOTE: "Champion",
+}
+_WAITS = {
+    "quiet": "its quiet hours",
+    "cooldown": "its cooldown",
+    "budget": "its GPU-hours",
+    "underway": "a retraining that is not decided",
+}
+_UNREADABLE = Mark("alert", ALERT, "can't be read")
+_PAUSED = Mark("paused", PAUSED, "paused")
+_FIRING = Mark("info", INFO, "firing")
+_ASKS = Mark("warning", WARNING, "waits for a person")
+_UNKNOWN = Mark("unknown", UNKNOWN, "unknown")
+_HOLDS = Mark("warning", WARNING, "its condition holds")
+_ARMED = Mark("ok", OK, "armed")
+
+
+def rule_mark(rule: KeptRule, firings: Iterable[KeptFiring] = ()) -> Mark:
+    """Return how a rule stands, by what is gravest or nearest; ``firings`` are those of it that are not over."""
+    states = {firing.state for firing in firings}
+    held = next((one.held_by for one in rule.standings if one.held_by is not None), None)
+    told = {one.holds for one in rule.standings}
+    marks = (
+        (rule.trouble is not None, _UNREADABLE),
+        (FiringState.INTENDED in states, _FIRING),
+        (not rule.enabled, _PAUSED),
+        (FiringState.WAITING in states, _ASKS),
+        (held is not None, Mark("paused", PAUSED, f"waits for {held_words(held or '')}")),
+        (True in told, _HOLDS),
+        (told == {None} and bool(rule.watched), _UNKNOWN),
+    )
+    return next((mark for is_so, mark in marks if is_so), _ARMED)
+
+
+def why(rule: KeptRule) -> str:
+    """Say what there is to say of a rule's state beyond its mark."""
+    if rule.trouble is not None:
+        return f"It is not judged: {plain(rule.trouble, 400)}"
+    if not rule.enabled:
+        return "It is not judged until somebody resumes it; it can be fired by hand."
+    if rule.watched and {one.holds for one in rule.standings} == {None}:
+        return "Nobody knows whether its condition holds: nothing of what it watches is measured at the moment."
+    if rule.next_at is not None:
+        return f"Next at {numbers.day_and_clock(rule.next_at)}."
+    return ""
+
+
+def held_words(held_by: str) -> str:
+    """Say what keeps a rule from firing."""
+    return _WAITS.get(held_by, plain(held_by, 60))
+
+
+def standing_words(one: ThingStanding) -> str:
+    """Say whether a condition holds for a thing, since when, and what holds the rule back."""
+    told = "unknown" if one.holds is None else "holds" if one.holds else "does not hold"
+    since = "" if one.since is None else f" since {numbers.day_and_clock(one.since)}"
+    back = "" if one.held_by is None else f"; waits for {held_words(one.held_by)}"
+    return f"{told}{since}{back}"
+
+
+def scored(one: Scored) -> str:
+    """Return a figure with its interval; a dash where it is not defined, and never 0."""
+    if one.value is None:
+        return numbers.NOTHING
+    value = numbers.number(one.value, 4)
+    if one.low is None or one.high is None:
+        return value
+    return f"{value} ({numbers.number(one.low, 4)} – {numbers.number(one.high, 4)})"
+
+
+def step_mark(step: PipelineStep) -> Mark:
+    """Return how a step stands; an approval that is under way waits for somebody."""
+    if step.name is StepName.APPROVE and step.state is StepState.RUNNING:
+        return _ASKS
+    return STEP_MARKS[step.state]
+
+
+def took(step: PipelineStep) -> str:
+    """Return how long a step took; nothing where it has not begun, or goes on."""
+    if step.started_at is None or step.ended_at is None:
+        return ""
+    return numbers.duration(max(step.ended_at - step.started_at, 0.0))

@@ -1,0 +1,102 @@
+"""What waits for a person's word: all that it rests on is beside the button, and what was seen is what is agreed to."""
+
+from dataclasses import replace
+
+import pytest
+from automation_doubles import comparison
+from PySide6.QtCore import Qt
+
+from mlops_desk.records.pipelines.comparison import Scored
+from mlops_desk.ui.automations import words
+from mlops_desk.ui.automations.approvals.chart import ComparisonChart, told
+from mlops_desk.ui.widgets.confirmation import Confirm
+
+
+def opened(page, kind):
+    return next((dialog for dialog in page.window().findChildren(kind) if dialog.isVisible()), None)
+
+
+def click(qtbot, button):
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+@pytest.fixture
+def program(start, double, qtbot):
+    made = start(double, "automations")
+    page = made.window.page()
+    page.tabs.choose("approvals")
+    qtbot.waitUntil(lambda: page.approvals.list.shown_rows() == 2)
+    return made
+
+
+@pytest.fixture
+def page(program):
+    return program.window.page()
+
+
+def test_the_sidebar_counts_what_waits(program, double, qtbot):
+    badge = lambda: program.window.sidebar._buttons["automations"]._badge  # noqa: E731 - asked twice
+    qtbot.waitUntil(lambda: badge() is not None and badge().shape == "▲ 2")
+    double.approvals.reject("f3")
+    qtbot.waitUntil(lambda: badge().shape == "▲ 1")
+
+
+def test_a_challenger_is_shown_with_intervals_rows_gates_and_data(page, qtbot):
+    page.approvals.list.select("p4")
+    tab = page.approvals
+    qtbot.waitUntil(lambda: any(fact.name == "Trained on" for fact in tab.facts.shown))
+    told_facts = {fact.name: fact.value for fact in tab.facts.shown}
+    assert "champion 0.871 (0.858 – 0.884), challenger 0.907 (0.895 – 0.919)" in tab.says.whole
+    assert "2,400 rows" in tab.says.whole
+    assert "difference -0.002" in told_facts["roc_auc, the champion's test set"].replace("−", "-")
+    assert "passed: 0.907 against 0.871" in told_facts["Gate: metric"]
+    assert "not told" in told_facts["Gate: latency"]
+    assert "3 files" in told_facts["Trained on"]
+
+
+def test_what_was_seen_is_what_is_agreed_to(page, double, qtbot):
+    page.approvals.list.select("p4")
+    click(qtbot, page.approvals.approve)
+    click(qtbot, opened(page, Confirm).act)
+    qtbot.waitUntil(lambda: page.approvals.list.shown_rows() == 1)
+    assert double.answered_approvals == [("p4", True, "4")]
+
+
+def test_a_champion_that_moved_is_told_and_nothing_is_agreed_to(page, double, qtbot):
+    said = []
+    page.context.said.connect(lambda *one: said.append(one))
+    double.champion = "6"
+    page.approvals.list.select("p4")
+    click(qtbot, page.approvals.approve)
+    click(qtbot, opened(page, Confirm).act)
+    qtbot.waitUntil(lambda: any("version 6 by now" in text for _level, text in said))
+    assert page.approvals.list.holds("p4")
+
+
+def test_a_firing_that_asks_two_people_says_who_agreed(page, double, qtbot):
+    page.approvals.list.select("f3")
+    facts = {fact.name: fact.value for fact in page.approvals.facts.shown}
+    assert facts["Agreed"] == "1 of 2: ana"
+    assert not page.approvals.chart.isVisible()
+    click(qtbot, page.approvals.reject)
+    question = opened(page, Confirm)
+    assert question.act.text() == "Reject"
+    click(qtbot, question.act)
+    qtbot.waitUntil(lambda: double.answered_approvals == [("f3", False, None)])
+
+
+def test_nothing_that_waits_is_said(page, double, qtbot):
+    for key in [*double.approvals_by_id]:
+        double.approvals.reject(key)
+    qtbot.waitUntil(lambda: "Nothing waits for anybody" in page.approvals.state.details())
+
+
+def test_a_value_that_is_not_defined_is_a_dash_and_never_zero(qtbot):
+    assert words.scored(Scored(None)) == "–"
+    assert words.scored(Scored(0.5)) == "0.5"
+    chart = ComparisonChart()
+    qtbot.addWidget(chart)
+    found = replace(comparison(), champion=Scored(None), challenger=Scored(None))
+    chart.show_comparison(found)
+    chart.grab()
+    assert "champion –, challenger –" in told(found)

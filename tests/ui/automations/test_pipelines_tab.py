@@ -1,0 +1,132 @@
+"""Where a retraining stands, what its steps found, and the hand on it."""
+
+from dataclasses import replace
+
+import pytest
+from automation_doubles import pipeline_record
+from PySide6.QtCore import Qt
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.records.pipelines.run import PipelineState, StepName, StepState
+from mlops_desk.ui.automations.pipelines.evidence import step_facts
+from mlops_desk.ui.automations.pipelines.graph import where
+from mlops_desk.ui.widgets.confirmation import Confirm
+
+
+def opened(page, kind):
+    return next((dialog for dialog in page.window().findChildren(kind) if dialog.isVisible()), None)
+
+
+def click(qtbot, button):
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+@pytest.fixture
+def page(start, double, qtbot):
+    shown = start(double, "automations").window.page()
+    shown.tabs.choose("pipelines")
+    qtbot.waitUntil(lambda: shown.pipelines.list.shown_rows() == 4)
+    return shown
+
+
+def choose(page, qtbot, key):
+    page.pipelines.list.select(key)
+    qtbot.waitUntil(lambda: page.pipelines.run() is not None and page.pipelines.run().id == key)
+
+
+def facts(page):
+    return {fact.name: fact.value for fact in page.pipelines.facts.shown}
+
+
+def test_the_step_that_went_wrong_is_chosen_and_says_what_it_found(page, qtbot):
+    choose(page, qtbot, "p2")
+    assert page.pipelines.graph.step().name is StepName.VALIDATE
+    assert "12 % of age are missing" in page.pipelines.says.whole
+    assert "failed" in facts(page)["State"]
+    assert page.pipelines.retry.isVisible()
+    assert not page.pipelines.cancel.isVisible()
+
+
+def test_keys_walk_through_the_steps(page, qtbot):
+    choose(page, qtbot, "p3")
+    graph = page.pipelines.graph
+    assert graph.step().name is StepName.TRAIN
+    graph.setFocus()
+    qtbot.keyClick(graph, Qt.Key.Key_Left)
+    assert graph.step().name is StepName.VALIDATE
+    qtbot.keyClick(graph, Qt.Key.Key_Home)
+    assert graph.step().name is StepName.FREEZE
+    assert "3 files" in facts(page)["Data"]
+    qtbot.keyClick(graph, Qt.Key.Key_End)
+    assert graph.step().name is StepName.PROMOTE
+    assert "Champion, to come" in graph.accessibleDescription()
+    qtbot.keyClick(graph, Qt.Key.Key_Right)
+    assert graph.step().name is StepName.PROMOTE
+
+
+def test_what_somebody_chose_stays_while_a_pipeline_goes_on(page, double, qtbot):
+    choose(page, qtbot, "p3")
+    qtbot.keyClick(page.pipelines.graph, Qt.Key.Key_Home)
+    run = double.pipelines_by_id["p3"]
+    steps = [replace(one, state=StepState.DONE) if one.name is StepName.TRAIN else one for one in run.steps]
+    double.put_pipeline(replace(run, steps=tuple(steps), revision=9))
+    qtbot.waitUntil(lambda: page.pipelines.run().revision == 9)
+    assert page.pipelines.graph.step().name is StepName.FREEZE
+
+
+def test_a_running_pipeline_is_paused_resumed_and_cancelled(page, double, qtbot):
+    choose(page, qtbot, "p3")
+    tab = page.pipelines
+    click(qtbot, tab.pause)
+    qtbot.waitUntil(lambda: tab.pause.text() == "Resume")
+    click(qtbot, tab.pause)
+    qtbot.waitUntil(lambda: tab.pause.text() == "Pause")
+    click(qtbot, tab.cancel)
+    question = opened(page, Confirm)
+    assert question.act.text() == "Cancel pipeline"
+    click(qtbot, question.act)
+    qtbot.waitUntil(lambda: double.pipelines_by_id["p3"].state is PipelineState.CANCELLED)
+    qtbot.waitUntil(lambda: tab.retry.isVisible() and not tab.cancel.isVisible())
+
+
+def test_one_that_waits_leads_to_its_approval(page, qtbot):
+    choose(page, qtbot, "p4")
+    click(qtbot, page.pipelines.decide)
+    assert page.tabs.current() == "approvals"
+    assert page.approvals.chosen().id == "p4"
+
+
+def test_steps_that_can_not_be_read_say_why(page, double, qtbot):
+    double.failing["pipelines.show"] = Unavailable("The database is busy.", "Try again.")
+    page.pipelines.list.select("p1")
+    qtbot.waitUntil(lambda: "The database is busy." in page.pipelines.says.whole)
+
+
+@pytest.mark.parametrize("width", [200, 520, 900, 1400])
+def test_all_steps_have_room_and_none_lies_over_another(page, qtbot, width):
+    choose(page, qtbot, "p1")
+    graph = page.pipelines.graph
+    graph.setParent(None)
+    graph.resize(width, 400)
+    height = graph.sizeHint().height()
+    boxes = [graph.box(place) for place in range(10)]
+    assert all(not one.intersects(two) for one in boxes for two in boxes if one is not two)
+    assert all(box.left() >= 0 and box.right() <= width for box in boxes)
+    assert boxes[-1].bottom() <= height
+
+
+def test_what_is_not_told_is_not_said_to_have_passed():
+    run = pipeline_record("p", PipelineState.RUNNING, 60.0, until=StepName.EVALUATE)
+    told = [fact.value for fact in step_facts(run, run.step(StepName.VALIDATE))]
+    assert sum("● passed" in one for one in told) == 2
+    assert sum("? not told" in one for one in told) == 1
+    assert told.index(next(one for one in told if "not told" in one)) < told.index(
+        next(one for one in told if "passed" in one)
+    )
+
+
+def test_where_a_pipeline_stands():
+    assert where(pipeline_record("p", PipelineState.RUNNING, 60.0, until=StepName.FREEZE, at=StepState.WAITING)) == 0
+    assert where(pipeline_record("p", PipelineState.PROMOTED, 60.0)) == 9
+    assert where(pipeline_record("p", PipelineState.NOT_BETTER, 60.0, until=StepName.GATE)) == 4
+    assert where(pipeline_record("p", PipelineState.UNKNOWN, 60.0, until=StepName.TRAIN, at=StepState.UNKNOWN)) == 2

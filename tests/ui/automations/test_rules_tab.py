@@ -1,0 +1,234 @@
+"""What a person does with rules on the page, and what they see of them."""
+
+import math
+import struct
+from dataclasses import replace
+
+import pytest
+from automation_doubles import DOCUMENT, NOW, firing_record, watched_rule
+from doubles import Double
+from PySide6.QtCore import Qt
+
+from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.records import event as events
+from mlops_desk.records.history import Curve, Curves
+from mlops_desk.records.rules.conditions import MetricClause
+from mlops_desk.records.rules.firing import FiringState
+from mlops_desk.records.rules.kept import ThingStanding
+from mlops_desk.ui.automations import words
+from mlops_desk.ui.automations.rules.curves import watched
+from mlops_desk.ui.automations.rules.dialog import AutomationDialog
+from mlops_desk.ui.tables.model import SPARK_ROLE
+from mlops_desk.ui.widgets.confirmation import Confirm
+
+
+def opened(page, kind):
+    return next((dialog for dialog in page.window().findChildren(kind) if dialog.isVisible()), None)
+
+
+def click(qtbot, button):
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+@pytest.fixture
+def page(start, double, qtbot):
+    shown = start(double, "automations").window.page()
+    qtbot.waitUntil(lambda: shown.rules.list.shown_rows() == 8)
+    return shown
+
+
+def state_of(page, name):
+    return page.rules.list.records.record(name).mark.word
+
+
+def test_every_rule_says_how_it_stands(page, qtbot):
+    qtbot.waitUntil(lambda: state_of(page, "ask-before-night") == "waits for a person")
+    assert state_of(page, "warn-hot-gpus") == "armed"
+    assert state_of(page, "stop-idle-jobs") == "paused"
+    assert state_of(page, "roll-back-churn") == "waits for its cooldown"
+    assert state_of(page, "old-sensor") == "unknown"
+    assert state_of(page, "unreadable") == "can't be read"
+
+
+def test_nothing_that_is_unknown_is_said_to_be_armed_or_to_hold():
+    clause = MetricClause("hw.temperature", "gpu", 84.0, 80.0)
+    unknown = watched_rule(watched=(clause,), standings=(ThingStanding("GPU-0", None),))
+    assert words.rule_mark(unknown).word == "unknown"
+    assert "Nobody knows" in words.why(unknown)
+    half = replace(unknown, standings=(ThingStanding("GPU-0", None), ThingStanding("GPU-1", False)))
+    assert words.rule_mark(half).word == "armed"
+    holds = replace(unknown, standings=(ThingStanding("GPU-0", None), ThingStanding("GPU-1", True)))
+    assert words.rule_mark(holds).word == "its condition holds"
+    firing = firing_record("f", "warn-hot-gpus", FiringState.INTENDED, 1.0)
+    assert words.rule_mark(holds, [firing]).word == "firing"
+    assert words.rule_mark(replace(holds, enabled=False)).word == "paused"
+    assert words.rule_mark(replace(holds, trouble="gone"), [firing]).word == "can't be read"
+
+
+def test_a_rule_is_paused_and_resumed_and_only_what_was_announced_is_shown(page, double, qtbot):
+    page.rules.list.select("warn-hot-gpus")
+    assert page.rules.acts.switch.text() == "Pause"
+    click(qtbot, page.rules.acts.switch)
+    qtbot.waitUntil(lambda: state_of(page, "warn-hot-gpus") == "paused")
+    assert page.rules.acts.switch.text() == "Resume"
+    click(qtbot, page.rules.acts.switch)
+    qtbot.waitUntil(lambda: state_of(page, "warn-hot-gpus") == "armed")
+
+
+def test_a_rule_is_fired_after_a_question_and_its_firing_is_listed(page, double, qtbot):
+    page.rules.list.select("nightly-report")
+    page.rules.pane.tabs.choose("firings")
+    view = page.rules.pane.view("firings")
+    assert view.none.isVisible()
+    click(qtbot, page.rules.acts.fire)
+    question = opened(page, Confirm)
+    assert question.act.text() == "Fire rule"
+    assert question.back.hasFocus() or question.back.isDefault()
+    click(qtbot, question.act)
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 1)
+    assert "You were told." in " ".join(fact.value for fact in view.steps.shown)
+
+
+def test_a_removed_rule_can_be_put_back(page, double, qtbot):
+    offered = []
+    page.context.offered.connect(lambda *told: offered.append(told))
+    page.rules.list.select("warn-hot-gpus")
+    click(qtbot, page.rules.acts.drop)
+    click(qtbot, opened(page, Confirm).act)
+    qtbot.waitUntil(lambda: not page.rules.list.holds("warn-hot-gpus") and bool(offered))
+    assert page.rules.chosen() is None or page.rules.chosen().name != "warn-hot-gpus"
+    offered[0][2]()
+    qtbot.waitUntil(lambda: page.rules.list.holds("warn-hot-gpus"))
+    assert double.kept_rules["warn-hot-gpus"].document == DOCUMENT
+
+
+def test_a_new_rule_is_made_by_the_form_and_its_document_follows(page, double, qtbot):
+    page.rules.acts.create()
+    dialog = opened(page, AutomationDialog)
+    fields = {field.path: made for field, made in dialog.form.inputs.items()}
+    qtbot.keyClicks(fields["name",], "cool")
+    fields["when", "above"].clear()
+    qtbot.keyClicks(fields["when", "above"], "84")
+    text = dialog.text.toPlainText()
+    assert "name: cool\n" in text
+    assert "above: 84\n" in text
+    qtbot.waitUntil(lambda: "When cool holds" in dialog.says.whole)
+    dialog.text.setPlainText(text.replace("84", "90"))
+    assert fields["when", "above"].text() == "90"
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: page.rules.list.holds("cool"))
+
+
+def test_what_the_form_can_not_say_stays_in_the_document(page, qtbot):
+    page.rules.acts.create()
+    dialog = opened(page, AutomationDialog)
+    more = DOCUMENT + "budget: {gpuHours: 8}\n"
+    dialog.text.setPlainText(more)
+    assert not dialog.form.isEnabled()
+    assert dialog.more.isVisible()
+    assert dialog.text.toPlainText() == more
+
+
+def test_an_error_is_marked_at_its_line_and_nothing_typed_is_lost(page, qtbot):
+    page.rules.acts.create()
+    dialog = opened(page, AutomationDialog)
+    wrong = DOCUMENT.replace("hw.temperature", "hw.gone")
+    dialog.text.setPlainText(wrong)
+    qtbot.waitUntil(lambda: dialog.text.wrong_line() == 5)
+    assert "Did you mean hw.gpu?" in dialog.says.whole
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: "hw.gone" in dialog.error_text())
+    assert dialog.isVisible()
+    assert dialog.text.toPlainText() == wrong
+
+
+def test_a_changed_rule_keeps_its_name(page, double, qtbot):
+    page.rules.list.select("warn-hot-gpus")
+    page.rules.acts.edit()
+    dialog = opened(page, AutomationDialog)
+    name = next(made for field, made in dialog.form.inputs.items() if field.path == ("name",))
+    assert not name.isEnabled()
+    dialog.text.setPlainText(DOCUMENT.replace("84", "91"))
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: "91" in double.kept_rules["warn-hot-gpus"].document)
+    page.rules.pane.tabs.choose("document")
+    qtbot.waitUntil(lambda: "above: 91" in page.rules.pane.view("document").text.toPlainText())
+
+
+def test_a_dry_run_is_asked_for_and_tells_what_would_have_been(page, double, qtbot):
+    page.rules.list.select("warn-hot-gpus")
+    page.rules.pane.tabs.choose("dry")
+    view = page.rules.pane.view("dry")
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 3)
+    assert "it would have fired 2 times and been held back 1 time" in view.says.whole
+    view.table.select("1")
+    assert view.strip.place == 1
+    assert double.tried_rules[-1] == DOCUMENT
+
+
+def test_a_dry_run_that_fails_says_why(page, double, qtbot):
+    double.failing["rules.dry_run"] = Unavailable("The history is being mended.", "Try again in a minute.")
+    page.rules.pane.tabs.choose("dry")
+    view = page.rules.pane.view("dry")
+    qtbot.waitUntil(lambda: "The history is being mended." in view.says.whole)
+    assert not view.table.isVisible()
+
+
+def test_how_what_is_watched_went_stands_beside_its_threshold(page, double, qtbot):
+    asked = double.asked_curves[-1]
+    assert "endpoint:churn-prod\tendpoint.errors.5xx" in asked[0]
+    tab = page.rules
+    name = "roll-back-churn"
+    device, metric = watched(double.kept_rules[name], None)
+    tab.curves._rules = double.kept_rules
+    values = [0.001, math.nan, 0.03]
+    packed = struct.pack("<3f", *values)
+    tab.curves._got(Curves(NOW - 300, 100.0, 3, 60.0, (Curve(device, metric, "1", packed, packed, packed),)))
+    row = tab.list.records.row_of(name)
+    number = [column.key for column in tab.list.records.columns].index("watched")
+    spark = tab.list.records.index(row, number).data(SPARK_ROLE)
+    assert spark.limit == 0.02
+    assert spark.values[1] is None  # a gap, and no zero
+    other = tab.list.records.index(tab.list.records.row_of("warn-hot-gpus"), number).data(SPARK_ROLE)
+    assert other is None  # nothing is known of it, so nothing is drawn
+
+
+def test_a_rule_of_each_thing_shows_the_one_for_which_it_holds(double):
+    clause = MetricClause("hw.temperature", "gpu", 84.0, 80.0)
+    things = (ThingStanding("GPU-a", None), ThingStanding("GPU-b", False), ThingStanding("GPU-c", True))
+    assert watched(watched_rule(watched=(clause,), standings=things), None) == ("GPU-c", "hw.temperature")
+    assert watched(watched_rule(watched=(clause,), standings=things[:2]), None) == ("GPU-b", "hw.temperature")
+    assert watched(watched_rule(watched=(clause,), standings=()), None) is None
+    assert watched(watched_rule(watched=()), None) is None
+    status = double.sample(NOW)
+    named = replace(clause, of="gpu1")
+    assert watched(watched_rule(watched=(named,)), status) == (status.gpus[1].uuid, "hw.temperature")
+
+
+def test_without_rules_the_page_says_what_they_are_and_offers_the_first(start, qtbot):
+    page = start(Double(empty=True, beat_seconds=0.2), "automations").window.page()
+    qtbot.waitUntil(lambda: page.rules.state.isVisible() and "No rules yet" in page.rules.state.details())
+    page.rules.state._do()
+    assert opened(page, AutomationDialog) is not None
+
+
+def test_rules_that_can_not_be_read_say_why_and_other_tabs_go_on(start, double, qtbot):
+    double.failing["rules"] = Refused("The database is being moved.", "Wait a minute.")
+    page = start(double, "automations").window.page()
+    qtbot.waitUntil(lambda: "The database is being moved." in page.rules.state.details())
+    page.tabs.choose("pipelines")
+    qtbot.waitUntil(lambda: page.pipelines.list.shown_rows() == 4)
+
+
+def test_hostile_text_is_shown_as_text_and_cut(page, double, qtbot):
+    evil = "<img src=/etc/passwd>" * 500 + "\n\x1b[31m"
+    rule = watched_rule("evil", sentence=evil, trouble=None)
+    double.announce(events.AutomationChanged(rule))
+    qtbot.waitUntil(lambda: page.rules.list.holds("evil"))
+    row = page.rules.list.records.row_of("evil")
+    shown = page.rules.list.records.index(row, 2).data()
+    assert len(shown) <= 310
+    assert "\x1b" not in shown
+    assert "\n" not in shown
+    page.rules.list.select("evil")
+    assert len(page.rules.pane.sentence.whole) <= 2100
