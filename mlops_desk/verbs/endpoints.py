@@ -257,12 +257,12 @@ class Endpoints(Protocol):
 
     @reads
     def progress(self, ticket: str) -> "Undertaking":
-        """Show how far a replay, an export or a comparison is, by the ticket that it was begun with."""
+        """Show how far a replay, an export, a comparison or a weighing is, by the ticket it was begun with."""
         ...
 
     @changes(before="progress", why="nobody but who began it is answered by its ticket")
     def cancel(self, ticket: str) -> "Undertaking":
-        """Stop a replay, an export or a comparison, by the ticket that it was begun with; nothing of it is left."""
+        """Stop a replay, an export, a comparison or a weighing, by the ticket it was begun with; nothing is left."""
         ...
 
     @changes(who=Who.OWNER, timeout_seconds=300.0, before="show", of=("endpoint", "name"))

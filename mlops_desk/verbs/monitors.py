@@ -6,7 +6,19 @@ On the command line they are ``drift monitors …`` and ``drift history``.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import AbsolutePath, Length, Moment, Option, Pairs, Who, changes, reads, reads_own
+from mlops_desk.verbs.declaration import (
+    AbsolutePath,
+    Length,
+    Moment,
+    Option,
+    Pairs,
+    Switch,
+    Ticket,
+    Who,
+    changes,
+    reads,
+    reads_own,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from builtins import list as list_of
@@ -119,6 +131,26 @@ class DriftMonitors(Protocol):
 
         With another reference its windows begin anew: what was held against the old one is no measure of the new. An
         empty --label ends the scoring of answers, an empty --segment that of segments.
+        """
+        ...
+
+    @changes(who=Who.OWNER, timeout_seconds=7200.0, before="show", of=("monitor", "name"))
+    def weigh(
+        self,
+        name: str,
+        *,
+        rows: int = 2000,
+        repeats: int = 5,
+        seed: int = 0,
+        metric: str | None = None,
+        permute: Annotated[bool, Switch()] = False,
+        ticket: Annotated[str | None, Ticket()] = None,
+    ) -> "MonitorStanding":
+        """Find what its columns mean to its model, in a container of the model's own, and weigh them by it.
+
+        Trees, boosters and linear models say it themselves. Of any other, and with --permute or --metric, the columns
+        of the reference's rows are shuffled one at a time: what that costs in the score, or changes in the answers
+        where no row has a label, is what a column means. It is done only when somebody asks.
         """
         ...
 

@@ -145,6 +145,12 @@ class Monitors(Service):
             replace(self._double.monitors_by_id[name], sentence="It was looked at.", checked_at=time.time())
         )
 
+    def weigh(self, name: str, **asked: Any) -> MonitorStanding:
+        found = self._double.beside("weigh", name, asked)
+        before = self._double.monitors_by_id[name]
+        shares = {column: max(0.0, one.mean) for column, one in found.columns.items()}
+        return self._put(replace(before, monitor=replace(before.monitor, importance=shares, computed=found)))
+
     def remove(self, name: str) -> MonitorStanding:
         gone = self._double.monitors_by_id.pop(name)
         self._double.announce(events.MonitorRemoved(name))

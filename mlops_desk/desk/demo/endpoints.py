@@ -15,6 +15,7 @@ from mlops_desk.desk.demo.failed_endpoint import BUILD_OUTPUT, failed_endpoint
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.records.history import SeriesName
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
 from mlops_desk.records.serving.asking import Replayed, Tried
 from mlops_desk.records.serving.endpoint import (
@@ -37,6 +38,7 @@ from mlops_desk.records.serving.variants import VariantComparison
 from mlops_desk.serving import plan
 from mlops_desk.serving.access.tokens import fresh_token
 from mlops_desk.serving.anyimage.facts import asked
+from mlops_desk.serving.beside.weighing import Weighed, WeighingOrder
 from mlops_desk.serving.export.form import foreign_place, format_of
 from mlops_desk.serving.following.decision import decide
 from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
@@ -311,6 +313,10 @@ class DemoEndpoints(EndpointsService):
             raise Refused("The demo has no image to lay upon a base.", "Leave --base and --wheels out.")
         with self._beside.works.begun("The export", ticket) as work:
             return beside.exported(endpoint, revision or endpoint.revision, own_file(out), wanted, work)
+
+    def weigh(self, _version: ModelVersion, order: WeighingOrder, ticket: str | None) -> Weighed:
+        with self._beside.works.begun("The weighing", ticket) as work:
+            return beside.weighed(order, work)
 
     def fit(self, model: str, gpus: int | None = None) -> ModelFit:
         version = self._desk.registry_core.resolve(model)

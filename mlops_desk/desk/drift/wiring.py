@@ -17,7 +17,9 @@ from mlops_desk.desk.drift.profiles import ProfileParts, VersionProfiles
 from mlops_desk.desk.drift.published import AGAIN_SECONDS, PublishedParts, PublishedProfiles
 from mlops_desk.desk.drift.references import References
 from mlops_desk.desk.drift.sources import MonitorSources, SourceParts
+from mlops_desk.desk.drift.weighing import MonitorWeighing, WeighingParts
 from mlops_desk.desk.model_wiring import ModelWiring
+from mlops_desk.drift.importance import WeighingWish
 from mlops_desk.drift.live.cutting import PinnedAnswers, TakenWindows, WindowCutter
 from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.monitors.house import MonitorHouse
@@ -28,6 +30,7 @@ from mlops_desk.drift.shelf import ReportShelf
 from mlops_desk.drift.store.rolling import WindowLimits
 from mlops_desk.drift.store.windows import WindowStore
 from mlops_desk.records.agent import Check
+from mlops_desk.records.drift.importance import ComputedImportance
 from mlops_desk.records.drift.monitors import DriftWatch, Monitor
 from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.registry.default_registry import OWN
@@ -88,6 +91,7 @@ class DriftDesk:
             record=parts.telemetry.record,
             profiles=self._profiles(references).of_version,
         )
+        self._weighing = MonitorWeighing(parts.folder.drift / "weighing", self._weighing_parts(parts, references))
         house = MonitorHouse(
             endpoint=parts.endpoints.show,
             endpoints=parts.endpoints.list,
@@ -101,6 +105,7 @@ class DriftDesk:
             reference_file=references.path,
             folder=parts.folder.drift / "answers",
             inputs=wiring.kinds,
+            weigh=self._weigh,
         )
         self.monitors = MonitorService(
             house,
@@ -126,8 +131,14 @@ class DriftDesk:
         )
         return VersionProfiles(found, self._published)
 
+    def _weighing_parts(self, parts: DriftParts, references: References) -> WeighingParts:
+        run = partial(run_worker, ending=parts.loop.ending)
+        endpoints = parts.endpoints
+        return WeighingParts(endpoints.show, self._version, references.path, run, endpoints.weigh)
+
     def start(self) -> None:
         """Begin to look at monitors, and to roll up and tidy what they have seen."""
+        self._weighing.sweep()
         self.monitors.start()
         self._loop.repeat("drift-windows", TIDY_SECONDS, self.tidy)
         self._loop.repeat("drift-profiles", AGAIN_SECONDS, self._published.settle)
@@ -165,6 +176,9 @@ class DriftDesk:
     def _tell(self, watched: Sequence[DriftWatch]) -> None:
         for watcher in self.watchers:
             watcher(watched)
+
+    def _weigh(self, monitor: Monitor, wish: WeighingWish, ticket: str | None) -> ComputedImportance:
+        return self._weighing.weigh(monitor, wish, ticket)
 
     def _pin(self, monitor: Monitor, start: float, end: float) -> PinnedAnswers:
         return self._cutter.pin_answers(monitor, start, end)

@@ -1,9 +1,9 @@
 """The worker that lays out labelled rows: ``python -m mlops_desk.drift.contest.laying``, one request on stdin.
 
 Request: {"data": path, "features": [names], "label": column or null, "groups": [columns], "most": rows, "target":
-path, "folder": path}. It writes ``most`` rows at most as JSON lines, {"features": {name: value}, "label": value,
-"groups": {column: value}}, the features being all columns but the label. It answers {"rows": how many it wrote, "of":
-how many there are, "label": the column}.
+path, "folder": path, "unlabelled": whether rows may do without a label}. It writes ``most`` rows at most as JSON lines,
+{"features": {name: value}, "label": value, "groups": {column: value}}, the features being all columns but the label. It
+answers {"rows": how many it wrote, "of": how many there are, "label": the column}.
 Of more rows every k-th is taken, so that the same file gives the same rows.
 """
 
@@ -38,11 +38,13 @@ def lay_rows(
     most: int,
     target: Path,
     within: str | None = None,
+    *,
+    unlabelled: bool = False,
 ) -> dict[str, Any]:
     """Write the rows down. Raises NotFound, Invalid."""
     with work_room(within) as (connection, folder):
         table = open_data(connection, data.absolute(), folder)
-        truth = label_of(table, features, label)
+        truth = None if unlabelled and label is None else label_of(table, features, label)
         missing = [name for name in (*features, *groups) if name not in table.columns]
         if missing:
             shown = ", ".join(plain(name, 40) for name in missing[:_SHOWN])
@@ -72,13 +74,13 @@ def label_of(table: OpenedTable, features: Sequence[str], label: str | None) -> 
 def _written(
     connection: Any,
     table: OpenedTable,
-    wanted: tuple[str, Sequence[str]],
+    wanted: tuple[str | None, Sequence[str]],
     most: int,
     target: Path,
 ) -> int:
     label, groups = wanted
     taken = [name for name in table.columns if name != label]  # two models may take different ones
-    names = [*taken, label, *groups]
+    names = [*taken, *(() if label is None else (label,)), *groups]
     listed = ", ".join(table.columns[name][0] for name in names)
     step = max(1, -(-table.n_rows // most))
     numbered = f"(SELECT {listed}, row_number() OVER () - 1 AS numbered FROM {table.relation})"
@@ -89,8 +91,9 @@ def _written(
             for row in rows:
                 values = [_json(one) for one in row[:-1]]
                 given = dict(zip(taken, values, strict=False))
-                told = dict(zip(groups, values[len(taken) + 1 :], strict=True))
-                line = {"features": given, "label": values[len(taken)], "groups": told}
+                told = dict(zip(groups, values[len(values) - len(groups) :], strict=True))
+                truth = None if label is None else values[len(taken)]
+                line = {"features": given, "label": truth, "groups": told}
                 file.write(json.dumps(line, allow_nan=False) + "\n")
                 n += 1
     return n
@@ -120,6 +123,7 @@ def answer(request: dict[str, Any]) -> Any:
         request["most"],
         Path(request["target"]),
         request.get("folder"),
+        unlabelled=request.get("unlabelled", False),
     )
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from mlops_desk.drift.importance import WeighingWish
 from mlops_desk.drift.live.cutting import PinnedAnswers, TakenWindows
 from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.profile.profile import DataProfile, Sketch
+from mlops_desk.records.drift.importance import ComputedImportance
 from mlops_desk.records.drift.monitors import DriftWatch, Monitor
 from mlops_desk.records.serving.endpoint import Endpoint
 
@@ -67,6 +69,9 @@ Take = Callable[[Monitor, DataProfile], TakenWindows]
 Pin = Callable[[Monitor, float, float], PinnedAnswers]
 """Holds a monitor's answers against those of a span of its log (Unix times), from now on."""
 
+Weigh = Callable[[Monitor, WeighingWish, str | None], ComputedImportance]
+"""Finds in its model's container what a monitor's columns mean to it; by the ticket of who asks, who may stop it."""
+
 Tell = Callable[[Sequence[DriftWatch]], None]
 
 
@@ -92,3 +97,4 @@ class MonitorHouse:
     reference_file: Callable[[Monitor], Path]
     folder: Path
     inputs: Callable[[Endpoint], Collection[str]]
+    weigh: Weigh

@@ -33,6 +33,7 @@ from mlops_desk.drift.monitors.proposing import model_of, orphans, proposals
 from mlops_desk.drift.monitors.round import MonitorRound
 from mlops_desk.drift.monitors.rows import rows_of
 from mlops_desk.drift.monitors.stories import story_of
+from mlops_desk.drift.monitors.weighing.verbs import ImportanceVerbs
 from mlops_desk.drift.shelf import ReportShelf
 from mlops_desk.records.drift.answers import MonitorPerformance, ScoredWindow
 from mlops_desk.records.drift.monitors import (
@@ -58,7 +59,7 @@ _WORST_FIRST = (
 )  # fmt: skip
 
 
-class MonitorService:
+class MonitorService(ImportanceVerbs):
     """Implements ``verbs.DriftMonitors``.
 
     ``record`` keeps the scores of windows in the history, ``alert_of`` gives the id of the alert that fires for a
@@ -230,7 +231,8 @@ class MonitorService:
                 importance=None if importance is None else drafting.weights(importance),
                 is_proposed=False,
             )
-            new = with_answers(replace(new, segment=new.segment or None), given)
+            computed = new.computed if importance is None else None  # what a person says counts from now on
+            new = with_answers(replace(new, segment=new.segment or None, computed=computed), given)
             anew = any(
                 getattr(old, name) != getattr(new, name) for name in ("reference", "window", "renamed", "segment")
             )

@@ -7,6 +7,7 @@ from enum import StrEnum
 from mlops_desk.base.errors import keep_command
 from mlops_desk.records.drift import DriftOptions, Verdict
 from mlops_desk.records.drift.answers import AnswerColumns, AnswersStanding
+from mlops_desk.records.drift.importance import ComputedImportance
 from mlops_desk.records.drift.predictions import HeldAnswers, PredictionsStanding
 from mlops_desk.records.drift.segments import SegmentDrift
 from mlops_desk.records.drift.sources import Reference, Source
@@ -27,14 +28,14 @@ class Monitor:
 
     ``columns`` are the only ones compared (all where empty), ``suppressed`` gives those that are not with the reason,
     ``renamed`` gives columns of the source the reference's names. A monitor turns when ``needed`` of its newest ``of``
-    windows alarm. ``segment`` is a column whose values are judged apart, ``importance`` weighs columns. ``answers``
-    names the columns by which answers are scored once labels have come, ``answers_reference`` labelled answers to hold
-    them against, where the monitor's own reference has none. ``held_answers`` are the answers that windows are held
-    against, once there are some. ``level`` is that of its alert. What its log has from before
-    ``begun_at`` (Unix time) is no news to it: it was judged before the store of windows was lost. One that
-    ``is_proposed``
-    was made by the desk, not by a person; ``is_refused``: somebody has removed it, and it is not proposed again while
-    its endpoint stays. ``created_by`` is a uid.
+    windows alarm. ``segment`` is a column whose values are judged apart, ``importance`` weighs columns; ``computed``
+    tells how the desk found those weights in the model, where no person has given any since. ``answers`` names the
+    columns by which answers are scored once labels have come, ``answers_reference`` labelled answers to hold them
+    against, where the monitor's own reference has none. ``held_answers`` are the answers that windows are held
+    against, once there are some. ``level`` is that of its alert. What its log has from before ``begun_at`` (Unix time)
+    is no news to it: it was judged before the store of windows was lost. One that ``is_proposed`` was made by the desk,
+    not by a person; ``is_refused``: somebody has removed it, and it is not proposed again while its endpoint stays.
+    ``created_by`` is a uid.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Monitor:
     level: str = "alert"
     segment: str | None = None
     importance: Mapping[str, float] = field(default_factory=dict)
+    computed: ComputedImportance | None = None
     answers: AnswerColumns | None = None
     answers_reference: Reference | None = None
     held_answers: HeldAnswers | None = None

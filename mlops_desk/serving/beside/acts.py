@@ -1,4 +1,4 @@
-"""Trying, replaying, exporting and comparing: one object that holds them, and what each needs."""
+"""Trying, replaying, exporting, comparing and weighing: one object that holds them, and what each needs."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,7 @@ from mlops_desk.serving.asking.aside import AsideContainers
 from mlops_desk.serving.asking.replay import Replays
 from mlops_desk.serving.asking.trying import Tries
 from mlops_desk.serving.beside.scoring import VersionScoring
+from mlops_desk.serving.beside.weighing import VersionWeighing
 from mlops_desk.serving.export.exporting import Exports
 from mlops_desk.serving.image.maker import Maker
 from mlops_desk.serving.images import EndpointImages
@@ -44,6 +45,7 @@ class BesideTraffic:
         self.exports = Exports(folder.endpoints / "_exports", shelf, engine)
         self.variants = VariantComparisons(shelf, maker, self._asides, images)
         self.scoring = VersionScoring(shelf, maker, self._asides, images, settings)
+        self.weighing = VersionWeighing(self.scoring, self._asides)
 
     def sweep(self) -> None:
         """Take away what an earlier agent has left half done, in threads of its own."""

@@ -9,12 +9,12 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mlops_desk.base.errors import Invalid, Refused, Unavailable
 from mlops_desk.base.settings import SettingsStore
@@ -28,12 +28,14 @@ from mlops_desk.serving.gateway.outbound.asking import ask_at_once
 from mlops_desk.serving.gateway.outbound.dialing import NotConnected
 from mlops_desk.serving.gateway.outbound.question import Lost, Question
 from mlops_desk.serving.image.maker import Maker
-from mlops_desk.serving.image.model_files import read_model
+from mlops_desk.serving.image.model_files import ModelFiles, read_model
 from mlops_desk.serving.images import EndpointImages
 from mlops_desk.serving.probe import INVOCATIONS
 from mlops_desk.serving.revision import Failed, Revision, Shelf
 from mlops_desk.serving.work import BesideWork
 from mlops_desk.storage.requests import LoggedFeature
+
+T = TypeVar("T")
 
 PLACE = "_scoring"  # no endpoint's name begins so
 BATCH_ROWS = 500  # chosen: a second or two of a model that takes milliseconds a row
@@ -133,10 +135,20 @@ class VersionScoring:
     @contextmanager
     def ready(self, version: ModelVersion, work: BesideWork) -> Iterator[ReadyVersion]:
         """Give a version that answers. Raises Refused, TimedOut, Unavailable; waits for another one to be done."""
+        with self.made(version, work) as made, ExitStack() as running:
+            files, seconds = made.files, self._settings.number("serving.start_timeout_seconds")
+            address = made.tried(
+                lambda image: running.enter_context(self._asides.serving(image, files.folder, seconds, work))
+            )
+            yield ReadyVersion(version, address, files.features, files.size_bytes)
+
+    @contextmanager
+    def made(self, version: ModelVersion, work: BesideWork) -> Iterator["MadeVersion"]:
+        """Give a version whose files and image are there. Raises Refused, Unavailable; waits for another one."""
         while not self._scoring.acquire(timeout=1.0):
             work.tell("Waiting for another version to be scored.")
         try:
-            yield from self._ready(version, work)
+            yield from self._made(version, work)
         except Failed as failure:
             raise Refused(failure.reason.text, failure.reason.hint) from failure
         except OSError as error:
@@ -145,26 +157,42 @@ class VersionScoring:
             self._shelf.discard(PLACE)
             self._scoring.release()
 
-    def _ready(self, version: ModelVersion, work: BesideWork) -> Iterator[ReadyVersion]:
+    def _made(self, version: ModelVersion, work: BesideWork) -> Iterator["MadeVersion"]:
         ref = ModelRef(version.name, version.version, f"models:/{version.name}/{version.version}", None, version.run_id)
         revision = self._shelf.write(Revision(PLACE, next(self._numbers), ref, version))
         made = self._maker.make(revision, lambda name, text: work.tell(f"{name}: {text}"))
         if made.served is not None:
             raise Refused(f"Version {version.version} is served by an image of its own, which is not started here.")
-        files = read_model(self._shelf.place(PLACE, made.number) / "model")
-        images = [made.image or ""]
-        seconds = self._settings.number("serving.start_timeout_seconds")
+        place = self._shelf.place(PLACE, made.number)
+        ready = MadeVersion(place, read_model(place / "model"), made, self._maker, work)
         try:
-            with ExitStack() as running:
-                try:
-                    address = running.enter_context(self._asides.serving(images[0], files.folder, seconds, work))
-                except Refused:  # its training image can't serve, so one is built of its requirements
-                    other = self._maker.instead(made, lambda name, text: work.tell(f"{name}: {text}"))
-                    if other is None:
-                        raise
-                    images.append(other.image or "")
-                    address = running.enter_context(self._asides.serving(images[1], files.folder, seconds, work))
-                yield ReadyVersion(version, address, files.features, files.size_bytes)
+            yield ready
         finally:
             self._shelf.drop_files(PLACE, made.number)
-            self._images.drop(set(images))
+            self._images.drop(set(ready.images))
+
+
+class MadeVersion:
+    """A version's ``files``, in its ``place``, and the images that it was tried in."""
+
+    def __init__(self, place: Path, files: ModelFiles, revision: Revision, maker: Maker, work: BesideWork) -> None:
+        self.place = place
+        self.files = files
+        self.images = [revision.image or ""]
+        self._revision = revision
+        self._maker = maker
+        self._work = work
+
+    def tried(self, use: Callable[[str], T]) -> T:
+        """Return what ``use`` makes of its image; where that refuses, of one that is built of its requirements.
+
+        Raises what ``use`` raises, and Refused.
+        """
+        try:
+            return use(self.images[0])
+        except Refused:  # its training image can't serve
+            other = self._maker.instead(self._revision, lambda name, text: self._work.tell(f"{name}: {text}"))
+            if other is None:
+                raise
+            self.images.append(other.image or "")
+            return use(self.images[1])

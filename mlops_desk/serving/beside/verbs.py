@@ -13,6 +13,7 @@ from mlops_desk.records.serving.undertaking import Undertaking
 from mlops_desk.records.serving.variants import VariantComparison
 from mlops_desk.serving.beside.acts import BesideTraffic
 from mlops_desk.serving.beside.scoring import ReadyVersion
+from mlops_desk.serving.beside.weighing import Weighed, WeighingOrder
 from mlops_desk.serving.export.form import foreign_place, format_of
 from mlops_desk.serving.logged.requests import own_file
 from mlops_desk.serving.switchboard import Switchboard
@@ -94,6 +95,11 @@ class BesideVerbs(ABC):
         """Start a version beside everything else; raises Refused, TimedOut, Unavailable. Ends with the agent."""
         with self._beside.works.begun(what, None) as work, self._beside.scoring.ready(version, work) as ready:
             yield ready, work
+
+    def weigh(self, version: ModelVersion, order: WeighingOrder, ticket: str | None) -> Weighed:
+        """Find how much a version looks at its columns. Raises Invalid, Refused, TimedOut, Unavailable."""
+        with self._beside.works.begun("The weighing", ticket) as work:
+            return self._beside.weighing.weigh(version, order, work)
 
     def progress(self, ticket: str) -> Undertaking:
         """Tell how far something is that takes minutes; raises NotFound."""

@@ -7,6 +7,7 @@ from pathlib import Path
 SCORING_SERVER = "scoring_server.py"
 VERIFY = "verify.sh"
 VARIANT_BENCH = "variant_bench.py"
+COLUMN_IMPORTANCE, MODEL_SAYS = "column_importance.py", "model_says.py"
 RELAY = "relay.py"
 _FOLDER = "runtimes"
 

@@ -61,6 +61,11 @@ def resume(monitor: str) -> "Callable[[ClientLike], object]":
     return lambda desk: desk.monitors.resume(monitor)
 
 
+def weigh(monitor: str, *, permute: bool) -> "Callable[[ClientLike, str], object]":
+    """Return the wish that a monitor's columns are weighed, by a ticket."""
+    return lambda desk, ticket: desk.monitors.weigh(monitor, permute=permute, ticket=ticket)
+
+
 def remove(monitor: str) -> "Callable[[ClientLike], object]":
     """Return the wish that a monitor goes."""
     return lambda desk: desk.monitors.remove(monitor)

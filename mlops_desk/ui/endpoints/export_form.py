@@ -7,8 +7,8 @@ from PySide6.QtWidgets import QWidget
 
 from mlops_desk.base.errors import DeskError, Invalid
 from mlops_desk.records.serving.endpoint import Endpoint
-from mlops_desk.ui.endpoints.undertaking import UndertakingBar
 from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.parts.undertaking import UndertakingBar
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog

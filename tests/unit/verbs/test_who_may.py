@@ -226,6 +226,7 @@ TABLE = {
     "/v1/monitors/show": EVERYBODY,
     "/v1/monitors/create": EVERYBODY,
     "/v1/monitors/configure": OWNER,
+    "/v1/monitors/weigh": OWNER,
     "/v1/monitors/remove": OWNER,
     "/v1/monitors/pause": OWNER,
     "/v1/monitors/resume": OWNER,

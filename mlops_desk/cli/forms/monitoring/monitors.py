@@ -7,6 +7,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, moment, number, span, table
 from mlops_desk.cli.forms.monitoring import segments
 from mlops_desk.cli.forms.monitoring.answers import columns
+from mlops_desk.cli.forms.monitoring.importance import importance
 from mlops_desk.records.drift import Verdict
 from mlops_desk.records.drift.monitors import ColumnScore, ColumnStory, JudgedWindow, Monitor, MonitorStanding
 from mlops_desk.records.drift.rows import WindowRows
@@ -47,6 +48,7 @@ def monitor(item: MonitorStanding) -> str:
         **_predictions(item),
         **segments.standing(item),
         **_answers(item),
+        **importance(one),
         "left out": _pairs(one.suppressed) or "nothing by choice",
         "looked at": f"{ago(item.checked_at)}{_next(item)}",
     }

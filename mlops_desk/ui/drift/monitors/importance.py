@@ -1,22 +1,30 @@
 """How far each column has moved beside how much it weighs: what is far up and far right is looked at first.
 
-That corner begins where a column alarms, and where it weighs at least as much as all would that weigh the same.
+That corner begins where a column alarms, and where it weighs at least as much as all would that weigh the same. How
+much columns weigh somebody says, or the model: then it is told how that was found, and how sure it is.
 """
 
 import math
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
+from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
-from mlops_desk.records.drift.monitors import ColumnScore, MonitorStanding
+from mlops_desk.records.drift.importance_words import how, interval
+from mlops_desk.records.drift.monitors import ColumnScore, Monitor, MonitorStanding
 from mlops_desk.ui.charts.space.axis import axis
 from mlops_desk.ui.charts.space.chart import SpaceRun
 from mlops_desk.ui.charts.space.scatter import ScatterChart
+from mlops_desk.ui.drift import asking
 from mlops_desk.ui.drift.heat.sheet import HeatSheet
 from mlops_desk.ui.drift.telling import known
+from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.parts.undertaking import UndertakingBar
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.choice import CheckBox
 from mlops_desk.ui.widgets.states import Empty, StateView
 from mlops_desk.ui.words import numbers
 
@@ -29,28 +37,56 @@ class ColumnImportance(QWidget):
     opened = Signal(str)
     wanted = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, context: Context) -> None:
         super().__init__()
+        self._monitor: Monitor | None = None
         self.chart = ScatterChart()
         self.chart.is_named = True
         self.chart.noun = "columns"
         self._not_drawn = 0
         self.says = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
+        self.how = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
+        self.compute = Button("Compute", tip="Find in a container of the model what its columns mean to it", asks=True)
+        self.permute = CheckBox("By shuffling")
+        self.permute.setToolTip("Also where the model says it itself: what it costs when a column is shuffled")
+        self.under_way = UndertakingBar(context, "How far the weighing is")
         self.state = StateView(theme.LIST_WIDTH)
-        content = QWidget()
-        column = QVBoxLayout(content)
+        self._content = QWidget()
+        column = QVBoxLayout(self._content)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.says)
         column.addWidget(self.chart, 1)
-        self._layers = QStackedLayout(self)
-        self._content = content
-        self._layers.addWidget(content)
-        self._layers.addWidget(self.state)
+        self._arrange()
         self.chart.pointed.connect(self._point)
         self.chart.picked.connect(self.opened)
+        self.compute.clicked.connect(self._compute)
+        self.under_way.moved.connect(self._enable)
+
+    def _arrange(self) -> None:
+        asked = QWidget()
+        line = QHBoxLayout(asked)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(theme.SPACE_8)
+        line.addWidget(self.how, 1)
+        line.addWidget(self.permute)
+        line.addWidget(self.compute)
+        shown = QWidget()
+        self._layers = QStackedLayout(shown)
+        self._layers.addWidget(self._content)
+        self._layers.addWidget(self.state)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(asked)
+        whole.addWidget(self.under_way)
+        whole.addWidget(shown, 1)
 
     def show_standing(self, standing: MonitorStanding | None, sheet: HeatSheet) -> None:
         """Show the newest score of each column that has an importance."""
+        before, self._monitor = self._monitor, None if standing is None else standing.monitor
+        if before is None or self._monitor is None or before.id != self._monitor.id or before != self._monitor:
+            self._tell_how()
+        self._enable()
         weights = dict(standing.monitor.importance) if standing is not None else {}
         found = []
         for row in sheet.rows:
@@ -62,7 +98,9 @@ class ColumnImportance(QWidget):
         across = axis("importance", "Importance", [weight for _, weight, _ in found])
         upwards = axis("score", "Score, in multiples of its limit", [over for _, _, over in found])
         if across is None or upwards is None:
-            text = "A monitor that knows the importance of its columns shows here which of them matter."
+            text = (
+                "Compute finds in the model what its columns mean to it, or say it yourself. What matters is then here."
+            )
             self.state.show_empty(Empty("No importance is known", text, "Edit the monitor …", self.wanted.emit))
             self._layers.setCurrentWidget(self.state)
             return
@@ -71,6 +109,35 @@ class ColumnImportance(QWidget):
         self.chart.show_runs([SpaceRun(name, plain(name)) for name, _, _ in found], across, upwards, None, None)
         self._layers.setCurrentWidget(self._content)
         self._say()
+
+    def _tell_how(self) -> None:
+        """Say how the weights were found."""
+        monitor, text = self._monitor, ""
+        if monitor is not None and monitor.computed is not None:
+            text = f"{how(monitor.computed, monitor.model)} {numbers.day_and_clock(monitor.computed.at)}."
+        elif monitor is not None and monitor.importance:
+            text = "As somebody gave it."
+        self.how.show_text(text)
+        self.how.tint("muted")
+
+    def _enable(self) -> None:
+        has_model = self._monitor is not None and (self._monitor.endpoint or self._monitor.model) is not None
+        for one in (self.compute, self.permute):
+            one.setEnabled(has_model and not self.under_way.is_busy)
+
+    def _compute(self) -> None:
+        """Have the model's columns weighed; what is found is announced, as what anybody changes."""
+        monitor, permute = self._monitor, self.permute.isChecked()
+        if monitor is None or self.under_way.is_busy:
+            return
+        key = monitor.id
+
+        def failed(error: DeskError) -> None:
+            if self._monitor is not None and self._monitor.id == key:
+                self.how.show_text(f"{numbers.WARNING} {error.message} {error.hint or ''}".rstrip())
+                self.how.tint("warning")
+
+        self.under_way.begin("weighing", asking.weigh(key, permute=permute), _nothing, failed)
 
     def _point(self, key: str | None) -> None:
         self.chart.light(key)
@@ -84,7 +151,13 @@ class ColumnImportance(QWidget):
         n_out = numbers.count(self._not_drawn, "column")
         missing = f" {n_out} without a score or an importance not drawn." if self._not_drawn else ""
         told = f"{first or 'No important column has drifted.'} {how}{missing}"
-        self.says.show_text(self.chart.words() or told)
+        self.says.show_text(self._pointed() or told)
+
+    def _pointed(self) -> str:
+        """Return what the column that is pointed at has, with what was measured of it."""
+        words, computed = self.chart.words(), None if self._monitor is None else self._monitor.computed
+        measured = None if computed is None or self.chart.lit is None else computed.columns.get(self.chart.lit)
+        return words if measured is None or computed is None else f"{words}, measured {interval(measured)}"
 
 
 def _over(score: ColumnScore | None) -> float | None:
@@ -93,3 +166,7 @@ def _over(score: ColumnScore | None) -> float | None:
         return None
     over = score.score / score.limit
     return over if math.isfinite(over) else None
+
+
+def _nothing(_answer: object) -> None:
+    """Wait for the announcement: a page paints what the agent told, not what was asked for."""

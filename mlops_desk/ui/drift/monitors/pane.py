@@ -62,7 +62,7 @@ class MonitorPane(QWidget):
         self.retraining = Label(tone="muted")
         self.review_button = Button("Review …", asks=True)
         self.tabs = Tabs("What is shown of the monitor", TABS)
-        self.heat, self.importance, self.answers = HeatView(context), ColumnImportance(), AnswersView(context)
+        self.heat, self.importance, self.answers = HeatView(context), ColumnImportance(context), AnswersView(context)
         self.segments = SegmentsView(context)
         self.looking = ColumnLook(self, context)
         self.facts = FactGrid()
@@ -141,6 +141,8 @@ class MonitorPane(QWidget):
         self.facts.show_facts(words.facts(standing))
         if before is None or before.monitor.id != standing.monitor.id:
             self._forget()
+        elif self.sheet.windows and before.monitor.importance != standing.monitor.importance:
+            self._answered(list(self.sheet.windows))  # in another order, and beside other weights
         self.look()
 
     def reword(self) -> None:

@@ -6,6 +6,7 @@ from mlops_desk.base import agent_clock
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import Verdict
 from mlops_desk.records.drift.answers import AnswersState
+from mlops_desk.records.drift.importance_words import how
 from mlops_desk.records.drift.monitors import Monitor, MonitorStanding, MonitorState
 from mlops_desk.records.drift.predictions import PredictionsStanding
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
@@ -119,6 +120,8 @@ def facts(standing: MonitorStanding) -> list[Fact]:
         found.append(Fact("Judged apart by", plain(monitor.segment)))
     if monitor.answers is not None:
         found.append(Fact("Answers scored by", plain(monitor.answers.label)))
+    if monitor.computed is not None:
+        found.append(Fact("Importance", how(monitor.computed, monitor.model)))
     made = "the desk" if monitor.is_proposed else _person(monitor.created_by)
     found += [
         moment_fact("Looked", standing.checked_at),

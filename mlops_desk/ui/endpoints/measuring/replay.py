@@ -10,10 +10,10 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.serving.asking import ReplayDifference
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.ui.endpoints import words
-from mlops_desk.ui.endpoints.undertaking import UndertakingBar
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.parts.undertaking import UndertakingBar
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button

@@ -12,10 +12,10 @@ from mlops_desk.records.serving import processor_words
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.variants import Variant
 from mlops_desk.ui.endpoints.measuring.scatter import VariantScatter, VariantSpot
-from mlops_desk.ui.endpoints.undertaking import UndertakingBar
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.parts.undertaking import UndertakingBar
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button

@@ -41,6 +41,19 @@ def test_every_kth_row_of_a_long_file_is_taken_and_always_the_same(tmp_path: Pat
     assert laid(path, features=["x"], most=300)[1] == rows
 
 
+def test_rows_may_do_without_a_label_where_nobody_needs_one(table: Path) -> None:
+    found, rows = laid(table, features=[], unlabelled=True, groups=["species"])
+    assert found == {"rows": 3, "of": 3, "label": None}
+    assert rows[0] == {
+        "features": {"width": "1.5", "colour": "red", "species": "a"}, "label": None, "groups": {"species": "a"}
+    }  # fmt: skip
+    found, rows = laid(table, features=[], unlabelled=True, label="species")
+    assert (found["label"], rows[0]["label"]) == ("species", "a")
+    assert set(rows[0]["features"]) == {"width", "colour"}
+    with pytest.raises(Invalid, match="no column nothing"):
+        laid(table, features=[], unlabelled=True, label="nothing")
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -1,0 +1,62 @@
+"""The verb by which a monitor's columns are weighed, which the service of monitors has from here.
+
+Nothing weighs by itself: a permutation asks the model a hundred times over, and an image may have to be built before,
+on a machine where other people's trainings run. A person decides when that is worth it.
+"""
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from mlops_desk.base.errors import NotFound, Refused
+from mlops_desk.base.text import plain
+from mlops_desk.drift.importance import weights_of, wish_of
+from mlops_desk.drift.monitors.book import MonitorBook
+from mlops_desk.drift.monitors.house import MonitorHouse
+from mlops_desk.records.drift.monitors import Monitor, MonitorStanding
+
+
+class ImportanceVerbs(ABC):
+    """Stands on what the service has made."""
+
+    _book: MonitorBook
+    _house: MonitorHouse
+
+    @abstractmethod
+    def _held(self) -> AbstractContextManager[None]:
+        """Keep everybody else from changing monitors. Raises TimedOut."""
+
+    @abstractmethod
+    def _announce(self, monitor: Monitor) -> MonitorStanding:
+        """Tell everybody how a monitor stands."""
+
+    def weigh(
+        self,
+        name: str,
+        *,
+        rows: int = 2000,
+        repeats: int = 5,
+        seed: int = 0,
+        metric: str | None = None,
+        permute: bool = False,
+        ticket: str | None = None,
+    ) -> MonitorStanding:
+        """Find what a monitor's columns mean to its model, and keep it. Raises DeskError.
+
+        Looks go on meanwhile: nobody waits for it.
+        """
+        monitor = self._book.find(name)
+        kept = self._house.store.reference(monitor.id)
+        if kept is None:
+            text = f"{plain(monitor.name)} has no reference yet, whose rows the model could be asked about."
+            raise NotFound(text, "It is read at the first look: drift monitors check NAME.")
+        wish = wish_of(monitor, kept[1], rows=rows, repeats=repeats, seed=seed, metric=metric, permute=permute)
+        found = self._house.weigh(monitor, wish, ticket)
+        with self._held():
+            now = self._book.find(monitor.id)
+            if (now.reference, now.model, now.endpoint) != (monitor.reference, monitor.model, monitor.endpoint):
+                text = f"{plain(monitor.name)} has got another model or reference while its columns were weighed."
+                raise Refused(text, "Weigh them again; what was found is of the ones before.")
+            now = replace(now, importance=weights_of(found), computed=found)
+            self._book.put(now)
+            return self._announce(now)
