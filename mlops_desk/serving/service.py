@@ -73,6 +73,7 @@ from mlops_desk.serving.templates.making import TemplateMaker
 from mlops_desk.serving.verbs.fit import FitVerbs, Weigh, not_weighed
 from mlops_desk.serving.verbs.follow import FollowVerbs
 from mlops_desk.serving.verbs.logged import LoggedVerbs
+from mlops_desk.serving.verbs.pause import PauseVerbs
 from mlops_desk.serving.verbs.rollout import RolloutVerbs
 from mlops_desk.serving.verbs.runtimes import RuntimeVerbs
 from mlops_desk.serving.verbs.scale import ScaleVerbs
@@ -91,7 +92,9 @@ _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
 Resolve = Callable[[str], ModelVersion]
 
 
-class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, RuntimeVerbs, FitVerbs, BesideVerbs):
+class EndpointsService(
+    RolloutVerbs, ScaleVerbs, PauseVerbs, FollowVerbs, LoggedVerbs, RuntimeVerbs, FitVerbs, BesideVerbs
+):
     """Implements ``verbs.Endpoints``. ``resolve`` finds the version that a MODEL[@ALIAS|/VERSION] means.
 
     ``past`` keeps figures of endpoints in the history. ``find_trained`` finds the image that a version was trained in.
@@ -301,6 +304,7 @@ class EndpointsService(RolloutVerbs, ScaleVerbs, FollowVerbs, LoggedVerbs, Runti
                 asleep_since=None,
                 lent=None,
                 claimed=(),
+                paused=None,
             ),
         )
         self._switchboard.bring_in()

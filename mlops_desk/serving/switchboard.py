@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlops_desk.base.errors import DeskError, Hint, TimedOut
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, Replica, Traffic
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointPause, EndpointState, Replica, Traffic
 from mlops_desk.records.serving.rollout import SHADOW_PERCENT
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.board import EndpointBoard
@@ -255,6 +255,7 @@ class Switchboard:
             masked=hidden.masked,
             hashed=hidden.hashed,
             redaction_key=hidden.key,
+            paused=None if endpoint.paused is None else _paused(endpoint.name, endpoint.paused),
             hold_seconds=self._settings.number("serving.wake_seconds") if wakes else 0.0,
         )
 
@@ -271,6 +272,11 @@ def _waiting(endpoint: Endpoint) -> Endpoint:
     if endpoint.state is not EndpointState.LIVE:
         return endpoint
     return replace(endpoint, state=EndpointState.UNHEALTHY, reason=Reason(BEHIND, _WAITS))
+
+
+def _paused(name: str, pause: EndpointPause) -> str:
+    """Say to callers why they are turned away."""
+    return f"Endpoint {name} is paused{'.' if pause.text is None else f': {pause.text}'}"
 
 
 def _note(endpoint: Endpoint) -> str | None:

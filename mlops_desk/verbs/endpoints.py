@@ -124,6 +124,19 @@ class Endpoints(Protocol):
         ...
 
     @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
+    def pause(self, name: str, why: Annotated[str | None, Option("TEXT", "callers are told so")] = None) -> "Endpoint":
+        """Turn callers away (503, and when to ask again) until an endpoint is resumed; its containers stay up.
+
+        Requests under way are answered. A try of its owner's still is, so that one can look before it is resumed.
+        """
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
+    def resume(self, name: str) -> "Endpoint":
+        """Let an endpoint that was paused answer again."""
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
     def sleep(self, name: str) -> "Endpoint":
         """Let an endpoint's containers end until the next request, or until it is woken."""
         ...

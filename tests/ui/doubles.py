@@ -376,6 +376,14 @@ class Endpoints(Service):
         self._double.moved.append(("claim", name, None))
         return self.show(name)
 
+    def pause(self, name: str, why: str | None = None) -> Endpoint:
+        self._double.moved.append(("pause", name, why))
+        return self.show(name)
+
+    def resume(self, name: str) -> Endpoint:
+        self._double.moved.append(("resume", name, None))
+        return self.show(name)
+
     def stop(self, name: str) -> Endpoint:
         endpoint = replace(self._double.endpoints_by_name[name], state=EndpointState.STOPPED, url=None)
         self._double.put_endpoint(endpoint)

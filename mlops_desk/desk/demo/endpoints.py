@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import Hint, NotFound, Refused
 from mlops_desk.desk.demo import beside, endpoint_life, traffic
 from mlops_desk.desk.demo.failed_endpoint import BUILD_OUTPUT, failed_endpoint
@@ -21,6 +22,7 @@ from mlops_desk.records.serving.asking import Replayed, Tried
 from mlops_desk.records.serving.endpoint import (
     AliasFollowing,
     Endpoint,
+    EndpointPause,
     EndpointRevision,
     EndpointScale,
     EndpointState,
@@ -244,6 +246,13 @@ class DemoEndpoints(EndpointsService):
             known = self._played[name]
             if known.state is EndpointState.ASLEEP and known.lent is None:
                 self._tell(endpoint_life.awake(known, gpus))
+
+    def pause(self, name: str, why: str | None = None) -> Endpoint:
+        pause = EndpointPause(time.time(), current_caller().user, why)
+        return self._tell(replace(self.show(name), paused=pause))
+
+    def resume(self, name: str) -> Endpoint:
+        return self._tell(replace(self.show(name), paused=None))
 
     def sleep(self, name: str) -> Endpoint:
         reason = Reason("put_to_sleep", "It was put to sleep. The next request wakes it.")

@@ -112,7 +112,7 @@ class RulesDesk:
             newest_job=parts.jobs.newest_named,
             cancel=parts.jobs.cancel,
             endpoint=parts.endpoints.show,
-            stop_endpoint=parts.endpoints.stop,
+            pause_endpoint=parts.endpoints.pause,
             roll_back=parts.endpoints.rollback,
         )
         doing = RuleDeeds(house, RuleTelling(house, self._wait), self.rules.retrain)

@@ -61,6 +61,15 @@ class LentGpus:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointPause:
+    """Nobody is answered since the Unix time ``since``, though replicas are up: so did ``by``. ``text`` says why."""
+
+    since: float
+    by: str
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AliasFollowing:
     """How an endpoint goes with an alias: which ``version`` it names (None: none), seen so since Unix time ``since``.
 
@@ -185,6 +194,8 @@ class Endpoint:
     again. ``lent`` are GPUs that jobs may have meanwhile, ``claimed`` those that it had lent, has asked for, and waits
     for. ``follows`` is the alias whose moves it goes with, ``following`` how; None: it is pinned to its version.
 
+    While it is ``paused`` callers are turned away, until somebody resumes it.
+
     ``shadow_load`` is that of the copies which its shadow gets, which are no part of ``load``, ``latency``, ``errors``.
     ``latency`` is that of the last minute. ``errors`` counts requests of the last 24 hours by class: ``timeout`` (504),
     ``4xx`` and ``5xx`` all others; a class without one is left out, and None is: not known. ``example`` is a request
@@ -232,6 +243,7 @@ class Endpoint:
     network: NetworkAddress | None = None
     shadow_load: Traffic | None = None
     processor: tuple[str, ...] = ()
+    paused: EndpointPause | None = None
 
     @property
     def owner(self) -> Owner:

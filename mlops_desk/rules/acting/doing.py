@@ -108,15 +108,19 @@ class RuleDeeds:
         return Became(f"Its owner was told; it is stopped in {span}.", FiringState.WAITING, job.id, due)
 
     def pause(self, action: PauseEndpointAction, deed: Deed) -> Became:
-        """Stop an endpoint; one that is stopped stays so."""
-        del deed
+        """Have an endpoint turn callers away; one that does, or is stopped, stays so."""
         name = action.endpoint
-        if self.house.endpoint(name).state is EndpointState.STOPPED:
-            return Became(f"The endpoint {plain(name)} was stopped already.", made=name)
-        self.house.allow("endpoints", "stop", {"name": name})
-        self.house.stop_endpoint(name)
-        hint = Hint("mlops-desk endpoints list", after=" shows it; deployed anew it answers again.")
-        return Became(f"The endpoint {plain(name)} answers no more.", made=name, hint=hint)
+        endpoint = self.house.endpoint(name)
+        if endpoint.paused is not None or endpoint.state is EndpointState.STOPPED:
+            word = "stopped" if endpoint.paused is None else "paused"
+            return Became(f"The endpoint {plain(name)} was {word} already.", made=name)
+        why = f"the rule {deed.firing.rule} says so."
+        self.house.allow("endpoints", "pause", {"name": name, "why": why})
+        self.house.pause_endpoint(name, why)
+        hint = Hint(f"mlops-desk endpoints resume {name}", after=" lets it answer again.")
+        text = f"The endpoint {plain(name)} is paused by the rule {deed.firing.rule}: callers are turned away."
+        self.house.notice(Notice("warning", SOURCE, text, hint, time.time(), about=("endpoint", name)))
+        return Became(f"The endpoint {plain(name)} answers no callers until somebody resumes it.", made=name, hint=hint)
 
     def back(self, action: RollBackAction, deed: Deed) -> Became:
         """Roll an endpoint back, unless it answers otherwise than when that was begun."""

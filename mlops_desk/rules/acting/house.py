@@ -23,7 +23,8 @@ class ActionHouse:
     ``notice`` announces. ``webhook`` posts a document, ``email`` sends a subject and a text, and ``command`` runs the
     program of the settings as a person (uid) with a document on its standard input: each with a key by which a
     repetition is known. ``submit`` queues a template's job with parameters under an origin, ``job_of_origin`` finds
-    it. ``job`` finds a job by its id, ``newest_job`` by its name.
+    it. ``job`` finds a job by its id, ``newest_job`` by its name. ``pause_endpoint``
+    takes what callers are told.
     """
 
     allow: Callable[[str, str, Mapping[str, Any]], None]
@@ -37,5 +38,5 @@ class ActionHouse:
     newest_job: Callable[[str], Job | None]
     cancel: Callable[[str], Job]
     endpoint: Callable[[str], Endpoint]
-    stop_endpoint: Callable[[str], Endpoint]
+    pause_endpoint: Callable[[str, str], Endpoint]
     roll_back: Callable[[str], Endpoint]

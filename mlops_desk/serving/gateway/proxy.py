@@ -35,6 +35,7 @@ _QUERY = re.compile(rb"[!-~]*")
 _INVOKES, _PINGS = Asks(b"POST", b"/invocations"), Asks(b"GET", b"/ping")
 _OWN = frozenset({b"metrics", b"feedback"})
 _TRY = b"try/"
+_PAUSED_SECONDS = 30.0  # chosen: a person ends a pause, so nobody need ask every second
 _PACKED = "A body is read as it comes, by the model and by the log: send it without Content-Encoding."
 TakeFeedback = Callable[[str, bytes], Awaitable[int]]
 
@@ -147,6 +148,7 @@ class Proxy:
 
     def _ask(self, head: RequestHead, caller: Asker, admitted: "_Admitted") -> Call:
         entry = admitted.entry
+        _check_pause(entry)
         return self._checked(ModelCall(self, entry, head, caller, admitted.asks), entry, admitted.length)
 
     def tidy(self) -> None:
@@ -182,6 +184,7 @@ class Proxy:
         """Return the call for what is about an endpoint, and is none of its requests. Raises Rejected."""
         if rest == b"ping":
             _only(b"GET", head)
+            _check_pause(entry)
             return PingCall(self, entry, head, caller, _PINGS)
         if rest == b"metrics":
             _only(b"GET", head)
@@ -243,6 +246,12 @@ def _is_passed(entry: OpenEndpoint, rest: bytes) -> bool:
     """Tell whether a path goes to the replica as it is; where all do, the gateway's own come first."""
     passes = entry.endpoint.passes
     return rest.partition(b"/")[0].decode("latin-1") in passes or (EVERYTHING in passes and rest not in _OWN)
+
+
+def _check_pause(entry: OpenEndpoint) -> None:
+    """Turn a caller away while an endpoint is paused, which is none of its errors. Raises Rejected."""
+    if entry.endpoint.paused is not None:
+        raise Rejected(503, entry.endpoint.paused, retry=_PAUSED_SECONDS)
 
 
 def _only(method: bytes, head: RequestHead) -> None:

@@ -38,6 +38,7 @@ class EndpointRoutes:
     wait for a place, ``sample`` the share of requests that is logged, ``redacted`` columns that never are,
     ``masked`` and ``hashed`` those whose values are not, the latter by ``redaction_key`` (hex). While none of its
     replicas is up, requests wait ``hold_seconds`` for one, as many as may wait, and the agent is told of them.
+    ``paused`` says why callers are turned away though replicas are up; those who ask by the agent are not.
     """
 
     routes: tuple[Route, ...]
@@ -57,6 +58,7 @@ class EndpointRoutes:
     hashed: tuple[str, ...] = ()
     redaction_key: str = field(default="", repr=False)
     hold_seconds: float = 0.0
+    paused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

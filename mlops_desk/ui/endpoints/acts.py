@@ -119,6 +119,21 @@ class EndpointActs(QObject):
         """Start its containers without waiting for a request."""
         self._do("wake", lambda endpoints, name: endpoints.wake(name))
 
+    def ask_to_pause(self) -> None:
+        endpoint = self._chosen()
+        if endpoint is None or endpoint.paused is not None:
+            return
+        text = (
+            "Callers are turned away (503) until you resume it; what is under way is answered. "
+            "Its containers stay up, and you can still try it."
+        )
+        pause = self._later("pause", lambda endpoints, name: endpoints.pause(name), endpoint)
+        ask(self._page, f"Pause endpoint {endpoint.name}?", text, "Pause endpoint", pause)
+
+    def resume(self) -> None:
+        """Let it answer callers again."""
+        self._do("resume", lambda endpoints, name: endpoints.resume(name))
+
     def ask_to_lend(self) -> None:
         endpoint = self._chosen()
         if endpoint is None:

@@ -202,6 +202,8 @@ class EndpointsPage(Page):
                 when=self._has_lent,
                 asks=True,
             ),
+            Action("endpoints.pause", "Pause the chosen endpoint …", acts.ask_to_pause, when=self._answers, asks=True),
+            Action("endpoints.resume", "Resume the chosen endpoint", acts.resume, when=self._is_paused, asks=True),
             Action("endpoints.stop", "Stop the chosen endpoint …", acts.ask_to_stop, when=self._has_chosen, asks=True),
             Action(
                 "endpoints.remove", "Remove the chosen endpoint …", acts.ask_to_remove, when=self._has_chosen, asks=True
@@ -222,6 +224,15 @@ class EndpointsPage(Page):
     def _is_awake(self) -> bool:
         endpoint = self.chosen()
         return endpoint is not None and endpoint.state is EndpointState.LIVE and endpoint.rollout is None
+
+    def _answers(self) -> bool:
+        endpoint = self.chosen()
+        at_rest = {EndpointState.STOPPED, EndpointState.FAILED}
+        return endpoint is not None and endpoint.paused is None and endpoint.state not in at_rest
+
+    def _is_paused(self) -> bool:
+        endpoint = self.chosen()
+        return endpoint is not None and endpoint.paused is not None
 
     def _is_asleep(self) -> bool:
         endpoint = self.chosen()

@@ -9,6 +9,7 @@ from mlops_desk.records.serving import processor_words
 from mlops_desk.records.serving.endpoint import (
     DeployStep,
     Endpoint,
+    EndpointPause,
     EndpointRevision,
     EndpointState,
     ModelRef,
@@ -65,6 +66,11 @@ def state_mark(endpoint: Endpoint) -> Mark:
     A live one that says what is wrong is a warning. That a replica is tried before it answers, its step alone tells.
     """
     mark = marks.ENDPOINT_MARKS[endpoint.state]
+    if endpoint.paused is not None:
+        is_well = endpoint.state in {EndpointState.LIVE, EndpointState.ASLEEP}
+        return Mark("warning", numbers.WARNING, f"{mark.word}, paused") if is_well else replace(
+            mark, word=f"{mark.word}, paused"
+        )  # fmt: skip
     if endpoint.lent is not None:
         return replace(mark, word=f"{mark.word}, GPUs lent")
     if endpoint.state is EndpointState.STARTING and _step_now(endpoint) == _PROBE:
@@ -96,6 +102,8 @@ def _step_now(endpoint: Endpoint) -> str | None:
 def now_told(endpoint: Endpoint) -> tuple[str, str]:
     """Return what is under way with an endpoint, or what is wrong, and in which tone; nothing where all is well."""
     mark = marks.ENDPOINT_MARKS[endpoint.state]
+    if endpoint.paused is not None:
+        return plain(f"{numbers.WARNING} {_paused(endpoint.paused)}", _REASON), "warning"
     if endpoint.state is EndpointState.ASLEEP and endpoint.reason is not None:
         return plain(f"{mark.text}: {endpoint.reason.text}", _REASON), "info"
     if endpoint.reason is not None:
@@ -115,6 +123,11 @@ def now_told(endpoint: Endpoint) -> tuple[str, str]:
         how = step.text if step.name in _SAID_BY_STATE else f"{step.name}, {step.text}"
         return plain(f"{what}: {how}", _REASON), "info"
     return (plain(f"{numbers.WARNING} {behind}", _REASON), "warning") if behind is not None else ("", "text")
+
+
+def _paused(pause: EndpointPause) -> str:
+    why = "" if pause.text is None else f": {pause.text.rstrip('.')}"
+    return f"Callers are turned away: paused by {pause.by} {numbers.ago(pause.since)}{why}."
 
 
 def under_way(endpoint: Endpoint) -> EndpointRevision | None:
@@ -160,6 +173,7 @@ def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
     )
     return [
         Fact("State", mark.text, mark.token),
+        *([] if endpoint.paused is None else [Fact("Paused", plain(_paused(endpoint.paused), _REASON), "warning")]),
         *_step_facts(endpoint),
         *reason_facts(endpoint.reason),
         Fact("Model", f"{model.name} version {model.version}"),

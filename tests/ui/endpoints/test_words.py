@@ -9,6 +9,7 @@ from mlops_desk.records.model import Model
 from mlops_desk.records.serving.endpoint import (
     DeployStep,
     Endpoint,
+    EndpointPause,
     EndpointRevision,
     EndpointScale,
     EndpointState,
@@ -22,6 +23,7 @@ from mlops_desk.ui.endpoints.words import alias_now, facts_of, now_told, state_m
 from mlops_desk.ui.words import numbers
 
 FRONT = Endpoint("front", EndpointState.STARTING, None, 1, ModelRef("m", "1", "models:/m/1"))
+PAUSED = EndpointPause(1.0, "ana", "the features are wrong.")
 FETCHED = DeployStep("fetch", "the files of m/1", 1.0, 0.5)
 STARTS = DeployStep("start", "a container is started", 2.0)
 
@@ -44,6 +46,12 @@ def test_what_is_under_way_or_wrong_is_said_above_everything() -> None:
     assert now_told(failed) == (f"{numbers.ALERT} no wheel of x. Mend it.", "alert")
     assert now_told(replace(failed, state=EndpointState.LIVE))[1] == "warning"
     assert now_told(replace(FRONT, state=EndpointState.LIVE, steps=(STARTS,))) == ("", "text")
+    text, tone = now_told(replace(FRONT, state=EndpointState.LIVE, paused=PAUSED))
+    assert tone == "warning"
+    assert text.startswith(f"{numbers.WARNING} Callers are turned away: paused by ana ")
+    assert text.endswith(": the features are wrong.")
+    assert "paused by ana" in told(replace(FRONT, paused=PAUSED))["Paused"]
+    assert "Paused" not in told(FRONT)
 
 
 def test_where_an_alias_points_is_told_beside_what_is_served() -> None:
@@ -152,6 +160,8 @@ def _beside(state: RevisionState | None, **more: object) -> Endpoint:
             "asleep, GPUs lent",
             numbers.IDLE,
         ),
+        (replace(_beside(None), state=EndpointState.LIVE, paused=PAUSED), "live, paused", numbers.WARNING),
+        (replace(_beside(None), state=EndpointState.FAILED, paused=PAUSED), "failed, paused", numbers.ALERT),
     ],
 )
 def test_the_state_says_what_is_under_way_or_became_of_the_newest_revision(endpoint, word, shape) -> None:

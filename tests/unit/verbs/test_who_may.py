@@ -199,6 +199,8 @@ TABLE = {
     "/v1/endpoints/pin": OWNER,
     "/v1/endpoints/lend": OWNER,
     "/v1/endpoints/claim": OWNER,
+    "/v1/endpoints/pause": OWNER,
+    "/v1/endpoints/resume": OWNER,
     "/v1/endpoints/sleep": OWNER,
     "/v1/endpoints/wake": OWNER,
     "/v1/endpoints/runtimes": EVERYBODY,

@@ -20,7 +20,7 @@ def endpoint(endpoint: Endpoint) -> str:
     """Say how an endpoint stands."""
     told: dict[str, str | Lines] = {
         "endpoint": endpoint.name,
-        "state": endpoint.state,
+        "state": _state(endpoint),
         "url": endpoint.url or _NOTHING,
         **network.of_endpoint(endpoint),
         "access": access.told(endpoint),
@@ -40,6 +40,14 @@ def endpoint(endpoint: Endpoint) -> str:
         told["evidence"] = lines_of(endpoint.reason.evidence)
         told["next"] = endpoint.reason.hint or _NOTHING
     return facts(told)
+
+
+def _state(endpoint: Endpoint) -> str:
+    pause = endpoint.paused
+    if pause is None:
+        return endpoint.state
+    why = "" if pause.text is None else f": {plain(pause.text)}"
+    return f"{endpoint.state}, paused by {plain(pause.by)} {ago(pause.since)}{why}"
 
 
 def _runtime(endpoint: Endpoint) -> str:
@@ -99,7 +107,7 @@ def _errors(errors: Mapping[str, int] | None) -> str:
 
 COLUMNS: dict[str, Callable[[Endpoint], str]] = {
     "NAME": lambda endpoint: endpoint.name,
-    "STATE": lambda endpoint: endpoint.state,
+    "STATE": lambda endpoint: endpoint.state if endpoint.paused is None else f"{endpoint.state}, paused",
     "MODEL": lambda endpoint: f"{endpoint.model.name}/{endpoint.model.version}",
     "FOLLOWS": _followed,
     "TRAFFIC": lambda endpoint: (

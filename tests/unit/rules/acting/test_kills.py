@@ -74,11 +74,10 @@ class Outside:
         return job(job_id, JobState.CANCELLED if cancelled else JobState.RUNNING)
 
     def endpoint(self, name):
-        stopped = ["stop", name] in self.done()
+        paused = ["pause", name] in self.done() or None
         back = sum(what == ["back", name] for what in self.done())
         revisions = (SimpleNamespace(revision=5 - back, traffic=100.0),)
-        state = EndpointState.STOPPED if stopped else EndpointState.LIVE
-        return SimpleNamespace(name=name, state=state, revisions=revisions)
+        return SimpleNamespace(name=name, state=EndpointState.LIVE, revisions=revisions, paused=paused)
 
     def retrain(self, rule, trigger, data, retraining_id):
         if ["retrain", retraining_id] not in self.done():
@@ -146,7 +145,7 @@ class Agent:
             newest_job=lambda name: outside.job("j1"),
             cancel=outside.cancel,
             endpoint=outside.endpoint,
-            stop_endpoint=lambda name: outside.do("stop", name),
+            pause_endpoint=lambda name, why: outside.do("pause", name),
             roll_back=lambda name: outside.do("back", name),
         )
         deeds = RuleDeeds(house, RuleTelling(house, lambda _: True), outside.retrain)
@@ -197,7 +196,7 @@ def rule_in(folder, then):
         ("- submit: train\n", "submit", 1),
         ("- {retrain: digits, metric: accuracy}\n", "retrain", 1),
         ("- {stop: nightly, warning: 0s}\n", "cancel", 1),
-        ("- pause: front\n", "stop", 1),
+        ("- pause: front\n", "pause", 1),
         ("- rollBack: front\n", "back", 1),
         ("- notify: [command]\n", "command", 1),
         ("- notify: [webhook]\n", "webhook", 2),  # with the same key, by which who gets it knows a repetition

@@ -371,6 +371,29 @@ def test_an_endpoint_without_a_replica_says_why(tmp_path: Path) -> None:
     within(scenario)
 
 
+def test_who_asks_a_paused_endpoint_is_turned_away_and_its_owner_is_not() -> None:
+    async def scenario(world: World) -> None:
+        replica = await world.replica()
+        talk = await world.dial()
+        world.route(replica)
+        assert (await talk.ask(world.request())).status == 200
+        world.route(replica, paused="Endpoint digits is paused: the disk is changed")
+        for asked in (world.request(), world.request(), world.head("GET", "/digits/ping")):
+            said = await world.ask(asked)
+            assert (said.status, json.loads(said.body), said.headers["retry-after"]) == (
+                503, {"error": "Endpoint digits is paused: the disk is changed"}, "30",
+            )  # fmt: skip
+        stats = json.loads((await world.ask(control(world, "stats"))).body)
+        assert (stats["endpoints"]["digits"]["requests"], stats["endpoints"]["digits"]["errors"]) == (1, 0)
+        by_agent = f"authorization: Bearer {AGENT}"
+        assert (await world.ask(world.request(b"{}", "/-/try/digits", by_agent))).status == 200
+        assert (await talk.ask(world.request())).status == 503, "who came before the pause is no exception"
+        world.route(replica)
+        assert (await world.ask()).status == 200
+
+    within(scenario)
+
+
 def test_feedback_goes_to_the_log_with_a_token_and_what_is_wrong_with_it_is_said() -> None:
     async def scenario(world: World) -> None:
         world.route(await world.replica(), is_open=False, tokens=TOKENS, limits=GatewayLimits(body_bytes=100))
