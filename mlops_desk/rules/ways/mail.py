@@ -5,12 +5,13 @@ The server is one that an administrator named. A login is never sent over a conn
 
 import smtplib
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
 from hashlib import sha256
 
-from mlops_desk.base.errors import Hint, Invalid, Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, Invalid, Refused, Unavailable
 from mlops_desk.base.text import plain
 
 DEADLINE_SECONDS = 20.0
@@ -32,12 +33,24 @@ class MailServer:
 
     @property
     def host(self) -> str:
-        return self.address.rpartition(":")[0] or self.address
+        return self._parts[0]
 
     @property
     def port(self) -> int:
+        return self._parts[1] or _PORTS[self.security]
+
+    @property
+    def shown(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return plain(f"{host}:{self.port}")
+
+    @property
+    def _parts(self) -> tuple[str, int | None]:
+        """Return host and port; an address of IPv6 stands in brackets before a port."""
         host, _, port = self.address.rpartition(":")
-        return int(port) if host else _PORTS[self.security]
+        has_port = bool(host) and port.isdecimal() and (":" not in host or host.endswith("]"))
+        name = (host if has_port else self.address).removeprefix("[").removesuffix("]")
+        return name, int(port) if has_port else None
 
 
 def letter(server: MailServer, subject: str, text: str, key: str, at: float) -> EmailMessage:
@@ -61,31 +74,46 @@ def send(server: MailServer, message: EmailMessage) -> None:
         raise Refused(
             "A login is not sent without encryption.", Hint("mlops-desk settings set notify.smtp_security tls")
         )
-    shown = plain(f"{server.host}:{server.port}")
     try:
         with _connected(server) as connection:
             if server.login:
                 user, _, password = server.login.partition(":")
                 connection.login(user, password)
-            connection.send_message(message)
-    except smtplib.SMTPAuthenticationError as error:  # what the server says may quote the login
-        raise Refused(f"The mail server {shown} does not take the login.", _SETTINGS) from error
-    except smtplib.SMTPRecipientsRefused as error:
-        names = ", ".join(plain(name, 100) for name in error.recipients)
-        raise Refused(f"The mail server {shown} takes no mail for {names}.", _SETTINGS) from error
-    except smtplib.SMTPResponseException as error:
+            refused = connection.send_message(message)
+    except (OSError, smtplib.SMTPException) as error:
+        raise _trouble(error, server) from error
+    if refused:  # the others have it
+        raise _not_taken(refused, server)
+
+
+def _trouble(error: OSError | smtplib.SMTPException, server: MailServer) -> DeskError:
+    """Return what is told of a mail that did not go; what the server says of a login may quote it."""
+    shown = server.shown
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return Refused(f"The mail server {shown} does not take the login.", _SETTINGS)
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return _not_taken(error.recipients, server)
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        what = "takes no login" if "AUTH" in str(error) else "does not offer STARTTLS"
+        return Refused(f"The mail server {shown} {what}.", _SETTINGS)
+    if isinstance(error, smtplib.SMTPResponseException):
         said = error.smtp_error.decode("utf-8", "replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
         text = f"The mail server {shown} answered {error.smtp_code}: {plain(said, 200)}"
         lasting = 500 <= error.smtp_code < 600  # RFC 5321: trying again changes nothing
-        raise (Refused if lasting else Unavailable)(text) from error
-    except ssl.SSLError as error:
-        text = (
-            f"The mail server {shown} is not trusted, or does not speak TLS: {plain(error.reason or 'no reason', 80)}."
-        )
-        raise Unavailable(text, _SETTINGS) from error
-    except (OSError, smtplib.SMTPException) as error:
-        why = getattr(error, "strerror", None) or type(error).__name__
-        raise Unavailable(f"The mail server {shown} can't be reached: {plain(why, 200)}.") from error
+        return (Refused if lasting else Unavailable)(text)
+    if isinstance(error, ssl.SSLError):
+        why = plain(error.reason or "no reason", 80)
+        return Unavailable(f"The mail server {shown} is not trusted, or does not speak TLS: {why}.", _SETTINGS)
+    broke_off = str(error) if isinstance(error, smtplib.SMTPServerDisconnected) else ""
+    why = broke_off or getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return Unavailable(f"The mail server {shown} can't be reached: {plain(why, 200)}.")
+
+
+def _not_taken(refused: Iterable[str], server: MailServer) -> Refused:
+    """Say who gets no mail, and of how many."""
+    names = [plain(name, 100) for name in refused]
+    of = f" ({len(names)} of {len(server.receivers)})" if len(names) < len(server.receivers) else ""
+    return Refused(f"The mail server {server.shown} takes no mail for {', '.join(names)}{of}.", _SETTINGS)
 
 
 def _connected(server: MailServer) -> smtplib.SMTP:
