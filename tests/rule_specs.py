@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.records.metric import Metric
 from mlops_desk.records.rules.actions import (
+    AlertAction,
     ApprovalAction,
     NotifyAction,
     PauseEndpointAction,
@@ -91,6 +92,7 @@ WHEN = st.one_of(
 _WAYS = st.lists(st.sampled_from(["desktop", "webhook", "email", "command"]), min_size=1, max_size=4, unique=True)
 _ACTIONS = st.one_of(
     st.builds(NotifyAction, _WAYS.map(tuple), st.sampled_from(["info", "warning", "alert"]), st.none() | _LINES),
+    st.builds(AlertAction, st.sampled_from(["info", "warning", "alert"]), st.none() | _LINES),
     st.builds(SubmitAction, _WORDS, st.dictionaries(st.just("lr"), _LINES)),
     st.builds(RetrainAction, _WORDS, _WORDS, _WORDS, st.booleans(), st.dictionaries(_PATHS, _PATHS, max_size=2)),
     st.builds(StopJobAction, _SECONDS, _WORDS.filter(lambda word: word != "each")),
@@ -109,11 +111,12 @@ def rules(draw):
     """Every rule that a document can say."""
     when = draw(WHEN)
     lasting = all(isinstance(leaf, (MetricClause, StateClause)) for leaf in leaves(when))
+    actions = _ACTIONS if lasting else _ACTIONS.filter(lambda action: not isinstance(action, AlertAction))
     hours = draw(st.none() | st.floats(0.5, 1000.0).map(lambda value: round(value, 3)))
     return RuleSpec(
         name="rule-1",
         when=when,
-        then=tuple(draw(st.lists(_ACTIONS, min_size=1, max_size=3))),
+        then=tuple(draw(st.lists(actions, min_size=1, max_size=3))),
         for_seconds=draw(_SECONDS) if lasting else 0.0,
         cooldown_seconds=draw(_SECONDS),
         gpu_hours=hours,

@@ -16,6 +16,7 @@ from typing import Any
 from mlops_desk.alerts import causes
 from mlops_desk.alerts.drift import ANSWERS_RULE, DRIFT_RULE, QUALITY_RULE
 from mlops_desk.alerts.engine import AlertEngine, Change
+from mlops_desk.alerts.raised import RaisedAlerts
 from mlops_desk.alerts.silences import LONGEST_SECONDS, spot_of
 from mlops_desk.alerts.webhook import Webhook
 from mlops_desk.alerts.words import quantity
@@ -68,6 +69,7 @@ class AlertsService:
         stored = alerts.list(states=("firing",))
         self._engine = AlertEngine(rules.list(), stored)
         self._engine.silences.take_up(alerts.list(limit=_KEPT), time.monotonic(), time.time())
+        self._raised = RaisedAlerts(stored, self._engine.silences)
         self._webhook_alert = next((alert for alert in stored if alert.rule == _WEBHOOK_RULE), None)
         troubled = self._webhook_alert is not None
         self._webhook = Webhook(settings, loop, self._on_webhook, troubled=troubled, simulated=simulated)
@@ -90,8 +92,7 @@ class AlertsService:
     def list(self) -> list_of[Alert]:
         """Return what fires, the worst first, then what ended lately."""
         with self._lock:
-            firing = [*self._engine.firing.values()]
-            firing += [self._webhook_alert] if self._webhook_alert else []
+            firing = self._firing()
         known = {alert.id for alert in firing}
         ended = [alert for alert in self._alerts.list(states=(_ENDED,), limit=_LISTED) if alert.id not in known]
         firing.sort(key=lambda alert: (-LEVELS.index(alert.level), -alert.since))
@@ -154,6 +155,7 @@ class AlertsService:
                 alert = self._webhook_alert = replace(self._webhook_alert, acknowledged_by=user)
             else:
                 alert = replace(stored, acknowledged_by=user)
+                self._raised.change(alert)
             if self._lane is not None:  # in the same order as its end
                 self._lane.put(lambda: self._tell(alert, logged=False, sent=False))
         return alert
@@ -169,6 +171,7 @@ class AlertsService:
             alert = self._engine.silence(stored, seconds, user, time.monotonic(), time.time())
             if self._webhook_alert is not None and self._webhook_alert.id == stored.id:
                 self._webhook_alert = alert
+            self._raised.change(alert)
             loud = seconds == 0.0 and alert.ended_at is None and alert.rule != _WEBHOOK_RULE
             if self._lane is not None:
                 self._lane.put(lambda: self._tell_silence(alert, sent=loud))
@@ -186,8 +189,7 @@ class AlertsService:
 
     def _stored(self, alert_id: str) -> Alert:
         with self._lock:
-            firing = [*self._engine.firing.values(), *([self._webhook_alert] if self._webhook_alert else [])]
-            found = [alert for alert in firing if alert_id and alert.id.startswith(alert_id)]
+            found = [alert for alert in self._firing() if alert_id and alert.id.startswith(alert_id)]
         found = found or self._alerts.find(alert_id, LOOKED_FOR)
         return the_one(alert_id, found, noun="alert", hint=Hint("mlops-desk alerts list", after=" shows them all."))
 
@@ -211,6 +213,8 @@ class AlertsService:
         with self._lock:
             changes = self._engine.step(status, time.monotonic(), time.time())
             self._webhook_loud_again()
+            for alert in self._raised.loud_again():
+                self._queue_raised(alert, logged=False, sent=alert.acknowledged_by is None)
         for change in changes:
             self._queue(change)
 
@@ -220,6 +224,26 @@ class AlertsService:
             changes = self._engine.look_at_drift(monitors, time.monotonic(), time.time())
         for change in changes:
             self._queue(change)
+
+    def raised(self) -> list_of[Alert]:
+        """Return what fires for people's rules."""
+        with self._lock:
+            return self._raised.all()
+
+    def begin_raised(self, alert: Alert) -> Alert:
+        """Have an alert of a person's rule fire, and tell of it once. Raises Refused where there are too many."""
+        with self._lock:
+            begun, is_new = self._raised.begin(alert)
+            if is_new:
+                self._queue_raised(begun, logged=True, sent=not self._engine.silences.holds(begun))
+        return begun
+
+    def end_raised(self, alert_id: str) -> None:
+        """Have an alert of a person's rule fire no more; nothing for one that does not."""
+        with self._lock:
+            ended = self._raised.end(alert_id, time.time())
+            if ended is not None:
+                self._queue_raised(ended, logged=True, sent=not self._engine.silences.holds_end(ended))
 
     def of_monitor(self, name: str) -> str | None:
         """Return the id of the alert that fires for a monitor of drift; None where none does."""
@@ -289,6 +313,14 @@ class AlertsService:
         loud = self._webhook_alert = replace(alert, silenced_until=None, silenced_by=None)
         if self._lane is not None:
             self._lane.put(lambda: self._tell(loud, logged=False, sent=False))
+
+    def _firing(self) -> list_of[Alert]:
+        webhook = [self._webhook_alert] if self._webhook_alert else []
+        return [*self._engine.firing.values(), *self._raised.all(), *webhook]
+
+    def _queue_raised(self, alert: Alert, *, logged: bool, sent: bool) -> None:
+        if self._lane is not None:
+            self._lane.put(lambda: self._tell(alert, logged=logged, sent=sent))
 
     def _queue(self, change: Change) -> None:
         if self._lane is not None:

@@ -9,6 +9,7 @@ from mlops_desk.base.document.lengths import written_length
 from mlops_desk.base.text import THIN, amount, percent, plain
 from mlops_desk.records.metric import Metric
 from mlops_desk.records.rules.actions import (
+    AlertAction,
     ApprovalAction,
     NotifyAction,
     PauseEndpointAction,
@@ -129,6 +130,12 @@ def _notify(action: NotifyAction) -> str:
     return f"tell people {_listed([_WAYS[way] for way in action.ways])} ({action.level}){told}"
 
 
+def _alert(action: AlertAction) -> str:
+    told = f" “{plain(action.text, 500)}”" if action.text else ""
+    kind = "an alert" if action.level == "alert" else f"an alert ({action.level})"
+    return f"raise {kind}{told} until it is over"
+
+
 def _submit(action: SubmitAction) -> str:
     params = ", ".join(f"{name}={plain(value, 80)}" for name, value in action.params.items())
     return f"submit the job of the template {plain(action.template)}" + (f" with {params}" if params else "")
@@ -158,6 +165,7 @@ def _approval(action: ApprovalAction) -> str:
 
 _ACTIONS: Mapping[type, Callable[..., str]] = {
     NotifyAction: _notify,
+    AlertAction: _alert,
     SubmitAction: _submit,
     RetrainAction: _retrain,
     StopJobAction: _stop,

@@ -14,9 +14,11 @@ from mlops_desk.base.errors import DeskError, Hint, NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.base.text import plain
 from mlops_desk.desk.drift.wiring import DriftDesk
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.rules import dvc_worker, push_worker
+from mlops_desk.desk.rules.alarms import LOOK_SECONDS, RuleAlarms
 from mlops_desk.desk.rules.past import RuleHistory
 from mlops_desk.desk.rules.pipelines import PipelineWiring
 from mlops_desk.jobs.service import JobsService
@@ -100,6 +102,7 @@ class RulesDesk:
         self.pipelines = retraining.pipelines
         self.rules = _service(parts, wiring, retraining, past)
         self.life = RuleLife(self.shelf, LifeParts(past.name, self._act, self.rules.announce))
+        self._alarms = RuleAlarms(parts.alerts, self.shelf, self.life.stands, self._titled)
         house = ActionHouse(
             allow=self._allow,
             notice=parts.bus.publish,
@@ -112,6 +115,7 @@ class RulesDesk:
             newest_job=parts.jobs.newest_named,
             cancel=parts.jobs.cancel,
             endpoint=parts.endpoints.show,
+            raise_alert=self._alarms.begin,
             pause_endpoint=parts.endpoints.pause,
             roll_back=parts.endpoints.rollback,
         )
@@ -162,6 +166,7 @@ class RulesDesk:
             self._tell_underway(one.written.name)
         self.worker.start()
         parts.loop.repeat("rules-budget", _BUDGET_SECONDS, self._reckon)
+        parts.loop.repeat("rules-alerts", LOOK_SECONDS, self._alarms.look)
         self._watch.start(parts.loop)
         self.life.start(parts.loop)
 
@@ -234,6 +239,11 @@ class RulesDesk:
     def _shown(self, rule_id: str) -> KeptRule | None:
         found = self.shelf.of_id(rule_id)
         return None if found is None else self.shelf.kept(found)
+
+    def _titled(self, subject: str) -> str:
+        """Return what people call a thing: GPUs are known to rules by their UUIDs."""
+        gpus = self._parts.telemetry.status().gpus if subject else ()
+        return next((f"GPU {gpu.index}" for gpu in gpus if gpu.uuid == subject), plain(subject, 120))
 
     def _wait(self, seconds: float) -> bool:
         """Pause; tell whether the agent is about to end."""

@@ -17,6 +17,14 @@ class NotifyAction:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertAction:
+    """Raise an alert, which people acknowledge and silence, and which ends when what the rule is about is over."""
+
+    level: str = "warning"
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SubmitAction:
     """Queue a job of a template of job files, with some of its parameters set."""
 
@@ -71,5 +79,12 @@ class ApprovalAction:
 
 
 RuleAction: TypeAlias = (
-    NotifyAction | SubmitAction | RetrainAction | StopJobAction | PauseEndpointAction | RollBackAction | ApprovalAction
+    NotifyAction
+    | AlertAction
+    | SubmitAction
+    | RetrainAction
+    | StopJobAction
+    | PauseEndpointAction
+    | RollBackAction
+    | ApprovalAction
 )

@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlops_desk.base.caller import current_caller
 from mlops_desk.base.document.lengths import written_length
 from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.base.text import plain
+from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import Notice
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.rules.actions import (
+    AlertAction,
     ApprovalAction,
     NotifyAction,
     PauseEndpointAction,
@@ -30,6 +33,8 @@ from mlops_desk.rules.acting.telling import SOURCE, RuleTelling
 
 ORIGIN = "firing:"
 """Before the key of a firing's action: the origin of a job that a rule has submitted."""
+ALERT_PREFIX = "rules/"
+"""Before a rule's name in its alerts, so that they have the name of no alert rule."""
 _IDS = uuid.UUID("6a2e6f0e-8a1f-4f0c-9a63-6c1c2d7f6b1d")
 """The space of ids of retrainings: the same firing has the same one."""
 
@@ -54,6 +59,35 @@ class RuleDeeds:
     def tell(self, action: NotifyAction, deed: Deed) -> Became:
         """Tell people."""
         return self.telling.tell(action, deed)
+
+    def raise_alert(self, action: AlertAction, deed: Deed) -> Became:
+        """Raise an alert, found again by its rule and thing; none where what it is about is over.
+
+        An agent that goes on with an earlier one's firing may not know yet: it raises it, and ends it if that is over.
+        """
+        rule, name = deed.rule, deed.firing.rule
+        if rule is None:
+            raise Refused("The rule was removed before it could raise an alert.")
+        if deed.holds is False:
+            return Became("No alert is raised: what the rule is about is over.")
+        raised = self.house.raise_alert(
+            Alert(
+                id=uuid.uuid5(_IDS, deed.key).hex,
+                rule=f"{ALERT_PREFIX}{name}",
+                title=action.text or f"The rule {name} holds",
+                level=action.level,
+                device=deed.firing.subject or name,
+                device_title="",
+                text=rule.sentence,
+                hint=Hint(f"mlops-desk rules show {name}", after=" tells how it stands."),
+                since=time.time(),
+                value=None,
+                unit="1",
+                user=current_caller().user,
+                subject=deed.firing.subject,
+            )
+        )
+        return Became(f"The alert {raised.id[:8]} fires until it is over.", made=raised.id)
 
     def submit(self, action: SubmitAction, deed: Deed) -> Became:
         """Queue a job, found again by its origin."""
@@ -156,6 +190,7 @@ def _answering(endpoint: Endpoint) -> str:
 
 _ACTS: Mapping[type, Callable[[RuleDeeds, Any, Deed], Became]] = {
     NotifyAction: RuleDeeds.tell,
+    AlertAction: RuleDeeds.raise_alert,
     SubmitAction: RuleDeeds.submit,
     RetrainAction: RuleDeeds.again,
     StopJobAction: RuleDeeds.stop,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import Notice
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.rule import Retraining, Rule
@@ -23,7 +24,8 @@ class ActionHouse:
     ``notice`` announces. ``webhook`` posts a document, ``email`` sends a subject and a text, and ``command`` runs the
     program of the settings as a person (uid) with a document on its standard input: each with a key by which a
     repetition is known. ``submit`` queues a template's job with parameters under an origin, ``job_of_origin`` finds
-    it. ``job`` finds a job by its id, ``newest_job`` by its name. ``pause_endpoint``
+    it. ``job`` finds a job by its id, ``newest_job`` by its name. ``raise_alert`` has
+    one fire, once for each rule and thing, and ends it when that is over. ``pause_endpoint``
     takes what callers are told.
     """
 
@@ -38,5 +40,6 @@ class ActionHouse:
     newest_job: Callable[[str], Job | None]
     cancel: Callable[[str], Job]
     endpoint: Callable[[str], Endpoint]
+    raise_alert: Callable[[Alert], Alert]
     pause_endpoint: Callable[[str, str], Endpoint]
     roll_back: Callable[[str], Endpoint]

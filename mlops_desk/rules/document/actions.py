@@ -6,6 +6,7 @@ from typing import Literal, cast
 from mlops_desk.base.document.binding import Bound
 from mlops_desk.records.pipelines.plan import EvaluationPlan
 from mlops_desk.records.rules.actions import (
+    AlertAction,
     ApprovalAction,
     NotifyAction,
     PauseEndpointAction,
@@ -28,12 +29,8 @@ _ALIAS = "champion"
 def action_of(bound: Bound[RuleFile], table: ActionFields, path: str, device: str | None) -> RuleAction:
     """Return the action that stands at ``path`` of a rule about things of a ``device`` class. Raises Invalid."""
     kind = kind_at(bound, table, path, THEN)
-    if kind == "notify":
-        ways = table.notify or ()
-        for index, way in enumerate(ways):
-            if way in ways[:index]:
-                bound.refuse(f"{path}.notify[{index}]", f"{way} stands there a second time.", "Keep one of them.")
-        return NotifyAction(ways, table.level or _LEVEL, table.text)
+    if kind in {"notify", "alert"}:
+        return _telling(bound, table, path)
     if kind == "submit":
         return SubmitAction(table.submit or "", table.params or {})
     if kind == "retrain":
@@ -51,6 +48,17 @@ def action_of(bound: Bound[RuleFile], table: ActionFields, path: str, device: st
     if kind == "approval":
         return ApprovalAction(table.approval or "", table.people or 1)
     return PauseEndpointAction(table.pause or "") if kind == "pause" else RollBackAction(table.roll_back or "")
+
+
+def _telling(bound: Bound[RuleFile], table: ActionFields, path: str) -> NotifyAction | AlertAction:
+    """Return what tells people. Raises Invalid."""
+    if table.alert is not None:
+        return AlertAction(table.alert, table.text)
+    ways = table.notify or ()
+    for index, way in enumerate(ways):
+        if way in ways[:index]:
+            bound.refuse(f"{path}.notify[{index}]", f"{way} stands there a second time.", "Keep one of them.")
+    return NotifyAction(ways, table.level or _LEVEL, table.text)
 
 
 def action_fields(action: RuleAction) -> ActionFields:
@@ -97,6 +105,7 @@ def _stop(action: StopJobAction) -> ActionFields:
 
 _WRITTEN: Mapping[type, Callable[..., ActionFields]] = {
     NotifyAction: _notify,
+    AlertAction: lambda action: ActionFields(alert=action.level, text=action.text),
     SubmitAction: lambda action: ActionFields(submit=action.template, params=dict(action.params) or None),
     RetrainAction: _retrain,
     StopJobAction: _stop,

@@ -28,6 +28,7 @@ def parse_rule(text: str, metrics: Metrics) -> RuleSpec:
     if file.for_ and not all(isinstance(leaf, Lasting) for leaf in leaves(when)):
         hint = "Put for: into the parts that last (metric, state)."
         bound.refuse("for", "a moment (a schedule, new data, a push) lasts no time.", hint)
+    _check_alert(bound, file, when)
     return RuleSpec(
         name=file.name,
         when=when,
@@ -38,6 +39,14 @@ def parse_rule(text: str, metrics: Metrics) -> RuleSpec:
         budget_seconds=BudgetFields(gpu_hours=1.0).per if file.budget is None else file.budget.per,
         quiet=tuple(_quiet(bound, table, f"quiet[{index}]") for index, table in enumerate(file.quiet)),
     )
+
+
+def _check_alert(bound: Bound[RuleFile], file: RuleFile, when: WhenClause) -> None:
+    """Refuse an alert of what lasts no time: it would end as it begins. Raises Invalid."""
+    for index, table in enumerate(file.then):
+        if table.alert is not None and not all(isinstance(leaf, Lasting) for leaf in leaves(when)):
+            text = "an alert lasts as long as the condition, and a moment (a schedule, new data, a push) lasts no time."
+            bound.refuse(f"then[{index}].alert", text, "Use notify: there.")
 
 
 def _check_things(bound: Bound[RuleFile], when: WhenClause) -> str | None:

@@ -97,11 +97,19 @@ class WhenFields(Struct, frozen=True, kw_only=True):
 
 
 class ActionFields(Struct, frozen=True, kw_only=True):
-    """An action: one of notify, submit, retrain, stop, pause, rollBack, approval."""
+    """An action: one of notify, alert, submit, retrain, stop, pause, rollBack, approval."""
 
     notify: Annotated[tuple[Way, ...], Meta(min_length=1, max_length=4), told("ways to tell people")] | None = None
     level: (
         Annotated[Literal["info", "warning", "alert"], Meta(extra=written_as(_LEVEL)), told("how grave it is")] | None
+    ) = None
+    alert: (
+        Annotated[
+            Literal["info", "warning", "alert"],
+            Meta(extra=written_as(_LEVEL)),
+            told("raises an alert so grave, which ends when the condition does"),
+        ]
+        | None
     ) = None
     text: Annotated[Line, told("what is told; without it, the rule's sentence")] | None = None
     submit: Annotated[Model, told("template of a job file that is queued")] | None = None

@@ -29,6 +29,7 @@ WHEN: Mapping[str, frozenset[str]] = {
 """Each kind of condition, with what may stand beside its key."""
 THEN: Mapping[str, frozenset[str]] = {
     "notify": frozenset({"level", "text"}),
+    "alert": frozenset({"text"}),
     "submit": frozenset({"params"}),
     "retrain": frozenset(
         {

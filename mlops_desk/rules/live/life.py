@@ -212,6 +212,12 @@ class RuleLife:
         with self._lock:
             return next((spot.holds for spot in self._engine.spots(rule_id) if spot.subject == subject), None)
 
+    def stands(self, rule_id: str, subject: str) -> bool | None:
+        """Tell the same of a rule that has fired: what it has forgotten since does not hold."""
+        with self._lock:
+            spots = [spot for spot in self._engine.spots(rule_id) if spot.subject == subject]
+            return spots[0].holds if spots else (None if self._stale else False)
+
     def watched(self) -> list[tuple[ReadRule, int, Momentary]]:
         """Return what is looked at from time to time for rules that are judged: each with its place."""
         return [

@@ -180,6 +180,10 @@ def test_a_check_gives_the_sentence_and_the_document_as_it_is_written() -> None:
              "/srv/dvc.lock names other data for model.pkl: submit the job of the template nightly."),
         ),
         (
+            "when: {state: gpu, is: [lost]}\nthen: [{alert: alert, text: Save it}, {alert: info}]\n",
+            "When each GPU is lost: raise an alert “Save it” until it is over then raise an alert (info) until it is over.",
+        ),
+        (
             ("when: {manual: true}\nthen: [{retrain: iris, metric: loss, goal: minimize}, {pause: iris}]\n"
             "budget: {gpuHours: 8, per: 1d}\nquiet: [{from: 09:00, to: 17:00, days: [fri, mon]}]\n"),
             ("When somebody fires it: retrain iris@champion and propose it where loss is lower then pause the endpoint "

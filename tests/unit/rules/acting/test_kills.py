@@ -79,6 +79,11 @@ class Outside:
         revisions = (SimpleNamespace(revision=5 - back, traffic=100.0),)
         return SimpleNamespace(name=name, state=EndpointState.LIVE, revisions=revisions, paused=paused)
 
+    def raise_alert(self, alert):
+        if ["alert", alert.id] not in self.done():
+            self.do("alert", alert.id)
+        return alert
+
     def retrain(self, rule, trigger, data, retraining_id):
         if ["retrain", retraining_id] not in self.done():
             self.do("retrain", retraining_id)
@@ -145,6 +150,7 @@ class Agent:
             newest_job=lambda name: outside.job("j1"),
             cancel=outside.cancel,
             endpoint=outside.endpoint,
+            raise_alert=outside.raise_alert,
             pause_endpoint=lambda name, why: outside.do("pause", name),
             roll_back=lambda name: outside.do("back", name),
         )
@@ -196,6 +202,7 @@ def rule_in(folder, then):
         ("- submit: train\n", "submit", 1),
         ("- {retrain: digits, metric: accuracy}\n", "retrain", 1),
         ("- {stop: nightly, warning: 0s}\n", "cancel", 1),
+        ("- alert: warning\n", "alert", 1),
         ("- pause: front\n", "pause", 1),
         ("- rollBack: front\n", "back", 1),
         ("- notify: [command]\n", "command", 1),

@@ -8,6 +8,7 @@ import pytest
 
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.records.rules.firing import FiringState
 from mlops_desk.rules.document.document import parse_rule
 from mlops_desk.rules.ways import command, mail
 from tests.rule_specs import METRICS
@@ -117,3 +118,32 @@ def test_a_login_is_not_sent_without_encryption():
         mail.send(replace(SERVER, security="none", login="ann:secret"), letter)
     with pytest.raises(Invalid, match="No mail server"):
         mail.send(replace(SERVER, address=""), letter)
+
+
+def test_an_alert_is_raised_for_the_thing_while_the_rule_holds_for_it(tmp_path):
+    text = (
+        "apiVersion: mlops-desk/v1\nkind: Rule\nname: bad\nwhen: {state: job, is: [failed]}\nthen:\n- {alert: alert}\n"
+    )
+    agent = Agent(tmp_path)
+    raised = []
+    object.__setattr__(agent.worker._doing.house, "raise_alert", lambda alert: raised.append(alert) or alert)
+    one = agent.shelf.add(parse_rule(text, METRICS), os.getuid())
+    assert agent.life.stands(one.written.id, "j1") is None, "nobody has looked since the rule was made"
+    agent.life.board.put("state/job", "j1", "failed")
+    agent.life.look()
+    (alert,) = raised
+    assert (alert.rule, alert.level, alert.device, alert.subject) == ("rules/bad", "alert", "j1", "j1")
+    assert alert.text == "When each job is failed: raise an alert until it is over."
+    assert agent.life.stands(one.written.id, "j1") is True
+    assert agent.life.stands(one.written.id, "j2") is False, "of what nobody has heard it does not hold"
+    agent.life.board.put("state/job", "j1", "running")
+    agent.life.look()
+    assert agent.life.stands(one.written.id, "j1") is False
+    (firing,) = agent.state.firings.list()
+    intended = FiringState.INTENDED
+    agent.worker.do(replace(firing, state=intended, steps=(replace(firing.steps[0], state=intended),)))
+    assert len(raised) == 1, "it was over before it could be raised"
+    agent.life.board.put("state/job", "j1", None)
+    agent.life.look()
+    assert agent.life.stands(one.written.id, "j1") is None
+    agent.end()

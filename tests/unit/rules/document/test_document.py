@@ -8,7 +8,7 @@ import yaml
 from hypothesis import example, given, settings
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.records.rules.actions import ApprovalAction, NotifyAction, RetrainAction, StopJobAction
+from mlops_desk.records.rules.actions import AlertAction, ApprovalAction, NotifyAction, RetrainAction, StopJobAction
 from mlops_desk.records.rules.conditions import Both, Either, ManualClause, MetricClause, ScheduleClause, StateClause
 from mlops_desk.records.rules.spec import QuietHours, RuleSpec
 from mlops_desk.rules.document.document import format_rule, parse_rule, rule_schema
@@ -172,6 +172,8 @@ def test_a_condition_that_is_wrong_is_told_with_place_and_remedy(when, place, te
         ("{retrain: iris}", "which metric decides is missing", "metric: accuracy"),
         ("{stop: each}", "the rule fires for no job", "Name the job"),
         ("{stop: nightly, people: 2}", "says nothing beside stop", "goes with approval"),
+        ("{alert: grave}", "'grave' does not fit", "info, warning or alert"),
+        ("{alert: info, level: warning}", "says nothing beside alert", "goes with notify"),
         ("{pause: iris, rollBack: iris}", "there is pause already", "item of the list"),
         ("{approval: Sure, people: 0}", "'0' does not fit", "1 to 10"),
     ],
@@ -181,6 +183,14 @@ def test_an_action_that_is_wrong_is_told_with_place_and_remedy(then, text, hint)
     assert str(error).startswith("Line 6, column ")
     assert text in str(error)
     assert hint in (error.hint or "")
+
+
+def test_an_alert_of_a_moment_is_refused_and_of_what_lasts_is_not() -> None:
+    error = refused(f"{HEAD}when: {{cron: 0 2 * * *}}\nthen:\n- notify: [desktop]\n- alert: warning\n")
+    assert str(error).startswith("Line 7, column ")
+    assert "a moment (a schedule, new data, a push) lasts no time" in str(error)
+    spec = read(f"{HEAD}when: {{state: job, is: [failed]}}\nthen:\n- {{alert: info, text: Look}}\n")
+    assert spec.then == (AlertAction("info", "Look"),)
 
 
 def test_a_rule_about_each_job_may_stop_the_job_that_it_fires_for() -> None:
