@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mlops_desk.records.rules.conditions import Momentary, ScheduleClause
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.records.rules.standing import RuleClock, RuleFiring, RuleStanding
-from mlops_desk.rules.engine.plan import BUDGET_FACT, UNDERWAY_FACT, RulePlan, Value, plan_of
+from mlops_desk.rules.engine.plan import BUDGET_FACT, UNDERWAY, UNDERWAY_FACT, RulePlan, Value, plan_of
 from mlops_desk.rules.engine.quiet import is_quiet
 from mlops_desk.rules.engine.schedule import JUMP_SECONDS, Schedule
 from mlops_desk.rules.engine.spot import RuleSpot
@@ -94,7 +94,7 @@ class RuleEngine:
                     spot.fire(clock)
                     firings.append(RuleFiring(*key, spot.fired, clock.wall))
                 else:
-                    spot.let_go()
+                    spot.let_go(why)
                     held[key] = why
             if spot.mark != mark:
                 changed[key] = spot.standing()
@@ -230,7 +230,7 @@ class RuleEngine:
             if not isinstance(spent, float) or spent >= spec.gpu_hours:
                 return "budget"
         if self._values.get((UNDERWAY_FACT, spec.name)) == 1.0:
-            return "underway"
+            return UNDERWAY
         return None
 
     def _timed(self, clock: RuleClock, seen: float | None) -> Iterable[tuple[RulePlan, int, Schedule]]:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mlops_desk.base.hysteresis import Condition
-from mlops_desk.records.rules.conditions import DriftClause, Leaf, MetricClause, StateClause, device_class, leaves
+from mlops_desk.records.rules.conditions import (
+    DriftClause,
+    Leaf,
+    MetricClause,
+    ScheduleClause,
+    StateClause,
+    device_class,
+    leaves,
+)
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.rules.engine.truth import Judge, judge_of
 
@@ -17,6 +25,8 @@ BUDGET_FACT = "rule/gpu_hours"
 """The GPU-hours that the jobs of a rule took within its span: a fact of the rule's name."""
 UNDERWAY_FACT = "rule/underway"
 """1 while what a rule set off is not over, a retraining that waits for a person too: likewise a fact of its name."""
+UNDERWAY = "underway"
+"""What holds a rule back then."""
 _IS_SO = 1.0  # what is true, as the number that a condition judges
 
 
@@ -30,10 +40,16 @@ class PlanPart:
     condition: Condition | None
     states: frozenset[str]
 
-    @property
-    def is_fleeting(self) -> bool:
-        """Tell whether its moment waits for nothing: who is held back then hears of the next one."""
-        return isinstance(self.leaf, DriftClause)
+    def waits_for(self, why: str) -> bool:
+        """Tell whether its moment waits while ``why`` holds the rule back; who does not hears of the next one.
+
+        A time of a schedule waits for the end of quiet hours, of a cooldown, for budget. It does not wait for what was
+        set off before: a person may decide on that days later, and nobody wants the training of a night at noon. New
+        data do: they are there still.
+        """
+        return not isinstance(self.leaf, DriftClause) and not (
+            why == UNDERWAY and isinstance(self.leaf, ScheduleClause)
+        )
 
     def number(self, value: Value) -> float | None:
         """Return a fact as the number that the condition judges; None where nobody knows."""

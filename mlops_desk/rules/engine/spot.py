@@ -90,9 +90,9 @@ class RuleSpot:
         self.fired += 1
         self.fired_at = clock
 
-    def let_go(self) -> None:
-        """Forget the moments that wait for nothing: it is held back."""
-        self.pending = tuple(index for index in self.pending if not self.plan.parts[index].is_fleeting)
+    def let_go(self, why: str) -> None:
+        """Forget the moments that do not wait for what holds it back."""
+        self.pending = tuple(index for index in self.pending if self.plan.parts[index].waits_for(why))
 
     def _step(self, values: Sequence[Value], now: float) -> list[Truth]:
         truths: list[Truth] = []

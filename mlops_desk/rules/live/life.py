@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlops_desk.base.errors import DeskError, Refused
+from mlops_desk.base.hysteresis import Holding
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import boot_id
 from mlops_desk.records.rules.conditions import Lasting, Momentary, leaves
@@ -237,6 +238,7 @@ class RuleLife:
     # -- inside ---------------------------------------------------------------------------------
 
     def _made(self) -> RuleEngine:
+        self._let_paused_go()
         read = [one for one in self._shelf.all() if one.spec is not None and not one.written.is_paused]
         specs = [self._judged(one.spec, one.written.id) for one in read if one.spec is not None]
         engine = RuleEngine(specs, self._parts.clock(), self._standings, self._seen)
@@ -244,6 +246,14 @@ class RuleLife:
         self.board.all_again()
         self._stale = False
         return engine
+
+    def _let_paused_go(self) -> None:
+        """Forget how rules that are paused stood, but for what holds them back: what holds once they go on is news."""
+        paused = {one.written.id for one in self._shelf.all() if one.written.is_paused}
+        for key, standing in self._standings.items():
+            if key[0] in paused:
+                fresh = RuleStanding((Holding(),) * len(standing.parts))
+                self._standings[key] = replace(fresh, fired=standing.fired, fired_at=standing.fired_at)
 
     def _renewed(self) -> None:
         known = {one.written.id for one in self._shelf.all()}

@@ -147,3 +147,22 @@ def test_an_alert_is_raised_for_the_thing_while_the_rule_holds_for_it(tmp_path):
     agent.life.look()
     assert agent.life.stands(one.written.id, "j1") is None
     agent.end()
+
+
+def test_what_holds_when_a_rule_goes_on_sets_it_off_also_where_it_did_before_the_pause(tmp_path):
+    rule_in(tmp_path, "- submit: train\n")
+    agent = Agent(tmp_path)
+    name = agent.shelf.all()[0].written.name
+    agent.hear("failed")
+    agent.shelf.pause(name, is_paused=True)
+    agent.life.look()
+    agent.end()
+    agent = Agent(tmp_path)
+    agent.hear("failed")
+    assert len(agent.state.firings.list()) == 1, "it is paused"
+    agent.shelf.pause(name, is_paused=False)
+    agent.life.look()
+    assert [firing.number for firing in agent.state.firings.list()] == [2, 1]
+    agent.life.look()
+    assert len(agent.state.firings.list()) == 2
+    agent.end()

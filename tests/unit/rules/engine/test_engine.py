@@ -249,6 +249,23 @@ def test_a_time_while_the_agent_was_restarted_is_made_up_for_and_never_told_twic
     assert late.look() == []
 
 
+def test_a_time_that_comes_while_what_was_set_off_goes_on_is_over_and_new_data_wait() -> None:
+    noon_16 = ScheduleClause("16 14 * * *", "UTC")
+    desk = Desk(rule(noon_16, "time"), rule(DATA, "data"), rule(Either((noon_16, DATA)), "either"))
+    underway = [("rule/underway", name, 1.0) for name in ("time", "data", "either")]
+    assert desk.look(*underway) == []
+    assert desk.look(after=200.0) == [], "16 minutes past, and a person has not decided yet"
+    assert desk.last.held == {("time", ""): "underway", ("either", ""): "underway"}
+    decided = [("rule/underway", name, 0.0) for name in ("time", "data", "either")]
+    assert desk.look(*decided, after=1000.0) == []
+    assert desk.look(*underway) == []
+    assert desk.look(moments=[DATA]) == []
+    assert desk.look(*decided, after=1000.0) == ["", ""]
+    assert desk.done == ["data/1/", "either/1/"]
+    assert desk.look(after=84_300.0) == []
+    assert desk.look(after=60.0) == ["", ""], "the next day's"
+
+
 SPRING = 1_774_744_200.0  # 2026-03-29 01:30 in Berlin, half an hour before clocks go from 2 to 3
 AUTUMN = 1_792_884_600.0  # 2026-10-25 01:30 in Berlin; at 3 clocks go back to 2
 
