@@ -47,9 +47,9 @@ class PlanPart:
         set off before: a person may decide on that days later, and nobody wants the training of a night at noon. New
         data do: they are there still.
         """
-        return not isinstance(self.leaf, DriftClause) and not (
-            why == UNDERWAY and isinstance(self.leaf, ScheduleClause)
-        )
+        if isinstance(self.leaf, ScheduleClause):
+            return why != UNDERWAY
+        return not isinstance(self.leaf, DriftClause)
 
     def number(self, value: Value) -> float | None:
         """Return a fact as the number that the condition judges; None where nobody knows."""
