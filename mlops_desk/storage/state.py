@@ -207,7 +207,10 @@ class State:
         self.promotions: StoredRecords[PromotionRequest] = self._table(_PROMOTION)
         self.jobs.is_vital = lambda job: job.state.is_final
         self.endpoints.is_vital = _is_taken_back
-        # Those that are acted on are looked at now; the others grow without end, and are looked at when asked for.
+        self._check()
+
+    def _check(self) -> None:
+        """Look at those that are acted on; the others grow without end, and are looked at when asked for."""
         for table in (
             self.jobs,
             self.endpoints,
