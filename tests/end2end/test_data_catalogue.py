@@ -1,7 +1,11 @@
 """The catalogue on a real agent and a real MLflow store; rules and retention on a real gateway's log."""
 
+import contextlib
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -16,6 +20,7 @@ from mlops_desk.governance.data.retaining import RetentionHouse
 from mlops_desk.governance.data.service import DataHouse, DataService
 from mlops_desk.governance.data.sighting import DataSighting, KnownData
 from mlops_desk.records.data.catalogue import DataKind, DataPlace
+from mlops_desk.storage.request_log.layout import hour_folder
 from mlops_desk.storage.state import State
 from tests.end2end.desk import Desk
 from tests.end2end.endpoint_house import BODY, House, ask, open_house
@@ -40,7 +45,7 @@ def until(is_true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 90.0
     while not is_true():
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 def shown(desk: Desk, name: str) -> dict:
@@ -206,3 +211,69 @@ def test_a_retention_takes_old_hours_and_none_of_today(house: House, data: DataS
     assert data.retain(plan.token, days=0.0).files == 1
     assert not old.exists()
     assert part.exists()
+
+
+# -- faults ---------------------------------------------------------------------------------------------
+
+
+def workers_of(module: str) -> list[int]:
+    found = []
+    for place in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if place.name.isdigit() and module.encode() in (place / "cmdline").read_bytes():
+                found.append(int(place.name))
+    return found
+
+
+def test_a_look_whose_disk_hangs_holds_nobody_up_and_ends_when_it_is_not_wanted(desk: Desk, tmp_path: Path) -> None:
+    big = tmp_path / "big.bin"
+    with big.open("wb") as file:
+        file.truncate(1 << 40)  # holes: hashing them takes hours, and no room
+    before = set(workers_of("rules.pipeline.hashing"))
+    desk.json("data", "register", "big", "--path", str(big))
+    until(lambda: (desk.json("data", "show", "big")["progress"] or {}).get("size_bytes", 0) > 0)
+    (worker,) = set(workers_of("rules.pipeline.hashing")) - before
+    os.kill(worker, signal.SIGSTOP)  # as one that waits for a disk
+    assert desk.json("data", "list")[0]["state"] == "looking"
+    assert desk.json("data", "update", "big", "--licence", "MIT")["brief"]["traits"]["licence"] == "MIT"
+    desk.json("data", "cancel", "big")
+    until(lambda: desk.json("data", "show", "big")["brief"]["state"] == "unknown")
+    assert not Path(f"/proc/{worker}").exists()
+    assert desk.json("data", "show", "big")["versions"] == []
+
+
+def test_an_agent_that_is_killed_while_it_deletes_leaves_whole_files_and_the_rest_is_shown_again(
+    desk: Desk, tmp_path: Path
+) -> None:
+    log = tmp_path / "data/endpoints/front/requests"
+    desk.json("data", "list")
+    first = 1_767_322_800
+    for hour in range(60):
+        folder = hour_folder(log, first + hour * 3600)
+        folder.mkdir(parents=True)
+        for number in range(50):
+            stamp = (first + hour * 3600) * 1000 + number
+            (folder / f"requests-{stamp}.parquet").write_bytes(b"x" * 100)
+    mine = tmp_path / "mine.parquet"
+    mine.write_bytes(b"mine")
+    (log / "2026-01-02/03/mine.parquet").symlink_to(mine)
+    plan = desk.json("data", "retention", "--days", "1")
+    assert plan["files"] == 3000
+    pid = desk.json("agent", "status")["pid"]
+    words = ["data", "retain", plan["token"], "--days", "1"]
+    command, environment = [sys.executable, "-m", "mlops_desk", *words], desk.whole_environment()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as asked:
+        until(lambda: asked.poll() is not None or len(list(log.glob("*/*/requests-*"))) < 3000)
+        os.kill(pid, signal.SIGKILL)
+    left = sorted(log.glob("*/*/requests-*.parquet"))
+    assert all(path.stat().st_size == 100 for path in left)
+    again = desk.json("data", "retention", "--days", "1")
+    assert again["files"] == len(left)
+    if left:
+        stale = desk.run("data", "retain", plan["token"], "--days", "1", check=False)
+        assert (stale.returncode, "is not what was shown" in stale.stderr) == (1, True)
+    assert desk.json("data", "retain", again["token"], "--days", "1")["files"] == len(left)
+    assert [path.name for path in log.rglob("*.parquet")] == ["mine.parquet"]
+    assert mine.read_bytes() == b"mine"
+    told = [one for one in desk.json("audit", "list") if one["verb"] == "data.retain"]
+    assert any(plan["token"] in one["arguments"] for one in told), "what broke off is in the audit"

@@ -42,6 +42,8 @@ class DataHolds:
                 holds += look(missing)
             except DeskError as error:
                 missing.append(f"{what} could not be asked: {plain(error.message, _WORDS)}")
+            except OSError as error:
+                missing.append(f"The logs that {what.lower()} need can't be looked at: {error.strerror}.")
         return holds, missing
 
     def _pinned(self, _missing: list[str]) -> Iterator[DataHold]:

@@ -98,10 +98,12 @@ class DataLooks:
         """Return a version with its columns, or with why nobody could tell them. Raises DeskError for a query."""
         try:
             with tempfile.TemporaryDirectory(prefix="mlops-desk-columns-") as folder:
-                Path(folder).chmod(0o1777)  # who reads the data may be another user than the agent
+                reader = _reader(entry)
+                if reader is not None:
+                    os.chown(folder, reader, -1)  # what is copied of their data there, nobody else reads
                 request = {"source": source, "folder": folder, "access": {"source": self._access(entry)}}
                 found = run_watched(
-                    COLUMNS, request, lambda _line: not watching.is_stopping, _COLUMNS_SECONDS, as_uid=_reader(entry)
+                    COLUMNS, request, lambda _line: not watching.is_stopping, _COLUMNS_SECONDS, as_uid=reader
                 )
         except DeskError as error:
             if entry.place.kind is DataKind.QUERY:

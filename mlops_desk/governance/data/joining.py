@@ -46,12 +46,26 @@ def joined(
     """Return all sets, by name. ``versions`` are those of registered sets, oldest first."""
     found = {one.name: _Found(one.name, one.place, one, list(versions.get(one.name, ()))) for one in entries}
     registered = list(found.values())
-    for sighting in known.sightings:
-        home = _home_of(sighting.place, registered) or found.get(sighting.name)
-        if home is None:
-            home = found[sighting.name] = _Found(sighting.name, sighting.place)
+    # Names of logs are the desk's own: what a run calls its data takes none of them.
+    for sighting in sorted(known.sightings, key=lambda one: one.place.kind not in GROWING):
+        home = _home_of(sighting.place, registered) or _found_by_name(sighting, found)
         home.seen.append(sighting)
     return [_told(one, known.missing) for _name, one in sorted(found.items())]
+
+
+def _found_by_name(sighting: DataSighting, found: dict[str, _Found]) -> _Found:
+    """Return the set that nobody registered and that is called so, made where there is none.
+
+    Where another has the name already, it is called after its kind, too.
+    """
+    name = sighting.name
+    while name in found and (found[name].entry is not None or _sort(found[name].place) != _sort(sighting.place)):
+        name = f"{name} ({sighting.place.kind})"
+    return found.setdefault(name, _Found(name, sighting.place))
+
+
+def _sort(place: DataPlace) -> object:
+    return "disk" if place.kind in _ON_DISK else (place.kind, place.endpoint)
 
 
 def _home_of(place: DataPlace, registered: Sequence[_Found]) -> _Found | None:

@@ -112,3 +112,14 @@ def test_what_differs_is_told_in_numbers() -> None:
     assert look.text == "It is not what version 1 says: 4 files instead of 3, 1,200 bytes instead of 10."
     look, _ = judged(before, DataVersion("d", 0, sha256="b", files=3, size_bytes=10), 1.0)
     assert look.text.endswith("as many bytes, and other content.")
+
+
+def test_what_a_run_calls_its_data_takes_neither_the_name_of_a_log_nor_that_of_a_registered_set() -> None:
+    hostile = DataSighting("front/requests", DataPlace(DataKind.MLFLOW, run="r1", dataset="front/requests"), (MODEL,))
+    log = DataSighting("front/requests", DataPlace(DataKind.LOG, endpoint="front"), size_bytes=9)
+    entry = CatalogueEntry("train", folder("/d"), 1.0)
+    other = DataSighting("train", DataPlace(DataKind.MLFLOW, run="r1", dataset="train"), (RUN,))
+    found = {one.brief.name: one for one in joined([entry], {}, KnownData((hostile, other, log)))}
+    assert set(found) == {"front/requests", "front/requests (mlflow)", "train", "train (mlflow)"}
+    assert (found["front/requests"].brief.kind, found["front/requests"].users) == (DataKind.LOG, ())
+    assert (found["train"].users, len(found["train (mlflow)"].users)) == ((), 1)

@@ -147,7 +147,8 @@ def test_a_look_tells_how_far_it_is_and_can_be_stopped(data: DataService, house:
     assert "900 B" in output.text(shown)
     data.cancel("big")
     until(lambda: data.show("big").progress is None)
-    assert data.show("big").brief.state is SetState.UNKNOWN
+    brief = data.show("big").brief
+    assert (brief.state, brief.text) == (SetState.UNKNOWN, "Nobody has looked at it yet.")
     with pytest.raises(NotFound):
         data.cancel("big")
 
@@ -162,6 +163,8 @@ def test_a_forgotten_set_is_not_brought_back_by_the_look_that_was_under_way(data
     assert data.list() == []
     with pytest.raises(NotFound):
         data.show("big")
+    data._keep("big", version("a"), DataPlace(DataKind.FILE, "/data"), None)
+    assert data.list() == []
 
 
 def test_what_people_say_stays_until_it_is_taken_back(data: DataService, house: House) -> None:
@@ -188,7 +191,7 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_kept(data: DataService, a
     assert data.list() == []
 
 
-@pytest.mark.parametrize("name", ["", " a", "a\nb", "x" * 201, "\u202eabc"])
+@pytest.mark.parametrize("name", ["", " a", "a\nb", "x" * 201, "\u202eabc", "front/requests", "x/labels"])
 def test_a_name_can_be_read(data: DataService, name: str) -> None:
     with pytest.raises(Invalid):
         data.register(name, path="/d")

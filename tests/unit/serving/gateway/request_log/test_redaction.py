@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from mlops_desk.serving.gateway.request_log.log import RequestLog
 from mlops_desk.serving.gateway.request_log.redaction import redacted
 from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange, Spool
+from mlops_desk.storage.request_log.files import connect, schema_of
+from mlops_desk.storage.request_log.layout import parts
 from mlops_desk.storage.request_log.query import RequestQuery, find
 from mlops_desk.storage.request_log.redaction import HASHED, rules_of
 from mlops_desk.storage.requests import LoggedFeature
@@ -195,6 +198,9 @@ def test_a_number_that_was_masked_is_a_text_of_the_log(folder: Path) -> None:
     log.roll()
     (request,) = find(folder, RequestQuery(10))
     assert dict(request.inputs) == {"age": "***", "ssn": "a"}
+    (part,) = parts(folder)
+    with closing(connect(folder)) as connection:
+        assert schema_of(connection, part.path)["age"] == "VARCHAR", "else each row would have an odd value"
     log._spools[log._logs["front"]].close()
 
 
