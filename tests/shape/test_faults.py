@@ -21,6 +21,7 @@ PROMISED = {
     "job-mounts-our-own", "agents-crowd", "place-abused", "place-refused", "gpu-lost-to-job", "one-engine-of-several",
     "tracking-server-killed", "tracking-server-frozen", "tracking-server-ends-at-once",
     "agent-killed-during-a-change", "alias-moved-at-once", "alias-moved-on-a-full-disk", "clock-jumps-around-aliases",
+    "data-disk-hangs", "retention-killed", "rewriting-full-disk",
     "hostile-model-files", "power-cut-canary", "endpoint-disk-full", "endpoint-disk-hung", "replica-faults", "endpoint-engine-gone", "gateway-port-taken",
     "endpoint-build-fails", "agent-killed-beside-an-endpoint", "gateway-frozen",
     "agent-killed-while-gpus-are-lent",
