@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from mlops_desk.records.metric import Metric
+from mlops_desk.records.pipelines.synthetic import Augmentation, AugmentUse
 from mlops_desk.records.rules.actions import (
     AlertAction,
     ApprovalAction,
@@ -90,11 +91,17 @@ WHEN = st.one_of(
     st.builds(lambda one, two, three: Either((one, Both((two, three)))), _LASTING, _LASTING, _LASTING),
 ).filter(lambda when: len({kind for leaf in leaves(when) if (kind := device_class(leaf))}) < 2)
 _WAYS = st.lists(st.sampled_from(["desktop", "webhook", "email", "command"]), min_size=1, max_size=4, unique=True)
+_SHARES = st.floats(0, 1, allow_subnormal=False)
+_MADE = st.builds(
+    Augmentation, _WORDS, st.integers(1, 1_000_000), st.sampled_from(AugmentUse), st.none() | _PATHS, st.none(),
+    st.dictionaries(st.just("lr"), _LINES), st.integers(0, 99), _SHARES, _SHARES, _SHARES,
+)  # fmt: skip
 _ACTIONS = st.one_of(
     st.builds(NotifyAction, _WAYS.map(tuple), st.sampled_from(["info", "warning", "alert"]), st.none() | _LINES),
     st.builds(AlertAction, st.sampled_from(["info", "warning", "alert"]), st.none() | _LINES),
     st.builds(SubmitAction, _WORDS, st.dictionaries(st.just("lr"), _LINES)),
     st.builds(RetrainAction, _WORDS, _WORDS, _WORDS, st.booleans(), st.dictionaries(_PATHS, _PATHS, max_size=2)),
+    st.builds(RetrainAction, _WORDS, _WORDS, augment=_MADE),
     st.builds(StopJobAction, _SECONDS, _WORDS.filter(lambda word: word != "each")),
     st.builds(PauseEndpointAction, _WORDS),
     st.builds(RollBackAction, _WORDS),

@@ -21,6 +21,7 @@ from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.capsule.source.texts import kept_texts
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
+from mlops_desk.jobs.templates import build_folder
 from mlops_desk.records.event import JobMoved
 from mlops_desk.records.history import History, Point, RecordPoints
 from mlops_desk.records.jobs.capsule import DataIdentity
@@ -101,7 +102,7 @@ def snapshots(folder: DataFolder, store: SettingsStore) -> Snapshots:
         lambda: int(store.number("jobs.source_mebibytes")) << 20,
         lambda: shares_of(store).snapshots,
         tuple(map(str, private)),
-        lambda: store.text("jobs.mount_roots").split(),
+        lambda: [*store.text("jobs.mount_roots").split(), build_folder()],
         lambda: int(store.number("images.context_mebibytes")) << 20,
         git_network(folder, store),
     )

@@ -16,7 +16,7 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.model import DatasetInput
 from mlops_desk.records.serving.endpoint import Endpoint
 
-_REMOTE = ("mlflow-artifacts:", "runs:", "models:")
+REMOTE = ("mlflow-artifacts:", "runs:", "models:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def logged_file(run_id: str, cache: Path, parts: ReferenceParts, hint: str) -> P
     """Return the file of the dataset that was logged with a run. Raises NotFound, Refused."""
     dataset = parts.dataset(run_id)
     where = address_of(dataset)
-    if where.startswith(_REMOTE):
+    if where.startswith(REMOTE):
         return _fetched(where, cache / dataset.digest.replace("/", "_")[:64], parts.download)
     job = parts.job_of_run(run_id)
     if job is None:

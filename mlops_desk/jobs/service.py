@@ -1,7 +1,6 @@
 """The verbs about jobs."""
 
 import logging
-import shlex
 from builtins import list as list_of
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -20,14 +19,14 @@ from mlops_desk.jobs.capsule.completing import Completion, Outside
 from mlops_desk.jobs.capsule.exporting import Exporting
 from mlops_desk.jobs.capsule.freezing import Freezing
 from mlops_desk.jobs.capsule.packages import FOLDER, PackageLists
-from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
+from mlops_desk.jobs.capsule.repeating import Repeating, RunMetrics
 from mlops_desk.jobs.capsule.requirements import Requirements
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.capsule.verbs import CapsuleParts, CapsuleVerbs
+from mlops_desk.jobs.commission import CommissionedJobs
 from mlops_desk.jobs.file.changes import without_file
 from mlops_desk.jobs.file.fields import PRIORITY_LIMIT
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
-from mlops_desk.jobs.files import JobFiles
 from mlops_desk.jobs.gpus import JobGpus
 from mlops_desk.jobs.group.groups import Groups
 from mlops_desk.jobs.group.verbs import GroupVerbs
@@ -65,7 +64,7 @@ from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.place import DryRun, Explanation
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.running import LiveUse
-from mlops_desk.records.jobs.spec import JobKind, JobSpec
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.jobs.usage import JobUsage
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.runtimes.disk_shares import DEFAULT_SHARES
@@ -81,7 +80,7 @@ _TIDY_SECONDS = 600.0  # chosen: the budget may be exceeded for so long by what 
 _JOBS_LOOKED_AT = 2000  # chosen: years of a small team; reading so many takes a fifth of a second
 
 
-class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
+class JobsService(CommissionedJobs, DiskVerbs, LostJobVerbs):
     """Queue, runners and logs of jobs, as ``verbs.jobs.Jobs`` declares them; ``runtimes`` is where they run.
 
     ``prepare_run``, ``finish_run``, ``keep_tickets`` and ``metrics`` reach the tracking server, for jobs that ask for
@@ -381,23 +380,6 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
         job, wanted = self._book.find(job_id), WantedLines(tail, since, grep)
         return self._logs.follow(job.id, wanted) if follow else self._logs.read(job.id, wanted)
 
-    # -- for rules -----------------------------------------------------------------------------
-
-    def resubmit(self, job_id: str, data: Mapping[str, str], origin: str) -> Job:
-        """Queue a job again, on the same image, with other sources for some of its mount targets."""
-        return self._queue_again(self._repeating.again(job_id, {}, data), origin)
-
-    def submit_template(self, name: str, changed: Mapping[str, str], origin: str) -> Job:
-        """Queue the job of one of the caller's templates, some of its fields changed, under an origin."""
-        text = self.template(name).spec
-        where = self._where("/", None)
-        return self._intake.queue(parse_spec(text, "/", changed), current_caller().uid, where, origin=origin)[0]
-
-    def newest_named(self, name: str) -> Job | None:
-        """Return the newest job of a name that has not ended; None where there is none."""
-        found = [job for job in self._book.active() if job.name == name]
-        return max(found, key=lambda job: job.submitted_at, default=None)
-
     # -- for processes of people's own -----------------------------------------------------------
 
     def queue_process(self, spec: JobSpec, job_id: str, runtime: str) -> Job:
@@ -423,13 +405,6 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
     def _runner_of(self, job: Job) -> Runner:
         """Return who looks after a job; of one whose runtime is gone a wish to end it is at least written down."""
         return self._runners.get(job.runtime) or self._runners[self._runtimes.default.name]
-
-    def _queue_again(self, again: Again, origin: str | None = None) -> Job:
-        if again.spec.kind is JobKind.PROCESS:
-            hint = Hint(f"mlops-desk exec --gpus {again.spec.resources.gpus} -- {shlex.join(again.spec.command)}")
-            raise Refused("It was a process of somebody's own, which the desk did not start.", hint)
-        where = self._runtimes.named(again.job.runtime)
-        return self._intake.queue(again.spec, again.uid, where, again.basis, origin)[0]
 
     def _queue_on(self, spec: JobSpec, uid: int, runtime: Runtime, basis: Basis) -> Job:
         return self._intake.queue(spec, uid, runtime, basis)[0]

@@ -4,6 +4,7 @@ A template is a job file; the comments at its beginning are its title and its he
 """
 
 import re
+from dataclasses import replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -17,6 +18,8 @@ from mlops_desk.records.jobs.template import JobTemplate
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _ENDING = ".yaml"
 _FOLDER = "job_templates"
+_BESIDE = "@beside"
+"""Stands in a template that comes along for the folder that it lies in, where its image is built from."""
 _MOST_OWN = 200  # chosen: nobody looks through more
 _TITLE_LIMIT = 100  # chosen: a cell of a table
 _HELP_LIMIT = 1000  # chosen: a paragraph
@@ -84,7 +87,14 @@ class Templates:
 def shipped() -> list[JobTemplate]:
     """Return the templates that come along, by name: in a checkout beside the package, else where it was installed."""
     beside = Path(__file__).resolve().parents[2] / "resources" / _FOLDER
-    return _read(beside if beside.is_dir() else files("mlops_desk_resources") / _FOLDER, own=False)
+    folder = beside if beside.is_dir() else files("mlops_desk_resources") / _FOLDER
+    return [replace(one, spec=one.spec.replace(_BESIDE, str(folder))) for one in _read(folder, own=False)]
+
+
+def build_folder() -> str:
+    """Return the folder that images of templates that come along are built in: everybody may read it."""
+    beside = Path(__file__).resolve().parents[2] / "resources" / _FOLDER
+    return str(beside if beside.is_dir() else files("mlops_desk_resources") / _FOLDER)
 
 
 def _read(folder: Traversable, *, own: bool) -> list[JobTemplate]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from mlops_desk.records.owner import Owner
 from mlops_desk.records.pipelines.plan import EvaluationPlan
+from mlops_desk.records.pipelines.synthetic import Augmentation
 
 
 class RetrainState(StrEnum):
@@ -30,7 +31,7 @@ class Rule:
     """When ``endpoint`` drifts (or by hand): rerun the job behind MODEL@ALIAS, compare one metric, propose the move.
 
     ``data`` maps a mount target of the original job to the host path that replaces it. ``plan`` says how the two models
-    are compared, and by what gates.
+    are compared, and by what gates; ``augment`` what rows are made for the training besides.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Rule:
     created_at: float = 0.0
     last_fired_at: float | None = None
     plan: EvaluationPlan = field(default_factory=EvaluationPlan)
+    augment: Augmentation | None = None
 
     @property
     def owner(self) -> Owner:

@@ -23,6 +23,8 @@ from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin, seconds
 
 _MISSING, _NAN, _THERE = 2, 1, 0  # the order in which MLflow puts them
 
+_NONE: Mapping[str, float] = {}
+
 
 class FakeRegistry:
     """Implements RegistryClient; the ``add_...`` methods are what a training program would do.
@@ -279,9 +281,15 @@ class FakeRegistry:
             self._runs[run_id] = replace(run, status=status, end_time=int(time.time() * 1000))
         return self._runs[run_id]
 
-    def tell_run(self, run_id: str, tags: Mapping[str, str], datasets: Sequence[DatasetInput]) -> None:
+    def tell_run(
+        self,
+        run_id: str,
+        tags: Mapping[str, str],
+        datasets: Sequence[DatasetInput],
+        metrics: Mapping[str, float] = _NONE,
+    ) -> None:
         run = self.run(run_id)
-        self._runs[run_id] = replace(run, tags={**run.tags, **tags})
+        self._runs[run_id] = replace(run, tags={**run.tags, **tags}, metrics={**run.metrics, **metrics})
         self._datasets[run_id] = [*self._datasets.get(run_id, []), *datasets]
 
     def _experiment_id(self, name: str) -> str:

@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 ANSWER_SECONDS = 15.0  # chosen: longer than a person waits, and a server far away may take
 
+_NONE: Mapping[str, float] = {}
+
 
 class ArtifactOrigins(Protocol):
     """What a registry says of where files lie and things come from. Everything raises DeskErrors."""
@@ -135,8 +137,14 @@ class RegistryClient(ArtifactOrigins, Protocol):
         """Set a run's status: FINISHED, FAILED or KILLED."""
         ...
 
-    def tell_run(self, run_id: str, tags: Mapping[str, str], datasets: Sequence[DatasetInput]) -> None:
-        """Write tags on a run, and datasets (their ``source`` a path) as its inputs."""
+    def tell_run(
+        self,
+        run_id: str,
+        tags: Mapping[str, str],
+        datasets: Sequence[DatasetInput],
+        metrics: Mapping[str, float] = _NONE,
+    ) -> None:
+        """Write tags and metrics on a run, and datasets (their ``source`` a path) as its inputs."""
         ...
 
 
@@ -250,12 +258,18 @@ class MlflowRegistry:
     def end_run(self, run_id: str, status: str) -> Run:
         return self._ask(Run, "end_run", run_id=run_id, status=status)
 
-    def tell_run(self, run_id: str, tags: Mapping[str, str], datasets: Sequence[DatasetInput]) -> None:
+    def tell_run(
+        self,
+        run_id: str,
+        tags: Mapping[str, str],
+        datasets: Sequence[DatasetInput],
+        metrics: Mapping[str, float] = _NONE,
+    ) -> None:
         told = [
             {"name": one.name, "digest": one.digest, "source": one.source, "context": one.context or ""}
             for one in datasets
         ]
-        self._ask(str, "tell_run", run_id=run_id, tags=dict(tags), datasets=told)
+        self._ask(str, "tell_run", run_id=run_id, tags=dict(tags), datasets=told, metrics=dict(metrics))
 
     def _ask(self, kind: type[T] | None, verb: str, **arguments: Any) -> T:
         answer = self._workers.ask(self._uri, verb, arguments, self._environment, ANSWER_SECONDS)

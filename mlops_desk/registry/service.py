@@ -51,6 +51,8 @@ _LOOKED_BACK = 200  # chosen: a job's run is among the newest of its experiment
 _STATUSES = frozenset({"FINISHED", "FAILED", "KILLED"})
 _CONTEXTS = ("reference", "training", "train")
 
+_NONE: Mapping[str, float] = {}
+
 
 class PreparedRun(NamedTuple):
     """A run that a job is to fill in: where (as it sees it), under which id, and with which token."""
@@ -231,9 +233,24 @@ class RegistryCore:
         self.changed()
         return run
 
-    def tell_run(self, run_id: str, tags: Mapping[str, str], datasets: list_of[DatasetInput]) -> None:
-        """Write facts on a run of the desk's own server, as its tags and as datasets that it was given."""
-        self.registries.open(None).tell_run(run_id, tags, datasets)
+    def tell_run(
+        self,
+        run_id: str,
+        tags: Mapping[str, str],
+        datasets: list_of[DatasetInput],
+        metrics: Mapping[str, float] = _NONE,
+    ) -> None:
+        """Write facts on a run of the desk's own server: tags, datasets that it was given, metrics."""
+        self.registries.open(None).tell_run(run_id, tags, datasets, metrics)
+
+    def own_run(self, experiment: str, tags: Mapping[str, str]) -> str:
+        """Return the run of the desk's own server that carries all of ``tags``, made where there is none.
+
+        No job logs to it: what is known is written there by the desk itself. Raises DeskErrors.
+        """
+        self.server.start(for_containers=True)
+        own = self.registries.open(None)
+        return _run_with(own, experiment, tags) or own.start_run(experiment, tags)
 
     def log_file(self, run_id: str, file: Path, folder: str, uri: str | None = None) -> str:
         """Put a file of this machine into a folder of a run's artifacts; return its path there. Raises DeskErrors."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mlops_desk.base.document.lengths import written_length
 from mlops_desk.base.text import THIN, amount, percent, plain
 from mlops_desk.records.metric import Metric
+from mlops_desk.records.pipelines.synthetic import AugmentUse
 from mlops_desk.records.rules.actions import (
     AlertAction,
     ApprovalAction,
@@ -145,6 +146,9 @@ def _retrain(action: RetrainAction) -> str:
     better = "higher" if action.higher_is_better else "lower"
     data = ", ".join(f"{plain(source, 400)} at {plain(target, 400)}" for target, source in action.data.items())
     where = f" on {data}" if data else ""
+    if action.augment is not None:
+        beside = "with" if action.augment.use is AugmentUse.WITH else "instead of the real ones by"
+        where += f", {beside} {action.augment.rows} made rows of {plain(action.augment.template)},"
     return (
         f"retrain {plain(action.model)}@{plain(action.alias)}{where} and propose it where "
         f"{plain(action.metric)} is {better}"

@@ -30,7 +30,7 @@ from mlops_desk.rules.documents import RulePast
 from mlops_desk.rules.kept.earlier import spec_of
 from mlops_desk.rules.kept.keeping import RuleKeeping, checked_data
 from mlops_desk.rules.kept.shelf import RuleShelf
-from mlops_desk.rules.pipeline.preparing import run_of_origin
+from mlops_desk.rules.pipeline.origins import run_of_origin
 from mlops_desk.rules.pipeline.projection import retraining_of
 from mlops_desk.rules.pipeline.service import PipelinesService
 from mlops_desk.rules.planning import plan_of

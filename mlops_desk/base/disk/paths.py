@@ -104,6 +104,11 @@ class DataFolder:
         return self.root / "jobs"
 
     @property
+    def datasets(self) -> Path:
+        """Data sets that the desk has made for jobs: the one place of this folder that a job may be given, to read."""
+        return self.root / "datasets"
+
+    @property
     def sources(self) -> Path:
         """Snapshots of the code of jobs."""
         return self.root / "sources"

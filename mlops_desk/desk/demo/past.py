@@ -19,7 +19,7 @@ from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Resources
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
-from mlops_desk.rules.pipeline.preparing import ORIGIN
+from mlops_desk.rules.pipeline.origins import ORIGIN
 from mlops_desk.telemetry.simulated.events import gpu_events, oom_kills
 from mlops_desk.telemetry.simulated.gpus import GPU_NAME, gpu_uuid
 from mlops_desk.telemetry.simulated.works import (

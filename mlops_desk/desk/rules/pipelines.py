@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.rules.evaluation import Evaluations
 from mlops_desk.desk.rules.rollouts import EndpointRollouts
 from mlops_desk.desk.rules.rows import HELD_OUT, RowSources
+from mlops_desk.desk.rules.synthetic import SyntheticRows
 from mlops_desk.drift.worker import MODULE as DRIFT_WORKER
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.drift import DriftOptions, DriftReport
@@ -62,6 +64,7 @@ class PipelineWiring:
             jobs.find_by_run,
             lambda uri, target: self._registry.download_artifact(uri, "", target),
             lambda name, limit: endpoints.requests(name, limit=limit),
+            wiring.folder.datasets,
         )
         self._evaluations = Evaluations(self._freezing, self._sources, endpoints.answering, self._run)
         self._rollouts = EndpointRollouts(endpoints, self._version)
@@ -72,7 +75,7 @@ class PipelineWiring:
         parts = PipelineParts(
             champion=self.wiring.champion,
             version=self._version,
-            job=self.jobs.show,
+            job=self._job,
             resubmit=self.jobs.resubmit,
             job_of_origin=self.wiring.job_of_origin,
             cancel_job=self.jobs.cancel,
@@ -83,6 +86,7 @@ class PipelineWiring:
             evaluate=self.evaluate,
             rollouts=self._rollouts,
             approving=self._approving,
+            rows=SyntheticRows(self.wiring.folder.datasets, self._sources, self.jobs, self._registry, self._run),
         )
         return PipelinesService(parts, self.state.pipelines, self.state.retrainings, bus, self.loop, self._is_wanted)
 
@@ -131,6 +135,11 @@ class PipelineWiring:
     def _is_wanted(self, run: PipelineRun) -> bool:
         rule = self._shelf.get(run.rule)
         return rule is not None and rule.created_at <= run.created_at
+
+    def _job(self, job_id: str) -> Job:
+        """Return a job without the data that the desk made for it: another training gets its own."""
+        job = self.jobs.show(job_id)
+        return replace(job, spec=replace(job.spec, mounts=self.jobs.lasting(job.spec.mounts)))
 
     def _dataset(self, run_id: str, contexts: Sequence[str] | None) -> DatasetInput:
         return self._registry.reference_dataset(run_id, None, contexts)

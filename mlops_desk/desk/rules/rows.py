@@ -1,18 +1,21 @@
 """The rows that two models are scored on: the champion's fixed test set, and the newest rows that have labels."""
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound
 from mlops_desk.base.text import plain
-from mlops_desk.desk.reference import ReferenceParts, address_of, logged_file, on_host
+from mlops_desk.desk.reference import REMOTE, ReferenceParts, address_of, logged_file, on_host
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.model import DatasetInput
 from mlops_desk.records.pipelines.plan import EvaluationPlan
 from mlops_desk.records.pipelines.run import PipelineRun
 from mlops_desk.records.serving.request import LoggedRequest
+
+_log = logging.getLogger(__name__)
 
 HELD_OUT = ("testing", "test", "validation", "eval")
 """How a data set's context says that the model has not learned from it."""
@@ -38,13 +41,15 @@ class RowSource:
 class RowSources:
     """``dataset`` finds a run's data set of one of some contexts (raises NotFound), ``job_of_run`` the job of a run.
 
-    ``requests`` returns the newest logged rows of an endpoint.
+    ``requests`` returns the newest logged rows of an endpoint. ``made`` is the folder of data sets that the desk made:
+    no model is scored on any of them.
     """
 
     dataset: Callable[[str, Sequence[str] | None], DatasetInput]
     job_of_run: Callable[[str], Job | None]
     download: Callable[[str, Path], Path]
     requests: Callable[[str, int], list[LoggedRequest]]
+    made: Path
 
     def of(self, run: PipelineRun, challenger_run: str | None, room: Path) -> tuple[list[RowSource], list[str]]:
         """Return the parts that there are, and of the others why there are none."""
@@ -74,15 +79,59 @@ class RowSources:
             if len(rows) >= LEAST_LABELLED:
                 words = f"the newest labelled requests of endpoint {run.endpoint}"
                 return RowSource(NEWEST, words, requests=tuple(rows), label=label)
+        if run.augment is not None and self._is_remote(challenger_run):
+            text = "What the challenger's run has logged as held out may hold made rows, on which nothing is scored."
+            raise NotFound(text, _HINT)
         file = self._logged(challenger_run, room / NEWEST)
         return RowSource(NEWEST, f"the part of the new data that was held out, {file}", file)
+
+    def _is_remote(self, run_id: str | None) -> bool:
+        """Tell whether what a run has logged as held out lies among its files, where its rows are not known again."""
+        return run_id is not None and address_of(self.dataset(run_id, HELD_OUT)).startswith(REMOTE)
 
     def _logged(self, run_id: str | None, cache: Path) -> Path:
         """Return the file that a run has logged as held out. Raises NotFound."""
         if run_id is None:
             raise NotFound("The version names no run, so no test set of it is known.", _HINT)
         parts = ReferenceParts(lambda one: self.dataset(one, HELD_OUT), self.job_of_run, self.download)
-        return logged_file(run_id, cache, parts, _HINT)
+        file = logged_file(run_id, cache, parts, _HINT)
+        if self.made in file.parents:
+            raise NotFound(
+                f"Run {plain(run_id)} was tested on rows some of which were made, which tells nothing.", _HINT
+            )
+        return file
+
+    def new_file(self, run: PipelineRun, job: Job, named: str | None) -> tuple[str, Path]:
+        """Return the file that a run's training learns from: as the training sees it, and where it lies here.
+
+        Without a ``named`` one it is what the champion's run has logged for training. Raises NotFound, Refused.
+        """
+        where = named
+        if where is None:
+            try:
+                where = address_of(self.dataset(run.champion_run or "", None))
+            except NotFound as error:
+                text = "The champion's run has logged no data set for training, so its file is not known."
+                raise NotFound(text, "Name it in the rule: augment: {file: /data/train.csv, …}.") from error
+        mounts = tuple(replace(one, source=run.data.get(one.target, one.source)) for one in job.spec.mounts)
+        return where, on_host(where, replace(job, spec=replace(job.spec, mounts=mounts)), _HINT)
+
+    def scored(self, run: PipelineRun, room: Path) -> list[Path]:
+        """Return files of all rows that models will be scored on, as far as they are known; written where need be."""
+        found = [Path(one) for one in (run.plan.test, run.plan.newest) if one is not None]
+        if run.plan.test is None:
+            try:
+                found.append(self._logged(run.champion_run, room / FIXED))
+            except NotFound:
+                _log.info("Pipeline %s knows no fixed test set", run.id)
+        if run.endpoint is not None and run.plan.newest is None:
+            label, rows = labelled(self.requests(run.endpoint, _MOST_REQUESTS), run.plan)
+            if rows:
+                file = room / "requests.jsonl"
+                lines = [json.dumps({**one.inputs, label or "": one.feedback[label or ""]}) for one in rows]
+                file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+                found.append(file)
+        return found
 
     def trained_on(self, run: PipelineRun, job: Job) -> tuple[Path, Path] | None:
         """Return the file that the champion was trained on, and the one in its place in the new data.

@@ -47,7 +47,7 @@ class AsTexts:
 def to_parquet(connection: Any, source: Path, folder: Path) -> AsTexts:
     """Convert ``source``; files made on the way lie in ``folder``. Raises Invalid, OSError, duckdb.Error."""
     readable = as_utf8(source, folder)
-    names, delimiter = _header(readable, source)
+    names, delimiter = header(readable, source)
     target = folder / f"{source.stem[:50]}-{len(list(folder.iterdir()))}.parquet"
     rows = _reading(readable, len(names), delimiter, pad=True)
     connection.execute(f"COPY (SELECT * FROM {rows}) TO {quoted(str(target))} (FORMAT parquet)")
@@ -121,7 +121,7 @@ def _chunks(source: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _header(readable: Path, source: Path) -> tuple[tuple[str, ...], str]:
+def header(readable: Path, source: Path) -> tuple[tuple[str, ...], str]:
     """Return the names in the first row, made unique, and the delimiter that splits it into most fields."""
     with readable.open(encoding="utf-8", newline="") as file:
         first = file.readline(_CHUNK_BYTES)

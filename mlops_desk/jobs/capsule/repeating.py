@@ -20,7 +20,7 @@ from mlops_desk.jobs.file.spec import change_spec
 from mlops_desk.records.jobs.capsule import Capsule, DataIdentity, Difference, ImportedFrom, Repeat
 from mlops_desk.records.jobs.filling import names_in
 from mlops_desk.records.jobs.job import Job
-from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.verbs.access.policy import AccessPolicy, Relation
 
 _log = logging.getLogger(__name__)
@@ -47,6 +47,11 @@ class Again:
     image_id: str | None
     first: Capsule | None
     repeat: Repeat | None = None
+
+    @property
+    def is_process(self) -> bool:
+        """Tell whether a person started it, and not the desk."""
+        return self.spec.kind is JobKind.PROCESS
 
     @property
     def basis(self) -> Basis:

@@ -30,6 +30,7 @@ def check_file(bound: Bound[JobFile], document: Node) -> None:
     _check_warning(bound)
     _check_dependencies(bound)
     _check_retries(bound)
+    _check_network(bound)
     for path in ("ports", "secrets", "outputs", "relax", "resources.gpu_uuids"):
         _check_repeated(bound, path)
     if bound.table.sweep is not None:
@@ -155,6 +156,17 @@ def _check_retries(bound: Bound[JobFile]) -> None:
         near = [] if word in _CLASSES else difflib.get_close_matches(word, _CLASSES, n=1, cutoff=_MISTYPED)
         if near:
             bound.refuse(f"retries.{word}", "that is no class of failure.", f"Did you mean {near[0]}?")
+
+
+def _check_network(bound: Bound[JobFile]) -> None:
+    """Refuse what needs a network beside ``network: none``."""
+    if bound.table.network is None:
+        return
+    if bound.table.mlflow is not None:
+        hint = "Take network: none away, or mlflow: what the job writes to its outputs is kept anyway."
+        bound.refuse("network", "the tracking server is reached over the network.", hint)
+    if bound.table.ports:
+        bound.refuse("network", "ports are reached over the network.", "Take network: none away, or ports.")
 
 
 def _check_repeated(bound: Bound[JobFile], path: str) -> None:

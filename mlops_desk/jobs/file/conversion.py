@@ -75,6 +75,7 @@ def spec_of(file: JobFile, folder: str) -> JobSpec:
         checkpoint=file.checkpoint,
         ports=file.ports,
         relax=file.relax,
+        network=file.network,
     )
 
 
@@ -155,6 +156,7 @@ def file_of(spec: JobSpec) -> JobFile:
         array=spec.array,
         sweep=None if sweep is None else _sweep_fields(sweep),
         relax=spec.relax,
+        network="none" if spec.network == "none" else None,
     )  # fmt: skip
 
 

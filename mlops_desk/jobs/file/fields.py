@@ -41,6 +41,7 @@ _RANK = forms.whole(f"a whole number from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT};
 _AGAIN = forms.whole(f"a whole number of retries, 0 to {_MOST_RETRIES}")
 _COPIES = forms.whole(f"a whole number of jobs, 1 to {MOST_JOBS}")
 _TYPE = Form("training, batch, session or shell")
+_NO_NETWORK = Form("none; without this line it gets out as the settings say")
 
 Variable = Annotated[str, Meta(extra=written_as(scalars.VARIABLE))]
 Word = Annotated[str, Meta(extra=written_as(forms.WORD))]
@@ -116,3 +117,6 @@ class JobFile(Struct, frozen=True, kw_only=True):
     relax: Annotated[
         tuple[Word, ...], Meta(max_length=_MOST_ENTRIES), told("points of the hardened profile that do not hold")
     ] = ()
+    network: (
+        Annotated[Literal["none"], Meta(extra=written_as(_NO_NETWORK)), told("none: it reaches nothing")] | None
+    ) = None

@@ -139,7 +139,8 @@ class JobSpec:
     ``after`` and ``after_success`` are ids of jobs. ``retries`` says, for a class of failure, how many more attempts
     follow, each after a longer pause. ``time_limit_seconds``: it is asked to end then, and killed after
     ``grace_seconds`` (None: the setting's). ``array``: so many jobs of it, with ``{index}`` from 0. ``relax`` names
-    points of the hardened profile that do not hold for it.
+    points of the hardened profile that do not hold for it. ``network`` is ``none`` for a container without any
+    (None: it gets out as the settings say).
     """
 
     name: str
@@ -170,3 +171,4 @@ class JobSpec:
     checkpoint: str | None = None
     ports: tuple[int, ...] = ()
     relax: tuple[str, ...] = ()
+    network: str | None = None

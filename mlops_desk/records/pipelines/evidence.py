@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mlops_desk.records.pipelines.comparison import ModelEvaluation
+from mlops_desk.records.pipelines.synthetic import SyntheticData
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class DataCheck:
 @dataclass(frozen=True, slots=True)
 class GateResult:
     """Whether a challenger may pass, by one rule: metric, slice, size or latency. ``passed`` None: it was not asked.
+
+    Of made rows the rules are quality, copies and protection.
 
     ``limit`` is what ``value`` is held against, in the unit that ``text`` says.
     """
@@ -80,3 +83,4 @@ class StepEvidence:
     evaluation: ModelEvaluation | None = None
     gates: tuple[GateResult, ...] = ()
     endpoints: tuple[EndpointMove, ...] = field(default_factory=tuple)
+    synthetic: SyntheticData | None = None

@@ -8,6 +8,7 @@ from mlops_desk.records.owner import Owner
 from mlops_desk.records.pipelines.comparison import ModelComparison
 from mlops_desk.records.pipelines.evidence import StepEvidence
 from mlops_desk.records.pipelines.plan import EvaluationPlan
+from mlops_desk.records.pipelines.synthetic import Augmentation
 
 
 class StepName(StrEnum):
@@ -15,6 +16,7 @@ class StepName(StrEnum):
 
     FREEZE = "freeze"
     VALIDATE = "validate"
+    AUGMENT = "augment"
     TRAIN = "train"
     EVALUATE = "evaluate"
     GATE = "gate"
@@ -89,7 +91,7 @@ class PipelineRun:
     ``data`` maps a mount target of the champion's job to the path that takes its place. ``recipe_sha256`` is of what
     the champion's job was made of but its data, ``manifest_sha256`` of the data. ``revision`` counts the changes of
     this record: who worked on an older one drops its result. ``tries`` counts trainings. ``paused_in`` is the state
-    in which it was paused. ``created_by`` made the rule.
+    in which it was paused. ``created_by`` made the rule. ``augment``: rows are made for the training besides.
     """
 
     id: str
@@ -103,6 +105,7 @@ class PipelineRun:
     higher_is_better: bool = True
     endpoint: str | None = None
     plan: EvaluationPlan = EvaluationPlan()  # noqa: RUF009 - it is frozen
+    augment: Augmentation | None = None
     data: Mapping[str, str] = field(default_factory=dict)
     trigger: str = ""
     champion_version: str = ""
@@ -128,8 +131,8 @@ class PipelineRun:
         return Owner(self.created_by)
 
     def step(self, name: StepName) -> PipelineStep:
-        """Return one of the steps."""
-        return next(one for one in self.steps if one.name is name)
+        """Return one of the steps; one that there was not yet when the run was begun is skipped."""
+        return next((one for one in self.steps if one.name is name), PipelineStep(name, StepState.SKIPPED))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mlops_desk.records.pipelines.plan import EvaluationPlan
+from mlops_desk.records.pipelines.synthetic import Augmentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class RetrainAction:
     """Run the job behind MODEL@ALIAS again, and propose its version where ``metric`` is better.
 
     ``data`` maps a mount target of that job to the path of this machine that takes its place; ``plan`` says how the
-    two models are compared, and by what gates.
+    two models are compared, and by what gates; ``augment`` what rows are made for the training besides.
     """
 
     model: str
@@ -46,6 +47,7 @@ class RetrainAction:
     higher_is_better: bool = True
     data: Mapping[str, str] = field(default_factory=dict)
     plan: EvaluationPlan = field(default_factory=EvaluationPlan)
+    augment: Augmentation | None = None
 
 
 @dataclass(frozen=True, slots=True)

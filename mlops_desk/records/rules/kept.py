@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from mlops_desk.records.owner import Owner
 from mlops_desk.records.pipelines.plan import EvaluationPlan
+from mlops_desk.records.pipelines.synthetic import Augmentation
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.rules.conditions import MetricClause
 from mlops_desk.records.rules.firing import KeptFiring
@@ -103,6 +104,7 @@ class KeptRule:
     plan: EvaluationPlan = field(default_factory=EvaluationPlan)
     missing: tuple[str, ...] = ()
     watched: tuple[MetricClause, ...] = ()
+    augment: Augmentation | None = None
 
     @property
     def owner(self) -> Owner:
@@ -127,4 +129,5 @@ class KeptRule:
             created_at=self.created_at,
             last_fired_at=self.last_fired_at,
             plan=self.plan,
+            augment=self.augment,
         )

@@ -20,6 +20,8 @@ MOST_REVISIONS = 10
 """Of one endpoint and one version: the newest. An endpoint that follows an alias makes one with each move."""
 JOB_TAG = "mlops_desk.job"
 """Carried by the runs of the desk's own jobs."""
+REAL_CONTEXT, MADE_CONTEXT = "real", "synthetic"
+"""Contexts of a run's datasets: what made rows were learned from, and the data set with them in it."""
 UNKNOWN = "unknown"
 """The state of a thing that is named and that nobody has."""
 
@@ -151,6 +153,9 @@ class _Drawing:
             key = f"{dataset.name}@{dataset.digest}"
             seen = self._node(LineageKind.DATASET, key, dataset.name, dataset.digest)
             self._edge(seen, node, plain(dataset.context or ""))
+            if dataset.context == REAL_CONTEXT:
+                for made in (one for one in run.datasets if one.context == MADE_CONTEXT):
+                    self._edge(seen, _id(LineageKind.DATASET, f"{made.name}@{made.digest}"), "learned from")
         for model_id in run.models_in:
             self._edge(self._logged(model_id), node, "evaluated")
         for model_id in run.models_out:

@@ -6,6 +6,7 @@ is all that a worker can be asked for, ``WRITES`` what must not be repeated when
 
 import importlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -219,10 +220,18 @@ def end_run(client: MlflowClient, run_id: str, status: str) -> Run:
     return show_run(client, run_id)
 
 
-def tell_run(client: MlflowClient, run_id: str, tags: Mapping[str, str], datasets: Sequence[Mapping[str, str]]) -> str:
-    """Write tags on a run, and datasets (name, digest, source, context) as its inputs; return the run's id."""
+def tell_run(
+    client: MlflowClient,
+    run_id: str,
+    tags: Mapping[str, str],
+    datasets: Sequence[Mapping[str, str]],
+    metrics: Mapping[str, float],
+) -> str:
+    """Write tags and metrics on a run, and datasets (name, digest, source, context) as its inputs; return its id."""
     told = [mlflow.entities.RunTag(key, value) for key, value in tags.items()]
-    client.log_batch(run_id, tags=told)
+    now = round(time.time() * 1000)
+    figures = [mlflow.entities.Metric(name, value, now, 0) for name, value in metrics.items()]
+    client.log_batch(run_id, tags=told, metrics=figures)
     inputs = [
         mlflow.entities.DatasetInput(
             mlflow.entities.Dataset(one["name"], one["digest"], "local", json.dumps({"uri": one["source"]})),

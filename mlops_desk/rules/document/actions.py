@@ -16,6 +16,7 @@ from mlops_desk.records.rules.actions import (
     StopJobAction,
     SubmitAction,
 )
+from mlops_desk.rules.document.augmenting import augment_fields, augmentation_of
 from mlops_desk.rules.document.fields import ActionFields, RuleFile
 from mlops_desk.rules.document.shapes import THEN, kind_at
 
@@ -37,8 +38,9 @@ def action_of(bound: Bound[RuleFile], table: ActionFields, path: str, device: st
         if table.metric is None:
             bound.refuse(path, "which metric decides is missing.", "Add a line metric: accuracy.")
         better = table.goal != "minimize"
-        model = table.retrain or ""
-        return RetrainAction(model, table.metric, table.alias or _ALIAS, better, table.data or {}, _plan(table))
+        model, plan = table.retrain or "", _plan(table)
+        made = None if table.augment is None else augmentation_of(table.augment, plan.label)
+        return RetrainAction(model, table.metric, table.alias or _ALIAS, better, table.data or {}, plan, made)
     if kind == "stop":
         if table.stop == EACH and device != "job":
             text = "the rule fires for no job."
@@ -88,6 +90,7 @@ def _retrain(action: RetrainAction) -> ActionFields:
         slice_delta=action.plan.slice_delta,
         size_times=action.plan.size_times,
         latency_times=action.plan.latency_times,
+        augment=None if action.augment is None else augment_fields(action.augment),
     )
 
 

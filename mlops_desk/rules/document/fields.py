@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
-from mlops_desk.base.document.forms import FLAG, NUMBER, WORD, Form, whole
+from mlops_desk.base.document.forms import FLAG, NUMBER, WHOLE, WORD, Form, whole
 from mlops_desk.base.document.kinds import told, written_as
 from mlops_desk.base.document.lengths import LENGTH
 from mlops_desk.rules.document import scalars
@@ -26,6 +26,7 @@ Thing = Annotated[str, Meta(extra=written_as(scalars.THING))]
 Model = Annotated[str, Meta(extra=written_as(scalars.MODEL))]
 Line = Annotated[str, Meta(extra=written_as(scalars.TEXT))]
 Minute = Annotated[int, Meta(ge=0, lt=1440, extra=written_as(scalars.CLOCK))]
+Share = Annotated[float, Meta(ge=0, le=1, extra=written_as(NUMBER))]
 Folder = Annotated[str, Meta(extra=written_as(scalars.FOLDER))]
 Way = Annotated[
     Literal["desktop", "webhook", "email", "command"],
@@ -34,6 +35,9 @@ Way = Annotated[
 _LEVEL = Form("info, warning or alert")
 _KIND = Form("job, endpoint, monitor or gpu")
 _GOAL = Form("maximize or minimize")
+_MOST_MADE = 1_000_000  # as many as are read of a maker
+_MADE = whole(f"a whole number of rows, 1 to {_MOST_MADE}")
+_USE = Form("with or instead")
 _PEOPLE = whole(f"a whole number of people, 1 to {_MOST_PEOPLE}")
 
 
@@ -96,6 +100,32 @@ class WhenFields(Struct, frozen=True, kw_only=True):
     for_: Annotated[Length, told("how long this part lasts before it counts")] | None = field(default=None, name="for")
 
 
+class AugmentFields(Struct, frozen=True, kw_only=True):
+    """Rows that are made for a training besides the real ones."""
+
+    template: Annotated[Model, told("template of the job that makes them")]
+    rows: Annotated[int, Meta(ge=1, le=_MOST_MADE, extra=written_as(_MADE)), told("how many at most")]
+    use: (
+        Annotated[
+            Literal["with", "instead"], Meta(extra=written_as(_USE)), told("with the real rows, or instead of them")
+        ]
+        | None
+    ) = None
+    file: Annotated[Folder, told("file that is trained on, as the training sees it")] | None = None
+    params: (
+        Annotated[
+            dict[Annotated[str, Meta(extra=written_as(scalars.PARAMETER))], Line],
+            Meta(max_length=_MOST_PARAMS),
+            told("parameters of the template"),
+        ]
+        | None
+    ) = None
+    seed: Annotated[int, Meta(extra=written_as(WHOLE)), told("the same seed makes the same rows")] | None = None
+    quality: Annotated[Share, told("least fidelity, 0 to 1")] | None = None
+    copies: Annotated[Share, told("largest share of copies of real rows, 0 to 1")] | None = None
+    protection: Annotated[Share, told("least protection of the real rows, 0 to 1")] | None = None
+
+
 class ActionFields(Struct, frozen=True, kw_only=True):
     """An action: one of notify, alert, submit, retrain, stop, pause, rollBack, approval."""
 
@@ -155,6 +185,7 @@ class ActionFields(Struct, frozen=True, kw_only=True):
     latency_times: (
         Annotated[float, Meta(gt=0, extra=written_as(NUMBER)), told("times as long as it may take for a batch")] | None
     ) = field(default=None, name="latencyTimes")
+    augment: Annotated[AugmentFields, told("rows that are made for the training besides")] | None = None
     stop: Annotated[Model, told("job to stop; each: the one that the rule fires for")] | None = None
     warning: Annotated[Length, told("how long its owner is told before (default 10m)")] | None = None
     pause: Annotated[Model, told("endpoint that answers no more until somebody resumes it")] | None = None

@@ -46,6 +46,7 @@ THEN: Mapping[str, frozenset[str]] = {
             "sliceDelta",
             "sizeTimes",
             "latencyTimes",
+            "augment",
         }
     ),
     "stop": frozenset({"warning"}),

@@ -15,7 +15,10 @@ from mlops_desk.records.rules.standing import RuleClock, RuleStanding
 def spec_of(rule: Rule) -> RuleSpec:
     """Return what a retraining rule says."""
     when = ManualClause() if rule.endpoint is None else DriftClause(rule.endpoint, rule.model)
-    again = RetrainAction(rule.model, rule.metric, rule.alias, rule.higher_is_better, dict(rule.data), rule.plan)
+    again = RetrainAction(
+        rule.model, rule.metric, rule.alias, rule.higher_is_better, dict(rule.data), rule.plan,
+        rule.augment,
+    )  # fmt: skip
     return RuleSpec(rule.name, when, (again,), cooldown_seconds=rule.cooldown_seconds)
 
 

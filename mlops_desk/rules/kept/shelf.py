@@ -149,6 +149,7 @@ class RuleShelf:
             endpoint=endpoint_of(spec),
             data=again.data,
             plan=again.plan,
+            augment=again.augment,
         )
 
     # -- what retraining asks for: a table of its rules ------------------------------------------

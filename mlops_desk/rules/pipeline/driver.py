@@ -16,6 +16,7 @@ from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import DeskError, Hint, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, StepName, StepState
+from mlops_desk.rules.pipeline.augmenting import Augmenting
 from mlops_desk.rules.pipeline.book import PipelineBook
 from mlops_desk.rules.pipeline.contest import Contest
 from mlops_desk.rules.pipeline.machine import StepOutcome, applied, begun, failed_outcome, next_step, words
@@ -50,6 +51,7 @@ class PipelineDriver:
         self._steps: Mapping[StepName, Step] = {
             StepName.FREEZE: preparing.freeze,
             StepName.VALIDATE: preparing.validate,
+            StepName.AUGMENT: Augmenting(parts).augment,
             StepName.TRAIN: preparing.train,
             StepName.EVALUATE: contest.evaluate,
             StepName.GATE: contest.gate,

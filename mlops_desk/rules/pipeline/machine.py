@@ -112,7 +112,7 @@ def retried(run: PipelineRun) -> PipelineRun:
     if failed is None:
         raise Refused(f"Pipeline {run.id} has nothing left to do.")
     first = _BEGINS_AT.get(failed.name, failed.name)
-    is_trained_again = first in {StepName.FREEZE, StepName.VALIDATE, StepName.TRAIN}
+    is_trained_again = first in {StepName.FREEZE, StepName.VALIDATE, StepName.AUGMENT, StepName.TRAIN}
     run = again_from(run, first)
     if is_trained_again:
         run = replace(run, tries=run.tries + 1, job_id=None, challenger_version=None)

@@ -11,6 +11,7 @@ from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.pipelines.comparison import ModelEvaluation
 from mlops_desk.records.pipelines.evidence import DataManifest, EndpointMove
 from mlops_desk.records.pipelines.run import PipelineRun
+from mlops_desk.records.pipelines.synthetic import SyntheticData
 
 
 class Rollouts(Protocol):
@@ -48,11 +49,28 @@ class Approving(Protocol):
         """Let what was agreed to count no more, after somebody's no."""
 
 
+class RowMaking(Protocol):
+    """Rows that are made for a training besides the real ones, by a job of their own."""
+
+    def begin(self, run: PipelineRun, job: Job, origin: str) -> Job:
+        """Lay out what may be learned from, and queue the maker under an origin."""
+
+    def take(self, run: PipelineRun, job: Job, maker: Job) -> SyntheticData:
+        """Check what the maker wrote, judge it, keep the file for the training, and log the report to a run."""
+
+    def is_whole(self, data: SyntheticData) -> bool:
+        """Tell whether the file for the training is still the one that was made."""
+
+    def tell(self, run_id: str, data: SyntheticData) -> None:
+        """Write on the run of the training what rows it got, and how good they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineParts:
     """``champion`` finds the version behind MODEL@ALIAS, ``version`` one by its number; ``job`` finds a job by its id.
 
-    ``resubmit`` queues a job again with other sources of mounts and an origin, by which ``job_of_origin`` finds it.
+    ``resubmit`` queues a job again with other sources of mounts, an origin, by which ``job_of_origin`` finds it, and
+    files that lie over those of its mounts.
     ``versions_of_run`` are those registered from a run; ``set_alias`` moves an alias. ``manifest`` hashes what lies on
     the mounts that the run's job will have (and keeps the list); ``report`` compares the new data with what the
     champion was trained on, None where nobody knows what that was. ``evaluate`` scores both models on the same rows.
@@ -61,7 +79,7 @@ class PipelineParts:
     champion: Callable[[str, str], ModelVersion]
     version: Callable[[str, str], ModelVersion]
     job: Callable[[str], Job]
-    resubmit: Callable[[str, Mapping[str, str], str], Job]
+    resubmit: Callable[[str, Mapping[str, str], str, Mapping[str, str]], Job]
     job_of_origin: Callable[[str], Job | None]
     cancel_job: Callable[[str], object]
     versions_of_run: Callable[[str], list[ModelVersion]]
@@ -71,3 +89,4 @@ class PipelineParts:
     evaluate: Callable[[PipelineRun, ModelVersion, ModelVersion], ModelEvaluation]
     rollouts: Rollouts
     approving: Approving
+    rows: RowMaking

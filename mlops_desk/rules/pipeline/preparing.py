@@ -8,25 +8,16 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.pipelines.evidence import DataManifest, StepEvidence
 from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, StepName, StepState
+from mlops_desk.rules.pipeline.augmenting import made_for
 from mlops_desk.rules.pipeline.machine import StepOutcome, failed_outcome, same_before, words
+from mlops_desk.rules.pipeline.origins import origin_of
 from mlops_desk.rules.pipeline.ports import PipelineParts
 from mlops_desk.rules.pipeline.recipe import recipe_of
 from mlops_desk.rules.pipeline.validation import checks_of
 
-ORIGIN = "retraining:"
 _ENDED = {JobState.FAILED: "failed", JobState.CANCELLED: "been cancelled"}
 _DECIDED = frozenset({PipelineState.PROMOTED, PipelineState.REJECTED, PipelineState.NOT_BETTER})
 _CHANGED = "The data have changed since they were frozen, so it is not known on what it was trained."
-
-
-def origin_of(run: PipelineRun) -> str:
-    """Name the origin of a run's training, another one for each try, by which its job is found again."""
-    return ORIGIN + run.id if run.tries == 1 else f"{ORIGIN}{run.id}/{run.tries}"
-
-
-def run_of_origin(origin: str) -> str | None:
-    """Return the id of the run that an origin names; None for another's."""
-    return origin.removeprefix(ORIGIN).partition("/")[0] if origin.startswith(ORIGIN) else None
 
 
 class Preparing:
@@ -40,7 +31,7 @@ class Preparing:
         """Hash the data; what was trained by the same recipe before is not trained again."""
         job = self._job(run)
         manifest = self._parts.manifest(run, job)
-        run = replace(run, manifest_sha256=manifest.sha256, recipe_sha256=recipe_of(job))
+        run = replace(run, manifest_sha256=manifest.sha256, recipe_sha256=recipe_of(job, run.augment))
         where = ", ".join(plain(target, 80) for target in manifest.targets) or "no mount"
         told = f"{manifest.files} files of {manifest.size_bytes / 1e6:.3g} MB on {where}"
         evidence = StepEvidence(f"{told} are frozen by their hashes.", manifest=manifest)
@@ -97,7 +88,9 @@ class Preparing:
         if run.champion_job is None:  # begun before there were pipelines, and its job was never written down
             raise Refused("The job was never submitted.", Hint(f"mlops-desk rules fire {run.rule}"))
         try:
-            return self._parts.resubmit(run.champion_job, run.data, origin_of(run))
+            made = made_for(run)
+            over = {} if made is None else {made.target: made.path}
+            return self._parts.resubmit(run.champion_job, run.data, origin_of(run), over)
         except TimedOut:  # whether it was submitted is unknown: it is looked for by its origin
             found = self._parts.job_of_origin(origin_of(run))
             if found is None:
@@ -111,6 +104,9 @@ class Preparing:
             raise Refused("The data have changed since they were frozen, so nothing is trained on them.", hint)
 
     def _is_changed(self, run: PipelineRun) -> bool:
+        made = made_for(run)
+        if made is not None and not self._parts.rows.is_whole(made):
+            return True
         if run.manifest_sha256 is None:  # begun before data were frozen
             return False
         now: DataManifest = self._parts.manifest(run, self._job(run))
@@ -132,6 +128,9 @@ class Preparing:
             return failed_outcome(run, text, evidence=evidence)
         if self._is_changed(run):
             return failed_outcome(run, _CHANGED, evidence=evidence)
+        made = made_for(run)
+        if made is not None and job.mlflow_run_id is not None:
+            self._parts.rows.tell(job.mlflow_run_id, made)
         newest = max(registered, key=lambda one: (len(one.version), one.version))
         text = f"Job {job.id} has registered version {plain(newest.version)}."
         evidence = replace(evidence, text=text, version=newest.version)

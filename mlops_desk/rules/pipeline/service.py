@@ -106,7 +106,12 @@ class PipelinesService:
         return run
 
     def _end_job(self, run: PipelineRun) -> None:
-        """Cancel the training of a run, if it still goes on. Raises DeskError."""
+        """Cancel what runs in a job for a run: the making of rows, the training. Raises DeskError."""
+        making = run.step(StepName.AUGMENT)
+        if making.evidence.job_id is not None and not making.state.is_over:
+            if not self._parts.job(making.evidence.job_id).state.is_final:
+                self._parts.cancel_job(making.evidence.job_id)
+            return
         if run.job_id is None or run.step(StepName.TRAIN).state.is_over:
             return
         if not self._parts.job(run.job_id).state.is_final:
@@ -128,6 +133,7 @@ class PipelinesService:
             higher_is_better=rule.higher_is_better,
             endpoint=rule.endpoint,
             plan=rule.plan,
+            augment=rule.augment,
             data={**rule.data, **data},
             trigger=plain(trigger),
             champion_version=champion.version,

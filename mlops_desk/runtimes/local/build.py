@@ -44,7 +44,7 @@ def local_runtime(
     policy = Policy(
         lambda: int(settings.number("jobs.stop_grace_seconds")),
         lambda: settings.switch("jobs.keep_containers"),
-        MountCheck(private, lambda: settings.text("jobs.mount_roots").split()),
+        MountCheck(private, lambda: settings.text("jobs.mount_roots").split(), folder.datasets),
         lambda: int(settings.number("jobs.out_mebibytes")) << 20,
         sources=folder.sources,
         proven=proven,

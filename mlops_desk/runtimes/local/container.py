@@ -122,6 +122,7 @@ def container_spec(
         stop_grace_seconds=stop_grace_seconds,
         ports=job.spec.ports,
         relax=job.spec.relax,
+        network=job.spec.network,
     )
 
 

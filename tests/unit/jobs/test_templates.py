@@ -19,7 +19,8 @@ def templates(tmp_path):
 
 def test_those_that_come_along():
     assert [template.name for template in shipped()] == [
-        "jupyter", "mixed-precision", "mlproject", "pytorch", "pytorch-ddp", "scikit-learn",
+        "augment-own", "jupyter", "mixed-precision", "mlproject", "pytorch", "pytorch-ddp", "scikit-learn",
+        "synthetic-copula",
     ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.pipelines.comparison import ModelEvaluation, PairedScore, Scored
 from mlops_desk.records.pipelines.evidence import DataManifest
 from mlops_desk.records.pipelines.plan import EvaluationPlan
+from mlops_desk.records.pipelines.synthetic import RowPrivacy, SyntheticData, SyntheticReport
 from mlops_desk.records.rule import RetrainState, Rule
 from mlops_desk.rules.acting.doing import RuleDeeds
 from mlops_desk.rules.acting.telling import RuleTelling
@@ -29,8 +30,8 @@ from mlops_desk.rules.decision import drift_of
 from mlops_desk.rules.engine.plan import UNDERWAY_FACT
 from mlops_desk.rules.kept.shelf import RuleShelf
 from mlops_desk.rules.live.life import LifeParts, RuleLife
+from mlops_desk.rules.pipeline.origins import ORIGIN
 from mlops_desk.rules.pipeline.ports import PipelineParts
-from mlops_desk.rules.pipeline.preparing import ORIGIN
 from mlops_desk.rules.pipeline.service import PipelinesService
 from mlops_desk.rules.service import RulesService
 from mlops_desk.rules.ways.command import may_command
@@ -87,6 +88,45 @@ class Approvers:
         self.said.clear()
 
 
+class Rows:
+    """Rows that a job makes, in memory: ``report`` is what is found of them, ``fails`` what keeps them from it."""
+
+    def __init__(self, world):
+        self.world = world
+        self.report = report_on_rows()
+        self.fails = None
+        self.whole = True
+        self.told = []
+        self.taken = 0
+
+    def begin(self, run, job, origin):
+        if self.fails:
+            raise self.fails
+        made = self.world.job(f"job-{len(self.world.jobs) + 1}", JobState.QUEUED, None, origin)
+        self.world.jobs[made.id] = made
+        return made
+
+    def take(self, run, job, maker):
+        self.taken += 1
+        if self.fails:
+            raise self.fails
+        return SyntheticData(
+            run.augment.template, run.augment.use, "/data/train.csv", "/made/train.csv", "m" * 64, "/new/train.csv",
+            "r" * 64, "s" * 64, self.report, "run-of-rows",
+        )  # fmt: skip
+
+    def is_whole(self, data):
+        return self.whole
+
+    def tell(self, run_id, data):
+        self.told.append((run_id, data.sha256))
+
+
+def report_on_rows(copies=0.0, by_chance=0.0, quality=0.9, protection=0.95):
+    privacy = RowPrivacy(copies, by_chance, 1.0, 0.1, 0.1, 0.5, protection, 100)
+    return SyntheticReport(800, 200, 500, (), (), quality, quality, quality, privacy)
+
+
 class World:
     """A registry and a queue of jobs in memory; ``down`` makes the registry unreachable."""
 
@@ -100,6 +140,8 @@ class World:
         self.down = False
         self.manifest = None  # each run has data of its own
         self.cancelled = []
+        self.over = []
+        self.rows = Rows(self)
         self.policy = Shared()
         self.submit_fails: Exception | None = None
         self.submitted: list[tuple[str, dict[str, str], int]] = []
@@ -127,6 +169,7 @@ class World:
             evaluate=self.evaluate,
             rollouts=self,
             approving=self.approving,
+            rows=self.rows,
         )
         self.pipelines = PipelinesService(
             parts, self.state.pipelines, self.state.retrainings, self.bus, self.loop, self.is_wanted
@@ -227,7 +270,8 @@ class World:
         self.registry()
         self.aliases[alias] = version
 
-    def resubmit(self, job_id, data, origin):
+    def resubmit(self, job_id, data, origin, over):
+        self.over.append(dict(over))
         if self.submit_fails:
             raise self.submit_fails
         job = self.job(f"job-{len(self.jobs) + 1}", JobState.QUEUED, None, origin)

@@ -24,8 +24,9 @@ from mlops_desk.runtimes.local.mounting.own_folders import known_places, led_to
 def check(request: dict[str, Any]) -> list[str]:
     """Return the real path of each of ``mounts`` (source, target, mode).
 
-    ``private`` are paths of what no job gets, as folders or sockets, ``roots`` of what jobs may get. With ``settled``
-    the sources are real paths already, from an earlier check, and must have stayed so.
+    ``private`` are paths of what no job gets, as folders or sockets, ``roots`` of what jobs may get; what lies in the
+    folder ``made`` a job may read in spite of both. With ``settled`` the sources are real paths already, from an
+    earlier check, and must have stayed so.
     """
     uid, table = int(request["uid"]), MountTable()
     known = known_places(table, request["private"])
@@ -38,10 +39,18 @@ def check(request: dict[str, Any]) -> list[str]:
         if request.get("settled") and mount.source != given.source:
             text = f"The mount source {plain(given.source)} has become a link since the job was submitted."
             raise Refused(text, "Submit the job again, with the place that is meant.")
-        _check_ours(mount, table, known)
-        check_root(mount.source, request.get("roots"), uid)
+        if not _is_made(mount, request.get("made")):
+            _check_ours(mount, table, known)
+            check_root(mount.source, request.get("roots"), uid)
         _check_rights(mount)
     return [mount.source for mount in checked]
+
+
+def _is_made(mount: Mount, folder: str | None) -> bool:
+    """Tell whether a mount (its source a real path) is a data set that the desk made, to be read; never all of them."""
+    if folder is None or mount.mode != "ro":
+        return False
+    return Path(os.path.realpath(folder)) in Path(mount.source).parents
 
 
 def _check_ours(mount: Mount, table: MountTable, known: Sequence[tuple[str, RealPlace]]) -> None:

@@ -21,11 +21,18 @@ def private_paths(root: Path, engines: Iterable[str]) -> tuple[str, ...]:
 
 
 class MountCheck:
-    """``private`` returns the paths of what must not be seen in any job, ``roots`` of what may be (None: anything)."""
+    """``private`` returns the paths of what must not be seen in any job, ``roots`` of what may be (None: anything).
+
+    ``made`` is the folder of data sets that the desk made for jobs: what lies in it may be read.
+    """
 
     def __init__(
-        self, private: Callable[[], tuple[str, ...]], roots: Callable[[], Sequence[str] | None] = lambda: None
+        self,
+        private: Callable[[], tuple[str, ...]],
+        roots: Callable[[], Sequence[str] | None] = lambda: None,
+        made: Path | None = None,
     ) -> None:
+        self._made = made
         self._private = private
         self._roots = roots
 
@@ -38,6 +45,7 @@ class MountCheck:
             "private": self._private(),
             "settled": settled,
             "roots": self._roots(),
+            "made": None if self._made is None else str(self._made),
             "mounts": [{"source": m.source, "target": m.target, "mode": m.mode} for m in spec.mounts],
         }
         return tuple(run_worker("mlops_desk.runtimes.local.mounting.access", request, _TIMEOUT_SECONDS))

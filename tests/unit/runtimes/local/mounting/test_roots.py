@@ -74,3 +74,24 @@ def test_a_changed_setting_holds_from_the_next_look_on(tmp_path: Path) -> None:
     roots[:] = ["/srv"]
     with pytest.raises(Refused, match="none of the folders"):
         check(spec, os.getuid(), True)
+
+
+def test_a_data_set_that_the_desk_made_may_be_read_and_nothing_else_beside_it(tmp_path: Path) -> None:
+    data = tmp_path / "desk"
+    (data / "datasets" / "one" / "made").mkdir(parents=True)
+    for name in ("agent.lock", "state.db"):
+        (data / name).touch()
+    (data / "datasets" / "out").symlink_to(data)
+
+    def ask(source: Path, mode: str = "ro", made: str | None = str(data / "datasets")) -> list[str]:
+        mount = {"source": str(source), "target": "/x", "mode": mode}
+        request = {"uid": os.getuid(), "private": (str(data),), "mounts": [mount], "roots": ["/srv"], "made": made}
+        return access.check(request)
+
+    wanted = data / "datasets" / "one" / "made"
+    assert ask(wanted) == [str(wanted)]
+    for source, mode in ((wanted, "rw"), (data, "ro"), (data / "datasets", "ro"), (data / "datasets" / "out", "ro")):
+        with pytest.raises(Refused, match="own data"):
+            ask(source, mode)
+    with pytest.raises(Refused, match="own data"):
+        ask(wanted, made=None)
