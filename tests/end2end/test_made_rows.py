@@ -34,6 +34,7 @@ then:
 - retrain: cells
   metric: accuracy
   label: benign
+  delta: 0.05
   data: {{/data: {data}}}
   augment: {{template: {name}, rows: 300, seed: 4}}
 """
