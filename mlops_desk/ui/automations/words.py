@@ -42,6 +42,7 @@ STEP_MARKS = {
 STEP_TITLES = {
     StepName.FREEZE: "Freeze data",
     StepName.VALIDATE: "Validate",
+    StepName.AUGMENT: "Made rows",
     StepName.TRAIN: "Train",
     StepName.EVALUATE: "Evaluate",
     StepName.GATE: "Gates",
