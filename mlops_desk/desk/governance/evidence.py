@@ -11,13 +11,17 @@ from mlops_desk import __version__
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import NotFound
 from mlops_desk.base.text import plain
+from mlops_desk.desk.governance.governing import Governing
 from mlops_desk.drift.monitors.service import MonitorService
+from mlops_desk.governance.cards.page import markdown
 from mlops_desk.governance.evidence import extract
 from mlops_desk.governance.evidence.making import EvidenceMaker, PartSource
 from mlops_desk.governance.evidence.verification import AUDIT
 from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.data.catalogue import DataUse
 from mlops_desk.records.drift.monitors import MonitorStanding
+from mlops_desk.records.governance.card import CardOfVersion
+from mlops_desk.records.governance.policy import ApprovalWord
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.registry.models import ModelsService
@@ -28,6 +32,7 @@ from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.audit.chain import START, place_of
 from mlops_desk.storage.audit.table import AuditSearch
 from mlops_desk.storage.state import State
+from mlops_desk.verbs.cards import Cards
 
 _MOST_RECORDS = 5000  # chosen: of the audit: what was done with one model in years
 _MOST_WINDOWS = 1000  # chosen: of a monitor: six weeks of hours, three years of days
@@ -42,6 +47,8 @@ class EvidenceHouse(Protocol):
     endpoints: EndpointsService
     monitors: MonitorService
     rules: RulesService
+    cards: Cards
+    governing: Governing
     state: State
 
 
@@ -66,6 +73,9 @@ def evidence_service(folder: DataFolder, house: EvidenceHouse, uses: Callable[[s
         PartSource("drift", "drift.json", told.drift),
         PartSource("answers", "answers.json", told.answers),
         PartSource("decisions", "decisions.json", told.decisions),
+        PartSource("card", "card.json", told.card),
+        PartSource("card page", "card.md", told.card_page),
+        PartSource("approvals", "approvals.json", told.approvals),
         PartSource("audit", AUDIT, told.audit),
     )
     keys = folder.endpoints / "_exports"
@@ -129,6 +139,22 @@ class _Told:
             for one in self._house.rules.retrainings(limit=_MOST_RETRAININGS)
             if one.rule in rules and version.version in {one.champion_version, one.challenger_version}
         ]
+
+    def card(self, version: ModelVersion) -> CardOfVersion | None:
+        """Return the card with its whole history; None where nobody has written one."""
+        found = self._house.cards.show(f"{version.name}/{version.version}")
+        return found if found.revision else None
+
+    def card_page(self, version: ModelVersion) -> bytes | None:
+        """Return the card as a person reads it."""
+        found = self.card(version)
+        return None if found is None else markdown.document(found).encode()
+
+    def approvals(self, version: ModelVersion) -> list[ApprovalWord]:
+        """Return who has agreed that an alias move to the version, on which evidence, and what became of it."""
+        said = self._house.state.approval_words.all_with("version", version.version)
+        registry = self._house.governing.registries.where(None)[1]
+        return [one for one in said if (one.model, one.registry) == (version.name, registry)]
 
     def audit(self, version: ModelVersion) -> bytes | None:
         """Return the records about the model, and about the endpoints that serve the version."""

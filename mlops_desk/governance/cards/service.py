@@ -188,7 +188,7 @@ class CardsService:
         if found is None:
             return KeptRegistryCard(key, card)
         taken = replace(
-            card, texts=found.card.texts, revision=found.card.revision, steps=found.card.steps, is_foreign=True
+            card, texts=found.card.texts, revision=found.card.revision + 1, steps=found.card.steps, is_foreign=True
         )  # a draft, whatever it says of itself: nobody has agreed to it here
         return KeptRegistryCard(key, taken, seen=found.state)
 

@@ -40,7 +40,7 @@ class FoundCard:
 def written(card: CardOfVersion, desk: str) -> dict[str, str]:
     """Return the tags of a card, the parts first and its head last. Raises Invalid where it is too large for them."""
     told = replace(card, steps=card.steps[-_MOST_STEPS:], published=None, trouble=None, registry=None)
-    text = json.dumps(wire.to_builtins(told), ensure_ascii=True, separators=(",", ":"))
+    text = json.dumps(wire.to_builtins(told), ensure_ascii=False, separators=(",", ":"))
     parts = [text[at : at + _PART_CHARACTERS] for at in range(0, len(text), _PART_CHARACTERS)]
     if len(parts) > _MOST_PARTS:
         raise Invalid(f"The card has {len(text):,} characters, and {_MOST_PARTS * _PART_CHARACTERS:,} fit beside it.")

@@ -8,11 +8,13 @@ import pytest
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.cli.forms.rules.approvals import TABLES, approval
-from mlops_desk.records.pipelines.run import PipelineState, StepName
+from mlops_desk.records.pipelines.evidence import StepEvidence
+from mlops_desk.records.pipelines.run import PipelineState, StepName, StepState
 from mlops_desk.records.rules.approval import Approval, ApprovalKind
 from mlops_desk.records.rules.firing import FiringState
 from mlops_desk.rules.approvals import ApprovalsService
-from tests.unit.rules.test_service import World
+from mlops_desk.rules.pipeline.machine import StepOutcome
+from tests.unit.rules.test_service import World, wait_for
 
 ASKS = """\
 apiVersion: mlops-desk/v1
@@ -129,3 +131,86 @@ def test_the_oldest_is_asked_first_and_hostile_words_are_plain(world):
     hostile = Approval("a1", ApprovalKind.FIRING, "r", "\x1b[31m<b>" + "x" * 900, people=2, agreed=("\u202eana",))
     assert "\x1b" not in approval(hostile) + TABLES[Approval]["ASKS"](hostile)
     assert TABLES[Approval]["AGREED"](hostile) == "1 of 2"
+
+
+def policy(world, people):
+    world.approving.people = people
+    world.approvals = ApprovalsService(world.service, world.pipelines.waiting, world.allow, world.pipelines.standing)
+
+
+def test_a_pipeline_whose_policy_wants_two_waits_for_both_and_says_how_many_have_agreed(world):
+    policy(world, 2)
+    run = world.trained(0.95)
+    (waiting,) = world.approvals.list()
+    assert (waiting.people, waiting.agreed, waiting.has_policy) == (2, (), True)
+    as_user(64_002)
+    assert world.approvals.approve(run.id).agreed == ("uid 64002",)
+    assert (world.aliases["champion"], world.pipelines.show(run.id).state) == ("1", PipelineState.WAITING_FOR_APPROVAL)
+    assert "waits on: 1 of 2" in world.pipelines.show(run.id).text
+    with pytest.raises(Refused, match="agreed already"):
+        world.approvals.approve(run.id)
+    assert "1 of 2: uid 64002" in approval(world.approvals.show(run.id))
+    as_user(64_003)
+    world.approvals.approve(run.id)
+    assert world.aliases["champion"] == "2"
+    assert world.pipelines.show(run.id).decided_by == "uid 64002 and uid 64003"
+
+
+def test_a_pipeline_whose_policy_wants_nobody_goes_on_by_itself(world):
+    policy(world, 0)
+    run = world.trained(0.95)
+    world.pipelines.go_on_now()
+    assert (world.aliases["champion"], world.approvals.list()) == ("2", [])
+    assert "wants nothing that is not there" in world.pipelines.show(run.id).step(StepName.APPROVE).evidence.text
+
+
+def test_an_agent_that_ends_between_the_last_approval_and_what_follows_goes_on_from_there(world):
+    policy(world, 1)
+    run = world.trained(0.95)
+    world.approving.agree(world.pipelines.show(run.id))  # and the agent is killed
+    world.pipelines.go_on()
+    wait_for(world, lambda: world.aliases["champion"] == "2")
+
+
+def test_a_policy_that_wants_more_by_the_time_the_alias_moves_makes_it_wait_anew(world):
+    policy(world, 1)
+    run = world.trained(0.95)
+    agree = world.approving.agree
+
+    def then_two(one):
+        standing = agree(one)
+        world.approving.people = 2
+        return standing
+
+    world.approving.agree = then_two
+    as_user(64_002)
+    world.approvals.approve(run.id)
+    shown = world.pipelines.show(run.id)
+    assert (shown.state, world.aliases["champion"]) == (PipelineState.WAITING_FOR_APPROVAL, "1")
+    assert shown.step(StepName.PROMOTE).evidence.text.startswith("Before digits@champion moves: 1 of 2")
+    world.approving.agree = agree
+    as_user(64_003)
+    world.approvals.approve(run.id)
+    assert (world.aliases["champion"], world.pipelines.show(run.id).state) == ("2", PipelineState.PROMOTED)
+
+
+def test_a_rejected_challenger_takes_back_what_was_agreed(world):
+    policy(world, 2)
+    run = world.trained(0.95)
+    as_user(64_002)
+    world.approvals.approve(run.id)
+    as_user(64_003)
+    world.approvals.reject(run.id)
+    assert (world.approving.said, world.aliases["champion"]) == ([], "1")
+
+
+def test_two_yeses_at_once_on_one_comparison_both_hold(world):
+    policy(world, 2)
+    run = world.trained(0.95)
+    as_user(64_002)
+    stale = world.pipelines.show(run.id)
+    world.approvals.approve(run.id)
+    as_user(64_003)
+    world.approving.agree(stale)
+    decided = world.pipelines._decided(stale, StepOutcome(stale, StepEvidence("both")), "both")
+    assert (decided.state, decided.step(StepName.APPROVE).state) == (PipelineState.RUNNING, StepState.DONE)

@@ -24,14 +24,27 @@ p { margin: 2px 0; overflow-wrap: anywhere; }
 .dim { color: var(--dim); font-size: 13px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--dim); font-size: 13px; }
-th, td { padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+th, td { padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere;
+  min-width: 84px; }
 table.head { background: var(--card); border-radius: 8px; }
 table.head th { width: 150px; padding-left: 14px; }
 @media print { body { font-size: 11px; } h2 { break-after: avoid; } tr { break-inside: avoid; } }
 """
 
+ON_PAPER = """
+body { color: #1c2128; }
+h1 { font-size: 19pt; margin-bottom: 10px; }
+h2 { font-size: 12pt; margin-top: 26px; margin-bottom: 6px; }
+p { margin-top: 2px; margin-bottom: 2px; }
+p.dim { color: #5b6472; font-size: 8pt; }
+table { margin-top: 8px; }
+th { text-align: left; color: #5b6472; font-size: 8pt; padding-right: 26px; padding-bottom: 4px; }
+td { font-size: 9pt; padding-right: 26px; padding-bottom: 4px; }
+"""
+"""What a library that lays text out on paper understands of style."""
 
-def document(card: CardOfVersion) -> str:
+
+def document(card: CardOfVersion, style: str = _STYLE) -> str:
     """Return the document."""
     facts = "".join(f"<tr><th>{_text(name)}</th><td>{_text(value)}</td></tr>" for name, value in head(card))
     body = "".join(_part(part) for part in parts(card))
@@ -40,7 +53,7 @@ def document(card: CardOfVersion) -> str:
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}</title>'
-        f"<style>{_STYLE}</style></head><body><main><h1>{name}</h1>"
+        f"<style>{style}</style></head><body><main><h1>{name}</h1>"
         f'<table class="head">{facts}</table>{body}</main></body></html>\n'
     )
 

@@ -14,11 +14,10 @@ def write(card: CardOfVersion, form: str, paper: Paper) -> bytes:
     """Return a card as markdown, html or pdf. Raises Unavailable where no PDF can be made here."""
     if form == "markdown":
         return markdown.document(card).encode()
-    page = html.document(card)
     if form == "html":
-        return page.encode()
+        return html.document(card).encode()
     try:
-        return paper(f"{card.model}, version {card.version}", page)
+        return paper(f"{card.model}, version {card.version}", html.document(card, html.ON_PAPER))
     except DeskError as error:
         hint = Hint("mlops-desk cards export MODEL/VERSION OUT.html", after=" writes a page that any browser prints.")
         raise Unavailable(f"No PDF can be made on this machine: {error.message}", hint) from error
