@@ -91,7 +91,7 @@ def _is_below(path: str, top: str) -> bool:
 
 
 def _told(found: _Found, missing: tuple[str, ...]) -> DataSet:
-    versions = found.versions if found.entry is not None and found.versions else _versions_of(found)
+    versions = _all_versions(found)
     newest = versions[-1] if versions else None
     with_columns = next((one for one in reversed(versions) if one.columns), newest)
     users = _users_of(found, versions)
@@ -126,6 +126,19 @@ def _told(found: _Found, missing: tuple[str, ...]) -> DataSet:
         missing=missing,
         created_by=entry.created_by if entry else next(iter(owners)) if len(owners) == 1 else None,
     )
+
+
+def _all_versions(found: _Found) -> list[DataVersion]:
+    """Return the versions of a set, oldest first.
+
+    MLflow's digests are what runs say of their data, one as good as the other; what lies on a disk is what looks saw.
+    """
+    seen = _versions_of(found)
+    if found.place.kind is not DataKind.MLFLOW:
+        return found.versions or seen
+    known = {one.sha256 or one.digest for one in seen}
+    more = (one for one in found.versions if (one.sha256 or one.digest) not in known)
+    return [*seen, *(replace(one, number=number) for number, one in enumerate(more, len(seen) + 1))]
 
 
 def _versions_of(found: _Found) -> list[DataVersion]:

@@ -212,8 +212,8 @@ def judged(before: DataVersion | None, now: DataVersion, at: float) -> tuple[Dat
         return DataLook(SetState.SAME, at, "It was looked at for the first time."), replace(now, number=1)
     if (before.sha256, before.digest) == (now.sha256, now.digest):
         same = replace(now, number=before.number, seen_at=before.seen_at, columns=now.columns or before.columns)
-        return DataLook(SetState.SAME, at, f"It is what version {before.number} says."), same
-    text = f"It is not what version {before.number} says: {_difference(before, now)}."
+        return DataLook(SetState.SAME, at, "It is what it was at the look before."), same
+    text = f"It is not what it was: {_difference(before, now)}."
     return DataLook(SetState.CHANGED, at, text), replace(now, number=before.number + 1)
 
 

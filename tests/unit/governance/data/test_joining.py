@@ -69,6 +69,15 @@ def test_a_registered_set_has_its_own_versions_and_tells_which_was_used_where_th
     assert (found.owner.uid, found.brief.size_bytes) == (7, 5)
 
 
+def test_a_look_at_what_runs_logged_takes_none_of_its_versions_away() -> None:
+    place = DataPlace(DataKind.MLFLOW, run="r1", dataset="train")
+    seen = tuple(DataSighting("train", place, digest=digest, at=at) for digest, at in (("aa", 1.0), ("bb", 2.0)))
+    for stored, count in (("aa", 2), ("cc", 3)):
+        kept = {"train": [DataVersion("train", 1, digest=stored)]}
+        (found,) = joined([CatalogueEntry("train", place, 1.0)], kept, KnownData(seen))
+        assert [one.number for one in found.versions] == list(range(count, 0, -1))
+
+
 def test_logs_grow_and_are_told_apart_from_labels() -> None:
     log, labels = DataPlace(DataKind.LOG, endpoint="front"), DataPlace(DataKind.LABELS, endpoint="front")
     seen = (
@@ -109,7 +118,7 @@ def test_a_look_says_same_or_changed_only_where_there_is_a_hash_to_tell() -> Non
 def test_what_differs_is_told_in_numbers() -> None:
     before = DataVersion("d", 1, sha256="a", files=3, size_bytes=10)
     look, _ = judged(before, DataVersion("d", 0, sha256="b", files=4, size_bytes=1200), 1.0)
-    assert look.text == "It is not what version 1 says: 4 files instead of 3, 1,200 bytes instead of 10."
+    assert look.text == "It is not what it was: 4 files instead of 3, 1,200 bytes instead of 10."
     look, _ = judged(before, DataVersion("d", 0, sha256="b", files=3, size_bytes=10), 1.0)
     assert look.text.endswith("as many bytes, and other content.")
 

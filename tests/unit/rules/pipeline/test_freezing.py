@@ -70,6 +70,8 @@ def test_a_copy_elsewhere_has_the_same_hash_and_a_changed_byte_name_or_link_has_
     other = tmp_path / "copy"
     shutil.copytree(data, other, symlinks=True)
     assert frozen(tmp_path, other, "o").sha256 == before
+    by_itself = hashing.digest_of(hashing.manifest({"another name": str(other)}, {}), "another name")
+    assert frozen(tmp_path, other, "o").by_target == {"/data": by_itself}, "the name is no part of it"
     for at, change in enumerate(
         (
             lambda: (other / "a.csv").write_text("x\n2\n"),
@@ -88,7 +90,7 @@ def test_what_is_looked_at_again_is_read_only_where_it_has_changed(tmp_path, dat
     first = frozen(tmp_path, data)
     read = []
     real = hashing._hashed
-    monkeypatch.setattr(hashing, "_hashed", lambda path: read.append(Path(path).name) or real(path))
+    monkeypatch.setattr(hashing, "_hashed", lambda path, told: read.append(Path(path).name) or real(path, told))
     assert frozen(tmp_path, data) == first
     assert read == []
     facts = (data / "a.csv").stat()
@@ -128,3 +130,25 @@ def test_the_recipe_is_the_same_wherever_the_data_lie_and_whenever_it_runs() -> 
     moved = replace(JOB.spec, mounts=(Mount("/new", "/data"), MOUNTS[1]), priority=9, name="again")
     assert recipe_of(replace(JOB, spec=moved, id="k")) == recipe_of(JOB)
     assert recipe_of(replace(JOB, image_id="sha256:1")) != recipe_of(JOB)
+
+
+def test_what_nobody_may_look_at_is_not_called_absent(tmp_path, data, monkeypatch) -> None:
+    with pytest.raises(NotFound):
+        hashing.manifest({"": str(tmp_path / "none")}, {})
+    with pytest.raises(NotFound):
+        hashing.manifest({"": str(data / "a.csv/below")}, {})
+
+    def refusing(_path: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "lstat", refusing)
+    with pytest.raises(Invalid):
+        hashing.manifest({"": str(data)}, {})
+
+
+def test_it_says_how_far_it_is_only_where_somebody_listens(data, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(hashing, "_TELL_SECONDS", 0.0)
+    hashing.manifest({"": str(data)}, {})
+    assert capsys.readouterr().err == ""
+    hashing.manifest({"": str(data)}, {}, tells=True)
+    assert capsys.readouterr().err.splitlines()[-1] == "3 8"

@@ -4,11 +4,13 @@ import os
 from contextvars import copy_context
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.base.loop import Loop
+from mlops_desk.serving.logged.redaction import HiddenColumns
 from mlops_desk.serving.logged.requests import RequestDesk, own_file, query_of
 from mlops_desk.storage.request_log.query import RequestQuery
 
@@ -49,16 +51,26 @@ def test_an_endpoint_that_was_never_asked_has_no_requests(tmp_path: Path) -> Non
 def test_a_file_is_taken_by_a_worker_which_says_what_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "truth.csv"
     file.write_text("request_id,truth\na,1\nb,0\n")
-    told = desk(tmp_path).take_feedback("front", file)
+    told = desk(tmp_path).take_feedback("front", file, HiddenColumns())
     assert (told.rows, told.known_requests, told.unknown_requests) == (2, 0, 2)
     file.write_text("request_id,truth\n,1\n")
     with pytest.raises(Invalid, match="no request id"):
-        desk(tmp_path).take_feedback("front", file)
+        desk(tmp_path).take_feedback("front", file, HiddenColumns())
     with pytest.raises(NotFound):
-        desk(tmp_path).take_feedback("front", tmp_path / "none")
+        desk(tmp_path).take_feedback("front", tmp_path / "none", HiddenColumns())
     file.write_bytes(b"PAR1 and no more")
     with pytest.raises(Invalid, match="can't be read as a table"):
-        desk(tmp_path).take_feedback("front", file)
+        desk(tmp_path).take_feedback("front", file, HiddenColumns())
+
+
+def test_a_file_is_taken_as_the_rules_of_the_log_have_it(tmp_path: Path) -> None:
+    file = tmp_path / "truth.csv"
+    file.write_text("request_id,truth,ssn\na,1,77\n")
+    assert desk(tmp_path).take_feedback("front", file, HiddenColumns(dropped=("SSN",), masked=("truth",))).rows == 1
+    (kept,) = tmp_path.rglob("feedback-*.parquet")
+    assert duckdb.connect(":memory:").execute(f"SELECT truth FROM read_parquet('{kept}')").fetchall() == [("***",)]
+    with pytest.raises(duckdb.Error):
+        duckdb.connect(":memory:").execute(f"SELECT ssn FROM read_parquet('{kept}')")
 
 
 def test_a_file_of_somebody_else_is_not_read(tmp_path: Path) -> None:
