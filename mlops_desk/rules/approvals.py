@@ -26,7 +26,7 @@ class AskedMoves(Protocol):
 
     def waiting(self) -> list_of[Approval]: ...
 
-    def approve(self, request_id: str) -> Approval: ...
+    def approve(self, request_id: str, expected: str | None = None) -> Approval: ...
 
     def reject(self, request_id: str) -> Approval: ...
 
@@ -80,7 +80,7 @@ class ApprovalsService:
             self._check(known, "approve")
             self._rules.approve(known.id, expected)
         elif known.kind is ApprovalKind.PROMOTION and self.moves is not None:
-            return self.moves.approve(known.id)
+            return self.moves.approve(known.id, expected)
         else:
             self._rules.answer(known.id, agree=True)
         return self._again(known)

@@ -55,6 +55,7 @@ class Promotions:
         self._move = move
         self._now = now
         self._tell = tell
+        self._under_way: set[str] = set()
 
     # -- what people do --------------------------------------------------------------------------
 
@@ -80,11 +81,17 @@ class Promotions:
                 )
         return self.told(self.settle(request))
 
-    def approve(self, request_id: str) -> Approval:
-        """Agree. Raises NotFound, Refused, and what moving an alias raises."""
+    def approve(self, request_id: str, expected: str | None = None) -> Approval:
+        """Agree; with ``expected``, only if the alias still means that version.
+
+        Raises NotFound, Refused, and what moving an alias raises.
+        """
         request = self.find(request_id)
         wanted, caller = _wanted(request), current_caller()
         evidence = self._of(request)
+        if expected is not None and (evidence.at or "none") != expected:
+            text = f"{wanted.shown} is version {plain(evidence.at or 'none')} by now, and not the one that you saw."
+            raise Refused(text, "Look again before you approve.")
         with self._ledger.lock:
             request = self.find(request.id)
             if request.state is not PromotionState.WAITING:
@@ -146,7 +153,7 @@ class Promotions:
         wanted = _wanted(request)
         with self._ledger.lock:
             now = self._requests.get(request.id)
-            if now is None or now.state not in _OPEN:
+            if now is None or now.state not in _OPEN or now.id in self._under_way:
                 return now or request
             if evidence.at == request.version:
                 return self._decided(now, PromotionState.MOVED, f"{wanted.shown} is version {request.version}.")
@@ -159,7 +166,12 @@ class Promotions:
                 decided_at=self._now(),
             )  # fmt: skip
             self._requests.put(approved)
-        return self._made(approved, evidence)
+            self._under_way.add(approved.id)
+        try:
+            return self._made(approved, evidence)
+        finally:
+            with self._ledger.lock:
+                self._under_way.discard(approved.id)
 
     def waiting(self) -> list_of[Approval]:
         """Return what waits for people, oldest first."""

@@ -78,6 +78,15 @@ def test_two_different_people_are_two_identities_and_never_the_same_one_twice(wo
         world.approvals.approve(asked.id)
 
 
+def test_what_was_seen_is_approved_and_no_other_move(world):
+    world.policy(people=1)
+    asked = world.approvals.ask("churn/2")
+    world.own.set_alias("churn", "champion", "3")
+    with pytest.raises(Refused, match="is version 3 by now"):
+        world.approvals.approve(asked.id, expected="1")
+    assert world.approvals.approve(asked.id, expected="3").state == "moved"
+
+
 def test_what_one_person_rejects_stays_and_what_was_agreed_counts_no_more(world):
     world.policy(people=2)
     asked = world.approvals.ask("churn/2")
@@ -263,10 +272,27 @@ def test_two_who_approve_at_once_move_it_once(world):
     for thread in threads:
         thread.join(30)
     assert world.champion == "2"
-    assert "moved" in states
+    assert states.count("waiting") <= 1
+    assert world.promotions.find(asked.id).state is PromotionState.MOVED
     moves = world.core.aliases.history("churn", "champion", None, None)
     assert [(one.from_version, one.to_version) for one in moves[:1]] == [("1", "2")]
     assert sum(one.to_version == "2" for one in moves) == 1
+
+
+def test_a_look_while_the_alias_is_being_moved_moves_nothing_and_undoes_nothing(world):
+    world.policy(people=1)
+    asked = world.approvals.ask("churn/2")
+    move, made = world.promotions._move, []
+
+    def slow(*given):
+        made.append(given)
+        if len(made) == 1:
+            world.promotions.settle_all()
+        return move(*given)
+
+    world.promotions._move = slow
+    assert world.approvals.approve(asked.id).state == "moved"
+    assert (len(made), world.promotions.find(asked.id).state) == (1, PromotionState.MOVED)
 
 
 class Killed(BaseException):
