@@ -12,7 +12,7 @@ import pytest
 
 from mlops_desk.base import process
 from mlops_desk.base.errors import Refused, TimedOut, Unavailable
-from mlops_desk.base.process import run_worker, start_ticks
+from mlops_desk.base.process import run_watched, run_worker, start_ticks
 
 WORKER = """
 import sys, time
@@ -25,6 +25,11 @@ def work(request):
         raise Refused("no", "ask nicely")
     if request["do"] == "hang":
         time.sleep(60)
+    if request["do"] == "say":
+        for line in ("1 10", "2 20"):
+            sys.stderr.write(line + "\\n")
+            sys.stderr.flush()
+            time.sleep(0.3)
     if request["do"] == "begin":
         child = start_child(["sleep", "60"], stdout=None, stderr=None)
         with open(request["to"], "w") as file:
@@ -64,6 +69,31 @@ def test_a_hanging_worker_is_ended_and_the_outcome_is_unknown(worker: str) -> No
 def test_a_dead_workers_last_words_are_quoted(worker: str) -> None:
     with pytest.raises(Unavailable, match="last words"):
         run_worker(worker, {"do": "die"}, 20)
+
+
+def test_a_watched_worker_is_heard_while_it_works_and_then_answers(worker: str) -> None:
+    heard: list[str] = []
+
+    def hear(line: str) -> bool:
+        heard.append(line)
+        return True
+
+    assert run_watched(worker, {"do": "say"}, hear, 60.0) == {"do": "say"}
+    assert list(dict.fromkeys(line for line in heard if line)) == ["1 10", "2 20"]
+
+
+def test_a_watched_worker_ends_when_it_is_not_wanted_or_says_nothing(worker: str) -> None:
+    with pytest.raises(Unavailable, match="before it gave an answer"):
+        run_watched(worker, {"do": "hang"}, lambda _line: False, 60.0)
+    with pytest.raises(TimedOut, match="has said nothing"):
+        run_watched(worker, {"do": "hang"}, lambda _line: True, 0.3)
+
+
+def test_what_a_watched_worker_refuses_or_says_last_arrives(worker: str) -> None:
+    with pytest.raises(Refused, match="no"):
+        run_watched(worker, {"do": "refuse"}, lambda _line: True, 60.0)
+    with pytest.raises(Unavailable, match="last words"):
+        run_watched(worker, {"do": "die"}, lambda _line: True, 60.0)
 
 
 def test_start_ticks_name_this_process_and_no_dead_one() -> None:
