@@ -17,6 +17,7 @@ from mlops_desk.alerts import causes
 from mlops_desk.alerts.drift import ANSWERS_RULE, DRIFT_RULE, QUALITY_RULE
 from mlops_desk.alerts.engine import AlertEngine, Change
 from mlops_desk.alerts.raised import RaisedAlerts
+from mlops_desk.alerts.sifting import LEVELS, AlertSieve
 from mlops_desk.alerts.silences import LONGEST_SECONDS, spot_of
 from mlops_desk.alerts.webhook import Webhook
 from mlops_desk.alerts.words import quantity
@@ -38,7 +39,6 @@ from mlops_desk.storage.state import StoredRecords
 _log = logging.getLogger(__name__)
 
 SOURCE = "alerts"
-LEVELS = ("info", "warning", "alert")
 _ENDED = "ended"
 _KEPT = 1000  # chosen: months of an ordinary machine
 _LISTED = 100  # chosen: the window shows those that fire and the newest that ended
@@ -89,12 +89,17 @@ class AlertsService:
         for unsubscribe in self._unsubscribe:
             unsubscribe()
 
-    def list(self) -> list_of[Alert]:
-        """Return what fires, the worst first, then what ended lately."""
+    def list(
+        self, state: str | None = None, level: str | None = None, rule: str | None = None, device: str | None = None
+    ) -> list_of[Alert]:
+        """Return what fires, the worst first, then what ended lately, as far as it is wanted. Raises Invalid."""
+        sieve = AlertSieve(state, level, rule, device)
         with self._lock:
             firing = self._firing()
         known = {alert.id for alert in firing}
-        ended = [alert for alert in self._alerts.list(states=(_ENDED,), limit=_LISTED) if alert.id not in known]
+        stored = self._alerts.list(states=(_ENDED,), limit=_LISTED if sieve.is_open else _KEPT)
+        ended = [alert for alert in stored if alert.id not in known and sieve.takes(alert)][:_LISTED]
+        firing = [alert for alert in firing if sieve.takes(alert)]
         firing.sort(key=lambda alert: (-LEVELS.index(alert.level), -alert.since))
         return firing + sorted(ended, key=lambda alert: -(alert.ended_at or 0.0))
 

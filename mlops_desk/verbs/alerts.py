@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import Length, Who, changes, reads
+from mlops_desk.verbs.declaration import Length, Option, Who, changes, reads
 
 if TYPE_CHECKING:
     from builtins import list as list_of
@@ -14,8 +14,17 @@ class Alerts(Protocol):
     """What is watched, and what is wrong at the moment."""
 
     @reads
-    def list(self) -> "list_of[Alert]":
-        """List alerts that fire now, then those that ended lately."""
+    def list(
+        self,
+        state: Annotated[str | None, Option("STATE", "fires, unseen, silent or ended")] = None,
+        level: Annotated[str | None, Option("LEVEL", "at least so grave: info, warning, alert")] = None,
+        rule: Annotated[str | None, Option("RULE")] = None,
+        device: Annotated[str | None, Option("DEVICE")] = None,
+    ) -> "list_of[Alert]":
+        """List alerts that fire now, then those that ended lately; only those that all of what is given is so of.
+
+        ``unseen`` are those that fire, are not silent, and that nobody has acknowledged.
+        """
         ...
 
     @reads

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.alerts import raised
-from mlops_desk.base.errors import Refused
+from mlops_desk.alerts import raised, service
+from mlops_desk.alerts.sifting import AlertSieve
+from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.records.alert import Alert
 from tests.unit.alerts.test_service import Rig, status
 
@@ -110,3 +111,46 @@ def test_a_rule_that_holds_for_all_there_is_does_not_flood_the_list(rig: Rig, mo
     rig.service.begin_raised(replace(alert(4, "j3"), rule="rules/other"))
     rig.service.end_raised("a1")
     assert rig.service.begin_raised(alert(5, "j3")).id == "a5"
+
+
+NOW = alert()
+LATE = replace(alert(2, "GPU-9", "gpu_ecc"), level="alert", device_title="GPU 0", ended_at=9.0)
+INFO = replace(alert(3, "host", "host_swap"), level="info", acknowledged_by="ana")
+QUIET = replace(alert(4, "j4"), silenced_until=9e9, acknowledged_by="bob")
+
+
+@pytest.mark.parametrize(
+    ("asked", "taken"),
+    [
+        ({}, [NOW, LATE, INFO, QUIET]),
+        ({"state": "fires"}, [NOW, INFO, QUIET]),
+        ({"state": "unseen"}, [NOW]),
+        ({"state": "silent"}, [QUIET]),
+        ({"state": "ended"}, [LATE]),
+        ({"level": "warning"}, [NOW, LATE, QUIET]),
+        ({"level": "alert"}, [LATE]),
+        ({"rule": "bad"}, [NOW, QUIET]),
+        ({"rule": "rules/bad"}, [NOW, QUIET]),
+        ({"rule": "gpu_ecc"}, [LATE]),
+        ({"device": "gpu0"}, [LATE]),
+        ({"device": "GPU-9"}, [LATE]),
+        ({"device": "j4", "rule": "bad", "state": "silent"}, [QUIET]),
+        ({"device": "j4", "state": "ended"}, []),
+    ],
+)
+def test_a_list_has_what_all_that_was_asked_is_so_of(asked, taken) -> None:
+    assert [one for one in (NOW, LATE, INFO, QUIET) if AlertSieve(**asked).takes(one)] == taken
+
+
+def test_a_list_is_asked_for_by_words_that_there_are_and_reaches_past_the_newest(rig: Rig, monkeypatch) -> None:
+    for asked in ({"state": "firing"}, {"level": "grave"}):
+        with pytest.raises(Invalid, match="of an alert"):
+            rig.service.list(**asked)
+    monkeypatch.setattr(service, "_LISTED", 2)
+    for number in range(4):
+        rig.service.begin_raised(alert(number, f"j{number}"))
+        rig.service.end_raised(f"a{number}")
+    settle(rig)
+    assert len(rig.service.list()) == 2
+    assert [one.id for one in rig.service.list(device="j0")] == ["a0"]
+    assert rig.service.list(device="j0", state="fires") == []
