@@ -74,7 +74,10 @@ def _metric_clauses(draw):
     above = draw(st.booleans())
     threshold, clear = (high, low) if above else (low, high)
     of = "host" if metric.device == "host" else draw(st.none() | _WORDS)
-    return MetricClause(metric.name, metric.device, threshold, clear, above, of, draw(_SECONDS))
+    lasts = draw(_SECONDS)
+    averaged = above and lasts > 0 and draw(st.booleans())
+    grown_over = draw(st.none() | st.just(3600.0)) if above and not averaged else None
+    return MetricClause(metric.name, metric.device, threshold, clear, above, of, lasts, averaged, grown_over)
 
 
 _STATES = st.sampled_from(

@@ -6,7 +6,7 @@ fires again soon after its end is the same alert, not a new one.
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
 
@@ -19,6 +19,7 @@ from mlops_desk.alerts.silences import Silences, Spot, spot_of
 from mlops_desk.alerts.table import WATCHED, gone
 from mlops_desk.alerts.watched import Watched
 from mlops_desk.alerts.words import describe, device_title
+from mlops_desk.base.growth import CounterGrowth
 from mlops_desk.base.hysteresis import Condition, Holding, step
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert, AlertRule
@@ -56,21 +57,6 @@ class Change:
 
 
 @dataclass(slots=True)
-class _Growth:
-    """How much a counter grew lately; a counter that falls was set back and has not grown."""
-
-    last: float
-    steps: list[tuple[float, float]] = field(default_factory=list)
-
-    def add(self, value: float, now: float, span: float) -> float:
-        if value > self.last:
-            self.steps.append((now, value - self.last))
-        self.last = value
-        self.steps = [item for item in self.steps if now - item[0] < span]
-        return sum(amount for _, amount in self.steps)
-
-
-@dataclass(slots=True)
 class _Pulse:
     """An incident that set a rule off; ``gone`` says that the GPU was lost since."""
 
@@ -88,7 +74,7 @@ class AlertEngine:
         self._rules = {name: _with_changes(item.rule, changed.get(name)) for name, item in self._watched.items()}
         self._table: list[tuple[str, RuleRows]] = []
         self._holdings: dict[Spot, Holding] = {}
-        self._growth: dict[Spot, _Growth] = {}
+        self._growth: dict[Spot, CounterGrowth] = {}
         self._pulses: dict[Spot, _Pulse] = {}
         self._seen: dict[Spot, float] = {}
         self._ended: dict[Spot, tuple[Alert, float]] = {}
@@ -255,7 +241,7 @@ class AlertEngine:
             return value
         growth = self._growth.get(spot)
         if growth is None:
-            growth = self._growth[spot] = _Growth(value, self._grown_before(watched, spot, thing, now))
+            growth = self._growth[spot] = CounterGrowth(value, self._grown_before(watched, spot, thing, now))
         elif value == growth.last and not growth.steps:
             return 0.0
         return growth.add(value, now, watched.grown_over) / watched.grown_in(thing)

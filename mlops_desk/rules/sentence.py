@@ -101,7 +101,12 @@ def _new_data(clause: NewData) -> str:
 def _metric(clause: MetricClause, metric: Metric) -> str:
     side = "at or above" if clause.above else "at or below"
     back = "" if clause.clear == clause.threshold else f" (until it is back at {quantity(clause.clear, metric)})"
-    return f"{clause.metric} of {_thing(clause.device, clause.of)} is {side} {quantity(clause.threshold, metric)}{back}"
+    what = f"{clause.metric} of {_thing(clause.device, clause.of)}"
+    if clause.grown_over is not None:
+        span = written_length(clause.grown_over)
+        return f"{what} grew by {quantity(clause.threshold, metric)} or more within {span}{back}"
+    mean = ", also on average," if clause.averaged else ""
+    return f"{what} is{mean} {side} {quantity(clause.threshold, metric)}{back}"
 
 
 def _thing(kind: str, of: str | None) -> str:

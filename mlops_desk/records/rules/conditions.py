@@ -12,7 +12,9 @@ class MetricClause:
     """``metric`` of a ``device`` class at or beyond ``threshold``, until it is at or beyond ``clear`` on the good side.
 
     Values are in the metric's unit. ``of`` is one thing, None each thing of the class. ``for_seconds`` is how long it
-    lasts before it counts.
+    lasts before it counts. What is ``averaged`` counts as well when its mean over two and a half times as long is
+    beyond the threshold, and is over when that is good. ``grown_over``: it is a counter, and what counts is by how much
+    it grew within so many seconds, from when the agent began to look.
     """
 
     metric: str
@@ -22,6 +24,8 @@ class MetricClause:
     above: bool = True
     of: str | None = None
     for_seconds: float = 0.0
+    averaged: bool = False
+    grown_over: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,10 +115,24 @@ def _metric(bound: Bound[RuleFile], table: WhenFields, path: str, metrics: Metri
     if (clear > limit) if above else (clear < limit):
         wanted = f"a value of at {'most' if above else 'least'} {limit:g}, on the good side of the threshold"
         bound.unfit(f"{path}.clear", f"{clear:g}", wanted)
+    _check_counting(bound, table, path, above=above)
     of = HOST if metric.device == HOST else table.of
     if of is not None:
         of = of.removeprefix(f"{metric.device}:")
-    return MetricClause(metric.name, metric.device, limit, clear, above, of, table.for_ or 0.0)
+    return MetricClause(
+        metric.name, metric.device, limit, clear, above, of, table.for_ or 0.0, bool(table.average), table.grown_over
+    )
+
+
+def _check_counting(bound: Bound[RuleFile], table: WhenFields, path: str, *, above: bool) -> None:
+    """Refuse a mean or a growth that could not be judged. Raises Invalid."""
+    if table.average and not (above and table.for_):
+        text = "a mean is taken over a time, and is too high or not."
+        bound.refuse(f"{path}.average", text, "Give it above: and for:, or take it away.")
+    if table.grown_over is not None and not above:
+        bound.refuse(f"{path}.grownOver", "a counter grows, so that its growth is too much or not.", "Give it above:.")
+    if table.grown_over is not None and table.average:
+        bound.refuse(f"{path}.average", "what counts is a growth already.", "Take it away.")
 
 
 def _declared(bound: Bound[RuleFile], table: WhenFields, path: str, metrics: Metrics) -> Metric:
@@ -174,6 +188,8 @@ def _metric_fields(clause: MetricClause) -> WhenFields:
         below=None if clause.above else clause.threshold,
         clear=None if clause.clear == clause.threshold else clause.clear,
         for_=clause.for_seconds or None,
+        average=clause.averaged or None,
+        grown_over=clause.grown_over,
     )
 
 

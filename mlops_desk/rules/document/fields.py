@@ -62,6 +62,11 @@ class WhenFields(Struct, frozen=True, kw_only=True):
     of: Annotated[Thing, told("the one thing meant; without it, each thing for itself")] | None = None
     above: Annotated[Number, told("at or above this, in the metric's unit")] | None = None
     below: Annotated[Number, told("at or below this, in the metric's unit")] | None = None
+    average: Annotated[bool, Meta(extra=written_as(FLAG)), told("true: its mean counts as well")] | None = None
+    grown_over: (
+        Annotated[float, Meta(gt=0, extra=written_as(LENGTH)), told("a counter: its growth within so long counts")]
+        | None
+    ) = field(default=None, name="grownOver")
     clear: Annotated[Number, told("over when it is back here; without it, back at the threshold")] | None = None
     cron: Annotated[str, Meta(extra=written_as(scalars.CRON)), told("times of a schedule")] | None = None
     zone: Annotated[str, Meta(extra=written_as(scalars.ZONE)), told("whose clocks show them (default UTC)")] | None = (

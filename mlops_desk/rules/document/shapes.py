@@ -14,7 +14,7 @@ from mlops_desk.base.document.binding import Bound
 from mlops_desk.rules.document.fields import RuleFile, WhenFields
 
 WHEN: Mapping[str, frozenset[str]] = {
-    "metric": frozenset({"device", "of", "above", "below", "clear", "for"}),
+    "metric": frozenset({"device", "of", "above", "below", "clear", "for", "average", "grownOver"}),
     "state": frozenset({"of", "is", "for"}),
     "cron": frozenset({"zone"}),
     "newData": frozenset(),

@@ -39,6 +39,7 @@ class PlanPart:
     of: str | None
     condition: Condition | None
     states: frozenset[str]
+    grown_over: float | None = None
 
     def waits_for(self, why: str) -> bool:
         """Tell whether its moment waits while ``why`` holds the rule back; who does not hears of the next one.
@@ -83,8 +84,9 @@ def plan_of(spec: RuleSpec) -> RulePlan:
 
 def _part(leaf: Leaf) -> PlanPart:
     if isinstance(leaf, MetricClause):
-        condition = Condition(leaf.above, leaf.threshold, leaf.clear, leaf.for_seconds)
-        return PlanPart(leaf, f"{leaf.device}/{leaf.metric}", leaf.of, condition, frozenset())
+        condition = Condition(leaf.above, leaf.threshold, leaf.clear, leaf.for_seconds, leaf.averaged)
+        fact = f"{leaf.device}/{leaf.metric}"
+        return PlanPart(leaf, fact, leaf.of, condition, frozenset(), leaf.grown_over)
     if isinstance(leaf, StateClause):
         condition = Condition(True, _IS_SO, 0.0, leaf.for_seconds)
         return PlanPart(leaf, f"state/{leaf.kind}", leaf.of, condition, frozenset(leaf.states))

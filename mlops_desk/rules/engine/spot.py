@@ -7,6 +7,7 @@ moment fires where it makes the difference. What is held back waits, and fires w
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from mlops_desk.base.growth import CounterGrowth
 from mlops_desk.base.hysteresis import Holding, step
 from mlops_desk.records.rules.standing import RuleClock, RuleStanding
 from mlops_desk.rules.engine.plan import RulePlan, Value
@@ -20,8 +21,8 @@ class RuleSpot:
     """
 
     __slots__ = (
-        "_whole", "due", "facts", "fired", "fired_at", "holds", "looked_at", "parts", "pending", "plan", "ready",
-        "subject",
+        "_growth", "_whole", "due", "facts", "fired", "fired_at", "holds", "looked_at", "parts", "pending", "plan",
+        "ready", "subject",
     )  # fmt: skip
 
     def __init__(self, plan: RulePlan, subject: str, standing: RuleStanding | None = None) -> None:
@@ -33,6 +34,7 @@ class RuleSpot:
         known = standing if standing is not None and len(standing.parts) == len(plan.parts) else None
         kept = RuleStanding((Holding(),) * len(plan.parts)) if known is None else known
         self.parts: Sequence[Holding] = [_unseen(part) for part in kept.parts]
+        self._growth: dict[int, CounterGrowth] = {}
         self._whole = _unseen(kept.whole)
         self.due = kept.due
         self.pending = kept.pending
@@ -59,7 +61,7 @@ class RuleSpot:
     def is_restless(self) -> bool:
         """Tell whether the next look may find something else though no fact changes."""
         held = any(part.parts or part.counting for part in (*self.parts, self._whole))
-        return held or self.due or bool(self.pending)
+        return held or self.due or bool(self.pending) or any(growth.steps for growth in self._growth.values())
 
     @property
     def is_blank(self) -> bool:
@@ -97,12 +99,14 @@ class RuleSpot:
     def _step(self, values: Sequence[Value], now: float) -> list[Truth]:
         truths: list[Truth] = []
         after = []
-        for part, value, holding in zip(self.plan.parts, values, self.parts, strict=True):
+        for place, (part, value, holding) in enumerate(zip(self.plan.parts, values, self.parts, strict=True)):
             if part.condition is None:
                 after.append(holding)
                 truths.append(False)
                 continue
             number = part.number(value)
+            if part.grown_over is not None and number is not None:
+                number = self._growth.setdefault(place, CounterGrowth(number)).add(number, now, part.grown_over)
             stands = step(part.condition, holding, number, now)
             after.append(stands)
             truths.append(None if number is None else stands.on)

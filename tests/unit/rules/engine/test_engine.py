@@ -1,6 +1,7 @@
 """When rules fire: once for what lasts, never from what nobody knows, from a clock or from a restart."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -207,6 +208,46 @@ def test_a_moment_that_came_while_the_rest_was_unknown_is_over() -> None:
     desk = Desk(rule(Both((DATA, BUSY))))
     assert desk.look(moments=[DATA]) == []
     assert desk.look(("host/load", "host", 0.95)) == []
+
+
+ERRORS = MetricClause("errors", "gpu", 10.0, 0.0, grown_over=60.0)
+
+
+def errors(count, gpu="a"):
+    return "gpu/errors", gpu, count
+
+
+def test_a_counter_counts_by_what_it_grew_and_not_by_what_it_is() -> None:
+    desk = Desk(rule(ERRORS))
+    assert desk.look(errors(5000.0)) == [], "what was there before anybody looked"
+    assert desk.look(errors(5004.0)) == []
+    assert desk.look(errors(5009.0), after=30.0) == []
+    assert desk.look(errors(5010.0), after=5.0) == ["a"]
+    assert desk.look(errors(3.0)) == [], "it was set back"
+    assert desk.look(errors(None)) == []
+    assert desk.look(errors(3.0)) == []
+    assert [desk.look() for _ in range(70)] == [[]] * 70, "it is over by the clock alone"
+    assert desk.look(errors(13.0)) == ["a"]
+
+
+def test_a_counter_that_is_set_back_hides_nothing_of_what_it_grew() -> None:
+    desk = Desk(rule(ERRORS))
+    assert [desk.look(errors(count)) for count in (100.0, 106.0, 0.0)] == [[], [], []]
+    assert desk.look(errors(4.0)) == ["a"]
+
+
+def test_a_counter_that_grows_slowly_is_no_growth_within_the_span() -> None:
+    desk = Desk(rule(ERRORS))
+    assert [desk.look(errors(float(count)), after=10.0) for count in range(100)] == [[]] * 100
+
+
+def test_an_averaged_share_counts_by_its_mean_too() -> None:
+    heat = MetricClause("heat", "gpu", 0.10, 0.02, for_seconds=30.0, averaged=True)
+    desk = Desk(rule(heat), rule(replace(heat, averaged=False), "plain"))
+    bursts = [1.0 if second % 8 == 0 else 0.0 for second in range(75)]
+    for value in bursts:
+        desk.look(("gpu/heat", "a", value))
+    assert desk.done == ["r/1/a"]
 
 
 EVERY_MINUTE = ScheduleClause("* * * * *", "UTC")
