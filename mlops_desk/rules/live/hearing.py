@@ -25,6 +25,8 @@ _DRIFT_SECONDS = 86_400.0  # chosen: windows of data are cut by the day at the l
 _Devices = Callable[[Status], Iterable[tuple[str, Any]]]
 _DEVICES: Mapping[str, _Devices] = {
     "gpu": lambda status: ((gpu.uuid, gpu) for gpu in status.gpus),
+    "nvlink": lambda status: ((f"{gpu.uuid}/link-{one.number}", one) for gpu in status.gpus for one in gpu.links),
+    "mig": lambda status: ((one.fingerprint, one) for gpu in status.gpus for one in gpu.mig),
     "host": lambda status: (("host", status.host),),
     "core": lambda status: ((core.name, core) for core in status.host.cores),
     "sensor": lambda status: ((sensor.name, sensor) for sensor in status.host.sensors),
