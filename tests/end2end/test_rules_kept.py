@@ -98,3 +98,27 @@ def seen(desk: Desk) -> int:
 
     with sqlite3.connect(f"file:{desk.folder / 'state.db'}?mode=ro", uri=True) as found:
         return found.execute("SELECT count(*) FROM rule_sights WHERE parent != ''").fetchone()[0]
+
+
+def test_a_row_that_comes_fires_once_and_an_alert_lives_over_a_kill(desk: Desk, tmp_path: Path) -> None:
+    import sqlite3
+
+    place = tmp_path / "orders.db"
+    with sqlite3.connect(place) as rows:
+        rows.execute("CREATE TABLE orders (id INTEGER)")
+        rows.execute("INSERT INTO orders VALUES (9)")
+    made(
+        desk, tmp_path, "rows", f"{{newRows: 'sqlite:///{place}', table: orders, column: id}}", "- notify: [desktop]\n"
+    )
+    made(desk, tmp_path, "used", ALWAYS, "- {alert: warning, text: It is used}\n")
+    desk.wait(lambda: seen(desk), bool, 60)
+    (alert,) = desk.wait(lambda: desk.json("alerts", "list", "--rule", "used", "--state", "unseen"), bool, 30)
+    kill_agent(desk)
+    with sqlite3.connect(place) as rows:
+        rows.execute("INSERT INTO orders VALUES (10)")
+    desk.wait(lambda: desk.json("rules", "show", "rows"), lambda rule: rule["firings"], 90)
+    assert [one["id"] for one in desk.json("alerts", "list", "--rule", "used")] == [alert["id"]], "the same one goes on"
+    kill_agent(desk)
+    desk.json("rules", "remove", "used")
+    desk.wait(lambda: desk.json("alerts", "list", "--state", "ended", "--rule", "used"), bool, 30)
+    assert len(desk.json("rules", "show", "rows")["firings"]) == 1
