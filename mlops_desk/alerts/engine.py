@@ -19,8 +19,7 @@ from mlops_desk.alerts.silences import Silences, Spot, spot_of
 from mlops_desk.alerts.table import WATCHED, gone
 from mlops_desk.alerts.watched import Watched
 from mlops_desk.alerts.words import describe, device_title
-from mlops_desk.base.growth import CounterGrowth
-from mlops_desk.base.hysteresis import Condition, Holding, step
+from mlops_desk.base.hysteresis import Condition, CounterGrowth, Holding, step
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.drift.monitors import DriftWatch

@@ -2,11 +2,12 @@
 
 What flickers is judged by a span longer than the duration: it begins when the value was bad for the duration within
 that span, whatever lay between. A value between the two limits takes nothing back. A value that is missing neither
-begins nor ends anything, and the time of a gap counts for nothing: the span is one of observed time.
+begins nor ends anything, and the time of a gap counts for nothing: the span is one of observed time. Of a counter its
+growth is judged so.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 GAP_SECONDS = 180.0
 """Two values further apart than this have a gap between them: nobody looked meanwhile."""
@@ -150,6 +151,22 @@ def _ends(condition: Condition, parts: tuple[Part, ...]) -> bool:
         return sum(called for _, called, _ in parts) >= condition.for_seconds
     observed = sum(seconds for seconds, _, _ in parts)
     return observed >= condition.span_seconds and sum(total for *_, total in parts) <= condition.clear_at * observed
+
+
+@dataclass(slots=True)
+class CounterGrowth:
+    """A counter that falls was set back and has not grown. ``steps`` are moments of growth with its amount."""
+
+    last: float
+    steps: list[tuple[float, float]] = field(default_factory=list)
+
+    def add(self, value: float, now: float, span: float) -> float:
+        """Take in a value and return the growth within ``span`` seconds."""
+        if value > self.last:
+            self.steps.append((now, value - self.last))
+        self.last = value
+        self.steps = [item for item in self.steps if now - item[0] < span]
+        return sum(amount for _, amount in self.steps)
 
 
 def span_words(for_seconds: float, *, averaged: bool) -> str:

@@ -7,8 +7,7 @@ moment fires where it makes the difference. What is held back waits, and fires w
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from mlops_desk.base.growth import CounterGrowth
-from mlops_desk.base.hysteresis import Holding, step
+from mlops_desk.base.hysteresis import CounterGrowth, Holding, step
 from mlops_desk.records.rules.standing import RuleClock, RuleStanding
 from mlops_desk.rules.engine.plan import RulePlan, Value
 from mlops_desk.rules.engine.truth import Truth
