@@ -111,6 +111,12 @@ def _cards_export(address: AgentAddress, given: argparse.Namespace, as_json: boo
     return card_acts.export(address, given, as_json)
 
 
+def _ci_run(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
+    from mlops_desk.cli.ci import acts as ci_acts  # noqa: PLC0415 - see above
+
+    return ci_acts.run(address, given, as_json)
+
+
 ACTS: dict[str, Act] = {
     "verb": ask,
     "agent": _of_agent("run"),
@@ -123,6 +129,7 @@ ACTS: dict[str, Act] = {
     "images-pull": _of_images("pull"),
     "images-build": _of_images("build"),
     "images-prune": _of_images("prune"),
+    "ci-run": _ci_run,
     "audit-verify": _of_audit("verify"),
     "audit-export": _of_audit("export"),
     "cards-export": _cards_export,

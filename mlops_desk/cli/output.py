@@ -31,7 +31,7 @@ from mlops_desk.cli.forms.governance import card, policy
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.monitoring import answers, monitors, profiles
 from mlops_desk.cli.forms.registry import forms as registry
-from mlops_desk.cli.forms.rules import approvals, pipelines
+from mlops_desk.cli.forms.rules import approvals, ci, pipelines
 from mlops_desk.cli.forms.rules import documents as rule_documents
 from mlops_desk.cli.forms.rules import kept as kept_rules
 from mlops_desk.cli.forms.serving import access, asking, endpoints, labels, network, undertaking, variants
@@ -249,6 +249,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **rule_documents.FORMS,
     **kept_rules.FORMS,
     **pipelines.FORMS,
+    **ci.FORMS,
     **approvals.FORMS,
     **card.FORMS,
     **policy.FORMS,
@@ -285,6 +286,7 @@ _RUNS: dict[str, Callable[[Any], str]] = {
 
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **pipelines.TABLES,
+    **ci.TABLES,
     **approvals.TABLES,
     **card.TABLES,
     **policy.TABLES,

@@ -20,6 +20,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.cli import exported
 from mlops_desk.cli.audit import words as audit_words
 from mlops_desk.cli.bare import words as bare_words
+from mlops_desk.cli.ci import words as ci_words
 from mlops_desk.cli.drift import words as drift_words
 from mlops_desk.cli.evidence import words as evidence_words
 from mlops_desk.cli.first_words import Parser, add_first_words, command_of, split
@@ -194,9 +195,10 @@ def _add_verb(parsers: Any, word: str, verb: Verb) -> Parser:
 
 
 def _fill(parser: Parser, verb: Verb) -> None:
-    if (verb.service, verb.name) in image_words.OWN:
-        image_words.fill(parser, verb)
-        return
+    for words in (image_words, ci_words):
+        if (verb.service, verb.name) in words.OWN:
+            words.fill(parser, verb)
+            return
     for parameter in verb.parameters:
         _add_parameter(parser, verb, parameter)
     for form in (parameter.form for parameter in verb.parameters):

@@ -226,7 +226,7 @@ class Desk(DeskVerbs):
         self.governing = governing(self, lambda: self.policy)
         self.policies = self.governing.policies
         self.rules_desk = rules_desk(self, wiring, keyring)
-        self.rules, self.pipelines, self.approvals = self.rules_desk.services
+        self.rules, self.pipelines, self.approvals, self.ci = self.rules_desk.services
         governed = governance(self.folder, self, self.approvals, keyring)
         self.cards, self.evidence, self.labels, self.data = governed
         self.registry_core.lineage.outside = lineage_house(self, self.state)

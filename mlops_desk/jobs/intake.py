@@ -106,6 +106,7 @@ class Intake:
                 capsule=with_spec(capsule, one),
                 repeat=None if again is None else again.repeat,
                 imported=None if again is None else again.imported,
+                inputs=() if again is None else again.inputs,
             )
             for index, (job_id, one) in enumerate(zip(ids, made, strict=True))
         ]

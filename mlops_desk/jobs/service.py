@@ -127,7 +127,7 @@ class JobsService(CommissionedJobs, DiskVerbs, LostJobVerbs):
         self._completion = Completion(
             self._book, runtimes, packages, outside, loop.start, self._repeating.told, shelf.mounts
         )
-        self._capsules = CapsuleVerbs(self._capsule_parts(snapshots, packages, outside), self._queue_on)
+        self._capsules = CapsuleVerbs(self._capsule_parts(snapshots, packages, outside), self.queue_on)
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         place = None if line is None else PlaceInLine(line, lambda: rules().kept_seconds)
         groups, pools = Groups(self._book, histories), pools_of(runtimes, place)
@@ -406,8 +406,8 @@ class JobsService(CommissionedJobs, DiskVerbs, LostJobVerbs):
         """Return who looks after a job; of one whose runtime is gone a wish to end it is at least written down."""
         return self._runners.get(job.runtime) or self._runners[self._runtimes.default.name]
 
-    def _queue_on(self, spec: JobSpec, uid: int, runtime: Runtime, basis: Basis) -> Job:
-        return self._intake.queue(spec, uid, runtime, basis)[0]
+    def queue_on(self, spec: JobSpec, uid: int, runtime: Runtime | None, basis: Basis, origin: str = "") -> Job:
+        return self._intake.queue(spec, uid, runtime or self._runtimes.default, basis, origin or None)[0]
 
     def _announce(self, job: Job) -> None:
         self._announcements.put(lambda: self._bus.publish(JobChanged(job)))

@@ -9,6 +9,7 @@ from typing import get_args
 
 from mlops_desk.base.errors import keep_command
 from mlops_desk.records.alert import Alert
+from mlops_desk.records.ci.run import CiRun
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.drift.monitors import MonitorStanding
 from mlops_desk.records.images.task import ImageTask
@@ -184,6 +185,15 @@ class RetrainingChanged(Announcement):
 
 
 @dataclass(frozen=True, slots=True)
+class CiChanged(Announcement):
+    run: CiRun
+
+    @property
+    def key(self) -> Hashable:
+        return ("ci", self.run.id)
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineChanged(Announcement):
     run: PipelineRun
 
@@ -324,6 +334,7 @@ Event = (
     | RetrainingChanged
     | PipelineChanged
     | GovernanceChanged
+    | CiChanged
     | SettingsChanged
     | IncidentLogged
     | AlertChanged

@@ -10,6 +10,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.records.agent import AuditEntry, Backup
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.audit import AuditLink
+from mlops_desk.records.ci.run import CiRun
 from mlops_desk.records.data.catalogue import CatalogueEntry, DataVersion
 from mlops_desk.records.data.redaction import KeptRedaction
 from mlops_desk.records.drift import DriftReport
@@ -43,6 +44,7 @@ from mlops_desk.storage.tables import (
     StoredAudit,
     StoredAuditLink,
     StoredCard,
+    StoredCiRun,
     StoredDataSet,
     StoredDataVersion,
     StoredEndpoint,
@@ -101,6 +103,7 @@ _DATA_VERSION = _Form(
     StoredDataVersion, DataVersion, lambda r: (f"{r.number:09d} {r.dataset}", "", r.dataset, float(r.number))
 )
 _REDACTION = _Form(StoredRedaction, KeptRedaction, lambda r: (r.endpoint, "", "", r.updated_at))
+_CI = _Form(StoredCiRun, CiRun, lambda r: (r.id, r.state, r.repository, r.created_at))
 _AUDIT = _Form(StoredAudit, AuditEntry, entry_columns)
 _AUDIT_LINK = _Form(StoredAuditLink, AuditLink, link_columns)
 # What happens again and again is as new as its last time.
@@ -128,6 +131,7 @@ _FORMS = {
         _PIPELINE, _HASHES, _MONITOR, _WINDOW, _SCORES, _AUDIT_LINK, _DOCUMENT, _STANDING, _FIRING, _RULE_SIGHT,
         _CARD, _POLICY, _WORD, _PROMOTION,
         _DATA_SET, _DATA_VERSION, _REDACTION,
+        _CI,
     )
 }  # fmt: skip
 
@@ -192,6 +196,7 @@ class State:
         self.data = DataTables(
             self._database, self._table(_DATA_SET), self._table(_DATA_VERSION), self._table(_REDACTION)
         )
+        self.ci_runs: StoredRecords[CiRun] = self._table(_CI)
         self.audit = AuditTable(self._database)
         self._tables.update({StoredAudit.__tablename__: self.audit, StoredAuditLink.__tablename__: self.audit.links})
         self.incidents: StoredRecords[Incident] = self._table(_INCIDENT)
@@ -222,6 +227,7 @@ class State:
             self.rule_sights,
             self.retrainings,
             self.pipelines,
+            self.ci_runs,
             self.alerts,
             self.alert_rules,
             self.trackers,

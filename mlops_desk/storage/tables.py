@@ -142,6 +142,17 @@ class StoredRedaction(Stored):
     __tablename__ = "redactions"
 
 
+class StoredCiRun(Stored):
+    """Runs of repositories' pipelines, by id; parent is the repository."""
+
+    __tablename__ = "ci_runs"
+    __table_args__ = (
+        Index("ci_runs_by_repository", "parent", "created_at"),
+        Index("ci_runs_by_state", "state", "created_at"),
+        Index("ci_runs_by_origin", text("json_extract(document, '$.origin')")),
+    )
+
+
 class StoredAudit(Stored):
     """Audit entries, by id; state is that of one that did not end, parent the verb."""
 

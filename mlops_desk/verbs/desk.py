@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlops_desk.verbs.approvals import Approvals
     from mlops_desk.verbs.bare import Bare
     from mlops_desk.verbs.cards import Cards
+    from mlops_desk.verbs.ci import Ci
     from mlops_desk.verbs.data import DataCatalogue
     from mlops_desk.verbs.drift import Drift
     from mlops_desk.verbs.endpoints import Endpoints
@@ -61,6 +62,7 @@ class DeskVerbs:
     approvals: "Approvals"
     cards: "Cards"
     policies: "Policies"
+    ci: "Ci"
     evidence: "EvidencePacks"
     labels: "Labels"
     data: "DataCatalogue"

@@ -150,6 +150,7 @@ def test_each_service_implements_its_verbs_to_the_letter(service: str) -> None:
 MADE_ANEW = {
     "/v1/agent/shutdown": "the answer is about the agent that ends",
     "/v1/alerts/try_webhook": "changes nothing here",
+    "/v1/ci/run": "makes a run",
     "/v1/bare/claim": "makes a job of a process",
     "/v1/registry/import_runs": "makes runs, and changes none",
     "/v1/registry/migrate": "makes a store, where there is none of that name",

@@ -10,6 +10,7 @@ from mlops_desk.desk.drift.wiring import DriftDesk
 from mlops_desk.desk.governance.governing import Governing
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.rules.wiring import RulesDesk, RulesParts
+from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.rules.kept.shelf import RuleShelf
@@ -35,6 +36,7 @@ class RulesHouse(Protocol):
     registry_core: RegistryCore
     drift_desk: DriftDesk
     governing: Governing
+    snapshots: Snapshots
     permission: Permission
 
 
@@ -43,6 +45,6 @@ def rules_desk(house: RulesHouse, wiring: ModelWiring, keyring: SecretStore) -> 
     parts = RulesParts(
         house.rule_shelf, house.state, house.bus, house.loop, house.store, house.telemetry, house.alerts, house.jobs,
         house.endpoints, house.registry_core, house.drift_desk, keyring, lambda: house.permission,
-        house.governing.approving,
+        house.governing.approving, house.snapshots,
     )  # fmt: skip
     return RulesDesk(parts, wiring)

@@ -19,8 +19,11 @@ from mlops_desk.desk.drift.wiring import DriftDesk
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.rules import dvc_worker, push_worker
 from mlops_desk.desk.rules.alarms import LOOK_SECONDS, RuleAlarms
+from mlops_desk.desk.rules.ci import ci_service
 from mlops_desk.desk.rules.past import RuleHistory
 from mlops_desk.desk.rules.pipelines import PipelineWiring
+from mlops_desk.jobs.capsule.source.taking import Snapshots
+from mlops_desk.jobs.ci.service import CiService
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.event import (
     DriftReported,
@@ -87,6 +90,7 @@ class RulesParts:
     secrets: SecretStore
     permission: Callable[[], Permission]
     approving: Approving
+    snapshots: Snapshots
 
 
 class RulesDesk:
@@ -100,6 +104,7 @@ class RulesDesk:
             wiring, parts.registry, parts.jobs, parts.endpoints, parts.bus, parts.loop, parts.shelf, parts.approving
         )
         self.pipelines = retraining.pipelines
+        self.ci = ci_service(parts.jobs, parts.registry, parts.state, parts.snapshots, parts.bus, parts.loop)
         self.rules = _service(parts, wiring, retraining, past)
         self.life = RuleLife(self.shelf, LifeParts(past.name, self._act, self.rules.announce))
         self._alarms = RuleAlarms(parts.alerts, self.shelf, self.life.stands, self._titled)
@@ -137,9 +142,9 @@ class RulesDesk:
         self._unsubscribe: list[Callable[[], None]] = []
 
     @property
-    def services(self) -> tuple[RulesService, PipelinesService, ApprovalsService]:
-        """What people ask: rules, pipelines, and what waits for their word."""
-        return self.rules, self.pipelines, self.approvals
+    def services(self) -> tuple[RulesService, PipelinesService, ApprovalsService, CiService]:
+        """What people ask: rules, pipelines, what waits for their word, and pipelines of repositories."""
+        return self.rules, self.pipelines, self.approvals, self.ci
 
     def start(self) -> None:
         """Hear what happens, take up what was under way, and begin to judge."""
@@ -164,6 +169,7 @@ class RulesDesk:
             hearing.endpoint(endpoint)
         for one in self.shelf.all():
             self._tell_underway(one.written.name)
+        self.ci.start()
         self.worker.start()
         parts.loop.repeat("rules-budget", _BUDGET_SECONDS, self._reckon)
         parts.loop.repeat("rules-alerts", LOOK_SECONDS, self._alarms.look)
@@ -174,6 +180,7 @@ class RulesDesk:
         """Hear nothing more."""
         for unsubscribe in self._unsubscribe:
             unsubscribe()
+        self.ci.stop()
         self.rules.stop()
 
     def _changed(self) -> None:

@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 
 from mlops_desk.records.jobs.capsule import Capsule, ImportedFrom, Repeat
+from mlops_desk.records.jobs.job import KeptFolder
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """``image_id`` is the image it is pinned to, ``first`` the capsule whose code it takes."""
+    """``image_id`` is the image it is pinned to, ``first`` the capsule whose code it takes.
+
+    ``inputs`` are folders that other jobs have kept, at the targets where it reads them.
+    """
 
     image_id: str | None = None
     first: Capsule | None = None
     repeat: Repeat | None = None
     imported: ImportedFrom | None = None
+    inputs: tuple[KeptFolder, ...] = ()

@@ -55,7 +55,7 @@ class Again:
 
     @property
     def basis(self) -> Basis:
-        return Basis(self.image_id, self.first, self.repeat)
+        return Basis(self.image_id, self.first, self.repeat, inputs=self.job.inputs)
 
 
 Link = TypeVar("Link", Repeat, ImportedFrom)

@@ -112,7 +112,8 @@ class Job:
     ``position`` (1 is next), ``forecast_start`` and ``waiting_for`` are the scheduler's, as of now, and not stored.
     ``insisted``: it starts although its group stopped itself. ``paused``: a person has asked that it is not started.
     ``progress``, ``stuck`` and ``live`` are those of its newest attempt while it runs, ``staging`` is how far the copy
-    of its data is before, ``fetching`` how far the image is that it waits for; none of them is stored.
+    of its data is before, ``fetching`` how far the image is that it waits for; none of them is stored. ``inputs`` are
+    folders that earlier jobs have kept and that it reads.
     """
 
     id: str
@@ -155,6 +156,7 @@ class Job:
     live: LiveUse | None = None
     imported: ImportedFrom | None = None
     staging: StagingProgress | None = None
+    inputs: tuple[KeptFolder, ...] = ()
 
     def __post_init__(self) -> None:
         if self.handle is None:

@@ -109,6 +109,7 @@ def container_spec(
         own_mounts=(
             *folder.mounts,
             *kept_folders.kept_mounts(attempt),
+            *kept_folders.input_mounts(job),
             *(shell.mounts if shell else ()),
             *((code,) if code else ()),
             *own_mounts,

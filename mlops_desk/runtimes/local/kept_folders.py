@@ -50,6 +50,11 @@ def kept_mounts(attempt: Attempt) -> tuple[Mount, ...]:
     return tuple(Mount(one.path, one.target, "rw") for one in attempt.kept)
 
 
+def input_mounts(job: Job) -> tuple[Mount, ...]:
+    """Return the mounts of what a job reads of earlier ones; links in them lead nowhere but in the container."""
+    return tuple(Mount(one.path, one.target, "ro") for one in job.inputs)
+
+
 def make_kept(attempt: Attempt, uid: int, gid: int) -> None:
     """Make the kept folders of an attempt for who it runs as; what is there already stays. Raises Unavailable.
 

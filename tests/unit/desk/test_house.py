@@ -31,7 +31,8 @@ from mlops_desk.verbs.access.policy import SingleUser
 SERVICES = [
     "agent", "telemetry", "gpus", "events", "alerts", "jobs", "bare", "models", "runs", "registry", "endpoints",
     "engines", "images",
-    "drift", "monitors", "rules", "pipelines", "approvals", "evidence", "labels", "secrets", "settings",
+    "drift", "monitors", "rules", "pipelines", "approvals", "cards", "policies", "ci",
+    "evidence", "labels", "secrets", "settings",
 ]  # fmt: skip
 
 

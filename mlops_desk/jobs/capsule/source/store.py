@@ -25,7 +25,15 @@ from typing import IO, Any
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.jobs.capsule.source.packing import FactsEntry, FileEntry, Limits, LinkEntry, is_inside, read_entries
+from mlops_desk.jobs.capsule.source.packing import (
+    FactsEntry,
+    FileEntry,
+    Limits,
+    LinkEntry,
+    is_inside,
+    leads_inside,
+    read_entries,
+)
 
 _CHUNK = 1 << 20  # chosen: more at once is not faster
 _FOLDER_MODE, _FILE_MODE, _RUN_MODE = 0o755, 0o444, 0o555
@@ -114,6 +122,34 @@ class SnapshotStore:
             write_atomically(self._list(sha256), document)
         facts["diff_sha256"] = self._keep_diff(str(facts.pop("diff", "") or ""))
         return CodeSnapshot(sha256, len(lines), sum(line.get("size", 0) for line in lines), facts)
+
+    def part(self, sha256: str, folder: str) -> str:
+        """Keep one folder of a snapshot as a snapshot of its own, and return its name; ``.`` is the snapshot itself.
+
+        Links that lead out of the folder are left out. Raises NotFound, Unavailable.
+        """
+        if folder == ".":
+            return sha256
+        head = f"{folder}/"
+        found = []
+        for line in self.lines(sha256):
+            path = str(line["path"])
+            if path.startswith(head):
+                inner = path.removeprefix(head)
+                if "link" not in line or leads_inside(inner, line["link"]):
+                    found.append({**line, "path": inner})
+        if not found:
+            raise NotFound(f"There is no folder {plain(folder)} in the code.", "Name one that git knows.")
+        document = json.dumps(found).encode()
+        name = hashlib.sha256(document).hexdigest()
+        with self._lock:
+            try:
+                if not self.has(name):
+                    self._plant(name, found)
+                    write_atomically(self._list(name), document)
+            except OSError as error:
+                raise Unavailable(f"A part of the code can't be kept: {error.strerror}.") from error
+        return name
 
     def let_go(self, sha256: str) -> None:
         """Say that a snapshot just kept needs no protection any more: its job is known, or never will be."""

@@ -1,0 +1,57 @@
+"""Runs of repositories' pipelines: their stages one below the other."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mlops_desk.base.text import plain
+from mlops_desk.cli.cells import ago, facts, step, table
+from mlops_desk.records.ci.run import CiBrief, CiPlan, CiRun, CiStage
+
+_TEXT = 400  # chosen: five lines of a terminal
+_CELL = 90  # chosen: what is left of a line of a wide terminal
+
+
+def ci_run(item: CiRun) -> str:
+    told = {
+        "run": f"{item.id} of {plain(item.name)}",
+        "state": item.state.value,
+        "repository": plain(item.repository, _TEXT),
+        "commit": _commit(item.commit, dirty=item.dirty),
+        "for": "–" if item.ref is None else f"{item.ref_kind} {plain(item.ref)}",
+        "began": f"{ago(item.created_at)} by {plain(item.user)}",
+    }
+    if item.text:
+        told["note"] = plain(item.text, _TEXT)
+    if item.hint:
+        told["next"] = plain(item.hint, _TEXT)
+    rows = [_row(one) for one in item.stages]
+    return f"{facts(told)}\n\n{table(['STAGE', 'STATE', 'TOOK', 'JOB', 'FOUND'], rows)}"
+
+
+def _row(one: CiStage) -> list[str]:
+    took = "" if one.started_at is None or one.ended_at is None else step(max(0.0, one.ended_at - one.started_at))
+    return [one.name, one.state.value, took, one.job_id or "–", plain(one.text, _CELL)]
+
+
+def _commit(commit: str | None, *, dirty: bool) -> str:
+    return f"{'none' if commit is None else commit[:12]}{', with changes that are not committed' if dirty else ''}"
+
+
+def ci_plan(item: CiPlan) -> str:
+    rows = [[one.name, one.kind.value, ", ".join(one.needs) or "–"] for one in item.stages]
+    return f"The pipeline {plain(item.name)} is right.\n\n{table(['STAGE', 'KIND', 'NEEDS'], rows)}"
+
+
+FORMS: dict[type, Callable[[Any], str]] = {CiRun: ci_run, CiPlan: ci_plan}
+TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    CiBrief: {
+        "ID": lambda item: item.id,
+        "PIPELINE": lambda item: item.name,
+        "STATE": lambda item: item.state.value,
+        "FOR": lambda item: item.ref or "–",
+        "COMMIT": lambda item: _commit(item.commit, dirty=False),
+        "STAGE": lambda item: item.stage or "–",
+        "PASSED": lambda item: f"{item.passed} of {item.stages}",
+        "BEGAN": lambda item: ago(item.created_at),
+    },
+}

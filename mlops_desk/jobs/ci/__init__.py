@@ -1,0 +1,1 @@
+"""Pipelines of git repositories, whose stages are jobs."""

@@ -1,0 +1,1 @@
+"""Runs of repositories' pipelines, stage by stage."""

@@ -1,0 +1,187 @@
+"""Pipelines of git repositories on a real engine, by the real program: run, failed, ended, killed, and pushed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.end2end.desk import Desk
+from tests.images import busybox_image, engine_client
+
+pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(400)]
+
+_AUTHOR = {
+    "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a",
+    "GIT_COMMITTER_EMAIL": "a@example.org", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1",
+}  # fmt: skip
+_TRAIN = 'mkdir -p /out && echo "{\\"accuracy\\": 0.93}" > /out/metrics.json && cat part/weights > /out/model'
+
+
+def git(folder: Path, *words: str) -> str:
+    environment = {**os.environ, **_AUTHOR}
+    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True,
+                          env=environment, timeout=60)  # fmt: skip
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path / "data")
+    desk.run("settings", "set", "jobs.mount_roots", str(tmp_path))
+    yield desk
+    for run in desk.json("ci", "list"):
+        desk.run("ci", "cancel", run["id"], check=False)
+    desk.stop()
+    with engine_client() as client:
+        for image in client.images(filters={"label": "io.mlops-desk.instance"}):
+            if any(str(tag).startswith("localhost/mlops-desk-build/e2e-ci") for tag in image["RepoTags"] or ()):
+                client.remove_image(image["Id"], force=True)
+
+
+def repository(folder: Path, *stages: str, head: str = "") -> Path:
+    """Make a repository with a pipeline of these stages, committed on the branch main."""
+    (folder / "part").mkdir(parents=True)
+    (folder / "part" / "weights").write_text("weights\n")
+    (folder / "part" / "Dockerfile").write_text(f"FROM {busybox_image()}\nCOPY weights /baked\n")
+    text = f"apiVersion: mlops-desk/v1\nkind: Pipeline\nname: e2e-ci\n{head}stages:\n{''.join(stages)}"
+    (folder / "mlops-desk.yaml").write_text(text)
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "first")
+    return folder
+
+
+def shell(name: str, command: str, *more: str) -> str:
+    words = json.dumps(["sh", "-c", command])
+    return f"  - {{name: {name}, image: '{busybox_image()}', command: {words}{''.join(f', {one}' for one in more)}}}\n"
+
+
+def stages_of(run: Any) -> dict[str, str]:
+    return {stage["name"]: stage["state"] for stage in run["stages"]}
+
+
+def begun(desk: Desk, folder: Path) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "mlops_desk", "ci", "run", str(folder)]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True,
+                            env=desk.whole_environment())  # fmt: skip
+
+
+def running_job(desk: Desk) -> Any:
+    return desk.wait(lambda: desk.json("jobs", "list", "--state", "running"), lambda jobs: len(jobs) == 1)[0]
+
+
+def containers_of(job: Any) -> list[str]:
+    with engine_client() as client:
+        found = client.containers(all=True, filters={"label": f"io.mlops-desk.job={job['id']}"})
+        return [one["State"] for one in found]
+
+
+def test_a_commit_is_built_trained_gated_and_told_as_runners_read_it(desk: Desk, tmp_path: Path) -> None:
+    folder = repository(
+        tmp_path / "code",
+        "  - {name: image, build: {context: part}}\n",
+        shell("train", _TRAIN, "outputs: [/out]", "metrics: /out/metrics.json"),
+        "  - {name: good, gate: {accuracy: {atLeast: 0.9}}, of: train}\n",
+        '  - {name: use, imageOf: image, needs: [good], inputs: {/model: "train:/out"}, '
+        'command: [sh, -c, "cmp /baked /model/model && echo the same && ! touch /model/more"]}\n',
+        "  - {name: release, needs: [use], when: {tags: ['v*']}, "
+        f"image: '{busybox_image()}', command: [sh, -c, 'exit 1']}}\n",
+    )
+    summary = tmp_path / "summary.md"
+    desk.environment |= {"GITHUB_REF_NAME": "main", "GITHUB_REF_TYPE": "branch", "GITHUB_STEP_SUMMARY": str(summary)}
+    done = desk.run("ci", "run", str(folder), "--junit", str(tmp_path / "r.xml"), "--markdown", str(tmp_path / "r.md"))
+    assert "use | the same" in done.stdout
+    run = desk.json("ci", "show", desk.json("ci", "list")[0]["id"])
+    assert (run["state"], run["commit"], run["ref"]) == ("passed", git(folder, "rev-parse", "HEAD"), "main")
+    wanted = {"image": "passed", "train": "passed", "good": "passed", "use": "passed", "release": "skipped"}
+    assert stages_of(run) == wanted
+    suite = ET.parse(tmp_path / "r.xml").getroot()[0]
+    assert (suite.attrib["tests"], suite.attrib["failures"], suite.attrib["skipped"]) == ("5", "0", "1")
+    assert "| image | ✅ passed |" in (tmp_path / "r.md").read_text()
+    assert summary.read_text().strip() == (tmp_path / "r.md").read_text().strip()
+    job = desk.json("jobs", "show", run["stages"][1]["job_id"])
+    assert job["capsule"]["git"]["commit"] == run["commit"]
+    assert job["capsule"]["source_sha256"] == run["source_sha256"]
+
+
+def test_what_fails_says_so_by_exit_code_and_report_and_what_needs_it_is_not_run(desk: Desk, tmp_path: Path) -> None:
+    folder = repository(
+        tmp_path / "code",
+        shell("train", "echo '::error::]]> <b>\\033[31mred ##[command]'; exit 3"),
+        shell("after", "true", "needs: [train]"),
+    )
+    done = desk.run("ci", "run", str(folder), "--junit", str(tmp_path / "r.xml"), check=False)
+    assert done.returncode == 1
+    assert "train | ::error::" in done.stdout
+    assert "##[" not in done.stdout
+    case, after = ET.parse(tmp_path / "r.xml").getroot()[0].findall("testcase")
+    failure = case.find("failure")
+    assert failure is not None
+    assert "::error::]]> <b>" in str(case.findtext("system-out"))
+    skipped = after.find("skipped")
+    assert skipped is not None
+    assert "train, which it needs, did not pass" in skipped.attrib["message"]
+    (folder / "part" / "weights").write_text("others\n")
+    refused = desk.run("ci", "run", str(folder), check=False)
+    assert (refused.returncode, "differ from its commit" in refused.stderr) == (1, True)
+    dirty = json.loads(desk.run("ci", "run", str(folder), "--dirty", "--json", check=False).stdout)
+    assert (dirty["dirty"], dirty["state"]) == (True, "failed")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_runner_that_ends_it_gets_its_lease_back(desk: Desk, tmp_path: Path, number: int, code: int) -> None:
+    folder = repository(tmp_path / "code", shell("train", "sleep 600"))
+    runner = begun(desk, folder)
+    job = running_job(desk)
+    runner.send_signal(number)
+    assert runner.wait(120) == code
+    ended = desk.wait(lambda: desk.json("jobs", "show", job["id"]), lambda found: found["state"] == "cancelled")
+    assert ended["state"] == "cancelled"
+    assert "running" not in containers_of(job)
+    assert desk.json("ci", "list")[0]["state"] == "cancelled"
+
+
+def test_a_killed_agent_goes_on_with_the_run_and_a_killed_runner_ends_it(desk: Desk, tmp_path: Path) -> None:
+    folder = repository(
+        tmp_path / "code", shell("first", "sleep 12; echo over"), shell("second", "sleep 600", "needs: [first]")
+    )
+    runner = begun(desk, folder)
+    first = running_job(desk)
+    os.kill(desk.json("agent", "status")["pid"], signal.SIGKILL)
+    second = desk.wait(
+        lambda: desk.json("jobs", "list", "--state", "running"),
+        lambda jobs: [job["name"] for job in jobs] == ["e2e-ci/second"],
+    )[0]
+    assert desk.json("jobs", "show", first["id"])["state"] == "succeeded"
+    assert len(desk.json("jobs", "list")) == 2, "no stage was begun twice"
+    runner.kill()
+    runner.wait(10)
+    run = desk.wait(lambda: desk.json("ci", "list")[0], lambda found: found["state"] == "cancelled", 180)
+    assert "gone" in run["text"]
+    desk.wait(lambda: containers_of(second), lambda states: "running" not in states)
+
+
+def test_two_runs_of_one_branch_follow_one_another(desk: Desk, tmp_path: Path) -> None:
+    folder = repository(tmp_path / "code", shell("train", "while [ ! -e /go/now ]; do sleep 0.2; done", "data: [/go]"))
+    (tmp_path / "go").mkdir()
+    words = ("ci", "run", str(folder), "--detach", "--data", f"/go={tmp_path / 'go'}")
+    one, two = desk.json(*words), desk.json(*words)
+    running_job(desk)
+    assert [run["state"] for run in desk.json("ci", "list")] == ["queued", "running"]
+    (tmp_path / "go" / "now").touch()
+    for run in (one, two):
+        desk.wait(lambda run=run: desk.json("ci", "show", run["id"])["state"], lambda state: state == "passed")
+    jobs = desk.json("jobs", "list")
+    assert len(jobs) == 2
+    assert jobs[0]["started_at"] >= jobs[1]["ended_at"], "the second began when the first was over"
+    assert time.time() > jobs[0]["ended_at"]
+    bad = desk.run("ci", "run", str(folder), check=False)
+    assert (bad.returncode, "wants data at /go" in bad.stderr) == (1, True)

@@ -1,0 +1,114 @@
+"""How a run goes from stage to stage: what may begin, what is skipped, how it ends, and what a gate says."""
+
+from dataclasses import replace
+
+import pytest
+
+from mlops_desk.base.errors import Refused
+from mlops_desk.jobs.ci.document import parse_pipeline
+from mlops_desk.jobs.ci.fields import CiLimitFields, CiWhenFields
+from mlops_desk.jobs.ci.machine import cancelled, gate_stage, held, is_for, ready, settled, stages_of, with_stage
+from mlops_desk.records.ci.run import CiRun, CiStage, CiStageKind, CiStageState, CiState
+
+STAGES = """apiVersion: mlops-desk/v1
+kind: Pipeline
+name: a
+{when}stages:
+  - {{name: one, image: i, command: [x]}}
+  - {{name: two, image: i, command: [x], needs: [one]}}
+  - {{name: three, image: i, command: [x], needs: [two]}}
+  - {{name: tagged, image: i, command: [x], when: {{tags: ["v*"]}}}}
+"""
+
+
+def made(ref: str | None = "main", kind: str | None = "branch", when: str = "") -> CiRun:
+    file = parse_pipeline(STAGES.format(when=when))
+    return CiRun("1", "a", "/r", CiState.RUNNING, stages_of(file, ref, kind))
+
+
+def become(run: CiRun, name: str, state: CiStageState) -> CiRun:
+    return settled(with_stage(run, replace(run.stage(name), state=state, text="why", hint="what")), 9.0)
+
+
+def states(run: CiRun) -> list[str]:
+    return [stage.state.value for stage in run.stages]
+
+
+@pytest.mark.parametrize(
+    ("ref", "kind", "is_meant"),
+    [
+        ("main", "branch", True),
+        ("release/1", "branch", True),
+        ("v1", "tag", True),
+        ("main", "tag", False),
+        ("v1", "branch", False),
+        ("12/merge", "branch", False),
+        (None, None, False),
+    ],
+)
+def test_a_pattern_is_of_branches_or_of_tags(ref: str | None, kind: str | None, is_meant: bool) -> None:
+    when = CiWhenFields(branches=("main", "release/*"), tags=("v*",))
+    assert is_for(when, ref, kind) is is_meant
+    assert is_for(None, ref, kind)
+    assert is_for(CiWhenFields(), ref, kind)
+
+
+def test_a_stage_begins_when_all_that_it_needs_has_passed() -> None:
+    run = made()
+    assert [stage.name for stage in ready(run)] == ["one"]
+    run = become(run, "one", CiStageState.PASSED)
+    assert [stage.name for stage in ready(run)] == ["two"]
+    run = become(become(run, "two", CiStageState.PASSED), "three", CiStageState.PASSED)
+    assert (run.state, run.ended_at, states(run)) == (CiState.PASSED, 9.0, ["passed", "passed", "passed", "skipped"])
+
+
+@pytest.mark.parametrize(
+    ("state", "ends"),
+    [
+        (CiStageState.FAILED, CiState.FAILED),
+        (CiStageState.UNKNOWN, CiState.UNKNOWN),
+        (CiStageState.CANCELLED, CiState.CANCELLED),
+    ],
+)
+def test_what_needs_a_stage_that_did_not_pass_is_skipped_all_the_way(state: CiStageState, ends: CiState) -> None:
+    run = become(made(), "one", state)
+    assert states(run) == [state.value, "skipped", "skipped", "skipped"]
+    assert (run.state, run.text, run.hint) == (ends, "one: why", "what")
+    assert run.stage("three").text == "two, which it needs, did not pass: skipped."
+
+
+def test_a_run_for_another_branch_has_nothing_to_do_and_passes() -> None:
+    run = settled(made("topic", "branch", "when: {branches: [main]}\n"), 9.0)
+    assert (run.state, run.text) == (CiState.PASSED, "Nothing of it is for this branch or tag.")
+    assert run.stage("one").text == "It is not for branch topic."
+
+
+def test_a_run_is_ended_once_and_what_had_ended_stays() -> None:
+    run = cancelled(become(made(), "one", CiStageState.PASSED), "by anna", 9.0)
+    assert states(run) == ["passed", "cancelled", "cancelled", "skipped"]
+    with pytest.raises(Refused, match="is over: cancelled"):
+        cancelled(run, "by bo", 10.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "passed", "said"),
+    [
+        (0.9, True, "accuracy 0.9 held."),
+        (0.89999, False, "accuracy is 0.89999, below 0.9."),
+        (0.95, True, "accuracy 0.95 held."),
+        (0.96, False, "accuracy is 0.96, above 0.95."),
+        (None, None, "accuracy was not told."),
+    ],
+)
+def test_a_gate_holds_what_is_told_and_never_takes_nothing_for_zero(
+    value: float | None, passed: bool | None, said: str
+) -> None:
+    checks = held({"accuracy": CiLimitFields(at_least=0.9, at_most=0.95)}, {} if value is None else {"accuracy": value})
+    stage = gate_stage(CiStage("good", CiStageKind.GATE), checks, 9.0)
+    assert (checks[0].passed, stage.text) == (passed, said)
+    assert stage.state is (CiStageState.PASSED if passed else CiStageState.FAILED)
+
+
+def test_zero_is_a_value() -> None:
+    checks = held({"loss": CiLimitFields(at_most=0.0)}, {"loss": 0.0})
+    assert checks[0].passed is True
