@@ -137,3 +137,22 @@ def test_two_people_are_two_accounts_and_the_second_moves_it() -> None:
             assert (moved["to"], moved["who"]) == ("2", "root")
         finally:
             user.stop()
+
+
+def test_on_a_real_mlflow_server_a_large_card_comes_whole_to_another_desk(desks: list[Desk], tmp_path: Path) -> None:
+    server = Desk(tmp_path / "c", {"MLOPS_DESK_LEASE_DIR": str(tmp_path / "leases")})
+    try:
+        started = server.json("models", "start")
+        token = Path(started["token_file"]).read_text().strip()
+        populate(started["uri"], token, experiment="e", runs=RUNS, versions=VERSIONS)
+        long = [word for name in ("limits", "notes", "risks") for word in ("--set", f"{name}={'ä' * 3900}")]
+        made = server.json("cards", "edit", "churn/1", *long)
+        assert made["trouble"] is None
+        other = Desk(desks[1].folder, {**desks[1].environment, "MLFLOW_TRACKING_TOKEN": token})
+        seen = other.json("cards", "show", "churn/1", "--uri", started["uri"])
+        assert (seen["is_foreign"], seen["sha256"]) == (True, made["sha256"])
+        server.json("cards", "edit", "churn/1", "--set", "limits=short", "--clear", "notes,risks")
+        tags = server.json("models", "labels", "churn", "--version", "1")["tags"]
+        assert len(tags) == 1 + json.loads(tags["mlops-desk.card"])["parts"], "no part of the older one is left"
+    finally:
+        server.stop()
