@@ -24,7 +24,7 @@ def importance(one: Monitor) -> dict[str, str]:
         for name, weight in order[:_NAMED]
         if name in found.columns
     ]
-    told = f"{how(found, one.model)} {moment(found.at)}."
+    told = f"{how(found, one.model)} Computed {moment(found.at)}."
     return {"importance": f"{', '.join(shown)}{_more(len(order))}", "found by": plain(told, _TEXT)}
 
 

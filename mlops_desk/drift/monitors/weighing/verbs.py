@@ -5,15 +5,18 @@ on a machine where other people's trainings run. A person decides when that is w
 """
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
-from mlops_desk.base.errors import NotFound, Refused
+from mlops_desk.base.errors import NotFound, Refused, TimedOut
 from mlops_desk.base.text import plain
 from mlops_desk.drift.importance import weights_of, wish_of
 from mlops_desk.drift.monitors.book import MonitorBook
 from mlops_desk.drift.monitors.house import MonitorHouse
+from mlops_desk.records.drift.importance import ComputedImportance
 from mlops_desk.records.drift.monitors import Monitor, MonitorStanding
+
+_MORE_WAITS = 3  # chosen: ten minutes with the first, for looks that are slow must not lose what took an hour
 
 
 class ImportanceVerbs(ABC):
@@ -52,6 +55,13 @@ class ImportanceVerbs(ABC):
             raise NotFound(text, "It is read at the first look: drift monitors check NAME.")
         wish = wish_of(monitor, kept[1], rows=rows, repeats=repeats, seed=seed, metric=metric, permute=permute)
         found = self._house.weigh(monitor, wish, ticket)
+        for _ in range(_MORE_WAITS):
+            with suppress(TimedOut):
+                return self._kept(monitor, found)
+        return self._kept(monitor, found)
+
+    def _kept(self, monitor: Monitor, found: ComputedImportance) -> MonitorStanding:
+        """Keep what was found, unless it is of what is watched no more. Raises NotFound, Refused, TimedOut."""
         with self._held():
             now = self._book.find(monitor.id)
             if (now.reference, now.model, now.endpoint) != (monitor.reference, monitor.model, monitor.endpoint):

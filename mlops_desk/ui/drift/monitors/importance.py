@@ -114,7 +114,7 @@ class ColumnImportance(QWidget):
         """Say how the weights were found."""
         monitor, text = self._monitor, ""
         if monitor is not None and monitor.computed is not None:
-            text = f"{how(monitor.computed, monitor.model)} {numbers.day_and_clock(monitor.computed.at)}."
+            text = f"{how(monitor.computed, monitor.model)} Computed {numbers.day_and_clock(monitor.computed.at)}."
         elif monitor is not None and monitor.importance:
             text = "As somebody gave it."
         self.how.show_text(text)

@@ -1,8 +1,11 @@
 """A monitor's columns weighed: only when somebody asks, kept with how it was found, and never by halves."""
 
+import threading
+
 import pytest
 
-from mlops_desk.base.errors import NotFound, Refused, Unavailable
+from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.drift.monitors.callers import HeldLooks
 from mlops_desk.records.drift.importance import ComputedImportance, FoundWeight, ImportanceMethod
 from mlops_desk.records.event import MonitorChanged
 from tests.unit.drift.monitors.test_service import World
@@ -98,6 +101,32 @@ def test_one_that_got_another_reference_meanwhile_keeps_nothing_of_it(world) -> 
     world.weigh = lambda *_: world.service.remove("digits") and FOUND
     with pytest.raises(NotFound):
         world.service.weigh("digits")
+
+
+def test_a_slow_look_does_not_lose_what_was_found(world, monkeypatch) -> None:
+    world.waiting = [(0.0, None)]
+    world.service.check("digits")
+    waited = []
+
+    def held():
+        waited.append(len(waited))
+        if len(waited) < 4:
+            raise TimedOut("A monitor is still being looked at.")
+        return HeldLooks(threading.Lock())
+
+    monkeypatch.setattr(world.service, "_held", held)
+    assert world.service.weigh("digits").monitor.computed == FOUND
+    assert len(world.weighed) == 1, "it is found once"
+    waited.clear()
+    monkeypatch.setattr(world.service, "_held", lambda: held_never(waited))
+    with pytest.raises(TimedOut):
+        world.service.weigh("digits")
+    assert len(waited) == 4, "and not waited for without end"
+
+
+def held_never(waited):
+    waited.append(0)
+    raise TimedOut("A monitor is still being looked at.")
 
 
 def test_monitors_are_looked_at_and_changed_while_one_is_weighed(world) -> None:
