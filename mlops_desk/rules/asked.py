@@ -1,7 +1,7 @@
 """Tells what waits for a person's word as soon as that is another: windows and trays count it.
 
-Pipelines and firings are announced in the midst of their own work, so it is looked at in a thread of its own; what
-changes while it looks is looked at once more, and not once for each change.
+Pipelines, firings and moves of aliases are announced in the midst of their own work, so it is looked at in a thread of
+its own; what changes while it looks is looked at once more, and not once for each change.
 """
 
 import logging
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Lane, Loop
-from mlops_desk.records.event import ApprovalsChanged, FiringChanged, PipelineChanged
+from mlops_desk.records.event import ApprovalsChanged, FiringChanged, GovernanceChanged, PipelineChanged
 from mlops_desk.records.rules.approval import Approval
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class ApprovalNews:
         self._lock = threading.Lock()
         self._is_due = False
         self._told: tuple[Approval, ...] | None = None
-        self.stops = [bus.subscribe(kind, self._wake) for kind in (PipelineChanged, FiringChanged)]
+        self.stops = [bus.subscribe(kind, self._wake) for kind in (PipelineChanged, FiringChanged, GovernanceChanged)]
 
     def _wake(self, _event: object) -> None:
         with self._lock:

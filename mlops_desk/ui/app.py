@@ -127,8 +127,14 @@ class Program(QObject):
 
         made = Tray(self.store, self.end)
         made.opened.connect(self.window.bring_up)
+        made.decides.connect(self._show_approvals)
         made.lost.connect(self._tray_lost)
         return made
+
+    def _show_approvals(self) -> None:
+        """Bring the window up at what waits for a person's word."""
+        self.window.bring_up()
+        self.window.open_thing("automations", "approvals")
 
     @cached_property
     def alarms(self) -> "Alarms":

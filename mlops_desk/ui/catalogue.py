@@ -72,6 +72,13 @@ PAGES: tuple[PageSpec, ...] = (
         key="Ctrl+Shift+A",
     ),
     PageSpec(
+        "governance",
+        "Governance",
+        "M10 2.500l7 3v4.500c0 4-3 6.500-7 8c-4-1.500-7-4-7-8V5.500zM7 10l2 2l4-4",
+        is_now=True,
+        key="Ctrl+Shift+G",
+    ),
+    PageSpec(
         "events",
         "Events",
         "M4 14h12l-1.500-2.500V9a4.500 4.500 0 0 0-9 0v2.500zM8.500 16.500a1.600 1.600 0 0 0 3 0",

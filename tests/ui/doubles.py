@@ -21,6 +21,7 @@ from answers_doubles import some_answers
 from automation_doubles import DOCUMENT, AutomationRules, begin_automations
 from drift_doubles import Monitors, by_source, some_standings, some_windows
 from engine_doubles import Engines, Secrets, some_engines, some_secrets
+from governance_doubles import begin_governance
 from image_doubles import Images, pulling, some_images, some_room, some_volumes
 from model_doubles import ModelVerbs, some_moves
 from registry_doubles import RegistryVerbs, some_cleanup, some_report, some_trackers
@@ -33,6 +34,7 @@ from mlops_desk.base.settings import SETTINGS
 from mlops_desk.records import event as events
 from mlops_desk.records.agent import AgentCost, AgentInfo, Check
 from mlops_desk.records.alert import Alert, AlertRule
+from mlops_desk.records.audit import AuditLink, AuditVerification
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Histogram, Measure, Quality, Verdict
 from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, LeaseInfo
@@ -123,8 +125,17 @@ class Agent(Service):
     def doctor(self) -> list[Check]:
         return self._double.checks
 
-    def audit(self, limit: int = 100) -> list[AuditEntry]:
-        return self._double.audited[:limit]
+    def audit(
+        self, limit: int = 100, text: str | None = None, *, failed: bool = False, **_more: object
+    ) -> list[AuditEntry]:
+        found = [one for one in self._double.audited if text is None or text in f"{one.verb} {one.arguments}"]
+        return [one for one in found if not failed or one.error][:limit]
+
+    def verify_audit(self, head: str | None = None) -> AuditVerification:
+        return self._double.audit_found
+
+    def audit_links(self, after: int = 0, limit: int = 1000) -> list[AuditLink]:
+        return [one for one in self._double.audit_chain if one.number > after][:limit]
 
 
 class Jobs(StagingVerbs, Service):
@@ -650,6 +661,8 @@ class Double:
         self.model_facts: ModelFileFacts | None = None
         self.lineage: Lineage | None = None
         self.audited: list[AuditEntry] = []
+        self.audit_found = AuditVerification(1204, intact=True, head="ff" * 32)
+        self.audit_chain: list[AuditLink] = []
         self.recorded = True
         self.asked_curves: list[tuple[tuple[str, ...], float, float, int]] = []
         self.ended: set[int] = set()
@@ -695,6 +708,7 @@ class Double:
         self.configured: list[tuple[str, dict[str, Any]]] = []
         self.monitors = Monitors(self, "monitors")
         begin_automations(self, empty=empty)
+        begin_governance(self, empty=empty)
         self.rules, self.settings = Rules(self, "rules"), Settings(self, "settings")
         self.images = Images(self, "images")
         self.registry = RegistryVerbs(self, "registry")

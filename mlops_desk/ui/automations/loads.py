@@ -16,7 +16,7 @@ AUTOMATIONS = Topic("automations")
 """All rules by name, with how they stand."""
 FIRINGS = Topic("firings")
 PIPELINES = Topic("pipelines")
-APPROVALS = Topic("approvals")
+APPROVALS = Topic.APPROVALS
 FIRINGS_LOADED, PIPELINES_LOADED = 300, 200  # chosen: weeks of a busy machine; the command line lists all
 
 

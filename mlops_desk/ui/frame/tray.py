@@ -26,9 +26,10 @@ GPU_LINES = 16  # chosen: a menu that fits on a screen
 
 
 class Tray(QObject):
-    """Owns the icon while there is a tray."""
+    """Owns the icon while there is a tray. ``decides``: somebody wants to see what waits for a person's word."""
 
     opened = Signal()
+    decides = Signal()
     lost = Signal()
 
     def __init__(self, store: Store, quit_program: Callable[[], None]) -> None:
@@ -76,7 +77,7 @@ class Tray(QObject):
 
     def take(self, topics: frozenset[Topic]) -> None:
         """Hear what changed; draw at most every three seconds: an icon is drawn in four sizes, also when hidden."""
-        if topics & {Topic.STATUS, Topic.CONNECTION, Topic.ALERTS} and not self._due.isActive():
+        if topics & {Topic.STATUS, Topic.CONNECTION, Topic.ALERTS, Topic.APPROVALS} and not self._due.isActive():
             self._due.start(UPDATE_MILLISECONDS if self.redraws else FIRST_MILLISECONDS)
 
     def tell(self, alarm: alarms.Alarm) -> None:
@@ -93,19 +94,25 @@ class Tray(QObject):
         worst = alarms.worst(self._store.alerts.value) if true_now else None
         if worst is not None:
             lines = [f"{worst.shape} {worst.word}: see Events", *lines]
-        shown = (load, worst, *lines)
+        waiting = len(self._store.part(Topic.APPROVALS).value or ()) if true_now else 0
+        shown = (load, worst, waiting, *lines)
         if shown == self._shown:
             return
         self._shown = shown
         self.redraws += 1
         self._icon.setIcon(load_icon(load, worst))
         self._icon.setToolTip(menu_text("\n".join(lines[:4])))
+        self._asks.setVisible(waiting > 0)
+        self._asks.setText(f"{numbers.WARNING} {numbers.count(waiting, 'approval')} waiting …")
         for number, action in enumerate(self._lines):
             action.setVisible(number < len(lines))
             action.setText(menu_text(lines[number]) if number < len(lines) else "")
 
     def _fill(self) -> None:
         self._menu.addAction("Open MLOps Desk").triggered.connect(self.opened)
+        self._asks = self._menu.addAction("")
+        self._asks.setVisible(False)
+        self._asks.triggered.connect(self.decides)
         self._menu.addSeparator()
         for _ in range(GPU_LINES + 1):
             line = self._menu.addAction("")

@@ -29,10 +29,11 @@ class Topic(str):
     INCIDENTS: ClassVar[Topic]
     ALERTS: ClassVar[Topic]
     ALERT_RULES: ClassVar[Topic]
+    APPROVALS: ClassVar[Topic]
 
 
 for _name in (
     "status", "connection", "notices", "jobs", "endpoints", "models", "registry", "reports", "rules", "retrainings",
-    "monitors", "settings", "checks", "incidents", "alerts", "alert_rules",
+    "monitors", "settings", "checks", "incidents", "alerts", "alert_rules", "approvals",
 ):  # fmt: skip
     setattr(Topic, _name.upper(), Topic(_name))

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from mlops_desk.records.pipelines.comparison import Scored
 from mlops_desk.ui.automations import words
 from mlops_desk.ui.automations.approvals.chart import ComparisonChart, told
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.widgets.confirmation import Confirm
 
 
@@ -100,3 +101,20 @@ def test_a_value_that_is_not_defined_is_a_dash_and_never_zero(qtbot):
     chart.show_comparison(found)
     chart.grab()
     assert "champion –, challenger –" in told(found)
+
+
+def test_the_tray_counts_what_waits_and_leads_there(start, double, qtbot):
+    program = start(double, "overview")
+    qtbot.waitUntil(lambda: len(program.store.part(Topic.APPROVALS).value or ()) == 2)
+    tray = program.tray
+    tray._redraw()
+    assert tray._asks.isVisible()
+    assert tray._asks.text() == "▲ 2 approvals waiting …"
+    tray._asks.trigger()
+    page = program.window.page()
+    assert page.tabs.current() == "approvals"
+    for key in [*double.approvals_by_id]:
+        double.approvals.reject(key)
+    qtbot.waitUntil(lambda: not program.store.part(Topic.APPROVALS).value)
+    tray._redraw()
+    assert not tray._asks.isVisible()

@@ -50,7 +50,7 @@ BANNED_METHODS = {
 }
 # A list's items, those of a graph and the tray's icon have no widget for set_tip; they are given text by tip_text and menu_text.
 ALLOWED = {("widgets/lines.py", "setToolTip"), ("frame/tray.py", "setToolTip"), ("frame/tray.py", "showMessage"),
-           ("models/lineage/items.py", "setToolTip"), ("runs/experiments.py", "setToolTip"),
+           ("parts/lineage/items.py", "setToolTip"), ("runs/experiments.py", "setToolTip"),
            ("runs/bar/columns.py", "setToolTip"), ("charts/overlay/legend.py", "setToolTip")}  # fmt: skip
 
 NESTED = "<table><tr><td>" * 16

@@ -14,10 +14,10 @@ from PySide6.QtTest import QTest
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode, OpenLineage
 from mlops_desk.ui.models.detail.lineage import leads
-from mlops_desk.ui.models.lineage.graph import LineageGraph
-from mlops_desk.ui.models.lineage.items import mark_of
-from mlops_desk.ui.models.lineage.layout import along, arranged, step
-from mlops_desk.ui.models.lineage.saving import writer
+from mlops_desk.ui.parts.lineage.graph import LineageGraph
+from mlops_desk.ui.parts.lineage.items import mark_of
+from mlops_desk.ui.parts.lineage.layout import along, arranged, step
+from mlops_desk.ui.parts.lineage.saving import writer
 
 NODES = st.lists(
     st.tuples(st.integers(0, 30), st.sampled_from(list(LineageKind))), max_size=40, unique_by=lambda n: n[0]

@@ -120,6 +120,13 @@ class ApprovalsTab(AutomationPanel):
             said = f"{len(one.agreed)} of {one.people}"
             names = f": {plain(', '.join(one.agreed), 200)}" if one.agreed else ""
             facts.append(Fact("Agreed", said + names))
+        if one.asked_by:
+            facts.append(Fact("Asked by", plain(one.asked_by, 100)))
+        if one.who:
+            facts.append(Fact("May approve", plain(", ".join(one.who), 200)))
+        if one.lapsed:
+            facts.append(Fact("Lapsed", f"{plain(', '.join(one.lapsed), 200)} agreed on other evidence", "warning"))
+        facts += [Fact("Lacks", plain(lacks, _TEXT), "warning") for lacks in one.lacking]
         facts += [Fact("Then" if not number else "", plain(then, _TEXT)) for number, then in enumerate(one.then)]
         run = self._run if self._run is not None and self._run.id == one.id else None
         if run is not None:
@@ -223,7 +230,7 @@ def _asked_cell(one: Approval) -> Cell:
 
 
 def _what_cell(one: Approval) -> Cell:
-    if one.kind is ApprovalKind.RETRAINING:
+    if one.kind is not ApprovalKind.FIRING:
         return Cell(
             f"{plain(one.model or '?')}: v{plain(one.champion or '?')} → v{plain(one.challenger or '?')}", tip=one.what
         )

@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.records.registry.lineage import Lineage, LineageKind, LineageNode
+from mlops_desk.records.registry.lineage import Lineage, LineageNode
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.models import words
 from mlops_desk.ui.models.detail.view import VersionView
-from mlops_desk.ui.models.lineage import saving
-from mlops_desk.ui.models.lineage.graph import LineageGraph
-from mlops_desk.ui.models.lineage.items import TITLES
+from mlops_desk.ui.parts.lineage import saving
+from mlops_desk.ui.parts.lineage.graph import LineageGraph
+from mlops_desk.ui.parts.lineage.items import TITLES
+from mlops_desk.ui.parts.lineage.leading import leads, open_node
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.states import Empty, StateView
 from mlops_desk.ui.words import numbers
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mlops_desk.records.registry.version_hit import VersionHit
-
-_PAGES = {
-    LineageKind.JOB: "jobs", LineageKind.VERSION: "models", LineageKind.ENDPOINT: "endpoints",
-    LineageKind.DRIFT: "drift", LineageKind.MONITOR: "drift", LineageKind.RULE: "drift",
-}  # fmt: skip
 
 
 class LineageView(VersionView):
@@ -117,18 +113,4 @@ class LineageView(VersionView):
 
     def open_node(self, node: LineageNode | None) -> None:
         """Go to the page of a node."""
-        if node is None or node.thing is None:
-            return
-        if node.kind is LineageKind.RUN:
-            self.context.act("runs.show", self.context, node.thing, self.uri)
-        elif node.kind is LineageKind.ALIAS:
-            self.context.open_page("models", node.thing.partition("@")[0])
-        elif node.kind is LineageKind.REVISION:
-            self.context.open_page("endpoints", node.thing.partition("#")[0])
-        elif node.kind in _PAGES:
-            self.context.open_page(_PAGES[node.kind], node.thing)
-
-
-def leads(node: LineageNode) -> bool:
-    """Tell whether a node has a page."""
-    return node.thing is not None and node.kind not in {LineageKind.DATASET, LineageKind.LOGGED_MODEL}
+        open_node(self.context, node, self.uri)

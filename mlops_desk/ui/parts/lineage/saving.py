@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.models.lineage.graph import LineageGraph
+from mlops_desk.ui.parts.lineage.graph import LineageGraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +24,14 @@ PICTURE, EVENTS = ".png", ".ndjson"
 _NAME_LIMIT = 80  # chosen: a file's name that is still read
 
 
-def save(page: QWidget, context: Context, graph: LineageGraph, name: str, version: str, uri: str | None) -> QFileDialog:
-    """Ask where to; the ending says what is written."""
-    wished = str(Path.home() / f"{_plain(f'{name}-{version}-lineage')}{PICTURE}")
+def save(
+    page: QWidget, context: Context, graph: LineageGraph, name: str, version: str | None, uri: str | None
+) -> QFileDialog:
+    """Ask where to; the ending says what is written. Without ``version`` the name has it."""
+    of = name if version is None else f"{name} {version}"
+    wished = str(Path.home() / f"{_plain(f'{of}-lineage')}{PICTURE}")
     filters = f"Picture (*{PICTURE});;Events of OpenLineage (*{EVENTS})"
-    chooser = QFileDialog(page, f"Save the lineage of {name} {version}", wished, filters)
+    chooser = QFileDialog(page, f"Save the lineage of {of}", wished, filters)
     chooser.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     chooser.setDefaultSuffix(PICTURE)
     chooser.filterSelected.connect(lambda chosen: chooser.setDefaultSuffix(EVENTS if EVENTS in chosen else PICTURE))
@@ -38,14 +41,16 @@ def save(page: QWidget, context: Context, graph: LineageGraph, name: str, versio
         context.ask("save lineage", writer(graph, path, name, version, uri), lambda _none: said())
 
     def said() -> None:
-        context.say("info", f"The lineage of {name} {version} is saved.")
+        context.say("info", f"The lineage of {of} is saved.")
 
     chooser.fileSelected.connect(chosen)
     chooser.open()
     return chooser
 
 
-def writer(graph: LineageGraph, path: str, name: str, version: str, uri: str | None) -> "Callable[[ClientLike], None]":
+def writer(
+    graph: LineageGraph, path: str, name: str, version: str | None, uri: str | None
+) -> "Callable[[ClientLike], None]":
     """Return what writes the file, away from the window's thread; it raises Unavailable. The picture is taken here."""
     if path.endswith(EVENTS):
         return lambda desk: _write_events(path, desk.models.open_lineage(name, version, uri=uri))

@@ -8,7 +8,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.registry.lineage import LineageKind
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import tip_text
-from mlops_desk.ui.models.lineage.layout import PlacedNode
+from mlops_desk.ui.parts.lineage.layout import PlacedNode
 from mlops_desk.ui.words import marks, numbers
 
 BOX_WIDTH, BOX_HEIGHT = 152.0, 46.0  # pixels: a name of twenty letters, and a line below it

@@ -7,8 +7,8 @@ from PySide6.QtWidgets import QFrame, QGraphicsScene, QGraphicsView
 from mlops_desk.records.registry.lineage import Lineage, LineageNode
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import Role, announce
-from mlops_desk.ui.models.lineage.items import BOX_HEIGHT, BOX_WIDTH, LinkItem, NodeItem, said
-from mlops_desk.ui.models.lineage.layout import Arrangement, along, arranged, step
+from mlops_desk.ui.parts.lineage.items import BOX_HEIGHT, BOX_WIDTH, LinkItem, NodeItem, said
+from mlops_desk.ui.parts.lineage.layout import Arrangement, along, arranged, step
 from mlops_desk.ui.widgets.scroll import thin
 
 _WAYS = {Qt.Key.Key_Left: "left", Qt.Key.Key_Right: "right", Qt.Key.Key_Up: "up", Qt.Key.Key_Down: "down"}

@@ -1,0 +1,1 @@
+"""What an auditor asks for: where versions come from, their cards, the data, who changed what, and evidence."""

@@ -1,0 +1,48 @@
+"""A tab that shows something of the version that is chosen: asked for when it is seen, and anew for another."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.parts.asked import AskedView
+from mlops_desk.ui.widgets.states import Empty
+from mlops_desk.verbs.desk import ClientLike
+
+T = TypeVar("T")
+_NONE = Empty("No version is chosen", "Versions of models that are registered can be chosen above.")
+
+
+class GovernanceView(AskedView[T]):
+    """``of_version`` is told which one is chosen; tabs that show something else hear nothing of it."""
+
+    def of_version(self, version: str | None) -> None:
+        """Hear which version is chosen, as MODEL/VERSION or MODEL@ALIAS."""
+
+    def actions_here(self) -> list[Action]:
+        return []
+
+
+class ChosenVersionView(GovernanceView[T]):
+    """Subclasses say how a version is asked for; ``version`` is None where none is chosen."""
+
+    def __init__(self, context: Context, what: str, ask: Callable[[ClientLike, str], T]) -> None:
+        super().__init__(context, what, lambda desk: ask(desk, self._asked_for()))
+        self.version: str | None = None
+
+    def _asked_for(self) -> str:
+        return self.version or ""
+
+    def of_version(self, version: str | None) -> None:
+        if version == self.version:
+            return
+        self._stop()
+        self.version, self.value = version, None
+        self.look()
+
+    def look(self) -> None:
+        if self.version is None:
+            self.state.show_empty(_NONE)
+            self._layers.setCurrentWidget(self.state)
+            return
+        super().look()

@@ -1,0 +1,165 @@
+"""Governance: where a version comes from, its card, the data, who changed what, and evidence for who has to believe."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.model import Model
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.governance.audit import AuditTab
+from mlops_desk.ui.governance.cards import CardTab
+from mlops_desk.ui.governance.data import DataTab
+from mlops_desk.ui.governance.evidence import EvidenceTab
+from mlops_desk.ui.governance.lineage import LineageTab
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.parts.page import Page
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.choice import ChoiceBox
+from mlops_desk.ui.widgets.tabs import Tabs
+
+TABS = (("lineage", "Lineage"), ("card", "Card"), ("data", "Data"), ("audit", "Audit"), ("evidence", "Evidence"))
+OF_VERSION = frozenset({"lineage", "card", "evidence"})
+_MOST = 500  # chosen: more than anybody looks through in a list; the page on models leads to any
+
+
+class GovernancePage(Page):
+    """The version that is chosen is that of three tabs. A thing is a tab's key, or card:MODEL/VERSION."""
+
+    stale: ClassVar[str] = "What is shown is"
+    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.MODELS, Topic.CONNECTION})
+    loads: ClassVar[tuple[Topic, ...]] = (Topic.MODELS,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.tabs = Tabs("Views", TABS)
+        self.version = ChoiceBox("Version")
+        self.version.setMinimumWidth(theme.LIST_WIDTH)
+        self.version.currentIndexChanged.connect(lambda _index: self._tell())
+        self._label = Label("Version", tone="muted")
+        self.lineage, self.card, self.data = LineageTab(context), CardTab(context), DataTab(context)
+        self.audit, self.evidence = AuditTab(context), EvidenceTab(context)
+        self._views: dict[str, LineageTab | CardTab | DataTab | AuditTab | EvidenceTab] = {
+            "lineage": self.lineage,
+            "card": self.card,
+            "data": self.data,
+            "audit": self.audit,
+            "evidence": self.evidence,
+        }
+        self._arrange()
+
+    def _arrange(self) -> None:
+        row = QHBoxLayout()
+        row.setSpacing(theme.SPACE_8)
+        row.addWidget(self.tabs)
+        row.addStretch(1)
+        row.addWidget(self._label)
+        row.addWidget(self.version)
+        whole = QVBoxLayout(self.content)
+        whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
+        whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
+        whole.addLayout(row)
+        for view in self._views.values():
+            view.hide()
+            whole.addWidget(view, 1)
+        self.tabs.chosen.connect(self._show_tab)
+        self.tabs.choose("lineage")
+
+    def view(self) -> LineageTab | CardTab | DataTab | AuditTab | EvidenceTab:
+        """Return the tab that is seen."""
+        return self._views[self.tabs.current() or "lineage"]
+
+    def _show_tab(self, key: str) -> None:
+        for other, view in self._views.items():
+            view.setVisible(other == key)
+        for widget in (self._label, self.version):
+            widget.setVisible(key in OF_VERSION)
+
+    def refresh(self, topics: frozenset[Topic]) -> None:
+        self.show_content()
+        part = self.context.store.models
+        if Topic.MODELS in topics and part.value is not None and not part.loading:
+            self._offer(versions(part.value))
+
+    def _offer(self, found: list[str]) -> None:
+        """Offer the versions that there are; the one that is chosen stays, also one that somebody came here with."""
+        chosen = self.version.currentData()
+        known = found if chosen is None or chosen in found else [chosen, *found]
+        if [self.version.itemData(place) for place in range(self.version.count())] == known:
+            return
+        self.version.blockSignals(True)
+        self.version.clear()
+        for one in known:
+            self.version.addItem(plain(one, 120), one)
+        self.version.setCurrentIndex(max(self.version.findData(chosen), 0) if known else -1)
+        self.version.blockSignals(False)
+        self._tell()
+
+    def _tell(self) -> None:
+        version = self.version.currentData()
+        for view in (self.lineage, self.card, self.evidence):
+            view.of_version(version)
+
+    def choose_version(self, version: str) -> None:
+        """Look at a version, whether it stands in the list or not."""
+        if self.version.findData(version) < 0:
+            self.version.insertItem(0, plain(version, 120), version)
+        self.version.setCurrentIndex(self.version.findData(version))
+
+    def reload(self) -> None:
+        super().reload()
+        self.view().look()
+
+    # What can be done.
+
+    def main_table(self) -> RecordTable[Any] | None:
+        view = self.view()
+        return view.table if isinstance(view, (DataTab, AuditTab)) else None
+
+    def filter_field(self) -> QLineEdit | None:
+        view = self.view()
+        return view.search if isinstance(view, (DataTab, AuditTab)) else None
+
+    def walk(self) -> Sequence[QWidget]:
+        return [self.tabs, self.version, self.view(), self]
+
+    def show_thing(self, thing: str) -> bool:
+        kind, _, key = thing.partition(":")
+        if kind not in self._views:
+            return False
+        self.tabs.choose(kind)
+        if key and kind in OF_VERSION:
+            self.choose_version(key)
+        elif key and kind == "data":
+            return self.data.table.select(key)
+        return True
+
+    def actions_here(self) -> list[Action]:
+        go = [
+            Action(f"governance.tab.{key}", f"Show {title.lower()} of governance", _turn(self.tabs, key),
+                   places=frozenset({"palette"}))
+            for key, title in TABS
+        ]  # fmt: skip
+        return [*self.view().actions_here(), *go]
+
+
+def versions(models: dict[str, Model]) -> list[str]:
+    """Return what can be chosen: each model by its aliases, then by its newest version."""
+    found = [
+        one
+        for name, model in models.items()
+        for one in (
+            *(f"{name}@{alias}" for alias in model.aliases),
+            *([f"{name}/{model.latest_version}"] if model.latest_version is not None else []),
+        )
+    ]
+    return found[:_MOST]
+
+
+def _turn(tabs: Tabs, key: str) -> Any:
+    return lambda: tabs.choose(key)

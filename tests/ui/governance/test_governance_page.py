@@ -1,0 +1,246 @@
+"""What an auditor does on the page on governance, and what they see."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from doubles import Double
+from PySide6.QtCore import Qt
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.records.agent import AuditEntry, AuditState
+from mlops_desk.records.audit import AuditLink, AuditVerification
+from mlops_desk.records.data.catalogue import SetState
+from mlops_desk.records.data.retention import RetentionPlan
+from mlops_desk.records.governance.card import CardStage
+from mlops_desk.records.registry.evidence import EvidenceVerification
+from mlops_desk.ui.governance import evidence
+from mlops_desk.ui.governance.audit import verified_words
+from mlops_desk.ui.governance.data import STATE_MARKS, plan_words
+from mlops_desk.ui.governance.forms import CardDialog, ReasonDialog
+from mlops_desk.ui.widgets.confirmation import Confirm
+
+
+def opened(page, kind):
+    return next((dialog for dialog in page.window().findChildren(kind) if dialog.isVisible()), None)
+
+
+def click(qtbot, button):
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+@pytest.fixture
+def page(start, double, qtbot):
+    double.audited = [
+        AuditEntry(100.0, 1000, "ana", "models.alias", '{"model": "digits"}', "moved", id="e1"),
+        AuditEntry(90.0, 1001, "bo", "rules.remove", '{"name": "r"}', None, "refused", id="e2"),
+        AuditEntry(80.0, 1001, "bo", "jobs.submit", "{}", id="e3", state=AuditState.UNKNOWN),
+    ]
+    shown = start(double, "governance").window.page()
+    qtbot.waitUntil(lambda: shown.version.count() > 0)
+    return shown
+
+
+def tab(page, qtbot, key, version="digits/3"):
+    page.tabs.choose(key)
+    if key in {"card", "lineage", "evidence"}:
+        page.choose_version(version)
+    if key == "card":
+        qtbot.waitUntil(lambda: page.card.value is not None and page.card.isVisible())
+    return page.view()
+
+
+def test_versions_are_chosen_by_alias_and_number_and_what_was_chosen_stays(page, double, qtbot):
+    offered = [page.version.itemData(place) for place in range(page.version.count())]
+    assert "digits@champion" in offered
+    page.choose_version("another/7")
+    page.context.load(page.loads[0])
+    qtbot.waitUntil(lambda: not page.context.store.models.loading)
+    assert page.version.currentData() == "another/7"
+
+
+def test_a_card_says_what_it_lacks_and_is_not_handed_in_before(page, double, qtbot):
+    view = tab(page, qtbot, "card")
+    texts = {fact.name: fact.value for fact in view.texts.shown}
+    assert texts["Intended use"] == "Reading digits of parcels."
+    assert "needed for review" in texts["Limits"]
+    assert not view.submit.isEnabled()
+    known = {fact.name: fact.value for fact in view.facts.shown}
+    assert known["accuracy"] == "0.973 (0.965 – 0.981), 1,800 rows of digits/test.csv"
+    assert "about itself" in known["loss"]
+    assert known["Not known: environment"] == "Its run was not made by a job of this desk."
+
+
+def test_a_card_goes_from_draft_to_approved_with_a_word_each_time(page, double, qtbot):
+    view = tab(page, qtbot, "card")
+    click(qtbot, view.edit)
+    form = opened(page, CardDialog)
+    for name in ("limits", "licence", "owner"):
+        form.texts[name].setPlainText(f"about {name}")
+    form.why.setText("all of it")
+    click(qtbot, form.act)
+    qtbot.waitUntil(lambda: view.value is not None and not view.value.needed)
+    wanted = {name: f"about {name}" for name in ("limits", "licence", "owner")}
+    assert double.edited_cards == [("digits/3", wanted, "", "all of it")]  # what stayed is not sent
+    click(qtbot, view.submit)
+    word = opened(page, ReasonDialog)
+    word.why.setText("please look")
+    click(qtbot, word.act)
+    qtbot.waitUntil(lambda: view.value.stage is CardStage.IN_REVIEW and view.approve.isVisible())
+    assert "please look" in view.steps.shown[0].value
+    click(qtbot, view.approve)
+    click(qtbot, opened(page, ReasonDialog).act)
+    qtbot.waitUntil(lambda: view.value.stage is CardStage.APPROVED)
+    assert "approved" in view.head.whole
+
+
+def test_a_card_that_changed_meanwhile_is_not_approved(page, double, qtbot):
+    double.cards.submit("digits/3")
+    view = tab(page, qtbot, "card")
+    double.cards_by_version["digits/3"] = replace(double.cards_by_version["digits/3"], sha256="other")
+    click(qtbot, view.approve)
+    word = opened(page, ReasonDialog)
+    click(qtbot, word.act)
+    qtbot.waitUntil(lambda: "something else by now" in word.error_text())
+    assert double.cards_by_version["digits/3"].stage is CardStage.IN_REVIEW
+
+
+def test_a_card_of_another_desk_is_only_read(page, double, qtbot):
+    double.cards_by_version["digits/3"] = replace(
+        double.cards.show("digits/3"), is_foreign=True, stage=CardStage.APPROVED
+    )
+    view = tab(page, qtbot, "card")
+    assert "left by another desk" in view.head.whole
+    assert not any(one.isVisible() for one in (view.edit, view.submit, view.approve, view.archive))
+
+
+def test_a_card_that_can_not_be_read_says_why_and_nothing_of_another_version(page, double, qtbot):
+    view = tab(page, qtbot, "card")
+    double.failing["cards.show"] = Unavailable("The registry does not answer.", "Try again.")
+    page.choose_version("digits/2")
+    qtbot.waitUntil(lambda: "The registry does not answer." in view.state.details())
+    assert view.state.isVisible()
+
+
+def test_the_audit_is_searched_by_the_agent(page, qtbot):
+    view = tab(page, qtbot, "audit")
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 3)
+    qtbot.keyClicks(view.search, "alias")
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 1)
+    view.search.clear()
+    view.failed.setChecked(True)
+    qtbot.waitUntil(lambda: view.table.holds("e2") and view.table.shown_rows() == 1)
+    facts = {fact.name: fact.value for fact in view.facts.shown}
+    assert facts["By"] == "bo (uid 1001)"
+    assert facts["Error"] == "refused"
+
+
+def test_what_nobody_saw_the_end_of_is_neither_done_nor_failed(page, qtbot):
+    view = tab(page, qtbot, "audit")
+    qtbot.waitUntil(lambda: view.table.holds("e3"))
+    view.table.select("e3")
+    state = next(fact for fact in view.facts.shown if fact.name == "Ended")
+    assert state.value.startswith("?")
+
+
+def test_the_chain_is_verified_and_what_does_not_hold_is_named(page, double, qtbot):
+    view = tab(page, qtbot, "audit")
+    click(qtbot, view.verify)
+    qtbot.waitUntil(lambda: "1,204 records: none was changed" in view.says.whole)
+    double.audit_found = AuditVerification(1204, intact=False, first_bad=77, why="Its text was changed.")
+    click(qtbot, view.verify)
+    qtbot.waitUntil(lambda: "record 77 does not hold: Its text was changed." in view.says.whole)
+    double.failing["agent.verify_audit"] = Unavailable("The database is locked.", None)
+    click(qtbot, view.verify)
+    qtbot.waitUntil(lambda: view.says.whole.startswith("? It could not be looked at"))
+    assert verified_words(AuditVerification(3, intact=False, entry="e9"))[1] == "alert"
+
+
+def test_the_chain_is_written_whole_or_not_at_all(page, double, qtbot, tmp_path):
+    double.audit_chain = [AuditLink(number, "e", "{}", f"{number:064x}") for number in range(1, 4)]
+    view = tab(page, qtbot, "audit")
+    out = tmp_path / "audit.jsonl"
+    view._write(str(out))
+    qtbot.waitUntil(lambda: "3 records are in" in view.says.whole)
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert lines[0] == {"form": "mlops-desk-audit/1"}
+    assert [line["number"] for line in lines[1:]] == [1, 2, 3]
+    assert out.stat().st_mode & 0o077 == 0
+    view._write(str(tmp_path / "nowhere" / "audit.jsonl"))
+    qtbot.waitUntil(lambda: "can't be written" in view.says.whole)
+
+
+def test_data_say_whether_they_are_what_they_were_and_who_uses_them(page, qtbot):
+    view = tab(page, qtbot, "data")
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 4)
+    view.table.select("digits-2026-10")
+    qtbot.waitUntil(lambda: any(fact.name == "Used by model" for fact in view.facts.shown))
+    facts = {fact.name: fact.value for fact in view.facts.shown}
+    assert facts["Licence"] == "CC BY 4.0"
+    assert facts["Data of persons"] == "no"
+    assert facts["Used by model"] == "digits/3: training data, version 2"
+    assert STATE_MARKS[SetState.UNKNOWN].token == "unknown"
+    view.table.select("warehouse")
+    qtbot.waitUntil(
+        lambda: "did not answer" in next(f.value for f in view.facts.shown if f.name in {"State", "Loading"})
+    )
+    assert {fact.name: fact.value for fact in view.facts.shown}["Data of persons"] == "nobody has said"
+
+
+def test_a_retention_shows_what_it_deletes_and_deletes_exactly_that(page, double, qtbot):
+    view = tab(page, qtbot, "data")
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 4)
+    click(qtbot, view.retention)
+    qtbot.waitUntil(lambda: opened(page, Confirm) is not None)
+    assert "churn-log stays: the champion churn/4 was trained on them" in view.says.whole
+    assert double.retained == []
+    click(qtbot, opened(page, Confirm).act)
+    qtbot.waitUntil(lambda: double.retained == ["token-1"])
+    qtbot.waitUntil(lambda: "2 files" in view.says.whole and "are gone" in view.says.whole)
+
+
+def test_what_became_another_since_it_was_shown_is_not_deleted(page, double, qtbot):
+    view = tab(page, qtbot, "data")
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 4)
+    click(qtbot, view.retention)
+    qtbot.waitUntil(lambda: opened(page, Confirm) is not None)
+    double.retention_plan = replace(double.retention_plan, token="token-2")
+    click(qtbot, opened(page, Confirm).act)
+    qtbot.waitUntil(lambda: "than were shown" in view.says.whole)
+    assert double.retained == []
+    assert "Nothing is older" in plan_words(RetentionPlan("t", None))
+
+
+def test_a_pack_is_made_and_what_could_not_be_told_is_said(page, double, qtbot, tmp_path):
+    view = tab(page, qtbot, "evidence")
+    out = tmp_path / "pack.zip"
+    view._build("digits/3", str(out))
+    qtbot.waitUntil(lambda: out.exists() and "1 part could not be told" in view.says.whole)
+    assert out.read_bytes() == b"PK pack"
+    told = {fact.name: fact.value for fact in view.facts.shown}
+    assert told["lineage"] == "? The registry does not answer."
+
+
+def test_a_file_that_is_no_pack_is_looked_at_in_a_process_of_its_own(page, qtbot, tmp_path):
+    view = tab(page, qtbot, "evidence")
+    path = tmp_path / "pack.zip"
+    path.write_bytes(b"nothing of the kind")
+    view.look_at(str(path))
+    qtbot.waitUntil(lambda: not view.says.whole.startswith("Looking"), timeout=60_000)
+    assert "●" not in view.says.whole
+
+
+def test_a_pack_that_was_changed_names_the_file(page, qtbot, monkeypatch):
+    found = EvidenceVerification(False, 9, None, "digits", "3", 100.0, 4, "card.json", "It is not what was signed.")
+    monkeypatch.setattr(evidence, "verified", lambda _path: found)
+    view = tab(page, qtbot, "evidence")
+    view.look_at("/x.zip")
+    qtbot.waitUntil(lambda: "card.json: It is not what was signed." in view.says.whole)
+    assert "does not hold" in {fact.name: fact.value for fact in view.facts.shown}["Signed by"]
+
+
+def test_without_models_the_page_says_that_none_can_be_chosen(start, qtbot):
+    page = start(Double(empty=True, beat_seconds=0.2), "governance").window.page()
+    qtbot.waitUntil(lambda: "No version is chosen" in page.lineage.state.details())
+    page.tabs.choose("data")
+    qtbot.waitUntil(lambda: "No data are known yet" in page.data.state.details())

@@ -1,0 +1,186 @@
+"""Cards, data sets, evidence and the audit's chain of the scripted agent."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from service_double import Service
+
+from mlops_desk.base.errors import NotFound, Refused
+from mlops_desk.records.data.catalogue import (
+    DataKind,
+    DataPlace,
+    DataSet,
+    DataSetBrief,
+    DataUser,
+    DataUserKind,
+    DataVersion,
+    PersonalData,
+    SetState,
+    SetTraits,
+)
+from mlops_desk.records.data.retention import RetentionDone, RetentionHold, RetentionItem, RetentionPlan
+from mlops_desk.records.governance.card import (
+    CARD_TEXTS,
+    CardAct,
+    CardData,
+    CardExport,
+    CardFacts,
+    CardFigure,
+    CardGap,
+    CardOfVersion,
+    CardStage,
+    CardStep,
+    CardText,
+)
+from mlops_desk.records.registry.evidence import EvidencePack, EvidencePart, PartState
+
+if TYPE_CHECKING:
+    from builtins import list as list_of
+
+    from doubles import Double
+
+NOW = time.time()
+FACTS = CardFacts(
+    NOW - 60.0, "run1", "a1", NOW - 86_400.0, "ana", (CardData("digits-2026-10", "ab12", "training"),),
+    (CardFigure("accuracy", 0.973, 0.965, 0.981, 1800, "digits/test.csv"), CardFigure("loss", 0.11)),
+    gaps=(CardGap("environment", "Its run was not made by a job of this desk."),),
+)  # fmt: skip
+
+
+def card_record(version: str) -> CardOfVersion:
+    model, _, number = version.replace("@champion", "/3").partition("/")
+    texts = (CardText("intended_use", "Reading digits of parcels.", by_desk=False, by="ana", at=NOW - 3600.0),)
+    step = CardStep(CardAct.MADE, NOW - 7200.0, "ana", CardStage.DRAFT, 1, "first words")
+    return CardOfVersion(
+        model, number, CardStage.DRAFT, 1, texts, FACTS, (step,), "sha", ("limits", "licence", "owner")
+    )
+
+
+class Cards(Service):
+    def show(self, version: str, uri: str | None = None) -> CardOfVersion:
+        name = version.replace("@champion", "/3")
+        return self._double.cards_by_version.setdefault(name, card_record(version))
+
+    def edit(self, version: str, texts: dict[str, str] | None = None, clear: str = "", uri: str | None = None, why: str = "",
+             expected: str | None = None) -> CardOfVersion:  # fmt: skip
+        card = self.show(version)
+        if expected is not None and expected != card.sha256:
+            raise Refused("The card says something else by now.", "Look at it again.")
+        self._double.edited_cards.append((version, dict(texts or {}), clear, why))
+        said = {one.name: one for one in card.texts} | {
+            name: CardText(name, text, by_desk=False, by="ana", at=NOW) for name, text in (texts or {}).items()
+        }
+        needed = tuple(name for name in card.needed if name not in said)
+        ordered = tuple(said[name] for name in CARD_TEXTS if name in said)
+        return self._put(version, replace(card, texts=ordered, needed=needed, sha256=card.sha256 + "+"))
+
+    def submit(self, version: str, uri: str | None = None, why: str = "") -> CardOfVersion:
+        return self._stage(version, CardStage.IN_REVIEW, CardAct.SUBMITTED, why)
+
+    def send_back(self, version: str, uri: str | None = None, why: str = "") -> CardOfVersion:
+        return self._stage(version, CardStage.DRAFT, CardAct.SENT_BACK, why)
+
+    def approve(
+        self, version: str, uri: str | None = None, why: str = "", expected: str | None = None
+    ) -> CardOfVersion:
+        if expected != self.show(version).sha256:
+            raise Refused("The card says something else by now.", "Look at it again.")
+        return self._stage(version, CardStage.APPROVED, CardAct.APPROVED, why)
+
+    def archive(self, version: str, uri: str | None = None, why: str = "") -> CardOfVersion:
+        return self._stage(version, CardStage.ARCHIVED, CardAct.ARCHIVED, why)
+
+    def export(self, version: str, form: str = "markdown", uri: str | None = None) -> CardExport:
+        card = self.show(version)
+        return CardExport(
+            "card", form, f"a card as {form}".encode(), card.model, card.version, card.revision, card.stage
+        )
+
+    def _stage(self, version: str, stage: CardStage, act: CardAct, why: str) -> CardOfVersion:
+        card = self.show(version)
+        step = CardStep(act, NOW, "ana", stage, card.revision, why)
+        return self._put(version, replace(card, stage=stage, steps=(*card.steps, step)))
+
+    def _put(self, version: str, card: CardOfVersion) -> CardOfVersion:
+        self._double.cards_by_version[version.replace("@champion", "/3")] = card
+        return card
+
+
+def brief_record(name: str, state: SetState, **more: Any) -> DataSetBrief:
+    given: dict[str, Any] = {
+        "kind": DataKind.FOLDER,
+        "place": f"/srv/data/{name}",
+        "looked_at": NOW - 60.0,
+        "users": 2,
+    } | more
+    return DataSetBrief(name=name, state=state, **given)
+
+
+def some_data() -> list_of[DataSetBrief]:
+    kept = SetTraits("ana", "CC BY 4.0", 90.0, PersonalData.NO)
+    return [
+        brief_record(
+            "digits-2026-10", SetState.SAME, sha256="ab" * 32, size_bytes=48_000_000, files=3, versions=2, traits=kept
+        ),
+        brief_record("churn-log", SetState.GROWS, kind=DataKind.LOG, place="requests of churn-prod"),
+        brief_record("old-exports", SetState.GONE, text="There is no such folder any more."),
+        brief_record(
+            "warehouse", SetState.UNKNOWN, kind=DataKind.QUERY, text="The database did not answer within 30 s."
+        ),
+    ]
+
+
+class Data(Service):
+    def list(self, text: str = "", kind: str | None = None) -> list_of[DataSetBrief]:
+        return [*self._double.data_by_name.values()]
+
+    def show(self, name: str) -> DataSet:
+        brief = self._double.data_by_name.get(name)
+        if brief is None:
+            raise NotFound(f"There is no data set {name!r}.")
+        versions = (DataVersion(name, 2, NOW - 60.0, NOW, "ab" * 32, None, 48_000_000, 3, 1797),)
+        users = (
+            DataUser(DataUserKind.MODEL, "digits/3", "training data", 2),
+            DataUser(DataUserKind.MONITOR, "digits", "reference"),
+        )
+        return DataSet(brief, DataPlace(brief.kind, brief.place), (), "It is a folder of pictures.", versions, users)
+
+    def check(self, name: str) -> DataSet:
+        self._double.checked_data.append(name)
+        return self.show(name)
+
+    def retention(self, days: float | None = None, name: str | None = None) -> RetentionPlan:
+        return self._double.retention_plan
+
+    def retain(self, token: str, days: float | None = None, name: str | None = None) -> RetentionDone:
+        if token != self._double.retention_plan.token:
+            raise Refused("Other files are too old by now than were shown.", "Look at them again.")
+        self._double.retained.append(token)
+        return RetentionDone(token, 2, 3_000_000)
+
+
+class EvidenceVerbs(Service):
+    def build(self, version: str) -> EvidencePack:
+        parts = (EvidencePart("card", PartState.THERE, "card.json"), EvidencePart("drift", PartState.NOTHING),
+                 EvidencePart("lineage", PartState.UNKNOWN, None, "The registry does not answer."))  # fmt: skip
+        return EvidencePack("pack", "digits", "3", b"PK pack", "SHA256:signer", parts)
+
+
+def begin_governance(double: Double, *, empty: bool) -> None:
+    """Give the double what its page on governance shows."""
+    double.cards_by_version, double.edited_cards = {}, []
+    double.data_by_name = {} if empty else {one.name: one for one in some_data()}
+    double.checked_data, double.retained = [], []
+    item = RetentionItem(
+        "churn-log", "requests/churn-prod/2026-06-01.parquet", NOW - 180 * 86_400, NOW - 179 * 86_400, 1_500_000, 7, 9
+    )
+    hold = RetentionHold("churn-log", "the champion churn/4 was trained on them", 3, 9_000_000)
+    double.retention_plan = RetentionPlan("token-1", None, (item,) * 2, (hold,), 2, 3_000_000, ("warehouse",))
+    double.cards, double.data, double.evidence = (
+        Cards(double, "cards"),
+        Data(double, "data"),
+        EvidenceVerbs(double, "evidence"),
+    )
