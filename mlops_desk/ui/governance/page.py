@@ -20,6 +20,7 @@ from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.choice import ChoiceBox
+from mlops_desk.ui.widgets.states import starting
 from mlops_desk.ui.widgets.tabs import Tabs
 
 TABS = (("lineage", "Lineage"), ("card", "Card"), ("data", "Data"), ("audit", "Audit"), ("evidence", "Evidence"))
@@ -81,8 +82,11 @@ class GovernancePage(Page):
             widget.setVisible(key in OF_VERSION)
 
     def refresh(self, topics: frozenset[Topic]) -> None:
-        self.show_content()
         part = self.context.store.models
+        if part.value is None and self.context.store.connection.state == "starting":
+            self.show_loading(*starting("Governance"))
+            return
+        self.show_content()
         if Topic.MODELS in topics and part.value is not None and not part.loading:
             self._offer(versions(part.value))
 
