@@ -184,6 +184,9 @@ def test_approvals_that_were_never_spent_are_none_of_the_same_move_later(world):
 
 def test_back_to_where_it_was_goes_freely_where_the_policy_says_so_and_nowhere_else(world):
     world.models.promote("churn", "champion", "2")
+    world.policy(people=2)
+    with pytest.raises(Refused, match="0 of 2"):
+        world.models.rollback("churn", "champion")
     world.policy(people=2, free_rollback=True)
     with pytest.raises(Refused):
         world.models.rollback("churn", "champion", version="3")
