@@ -121,7 +121,9 @@ class RulesService(RuleKeeping):
         nobody has looked.
         """
         if document is not None:
-            return self.keep(document)
+            kept = self.keep(document)
+            retrains = self.shelf.get(kept.name)
+            return kept if retrains is None else replace(kept, missing=self._told_missing(retrains))
         if not _NAME.fullmatch(name):
             hint = "Use up to 100 letters, digits, dots, dashes and underscores."
             raise Invalid(f"{plain(name)!r} is no name for a rule.", hint)
@@ -136,7 +138,10 @@ class RulesService(RuleKeeping):
             cooldown_seconds=cooldown_seconds, plan=plan,
         )  # fmt: skip
         kept = self.keep(format_rule(spec_of(rule)))
-        return replace(kept, missing=tuple(self._lacking(rule)) if self._lacking else ())
+        return replace(kept, missing=self._told_missing(rule))
+
+    def _told_missing(self, rule: Rule) -> tuple[str, ...]:
+        return tuple(self._lacking(rule)) if self._lacking else ()
 
     def _look_for(self, name: str, model: str) -> None:
         """Refuse a model that the registry does not have."""

@@ -185,6 +185,22 @@ class Trial:
         created = self._engine.create(spec)
         self._gpus.keep(claim, gpus, self._engine.start(created.name).pid)
 
+    def check_gpus(self, count: int) -> None:
+        """Raise Failed where so many GPUs are not free now, and Unavailable where that can't be seen."""
+        self._gpus.check(count)
+
+    def start_beside(
+        self, name: str, image: str, labels: Mapping[str, str], mounts: tuple[Mount, ...], called: str, gpus: int
+    ) -> None:
+        """Start a container beside endpoints, with so many GPUs, which ``end`` gives back.
+
+        Raises Failed where they are not free, and DeskErrors of the engine.
+        """
+        claim = ReplicaClaim(name, "", os.getuid(), gpus, called=called)
+        leased = self._gpus.take(claim)
+        created = self._engine.create(self.spec(name, image, labels, mounts, leased))
+        self._gpus.keep(claim, leased, self._engine.start(created.name).pid)
+
     def spec(
         self,
         name: str,

@@ -110,7 +110,8 @@ def patients() -> Story:
 @contextmanager
 def agent(folder: Path, serving: dict[str, str], **more: str) -> Iterator[Desk]:
     """Give an agent that looks for drift each five seconds and leads canaries fast; what it served goes with it."""
-    desk = Desk(folder)
+    (folder.parent / "tmp").mkdir()
+    desk = Desk(folder, {"TMPDIR": str(folder.parent / "tmp"), "MLOPS_DESK_LEASE_DIR": str(folder.parent / "leases")})
     settings = {
         "jobs.mount_roots": "~ /tmp", "drift.window_rows": str(WINDOW), "drift.check_seconds": "5",
         "serving.canary_bake_seconds": "2", "serving.canary_requests": "20", "serving.canary_times_latency": "100",

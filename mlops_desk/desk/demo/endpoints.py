@@ -430,4 +430,5 @@ def _fits(query: RequestQuery, one: LoggedRequest) -> bool:
         and query.least_status <= one.status <= query.most_status
         and (query.slower_seconds is None or one.latency_seconds > query.slower_seconds)
         and query.revision in {None, one.revision}
+        and (bool(one.feedback) or not query.has_feedback)
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError, Invalid, Unavailable
+from mlops_desk.base.errors import DeskError, Invalid, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.desk.rules.rows import RowSource, RowSources, lay_requests
 from mlops_desk.drift.contest import laying, worker
@@ -24,7 +24,7 @@ MOST_ROWS = 20_000
 _SECONDS = 600.0  # chosen: 20,000 rows out of a file of gigabytes
 
 RunWorker = Callable[[str, Mapping[str, Any], float], Any]
-Answering = Callable[[ModelVersion, str], AbstractContextManager[tuple[ReadyVersion, BesideWork]]]
+Answering = Callable[[ModelVersion, str, int], AbstractContextManager[tuple[ReadyVersion, BesideWork]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,16 @@ class LaidRows:
 
 @dataclass(frozen=True, slots=True)
 class Evaluations:
-    """``answering`` starts a version beside everything else."""
+    """``answering`` starts a version beside everything else, with so many GPUs.
+
+    ``gpus`` tells how many a run's models need: one, where the champion was trained on any.
+    """
 
     freezing: DataFreezing
     sources: RowSources
     answering: Answering
     run: RunWorker
+    gpus: Callable[[PipelineRun], int]
 
     def of(self, run: PipelineRun, champion: ModelVersion, challenger: ModelVersion) -> ModelEvaluation:
         """Score both. Raises DeskError; where there are no rows at all, the evaluation says why."""
@@ -68,13 +72,14 @@ class Evaluations:
         sources, missing = self.sources.of(run, challenger.run_id, room)
         if not sources:
             return ModelEvaluation((), missing=tuple(missing))
-        with self.answering(challenger, "The scoring of the challenger") as (ready, work):
+        gpus = self.gpus(run)
+        with self.answering(challenger, "The scoring of the challenger", gpus) as (ready, work):
             rows, why = self._laid(run, sources, [one.name for one in ready.features], room)
             after = _asked(ready, work, rows, "challenger")
         missing += why
         if not rows:
             return ModelEvaluation((), challenger=after, missing=tuple(missing))
-        with self.answering(champion, "The scoring of the champion") as (ready, work):
+        with self.answering(champion, "The scoring of the champion", gpus) as (ready, work):
             before = _asked(ready, work, rows, "champion")
         scores = tuple(self._scored(run, one, metric) for one in rows)
         return ModelEvaluation(scores, before, after, tuple(missing))
@@ -82,7 +87,10 @@ class Evaluations:
     def _laid(
         self, run: PipelineRun, sources: Sequence[RowSource], features: Sequence[str], room: Path
     ) -> tuple[list[LaidRows], list[str]]:
-        """Lay out the parts whose rows can be read; of the others it is told why not."""
+        """Lay out the parts whose rows can be read; of the others it is told why not.
+
+        Raises DeskError where a part can't be read that the rule names, or not now: nothing is judged without it.
+        """
         found, missing = [], []
         for source in sources:
             rows = LaidRows(source, room / f"{source.part}.jsonl")
@@ -91,7 +99,11 @@ class Evaluations:
                     lay_requests(source, run.plan.slices, rows.path)
                 else:
                     self._laid_out(run, source.file, features, rows.path)
+            except (Unavailable, TimedOut):
+                raise
             except DeskError as error:
+                if source.is_named:
+                    raise
                 missing.append(error.message)
             else:
                 found.append(rows)

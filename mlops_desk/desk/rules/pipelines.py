@@ -1,21 +1,20 @@
 """Joins pipelines with jobs, registry, drift and endpoints."""
 
-import tempfile
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import DeskError, NotFound, Refused
+from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
-from mlops_desk.base.text import plain
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.rules.evaluation import Evaluations
+from mlops_desk.desk.rules.needs import RuleNeeds
 from mlops_desk.desk.rules.rollouts import EndpointRollouts
-from mlops_desk.desk.rules.rows import HELD_OUT, RowSources
+from mlops_desk.desk.rules.rows import RowSources
 from mlops_desk.desk.rules.synthetic import SyntheticRows
 from mlops_desk.drift.worker import MODULE as DRIFT_WORKER
 from mlops_desk.jobs.service import JobsService
@@ -24,7 +23,6 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.records.pipelines.comparison import ModelEvaluation
 from mlops_desk.records.pipelines.run import PipelineRun
-from mlops_desk.records.rule import Rule
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.rules.kept.shelf import RuleShelf
 from mlops_desk.rules.pipeline.freezing import DataFreezing
@@ -37,7 +35,7 @@ _REPORT_SECONDS = 600.0  # chosen: two data sets of ten million rows on a busy m
 
 
 class PipelineWiring:
-    """Makes the service, and tells what a rule lacks."""
+    """Makes the service, and what tells what a rule lacks."""
 
     def __init__(
         self,
@@ -59,15 +57,17 @@ class PipelineWiring:
         self.loop = loop
         place = wiring.folder.root / "pipelines"
         self._freezing = DataFreezing(place, self._run_as)
+        self._freezing.sweep()
         self._sources = RowSources(
             self._dataset,
             jobs.find_by_run,
             lambda uri, target: self._registry.download_artifact(uri, "", target),
-            lambda name, limit: endpoints.requests(name, limit=limit),
+            endpoints.told_later,
             wiring.folder.datasets,
         )
-        self._evaluations = Evaluations(self._freezing, self._sources, endpoints.answering, self._run)
+        self._evaluations = Evaluations(self._freezing, self._sources, endpoints.answering, self._run, self._gpus)
         self._rollouts = EndpointRollouts(endpoints, self._version)
+        self.needs = RuleNeeds(wiring.champion, jobs.find_by_run, self._dataset, endpoints.show)
         self.pipelines = self._service(bus)
 
     def _service(self, bus: Bus) -> PipelinesService:
@@ -96,38 +96,10 @@ class PipelineWiring:
             return self.wiring.made_up(run, champion, challenger)
         return self._evaluations.of(run, champion, challenger)
 
-    def lacking(self, rule: Rule) -> list[str]:
-        """Return what a rule would need and is not there, in sentences; nothing while nobody can tell."""
-        try:
-            champion = self.wiring.champion(rule.model, rule.alias)
-        except NotFound:
-            return [f"{plain(rule.model)} has no alias {plain(rule.alias)} yet, so there is no champion."]
-        except DeskError:
-            return []  # the registry does not answer, which the rule's notice has told
-        job = self.jobs.find_by_run(champion.run_id) if champion.run_id else None
-        if job is None:
-            return [f"Version {champion.version} was not trained by a job of this desk, so there is no recipe."]
-        found = [
-            f"There is nothing at {plain(path)}, which is to be {plain(target)}."
-            for target, path in rule.data.items()
-            if not Path(path).exists()
-        ]
-        targets = {mount.target for mount in job.spec.mounts}
-        found += [f"Its job has no mount at {plain(target)}." for target in rule.data if target not in targets]
-        return found + self._no_rows(rule, champion)
-
-    def _no_rows(self, rule: Rule, champion: ModelVersion) -> list[str]:
-        """Return what to say where nothing is known yet that both models can be scored on."""
-        if rule.plan.test or rule.plan.newest or rule.endpoint:
-            return []
-        try:
-            self._dataset(champion.run_id or "", HELD_OUT)
-        except NotFound:
-            text = "The champion's run has logged no data set for testing or validation, and no --test file is named: "
-            return [f"{text}unless the new run logs one, there are no rows to score both models on."]
-        except DeskError:
-            return []
-        return []
+    def _gpus(self, run: PipelineRun) -> int:
+        """Return how many GPUs a model needs to answer rows: one is enough for what was trained on more."""
+        job = None if run.champion_job is None else self.jobs.show(run.champion_job)
+        return int(job is not None and job.spec.resources.gpus > 0)
 
     def _version(self, model: str, number: str) -> ModelVersion:
         return self._registry.find(f"{model}/{number}")
@@ -152,13 +124,19 @@ class PipelineWiring:
         if not is_own(run.created_by):
             text = "The new data are another user's, and this agent reads files for its own user alone."
             raise Refused(text, "Make the rule with an agent of your own.")
-        with tempfile.TemporaryDirectory(prefix="mlops-desk-pipeline-") as folder:
+        try:
+            room = self._freezing.room(run.id)
+        except OSError as error:
+            raise Unavailable(f"There is no room to look at the data: {error}.") from error
+        try:
             options = DriftOptions(require_all_columns=True)
             request = {
                 "reference": str(files[0]), "current": str(files[1]), "options": wire.to_builtins(options),
-                "folder": folder,
+                "folder": str(room),
             }  # fmt: skip
             return wire.from_builtins(self._run(DRIFT_WORKER, request, _REPORT_SECONDS), DriftReport)
+        finally:
+            shutil.rmtree(room, ignore_errors=True)
 
     def _run(self, module: str, request: Mapping[str, Any], seconds: float) -> Any:
         return run_worker(module, request, seconds, ending=self.loop.ending)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError, Hint, NotFound
+from mlops_desk.base.errors import DeskError, Hint, NotFound, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.desk.reference import REMOTE, ReferenceParts, address_of, logged_file, on_host
+from mlops_desk.drift.contest.laying import as_json
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.model import DatasetInput
 from mlops_desk.records.pipelines.plan import EvaluationPlan
@@ -21,43 +22,51 @@ HELD_OUT = ("testing", "test", "validation", "eval")
 """How a data set's context says that the model has not learned from it."""
 FIXED, NEWEST = "fixed", "newest"
 LEAST_LABELLED = 30  # as for a window of answers
-_MOST_REQUESTS = 10_000  # as many as any list gives
 _FIRST_ERROR_STATUS = 400  # RFC 9110, 15: client errors begin here
 _HINT = Hint("mlops-desk rules create NAME … --test FILE", before="Name a file of labelled rows: ")
 
 
 @dataclass(frozen=True, slots=True)
 class RowSource:
-    """One part of the data: a ``file`` of labelled rows, or ``requests`` that have labels; ``words`` say which."""
+    """One part of the data: a ``file`` of labelled rows, or ``requests`` that have labels; ``words`` say which.
+
+    ``is_named``: the rule names it, so nothing is judged without it.
+    """
 
     part: str
     words: str
     file: Path | None = None
     requests: tuple[LoggedRequest, ...] = ()
     label: str | None = None
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RowSources:
     """``dataset`` finds a run's data set of one of some contexts (raises NotFound), ``job_of_run`` the job of a run.
 
-    ``requests`` returns the newest logged rows of an endpoint. ``made`` is the folder of data sets that the desk made:
-    no model is scored on any of them.
+    ``requests`` returns the newest logged rows of an endpoint that have feedback, however many came since. ``made``
+    is the folder of data sets that the desk made: no model is scored on any of them.
     """
 
     dataset: Callable[[str, Sequence[str] | None], DatasetInput]
     job_of_run: Callable[[str], Job | None]
     download: Callable[[str, Path], Path]
-    requests: Callable[[str, int], list[LoggedRequest]]
+    requests: Callable[[str], list[LoggedRequest]]
     made: Path
 
     def of(self, run: PipelineRun, challenger_run: str | None, room: Path) -> tuple[list[RowSource], list[str]]:
-        """Return the parts that there are, and of the others why there are none."""
+        """Return the parts that there are, and of the others why there are none.
+
+        Raises Unavailable and TimedOut: what can't be told now is no reason to judge by the other part alone.
+        """
         found: list[RowSource] = []
         missing: list[str] = []
         for look in (self._fixed, self._newest):
             try:
                 source = look(run, challenger_run, room)
+            except (Unavailable, TimedOut):
+                raise
             except DeskError as error:
                 missing.append(error.message)
             else:
@@ -67,22 +76,29 @@ class RowSources:
 
     def _fixed(self, run: PipelineRun, _challenger_run: str | None, room: Path) -> RowSource:
         if run.plan.test is not None:
-            return RowSource(FIXED, f"the fixed test set {run.plan.test}", Path(run.plan.test))
+            return RowSource(FIXED, f"the fixed test set {run.plan.test}", Path(run.plan.test), is_named=True)
         file = self._logged(run.champion_run, room / FIXED)
         return RowSource(FIXED, f"the champion's test set {file}", file)
 
     def _newest(self, run: PipelineRun, challenger_run: str | None, room: Path) -> RowSource:
         if run.plan.newest is not None:
-            return RowSource(NEWEST, f"the newest labelled rows {run.plan.newest}", Path(run.plan.newest))
+            words = f"the newest labelled rows {run.plan.newest}"
+            return RowSource(NEWEST, words, Path(run.plan.newest), is_named=True)
+        too_few = ""
         if run.endpoint is not None:
-            label, rows = labelled(self.requests(run.endpoint, _MOST_REQUESTS), run.plan)
+            label, rows = labelled(self.requests(run.endpoint), run.plan)
             if len(rows) >= LEAST_LABELLED:
                 words = f"the newest labelled requests of endpoint {run.endpoint}"
                 return RowSource(NEWEST, words, requests=tuple(rows), label=label)
+            known = f"{len(rows)} labelled requests" if label else "no requests of which one column of labels is known"
+            too_few = f"Endpoint {run.endpoint} has {known}, and {LEAST_LABELLED} are needed. "
         if run.augment is not None and self._is_remote(challenger_run):
             text = "What the challenger's run has logged as held out may hold made rows, on which nothing is scored."
-            raise NotFound(text, _HINT)
-        file = self._logged(challenger_run, room / NEWEST)
+            raise NotFound(too_few + text, _HINT)
+        try:
+            file = self._logged(challenger_run, room / NEWEST)
+        except NotFound as error:
+            raise NotFound(too_few + error.message, error.hint) from error
         return RowSource(NEWEST, f"the part of the new data that was held out, {file}", file)
 
     def _is_remote(self, run_id: str | None) -> bool:
@@ -125,7 +141,7 @@ class RowSources:
             except NotFound:
                 _log.info("Pipeline %s knows no fixed test set", run.id)
         if run.endpoint is not None and run.plan.newest is None:
-            label, rows = labelled(self.requests(run.endpoint, _MOST_REQUESTS), run.plan)
+            label, rows = labelled(self.requests(run.endpoint), run.plan)
             if rows:
                 file = room / "requests.jsonl"
                 lines = [json.dumps({**one.inputs, label or "": one.feedback[label or ""]}) for one in rows]
@@ -171,7 +187,8 @@ def lay_requests(source: RowSource, groups: Sequence[str], target: Path) -> int:
     """Write labelled requests as rows, as ``drift.contest.laying`` does of a file; return how many."""
     with target.open("w", encoding="utf-8") as file:
         for one in source.requests:
-            told = {name: one.inputs.get(name, one.feedback.get(name)) for name in groups}
-            line = {"features": dict(one.inputs), "label": one.feedback[source.label or ""], "groups": told}
+            told = {name: as_json(one.inputs.get(name, one.feedback.get(name))) for name in groups}
+            given = {name: as_json(value) for name, value in one.inputs.items()}
+            line = {"features": given, "label": as_json(one.feedback[source.label or ""]), "groups": told}
             file.write(json.dumps(line, allow_nan=False) + "\n")
     return len(source.requests)

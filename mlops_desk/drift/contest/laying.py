@@ -89,7 +89,7 @@ def _written(
     with target.open("w", encoding="utf-8") as file:
         while rows := chosen.fetchmany(1000):  # chosen: a megabyte or so at once
             for row in rows:
-                values = [_json(one) for one in row[:-1]]
+                values = [as_json(one) for one in row[:-1]]
                 given = dict(zip(taken, values, strict=False))
                 told = dict(zip(groups, values[len(values) - len(groups) :], strict=True))
                 truth = None if label is None else values[len(taken)]
@@ -99,7 +99,7 @@ def _written(
     return n
 
 
-def _json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """Return a cell as JSON has it: what is no number is missing, moments are ISO 8601, the rest is its text."""
     if value is None or isinstance(value, (bool, int, str)):
         return value

@@ -38,6 +38,7 @@ class Contest:
             hint = Hint(f"mlops-desk rules create {run.rule} --test FILE", before=before)
             return failed_outcome(run, text, hint, evidence=StepEvidence(evaluation=found))
         text = f"Both were scored on {' and on '.join(f'{one.rows} rows of {one.data}' for one in found.scores)}."
+        text = " ".join((text, *found.missing))  # who approves is to see what the challenger was not held against
         return StepOutcome(replace(run, comparison=comparison), StepEvidence(text, evaluation=found))
 
     def gate(self, run: PipelineRun) -> StepOutcome:

@@ -19,6 +19,7 @@ from mlops_desk.records.pipelines.run import PipelineRun
 from mlops_desk.rules.pipeline.hashing import MODULE, digest_of
 
 _SECONDS = 14_400.0  # chosen: 4 hours are 7 TB at 500 MB/s
+_ROOM = ".work"
 _KEPT = 200  # chosen: a list of a thousand files takes 150 KB; older ones are told by their hash in the record
 
 Run = Callable[[str, Mapping[str, Any], float, int | None], Any]
@@ -66,9 +67,14 @@ class DataFreezing:
         """Let the data of a run be frozen anew."""
         (self.folder / f"{run_id}.json").unlink(missing_ok=True)
 
+    def sweep(self) -> None:
+        """Take away what an agent that was killed in the midst of a step has left; called before any step goes on."""
+        for place in self.folder.glob(f"*{_ROOM}"):
+            shutil.rmtree(place, ignore_errors=True)
+
     def room(self, run_id: str) -> Path:
-        """Return an empty folder for what a run's step lays out; what an earlier agent has left in it is gone."""
-        place = self.folder / f"{run_id}.work"
+        """Return an empty folder for what a run's step lays out. Raises OSError."""
+        place = self.folder / f"{run_id}{_ROOM}"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(mode=0o700, parents=True)
         return place

@@ -56,16 +56,25 @@ class AsideContainers:
             else:
                 return
 
+    def check_gpus(self, count: int) -> None:
+        """Raise Failed where so many GPUs are not free now, and Unavailable where that can't be seen."""
+        self._trial.check_gpus(count)
+
     @property
     def _prefix(self) -> str:
         return f"mlops-desk-{self._instance}-aside-"
 
     @contextmanager
-    def serving(self, image: str, model: Path, timeout_seconds: float, work: BesideWork) -> Iterator[str]:
-        """Give the address of a container that serves ``model``. Raises Refused, TimedOut, Unavailable, OSError."""
+    def serving(
+        self, image: str, model: Path, timeout_seconds: float, work: BesideWork, gpus: int = 0
+    ) -> Iterator[str]:
+        """Give the address of a container that serves ``model``, with so many ``gpus`` leased to it.
+
+        Raises Refused, TimedOut, Unavailable, OSError; Failed where no GPU is free.
+        """
         with self._name() as name, Handover(self._folder / name) as handover:
             mounts = (Mount(str(model), "/model", "ro"), handover.mount)
-            self._start(self._trial.spec(name, image, self._labels(), mounts))
+            self._trial.start_beside(name, image, self._labels(), mounts, work.told.what, gpus)
             self._wait(name, handover, timeout_seconds, work)
             yield handover.address
 

@@ -31,7 +31,7 @@ from mlops_desk.serving.image.maker import Maker
 from mlops_desk.serving.image.model_files import ModelFiles, read_model
 from mlops_desk.serving.images import EndpointImages
 from mlops_desk.serving.probe import INVOCATIONS
-from mlops_desk.serving.revision import Failed, Revision, Shelf
+from mlops_desk.serving.revision import NO_GPU, Failed, Revision, Shelf
 from mlops_desk.serving.work import BesideWork
 from mlops_desk.storage.requests import LoggedFeature
 
@@ -133,23 +133,32 @@ class VersionScoring:
         self._shelf.discard(PLACE)
 
     @contextmanager
-    def ready(self, version: ModelVersion, work: BesideWork) -> Iterator[ReadyVersion]:
-        """Give a version that answers. Raises Refused, TimedOut, Unavailable; waits for another one to be done."""
-        with self.made(version, work) as made, ExitStack() as running:
+    def ready(self, version: ModelVersion, work: BesideWork, gpus: int = 0) -> Iterator[ReadyVersion]:
+        """Give a version that answers, with so many ``gpus``; waits for another one to be done.
+
+        Raises Refused, TimedOut, and Unavailable, too, while no GPU is free.
+        """
+        with self.made(version, work, gpus) as made, ExitStack() as running:
             files, seconds = made.files, self._settings.number("serving.start_timeout_seconds")
             address = made.tried(
-                lambda image: running.enter_context(self._asides.serving(image, files.folder, seconds, work))
+                lambda image: running.enter_context(self._asides.serving(image, files.folder, seconds, work, gpus))
             )
             yield ReadyVersion(version, address, files.features, files.size_bytes)
 
     @contextmanager
-    def made(self, version: ModelVersion, work: BesideWork) -> Iterator["MadeVersion"]:
-        """Give a version whose files and image are there. Raises Refused, Unavailable; waits for another one."""
+    def made(self, version: ModelVersion, work: BesideWork, gpus: int = 0) -> Iterator["MadeVersion"]:
+        """Give a version whose files and image are there, once so many GPUs are free; waits for another one.
+
+        Raises Refused, Unavailable.
+        """
         while not self._scoring.acquire(timeout=1.0):
             work.tell("Waiting for another version to be scored.")
         try:
+            self._asides.check_gpus(gpus)  # before an image is made that would wait for them
             yield from self._made(version, work)
         except Failed as failure:
+            if failure.reason.class_ == NO_GPU:  # jobs have them all, and one of them ends
+                raise Unavailable(failure.reason.text, failure.reason.hint) from failure
             raise Refused(failure.reason.text, failure.reason.hint) from failure
         except OSError as error:
             raise Unavailable(f"The version can't be made ready: {error}.") from error

@@ -91,9 +91,12 @@ class BesideVerbs(ABC):
             return self._beside.exports.export(name, number, to, wanted, signed_by, work, foreign)
 
     @contextmanager
-    def answering(self, version: ModelVersion, what: str) -> Iterator[tuple[ReadyVersion, BesideWork]]:
-        """Start a version beside everything else; raises Refused, TimedOut, Unavailable. Ends with the agent."""
-        with self._beside.works.begun(what, None) as work, self._beside.scoring.ready(version, work) as ready:
+    def answering(self, version: ModelVersion, what: str, gpus: int = 0) -> Iterator[tuple[ReadyVersion, BesideWork]]:
+        """Start a version beside everything else, with so many GPUs; raises Refused, TimedOut, Unavailable.
+
+        It ends with the agent.
+        """
+        with self._beside.works.begun(what, None) as work, self._beside.scoring.ready(version, work, gpus) as ready:
             yield ready, work
 
     def weigh(self, version: ModelVersion, order: WeighingOrder, ticket: str | None) -> Weighed:

@@ -23,6 +23,7 @@ class ReplicaClaim:
     """Whose GPUs: the container, the endpoint, its owner, how many, and what it needs of each (None: not known).
 
     ``runs_in`` is the container that gets them where it is another one, beside it: they are its own as long as it runs.
+    ``called`` says what for, where that is no endpoint.
     """
 
     container: str
@@ -31,11 +32,13 @@ class ReplicaClaim:
     count: int
     fit: GpuFit | None = None
     runs_in: str | None = None
+    called: str | None = None
 
     @property
     def holder(self) -> GpuHolder:
         """Return it as the ledger knows holders: a lease lasts as long as the container does."""
-        return GpuHolder(self.container, f"endpoint {self.endpoint}", self.runs_in or self.container, self.uid)
+        name = self.called or f"endpoint {self.endpoint}"
+        return GpuHolder(self.container, name, self.runs_in or self.container, self.uid)
 
 
 class ReplicaGpus:
@@ -68,6 +71,17 @@ class ReplicaGpus:
                 return self._taken(self._leases, claim, tell)
             except DeskError as error:
                 raise Failed(NO_GPU, error.message, None, error.hint) from error
+
+    def check(self, count: int) -> None:
+        """Raise Failed, with who holds them, where so many GPUs are not free now; nothing is leased."""
+        if not count:
+            return
+        if self._leases is None:
+            raise Failed(NO_GPU, "No GPU can be given to endpoints here.")
+        own = self._own()
+        left = [_unlent(one, own.get(one.uuid), "") for one in givable(self._leases.cards())]
+        if choose(left, count) is None:
+            raise Failed(NO_GPU, shortage(left, count), None, Hint("mlops-desk gpus cards", before="Who holds them: "))
 
     def keep(self, claim: ReplicaClaim, gpus: Sequence[str], pid: int | None = None) -> None:
         """Go on holding GPUs of a container that runs, also after another agent's end."""

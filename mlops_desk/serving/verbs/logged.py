@@ -46,6 +46,10 @@ class LoggedVerbs(ABC):
         """Return the rows of one logged request, however old. Raises NotFound, TimedOut."""
         return self._requests.find(self.show(name).name, RequestQuery(REQUESTS_LIMIT, request_id=request_id))
 
+    def told_later(self, name: str) -> list[LoggedRequest]:
+        """Return the newest rows of requests that have feedback, as many as a list gives. Raises NotFound, TimedOut."""
+        return self._requests.find(self.show(name).name, RequestQuery(REQUESTS_LIMIT, has_feedback=True))
+
     def feedback(self, name: str, file: str) -> FeedbackTaken:
         """Take what turned out later from a file. Raises Invalid, NotFound, Refused, TimedOut."""
         return self._requests.take_feedback(self.show(name).name, own_file(file), self._switchboard.redaction.of(name))

@@ -16,7 +16,7 @@ from typing import Any
 
 from mlops_desk.records.serving.request import LoggedRequest
 from mlops_desk.storage.data_files import quoted
-from mlops_desk.storage.request_log.feedback import feedback_of
+from mlops_desk.storage.request_log.feedback import feedback_files, feedback_of
 from mlops_desk.storage.request_log.files import connect, read, united
 from mlops_desk.storage.request_log.layout import ArchivePart, parts
 from mlops_desk.storage.request_log.names import sent
@@ -31,7 +31,8 @@ class RequestQuery:
     """Which requests: received from ``since`` on and before ``until`` (Unix seconds; None: up to now).
 
     Their status is one from ``least_status`` to ``most_status``; ``revision`` is the one that answered, None: any.
-    ``request_id`` is that of the only one that is meant, however old.
+    ``request_id`` is that of the only one that is meant, however old. ``has_feedback``: only those of which something
+    turned out later, however many came since.
     """
 
     limit: int
@@ -42,6 +43,7 @@ class RequestQuery:
     until: float | None = None
     revision: int | None = None
     request_id: str | None = None
+    has_feedback: bool = False
 
     @property
     def condition(self) -> str:
@@ -56,6 +58,8 @@ class RequestQuery:
             told.append(f"_revision = {int(self.revision)}")
         if self.request_id is not None:
             told.append(f"_request_id = {quoted(self.request_id)}")
+        if self.has_feedback:
+            told.append("_request_id IN (SELECT _request_id FROM turned_out)")
         return " AND ".join(told)
 
 
@@ -74,6 +78,12 @@ def find(folder: Path, query: RequestQuery) -> list[LoggedRequest]:
 
 def _find(folder: Path, query: RequestQuery) -> list[LoggedRequest]:
     with closing(connect(folder)) as connection:
+        if query.has_feedback:
+            later = feedback_files(folder)
+            if not later:
+                return []
+            of_later = f"SELECT DISTINCT _request_id FROM ({united(connection, later)})"
+            connection.execute(f"CREATE TEMP TABLE turned_out AS {of_later}")
         chosen, oldest = _chosen(connection, folder, query)
         if not chosen:
             return []

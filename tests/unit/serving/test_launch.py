@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -10,11 +11,12 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.serving import plan
 from mlops_desk.serving.launch import Trial
-from mlops_desk.serving.revision import Shelf
+from mlops_desk.serving.revision import Failed, Shelf
+from mlops_desk.serving.runtimes.gpus import ReplicaGpus
+from tests.unit.serving.runtimes.test_replica_gpus import Leases, card
 
 if TYPE_CHECKING:
     from mlops_desk.engines.engine import Engine
-    from mlops_desk.serving.runtimes.gpus import ReplicaGpus
 
 
 class Noted:
@@ -52,3 +54,37 @@ def test_while_the_engine_is_away_the_gpus_stay_leased(tmp_path: Path, word: str
     noted.gone = f"{word} relay"
     trial(noted, tmp_path).end("relay")
     assert "release relay" not in noted.asked
+
+
+class Starting(Noted):
+    """An engine that starts what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gpus: list[tuple[str, ...]] = []
+
+    def create(self, spec: Any) -> Any:
+        self.gpus.append(spec.gpus)
+        return SimpleNamespace(name=spec.name)
+
+    def start(self, _name: str) -> Any:
+        return SimpleNamespace(pid=7)
+
+
+def test_a_container_beside_endpoints_has_its_gpus_from_the_ledger_until_it_ends(tmp_path: Path) -> None:
+    engine, ledger = Starting(), Leases((card(0), card(1)))
+    beside = Trial(
+        "desk", Shelf(tmp_path), SettingsStore(tmp_path / "settings.json"), cast("Engine", engine), threading.Event(),
+        ReplicaGpus(cast("Any", ledger)),
+    )  # fmt: skip
+    beside.start_beside("aside", "image", {}, (), "The scoring of the champion", 1)
+    beside.start_beside("other", "image", {}, (), "The scoring of the champion", 0)
+    assert (engine.gpus, ledger.taken) == ([("GPU-0",), ()], {"aside": ("GPU-0",)})
+    beside.end("aside")
+    assert ledger.taken == {}
+    ledger.shown = ()
+    beside.check_gpus(0)
+    for ask in (beside.check_gpus, lambda n: beside.start_beside("aside", "image", {}, (), "scoring", n)):
+        with pytest.raises(Failed):
+            ask(1)
+    assert len(engine.gpus) == 2, "nothing is started without them"

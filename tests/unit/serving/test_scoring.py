@@ -14,7 +14,7 @@ from mlops_desk.base.errors import Invalid, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.serving.beside.scoring import PLACE, ReadyVersion, VersionScoring
-from mlops_desk.serving.revision import Failed, Revision, Shelf
+from mlops_desk.serving.revision import NO_GPU, Failed, Revision, Shelf
 from mlops_desk.serving.work import BesideWork
 from mlops_desk.storage.requests import LoggedFeature
 
@@ -139,6 +139,7 @@ class House:
     def __init__(self, folder: Path, fails=(), instead=None, made=None):
         self.shelf, self.fails, self._instead, self._made = Shelf(folder), fails, instead, made
         self.started, self.ended, self.dropped = [], [], []
+        self.free, self.gpus = 1, []
 
     def make(self, revision: Revision, tell) -> Revision:
         if self._made is not None:
@@ -151,9 +152,14 @@ class House:
     def instead(self, made, tell):
         return self._instead and SimpleNamespace(image=self._instead)
 
+    def check_gpus(self, count):
+        if count > self.free:
+            raise Failed(NO_GPU, "GPU 0 is held by job train.", None, "mlops-desk gpus cards")
+
     @contextmanager
-    def serving(self, image, model, seconds, work):
+    def serving(self, image, model, seconds, work, gpus=0):
         self.started.append(image)
+        self.gpus.append(gpus)
         if image in self.fails:
             raise Refused("The model does not start.")
         try:
@@ -205,3 +211,14 @@ def test_a_version_that_can_not_be_made_says_why(tmp_path: Path) -> None:
     house = House(tmp_path, made=Failed("download_failed", "The files are gone.", None, "Look."))
     with pytest.raises(Refused, match="The files are gone"), house.scoring().ready(VERSION, work()):
         pass
+
+
+def test_one_that_needs_a_gpu_gets_it_in_whichever_image_and_waits_while_jobs_have_them_all(tmp_path: Path) -> None:
+    house = House(tmp_path, fails={"trained"}, instead="built")
+    with house.scoring().ready(VERSION, work(), 1):
+        pass
+    assert house.gpus == [1, 1]
+    house.free = 0
+    with pytest.raises(Unavailable, match="held by job train"), house.scoring().ready(VERSION, work(), 1):
+        pass
+    assert (house.gpus, house.dropped) == ([1, 1], [{"trained", "built"}]), "no image is made while it waits"

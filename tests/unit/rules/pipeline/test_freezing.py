@@ -152,3 +152,14 @@ def test_it_says_how_far_it_is_only_where_somebody_listens(data, monkeypatch, ca
     assert capsys.readouterr().err == ""
     hashing.manifest({"": str(data)}, {}, tells=True)
     assert capsys.readouterr().err.splitlines()[-1] == "3 8"
+
+
+def test_what_an_agent_was_killed_over_is_taken_away_by_the_next_and_the_lists_stay(tmp_path, data) -> None:
+    freezing = DataFreezing(tmp_path / "lists", Worker())
+    freezing.sweep()  # where nothing was ever frozen
+    frozen(tmp_path, data)
+    (freezing.room("r") / "rows.jsonl").write_text("{}")
+    freezing.room("other")
+    freezing.sweep()
+    assert [path.name for path in (tmp_path / "lists").iterdir()] == ["r.json"]
+    assert list(freezing.room("r").iterdir()) == []

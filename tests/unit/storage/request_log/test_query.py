@@ -136,3 +136,16 @@ def test_a_part_that_is_merged_away_meanwhile_is_looked_for_again(
 
 def test_an_empty_log_has_no_requests(tmp_path: Path) -> None:
     assert find(tmp_path, RequestQuery(10)) == []
+
+
+def test_those_of_which_something_turned_out_are_found_however_many_came_since(tmp_path: Path) -> None:
+    for number in range(6):
+        put(tmp_path, row(number, NOW + 4000 * number, {"a": number}))
+    wanted = RequestQuery(2, has_feedback=True)
+    assert find(tmp_path, wanted) == [], "nothing turned out yet"
+    for number in (4, 1, 0):
+        told = Feedback(f"id-{number}", None, NOW + 90_000 + number, {"benign": number % 2})
+        write_feedback(tmp_path, [told], int(told.given_at * 1000))
+    assert [(one.request_id, one.feedback) for one in find(tmp_path, wanted)] == [
+        ("id-4", {"benign": 0}), ("id-1", {"benign": 1}),
+    ]  # fmt: skip

@@ -1,0 +1,76 @@
+"""What a rule needs to retrain: a champion, its job, data, rows to score by, and an endpoint that drifts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_desk.base.errors import DeskError, NotFound
+from mlops_desk.base.text import plain
+from mlops_desk.desk.rules.rows import HELD_OUT
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.model import DatasetInput, ModelVersion
+from mlops_desk.records.rule import Rule
+from mlops_desk.records.serving.endpoint import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class RuleNeeds:
+    """``champion`` finds the version behind MODEL@ALIAS, ``dataset`` a run's data set of some contexts.
+
+    ``job_of_run`` finds the job that made a run, None where this desk has none. All but that may raise DeskError.
+    """
+
+    champion: Callable[[str, str], ModelVersion]
+    job_of_run: Callable[[str], Job | None]
+    dataset: Callable[[str, Sequence[str] | None], DatasetInput]
+    endpoint: Callable[[str], Endpoint]
+
+    def lacking(self, rule: Rule) -> list[str]:
+        """Return what a rule would need and is not there, in sentences; nothing while nobody can tell."""
+        try:
+            champion = self.champion(rule.model, rule.alias)
+        except NotFound:
+            told = [f"{plain(rule.model)} has no alias {plain(rule.alias)} yet, so there is no champion."]
+            return told + self._no_endpoint(rule)
+        except DeskError:
+            return []  # the registry does not answer, which the rule's notice has told
+        job = self.job_of_run(champion.run_id) if champion.run_id else None
+        if job is None:
+            told = [f"Version {champion.version} was not trained by a job of this desk, so there is no recipe."]
+            return told + self._no_endpoint(rule)
+        found = [
+            f"There is nothing at {plain(path)}, which is to be {plain(target)}."
+            for target, path in rule.data.items()
+            if not Path(path).exists()
+        ]
+        targets = {mount.target for mount in job.spec.mounts}
+        found += [f"Its job has no mount at {plain(target)}." for target in rule.data if target not in targets]
+        return found + self._no_endpoint(rule) + self._no_rows(rule, champion)
+
+    def _no_endpoint(self, rule: Rule) -> list[str]:
+        """Return what keeps the rule's endpoint from ever setting it off."""
+        if rule.endpoint is None:
+            return []
+        name = plain(rule.endpoint)
+        try:
+            model = self.endpoint(rule.endpoint).model.name
+        except NotFound:
+            return [f"There is no endpoint {name} yet, so nothing of it drifts."]
+        except DeskError:
+            return []
+        if model != rule.model:
+            return [f"Endpoint {name} serves {plain(model)}, and drift of that does not set the rule off."]
+        return []
+
+    def _no_rows(self, rule: Rule, champion: ModelVersion) -> list[str]:
+        """Return what to say where nothing is known yet that both models can be scored on."""
+        if rule.plan.test or rule.plan.newest or rule.endpoint:
+            return []
+        try:
+            self.dataset(champion.run_id or "", HELD_OUT)
+        except NotFound:
+            text = "The champion's run has logged no data set for testing or validation, and no --test file is named: "
+            return [f"{text}unless the new run logs one, there are no rows to score both models on."]
+        except DeskError:
+            return []
+        return []
