@@ -318,6 +318,8 @@ HELP = {
     "ci.show.run_id": "id of the run, or the beginning of it; ci list shows them",
     "ci.follow.run_id": "id of the run, or the beginning of it; ci list shows them",
     "ci.cancel.run_id": "id of the run, or the beginning of it; ci list shows them",
+    "ci.promote.repository": "address of the repository, or its absolute path",
+    "ci.promote.tag": "tag promote/MODEL/VERSION, as promote/iris/3",
     "ci.check.file": "the pipeline's file; - is standard input",
     "pipelines.list.rule": "only those of this rule",
     "pipelines.page.rule": "only those of this rule",

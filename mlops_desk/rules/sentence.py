@@ -12,6 +12,7 @@ from mlops_desk.records.pipelines.synthetic import AugmentUse
 from mlops_desk.records.rules.actions import (
     AlertAction,
     ApprovalAction,
+    CiAction,
     NotifyAction,
     PauseEndpointAction,
     RetrainAction,
@@ -176,6 +177,7 @@ _ACTIONS: Mapping[type, Callable[..., str]] = {
     NotifyAction: _notify,
     AlertAction: _alert,
     SubmitAction: _submit,
+    CiAction: lambda action: f"run the pipeline {plain(action.file)} of what was pushed",
     RetrainAction: _retrain,
     StopJobAction: _stop,
     PauseEndpointAction: lambda action: f"pause the endpoint {plain(action.endpoint)}",

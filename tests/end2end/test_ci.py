@@ -1,8 +1,10 @@
 """Pipelines of git repositories on a real engine, by the real program: run, failed, ended, killed, and pushed."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -185,3 +187,45 @@ def test_two_runs_of_one_branch_follow_one_another(desk: Desk, tmp_path: Path) -
     assert time.time() > jobs[0]["ended_at"]
     bad = desk.run("ci", "run", str(folder), check=False)
     assert (bad.returncode, "wants data at /go" in bad.stderr) == (1, True)
+
+
+def test_a_push_and_a_tag_run_the_pipeline_of_their_commit_once(desk: Desk, tmp_path: Path) -> None:
+    folder = repository(tmp_path / "code", shell("train", "cat part/weights; echo of $MLD_CI_REF"))
+    bare = tmp_path / "code.git"
+    git(tmp_path, "init", "-q", "--bare", str(bare))
+    hook = bare / "hooks" / "post-checkout"
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    hook.chmod(0o755)
+    git(folder, "push", "-q", str(bare), "main")
+    rule = tmp_path / "rule.yaml"
+    rule.write_text(
+        f"apiVersion: mlops-desk/v1\nkind: Rule\nname: pushes\nwhen: {{push: {bare}, ref: '*'}}\n"
+        "then:\n- {ci: mlops-desk.yaml}\n"
+    )
+    desk.run("rules", "create", str(rule))
+    database = f"file:{desk.folder / 'state.db'}?mode=ro"
+    with contextlib.closing(sqlite3.connect(database, uri=True)) as state:  # what is there is seen once, by and by
+        looked = "SELECT count(*) FROM rule_sights WHERE key LIKE '%_/0'"
+        desk.wait(lambda: state.execute(looked).fetchone()[0], lambda count: count == 1)
+    assert desk.json("ci", "list") == [], "what was there when the rule was made is no push"
+    (folder / "part" / "weights").write_text("newer\n")
+    git(folder, "commit", "-q", "-a", "-m", "second")
+    git(folder, "tag", "v1")
+    git(folder, "push", "-q", str(bare), "main", "v1")
+    commit = git(folder, "rev-parse", "HEAD")
+    runs = desk.wait(
+        lambda: desk.json("ci", "list"),
+        lambda found: len(found) == 2 and all(run["state"] in {"passed", "failed"} for run in found),
+        180,
+    )
+    assert {(run["ref"], run["commit"], run["state"]) for run in runs} == {
+        ("main", commit, "passed"), ("v1", commit, "passed")
+    }  # fmt: skip
+    tagged = next(run for run in runs if run["ref"] == "v1")
+    job_id = desk.json("ci", "show", tagged["id"])["stages"][0]["job_id"]
+    assert desk.run("jobs", "logs", job_id).stdout.split("\n")[:2] == ["newer", "of v1"]
+    git(folder, "push", "-q", str(bare), ":v1")
+    git(folder, "push", "-q", str(bare), "v1")
+    time.sleep(40)
+    assert len(desk.json("ci", "list")) == 2, "the same tag at the same commit runs once"
+    assert not (tmp_path / "ran").exists()

@@ -13,10 +13,14 @@ from mlops_desk.desk.model_wiring import run_metrics
 from mlops_desk.jobs.capsule.basis import Basis
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.ci.driver import CiParts
-from mlops_desk.jobs.ci.service import CiService
+from mlops_desk.jobs.ci.machine import BRANCH, TAG
+from mlops_desk.jobs.ci.service import CiAsked, CiService
 from mlops_desk.jobs.service import JobsService
+from mlops_desk.records.ci.run import CiRun
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.records.rules.actions import CiAction
+from mlops_desk.records.rules.firing import PushedRef
 from mlops_desk.registry.models import ModelsService
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.storage.state import State
@@ -48,6 +52,14 @@ def ci_service(
         worker=partial(_worker, loop),
     )
     return CiService(house, state.ci_runs, snapshots, bus, loop)
+
+
+def run_pushed(service: CiService, action: CiAction, pushed: PushedRef) -> CiRun:
+    """Run the pipeline of a commit that was pushed, once for each ref and commit. Raises DeskError."""
+    kind = TAG if pushed.ref.startswith("refs/tags/") else BRANCH
+    ref = pushed.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    asked = CiAsked(pushed.repository, action.file, ref, kind, action.data)
+    return service.begin_at(asked, pushed.commit, f"push:{pushed.repository} {kind} {ref} {pushed.commit}")
 
 
 def _worker(loop: Loop, module: str, request: Mapping[str, Any], seconds: float) -> Any:

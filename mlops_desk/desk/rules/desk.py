@@ -8,6 +8,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.drift.wiring import DriftDesk
 from mlops_desk.desk.governance.governing import Governing
+from mlops_desk.desk.governance.signed_tags import SignedTags
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.rules.wiring import RulesDesk, RulesParts
 from mlops_desk.jobs.capsule.source.taking import Snapshots
@@ -47,4 +48,6 @@ def rules_desk(house: RulesHouse, wiring: ModelWiring, keyring: SecretStore) -> 
         house.endpoints, house.registry_core, house.drift_desk, keyring, lambda: house.permission,
         house.governing.approving, house.snapshots,
     )  # fmt: skip
-    return RulesDesk(parts, wiring)
+    desk = RulesDesk(parts, wiring)
+    desk.ci.take_tag = SignedTags(house.governing, house.loop).promote
+    return desk

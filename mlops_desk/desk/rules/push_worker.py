@@ -1,12 +1,15 @@
 """A worker: which commit a branch or a tag of a repository is, asked of git as it is asked everywhere here."""
 
+from fnmatch import fnmatchcase
 from typing import Any
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.capsule.source.git import Git, told
+from mlops_desk.rules.live.pushes import is_pattern, refs_text
 
+_MOST_REFS = 2000  # chosen: all of them are kept between two looks, as some hundred KiB
 SECONDS = 20.0  # chosen: one ref of a repository on this machine, on a disk that is slow to wake
 
 
@@ -27,11 +30,31 @@ def repository_of(folder: str) -> Git:
 
 def commit_of(git: Git, ref: str) -> str:
     """Return the commit of a branch or a tag; "" where there is neither."""
+    if is_pattern(ref):
+        return refs_text(_matching(git, ref))
     for kind in ("heads", "tags"):
         commit = git.text("rev-parse", "--verify", "--quiet", f"refs/{kind}/{ref}^{{commit}}")
         if commit:
             return commit
     return ""
+
+
+def _matching(git: Git, pattern: str) -> list[tuple[str, str]]:
+    """Return the branches and tags that fit a pattern, each with its commit. Raises Unavailable, Refused."""
+    form = "--format=%(refname) %(objecttype) %(objectname) %(*objecttype) %(*objectname)"
+    found = git.ask("for-each-ref", form, "refs/heads", "refs/tags")
+    if found.code:
+        raise Unavailable(f"The refs of {plain(git.folder, 200)} can't be listed: {told(found.errors)}")
+    refs = []
+    for line in found.output.decode("utf-8", "surrogateescape").splitlines():
+        name, kind, commit, *inner = line.split(" ")
+        if kind == "tag" and inner[:1] == ["commit"]:
+            kind, commit = inner[0], inner[1]
+        if kind == "commit" and fnmatchcase(name.split("/", 2)[2], pattern):
+            refs.append((name, commit))
+    if len(refs) > _MOST_REFS:
+        raise Refused(f"{len(refs)} branches and tags fit {plain(pattern)}.", "Watch fewer of them.")
+    return refs
 
 
 if __name__ == "__main__":

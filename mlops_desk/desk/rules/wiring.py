@@ -19,7 +19,7 @@ from mlops_desk.desk.drift.wiring import DriftDesk
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.rules import dvc_worker, push_worker
 from mlops_desk.desk.rules.alarms import LOOK_SECONDS, RuleAlarms
-from mlops_desk.desk.rules.ci import ci_service
+from mlops_desk.desk.rules.ci import ci_service, run_pushed
 from mlops_desk.desk.rules.past import RuleHistory
 from mlops_desk.desk.rules.pipelines import PipelineWiring
 from mlops_desk.jobs.capsule.source.taking import Snapshots
@@ -115,6 +115,7 @@ class RulesDesk:
             email=self._mail,
             command=self._command,
             submit=parts.jobs.submit_template,
+            run_pushed=partial(run_pushed, self.ci),
             job_of_origin=wiring.job_of_origin,
             job=parts.jobs.show,
             newest_job=parts.jobs.newest_named,

@@ -31,6 +31,7 @@ from mlops_desk.records.ci.run import ORIGIN, CiBrief, CiPlan, CiRun, CiStageKin
 from mlops_desk.records.event import JobChanged
 from mlops_desk.records.jobs.spec import Source
 from mlops_desk.records.list_page import ListPage
+from mlops_desk.records.rules.approval import Approval
 from mlops_desk.storage.state import StoredRecords
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
@@ -41,6 +42,14 @@ _LOOK_SECONDS = 5.0  # chosen: who is gone is noticed soon enough, and an idle a
 _MOST_WAIT_SECONDS = 25.0  # chosen: below what anything between client and agent would give up after
 _LARGEST_FILE = 64 << 10  # as large as a document may be
 _ID_BYTES = 6  # as a job's id has
+
+
+TakeTag = Callable[[str, str, str], Approval]
+"""Take a signed tag (repository, tag, alias) as a word for a move. Raises DeskErrors."""
+
+
+def _no_policies(_repository: str, _tag: str, _alias: str) -> Approval:
+    raise Refused("No policy wants a signed tag here.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class CiService:
         self._asked: dict[str, float] = {}
         self._held: dict[str, contextlib.ExitStack] = {}
         self._unsubscribe: Callable[[], None] = lambda: None
+        self.take_tag: TakeTag = _no_policies
 
     def start(self) -> None:
         """Take up what an earlier agent has left, and look after it."""
@@ -169,6 +179,9 @@ class CiService:
             self._driver.sweep(known.id)
             return known
         return self._driver.cancel(known.id, f"It was cancelled by {current_caller().user}.")
+
+    def promote(self, repository: str, tag: str, alias: str = "champion") -> Approval:
+        return self.take_tag(repository, tag, alias)
 
     # -- for rules -----------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ def spec_of_stage(file: CiFile, stage: CiStageFields, run: CiRun) -> JobSpec:
 
 
 def _source(run: CiRun) -> Source:
-    if run.repository.startswith("/"):
+    if run.repository.startswith("/") and run.origin is None:
         return Source(folder=run.repository, target=CODE)
     return Source(git=run.repository, ref=run.commit, target=CODE)
 

@@ -80,6 +80,17 @@ class ApprovalAction:
     people: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class CiAction:
+    """Run the pipeline (``file`` in the repository) of each branch or tag that was pushed, at its commit.
+
+    ``data`` maps targets in its containers to paths of this machine.
+    """
+
+    file: str
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
 RuleAction: TypeAlias = (
     NotifyAction
     | AlertAction
@@ -89,4 +100,5 @@ RuleAction: TypeAlias = (
     | PauseEndpointAction
     | RollBackAction
     | ApprovalAction
+    | CiAction
 )

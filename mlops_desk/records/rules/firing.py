@@ -48,12 +48,21 @@ class FiringStep:
 
 
 @dataclass(frozen=True, slots=True)
+class PushedRef:
+    """A branch or tag of a repository that is at another commit than before; ``ref`` is whole (refs/tags/v1)."""
+
+    repository: str
+    ref: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeptFiring:
     """A firing of the rule ``rule`` for a ``subject`` ("" where it is of one thing only), at a Unix time.
 
     ``rule_id`` tells rules of one name apart that were made one after the other. ``trigger`` is who or what set it off,
     ``created_by`` the uid on whose behalf its actions are done. ``asked`` is what a person gave along who fired it
-    ``by_hand``.
+    ``by_hand``; ``pushed`` is what came to repositories that the rule watches.
     """
 
     id: str
@@ -69,3 +78,4 @@ class KeptFiring:
     created_by: int | None = None
     asked: tuple[tuple[str, str], ...] = ()
     by_hand: bool = False
+    pushed: tuple[PushedRef, ...] = ()

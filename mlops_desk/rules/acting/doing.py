@@ -16,6 +16,7 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.rules.actions import (
     AlertAction,
     ApprovalAction,
+    CiAction,
     NotifyAction,
     PauseEndpointAction,
     RetrainAction,
@@ -97,6 +98,15 @@ class RuleDeeds:
             self.house.allow("jobs", "submit", {})
             job = self.house.submit(action.template, action.params, origin)
         return Became(f"The job {job.id} ({plain(job.name)}) is queued.", made=job.id)
+
+    def ci(self, action: CiAction, deed: Deed) -> Became:
+        """Run the pipeline of each ref that was pushed, found again by repository, ref and commit: each runs once."""
+        if not deed.firing.pushed:
+            raise Refused("Nothing was pushed, so there is no commit to run.", "ci run runs the one checked out.")
+        self.house.allow("ci", "run", {})
+        made = [self.house.run_pushed(action, one) for one in deed.firing.pushed]
+        told = ", ".join(f"{plain(one.ref or '?')} by run {one.id}" for one in made)
+        return Became(f"{len(made)} of its pipelines run: {told}.", made=made[0].id)
 
     def again(self, action: RetrainAction, deed: Deed) -> Became:
         """Train again, found again by the retraining's id."""
@@ -192,6 +202,7 @@ _ACTS: Mapping[type, Callable[[RuleDeeds, Any, Deed], Became]] = {
     NotifyAction: RuleDeeds.tell,
     AlertAction: RuleDeeds.raise_alert,
     SubmitAction: RuleDeeds.submit,
+    CiAction: RuleDeeds.ci,
     RetrainAction: RuleDeeds.again,
     StopJobAction: RuleDeeds.stop,
     PauseEndpointAction: RuleDeeds.pause,

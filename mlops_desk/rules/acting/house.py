@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mlops_desk.records.alert import Alert
+from mlops_desk.records.ci.run import CiRun
 from mlops_desk.records.event import Notice
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.rules.actions import CiAction
+from mlops_desk.records.rules.firing import PushedRef
 from mlops_desk.records.serving.endpoint import Endpoint
 
 
@@ -24,7 +27,8 @@ class ActionHouse:
     ``notice`` announces. ``webhook`` posts a document, ``email`` sends a subject and a text, and ``command`` runs the
     program of the settings as a person (uid) with a document on its standard input: each with a key by which a
     repetition is known. ``submit`` queues a template's job with parameters under an origin, ``job_of_origin`` finds
-    it. ``job`` finds a job by its id, ``newest_job`` by its name. ``raise_alert`` has
+    it. ``run_pushed`` runs the pipeline of a ref that was pushed, or finds the run of that commit.
+    ``job`` finds a job by its id, ``newest_job`` by its name. ``raise_alert`` has
     one fire, once for each rule and thing, and ends it when that is over. ``pause_endpoint``
     takes what callers are told.
     """
@@ -35,6 +39,7 @@ class ActionHouse:
     email: Callable[[str, str, str], None]
     command: Callable[[Mapping[str, Any], int], None]
     submit: Callable[[str, Mapping[str, str], str], Job]
+    run_pushed: Callable[[CiAction, PushedRef], CiRun]
     job_of_origin: Callable[[str], Job | None]
     job: Callable[[str], Job]
     newest_job: Callable[[str], Job | None]

@@ -8,6 +8,7 @@ from mlops_desk.records.pipelines.plan import EvaluationPlan
 from mlops_desk.records.rules.actions import (
     AlertAction,
     ApprovalAction,
+    CiAction,
     NotifyAction,
     PauseEndpointAction,
     RetrainAction,
@@ -47,6 +48,13 @@ def action_of(bound: Bound[RuleFile], table: ActionFields, path: str, device: st
             bound.refuse(f"{path}.stop", text, "Name the job, or make a condition of jobs (state: job).")
         warning = _WARNING_SECONDS if table.warning is None else table.warning
         return StopJobAction(warning, None if table.stop == EACH else table.stop)
+    return _plain(table, kind)
+
+
+def _plain(table: ActionFields, kind: str) -> RuleAction:
+    """Return an action whose fields need no look at one another."""
+    if kind == "ci":
+        return CiAction(table.ci or "", table.data or {})
     if kind == "approval":
         return ApprovalAction(table.approval or "", table.people or 1)
     return PauseEndpointAction(table.pause or "") if kind == "pause" else RollBackAction(table.roll_back or "")
@@ -114,6 +122,7 @@ _WRITTEN: Mapping[type, Callable[..., ActionFields]] = {
     StopJobAction: _stop,
     PauseEndpointAction: lambda action: ActionFields(pause=action.endpoint),
     RollBackAction: lambda action: ActionFields(roll_back=action.endpoint),
+    CiAction: lambda action: ActionFields(ci=action.file, data=dict(action.data) or None),
     ApprovalAction: lambda action: ActionFields(
         approval=action.text, people=None if action.people == 1 else action.people
     ),

@@ -66,7 +66,7 @@ def when_of(bound: Bound[RuleFile], table: WhenFields, path: str, metrics: Metri
         bound.refuse(path, "which model the endpoint serves is missing.", "Add a line model: and its name.")
     if kind == "manual" and not table.manual:
         bound.unfit(f"{path}.manual", "false", "true, or another condition")
-    return _rows(bound, table, path) if kind == "newRows" else _moment(table, kind)
+    return _rows(bound, table, path) if kind == "newRows" else _moment(bound, table, kind, path)
 
 
 def _rows(bound: Bound[RuleFile], table: WhenFields, path: str) -> NewRowsClause:
@@ -89,12 +89,14 @@ def _rows(bound: Bound[RuleFile], table: WhenFields, path: str) -> NewRowsClause
     return NewRowsClause(place, table.table or "", table.column or "", table.login)
 
 
-def _moment(table: WhenFields, kind: str) -> WhenClause:
+def _moment(bound: Bound[RuleFile], table: WhenFields, kind: str, path: str) -> WhenClause:
     if kind == "cron":
         return ScheduleClause(table.cron or "", table.zone or _DEFAULT_ZONE)
     if kind == "newData":
         return NewDataClause(table.new_data or "")
     if kind == "dvc":
+        if table.ref is not None and "*" in table.ref:
+            bound.unfit(f"{path}.ref", table.ref, "one branch or tag")
         return DvcClause(table.dvc or "", table.ref, table.output)
     if kind == "drift":
         return DriftClause(table.drift or "", table.model or "")

@@ -6,7 +6,7 @@ from mlops_desk.base.document.binding import Bound, bind
 from mlops_desk.base.document.kinds import write_document, written
 from mlops_desk.base.document.nodes import read_document
 from mlops_desk.base.document.schema import schema_of
-from mlops_desk.records.rules.conditions import Lasting, WhenClause, device_class, leaves
+from mlops_desk.records.rules.conditions import Lasting, PushClause, WhenClause, device_class, leaves
 from mlops_desk.records.rules.spec import QuietHours, RuleSpec
 from mlops_desk.rules.document.actions import action_fields, action_of
 from mlops_desk.rules.document.conditions import Metrics, when_fields, when_of
@@ -29,6 +29,7 @@ def parse_rule(text: str, metrics: Metrics) -> RuleSpec:
         hint = "Put for: into the parts that last (metric, state)."
         bound.refuse("for", "a moment (a schedule, new data, a push) lasts no time.", hint)
     _check_alert(bound, file, when)
+    _check_ci(bound, file, when)
     return RuleSpec(
         name=file.name,
         when=when,
@@ -47,6 +48,14 @@ def _check_alert(bound: Bound[RuleFile], file: RuleFile, when: WhenClause) -> No
         if table.alert is not None and not all(isinstance(leaf, Lasting) for leaf in leaves(when)):
             text = "an alert lasts as long as the condition, and a moment (a schedule, new data, a push) lasts no time."
             bound.refuse(f"then[{index}].alert", text, "Use notify: there.")
+
+
+def _check_ci(bound: Bound[RuleFile], file: RuleFile, when: WhenClause) -> None:
+    """Refuse to run what is pushed where no push is waited for."""
+    for index, table in enumerate(file.then):
+        if table.ci is not None and not any(isinstance(leaf, PushClause) for leaf in leaves(when)):
+            text = "it runs what is pushed, and the rule waits for no push."
+            bound.refuse(f"then[{index}].ci", text, "Add when: {push: /path/of/repository, ref: main}.")
 
 
 def _check_things(bound: Bound[RuleFile], when: WhenClause) -> str | None:

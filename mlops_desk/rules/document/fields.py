@@ -28,6 +28,7 @@ Line = Annotated[str, Meta(extra=written_as(scalars.TEXT))]
 Minute = Annotated[int, Meta(ge=0, lt=1440, extra=written_as(scalars.CLOCK))]
 Share = Annotated[float, Meta(ge=0, le=1, extra=written_as(NUMBER))]
 Folder = Annotated[str, Meta(extra=written_as(scalars.FOLDER))]
+Pipeline = Annotated[str, Meta(extra=written_as(scalars.PIPELINE))]
 Way = Annotated[
     Literal["desktop", "webhook", "email", "command"],
     Meta(extra=written_as(Form("desktop, webhook, email or command"))),
@@ -132,7 +133,7 @@ class AugmentFields(Struct, frozen=True, kw_only=True):
 
 
 class ActionFields(Struct, frozen=True, kw_only=True):
-    """An action: one of notify, alert, submit, retrain, stop, pause, rollBack, approval."""
+    """An action: one of notify, alert, submit, retrain, stop, pause, rollBack, approval, ci."""
 
     notify: Annotated[tuple[Way, ...], Meta(min_length=1, max_length=4), told("ways to tell people")] | None = None
     level: (
@@ -198,6 +199,7 @@ class ActionFields(Struct, frozen=True, kw_only=True):
         default=None, name="rollBack"
     )
     approval: Annotated[Line, told("question to people; what stands below waits for their word")] | None = None
+    ci: Annotated[Pipeline, told("pipeline's file of the repository that was pushed to; it is run")] | None = None
     people: (
         Annotated[int, Meta(ge=1, le=_MOST_PEOPLE, extra=written_as(_PEOPLE)), told("how many have to agree")] | None
     ) = None

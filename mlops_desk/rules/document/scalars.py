@@ -15,7 +15,8 @@ _RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}", re.ASCII)
 _TABLE = re.compile(r"[^\W\d][\w$-]{0,127}(\.[^\W\d][\w$-]{0,127})?")
-_REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,199}", re.ASCII)
+_REF = re.compile(r"[A-Za-z0-9*][A-Za-z0-9._/+*-]{0,199}", re.ASCII)
+_INSIDE = re.compile(r"(?!-)[A-Za-z0-9._-]{1,100}(/[A-Za-z0-9._-]{1,100}){0,10}", re.ASCII)
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _CRON_LIMIT = 100  # chosen: five fields with lists; a longer one is better two rules
 _TEXT_LIMIT = 500  # chosen: a paragraph, in a notification
@@ -93,6 +94,12 @@ def _ref(text: str) -> str:
     return fits(_REF, text, REF.wanted)
 
 
+def _pipeline(text: str) -> str:
+    if ".." in text.split("/"):
+        raise Unfit(PIPELINE.wanted)
+    return fits(_INSIDE, text, PIPELINE.wanted)
+
+
 def _table(text: str) -> str:
     return fits(_TABLE, text, TABLE.wanted)
 
@@ -113,5 +120,6 @@ DAY = Form(f"a day of the week: {', '.join(DAYS)}", _day)
 FOLDER = Form("an absolute path on this machine", _absolute)
 REPOSITORY = Form("the absolute path of a repository on this machine", _absolute)
 TABLE = Form("a table's name, with its schema where it has one: sales.orders", _table)
-REF = Form("a branch or a tag", _ref)
+REF = Form("a branch or a tag, or a pattern for several such as v*", _ref)
+PIPELINE = Form("a file in the repository, such as mlops-desk.yaml", _pipeline)
 PARAMETER = Form("a parameter's name: letters, digits, _, . and -", _parameter, pattern=whole_pattern(_PARAMETER))

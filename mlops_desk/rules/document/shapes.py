@@ -53,6 +53,7 @@ THEN: Mapping[str, frozenset[str]] = {
     "pause": frozenset(),
     "rollBack": frozenset(),
     "approval": frozenset({"people"}),
+    "ci": frozenset({"data"}),
 }
 """Each kind of action, likewise."""
 

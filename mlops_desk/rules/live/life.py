@@ -16,8 +16,8 @@ from mlops_desk.base.errors import DeskError, Refused
 from mlops_desk.base.hysteresis import Holding
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import boot_id
-from mlops_desk.records.rules.conditions import Lasting, Momentary, leaves
-from mlops_desk.records.rules.firing import FiringStep, KeptFiring
+from mlops_desk.records.rules.conditions import Lasting, Momentary, PushClause, leaves
+from mlops_desk.records.rules.firing import FiringStep, KeptFiring, PushedRef
 from mlops_desk.records.rules.kept import KeptRule, KeptStanding, RuleSight, ThingStanding, WrittenRule
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.records.rules.standing import RuleClock, RuleFiring, RuleStanding
@@ -26,6 +26,7 @@ from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
 from mlops_desk.rules.live.board import FactBoard
 from mlops_desk.rules.live.hearing import JOB, RuleHearing
 from mlops_desk.rules.live.naming import renamed
+from mlops_desk.rules.live.pushes import pushed_refs
 from mlops_desk.rules.sentence import action_words
 
 _log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class RuleLife:
         self._fresh: dict[Key, RuleStanding] = {}
         self._moments: dict[Momentary, str] = {}
         self._own: dict[str, set[int]] = {}
+        self._pushed: dict[str, list[PushedRef]] = {}
         self._sights: dict[str, RuleSight] = {}
         self._held: dict[Key, str] = {}
         self._since: dict[Key, tuple[bool | None, float]] = {}
@@ -117,7 +119,15 @@ class RuleLife:
                 return
             self._sights[sight.key] = sight
             if known is not None and is_news(known.seen, sight.seen):
+                self._pushed.setdefault(sight.rule_id, []).extend(self._refs(sight, known.seen))
                 self._own.setdefault(sight.rule_id, set()).add(sight.place)
+
+    def _refs(self, sight: RuleSight, was: str) -> list[PushedRef]:
+        """Return what came to a repository, where the part of the rule is about one."""
+        read = self._shelf.of_id(sight.rule_id)
+        parts = [] if read is None or read.spec is None else list(leaves(read.spec.when))
+        leaf = parts[sight.place] if sight.place < len(parts) else None
+        return pushed_refs(leaf, was, sight.seen) if isinstance(leaf, PushClause) else []
 
     def renew(self) -> None:
         """Judge the rules as they are from now on, at the next look."""
@@ -277,7 +287,8 @@ class RuleLife:
         for one in found.firings:
             firing = self._firing(one, self._trigger(one.rule, moments), ())
             if firing is not None:
-                firings.append(firing)
+                pushed = tuple(self._pushed.pop(one.rule, ()))
+                firings.append(replace(firing, pushed=pushed) if pushed else firing)
 
     def _trigger(self, rule_id: str, moments: Mapping[Momentary, str]) -> str:
         """Say what set a rule off, as far as that came a moment ago."""

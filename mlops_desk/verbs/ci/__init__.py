@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from mlops_desk.verbs.declaration import CURSOR, AbsolutePath, FileText, Pairs, Who, changes, reads
+from mlops_desk.verbs.declaration import CURSOR, AbsolutePath, FileText, Option, Pairs, Who, changes, reads
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.ci.run import CiBrief, CiPlan, CiRun
     from mlops_desk.records.list_page import ListPage
+    from mlops_desk.records.rules.approval import Approval
 
 _FREEZE_SECONDS = 150.0  # its code is read first, which is given 110 s at most
 
@@ -75,6 +76,19 @@ class Ci(Protocol):
         """Show one run as soon as it is another than at a revision, or after some seconds.
 
         Who runs one attended asks for it again and again: a minute without ends it.
+        """
+        ...
+
+    @changes(why="the tag's key decides, by the policy", timeout_seconds=_FREEZE_SECONDS)
+    def promote(
+        self,
+        repository: str,
+        tag: str,
+        alias: Annotated[str, Option("ALIAS", "name of the alias that moves")] = "champion",
+    ) -> "Approval":
+        """Take a repository's signed tag promote/MODEL/VERSION as the word that a policy wants for an alias.
+
+        The policy names the keys (policies set --signed-tag --signers FILE); one that was moved counts no more.
         """
         ...
 

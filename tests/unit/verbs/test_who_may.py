@@ -304,6 +304,7 @@ TABLE = {
     "/v1/ci/page": EVERYBODY,
     "/v1/ci/show": EVERYBODY,
     "/v1/ci/follow": EVERYBODY,
+    "/v1/ci/promote": EVERYBODY,
     "/v1/ci/cancel": OWNER,
     "/v1/pipelines/list": EVERYBODY,
     "/v1/pipelines/page": EVERYBODY,

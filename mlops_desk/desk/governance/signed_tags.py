@@ -1,0 +1,49 @@
+"""A signed tag as a word for a move of an alias: by the policy's keys, and through the gate of every other word."""
+
+import re
+
+from mlops_desk.base.errors import Hint, Invalid, Refused
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.process import run_worker
+from mlops_desk.base.text import plain
+from mlops_desk.desk.governance import tag_worker
+from mlops_desk.desk.governance.governing import Governing
+from mlops_desk.governance.policies.deciding import MoveAsked
+from mlops_desk.records.governance.policy import PromotionState
+from mlops_desk.records.rules.approval import Approval
+
+_TAG = re.compile(r"promote/([^/\s]{1,200})/([0-9]{1,18})", re.ASCII)
+
+
+class SignedTags:
+    """``governing`` has the policies, and makes the moves."""
+
+    def __init__(self, governing: Governing, loop: Loop) -> None:
+        self._governing = governing
+        self._loop = loop
+
+    def promote(self, repository: str, tag: str, alias: str) -> Approval:
+        """Take a tag promote/MODEL/VERSION as a word, and move the alias if that is all that was lacking.
+
+        Raises Invalid, NotFound, Refused, and what moving an alias raises.
+        """
+        found = _TAG.fullmatch(tag)
+        if found is None:
+            raise Invalid(
+                f"The tag {plain(tag)} names no version.", "Call it promote/MODEL/VERSION, as promote/iris/3."
+            )
+        model, number = found.groups()
+        promotions = self._governing.promotions
+        where, registry = self._governing.registries.where(None)
+        wanted = MoveAsked(registry, model, alias, number, where)
+        policy = self._governing.ledger.policy(wanted)
+        if policy is None or not policy.signed_tag:
+            hint = Hint(f"mlops-desk policies set {model} --alias {alias} --signed-tag --signers FILE")
+            raise Refused(f"No policy of {wanted.shown} wants a signed tag.", hint)
+        request = {"repository": repository, "tag": tag, "signers": policy.signers}
+        told = run_worker(tag_worker.__name__, request, 2 * tag_worker.SECONDS, ending=self._loop.ending)
+        asked = promotions.ask(f"{model}/{number}", alias, None, f"The signed tag {tag} of {repository}.")
+        if asked.state != PromotionState.WAITING:
+            return asked
+        promotions.tagged(wanted, told["fingerprint"], told["signer"], (tag, told["object"]))
+        return promotions.told(promotions.find(asked.id))
