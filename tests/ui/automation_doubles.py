@@ -64,7 +64,7 @@ def watched_rule(name: str = "warn-hot-gpus", **more: Any) -> KeptRule:
     things = tuple(ThingStanding(f"GPU-{number}", False, NOW - DAY) for number in range(2))
     given: dict[str, Any] = {
         "id": f"id-{name}", "sentence": HOT, "document": DOCUMENT.replace("warn-hot-gpus", name), "created_at": NOW - 40 * DAY,
-        "watched": (clause,), "standings": things, "last_fired_at": NOW - 2 * DAY, "cooldown_seconds": HOUR,
+        "watched": (clause,), "lasts": True, "standings": things, "last_fired_at": NOW - 2 * DAY, "cooldown_seconds": HOUR,
     }  # fmt: skip
     return KeptRule(name, **(given | more))
 

@@ -79,7 +79,8 @@ class KeptRule:
     ``model`` to ``data`` say what a rule that retrains does, and are None for others; ``endpoint`` is the one whose
     drift sets it off. ``trouble``: why it is not judged. ``next_at`` (Unix time) is the next time of its schedule.
     ``firings`` are the newest, newest first, of ``rules show`` alone. ``watched`` are the metrics of its condition,
-    each with its threshold: their history can be asked for.
+    each with its threshold: their history can be asked for. ``lasts``: some of it lasts, so that it holds or does not;
+    else it waits for moments alone.
     """
 
     name: str
@@ -104,6 +105,7 @@ class KeptRule:
     plan: EvaluationPlan = field(default_factory=EvaluationPlan)
     missing: tuple[str, ...] = ()
     watched: tuple[MetricClause, ...] = ()
+    lasts: bool = False
     augment: Augmentation | None = None
 
     @property

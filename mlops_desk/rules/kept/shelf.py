@@ -13,7 +13,7 @@ from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.rules.actions import RetrainAction
-from mlops_desk.records.rules.conditions import MetricClause, leaves
+from mlops_desk.records.rules.conditions import Lasting, MetricClause, leaves
 from mlops_desk.records.rules.kept import KeptRule, KeptStanding, WrittenRule
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.rules.document.conditions import Metrics
@@ -135,6 +135,7 @@ class RuleShelf:
             shown,
             sentence=sentence(spec, self._metrics),
             cooldown_seconds=spec.cooldown_seconds,
+            lasts=any(isinstance(leaf, Lasting) for leaf in leaves(spec.when)),
             watched=tuple(leaf for leaf in leaves(spec.when) if isinstance(leaf, MetricClause)),
         )
         again = next((action for action in spec.then if isinstance(action, RetrainAction)), None)

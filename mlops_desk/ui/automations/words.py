@@ -79,7 +79,7 @@ def rule_mark(rule: KeptRule, firings: Iterable[KeptFiring] = ()) -> Mark:
         (FiringState.WAITING in states, _ASKS),
         (held is not None, Mark("paused", PAUSED, f"waits for {held_words(held or '')}")),
         (True in told, _HOLDS),
-        (told == {None} and bool(rule.watched), _UNKNOWN),
+        (told == {None} and rule.lasts, _UNKNOWN),
     )
     return next((mark for is_so, mark in marks if is_so), _ARMED)
 
@@ -90,7 +90,7 @@ def why(rule: KeptRule) -> str:
         return f"It is not judged: {plain(rule.trouble, 400)}"
     if not rule.enabled:
         return "It is not judged until somebody resumes it; it can be fired by hand."
-    if rule.watched and {one.holds for one in rule.standings} == {None}:
+    if rule.lasts and {one.holds for one in rule.standings} == {None}:
         return "Nobody knows whether its condition holds: nothing of what it watches is measured at the moment."
     if rule.next_at is not None:
         return f"Next at {numbers.day_and_clock(rule.next_at)}."

@@ -55,6 +55,10 @@ def test_nothing_that_is_unknown_is_said_to_be_armed_or_to_hold():
     unknown = watched_rule(watched=(clause,), standings=(ThingStanding("GPU-0", None),))
     assert words.rule_mark(unknown).word == "unknown"
     assert "Nobody knows" in words.why(unknown)
+    state = replace(unknown, watched=())  # a state of a job, say, of which nobody has told
+    assert words.rule_mark(state).word == "unknown"
+    moment = replace(state, lasts=False)
+    assert words.rule_mark(moment).word == "armed"
     half = replace(unknown, standings=(ThingStanding("GPU-0", None), ThingStanding("GPU-1", False)))
     assert words.rule_mark(half).word == "armed"
     holds = replace(unknown, standings=(ThingStanding("GPU-0", None), ThingStanding("GPU-1", True)))

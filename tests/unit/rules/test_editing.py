@@ -127,4 +127,8 @@ def test_a_rule_tells_which_metrics_it_watches(house):
     kept = house.rules.keep(
         HEAD + "when: {metric: hw.temperature, device: gpu, above: 80}\nthen: [{notify: [desktop]}]\n"
     )
+    assert kept.lasts
+    assert not house.rules.keep(
+        HEAD.replace("name: r", "name: m") + "when: {manual: true}\nthen: [{submit: t}]\n"
+    ).lasts
     assert kept.watched == (MetricClause("hw.temperature", "gpu", 80.0, kept.watched[0].clear),)
