@@ -20,6 +20,7 @@ from mlops_desk.records.governance.card import KeptRegistryCard
 from mlops_desk.records.governance.policy import ApprovalPolicy, ApprovalWord, PromotionRequest
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.pipelines.curve import LearningCurve
 from mlops_desk.records.pipelines.run import PipelineRun
 from mlops_desk.records.registry.alias_move import AliasSight, JournalEntry
 from mlops_desk.records.registry.tracker import KeptTracker
@@ -45,6 +46,7 @@ from mlops_desk.storage.tables import (
     StoredAuditLink,
     StoredCard,
     StoredCiRun,
+    StoredCurve,
     StoredDataSet,
     StoredDataVersion,
     StoredEndpoint,
@@ -104,6 +106,7 @@ _DATA_VERSION = _Form(
 )
 _REDACTION = _Form(StoredRedaction, KeptRedaction, lambda r: (r.endpoint, "", "", r.updated_at))
 _CI = _Form(StoredCiRun, CiRun, lambda r: (r.id, r.state, r.repository, r.created_at))
+_CURVE = _Form(StoredCurve, LearningCurve, lambda r: (r.id, r.state, r.model, r.created_at))
 _AUDIT = _Form(StoredAudit, AuditEntry, entry_columns)
 _AUDIT_LINK = _Form(StoredAuditLink, AuditLink, link_columns)
 # What happens again and again is as new as its last time.
@@ -128,7 +131,7 @@ _FORMS = {
     form.table.__tablename__: form
     for form in (
         _JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE, _TRACKER, _MOVE, _SIGHT,
-        _PIPELINE, _HASHES, _MONITOR, _WINDOW, _SCORES, _AUDIT_LINK, _DOCUMENT, _STANDING, _FIRING, _RULE_SIGHT,
+        _PIPELINE, _CURVE, _HASHES, _MONITOR, _WINDOW, _SCORES, _AUDIT_LINK, _DOCUMENT, _STANDING, _FIRING, _RULE_SIGHT,
         _CARD, _POLICY, _WORD, _PROMOTION,
         _DATA_SET, _DATA_VERSION, _REDACTION,
         _CI,
@@ -193,6 +196,7 @@ class State:
         )
         self.retrainings: StoredRecords[Retraining] = self._table(_RETRAINING)
         self.pipelines: StoredRecords[PipelineRun] = self._table(_PIPELINE)
+        self.curves: StoredRecords[LearningCurve] = self._table(_CURVE)
         self.data = DataTables(
             self._database, self._table(_DATA_SET), self._table(_DATA_VERSION), self._table(_REDACTION)
         )
@@ -228,6 +232,7 @@ class State:
             self.retrainings,
             self.pipelines,
             self.ci_runs,
+            self.curves,
             self.alerts,
             self.alert_rules,
             self.trackers,

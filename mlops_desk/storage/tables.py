@@ -113,6 +113,13 @@ class StoredRetraining(Stored):
     __table_args__ = (Index("retrainings_by_rule", "parent", "created_at"),)
 
 
+class StoredCurve(Stored):
+    """Learning curves, by id; parent is the model."""
+
+    __tablename__ = "learning_curves"
+    __table_args__ = (Index("learning_curves_by_state", "state", "created_at"),)
+
+
 class StoredPipeline(Stored):
     """Runs of retraining pipelines, by id; parent is the rule."""
 

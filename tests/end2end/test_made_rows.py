@@ -4,6 +4,8 @@ The program is the one that comes along, in the image that the model is trained 
 """
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,7 +112,7 @@ def test_made_rows_are_judged_and_learned_from_and_nothing_is_scored_on_them(
         listed = {one["path"] for one in desk.json("runs", "artifacts", run_id, "synthetic")}
         assert listed == {"synthetic/report.html", "synthetic/report.json"}
     lineage = desk.json("models", "lineage", "cells", "--version", run["challenger_version"])
-    titles = {one["id"]: one["title"] for one in lineage["nodes"]}
+    titles = {one["node_id"]: one["title"] for one in lineage["nodes"]}
     lines = {(titles[one["source"]], titles[one["target"]]) for one in lineage["edges"]}
     assert ("train.csv", "made by alike") in lines
     desk.run("approvals", "reject", run["id"])
@@ -125,3 +127,30 @@ def test_a_maker_that_copies_is_stopped_before_anything_is_trained(desk: Desk, t
     assert "100.00% of the made rows are copies of real ones" in run["text"]
     assert evidence(run, "augment")["synthetic"]["report"]["privacy"]["protection"] == 0.0
     assert len(desk.json("jobs", "list")) == before + 1, "the maker alone"
+
+
+def test_a_learning_curve_says_what_more_rows_would_bring_and_leaves_no_version(
+    desk: Desk, tmp_path: Path, training_image: str
+) -> None:
+    story = cells("grown", "linear", 8.0)
+    story.lay(tmp_path)
+    trained(desk, tmp_path, story, training_image)
+    before = [one["version"] for one in desk.json("models", "versions", "grown")]
+    words = ("--shares", "25,50,75,100", "--repeats", "1", "--label", "benign")
+    begun = desk.json("pipelines", "learning-curve", "grown/1", *words)
+    assert [one["rows"] for one in begun["points"]] == [42, 83, 124, 166]
+    show = lambda: desk.json("pipelines", "curve", begun["id"][:8])  # noqa: E731 - two uses of one line
+    desk.wait(show, lambda one: one["points"][1]["state"] == "training", 200)
+    os.kill(desk.json("agent", "status")["pid"], signal.SIGKILL)
+    curve = desk.wait(show, lambda one: one["state"] != "running", 400)
+    assert (curve["state"], {one["state"] for one in curve["points"]}) == ("done", {"scored"}), curve
+    assert all(0.8 < one["value"]["value"] <= 1.0 for one in curve["points"])
+    assert curve["fit"]["is_known"]
+    assert curve["fit"]["sentence"].startswith("Twice as many rows (332) would make accuracy about ")
+    assert [one["version"] for one in desk.json("models", "versions", "grown")] == before
+    jobs = [one for one in desk.json("jobs", "list") if any(p["job_id"] == one["id"] for p in curve["points"])]
+    assert len(jobs) == 4, "none of them twice, also after the kill"
+    assert {one["path"] for one in desk.json("runs", "artifacts", curve["run_id"], "learning_curve")} == {
+        "learning_curve/curve.html", "learning_curve/curve.json",
+    }  # fmt: skip
+    assert not list((desk.folder / "datasets").glob("curve-*"))

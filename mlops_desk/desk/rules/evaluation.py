@@ -10,10 +10,10 @@ from typing import Any
 from mlops_desk.base import wire
 from mlops_desk.base.errors import DeskError, Invalid, TimedOut, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.desk.rules.rows import RowSource, RowSources, lay_requests
+from mlops_desk.desk.rules.rows import FIXED, RowSource, RowSources, lay_requests
 from mlops_desk.drift.contest import laying, worker
 from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.pipelines.comparison import ModelCost, ModelEvaluation, PairedScore, figure_of
+from mlops_desk.records.pipelines.comparison import ModelCost, ModelEvaluation, PairedScore, Scored, figure_of
 from mlops_desk.records.pipelines.run import PipelineRun
 from mlops_desk.rules.pipeline.freezing import DataFreezing
 from mlops_desk.serving.beside.scoring import ReadyVersion
@@ -65,6 +65,27 @@ class Evaluations:
                 shutil.rmtree(room, ignore_errors=True)
         except OSError as error:
             raise Unavailable(f"The rows can't be laid out: {error}.") from error
+
+    def alone(self, version: ModelVersion, file: Path, asked: tuple[str | None, str | None, str], room: Path) -> Scored:
+        """Score one version on a file of labelled rows; ``asked`` are label, positive class and metric.
+
+        Raises DeskError, OSError.
+        """
+        label, positive, metric = asked
+        rows = LaidRows(RowSource(FIXED, f"the rows {file}", file), room / "rows.jsonl")
+        with self.answering(version, "The scoring for a learning curve") as (ready, work):
+            request = {
+                "data": str(file), "features": [one.name for one in ready.features], "label": label, "groups": [],
+                "most": MOST_ROWS, "target": str(rows.path), "folder": str(room),
+            }  # fmt: skip
+            self.run(laying.MODULE, request, _SECONDS)
+            ready.answer(rows.path, rows.answers("challenger"), work)
+        answers = str(rows.answers("challenger"))
+        request = {
+            "rows": str(rows.path), "champion": answers, "challenger": answers, "part": FIXED,
+            "data": rows.source.words, "metric": metric, "positive": positive,
+        }  # fmt: skip
+        return wire.from_builtins(self.run(worker.MODULE, request, _SECONDS), PairedScore).challenger
 
     def _of(
         self, run: PipelineRun, champion: ModelVersion, challenger: ModelVersion, metric: str, room: Path

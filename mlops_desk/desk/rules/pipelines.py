@@ -11,6 +11,7 @@ from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.desk.model_wiring import ModelWiring
+from mlops_desk.desk.rules.curves import CurveHouse
 from mlops_desk.desk.rules.evaluation import Evaluations
 from mlops_desk.desk.rules.needs import RuleNeeds
 from mlops_desk.desk.rules.rollouts import EndpointRollouts
@@ -24,6 +25,7 @@ from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.records.pipelines.comparison import ModelEvaluation
 from mlops_desk.records.pipelines.run import PipelineRun
 from mlops_desk.registry.service import RegistryCore
+from mlops_desk.rules.curves.driver import CurveParts
 from mlops_desk.rules.kept.shelf import RuleShelf
 from mlops_desk.rules.pipeline.freezing import DataFreezing
 from mlops_desk.rules.pipeline.ports import Approving, PipelineParts
@@ -69,6 +71,7 @@ class PipelineWiring:
         self._rollouts = EndpointRollouts(endpoints, self._version)
         self.needs = RuleNeeds(wiring.champion, jobs.find_by_run, self._dataset, endpoints.show)
         self.pipelines = self._service(bus)
+        self.pipelines.follow_curves(self.state.curves, self._curve_parts(), loop)
 
     def _service(self, bus: Bus) -> PipelinesService:
         """Return the pipelines."""
@@ -89,6 +92,24 @@ class PipelineWiring:
             rows=SyntheticRows(self.wiring.folder.datasets, self._sources, self.jobs, self._registry, self._run),
         )
         return PipelinesService(parts, self.state.pipelines, self.state.retrainings, bus, self.loop, self._is_wanted)
+
+    def _curve_parts(self) -> CurveParts:
+        folder = self.wiring.folder.datasets
+        house = CurveHouse(folder, self._sources, self.jobs, self._registry, self._evaluations, self._run)
+        return CurveParts(
+            plan=house.plan,
+            lay=house.lay,
+            resubmit=self.jobs.resubmit,
+            job_of_origin=self.wiring.job_of_origin,
+            cancel_job=self.jobs.cancel,
+            versions_of_run=self._registry.versions_of_run,
+            score=house.score,
+            remove=house.remove,
+            fit=house.fit,
+            report=house.report,
+            hours=house.hours,
+            tidy=house.tidy,
+        )
 
     def evaluate(self, run: PipelineRun, champion: ModelVersion, challenger: ModelVersion) -> ModelEvaluation:
         """Score both on the same rows. Raises DeskError."""

@@ -132,6 +132,10 @@ class RowSources:
         mounts = tuple(replace(one, source=run.data.get(one.target, one.source)) for one in job.spec.mounts)
         return where, on_host(where, replace(job, spec=replace(job.spec, mounts=mounts)), _HINT)
 
+    def held_out(self, run_id: str | None, room: Path) -> Path:
+        """Return the file that a run has logged as held out; one that is fetched lies in ``room``. Raises NotFound."""
+        return self._logged(run_id, room / FIXED)
+
     def scored(self, run: PipelineRun, room: Path) -> list[Path]:
         """Return files of all rows that models will be scored on, as far as they are known; written where need be."""
         found = [Path(one) for one in (run.plan.test, run.plan.newest) if one is not None]

@@ -27,6 +27,7 @@ from mlops_desk.records.pipelines.run import (
     pipeline_brief,
 )
 from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.rules.curves.verbs import CurveVerbs
 from mlops_desk.rules.pipeline.adopting import adopted
 from mlops_desk.rules.pipeline.book import PipelineBook
 from mlops_desk.rules.pipeline.driver import PipelineDriver
@@ -48,7 +49,7 @@ from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 _log = logging.getLogger(__name__)
 
 
-class PipelinesService:
+class PipelinesService(CurveVerbs):
     """Implements ``verbs.Pipelines``. ``is_wanted`` tells whether the rule that began a run is still there."""
 
     def __init__(

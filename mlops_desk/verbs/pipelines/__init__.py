@@ -2,13 +2,16 @@
 
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import CURSOR, Who, changes, reads
+from mlops_desk.verbs.declaration import CURSOR, AbsolutePath, Who, changes, reads
 
 if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.list_page import ListPage
+    from mlops_desk.records.pipelines.curve import LearningCurve
     from mlops_desk.records.pipelines.run import PipelineBrief, PipelineRun
+
+_PLAN_SECONDS = 120.0  # chosen: the rows of a table of gigabytes are counted
 
 
 class Pipelines(Protocol):
@@ -56,4 +59,40 @@ class Pipelines(Protocol):
     @changes(who=Who.OWNER, before="show", of=("pipeline", "pipeline_id"))
     def cancel(self, pipeline_id: str) -> "PipelineRun":
         """End a pipeline: its job is cancelled, and no endpoint gets its challenger any more."""
+        ...
+
+    @changes(why="the trainings are theirs", timeout_seconds=_PLAN_SECONDS)
+    def learning_curve(
+        self,
+        version: str,
+        metric: str = "accuracy",
+        shares: str = "10,20,40,70,100",
+        repeats: int = 3,
+        gpu_hours: float = 4.0,
+        test: Annotated[str | None, AbsolutePath()] = None,
+        file: str | None = None,
+        label: str | None = None,
+        positive: str | None = None,
+        seed: int = 0,
+    ) -> "LearningCurve":
+        """Train a version's own recipe on growing shares of its rows, to tell what more rows would bring.
+
+        Each training is a job, one after the other; all are scored on the same fixed rows. What they register is
+        removed again.
+        """
+        ...
+
+    @reads
+    def curves(self, limit: int = 50) -> "list_of[LearningCurve]":
+        """List learning curves, newest first."""
+        ...
+
+    @reads
+    def curve(self, curve_id: str) -> "LearningCurve":
+        """Show one learning curve: its trainings, and what twice as many rows would bring."""
+        ...
+
+    @changes(who=Who.OWNER, before="curve", of=("learning curve", "curve_id"))
+    def cancel_curve(self, curve_id: str) -> "LearningCurve":
+        """End a learning curve: its job is cancelled, and what it registered is removed."""
         ...

@@ -7,6 +7,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, number, step, table
 from mlops_desk.records.jobs.spec import Goal
 from mlops_desk.records.pipelines.comparison import ModelComparison, Scored
+from mlops_desk.records.pipelines.curve import CurvePoint, LearningCurve
 from mlops_desk.records.pipelines.run import PipelineBrief, PipelineRun, PipelineState, PipelineStep, StepName
 
 _TEXT = 400  # chosen: five lines of a terminal
@@ -61,8 +62,39 @@ def _scored(one: Scored) -> str:
     return f"{number(one.value, 4)}{span}"
 
 
-FORMS: dict[type, Callable[[Any], str]] = {PipelineRun: pipeline}
+def learning_curve(item: LearningCurve) -> str:
+    told = {
+        "curve": item.id,
+        "version": f"{plain(item.model)}/{plain(item.version)}",
+        "state": item.state,
+        "rows": f"{item.rows:,}, scored on {plain(item.test, _TEXT)}",
+        "GPU-hours": f"{item.spent:.2g} of {item.gpu_hours:g}",
+    }
+    if item.fit is not None:
+        told["answer"] = plain(item.fit.sentence, _TEXT)
+    elif item.text:
+        told["note"] = plain(item.text, _TEXT)
+    if item.hint:
+        told["hint"] = plain(item.hint, _TEXT)
+    rows = [_point(one) for one in item.points]
+    return f"{facts(told)}\n\n{table(['SHARE', 'ROWS', 'REPEAT', 'STATE', item.metric.upper(), 'NOTE'], rows)}"
+
+
+def _point(one: CurvePoint) -> list[str]:
+    value = "" if one.value is None else _scored(one.value)
+    return [f"{one.share:.0%}", f"{one.rows:,}", str(one.repeat), one.state, value, plain(one.text, _CELL)]
+
+
+FORMS: dict[type, Callable[[Any], str]] = {PipelineRun: pipeline, LearningCurve: learning_curve}
 TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    LearningCurve: {
+        "ID": lambda item: item.id,
+        "VERSION": lambda item: f"{plain(item.model)}/{plain(item.version)}",
+        "STATE": lambda item: item.state,
+        "SCORED": lambda item: f"{sum(one.value is not None for one in item.points)} of {len(item.points)}",
+        "ANSWER": lambda item: plain(item.text or "", _CELL),
+        "BEGAN": lambda item: ago(item.created_at),
+    },
     PipelineBrief: {
         "ID": lambda item: item.id,
         "RULE": lambda item: item.rule,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.base.errors import NotFound
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Run
-from mlops_desk.records.registry.lineage import Lineage, LineageKind, LineageNode
+from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
 from mlops_desk.registry.default_registry import Default
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.lineage.gathering import LineageDesk
@@ -312,3 +312,15 @@ def test_the_house_is_asked_for_what_stands_on_this_registry_alone() -> None:
     assert {
         node.thing for node in made.of_model("churn", "1", "http://x").nodes if node.kind is LineageKind.ENDPOINT
     } == {"far"}
+
+
+def test_made_rows_come_from_the_real_ones_that_they_were_learned_from() -> None:
+    given = (
+        DatasetInput("train.csv", "d1", "real", "local", "/x"),
+        DatasetInput("made by copula", "d2", "synthetic", "local", "/y"),
+    )
+    run = RunOrigin("r", "run", "FINISHED", tags={}, datasets=given, ended_at=1.0)
+    found = draw(Gathered(Model("m", "1"), (ModelVersion("m", "1", "r", None, "READY"),), {"r": run}))
+    ids = {one.title: one.node_id for one in found.nodes}
+    assert LineageEdge(ids["train.csv"], ids["made by copula"], "learned from") in found.edges
+    assert LineageEdge(ids["made by copula"], ids["run"], "synthetic") in found.edges

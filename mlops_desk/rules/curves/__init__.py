@@ -1,0 +1,1 @@
+"""Learning curves: a version's own recipe on growing shares of its rows, to tell what more rows would bring."""
