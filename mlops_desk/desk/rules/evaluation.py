@@ -73,7 +73,7 @@ class Evaluations:
         """
         label, positive, metric = asked
         rows = LaidRows(RowSource(FIXED, f"the rows {file}", file), room / "rows.jsonl")
-        with self.answering(version, "The scoring for a learning curve") as (ready, work):
+        with self.answering(version, "The scoring for a learning curve", 0) as (ready, work):
             request = {
                 "data": str(file), "features": [one.name for one in ready.features], "label": label, "groups": [],
                 "most": MOST_ROWS, "target": str(rows.path), "folder": str(room),
