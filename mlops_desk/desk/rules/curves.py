@@ -82,7 +82,9 @@ class CurveHouse:
         room = self._place(curve) / "scoring"
         try:
             room.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return self.evaluations.alone(version, Path(curve.test), (curve.label, curve.positive, curve.metric), room)
+            gpus = min(1, self.jobs.show(curve.job).spec.resources.gpus)  # as for both models of a retraining
+            asked = (curve.label, curve.positive, curve.metric)
+            return self.evaluations.alone(version, Path(curve.test), asked, room, gpus)
         except OSError as error:
             raise Unavailable(f"The rows can't be laid out: {error}.") from error
         finally:

@@ -66,14 +66,16 @@ class Evaluations:
         except OSError as error:
             raise Unavailable(f"The rows can't be laid out: {error}.") from error
 
-    def alone(self, version: ModelVersion, file: Path, asked: tuple[str | None, str | None, str], room: Path) -> Scored:
-        """Score one version on a file of labelled rows; ``asked`` are label, positive class and metric.
+    def alone(
+        self, version: ModelVersion, file: Path, asked: tuple[str | None, str | None, str], room: Path, gpus: int
+    ) -> Scored:
+        """Score one version, with so many GPUs, on a file of rows; ``asked`` are label, positive class and metric.
 
         Raises DeskError, OSError.
         """
         label, positive, metric = asked
         rows = LaidRows(RowSource(FIXED, f"the rows {file}", file), room / "rows.jsonl")
-        with self.answering(version, "The scoring for a learning curve", 0) as (ready, work):
+        with self.answering(version, "The scoring for a learning curve", gpus) as (ready, work):
             request = {
                 "data": str(file), "features": [one.name for one in ready.features], "label": label, "groups": [],
                 "most": MOST_ROWS, "target": str(rows.path), "folder": str(room),
