@@ -112,3 +112,10 @@ def test_a_gate_holds_what_is_told_and_never_takes_nothing_for_zero(
 def test_zero_is_a_value() -> None:
     checks = held({"loss": CiLimitFields(at_most=0.0)}, {"loss": 0.0})
     assert checks[0].passed is True
+
+
+@pytest.mark.parametrize("state", [one for one in CiStageState if one is not CiStageState.PASSED])
+def test_nothing_begins_on_what_has_not_passed(state: CiStageState) -> None:
+    run = made()
+    run = with_stage(run, replace(run.stage("one"), state=state))
+    assert "two" not in [stage.name for stage in ready(run)]
