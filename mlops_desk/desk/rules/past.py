@@ -32,6 +32,12 @@ class RuleHistory:
             return SeriesName.of(device, given, "").device
         return self._telemetry.device(given)
 
+    def fact(self, device: str, given: str) -> str:
+        """Return the name by which ``RuleHearing`` knows a thing: that of a feature without its kind."""
+        if device in _KINDS:
+            return SeriesName.of(device, given, "").key
+        return self._telemetry.device(given)
+
     def curve(self, device: str, thing: str, metric: str, since: float, until: float, points: int) -> History | None:
         del device
         try:

@@ -106,7 +106,7 @@ class RulesDesk:
         self.pipelines = retraining.pipelines
         self.ci = ci_service(parts.jobs, parts.registry, parts.state, parts.snapshots, parts.bus, parts.loop)
         self.rules = _service(parts, wiring, retraining, past)
-        self.life = RuleLife(self.shelf, LifeParts(past.name, self._act, self.rules.announce))
+        self.life = RuleLife(self.shelf, LifeParts(past.fact, self._act, self.rules.announce))
         self._alarms = RuleAlarms(parts.alerts, self.shelf, self.life.stands, self._titled)
         house = ActionHouse(
             allow=self._allow,

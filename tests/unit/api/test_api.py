@@ -316,6 +316,7 @@ def test_every_single_value_that_a_verb_takes_has_words() -> None:
     parameters = [one for name, kind in PROTOCOLS.items() for verb in verbs_of(name, kind) for one in verb.parameters]
     assert {one.name for one in parameters if one.wanted is None} == {
         "changed",
+        "columns",
         "command",
         "curves",
         "data",
@@ -328,6 +329,7 @@ def test_every_single_value_that_a_verb_takes_has_words() -> None:
         "run_ids",
         "shares",
         "suppressed",
+        "texts",
     }
     assert {one.wanted for one in parameters if one.name == "enabled"} == {"true or false"}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -28,12 +28,23 @@ from mlops_desk.telemetry.metrics.table import METRICS
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.access.policy import SingleUser
 
+if TYPE_CHECKING:
+    from mlops_desk.records.rules.firing import KeptFiring
+
 SERVICES = [
     "agent", "telemetry", "gpus", "events", "alerts", "jobs", "bare", "models", "runs", "registry", "endpoints",
     "engines", "images",
     "drift", "monitors", "rules", "pipelines", "approvals", "cards", "policies", "ci",
     "evidence", "labels", "data", "secrets", "settings",
 ]  # fmt: skip
+
+
+SLOW = """apiVersion: mlops-desk/v1
+kind: Rule
+name: {name}
+when: {{metric: endpoint.latency.p95, of: "{of}", above: 2}}
+then: [{{notify: [desktop]}}]
+"""
 
 
 @pytest.fixture(params=[False, True], ids=["real", "demo"])
@@ -94,6 +105,20 @@ def test_a_rule_of_somebody_who_may_not_connect_does_not_fire(desk: Desk) -> Non
     (notice,) = told
     assert f"uid {stranger} asked" in notice.text
     assert desk.state.retrainings.list() == []
+
+
+def test_a_rule_about_one_endpoint_hears_the_numbers_of_that_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    fired: list[KeptFiring] = []
+    monkeypatch.setattr(desk.rules_desk.worker, "act", fired.extend)
+    things = {"slow": "front", "slow-too": "endpoint:front", "other": "back"}
+    for name, of in things.items():
+        desk.rules.create(name, document=SLOW.format(name=name, of=of))
+    life = desk.rules_desk.life
+    desk.telemetry.recorded = life.hearing.recorded
+    life.look()  # from now on it is known what rules ask for
+    desk.telemetry.record(SeriesName("endpoint", "front", "endpoint.latency.p95"), [(time.time(), 3.0)])
+    life.look()
+    assert {one.rule for one in fired} == {"slow", "slow-too"}
 
 
 def test_the_policy_is_that_of_ones_own_agent(desk: Desk) -> None:

@@ -21,7 +21,7 @@ from mlops_desk.ui.drift.heat.sheet import HeatSheet
 from mlops_desk.ui.drift.telling import known
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.parts.undertaking import UndertakingBar
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import CheckBox
@@ -48,7 +48,7 @@ class ColumnImportance(QWidget):
         self.how = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self.compute = Button("Compute", tip="Find in a container of the model what its columns mean to it", asks=True)
         self.permute = CheckBox("By shuffling")
-        self.permute.setToolTip("Also where the model says it itself: what it costs when a column is shuffled")
+        set_tip(self.permute, "Also where the model says it itself: what it costs when a column is shuffled")
         self.under_way = UndertakingBar(context, "How far the weighing is")
         self.state = StateView(theme.LIST_WIDTH)
         self._content = QWidget()
