@@ -63,7 +63,7 @@ _MOMENTS = st.one_of(
         st.none() | _WORDS,
     ),
     st.builds(DvcClause, _PATHS, st.sampled_from([None, "main"]), st.none() | _WORDS),
-    st.builds(PushClause, _PATHS, st.sampled_from(["main", "release/1.0"])),
+    st.builds(PushClause, _PATHS, st.sampled_from(["main", "release/1.0", "v*", "refs/tags/v1"])),
 )
 
 

@@ -15,6 +15,7 @@ from mlops_desk.records.rules.actions import (
     CiAction,
     NotifyAction,
     PauseEndpointAction,
+    PromoteAction,
     RetrainAction,
     RollBackAction,
     RuleAction,
@@ -82,10 +83,17 @@ def _moment(clause: Momentary) -> str:
     if isinstance(clause, (NewDataClause, NewRowsClause, DvcClause)):
         return _new_data(clause)
     if isinstance(clause, PushClause):
-        return f"{plain(clause.repository, 400)} has a new commit on {clause.ref}"
+        return f"{plain(clause.repository, 400)} has a new commit on {_ref(clause.ref)}"
     if isinstance(clause, DriftClause):
         return f"data of endpoint {plain(clause.endpoint)} have drifted from those of {plain(clause.model)}"
     return "somebody fires it"
+
+
+def _ref(ref: str) -> str:
+    for whole, kind in (("refs/heads/", "branch"), ("refs/tags/", "tag")):
+        if ref.startswith(whole):
+            return f"the {kind} {ref.removeprefix(whole)}"
+    return ref
 
 
 def _new_data(clause: NewData) -> str:
@@ -94,7 +102,7 @@ def _new_data(clause: NewData) -> str:
     if isinstance(clause, NewRowsClause):
         column, table = plain(clause.column, 400), plain(clause.table, 400)
         return f"{column} of the table {table} in {plain(clause.database, 400)} has grown"
-    ref = "" if clause.ref is None else f" on {clause.ref}"
+    ref = "" if clause.ref is None else f" on {_ref(clause.ref)}"
     what = "other data" if clause.output is None else f"other data for {plain(clause.output, 400)}"
     return f"{plain(clause.file, 400)}{ref} names {what}"
 
@@ -178,6 +186,7 @@ _ACTIONS: Mapping[type, Callable[..., str]] = {
     AlertAction: _alert,
     SubmitAction: _submit,
     CiAction: lambda action: f"run the pipeline {plain(action.file)} of what was pushed",
+    PromoteAction: lambda action: f"move {plain(action.alias)} as signed tags that were pushed and its policy say",
     RetrainAction: _retrain,
     StopJobAction: _stop,
     PauseEndpointAction: lambda action: f"pause the endpoint {plain(action.endpoint)}",

@@ -25,6 +25,7 @@ class SignedTags:
     def promote(self, repository: str, tag: str, alias: str) -> Approval:
         """Take a tag promote/MODEL/VERSION as a word, and move the alias if that is all that was lacking.
 
+        Asked for again, it tells of the move that the tag has made, and makes no other.
         Raises Invalid, NotFound, Refused, and what moving an alias raises.
         """
         found = _TAG.fullmatch(tag)
@@ -42,8 +43,13 @@ class SignedTags:
             raise Refused(f"No policy of {wanted.shown} wants a signed tag.", hint)
         request = {"repository": repository, "tag": tag, "signers": policy.signers}
         told = run_worker(tag_worker.__name__, request, 2 * tag_worker.SECONDS, ending=self._loop.ending)
+        named = tag, told["object"]
+        made = promotions.made_by(wanted, named)
+        if made is not None:
+            return made
+        promotions.check_tag(wanted, named)
         asked = promotions.ask(f"{model}/{number}", alias, None, f"The signed tag {tag} of {repository}.")
         if asked.state != PromotionState.WAITING:
             return asked
-        promotions.tagged(wanted, told["fingerprint"], told["signer"], (tag, told["object"]))
+        promotions.tagged(wanted, told["fingerprint"], told["signer"], named)
         return promotions.told(promotions.find(asked.id))

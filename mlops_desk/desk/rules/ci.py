@@ -1,10 +1,12 @@
 """Joins pipelines of repositories with jobs and the registry."""
 
+import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
@@ -55,11 +57,15 @@ def ci_service(
 
 
 def run_pushed(service: CiService, action: CiAction, pushed: PushedRef) -> CiRun:
-    """Run the pipeline of a commit that was pushed, once for each ref and commit. Raises DeskError."""
+    """Run the pipeline of a commit that was pushed: once for each ref and commit, file, data and person.
+
+    Raises DeskError.
+    """
     kind = TAG if pushed.ref.startswith("refs/tags/") else BRANCH
     ref = pushed.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
     asked = CiAsked(pushed.repository, action.file, ref, kind, action.data)
-    return service.begin_at(asked, pushed.commit, f"push:{pushed.repository} {kind} {ref} {pushed.commit}")
+    how = json.dumps([current_caller().uid, action.file, sorted(action.data.items())])
+    return service.begin_at(asked, pushed.commit, f"push:{pushed.repository} {kind} {ref} {pushed.commit} {how}")
 
 
 def _worker(loop: Loop, module: str, request: Mapping[str, Any], seconds: float) -> Any:

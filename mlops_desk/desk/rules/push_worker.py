@@ -9,13 +9,21 @@ from mlops_desk.base.text import plain
 from mlops_desk.jobs.capsule.source.git import Git, told
 from mlops_desk.rules.live.pushes import is_pattern, refs_text
 
+_WHOLE = ("refs/heads/", "refs/tags/")
 _MOST_REFS = 2000  # chosen: all of them are kept between two looks, as some hundred KiB
 SECONDS = 20.0  # chosen: one ref of a repository on this machine, on a disk that is slow to wake
 
 
 def answer(request: dict[str, Any]) -> str:
-    """Return the commit's hash; "" where there is no such branch or tag. Raises Unavailable, TimedOut."""
-    return commit_of(repository_of(str(request["repository"])), str(request["ref"]))
+    """Return the refs that are meant as one text (``live/pushes.py``); "" where there is no such branch or tag.
+
+    Raises Unavailable, TimedOut, Refused.
+    """
+    git, ref = repository_of(str(request["repository"])), str(request["ref"])
+    if is_pattern(ref):
+        return refs_text(_matching(git, ref))
+    found = _found(git, ref)
+    return "" if found is None else refs_text([found])
 
 
 def repository_of(folder: str) -> Git:
@@ -30,13 +38,17 @@ def repository_of(folder: str) -> Git:
 
 def commit_of(git: Git, ref: str) -> str:
     """Return the commit of a branch or a tag; "" where there is neither."""
-    if is_pattern(ref):
-        return refs_text(_matching(git, ref))
-    for kind in ("heads", "tags"):
-        commit = git.text("rev-parse", "--verify", "--quiet", f"refs/{kind}/{ref}^{{commit}}")
+    found = _found(git, ref)
+    return "" if found is None else found[1]
+
+
+def _found(git: Git, ref: str) -> tuple[str, str] | None:
+    """Return a ref's whole name and its commit: of a plain name the branch, and the tag where there is no branch."""
+    for name in (ref,) if ref.startswith(_WHOLE) else (f"refs/heads/{ref}", f"refs/tags/{ref}"):
+        commit = git.text("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         if commit:
-            return commit
-    return ""
+            return name, commit
+    return None
 
 
 def _matching(git: Git, pattern: str) -> list[tuple[str, str]]:
@@ -50,7 +62,8 @@ def _matching(git: Git, pattern: str) -> list[tuple[str, str]]:
         name, kind, commit, *inner = line.split(" ")
         if kind == "tag" and inner[:1] == ["commit"]:
             kind, commit = inner[0], inner[1]
-        if kind == "commit" and fnmatchcase(name.split("/", 2)[2], pattern):
+        shown = name if pattern.startswith(_WHOLE) else name.split("/", 2)[2]
+        if kind == "commit" and fnmatchcase(shown, pattern):
             refs.append((name, commit))
     if len(refs) > _MOST_REFS:
         raise Refused(f"{len(refs)} branches and tags fit {plain(pattern)}.", "Watch fewer of them.")

@@ -116,6 +116,7 @@ class RulesDesk:
             command=self._command,
             submit=parts.jobs.submit_template,
             run_pushed=partial(run_pushed, self.ci),
+            promote_tag=self.ci.promote,
             job_of_origin=wiring.job_of_origin,
             job=parts.jobs.show,
             newest_job=parts.jobs.newest_named,

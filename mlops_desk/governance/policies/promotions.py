@@ -14,7 +14,14 @@ from mlops_desk.base.caller import current_caller, user_name
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
-from mlops_desk.governance.policies.deciding import MoveAsked, MoveEvidence, check_may, identity_of, standing_of
+from mlops_desk.governance.policies.deciding import (
+    MoveAsked,
+    MoveEvidence,
+    check_may,
+    counts,
+    identity_of,
+    standing_of,
+)
 from mlops_desk.governance.policies.gate import Evidence
 from mlops_desk.governance.policies.ledger import PolicyLedger
 from mlops_desk.governance.policies.service import PolicyRegistries
@@ -24,6 +31,7 @@ from mlops_desk.records.governance.policy import (
     PromotionRequest,
     PromotionState,
     WordKind,
+    WordState,
 )
 from mlops_desk.records.model import parted
 from mlops_desk.records.rules.approval import Approval, ApprovalKind
@@ -127,12 +135,33 @@ class Promotions:
             raise Refused(f"The policy of {wanted.shown} wants no signed tag.", "policies set --signed-tag wants one.")
         evidence = self._evidence(wanted)
         with self._ledger.lock:
-            known = [one for one in self._ledger.words(wanted) if one.tag == tag[0] and one.tag_object != tag[1]]
-            if known:
-                raise Refused(f"The tag {plain(tag[0])} was moved since it was seen first, and counts no more.")
-            self._ledger.say(wanted, evidence.sha256, WordKind.SIGNED_TAG, fingerprint, plain(signer), tag)
+            self.check_tag(wanted, tag)
+            words = self._ledger.words(wanted)
+            if not any(one.tag == tag[0] and counts(one, policy, evidence) for one in words):
+                self._ledger.say(wanted, evidence.sha256, WordKind.SIGNED_TAG, fingerprint, plain(signer), tag)
         self.settle_all()
         return standing_of(policy, wanted, evidence, self._ledger.words(wanted))
+
+    def check_tag(self, wanted: MoveAsked, tag: tuple[str, str]) -> None:
+        """Refuse a tag that has had its effect, or was moved while it counted. Raises Refused.
+
+        A tag is the word for one move, as a person's is: whoever finds it later makes no other with it.
+        """
+        for one in self._ledger.words(wanted):
+            is_open = one.state is WordState.GIVEN
+            if one.tag == tag[0] and one.tag_object == tag[1] and not is_open:
+                text = f"The tag {plain(tag[0])} has had its effect, and counts for no second move."
+                raise Refused(text, "Sign it again and push it: git tag -s -f, git push -f.")
+            if one.tag == tag[0] and one.tag_object != tag[1] and is_open:
+                raise Refused(f"The tag {plain(tag[0])} was moved since it was seen first, and counts no more.")
+
+    def made_by(self, wanted: MoveAsked, tag: tuple[str, str]) -> Approval | None:
+        """Return the move that a signed tag has made, where the alias is there still; None: it has made none."""
+        used = [one for one in self._ledger.words(wanted) if one.state is WordState.USED]
+        if not any((one.tag, one.tag_object) == tag for one in used) or self._evidence(wanted).at != wanted.version:
+            return None
+        moved = self._requests.list(states=(PromotionState.MOVED,))
+        return next((self.told(one) for one in moved if _wanted(one) == wanted), None)
 
     # -- what goes on by itself ------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from mlops_desk.records.list_page import ListPage
 from mlops_desk.storage.state import StoredRecords
 
 _KEPT = 5000  # chosen: a year of a busy repository
+_LATELY = 100  # chosen: more than are ended in the moment in which an agent is killed
 
 
 class CiBook:
@@ -67,6 +68,11 @@ class CiBook:
         """Return the runs that are not over, oldest first."""
         states = tuple(state for state in CiState if not state.is_final)
         return self._runs.list(states=states, newest_first=False)
+
+    def over_lately(self) -> list[CiRun]:
+        """Return the newest runs that are over and did not pass: of these jobs may be left."""
+        states = tuple(state for state in CiState if state.is_final and state is not CiState.PASSED)
+        return self._runs.list(states=states, limit=_LATELY)
 
     def of_origin(self, origin: str) -> CiRun | None:
         """Return the run that was begun for an origin."""

@@ -2,7 +2,8 @@
 
 A stage is written down as begun, its job is queued under an origin, and what came of it is applied to the record as it
 was. After a kill at any point the next agent finds the stage under way and begins it again, which finds the job by its
-origin, and a version by its run. Nothing waits here: a job that ends has its run looked at again.
+origin, and a version by its run. Nothing waits here: a job that ends has its run looked at again. A run that is over
+leaves no job behind: what could not be cancelled is owed, and tried again until it is.
 """
 
 import logging
@@ -11,10 +12,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import DeskError, Hint, TimedOut, Unavailable
+from mlops_desk.base.failures.trouble_log import TroubleLog
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.capsule.archive.outputs import kept_folders_of
@@ -63,15 +66,26 @@ class CiParts:
 
 
 class CiDriver:
-    """Goes on with runs; ``over`` is told of one that has ended."""
+    """Goes on with runs; ``over`` is told of one that has ended, ``now`` is a clock that only grows."""
 
-    def __init__(self, book: CiBook, parts: CiParts, loop: Loop, over: Callable[[CiRun], None]) -> None:
+    def __init__(
+        self,
+        book: CiBook,
+        parts: CiParts,
+        loop: Loop,
+        over: Callable[[CiRun], None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._book = book
         self._parts = parts
         self._loop = loop
         self._over = over
+        self._now = now
         self._lock = threading.Lock()
         self._busy: dict[str, bool] = {}
+        self._owed: set[str] = set()
+        self._away: dict[tuple[str, str], float] = {}
+        self._trouble = TroubleLog(_log, "Run %s can't go on")
         self._kinds: Mapping[CiStageKind, Callable[[CiRun, CiFile, CiStage], CiStage]] = {
             CiStageKind.JOB: self._job,
             CiStageKind.GATE: self._gate,
@@ -89,9 +103,22 @@ class CiDriver:
         def drive() -> None:
             if run.created_by is not None:
                 set_caller(Caller(run.created_by, -1, 0))
-            self._drive(run.id)
+            self._told(run.id, lambda: self._drive(run.id))
 
         self._loop.start(f"ci-{run.id[:8]}", lambda: copy_context().run(drive))
+
+    def _told(self, run_id: str, act: Callable[[], object]) -> None:
+        """Do what a run needs; what keeps it from that (a full disk) is logged once and tried again by a later look."""
+        why = None
+        try:
+            act()
+        except DeskError as error:
+            why = error.message
+        with self._lock:
+            if why is None:
+                self._trouble.over(run_id)
+            else:
+                self._trouble.failed(run_id, why)
 
     def _drive(self, run_id: str) -> None:
         again = True
@@ -119,8 +146,8 @@ class CiDriver:
                 continue  # somebody has changed it meanwhile: look again
             if made.state.is_final:
                 self._ended(made)
-            if made.revision == run.revision:
-                return
+            if _standing(made) == _standing(run):
+                return  # words alone have changed, and may with each look
 
     def _is_turn(self, run: CiRun) -> bool:
         """Tell whether no earlier run of the same branch or tag goes on."""
@@ -141,26 +168,26 @@ class CiDriver:
             for stage in started:
                 changed = with_stage(changed, stage)
             return self._book.apply(run, changed)
+        changed = run
         for stage in under_way(run):
-            changed_stage = self._stage(run, stage)
+            changed = with_stage(changed, self._stage(run, stage))
             if self._loop.ending.is_set():
                 return run  # what broke off because the agent ends says nothing
-            if changed_stage != stage:
-                made = self._book.apply(run, settled(with_stage(run, changed_stage), time.time()))
-                if made is None and changed_stage.job_id is not None:
-                    self.sweep(run.id)
-                return made
-        return self._book.apply(run, settled(run, time.time()))
+            if _standing(changed) != _standing(run):
+                break  # that is written down before anything else is done
+        made = self._book.apply(run, settled(changed, time.time()))
+        if made is None:
+            self.sweep(run.id)
+        return made
 
     def _stage(self, run: CiRun, stage: CiStage) -> CiStage:
         """Return a stage that is under way as it stands now. What can't be had now is waited for."""
-        now = time.time()
+        now, key = time.time(), (run.id, stage.name)
         try:
-            return self._kinds[stage.kind](run, parse_pipeline(run.document), stage)
+            found = self._kinds[stage.kind](run, parse_pipeline(run.document), stage)
         except (Unavailable, TimedOut) as error:
-            began = stage.started_at or now
-            if now - began <= _PATIENCE_SECONDS:
-                return replace(stage, text=f"Waiting: {error.message}", hint=error.hint)
+            if self._now() - self._away.setdefault(key, self._now()) <= _PATIENCE_SECONDS:
+                return replace(stage, text=plain(f"Waiting: {error.message}", _TEXT), hint=error.hint)
             return _failed(stage, error, now)
         except DeskError as error:
             return _failed(stage, error, now)
@@ -168,6 +195,8 @@ class CiDriver:
             _log.exception("The stage %s of run %s broke", stage.name, run.id)
             text = "Something went wrong in the desk itself."
             return replace(stage, state=CiStageState.UNKNOWN, text=text, ended_at=now)
+        self._away.pop(key, None)
+        return found
 
     # -- kinds of stages -------------------------------------------------------------------------
 
@@ -251,23 +280,54 @@ class CiDriver:
     def cancel(self, run_id: str, text: str) -> CiRun:
         """End a run, and all jobs of it. Raises NotFound, Refused, and what cancelling a job raises."""
         run = self._book.change(run_id, lambda known: cancelled(known, text, time.time()))
-        self.sweep(run.id)
-        self._ended(run)
+        try:
+            self.sweep(run.id)
+        finally:
+            self._over_now(run)
         return run
 
+    def owe(self, run_id: str) -> None:
+        """Have what a run has left looked for: nobody knows whether an earlier agent came to it."""
+        with self._lock:
+            self._owed.add(run_id)
+
+    def sweep_owed(self) -> None:
+        """Cancel what could not be cancelled yet."""
+        with self._lock:
+            owed = [*self._owed]
+        for run_id in owed:
+            self._told(run_id, partial(self.sweep, run_id))
+
     def sweep(self, run_id: str) -> None:
-        """Cancel what a run that is over has left in the queue, and find it by its origin: no lease stays."""
+        """Cancel what a run that is over has left in the queue, and find it by its origin: no lease stays.
+
+        Raises the first error of those that cancelling its jobs raises; they are owed then.
+        """
+        self.owe(run_id)
         run = self._book.get(run_id)
-        if run is None or not run.state.is_final:
-            return
-        for stage in run.stages:
-            job = (
-                None if stage.kind is not CiStageKind.JOB else self._parts.job_of_origin(origin_of(run.id, stage.name))
-            )
-            if job is not None and not job.state.is_final:
-                self._parts.cancel_job(job.id)
+        first: DeskError | None = None
+        for stage in () if run is None or not run.state.is_final else run.stages:
+            try:
+                self._end_job(run_id, stage)
+            except DeskError as error:
+                first = first or error
+        if first is not None:
+            raise first
+        with self._lock:
+            self._owed.discard(run_id)
+
+    def _end_job(self, run_id: str, stage: CiStage) -> None:
+        job = self._parts.job_of_origin(origin_of(run_id, stage.name)) if stage.kind is CiStageKind.JOB else None
+        if job is not None and not job.state.is_final:
+            self._parts.cancel_job(job.id)
 
     def _ended(self, run: CiRun) -> None:
+        self._told(run.id, partial(self.sweep, run.id))
+        self._over_now(run)
+
+    def _over_now(self, run: CiRun) -> None:
+        for stage in run.stages:
+            self._away.pop((run.id, stage.name), None)
         level = "info" if run.state in {CiState.PASSED, CiState.CANCELLED} else "warning"
         self._book.notice(level, run, f"The pipeline {plain(run.name)}: {run.state.value}. {run.text}".rstrip())
         self._over(run)
@@ -282,6 +342,11 @@ _TEXT = 400  # chosen: five lines of a terminal
 def origin_of(run_id: str, stage: str) -> str:
     """Return the origin of a stage's job."""
     return f"{ORIGIN}{run_id}/{stage}"
+
+
+def _standing(run: CiRun) -> tuple[object, ...]:
+    """Return what of a run is written down before anything else is done."""
+    return run.state, [(stage.state, stage.job_id) for stage in run.stages]
 
 
 def fields_of(file: CiFile, name: str) -> CiStageFields:

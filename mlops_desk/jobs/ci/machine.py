@@ -1,5 +1,6 @@
 """How a run goes from stage to stage. Pure: what a stage's job or registry said is handed in as a stage changed."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -112,10 +113,11 @@ def with_stage(run: CiRun, stage: CiStage) -> CiRun:
 
 
 def held(limits: Mapping[str, CiLimitFields], metrics: Mapping[str, float]) -> tuple[CiCheck, ...]:
-    """Return metrics beside their limits; one that was not told is not held, and is no zero."""
+    """Return metrics beside their limits; one that was not told, or as no number (NaN), is not held, and is no zero."""
     found = []
     for name, limit in limits.items():
-        value = metrics.get(name)
+        told = metrics.get(name)
+        value = told if told is not None and math.isfinite(told) else None
         passed = None
         if value is not None:
             low = limit.at_least is None or value >= limit.at_least
@@ -140,7 +142,7 @@ _NAME = 100  # chosen: names of metrics are shorter, and a stranger chose them
 def _broken(check: CiCheck) -> str:
     name = plain(check.metric, _NAME)
     if check.value is None:
-        return f"{name} was not told"
+        return f"{name} was not told as a number"
     if check.at_least is not None and check.value < check.at_least:
         return f"{name} is {check.value:g}, below {check.at_least:g}"
     return f"{name} is {check.value:g}, above {check.at_most:g}"

@@ -6,6 +6,7 @@ begun detached, or by a rule, goes on by itself.
 """
 
 import contextlib
+import logging
 import secrets as lots
 import threading
 import time
@@ -16,7 +17,8 @@ from typing import Any
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
+from mlops_desk.base.failures.trouble_log import TroubleLog
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.capsule.source.store import CodeSnapshot
@@ -35,6 +37,8 @@ from mlops_desk.records.rules.approval import Approval
 from mlops_desk.storage.state import StoredRecords
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
+_log = logging.getLogger(__name__)
+
 GONE_SECONDS = 60.0
 """Chosen: twenty times as long as a command line that waits lets pass between two questions; an agent's start takes
 some seconds of it."""
@@ -42,6 +46,7 @@ _LOOK_SECONDS = 5.0  # chosen: who is gone is noticed soon enough, and an idle a
 _MOST_WAIT_SECONDS = 25.0  # chosen: below what anything between client and agent would give up after
 _LARGEST_FILE = 64 << 10  # as large as a document may be
 _ID_BYTES = 6  # as a job's id has
+_ALL = "Runs"
 
 
 TakeTag = Callable[[str, str, str], Approval]
@@ -82,7 +87,8 @@ class CiService:
         self._loop = loop
         self._now = now
         self._book = CiBook(runs, bus)
-        self._driver = CiDriver(self._book, parts, loop, self._let_go)
+        self._driver = CiDriver(self._book, parts, loop, self._let_go, now)
+        self._trouble = TroubleLog(_log, "%s can't be looked after")
         self._lock = threading.Lock()
         self._asked: dict[str, float] = {}
         self._held: dict[str, contextlib.ExitStack] = {}
@@ -96,6 +102,8 @@ class CiService:
             with contextlib.suppress(NotFound):  # then its next stage says that its code is not kept
                 self._hold(run.id, run.source_sha256)
             self._asked[run.id] = self._now()
+        for run in self._book.over_lately():
+            self._driver.owe(run.id)
         self._loop.repeat("ci", _LOOK_SECONDS, self.look)
 
     def stop(self) -> None:
@@ -104,12 +112,29 @@ class CiService:
 
     def look(self) -> None:
         """Go on with all runs, and end those whose people are gone."""
-        for run in self._book.under_way():
+        self._driver.sweep_owed()
+        try:
+            runs = self._book.under_way()
+        except DeskError as error:
+            self._trouble.failed(_ALL, error.message)
+            return
+        self._trouble.over(_ALL)
+        for run in runs:
             if run.attended and self._now() - self._asked.setdefault(run.id, self._now()) > GONE_SECONDS:
-                with contextlib.suppress(Refused):  # it is over by now
-                    self._driver.cancel(run.id, "Who waited for it is gone.")
-                continue
-            self._driver.drive_soon(run)
+                self._end(run)
+            else:
+                self._driver.drive_soon(run)
+
+    def _end(self, run: CiRun) -> None:
+        name = f"The run {run.id}"
+        try:
+            self._driver.cancel(run.id, "Who waited for it is gone.")
+        except Refused:  # it is over by now
+            return
+        except DeskError as error:  # the next look tries again, be it that the run is written down as ended or not
+            self._trouble.failed(name, error.message)
+        else:
+            self._trouble.over(name)
 
     def _heard(self, event: JobChanged) -> None:
         origin = event.job.origin or ""
@@ -168,10 +193,14 @@ class CiService:
 
     def follow(self, run_id: str, revision: int = -1, wait_seconds: float = 0.0) -> CiRun:
         run = self._book.find(run_id)
-        self._asked[run.id] = self._now()
+        self._awaited(run)
         found = self._book.wait(run.id, revision, min(max(0.0, wait_seconds), _MOST_WAIT_SECONDS))
-        self._asked[run.id] = self._now()
+        self._awaited(found)
         return found
+
+    def _awaited(self, run: CiRun) -> None:
+        if not run.state.is_final:
+            self._asked[run.id] = self._now()
 
     def cancel(self, run_id: str) -> CiRun:
         known = self._book.find(run_id)
@@ -213,10 +242,14 @@ class CiService:
             if kind_of(stage) is CiStageKind.JOB and not run.stage(stage.name).state.is_over:
                 spec_of_stage(file, stage, run)  # what it may not have is said before anything runs
         run = settled(run, run.created_at)
-        self._asked[run.id] = self._now()
+        self._awaited(run)
         if not run.state.is_final:
             self._hold(run.id, snapshot.sha256)
-        self._book.add(run)
+        try:
+            self._book.add(run)
+        except DeskError:
+            self._let_go(run)
+            raise
         self._driver.drive_soon(run)
         return run
 

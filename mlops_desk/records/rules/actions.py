@@ -91,6 +91,13 @@ class CiAction:
     data: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class PromoteAction:
+    """Take each tag promote/MODEL/VERSION that is pushed as the word that a policy wants for ``alias``."""
+
+    alias: str
+
+
 RuleAction: TypeAlias = (
     NotifyAction
     | AlertAction
@@ -101,4 +108,5 @@ RuleAction: TypeAlias = (
     | RollBackAction
     | ApprovalAction
     | CiAction
+    | PromoteAction
 )

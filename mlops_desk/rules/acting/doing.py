@@ -8,10 +8,11 @@ from typing import Any
 
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.document.lengths import written_length
-from mlops_desk.base.errors import Hint, Refused
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import Notice
+from mlops_desk.records.governance.policy import PromotionState
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.rules.actions import (
     AlertAction,
@@ -19,12 +20,14 @@ from mlops_desk.records.rules.actions import (
     CiAction,
     NotifyAction,
     PauseEndpointAction,
+    PromoteAction,
     RetrainAction,
     RollBackAction,
     RuleAction,
     StopJobAction,
     SubmitAction,
 )
+from mlops_desk.records.rules.approval import Approval
 from mlops_desk.records.rules.firing import FiringState
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.rules.acting.deed import Deed
@@ -36,6 +39,8 @@ ORIGIN = "firing:"
 """Before the key of a firing's action: the origin of a job that a rule has submitted."""
 ALERT_PREFIX = "rules/"
 """Before a rule's name in its alerts, so that they have the name of no alert rule."""
+_TAGS = "refs/tags/"
+_PROMOTES = f"{_TAGS}promote/"
 _IDS = uuid.UUID("6a2e6f0e-8a1f-4f0c-9a63-6c1c2d7f6b1d")
 """The space of ids of retrainings: the same firing has the same one."""
 
@@ -107,6 +112,27 @@ class RuleDeeds:
         made = [self.house.run_pushed(action, one) for one in deed.firing.pushed]
         told = ", ".join(f"{plain(one.ref or '?')} by run {one.id}" for one in made)
         return Became(f"{len(made)} of its pipelines run: {told}.", made=made[0].id)
+
+    def promote(self, action: PromoteAction, deed: Deed) -> Became:
+        """Take the tags promote/MODEL/VERSION that were pushed as words for moves; one that was made is only found."""
+        tags = [one for one in deed.firing.pushed if one.ref.startswith(_PROMOTES)]
+        if not deed.firing.pushed:
+            raise Refused("Nothing was pushed, so there is no tag to go by.", "ci promote takes one that is there.")
+        if not tags:
+            return Became("Nothing of what was pushed is a tag promote/MODEL/VERSION.")
+        self.house.allow("ci", "promote", {})
+        told: list[str] = []
+        refused: DeskError | None = None
+        for one in tags:
+            try:
+                made = self.house.promote_tag(one.repository, one.ref.removeprefix(_TAGS), action.alias)
+                told.append(_moved(made))
+            except (Refused, NotFound, Invalid) as error:  # of the others it says nothing
+                refused = refused or error
+                told.append(error.message)
+        if refused is not None:
+            raise Refused(" ".join(told), refused.hint)
+        return Became(" ".join(told), made=made.id)
 
     def again(self, action: RetrainAction, deed: Deed) -> Became:
         """Train again, found again by the retraining's id."""
@@ -192,6 +218,14 @@ class RuleDeeds:
         return Became(f"It waits for {people} to agree.", FiringState.WAITING, hint=hint)
 
 
+def _moved(made: Approval) -> str:
+    what = f"{plain(made.model or '?')}@{plain(made.alias or '?')}"
+    if made.state == PromotionState.MOVED:
+        return f"{what} is version {plain(made.challenger or '?')}."
+    lacking = "; ".join(made.lacking) or plain(made.text or made.state, 200)
+    return f"{what} waits to become version {plain(made.challenger or '?')}: {lacking}."
+
+
 def _answering(endpoint: Endpoint) -> str:
     """Return which revisions answer, with their shares, as a text that is another when that is."""
     shares = [f"{one.revision}:{one.traffic:g}" for one in endpoint.revisions if one.traffic]
@@ -203,6 +237,7 @@ _ACTS: Mapping[type, Callable[[RuleDeeds, Any, Deed], Became]] = {
     AlertAction: RuleDeeds.raise_alert,
     SubmitAction: RuleDeeds.submit,
     CiAction: RuleDeeds.ci,
+    PromoteAction: RuleDeeds.promote,
     RetrainAction: RuleDeeds.again,
     StopJobAction: RuleDeeds.stop,
     PauseEndpointAction: RuleDeeds.pause,

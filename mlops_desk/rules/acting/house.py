@@ -10,6 +10,7 @@ from mlops_desk.records.event import Notice
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.rules.actions import CiAction
+from mlops_desk.records.rules.approval import Approval
 from mlops_desk.records.rules.firing import PushedRef
 from mlops_desk.records.serving.endpoint import Endpoint
 
@@ -28,6 +29,7 @@ class ActionHouse:
     program of the settings as a person (uid) with a document on its standard input: each with a key by which a
     repetition is known. ``submit`` queues a template's job with parameters under an origin, ``job_of_origin`` finds
     it. ``run_pushed`` runs the pipeline of a ref that was pushed, or finds the run of that commit.
+    ``promote_tag`` takes a signed tag (repository, tag, alias) as a word for a move, or tells of the one it has made.
     ``job`` finds a job by its id, ``newest_job`` by its name. ``raise_alert`` has
     one fire, once for each rule and thing, and ends it when that is over. ``pause_endpoint``
     takes what callers are told.
@@ -40,6 +42,7 @@ class ActionHouse:
     command: Callable[[Mapping[str, Any], int], None]
     submit: Callable[[str, Mapping[str, str], str], Job]
     run_pushed: Callable[[CiAction, PushedRef], CiRun]
+    promote_tag: Callable[[str, str, str], Approval]
     job_of_origin: Callable[[str], Job | None]
     job: Callable[[str], Job]
     newest_job: Callable[[str], Job | None]

@@ -11,6 +11,7 @@ from mlops_desk.records.rules.actions import (
     CiAction,
     NotifyAction,
     PauseEndpointAction,
+    PromoteAction,
     RetrainAction,
     RollBackAction,
     RuleAction,
@@ -55,6 +56,8 @@ def _plain(table: ActionFields, kind: str) -> RuleAction:
     """Return an action whose fields need no look at one another."""
     if kind == "ci":
         return CiAction(table.ci or "", table.data or {})
+    if kind == "promote":
+        return PromoteAction(table.promote or "")
     if kind == "approval":
         return ApprovalAction(table.approval or "", table.people or 1)
     return PauseEndpointAction(table.pause or "") if kind == "pause" else RollBackAction(table.roll_back or "")
@@ -122,6 +125,7 @@ _WRITTEN: Mapping[type, Callable[..., ActionFields]] = {
     StopJobAction: _stop,
     PauseEndpointAction: lambda action: ActionFields(pause=action.endpoint),
     RollBackAction: lambda action: ActionFields(roll_back=action.endpoint),
+    PromoteAction: lambda action: ActionFields(promote=action.alias),
     CiAction: lambda action: ActionFields(ci=action.file, data=dict(action.data) or None),
     ApprovalAction: lambda action: ActionFields(
         approval=action.text, people=None if action.people == 1 else action.people

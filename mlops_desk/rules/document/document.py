@@ -29,7 +29,7 @@ def parse_rule(text: str, metrics: Metrics) -> RuleSpec:
         hint = "Put for: into the parts that last (metric, state)."
         bound.refuse("for", "a moment (a schedule, new data, a push) lasts no time.", hint)
     _check_alert(bound, file, when)
-    _check_ci(bound, file, when)
+    _check_pushed(bound, file, when)
     return RuleSpec(
         name=file.name,
         when=when,
@@ -50,12 +50,17 @@ def _check_alert(bound: Bound[RuleFile], file: RuleFile, when: WhenClause) -> No
             bound.refuse(f"then[{index}].alert", text, "Use notify: there.")
 
 
-def _check_ci(bound: Bound[RuleFile], file: RuleFile, when: WhenClause) -> None:
-    """Refuse to run what is pushed where no push is waited for."""
+def _check_pushed(bound: Bound[RuleFile], file: RuleFile, when: WhenClause) -> None:
+    """Refuse to run or promote what is pushed where no push is waited for. Raises Invalid."""
+    if any(isinstance(leaf, PushClause) for leaf in leaves(when)):
+        return
     for index, table in enumerate(file.then):
-        if table.ci is not None and not any(isinstance(leaf, PushClause) for leaf in leaves(when)):
+        if table.ci is not None:
             text = "it runs what is pushed, and the rule waits for no push."
             bound.refuse(f"then[{index}].ci", text, "Add when: {push: /path/of/repository, ref: main}.")
+        if table.promote is not None:
+            text = "it takes a tag that is pushed, and the rule waits for no push."
+            bound.refuse(f"then[{index}].promote", text, 'Add when: {push: /path/of/repository, ref: "promote/*"}.')
 
 
 def _check_things(bound: Bound[RuleFile], when: WhenClause) -> str | None:

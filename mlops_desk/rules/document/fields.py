@@ -89,7 +89,7 @@ class WhenFields(Struct, frozen=True, kw_only=True):
         Annotated[
             str,
             Meta(extra=written_as(scalars.REF)),
-            told("branch or tag (push: main, dvc: what lies there)"),
+            told("branch, or else tag, of that name; refs/tags/v1 is the tag (push: main, dvc: what lies there)"),
         ]
         | None
     ) = None
@@ -133,7 +133,7 @@ class AugmentFields(Struct, frozen=True, kw_only=True):
 
 
 class ActionFields(Struct, frozen=True, kw_only=True):
-    """An action: one of notify, alert, submit, retrain, stop, pause, rollBack, approval, ci."""
+    """An action: one of notify, alert, submit, retrain, stop, pause, rollBack, approval, ci, promote."""
 
     notify: Annotated[tuple[Way, ...], Meta(min_length=1, max_length=4), told("ways to tell people")] | None = None
     level: (
@@ -200,6 +200,9 @@ class ActionFields(Struct, frozen=True, kw_only=True):
     )
     approval: Annotated[Line, told("question to people; what stands below waits for their word")] | None = None
     ci: Annotated[Pipeline, told("pipeline's file of the repository that was pushed to; it is run")] | None = None
+    promote: (
+        Annotated[Model, told("alias that moves by a pushed tag promote/MODEL/VERSION, as its policy says")] | None
+    ) = None
     people: (
         Annotated[int, Meta(ge=1, le=_MOST_PEOPLE, extra=written_as(_PEOPLE)), told("how many have to agree")] | None
     ) = None

@@ -54,6 +54,7 @@ THEN: Mapping[str, frozenset[str]] = {
     "rollBack": frozenset(),
     "approval": frozenset({"people"}),
     "ci": frozenset({"data"}),
+    "promote": frozenset(),
 }
 """Each kind of action, likewise."""
 

@@ -26,7 +26,7 @@ from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
 from mlops_desk.rules.live.board import FactBoard
 from mlops_desk.rules.live.hearing import JOB, RuleHearing
 from mlops_desk.rules.live.naming import renamed
-from mlops_desk.rules.live.pushes import pushed_refs
+from mlops_desk.rules.live.pushes import kept_text, pushed_of, pushed_refs
 from mlops_desk.rules.sentence import action_words
 
 _log = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ that comes in between is made up for, as it is less than the ten minutes for whi
 _MACHINE_SECONDS = 15.0  # chosen: many looks of the slowest sampling but one, and far less than what lasts
 _SHOWN_FIRINGS = 20  # chosen: a screen
 _SHOWN_THINGS = 200  # chosen: more than a machine has of anything but ended jobs
+_PUSHED = -1
+"""In place of a part's: what was pushed, and no firing has taken yet."""
 _LOOKED = RuleSight("", 0, "look", 0.0)
 _this_boot = functools.cache(boot_id)
 
@@ -79,7 +81,9 @@ class RuleLife:
         self._fresh: dict[Key, RuleStanding] = {}
         self._moments: dict[Momentary, str] = {}
         self._own: dict[str, set[int]] = {}
-        self._pushed: dict[str, list[PushedRef]] = {}
+        self._pushed = {
+            one.rule_id: pushed_of(one.seen) for one in self._tables.sights.list() if one.place == _PUSHED and one.seen
+        }
         self._sights: dict[str, RuleSight] = {}
         self._held: dict[Key, str] = {}
         self._since: dict[Key, tuple[bool | None, float]] = {}
@@ -119,8 +123,28 @@ class RuleLife:
                 return
             self._sights[sight.key] = sight
             if known is not None and is_news(known.seen, sight.seen):
-                self._pushed.setdefault(sight.rule_id, []).extend(self._refs(sight, known.seen))
+                self._came_to(sight, known.seen)
                 self._own.setdefault(sight.rule_id, set()).add(sight.place)
+
+    def _came_to(self, sight: RuleSight, was: str) -> None:
+        """Keep what came to a repository until a firing takes it, over an agent's end too."""
+        refs = self._refs(sight, was)
+        if refs:
+            self._keep_pushed(sight.rule_id, [*self._pushed.get(sight.rule_id, ()), *refs])
+
+    def _keep_pushed(self, rule_id: str, refs: list[PushedRef]) -> RuleSight:
+        self._pushed[rule_id] = refs
+        kept = RuleSight(rule_id, _PUSHED, kept_text(refs), self._parts.clock().wall)
+        self._sights[kept.key] = kept
+        return kept
+
+    def _forget_pushed(self) -> None:
+        """Forget what was pushed to rules of which no firing waits: it was no moment for them."""
+        for rule_id in [one for one, refs in self._pushed.items() if refs]:
+            if self._shelf.of_id(rule_id) is None:
+                del self._pushed[rule_id]
+            elif not any(spot.pending for spot in self._engine.spots(rule_id)):
+                self._keep_pushed(rule_id, [])
 
     def _refs(self, sight: RuleSight, was: str) -> list[PushedRef]:
         """Return what came to a repository, where the part of the rule is about one."""
@@ -149,6 +173,7 @@ class RuleLife:
             found = self._engine.look(self.board.news(), clock, moments, own)
             self._held, self._seen = dict(found.held), clock.wall
             self._owe(found, moments)
+            self._forget_pushed()
             done = self._stored(clock)
         if done:
             self._parts.act(done)
@@ -171,7 +196,8 @@ class RuleLife:
                 raise Refused(f"The rule {one.written.name} is gone.")
             self._standings.update(found.changed)
             kept = [KeptStanding(*key, standing) for key, standing in found.changed.items()]
-            self._tables.keep(kept, [firing], self._written([firing]))
+            sights = [self._keep_pushed(rule_id, [])] if firing.pushed else []
+            self._tables.keep(kept, [firing], self._written([firing]), sights)
         self._tell([firing])
         return firing
 
@@ -196,6 +222,7 @@ class RuleLife:
                 self._since.pop(key, None)
             self._sights = {key: sight for key, sight in self._sights.items() if sight.rule_id != rule_id}
             self._tables.forget_sights(rule_id)
+            self._pushed.pop(rule_id, None)
             self._stale = True
 
     def shown(self, one: ReadRule, *, whole: bool = False) -> KeptRule:
@@ -287,8 +314,7 @@ class RuleLife:
         for one in found.firings:
             firing = self._firing(one, self._trigger(one.rule, moments), ())
             if firing is not None:
-                pushed = tuple(self._pushed.pop(one.rule, ()))
-                firings.append(replace(firing, pushed=pushed) if pushed else firing)
+                firings.append(firing)
 
     def _trigger(self, rule_id: str, moments: Mapping[Momentary, str]) -> str:
         """Say what set a rule off, as far as that came a moment ago."""
@@ -352,6 +378,7 @@ class RuleLife:
             created_by=read.written.created_by,
             asked=tuple(asked),
             by_hand=by_hand,
+            pushed=tuple(self._pushed.get(one.rule, ())),
         )
 
     def _forget_jobs(self) -> None:

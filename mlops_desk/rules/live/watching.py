@@ -17,6 +17,7 @@ from mlops_desk.records.rules.conditions import DvcClause, Momentary, NewDataCla
 from mlops_desk.records.rules.kept import RuleSight
 from mlops_desk.rules.kept.shelf import ReadRule
 from mlops_desk.rules.live.life import RuleLife
+from mlops_desk.rules.live.pushes import pushed_refs
 from mlops_desk.rules.live.rows_worker import has_grown
 
 _log = logging.getLogger(__name__)
@@ -95,5 +96,7 @@ class RuleSightWatch:
         sight = RuleSight(one.written.id, place, seen, time.time())
         if isinstance(leaf, NewRowsClause):
             self._life.saw(sight, has_grown)
+        elif seen and isinstance(leaf, PushClause):  # a ref that is gone is no push
+            self._life.saw(sight, lambda was, now: bool(pushed_refs(leaf, was, now)))
         elif seen or isinstance(leaf, NewDataClause):
             self._life.saw(sight)

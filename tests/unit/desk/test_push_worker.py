@@ -23,6 +23,10 @@ def repository(tmp_path: Path) -> Path:
 
 
 def commit_of(repository: Path, ref: str) -> str:
+    return seen(repository, ref).rpartition(" ")[2]
+
+
+def seen(repository: Path, ref: str) -> str:
     return answer({"repository": str(repository), "ref": ref})
 
 
@@ -44,7 +48,24 @@ def test_a_tag_is_its_commit_and_a_branch_of_the_same_name_comes_first(repositor
     assert commit_of(repository, "v1") == git(repository, "rev-parse", "HEAD")
 
 
-@pytest.mark.parametrize("ref", ["gone", "HEAD", "--help", "../../HEAD", "", "a b"])
+def test_what_is_seen_says_whether_it_is_a_branch_or_a_tag(repository: Path) -> None:
+    first = git(repository, "rev-parse", "HEAD")
+    git(repository, "tag", "-a", "v1", "-m", "one")
+    assert seen(repository, "v1") == f"refs/tags/v1 {first}"
+    git(repository, "commit", "--quiet", "--allow-empty", "-m", "second")
+    git(repository, "branch", "v1")
+    second = git(repository, "rev-parse", "refs/heads/v1")
+    assert seen(repository, "v1") == f"refs/heads/v1 {second}"
+    assert seen(repository, "refs/tags/v1") == f"refs/tags/v1 {first}"
+    assert seen(repository, "refs/heads/v1") == f"refs/heads/v1 {second}"
+    assert seen(repository, "v*") == f"refs/heads/v1 {second}\nrefs/tags/v1 {first}"
+    assert seen(repository, "refs/tags/*") == f"refs/tags/v1 {first}"
+    assert seen(repository, "refs/tags/main*") == "-"
+
+
+@pytest.mark.parametrize(
+    "ref", ["gone", "refs/tags/main", "refs/remotes/main", "HEAD", "--help", "../../HEAD", "", "a b"]
+)
 def test_what_is_no_branch_or_tag_is_nothing(repository: Path, ref: str) -> None:
     assert commit_of(repository, ref) == ""
 

@@ -22,6 +22,7 @@ MOVING = {"registry/aliases/asking.py": "the only caller of what moves, right af
 TAKES_AN_ALIAS = {
     "models.alias": "test_promotions.MOVES", "models.promote": "test_promotions.MOVES",
     "models.rollback": "test_promotions.MOVES", "models.remove_alias": "test_promotions.MOVES",
+    "ci.promote": "test_tag_moves: by Promotions too, with a signed tag for a word",
     "approvals.ask": "moves by Promotions, through the registry's core",
     "policies.set": "moves nothing", "policies.remove": "moves nothing",
     "rules.create": "moves nothing; its pipelines do, by rollout.py",

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Refused
 from mlops_desk.jobs.ci.document import parse_pipeline
@@ -97,7 +99,9 @@ def test_a_run_is_ended_once_and_what_had_ended_stays() -> None:
         (0.89999, False, "accuracy is 0.89999, below 0.9."),
         (0.95, True, "accuracy 0.95 held."),
         (0.96, False, "accuracy is 0.96, above 0.95."),
-        (None, None, "accuracy was not told."),
+        (None, None, "accuracy was not told as a number."),
+        (float("nan"), None, "accuracy was not told as a number."),
+        (float("inf"), None, "accuracy was not told as a number."),
     ],
 )
 def test_a_gate_holds_what_is_told_and_never_takes_nothing_for_zero(
@@ -119,3 +123,59 @@ def test_nothing_begins_on_what_has_not_passed(state: CiStageState) -> None:
     run = made()
     run = with_stage(run, replace(run.stage("one"), state=state))
     assert "two" not in [stage.name for stage in ready(run)]
+
+
+ENDS = [state for state in CiStageState if state.is_over and state is not CiStageState.SKIPPED]
+
+
+@given(
+    needs=st.lists(st.sets(st.integers(0, 5)), min_size=1, max_size=6),
+    choices=st.lists(st.tuples(st.integers(0, 5), st.sampled_from(ENDS)), min_size=6, max_size=6),
+)
+@example(needs=[set()], choices=[(0, CiStageState.PASSED)] * 6)
+@example(needs=[set(), {0}, {1}], choices=[(0, CiStageState.FAILED)] * 6)
+@example(needs=[set(), set(), {0, 1}], choices=[(1, CiStageState.UNKNOWN), (0, CiStageState.FAILED)] * 3)
+@example(needs=[set(), set(), {0}], choices=[(0, CiStageState.CANCELLED), (0, CiStageState.PASSED)] * 3)
+def test_whatever_stages_come_to_a_run_ends_once_and_begins_nothing_on_what_did_not_pass(
+    needs: list[set[int]], choices: list[tuple[int, CiStageState]]
+) -> None:
+    stages = tuple(
+        CiStage(str(at), CiStageKind.JOB, tuple(str(one) for one in sorted(before) if one < at))
+        for at, before in enumerate(needs)
+    )
+    run = CiRun("1", "a", "/r", CiState.RUNNING, stages)
+    for which, state in choices:
+        for stage in ready(run):
+            assert all(run.stage(name).state is CiStageState.PASSED for name in stage.needs)
+            run = with_stage(run, replace(stage, state=CiStageState.RUNNING))
+        under_way = [stage for stage in run.stages if stage.state is CiStageState.RUNNING]
+        if not under_way:
+            break
+        assert not run.state.is_final
+        stage = under_way[which % len(under_way)]
+        run = settled(with_stage(run, replace(stage, state=state)), 9.0)
+        assert settled(run, 10.0) == run
+    assert run.state.is_final
+    came_to = {stage.state for stage in run.stages}
+    assert came_to <= {*ENDS, CiStageState.SKIPPED}
+    assert (run.state is CiState.PASSED) is (came_to == {CiStageState.PASSED})
+    assert (run.state is CiState.FAILED) is (CiStageState.FAILED in came_to)
+
+
+@given(
+    st.none() | st.floats(), st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    st.none() | st.floats(allow_nan=False, allow_infinity=False),
+)  # fmt: skip
+@example(float("nan"), 0.9, None)
+@example(float("nan"), None, 0.9)
+@example(float("-inf"), None, 0.9)
+@example(0.0, 0.0, 0.0)
+def test_whatever_a_metric_is_a_gate_says_what_it_holds(
+    value: float | None, least: float | None, most: float | None
+) -> None:
+    limit = CiLimitFields(at_least=least, at_most=most)
+    stage = gate_stage(CiStage("g", CiStageKind.GATE), held({"m": limit}, {} if value is None else {"m": value}), 9.0)
+    is_number = value is not None and abs(value) < float("inf")
+    holds = is_number and (least is None or value >= least) and (most is None or value <= most)  # type: ignore[operator]  # is_number says that it is one
+    assert (stage.state is CiStageState.PASSED) is holds
+    assert ("not told as a number" in stage.text) is not is_number
