@@ -151,6 +151,7 @@ MADE_ANEW = {
     "/v1/agent/shutdown": "the answer is about the agent that ends",
     "/v1/alerts/try_webhook": "changes nothing here",
     "/v1/ci/run": "makes a run",
+    "/v1/pipelines/learning_curve": "makes trainings, and changes none",
     "/v1/ci/promote": "the words of a policy are shown by the approval that it answers with",
     "/v1/bare/claim": "makes a job of a process",
     "/v1/registry/import_runs": "makes runs, and changes none",
