@@ -115,8 +115,9 @@ class ApprovalsService:
         action = None if read is None or read.spec is None else read.spec.then[at]
         people = action.people if isinstance(action, ApprovalAction) else 1
         said = tuple(user_name(int(uid)) for uid in (step.made or "").split())
+        what = plain(action.text) if isinstance(action, ApprovalAction) else step.words
         then = tuple(one.words for one in firing.steps[at + 1 :])
-        return Approval(firing.id, ApprovalKind.FIRING, firing.rule, step.words, step.begun_at, people, said, then)
+        return Approval(firing.id, ApprovalKind.FIRING, firing.rule, what, step.begun_at, people, said, then)
 
     def _of_retraining(self, run: PipelineRun) -> Approval:
         model, alias = plain(run.model), plain(run.alias)

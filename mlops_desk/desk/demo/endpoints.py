@@ -13,6 +13,7 @@ from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import Hint, NotFound, Refused
 from mlops_desk.desk.demo import beside, endpoint_life, traffic
 from mlops_desk.desk.demo.failed_endpoint import BUILD_OUTPUT, failed_endpoint
+from mlops_desk.desk.demo.story.labels import PlayedLabels
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.records.history import SeriesName
 from mlops_desk.records.jobs.reason import Reason
@@ -34,7 +35,7 @@ from mlops_desk.records.serving.endpoint import (
 )
 from mlops_desk.records.serving.export import ExportedEndpoint
 from mlops_desk.records.serving.model_fit import ModelFit
-from mlops_desk.records.serving.request import LoggedRequest
+from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
 from mlops_desk.records.serving.rollout import RolloutGuard
 from mlops_desk.records.serving.variants import VariantComparison
 from mlops_desk.serving import plan
@@ -86,6 +87,7 @@ class DemoEndpoints(EndpointsService):
         self._desk = desk
         self._played: dict[str, Endpoint] = {}
         self._past = Past()
+        self._labels = PlayedLabels()
         self._told_until = time.time()
         self._rates = {name: rate for name, _, rate in _DEPLOYED} | {_ON_GPU[0]: _DRAFTS_A_SECOND}
 
@@ -367,12 +369,22 @@ class DemoEndpoints(EndpointsService):
         until: float | None = None,
         revision: int | None = None,
     ) -> list_of[LoggedRequest]:
-        endpoint, query = self.show(name), query_of(since, status, slower, limit, until, revision)
-        canary = endpoint.rollout.revision if endpoint.rollout is not None else None
-        made = itertools.islice(traffic.logged(endpoint.revision, canary, min(until or math.inf, time.time())), _LOGGED)
-        if not endpoint.replicas:
-            return []
+        query = query_of(since, status, slower, limit, until, revision)
+        made = self._made(self.show(name), min(until or math.inf, time.time()))
         return list(itertools.islice(filter(partial(_fits, query), made), limit))
+
+    def logged(self, name: str, request_id: str) -> list_of[LoggedRequest]:
+        made = self._made(self.show(name), time.time())
+        return list(itertools.islice((one for one in made if one.request_id == request_id), 1))
+
+    def feedback(self, name: str, file: str) -> FeedbackTaken:
+        return self._labels.take(self.show(name).name, own_file(file))
+
+    def _made(self, endpoint: Endpoint, until: float) -> Iterator[LoggedRequest]:
+        """Yield what is logged of an endpoint, newest first, with what people said of it."""
+        canary = endpoint.rollout.revision if endpoint.rollout is not None else None
+        made = itertools.islice(traffic.logged(endpoint.revision, canary, until), _LOGGED)
+        return self._labels.labelled(endpoint.name, made if endpoint.replicas else ())
 
     def _tell(self, endpoint: Endpoint) -> Endpoint:
         if endpoint.following is not None:

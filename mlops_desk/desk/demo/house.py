@@ -21,11 +21,13 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.desk.demo import artifacts, data, drift_monitors, history, images, models, past, past_drift, sweeps
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
 from mlops_desk.desk.demo.pipelines import made_up
+from mlops_desk.desk.demo.story import audit, governed, retrainings, rules
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk
 from mlops_desk.desk.house import Desk
 from mlops_desk.desk.machine_wiring import ContainerWord, container_lives
 from mlops_desk.desk.model_wiring import ModelWiring
+from mlops_desk.desk.rules.past import RULE_METRICS
 from mlops_desk.engines.discovery import Candidate
 from mlops_desk.engines.engine import ContainerSpec, Engine
 from mlops_desk.engines.fake import FakeEngine, ScriptedEnding, ScriptedProgram
@@ -43,6 +45,7 @@ from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from mlops_desk.registry.service import RegistryCore
+from mlops_desk.rules.pipeline.projection import retraining_of
 from mlops_desk.runtimes.outcome import Outcome
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
@@ -90,10 +93,10 @@ class DemoDesk(Desk):
         state, began = self.state, time.time()
         state.incidents.put_all(past.incidents(DEMO_SEED, began))
         state.jobs.put_all(past.jobs(DEMO_SEED, began))
-        state.retrainings.put_all(past.retrainings(DEMO_SEED, began))
-        if self.rule_shelf.find(data.RULES[0]["name"]) is None:
-            state.rules.put(past.rule(began))
-            self.rule_shelf.take_up()
+        retrained = retrainings.runs(DEMO_SEED, began)
+        state.pipelines.put_all(retrained)
+        state.retrainings.put_all([*map(retraining_of, retrained), *past.retrainings(DEMO_SEED, began)])
+        audit.tell(self.audit.put, began)
         for move in models.moves(began):
             state.alias_moves.put(move)
         now, stored = time.time(), self.folder.telemetry_database
@@ -130,6 +133,10 @@ class DemoDesk(Desk):
 
     def _container_names(self) -> tuple[ContainerWord, ContainerWord]:
         return container_name, lambda _id: None
+
+    def _keep_models(self, keyring: SecretStore) -> None:
+        rules.write(self.state.rule_tables, RULE_METRICS, DEMO_SEED, time.time())  # before anything reads them
+        super()._keep_models(keyring)
 
     def _registry(self) -> RegistryCore:
         self._models = models.filled(self.folder.root / _FILES, time.time())
@@ -174,6 +181,7 @@ class DemoDesk(Desk):
         if version is not None:
             self.registry_core.set_alias("churn", "champion", version)
             self.endpoints.follow("churn-prod", "champion", canary=STEPS_PERCENT[0])
+        self.loop.start("demo-governed", partial(governed.fill, self._governed(), version))
         for _ in range(2):  # a monitor alarms only at the second bad window, and then the rule fires
             for endpoint in self.endpoints.list():
                 if endpoint.replicas and endpoint.model.name == _WITH_DATA:
@@ -182,6 +190,12 @@ class DemoDesk(Desk):
             self.drift_desk.let_turn()
         except DeskError as error:  # the monitors' own round looks at it a moment later
             _log.warning("The demo's monitor has not turned yet: %s", error.message)
+
+    def _governed(self) -> governed.Governed:
+        return governed.Governed(
+            self.cards, self.governing, self.data, self.approvals, self.folder.root / _DATA, self.folder.endpoints,
+            self.loop.ending,
+        )  # fmt: skip
 
     def _fill_drift(self) -> None:
         endpoint = data.RULES[0]["endpoint"]

@@ -15,19 +15,25 @@ def made_up(
 ) -> ModelEvaluation:
     """Score two versions by what their runs have logged, which the demo has made up as well."""
     values = [(metric(one.run_id, run.metric) if one.run_id else None) or 0.0 for one in (champion, challenger)]
-    gap = values[1] - values[0]
-    score = PairedScore(
-        part="newest",
-        data=f"the newest labelled requests of endpoint {run.endpoint}",
-        metric="roc_auc",
+    part = ("newest", f"the newest labelled requests of endpoint {run.endpoint}")
+    score = scored("roc_auc", part, *values)
+    return ModelEvaluation((score,), ModelCost(2_400_000, 100, 0.011), ModelCost(2_430_000, 100, 0.011))
+
+
+def scored(metric: str, part: tuple[str, str], before: float, after: float) -> PairedScore:
+    """Return how two models score: ``part`` is which rows they are, and the same in words."""
+    gap = after - before
+    return PairedScore(
+        part=part[0],
+        data=part[1],
+        metric=metric,
         read=_ROWS,
         rows=_ROWS,
-        champion=_around(values[0]),
-        challenger=_around(values[1]),
+        champion=_around(before),
+        challenger=_around(after),
         difference=Scored(gap, gap - _HALF_WIDTH / 2, gap + _HALF_WIDTH / 2),
-        method="delong",
+        method="delong" if metric == "roc_auc" else "bootstrap",
     )
-    return ModelEvaluation((score,), ModelCost(2_400_000, 100, 0.011), ModelCost(2_430_000, 100, 0.011))
 
 
 def _around(value: float) -> Scored:

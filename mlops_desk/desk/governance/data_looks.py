@@ -117,9 +117,7 @@ class DataLooks:
     def _logged(self, entry: CatalogueEntry) -> tuple[DataPlace, DataVersion]:
         place = entry.place
         if place.run is None:
-            raise Unavailable(
-                "It was logged by several runs, none of which says where it lies.", "Register its folder."
-            )
+            raise Unavailable("It was logged by runs, none of which says where it lies.", "Register its folder.")
         for one in self._parts.datasets(place.run):
             if one.name == place.dataset:
                 columns, why = columns_of_schema(one.schema)

@@ -97,7 +97,8 @@ def _told(found: _Found, missing: tuple[str, ...]) -> DataSet:
     users = _users_of(found, versions)
     entry = found.entry
     state, text, at, hint = _standing(found)
-    grown = next((one for one in found.seen if one.place.kind in GROWING), None)
+    # Who only reads a log does not tell how large it is.
+    grown = next((one for one in found.seen if one.place.kind in GROWING and one.size_bytes is not None), None)
     brief = DataSetBrief(
         name=found.name,
         kind=found.place.kind,

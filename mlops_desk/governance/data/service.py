@@ -184,7 +184,10 @@ class DataService(RetentionVerbs, RedactionVerbs):
             return kept
         found, now = self.show(name), time.time()
         owner = found.created_by if found.created_by is not None else current_caller().uid
-        return CatalogueEntry(name, found.place, now, created_by=owner, updated_at=now)
+        # What is said of data that runs have logged is said of them whichever run logs them next.
+        is_logged = found.place.kind is DataKind.MLFLOW and found.place.path is None
+        place = replace(found.place, run=None) if is_logged else found.place
+        return CatalogueEntry(name, place, now, created_by=owner, updated_at=now)
 
     def _keep(self, name: str, version: DataVersion | None, place: DataPlace | None, trouble: DeskError | None) -> None:
         """Keep what a look found: the same as before, another version, that it is gone, or why nobody could tell."""

@@ -102,10 +102,14 @@ def held_words(held_by: str) -> str:
     return _WAITS.get(held_by, plain(held_by, 60))
 
 
-def standing_words(one: ThingStanding) -> str:
-    """Say whether a condition holds for a thing, since when, and what holds the rule back."""
+def standing_words(one: ThingStanding, *, lasts: bool = True) -> str:
+    """Say whether a condition holds for a thing, since when, and what holds the rule back.
+
+    One of which nothing ``lasts`` neither holds nor does not: it waits for a moment.
+    """
     told = "unknown" if one.holds is None else "holds" if one.holds else "does not hold"
-    since = "" if one.since is None else f" since {numbers.day_and_clock(one.since)}"
+    told = told if lasts or one.holds is not None else "waits for its moment"
+    since = "" if one.since is None or one.holds is None else f" since {numbers.day_and_clock(one.since)}"
     back = "" if one.held_by is None else f"; waits for {held_words(one.held_by)}"
     return f"{told}{since}{back}"
 

@@ -26,6 +26,7 @@ from mlops_desk.ui.widgets.choice import CheckBox
 from mlops_desk.ui.widgets.facts import Fact, FactGrid
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.widgets.states import Empty
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import Mark
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 SHOWN = 1000  # chosen: weeks of a busy machine; a search finds what is older
 _PAGE = 2000  # some megabytes at a time, as the command line asks
 _REST_MILLISECONDS = 400  # chosen: longer than between two letters
+_NOTHING = "Whatever changes something is written down here before it is done, and what became of it after."
 _TEXT = 2000  # characters: a screen of what a thing was
 
 
@@ -97,6 +99,10 @@ class AuditTab(GovernanceView[list[AuditEntry]]):
         self._stop()
         self.look()
 
+    def nothing(self, value: list[AuditEntry]) -> Empty | None:
+        asked = self.search.text().strip() or self.failed.isChecked()
+        return None if value or asked else Empty("Nothing was changed yet", _NOTHING)
+
     def take(self, value: list[AuditEntry]) -> None:
         self.table.show_records({one.id or f"{one.at}/{number}": one for number, one in enumerate(value)})
         if self.table.key() is None:
@@ -106,7 +112,8 @@ class AuditTab(GovernanceView[list[AuditEntry]]):
     def _show_chosen(self) -> None:
         key = self.table.key()
         one = self.table.records.record(key) if key else None
-        self.facts.show_facts([] if one is None else entry_facts(one))
+        none = [] if self.table.records.rowCount() else [Fact("Found", "nothing that fits")]
+        self.facts.show_facts(none if one is None else entry_facts(one))
 
     # The chain.
 

@@ -16,7 +16,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.parts.acts_beside import ActsBeside
 from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.card import framed
+from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.words import numbers
@@ -72,7 +72,9 @@ class CardTab(ChosenVersionView[CardOfVersion]):
             column.addWidget(grid)
         column.addStretch(1)
         self.content.addLayout(self._acts)
-        self.content.addWidget(framed(scrolled(inner, "Card of the version")), 1)
+        card = Card()
+        card.column.addWidget(scrolled(inner, "Card of the version"))
+        self.content.addWidget(card, 1)
 
     def resizeEvent(self, event: "QResizeEvent") -> None:
         super().resizeEvent(event)

@@ -53,7 +53,7 @@ def test_keys_walk_through_the_steps(page, qtbot):
     assert graph.step().name is StepName.TRAIN
     graph.setFocus()
     qtbot.keyClick(graph, Qt.Key.Key_Left)
-    assert graph.step().name is StepName.VALIDATE
+    assert graph.step().name is StepName.AUGMENT
     qtbot.keyClick(graph, Qt.Key.Key_Home)
     assert graph.step().name is StepName.FREEZE
     assert "3 files" in facts(page)["Data"]
@@ -127,6 +127,6 @@ def test_what_is_not_told_is_not_said_to_have_passed():
 
 def test_where_a_pipeline_stands():
     assert where(pipeline_record("p", PipelineState.RUNNING, 60.0, until=StepName.FREEZE, at=StepState.WAITING)) == 0
-    assert where(pipeline_record("p", PipelineState.PROMOTED, 60.0)) == 9
-    assert where(pipeline_record("p", PipelineState.NOT_BETTER, 60.0, until=StepName.GATE)) == 4
-    assert where(pipeline_record("p", PipelineState.UNKNOWN, 60.0, until=StepName.TRAIN, at=StepState.UNKNOWN)) == 2
+    assert where(pipeline_record("p", PipelineState.PROMOTED, 60.0)) == 10
+    assert where(pipeline_record("p", PipelineState.NOT_BETTER, 60.0, until=StepName.GATE)) == 5
+    assert where(pipeline_record("p", PipelineState.UNKNOWN, 60.0, until=StepName.TRAIN, at=StepState.UNKNOWN)) == 3

@@ -59,6 +59,8 @@ def test_nothing_that_is_unknown_is_said_to_be_armed_or_to_hold():
     assert words.rule_mark(state).word == "unknown"
     moment = replace(state, lasts=False)
     assert words.rule_mark(moment).word == "armed"
+    assert words.standing_words(ThingStanding("", None)) == "unknown"
+    assert words.standing_words(ThingStanding("", None, since=5.0), lasts=False) == "waits for its moment"
     half = replace(unknown, standings=(ThingStanding("GPU-0", None), ThingStanding("GPU-1", False)))
     assert words.rule_mark(half).word == "armed"
     holds = replace(unknown, standings=(ThingStanding("GPU-0", None), ThingStanding("GPU-1", True)))

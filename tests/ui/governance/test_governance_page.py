@@ -122,6 +122,20 @@ def test_a_card_that_can_not_be_read_says_why_and_nothing_of_another_version(pag
     assert view.state.isVisible()
 
 
+def test_an_audit_without_records_says_what_will_be_there_and_a_search_that_finds_none_stays(start, double, qtbot):
+    shown = start(double, "governance").window.page()
+    view = tab(shown, qtbot, "audit")
+    qtbot.waitUntil(lambda: "Nothing was changed yet" in view.state.details())
+    double.audited = [AuditEntry(100.0, 1000, "ana", "models.alias", "{}", "moved", id="e1")]
+    view.look()
+    qtbot.waitUntil(lambda: view.table.key() == "e1")
+    view.search.setText("nowhere")
+    view.search_again()
+    qtbot.waitUntil(lambda: view.table.key() is None)
+    assert view.search.isVisible()
+    assert [one.value for one in view.facts.shown()] == ["nothing that fits"]
+
+
 def test_the_audit_is_searched_by_the_agent(page, qtbot):
     view = tab(page, qtbot, "audit")
     qtbot.waitUntil(lambda: view.table.shown_rows() == 3)

@@ -91,7 +91,7 @@ def test_a_firing_waits_for_as_many_people_as_it_says_and_tells_who_agreed(world
     world.service.fire("ask")
     (waiting,) = world.approvals.list()
     assert (waiting.kind, waiting.rule, waiting.people, waiting.agreed) == (ApprovalKind.FIRING, "ask", 2, ())
-    assert "Retrain digits?" in waiting.what
+    assert waiting.what == "Retrain digits?"
     assert len(waiting.then) == 1
     after = world.approvals.approve(waiting.id)
     assert len(after.agreed) == 1, "one more has to"

@@ -69,9 +69,13 @@ class StandingView(RuleView):
         def thing(one: ThingStanding) -> Cell:
             return Cell(alerts.device_title(one.subject, self.context.store.status) if one.subject else "as a whole")
 
+        def holds(one: ThingStanding) -> Cell:
+            lasts = self.row is None or self.row.rule.lasts
+            return Cell(words.standing_words(one, lasts=lasts))
+
         return (
             Column("thing", "For", thing),
-            Column("holds", "Its condition", lambda one: Cell(words.standing_words(one)), stretch=True),
+            Column("holds", "Its condition", holds, stretch=True),
             Column("times", "Fired", lambda one: Cell(f"{one.fired:,}", one.fired), right=True),
             Column("last", "Last", lambda one: Cell(numbers.ago(one.fired_at), one.fired_at or 0.0), right=True),
         )

@@ -132,3 +132,13 @@ def test_what_a_run_calls_its_data_takes_neither_the_name_of_a_log_nor_that_of_a
     assert set(found) == {"front/requests", "front/requests (mlflow)", "train", "train (mlflow)"}
     assert (found["front/requests"].brief.kind, found["front/requests"].users) == (DataKind.LOG, ())
     assert (found["train"].users, len(found["train (mlflow)"].users)) == ((), 1)
+
+
+def test_a_log_is_as_large_as_its_files_whoever_else_reads_it() -> None:
+    place = DataPlace(DataKind.LOG, endpoint="front")
+    monitor = DataSighting("front/requests", place, (DataUser(DataUserKind.MONITOR, "front", "what it watches"),))
+    log = DataSighting("front/requests", place, size_bytes=9, files=2)
+    (found,) = joined([], {}, KnownData((monitor, log)))
+    assert (found.brief.size_bytes, found.brief.files) == (9, 2)
+    (unknown,) = joined([], {}, KnownData((monitor,)))
+    assert (unknown.brief.size_bytes, unknown.brief.files) == (None, None), "not told, and so not 0"

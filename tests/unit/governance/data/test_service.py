@@ -218,6 +218,19 @@ def test_who_stands_on_what_is_told_both_ways(data: DataService, house: House) -
     assert "MIT" in output.text(data.uses("churn/3"))
 
 
+def test_what_is_said_of_data_that_runs_logged_is_said_of_those_of_every_run(data: DataService, house: House) -> None:
+    def seen(run: str, digest: str, at: float) -> DataSighting:
+        place = DataPlace(DataKind.MLFLOW, run=run, dataset="train")
+        return DataSighting("train", place, (DataUser(DataUserKind.RUN, run, "its data"),), digest=digest, at=at)
+
+    house.known = KnownData((seen("r1", "aa", 1.0), seen("r2", "bb", 2.0)))
+    data.update("train", personal="yes")
+    (shown,) = data.list()
+    assert (shown.name, shown.users, shown.versions, shown.traits.personal) == ("train", 2, 2, "yes")
+    house.known = KnownData((*house.known.sightings, seen("r3", "cc", 3.0)))
+    assert data.update("train", licence="MIT").brief.users == 3
+
+
 def test_what_only_uses_tell_of_is_found_and_not_forgotten(data: DataService, house: House) -> None:
     house.known = KnownData((DataSighting("/d", DataPlace(DataKind.FOLDER, "/d")),))
     with pytest.raises(Refused):
