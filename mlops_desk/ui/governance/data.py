@@ -58,6 +58,7 @@ class DataTab(GovernanceView[list[DataSetBrief]]):
         self.table.chosen.connect(lambda _key: self._show_chosen())
         self.search.textChanged.connect(self.table.narrow)
         self.facts = FactGrid()
+        self._wanted: str | None = None
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE_8)
         row.addWidget(self.search, 1)
@@ -82,9 +83,18 @@ class DataTab(GovernanceView[list[DataSetBrief]]):
 
     def take(self, value: list[DataSetBrief]) -> None:
         self.table.show_records({one.name: one for one in value})
-        if self.table.key() is None:
+        wanted, self._wanted = self._wanted, None
+        if (wanted is None or not self.table.select(wanted)) and self.table.key() is None:
             self.table.select_first()
         self._show_chosen()
+
+    def reveal(self, name: str) -> bool:
+        """Choose a set; one that is not listed yet once the agent has answered."""
+        self.search.clear()
+        if self.table.select(name):
+            return True
+        self._wanted = name
+        return self.value is None
 
     def _show_chosen(self) -> None:
         name = self.table.key()

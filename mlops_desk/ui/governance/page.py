@@ -140,7 +140,7 @@ class GovernancePage(Page):
         if key and kind in OF_VERSION:
             self.choose_version(key)
         elif key and kind == "data":
-            return self.data.table.select(key)
+            return self.data.reveal(key)
         return True
 
     def actions_here(self) -> list[Action]:

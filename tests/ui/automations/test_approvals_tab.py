@@ -51,7 +51,7 @@ def test_a_challenger_is_shown_with_intervals_rows_gates_and_data(page, qtbot):
     assert "2,400 rows" in tab.says.whole
     assert "difference -0.002" in told_facts["roc_auc, the champion's test set"].replace("−", "-")
     assert "passed: 0.907 against 0.871" in told_facts["Gate: metric"]
-    assert "not told" in told_facts["Gate: latency"]
+    assert "not asked" in told_facts["Gate: latency"]
     assert "3 files" in told_facts["Trained on"]
 
 

@@ -194,9 +194,20 @@ def test_how_what_is_watched_went_stands_beside_its_threshold(page, double, qtbo
     number = [column.key for column in tab.list.records.columns].index("watched")
     spark = tab.list.records.index(row, number).data(SPARK_ROLE)
     assert spark.limit == 0.02
+    assert tab.curves.of(name).thing == "endpoint churn-prod"
     assert spark.values[1] is None  # a gap, and no zero
     other = tab.list.records.index(tab.list.records.row_of("warn-hot-gpus"), number).data(SPARK_ROLE)
     assert other is None  # nothing is known of it, so nothing is drawn
+
+
+def test_a_gpu_is_named_as_people_do_where_its_curve_stands(page, double, qtbot):
+    gpu = double.sample(NOW).gpus[1].uuid
+    clause = MetricClause("hw.temperature", "gpu", 84.0, 80.0)
+    tab, rule = page.rules, watched_rule(watched=(clause,), standings=(ThingStanding(gpu, True),))
+    tab.curves._rules, tab.curves._wanted = {rule.name: rule}, {rule.name: (gpu, "hw.temperature")}
+    packed = struct.pack("<2f", 80.0, 81.0)
+    tab.curves._got(Curves(NOW - 300, 100.0, 2, 60.0, (Curve(gpu, "hw.temperature", "Cel", packed, packed, packed),)))
+    assert tab.curves.of(rule.name).thing == "GPU 1"
 
 
 def test_a_rule_of_each_thing_shows_the_one_for_which_it_holds(double):

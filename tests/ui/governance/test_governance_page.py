@@ -122,6 +122,17 @@ def test_a_card_that_can_not_be_read_says_why_and_nothing_of_another_version(pag
     assert view.state.isVisible()
 
 
+def test_a_data_set_that_somebody_came_for_is_chosen_once_the_list_is_there(start, double, qtbot):
+    window = start(double, "governance").window
+    names = sorted(double.data_by_name)
+    window.open_thing("governance", f"data:{names[-1]}")
+    view = window.page().data
+    qtbot.waitUntil(lambda: view.table.key() == names[-1])
+    assert window.page().show_thing(f"data:{names[0]}")
+    assert view.table.key() == names[0]
+    assert not window.page().show_thing("data:nowhere")
+
+
 def test_an_audit_without_records_says_what_will_be_there_and_a_search_that_finds_none_stays(start, double, qtbot):
     shown = start(double, "governance").window.page()
     view = tab(shown, qtbot, "audit")
@@ -133,7 +144,7 @@ def test_an_audit_without_records_says_what_will_be_there_and_a_search_that_find
     view.search_again()
     qtbot.waitUntil(lambda: view.table.key() is None)
     assert view.search.isVisible()
-    assert [one.value for one in view.facts.shown()] == ["nothing that fits"]
+    assert [one.value for one in view.facts.shown] == ["nothing that fits"]
 
 
 def test_the_audit_is_searched_by_the_agent(page, qtbot):

@@ -20,7 +20,7 @@ from mlops_desk.rules.pipeline.judging import comparison_of, gates_of
 from mlops_desk.rules.pipeline.machine import StepOutcome, applied, begun, failed_outcome
 
 _TRAINED_SECONDS = 3600.0  # chosen: as the trainings of the past take
-_MEBIBYTE = 1 << 20
+_MEBIBYTE = 1 << 20  # what it is
 _LINE_PLAN = EvaluationPlan(delta=0.002, slices=("camera",), slice_delta=0.01)
 _LOST = 0.19  # chosen: about what of the column was lost by then
 
@@ -163,7 +163,7 @@ def _judged(run: PipelineRun, found: ModelEvaluation) -> PipelineRun:
 
 def _evaluation(told: _Told, groups: tuple[tuple[str, float], ...]) -> ModelEvaluation:
     """Score both versions by what their runs have logged; ``groups`` gain so much more or less than the whole."""
-    before, after = (data.metric_of(told.model, int(one)) for one in (told.champion, told.challenger or "0"))
+    before, after = (round(data.metric_of(told.model, int(one)), 4) for one in (told.champion, told.challenger or "0"))
     part = ("newest", "the newest labelled requests of endpoint churn-prod")
     if told.model != "churn":
         part = ("fixed", "the test set of the champion's run")

@@ -62,6 +62,8 @@ def _check(one: DataCheck) -> Fact:
 
 def _gate(one: GateResult) -> Fact:
     word, tone = _passed(passed=one.passed)
+    if one.passed is None and one.limit is None:  # the rule sets none
+        word = f"{numbers.IDLE} not asked:"
     return Fact(f"Gate: {plain(one.gate, 20)}", f"{word} {plain(one.text, _TEXT)}", tone)
 
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer
 
 from mlops_desk.base import agent_clock
+from mlops_desk.base.text import plain
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.tables.model import Spark
+from mlops_desk.ui.words import alerts
 
 if TYPE_CHECKING:
     from mlops_desk.base.errors import DeskError
@@ -33,7 +35,7 @@ _MACHINE = frozenset({"gpu", "host", "core", "sensor", "disk", "network", "files
 
 @dataclass(frozen=True, slots=True)
 class WatchedCurve:
-    """What of a rule is shown: the thing, the metric's unit, and values that begin at Unix time ``start``."""
+    """What of a rule is shown: its thing as people call it; values in ``unit`` that begin at Unix time ``start``."""
 
     thing: str
     metric: str
@@ -132,7 +134,8 @@ class RuleCurves(QObject):
                 continue
             clause = rule.watched[0]
             spark = Spark(values, clause.threshold)
-            curves[name] = WatchedCurve(device, metric, unit, found.start, found.step_seconds, spark, clause.above)
+            title = _titled(device, clause.device, self._context.store.status)
+            curves[name] = WatchedCurve(title, metric, unit, found.start, found.step_seconds, spark, clause.above)
         if curves != self._found:
             self._found = curves
             self._changed()
@@ -140,6 +143,13 @@ class RuleCurves(QObject):
     def _failed(self, _error: "DeskError") -> None:
         """Leave what is known; it is asked for again, and what is not known stays blank."""
         self._task = None
+
+
+def _titled(thing: str, device: str, status: "Status | None") -> str:
+    """Return what people call a thing of a class: GPU 3, endpoint churn-prod."""
+    if device in _MACHINE:
+        return alerts.device_title(thing, status)
+    return plain(f"{device} {thing.removeprefix(f'{device}:')}", 80)
 
 
 def _values(packed: bytes) -> tuple[float | None, ...]:
