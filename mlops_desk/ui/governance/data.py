@@ -37,6 +37,7 @@ STATE_MARKS = {
 }
 _MOST = 200  # chosen: more of one kind than anybody reads; the command line tells all
 _NAMED = 8  # chosen: what a question still lists
+_HASH = 12  # characters, as the command line shows of a hash; the tip has all of it
 _NOTHING = "Data sets that runs logged, pipelines froze, monitors watch and endpoints answered will be here."
 
 
@@ -190,7 +191,11 @@ def set_facts(found: DataSet) -> list[Fact]:
         rows = "" if version.rows is None else f", {version.rows:,} rows"
         told = version.sha256 or version.digest or "not hashed"
         facts.append(
-            Fact(f"Version {version.number}", f"{size}{rows}, {plain(told, 64)}", tip=numbers.absolute(version.seen_at))
+            Fact(
+                f"Version {version.number}",
+                f"{size}{rows}, {plain(told, _HASH)}",
+                tip=f"{numbers.absolute(version.seen_at)}\n{plain(told, 64)}",
+            )
         )
     for user in found.users[:_MOST]:
         at = "" if user.version is None else f", version {user.version}"
