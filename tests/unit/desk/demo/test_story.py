@@ -12,7 +12,7 @@ from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk import open_desk
 from mlops_desk.desk.demo.house import DemoDesk
-from mlops_desk.desk.demo.story import retrainings
+from mlops_desk.desk.demo.story import governed, retrainings
 from mlops_desk.desk.demo.story.labels import PlayedLabels
 from mlops_desk.records.data.catalogue import SetState
 from mlops_desk.records.governance.card import CardStage
@@ -121,6 +121,12 @@ def test_a_label_that_was_set_is_kept(demo: DemoDesk) -> None:
     assert demo.labels.show("churn-eu").labelled == 0
     with pytest.raises(NotFound):
         demo.labels.set("churn-prod", "00000000ffffffff", {"churned": "1"})
+
+
+def test_a_second_start_leaves_no_more_old_logs(tmp_path: Path) -> None:
+    for now in (NOW, NOW + 7200.0):
+        governed._old_logs(tmp_path, now)
+    assert len(list(tmp_path.glob("*/*/*.parquet"))) == 6
 
 
 def test_a_file_of_labels_is_taken_whole_or_not_at_all(tmp_path: Path) -> None:
