@@ -194,7 +194,7 @@ def test_notices_lead_to_what_they_are_about(program):
         (told("drift", "It has drifted.", about=("report", report.id)), ("drift", report.endpoint)),
         (told("drift", "It can't be checked.", about=("endpoint", endpoint)), ("drift", endpoint)),
         (told("rules", "It waits.", about=("retraining", "r1")), ("drift", "retraining:r1")),
-        (told("rules", "It fires.", about=("rule", "nightly")), ("drift", None)),
+        (told("rules", "It fires.", about=("rule", "nightly")), ("automations", "rule:nightly")),
         (told("nobody", "Whatever.", about=("job", job.id)), ("jobs", job.id)),
         (told("nobody", "Whatever."), None),
     ]

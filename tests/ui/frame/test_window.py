@@ -6,6 +6,8 @@ from typing import ClassVar
 import pytest
 from doubles import Double, job_record
 from PySide6.QtCore import QEvent, QObject, QSettings, Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QTableView, QWidget
 
 from mlops_desk.base.errors import Hint, Unavailable
@@ -42,8 +44,7 @@ def test_every_page_opens_by_its_key(start, double, qtbot):
     for number, spec in enumerate(PAGES, 1):
         if number > 10 and not spec.key:
             continue  # there are ten digits; the palette has it
-        key = "," if spec.key else str(number % 10)
-        qtbot.keyClick(program.window, key.encode()[0], Qt.KeyboardModifier.ControlModifier)
+        QTest.keySequence(program.window, QKeySequence(spec.key or f"Ctrl+{number % 10}"))
         assert program.window.title_row.title.whole == spec.title
         assert program.window.page().isVisible()
 
