@@ -26,9 +26,9 @@ class AskedMoves(Protocol):
 
     def waiting(self) -> list_of[Approval]: ...
 
-    def approve(self, request_id: str, expected: str | None = None) -> Approval: ...
+    def approve(self, request_id: str, expected: str | None = None, why: str = "") -> Approval: ...
 
-    def reject(self, request_id: str) -> Approval: ...
+    def reject(self, request_id: str, why: str = "") -> Approval: ...
 
 
 class ApprovalsService:
@@ -73,28 +73,28 @@ class ApprovalsService:
             raise Refused("Nobody here moves aliases by request.")
         return self.moves.ask(version, alias, uri, why)
 
-    def approve(self, approval_id: str, expected: str | None = None) -> Approval:
+    def approve(self, approval_id: str, expected: str | None = None, why: str = "") -> Approval:
         """Agree. Raises NotFound, Invalid, Refused, and what moving an alias raises."""
         known = self.show(approval_id)
         if known.kind is ApprovalKind.RETRAINING:
             self._check(known, "approve")
-            self._rules.approve(known.id, expected)
+            self._rules.approve(known.id, expected, why)
         elif known.kind is ApprovalKind.PROMOTION and self.moves is not None:
-            return self.moves.approve(known.id, expected)
+            return self.moves.approve(known.id, expected, why)
         else:
-            self._rules.answer(known.id, agree=True)
+            self._rules.answer(known.id, agree=True, why=why)
         return self._again(known)
 
-    def reject(self, approval_id: str) -> Approval:
+    def reject(self, approval_id: str, why: str = "") -> Approval:
         """Leave things as they are. Raises NotFound, Invalid, Refused."""
         known = self.show(approval_id)
         if known.kind is ApprovalKind.RETRAINING:
             self._check(known, "reject")
-            self._rules.reject(known.id)
+            self._rules.reject(known.id, why)
         elif known.kind is ApprovalKind.PROMOTION and self.moves is not None:
-            return self.moves.reject(known.id)
+            return self.moves.reject(known.id, why)
         else:
-            self._rules.answer(known.id, agree=False)
+            self._rules.answer(known.id, agree=False, why=why)
         return known
 
     def _check(self, known: Approval, verb: str) -> None:
@@ -117,7 +117,9 @@ class ApprovalsService:
         said = tuple(user_name(int(uid)) for uid in (step.made or "").split())
         what = plain(action.text) if isinstance(action, ApprovalAction) else step.words
         then = tuple(one.words for one in firing.steps[at + 1 :])
-        return Approval(firing.id, ApprovalKind.FIRING, firing.rule, what, step.begun_at, people, said, then)
+        return Approval(
+            firing.id, ApprovalKind.FIRING, firing.rule, what, step.begun_at, people, said, then, said=step.said
+        )
 
     def _of_retraining(self, run: PipelineRun) -> Approval:
         model, alias = plain(run.model), plain(run.alias)
@@ -126,7 +128,7 @@ class ApprovalsService:
         asked = Approval(
             run.id, ApprovalKind.RETRAINING, run.rule, what, run.step(StepName.APPROVE).started_at or run.created_at,
             model=run.model, champion=run.champion_version, challenger=run.challenger_version,
-            comparison=run.comparison, alias=run.alias,
+            comparison=run.comparison, alias=run.alias, said=run.said,
             then=(f"Endpoints that follow {model}@{alias} are led to it step by step.",),
         )  # fmt: skip
         try:

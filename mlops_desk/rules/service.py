@@ -172,7 +172,7 @@ class RulesService(RuleKeeping):
         """Return a retraining by its id, or by the beginning of it. Raises NotFound."""
         return self._ledger.find_retraining(retraining_id)
 
-    def approve(self, retraining_id: str, expected: str | None = None) -> Retraining:
+    def approve(self, retraining_id: str, expected: str | None = None, why: str = "") -> Retraining:
         """Let the challenger take the champion's place.
 
         Raises Refused where another version than the ``expected`` one, or than it was compared with, is champion.
@@ -184,11 +184,11 @@ class RulesService(RuleKeeping):
                 after=f" points an alias at version {retraining.challenger_version} by hand.",
             )
             raise Refused(f"The rule {retraining.rule} is gone, so its proposal can't be carried out.", hint)
-        return retraining_of(self._pipelines.approve(retraining.id, expected))
+        return retraining_of(self._pipelines.approve(retraining.id, expected, why))
 
-    def reject(self, retraining_id: str) -> Retraining:
+    def reject(self, retraining_id: str, why: str = "") -> Retraining:
         """Leave the alias where it is."""
-        return retraining_of(self._pipelines.reject(self._ledger.waiting(retraining_id).id))
+        return retraining_of(self._pipelines.reject(self._ledger.waiting(retraining_id).id, why))
 
     def reconcile(self) -> None:
         """Go on with all retrainings; what can't be told yet is left for later."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
+from mlops_desk.verbs.cards import WHY
 from mlops_desk.verbs.declaration import (
     CURSOR,
     AbsolutePath,
@@ -137,7 +138,7 @@ class Rules(Protocol):
         ...
 
     @changes(before="firing", why="whoever shares the machine may be asked, and is named with what they said")
-    def answer(self, firing_id: str, *, agree: bool = True) -> "KeptFiring":
+    def answer(self, firing_id: str, *, agree: bool = True, why: Annotated[str, WHY] = "") -> "KeptFiring":
         """Agree to what a firing asks before it goes on; --no-agree ends it there."""
         ...
 
@@ -163,11 +164,13 @@ class Rules(Protocol):
         ...
 
     @changes(who=Who.OWNER, before="retraining", of=("retraining", "retraining_id"))
-    def approve(self, retraining_id: str, expected: Annotated[str | None, EXPECTED] = None) -> "Retraining":
+    def approve(
+        self, retraining_id: str, expected: Annotated[str | None, EXPECTED] = None, why: Annotated[str, WHY] = ""
+    ) -> "Retraining":
         """Move the alias to the better challenger. With ``expected``, only if that is still the champion."""
         ...
 
     @changes(who=Who.OWNER, before="retraining", of=("retraining", "retraining_id"))
-    def reject(self, retraining_id: str) -> "Retraining":
+    def reject(self, retraining_id: str, why: Annotated[str, WHY] = "") -> "Retraining":
         """Leave the alias where it is."""
         ...

@@ -293,15 +293,15 @@ class Approvals(Service):
     def list(self) -> list_of[Approval]:
         return [*self._double.approvals_by_id.values()]
 
-    def approve(self, approval_id: str, expected: str | None = None) -> Approval:
+    def approve(self, approval_id: str, expected: str | None = None, why: str = "") -> Approval:
         one = self._double.approvals_by_id[approval_id]
-        self._double.answered_approvals.append((approval_id, True, expected))
+        self._double.answered_approvals.append((approval_id, True, expected, why))
         if one.champion is not None and expected != self._double.champion:
             raise Refused(f"churn@champion is version {self._double.champion} by now, and not {expected}.")
         return self._over(approval_id)
 
-    def reject(self, approval_id: str) -> Approval:
-        self._double.answered_approvals.append((approval_id, False, None))
+    def reject(self, approval_id: str, why: str = "") -> Approval:
+        self._double.answered_approvals.append((approval_id, False, None, why))
         return self._over(approval_id)
 
     def _over(self, approval_id: str) -> Approval:

@@ -479,7 +479,7 @@ class Rules(AutomationRules):
     def retraining(self, retraining_id: str) -> Retraining:
         return self._double.retrainings_by_id[retraining_id]
 
-    def approve(self, retraining_id: str, expected: str | None = None) -> Retraining:
+    def approve(self, retraining_id: str, expected: str | None = None, why: str = "") -> Retraining:
         old = self._double.retrainings_by_id[retraining_id]
         rule = self._double.rules_by_name[old.rule]
         at = self._double.models_by_name[rule.model].aliases[rule.alias]
@@ -487,7 +487,7 @@ class Rules(AutomationRules):
             raise Refused(f"{rule.model}@{rule.alias} is version {at} by now, and not {expected}.")
         return self._decide(retraining_id, RetrainState.APPROVED)
 
-    def reject(self, retraining_id: str) -> Retraining:
+    def reject(self, retraining_id: str, why: str = "") -> Retraining:
         return self._decide(retraining_id, RetrainState.REJECTED)
 
     def _decide(self, retraining_id: str, state: RetrainState) -> Retraining:

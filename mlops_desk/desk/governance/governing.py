@@ -110,8 +110,8 @@ class PipelineApprovals:
         """Return how the challenger stands; None where there is no policy. Raises DeskErrors."""
         return self._gate.standing(_wanted(run))
 
-    def agree(self, run: PipelineRun) -> PolicyStanding | None:
-        """Take the caller's yes. Raises Refused where it would not count."""
+    def agree(self, run: PipelineRun, why: str = "") -> PolicyStanding | None:
+        """Take the caller's yes, with why. Raises Refused where it would not count."""
         wanted, caller = _wanted(run), current_caller()
         if self._ledger.policy(wanted) is None:
             return None
@@ -122,7 +122,7 @@ class PipelineApprovals:
                 return None
             check_may(policy, wanted, evidence, self._ledger.words(wanted), caller.uid, caller.user)
             self._ledger.say(
-                wanted, evidence.sha256, WordKind.PERSON, identity_of(caller.uid), caller.user, subject=run.id
+                wanted, evidence.sha256, WordKind.PERSON, identity_of(caller.uid), caller.user, subject=run.id, why=why
             )
             return standing_of(policy, wanted, evidence, self._ledger.words(wanted))
 

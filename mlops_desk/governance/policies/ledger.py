@@ -72,12 +72,13 @@ class PolicyLedger:
         user: str,
         tag: tuple[str, str] | None = None,
         subject: str | None = None,
+        why: str = "",
     ) -> ApprovalWord:
         """Keep an approval; durable when this returns."""
         word = ApprovalWord(
             uuid.uuid4().hex, wanted.registry, wanted.model, wanted.alias, wanted.version, evidence_sha256, kind,
             identity, user, self._now(), tag=None if tag is None else tag[0],
-            tag_object=None if tag is None else tag[1], subject=subject,
+            tag_object=None if tag is None else tag[1], subject=subject, why=why,
         )  # fmt: skip
         self._words.put(word)
         return word

@@ -35,6 +35,7 @@ from mlops_desk.records.governance.policy import (
 )
 from mlops_desk.records.model import parted
 from mlops_desk.records.rules.approval import Approval, ApprovalKind
+from mlops_desk.records.rules.word import MOST_SAID, DecisionWord
 from mlops_desk.storage.records import StoredRecords
 
 _log = logging.getLogger(__name__)
@@ -89,8 +90,8 @@ class Promotions:
                 )
         return self.told(self.settle(request))
 
-    def approve(self, request_id: str, expected: str | None = None) -> Approval:
-        """Agree; with ``expected``, only if the alias still means that version.
+    def approve(self, request_id: str, expected: str | None = None, why: str = "") -> Approval:
+        """Agree, and say why; with ``expected``, only if the alias still means that version.
 
         Raises NotFound, Refused, and what moving an alias raises.
         """
@@ -107,12 +108,15 @@ class Promotions:
             policy = self._policy(wanted)
             check_may(policy, wanted, evidence, self._ledger.words(wanted), caller.uid, caller.user)
             self._ledger.say(
-                wanted, evidence.sha256, WordKind.PERSON, identity_of(caller.uid), caller.user, subject=request.id
-            )
+                wanted, evidence.sha256, WordKind.PERSON, identity_of(caller.uid), caller.user, subject=request.id,
+                why=plain(why, MOST_SAID).strip(),
+            )  # fmt: skip
+            request = self._with_word(request, why, agrees=True)
+            self._requests.put(request)
         return self.told(self.settle(request))
 
-    def reject(self, request_id: str) -> Approval:
-        """Leave the alias where it is. Raises NotFound, Refused."""
+    def reject(self, request_id: str, why: str = "") -> Approval:
+        """Leave the alias where it is, and say why. Raises NotFound, Refused."""
         with self._ledger.lock:
             request = self.find(request_id)
             if request.state is not PromotionState.WAITING:
@@ -122,7 +126,7 @@ class Promotions:
                 raise Refused(f"Only {' and '.join(map(plain, policy.who))} decide here.", "Ask one of them.")
             self._ledger.take_back(_wanted(request))
             text = f"{caller.user} rejected it, so the alias stays where it is."
-            made = self._decided(request, PromotionState.REJECTED, text)
+            made = self._decided(self._with_word(request, why, agrees=False), PromotionState.REJECTED, text)
         return self.told(made)
 
     def tagged(self, wanted: MoveAsked, fingerprint: str, signer: str, tag: tuple[str, str]) -> PolicyStanding:
@@ -229,8 +233,12 @@ class Promotions:
             (f"{wanted.shown} moves to version {plain(request.version)}; endpoints that follow it go with it.",),
             model=request.model, champion=request.at, challenger=request.version, alias=request.alias,
             asked_by=user_name(request.asked_by), who=policy.who, lapsed=lapsed, lacking=lacking,
-            has_policy=policy.set_at > 0, state=request.state, text=request.text or None,
+            has_policy=policy.set_at > 0, state=request.state, text=request.text or None, said=request.said,
         )  # fmt: skip
+
+    def _with_word(self, request: PromotionRequest, why: str, *, agrees: bool) -> PromotionRequest:
+        said = DecisionWord(current_caller().user, agrees, plain(why, MOST_SAID).strip(), self._now())
+        return replace(request, said=(*request.said, said))
 
     # -- parts -----------------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mlops_desk.records.rules.word import DecisionWord
+
 MOST_PEOPLE = 2
 """As many people as a policy may want: more than two have never looked at one thing, they have relied on each other."""
 OWN_REGISTRY = "own"
@@ -72,7 +74,7 @@ class ApprovalWord:
     """One identity's yes to one version under one alias, on the evidence of that moment.
 
     ``identity`` is "uid 1000", or the fingerprint of the key that signed a tag; ``user`` is how it is called.
-    ``tag`` and ``tag_object`` name a signed tag and what it pointed at.
+    ``tag`` and ``tag_object`` name a signed tag and what it pointed at. ``why`` is the reason that was given.
     """
 
     id: str
@@ -89,6 +91,7 @@ class ApprovalWord:
     tag: str | None = None
     tag_object: str | None = None
     subject: str | None = None
+    why: str = ""
 
     @property
     def parent(self) -> str:
@@ -110,7 +113,7 @@ class PromotionRequest:
     """Somebody asks that an alias move to a version.
 
     ``uri`` is the registry as it was named, ``registry`` its identity.
-    ``at`` is where the alias pointed when it was asked, None for nowhere.
+    ``at`` is where the alias pointed when it was asked, None for nowhere. ``said`` are people's words, with why.
     """
 
     id: str
@@ -127,6 +130,7 @@ class PromotionRequest:
     text: str = ""
     decided_at: float | None = None
     decided_by: str | None = None
+    said: tuple[DecisionWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from mlops_desk.records.pipelines.comparison import ModelComparison
 from mlops_desk.records.pipelines.evidence import StepEvidence
 from mlops_desk.records.pipelines.plan import EvaluationPlan
 from mlops_desk.records.pipelines.synthetic import Augmentation
+from mlops_desk.records.rules.word import DecisionWord
 
 
 class StepName(StrEnum):
@@ -91,7 +92,8 @@ class PipelineRun:
     ``data`` maps a mount target of the champion's job to the path that takes its place. ``recipe_sha256`` is of what
     the champion's job was made of but its data, ``manifest_sha256`` of the data. ``revision`` counts the changes of
     this record: who worked on an older one drops its result. ``tries`` counts trainings. ``paused_in`` is the state
-    in which it was paused. ``created_by`` made the rule. ``augment``: rows are made for the training besides.
+    in which it was paused. ``created_by`` made the rule. ``augment``: rows are made for the training besides. ``said``
+    are people's words to its challenger, with why.
     """
 
     id: str
@@ -125,6 +127,7 @@ class PipelineRun:
     paused_in: PipelineState | None = None
     tries: int = 1
     revision: int = 0
+    said: tuple[DecisionWord, ...] = ()
 
     @property
     def owner(self) -> Owner:

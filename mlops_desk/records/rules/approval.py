@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mlops_desk.records.pipelines.comparison import ModelComparison
+from mlops_desk.records.rules.word import DecisionWord
 
 
 class ApprovalKind(StrEnum):
@@ -20,7 +21,7 @@ class Approval:
     are the names of those who have. A retraining has the version that would become champion, that which is, and how
     the two compared. Where a policy asks for more than people, ``lacking`` says what; ``lapsed`` approved when the
     evidence was another; ``who`` alone may approve (empty: whoever the agent lets in). ``asked_by`` asks for a move,
-    whose ``state`` is that of a PromotionRequest, and ``text`` what became of it.
+    whose ``state`` is that of a PromotionRequest, and ``text`` what became of it. ``said`` are people's words, with why.
     """
 
     id: str
@@ -43,3 +44,4 @@ class Approval:
     has_policy: bool = False
     state: str = "waiting"
     text: str | None = None
+    said: tuple[DecisionWord, ...] = ()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mlops_desk.base.errors import keep_command
+from mlops_desk.records.rules.word import DecisionWord
 
 
 class FiringState(StrEnum):
@@ -29,7 +30,7 @@ class FiringStep:
     """One action of a firing. ``words`` is how it reads, ``text`` what came of it, ``hint`` what to do then.
 
     ``begun_at`` and ``ended_at`` are Unix times. ``made`` is what came of it by name: the id of a job or a retraining,
-    or how things stood before. ``due_at``: it waits until then.
+    or how things stood before. ``due_at``: it waits until then. ``said`` are people's words to what it asks, with why.
     """
 
     action: str
@@ -42,6 +43,7 @@ class FiringStep:
     due_at: float | None = None
     made: str | None = None
     command: str | None = None
+    said: tuple[DecisionWord, ...] = ()
 
     def __post_init__(self) -> None:
         keep_command(self)

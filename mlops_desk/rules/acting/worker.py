@@ -20,6 +20,7 @@ from mlops_desk.records.event import FiringChanged, Notice
 from mlops_desk.records.rules.firing import FiringState, FiringStep, KeptFiring
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.records.rules.spec import RuleSpec
+from mlops_desk.records.rules.word import MOST_SAID, DecisionWord
 from mlops_desk.rules.acting.deed import Deed
 from mlops_desk.rules.acting.doing import RuleDeeds
 from mlops_desk.rules.acting.outcome import Became
@@ -82,8 +83,8 @@ class FiringWorker:
         """Do what a stored firing says while its caller waits, and return it as it stands then."""
         return self.do(firing, raising=True)
 
-    def answer(self, firing_id: str, *, agree: bool) -> KeptFiring:
-        """Give one's word on what a firing asks. Raises NotFound, Refused."""
+    def answer(self, firing_id: str, *, agree: bool, why: str = "") -> KeptFiring:
+        """Give one's word on what a firing asks, with why. Raises NotFound, Refused."""
         with self._lock:
             firing = self._tables.firings.get(firing_id)
             number = None if firing is None else _open_step(firing)
@@ -92,26 +93,31 @@ class FiringWorker:
                 raise Refused("This firing does not wait for anybody.", Hint("mlops-desk rules firings"))
             if step.action != "ApprovalAction":
                 raise Refused("This firing waits for a time, and for nobody.", step.text)
-            changed = self._answered(firing, number, agree=agree)
+            changed = self._answered(firing, number, agree=agree, why=plain(why, MOST_SAID).strip())
         if agree and changed.state is FiringState.INTENDED:
             self._put(changed)
         return changed
 
-    def _answered(self, firing: KeptFiring, number: int, *, agree: bool) -> KeptFiring:
+    def _answered(self, firing: KeptFiring, number: int, *, agree: bool, why: str) -> KeptFiring:
         step, user = firing.steps[number], current_caller().user
+        words = (*step.said, DecisionWord(user, agree, why, time.time()))
         said = [*map(int, (step.made or "").split())]  # uids: names may hold blanks, and two may look alike
         if current_caller().uid in said:
             raise Refused(f"{user} has agreed already.", "Somebody else has to agree too.")
         if not agree:
             text = f"{user} did not agree, so nothing of what stands below is done."
-            return self._keep(_with(firing, number, replace(step, state=FiringState.FAILED, text=text)))
+            return self._keep(_with(firing, number, replace(step, state=FiringState.FAILED, text=text, said=words)))
         said.append(current_caller().uid)
         wanted = self._people(firing, number)
         over = len(said) >= wanted
         text = f"{', '.join(map(user_name, said))} agreed" + ("." if over else f"; {wanted - len(said)} more has to.")
         state = FiringState.DONE if over else FiringState.WAITING
         return self._keep(
-            _with(firing, number, replace(step, state=state, text=text, made=" ".join(map(str, said)), hint=None))
+            _with(
+                firing,
+                number,
+                replace(step, state=state, text=text, made=" ".join(map(str, said)), hint=None, said=words),
+            )
         )
 
     def _people(self, firing: KeptFiring, number: int) -> int:

@@ -40,7 +40,7 @@ class ActingRules(Protocol):
 
     def do_now(self, firing: KeptFiring) -> KeptFiring: ...
 
-    def answer(self, firing_id: str, *, agree: bool) -> KeptFiring: ...
+    def answer(self, firing_id: str, *, agree: bool, why: str = "") -> KeptFiring: ...
 
 
 class RuleKeeping(RuleDocuments):
@@ -153,9 +153,9 @@ class RuleKeeping(RuleDocuments):
         hint = Hint("mlops-desk rules firings", after=" shows them all.")
         return the_one(firing_id, found, noun="firing", hint=hint)
 
-    def answer(self, firing_id: str, *, agree: bool = True) -> KeptFiring:
+    def answer(self, firing_id: str, *, agree: bool = True, why: str = "") -> KeptFiring:
         """Agree to what a firing waits for, or not. Raises NotFound, Refused."""
-        return self.acting.answer(self.firing(firing_id).id, agree=agree)
+        return self.acting.answer(self.firing(firing_id).id, agree=agree, why=why)
 
 
 def checked_data(data: Mapping[str, str] | None) -> dict[str, str]:

@@ -42,8 +42,8 @@ class Approving(Protocol):
     def standing(self, run: PipelineRun) -> PolicyStanding | None:
         """Return how the run's challenger stands; None where its alias has no policy, and one person decides."""
 
-    def agree(self, run: PipelineRun) -> PolicyStanding | None:
-        """Take the caller's yes, and return how it stands then. Raises Refused where it would not count."""
+    def agree(self, run: PipelineRun, why: str = "") -> PolicyStanding | None:
+        """Take the caller's yes with why, and return how it stands then. Raises Refused where it would not count."""
 
     def take_back(self, run: PipelineRun) -> None:
         """Let what was agreed to count no more, after somebody's no."""

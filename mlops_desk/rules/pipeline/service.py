@@ -27,6 +27,7 @@ from mlops_desk.records.pipelines.run import (
     pipeline_brief,
 )
 from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.rules.word import MOST_SAID, DecisionWord
 from mlops_desk.rules.curves.verbs import CurveVerbs
 from mlops_desk.rules.pipeline.adopting import adopted
 from mlops_desk.rules.pipeline.book import PipelineBook
@@ -179,27 +180,29 @@ class PipelinesService(CurveVerbs):
             if retraining.state.is_underway and self._book.get(retraining.id) is None:
                 self._book.add(adopted(retraining, rule(retraining)))
 
-    def approve(self, run_id: str, expected: str | None) -> PipelineRun:
-        """Take a person's yes. Raises Refused where another version is champion than it was compared with."""
+    def approve(self, run_id: str, expected: str | None, why: str = "") -> PipelineRun:
+        """Take a person's yes, with why. Raises Refused where another version is champion than it was compared with."""
         run = self._waiting(run_id)
         champion = self._parts.champion(run.model, run.alias)
         if champion.version not in {run.champion_version, run.challenger_version} or (
             expected is not None and run.champion_version != expected
         ):
             self._compare_anew(run, champion)
-        standing = self._parts.approving.agree(run)
+        standing = self._parts.approving.agree(run, plain(why, MOST_SAID))
+        said = _word(why, agrees=True)
         if standing is not None and not standing.passes:
-            return self._told_lacking(run, standing)
-        decided = self._approved(run, current_caller().user if standing is None else _names(standing))
+            return self._told_lacking(run, standing, said)
+        decided = self._approved(run, current_caller().user if standing is None else _names(standing), said)
         self._driver.drive(decided.id)
         return self._book.find(decided.id)
 
-    def reject(self, run_id: str) -> PipelineRun:
-        """Take a person's no: the alias stays where it is."""
+    def reject(self, run_id: str, why: str = "") -> PipelineRun:
+        """Take a person's no, with why: the alias stays where it is."""
         run = self._waiting(run_id)
         self._parts.approving.take_back(run)
-        text = f"Version {run.challenger_version} was rejected by {current_caller().user}."
-        return self._decided(run, failed_outcome(run, text, ends_in=PipelineState.REJECTED), current_caller().user)
+        said = _word(why, agrees=False)
+        text = f"Version {run.challenger_version} was rejected by {said.user}{_because(said)}."
+        return self._decided(run, failed_outcome(run, text, ends_in=PipelineState.REJECTED), said.user, said)
 
     def standing(self, run: PipelineRun) -> PolicyStanding | None:
         """Return how a challenger stands to its alias's policy; None where there is none. Raises DeskErrors."""
@@ -214,15 +217,19 @@ class PipelinesService(CurveVerbs):
         except DeskError as error:
             _log.info("Pipeline %s waits on: %s", run.id, error.message)
 
-    def _approved(self, run: PipelineRun, by: str) -> PipelineRun:
-        text = f"version {run.challenger_version} was approved by {by}."
-        return self._decided(run, StepOutcome(run, StepEvidence(text, version=run.challenger_version)), by)
+    def _approved(self, run: PipelineRun, by: str, said: DecisionWord | None = None) -> PipelineRun:
+        text = f"version {run.challenger_version} was approved by {by}{_because(said)}."
+        return self._decided(run, StepOutcome(run, StepEvidence(text, version=run.challenger_version)), by, said)
 
-    def _told_lacking(self, run: PipelineRun, standing: PolicyStanding) -> PipelineRun:
-        """Say in a run what it still lacks after somebody's yes."""
+    def _told_lacking(self, run: PipelineRun, standing: PolicyStanding, said: DecisionWord) -> PipelineRun:
+        """Say in a run what it still lacks after somebody's yes, and keep why they said it."""
         text = f"{_names(standing)} approved. It waits on: {'; '.join(standing.lacking)}."
-        made = self._book.apply(run, replace(run, text=text, hint=standing.hint))
-        return self._book.find(run.id) if made is None else made
+        while run.state is PipelineState.WAITING_FOR_APPROVAL:  # another's word in between does not take theirs away
+            made = self._book.apply(run, replace(run, text=text, hint=standing.hint, said=(*run.said, said)))
+            if made is not None:
+                return made
+            run = self._book.find(run.id)
+        return run
 
     def _compare_anew(self, run: PipelineRun, champion: ModelVersion) -> None:
         """Let the challenger be compared with who is champion by now. Always raises Refused."""
@@ -240,12 +247,16 @@ class PipelinesService(CurveVerbs):
             raise Refused(f"This retraining does not wait for a decision: it is {words(run.state)}.", run.text)
         return run
 
-    def _decided(self, run: PipelineRun, outcome: StepOutcome, by: str) -> PipelineRun:
+    def _decided(
+        self, run: PipelineRun, outcome: StepOutcome, by: str, said: DecisionWord | None = None
+    ) -> PipelineRun:
         """Write a decision down. Where another's yes came in between, on the same comparison, it holds as well."""
         while True:
             now = time.time()
             state = outcome.ends_in or PipelineState.RUNNING
-            told = replace(applied(outcome, StepName.APPROVE, now), state=state, decided_by=by, decided_at=now)
+            words = run.said if said is None else (*run.said, said)
+            told = applied(outcome, StepName.APPROVE, now)
+            told = replace(told, state=state, decided_by=by, decided_at=now, said=words)
             made = self._book.apply(run, told)
             if made is not None:
                 return made
@@ -253,6 +264,15 @@ class PipelinesService(CurveVerbs):
             if (again.comparison, again.challenger_version) != (run.comparison, run.challenger_version):
                 raise Refused("It was changed meanwhile.", "Look again before you decide.")
             run, outcome = again, replace(outcome, run=again)
+
+
+def _word(why: str, *, agrees: bool) -> DecisionWord:
+    """Return the caller's word as it is kept."""
+    return DecisionWord(current_caller().user, agrees, plain(why, MOST_SAID).strip(), time.time())
+
+
+def _because(said: DecisionWord | None) -> str:
+    return f": “{said.why}”" if said is not None and said.why else ""
 
 
 def _names(standing: PolicyStanding) -> str:

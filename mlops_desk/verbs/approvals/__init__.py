@@ -41,11 +41,13 @@ class Approvals(Protocol):
         ...
 
     @changes(before="show", why=_ASKED)
-    def approve(self, approval_id: str, expected: Annotated[str | None, EXPECTED] = None) -> "Approval":
+    def approve(
+        self, approval_id: str, expected: Annotated[str | None, EXPECTED] = None, why: Annotated[str, WHY] = ""
+    ) -> "Approval":
         """Agree. With ``expected``, a challenger takes the place only of the champion that was seen."""
         ...
 
     @changes(before="show", why=_ASKED)
-    def reject(self, approval_id: str) -> "Approval":
+    def reject(self, approval_id: str, why: Annotated[str, WHY] = "") -> "Approval":
         """Leave things as they are."""
         ...

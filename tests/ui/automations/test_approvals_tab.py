@@ -60,7 +60,7 @@ def test_what_was_seen_is_what_is_agreed_to(page, double, qtbot):
     click(qtbot, page.approvals.approve)
     click(qtbot, opened(page, Confirm).act)
     qtbot.waitUntil(lambda: page.approvals.list.shown_rows() == 1)
-    assert double.answered_approvals == [("p4", True, "4")]
+    assert double.answered_approvals == [("p4", True, "4", "")]
 
 
 def test_a_champion_that_moved_is_told_and_nothing_is_agreed_to(page, double, qtbot):
@@ -83,7 +83,7 @@ def test_a_firing_that_asks_two_people_says_who_agreed(page, double, qtbot):
     question = opened(page, Confirm)
     assert question.act.text() == "Reject"
     click(qtbot, question.act)
-    qtbot.waitUntil(lambda: double.answered_approvals == [("f3", False, None)])
+    qtbot.waitUntil(lambda: double.answered_approvals == [("f3", False, None, "")])
 
 
 def test_nothing_that_waits_is_said(page, double, qtbot):

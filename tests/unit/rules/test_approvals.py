@@ -8,6 +8,7 @@ import pytest
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.cli.forms.rules.approvals import TABLES, approval
+from mlops_desk.cli.forms.rules.pipelines import pipeline
 from mlops_desk.records.pipelines.evidence import StepEvidence
 from mlops_desk.records.pipelines.run import PipelineState, StepName, StepState
 from mlops_desk.records.rules.approval import Approval, ApprovalKind
@@ -64,9 +65,14 @@ def test_a_challenger_waits_with_what_it_was_compared_by_and_takes_its_place_whe
 
 def test_a_challenger_that_is_refused_leaves_the_champion(world):
     run = world.trained(0.95)
-    world.approvals.reject(run.id)
+    world.approvals.reject(run.id, why="worse for \x1b[31mold customers" + 2000 * "!")
     assert world.aliases["champion"] == "1"
-    assert world.pipelines.show(run.id).state is PipelineState.REJECTED
+    shown = world.pipelines.show(run.id)
+    assert shown.state is PipelineState.REJECTED
+    assert "old customers" in shown.text
+    assert "\x1b" not in shown.said[0].why
+    assert (990 < len(shown.said[0].why) < 1010, shown.said[0].agrees) == (True, False)
+    assert "old customers" in pipeline(shown)
     assert world.approvals.list() == []
 
 
@@ -144,7 +150,9 @@ def test_a_pipeline_whose_policy_wants_two_waits_for_both_and_says_how_many_have
     (waiting,) = world.approvals.list()
     assert (waiting.people, waiting.agreed, waiting.has_policy) == (2, (), True)
     as_user(64_002)
-    assert world.approvals.approve(run.id).agreed == ("uid 64002",)
+    assert world.approvals.approve(run.id, why="0.95 on the newest rows").agreed == ("uid 64002",)
+    assert "uid 64002 agrees" in (told := approval(world.approvals.show(run.id)))
+    assert "0.95 on the newest rows" in told
     assert (world.aliases["champion"], world.pipelines.show(run.id).state) == ("1", PipelineState.WAITING_FOR_APPROVAL)
     assert "waits on: 1 of 2" in world.pipelines.show(run.id).text
     with pytest.raises(Refused, match="agreed already"):
@@ -153,7 +161,10 @@ def test_a_pipeline_whose_policy_wants_two_waits_for_both_and_says_how_many_have
     as_user(64_003)
     world.approvals.approve(run.id)
     assert world.aliases["champion"] == "2"
-    assert world.pipelines.show(run.id).decided_by == "uid 64002 and uid 64003"
+    shown = world.pipelines.show(run.id)
+    assert shown.decided_by == "uid 64002 and uid 64003"
+    said = [(one.user, one.agrees, one.why) for one in shown.said]
+    assert said == [("uid 64002", True, "0.95 on the newest rows"), ("uid 64003", True, "")]
 
 
 def test_a_pipeline_whose_policy_wants_nobody_goes_on_by_itself(world):
@@ -177,8 +188,8 @@ def test_a_policy_that_wants_more_by_the_time_the_alias_moves_makes_it_wait_anew
     run = world.trained(0.95)
     agree = world.approving.agree
 
-    def then_two(one):
-        standing = agree(one)
+    def then_two(one, why=""):
+        standing = agree(one, why)
         world.approving.people = 2
         return standing
 

@@ -77,7 +77,7 @@ class Approvers:
         policy = ApprovalPolicy(run.model, run.alias, self.people)
         return PolicyStanding(run.model, run.alias, run.challenger_version, policy, not lacking, users, lapsed, lacking)
 
-    def agree(self, run):
+    def agree(self, run, why=""):
         uid = current_caller().uid
         if (uid, run.comparison) in self.said:
             raise Refused("You have agreed already.")

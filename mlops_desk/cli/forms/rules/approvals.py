@@ -28,6 +28,9 @@ def approval(item: Approval) -> str:
         told["state"] = item.state
     if item.text:
         told["what came"] = plain(item.text, _TEXT)
+    for one in item.said:
+        if one.why:
+            told[f"{plain(one.user)} {'agrees' if one.agrees else 'rejects'}"] = plain(one.why, _TEXT)
     if item.asked_by is not None:
         told["asked by"] = plain(item.asked_by)
     if item.who:

@@ -37,6 +37,9 @@ def pipeline(item: PipelineRun) -> str:
         told["hint"] = plain(item.hint, _TEXT)
     if item.decided_by:
         told["decided"] = f"by {plain(item.decided_by)}, {ago(item.decided_at or item.ended_at)}"
+    for one in item.said:
+        if one.why:
+            told[f"{plain(one.user)} {'agreed' if one.agrees else 'rejected'}"] = plain(one.why, _TEXT)
     if item.state in _NEXT:
         told["next"] = _NEXT[item.state].format(id=item.id)
     rows = [_row(one) for one in item.steps]

@@ -64,7 +64,7 @@ def test_two_different_people_are_two_identities_and_never_the_same_one_twice(wo
     world.policy(people=2)
     asked = world.approvals.ask("churn/2", why="better")
     assert (asked.kind, asked.people, asked.agreed, asked.state) == (ApprovalKind.PROMOTION, 2, (), "waiting")
-    said = world.approvals.approve(asked.id[:8])
+    said = world.approvals.approve(asked.id[:8], why="better on both sets")
     assert (said.agreed, world.champion) == ((f"uid {ANNA}",), "1")
     with pytest.raises(Refused, match="has agreed already"):
         world.approvals.approve(asked.id)
@@ -72,6 +72,10 @@ def test_two_different_people_are_two_identities_and_never_the_same_one_twice(wo
     as_user(BO)
     done = world.approvals.approve(asked.id)
     assert (done.state, world.champion) == ("moved", "2")
+    told = [(f"uid {ANNA}", True, "better on both sets"), (f"uid {BO}", True, "")]
+    assert [(one.user, one.agrees, one.why) for one in done.said] == told
+    wanted = MoveAsked("own", "churn", "champion", "2")
+    assert [one.why for one in world.governing.ledger.words(wanted)] == ["better on both sets", ""]
     assert world.approvals.list() == []
     assert world.core.aliases.history("churn", "champion", None, None)[0].who == f"uid {BO}"
     with pytest.raises(NotFound):
@@ -92,7 +96,8 @@ def test_what_one_person_rejects_stays_and_what_was_agreed_counts_no_more(world)
     asked = world.approvals.ask("churn/2")
     world.approvals.approve(asked.id)
     as_user(BO)
-    assert world.approvals.reject(asked.id).state == "rejected"
+    rejected = world.approvals.reject(asked.id, why="the labels are old")
+    assert (rejected.state, rejected.said[-1].why, rejected.said[-1].agrees) == ("rejected", "the labels are old", False)
     again = world.approvals.ask("churn/2")
     assert (again.id != asked.id, again.agreed, world.champion) == (True, (), "1")
 

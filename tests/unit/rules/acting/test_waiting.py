@@ -29,7 +29,7 @@ def test_what_stands_below_an_approval_waits_for_so_many_different_people(tmp_pa
     (firing,) = agent.state.firings.list()
     assert (firing.state, [kind for kind, _ in agent.outside.done()]) == ("waiting", ["desktop"])
     set_caller(Caller(64_001, 1, 1))
-    assert agent.worker.answer(firing.id, agree=True).state == "waiting"
+    assert agent.worker.answer(firing.id, agree=True, why="fresh data\x1b[31m").state == "waiting"
     with pytest.raises(Refused, match="agreed already"):
         agent.worker.answer(firing.id, agree=True)
     set_caller(Caller(64_002, 1, 1))
@@ -39,6 +39,11 @@ def test_what_stands_below_an_approval_waits_for_so_many_different_people(tmp_pa
             break
         agent.loop.ending.wait(0.02)
     assert [kind for kind, _ in agent.outside.done()] == ["desktop", "submit"]
+    said = [word for step in agent.state.firings.list()[0].steps for word in step.said]
+    assert [(one.user, one.agrees) for one in said] == [("uid 64001", True), ("uid 64002", True)]
+    assert said[0].why.startswith("fresh data"), said
+    assert "\x1b" not in said[0].why
+    assert said[1].why == ""
     with pytest.raises(Refused, match="does not wait"):
         agent.worker.answer(firing.id, agree=True)
     agent.end()
@@ -49,7 +54,9 @@ def test_who_does_not_agree_ends_it_there(tmp_path):
     agent = Agent(tmp_path)
     agent.hear("failed")
     (firing,) = agent.state.firings.list()
-    assert agent.worker.answer(firing.id, agree=False).state == "failed"
+    assert agent.worker.answer(firing.id, agree=False, why="not today").state == "failed"
+    (word,) = [word for step in agent.state.firings.list()[0].steps for word in step.said]
+    assert (word.agrees, word.why) == (False, "not today")
     agent.take_up()
     assert [kind for kind, _ in agent.outside.done()] == ["desktop"]
     agent.end()
