@@ -14,7 +14,8 @@ from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.rules.document.conditions import Metrics
 from mlops_desk.rules.document.document import format_rule, parse_rule, rule_schema
 from mlops_desk.rules.sentence import condition_words, sentence
-from mlops_desk.rules.trying import STEP_SECONDS, PastSeries, known_seconds, would_fire
+from mlops_desk.rules.trial import PlainTrial, Trial, TrialWork
+from mlops_desk.rules.trying import STEP_SECONDS, PastSeries, known_seconds
 
 _SPAN_SECONDS = 30 * 86_400.0
 """Chosen: what a dry run looks back by itself. Within a month, nights, week-ends and a month's first come by."""
@@ -41,9 +42,10 @@ class RulePast(Protocol):
 class RuleDocuments:
     """The part of ``verbs.Rules`` that needs no registry."""
 
-    def __init__(self, metrics: Metrics, past: RulePast) -> None:
+    def __init__(self, metrics: Metrics, past: RulePast, trial: Trial | None = None) -> None:
         self._metrics = metrics
         self._past = past
+        self._trial = trial or PlainTrial()
 
     def check(self, document: str) -> RuleCheck:
         """Tell how a document reads as a rule. Raises Invalid, with line and column."""
@@ -53,8 +55,10 @@ class RuleDocuments:
     def schema(self) -> dict[str, Any]:
         return rule_schema()
 
-    def dry_run(self, document: str, since: float | None = None, until: float | None = None) -> RuleDryRun:
-        """Tell what a rule would have done. Raises Invalid, NotFound, Unavailable, TimedOut."""
+    def dry_run(
+        self, document: str, since: float | None = None, until: float | None = None, ticket: str | None = None
+    ) -> RuleDryRun:
+        """Tell what a rule would have done. Raises Invalid, NotFound, Unavailable, TimedOut; Refused once stopped."""
         spec = parse_rule(document, self._metrics)
         end = time.time() if until is None else until
         begin = end - _SPAN_SECONDS if since is None else since
@@ -62,8 +66,9 @@ class RuleDocuments:
             raise Invalid("The dry run would end before it begins.", "Give a --since that is before --until.")
         if end - begin > _LONGEST_SECONDS:
             raise Invalid("A dry run of more than 92 days takes too long.", "Give --since -92d, or a shorter span.")
-        past = [*self._series(spec, begin, end)]
-        would = would_fire(spec, past, begin, end)
+        with self._trial.begun(ticket) as work:
+            past = [*self._series(spec, begin, end, work)]
+            would = self._trial.judged(document, spec, self._metrics, past, (begin, end), work)
         return RuleDryRun(
             name=spec.name,
             sentence=sentence(spec, self._metrics),
@@ -76,7 +81,7 @@ class RuleDocuments:
             budget_reckoned=spec.gpu_hours is None,
         )
 
-    def _series(self, spec: RuleSpec, since: float, until: float) -> Iterator[PastSeries]:
+    def _series(self, spec: RuleSpec, since: float, until: float, work: TrialWork) -> Iterator[PastSeries]:
         """Yield what the history knows of the parts of a condition, each thing's curve in pieces."""
         things: dict[str, Sequence[str]] = {}
         for leaf in dict.fromkeys(leaf for leaf in leaves(spec.when) if isinstance(leaf, MetricClause)):
@@ -86,13 +91,18 @@ class RuleDocuments:
             if len(found) > _MOST_THINGS:
                 text = f"There are {len(found)} things of the class {plain(leaf.device)}, and a dry run takes"
                 raise Invalid(f"{text} {_MOST_THINGS}.", "Name one of them by of: in the condition.")
-            for thing in found:
-                yield from self._pieces(leaf, thing, since, until)
+            for number, thing in enumerate(found):
+                work.tell("Reading the history.", number, len(found))
+                yield from self._pieces(leaf, thing, since, until, work)
 
-    def _pieces(self, leaf: MetricClause, thing: str, since: float, until: float) -> Iterator[PastSeries]:
+    def _pieces(
+        self, leaf: MetricClause, thing: str, since: float, until: float, work: TrialWork
+    ) -> Iterator[PastSeries]:
         known_as = self._past.name(leaf.device, thing)
         at = since
         while at < until:
+            if work.stopping.is_set():
+                raise work.over()
             end = min(until, at + _POINTS * STEP_SECONDS)
             points = max(1, int((end - at) / STEP_SECONDS))
             curve = self._past.curve(leaf.device, known_as, leaf.metric, at, end, points)

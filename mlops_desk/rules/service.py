@@ -34,6 +34,7 @@ from mlops_desk.rules.pipeline.origins import run_of_origin
 from mlops_desk.rules.pipeline.projection import retraining_of
 from mlops_desk.rules.pipeline.service import PipelinesService
 from mlops_desk.rules.planning import plan_of
+from mlops_desk.rules.trial import Trial
 from mlops_desk.storage.state import StoredRecords
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
@@ -50,7 +51,8 @@ class RulesService(RuleKeeping):
 
     ``champion`` finds the version behind MODEL@ALIAS; ``job_of_run`` the job that made a run; ``pipelines`` retrains;
     ``model`` finds a registered model (raises NotFound); ``lacking`` tells what a rule would need and is not there;
-    ``past`` is the history of what rules may be about. All may raise DeskError and keep deadlines of their own.
+    ``past`` is the history of what rules may be about, ``trial`` judges by it.
+    All may raise DeskError and keep deadlines of their own.
     """
 
     def __init__(
@@ -67,8 +69,9 @@ class RulesService(RuleKeeping):
         may_command: Callable[[int], None],
         model: Callable[[str], object] | None = None,
         lacking: Callable[[Rule], list_of[str]] | None = None,
+        trial: Trial | None = None,
     ) -> None:
-        super().__init__(shelf.metrics, past, shelf, bus, may_command)
+        super().__init__(shelf.metrics, past, shelf, bus, may_command, trial)
         self._model = model
         self._champion = champion
         self._job_of_run = job_of_run

@@ -4,8 +4,11 @@ Time goes by in steps of a minute, which is how long the history keeps fine poin
 all of its span. What a rule's jobs would have taken is not known, so its budget never holds it back here.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import heapq
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 from mlops_desk.records.rules.dry_run import WouldFire
@@ -32,8 +35,17 @@ class PastSeries:
     values: Sequence[float | None]
 
 
-def would_fire(spec: RuleSpec, past: Sequence[PastSeries], since: float, until: float) -> list[WouldFire]:
-    """Return when a rule would have fired between two Unix times, and when it was held back, oldest first."""
+def would_fire(
+    spec: RuleSpec,
+    past: Sequence[PastSeries],
+    since: float,
+    until: float,
+    tell: Callable[[float], None] = lambda _at: None,
+) -> list[WouldFire]:
+    """Return when a rule would have fired between two Unix times, and when it was held back, oldest first.
+
+    ``tell`` hears of each step up to which time all is judged.
+    """
     engine = RuleEngine([spec], _clock(since, since))
     if spec.gpu_hours is not None:
         engine.look([(BUDGET_FACT, spec.name, 0.0)], _clock(since, since))
@@ -41,6 +53,7 @@ def would_fire(spec: RuleSpec, past: Sequence[PastSeries], since: float, until: 
     found: list[WouldFire] = []
     for at, facts in _looks(past, since, until):
         look = engine.look(facts, _clock(at, since))
+        tell(at)
         for firing in look.firings:
             began, why = waiting.pop((firing.rule, firing.subject), (at, None))
             found.append(WouldFire(at, firing.subject, fired=True, waited_seconds=at - began, held_by=why))
@@ -69,27 +82,35 @@ def _looks(
     past: Sequence[PastSeries], since: float, until: float
 ) -> Iterator[tuple[float, list[tuple[str, str, Value]]]]:
     """Yield each step with the facts that are others then."""
-    changes = sorted(_changes(past), key=lambda change: change[0])
-    place, at = 0, since
+    of: dict[tuple[str, str], list[PastSeries]] = {}
+    for series in past:
+        of.setdefault((series.fact, series.thing), []).append(series)
+    by_time = [chain.from_iterable(map(_changes, sorted(pieces, key=_begins))) for pieces in of.values()]
+    changes = heapq.merge(*by_time, key=lambda change: change[0])  # never all at once: they are millions
+    change, at = next(changes, None), since
     while at < until:
         facts: list[Fact] = []
-        while place < len(changes) and changes[place][0] <= at:
-            facts.append(changes[place][1:])
-            place += 1
+        while change is not None and change[0] <= at:
+            facts.append(change[1:])
+            change = next(changes, None)
         yield at, facts
         at += STEP_SECONDS
 
 
-def _changes(past: Iterable[PastSeries]) -> Iterator[tuple[float, str, str, float | None]]:
-    """Yield when which fact became what; None where the history ends or has a gap."""
-    for series in past:
-        last, ends = None, None
-        for at, value in zip(series.times, series.values, strict=True):
-            if ends is not None and at > ends + series.step_seconds / 2:
-                yield ends, series.fact, series.thing, None
-                last = None
-            if value != last:
-                yield at, series.fact, series.thing, value
-            last, ends = value, at + series.step_seconds
-        if ends is not None:
+def _begins(series: PastSeries) -> float:
+    return series.times[0] if len(series.times) else 0.0
+
+
+def _changes(series: PastSeries) -> Iterator[tuple[float, str, str, float | None]]:
+    """Yield when a fact became what; None where the history ends or has a gap."""
+    last, ends = None, None
+    for at, told in zip(series.times, series.values, strict=True):
+        value = None if told is None or math.isnan(told) else told
+        if ends is not None and at > ends + series.step_seconds / 2:
             yield ends, series.fact, series.thing, None
+            last = None
+        if value != last:
+            yield at, series.fact, series.thing, value
+        last, ends = value, at + series.step_seconds
+    if ends is not None:
+        yield ends, series.fact, series.thing, None

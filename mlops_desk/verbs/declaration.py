@@ -252,6 +252,16 @@ def reads(method: F) -> F:
     return method
 
 
+def reads_for(timeout_seconds: float) -> Callable[[F], F]:
+    """Mark a verb that only reads and may take so long; else as ``reads``."""
+
+    def mark(method: F) -> F:
+        setattr(method, _MARK, VerbMark(changes=False, timeout_seconds=timeout_seconds))
+        return method
+
+    return mark
+
+
 def reads_own(*, before: str, of: tuple[str, str]) -> Callable[[F], F]:
     """Mark a verb that only reads what is its owner's: users' data. ``before`` and ``of`` as for ``changes``."""
 

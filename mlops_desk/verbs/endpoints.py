@@ -270,12 +270,12 @@ class Endpoints(Protocol):
 
     @reads
     def progress(self, ticket: str) -> "Undertaking":
-        """Show how far a replay, an export, a comparison or a weighing is, by the ticket it was begun with."""
+        """Show how far what takes minutes is (a replay, an export, a dry run of a rule), by its ticket."""
         ...
 
     @changes(before="progress", why="nobody but who began it is answered by its ticket")
     def cancel(self, ticket: str) -> "Undertaking":
-        """Stop a replay, an export, a comparison or a weighing, by the ticket it was begun with; nothing is left."""
+        """Stop what takes minutes (a replay, an export, a dry run of a rule), by its ticket; nothing is left."""
         ...
 
     @changes(who=Who.OWNER, timeout_seconds=300.0, before="show", of=("endpoint", "name"))

@@ -12,9 +12,11 @@ from mlops_desk.verbs.declaration import (
     Moment,
     Option,
     Pairs,
+    Ticket,
     Who,
     changes,
     reads,
+    reads_for,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.rules.firing import KeptFiring
     from mlops_desk.records.rules.kept import KeptRule
 
+_DRY_RUN_SECONDS = 300.0  # its worker's deadline, and the reading of the history
 EXPECTED = Option("VERSION", "refuse if another version than this one is champion by now")
 
 
@@ -97,14 +100,18 @@ class Rules(Protocol):
         """Tell whether a document is a rule, and how it reads as a sentence; nothing is kept of it."""
         ...
 
-    @reads
+    @reads_for(_DRY_RUN_SECONDS)
     def dry_run(
         self,
         document: Annotated[str, FileText("RULE.yaml")],
         since: Annotated[float | None, Moment()] = None,
         until: Annotated[float | None, Moment()] = None,
+        ticket: Annotated[str | None, Ticket()] = None,
     ) -> "RuleDryRun":
-        """Tell what a rule would have done over the last 30 days, or another span of the history."""
+        """Tell what a rule would have done over the last 30 days, or another span of the history.
+
+        It is judged in a process of its own; Ctrl+C stops it.
+        """
         ...
 
     @reads

@@ -55,6 +55,7 @@ from mlops_desk.rules.live.watching import RuleSightWatch, Sights
 from mlops_desk.rules.pipeline.ports import Approving
 from mlops_desk.rules.pipeline.service import PipelinesService
 from mlops_desk.rules.service import RulesService
+from mlops_desk.rules.trial import WorkerTrial
 from mlops_desk.rules.ways import command, mail
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.secrets import SecretStore
@@ -332,6 +333,7 @@ def _service(parts: RulesParts, wiring: ModelWiring, retraining: PipelineWiring,
         bus=parts.bus,
         loop=parts.loop,
         past=past,
+        trial=WorkerTrial(parts.endpoints.begun),
         may_command=command.may_command,
         model=parts.registry.model,
     )

@@ -21,7 +21,8 @@ class Approval:
     are the names of those who have. A retraining has the version that would become champion, that which is, and how
     the two compared. Where a policy asks for more than people, ``lacking`` says what; ``lapsed`` approved when the
     evidence was another; ``who`` alone may approve (empty: whoever the agent lets in). ``asked_by`` asks for a move,
-    whose ``state`` is that of a PromotionRequest, and ``text`` what became of it. ``said`` are people's words, with why.
+    whose ``state`` is that of a PromotionRequest, and ``text`` what became of it. ``said`` are
+    people's words, with why.
     """
 
     id: str

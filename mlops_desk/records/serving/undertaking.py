@@ -1,4 +1,4 @@
-"""What takes minutes beside an endpoint's traffic, while it is under way: a replay, an export, a comparison."""
+"""What takes minutes, while it is under way: a replay, an export, a comparison of models, a dry run of a rule."""
 
 from dataclasses import dataclass
 

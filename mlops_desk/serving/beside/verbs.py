@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.asking import Replayed, Tried
@@ -30,6 +30,10 @@ class BesideVerbs(ABC):
     @abstractmethod
     def show(self, name: str) -> Endpoint:
         """Return an endpoint. Raises NotFound."""
+
+    def begun(self, what: str, ticket: str | None) -> AbstractContextManager[BesideWork]:
+        """Give work that is done inside, and known by its ticket, as all of minutes is. Raises Refused."""
+        return self._beside.works.begun(what, ticket)
 
     def network(self) -> NetworkEntrance:
         """Return how endpoints are reached from other machines."""

@@ -28,9 +28,7 @@ def approval(item: Approval) -> str:
         told["state"] = item.state
     if item.text:
         told["what came"] = plain(item.text, _TEXT)
-    for one in item.said:
-        if one.why:
-            told[f"{plain(one.user)} {'agrees' if one.agrees else 'rejects'}"] = plain(one.why, _TEXT)
+    told |= _said(item)
     if item.asked_by is not None:
         told["asked by"] = plain(item.asked_by)
     if item.who:
@@ -42,6 +40,12 @@ def approval(item: Approval) -> str:
     for number, line in enumerate(item.then):
         told["then" if number == 0 else " " * number] = plain(line, _TEXT)
     return facts(told)
+
+
+def _said(item: Approval) -> dict[str, str]:
+    """Return the reasons that people gave, by who and what."""
+    words = (one for one in item.said if one.why)
+    return {f"{plain(one.user)} {'agrees' if one.agrees else 'rejects'}": plain(one.why, _TEXT) for one in words}
 
 
 FORMS: dict[type, Callable[[Any], str]] = {Approval: approval}

@@ -97,7 +97,11 @@ def test_what_one_person_rejects_stays_and_what_was_agreed_counts_no_more(world)
     world.approvals.approve(asked.id)
     as_user(BO)
     rejected = world.approvals.reject(asked.id, why="the labels are old")
-    assert (rejected.state, rejected.said[-1].why, rejected.said[-1].agrees) == ("rejected", "the labels are old", False)
+    assert (rejected.state, rejected.said[-1].why, rejected.said[-1].agrees) == (
+        "rejected",
+        "the labels are old",
+        False,
+    )
     again = world.approvals.ask("churn/2")
     assert (again.id != asked.id, again.agreed, world.champion) == (True, (), "1")
 
