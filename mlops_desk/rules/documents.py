@@ -14,7 +14,7 @@ from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.rules.document.conditions import Metrics
 from mlops_desk.rules.document.document import format_rule, parse_rule, rule_schema
 from mlops_desk.rules.sentence import condition_words, sentence
-from mlops_desk.rules.trial import PlainTrial, Trial, TrialWork
+from mlops_desk.rules.trial import PlainTrial, RuleTrial, TrialWork
 from mlops_desk.rules.trying import STEP_SECONDS, PastSeries, known_seconds
 
 _SPAN_SECONDS = 30 * 86_400.0
@@ -42,7 +42,7 @@ class RulePast(Protocol):
 class RuleDocuments:
     """The part of ``verbs.Rules`` that needs no registry."""
 
-    def __init__(self, metrics: Metrics, past: RulePast, trial: Trial | None = None) -> None:
+    def __init__(self, metrics: Metrics, past: RulePast, trial: RuleTrial | None = None) -> None:
         self._metrics = metrics
         self._past = past
         self._trial = trial or PlainTrial()

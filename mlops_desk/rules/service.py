@@ -34,7 +34,7 @@ from mlops_desk.rules.pipeline.origins import run_of_origin
 from mlops_desk.rules.pipeline.projection import retraining_of
 from mlops_desk.rules.pipeline.service import PipelinesService
 from mlops_desk.rules.planning import plan_of
-from mlops_desk.rules.trial import Trial
+from mlops_desk.rules.trial import RuleTrial
 from mlops_desk.storage.state import StoredRecords
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
@@ -69,7 +69,7 @@ class RulesService(RuleKeeping):
         may_command: Callable[[int], None],
         model: Callable[[str], object] | None = None,
         lacking: Callable[[Rule], list_of[str]] | None = None,
-        trial: Trial | None = None,
+        trial: RuleTrial | None = None,
     ) -> None:
         super().__init__(shelf.metrics, past, shelf, bus, may_command, trial)
         self._model = model

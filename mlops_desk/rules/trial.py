@@ -69,7 +69,7 @@ Begun = Callable[[str, str | None], AbstractContextManager[TrialWork]]
 """Gives the work that is done inside, by what it is and a ticket. Raises Refused where the ticket is in use."""
 
 
-class Trial(Protocol):
+class RuleTrial(Protocol):
     """Judges a rule by history."""
 
     def begun(self, ticket: str | None) -> AbstractContextManager[TrialWork]: ...

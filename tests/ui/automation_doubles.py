@@ -23,6 +23,7 @@ from mlops_desk.records.pipelines.run import (
     StepState,
     pipeline_brief,
 )
+from mlops_desk.records.pipelines.word import DecisionWord
 from mlops_desk.records.rules.approval import Approval, ApprovalKind
 from mlops_desk.records.rules.conditions import MetricClause
 from mlops_desk.records.rules.dry_run import LookedAt, RuleCheck, RuleDryRun, WouldFire
@@ -189,7 +190,8 @@ def some_approvals() -> list_of[Approval]:
     """Return a challenger and a firing that wait."""
     return [
         Approval("f3", ApprovalKind.FIRING, "ask-before-night", "Train over the night?", NOW - HOUR, 2, ("ana",),
-                 ("submit a job of the template night",)),
+                 ("submit a job of the template night",),
+                 said=(DecisionWord("ana", True, "the night is free", NOW - HOUR),)),
         Approval("p4", ApprovalKind.RETRAINING, "keep-churn-fresh",
                  "Version 5 of churn is to be champion instead of version 4.", NOW - 2 * HOUR, model="churn", champion="4",
                  challenger="5", comparison=comparison(), then=("Endpoints that follow churn@champion are led to it.",)),
@@ -240,8 +242,14 @@ class AutomationRules(Service):
             raise Invalid("Line 3, column 7: name: it is empty.", "Write a name.", place=Place(3, 7, "name"))
         return RuleCheck(name, f"When {name} holds: something is done.", document)
 
-    def dry_run(self, document: str, since: float | None = None, until: float | None = None) -> RuleDryRun:
+    def dry_run(
+        self, document: str, since: float | None = None, until: float | None = None, ticket: str | None = None
+    ) -> RuleDryRun:
         self._double.tried_rules.append(document)
+        if self._double.dry_runs_last:
+            self._double.ticket = ticket
+            assert self._double.stopped.wait(20.0)
+            raise Refused("The dry run was stopped. Nothing of it is left.")
         would = (
             WouldFire(NOW - 22 * DAY, "", fired=True),
             WouldFire(NOW - 15 * DAY, "", fired=False, waited_seconds=5 * HOUR, held_by="quiet"),
@@ -343,5 +351,6 @@ def begin_automations(double: Double, *, empty: bool) -> None:
     double.label_tasks = [] if empty else [label_task(number) for number in range(6)]
     double.tried_rules, double.answered_approvals, double.labelled, double.asked_labels = [], [], [], []
     double.champion = "4"
+    double.dry_runs_last = False
     double.pipelines, double.approvals = Pipelines(double, "pipelines"), Approvals(double, "approvals")
     double.labels = LabelVerbs(double, "labels")

@@ -34,8 +34,8 @@ from mlops_desk.records.governance.policy import (
     WordState,
 )
 from mlops_desk.records.model import parted
+from mlops_desk.records.pipelines.word import MOST_SAID, DecisionWord
 from mlops_desk.records.rules.approval import Approval, ApprovalKind
-from mlops_desk.records.rules.word import MOST_SAID, DecisionWord
 from mlops_desk.storage.records import StoredRecords
 
 _log = logging.getLogger(__name__)

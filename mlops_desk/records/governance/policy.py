@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mlops_desk.records.rules.word import DecisionWord
+from mlops_desk.records.pipelines.word import DecisionWord
 
 MOST_PEOPLE = 2
 """As many people as a policy may want: more than two have never looked at one thing, they have relied on each other."""

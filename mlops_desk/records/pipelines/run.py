@@ -9,7 +9,7 @@ from mlops_desk.records.pipelines.comparison import ModelComparison
 from mlops_desk.records.pipelines.evidence import StepEvidence
 from mlops_desk.records.pipelines.plan import EvaluationPlan
 from mlops_desk.records.pipelines.synthetic import Augmentation
-from mlops_desk.records.rules.word import DecisionWord
+from mlops_desk.records.pipelines.word import DecisionWord
 
 
 class StepName(StrEnum):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mlops_desk.base.errors import keep_command
-from mlops_desk.records.rules.word import DecisionWord
+from mlops_desk.records.pipelines.word import DecisionWord
 
 
 class FiringState(StrEnum):

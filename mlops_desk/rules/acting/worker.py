@@ -17,10 +17,10 @@ from mlops_desk.base.errors import DeskError, Hint, Refused
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import FiringChanged, Notice
+from mlops_desk.records.pipelines.word import MOST_SAID, DecisionWord
 from mlops_desk.records.rules.firing import FiringState, FiringStep, KeptFiring
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.records.rules.spec import RuleSpec
-from mlops_desk.records.rules.word import MOST_SAID, DecisionWord
 from mlops_desk.rules.acting.deed import Deed
 from mlops_desk.rules.acting.doing import RuleDeeds
 from mlops_desk.rules.acting.outcome import Became

@@ -22,7 +22,7 @@ from mlops_desk.rules.document.document import parse_rule
 from mlops_desk.rules.documents import RuleDocuments, RulePast
 from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
 from mlops_desk.rules.planning import check_retraining
-from mlops_desk.rules.trial import Trial
+from mlops_desk.rules.trial import RuleTrial
 from mlops_desk.verbs.declaration import check_limit
 
 
@@ -57,7 +57,7 @@ class RuleKeeping(RuleDocuments):
         shelf: RuleShelf,
         bus: Bus,
         may_command: Callable[[int], None],
-        trial: Trial | None = None,
+        trial: RuleTrial | None = None,
     ) -> None:
         super().__init__(metrics, past, trial)
         self.shelf = shelf

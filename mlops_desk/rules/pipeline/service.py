@@ -26,8 +26,8 @@ from mlops_desk.records.pipelines.run import (
     StepName,
     pipeline_brief,
 )
+from mlops_desk.records.pipelines.word import MOST_SAID, DecisionWord
 from mlops_desk.records.rule import Retraining, Rule
-from mlops_desk.records.rules.word import MOST_SAID, DecisionWord
 from mlops_desk.rules.curves.verbs import CurveVerbs
 from mlops_desk.rules.pipeline.adopting import adopted
 from mlops_desk.rules.pipeline.book import PipelineBook

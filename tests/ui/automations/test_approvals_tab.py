@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from mlops_desk.records.pipelines.comparison import Scored
 from mlops_desk.ui.automations import words
 from mlops_desk.ui.automations.approvals.chart import ComparisonChart, told
+from mlops_desk.ui.automations.approvals.word import WordDialog
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.widgets.confirmation import Confirm
 
@@ -58,9 +59,16 @@ def test_a_challenger_is_shown_with_intervals_rows_gates_and_data(page, qtbot):
 def test_what_was_seen_is_what_is_agreed_to(page, double, qtbot):
     page.approvals.list.select("p4")
     click(qtbot, page.approvals.approve)
-    click(qtbot, opened(page, Confirm).act)
+    question = opened(page, WordDialog)
+    qtbot.waitUntil(question.why.hasFocus)
+    qtbot.keyClicks(question.why, "better on both sets")
+    qtbot.keyClick(question.why, Qt.Key.Key_Return)
+    qtbot.waitUntil(question.act.hasFocus)
+    assert question.isVisible()
+    assert double.answered_approvals == []
+    qtbot.keyClick(question.act, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: page.approvals.list.shown_rows() == 1)
-    assert double.answered_approvals == [("p4", True, "4", "")]
+    assert double.answered_approvals == [("p4", True, "4", "better on both sets")]
 
 
 def test_a_champion_that_moved_is_told_and_nothing_is_agreed_to(page, double, qtbot):
@@ -78,12 +86,14 @@ def test_a_firing_that_asks_two_people_says_who_agreed(page, double, qtbot):
     page.approvals.list.select("f3")
     facts = {fact.name: fact.value for fact in page.approvals.facts.shown}
     assert facts["Agreed"] == "1 of 2: ana"
+    assert facts["ana agreed"] == "the night is free"
     assert not page.approvals.chart.isVisible()
     click(qtbot, page.approvals.reject)
     question = opened(page, Confirm)
     assert question.act.text() == "Reject"
-    click(qtbot, question.act)
-    qtbot.waitUntil(lambda: double.answered_approvals == [("f3", False, None, "")])
+    qtbot.keyClicks(question.why, "not before the release")
+    qtbot.keyClick(question.why, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: double.answered_approvals == [("f3", False, None, "not before the release")])
 
 
 def test_nothing_that_waits_is_said(page, double, qtbot):

@@ -172,6 +172,30 @@ def test_a_dry_run_is_asked_for_and_tells_what_would_have_been(page, double, qtb
     assert double.tried_rules[-1] == DOCUMENT
 
 
+def test_a_dry_run_that_takes_long_says_how_far_it_is_and_is_stopped(page, double, qtbot):
+    double.dry_runs_last = True
+    page.rules.list.select("warn-hot-gpus")
+    page.rules.pane.tabs.choose("dry")
+    view = page.rules.pane.view("dry")
+    qtbot.waitUntil(lambda: "25" in view.bar.bar.accessibleDescription())
+    assert not view.again.isEnabled()
+    click(qtbot, view.bar.stop)
+    qtbot.waitUntil(lambda: "was stopped" in view.says.whole)
+    assert (view.bar.isVisible(), view.again.isEnabled()) == (False, True)
+
+
+def test_a_dry_run_that_nobody_looks_at_any_more_ends_and_the_next_rule_is_tried(page, double, qtbot):
+    double.dry_runs_last = True
+    page.rules.list.select("warn-hot-gpus")
+    page.rules.pane.tabs.choose("dry")
+    view = page.rules.pane.view("dry")
+    qtbot.waitUntil(lambda: len(double.tried_rules) == 1 and double.ticket != "")
+    double.dry_runs_last = False
+    page.rules.list.select("nightly-report")
+    qtbot.waitUntil(lambda: double.stopped.is_set() and view.table.shown_rows() == 3)
+    assert "nightly-report" in double.tried_rules[-1]
+
+
 def test_a_dry_run_that_fails_says_why(page, double, qtbot):
     double.failing["rules.dry_run"] = Unavailable("The history is being mended.", "Try again in a minute.")
     page.rules.pane.tabs.choose("dry")

@@ -12,8 +12,9 @@ from mlops_desk.records.rules.approval import Approval, ApprovalKind
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.automations import loads, words
 from mlops_desk.ui.automations.approvals.chart import ComparisonChart, told
+from mlops_desk.ui.automations.approvals.word import ask_word
 from mlops_desk.ui.automations.panel import AutomationPanel
-from mlops_desk.ui.automations.pipelines.evidence import evaluation_facts, gate_facts
+from mlops_desk.ui.automations.pipelines.evidence import evaluation_facts, gate_facts, said_facts
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
@@ -23,7 +24,6 @@ from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
-from mlops_desk.ui.widgets.confirmation import ask
 from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
@@ -54,7 +54,7 @@ class ApprovalsTab(AutomationPanel):
         self.facts = FactGrid()
         self.approve = Button("Approve …", main=True, tip="Agree to what stands here (A)", asks=True)
         self.approve.clicked.connect(self.ask_to_approve)
-        self.reject = Button("Reject …", tip="Leave things as they are", asks=True)
+        self.reject = Button("Reject …", tip="Leave things as they are (R)", asks=True)
         self.reject.clicked.connect(self.ask_to_reject)
         self.steps = Button("Pipeline", tip="Go to the graph of its steps")
         self.steps.clicked.connect(self._open_pipeline)
@@ -120,6 +120,7 @@ class ApprovalsTab(AutomationPanel):
             said = f"{len(one.agreed)} of {one.people}"
             names = f": {plain(', '.join(one.agreed), 200)}" if one.agreed else ""
             facts.append(Fact("Agreed", said + names))
+        facts += said_facts(one.said)
         if one.asked_by:
             facts.append(Fact("Asked by", plain(one.asked_by, 100)))
         if one.who:
@@ -171,11 +172,11 @@ class ApprovalsTab(AutomationPanel):
         text = f"{one.what} {' '.join(one.then)}"
         if one.kind is ApprovalKind.RETRAINING:
             text += f" It is refused if another version than {plain(one.champion or '?')} is there by now."
-        ask(self, "Approve?", text, "Approve", lambda: self._approve(identifier, expected), harmful=False)
+        ask_word(self, "Approve?", text, "Approve", lambda why: self._approve(identifier, expected, why), harmful=False)
 
-    def _approve(self, identifier: str, expected: str | None) -> None:
+    def _approve(self, identifier: str, expected: str | None, why: str) -> None:
         self.context.ask(
-            "approve", lambda desk: desk.approvals.approve(identifier, expected), self._approved, self._refused
+            "approve", lambda desk: desk.approvals.approve(identifier, expected, why), self._approved, self._refused
         )
 
     def _approved(self, one: Approval) -> None:
@@ -193,10 +194,11 @@ class ApprovalsTab(AutomationPanel):
         if one is None:
             return
         identifier = one.id
-        ask(self, "Reject?", f"{one.what} That is not done then.", "Reject", lambda: self._reject(identifier))
+        text = f"{one.what} That is not done then."
+        ask_word(self, "Reject?", text, "Reject", lambda why: self._reject(identifier, why), harmful=True)
 
-    def _reject(self, identifier: str) -> None:
-        self.context.ask("reject", lambda desk: desk.approvals.reject(identifier), self._rejected, self._refused)
+    def _reject(self, identifier: str, why: str) -> None:
+        self.context.ask("reject", lambda desk: desk.approvals.reject(identifier, why), self._rejected, self._refused)
 
     def _rejected(self, one: Approval) -> None:
         self.context.say("info", f"Rejected: {plain(one.what, 200)}")
@@ -221,7 +223,8 @@ class ApprovalsTab(AutomationPanel):
         return [
             Action("approvals.approve", "Approve what is chosen …", self.ask_to_approve, "A", when=has,
                    gentle=True, asks=True),
-            Action("approvals.reject", "Reject what is chosen …", self.ask_to_reject, when=has, asks=True),
+            Action("approvals.reject", "Reject what is chosen …", self.ask_to_reject, "R", when=has,
+                   gentle=True, asks=True),
         ]  # fmt: skip
 
 

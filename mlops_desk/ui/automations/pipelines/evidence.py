@@ -1,11 +1,12 @@
 """What a step of a pipeline found, as facts: whatever its record has, and nothing that it has not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.pipelines.comparison import ModelCost, ModelEvaluation
 from mlops_desk.records.pipelines.evidence import DataCheck, EndpointMove, GateResult, StepEvidence
-from mlops_desk.records.pipelines.run import PipelineRun, PipelineStep
+from mlops_desk.records.pipelines.run import PipelineRun, PipelineStep, StepName
+from mlops_desk.records.pipelines.word import DecisionWord
 from mlops_desk.ui.automations import words
 from mlops_desk.ui.widgets.facts import Fact, moment_fact
 from mlops_desk.ui.words import numbers
@@ -27,6 +28,8 @@ def step_facts(run: PipelineRun, step: PipelineStep) -> list[Fact]:
         facts.append(Fact("Found", plain(evidence.text, _TEXT)))
     if evidence.hint:
         facts.append(Fact("What to do", plain(evidence.hint, _TEXT)))
+    if step.name is StepName.APPROVE:
+        facts.extend(said_facts(run.said))
     facts.extend(_of_data(evidence))
     if evidence.job_id:
         facts.append(Fact("Job", plain(evidence.job_id, 80), fixed=True))
@@ -65,6 +68,16 @@ def _gate(one: GateResult) -> Fact:
     if one.passed is None and one.limit is None:  # the rule sets none
         word = f"{numbers.IDLE} not asked:"
     return Fact(f"Gate: {plain(one.gate, 20)}", f"{word} {plain(one.text, _TEXT)}", tone)
+
+
+def said_facts(said: Iterable[DecisionWord]) -> list[Fact]:
+    """Return what people said to what asked for their word, and why."""
+    facts = []
+    for one in [*said][:_MOST]:
+        word = "agreed" if one.agrees else "rejected"
+        why = plain(one.why, _TEXT) or "without a reason"
+        facts.append(Fact(f"{plain(one.user, 40)} {word}", why, tip=numbers.absolute(one.at), moment=one.at))
+    return facts
 
 
 def gate_facts(evidence: StepEvidence) -> list[Fact]:

@@ -13,6 +13,7 @@ from mlops_desk.ui.automations.rules.views import RuleView
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.parts.undertaking import UndertakingBar
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
@@ -20,7 +21,6 @@ from mlops_desk.ui.words import alerts, numbers
 
 if TYPE_CHECKING:
     from mlops_desk.ui.automations.rules.columns import SeenRule
-    from mlops_desk.ui.live.tasks import Task
 
 
 class DryRunView(RuleView):
@@ -28,8 +28,9 @@ class DryRunView(RuleView):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._task: Task | None = None
         self._of: str | None = None
+        self.bar = UndertakingBar(context, "The dry run")
+        self.bar.moved.connect(self._moved)
         self.says = Label(wrap=True)
         self.strip = DryRunStrip()
         columns = _columns(lambda subject: alerts.device_title(subject, context.store.status))
@@ -42,6 +43,7 @@ class DryRunView(RuleView):
         row.addWidget(self.says, 1)
         row.addWidget(self.again)
         self.column.addLayout(row)
+        self.column.addWidget(self.bar)
         self.column.addWidget(self.strip)
         self.column.addWidget(self.table, 1)
         self._clear()
@@ -57,18 +59,34 @@ class DryRunView(RuleView):
                 self.ask()
 
     def left(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        """Have one stop that nobody looks at any more."""
+        if self.bar.is_busy:
+            self.bar.stop.click()
 
     def ask(self) -> None:
         """Try the rule on what is known of the last 30 days."""
         document = self._of
-        if not document or (self._task is not None and self._task.running):
+        if not document or self.bar.is_busy:
             return
         self.says.tint("muted")
         self.says.show_text("Trying it on the last 30 days …")
-        self._task = self.context.ask("dry run", lambda desk: desk.rules.dry_run(document), self._got, self._failed)
+
+        def got(run: RuleDryRun) -> None:
+            if document == self._of:
+                self._got(run)
+            elif self.isVisible():  # another rule is shown by now, which could not be tried meanwhile
+                self.ask()
+
+        def failed(error: DeskError) -> None:
+            if document == self._of:
+                self._failed(error)
+            elif self.isVisible():
+                self.ask()
+
+        self.bar.begin("dry run", lambda desk, ticket: desk.rules.dry_run(document, ticket=ticket), got, failed)
+
+    def _moved(self) -> None:
+        self.again.setEnabled(not self.bar.is_busy)
 
     def _clear(self) -> None:
         self.says.tint("muted")
@@ -76,13 +94,11 @@ class DryRunView(RuleView):
         self._show(None)
 
     def _got(self, run: RuleDryRun) -> None:
-        self._task = None
         self.says.tint("text")
         self.says.show_text(told(run))
         self._show(run)
 
     def _failed(self, error: DeskError) -> None:
-        self._task = None
         self._show(None)
         self.says.tint("alert")
         self.says.show_text(f"{numbers.ALERT} {error.message} {error.hint or ''}".strip())

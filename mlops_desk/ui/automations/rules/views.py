@@ -7,6 +7,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.rules.firing import KeptFiring
 from mlops_desk.records.rules.kept import ThingStanding
 from mlops_desk.ui.automations import words
+from mlops_desk.ui.automations.pipelines.evidence import said_facts
 from mlops_desk.ui.automations.rules.chart import WatchedChart
 from mlops_desk.ui.automations.rules.columns import SeenRule
 from mlops_desk.ui.live.context import Context
@@ -158,6 +159,7 @@ def firing_facts(firing: KeptFiring) -> list[Fact]:
         due = "" if step.due_at is None or step.state.is_over else f", until {numbers.day_and_clock(step.due_at)}"
         facts.append(Fact(f"{number}. action", plain(step.words, 200)))
         facts.append(Fact("", f"{state}{due}" + (f": {plain(told, 400)}" if told else ""), mark.token))
+        facts += said_facts(step.said)
     return facts
 
 
