@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import resource
+import selectors
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, Self
 
 from mlops_desk.base.errors import DeskError, Refused, TimedOut, Unavailable, heard
 from mlops_desk.base.people import become
@@ -28,6 +29,9 @@ from mlops_desk.base.text import plain
 
 _TAIL_CHARACTERS = 600  # chosen: the last lines of a traceback, which name the error
 _ERRORS_BYTES = 1 << 20  # chosen: many tracebacks
+_OUTPUT_BYTES = 256 << 20  # chosen: far more than any answer; who prints on and on takes the memory of trainings
+_LEFT_SECONDS = 1.0  # chosen: what a child has printed itself is read by then, whoever else still holds its pipes
+_READ_BYTES = 1 << 16  # linux/pipe_fs_i.h: as much as a pipe holds
 _FIRST_LOOK_SECONDS = 0.02  # chosen: a worker that has little to do is not waited for
 _LOOK_SECONDS = 0.08  # chosen: what is given up ends within a tenth of a second
 _LINE_BYTES = 4096  # chosen: what a worker says of how far it is takes a tenth
@@ -106,12 +110,14 @@ def run_command(
     ending: Event | None = None,
     as_person: Person | None = None,
     aloud: bool = False,
+    output_bytes: int = _OUTPUT_BYTES,
 ) -> Finished:
     """Run a command to its end, with ``given`` on its stdin; ``name`` is what errors call it.
 
-    What it writes on stderr is seen at once on ours where it works ``aloud``, and then is not among what is returned.
-    Raises TimedOut, when it was ended, and Unavailable. Once ``ending`` is set it is ended at once, which raises
-    Unavailable too.
+    What it writes on stderr is seen at once on ours where it works ``aloud``, and then is not among what is returned;
+    else its end is. Nobody waits for what it leaves running, which goes on.
+    Raises TimedOut, when it was ended, Refused, when it printed more than ``output_bytes`` (0: it is not listened to),
+    and Unavailable. Once ``ending`` is set it is ended at once, which raises Unavailable too.
     """
     shown = plain(name or command[0])
     try:
@@ -122,6 +128,7 @@ def run_command(
             process = start_child(
                 command,
                 stdin=stdin.fileno(),
+                stdout=subprocess.PIPE if output_bytes else subprocess.DEVNULL,
                 stderr=None if aloud else subprocess.PIPE,
                 environment=environment,
                 as_person=as_person,
@@ -130,22 +137,55 @@ def run_command(
         text = f"{shown} can't be started: {error.strerror}."
         raise Unavailable(text, "Is it installed, and may this user run it?") from error
     deadline = time.monotonic() + timeout_seconds
-    while True:
-        left = deadline - time.monotonic()
-        try:
-            output, errors = process.communicate(timeout=left if ending is None else min(left, _LOOK_SECONDS))
-        except subprocess.TimeoutExpired as error:
+    with _Heard(process) as heard:
+        while not heard.is_over(min(max(0.0, deadline - time.monotonic()), _LOOK_SECONDS)):
+            if len(heard.output) > output_bytes:
+                raise Refused(f"{shown} printed more than {output_bytes >> 20} MiB and was ended.")
             if ending is not None and ending.is_set():
-                end_group(process)
-                raise Unavailable(f"{shown} was ended before it gave an answer: so does the agent.") from error
-            if time.monotonic() < deadline:
-                continue
-            end_group(process)
-            raise TimedOut(f"{shown} gave no answer within {timeout_seconds:g} s and was ended.") from error
-        except BaseException:  # Ctrl+C: whoever waited cleans up, and nothing may write there any more
-            end_group(process)
-            raise
-        return Finished(process.returncode, output, errors or b"")
+                raise Unavailable(f"{shown} was ended before it gave an answer: so does the agent.")
+            if time.monotonic() > deadline:
+                raise TimedOut(f"{shown} gave no answer within {timeout_seconds:g} s and was ended.")
+        return Finished(process.returncode, bytes(heard.output), bytes(heard.errors))
+
+
+class _Heard:
+    """What a child prints, read as it comes: of stdout all, of stderr the end. Who gives up waiting ends the child."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._ended_at: float | None = None
+        self._open = selectors.DefaultSelector()
+        self.output, self.errors = bytearray(), bytearray()
+        for stream, kept in ((process.stdout, self.output), (process.stderr, self.errors)):
+            if stream is not None:
+                self._open.register(stream, selectors.EVENT_READ, kept)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._open.close()
+        if kind is not None:  # Ctrl+C too: whoever waited cleans up, and nothing may write there any more
+            end_group(self._process)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def is_over(self, seconds: float) -> bool:
+        """Listen for so many seconds at most, and tell whether the child has ended and all that it printed is here."""
+        if not self._open.get_map():
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it goes on in silence: looked at again
+                self._process.wait(seconds)
+            return self._process.returncode is not None
+        for key, _ in self._open.select(seconds):
+            part = os.read(key.fd, _READ_BYTES)
+            key.data.extend(part)
+            if not part:
+                self._open.unregister(key.fileobj)
+        del self.errors[:-_ERRORS_BYTES]
+        if self._ended_at is None and self._process.poll() is not None:
+            self._ended_at = time.monotonic()
+        return self._ended_at is not None and time.monotonic() - self._ended_at > _LEFT_SECONDS
 
 
 def run_into(

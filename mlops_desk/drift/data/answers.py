@@ -1,11 +1,12 @@
 """Labels, answers and probabilities of a file, row by row, and the inputs beside them.
 
 The kinds are decided as for a drift report, over the reference where there is one: numbers with groups of thousands are
-numbers here too, and yes and no are true and false.
+numbers here too, and yes and no are true and false. What is one class in the label is one in the answer: whether their
+words are truths is asked of both at once, for either may hold but one of them ("no" alone), or a third.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
+from mlops_desk.drift.data import spelling
 from mlops_desk.drift.data.categories import labels_by_row
 from mlops_desk.drift.data.kinds import freeze
 from mlops_desk.drift.data.numbers import numbers_by_row
@@ -38,15 +40,39 @@ class ReadColumn:
     values: NDArray[np.object_] | None = None
 
 
-def read_columns(connection: Any, sides: Sides, names: Sequence[str]) -> dict[str, ReadColumn]:
-    """Read columns of both sides (the second may be empty). Raises Invalid where a side lacks one, duckdb.Error."""
+def read_columns(
+    connection: Any, sides: Sides, names: Sequence[str], alike: Sequence[str] = ()
+) -> dict[str, ReadColumn]:
+    """Read columns of both sides (the second may be empty); ``alike`` are those of them that hold the same classes.
+
+    Raises Invalid where a side lacks one, duckdb.Error.
+    """
     for side in sides:
         for name in names:
             if name not in side.columns:
                 known = ", ".join(plain(one, 60) for one in list(side.columns)[:_NAMED])
                 raise Invalid(f"The data have no column {plain(name)!r}.", f"They have {known}.")
     frozen = {column.name: column for column in freeze(connection, *sides, DriftOptions())}
+    frozen |= _alike(connection, sides, [frozen[name] for name in alike])
     return {name: _read(connection, sides, frozen[name]) for name in names}
+
+
+def _alike(connection: Any, sides: Sides, columns: Sequence[FrozenColumn]) -> dict[str, FrozenColumn]:
+    """Return columns of words as truths where all that any of them holds is one, and is not one and the same word."""
+    words = [column for column in columns if column.kind in _CODES]
+    if not words:
+        return {}
+    texts = " UNION ALL ".join(
+        f"SELECT CAST({side.columns[column.name][0]} AS VARCHAR) AS t FROM {side.relation}"  # noqa: S608 - quoted
+        for column in columns
+        for side in sides
+    )
+    counted = f"""
+        SELECT count(DISTINCT trim(t)), coalesce(bool_and({spelling.boolean("t")} NOTNULL), false)
+        FROM ({texts}) WHERE NOT {spelling.missing("t")}"""  # noqa: S608 - of quoted identifiers
+    n_words, are_truths = connection.execute(counted).fetchall()[0]
+    kind = ColumnKind.BOOLEAN if are_truths and n_words > 1 else ColumnKind.CATEGORICAL
+    return {column.name: replace(column, kind=kind) for column in words}
 
 
 def _read(connection: Any, sides: Sides, column: FrozenColumn) -> ReadColumn:

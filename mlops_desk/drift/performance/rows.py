@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.drift.data.spelling import TRUE_WORDS
+from mlops_desk.drift.data.spelling import FALSE_WORDS, TRUE_WORDS
 from mlops_desk.drift.pair import Floats
 from mlops_desk.drift.performance.cells import Cells, cells_of, classes_of
 from mlops_desk.records.drift.performance import PredictionKind, RowCounts
@@ -132,12 +132,12 @@ def _kind_of(labels: Cells, predictions: Cells) -> PredictionKind:
 def _of_classes(
     told: Cells, given: Cells, table: Floats | None, positive: str | None, score_classes: Sequence[str] | None
 ) -> AnsweredRows:
-    heads_told = [] if score_classes is None else list(score_classes)
     known = set(classes_of([told, given])[0])
+    heads_told = _as_truths([] if score_classes is None else list(score_classes), known)
     if known and not known & set(classes_of([cells_of(heads_told)])[0]):
         heads_told = []  # names of columns that are no classes
     classes, (labels, predictions, heads) = classes_of([told, given, cells_of(heads_told)])
-    wanted, _ = classes_of([cells_of([] if positive is None else [positive])])
+    wanted, _ = classes_of([cells_of(_as_truths([] if positive is None else [positive], known))])
     classes, moved = _completed(classes, wanted, binary=table is not None and table.shape[1] == 1)
     labels, predictions, heads = (moved[codes] for codes in (labels, predictions, heads))
     chosen = _positive(classes, wanted)
@@ -149,6 +149,15 @@ def _of_classes(
         PredictionKind.CLASSIFICATION,
         labels, predictions, ~told.missing, labels >= 0, answered, classes, chosen, scores, are_margins,
     )  # fmt: skip
+
+
+def _as_truths(names: list[str], known: set[str]) -> list[str]:
+    """Return what somebody calls classes by the classes' own names, where these are true and false, or 1 and 0."""
+    pair = next((pair for pair in (("true", "false"), ("1", "0")) if known and known <= set(pair)), None)
+    lowered = [name.strip().lower() for name in names]
+    if pair is None or not all(name in TRUE_WORDS or name in FALSE_WORDS for name in lowered):
+        return names
+    return [pair[0] if name in TRUE_WORDS else pair[1] for name in lowered]
 
 
 def _completed(

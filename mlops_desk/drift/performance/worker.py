@@ -64,7 +64,8 @@ def read_answers(
     """Read reference and current rows as one. Raises Invalid where a column lacks, duckdb.Error."""
     nothing = replace(current, relation=f"(SELECT * FROM {current.relation} LIMIT 0)", n_rows=0)  # noqa: S608 - ours
     sides = (current, nothing) if before is None else (before, current)
-    found = read_columns(connection, sides, columns.named)
+    alike = [name for name in (columns.label, columns.prediction) if name is not None]
+    found = read_columns(connection, sides, columns.named, alike)
     rows = rows_of(
         _cells(found[columns.label]),
         None if columns.prediction is None else _cells(found[columns.prediction]),

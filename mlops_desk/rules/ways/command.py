@@ -37,7 +37,7 @@ def run(path: str, told: Mapping[str, Any], uid: int, ending: Event | None = Non
     may_command(uid)
     check(path, uid)
     given = json.dumps(told, ensure_ascii=False).encode()
-    done = run_command([path], DEADLINE_SECONDS, given=given, ending=ending, as_person=person(uid))
+    done = run_command([path], DEADLINE_SECONDS, given=given, ending=ending, as_person=person(uid), output_bytes=0)
     if done.code:
         tail = plain(done.errors.decode("utf-8", "replace").strip()[-_TAIL:], _TAIL)
         raise Unavailable(f"{plain(path, 200)} ended with {done.code}{': ' + tail if tail else ''}.")

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -181,3 +182,31 @@ def test_what_an_ended_child_left_behind_is_ended_all_the_same() -> None:
 )  # fmt: skip
 def test_how_a_process_ended_is_told_in_words(code: int, told: str) -> None:
     assert process.ended_by(code) == told
+
+
+def test_who_prints_on_and_on_is_ended_before_it_has_taken_the_memory() -> None:
+    with pytest.raises(Refused, match="printed more than 2 MiB and was ended"):
+        process.run_command(["yes"], 60, output_bytes=2 << 20)
+
+
+def test_of_endless_complaints_the_end_is_kept() -> None:
+    done = process.run_command(["sh", "-c", "head -c 5000000 /dev/zero >&2; echo last >&2; exit 3"], 60)
+    assert (done.code, done.errors[-6:], len(done.errors)) == (3, b"\0last\n", 1 << 20)
+
+
+def test_who_is_not_listened_to_may_print_what_it_likes() -> None:
+    done = process.run_command(["sh", "-c", "head -c 5000000 /dev/zero; echo why >&2"], 60, output_bytes=0)
+    assert (done.code, done.output, done.errors) == (0, b"", b"why\n")
+
+
+def test_what_a_command_leaves_running_is_not_waited_for_and_goes_on() -> None:
+    done = process.run_command(["sh", "-c", "sleep 300 & echo $!"], 60)
+    assert done.code == 0
+    left = int(done.output)
+    assert start_ticks(left) is not None
+    os.kill(left, signal.SIGKILL)
+
+
+def test_a_command_is_read_to_its_end_whatever_it_closes_first() -> None:
+    done = process.run_command(["sh", "-c", "exec >&-; sleep 0.2; echo behind >&2; exec 2>&-; sleep 0.2; exit 4"], 60)
+    assert (done.code, done.output, done.errors) == (4, b"", b"behind\n")
