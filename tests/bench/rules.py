@@ -47,7 +47,7 @@ def engine_us(count: int, threshold: float, kind: str, *, still: bool) -> tuple[
     for second in range(SECONDS):
         row = values[0] if still else values[second]
         facts = [("gpu/load", f"gpu-{gpu}", row[gpu]) for gpu in range(GPUS)]
-        facts.append(("state/job", "nightly", "failed"))
+        facts.append(("state/job/named", "nightly", "failed"))
         fired += len(engine.look(facts, RuleClock(second, second, "boot")).firings)
     return (time.process_time() - begin) / SECONDS / count * 1e6, fired
 

@@ -13,6 +13,7 @@ from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.pipelines.evidence import EndpointMove
 from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, PipelineStep, StepName, StepState
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
+from mlops_desk.serving.rollout.hold import StepHold
 from tests.end2end.endpoint_house import House, ask, open_house
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(180)]
@@ -42,7 +43,7 @@ class Led:
     @property
     def rollouts(self) -> EndpointRollouts:
         """Return what a new agent has."""
-        return EndpointRollouts(self.house.service, self._version, lambda: time.time() + self.now)
+        return EndpointRollouts(self.house.service, self._version, StepHold(lambda: time.time() + self.now))
 
     def _version(self, model: str, number: str) -> ModelVersion:
         return self.house.registry.resolve(f"{model}/{number}")

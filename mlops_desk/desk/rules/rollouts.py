@@ -1,13 +1,16 @@
 """Endpoints of a pipeline's model, as they stand to its challenger, and their way there beside what answers."""
 
-import time
 from collections.abc import Callable
 
+from mlops_desk.base.text import duration_text, plain
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.pipelines.evidence import EndpointMove
 from mlops_desk.records.pipelines.run import PipelineRun, StepName
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointRevision, RevisionState
+from mlops_desk.records.serving.rollout import SHADOW_PERCENT
 from mlops_desk.serving.following.leading import can_be_led
+from mlops_desk.serving.rollout.hold import StepHold
+from mlops_desk.serving.rollout.ladder import WHOLE_PERCENT
 from mlops_desk.serving.service import EndpointsService
 
 _GONE = frozenset({RevisionState.ROLLED_BACK, RevisionState.DRAINING, RevisionState.RETIRED})
@@ -22,11 +25,11 @@ class EndpointRollouts:
         self,
         endpoints: EndpointsService,
         version: Callable[[str, str], ModelVersion],
-        now: Callable[[], float] = time.time,
+        hold: StepHold | None = None,
     ) -> None:
         self._endpoints = endpoints
         self._version = version
-        self._now = now
+        self._hold = hold or StepHold()
 
     def moves(self, run: PipelineRun) -> list[EndpointMove]:
         """Return all endpoints of the model: how those stand that are led, and why the others are not."""
@@ -82,7 +85,7 @@ class EndpointRollouts:
                 text = f"It is {endpoint.state.value}, so nothing is tried beside it; it goes with the alias."
                 return EndpointMove(endpoint.name, follows=False, state="left", version=version, text=text)
             return EndpointMove(endpoint.name, follows=True, state="waiting", version=version)
-        why = tried.reason.text if tried.reason is not None else ""
+        why = tried.reason.text if tried.reason is not None else _way(endpoint, tried)
         state = self._stage(endpoint, tried)
         return EndpointMove(
             endpoint.name, follows=True, state=state, version=version, revision=tried.revision, text=why
@@ -96,21 +99,43 @@ class EndpointRollouts:
             return "rolled_back"
         if tried.state is RevisionState.SHADOW:
             rollout = endpoint.rollout
-            held = 0.0 if rollout is None else self._now() - rollout.since
+            held = 0.0 if rollout is None else self._hold.seconds(endpoint.name, rollout)
             return "shadow" if rollout is not None and held >= rollout.guard.bake_seconds else "waiting"
         return {RevisionState.CANARY: "canary", RevisionState.LIVE: "live"}.get(tried.state, "waiting")
 
 
+def _way(endpoint: Endpoint, tried: EndpointRevision) -> str:
+    """Say how far a revision that is tried is, and what has to happen before it gets further."""
+    rollout = endpoint.rollout
+    if rollout is None or rollout.revision != tried.revision:
+        return "" if tried.state is RevisionState.LIVE else "It is made ready."
+    guard = rollout.guard
+    if rollout.waits_for is not None:
+        return plain(rollout.waits_for.text)
+    if rollout.percent == SHADOW_PERCENT:
+        return f"It gets copies of the requests, for {duration_text(guard.bake_seconds)}."
+    if rollout.is_held:
+        return f"It gets {rollout.percent:g} % of the requests, a share that was set by hand: it goes on by hand."
+    following = rollout.steps[0] if rollout.steps else WHOLE_PERCENT
+    return (
+        f"It gets {rollout.percent:g} % of the requests, and {following:g} % once it has had them for "
+        f"{duration_text(guard.bake_seconds)} and answered {guard.requests}."
+    )
+
+
 def _tried(endpoint: Endpoint, run: PipelineRun) -> EndpointRevision | None:
-    """Return the newest revision of the challenger that was made since the run began to lead endpoints."""
+    """Return the newest revision of the challenger that was made since the run began to lead endpoints.
+
+    The one that the run leads now is it whatever the clock says: set back since, it would have each look begin another.
+    """
+    under_way = endpoint.rollout.revision if endpoint.rollout is not None and _is_led(endpoint, run) else None
     since = run.step(StepName.SHADOW).started_at
     made = [
         one
         for one in endpoint.revisions
         if one.model.version == run.challenger_version
         and since is not None
-        and one.created is not None
-        and one.created >= since
+        and (one.revision == under_way or (one.created is not None and one.created >= since))
     ]
     return max(made, key=lambda one: one.revision, default=None)
 

@@ -39,6 +39,7 @@ from mlops_desk.records.rules.firing import KeptFiring
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.records.status import Status
 from mlops_desk.registry.service import RegistryCore
+from mlops_desk.rules.acting.chain import RuleChain
 from mlops_desk.rules.acting.doing import ORIGIN, RuleDeeds
 from mlops_desk.rules.acting.house import ActionHouse
 from mlops_desk.rules.acting.telling import RuleTelling
@@ -127,7 +128,8 @@ class RulesDesk:
             pause_endpoint=parts.endpoints.pause,
             roll_back=parts.endpoints.rollback,
         )
-        doing = RuleDeeds(house, RuleTelling(house, self._wait), self.rules.retrain)
+        chain = RuleChain(parts.jobs.show, self.shelf.tables.firings.get)
+        doing = RuleDeeds(house, RuleTelling(house, self._wait), self.rules.retrain, chain)
         self.worker = FiringWorker(
             self.shelf,
             doing,

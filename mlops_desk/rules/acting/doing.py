@@ -30,13 +30,12 @@ from mlops_desk.records.rules.actions import (
 from mlops_desk.records.rules.approval import Approval
 from mlops_desk.records.rules.firing import FiringState
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
+from mlops_desk.rules.acting.chain import ORIGIN, RuleChain
 from mlops_desk.rules.acting.deed import Deed
 from mlops_desk.rules.acting.house import ActionHouse, Retrains
 from mlops_desk.rules.acting.outcome import Became
 from mlops_desk.rules.acting.telling import SOURCE, RuleTelling
 
-ORIGIN = "firing:"
-"""Before the key of a firing's action: the origin of a job that a rule has submitted."""
 ALERT_PREFIX = "rules/"
 """Before a rule's name in its alerts, so that they have the name of no alert rule."""
 _TAGS = "refs/tags/"
@@ -57,6 +56,7 @@ class RuleDeeds:
     house: ActionHouse
     telling: RuleTelling
     retrain: Retrains
+    chain: RuleChain
 
     def do(self, action: RuleAction, deed: Deed) -> Became:
         """Do an action, or tell what it waits for. Raises DeskError."""
@@ -100,6 +100,8 @@ class RuleDeeds:
         origin = ORIGIN + deed.key
         job = self.house.job_of_origin(origin)
         if job is None:
+            if not deed.firing.by_hand and deed.firing.rule_id in self.chain.behind(deed.firing.subject):
+                return Became(f"No job is queued: {plain(deed.firing.subject)} is of this rule itself.")
             self.house.allow("jobs", "submit", {})
             job = self.house.submit(action.template, action.params, origin)
         return Became(f"The job {job.id} ({plain(job.name)}) is queued.", made=job.id)
@@ -139,6 +141,8 @@ class RuleDeeds:
         rule = None if deed.rule is None else deed.rule.retraining
         if rule is None:
             raise Refused("The rule was removed before it could retrain.")
+        if not (deed.firing.by_hand or deed.again) and self.chain.is_retraining(deed.firing.subject):
+            return Became(f"Nothing is trained again: {plain(deed.firing.subject)} is of a retraining itself.")
         found = self.retrain(rule, deed.firing.trigger, deed.asked, retraining_id(deed))
         model = f"{plain(action.model)}@{plain(action.alias)}"
         if not deed.firing.by_hand and not deed.again:

@@ -18,6 +18,7 @@ from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import FiringChanged, Notice
 from mlops_desk.records.pipelines.word import MOST_SAID, DecisionWord
+from mlops_desk.records.rules.actions import CiAction, RetrainAction, SubmitAction
 from mlops_desk.records.rules.firing import FiringState, FiringStep, KeptFiring
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.records.rules.spec import RuleSpec
@@ -31,6 +32,11 @@ _log = logging.getLogger(__name__)
 
 _LANES = 4  # chosen: one receiver that hangs holds up a quarter of the rules for its deadline
 _OPEN = (FiringState.INTENDED, FiringState.WAITING)
+_MOST_AN_HOUR = 100
+"""Chosen: as many as the jobs of a sweep of which each has something done. What fires more often sets itself off, by way
+of jobs that name no rule, and would fill queue and disk while nobody looks."""
+_HOUR_SECONDS = 3600.0
+_BEGINNING = (SubmitAction, RetrainAction, CiAction)
 _KEPT = 10_000  # chosen: years of an ordinary machine, and some megabytes
 _TRIM_EVERY = 500  # chosen: so many firings later they are counted again
 _DUE_SECONDS = 1.0  # a warning is told in minutes
@@ -184,6 +190,9 @@ class FiringWorker:
             step = replace(step, begun_at=time.time())
         context = copy_context()
 
+        if isinstance(action, _BEGINNING) and not (again or firing.by_hand):
+            self._refuse_a_flood(firing)
+
         def begun() -> KeptFiring:
             if firing.created_by is not None:  # else the agent's own user
                 set_caller(Caller(firing.created_by, -1, 0))
@@ -206,6 +215,17 @@ class FiringWorker:
         if became.state is FiringState.DONE:
             self._told.pop(firing.rule_id, None)
         return self._keep(_with(kept, number, told))
+
+    def _refuse_a_flood(self, firing: KeptFiring) -> None:
+        """Refuse to begin anything more for a rule that has fired too often."""
+        lately = self._tables.firings.list(parent=firing.rule_id, limit=_MOST_AN_HOUR + 1)
+        if len(lately) > _MOST_AN_HOUR and firing.at - lately[-1].at < _HOUR_SECONDS:
+            text = (
+                f"It fired {_MOST_AN_HOUR} times within an hour, as what sets itself off does: nothing more is begun."
+            )
+            raise Refused(
+                text, Hint(f"mlops-desk rules show {firing.rule}", after=" tells for what; a cooldown: slows it.")
+            )
 
     def _failed(self, firing: KeptFiring, number: int, error: DeskError, *, quiet: bool) -> None:
         """Write down why an action could not be done, and tell it once; those behind it are not done."""

@@ -27,6 +27,8 @@ UNDERWAY_FACT = "rule/underway"
 """1 while what a rule set off is not over, a retraining that waits for a person too: likewise a fact of its name."""
 UNDERWAY = "underway"
 """What holds a rule back then."""
+NAMED_JOB = "state/job/named"
+"""How a job stands by id or name, for rules that name one. Those for each job go by ids, or they fire twice."""
 _IS_SO = 1.0  # what is true, as the number that a condition judges
 
 
@@ -89,5 +91,6 @@ def _part(leaf: Leaf) -> PlanPart:
         return PlanPart(leaf, fact, leaf.of, condition, frozenset(), leaf.grown_over)
     if isinstance(leaf, StateClause):
         condition = Condition(True, _IS_SO, 0.0, leaf.for_seconds)
-        return PlanPart(leaf, f"state/{leaf.kind}", leaf.of, condition, frozenset(leaf.states))
+        fact = NAMED_JOB if leaf.kind == "job" and leaf.of is not None else f"state/{leaf.kind}"
+        return PlanPart(leaf, fact, leaf.of, condition, frozenset(leaf.states))
     return PlanPart(leaf, None, None, None, frozenset())

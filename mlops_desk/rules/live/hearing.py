@@ -15,7 +15,7 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.status import Status
 from mlops_desk.rules.document.conditions import BROKEN, UNTOLD
-from mlops_desk.rules.engine.plan import Value
+from mlops_desk.rules.engine.plan import NAMED_JOB, Value
 from mlops_desk.rules.live.board import Fact, FactBoard
 
 JOB, ENDPOINT, MONITOR, GPU = "state/job", "state/endpoint", "state/monitor", "state/gpu"
@@ -77,11 +77,13 @@ class RuleHearing:
 
     def job(self, job: Job) -> None:
         """Hear of a job as it stands."""
-        self._board.put(JOB, job.id, _told(job.state.value))
+        state = _told(job.state.value)
+        self._board.put(JOB, job.id, state)
+        self._board.put(NAMED_JOB, job.id, state)
         name = self._newest.get(job.name)
         if name is None or (job.submitted_at, job.id) >= name:
             self._newest[job.name] = job.submitted_at, job.id
-            self._board.put(JOB, job.name, _told(job.state.value))
+            self._board.put(NAMED_JOB, job.name, state)
         if job.state.is_final:
             self._ended.setdefault(job.id, self._now())
 
@@ -113,4 +115,5 @@ class RuleHearing:
         for job_id in over:
             del self._ended[job_id]
             self._board.drop(JOB, job_id)
+            self._board.drop(NAMED_JOB, job_id)
         return over

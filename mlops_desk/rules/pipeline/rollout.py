@@ -82,12 +82,17 @@ class RollingOut:
             self.back(run)
             text = f"The challenger did not hold on endpoint {lost[0].name}, and was taken back. {lost[0].text}".strip()
             return failed_outcome(run, text, ends_in=PipelineState.ROLLED_BACK, evidence=StepEvidence(endpoints=moves))
-        waiting = [one.name for one in moves if one.state not in there]
+        waiting = [one for one in moves if one.state not in there]
         if waiting:
-            text = f"Not yet on {', '.join(waiting)}: the challenger {what} there soon."
+            text = f"The challenger is on its way. {' '.join(map(_stands, waiting))}"
             return StepOutcome(run, StepEvidence(text, endpoints=moves), StepState.RUNNING)
         text = f"The challenger {what} on {', '.join(one.name for one in moves)}."
         return StepOutcome(run, StepEvidence(text, endpoints=moves))
+
+
+def _stands(move: EndpointMove) -> str:
+    """Say of an endpoint that is on its way how far it is."""
+    return f"Endpoint {move.name}: {move.text or 'it begins.'}"
 
 
 def _left(moves: Sequence[EndpointMove]) -> str:

@@ -40,8 +40,10 @@ def begin(
     return Rollout(revision, percent, tuple(step for step in sorted(steps) if step > percent), guard, now)
 
 
-def decide(rollout: Rollout, canary: Answered, live: Answered, now: float, *, is_led: bool = False) -> RolloutDecision:
-    """Return what is to be done, by what both revisions answered since the step began. ``now`` is Unix seconds.
+def decide(
+    rollout: Rollout, canary: Answered, live: Answered, held_seconds: float, *, is_led: bool = False
+) -> RolloutDecision:
+    """Return what is to be done, by what both revisions answered since the step began, so long ago.
 
     Nothing sends a shadow back: its answers reach nobody, and a person wants to look at them. One that is led by a
     retraining (``is_led``) is looked at by nobody, and would be given requests next: it goes back like a canary.
@@ -49,7 +51,7 @@ def decide(rollout: Rollout, canary: Answered, live: Answered, now: float, *, is
     finding = fault_of(rollout.guard, canary, live)
     if finding is not None and (is_led or rollout.percent > SHADOW_PERCENT):
         return RolloutDecision(Turn.GO_BACK, finding)
-    is_baked = now - rollout.since >= rollout.guard.bake_seconds and canary.requests >= rollout.guard.requests
+    is_baked = held_seconds >= rollout.guard.bake_seconds and canary.requests >= rollout.guard.requests
     if rollout.is_held or rollout.percent == SHADOW_PERCENT or not is_baked:
         return RolloutDecision(Turn.STAY, finding)
     return RolloutDecision(Turn.PROMOTE if next_percent(rollout) >= WHOLE_PERCENT else Turn.GO_ON)

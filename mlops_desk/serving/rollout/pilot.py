@@ -1,6 +1,5 @@
 """Leads canaries by what the gateway counts: on after a good step, back at the first sure fault."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.rollout import Rollout
 from mlops_desk.serving.gateway.traffic import Snapshot, TrafficCounters, snapshot_of
 from mlops_desk.serving.rollout.guard import Answered, Finding
+from mlops_desk.serving.rollout.hold import StepHold
 from mlops_desk.serving.rollout.ladder import Turn, decide
 
 Counted = Mapping[int, Snapshot]
@@ -35,19 +35,20 @@ class Pilot:
         promote: Callable[[str, int], object],
         go_on: Callable[[str], object],
         go_back: Callable[[str, Reason], object],
-        now: Callable[[], float] = time.time,
+        hold: StepHold | None = None,
     ) -> None:
         self._endpoints = endpoints
         self._promote = promote
         self._go_on = go_on
         self._go_back = go_back
-        self._now = now
+        self._hold = hold or StepHold()
         self._bases: dict[str, _Base] = {}
 
     def look(self, counted: Mapping[str, Counted]) -> None:
         """Move each rollout as what was ``counted`` since its step began tells. Raises what the acts raise."""
         on_their_way = {one.name: one for one in self._endpoints() if one.rollout is not None}
         self._bases = {name: base for name, base in self._bases.items() if name in on_their_way}
+        self._hold.keep(on_their_way)
         for name, endpoint in on_their_way.items():
             if endpoint.rollout is not None:
                 self._look_at(endpoint, endpoint.rollout, counted.get(name, {}))
@@ -55,13 +56,14 @@ class Pilot:
     def _look_at(self, endpoint: Endpoint, rollout: Rollout, counted: Counted) -> None:
         canary = counted.get(rollout.revision, _SILENCE)
         live = counted.get(endpoint.revision, _SILENCE)
+        held = self._hold.seconds(endpoint.name, rollout)
         base = self._bases.get(endpoint.name)
         if base is None or not _is_base_of(base, rollout, canary, live):
             self._bases[endpoint.name] = _Base(rollout.revision, rollout.since, canary, live)
             return
         is_led = endpoint.following is not None and endpoint.following.led_by is not None
         answered = _between(base.canary, canary), _between(base.live, live)
-        decision = decide(rollout, *answered, self._now(), is_led=is_led)
+        decision = decide(rollout, *answered, held, is_led=is_led)
         if decision.turn is Turn.GO_BACK and decision.finding is not None:
             self._go_back(endpoint.name, reason_of(decision.finding))
         elif decision.turn is Turn.PROMOTE:

@@ -46,7 +46,7 @@ class House:
 
     def hear(self, word):
         self.now += 1.0
-        self.life.board.put("state/job", "nightly", word)
+        self.life.board.put("state/job/named", "nightly", word)
         self.life.look()
 
 

@@ -23,6 +23,7 @@ from mlops_desk.records.pipelines.evidence import DataManifest
 from mlops_desk.records.pipelines.plan import EvaluationPlan
 from mlops_desk.records.pipelines.synthetic import RowPrivacy, SyntheticData, SyntheticReport
 from mlops_desk.records.rule import RetrainState, Rule
+from mlops_desk.rules.acting.chain import RuleChain
 from mlops_desk.rules.acting.doing import RuleDeeds
 from mlops_desk.rules.acting.telling import RuleTelling
 from mlops_desk.rules.acting.worker import FiringWorker
@@ -188,7 +189,9 @@ class World:
         )
         self.life = RuleLife(self.shelf, LifeParts(lambda _, name: name, self.act, service.announce))
         house = action_house(allow=self.allow, notice=self.bus.publish)
-        doing = RuleDeeds(house, RuleTelling(house, lambda _: True), service.retrain)
+        doing = RuleDeeds(
+            house, RuleTelling(house, lambda _: True), service.retrain, RuleChain(self.jobs.__getitem__, lambda _: None)
+        )
         shown = lambda rule_id: self.shelf.kept(self.shelf.of_id(rule_id))  # noqa: E731 - one of six arguments
         self.worker = FiringWorker(
             self.shelf, doing, self.loop, shown, self.life.holds, self.bus.publish, self.life.came_to_nothing

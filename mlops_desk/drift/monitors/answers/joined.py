@@ -23,6 +23,8 @@ from mlops_desk.storage.request_log.writing import META, OUTPUT, is_output
 
 ORDER = "_received_at, _request_id, _row"
 SPAN = "span_"
+_RECIPE = "2"
+"""Part of a digest: raise it when labels that are the same make other figures, so that all are told anew."""
 
 
 class JoinedLog:
@@ -47,7 +49,7 @@ class JoinedLog:
                 bit_xor(hash(row._request_id, row._row, {label})) FILTER ({label} NOTNULL)
             FROM {read([part.path for part in self._parts])} AS row {_JOINS} WHERE {self._conditions}
             GROUP BY spans.id""").fetchall()
-        return {str(name): (f"{n}-{told}-{digest or 0:x}", int(n)) for name, n, told, digest in rows}
+        return {str(name): (f"{n}-{told}-{digest or 0:x}-{_RECIPE}", int(n)) for name, n, told, digest in rows}
 
     def table(self, spans: Sequence[AskedSpan]) -> OpenedTable:
         """Return all rows of some windows, one after the other: inputs, and answers and labels by their names."""

@@ -17,6 +17,7 @@ from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.rule import Retraining, RetrainState
 from mlops_desk.records.rules.standing import RuleClock
 from mlops_desk.records.serving.endpoint import EndpointState
+from mlops_desk.rules.acting.chain import RuleChain
 from mlops_desk.rules.acting.doing import RuleDeeds
 from mlops_desk.rules.acting.telling import RuleTelling
 from mlops_desk.rules.acting.worker import FiringWorker
@@ -154,7 +155,9 @@ class Agent:
             pause_endpoint=lambda name, why: outside.do("pause", name),
             roll_back=lambda name: outside.do("back", name),
         )
-        deeds = RuleDeeds(house, RuleTelling(house, lambda _: True), outside.retrain)
+        deeds = RuleDeeds(
+            house, RuleTelling(house, lambda _: True), outside.retrain, RuleChain(outside.job, self.state.firings.get)
+        )
         shown = lambda rule_id: self.shelf.kept(self.shelf.of_id(rule_id))  # noqa: E731 - one of seven arguments
         self.worker = FiringWorker(
             self.shelf, deeds, self.loop, shown, self.life.holds, self.bus.publish, self.life.came_to_nothing
@@ -169,7 +172,7 @@ class Agent:
         self.act(self.state.firings.list(states=("intended", "waiting"), newest_first=False))
 
     def hear(self, word):
-        self.life.board.put("state/job", "nightly", word)
+        self.life.board.put("state/job/named", "nightly", word)
         self.life.look()
 
     def end(self):

@@ -42,7 +42,7 @@ def promote(answers: dict[str, Approval | Exception], *refs: str, **house: objec
             raise answer
         return answer
 
-    deeds = RuleDeeds(action_house(promote_tag=take, **house), None, None)  # type: ignore[arg-type]  # nobody is told, nothing trained
+    deeds = RuleDeeds(action_house(promote_tag=take, **house), None, None, None)  # type: ignore[arg-type]  # nobody is told, nothing trained
     return deeds.do(PromoteAction("champion"), deed(*refs))
 
 

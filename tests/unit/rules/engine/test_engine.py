@@ -68,7 +68,7 @@ def hot(value, gpu="a"):
 
 
 def job(state):
-    return "state/job", "nightly", state
+    return "state/job/named", "nightly", state
 
 
 def test_each_thing_has_a_rule_for_itself_and_fires_once_for_what_lasts() -> None:

@@ -71,7 +71,7 @@ def world(tmp_path):
 def test_all_are_led_by_shadow_and_canary_before_the_alias_moves(world):
     run = world.approved()
     assert (run.state, run.step(StepName.SHADOW).state) == (PipelineState.RUNNING, StepState.RUNNING)
-    assert run.text == "Not yet on front, side: the challenger gets copies of the requests there soon."
+    assert run.text == "The challenger is on its way. Endpoint front: why Endpoint side: why"
     assert world.aliases == {"champion": "1", "challenger": "2"}
     run = world.look()
     assert [run.step(name).state for name in (StepName.SHADOW, StepName.CANARY)] == [StepState.DONE, StepState.RUNNING]

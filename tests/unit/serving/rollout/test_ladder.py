@@ -33,9 +33,9 @@ def test_a_share_that_is_none_is_refused(percent: float) -> None:
 
 def test_it_goes_on_after_its_time_with_its_requests() -> None:
     canary = begin(2, 5, GUARD, 1000.0)
-    assert decide(canary, GOOD, LIVE, 1299.9) == RolloutDecision(Turn.STAY)
+    assert decide(canary, GOOD, LIVE, 299.9) == RolloutDecision(Turn.STAY)
     assert decide(canary, FEW, LIVE, 9999.0) == RolloutDecision(Turn.STAY)
-    assert decide(canary, GOOD, LIVE, 1300.0) == RolloutDecision(Turn.GO_ON)
+    assert decide(canary, GOOD, LIVE, 300.0) == RolloutDecision(Turn.GO_ON)
     assert gone_on(canary, 1300.0) == Rollout(2, 25.0, (50.0, 100.0), GUARD, 1300.0)
 
 

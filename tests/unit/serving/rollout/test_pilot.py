@@ -9,6 +9,7 @@ from mlops_desk.records.serving.endpoint import AliasFollowing, Endpoint, Endpoi
 from mlops_desk.records.serving.rollout import RolloutGuard
 from mlops_desk.serving.gateway.traffic import Snapshot, TrafficCounters, snapshot_of
 from mlops_desk.serving.rollout.guard import Finding
+from mlops_desk.serving.rollout.hold import StepHold
 from mlops_desk.serving.rollout.ladder import begin, gone_on
 from mlops_desk.serving.rollout.pilot import Pilot, reason_of
 
@@ -28,6 +29,7 @@ def counted(good: int, bad: int = 0, seconds: float = 0.01) -> Snapshot:
 class World:
     endpoint: Endpoint
     now: float = 1000.0
+    set_by: float = 0.0
     acts: list[tuple[str, ...]] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
 
@@ -37,7 +39,7 @@ class World:
             lambda name, number: self.acts.append(("promote", name, str(number))),
             self.go_on,
             self.go_back,
-            lambda: self.now,
+            StepHold(lambda: self.now + self.set_by, lambda: self.now),
         )
 
     def go_on(self, name: str) -> None:
@@ -55,6 +57,35 @@ def world() -> World:
     rollout = begin(2, 25, GUARD, 1000.0)
     model = ModelRef("m", "1", "models:/m/1")
     return World(Endpoint("front", EndpointState.LIVE, "http://x/front", 1, model, rollout=rollout))
+
+
+@pytest.mark.parametrize("set_by", [86_400.0, -86_400.0])
+def test_a_step_lasts_as_long_as_it_lasts_whatever_the_clock_is_set_to(world: World, set_by: float) -> None:
+    pilot = world.pilot()
+    pilot.look({"front": {1: counted(50), 2: counted(0)}})
+    world.set_by = set_by
+    world.now = 1299.0
+    pilot.look({"front": {1: counted(350), 2: counted(200)}})
+    assert world.acts == []
+    world.now = 1300.0
+    pilot.look({"front": {1: counted(350), 2: counted(200)}})
+    assert world.acts == [("go on", "front")]
+
+
+def test_another_agent_counts_what_passed_before_it_and_no_less_than_nothing(world: World) -> None:
+    world.set_by = 200.0
+    pilot = world.pilot()
+    pilot.look({"front": {1: counted(50), 2: counted(0)}})
+    world.now = 1100.0
+    pilot.look({"front": {1: counted(350), 2: counted(200)}})
+    assert world.acts == [("go on", "front")]
+    world.acts.clear()
+    world.set_by = -86_400.0
+    pilot = world.pilot()
+    pilot.look({"front": {1: counted(350), 2: counted(200)}})
+    world.now = 1400.0
+    pilot.look({"front": {1: counted(500), 2: counted(300)}})
+    assert world.acts == [("promote", "front", "2")]
 
 
 def test_it_goes_on_step_by_step_and_takes_over(world: World) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import TimedOut, Unavailable
-from mlops_desk.drift.monitors.answers import scoring
+from mlops_desk.drift.monitors.answers import joined, scoring
 from mlops_desk.records.drift.answers import AnswerColumns, AnswersState
 from mlops_desk.records.drift.performance import Direction, PredictionKind
 from mlops_desk.records.drift.sources import Reference, ReferenceKind
@@ -143,6 +143,19 @@ def test_nothing_is_scored_again_while_no_label_is_new(world):
     world.look()
     assert world.asked == ["keep", "score", "score"]  # another agent asks once, and nothing is another
     assert world.windows() == before
+
+
+def test_what_an_earlier_program_scored_otherwise_is_scored_again(world, monkeypatch):
+    monkeypatch.setattr(joined, "_RECIPE", "1")
+    world.traffic(0.0)
+    world.label(world.truth)
+    world.look()
+    before = world.windows()
+    monkeypatch.undo()
+    world.watch = world.again()
+    world.look()
+    assert [one.labels for one in world.windows()] != [one.labels for one in before]
+    assert [one.figures for one in world.windows()] == [one.figures for one in before]
 
 
 @pytest.mark.parametrize("error", [TimedOut("The worker took too long."), Unavailable("It was killed.")])
