@@ -33,8 +33,8 @@ _log = logging.getLogger(__name__)
 _LANES = 4  # chosen: one receiver that hangs holds up a quarter of the rules for its deadline
 _OPEN = (FiringState.INTENDED, FiringState.WAITING)
 _MOST_AN_HOUR = 100
-"""Chosen: as many as the jobs of a sweep of which each has something done. What fires more often sets itself off, by way
-of jobs that name no rule, and would fill queue and disk while nobody looks."""
+"""Chosen: as many as the jobs of a sweep of which each has something done. What fires more often sets itself off, by
+way of jobs that name no rule, and would fill queue and disk while nobody looks."""
 _HOUR_SECONDS = 3600.0
 _BEGINNING = (SubmitAction, RetrainAction, CiAction)
 _KEPT = 10_000  # chosen: years of an ordinary machine, and some megabytes
