@@ -1,12 +1,13 @@
 """The verbs about policies."""
 
+import os
 import pwd
 from builtins import list as list_of
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from mlops_desk.base.caller import current_caller
+from mlops_desk.base.caller import current_caller, user_name
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.governance.policies.deciding import MoveAsked, standing_of
@@ -14,6 +15,8 @@ from mlops_desk.governance.policies.gate import Evidence
 from mlops_desk.governance.policies.ledger import PolicyLedger
 from mlops_desk.records.governance.policy import MOST_PEOPLE, ApprovalPolicy, PolicyStanding
 
+ROOT = 0  # the uid of the superuser, on every Linux
+_NOBODY = 65_534  # the uid of nobody, on every Linux: who lets that in lets in everybody
 _MOST_SIGNERS = 1 << 16  # chosen: three hundred keys
 _LIST = Hint("mlops-desk policies list", after=" shows them all.")
 
@@ -132,12 +135,27 @@ class PoliciesService:
         return None
 
     def _told(self, policy: ApprovalPolicy) -> ApprovalPolicy:
-        """Return a policy with who of those that it names can't reach this agent."""
+        """Return a policy with who of those that it names can't reach this agent, and whether enough others do."""
         away = [name for name, uid in zip(policy.who, policy.uids, strict=False) if not self._admits(uid)]
-        if not away:
-            return policy
-        text = f"This agent does not let in {', '.join(map(plain, away))}, so they can't approve."
-        return replace(policy, trouble=" ".join(part for part in (policy.trouble, text) if part))
+        text = f"This agent does not let in {', '.join(map(plain, away))}, so they can't approve." if away else ""
+        parts = [part for part in (policy.trouble, text, self._lacking(policy)) if part]
+        return replace(policy, trouble=" ".join(parts)) if parts else policy
+
+    def _lacking(self, policy: ApprovalPolicy) -> str:
+        """Say that fewer accounts reach this agent than have to agree; "" where that is not so, or nobody knows."""
+        named = {*policy.uids}
+        if not policy.people or (not named and self._admits(_NOBODY)):
+            return ""
+        able = {uid for uid in named or {ROOT, os.getuid()} if self._admits(uid)}
+        wanted = policy.people + (not policy.author and not named)  # whoever asks is one of those that reach it, too
+        if len(able) >= wanted:
+            return ""
+        who = ", ".join(map(user_name, sorted(able))) or "nobody"
+        besides = " besides whoever trained it or asks for it" if not policy.author else ""
+        return (
+            f"It can't be met: {policy.people} of the accounts that reach this agent ({who}) would have to approve"
+            f"{besides}."
+        )
 
 
 def _uid(name: str) -> int:

@@ -129,6 +129,33 @@ def test_only_those_whom_it_names_approve_and_the_policy_tells_of_who_can_not_co
 
 
 @pytest.mark.parametrize(
+    ("own", "given", "trouble"),
+    [
+        (0, {"people": 2}, "2 of the accounts that reach this agent (root) would have to approve."),
+        (0, {"people": 1}, None),
+        (0, {"people": 0, "not_author": True}, None),
+        (
+            0, {"people": 1, "not_author": True},
+            "1 of the accounts that reach this agent (root) would have to approve besides whoever trained it or asks for it.",
+        ),
+        (ANNA, {"people": 2}, None),
+        (ANNA, {"people": 1, "not_author": True}, None),
+        (
+            ANNA, {"people": 2, "not_author": True},
+            "2 of the accounts that reach this agent (root, uid 64002) would have to approve besides whoever trained it"
+            + " or asks for it.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_nobody_can_meet_is_said_when_it_is_set(world, monkeypatch, own, given, trouble):
+    monkeypatch.setattr("os.getuid", lambda: own)
+    monkeypatch.setattr(world.policies, "_admits", lambda uid: uid in {0, own})
+    expected = None if trouble is None else f"It can't be met: {trouble}"
+    assert world.policy(**given).trouble == expected
+    assert world.policies.show("churn").trouble == expected
+
+
+@pytest.mark.parametrize(
     ("given", "what"),
     [
         ({"people": 3}, "0 to 2 people"), ({"people": -1}, "0 to 2 people"), ({"who": "nobody-of-that-name"}, "no account"),
