@@ -39,8 +39,8 @@ from mlops_desk.records.rules.firing import KeptFiring
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.records.status import Status
 from mlops_desk.registry.service import RegistryCore
-from mlops_desk.rules.acting.chain import RuleChain
-from mlops_desk.rules.acting.doing import ORIGIN, RuleDeeds
+from mlops_desk.rules.acting.chain import ORIGIN, RuleChain
+from mlops_desk.rules.acting.doing import RuleDeeds
 from mlops_desk.rules.acting.house import ActionHouse
 from mlops_desk.rules.acting.telling import RuleTelling
 from mlops_desk.rules.acting.worker import FiringWorker

@@ -141,9 +141,10 @@ def test_only_those_whom_it_names_approve_and_the_policy_tells_of_who_can_not_co
         (ANNA, {"people": 2}, None),
         (ANNA, {"people": 1, "not_author": True}, None),
         (
-            ANNA, {"people": 2, "not_author": True},
-            "2 of the accounts that reach this agent (root, uid 64002) would have to approve besides whoever trained it"
-            + " or asks for it.",
+            ANNA,
+            {"people": 2, "not_author": True},
+            ("2 of the accounts that reach this agent (root, uid 64002) would have to approve besides whoever trained it "
+            "or asks for it."),
         ),
     ],
 )  # fmt: skip
