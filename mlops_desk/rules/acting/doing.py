@@ -99,9 +99,9 @@ class RuleDeeds:
         """Queue a job, found again by its origin."""
         origin = ORIGIN + deed.key
         job = self.house.job_of_origin(origin)
+        if job is None and not deed.firing.by_hand and deed.firing.rule_id in self.chain.behind(deed.firing.subject):
+            return Became(f"No job is queued: {plain(deed.firing.subject)} is of this rule itself.")
         if job is None:
-            if not deed.firing.by_hand and deed.firing.rule_id in self.chain.behind(deed.firing.subject):
-                return Became(f"No job is queued: {plain(deed.firing.subject)} is of this rule itself.")
             self.house.allow("jobs", "submit", {})
             job = self.house.submit(action.template, action.params, origin)
         return Became(f"The job {job.id} ({plain(job.name)}) is queued.", made=job.id)

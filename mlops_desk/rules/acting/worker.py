@@ -35,7 +35,7 @@ _OPEN = (FiringState.INTENDED, FiringState.WAITING)
 _MOST_AN_HOUR = 100
 """Chosen: as many as the jobs of a sweep of which each has something done. What fires more often sets itself off, by
 way of jobs that name no rule, and would fill queue and disk while nobody looks."""
-_HOUR_SECONDS = 3600.0
+_HOUR_SECONDS = 3600.0  # as its name says
 _BEGINNING = (SubmitAction, RetrainAction, CiAction)
 _KEPT = 10_000  # chosen: years of an ordinary machine, and some megabytes
 _TRIM_EVERY = 500  # chosen: so many firings later they are counted again
