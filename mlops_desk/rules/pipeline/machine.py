@@ -33,7 +33,8 @@ _BEGINS_AT = {
 class StepOutcome:
     """What came of a step: ``run`` with what it changed, and how the step stands now.
 
-    ``step`` RUNNING: it goes on elsewhere, and is looked at again. ``ends_in``: the run ends in this state, or waits.
+    ``step`` RUNNING: it goes on elsewhere, and is looked at again. WAITING: steps before it come first. ``ends_in``:
+    the run ends in this state, or waits.
     """
 
     run: PipelineRun
@@ -56,7 +57,7 @@ def begun(run: PipelineRun, name: StepName, now: float) -> PipelineRun:
 
 def applied(outcome: StepOutcome, name: StepName, now: float) -> PipelineRun:
     """Return the run as a step has left it."""
-    run, over = outcome.run, outcome.step is not StepState.RUNNING
+    run, over = outcome.run, outcome.step not in {StepState.RUNNING, StepState.WAITING}
     step = run.step(name)
     run = _with(run, replace(step, state=outcome.step, ended_at=now if over else None, evidence=outcome.evidence))
     state = outcome.ends_in or run.state

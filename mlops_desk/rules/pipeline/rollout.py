@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.records.pipelines.evidence import EndpointMove, StepEvidence
-from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, StepState
-from mlops_desk.rules.pipeline.machine import StepOutcome, failed_outcome
+from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, StepName, StepState
+from mlops_desk.rules.pipeline.machine import StepOutcome, again_from, failed_outcome
 from mlops_desk.rules.pipeline.ports import PipelineParts
 
 CHALLENGER = "challenger"
@@ -42,6 +42,8 @@ class RollingOut:
     def promote(self, run: PipelineRun) -> StepOutcome:
         """Move the alias; endpoints follow it again. Where its policy wants more by now, people are waited for anew."""
         version = run.challenger_version or ""
+        if (overtaken := self._overtaken(run)) is not None:
+            return overtaken
         standing = self._parts.approving.standing(run)
         if standing is not None and not standing.passes:
             text = f"Before {plain(run.model)}@{plain(run.alias)} moves: {'; '.join(standing.lacking)}."
@@ -61,6 +63,18 @@ class RollingOut:
         for move in self._moves(run):
             if move.follows:
                 self._parts.rollouts.back(run, move.name)
+
+    def _overtaken(self, run: PipelineRun) -> StepOutcome | None:
+        """Compare anew where somebody has moved the alias: the challenger was held against another version."""
+        champion = self._parts.champion(run.model, run.alias)
+        if champion.version in {run.champion_version, run.challenger_version}:
+            return None
+        self.back(run)
+        text = (
+            f"{plain(run.model)}@{plain(run.alias)} is version {plain(champion.version)} by now, and was "
+            f"{plain(run.champion_version)} when the challenger was compared: the two are compared anew."
+        )
+        return StepOutcome(again_from(run, StepName.EVALUATE), StepEvidence(text), StepState.WAITING)
 
     def _moves(self, run: PipelineRun) -> Sequence[EndpointMove]:
         return self._parts.rollouts.moves(run)
@@ -86,6 +100,8 @@ class RollingOut:
         if waiting:
             text = f"The challenger is on its way. {' '.join(map(_stands, waiting))}"
             return StepOutcome(run, StepEvidence(text, endpoints=moves), StepState.RUNNING)
+        if (overtaken := self._overtaken(run)) is not None:
+            return overtaken
         text = f"The challenger {what} on {', '.join(one.name for one in moves)}."
         return StepOutcome(run, StepEvidence(text, endpoints=moves))
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.pipelines.evidence import EndpointMove
 from mlops_desk.records.pipelines.run import PipelineState, StepName, StepState
 from tests.unit.rules.test_service import World, wait_for
@@ -168,3 +169,25 @@ def test_what_runs_have_left_is_looked_for_and_which_of_them_are_over_is_known(w
         world.loop.ending.wait(0.02)
     assert True in world.swept
     assert world.pipelines._driver._is_over(replace(world.run(), id="gone").id)
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+@pytest.mark.parametrize("newer", [0.92, 0.99])
+def test_who_was_made_champion_meanwhile_is_not_moved_away_unseen(world, looks, newer):
+    world.approved()
+    for _ in range(looks):
+        world.look()
+    world.versions.append(ModelVersion("digits", "3", "run-3", None, "READY"))
+    world.metrics["run-3"] = {"accuracy": newer}
+    world.aliases["champion"] = "3"
+    run = world.look()
+    assert world.aliases["champion"] == "3"
+    assert [one[:2] for one in world.asked[-2:]] == [("back", "front"), ("back", "side")]
+    is_better = newer < 0.95
+    assert run.state is (PipelineState.WAITING_FOR_APPROVAL if is_better else PipelineState.NOT_BETTER)
+    assert (run.champion_version, run.step(StepName.PROMOTE).state) == ("3", StepState.WAITING)
+    if is_better:
+        world.endpoints, world.coming = {}, {}
+        world.service.approve(run.id)
+        assert world.run().state is PipelineState.PROMOTED
+        assert world.aliases["champion"] == "2"
