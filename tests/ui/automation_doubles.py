@@ -11,6 +11,17 @@ from service_double import Service
 
 from mlops_desk.base.errors import Invalid, NotFound, Place, Refused
 from mlops_desk.records import event as events
+from mlops_desk.records.ci.run import (
+    CiBrief,
+    CiCheck,
+    CiRun,
+    CiStage,
+    CiStageKind,
+    CiStageState,
+    CiState,
+    ci_brief,
+)
+from mlops_desk.records.ci.watched import SeenRef, WatchedRepository
 from mlops_desk.records.jobs.spec import Goal
 from mlops_desk.records.pipelines.comparison import ModelComparison, ModelCost, ModelEvaluation, PairedScore, Scored
 from mlops_desk.records.pipelines.evidence import DataCheck, DataManifest, EndpointMove, GateResult, StepEvidence
@@ -297,6 +308,53 @@ class Pipelines(Service):
         return self._double.put_pipeline(replace(self.show(pipeline_id), state=PipelineState.CANCELLED))
 
 
+def ci_stage(name: str, state: CiStageState, *needs: str, **more: Any) -> CiStage:
+    begun = NOW - 900.0 if state not in {CiStageState.WAITING, CiStageState.SKIPPED} else None
+    given: dict[str, Any] = {
+        "kind": CiStageKind.JOB, "needs": needs, "state": state, "started_at": begun,
+        "ended_at": NOW - 600.0 if state.is_over and begun is not None else None,
+    }  # fmt: skip
+    return CiStage(name, **(given | more))
+
+
+def ci_run(identifier: str, state: CiState, *stages: CiStage, **more: Any) -> CiRun:
+    given: dict[str, Any] = {
+        "commit": "0123456789abcdef0123", "ref": "main", "ref_kind": "branch", "created_at": NOW - HOUR, "user": "ana",
+        "ended_at": NOW - 300.0 if state.is_final else None,
+    }  # fmt: skip
+    return CiRun(identifier, "churn", "/srv/git/churn.git", state, stages, **(given | more))
+
+
+def some_ci_runs() -> list_of[CiRun]:
+    """Return a run whose gate holds, one that goes on, and one of a tag that passed."""
+    passed, kind = CiStageState.PASSED, CiStageKind
+    checks = (CiCheck("accuracy", 0.91, 0.9, None, True), CiCheck("latency", None, None, 0.2, None))
+    return [
+        ci_run("c3", CiState.RUNNING, ci_stage("train", CiStageState.RUNNING, job_id="a1"),
+               ci_stage("small", passed, job_id="a2"), ci_stage("evaluate", CiStageState.WAITING, "train", "small"),
+               created_at=NOW - 600.0),
+        ci_run("c2", CiState.FAILED, ci_stage("train", passed, job_id="a3", text="It ended well."),
+               ci_stage("gate", CiStageState.FAILED, "train", kind=kind.GATE, checks=checks, text="latency is not told."),
+               ci_stage("register", CiStageState.SKIPPED, "gate", kind=kind.REGISTER), created_at=NOW - 2 * HOUR, dirty=True),
+        ci_run("c1", CiState.PASSED, ci_stage("train", passed), ci_stage("register", passed, "train", version="7"),
+               ref="v1.2", ref_kind="tag", created_at=NOW - 2 * DAY),
+    ]  # fmt: skip
+
+
+class CiVerbs(Service):
+    def list(self, repository: str | None = None, state: str | None = None, limit: int = 50) -> list_of[CiBrief]:
+        return [ci_brief(one) for one in self._double.ci_runs_by_id.values()]
+
+    def show(self, run_id: str) -> CiRun:
+        return self._double.ci_runs_by_id[run_id]
+
+    def watched(self) -> list_of[WatchedRepository]:
+        return self._double.watched
+
+    def cancel(self, run_id: str) -> CiRun:
+        return self._double.put_ci_run(replace(self.show(run_id), state=CiState.CANCELLED, revision=1))
+
+
 class Approvals(Service):
     def list(self) -> list_of[Approval]:
         return [*self._double.approvals_by_id.values()]
@@ -354,3 +412,14 @@ def begin_automations(double: Double, *, empty: bool) -> None:
     double.dry_runs_last = False
     double.pipelines, double.approvals = Pipelines(double, "pipelines"), Approvals(double, "approvals")
     double.labels = LabelVerbs(double, "labels")
+    double.ci = CiVerbs(double, "ci")
+    double.ci_runs_by_id = {} if empty else {one.id: one for one in some_ci_runs()}
+    main, release = (
+        SeenRef("refs/heads/main", "0123456789abcdef0123"),
+        SeenRef("refs/tags/v1.2", "89abcdef0123456789ab"),
+    )
+    double.watched = [] if empty else [
+        WatchedRepository("/srv/git/churn.git", "main", "test-pushes", False, (main,), NOW - DAY, (main,), NOW - HOUR, "c3"),
+        WatchedRepository("/srv/git/gone.git", "v*", "release", trouble="There is no such repository."),
+        WatchedRepository("/srv/git/lab.git", "v*", "nightly", True, (release, main), NOW - DAY),
+    ]  # fmt: skip

@@ -69,6 +69,7 @@ from mlops_desk.registry.fake import FakeRegistry
 
 if TYPE_CHECKING:
     from mlops_desk.records.agent import AuditEntry
+    from mlops_desk.records.ci.run import CiRun
     from mlops_desk.records.images.task import ImageTask
     from mlops_desk.records.pipelines.run import PipelineRun
     from mlops_desk.records.registry.lineage import Lineage
@@ -793,6 +794,11 @@ class Double:
     def put_pipeline(self, run: PipelineRun) -> PipelineRun:
         self.pipelines_by_id[run.id] = run
         self.announce(events.PipelineChanged(run))
+        return run
+
+    def put_ci_run(self, run: CiRun) -> CiRun:
+        self.ci_runs_by_id[run.id] = run
+        self.announce(events.CiChanged(run))
         return run
 
     def put_alert(self, alert: Alert) -> Alert:

@@ -22,6 +22,7 @@ from mlops_desk.desk.rules.alarms import LOOK_SECONDS, RuleAlarms
 from mlops_desk.desk.rules.ci import ci_service, run_pushed
 from mlops_desk.desk.rules.past import RuleHistory
 from mlops_desk.desk.rules.pipelines import PipelineWiring
+from mlops_desk.desk.rules.watched import watched_repositories
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.ci.service import CiService
 from mlops_desk.jobs.service import JobsService
@@ -143,6 +144,7 @@ class RulesDesk:
         self.approvals = ApprovalsService(self.rules, self.pipelines.waiting, self._allow, self.pipelines.standing)
         sights = Sights(_manifest(parts.loop), self._rows, _dvc(parts.loop), _commit(parts.loop))
         self._watch = RuleSightWatch(self.life, sights, parts.bus.publish)
+        self.ci.watching = partial(watched_repositories, parts.shelf, parts.state.ci_runs, self._watch.trouble)
         self.shelf.changed = self._changed
         self._unsubscribe: list[Callable[[], None]] = []
 

@@ -30,6 +30,7 @@ from mlops_desk.jobs.ci.fields import FILE
 from mlops_desk.jobs.ci.machine import BRANCH, TAG, settled, stages_of
 from mlops_desk.jobs.ci.stage_job import spec_of_stage
 from mlops_desk.records.ci.run import ORIGIN, CiBrief, CiPlan, CiRun, CiStageKind, CiState, ci_brief
+from mlops_desk.records.ci.watched import WatchedRepository
 from mlops_desk.records.event import JobChanged
 from mlops_desk.records.jobs.spec import Source
 from mlops_desk.records.list_page import ListPage
@@ -71,7 +72,10 @@ class CiAsked:
 
 
 class CiService:
-    """Implements ``verbs.Ci``. ``snapshots`` keeps the code of runs; ``now`` is a clock that only grows."""
+    """Implements ``verbs.Ci``. ``snapshots`` keeps the code of runs; ``now`` is a clock that only grows.
+
+    ``watching`` tells which repositories are watched, and is set by who puts the house together.
+    """
 
     def __init__(
         self,
@@ -94,6 +98,7 @@ class CiService:
         self._held: dict[str, contextlib.ExitStack] = {}
         self._unsubscribe: Callable[[], None] = lambda: None
         self.take_tag: TakeTag = _no_policies
+        self.watching: Callable[[], list_of[WatchedRepository]] = list_of
 
     def start(self) -> None:
         """Take up what an earlier agent has left, and look after it."""
@@ -190,6 +195,9 @@ class CiService:
 
     def show(self, run_id: str) -> CiRun:
         return self._book.find(run_id)
+
+    def watched(self) -> list_of[WatchedRepository]:
+        return self.watching()
 
     def follow(self, run_id: str, revision: int = -1, wait_seconds: float = 0.0) -> CiRun:
         run = self._book.find(run_id)

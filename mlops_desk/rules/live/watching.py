@@ -57,6 +57,10 @@ class RuleSightWatch:
         self._loop = loop
         loop.beat("rules-sights", LOOK_SECONDS, self.look, first=self.look, bell=self._bell)
 
+    def trouble(self, rule: str) -> str | None:
+        """Return why what a rule waits for can't be looked at; None where it can."""
+        return self._trouble.get(rule)
+
     def wake(self) -> None:
         """Look now: a new rule holds what comes against what is there when it is made."""
         self._bell.set()

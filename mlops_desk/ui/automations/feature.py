@@ -51,5 +51,9 @@ FEATURE = Feature(
     badge=Badge(frozenset({loads.APPROVALS}), _mark),
     things=_things,
     wrong_now=_wrong_now,
-    shows={"rule": lambda _store, key: f"rule:{key}", "firing": lambda _store, key: f"approval:{key}"},
+    shows={
+        "rule": lambda _store, key: f"rule:{key}",
+        "firing": lambda _store, key: f"approval:{key}",
+        "ci": lambda _store, key: f"ci:{key}",
+    },
 )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mlops_desk.records import event as events
+from mlops_desk.records.ci.run import CiBrief, CiRun, ci_brief
 from mlops_desk.records.pipelines.run import PipelineBrief, PipelineRun, pipeline_brief
 from mlops_desk.records.rules.approval import Approval
 from mlops_desk.records.rules.firing import KeptFiring
@@ -16,6 +17,7 @@ AUTOMATIONS = Topic("automations")
 """All rules by name, with how they stand."""
 FIRINGS = Topic("firings")
 PIPELINES = Topic("pipelines")
+CI_RUNS = Topic("ci_runs")
 APPROVALS = Topic.APPROVALS
 FIRINGS_LOADED, PIPELINES_LOADED = 300, 200  # chosen: weeks of a busy machine; the command line lists all
 
@@ -28,6 +30,14 @@ class SeenPipeline:
     run: PipelineRun | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SeenCi:
+    """A run of a repository's pipeline as lists have it, and whole where it was announced or asked for."""
+
+    brief: CiBrief
+    run: CiRun | None = None
+
+
 def rules(store: Store) -> dict[str, KeptRule]:
     return store.part(AUTOMATIONS).value or {}
 
@@ -38,6 +48,10 @@ def firings(store: Store) -> dict[str, KeptFiring]:
 
 def pipelines(store: Store) -> dict[str, SeenPipeline]:
     return store.part(PIPELINES).value or {}
+
+
+def ci_runs(store: Store) -> dict[str, SeenCi]:
+    return store.part(CI_RUNS).value or {}
 
 
 def approvals(store: Store) -> dict[str, Approval]:
@@ -54,6 +68,10 @@ def _ask_firings(desk: ClientLike, _store: Store) -> dict[str, KeptFiring]:
 
 def _ask_pipelines(desk: ClientLike, _store: Store) -> dict[str, SeenPipeline]:
     return {brief.id: SeenPipeline(brief) for brief in desk.pipelines.list(limit=PIPELINES_LOADED)}
+
+
+def _ask_ci_runs(desk: ClientLike, _store: Store) -> dict[str, SeenCi]:
+    return {brief.id: SeenCi(brief) for brief in desk.ci.list(limit=PIPELINES_LOADED)}
 
 
 def _ask_approvals(desk: ClientLike, _store: Store) -> dict[str, Approval]:
@@ -95,6 +113,16 @@ LOADS = (
             events.PipelineChanged: announcements.put_first(
                 lambda store: store.part(PIPELINES),
                 lambda event: (event.run.id, SeenPipeline(pipeline_brief(event.run), event.run)),
+            )
+        },
+    ),
+    Loaded(
+        CI_RUNS,
+        _ask_ci_runs,
+        {
+            events.CiChanged: announcements.put_first(
+                lambda store: store.part(CI_RUNS),
+                lambda event: (event.run.id, SeenCi(ci_brief(event.run), event.run)),
             )
         },
     ),

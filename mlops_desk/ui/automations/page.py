@@ -1,4 +1,4 @@
-"""Automations: rules as sentences, retrainings as graphs, what waits for a person's word, and labels."""
+"""Automations: rules as sentences, pipelines as graphs, what waits for a person's word, and labels."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.automations import loads
 from mlops_desk.ui.automations.approvals.panel import ApprovalsTab
+from mlops_desk.ui.automations.ci.panel import CiTab
 from mlops_desk.ui.automations.labels.panel import LabelsTab
 from mlops_desk.ui.automations.panel import AutomationPanel
 from mlops_desk.ui.automations.pipelines.panel import PipelinesTab
@@ -19,19 +20,30 @@ from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.tabs import Tabs
 
-TABS = (("rules", "Rules"), ("pipelines", "Pipelines"), ("approvals", "Approvals"), ("labels", "Labels"))
-_KINDS = {"rule": "rules", "pipeline": "pipelines", "approval": "approvals", "label": "labels"}
+TABS = (
+    ("rules", "Rules"), ("pipelines", "Pipelines"), ("ci", "Repositories"), ("approvals", "Approvals"),
+    ("labels", "Labels"),
+)  # fmt: skip
+_KINDS = {"rule": "rules", "pipeline": "pipelines", "ci": "ci", "approval": "approvals", "label": "labels"}
 
 
 class AutomationsPage(Page):
-    """Four tabs, each told what changed while it is seen. A thing is KIND:KEY; a tab's key alone opens that."""
+    """Five tabs, each told what changed while it is seen. A thing is KIND:KEY; a tab's key alone opens that."""
 
     stale: ClassVar[str] = "These states are"
     topics: ClassVar[frozenset[Topic]] = frozenset(
-        {loads.AUTOMATIONS, loads.FIRINGS, loads.PIPELINES, loads.APPROVALS, Topic.ENDPOINTS, Topic.CONNECTION}
+        {
+            loads.AUTOMATIONS,
+            loads.FIRINGS,
+            loads.PIPELINES,
+            loads.CI_RUNS,
+            loads.APPROVALS,
+            Topic.ENDPOINTS,
+            Topic.CONNECTION,
+        }
     )
     loads: ClassVar[tuple[Topic, ...]] = (
-        loads.AUTOMATIONS, loads.FIRINGS, loads.PIPELINES, loads.APPROVALS, Topic.ENDPOINTS,
+        loads.AUTOMATIONS, loads.FIRINGS, loads.PIPELINES, loads.CI_RUNS, loads.APPROVALS, Topic.ENDPOINTS,
     )  # fmt: skip
 
     def __init__(self, context: Context) -> None:
@@ -39,10 +51,12 @@ class AutomationsPage(Page):
         self.tabs = Tabs("Views", TABS)
         self.rules = RulesTab(context)
         self.pipelines = PipelinesTab(context)
+        self.ci = CiTab(context)
         self.approvals = ApprovalsTab(context)
         self.labels = LabelsTab(context)
         self._panels: dict[str, AutomationPanel] = {
-            "rules": self.rules, "pipelines": self.pipelines, "approvals": self.approvals, "labels": self.labels,
+            "rules": self.rules, "pipelines": self.pipelines, "ci": self.ci, "approvals": self.approvals,
+            "labels": self.labels,
         }  # fmt: skip
         self._row = QHBoxLayout()
         self._arrange()

@@ -105,6 +105,7 @@ WHERE: dict[str, str] = {
     "CiBrief": "ci.run",
     "CiPlan": "ci.run",
     "CiRun": "ci.run",
+    "WatchedRepository": "ci.watched",
     "LearningCurve": "pipelines.curve",
     "PipelineBrief": "pipelines.run",
     "PipelineRun": "pipelines.run",

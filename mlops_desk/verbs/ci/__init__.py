@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.ci.run import CiBrief, CiPlan, CiRun
+    from mlops_desk.records.ci.watched import WatchedRepository
     from mlops_desk.records.list_page import ListPage
     from mlops_desk.records.rules.approval import Approval
 
@@ -69,6 +70,11 @@ class Ci(Protocol):
     @reads
     def show(self, run_id: str) -> "CiRun":
         """Show one run: its stages, what came of each, and the jobs that they are."""
+        ...
+
+    @reads
+    def watched(self) -> "list_of[WatchedRepository]":
+        """List the repositories that rules watch: what was seen there last, and what came of the last push."""
         ...
 
     @reads

@@ -303,6 +303,7 @@ TABLE = {
     "/v1/ci/list": EVERYBODY,
     "/v1/ci/page": EVERYBODY,
     "/v1/ci/show": EVERYBODY,
+    "/v1/ci/watched": EVERYBODY,
     "/v1/ci/follow": EVERYBODY,
     "/v1/ci/promote": EVERYBODY,
     "/v1/ci/cancel": OWNER,

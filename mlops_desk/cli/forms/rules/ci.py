@@ -6,6 +6,7 @@ from typing import Any
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, step, table
 from mlops_desk.records.ci.run import CiBrief, CiPlan, CiRun, CiStage
+from mlops_desk.records.ci.watched import SeenRef, WatchedRepository
 
 _TEXT = 400  # chosen: five lines of a terminal
 _CELL = 90  # chosen: what is left of a line of a wide terminal
@@ -42,6 +43,21 @@ def ci_plan(item: CiPlan) -> str:
     return f"The pipeline {plain(item.name)} is right.\n\n{table(['STAGE', 'KIND', 'NEEDS'], rows)}"
 
 
+def _at(refs: tuple[SeenRef, ...]) -> str:
+    """Return where refs are: of several the first, and how many more."""
+    if not refs:
+        return "–"
+    name = refs[0].ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    more = f" and {len(refs) - 1} more" if len(refs) > 1 else ""
+    return f"{plain(name)} {plain(refs[0].commit[:12])}{more}"
+
+
+def watched_state(item: WatchedRepository) -> str:
+    if item.trouble is not None:
+        return plain(item.trouble, _CELL)
+    return "paused" if item.is_paused else "watched" if item.seen_at is not None else "not looked at yet"
+
+
 FORMS: dict[type, Callable[[Any], str]] = {CiRun: ci_run, CiPlan: ci_plan}
 TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     CiBrief: {
@@ -53,5 +69,14 @@ TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "STAGE": lambda item: item.stage or "–",
         "PASSED": lambda item: f"{item.passed} of {item.stages}",
         "BEGAN": lambda item: ago(item.created_at),
+    },
+    WatchedRepository: {
+        "REPOSITORY": lambda item: plain(item.repository, _CELL),
+        "REF": lambda item: plain(item.ref),
+        "RULE": lambda item: item.rule,
+        "AT": lambda item: _at(item.seen),
+        "PUSHED": lambda item: ago(item.pushed_at),
+        "RUN": lambda item: item.run_id or "–",
+        "STATE": watched_state,
     },
 }

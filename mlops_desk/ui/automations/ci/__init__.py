@@ -1,0 +1,1 @@
+"""Runs of repositories' pipelines, and the repositories that rules watch."""

@@ -1,0 +1,1 @@
+"""What follows what, as boxes with arrows: steps of retrainings and stages of repositories' pipelines."""
