@@ -21,7 +21,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.desk.demo import artifacts, data, drift_monitors, history, images, models, past, past_drift, sweeps
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
 from mlops_desk.desk.demo.pipelines import made_up
-from mlops_desk.desk.demo.story import audit, governed, retrainings, rules
+from mlops_desk.desk.demo.story import audit, ci, governed, retrainings, rules
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk
 from mlops_desk.desk.house import Desk
@@ -96,6 +96,7 @@ class DemoDesk(Desk):
         retrained = retrainings.runs(DEMO_SEED, began)
         state.pipelines.put_all(retrained)
         state.retrainings.put_all([*map(retraining_of, retrained), *past.retrainings(DEMO_SEED, began)])
+        state.ci_runs.put_all(ci.runs(began))
         audit.tell(self.audit.put, began)
         for move in models.moves(began):
             state.alias_moves.put(move)
