@@ -1,6 +1,7 @@
 """The verbs about models and runs, and what jobs, endpoints, drift and rules need of the registry."""
 
 import logging
+import shlex
 import threading
 import time
 from builtins import list as list_of
@@ -270,7 +271,10 @@ class RegistryCore:
             known = sorted({alias for version in versions for alias in version.aliases})
             numbers = ", ".join(version.version for version in versions[:10])
             text = f"Model {plain(name)} has no {f'{kind} {plain(wanted)}' if wanted else 'version yet'}."
-            raise NotFound(text, f"Its aliases are {', '.join(known) or 'none'}; its versions are {numbers or 'none'}.")
+            told = f"Its aliases are {', '.join(known) or 'none'}; its versions are {numbers or 'none'}."
+            raise NotFound(
+                text, _way_to_alias(name, wanted, versions[0], told) if kind == "alias" and versions else told
+            )
         return found[0]
 
     def find(self, reference: str) -> ModelVersion:
@@ -389,3 +393,9 @@ def split_reference(reference: str) -> tuple[str, str, str]:
     if not text or "/" in text or text.endswith("@"):
         raise Invalid(f"{plain(reference)!r} names no model.", "Write NAME, NAME@ALIAS or NAME/VERSION.")
     return text, "latest", ""
+
+
+def _way_to_alias(model: str, alias: str, newest: ModelVersion, told: str) -> Hint:
+    """Return how a model gets an alias that it has not."""
+    words = ["mlops-desk", "models", "promote", model, "--alias", alias, "--version", newest.version]
+    return Hint(shlex.join(words), before=f"{told} The newest one is called so by ", after=".")

@@ -19,6 +19,9 @@ _LIMIT_BYTES = 64 * 1024
 _LIMIT_DEPTH = 8  # a job file is four deep, a rule six; the parser recurses
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _SYNTAX_HINT = "The README shows a whole file."
+_INDENT_HINT = "Is the line indented as those beside it? A text with ': ' in it stands in quotes."
+_UNINDENTED = ("mapping values are not allowed here", "expected <block end>, but found '<block mapping start>'")
+"""What PyYAML says of a line that begins too far to the right, or left."""
 _TAB_HINT = "Indent with spaces: YAML takes no tab there."
 
 
@@ -99,7 +102,8 @@ def _not_yaml(text: str, error: yaml.MarkedYAMLError) -> Invalid:
     last = text.rstrip().count("\n")
     if mark.index >= len(text.rstrip()):  # at the end, maybe on a line that no editor shows: nothing stands there
         return wrong(Place(min(mark.line, last) + 1), f"this is not YAML: {problem}.", _SYNTAX_HINT)
-    hint = _TAB_HINT if text[mark.index] == "\t" else _SYNTAX_HINT
+    indented = _INDENT_HINT if str(error.problem) in _UNINDENTED else _SYNTAX_HINT
+    hint = _TAB_HINT if text[mark.index] == "\t" else indented
     return wrong(_place(mark), f"this is not YAML: {problem}.", hint)
 
 

@@ -69,7 +69,8 @@ class FiringWorker:
         self._told: dict[str, str] = {}
         self._lanes: list[Lane] = []
         self._lock = threading.Lock()
-        self._due: dict[str, float] = {}
+        self._due: dict[tuple[str, float], float] = {}
+        self._over: set[tuple[str, float]] = set()
         self._n_done = 0
 
     def start(self) -> None:
@@ -139,12 +140,13 @@ class FiringWorker:
         lane.put(lambda: self.do(firing))
 
     def _look_due(self) -> None:
-        now = time.time()
+        now = time.monotonic()
         with self._lock:
-            over = [firing_id for firing_id, at in self._due.items() if at <= now]
-            for firing_id in over:
-                del self._due[firing_id]
-        for firing_id in over:
+            over = [key for key, at in self._due.items() if at <= now]
+            for key in over:
+                del self._due[key]
+            self._over.update(over)
+        for firing_id, _ in over:
             firing = self._tables.firings.get(firing_id)
             if firing is not None:
                 self._put(firing)
@@ -165,19 +167,26 @@ class FiringWorker:
                 if raising:
                     raise
                 break
-            if firing.steps[number].state is FiringState.WAITING:
-                self._is_due(firing, firing.steps[number])
+            if firing.steps[number].state is FiringState.WAITING and not self._is_due(firing, firing.steps[number]):
                 return firing
         return firing
 
     def _is_due(self, firing: KeptFiring, step: FiringStep) -> bool:
+        """Tell whether the time of a step has come: as long after it was set as it said, whatever clocks are set to.
+
+        Of a time that an earlier agent has set only the wall clock tells.
+        """
         if step.due_at is None:
             return False
-        if step.due_at <= time.time():
-            return True
+        key, now = (firing.id, step.due_at), time.monotonic()
         with self._lock:
-            self._due[firing.id] = step.due_at
-        return False
+            if key in self._over:
+                self._over.discard(key)
+                return True
+            if self._due.setdefault(key, now + step.due_at - time.time()) > now:
+                return False
+            del self._due[key]
+        return True
 
     def _step(self, firing: KeptFiring, number: int) -> KeptFiring:
         """Do one action, and return the firing with what came of it. Raises DeskError."""

@@ -50,8 +50,10 @@ def _cron(text: str) -> str:
         raise Unfit(CRON.wanted)
     try:
         next(CronSim(line, _LEAP_DAY))
-    except (CronSimError, StopIteration) as error:  # StopIteration: a day that no year has, as February 30
+    except CronSimError as error:
         raise Unfit(CRON.wanted) from error
+    except StopIteration as error:
+        raise Unfit("a day that some year has; no year has this one") from error
     return line
 
 

@@ -149,3 +149,16 @@ def test_the_setting_takes_a_name_of_the_list_and_says_what_is_there_of_one_that
     with pytest.raises(Invalid, match="kind of tracking URI"):
         settings.set("registry.uri", "ftp://prod")
     assert settings.show("registry.uri").value.strip() == "prod"
+
+
+def test_who_asks_for_an_alias_that_is_not_there_is_told_how_it_comes_to_be(world):
+    with pytest.raises(NotFound, match="Model mine has no alias champion") as caught:
+        world.core.resolve("mine@champion")
+    assert caught.value.hint == (
+        "Its aliases are none; its versions are 1. The newest one is called so by "
+        "mlops-desk models promote mine --alias champion --version 1."
+    )
+    assert caught.value.hint.command == "mlops-desk models promote mine --alias champion --version 1"
+    with pytest.raises(NotFound) as caught:
+        world.core.resolve("mine/7")
+    assert caught.value.hint == "Its aliases are none; its versions are 1."

@@ -180,7 +180,7 @@ def test_what_is_wrong_is_said_with_place_and_remedy(text, said):
         (
             HEAD + "  name: c",
             "Line 5, column 7: this is not YAML: mapping values are not allowed here.",
-            "The README shows a whole file.",
+            "Is the line indented as those beside it? A text with ': ' in it stands in quotes.",
             Place(5, 7),
         ),
         (

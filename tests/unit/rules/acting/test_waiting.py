@@ -2,7 +2,9 @@
 
 import os
 import stat
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,6 +69,30 @@ def due_now(agent):
     (firing,) = agent.state.firings.list()
     steps = (replace(firing.steps[0], due_at=1.0), *firing.steps[1:])
     agent.act([replace(firing, steps=steps)])
+
+
+@pytest.mark.parametrize("set_by", [86_400.0, -86_400.0])
+def test_a_jobs_owner_has_the_time_that_they_were_told_whatever_the_clock_is_set_to(tmp_path, monkeypatch, set_by):
+    text = "apiVersion: mlops-desk/v1\nkind: Rule\nname: r\nwhen: {state: job, is: [failed]}\nthen:\n- {stop: each}\n"
+    agent = Agent(tmp_path)
+    agent.worker.start()
+    agent.shelf.add(parse_rule(text, METRICS), os.getuid())
+    agent.life.board.put("state/job", "j1", "failed")
+    agent.life.look()
+    real, up = time.time(), time.monotonic()
+    clocks = SimpleNamespace(time=lambda: real + set_by, monotonic=lambda: up + 590.0)
+    monkeypatch.setattr("mlops_desk.rules.acting.worker.time", clocks)
+    agent.worker._look_due()
+    agent.take_up()
+    assert ["cancel", "j1"] not in agent.outside.done()
+    clocks.monotonic = lambda: up + 601.0
+    agent.worker._look_due()
+    for _ in range(400):
+        if ["cancel", "j1"] in agent.outside.done():
+            break
+        agent.loop.ending.wait(0.02)
+    assert ["cancel", "j1"] in agent.outside.done()
+    agent.end()
 
 
 @pytest.mark.parametrize(("word", "cancelled"), [("failed", True), ("running", False), (None, False)])
