@@ -15,7 +15,7 @@ from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.process import run_watched
 from mlops_desk.base.text import plain
-from mlops_desk.desk.governance import dvc_worker
+from mlops_desk.desk.sights import dvc_worker
 from mlops_desk.drift.columns_worker import MODULE as COLUMNS
 from mlops_desk.governance.data.looks import Watching
 from mlops_desk.records.data.catalogue import CatalogueEntry, DataColumn, DataKind, DataPlace, DataVersion
@@ -82,8 +82,8 @@ class DataLooks:
 
     def _named_by_dvc(self, entry: CatalogueEntry, version: DataVersion) -> DataVersion:
         """Return what a .dvc file says of the data that it names: the file is there, whatever became of them."""
-        request = {"path": entry.place.path}
-        found = run_watched(dvc_worker.MODULE, request, lambda _line: True, _COLUMNS_SECONDS, as_uid=_reader(entry))
+        request = {"file": entry.place.path, "ref": None, "output": None, "one": True}
+        found = run_watched(dvc_worker.__name__, request, lambda _line: True, _COLUMNS_SECONDS, as_uid=_reader(entry))
         return replace(
             version,
             digest=found["digest"],

@@ -17,12 +17,12 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.desk.drift.wiring import DriftDesk
 from mlops_desk.desk.model_wiring import ModelWiring
-from mlops_desk.desk.rules import dvc_worker, push_worker
 from mlops_desk.desk.rules.alarms import LOOK_SECONDS, RuleAlarms
 from mlops_desk.desk.rules.ci import ci_service, run_pushed
 from mlops_desk.desk.rules.past import RuleHistory
 from mlops_desk.desk.rules.pipelines import PipelineWiring
 from mlops_desk.desk.rules.watched import watched_repositories
+from mlops_desk.desk.sights import dvc_worker, push_worker
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.ci.service import CiService
 from mlops_desk.jobs.service import JobsService

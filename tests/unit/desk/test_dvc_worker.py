@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused
-from mlops_desk.desk.rules import dvc_worker
-from mlops_desk.desk.rules.dvc_worker import answer
+from mlops_desk.desk.sights import dvc_worker
+from mlops_desk.desk.sights.dvc_worker import answer
 
 ADDED = """outs:
 - md5: 22a1a2931c8370d3aeedd7183606fd7f
@@ -153,3 +153,28 @@ def test_what_is_not_there_is_not_other_data(tmp_path: Path, monkeypatch) -> Non
     monkeypatch.setattr(dvc_worker, "_MOST_BYTES", 8)
     with pytest.raises(Refused, match="more than"):
         written(tmp_path / "rows.dvc", ADDED)
+
+
+# -- what the catalogue of data asks -----------------------------------------------------------------
+
+
+def named(file: Path, text: str) -> object:
+    file.write_bytes(text.encode("latin-1"))
+    return answer({"file": str(file), "ref": None, "output": None, "one": True})
+
+
+def test_a_file_says_what_it_says_of_its_data_and_nothing_is_made_up(tmp_path: Path) -> None:
+    file = tmp_path / "rows.dvc"
+    told = {"digest": "md5:1234e5", "size_bytes": 12, "files": 1}
+    assert named(file, "outs:\n- md5: 1234e5\n  size: 12\n  path: rows\n") == told
+    folder = {"digest": "md5:ab.dir", "size_bytes": None, "files": None}
+    assert named(file, "outs: [{md5: ab.dir, size: -5}]") == folder
+    assert named(file, "outs: [{checksum: c, nfiles: 3}]") == {"digest": "checksum:c", "size_bytes": None, "files": 1}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "outs: []", "outs: [1]", "outs: [{md5: a}, {md5: b}]", "outs: [{path: x}]", "{", "- a", "\x80", LOCK]
+)
+def test_what_names_no_data_or_several_is_no_data_set(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Invalid):
+        named(tmp_path / "rows.dvc", text)

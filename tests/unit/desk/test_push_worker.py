@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.errors import Unavailable
-from mlops_desk.desk.rules.push_worker import answer
+from mlops_desk.desk.sights.push_worker import answer
 
 
 def git(folder: Path, *words: str) -> str:

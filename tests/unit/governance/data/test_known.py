@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid, NotFound, Unavailable
+from mlops_desk.base.errors import Unavailable
 from mlops_desk.desk.governance.data_holds import DataHolds
 from mlops_desk.desk.governance.data_known import (
     KnowingParts,
@@ -19,7 +19,6 @@ from mlops_desk.desk.governance.data_known import (
     of_run,
 )
 from mlops_desk.desk.governance.data_looks import columns_of_schema
-from mlops_desk.desk.governance.dvc_worker import answer, told
 from mlops_desk.governance.data.sighting import DataSighting, KnownData
 from mlops_desk.records.data.catalogue import DataKind, DataPlace, DataUser, DataUserKind
 from mlops_desk.records.data.retention import RetentionItem
@@ -165,26 +164,3 @@ def test_the_columns_that_a_run_logged_have_drift_s_kinds() -> None:
     for odd in ("{", '{"mlflow_colspec": [{"name": 1}]}', '{"mlflow_colspec": [7]}'):
         assert columns_of_schema(odd) == ((), "The schema that the run has logged can't be read.")
     assert columns_of_schema(None)[1] == "The run has logged no columns."
-
-
-def test_a_dvc_file_says_what_it_says_and_nothing_is_made_up() -> None:
-    assert told({"md5": "ab", "size": "5"}) == {"digest": "md5:ab", "size_bytes": 5, "files": 1}
-    assert told({"md5": "ab.dir", "size": "-5"}) == {"digest": "md5:ab.dir", "size_bytes": None, "files": None}
-    with pytest.raises(Invalid):
-        told({"path": "x"})
-
-
-@pytest.mark.parametrize("text", ["", "outs: []", "outs: [1]", "outs: [{md5: a}, {md5: b}]", "{", "- a", "\x80"])
-def test_what_names_no_data_is_no_dvc_file(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "rows.dvc"
-    file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(Invalid):
-        answer({"path": str(file)})
-
-
-def test_a_hash_that_looks_like_a_number_is_a_text(tmp_path: Path) -> None:
-    file = tmp_path / "rows.dvc"
-    file.write_text("outs:\n- md5: 1234e5\n  size: 12\n  path: rows\n")
-    assert answer({"path": str(file)}) == {"digest": "md5:1234e5", "size_bytes": 12, "files": 1}
-    with pytest.raises(NotFound):
-        answer({"path": str(tmp_path / "none.dvc")})

@@ -1,7 +1,9 @@
 """A worker: which data a .dvc file or a dvc.lock names, as one digest of their paths and hashes.
 
 DVC itself is not needed, and no data are read. The file is the one that lies there, or the one of a branch or tag.
-Nothing of it is constructed: a hash such as 1234e5 stays the text that it is.
+Nothing of it is constructed: a hash such as 1234e5 stays the text that it is. Rules ask for the digest; the catalogue
+of data asks what is said of the ``one`` thing that a file names: {"digest", "size_bytes", "files"}, what is not said
+is null.
 """
 
 import json
@@ -15,7 +17,7 @@ import yaml
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
-from mlops_desk.desk.rules.push_worker import commit_of, repository_of
+from mlops_desk.desk.sights.push_worker import commit_of, repository_of
 
 _MOST_BYTES = 32 << 20  # chosen: a lock of 100,000 outputs
 _HASHES = ("md5", "sha256", "etag", "checksum", "version_id")
@@ -24,7 +26,7 @@ _LEVELS = 2  # a file of a folder, and a remote of that
 _HINT = "dvc add and dvc repro write such files; a rule reads them as its owner."
 
 
-def answer(request: dict[str, Any]) -> str:
+def answer(request: dict[str, Any]) -> Any:
     """Return the digest; "" where the branch or its file is not there (yet). Raises Invalid, NotFound, Refused."""
     path, ref, output = Path(str(request["file"])), request["ref"], request["output"]
     text = _lying(path) if ref is None else _committed(path, str(ref))
@@ -33,13 +35,36 @@ def answer(request: dict[str, Any]) -> str:
     shown = plain(str(path), 300)
     try:
         found = yaml.load(text, yaml.CBaseLoader)  # noqa: S506 - the loader of texts, lists and tables alone
-    except (yaml.YAMLError, RecursionError) as error:
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise Invalid(f"{shown} is no file of DVC's: it is no YAML.", _HINT) from error
+    if request.get("one"):
+        return _told(found, shown)
     known = {*_hashed(found, output)}
     if not known:
         what = "names no data by a hash" if output is None else f"names no hash of {plain(str(output), 200)}"
         raise Invalid(f"{shown} {what}.", _HINT)
     return sha256("\0".join(sorted(known)).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _told(found: Any, shown: str) -> dict[str, Any]:
+    """Return what a file says of the one output that it names. Raises Invalid where that is none, or several."""
+    outs = found.get("outs") if isinstance(found, Mapping) else None
+    if not isinstance(outs, list) or len(outs) != 1 or not isinstance(outs[0], Mapping):
+        raise Invalid(f"{shown} names no data, or several.", "dvc add FOLDER writes a file that names one.")
+    out = outs[0]
+    kind = next((one for one in _HASHES if isinstance(out.get(one), str)), None)
+    if kind is None:
+        raise Invalid(f"{shown} has no hash of the data.", "dvc commit writes it.")
+    return {
+        "digest": f"{kind}:{plain(out[kind], 100)}",
+        "size_bytes": _count(out.get("size")),
+        # Of one file DVC does not say how many there are; what ends with .dir is a folder.
+        "files": _count(out.get("nfiles")) if out[kind].endswith(".dir") else 1,
+    }
+
+
+def _count(value: Any) -> int | None:
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None
 
 
 def _lying(path: Path) -> bytes:
