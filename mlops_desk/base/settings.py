@@ -189,7 +189,8 @@ SETTINGS: tuple[Setting, ...] = (
             "A model has to go on answering its own example as it did when it was deployed; off where answers depend "
             "on the day, say.", "switch", True),
     Setting("serving.request_log_days", "Endpoints", "Keep requests for",
-            "Older rows of the request log are deleted.", "integer", 30, minimum=1, maximum=3650, unit="days"),
+            "Older rows of the request log are deleted, unless their data set is kept for longer or something needs "
+            "them.", "integer", 30, minimum=1, maximum=3650, unit="days"),
     Setting("serving.request_log_mebibytes", "Endpoints", "Largest request log",
             "The oldest rows of an endpoint's request log are deleted beyond this size.", "integer", 2048, minimum=16,
             maximum=10_485_760, unit="MiB"),

@@ -179,6 +179,7 @@ class Desk(DeskVerbs):
             Part("drift", self.drift_desk.start, self.drift_desk.stop),
             Part("rules", self.rules_desk.start, self.rules_desk.stop),
             Part("governance", lambda: self.governing.start(self.loop)),
+            Part("how long data are kept", self.keeping.start),
             Part("the exporter", self.exporter.start, self.exporter.stop),
         ]
 
@@ -228,7 +229,7 @@ class Desk(DeskVerbs):
         self.rules_desk = rules_desk(self, wiring, keyring)
         self.rules, self.pipelines, self.approvals, self.ci = self.rules_desk.services
         governed = governance(self.folder, self, self.approvals, keyring)
-        self.cards, self.evidence, self.labels, self.data = governed
+        self.cards, self.evidence, self.labels, self.data, self.keeping = governed
         self.registry_core.lineage.outside = lineage_house(self, self.state)
 
     # -- the parts ---------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlops_desk.base.errors import DeskError, Hint, TimedOut
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.records.data.retention import LogKeep, RowsKeep
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointPause, EndpointState, Replica, Traffic
 from mlops_desk.records.serving.rollout import SHADOW_PERCENT
@@ -37,6 +38,9 @@ _STICKY_HEADER = "x-mlops-desk-key"
 _AT_REST = frozenset({EndpointState.STOPPED, EndpointState.FAILED})
 _WAITS = "The gateway does not answer, so requests do not reach what is up. It goes on as soon as the gateway does."
 
+_UNTIL_TOLD = LogKeep(RowsKeep(None), RowsKeep(None))
+"""Nobody has said yet how long logs are kept: none of them goes by its age."""
+
 Change = Callable[[Endpoint], Endpoint]
 
 
@@ -64,6 +68,7 @@ class Switchboard:
         self.pilot: Pilot | None = None
         self.hearers: list[Callable[[Stats], None]] = []
         self.redaction = LogRedaction(endpoints)
+        self.keep_of: Callable[[str], LogKeep] = lambda _name: _UNTIL_TOLD
         self.tell_moved: Callable[[Sequence[str]], None] = lambda _names: None
         self._revive_at = 0.0
         self._heard_at: float | None = None
@@ -180,9 +185,9 @@ class Switchboard:
             self._revive()
 
     def retire_logs(self) -> None:
-        """Delete what endpoints that were removed have logged once it is as old as requests are kept."""
+        """Delete what endpoints that were removed have logged once it is not to be kept any more."""
         kept = {self.logs.of(endpoint) for endpoint in self._board.all()}
-        self.logs.retire(kept, self._settings.number("serving.request_log_days"))
+        self.logs.retire(kept, self.keep_of)
 
     def forget(self, name: str) -> None:
         """Forget what was counted of an endpoint that is gone: the next one of its name begins anew."""
@@ -218,7 +223,6 @@ class Switchboard:
 
     def _table(self) -> RoutingTable:
         limits = GatewayLimits(
-            log_days=int(self._settings.number("serving.request_log_days")),
             log_bytes=int(self._settings.number("serving.request_log_mebibytes")) << 20,
         )
         endpoints = (self._as_it_is_to_be(one) for one in self._board.all())
@@ -257,6 +261,7 @@ class Switchboard:
             redaction_key=hidden.key,
             paused=None if endpoint.paused is None else _paused(endpoint.name, endpoint.paused),
             hold_seconds=self._settings.number("serving.wake_seconds") if wakes else 0.0,
+            keep=self.keep_of(endpoint.name),
         )
 
     def _route_to(self, endpoint: Endpoint, number: int) -> Route:

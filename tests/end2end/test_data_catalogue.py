@@ -148,8 +148,8 @@ def data(house: House, tmp_path: Path) -> Iterator[DataService]:
     root, endpoints = house.folder.root, house.folder.endpoints
     log = DataPlace(DataKind.LOG, endpoint="front")
     made = DataService(
-        DataHouse(lambda: KnownData((DataSighting("front/requests", log),)), lambda *_: pytest.fail("no look"), str),
-        RetentionHouse(root, lambda: desk_files(root, endpoints), lambda: ((), ())),
+        DataHouse(lambda: KnownData((DataSighting("front/requests", log),)), lambda *_: pytest.fail("no look"), str, lambda: 30.0),
+        RetentionHouse(root, lambda: desk_files(root, endpoints, root / "pipelines"), lambda: ((), ())),
         RedactionHouse(
             service.show, lambda name, rows: service.requests(name, limit=rows), service.written_log,
             service.redaction_key, service.apply_redaction, lambda _name: (),

@@ -148,6 +148,10 @@ class DataFolder:
         return self.root / "endpoints"
 
     @property
+    def pipelines(self) -> Path:
+        return self.root / "pipelines"
+
+    @property
     def registry(self) -> Path:
         return self.root / "mlflow"
 

@@ -1,6 +1,6 @@
 """The catalogue of data, built of what the desk has: who is asked what, how it looks, what a retention spares."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -8,12 +8,14 @@ from typing import Protocol
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.desk.governance.data_holds import DataHolds
 from mlops_desk.desk.governance.data_known import KnowingParts, SeenRun, known_data
 from mlops_desk.desk.governance.data_looks import DataLooks, LookParts
 from mlops_desk.drift.monitors.service import MonitorService
 from mlops_desk.governance.data.desk_files import desk_files
+from mlops_desk.governance.data.keeping import SETTING, DataKeeping, KeepingHouse
 from mlops_desk.governance.data.redacting import RedactionHouse
 from mlops_desk.governance.data.retaining import RetentionHouse
 from mlops_desk.governance.data.service import DataHouse, DataService
@@ -23,6 +25,7 @@ from mlops_desk.records.data.retention import RetentionItem
 from mlops_desk.records.drift.sources import SourceKind
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.model import DatasetInput, parted
+from mlops_desk.records.pipelines.run import PipelineState
 from mlops_desk.registry.mirror.protocol import WindowAsked
 from mlops_desk.registry.models import ModelsService
 from mlops_desk.registry.service import RegistryCore
@@ -40,6 +43,7 @@ class CatalogueHouse(Protocol):
     """What the house has made before."""
 
     state: State
+    store: SettingsStore
     loop: Loop
     jobs: JobsService
     endpoints: EndpointsService
@@ -48,12 +52,12 @@ class CatalogueHouse(Protocol):
     registry_core: RegistryCore
 
 
-def data_service(folder: DataFolder, house: CatalogueHouse, keyring: SecretStore) -> DataService:
-    """Return the verbs about data; what endpoints log goes by its rules from now on."""
+def data_service(folder: DataFolder, house: CatalogueHouse, keyring: SecretStore) -> tuple[DataService, DataKeeping]:
+    """Return the verbs about data, and what deletes them by age; what endpoints log goes by both from now on."""
     known = partial(known_data, _knowing(folder, house))
     datasets = partial(_datasets, house.registry_core)
     looks = DataLooks(LookParts(folder.root / "data" / "lists", datasets, keyring.value))
-    files = partial(desk_files, folder.root, folder.endpoints)
+    files = partial(desk_files, folder.root, folder.endpoints, folder.pipelines)
     retention = RetentionHouse(folder.root, files, _holds(folder, house, known))
     endpoints = house.endpoints
     redaction = RedactionHouse(
@@ -64,10 +68,13 @@ def data_service(folder: DataFolder, house: CatalogueHouse, keyring: SecretStore
         apply=endpoints.apply_redaction,
         monitors=lambda name: _watching(house.monitors, name),
     )
-    asked = DataHouse(known, looks.look, partial(_exact, house.models))
+    least_days = partial(house.store.number, SETTING)
+    asked = DataHouse(known, looks.look, partial(_exact, house.models), least_days)
     made = DataService(asked, retention, redaction, house.state.data, house.loop)
     endpoints.follow_redaction(made.columns_of)
-    return made
+    keeping = DataKeeping(retention, KeepingHouse(least_days, made.said, endpoints.apply_redaction), house.loop)
+    endpoints.follow_keeping(keeping.of)
+    return made, keeping
 
 
 def _knowing(folder: DataFolder, house: CatalogueHouse) -> KnowingParts:
@@ -109,7 +116,11 @@ def _datasets(core: RegistryCore, run_id: str) -> Sequence[DatasetInput]:
 
 def _files(folder: DataFolder, loop: Loop) -> Sequence[RetentionItem]:
     try:
-        return loop.call("Looking through the logs", partial(desk_files, folder.root, folder.endpoints), _FILES_SECONDS)
+        return loop.call(
+            "Looking through the logs",
+            partial(desk_files, folder.root, folder.endpoints, folder.pipelines),
+            _FILES_SECONDS,
+        )
     except OSError as error:
         raise Unavailable(f"The logs can't be looked through: {error.strerror}.") from error
 
@@ -130,12 +141,24 @@ def _exact(models: ModelsService, thing: str) -> str:
     return f"{name}/{version}"
 
 
+def _aliases(models: ModelsService, name: str) -> Mapping[str, str]:
+    try:
+        return models.show(name).aliases
+    except NotFound:
+        return {}  # it was removed, so nothing of it is a champion
+
+
 def _holds(folder: DataFolder, house: CatalogueHouse, known: Callable[[], KnownData]) -> DataHolds:
     going_on = tuple(one for one in JobState if not one.is_final)
+    open_runs = tuple(one for one in PipelineState if not one.is_final)
     return DataHolds(
+        root=folder.root,
         endpoints=Path(folder.endpoints),
+        lists=folder.pipelines,
         monitors=lambda: [one.monitor for one in house.monitors.list()],
-        pipelines=lambda: house.state.pipelines.list(limit=_MOST_PIPELINES),
+        pipelines=lambda: house.state.pipelines.list(states=open_runs),
         jobs=lambda: house.state.jobs.list(states=going_on),
         known=known,
+        pipeline=house.state.pipelines.get,
+        aliases=partial(_aliases, house.models),
     )

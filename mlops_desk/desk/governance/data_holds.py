@@ -1,12 +1,12 @@
-"""What keeps logged rows although they are older than they are to be kept: whoever still stands on them."""
+"""What keeps rows and lists of the desk's own although they are older than they are to be kept: who stands on them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
-from mlops_desk.governance.data.desk_files import labels_of, requests_of
+from mlops_desk.governance.data.desk_files import LISTS, labels_of, list_files, requests_of
 from mlops_desk.governance.data.planning import DataHold
 from mlops_desk.governance.data.sighting import KnownData
 from mlops_desk.records.data.catalogue import DataUserKind
@@ -20,13 +20,21 @@ _WORDS = 200  # chosen: a sentence
 
 @dataclass(frozen=True, slots=True)
 class DataHolds:
-    """``endpoints`` is the folder of all logs; ``jobs`` are those that have not ended. All may raise DeskErrors."""
+    """``endpoints`` is the folder of all logs, ``lists`` that of frozen data, both below ``root``.
 
+    ``pipelines`` and ``jobs`` are those that have not ended; ``pipeline`` finds any by its id. ``aliases`` are those of
+    a model, with their versions; none where the model is gone. All may raise DeskErrors.
+    """
+
+    root: Path
     endpoints: Path
+    lists: Path
     monitors: Callable[[], Sequence[Monitor]]
     pipelines: Callable[[], Sequence[PipelineRun]]
     jobs: Callable[[], Sequence[Job]]
     known: Callable[[], KnownData]
+    pipeline: Callable[[str], PipelineRun | None]
+    aliases: Callable[[str], Mapping[str, str]]
 
     def __call__(self) -> tuple[Sequence[DataHold], Sequence[str]]:
         """Return what is to stay, and what could not be asked."""
@@ -37,13 +45,14 @@ class DataHolds:
             ("Pipelines", self._compared),
             ("Jobs", self._mounted),
             ("Models", self._taught),
+            ("Retrainings", self._listed),
         ):
             try:
                 holds += look(missing)
             except DeskError as error:
                 missing.append(f"{what} could not be asked: {plain(error.message, _WORDS)}")
             except OSError as error:
-                missing.append(f"The logs that {what.lower()} need can't be looked at: {error.strerror}.")
+                missing.append(f"What {what.lower()} need can't be looked at: {error.strerror}.")
         return holds, missing
 
     def _pinned(self, _missing: list[str]) -> Iterator[DataHold]:
@@ -73,6 +82,24 @@ class DataHolds:
             models = sorted(user.name for user in one.users if user.kind is DataUserKind.MODEL)
             if models and one.place.path is not None:
                 yield from self._touched(one.place.path, f"model {plain(models[0])} was trained on them")
+
+    def _listed(self, _missing: list[str]) -> Iterator[DataHold]:
+        """Hold the list of what a pipeline works on, or of what a version with an alias was trained on."""
+        models: dict[str, Mapping[str, str]] = {}
+        for file in list_files(self.lists):
+            run = self.pipeline(file.stem)
+            if run is None:
+                continue
+            path = file.relative_to(self.root).as_posix()
+            if not run.state.is_final:
+                yield DataHold(LISTS, f"pipeline {run.id} goes on with them", path=path)
+                continue
+            if run.challenger_version is not None:
+                aliases = models[run.model] = models.get(run.model) or self.aliases(run.model)
+                held = sorted(alias for alias, version in aliases.items() if version == run.challenger_version)
+                if held:
+                    model = f"{plain(run.model)}/{plain(run.challenger_version)} ({plain(', '.join(held))})"
+                    yield DataHold(LISTS, f"model {model} was trained on them", path=path)
 
     def _touched(self, path: str, why: str) -> Iterator[DataHold]:
         """Hold the logs that lie at a path, in it or around it; by its words, for its disk may hang."""

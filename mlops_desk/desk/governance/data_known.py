@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
-from mlops_desk.governance.data.desk_files import labels_of, requests_of
+from mlops_desk.governance.data.desk_files import LISTS, labels_of, requests_of
 from mlops_desk.governance.data.sighting import DataSighting, KnownData
 from mlops_desk.records.data.catalogue import DataKind, DataPlace, DataUser, DataUserKind
 from mlops_desk.records.data.retention import RetentionItem
@@ -64,13 +64,14 @@ def known_data(parts: KnowingParts) -> KnownData:
             missing.append(f"{what} could not be asked: {plain(error.message, _WORDS)}")
             return ()
 
-    endpoints = asked("Endpoints", parts.endpoints)
+    endpoints, files = asked("Endpoints", parts.endpoints), asked("The logs", parts.files)
     runs = asked("The registry", parts.runs)
     sightings = [
         *(one for run in runs for one in of_run(run, endpoints)),
         *(one for run in asked("Pipelines", parts.pipelines) for one in of_pipeline(run)),
         *(one for monitor in asked("Monitors", parts.monitors) for one in of_monitor(monitor)),
-        *of_logs(endpoints, asked("The logs", parts.files)),
+        *of_logs(endpoints, files),
+        *of_lists(files),
     ]
     return KnownData(tuple(sightings), tuple(missing))
 
@@ -177,7 +178,7 @@ def of_logs(endpoints: Iterable[Endpoint], files: Iterable[RetentionItem]) -> It
         count, size = sizes.get(item.dataset, (0, 0))
         sizes[item.dataset] = count + 1, size + item.size_bytes
     by_name: Mapping[str, Endpoint] = {one.name: one for one in endpoints}
-    names = set(by_name) | {name.rpartition("/")[0] for name in sizes}
+    names = set(by_name) | {name.rpartition("/")[0] for name in sizes if name != LISTS}
     for name in sorted(names):
         there = by_name.get(name)
         for kind, called in ((DataKind.LOG, requests_of(name)), (DataKind.LABELS, labels_of(name))):
@@ -188,6 +189,13 @@ def of_logs(endpoints: Iterable[Endpoint], files: Iterable[RetentionItem]) -> It
                 yield DataSighting(
                     called, DataPlace(kind, endpoint=name), users, size_bytes=size, files=count, owned_by=owner
                 )
+
+
+def of_lists(files: Iterable[RetentionItem]) -> Iterator[DataSighting]:
+    """Yield the lists of what retrainings have frozen, where there are any."""
+    sizes = [one.size_bytes for one in files if one.dataset == LISTS]
+    if sizes:
+        yield DataSighting(LISTS, DataPlace(DataKind.LISTS), size_bytes=sum(sizes), files=len(sizes))
 
 
 def _log(kind: DataKind, endpoint: str, users: tuple[DataUser, ...]) -> DataSighting:

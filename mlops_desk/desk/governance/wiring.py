@@ -13,6 +13,7 @@ from mlops_desk.desk.governance.evidence import EvidenceHouse, evidence_service
 from mlops_desk.desk.governance.governing import Governing, admits
 from mlops_desk.desk.governance.labels import labels_service
 from mlops_desk.governance.cards.service import CardsService
+from mlops_desk.governance.data.keeping import DataKeeping
 from mlops_desk.governance.data.service import DataService
 from mlops_desk.governance.evidence.making import EvidenceMaker
 from mlops_desk.governance.labels.service import LabelsService
@@ -48,7 +49,7 @@ def governing(house: GoverningHouse, policy: Callable[[], AccessPolicy]) -> Gove
 
 def governance(
     folder: DataFolder, house: GovernedHouse, approvals: ApprovalsService, keyring: SecretStore
-) -> tuple[CardsService, EvidenceMaker, LabelsService, DataService]:
+) -> tuple[CardsService, EvidenceMaker, LabelsService, DataService, DataKeeping]:
     """Return what keeps cards, makes evidence, asks for labels and knows of data.
 
     Approvals know from now on of moves that are asked for.
@@ -56,5 +57,6 @@ def governance(
     approvals.moves = house.governing.promotions
     cards = cards_service(house, house.governing.registries, folder.instance, house.bus, house.loop)
     house.governing.join(cards)
-    data = data_service(folder, house, keyring)
-    return cards, evidence_service(folder, house, data.uses), labels_service(house.endpoints, house.monitors), data
+    data, keeping = data_service(folder, house, keyring)
+    evidence, labels = evidence_service(folder, house, data.uses), labels_service(house.endpoints, house.monitors)
+    return cards, evidence, labels, data, keeping

@@ -57,7 +57,7 @@ class PipelineWiring:
         self.jobs = jobs
         self.wiring = wiring
         self.loop = loop
-        place = wiring.folder.root / "pipelines"
+        place = wiring.folder.pipelines
         self._freezing = DataFreezing(place, self._run_as)
         self._freezing.sweep()
         self._sources = RowSources(

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from mlops_desk.base.errors import Hint, Invalid
 from mlops_desk.base.text import plain
+from mlops_desk.governance.data.desk_files import LISTS
 from mlops_desk.records.data.catalogue import DataKind, DataPlace, PersonalData, SetTraits
 
 NAME_LIMIT = 200  # chosen: as long as the names of models
 _WORDS = 400  # chosen: of an owner or a licence, a paragraph
 _NOTES = 10_000  # chosen: two pages
 _LONGEST_DAYS = 36_525.0  # chosen: a hundred years
-_LOGS = ("/requests", "/labels")
+_OURS = ("/requests", "/labels", LISTS)
 _DVC = ".dvc"
 _HINT = Hint(
     "mlops-desk data register NAME --path FOLDER", after=", or --run with --dataset, or --database with --query."
@@ -23,8 +24,8 @@ def name_of(text: str) -> str:
     if not text.strip() or len(text) > NAME_LIMIT or not text.isprintable() or text != text.strip():
         text = f"{plain(text, 80)!r} can't be the name of a data set."
         raise Invalid(text, f"A name has 1 to {NAME_LIMIT} characters, all of which are seen.")
-    if text.endswith(_LOGS):
-        raise Invalid(f"{plain(text, 80)!r} is what the log of an endpoint is called.", "Name the data set otherwise.")
+    if text.endswith(_OURS):
+        raise Invalid(f"{plain(text, 80)!r} is what data of the desk's own are called.", "Name the data set otherwise.")
     return text
 
 

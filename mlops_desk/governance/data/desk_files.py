@@ -1,4 +1,7 @@
-"""The files that a retention may take: logged requests by their hours, and labels. All else is somebody's own."""
+"""The files that a retention may take: logged requests by their hours, labels, lists of frozen data.
+
+All else is somebody's own.
+"""
 
 import stat
 from collections.abc import Iterator
@@ -8,6 +11,8 @@ from mlops_desk.records.data.retention import RetentionItem
 from mlops_desk.storage.request_log.feedback import feedback_files
 from mlops_desk.storage.request_log.layout import parts
 
+LISTS = "retrainings/lists"
+"""What the catalogue calls the lists of files that retrainings have frozen."""
 _LOGS = "requests*"
 _MOMENT = -13  # a file of labels ends with thirteen digits of milliseconds
 
@@ -22,9 +27,23 @@ def labels_of(endpoint: str) -> str:
     return f"{endpoint}/labels"
 
 
-def desk_files(root: Path, endpoints: Path) -> list[RetentionItem]:
-    """Return the files of all logs below ``endpoints``, of endpoints that were removed too. Raises OSError."""
-    return [item for folder in _logs(endpoints) for item in _of_log(root, folder)]
+def desk_files(root: Path, endpoints: Path, lists: Path) -> list[RetentionItem]:
+    """Return the files of all logs below ``endpoints``, of removed ones too, and those in ``lists``. Raises OSError."""
+    logged = [item for folder in _logs(endpoints) for item in _of_log(root, folder)]
+    return [*logged, *(item for path in list_files(lists) for item in _of_list(root, path))]
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Return the lists of frozen data in a folder, each named by the run whose it is; a link leads to none."""
+    return sorted(folder.glob("*.json")) if folder.is_dir() and not folder.is_symlink() else []
+
+
+def _of_list(root: Path, path: Path) -> Iterator[RetentionItem]:
+    try:
+        written_at = path.lstat().st_mtime
+    except FileNotFoundError:
+        return  # its run was taken up anew
+    yield from _item(root, LISTS, path, written_at, written_at)
 
 
 def _logs(endpoints: Path) -> Iterator[Path]:

@@ -22,10 +22,11 @@ from mlops_desk.records.data.catalogue import (
     SetTraits,
 )
 
-GROWING = frozenset({DataKind.LOG, DataKind.LABELS})
+GROWING = frozenset({DataKind.LOG, DataKind.LABELS, DataKind.LISTS})
 _ON_DISK = frozenset({DataKind.FILE, DataKind.FOLDER, DataKind.DVC})
 _NOBODY_LOOKED = "Nobody has looked at it yet."
 _GROWS = "It grows with each request."
+_LISTED = "It grows with each retraining."
 _SOURCE = 200  # chosen: a line; a run's own word of its data may be any text
 
 
@@ -173,7 +174,7 @@ def _users_of(found: _Found, versions: Sequence[DataVersion]) -> tuple[DataUser,
 def _standing(found: _Found) -> tuple[SetState, str, float | None, str | None]:
     look = found.entry.look if found.entry else None
     if found.place.kind in GROWING:
-        return SetState.GROWS, _GROWS, None, None
+        return SetState.GROWS, _LISTED if found.place.kind is DataKind.LISTS else _GROWS, None, None
     if look is None:
         return SetState.UNKNOWN, _NOBODY_LOOKED, None, None
     return look.state, look.text, look.at, look.hint
@@ -185,6 +186,8 @@ def shown(place: DataPlace) -> str:
         return f"requests of endpoint {place.endpoint}"
     if place.kind is DataKind.LABELS:
         return f"labels of endpoint {place.endpoint}"
+    if place.kind is DataKind.LISTS:
+        return "which files retrainings have frozen"
     if place.kind is DataKind.QUERY:
         return f"{place.database} {place.query or ''}"[:_SOURCE]
     if place.path is not None:

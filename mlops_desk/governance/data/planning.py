@@ -10,29 +10,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from mlops_desk.records.data.retention import RetentionHold, RetentionItem, RetentionPlan
+from mlops_desk.records.data.retention import DAY_SECONDS, RetentionHold, RetentionItem, RetentionPlan, touches
 
-DAY_SECONDS = 86_400.0
 LATE_SECONDS = 600.0  # as the gateway has it: an hour that ended so long ago gets no more requests
 MOST_FILES = 10_000  # chosen: a year of hours; what is left is shown by the next preview
 
 
 @dataclass(frozen=True, slots=True)
 class DataHold:
-    """Why rows of a set are to stay: all of them, or those between two Unix times."""
+    """Why rows of a set are to stay: all of them, those between two Unix times, or those of one file."""
 
     dataset: str
     why: str
     begins: float | None = None
     ends: float | None = None
+    path: str | None = None
 
     def holds(self, item: RetentionItem) -> bool:
         """Tell whether a file has rows that are to stay."""
-        if self.dataset != item.dataset:
+        if self.dataset != item.dataset or self.path not in {None, item.path}:
             return False
-        begins = float("-inf") if self.begins is None else self.begins
-        ends = float("inf") if self.ends is None else self.ends
-        return item.begins < ends and begins <= item.ends
+        return touches(self.begins, self.ends, item.begins, item.ends)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from mlops_desk.records.data.catalogue import (
 )
 from mlops_desk.storage.data_tables import DataTables
 
+_LOGGED = frozenset({DataKind.LOG, DataKind.LABELS})
 _AGE_SECONDS = 2.0  # chosen: a verb shows a set before and after, and asks the house once
 
 
@@ -37,12 +38,14 @@ _AGE_SECONDS = 2.0  # chosen: a verb shows a set before and after, and asks the 
 class DataHouse:
     """What the rest of the house does: ``known`` tells what was seen of data, ``look`` looks at a set.
 
-    ``exact`` returns MODEL/VERSION for a model's alias; it raises DeskError.
+    ``exact`` returns MODEL/VERSION for a model's alias; it raises DeskError. ``least_days`` is the setting how long
+    logs are kept.
     """
 
     known: Callable[[], KnownData]
     look: Looking
     exact: Callable[[str], str]
+    least_days: Callable[[], float]
 
 
 class DataService(RetentionVerbs, RedactionVerbs):
@@ -128,7 +131,13 @@ class DataService(RetentionVerbs, RedactionVerbs):
         entry = self._entry(name)
         traits = traits_of(entry.traits, data_owner, licence, retention_days, personal, notes)
         self._tables.sets.put(replace(entry, traits=traits, updated_at=time.time()))
+        if entry.place.kind in GROWING and traits.retention_days != entry.traits.retention_days:
+            self._redaction.apply()  # the gateway goes by the retention too
         return self._again(name)
+
+    def said(self) -> Mapping[str, float | None]:
+        """Return how many days sets are to be kept, by name, as people say of them."""
+        return {one.name: one.traits.retention_days for one in self._tables.sets.list()}
 
     def forget(self, name: str) -> DataSet:
         shown = self.show(name)
@@ -143,7 +152,7 @@ class DataService(RetentionVerbs, RedactionVerbs):
     def check(self, name: str) -> DataSet:
         entry = self._entry(name)
         if entry.place.kind in GROWING:
-            raise Refused(f"{plain(name)} grows with each request, so it is no two times the same.")
+            raise Refused(f"{plain(name)} grows, so it is no two times the same.")
         if self._tables.sets.get(name) is None:
             self._tables.sets.put(entry)
         self._looks.begin(entry)
@@ -166,6 +175,9 @@ class DataService(RetentionVerbs, RedactionVerbs):
         return [self._as_it_stands(one) for one in joined(entries, versions, self._known[1])]
 
     def _as_it_stands(self, found: DataSet) -> DataSet:
+        if found.brief.kind in _LOGGED:
+            kept = max(self._house.least_days(), found.brief.traits.retention_days or 0.0)
+            found = replace(found, brief=replace(found.brief, kept_days=kept))
         progress = self._looks.progress(found.brief.name)
         if progress is None:
             return found

@@ -10,7 +10,8 @@ from mlops_desk.records.owner import Owner
 class DataKind(StrEnum):
     """``DVC``: a file that names data by DVC's hash. ``MLFLOW``: a data set that a run has logged.
 
-    ``LOG``: requests of an endpoint, ``LABELS``: what turned out of them; both grow, and their files are the desk's.
+    ``LOG``: requests of an endpoint, ``LABELS``: what turned out of them, ``LISTS``: which files retrainings froze; all
+    grow, and their files are the desk's.
     """
 
     FILE = "file"
@@ -20,6 +21,7 @@ class DataKind(StrEnum):
     QUERY = "query"
     LOG = "log"
     LABELS = "labels"
+    LISTS = "lists"
 
 
 class SetState(StrEnum):
@@ -160,7 +162,9 @@ class DataSetBrief:
     """A line of the catalogue. ``is_registered``: somebody has; else the desk knows of it by itself.
 
     ``place`` is told as a person reads it. ``versions`` counts those known, ``users`` what stands on it. ``sha256``,
-    ``digest``, ``size_bytes`` and ``files`` are of the newest version.
+    ``digest``, ``size_bytes`` and ``files`` are of the newest version. ``kept_days``: how long the desk keeps its rows
+    without being asked, the longer of the setting and what is said of the set; None: the desk deletes nothing of it by
+    its age.
     """
 
     name: str
@@ -177,6 +181,7 @@ class DataSetBrief:
     versions: int = 0
     users: int = 0
     traits: SetTraits = field(default_factory=SetTraits)
+    kept_days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

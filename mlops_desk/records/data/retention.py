@@ -2,6 +2,40 @@
 
 from dataclasses import dataclass
 
+DAY_SECONDS = 86_400.0  # a day has as many; retention knows no calendar
+
+
+@dataclass(frozen=True, slots=True)
+class RowsKeep:
+    """How long the desk keeps rows without being asked. ``days``: None while nobody knows who needs them: none go.
+
+    ``spans`` are Unix times (from, to; None: without end) whose rows stay however old they are.
+    """
+
+    days: float | None
+    spans: tuple[tuple[float | None, float | None], ...] = ()
+
+    def keeps(self, begins: float, ends: float, now: float) -> bool:
+        """Tell whether rows between two Unix times are to stay."""
+        return self.days is None or ends >= now - self.days * DAY_SECONDS or self.holds(begins, ends)
+
+    def holds(self, begins: float, ends: float) -> bool:
+        """Tell whether rows between two Unix times are in one of the spans."""
+        return any(touches(first, last, begins, ends) for first, last in self.spans)
+
+
+def touches(first: float | None, last: float | None, begins: float, ends: float) -> bool:
+    """Tell whether rows from ``begins`` to ``ends`` lie between two times; None: without end."""
+    return (last is None or begins < last) and (first is None or first <= ends)
+
+
+@dataclass(frozen=True, slots=True)
+class LogKeep:
+    """How long the requests of an endpoint and their labels are kept."""
+
+    requests: RowsKeep
+    labels: RowsKeep
+
 
 @dataclass(frozen=True, slots=True)
 class RetentionItem:

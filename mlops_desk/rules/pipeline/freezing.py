@@ -1,7 +1,8 @@
 """The data of a run frozen: hashed file by file by a worker, the list kept beside the database, and looked at again.
 
 Nothing is copied: what a job may be given lies where its person has put it. So the data are looked at again before they
-are trained on and once more afterwards; a file whose size, time and inode are as they were is not read again.
+are trained on and once more afterwards; a file whose size, time and inode are as they were is not read again. How long
+the lists are kept is decided with all other data of the desk.
 """
 
 import json
@@ -20,7 +21,6 @@ from mlops_desk.rules.pipeline.hashing import MODULE, digest_of
 
 _SECONDS = 14_400.0  # chosen: 4 hours are 7 TB at 500 MB/s
 _ROOM = ".work"
-_KEPT = 200  # chosen: a list of a thousand files takes 150 KB; older ones are told by their hash in the record
 
 Run = Callable[[str, Mapping[str, Any], float, int | None], Any]
 """Runs a worker (module, request, seconds) as a user. Raises DeskError."""
@@ -57,9 +57,6 @@ class DataFreezing:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomically(self.folder / f"{run_id}.json", json.dumps(found).encode())
-            lists = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
-            for old in lists[:-_KEPT]:
-                old.unlink(missing_ok=True)
         except OSError as error:
             raise Unavailable(f"The list of the frozen data can't be written: {error}.") from error
 

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mlops_desk.records.data.retention import LogKeep
 from mlops_desk.storage.requests import LoggedFeature
 
 EVERYTHING = "*"
@@ -38,7 +39,8 @@ class EndpointRoutes:
     wait for a place, ``sample`` the share of requests that is logged, ``redacted`` columns that never are,
     ``masked`` and ``hashed`` those whose values are not, the latter by ``redaction_key`` (hex). While none of its
     replicas is up, requests wait ``hold_seconds`` for one, as many as may wait, and the agent is told of them.
-    ``paused`` says why callers are turned away though replicas are up; those who ask by the agent are not.
+    ``paused`` says why callers are turned away though replicas are up; those who ask by the agent are not. ``keep``
+    tells how long the log is kept; None in the table of an earlier agent: nothing of it goes by its age.
     """
 
     routes: tuple[Route, ...]
@@ -59,6 +61,7 @@ class EndpointRoutes:
     redaction_key: str = field(default="", repr=False)
     hold_seconds: float = 0.0
     paused: str | None = None
+    keep: LogKeep | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,6 @@ class GatewayLimits:
     answer_bytes: int = 64 << 20
     in_flight: int = 384
     in_flight_of_one: int = 256
-    log_days: int = 30
     log_bytes: int = 2 << 30
     head_seconds: float = 10.0
     body_seconds: float = 60.0

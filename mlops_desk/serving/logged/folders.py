@@ -8,15 +8,15 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+from mlops_desk.records.data.retention import LogKeep
 from mlops_desk.records.serving.endpoint import Endpoint
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"requests(?:-([1-9]\d{0,8}))?")
 _FIRST = "requests"
-_DAY_SECONDS = 86_400.0
 
 
 class LogFolders:
@@ -41,13 +41,16 @@ class LogFolders:
         """Return the folder of an endpoint whose record was lost: nothing is newer than what it has logged."""
         return self._folder(name, max(self._numbers(name), default=1))
 
-    def retire(self, kept: Collection[Path], days: float) -> None:
-        """Delete the folders that belong to no endpoint any more and got nothing in the last ``days``."""
-        before = time.time() - days * _DAY_SECONDS
+    def retire(self, kept: Collection[Path], keep: Callable[[str], LogKeep]) -> None:
+        """Delete the folders that belong to no endpoint any more, once nothing in them is to be kept.
+
+        ``keep`` tells that by an endpoint's name. Their rows are as old as the newest of them, and may be of any time.
+        """
+        now = time.time()
         for place in self._endpoints.iterdir() if self._endpoints.is_dir() else ():
             for number in self._numbers(place.name):
                 folder = self._folder(place.name, number)
-                if folder not in kept and _newest_at(folder) < before:
+                if folder not in kept and not _is_wanted(keep(place.name), _newest_at(folder), now):
                     _log.info("The request log %s of an endpoint that was removed is deleted", folder)
                     shutil.rmtree(folder, ignore_errors=True)
 
@@ -58,6 +61,10 @@ class LogFolders:
         place = self._endpoints / name
         found = (_NAME.fullmatch(path.name) for path in place.iterdir()) if place.is_dir() else ()
         return sorted(int(match[1] or 1) for match in found if match is not None)
+
+
+def _is_wanted(keep: LogKeep, newest: float, now: float) -> bool:
+    return keep.requests.keeps(0.0, newest, now) or keep.labels.keeps(0.0, newest, now)
 
 
 def _newest_at(folder: Path) -> float:

@@ -1,8 +1,10 @@
 """The verbs about an endpoint's logged requests, and what drift reads of them: the service has them from here."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 
+from mlops_desk.records.data.retention import LogKeep
 from mlops_desk.records.drift.columns import KINDS_OF_SIGNATURES
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
@@ -67,6 +69,10 @@ class LoggedVerbs(ABC):
     def follow_redaction(self, columns: Columns) -> None:
         """Have logs written by these rules, from the gateway's next table on."""
         self._switchboard.redaction.columns = columns
+
+    def follow_keeping(self, keep: Callable[[str], LogKeep]) -> None:
+        """Have logs kept as long as ``keep`` says of each endpoint, from the gateway's next table on."""
+        self._switchboard.keep_of = keep
 
     def apply_redaction(self) -> bool | None:
         """Have a gateway that runs go by the rules of now; False when it does not within some seconds, None without."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
+from mlops_desk.records.data.retention import RowsKeep
 from mlops_desk.records.serving.request import FeedbackTaken
 from mlops_desk.storage.data_files import identifier, pattern, quoted
 from mlops_desk.storage.request_log.files import FORMAT, connect, read, united
@@ -132,11 +133,10 @@ def feedback_of(
     }
 
 
-def tidy_feedback(folder: Path, now: float, days: float) -> None:
-    """Merge small files, and delete what is older than ``days``. Raises OSError, duckdb.Error."""
-    oldest_ms = (now - days * 86_400) * 1000
+def tidy_feedback(folder: Path, now: float, keep: RowsKeep) -> None:
+    """Merge small files, and delete what is not to be kept any more. Raises OSError, duckdb.Error."""
     for path in feedback_files(folder):
-        if int(path.stem.removeprefix("feedback-")) < oldest_ms:
+        if not keep.keeps(0.0, int(path.stem.removeprefix("feedback-")) / 1000, now):  # of requests of any time before
             path.unlink(missing_ok=True)
     small = feedback_files(folder)
     if len(small) >= _MERGE_FROM:

@@ -5,6 +5,7 @@ import os
 from contextlib import closing
 from pathlib import Path
 
+from mlops_desk.records.data.retention import RowsKeep
 from mlops_desk.storage.data_files import quoted
 from mlops_desk.storage.request_log.files import FORMAT, connect, united
 from mlops_desk.storage.request_log.layout import (
@@ -22,8 +23,8 @@ _MERGED_BYTES = 256 << 20  # chosen: an hour of more stays in several files, eac
 _LATE_SECONDS = 600  # chosen: an hour that ended so long ago gets no more requests
 
 
-def tidy(folder: Path, now: float, days: float, limit_bytes: int) -> None:
-    """Merge small parts, and delete what is older than ``days`` or, oldest first, beyond ``limit_bytes``.
+def tidy(folder: Path, now: float, keep: RowsKeep, limit_bytes: int) -> None:
+    """Merge small parts, and delete what is not to be kept any more or, oldest first, is beyond ``limit_bytes``.
 
     Raises OSError, duckdb.Error.
     """
@@ -36,21 +37,31 @@ def tidy(folder: Path, now: float, days: float, limit_bytes: int) -> None:
         size = sum(part.path.stat().st_size for part in small)
         if size <= _MERGED_BYTES and len(small) >= (2 if is_over else _MERGE_FROM):
             _merge(place, small)
-    oldest = now - days * 86_400
     for part in parts(folder):
-        if (part.last_ms / 1000 if part.hour is None else part.ends_at) < oldest:
+        ends = part.last_ms / 1000 if part.hour is None else part.ends_at
+        if not keep.keeps(_begins(part), ends, now):
             part.path.unlink(missing_ok=True)
-    trim(folder, limit_bytes)
+    trim(folder, limit_bytes, keep)
     _drop_empty(folder)
 
 
-def trim(folder: Path, limit_bytes: int) -> None:
-    """Delete what is beyond ``limit_bytes``, oldest first; the newest part stays, however large it is."""
+def trim(folder: Path, limit_bytes: int, keep: RowsKeep) -> None:
+    """Delete what is beyond ``limit_bytes``, oldest first, and what is held last: the limit guards the disk.
+
+    The newest part stays, however large it is.
+    """
     left = limit_bytes
-    for number, part in enumerate(reversed(parts(folder))):
+    newest_first = [*reversed(parts(folder))]
+    rest = sorted(newest_first[1:], key=lambda part: not keep.holds(_begins(part), part.ends_at))
+    for number, part in enumerate([*newest_first[:1], *rest]):
         left -= part.path.stat().st_size
         if left < 0 and number > 0:
             part.path.unlink(missing_ok=True)
+
+
+def _begins(part: ArchivePart) -> float:
+    """Return when the oldest request of a part may have come: one of an older version has any."""
+    return 0.0 if part.hour is None else float(part.hour)
 
 
 def _merge(place: Path, small: list[ArchivePart]) -> None:

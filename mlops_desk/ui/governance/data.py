@@ -182,9 +182,7 @@ def set_facts(found: DataSet) -> list[Fact]:
         Fact("Owner", plain(traits.data_owner or numbers.NOTHING, 100)),
         Fact("Licence", plain(traits.licence or numbers.NOTHING, 200)),
         _personal(traits.personal),
-        Fact(
-            "Kept", "nobody has said how long" if traits.retention_days is None else f"{traits.retention_days:g} days"
-        ),
+        Fact("Kept", _kept(brief)),
     ]
     for version in found.versions[:_MOST]:
         size = numbers.size(version.size_bytes)
@@ -208,6 +206,15 @@ def set_facts(found: DataSet) -> list[Fact]:
     elif found.columns_why:
         facts.append(Fact("Columns", plain(found.columns_why, 300), "muted"))
     return facts + [Fact("Not asked", plain(one, 300), "warning") for one in found.missing[:_MOST]]
+
+
+def _kept(brief: DataSetBrief) -> str:
+    said = brief.traits.retention_days
+    if brief.kept_days is None:
+        return "nobody has said how long" if said is None else f"{said:g} days"
+    if said is not None and said >= brief.kept_days:
+        return f"{said:g} days, as is said of it"
+    return f"{brief.kept_days:g} days, by the settings" + ("" if said is None else f"; {said:g} by its retention")
 
 
 def _personal(personal: PersonalData) -> Fact:

@@ -24,7 +24,7 @@ class DataCatalogue(Protocol):
     def list(
         self,
         text: Annotated[str, Word("TEXT", "in the name or the place")] = "",
-        kind: Annotated[str | None, Option("KIND", "file, folder, dvc, mlflow, query, log or labels")] = None,
+        kind: Annotated[str | None, Option("KIND", "file, folder, dvc, mlflow, query, log, labels or lists")] = None,
     ) -> "list_of[DataSetBrief]":
         """List data sets: those that somebody registered, and those that runs, pipelines, monitors and logs tell of."""
         ...

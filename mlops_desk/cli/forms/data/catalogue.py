@@ -5,8 +5,9 @@ from typing import Any
 
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, size, table
-from mlops_desk.records.data.catalogue import DataSet, DataSetBrief, DataUse, DataVersion, SetTraits
+from mlops_desk.records.data.catalogue import DataSet, DataSetBrief, DataUse, DataVersion
 
+_SETTING = "serving.request_log_days"
 _TEXT = 400  # chosen: five lines of a terminal
 _HASH = 12  # chosen: as many digits as tell data sets of one machine apart; --json has all
 _SHOWN = 20  # chosen: versions and users on one screen; --json has all
@@ -22,7 +23,7 @@ def data_set(item: DataSet) -> str:
         "state": f"{brief.state}{_when(brief.looked_at)}" + (f": {plain(brief.text, _TEXT)}" if brief.text else ""),
         "hash": hashed(brief.sha256, brief.digest),
         "size": "–" if brief.size_bytes is None else size(brief.size_bytes) + _files(brief.files),
-        **_traits(brief.traits),
+        **_traits(brief),
         "registered": "yes" if brief.is_registered else "no: the desk knows of it by what uses it",
     }
     if item.progress is not None:
@@ -65,12 +66,23 @@ def _version(one: DataVersion) -> list[str]:
     ]
 
 
-def _traits(traits: SetTraits) -> dict[str, str]:
-    days = "nobody has said" if traits.retention_days is None else f"{traits.retention_days:g} days"
+def kept_for(brief: DataSetBrief) -> str:
+    """Return how long a set is to be kept, and by whose word."""
+    said = brief.traits.retention_days
+    if brief.kept_days is None:
+        return "nobody has said" if said is None else f"{said:g} days"
+    if said is not None and said >= brief.kept_days:
+        return f"{said:g} days, as is said of it"
+    less = "" if said is None else f"; {said:g} days, as is said of it, by data retention"
+    return f"{brief.kept_days:g} days, by the setting {_SETTING}{less}"
+
+
+def _traits(brief: DataSetBrief) -> dict[str, str]:
+    traits = brief.traits
     told = {
         "owner": plain(traits.data_owner or "–", _TEXT),
         "licence": plain(traits.licence or "–", _TEXT),
-        "kept for": days,
+        "kept for": kept_for(brief),
         "data of persons": traits.personal,
     }
     return told | ({"notes": plain(traits.notes, _TEXT)} if traits.notes else {})

@@ -21,6 +21,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.disk.files import set_aside
 from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.base.process import end_group, python_command, start_child
+from mlops_desk.records.data.retention import LogKeep, RowsKeep
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits
 
 MODULE = "mlops_desk.serving.gateway.request_log.roller"
@@ -75,10 +76,11 @@ class LocalRoller:
             with only_one(folder, waits=False) as is_ours:
                 if not is_ours:  # it is rewritten; the next roll tidies it
                     return
-                trim(folder, limits.log_bytes)
+                keep = task.rules.keep or LogKeep(RowsKeep(None), RowsKeep(None))
+                trim(folder, limits.log_bytes, keep.requests)
                 if task.is_time_to_tidy:
-                    tidy(folder, time.time(), limits.log_days, limits.log_bytes)
-                    tidy_feedback(folder, time.time(), limits.log_days)
+                    tidy(folder, time.time(), keep.requests, limits.log_bytes)
+                    tidy_feedback(folder, time.time(), keep.labels)
         except (OSError, duckdb.Error, ValueError) as error:
             raise Unavailable(str(error)) from error
 

@@ -15,6 +15,7 @@ from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.live.sliding import newest_rows, newest_seconds
 from mlops_desk.drift.profile.worker import profile_of_source
 from mlops_desk.drift.store.windows import WindowStore
+from mlops_desk.records.data.retention import RowsKeep
 from mlops_desk.records.drift.columns import ColumnKind
 from mlops_desk.records.drift.monitors import Monitor, WindowRule
 from mlops_desk.records.drift.sources import Source, SourceKind
@@ -226,7 +227,7 @@ def test_each_row_is_taken_once_whatever_happens_in_between(store, log, tmp_path
         log.write([row(number + at, now + at / 2) for at in range(n)])
         number, written, now = number + n, written + n, now + n / 2 + chance.random() * 900
         if chance.random() < 0.3:
-            tidy(log.folder, now, 365, 1 << 40)
+            tidy(log.folder, now, RowsKeep(365), 1 << 40)
         try:
             cutter(store, log, run=dying).take(MONITOR, now)
         except Unavailable:
@@ -272,7 +273,7 @@ def test_a_part_that_is_merged_away_while_it_is_read_is_read_again(store, log, m
     def count(connection, some, condition):
         if not seen:
             seen.append(1)
-            tidy(log.folder, BEGIN + 7200, 365, 1 << 40)
+            tidy(log.folder, BEGIN + 7200, RowsKeep(365), 1 << 40)
         return real(connection, some, condition)
 
     monkeypatch.setattr(log_rows, "_count", count)

@@ -1,5 +1,6 @@
 """What the desk knows of data by itself, from its records alone; and what of its logs somebody still needs."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from mlops_desk.desk.governance.data_known import (
     SeenRun,
     here,
     known_data,
+    of_lists,
     of_monitor,
     of_pipeline,
     of_run,
 )
 from mlops_desk.desk.governance.data_looks import columns_of_schema
+from mlops_desk.governance.data.desk_files import LISTS
 from mlops_desk.governance.data.sighting import DataSighting, KnownData
 from mlops_desk.records.data.catalogue import DataKind, DataPlace, DataUser, DataUserKind
 from mlops_desk.records.data.retention import RetentionItem
@@ -122,8 +125,11 @@ def test_what_can_t_be_asked_is_said_and_takes_nothing_else_away() -> None:
 
 def holds(tmp_path: Path, **parts: object) -> tuple[list[tuple[str, str]], list[str]]:
     (tmp_path / "front").mkdir(exist_ok=True)
-    nothing: dict = {"monitors": list, "pipelines": list, "jobs": list, "known": KnownData}
-    found, missing = DataHolds(endpoints=tmp_path, **{**nothing, **parts})()
+    nothing: dict = {
+        "monitors": list, "pipelines": list, "jobs": list, "known": KnownData, "pipeline": lambda _id: None,
+        "aliases": lambda _model: {}, "lists": tmp_path / "pipelines",
+    }  # fmt: skip
+    found, missing = DataHolds(root=tmp_path, endpoints=tmp_path, **{**nothing, **parts})()
     return [(one.dataset, one.why) for one in found], list(missing)
 
 
@@ -145,6 +151,29 @@ def test_pinned_references_pipelines_jobs_and_trained_models_hold_logs(tmp_path:
     user = DataUser(DataUserKind.MODEL, "churn/3", "its data")
     seen = DataSighting("x", DataPlace(DataKind.MLFLOW, str(tmp_path / "front/requests/2026-01-02")), (user,))
     assert holds(tmp_path, known=lambda: KnownData((seen,)))[0][0][1] == "model churn/3 was trained on them"
+
+
+def test_a_list_is_held_by_a_pipeline_that_goes_on_and_by_a_version_with_an_alias(tmp_path: Path) -> None:
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "r.json").write_text("[]")
+
+    def held(run: PipelineRun | None, aliases: Mapping[str, str]) -> list[str]:
+        found, missing = holds(tmp_path, lists=lists, pipeline=lambda _id: run, aliases=lambda _model: aliases)
+        assert missing == []
+        return [why for _dataset, why in found]
+
+    goes_on = pipeline(PipelineState.PAUSED)
+    assert held(goes_on, {}) == [f"pipeline {goes_on.id} goes on with them"]
+    promoted = replace(pipeline(PipelineState.PROMOTED), model="churn", challenger_version="3")
+    assert held(promoted, {"champion": "3", "live": "3"}) == ["model churn/3 (champion, live) was trained on them"]
+    assert held(promoted, {"champion": "4"}) == []
+    assert held(replace(promoted, challenger_version=None), {"champion": "4"}) == []
+    assert held(None, {"champion": "3"}) == []
+    assert len(holds(tmp_path, lists=lists, pipeline=lambda _id: promoted, aliases=lambda _model: refusing())[1]) == 1
+    assert len(holds(tmp_path, lists=lists, pipeline=lambda _id: refusing())[1]) == 1
+    assert [one.name for one in of_lists([RetentionItem(LISTS, "pipelines/r.json", 1.0, 1.0, 2, 1, 1)])] == [LISTS]
+    assert list(of_lists([])) == []
 
 
 @pytest.mark.parametrize("part", ["monitors", "pipelines", "jobs", "known"])

@@ -168,7 +168,7 @@ def test_only_logs_and_labels_are_files_of_the_desk(tmp_path: Path) -> None:
     made(tmp_path, str(outside.relative_to(tmp_path)))
     (endpoints / "linked").symlink_to(tmp_path / "outside")
     (endpoints / "front/requests-3").symlink_to(tmp_path / "outside/requests")
-    found = desk_files(tmp_path, endpoints)
+    found = desk_files(tmp_path, endpoints, tmp_path / "pipelines")
     assert [(one.dataset, one.path) for one in found] == [
         ("front/requests", log),
         ("front/labels", "endpoints/front/requests-2/feedback/feedback-1767322800000.parquet"),
@@ -178,4 +178,4 @@ def test_only_logs_and_labels_are_files_of_the_desk(tmp_path: Path) -> None:
 
 
 def test_without_endpoints_there_are_none(tmp_path: Path) -> None:
-    assert desk_files(tmp_path, tmp_path / "endpoints") == []
+    assert desk_files(tmp_path, tmp_path / "endpoints", tmp_path / "pipelines") == []

@@ -1,5 +1,6 @@
 """The catalogue's verbs on a real database: registered, looked at, changed, gone, forgotten; retention and rules."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.cli import output
-from mlops_desk.governance.data.desk_files import desk_files
+from mlops_desk.governance.data.desk_files import LISTS, desk_files
 from mlops_desk.governance.data.looks import Watching
 from mlops_desk.governance.data.planning import DataHold
 from mlops_desk.governance.data.redacting import RedactionHouse
@@ -49,6 +50,7 @@ class House:
         self.may_end.set()
         self.holds: tuple[list[DataHold], list[str]] = ([], [])
         self.applied = 0
+        self.least = 30.0
         self.requests: list[LoggedRequest] = []
 
     def look(self, entry: CatalogueEntry, watching: Watching) -> tuple[DataPlace, DataVersion]:
@@ -81,8 +83,8 @@ def data(tmp_path: Path, house: House) -> Iterator[DataService]:
     state, loop = State(tmp_path / "state.db"), Loop("test")
     endpoints = tmp_path / "endpoints"
     made = DataService(
-        DataHouse(lambda: house.known, house.look, lambda thing: thing.replace("@champion", "/3")),
-        RetentionHouse(tmp_path, lambda: desk_files(tmp_path, endpoints), lambda: house.holds),
+        DataHouse(lambda: house.known, house.look, lambda thing: thing.replace("@champion", "/3"), lambda: house.least),
+        RetentionHouse(tmp_path, lambda: desk_files(tmp_path, endpoints, tmp_path / "pipelines"), lambda: house.holds),
         RedactionHouse(
             endpoint=house.endpoint,
             requests=lambda _name, rows: house.requests[:rows],
@@ -289,6 +291,40 @@ def test_while_nobody_can_tell_who_needs_it_nothing_goes(data: DataService, hous
     shown = data.retention(days=1.0)
     assert (shown.files, shown.held[0].why) == (0, "model m/1 was trained on them")
     assert "was trained on them" in output.text(shown)
+
+
+def test_a_log_says_how_long_it_is_kept_and_by_whose_word(data: DataService, house: House) -> None:
+    house.known = KnownData((DataSighting("front/requests", DataPlace(DataKind.LOG, endpoint="front")),))
+    assert data.show("front/requests").brief.kept_days == 30.0
+    assert "30 days, by the setting serving.request_log_days" in output.text(data.show("front/requests"))
+    made = data.update("front/requests", retention_days=90.0)
+    assert (made.brief.kept_days, house.applied) == (90.0, 1)
+    assert "90 days, as is said of it" in output.text(made)
+    made = data.update("front/requests", retention_days=7.0)
+    assert (made.brief.kept_days, data.said()) == (30.0, {"front/requests": 7.0})
+    assert "; 7 days, as is said of it, by data retention" in output.text(made)
+    data.update("front/requests", notes="none")
+    assert house.applied == 2, "the gateway is told of what it goes by"
+
+
+def test_lists_of_frozen_data_go_by_what_is_said_of_their_set(data: DataService, house: House) -> None:
+    place = house.root / "pipelines"
+    place.mkdir()
+    (place / "r.json").write_text("[]")
+    os.utime(place / "r.json", (LONG_AGO, LONG_AGO))
+    house.known = KnownData((DataSighting(LISTS, DataPlace(DataKind.LISTS)),))
+    assert data.show(LISTS).brief.kept_days is None
+    assert data.retention().unset == (LISTS,)
+    data.update(LISTS, retention_days=30.0)
+    house.holds = ([DataHold(LISTS, "model m/3 (champion) was trained on them", path="pipelines/r.json")], [])
+    assert [(one.dataset, one.files) for one in data.retention().held] == [(LISTS, 1)]
+    house.holds = ([], [])
+    assert data.retain(data.retention().token).files == 1
+    assert not (place / "r.json").exists()
+    with pytest.raises(Invalid):
+        data.register(LISTS, path="/srv")
+    with pytest.raises(Refused):
+        data.check(LISTS)
 
 
 @pytest.mark.parametrize("days", [-1.0, float("nan"), float("inf")])

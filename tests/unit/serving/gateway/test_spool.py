@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mlops_desk.records.data.retention import RowsKeep
 from mlops_desk.serving.gateway.request_log.rollup import Rollup, read_spool
 from mlops_desk.serving.gateway.spool import Exchange, Spool, records
 from mlops_desk.storage.data_files import pattern
@@ -354,11 +355,11 @@ def test_small_parts_are_merged_and_one_left_by_a_crash_does_not_count_twice(tmp
     for number in range(1, 41):
         write_part([row(number, {"a": number, f"c{number % 3}": "x"})], (), part_path(tmp_path, number))
     kept = part_path(tmp_path, 5).read_bytes()
-    tidy(tmp_path, 41.0, days=3650, limit_bytes=1 << 30)
+    tidy(tmp_path, 41.0, RowsKeep(3650), limit_bytes=1 << 30)
     assert len(list(tmp_path.iterdir())) == 1
     part_path(tmp_path, 5).write_bytes(kept)
     assert [int(found[0]) for found in logged(tmp_path, "a")] == list(range(1, 41))
-    tidy(tmp_path, 41.0, days=3650, limit_bytes=1 << 30)
+    tidy(tmp_path, 41.0, RowsKeep(3650), limit_bytes=1 << 30)
     assert not part_path(tmp_path, 5).exists()
 
 
@@ -366,8 +367,8 @@ def test_the_log_stays_within_its_days_and_bytes(tmp_path: Path) -> None:
     day = 86_400_000
     for number in range(1, 5):
         write_part([row(number, {"a": number})], (), part_path(tmp_path, number * day))
-    tidy(tmp_path, now=4 * 86_400.0, days=2, limit_bytes=1 << 30)
+    tidy(tmp_path, now=4 * 86_400.0, keep=RowsKeep(2), limit_bytes=1 << 30)
     assert [part.first_ms // day for part in parts(tmp_path)] == [2, 3, 4]
     size = parts(tmp_path)[0].path.stat().st_size
-    tidy(tmp_path, now=4 * 86_400.0, days=2, limit_bytes=2 * size + size // 2)
+    tidy(tmp_path, now=4 * 86_400.0, keep=RowsKeep(2), limit_bytes=2 * size + size // 2)
     assert [part.first_ms // day for part in parts(tmp_path)] == [3, 4]

@@ -2,11 +2,13 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mlops_desk.records.data.retention import LogKeep, RowsKeep
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
 from mlops_desk.serving.logged.folders import LogFolders
 
@@ -51,6 +53,25 @@ def test_a_record_names_a_log_and_no_other_place(tmp_path: Path, told: str | Non
     assert LogFolders(tmp_path).of(endpoint(told)) == tmp_path / "front" / name
 
 
+def kept_for(days: float | None, *spans: tuple[float | None, float | None]) -> Callable[[str], LogKeep]:
+    keep = RowsKeep(days, spans)
+    return lambda name: LogKeep(keep, keep) if name == "front" else pytest.fail(name)
+
+
+def test_what_something_needs_stays_and_so_does_all_while_nobody_knows(tmp_path: Path) -> None:
+    folders = LogFolders(tmp_path)
+    folder = folders.begin("front")
+    age(folder, 400)
+    for keep in (kept_for(None), kept_for(500), kept_for(30, (None, None)), kept_for(30, (0.0, None))):
+        folders.retire(set(), keep)
+        assert folder.is_dir()
+    labels = LogKeep(RowsKeep(30), RowsKeep(900))
+    folders.retire(set(), lambda _name: labels)
+    assert folder.is_dir(), "labels lie beside the requests"
+    folders.retire(set(), kept_for(30))
+    assert not folder.exists()
+
+
 def test_what_belongs_to_nobody_goes_once_its_newest_file_is_old(tmp_path: Path) -> None:
     folders = LogFolders(tmp_path)
     old, young, kept = (folders.begin("front") for _ in range(3))
@@ -59,12 +80,12 @@ def test_what_belongs_to_nobody_goes_once_its_newest_file_is_old(tmp_path: Path)
         (folder / "hour" / "part.parquet").write_bytes(b"rows")
         age(folder, 40)
     os.utime(young / "hour" / "part.parquet")
-    folders.retire({folders.of(replace(endpoint(kept)))}, 30)
+    folders.retire({folders.of(replace(endpoint(kept)))}, kept_for(30))
     assert [folder.is_dir() for folder in (old, young, kept)] == [False, True, True]
 
 
 def test_without_any_endpoint_nothing_is_retired(tmp_path: Path) -> None:
-    LogFolders(tmp_path / "none").retire(set(), 30)
+    LogFolders(tmp_path / "none").retire(set(), kept_for(30))
     (tmp_path / "_gateway").mkdir()
-    LogFolders(tmp_path).retire(set(), 30)
+    LogFolders(tmp_path).retire(set(), kept_for(30))
     assert (tmp_path / "_gateway").is_dir()

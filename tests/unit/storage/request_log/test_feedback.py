@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.records.data.retention import RowsKeep
 from mlops_desk.records.serving.request import FeedbackTaken
 from mlops_desk.storage.request_log.feedback import (
     Feedback,
@@ -119,8 +120,8 @@ def test_what_is_wrong_is_said_and_nothing_is_taken(tmp_path: Path, text: str, s
 def test_small_files_are_merged_and_old_ones_go(tmp_path: Path) -> None:
     for number in range(1, 41):
         write_feedback(tmp_path, [Feedback("a", number % 2, float(number), {"truth": number})], number * 1000)
-    tidy_feedback(tmp_path, 41.0, 30)
+    tidy_feedback(tmp_path, 41.0, RowsKeep(30))
     assert len(list((tmp_path / "feedback").glob("*.parquet"))) == 1
     assert known(tmp_path, "a") == {("a", 0): {"truth": 40}, ("a", 1): {"truth": 39}}
-    tidy_feedback(tmp_path, 40.0 + 31 * 86_400, 30)
+    tidy_feedback(tmp_path, 40.0 + 31 * 86_400, RowsKeep(30))
     assert known(tmp_path, "a") == {}

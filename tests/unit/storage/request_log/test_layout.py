@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from mlops_desk.records.data.retention import RowsKeep
 from mlops_desk.storage.request_log.keeping import tidy, trim
 from mlops_desk.storage.request_log.layout import hour_of, hours, part_path, parts
 from mlops_desk.storage.request_log.reading import newest
@@ -47,11 +48,11 @@ def test_an_hour_that_is_over_becomes_one_file(tmp_path: Path) -> None:
     for second in range(3):
         put(tmp_path, NOW + second)
         put(tmp_path, NOW - HOUR + second)
-    tidy(tmp_path, NOW + 3, 30, LARGE)
+    tidy(tmp_path, NOW + 3, RowsKeep(30), LARGE)
     assert [part.merged for part in parts(tmp_path)] == [True, False, False, False]
     assert sorted(ids(tmp_path)) == [NOW - HOUR, NOW - HOUR + 1, NOW - HOUR + 2, NOW, NOW + 1, NOW + 2]
     put(tmp_path, NOW - HOUR + 9)  # one that came late
-    tidy(tmp_path, NOW + HOUR * 2, 30, LARGE)
+    tidy(tmp_path, NOW + HOUR * 2, RowsKeep(30), LARGE)
     assert [part.merged for part in parts(tmp_path)] == [True, True]
     assert len(ids(tmp_path)) == 7
 
@@ -60,26 +61,26 @@ def test_a_part_of_a_merged_range_that_a_crash_left_counts_once_whatever_was_mer
     first = put(tmp_path, NOW)
     kept = first.read_bytes()
     put(tmp_path, NOW + 1)
-    tidy(tmp_path, NOW + 2 * HOUR, 30, LARGE)
+    tidy(tmp_path, NOW + 2 * HOUR, RowsKeep(30), LARGE)
     (merged,) = parts(tmp_path)
     merged_bytes = merged.path.read_bytes()
     put(tmp_path, NOW + 2)
-    tidy(tmp_path, NOW + 2 * HOUR, 30, LARGE)
+    tidy(tmp_path, NOW + 2 * HOUR, RowsKeep(30), LARGE)
     first.write_bytes(kept)
     merged.path.write_bytes(merged_bytes)
     assert sorted(ids(tmp_path)) == [NOW, NOW + 1, NOW + 2]
-    tidy(tmp_path, NOW + 2 * HOUR, 30, LARGE)
+    tidy(tmp_path, NOW + 2 * HOUR, RowsKeep(30), LARGE)
     assert len(list(tmp_path.rglob("*.parquet"))) == 1
 
 
 def test_whole_hours_go_by_age_and_by_size_with_their_folders(tmp_path: Path) -> None:
     for back in range(5):
         put(tmp_path, NOW - back * 86_400)
-    tidy(tmp_path, NOW, 2, LARGE)
+    tidy(tmp_path, NOW, RowsKeep(2), LARGE)
     assert sorted(ids(tmp_path)) == [NOW - 2 * 86_400, NOW - 86_400, NOW]
     assert len(list(tmp_path.iterdir())) == 3
     size = parts(tmp_path)[0].path.stat().st_size
-    trim(tmp_path, 2 * size + size // 2)
+    trim(tmp_path, 2 * size + size // 2, RowsKeep(2))
     assert sorted(ids(tmp_path)) == [NOW - 86_400, NOW]
     trim(tmp_path, 1)
     assert ids(tmp_path) == [NOW]
@@ -95,3 +96,24 @@ def test_the_newest_are_those_that_came_last_wherever_they_lie(tmp_path: Path) -
     assert newest(tmp_path, 1, target).first_at == NOW
     assert newest(tmp_path, 2, target).first_at == pytest.approx(NOW - 10)
     assert newest(tmp_path, 9, target, since=NOW - 60).rows == 2
+
+
+def test_what_is_held_outlives_its_age_and_goes_last_beyond_the_size(tmp_path: Path) -> None:
+    for back in range(5):
+        put(tmp_path, NOW - back * 86_400)
+    held = NOW - 4 * 86_400
+    keep = RowsKeep(1, ((float(held), float(held) + 1),))
+    tidy(tmp_path, NOW, keep, LARGE)
+    assert sorted(ids(tmp_path)) == [held, NOW - 86_400, NOW]
+    size = parts(tmp_path)[0].path.stat().st_size
+    trim(tmp_path, 2 * size + size // 2, keep)
+    assert sorted(ids(tmp_path)) == [held, NOW], "what nobody needs goes before what is older and needed"
+    trim(tmp_path, size + size // 2, keep)
+    assert sorted(ids(tmp_path)) == [NOW], "a full disk would end the log altogether"
+
+
+def test_while_nobody_knows_who_needs_them_no_rows_go_by_their_age(tmp_path: Path) -> None:
+    put(tmp_path, NOW - 4000 * 86_400)
+    put(tmp_path, NOW)
+    tidy(tmp_path, NOW, RowsKeep(None), LARGE)
+    assert len(ids(tmp_path)) == 2

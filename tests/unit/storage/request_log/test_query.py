@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_desk.records.data.retention import RowsKeep
 from mlops_desk.storage.request_log import query as query_module
 from mlops_desk.storage.request_log.feedback import Feedback, write_feedback
 from mlops_desk.storage.request_log.keeping import tidy
@@ -50,7 +51,7 @@ def test_the_newest_that_match_are_found_and_no_others(
     for number, (at, status, latency) in enumerate(drawn):
         put(folder, row(number, NOW + at, {"a": number}, status=status, latency=latency))
     if is_merged:
-        tidy(folder, NOW + 90_000, 30, 1 << 30)
+        tidy(folder, NOW + 90_000, RowsKeep(30), 1 << 30)
     wanted = RequestQuery(limit, NOW + since, 500 if are_errors else 0, 599, 0.1 if are_slow else None,
                           None if until is None else NOW + until)  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:

@@ -1,0 +1,102 @@
+"""What the desk deletes without being asked, and what it spares: the one place where that is decided.
+
+Rows of logs go once they are older than both the setting and what somebody has said of their set, unless something
+stands on them; lists of frozen data once so many newer ones are there. While not all could be asked who may need them,
+nothing goes by its age. How large a log may become is another limit, which guards the disk, and the gateway's own.
+"""
+
+import logging
+import threading
+import time
+from builtins import list as list_of
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.loop import Loop
+from mlops_desk.governance.data.deleting import delete
+from mlops_desk.governance.data.desk_files import LISTS, labels_of, requests_of
+from mlops_desk.governance.data.planning import DataHold
+from mlops_desk.governance.data.retaining import RetentionHouse
+from mlops_desk.records.data.retention import LogKeep, RetentionItem, RowsKeep
+
+_log = logging.getLogger(__name__)
+_LOOK_SECONDS = 300.0  # as often as the gateway looks for what is too old
+_FILES_SECONDS = 40.0  # chosen: a disk that hangs keeps the lists, and nothing else
+NEWEST_LISTS = 200  # chosen: one of a thousand files takes 150 KB; older data are told by their hash in the record
+SETTING = "serving.request_log_days"
+
+
+def rows_keep(
+    dataset: str, least_days: float, said_days: float | None, holds: Iterable[DataHold], missing: Sequence[str]
+) -> RowsKeep:
+    """Return how long rows of a log are kept: the longer of setting and set, and what is held stays longer. Pure."""
+    days = None if missing else max(least_days, said_days or 0.0)
+    return RowsKeep(days, tuple((one.begins, one.ends) for one in holds if one.dataset == dataset))
+
+
+def old_lists(
+    files: Iterable[RetentionItem], said_days: float | None, holds: Sequence[DataHold], now: float
+) -> list_of[RetentionItem]:
+    """Return the lists of frozen data that go by themselves. Pure."""
+    lists = sorted((one for one in files if one.dataset == LISTS), key=lambda one: one.ends)
+    said = RowsKeep(said_days or 0.0)
+    return [
+        one
+        for one in lists[:-NEWEST_LISTS]
+        if not said.keeps(one.begins, one.ends, now) and not any(hold.holds(one) for hold in holds)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class KeepingHouse:
+    """``least_days`` is the setting, ``said`` what people say of sets by name; ``publish`` hands it to the gateway."""
+
+    least_days: Callable[[], float]
+    said: Callable[[], Mapping[str, float | None]]
+    publish: Callable[[], object]
+
+
+class DataKeeping:
+    """Looks every five minutes who needs what; asked by whatever deletes by age."""
+
+    def __init__(self, retention: RetentionHouse, house: KeepingHouse, loop: Loop) -> None:
+        self._retention = retention
+        self._house = house
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._held: tuple[Sequence[DataHold], Sequence[str]] = ((), ("Nobody has been asked yet.",))
+
+    def start(self) -> None:
+        self._loop.repeat("data-keeping", _LOOK_SECONDS, self.look)
+
+    def of(self, endpoint: str) -> LogKeep:
+        """Return how long the rows of an endpoint, which may be gone by now, are kept."""
+        with self._lock:
+            holds, missing = self._held
+        least, said = self._house.least_days(), self._house.said()
+        requests, labels = (
+            rows_keep(name, least, said.get(name), holds, missing)
+            for name in (requests_of(endpoint), labels_of(endpoint))
+        )
+        return LogKeep(requests, labels)
+
+    def look(self) -> None:
+        """Ask who needs what; tell the gateway where that has changed, and delete lists that nobody needs."""
+        held = self._retention.holds()
+        with self._lock:
+            has_changed, self._held = held != self._held, held
+        if has_changed:
+            self._house.publish()
+        holds, missing = held
+        if missing:
+            return
+        try:
+            self._loop.call("Clearing lists of data away", lambda: self._clear(holds), _FILES_SECONDS)
+        except (DeskError, OSError) as error:
+            _log.warning("Lists of frozen data can't be cleared away: %s", error)
+
+    def _clear(self, holds: Sequence[DataHold]) -> None:
+        old = old_lists(self._retention.files(), self._house.said().get(LISTS), holds, time.time())
+        for left in delete(self._retention.root, "", old).left if old else ():
+            _log.info("The list %s stays: %s", left.path, left.why)
