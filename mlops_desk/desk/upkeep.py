@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.disk.reserve import Reserve
+from mlops_desk.base.disk.scratch import sweep_scratch
 from mlops_desk.base.errors import DeskError, Hint
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
@@ -70,6 +71,8 @@ class Upkeep:
         """Tell what is damaged or lost, and begin to look after the rest."""
         self._tell()
         if not self._simulated:
+            began = time.time()
+            loop.start("scratch", lambda: _sweep(began))
             loop.repeat("upkeep", _LOOK_SECONDS, self.turn)
 
     def make_room(self) -> bool:
@@ -195,3 +198,9 @@ def _count(number: int, noun: str) -> str:
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def _sweep(began: float) -> None:
+    gone = sweep_scratch(began)
+    if gone:
+        _log.info("%d temporary folders of processes that were killed were deleted", gone)

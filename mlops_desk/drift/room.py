@@ -1,11 +1,11 @@
 """Where a worker of drift works: a folder of its own, and a database in memory that writes there what it can't hold."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.storage.data_files import connect
 
 _THREADS = 2  # chosen: one reads while the other counts; the machine is busy with training
@@ -22,7 +22,7 @@ def database_in(folder: Path, threads: int = _THREADS) -> Iterator[Any]:
 @contextmanager
 def work_room(within: str | None) -> Iterator[tuple[Any, Path]]:
     """Give a database and its folder, made in ``within`` or among temporary files; both end with the block."""
-    with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-", dir=within) as name:
+    with scratch("drift", within) as name:
         folder = Path(name)
         with database_in(folder) as connection:
             yield connection, folder

@@ -5,7 +5,6 @@ again and again gets the same rule (``windows``) over what was asked by hand.
 """
 
 import os
-import tempfile
 import threading
 import time
 import uuid
@@ -18,6 +17,7 @@ from typing import Any
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
@@ -117,7 +117,7 @@ class DriftService:
         inputs = self._kinds(endpoint) if self._kinds else {}
         kinds = {name: kind for name, kind in inputs.items() if kind is not None}
         options = DriftOptions(kinds=kinds, require_all_columns=False, features=tuple(inputs))
-        with tempfile.TemporaryDirectory(prefix="mlops-desk-window-") as folder:
+        with scratch("window") as folder:
             current = Path(folder) / "current.parquet"
             reference = given or self._reference_file(endpoint)
             window = self._request_window(endpoint.name, rows, current)

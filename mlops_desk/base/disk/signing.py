@@ -5,10 +5,10 @@ What a folder is signed as (a namespace) is part of the signature, so that one o
 
 import hashlib
 import re
-import tempfile
 from pathlib import Path
 
 from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import Hint, Invalid, Refused
 from mlops_desk.base.process import Finished, run_command
 from mlops_desk.base.text import plain
@@ -59,7 +59,7 @@ def signer_of(sums: bytes, signers: bytes, signature: bytes, namespace: str) -> 
     named = _SIGNER.fullmatch(signers.decode("ascii", "replace"))
     if named is None:
         return None
-    with tempfile.TemporaryDirectory(prefix="mlops-desk-") as name:
+    with scratch("signing") as name:
         folder = Path(name)
         (folder / SIGNERS).write_text(f'{_WHO} namespaces="{namespace}" {named[1]}\n', encoding="ascii")
         (folder / SIGNATURE).write_bytes(signature)

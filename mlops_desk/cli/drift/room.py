@@ -4,11 +4,12 @@ What kills at once (SIGKILL) leaves it, as it leaves everything.
 """
 
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+
+from mlops_desk.base.disk.scratch import scratch
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 _SIGNALLED = 128  # a shell's exit code for what a signal has ended, with the signal's number
@@ -19,7 +20,7 @@ def passing_folder() -> Iterator[Path]:
     """Give an empty folder that goes with the block, in the main thread."""
     before = {one: signal.signal(one, _end) for one in _ENDING if signal.getsignal(one) is signal.SIG_DFL}
     try:
-        with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-") as folder:
+        with scratch("drift") as folder:
             yield Path(folder)
     finally:
         for one, handler in before.items():

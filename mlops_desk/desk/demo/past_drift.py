@@ -1,13 +1,13 @@
 """The drift reports of the demonstration's last weeks: its data move away until the model is trained again."""
 
 import logging
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.process import run_worker
 from mlops_desk.desk.demo import past
@@ -55,7 +55,7 @@ def write(
     """Compare the windows of each day, keep the reports and record their scores; a start broken off leaves none."""
     windows = days(until)
     try:
-        with tempfile.TemporaryDirectory(prefix="mlops-desk-demo-") as folder:
+        with scratch("demo") as folder:
             request = {"reference": str(reference), "moved": [day.moved for day in windows], "folder": folder}
             answer = run_worker(_WORKER, request, _WORKER_SECONDS, ending=ending)
         found = [wire.from_builtins(one, DriftReport) for one in answer]

@@ -8,13 +8,13 @@ A registry that takes no files, or not now, leaves a profile with the agent alon
 import hashlib
 import logging
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import DeskError, Invalid, NotFound
 from mlops_desk.base.failures.trouble_log import TroubleLog
 from mlops_desk.base.text import plain
@@ -183,7 +183,7 @@ class PublishedProfiles:
         """Read one as data. Raises DeskError where the registry can't be asked."""
         if one.size_bytes is not None and one.size_bytes > LIMIT_BYTES:
             return FoundProfile(one.path, problem=f"{one.path} is larger than {LIMIT_BYTES >> 10} KiB.")
-        with tempfile.TemporaryDirectory(prefix="mlops-desk-reference-") as folder:
+        with scratch("reference") as folder:
             path = self._parts.download(run_id, one.path, Path(folder) / "fetched", registry, LIMIT_BYTES)
             try:
                 content = path.read_bytes()
@@ -196,7 +196,7 @@ class PublishedProfiles:
     def _put(self, place: ProfilePlace, content: bytes) -> str | None:
         """Put a profile there; return why it could not be."""
         try:
-            with tempfile.TemporaryDirectory(prefix="mlops-desk-reference-") as folder:
+            with scratch("reference") as folder:
                 file = Path(folder) / place.name
                 file.write_bytes(content)
                 self._parts.log_file(place.run_id, file, FOLDER, place.registry)

@@ -4,13 +4,13 @@ What a model answers is held against the table of its evaluation, where one was 
 rows that it was not trained on. Else the data set itself may have the answers in a column of its own.
 """
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.desk.drift.published import ProfilePlace, PublishedProfiles, place_of
@@ -88,7 +88,7 @@ class References:
         if options.predictions:
             return made
         try:
-            with tempfile.TemporaryDirectory(prefix="mlops-desk-evaluation-") as folder:
+            with scratch("evaluation") as folder:
                 table = self._evaluation(endpoint, Path(folder))
                 if table is None:
                     return made
@@ -133,7 +133,7 @@ class References:
         return place_of(run_id, endpoint.model.registry, dataset, options)
 
     def _made(self, path: Path, options: DriftOptions, answers: str | None, segment: str | None = None) -> DataProfile:
-        with tempfile.TemporaryDirectory(prefix="mlops-desk-reference-") as folder:
+        with scratch("reference") as folder:
             out = Path(folder) / "reference.profile"
             request = {
                 "reference": str(path),

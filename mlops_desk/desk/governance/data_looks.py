@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.process import run_watched
 from mlops_desk.base.text import plain
@@ -97,11 +97,13 @@ class DataLooks:
     ) -> DataVersion:
         """Return a version with its columns, or with why nobody could tell them. Raises DeskError for a query."""
         try:
-            with tempfile.TemporaryDirectory(prefix="mlops-desk-columns-") as folder:
-                reader = _reader(entry)
+            with scratch("columns") as place:
+                folder, reader = Path(place, "room"), _reader(entry)
+                folder.mkdir(mode=0o700)
                 if reader is not None:
+                    os.chmod(place, 0o711)  # noqa: PTH101, S103 - a way through, and no look at what else is there
                     os.chown(folder, reader, -1)  # what is copied of their data there, nobody else reads
-                request = {"source": source, "folder": folder, "access": {"source": self._access(entry)}}
+                request = {"source": source, "folder": str(folder), "access": {"source": self._access(entry)}}
                 found = run_watched(
                     COLUMNS, request, lambda _line: not watching.is_stopping, _COLUMNS_SECONDS, as_uid=reader
                 )

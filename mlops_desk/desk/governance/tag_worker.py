@@ -6,10 +6,10 @@ names itself: one that was copied to another name says another in its own text, 
 """
 
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import NotFound, Refused, Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
@@ -25,7 +25,7 @@ _HINT = "Sign it by a key of the policy: git tag -s, with gpg.format ssh. polici
 def answer(request: dict[str, Any]) -> dict[str, str]:
     """Return ``fingerprint``, ``signer`` and the tag's own ``object``. Raises NotFound, Refused, Unavailable."""
     repository, tag = checked_address(str(request["repository"])), checked_ref(str(request["tag"]))
-    with mirror(repository, SECONDS) as git, tempfile.TemporaryDirectory(prefix="mlops-desk-signers-") as folder:
+    with mirror(repository, SECONDS) as git, scratch("signers") as folder:
         done = git.fetch(repository, f"+refs/tags/{tag}:refs/tags/{tag}", depth=1)
         if done.code:
             why = told(done.errors)

@@ -4,7 +4,6 @@ Each row is in one window, whoever is killed when: the worker changes nothing, a
 that still grows and the cursor in one transaction. Whoever asks next goes on from there.
 """
 
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.drift.live.file_rows import FileCursor
@@ -110,7 +110,7 @@ class WindowCutter:
         if not self._looking.acquire(timeout=WAIT_SECONDS):
             raise TimedOut("The windows of another monitor are still being cut.", "Try again in a moment.")
         try:
-            with tempfile.TemporaryDirectory(prefix="mlops-desk-cut-") as folder:
+            with scratch("cut") as folder:
                 return self._take(monitor, now, Path(folder))
         except OSError as error:
             text = f"Windows can't be cut: {error.strerror}."
@@ -128,7 +128,7 @@ class WindowCutter:
         if not self._looking.acquire(timeout=WAIT_SECONDS):
             raise TimedOut("The windows of another monitor are still being cut.", "Try again in a moment.")
         try:
-            with tempfile.TemporaryDirectory(prefix="mlops-desk-pin-") as folder:
+            with scratch("pin") as folder:
                 return self._pinned(monitor, start, end, Path(folder))
         except OSError as error:
             text = f"Answers can't be pinned: {error.strerror}."

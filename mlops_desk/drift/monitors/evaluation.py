@@ -4,7 +4,6 @@ A worker compares the sketches. What is judged twice, after a crash in between, 
 """
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from typing import Any
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.drift.metrics import points_of
 from mlops_desk.drift.monitors.book import MonitorBook, new_id, window_id
@@ -125,7 +125,7 @@ class Evaluation:
         self, reference: DataProfile, windows: Sequence[DataProfile], options: DriftOptions, *, previous: bool = False
     ) -> list[Judged]:
         """Compare sketches in a worker. Raises DeskError."""
-        with tempfile.TemporaryDirectory(prefix="mlops-desk-windows-") as folder:
+        with scratch("windows") as folder:
             paths = [Path(folder) / f"{at}.profile" for at in range(len(windows) + 1)]
             for path, profile in zip(paths, [reference, *windows], strict=True):
                 write_atomically(path, to_bytes(profile), mode=0o600)

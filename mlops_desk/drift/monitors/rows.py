@@ -1,11 +1,11 @@
 """The rows of a window as its source has them now, read by a worker; of an endpoint they are in the log of requests."""
 
-import tempfile
 from collections.abc import Callable, Mapping
 from shlex import quote
 from typing import Any
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import Hint, Invalid, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.drift.live.window_rows import RowsFound, RowsRequest
@@ -32,7 +32,7 @@ def rows_of(
     if monitor.source.kind is not SourceKind.FILE:
         hint = Hint(f"mlops-desk endpoints requests {quote(monitor.source.place)}", after=" lists them.")
         raise Invalid(f"The rows of {plain(monitor.name)} are requests of an endpoint.", hint)
-    with tempfile.TemporaryDirectory(prefix="mlops-desk-rows-") as folder:
+    with scratch("rows") as folder:
         wanted = RowsRequest(
             monitor.source.place, window.window_start, window.window_end, limit, folder, monitor.source.time_column
         )

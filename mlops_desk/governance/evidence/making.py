@@ -2,7 +2,6 @@
 
 import json
 import logging
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.disk import signing
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import DeskError, Hint, Invalid, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.governance.evidence.archive import packed
@@ -92,7 +92,7 @@ class EvidenceMaker:
 
     def _signed(self, files: dict[str, bytes]) -> tuple[dict[str, bytes], str]:
         """Return the files with sums, signer and signature. Raises Refused, TimedOut, Unavailable, OSError."""
-        with tempfile.TemporaryDirectory(prefix="mlops-desk-") as name:
+        with scratch("evidence") as name:
             folder = Path(name)
             for file, data in files.items():
                 (folder / file).write_bytes(data)

@@ -2,12 +2,12 @@
 
 import json
 import math
-import os
-import tempfile
 from builtins import list as list_of
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import Hint, Invalid, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.governance.labels.choosing import Span, chosen, confidence, rows_of, within
@@ -95,11 +95,10 @@ class LabelsService:
 
     def _taken(self, endpoint: str, told: Mapping[str, Any]) -> FeedbackTaken:
         try:
-            with tempfile.NamedTemporaryFile("w", prefix="mlops-desk-", suffix=".jsonl", encoding="utf-8") as file:
-                file.write(json.dumps(told) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-                return self._feedback(endpoint, file.name)
+            with scratch("label") as folder:
+                file = Path(folder, "label.jsonl")
+                file.write_text(json.dumps(told) + "\n", encoding="utf-8")
+                return self._feedback(endpoint, str(file))
         except OSError as error:
             raise Unavailable(f"The label can't be written: {error.strerror or error}.") from error
 

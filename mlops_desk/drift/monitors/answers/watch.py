@@ -7,7 +7,6 @@ labels are others. Windows of another model version stay as they were.
 
 import logging
 import math
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import DeskError, Invalid, Unavailable
 from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.monitors.answers.asked import AskedSpan, KeepRequest, ScoreAnswer, ScoreRequest
@@ -150,7 +150,7 @@ class AnswersWatch:
         if mark == looked.mark:
             return
         known = self._windows(monitor)
-        with tempfile.TemporaryDirectory(prefix="mlops-desk-answers-") as folder:
+        with scratch("answers") as folder:
             reference = self._reference(monitor, place, looked, Path(folder))
             answer = self._scored(monitor, known, place, reference, Path(folder))
         has_reference = reference is not None or looked.lacks is None

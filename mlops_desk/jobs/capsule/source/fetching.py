@@ -9,12 +9,12 @@ import os
 import re
 import resource
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import NotFound, Refused, Unavailable
 from mlops_desk.base.process import end_group, start_child
 from mlops_desk.base.text import plain, size_text
@@ -48,7 +48,7 @@ def mirror(address: str, seconds: float) -> Iterator[Git]:
     try:
         kept.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
-        with tempfile.TemporaryDirectory(prefix="mlops-desk-git-") as thrown_away:
+        with scratch("git") as thrown_away:
             yield _made(Path(thrown_away), seconds)
         return
     yield _made(kept, seconds)

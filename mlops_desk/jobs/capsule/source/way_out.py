@@ -8,16 +8,16 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.network import certificates
 
 
 @contextmanager
 def way_out(network: Mapping[str, Any]) -> Iterator[None]:
     """Let git go by ``environment`` and trust what is in ``ca_bundle``. Raises Invalid where that is no bundle."""
-    with TemporaryDirectory(prefix="mlops-desk-ca-") as folder:
+    with scratch("ca") as folder:
         environment = {str(name): str(value) for name, value in dict(network.get("environment") or {}).items()}
         if network.get("ca_bundle"):
             file = Path(folder) / "ca.pem"
