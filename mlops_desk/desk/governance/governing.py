@@ -7,14 +7,17 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller
 from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.text import plain
 from mlops_desk.desk.governance.move_evidence import MoveEvidences
 from mlops_desk.desk.governance.registries import GovernedRegistries
 from mlops_desk.governance.cards.service import CardsService
 from mlops_desk.governance.policies.deciding import MoveAsked, check_may, identity_of, standing_of
 from mlops_desk.governance.policies.gate import PolicyGate
 from mlops_desk.governance.policies.ledger import PolicyLedger
+from mlops_desk.governance.policies.passing import PassedPolicies
 from mlops_desk.governance.policies.promotions import Promotions
 from mlops_desk.governance.policies.service import PoliciesService
+from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.event import GovernanceChanged, Notice
 from mlops_desk.records.governance.policy import (
     OWN_REGISTRY,
@@ -26,11 +29,15 @@ from mlops_desk.records.governance.policy import (
 )
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.pipelines.run import PipelineRun
+from mlops_desk.records.registry.alias_move import AliasMove
 from mlops_desk.registry.aliases.moving import NO_VERSION
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.access.policy import AccessPolicy
 
+PASSED = "registry.alias"
+"""What the audit calls a move that no verb of this desk made."""
+UNKNOWN_USER = "(the registry's login)"
 _SETTLE_SECONDS = 15.0  # chosen: as late as retrainings hear of what nobody announces
 _OWED_SECONDS = 60.0  # chosen: a registry that was away is not asked more often
 
@@ -58,6 +65,7 @@ class Governing:
         bus: Bus,
         admits: Callable[[int], bool],
         job_of_run: Callable[[str], Job | None],
+        record: Callable[[AuditEntry], None],
     ) -> None:
         self._bus = bus
         self.registries = GovernedRegistries(core)
@@ -65,6 +73,10 @@ class Governing:
         self.ledger = PolicyLedger(state.approval_policies, state.approval_words, time.time)
         self.gate = PolicyGate(self.ledger, self.evidences.of, NO_VERSION)
         core.aliases.gate = self.gate
+        core.aliases.hear(PassedPolicies(self.ledger, self._passed).heard)
+        self._record = record
+        served = core.watch.served
+        core.watch.served = lambda: {*served(), *self._governed()}
         self.policies = PoliciesService(
             self.ledger, self.evidences.of, self.registries, admits, time.time, self._policy_changed
         )
@@ -84,6 +96,22 @@ class Governing:
         loop.repeat("promotions", _SETTLE_SECONDS, self.promotions.settle_all)
         if self._cards is not None:
             loop.repeat("cards", _OWED_SECONDS, self._cards.publish_owed)
+
+    def _governed(self) -> set[str | None]:
+        """Return the desk's own registry where it has policies: it is looked at though nothing is served from it."""
+        return {None} if any(one.registry == OWN_REGISTRY for one in self.ledger.policies()) else set()
+
+    def _passed(self, move: AliasMove, text: str, hint: Hint) -> None:
+        """Tell people and the audit of a move past a policy; who made it nobody knows but the registry."""
+        about = ("policy", f"{move.model}@{move.alias}")
+        self._record(
+            AuditEntry(
+                move.at, -1, UNKNOWN_USER, PASSED, f"{plain(move.model)} {plain(move.alias)}",
+                outcome=text, before=move.from_version,
+            )
+        )  # fmt: skip
+        self._bus.publish(GovernanceChanged(about))
+        self._bus.publish(Notice("error", "approvals", text, hint, move.at, about=about))
 
     def _policy_changed(self, policy: ApprovalPolicy) -> None:
         self._bus.publish(GovernanceChanged(("policy", f"{policy.model}@{policy.alias}")))

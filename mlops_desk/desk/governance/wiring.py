@@ -6,6 +6,7 @@ from typing import Protocol
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
+from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.governance.card_facts import CardHouse
 from mlops_desk.desk.governance.cards import cards_service
 from mlops_desk.desk.governance.data import CatalogueHouse, data_service
@@ -32,6 +33,7 @@ class GoverningHouse(Protocol):
     state: State
     bus: Bus
     jobs: JobsService
+    audit: AuditTrail
 
 
 class GovernedHouse(EvidenceHouse, CardHouse, CatalogueHouse, Protocol):
@@ -44,7 +46,9 @@ class GovernedHouse(EvidenceHouse, CardHouse, CatalogueHouse, Protocol):
 
 def governing(house: GoverningHouse, policy: Callable[[], AccessPolicy]) -> Governing:
     """Return what every move of an alias passes: made before whatever moves one."""
-    return Governing(house.registry_core, house.state, house.bus, admits(policy), house.jobs.find_by_run)
+    return Governing(
+        house.registry_core, house.state, house.bus, admits(policy), house.jobs.find_by_run, house.audit.put
+    )
 
 
 def governance(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from builtins import list as list_of
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -97,7 +98,10 @@ class LabelsService:
         try:
             with scratch("label") as folder:
                 file = Path(folder, "label.jsonl")
-                file.write_text(json.dumps(told) + "\n", encoding="utf-8")
+                with file.open("w", encoding="utf-8") as written:
+                    written.write(json.dumps(told) + "\n")
+                    written.flush()
+                    os.fsync(written.fileno())  # a disk that is full says so now
                 return self._feedback(endpoint, str(file))
         except OSError as error:
             raise Unavailable(f"The label can't be written: {error.strerror or error}.") from error

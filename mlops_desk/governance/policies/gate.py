@@ -26,11 +26,12 @@ class PolicyGate:
 
     def admit(
         self, registry: str, model: str, alias: str, version: str | None, uri: str | None,
-        was_there: Callable[[], bool],
+        was_there: Callable[[], bool], undoes: Callable[[], bool],
     ) -> str | None:  # fmt: skip
         """Let a move through, and return where the alias has to be until it is made; None: there is no policy.
 
-        ``version`` None: the alias is to be taken away. ``was_there`` tells whether it goes back to where it was.
+        ``version`` None: the alias is to be taken away. ``was_there`` tells whether it goes back to where it was,
+        ``undoes`` whether to where it stood when somebody moved it past this desk: that restores what was agreed.
         Raises Refused, which says what lacks and how to get it, and what reading the registry raises.
         """
         wanted = MoveAsked(registry, model, alias, version or "", uri)
@@ -46,7 +47,7 @@ class PolicyGate:
         evidence = self._evidence(wanted)
         standing = standing_of(policy, wanted, evidence, self._ledger.words(wanted))
         stays = evidence.at == version
-        if not (stays or standing.passes or (policy.free_rollback and was_there())):
+        if not (stays or standing.passes or (policy.free_rollback and was_there()) or undoes()):
             raise refusal(standing)
         return evidence.at or self._nowhere
 

@@ -14,7 +14,7 @@ from mlops_desk.records.registry.comparison import ComparedValue
 from mlops_desk.records.registry.undo import Undo
 from mlops_desk.registry.aliases.journal import AliasGlance, AliasJournal
 from mlops_desk.registry.aliases.moving import NO_VERSION, AliasMoving, WantedMove, check_expected
-from mlops_desk.registry.aliases.tracing import before, stood_at, with_beginnings
+from mlops_desk.registry.aliases.tracing import before, stood_at, undone_by, with_beginnings
 from mlops_desk.registry.changes.undoing import undo
 from mlops_desk.registry.protocol import RegistryClient
 
@@ -70,6 +70,11 @@ class AskedAliases:
         except Unavailable as error:  # the next look finds the same
             _log.warning("What was moved can't be noted: %s", error.message)
             return []
+
+    def hear(self, elsewhere: Callable[[list[AliasMove]], None]) -> None:
+        """Have moves told that were made elsewhere, each once."""
+        if self._journal is not None:
+            self._journal.elsewhere = elsewhere
 
     def flush(self) -> None:
         """Keep when each registry was looked at last, as at the agent's end."""
@@ -158,7 +163,11 @@ class AskedAliases:
         def was_there() -> bool:
             return is_back and any(move.alias == alias and version in _ends(move) for move in self._moves(model, uri))
 
-        at = self.gate.admit(registry, model, alias, version, uri, was_there)
+        def undoes() -> bool:
+            moves = [move for move in self._moves(model, uri) if move.alias == alias]
+            return is_back and version is not None and undone_by(moves) == version
+
+        at = self.gate.admit(registry, model, alias, version, uri, was_there, undoes)
         if at is None:
             return expected
         check_expected(model, alias, None if at == NO_VERSION else at, expected)

@@ -15,10 +15,12 @@ class AliasGate(Protocol):
         version: str | None,
         uri: str | None,
         was_there: Callable[[], bool],
+        undoes: Callable[[], bool],
     ) -> str | None:
         """Return where the alias has to be until it is moved ("none": nowhere); None: nobody has said anything of it.
 
-        ``version`` None: it is to be taken away. ``was_there`` tells whether it goes back to where it was before.
+        ``version`` None: it is to be taken away. ``was_there`` tells whether it goes back to where it was before,
+        ``undoes`` whether to where it stood when somebody moved it past this desk.
         Raises Refused, which says what lacks.
         """
         ...

@@ -6,7 +6,7 @@ under way while we moved something tells of the time before it, and is not taken
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,6 +46,8 @@ class AliasJournal:
         self._intended: dict[int, JournalEntry] | None = None
         self._order: int | None = None
         self._since_trim = _KEPT_SPARE
+        self.elsewhere: Callable[[list[AliasMove]], None] = lambda _moves: None
+        """Hears of moves that were made elsewhere, each once; raises nothing."""
 
     def moves(self, registry: str, model: str) -> list[AliasMove]:
         """Return the moves of all aliases of a model in their order, oldest first."""
@@ -67,7 +69,12 @@ class AliasJournal:
 
     def seen(self, glance: AliasGlance, models: Iterable[Model]) -> list[AliasMove]:
         """Take in all models of a registry; return the moves that nobody knew of."""
-        now = aliases_of(models)
+        new = self._seen_all(glance, aliases_of(models))
+        if new:
+            self.elsewhere(new)
+        return new
+
+    def _seen_all(self, glance: AliasGlance, now: Aliases) -> list[AliasMove]:
         with self._lock:
             if glance.generation != self._generations.get(glance.registry, 0):
                 return []
@@ -81,6 +88,12 @@ class AliasJournal:
 
     def seen_model(self, glance: AliasGlance, model: str, aliases: Mapping[str, str]) -> list[AliasMove]:
         """Take in where the aliases of one model point (nowhere where there is no such model)."""
+        new = self._seen_one(glance, model, aliases)
+        if new:
+            self.elsewhere(new)
+        return new
+
+    def _seen_one(self, glance: AliasGlance, model: str, aliases: Mapping[str, str]) -> list[AliasMove]:
         with self._lock:
             was = self.sight(glance.registry)
             if glance.generation != self._generations.get(glance.registry, 0):

@@ -79,3 +79,16 @@ def _trail(moves: Sequence[AliasMove]) -> list[str]:
         else:
             trail.append(version)
     return trail
+
+
+def undone_by(moves: Sequence[AliasMove]) -> str | None:
+    """Return the version at which an alias stood before it was moved elsewhere; None: we moved it last. Pure.
+
+    ``moves`` are those of one alias, oldest first. Several that were made elsewhere in a row are undone as one.
+    """
+    found = None
+    for move in reversed(moves):
+        if move.who is not None or move.from_version is None:
+            break
+        found = move.from_version
+    return found

@@ -9,7 +9,7 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk.governance.governing import Governing
-from mlops_desk.records.event import GovernanceChanged
+from mlops_desk.records.event import GovernanceChanged, Notice
 from mlops_desk.records.model import Run
 from mlops_desk.registry.aliases.journal import AliasJournal
 from mlops_desk.registry.fake import FakeRegistry
@@ -60,6 +60,7 @@ class World:
             self.own.add_version("churn", f"run-{number}", f"models:/m-{number}", created_at=float(number))
         self.own.set_alias("churn", "champion", "1")
         self.events = []
+        self.audited, self.notices = [], []
         self.jobs = {}
         self.open()
 
@@ -67,12 +68,15 @@ class World:
         """Begin, as an agent does after a restart."""
         self.bus, self.loop = Bus(), Loop("test")
         self.bus.subscribe(GovernanceChanged, self.events.append)
+        self.bus.subscribe(Notice, self.notices.append)
         self.state = State(self.folder.root / "state.db")
         journal = AliasJournal(self.state.alias_moves, self.state.alias_sights)
         self.core = RegistryCore(self.folder, self.bus, self.loop, lambda: None, journal=journal)
         self.registries = self.core.registries = One(self.core.server, self.own)
         self.models = ModelsService(self.core)
-        self.governing = Governing(self.core, self.state, self.bus, lambda uid: uid != CY, self.jobs.get)
+        self.governing = Governing(
+            self.core, self.state, self.bus, lambda uid: uid != CY, self.jobs.get, self.audited.append
+        )
         self.policies, self.promotions = self.governing.policies, self.governing.promotions
         self.approvals = ApprovalsService(NO_RULES, list, lambda *_: None)
         self.approvals.moves = self.promotions
