@@ -14,6 +14,7 @@ from mlops_desk.desk.machine_wiring import MachineWiring
 from mlops_desk.desk.network.wiring import git_network
 from mlops_desk.desk.reference import ReferenceParts, reference_file
 from mlops_desk.drift import metrics as drift_metrics
+from mlops_desk.drift.performance import metrics as performance_metrics
 from mlops_desk.jobs import metrics as job_metrics
 from mlops_desk.jobs.capsule.completing import Outside
 from mlops_desk.jobs.capsule.source.store import SnapshotStore
@@ -47,7 +48,12 @@ from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import State
 from mlops_desk.telemetry.service import TelemetryService
 
-RECORDED = (*serving_metrics.RECORDED, *drift_metrics.RECORDED, *job_metrics.RECORDED)
+RECORDED = (
+    *serving_metrics.RECORDED,
+    *drift_metrics.RECORDED,
+    *performance_metrics.RECORDED,
+    *job_metrics.RECORDED,
+)
 """All metrics that features record of their things."""
 _JOB_TAG = "mlops_desk.job"
 _NAME_TAG = "mlflow.runName"

@@ -147,9 +147,12 @@ class TelemetryService:
             self._ring.append_parts(sample.sampled_at, parts_of(sample))
 
     def record(self, series: SeriesName, points: Iterable[Point]) -> None:
-        """Keep points of a feature's series, late and again as they come; waits for no disk. Raises Invalid."""
+        """Keep points of a feature's series, late and again as they come; waits for no disk. Raises Invalid.
+
+        What is not a number says that nobody knows by then: nothing is kept of it.
+        """
         told = [*points]
-        self._recorded.record(series, told)
+        self._recorded.record(series, [point for point in told if not math.isnan(point[1])])
         self.recorded(series, told)
 
     def start(self) -> None:

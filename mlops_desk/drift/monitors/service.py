@@ -88,7 +88,13 @@ class MonitorService(ImportanceVerbs):
         self._round = MonitorRound(house, self._book, self._evaluation)
         shelf_of_answers = AnswersShelf(house.folder)
         self._answers = AnswersWatch(
-            self._book, AnswersBook(answers), shelf_of_answers, house.log_place, house.reference_file, run
+            self._book,
+            AnswersBook(answers),
+            shelf_of_answers,
+            house.log_place,
+            house.reference_file,
+            run,
+            record=record,
         )
         self._bus = bus
         self._loop = loop

@@ -13,7 +13,8 @@ from itertools import pairwise
 import numpy as np
 
 from mlops_desk.base.text import plain
-from mlops_desk.drift.performance.figures import BOUNDS, direction_of, figures_of
+from mlops_desk.drift.performance.bounds import BOUNDS
+from mlops_desk.drift.performance.figures import direction_of, figures_of
 from mlops_desk.drift.performance.rows import AnsweredRows
 from mlops_desk.records.drift.performance import (
     Direction,

@@ -7,20 +7,6 @@ from mlops_desk.records.drift.performance import Direction, Figure, PredictionKi
 
 _LESS_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse"})
 _NEARER_TO_ZERO = frozenset({"bias"})
-BOUNDS = {
-    "accuracy": (0.0, 1.0),
-    "precision": (0.0, 1.0),
-    "recall": (0.0, 1.0),
-    "f1": (0.0, 1.0),
-    "roc_auc": (0.0, 1.0),
-    "log_loss": (0.0, None),
-    "brier": (0.0, 2.0),
-    "mae": (0.0, None),
-    "rmse": (0.0, None),
-    "r2": (None, 1.0),
-    "bias": (None, None),
-}
-"""What a figure can't go beyond."""
 
 
 def figures_of(rows: AnsweredRows) -> dict[str, Figure]:

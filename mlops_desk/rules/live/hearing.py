@@ -4,6 +4,7 @@ A job is known by its id, and by its name, for which the newest job of that name
 a while, so that what lasts can be judged, and is forgotten then: no job comes back.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ JOB, ENDPOINT, MONITOR, GPU = "state/job", "state/endpoint", "state/monitor", "s
 DRIFT = "drift"
 ENDED_SECONDS = 3600.0  # chosen: a condition of a job that has ended lasts no longer than that
 _DRIFT_SECONDS = 86_400.0  # chosen: windows of data are cut by the day at the longest as monitors are proposed
+_OF_WINDOWS = frozenset({DRIFT, "monitor"})
+"""Of which there are numbers by windows of data alone: scores of columns, figures of answers."""
 _Devices = Callable[[Status], Iterable[tuple[str, Any]]]
 _DEVICES: Mapping[str, _Devices] = {
     "gpu": lambda status: ((gpu.uuid, gpu) for gpu in status.gpus),
@@ -68,12 +71,15 @@ class RuleHearing:
         self._board.put_machine(machine_facts(status, self._board.wanted))
 
     def recorded(self, series: SeriesName, points: Iterable[Point]) -> None:
-        """Hear of a feature's number: the newest of its points holds until the next, or until it is too old."""
+        """Hear of a feature's number: the newest of its points holds until the next, or until it is too old.
+
+        One that is not a number says that nobody knows by now.
+        """
         fact = f"{series.kind}/{series.metric}"
         newest = max(points, key=lambda point: point[0], default=None)
         if newest is not None:
-            lasts = _DRIFT_SECONDS if series.kind == DRIFT else GAP_SECONDS
-            self._board.put(fact, series.key, newest[1], lasts)
+            lasts = _DRIFT_SECONDS if series.kind in _OF_WINDOWS else GAP_SECONDS
+            self._board.put(fact, series.key, None if math.isnan(newest[1]) else newest[1], lasts)
 
     def job(self, job: Job) -> None:
         """Hear of a job as it stands."""

@@ -24,6 +24,7 @@ from mlops_desk.drift.monitors.answers.shelf import AnswersShelf, key_of
 from mlops_desk.drift.monitors.answers.standing import performance_of_monitor, standing_of_answers
 from mlops_desk.drift.monitors.answers.telling import spans_after, told_anew, with_span
 from mlops_desk.drift.monitors.book import MonitorBook
+from mlops_desk.drift.performance.metrics import series_of
 from mlops_desk.records.drift.answers import (
     AnswersStanding,
     AnswersState,
@@ -32,6 +33,7 @@ from mlops_desk.records.drift.answers import (
 )
 from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
 from mlops_desk.records.drift.sources import ReferenceKind
+from mlops_desk.records.history import RecordPoints, forget_points
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class AnswersWatch:
     """Scores answers, one monitor at a time; whoever looks holds the lock of the looks.
 
     ``log_place`` tells where the log of a monitor's endpoint lies, ``reference_file`` finds the data that a monitor is
-    held against; both may raise DeskError. ``run`` runs a worker.
+    held against; both may raise DeskError. ``run`` runs a worker, ``record`` keeps figures in the history.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class AnswersWatch:
         reference_file: Callable[[Monitor], Path],
         run: Run,
         clock: Callable[[], float] = time.monotonic,
+        record: RecordPoints = forget_points,
     ) -> None:
         self._book = book
         self._answers = answers
@@ -78,6 +81,7 @@ class AnswersWatch:
         self._reference_file = reference_file
         self._run = run
         self._clock = clock
+        self._record = record
         self._lock = threading.Lock()
         self._looked: dict[str, _Looked] = {}
 
@@ -207,10 +211,18 @@ class AnswersWatch:
         fresh = [with_span(one, scored[one.id], reference_id) if one.id in scored else one for one in known]
         first = next((at for at, one in enumerate(known) if one.id in scored or one.scored_at is None), None)
         if first is None:
+            self._tell(monitor, known, ())
             return
         told = told_anew(fresh[:first], fresh[first:], facts, time.time())
         before = {one.id: one for one in known}
-        self._answers.put_all([one for one in told if one != before[one.id]])
+        changed = [one for one in told if one != before[one.id]]
+        self._answers.put_all(changed)
+        self._tell(monitor, [*fresh[:first], *told], changed)
+
+    def _tell(self, monitor: Monitor, windows: Sequence[ScoredWindow], changed: Sequence[ScoredWindow]) -> None:
+        """Put figures into the history, and tell what the newest ones are."""
+        for series, points in series_of(monitor.name, windows, changed):
+            self._record(series, points)
 
     def _reference(self, monitor: Monitor, place: LogPlace, looked: _Looked, folder: Path) -> Path | None:
         """Return the kept reference, made where there is none; None where it lacks, with the reason in ``looked``."""

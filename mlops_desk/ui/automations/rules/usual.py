@@ -48,7 +48,7 @@ _WHEN, _THEN = "when", "then"
 FIELDS = (
     UsualField(("name",), "Name", "", "warn-hot-gpus"),
     UsualField((_WHEN, "metric"), "Metric", "As the desk measures it", "hw.temperature", ("metric",)),
-    UsualField((_WHEN, "device"), "Of each", "Class of things: gpu, host, disk, endpoint, drift", "gpu", ("metric",)),
+    UsualField((_WHEN, "device"), "Of each", "Class: gpu, host, disk, endpoint, drift, monitor", "gpu", ("metric",)),
     UsualField((_WHEN, "above"), "At or above", "In the metric's own unit; either this or below", "85", ("metric",)),
     UsualField((_WHEN, "below"), "At or below", "", "0.1", ("metric",)),
     UsualField((_WHEN, "clear"), "Over at", "Where it is back; without it, at the limit", "80", ("metric",)),

@@ -46,14 +46,19 @@ class Answered:
         self.asked = []
         self.fails = None
         self.n = self.stamp = 0
+        self.recorded = {}
         self.watch = self.again()
 
     def again(self):
         """Another agent on the same files."""
         place = LogPlace(str(self.folder / "log"), (1,))
         return AnswersWatch(
-            self.book, self.answers, self.shelf, lambda _monitor: place, lambda _monitor: self.file, self.run
-        )
+            self.book, self.answers, self.shelf, lambda _monitor: place, lambda _monitor: self.file, self.run,
+            record=self.record,
+        )  # fmt: skip
+
+    def record(self, series, points):
+        self.recorded.setdefault((series.kind, series.key, series.metric), []).append([*points])
 
     def run(self, module, request, seconds):
         assert module == worker.__name__
