@@ -46,6 +46,7 @@ class PipelineDriver:
         self._sweeping = threading.Lock()
         self._rollouts = parts.rollouts
         self._busy: dict[str, bool] = {}
+        self._away: dict[str, float] = {}
         preparing, contest = Preparing(parts, book.newest), Contest(parts)
         self.rolling = RollingOut(parts)
         self._steps: Mapping[StepName, Step] = {
@@ -136,10 +137,12 @@ class PipelineDriver:
         try:
             if name in _BEFORE_APPROVAL and not self._is_wanted(run):
                 return failed_outcome(run, _REMOVED, ends_in=PipelineState.REJECTED)
-            return self._steps[name](run)
+            outcome = self._steps[name](run)
         except (Unavailable, TimedOut) as error:
-            began = run.step(name).started_at
-            if began is not None and time.time() - began > _PATIENCE_SECONDS:
+            # By when it was away first, and a clock that nobody sets: a canary may have waited for requests for days.
+            now = time.monotonic()
+            if now - self._away.setdefault(run.id, now) > _PATIENCE_SECONDS:
+                del self._away[run.id]
                 return failed_outcome(run, error.message, error.hint)
             evidence = replace(run.step(name).evidence, text=f"Waiting: {error.message}", hint=error.hint)
             return StepOutcome(run, evidence, StepState.RUNNING)
@@ -148,6 +151,8 @@ class PipelineDriver:
         except Exception:  # noqa: BLE001 - a bug of one step ends its run in a state that says so, and is logged
             _log.exception("The step %s of pipeline %s broke", name, run.id)
             return failed_outcome(run, f"Something went wrong in the step {name}.", "The agent's log has the details.")
+        self._away.pop(run.id, None)
+        return outcome
 
     def _tell(self, run: PipelineRun) -> None:
         """Say what a person has to know: that it waits for them, or how it ended."""

@@ -1,6 +1,8 @@
 """After the approval: endpoints led by shadow and canary to the challenger, lost ones taken back, and what was left."""
 
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -191,3 +193,28 @@ def test_who_was_made_champion_meanwhile_is_not_moved_away_unseen(world, looks, 
         world.service.approve(run.id)
         assert world.run().state is PipelineState.PROMOTED
         assert world.aliases["champion"] == "2"
+
+
+def test_what_is_away_for_a_moment_ends_no_canary_that_has_waited_for_days(world, monkeypatch):
+    clocks = SimpleNamespace(time=time.time, monotonic=time.monotonic)
+    monkeypatch.setattr("mlops_desk.rules.pipeline.driver.time", clocks)
+    world.reached["canary"] = "canary"
+    world.approved()
+    world.look()
+    days = 3 * 86_400.0
+    clocks.time, clocks.monotonic = (lambda: time.time() + days), (lambda: time.monotonic() + days)
+    moves = world.moves
+
+    def away(run):
+        raise Unavailable("The registry does not answer.")
+
+    world.moves = away
+    assert (world.look().state, world.run().text) == (PipelineState.RUNNING, "Waiting: The registry does not answer.")
+    world.moves = moves
+    assert world.look().state is PipelineState.RUNNING
+    world.moves = away
+    assert world.look().state is PipelineState.RUNNING
+    clocks.monotonic = lambda: time.monotonic() + days + 86_000.0
+    assert world.look().state is PipelineState.RUNNING
+    clocks.monotonic = lambda: time.monotonic() + days + 87_000.0
+    assert world.look().state is PipelineState.FAILED
