@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from mlops_desk.base.caller import user_name
-from mlops_desk.base.errors import DeskError, Hint, Refused
+from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused
 from mlops_desk.base.short_ids import the_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.governance.policy import PolicyStanding
@@ -65,7 +65,19 @@ class ApprovalsService:
     def show(self, approval_id: str) -> Approval:
         """Return one. Raises NotFound, Invalid."""
         found = [one for one in self.list() if one.id.startswith(approval_id)]
+        if not found:
+            self._tell_of_decided(approval_id)
         return the_one(approval_id, found, noun="approval", hint=_HINT)
+
+    def _tell_of_decided(self, approval_id: str) -> None:
+        """Raise NotFound that says what has become of a retraining which waits for nobody any more."""
+        try:
+            known = self._rules.retraining(approval_id)
+        except DeskError:
+            return  # it is none
+        by = f" by {plain(known.decided_by)}" if known.decided_by else ""
+        text = f"The retraining {known.id[:8]} waits for nobody: it is {known.state.replace('_', ' ')}{by}."
+        raise NotFound(text, Hint(f"mlops-desk pipelines show {known.id}", after=" tells what came of it."))
 
     def ask(self, version: str, alias: str = "champion", uri: str | None = None, why: str = "") -> Approval:
         """Ask that an alias move. Raises Invalid, Refused, NotFound, Unavailable."""

@@ -59,8 +59,11 @@ def test_a_challenger_waits_with_what_it_was_compared_by_and_takes_its_place_whe
     world.approvals.approve(run.id[:6])
     assert world.aliases["champion"] == "2"
     assert world.approvals.list() == []
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match=f"The retraining {run.id[:8]} waits for nobody: it is approved by ") as caught:
         world.approvals.approve(run.id)
+    assert caught.value.hint.command == f"mlops-desk pipelines show {run.id}"
+    with pytest.raises(NotFound, match="There is no approval 'nonsense'"):
+        world.approvals.approve("nonsense")
 
 
 def test_a_challenger_that_is_refused_leaves_the_champion(world):

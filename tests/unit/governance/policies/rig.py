@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk.governance.governing import Governing
 from mlops_desk.records.event import GovernanceChanged, Notice
@@ -42,8 +42,13 @@ class One(Registries):
         return self.own
 
 
+def _no_retraining():
+    raise NotFound("There is no retraining.")
+
+
 NO_RULES = SimpleNamespace(
-    shelf=SimpleNamespace(tables=SimpleNamespace(firings=SimpleNamespace(list=lambda **_given: [])))
+    shelf=SimpleNamespace(tables=SimpleNamespace(firings=SimpleNamespace(list=lambda **_given: []))),
+    retraining=lambda _id: _no_retraining(),
 )
 """Rules that keep nothing, and ask nobody."""
 
