@@ -98,6 +98,25 @@ def test_each_replica_gets_gpus_of_its_own_and_all_see_who_has_them(house: House
     assert machine.states() == ["free"] * COUNT
 
 
+def test_a_replay_has_as_many_gpus_as_a_replica_and_gives_them_back(house: House, machine: Machine) -> None:
+    house.replica(1)
+    house.service.deploy("digits/1", "front", gpus=1)
+    house.answer()
+    assert ask(house.service.show("front")).status_code == 200
+    seen: list[tuple[str, ...]] = []
+    start = house.engine.start
+    house.engine.start = lambda name: (seen.append(house.engine._containers[name].spec.gpus), start(name))[1]
+    house.replica(2)
+    assert house.service.replay("front", revision=1).same == 2
+    assert seen == [(uuid(1),)]
+    assert machine.states() == ["leased", "free", "free"]
+    assert house.gpus is not None
+    assert house.gpus.lease(GpuHolder("job-1-a1", "train resnet", "", 0), (uuid(1), uuid(2))) == (uuid(1), uuid(2))
+    with pytest.raises(Unavailable, match="held by train resnet"):
+        house.service.replay("front", revision=1)
+    assert len(seen) == 1
+
+
 def test_without_a_free_gpu_it_says_who_has_them_and_takes_none(house: House, machine: Machine) -> None:
     holder = GpuHolder("job-1-a1", "train resnet", "", 0)
     assert house.gpus.lease(holder, (uuid(0), uuid(2))) == (uuid(0), uuid(2))

@@ -16,8 +16,8 @@ from mlops_desk.registry.server.request import RegistryRequest
 from mlops_desk.registry.server.tickets import Grant
 
 PARENT_TAG = "mlflow.parentRunId"
-OWN_TAGS = "mlops_desk."
-"""Tags of this prefix say which job a run is of: the agent finds a job's run by them, so no job may set them."""
+OWN_TAGS = ("mlops_desk.", "mlops-desk.")
+"""Tags that begin so are the desk's: which job a run is of, and the card of a version with who agreed to it."""
 _PROMPT_TAG = "mlflow.prompt.is_prompt"
 _SEARCHES = frozenset(
     {
@@ -66,13 +66,8 @@ class Permits:
         return refused
 
     def _odd_tags(self, request: RegistryRequest, grant: Grant) -> str | None:
-        tags = request.tags()
-        for key in tags:
-            if key.startswith(OWN_TAGS):
-                return (
-                    f"{request.shown} is refused: the tag {plain(key)} says which job a run is of; a job can't set it."
-                )
-        return self._not_own(request, [tags[PARENT_TAG]], grant) if tags.get(PARENT_TAG) else None
+        parent = request.tags().get(PARENT_TAG)
+        return _desks_tags(request) or (self._not_own(request, [parent], grant) if parent else None)
 
     def _not_own(self, request: RegistryRequest, runs: list[str], grant: Grant) -> str | None:
         for run_id in runs:
@@ -122,7 +117,7 @@ class Permits:
     def new_name(self, request: RegistryRequest, _grant: Grant) -> str | None:
         if _PROMPT_TAG in request.tags():
             return f"{request.shown} is refused: a job's token registers models, not prompts."
-        return None
+        return _desks_tags(request)
 
     def new_version(self, request: RegistryRequest, grant: Grant) -> str | None:
         source = named_by(request.value("source"))
@@ -143,13 +138,19 @@ class Permits:
         if not found:
             return f"{request.shown} is refused: there is no version {plain(number)} of {plain(name)}."
         if all(one.run_id is not None and self._facts.belongs_to(one.run_id, grant.run_id) for one in found):
-            return None
+            return _desks_tags(request)
         return f"{request.shown} is refused: another run registered version {plain(number)} of {plain(name)}."
 
     def new_experiment(self, request: RegistryRequest, _grant: Grant) -> str | None:
         if request.values("artifact_location"):
             return f"{request.shown} is refused: where an experiment's files lie is not for a job to choose."
         return None
+
+
+def _desks_tags(request: RegistryRequest) -> str | None:
+    """Return why tags can't be set or taken by a job: what the desk says of a run or version, no job says."""
+    key = next((one for one in request.tags() if one.startswith(OWN_TAGS)), None)
+    return None if key is None else f"{request.shown} is refused: the tag {plain(key)} is the desk's, and no job's."
 
 
 Check = Callable[[Permits, RegistryRequest, Grant], str | None]

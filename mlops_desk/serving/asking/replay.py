@@ -16,7 +16,7 @@ from mlops_desk.serving.gateway.outbound.dialing import NotConnected
 from mlops_desk.serving.gateway.outbound.question import Lost, Question, Reply
 from mlops_desk.serving.gateway.request_log.outputs import outputs_of
 from mlops_desk.serving.image.model_files import read_model
-from mlops_desk.serving.revision import Revision, Shelf
+from mlops_desk.serving.revision import Failed, Revision, Shelf
 from mlops_desk.serving.work import BesideWork
 from mlops_desk.storage.request_log.query import RequestQuery
 
@@ -57,9 +57,11 @@ class Replays:
         seconds = self._settings.number("serving.start_timeout_seconds")
         work.tell(f"Starting revision {number} beside the traffic.")
         try:
-            model = read_model(self._shelf.place(name, number) / "model").folder
-            with self._asides.serving(revision.image or "", model, seconds, work) as address:
+            model, gpus = read_model(self._shelf.place(name, number) / "model").folder, revision.gpus
+            with self._asides.serving(revision.image or "", model, seconds, work, gpus) as address:
                 return self._sent(revision, calls, address, rate, work)
+        except Failed as failure:  # all GPUs are somebody's, and one of them ends
+            raise Unavailable(failure.reason.text, failure.reason.hint) from failure
         except OSError as error:
             raise Unavailable(f"The replay can't be made ready: {error}.") from error
 

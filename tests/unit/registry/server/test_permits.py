@@ -228,6 +228,22 @@ def test_a_version_is_described_by_the_run_that_registered_it(door, method, call
         assert door.call(method, f"model-versions/{call}", {"name": name, "version": version, **fields})[0] == 403
 
 
+@pytest.mark.parametrize("key", ["mlops-desk.card", "mlops-desk.card.0123456789ab.0", "mlops_desk.job"])
+def test_what_the_desk_says_of_a_version_no_job_says(door, key):
+    """A card in a version's tags is shown with who agreed to it: a job would have agreed in a person's name."""
+    own = {"name": "churn", "version": "2"}
+    made = {"name": "churn", "run_id": OWN, "source": f"runs:/{OWN}/model", "tags": [{"key": key, "value": "{}"}]}
+    for method, call, fields in (
+        ("POST", "model-versions/set-tag", {**own, "key": key, "value": "{}"}),
+        ("DELETE", "model-versions/delete-tag", {**own, "key": key}),
+        ("POST", "model-versions/create", made),
+        ("POST", "registered-models/create", {"name": "new", "tags": [{"key": key, "value": "{}"}]}),
+    ):
+        status, text = door.call(method, call, fields)
+        assert (status, key in text) == (403, True), call
+        assert door.call(method, call, fields, token=OWNER)[0] == 200
+
+
 def test_a_place_for_an_experiment_is_not_a_jobs_to_choose(door):
     assert door.call("POST", "experiments/create", {"name": "x"})[0] == 200
     inside = {"name": "x", "artifact_location": f"mlflow-artifacts:/1/{OTHER}"}
