@@ -23,7 +23,7 @@ from mlops_desk.records.drift.columns import KINDS_OF_SIGNATURES, WORDS, ColumnK
 from mlops_desk.records.drift.sources import Source, SourceKind
 from mlops_desk.records.model import DatasetInput
 from mlops_desk.rules.pipeline.hashing import MODULE as HASHING
-from mlops_desk.rules.pipeline.hashing import digest_of
+from mlops_desk.rules.pipeline.hashing import digest_of, known_of
 
 SILENCE_SECONDS = 600.0  # chosen: a disk that gives nothing for ten minutes gives nothing
 _COLUMNS_SECONDS = 120.0  # chosen: columns are told beside; of data that take longer the hash is what counts
@@ -144,8 +144,7 @@ class DataLooks:
 
     def _known(self, name: str) -> dict[str, list[Any]]:
         try:
-            found = json.loads(self._list(name).read_bytes())
-            return {one[4]: [one[2], one[5], one[6], one[3]] for one in found}
+            return known_of(json.loads(self._list(name).read_bytes()))
         except (OSError, ValueError, IndexError, TypeError):
             return {}  # not looked at yet, or the list was damaged: all is read
 

@@ -1,7 +1,7 @@
 """The data of a run frozen: hashed file by file by a worker, the list kept beside the database, and looked at again.
 
 Nothing is copied: what a job may be given lies where its person has put it. So the data are looked at again before they
-are trained on and once more afterwards; a file whose size, time and inode are as they were is not read again. How long
+are trained on and once more afterwards; a file whose size, times and inode are as they were is not read again. How long
 the lists are kept is decided with all other data of the desk.
 """
 
@@ -17,7 +17,7 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.pipelines.evidence import DataManifest
 from mlops_desk.records.pipelines.run import PipelineRun
-from mlops_desk.rules.pipeline.hashing import MODULE, digest_of
+from mlops_desk.rules.pipeline.hashing import MODULE, digest_of, known_of
 
 _SECONDS = 14_400.0  # chosen: 4 hours are 7 TB at 500 MB/s
 _ROOM = ".work"
@@ -34,24 +34,27 @@ class DataFreezing:
     run: Run
 
     def manifest(self, run: PipelineRun, job: Job) -> DataManifest:
-        """Return what lies on the read-only mounts that the run's job will have. Raises DeskError."""
+        """Return what lies on the read-only mounts that the run's job will have; keep the list of what is frozen first.
+
+        Raises DeskError.
+        """
         sources = sources_of(run, job)
         known = self._known(run.id)
         request = {"sources": sources, "known": known}
         # As who made the rule: it is they who named the data, and who may not have the champion's owner read for them.
         reader = job.submitted_by if run.created_by is None else run.created_by
         found = self.run(MODULE, request, _SECONDS, reader)["files"]
-        if not known:
-            self._keep(run.id, found)
+        sha256 = digest_of(found)
+        if run.manifest_sha256 is None or (not known and run.manifest_sha256 == sha256):
+            self._keep(run.id, found)  # else they are looked at again, and what was frozen stays written
         size, by_target = sum(one[2] for one in found), {target: digest_of(found, target) for target in sources}
-        return DataManifest(digest_of(found), len(found), size, tuple(sorted(sources)), by_target)
+        return DataManifest(sha256, len(found), size, tuple(sorted(sources)), by_target)
 
     def _known(self, run_id: str) -> dict[str, list[Any]]:
         try:
-            found = json.loads((self.folder / f"{run_id}.json").read_bytes())
-        except (OSError, ValueError):
+            return known_of(json.loads((self.folder / f"{run_id}.json").read_bytes()))
+        except (OSError, ValueError, IndexError, TypeError):
             return {}  # not frozen yet, or the list was damaged: all is read
-        return {one[4]: [one[2], one[5], one[6], one[3]] for one in found}
 
     def _keep(self, run_id: str, found: list[Any]) -> None:
         try:
@@ -59,10 +62,6 @@ class DataFreezing:
             write_atomically(self.folder / f"{run_id}.json", json.dumps(found).encode())
         except OSError as error:
             raise Unavailable(f"The list of the frozen data can't be written: {error}.") from error
-
-    def forget(self, run_id: str) -> None:
-        """Let the data of a run be frozen anew."""
-        (self.folder / f"{run_id}.json").unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Take away what an agent that was killed in the midst of a step has left; called before any step goes on."""

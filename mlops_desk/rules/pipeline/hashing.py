@@ -1,8 +1,9 @@
 """The worker that freezes data: ``python -m mlops_desk.rules.pipeline.hashing``, one request on stdin.
 
-Request: {"sources": {target: path}, "known": {path of a file: [size, mtime_ns, inode, SHA-256]}}. The answer is
-{"files": [[target, path below it, size, SHA-256, path of the file, mtime_ns, inode]]}, sorted. A file that is known,
-and has the same size, time and inode as then, is not read again. Links lead nowhere: their text is their content.
+Request: {"sources": {target: path}, "known": {path of a file: [size, mtime_ns, inode, ctime_ns, SHA-256]}}. The answer
+is {"files": [[target, path below it, size, SHA-256, path of the file, mtime_ns, inode, ctime_ns]]}, sorted. A file that
+is known, and stands as it did then, is not read again: whoever sets a file's time back can't set its ctime. Links lead
+nowhere: their text is their content. A file that is written while it is read has no hash, and is refused.
 With "tells" it says on stderr how far it is, once in a second: a line with the files and the bytes that were read.
 """
 
@@ -59,6 +60,11 @@ def manifest(sources: Mapping[str, str], known: Known, *, tells: bool = False) -
     return found
 
 
+def known_of(files: Iterable[list[Any]]) -> dict[str, list[Any]]:
+    """Return what is known of the files of an earlier answer. Raises IndexError, TypeError for what is none."""
+    return {one[4]: [one[2], *one[5:], one[3]] for one in files}
+
+
 def digest_of(files: Iterable[list[Any]], target: str | None = None) -> str:
     """Return the hash of a manifest; of one ``target`` alone it is that of the same data under any other name."""
     digest = hashlib.sha256()
@@ -97,30 +103,44 @@ def _refuse(error: OSError) -> None:
     raise Invalid(f"{plain(str(error.filename), 300)} can't be read: {error.strerror}.", "Check its permissions.")
 
 
-def _of_file(path: str, known: Known, told_of: _Told) -> tuple[int, str, str, int, int]:
-    """Return size, SHA-256, path, time and inode. Raises Invalid."""
+def _of_file(path: str, known: Known, told_of: _Told) -> tuple[int, str, str, int, int, int]:
+    """Return size, SHA-256, path, time, inode and ctime. Raises Invalid."""
     try:
         facts = os.lstat(path)
+        size, *mark = _mark(facts)
         if stat.S_ISLNK(facts.st_mode):
             told = os.fsencode(os.readlink(path))  # noqa: PTH115 - as bytes, whatever it says
-            return len(told), hashlib.sha256(b"-> " + told).hexdigest(), path, facts.st_mtime_ns, facts.st_ino
-        if not stat.S_ISREG(facts.st_mode):
+            size, sha256 = len(told), hashlib.sha256(b"-> " + told).hexdigest()
+        elif not stat.S_ISREG(facts.st_mode):
             raise Invalid(f"{plain(path, 300)} is no file, so it can't be frozen.", "Take it out of the data.")
-        before = known.get(path)
-        mark = [facts.st_size, facts.st_mtime_ns, facts.st_ino]
-        sha256 = str(before[3]) if before is not None and before[:3] == mark else _hashed(path, told_of)
+        else:
+            before = known.get(path)
+            is_same = before is not None and before[:-1] == [size, *mark]
+            sha256 = str(before[-1]) if before is not None and is_same else _hashed(path, facts, told_of)
     except OSError as error:
         raise Invalid(f"{plain(path, 300)} can't be read: {error.strerror}.", "Check its permissions.") from error
-    return facts.st_size, sha256, path, facts.st_mtime_ns, facts.st_ino
+    return size, sha256, path, *mark
 
 
-def _hashed(path: str, told: _Told) -> str:
+def _mark(facts: os.stat_result) -> tuple[int, int, int, int]:
+    """Return what changes with each write to a file, and with each other file in its place."""
+    return facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_ctime_ns
+
+
+def _hashed(path: str, seen: os.stat_result, told: _Told) -> str:
+    """Return the hash of a file that is still as it was ``seen`` once it is read. Raises Invalid, OSError."""
     digest = hashlib.sha256()
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
-        while data := file.read(_CHUNK):
+        left = seen.st_size + 1  # no more of a file that grows: whoever appends to it may be faster
+        while left > 0 and (data := file.read(min(_CHUNK, left))):
             digest.update(data)
             told.read(len(data))
+            left -= len(data)
+        after = os.fstat(descriptor)
+    if left != 1 or _mark(after) != _mark(seen):
+        text = f"{plain(path, 300)} was changed while it was read, so it can't be frozen."
+        raise Invalid(text, "Let nobody write the data meanwhile, or keep a copy of them that nobody writes.")
     return digest.hexdigest()
 
 

@@ -113,6 +113,8 @@ def retried(run: PipelineRun) -> PipelineRun:
     if failed is None:
         raise Refused(f"Pipeline {run.id} has nothing left to do.")
     first = _BEGINS_AT.get(failed.name, failed.name)
+    if first is StepName.TRAIN and run.manifest_sha256 is None:  # what was frozen is not there any more
+        first = StepName.FREEZE
     is_trained_again = first in {StepName.FREEZE, StepName.VALIDATE, StepName.AUGMENT, StepName.TRAIN}
     run = again_from(run, first)
     if is_trained_again:
@@ -126,7 +128,8 @@ def again_from(run: PipelineRun, first: StepName) -> PipelineRun:
     kept = [step for step in run.steps if order.index(step.name) < order.index(first)]
     steps = (*kept, *(PipelineStep(name) for name in order[order.index(first) :]))
     forgets = order.index(first) <= order.index(StepName.EVALUATE)
-    return replace(run, steps=steps, comparison=None if forgets else run.comparison)
+    manifest = None if first is StepName.FREEZE else run.manifest_sha256
+    return replace(run, steps=steps, comparison=None if forgets else run.comparison, manifest_sha256=manifest)
 
 
 def failed_outcome(

@@ -17,7 +17,7 @@ from mlops_desk.rules.pipeline.validation import checks_of
 
 _ENDED = {JobState.FAILED: "failed", JobState.CANCELLED: "been cancelled"}
 _DECIDED = frozenset({PipelineState.PROMOTED, PipelineState.REJECTED, PipelineState.NOT_BETTER})
-_CHANGED = "The data have changed since they were frozen, so it is not known on what it was trained."
+_CHANGED = "The data have changed since they were frozen, so"
 
 
 class Preparing:
@@ -76,6 +76,8 @@ class Preparing:
         if job is None and run.job_id is not None:
             text = f"Job {run.job_id}, which trained, is not among the jobs any more, so nothing is proposed."
             return failed_outcome(run, text, evidence=StepEvidence(job_id=run.job_id))
+        if job is None and self._is_changed(run):
+            return _changed(run, f"{_CHANGED} nothing is trained on them.", StepEvidence())
         job = job or self._submitted(run)
         run = replace(run, job_id=job.id)
         if not job.state.is_final:
@@ -83,8 +85,7 @@ class Preparing:
         return self._ended(run, job)
 
     def _submitted(self, run: PipelineRun) -> Job:
-        """Submit the training, if the data are still those that were frozen."""
-        self._check_frozen(run)
+        """Submit the training."""
         if run.champion_job is None:  # begun before there were pipelines, and its job was never written down
             raise Refused("The job was never submitted.", Hint(f"mlops-desk rules fire {run.rule}"))
         try:
@@ -97,11 +98,6 @@ class Preparing:
                 hint = Hint(f"mlops-desk pipelines retry {run.id}", before="To train all the same: ")
                 raise Refused("The queue did not answer, and the job was never submitted.", hint) from None
             return found
-
-    def _check_frozen(self, run: PipelineRun) -> None:
-        if self._is_changed(run):
-            hint = Hint(f"mlops-desk pipelines retry {run.id}", before="Once nobody writes them any more: ")
-            raise Refused("The data have changed since they were frozen, so nothing is trained on them.", hint)
 
     def _is_changed(self, run: PipelineRun) -> bool:
         made = made_for(run)
@@ -127,7 +123,7 @@ class Preparing:
             text = f"The job registered no version of {plain(run.model)} from its run."
             return failed_outcome(run, text, evidence=evidence)
         if self._is_changed(run):
-            return failed_outcome(run, _CHANGED, evidence=evidence)
+            return _changed(run, f"{_CHANGED} it is not known on what it was trained.", evidence)
         made = made_for(run)
         if made is not None and job.mlflow_run_id is not None:
             self._parts.rows.tell(job.mlflow_run_id, made)
@@ -140,3 +136,9 @@ class Preparing:
         if run.champion_job is None:
             raise AssertionError("a run without a job to repeat is not begun")
         return self._parts.job(run.champion_job)
+
+
+def _changed(run: PipelineRun, text: str, evidence: StepEvidence) -> StepOutcome:
+    """Return what comes of data that are not those that were frozen: a retry freezes those that are there now."""
+    hint = Hint(f"mlops-desk pipelines retry {run.id}", before="Once nobody writes them any more: ")
+    return failed_outcome(replace(run, manifest_sha256=None), text, hint, evidence=evidence)

@@ -6,6 +6,7 @@ ever loaded in a process of ours. What it answers is text from a hostile place: 
 
 import itertools
 import json
+import math
 import statistics
 import threading
 import time
@@ -101,7 +102,7 @@ class ReadyVersion:
 
     def _answers(self, body: bytes, n: int) -> list[Any]:
         try:
-            document = json.loads(body, parse_constant=lambda _word: None)  # NaN is no answer
+            document = json.loads(body, parse_constant=lambda _word: None, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             raise Invalid(f"{self._called()} answers with what is no JSON.") from error
         found = document.get("predictions") if isinstance(document, dict) else document
@@ -112,6 +113,12 @@ class ReadyVersion:
 
     def _called(self) -> str:
         return f"Version {plain(self.version.version)} of {plain(self.version.name)}"
+
+
+def _finite(word: str) -> float | None:
+    """Return a number of an answer; one that no double holds (1e999) is no answer, as NaN is none."""
+    number = float(word)
+    return number if math.isfinite(number) else None
 
 
 class VersionScoring:

@@ -114,10 +114,13 @@ def test_a_value_that_the_signature_does_not_take_is_named_by_its_row(tmp_path: 
         ready.answer(laid(tmp_path, [{"width": "1"}, {"width": "wide"}]), tmp_path / "t", work())
 
 
-def test_nan_is_no_answer_and_a_model_that_is_gone_is_unavailable(tmp_path: Path) -> None:
-    with model(lambda _rows: (200, b'{"predictions": [NaN]}')) as (address, _):
+@pytest.mark.parametrize("word", ["NaN", "-Infinity", "1e999", "-1e400"])
+def test_a_number_that_is_none_is_no_answer_and_a_model_that_is_gone_is_unavailable(tmp_path: Path, word: str) -> None:
+    body = f'{{"predictions": [[0.5, {word}]]}}'.encode()
+    with model(lambda _rows: (200, body)) as (address, _):
         ready = ReadyVersion(VERSION, address, FEATURES, 10)
-        assert ready.asked([{"width": 1}], 0) == [None]
+        assert ready.answer(laid(tmp_path, [{"width": 1}]), tmp_path / "told.json", work()) == 1
+        assert json.loads((tmp_path / "told.json").read_text()) == [[0.5, None]]
     with pytest.raises(Unavailable, match="does not answer 1 rows"):
         ready.asked([{"width": 1}], 0)
 

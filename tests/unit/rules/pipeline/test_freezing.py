@@ -41,8 +41,10 @@ class Worker:
         return hashing.answer(request)
 
 
-def frozen(tmp_path: Path, data: Path, run_id: str = "r", worker=None):
-    run = PipelineRun(run_id, "rule", PipelineState.RUNNING, data={"/data": str(data)})
+def frozen(tmp_path: Path, data: Path, run_id: str = "r", worker=None, looks=None):
+    """Freeze data, or look at them again as they were when they were frozen."""
+    frozen_as = None if looks is None else looks.sha256
+    run = PipelineRun(run_id, "rule", PipelineState.RUNNING, data={"/data": str(data)}, manifest_sha256=frozen_as)
     return DataFreezing(tmp_path / "lists", worker or Worker()).manifest(run, JOB)
 
 
@@ -90,7 +92,7 @@ def test_what_is_looked_at_again_is_read_only_where_it_has_changed(tmp_path, dat
     first = frozen(tmp_path, data)
     read = []
     real = hashing._hashed
-    monkeypatch.setattr(hashing, "_hashed", lambda path, told: read.append(Path(path).name) or real(path, told))
+    monkeypatch.setattr(hashing, "_hashed", lambda path, *seen: read.append(Path(path).name) or real(path, *seen))
     assert frozen(tmp_path, data) == first
     assert read == []
     facts = (data / "a.csv").stat()
@@ -100,10 +102,83 @@ def test_what_is_looked_at_again_is_read_only_where_it_has_changed(tmp_path, dat
     assert read == ["a.csv"]
 
 
-def test_a_list_that_was_damaged_costs_only_time(tmp_path, data) -> None:
+def test_a_file_whose_time_was_set_back_is_another_one_all_the_same(tmp_path, data) -> None:
+    first, facts = frozen(tmp_path, data), (data / "a.csv").stat()
+    (data / "a.csv").write_text("x\n2\n")
+    os.utime(data / "a.csv", ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert frozen(tmp_path, data, looks=first).sha256 != first.sha256
+
+
+def rewrite(file: Path) -> None:
+    facts = file.stat()
+    file.write_text("x\n3\n")
+    os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+CHANGES = {
+    "rewritten": rewrite,
+    "grown": lambda file: os.truncate(file, 9),
+    "truncated": lambda file: file.write_text(""),
+    "replaced": lambda file: (file.with_name("new").write_text("x\n3\n"), file.with_name("new").replace(file)),
+    "a link": lambda file: (file.unlink(), file.symlink_to("deep/b.csv")),
+    "a pipe": lambda file: (file.unlink(), os.mkfifo(file)),
+    "removed": lambda file: file.unlink(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("when", ["before it is opened", "while it is read"])
+def test_a_file_that_is_changed_while_it_is_read_is_refused(tmp_path, data, monkeypatch, change, when) -> None:
+    opened, file = os.open, data / "a.csv"
+
+    def opens(path, *how, **more):
+        if Path(path) != file or change not in CHANGES:
+            return opened(path, *how, **more)
+        if when == "before it is opened":
+            monkeypatch.undo()
+            CHANGES[change](file)
+        descriptor = opened(path, *how, **more)
+        if when == "while it is read":
+            monkeypatch.undo()
+            CHANGES[change](file)
+        return descriptor
+
+    monkeypatch.setattr(hashing.os, "open", opens)
+    with pytest.raises(Invalid, match=r"a\.csv (was changed while it was read|can't be read)"):
+        frozen(tmp_path, data)
+    assert not (tmp_path / "lists").exists()
+
+
+def test_of_a_file_that_is_appended_to_no_more_is_read_than_was_there(data, monkeypatch) -> None:
+    log, read = data / "a.csv", []
+
+    def grows(_told, size_bytes, *, files=0):
+        read.append(size_bytes)
+        with log.open("a") as file:
+            file.write("5\n" * 1000)
+
+    monkeypatch.setattr(hashing._Told, "read", grows)
+    with pytest.raises(Invalid, match=r"a\.csv was changed while it was read"):
+        hashing.manifest({"": str(log)}, {})
+    assert sum(read) <= 5
+
+
+def test_a_list_that_was_damaged_costs_only_time_and_is_written_again(tmp_path, data) -> None:
     first = frozen(tmp_path, data)
     (tmp_path / "lists" / "r.json").write_text("{")
-    assert frozen(tmp_path, data) == first
+    assert frozen(tmp_path, data, looks=first) == first
+    assert frozen(tmp_path, data, looks=first) == first
+    assert (tmp_path / "lists" / "r.json").stat().st_size > 100
+
+
+def test_the_list_is_of_what_was_frozen_and_not_of_what_came_since(tmp_path, data) -> None:
+    first, file = frozen(tmp_path, data), tmp_path / "lists" / "r.json"
+    kept = file.read_text()
+    (data / "a.csv").write_text("x\n2\n")
+    assert frozen(tmp_path, data, looks=first) != first
+    assert file.read_text() == kept
+    frozen(tmp_path, data)
+    assert file.read_text() != kept
 
 
 def test_what_is_not_there_or_no_file_is_refused(tmp_path, data) -> None:

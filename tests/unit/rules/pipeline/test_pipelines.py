@@ -150,6 +150,31 @@ def test_data_that_change_while_they_are_trained_on_propose_nothing(world):
     found = run_of(world)
     assert (found.state, states(found)[StepName.TRAIN]) == (PipelineState.FAILED, StepState.FAILED)
     assert "have changed since they were frozen" in found.text
+    world.pipelines.retry(found.id)
+    world.settle()
+    again = run_of(world)
+    assert (again.state, len(world.submitted)) == (PipelineState.RUNNING, 2)
+    world.end(again.job_id, accuracy=0.99)
+    world.settle()
+    assert run_of(world).state is PipelineState.WAITING_FOR_APPROVAL, "what is there now was frozen"
+
+
+def test_data_that_change_before_they_are_trained_on_are_frozen_again_by_a_retry(world):
+    first = world.pipelines._driver._steps[StepName.VALIDATE]
+
+    def changes(run):
+        world.manifest = "other data"
+        return first(run)
+
+    world.pipelines._driver._steps[StepName.VALIDATE] = changes
+    world.service.create("again", "digits", "accuracy")
+    with pytest.raises(Refused, match="have changed since they were frozen, so nothing is trained on them"):
+        world.service.fire("again")
+    found = run_of(world)
+    assert (found.state, states(found)[StepName.TRAIN], world.submitted) == (PipelineState.FAILED, "failed", [])
+    world.pipelines.retry(found.id)
+    world.settle()
+    assert (run_of(world).state, len(world.submitted)) == (PipelineState.RUNNING, 1)
 
 
 @pytest.mark.parametrize(
