@@ -5,7 +5,9 @@ counts only as the job saw it, inside one of the job's own mounts; anything else
 the registry.
 """
 
+import hashlib
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -42,7 +44,7 @@ def logged_file(run_id: str, cache: Path, parts: ReferenceParts, hint: str) -> P
     dataset = parts.dataset(run_id)
     where = address_of(dataset)
     if where.startswith(REMOTE):
-        return _fetched(where, cache / dataset.digest.replace("/", "_")[:64], parts.download)
+        return _fetched(where, cache / _place(where, dataset.digest), parts.download)
     job = parts.job_of_run(run_id)
     if job is None:
         text = f"The dataset of run {run_id} was at {plain(where)} for a job that this desk does not know."
@@ -80,13 +82,23 @@ def on_host(where: str, job: Job, hint: str) -> Path:
     raise NotFound(f"No mount of job {job.id} holds {plain(where)}, where its dataset was.", hint)
 
 
+def _place(where: str, digest: str) -> str:
+    """Name a folder of its own for what a run says of its data: both are anybody's words, and one may be ".."."""
+    return hashlib.sha256(json.dumps([where, digest]).encode()).hexdigest()[:32]
+
+
 def _fetched(uri: str, folder: Path, download: Callable[[str, Path], Path]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = [path for path in folder.rglob("*") if path.is_file()]
-    path = kept[0] if kept else download(uri, folder)
-    if path.is_dir():
-        files = [item for item in sorted(path.rglob("*")) if item.is_file()]
-        if len(files) != 1:
-            raise NotFound(f"{plain(uri)} holds {len(files)} files; a reference is one Parquet or CSV file.")
-        return files[0]
-    return path
+    """Return the one file of what is fetched once; what breaks off on the way is never taken for the whole."""
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="coming-", dir=folder.parent, ignore_cleanup_errors=True) as coming:
+            download(uri, Path(coming))
+            try:
+                Path(coming).rename(folder)
+            except OSError:
+                if not folder.exists():  # else somebody was faster, and it is the same
+                    raise
+    files = [item for item in sorted(folder.rglob("*")) if item.is_file()]
+    if len(files) != 1:
+        raise NotFound(f"{plain(uri)} holds {len(files)} files; a reference is one Parquet or CSV file.")
+    return files[0]

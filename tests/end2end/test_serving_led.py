@@ -69,6 +69,18 @@ class Led:
         self.rollouts.shadow(self.run, "front")
         return self.until(lambda found: found.rollout is not None and found.state is EndpointState.LIVE)
 
+    def asked(self, *, is_started: bool = False) -> None:
+        """Let a caller ask, and the shadow answer the copy, which an agent that is started counts by itself."""
+        assert ask(self.front()).status_code == 200
+
+        def is_counted() -> bool:
+            if not is_started:
+                self.house.service._switchboard.poll()
+            told = self.front().shadow_load
+            return told is not None and told.requests_total > 0
+
+        self.house.wait(is_counted)
+
     def waits(self) -> str | None:
         told = self.front().following
         return told.waits_for.class_ if told and told.waits_for else None
@@ -85,11 +97,16 @@ def test_it_gets_copies_then_a_share_then_all_requests_and_the_alias_is_followed
     beside = led.shadowed()
     assert (beside.model.version, beside.rollout.revision, beside.rollout.percent) == ("1", 2, 0.0)
     assert (beside.follows, beside.following.led_by, beside.following.version) == ("champion", "run-1", "1")
-    assert led.move().state == "waiting", "a shadow has to hold for a while"
+    assert (led.move().state, led.move().is_unknown) == ("waiting", False), "a shadow has to hold for a while"
     for _ in range(3):
         led.rollouts.shadow(led.run, "front")
     assert len(led.front().revisions) == 2, "it is begun once"
     led.now = 10_000.0
+    unknown = led.move()
+    assert (unknown.state, unknown.is_unknown, unknown.text) == (
+        "waiting", True, "Whether the challenger holds is unknown: no request came.",
+    ), "time alone tells nothing"  # fmt: skip
+    led.asked()
     assert (led.move().state, led.move().revision) == ("shadow", 2)
     led.rollouts.canary(led.run, "front")
     led.rollouts.canary(led.run, "front")
@@ -199,6 +216,7 @@ def test_another_agent_goes_on_where_the_last_one_ended(led: Led) -> None:
     led.house.agent().start()
     assert led.front().following.led_by == "run-1"
     led.now = 10_000.0
+    led.asked(is_started=True)
     led.rollouts.shadow(led.run, "front")
     assert (led.move().state, len(led.front().revisions)) == ("shadow", 2)
 

@@ -15,6 +15,8 @@ from mlops_desk.serving.service import EndpointsService
 
 _GONE = frozenset({RevisionState.ROLLED_BACK, RevisionState.DRAINING, RevisionState.RETIRED})
 _REPLACED = frozenset({RevisionState.RETIRED, RevisionState.DRAINING})
+_NO_REQUEST = "Whether the challenger holds is unknown: no request came."
+_NO_ANSWER = "Whether the challenger holds is unknown: it has answered no request without an error."
 _WHY_BACK = "The retraining that led to it ended without it."
 
 
@@ -85,23 +87,31 @@ class EndpointRollouts:
                 text = f"It is {endpoint.state.value}, so nothing is tried beside it; it goes with the alias."
                 return EndpointMove(endpoint.name, follows=False, state="left", version=version, text=text)
             return EndpointMove(endpoint.name, follows=True, state="waiting", version=version)
-        why = tried.reason.text if tried.reason is not None else _way(endpoint, tried)
-        state = self._stage(endpoint, tried)
+        state, unknown = self._stage(endpoint, tried)
+        text = tried.reason.text if tried.reason is not None else unknown or _way(endpoint, tried)
         return EndpointMove(
-            endpoint.name, follows=True, state=state, version=version, revision=tried.revision, text=why
-        )
+            endpoint.name, follows=True, state=state, version=version, revision=tried.revision, text=text,
+            is_unknown=bool(unknown),
+        )  # fmt: skip
 
-    def _stage(self, endpoint: Endpoint, tried: EndpointRevision) -> str:
-        """Return how far a revision is; a shadow has to hold as long as each step of a canary before it counts."""
+    def _stage(self, endpoint: Endpoint, tried: EndpointRevision) -> tuple[str, str]:
+        """Return how far a revision is, and why nobody can tell yet whether it holds.
+
+        A shadow has to hold as long as each step of a canary before it counts, and to have answered something: of one
+        that nobody has asked, nothing is known.
+        """
         if tried.state is RevisionState.FAILED:
-            return "failed"
+            return "failed", ""
         if tried.state in _GONE:
-            return "rolled_back"
+            return "rolled_back", ""
         if tried.state is RevisionState.SHADOW:
-            rollout = endpoint.rollout
-            held = 0.0 if rollout is None else self._hold.seconds(endpoint.name, rollout)
-            return "shadow" if rollout is not None and held >= rollout.guard.bake_seconds else "waiting"
-        return {RevisionState.CANARY: "canary", RevisionState.LIVE: "live"}.get(tried.state, "waiting")
+            rollout, copies = endpoint.rollout, endpoint.shadow_load
+            if rollout is None or self._hold.seconds(endpoint.name, rollout) < rollout.guard.bake_seconds:
+                return "waiting", ""
+            if copies is None or not copies.requests_total:
+                return "waiting", _NO_REQUEST
+            return ("shadow", "") if copies.requests_total > copies.errors_total else ("waiting", _NO_ANSWER)
+        return {RevisionState.CANARY: "canary", RevisionState.LIVE: "live"}.get(tried.state, "waiting"), ""
 
 
 def _way(endpoint: Endpoint, tried: EndpointRevision) -> str:

@@ -58,7 +58,7 @@ class EndpointMove:
     """What a pipeline does to an endpoint of its model.
 
     ``follows``: it goes with the alias, so it moves; others are only named. ``state`` is waiting, shadow, canary, live,
-    rolled_back, failed or left (as it is).
+    rolled_back, failed or left (as it is). ``is_unknown``: nothing was answered that tells whether its shadow holds.
     """
 
     name: str
@@ -67,6 +67,7 @@ class EndpointMove:
     version: str | None = None
     revision: int | None = None
     text: str = ""
+    is_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

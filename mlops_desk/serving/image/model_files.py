@@ -19,6 +19,8 @@ _KINDS = {kind: kind for kind in ("boolean", "integer", "long", "float", "double
 _KINDS |= dict.fromkeys(("array", "object", "map"), "json")
 _LIMIT_BYTES = 1 << 20  # chosen: files of a few KB, from outside
 _EXAMPLE_LIMIT_BYTES = 16 << 20  # chosen: an example is a few rows, or an image
+_NAME_BYTES = 255  # as file systems here have it
+_WORD_BITS = 64  # chosen: no version is a larger number
 ONNX = "onnx"
 _COMMON = "python_function"  # the flavour by which MLflow serves any other
 _BARE_EXAMPLE = "serving_input_example.json"  # as MLflow calls it
@@ -131,7 +133,9 @@ def _document(path: Path) -> dict[str, Any]:
 def _example(folder: Path, document: dict[str, Any]) -> bytes | None:
     info = document.get("saved_input_example_info")
     name = info.get("serving_input_path") if isinstance(info, dict) else None
-    if not isinstance(name, str) or Path(name).name != name or not (folder / name).is_file():
+    if not isinstance(name, str) or Path(name).name != name or len(name.encode("utf-8", "replace")) > _NAME_BYTES:
+        return None
+    if not (folder / name).is_file():
         return None
     return _read(folder / name, _EXAMPLE_LIMIT_BYTES)
 
@@ -147,4 +151,6 @@ def _read(path: Path, limit_bytes: int) -> bytes:
 
 
 def _word(value: Any) -> str | None:
-    return plain(str(value), 40) if isinstance(value, (str, int, float)) else None
+    """Return a short word; a number too large to be one is none, and Python would not even write it out."""
+    is_word = isinstance(value, (str, float)) or (isinstance(value, int) and value.bit_length() < _WORD_BITS)
+    return plain(str(value), 40) if is_word else None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import DeskError, NotFound, Refused
+from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
 from mlops_desk.desk.reference import ReferenceParts, address_of, on_host, reference_file
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, Mount
@@ -90,6 +90,45 @@ def test_an_artifact_is_fetched_once(tmp_path: Path) -> None:
     assert fetched == ["runs:/r/data/reference.parquet"]
     with pytest.raises(NotFound, match="names no run"):
         reference_file(replace(endpoint, model=ModelRef("m", "1", "u")), tmp_path, parts)
+
+
+@pytest.mark.parametrize("digest", ["..", ".", "", "abc", "../..", "\ud800"])
+def test_whatever_a_run_calls_its_data_they_lie_in_a_folder_of_their_own(tmp_path: Path, digest: str) -> None:
+    cache = tmp_path / "cache"
+    (cache / "another").mkdir(parents=True)
+    (cache / "another" / "secret.csv").write_text("secret")
+    (tmp_path / "endpoint.json").write_text("{}")
+
+    def told(_run: str) -> DatasetInput:
+        return replace(dataset('{"uri": "runs:/r/data/a.csv"}'), digest=digest)
+
+    parts = ReferenceParts(told, lambda _run: None, lambda _uri, folder: _written(folder / "a.csv", "mine"))
+    endpoint = Endpoint("e", EndpointState.LIVE, None, 1, ModelRef("m", "1", "models:/m/1", run_id="r"))
+    found = reference_file(endpoint, cache, parts)
+    assert found.read_text() == "mine"
+    assert found.parent.parent == cache
+
+
+def test_what_broke_off_while_it_was_fetched_is_fetched_again(tmp_path: Path) -> None:
+    def breaks(_uri: str, folder: Path) -> Path:
+        _written(folder / "a.csv", "ha")
+        raise Unavailable("The registry is gone.")
+
+    endpoint = Endpoint("e", EndpointState.LIVE, None, 1, ModelRef("m", "1", "models:/m/1", run_id="r"))
+    parts = ReferenceParts(lambda _run: dataset('{"uri": "runs:/r/a.csv"}'), lambda _run: None, breaks)
+    with pytest.raises(Unavailable):
+        reference_file(endpoint, tmp_path, parts)
+    whole = replace(parts, download=lambda _uri, folder: _written(folder / "a.csv", "whole"))
+    assert reference_file(endpoint, tmp_path, whole).read_text() == "whole"
+    other = replace(whole, dataset=lambda _run: dataset('{"uri": "runs:/r/b.csv"}'), download=breaks)
+    with pytest.raises(Unavailable):
+        reference_file(endpoint, tmp_path, other)
+    assert len(list(tmp_path.rglob("*.csv"))) == 1
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
 
 
 def test_a_local_path_of_an_unknown_job_is_not_opened(data: Path, tmp_path: Path) -> None:

@@ -89,6 +89,26 @@ def test_all_are_led_by_shadow_and_canary_before_the_alias_moves(world):
     assert [one.name for one in run.step(StepName.PROMOTE).evidence.endpoints] == ["front", "side", "old"]
 
 
+def test_of_a_shadow_that_nobody_asks_nothing_is_known_and_a_person_is_told_how_to_go_on(world):
+    world.reached["shadow"] = "waiting"
+    world.approved()
+    move, world.silent = world.moves, "Whether the challenger holds is unknown: no request came."
+    world.moves = lambda run: [
+        replace(one, text=world.silent, is_unknown=True) if one.name == "side" and one.state == "waiting" else one
+        for one in move(run)
+    ]
+    for _ in range(3):
+        run = world.look()
+    assert (run.state, run.step(StepName.SHADOW).state) == (PipelineState.RUNNING, StepState.RUNNING)
+    assert run.text == f"The challenger is on its way. Endpoint front: why Endpoint side: {world.silent}"
+    assert run.hint.endswith("mlops-desk endpoints promote side")
+    assert {one[0] for one in world.asked} == {"shadow"}
+    world.endpoints = {"front": "shadow", "side": "live"}  # a person has promoted it
+    world.coming.clear()
+    run = world.look()
+    assert run.step(StepName.SHADOW).state is StepState.DONE
+
+
 def test_one_that_does_not_hold_takes_all_back_and_the_alias_stays(world):
     world.approved()
     world.look()

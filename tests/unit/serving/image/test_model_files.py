@@ -84,6 +84,16 @@ def test_what_is_no_model_is_refused(tmp_path: Path, text: str) -> None:
         read_model(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("more", "version"),
+    [("mlflow_version: 0x" + "f" * 6000, None), ("mlflow_version: 3.17", "3.17"), ("mlflow_version: [3]", None)],
+)
+def test_a_number_that_is_no_version_is_none(tmp_path: Path, more: str, version: str | None) -> None:
+    (tmp_path / "MLmodel").write_text(f"flavors: {{python_function: {{python_version: 0x{'f' * 6000}}}}}\n{more}")
+    found = read_model(tmp_path)
+    assert (found.python_version, found.mlflow_version) == (None, version)
+
+
 def test_links_and_giants_are_not_read(tmp_path: Path) -> None:
     write_model(tmp_path)
     (tmp_path / "requirements.txt").unlink()
@@ -100,6 +110,8 @@ def test_an_example_outside_the_model_is_none(tmp_path: Path) -> None:
     write_model(tmp_path / "m", saved_input_example_info={"serving_input_path": "../secret.json"})
     (tmp_path / "secret.json").write_text("{}")
     assert read_model(tmp_path / "m").example is None
+    write_model(tmp_path / "n", saved_input_example_info={"serving_input_path": "ä" * 200})
+    assert read_model(tmp_path / "n").example is None, "no file system has such a name"
 
 
 def test_a_bare_graph_is_a_model_that_needs_its_runtime_alone(tmp_path: Path) -> None:
