@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 
 HELD_OUT = ("testing", "test", "validation", "eval")
 """How a data set's context says that the model has not learned from it."""
+LEARNED = ("training", "train")
+"""And how it says that it has."""
 FIXED, NEWEST = "fixed", "newest"
 LEAST_LABELLED = 30  # as for a window of answers
 _FIRST_ERROR_STATUS = 400  # RFC 9110, 15: client errors begin here
@@ -72,6 +74,8 @@ class RowSources:
             else:
                 if all(source.file is None or source.file != one.file for one in found):
                     found.append(source)
+                elif not source.is_named:  # who approves is to know that nothing newer was looked at
+                    missing.append(f"No newer rows are known: the challenger was tested on {source.file}, too.")
         return found, missing
 
     def _fixed(self, run: PipelineRun, _challenger_run: str | None, room: Path) -> RowSource:
@@ -109,6 +113,7 @@ class RowSources:
         """Return the file that a run has logged as held out. Raises NotFound."""
         if run_id is None:
             raise NotFound("The version names no run, so no test set of it is known.", _HINT)
+        self._check_unseen(run_id)
         parts = ReferenceParts(lambda one: self.dataset(one, HELD_OUT), self.job_of_run, self.download)
         file = logged_file(run_id, cache, parts, _HINT)
         if self.made in file.parents:
@@ -116,6 +121,19 @@ class RowSources:
                 f"Run {plain(run_id)} was tested on rows some of which were made, which tells nothing.", _HINT
             )
         return file
+
+    def _check_unseen(self, run_id: str) -> None:
+        """Raise NotFound where a run has learned from a part of the very file that it names as held out."""
+        held_out = address_of(self.dataset(run_id, HELD_OUT))
+        try:
+            learned = address_of(self.dataset(run_id, LEARNED))
+        except NotFound:
+            return
+        if learned == held_out:
+            text = (
+                f"Run {plain(run_id)} has learned from {plain(held_out, 300)} and was tested on it, too, so which of "
+            )
+            raise NotFound(f"{text}its rows the model has not seen is not known.", _HINT)
 
     def new_file(self, run: PipelineRun, job: Job, named: str | None) -> tuple[str, Path]:
         """Return the file that a run's training learns from: as the training sees it, and where it lies here.

@@ -31,6 +31,7 @@ class Runs:
         self.folder = folder
         self.requests = list(requests)
         self.logged = {"old", "new"}
+        self.files: dict[str, str] = {}
         self.jobs = {}
         for name in ("old", "new"):
             (folder / name).mkdir()
@@ -42,8 +43,9 @@ class Runs:
     def dataset(self, run_id, contexts):
         if run_id not in self.logged:
             raise NotFound(f"Run {run_id} has logged no data set.")
-        part = "train" if contexts is None else "test"
-        return DatasetInput("d", "1", part, "local", json.dumps({"uri": f"/data/{part}.csv"}))
+        part = "train" if contexts is None or "training" in contexts else "test"
+        file = self.files.get(run_id, f"{part}.csv")
+        return DatasetInput("d", "1", part, "local", json.dumps({"uri": f"/data/{file}"}))
 
     def sources(self) -> RowSources:
         return RowSources(
@@ -84,6 +86,26 @@ def test_files_that_the_rule_names_go_before_all_else_and_the_same_file_counts_o
     assert [one.file for one in runs.found(plan)[0]] == [Path("/t.csv"), Path("/n.csv")]
     (only,), missing = runs.found(EvaluationPlan(test="/t.csv", newest="/t.csv"))
     assert (only.part, missing) == ("fixed", [])
+
+
+def test_a_file_that_a_run_has_learned_from_as_well_tells_nothing_of_what_it_has_not_seen(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    runs.files["new"] = "train.csv"
+    parts, missing = runs.found()
+    assert [one.part for one in parts] == ["fixed"]
+    assert missing[0].endswith(
+        "Run new has learned from /data/train.csv and was tested on it, too, so which of its rows the model has not "
+        "seen is not known."
+    )
+
+
+def test_where_the_newest_rows_are_the_fixed_ones_who_approves_is_told(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    runs.jobs["new"] = runs.jobs["old"]
+    (only,), missing = runs.found(endpoint=None)
+    assert (only.part, missing) == (
+        "fixed", [f"No newer rows are known: the challenger was tested on {tmp_path / 'old' / 'test.csv'}, too."]
+    )  # fmt: skip
 
 
 def test_why_there_are_no_rows_is_told_of_each_part(tmp_path: Path) -> None:
