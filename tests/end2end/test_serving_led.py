@@ -102,6 +102,7 @@ def test_it_gets_copies_then_a_share_then_all_requests_and_the_alias_is_followed
         led.rollouts.shadow(led.run, "front")
     assert len(led.front().revisions) == 2, "it is begun once"
     led.now = 10_000.0
+    led.house.service._switchboard.poll()
     unknown = led.move()
     assert (unknown.state, unknown.is_unknown, unknown.text) == (
         "waiting", True, "Whether the challenger holds is unknown: no request came.",
