@@ -6,6 +6,8 @@ in another one. A model of last year is wrong about that, one that has seen both
 
 import json
 import shutil
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -180,6 +182,51 @@ class Callers:
     def __exit__(self, *_: object) -> None:
         self._end.set()
         self._thread.join(60)
+
+
+class Doomed:
+    """An agent that stands still in a step where it is told to, and is killed there; ``folder`` is for its marks."""
+
+    def __init__(self, desk: Desk, folder: Path) -> None:
+        self._desk = desk
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, step: str, when: str = "before") -> Path:
+        """Be an agent that will stand still; returns the file that says that it does."""
+        mark = self._folder / f"{step}.{when}"
+        mark.unlink(missing_ok=True)
+        words = (str(self._desk.folder), step, when, str(mark))
+        with (self._folder / "doomed.out").open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.end2end.doomed_loop", *words],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self._desk.whole_environment(),
+            )  # fmt: skip
+        return mark
+
+    def answers(self) -> None:
+        """Wait until commands reach it: one that is asked before would start another agent."""
+        assert self._process is not None
+        pid = self._process.pid
+        self._desk.wait(lambda: self._desk.json("agent", "status").get("pid"), lambda found: found == pid, 60)
+
+    def kill(self) -> None:
+        """End it by -9, wherever it is."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(20)
+
+    def kill_in(self, *names: str) -> None:
+        """Kill the agent that is there, and each after it whose step is done and not written down as such."""
+        for name in names:
+            self.kill()
+            self.stands(self.start(name, "after"))
+
+    def stands(self, mark: Path) -> None:
+        """Wait until it stands still in a step that is under way."""
+        self._desk.wait(mark.exists, bool, 120)
+        self._desk.wait(mark.read_text, bool, 10)
+        assert mark.read_text() == "running running", mark.name
 
 
 def pipeline(desk: Desk, rule: str) -> dict[str, Any]:

@@ -1,21 +1,30 @@
 """The whole loop on a real engine, offline: traffic drifts, the monitor alarms, the rule retrains, both are scored on the
-same rows, gates, a person, shadow, canary, champion; and the two ways in which a challenger does not get there.
+same rows, gates, a person, shadow, canary, champion; the same with the agent killed at every step; and the two ways in
+which a challenger does not get there.
 
 Three models of unlike kinds. The case that once failed is the first: a champion of last year that scores 0.8 on the rows
 of now, and a challenger that scores 0.97 there and as well as the champion on the champion's own test set.
 """
 
 import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.serving.asking.aside import LABEL as ASIDE
 from tests.end2end.desk import Desk
 from tests.end2end.loop_scene import (
     WINDOW,
     Callers,
+    Doomed,
     Story,
     agent,
     ask,
@@ -27,6 +36,7 @@ from tests.end2end.loop_scene import (
     steps,
     trained,
 )
+from tests.images import engine_client
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -53,6 +63,31 @@ def drifted(endpoint: dict[str, Any], story: Story) -> Any:
     for first in range(0, len(rows), 50):
         ask(endpoint, story.records(rows.iloc[first : first + 50]), f"now-{first}")
     return rows
+
+
+def containers(label: str) -> set[str]:
+    """Return the names of the containers with a label that run."""
+    with engine_client() as client:
+        return {one["Names"][0].lstrip("/") for one in client.containers(filters={"label": label})}
+
+
+def accuracy(story: Story, folder: Path, learned: str, asked: str) -> float:
+    """Return what a model of the same recipe scores, trained here: ``learned`` and ``asked`` are old or new."""
+    import pandas as pd
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    train, test = pd.read_csv(folder / learned / "train.csv"), pd.read_csv(folder / asked / "test.csv")
+    features = train.drop(columns=story.label)
+    prepared = make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), list(features.select_dtypes("float64"))),
+        (OneHotEncoder(handle_unknown="ignore"), ["scanner"]),
+    )
+    model = make_pipeline(prepared, LogisticRegression(max_iter=5000)).fit(features, train[story.label])
+    return float(model.score(test.drop(columns=story.label), test[story.label]))
 
 
 def test_a_better_challenger_goes_from_drift_to_champion_and_all_that_is_told_of_it_holds(
@@ -113,6 +148,79 @@ def test_a_better_challenger_goes_from_drift_to_champion_and_all_that_is_told_of
     assert ask(endpoint, story.records(story.unseen.iloc[:50])) != []
 
 
+def test_killed_at_every_step_it_ends_as_if_nobody_had(desk: Desk, tmp_path: Path, training_image: str) -> None:
+    """Each agent is killed with its step's work done and nothing of it written down; two as a step begins, one while a
+    model is asked in its container. What comes of it is what scikit-learn says here of the same rows, and is there once.
+    """
+    story = cells("cells", "linear", 8.0)
+    story.lay(tmp_path)
+    (tmp_path / "new" / "again.txt").write_text("The same rows once more are data of their own.")
+    if not desk.json("models", "list"):  # the test above is not run beside this one
+        trained(desk, tmp_path, story, training_image)
+    desk.json("models", "promote", "cells", "--alias", "steady", "--version", "1")
+    endpoint = desk.json("endpoints", "deploy", "cells@steady", "--name", "steady", "--follow", "steady", timeout=600)
+    data = f"/data={tmp_path / 'new'}"
+    words = ("--model", "cells", "--alias", "steady", "--metric", "accuracy", "--data", data, "--delta", "0.02")
+    desk.json("rules", "create", "again", *words)
+    desk.json("settings", "set", "drift.check_seconds", "0")  # monitors are none of what is killed here
+    jobs = len(desk.json("jobs", "list"))
+    began, instance = time.time(), DataFolder(desk.folder).instance
+    desk.json("agent", "stop")
+    before = {path.name for path in (desk.folder.parent / "tmp").iterdir()}
+
+    doomed = Doomed(desk, tmp_path)
+    mark = doomed.start("freeze")
+    doomed.answers()
+    desk.run("rules", "fire", "again")
+    doomed.stands(mark)
+    doomed.kill_in("freeze", "validate", "train")
+    doomed.kill()
+    doomed.start("gate")
+    desk.wait(lambda: containers(f"{ASIDE}={instance}"), bool, 120)
+    doomed.kill_in("evaluate", "gate", "approve")
+    doomed.kill()
+    mark = doomed.start("register")
+    doomed.answers()
+    run = settled(desk, pipeline(desk, "again")["id"])
+    assert run["state"] == "waiting_for_approval", run["text"]
+    assert run["comparison"]["champion"]["value"] == pytest.approx(accuracy(story, tmp_path, "old", "new"))
+    assert run["comparison"]["challenger"]["value"] == pytest.approx(accuracy(story, tmp_path, "new", "new"))
+
+    words = (sys.executable, "-m", "mlops_desk", "approvals", "approve", run["id"])
+    with Callers(endpoint, story.records(story.unseen.iloc[:40])) as callers:
+        asking = subprocess.Popen(words, env=desk.whole_environment(), stderr=subprocess.DEVNULL)
+        doomed.stands(mark)
+        doomed.kill_in("register", "shadow", "canary", "promote")
+        doomed.kill()
+        asking.wait(60)
+        run = settled(desk, run["id"])
+    assert run["state"] == "promoted", run["text"]
+    assert {name: state for name, state in steps(run).items() if state != "done"} == {"augment": "skipped"}, run
+    assert not callers.failed, "the gateway outlives the agent"
+
+    # It is there once.
+    new = run["challenger_version"]
+    (model,) = desk.json("models", "list")
+    assert (model["latest_version"], model["aliases"]["steady"], model["aliases"]["challenger"]) == (new, new, new)
+    assert len(desk.json("jobs", "list")) == jobs + 1
+    shown = desk.json("endpoints", "show", "steady")
+    assert (shown["model"]["version"], [one["model"]["version"] for one in shown["revisions"]]) == (new, ["1", new])
+    since = [one for one in desk.json("audit", "list") if one["at"] > began and one["verb"] != "agent.shutdown"]
+    assert [(one["verb"], json.loads(one["arguments"])) for one in since] == [
+        ("approvals.approve", {"approval_id": run["id"]}), ("rules.fire", {"name": "again", "thing": ""}),
+    ]  # fmt: skip
+
+    # Nothing is left behind.
+    wanted = {one["container"] for told in desk.json("endpoints", "list") for one in told["replicas"]}
+    desk.wait(lambda: containers(f"io.mlops-desk.instance={instance}"), lambda found: found == wanted, 60)
+    assert containers(f"{ASIDE}={instance}") == set()
+    left = {path.name for path in (desk.folder.parent / "tmp").iterdir()} - before
+    assert left <= {f"mlops-desk-{os.getuid()}"}, "no folder of a worker that died with its agent"
+    assert [path.name for path in (desk.folder / "pipelines").iterdir() if path.is_dir()] == []
+    assert [path.name for path in (desk.folder / "endpoints" / "_scoring" / "revisions").glob("*")] == []
+    desk.json("settings", "set", "drift.check_seconds", "5")
+
+
 def test_a_challenger_that_forgot_last_year_is_stopped_by_the_gate(
     desk: Desk, tmp_path: Path, training_image: str
 ) -> None:
@@ -150,7 +258,11 @@ def test_a_challenger_that_is_too_slow_for_its_callers_is_rolled_back_by_the_can
     assert run["state"] == "waiting_for_approval", run["text"]
     desk.json("settings", "set", "serving.canary_times_latency", "3")
     desk.json("approvals", "approve", run["id"])
-    # Nobody asks while it gets copies, so that only the canary can tell.
+    # One caller asks while it gets copies, for without any nothing is known of it; that it is slow the canary tells.
+    show = lambda: desk.json("pipelines", "show", run["id"])  # noqa: E731 - two uses of one line
+    desk.wait(show, lambda found: "no request came" in found["text"], 120)
+    assert "mlops-desk endpoints promote patients" in show()["hint"]
+    ask(endpoint, story.records(story.unseen.iloc[:1]))
     desk.wait(lambda: steps(desk.json("pipelines", "show", run["id"])), lambda found: found["canary"] == "running", 90)
     with Callers(endpoint, story.records(story.unseen.iloc[:40])) as callers:
         run = settled(desk, run["id"])
@@ -166,7 +278,7 @@ def test_a_challenger_that_is_too_slow_for_its_callers_is_rolled_back_by_the_can
 
 
 def test_what_is_told_of_it_all_holds_at_the_end(desk: Desk, tmp_path: Path) -> None:
-    """Lineage, audit and evidence, after the three above."""
+    """Lineage, card, audit and evidence, after all that is above."""
     edges = {
         (edge["source"].partition(":")[0], edge["text"], edge["target"].partition(":")[0])
         for edge in desk.json("lineage", "cells/2")["edges"]
@@ -181,13 +293,36 @@ def test_what_is_told_of_it_all_holds_at_the_end(desk: Desk, tmp_path: Path) -> 
     assert (told["intact"], told["first_bad"]) == (True, None)
     approved = [one["arguments"] for one in desk.json("audit", "list", "--verb", "approvals.approve")]
     runs = {one["id"]: one["state"] for one in desk.json("pipelines", "list")}
-    assert sorted(runs.values()) == ["not_better", "promoted", "rolled_back"]
+    assert sorted(runs.values()) == ["not_better", "promoted", "promoted", "rolled_back"]
     assert {json.loads(one)["approval_id"] for one in approved} == {
         run_id for run_id, state in runs.items() if state != "not_better"
     }
+    card = desk.json("cards", "edit", "cells/2", "--set", "limits=Cells of other scanners.")
+    assert (card["stage"], card["trouble"], card["facts"]["gaps"]) == ("draft", None, [])
+    facts = desk.json("cards", "show", "cells/2")["facts"]
+    assert {one["role"] for one in facts["data"]} >= {"mount", "training", "testing"}
+    figures = [one for one in facts["figures"] if one["rows"] is not None]
+    assert [(one["name"], one["rows"]) for one in figures] == [("accuracy", 84), ("accuracy", 3 * WINDOW)], figures
+    assert all(one["low"] < one["value"] <= one["high"] for one in figures), figures
+    assert facts["environment"]["image_digest"] is not None
+    assert any(one.startswith("scikit-learn") for one in facts["environment"]["requirements"])
     pack = tmp_path / "cells.zip"
     made = desk.json("evidence", "build", "cells/2", str(pack))
     states = {part["name"]: part["state"] for part in made["parts"]}
-    for part in ("version", "run", "lineage", "openlineage", "aliases", "endpoints", "monitors", "drift", "decisions"):
-        assert states[part] == "there", states
+    wanted = {
+        "version",
+        "run",
+        "lineage",
+        "openlineage",
+        "aliases",
+        "endpoints",
+        "monitors",
+        "drift",
+        "decisions",
+        "card",
+    }
+    assert {part for part in wanted if states[part] != "there"} == set(), states
+    with zipfile.ZipFile(pack) as archive:
+        told = json.loads(archive.read("card.json"))
+    assert (told["sha256"], told["facts"]["figures"]) == (card["sha256"], facts["figures"])
     assert desk.json("evidence", "verify", str(pack), "--signer", made["signer"])["intact"] is True
