@@ -107,7 +107,7 @@ def _of_file(path: str, known: Known, told_of: _Told) -> tuple[int, str, str, in
     """Return size, SHA-256, path, time, inode and ctime. Raises Invalid."""
     try:
         facts = os.lstat(path)
-        size, *mark = _mark(facts)
+        size, modified, inode, changed = _mark(facts)
         if stat.S_ISLNK(facts.st_mode):
             told = os.fsencode(os.readlink(path))  # noqa: PTH115 - as bytes, whatever it says
             size, sha256 = len(told), hashlib.sha256(b"-> " + told).hexdigest()
@@ -115,11 +115,11 @@ def _of_file(path: str, known: Known, told_of: _Told) -> tuple[int, str, str, in
             raise Invalid(f"{plain(path, 300)} is no file, so it can't be frozen.", "Take it out of the data.")
         else:
             before = known.get(path)
-            is_same = before is not None and before[:-1] == [size, *mark]
+            is_same = before is not None and before[:-1] == [size, modified, inode, changed]
             sha256 = str(before[-1]) if before is not None and is_same else _hashed(path, facts, told_of)
     except OSError as error:
         raise Invalid(f"{plain(path, 300)} can't be read: {error.strerror}.", "Check its permissions.") from error
-    return size, sha256, path, *mark
+    return size, sha256, path, modified, inode, changed
 
 
 def _mark(facts: os.stat_result) -> tuple[int, int, int, int]:
