@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.serving.asking.aside import LABEL
+from mlops_desk.serving.beside import acts
 from tests.end2end.endpoint_house import House, ask, open_house
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(180)]
@@ -96,6 +97,24 @@ def test_what_a_killed_agent_has_left_is_ended_by_the_next(house: House) -> None
         house.engine.create(ContainerSpec(left, image, (), labels={LABEL: label}))
     house.agent().start()
     house.wait(lambda: asides(house) == ["somebody-elses"])
+
+
+def test_what_an_engine_kept_while_it_was_away_is_ended_once_it_is_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acts, "SWEEP_SECONDS", 0.1)
+    house.agent().start()
+    house.replica(2)
+    stop = house.engine.stop
+
+    def away(_name: str, _seconds: float) -> None:
+        raise Unavailable("The engine does not answer.")
+
+    house.engine.stop = away  # type: ignore[method-assign]  # as while it is restarted
+    house.service.replay("front", revision=1)
+    assert len(asides(house)) == 1
+    house.engine.stop = stop  # type: ignore[method-assign]  # it is back
+    house.wait(lambda: asides(house) == [])
 
 
 def test_a_replay_tells_how_far_it_is_and_leaves_nothing_when_it_is_stopped(house: House) -> None:

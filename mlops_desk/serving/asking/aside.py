@@ -44,7 +44,7 @@ class AsideContainers:
         self._own: set[str] = set()
 
     def sweep(self) -> None:
-        """End what an earlier agent has left, as soon as the engine answers."""
+        """End what an earlier agent has left, or this one while the engine was away, as soon as the engine answers."""
         while not self._ending.is_set():
             try:
                 for facts in self._engine.containers({LABEL: self._instance}):
@@ -113,7 +113,7 @@ class AsideContainers:
             (self._folder / name).mkdir(mode=0o700, parents=True)
             yield name
         finally:
-            with suppress(DeskError):  # an engine that is gone: the next agent's sweep ends it
+            with suppress(DeskError):  # an engine that is gone: the next sweep ends it
                 self._trial.end(name)
             shutil.rmtree(self._folder / name, ignore_errors=True)
             self._own.discard(name)

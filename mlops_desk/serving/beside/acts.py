@@ -21,6 +21,10 @@ from mlops_desk.serving.variants.comparing import VariantComparisons
 from mlops_desk.serving.work import WorkBook
 from mlops_desk.storage.request_log.query import RequestQuery
 
+SWEEP_SECONDS = (
+    60.0  # chosen: a container that nobody asks any more holds a GPU for no longer, and to look costs little
+)
+
 
 class BesideTraffic:
     """``find`` returns logged rows of an endpoint."""
@@ -48,8 +52,8 @@ class BesideTraffic:
         self.weighing = VersionWeighing(self.scoring, self._asides)
 
     def sweep(self) -> None:
-        """Take away what an earlier agent has left half done, in threads of its own."""
+        """Take away what an earlier agent has left half done, and what an engine kept while it was away."""
         self._loop.start("sweep-exports", self.exports.sweep)
-        self._loop.start("sweep-asides", self._asides.sweep)
+        self._loop.repeat("sweep-asides", SWEEP_SECONDS, self._asides.sweep)
         self.variants.sweep()
         self.scoring.sweep()
