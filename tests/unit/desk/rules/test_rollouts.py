@@ -16,6 +16,7 @@ from mlops_desk.records.serving.endpoint import (
     ModelRef,
     Replica,
     RevisionState,
+    Traffic,
 )
 from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
 from mlops_desk.serving.rollout.hold import StepHold
@@ -105,7 +106,26 @@ def test_a_clock_that_was_set_back_begins_nothing_a_second_time():
     assert world.begun == []
     assert world.move().state == "waiting"
     world.uptime = 300.0
+    world.endpoint = replace(world.endpoint, shadow_load=Traffic(requests_total=1))
     assert world.move().state == "shadow"
+
+
+@pytest.mark.parametrize(
+    ("copies", "state", "told"),
+    [
+        (None, "waiting", "no request came"),
+        (Traffic(), "waiting", "no request came"),
+        (Traffic(requests_total=3, errors_total=3), "waiting", "no request without an error"),
+        (Traffic(requests_total=3, errors_total=2), "shadow", "It gets copies"),
+    ],
+)
+def test_a_shadow_that_nobody_asked_holds_for_nothing_however_long_it_is_there(copies, state, told):
+    world = World(endpoint(0.0))
+    assert world.move().state == "waiting"
+    world.uptime = 1e6
+    world.endpoint = replace(world.endpoint, shadow_load=copies)
+    move = world.move()
+    assert (move.state, move.is_unknown, told in move.text) == (state, state == "waiting", True), move.text
 
 
 def test_one_of_an_earlier_retraining_is_none_of_this_one():
