@@ -1,16 +1,10 @@
-"""Looks after what is stored: a backup each hour, the reserve for a full disk, and what is damaged or lost is told.
-
-What killed processes have left among the machine's temporary folders goes, too.
-"""
+"""Looks after what is stored: a backup each hour, the reserve for a full disk, and what is damaged or lost is told."""
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from mlops_desk.base.disk import leftovers
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.disk.reserve import Reserve
 from mlops_desk.base.disk.scratch import sweep_scratch
@@ -96,7 +90,6 @@ class Upkeep:
             self._back_up()
         self._find_again()
         self._tell()
-        leftovers.sweep(Path(tempfile.gettempdir()))
 
     def _find_again(self) -> None:
         """Leave out the lost jobs that have a record by now, made anew from their containers."""

@@ -1,6 +1,5 @@
 """What is damaged or lost is told and stays told; a backup is made each hour in which something was written."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -215,15 +214,3 @@ def test_the_reserve_is_kept_given_up_for_outcomes_and_made_again(world: World) 
     assert keep.make_room(), "the room it made may still be there for the next outcome"
     keep.turn()
     assert (keep.check_reserve().state, (world.folder.root / "reserve").exists()) == ("ok", True)
-
-
-def test_what_killed_processes_left_among_the_temporary_folders_is_taken_away(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shared = tmp_path / "shared"
-    left = shared / "mlops-desk-windows-igrbebzq"
-    left.mkdir(parents=True)
-    os.utime(left, (0, 0))
-    monkeypatch.setattr(module.tempfile, "tempdir", str(shared))
-    world.open().turn()
-    assert list(shared.iterdir()) == []
