@@ -5,14 +5,19 @@ answers alone have become worse, by labels, while the data look as ever. It ends
 when the monitor turns back, and with the monitor. While nobody can tell, nothing begins and nothing ends.
 """
 
+from collections.abc import Callable
+
 from mlops_desk.alerts.causes import Cause
-from mlops_desk.alerts.watched import NAME, Gauge, Watched
+from mlops_desk.alerts.watched import NAME, Gauge, Watched, told
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import AlertRule
 from mlops_desk.records.drift.monitors import DriftWatch
+from mlops_desk.records.metric import FLAG
 
 DRIFT_CLASS = "drift"
+MONITOR = "monitor"
+"""What documents of rules call the things of that class: series of numbers go by the other name."""
 DRIFT_RULE = "drift"
 QUALITY_RULE = "drift_quality"
 ANSWERS_RULE = "drift_answers"
@@ -36,6 +41,11 @@ def _fact(monitor: DriftWatch, *, is_so: bool) -> float | None:
     return None if monitor.is_turned is None else float(monitor.is_turned and is_so)
 
 
+def _gauge(of: Callable[[DriftWatch], float | None], name: str, text: str) -> Gauge:
+    declared = told(MONITOR, name, "1", "flag", FLAG, text)
+    return Gauge(of, facts=("is_turned", "is_broken", "are_answers"), declared=declared)
+
+
 def _watched(name: str, title: str, text: str, gauge: Gauge) -> Watched:
     threshold, clear_at, seconds = _FACT
     rule = AlertRule(
@@ -51,21 +61,21 @@ DRIFT = (
         "Data have drifted",
         "Several windows of a drift monitor alarm: by how far columns have moved, and by a test that counts how many "
         "columns there are. Each monitor says how many windows it takes, and how grave it is.",
-        Gauge(_has_drifted, facts=("is_turned", "is_broken", "are_answers")),
+        _gauge(_has_drifted, "drifted", "finds data that have drifted"),
     ),
     _watched(
         QUALITY_RULE,
         "Data are broken",
         "Several windows of a drift monitor alarm, and all that has changed is the share of values that are missing, "
         "of the wrong type, infinite, out of range or never seen before.",
-        Gauge(_is_broken, facts=("is_turned", "is_broken", "are_answers")),
+        _gauge(_is_broken, "broken", "finds data that are broken"),
     ),
     _watched(
         ANSWERS_RULE,
         "Answers have become worse",
         "By the labels that have come, a figure of a monitor's answers has left the reference for the worse in several "
         "windows, or their errors or scores have changed; the data that are asked about have not moved.",
-        Gauge(_are_worse, facts=("is_turned", "is_broken", "are_answers")),
+        _gauge(_are_worse, "worse", "finds answers that have become worse"),
     ),
 )
 

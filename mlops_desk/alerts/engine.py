@@ -14,9 +14,10 @@ from mlops_desk.alerts.causes import LOST_XID, UNKNOWN, XID_RULES, Cause
 from mlops_desk.alerts.drift import DRIFT_CLASS
 from mlops_desk.alerts.jobs import JOB_CLASS, cause_of
 from mlops_desk.alerts.links import NvLinks
+from mlops_desk.alerts.measures import gone
 from mlops_desk.alerts.rule_rows import RuleRow, RuleRows
 from mlops_desk.alerts.silences import Silences, Spot, spot_of
-from mlops_desk.alerts.table import WATCHED, gone
+from mlops_desk.alerts.table import WATCHED
 from mlops_desk.alerts.watched import Watched
 from mlops_desk.alerts.words import describe, device_title
 from mlops_desk.base.hysteresis import Condition, CounterGrowth, Holding, step

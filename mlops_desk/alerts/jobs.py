@@ -5,13 +5,14 @@ Such an alert ends when the job goes on, and with the job.
 
 from mlops_desk.alerts.causes import UNKNOWN, Cause, of_gpu
 from mlops_desk.alerts.drift import of_drift
-from mlops_desk.alerts.watched import NAME, Gauge, Watched
+from mlops_desk.alerts.watched import NAME, Gauge, Watched, told
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import AlertRule
 from mlops_desk.records.drift.monitors import DriftWatch
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.jobs.running import JobWatch
+from mlops_desk.records.metric import FLAG
 
 JOB_CLASS = "job"
 STUCK_RULE = "job_stuck"
@@ -45,7 +46,11 @@ JOBS = (
             "Its loss stays no number; or it writes nothing, or its progress stands, for much longer than ever before, "
             "while GPUs and processors are at rest. The setting jobs.stuck_minutes says for how long. Nobody ends it.",
         ),
-        Gauge(_stuck, facts=("stuck", "stuck_known")),
+        Gauge(
+            _stuck,
+            facts=("stuck", "stuck_known"),
+            declared=told(JOB_CLASS, "stuck", "1", "flag", FLAG, "does not get on"),
+        ),
         Hint(f"mlops-desk jobs show {NAME}", after=" shows the signs."),
         measured=False,
     ),
@@ -55,7 +60,11 @@ JOBS = (
             "A job holds GPUs and does not use them",
             "Its GPUs have done nothing for as long as the setting jobs.idle_minutes says.",
         ),
-        Gauge(_idle, facts=("idle_minutes",)),
+        Gauge(
+            _idle,
+            facts=("idle_minutes",),
+            declared=told(JOB_CLASS, "idle", "1", "flag", FLAG, "holds GPUs and does not use them"),
+        ),
         Hint(f"mlops-desk jobs cancel {NAME}", before="If it is not needed any more: "),
         measured=False,
         logged=False,

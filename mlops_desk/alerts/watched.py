@@ -7,6 +7,7 @@ from typing import Any
 
 from mlops_desk.base.errors import command_of, hint_of
 from mlops_desk.records.alert import AlertRule
+from mlops_desk.records.metric import Metric
 
 NAME = "<name>"
 """Stands in a command for the device that an alert is about."""
@@ -16,12 +17,14 @@ NAME = "<name>"
 class Gauge:
     """``of`` tells a device's number from nothing but the readings and attributes that are named here.
 
-    ``reads`` None: from whatever there is.
+    ``reads`` None: from whatever there is. ``declared`` is what it is called and between which limits it lies; None:
+    it is the one metric that the rule names.
     """
 
     of: Callable[[Any], float | None]
     reads: tuple[str, ...] | None = ()
     facts: tuple[str, ...] = ()
+    declared: Metric | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,18 @@ class Watched:
     noticed: bool = False
     said: Callable[[Any], str | None] = lambda _: None
 
+    @property
+    def named(self) -> tuple[str, str]:
+        """The class of things and the name by which documents of rules know what it measures."""
+        declared = self.measure.declared
+        return (self.rule.device_class, self.rule.metric) if declared is None else (declared.device, declared.name)
+
     def next_step(self, device: str) -> str | None:
         """Return the hint about one device, whose name stands in the command as a shell takes it for nothing else."""
         command = (command_of(self.hint) or "").replace(NAME, quote(device))
         return hint_of(self.hint.replace(NAME, quote(device)), command)
+
+
+def told(device: str, name: str, unit: str, kind: str, limits: tuple[float, float, float], text: str) -> Metric:
+    """Return the declaration of a measure; the ``text`` of what is so or not, or happens, follows the thing's name."""
+    return Metric(f"{device}.{name}", device, unit, kind, *limits, text, derived=True)
