@@ -5,10 +5,10 @@ fires again soon after its end is the same alert, not a new one.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
-from typing import Any
+from typing import Any, TypeAlias
 
 from mlops_desk.alerts.causes import LOST_XID, UNKNOWN, XID_RULES, Cause
 from mlops_desk.alerts.drift import DRIFT_CLASS
@@ -38,6 +38,12 @@ REOPEN_SECONDS = 600.0
 _SUBJECTS = 8
 """So many alerts of one rule and device, for different processes; what comes on top is told together."""
 
+ALERT_CLASS = "alert"
+"""The class of the facts that tell whether rules of the table fire, by the rule's name."""
+Wanted: TypeAlias = Mapping[str, Collection[str]]
+"""Names of what is asked for, by class."""
+Fact: TypeAlias = tuple[str, str, float | None]
+"""Class and name, the thing, and what it is now; None: nobody knows."""
 _LOST = "gpu_lost"
 _SAID_LIMIT = 500  # chosen: a paragraph; it may hold names of processes
 _NVLINKS = "gpu_nvlink_down"
@@ -71,7 +77,7 @@ class AlertEngine:
     def __init__(self, rules: Iterable[AlertRule] = (), firing: Iterable[Alert] = ()) -> None:
         changed = {rule.name: rule for rule in rules}
         self._watched = {item.rule.name: item for item in WATCHED}
-        self._rules = {name: _with_changes(item.rule, changed.get(name)) for name, item in self._watched.items()}
+        self._rules = {name: with_changes(item.rule, changed.get(name)) for name, item in self._watched.items()}
         self._table: list[tuple[str, RuleRows]] = []
         self._holdings: dict[Spot, Holding] = {}
         self._growth: dict[Spot, CounterGrowth] = {}
@@ -188,6 +194,38 @@ class AlertEngine:
     def look_at_drift(self, monitors: Sequence[DriftWatch], now: float, at: float) -> list[Change]:
         """Look at all monitors of drift; what fired for one that is gone is over."""
         return self._look_at_all(DRIFT_CLASS, {monitor.name: monitor for monitor in monitors}, now, at)
+
+    def machine_facts(self, status: Status, wanted: Wanted, now: float) -> Iterator[Fact]:
+        """Yield what rules ask for of a sample: measures by their names, and of whole rules whether they fire."""
+        for device_class, devices in _DEVICES.items():
+            if any(self._asked(device_class, wanted)):
+                yield from self.facts(device_class, dict(devices(status)), wanted, now)
+
+    def facts(self, device_class: str, things: Mapping[str, Any], wanted: Wanted, now: float) -> Iterator[Fact]:
+        """Yield the same of all things of a class."""
+        for watched in self._asked(device_class, wanted):
+            device, name = watched.named
+            if name in wanted.get(device, ()):
+                for thing, each in things.items():
+                    yield f"{device}/{name}", thing, self._fact(watched, thing, each, now)
+            if watched.rule.name in wanted.get(ALERT_CLASS, ()):
+                fires = {spot[1] for spot in self.firing if spot[0] == watched.rule.name}
+                yield from ((f"{ALERT_CLASS}/{watched.rule.name}", thing, float(thing in fires)) for thing in things)
+
+    def _asked(self, device_class: str, wanted: Wanted) -> Iterator[Watched]:
+        alerts = wanted.get(ALERT_CLASS, ())
+        for watched in self._watched.values():
+            device, name = watched.named
+            is_measured = watched.measure.declared is not None and name in wanted.get(device, ())
+            if watched.rule.device_class == device_class and (is_measured or watched.rule.name in alerts):
+                yield watched
+
+    def _fact(self, watched: Watched, device: str, thing: Any, now: float) -> float | None:
+        name = watched.rule.name
+        if watched.pulse:
+            told = (pulse.at for spot, pulse in self._pulses.items() if spot[:2] == (name, device))
+            return float(any(now - at < PULSE_SECONDS for at in told))
+        return gone(thing) if name == _LOST else self._measure(watched, (name, device, ""), thing, now)
 
     def _look_at_all(self, device_class: str, things: Mapping[str, Any], now: float, at: float) -> list[Change]:
         changes = []
@@ -385,7 +423,7 @@ _DEVICES: dict[str, Callable[[Status], Iterable[tuple[str, Any]]]] = {
 }
 
 
-def _with_changes(rule: AlertRule, changed: AlertRule | None) -> AlertRule:
+def with_changes(rule: AlertRule, changed: AlertRule | None) -> AlertRule:
     """Return the rule with a person's values; what the program says of it is always its newest."""
     if changed is None or changed.above is not rule.above or changed.metric != rule.metric:
         return rule

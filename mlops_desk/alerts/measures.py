@@ -152,9 +152,7 @@ def _packet_errors(network: Any) -> float | None:
     return max(0.0, (received or 0.0) + (sent or 0.0) - sum(each or 0.0 for each in drops))
 
 
-GPU_LOST = Gauge(
-    gone, facts=("state",), declared=told("gpu", "lost", "1", "flag", FLAG, "is lost, or in need of a reset")
-)
+GPU_LOST = Gauge(gone, facts=("state",), declared=told("gpu", "lost", "1", "flag", FLAG, "is lost or needs a reset"))
 GPU_SILENT = Gauge(_mute, facts=("state",), declared=told("gpu", "silent", "1", "flag", FLAG, "does not respond"))
 GPU_XID = pulse("gpu", "xid", "has had a grave error of the driver (XID)")
 GPU_XID_WARNING = pulse("gpu", "xid_warning", "has had an error of the driver (XID)")

@@ -4,23 +4,23 @@ Who samples only evaluates; a lane of its own stores and tells.
 """
 
 import logging
-import math
 import threading
 import time
 import uuid
 from builtins import list as list_of
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from mlops_desk.alerts import causes
-from mlops_desk.alerts.drift import ANSWERS_RULE, DRIFT_RULE, QUALITY_RULE
-from mlops_desk.alerts.engine import AlertEngine, Change
+from mlops_desk.alerts.documents import check, check_share
+from mlops_desk.alerts.drift import ANSWERS_RULE, DRIFT_CLASS, DRIFT_RULE, QUALITY_RULE
+from mlops_desk.alerts.engine import AlertEngine, Change, Fact, Wanted
+from mlops_desk.alerts.jobs import JOB_CLASS
 from mlops_desk.alerts.raised import RaisedAlerts
 from mlops_desk.alerts.sifting import LEVELS, AlertSieve
 from mlops_desk.alerts.silences import LONGEST_SECONDS, spot_of
 from mlops_desk.alerts.webhook import Webhook
-from mlops_desk.alerts.words import quantity
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
@@ -42,17 +42,28 @@ SOURCE = "alerts"
 _ENDED = "ended"
 _KEPT = 1000  # chosen: months of an ordinary machine
 _LISTED = 100  # chosen: the window shows those that fire and the newest that ended
-_LONGEST_SECONDS = 86_400.0  # a condition must hold so long before anybody is told: beyond a day nobody is warned
 _WEBHOOK_RULE = "webhook"
 
 
+class KeptAlertRules(Protocol):
+    """Where rules are kept that a person changed. Both may raise DeskError."""
+
+    def list(self) -> list_of[AlertRule]: ...
+
+    def put(self, rule: AlertRule, /) -> None: ...
+
+
 class AlertsService:
-    """Implements ``verbs.Alerts``. ``log`` writes an alert into the event log; webhooks are told of ``simulated``."""
+    """Implements ``verbs.Alerts``. ``log`` writes an alert into the event log; webhooks are told of ``simulated``.
+
+    ``looked`` is told of all things of a class that were looked at apart from samples, ``configured`` of a rule that
+    was changed here.
+    """
 
     def __init__(
         self,
         alerts: StoredRecords[Alert],
-        rules: StoredRecords[AlertRule],
+        rules: KeptAlertRules,
         settings: SettingsStore,
         bus: Bus,
         loop: Loop,
@@ -73,6 +84,8 @@ class AlertsService:
         self._webhook_alert = next((alert for alert in stored if alert.rule == _WEBHOOK_RULE), None)
         troubled = self._webhook_alert is not None
         self._webhook = Webhook(settings, loop, self._on_webhook, troubled=troubled, simulated=simulated)
+        self.looked: Callable[[str, Mapping[str, Any]], None] = lambda _class, _things: None
+        self.configured: Callable[[AlertRule], None] = lambda _rule: None
         self._lane: Lane | None = None
         self._unsubscribe: list_of[Callable[[], None]] = []
 
@@ -140,13 +153,22 @@ class AlertsService:
                 enabled=rule.enabled if enabled is None else enabled,
             )
             check(changed)
-            _check_share(rule, changed)
+            check_share(rule, changed)
         self._rules.put(changed)  # a slow disk must not hold up who samples
+        self._judge_by([changed])
+        self.configured(changed)
+        return changed
+
+    def renew_rules(self) -> None:
+        """Judge by the rules as they are kept now: they can be changed elsewhere."""
+        self._judge_by(self._rules.list())
+
+    def _judge_by(self, rules: list_of[AlertRule]) -> None:
         with self._lock:
-            changes = self._engine.configure(changed, time.time())
+            changed = [rule for rule in rules if self._engine.rules.get(rule.name, rule) != rule]
+            changes = [change for rule in changed for change in self._engine.configure(rule, time.time())]
         for change in changes:
             self._queue(change)
-        return changed
 
     def acknowledge(self, alert_id: str) -> Alert:
         """Note who has seen an alert, by its id or the beginning of it. Raises NotFound, Invalid."""
@@ -212,6 +234,7 @@ class AlertsService:
             changes = self._engine.look_at_jobs(jobs, time.monotonic(), time.time())
         for change in changes:
             self._queue(change)
+        self.looked(JOB_CLASS, {job.id: job for job in jobs})
 
     def take(self, status: Status) -> None:
         """Look at a new sample; called by who samples, so nothing here waits."""
@@ -229,6 +252,25 @@ class AlertsService:
             changes = self._engine.look_at_drift(monitors, time.monotonic(), time.time())
         for change in changes:
             self._queue(change)
+        self.looked(DRIFT_CLASS, {monitor.name: monitor for monitor in monitors})
+
+    def machine_facts(self, status: Status, wanted: Wanted) -> list_of[Fact]:
+        """Return what rules ask for of a sample that was taken: measures, and whether rules of the table fire."""
+        with self._lock:
+            return [*self._engine.machine_facts(status, wanted, time.monotonic())]
+
+    def facts(self, device_class: str, things: Mapping[str, Any], wanted: Wanted) -> list_of[Fact]:
+        """Return the same of all things of a class."""
+        with self._lock:
+            return [*self._engine.facts(device_class, things, wanted, time.monotonic())]
+
+    def of_rule(self, name: str, most: int) -> list_of[Alert]:
+        """Return what fires for a rule, and the newest that ended, as many as are wanted."""
+        with self._lock:
+            firing = [alert for alert in self._engine.firing.values() if alert.rule == name]
+        known = {alert.id for alert in firing}
+        ended = self._alerts.list(parent=name, states=(_ENDED,), limit=most)
+        return firing + [alert for alert in ended if alert.id not in known]
 
     def raised(self) -> list_of[Alert]:
         """Return what fires for people's rules."""
@@ -345,27 +387,3 @@ class AlertsService:
             self._log(alert)
         if sent:
             self._webhook.put(alert)
-
-
-def check(rule: AlertRule) -> None:
-    """Refuse a rule that could never end, or never begin. Raises Invalid."""
-    if not all(map(math.isfinite, (rule.threshold, rule.clear_at, rule.for_seconds))):
-        raise Invalid("Thresholds and times are numbers.")
-    if rule.level not in LEVELS:
-        raise Invalid(f"{plain(rule.level)!r} is no level.", f"One of {', '.join(LEVELS)}.")
-    if not 0.0 <= rule.for_seconds <= _LONGEST_SECONDS:
-        raise Invalid(f"{rule.for_seconds:g} s is not between 0 and {_LONGEST_SECONDS:g} s.")
-    if (rule.clear_at >= rule.threshold) if rule.above else (rule.clear_at <= rule.threshold):
-        side = "below" if rule.above else "above"
-        text = f"{rule.title}: it has to end at a value {side} {quantity(rule.threshold, rule.unit)}."
-        raise Invalid(text, "The two limits differ, so that a value that flickers does not ring twice.")
-
-
-def _check_share(was: AlertRule, now: AlertRule) -> None:
-    """Refuse 97 where 0.97 is meant: such a rule would never ring, and say nothing of it. Raises Invalid."""
-    if was.unit != "1" or max(abs(was.threshold), abs(was.clear_at)) >= 1.0:
-        return
-    for value in (now.threshold, now.clear_at):
-        if value > 1.0:
-            hint = f"{value:g} % is {value / 100:g}." if value <= 100.0 else None
-            raise Invalid(f"{now.title}: this is a share from 0 to 1, and {value:g} is more.", hint)

@@ -284,3 +284,5 @@ _NETWORK = (
 )  # fmt: skip
 
 WATCHED: tuple[Watched, ...] = (*_GPU, *_HOST, *_DISK, *_FILESYSTEM, *_NETWORK, *JOBS, *DRIFT)
+DERIVED = tuple(declared for watched in WATCHED if (declared := watched.measure.declared) is not None)
+"""The measures that are no metrics of devices, each by a name of its own."""

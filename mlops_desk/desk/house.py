@@ -34,6 +34,7 @@ from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import build_arguments, private_images
 from mlops_desk.desk.registry.standing import lineage_house
 from mlops_desk.desk.registry.wiring import open_trackers, registry_core, registry_service
+from mlops_desk.desk.rules.built_in import AlertRules, open_shelf
 from mlops_desk.desk.rules.desk import rules_desk
 from mlops_desk.desk.rules.past import RULE_METRICS
 from mlops_desk.desk.secrets import SecretsService, secret_store
@@ -68,7 +69,6 @@ from mlops_desk.registry.keeping import RegistryService
 from mlops_desk.registry.models import ModelsService
 from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.service import RegistryCore
-from mlops_desk.rules.kept.shelf import RuleShelf
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.bare.runtime import BareRuntime
 from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus, UnclaimedGpus
@@ -213,7 +213,6 @@ class Desk(DeskVerbs):
         self.registry_core = self._registry()
         self.models, self.runs = ModelsService(self.registry_core), RunsService(self.registry_core)
         self.trackers = open_trackers(self.state, keyring, self.registry_core, self.store)
-        self.rule_shelf = RuleShelf(self.state.rule_tables, RULE_METRICS)
         self.registry = registry_service(self.trackers, self.registry_core, self.state, self.loop, self.rule_shelf.get)
         self.processes = self._processes()
         self.snapshots, self.shelf = snapshots(self.folder, self.store), staging(self.folder, self.store)
@@ -334,7 +333,9 @@ class Desk(DeskVerbs):
 
     def _alerts(self) -> AlertsService:
         log, state, simulated = self.events.log_alert, self.state, self.simulated
-        return AlertsService(state.alerts, state.alert_rules, self.store, self.bus, self.loop, log, simulated=simulated)
+        self.rule_shelf = open_shelf(state, RULE_METRICS)
+        rules = AlertRules(self.rule_shelf, state)
+        return AlertsService(state.alerts, rules, self.store, self.bus, self.loop, log, simulated=simulated)
 
     def _container_names(self) -> tuple[ContainerWord, ContainerWord]:
         """Return what names a container, and what names the job that it belongs to, by the container's id."""

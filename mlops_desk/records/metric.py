@@ -39,8 +39,8 @@ class Metric:
     """A declaration. ``kind`` is gauge, rate or counter; history is stored in steps of ``resolution``.
 
     ``device`` is what it is of: a class of device, or the kind of a thing that is recorded (``endpoint``). ``dcgm`` is
-    the name of the same number in NVIDIA's DCGM, where it has one. What is ``derived`` is reckoned of others, or told by
-    whoever hears of it, and has no history of its own; its kind may be flag (it is so or not: ``help`` follows the
+    the name of the same number in NVIDIA's DCGM, where it has one. What is ``derived`` is reckoned of others, or told
+    by who hears of it, and has no history of its own; its kind may be flag (it is so or not: ``help`` follows the
     thing's name) or pulse (likewise: it has happened within ten minutes).
     """
 

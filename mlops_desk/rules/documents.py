@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.records.history import History
+from mlops_desk.records.metric import Metric
 from mlops_desk.records.rules.conditions import Leaf, ManualClause, MetricClause, ScheduleClause, leaves
 from mlops_desk.records.rules.dry_run import LookedAt, RuleCheck, RuleDryRun
 from mlops_desk.records.rules.spec import RuleSpec
@@ -55,10 +56,22 @@ class RuleDocuments:
     def schema(self) -> dict[str, Any]:
         return rule_schema()
 
+    def measures(self) -> list[Metric]:
+        """Return all that a condition may name, by class and name."""
+        return [self._metrics[key] for key in sorted(self._metrics)]
+
+    def spec_of(self, rule: str) -> RuleSpec:
+        """Return what a rule that is kept says. Raises NotFound, Refused."""
+        raise NotImplementedError
+
     def dry_run(
-        self, document: str, since: float | None = None, until: float | None = None, ticket: str | None = None
-    ) -> RuleDryRun:
+        self, document: str | None = None, since: float | None = None, until: float | None = None,
+        ticket: str | None = None, rule: str | None = None,
+    ) -> RuleDryRun:  # fmt: skip
         """Tell what a rule would have done. Raises Invalid, NotFound, Unavailable, TimedOut; Refused once stopped."""
+        if (document is None) is (rule is None):
+            raise Invalid("A dry run is of one rule: of a document, or of one that is kept.", "Name one of them.")
+        document = format_rule(self.spec_of(rule)) if rule is not None else document or ""
         spec = parse_rule(document, self._metrics)
         end = time.time() if until is None else until
         begin = end - _SPAN_SECONDS if since is None else since

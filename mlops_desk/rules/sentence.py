@@ -45,7 +45,11 @@ from mlops_desk.rules.document.scalars import written_clock
 
 _DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 _WEEK_SECONDS = 604_800.0  # seven days
-_CALLED = {HOST: "this machine", "gpu": "GPU", "drift": "drift report", "nvlink": "NVLink", "mig": "MIG instance"}
+_SO = 1.0  # of what is so or not: it is so
+_CALLED = {
+    HOST: "this machine", "gpu": "GPU", "drift": "drift report", "nvlink": "NVLink", "mig": "MIG instance",
+    "monitor": "drift monitor",
+}  # fmt: skip
 _WAYS = {"desktop": "on the desktop", "webhook": "by webhook", "email": "by e-mail", "command": "by command"}
 
 
@@ -108,6 +112,8 @@ def _new_data(clause: NewData) -> str:
 
 
 def _metric(clause: MetricClause, metric: Metric) -> str:
+    if metric.is_fact and clause.above and clause.threshold == _SO:
+        return f"{_thing(clause.device, clause.of)} {metric.help}"
     side = "at or above" if clause.above else "at or below"
     back = "" if clause.clear == clause.threshold else f" (until it is back at {quantity(clause.clear, metric)})"
     what = f"{clause.metric} of {_thing(clause.device, clause.of)}"
@@ -130,11 +136,12 @@ def _lasting(clause: Lasting, text: str) -> str:
 
 
 def quantity(value: float, metric: Metric) -> str:
-    """Return a value of a metric as a sentence says it: shares in per cent, bytes in GiB, the rest in its unit."""
-    if metric.unit == "1" and metric.high == 1.0:
+    """Return a value of a metric as a sentence says it: shares in per cent, bytes in GiB or MiB."""
+    if metric.unit == "1" and metric.high == 1.0 and metric.resolution < 1.0:  # else it is a yes or a no
         return percent(value, 1) if (value * 100) % 1 else percent(value)
-    if metric.unit in {"By", "By/s"} and abs(value) >= 1 << 30:
-        return f"{value / (1 << 30):.4g}{THIN}GiB{metric.unit.removeprefix('By')}"
+    if metric.unit in {"By", "By/s"} and abs(value) >= 1 << 20:
+        size, unit = (1 << 30, "GiB") if abs(value) >= 1 << 30 else (1 << 20, "MiB")
+        return f"{value / size:.4g}{THIN}{unit}{metric.unit.removeprefix('By')}"
     if metric.unit == "Cel":
         return amount(value, "°C", 0 if value.is_integer() else 1)
     return f"{value:.6g}" + ("" if metric.unit == "1" else f"{THIN}{metric.unit}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mlops_desk.records.alert import AlertRule
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.rules.firing import KeptFiring
 from mlops_desk.records.rules.kept import KeptStanding, RuleSight, WrittenRule
@@ -20,6 +21,7 @@ class RuleTables:
         standings: StoredRecords[KeptStanding],
         firings: StoredRecords[KeptFiring],
         sights: StoredRecords[RuleSight],
+        alert_rules: StoredRecords[AlertRule],
     ) -> None:
         self._database = database
         self.earlier = earlier
@@ -27,6 +29,7 @@ class RuleTables:
         self.standings = standings
         self.firings = firings
         self.sights = sights
+        self.alert_rules = alert_rules
 
     def keep(
         self,
@@ -53,6 +56,18 @@ class RuleTables:
             if standing is not None:
                 self.standings.insert(connection, standing)
             self.earlier.forget(connection, earlier)
+
+    def take_up_alert_rule(self, earlier: str, rule: WrittenRule | None) -> None:
+        """Store the document of an alert rule that a person changed (None: not at all), and forget it as it was."""
+        with self._database.transaction() as connection:
+            if rule is not None:
+                self.rules.insert(connection, rule)
+            self.alert_rules.forget(connection, earlier)
+
+    def forget_document(self, rule_id: str) -> None:
+        """Forget what a rule says; how it stands and what it did stays."""
+        with self._database.transaction() as connection:
+            self.rules.forget(connection, rule_id)
 
     def forget_things(self, keys: Sequence[str]) -> None:
         """Forget how rules stood for things that are gone."""

@@ -191,9 +191,11 @@ class State:
         self.standings: StoredRecords[KeptStanding] = self._table(_STANDING)
         self.firings: StoredRecords[KeptFiring] = self._table(_FIRING)
         self.rule_sights: StoredRecords[RuleSight] = self._table(_RULE_SIGHT)
+        self.alert_rules: StoredRecords[AlertRule] = self._table(_ALERT_RULE)
         self.rule_tables = RuleTables(
-            self._database, self.rules, self.written_rules, self.standings, self.firings, self.rule_sights
-        )
+            self._database, self.rules, self.written_rules, self.standings, self.firings, self.rule_sights,
+            self.alert_rules,
+        )  # fmt: skip
         self.retrainings: StoredRecords[Retraining] = self._table(_RETRAINING)
         self.pipelines: StoredRecords[PipelineRun] = self._table(_PIPELINE)
         self.curves: StoredRecords[LearningCurve] = self._table(_CURVE)
@@ -205,7 +207,6 @@ class State:
         self._tables.update({StoredAudit.__tablename__: self.audit, StoredAuditLink.__tablename__: self.audit.links})
         self.incidents: StoredRecords[Incident] = self._table(_INCIDENT)
         self.alerts: StoredRecords[Alert] = self._table(_ALERT)
-        self.alert_rules: StoredRecords[AlertRule] = self._table(_ALERT_RULE)
         self.trackers: StoredRecords[KeptTracker] = self._table(_TRACKER)
         self.hashes: StoredRecords[RecordedHashes] = self._table(_HASHES)
         self.alias_moves: StoredRecords[JournalEntry] = self._table(_MOVE)

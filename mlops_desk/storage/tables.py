@@ -189,7 +189,7 @@ class StoredAlert(Stored):
 
 
 class StoredAlertRule(Stored):
-    """Alert rules that a person changed, by name."""
+    """Alert rules that a person changed, by name, as they were kept before these were documents."""
 
     __tablename__ = "alert_rules"
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from builtins import list as list_of
 
     from mlops_desk.records.list_page import ListPage
+    from mlops_desk.records.metric import Metric
     from mlops_desk.records.rule import Retraining
     from mlops_desk.records.rules.dry_run import RuleCheck, RuleDryRun
     from mlops_desk.records.rules.fired import FiredRule
@@ -72,7 +73,7 @@ class Rules(Protocol):
 
     @reads
     def list(self) -> "list_of[KeptRule]":
-        """List rules, and how they stand."""
+        """List rules, people's first and then those that are built in, and how they stand."""
         ...
 
     @reads
@@ -95,6 +96,11 @@ class Rules(Protocol):
         """Let a rule say something else, under its name; what it did stays, and its cooldown goes on."""
         ...
 
+    @changes(who=Who.OWNER, before="show", of=("rule", "name"))
+    def reset(self, name: str) -> "KeptRule":
+        """Let a built-in rule say what it said at first, and have it judged."""
+        ...
+
     @reads
     def check(self, document: Annotated[str, FileText("RULE.yaml")]) -> "RuleCheck":
         """Tell whether a document is a rule, and how it reads as a sentence; nothing is kept of it."""
@@ -103,15 +109,21 @@ class Rules(Protocol):
     @reads_for(_DRY_RUN_SECONDS)
     def dry_run(
         self,
-        document: Annotated[str, FileText("RULE.yaml")],
+        document: Annotated[str | None, FileText("RULE.yaml")] = None,
         since: Annotated[float | None, Moment()] = None,
         until: Annotated[float | None, Moment()] = None,
         ticket: Annotated[str | None, Ticket()] = None,
+        rule: Annotated[str | None, Option("RULE", "name of a rule that is kept, instead of a document")] = None,
     ) -> "RuleDryRun":
         """Tell what a rule would have done over the last 30 days, or another span of the history.
 
         It is judged in a process of its own; Ctrl+C stops it.
         """
+        ...
+
+    @reads
+    def measures(self) -> "list_of[Metric]":
+        """List the numbers and facts that a condition may name, each with its class of things and its unit."""
         ...
 
     @reads
@@ -121,7 +133,7 @@ class Rules(Protocol):
 
     @changes(who=Who.OWNER, before="show", of=("rule", "name"))
     def remove(self, name: str) -> "KeptRule":
-        """Forget a rule; what it did, and its retrainings, stay."""
+        """Forget a rule; what it did, and its retrainings, stay. One that is built in can be paused."""
         ...
 
     @changes(who=Who.OWNER, timeout_seconds=600.0, before="show", of=("rule", "name"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from mlops_desk.alerts.table import DERIVED
 from mlops_desk.base.errors import NotFound
 from mlops_desk.desk.model_wiring import RECORDED
 from mlops_desk.records.history import History, SeriesName
@@ -10,8 +11,10 @@ from mlops_desk.records.status import Status
 from mlops_desk.telemetry.metrics.table import CORE, DISK, FILESYSTEM, GPU, HOST, NETWORK, SENSOR, TABLE
 from mlops_desk.telemetry.service import TelemetryService
 
-RULE_METRICS: dict[tuple[str, str], Metric] = {**TABLE, **{(one.device, one.name): one for one in RECORDED}}
-"""All that the machine measures and features record, by class and name."""
+RULE_METRICS: dict[tuple[str, str], Metric] = {
+    **TABLE, **{(one.device, one.name): one for one in (*RECORDED, *DERIVED)}
+}  # fmt: skip
+"""All that the machine measures, features record and alerts reckon, by class and name."""
 _KINDS = frozenset(one.device for one in RECORDED)
 _PAGE = 1000  # as many as a page of a list has at most
 

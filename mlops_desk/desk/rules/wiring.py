@@ -27,6 +27,7 @@ from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.ci.service import CiService
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.event import (
+    AlertChanged,
     DriftReported,
     EndpointChanged,
     EndpointRemoved,
@@ -109,7 +110,9 @@ class RulesDesk:
         self.pipelines = retraining.pipelines
         self.ci = ci_service(parts.jobs, parts.registry, parts.state, parts.snapshots, parts.bus, parts.loop)
         self.rules = _service(parts, wiring, retraining, past)
-        self.life = RuleLife(self.shelf, LifeParts(past.fact, self._act, self.rules.announce))
+        self.life = RuleLife(
+            self.shelf, LifeParts(past.fact, self._act, self.rules.announce, alerts=parts.alerts.of_rule)
+        )
         self._alarms = RuleAlarms(parts.alerts, self.shelf, self.life.stands, self._titled)
         house = ActionHouse(
             allow=self._allow,
@@ -165,11 +168,14 @@ class RulesDesk:
             subscribe(MonitorChanged, lambda event: hearing.monitor(event.standing)),
             subscribe(DriftReported, self._on_report),
             subscribe(RetrainingChanged, lambda event: self._tell_underway(event.retraining.rule)),
+            subscribe(AlertChanged, lambda event: self._tell_built_in(event.alert.rule)),
         ]
         self._unsubscribe += ApprovalNews(self.approvals.list, parts.bus, parts.loop).stops
         parts.telemetry.listen(lambda _heard, status, is_tick: self._sampled(status, is_tick=is_tick))
         parts.telemetry.recorded = hearing.recorded
         parts.drift.watchers.append(hearing.monitors)
+        parts.alerts.looked = self._looked
+        parts.alerts.configured = lambda rule: self._tell_built_in(rule.name)
         for job in self._jobs_then():
             hearing.job(job)
         for endpoint in parts.endpoints.list():
@@ -191,15 +197,28 @@ class RulesDesk:
         self.rules.stop()
 
     def _changed(self) -> None:
+        self._parts.alerts.renew_rules()
         self.life.renew()
         self._watch.wake()
+
+    def _tell_built_in(self, name: str) -> None:
+        """Tell how a built-in rule stands whose alert began or ended."""
+        known = (one for one in self.shelf.built_in() if one.built_in is not None and one.built_in.name == name)
+        for one in known:
+            self.rules.announce(one)
 
     # -- what is heard ---------------------------------------------------------------------------
 
     def _sampled(self, status: Status, *, is_tick: bool) -> None:
         if is_tick:
             self.life.sampled()
-            self.life.hearing.machine(status)
+            life = self.life
+            life.hearing.machine(status, self._parts.alerts.machine_facts(status, life.board.wanted))
+
+    def _looked(self, device_class: str, things: Mapping[str, Any]) -> None:
+        """Hear what alerts have found of jobs or monitors."""
+        facts = self._parts.alerts.facts(device_class, things, self.life.board.wanted)
+        self.life.hearing.things(device_class, facts)
 
     def _on_report(self, event: DriftReported) -> None:
         moment = drift_of(event.report)

@@ -80,7 +80,9 @@ class KeptRule:
     drift sets it off. ``trouble``: why it is not judged. ``next_at`` (Unix time) is the next time of its schedule.
     ``firings`` are the newest, newest first, of ``rules show`` alone. ``watched`` are the metrics of its condition,
     each with its threshold: their history can be asked for. ``lasts``: some of it lasts, so that it holds or does not;
-    else it waits for moments alone.
+    else it waits for moments alone. One that is ``built_in`` has a ``title`` and a ``help``, belongs to the machine,
+    and its alerts are its firings; ``changed_by`` (a uid, where it is known) and ``changed_at`` (Unix time) tell of the
+    last change of what it said at first, both None where it says that.
     """
 
     name: str
@@ -107,6 +109,11 @@ class KeptRule:
     watched: tuple[MetricClause, ...] = ()
     lasts: bool = False
     augment: Augmentation | None = None
+    built_in: bool = False
+    title: str = ""
+    help: str = ""
+    changed_by: int | None = None
+    changed_at: float | None = None
 
     @property
     def owner(self) -> Owner:
@@ -127,7 +134,7 @@ class KeptRule:
             data=self.data,
             enabled=self.enabled,
             cooldown_seconds=self.cooldown_seconds,
-            created_by=self.created_by,
+            created_by=self.changed_by if self.built_in else self.created_by,
             created_at=self.created_at,
             last_fired_at=self.last_fired_at,
             plan=self.plan,

@@ -74,6 +74,8 @@ class RuleDeeds:
         rule, name = deed.rule, deed.firing.rule
         if rule is None:
             raise Refused("The rule was removed before it could raise an alert.")
+        if rule.built_in:
+            return Became("Its alert fires by itself.")
         if deed.holds is False:
             return Became("No alert is raised: what the rule is about is over.")
         raised = self.house.raise_alert(

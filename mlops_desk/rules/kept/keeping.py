@@ -35,6 +35,8 @@ class LivingRules(Protocol):
 
     def begin_anew(self, rule_id: str) -> None: ...
 
+    def firings(self, one: ReadRule, limit: int) -> list_of[KeptFiring]: ...
+
 
 class ActingRules(Protocol):
     """What does what firings say."""
@@ -91,16 +93,29 @@ class RuleKeeping(RuleDocuments):
         """Return a rule with its newest firings. Raises NotFound."""
         return self.living.shown(self.shelf.named(name), whole=True)
 
+    def spec_of(self, rule: str) -> RuleSpec:
+        """Return what a rule that is kept says. Raises NotFound, and Refused where it can't be read."""
+        one = self.shelf.named(rule)
+        if one.spec is None:
+            raise Refused(f"The rule {plain(rule)} can't be read: {one.trouble}", "Change its document.")
+        return one.spec
+
     def pause(self, name: str) -> KeptRule:
         """Judge a rule no more. Raises NotFound."""
-        return self._told(self.shelf.pause(name, is_paused=True))
+        return self._told(self.shelf.pause(name, is_paused=True, changed_by=current_caller().uid))
 
     def resume(self, name: str) -> KeptRule:
         """Judge a rule again. Raises NotFound."""
-        return self._told(self.shelf.pause(name, is_paused=False))
+        return self._told(self.shelf.pause(name, is_paused=False, changed_by=current_caller().uid))
+
+    def reset(self, name: str) -> KeptRule:
+        """Let a built-in rule be what it was at first. Raises NotFound, and Refused for another."""
+        again = self.shelf.reset(name)
+        self.living.begin_anew(again.written.id)
+        return self._told(again)
 
     def remove(self, name: str) -> KeptRule:
-        """Forget a rule; what it has begun goes on. Raises NotFound."""
+        """Forget a rule; what it has begun goes on. Raises NotFound, and Refused for one that is built in."""
         kept = self.shelf.kept(self.shelf.remove(name))
         self._bus.publish(RuleRemoved(name))
         return kept
@@ -114,7 +129,7 @@ class RuleKeeping(RuleDocuments):
         if spec.name != name:
             hint = f"Write name: {name}, or make a rule of its own of it."
             raise Refused(f"The document is of the rule {plain(spec.name)}, and not of {plain(name)}.", hint)
-        changed = self.shelf.change(name, spec)
+        changed = self.shelf.change(name, spec, current_caller().uid)
         self.living.begin_anew(known.written.id)
         return self._told(changed)
 
@@ -146,8 +161,9 @@ class RuleKeeping(RuleDocuments):
 
     def firings(self, rule: str | None = None, limit: int = 50) -> list_of[KeptFiring]:
         """Return firings, newest first. Raises NotFound."""
-        rule_id = None if rule is None else self.shelf.named(rule).written.id
-        return self.shelf.tables.firings.list(parent=rule_id, limit=check_limit(limit))
+        if rule is not None:
+            return self.living.firings(self.shelf.named(rule), check_limit(limit))
+        return self.shelf.tables.firings.list(limit=check_limit(limit))
 
     def firing(self, firing_id: str) -> KeptFiring:
         """Return a firing by its id, or the beginning of it. Raises NotFound, Invalid."""

@@ -1,29 +1,32 @@
 """The documents of rules: each read once, found by name, and beside it what it says of retraining.
 
-A document that can't be read any more (a metric is gone, say) is not lost: its rule is listed with what is wrong.
+A document that can't be read any more (a metric is gone, say) is not lost: its rule is listed with what is wrong. Rules
+that are built in stand behind those of people; only what somebody changed of one is stored.
 """
 
 import threading
 import time
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.rules.actions import RetrainAction
-from mlops_desk.records.rules.conditions import Lasting, MetricClause, leaves
+from mlops_desk.records.rules.conditions import Lasting, Leaf, MetricClause, leaves
 from mlops_desk.records.rules.kept import KeptRule, KeptStanding, WrittenRule
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.rules.document.conditions import Metrics
 from mlops_desk.rules.document.document import format_rule, parse_rule
+from mlops_desk.rules.kept.built_in import PREFIX, BuiltInRule, acts, other_name
 from mlops_desk.rules.kept.earlier import endpoint_of, spec_of, standing_of
 from mlops_desk.rules.sentence import sentence
 from mlops_desk.storage.rule_tables import RuleTables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from builtins import list as list_of
+    from collections.abc import Callable, Iterable
 
 _MOST = 2000
 """Chosen: twice what a look is measured with; a program that makes rules without end is stopped."""
@@ -31,34 +34,56 @@ _MOST = 2000
 
 @dataclass(frozen=True, slots=True)
 class ReadRule:
-    """A rule with what its document says; ``spec`` None: it can't be read, ``trouble`` says why."""
+    """A rule with what its document says; ``spec`` None: it can't be read, ``trouble`` says why.
+
+    A ``built_in`` one whose document can't be read is what it was at first.
+    """
 
     written: WrittenRule
     spec: RuleSpec | None
     trouble: DeskError | None = None
+    built_in: BuiltInRule | None = None
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the engine of rules judges it: a built-in one where it does more than raise its alert."""
+        return self.spec is not None and not self.written.is_paused and (self.built_in is None or acts(self.spec))
 
 
 class RuleShelf:
     """All rules. ``changed`` is called after each change, in the thread that made it."""
 
-    def __init__(self, tables: RuleTables, metrics: Metrics) -> None:
+    def __init__(self, tables: RuleTables, metrics: Metrics, built_in: "Iterable[BuiltInRule]" = ()) -> None:
         self.tables = tables
         self._metrics = metrics
         self._lock = threading.RLock()
         self._read: dict[str, ReadRule] = {}
+        self._built_in: dict[str, BuiltInRule] = {}
         self.changed: Callable[[], None] = lambda: None
-        for written in tables.rules.list(newest_first=False):
-            self._read[written.id] = self._reading(written)
+        stored = tables.rules.list(newest_first=False)
+        for written in stored:
+            if not written.id.startswith(PREFIX):
+                self._read[written.id] = self._reading(written)
         self.take_up()
+        changes = {written.id: written for written in stored}
+        for one in built_in:
+            known = self._built_in[one.id] = one.named(other_name(one.name, lambda name: self.find(name) is not None))
+            self._read[one.id] = self._reading(changes.get(one.id, known.at_first))
 
     @property
     def metrics(self) -> Metrics:
         return self._metrics
 
     def all(self) -> list[ReadRule]:
-        """Return all rules, newest first."""
+        """Return the rules of people, newest first, then those that are built in."""
         with self._lock:
-            return sorted(self._read.values(), key=lambda one: -one.written.created_at)
+            theirs = [one for one in self._read.values() if one.built_in is None]
+            return sorted(theirs, key=lambda one: -one.written.created_at) + self.built_in()
+
+    def built_in(self) -> "list_of[ReadRule]":
+        """Return the rules that are built in, in the order of their table."""
+        with self._lock:
+            return [self._read[rule_id] for rule_id in self._built_in]
 
     def find(self, name: str) -> ReadRule | None:
         with self._lock:
@@ -79,32 +104,67 @@ class RuleShelf:
     def add(self, spec: RuleSpec, created_by: int | None) -> ReadRule:
         """Keep a new rule. Raises Refused where there is one of its name, or too many."""
         with self._lock:
-            if self.find(spec.name) is not None:
+            known = self.find(spec.name)
+            if known is not None and known.built_in is not None:
+                hint = Hint(f"mlops-desk rules edit {spec.name} RULE.yaml", after=" changes it. Or take another name.")
+                raise Refused(f"There is a rule {spec.name} already: it is built in.", hint)
+            if known is not None:
                 hint = Hint(f"mlops-desk rules remove {spec.name}", after=" forgets it.")
                 raise Refused(f"There is a rule {spec.name} already.", hint)
-            if len(self._read) >= _MOST:
+            if len(self._read) - len(self._built_in) >= _MOST:
                 raise Refused(f"{_MOST} rules are the most that are kept.", "Remove some.")
             written = WrittenRule(uuid.uuid4().hex, spec.name, format_rule(spec), created_by, time.time())
             return self._put(written)
 
-    def change(self, name: str, spec: RuleSpec) -> ReadRule:
-        """Let a rule say something else. Raises NotFound."""
+    def change(self, name: str, spec: RuleSpec, changed_by: int | None = None) -> ReadRule:
+        """Let a rule say something else; a built-in one acts for who changed it. Raises NotFound, Invalid."""
         with self._lock:
-            return self._put(replace(self.named(name).written, document=format_rule(spec)))
+            known = self.named(name)
+            if known.built_in is None:
+                return self._put(replace(known.written, document=format_rule(spec)))
+            known.built_in.check(spec)
+            return self._put_changed(known, changed_by, document=format_rule(spec), created_by=changed_by)
 
-    def pause(self, name: str, *, is_paused: bool) -> ReadRule:
+    def pause(self, name: str, *, is_paused: bool, changed_by: int | None = None) -> ReadRule:
         """Judge a rule no more, or again. Raises NotFound."""
         with self._lock:
-            return self._put(replace(self.named(name).written, is_paused=is_paused))
+            known = self.named(name)
+            if known.built_in is None:
+                return self._put(replace(known.written, is_paused=is_paused))
+            return self._put_changed(known, changed_by, is_paused=is_paused)
+
+    def _put_changed(self, known: ReadRule, changed_by: int | None, **changes: Any) -> ReadRule:
+        """Keep what somebody changed of a built-in rule; nothing where it is again what it was at first."""
+        by = changed_by if known.written.created_at == 0.0 else known.written.created_by
+        written = replace(known.written, **{"created_by": by, "created_at": time.time(), **changes})
+        first = None if known.built_in is None else known.built_in.at_first
+        if first is not None and (written.document, written.is_paused) == (first.document, False):
+            return self.reset(written.name)
+        return self._put(written)
 
     def remove(self, name: str) -> ReadRule:
-        """Forget a rule. Raises NotFound."""
+        """Forget a rule. Raises NotFound, and Refused for one that is built in."""
         with self._lock:
             found = self.named(name)
+            if found.built_in is not None:
+                hint = Hint(f"mlops-desk rules pause {name}", after=" has it judged no more.")
+                raise Refused(f"The rule {plain(name)} is built in, so it can't be removed.", hint)
             self.tables.remove(found.written.id)
             del self._read[found.written.id]
         self.changed()
         return found
+
+    def reset(self, name: str) -> ReadRule:
+        """Let a built-in rule say what it said at first, and be judged. Raises NotFound, and Refused for another."""
+        with self._lock:
+            found = self.named(name)
+            if found.built_in is None:
+                hint = Hint(f"mlops-desk rules edit {name} RULE.yaml", after=" lets it say something else.")
+                raise Refused(f"The rule {plain(name)} is not built in: it is what was written down of it.", hint)
+            self.tables.forget_document(found.written.id)
+            again = self._read[found.written.id] = self._reading(found.built_in.at_first)
+        self.changed()
+        return again
 
     def fired(self, rule_id: str, at: float) -> WrittenRule | None:
         """Return a rule's record with its last firing, to be stored with that; None where it is gone."""
@@ -129,6 +189,8 @@ class RuleShelf:
             document=written.document,
             trouble=None if one.trouble is None else one.trouble.message,
         )
+        if one.built_in is not None:
+            shown = _of_machine(shown, one.built_in)
         if spec is None:
             return shown
         said = replace(
@@ -136,7 +198,7 @@ class RuleShelf:
             sentence=sentence(spec, self._metrics),
             cooldown_seconds=spec.cooldown_seconds,
             lasts=any(isinstance(leaf, Lasting) for leaf in leaves(spec.when)),
-            watched=tuple(leaf for leaf in leaves(spec.when) if isinstance(leaf, MetricClause)),
+            watched=tuple(leaf for leaf in leaves(spec.when) if self._is_recorded(leaf)),
         )
         again = next((action for action in spec.then if isinstance(action, RetrainAction)), None)
         if again is None:
@@ -152,6 +214,11 @@ class RuleShelf:
             plan=again.plan,
             augment=again.augment,
         )
+
+    def _is_recorded(self, leaf: Leaf) -> TypeGuard[MetricClause]:
+        """Tell whether what a part holds against its threshold has a history."""
+        is_number = isinstance(leaf, MetricClause) and leaf.grown_over is None
+        return is_number and not self._metrics[leaf.device, leaf.metric].derived
 
     # -- what retraining asks for: a table of its rules ------------------------------------------
 
@@ -184,10 +251,14 @@ class RuleShelf:
         return found
 
     def _reading(self, written: WrittenRule) -> ReadRule:
+        built_in = self._built_in.get(written.id)
         try:
-            return ReadRule(written, parse_rule(written.document, self._metrics))
+            spec = parse_rule(written.document, self._metrics)
+            if built_in is not None:
+                built_in.check(spec)
         except Invalid as error:
-            return ReadRule(written, None, error)
+            return ReadRule(written, None if built_in is None else built_in.spec, error, built_in)
+        return ReadRule(written, spec, built_in=built_in)
 
     def take_up(self) -> None:
         """Write a document for each rule that was kept before there were any."""
@@ -207,3 +278,20 @@ class RuleShelf:
             with self._lock:
                 self._read[written.id] = self._reading(written)
         self.changed()
+
+
+def _of_machine(shown: KeptRule, built_in: BuiltInRule) -> KeptRule:
+    """Return a built-in rule as lists show it: the machine's own, with who has changed it."""
+    is_changed = shown.created_at != 0.0
+    trouble = None if shown.trouble is None else f"{shown.trouble} It is judged as it was at first."
+    return replace(
+        shown,
+        built_in=True,
+        title=built_in.title,
+        help=built_in.help,
+        trouble=trouble,
+        created_by=None,
+        created_at=0.0,
+        changed_by=shown.created_by,
+        changed_at=shown.created_at if is_changed else None,
+    )

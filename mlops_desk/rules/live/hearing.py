@@ -66,9 +66,23 @@ class RuleHearing:
         self._now = now
         self._newest: dict[str, tuple[float, str]] = {}
         self._ended: dict[str, float] = {}
+        self._told: dict[str, set[tuple[str, str]]] = {}
 
-    def machine(self, status: Status) -> None:
-        self._board.put_machine(machine_facts(status, self._board.wanted))
+    def machine(self, status: Status, reckoned: Iterable[Fact] = ()) -> None:
+        """Hear of a sample, and of what is ``reckoned`` of it beside what it holds."""
+        facts = {(fact, thing): value for fact, thing, value in machine_facts(status, self._board.wanted)}
+        facts.update({(fact, thing): value for fact, thing, value in reckoned})
+        self._board.put_machine((*key, value) for key, value in facts.items())
+
+    def things(self, device: str, facts: Iterable[Fact]) -> None:
+        """Hear what is so of all things of a class (jobs, monitors); of one that is not told any more nobody knows."""
+        told = set()
+        for fact, thing, value in facts:
+            told.add((fact, thing))
+            self._board.put(fact, thing, value)
+        for fact, thing in self._told.get(device, set()) - told:
+            self._board.put(fact, thing, None)
+        self._told[device] = told
 
     def recorded(self, series: SeriesName, points: Iterable[Point]) -> None:
         """Hear of a feature's number: the newest of its points holds until the next, or until it is too old.

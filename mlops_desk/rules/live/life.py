@@ -16,13 +16,16 @@ from mlops_desk.base.errors import DeskError, Refused
 from mlops_desk.base.hysteresis import Holding
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import boot_id
+from mlops_desk.records.alert import Alert
 from mlops_desk.records.rules.conditions import Lasting, Momentary, PushClause, leaves
 from mlops_desk.records.rules.firing import FiringStep, KeptFiring, PushedRef
 from mlops_desk.records.rules.kept import KeptRule, KeptStanding, RuleSight, ThingStanding, WrittenRule
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.records.rules.standing import RuleClock, RuleFiring, RuleStanding
 from mlops_desk.rules.engine.engine import Key, RuleEngine, RulesLook
+from mlops_desk.rules.kept.built_in import acts
 from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
+from mlops_desk.rules.live.alerts import alert_clause, with_alerts, with_raised
 from mlops_desk.rules.live.board import FactBoard
 from mlops_desk.rules.live.hearing import JOB, RuleHearing
 from mlops_desk.rules.live.naming import renamed
@@ -40,6 +43,8 @@ _SHOWN_FIRINGS = 20  # chosen: a screen
 _SHOWN_THINGS = 200  # chosen: more than a machine has of anything but ended jobs
 _PUSHED = -1
 """In place of a part's: what was pushed, and no firing has taken yet."""
+_OF_JOBS = ("job/", "alert/job_")
+"""How facts begin whose things are jobs: measures of them, and their alerts."""
 _LOOKED = RuleSight("", 0, "look", 0.0)
 _this_boot = functools.cache(boot_id)
 
@@ -53,13 +58,15 @@ class LifeParts:
     """What the house hands over.
 
     ``name`` tells by what name a thing of a class goes that people name otherwise (raises NotFound), ``act`` does what
-    stored firings say, ``changed`` is told of a rule that has fired.
+    stored firings say, ``changed`` is told of a rule that has fired. ``alerts`` are the newest of a built-in rule (by
+    the name that alerts know it by), those that fire first.
     """
 
     name: Callable[[str, str], str]
     act: Callable[[Sequence[KeptFiring]], None]
     changed: Callable[[ReadRule], None] = lambda _one: None
     clock: Callable[[], RuleClock] = present
+    alerts: Callable[[str, int], Sequence[Alert]] = lambda _name, _most: ()
 
 
 class RuleLife:
@@ -183,13 +190,16 @@ class RuleLife:
         """Fire a rule now, as a person wants, and have it stored. Raises Refused, Unavailable."""
         if one.spec is None:
             raise Refused(f"The rule {one.written.name} can't be read: {one.trouble}", "Remove it, and make it anew.")
+        if one.built_in is not None and not acts(one.spec):
+            text = f"The rule {one.written.name} raises an alert when it holds, and does nothing else by hand."
+            raise Refused(text, "Give it something to do beside the alert, in its document.")
         with self._lock:
             if self._stale:
                 self._renewed()
             clock, rule_id = self._parts.clock(), one.written.id
             engine = self._engine
             if one.written.is_paused:
-                engine = RuleEngine([self._judged(one.spec, rule_id)], clock, self._standings)
+                engine = RuleEngine([self._judged(one)], clock, self._standings)
             found = engine.fire(rule_id, subject, clock)
             firing = self._firing(found.firings[0], trigger, asked, by_hand=True)
             if firing is None:
@@ -242,8 +252,16 @@ class RuleLife:
                 for spot in spots
             )
             next_at = self._engine.next_time(rule_id)
-        firings = tuple(self._tables.firings.list(parent=rule_id, limit=_SHOWN_FIRINGS)) if whole else ()
-        return replace(kept, standings=standings, next_at=next_at, firings=firings)
+        firings = tuple(self.firings(one, _SHOWN_FIRINGS)) if whole else ()
+        kept = replace(kept, standings=standings, next_at=next_at, firings=firings)
+        return kept if one.built_in is None else with_alerts(kept, self._parts.alerts(one.built_in.name, 1))
+
+    def firings(self, one: ReadRule, limit: int) -> list[KeptFiring]:
+        """Return what a rule did, newest first; what a built-in one did is that it raised alerts."""
+        stored = self._tables.firings.list(parent=one.written.id, limit=limit)
+        if one.built_in is None:
+            return stored
+        return with_raised(stored, self._parts.alerts(one.built_in.name, limit), one.written)[:limit]
 
     def holds(self, rule_id: str, subject: str) -> bool | None:
         """Tell whether what lasts of a rule's condition holds for a thing; None where nobody knows."""
@@ -261,7 +279,7 @@ class RuleLife:
         return [
             (one, place, leaf)
             for one in self._shelf.all()
-            if one.spec is not None and not one.written.is_paused
+            if one.spec is not None and one.is_judged
             for place, leaf in enumerate(leaves(one.spec.when))
             if not isinstance(leaf, Lasting)
         ]
@@ -276,8 +294,7 @@ class RuleLife:
 
     def _made(self) -> RuleEngine:
         self._let_paused_go()
-        read = [one for one in self._shelf.all() if one.spec is not None and not one.written.is_paused]
-        specs = [self._judged(one.spec, one.written.id) for one in read if one.spec is not None]
+        specs = [self._judged(one) for one in self._shelf.all() if one.is_judged]
         engine = RuleEngine(specs, self._parts.clock(), self._standings, self._seen)
         self.board.want(engine.facts)
         self.board.all_again()
@@ -300,9 +317,17 @@ class RuleLife:
         self._standings = {key: standing for key, standing in told.items() if key[0] in known}
         self._engine = self._made()
 
-    def _judged(self, spec: RuleSpec, rule_id: str) -> RuleSpec:
-        """Return a rule as the engine has it: by its id, and its things by the names that they go by."""
-        return replace(spec, name=rule_id, when=renamed(spec.when, self._parts.name))
+    def _judged(self, one: ReadRule) -> RuleSpec:
+        """Return a rule as the engine has it: by its id, and its things by the names that they go by.
+
+        A built-in one holds while its alert fires, which who judges alerts has found by then.
+        """
+        spec = one.spec
+        if spec is None:
+            raise ValueError(f"the rule {one.written.name} can't be read")
+        when = renamed(spec.when, self._parts.name) if one.built_in is None else alert_clause(one.built_in.name)
+        seconds = spec.for_seconds if one.built_in is None else 0.0
+        return replace(spec, name=one.written.id, when=when, for_seconds=seconds)
 
     def _owe(self, found: RulesLook, moments: Mapping[Momentary, str]) -> None:
         owed, firings = self._owed
@@ -382,10 +407,12 @@ class RuleLife:
         )
 
     def _forget_jobs(self) -> None:
+        job_facts = sorted(fact for fact in self._engine.facts if fact.startswith(_OF_JOBS))
         keys = [
             f"{rule}/{subject}"
             for job_id in self.hearing.jobs_over()
-            for rule, subject in self._engine.forget(JOB, job_id)
+            for fact in (JOB, *job_facts)
+            for rule, subject in self._engine.forget(fact, job_id)
             if self._standings.pop((rule, subject), None) is not None
         ]
         if keys:

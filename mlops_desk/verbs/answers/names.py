@@ -67,6 +67,7 @@ WHERE: dict[str, str] = {
     "Importance": "registry.run_window",
     "ImportedJobs": "jobs.imported",
     "ImportedRuns": "registry.transfer",
+    "Metric": "metric",
     "MigratedFolder": "registry.transfer",
     "Incident": "incident",
     "Job": "jobs.job",

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mlops_desk.alerts.documents import check
 from mlops_desk.alerts.engine import GONE_SECONDS, PULSE_SECONDS, AlertEngine
-from mlops_desk.alerts.service import check
 from mlops_desk.alerts.table import WATCHED
 from mlops_desk.alerts.words import describe
 from mlops_desk.base.errors import Invalid, command_of

@@ -6,6 +6,7 @@ from typing import Any
 from mlops_desk.base.caller import user_name
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, moment, number, table
+from mlops_desk.records.metric import Metric
 from mlops_desk.records.rules.fired import FiredRule
 from mlops_desk.records.rules.firing import FiringStep, KeptFiring
 from mlops_desk.records.rules.kept import KeptRule, ThingStanding
@@ -26,8 +27,7 @@ def rule(item: KeptRule) -> str:
         "rule": item.name,
         "what": item.sentence or "–",
         "state": state(item),
-        "owner": "–" if item.created_by is None else user_name(item.created_by),
-        "made": moment(item.created_at),
+        **(_of_machine(item) if item.built_in else _of_person(item)),
         "fired last": ago(item.last_fired_at),
     }
     if item.next_at is not None:
@@ -45,7 +45,30 @@ def rule(item: KeptRule) -> str:
     if item.firings:
         heads = [*FIRINGS]
         parts.append(table(heads, [[FIRINGS[head](one) for head in heads] for one in item.firings]))
+    if item.document:
+        parts.append(item.document.rstrip())
     return "\n\n".join(parts)
+
+
+def _of_person(item: KeptRule) -> dict[str, str]:
+    return {
+        "owner": "–" if item.created_by is None else user_name(item.created_by),
+        "made": moment(item.created_at),
+    }
+
+
+def _of_machine(item: KeptRule) -> dict[str, str]:
+    told = {"alert": f"{item.title}. {item.help}", "source": source(item)}
+    return told if item.changed_at is None else {**told, "changed": moment(item.changed_at)}
+
+
+def source(item: KeptRule) -> str:
+    """Say where a rule comes from: a person, or the program, with who has changed it since."""
+    if not item.built_in:
+        return "a person's" if item.created_by is None else user_name(item.created_by)
+    if item.changed_at is None:
+        return "built in"
+    return "changed" if item.changed_by is None else f"changed by {user_name(item.changed_by)}"
 
 
 def _thing(one: ThingStanding) -> list[str]:
@@ -120,10 +143,17 @@ TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     KeptRule: {
         "NAME": lambda item: item.name,
         "STATE": state,
+        "FROM": source,
         "LAST": lambda item: ago(item.last_fired_at),
         "NEXT": lambda item: ago(item.next_at),
         "WHAT": lambda item: item.sentence or item.trouble or "–",
     },
     KeptFiring: FIRINGS,
+    Metric: {
+        "NAME": lambda item: item.name,
+        "OF": lambda item: item.device,
+        "UNIT": lambda item: "yes or no" if item.is_fact else "–" if item.unit == "1" else item.unit,
+        "WHAT": lambda item: item.help,
+    },
 }
 FORMS: dict[type, Callable[[Any], str]] = {KeptRule: rule, KeptFiring: firing, FiredRule: fired}
