@@ -217,8 +217,9 @@ class RuleShelf:
 
     def _is_recorded(self, leaf: Leaf) -> TypeGuard[MetricClause]:
         """Tell whether what a part holds against its threshold has a history."""
-        is_number = isinstance(leaf, MetricClause) and leaf.grown_over is None
-        return is_number and not self._metrics[leaf.device, leaf.metric].derived
+        if not isinstance(leaf, MetricClause) or leaf.grown_over is not None:
+            return False
+        return not self._metrics[leaf.device, leaf.metric].derived
 
     # -- what retraining asks for: a table of its rules ------------------------------------------
 

@@ -9,6 +9,7 @@ from automation_doubles import DOCUMENT, NOW, firing_record, watched_rule
 from doubles import Double
 from PySide6.QtCore import Qt
 
+from mlops_desk.alerts.table import WATCHED
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.records import event as events
 from mlops_desk.records.history import Curve, Curves
@@ -33,7 +34,7 @@ def click(qtbot, button):
 @pytest.fixture
 def page(start, double, qtbot):
     shown = start(double, "automations").window.page()
-    qtbot.waitUntil(lambda: shown.rules.list.shown_rows() == 8)
+    qtbot.waitUntil(lambda: shown.rules.list.shown_rows() == 8 + len(WATCHED))
     return shown
 
 

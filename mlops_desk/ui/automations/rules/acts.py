@@ -38,6 +38,10 @@ class RuleActs(QObject):
         """Offer what makes sense for a rule."""
         for button in self.buttons():
             button.setEnabled(rule is not None)
+        built_in = rule is not None and rule.built_in
+        self.drop.show_title("As at first …" if built_in else "Remove …")
+        self.drop.setEnabled(rule is not None and (not built_in or rule.changed_at is not None))
+        self.drop.updateGeometry()
         self.switch.show_title("Resume" if rule is not None and not rule.enabled else "Pause")
         self.switch.updateGeometry()
 
@@ -89,8 +93,20 @@ class RuleActs(QObject):
         if rule is None:
             return
         name, document = rule.name, rule.document
+        if rule.built_in:
+            self._ask_to_reset(name)
+            return
         text = "It fires no more. What it did stays, and so do its retrainings."
         ask(self._parent, f"Remove rule {plain(name)}?", text, "Remove rule", lambda: self._remove(name, document))
+
+    def _ask_to_reset(self, name: str) -> None:
+        """Ask before what somebody changed of a built-in rule is forgotten: it can't be removed."""
+        text = "It says again what it said at first, and is judged. What was changed of it is forgotten."
+
+        def reset() -> None:
+            self._context.ask("reset rule", lambda desk: desk.rules.reset(name), _nothing)
+
+        ask(self._parent, f"Let rule {plain(name)} be as at first?", text, "As at first", reset)
 
     def _remove(self, name: str, document: str) -> None:
         def again() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from mlops_desk.base.caller import user_name
 from mlops_desk.base.text import plain
 from mlops_desk.records.rules.firing import KeptFiring
 from mlops_desk.records.rules.kept import KeptRule
@@ -73,7 +74,20 @@ def _fired(row: SeenRule) -> Cell:
     return Cell(numbers.ago(at), at, tip="\n".join([numbers.absolute(at), *lines]))
 
 
+def _from(row: SeenRule) -> Cell:
+    rule = row.rule
+    if not rule.built_in:
+        return Cell("a person", tip="" if rule.created_by is None else user_name(rule.created_by))
+    about = f"{rule.title}. {rule.help}"
+    if rule.changed_at is None:
+        return Cell("built in", tip=about)
+    who = "" if rule.changed_by is None else f" by {user_name(rule.changed_by)}"
+    return Cell(f"changed{who}", tip=f"Built in, changed {numbers.ago(rule.changed_at)}{who}.\n{about}")
+
+
 def _made(row: SeenRule) -> Cell:
+    if row.rule.built_in:
+        return Cell("built in", 0.0)
     return Cell(numbers.ago(row.rule.created_at), row.rule.created_at, tip=numbers.absolute(row.rule.created_at))
 
 
@@ -81,6 +95,7 @@ COLUMNS: tuple[Column[SeenRule], ...] = (
     Column("state", "State", _state),
     Column("name", "Rule", lambda row: Cell(plain(row.rule.name), tip=row.rule.name)),
     Column("sentence", "What it does", _sentence, stretch=True),
+    Column("from", "From", _from),
     Column("watched", "Watched, last 24 h", _watched, spare=True),
     Column("fired", "Fired", _fired, right=True),
     Column("made", "Made", _made, right=True, hidden=True),

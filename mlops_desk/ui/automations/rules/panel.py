@@ -110,4 +110,5 @@ class RulesTab(AutomationPanel):
 
 
 def _words(row: SeenRule) -> str:
-    return f"{row.rule.name} {row.rule.sentence} {row.mark.word}"
+    source = f"built in {row.rule.title}" if row.rule.built_in else ""
+    return f"{row.rule.name} {row.rule.sentence} {row.mark.word} {source}"
