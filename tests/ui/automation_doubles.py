@@ -232,6 +232,9 @@ class AutomationRules(Service):
         check = self.check(document)
         return watched_rule(check.name, document=document, sentence=check.sentence, last_fired_at=None)
 
+    def reset(self, name: str) -> KeptRule:
+        return self._put(replace(self._find(name), changed_at=None))
+
     def pause(self, name: str) -> KeptRule:
         return self._put(replace(self._find(name), enabled=False))
 

@@ -9,13 +9,12 @@ from automation_doubles import DOCUMENT, NOW, firing_record, watched_rule
 from doubles import Double
 from PySide6.QtCore import Qt
 
-from mlops_desk.alerts.table import WATCHED
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.records import event as events
 from mlops_desk.records.history import Curve, Curves
 from mlops_desk.records.rules.conditions import MetricClause
 from mlops_desk.records.rules.firing import FiringState
-from mlops_desk.records.rules.kept import ThingStanding
+from mlops_desk.records.rules.kept import KeptRule, ThingStanding
 from mlops_desk.ui.automations import words
 from mlops_desk.ui.automations.rules.curves import watched
 from mlops_desk.ui.automations.rules.dialog import AutomationDialog
@@ -34,7 +33,7 @@ def click(qtbot, button):
 @pytest.fixture
 def page(start, double, qtbot):
     shown = start(double, "automations").window.page()
-    qtbot.waitUntil(lambda: shown.rules.list.shown_rows() == 8 + len(WATCHED))
+    qtbot.waitUntil(lambda: shown.rules.list.shown_rows() == 8)
     return shown
 
 
@@ -107,6 +106,23 @@ def test_a_removed_rule_can_be_put_back(page, double, qtbot):
     offered[0][2]()
     qtbot.waitUntil(lambda: page.rules.list.holds("warn-hot-gpus"))
     assert double.kept_rules["warn-hot-gpus"].document == DOCUMENT
+
+
+def test_a_built_in_rule_is_never_removed_and_can_be_as_it_was_at_first(page, double, qtbot):
+    table = KeptRule(
+        name="gpu_memory", id="built-in/gpu_memory", built_in=True, title="GPU memory is nearly full", help="Share.",
+        sentence="When it is full: raise an alert until it is over.", document=DOCUMENT,
+    )  # fmt: skip
+    double.kept_rules["gpu_memory"] = table
+    double.announce(events.AutomationChanged(table))
+    qtbot.waitUntil(lambda: page.rules.list.holds("gpu_memory"))
+    page.rules.list.select("gpu_memory")
+    assert (page.rules.acts.drop.text(), page.rules.acts.drop.isEnabled()) == ("As at first …", False)
+    double.announce(events.AutomationChanged(replace(table, changed_at=NOW)))
+    qtbot.waitUntil(page.rules.acts.drop.isEnabled)
+    click(qtbot, page.rules.acts.drop)
+    click(qtbot, opened(page, Confirm).act)
+    qtbot.waitUntil(lambda: not page.rules.acts.drop.isEnabled())
 
 
 def test_a_new_rule_is_made_by_the_form_and_its_document_follows(page, double, qtbot):
