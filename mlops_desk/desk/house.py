@@ -34,7 +34,7 @@ from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import build_arguments, private_images
 from mlops_desk.desk.registry.standing import lineage_house
 from mlops_desk.desk.registry.wiring import open_trackers, registry_core, registry_service
-from mlops_desk.desk.rules.built_in import AlertRules, open_shelf
+from mlops_desk.desk.rules.built_in import ShelvedAlertRules, open_shelf
 from mlops_desk.desk.rules.desk import rules_desk
 from mlops_desk.desk.rules.past import RULE_METRICS
 from mlops_desk.desk.secrets import SecretsService, secret_store
@@ -334,7 +334,7 @@ class Desk(DeskVerbs):
     def _alerts(self) -> AlertsService:
         log, state, simulated = self.events.log_alert, self.state, self.simulated
         self.rule_shelf = open_shelf(state, RULE_METRICS)
-        rules = AlertRules(self.rule_shelf, state)
+        rules = ShelvedAlertRules(self.rule_shelf, state)
         return AlertsService(state.alerts, rules, self.store, self.bus, self.loop, log, simulated=simulated)
 
     def _container_names(self) -> tuple[ContainerWord, ContainerWord]:

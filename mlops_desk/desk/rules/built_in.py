@@ -67,7 +67,7 @@ def _document(watched: Watched, rule: AlertRule, one: ReadRule, metrics: Metrics
     return document
 
 
-class AlertRules:
+class ShelvedAlertRules:
     """What alerts keep their rules in: the shelf of rules. ``list`` and ``put`` are as a table's."""
 
     def __init__(self, shelf: RuleShelf, state: State) -> None:

@@ -16,6 +16,8 @@ RULE_METRICS: dict[tuple[str, str], Metric] = {
 }  # fmt: skip
 """All that the machine measures, features record and alerts reckon, by class and name."""
 _KINDS = frozenset(one.device for one in RECORDED)
+_WATCHED = frozenset({"job", "monitor"})
+"""Classes of things that alerts look at, and that go by the name that they have there."""
 _PAGE = 1000  # as many as a page of a list has at most
 
 
@@ -33,13 +35,13 @@ class RuleHistory:
     def name(self, device: str, given: str) -> str:
         if device in _KINDS:
             return SeriesName.of(device, given, "").device
-        return self._telemetry.device(given)
+        return given if device in _WATCHED else self._telemetry.device(given)
 
     def fact(self, device: str, given: str) -> str:
         """Return the name by which ``RuleHearing`` knows a thing: that of a feature without its kind."""
         if device in _KINDS:
             return SeriesName.of(device, given, "").key
-        return self._telemetry.device(given)
+        return given if device in _WATCHED else self._telemetry.device(given)
 
     def curve(self, device: str, thing: str, metric: str, since: float, until: float, points: int) -> History | None:
         del device

@@ -16,7 +16,7 @@ from mlops_desk.rules.sentence import action_words
 
 CLASS = "alert"
 """The class of those facts, by the rule's name."""
-_FIRES = 1.0
+_FIRES = 1.0  # of what is so or not: it is so
 
 
 def alert_clause(name: str) -> MetricClause:

@@ -18,7 +18,7 @@ from mlops_desk.alerts.service import AlertsService
 from mlops_desk.alerts.table import WATCHED
 from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.desk.rules.built_in import AlertRules, open_shelf
+from mlops_desk.desk.rules.built_in import ShelvedAlertRules, open_shelf
 from mlops_desk.desk.rules.past import RULE_METRICS
 from mlops_desk.records.event import AlertChanged, IncidentLogged
 from mlops_desk.records.gpu import Gpu, GpuState
@@ -51,7 +51,7 @@ class Rig(ServiceRig):
 
     def start(self) -> None:
         self.shelf = open_shelf(self.state, RULE_METRICS)
-        self.rules = AlertRules(self.shelf, self.state)
+        self.rules = ShelvedAlertRules(self.shelf, self.state)
         settings = SettingsStore(self.folder / "settings.json")
         self.alerts = AlertsService(self.state.alerts, self.rules, settings, self.bus, self.loop, lambda _alert: None)
         self.life = RuleLife(
