@@ -54,7 +54,9 @@ class DataLooks:
         if entry.place.kind is DataKind.MLFLOW and entry.place.path is None:
             return self._logged(entry)
         if entry.place.kind is DataKind.QUERY:
-            version = self._with_columns(entry, self._queried(entry.place), DataVersion(entry.name, 0), watching)
+            text = (entry.place.query or "").encode("utf-8", "surrogatepass")
+            asked = DataVersion(entry.name, 0, query_sha256=hashlib.sha256(text).hexdigest())
+            version = self._with_columns(entry, self._queried(entry.place), asked, watching)
             return entry.place, version
         return self._hashed(entry, watching)
 
@@ -114,7 +116,9 @@ class DataLooks:
         except OSError as error:
             raise Unavailable(f"The columns can't be looked at: {error.strerror}.") from error
         columns = tuple(DataColumn(name, None if kind is None else ColumnKind(kind)) for name, kind in found["columns"])
-        return replace(version, rows=found["rows"], columns=columns)
+        rows_sha256 = found.get("rows_sha256")
+        digest = version.digest if rows_sha256 is None else f"rows:{rows_sha256}"
+        return replace(version, rows=found["rows"], columns=columns, digest=digest)
 
     def _logged(self, entry: CatalogueEntry) -> tuple[DataPlace, DataVersion]:
         place = entry.place

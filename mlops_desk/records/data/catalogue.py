@@ -79,7 +79,9 @@ class DataVersion:
     """What a set was at one look. Nothing is told that was not seen: what is not known is None.
 
     ``sha256`` is of the manifest: the sorted list of (target, path, size, SHA-256) that pipelines freeze data by;
-    ``digest`` is what MLflow or DVC calls it by. ``seen_at`` and ``last_at`` are Unix seconds. ``columns_why`` says why
+    ``digest`` is what MLflow or DVC calls it by, or the hash of a query's rows in any order (``rows:…``), which is None
+    where there are too many. ``query_sha256`` is of the query's text. ``seen_at`` and ``last_at``
+    are Unix seconds. ``columns_why`` says why
     none are known. ``seen_by`` names the pipeline or the run that told of it; None: a look of the catalogue itself.
     """
 
@@ -95,6 +97,7 @@ class DataVersion:
     columns: tuple[DataColumn, ...] = ()
     columns_why: str | None = None
     seen_by: str | None = None
+    query_sha256: str | None = None
 
 
 class DataUserKind(StrEnum):

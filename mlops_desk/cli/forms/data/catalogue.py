@@ -23,6 +23,7 @@ def data_set(item: DataSet) -> str:
         "state": f"{brief.state}{_when(brief.looked_at)}" + (f": {plain(brief.text, _TEXT)}" if brief.text else ""),
         "hash": hashed(brief.sha256, brief.digest),
         "size": "–" if brief.size_bytes is None else size(brief.size_bytes) + _files(brief.files),
+        **_answer(item.versions[:1]),
         **_traits(brief),
         "registered": "yes" if brief.is_registered else "no: the desk knows of it by what uses it",
     }
@@ -97,6 +98,14 @@ def hashed(sha256: str | None, digest: str | None) -> str:
 
 def _when(at: float | None) -> str:
     return "" if at is None else f", {ago(at)}"
+
+
+def _answer(newest: tuple[DataVersion, ...]) -> dict[str, str]:
+    """Return what is known of a query and its newest answer."""
+    if not newest or newest[0].query_sha256 is None:
+        return {}
+    rows = "not known" if newest[0].rows is None else f"{newest[0].rows:,}"
+    return {"rows": rows, "query": f"hash {newest[0].query_sha256[:_HASH]}"}
 
 
 def _files(files: int | None) -> str:
