@@ -84,6 +84,20 @@ def rule_mark(rule: KeptRule, firings: Iterable[KeptFiring] = ()) -> Mark:
     return next((mark for is_so, mark in marks if is_so), _ARMED)
 
 
+ACTIVE, STOPPED, LOOK = "active", "paused", "look"
+"""What a list of rules may be narrowed to: what holds or fires, what is paused, what somebody should look at."""
+
+
+def rule_group(rule: KeptRule, mark: Mark) -> str | None:
+    """Return what a rule that stands so is found under beside all others; None for one that just waits."""
+    if rule.trouble is not None or mark in {_ASKS, _UNKNOWN}:
+        return LOOK
+    if not rule.enabled:
+        return STOPPED
+    holds = any(one.holds is True or one.held_by is not None for one in rule.standings)
+    return ACTIVE if holds or mark == _FIRING else None
+
+
 def why(rule: KeptRule) -> str:
     """Say what there is to say of a rule's state beyond its mark."""
     if rule.trouble is not None:

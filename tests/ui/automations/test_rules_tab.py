@@ -16,6 +16,7 @@ from mlops_desk.records.rules.conditions import MetricClause
 from mlops_desk.records.rules.firing import FiringState
 from mlops_desk.records.rules.kept import KeptRule, ThingStanding
 from mlops_desk.ui.automations import words
+from mlops_desk.ui.automations.loads import AUTOMATIONS
 from mlops_desk.ui.automations.rules.curves import watched
 from mlops_desk.ui.automations.rules.dialog import AutomationDialog
 from mlops_desk.ui.tables.model import SPARK_ROLE
@@ -48,6 +49,21 @@ def test_every_rule_says_how_it_stands(page, qtbot):
     assert state_of(page, "roll-back-churn") == "waits for its cooldown"
     assert state_of(page, "old-sensor") == "unknown"
     assert state_of(page, "unreadable") == "can't be read"
+
+
+def test_the_list_is_narrowed_to_what_holds_is_paused_or_needs_a_look(page, qtbot):
+    def shown():
+        return {name for name in page.context.store.part(AUTOMATIONS).value if page.rules.list.select(name)}
+
+    qtbot.waitUntil(lambda: state_of(page, "ask-before-night") == "waits for a person")
+    page.rules.which.choose("active")
+    assert shown() == {"roll-back-churn"}
+    page.rules.which.choose("paused")
+    assert shown() == {"stop-idle-jobs"}
+    page.rules.which.choose("look")
+    assert {"ask-before-night", "old-sensor", "unreadable"} <= shown()
+    assert page.show_thing("rule:warn-hot-gpus")
+    assert (page.rules.which.current(), page.rules.chosen().name) == ("all", "warn-hot-gpus")
 
 
 def test_nothing_that_is_unknown_is_said_to_be_armed_or_to_hold():

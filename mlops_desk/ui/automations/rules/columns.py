@@ -27,6 +27,10 @@ class SeenRule:
     lately: tuple[KeptFiring, ...] = ()
     curve: WatchedCurve | None = None
 
+    @property
+    def group(self) -> str | None:
+        return words.rule_group(self.rule, self.mark)
+
 
 def rows_of(rules: Mapping[str, KeptRule], firings: Iterable[KeptFiring], curves: RuleCurves) -> dict[str, SeenRule]:
     """Return the rows of all rules, by name."""

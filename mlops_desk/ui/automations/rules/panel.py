@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QLineEdit, QSplitter
 
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.automations import loads
+from mlops_desk.ui.automations import loads, words
 from mlops_desk.ui.automations.panel import AutomationPanel
 from mlops_desk.ui.automations.rules.acts import RuleActs
 from mlops_desk.ui.automations.rules.columns import COLUMNS, SeenRule, rows_of
@@ -19,11 +19,18 @@ from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import framed
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.states import Empty
+from mlops_desk.ui.widgets.tabs import Tabs
 
 _NOTHING = (
     "A rule is one sentence: when something holds, comes or is due, then people are told, a job is run, a model is "
     "retrained. It can be tried on the last 30 days before it does anything."
 )
+
+
+_ALL = "all"
+_WHICH = (
+    (_ALL, "All"), (words.ACTIVE, "Hold or fire"), (words.LOOK, "Need a look"), (words.STOPPED, "Paused"),
+)  # fmt: skip
 
 
 class RulesTab(AutomationPanel):
@@ -35,6 +42,7 @@ class RulesTab(AutomationPanel):
         self.list.chosen.connect(lambda _key: self._show_chosen())
         self.narrowing = filter_field("Filter rules")
         self.narrowing.textChanged.connect(self.list.narrow)
+        self.which = Tabs("Which rules", _WHICH, wrap=True)
         self.acts = RuleActs(self, context, self.chosen)
         self.pane = RulePane(context, self.acts)
         self.curves = RuleCurves(context, self, self._show_rows)
@@ -44,7 +52,14 @@ class RulesTab(AutomationPanel):
         split.addWidget(framed(self.list))
         split.addWidget(self.pane)
         split.setSizes([theme.DIALOG_TALL // 2, theme.DIALOG_TALL // 2])
+        self.body.addWidget(self.which)
         self.body.addWidget(split, 1)
+        self.which.chosen.connect(self._narrow)
+        self.which.choose(_ALL)
+
+    def _narrow(self, key: str) -> None:
+        """Keep the rules that stand so."""
+        self.list.keep(None if key == _ALL else lambda row: row.group == key)
 
     def refresh(self, store: Store, topics: frozenset[Topic]) -> None:
         if not self.show_part(loads.AUTOMATIONS, "Rules", self._empty):
@@ -58,7 +73,10 @@ class RulesTab(AutomationPanel):
 
     def _show_rows(self) -> None:
         store = self.context.store
-        self.list.show_records(rows_of(loads.rules(store), loads.firings(store).values(), self.curves))
+        rows = rows_of(loads.rules(store), loads.firings(store).values(), self.curves)
+        self.list.show_records(rows)
+        for key, _title in _WHICH[1:]:
+            self.which.count(key, sum(row.group == key for row in rows.values()) or None)
         self._show_chosen()
 
     def _show_chosen(self) -> None:
@@ -85,6 +103,12 @@ class RulesTab(AutomationPanel):
 
     def filter_field(self) -> QLineEdit | None:
         return self.narrowing
+
+    def reveal(self, key: str) -> bool:
+        """Choose a rule, whichever were shown."""
+        if self.list.holds(key) and not self.list.select(key):
+            self.which.choose(_ALL)
+        return self.list.select(key)
 
     def left(self) -> None:
         self.curves.left()
