@@ -23,6 +23,7 @@ from mlops_desk.records.ci.run import (
 )
 from mlops_desk.records.ci.watched import SeenRef, WatchedRepository
 from mlops_desk.records.jobs.spec import Goal
+from mlops_desk.records.metric import Metric
 from mlops_desk.records.pipelines.comparison import ModelComparison, ModelCost, ModelEvaluation, PairedScore, Scored
 from mlops_desk.records.pipelines.evidence import DataCheck, DataManifest, EndpointMove, GateResult, StepEvidence
 from mlops_desk.records.pipelines.run import (
@@ -214,6 +215,13 @@ def label_task(number: int) -> LabelTask:
     return LabelTask(f"r{number}", 0, NOW - 60.0 * number, 3, inputs, {"churned": number % 3 == 0}, 0.5 + number / 40)
 
 
+MEASURES = (
+    Metric("gpu.memory_share", "gpu", "1", "gauge", 0.001, 0.0, 1.0, "share of its memory in use", derived=True),
+    Metric("gpu.xid", "gpu", "1", "pulse", 1.0, 0.0, 1.0, "has had a grave error (XID)", derived=True),
+    Metric("hw.temperature", "gpu", "Cel", "gauge", 0.5, -40.0, 150.0, "Temperature of the GPU."),
+)
+
+
 class AutomationRules(Service):
     """The verbs about rules of any kind."""
 
@@ -231,6 +239,9 @@ class AutomationRules(Service):
     def _of(self, document: str) -> KeptRule:
         check = self.check(document)
         return watched_rule(check.name, document=document, sentence=check.sentence, last_fired_at=None)
+
+    def measures(self) -> list[Metric]:
+        return [*MEASURES]
 
     def reset(self, name: str) -> KeptRule:
         return self._put(replace(self._find(name), changed_at=None))

@@ -158,6 +158,26 @@ def test_a_new_rule_is_made_by_the_form_and_its_document_follows(page, double, q
     qtbot.waitUntil(lambda: page.rules.list.holds("cool"))
 
 
+def test_measures_are_offered_by_their_words_and_told_with_their_limits(page, qtbot):
+    page.rules.acts.create()
+    dialog = opened(page, AutomationDialog)
+    fields = {field.path: made for field, made in dialog.form.inputs.items()}
+    name = fields["when", "metric"]
+    qtbot.waitUntil(lambda: name.completer() is not None)
+    name.clear()
+    qtbot.keyClicks(name, "memory in use")
+    completer = name.completer()
+    assert [completer.currentCompletion(), completer.completionCount()] == ["gpu.memory_share", 1]
+    fields["when", "device"].setText("disk")
+    completer.activated.emit(completer.currentCompletion())
+    assert "metric: gpu.memory_share" in dialog.text.toPlainText()
+    assert fields["when", "device"].text() == "gpu"
+    told = next(label for field, label in dialog.form._helps.items() if field.path == ("when", "metric"))
+    assert told.text() == "share of its memory in use: 0 to 1"
+    name.setText("gpu.xid")
+    assert told.text() == "Each gpu that has had a grave error (XID): at or above 1"
+
+
 def test_what_the_form_can_not_say_stays_in_the_document(page, qtbot):
     page.rules.acts.create()
     dialog = opened(page, AutomationDialog)

@@ -4,6 +4,7 @@ Each follows the other while one types. The agent checks the document and says h
 line. What the form can't say stays in the document as it is.
 """
 
+import logging
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
@@ -28,6 +29,8 @@ from mlops_desk.ui.words import numbers
 
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
+
+_log = logging.getLogger(__name__)
 
 REST_MILLISECONDS = 400  # chosen: longer than between two letters, shorter than one waits for an answer
 _DEPTH = 10  # as deep as the agent reads a rule
@@ -62,6 +65,7 @@ class AutomationDialog(FormDialog):
         self.form.typed.connect(self._from_form)
         self.text.textChanged.connect(self._from_text)
         self._read()
+        context.ask("measures", lambda desk: desk.rules.measures(), self.form.measures.offer, self._no_measures)
         self.first = self.form.first() if self.form.isEnabled() else self.text
 
     def _arrange(self) -> None:
@@ -85,6 +89,10 @@ class AutomationDialog(FormDialog):
             super().keyPressEvent(event)
         elif event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self._submit()
+
+    def _no_measures(self, error: DeskError) -> None:
+        """Let the person type a name all the same: what is there is only a help."""
+        _log.info("No measures are offered to a rule: %s", error.message)
 
     # Form and document.
 

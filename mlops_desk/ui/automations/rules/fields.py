@@ -3,6 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFormLayout, QWidget
 
+from mlops_desk.ui.automations.rules.measures import MeasureOffer
 from mlops_desk.ui.automations.rules.usual import FIELDS, THEN, WHEN, UsualField, UsualRule, asked
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
@@ -31,6 +32,7 @@ class UsualForm(QWidget):
                 choice.addItem(title, kind)
             choice.currentIndexChanged.connect(self._choose)
         self._fill()
+        self.measures = self._offer()
         self._show_fields()
 
     def _fill(self) -> None:
@@ -47,6 +49,12 @@ class UsualForm(QWidget):
             if field.help:
                 self._helps[field] = Label(field.help, points=theme.CAPTION_POINTS, tone="muted")
                 self._rows.addRow("", self._helps[field])
+
+    def _offer(self) -> MeasureOffer:
+        """Return what offers measures in the field that names one."""
+        of = {field.path: field for field in FIELDS}
+        name, device = of["when", "metric"], of["when", "device"]
+        return MeasureOffer(self.inputs[name], self.inputs[device], self._helps[name])
 
     def first(self) -> QWidget:
         """Return where one begins to type."""
