@@ -49,13 +49,10 @@ class PolicyLedger:
         with self.lock:
             self._policies.put(policy)
 
-    def remove(self, registry: str, model: str, alias: str) -> bool:
-        """Forget a policy; tell whether there was one, be it a damaged one."""
-        key = policy_key(registry, model, alias)
+    def remove(self, registry: str, model: str, alias: str) -> None:
+        """Forget a policy, be it a damaged one."""
         with self.lock:
-            known = key in self._policies.keys()  # noqa: SIM118 - likewise
-            self._policies.remove(key)
-        return known
+            self._policies.remove(policy_key(registry, model, alias))
 
     def words(self, wanted: MoveAsked) -> list[ApprovalWord]:
         """Return what was said to a version under an alias, oldest first."""

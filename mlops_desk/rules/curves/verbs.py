@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from mlops_desk.base.caller import Caller, current_caller, set_caller
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
+from mlops_desk.base.failures.trouble_log import TroubleLog
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
@@ -22,6 +23,7 @@ from mlops_desk.storage.state import StoredRecords
 from mlops_desk.verbs.declaration import check_limit
 
 _log = logging.getLogger(__name__)
+_LATELY = 10  # chosen: more than are ended in the moment in which an agent is killed
 _LOOK_SECONDS = 5.0  # chosen: a training of seconds is scored soon; a look asks for one job of each curve
 
 
@@ -37,6 +39,8 @@ class CurveVerbs:
         self._curves, self._curve_parts, self._curve_loop = curves, parts, loop
         self._curve_lock = threading.RLock()
         self._curves_busy: set[str] = set()
+        self._curves_owed: set[str] | None = None
+        self._curve_trouble = TroubleLog(_log, "What the learning curve %s left can't be removed")
         self._course = CurveCourse(parts, self._put_curve)
         loop.repeat("learning-curves", _LOOK_SECONDS, self.look_at_curves)
 
@@ -88,17 +92,36 @@ class CurveVerbs:
         return the_one(curve_id, found, noun="learning curve", hint=hint)
 
     def cancel_curve(self, curve_id: str) -> LearningCurve:
-        """End one: its job is cancelled, and what it registered goes. Raises Refused, NotFound."""
+        """End one: its job is cancelled, and what it registered goes. Raises Refused, NotFound.
+
+        Raises what cancelling a job raises, too: it is tried again then, by whoever asks once more and by each look.
+        """
         with self._curve_lock:
-            known = self.curve(curve_id)
-            made = replace(cancelled(known, current_caller().user, time.time()), revision=known.revision + 1)
-            self._curves.put(made)
-        self._course.end(made)
+            made = known = self.curve(curve_id)
+            if known.state is not CurveState.CANCELLED:
+                made = replace(cancelled(known, current_caller().user, time.time()), revision=known.revision + 1)
+                self._curves.put(made)
+            self._owed_curves().add(made.id)
+        self._end_curve(made)
         return made
 
+    def _end_curve(self, curve: LearningCurve) -> None:
+        self._course.end(curve)
+        with self._curve_lock:
+            self._owed_curves().discard(curve.id)
+
+    def _owed_curves(self) -> set[str]:
+        """Return the cancelled curves of which something may be left: what an earlier agent has left nobody knows."""
+        if self._curves_owed is None:
+            lately = self._curves.list(states=(CurveState.CANCELLED,), limit=_LATELY)
+            self._curves_owed = {one.id for one in lately}
+        return self._curves_owed
+
     def look_at_curves(self) -> None:
-        """Go on with all curves that are under way, each in a thread of its own, as who began it."""
-        for curve in self._curves.list(states=(CurveState.RUNNING,)):
+        """Go on with all curves that are under way or owed, each in a thread of its own, as who began it."""
+        with self._curve_lock:
+            owed = [known for one in self._owed_curves() if (known := self._curves.get(one)) is not None]
+        for curve in (*self._curves.list(states=(CurveState.RUNNING,)), *owed):
             with self._curve_lock:
                 if curve.id in self._curves_busy:
                     continue
@@ -112,12 +135,18 @@ class CurveVerbs:
             after = self._course.go_on(self._curves.get(curve.id) or curve)
             known = self._curves.get(after.id)
             if known is not None and known.state is CurveState.CANCELLED:  # while a point was begun
-                self._course.end(known)
-        except DeskError as error:
-            _log.warning("What the learning curve %s left can't be removed yet: %s", curve.id, error.message)
+                self._end_curve(known)
+            why = None
+        except DeskError as error:  # the next look tries again
+            why = error.message
         finally:
             with self._curve_lock:
                 self._curves_busy.discard(curve.id)
+        with self._curve_lock:
+            if why is None:
+                self._curve_trouble.over(curve.id)
+            else:
+                self._curve_trouble.failed(curve.id, why)
 
     def _put_curve(self, loaded: LearningCurve, changed: LearningCurve) -> LearningCurve | None:
         """Store what became of a curve; None where somebody has changed it since."""

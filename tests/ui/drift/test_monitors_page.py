@@ -328,6 +328,20 @@ def test_windows_that_are_refused_are_an_error_with_another_try(page, pane, doub
     assert pane.heat.map.isVisible()
 
 
+def test_tabs_turned_while_windows_are_loaded_or_refused_claim_nothing(page, pane, double, qtbot):
+    double.frozen.add("monitors.history")
+    show(page, "m2")
+    for key in ("importance", "facts", "heat"):
+        pane.tabs.choose(key)
+    assert pane.state.isVisible()
+    assert "Loading the windows" in pane.state.details()
+    pane._cancel()
+    for key in ("facts", "importance"):
+        pane.tabs.choose(key)
+    assert pane.state.isVisible()
+    assert "Loading was cancelled" in pane.state.details()
+
+
 def test_without_monitors_the_page_says_what_to_do(start, qtbot):
     shown = start(Double(empty=True, beat_seconds=0.2), "drift").window.page()
     qtbot.waitUntil(lambda: "Nothing is watched yet" in shown.monitors.state.details())

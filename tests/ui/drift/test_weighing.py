@@ -84,3 +84,28 @@ def test_what_is_of_an_earlier_version_says_so(page, view, double, qtbot):
     double.announce(MonitorChanged(replace(standing, monitor=monitor)))
     qtbot.waitUntil(lambda: "It is of digits/3, and digits/4 answers now" in view.how.whole)
     assert {run.key for run in view.chart.runs} == {"pixel_0_0"}
+
+
+def test_before_any_window_was_judged_a_model_is_asked_and_what_weighs_is_told(page, view, double, qtbot):
+    show(page, "m3")
+    qtbot.waitUntil(lambda: "No importance is known" in view.state.details())
+    assert view.isVisible()
+    view.compute.click()
+    qtbot.waitUntil(lambda: bool(double.asked_beside))
+    assert double.asked_beside == [("weigh", "m3", {"permute": False})]
+    double.found_beside["weigh"] = FOUND
+    double.answered.set()
+    qtbot.waitUntil(lambda: "accuracy" in view.how.whole)
+    assert "What weighs: pixel_0_1 0.3, pixel_0_0 0.02, pixel_1_0 0." in view.state.details()
+    page.monitors.pane.tabs.choose("heat")
+    assert "No window was judged yet" in page.monitors.pane.state.details()
+
+
+def test_what_is_computed_again_with_the_same_weights_tells_when_and_by_what(page, view, double, qtbot):
+    standing = double.monitors_by_id["m1"]
+    told = replace(standing, monitor=replace(standing.monitor, computed=FOUND))
+    double.announce(MonitorChanged(told))
+    qtbot.waitUntil(lambda: "1,437 rows" in view.how.whole)
+    again = replace(FOUND, n_rows=2000)
+    double.announce(MonitorChanged(replace(told, monitor=replace(told.monitor, computed=again))))
+    qtbot.waitUntil(lambda: "2,000 rows" in view.how.whole)

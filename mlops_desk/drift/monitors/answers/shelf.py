@@ -5,12 +5,13 @@ else in the folder is left over, and goes.
 """
 
 import hashlib
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_desk.base import wire
-from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.disk.files import replace_durably, write_atomically
 from mlops_desk.base.errors import Invalid
 from mlops_desk.drift.monitors.answers.asked import AnswersFacts
 from mlops_desk.records.drift.monitors import Monitor
@@ -47,10 +48,12 @@ class AnswersShelf:
         place = self._place(monitor.id)
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = place / f"reference-{key_of(monitor)}{made.suffix or '.data'}"
-        fresh = kept.with_suffix(f"{kept.suffix}.new")
+        fresh = place / f".{kept.name}.new"  # a name that nobody looks for: a kill may leave half of it
         shutil.copyfile(made, fresh)
-        fresh.replace(kept)
-        for other in (*place.glob("reference-*"), *place.glob("learned-*")):
+        with fresh.open("rb") as file:
+            os.fsync(file.fileno())
+        replace_durably(fresh, kept)
+        for other in (*place.glob("reference-*"), *place.glob(".reference-*"), *place.glob("learned-*")):
             if other != kept:
                 other.unlink(missing_ok=True)
         return kept

@@ -5,6 +5,7 @@ much columns weigh somebody says, or the model: then it is told how that was fou
 """
 
 import math
+from collections.abc import Mapping
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
@@ -29,6 +30,7 @@ from mlops_desk.ui.widgets.states import Empty, StateView
 from mlops_desk.ui.words import numbers
 
 _NAMED = 3  # chosen: the highest; the points have their names
+_NAME = 60  # characters; chosen: three of them fit into the line
 
 
 class ColumnImportance(QWidget):
@@ -98,10 +100,7 @@ class ColumnImportance(QWidget):
         across = axis("importance", "Importance", [weight for _, weight, _ in found])
         upwards = axis("score", "Score, in multiples of its limit", [over for _, _, over in found])
         if across is None or upwards is None:
-            text = (
-                "Compute finds in the model what its columns mean to it, or say it yourself. What matters is then here."
-            )
-            self.state.show_empty(Empty("No importance is known", text, "Edit the monitor …", self.wanted.emit))
+            self.state.show_empty(self._not_yet(weights))
             self._layers.setCurrentWidget(self.state)
             return
         even = sum(weight for _, weight, _ in found) / len(found)
@@ -109,6 +108,19 @@ class ColumnImportance(QWidget):
         self.chart.show_runs([SpaceRun(name, plain(name)) for name, _, _ in found], across, upwards, None, None)
         self._layers.setCurrentWidget(self._content)
         self._say()
+
+    def _not_yet(self, weights: Mapping[str, float]) -> Empty:
+        """Return why there is nothing to draw: no column has a weight, or none that has one was ever judged."""
+        there = sorted((-weight, name) for name in weights if (weight := known(weights[name])) is not None)
+        if not there:
+            text = (
+                "Compute finds in the model what its columns mean to it, or say it yourself. What matters is then here."
+            )
+            return Empty("No importance is known", text, "Edit the monitor …", self.wanted.emit)
+        heaviest = ", ".join(f"{plain(name, _NAME)} {numbers.number(-weight)}" for weight, name in there[:_NAMED])
+        more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
+        text = f"What weighs: {heaviest}{more}. How far each has moved stands beside it once a window was judged."
+        return Empty("No score of these columns yet", text)
 
     def _tell_how(self) -> None:
         """Say how the weights were found."""

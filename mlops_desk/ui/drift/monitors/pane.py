@@ -55,6 +55,7 @@ class MonitorPane(QWidget):
         self.standing: MonitorStanding | None = None
         self.sheet = HeatSheet()
         self._asked: tuple[object, ...] | None = None
+        self._is_known = False  # which windows there are, be it none
         self._task: Task | None = None
         self._waiting_retraining: str | None = None
         self.banner = Banner()
@@ -141,7 +142,7 @@ class MonitorPane(QWidget):
         self.facts.show_facts(words.facts(standing))
         if before is None or before.monitor.id != standing.monitor.id:
             self._forget()
-        elif self.sheet.windows and before.monitor.importance != standing.monitor.importance:
+        elif self._is_known and _weighed(before) != _weighed(standing):
             self._answered(list(self.sheet.windows))  # in another order, and beside other weights
         self.look()
 
@@ -163,7 +164,7 @@ class MonitorPane(QWidget):
 
     def _forget(self) -> None:
         """Let go of what was of another monitor."""
-        self.sheet, self._asked = HeatSheet(), None
+        self.sheet, self._asked, self._is_known = HeatSheet(), None, False
         self.trouble.hide()
         if self._task is not None:
             self._task.cancel()
@@ -222,6 +223,7 @@ class MonitorPane(QWidget):
         standing = self.standing
         if standing is None:
             return
+        self._is_known = True
         self.trouble.hide()
         # Of another time it is told since when columns had drifted then, and not what holds now.
         then = windows[-1].since if windows and self._until() is not None else None
@@ -243,12 +245,15 @@ class MonitorPane(QWidget):
         elif key == "answers" and self.standing is not None:
             self._show(self.answers)
             self.answers.show_standing(self.standing, self._until())
+        elif not self._is_known:  # it says that they are loaded, or why they can't be
+            self._show(self.state)
+        elif key == "importance":  # a model is asked what its columns mean before anything was judged, too
+            self._show(self.importance)
         elif not self.sheet.windows:
-            if self._asked is not None:  # answered, and there are none
-                self.state.show_empty(self._no_windows())
-                self._show(self.state)
+            self.state.show_empty(self._no_windows())
+            self._show(self.state)
         else:
-            self._show({"importance": self.importance, "segments": self.segments}.get(key or "", self.heat))
+            self._show(self.segments if key == "segments" else self.heat)
 
     def _show(self, view: QWidget) -> None:
         """Show a view; a column needs the height, and what is said of the monitor as a whole is not about it."""
@@ -314,3 +319,8 @@ class MonitorPane(QWidget):
         """Hear that nothing of it is seen."""
         self.answers.left()
         self._context.axis.point_at(None)
+
+
+def _weighed(standing: MonitorStanding) -> tuple[object, ...]:
+    """Return what is told of a monitor's weights."""
+    return standing.monitor.importance, standing.monitor.computed, standing.monitor.model

@@ -5,6 +5,7 @@ import pytest
 
 from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.cli import output
+from mlops_desk.desk.drift import profiles as module
 from mlops_desk.desk.drift.profiles import ProfileParts, VersionProfiles
 from mlops_desk.desk.drift.published import PublishedProfiles, place_of
 from mlops_desk.drift.columns import NumericSide
@@ -50,6 +51,7 @@ class World:
         self.kept: dict[str, tuple[str, DataProfile]] = {}
         self.run_id: str | None = "r1"
         self.fails: Exception | None = None
+        self.places: dict[str, object] = {}
         parts = ProfileParts(
             version=lambda _name, uri: ModelVersion("cells", "1", self.run_id, None, "READY", registry=uri),
             datasets=lambda *_: [DATA],
@@ -59,10 +61,10 @@ class World:
         )
         self.told = VersionProfiles(parts, self.published)
 
-    def place(self, _monitor: Monitor) -> object:
+    def place(self, monitor: Monitor) -> object:
         if self.fails:
             raise self.fails
-        return PLACE
+        return self.places.get(monitor.id, PLACE)
 
     def ask(self) -> list:
         return self.told.of_version("cells/1", None)
@@ -144,4 +146,16 @@ def test_moments_that_no_clock_shows_are_numbers(world: World) -> None:
     column = FrozenColumn("at", ColumnKind.TIME)
     made = DataProfile(40, (ColumnProfile(column, sketch_numbers(frame, NumericSide(far)), frame),))
     world.store.files[PLACE.path] = to_bytes(made)
-    assert "1e+300" in output.text(world.ask())
+    (told,) = world.ask()
+    assert "1e+300" in output.text([told])
+
+
+def test_what_lies_beyond_a_double_is_not_told() -> None:
+    assert [module._finite(one) for one in (None, 1.5, float("inf"), float("nan"))] == [None, 1.5, None, None]
+
+
+def test_a_monitor_of_another_registrys_run_of_that_id_is_not_told(world: World) -> None:
+    world.kept["m1"] = "digest", profile()
+    world.places["m1"] = place_of("r1", "https://tracker.example", DATA, OPTIONS)
+    with pytest.raises(NotFound, match="No profile of the data of cells/1 is kept"):
+        world.ask()

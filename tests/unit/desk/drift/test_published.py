@@ -26,6 +26,7 @@ from tests.unit.drift.monitors import sketches
 DATA = DatasetInput("cells", "d1/9", "training", "local", "/data/cells.csv")
 OPTIONS = DriftOptions(kinds={"a": "numeric", "b": "text"}, features=("a", "b"))
 PLACE = place_of("r1", None, DATA, OPTIONS)
+LONG = "sha256-" + "0123456789abcdef" * 4  # as DVC and others have them, not MLflow
 
 
 def reference_profile() -> DataProfile:
@@ -37,25 +38,37 @@ class Store:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self.asked: set[str | None] = set()
+        self.tells_sizes = True
+        self.folders: list[str] = []
+        self.is_unreadable = False
         self.fails: Exception | None = None
         self.refuses: Exception | None = None
         self.is_wanted = True
         self.puts = 0
 
-    def listed(self, _run_id: str, folder: str, _uri: str | None) -> list[Artifact]:
+    def listed(self, _run_id: str, folder: str, uri: str | None) -> list[Artifact]:
+        self.asked.add(uri)
         if self.fails:
             raise self.fails
         if not self.files:
             raise NotFound("There are no files there.")
-        return [Artifact(path, False, len(content)) for path, content in self.files.items() if folder in path]
+        sizes = {path: len(content) if self.tells_sizes else None for path, content in self.files.items()}
+        files = [Artifact(path, False, size) for path, size in sizes.items() if folder in path]
+        return [*(Artifact(path, True, None) for path in self.folders), *files]
 
-    def download(self, _run_id: str, path: str, folder: Path, _uri: str | None, limit: int) -> Path:
+    def download(self, _run_id: str, path: str, folder: Path, uri: str | None, limit: int) -> Path:
+        self.asked.add(uri)
         assert len(self.files[path]) <= limit
         folder.mkdir()
+        if self.is_unreadable:
+            (folder / "file").mkdir()
+            return folder / "file"
         (folder / "file").write_bytes(self.files[path])
         return folder / "file"
 
-    def log_file(self, _run_id: str, file: Path, folder: str, _uri: str | None) -> None:
+    def log_file(self, _run_id: str, file: Path, folder: str, uri: str | None) -> None:
+        self.asked.add(uri)
         self.puts += 1
         if self.refuses:
             raise self.refuses
@@ -94,6 +107,7 @@ def test_what_one_desk_has_left_another_finds(store: Store) -> None:
         place_of("r1", None, replace(DATA, digest="d2"), OPTIONS),
         place_of("r1", None, replace(DATA, source="/data/other.csv"), OPTIONS),
         place_of("r1", None, replace(DATA, name="rows"), OPTIONS),
+        place_of("r1", None, replace(DATA, digest=f"{LONG}1"), OPTIONS),
         place_of("r1", None, DATA, replace(OPTIONS, targets=("y",))),
         place_of("r1", None, DATA, replace(OPTIONS, kinds={"a": "categorical", "b": "text"})),
     ],
@@ -231,3 +245,77 @@ def test_what_is_made_anew_while_it_is_put_there_is_put_there_too(store: Store) 
     profiles.settle()
     profiles.settle()
     assert store.files[PLACE.path] == to_bytes(newer)
+
+
+def test_digests_that_begin_alike_are_of_different_data() -> None:
+    places = {place_of("r1", None, replace(DATA, digest=f"{LONG}{end}"), OPTIONS).path for end in "ab"}
+    assert len(places) == 2
+
+
+def test_of_those_that_wait_the_newest_stay(store: Store) -> None:
+    store.refuses = Unavailable("Nothing answers.")
+    profiles = store.profiles()
+    places = [replace(PLACE, run_id=f"r{at}") for at in range(25)]
+    for place in places:
+        profiles.keep(place, reference_profile())
+    profiles.settle()
+    assert [place.run_id for place in places if profiles.why_not(place) is not None] == [
+        f"r{at}" for at in range(5, 25)
+    ]
+
+
+def test_the_files_of_a_run_are_asked_for_where_the_run_is(store: Store) -> None:
+    place = replace(PLACE, registry="https://tracker.example")
+    profiles = store.profiles()
+    profiles.keep(place, reference_profile())
+    profiles.settle()
+    assert store.profiles().find(place) is not None
+    assert store.profiles().of_run(place.run_id, place.registry)
+    assert store.asked == {"https://tracker.example"}
+
+
+def test_of_a_folder_full_of_them_the_first_three_are_read(store: Store) -> None:
+    for at in range(5):
+        store.files[f"drift/reference-d{at}-{'0' * 16}.profile"] = to_bytes(reference_profile())
+    assert [one.path[:18] for one in store.profiles().of_run("r1", None)] == [
+        "drift/reference-d0", "drift/reference-d1", "drift/reference-d2",
+    ]  # fmt: skip
+
+
+def test_folders_and_what_is_half_written_are_nobodys_profile(store: Store) -> None:
+    store.files[f"{PLACE.path}.part"] = b""
+    store.folders = [PLACE.path]
+    assert store.profiles().of_run("r1", None) == []
+    assert store.profiles().find(PLACE) is None
+
+
+def test_a_run_without_any_has_none_and_that_is_no_trouble(store: Store) -> None:
+    assert store.profiles().of_run("r1", None) == []
+
+
+def test_a_registry_that_tells_no_sizes_is_read_all_the_same(store: Store) -> None:
+    settled(store)
+    store.tells_sizes = False
+    assert store.profiles().find(PLACE) is not None
+
+
+def test_one_that_can_not_be_read_on_its_way_is_told_and_the_data_are_read(store: Store) -> None:
+    settled(store)
+    store.is_unreadable = True
+    assert store.profiles().find(PLACE) is None
+    (told,) = store.profiles().of_run("r1", None)
+    assert told.problem == f"{PLACE.path} can't be read: Is a directory."
+
+
+def test_trouble_is_logged_once_and_so_is_its_end(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    store.refuses = Unavailable("Nothing answers.")
+    with caplog.at_level(logging.INFO):
+        profiles = settled(store)
+        profiles.settle()
+        store.refuses = None
+        profiles.settle()
+        profiles.keep(PLACE, replace(reference_profile(), n_rejected=7))
+        store.refuses = Unavailable("Nothing answers.")
+        profiles.settle()
+    said = [one.getMessage() for one in caplog.records if "could not be put" in one.getMessage()]
+    assert [("is again" in one) for one in said] == [False, True, False]

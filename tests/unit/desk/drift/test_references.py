@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_desk.base.errors import Hint, NotFound, Unavailable
+from mlops_desk.base.errors import Hint, Invalid, NotFound, Unavailable
 from mlops_desk.desk.drift.references import References
 from mlops_desk.drift.profile import worker
 from mlops_desk.drift.profile.form import to_bytes
@@ -135,22 +135,28 @@ def test_what_is_not_the_versions_own_goes_nowhere(file: Path, why: str) -> None
 class Evaluated:
     """A version whose data set has answers of its own, and perhaps a table of its evaluation; the worker is real."""
 
-    def __init__(self, folder: Path, table: object) -> None:
+    def __init__(self, folder: Path, table: object, store: Store | None = None) -> None:
+        self.published = (store or Store()).profiles()
         random = np.random.default_rng(3)
         self.folder, self.table = folder, table
-        lines = [f"{a:.3f},{a > 0}" for a in random.normal(0, 1, 200)]
-        (folder / "data.csv").write_text("a,prediction\n" + "\n".join(lines) + "\n")
+        self.read = 0
+        lines = [f"{a:.3f},{a > 0},{'east' if a < 1 else 'west'}" for a in random.normal(0, 1, 200)]
+        (folder / "data.csv").write_text("a,prediction,site\n" + "\n".join(lines) + "\n")
         ref = ModelRef("m", "1", "models:/m/1", run_id="r1")
         endpoint = Endpoint("drafts", EndpointState.LIVE, "http://127.0.0.1:1", 1, ref)
         self.references = References(
             lambda _name: endpoint,
             lambda *_: folder / "data.csv",
             lambda _endpoint: {"a": "numeric"},
-            lambda _module, request, _seconds: worker.answer(dict(request)),
+            self.run,
             lambda *_: DATA,
-            Store().profiles(),
+            self.published,
             self.evaluation,
         )
+
+    def run(self, _module: str, request: Mapping[str, Any], _seconds: float) -> object:
+        self.read += 1
+        return worker.answer(dict(request))
 
     def evaluation(self, _endpoint: Endpoint, folder: Path) -> Path | None:
         if self.table is None or isinstance(self.table, Exception):
@@ -201,3 +207,66 @@ def test_whoever_names_the_answers_has_them_from_the_data(tmp_path: Path) -> Non
 def test_a_monitor_of_chosen_columns_asks_for_no_evaluation(tmp_path: Path) -> None:
     made = Evaluated(tmp_path, AssertionError("asked")).references.make(replace(MONITOR, columns=("a",)))
     assert answers(made) == []
+
+
+SEGMENTED = replace(MONITOR, segment="site")
+
+
+def test_a_segmented_monitor_takes_no_profile_that_is_not_told_apart_and_leaves_none_for_others(tmp_path: Path) -> None:
+    store = Store()
+    first = Evaluated(tmp_path, None, store)
+    plain = first.references.make(MONITOR)
+    first.published.settle()
+    lying = dict(store.files)
+    assert lying
+    world = Evaluated(tmp_path, None, store)
+    made = world.references.make(SEGMENTED)
+    world.published.settle()
+    assert world.read == 1, "what lies in the registry knows no segments"
+    assert made.segments is not None
+    assert [part.n_rows for part in made.segments.parts if part.n_rows] == [165, 35]
+    assert store.files == lying
+    assert plain.segments is None
+    assert world.references.place(SEGMENTED) == first.references.place(MONITOR), "they are of the same data"
+
+
+def test_answers_of_an_evaluation_are_known_of_no_segment_and_those_of_the_training_of_none_either(
+    tmp_path: Path,
+) -> None:
+    made = Evaluated(tmp_path, TABLE).references.make(SEGMENTED)
+    assert answers(made) == ["outputs"]
+    assert made.segments is not None
+    names = [one.column.name for one in made.columns]
+    for part in made.segments.parts:
+        assert [one.column.name for one in part.columns] == names
+        assert {one.column.name: one.sketch is None for one in part.columns} == {
+            "a": False,
+            "site": False,
+            "outputs": True,
+        }
+
+
+@pytest.mark.parametrize(
+    ("told_apart", "wanted", "problem"),
+    [
+        ("site", "site", None),
+        ("site", None, None),
+        (None, "site", "is not told apart by site"),
+        ("a", "site", "is not told apart by site"),
+    ],
+)
+def test_a_stored_profile_is_taken_where_it_is_told_apart_as_the_monitor_wants_it(
+    tmp_path: Path, told_apart: str | None, wanted: str | None, problem: str | None
+) -> None:
+    world = Evaluated(tmp_path, None)
+    file = tmp_path / "site.profile"
+    held = Reference(ReferenceKind.FILE, str(tmp_path / "data.csv"))
+    file.write_bytes(to_bytes(world.references.make(replace(MONITOR, reference=held, segment=told_apart))))
+    monitor = replace(MONITOR, reference=Reference(ReferenceKind.FILE, str(file)), segment=wanted)
+    if problem is not None:
+        with pytest.raises(Invalid, match=problem):
+            world.references.make(monitor)
+        return
+    made = world.references.make(monitor)
+    assert (None if made.segments is None else made.segments.cut.column.name) == wanted
+    assert world.read == 1

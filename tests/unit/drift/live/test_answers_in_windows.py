@@ -58,7 +58,11 @@ class Served:
             self.n += 1
         for hour in sorted({hour_of(one.received_at) for one in rows}):
             some = [one for one in rows if hour_of(one.received_at) == hour]
-            write_part(some, [LoggedFeature("age", "double")], part_path(self.folder / "log", self.n, hour))
+            write_part(
+                some,
+                [LoggedFeature("age", "double"), LoggedFeature("site", "text")],
+                part_path(self.folder / "log", self.n, hour),
+            )
 
     def take(self):
         return self.cutter.take(MONITOR, BEGIN + self.n + 1000)
@@ -89,10 +93,10 @@ def served(tmp_path):
         one.store.close()
 
 
-def reference(folder, header, lines, options=SIGNED, answers="found", name="train.csv"):
+def reference(folder, header, lines, options=SIGNED, answers="found", name="train.csv", segment=None):
     file = folder / name
     file.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
-    return profile_of_source(DataSide(file_at(file)), options, answers=answers)
+    return profile_of_source(DataSide(file_at(file)), options, answers=answers, segment=segment)
 
 
 def ages(n=800):
@@ -221,6 +225,41 @@ def test_the_first_quiet_windows_are_pinned_and_no_row_is_lost(tmp_path, served)
     assert verdicts(pinned.reference, mixed)["confidence of prediction"] is Verdict.OK
     assert verdicts(pinned.reference, moved)["confidence of prediction"].is_alarm
     assert "age" in verdicts(pinned.reference, moved)
+
+
+def test_answers_pinned_beside_a_segmented_reference_are_judged_as_a_whole_and_segments_go_on(tmp_path, served):
+    """Of the answers of one segment nobody knows how they were: each column of it has a place there, and no sketch."""
+    world = served(lists)
+    random = np.random.default_rng(3)
+    lines = [f"{age:.3f},{'east' if random.random() < 0.7 else 'west'}" for age in ages()]
+    options = DriftOptions(features=("age", "site"), kinds={"age": "numeric", "site": "categorical"})
+    world.store.put_reference("m", reference(tmp_path, "age,site", lines, options, segment="site"))
+    for site, n in (("east", 300), ("west", 120), ("north", 30)):
+        world.traffic(n, beside={"site": site})
+    first = world.take()
+    assert (len(first.windows), first.pending_rows) == (2, 50)
+    pinned = world.cutter.pin_answers(MONITOR, first.windows[0].start, first.windows[-1].end)
+    kept = world.store.reference("m")[1]
+    assert kept.segments.cut.column.name == "site"
+    world.traffic(150, sure=0.25, beside={"site": "west"})
+    (head,) = world.take().windows
+    window = world.store.profile(head.id)[1]
+    told = zip(window.segments.cut.parts, window.segments.parts, strict=True)
+    assert {value: part.n_rows for (_, value), part in told if value} == {"east": 0, "west": 170}
+    unknown = window.segments.unknown
+    assert (unknown.labels, list(unknown.counts)) == (("north",), [30])
+    answers = set(pinned.columns)
+    names = [one.column.name for one in window.columns]
+    for part in (*kept.segments.parts, *window.segments.parts):
+        assert [one.column.name for one in part.columns] == names
+    for part in kept.segments.parts:
+        assert {one.column.name for one in part.columns if one.sketch is None} == {"prediction", *answers}
+    told = compare_profiles(kept, window, DriftOptions(require_all_columns=False))
+    west = next(one for one in told.segments.segments if one.value == "west")
+    assert {one.name for one in west.columns if one.verdict is not Verdict.NOT_COMPARED}.isdisjoint(answers)
+    assert "age" in {one.name for one in west.columns}
+    assert verdicts(kept, window)["confidence of prediction"].is_alarm
+    assert world.cutter.standing("m").pending_rows == 0
 
 
 def test_rows_that_are_no_longer_logged_count_as_without_answer(tmp_path, served):

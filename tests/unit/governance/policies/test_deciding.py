@@ -1,5 +1,7 @@
 """What a policy lets through, for any approvals in any order."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -74,3 +76,35 @@ def test_whoever_would_not_count_is_told_why() -> None:
     with pytest.raises(Refused, match="has agreed already"):
         check_may(ApprovalPolicy("c", "a", 2), ASKED, evidence, [word(2)], 2, "bo")
     check_may(ApprovalPolicy("c", "a", 2), ASKED, evidence, [word(2, "then")], 2, "bo")
+
+
+def test_one_person_counts_once_whatever_they_are_called() -> None:
+    both = [word(1), replace(word(1), user="the same one renamed")]
+    standing = standing_of(ApprovalPolicy("churn", "champion", 2), ASKED, MoveEvidence("1", NOW), both)
+    assert standing.lacking == ("1 of 2 people have approved it",)
+
+
+@pytest.mark.parametrize("state", [WordState.USED, WordState.TAKEN_BACK])
+def test_whose_approval_counts_no_more_may_give_another(state) -> None:
+    check_may(ApprovalPolicy("c", "a", 2), ASKED, MoveEvidence("1", NOW), [word(2, state=state)], 2, "bo")
+
+
+def test_what_can_not_be_told_of_a_card_is_said_as_that() -> None:
+    policy = ApprovalPolicy("churn", "champion", 0, card=True)
+    unknown = MoveEvidence("1", NOW, card_approved=None, card_why="The registry does not answer.")
+    assert standing_of(policy, ASKED, unknown, []).lacking == (
+        "whether its card is approved can't be told: The registry does not answer.",
+    )
+    assert standing_of(policy, ASKED, MoveEvidence("1", NOW), []).lacking == ("its card is not approved",)
+
+
+def test_who_has_agreed_anew_has_not_lapsed() -> None:
+    standing = standing_of(
+        ApprovalPolicy("churn", "champion", 2), ASKED, MoveEvidence("1", NOW), [word(1, "then"), word(1)]
+    )
+    assert (standing.agreed, standing.lapsed) == (("u1",), ())
+
+
+def test_where_one_is_wanted_nobody_is_said_as_that() -> None:
+    standing = standing_of(ApprovalPolicy("churn", "champion", 1), ASKED, MoveEvidence("1", NOW), [])
+    assert (standing.passes, standing.lacking) == (False, ("nobody has approved it",))

@@ -481,3 +481,73 @@ def test_metrics_that_are_no_numbers_are_evidence_too(world):
     world.own.add_run("e", Run("run-2", None, "FINISHED", 1, metrics={"auc": float("nan")}))
     world.policy(people=1)
     assert world.approvals.approve(world.approvals.ask("churn/2").id).state == "moved"
+
+
+def test_a_first_move_is_approved_as_it_was_seen_and_by_nobody_who_saw_another(world):
+    world.policies.set("churn", alias="staging", people=1)
+    asked = world.approvals.ask("churn/2", alias="staging")
+    assert asked.champion is None
+    with pytest.raises(Refused, match="is version none by now"):
+        world.approvals.approve(asked.id, expected="1")
+    assert world.approvals.approve(asked.id, expected="none").state == "moved"
+
+
+def test_an_alias_that_is_nowhere_is_moved_only_while_it_is(world):
+    world.policies.set("churn", alias="staging", people=0)
+    assert world.governing.gate.admit("own", "churn", "staging", "2", None, lambda: False) == "none"
+    assert world.governing.gate.admit("own", "churn", "champion", "2", None, lambda: False) is None
+
+
+@pytest.mark.parametrize("act", ["approve", "reject"])
+def test_what_is_over_takes_no_word(world, act):
+    world.policy(people=2)
+    asked = world.approvals.ask("churn/2")
+    world.promotions.reject(asked.id)
+    as_user(BO)
+    with pytest.raises(Refused, match="does not wait for anybody: it is rejected"):
+        getattr(world.promotions, act)(asked.id)
+    assert world.governing.ledger.words(MoveAsked("own", "churn", "champion", "2")) == []
+
+
+def test_what_was_taken_back_is_not_what_had_its_effect(world):
+    ledger, asked = world.governing.ledger, MoveAsked("own", "churn", "champion", "2")
+    ledger.say(asked, "then", "person", f"uid {BO}", "bo")
+    ledger.take_back(asked)
+    ledger.say(asked, "now", "person", f"uid {ANNA}", "anna")
+    ledger.spend(asked)
+    assert [one.state for one in ledger.words(asked)] == [WordState.TAKEN_BACK, WordState.USED]
+
+
+def test_who_asked_takes_it_back_though_the_policy_names_others(world, monkeypatch):
+    monkeypatch.setattr("pwd.getpwnam", lambda name: type("Row", (), {"pw_uid": BO}))
+    world.policy(people=1, who="bo")
+    asked = world.approvals.ask("churn/2")
+    as_user(CY)
+    with pytest.raises(Refused, match="Only bo decide here"):
+        world.approvals.reject(asked.id)
+    as_user(ANNA)
+    assert world.approvals.reject(asked.id).state == "rejected"
+
+
+@pytest.mark.parametrize("signers", ["", "# only words\n\n   # and more\n"])
+def test_a_file_without_a_key_signs_nothing(world, signers):
+    with pytest.raises(Invalid, match="no key is named"):
+        world.policies.set("churn", people=0, signed_tag=True, signers=signers)
+
+
+def test_two_names_of_one_account_are_one_person(world, monkeypatch):
+    monkeypatch.setattr("pwd.getpwnam", lambda name: type("Row", (), {"pw_uid": BO}))
+    with pytest.raises(Invalid, match="2 people have to approve, and 1 may"):
+        world.policy(people=2, who="bo, bob")
+
+
+def test_that_a_tag_has_made_a_move_is_told_while_the_alias_is_there(world):
+    world.policy(people=0, signed_tag=True, signers="anna ssh-ed25519 AAAA")
+    world.approvals.ask("churn/2")
+    asked, tag = MoveAsked("own", "churn", "champion", "2"), ("promote/churn/2", "c0ffee")
+    assert world.promotions.made_by(asked, tag) is None
+    world.promotions.tagged(asked, "SHA256:k", "anna", tag)
+    assert world.promotions.made_by(asked, tag).state == "moved"
+    assert world.promotions.made_by(asked, (tag[0], "decade")) is None
+    world.own.set_alias("churn", "champion", "1")
+    assert world.promotions.made_by(asked, tag) is None

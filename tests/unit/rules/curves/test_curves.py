@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid, Refused, Unavailable
+from mlops_desk.base.errors import Invalid, Refused, TimedOut, Unavailable
 from mlops_desk.drift.contest.curve import fit_curve
 from mlops_desk.drift.contest.subset import chosen, take_rows
 from mlops_desk.records.jobs.job import Job, JobState
@@ -32,9 +32,12 @@ class House:
         self.hours_of_a_job = 1.0
         self.stored = None
         self.aliases = ()
+        self.others = ()  # versions that a run has registered before that of the model
+        self.away = Unavailable("The engine is away.")
+        self.values = {}
         parts = CurveParts(
             plan=None, lay=self.lay, resubmit=self.resubmit, job_of_origin=self.jobs.get, cancel_job=self.cancelled.append,
-            versions_of_run=lambda run: [ModelVersion("digits", run, run, None, "READY", aliases=self.aliases)],
+            versions_of_run=self.versions_of_run,
             score=self.score, remove=self.removed.append, fit=lambda curve, points: CurveFit(True, f"{len(points)} points"),
             report=lambda curve: "run", hours=lambda job: self.hours_of_a_job, tidy=self.tidy,
         )  # fmt: skip
@@ -62,8 +65,12 @@ class House:
 
     def score(self, curve, version):
         if self.down:
-            raise Unavailable("The engine is away.")
-        return Scored(0.9)
+            raise self.away
+        return Scored(self.values.get(version.version, 0.9))
+
+    def versions_of_run(self, run):
+        ours = ModelVersion("digits", run, run, None, "READY", aliases=self.aliases)
+        return [*(ModelVersion(name, number, run, None, "READY") for name, number in self.others), ours]
 
     def tidy(self, curve):
         self.tidied += 1
@@ -135,15 +142,62 @@ def test_no_training_is_begun_once_the_hours_are_spent() -> None:
     assert done.state is CurveState.DONE
 
 
-def test_an_engine_that_is_away_is_waited_for_and_a_version_with_an_alias_stays() -> None:
+@pytest.mark.parametrize("away", [Unavailable("The engine is away."), TimedOut("The engine is away.")])
+def test_an_engine_that_is_away_is_waited_for_and_a_version_with_an_alias_stays(away) -> None:
     house = House([OK] * 4)
-    house.down = True
+    house.down, house.away = True, away
     waits = house.course.go_on(planned())
     assert (waits.state, waits.text) == (CurveState.RUNNING, "Waiting: The engine is away.")
     assert not house.removed, "it is still to be scored"
     house.down, house.aliases = False, ("champion",)
     assert house.course.go_on(waits).state is CurveState.DONE
     assert not house.removed
+
+
+def test_repeats_are_trainings_of_their_own() -> None:
+    curve = planned(points=points_of((0.5, 1.0), 2, 1000))
+    done = House([OK] * 4).course.go_on(curve)
+    assert [(one.share, one.repeat, one.job_id) for one in done.points] == [
+        (0.5, 1, "job-1"), (0.5, 2, "job-2"), (1.0, 1, "job-3"), (1.0, 2, "job-4"),
+    ]  # fmt: skip
+
+
+def test_a_figure_that_is_not_defined_is_none_of_the_curve() -> None:
+    house = House([OK] * 4)
+    house.values = {"run-1": None}
+    done = house.course.go_on(planned())
+    assert (states(done), done.text) == ([PointState.SCORED] * 4, "3 points")
+
+
+def test_of_what_a_training_registered_the_newest_version_of_the_model_counts_and_others_stay() -> None:
+    house = House([OK])
+    house.others = (("digits", "early"), ("beside", "1"))
+    house.values = {"early": 0.1}
+    waits = house.course.go_on(planned())
+    assert waits.points[0].value == Scored(0.9)
+    assert [(one.name, one.version) for one in house.removed] == [("digits", "early"), ("digits", "run-0")]
+
+
+def test_a_training_that_was_cancelled_is_not_scored() -> None:
+    done = House([OK, JobState.CANCELLED, JobState.UNKNOWN, OK]).course.go_on(planned())
+    assert states(done) == [PointState.SCORED, PointState.FAILED, PointState.FAILED, PointState.SCORED]
+    assert done.points[1].text == "Job job-2: cancelled"
+
+
+def test_a_training_under_way_is_ended_by_no_budget() -> None:
+    house = House()
+    waits = house.course.go_on(planned(gpu_hours=2.0))
+    spent = house.course.go_on(replace(waits, spent=2.0))
+    assert states(spent)[0] is PointState.TRAINING
+
+
+def test_a_training_that_ended_in_the_moment_of_a_cancel_has_its_version_removed() -> None:
+    house = House()
+    waits = house.course.go_on(planned())
+    origin = origin_of(waits, waits.points[0])
+    house.jobs[origin] = replace(house.jobs[origin], state=OK)
+    house.course.end(cancelled(waits, "ada", 5.0))
+    assert (house.cancelled, [one.version for one in house.removed]) == ([], ["run-0"])
 
 
 def test_one_that_is_ended_has_its_job_cancelled_and_ends_once() -> None:

@@ -310,6 +310,26 @@ def test_what_was_learned_and_is_damaged_is_learned_anew(world, tmp_path, monkey
     assert file.read_bytes() != content
 
 
+def test_a_reference_that_was_half_copied_when_the_agent_was_killed_is_none(world, monkeypatch):
+    class Killed(BaseException):
+        """What no code outlives."""
+
+    def half(source, target):
+        Path(target).write_bytes(Path(source).read_bytes()[:20])
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.copyfile", half)
+        with pytest.raises(Killed):
+            world.shelf.put_reference(world.monitor, world.file)
+    assert world.shelf.reference(world.monitor) is None
+    other = replace(world.monitor, model="churn/2")
+    kept = world.shelf.put_reference(other, world.file)
+    assert kept == world.shelf.reference(other)
+    assert kept.read_bytes() == world.file.read_bytes()
+    assert list(kept.parent.iterdir()) == [kept], "nothing is left over"
+
+
 def test_a_class_that_the_reference_does_not_know_has_it_learned_anew(world, monkeypatch):
     learned = _counting(monkeypatch)
     world.traffic(0.0)
