@@ -12,6 +12,7 @@ from mlops_desk.drift.data.sources import DataSide, file_at
 from mlops_desk.drift.live import pinning, worker
 from mlops_desk.drift.live.cutting import WindowCutter
 from mlops_desk.drift.live.log_rows import LogPlace
+from mlops_desk.drift.monitors.segment_pairs import compare_segmented
 from mlops_desk.drift.profile.pairing import compare_profiles
 from mlops_desk.drift.profile.profile import beside
 from mlops_desk.drift.profile.worker import profile_of_source
@@ -254,7 +255,7 @@ def test_answers_pinned_beside_a_segmented_reference_are_judged_as_a_whole_and_s
         assert [one.column.name for one in part.columns] == names
     for part in kept.segments.parts:
         assert {one.column.name for one in part.columns if one.sketch is None} == {"prediction", *answers}
-    told = compare_profiles(kept, window, DriftOptions(require_all_columns=False))
+    told = compare_segmented(kept, window, DriftOptions(require_all_columns=False))
     west = next(one for one in told.segments.segments if one.value == "west")
     assert {one.name for one in west.columns if one.verdict is not Verdict.NOT_COMPARED}.isdisjoint(answers)
     assert "age" in {one.name for one in west.columns}
