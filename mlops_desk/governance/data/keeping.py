@@ -21,7 +21,7 @@ from mlops_desk.governance.data.retaining import RetentionHouse
 from mlops_desk.records.data.retention import LogKeep, RetentionItem, RowsKeep
 
 _log = logging.getLogger(__name__)
-_LOOK_SECONDS = 300.0  # as often as the gateway looks for what is too old
+_LOOK_SECONDS = 3600.0  # chosen: rows are kept for days, and asking has the registry read
 _FILES_SECONDS = 40.0  # chosen: a disk that hangs keeps the lists, and nothing else
 NEWEST_LISTS = 200  # chosen: one of a thousand files takes 150 KB; older data are told by their hash in the record
 SETTING = "serving.request_log_days"
@@ -58,7 +58,7 @@ class KeepingHouse:
 
 
 class DataKeeping:
-    """Looks every five minutes who needs what; asked by whatever deletes by age."""
+    """Looks once an hour who needs what; asked by whatever deletes by age."""
 
     def __init__(self, retention: RetentionHouse, house: KeepingHouse, loop: Loop) -> None:
         self._retention = retention
@@ -82,21 +82,28 @@ class DataKeeping:
         return LogKeep(requests, labels)
 
     def look(self) -> None:
-        """Ask who needs what; tell the gateway where that has changed, and delete lists that nobody needs."""
-        held = self._retention.holds()
+        """Ask who needs what; tell the gateway where that has changed, and delete lists that nobody needs.
+
+        Where nothing is there that could go nobody is asked, for that takes a registry a while.
+        """
+        try:
+            files = self._loop.call("Looking through logs and lists", self._retention.files, _FILES_SECONDS)
+        except (DeskError, OSError) as error:
+            _log.warning("What is kept of data can't be looked through: %s", error)
+            return
+        held = self._retention.holds() if files else ((), ())
         with self._lock:
             has_changed, self._held = held != self._held, held
         if has_changed:
             self._house.publish()
         holds, missing = held
-        if missing:
+        old = [] if missing else old_lists(files, self._house.said().get(LISTS), holds, time.time())
+        if not old:
             return
         try:
-            self._loop.call("Clearing lists of data away", lambda: self._clear(holds), _FILES_SECONDS)
+            done = self._loop.call("Clearing lists away", lambda: delete(self._retention.root, "", old), _FILES_SECONDS)
         except (DeskError, OSError) as error:
             _log.warning("Lists of frozen data can't be cleared away: %s", error)
-
-    def _clear(self, holds: Sequence[DataHold]) -> None:
-        old = old_lists(self._retention.files(), self._house.said().get(LISTS), holds, time.time())
-        for left in delete(self._retention.root, "", old).left if old else ():
+            return
+        for left in done.left:
             _log.info("The list %s stays: %s", left.path, left.why)

@@ -84,7 +84,19 @@ def rig(tmp_path: Path) -> Rig:
     return Rig(tmp_path)
 
 
-def test_before_anybody_was_asked_nothing_goes_by_its_age_and_then_the_gateway_is_told(rig: Rig) -> None:
+def test_nobody_is_asked_while_nothing_is_there_that_could_go(rig: Rig, tmp_path: Path) -> None:
+    rig.held = ([], ["A registry that takes its time."])
+    rig.keeping.look()
+    assert rig.keeping.of("front").requests == RowsKeep(30.0)
+    lists_of(tmp_path, 1)
+    rig.keeping.look()
+    assert rig.keeping.of("front").requests == RowsKeep(None)
+
+
+def test_before_anybody_was_asked_nothing_goes_by_its_age_and_then_the_gateway_is_told(
+    rig: Rig, tmp_path: Path
+) -> None:
+    lists_of(tmp_path, 1)
     assert rig.keeping.of("front").requests == RowsKeep(None)
     rig.keeping.look()
     rig.keeping.look()
@@ -131,7 +143,10 @@ def test_a_disk_that_hangs_leaves_the_lists_and_that_is_said(
     def hangs(*_: object) -> None:
         raise TimedOut("It takes too long.")
 
-    monkeypatch.setattr(rig.loop, "call", hangs)
+    monkeypatch.setattr("mlops_desk.governance.data.keeping.delete", hangs)
     rig.keeping.look()
     assert found[0].exists()
     assert "can't be cleared away: It takes too long." in caplog.text
+    monkeypatch.setattr(rig.loop, "call", hangs)
+    rig.keeping.look()
+    assert "can't be looked through: It takes too long." in caplog.text
