@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base import wire
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError
@@ -135,9 +136,9 @@ class DemoDesk(Desk):
     def _container_names(self) -> tuple[ContainerWord, ContainerWord]:
         return container_name, lambda _id: None
 
-    def _keep_models(self, keyring: SecretStore) -> None:
+    def _alerts(self) -> AlertsService:
         rules.write(self.state.rule_tables, RULE_METRICS, DEMO_SEED, time.time())  # before anything reads them
-        super()._keep_models(keyring)
+        return super()._alerts()
 
     def _registry(self) -> RegistryCore:
         self._models = models.filled(self.folder.root / _FILES, time.time())
