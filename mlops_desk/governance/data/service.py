@@ -165,14 +165,19 @@ class DataService(RetentionVerbs, RedactionVerbs):
     # -- the sets ----------------------------------------------------------------------------
 
     def _sets(self) -> list_of[DataSet]:
-        now = time.monotonic()
-        if self._known is None or now - self._known[0] > _AGE_SECONDS:
-            self._known = now, self._house.known()
+        known = self._sightings()
         entries = self._tables.sets.list()
         versions: Mapping[str, Sequence[DataVersion]] = {
             one.name: self._tables.versions.list(parent=one.name, newest_first=False) for one in entries
         }
-        return [self._as_it_stands(one) for one in joined(entries, versions, self._known[1])]
+        return [self._as_it_stands(one) for one in joined(entries, versions, known)]
+
+    def _sightings(self) -> KnownData:
+        """Return what the house knows. What was kept of it may be taken back by another thread at any moment."""
+        kept, now = self._known, time.monotonic()
+        if kept is None or now - kept[0] > _AGE_SECONDS:
+            kept = self._known = now, self._house.known()
+        return kept[1]
 
     def _as_it_stands(self, found: DataSet) -> DataSet:
         if found.brief.kind in _LOGGED:

@@ -374,3 +374,18 @@ def test_what_was_logged_before_is_shown_and_rewritten_only_by_its_token(data: D
     assert (shown.files, shown.sketches) == (0, ())
     assert data.rewrite("front", shown.token).files == 0
     assert "0 files" in output.text(shown)
+
+
+def test_a_set_that_is_forgotten_while_others_are_listed_breaks_no_list(
+    data: DataService, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data.register("old", path="/srv/old", personal="no")
+    read = data._tables.sets.list
+
+    def read_while_another_forgets() -> list[CatalogueEntry]:
+        monkeypatch.setattr(data._tables.sets, "list", read)
+        data.forget("old")
+        return read()
+
+    monkeypatch.setattr(data._tables.sets, "list", read_while_another_forgets)
+    assert data.list() == []
