@@ -270,7 +270,7 @@ def run_watched(
 
     ``hear`` gets the newest line that it has said on stderr, several times a second, and returns whether it goes on.
     Raises the DeskError it reports, TimedOut where it said nothing for so long, Unavailable if it died or was to stop,
-    and Refused where nobody can be become.
+    Refused where nobody can be become, and what ``hear`` raises; the worker is ended then.
     """
     with ExitStack() as opened:
         given, output, errors = (
@@ -283,22 +283,31 @@ def run_watched(
             process = start_child(python_command(module), stdin=given, stdout=output, stderr=errors, as_person=who)
         except OSError as error:
             raise Unavailable(f"{module} can't be started: {error.strerror}.") from error
-        said, deadline = 0, time.monotonic() + silence_seconds
-        while process.poll() is None:
-            size = os.fstat(errors.fileno()).st_size
-            if size != said:
-                said, deadline = size, time.monotonic() + silence_seconds
-            if not hear(_last_line(errors.fileno(), size)):
-                end_group(process)
-                raise Unavailable(f"{module} was ended before it gave an answer.")
-            if time.monotonic() > deadline:
-                end_group(process)
-                raise TimedOut(f"{module} has said nothing for {silence_seconds:g} s and was ended.")
-            with contextlib.suppress(subprocess.TimeoutExpired):  # it goes on: looked at again
-                process.wait(_LOOK_SECONDS)
+        try:
+            _watch(process, module, errors.fileno(), hear, silence_seconds)
+        except BaseException:  # also what ``hear`` raises: nobody waits for the worker any more
+            end_group(process)
+            raise
         output.seek(0)
         tail = os.pread(errors.fileno(), _ERRORS_BYTES, max(0, os.fstat(errors.fileno()).st_size - _ERRORS_BYTES))
         return _answer(module, process.returncode, output.read(), tail)
+
+
+def _watch(
+    process: subprocess.Popen[bytes], module: str, errors: int, hear: Callable[[str], bool], silence_seconds: float
+) -> None:
+    """Wait for the end of a worker. Raises Unavailable, TimedOut, what ``hear`` raises."""
+    said, deadline = 0, time.monotonic() + silence_seconds
+    while process.poll() is None:
+        size = os.fstat(errors).st_size
+        if size != said:
+            said, deadline = size, time.monotonic() + silence_seconds
+        if not hear(_last_line(errors, size)):
+            raise Unavailable(f"{module} was ended before it gave an answer.")
+        if time.monotonic() > deadline:
+            raise TimedOut(f"{module} has said nothing for {silence_seconds:g} s and was ended.")
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it goes on: looked at again
+            process.wait(_LOOK_SECONDS)
 
 
 def _last_line(descriptor: int, size: int) -> str:

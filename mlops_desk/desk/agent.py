@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from string import hexdigits
 from threading import Lock
@@ -10,17 +11,18 @@ from threading import Lock
 from mlops_desk import __version__
 from mlops_desk.base import wire
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.base.errors import Invalid, Refused, Unavailable
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.process import run_worker
+from mlops_desk.base.process import run_watched
 from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry, Check
 from mlops_desk.records.audit import AuditLink, AuditVerification
+from mlops_desk.serving.work import BesideWork
 from mlops_desk.storage.audit.table import AuditSearch
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.declaration import check_limit
 
 _VERIFYING = "mlops_desk.storage.audit.worker"
-_VERIFY_SECONDS = 300.0  # chosen: a million records take some twenty seconds on a busy machine
+_SILENCE_SECONDS = 120.0  # chosen: it says something ten times a second, unless the disk hangs
 _DIGEST_CHARACTERS = 64  # SHA-256 in hex
 _STOP_DELAY_SECONDS = 0.2  # so that the answer is out before the socket closes
 
@@ -35,6 +37,7 @@ class AgentParts:
     end: Callable[[], None]
     end_outliving: Callable[[], None]
     note: Callable[[], str | None]
+    begun: Callable[[str, str | None], AbstractContextManager[BesideWork]]
     engines: tuple[str, ...] = ()
 
 
@@ -97,16 +100,31 @@ class AgentService:
         wanted = AuditSearch(since, until, user, asked, text, failed)
         return self._state.audit.search(wanted, check_limit(limit))
 
-    def verify_audit(self, head: str | None = None) -> AuditVerification:
+    def verify_audit(self, head: str | None = None, ticket: str | None = None) -> AuditVerification:
         if head is not None and (len(head) != _DIGEST_CHARACTERS or not set(head) <= set(hexdigits.lower())):
             raise Invalid("A head is a SHA-256 in hex, of 64 characters.", "The last line of an export has one.")
         if not self._verifying.acquire(blocking=False):
             raise Refused("The audit is being looked at already.", "Ask again in some seconds.")
         try:
-            request = {"database": str(self._folder.state_database), "head": head}
-            return wire.from_builtins(run_worker(_VERIFYING, request, _VERIFY_SECONDS), AuditVerification)
+            with self._parts.begun("The look at the audit", ticket) as work:
+                return self._verified({"database": str(self._folder.state_database), "head": head}, work)
         finally:
             self._verifying.release()
+
+    def _verified(self, request: dict[str, str | None], work: BesideWork) -> AuditVerification:
+        def hear(line: str) -> bool:
+            what, _, numbers = line.partition(" ")
+            done, _, total = numbers.partition(" ")
+            if done.isdigit() and total.isdigit():
+                work.tell(f"{int(done):,} of {int(total):,} {what} looked at.", int(done), int(total))
+            return not work.stopping.is_set()
+
+        try:
+            return wire.from_builtins(run_watched(_VERIFYING, request, hear, _SILENCE_SECONDS), AuditVerification)
+        except Unavailable:
+            if work.stopping.is_set():
+                raise work.over() from None
+            raise
 
     def audit_links(self, after: int = 0, limit: int = 1000) -> list[AuditLink]:
         return self._state.audit.links_behind(after, check_limit(limit))

@@ -417,6 +417,7 @@ class Desk(DeskVerbs):
             end=lambda: self.on_shutdown(),  # noqa: PLW0108 - it is set after this is made
             end_outliving=self._end_outliving,
             note=self.upkeep.note,
+            begun=self.endpoints.begun,
             engines=(LOCAL_RUNTIME, *self.other_engines),
         )
         return AgentService(

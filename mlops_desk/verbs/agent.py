@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.verbs.declaration import Moment, Option, Who, changes, reads
+from mlops_desk.verbs.declaration import Moment, Option, Ticket, Who, changes, reads
 
 if TYPE_CHECKING:
     from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
@@ -41,10 +41,13 @@ class Agent(Protocol):
         ...
 
     @reads
-    def verify_audit(self, head: str | None = None) -> "AuditVerification":
+    def verify_audit(
+        self, head: str | None = None, ticket: Annotated[str | None, Ticket()] = None
+    ) -> "AuditVerification":
         """Look at every record of the audit, and tell the first that was changed, moved or taken away.
 
         ``head`` is the digest that an export ended with, or an earlier look: it has to be part of the chain still.
+        By the ``ticket`` endpoints.progress tells how far it is, and endpoints.cancel stops it.
         """
         ...
 

@@ -5,30 +5,35 @@ Exit code of ``verify``: 0: it holds; 1: it does not, or can't be looked at.
 
 import argparse
 import contextlib
-import json
-from collections.abc import Iterator
+import os
+import sys
+from functools import partial
 from pathlib import Path
 
-from mlops_desk.api.client import Client, connect
+from mlops_desk.api.client import connect
 from mlops_desk.base import wire
 from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.cli.cells import facts
 from mlops_desk.cli.forms.records import verification
+from mlops_desk.cli.meanwhile.undertaking import followed
 from mlops_desk.cli.output import show
-from mlops_desk.records.audit import EXPORT_FORM, AuditLink, AuditVerification
+from mlops_desk.records.audit import AuditVerification
+from mlops_desk.verbs.leading.audit_chain import write_chain
 
 _WORKER = "mlops_desk.storage.audit.worker"
 _VERIFY_SECONDS = 300.0  # chosen: a million records take some twenty seconds on a busy machine
-_PAGE = 2000  # chosen: some megabytes at a time
+_TICKET_BYTES = 8  # chosen: nobody guesses it
 
 
 def verify(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
     """Tell whether the audit holds. Raises DeskError."""
     if given.file is None:
         with contextlib.closing(connect(address, demo=given.demo)) as client:
-            found = client.agent.verify_audit(given.head)
+            ticket = os.urandom(_TICKET_BYTES).hex()
+            ask = partial(client.agent.verify_audit, given.head, ticket)
+            found = followed(client, ask, ticket, sys.stderr)
     else:
         request = {"exported": str(Path(given.file).absolute()), "head": given.head}
         found = wire.from_builtins(run_worker(_WORKER, request, _VERIFY_SECONDS), AuditVerification)
@@ -47,7 +52,8 @@ def export(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> i
         except OSError as error:
             raise _unwritten(out, error) from error
         try:
-            records, head = _write(client, out)
+            with out.open("w", encoding="utf-8") as stream:
+                records, head = write_chain(client, stream, lambda _records: None)
         except BaseException as error:
             with contextlib.suppress(OSError):
                 out.unlink(missing_ok=True)
@@ -60,24 +66,5 @@ def export(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> i
     return 0
 
 
-def _write(client: Client, out: Path) -> tuple[int, str | None]:
-    """Return how many records were written, and the head that they end with."""
-    records, head = 0, None
-    with out.open("w", encoding="utf-8") as stream:
-        stream.write(json.dumps({"form": EXPORT_FORM}) + "\n")
-        for link in _links(client):
-            stream.write(wire.dumps(link) + "\n")
-            records, head = records + 1, link.digest
-        stream.write(json.dumps({"head": head, "records": records}) + "\n")
-    return records, head
-
-
 def _unwritten(out: Path, error: OSError) -> Unavailable:
     return Unavailable(f"The audit can't be written to {out}: {error.strerror}.", "Name a file elsewhere.")
-
-
-def _links(client: Client) -> Iterator[AuditLink]:
-    number = 0
-    while page := client.agent.audit_links(number, _PAGE):
-        yield from page
-        number = page[-1].number

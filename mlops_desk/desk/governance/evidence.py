@@ -1,8 +1,10 @@
 """What goes into an evidence pack, asked of the services of the house."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -15,7 +17,7 @@ from mlops_desk.desk.governance.governing import Governing
 from mlops_desk.drift.monitors.service import MonitorService
 from mlops_desk.governance.cards.page import markdown
 from mlops_desk.governance.evidence import extract
-from mlops_desk.governance.evidence.making import EvidenceMaker, PartSource
+from mlops_desk.governance.evidence.making import EvidenceMaker, PartSource, Tell
 from mlops_desk.governance.evidence.verification import AUDIT
 from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.data.catalogue import DataUse
@@ -52,6 +54,12 @@ class EvidenceHouse(Protocol):
     state: State
 
 
+@contextmanager
+def _begun(house: EvidenceHouse, ticket: str | None) -> Iterator[Tell]:
+    with house.endpoints.begun("The evidence pack", ticket) as work:
+        yield work.tell
+
+
 def evidence_service(folder: DataFolder, house: EvidenceHouse, uses: Callable[[str], list[DataUse]]) -> EvidenceMaker:
     """Return what makes packs, signed with the key that exported endpoints are signed with.
 
@@ -79,7 +87,7 @@ def evidence_service(folder: DataFolder, house: EvidenceHouse, uses: Callable[[s
         PartSource("audit", AUDIT, told.audit),
     )
     keys = folder.endpoints / "_exports"
-    return EvidenceMaker(told.find, sources, keys, f"MLOps Desk {__version__}", time.time)
+    return EvidenceMaker(told.find, sources, keys, f"MLOps Desk {__version__}", time.time, partial(_begun, house))
 
 
 class _Told:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,12 @@ class PartSource:
     ask: Callable[[ModelVersion], object]
 
 
+Tell = Callable[[str, int, int], None]
+"""Is told what is done now, and how many of how many parts are; raises a DeskError where it is to stop."""
+Begun = Callable[[str | None], AbstractContextManager[Tell]]
+"""Begins what takes a while, by the ticket of who asked for it."""
+
+
 class EvidenceMaker:
     """Implements ``verbs.EvidencePacks``.
 
@@ -47,20 +54,30 @@ class EvidenceMaker:
         keys: Path,
         desk: str,
         now: Callable[[], float],
+        begun: Begun,
     ) -> None:
         self._find = find
         self._sources = sources
         self._keys = keys
         self._desk = desk
         self._now = now
+        self._begun = begun
 
-    def build(self, version: str) -> EvidencePack:
+    def build(self, version: str, ticket: str | None = None) -> EvidencePack:
+        with self._begun(ticket) as tell:
+            return self._built(version, tell)
+
+    def _built(self, version: str, tell: Tell) -> EvidencePack:
         name, number = parted(version)
         if number is None:
             hint = Hint(f"mlops-desk evidence build {plain(name, 80)}/1 OUT.zip", before="Name the version: ")
             raise Invalid(f"{plain(version, 80)!r} names no version of a model.", hint)
         found = self._find(name, number)
-        asked = [self._asked(source, found) for source in self._sources]
+        asked = []
+        for done, source in enumerate(self._sources):
+            tell(f"Collecting: {source.name}.", done, len(self._sources))
+            asked.append(self._asked(source, found))
+        tell("Signing and packing.", len(self._sources), len(self._sources))
         parts = tuple(part for part, _data in asked)
         files = {part.file: data for part, data in asked if part.file is not None}
         made_at = self._now()

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from mlops_desk.base import wire
@@ -15,19 +15,22 @@ from mlops_desk.governance.evidence.making import MANIFEST, NAMESPACE
 from mlops_desk.records.registry.evidence import EVIDENCE_FORM, EvidencePart, EvidenceVerification
 
 AUDIT = "audit.ndjson"
+Hear = Callable[[int, int, str], None]
 _SUM = re.compile(r"([0-9a-f]{64})  \./([A-Za-z0-9][A-Za-z0-9._-]{0,99})")
 _SIGNED_BY = {signing.SUMS, signing.SIGNATURE}
 """Files that no sum names: the sums, and what was made of them."""
 
 
-def verify(data: bytes, wanted: str | None = None) -> EvidenceVerification:
+def verify(data: bytes, wanted: str | None = None, hear: Hear | None = None) -> EvidenceVerification:
     """Look at a pack; ``wanted`` is the fingerprint of the key that must have signed it.
+
+    ``hear`` is told before each file how many of how many were looked at, and its name.
 
     Raises Invalid where it is none at all, TimedOut, Unavailable and OSError.
     """
     files = unpacked(data)
     told = _told(files)
-    if fault := _sums_trouble(files):
+    if fault := _sums_trouble(files, hear or _unheard):
         return replace(told, first_bad=fault[0], why=fault[1])
     signer = signing.signer_of(
         files[signing.SUMS], files.get(signing.SIGNERS, b""), files.get(signing.SIGNATURE, b""), NAMESPACE
@@ -43,6 +46,10 @@ def verify(data: bytes, wanted: str | None = None) -> EvidenceVerification:
     if fault := _parts_trouble(told, files):
         return replace(told, signer=signer, records=records, first_bad=fault[0], why=fault[1])
     return replace(told, intact=True, signer=signer, records=records)
+
+
+def _unheard(_number: int, _of: int, _file: str) -> None:
+    """Nobody wants to know how far it is."""
 
 
 def _told(files: Mapping[str, bytes]) -> EvidenceVerification:
@@ -63,7 +70,7 @@ def _told(files: Mapping[str, bytes]) -> EvidenceVerification:
         raise Invalid("This is no evidence pack: it has no manifest that says so.") from error
 
 
-def _sums_trouble(files: Mapping[str, bytes]) -> tuple[str, str] | None:
+def _sums_trouble(files: Mapping[str, bytes], hear: Hear) -> tuple[str, str] | None:
     """Return the first file that is not as its sum says, or has none, and a sentence."""
     sums = {}
     for line in files.get(signing.SUMS, b"").decode("ascii", "replace").splitlines():
@@ -71,7 +78,9 @@ def _sums_trouble(files: Mapping[str, bytes]) -> tuple[str, str] | None:
         if found is None or found[2] in sums:
             return signing.SUMS, "The list of sums is not of the form that was signed."
         sums[found[2]] = found[1]
-    for name in sorted(sums.keys() | files.keys() - _SIGNED_BY):
+    names = sorted(sums.keys() | files.keys() - _SIGNED_BY)
+    for number, name in enumerate(names):
+        hear(number, len(names), name)
         if name not in files:
             return name, f"{name} was taken away."
         if name not in sums:

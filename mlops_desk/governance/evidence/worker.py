@@ -1,8 +1,9 @@
 """A worker that looks at a pack, which may be anybody's: ``{"file": PATH, "signer": FINGERPRINT or null}``.
 
-It answers with an EvidenceVerification.
+It answers with an EvidenceVerification, and says on stderr how far it is: ``DONE TOTAL FILE``, a line each.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,12 @@ def work(request: dict[str, Any]) -> Any:
         raise Unavailable(f"{plain(str(path))} can't be read: {error.strerror}.") from error
     if len(data) > _MOST_BYTES:
         raise Invalid(f"{plain(path.name)} is no evidence pack: it has more than {_MOST_BYTES >> 20} MiB.")
-    return wire.to_builtins(verify(data, request.get("signer")))
+    return wire.to_builtins(verify(data, request.get("signer"), _say))
+
+
+def _say(number: int, of: int, file: str) -> None:
+    sys.stderr.write(f"{number} {of} {plain(file, 100)}\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

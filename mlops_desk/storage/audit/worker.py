@@ -1,13 +1,16 @@
 """A worker that looks at the whole chain of a state database, or at one that was exported, while others go on writing.
 
-``{"database": PATH, "head": ...}`` or ``{"exported": PATH, "head": ...}``; it answers with an AuditVerification.
+``{"database": PATH, "head": ...}`` or ``{"exported": PATH, "head": ...}``; it answers with an AuditVerification. On
+stderr it says how far it is, a line each: ``records DONE TOTAL`` of the chain (TOTAL is 0 where it is not known), then
+``entries DONE TOTAL``.
 """
 
 import sqlite3
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from mlops_desk.base import wire
@@ -18,6 +21,8 @@ from mlops_desk.records.audit import AuditLink, AuditVerification
 from mlops_desk.storage.audit.chain import Unreadable, Verifier, link_of, place_of, says_the_same
 from mlops_desk.storage.audit.exported import links_of
 
+T = TypeVar("T")
+_TELL_EVERY = 5000  # chosen: a tenth of a second of the look
 _WAIT_SECONDS = 5.0  # chosen: a writer holds the file for milliseconds
 _LINKS = "SELECT key, parent, CAST(document AS TEXT) FROM audit_chain ORDER BY key"
 _ENTRIES = (
@@ -39,7 +44,7 @@ def work(request: dict[str, Any]) -> Any:
     head = request.get("head")
     if "exported" in request:
         verifier = Verifier(head)
-        verifier.take_all(links_of(Path(request["exported"])))
+        verifier.take_all(_aloud("records", links_of(Path(request["exported"])), 0))
         return wire.to_builtins(verifier.told())
     return wire.to_builtins(verify(Path(request["database"]), head))
 
@@ -53,12 +58,22 @@ def verify(path: Path, head: str | None) -> AuditVerification:
         ) as connection:
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")  # a damaged row is named, not fatal
             connection.execute("BEGIN")  # one moment for all three: an agent goes on writing
-            verifier.take_all(_links(connection))
+            records = int(connection.execute("SELECT COUNT(*) FROM audit_chain").fetchone()[0])
+            verifier.take_all(_aloud("records", _links(connection), records))
             if not verifier.is_broken:  # else it is not known any more what was written last of an entry
                 _hold_entries(verifier, connection)
     except sqlite3.Error as error:
         raise Unavailable(f"The audit in {path} can't be read: {error}.") from error
     return verifier.told()
+
+
+def _aloud(what: str, all_of: Iterable[T], total: int) -> Iterator[T]:
+    """Hand on what is looked at, and say how much of it was."""
+    for number, one in enumerate(all_of):
+        if number % _TELL_EVERY == 0:
+            sys.stderr.write(f"{what} {number} {total}\n")
+            sys.stderr.flush()
+        yield one
 
 
 def _links(connection: sqlite3.Connection) -> Iterator[AuditLink | Unreadable]:
@@ -69,7 +84,8 @@ def _links(connection: sqlite3.Connection) -> Iterator[AuditLink | Unreadable]:
 
 
 def _hold_entries(verifier: Verifier, connection: sqlite3.Connection) -> None:
-    for key, entry, place, text in connection.execute(_ENTRIES):
+    entries = int(connection.execute("SELECT COUNT(*) FROM audit").fetchone()[0])
+    for key, entry, place, text in _aloud("entries", connection.execute(_ENTRIES), entries):
         _compare(verifier, str(key), str(entry), place, text)
     for entry, number in connection.execute(_GONE):
         verifier.blame(int(number), entry, f"The entry of record {int(number)} was taken away.")

@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 from threading import Event, Timer
 
+import psutil
 import pytest
 
 from mlops_desk.base import process
@@ -210,3 +211,12 @@ def test_what_a_command_leaves_running_is_not_waited_for_and_goes_on() -> None:
 def test_a_command_is_read_to_its_end_whatever_it_closes_first() -> None:
     done = process.run_command(["sh", "-c", "exec >&-; sleep 0.2; echo behind >&2; exec 2>&-; sleep 0.2; exit 4"], 60)
     assert (done.code, done.output, done.errors) == (4, b"", b"behind\n")
+
+
+def test_a_watched_worker_is_ended_where_hearing_it_fails(worker: str) -> None:
+    def hear(_line: str) -> bool:
+        raise Refused("It was stopped.")
+
+    with pytest.raises(Refused, match="stopped"):
+        run_watched(worker, {"do": "hang"}, hear, 60.0)
+    assert not [one for one in psutil.Process().children() if worker in one.cmdline()]

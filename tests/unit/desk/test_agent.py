@@ -3,17 +3,19 @@
 import contextvars
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
+from mlops_desk.desk import agent as desk_agent
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry
+from mlops_desk.serving.work import WorkBook
 from mlops_desk.storage.state import State
 from tests.permission import ask_as
 
@@ -28,6 +30,7 @@ class Rig:
         self.ended = threading.Event()
         self.outliving = threading.Event()
         self.note: str | None = None
+        self.works = WorkBook(self.loop)
         parts = AgentParts(
             cost=lambda: AgentCost(0.25),
             sampling=lambda: self.sampling,
@@ -35,6 +38,7 @@ class Rig:
             end=self.ended.set,
             end_outliving=self.outliving.set,
             note=lambda: self.note,
+            begun=self.works.begun,
         )
         self.agent = AgentService(self.folder, self.state, self.loop, parts, simulated=False)
 
@@ -97,3 +101,38 @@ def test_the_audit_is_listed_newest_first_within_bounds_and_looked_at_by_a_proce
             rig.agent.audit(limit)
         with pytest.raises(Invalid):
             rig.agent.audit_links(0, limit)
+
+
+def test_a_look_at_the_audit_tells_how_far_it_is_and_is_stopped(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def watched(_module: str, _request: object, hear: Callable[[str], bool], _silence: float) -> object:
+        assert hear("records 5000 1000000")
+        told = rig.works.progress("t")
+        assert (told.text, told.done, told.total) == ("5,000 of 1,000,000 records looked at.", 5000, 1_000_000)
+        assert hear("a word of a library")
+        rig.works.cancel("t")
+        hear("records 10000 1000000")
+        raise AssertionError
+
+    monkeypatch.setattr(desk_agent, "run_watched", watched)
+    with pytest.raises(Refused, match="The look at the audit was stopped"):
+        rig.agent.verify_audit(ticket="t")
+    with pytest.raises(NotFound):
+        rig.works.progress("t")
+
+
+def test_a_look_that_says_nothing_is_stopped_too_and_one_that_dies_is_no_stop(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def watched(_module: str, _request: object, hear: Callable[[str], bool], _silence: float) -> object:
+        if stops:
+            rig.works.cancel("t")
+        assert hear("") is not stops
+        raise Unavailable("The worker ended.")
+
+    monkeypatch.setattr(desk_agent, "run_watched", watched)
+    stops = True
+    with pytest.raises(Refused, match="was stopped"):
+        rig.agent.verify_audit(ticket="t")
+    stops = False
+    with pytest.raises(Unavailable, match="The worker ended"):
+        rig.agent.verify_audit(ticket="t")

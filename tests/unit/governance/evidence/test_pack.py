@@ -3,7 +3,8 @@
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.base.disk import signing
-from mlops_desk.base.errors import Invalid, TimedOut
+from mlops_desk.base.errors import Invalid, Refused, TimedOut
 from mlops_desk.governance.evidence import extract
 from mlops_desk.governance.evidence.archive import packed, unpacked
-from mlops_desk.governance.evidence.making import EvidenceMaker, PartSource
+from mlops_desk.governance.evidence.making import EvidenceMaker, PartSource, Tell
 from mlops_desk.governance.evidence.verification import verify
 from mlops_desk.governance.evidence.worker import work
 from mlops_desk.records.audit import AuditLink
@@ -49,12 +50,17 @@ def sources() -> list[PartSource]:
     ]
 
 
-def maker(folder: Path, asked: list[PartSource] | None = None) -> EvidenceMaker:
+def maker(folder: Path, asked: list[PartSource] | None = None, tell: Tell | None = None) -> EvidenceMaker:
     def find(name: str, number: str) -> ModelVersion:
         assert (name, number) in {("churn", "3"), ("churn", "@champion")}
         return VERSION
 
-    return EvidenceMaker(find, sources() if asked is None else asked, folder / "keys", "MLOps Desk 1", lambda: 1.8e9)
+    @contextmanager
+    def begun(_ticket: str | None) -> Iterator[Tell]:
+        yield (lambda _text, _done, _total: None) if tell is None else tell
+
+    wanted = sources() if asked is None else asked
+    return EvidenceMaker(find, wanted, folder / "keys", "MLOps Desk 1", lambda: 1.8e9, begun)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +84,27 @@ def test_each_part_is_there_or_says_that_there_is_nothing_or_why_nobody_knows(tm
     assert "run            not known (The registry does not answer.)" in files["README.txt"].decode()
     manifest = json.loads(files["manifest.json"])
     assert (manifest["form"], manifest["made_at"]) == ("mlops-desk-evidence/1", 1.8e9)
+
+
+def test_how_far_a_pack_is_is_told_part_by_part_and_it_ends_where_it_is_to_stop(tmp_path: Path) -> None:
+    heard: list[tuple[str, int, int]] = []
+    maker(tmp_path, tell=lambda *told: heard.append(told)).build("churn/3")
+    assert heard[0] == ("Collecting: version.", 0, 5)
+    assert heard[-1] == ("Signing and packing.", 5, 5)
+
+    def stop(text: str, _done: int, _total: int) -> None:
+        if "answers" in text:
+            raise Refused("It was stopped.")
+
+    with pytest.raises(Refused, match="stopped"):
+        maker(tmp_path, tell=stop).build("churn/3")
+
+
+def test_a_look_at_a_pack_says_before_each_file_how_many_were_looked_at(pack: bytes) -> None:
+    heard: list[tuple[int, int, str]] = []
+    verify(pack, None, lambda *told: heard.append(told))
+    assert [one[:2] for one in heard] == [(number, len(heard)) for number in range(len(heard))]
+    assert {"version.json", "audit.ndjson"} <= {name for _number, _of, name in heard}
 
 
 def test_a_pack_that_nobody_touched_holds(pack: bytes) -> None:

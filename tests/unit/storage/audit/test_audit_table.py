@@ -12,6 +12,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.records.agent import AuditEntry, AuditState
 from mlops_desk.records.audit import AuditLink, AuditVerification
+from mlops_desk.storage.audit import worker
 from mlops_desk.storage.audit.table import AuditSearch
 from mlops_desk.storage.audit.worker import verify, work
 from mlops_desk.storage.state import State
@@ -212,3 +213,14 @@ def test_what_older_programs_wrote_is_taken_up_as_it_is_found(path: Path) -> Non
     state.close()
     assert [link.entry for link in links] == ["e1", "e2", "e3"]
     assert (verify(path, None).records, verify(path, None).intact) == (3, True)
+
+
+def test_a_look_says_how_much_it_has_looked_at(
+    state: State, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(state)
+    monkeypatch.setattr(worker, "_TELL_EVERY", 3)
+    verify(path, None)
+    assert capsys.readouterr().err.splitlines() == [
+        "records 0 7", "records 3 7", "records 6 7", "entries 0 4", "entries 3 4",
+    ]  # fmt: skip
