@@ -5,7 +5,7 @@ from mlops_desk.ui.live.context import Context
 
 _PAGES = {
     LineageKind.JOB: "jobs", LineageKind.VERSION: "models", LineageKind.ENDPOINT: "endpoints",
-    LineageKind.DRIFT: "drift", LineageKind.MONITOR: "drift", LineageKind.RULE: "drift",
+    LineageKind.DRIFT: "drift", LineageKind.MONITOR: "drift",
 }  # fmt: skip
 
 
@@ -19,10 +19,14 @@ def open_node(context: Context, node: LineageNode | None, uri: str | None) -> No
         context.open_page("models", node.thing.partition("@")[0])
     elif node.kind is LineageKind.REVISION:
         context.open_page("endpoints", node.thing.partition("#")[0])
+    elif node.kind is LineageKind.RULE:
+        context.open_page("automations", f"rule:{node.thing}")
+    elif node.kind is LineageKind.DATASET:
+        context.open_page("governance", f"data:{node.title}")  # the catalogue has it by its name, whatever its hash
     elif node.kind in _PAGES:
         context.open_page(_PAGES[node.kind], node.thing)
 
 
 def leads(node: LineageNode) -> bool:
     """Tell whether a node has a page."""
-    return node.thing is not None and node.kind not in {LineageKind.DATASET, LineageKind.LOGGED_MODEL}
+    return node.thing is not None and node.kind is not LineageKind.LOGGED_MODEL
