@@ -32,7 +32,6 @@ _FIXES = {
     "cli/forms/events.py": "what a terminal shows is read there, and goes nowhere else",
     "cli/images/acts.py": "what a terminal shows is read there, and goes nowhere else",
     "cli/forms/records.py": "what a terminal shows is read there, and goes nowhere else",
-    "ui/governance/data.py": "an empty page has its command in a field",
     "ui/automations/rules/panel.py": "an empty page has its command in a field",
     "ui/automations/ci/runs.py": "an empty page has its command in a field",
     "ui/drift/answers/told.py": "an empty page has its command in a field",

@@ -126,13 +126,22 @@ class Agent(Service):
     def doctor(self) -> list[Check]:
         return self._double.checks
 
-    def audit(
-        self, limit: int = 100, text: str | None = None, *, failed: bool = False, **_more: object
-    ) -> list[AuditEntry]:
-        found = [one for one in self._double.audited if text is None or text in f"{one.verb} {one.arguments}"]
-        return [one for one in found if not failed or one.error][:limit]
+    def audit(self, limit: int = 100, *, text: str | None = None, user: str | None = None, asked: str | None = None,
+              since: float | None = None, until: float | None = None, failed: bool = False) -> list[AuditEntry]:  # fmt: skip
+        return [
+            one for one in self._double.audited
+            if (text is None or text in f"{one.verb} {one.arguments}")
+            and (user is None or one.user == user)
+            and (asked is None or one.verb == asked or one.verb.startswith(f"{asked}."))
+            and (since is None or one.at >= since)
+            and (until is None or one.at <= until)
+            and (one.error or not failed)
+        ][:limit]  # fmt: skip
 
-    def verify_audit(self, head: str | None = None) -> AuditVerification:
+    def verify_audit(self, head: str | None = None, ticket: str | None = None) -> AuditVerification:
+        if self._double.audit_waits:
+            self._double.found_beside["verify"] = self._double.audit_found
+            return self._double.beside("verify", "audit", {"ticket": ticket})
         return self._double.audit_found
 
     def audit_links(self, after: int = 0, limit: int = 1000) -> list[AuditLink]:
@@ -662,6 +671,7 @@ class Double:
         self.model_facts: ModelFileFacts | None = None
         self.lineage: Lineage | None = None
         self.audited: list[AuditEntry] = []
+        self.audit_waits = False
         self.audit_found = AuditVerification(1204, intact=True, head="ff" * 32)
         self.audit_chain: list[AuditLink] = []
         self.recorded = True

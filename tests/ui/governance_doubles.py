@@ -14,12 +14,23 @@ from mlops_desk.records.data.catalogue import (
     DataPlace,
     DataSet,
     DataSetBrief,
+    DataUse,
     DataUser,
     DataUserKind,
     DataVersion,
+    LookProgress,
     PersonalData,
     SetState,
     SetTraits,
+)
+from mlops_desk.records.data.redaction import (
+    RedactedValue,
+    Redaction,
+    RedactionHint,
+    RedactionPreview,
+    RedactionWay,
+    RewriteDone,
+    RewritePlan,
 )
 from mlops_desk.records.data.retention import RetentionDone, RetentionHold, RetentionItem, RetentionPlan
 from mlops_desk.records.governance.card import (
@@ -146,11 +157,76 @@ class Data(Service):
             DataUser(DataUserKind.MODEL, "digits/3", "training data", 2),
             DataUser(DataUserKind.MONITOR, "digits", "reference"),
         )
-        return DataSet(brief, DataPlace(brief.kind, brief.place), (), "It is a folder of pictures.", versions, users)
+        endpoint = name.partition("-log")[0] if brief.kind is DataKind.LOG else None
+        place = DataPlace(brief.kind, brief.place, endpoint=endpoint)
+        looking = LookProgress(NOW, 1204, 9_000_000) if brief.state is SetState.LOOKING else None
+        made = self._double.data_versions.get(name, versions)
+        return DataSet(brief, place, (), "It is a folder of pictures.", made, users, looking)
 
     def check(self, name: str) -> DataSet:
         self._double.checked_data.append(name)
-        return self.show(name)
+        return self._put(replace(self._double.data_by_name[name], state=SetState.LOOKING, text="It is looked at now."))
+
+    def cancel(self, name: str) -> DataSet:
+        self._double.cancelled_data.append(name)
+        return self._put(replace(self._double.data_by_name[name], state=SetState.SAME, text=""))
+
+    def register(self, name: str, **said: Any) -> DataSet:
+        if name in self._double.data_by_name:
+            raise Refused(f"There is a data set {name} already.", "Name it otherwise.")
+        self._double.registered_data.append((name, {key: value for key, value in said.items() if value is not None}))
+        return self._put(brief_record(name, SetState.LOOKING, is_registered=True))
+
+    def update(self, name: str, **said: Any) -> DataSet:
+        self._double.updated_data.append((name, said))
+        traits = replace(self._double.data_by_name[name].traits, licence=said.get("licence", "as before"))
+        return self._put(replace(self._double.data_by_name[name], traits=traits))
+
+    def forget(self, name: str) -> DataSet:
+        shown = self.show(name)
+        del self._double.data_by_name[name]
+        return shown
+
+    def _put(self, brief: DataSetBrief) -> DataSet:
+        self._double.data_by_name[brief.name] = brief
+        return self.show(brief.name)
+
+    def uses(self, thing: str) -> list_of[DataUse]:
+        if thing == "nobody":
+            return []
+        return [DataUse("digits-2026-10", DataKind.FOLDER, "its training data", SetState.SAME, 2)]
+
+    def redaction(self, endpoint: str) -> Redaction:
+        return Redaction(endpoint, self._double.redaction_rules, watched_by=("churn-monitor",))
+
+    def preview(self, endpoint: str, columns: dict[str, str] | None = None, rows: int = 5) -> RedactionPreview:
+        ways = self._ways(columns or {})
+        values = tuple(
+            RedactedValue("q1", 0, name, "ana@example.org", {"drop": None, "mask": "***", "hash": "h:9f2c"}[way])
+            for name, way in ways.items()
+            if name == "email"
+        )
+        hints = (RedactionHint("email", "e-mail addresses", "5 of 5 values", RedactionWay.HASH, "email" in ways),)
+        untouched = tuple(name for name in ways if name != "email")
+        return RedactionPreview(endpoint, 5, ways, values, hints, untouched)
+
+    def redact(self, endpoint: str, columns: dict[str, str]) -> Redaction:
+        self._double.redacted.append((endpoint, columns))
+        self._double.redaction_rules = self._ways(columns)
+        return replace(self.redaction(endpoint), is_in_force=self._double.redaction_holds)
+
+    def _ways(self, columns: dict[str, str]) -> dict[str, RedactionWay]:
+        ways = {**self._double.redaction_rules, **columns}
+        return {name: RedactionWay(way) for name, way in ways.items() if way != "keep"}
+
+    def rewriting(self, endpoint: str) -> RewritePlan:
+        return self._double.rewrite_plan
+
+    def rewrite(self, endpoint: str, token: str) -> RewriteDone:
+        if token != self._double.rewrite_plan.token:
+            raise Refused("Other rows are logged by now than were shown.", "Look at them again.")
+        self._double.rewritten.append((endpoint, token))
+        return RewriteDone(endpoint, 6, 1204, self._double.rewrite_left)
 
     def retention(self, days: float | None = None, name: str | None = None) -> RetentionPlan:
         return self._double.retention_plan
@@ -163,7 +239,10 @@ class Data(Service):
 
 
 class EvidenceVerbs(Service):
-    def build(self, version: str) -> EvidencePack:
+    def build(self, version: str, ticket: str | None = None) -> EvidencePack:
+        if self._double.pack_waits:
+            self._double.found_beside["pack"] = None
+            self._double.beside("pack", version, {"ticket": ticket})
         parts = (EvidencePart("card", PartState.THERE, "card.json"), EvidencePart("drift", PartState.NOTHING),
                  EvidencePart("lineage", PartState.UNKNOWN, None, "The registry does not answer."))  # fmt: skip
         return EvidencePack("pack", "digits", "3", b"PK pack", "SHA256:signer", parts)
@@ -173,7 +252,13 @@ def begin_governance(double: Double, *, empty: bool) -> None:
     """Give the double what its page on governance shows."""
     double.cards_by_version, double.edited_cards = {}, []
     double.data_by_name = {} if empty else {one.name: one for one in some_data()}
-    double.checked_data, double.retained = [], []
+    double.checked_data, double.retained, double.cancelled_data = [], [], []
+    double.registered_data, double.updated_data, double.data_versions = [], [], {}
+    double.redaction_rules, double.redacted, double.redaction_holds = {}, [], True
+    double.rewrite_plan = RewritePlan(
+        "churn", "rewrite-1", 6, 1204, 9_000_000, {"email": 1190, "email_2": 14}, ("churn-monitor",)
+    )
+    double.rewritten, double.rewrite_left, double.pack_waits = [], (), False
     item = RetentionItem(
         "churn-log", "requests/churn-prod/2026-06-01.parquet", NOW - 180 * 86_400, NOW - 179 * 86_400, 1_500_000, 7, 9
     )

@@ -13,11 +13,11 @@ from mlops_desk.ui.governance.forms import CardDialog, ReasonDialog
 from mlops_desk.ui.governance.saving import ask_where, written
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.parts.acts_beside import ActsBeside
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact
+from mlops_desk.ui.widgets.facts import Fact, FactGrid, align, moment_fact
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import IDLE, OK, WARNING, Mark
@@ -35,6 +35,7 @@ STAGE_MARKS = {
     CardStage.APPROVED: Mark("ok", OK, "approved"),
     CardStage.ARCHIVED: Mark("muted", IDLE, "archived"),
 }
+_TEAM = "Everybody who works with the model may; who did, when and why stands in the card's history"
 _MOST = 100  # chosen: more of one kind than anybody reads; the exported card has all
 _TEXT = 600  # characters: eight lines of the page
 _FORMS = "Markdown (*.md);;HTML (*.html);;PDF (*.pdf)"
@@ -71,7 +72,11 @@ class CardTab(ChosenVersionView[CardOfVersion]):
             column.addWidget(Label(title, points=theme.CAPTION_POINTS, bold=True, tone="muted"))
             column.addWidget(grid)
         column.addStretch(1)
+        self.way = Label(points=theme.CAPTION_POINTS, tone="muted")
+        for button in (self.submit, self.approve, self.back, self.archive):
+            set_tip(button, _TEAM)
         self.content.addLayout(self._acts)
+        self.content.addWidget(self.way)
         card = Card()
         card.column.addWidget(scrolled(inner, "Card of the version"))
         self.content.addWidget(card, 1)
@@ -90,11 +95,15 @@ class CardTab(ChosenVersionView[CardOfVersion]):
         self.head.tint("text" if mark.shape == IDLE else mark.token)
         self.texts.show_facts(_texts(value))
         self.facts.show_facts(_facts(value))
-        self.steps.show_facts(_history(value))
+        self.steps.show_facts(_history(value) or [Fact("Nobody", "has written or agreed to anything yet", "muted")])
+        align((self.texts, self.facts, self.steps), theme.COLUMN_MINIMUM)
+        self.way.show_text(_way(value.stage))
         own = not value.is_foreign
         self.edit.setVisible(own)
         self.submit.setVisible(own and value.stage is CardStage.DRAFT)
         self.submit.setEnabled(not value.needed)
+        lacks = ", ".join(name.replace("_", " ") for name in value.needed)
+        set_tip(self.submit, f"It lacks: {lacks}" if lacks else _TEAM)
         self.approve.setVisible(own and value.stage is CardStage.IN_REVIEW)
         self.back.setVisible(own and value.stage is CardStage.IN_REVIEW)
         self.archive.setVisible(own and value.stage is CardStage.APPROVED)
@@ -154,6 +163,11 @@ class CardTab(ChosenVersionView[CardOfVersion]):
     def _refused(self, error: DeskError) -> None:
         """Say that there is none, where none can be told, instead of what another version had."""
         super()._refused(error)
+
+
+def _way(stage: CardStage) -> str:
+    """Return the way of a card from draft to archived, with where it stands."""
+    return "  →  ".join(f"{OK} {STAGE_MARKS[one].word}" if one is stage else STAGE_MARKS[one].word for one in CardStage)
 
 
 def _texts(card: CardOfVersion) -> list[Fact]:

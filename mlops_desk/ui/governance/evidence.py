@@ -3,6 +3,7 @@
 A file is looked at by a process of its own, which needs no agent and opens nothing that is in it.
 """
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError
-from mlops_desk.base.process import run_worker
+from mlops_desk.base.disk.signing import SIGNATURE
+from mlops_desk.base.errors import DeskError, Refused
+from mlops_desk.base.process import run_watched
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.evidence import EvidencePack, EvidenceVerification, PartState
 from mlops_desk.ui.actions import Action
@@ -20,6 +22,7 @@ from mlops_desk.ui.governance.saving import ask_where, written
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.parts.undertaking import HereWork, UndertakingBar
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact
@@ -28,8 +31,13 @@ from mlops_desk.ui.words import numbers
 from mlops_desk.verbs.desk import ClientLike
 
 _WORKER = "mlops_desk.governance.evidence.worker"
-_VERIFY_SECONDS = 120.0  # as long as the command line waits
+_SILENCE_SECONDS = 120.0  # as long as the command line waits
 _PACKS = "Evidence packs (*.zip);;All files (*)"
+_WAITING = "Choose a version above to make a pack of it, or drop a pack here to have it looked at."
+_READY = (
+    "A pack is one signed file: card, lineage, run, data, drift, approvals, the audit's records and the packages of "
+    "the version. Drop one here to have it looked at."
+)
 _PARTS = {
     PartState.THERE: (numbers.OK, "text"),
     PartState.NOTHING: (numbers.IDLE, "muted"),
@@ -48,8 +56,11 @@ class EvidenceTab(QWidget):
         self.build.clicked.connect(self.ask_where_to)
         self.verify = Button("Verify a file …", tip="Tell whether a pack is as it was made; drop one here, too")
         self.verify.clicked.connect(self.ask_which)
-        self.says = Label("Choose a version above to make a pack of it, or drop a pack here.", tone="muted", wrap=True)
+        self._is_fresh = True
+        self.says = Label(_WAITING, tone="muted", wrap=True)
         self.facts = FactGrid()
+        self.under_way = UndertakingBar(context, "How far it is")
+        self.under_way.moved.connect(self._enable)
         self.setAcceptDrops(True)
         card = Card("Evidence pack")
         row = QHBoxLayout()
@@ -59,6 +70,7 @@ class EvidenceTab(QWidget):
         row.addStretch(1)
         self.says.setAlignment(Qt.AlignmentFlag.AlignTop)
         card.column.addLayout(row)
+        card.column.addWidget(self.under_way)
         card.column.addWidget(self.says)
         card.column.addWidget(scrolled(self.facts, "What is in the pack"), 1)
         whole = QVBoxLayout(self)
@@ -68,7 +80,15 @@ class EvidenceTab(QWidget):
     def of_version(self, version: str | None) -> None:
         """Hear which version is chosen."""
         self.version = version
-        self.build.setEnabled(version is not None)
+        self.build.show_title("Build …" if version is None else f"Build a pack of {plain(version, 60)} …")
+        self.build.updateGeometry()
+        self._enable()
+        if self._is_fresh:
+            self._say(_WAITING if version is None else _READY, "muted")
+
+    def _enable(self) -> None:
+        self.build.setEnabled(self.version is not None and not self.under_way.is_busy)
+        self.verify.setEnabled(not self.under_way.is_busy)
 
     def look(self) -> None:
         """Nothing is asked before somebody wants it."""
@@ -82,12 +102,13 @@ class EvidenceTab(QWidget):
             self.chooser = ask_where(self, "Build an evidence pack", name, _PACKS, partial(self._build, self.version))
 
     def _build(self, version: str, path: str) -> None:
-        def make(desk: ClientLike) -> tuple[EvidencePack, str]:
-            made = desk.evidence.build(version)
+        def make(desk: ClientLike, ticket: str) -> tuple[EvidencePack, str]:
+            made = desk.evidence.build(version, ticket)
             return made, written(path, made.data)
 
         self._say(f"Collecting what is known of {plain(version, 100)} …", "muted")
-        self.context.ask("build evidence", make, self._built, self._failed)
+        self.facts.show_facts([])
+        self.under_way.begin("build evidence", make, self._built, self._failed)
 
     def _built(self, done: tuple[EvidencePack, str]) -> None:
         made, path = done
@@ -115,25 +136,35 @@ class EvidenceTab(QWidget):
 
     def look_at(self, path: str) -> None:
         """Tell whether a file is a pack as it was made."""
+        if self.under_way.is_busy:
+            return
         self._say(f"Looking at {plain(path, 200)} …", "muted")
         self.facts.show_facts([])
-        self.context.tasks().run("verify evidence", partial(verified, path), self._verified, self._failed)
+        work = HereWork("The look at the pack")
+        self.under_way.begin_here(work, lambda _desk: verified(path, work), self._verified, self._failed, alone=True)
 
     def _verified(self, found: EvidenceVerification) -> None:
         if found.intact:
             self._say(f"{numbers.OK} It is as it was made: {numbers.count(found.files, 'file')} hold.", "ok")
         else:
-            bad = f" {plain(found.first_bad, 120)}:" if found.first_bad else ""
-            self._say(f"{numbers.ALERT} It is not as it was made.{bad} {plain(found.why or '', 300)}", "alert")
+            self._say(f"{numbers.ALERT} It is not as it was made. Do not rely on any of it.", "alert")
+        bad = [] if found.intact else [
+            Fact("File", plain(found.first_bad or "none by itself", 120), "alert"),
+            Fact("Why", plain(found.why or numbers.NOTHING, 300), "alert"),
+        ]  # fmt: skip
         facts = [] if found.model is None else [Fact("Of", f"{plain(found.model)} v{plain(found.version or '?')}")]
-        signer = plain(found.signer, 100) if found.signer else f"{numbers.ALERT} the signature does not hold"
-        facts += [Fact("Signed by", signer, fixed=bool(found.signer)), moment_fact("Made, as it says", found.made_at)]
-        self.facts.show_facts([*facts, Fact("Audit", numbers.count(found.records, "record"))])
+        facts += [_signed(found), moment_fact("Made, as it says", found.made_at)]
+        facts += [Fact("Audit", numbers.count(found.records, "record"))] if found.records else []
+        self.facts.show_facts([*bad, *facts])
 
     def _failed(self, error: DeskError) -> None:
+        if isinstance(error, Refused):
+            self._say(f"{error.message} {error.hint or ''}".strip(), "warning")
+            return
         self._say(f"{numbers.ALERT} {error.message} {error.hint or ''}".strip(), "alert")
 
     def _say(self, text: str, tone: str) -> None:
+        self._is_fresh = text in {_WAITING, _READY}
         self.says.show_text(text)
         self.says.tint(tone)
 
@@ -150,12 +181,37 @@ class EvidenceTab(QWidget):
     def actions_here(self) -> list[Action]:
         return [
             Action("evidence.build", "Build an evidence pack of the chosen version …", self.ask_where_to,
-                   when=lambda: self.version is not None, asks=True),
+                   when=self.build.isEnabled, asks=True),
             Action("evidence.verify", "Verify an evidence pack …", self.ask_which),
         ]  # fmt: skip
 
 
-def verified(path: str) -> EvidenceVerification:
+def _signed(found: EvidenceVerification) -> Fact:
+    """Say who signed a pack; whether a signature holds is not asked where a file that it is of does not."""
+    if found.signer is not None:
+        return Fact("Signed by", plain(found.signer, 100), fixed=True)
+    if found.first_bad == SIGNATURE:
+        return Fact("Signed by", f"{numbers.ALERT} nobody: the signature does not hold", "alert")
+    return Fact("Signed by", f"{numbers.UNKNOWN} not looked at, because a file does not hold", "unknown")
+
+
+def verified(path: str, work: HereWork) -> EvidenceVerification:
     """Return what a process of its own finds of a pack. Raises DeskErrors."""
     request = {"file": str(Path(path).absolute()), "signer": None}
-    return wire.from_builtins(run_worker(_WORKER, request, _VERIFY_SECONDS), EvidenceVerification)
+    found = run_watched(_WORKER, request, _hearing(work), _SILENCE_SECONDS)
+    return wire.from_builtins(found, EvidenceVerification)
+
+
+def _hearing(work: HereWork) -> Callable[[str], bool]:
+    """Return what takes the lines that the process says: ``DONE TOTAL FILE``."""
+
+    def hear(line: str) -> bool:
+        done, _, more = line.partition(" ")
+        total, _, file = more.partition(" ")
+        if done.isdigit() and total.isdigit():
+            work.tell(f"{plain(file, 80)}, file {int(done) + 1} of {total}.", int(done), int(total))
+        elif work.stopping.is_set():
+            work.tell("Stopping.")
+        return True
+
+    return hear

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QWidget
 
+from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.governance.card import CARD_TEXTS, NEEDED_TEXTS, CardOfVersion
+from mlops_desk.ui.governance.guarded import GuardedForm
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.widgets.field import Field
@@ -16,7 +18,7 @@ from mlops_desk.verbs.desk import ClientLike
 _ABOUT = "What only people know. What the desk knows is filled in by itself. An approved card that changes is a draft."
 
 
-class CardDialog(FormDialog):
+class CardDialog(GuardedForm):
     """Only what was changed is sent, and only while the card still says what was seen."""
 
     def __init__(
@@ -37,6 +39,10 @@ class CardDialog(FormDialog):
         self.why = Field("Why", "for whoever reads its history")
         self.add("Why", self.why)
         self.submit = self._save
+        self.guard(self._words)
+
+    def _words(self) -> tuple[str, ...]:
+        return (*(box.toPlainText().strip() for box in self.texts.values()), self.why.text().strip())
 
     def _save(self) -> None:
         before = {key: self._card.text(key) or "" for key in self.texts}
@@ -44,7 +50,7 @@ class CardDialog(FormDialog):
         texts = {key: text for key, text in now.items() if text and text != before[key]}
         clear = ",".join(key for key, text in now.items() if not text and before[key])
         if not texts and not clear:
-            self.reject()
+            self.fail(DeskError("Nothing was changed.", "Write something else than the card says, or close this."))
             return
         name, uri, why, sha256 = self._name, self._context.store.models_uri, self.why.text().strip(), self._card.sha256
         self.begin("Saving …")

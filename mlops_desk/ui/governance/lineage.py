@@ -47,7 +47,7 @@ class LineageTab(ChosenVersionView[Lineage]):
         return None if value.nodes else Empty("Nothing is known of where it comes from", _NOTHING)
 
     def take(self, value: Lineage) -> None:
-        self.graph.show_lineage(value, None)
+        self.graph.show_lineage(value, self.version)
         self._offer(self.graph.node())
 
     def _offer(self, node: LineageNode | None) -> None:

@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.governance.audit import AuditTab
+from mlops_desk.ui.governance.audit.tab import AuditTab
 from mlops_desk.ui.governance.cards import CardTab
-from mlops_desk.ui.governance.data import DataTab
+from mlops_desk.ui.governance.data.tab import DataTab
 from mlops_desk.ui.governance.evidence import EvidenceTab
 from mlops_desk.ui.governance.lineage import LineageTab
 from mlops_desk.ui.live.context import Context
@@ -128,6 +128,11 @@ class GovernancePage(Page):
     def filter_field(self) -> QLineEdit | None:
         view = self.view()
         return view.search if isinstance(view, (DataTab, AuditTab)) else None
+
+    def escape(self) -> None:
+        view = self.view()
+        if isinstance(view, (DataTab, AuditTab)):
+            view.show_all()
 
     def walk(self) -> Sequence[QWidget]:
         return [self.tabs, self.version, self.view(), self]

@@ -1,14 +1,21 @@
-"""What takes minutes, begun from the page: how far it is, as a bar, and the button that stops it."""
+"""What takes minutes, begun from the page: how far it is, as a bar, and the button that stops it.
+
+It is the agent that does it, which is asked by a ticket how far it is; or the window itself, in a thread of its own.
+"""
 
 import secrets
+import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, Refused
 from mlops_desk.base.text import plain
+from mlops_desk.records.serving.undertaking import Undertaking
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.widgets.button import Button
@@ -17,12 +24,33 @@ from mlops_desk.ui.words import numbers
 from mlops_desk.verbs.desk import ClientLike
 
 if TYPE_CHECKING:
-    from mlops_desk.records.serving.undertaking import Undertaking
     from mlops_desk.ui.live.tasks import Done, Failed, Task
 
 _LOOK_MILLISECONDS = 400  # chosen: what moves twice a second looks alive
 _TICKET_BYTES = 8  # chosen: nobody guesses it
 _TEXT = 120  # chosen: a line
+
+
+class HereWork:
+    """What the window does itself. Its thread tells how far it is, and ends where it is to stop."""
+
+    def __init__(self, what: str) -> None:
+        self.stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._told = Undertaking(what, "It begins.", time.time())
+
+    @property
+    def told(self) -> Undertaking:
+        """How far it is."""
+        with self._lock:
+            return replace(self._told, is_stopping=self.stopping.is_set())
+
+    def tell(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """Say what is done now. Raises Refused where it is to stop."""
+        with self._lock:
+            self._told = replace(self._told, text=plain(text), done=done, total=total)
+        if self.stopping.is_set():
+            raise Refused(f"{self._told.what} was stopped. Nothing of it is left.")
 
 
 class UndertakingBar(QWidget):
@@ -41,6 +69,7 @@ class UndertakingBar(QWidget):
         row.addWidget(self.bar, 1)
         row.addWidget(self.stop)
         self._ticket = ""
+        self._here: HereWork | None = None
         self._task: Task | None = None
         self._looking: Task | None = None
         self._again = QTimer(self)
@@ -59,6 +88,20 @@ class UndertakingBar(QWidget):
         if self._task is not None:
             return
         ticket = self._ticket = secrets.token_hex(_TICKET_BYTES)
+        self._start(what, lambda desk: call(desk, ticket), done, failed)
+
+    def begin_here(
+        self, work: HereWork, call: Callable[[Any], Any], done: "Done[Any]", failed: "Failed", *, alone: bool = False
+    ) -> None:
+        """Do something in a thread of the window; ``alone``: without the agent, which may be away (it gets None)."""
+        if self._task is not None:
+            return
+        self._here = work
+        self._start(work.told.what, call, done, failed, alone=alone)
+
+    def _start(
+        self, what: str, call: Callable[[Any], Any], done: "Done[Any]", failed: "Failed", *, alone: bool = False
+    ) -> None:
         self.bar.show_meters([Meter(what, None, "It begins.")])
         self.stop.setEnabled(True)
 
@@ -66,15 +109,22 @@ class UndertakingBar(QWidget):
             self._over()
             then(told)
 
-        self._task = self._context.ask(
-            what, lambda desk: call(desk, ticket), lambda told: ended(done, told), lambda error: ended(failed, error)
-        )
+        def answered(told: Any) -> None:
+            ended(done, told)
+
+        def refused(error: DeskError) -> None:
+            ended(failed, error)
+
+        if alone:
+            self._task = self._context.tasks().run(what, lambda: call(None), answered, refused)
+        else:
+            self._task = self._context.ask(what, call, answered, refused)
         self.show()
         self._again.start()
         self.moved.emit()
 
     def _over(self) -> None:
-        self._task = None
+        self._task = self._here = None
         self._again.stop()
         if self._looking is not None:
             self._looking.cancel()
@@ -83,13 +133,15 @@ class UndertakingBar(QWidget):
         self.moved.emit()
 
     def _look(self) -> None:
-        if self._looking is None or not self._looking.running:
+        if self._here is not None:
+            self._told(self._here.told)
+        elif self._looking is None or not self._looking.running:
             ticket = self._ticket
             self._looking = self._context.ask(
                 "progress", lambda desk: desk.endpoints.progress(ticket), self._told, self._untold
             )
 
-    def _told(self, now: "Undertaking") -> None:
+    def _told(self, now: Undertaking) -> None:
         share = None if not now.total or now.done is None else now.done / now.total
         text = plain(now.text, _TEXT) if share is None else f"{plain(now.text, _TEXT)} {numbers.percent(share)}"
         self.bar.show_meters([Meter(now.what, share, f"{text} Stopping …" if now.is_stopping else text)])
@@ -101,6 +153,10 @@ class UndertakingBar(QWidget):
         """Have it stop; it tells so itself, by what it ends with."""
         ticket = self._ticket
         self.stop.setEnabled(False)
+        if self._here is not None:
+            self._here.stopping.set()
+            self._told(self._here.told)
+            return
         self._context.ask("stop", lambda desk: desk.endpoints.cancel(ticket), self._told, self._not_stopped)
 
     def _not_stopped(self, error: DeskError) -> None:

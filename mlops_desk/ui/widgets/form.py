@@ -89,7 +89,7 @@ class FormDialog(QDialog):
     def add(self, title: str, field: QWidget, help_text: str = "") -> None:
         """Add a field with its name and, below it, what it means."""
         name = Label(title)
-        name.setMinimumHeight(max(theme.FIELD_HEIGHT, field.sizeHint().height()))
+        name.setMinimumHeight(max(theme.FIELD_HEIGHT, min(field.sizeHint().height(), field.maximumHeight())))
         name.setMinimumWidth(name.sizeHint().width())
         name.setBuddy(field)
         field.setAccessibleName(title)

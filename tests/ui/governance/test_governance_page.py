@@ -2,52 +2,27 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
-import pytest
 from doubles import Double
+from governance_steps import click, opened, tab
 from PySide6.QtCore import Qt
 
 from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.agent import AuditEntry, AuditState
+from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.audit import AuditLink, AuditVerification
 from mlops_desk.records.data.catalogue import SetState
 from mlops_desk.records.data.retention import RetentionPlan
 from mlops_desk.records.governance.card import CardStage
 from mlops_desk.records.registry.evidence import EvidenceVerification
+from mlops_desk.records.registry.lineage import LineageKind, LineageNode
 from mlops_desk.ui.governance import evidence
-from mlops_desk.ui.governance.audit import verified_words
-from mlops_desk.ui.governance.data import STATE_MARKS, plan_words
+from mlops_desk.ui.governance.audit.words import verified_words
+from mlops_desk.ui.governance.data.facts import STATE_MARKS
+from mlops_desk.ui.governance.data.retention import plan_words
 from mlops_desk.ui.governance.forms import CardDialog, ReasonDialog
+from mlops_desk.ui.parts.lineage.leading import leads, open_node
 from mlops_desk.ui.widgets.confirmation import Confirm
-
-
-def opened(page, kind):
-    return next((dialog for dialog in page.window().findChildren(kind) if dialog.isVisible()), None)
-
-
-def click(qtbot, button):
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-@pytest.fixture
-def page(start, double, qtbot):
-    double.audited = [
-        AuditEntry(100.0, 1000, "ana", "models.alias", '{"model": "digits"}', "moved", id="e1"),
-        AuditEntry(90.0, 1001, "bo", "rules.remove", '{"name": "r"}', None, "refused", id="e2"),
-        AuditEntry(80.0, 1001, "bo", "jobs.submit", "{}", id="e3", state=AuditState.UNKNOWN),
-    ]
-    shown = start(double, "governance").window.page()
-    qtbot.waitUntil(lambda: shown.version.count() > 0)
-    return shown
-
-
-def tab(page, qtbot, key, version="digits/3"):
-    page.tabs.choose(key)
-    if key in {"card", "lineage", "evidence"}:
-        page.choose_version(version)
-    if key == "card":
-        qtbot.waitUntil(lambda: page.card.value is not None and page.card.isVisible())
-    return page.view()
 
 
 def test_versions_are_chosen_by_alias_and_number_and_what_was_chosen_stays(page, double, qtbot):
@@ -153,7 +128,7 @@ def test_the_audit_is_searched_by_the_agent(page, qtbot):
     qtbot.keyClicks(view.search, "alias")
     qtbot.waitUntil(lambda: view.table.shown_rows() == 1)
     view.search.clear()
-    view.failed.setChecked(True)
+    view.filters.failed.setChecked(True)
     qtbot.waitUntil(lambda: view.table.holds("e2") and view.table.shown_rows() == 1)
     facts = {fact.name: fact.value for fact in view.facts.shown}
     assert facts["By"] == "bo (uid 1001)"
@@ -189,7 +164,8 @@ def test_the_chain_is_written_whole_or_not_at_all(page, double, qtbot, tmp_path)
     qtbot.waitUntil(lambda: "3 records are in" in view.says.whole)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert lines[0] == {"form": "mlops-desk-audit/1"}
-    assert [line["number"] for line in lines[1:]] == [1, 2, 3]
+    assert [line["number"] for line in lines[1:-1]] == [1, 2, 3]
+    assert lines[-1] == {"head": f"{3:064x}", "records": 3}
     assert out.stat().st_mode & 0o077 == 0
     view._write(str(tmp_path / "nowhere" / "audit.jsonl"))
     qtbot.waitUntil(lambda: "can't be written" in view.says.whole)
@@ -199,11 +175,12 @@ def test_data_say_whether_they_are_what_they_were_and_who_uses_them(page, qtbot)
     view = tab(page, qtbot, "data")
     qtbot.waitUntil(lambda: view.table.shown_rows() == 4)
     view.table.select("digits-2026-10")
-    qtbot.waitUntil(lambda: any(fact.name == "Used by model" for fact in view.facts.shown))
+    qtbot.waitUntil(lambda: view.users.shown_rows() == 2)
     facts = {fact.name: fact.value for fact in view.facts.shown}
     assert facts["Licence"] == "CC BY 4.0"
     assert facts["Data of persons"] == "no"
-    assert facts["Used by model"] == "digits/3: training data, version 2"
+    model, monitor = (view.users.records.index(row, 1).data() for row in range(2))
+    assert (model, monitor) == ("digits/3", "digits")
     assert STATE_MARKS[SetState.UNKNOWN].token == "unknown"
     view.table.select("warehouse")
     qtbot.waitUntil(
@@ -251,17 +228,20 @@ def test_a_file_that_is_no_pack_is_looked_at_in_a_process_of_its_own(page, qtbot
     path = tmp_path / "pack.zip"
     path.write_bytes(b"nothing of the kind")
     view.look_at(str(path))
-    qtbot.waitUntil(lambda: not view.says.whole.startswith("Looking"), timeout=60_000)
+    qtbot.waitUntil(lambda: not view.under_way.is_busy, timeout=60_000)
     assert "●" not in view.says.whole
 
 
 def test_a_pack_that_was_changed_names_the_file(page, qtbot, monkeypatch):
-    found = EvidenceVerification(False, 9, None, "digits", "3", 100.0, 4, "card.json", "It is not what was signed.")
-    monkeypatch.setattr(evidence, "verified", lambda _path: found)
+    found = EvidenceVerification(False, 9, None, "digits", "3", 100.0, 0, "card.json", "It is not what was signed.")
+    monkeypatch.setattr(evidence, "verified", lambda _path, _work: found)
     view = tab(page, qtbot, "evidence")
     view.look_at("/x.zip")
-    qtbot.waitUntil(lambda: "card.json: It is not what was signed." in view.says.whole)
-    assert "does not hold" in {fact.name: fact.value for fact in view.facts.shown}["Signed by"]
+    qtbot.waitUntil(lambda: "Do not rely on any of it" in view.says.whole)
+    facts = {fact.name: fact.value for fact in view.facts.shown}
+    assert (facts["File"], facts["Why"]) == ("card.json", "It is not what was signed.")
+    assert facts["Signed by"].startswith("? not looked at")
+    assert "Audit" not in facts  # nobody has counted
 
 
 def test_without_models_the_page_says_that_none_can_be_chosen(start, qtbot):
@@ -269,3 +249,80 @@ def test_without_models_the_page_says_that_none_can_be_chosen(start, qtbot):
     qtbot.waitUntil(lambda: "No version is chosen" in page.lineage.state.details())
     page.tabs.choose("data")
     qtbot.waitUntil(lambda: "No data are known yet" in page.data.state.details())
+
+
+def test_a_card_that_is_being_written_is_not_lost_by_escape(page, double, qtbot):
+    view = tab(page, qtbot, "card")
+    click(qtbot, view.edit)
+    form = opened(page, CardDialog)
+    form.texts["limits"].setPlainText("Blurred scans.")
+    qtbot.keyClick(form, Qt.Key.Key_Escape)
+    question = opened(page, Confirm)
+    click(qtbot, question.back)
+    assert form.isVisible()
+    assert form.texts["limits"].toPlainText() == "Blurred scans."
+    click(qtbot, form.act)
+    qtbot.waitUntil(lambda: opened(page, CardDialog) is None)
+    assert double.edited_cards == [("digits/3", {"limits": "Blurred scans."}, "", "")]
+
+
+def test_a_card_shows_where_it_stands_and_what_it_lacks(page, qtbot):
+    view = tab(page, qtbot, "card")
+    assert view.way.whole == "● draft  →  in review  →  approved  →  archived"
+    assert "It lacks: limits, licence, owner" in view.submit.toolTip()
+
+
+def test_an_exported_card_gets_the_ending_of_the_chosen_kind(page, qtbot):
+    view = tab(page, qtbot, "card")
+    click(qtbot, view.export)
+    assert view.chooser.defaultSuffix() == "md"
+    view.chooser.selectNameFilter("PDF (*.pdf)")
+    view.chooser.filterSelected.emit("PDF (*.pdf)")
+    assert view.chooser.defaultSuffix() == "pdf"
+    view.chooser.reject()
+
+
+def test_data_of_a_lineage_lead_to_the_catalogue(page, qtbot):
+    node = LineageNode("d1", LineageKind.DATASET, "digits-2026-10", "9f2c", "digits-2026-10@9f2c")
+    assert leads(node)
+    open_node(page.context, node, None)
+    qtbot.waitUntil(lambda: page.data.table.key() == "digits-2026-10")
+    assert page.tabs.current() == "data"
+
+
+def test_a_rule_of_a_lineage_leads_to_automations(page):
+    open_node(page.context, LineageNode("w", LineageKind.RULE, "keep", "", "keep"), None)
+    assert page.window().title_row.title.whole == "Automations"
+
+
+def test_a_lineage_is_walked_through_by_keys_alone(page, qtbot):
+    view = tab(page, qtbot, "lineage")
+    qtbot.waitUntil(lambda: view.value is not None and view.graph.isVisible())
+    page.version.setFocus()
+    qtbot.keyClick(page.version, Qt.Key.Key_Tab)
+    assert view.graph.hasFocus()
+    view.graph.choose("v0")
+    qtbot.keyClick(view.graph, Qt.Key.Key_Left)
+    assert view.graph.node().node_id != "v0"
+    qtbot.keyClick(view.graph, Qt.Key.Key_Right)
+    assert view.graph.node().kind is LineageKind.VERSION
+    qtbot.keyClick(view.graph, Qt.Key.Key_Return)
+    assert page.window().title_row.title.whole == "Models"
+
+
+def test_tab_goes_through_data_and_audit_as_they_are_read(page, qtbot):
+    view = tab(page, qtbot, "data")
+    qtbot.waitUntil(lambda: view._shown is not None)
+    view.table.select("digits-2026-10")
+    qtbot.waitUntil(lambda: view.users.isVisible() and view.edit.isEnabled())
+    walked = [view.search, view.used_by, view.retention, view.register, view.table, view.users, view.check, view.edit]
+    audit = page.audit
+    seen = [audit.filters.search, audit.filters.who, audit.filters.verb, audit.filters.span, audit.filters.failed,
+            audit.verify, audit.export, audit.table]  # fmt: skip
+    for key, order in (("data", walked), ("audit", seen)):
+        page.tabs.choose(key)
+        qtbot.waitUntil(lambda table=order[-1]: table.isVisible())
+        order[0].setFocus()
+        for now, after in pairwise(order):
+            qtbot.keyClick(now, Qt.Key.Key_Tab)
+            assert after.hasFocus()

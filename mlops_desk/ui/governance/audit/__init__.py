@@ -1,0 +1,1 @@
+"""The tab on the audit: who changed what, found again, and whether what is told of it holds."""
