@@ -15,7 +15,7 @@ STATE_MARKS = {
     SetState.GROWS: Mark("muted", IDLE, "grows"),
 }
 PERSONAL = {PersonalData.UNKNOWN: "nobody has said", PersonalData.NO: "no", PersonalData.YES: "yes"}
-GROWING = frozenset({DataKind.LOG, DataKind.LABELS})
+GROWING = frozenset({DataKind.LOG, DataKind.LABELS, DataKind.LISTS})
 _MOST = 200  # chosen: more of one kind than anybody reads; the command line tells all
 _NAMED = 6  # chosen: columns that a line still names
 _HASH = 12  # characters, as the command line shows of a hash; the tip has all of it
