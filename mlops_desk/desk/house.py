@@ -416,10 +416,9 @@ class Desk(DeskVerbs):
             checks=self._checks,
             end=lambda: self.on_shutdown(),  # noqa: PLW0108 - it is set after this is made
             end_outliving=self._end_outliving,
-            note=self.upkeep.note,
-            begun=self.endpoints.begun,
+            note=self.upkeep.note, begun=self.endpoints.begun,
             engines=(LOCAL_RUNTIME, *self.other_engines),
-        )
+        )  # fmt: skip
         return AgentService(
             self.folder, self.state, self.loop, parts, simulated=self.simulated, user=self.simulated_user
         )
