@@ -113,10 +113,10 @@ def image(engine: PrivateEngine) -> str:
     return python_image(closure(NEEDS), base_url=engine.address)
 
 
-def trained(desk: Desk, image: str, folder: Path, name: str, code: str, spec: str = JOB) -> dict[str, Any]:
+def trained(desk: Desk, image: str, folder: Path, name: str, code: str) -> dict[str, Any]:
     (folder / "code").mkdir(parents=True, exist_ok=True)
     (folder / "code" / "train.py").write_text(code)
-    (folder / "job.yaml").write_text(spec.format(name=name, image=image, folder=folder / "code"))
+    (folder / "job.yaml").write_text(JOB.format(name=name, image=image, folder=folder / "code"))
     queued = desk.json("jobs", "submit", str(folder / "job.yaml"))
     job: dict[str, Any] = desk.wait(
         lambda: desk.json("jobs", "show", queued["id"]),

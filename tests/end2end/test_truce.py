@@ -1,5 +1,4 @@
 """Endpoints lend their GPUs to a real job in a real container, and have them back when they ask, whatever dies meanwhile.
-What a retraining scores has one as well.
 
 The command line, the agent, its collector, the ledger and the engine are real; the driver is the simulated one, on the
 UUIDs of the engine's stand-in GPUs. How long it took is printed, and asserted nowhere.
@@ -16,11 +15,10 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.serving.asking.aside import LABEL as ASIDE
 from tests.end2end.desk import Desk
-from tests.end2end.test_serving_offline import JOB, SKLEARN, trained
+from tests.end2end.test_serving_offline import SKLEARN, trained
 from tests.gpu_engine import PrivateEngine
-from tests.images import busybox_image, engine_client, python_image
+from tests.images import busybox_image, python_image
 from tests.nvml_sim import Simulator
 from tests.wheels import closure
 
@@ -109,8 +107,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, gpu_engine: PrivateEngine) -
         desk.wait(lambda: desk.json("gpus", "list"), lambda found: len(found) == 2)
         (folder / "told").mkdir()
         (folder / "told").chmod(0o777)
-        image = python_image(closure(NEEDS), base_url=gpu_engine.address)
-        trained(desk, image, folder, "bodies", SKLEARN, spec=JOB.replace("2GiB", "2GiB, gpus: 1"))
+        trained(desk, python_image(closure(NEEDS), base_url=gpu_engine.address), folder, "bodies", SKLEARN)
         made = World(desk, gpus, busybox_image(gpu_engine.address), folder)
         for name in ("front", "side"):
             desk.json("endpoints", "deploy", "bodies", "--name", name, "--gpus", "1")
@@ -172,36 +169,6 @@ def test_two_endpoints_lend_to_one_job_which_saves_gives_way_and_goes_on_later(w
     world.end("both")
     assert world.job(job, *FINAL)["state"] == "succeeded"
     assert (world.folder / "told" / "both.starts").read_text() == "0\n1\n", "it went on from what it had saved"
-
-
-def test_a_retraining_scores_both_models_on_a_gpu_which_is_given_back(world: World, gpu_engine: PrivateEngine) -> None:
-    rows = world.folder / "rows.csv"
-    rows.write_text(
-        "height.cm,weight,is_tall\n" + "".join(f"{100 + 2 * at},{90 - at},{at // 25}\n" for at in range(50))
-    )
-    world.desk.json("models", "promote", "bodies", "--alias", "champion", "--version", "1")
-    words = ("--model", "bodies", "--metric", "accuracy", "--test", str(rows), "--label", "is_tall")
-    assert world.desk.json("rules", "create", "again", *words)["missing"] == []
-    world.desk.json("endpoints", "lend", "front")
-    world.desk.run("rules", "fire", "again")
-    run_id = world.desk.json("pipelines", "list")[0]["id"]
-
-    def scoring() -> dict[str, str]:
-        cards = world.desk.json("gpus", "cards")
-        return {one["label"]: card["uuid"] for card in cards for one in card["holders"] if "scoring" in one["label"]}
-
-    (leased,) = world.desk.wait(scoring, bool, 120).items()
-    assert leased[0] == "The scoring of the challenger"
-    with engine_client(gpu_engine.address) as client:
-        (aside,) = world.desk.wait(lambda: client.containers(filters={"label": ASIDE}), bool, 30)
-        asked = client.inspect_container(aside["Id"])["HostConfig"]["DeviceRequests"]
-    assert [one["DeviceIDs"] for one in asked] == [[leased[1]]]
-    show = lambda: world.desk.json("pipelines", "show", run_id)  # noqa: E731 - two uses of one line
-    run = world.desk.wait(show, lambda found: found["state"] != "running", 120)
-    assert run["state"] == "not_better", run["text"]
-    (score,) = next(one for one in run["steps"] if one["name"] == "evaluate")["evidence"]["evaluation"]["scores"]
-    assert (score["rows"], score["champion"]["value"], score["challenger"]["value"]) == (50, 1.0, 1.0)
-    world.desk.wait(world.cards, lambda states: states.count("free") == 1, 30)
 
 
 def test_a_job_that_ignores_its_warning_does_not_keep_the_endpoint_waiting_for_its_own_grace(world: World) -> None:
