@@ -492,10 +492,14 @@ def test_a_first_move_is_approved_as_it_was_seen_and_by_nobody_who_saw_another(w
     assert world.approvals.approve(asked.id, expected="none").state == "moved"
 
 
+def never():
+    return False
+
+
 def test_an_alias_that_is_nowhere_is_moved_only_while_it_is(world):
     world.policies.set("churn", alias="staging", people=0)
-    assert world.governing.gate.admit("own", "churn", "staging", "2", None, lambda: False) == "none"
-    assert world.governing.gate.admit("own", "churn", "champion", "2", None, lambda: False) is None
+    assert world.governing.gate.admit("own", "churn", "staging", "2", None, never, never) == "none"
+    assert world.governing.gate.admit("own", "churn", "champion", "2", None, never, never) is None
 
 
 @pytest.mark.parametrize("act", ["approve", "reject"])
