@@ -35,6 +35,7 @@ _READ_BYTES = 1 << 16  # linux/pipe_fs_i.h: as much as a pipe holds
 _FIRST_LOOK_SECONDS = 0.02  # chosen: a worker that has little to do is not waited for
 _LOOK_SECONDS = 0.08  # chosen: what is given up ends within a tenth of a second
 _LINE_BYTES = 4096  # chosen: what a worker says of how far it is takes a tenth
+_detached: list[subprocess.Popen[bytes]] = []
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _serving = Event()
 """Set in a process that ends with its parent, as a worker does."""
@@ -355,16 +356,17 @@ def limit_memory(limit_bytes: int) -> None:
 def start_detached(
     command: list[str], log: Path, environment: Mapping[str, str] | None = None, keep: Sequence[int] = ()
 ) -> int:
-    """Start a process that outlives this one, its output in ``log``; return its pid.
-
-    It gets the descriptors ``keep``, by their numbers.
-    """
+    """Start a process that outlives this one, its output in ``log``, with the descriptors ``keep``; return its pid."""
     with open(log, "ab", opener=_private) as output:
         process = start_child(command, stdout=output, stderr=output, environment=environment, outlives=True, keep=keep)
-    # Kept, so that those which ended are collected at the next start and none is warned about as forgotten.
+    leave(process)
+    return process.pid
+
+
+def leave(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a child no longer. It is kept: collected once it has ended, at the next call, and no zombie for ever."""
     _detached[:] = [known for known in _detached if known.poll() is None]
     _detached.append(process)
-    return process.pid
 
 
 def _private(path: str, flags: int) -> int:
@@ -386,9 +388,6 @@ def ended_by(code: int) -> str:
         return f"by signal {-code}"
 
 
-_detached: list[subprocess.Popen[bytes]] = []
-
-
 def hand_over(command: Sequence[str]) -> NoReturn:
     """Go on as another program, which gets this one's terminal, rights and environment. Raises OSError."""
     os.execv(command[0], list(command))  # noqa: S606 - no shell reads these words
@@ -404,7 +403,7 @@ def end_group(process: subprocess.Popen[bytes], grace_seconds: float = 0.0) -> N
     try:
         process.wait(1.0)
     except subprocess.TimeoutExpired:
-        return  # in uninterruptible sleep: it holds nothing of ours and is left behind
+        leave(process)  # in uninterruptible sleep, or the machine is busy: it holds nothing of ours
     finally:
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:

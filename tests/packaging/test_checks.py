@@ -1,5 +1,7 @@
 """How the set-up runs tests: what fails runs once more alone, few may be flaky, and nothing is left out unseen."""
 
+import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -241,3 +243,29 @@ def test_what_was_left_out_fails_only_where_it_is_strict(monkeypatch):
 
 def test_each_skip_that_may_be_has_a_reason():
     assert all(leave.why and leave.words and leave.at_most > 0 for leave in left_out.SKIPS)
+
+
+def test_the_tests_begin_when_their_bytecode_is_made_which_the_checks_before_do_not_wait_for(monkeypatch):
+    order = []
+
+    class Collection:
+        def wait(self):
+            order.append("collected")
+
+    monkeypatch.setattr(checks.screen, "private", lambda env: contextlib.nullcontext({}))
+    monkeypatch.setattr(checks, "_begin_collection", lambda env: order.append("begins") or Collection())
+    monkeypatch.setattr(checks, "all_checks", lambda env: [checks.Check("Types.", []), Suite("Tests.", [])])
+    monkeypatch.setattr(checks, "_run", lambda check, env: order.append(check.told) or 0)
+    monkeypatch.setattr(checks, "_tests_pass", lambda suite, env, outcome: order.append(suite.told) or True)
+    assert checks.run_all([], {}) == 0
+    assert order == ["begins", "Types.", "collected", "Tests."]
+
+
+def test_a_collection_leaves_the_bytecode_that_the_tests_then_load(tmp_path, monkeypatch):
+    monkeypatch.setattr(checks, "ROOT", tmp_path)
+    monkeypatch.setattr(checks, "_python", lambda _venv: [sys.executable, "-P"])
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_one.py").write_text(PASSES)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    assert checks._begin_collection(env).wait(60) == 0
+    assert [path.name.split(".")[0] for path in (tmp_path / "tests" / "__pycache__").iterdir()] == ["test_one"]

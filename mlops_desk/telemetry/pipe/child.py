@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.process import python_command, start_child
+from mlops_desk.base.process import leave, python_command, start_child
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.telemetry.pipe.frames import BrokenStream, Frame, FrameReader
 
@@ -40,8 +40,10 @@ class Child:
         self._process.kill()
         if self._process.stdin is not None:
             self._process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):  # told to the caller by what is returned
+        try:
             self._process.wait(0.5)
+        except subprocess.TimeoutExpired:  # told to the caller by what is returned
+            leave(self._process)
         return not self.alive
 
     def hurry(self) -> None:

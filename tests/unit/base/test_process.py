@@ -168,6 +168,21 @@ def test_a_stranger_who_got_the_number_of_an_ended_child_is_left_alone(monkeypat
         stranger.kill()
 
 
+def test_a_child_that_does_not_end_in_time_is_kept_and_collected_once_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(_seconds: float) -> int:
+        raise subprocess.TimeoutExpired("sleep", 1.0)
+
+    stuck = process.start_child(["sleep", "60"])
+    monkeypatch.setattr(stuck, "wait", late)
+    process.end_group(stuck)
+    os.waitid(os.P_PID, stuck.pid, os.WEXITED | os.WNOWAIT)  # ended, and a zombie
+    assert stuck.returncode is None
+    following = process.start_child(["true"])
+    process.end_group(following)
+    process.leave(following)
+    assert stuck.returncode == -signal.SIGKILL
+
+
 def test_what_an_ended_child_left_behind_is_ended_all_the_same() -> None:
     gone = process.start_child(["sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!"])
     assert gone.stdout is not None
