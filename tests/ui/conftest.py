@@ -18,6 +18,7 @@ from doubles import Double
 
 from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.ui.app import Program, UiOptions
+from mlops_desk.ui.frame.garbage import GuiCollector
 
 gc.disable()
 
@@ -34,6 +35,15 @@ def own_widgets_end() -> Iterator[None]:
     yield
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def windows_that_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window of a test does not live as long as the program: what exists when it has opened is garbage soon.
+
+    And its end must not have the collector walk again what pytest holds, a third of a second for each test.
+    """
+    monkeypatch.setattr(GuiCollector, "settle", lambda _self: None)
 
 
 @pytest.fixture(autouse=True)

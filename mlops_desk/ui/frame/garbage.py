@@ -18,6 +18,7 @@ class GuiCollector(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._thresholds = gc.get_threshold()
+        self._has_settled = False
         self._timer = QTimer(self)
         self._timer.setInterval(CHECK_MILLISECONDS)
         self._timer.timeout.connect(self._check)
@@ -29,10 +30,12 @@ class GuiCollector(QObject):
     def settle(self) -> None:
         """Hear that everything is loaded: what exists by now lives as long as the program, and is walked no more."""
         gc.freeze()
+        self._has_settled = True
 
     def stop(self) -> None:
         self._timer.stop()
-        gc.unfreeze()
+        if self._has_settled:  # else what is frozen was so before, by who started this
+            gc.unfreeze()
         gc.enable()
 
     def _check(self) -> None:
