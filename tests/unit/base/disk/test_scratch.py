@@ -40,14 +40,16 @@ def test_what_who_was_killed_has_left_goes_and_not_while_it_works(temporary: Pat
         [sys.executable, "-c", FOREVER], stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(temporary)}
     )
     assert child.stdout is not None
-    with child.stdout:
+    try:
         place = Path(child.stdout.readline().strip())
         (place / "rows.parquet").write_bytes(b"x")
         later = time.time() + 60.0
         assert sweep_scratch(later) == 0
         assert place.is_dir()
+    finally:
         child.send_signal(signal.SIGKILL)
         child.wait(60)
+        child.stdout.close()
     assert sweep_scratch(place.stat().st_mtime) == 0, "it is not older than who sweeps"
     assert sweep_scratch(later) == 1
     assert not place.exists()
