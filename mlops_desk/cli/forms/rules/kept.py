@@ -40,7 +40,7 @@ def rule(item: KeptRule) -> str:
         told["test set"] = plain(item.plan.test, _TEXT)
     parts = [facts(told), *(f"Missing: {plain(one, _TEXT)}" for one in item.missing)]
     if item.standings:
-        rows = [_thing(one) for one in item.standings[:_SHOWN]]
+        rows = [_thing(one, lasts=item.lasts or item.built_in) for one in item.standings[:_SHOWN]]
         parts.append(table(["FOR", "HOLDS", "SINCE", "HELD BACK BY", "FIRED"], rows))
     if item.firings:
         heads = [*FIRINGS]
@@ -71,8 +71,9 @@ def source(item: KeptRule) -> str:
     return "changed" if item.changed_by is None else f"changed by {user_name(item.changed_by)}"
 
 
-def _thing(one: ThingStanding) -> list[str]:
-    holds = "unknown" if one.holds is None else "yes" if one.holds else "no"
+def _thing(one: ThingStanding, *, lasts: bool) -> list[str]:
+    """Return a row; of moments alone (not ``lasts``) there is nothing that holds or not."""
+    holds = "–" if not lasts else "unknown" if one.holds is None else "yes" if one.holds else "no"
     why = "–" if one.held_by is None else _WAITS.get(one.held_by, one.held_by)
     return [one.subject or "–", holds, ago(one.since), why, str(one.fired)]
 
@@ -89,7 +90,7 @@ def state(item: KeptRule) -> str:
     holding = sum(one.holds is True for one in item.standings)
     if holding:
         return "holds" if len(item.standings) == 1 else f"holds for {holding} of {len(item.standings)}"
-    unknown = item.standings and all(one.holds is None for one in item.standings)
+    unknown = (item.lasts or item.built_in) and item.standings and all(one.holds is None for one in item.standings)
     return "unknown" if unknown else "waits"
 
 

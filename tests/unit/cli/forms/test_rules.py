@@ -1,7 +1,9 @@
 """Rules as documents on the command line: the sentence first, then on what it rests."""
 
 from mlops_desk.cli.forms.rules.documents import check, dry_run
+from mlops_desk.cli.forms.rules.kept import rule, state
 from mlops_desk.records.rules.dry_run import LookedAt, RuleCheck, RuleDryRun, WouldFire
+from mlops_desk.records.rules.kept import KeptRule, ThingStanding
 
 
 def run(**told) -> RuleDryRun:
@@ -57,3 +59,11 @@ def test_a_long_list_is_cut_and_says_so() -> None:
     assert "gpu-9 " not in shown
     assert "gpu-10 " in shown
     assert shown.endswith("10 earlier: --json has them")
+
+
+def test_what_nobody_knows_is_unknown_and_what_waits_for_a_moment_waits() -> None:
+    fired = ThingStanding("", None, fired=1, fired_at=1.0)
+    assert state(KeptRule("hot", standings=(fired,), lasts=True)) == "unknown"
+    by_hand = KeptRule("by-hand", standings=(fired,))
+    assert state(by_hand) == "waits"
+    assert "unknown" not in rule(by_hand)
