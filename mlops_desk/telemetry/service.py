@@ -147,10 +147,7 @@ class TelemetryService:
             self._ring.append_parts(sample.sampled_at, parts_of(sample))
 
     def record(self, series: SeriesName, points: Iterable[Point]) -> None:
-        """Keep points of a feature's series, late and again as they come; waits for no disk. Raises Invalid.
-
-        What is not a number says that nobody knows by then: nothing is kept of it.
-        """
+        """Keep points of a series, late and again, but none that is no number; waits for no disk. Raises Invalid."""
         told = [*points]
         self._recorded.record(series, [point for point in told if not math.isnan(point[1])])
         self.recorded(series, told)
