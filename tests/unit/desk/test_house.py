@@ -69,7 +69,8 @@ def test_what_starts_first_is_what_listens_and_what_ends_last_is_what_is_written
     assert names == [
         "the engine", "the state", "the audit trail", "events", "what was under way", "broken GPUs", "upkeep",
         "memory", "alerts", "telemetry", "tickets",
-        "registry", "images", "jobs", "bare processes", "endpoints", "drift", "rules", "governance", "the exporter",
+        "registry", "images", "jobs", "bare processes", "endpoints", "drift", "rules", "governance",
+        "how long data are kept", "the exporter",
     ]  # fmt: skip
     assert sum(part.stop_seconds for part in desk._parts() if part.name == "telemetry") == 1.2
 

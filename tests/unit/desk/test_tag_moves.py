@@ -167,7 +167,7 @@ def test_a_real_store_of_mlflow_is_moved_by_a_tag(world, repository, tmp_path) -
     subprocess.run([sys.executable, "-c", _STORE, uri, str(tmp_path)], check=True, capture_output=True, timeout=170)
     journal = AliasJournal(world.state.alias_moves, world.state.alias_sights)
     core = RegistryCore(world.folder, world.bus, world.loop, lambda: None, lambda: uri, journal=journal)
-    governing = Governing(core, world.state, world.bus, lambda _uid: True, lambda _run: None)
+    governing = Governing(core, world.state, world.bus, lambda _uid: True, lambda _run: None, world.audited.append)
     governing.policies.set("churn", people=0, signed_tag=True, signers=key(tmp_path, "ana"))
     signed(repository, tmp_path / "ana", "promote/churn/2")
     try:

@@ -82,7 +82,7 @@ def test_whole_hours_go_by_age_and_by_size_with_their_folders(tmp_path: Path) ->
     size = parts(tmp_path)[0].path.stat().st_size
     trim(tmp_path, 2 * size + size // 2, RowsKeep(2))
     assert sorted(ids(tmp_path)) == [NOW - 86_400, NOW]
-    trim(tmp_path, 1)
+    trim(tmp_path, 1, RowsKeep(2))
     assert ids(tmp_path) == [NOW]
 
 
