@@ -56,7 +56,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """One firing of a rule, from the resubmitted job to a person's decision. ``created_by`` made the rule."""
+    """One firing of a rule, from the resubmitted job to a person's decision. ``created_by`` made the rule.
+
+    ``stage`` is the step at which one that is approved stands until its alias has moved: register, shadow, canary or
+    promote.
+    """
 
     id: str
     rule: str
@@ -72,6 +76,7 @@ class Retraining:
     decided_at: float | None = None
     text: str | None = None
     created_by: int | None = None
+    stage: str | None = None
 
     @property
     def owner(self) -> Owner:

@@ -84,8 +84,10 @@ class Actions:
                 window.addAction(key)
 
     def gentle(self) -> list[Action]:
-        """Return the actions whose keys count only when nobody else wants them."""
-        return [action for action in self._actions.values() if action.gentle]
+        """Return the actions whose keys count only when nobody else wants them, the shown page's first."""
+        away = self.is_away()
+        every = [*self._extra(), *self._actions.values()]
+        return [one for one in every if one.gentle and one.when() and not (one.asks and away)]
 
     def fill(self, menu: QMenu, place: str) -> None:
         """Fill ``menu`` anew with what can be done now."""

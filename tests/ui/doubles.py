@@ -495,9 +495,11 @@ class Rules(AutomationRules):
         at = self._double.models_by_name[rule.model].aliases[rule.alias]
         if expected is not None and at != expected:
             raise Refused(f"{rule.model}@{rule.alias} is version {at} by now, and not {expected}.")
+        self._double.said_of_retrainings.append((retraining_id, True, why))
         return self._decide(retraining_id, RetrainState.APPROVED)
 
     def reject(self, retraining_id: str, why: str = "") -> Retraining:
+        self._double.said_of_retrainings.append((retraining_id, False, why))
         return self._decide(retraining_id, RetrainState.REJECTED)
 
     def _decide(self, retraining_id: str, state: RetrainState) -> Retraining:
@@ -616,6 +618,7 @@ class Double:
         self.endpoints_by_name = {} if empty else {endpoint.name: endpoint for endpoint in some_endpoints()}
         self.reports = [] if empty else some_reports()
         self.rules_by_name = {} if empty else {rule.name: rule for rule in some_rules()}
+        self.said_of_retrainings: list[tuple[str, bool, str]] = []
         self.retrainings_by_id = {} if empty else {retraining.id: retraining for retraining in some_retrainings()}
         self.incidents_by_id = {} if empty else {incident.id: incident for incident in some_incidents()}
         self.alerts_by_id = {} if empty else {alert.id: alert for alert in some_alerts()}

@@ -55,8 +55,10 @@ def test_a_champion_that_moves_while_one_is_asked_is_asked_about_anew(panel, dou
     qtbot.waitUntil(lambda: len(asked(panel)) == 1)
     assert "from version 3 (0.9731) to version 4 (0.9812)" in words(asked(panel)[0])
     move(double, "5")
+    qtbot.keyClicks(asked(panel)[0].why, "better on both sets")
     click(qtbot, asked(panel)[0].act)
     qtbot.waitUntil(lambda: len(asked(panel)) == 1 and "by now" in words(asked(panel)[0]))
+    assert asked(panel)[0].why.text() == "better on both sets", "what was typed is not lost"
     assert double.retrainings_by_id["t2"].state is RetrainState.WAITING_FOR_APPROVAL
     assert "from version 5 to version 4" in words(asked(panel)[0])
     click(qtbot, asked(panel)[0].act)

@@ -1,11 +1,14 @@
 """What a person does on the pages, and what they see of it."""
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QCheckBox, QComboBox
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel
 
 from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.records import event as changes
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.records.serving.endpoint import EndpointState
 from mlops_desk.ui.drift.rule import RuleDialog
@@ -101,9 +104,33 @@ def test_a_retraining_is_approved_with_both_values_before_one(rules, double, qtb
     qtbot.waitUntil(lambda: opened(panel, Confirm) is not None)
     question = opened(panel, Confirm)
     assert question.act.text() == "Move alias"
+    qtbot.keyClicks(question.why, "better where it counts")
     click(qtbot, question.act)
     qtbot.waitUntil(lambda: double.retrainings_by_id["t2"].state is RetrainState.APPROVED)
+    assert double.said_of_retrainings == [("t2", True, "better where it counts")]
     qtbot.waitUntil(lambda: not panel._approve.isVisible())
+
+
+def test_a_retraining_is_rejected_with_a_reason(rules, double, qtbot):
+    rules.retrainings.select("t2")
+    click(qtbot, rules._reject)
+    question = opened(rules, Confirm)
+    assert "the alias stays where it is" in " ".join(label.text() for label in question.findChildren(QLabel))
+    assert double.said_of_retrainings == []
+    qtbot.keyClicks(question.why, "worse at night")
+    click(qtbot, question.act)
+    qtbot.waitUntil(lambda: double.said_of_retrainings == [("t2", False, "worse at night")])
+
+
+def test_what_is_approved_says_its_stage_until_it_is_rolled_out(rules, double, qtbot):
+    def cell():
+        return rules.retrainings.records.texts(0, [rules.retrainings.records.row_of("t2")])[0]
+
+    approved = replace(double.retrainings_by_id["t2"], state=RetrainState.APPROVED, stage="canary")
+    double.announce(changes.RetrainingChanged(approved))
+    qtbot.waitUntil(lambda: cell() == "◆ approved, in canary")
+    double.announce(changes.RetrainingChanged(replace(approved, stage=None)))
+    qtbot.waitUntil(lambda: cell() == "● approved")
 
 
 def test_a_rule_is_created_fired_and_removed(rules, double, qtbot):

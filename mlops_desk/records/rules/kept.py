@@ -82,7 +82,8 @@ class KeptRule:
     each with its threshold: their history can be asked for. ``lasts``: some of it lasts, so that it holds or does not;
     else it waits for moments alone. One that is ``built_in`` has a ``title`` and a ``help``, belongs to the machine,
     and its alerts are its firings; ``changed_by`` (a uid, where it is known) and ``changed_at`` (Unix time) tell of the
-    last change of what it said at first, both None where it says that.
+    last change of what it said at first, both None where it says that. ``fires_by_hand``: there is something that a
+    person can have it do now; a built-in one that raises an alert alone has nothing.
     """
 
     name: str
@@ -114,6 +115,7 @@ class KeptRule:
     help: str = ""
     changed_by: int | None = None
     changed_at: float | None = None
+    fires_by_hand: bool = True
 
     @property
     def owner(self) -> Owner:

@@ -197,6 +197,7 @@ class RuleShelf:
             shown,
             sentence=sentence(spec, self._metrics),
             cooldown_seconds=spec.cooldown_seconds,
+            fires_by_hand=one.built_in is None or acts(spec),
             lasts=any(isinstance(leaf, Lasting) for leaf in leaves(spec.when)),
             watched=tuple(leaf for leaf in leaves(spec.when) if self._is_recorded(leaf)),
         )

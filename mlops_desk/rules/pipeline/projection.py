@@ -23,6 +23,7 @@ def retraining_of(run: PipelineRun) -> Retraining:
         found = RetrainState.APPROVED if run.step(StepName.APPROVE).state.is_over else RetrainState.TRAINING
     else:
         found = _STATES[state]
+    is_rolled_out = state is PipelineState.RUNNING and found is RetrainState.APPROVED
     scored = run.comparison
     return Retraining(
         id=run.id,
@@ -39,4 +40,5 @@ def retraining_of(run: PipelineRun) -> Retraining:
         decided_at=run.decided_at,
         text=run.text,
         created_by=run.created_by,
+        stage=next((step.name.value for step in run.steps if not step.state.is_over), None) if is_rolled_out else None,
     )

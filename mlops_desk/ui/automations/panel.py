@@ -6,6 +6,7 @@ from typing import Any
 from PySide6.QtWidgets import QLineEdit, QStackedLayout, QVBoxLayout, QWidget
 
 from mlops_desk.ui.actions import Action
+from mlops_desk.ui.live.away import is_offered
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
@@ -58,6 +59,14 @@ class AutomationPanel(TabView):
     def table(self) -> RecordTable[Any] | None:
         """Return the list that keys walk through."""
         return None
+
+    def take_key(self, key: str) -> bool:
+        """Do what a key does with the chosen row of a list, which would search for the letter; tell whether it did."""
+        for action in self.actions_here():
+            if action.gentle and action.shortcut == key and is_offered(action, self.context.store):
+                action.run()
+                return True
+        return False
 
     def look(self) -> None:
         """Ask anew for what is seen and not announced."""

@@ -98,6 +98,19 @@ def rule_group(rule: KeptRule, mark: Mark) -> str | None:
     return ACTIVE if holds or mark == _FIRING else None
 
 
+EVERY, PEOPLE, BUILT_IN, CHANGED = "every", "people", "built_in", "changed"
+"""What a list of rules may be narrowed to by where they come from."""
+
+
+def comes_from(rule: KeptRule, source: str) -> bool:
+    """Tell whether a rule comes from there: made by people, built in, or built in and changed by somebody."""
+    if source == PEOPLE:
+        return not rule.built_in
+    if source == BUILT_IN:
+        return rule.built_in
+    return source == EVERY or (rule.built_in and rule.changed_at is not None)
+
+
 def why(rule: KeptRule) -> str:
     """Say what there is to say of a rule's state beyond its mark."""
     if rule.trouble is not None:

@@ -16,6 +16,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import LivePart, Store
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.parts.word import ask_word
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
@@ -46,8 +47,8 @@ class RulesPanel(QWidget):
         self._remove.clicked.connect(self._ask_to_remove)
         self._approve = Button("Approve …", main=True, asks=True)
         self._approve.clicked.connect(self._ask_to_approve)
-        self._reject = Button("Reject", asks=True)
-        self._reject.clicked.connect(self._reject_chosen)
+        self._reject = Button("Reject …", asks=True)
+        self._reject.clicked.connect(self._ask_to_reject)
         self._arrange()
         self._enable(None)
 
@@ -98,7 +99,7 @@ class RulesPanel(QWidget):
                 when=lambda: self._rule() is not None,
             ),
             Action("rules.approve", "Approve the chosen retraining …", self._ask_to_approve, when=self._waits),
-            Action("rules.reject", "Reject the chosen retraining", self._reject_chosen, when=self._waits),
+            Action("rules.reject", "Reject the chosen retraining …", self._ask_to_reject, when=self._waits),
         ]
 
     def _rule(self) -> Rule | None:
@@ -167,10 +168,10 @@ class RulesPanel(QWidget):
 
         self._context.ask("look again", look, lambda found: then(*found))
 
-    def _ask_with(self, retraining: Retraining, champion: str, rule: Rule | None, before: str) -> None:
-        """Ask with what was just read; what is confirmed is what the question says."""
+    def _ask_with(self, retraining: Retraining, champion: str, rule: Rule | None, before: str, why: str = "") -> None:
+        """Ask with what was just read; what is confirmed is what the question says. ``why`` was typed before."""
         if retraining.state is not RetrainState.WAITING_FOR_APPROVAL:
-            word = marks.RETRAIN_MARKS[retraining.state].word
+            word = marks.retrain_mark(retraining).word
             self._context.say("warning", f"{before} This retraining does not wait any more: {word}.".strip())
             return
         alias = f"{plain(rule.model)}@{plain(rule.alias)}" if rule else "The alias"
@@ -183,29 +184,36 @@ class RulesPanel(QWidget):
             text += " It moves only if the new one is better than what is there now."
         text = f"{before} {text} It can be moved back.".strip()
         identifier = retraining.id
-        ask(self, "Move the alias?", text, "Move alias", lambda: self._do_approve(identifier, champion, rule),
-            harmful=False)  # fmt: skip
+        ask_word(
+            self, "Move the alias?", text, "Move alias",
+            lambda why: self._do_approve(identifier, champion, rule, why), harmful=False, why=why,
+        )  # fmt: skip
 
-    def _do_approve(self, identifier: str, expected: str, rule: Rule | None) -> None:
+    def _do_approve(self, identifier: str, expected: str, rule: Rule | None, why: str) -> None:
         def failed(error: DeskError) -> None:
             def found(retraining: Retraining, champion: str) -> None:
                 if champion == expected and retraining.state is RetrainState.WAITING_FOR_APPROVAL:
                     self._context.complain(error)  # nothing has moved: it was refused for another reason
                 else:
-                    self._ask_with(retraining, champion, rule, error.message)
+                    self._ask_with(retraining, champion, rule, error.message, why)
 
             if isinstance(error, Refused):
                 self._look_again(identifier, rule, found)
             else:
                 self._context.complain(error)
 
-        self._context.ask("approve", lambda desk: desk.rules.approve(identifier, expected), _nothing, failed)
+        self._context.ask("approve", lambda desk: desk.rules.approve(identifier, expected, why), _nothing, failed)
 
-    def _reject_chosen(self) -> None:
+    def _ask_to_reject(self) -> None:
         retraining = self._retraining()
         if retraining is not None and self._waits():
             identifier = retraining.id
-            self._context.ask("reject", lambda desk: desk.rules.reject(identifier), _nothing)
+            version = plain(retraining.challenger_version or "?")
+            text = f"Version {version} is not promoted: the alias stays where it is."
+            ask_word(self, "Reject?", text, "Reject", lambda why: self._do_reject(identifier, why), harmful=True)
+
+    def _do_reject(self, identifier: str, why: str) -> None:
+        self._context.ask("reject", lambda desk: desk.rules.reject(identifier, why), _nothing)
 
 
 def _show_state(part: LivePart[Any], table: RecordTable[Any], says: Label, nothing: str) -> None:
@@ -225,7 +233,7 @@ def _nothing(_answer: object) -> None:
 
 
 def _state_cell(retraining: Retraining) -> Cell:
-    mark = marks.RETRAIN_MARKS[retraining.state]
+    mark = marks.retrain_mark(retraining)
     return Cell(
         mark.text,
         mark.word,

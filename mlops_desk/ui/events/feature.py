@@ -35,6 +35,15 @@ def _ask_rules(desk: ClientLike, _store: Store) -> dict[str, AlertRule]:
     return {rule.name: rule for rule in desk.alerts.rules()}
 
 
+def _outdated(store: Store, event: events.AutomationChanged) -> bool:
+    """Hear that what is shown of a built-in rule may be old: its announcement has a document, whoever shows it asks."""
+    part = store.alert_rules
+    if not event.rule.built_in or part.value is None or part.asked_at is None:
+        return False
+    part.asked_at = None
+    return True
+
+
 def _firing(store: Store) -> list[Alert]:
     return alerts.firing((store.alerts.value or {}).values())
 
@@ -108,7 +117,7 @@ FEATURE = Feature(
             },
             early=True,
         ),
-        Loaded(Topic.ALERT_RULES, _ask_rules),
+        Loaded(Topic.ALERT_RULES, _ask_rules, {events.AutomationChanged: _outdated}),
     ),
     badge=Badge(frozenset({Topic.ALERTS}), _mark),
     things=_things,

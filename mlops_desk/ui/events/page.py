@@ -104,7 +104,9 @@ class EventsPage(Page):
 
     def refresh(self, topics: frozenset[Topic]) -> None:
         store = self.context.store
-        part = store.incidents
+        part, rules = store.incidents, store.alert_rules
+        if rules.value is not None and rules.asked_at is None and not rules.loading:
+            self.context.load(Topic.ALERT_RULES)  # somebody changed one elsewhere
         if part.value is None:
             self.show_part(part, "Events", lambda: self._none_yet)
             return

@@ -7,7 +7,7 @@ from mlops_desk.records.drift import Verdict
 from mlops_desk.records.drift.monitors import MonitorStanding, MonitorState
 from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.rule import RetrainState
+from mlops_desk.records.rule import Retraining, RetrainState
 from mlops_desk.records.serving.endpoint import EndpointState
 from mlops_desk.ui.words.numbers import ALERT, IDLE, INFO, OK, PAUSED, UNKNOWN, WARNING, Mark
 
@@ -64,6 +64,21 @@ RETRAIN_MARKS = {
     RetrainState.FAILED: Mark("alert", ALERT, "failed"),
     RetrainState.UNKNOWN: Mark("unknown", UNKNOWN, "unknown"),
 }
+
+_STAGES = {
+    "register": "approved, being registered",
+    "shadow": "approved, in shadow",
+    "canary": "approved, in canary",
+    "promote": "approved, becoming champion",
+}
+
+
+def retrain_mark(retraining: Retraining) -> Mark:
+    """Return how a retraining stands; one that is approved says at what stage it is until its alias has moved."""
+    mark = RETRAIN_MARKS[retraining.state]
+    if retraining.stage is None or retraining.state is not RetrainState.APPROVED:
+        return mark
+    return Mark("info", INFO, _STAGES.get(retraining.stage, mark.word))
 
 
 def monitor_mark(standing: MonitorStanding) -> Mark:

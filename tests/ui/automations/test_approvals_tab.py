@@ -3,14 +3,18 @@
 from dataclasses import replace
 
 import pytest
-from automation_doubles import comparison
+from automation_doubles import NOW, comparison
 from PySide6.QtCore import Qt
 
-from mlops_desk.records.pipelines.comparison import Scored
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.records import event as events
+from mlops_desk.records.pipelines.comparison import GroupScore, ModelEvaluation, PairedScore, Scored
+from mlops_desk.records.rules.approval import Approval, ApprovalKind
 from mlops_desk.ui.automations import words
 from mlops_desk.ui.automations.approvals.chart import ComparisonChart, told
-from mlops_desk.ui.automations.approvals.word import WordDialog
+from mlops_desk.ui.automations.approvals.scores import difference_cell, evaluated_lines, signed
 from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.parts.word import WordDialog
 from mlops_desk.ui.widgets.confirmation import Confirm
 
 
@@ -50,7 +54,19 @@ def test_a_challenger_is_shown_with_intervals_rows_gates_and_data(page, qtbot):
     told_facts = {fact.name: fact.value for fact in tab.facts.shown}
     assert "champion 0.871 (0.858 – 0.884), challenger 0.907 (0.895 – 0.919)" in tab.says.whole
     assert "2,400 rows" in tab.says.whole
-    assert "difference -0.002" in told_facts["roc_auc, the champion's test set"].replace("−", "-")
+    cells = [tab.scores.records.texts(column, range(2)) for column in range(7)]
+    assert [row[0] for row in cells] == [
+        "test set",
+        "roc_auc",
+        "0.954",
+        "0.952",
+        "○ −0.002",
+        "−0.006 – +0.002",
+        "1,000",
+    ]
+    assert [row[1] for row in cells] == [
+        "newest rows", "roc_auc", "0.871", "0.907", "● +0.036", "+0.021 – +0.051", "2,391",
+    ]  # fmt: skip
     assert "passed: 0.907 against 0.871" in told_facts["Gate: metric"]
     assert "not asked" in told_facts["Gate: latency"]
     assert "3 files" in told_facts["Trained on"]
@@ -88,12 +104,65 @@ def test_a_firing_that_asks_two_people_says_who_agreed(page, double, qtbot):
     assert facts["Agreed"] == "1 of 2: ana"
     assert facts["ana agreed"] == "the night is free"
     assert not page.approvals.chart.isVisible()
+    assert not page.approvals.scores.isVisible()
     click(qtbot, page.approvals.reject)
     question = opened(page, Confirm)
     assert question.act.text() == "Reject"
     qtbot.keyClicks(question.why, "not before the release")
     qtbot.keyClick(question.why, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: double.answered_approvals == [("f3", False, None, "not before the release")])
+
+
+def test_what_a_person_asked_for_has_no_row_of_a_rule(page, double, qtbot):
+    page.approvals.list.select("f3")
+    assert "Rule" in {fact.name for fact in page.approvals.facts.shown}
+    asked = Approval("m1", ApprovalKind.PROMOTION, "", "Version 5 of churn is to be champion.", NOW, asked_by="ana")
+    double.approvals_by_id["m1"] = asked
+    double.announce(events.ApprovalsChanged(tuple(double.approvals_by_id.values())))
+    qtbot.waitUntil(lambda: page.approvals.list.select("m1"))
+    names = {fact.name for fact in page.approvals.facts.shown}
+    assert "Asked by" in names
+    assert "Rule" not in names
+
+
+def test_until_the_evaluation_is_read_the_comparison_is_in_the_table(page, double, qtbot):
+    double.failing["pipelines"] = Unavailable("The agent is busy.", None)
+    page.approvals._run = None
+    page.approvals.list.select("f3")
+    page.approvals.list.select("p4")
+    scores = page.approvals.scores
+    qtbot.waitUntil(scores.isVisible)
+    assert [scores.records.texts(column, [0])[0] for column in (2, 3, 4, 5)] == ["0.871", "0.907", "+0.036", "–"]
+
+
+def test_letters_on_the_list_lead_to_the_questions(page, qtbot):
+    page.approvals.list.select("p4")
+    page.approvals.list.setFocus()
+    qtbot.keyClick(page.approvals.list, Qt.Key.Key_R)
+    assert opened(page, WordDialog).act.text() == "Reject"
+    opened(page, WordDialog).reject()
+    page.setFocus()
+    qtbot.keyClick(page, Qt.Key.Key_A)
+    qtbot.waitUntil(lambda: opened(page, WordDialog) is not None and opened(page, WordDialog).act.text() == "Approve")
+
+
+def test_a_difference_says_which_way_it_is_and_whether_it_may_be_chance():
+    def cell(metric, value, low, high):
+        score = PairedScore("newest", "d", metric, 9, 8, Scored(0.5), Scored(0.5), Scored(value, low, high), "bootstrap",
+                            unanswered=1, groups=(GroupScore("region", "north", 4, Scored(0.4), Scored(None)),))  # fmt: skip
+        lines = evaluated_lines(ModelEvaluation((score,)))
+        assert (lines["1"].on, lines["1"].difference) == ("… region = north", None)
+        assert "1 row the challenger alone has no usable answer for" in lines["0"].about
+        return difference_cell(lines["0"])
+
+    assert (cell("roc_auc", 0.1, 0.05, 0.2).text, cell("roc_auc", 0.1, 0.05, 0.2).token) == ("● +0.1", "ok")
+    assert cell("rmse", 0.1, 0.05, 0.2).text == "▲ +0.1"
+    assert cell("rmse", -0.1, -0.2, -0.05).token == "ok"
+    assert cell("roc_auc", 0.1, -0.05, 0.2).text == "○ +0.1"
+    assert cell("roc_auc", 0.1, None, None).text == "+0.1"
+    assert cell("roc_auc", None, None, None).text == "–"
+    assert cell("bias", 0.1, 0.05, 0.2).text == "+0.1"
+    assert signed(-0.00123456) == "−0.00123"
 
 
 def test_nothing_that_waits_is_said(page, double, qtbot):

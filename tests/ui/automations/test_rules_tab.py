@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 from automation_doubles import DOCUMENT, NOW, firing_record, watched_rule
 from doubles import Double
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QApplication
 
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.records import event as events
@@ -141,6 +143,117 @@ def test_a_built_in_rule_is_never_removed_and_can_be_as_it_was_at_first(page, do
     qtbot.waitUntil(lambda: not page.rules.acts.drop.isEnabled())
 
 
+def test_the_list_is_narrowed_to_where_rules_come_from(page, double, qtbot):
+    for name, changed in (("gpu_lost", None), ("gpu_memory", NOW)):
+        rule = watched_rule(name, built_in=True, changed_at=changed, enabled=changed is None)
+        double.announce(events.AutomationChanged(rule))
+    qtbot.waitUntil(lambda: page.rules.list.holds("gpu_memory") and page.rules.list.holds("gpu_lost"))
+
+    def shown(source):
+        page.rules.source.setCurrentIndex(page.rules.source.findData(source))
+        return {name for name in page.context.store.part(AUTOMATIONS).value if page.rules.list.select(name)}
+
+    assert shown("built_in") == {"gpu_lost", "gpu_memory"}
+    assert shown("changed") == {"gpu_memory"}
+    assert page.rules.which._buttons["paused"].text().endswith("1")
+    page.rules.which.choose("paused")
+    assert shown("people") == {"stop-idle-jobs"}
+    assert shown("built_in") == {"gpu_memory"}
+    page.rules.which.choose("all")
+    assert {"warn-hot-gpus", "old-sensor"} <= shown("people")
+    assert page.show_thing("rule:gpu_lost"), "what one is led to is shown, whatever was chosen"
+    assert page.rules.source.currentData() == "every"
+
+
+def test_what_only_raises_an_alert_is_not_fired_by_hand_and_says_why(page, double, qtbot):
+    page.rules.list.select("warn-hot-gpus")
+    assert page.rules.acts.fire.isEnabled()
+    double.announce(events.AutomationChanged(watched_rule("gpu_lost", built_in=True, fires_by_hand=False)))
+    qtbot.waitUntil(lambda: page.rules.list.select("gpu_lost"))
+    fire = page.rules.acts.fire
+    assert not fire.isEnabled()
+    assert "only raises an alert" in fire.toolTip()
+    assert not any(one.when() for one in page.rules.actions_here() if one.id == "automations.fire")
+    page.rules.list.select("warn-hot-gpus")
+    assert fire.isEnabled()
+    assert "only raises an alert" not in fire.toolTip()
+
+
+def test_e_on_the_list_or_beside_it_opens_the_form(page, qtbot):
+    page.rules.list.select("warn-hot-gpus")
+    page.rules.list.setFocus()
+    for place in (page.rules.list, page):
+        qtbot.keyClick(place, Qt.Key.Key_E)
+        qtbot.waitUntil(lambda: opened(page, AutomationDialog) is not None)
+        assert opened(page, AutomationDialog).windowTitle() == "Rule warn-hot-gpus"
+        opened(page, AutomationDialog).reject()
+    qtbot.keyClick(page.filter_field(), Qt.Key.Key_E)
+    assert opened(page, AutomationDialog) is None
+    assert page.filter_field().text() == "e"
+
+
+BUILT_IN = """\
+apiVersion: mlops-desk/v1
+kind: Rule
+name: gpu_throttling
+when: {metric: gpu.throttled, device: gpu, above: 0.1, average: true, clear: 0.02, for: 30s}
+then: [{alert: warning}]
+"""
+
+
+def test_a_built_in_rule_is_changed_in_the_form(page, double, qtbot):
+    double.kept_rules["gpu_throttling"] = table = KeptRule(
+        "gpu_throttling", id="built-in/gpu_throttling", built_in=True, title="Slowed down", help="By heat.",
+        document=BUILT_IN,
+    )  # fmt: skip
+    double.announce(events.AutomationChanged(table))
+    qtbot.waitUntil(lambda: page.rules.list.select("gpu_throttling"))
+    page.rules.acts.edit()
+    dialog = opened(page, AutomationDialog)
+    fields = {field.path: made for field, made in dialog.form.inputs.items()}
+    assert dialog.form.isVisible()
+    assert "Slowed down. By heat." in dialog._about.whole
+    shown = {path: made.text() for path, made in fields.items() if made.isVisibleTo(dialog)}
+    assert shown["when", "average"] == "true"
+    assert shown["when", "for"] == "30s"
+    assert ("when", "grownOver") not in shown
+    level = fields["then", "alert"]
+    level.setText("info")
+    level.textEdited.emit("info")
+    assert "average: true\n" in dialog.text.toPlainText()
+    assert "- alert: info\n" in dialog.text.toPlainText()
+    fields["when", "above"].clear()
+    qtbot.keyClicks(fields["when", "above"], "0.2")
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: "above: 0.2" in double.kept_rules["gpu_throttling"].document)
+
+
+def test_a_rule_of_which_a_form_says_less_is_shown_as_its_document_alone(page, double, qtbot):
+    double.kept_rules["warn-hot-gpus"] = more = watched_rule(document=DOCUMENT + "budget: {gpuHours: 8}\n")
+    double.announce(events.AutomationChanged(more))
+    qtbot.waitUntil(lambda: "budget" in page.rules.list.records.record("warn-hot-gpus").rule.document)
+    page.rules.list.select("warn-hot-gpus")
+    page.rules.acts.edit()
+    dialog = opened(page, AutomationDialog)
+    assert not dialog.form.isVisible()
+    assert dialog.more.isVisible()
+    dialog.text.setPlainText(DOCUMENT)
+    assert dialog.form.isVisible()
+    dialog.text.setPlainText(DOCUMENT + "budget:")
+    assert dialog.form.isVisible(), "it does not come and go while one types"
+
+
+def test_the_wheel_scrolls_the_form_and_changes_no_choice(page, qtbot):
+    page.rules.acts.create()
+    dialog = opened(page, AutomationDialog)
+    for box in (dialog.form.when, dialog.form.then):
+        before = box.currentIndex()
+        wheel = QWheelEvent(QPointF(5, 5), QPointF(5, 5), QPoint(), QPoint(0, -240), Qt.MouseButton.NoButton,
+                            Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False)  # fmt: skip
+        QApplication.sendEvent(box, wheel)
+        assert box.currentIndex() == before
+
+
 def test_a_new_rule_is_made_by_the_form_and_its_document_follows(page, double, qtbot):
     page.rules.acts.create()
     dialog = opened(page, AutomationDialog)
@@ -195,10 +308,19 @@ def test_an_error_is_marked_at_its_line_and_nothing_typed_is_lost(page, qtbot):
     dialog.text.setPlainText(wrong)
     qtbot.waitUntil(lambda: dialog.text.wrong_line() == 5)
     assert "Did you mean hw.gpu?" in dialog.says.whole
+    faults = {field.path: label for field, label in dialog.form._faults.items()}
+    fault = faults["when", "metric"]
+    assert fault.isVisibleTo(dialog)
+    assert fault.whole == "■ 'hw.gone' is no metric that the desk measures. Did you mean hw.gpu?"
+    assert [path for path, label in faults.items() if label.isVisibleTo(dialog)] == [("when", "metric")]
     click(qtbot, dialog.act)
     qtbot.waitUntil(lambda: "hw.gone" in dialog.error_text())
     assert dialog.isVisible()
     assert dialog.text.toPlainText() == wrong
+    name = next(made for field, made in dialog.form.inputs.items() if field.path == ("when", "metric"))
+    assert dialog.focusWidget() is name
+    dialog.text.setPlainText(DOCUMENT)
+    qtbot.waitUntil(lambda: not fault.isVisibleTo(dialog))
 
 
 def test_a_changed_rule_keeps_its_name(page, double, qtbot):

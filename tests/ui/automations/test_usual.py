@@ -29,6 +29,35 @@ def test_a_form_becomes_a_document_that_the_agent_reads():
     assert rule_of(read(text)) == UsualRule("metric", "notify", HOT)
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "{metric: gpu.throttled, device: gpu, above: 0.1, average: true, clear: 0.02, for: 30s}",
+        "{metric: hw.errors.ecc.volatile.corrected, device: gpu, above: 1000, grownOver: 5m, clear: 100}",
+        "{metric: gpu.pcie_share, device: gpu, below: 0.25, clear: 0.49}",
+    ],
+)
+@pytest.mark.parametrize("level", ["info", "warning", "alert"])
+def test_what_built_in_rules_say_the_form_can_say(condition, level):
+    text = f"apiVersion: mlops-desk/v1\nkind: Rule\nname: hot\nwhen: {condition}\nthen: [{{alert: {level}}}]\n"
+    rule = rule_of(read(text))
+    assert (rule.then, rule.values["then", "alert"]) == ("alert", level)
+    assert read(write_document(document_of(rule))) == read(text)
+
+
+@pytest.mark.parametrize(("key", "value"), [("ci", "mlops-desk.yaml"), ("promote", "champion")])
+def test_what_a_push_sets_off_is_read_by_the_agent(key, value):
+    values = {("name",): "by-tag", ("when", "push"): "/srv/git/a.git", ("when", "ref"): "main", ("then", key): value}
+    text = write_document(document_of(UsualRule("push", key, values)))
+    assert rule_of(read(text)) == UsualRule("push", key, values)
+    assert len(parse_rule(text, METRICS).then) == 1
+
+
+def test_a_value_that_there_is_not_is_left_to_the_document():
+    loud = write_document(document_of(UsualRule("metric", "notify", {**HOT, ("then", "level"): "loud"})))
+    assert rule_of(read(loud)) is None
+
+
 def test_a_rule_that_only_people_fire_is_read_by_the_agent_too():
     values = {("name",): "again", ("then", "retrain"): "churn", ("then", "metric"): "roc_auc"}
     text = write_document(document_of(UsualRule("manual", "retrain", values)))
@@ -79,7 +108,7 @@ def test_what_the_form_holds_comes_back_from_its_document(when, then, data):
     values = {}
     for field in FIELDS:
         if asked(field, when, then) and (field.path in needed or data.draw(st.booleans())):
-            values[field.path] = data.draw(word)
+            values[field.path] = data.draw(st.sampled_from(field.choices) if field.choices else word)
     rule = UsualRule(when, then, values)
     assert rule_of(read(write_document(document_of(rule)))) == rule
 

@@ -9,8 +9,10 @@ from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtWidgets import QApplication, QLabel, QMenu
 
 from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.records import event as announced
 from mlops_desk.records.gpu import GpuProcess
 from mlops_desk.records.incident import Incident
+from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.ui.events.alert_rule import AlertRuleDialog
 from mlops_desk.ui.gpus import end_process_form
 from mlops_desk.ui.gpus.end_process_form import EndProcess, open_end_process
@@ -49,6 +51,16 @@ def test_an_event_says_what_it_means_what_to_do_and_shows_what_was_recorded(even
     assert "GPU 1" not in shown["Power"].accessibleDescription()  # its own curve is there
     assert "GPU 1" in shown["Clock"].accessibleDescription()  # its own is not
     assert "pid 911" in shown["GPU memory of processes"].accessibleDescription()
+
+
+def test_a_built_in_rule_that_is_changed_elsewhere_is_read_anew(events, double, qtbot):
+    old = double.alert_rules_by_name["gpu_memory"]
+    double.alert_rules_by_name["gpu_memory"] = replace(old, threshold=0.91)
+    double.announce(announced.AutomationChanged(KeptRule("mine", id="r1")))
+    qtbot.wait(50)
+    assert events.rules.table.records.record("gpu_memory").threshold == old.threshold
+    double.announce(announced.AutomationChanged(KeptRule("gpu_memory", id="built-in/gpu_memory", built_in=True)))
+    qtbot.waitUntil(lambda: events.rules.table.records.record("gpu_memory").threshold == 0.91)
 
 
 def test_events_of_an_agent_that_is_silent_say_of_when_they_are(events, double, qtbot):

@@ -132,6 +132,7 @@ def test_one_list_has_people_s_rules_and_then_those_that_are_built_in(rig: Rig) 
     assert [rule.name for rule in shown] == ["mine", *OF]
     assert [rule.built_in for rule in shown] == [False, *[True] * len(OF)]
     assert not any(rule.trouble or rule.changed_at for rule in shown)
+    assert [rule.fires_by_hand for rule in shown] == [True, *[False] * len(OF)]
     assert shown[1].sentence == "When each GPU is lost or needs a reset for 2s: raise an alert until it is over."
 
 
@@ -188,6 +189,7 @@ def test_a_document_of_something_else_is_refused(rig: Rig, before: str, after: s
 
 def test_what_stands_beside_the_alert_is_done_once_while_it_fires_also_over_a_restart(rig: Rig) -> None:
     rig.edit("gpu_row_remap_pending", "- alert: warning", "- alert: warning\n- notify: [desktop]")
+    assert rig.shelf.kept(rig.shelf.named("gpu_row_remap_pending")).fires_by_hand
     for _ in range(3):
         rig.sample(status(pending=1.0))
     assert [(one.rule, one.subject, len(one.steps)) for one in rig.fired] == [("gpu_row_remap_pending", "GPU-0", 2)]

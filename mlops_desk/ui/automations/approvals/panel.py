@@ -7,19 +7,21 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
+from mlops_desk.records.pipelines.comparison import ModelEvaluation
 from mlops_desk.records.pipelines.run import PipelineRun, StepName
 from mlops_desk.records.rules.approval import Approval, ApprovalKind
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.automations import loads, words
 from mlops_desk.ui.automations.approvals.chart import ComparisonChart, told
-from mlops_desk.ui.automations.approvals.word import ask_word
+from mlops_desk.ui.automations.approvals.scores import ScoreTable, compared_lines, evaluated_lines
 from mlops_desk.ui.automations.panel import AutomationPanel
-from mlops_desk.ui.automations.pipelines.evidence import evaluation_facts, gate_facts, said_facts
+from mlops_desk.ui.automations.pipelines.evidence import beside_scores, gate_facts, said_facts
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.parts.word import ask_word
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
@@ -48,9 +50,11 @@ class ApprovalsTab(AutomationPanel):
         self._run: PipelineRun | None = None
         self.list: RecordTable[Approval] = RecordTable("Approvals", _COLUMNS, context.memory)
         self.list.chosen.connect(lambda _key: self._show_chosen())
+        self.list.takes_key = self.take_key
         self.what = Label(bold=True, wrap=True)
         self.says = Label(tone="muted", wrap=True)
         self.chart = ComparisonChart()
+        self.scores = ScoreTable(context.memory)
         self.facts = FactGrid()
         self.approve = Button("Approve …", main=True, tip="Agree to what stands here (A)", asks=True)
         self.approve.clicked.connect(self.ask_to_approve)
@@ -65,6 +69,7 @@ class ApprovalsTab(AutomationPanel):
         card.column.addWidget(self.what)
         card.column.addWidget(self.says)
         card.column.addWidget(self.chart)
+        card.column.addWidget(self.scores)
         card.column.addWidget(scrolled(self.facts, "What the approval rests on"), 1)
         foot = QHBoxLayout()
         foot.setSpacing(theme.SPACE_8)
@@ -115,7 +120,8 @@ class ApprovalsTab(AutomationPanel):
         self._show_facts(one)
 
     def _show_facts(self, one: Approval) -> None:
-        facts = [Fact("Rule", plain(one.rule, 100)), moment_fact("Asked", one.asked_at)]
+        facts = [Fact("Rule", plain(one.rule, 100))] if one.rule else []  # a person's asking is of no rule
+        facts.append(moment_fact("Asked", one.asked_at))
         if one.people > 1 or one.agreed:
             said = f"{len(one.agreed)} of {one.people}"
             names = f": {plain(', '.join(one.agreed), 200)}" if one.agreed else ""
@@ -130,9 +136,10 @@ class ApprovalsTab(AutomationPanel):
         facts += [Fact("Lacks", plain(lacks, _TEXT), "warning") for lacks in one.lacking]
         facts += [Fact("Then" if not number else "", plain(then, _TEXT)) for number, then in enumerate(one.then)]
         run = self._run if self._run is not None and self._run.id == one.id else None
+        evaluated = None if run is None else run.step(StepName.EVALUATE).evidence.evaluation
+        self._show_scores(one, evaluated)
         if run is not None:
-            evaluated = run.step(StepName.EVALUATE).evidence.evaluation
-            facts += evaluation_facts(evaluated) if evaluated is not None else ()
+            facts += beside_scores(evaluated) if evaluated is not None else ()
             facts += gate_facts(run.step(StepName.GATE).evidence)
             manifest = run.step(StepName.FREEZE).evidence.manifest
             if manifest is not None:
@@ -140,6 +147,13 @@ class ApprovalsTab(AutomationPanel):
                 facts.append(Fact("Trained on", told_data, tip=f"SHA-256 {manifest.sha256}"))
             facts.append(Fact("Because of", plain(run.trigger, _TEXT)))
         self.facts.show_facts(facts)
+
+    def _show_scores(self, one: Approval, evaluated: ModelEvaluation | None) -> None:
+        """Show both models on each set of rows, or what is known of them until the evaluation is read."""
+        if evaluated is not None and evaluated.scores:
+            self.scores.show_lines(evaluated_lines(evaluated))
+        else:
+            self.scores.show_lines({} if one.comparison is None else compared_lines(one.comparison))
 
     def _ask(self, identifier: str) -> None:
         if self._task is not None and self._task.running and self._task.name == f"approval {identifier}":

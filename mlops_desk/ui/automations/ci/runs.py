@@ -50,6 +50,7 @@ class CiRuns(AutomationPanel):
         self._asked: dict[str, CiRun] = {}
         self.list: RecordTable[SeenCi] = RecordTable("Runs of pipelines", RUNS, context.memory)
         self.list.chosen.connect(lambda _key: self._show_chosen())
+        self.list.takes_key = self.take_key
         self.list.sort_by_key("began", Qt.SortOrder.DescendingOrder)
         self.narrowing = filter_field("Filter runs")
         self.narrowing.textChanged.connect(self.list.narrow)

@@ -107,6 +107,11 @@ def evaluation_facts(found: ModelEvaluation) -> Iterator[Fact]:
                 f"champion {words.scored(group.champion)}, challenger {words.scored(group.challenger)} "
                 f"({group.rows:,} rows)",
             )
+    yield from beside_scores(found)
+
+
+def beside_scores(found: ModelEvaluation) -> Iterator[Fact]:
+    """Yield what an evaluation tells beside its scores: rows that there are none of, and what each model takes."""
     for missing in found.missing[:_MOST]:
         yield Fact("No rows", plain(missing, _TEXT), "muted")
     for title, cost in (("Champion takes", found.champion), ("Challenger takes", found.challenger)):

@@ -10,8 +10,12 @@ from mlops_desk.records.rules.fired import FiredRule
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.ui.automations.rules.dialog import AutomationDialog
 from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look.text import set_tip
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.confirmation import ask
+
+_FIRES = "Do now what it does, whatever its condition says"
+_ALERTS_ALONE = "It only raises an alert, which stands as long as its condition holds: there is nothing to do by hand"
 
 
 class RuleActs(QObject):
@@ -22,9 +26,10 @@ class RuleActs(QObject):
         self._parent = parent
         self._context = context
         self._chosen = chosen
+        self._can_fire = True
         self.switch = Button("Pause", asks=True)
         self.switch.clicked.connect(self.pause_or_resume)
-        self.fire = Button("Fire now …", asks=True)
+        self.fire = Button("Fire now …", tip=_FIRES, asks=True)
         self.fire.clicked.connect(self.ask_to_fire)
         self.change = Button("Edit …", asks=True)
         self.change.clicked.connect(self.edit)
@@ -38,6 +43,11 @@ class RuleActs(QObject):
         """Offer what makes sense for a rule."""
         for button in self.buttons():
             button.setEnabled(rule is not None)
+        can_fire = rule is None or rule.fires_by_hand
+        self.fire.setEnabled(rule is not None and can_fire)
+        if can_fire is not self._can_fire:
+            self._can_fire = can_fire
+            set_tip(self.fire, _FIRES if can_fire else _ALERTS_ALONE)
         built_in = rule is not None and rule.built_in
         self.drop.show_title("As at first …" if built_in else "Remove …")
         self.drop.setEnabled(rule is not None and (not built_in or rule.changed_at is not None))
@@ -75,7 +85,7 @@ class RuleActs(QObject):
     def ask_to_fire(self) -> None:
         """Ask before the chosen rule does what it does."""
         rule = self._chosen()
-        if rule is None:
+        if rule is None or not rule.fires_by_hand:
             return
         name = rule.name
         text = f"{rule.sentence}\n\nIt does so now, whatever its condition says and whatever holds it back."

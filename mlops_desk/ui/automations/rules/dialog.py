@@ -35,7 +35,8 @@ _log = logging.getLogger(__name__)
 REST_MILLISECONDS = 400  # chosen: longer than between two letters, shorter than one waits for an answer
 _DEPTH = 10  # as deep as the agent reads a rule
 _ABOUT = "When something holds, comes or is due, then something is done. Nothing of it is judged before it is saved."
-_MORE = "The document says more than this form can: change it there."
+_MORE = "This rule says more than a form can: it is changed in its document."
+_BUILT_IN = "It comes with the program, and can always be as it was at first."
 
 
 class AutomationDialog(FormDialog):
@@ -44,12 +45,14 @@ class AutomationDialog(FormDialog):
     def __init__(self, parent: QWidget, context: Context, rule: KeptRule | None = None, *, begin: str = "") -> None:
         """``begin`` is a document that a new rule begins with."""
         title = "New rule" if rule is None else f"Rule {plain(rule.name)}"
-        super().__init__(parent, title, _ABOUT, "Create rule" if rule is None else "Save rule")
+        about = _ABOUT if rule is None or not rule.built_in else f"{rule.title}. {rule.help} {_BUILT_IN}"
+        super().__init__(parent, title, about, "Create rule" if rule is None else "Save rule")
         self._context = context
         self._name = None if rule is None else rule.name
         self._task: Task | None = None
         document = begin if rule is None else rule.document
         self.form = UsualForm()
+        self._fields = scrolled(self.form, "Fields of the rule")
         self.text = YamlEditor(document, "Document of the rule")
         self.says = Label(wrap=True)
         self.more = Label(_MORE, points=theme.CAPTION_POINTS, tone="muted", wrap=True)
@@ -65,12 +68,13 @@ class AutomationDialog(FormDialog):
         self.form.typed.connect(self._from_form)
         self.text.textChanged.connect(self._from_text)
         self._read()
+        self._fields.setVisible(self.form.isEnabled())  # later it stays, for one may be in the midst of typing
         context.ask("measures", lambda desk: desk.rules.measures(), self.form.measures.offer, self._no_measures)
         self.first = self.form.first() if self.form.isEnabled() else self.text
 
     def _arrange(self) -> None:
         split = QSplitter(Qt.Orientation.Horizontal)
-        split.addWidget(scrolled(self.form, "Fields of the rule"))
+        split.addWidget(self._fields)
         split.addWidget(self.text)
         split.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
         split.setStretchFactor(1, 1)
@@ -114,6 +118,7 @@ class AutomationDialog(FormDialog):
         self.form.setEnabled(rule is not None)
         self.more.setVisible(rule is None)
         if rule is not None:
+            self._fields.show()
             self.form.show_rule(rule, named=self._name is not None)
         self._soon.start()
 
@@ -128,10 +133,19 @@ class AutomationDialog(FormDialog):
     def _checked(self, check: RuleCheck) -> None:
         self._say(f"{numbers.OK} {check.sentence}", "ok")
         self.text.mark(None)
+        self.form.show_fault(None, "")
 
     def _refused(self, error: DeskError) -> None:
         self._say(f"{numbers.ALERT} {error.message} {error.hint or ''}".strip(), "alert")
+        self._mark(error)
+
+    def _mark(self, error: DeskError) -> QWidget | None:
+        """Mark what is wrong in the document and at its field, which is returned where the form has it."""
         self.text.mark(error.place)
+        if error.place is None or not self.form.isEnabled():
+            return None
+        told = error.message.removeprefix(f"{error.place}: ").removeprefix(f"{error.place.field}: ")
+        return self.form.show_fault(error.place.field, f"{numbers.ALERT} {told} {error.hint or ''}".strip())
 
     def _say(self, text: str, tone: str) -> None:
         self.says.show_text(text)
@@ -153,8 +167,11 @@ class AutomationDialog(FormDialog):
 
     def _not_saved(self, error: DeskError) -> None:
         self.fail(error)
-        self.text.mark(error.place)
-        if error.place is not None:
+        field = self._mark(error)
+        if field is not None:
+            self._fields.ensureWidgetVisible(field)
+            field.setFocus()
+        elif error.place is not None:
             self.text.go_to(error.place)
 
     def _done(self, rule: KeptRule) -> None:

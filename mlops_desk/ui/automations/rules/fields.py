@@ -1,6 +1,9 @@
-"""The form of the usual rules: two choices, and the fields that go with them."""
+"""The form of the usual rules: two choices, the fields that go with them, and at a field what is wrong with it."""
 
-from PySide6.QtCore import Signal
+import re
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QFormLayout, QWidget
 
 from mlops_desk.ui.automations.rules.measures import MeasureOffer
@@ -9,6 +12,47 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import Field
+from mlops_desk.ui.widgets.form import Paragraph
+
+_PLACE = re.compile(r"\[\d+\]")
+_LEAST_LETTERS = 10  # chosen: the form is as wide as there is room, and not as the longest of its choices
+_LONGEST = 2  # a field's path: the condition or the action, and its key
+
+
+class StillChoice(ChoiceBox):
+    """A choice that the wheel leaves alone: it stands in what one scrolls through."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(_LEAST_LETTERS)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
+class ValueChoice(StillChoice):
+    """One of the values that a field may have, read and set as text; ``textEdited`` is what a person chose."""
+
+    textEdited = Signal(str)  # noqa: N815 - as a field of text has it
+
+    def __init__(self, field: UsualField) -> None:
+        super().__init__(field.title)
+        if field.lacking:
+            self.addItem(field.lacking, "")
+        for one in field.choices:
+            self.addItem("yes" if one == "true" else one, one)
+        self.setText("" if field.lacking else field.example)
+        self.activated.connect(lambda _place: self.textEdited.emit(self.text()))
+
+    def text(self) -> str:
+        """Return the value that is chosen, as a document has it."""
+        return str(self.currentData())
+
+    def setText(self, text: str) -> None:
+        """Choose a value; the first where there is no such."""
+        self.setCurrentIndex(max(self.findData(text), 0))
 
 
 class UsualForm(QWidget):
@@ -18,14 +62,15 @@ class UsualForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.when = ChoiceBox("When")
-        self.then = ChoiceBox("Then")
+        self.when = StillChoice("When")
+        self.then = StillChoice("Then")
         self._rows = QFormLayout(self)
         self._rows.setContentsMargins(0, 0, theme.SPACE_8, 0)
         self._rows.setSpacing(theme.SPACE_4)
         self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self.inputs: dict[UsualField, Field] = {}
-        self._helps: dict[UsualField, Label] = {}
+        self.inputs: dict[UsualField, Field | ValueChoice] = {}
+        self._helps: dict[UsualField, Paragraph] = {}
+        self._faults: dict[UsualField, Paragraph] = {}
         self._is_shown = False
         for choice, kinds in ((self.when, WHEN), (self.then, THEN)):
             for kind, title in kinds:
@@ -40,21 +85,25 @@ class UsualForm(QWidget):
         for field in FIELDS:
             if field.path in heads:
                 title, choice = heads[field.path]
-                self._rows.addRow(Label(title, bold=True), choice)
-            made = Field(field.title, field.example)
+                self._rows.addRow(_name(title, choice, bold=True), choice)
+            made = ValueChoice(field) if field.choices else Field(field.title, field.example)
             made.setAccessibleDescription(field.help)
             made.textEdited.connect(lambda _text: self.typed.emit())
             self.inputs[field] = made
-            self._rows.addRow(Label(field.title), made)
+            self._rows.addRow(_name(field.title, made), made)
             if field.help:
-                self._helps[field] = Label(field.help, points=theme.CAPTION_POINTS, tone="muted")
+                self._helps[field] = Paragraph(field.help, points=theme.CAPTION_POINTS, tone="muted")
                 self._rows.addRow("", self._helps[field])
+            self._faults[field] = Paragraph(points=theme.CAPTION_POINTS, tone="alert")
+            self._rows.addRow("", self._faults[field])
 
     def _offer(self) -> MeasureOffer:
         """Return what offers measures in the field that names one."""
         of = {field.path: field for field in FIELDS}
-        name, device = of["when", "metric"], of["when", "device"]
-        return MeasureOffer(self.inputs[name], self.inputs[device], self._helps[name])
+        name, device = self.inputs[of["when", "metric"]], self.inputs[of["when", "device"]]
+        assert isinstance(name, Field)  # noqa: S101 - what is measured is typed
+        assert isinstance(device, Field)  # noqa: S101 - likewise
+        return MeasureOffer(name, device, self._helps[of["when", "metric"]])
 
     def first(self) -> QWidget:
         """Return where one begins to type."""
@@ -81,6 +130,25 @@ class UsualForm(QWidget):
         self._is_shown = False
         self._show_fields()
 
+    def show_fault(self, place: str | None, text: str) -> QWidget | None:
+        """Say at the field that ``place`` of the document is (``then[0].level``) what is wrong; None: no such field.
+
+        What is wrong with a condition or an action as a whole stands at the field that says what it is.
+        """
+        found = None if place is None else self._field_of(place)
+        for field, fault in self._faults.items():
+            fault.show_text(text if field is found else "")
+            self._rows.setRowVisible(fault, field is found)
+        return None if found is None else self.inputs[found]
+
+    def _field_of(self, place: str) -> UsualField | None:
+        path = tuple(_PLACE.sub("", place).split("."))[:_LONGEST]
+        heads: dict[tuple[str, ...], tuple[str, ...]]
+        heads = {("when",): ("when", str(self.when.currentData())), ("then",): ("then", str(self.then.currentData()))}
+        path = heads.get(path, path)
+        when, then = str(self.when.currentData()), str(self.then.currentData())
+        return next((field for field in FIELDS if field.path == path and asked(field, when, then)), None)
+
     def _choose(self) -> None:
         self._show_fields()
         if not self._is_shown:
@@ -90,7 +158,16 @@ class UsualForm(QWidget):
         """Show what goes with the condition and the action that are chosen."""
         when, then = str(self.when.currentData()), str(self.then.currentData())
         for field, made in self.inputs.items():
-            shown = asked(field, when, then)
+            shown = asked(field, when, then) and (bool(made.text()) or not field.rare)
             for widget in (made, self._helps.get(field)):
                 if widget is not None:
                     self._rows.setRowVisible(widget, shown)
+        self.show_fault(None, "")
+
+
+def _name(title: str, field: QWidget, *, bold: bool = False) -> Label:
+    """Return a field's name, level with what one types."""
+    name = Label(title, bold=bold)
+    name.setMinimumHeight(theme.FIELD_HEIGHT)
+    name.setBuddy(field)
+    return name

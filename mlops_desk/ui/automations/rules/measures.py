@@ -15,6 +15,7 @@ from mlops_desk.ui.widgets.scroll import thin
 _NAME = Qt.ItemDataRole.UserRole
 _SHOWN = 12  # chosen: rows that one takes in at a glance; the list scrolls
 _WORDS = 120  # chosen: a line of the list
+_UNITS = {"Cel": "°C", "By": "bytes", "By/s": "bytes/s"}  # as one types a limit in them
 
 
 class MeasureCompleter(QCompleter):
@@ -76,5 +77,5 @@ def words(measure: Metric) -> str:
     """Say what a measure is, of what, and which values it has."""
     if measure.is_fact:
         return f"Each {measure.device} that {plain(measure.help, _WORDS)}: at or above 1"
-    unit = "" if measure.unit == "1" else f" {measure.unit}"
+    unit = "" if measure.unit == "1" else f" {_UNITS.get(measure.unit, measure.unit)}"
     return f"{plain(measure.help, _WORDS).rstrip('.')}: {measure.low:g} to {measure.high:g}{unit}"

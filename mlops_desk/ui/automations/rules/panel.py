@@ -1,7 +1,7 @@
 """The tab of rules: all of them as sentences above, the chosen one below."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLineEdit, QSplitter
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter
 
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.ui.actions import Action
@@ -17,6 +17,7 @@ from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import framed
+from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.states import Empty
 from mlops_desk.ui.widgets.tabs import Tabs
@@ -31,6 +32,10 @@ _ALL = "all"
 _WHICH = (
     (_ALL, "All"), (words.ACTIVE, "Hold or fire"), (words.LOOK, "Need a look"), (words.STOPPED, "Paused"),
 )  # fmt: skip
+_FROM = (
+    (words.EVERY, "From everywhere"), (words.PEOPLE, "Made by people"), (words.BUILT_IN, "Built in"),
+    (words.CHANGED, "Built in, changed"),
+)  # fmt: skip
 
 
 class RulesTab(AutomationPanel):
@@ -38,11 +43,16 @@ class RulesTab(AutomationPanel):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self._rows: dict[str, SeenRule] = {}
         self.list: RecordTable[SeenRule] = RecordTable("Rules", COLUMNS, context.memory, _words)
         self.list.chosen.connect(lambda _key: self._show_chosen())
+        self.list.takes_key = self.take_key
         self.narrowing = filter_field("Filter rules")
         self.narrowing.textChanged.connect(self.list.narrow)
         self.which = Tabs("Which rules", _WHICH, wrap=True)
+        self.source = ChoiceBox("Where rules come from")
+        for key, title in _FROM:
+            self.source.addItem(title, key)
         self.acts = RuleActs(self, context, self.chosen)
         self.pane = RulePane(context, self.acts)
         self.curves = RuleCurves(context, self, self._show_rows)
@@ -52,14 +62,32 @@ class RulesTab(AutomationPanel):
         split.addWidget(framed(self.list))
         split.addWidget(self.pane)
         split.setSizes([theme.DIALOG_TALL // 2, theme.DIALOG_TALL // 2])
-        self.body.addWidget(self.which)
+        row = QHBoxLayout()
+        row.setSpacing(theme.SPACE_8)
+        row.addWidget(self.which, 1)
+        row.addWidget(self.source)
+        self.body.addLayout(row)
         self.body.addWidget(split, 1)
-        self.which.chosen.connect(self._narrow)
+        self.which.chosen.connect(lambda _key: self._narrow())
+        self.source.currentIndexChanged.connect(lambda _place: self._narrow())
         self.which.choose(_ALL)
 
-    def _narrow(self, key: str) -> None:
-        """Keep the rules that stand so."""
-        self.list.keep(None if key == _ALL else lambda row: row.group == key)
+    def _narrow(self) -> None:
+        """Keep the rules that stand so and come from there."""
+        key, source = self.which.current(), str(self.source.currentData())
+
+        def fits(row: SeenRule) -> bool:
+            return key in {_ALL, row.group} and words.comes_from(row.rule, source)
+
+        self.list.keep(None if key == _ALL and source == words.EVERY else fits)
+        self._count()
+
+    def _count(self) -> None:
+        """Say how many stand so of those that come from there."""
+        source = str(self.source.currentData())
+        for key, _title in _WHICH[1:]:
+            found = (row.group == key and words.comes_from(row.rule, source) for row in self._rows.values())
+            self.which.count(key, sum(found) or None)
 
     def refresh(self, store: Store, topics: frozenset[Topic]) -> None:
         if not self.show_part(loads.AUTOMATIONS, "Rules", self._empty):
@@ -73,10 +101,9 @@ class RulesTab(AutomationPanel):
 
     def _show_rows(self) -> None:
         store = self.context.store
-        rows = rows_of(loads.rules(store), loads.firings(store).values(), self.curves)
-        self.list.show_records(rows)
-        for key, _title in _WHICH[1:]:
-            self.which.count(key, sum(row.group == key for row in rows.values()) or None)
+        self._rows = rows_of(loads.rules(store), loads.firings(store).values(), self.curves)
+        self.list.show_records(self._rows)
+        self._count()
         self._show_chosen()
 
     def _show_chosen(self) -> None:
@@ -108,6 +135,7 @@ class RulesTab(AutomationPanel):
         """Choose a rule, whichever were shown."""
         if self.list.holds(key) and not self.list.select(key):
             self.which.choose(_ALL)
+            self.source.setCurrentIndex(0)
         return self.list.select(key)
 
     def left(self) -> None:
@@ -119,7 +147,7 @@ class RulesTab(AutomationPanel):
         return [
             Action("automations.pause", "Pause or resume the chosen rule", acts.pause_or_resume,
                    when=self._has, asks=True),
-            Action("automations.fire", "Fire the chosen rule now …", acts.ask_to_fire, when=self._has, asks=True),
+            Action("automations.fire", "Fire the chosen rule now …", acts.ask_to_fire, when=self._fires, asks=True),
             Action("automations.edit", "Edit the chosen rule …", acts.edit, "E", when=self._has,
                    gentle=True, asks=True),
             Action("automations.remove", "Remove the chosen rule …", acts.ask_to_remove, when=self._has, asks=True),
@@ -128,6 +156,10 @@ class RulesTab(AutomationPanel):
 
     def _has(self) -> bool:
         return self.chosen() is not None
+
+    def _fires(self) -> bool:
+        rule = self.chosen()
+        return rule is not None and rule.fires_by_hand
 
     def _dry(self) -> None:
         self.pane.tabs.choose("dry")

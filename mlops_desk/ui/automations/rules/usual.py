@@ -20,12 +20,16 @@ WHEN = (
 )
 THEN = (
     ("notify", "tell people"),
+    ("alert", "raise an alert until it is over"),
     ("retrain", "retrain a model"),
     ("submit", "submit a job of a template"),
     ("rollBack", "roll an endpoint back"),
     ("pause", "pause an endpoint"),
     ("stop", "stop a job"),
+    ("ci", "run the repository's pipeline"),
+    ("promote", "take a pushed tag as a word for a version"),
 )
+_LEVELS = ("info", "warning", "alert")
 _YES = "true"
 
 
@@ -34,6 +38,8 @@ class UsualField:
     """A field of the form: its path in the document, its title, what it means, and when it is asked for.
 
     ``goes_with`` are the conditions or actions that have it (empty: all). ``is_list``: words with commas between.
+    ``choices`` are all values that there are; ``lacking`` is what it means that none is chosen, empty where one has to
+    be. One that is ``rare`` is asked for where the document has it, and left out of all others.
     """
 
     path: tuple[str, ...]
@@ -42,6 +48,9 @@ class UsualField:
     example: str
     goes_with: tuple[str, ...] = ()
     is_list: bool = False
+    choices: tuple[str, ...] = ()
+    lacking: str = ""
+    rare: bool = False
 
 
 _WHEN, _THEN = "when", "then"
@@ -52,7 +61,13 @@ FIELDS = (
     UsualField((_WHEN, "above"), "At or above", "In the metric's own unit; either this or below", "85", ("metric",)),
     UsualField((_WHEN, "below"), "At or below", "", "0.1", ("metric",)),
     UsualField((_WHEN, "clear"), "Over at", "Where it is back; without it, at the limit", "80", ("metric",)),
-    UsualField((_WHEN, "state"), "Kind", "job, endpoint, monitor or gpu", "endpoint", ("state",)),
+    UsualField((_WHEN, "average"), "Its mean", "yes: its mean over the time below counts as well", "",
+               ("metric",), choices=(_YES,), lacking="no", rare=True),
+    UsualField((_WHEN, "for"), "Mean over", "Needs a mean; without one it has to last so long", "30s", ("metric",),
+               rare=True),
+    UsualField((_WHEN, "grownOver"), "Grown within", "A counter: what it grew by within so long counts", "1h",
+               ("metric",), rare=True),
+    UsualField((_WHEN, "state"), "Kind", "", "endpoint", ("state",), choices=("job", "endpoint", "monitor", "gpu")),
     UsualField((_WHEN, "is"), "Is", "States, with commas between", "failed, unhealthy", ("state",), is_list=True),
     UsualField((_WHEN, "of"), "Only of", "One thing; without it, each for itself", "gpu0", ("metric", "state")),
     UsualField((_WHEN, "drift"), "Endpoint", "", "churn-prod", ("drift",)),
@@ -65,7 +80,9 @@ FIELDS = (
     UsualField(("for",), "For", "How long it lasts before it counts", "10m", ("metric", "state")),
     UsualField((_THEN, "notify"), "By", "desktop, webhook, email, command", "desktop, email", ("notify",),
                is_list=True),
-    UsualField((_THEN, "level"), "Level", "info, warning or alert", "warning", ("notify",)),
+    UsualField((_THEN, "level"), "Level", "", "warning", ("notify",), choices=_LEVELS, lacking="warning, as usual"),
+    UsualField((_THEN, "alert"), "Level", "It ends when the condition does; people acknowledge and silence it",
+               "warning", ("alert",), choices=_LEVELS),
     UsualField((_THEN, "retrain"), "Model", "", "churn", ("retrain",)),
     UsualField((_THEN, "alias"), "Alias", "Whose version it is held against; champion without it", "champion",
                ("retrain",)),
@@ -73,6 +90,9 @@ FIELDS = (
     UsualField((_THEN, "submit"), "Template", "", "train", ("submit",)),
     UsualField((_THEN, "rollBack"), "Endpoint", "", "churn-prod", ("rollBack",)),
     UsualField((_THEN, "pause"), "Endpoint", "", "churn-prod", ("pause",)),
+    UsualField((_THEN, "ci"), "Pipeline", "Its file in the repository that was pushed to", "mlops-desk.yaml", ("ci",)),
+    UsualField((_THEN, "promote"), "Alias", "It moves by a signed tag promote/MODEL/VERSION, as its policy says",
+               "champion", ("promote",)),
     UsualField((_THEN, "stop"), "Job", "Its name; each: the one that it fires for", "each", ("stop",)),
     UsualField((_THEN, "warning"), "Warned before", "So long before its owner is told", "10m", ("stop",)),
     UsualField(("cooldown",), "At most once in", "For each thing", "1h"),
@@ -118,6 +138,8 @@ def document_of(rule: UsualRule) -> dict[str, Any]:
         if not text or not asked(field, rule.when, rule.then):
             continue
         value: Any = [part.strip() for part in text.split(",") if part.strip()] if field.is_list else written(text)
+        if field.choices == (_YES,):
+            value = True
         into = made[_WHEN] if field.path[0] == _WHEN else action if field.path[0] == _THEN else made
         into[field.path[-1]] = value
     then = made.pop("cooldown", None)
@@ -144,7 +166,7 @@ def rule_of(document: Any) -> UsualRule | None:
         found = table.get(field.path[-1])
         if found is not None and asked(field, when, then):
             text = _text(found)
-            if text is None:
+            if text is None or (field.choices and text not in field.choices):
                 return None
             values[field.path] = text
     rule = UsualRule(when, then, values)

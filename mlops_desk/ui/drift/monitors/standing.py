@@ -151,7 +151,7 @@ def retraining_told(
         old, new = (numbers.number(value, 4) for value in (waiting.champion_value, waiting.challenger_value))
         return f"Version {plain(waiting.challenger_version or '?')} waits: {new} against {old}", waiting.id
     if found:
-        word = marks.RETRAIN_MARKS[found[0].state].word
+        word = marks.retrain_mark(found[0]).word
         return f"Retraining by {plain(found[0].rule)}: {word}, {numbers.ago(found[0].created_at)}", None
     return (f"Retrains by {plain(min(mine))} when it drifts", None) if mine else None
 

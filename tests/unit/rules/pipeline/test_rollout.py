@@ -10,6 +10,8 @@ from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.pipelines.evidence import EndpointMove
 from mlops_desk.records.pipelines.run import PipelineState, StepName, StepState
+from mlops_desk.records.rule import RetrainState
+from mlops_desk.rules.pipeline.projection import retraining_of
 from tests.unit.rules.test_service import World, wait_for
 
 
@@ -75,11 +77,13 @@ def test_all_are_led_by_shadow_and_canary_before_the_alias_moves(world):
     run = world.approved()
     assert (run.state, run.step(StepName.SHADOW).state) == (PipelineState.RUNNING, StepState.RUNNING)
     assert run.text == "The challenger is on its way. Endpoint front: why Endpoint side: why"
+    assert (retraining_of(run).state, retraining_of(run).stage) == (RetrainState.APPROVED, "shadow")
     assert world.aliases == {"champion": "1", "challenger": "2"}
     run = world.look()
     assert [run.step(name).state for name in (StepName.SHADOW, StepName.CANARY)] == [StepState.DONE, StepState.RUNNING]
     run = world.look()
     assert run.state is PipelineState.PROMOTED
+    assert (retraining_of(run).state, retraining_of(run).stage) == (RetrainState.APPROVED, None)
     assert world.aliases == {"champion": "2", "challenger": "2"}
     assert world.asked == [
         ("shadow", "front", "1"), ("shadow", "side", "1"), ("canary", "front", "1"), ("canary", "side", "1"),

@@ -10,6 +10,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from mlops_desk.records.pipelines.word import MOST_SAID
+from mlops_desk.ui.look.text import set_tip
 from mlops_desk.ui.widgets.confirmation import Confirm
 from mlops_desk.ui.widgets.field import Field
 
@@ -19,9 +20,10 @@ _WHY = "Why, for whoever reads it later"
 class WordDialog(Confirm):
     """``why`` has what was typed. The reason may be left out: a yes that needs none is still a yes."""
 
-    def __init__(self, parent: QWidget, title: str, text: str, act: str, *, harmful: bool) -> None:
+    def __init__(self, parent: QWidget, title: str, text: str, act: str, *, harmful: bool, why: str = "") -> None:
+        """``why`` was typed into the one before, which somebody else overtook."""
         super().__init__(parent, title, text, act, harmful=harmful)
-        self.why = Field("Reason", _WHY)
+        self.why = Field("Reason", _WHY, text=why)
         self.why.setMaxLength(MOST_SAID)
         self.back.setDefault(False)
         for button in (self.back, self.act):
@@ -31,7 +33,8 @@ class WordDialog(Confirm):
         column.insertWidget(2, self.why)
         QWidget.setTabOrder(self.why, self.back)
         QWidget.setTabOrder(self.back, self.act)
-        self.resize(self.width(), self.sizeHint().height())
+        set_tip(self.act, "Ctrl+Enter")
+        self.resize(self.width(), column.totalHeightForWidth(self.width()))
         self.why.setFocus()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -47,10 +50,10 @@ class WordDialog(Confirm):
 
 
 def ask_word(
-    parent: QWidget, title: str, text: str, act: str, then: Callable[[str], None], *, harmful: bool
+    parent: QWidget, title: str, text: str, act: str, then: Callable[[str], None], *, harmful: bool, why: str = ""
 ) -> WordDialog:
     """Ask for a word; ``then`` gets the reason once it is given."""
-    dialog = WordDialog(parent, title, text, act, harmful=harmful)
+    dialog = WordDialog(parent, title, text, act, harmful=harmful, why=why)
     dialog.accepted.connect(lambda: then(dialog.why.text().strip()))
     dialog.open()
     return dialog
