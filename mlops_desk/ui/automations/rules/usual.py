@@ -20,14 +20,14 @@ WHEN = (
 )
 THEN = (
     ("notify", "tell people"),
-    ("alert", "raise an alert until it is over"),
+    ("alert", "raise an alert"),
     ("retrain", "retrain a model"),
     ("submit", "submit a job of a template"),
     ("rollBack", "roll an endpoint back"),
     ("pause", "pause an endpoint"),
     ("stop", "stop a job"),
-    ("ci", "run the repository's pipeline"),
-    ("promote", "take a pushed tag as a word for a version"),
+    ("ci", "run the pushed pipeline"),
+    ("promote", "take a pushed tag as a word"),
 )
 _LEVELS = ("info", "warning", "alert")
 _YES = "true"
