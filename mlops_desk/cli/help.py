@@ -76,7 +76,7 @@ HELP = {
     "policies.set.not_author": "whoever trained the version, or asks for its move, may not approve",
     "policies.set.signed_tag": "a tag is wanted too, signed by one of --signers",
     "policies.set.free_rollback": "it may go back to where it pointed before without asking anew",
-    "policies.set.signers": "OpenSSH allowed_signers file: whose tags count",
+    "policies.set.signers": "OpenSSH allowed_signers file, also with armoured GPG keys: whose tags count",
     "secrets.move.name": "name of the secret",
     "secrets.move.to": "keyring or file",
     "secrets.show.name": "name of the secret",

@@ -43,7 +43,7 @@ class SignedTags:
             raise Refused(f"No policy of {wanted.shown} wants a signed tag.", hint)
         request = {"repository": repository, "tag": tag, "signers": policy.signers}
         told = run_worker(tag_worker.__name__, request, 2 * tag_worker.SECONDS, ending=self._loop.ending)
-        named = tag, told["object"]
+        named = tag, told["payload"], told["object"]  # by the last an earlier program knew a tag again
         made = promotions.made_by(wanted, named)
         if made is not None:
             return made

@@ -67,7 +67,7 @@ class PolicyLedger:
         kind: WordKind,
         identity: str,
         user: str,
-        tag: tuple[str, str] | None = None,
+        tag: tuple[str, ...] | None = None,
         subject: str | None = None,
         why: str = "",
     ) -> ApprovalWord:

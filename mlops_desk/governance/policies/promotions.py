@@ -129,8 +129,8 @@ class Promotions:
             made = self._decided(self._with_word(request, why, agrees=False), PromotionState.REJECTED, text)
         return self.told(made)
 
-    def tagged(self, wanted: MoveAsked, fingerprint: str, signer: str, tag: tuple[str, str]) -> PolicyStanding:
-        """Take a signed tag (its name and what it points at) whose signature was verified by a key of the policy.
+    def tagged(self, wanted: MoveAsked, fingerprint: str, signer: str, tag: tuple[str, ...]) -> PolicyStanding:
+        """Take a signed tag (its name, and by what it is known again) that a key of the policy was seen to have signed.
 
         Raises Refused where the policy wants none.
         """
@@ -146,23 +146,24 @@ class Promotions:
         self.settle_all()
         return standing_of(policy, wanted, evidence, self._ledger.words(wanted))
 
-    def check_tag(self, wanted: MoveAsked, tag: tuple[str, str]) -> None:
+    def check_tag(self, wanted: MoveAsked, tag: tuple[str, ...]) -> None:
         """Refuse a tag that has had its effect, or was moved while it counted. Raises Refused.
 
         A tag is the word for one move, as a person's is: whoever finds it later makes no other with it.
         """
         for one in self._ledger.words(wanted):
             is_open = one.state is WordState.GIVEN
-            if one.tag == tag[0] and one.tag_object == tag[1] and not is_open:
+            if one.tag == tag[0] and one.tag_object in tag[1:] and not is_open:
                 text = f"The tag {plain(tag[0])} has had its effect, and counts for no second move."
                 raise Refused(text, "Sign it again and push it: git tag -s -f, git push -f.")
-            if one.tag == tag[0] and one.tag_object != tag[1] and is_open:
+            if one.tag == tag[0] and one.tag_object not in tag[1:] and is_open:
                 raise Refused(f"The tag {plain(tag[0])} was moved since it was seen first, and counts no more.")
 
-    def made_by(self, wanted: MoveAsked, tag: tuple[str, str]) -> Approval | None:
+    def made_by(self, wanted: MoveAsked, tag: tuple[str, ...]) -> Approval | None:
         """Return the move that a signed tag has made, where the alias is there still; None: it has made none."""
         used = [one for one in self._ledger.words(wanted) if one.state is WordState.USED]
-        if not any((one.tag, one.tag_object) == tag for one in used) or self._evidence(wanted).at != wanted.version:
+        found = any(one.tag == tag[0] and one.tag_object in tag[1:] for one in used)
+        if not found or self._evidence(wanted).at != wanted.version:
             return None
         moved = self._requests.list(states=(PromotionState.MOVED,))
         return next((self.told(one) for one in moved if _wanted(one) == wanted), None)

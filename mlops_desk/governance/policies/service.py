@@ -14,6 +14,7 @@ from mlops_desk.governance.policies.deciding import MoveAsked, standing_of
 from mlops_desk.governance.policies.gate import Evidence
 from mlops_desk.governance.policies.ledger import PolicyLedger
 from mlops_desk.records.governance.policy import MOST_PEOPLE, ApprovalPolicy, PolicyStanding
+from mlops_desk.records.governance.signers import signers_of
 
 ROOT = 0  # the uid of the superuser, on every Linux
 _NOBODY = 65_534  # the uid of nobody, on every Linux: who lets that in lets in everybody
@@ -87,14 +88,11 @@ class PoliciesService:
         uids = tuple(_uid(name) for name in names)
         if uids and len(set(uids)) < people:
             raise Invalid(f"{people} people have to approve, and {len(set(uids))} may.", "Name more accounts in --who.")
-        if signed_tag and not _keys(signers):
-            raise Invalid(
-                "A signed tag is wanted, and no key is named that may sign.", "Give --signers a file of them."
-            )
+        _check_keys(signers or "", are_wanted=signed_tag)
         wanted = self._wanted(model, alias.strip(), "", uri)
         trouble = self._look(wanted)
         policy = ApprovalPolicy(
-            model, wanted.alias, people, names, uids, card, not not_author, signed_tag, (signers or "")[:_MOST_SIGNERS],
+            model, wanted.alias, people, names, uids, card, not not_author, signed_tag, signers or "",
             free_rollback, wanted.registry, self._now(), current_caller().user, trouble,
         )  # fmt: skip
         self._ledger.put(policy)
@@ -165,6 +163,16 @@ def _uid(name: str) -> int:
         raise Invalid(f"There is no account {plain(name, 80)!r} on this machine.") from error
 
 
-def _keys(signers: str | None) -> bool:
-    """Tell whether a text has a line that may be a key."""
-    return any(line.strip() and not line.lstrip().startswith("#") for line in (signers or "").splitlines())
+def _check_keys(signers: str, *, are_wanted: bool) -> None:
+    """Refuse keys that nobody could verify a tag by. Raises Invalid."""
+    if len(signers) > _MOST_SIGNERS:
+        text = f"The keys that may sign are longer than {_MOST_SIGNERS >> 10} KiB."
+        raise Invalid(text, "Leave out keys of people who sign no tags: gpg --export-options export-minimal.")
+    found = signers_of(signers)
+    if found.trouble is not None:
+        hint = Hint(
+            "gpg --armor --export NAME", before="Give --signers lines of allowed_signers, and what ", after=" prints."
+        )
+        raise Invalid(f"The keys that may sign can't be read: {found.trouble}", hint)
+    if are_wanted and not (found.ssh or found.gpg):
+        raise Invalid("A signed tag is wanted, and no key is named that may sign.", "Give --signers a file of them.")

@@ -30,8 +30,8 @@ class ApprovalPolicy:
     asks). ``who``: only these accounts (``uids`` are theirs); empty: whoever the agent lets in. ``card``: the version's
     card has to be approved. ``author``: whoever trained the version, made the rule that retrained it or asks for the
     move may approve. ``signed_tag``: a signed tag is wanted too, by one of ``signers`` (lines of an OpenSSH
-    allowed_signers file). ``free_rollback``: back to a version that it pointed at before, without asking again.
-    ``trouble``: what keeps it from working.
+    allowed_signers file, armoured public GPG keys). ``free_rollback``: back to a version that it pointed at before,
+    without asking again. ``trouble``: what keeps it from working.
     """
 
     model: str
@@ -74,7 +74,8 @@ class ApprovalWord:
     """One identity's yes to one version under one alias, on the evidence of that moment.
 
     ``identity`` is "uid 1000", or the fingerprint of the key that signed a tag; ``user`` is how it is called.
-    ``tag`` and ``tag_object`` name a signed tag and what it pointed at. ``why`` is the reason that was given.
+    ``tag`` and ``tag_object`` name a signed tag and the sum of what was signed (of old: its object). ``why`` is
+    the reason that was given.
     """
 
     id: str

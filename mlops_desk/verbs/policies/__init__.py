@@ -47,7 +47,8 @@ class Policies(Protocol):
         """Say what an alias wants before it moves; what was said before is replaced.
 
         --card: the version's card has to be approved. --not-author: not by whoever trained it or asks for the move.
-        --signed-tag: a tag is wanted too, signed by a key of --signers (an OpenSSH allowed_signers file).
+        --signed-tag: a tag is wanted too, signed by a key of --signers (an OpenSSH allowed_signers file, in
+        which armoured public GPG keys may stand too).
         --free-rollback: it may go back to a version that it pointed at before without asking anew.
         """
         ...

@@ -44,6 +44,18 @@ def signed(repository: Path, key_file: Path, tag: str, *more: str) -> None:
     )
 
 
+def written(repository: Path, tag: str, text: bytes) -> None:
+    """Put a tag's text under its name, as whoever may push can."""
+    words = ["git", "-C", str(repository), "hash-object", "-t", "tag", "-w", "--stdin", "--literally"]
+    done = subprocess.run(words, input=text, capture_output=True, check=True, timeout=60)
+    git(repository, "update-ref", f"refs/tags/{tag}", done.stdout.decode().strip())
+
+
+def text_of(repository: Path, tag: str) -> bytes:
+    words = ["git", "-C", str(repository), "cat-file", "tag", tag]
+    return subprocess.run(words, capture_output=True, check=True, timeout=60).stdout
+
+
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

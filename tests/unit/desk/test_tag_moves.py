@@ -13,7 +13,7 @@ from mlops_desk.governance.policies.deciding import MoveAsked
 from mlops_desk.records.governance.policy import WordState
 from mlops_desk.registry.aliases.journal import AliasJournal
 from mlops_desk.registry.service import RegistryCore
-from tests.unit.desk.test_signed_tags import git, key, signed
+from tests.unit.desk.test_signed_tags import git, key, signed, text_of, written
 from tests.unit.governance.policies.rig import ANNA, BO, World, as_user
 
 _STORE = """import sys
@@ -78,6 +78,34 @@ def test_a_tag_that_has_had_its_effect_brings_no_version_back(world, repository,
     signed(repository, tmp_path / "ana", "promote/churn/2", "--force", "-m", "back to it")
     assert promote(world, repository, "promote/churn/2").state == "moved", "signed again it is another word"
     assert world.champion == "2"
+
+
+def test_a_tag_that_had_its_effect_and_is_written_otherwise_brings_no_version_back(world, repository, tmp_path) -> None:
+    policy(world, tmp_path)
+    for version in ("2", "3"):
+        signed(repository, tmp_path / "ana", f"promote/churn/{version}")
+        promote(world, repository, f"promote/churn/{version}")
+    text = text_of(repository, "promote/churn/2")
+    head, _, rest = text.partition(b"SIGNATURE-----\n")
+    lines, end, last = rest.partition(b"-----END")
+    written(repository, "promote/churn/2", head + b"SIGNATURE-----\n" + lines.replace(b"\n", b"") + b"\n" + end + last)
+    assert text_of(repository, "promote/churn/2") != text, "the same signature, in one line"
+    with pytest.raises(Refused, match="counts for no second move"):
+        promote(world, repository, "promote/churn/2")
+    assert world.champion == "3"
+
+
+def test_a_tag_that_an_earlier_program_knew_by_its_object_counts_no_second_time(world, repository, tmp_path) -> None:
+    policy(world, tmp_path)
+    signed(repository, tmp_path / "ana", "promote/churn/2")
+    asked = MoveAsked("own", "churn", "champion", "2")
+    named = "promote/churn/2", git(repository, "rev-parse", "promote/churn/2")
+    world.approvals.ask("churn/2")
+    world.promotions.tagged(asked, "SHA256:k", "ana", named)
+    assert promote(world, repository, "promote/churn/2").state == "moved", "it tells of the move that was made"
+    world.own.set_alias("churn", "champion", "1")
+    with pytest.raises(Refused, match="counts for no second move"):
+        promote(world, repository, "promote/churn/2")
 
 
 def test_a_wrong_key_no_policy_no_version_and_another_alias_move_nothing(world, repository, tmp_path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts
 from mlops_desk.records.governance.policy import OWN_REGISTRY, ApprovalPolicy, PolicyStanding
+from mlops_desk.records.governance.signers import signers_of
 
 _TEXT = 400  # chosen: five lines of a terminal
 
@@ -19,13 +20,23 @@ def policy(item: ApprovalPolicy) -> str:
         "who": ", ".join(map(plain, item.who)) or "whoever this agent lets in",
         "author": "may approve" if item.author else "may not approve",
         "card": "has to be approved" if item.card else "not asked for",
-        "signed tag": "wanted" if item.signed_tag else "not asked for",
+        "signed tag": f"wanted, {_signers(item.signers)}" if item.signed_tag else "not asked for",
         "back": "freely, to where it was before" if item.free_rollback else "as any other move",
         "set": f"{ago(item.set_at)} by {plain(item.set_by or '–')}",
     }
     if item.trouble is not None:
         told["trouble"] = plain(item.trouble, _TEXT)
     return facts(told)
+
+
+def _signers(text: str) -> str:
+    found = signers_of(text)
+    if found.trouble is not None:
+        return f"but its keys can't be read: {found.trouble}"
+    parts = [f"SSH key of {name}" for name in found.names]
+    if found.gpg:
+        parts.append("one block of GPG keys" if len(found.gpg) == 1 else f"{len(found.gpg)} blocks of GPG keys")
+    return plain(f"by {', '.join(parts)}", _TEXT)
 
 
 def standing(item: PolicyStanding) -> str:

@@ -539,6 +539,20 @@ def test_a_file_without_a_key_signs_nothing(world, signers):
         world.policies.set("churn", people=0, signed_tag=True, signers=signers)
 
 
+@pytest.mark.parametrize(
+    ("signers", "said"),
+    [
+        ("-----BEGIN PGP PRIVATE KEY BLOCK-----\n", "secret key, which belongs in no policy"),
+        ("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n", "the file was cut"),
+        ("anna ssh-ed25519 AAAA\n" * 4000, "longer than 64 KiB"),
+    ],
+)
+def test_keys_that_no_tag_could_be_held_against_are_not_kept(world, signers, said):
+    with pytest.raises(Invalid, match=said):
+        world.policies.set("churn", people=0, signed_tag=True, signers=signers)
+    assert world.policies.list() == []
+
+
 def test_two_names_of_one_account_are_one_person(world, monkeypatch):
     monkeypatch.setattr("pwd.getpwnam", lambda name: type("Row", (), {"pw_uid": BO}))
     with pytest.raises(Invalid, match="2 people have to approve, and 1 may"):
