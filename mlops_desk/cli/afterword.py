@@ -16,6 +16,12 @@ _END = ("gpus", "end_process")
 _LOGS = ("jobs", "logs")
 _HISTORY = ("models", "history")
 _NO_MOVE = "Nobody has seen an alias of it move. Moves are kept from the first look at a registry on."
+_LABELS = ("labels", "list")
+_NO_LABELS = {
+    "uncertain": "Of no request that wants a label is known how sure the model was: that takes answers with the "
+    "probabilities of all classes. --by sampled goes without.",
+    "drifted": "No request that wants a label lies in a window that drifted. --by sampled goes without.",
+}
 _SUBMITS = {("jobs", "submit"), ("jobs", "rerun")}
 _MOST_TOLD = 1000  # as many as one file makes
 _REASON = 300  # chosen: two or three lines of a terminal
@@ -105,6 +111,8 @@ def nothing(verb: Verb, arguments: Mapping[str, Any]) -> str:
         return _NO_MOVE if given.get("at") is None else f"Nothing is known of where it stood at {moment(given['at'])}."
     if not given:
         return "Nothing yet."
+    if (verb.service, verb.name) == _LABELS and given.keys() == {"by"} and given["by"] in _NO_LABELS:
+        return _NO_LABELS[given["by"]]
     if verb.service == "jobs" and given.keys() == {"state"}:
         return f"No job is {plain(str(given['state']))}."
     return f"Nothing with {', '.join(f'--{name} {plain(str(value))}' for name, value in given.items())}."

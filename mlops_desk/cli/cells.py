@@ -10,6 +10,8 @@ from mlops_desk.base.text import THIN, decimal_name, plain
 from mlops_desk.records.metric import Reading
 
 _CELL = 60  # chosen: three columns of this fit into a wide terminal
+_WHOLE = 4000  # chosen: a screen full of one text
+_LINE = 100  # chosen: beside a name it fits into a wide terminal
 _LAST_CELL = 400  # chosen: the last column may run over lines
 
 Lines: TypeAlias = tuple[str, ...]
@@ -64,6 +66,18 @@ def facts(facts: Mapping[str, str | Lines]) -> str:
         told += [f"{padded(name, width)}  {plain(first, _LAST_CELL)}"]
         told += [f"{' ' * width}  {plain(line, _LAST_CELL)}" for line in more]
     return "\n".join(told)
+
+
+def in_full(texts: Mapping[str, str], shown: int) -> str:
+    """Return, for below a table whose cells are cut, the texts that are longer than what was ``shown`` of them."""
+    longer = {name: lines for name, text in texts.items() if len(text) > shown for lines in [_wrapped(text)]}
+    return f"\n\n{facts(longer)}" if longer else ""
+
+
+def _wrapped(text: str) -> Lines:
+    import textwrap  # noqa: PLC0415 - what only long texts need
+
+    return tuple(textwrap.wrap(plain(text, _WHOLE), _LINE)) or ("–",)
 
 
 def lines_of(text: str | None) -> Lines:

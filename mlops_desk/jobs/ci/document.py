@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from mlops_desk.base.document.binding import Bound, bind
-from mlops_desk.base.document.nodes import read_document
+from mlops_desk.base.document.nodes import Entries, Node, Text, read_document, wrong
 from mlops_desk.base.document.schema import schema_of
 from mlops_desk.jobs.ci.fields import CiFile, CiStageFields
 from mlops_desk.records.ci.run import CiPlan, CiStage, CiStageKind
@@ -18,12 +18,16 @@ _KINDS: Mapping[str, frozenset[str]] = {
     "register": frozenset({"register", "of", "path"}),
 }
 """Kinds of stages that are told by a key of their own, with what may stand beside it; all others are jobs."""
+_OTHERS = {"Job": "jobs submit FILE", "Rule": "rules check FILE"}
+"""Kinds of documents of this program that a pipeline is confused with, and the verb that takes them."""
 _OF_OTHERS = frozenset({"gate", "register", "of", "path"})
 
 
 def parse_pipeline(text: str) -> CiFile:
     """Read a pipeline's file. Raises Invalid, with line and column of what is wrong, and nothing else."""
-    bound = bind(read_document(text), CiFile)
+    document = read_document(text)
+    _check_kind(document)
+    bound = bind(document, CiFile)
     names: dict[str, int] = {}
     for index, stage in enumerate(bound.table.stages):
         if stage.name in names:
@@ -67,6 +71,14 @@ def plan_of(file: CiFile) -> CiPlan:
 def pipeline_schema() -> dict[str, Any]:
     """Return the JSON Schema of a pipeline's file."""
     return schema_of(CiFile, _IDENTITY, "MLOps Desk pipeline (mlops-desk/v1)")
+
+
+def _check_kind(document: Node) -> None:
+    """Refuse a document of another kind by its name, before its keys are taken for a pipeline's. Raises Invalid."""
+    kind = document.entries.get("kind") if isinstance(document, Entries) else None
+    if isinstance(kind, Text) and kind.text in _OTHERS:
+        text = f"the file is a {kind.text}, and what stands here is a Pipeline."
+        raise wrong(kind.place._replace(field="kind"), text, f"mlops-desk {_OTHERS[kind.text]} takes it.")
 
 
 def _check_stage(bound: Bound[CiFile], stage: CiStageFields, path: str) -> None:

@@ -159,12 +159,15 @@ class RuleDeeds:
             return Became("The job was over already.", made=None if job is None else job.id)
         self.house.allow("jobs", "cancel", {"job_id": job.id})
         if deed.step.due_at is None and action.warning_seconds:
-            return self._warned(job, action.warning_seconds, deed)
-        is_about_it = action.job is None and not deed.firing.by_hand
-        if deed.step.due_at is not None and is_about_it and deed.holds is not True:
-            why = "was over in time" if deed.holds is False else "is not known any more"
-            return Became(f"The job {job.id} goes on: what the rule is about {why}.", made=job.id)
-        self.house.cancel(job.id)
+            return self._warned(job, action, deed)
+        if deed.step.due_at is not None and (why := _saved(action, deed)):
+            return Became(f"The job {job.id} goes on: {why}.", made=job.id)
+        try:
+            self.house.cancel(job.id)
+        except Refused:
+            if not self.house.job(job.id).state.is_final:
+                raise
+            return Became("The job was over already.", made=job.id)
         return Became(f"The job {job.id} ({plain(job.name)}) is stopped.", made=job.id)
 
     def _job(self, action: StopJobAction, deed: Deed) -> Job | None:
@@ -172,11 +175,13 @@ class RuleDeeds:
             return self.house.job(deed.step.made)
         return self.house.job(deed.firing.subject) if action.job is None else self.house.newest_job(action.job)
 
-    def _warned(self, job: Job, seconds: float, deed: Deed) -> Became:
+    def _warned(self, job: Job, action: StopJobAction, deed: Deed) -> Became:
+        seconds = action.warning_seconds
         span = written_length(seconds)
+        unless = ", unless that is over before" if _is_about(action, deed) else ""
         text = (
             f"The job {plain(job.name)} ({job.id}) of {plain(job.user)} is stopped in {span} by the rule "
-            f"{deed.firing.rule}, unless that is over before."
+            f"{deed.firing.rule}{unless}."
         )
         hint = Hint(f"mlops-desk rules pause {deed.firing.rule}", after=" keeps the rule from it.")
         self.house.notice(Notice("warning", SOURCE, text, hint, time.time(), about=("job", job.id), personal=True))
@@ -222,6 +227,20 @@ class RuleDeeds:
             about = ("rule", deed.firing.rule)
             self.house.notice(Notice("info", SOURCE, text, hint, time.time(), about=about, personal=True))
         return Became(f"It waits for {people} to agree.", FiringState.WAITING, hint=hint)
+
+
+def _is_about(action: StopJobAction, deed: Deed) -> bool:
+    """Tell whether a job is stopped for what it does itself, so that it may save itself by doing otherwise."""
+    return action.job is None and not deed.firing.by_hand
+
+
+def _saved(action: StopJobAction, deed: Deed) -> str | None:
+    """Return why a job whose owner was told is not stopped after all; None where it is."""
+    if deed.rule is not None and not deed.rule.enabled and not deed.firing.by_hand:
+        return "the rule was paused meanwhile"
+    if _is_about(action, deed) and deed.holds is not True:
+        return f"what the rule is about {'was over in time' if deed.holds is False else 'is not known any more'}"
+    return None
 
 
 def _moved(made: Approval) -> str:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from mlops_desk.base.document.forms import NAME_LIMIT, Form, Unfit, fits, whole_pattern
+from mlops_desk.base.document.forms import NAME_LIMIT, Forbidden, Form, Unfit, fits, whole_pattern
 from mlops_desk.base.text import plain
 
 _METRIC = re.compile(r"[a-z][a-z0-9_.]{0,99}", re.ASCII)
@@ -48,11 +48,22 @@ def _cron(text: str) -> str:
     line = " ".join(text.split())
     if len(line) > _CRON_LIMIT or line.count(" ") != _FIELDS - 1:
         raise Unfit(CRON.wanted)
+    if _comes(line):
+        return line
+    minute, hour, day, month, weekday = line.split()
+    if _comes(f"{minute} {hour} {day} * {weekday}") and _comes(f"{minute} {hour} * {month} {weekday}"):
+        text = f"day {plain(day)} never comes in month {plain(month)}, so it would never fire."
+        raise Forbidden(text, "Take a day that the month has; L is its last one.")
+    raise Unfit(CRON.wanted)
+
+
+def _comes(line: str) -> bool:
+    """Tell whether a cron line can be read and has a time in any year; a day that no year has it has none."""
     try:
         next(CronSim(line, _LEAP_DAY))
-    except (CronSimError, StopIteration) as error:  # StopIteration: a day that no year has, as February 30
-        raise Unfit(CRON.wanted) from error
-    return line
+    except (CronSimError, StopIteration):
+        return False
+    return True
 
 
 def _zone(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_desk.cli.cells import ago, size
+from mlops_desk.cli.cells import ago, in_full, size
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,13 @@ def test_a_size_is_told_in_the_unit_that_fits_it(size_bytes: int, shown: str) ->
 def test_a_time_to_come_is_not_told_as_now(at: float | None, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlops_desk.base.agent_clock.now", lambda: 1_000_000_000.0)
     assert ago(at) == shown
+
+
+def test_what_a_table_has_cut_stands_below_it_whole_and_plain() -> None:
+    words = " ".join(f"word{number}" for number in range(40))
+    shown = in_full({"validate": words, "train": "short", "gate": "x\x1b[31m" * 20}, 90)
+    assert " ".join(shown.replace("validate", "", 1).partition("gate")[0].split()) == words
+    assert "train" not in shown
+    assert "\x1b" not in shown
+    assert max(map(len, shown.splitlines())) <= 120
+    assert in_full({"train": "x" * 90}, 90) == in_full({}, 90) == ""

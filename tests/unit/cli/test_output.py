@@ -207,6 +207,12 @@ def test_a_filter_that_lets_nothing_through_is_not_nothing_yet() -> None:
     assert afterword.nothing(jobs, {"state": "running", "limit": 200}) == "No job is running."
     assert afterword.nothing(events, {"level": "alert", "device": None, "limit": 200}) == "Nothing with --level alert."
     assert output.text([], "No job is running.") == "No job is running."
+    labels = verb("labels", "list")
+    sure = afterword.nothing(labels, {"endpoint": "iris", "by": "uncertain", "limit": 50})
+    assert sure.startswith("Of no request that wants a label is known how sure the model was")
+    assert "window that drifted" in afterword.nothing(labels, {"endpoint": "iris", "by": "drifted", "limit": 50})
+    both = {"endpoint": "iris", "by": "uncertain", "column": "truth", "limit": 50}
+    assert afterword.nothing(labels, both) == "Nothing with --by uncertain, --column truth."
 
 
 @pytest.mark.parametrize(

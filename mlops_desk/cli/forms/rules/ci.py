@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from mlops_desk.base.text import plain
-from mlops_desk.cli.cells import ago, facts, step, table
+from mlops_desk.cli.cells import ago, facts, in_full, step, table
 from mlops_desk.records.ci.run import CiBrief, CiPlan, CiRun, CiStage
 from mlops_desk.records.ci.watched import SeenRef, WatchedRepository
 
 _TEXT = 400  # chosen: five lines of a terminal
-_CELL = 90  # chosen: what is left of a line of a wide terminal
+_CELL = 90  # chosen: what is left of a line of a wide terminal; what is longer stands below
 
 
 def ci_run(item: CiRun) -> str:
@@ -26,7 +26,8 @@ def ci_run(item: CiRun) -> str:
     if item.hint:
         told["next"] = plain(item.hint, _TEXT)
     rows = [_row(one) for one in item.stages]
-    return f"{facts(told)}\n\n{table(['STAGE', 'STATE', 'TOOK', 'JOB', 'FOUND'], rows)}"
+    found = in_full({one.name: one.text for one in item.stages}, _CELL)
+    return f"{facts(told)}\n\n{table(['STAGE', 'STATE', 'TOOK', 'JOB', 'FOUND'], rows)}{found}"
 
 
 def _row(one: CiStage) -> list[str]:

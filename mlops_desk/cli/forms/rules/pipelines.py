@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from mlops_desk.base.text import plain
-from mlops_desk.cli.cells import ago, facts, number, step, table
+from mlops_desk.cli.cells import ago, facts, in_full, number, step, table
 from mlops_desk.records.jobs.spec import Goal
 from mlops_desk.records.pipelines.comparison import ModelComparison, Scored
 from mlops_desk.records.pipelines.curve import CurvePoint, LearningCurve
 from mlops_desk.records.pipelines.run import PipelineBrief, PipelineRun, PipelineState, PipelineStep, StepName
 
 _TEXT = 400  # chosen: five lines of a terminal
-_CELL = 90  # chosen: what is left of a line of a wide terminal; show without a list has all
+_CELL = 90  # chosen: what is left of a line of a wide terminal; what is longer stands below
 _NEXT = {
     PipelineState.WAITING_FOR_APPROVAL: "mlops-desk approvals approve {id}, or reject",
     PipelineState.PAUSED: "mlops-desk pipelines resume {id}",
@@ -43,7 +43,8 @@ def pipeline(item: PipelineRun) -> str:
     if item.state in _NEXT:
         told["next"] = _NEXT[item.state].format(id=item.id)
     rows = [_row(one) for one in item.steps]
-    return f"{facts(told)}\n\n{table(['STEP', 'STATE', 'TOOK', 'FOUND'], rows)}"
+    found = in_full({one.name: one.evidence.text for one in item.steps}, _CELL)
+    return f"{facts(told)}\n\n{table(['STEP', 'STATE', 'TOOK', 'FOUND'], rows)}{found}"
 
 
 def _row(one: PipelineStep) -> list[str]:

@@ -67,7 +67,9 @@ def test_stages_run_behind_what_they_need_whatever_their_order_in_the_file() -> 
         ("name: good", "name: train", "Line 24, column 11", "a stage train already, in line 12", "another name"),
         ("register: iris", "register: a/b", "Line 8, column 15", "does not fit", "without / or :"),
         ("    register: iris\n", "    register: iris\n    env: {A: b}\n", "Line 9, column 10", "starts no container", ""),
-        ("kind: Pipeline", "kind: Job", "Line 2, column 7", "does not fit", "Pipeline"),
+        ("kind: Pipeline", "kind: Job", "Line 2, column 7", "the file is a Job", "jobs submit FILE"),
+        ("kind: Pipeline\nname: iris", "kind: Rule\nthen: []", "Line 2, column 7", "is a Rule", "rules check FILE"),
+        ("kind: Pipeline", "kind: Pipe", "Line 2, column 7", "does not fit", "Pipeline"),
         ("    command: [python, train.py]\n", "", "Line 12, column 5", "what it runs is missing", "command:"),
         ("data: [/data]", "mounts: [/etc]", "Line 23, column 5", "mounts", ""),
         ("data: [/data]", "relax: [seccomp]", "Line 23, column 5", "relax", ""),
@@ -82,6 +84,24 @@ def test_what_is_wrong_is_said_with_its_place_and_what_to_write(
     assert place in caught.value.message
     assert said in caught.value.message
     assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("", 1, "The file is empty."),
+        ("# nothing\n", 1, "The file is empty."),
+        ("a: 1\nb: \x01\n", 2, "this is not YAML: special characters are not allowed"),
+        ("a: [1\n", 1, "this is not YAML"),
+        ("x" * 70_000, 1, "larger than 64 KiB"),
+    ],
+)
+def test_what_is_no_document_has_a_place_by_which_its_file_is_named(text: str, line: int, said: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse_pipeline(text)
+    assert said in caught.value.message
+    assert caught.value.place is not None
+    assert caught.value.place.line == line
 
 
 def test_stages_that_wait_for_one_another_are_refused() -> None:
