@@ -64,8 +64,7 @@ def wrong(place: Place, text: str, hint: str) -> Invalid:
 def read_document(text: str, depth: int = _LIMIT_DEPTH) -> Node:
     """Read one YAML document of at most so many levels. Raises Invalid, and nothing else, whatever the text holds."""
     if len(text) > _LIMIT_BYTES or len(text.encode("utf-8", "replace")) > _LIMIT_BYTES:
-        text = f"The file is larger than {_LIMIT_BYTES // 1024} KiB."
-        raise Invalid(text, "Such a file is a page of text.", place=Place(1))
+        raise Invalid(f"The file is larger than {_LIMIT_BYTES // 1024} KiB.", "Such a file is a page of text.")
     try:
         _check_events(text, depth)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -75,9 +74,9 @@ def read_document(text: str, depth: int = _LIMIT_DEPTH) -> Node:
         line = text.count("\n", 0, error.position) + 1
         raise wrong(Place(line), f"this is not YAML: {plain(error.reason)}.", _SYNTAX_HINT) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise Invalid(f"This is not YAML: {plain(str(error))}.", _SYNTAX_HINT, place=Place(1)) from error
+        raise wrong(Place(1), f"this is not YAML: {plain(str(error))}.", _SYNTAX_HINT) from error
     if root is None:
-        raise Invalid("The file is empty.", _SYNTAX_HINT, place=Place(1))
+        raise wrong(Place(1), "the file is empty.", _SYNTAX_HINT)
     return _node(root)
 
 
@@ -103,7 +102,7 @@ def _not_yaml(text: str, error: yaml.MarkedYAMLError) -> Invalid:
     mark = error.problem_mark or error.context_mark
     problem = plain(str(error.problem))
     if mark is None:
-        return Invalid(f"This is not YAML: {problem}.", _SYNTAX_HINT, place=Place(1))
+        return wrong(Place(1), f"this is not YAML: {problem}.", _SYNTAX_HINT)
     last = text.rstrip().count("\n")
     if mark.index >= len(text.rstrip()):  # at the end, maybe on a line that no editor shows: nothing stands there
         return wrong(Place(min(mark.line, last) + 1), f"this is not YAML: {problem}.", _SYNTAX_HINT)

@@ -89,11 +89,10 @@ def test_what_is_wrong_is_said_with_its_place_and_what_to_write(
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("", 1, "The file is empty."),
-        ("# nothing\n", 1, "The file is empty."),
+        ("", 1, "Line 1: the file is empty."),
+        ("# nothing\n", 1, "Line 1: the file is empty."),
         ("a: 1\nb: \x01\n", 2, "this is not YAML: special characters are not allowed"),
         ("a: [1\n", 1, "this is not YAML"),
-        ("x" * 70_000, 1, "larger than 64 KiB"),
     ],
 )
 def test_what_is_no_document_has_a_place_by_which_its_file_is_named(text: str, line: int, said: str) -> None:
