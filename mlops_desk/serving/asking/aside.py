@@ -50,7 +50,10 @@ class AsideContainers:
                 for facts in self._engine.containers({LABEL: self._instance}):
                     if facts.name.startswith(self._prefix) and facts.name not in self._own:
                         self._trial.end(facts.name)
-                        shutil.rmtree(self._folder / facts.name, ignore_errors=True)
+                # also of those that were killed before there was a container
+                for place in self._folder.glob(f"{self._prefix}*"):
+                    if place.name not in self._own:
+                        shutil.rmtree(place, ignore_errors=True)
             except DeskError:
                 self._ending.wait(_AGAIN_SECONDS)
             else:

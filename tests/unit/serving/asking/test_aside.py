@@ -1,0 +1,98 @@
+"""What is left of containers beside endpoints: also of those that were killed before there was one."""
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.serving.asking.aside import LABEL, AsideContainers
+
+
+@dataclass(frozen=True)
+class Spec:
+    name: str
+    entrypoint: tuple[str, ...] = ()
+
+
+@dataclass
+class Engine:
+    """An engine with containers by name; it is away for the first ``away`` looks. It is the trial, too."""
+
+    names: list[str] = field(default_factory=list)
+    away: int = 0
+    begun: Any = None
+
+    def containers(self, labels: dict[str, str]) -> list[Any]:
+        assert labels == {LABEL: "0a1b2c3d"}
+        if self.away:
+            self.away -= 1
+            raise Unavailable("The engine is away.", "Start it.")
+        return [SimpleNamespace(name=name) for name in self.names]
+
+    def end(self, name: str) -> None:
+        if name in self.names:
+            self.names.remove(name)
+
+    def spec(self, name: str, *_: object) -> Spec:
+        return Spec(name)
+
+    def create(self, spec: Spec) -> Any:
+        if self.begun is not None:
+            self.begun(spec.name)
+        return spec
+
+    def start(self, name: str) -> None:
+        self.names.append(name)
+
+    def inspect(self, name: str) -> Any:
+        return SimpleNamespace(status="exited")
+
+    def logs(self, name: str, *, tail: int) -> list[str]:
+        return ["done"]
+
+
+def made(tmp_path: Path, engine: Engine) -> AsideContainers:
+    return AsideContainers("0a1b2c3d", tmp_path, engine, engine, threading.Event())  # type: ignore[arg-type]
+
+
+def test_what_a_killed_agent_left_goes_also_where_there_was_no_container_yet(tmp_path: Path) -> None:
+    for name in (
+        "mlops-desk-0a1b2c3d-aside-aa",
+        "mlops-desk-0a1b2c3d-aside-bb",
+        "mlops-desk-ffffffff-aside-cc",
+        "kept",
+    ):
+        (tmp_path / name / "socket").mkdir(parents=True)
+    engine = Engine(["mlops-desk-0a1b2c3d-aside-bb", "mlops-desk-0a1b2c3d-traps-r1"])
+    made(tmp_path, engine).sweep()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "mlops-desk-ffffffff-aside-cc"]
+    assert engine.names == ["mlops-desk-0a1b2c3d-traps-r1"]
+
+
+def test_what_is_under_way_stays(tmp_path: Path) -> None:
+    engine = Engine()
+    asides = made(tmp_path, engine)
+    seen: list[tuple[str, ...]] = []
+
+    def begun(name: str) -> None:
+        asides.sweep()
+        seen.append(tuple(path.name for path in tmp_path.iterdir()))
+        assert seen[-1] == (name,)
+
+    engine.begun = begun
+    work = SimpleNamespace(wait=lambda _seconds: None)
+    assert asides.lines("image", (), ("sh",), 5.0, work, lambda _lines: None) == ["done"]  # type: ignore[arg-type]
+    assert len(seen) == 1
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_an_engine_that_is_away_is_asked_again(tmp_path: Path) -> None:
+    (tmp_path / "mlops-desk-0a1b2c3d-aside-aa").mkdir()
+    ending = threading.Event()
+    engine = Engine(away=1)
+    asides = AsideContainers("0a1b2c3d", tmp_path, engine, engine, ending)  # type: ignore[arg-type]
+    ending.wait = lambda _seconds=None: False  # type: ignore[method-assign,assignment]
+    asides.sweep()
+    assert [*tmp_path.iterdir()] == []
