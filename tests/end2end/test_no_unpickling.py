@@ -188,6 +188,7 @@ def test_a_model_is_unpickled_in_its_container_alone_when_it_is_served(world: Wo
         assert any(name in command for command in since), sorted({*since})
     assert odd_of(heard) == set()
     assert not world.sprung.exists()
+    world.desk.json("endpoints", "remove", "traps")
 
 
 @pytest.mark.parametrize(
