@@ -121,7 +121,8 @@ def run_all(pytest_arguments: Sequence[str], env: Mapping[str, str]) -> int:
 def _begin_collection(env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Have all tests' bytecode made beside the checks, which use one core: else each worker would make it for itself.
 
-    That took 95 s of processor time. What becomes of it is said by the tests themselves: they load the same files.
+    That took at most 95 s of processor time, by single measurements. What becomes of it is said by the tests
+    themselves: they load the same files.
     """
     command = [*_python(VENV), "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-qq", "tests"]
     silent = subprocess.DEVNULL
