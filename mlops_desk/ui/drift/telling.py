@@ -43,7 +43,7 @@ def of_cell(column: str, score: ColumnScore | None, window: JudgedWindow) -> str
     if p_value is not None:
         said.append(f"p {numbers.number(p_value, 2)}")
     missing = known(score.missing_ratio)
-    if missing and missing <= 1.0:
+    if missing is not None and 0.0 < missing <= 1.0:
         said.append(f"{numbers.percent(missing, 1)} missing")
     return f"{plain(column)}, {of_window(window)}: {', '.join(said)}"
 

@@ -93,6 +93,7 @@ def test_a_cell_tells_all_that_it_holds():
 @given(value=ANY_NUMBER, limit=ANY_NUMBER, p=ANY_NUMBER, missing=ANY_NUMBER)
 @example(value=math.nan, limit=0.1, p=0.5, missing=0.0)
 @example(value=0.2, limit=math.inf, p=math.nan, missing=math.inf)
+@example(value=None, limit=None, p=None, missing=-1.797693134862316e306)
 def test_a_number_that_is_none_is_told_nowhere(value, limit, p, missing):
     told = telling.of_cell("a", score(value, limit, p_adjusted=p, missing_ratio=missing), window(1, {}))
     assert "nan" not in told
