@@ -53,8 +53,16 @@ class Engine:
         return ["done"]
 
 
-def made(tmp_path: Path, engine: Engine) -> AsideContainers:
-    return AsideContainers("0a1b2c3d", tmp_path, engine, engine, threading.Event())  # type: ignore[arg-type]
+class Hasty(threading.Event):
+    """An end that never comes, and for which nobody waits."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        del timeout
+        return False
+
+
+def made(tmp_path: Path, engine: Any) -> AsideContainers:
+    return AsideContainers("0a1b2c3d", tmp_path, engine, engine, Hasty())
 
 
 def test_what_a_killed_agent_left_goes_also_where_there_was_no_container_yet(tmp_path: Path) -> None:
@@ -82,17 +90,13 @@ def test_what_is_under_way_stays(tmp_path: Path) -> None:
         assert seen[-1] == (name,)
 
     engine.begun = begun
-    work = SimpleNamespace(wait=lambda _seconds: None)
-    assert asides.lines("image", (), ("sh",), 5.0, work, lambda _lines: None) == ["done"]  # type: ignore[arg-type]
+    work: Any = SimpleNamespace(wait=lambda _seconds: None)
+    assert asides.lines("image", (), ("sh",), 5.0, work, lambda _lines: None) == ["done"]
     assert len(seen) == 1
     assert [*tmp_path.iterdir()] == []
 
 
 def test_an_engine_that_is_away_is_asked_again(tmp_path: Path) -> None:
     (tmp_path / "mlops-desk-0a1b2c3d-aside-aa").mkdir()
-    ending = threading.Event()
-    engine = Engine(away=1)
-    asides = AsideContainers("0a1b2c3d", tmp_path, engine, engine, ending)  # type: ignore[arg-type]
-    ending.wait = lambda _seconds=None: False  # type: ignore[method-assign,assignment]
-    asides.sweep()
+    made(tmp_path, Engine(away=1)).sweep()
     assert [*tmp_path.iterdir()] == []
