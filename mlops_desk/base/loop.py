@@ -190,6 +190,39 @@ class Lane:
             _guarded(self._name, work)
 
 
+class Turns:
+    """Keeps each thing to one thread at a time: who comes while another is at it has that one look once more."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._ending = loop.ending
+        self._lock = threading.Lock()
+        self._again: dict[str, bool] = {}
+
+    def take(self, key: str) -> bool:
+        """Tell whether it is the caller's turn, who then has to ``work``; whose it is looks once more otherwise."""
+        with self._lock:
+            if key in self._again:
+                self._again[key] = True
+                return False
+            self._again[key] = False
+            return True
+
+    def work(self, key: str, act: Callable[[str], Any]) -> None:
+        """Do what the turn is for, once more whenever somebody came meanwhile; what ``act`` raises ends the turn."""
+        while True:
+            try:
+                act(key)
+            except BaseException:
+                with self._lock:
+                    del self._again[key]
+                raise
+            with self._lock:
+                if not self._again[key] or self._ending.is_set():
+                    del self._again[key]
+                    return
+                self._again[key] = False
+
+
 def _guarded(name: str, work: Callable[[], Any]) -> bool:
     """Do ``work``; return whether it may be done again."""
     try:

@@ -18,7 +18,7 @@ from typing import Any
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import DeskError, Hint, TimedOut, Unavailable
 from mlops_desk.base.failures.trouble_log import TroubleLog
-from mlops_desk.base.loop import Loop
+from mlops_desk.base.loop import Loop, Turns
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.capsule.archive.outputs import kept_folders_of
 from mlops_desk.jobs.capsule.basis import Basis
@@ -82,7 +82,7 @@ class CiDriver:
         self._over = over
         self._now = now
         self._lock = threading.Lock()
-        self._busy: dict[str, bool] = {}
+        self._turns = Turns(loop)
         self._owed: set[str] = set()
         self._away: dict[tuple[str, str], float] = {}
         self._trouble = TroubleLog(_log, "Run %s can't go on")
@@ -94,16 +94,13 @@ class CiDriver:
 
     def drive_soon(self, run: CiRun) -> None:
         """Go on with a run in a thread of its own; where one does already, it looks once more."""
-        with self._lock:
-            if run.id in self._busy:
-                self._busy[run.id] = True
-                return
-            self._busy[run.id] = False
+        if not self._turns.take(run.id):
+            return
 
         def drive() -> None:
             if run.created_by is not None:
                 set_caller(Caller(run.created_by, -1, 0))
-            self._told(run.id, lambda: self._drive(run.id))
+            self._told(run.id, lambda: self._turns.work(run.id, self._go))
 
         self._loop.start(f"ci-{run.id[:8]}", lambda: copy_context().run(drive))
 
@@ -119,21 +116,6 @@ class CiDriver:
                 self._trouble.over(run_id)
             else:
                 self._trouble.failed(run_id, why)
-
-    def _drive(self, run_id: str) -> None:
-        again = True
-        while again:
-            try:
-                self._go(run_id)
-            except BaseException:
-                with self._lock:
-                    del self._busy[run_id]
-                raise
-            with self._lock:
-                again = self._busy[run_id] and not self._loop.ending.is_set()
-                self._busy[run_id] = False
-                if not again:
-                    del self._busy[run_id]
 
     def _go(self, run_id: str) -> None:
         """Do what can be done now."""

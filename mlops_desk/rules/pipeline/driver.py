@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import DeskError, Hint, TimedOut, Unavailable
-from mlops_desk.base.loop import Loop
+from mlops_desk.base.loop import Loop, Turns
 from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, StepName, StepState
 from mlops_desk.rules.pipeline.augmenting import Augmenting
 from mlops_desk.rules.pipeline.book import PipelineBook
@@ -42,10 +42,9 @@ class PipelineDriver:
         self._book = book
         self._loop = loop
         self._is_wanted = is_wanted
-        self._lock = threading.Lock()
         self._sweeping = threading.Lock()
         self._rollouts = parts.rollouts
-        self._busy: dict[str, bool] = {}
+        self._turns = Turns(loop)
         self._away: dict[str, float] = {}
         preparing, contest = Preparing(parts, book.newest), Contest(parts)
         self.rolling = RollingOut(parts)
@@ -94,24 +93,8 @@ class PipelineDriver:
 
     def drive(self, run_id: str) -> None:
         """Go on with a run until it waits or ends; where another thread does already, it looks once more."""
-        with self._lock:
-            if run_id in self._busy:
-                self._busy[run_id] = True
-                return
-            self._busy[run_id] = False
-        again = True
-        while again:
-            try:
-                self._go(run_id)
-            except BaseException:
-                with self._lock:
-                    del self._busy[run_id]
-                raise
-            with self._lock:
-                again = self._busy[run_id] and not self._loop.ending.is_set()
-                self._busy[run_id] = False
-                if not again:
-                    del self._busy[run_id]
+        if self._turns.take(run_id):
+            self._turns.work(run_id, self._go)
 
     def _go(self, run_id: str) -> None:
         while not self._loop.ending.is_set():

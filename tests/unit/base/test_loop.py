@@ -3,7 +3,9 @@
 import threading
 import time
 
-from mlops_desk.base.loop import Finished, Lane, Loop
+import pytest
+
+from mlops_desk.base.loop import Finished, Lane, Loop, Turns
 
 
 def test_a_lane_does_one_thing_after_the_other_and_outlives_a_bug(caplog):
@@ -130,3 +132,40 @@ def test_a_beat_does_its_first_work_at_once():
     assert began.wait(10)
     assert not beaten.is_set()
     assert loop.stop(5.0) == []
+
+
+def test_who_comes_during_a_turn_has_it_looked_at_once_more_and_not_by_a_second_thread():
+    loop = Loop("test")
+    turns, looks = Turns(loop), []
+
+    def look(key):
+        looks.append(key)
+        if len(looks) == 1:
+            assert [turns.take(key), turns.take(key), turns.take("other")] == [False, False, True]
+
+    assert turns.take("run")
+    turns.work("run", look)
+    assert looks == ["run", "run"]
+    assert turns.take("run"), "the turn is over"
+    assert not turns.take("other"), "nobody has worked off that one"
+    assert loop.stop() == []
+
+
+def test_a_turn_that_breaks_is_over_and_what_came_meanwhile_waits_for_the_next():
+    loop = Loop("test")
+    turns = Turns(loop)
+    assert turns.take("run")
+    with pytest.raises(ZeroDivisionError):
+        turns.work("run", lambda key: turns.take(key) or 1 / 0)
+    assert turns.take("run")
+    assert loop.stop() == []
+
+
+def test_no_turn_goes_round_once_the_agent_ends():
+    loop, looks = Loop("test"), []
+    turns = Turns(loop)
+    assert loop.stop() == []
+    assert turns.take("run")
+    turns.work("run", lambda key: looks.append(turns.take(key)))
+    assert looks == [False]
+    assert turns.take("run")

@@ -297,7 +297,7 @@ class World:
     def settle(self):
         """Let all retrainings go on until each waits or is over."""
         self.service.reconcile()
-        wait_for(self, lambda: not self.pipelines._driver._busy)
+        wait_for(self, lambda: not self.pipelines._driver._turns._again)
 
     def trained(self, accuracy):
         """A rule, fired, and its job ended."""

@@ -38,7 +38,7 @@ def fired(world, asked=ASKED):
     world.service.keep(format_rule(spec_of(rule)))
     retraining = world.service.retrain(world.shelf.get("again"), "by hand", {}, "run-1")
     del retraining
-    wait_for(world, lambda: not world.pipelines._driver._busy)
+    wait_for(world, lambda: not world.pipelines._driver._turns._again)
     return run_of(world)
 
 
