@@ -112,11 +112,13 @@ def run_command(
     as_person: Person | None = None,
     aloud: bool = False,
     output_bytes: int = _OUTPUT_BYTES,
+    grace_seconds: float = 0.0,
 ) -> Finished:
     """Run a command to its end, with ``given`` on its stdin; ``name`` is what errors call it.
 
     What it writes on stderr is seen at once on ours where it works ``aloud``, and then is not among what is returned;
-    else its end is. Nobody waits for what it leaves running, which goes on.
+    else its end is. Nobody waits for what it leaves running, which goes on. What is ended gets TERM, ``grace_seconds``
+    and then KILL.
     Raises TimedOut, when it was ended, Refused, when it printed more than ``output_bytes`` (0: it is not listened to),
     and Unavailable. Once ``ending`` is set it is ended at once, which raises Unavailable too.
     """
@@ -138,7 +140,7 @@ def run_command(
         text = f"{shown} can't be started: {error.strerror}."
         raise Unavailable(text, "Is it installed, and may this user run it?") from error
     deadline = time.monotonic() + timeout_seconds
-    with _Heard(process) as heard:
+    with _Heard(process, grace_seconds) as heard:
         while not heard.is_over(min(max(0.0, deadline - time.monotonic()), _LOOK_SECONDS)):
             if len(heard.output) > output_bytes:
                 raise Refused(f"{shown} printed more than {output_bytes >> 20} MiB and was ended.")
@@ -152,8 +154,9 @@ def run_command(
 class _Heard:
     """What a child prints, read as it comes: of stdout all, of stderr the end. Who gives up waiting ends the child."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], grace_seconds: float) -> None:
         self._process = process
+        self._grace_seconds = grace_seconds
         self._ended_at: float | None = None
         self._open = selectors.DefaultSelector()
         self.output, self.errors = bytearray(), bytearray()
@@ -167,7 +170,7 @@ class _Heard:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._open.close()
         if kind is not None:  # Ctrl+C too: whoever waited cleans up, and nothing may write there any more
-            end_group(self._process)
+            end_group(self._process, self._grace_seconds)
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()

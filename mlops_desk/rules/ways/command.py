@@ -2,12 +2,14 @@
 
 What a rule says reaches it as JSON on its standard input and nowhere else, so no text of a rule, a job or a container
 becomes a word of a command. Only rules of that same user have it run: of others' rules it would be somebody else's
-hand. A file that others could replace is not run.
+hand. A file that others could replace is not run. What takes too long is ended with all that it has started, wherever
+that has gone (``keeper.py``).
 """
 
 import json
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
@@ -17,8 +19,10 @@ from mlops_desk.base.errors import Hint, Invalid, Refused, Unavailable
 from mlops_desk.base.people.person import person
 from mlops_desk.base.process import run_command
 from mlops_desk.base.text import plain
+from mlops_desk.rules.ways import keeper
 
 DEADLINE_SECONDS = 30.0  # chosen: time to ring somebody up by a web service; what takes longer is better a job
+_GRACE_SECONDS = 2.0  # longer than its keeper takes to end all that it has started
 _TAIL = 300  # chosen: the last line of what it complained of
 _SETTING = Hint("mlops-desk settings set notify.command /path/of/a/program")
 
@@ -37,7 +41,16 @@ def run(path: str, told: Mapping[str, Any], uid: int, ending: Event | None = Non
     may_command(uid)
     check(path, uid)
     given = json.dumps(told, ensure_ascii=False).encode()
-    done = run_command([path], DEADLINE_SECONDS, given=given, ending=ending, as_person=person(uid), output_bytes=0)
+    done = run_command(
+        [sys.executable, "-I", "-S", keeper.__file__, str(os.getpid()), path],
+        DEADLINE_SECONDS,
+        name=path,
+        given=given,
+        ending=ending,
+        as_person=person(uid),
+        output_bytes=0,
+        grace_seconds=_GRACE_SECONDS,
+    )
     if done.code:
         tail = plain(done.errors.decode("utf-8", "replace").strip()[-_TAIL:], _TAIL)
         raise Unavailable(f"{plain(path, 200)} ended with {done.code}{': ' + tail if tail else ''}.")
