@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     return _waited(child)
 
 
-def _become(command: Sequence[str]) -> None:
+def _become(command: list[str]) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
     code = _NOT_RUN
     try:
@@ -69,7 +69,7 @@ def _waited(child: int) -> int:
 
 def _reaped() -> dict[int, int]:
     """Take in all children that have ended, by their numbers, with how they did."""
-    found = {}
+    found: dict[int, int] = {}
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
