@@ -27,6 +27,7 @@ from mlops_desk.cli.ci.reports import report
 from mlops_desk.cli.ci.runner import harmless, ref_of
 from mlops_desk.cli.forms.rules.ci import ci_run
 from mlops_desk.cli.output import show
+from mlops_desk.records.ci.gaps import code_gaps
 from mlops_desk.records.ci.run import CiRun, CiStage, CiStageState, CiState
 
 _INTERRUPTED, _TERMINATED = 130, 143  # as shells say it
@@ -47,6 +48,8 @@ def run(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
             begun = _begin(asked.client, given)
             run_id = begun.id
             said.write(f"Run {begun.id} of {plain(begun.name)}, commit {(begun.commit or 'none')[:12]}.\n")
+            for gap in code_gaps(begun):
+                said.write(f"Warning: {harmless(gap.text)} {gap.hint}\n")
             said.flush()
             if given.detach:
                 show(wire.to_builtins(begun) if as_json else None, ci_run(begun), as_json=as_json)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
+from mlops_desk.records.ci.gaps import code_gaps
 from mlops_desk.records.ci.run import CiRun, CiStage, CiStageState
 
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
@@ -35,8 +36,11 @@ def junit(run: CiRun, logs: Mapping[str, str]) -> str:
     properties = ET.SubElement(suite, "properties")
     for name, value in _facts(run).items():
         ET.SubElement(properties, "property", {"name": name, "value": _legal(value)})
+    gaps = "\n".join(f"{gap.text} {gap.hint}" for gap in code_gaps(run))
     for stage in run.stages:
         _case(suite, run, stage, logs.get(stage.name))
+    if gaps:
+        ET.SubElement(suite, "system-err").text = _legal(gaps)
     ET.indent(top)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(top, encoding="unicode") + "\n"
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import step
+from mlops_desk.records.ci.gaps import code_gaps
 from mlops_desk.records.ci.run import CiRun, CiStage, CiStageState, CiState
 
 _MARKS: Mapping[CiState | CiStageState, str] = {
@@ -31,6 +32,7 @@ def markdown(run: CiRun) -> str:
         f"## {_MARKS.get(run.state, _OTHER)} {_text(run.name)}: {run.state.value}\n\nRun {run.id}{commit}{ref}{dirty}."
     )
     rows = "\n".join(_row(stage) for stage in run.stages)
+    head += "".join(f"\n\n⚠️ {_text(gap.text)} {_text(gap.hint)}" for gap in code_gaps(run))
     return f"{head}\n\n| Stage | State | Took | |\n| --- | --- | --- | --- |\n{rows}\n"
 
 

@@ -22,7 +22,7 @@ from mlops_desk.base.failures.trouble_log import TroubleLog
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.capsule.source.store import CodeSnapshot
-from mlops_desk.jobs.capsule.source.taking import Snapshots, git_identity
+from mlops_desk.jobs.capsule.source.taking import Snapshots, git_identity, lacking_submodules
 from mlops_desk.jobs.ci.book import CiBook
 from mlops_desk.jobs.ci.document import kind_of, parse_pipeline, pipeline_schema, plan_of
 from mlops_desk.jobs.ci.driver import CiDriver, CiParts
@@ -46,6 +46,7 @@ some seconds of it."""
 _LOOK_SECONDS = 5.0  # chosen: who is gone is noticed soon enough, and an idle agent hardly wakes
 _MOST_WAIT_SECONDS = 25.0  # chosen: below what anything between client and agent would give up after
 _LARGEST_FILE = 64 << 10  # as large as a document may be
+_MOST_NAMED = 1000  # chosen: as many as of untracked files
 _ID_BYTES = 6  # as a job's id has
 _ALL = "Runs"
 
@@ -244,7 +245,8 @@ class CiService:
             stages=stages_of(file, ref, kind), commit=told.commit, ref=ref, ref_kind=kind, dirty=is_dirty,
             file=asked.file, document=document, source_sha256=snapshot.sha256, git=told, data=asked.data,
             secrets=asked.secrets, attended=asked.attended, origin=origin, created_at=time.time(),
-            created_by=caller.uid, user=caller.user,
+            created_by=caller.uid, user=caller.user, pointers=tuple(map(plain, snapshot.pointers[:_MOST_NAMED])),
+            submodules=lacking_submodules(snapshot.facts),
         )  # fmt: skip
         for stage in file.stages:
             if kind_of(stage) is CiStageKind.JOB and not run.stage(stage.name).state.is_over:

@@ -86,7 +86,8 @@ class CiRun:
     which; None: neither is known). ``dirty``: its code differs from the commit. ``document`` is the pipeline's file as
     it was, ``source_sha256`` the snapshot of the code. ``data`` maps targets in the containers to paths of this
     machine, ``secrets`` names those that the file may ask for: both are said by who runs it, never by the repository.
-    ``attended``: somebody waits for it, and it ends when they are gone. ``revision`` counts its changes.
+    ``attended``: somebody waits for it, and it ends when they are gone. ``revision`` counts its changes. Of its code
+    ``pointers`` are files of which it has what Git LFS puts in their place, and of ``submodules`` nothing is there.
     """
 
     id: str
@@ -113,6 +114,8 @@ class CiRun:
     user: str = ""
     ended_at: float | None = None
     revision: int = 0
+    pointers: tuple[str, ...] = ()
+    submodules: tuple[str, ...] = ()
 
     @property
     def owner(self) -> Owner:

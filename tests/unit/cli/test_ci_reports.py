@@ -1,5 +1,6 @@
 """A run as JUnit XML and as Markdown, whatever a job or a repository has said; and what runners say of a commit."""
 
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from mlops_desk.cli.ci.junit import junit
 from mlops_desk.cli.ci.markdown import markdown
 from mlops_desk.cli.ci.runner import harmless, ref_of, summary_of
+from mlops_desk.cli.forms.rules.ci import ci_run
 from mlops_desk.records.ci.run import CiRun, CiStage, CiStageKind, CiStageState, CiState
 
 HOSTILE = "]]> </failure><!-- \x1b[31m \x00 \ud800 & \" ' | `x` <script> [a](javascript:x) ![p](http://x) @everyone"
@@ -50,6 +52,29 @@ def test_each_stage_is_a_case_and_what_became_of_it_is_what_readers_look_for() -
     assert (told["commit"], told["branch"], told["dirty"], told["job.failed"]) == ("c" * 40, "main", "false", "j1")
     order = [child.tag for child in top[0]]
     assert order == ["properties", *["testcase"] * 6], "as the schema wants them"
+
+
+def test_what_the_code_lacks_stands_in_every_report_with_what_to_do() -> None:
+    run = replace(run_of(), pointers=("a.bin", "b_[x](y).bin", "c", "d", "e"), submodules=("lib",))
+    top = ET.fromstring(junit(run, {}))
+    assert [child.tag for child in top[0]][-1] == "system-err", "as the schema wants them"
+    told = top[0].findtext("system-err") or ""
+    shown = ci_run(run)
+    for words in (
+        "Its jobs find pointers of Git LFS in the place of 5 files: a.bin, b_[x](y).bin, c and 2 more.",
+        "git lfs pull gets what they are.",
+        "Its jobs find nothing in the place of a submodule: lib.",
+        "git submodule update --init --recursive gets them.",
+    ):
+        assert words in told
+        assert words in shown.replace("\n", " ")
+    page = markdown(run)
+    assert "Git LFS in the place of 5 files" in page
+    assert r"b\_\[x\]\(y\)\.bin" in page
+    pushed = junit(replace(run, origin="push:/srv/x"), {})
+    assert "git lfs pull" not in pushed
+    assert "git submodule" not in pushed
+    assert "system-err" not in junit(run_of(), {})
 
 
 @given(st.text())

@@ -5,6 +5,7 @@ from typing import Any
 
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, in_full, step, table
+from mlops_desk.records.ci.gaps import code_gaps
 from mlops_desk.records.ci.run import CiBrief, CiPlan, CiRun, CiStage
 from mlops_desk.records.ci.watched import SeenRef, WatchedRepository
 
@@ -21,6 +22,8 @@ def ci_run(item: CiRun) -> str:
         "for": "–" if item.ref is None else f"{item.ref_kind} {plain(item.ref)}",
         "began": f"{ago(item.created_at)} by {plain(item.user)}",
     }
+    for number, gap in enumerate(code_gaps(item), 1):
+        told["code" if number == 1 else f"code {number}"] = f"{gap.text} {gap.hint}"
     if item.text:
         told["note"] = plain(item.text, _TEXT)
     if item.hint:

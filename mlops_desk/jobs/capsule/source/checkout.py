@@ -23,10 +23,10 @@ _LONGEST_FILE = 256 << 10  # chosen: comparing line by line takes a second there
 _MOST_LINES = 5000  # chosen: likewise
 _MOST_NAMED = 1000  # chosen: of untracked files; all of them are in the snapshot
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n")
-_POINTER_BYTES = 1024  # a pointer is shorter, by Git LFS's own specification
+POINTER_BYTES = 1024  # a pointer is shorter, by Git LFS's own specification
 DEEPEST = 5  # chosen: submodules in submodules
 _NOTHING = ""
-_LINK, _EXECUTABLE = "120000", "100755"
+_LINK, _EXECUTABLE, _SUBMODULE = "120000", "100755", "160000"
 """Modes of git's trees."""
 
 
@@ -48,6 +48,11 @@ def is_checkout(git: Git) -> bool:
     return git.text("rev-parse", "--is-inside-work-tree") == "true"
 
 
+def is_own_checkout(git: Git) -> bool:
+    """Tell whether the folder is the top of one: in a submodule that nobody fetched git answers of what is around."""
+    return os.path.lexists(Path(git.folder) / ".git") and is_checkout(git)
+
+
 def listed(git: Git) -> CodeFiles:
     """List the files of the folder that git keeps account of, and those that it does not ignore."""
     tracked = git.names("ls-files", "-z", "--cached")
@@ -56,7 +61,10 @@ def listed(git: Git) -> CodeFiles:
 
 
 def facts(git: Git, folder: str, found: CodeFiles) -> dict[str, Any]:
-    """Return what is known of the checkout's state: the fields of a GitIdentity, and the ``diff`` itself."""
+    """Return what is known of the checkout's state: the fields of a GitIdentity, and the ``diff`` itself.
+
+    ``submodules`` are those that are not there.
+    """
     loose = sorted(found.untracked)
     commit = git.text("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     branch = git.text("symbolic-ref", "--quiet", "--short", "HEAD")
@@ -68,7 +76,21 @@ def facts(git: Git, folder: str, found: CodeFiles) -> dict[str, Any]:
         "remote": _remote(git),
         "diff": _diff(git, folder, changes) if changes else "",
         "untracked": [plain(name) for name in loose[:_MOST_NAMED]],
+        "submodules": _absent(git, folder),
     }
+
+
+def pointed_to(content: bytes) -> str | None:
+    """Return the SHA-256 of the file that a pointer of Git LFS stands for; None where a content is no pointer."""
+    found = _POINTER.match(content) if len(content) <= POINTER_BYTES else None
+    return None if found is None else found[1].decode()
+
+
+def _absent(git: Git, folder: str) -> list[str]:
+    """Return the submodules of which nothing is there."""
+    lines = (line.partition("\t") for line in git.names("ls-files", "-z", "--stage"))
+    paths = (path for head, _, path in lines if head.startswith(_SUBMODULE))
+    return [plain(path) for path in paths if not os.path.lexists(Path(folder) / path / ".git")][:_MOST_NAMED]
 
 
 def _remote(git: Git) -> str | None:
@@ -112,7 +134,7 @@ def _changes(git: Git, folder: str, files: CodeFiles, depth: int = 0) -> list[_C
 
 def _has_moved(inner: Git, commit: str, depth: int) -> bool:
     """Tell whether a submodule is not what its commit was; one that is no checkout is not there at all."""
-    if not is_checkout(inner):
+    if not is_own_checkout(inner):
         return False
     files = listed(inner)
     now = inner.text("rev-parse", "--verify", "--quiet", "HEAD")
@@ -126,8 +148,7 @@ def _is_same(git: Git, now: bytes, old: str) -> bool:
     if _blob(now, len(old)) == old:
         return True
     committed = _old(git, old) or b""
-    pointer = _POINTER.match(committed) if len(committed) <= _POINTER_BYTES else None
-    return pointer is not None and pointer[1].decode() == hashlib.sha256(now).hexdigest()
+    return pointed_to(committed) == hashlib.sha256(now).hexdigest()
 
 
 def _content(path: Path) -> tuple[bytes | None, str]:

@@ -26,6 +26,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 _KEPT = "refs/mlops-desk/wanted"
 _LARGEST_FETCHED_BYTES = 8 << 30  # chosen: the pack of any repository of code; ends one that never ends
 _LINK, _EXECUTABLE = "120000", "100755"
+_MOST_NAMED = 1000  # chosen: as many as of untracked files
 _CHUNK = 1 << 20  # chosen: more at once is not faster
 
 
@@ -146,8 +147,14 @@ class Blobs:
         end_group(self._process)
 
 
-def facts(address: str, ref: str | None, commit: str) -> dict[str, Any]:
+def submodules(git: Git, commit: str) -> list[str]:
+    """Return the submodules of a commit: of none anything is fetched."""
+    lines = (line.partition("\t") for line in git.names("ls-tree", "-r", "-z", "--full-tree", commit))
+    return [plain(path) for head, _, path in lines if head.split()[1] == "commit"][:_MOST_NAMED]
+
+
+def facts(address: str, ref: str | None, commit: str, lacking: list[str]) -> dict[str, Any]:
     """Return the fields of a GitIdentity for what was fetched: nothing in it can be unclean."""
     branch = None if ref is None or _COMMIT.fullmatch(ref) else plain(ref)
     return {"commit": commit, "dirty": False, "branch": branch, "remote": without_login(address), "diff": "",
-            "untracked": []}  # fmt: skip
+            "untracked": [], "submodules": lacking}  # fmt: skip

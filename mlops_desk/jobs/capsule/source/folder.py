@@ -65,7 +65,7 @@ def _inner(folder: str, git: Git, depth: int) -> tuple[str, ...]:
     if depth >= checkout.DEEPEST:
         raise Refused(f"The checkouts in {plain(folder)} are nested too deep.", _LEFT_OUT)
     inner = Git(folder, git.left_seconds)
-    return listing(folder, inner if checkout.is_checkout(inner) else None, depth + 1).files
+    return listing(folder, inner if checkout.is_own_checkout(inner) else None, depth + 1).files
 
 
 def context_listing(folder: str, dockerfile: str) -> checkout.CodeFiles:

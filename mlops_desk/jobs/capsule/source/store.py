@@ -25,6 +25,7 @@ from typing import IO, Any
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
+from mlops_desk.jobs.capsule.source.checkout import pointed_to
 from mlops_desk.jobs.capsule.source.packing import (
     FactsEntry,
     FileEntry,
@@ -42,12 +43,16 @@ _FOLDER_MODE, _FILE_MODE, _RUN_MODE = 0o755, 0o444, 0o555
 
 @dataclass(frozen=True, slots=True)
 class CodeSnapshot:
-    """A snapshot that is kept, and what is known of the checkout that it came from."""
+    """A snapshot that is kept, and what is known of the checkout that it came from.
+
+    ``pointers`` are files of which it holds what Git LFS keeps in their place, and not what they are.
+    """
 
     sha256: str
     files: int
     size_bytes: int
     facts: dict[str, Any]
+    pointers: tuple[str, ...] = ()
 
 
 class SnapshotStore:
@@ -105,13 +110,15 @@ class SnapshotStore:
     def _take_apart(self, stream: IO[bytes], limits: Limits) -> CodeSnapshot:
         facts: dict[str, Any] = {}
         lines: list[dict[str, Any]] = []
+        pointers: list[str] = []
         for entry in read_entries(stream, limits):
             if isinstance(entry, FactsEntry):
                 facts = dict(entry.facts)
             elif isinstance(entry, LinkEntry):
                 lines.append({"path": entry.path, "link": entry.target})
             else:
-                sha = self._take_in(stream, entry)
+                sha, is_pointer = self._take_in(stream, entry)
+                pointers += [entry.path] if is_pointer else []
                 lines.append({"path": entry.path, "sha256": sha, "size": entry.size_bytes, "run": entry.executable})
         lines.sort(key=lambda line: str(line["path"]))
         document = json.dumps(lines).encode()
@@ -121,7 +128,8 @@ class SnapshotStore:
             self._folder("snapshots")
             write_atomically(self._list(sha256), document)
         facts["diff_sha256"] = self._keep_diff(str(facts.pop("diff", "") or ""))
-        return CodeSnapshot(sha256, len(lines), sum(line.get("size", 0) for line in lines), facts)
+        size = sum(line.get("size", 0) for line in lines)
+        return CodeSnapshot(sha256, len(lines), size, facts, tuple(sorted(pointers)))
 
     def part(self, sha256: str, folder: str) -> str:
         """Keep one folder of a snapshot as a snapshot of its own, and return its name; ``.`` is the snapshot itself.
@@ -156,9 +164,10 @@ class SnapshotStore:
         with self._lock:
             self._used[sha256] -= 1
 
-    def _take_in(self, stream: IO[bytes], entry: FileEntry) -> str:
-        """Write a file's content under its hash, unless it is there, and return the hash."""
+    def _take_in(self, stream: IO[bytes], entry: FileEntry) -> tuple[str, bool]:
+        """Write a file's content under its hash, unless it is there; return the hash, and whether it is a pointer."""
         digest, left = hashlib.sha256(), entry.size_bytes
+        first = b""
         new = self._folder("files") / f".new-{secrets.token_hex(8)}"
         try:
             with new.open("xb") as file:
@@ -167,6 +176,7 @@ class SnapshotStore:
                     if not data:
                         raise Unavailable("The snapshot of the code ended before it was whole.", "Submit it again.")
                     digest.update(data)
+                    first = first or data
                     file.write(data)
                     left -= len(data)
             new.chmod(_RUN_MODE if entry.executable else _FILE_MODE)
@@ -176,7 +186,7 @@ class SnapshotStore:
                 new.replace(place)
         finally:
             new.unlink(missing_ok=True)
-        return digest.hexdigest()
+        return digest.hexdigest(), pointed_to(first) is not None
 
     def _plant(self, sha256: str, lines: list[dict[str, Any]]) -> None:
         """Make the tree of a snapshot beside its place, and put it there."""

@@ -130,6 +130,12 @@ def git_identity(facts: dict[str, Any]) -> GitIdentity:
     )
 
 
+def lacking_submodules(facts: dict[str, Any]) -> tuple[str, ...]:
+    """Return the submodules that the worker told to be absent."""
+    found = facts.get("submodules")
+    return tuple(plain(str(name)) for name in found) if isinstance(found, list) else ()
+
+
 def _word(value: object) -> str | None:
     return plain(value, _ERRORS_SHOWN) if isinstance(value, str) and value else None
 

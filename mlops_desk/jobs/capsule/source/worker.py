@@ -56,7 +56,8 @@ def write_fetched(request: dict[str, Any], to: IO[bytes]) -> None:
     with way_out(request.get("network") or {}), fetching.mirror(address, float(request["seconds"])) as git:
         commit = fetching.fetched(git, address, ref)
         entries = fetching.tree(git, commit, _limits(request))
-        write_head(to, {"kind": "facts", "facts": fetching.facts(address, ref, commit)})
+        lacking = fetching.submodules(git, commit)
+        write_head(to, {"kind": "facts", "facts": fetching.facts(address, ref, commit, lacking)})
         blobs = fetching.Blobs(git)
         try:
             for entry, blob in entries:

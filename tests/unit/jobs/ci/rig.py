@@ -54,6 +54,7 @@ class Code:
         self.text = HEAD + TRAIN
         self.facts: dict[str, Any] = {"commit": COMMIT, "dirty": False, "branch": "main"}
         self.fails: Exception | None = None
+        self.pointers: tuple[str, ...] = ()
         self.gone = False
         self.used = 0
         self.taken_of: list[object] = []
@@ -65,7 +66,7 @@ class Code:
             raise self.fails
         self.taken_of.append(source)
         (self.root / "mlops-desk.yaml").write_text(self.text)
-        yield CodeSnapshot("5ha", 1, len(self.text), self.facts)
+        yield CodeSnapshot("5ha", 1, len(self.text), self.facts, self.pointers)
 
     @contextmanager
     def in_use(self, _sha256: str) -> Iterator[None]:

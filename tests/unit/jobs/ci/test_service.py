@@ -28,6 +28,14 @@ def test_a_run_goes_from_job_to_gate_and_lets_its_code_go(world: World) -> None:
     assert [one.text for one in world.notices] == ["The pipeline iris: passed."]
 
 
+def test_a_run_tells_of_what_its_code_has_only_pointers_or_nothing(world: World) -> None:
+    world.code.pointers = ("rows\x1b.bin",)
+    world.code.facts["submodules"] = ["lib"]
+    run = world.run(TRAIN)
+    assert (run.state, run.pointers, run.submodules) == (CiState.RUNNING, ("rows\\x1b.bin",), ("lib",))
+    assert world.now(run).pointers == run.pointers
+
+
 @pytest.mark.parametrize("state", ["failed", "cancelled", "unknown"])
 def test_what_its_job_comes_to_the_stage_comes_to(world: World, state: str) -> None:
     run = world.run(TRAIN + AFTER)

@@ -19,7 +19,7 @@ from mlops_desk.base.people.person import person
 from mlops_desk.base.process import run_command
 from mlops_desk.jobs.capsule.source import taking
 from mlops_desk.jobs.capsule.source.git import checked_address, without_login
-from mlops_desk.jobs.capsule.source.taking import Snapshots, git_identity
+from mlops_desk.jobs.capsule.source.taking import Snapshots, git_identity, lacking_submodules
 from mlops_desk.records.jobs.spec import Source
 
 NOBODY = 65534
@@ -347,6 +347,46 @@ def test_what_git_lfs_keeps_elsewhere_is_not_changed(snapshots, checkout):
     assert identity(snapshots, checkout)[0].dirty is False
     (checkout / "big").write_bytes(b"other\n")
     assert identity(snapshots, checkout)[0].dirty is True
+
+
+def snapshot_of(snapshots, **source):
+    with taken(snapshots, **source) as (snapshot, _, _):
+        return snapshot
+
+
+def pointer_to(content: bytes, more: str = "") -> str:
+    digest = hashlib.sha256(content).hexdigest()
+    return f"version https://git-lfs.github.com/spec/v1\n{more}oid sha256:{digest}\nsize {len(content)}\n"
+
+
+def test_pointers_of_git_lfs_are_told_of_a_folder_and_of_a_commit(snapshots, checkout):
+    (checkout / "rows ü.bin").write_text(pointer_to(b"rows"))
+    (checkout / "model.bin").write_text(pointer_to(b"m", more="ext-0-foo sha256:0\n"))
+    (checkout / "about.md").write_text("How a pointer looks:\n" + pointer_to(b"rows"))
+    (checkout / "long.txt").write_text(pointer_to(b"rows") + "x" * 1024)
+    git(checkout, "add", "-A")
+    git(checkout, "commit", "-qm", "rows")
+    wanted = ("model.bin", "rows ü.bin")
+    assert snapshot_of(snapshots, folder=str(checkout)).pointers == wanted
+    assert snapshot_of(snapshots, git=str(checkout)).pointers == wanted
+    (checkout / "model.bin").write_bytes(b"m")
+    assert snapshot_of(snapshots, folder=str(checkout)).pointers == ("rows ü.bin",)
+
+
+def test_submodules_that_are_not_there_are_told(snapshots, checkout, tmp_path):
+    library = tmp_path / "library"
+    library.mkdir()
+    git(library, "init", "-q")
+    (library / "part.py").write_text("")
+    git(library, "add", "-A")
+    git(library, "commit", "-qm", "part")
+    git(checkout, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(library), "lib")
+    git(checkout, "commit", "-qm", "library")
+    assert lacking_submodules(snapshot_of(snapshots, folder=str(checkout)).facts) == ()
+    assert lacking_submodules(snapshot_of(snapshots, git=str(checkout)).facts) == ("lib",)
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(checkout), str(clone))
+    assert lacking_submodules(snapshot_of(snapshots, folder=str(clone)).facts) == ("lib",)
 
 
 def test_a_submodule_at_another_commit_is_a_change(snapshots, checkout, tmp_path):
