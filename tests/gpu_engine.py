@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.images import engine_client
+from tests.memory_folder import memory_folder
 
 _HOOK = Path(__file__).with_name("fake_nvidia_hook.py")
 _START_SECONDS = 60.0
@@ -156,7 +157,8 @@ def can_run() -> str | None:
 
 @contextlib.contextmanager
 def private_engine(gpu_count: int = 4, *, by_cdi: bool = False) -> Iterator[PrivateEngine]:
-    engine = PrivateEngine(Path(tempfile.mkdtemp(prefix="mlops-desk-test-engine-")), gpu_count, by_cdi=by_cdi)
+    folder = Path(tempfile.mkdtemp(prefix="mlops-desk-test-engine-", dir=memory_folder()))
+    engine = PrivateEngine(folder, gpu_count, by_cdi=by_cdi)
     try:
         engine.start()
         yield engine

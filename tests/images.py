@@ -22,6 +22,7 @@ from typing import Any
 
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.docker.connection import connect
+from tests.memory_folder import memory_folder
 from tests.wheels import closure
 
 LABEL = "io.mlops-desk.test"
@@ -105,7 +106,7 @@ def _made(tag: str, lay: Any, base_url: str | None, *, python: bool = False) -> 
     with engine_client(base_url) as client:
         if client.images(name=tag):
             return tag
-        with tempfile.TemporaryDirectory(prefix="mlops-desk-test-image-") as folder:
+        with tempfile.TemporaryDirectory(prefix="mlops-desk-test-image-", dir=memory_folder()) as folder:
             root = Path(folder)
             for name in ("bin", "usr/bin", "tmp", "etc", "proc", "sys", "dev", "root", "run"):
                 (root / name).mkdir(parents=True)

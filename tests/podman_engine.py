@@ -20,6 +20,7 @@ import pytest
 
 from tests.gpu_engine import cdi_spec
 from tests.images import engine_client
+from tests.memory_folder import memory_folder
 
 _CDI = Path("/run/cdi")  # Podman 5.4 looks nowhere else but there and in /etc/cdi, whatever its configuration says
 _START_SECONDS = 60.0
@@ -128,7 +129,7 @@ def can_run() -> str | None:
 
 @contextlib.contextmanager
 def private_podman(gpu_count: int = 4) -> Iterator[PrivatePodman]:
-    podman = PrivatePodman(Path(tempfile.mkdtemp(prefix="mlops-desk-test-podman-")), gpu_count)
+    podman = PrivatePodman(Path(tempfile.mkdtemp(prefix="mlops-desk-test-podman-", dir=memory_folder())), gpu_count)
     try:
         podman.start()
         yield podman

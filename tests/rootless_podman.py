@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import podman_engine
+from tests.memory_folder import memory_folder
 from tests.podman_engine import PrivatePodman
 
 UID = 54_321
@@ -68,7 +69,7 @@ def rootless_podman() -> Iterator[RootlessPodman]:
     reason = can_run()
     if reason is not None and not os.environ.get("CI"):
         pytest.skip(reason)
-    podman = RootlessPodman(Path(tempfile.mkdtemp(prefix="mlops-desk-test-rootless-")))
+    podman = RootlessPodman(Path(tempfile.mkdtemp(prefix="mlops-desk-test-rootless-", dir=memory_folder())))
     try:
         podman.start()
         yield podman

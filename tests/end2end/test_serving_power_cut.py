@@ -16,6 +16,7 @@ import pytest
 from tests.end2end.desk import Desk
 from tests.gpu_engine import can_run
 from tests.images import engine_client, python_image
+from tests.memory_folder import memory_folder
 from tests.restarted_machine import RestartedMachine
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(500)]
@@ -61,7 +62,7 @@ KEYS = 200
 def machine() -> Iterator[RestartedMachine]:
     reason = can_run()
     assert reason is None, reason
-    made = RestartedMachine(Path(tempfile.mkdtemp(prefix="mlops-desk-test-machine-")))
+    made = RestartedMachine(Path(tempfile.mkdtemp(prefix="mlops-desk-test-machine-", dir=memory_folder())))
     try:
         made.start()
         yield made
