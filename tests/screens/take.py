@@ -31,10 +31,11 @@ def main() -> int:
         for scale in options.scale.split(","):
             environment = {**os.environ, "DISPLAY": display, "QT_QPA_PLATFORM": "xcb", "QT_SCALE_FACTOR": scale}
             environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "ui")])
-            environment["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="desk-screens-")
-            status |= subprocess.run(
-                [sys.executable, __file__, *sys.argv[1:], "--child", scale], env=environment, check=False
-            ).returncode
+            with tempfile.TemporaryDirectory(prefix="desk-screens-") as settings:
+                environment["XDG_CONFIG_HOME"] = settings
+                status |= subprocess.run(
+                    [sys.executable, __file__, *sys.argv[1:], "--child", scale], env=environment, check=False
+                ).returncode
         return status
     finally:
         if xvfb is not None:
