@@ -155,8 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(piece)
             with self.registry.lock:
                 self.registry.sent[blob] += len(piece)
-            if self.registry.bytes_per_second:
-                time.sleep(len(piece) / self.registry.bytes_per_second)
+            speed = self.registry.bytes_per_second
+            if speed:
+                time.sleep(len(piece) / speed)
 
     def _may_go_on(self) -> bool:
         one = self.registry

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -71,13 +72,16 @@ def job_file(folder: Path, *lines: str) -> Path:
 
 def test_a_pull_tells_of_its_layers_and_what_is_not_needed_is_cleared_away(desk: Desk, registry: ImageRegistry) -> None:
     reference = registry.add("mld-images/big:1", (6 * MIB, 3 * MIB, 1000))
-    registry.bytes_per_second = 3 * MIB
+    registry.bytes_per_second = MIB / 4
     begun = desk.json("images", "pull", reference, "--detach")
     seen = desk.wait(lambda: task_of(desk, begun["id"]), lambda task: task["total_bytes"] is not None)
     assert 9 * MIB < seen["total_bytes"] < 10 * MIB
     assert 0 <= seen["done_bytes"] <= seen["total_bytes"]
     assert seen["layers_count"] == 3
+    quick = threading.Timer(3.0, setattr, (registry, "bytes_per_second", None))  # the rest comes at once, once asked for
+    quick.start()
     assert desk.json("images", "pull", reference)["id"] == begun["id"], "who asks meanwhile shares it, and waits"
+    quick.join()
     done = task_of(desk, begun["id"])
     assert (done["state"], done["layers_done"], done["done_bytes"]) == ("done", 3, done["total_bytes"])
     card = desk.json("images", "show", reference)
