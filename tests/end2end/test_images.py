@@ -78,7 +78,9 @@ def test_a_pull_tells_of_its_layers_and_what_is_not_needed_is_cleared_away(desk:
     assert 9 * MIB < seen["total_bytes"] < 10 * MIB
     assert 0 <= seen["done_bytes"] <= seen["total_bytes"]
     assert seen["layers_count"] == 3
-    quick = threading.Timer(3.0, setattr, (registry, "bytes_per_second", None))  # the rest comes at once, once asked for
+    quick = threading.Timer(
+        3.0, setattr, (registry, "bytes_per_second", None)
+    )  # the rest comes at once, once asked for
     quick.start()
     assert desk.json("images", "pull", reference)["id"] == begun["id"], "who asks meanwhile shares it, and waits"
     quick.join()
