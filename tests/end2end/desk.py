@@ -40,15 +40,19 @@ class Desk:
         return json.loads(self.run(*words, "--json", timeout=timeout).stdout)
 
     def wait(self, what: Callable[[], Any], until: Callable[[Any], bool], seconds: float = 120) -> Any:
-        """Ask until the answer fits; fails with the last answer."""
-        deadline = time.monotonic() + seconds
+        """Ask until the answer fits; fails with the last answer.
+
+        Each question is a process, whose start is what other tests would compute with: what lasts is asked less often.
+        """
+        began = time.monotonic()
+        deadline = began + seconds
         while True:
             answer = what()
             if until(answer):
                 return answer
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {seconds:g} s: {answer}")
-            time.sleep(0.3)
+            time.sleep(min(1.0, max(0.3, (time.monotonic() - began) / 10)))
 
     def stop(self) -> None:
         """End everything that this folder started, and keep no room: there are many such folders."""
