@@ -69,3 +69,37 @@ def test_an_older_store_is_backed_up_and_upgraded_once(tmp_path):
     backup.unlink()
     run(PREPARE, store)
     assert not backup.exists()
+
+
+WATCHED = """
+import os, sys
+from pathlib import Path
+from sqlalchemy import event, Engine
+from mlflow.store.db.utils import create_sqlalchemy_engine
+from mlops_desk.registry.server.store import prepare
+store = Path(sys.argv[1])
+seen, waits, sync, replace = [], [], os.fsync, Path.replace
+def synced(descriptor):
+    seen.append("synced " + Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+    sync(descriptor)
+def replaced(path, target):
+    seen.append(f"renamed {path.name}")
+    return replace(path, target)
+def asked(connection, *_):
+    waits.append(connection.execute("PRAGMA synchronous").fetchone()[0])
+os.fsync, Path.replace = synced, replaced
+from sqlalchemy.pool import Pool
+event.listen(Pool, "checkout", asked)
+prepare(store, "mlflow-artifacts:/")
+made, waits[:] = list(waits), []
+create_sqlalchemy_engine(f"sqlite:///{store}").connect().close()
+print(seen[:2], set(made), waits)
+"""
+
+
+def test_a_store_is_made_without_waiting_for_the_disk_and_synced_before_it_has_its_name(tmp_path):
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    ran = subprocess.run([sys.executable, "-c", WATCHED, str(tmp_path / "mlflow.db")], env=environment,
+                         capture_output=True, text=True, timeout=120, check=True)  # fmt: skip
+    told = ran.stdout.splitlines()[-1]
+    assert told == "['synced mlflow.db.unfinished', 'renamed mlflow.db.unfinished'] {0} [2]"
