@@ -184,7 +184,6 @@ def test_two_runs_of_one_branch_follow_one_another(desk: Desk, tmp_path: Path) -
     jobs = desk.json("jobs", "list")
     assert len(jobs) == 2
     assert jobs[0]["started_at"] >= jobs[1]["ended_at"], "the second began when the first was over"
-    assert time.time() > jobs[0]["ended_at"]
     bad = desk.run("ci", "run", str(folder), check=False)
     assert (bad.returncode, "wants data at /go" in bad.stderr) == (1, True)
 

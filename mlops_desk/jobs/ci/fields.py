@@ -13,9 +13,10 @@ from msgspec import Meta, Struct, field
 from mlops_desk.base.document import forms
 from mlops_desk.base.document.forms import Form, Unfit, fits, whole_pattern
 from mlops_desk.base.document.kinds import told, written_as
+from mlops_desk.base.document.lengths import LENGTH
 from mlops_desk.jobs.file import scalars
 from mlops_desk.jobs.file.fields import Variable
-from mlops_desk.jobs.file.tables import Argument, Length, MlflowFields, Number, ResourcesFields, Target
+from mlops_desk.jobs.file.tables import Argument, MlflowFields, Number, ResourcesFields, Target
 
 API_VERSION: Final = "mlops-desk/v1"
 FILE: Final = "mlops-desk.yaml"
@@ -118,7 +119,9 @@ class CiStageFields(Struct, frozen=True, kw_only=True):
         Meta(max_length=_MOST_ENTRIES),
         told("secrets that it gets as files, where --secret allows them"),
     ] = ()
-    time_limit: Annotated[Length, Meta(gt=0), told("it is ended then")] | None = field(default=None, name="timeLimit")
+    time_limit: Annotated[float, Meta(gt=0, extra=written_as(LENGTH)), told("it is ended then")] | None = field(
+        default=None, name="timeLimit"
+    )
     gate: (
         Annotated[
             dict[Argument, CiLimitFields],

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlops_desk.base.document.kinds import written
+from mlops_desk.base.document.lengths import written_length
 from mlops_desk.base.document.nodes import node_of
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
@@ -62,7 +63,7 @@ def _document(file: CiFile, stage: CiStageFields, run: CiRun) -> Mapping[str, An
     if stage.mlflow is not None:
         document["mlflow"] = written(stage.mlflow)
     if stage.time_limit is not None:
-        document["timeLimit"] = f"{stage.time_limit:g}s"
+        document["timeLimit"] = written_length(stage.time_limit)
     mounts = [{"source": _path(target, run), "target": target} for target in stage.data]
     lists = {"mounts": mounts, "outputs": list(stage.outputs), "secrets": list(stage.secrets)}
     return {**document, **{name: found for name, found in lists.items() if found}}

@@ -143,7 +143,7 @@ class RuleDeeds:
         rule = None if deed.rule is None else deed.rule.retraining
         if rule is None:
             raise Refused("The rule was removed before it could retrain.")
-        if not (deed.firing.by_hand or deed.again) and self.chain.is_retraining(deed.firing.subject):
+        if not deed.firing.by_hand and self.chain.is_retraining(deed.firing.subject):
             return Became(f"Nothing is trained again: {plain(deed.firing.subject)} is of a retraining itself.")
         found = self.retrain(rule, deed.firing.trigger, deed.asked, retraining_id(deed))
         model = f"{plain(action.model)}@{plain(action.alias)}"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.governance.cards import tags
 from mlops_desk.governance.cards.service import CardsService
 from mlops_desk.records.governance.card import CardFacts, CardStage
@@ -88,6 +88,7 @@ def test_another_desk_finds_a_card_that_counts_there_for_nothing(desks):
     assert (done.stage, done.is_published) == (CardStage.APPROVED, True)
     seen = second.cards.show("churn/3")
     assert (seen.is_foreign, seen.stage, seen.text("limits")) == (True, CardStage.APPROVED, "Children")
+    assert seen.is_published, "it lies in its registry"
     assert second.cards.kept_of("churn", "3", None) is None
     taken = second.cards.edit("churn/3", {"notes": "ours"})
     assert (taken.stage, taken.revision, taken.text("limits"), taken.is_foreign) == (
@@ -118,6 +119,20 @@ def test_a_card_of_another_desk_is_not_written_over_unless_somebody_says_so(desk
     second.cards.publish_owed()
     assert registry.tags == theirs
     assert second.cards.publish("churn/3", over=True).is_published
+    assert tags.read(registry.tags, "churn", "3").desk == "b"
+    first.cards.publish("churn/3", over=True)
+    assert "Another desk" in second.cards.edit("churn/3", {"limits": "third"}).trouble, "it was said for once"
+
+
+def test_who_said_that_a_card_may_be_written_over_says_so_until_it_is(desks, registry):
+    first, second = desks
+    first.cards.edit("churn/3", {"limits": "first"})
+    second.state.cards.put(replace(first.state.cards.list()[0], seen=None))
+    registry.away = True
+    second.cards.publish("churn/3", over=True)
+    second.cards.publish("churn/3")
+    registry.away = False
+    second.cards.publish_owed()
     assert tags.read(registry.tags, "churn", "3").desk == "b"
 
 
@@ -155,6 +170,57 @@ def test_a_write_that_breaks_off_anywhere_leaves_a_whole_card_and_is_ended_later
     assert len(registry.tags) == len(tags.written(desk.cards.show("churn/3"), "a"))
 
 
+def test_a_card_whose_agent_dies_on_the_way_to_the_registry_gets_there_later(desks, registry, monkeypatch):
+    class Killed(BaseException):
+        """The process ends here."""
+
+    def dies(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(registry, "tag", dies)
+        desks[0].cards.edit("churn/3", {"limits": "one"})
+    assert registry.tags == {}
+    desks[0].cards.publish_owed()
+    assert tags.read(registry.tags, "churn", "3").card.text("limits") == "one"
+
+
+def test_a_registry_that_is_slow_gets_the_card_once_it_answers_in_time(desks, registry, monkeypatch):
+    desks[0].cards.edit("churn/3", {"limits": "one"})
+
+    def slow(*_):
+        raise TimedOut("It took too long.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "find", slow)
+        assert "took too long" in desks[0].cards.edit("churn/3", {"limits": "two"}).trouble
+    desks[0].cards.publish_owed()
+    assert tags.read(registry.tags, "churn", "3").card.text("limits") == "two"
+
+
+def test_what_was_written_meanwhile_or_lies_there_already_is_not_written_again(desks, registry, monkeypatch):
+    desk = desks[0]
+    desk.cards.edit("churn/3", {"limits": "one"})
+    (kept,) = desk.state.cards.list()
+    told, written = len(desk.told), len(registry.writes)
+    desk.cards.publish("churn/3")
+    assert len(registry.writes) == written
+    assert len(desk.told) == told + 1
+    with monkeypatch.context() as patch:  # another thread has written it between the list and its turn
+        patch.setattr(type(desk.state.cards), "list", lambda *_, **__: [replace(kept, is_owed=True)])
+        desk.cards.publish_owed()
+    assert len(desk.told) == told + 1
+
+
+def test_a_card_is_of_one_version_in_one_registry_whatever_alias_names_it(desks):
+    cards = desks[0].cards
+    cards.edit("churn@champion", {"limits": "ours"})
+    assert cards.show("churn/3").text("limits") == "ours"
+    cards.edit("churn/3", {"limits": "theirs"}, uri="http://other")
+    assert cards.show("churn/3").text("limits") == "ours"
+    assert cards.show("churn/3", "http://other").text("limits") == "theirs"
+
+
 def test_a_damaged_card_in_the_registry_is_named_and_ours_can_be_written(desks, registry):
     registry.tags = {tags.HEAD: "{"}
     shown = desks[0].cards.show("churn/3")
@@ -167,7 +233,9 @@ def test_a_refresh_asks_the_house_and_leaves_words_of_people(desks):
     desk.cards.edit("churn/3", WHOLE)
     desk.cards.submit("churn/3")
     desk.cards.approve("churn/3")
+    told = len(desk.told)
     assert desk.cards.refresh("churn/3").stage is CardStage.APPROVED
+    assert len(desk.told) == told, "nothing was new"
     desk.sources.facts = lambda version, uri: (CardFacts(3.0, "r1", owner="bo"), {"owner": "bo"})
     again = desk.cards.refresh("churn/3")
     assert (again.stage, again.revision, again.text("owner"), again.facts.owner) == (CardStage.DRAFT, 2, "Anna", "bo")

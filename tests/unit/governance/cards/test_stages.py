@@ -1,5 +1,7 @@
 """From draft over in review to approved, and away: what may be done when, and that nothing approved changes under it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -106,6 +108,19 @@ def test_an_approved_card_that_is_edited_is_a_new_revision_and_a_draft() -> None
     assert (again.stage, again.revision, card.revision) == (CardStage.DRAFT, 2, 1)
     refreshed = stages.refreshed(card, CardFacts(9.0, "r1"), {}, actor())
     assert (refreshed.stage, refreshed.revision) == (CardStage.DRAFT, 2)
+    put_away = stages.edited(stages.archived(card, actor()), {"limits": "Horses"}, (), actor())
+    assert (put_away.stage, put_away.revision) == (CardStage.DRAFT, 2)
+
+
+def test_facts_that_change_under_a_review_leave_the_card_there_and_say_so() -> None:
+    card = stages.submitted(whole(), actor())
+    again = stages.refreshed(card, CardFacts(9.0, "r1"), {}, actor())
+    assert (again.stage, again.revision, again.steps[-1].act) == (CardStage.IN_REVIEW, 1, CardAct.REFRESHED)
+    assert again.sha256 != card.sha256, "who approves names what they saw"
+
+
+def test_another_desks_card_that_is_edited_is_ones_own() -> None:
+    assert stages.edited(replace(whole(), is_foreign=True), {"limits": "Horses"}, (), actor()).is_foreign is False
 
 
 def test_an_approved_card_stays_approved_where_nothing_has_changed() -> None:
@@ -140,11 +155,20 @@ def test_only_what_is_in_review_is_approved_or_sent_back(change) -> None:
         change(whole(), actor())
 
 
+def test_only_a_draft_is_handed_in_and_what_nobody_wrote_is_not_put_away() -> None:
+    card = stages.approved(stages.submitted(whole(), actor()), None, actor())
+    with pytest.raises(Refused, match="is approved, and only one that is a draft"):
+        stages.submitted(card, actor())
+    with pytest.raises(Refused, match="Nobody has written"):
+        stages.archived(begun(), actor())
+
+
 def test_what_was_seen_is_approved_and_nothing_else() -> None:
     card = stages.submitted(whole(), actor())
     for expected in ("", "0" * 64, card.sha256[:7]):
         with pytest.raises(Refused, match="says something else"):
             stages.approved(card, expected, actor())
+    assert stages.approved(card, card.sha256[:8].upper(), actor()).stage is CardStage.APPROVED
 
 
 def test_a_text_of_another_name_or_of_no_end_is_no_text() -> None:

@@ -1,7 +1,7 @@
 """Runs of pipelines without an engine: threads that run at once, jobs that a test ends, and a house that can fail."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -89,7 +89,10 @@ class Code:
 
 
 class World:
-    """A service on a real table of runs. ``fails`` (a part by its name) is raised where that part is asked."""
+    """A service on a real table of runs. ``fails`` (a part by its name) is raised where that part is asked.
+
+    ``given`` is on what jobs were queued, ``read`` what workers were asked, ``registered`` of what versions were made.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -100,6 +103,9 @@ class World:
         self.callers: set[int] = set()
         self.metrics: dict[str, float] = {"accuracy": 0.95}
         self.versions: list[ModelVersion] = []
+        self.given: list[Any] = []
+        self.read: list[dict[str, str]] = []
+        self.registered: list[tuple[str, str, str]] = []
         self.clock = 0.0
         self.notices: list[Notice] = []
         self.loops: list[OneThread] = []
@@ -134,10 +140,12 @@ class World:
     def stages(self, run: CiRun) -> list[str]:
         return [stage.state.value for stage in self.now(run).stages]
 
-    def end(self, stage: str, state: JobState = JobState.SUCCEEDED, **more: Any) -> None:
-        """End the newest job of a stage."""
+    def end(
+        self, stage: str, state: JobState = JobState.SUCCEEDED, folders: Sequence[str] = ("/out",), **more: Any
+    ) -> None:
+        """End the newest job of a stage, which has kept folders: each lies below the root, by its name."""
         job = [one for one in self.jobs.values() if (one.origin or "").endswith(f"/{stage}")][-1]
-        kept = (KeptFolder("/out", str(self.root)),)
+        kept = tuple(KeptFolder(one, str(self.root) + one) for one in folders)
         attempt = Attempt(1, "a", "c", state, kept=kept)
         made = replace(job, state=state, ended_at=5.0, attempts=(attempt,), mlflow_run_id="run", **more)
         self.jobs[job.id] = made
@@ -164,6 +172,7 @@ class World:
 
     def _queue(self, spec: Any, uid: int, basis: Any, origin: str) -> Job:
         job = Job(f"job-{len(self.jobs)}", spec.name, JobState.QUEUED, spec, 1.0, uid, "me", origin=origin)
+        self.given.append(basis)
         self.jobs[job.id] = replace(job, capsule=basis.first)
         return self.jobs[job.id]
 
@@ -182,10 +191,12 @@ class World:
     def _versions_of_run(self, _run_id: str) -> list[ModelVersion]:
         return self.versions
 
-    def _register(self, model: str, run_id: str, _path: str) -> ModelVersion:
+    def _register(self, model: str, run_id: str, path: str) -> ModelVersion:
+        self.registered.append((model, run_id, path))
         self.versions.append(ModelVersion(model, str(len(self.versions) + 1), run_id, None, "READY"))
         return self.versions[-1]
 
     def _worker(self, _module: str, request: Any, _seconds: float) -> Any:
         assert json.dumps(request)
+        self.read.append(request)
         return self.metrics

@@ -20,6 +20,11 @@ def test_numbers_by_name_are_taken_and_all_else_is_left_out(tmp_path: Path) -> N
     assert read(tmp_path, text) == {"a": 0.5, "b": 3.0, "i": -0.0}
 
 
+def test_no_name_without_end_and_no_more_numbers_than_a_record_holds_are_taken(tmp_path: Path) -> None:
+    assert read(tmp_path, json.dumps({"n" * 201: 1, "n" * 200: 2})) == {"n" * 200: 2.0}
+    assert len(read(tmp_path, json.dumps({f"m{at}": at for at in range(1001)}))) == 1000
+
+
 @pytest.mark.parametrize("text", ["", "[1]", "{", "[" * 100_000, b"\xff\xfe", json.dumps("a")])
 def test_what_is_no_table_of_numbers_is_the_one_error(tmp_path: Path, text: str | bytes) -> None:
     with pytest.raises(Invalid):

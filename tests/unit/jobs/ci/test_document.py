@@ -3,6 +3,7 @@
 import contextlib
 import json
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -71,6 +72,9 @@ def test_stages_run_behind_what_they_need_whatever_their_order_in_the_file() -> 
         ("kind: Pipeline\nname: iris", "kind: Rule\nthen: []", "Line 2, column 7", "is a Rule", "rules check FILE"),
         ("kind: Pipeline", "kind: Pipe", "Line 2, column 7", "does not fit", "Pipeline"),
         ("    command: [python, train.py]\n", "", "Line 12, column 5", "what it runs is missing", "command:"),
+        ("outputs: [/out]", "outputs: [/out, /log]", "Line 22, column 13", "no folder that train keeps", "/out, /log"),
+        ("experiment: iris", "experiment: iris, server: 'http://x'", "Line 9, column 9", "to another server", "server"),
+        ("    of: train\n  - name: image", "  - name: image", "Line 6, column 5", "to register is missing", "of: STAGE"),
         ("data: [/data]", "mounts: [/etc]", "Line 23, column 5", "mounts", ""),
         ("data: [/data]", "relax: [seccomp]", "Line 23, column 5", "relax", ""),
     ],
@@ -130,6 +134,14 @@ def test_a_file_with_one_line_gone_or_doubled_is_a_pipeline_or_the_one_error(dat
     at, times = data.draw(st.integers(0, len(lines) - 1)), data.draw(st.sampled_from([0, 2]))
     with contextlib.suppress(Invalid):
         assert plan_of(parse_pipeline("".join([*lines[:at], *([lines[at]] * times), *lines[at + 1 :]]))).stages
+
+
+def test_what_each_key_holds_can_be_read() -> None:
+    msgspec.json.Decoder(CiFile)  # raises where the bounds of one exclude each other
+    text = WHOLE.replace("command: [python, train.py]", "command: [python]\n    timeLimit: 1h30m")
+    assert parse_pipeline(text).stages[2].time_limit == 5400.0
+    with pytest.raises(Invalid, match="Line 15, column 16"):
+        parse_pipeline(text.replace("1h30m", "0s"))
 
 
 def test_the_schema_is_one_document_for_editors() -> None:

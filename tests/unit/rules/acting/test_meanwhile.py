@@ -63,6 +63,7 @@ def test_a_template_that_was_removed_is_told_and_queues_nothing_until_there_is_o
     changed(agent, submit=removed)
     for word in ("failed", "running", "failed"):
         agent.hear(word)
+    assert len(agent.state.firings.list()) == 2
     for firing in agent.state.firings.list():
         assert [step.state for step in firing.steps] == ["failed", "intended"]
         assert firing.steps[0].text == "There is no template train."

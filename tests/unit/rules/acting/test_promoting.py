@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.records.rules.actions import PromoteAction
 from mlops_desk.records.rules.approval import Approval, ApprovalKind
 from mlops_desk.records.rules.firing import FiringStep, KeptFiring, PushedRef
@@ -74,8 +74,9 @@ def test_what_moved_and_what_waits_is_told_and_no_other_ref_is_taken() -> None:
     assert asked == [("ci", "promote")]
 
 
-def test_a_tag_that_is_refused_keeps_no_other_from_counting_and_is_told() -> None:
-    bad = Refused("The tag promote/iris/3 is not signed by a key of the policy.", "Sign it.")
+@pytest.mark.parametrize("kind", [Refused, NotFound, Invalid])
+def test_a_tag_that_is_refused_keeps_no_other_from_counting_and_is_told(kind: type[DeskError]) -> None:
+    bad = kind("The tag promote/iris/3 is not signed by a key of the policy.", "Sign it.")
     with pytest.raises(Refused) as caught:
         promote(
             {"promote/iris/3": bad, "promote/iris/4": MOVED}, "refs/tags/promote/iris/3", "refs/tags/promote/iris/4"

@@ -58,6 +58,7 @@ def test_with_one_part_alone_it_has_to_be_better_there() -> None:
     assert judged(score("fixed", 0.8, 0.81)).better
     assert not judged(score("fixed", 0.8, 0.8)).better
     assert not judged(score("newest", 0.8, 0.8)).better
+    assert judged(score("newest", 0.8, 0.9, rows=30)).better, "as few rows as say something"
     assert judged() is None
 
 

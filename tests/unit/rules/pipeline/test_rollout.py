@@ -124,6 +124,7 @@ def test_one_that_does_not_hold_takes_all_back_and_the_alias_stays(world):
     assert world.aliases == {"champion": "1", "challenger": "2"}
     assert [one[:2] for one in world.asked[-2:]] == [("back", "front"), ("back", "side")]
     assert ("promote", "front", "2") not in world.asked
+    assert world.asked.count(("canary", "side", "1")) == 1, "what has gone back is not led there again"
 
 
 def test_what_could_not_be_started_is_not_given_requests(world):

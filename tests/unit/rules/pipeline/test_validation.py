@@ -24,6 +24,7 @@ def test_data_that_have_only_moved_pass() -> None:
     moved = column(out_of_range_ratio=0.3, unseen_ratio=0.1, signals={"out_of_range": Measure(0.3, alert=True)})
     found = checks_of(report(moved))
     assert failed(found) == []
+    assert failed(checks_of(report(column(out_of_range_ratio=0.5, unseen_ratio=0.5), rows=30))) == []
     assert {one.kind for one in found} == {"rows", "schema", "range", "category"}
 
 
