@@ -177,12 +177,13 @@ def test_a_card_whose_agent_dies_on_the_way_to_the_registry_gets_there_later(des
     def dies(*_):
         raise Killed
 
+    desks[0].cards.edit("churn/3", {"limits": "one"})
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(registry, "tag", dies)
-        desks[0].cards.edit("churn/3", {"limits": "one"})
-    assert registry.tags == {}
-    desks[0].cards.publish_owed()
+        desks[0].cards.edit("churn/3", {"limits": "two"})
     assert tags.read(registry.tags, "churn", "3").card.text("limits") == "one"
+    desks[0].cards.publish_owed()
+    assert tags.read(registry.tags, "churn", "3").card.text("limits") == "two"
 
 
 def test_a_registry_that_is_slow_gets_the_card_once_it_answers_in_time(desks, registry, monkeypatch):
