@@ -31,7 +31,7 @@ def ended(world):
     world.service.create("again", "digits", "accuracy")
     fired = world.service.fire("again")
     world.end(fired.job_id, accuracy=0.95)
-    wait_for(world, lambda: not world.pipelines._driver._busy)
+    wait_for(world, lambda: not world.pipelines._driver._turns._again)
     return world
 
 
