@@ -10,6 +10,7 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Hint, Invalid, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.capsule.basis import Basis
 from mlops_desk.jobs.capsule.repeating import Again, Repeating
 from mlops_desk.jobs.file.spec import parse_spec
 from mlops_desk.jobs.files import JobFiles
@@ -30,47 +31,51 @@ class CommissionedJobs(JobFiles):
     _repeating: Repeating
     _runtimes: Runtimes
 
-    def resubmit(self, job_id: str, data: Mapping[str, str], origin: str, over: Mapping[str, str] = _NOTHING) -> Job:
+    def resubmit(
+        self, job_id: str, data: Mapping[str, str], origin: str, over: Mapping[str, str] = _NOTHING, chain: int = 0
+    ) -> Job:
         """Queue a job again, on the same image, with other sources for some of its mount targets.
 
         ``over`` maps a path in the container to data that the desk made, which lie there instead. Where no mount has
         that path one is added above the mount that holds it, so that all else on that one stays what it is. Data that
-        the desk made for the job of then are not taken over. Raises DeskErrors.
+        the desk made for the job of then are not taken over. ``chain`` is that of the new job. Raises DeskErrors.
         """
         again = self._repeating.again(job_id, {}, data)
         spec = replace(again.spec, mounts=self.lasting(again.spec.mounts))
         for target, path in over.items():
             spec = replace(spec, mounts=_laid_over(spec.mounts, target, path))
-        return self._queue_again(replace(again, spec=spec), origin)
+        return self._queue_again(replace(again, spec=spec), origin, chain)
 
     def lasting(self, mounts: Sequence[Mount]) -> tuple[Mount, ...]:
         """Return mounts without those of data that the desk made."""
         return tuple(one for one in mounts if self._folder.datasets not in Path(one.source).parents)
 
-    def submit_template(self, name: str, changed: Mapping[str, str], origin: str) -> Job:
+    def submit_template(self, name: str, changed: Mapping[str, str], origin: str, chain: int) -> Job:
         """Queue the job of one of the caller's templates, some of its fields changed, under an origin."""
         spec = parse_spec(self.template(name).spec, "/", changed)
-        return self._intake.queue(spec, current_caller().uid, self._runtimes.default, origin=origin)[0]
+        basis = Basis(chain=chain)
+        return self._intake.queue(spec, current_caller().uid, self._runtimes.default, basis, origin)[0]
 
-    def submit_maker(self, name: str, changed: Mapping[str, str], given: str, origin: str) -> Job:
+    def submit_maker(self, name: str, changed: Mapping[str, str], given: str, origin: str, chain: int) -> Job:
         """Queue a template that makes rows of the folder ``given``: it reads that at /in and writes /out.
 
         It has no network, no secret and no run, whatever its file says, and is one job. Raises DeskErrors.
         """
         spec = maker_of(name, parse_spec(self.template(name).spec, "/", changed), given)
-        return self._intake.queue(spec, current_caller().uid, self._runtimes.default, origin=origin)[0]
+        basis = Basis(chain=chain)
+        return self._intake.queue(spec, current_caller().uid, self._runtimes.default, basis, origin)[0]
 
     def newest_named(self, name: str) -> Job | None:
         """Return the newest job of a name that has not ended; None where there is none."""
         found = [job for job in self._book.active() if job.name == name]
         return max(found, key=lambda job: job.submitted_at, default=None)
 
-    def _queue_again(self, again: Again, origin: str | None = None) -> Job:
+    def _queue_again(self, again: Again, origin: str | None = None, chain: int = 0) -> Job:
         if again.is_process:
             hint = Hint(f"mlops-desk exec --gpus {again.spec.resources.gpus} -- {shlex.join(again.spec.command)}")
             raise Refused("It was a process of somebody's own, which the desk did not start.", hint)
         where = self._runtimes.named(again.job.runtime)
-        return self._intake.queue(again.spec, again.uid, where, again.basis, origin)[0]
+        return self._intake.queue(again.spec, again.uid, where, replace(again.basis, chain=chain), origin)[0]
 
 
 GIVEN, MADE = "/in", "/out"

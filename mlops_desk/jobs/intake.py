@@ -107,6 +107,7 @@ class Intake:
                 repeat=None if again is None else again.repeat,
                 imported=None if again is None else again.imported,
                 inputs=() if again is None else again.inputs,
+                chain=0 if again is None else again.chain,
             )
             for index, (job_id, one) in enumerate(zip(ids, made, strict=True))
         ]

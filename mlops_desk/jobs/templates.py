@@ -7,12 +7,13 @@ import re
 from dataclasses import replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import takewhile
 from pathlib import Path
 
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.jobs.file.spec import parse_spec
+from mlops_desk.jobs.file.spec import format_spec, parse_spec
 from mlops_desk.records.jobs.template import JobTemplate
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
@@ -45,10 +46,15 @@ class Templates:
         raise NotFound(f"There is no template called {plain(name)!r}.", f"There are: {names}.")
 
     def save(self, name: str, text: str, folder: str, uid: int) -> JobTemplate:
-        """Keep a job file as a template of one's own. Raises Invalid, Refused, Unavailable."""
+        """Keep a job file of a ``folder`` as a template of one's own. Raises Invalid, Refused, Unavailable.
+
+        What it is used by has no such folder, a rule for one, so paths that are taken from it become whole ones.
+        """
         if not _NAME.fullmatch(name):
             raise Invalid(f"{plain(name)!r} is no name of a template.", "Use up to 40 small letters, digits and -.")
-        parse_spec(text, folder)
+        spec = parse_spec(text, folder)
+        if parse_spec(text) != spec:
+            text = "".join(f"{line}\n" for line in _first_comments(text)) + format_spec(spec)
         own = self._own(uid)
         if any(template.name == name for template in own):
             hint = Hint(f"mlops-desk jobs remove-template {name}", before="Take another name, or first: ")
@@ -103,11 +109,11 @@ def _read(folder: Traversable, *, own: bool) -> list[JobTemplate]:
     return [_template(name, texts[name], own=own) for name in sorted(texts)]
 
 
+def _first_comments(text: str) -> list[str]:
+    return list(takewhile(lambda line: line.startswith("#"), text.splitlines()))
+
+
 def _template(name: str, text: str, *, own: bool) -> JobTemplate:
-    lines = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        lines.append(line.lstrip("# ").rstrip())
+    lines = [line.lstrip("# ").rstrip() for line in _first_comments(text)]
     title = plain(lines[0], _TITLE_LIMIT) if lines and lines[0] else name
     return JobTemplate(name, title, plain(" ".join(lines[1:]), _HELP_LIMIT), text, own)

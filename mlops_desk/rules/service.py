@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import JobChanged, Notice
@@ -23,7 +23,9 @@ from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.pipelines.run import PipelineState
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.records.rules.actions import RetrainAction, SubmitAction
 from mlops_desk.records.rules.kept import KeptRule
+from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.rules.book import RuleBook
 from mlops_desk.rules.document.document import format_rule
 from mlops_desk.rules.documents import RulePast
@@ -50,7 +52,8 @@ class RulesService(RuleKeeping):
     """Implements ``verbs.Rules``.
 
     ``champion`` finds the version behind MODEL@ALIAS; ``job_of_run`` the job that made a run; ``pipelines`` retrains;
-    ``model`` finds a registered model (raises NotFound); ``lacking`` tells what a rule would need and is not there;
+    ``model`` finds a registered model (raises NotFound); ``lacking`` tells what a rule would need and is not there,
+    ``template`` finds one of the caller's (raises NotFound);
     ``past`` is the history of what rules may be about, ``trial`` judges by it.
     All may raise DeskError and keep deadlines of their own.
     """
@@ -69,6 +72,7 @@ class RulesService(RuleKeeping):
         may_command: Callable[[int], None],
         model: Callable[[str], object] | None = None,
         lacking: Callable[[Rule], list_of[str]] | None = None,
+        template: Callable[[str], object] = lambda _name: None,
         trial: RuleTrial | None = None,
     ) -> None:
         super().__init__(shelf.metrics, past, shelf, bus, may_command, trial)
@@ -77,6 +81,7 @@ class RulesService(RuleKeeping):
         self._job_of_run = job_of_run
         self._pipelines = pipelines
         self._lacking = lacking
+        self._template = template
         self._ledger = RuleBook(shelf, retrainings)
         self._loop = loop
         self._changing = threading.RLock()
@@ -126,7 +131,8 @@ class RulesService(RuleKeeping):
         if document is not None:
             kept = self.keep(document)
             retrains = self.shelf.get(kept.name)
-            return kept if retrains is None else replace(kept, missing=self._told_missing(retrains))
+            lacking = () if retrains is None else self._told_missing(retrains)
+            return replace(kept, missing=(*self._no_templates(self.spec_of(kept.name)), *lacking))
         if not _NAME.fullmatch(name):
             hint = "Use up to 100 letters, digits, dots, dashes and underscores."
             raise Invalid(f"{plain(name)!r} is no name for a rule.", hint)
@@ -142,6 +148,22 @@ class RulesService(RuleKeeping):
         )  # fmt: skip
         kept = self.keep(format_rule(spec_of(rule)))
         return replace(kept, missing=self._told_missing(rule))
+
+    def _no_templates(self, spec: RuleSpec) -> list_of[str]:
+        """Return which templates of its person's a rule names in vain; nothing of those that can't be looked for."""
+        named = [action.template for action in spec.then if isinstance(action, SubmitAction)]
+        named += [
+            one.augment.template for one in spec.then if isinstance(one, RetrainAction) and one.augment is not None
+        ]
+        found = []
+        for name in dict.fromkeys(named):
+            try:
+                self._template(name)
+            except NotFound as error:
+                found.append(f"{error.message} {error.hint or ''}".strip())
+            except DeskError:
+                continue  # the folder can't be read, which whoever lists templates is told
+        return found
 
     def _told_missing(self, rule: Rule) -> tuple[str, ...]:
         return tuple(self._lacking(rule)) if self._lacking else ()
@@ -201,10 +223,10 @@ class RulesService(RuleKeeping):
         if job.state.is_final and run_of_origin(job.origin or "") is not None:
             lane.put(self.reconcile)
 
-    def retrain(self, rule: Rule, trigger: str, data: Mapping[str, str], retraining_id: str) -> Retraining:
+    def retrain(self, rule: Rule, trigger: str, data: Mapping[str, str], retraining_id: str, chain: int) -> Retraining:
         """Begin a pipeline, under an id that is found again if it was begun before; wait a moment for its job.
 
-        Never two of one rule at a time. Raises Refused, NotFound, TimedOut, Unavailable.
+        ``chain`` is that of its jobs. Never two of one rule at a time. Raises Refused, NotFound, TimedOut, Unavailable.
         """
         with self._changing:
             known = self._pipelines.find(retraining_id)
@@ -213,7 +235,7 @@ class RulesService(RuleKeeping):
             self._refuse_a_second(rule)
             champion = self._champion(rule.model, rule.alias)
             job = self._job_of(rule, champion)
-            run = self._pipelines.begin(rule, champion, job, trigger, data, retraining_id)
+            run = self._pipelines.begin(rule, champion, job, trigger, data, retraining_id, chain)
         deadline = time.monotonic() + _FIRE_SECONDS
         while time.monotonic() < deadline and not self._loop.ending.wait(_LOOK_SECONDS):
             run = self._pipelines.show(run.id)

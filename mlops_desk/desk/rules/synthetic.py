@@ -70,7 +70,7 @@ class SyntheticRows:
         self.run(laying.MODULE, request, _SECONDS)
         shutil.rmtree(place / "room", ignore_errors=True)
         changed = {f"params.{name}": value for name, value in asked.params.items()}
-        return self.jobs.submit_maker(asked.template, changed, str(place / "laid" / laying.GIVEN), origin)
+        return self.jobs.submit_maker(asked.template, changed, str(place / "laid" / laying.GIVEN), origin, run.chain)
 
     def take(self, run: PipelineRun, job: Job, maker: Job) -> SyntheticData:
         """Check, judge and keep what was made, and log the report. Raises DeskError."""

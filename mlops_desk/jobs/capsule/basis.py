@@ -10,7 +10,7 @@ from mlops_desk.records.jobs.job import KeptFolder
 class Basis:
     """``image_id`` is the image it is pinned to, ``first`` the capsule whose code it takes.
 
-    ``inputs`` are folders that other jobs have kept, at the targets where it reads them.
+    ``inputs`` are folders that other jobs have kept, at the targets where it reads them. ``chain`` is ``Job.chain``.
     """
 
     image_id: str | None = None
@@ -18,3 +18,4 @@ class Basis:
     repeat: Repeat | None = None
     imported: ImportedFrom | None = None
     inputs: tuple[KeptFolder, ...] = ()
+    chain: int = 0

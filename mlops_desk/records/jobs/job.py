@@ -113,7 +113,8 @@ class Job:
     ``insisted``: it starts although its group stopped itself. ``paused``: a person has asked that it is not started.
     ``progress``, ``stuck`` and ``live`` are those of its newest attempt while it runs, ``staging`` is how far the copy
     of its data is before, ``fetching`` how far the image is that it waits for; none of them is stored. ``inputs`` are
-    folders that earlier jobs have kept and that it reads.
+    folders that earlier jobs have kept and that it reads. ``chain`` is by how many rules in a row it came about, each
+    set off by a job of the one before; 0: by none.
     """
 
     id: str
@@ -157,6 +158,7 @@ class Job:
     imported: ImportedFrom | None = None
     staging: StagingProgress | None = None
     inputs: tuple[KeptFolder, ...] = ()
+    chain: int = 0
 
     def __post_init__(self) -> None:
         if self.handle is None:

@@ -93,7 +93,7 @@ class PipelineRun:
     the champion's job was made of but its data, ``manifest_sha256`` of the data. ``revision`` counts the changes of
     this record: who worked on an older one drops its result. ``tries`` counts trainings. ``paused_in`` is the state
     in which it was paused. ``created_by`` made the rule. ``augment``: rows are made for the training besides. ``said``
-    are people's words to its challenger, with why.
+    are people's words to its challenger, with why. ``chain`` is that of its jobs (``Job.chain``).
     """
 
     id: str
@@ -126,6 +126,7 @@ class PipelineRun:
     decided_at: float | None = None
     paused_in: PipelineState | None = None
     tries: int = 1
+    chain: int = 0
     revision: int = 0
     said: tuple[DecisionWord, ...] = ()
 

@@ -64,7 +64,8 @@ class KeptFiring:
 
     ``rule_id`` tells rules of one name apart that were made one after the other. ``trigger`` is who or what set it off,
     ``created_by`` the uid on whose behalf its actions are done. ``asked`` is what a person gave along who fired it
-    ``by_hand``; ``pushed`` is what came to repositories that the rule watches.
+    ``by_hand``; ``pushed`` is what came to repositories that the rule watches. ``chain`` is how many rules stand before
+    it, each set off by a job of the one before: as many as the job has that set it off.
     """
 
     id: str
@@ -81,3 +82,4 @@ class KeptFiring:
     asked: tuple[tuple[str, str], ...] = ()
     by_hand: bool = False
     pushed: tuple[PushedRef, ...] = ()
+    chain: int = 0

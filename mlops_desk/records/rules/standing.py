@@ -34,13 +34,15 @@ class RuleStanding:
 class RuleFiring:
     """A rule fires for a ``subject`` ("" where it is of one thing only); ``number`` counts from 1, ``at`` is Unix time.
 
-    ``id`` is the same whenever the same firing is told again: whoever acts on it does so once.
+    ``id`` is the same whenever the same firing is told again: whoever acts on it does so once. ``by_moment``: a moment
+    made the difference, and no job that is in a state.
     """
 
     rule: str
     subject: str
     number: int
     at: float
+    by_moment: bool = False
 
     @property
     def id(self) -> str:

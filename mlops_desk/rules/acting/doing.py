@@ -105,7 +105,7 @@ class RuleDeeds:
             return Became(f"No job is queued: {plain(deed.firing.subject)} is of this rule itself.")
         if job is None:
             self.house.allow("jobs", "submit", {})
-            job = self.house.submit(action.template, action.params, origin)
+            job = self.house.submit(action.template, action.params, origin, deed.firing.chain + 1)
         return Became(f"The job {job.id} ({plain(job.name)}) is queued.", made=job.id)
 
     def ci(self, action: CiAction, deed: Deed) -> Became:
@@ -145,7 +145,7 @@ class RuleDeeds:
             raise Refused("The rule was removed before it could retrain.")
         if not deed.firing.by_hand and self.chain.is_retraining(deed.firing.subject):
             return Became(f"Nothing is trained again: {plain(deed.firing.subject)} is of a retraining itself.")
-        found = self.retrain(rule, deed.firing.trigger, deed.asked, retraining_id(deed))
+        found = self.retrain(rule, deed.firing.trigger, deed.asked, retraining_id(deed), deed.firing.chain + 1)
         model = f"{plain(action.model)}@{plain(action.alias)}"
         if not deed.firing.by_hand and not deed.again:
             text = f"The rule {rule.name} retrains {model}: {plain(deed.firing.trigger, 200)}."

@@ -16,9 +16,11 @@ from mlops_desk.records.serving.endpoint import Endpoint
 
 
 class Retrains(Protocol):
-    """Trains again by a rule; what was begun under an id before is only found again."""
+    """Trains again by a rule, with jobs of a chain; what was begun under an id before is only found again."""
 
-    def __call__(self, rule: Rule, trigger: str, data: Mapping[str, str], retraining_id: str) -> Retraining: ...
+    def __call__(
+        self, rule: Rule, trigger: str, data: Mapping[str, str], retraining_id: str, chain: int
+    ) -> Retraining: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,11 @@ class ActionHouse:
 
     ``notice`` announces. ``webhook`` posts a document, ``email`` sends a subject and a text, and ``command`` runs the
     program of the settings as a person (uid) with a document on its standard input: each with a key by which a
-    repetition is known. ``submit`` queues a template's job with parameters under an origin, ``job_of_origin`` finds
-    it. ``run_pushed`` runs the pipeline of a ref that was pushed, or finds the run of that commit.
-    ``promote_tag`` takes a signed tag (repository, tag, alias) as a word for a move, or tells of the one it has made.
-    ``job`` finds a job by its id, ``newest_job`` by its name. ``raise_alert`` has
-    one fire, once for each rule and thing, and ends it when that is over. ``pause_endpoint``
-    takes what callers are told.
+    repetition is known. ``submit`` queues a template's job with parameters under an origin and with its chain (as
+    ``Job`` has it), ``job_of_origin`` finds it. ``run_pushed`` runs the pipeline of a ref that was pushed, or finds the
+    run of that commit. ``promote_tag`` takes a signed tag (repository, tag, alias) as a word for a move, or tells of
+    the one it has made. ``job`` finds a job by its id, ``newest_job`` by its name. ``raise_alert`` has one fire, once
+    for each rule and thing, and ends it when that is over. ``pause_endpoint`` takes what callers are told.
     """
 
     allow: Callable[[str, str, Mapping[str, Any]], None]
@@ -40,7 +41,7 @@ class ActionHouse:
     webhook: Callable[[Mapping[str, Any], str], None]
     email: Callable[[str, str, str], None]
     command: Callable[[Mapping[str, Any], int], None]
-    submit: Callable[[str, Mapping[str, str], str], Job]
+    submit: Callable[[str, Mapping[str, str], str, int], Job]
     run_pushed: Callable[[CiAction, PushedRef], CiRun]
     promote_tag: Callable[[str, str, str], Approval]
     job_of_origin: Callable[[str], Job | None]

@@ -35,6 +35,8 @@ _OPEN = (FiringState.INTENDED, FiringState.WAITING)
 _MOST_AN_HOUR = 100
 """Chosen: as many as the jobs of a sweep of which each has something done. What fires more often sets itself off, by
 way of jobs that name no rule, and would fill queue and disk while nobody looks."""
+_LONGEST_CHAIN = 5
+"""Chosen: data fetched, prepared, trained on, scored and published by five rules; a circle of slow jobs ends there."""
 _HOUR_SECONDS = 3600.0  # as its name says
 _BEGINNING = (SubmitAction, RetrainAction, CiAction)
 _KEPT = 10_000  # chosen: years of an ordinary machine, and some megabytes
@@ -200,6 +202,7 @@ class FiringWorker:
         context = copy_context()
 
         if isinstance(action, _BEGINNING) and not (again or firing.by_hand):
+            _refuse_a_long_chain(firing)
             self._refuse_a_flood(firing)
 
         def begun() -> KeptFiring:
@@ -263,6 +266,16 @@ class FiringWorker:
         for state in FiringState:
             if state.is_over:
                 self._tables.firings.trim(_KEPT, state)
+
+
+def _refuse_a_long_chain(firing: KeptFiring) -> None:
+    """Refuse to begin anything more where as many rules stand before it as only a circle has."""
+    if firing.chain >= _LONGEST_CHAIN:
+        text = (
+            f"{firing.chain} rules stand before it, each set off by a job of the one before, as where rules set each "
+            "other off in a circle: nothing more is begun."
+        )
+        raise Refused(text, Hint(f"mlops-desk rules fire {firing.rule}", after=" does it all the same, once."))
 
 
 def _open_step(firing: KeptFiring) -> int | None:

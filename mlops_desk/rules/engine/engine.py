@@ -91,8 +91,9 @@ class RuleEngine:
             if spot.ready:
                 why = self._held_by(spot, clock)
                 if why is None:
+                    by_moment = bool(spot.pending)
                     spot.fire(clock)
-                    firings.append(RuleFiring(*key, spot.fired, clock.wall))
+                    firings.append(RuleFiring(*key, spot.fired, clock.wall, by_moment))
                 else:
                     spot.let_go(why)
                     held[key] = why

@@ -67,6 +67,7 @@ class RuleHearing:
         self._newest: dict[str, tuple[float, str]] = {}
         self._ended: dict[str, float] = {}
         self._told: dict[str, set[tuple[str, str]]] = {}
+        self._chains: dict[str, int] = {}
 
     def machine(self, status: Status, reckoned: Iterable[Fact] = ()) -> None:
         """Hear of a sample, and of what is ``reckoned`` of it beside what it holds."""
@@ -98,14 +99,25 @@ class RuleHearing:
     def job(self, job: Job) -> None:
         """Hear of a job as it stands."""
         state = _told(job.state.value)
+        self._link(job.id, job.chain)
         self._board.put(JOB, job.id, state)
         self._board.put(NAMED_JOB, job.id, state)
         name = self._newest.get(job.name)
         if name is None or (job.submitted_at, job.id) >= name:
             self._newest[job.name] = job.submitted_at, job.id
+            self._link(job.name, job.chain)
             self._board.put(NAMED_JOB, job.name, state)
         if job.state.is_final:
             self._ended.setdefault(job.id, self._now())
+
+    def _link(self, name: str, chain: int) -> None:
+        self._chains.pop(name, None)
+        if chain:
+            self._chains[name] = chain
+
+    def chain_of(self, name: str) -> int:
+        """Return the chain of a job, by its id or as the newest of its name; 0 where no rule stands behind it."""
+        return self._chains.get(name, 0)
 
     def endpoint(self, endpoint: Endpoint) -> None:
         self._board.put(ENDPOINT, endpoint.name, _told(endpoint.state.value))
@@ -134,6 +146,7 @@ class RuleHearing:
         over = [job_id for job_id, at in self._ended.items() if now - at >= ENDED_SECONDS]
         for job_id in over:
             del self._ended[job_id]
+            self._chains.pop(job_id, None)
             self._board.drop(JOB, job_id)
             self._board.drop(NAMED_JOB, job_id)
         return over

@@ -17,7 +17,7 @@ from mlops_desk.base.hysteresis import Holding
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import boot_id
 from mlops_desk.records.alert import Alert
-from mlops_desk.records.rules.conditions import Lasting, Momentary, PushClause, leaves
+from mlops_desk.records.rules.conditions import Lasting, Momentary, PushClause, StateClause, leaves
 from mlops_desk.records.rules.firing import FiringStep, KeptFiring, PushedRef
 from mlops_desk.records.rules.kept import KeptRule, KeptStanding, RuleSight, ThingStanding, WrittenRule
 from mlops_desk.records.rules.spec import RuleSpec
@@ -404,7 +404,18 @@ class RuleLife:
             asked=tuple(asked),
             by_hand=by_hand,
             pushed=tuple(self._pushed.get(one.rule, ())),
+            chain=0 if by_hand or one.by_moment else self._chain(read.spec, one.subject),
         )
+
+    def _chain(self, spec: RuleSpec, subject: str) -> int:
+        """Return the longest chain of the jobs that a rule is about, which have set it off."""
+        about = (part for part in leaves(spec.when) if isinstance(part, Lasting))
+        jobs = {
+            part.of or subject
+            for part in about
+            if (part.kind if isinstance(part, StateClause) else part.device) == "job"
+        }
+        return max(map(self.hearing.chain_of, jobs), default=0)
 
     def _forget_jobs(self) -> None:
         job_facts = sorted(fact for fact in self._engine.facts if fact.startswith(_OF_JOBS))

@@ -91,7 +91,7 @@ class Preparing:
         try:
             made = made_for(run)
             over = {} if made is None else {made.target: made.path}
-            return self._parts.resubmit(run.champion_job, run.data, origin_of(run), over)
+            return self._parts.resubmit(run.champion_job, run.data, origin_of(run), over, run.chain)
         except TimedOut:  # whether it was submitted is unknown: it is looked for by its origin
             found = self._parts.job_of_origin(origin_of(run))
             if found is None:

@@ -122,9 +122,16 @@ class PipelinesService(CurveVerbs):
     # -- for rules -----------------------------------------------------------------------------
 
     def begin(
-        self, rule: Rule, champion: ModelVersion, job: Job, trigger: str, data: Mapping[str, str], run_id: str
+        self,
+        rule: Rule,
+        champion: ModelVersion,
+        job: Job,
+        trigger: str,
+        data: Mapping[str, str],
+        run_id: str,
+        chain: int = 0,
     ) -> PipelineRun:
-        """Write a run down and go on with it."""
+        """Write a run down and go on with it. ``chain`` is that of its jobs."""
         run = PipelineRun(
             id=run_id,
             rule=rule.name,
@@ -143,6 +150,7 @@ class PipelinesService(CurveVerbs):
             champion_job=job.id,
             created_at=time.time(),
             created_by=rule.created_by,
+            chain=chain,
         )
         self._book.add(run)
         self._driver.drive_soon(run)

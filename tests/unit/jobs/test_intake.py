@@ -224,3 +224,9 @@ def test_one_job_waits_for_two_sweeps_and_not_for_more(office):
     assert len(office.waits_for("a", "b")) == 2000
     with pytest.raises(Invalid, match="1 job would wait for 3000 others each"):
         office.waits_for("a", "b", "c")
+
+
+def test_each_job_of_a_group_has_the_chain_that_it_is_queued_with(office):
+    assert [job.chain for job in office.queue(JobSpec("a", "img", array=2), again=Basis(chain=3))] == [3, 3]
+    assert [job.chain for job in office.queue(JobSpec("a", "img"))] == [0]
+    assert {job.chain for job in office.book.active()} == {0, 3}

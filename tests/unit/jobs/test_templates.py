@@ -65,6 +65,23 @@ def test_one_keeps_ones_own_which_nobody_else_sees(templates):
         templates.find("mine", BO)
 
 
+def test_paths_of_the_files_own_folder_become_whole_ones_and_the_title_stays(templates):
+    text = TEXT.replace(
+        "image: b\n", "build: {context: .}\nsource: {folder: code}\ncommand: [a, '{lr}']\nparams: {lr: 0.10}\n"
+    )
+    text += "mounts:\n- {source: data/old, target: /data}\n- {source: /srv/x, target: /x}\n"
+    saved = templates.save("mine", text, "/home/ada/work", ANNA)
+    assert (saved.title, saved.help) == ("Mine", "Change the image.")
+    assert parse_spec(saved.spec) == parse_spec(text, "/home/ada/work")
+    spec = parse_spec(templates.find("mine", ANNA).spec, "/anywhere")
+    assert [mount.source for mount in spec.mounts] == ["/home/ada/work/data/old", "/srv/x"]
+    assert (spec.source.folder, spec.build.context) == ("/home/ada/work/code", "/home/ada/work")
+    whole = (
+        text.replace("{context: .}", "{context: /b}").replace("folder: code", "folder: /c").replace("data/old", "/d")
+    )
+    assert templates.save("whole", whole, "/home/ada/work", ANNA).spec == whole
+
+
 def test_ones_own_hides_the_one_of_its_name_that_comes_along_until_it_is_removed(templates):
     templates.save("pytorch", TEXT, "/", ANNA)
     assert templates.find("pytorch", ANNA).own

@@ -142,6 +142,7 @@ class World:
         self.manifest = None  # each run has data of its own
         self.cancelled = []
         self.over = []
+        self.chains = []
         self.rows = Rows(self)
         self.policy = Shared()
         self.submit_fails: Exception | None = None
@@ -273,8 +274,9 @@ class World:
         self.registry()
         self.aliases[alias] = version
 
-    def resubmit(self, job_id, data, origin, over):
+    def resubmit(self, job_id, data, origin, over, chain=0):
         self.over.append(dict(over))
+        self.chains.append(chain)
         if self.submit_fails:
             raise self.submit_fails
         job = self.job(f"job-{len(self.jobs) + 1}", JobState.QUEUED, None, origin)
@@ -372,6 +374,23 @@ then:
     assert world.service.list() == []
 
 
+def test_a_template_that_is_not_there_is_told_when_the_rule_is_made_and_one_that_nobody_can_look_for_is_not(world):
+    def template(name):
+        if name == "away":
+            raise Unavailable("The templates can't be read.")
+        if name != "there":
+            raise NotFound(f"There is no template called {name!r}.", "There are: there.")
+
+    world.service._template = template
+    head = "apiVersion: mlops-desk/v1\nkind: Rule\nname: {}\nwhen: {{manual: true}}\n"
+    then = "then: [{submit: gone}, {submit: there}, {submit: gone}, {submit: away}]\n"
+    made = world.service.create("x", document=head.format("x") + then)
+    assert made.missing == ("There is no template called 'gone'. There are: there.",)
+    more = "- {retrain: digits, metric: accuracy, augment: {template: lost, rows: 10}}\n"
+    made = world.service.create("y", document=head.format("y") + "then:\n" + more)
+    assert made.missing == ("There is no template called 'lost'. There are: there.",)
+
+
 def test_a_rule_is_created_listed_announced_and_removed(world):
     verbs = world.service
     rule = verbs.create("again", "digits", "log_loss", data={"/data": "/new"}, lower_is_better=True)
@@ -464,6 +483,7 @@ def test_firing_runs_the_champions_job_again_with_the_new_data(world):
     assert fired.champion_value is None, "nothing was scored yet"
     assert world.submitted == [("job-1", {"/data": "/new", "/more": "/same"}, os.getuid())]
     assert world.jobs[fired.job_id].origin == ORIGIN + fired.id
+    assert world.chains == [1], "one rule stands behind it"
     assert world.service.list()[0].last_fired_at == pytest.approx(fired.created_at, abs=60.0)
 
 

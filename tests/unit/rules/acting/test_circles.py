@@ -36,9 +36,10 @@ class Machine:
         self.jobs: dict[str, Job] = {}
         self.notices: list[str] = []
         self.retrained: list[str] = []
+        self.chains: list[int] = []
         self.ends_in = JobState.SUCCEEDED
         house = action_house(
-            submit=lambda template, _params, origin: self.job(template, origin),
+            submit=lambda template, _params, origin, chain: self.job(template, origin, chain=chain),
             job_of_origin=lambda origin: next((job for job in self.jobs.values() if job.origin == origin), None),
             notice=lambda notice: self.notices.append(notice.text),
         )
@@ -62,16 +63,29 @@ class Machine:
             raise NotFound("no job")
         return self.jobs[job_id]
 
-    def retrain(self, rule, trigger, data, retraining_id):
+    def retrain(self, rule, trigger, data, retraining_id, chain):
         self.retrained.append(retraining_id)
+        self.chains.append(chain)
         return Retraining(retraining_id, rule.name, RetrainState.TRAINING, trigger, "job", "1", 0.9)
 
-    def job(self, name, origin=None, state=None):
+    def job(self, name, origin=None, state=None, chain=0):
         number = len(self.jobs)
         job = Job(f"{number:012x}", name, state or self.ends_in, JobSpec(name, "image"), float(number), 0, "me")
-        self.jobs[job.id] = replace(job, origin=origin)
+        self.jobs[job.id] = replace(job, origin=origin, chain=chain)
         self.life.hearing.job(self.jobs[job.id])
         return self.jobs[job.id]
+
+    def end(self):
+        """Have all jobs that are queued succeed."""
+        for job in [one for one in self.jobs.values() if not one.state.is_final]:
+            self.jobs[job.id] = replace(job, state=JobState.SUCCEEDED)
+            self.life.hearing.job(self.jobs[job.id])
+
+    def go_round(self, n):
+        """Look and let jobs end, so many times."""
+        for _ in range(n):
+            self.looks(2)  # at what it sets off, too: of a job that ends between two looks no name is news
+            self.end()
 
     def looks(self, n):
         for _ in range(n):
@@ -144,3 +158,74 @@ def test_what_goes_round_by_a_name_ends_before_it_has_filled_the_queue(machine):
     assert len(world.state.firings.list(limit=1000)) - len(refused) == 100
     assert "It fired 100 times within an hour" in refused[0].steps[0].text
     assert sum("nothing more is begun" in text for text in world.notices) == 1
+
+
+NAMED = HEAD + "name: {}\nwhen: {}\nthen: [{{submit: {}}}]\n"
+
+
+def after(job):
+    return f"{{state: job, of: {job}, is: [succeeded]}}"
+
+
+def test_a_chain_that_goes_round_by_names_ends_after_five_rules_and_says_why(machine):
+    world = machine(NAMED.format("ping", after("b"), "a"), NAMED.format("pong", after("a"), "b"))
+    world.ends_in = JobState.QUEUED
+    world.job("a")
+    world.go_round(20)
+    assert [(job.name, job.chain) for job in world.jobs.values()] == [
+        ("a", 0), ("b", 1), ("a", 2), ("b", 3), ("a", 4), ("b", 5),
+    ]  # fmt: skip
+    last = world.state.firings.list()[0]
+    assert (last.rule, last.chain, last.state) == ("ping", 5, "failed")
+    assert last.steps[0].text.startswith("5 rules stand before it, each set off by a job of the one before")
+    assert last.steps[0].hint == "mlops-desk rules fire ping does it all the same, once."
+    assert sum("nothing more is begun" in text for text in world.notices) == 1
+
+
+def test_a_persons_word_begins_a_chain_anew(machine):
+    world = machine(NAMED.format("ping", after("b"), "a"), NAMED.format("pong", after("a"), "b"))
+    world.ends_in = JobState.QUEUED
+    world.job("a")
+    world.go_round(20)
+    ping = next(one for one in world.shelf.all() if one.written.name == "ping")
+    firing = world.life.fire(ping, "", "by me", ())
+    world.worker.do_now(firing)
+    assert [*world.jobs.values()][-1].chain == 1
+    world.go_round(20)
+    assert len(world.jobs) == 6 + 5
+
+
+def test_a_chain_goes_on_over_a_job_of_each_and_a_name(machine):
+    named = NAMED.format("second", after("tiny"), "other")
+    world = machine(EACH.format("first", "failed"), named)
+    world.ends_in = JobState.QUEUED
+    job = world.job("mine")
+    world.jobs[job.id] = replace(job, state=JobState.FAILED)
+    world.life.hearing.job(world.jobs[job.id])
+    world.go_round(5)
+    assert [(job.name, job.chain) for job in world.jobs.values()] == [("mine", 0), ("tiny", 1), ("other", 2)]
+
+
+def test_what_a_moment_has_set_off_begins_a_chain_anew_however_its_jobs_came_about(machine):
+    manual = "{and: [{cron: '* * * * *', zone: UTC}, " + after("a") + "]}"
+    world = machine(NAMED.format("daily", manual, "a"))
+    wall = [world.life._parts.clock()]
+    world.life._parts = replace(world.life._parts, clock=lambda: wall[0])
+    world.ends_in = JobState.QUEUED
+    world.job("a")
+    world.end()
+    for _ in range(10):
+        world.go_round(1)
+        now = wall[0]
+        wall[0] = replace(now, wall=now.wall + 60, uptime_seconds=now.uptime_seconds + 60)
+    assert len(world.jobs) > 8
+    assert {job.chain for job in [*world.jobs.values()][1:]} == {1}
+
+
+def test_a_retraining_has_the_chain_of_what_set_it_off(machine):
+    then = "then: [{retrain: digits, metric: accuracy}]\n"
+    world = machine(NAMED.format("first", after("mine"), "a"), HEAD + f"name: train\nwhen: {after('a')}\n" + then)
+    world.ends_in = JobState.QUEUED
+    world.job("mine")
+    world.go_round(4)
+    assert world.chains == [2]

@@ -58,7 +58,7 @@ class Outside:
             file.write(json.dumps(what) + "\n")
         self.deadly.step()
 
-    def submit(self, template, params, origin):
+    def submit(self, template, params, origin, _chain):
         self.do("submit", origin)
         return self.job_of_origin(origin)
 
@@ -85,7 +85,7 @@ class Outside:
             self.do("alert", alert.id)
         return alert
 
-    def retrain(self, rule, trigger, data, retraining_id):
+    def retrain(self, rule, trigger, data, retraining_id, _chain):
         if ["retrain", retraining_id] not in self.done():
             self.do("retrain", retraining_id)
         return Retraining(retraining_id, rule.name, RetrainState.TRAINING, trigger, "job", "1", 0.9)
