@@ -104,8 +104,10 @@ def _new_data(clause: NewData) -> str:
     if isinstance(clause, NewDataClause):
         return f"there are new data in {plain(clause.folder, 400)}"
     if isinstance(clause, NewRowsClause):
-        column, table = plain(clause.column, 400), plain(clause.table, 400)
-        return f"{column} of the table {table} in {plain(clause.database, 400)} has grown"
+        of = (
+            f"the table {plain(clause.table, 400)}" if clause.query is None else f"the query {plain(clause.query, 400)}"
+        )
+        return f"{plain(clause.column, 400)} of {of} in {plain(clause.database, 400)} has grown"
     ref = "" if clause.ref is None else f" on {_ref(clause.ref)}"
     what = "other data" if clause.output is None else f"other data for {plain(clause.output, 400)}"
     return f"{plain(clause.file, 400)}{ref} names {what}"

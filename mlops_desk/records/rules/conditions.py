@@ -55,15 +55,16 @@ class NewDataClause:
 
 @dataclass(frozen=True, slots=True)
 class NewRowsClause:
-    """A greater value than before in ``column`` of a ``table`` (SCHEMA.TABLE or TABLE) of a database.
+    """A greater value than before in ``column`` of a ``table`` (SCHEMA.TABLE or TABLE), or of a ``query``.
 
-    ``database`` is its address without a password, ``login`` the secret of the rule's person that has one.
+    ``database`` is the address without a password, ``login`` the secret of the rule's person that has one.
     """
 
     database: str
     table: str
     column: str
     login: str | None = None
+    query: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,10 @@ def when_of(bound: Bound[RuleFile], table: WhenFields, path: str, metrics: Metri
 
 def _rows(bound: Bound[RuleFile], table: WhenFields, path: str) -> NewRowsClause:
     """Return rows that come into a table. Raises Invalid."""
-    for name, value, example in (("table", table.table, "sales.orders"), ("column", table.column, "id")):
+    if table.table is not None and table.query is not None:
+        bound.refuse(f"{path}.query", "rows come into a table or are a query's, not both.", "Take one of them away.")
+    told = (("table", table.query or table.table, "sales.orders"), ("column", table.column, "id"))
+    for name, value, example in told:
         if value is None:
             bound.refuse(path, f"which {name} of the database is missing.", f"Add a line {name}: {example}.")
     place = table.new_rows or ""
@@ -86,7 +89,7 @@ def _rows(bound: Bound[RuleFile], table: WhenFields, path: str) -> NewRowsClause
     if url.get_backend_name() == "sqlite" and not (url.database or "").startswith("/"):
         hint = "Write sqlite:// and the path, which begins with a slash."
         bound.refuse(f"{path}.newRows", "the file has no absolute path.", hint)
-    return NewRowsClause(place, table.table or "", table.column or "", table.login)
+    return NewRowsClause(place, table.table or "", table.column or "", table.login, table.query)
 
 
 def _moment(bound: Bound[RuleFile], table: WhenFields, kind: str, path: str) -> WhenClause:
@@ -208,7 +211,11 @@ _WRITTEN: Mapping[type, Callable[..., WhenFields]] = {
     ),
     NewDataClause: lambda clause: WhenFields(new_data=clause.folder),
     NewRowsClause: lambda clause: WhenFields(
-        new_rows=clause.database, table=clause.table, column=clause.column, login=clause.login
+        new_rows=clause.database,
+        table=clause.table or None,
+        query=clause.query,
+        column=clause.column,
+        login=clause.login,
     ),
     DvcClause: lambda clause: WhenFields(dvc=clause.file, ref=clause.ref, output=clause.output),
     PushClause: lambda clause: WhenFields(

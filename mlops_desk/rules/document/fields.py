@@ -80,6 +80,7 @@ class WhenFields(Struct, frozen=True, kw_only=True):
         default=None, name="newRows"
     )
     table: Annotated[str, Meta(extra=written_as(scalars.TABLE)), told("its table")] | None = None
+    query: Annotated[Line, told("or what is asked of it, as for a data set that is a query")] | None = None
     column: Annotated[Line, told("column that only grows, as a number or the time of a row")] | None = None
     login: Annotated[Model, told("your secret with the password that the database asks for")] | None = None
     dvc: Annotated[Folder, told(".dvc file or dvc.lock whose data are others than before")] | None = None

@@ -18,7 +18,7 @@ WHEN: Mapping[str, frozenset[str]] = {
     "state": frozenset({"of", "is", "for"}),
     "cron": frozenset({"zone"}),
     "newData": frozenset(),
-    "newRows": frozenset({"table", "column", "login"}),
+    "newRows": frozenset({"table", "query", "column", "login"}),
     "dvc": frozenset({"ref", "output"}),
     "push": frozenset({"ref"}),
     "drift": frozenset({"model"}),

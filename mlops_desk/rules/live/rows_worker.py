@@ -1,4 +1,4 @@
-"""A worker: the greatest value of a table's column, asked of a database of other people, read only.
+"""A worker: the greatest value of a column of a table or of a query, asked of a database of other people, read only.
 
 It is asked for by the column's own order, so that an index answers where there is one. Rows are new where it has grown
 (``has_grown``); one that fell, because rows were taken away, is only where growing is counted from.
@@ -20,20 +20,23 @@ _SLOW = "An index on the column makes that quick."
 
 
 def answer(request: dict[str, Any]) -> str:
-    """Return the value as a text; "" where the table is empty. Raises Invalid, NotFound, TimedOut, Unavailable."""
+    """Return the value as a text; "" where there is no row. Raises Invalid, NotFound, TimedOut, Unavailable."""
     column = str(request["column"])
-    with asked(
-        request["database"], _query(str(request["table"]), column), SECONDS, request["password"], _SLOW
-    ) as found:
+    given = request.get("query")
+    place = _placed(str(request["table"])) if given is None else f"({str(given).rstrip().rstrip(';')}\n)"
+    with asked(request["database"], _query(place, column), SECONDS, request["password"], _SLOW) as found:
         rows = [row for batch in found.batches for row in batch]
     return json.dumps(_told(rows[0][0], column)) if rows else ""
 
 
-def _query(table: str, column: str) -> str:
+def _placed(table: str) -> str:
+    return ".".join(map(_quoted, table.split(".")))
+
+
+def _query(place: str, column: str) -> str:
     """Return the question; of a bare name in quotes that it does not know SQLite would make a text."""
     name = f"followed.{_quoted(column)}"
-    place = ".".join(map(_quoted, table.split(".")))
-    return f"SELECT {name} FROM {place} AS followed WHERE {name} IS NOT NULL ORDER BY {name} DESC LIMIT 1"  # noqa: S608 - every name is quoted
+    return f"SELECT {name} FROM {place} AS followed WHERE {name} IS NOT NULL ORDER BY {name} DESC LIMIT 1"  # noqa: S608 - every name is quoted, and a query is its person's own
 
 
 def _quoted(name: str) -> str:

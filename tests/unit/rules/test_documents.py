@@ -180,6 +180,12 @@ def test_a_check_gives_the_sentence_and_the_document_as_it_is_written() -> None:
              "/srv/dvc.lock names other data for model.pkl: submit the job of the template nightly."),
         ),
         (
+            ("when: {newRows: 'postgresql://me@db/shop', query: SELECT * FROM orders WHERE paid, column: id, login: db}\n"
+             "then: [{submit: nightly}]\n"),
+            ("When id of the query SELECT * FROM orders WHERE paid in postgresql://me@db/shop has grown: submit the job of "
+             "the template nightly."),
+        ),
+        (
             ("when: {or: [{metric: hw.gpu.utilization, above: 0.1, for: 30s, average: true}, "
              "{metric: hw.gpu.memory.usage, of: GPU-1, above: 10737418240, grownOver: 1h}]}\nthen: [{submit: nightly}]\n"),
             ("When hw.gpu.utilization of each GPU is, also on average, at or above 10 % for 30s or hw.gpu.memory.usage of GPU "

@@ -105,7 +105,11 @@ def _answer(newest: tuple[DataVersion, ...]) -> dict[str, str]:
     if not newest or newest[0].query_sha256 is None:
         return {}
     rows = "not known" if newest[0].rows is None else f"{newest[0].rows:,}"
-    return {"rows": rows, "query": f"hash {newest[0].query_sha256[:_HASH]}"}
+    return {
+        "rows": rows,
+        "query": f"hash {newest[0].query_sha256[:_HASH]}",
+        "new rows": "a rule waits for them (newRows with this query:) by a column: that only grows",
+    }
 
 
 def _files(files: int | None) -> str:

@@ -24,8 +24,10 @@ def orders(tmp_path: Path) -> Iterator[tuple[str, sqlite3.Connection]]:
         yield f"sqlite:///{path}", rows
 
 
-def asked(place: str, column: str = "id", table: str = "orders", password: str | None = None) -> str:
-    return answer({"database": place, "table": table, "column": column, "password": password})
+def asked(
+    place: str, column: str = "id", table: str = "orders", password: str | None = None, query: str | None = None
+) -> str:
+    return answer({"database": place, "table": table, "column": column, "password": password, "query": query})
 
 
 def test_a_row_that_is_greater_is_new_and_one_that_was_removed_is_not(orders) -> None:
@@ -44,6 +46,32 @@ def test_a_row_that_is_greater_is_new_and_one_that_was_removed_is_not(orders) ->
     assert not has_grown(ten, ""), "emptied"
     assert has_grown(nine, ten), "9 is less than 10, though not as a text"
     assert has_grown(asked(place, "made"), '["text", "2026-11-30"]')
+
+
+@pytest.mark.parametrize("end", ["", ";", " ;\n", " -- paid alone", " -- paid; alone\n"])
+def test_rows_of_a_query_are_new_where_its_column_has_grown(orders, end) -> None:
+    place, rows = orders
+    query = f"WITH late AS (SELECT id AS number, made FROM orders) SELECT * FROM late WHERE made > '2026-01'{end}"
+    rows.execute("INSERT INTO orders (id, made) VALUES (9, '2026-11-29'), (10, '2025-11-30')")
+    rows.commit()
+    nine = asked(place, "number", query=query)
+    assert nine == '["number", "9"]'
+    rows.execute("INSERT INTO orders (id, made) VALUES (11, '2025-12-01')")
+    rows.commit()
+    assert not has_grown(nine, asked(place, "number", query=query)), "a row that the query leaves out"
+    rows.execute("INSERT INTO orders (id, made) VALUES (12, '2026-12-01')")
+    rows.commit()
+    assert has_grown(nine, asked(place, "number", query=query))
+
+
+def test_a_query_that_writes_or_is_two_changes_nothing(orders) -> None:
+    place, rows = orders
+    rows.execute("INSERT INTO orders (id) VALUES (1)")
+    rows.commit()
+    for query in ("DELETE FROM orders RETURNING id", "SELECT id FROM orders) AS x; DELETE FROM orders; --", "SELECT"):
+        with pytest.raises((Invalid, Unavailable)):
+            asked(place, query=query)
+    assert rows.execute("SELECT count(*) FROM orders").fetchone() == (1,)
 
 
 def test_a_column_that_is_not_there_is_told_and_never_a_text(orders) -> None:
