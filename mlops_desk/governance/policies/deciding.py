@@ -97,7 +97,7 @@ def check_may(
         raise Refused(f"{text} The policy of {wanted.shown} wants somebody else to approve it.", "Ask somebody else.")
     mine = identity_of(uid)
     if any(one.identity == mine and counts(one, policy, evidence) for one in words):
-        more = "Somebody else has to agree too." if policy.people > 1 else _how(policy, wanted)
+        more = "Somebody else has to agree too." if policy.people > 1 else _how(policy, wanted, evidence)
         raise Refused(f"{plain(user)} has agreed already.", more)
 
 
@@ -128,7 +128,7 @@ def _standing(
     return PolicyStanding(
         wanted.model, wanted.alias, wanted.version, policy, not lacking, agreed,
         tuple(sorted(lapsed - set(agreed))), tuple(lacking), None if policy is None or not lacking else
-        _how(policy, wanted), evidence.sha256, tuple(identity_of(uid) for uid in evidence.authors),
+        _how(policy, wanted, evidence), evidence.sha256, tuple(identity_of(uid) for uid in evidence.authors),
     )  # fmt: skip
 
 
@@ -136,11 +136,11 @@ def _tags(counted: Iterable[ApprovalWord]) -> list[str]:
     return [f"{one.user} (signed tag {one.tag})" for one in counted if one.kind is WordKind.SIGNED_TAG]
 
 
-def _how(policy: ApprovalPolicy, wanted: MoveAsked) -> Hint:
+def _how(policy: ApprovalPolicy, wanted: MoveAsked, evidence: MoveEvidence) -> Hint:
     """Return the next thing to do for what lacks."""
     name = f"{plain(wanted.model)}/{plain(wanted.version)}"
     more = " Then each of those who have to agree approves it." if policy.people else ""
-    card = " Its card has to be approved as well." if policy.card else ""
+    card = " Its card has to be approved as well." if policy.card and not evidence.card_approved else ""
     return Hint(
         f"mlops-desk approvals ask {name} --alias {plain(wanted.alias)}", before="Ask for it: ", after=f".{more}{card}"
     )

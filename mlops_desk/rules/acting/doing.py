@@ -155,8 +155,10 @@ class RuleDeeds:
     def stop(self, action: StopJobAction, deed: Deed) -> Became:
         """Stop a job, once its owner has had time; one that is over stays so."""
         job = self._job(action, deed)
-        if job is None or job.state.is_final:
-            return Became("The job was over already.", made=None if job is None else job.id)
+        if job is None:
+            return Became(f"No job called {plain(action.job or '?')} waits or runs, so none is stopped.")
+        if job.state.is_final:
+            return Became("The job was over already.", made=job.id)
         self.house.allow("jobs", "cancel", {"job_id": job.id})
         if deed.step.due_at is None and action.warning_seconds:
             return self._warned(job, action, deed)

@@ -113,7 +113,7 @@ def _answer(newest: tuple[DataVersion, ...]) -> dict[str, str]:
 
 
 def _files(files: int | None) -> str:
-    return "" if files is None else f" in {files:,} files"
+    return "" if files is None else f" in {files:,} {'file' if files == 1 else 'files'}"
 
 
 FORMS: dict[type, Callable[[Any], str]] = {DataSet: data_set}

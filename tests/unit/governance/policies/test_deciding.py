@@ -108,3 +108,10 @@ def test_who_has_agreed_anew_has_not_lapsed() -> None:
 def test_where_one_is_wanted_nobody_is_said_as_that() -> None:
     standing = standing_of(ApprovalPolicy("churn", "champion", 1), ASKED, MoveEvidence("1", NOW), [])
     assert (standing.passes, standing.lacking) == (False, ("nobody has approved it",))
+
+
+@pytest.mark.parametrize(("approved", "is_named"), [(True, False), (False, True), (None, True)])
+def test_the_next_step_names_the_card_only_while_it_is_not_approved(approved, is_named) -> None:
+    policy = ApprovalPolicy("churn", "champion", 1, card=True)
+    standing = standing_of(policy, ASKED, MoveEvidence("1", NOW, (), approved), [])
+    assert ("Its card has to be approved as well." in (standing.hint or "")) is is_named

@@ -94,6 +94,17 @@ def test_a_job_that_ended_itself_after_the_warning_is_left_and_no_newer_one_is_s
     agent.end()
 
 
+def test_a_name_that_no_job_has_is_not_told_as_one_that_is_over(tmp_path):
+    rule_in(tmp_path, "- {stop: nightly, warning: 10m}\n")
+    agent = Agent(tmp_path)
+    changed(agent, newest_job=lambda name: None)
+    agent.hear("failed")
+    step = only(agent).steps[0]
+    assert (step.state, step.made) == ("done", None)
+    assert step.text == "No job called nightly waits or runs, so none is stopped."
+    agent.end()
+
+
 def test_a_job_that_ends_while_it_is_being_stopped_is_no_failure(warned):
     states = iter([JobState.RUNNING, JobState.SUCCEEDED])
 

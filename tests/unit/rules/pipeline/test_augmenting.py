@@ -36,7 +36,7 @@ def fired(world, asked=ASKED):
     rule = replace(world.shelf.get("again"), augment=asked)
     world.service.remove("again")
     world.service.keep(format_rule(spec_of(rule)))
-    retraining = world.service.retrain(world.shelf.get("again"), "by hand", {}, "run-1")
+    retraining = world.service.retrain(world.shelf.get("again"), "by hand", {}, "run-1", 1)
     del retraining
     wait_for(world, lambda: not world.pipelines._driver._turns._again)
     return run_of(world)
