@@ -190,7 +190,7 @@ class Lane:
             _guarded(self._name, work)
 
 
-class Turns:
+class OneByOne:
     """Keeps each thing to one thread at a time: who comes while another is at it has that one look once more."""
 
     def __init__(self, loop: Loop) -> None:

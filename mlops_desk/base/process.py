@@ -117,8 +117,7 @@ def run_command(
     """Run a command to its end, with ``given`` on its stdin; ``name`` is what errors call it.
 
     What it writes on stderr is seen at once on ours where it works ``aloud``, and then is not among what is returned;
-    else its end is. Nobody waits for what it leaves running, which goes on. What is ended gets TERM, ``grace_seconds``
-    and then KILL.
+    else its end is. What it leaves running goes on. What is ended gets TERM, ``grace_seconds`` and then KILL.
     Raises TimedOut, when it was ended, Refused, when it printed more than ``output_bytes`` (0: it is not listened to),
     and Unavailable. Once ``ending`` is set it is ended at once, which raises Unavailable too.
     """

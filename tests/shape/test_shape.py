@@ -81,6 +81,7 @@ START_PROCESSES = {
     "base/process.py": "the one place: a session of its own, a deadline, whom it becomes",
     "base/people/become.py": "takes the place of itself, once it is the person",
     "cli/bare/child.py": "the command of exec is the person's own child, in their terminal",
+    "rules/ways/keeper.py": "a program that stands alone: what it starts is its own child, which it answers for",
     "registry/server/process.py": "the server's child is made of what the keeper has loaded already",
 }
 

@@ -18,7 +18,7 @@ from typing import Any
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import DeskError, Hint, TimedOut, Unavailable
 from mlops_desk.base.failures.trouble_log import TroubleLog
-from mlops_desk.base.loop import Loop, Turns
+from mlops_desk.base.loop import Loop, OneByOne
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.capsule.archive.outputs import kept_folders_of
 from mlops_desk.jobs.capsule.basis import Basis
@@ -82,7 +82,7 @@ class CiDriver:
         self._over = over
         self._now = now
         self._lock = threading.Lock()
-        self._turns = Turns(loop)
+        self._turns = OneByOne(loop)
         self._owed: set[str] = set()
         self._away: dict[tuple[str, str], float] = {}
         self._trouble = TroubleLog(_log, "Run %s can't go on")

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import DeskError, Hint, TimedOut, Unavailable
-from mlops_desk.base.loop import Loop, Turns
+from mlops_desk.base.loop import Loop, OneByOne
 from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, StepName, StepState
 from mlops_desk.rules.pipeline.augmenting import Augmenting
 from mlops_desk.rules.pipeline.book import PipelineBook
@@ -44,7 +44,7 @@ class PipelineDriver:
         self._is_wanted = is_wanted
         self._sweeping = threading.Lock()
         self._rollouts = parts.rollouts
-        self._turns = Turns(loop)
+        self._turns = OneByOne(loop)
         self._away: dict[str, float] = {}
         preparing, contest = Preparing(parts, book.newest), Contest(parts)
         self.rolling = RollingOut(parts)

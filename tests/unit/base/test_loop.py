@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mlops_desk.base.loop import Finished, Lane, Loop, Turns
+from mlops_desk.base.loop import Finished, Lane, Loop, OneByOne
 
 
 def test_a_lane_does_one_thing_after_the_other_and_outlives_a_bug(caplog):
@@ -136,7 +136,7 @@ def test_a_beat_does_its_first_work_at_once():
 
 def test_who_comes_during_a_turn_has_it_looked_at_once_more_and_not_by_a_second_thread():
     loop = Loop("test")
-    turns, looks = Turns(loop), []
+    turns, looks = OneByOne(loop), []
 
     def look(key):
         looks.append(key)
@@ -153,7 +153,7 @@ def test_who_comes_during_a_turn_has_it_looked_at_once_more_and_not_by_a_second_
 
 def test_a_turn_that_breaks_is_over_and_what_came_meanwhile_waits_for_the_next():
     loop = Loop("test")
-    turns = Turns(loop)
+    turns = OneByOne(loop)
     assert turns.take("run")
     with pytest.raises(ZeroDivisionError):
         turns.work("run", lambda key: turns.take(key) or 1 / 0)
@@ -163,7 +163,7 @@ def test_a_turn_that_breaks_is_over_and_what_came_meanwhile_waits_for_the_next()
 
 def test_no_turn_goes_round_once_the_agent_ends():
     loop, looks = Loop("test"), []
-    turns = Turns(loop)
+    turns = OneByOne(loop)
     assert loop.stop() == []
     assert turns.take("run")
     turns.work("run", lambda key: looks.append(turns.take(key)))
