@@ -29,13 +29,23 @@ def spec_of(watched: Watched, rule: AlertRule, kept: RuleSpec | None = None) -> 
     within, whole = (rule.for_seconds, 0.0) if rule.averaged else (0.0, rule.for_seconds)
     when = MetricClause(
         metric, device, rule.threshold, rule.clear_at, rule.above, _HOST if device == _HOST else None, within,
-        bool(rule.averaged and within), _grown_over(watched),
+        bool(rule.averaged and within), watched.grown_over if watched.is_counted else None,
     )  # fmt: skip
     first = RuleSpec(rule.name, when, (AlertAction(rule.level),), whole)
     if kept is None:
         return first
     then = tuple(AlertAction(rule.level) if isinstance(one, AlertAction) else one for one in kept.then)
     return replace(kept, when=when, then=then, for_seconds=whole)
+
+
+def judged(watched: Watched, rule: AlertRule) -> RuleSpec:
+    """Return a rule as the engine judges it: how long it lasts is asked of what is beyond its own limits."""
+    device, metric = watched.named
+    grown_over = watched.grown_over if watched.is_counted else None
+    when = MetricClause(
+        metric, device, rule.threshold, rule.clear_at, rule.above, None, rule.for_seconds, rule.averaged, grown_over
+    )
+    return RuleSpec(rule.name, when, (AlertAction(rule.level),))
 
 
 def rule_of(watched: Watched, was: AlertRule, spec: RuleSpec) -> AlertRule:
@@ -92,18 +102,17 @@ def check_share(was: AlertRule, now: AlertRule) -> None:
             raise Invalid(f"{now.title}: this is a share from 0 to 1, and {value:g} is more.", hint)
 
 
-def _grown_over(watched: Watched) -> float | None:
-    """Return within how long a counter's growth counts; what has a name of its own has that in it."""
-    return watched.grown_over or None if watched.measure.declared is None else None
-
-
 def _is_of(when: MetricClause, watched: Watched, rule: AlertRule) -> bool:
     """Tell whether a condition measures what a rule does; a mean is taken over a time, so at once there is none."""
     device, metric = watched.named
     of = _HOST if device == _HOST else None
-    same = (when.device, when.metric, when.above, when.of) == (device, metric, rule.above, of)
+    grown_over = watched.grown_over if watched.is_counted else None
+    known = device, metric, rule.above, of, grown_over
+    same = (when.device, when.metric, when.above, when.of, when.grown_over) == known
     averaged = when.averaged or (rule.averaged and not when.for_seconds)
-    return same and averaged is rule.averaged and when.grown_over == _grown_over(watched)
+    return (
+        same and averaged is rule.averaged and when.grown_over == (watched.grown_over if watched.is_counted else None)
+    )
 
 
 def _alert_of(name: str, spec: RuleSpec) -> AlertAction:

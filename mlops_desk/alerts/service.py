@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from mlops_desk.alerts import causes
 from mlops_desk.alerts.documents import check, check_share
 from mlops_desk.alerts.drift import ANSWERS_RULE, DRIFT_CLASS, DRIFT_RULE, QUALITY_RULE
-from mlops_desk.alerts.engine import AlertEngine, Change, Fact, Wanted
+from mlops_desk.alerts.engine import AlertEngine, Change, Wanted
+from mlops_desk.alerts.gauging.sample import Fact
 from mlops_desk.alerts.jobs import JOB_CLASS
 from mlops_desk.alerts.raised import RaisedAlerts
 from mlops_desk.alerts.sifting import LEVELS, AlertSieve

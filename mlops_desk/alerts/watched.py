@@ -1,7 +1,7 @@
 """What is watched: a rule, how its number is had from a device, and what to do when it rings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from shlex import quote
 from typing import Any
 
@@ -35,6 +35,8 @@ class Watched:
     ``grown_in``. ``pulse``: it is set off by an incident, not by a number. ``measured`` False: the rule's metric says
     only where to look. ``logged`` False: the event log has the matter itself; ``noticed``: a notice of telemetry's
     tells it to the person already. ``said`` is what there is to say of the device besides.
+    ``fact`` is what the engine of rules knows the measure by; ``is_counted``: that is a counter, and its growth is the
+    engine's to see. (What has a name of its own has the growth in it.)
     """
 
     rule: AlertRule
@@ -47,6 +49,12 @@ class Watched:
     logged: bool = True
     noticed: bool = False
     said: Callable[[Any], str | None] = lambda _: None
+    fact: str = field(init=False)
+    is_counted: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fact", "/".join(self.named))
+        object.__setattr__(self, "is_counted", bool(self.grown_over) and self.measure.declared is None)
 
     @property
     def named(self) -> tuple[str, str]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TypeAlias
 
+from mlops_desk.judging.engine import Key, RuleEngine
+from mlops_desk.judging.plan import BUDGET_FACT, Value
 from mlops_desk.records.rules.dry_run import WouldFire
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.records.rules.standing import RuleClock
-from mlops_desk.rules.engine.engine import Key, RuleEngine
-from mlops_desk.rules.engine.plan import BUDGET_FACT, Value
 
 STEP_SECONDS = 60.0
 """What history of more than a day is kept in, and less than the gap that ends a duration (180 s)."""

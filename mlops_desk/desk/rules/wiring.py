@@ -26,6 +26,7 @@ from mlops_desk.desk.sights import dvc_worker, push_worker
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.ci.service import CiService
 from mlops_desk.jobs.service import JobsService
+from mlops_desk.judging.plan import BUDGET_FACT, UNDERWAY_FACT
 from mlops_desk.records.event import (
     AlertChanged,
     DriftReported,
@@ -49,7 +50,6 @@ from mlops_desk.rules.acting.worker import FiringWorker
 from mlops_desk.rules.approvals import ApprovalsService
 from mlops_desk.rules.asked import ApprovalNews
 from mlops_desk.rules.decision import drift_of
-from mlops_desk.rules.engine.plan import BUDGET_FACT, UNDERWAY_FACT
 from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
 from mlops_desk.rules.live import rows_worker
 from mlops_desk.rules.live.budget import gpu_hours

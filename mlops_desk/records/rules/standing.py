@@ -20,6 +20,7 @@ class RuleStanding:
 
     ``due``: it began to hold and has not fired for that yet. ``pending`` are the moments (by their place among the
     parts) that came and wait for a firing. ``fired`` counts the firings, ``fired_at`` is when the last one was.
+    ``grown`` is by how much the counters had grown that parts hold by (0 for all others), to go on over a restart.
     """
 
     parts: tuple[Holding, ...]
@@ -28,6 +29,7 @@ class RuleStanding:
     pending: tuple[int, ...] = ()
     fired: int = 0
     fired_at: RuleClock | None = None
+    grown: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

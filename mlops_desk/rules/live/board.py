@@ -7,7 +7,7 @@ becomes unknown: a value of an hour ago says nothing of now.
 import threading
 from collections.abc import Callable, Iterable, Mapping
 
-from mlops_desk.rules.engine.plan import Value
+from mlops_desk.judging.plan import Value
 
 Fact = tuple[str, str, Value]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from mlops_desk.base.hysteresis import GAP_SECONDS
+from mlops_desk.judging.plan import NAMED_JOB, Value
 from mlops_desk.records.drift.monitors import DriftWatch, MonitorStanding, MonitorState
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.history import Point, SeriesName
@@ -16,7 +17,6 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.status import Status
 from mlops_desk.rules.document.conditions import BROKEN, UNTOLD
-from mlops_desk.rules.engine.plan import NAMED_JOB, Value
 from mlops_desk.rules.live.board import Fact, FactBoard
 
 JOB, ENDPOINT, MONITOR, GPU = "state/job", "state/endpoint", "state/monitor", "state/gpu"

@@ -16,13 +16,13 @@ from mlops_desk.base.errors import DeskError, Refused
 from mlops_desk.base.hysteresis import Holding
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import boot_id
+from mlops_desk.judging.engine import Key, RuleEngine, RulesLook
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.rules.conditions import Lasting, Momentary, PushClause, StateClause, leaves
 from mlops_desk.records.rules.firing import FiringStep, KeptFiring, PushedRef
 from mlops_desk.records.rules.kept import KeptRule, KeptStanding, RuleSight, ThingStanding, WrittenRule
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.records.rules.standing import RuleClock, RuleFiring, RuleStanding
-from mlops_desk.rules.engine.engine import Key, RuleEngine, RulesLook
 from mlops_desk.rules.kept.built_in import acts
 from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
 from mlops_desk.rules.live.alerts import alert_clause, with_alerts, with_raised

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.alerts.documents import check
-from mlops_desk.alerts.engine import GONE_SECONDS, PULSE_SECONDS, AlertEngine
+from mlops_desk.alerts.engine import GONE_SECONDS, AlertEngine
+from mlops_desk.alerts.gauging.pulses import PULSE_SECONDS
 from mlops_desk.alerts.table import WATCHED
 from mlops_desk.alerts.words import describe
 from mlops_desk.base.errors import Invalid, command_of
@@ -328,6 +329,10 @@ def test_a_mount_that_may_not_be_looked_into_does_answer():
     assert play(engine, [(float(second), replace(status(), filesystems=(shut,))) for second in range(60)]) == []
 
 
+FOR_GOOD = {"_watched", "_rules", "_judges", "_there", "_of_plan", "_of_fact"}
+"""What is of rules, or of the devices that there are now."""
+
+
 def test_devices_that_come_and_go_for_months_leave_nothing_behind():
     engine, now = AlertEngine(), 0.0
     for number in range(200):
@@ -339,9 +344,13 @@ def test_devices_that_come_and_go_for_months_leave_nothing_behind():
         now += 1800.0
     engine.step(status(), now + GONE_SECONDS, now)
     engine.step(status(), now + 3 * GONE_SECONDS, now)
-    sizes = {name: len(kept) for name, kept in vars(engine).items() if isinstance(kept, dict)}
-    assert {name: size for name, size in sizes.items() if size and name not in {"_watched", "_rules"}} == {}
-    assert {device for _, rows in engine._table for device in rows._quiet} <= {
+    judge = engine._judges["machine"]
+    there = {"GPU-0", "host", "nvme0n1", "/data", "eth0"}
+    for holder in (engine, engine._gauging, engine._pulses, judge):
+        kept = {name: one for name, one in vars(holder).items() if isinstance(one, dict) and name not in FOR_GOOD}
+        assert {name: one for name, one in kept.items() if [key for key in one if not there & {*key}]} == {}
+    assert sum(len(spots) for spots in judge._of_plan.values()) == len(judge.all_spots)
+    assert {device for _, rows in engine._gauging._table for device in rows._quiet} <= {
         "GPU-0",
         "host",
         "nvme0n1",
@@ -366,7 +375,7 @@ def test_what_is_only_about_to_fire_is_forgotten_with_its_device():
     engine.step(hot(86.0), 3590.0, 0.0)
     engine.step(hot(86.0), 3599.0, 0.0)
     engine.step(replace(status(), gpus=()), 3601.0, 0.0)
-    assert engine._holdings == {}
+    assert not engine._judges["machine"].all_spots
 
 
 @pytest.mark.parametrize(("minutes", "is_same"), [(9.9, True), (10.1, False)])
@@ -476,3 +485,10 @@ def test_the_command_of_an_alert_is_about_its_device(rule, device, command):
     hint = watched.next_step(device)
     assert command_of(hint) == command
     assert "<" not in hint
+
+
+def test_the_time_in_which_a_device_is_away_counts_for_nothing():
+    engine = AlertEngine()
+    away = replace(status(), gpus=())
+    assert play(engine, [(0.0, hot(86.0)), (10.0, hot(86.0)), (11.0, away), (60.0, away), (90.0, hot(86.0))]) == []
+    assert play(engine, [(109.0, hot(86.0)), (111.0, hot(86.0))]) == [(111.0, "gpu_temperature", True)]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.alerts.causes import Cause
 from mlops_desk.alerts.engine import AlertEngine
+from mlops_desk.alerts.gauging.sample import Gauging
 from mlops_desk.alerts.table import WATCHED
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.host import Disk, Filesystem, Host, Network
@@ -102,7 +103,7 @@ def told(engine, course, *, anew):
         if xid is not None:
             engine.pulse("gpu_xid", "GPU-0", now, Cause(xid=xid))
         if anew:
-            engine._look_anew()
+            engine._gauging.look_anew()
         changes = engine.step(status, now, now)
         one = [
             (each.alert.rule, each.alert.device, each.alert.ended_at, each.alert.value, each.fresh) for each in changes
@@ -121,9 +122,9 @@ def test_alerts_are_the_same_as_if_everything_were_looked_at_each_time(course):
 def asked(monkeypatch):
     """The rules whose number was asked for, cleared by who reads it."""
     names = []
-    real = AlertEngine._measure
+    real = Gauging._measure
     monkeypatch.setattr(
-        AlertEngine,
+        Gauging,
         "_measure",
         lambda self, watched, *rest: names.append(watched.rule.name) or real(self, watched, *rest),
     )

@@ -12,12 +12,12 @@ import pytest
 
 from mlops_desk.alerts import service
 from mlops_desk.alerts.service import AlertsService
-from mlops_desk.base.errors import Invalid, NotFound, Refused
+from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import AlertChanged, IncidentLogged, Notice, SettingsChanged
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
-from mlops_desk.records.host import Host
+from mlops_desk.records.host import Filesystem, Host
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Status
@@ -448,3 +448,21 @@ def test_a_failing_webhook_is_itself_an_alert_told_once_and_never_sent(rig):
     rig.bus.publish(SettingsChanged(("alerts.webhook",)))
     rig.wait(lambda: len(rig.changes) == 2)
     assert rig.service.list()[0].ended_at is not None
+
+
+def test_a_store_that_can_not_be_written_keeps_no_alert_from_being_told_nor_from_ending(rig, monkeypatch):
+    def full(*_):
+        raise Unavailable("The disk is full.")
+
+    monkeypatch.setattr(rig.state.alerts, "put", full)
+    monkeypatch.setattr(rig.state.alerts, "trim", full)
+    mount = Filesystem("/", "/dev/x", "ext4", {"system.filesystem.utilization": Reading(0.99, "1")})
+    for _ in range(2):
+        rig.service.take(replace(status(1.0), filesystems=(mount,)))
+    rig.wait(lambda: rig.changes)
+    (alert,) = rig.service.list(state="fires")
+    assert [(one.id, one.rule) for one in rig.changes] == [(alert.id, "gpu_row_remap_pending")]
+    rig.service.take(status(0.0))
+    rig.wait(lambda: len(rig.changes) == 2)
+    assert (rig.changes[1].id, rig.changes[1].ended_at is not None) == (alert.id, True)
+    assert rig.service.list(state="fires") == []

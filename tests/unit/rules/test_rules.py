@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_desk.judging.engine import RuleEngine
+from mlops_desk.judging.plan import UNDERWAY_FACT
 from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Verdict
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.rules.standing import RuleClock
 from mlops_desk.rules.decision import drift_of
-from mlops_desk.rules.engine.engine import RuleEngine
-from mlops_desk.rules.engine.plan import UNDERWAY_FACT
 from mlops_desk.rules.kept.earlier import spec_of, standing_of
 
 RULE = Rule("again", "digits", "champion", "accuracy", endpoint="digits", cooldown_seconds=100)

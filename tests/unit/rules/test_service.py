@@ -11,6 +11,7 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller, set_caller
 from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
+from mlops_desk.judging.plan import UNDERWAY_FACT
 from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
 from mlops_desk.records.event import AutomationChanged, JobChanged, Notice, RetrainingChanged, RuleChanged, RuleRemoved
 from mlops_desk.records.governance.policy import ApprovalPolicy, PolicyStanding
@@ -28,7 +29,6 @@ from mlops_desk.rules.acting.doing import RuleDeeds
 from mlops_desk.rules.acting.telling import RuleTelling
 from mlops_desk.rules.acting.worker import FiringWorker
 from mlops_desk.rules.decision import drift_of
-from mlops_desk.rules.engine.plan import UNDERWAY_FACT
 from mlops_desk.rules.kept.shelf import RuleShelf
 from mlops_desk.rules.live.life import LifeParts, RuleLife
 from mlops_desk.rules.pipeline.origins import ORIGIN

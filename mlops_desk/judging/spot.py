@@ -7,21 +7,22 @@ moment fires where it makes the difference. What is held back waits, and fires w
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from mlops_desk.base.hysteresis import CounterGrowth, Holding, step
+from mlops_desk.base.hysteresis import Condition, CounterGrowth, Holding, step
+from mlops_desk.judging.plan import RulePlan, Value
+from mlops_desk.judging.truth import Truth
 from mlops_desk.records.rules.standing import RuleClock, RuleStanding
-from mlops_desk.rules.engine.plan import RulePlan, Value
-from mlops_desk.rules.engine.truth import Truth
 
 
 class RuleSpot:
     """``holds`` is what lasts of its condition, as the last look found it.
 
     ``looked_at`` is the uptime of the last look at it, ``facts`` has what each part looks at: class and thing.
+    ``numbers`` are what the parts were judged by: of a counter its growth, of what is averaged its mean.
     """
 
     __slots__ = (
-        "_growth", "_whole", "due", "facts", "fired", "fired_at", "holds", "looked_at", "parts", "pending", "plan",
-        "ready", "subject",
+        "_grown", "_growth", "_whole", "due", "facts", "fired", "fired_at", "holds", "looked_at", "numbers", "parts",
+        "pending", "plan", "ready", "subject",
     )  # fmt: skip
 
     def __init__(self, plan: RulePlan, subject: str, standing: RuleStanding | None = None) -> None:
@@ -34,6 +35,8 @@ class RuleSpot:
         kept = RuleStanding((Holding(),) * len(plan.parts)) if known is None else known
         self.parts: Sequence[Holding] = [_unseen(part) for part in kept.parts]
         self._growth: dict[int, CounterGrowth] = {}
+        self._grown = kept.grown
+        self.numbers: list[float | None] = [None] * len(plan.parts)
         self._whole = _unseen(kept.whole)
         self.due = kept.due
         self.pending = kept.pending
@@ -44,7 +47,8 @@ class RuleSpot:
         self.holds: Truth = None
 
     def standing(self) -> RuleStanding:
-        return RuleStanding(tuple(self.parts), self._whole, self.due, self.pending, self.fired, self.fired_at)
+        grown = tuple(map(self._grown_by, range(len(self.plan.parts)))) if self._growth or self._grown else ()
+        return RuleStanding(tuple(self.parts), self._whole, self.due, self.pending, self.fired, self.fired_at, grown)
 
     @property
     def rests_on(self) -> set[tuple[str, str]]:
@@ -60,12 +64,23 @@ class RuleSpot:
     def is_restless(self) -> bool:
         """Tell whether the next look may find something else though no fact changes."""
         held = any(part.parts or part.counting for part in (*self.parts, self._whole))
-        return held or self.due or bool(self.pending) or any(growth.steps for growth in self._growth.values())
+        grows = any(growth.steps for growth in self._growth.values())
+        return held or self.due or bool(self.pending) or grows or self._has_mean
+
+    @property
+    def _has_mean(self) -> bool:
+        """Whether a mean is followed, which would lack the time in which nothing changes."""
+        return any(part.on for part in self.parts) and self.plan.averages
+
+    @property
+    def is_calm(self) -> bool:
+        """Tell whether it holds for nothing, and comes to nothing by itself."""
+        return not self.is_restless and not any(part.on for part in (*self.parts, self._whole))
 
     @property
     def is_blank(self) -> bool:
         """Tell whether nothing would be lost by forgetting it."""
-        return not self.fired and not self.is_restless and not any(part.on for part in (*self.parts, self._whole))
+        return not self.fired and self.is_calm
 
     def look(self, values: Sequence[Value], moments: Collection[int], now: float, before: float | None) -> None:
         """Take in the values of the parts, and the moments (by their place) that came. ``ready`` tells of a firing.
@@ -105,12 +120,30 @@ class RuleSpot:
                 continue
             number = part.number(value)
             if part.grown_over is not None and number is not None:
-                number = self._growth.setdefault(place, CounterGrowth(number)).add(number, now, part.grown_over)
+                growth = self._growth.get(place)
+                if growth is None:
+                    growth = self._growth[place] = self._begun(place, number, now)
+                number = growth.add(number, now, part.grown_over)
             stands = step(part.condition, holding, number, now)
+            self.numbers[place] = _said(part.condition, holding, stands, number)
             after.append(stands)
             truths.append(None if number is None else stands.on)
         self.parts = after
         return truths
+
+    def _begun(self, place: int, number: float, now: float) -> CounterGrowth:
+        """Begin to follow a counter; what it grew while another agent looked is no less for a restart."""
+        grown = self._grown[place] if place < len(self._grown) else 0.0
+        return CounterGrowth(number, [(now, grown)] if grown else [])
+
+    def _grown_by(self, place: int) -> float:
+        """Return by how much a counter grew, where its part holds by that."""
+        growth = self._growth.get(place)
+        if not self.parts[place].on:
+            return 0.0
+        if growth is None:
+            return self._grown[place] if place < len(self._grown) else 0.0
+        return sum(amount for _, amount in growth.steps)
 
     def _take_moments(self, truths: Sequence[Truth], lasting: Truth, moments: Iterable[int]) -> bool:
         """Tell whether a moment that came, or one that waits, makes the rule hold."""
@@ -123,6 +156,14 @@ class RuleSpot:
             return False  # what waits already goes on waiting; a moment of which nobody could tell is over
         self.pending = came if holds is True else ()
         return holds is True
+
+
+def _said(condition: Condition, before: Holding, after: Holding, number: float | None) -> float | None:
+    """Return what there is to say of a part: of a share of time the moment says little."""
+    if number is None or not condition.averaged:
+        return number
+    mean = after.mean if after.on and before.on else before.mean
+    return number if mean is None else mean
 
 
 def _unseen(holding: Holding) -> Holding:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mlops_desk.base.hysteresis import Condition
+from mlops_desk.judging.truth import Judge, judge_of
 from mlops_desk.records.rules.conditions import (
     DriftClause,
     Leaf,
@@ -17,7 +18,6 @@ from mlops_desk.records.rules.conditions import (
     leaves,
 )
 from mlops_desk.records.rules.spec import RuleSpec
-from mlops_desk.rules.engine.truth import Judge, judge_of
 
 Value: TypeAlias = float | str | None
 """A number, the word of a state, or None: nobody knows."""
@@ -74,6 +74,16 @@ class RulePlan:
     @property
     def has_moments(self) -> bool:
         return any(part.condition is None for part in self.parts)
+
+    @property
+    def averages(self) -> bool:
+        """Whether it is about a mean over time."""
+        return any(part.condition is not None and part.condition.averaged for part in self.parts)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is about a counter's growth."""
+        return any(part.grown_over is not None for part in self.parts)
 
 
 def plan_of(spec: RuleSpec) -> RulePlan:

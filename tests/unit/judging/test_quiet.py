@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from mlops_desk.judging.quiet import is_quiet
 from mlops_desk.records.rules.spec import QuietHours
-from mlops_desk.rules.engine.quiet import is_quiet
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NIGHT = QuietHours(22 * 60, 7 * 60, "Europe/Berlin", (4,))  # Friday night

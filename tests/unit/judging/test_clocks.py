@@ -10,11 +10,11 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from mlops_desk.judging.engine import RuleEngine
 from mlops_desk.records.rules.actions import NotifyAction
 from mlops_desk.records.rules.conditions import MetricClause, ScheduleClause
 from mlops_desk.records.rules.spec import QuietHours, RuleSpec
 from mlops_desk.records.rules.standing import RuleClock
-from mlops_desk.rules.engine.engine import RuleEngine
 
 DAY = 86_400.0
 TELL = (NotifyAction(("desktop",)),)

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mlops_desk.judging.engine import RuleEngine
+from mlops_desk.judging.plan import BUDGET_FACT
 from mlops_desk.records.rules.actions import NotifyAction
 from mlops_desk.records.rules.conditions import (
     Both,
@@ -20,8 +22,6 @@ from mlops_desk.records.rules.conditions import (
 )
 from mlops_desk.records.rules.spec import QuietHours, RuleSpec
 from mlops_desk.records.rules.standing import RuleClock
-from mlops_desk.rules.engine.engine import RuleEngine
-from mlops_desk.rules.engine.plan import BUDGET_FACT
 
 TELL = (NotifyAction(("desktop",)),)
 NOON = 1_790_000_000.0  # a Monday in September 2026, 14:13:20 UTC
@@ -400,3 +400,41 @@ def test_after_a_restart_a_value_between_the_limits_is_still_the_same() -> None:
     assert desk.look(hot(85.0)) == ["a"]
     desk.start()
     assert [desk.look(hot(value)) for value in (75.0, 85.0)] == [[], []]
+
+
+def test_a_restart_is_no_repair_of_what_a_counter_grew() -> None:
+    desk = Desk(rule(ERRORS))
+    assert [desk.look(errors(count)) for count in (5.0, 16.0)] == [[], ["a"]]
+    desk.start()
+    assert [desk.look(errors(count)) for count in (16.0, 16.0)] == [[], []]
+    assert desk.engine.spots("r")[0].holds is True
+    desk.look(errors(16.0), after=60.0)
+    assert desk.engine.spots("r")[0].holds is False
+    desk.start()
+    assert desk.look(errors(17.0)) == [], "what it grew before it was over counts for nothing more"
+
+
+def test_a_rule_that_says_something_else_goes_on_where_it_holds_and_leaves_the_others_alone() -> None:
+    slow = MetricClause("temperature", "gpu", 80.0, 70.0, for_seconds=10.0)
+    desk = Desk(rule(HOT, "one"), rule(slow, "two"), rule(ERRORS, "three"))
+    assert desk.look(hot(85.0), errors(5.0)) == ["a"]
+    desk.look(after=6.0)
+    desk.engine.change("one", rule(replace(HOT, threshold=84.0), "one"), clock(desk.seconds))
+    assert [firing.rule for firing in [*desk.last.firings]] == []
+    assert desk.look(hot(86.0), errors(14.0)) == [], "what holds is begun by nothing anew"
+    assert desk.look(after=4.0) == ["a"], "another rule's duration has gone on"
+    assert [firing.rule for firing in desk.last.firings] == ["two"]
+    assert desk.look(errors(15.0)) == ["a"], "and another one's growth"
+    desk.engine.change("one", None, clock(desk.seconds))
+    assert desk.look(hot(60.0)) == []
+    assert [desk.look(hot(value)) for value in (85.0, 60.0)] == [[], []]
+    assert not desk.engine.spots("one")
+
+
+def test_who_tells_only_what_matters_has_nothing_kept_of_what_is_over_and_hears_of_it_again() -> None:
+    engine, fired = RuleEngine([rule(HOT), rule(ERRORS, "e")], clock(0.0), forgets=True), []
+    for second, value in enumerate((85.0, 75.0, 60.0, 85.0, 60.0), 1):
+        look = engine.look([hot(value), errors(3.0)], clock(float(second)))
+        fired += [(second, look.numbers["r", "a"]) for firing in look.firings]
+    assert fired == [(1, 85.0), (4, 85.0)]
+    assert list(engine.all_spots) == [("e", "a")], "a counter has to be known to be seen growing"

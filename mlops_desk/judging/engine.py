@@ -1,5 +1,8 @@
 """All rules at once: which of them a look concerns, which fire, and what of them is to be stored first. Pure.
 
+Whoever has rules has one: the life of people's rules, which stores before anything is done, and alerts, which judge the
+rules of their table at each sample and store afterwards, so that a full disk keeps no alert from being told.
+
 Only what changed is looked at: each fact knows the rules that rest on it, and beside these only those are judged whose
 durations run, or who wait for something. A value holds until another is told, so whoever hears of a thing no more tells
 None of it.
@@ -8,15 +11,16 @@ None of it.
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from mlops_desk.base.hysteresis import Holding
+from mlops_desk.judging.plan import BUDGET_FACT, UNDERWAY, UNDERWAY_FACT, RulePlan, Value, plan_of
+from mlops_desk.judging.quiet import is_quiet
+from mlops_desk.judging.schedule import JUMP_SECONDS, Schedule
+from mlops_desk.judging.spot import RuleSpot
 from mlops_desk.records.rules.conditions import Momentary, ScheduleClause
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.records.rules.standing import RuleClock, RuleFiring, RuleStanding
-from mlops_desk.rules.engine.plan import BUDGET_FACT, UNDERWAY, UNDERWAY_FACT, RulePlan, Value, plan_of
-from mlops_desk.rules.engine.quiet import is_quiet
-from mlops_desk.rules.engine.schedule import JUMP_SECONDS, Schedule
-from mlops_desk.rules.engine.spot import RuleSpot
 
 Key = tuple[str, str]
 """A rule's name and a subject; or a fact and a thing."""
@@ -26,16 +30,22 @@ Key = tuple[str, str]
 class RulesLook:
     """What a look found. ``changed`` is to be stored, together with ``firings``, before anything is done.
 
-    ``held`` says of those that would fire why they wait.
+    ``held`` says of those that would fire why they wait. ``numbers`` has what the first part of those that changed was
+    judged by.
     """
 
     firings: tuple[RuleFiring, ...]
     changed: Mapping[Key, RuleStanding]
     held: Mapping[Key, str]
+    numbers: Mapping[Key, float | None]
 
 
 class RuleEngine:
-    """``standings`` is what was stored, ``seen`` the Unix time of the last look before (None: there was none)."""
+    """``standings`` is what was stored, ``seen`` the Unix time of the last look before (None: there was none).
+
+    ``forgets``: who is calm is forgotten, however often it has fired; for who tells of a thing only while something may
+    come of it, and asks of nothing else how it stands.
+    """
 
     def __init__(
         self,
@@ -43,9 +53,12 @@ class RuleEngine:
         clock: RuleClock,
         standings: Mapping[Key, RuleStanding] | None = None,
         seen: float | None = None,
+        *,
+        forgets: bool = False,
     ) -> None:
+        self._forgets = forgets
         self._stored = dict(standings or {})
-        self._plans = [plan_of(spec) for spec in rules]
+        self._plans: list[RulePlan] = []
         self._spots: dict[Key, RuleSpot] = {}
         self._of_plan: defaultdict[RulePlan, list[RuleSpot]] = defaultdict(list)
         self._values: dict[Key, Value] = {}
@@ -54,16 +67,13 @@ class RuleEngine:
         self._restless: dict[Key, RuleSpot] = {}
         self._clock: RuleClock | None = None
         self._begun = clock
-        for plan in self._plans:
-            for fact in {part.fact for part in plan.parts if part.fact is not None and part.of is None}:
-                self._of_fact[fact].append(plan)
-            if plan.device is None:
-                self._add(plan, "")
+        for spec in rules:
+            self._take_up(plan_of(spec))
         for name, subject in self._stored:
             for plan in self._plans:
                 if plan.spec.name == name and plan.device is not None:
                     self._add(plan, subject)
-        self._schedules = [*self._timed(clock, seen)]
+        self._schedules = [*self._timed(self._plans, clock, seen)]
 
     def look(
         self,
@@ -83,7 +93,7 @@ class RuleEngine:
         came = self._moments(moments, clock, before, own or {})
         for spot in came:
             touched[spot.plan.spec.name, spot.subject] = spot
-        firings, changed, held = [], {}, {}
+        firings, changed, held, numbers = [], {}, {}, {}
         for key, spot in touched.items():
             mark = spot.mark
             values = [None if fact is None else self._values.get(fact) for fact in spot.facts]
@@ -98,10 +108,10 @@ class RuleEngine:
                     spot.let_go(why)
                     held[key] = why
             if spot.mark != mark:
-                changed[key] = spot.standing()
+                changed[key], numbers[key] = spot.standing(), spot.numbers[0]
             self._settle(key, spot)
         self._clock = clock
-        return RulesLook(tuple(firings), changed, held)
+        return RulesLook(tuple(firings), changed, held, numbers)
 
     def fire(self, rule: str, subject: str, clock: RuleClock) -> RulesLook:
         """Fire a rule whatever it waits for and whatever holds it back: a person wants it. KeyError: it is none."""
@@ -113,7 +123,7 @@ class RuleEngine:
         spot = self._spots[key]
         spot.fire(clock)
         self._settle(key, spot)
-        return RulesLook((RuleFiring(rule, subject, spot.fired, clock.wall),), {key: spot.standing()}, {})
+        return RulesLook((RuleFiring(rule, subject, spot.fired, clock.wall),), {key: spot.standing()}, {}, {})
 
     def release(self, rule: str, subject: str, number: int) -> RuleStanding | None:
         """Let no cooldown follow from a firing that came to nothing; return how it stands, None: it has fired since."""
@@ -128,13 +138,46 @@ class RuleEngine:
         self._values.pop((fact, thing), None)
         gone = [key for key, spot in self._spots.items() if spot.subject == thing and (fact, thing) in spot.facts]
         for key in gone:
-            spot = self._spots.pop(key)
-            self._of_plan[spot.plan].remove(spot)
-            self._restless.pop(key, None)
-            self._stored.pop(key, None)
-            for each in spot.rests_on:
-                self._resting[each].remove(spot)
+            self._remove(key)
         return gone
+
+    def change(self, rule: str, spec: RuleSpec | None, clock: RuleClock) -> None:
+        """Judge a rule by what it says now, None: no more. What holds goes on; all other rules are as they were."""
+        keys = [key for key in self._spots if key[0] == rule]
+        standings = {key: self._spots[key].standing() for key in keys}
+        for key in keys:
+            self._remove(key)
+        self._plans = [plan for plan in self._plans if plan.spec.name != rule]
+        for plans in self._of_fact.values():
+            plans[:] = [plan for plan in plans if plan.spec.name != rule]
+        self._schedules = [one for one in self._schedules if one[0].spec.name != rule]
+        if spec is None:
+            return
+        plan = plan_of(spec)
+        self._stored.update({key: _held(standing) for key, standing in standings.items()})
+        self._take_up(plan)
+        for _, subject in keys:
+            self._add(plan, subject)
+        self._schedules += self._timed([plan], clock, clock.wall)
+
+    def _take_up(self, plan: RulePlan) -> None:
+        self._plans.append(plan)
+        for fact in {part.fact for part in plan.parts if part.fact is not None and part.of is None}:
+            self._of_fact[fact].append(plan)
+        if plan.device is None:
+            self._add(plan, "")
+
+    def _remove(self, key: Key) -> None:
+        """Forget how a rule stands for a thing, and of facts on which nothing rests any more what they were."""
+        spot = self._spots.pop(key)
+        self._of_plan[spot.plan].remove(spot)
+        self._restless.pop(key, None)
+        self._stored.pop(key, None)
+        for fact in spot.rests_on:
+            self._resting[fact].remove(spot)
+            if not self._resting[fact]:
+                del self._resting[fact]
+                self._values.pop(fact, None)
 
     @property
     def facts(self) -> set[str]:
@@ -144,6 +187,11 @@ class RuleEngine:
     def standings(self) -> dict[Key, RuleStanding]:
         """Return how all rules stand, with how far durations have come."""
         return {**self._stored, **{key: spot.standing() for key, spot in self._spots.items()}}
+
+    @property
+    def all_spots(self) -> Mapping[Key, RuleSpot]:
+        """How every rule stands for each thing that something is known of."""
+        return self._spots
 
     def spots(self, rule: str) -> list[RuleSpot]:
         """Return how a rule stands for each thing."""
@@ -187,14 +235,14 @@ class RuleEngine:
             self._restless[key] = spot
             return
         self._restless.pop(key, None)
-        if spot.subject and spot.is_blank and all(self._values.get(fact) is None for fact in spot.rests_on):
-            del self._spots[key]
-            self._of_plan[spot.plan].remove(spot)
-            for fact in spot.rests_on:
-                self._resting[fact].remove(spot)
-                if not self._resting[fact]:
-                    del self._resting[fact]
-                    self._values.pop(fact, None)
+        if spot.subject and self._is_over(spot):
+            self._remove(key)
+
+    def _is_over(self, spot: RuleSpot) -> bool:
+        """Tell whether a thing is forgotten; a counter has to be known to see it grow."""
+        if self._forgets and spot.is_calm and not spot.plan.counts:
+            return True
+        return spot.is_blank and all(self._values.get(fact) is None for fact in spot.rests_on)
 
     def _moments(
         self,
@@ -234,16 +282,24 @@ class RuleEngine:
             return UNDERWAY
         return None
 
-    def _timed(self, clock: RuleClock, seen: float | None) -> Iterable[tuple[RulePlan, int, Schedule]]:
-        """Yield the schedules of all rules: they go on from the last look, and none from before a firing."""
+    def _timed(
+        self, plans: Iterable[RulePlan], clock: RuleClock, seen: float | None
+    ) -> Iterable[tuple[RulePlan, int, Schedule]]:
+        """Yield the schedules of rules: they go on from the last look, and none from before a firing."""
         last: defaultdict[str, float] = defaultdict(lambda: clock.wall if seen is None else min(seen, clock.wall))
         for (name, _), kept in self._stored.items():
             if kept.fired_at is not None and kept.fired_at.wall <= clock.wall:
                 last[name] = max(last[name], kept.fired_at.wall)
-        for plan in self._plans:
+        for plan in plans:
             for index, part in enumerate(plan.parts):
                 if isinstance(part.leaf, ScheduleClause):
                     yield plan, index, Schedule(part.leaf, last[plan.spec.name])
+
+
+def _held(standing: RuleStanding) -> RuleStanding:
+    """Return what of a standing goes on where its rule says something else: what holds, holds."""
+    parts = tuple(Holding(on=part.on) for part in standing.parts)
+    return replace(standing, parts=parts, whole=Holding(on=standing.whole.on))
 
 
 def _jump(before: RuleClock | None, clock: RuleClock) -> float:
