@@ -54,6 +54,16 @@ def size_text(size_bytes: int) -> str:
     return f"{size_bytes / 2**30:.1f} GiB" if size_bytes >= _LITTLE_BYTES else f"{size_bytes >> 20} MiB"
 
 
+def bytes_text(size_bytes: float) -> str:
+    """Return how large a file is, in the unit it has most digits of: ``2.29 MiB``, ``812 B``."""
+    left = float(size_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(left) < 1000.0:  # chosen: three digits, never four
+            return f"{left:.3g}{THIN}{unit}"
+        left /= 1024.0
+    return f"{left:.3g}{THIN}TiB"
+
+
 def duration_text(seconds: float) -> str:
     """Write a time that something lasts in one unit: 90 s, 90 min, 36 h."""
     if seconds < 120:

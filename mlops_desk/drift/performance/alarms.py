@@ -12,10 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from mlops_desk.base.text import plain
 from mlops_desk.drift.performance.bounds import BOUNDS
 from mlops_desk.drift.performance.figures import direction_of, figures_of
 from mlops_desk.drift.performance.rows import AnsweredRows
+from mlops_desk.records.drift.figure_words import figure_title
 from mlops_desk.records.drift.performance import (
     Direction,
     Figure,
@@ -107,9 +107,8 @@ def alarms_of(
         value, mean = newest.figures[name].value, levels[name].mean
         times = sum(window.outside.get(name) is side for window in told)
         if times >= _NEEDED and value is not None and mean is not None:
-            called = plain(name).replace("_", " ").capitalize()
             text = (
-                f"{called} is {side} than in the reference: {value:.4g} after {mean:.4g}, "
+                f"{figure_title(name)} is {side} than in the reference: {value:.4g} after {mean:.4g}, "
                 f"in {times} of the last {len(told)} windows."
             )
             found.append(PerformanceAlarm(name, side, value, mean, name in newest.beyond_band, text))

@@ -7,7 +7,7 @@ more than delta. Where there is one of the two alone, it has to be better there.
 import math
 from collections.abc import Callable, Iterator
 
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import bytes_text, plain
 from mlops_desk.records.jobs.spec import Goal
 from mlops_desk.records.pipelines.comparison import ModelComparison, ModelEvaluation, PairedScore, Scored
 from mlops_desk.records.pipelines.evidence import GateResult
@@ -124,7 +124,7 @@ def _slice_gates(evaluation: ModelEvaluation, plan: EvaluationPlan, goal: Goal) 
 
 def _size_gate(evaluation: ModelEvaluation, plan: EvaluationPlan) -> GateResult:
     before, after = evaluation.champion.size_bytes, evaluation.challenger.size_bytes
-    return _times("size", before, after, plan.size_times, lambda value: f"{value / 1e6:.3g} MB")
+    return _times("size", before, after, plan.size_times, bytes_text)
 
 
 def _latency_gate(evaluation: ModelEvaluation, plan: EvaluationPlan) -> GateResult:

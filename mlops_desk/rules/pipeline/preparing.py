@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mlops_desk.base.errors import Hint, Refused, TimedOut
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import bytes_text, plain
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.pipelines.evidence import DataManifest, StepEvidence
 from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, StepName, StepState
@@ -32,9 +32,7 @@ class Preparing:
         job = self._job(run)
         manifest = self._parts.manifest(run, job)
         run = replace(run, manifest_sha256=manifest.sha256, recipe_sha256=recipe_of(job, run.augment))
-        where = ", ".join(plain(target, 80) for target in manifest.targets) or "no mount"
-        told = f"{manifest.files} files of {manifest.size_bytes / 1e6:.3g} MB on {where}"
-        evidence = StepEvidence(f"{told} are frozen by their hashes.", manifest=manifest)
+        evidence = StepEvidence(_frozen(manifest), manifest=manifest)
         before = same_before(run, self._earlier())
         if before is None:
             return StepOutcome(run, evidence)
@@ -136,6 +134,15 @@ class Preparing:
         if run.champion_job is None:
             raise AssertionError("a run without a job to repeat is not begun")
         return self._parts.job(run.champion_job)
+
+
+def _frozen(manifest: DataManifest) -> str:
+    """Say what was frozen; of a job without mounts nobody knows what it reads."""
+    if not manifest.targets:
+        return "Nothing is mounted, so there is nothing to freeze: what the command reads is not known."
+    where = ", ".join(plain(target, 80) for target in manifest.targets)
+    files = f"{manifest.files:,} file{'' if manifest.files == 1 else 's'}"
+    return f"{files} of {bytes_text(manifest.size_bytes)} on {where} are frozen by their hashes."
 
 
 def _changed(run: PipelineRun, text: str, evidence: StepEvidence) -> StepOutcome:

@@ -159,7 +159,7 @@ def step_mark(step: PipelineStep) -> Mark:
 
 
 def took(step: PipelineStep) -> str:
-    """Return how long a step took; nothing where it has not begun, or goes on."""
-    if step.started_at is None or step.ended_at is None:
+    """Return how long a step took; nothing where it has not begun, goes on, or was left out."""
+    if step.started_at is None or step.ended_at is None or step.state is StepState.SKIPPED:
         return ""
     return numbers.duration(max(step.ended_at - step.started_at, 0.0))

@@ -69,6 +69,7 @@ class UndertakingBar(QWidget):
         row.addWidget(self.bar, 1)
         row.addWidget(self.stop)
         self._ticket = ""
+        self.was_stopped = False  # the last one, from here
         self._here: HereWork | None = None
         self._task: Task | None = None
         self._looking: Task | None = None
@@ -102,6 +103,7 @@ class UndertakingBar(QWidget):
     def _start(
         self, what: str, call: Callable[[Any], Any], done: "Done[Any]", failed: "Failed", *, alone: bool = False
     ) -> None:
+        self.was_stopped = False
         self.bar.show_meters([Meter(what, None, "It begins.")])
         self.stop.setEnabled(True)
 
@@ -152,6 +154,7 @@ class UndertakingBar(QWidget):
     def _stop(self) -> None:
         """Have it stop; it tells so itself, by what it ends with."""
         ticket = self._ticket
+        self.was_stopped = True
         self.stop.setEnabled(False)
         if self._here is not None:
             self._here.stopping.set()
@@ -161,6 +164,7 @@ class UndertakingBar(QWidget):
 
     def _not_stopped(self, error: DeskError) -> None:
         """Let it be tried again: it may not have begun."""
+        self.was_stopped = False
         self.stop.setEnabled(self._task is not None)
         if self._task is not None:
             self._context.complain(error)

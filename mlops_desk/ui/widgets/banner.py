@@ -1,27 +1,31 @@
 """One verdict, across the page: colour, shape, sentence, and what it rests on."""
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtGui import QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.widgets.form import Paragraph
+
+_LINES = 2  # chosen: what takes more beside the title stands below it, where lines are twice as long
 
 
 class Banner(QWidget):
-    """Says one thing."""
+    """Says one thing; it is as high as its words need, so that nothing is laid over them."""
 
     def __init__(self) -> None:
         super().__init__()
         self._tone = "muted"
         self._title = Label(points=theme.TITLE_POINTS, bold=True)
         self._title.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        self._text = Label(tone="muted", wrap=True)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(theme.SPACE_16, theme.SPACE_8, theme.SPACE_16, theme.SPACE_8)
-        row.setSpacing(theme.SPACE_16)
-        row.addWidget(self._title, 0, Qt.AlignmentFlag.AlignBaseline)
-        row.addWidget(self._text, 1, Qt.AlignmentFlag.AlignBaseline)
+        self._text = Paragraph(tone="muted")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.setContentsMargins(theme.SPACE_16, theme.SPACE_8, theme.SPACE_16, theme.SPACE_8)
+        self._row.addWidget(self._title, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._row.addWidget(self._text, 1)
+        self._turn()
 
     def say(self, tone: str, shape: str, title: str, text: str) -> None:
         self._tone = tone
@@ -29,8 +33,22 @@ class Banner(QWidget):
         self._title.setMinimumWidth(self._title.sizeHint().width())
         self._title.tint(tone)
         self._text.show_text(text)
+        self._text.setVisible(bool(text))
+        self._turn()
         self.setAccessibleName(f"{title}. {text}")
         self.update()
+
+    def _turn(self) -> None:
+        """Put what it rests on beside the title, or below it where it is long."""
+        beside = self.width() - self._title.sizeHint().width() - 3 * theme.SPACE_16
+        whole = self._text.fontMetrics().horizontalAdvance(self._text.whole)
+        below = whole > _LINES * beside
+        self._row.setDirection(QBoxLayout.Direction.TopToBottom if below else QBoxLayout.Direction.LeftToRight)
+        self._row.setSpacing(theme.SPACE_4 if below else theme.SPACE_16)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._turn()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

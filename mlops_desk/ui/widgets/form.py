@@ -40,9 +40,10 @@ class Paragraph(Label):
         self._fit()
 
     def _fit(self) -> None:
+        before = self.minimumHeight()
+        self.setMinimumHeight(0)  # a label never says that it needs less than its least height
         height = self.heightForWidth(self.width())
-        if height > 0 and height != self.minimumHeight():
-            self.setFixedHeight(height)
+        self.setFixedHeight(height if height > 0 else before)
 
 
 class FormDialog(QDialog):

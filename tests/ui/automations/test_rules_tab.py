@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from automation_doubles import DOCUMENT, NOW, firing_record, watched_rule
 from doubles import Double
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QFocusEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from mlops_desk.base.errors import Refused, Unavailable
@@ -111,6 +111,18 @@ def test_a_rule_is_fired_after_a_question_and_its_firing_is_listed(page, double,
     click(qtbot, question.act)
     qtbot.waitUntil(lambda: view.table.shown_rows() == 1)
     assert "You were told." in " ".join(fact.value for fact in view.steps.shown)
+
+
+def test_a_firing_says_for_which_gpu_it_was_as_people_name_it(page, double, qtbot):
+    uuid = "GPU-00000003-1111-2222-3333-444444444444"
+    hot = replace(firing_record("f90", "nightly-report", FiringState.DONE, 60.0), subject=uuid)
+    double.firings_by_id[hot.id] = hot
+    double.announce(events.FiringChanged(hot))
+    page.rules.list.select("nightly-report")
+    page.rules.pane.tabs.choose("firings")
+    view = page.rules.pane.view("firings")
+    qtbot.waitUntil(lambda: [fact.value for fact in view.steps.shown if fact.name == "For"] == ["GPU 3"])
+    assert "GPU 3" in [cell.text for cell in view.table.records._row("f90")]
 
 
 def test_a_removed_rule_can_be_put_back(page, double, qtbot):
@@ -271,6 +283,40 @@ def test_a_new_rule_is_made_by_the_form_and_its_document_follows(page, double, q
     qtbot.waitUntil(lambda: page.rules.list.holds("cool"))
 
 
+def test_what_is_done_then_is_in_sight_beside_what_it_waits_for(page, qtbot):
+    page.rules.acts.create()
+    dialog = opened(page, AutomationDialog)
+    dialog.resize(1020, 710)
+    fields = {field.path: made for field, made in dialog.form.inputs.items()}
+    for then, last in (("notify", ("then", "level")), ("retrain", ("then", "metric")), ("stop", ("then", "warning"))):
+        dialog.form.then.setCurrentIndex(dialog.form.then.findData(then))
+        for field in (dialog.form.then, fields[last], fields["cooldown",]):
+            qtbot.waitUntil(lambda field=field: field.visibleRegion().boundingRect().height() == field.height())
+
+
+def test_the_field_that_has_the_keys_is_explained(page, qtbot):
+    page.rules.acts.create()
+    dialog = opened(page, AutomationDialog)
+    fields = {field.path: made for field, made in dialog.form.inputs.items()}
+    QApplication.sendEvent(fields["for",], QFocusEvent(QEvent.Type.FocusIn))
+    assert dialog.form.help.whole == "How long it lasts before it counts"
+    QApplication.sendEvent(fields["then", "level"], QFocusEvent(QEvent.Type.FocusIn))
+    assert dialog.form.help.whole == ""
+    assert fields["for",].toolTip() == "How long it lasts before it counts"
+
+
+def test_who_begins_a_rule_is_not_blamed_for_its_lacking_name_before_it_is_to_be_made(page, qtbot):
+    page.rules.acts.create()
+    dialog = opened(page, AutomationDialog)
+    qtbot.waitUntil(lambda: "has no name yet" in dialog.says.whole)
+    assert dialog.text.wrong_line() is None
+    assert not any(label.isVisibleTo(dialog) for label in dialog.form._faults.values())
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: "it is empty" in dialog.error_text())
+    fault = next(label for field, label in dialog.form._faults.items() if field.path == ("name",))
+    assert fault.isVisibleTo(dialog)
+
+
 def test_measures_are_offered_by_their_words_and_told_with_their_limits(page, qtbot):
     page.rules.acts.create()
     dialog = opened(page, AutomationDialog)
@@ -285,7 +331,7 @@ def test_measures_are_offered_by_their_words_and_told_with_their_limits(page, qt
     completer.activated.emit(completer.currentCompletion())
     assert "metric: gpu.memory_share" in dialog.text.toPlainText()
     assert fields["when", "device"].text() == "gpu"
-    told = next(label for field, label in dialog.form._helps.items() if field.path == ("when", "metric"))
+    told = dialog.form.measured
     assert told.text() == "share of its memory in use: 0 to 1"
     name.setText("gpu.xid")
     assert told.text() == "Each gpu that has had a grave error (XID): at or above 1"
@@ -357,6 +403,8 @@ def test_a_dry_run_that_takes_long_says_how_far_it_is_and_is_stopped(page, doubl
     click(qtbot, view.bar.stop)
     qtbot.waitUntil(lambda: "was stopped" in view.says.whole)
     assert (view.bar.isVisible(), view.again.isEnabled()) == (False, True)
+    assert "■" not in view.says.whole  # nothing went wrong
+    qtbot.waitUntil(lambda: view.says.geometry().bottom() < view.height() / 2)  # where one reads on, not in the middle
 
 
 def test_a_dry_run_that_nobody_looks_at_any_more_ends_and_the_next_rule_is_tried(page, double, qtbot):

@@ -417,3 +417,19 @@ def test_a_decision_that_waits_hides_no_alert_in_the_sidebar(start, double, qtbo
     program.context.load(Topic.MONITORS)
     qtbot.waitUntil(lambda: badges._badge is not None and badges._badge.shape == "▲ 1")
     assert badges._badge.word == "1 retraining waiting for approval"
+
+
+def test_a_long_verdict_lays_nothing_over_the_windows(page, pane, double, qtbot):
+    page.window().resize(1280, 800)
+    put_standing(
+        double,
+        double.monitors_by_id["m1"],
+        sentence="«basic» (tenure_months, data_usage_gb) has drifted since November. " * 12,
+    )
+    page.reload()
+    qtbot.waitUntil(lambda: "«basic»" in pane.banner.accessibleName())
+    qtbot.waitUntil(lambda: pane.banner._text.width() > 800)
+    heat = pane.heat
+    QTest.qWait(50)
+    assert heat.map.geometry().bottom() < heat.legend.geometry().top()
+    assert heat.map.height() >= heat.map.minimumHeight()

@@ -1,7 +1,7 @@
 """The frame of dialogs: what one answers with stays on the screen, however much comes in."""
 
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.widgets.form import FormDialog
+from mlops_desk.ui.widgets.form import FormDialog, Paragraph
 
 
 def test_a_dialog_that_grows_keeps_its_answers_on_the_screen(qtbot):
@@ -35,3 +35,15 @@ def test_a_dialog_with_room_below_it_stays_where_somebody_put_it(qtbot):
     dialog.move(30, 50)
     dialog.resize(dialog.width(), dialog.height() + 40)
     assert (dialog.x(), dialog.y()) == (30, 50)
+
+
+def test_a_paragraph_is_lower_again_once_it_is_wider_or_says_less(qtbot):
+    words = Paragraph(" ".join(["drifted"] * 60))
+    qtbot.addWidget(words)
+    words.resize(200, 20)
+    words.show()
+    narrow = words.height()
+    words.resize(800, narrow)
+    assert words.height() < narrow / 2
+    words.show_text("One line.")
+    assert words.height() < 2 * words.fontMetrics().lineSpacing()

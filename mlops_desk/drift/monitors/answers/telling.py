@@ -9,11 +9,12 @@ told anew, so that the order in which labels come changes nothing in the end. Wh
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from mlops_desk.base.text import percent, plain
+from mlops_desk.base.text import percent
 from mlops_desk.drift.monitors.answers.asked import AnswersFacts, ScoredSpan
 from mlops_desk.drift.monitors.answers.changes import GOOD, changes_after
 from mlops_desk.drift.monitors.drafting import LEAST_ROWS
 from mlops_desk.records.drift.answers import AnswersState, MeanChange, SaidOfWindow, ScoredWindow
+from mlops_desk.records.drift.figure_words import figure_words
 from mlops_desk.records.drift.performance import Direction
 
 SEEN = frozenset({AnswersState.FINE, AnswersState.OUTSIDE})
@@ -136,8 +137,8 @@ def _why(window: ScoredWindow, figures: Sequence[str], bad: Sequence[MeanChange]
 def _figure(window: ScoredWindow, name: str, facts: AnswersFacts) -> str:
     value, level = window.figures[name].value, facts.reference.get(name)
     if value is None or level is None or level.mean is None:
-        return plain(name).replace("_", " ")
-    return f"{plain(name).replace('_', ' ')} {level.mean:.4g} → {value:.4g}"
+        return figure_words(name)
+    return f"{figure_words(name)} {level.mean:.4g} → {value:.4g}"
 
 
 def _labels(window: ScoredWindow) -> str:

@@ -15,7 +15,7 @@ from mlops_desk.ui.automations import loads, words
 from mlops_desk.ui.automations.approvals.chart import ComparisonChart, told
 from mlops_desk.ui.automations.approvals.scores import ScoreTable, compared_lines, evaluated_lines
 from mlops_desk.ui.automations.panel import AutomationPanel
-from mlops_desk.ui.automations.pipelines.evidence import beside_scores, gate_facts, said_facts
+from mlops_desk.ui.automations.pipelines.evidence import beside_scores, data_told, gate_facts, said_facts
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
@@ -143,8 +143,7 @@ class ApprovalsTab(AutomationPanel):
             facts += gate_facts(run.step(StepName.GATE).evidence)
             manifest = run.step(StepName.FREEZE).evidence.manifest
             if manifest is not None:
-                told_data = f"{numbers.count(manifest.files, 'file')}, {numbers.size(manifest.size_bytes)}"
-                facts.append(Fact("Trained on", told_data, tip=f"SHA-256 {manifest.sha256}"))
+                facts.append(Fact("Trained on", data_told(manifest), tip=f"SHA-256 {manifest.sha256}"))
             facts.append(Fact("Because of", plain(run.trigger, _TEXT)))
         self.facts.show_facts(facts)
 
@@ -186,7 +185,14 @@ class ApprovalsTab(AutomationPanel):
         text = f"{one.what} {' '.join(one.then)}"
         if one.kind is ApprovalKind.RETRAINING:
             text += f" It is refused if another version than {plain(one.champion or '?')} is there by now."
-        ask_word(self, "Approve?", text, "Approve", lambda why: self._approve(identifier, expected, why), harmful=False)
+        ask_word(
+            self,
+            f"Approve {_title(one)}?",
+            text,
+            "Approve",
+            lambda why: self._approve(identifier, expected, why),
+            harmful=False,
+        )
 
     def _approve(self, identifier: str, expected: str | None, why: str) -> None:
         self.context.ask(
@@ -209,7 +215,9 @@ class ApprovalsTab(AutomationPanel):
             return
         identifier = one.id
         text = f"{one.what} That is not done then."
-        ask_word(self, "Reject?", text, "Reject", lambda why: self._reject(identifier, why), harmful=True)
+        ask_word(
+            self, f"Reject {_title(one)}?", text, "Reject", lambda why: self._reject(identifier, why), harmful=True
+        )
 
     def _reject(self, identifier: str, why: str) -> None:
         self.context.ask("reject", lambda desk: desk.approvals.reject(identifier, why), self._rejected, self._refused)
@@ -240,6 +248,13 @@ class ApprovalsTab(AutomationPanel):
             Action("approvals.reject", "Reject what is chosen …", self.ask_to_reject, "R", when=has,
                    gentle=True, asks=True),
         ]  # fmt: skip
+
+
+def _title(one: Approval) -> str:
+    """Return in a few words what a word is given to."""
+    if one.kind is ApprovalKind.FIRING:
+        return f"what rule {plain(one.rule or '?', 60)} asks"
+    return f"{plain(one.model or '?', 60)} v{plain(one.challenger or '?', 20)}"
 
 
 def _asked_cell(one: Approval) -> Cell:

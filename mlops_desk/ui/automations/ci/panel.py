@@ -34,13 +34,13 @@ class CiTab(AutomationPanel):
         self.body.addWidget(self.views, 0, Qt.AlignmentFlag.AlignLeft)
         self.body.addWidget(self.runs, 1)
         self.body.addWidget(self._card, 1)
+        self.runs.narrowing.textChanged.connect(self.watched.table.narrow)
         self.views.chosen.connect(self._turn)
         self.views.choose("runs")
 
     def _turn(self, key: str) -> None:
         self.runs.setVisible(key == "runs")
         self._card.setVisible(key == "watched")
-        self.runs.narrowing.setEnabled(key == "runs")
 
     @property
     def _sees_runs(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.pipelines.comparison import ModelCost, ModelEvaluation
-from mlops_desk.records.pipelines.evidence import DataCheck, EndpointMove, GateResult, StepEvidence
+from mlops_desk.records.pipelines.evidence import DataCheck, DataManifest, EndpointMove, GateResult, StepEvidence
 from mlops_desk.records.pipelines.run import PipelineRun, PipelineStep, StepName
 from mlops_desk.records.pipelines.word import DecisionWord
 from mlops_desk.ui.automations import words
@@ -47,14 +47,22 @@ def step_facts(run: PipelineRun, step: PipelineStep) -> list[Fact]:
 def _of_data(evidence: StepEvidence) -> Iterator[Fact]:
     manifest = evidence.manifest
     if manifest is not None:
-        told = f"{numbers.count(manifest.files, 'file')}, {numbers.size(manifest.size_bytes)}"
-        yield Fact("Data", told, tip="\n".join(plain(target, 100) for target in manifest.targets[:_MOST]))
+        yield Fact(
+            "Data", data_told(manifest), tip="\n".join(plain(target, 100) for target in manifest.targets[:_MOST])
+        )
         yield Fact("SHA-256", plain(manifest.sha256, 64), fixed=True)
     shown = sorted(evidence.checks, key=lambda one: one.passed is True)  # what did not pass comes first
     for check in shown[:_MOST]:
         yield _check(check)
     if len(shown) > _MOST:
         yield Fact("", f"{numbers.count(len(shown) - _MOST, 'check')} more")
+
+
+def data_told(manifest: DataManifest) -> str:
+    """Say how much was frozen; of a job without mounts nobody knows what it reads, which is not nothing."""
+    if not manifest.targets and not manifest.files:
+        return "nothing is mounted: what its command reads is not known"
+    return f"{numbers.count(manifest.files, 'file')}, {numbers.size(manifest.size_bytes)}"
 
 
 def _check(one: DataCheck) -> Fact:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QSplitter, QWidget
+from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from mlops_desk.base.document.kinds import write_document
 from mlops_desk.base.document.nodes import read_document, values_of
@@ -36,6 +36,7 @@ REST_MILLISECONDS = 400  # chosen: longer than between two letters, shorter than
 _DEPTH = 10  # as deep as the agent reads a rule
 _ABOUT = "When something holds, comes or is due, then something is done. Nothing of it is judged before it is saved."
 _MORE = "This rule says more than a form can: it is changed in its document."
+_NAMELESS = "It has no name yet. Once it has one, how the rule reads stands here."
 _BUILT_IN = "It comes with the program, and can always be as it was at first."
 
 
@@ -53,6 +54,7 @@ class AutomationDialog(FormDialog):
         document = begin if rule is None else rule.document
         self.form = UsualForm()
         self._fields = scrolled(self.form, "Fields of the rule")
+        self._left = QWidget()
         self.text = YamlEditor(document, "Document of the rule")
         self.says = Label(wrap=True)
         self.more = Label(_MORE, points=theme.CAPTION_POINTS, tone="muted", wrap=True)
@@ -68,13 +70,18 @@ class AutomationDialog(FormDialog):
         self.form.typed.connect(self._from_form)
         self.text.textChanged.connect(self._from_text)
         self._read()
-        self._fields.setVisible(self.form.isEnabled())  # later it stays, for one may be in the midst of typing
+        self._left.setVisible(self.form.isEnabled())  # later it stays, for one may be in the midst of typing
         context.ask("measures", lambda desk: desk.rules.measures(), self.form.measures.offer, self._no_measures)
         self.first = self.form.first() if self.form.isEnabled() else self.text
 
     def _arrange(self) -> None:
         split = QSplitter(Qt.Orientation.Horizontal)
-        split.addWidget(self._fields)
+        column = QVBoxLayout(self._left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_4)
+        column.addWidget(self._fields, 1)
+        column.addWidget(self.form.help)
+        split.addWidget(self._left)
         split.addWidget(self.text)
         split.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
         split.setStretchFactor(1, 1)
@@ -118,7 +125,7 @@ class AutomationDialog(FormDialog):
         self.form.setEnabled(rule is not None)
         self.more.setVisible(rule is None)
         if rule is not None:
-            self._fields.show()
+            self._left.show()
             self.form.show_rule(rule, named=self._name is not None)
         self._soon.start()
 
@@ -136,6 +143,10 @@ class AutomationDialog(FormDialog):
         self.form.show_fault(None, "")
 
     def _refused(self, error: DeskError) -> None:
+        if error.place is not None and error.place.field == "name" and not self.form.name():
+            self._say(_NAMELESS, "muted")  # nobody has done anything wrong who has just begun
+            self.form.show_fault(None, "")
+            return
         self._say(f"{numbers.ALERT} {error.message} {error.hint or ''}".strip(), "alert")
         self._mark(error)
 

@@ -46,6 +46,7 @@ class DryRunView(RuleView):
         self.column.addWidget(self.bar)
         self.column.addWidget(self.strip)
         self.column.addWidget(self.table, 1)
+        self.column.addStretch(1)  # takes the room where the table is not seen
         self._clear()
 
     def show_rule(self, row: "SeenRule | None") -> None:
@@ -100,6 +101,10 @@ class DryRunView(RuleView):
 
     def _failed(self, error: DeskError) -> None:
         self._show(None)
+        if self.bar.was_stopped:  # by whoever looks, or by looking elsewhere: nothing went wrong
+            self.says.tint("muted")
+            self.says.show_text("The dry run was stopped. Try it again to see what the rule would have done.")
+            return
         self.says.tint("alert")
         self.says.show_text(f"{numbers.ALERT} {error.message} {error.hint or ''}".strip())
 
@@ -110,6 +115,7 @@ class DryRunView(RuleView):
         self.strip.setVisible(run is not None)
         self.table.setVisible(bool(would))
         self.column.setStretchFactor(self.table, int(bool(would)))
+        self.column.setStretch(self.column.count() - 1, int(not would))
 
     def _light(self, key: str | None) -> None:
         self.strip.mark(None if key is None else int(key))

@@ -1,15 +1,19 @@
-"""The form of the usual rules: two choices, the fields that go with them, and at a field what is wrong with it."""
+"""The form of the usual rules: two choices, the fields that go with them, and at a field what is wrong with it.
+
+What a field means is said in one place, for the one that has the keys: below each, words would push the action out of
+sight.
+"""
 
 import re
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QFormLayout, QWidget
 
 from mlops_desk.ui.automations.rules.measures import MeasureOffer
 from mlops_desk.ui.automations.rules.usual import FIELDS, THEN, WHEN, UsualField, UsualRule, asked
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import Paragraph
@@ -17,6 +21,8 @@ from mlops_desk.ui.widgets.form import Paragraph
 _PLACE = re.compile(r"\[\d+\]")
 _LEAST_LETTERS = 10  # chosen: the form is as wide as there is room, and not as the longest of its choices
 _LONGEST = 2  # a field's path: the condition or the action, and its key
+_HELP_LINES = 2  # chosen: the longest of the helps at the form's least width; the room is kept, so that nothing jumps
+_MEASURE = ("when", "metric")
 
 
 class StillChoice(ChoiceBox):
@@ -56,7 +62,7 @@ class ValueChoice(StillChoice):
 
 
 class UsualForm(QWidget):
-    """``typed`` tells that somebody changed a field."""
+    """``typed`` tells that somebody changed a field; ``help`` is where the one with the keys is explained."""
 
     typed = Signal()
 
@@ -69,7 +75,10 @@ class UsualForm(QWidget):
         self._rows.setSpacing(theme.SPACE_4)
         self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.inputs: dict[UsualField, Field | ValueChoice] = {}
-        self._helps: dict[UsualField, Paragraph] = {}
+        self.help = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
+        self.help.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.help.setFixedHeight(_HELP_LINES * self.help.fontMetrics().lineSpacing())
+        self.measured = Paragraph(points=theme.CAPTION_POINTS, tone="muted")
         self._faults: dict[UsualField, Paragraph] = {}
         self._is_shown = False
         for choice, kinds in ((self.when, WHEN), (self.then, THEN)):
@@ -88,26 +97,37 @@ class UsualForm(QWidget):
                 self._rows.addRow(_name(title, choice, bold=True), choice)
             made = ValueChoice(field) if field.choices else Field(field.title, field.example)
             made.setAccessibleDescription(field.help)
+            made.installEventFilter(self)
+            set_tip(made, field.help)
             made.textEdited.connect(lambda _text: self.typed.emit())
             self.inputs[field] = made
             self._rows.addRow(_name(field.title, made), made)
-            if field.help:
-                self._helps[field] = Paragraph(field.help, points=theme.CAPTION_POINTS, tone="muted")
-                self._rows.addRow("", self._helps[field])
+            if field.path == _MEASURE:
+                self._rows.addRow("", self.measured)
             self._faults[field] = Paragraph(points=theme.CAPTION_POINTS, tone="alert")
             self._rows.addRow("", self._faults[field])
 
     def _offer(self) -> MeasureOffer:
         """Return what offers measures in the field that names one."""
         of = {field.path: field for field in FIELDS}
-        name, device = self.inputs[of["when", "metric"]], self.inputs[of["when", "device"]]
+        name, device = self.inputs[of[_MEASURE]], self.inputs[of["when", "device"]]
         assert isinstance(name, Field)  # noqa: S101 - what is measured is typed
         assert isinstance(device, Field)  # noqa: S101 - likewise
-        return MeasureOffer(name, device, self._helps[of["when", "metric"]])
+        return MeasureOffer(name, device, self.measured)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Say what the field means that gets the keys."""
+        if event.type() == QEvent.Type.FocusIn:
+            self.help.show_text(next((field.help for field, made in self.inputs.items() if made is watched), ""))
+        return super().eventFilter(watched, event)
 
     def first(self) -> QWidget:
         """Return where one begins to type."""
         return next((one for one in self.inputs.values() if one.isEnabled()), self.when)
+
+    def name(self) -> str:
+        """Return what the rule is called so far."""
+        return next(made.text() for field, made in self.inputs.items() if field.path == ("name",)).strip()
 
     def rule(self) -> UsualRule:
         """Return what the form holds."""
@@ -159,9 +179,9 @@ class UsualForm(QWidget):
         when, then = str(self.when.currentData()), str(self.then.currentData())
         for field, made in self.inputs.items():
             shown = asked(field, when, then) and (bool(made.text()) or not field.rare)
-            for widget in (made, self._helps.get(field)):
-                if widget is not None:
-                    self._rows.setRowVisible(widget, shown)
+            self._rows.setRowVisible(made, shown)
+            if field.path == _MEASURE:
+                self._rows.setRowVisible(self.measured, shown)
         self.show_fault(None, "")
 
 

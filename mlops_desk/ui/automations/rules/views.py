@@ -87,7 +87,7 @@ class FiringsView(RuleView):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.table: RecordTable[KeptFiring] = RecordTable("Firings", _FIRING_COLUMNS, context.memory)
+        self.table: RecordTable[KeptFiring] = RecordTable("Firings", self._columns(), context.memory)
         self.table.sort_by_key("when", Qt.SortOrder.DescendingOrder)
         self.table.chosen.connect(lambda _key: self._show_chosen())
         self.steps = FactGrid()
@@ -116,7 +116,19 @@ class FiringsView(RuleView):
     def _show_chosen(self) -> None:
         key = self.table.key()
         firing = self.table.records.record(key) if key else None
-        self.steps.show_facts([] if firing is None else firing_facts(firing))
+        self.steps.show_facts([] if firing is None else firing_facts(firing, self._thing(firing.subject)))
+
+    def _thing(self, subject: str) -> str:
+        """Return what it fired for, as people name it; nothing where it fired as a whole."""
+        return alerts.device_title(subject, self.context.store.status) if subject else ""
+
+    def _columns(self) -> tuple[Column[KeptFiring], ...]:
+        return (
+            Column("state", "State", _state_cell),
+            Column("why", "Because of", lambda one: Cell(plain(one.trigger)), stretch=True),
+            Column("thing", "For", lambda one: Cell(self._thing(one.subject), tip=one.subject)),
+            Column("when", "When", _when_cell, right=True),
+        )
 
 
 class DocumentView(RuleView):
@@ -142,11 +154,11 @@ class DocumentView(RuleView):
             self.text.setPlainText(text)
 
 
-def firing_facts(firing: KeptFiring) -> list[Fact]:
-    """Return what a firing was, and what came of each of its actions."""
+def firing_facts(firing: KeptFiring, thing: str) -> list[Fact]:
+    """Return what a firing was, for which ``thing``, and what came of each of its actions."""
     facts = [
         Fact("Because of", plain(firing.trigger, 200)),
-        *([Fact("For", plain(firing.subject, 200))] if firing.subject else []),
+        *([Fact("For", plain(thing, 200), tip=firing.subject)] if thing else []),
         Fact("Given along", plain(", ".join(f"{key}={value}" for key, value in firing.asked), 400))
         if firing.asked
         else Fact("At", numbers.day_and_clock(firing.at), tip=numbers.absolute(firing.at), moment=firing.at),
@@ -168,9 +180,5 @@ def _state_cell(one: KeptFiring) -> Cell:
     return Cell(mark.text, mark.word, mark.token)
 
 
-_FIRING_COLUMNS: tuple[Column[KeptFiring], ...] = (
-    Column("state", "State", _state_cell),
-    Column("why", "Because of", lambda one: Cell(plain(one.trigger)), stretch=True),
-    Column("thing", "For", lambda one: Cell(plain(one.subject)), hidden=True),
-    Column("when", "When", lambda one: Cell(numbers.ago(one.at), one.at, tip=numbers.absolute(one.at)), right=True),
-)
+def _when_cell(one: KeptFiring) -> Cell:
+    return Cell(numbers.ago(one.at), one.at, tip=numbers.absolute(one.at))

@@ -4,23 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlops_desk.records.drift.answers import AnswersState, MonitorPerformance, ScoredWindow
+from mlops_desk.records.drift.figure_words import FIGURES, figure_title
 from mlops_desk.records.drift.performance import ExpectedFigure, Figure, PredictionKind, ReferenceLevel
 from mlops_desk.ui.drift.telling import known
 from mlops_desk.ui.words import numbers
 
-TITLES = {
-    "accuracy": "Accuracy",
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "roc_auc": "ROC AUC",
-    "log_loss": "Log loss",
-    "brier": "Brier score",
-    "mae": "Mean absolute error",
-    "rmse": "Root mean squared error",
-    "r2": "R²",
-    "bias": "Bias",
-}
 _SHARES = frozenset({"accuracy", "precision", "recall", "f1"})
 _FIRST = {PredictionKind.CLASSIFICATION: ("roc_auc", "accuracy"), PredictionKind.REGRESSION: ("mae", "rmse")}
 """What is shown first: figures that one class alone does not make look good, and errors in the target's own unit."""
@@ -67,7 +55,7 @@ def figures_of(performance: MonitorPerformance) -> list[str]:
     found |= dict.fromkeys(performance.reference)
     scored = next((one for one in reversed(performance.windows) if one.figures), None)
     first = _FIRST.get(performance.kind or PredictionKind.CLASSIFICATION, ())
-    order = {name: at for at, name in enumerate((*first, *(name for name in TITLES if name not in first)))}
+    order = {name: at for at, name in enumerate((*first, *(name for name in FIGURES if name not in first)))}
     outside = scored.outside if scored is not None else {}
     return sorted(found, key=lambda name: (name not in outside, order.get(name, len(order)), name))
 
@@ -98,7 +86,7 @@ def baseline_of(performance: MonitorPerformance, figure: str) -> FigureLevel:
 
 
 def title_of(figure: str) -> str:
-    return TITLES.get(figure, figure)
+    return figure_title(figure)
 
 
 def unit_of(figure: str) -> numbers.Written:

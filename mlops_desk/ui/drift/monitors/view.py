@@ -20,7 +20,6 @@ from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty, StateView, starting
 from mlops_desk.ui.words import numbers
 
-_LEAST_HEIGHT = 620  # pixels: the list, four rows of a heat map and the charts below it; a lower window scrolls
 _ROWS = 3  # chosen: rows of the list beside the heat map, which needs the height
 
 
@@ -48,6 +47,7 @@ class MonitorsView(QWidget):
         self._split = QSplitter(Qt.Orientation.Vertical)
         self._split.setHandleWidth(theme.SPACE_8)
         self._split.setChildrenCollapsible(False)
+        self.table.setMinimumHeight(_ROWS * theme.ROW_HEIGHT)  # a lower window scrolls
         self._split.addWidget(framed(self.table))
         card = Card()
         card.column.addWidget(self.pane)
@@ -59,7 +59,6 @@ class MonitorsView(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
         column.addWidget(self.old)
-        self._split.setMinimumHeight(_LEAST_HEIGHT)
         column.addWidget(scrolled(self._split, "Monitors and their windows"), 1)
         self.old.hide()
         self._layers = QStackedLayout(self)
