@@ -51,7 +51,7 @@ class AutomationsPage(Page):
         self.tabs = Tabs("Views", TABS)
         self.rules = RulesTab(context)
         self.pipelines = PipelinesTab(context)
-        self.ci = CiTab(context)
+        self.ci = CiTab(context, self.rules.acts.create)
         self.approvals = ApprovalsTab(context)
         self.labels = LabelsTab(context)
         self._panels: dict[str, AutomationPanel] = {

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.ci.run import CiStageState, CiState
 from mlops_desk.ui.automations.ci import words
+from mlops_desk.ui.automations.rules.dialog import AutomationDialog
 from mlops_desk.ui.widgets.confirmation import Confirm
 
 
@@ -100,6 +101,9 @@ def test_watched_repositories_tell_their_last_push_and_lead_to_their_run(page, d
     qtbot.waitUntil(lambda: table.shown_rows() == 3)
     told = [words.watched_mark(one).word for one in double.watched]
     assert told == ["watched", "can't be looked at", "its rule is paused"]
+    page.ci.filter_field().setText("gone.git")
+    assert table.shown_rows() == 1
+    page.ci.filter_field().clear()
     page.ci.watched.open_run()
     qtbot.waitUntil(lambda: page.ci.views.current() == "runs" and page.ci.runs.list.key() == "c3")
 
@@ -109,3 +113,8 @@ def test_nothing_that_ran_and_nothing_that_is_watched_is_said(page, double, qtbo
     page.ci.views.choose("watched")
     page.ci.watched.look()
     qtbot.waitUntil(lambda: "No repository is watched" in page.ci.watched.state.details())
+    page.ci.watched.state._act.click()
+    dialog = next(one for one in page.window().findChildren(AutomationDialog) if one.isVisible())
+    assert "push: /srv/git/churn.git" in dialog.text.toPlainText()
+    assert str(dialog.form.when.currentData()) == "push"
+    dialog.reject()

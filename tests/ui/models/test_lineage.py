@@ -1,6 +1,7 @@
 """Lineage to look at: columns by kind, keys from node to node, each node leads to its page, a thousand of them drawn."""
 
 import json
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -13,10 +14,11 @@ from PySide6.QtTest import QTest
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode, OpenLineage
-from mlops_desk.ui.models.detail.lineage import leads
+from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.lineage.graph import LineageGraph
-from mlops_desk.ui.parts.lineage.items import mark_of
+from mlops_desk.ui.parts.lineage.items import letters, mark_of
 from mlops_desk.ui.parts.lineage.layout import along, arranged, step
+from mlops_desk.ui.parts.lineage.leading import leads
 from mlops_desk.ui.parts.lineage.saving import writer
 
 NODES = st.lists(
@@ -171,7 +173,7 @@ def test_a_revision_leads_to_its_endpoint_and_a_monitor_to_drift(view):
 
 
 def test_the_graph_is_saved_as_a_picture_or_as_events_and_a_folder_that_takes_none_is_told(view, tmp_path, qtbot):
-    view.save.click()
+    view.foot.save.click()
     chooser = view.chooser
     assert chooser.selectedFiles()[0].endswith("digits-4-lineage.png")
     chooser.fileSelected.emit(str(tmp_path / "a.png"))
@@ -207,3 +209,42 @@ def test_no_lineage_and_one_that_fails_are_different_states(start, double, qtbot
     double.failing["models.lineage"] = Unavailable("The registry does not answer.")
     page.versions.table.select("digits/3")
     qtbot.waitUntil(lambda: view.state._title.whole == "The lineage can't be shown")
+
+
+def nine_columns() -> Lineage:
+    """Return what a retrained model of an endpoint looks like: a column of each kind, one after the other."""
+    kinds = [kind for kind in LineageKind if kind not in {LineageKind.DRIFT, LineageKind.JOB}]
+    nodes = tuple(LineageNode(kind.value, kind, f"{kind.value} of churn-prod") for kind in kinds)
+    edges = tuple(LineageEdge(one.node_id, other.node_id) for one, other in pairwise(nodes))
+    return Lineage(nodes, edges)
+
+
+def test_nine_columns_are_in_sight_in_the_smallest_window_and_their_letters_can_be_read(qtbot):
+    graph = LineageGraph()
+    qtbot.addWidget(graph)
+    graph.resize(1080, 600)  # what 1280 pixels leave beside the pages' names
+    graph.show()
+    moves = []
+    graph.moved.connect(lambda: moves.append(graph.out_of_sight()))
+    graph.show_lineage(nine_columns())
+    assert len({placed.column for placed in graph._picture.placed.values()}) == 9
+    assert graph.out_of_sight() == 0
+    zoom = graph.transform().m11()
+    assert letters(zoom) * zoom * theme.CAPTION_POINTS >= theme.CAPTION_POINTS - 0.01
+    QTest.keyClick(graph, Qt.Key.Key_Plus)
+    QTest.keyClick(graph, Qt.Key.Key_Plus)
+    assert moves[-1] == graph.out_of_sight() > 0
+    QTest.keyClick(graph, Qt.Key.Key_0)
+    assert moves[-1] == graph.out_of_sight() == 0
+
+
+def test_what_is_out_of_sight_is_told_below_the_graph(view, qtbot):
+    view.graph.zoom(2.0)
+    qtbot.waitUntil(lambda: "out of sight. " in view.foot.says.whole)
+    view.graph.fit()
+    qtbot.waitUntil(lambda: "out of sight" not in view.foot.says.whole)
+
+
+@pytest.mark.parametrize(("zoom", "larger"), [(2.0, 1.0), (1.0, 1.0), (0.8, 1.25), (0.25, 1.6), (0.0, 1.0)])
+def test_letters_grow_as_boxes_shrink_and_never_beyond_the_box(zoom, larger):
+    assert letters(zoom) == larger

@@ -1,5 +1,6 @@
 """The tab of repositories: runs of their pipelines, and those that rules watch."""
 
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Qt
@@ -21,13 +22,13 @@ _VIEWS = (("runs", "Runs"), ("watched", "Watched repositories"))
 
 
 class CiTab(AutomationPanel):
-    """Two views: what ran, and what is waited for."""
+    """Two views: what ran, and what is waited for; ``make_rule`` opens the form of a rule with a document."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, make_rule: Callable[[str], None]) -> None:
         super().__init__(context)
         self.views = Tabs("What is shown of repositories", _VIEWS)
         self.runs = CiRuns(context)
-        self.watched = WatchedView(context)
+        self.watched = WatchedView(context, make_rule)
         self._card = Card()
         self._card.column.addWidget(self.watched, 1)
         self.body.setSpacing(theme.SPACE_8)

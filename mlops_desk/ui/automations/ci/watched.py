@@ -1,5 +1,7 @@
 """The repositories that rules watch: asked for when they are seen, as no event tells of a look that found nothing."""
 
+from collections.abc import Callable
+
 from mlops_desk.records.ci.watched import WatchedRepository
 from mlops_desk.ui.automations.ci.columns import WATCHED
 from mlops_desk.ui.live.context import Context
@@ -8,16 +10,26 @@ from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.states import Empty
 
 _NOTHING = (
-    "A rule that waits for a push (when: {push: /srv/git/churn.git, ref: main}) and runs what is pushed (then: "
-    "[{ci: mlops-desk.yaml}]) watches a repository; it will be here with its last push."
+    "A rule that waits for a push and runs what is pushed watches a repository: it will be here with its newest commit "
+    "and run. What is run says the repository itself, in its mlops-desk.yaml."
 )
+_BEGIN = """apiVersion: mlops-desk/v1
+kind: Rule
+name: run-what-is-pushed
+when:
+  push: /srv/git/churn.git
+  ref: main
+then:
+- ci: mlops-desk.yaml
+"""
 
 
 class WatchedView(AskedView[list[WatchedRepository]]):
-    """One row for each part of a rule that waits for a push."""
+    """One row for each part of a rule that waits for a push; ``make_rule`` opens the form with a document."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, make_rule: Callable[[str], None]) -> None:
         super().__init__(context, "Watched repositories", lambda desk: desk.ci.watched())
+        self._make_rule = make_rule
         self.table: RecordTable[WatchedRepository] = RecordTable("Watched repositories", WATCHED, context.memory)
         self.table.activated.connect(lambda _index: self.open_rule())
         self.content.addWidget(self.table, 1)
@@ -28,7 +40,9 @@ class WatchedView(AskedView[list[WatchedRepository]]):
             self.table.select_first()
 
     def nothing(self, value: list[WatchedRepository]) -> Empty | None:
-        return None if value else Empty("No repository is watched", _NOTHING)
+        if value:
+            return None
+        return Empty("No repository is watched", _NOTHING, "New rule …", lambda: self._make_rule(_BEGIN))
 
     def chosen(self) -> WatchedRepository | None:
         key = self.table.key()

@@ -12,19 +12,24 @@ from mlops_desk.ui.parts.lineage.layout import Arrangement, along, arranged, ste
 from mlops_desk.ui.widgets.scroll import thin
 
 _WAYS = {Qt.Key.Key_Left: "left", Qt.Key.Key_Right: "right", Qt.Key.Key_Up: "up", Qt.Key.Key_Down: "down"}
-_STEP = 1.25  # chosen: of the zoom, one turn of the wheel
+STEP = 1.25  # chosen: of the zoom, one turn of the wheel
 _LEAST, _MOST = 0.25, 2.0  # chosen: letters of three pixels, and boxes as wide as the pane
-_READABLE = 0.75  # chosen: smaller, a graph is not fitted but begun at what was asked for
-_AIR = 16.0  # pixels around the whole
+_READABLE = 0.62  # chosen: nine columns beside the pages' names in the smallest window; letters are drawn larger then
+_AIR = 12.0  # pixels around the whole
+_EDGE = 2.0  # pixels: a box is in sight whose outermost line is not
 _MOST_PIXELS = 8192.0  # chosen: a side of a picture that every program opens; 256 MB at most
 
 
 class LineageGraph(QGraphicsView):
-    """``chosen`` carries the node that is chosen, ``opened`` the one that Enter or a double click opens."""
+    """``chosen`` carries the node that is chosen, ``opened`` the one that Enter or a double click opens.
+
+    ``moved``: others are in sight, or out of it.
+    """
 
     accessible_role = Role.Chart
     chosen = Signal(object)
     opened = Signal(object)
+    moved = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,9 +108,9 @@ class LineageGraph(QGraphicsView):
         elif key in {Qt.Key.Key_Return, Qt.Key.Key_Enter} and self._key is not None:
             self.opened.emit(self.node())
         elif key in {Qt.Key.Key_Plus, Qt.Key.Key_Equal}:
-            self.zoom(_STEP)
+            self.zoom(STEP)
         elif key == Qt.Key.Key_Minus:
-            self.zoom(1 / _STEP)
+            self.zoom(1 / STEP)
         elif key == Qt.Key.Key_0:
             self.fit()
         else:
@@ -128,7 +133,7 @@ class LineageGraph(QGraphicsView):
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            self.zoom(_STEP if event.angleDelta().y() > 0 else 1 / _STEP)
+            self.zoom(STEP if event.angleDelta().y() > 0 else 1 / STEP)
         else:
             super().wheelEvent(event)
 
@@ -138,6 +143,17 @@ class LineageGraph(QGraphicsView):
         wanted = min(max(now * factor, _LEAST), _MOST)
         self.scale(wanted / now, wanted / now)
         self._fitted = False
+        self.moved.emit()
+
+    def out_of_sight(self) -> int:
+        """Return how many nodes are not in sight as a whole."""
+        seen = self.mapToScene(self.viewport().rect()).boundingRect()
+        boxes = (item.sceneBoundingRect() for item in self._nodes.values())
+        return sum(not seen.contains(box.adjusted(_EDGE, _EDGE, -_EDGE, -_EDGE)) for box in boxes)
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        super().scrollContentsBy(dx, dy)
+        self.moved.emit()
 
     def fit(self) -> None:
         """Show the whole where that can be read; else its left end, or what is chosen, as large as letters are."""
@@ -153,6 +169,7 @@ class LineageGraph(QGraphicsView):
         else:
             self.centerOn(item)
         self._fitted = True
+        self.moved.emit()
 
     def picture(self) -> QImage:
         """Return the whole graph as a picture, at twice the size at which it is read; one that is huge is smaller."""
@@ -170,6 +187,8 @@ class LineageGraph(QGraphicsView):
         super().resizeEvent(event)
         if self._fitted:
             self.fit()
+        else:
+            self.moved.emit()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)

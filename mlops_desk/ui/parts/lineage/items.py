@@ -1,7 +1,7 @@
 """How a node and a line of the graph are painted: plain text, cut to the box; the chosen one's way stands out."""
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFont, QPainter, QPainterPath, QPen, QPolygonF
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from mlops_desk.base.text import plain
@@ -11,8 +11,9 @@ from mlops_desk.ui.look.text import tip_text
 from mlops_desk.ui.parts.lineage.layout import PlacedNode
 from mlops_desk.ui.words import marks, numbers
 
-BOX_WIDTH, BOX_HEIGHT = 152.0, 46.0  # pixels: a name of twenty letters, and a line below it
-COLUMN_STEP, ROW_STEP = 192.0, 60.0  # pixels: room for a line to bend between two columns, and for air between rows
+BOX_WIDTH, BOX_HEIGHT = 152.0, 52.0  # pixels: a name of twenty letters, and a line below it
+COLUMN_STEP, ROW_STEP = 180.0, 66.0  # pixels: room for a line to bend between two columns, and for air between rows
+_LARGER = 1.6  # chosen: words of a small graph stay as large as they can be read, as long as two lines fit into a box
 _ARROW = 6.0  # pixels
 _QUIET = 0.35  # chosen: what does not belong to the chosen one is seen and does not ask to be read
 
@@ -64,14 +65,16 @@ class NodeItem(QGraphicsItem):
 
     def paint(self, painter: QPainter, _option: QStyleOptionGraphicsItem, _widget: QWidget | None = None) -> None:
         area = QRectF(0, 0, BOX_WIDTH, BOX_HEIGHT)
+        larger = letters(painter.worldTransform().m11())
         edge = "accent" if self.is_chosen else "outline"
         painter.setPen(QPen(theme.colour(edge), theme.RING if self.is_chosen else theme.BORDER))
         painter.setBrush(theme.colour("selection" if self.is_chosen else "surface"))
         painter.drawRoundedRect(area, theme.RADIUS, theme.RADIUS)
         node = self.placed.node
-        inside = area.adjusted(theme.SPACE_8, theme.SPACE_4, -theme.SPACE_8, -theme.SPACE_4)
+        air = theme.SPACE_4 / larger
+        inside = area.adjusted(theme.SPACE_8, air, -theme.SPACE_8, -air)
         mark = mark_of(node.state)
-        painter.setFont(theme.font(theme.CAPTION_POINTS))
+        painter.setFont(_font(theme.CAPTION_POINTS * larger))
         right = 0.0
         if mark is not None:
             painter.setPen(self._ink(mark.token))
@@ -80,13 +83,24 @@ class NodeItem(QGraphicsItem):
         painter.setPen(self._ink("muted"))
         top = " · ".join(filter(None, (TITLES[node.kind], plain(node.text, 60))))
         _text(painter, inside.adjusted(0, 0, -right, 0), top, Qt.AlignmentFlag.AlignTop)
-        painter.setFont(theme.font(bold=self.is_chosen))
+        painter.setFont(_font(max(theme.BODY_POINTS, theme.CAPTION_POINTS * larger), bold=self.is_chosen))
         painter.setPen(self._ink("text"))
         _text(painter, inside, plain(node.title, 100), Qt.AlignmentFlag.AlignBottom)
 
     def _ink(self, token: str) -> QColor:
         ink = theme.on_selection(theme.colour(token)) if self.is_chosen else theme.colour(token)
         return theme.faded(ink, _QUIET * 2) if self.is_quiet else ink
+
+
+def letters(zoom: float) -> float:
+    """Return how much larger the letters of a box are drawn that is shown ``zoom`` times its size, to be read still."""
+    return min(max(1.0 / zoom, 1.0), _LARGER) if zoom > 0 else 1.0
+
+
+def _font(points: float, *, bold: bool = False) -> QFont:
+    font = theme.font(bold=bold)
+    font.setPointSizeF(points)
+    return font
 
 
 def _onward(source: PlacedNode, target: PlacedNode) -> tuple[QPainterPath, QPolygonF]:
