@@ -104,6 +104,7 @@ def test_watched_repositories_tell_their_last_push_and_lead_to_their_run(page, d
     page.ci.filter_field().setText("gone.git")
     assert table.shown_rows() == 1
     page.ci.filter_field().clear()
+    table.select("test-pushes /srv/git/churn.git main")
     page.ci.watched.open_run()
     qtbot.waitUntil(lambda: page.ci.views.current() == "runs" and page.ci.runs.list.key() == "c3")
 
