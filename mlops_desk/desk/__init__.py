@@ -5,9 +5,14 @@
 itself.
 """
 
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.loop import Loop
-from mlops_desk.desk.house import Desk
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlops_desk.base.disk.paths import DataFolder
+    from mlops_desk.base.loop import Loop
+    from mlops_desk.desk.house import Desk
 
 
 def open_desk(folder: DataFolder, loop: Loop, *, demo: bool) -> Desk:
@@ -16,4 +21,6 @@ def open_desk(folder: DataFolder, loop: Loop, *, demo: bool) -> Desk:
         from mlops_desk.desk.demo.house import DemoDesk  # noqa: PLC0415 - doubles and numpy only when played
 
         return DemoDesk(folder, loop)
+    from mlops_desk.desk.house import Desk  # noqa: PLC0415 - the workers below import this package too, 2 s for the house
+
     return Desk(folder, loop)
