@@ -39,6 +39,9 @@ class RulePast(Protocol):
     def curve(self, device: str, thing: str, metric: str, since: float, until: float, points: int) -> History | None:
         """Return a metric between two Unix times; None where nothing was ever measured."""
 
+    def why_untold(self, device: str, metric: str) -> str | None:
+        """Return why there can be no history of a metric; None where there can."""
+
 
 class RuleDocuments:
     """The part of ``verbs.Rules`` that needs no registry."""
@@ -125,11 +128,12 @@ class RuleDocuments:
             at = end
 
     def _untold(self, spec: RuleSpec, past: Sequence[PastSeries]) -> Iterator[str]:
-        """Yield the parts of a condition of which the history has nothing."""
+        """Yield the parts of a condition of which the history has nothing, and where it can't have any, why."""
         told = {(one.fact, one.thing) for one in past if any(value is not None for value in one.values)}
         for leaf in leaves(spec.when):
             if not _is_told(leaf, told):
-                yield condition_words(leaf, self._metrics)
+                why = self._past.why_untold(leaf.device, leaf.metric) if isinstance(leaf, MetricClause) else None
+                yield condition_words(leaf, self._metrics) + (f" ({why})" if why else "")
 
 
 def _is_told(leaf: Leaf, told: set[tuple[str, str]]) -> bool:

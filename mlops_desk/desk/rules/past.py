@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from mlops_desk.alerts.table import DERIVED
 from mlops_desk.base.errors import NotFound
 from mlops_desk.desk.model_wiring import RECORDED
+from mlops_desk.desk.rules.reckoned import readings_of, reckoned, why_untold
 from mlops_desk.records.history import History, SeriesName
 from mlops_desk.records.metric import Metric
 from mlops_desk.records.status import Status
@@ -44,7 +45,17 @@ class RuleHistory:
         return given if device in _WATCHED else self._telemetry.device(given)
 
     def curve(self, device: str, thing: str, metric: str, since: float, until: float, points: int) -> History | None:
-        del device
+        """Return a curve; of a measure of alerts that is made of readings one that is reckoned of theirs."""
+        names = readings_of(device, metric)
+        if not names:
+            return self._measured(thing, metric, since, until, points)
+        found = {name: self._measured(thing, name, since, until, points) for name in names}
+        return reckoned(device, thing, metric, {name: curve for name, curve in found.items() if curve is not None})
+
+    def why_untold(self, device: str, metric: str) -> str | None:
+        return why_untold(device, metric)
+
+    def _measured(self, thing: str, metric: str, since: float, until: float, points: int) -> History | None:
         try:
             return self._telemetry.history(metric, thing, since, until, points)
         except NotFound:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mlops_desk.records.rules.actions import AlertAction
+from mlops_desk.records.rules.conditions import MetricClause
 from mlops_desk.records.rules.kept import WrittenRule
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.rules.document.document import format_rule
@@ -46,6 +47,14 @@ def other_name(name: str, taken: Callable[[str], bool]) -> str:
     while taken(name):
         name = f"{_BESIDE}{name}"
     return name
+
+
+def as_judged(spec: RuleSpec) -> RuleSpec:
+    """Return what a built-in rule says as alerts judge it: how long is asked of what is beyond its own limits."""
+    when = spec.when
+    if not isinstance(when, MetricClause) or when.for_seconds:
+        return spec
+    return replace(spec, when=replace(when, for_seconds=spec.for_seconds), for_seconds=0.0)
 
 
 def acts(spec: RuleSpec) -> bool:

@@ -20,6 +20,7 @@ from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.rules.document.conditions import Metrics
 from mlops_desk.rules.document.document import parse_rule
 from mlops_desk.rules.documents import RuleDocuments, RulePast
+from mlops_desk.rules.kept.built_in import as_judged
 from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
 from mlops_desk.rules.planning import check_retraining
 from mlops_desk.rules.trial import RuleTrial
@@ -94,11 +95,11 @@ class RuleKeeping(RuleDocuments):
         return self.living.shown(self.shelf.named(name), whole=True)
 
     def spec_of(self, rule: str) -> RuleSpec:
-        """Return what a rule that is kept says. Raises NotFound, and Refused where it can't be read."""
+        """Return what a kept rule says, as it is judged. Raises NotFound, and Refused where it can't be read."""
         one = self.shelf.named(rule)
         if one.spec is None:
             raise Refused(f"The rule {plain(rule)} can't be read: {one.trouble}", "Change its document.")
-        return one.spec
+        return one.spec if one.built_in is None else as_judged(one.spec)
 
     def pause(self, name: str) -> KeptRule:
         """Judge a rule no more. Raises NotFound."""

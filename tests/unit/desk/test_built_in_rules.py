@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
-from mlops_desk.alerts.documents import rule_of, spec_of
+from mlops_desk.alerts.documents import judged, rule_of, spec_of
 from mlops_desk.alerts.service import AlertsService
 from mlops_desk.alerts.table import WATCHED
 from mlops_desk.base.errors import Invalid, Refused
@@ -26,8 +26,10 @@ from mlops_desk.records.host import Host
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.running import JobWatch
 from mlops_desk.records.metric import Reading
+from mlops_desk.records.rules.conditions import MetricClause
 from mlops_desk.records.status import Status
 from mlops_desk.rules.document.document import format_rule, parse_rule
+from mlops_desk.rules.kept.built_in import as_judged
 from mlops_desk.rules.live.life import LifeParts, RuleLife
 from tests.service_rig import AGENT, ServiceRig
 
@@ -106,6 +108,15 @@ def test_each_rule_of_the_table_is_a_document_that_reads_back_as_the_same_rule(n
     spec = parse_rule(format_rule(spec_of(watched, watched.rule)), RULE_METRICS)
     assert spec == spec_of(watched, watched.rule)
     assert rule_of(watched, watched.rule, spec) == watched.rule
+
+
+@pytest.mark.parametrize("name", sorted(OF))
+def test_a_dry_run_judges_a_rule_of_the_table_as_alerts_do(name: str) -> None:
+    watched = OF[name]
+    spec, want = as_judged(spec_of(watched, watched.rule)), judged(watched, watched.rule)
+    assert isinstance(spec.when, MetricClause)
+    assert (replace(spec.when, of=None), spec.for_seconds) == (want.when, 0.0)
+    assert spec.when.for_seconds == watched.rule.for_seconds
 
 
 @example("gpu_throttling", 0.1, 0.1, 0.0, "info")

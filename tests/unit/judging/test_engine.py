@@ -438,3 +438,13 @@ def test_who_tells_only_what_matters_has_nothing_kept_of_what_is_over_and_hears_
         fired += [(second, look.numbers["r", "a"]) for firing in look.firings]
     assert fired == [(1, 85.0), (4, 85.0)]
     assert list(engine.all_spots) == [("e", "a")], "a counter has to be known to be seen growing"
+
+
+def test_a_mean_has_the_time_in_which_nothing_changes() -> None:
+    slowed = MetricClause("slowed", "gpu", 0.5, 0.1, for_seconds=10.0, averaged=True)
+    desk = Desk(rule(slowed))
+    told = [desk.look(("gpu/slowed", "a", value)) for value in [0.6] * 10 + [1.0]]
+    assert told == [[]] * 10 + [["a"]]
+    for _ in range(30):
+        desk.look()
+    assert desk.engine.spots("r")[0].numbers == [1.0], "of the last 25 s, and not of those before it began"

@@ -4,6 +4,7 @@ import pytest
 
 from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.records.history import History
+from mlops_desk.records.metric import Metric
 from mlops_desk.records.rules.dry_run import LookedAt, WouldFire
 from mlops_desk.rules.document.document import parse_rule
 from mlops_desk.rules.documents import RuleDocuments
@@ -30,6 +31,9 @@ class Past:
 
     def name(self, device, given):
         return f"long-{given}"
+
+    def why_untold(self, device, metric):
+        return "nobody writes it down" if metric == "gpu.silent" else None
 
     def curve(self, device, thing, metric, since, until, points):
         self.asked.append((thing, since, until, points))
@@ -116,6 +120,14 @@ def test_a_metric_that_was_never_measured_is_named_and_fires_nothing() -> None:
     found = dry_run(Past(lambda thing, at: None))
     assert (found.n_fired, found.looked_at) == (0, ())
     assert found.untold == ("hw.temperature of each GPU is at or above 80\u202f°C (until it is back at 70\u202f°C)",)
+
+
+def test_what_can_have_no_history_is_told_with_why() -> None:
+    text = f"{HEAD}when: {{metric: gpu.silent, above: 1}}\n{TELL}"
+    declared = Metric("gpu.silent", "gpu", "1", "flag", 1.0, 0.0, 1.0, "does not respond", derived=True)
+    metrics = {**METRICS, ("gpu", "gpu.silent"): declared}
+    found = RuleDocuments(metrics, Past(lambda thing, at: None)).dry_run(text, BEGIN, BEGIN + DAY)
+    assert (found.n_fired, found.untold) == (0, ("each GPU does not respond (nobody writes it down)",))
 
 
 def test_a_budget_is_not_reckoned_and_that_is_told() -> None:

@@ -58,6 +58,9 @@ class NoPast:
     def name(self, device, given):
         return given
 
+    def why_untold(self, device, metric):
+        return None
+
     def curve(self, device, thing, metric, since, until, points):
         return None
 

@@ -1,0 +1,90 @@
+"""Measures of alerts in a dry run: reckoned of what was recorded, unknown where that is, and why where it can't be."""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mlops_desk.alerts.table import DERIVED
+from mlops_desk.base.errors import NotFound
+from mlops_desk.desk.rules.past import RULE_METRICS, RuleHistory
+from mlops_desk.desk.rules.reckoned import readings_of, why_untold
+from mlops_desk.records.history import History
+from mlops_desk.rules.documents import RuleDocuments
+
+BEGIN = 1_790_000_000.0
+GIB = float(1 << 30)
+Recorded = Mapping[str, list[float | None]]
+RULE = """apiVersion: mlops-desk/v1
+kind: Rule
+name: full
+when: {metric: METRIC, above: 0.9, for: 2m}
+then:
+- notify: [desktop]
+"""
+
+
+def history(recorded: Recorded, step: float = 60.0) -> RuleHistory:
+    """Return the history of one GPU, of which that is recorded, a value a minute."""
+
+    def curve(metric: str, device: str, since: float, until: float, points: int) -> History:
+        if device != "GPU-0" or metric not in recorded:
+            raise NotFound("Nothing was ever measured.")
+        values = tuple(recorded[metric][: int((until - since) / step)])
+        times = tuple(since + step * number for number in range(len(values)))
+        return History(device, metric, "By", step, step, times, values, values, values)
+
+    gpus = [SimpleNamespace(uuid="GPU-0")]
+    host = SimpleNamespace(cores=(), sensors=())
+    status = SimpleNamespace(gpus=gpus, host=host, disks=(), networks=(), filesystems=())
+    telemetry = SimpleNamespace(history=curve, device=lambda given: given, status=lambda: status)
+    return RuleHistory(cast("Any", telemetry))
+
+
+def curve_of(metric: str, recorded: Recorded) -> tuple[float | None, ...] | None:
+    found = history(recorded).curve("gpu", "GPU-0", metric, BEGIN, BEGIN + 600.0, 10)
+    return None if found is None else found.mean
+
+
+def test_a_share_is_reckoned_at_each_point_and_unknown_where_a_part_of_it_is() -> None:
+    used: list[float | None] = [20 * GIB, 40 * GIB, None, 80 * GIB]
+    limit: list[float | None] = [80 * GIB, 80 * GIB, 80 * GIB, None]
+    parts = {"hw.gpu.memory.usage": used, "hw.gpu.memory.limit": limit}
+    assert curve_of("gpu.memory_share", parts) == (0.25, 0.5, None, None)
+    assert curve_of("gpu.memory_share", {}) is None
+    assert curve_of("gpu.memory_share", {"hw.gpu.memory.usage": used}) == (None, None, None, None)
+
+
+def test_what_is_left_and_what_is_added_go_by_what_is_known_as_alerts_do() -> None:
+    hot: list[float | None] = [60.0, 85.0]
+    assert curve_of("gpu.temperature_left", {"hw.temperature": hot}) == (30.0, 5.0), "90 °C is assumed"
+    limited = {"hw.temperature": hot, "hw.temperature.limit.slowdown": [95.0, 95.0]}
+    assert curve_of("gpu.temperature_left", limited) == (35.0, 10.0)
+    pages = {"hw.gpu.retired_pages.single_bit": [3.0, 4.0], "hw.gpu.retired_pages.double_bit": [None, 2.0]}
+    assert curve_of("gpu.retired_pages", pages) == (3.0, 6.0)
+
+
+@pytest.mark.parametrize("declared", DERIVED, ids=lambda declared: declared.name)
+def test_each_measure_has_a_past_or_it_is_told_why_not(declared: Any) -> None:
+    why = why_untold(declared.device, declared.name)
+    assert (why is None) is bool(readings_of(declared.device, declared.name))
+
+
+def test_what_is_recorded_itself_is_read_and_nothing_is_reckoned_of_it() -> None:
+    assert why_untold("gpu", "hw.temperature") is None
+    assert curve_of("hw.temperature", {"hw.temperature": [60.0]}) == (60.0,)
+    assert why_untold("gpu", "gpu.xid") == "it is told when it happens, and its history is that of the incidents"
+
+
+def test_a_dry_run_of_a_share_tells_when_it_would_have_fired_and_of_an_incident_why_it_can_not() -> None:
+    minutes: list[float | None] = [*[10 * GIB] * 20, *[79 * GIB] * 20, *[10 * GIB] * 20]
+    parts = {"hw.gpu.memory.usage": minutes, "hw.gpu.memory.limit": [80 * GIB] * 60}
+    rules = RuleDocuments(RULE_METRICS, history(parts))
+    found = rules.dry_run(RULE.replace("METRIC", "gpu.memory_share"), BEGIN, BEGIN + 3600.0)
+    assert [(one.at - BEGIN, one.subject) for one in found.would] == [(22 * 60.0, "GPU-0")]
+    assert [(one.metric, one.known_seconds) for one in found.looked_at] == [("gpu.memory_share", 3600.0)]
+    assert found.untold == ()
+    untold = rules.dry_run(RULE.replace("METRIC", "gpu.xid"), BEGIN, BEGIN + 3600.0).untold
+    assert len(untold) == 1
+    assert untold[0].endswith("(it is told when it happens, and its history is that of the incidents)")
