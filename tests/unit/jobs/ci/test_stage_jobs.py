@@ -123,6 +123,10 @@ def test_no_file_of_a_repository_is_no_pipeline_of_it(world: World, monkeypatch:
     monkeypatch.setattr(world.code, "lines", lambda _sha256: [{"path": "mlops-desk.yaml", "folder": True}])
     with pytest.raises(NotFound, match="that git knows"):
         world.run()
+    huge = [{"path": "mlops-desk.yaml", "sha256": "f", "size": (64 << 10) + 1}]  # told before it is read
+    monkeypatch.setattr(world.code, "lines", lambda _sha256: huge)
+    with pytest.raises(Invalid, match="larger than 64 KiB"):
+        world.run()
 
 
 def test_a_job_that_ends_in_each_state_is_told_with_its_level(world: World) -> None:

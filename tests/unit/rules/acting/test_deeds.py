@@ -54,6 +54,7 @@ class House:
         self.done: list[str] = []
         self.asked: list[tuple[str, str, dict[str, Any]]] = []
         self.notices: list[Any] = []
+        self.chains: list[int] = []
         self.jobs = {"j1": job(), "made": job("made", JobState.QUEUED)}
         told = {
             "allow": lambda service, verb, given: self.asked.append((service, verb, dict(given))),
@@ -87,8 +88,9 @@ class House:
             raise NotFound("no job")
         return self.jobs[job_id]
 
-    def _retrained(self, rule: Any, trigger: str, _data: object, retraining_id: str) -> Retraining:
+    def _retrained(self, rule: Any, trigger: str, _data: object, retraining_id: str, chain: int) -> Retraining:
         self.done.append("retrain")
+        self.chains.append(chain)
         return Retraining(retraining_id, rule.name, RetrainState.TRAINING, trigger, "job", "1", 0.9)
 
     def do(self, action: RuleAction, **given: Any) -> Became:
@@ -164,7 +166,7 @@ def test_a_retraining_sets_off_none_though_an_agent_died_on_the_way_to_it() -> N
         assert told.text == "Nothing is trained again: j1 is of a retraining itself."
     assert (house.done, house.notices) == ([], [])
     assert house.do(action, rule=TRAINS, by_hand=True).made
-    assert house.done == ["retrain"]
+    assert (house.done, house.chains) == (["retrain"], [1]), "one rule stands behind its job"
 
 
 def test_only_who_begins_a_retraining_tells_of_it() -> None:

@@ -79,6 +79,12 @@ def test_a_run_whose_thread_broke_is_driven_again(ended):
     assert run_of(ended).state is PipelineState.WAITING_FOR_APPROVAL
 
 
+def test_a_paused_run_begins_nothing_whoever_drives_it(ended):
+    ended.pipelines.pause(run_of(ended).id)
+    ended.pipelines.go_on_now()
+    assert (run_of(ended).state, run_of(ended).challenger_version) == (PipelineState.PAUSED, None)
+
+
 def test_what_breaks_off_as_the_agent_ends_is_not_written_down(ended):
     def evaluate(_run):
         ended.loop.ending.set()

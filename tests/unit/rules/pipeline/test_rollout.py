@@ -237,9 +237,11 @@ def test_what_is_away_for_a_moment_ends_no_canary_that_has_waited_for_days(world
     assert (world.look().state, world.run().text) == (PipelineState.RUNNING, "Waiting: The registry does not answer.")
     world.moves = moves
     assert world.look().state is PipelineState.RUNNING
+    later = days + 90_000.0  # another time, of which the first one says nothing
+    clocks.monotonic = lambda: time.monotonic() + later
     world.moves = away
     assert world.look().state is PipelineState.RUNNING
-    clocks.monotonic = lambda: time.monotonic() + days + 86_000.0
+    clocks.monotonic = lambda: time.monotonic() + later + 86_000.0
     assert world.look().state is PipelineState.RUNNING
-    clocks.monotonic = lambda: time.monotonic() + days + 87_000.0
+    clocks.monotonic = lambda: time.monotonic() + later + 87_000.0
     assert world.look().state is PipelineState.FAILED
