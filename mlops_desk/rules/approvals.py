@@ -107,7 +107,7 @@ class ApprovalsService:
             return self.moves.reject(known.id, why)
         else:
             self._rules.answer(known.id, agree=False, why=why)
-        return known
+        return replace(known, lacking=())
 
     def _check(self, known: Approval, verb: str) -> None:
         """Refuse whoever has no say. A policy says who has one; without it whoever's the retraining is."""
@@ -115,8 +115,8 @@ class ApprovalsService:
             self._allow("rules", verb, {"retraining_id": known.id})
 
     def _again(self, known: Approval) -> Approval:
-        """Return how it stands now: one that wants more people waits on; of one that is over, how it was."""
-        return next((one for one in self.list() if one.id == known.id), known)
+        """Return how it stands now: one that wants more people waits on; one that is over lacks nothing."""
+        return next((one for one in self.list() if one.id == known.id), replace(known, lacking=()))
 
     def _of_firing(self, firing: KeptFiring) -> Approval | None:
         at = next((number for number, step in enumerate(firing.steps) if step.state is FiringState.WAITING), None)

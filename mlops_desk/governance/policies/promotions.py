@@ -226,7 +226,9 @@ class Promotions:
             policy = self._policy(wanted)
             words = self._ledger.words(wanted)
             standing = standing_of(policy, wanted, self._of(request), words)
-            agreed, lapsed, lacking = standing.agreed, standing.lapsed, standing.lacking
+            agreed = standing.agreed
+            if request.state in _OPEN:  # what is over lacks nothing more
+                lapsed, lacking = standing.lapsed, standing.lacking
         except DeskError as error:
             lacking = (f"How it stands can't be told: {error.message}",)
         return Approval(

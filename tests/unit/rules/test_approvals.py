@@ -162,7 +162,8 @@ def test_a_pipeline_whose_policy_wants_two_waits_for_both_and_says_how_many_have
         world.approvals.approve(run.id)
     assert "1 of 2: uid 64002" in approval(world.approvals.show(run.id))
     as_user(64_003)
-    world.approvals.approve(run.id)
+    over = world.approvals.approve(run.id)
+    assert (over.lacking, "lacks" in approval(over)) == ((), False)
     assert world.aliases["champion"] == "2"
     shown = world.pipelines.show(run.id)
     assert shown.decided_by == "uid 64002 and uid 64003"
@@ -213,8 +214,9 @@ def test_a_rejected_challenger_takes_back_what_was_agreed(world):
     run = world.trained(0.95)
     as_user(64_002)
     world.approvals.approve(run.id)
+    assert world.approvals.show(run.id).lacking == ("1 of 2 people have approved it",)
     as_user(64_003)
-    world.approvals.reject(run.id)
+    assert world.approvals.reject(run.id).lacking == ()
     assert (world.approving.said, world.aliases["champion"]) == ([], "1")
 
 

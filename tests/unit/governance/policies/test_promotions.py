@@ -433,13 +433,16 @@ def test_a_registry_that_can_not_be_read_lets_nothing_through_either(world):
 def test_a_signed_tag_counts_beside_people_and_never_twice_under_one_name(world):
     world.policy(people=0, signed_tag=True, signers="anna ssh-ed25519 AAAA")
     asked = MoveAsked("own", "churn", "champion", "2")
-    assert world.approvals.ask("churn/2").lacking == ("no signed tag asks for it",)
+    waiting = world.approvals.ask("churn/2")
+    assert waiting.lacking == ("no signed tag asks for it",)
     world.promotions.tagged(replace(asked, version="3"), "SHA256:k", "anna", ("promote/churn/3", "c0ffee"))
     assert world.champion == "1"
     with pytest.raises(Refused, match="was moved since"):
         world.promotions.tagged(replace(asked, version="3"), "SHA256:k", "anna", ("promote/churn/3", "decade"))
     world.promotions.tagged(asked, "SHA256:k", "anna", ("promote/churn/2", "c0ffee"))
     assert world.champion == "2"
+    moved = world.promotions.told(world.promotions.find(waiting.id))
+    assert (moved.state, moved.lacking, moved.lapsed) == ("moved", (), ())
 
 
 def test_a_tag_that_nobody_wants_counts_for_nothing(world):
