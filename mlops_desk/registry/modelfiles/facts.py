@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlops_desk.base.document.foreign import LIMIT_BYTES, mapping_in, read_document, word
 from mlops_desk.base.errors import DeskError, Invalid, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Artifact
@@ -11,7 +12,6 @@ from mlops_desk.records.registry.model_files import ModelFileFacts
 from mlops_desk.registry.artifacts.files import Files
 from mlops_desk.registry.artifacts.sizes import added
 from mlops_desk.registry.artifacts.views.texts import decoded, shown
-from mlops_desk.registry.modelfiles.document import LIMIT_BYTES, mapping_in, read_document, word
 from mlops_desk.registry.modelfiles.formats import formats_of
 from mlops_desk.registry.modelfiles.pickled import names_in
 from mlops_desk.registry.modelfiles.requirements import python_of, requirements_of

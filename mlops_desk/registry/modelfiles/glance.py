@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mlops_desk.base.document.foreign import LIMIT_BYTES, mapping_in, read_document
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.file_glance import FileGlance
 from mlops_desk.registry.artifacts.files import Files
 from mlops_desk.registry.artifacts.sizes import added
-from mlops_desk.registry.modelfiles.document import LIMIT_BYTES, mapping_in, read_document
 from mlops_desk.registry.modelfiles.facts import MLMODEL, MOST_FILES, data_of
 from mlops_desk.registry.modelfiles.formats import formats_of
 from mlops_desk.registry.modelfiles.signature import columns_of

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mlops_desk.base.document.foreign import word
 from mlops_desk.base.text import plain
-from mlops_desk.registry.modelfiles.document import word
 
 _MOST_LINES = 1000  # chosen: a whole environment, frozen
 _LONGEST_LINE = 300  # chosen: a requirement with an address

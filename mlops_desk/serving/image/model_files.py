@@ -5,19 +5,18 @@ example (JSON) are opened, capped, and never through a link.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from mlops_desk.base.document.foreign import LIMIT_BYTES, read_document
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.storage.requests import LoggedFeature
 
 _KINDS = {kind: kind for kind in ("boolean", "integer", "long", "float", "double", "datetime", "binary")}
 _KINDS |= dict.fromkeys(("array", "object", "map"), "json")
-_LIMIT_BYTES = 1 << 20  # chosen: files of a few KB, from outside
 _EXAMPLE_LIMIT_BYTES = 16 << 20  # chosen: an example is a few rows, or an image
 _NAME_BYTES = 255  # as file systems here have it
 _WORD_BITS = 64  # chosen: no version is a larger number
@@ -60,7 +59,7 @@ def read_model(folder: Path) -> ModelFiles:
     requirements = where / "requirements.txt"
     return ModelFiles(
         folder=where,
-        requirements=_read(requirements, _LIMIT_BYTES).decode("utf-8", "replace") if requirements.is_file() else "",
+        requirements=_read(requirements, LIMIT_BYTES).decode("utf-8", "replace") if requirements.is_file() else "",
         mlflow_version=_word(document.get("mlflow_version")),
         python_version=_word(pyfunc.get("python_version")),
         features=features_of(document),
@@ -91,7 +90,7 @@ def files_bytes(folder: Path) -> int:
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-def features_of(document: dict[str, Any]) -> tuple[LoggedFeature, ...]:
+def features_of(document: Mapping[str, Any]) -> tuple[LoggedFeature, ...]:
     """Return the named columns of a model's signature, in their order; nothing for tensors or without signature."""
     signature = document.get("signature")
     inputs = signature.get("inputs") if isinstance(signature, dict) else None
@@ -120,17 +119,14 @@ def _model_folder(folder: Path) -> Path:
     raise Invalid("The version's files hold neither an MLmodel nor an .onnx file, so nothing here can serve it.", _HINT)
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _document(path: Path) -> Mapping[str, Any]:
     try:
-        document = yaml.safe_load(_read(path, _LIMIT_BYTES))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise Invalid(f"The model's MLmodel can't be read: {plain(str(error))}.", _HINT) from error
-    if not isinstance(document, dict):
-        raise Invalid("The model's MLmodel is not of the form that MLflow writes.", _HINT)
-    return document
+        return read_document(_read(path, LIMIT_BYTES), "The model's MLmodel")
+    except Invalid as error:
+        raise Invalid(error.message, _HINT) from error
 
 
-def _example(folder: Path, document: dict[str, Any]) -> bytes | None:
+def _example(folder: Path, document: Mapping[str, Any]) -> bytes | None:
     info = document.get("saved_input_example_info")
     name = info.get("serving_input_path") if isinstance(info, dict) else None
     if not isinstance(name, str) or Path(name).name != name or len(name.encode("utf-8", "replace")) > _NAME_BYTES:

@@ -8,9 +8,9 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mlops_desk.base.document.foreign import LIMIT_BYTES, mapping_in, read_document, word
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.registry.model_files import ModelFileFacts, SignatureColumn
-from mlops_desk.registry.modelfiles.document import LIMIT_BYTES, mapping_in, read_document, word
 from mlops_desk.registry.modelfiles.environment import environment_differences, environment_of
 from mlops_desk.registry.modelfiles.requirements import python_of, requirements_of
 from mlops_desk.registry.modelfiles.signature import columns_of
@@ -23,7 +23,8 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 @pytest.mark.parametrize(
     "text",
     [BOMB, "a: &x [*x]", "a: !!python/object/apply:os.system ['true']", "[1, 2]", "just text", "a: [", "", "a: {b: " * 60,
-     "a: \x00", "x" * (LIMIT_BYTES + 1), "- x\n" * 200_000, "%YAML 9.9\n---\na: 1", "a: 1\n---\nb: 2", "? [a]: b", "a: 12:9999999999999999-1-1"],
+     "a: \x00", "x" * (LIMIT_BYTES + 1), "- x\n" * 200_000, "%YAML 9.9\n---\na: 1", "a: 1\n---\nb: 2", "? [a]: b", "a: 12:9999999999999999-1-1",
+     f"a: 1{':59' * 250}.5", "a: 1.5" + "e9" * 40],
 )  # fmt: skip
 def test_yaml_that_is_no_description_is_refused_or_small(text: str) -> None:
     try:
@@ -43,6 +44,19 @@ def test_a_bomb_of_aliases_and_what_calls_python_are_refused() -> None:
 def test_a_description_that_is_too_large_is_not_read() -> None:
     with pytest.raises(Invalid, match="larger than 1 MiB"):
         read_document(b"a: 1\n" + b"#" * LIMIT_BYTES, "MLmodel")
+
+
+@pytest.mark.parametrize("value", ["1{}", "-1{}", "!!int '_1{}'", "!!float '1{}'", ".5{}"])
+def test_a_number_to_the_base_of_sixty_that_takes_minutes_is_not_worked_out(value: str) -> None:
+    """At a megabyte it took more than half a minute of our own process; here a few hundred digits must do."""
+    with pytest.raises(Invalid, match=r"a number of \d+ digits"):
+        read_document(f"a: {value.format(':59' * 300)}\n".encode(), "MLmodel")
+
+
+def test_long_texts_that_begin_with_a_digit_are_taken_in_quotes_and_without_one_plainly() -> None:
+    texts = ["1" * 300, "[" + "1, " * 300 + "1]", "plain " * 50 + "text"]
+    written = f"a: '{texts[0]}'\nb: >-\n  {texts[1]}\nc: {texts[2]}\nd: !!str {texts[0]}\n".encode()
+    assert list(read_document(written, "MLmodel").values()) == [*texts, texts[0]]
 
 
 def test_an_alias_that_stands_for_little_is_taken() -> None:

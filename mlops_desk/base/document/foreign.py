@@ -1,7 +1,8 @@
 """Reads YAML from outside: small, of plain types alone, and counted before it is walked through.
 
 An alias in YAML stands for all that it names, so a few lines may mean billions of values: those are shared while they
-are only held, and cost nothing until somebody walks through them. Who walks here has a budget.
+are only held, and cost nothing until somebody walks through them. Who walks here has a budget. Numbers to the base of
+sixty (1:59:59) take time that grows with the square of their length: a long one is refused.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ LIMIT_BYTES = 1 << 20
 _MOST_EVENTS = 100_000  # chosen: a signature of 20,000 columns stands in one text
 _MOST_VALUES = 20_000  # chosen: as many as are walked through once aliases are followed
 _DEEPEST = 40  # chosen: deeper than anything that MLflow writes
+_LONGEST_NUMBER = 64  # chosen: twice a long id of digits alone; 1 MiB of 1:59:59… takes more than half a minute
+_TEXT_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
 
 def read_document(data: bytes, name: str) -> Mapping[str, Any]:
@@ -26,7 +29,7 @@ def read_document(data: bytes, name: str) -> Mapping[str, Any]:
     try:
         _count(data, name)
         document = yaml.load(data, Loader=_LOADER)  # noqa: S506 - a safe loader, in C where there is one
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         raise Invalid(f"{name} is no YAML that can be read: {plain(str(error).splitlines()[0], 200)}.") from error
     if not isinstance(document, dict):
         raise Invalid(f"{name} is not of the form that MLflow writes.")
@@ -38,9 +41,17 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _count(data: bytes, name: str) -> None:
-    for number, _ in enumerate(yaml.parse(data, Loader=_LOADER)):
+    for number, event in enumerate(yaml.parse(data, Loader=_LOADER)):
         if number > _MOST_EVENTS:
             raise Invalid(f"{name} has more parts than are read here.")
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > _LONGEST_NUMBER and _may_be_of_sixty(event):
+            raise Invalid(f"{name} holds a number of {len(event.value)} digits.")
+
+
+def _may_be_of_sixty(event: yaml.ScalarEvent) -> bool:
+    """Tell whether a scalar may be a number to the base of sixty: in quotes it is a text, unless a tag says otherwise."""
+    could = event.tag not in _TEXT_TAGS or (event.implicit[0] and event.value[0] in "+-.0123456789")
+    return could and ":" in event.value
 
 
 def _walk(document: Any, name: str) -> None:
