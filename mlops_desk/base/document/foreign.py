@@ -49,7 +49,7 @@ def _count(data: bytes, name: str) -> None:
 
 
 def _may_be_of_sixty(event: yaml.ScalarEvent) -> bool:
-    """Tell whether a scalar may be a number to the base of sixty: in quotes it is a text, unless a tag says otherwise."""
+    """Tell whether a scalar may be a number to the base of sixty: in quotes it is none, unless a tag says so."""
     could = event.tag not in _TEXT_TAGS or (event.implicit[0] and event.value[0] in "+-.0123456789")
     return could and ":" in event.value
 
