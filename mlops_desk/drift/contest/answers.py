@@ -24,24 +24,27 @@ _ANSWER_NAMES = ("prediction", "predictions", "label", "class", "output")
 def both_rows(
     labels: Sequence[Any], champion: Sequence[Any], challenger: Sequence[Any], metric: str, positive: str | None = None
 ) -> tuple[AnsweredRows, AnsweredRows]:
-    """Return the rows of champion and challenger, read as one table, so that both have the same kind and classes.
+    """Return the rows of champion and challenger, of the same kind and classes.
 
+    Answers are read as one table; scores each by themselves, for one model may give a probability and the other one of
+    each class, and what one of them gives and nobody can use is not to spoil what the other gives.
     Raises Invalid where one of them has not answered each row, or where the figure needs scores that are none.
     """
     for who, told in (("champion", champion), ("challenger", challenger)):
         if len(told) != len(labels):
             text = f"The {who} answered {len(told)} of {len(labels)} rows."
             raise Invalid(text, "A model that leaves rows out can't be compared row by row.")
-    n = len(labels)
-    told = [single(one) for one in (*champion, *challenger)]
-    twice = [*labels, *labels]
-    kind = PredictionKind.REGRESSION if metric in _OF_NUMBERS else PredictionKind.CLASSIFICATION
+    sides = [[single(one) for one in told] for told in (champion, challenger)]
     if metric in _BY_SCORES:
-        rows = _scored_rows(twice, told, positive)
-    else:
-        classes = rows_of(labels, kind=kind).classes
-        rows = rows_of(twice, [likeliest(one, classes) for one in told], kind=kind, positive=positive)
-    rows = _with_answers(rows)
+        before, after = (
+            _scored_rows(labels, told, positive, who)
+            for who, told in zip(("champion", "challenger"), sides, strict=True)
+        )
+        return _with_answers(before), _with_answers(after)
+    n, told = len(labels), [*sides[0], *sides[1]]
+    kind = PredictionKind.REGRESSION if metric in _OF_NUMBERS else PredictionKind.CLASSIFICATION
+    classes = rows_of(labels, kind=kind).classes
+    rows = rows_of([*labels, *labels], [likeliest(one, classes) for one in told], kind=kind, positive=positive)
     return rows.part(slice(0, n)), rows.part(slice(n, None))
 
 
@@ -63,7 +66,7 @@ def likeliest(answer: Any, classes: Sequence[str] = ()) -> Any:
     return classes[numbers.index(max(numbers))] if numbers and len(numbers) == len(answer) == len(classes) else None
 
 
-def _scored_rows(labels: Sequence[Any], told: Sequence[Any], positive: str | None) -> AnsweredRows:
+def _scored_rows(labels: Sequence[Any], told: Sequence[Any], positive: str | None, who: str) -> AnsweredRows:
     scores = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in told]
     if any(isinstance(one, list) for one in scores):
         rows = rows_of(labels, None, [one if isinstance(one, list) else None for one in scores], positive=positive)
@@ -72,7 +75,7 @@ def _scored_rows(labels: Sequence[Any], told: Sequence[Any], positive: str | Non
         rows = rows_of(labels, None, numbers, positive=positive)
     if rows.scores is None:
         classes = ", ".join(plain(one, 40) for one in rows.classes[:5])
-        text = f"The answers are no probabilities of the classes {classes}, and the figure needs them."
+        text = f"The {who}'s answers are no probabilities of the classes {classes}, and the figure needs them."
         raise Invalid(text, "Compare by accuracy or f1, or let the model answer with probabilities.")
     return rows
 

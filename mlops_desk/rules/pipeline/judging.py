@@ -15,6 +15,7 @@ from mlops_desk.records.pipelines.plan import EvaluationPlan
 
 FIXED, NEWEST = "fixed", "newest"
 LEAST_ROWS = 30  # as for a window of answers: of fewer rows a figure says nothing
+_OF_PROBABILITIES = frozenset({"log_loss", "brier"})
 _ROUNDING = 1e-12  # of the metric; sums of doubles in another order differ by less
 
 
@@ -71,9 +72,12 @@ def _told(score: PairedScore, goal: Goal, verdict: str) -> str:
     head = f"{metric} of {plain(score.data, 300)}, {score.rows} rows"
     if score.unanswered:
         return f"{head}: the challenger leaves {score.unanswered} rows unanswered, which the champion answers."
+    if score.rows == 0:  # and what the challenger leaves out is told above
+        return f"{head}: none of {score.read} has a label and an answer of the champion that can be scored."
     if values[0] is None or values[1] is None or _gain(score.champion, score.challenger, goal) is None:
         who = "champion" if values[0] is None or not math.isfinite(values[0]) else "challenger"
-        return f"{head}: it is not defined for the {who}."
+        why = ", whose answers are no probabilities" if score.metric in _OF_PROBABILITIES else ""
+        return f"{head}: it is not defined for the {who}{why}."
     if score.rows < LEAST_ROWS:
         return f"{head}: fewer than {LEAST_ROWS} say nothing."
     word = "higher" if goal is Goal.MAXIMIZE else "lower"

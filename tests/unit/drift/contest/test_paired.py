@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mlops_desk.base.errors import Invalid
 from mlops_desk.drift.contest.answers import both_rows
 from mlops_desk.drift.contest.paired import paired
+from mlops_desk.drift.contest.scoring import score
 from mlops_desk.drift.performance.intervals import DRAWS, SEED
 from mlops_desk.records.pipelines.comparison import COMPARED
 
@@ -180,3 +181,39 @@ def test_answers_that_are_no_scores_are_refused_where_the_figure_needs_them() ->
 def test_a_model_that_leaves_rows_out_is_refused() -> None:
     with pytest.raises(Invalid, match="The challenger answered 1 of 2 rows"):
         both_rows([0, 1], [0, 1], [0], "accuracy")
+
+
+LABELS = [0, 1] * 50
+SINGLE = [0.7 if label else 0.2 for label in LABELS]
+
+
+@pytest.mark.parametrize("metric", BY_SCORES)
+@pytest.mark.parametrize("bad", [[None, None], [None, 0.5], [5.0, 7.0], [-1.0, 2.0], [0.0, 0.0], ["a", "b"]])
+def test_scores_that_nobody_can_use_are_laid_at_who_gave_them(metric: str, bad: list) -> None:
+    """The other one gives a single probability: read as one table with these it would have no usable scores either."""
+    found = score(LABELS, SINGLE, [bad] * 100, {}, part="fixed", data="rows", metric=metric)
+    assert (found.rows, found.unanswered) == (0, 100)
+    found = score(LABELS, [bad] * 100, SINGLE, {}, part="fixed", data="rows", metric=metric)
+    assert (found.rows, found.unanswered) == (0, 0)
+
+
+def test_margins_of_one_leave_the_probabilities_of_the_other_what_they_are() -> None:
+    found = score(LABELS, SINGLE, [3.5] * 100, {}, part="fixed", data="rows", metric="log_loss")
+    assert (found.champion.value, found.challenger.value) == (pytest.approx(0.28990925), None)
+    found = score(LABELS, [-3.5] * 100, SINGLE, {}, part="fixed", data="rows", metric="log_loss")
+    assert (found.champion.value, found.challenger.value) == (None, pytest.approx(0.28990925))
+
+
+def test_a_probability_and_one_of_each_class_are_compared() -> None:
+    both = [[1 - one, one] for one in SINGLE]
+    found = score(LABELS, SINGLE, both, {}, part="fixed", data="rows", metric="brier")
+    assert (found.rows, found.difference.value) == (100, pytest.approx(0.0, abs=1e-12))
+
+
+def test_whose_answers_have_another_number_of_classes_is_named() -> None:
+    for who, sides in (
+        ("champion", ([[0.1, 0.2, 0.7]] * 100, SINGLE)),
+        ("challenger", (SINGLE, [[0.2, 0.1, 0.7]] * 100)),
+    ):
+        with pytest.raises(Invalid, match=f"The {who}'s answers are no probabilities of the classes 0, 1"):
+            score(LABELS, *sides, {}, part="fixed", data="rows", metric="log_loss")

@@ -1,5 +1,7 @@
 """Who is better, and what the gates say: by both models' scores on the same rows."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,3 +132,19 @@ def test_size_and_latency_are_held_against_the_champions(before, after, limit, p
 def test_a_runs_metric_means_a_figure_or_none(metric, figure) -> None:
     assert figure_of(metric) == figure
     assert figure is None or figure in COMPARED
+
+
+def test_what_is_wrong_is_said_of_whom_it_is_wrong_with() -> None:
+    def told(found):
+        return gates_of(ModelEvaluation((found,)), PLAN, DOWN)[0]
+
+    lost = [replace(score("fixed", *sides), metric="log_loss") for sides in ((0.3, None), (None, 0.3))]
+    texts = [told(one).text for one in lost]
+    assert texts[0].endswith("it is not defined for the challenger, whose answers are no probabilities.")
+    assert texts[1].endswith("it is not defined for the champion, whose answers are no probabilities.")
+    assert told(score("fixed", None, None, rows=0, unanswered=84)).text.endswith(
+        "the challenger leaves 84 rows unanswered, which the champion answers."
+    )
+    nobody = told(replace(score("fixed", None, None, rows=0), read=84))
+    assert nobody.text.endswith("0 rows: none of 84 has a label and an answer of the champion that can be scored.")
+    assert nobody.passed is False
