@@ -50,7 +50,7 @@ class CurveHouse:
             text = "The data are read with the agent's rights, so only its own user has curves drawn."
             raise Refused(text, "Ask an agent of your own.")
         version = self.registry.find(f"{curve.model}/{curve.version}")
-        job = self.jobs.find_by_run(version.run_id) if version.run_id else None
+        job = self.sources.job_of_run(version.run_id) if version.run_id else None
         if job is None:
             text = f"Version {plain(curve.version)} was not trained by a job of this desk, so there is no recipe."
             raise Refused(text, "Name a version that was.")

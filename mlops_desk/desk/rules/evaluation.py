@@ -1,14 +1,14 @@
 """Both models scored on the same rows: rows laid out, each model asked in its container, figures made by a worker."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError, Invalid, TimedOut, Unavailable
+from mlops_desk.base.errors import DeskError, Invalid, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.desk.rules.rows import FIXED, RowSource, RowSources, lay_requests
 from mlops_desk.drift.contest import laying, worker
@@ -16,12 +16,16 @@ from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.pipelines.comparison import ModelCost, ModelEvaluation, PairedScore, Scored, figure_of
 from mlops_desk.records.pipelines.run import PipelineRun
 from mlops_desk.rules.pipeline.freezing import DataFreezing
+from mlops_desk.serving.asking.silence import Silent
 from mlops_desk.serving.beside.scoring import ReadyVersion
 from mlops_desk.serving.work import BesideWork
 
 MOST_ROWS = 20_000
 """Chosen: a share of one half is then known to 0.7 points, and a model that takes 10 ms a row answers in minutes."""
 _SECONDS = 600.0  # chosen: 20,000 rows out of a file of gigabytes
+
+_MOST_TRIES = 3
+"""Chosen: a machine that is busy, or an engine that is started anew, is not so three times running."""
 
 RunWorker = Callable[[str, Mapping[str, Any], float], Any]
 Answering = Callable[[ModelVersion, str, int], AbstractContextManager[tuple[ReadyVersion, BesideWork]]]
@@ -42,7 +46,8 @@ class LaidRows:
 class Evaluations:
     """``answering`` starts a version beside everything else, with so many GPUs.
 
-    ``gpus`` tells how many a run's models need: one, where the champion was trained on any.
+    ``gpus`` tells how many a run's models need: one, where the champion was trained on any. ``silences`` counts how
+    often in turn a run's models, or a curve's, gave no answer.
     """
 
     freezing: DataFreezing
@@ -50,6 +55,7 @@ class Evaluations:
     answering: Answering
     run: RunWorker
     gpus: Callable[[PipelineRun], int]
+    silences: dict[str, int] = field(default_factory=dict)
 
     def of(self, run: PipelineRun, champion: ModelVersion, challenger: ModelVersion) -> ModelEvaluation:
         """Score both. Raises DeskError; where there are no rows at all, the evaluation says why."""
@@ -60,7 +66,8 @@ class Evaluations:
         try:
             room = self.freezing.room(run.id)
             try:
-                return self._of(run, champion, challenger, metric, room)
+                with self._patient(run.id):
+                    return self._of(run, champion, challenger, metric, room)
             finally:
                 shutil.rmtree(room, ignore_errors=True)
         except OSError as error:
@@ -75,7 +82,8 @@ class Evaluations:
         """
         label, positive, metric = asked
         rows = LaidRows(RowSource(FIXED, f"the rows {file}", file), room / "rows.jsonl")
-        with self.answering(version, "The scoring for a learning curve", gpus) as (ready, work):
+        called, what = f"{version.name}/{version.version}", "The scoring for a learning curve"
+        with self._patient(called), self.answering(version, what, gpus) as (ready, work):
             request = {
                 "data": str(file), "features": [one.name for one in ready.features], "label": label, "groups": [],
                 "most": MOST_ROWS, "target": str(rows.path), "folder": str(room),
@@ -88,6 +96,20 @@ class Evaluations:
             "data": rows.source.words, "metric": metric, "positive": positive,
         }  # fmt: skip
         return wire.from_builtins(self.run(worker.MODULE, request, _SECONDS), PairedScore).challenger
+
+    @contextmanager
+    def _patient(self, key: str) -> Iterator[None]:
+        """Let a model be silent a few times; then it is refused, for what is wrong with it stays wrong."""
+        try:
+            yield
+        except Silent as error:
+            n = self.silences.pop(key, 0) + 1
+            if n >= _MOST_TRIES:
+                text = f"{error.message} It was tried {n} times."
+                raise Refused(text, "See what the model does in its container: deploy it, and read its log.") from error
+            self.silences[key] = n
+            raise
+        self.silences.pop(key, None)
 
     def _of(
         self, run: PipelineRun, champion: ModelVersion, challenger: ModelVersion, metric: str, room: Path

@@ -17,7 +17,7 @@ from mlops_desk.records.serving.endpoint import Endpoint
 class RuleNeeds:
     """``champion`` finds the version behind MODEL@ALIAS, ``dataset`` a run's data set of some contexts.
 
-    ``job_of_run`` finds the job that made a run, None where this desk has none. All but that may raise DeskError.
+    ``job_of_run`` finds the job that made a run, None where this desk has none. All may raise DeskError.
     """
 
     champion: Callable[[str, str], ModelVersion]
@@ -29,12 +29,12 @@ class RuleNeeds:
         """Return what a rule would need and is not there, in sentences; nothing while nobody can tell."""
         try:
             champion = self.champion(rule.model, rule.alias)
+            job = self.job_of_run(champion.run_id) if champion.run_id else None
         except NotFound:
             told = [f"{plain(rule.model)} has no alias {plain(rule.alias)} yet, so there is no champion."]
             return told + self._no_endpoint(rule)
         except DeskError:
             return []  # the registry does not answer, which the rule's notice has told
-        job = self.job_of_run(champion.run_id) if champion.run_id else None
         if job is None:
             told = [f"Version {champion.version} was not trained by a job of this desk, so there is no recipe."]
             return told + self._no_endpoint(rule)

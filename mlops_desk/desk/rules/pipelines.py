@@ -1,7 +1,7 @@
 """Joins pipelines with jobs, registry, drift and endpoints."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.rules.curves import CurveHouse
+from mlops_desk.desk.rules.descent import Descent
 from mlops_desk.desk.rules.evaluation import Evaluations
 from mlops_desk.desk.rules.needs import RuleNeeds
 from mlops_desk.desk.rules.rollouts import EndpointRollouts
@@ -21,7 +22,7 @@ from mlops_desk.drift.worker import MODULE as DRIFT_WORKER
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.drift import DriftOptions, DriftReport
 from mlops_desk.records.jobs.job import Job
-from mlops_desk.records.model import DatasetInput, ModelVersion
+from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.pipelines.comparison import ModelEvaluation
 from mlops_desk.records.pipelines.run import PipelineRun
 from mlops_desk.registry.service import RegistryCore
@@ -60,16 +61,17 @@ class PipelineWiring:
         place = wiring.folder.pipelines
         self._freezing = DataFreezing(place, self._run_as)
         self._freezing.sweep()
+        self.descent = Descent(registry, jobs.find_by_run)
         self._sources = RowSources(
-            self._dataset,
-            jobs.find_by_run,
+            self.descent.dataset,
+            self.descent.job_of_run,
             lambda uri, target: self._registry.download_artifact(uri, "", target),
             endpoints.told_later,
             wiring.folder.datasets,
         )
         self._evaluations = Evaluations(self._freezing, self._sources, endpoints.answering, self._run, self._gpus)
         self._rollouts = EndpointRollouts(endpoints, self._version)
-        self.needs = RuleNeeds(wiring.champion, jobs.find_by_run, self._dataset, endpoints.show)
+        self.needs = RuleNeeds(wiring.champion, self.descent.job_of_run, self.descent.dataset, endpoints.show)
         self.pipelines = self._service(bus)
         self.pipelines.follow_curves(self.state.curves, self._curve_parts(), loop)
 
@@ -82,7 +84,7 @@ class PipelineWiring:
             resubmit=self.jobs.resubmit,
             job_of_origin=self.wiring.job_of_origin,
             cancel_job=self.jobs.cancel,
-            versions_of_run=self._registry.versions_of_run,
+            versions_of_training=self.descent.registered,
             set_alias=self._registry.set_alias,
             manifest=self._freezing.manifest,
             report=self._report,
@@ -102,7 +104,7 @@ class PipelineWiring:
             resubmit=self.jobs.resubmit,
             job_of_origin=self.wiring.job_of_origin,
             cancel_job=self.jobs.cancel,
-            versions_of_run=self._registry.versions_of_run,
+            versions_of_training=self.descent.registered,
             score=house.score,
             remove=house.remove,
             fit=house.fit,
@@ -133,9 +135,6 @@ class PipelineWiring:
         """Return a job without the data that the desk made for it: another training gets its own."""
         job = self.jobs.show(job_id)
         return replace(job, spec=replace(job.spec, mounts=self.jobs.lasting(job.spec.mounts)))
-
-    def _dataset(self, run_id: str, contexts: Sequence[str] | None) -> DatasetInput:
-        return self._registry.reference_dataset(run_id, None, contexts)
 
     def _report(self, run: PipelineRun, job: Job) -> DriftReport | None:
         """Compare the new data with what the champion was trained on."""

@@ -348,7 +348,7 @@ def _service(parts: RulesParts, wiring: ModelWiring, retraining: PipelineWiring,
     """Return the rules, which begin pipelines."""
     return RulesService(
         champion=wiring.champion,
-        job_of_run=parts.jobs.find_by_run,
+        job_of_run=retraining.descent.job_of_run,
         pipelines=retraining.pipelines,
         lacking=retraining.needs.lacking,
         template=parts.jobs.template,

@@ -37,7 +37,7 @@ class CurveParts:
     resubmit: Callable[[str, Mapping[str, str], str, Mapping[str, str]], Job]
     job_of_origin: Callable[[str], Job | None]
     cancel_job: Callable[[str], object]
-    versions_of_run: Callable[[str], list[ModelVersion]]
+    versions_of_training: Callable[[str, str], list[ModelVersion]]
     score: Callable[[LearningCurve, ModelVersion], Scored]
     remove: Callable[[ModelVersion], object]
     fit: Callable[[LearningCurve, Sequence[CurvePoint]], CurveFit]
@@ -118,8 +118,7 @@ class CurveCourse:
         return point
 
     def _versions(self, curve: LearningCurve, job: Job) -> list[ModelVersion]:
-        found = self._parts.versions_of_run(job.mlflow_run_id) if job.mlflow_run_id else []
-        return [one for one in found if one.name == curve.model]
+        return self._parts.versions_of_training(job.mlflow_run_id, curve.model) if job.mlflow_run_id else []
 
     def _cleared(self, curve: LearningCurve, job: Job) -> None:
         """Remove the versions of a point; one that somebody has given an alias meanwhile stays."""

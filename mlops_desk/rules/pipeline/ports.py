@@ -70,9 +70,9 @@ class PipelineParts:
     """``champion`` finds the version behind MODEL@ALIAS, ``version`` one by its number; ``job`` finds a job by its id.
 
     ``resubmit`` queues a job again with other sources of mounts, an origin, by which ``job_of_origin`` finds it, and
-    files that lie over those of its mounts, and its chain.
-    ``versions_of_run`` are those registered from a run; ``set_alias`` moves an alias. ``manifest`` hashes what lies on
-    the mounts that the run's job will have (and keeps the list); ``report`` compares the new data with what the
+    files that lie over those of its mounts, and its chain. ``versions_of_training`` are those of a model registered
+    from a run, or from runs below it, oldest first; ``set_alias`` moves an alias. ``manifest`` hashes what lies on the
+    mounts that the run's job will have (and keeps the list); ``report`` compares the new data with what the
     champion was trained on, None where nobody knows what that was. ``evaluate`` scores both models on the same rows.
     """
 
@@ -82,7 +82,7 @@ class PipelineParts:
     resubmit: Callable[[str, Mapping[str, str], str, Mapping[str, str], int], Job]
     job_of_origin: Callable[[str], Job | None]
     cancel_job: Callable[[str], object]
-    versions_of_run: Callable[[str], list[ModelVersion]]
+    versions_of_training: Callable[[str, str], list[ModelVersion]]
     set_alias: Callable[[str, str, str], object]
     manifest: Callable[[PipelineRun, Job], DataManifest]
     report: Callable[[PipelineRun, Job], DriftReport | None]

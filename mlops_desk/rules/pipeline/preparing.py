@@ -115,18 +115,18 @@ class Preparing:
             reason = f": {plain(job.reason.text, 500)}" if job.reason else "."
             hint = Hint(f"mlops-desk jobs logs {job.id}")
             return failed_outcome(run, f"The job has {_ENDED[job.state]}{reason}", hint, evidence=evidence)
-        versions = self._parts.versions_of_run(job.mlflow_run_id) if job.mlflow_run_id else []
-        registered = [one for one in versions if one.name == run.model]
+        registered = self._parts.versions_of_training(job.mlflow_run_id, run.model) if job.mlflow_run_id else []
         if not registered:
-            text = f"The job registered no version of {plain(run.model)} from its run."
-            return failed_outcome(run, text, evidence=evidence)
+            text = f"The job registered no version of {plain(run.model)}, neither from its run nor from one below it."
+            return failed_outcome(run, text, Hint(f"mlops-desk jobs logs {job.id}"), evidence=evidence)
         if self._is_changed(run):
             return _changed(run, f"{_CHANGED} it is not known on what it was trained.", evidence)
         made = made_for(run)
         if made is not None and job.mlflow_run_id is not None:
             self._parts.rows.tell(job.mlflow_run_id, made)
         newest = max(registered, key=lambda one: (len(one.version), one.version))
-        text = f"Job {job.id} has registered version {plain(newest.version)}."
+        below = "" if newest.run_id == job.mlflow_run_id else f" from run {plain(newest.run_id or '')} below its own"
+        text = f"Job {job.id} has registered version {plain(newest.version)}{below}."
         evidence = replace(evidence, text=text, version=newest.version)
         return StepOutcome(replace(run, challenger_version=newest.version), evidence)
 

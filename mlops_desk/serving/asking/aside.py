@@ -17,6 +17,7 @@ from pathlib import Path
 from mlops_desk.base.errors import DeskError, Refused, TimedOut
 from mlops_desk.engines.engine import ContainerSpec, Engine
 from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.serving.asking.silence import Silent
 from mlops_desk.serving.handover import Handover
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.probe import health
@@ -136,5 +137,5 @@ class AsideContainers:
                 last = plain_lines(list(self._engine.logs(name, tail=_EVIDENCE_LINES))) or "nothing"
                 raise Refused(f"The model does not start. Its container last wrote: {last}")
             if time.monotonic() >= deadline:
-                raise TimedOut(f"The model was not ready within {timeout_seconds:g} s.")
+                raise Silent(f"The model was not ready within {timeout_seconds:g} s.")
             work.wait(_LOOK_SECONDS)

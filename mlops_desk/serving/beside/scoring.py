@@ -25,6 +25,7 @@ from mlops_desk.records.pipelines.comparison import ModelCost
 from mlops_desk.records.serving.endpoint import ModelRef
 from mlops_desk.serving.asking.aside import AsideContainers
 from mlops_desk.serving.asking.data import typed
+from mlops_desk.serving.asking.silence import Silent
 from mlops_desk.serving.gateway.outbound.asking import ask_at_once
 from mlops_desk.serving.gateway.outbound.dialing import NotConnected
 from mlops_desk.serving.gateway.outbound.question import Lost, Question
@@ -94,7 +95,7 @@ class ReadyVersion:
             question = Question(b"POST", INVOCATIONS.encode("ascii"), body, b"application/json")
             reply = ask_at_once(self.address, question, _ROWS_SECONDS, _ANSWER_BYTES)
         except (NotConnected, Lost) as error:
-            raise Unavailable(f"{self._called()} does not answer {len(batch)} rows: {error}.") from error
+            raise Silent(f"{self._called()} does not answer {len(batch)} rows: {error}.") from error
         if reply.status != HTTPStatus.OK:
             said = plain(reply.body.decode("utf-8", "replace"), LINE_LIMIT)
             raise Refused(f"{self._called()} can't answer the rows (status {reply.status}): {said}")

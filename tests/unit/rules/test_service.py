@@ -143,6 +143,7 @@ class World:
         self.jobs = {"job-1": self.job("job-1", JobState.SUCCEEDED, "run-1", None)}
         self.down = False
         self.manifest = None  # each run has data of its own
+        self.below = {}  # runs below a job's
         self.cancelled = []
         self.over = []
         self.chains = []
@@ -167,7 +168,7 @@ class World:
             resubmit=self.resubmit,
             job_of_origin=lambda origin: next((job for job in self.jobs.values() if job.origin == origin), None),
             cancel_job=self.cancelled.append,
-            versions_of_run=self.versions_of_run,
+            versions_of_training=self.versions_of_training,
             set_alias=self.set_alias,
             manifest=lambda run, job: DataManifest(self.manifest or run.id, 3, 1000, ("/data",)),
             report=lambda run, job: None,
@@ -269,9 +270,10 @@ class World:
         self.registry()
         return self.metrics.get(run_id, {}).get(name)
 
-    def versions_of_run(self, run_id):
+    def versions_of_training(self, run_id, model):
         self.registry()
-        return [version for version in self.versions if version.run_id == run_id]
+        mine = {run_id, *self.below.get(run_id, ())}
+        return [version for version in self.versions if version.run_id in mine and version.name == model]
 
     def set_alias(self, model, alias, version):
         self.registry()
@@ -600,7 +602,22 @@ def test_a_run_that_registers_no_version_of_the_model_fails(world):
     world.end(fired.job_id, accuracy=0.99, model="letters")
     world.settle()
     assert world.service.retrainings()[0].state == "failed"
-    assert "no version of digits" in world.service.retrainings()[0].text
+    text = world.service.retrainings()[0].text
+    assert text == "The job registered no version of digits, neither from its run nor from one below it."
+
+
+def test_a_version_that_a_run_below_the_jobs_registered_is_the_challenger(world):
+    world.service.create("again", "digits", "accuracy")
+    fired = world.service.fire("again")
+    world.end(fired.job_id, model="letters")
+    world.below = {f"run-of-{fired.job_id}": ["fold-3"]}
+    world.metrics["fold-3"] = {"accuracy": 0.99}
+    world.versions.append(ModelVersion("digits", "2", "fold-3", None, "READY"))
+    world.settle()
+    run = world.pipelines.show(fired.id)
+    assert run.challenger_version == "2"
+    (told,) = [step.evidence.text for step in run.steps if step.name == "train"]
+    assert told == f"Job {fired.job_id} has registered version 2 from run fold-3 below its own."
 
 
 def test_a_registry_that_is_down_only_delays_the_answer(world):

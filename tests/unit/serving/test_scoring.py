@@ -13,6 +13,7 @@ import pytest
 from mlops_desk.base.errors import Invalid, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.serving.asking.silence import Silent
 from mlops_desk.serving.beside.scoring import PLACE, ReadyVersion, VersionScoring
 from mlops_desk.serving.revision import NO_GPU, Failed, Revision, Shelf
 from mlops_desk.serving.work import BesideWork
@@ -121,7 +122,7 @@ def test_a_number_that_is_none_is_no_answer_and_a_model_that_is_gone_is_unavaila
         ready = ReadyVersion(VERSION, address, FEATURES, 10)
         assert ready.answer(laid(tmp_path, [{"width": 1}]), tmp_path / "told.json", work()) == 1
         assert json.loads((tmp_path / "told.json").read_text()) == [[0.5, None]]
-    with pytest.raises(Unavailable, match="does not answer 1 rows"):
+    with pytest.raises(Silent, match="does not answer 1 rows"):
         ready.asked([{"width": 1}], 0)
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
+from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.desk.rules.evaluation import Evaluations
 from mlops_desk.desk.rules.rows import RowSource
 from mlops_desk.drift.contest import laying, worker
@@ -17,6 +17,7 @@ from mlops_desk.records.pipelines.comparison import ModelCost
 from mlops_desk.records.pipelines.plan import EvaluationPlan
 from mlops_desk.records.pipelines.run import PipelineRun, PipelineState
 from mlops_desk.rules.pipeline.freezing import DataFreezing
+from mlops_desk.serving.asking.silence import Silent
 from mlops_desk.storage.requests import LoggedFeature
 
 CHAMPION, CHALLENGER = (ModelVersion("m", number, f"run-{number}", None, "READY") for number in ("1", "2"))
@@ -34,6 +35,7 @@ class Scene:
         self.given = []
         self.gpus = 0
         self.broken: dict[str, Exception] = {}
+        self.silent: list[Exception] = []
         for part in ("fixed", "newest"):
             lines = "\n".join(f"{number},{number % 2}" for number in range(40))
             (folder / f"{part}.csv").write_text(f"a,y\n{lines}\n")
@@ -53,6 +55,8 @@ class Scene:
         self.given.append(gpus)
 
         def answer(rows, target, work):
+            if self.silent:
+                raise self.silent.pop()
             given = [json.loads(line)["features"]["a"] for line in rows.read_text().splitlines()]
             target.write_text(json.dumps([1 if version.version == "1" else int(value) % 2 for value in given]))
             return len(given)
@@ -126,3 +130,39 @@ def test_a_metric_that_nobody_computes_and_a_full_disk_are_said(scene: Scene, mo
     )
     with pytest.raises(Unavailable, match="No space left"):
         scene.score()
+
+
+def test_a_model_that_never_answers_is_asked_three_times_and_an_engine_that_is_away_for_as_long_as_it_is(
+    scene: Scene,
+) -> None:
+    for _ in range(2):
+        scene.silent = [Silent("Version 2 of m does not answer 40 rows.")]
+        with pytest.raises(Silent):
+            scene.score()
+    for _ in range(5):
+        scene.silent = [Unavailable("The engine is away.")]
+        with pytest.raises(Unavailable, match="away"):
+            scene.score()
+    scene.silent = [Silent("Version 2 of m does not answer 40 rows.")]
+    with pytest.raises(Refused, match=r"does not answer 40 rows. It was tried 3 times."):
+        scene.score()
+    # A retry of the run is asked anew, and an answer between makes the earlier silence none of those in turn.
+    for silent in (True, True, False, True, True):
+        scene.silent = [Silent("Not ready.")] if silent else []
+        if silent:
+            with pytest.raises(Silent):
+                scene.score()
+        else:
+            assert scene.score().scores
+
+
+def test_a_point_of_a_curve_waits_no_longer_for_a_silent_model(scene: Scene) -> None:
+    (scene.folder / "pipelines").mkdir()
+    room = scene.folder / "room"
+    room.mkdir()
+    ask = lambda: scene.evaluations.alone(CHALLENGER, scene.folder / "fixed.csv", ("y", None, "accuracy"), room, 0)  # noqa: E731 - of three uses
+    for error in (Silent, Silent, Refused):
+        scene.silent = [Silent("Not ready.")]
+        with pytest.raises(error):
+            ask()
+    assert ask().value == 1.0

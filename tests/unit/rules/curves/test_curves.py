@@ -37,7 +37,7 @@ class House:
         self.values = {}
         parts = CurveParts(
             plan=None, lay=self.lay, resubmit=self.resubmit, job_of_origin=self.jobs.get, cancel_job=self.cancelled.append,
-            versions_of_run=self.versions_of_run,
+            versions_of_training=self.versions_of_training,
             score=self.score, remove=self.removed.append, fit=lambda curve, points: CurveFit(True, f"{len(points)} points"),
             report=lambda curve: "run", hours=lambda job: self.hours_of_a_job, tidy=self.tidy,
         )  # fmt: skip
@@ -68,9 +68,10 @@ class House:
             raise self.away
         return Scored(self.values.get(version.version, 0.9))
 
-    def versions_of_run(self, run):
+    def versions_of_training(self, run, model):
         ours = ModelVersion("digits", run, run, None, "READY", aliases=self.aliases)
-        return [*(ModelVersion(name, number, run, None, "READY") for name, number in self.others), ours]
+        made = [*(ModelVersion(name, number, run, None, "READY") for name, number in self.others), ours]
+        return [one for one in made if one.name == model]
 
     def tidy(self, curve):
         self.tidied += 1

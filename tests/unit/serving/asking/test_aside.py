@@ -1,13 +1,17 @@
 """What is left of containers beside endpoints: also of those that were killed before there was one."""
 
+import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.serving.asking.aside import LABEL, AsideContainers
+from mlops_desk.serving.asking.silence import Silent
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Engine:
     names: list[str] = field(default_factory=list)
     away: int = 0
     begun: Any = None
+    status: str = "exited"
 
     def containers(self, labels: dict[str, str]) -> list[Any]:
         assert labels == {LABEL: "0a1b2c3d"}
@@ -46,8 +51,13 @@ class Engine:
     def start(self, name: str) -> None:
         self.names.append(name)
 
+    def start_beside(self, name: str, *_: object) -> None:
+        self.names.append(name)
+
     def inspect(self, name: str) -> Any:
-        return SimpleNamespace(status="exited")
+        if self.away:
+            raise Unavailable("The engine is away.", "Start it.")
+        return SimpleNamespace(status=self.status)
 
     def logs(self, name: str, *, tail: int) -> list[str]:
         return ["done"]
@@ -100,3 +110,17 @@ def test_an_engine_that_is_away_is_asked_again(tmp_path: Path) -> None:
     (tmp_path / "mlops-desk-0a1b2c3d-aside-aa").mkdir()
     made(tmp_path, Engine(away=1)).sweep()
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_model_that_is_not_ready_in_time_is_silent_and_an_engine_that_is_away_is_not_the_models_doing() -> None:
+    engine = Engine(status="running")
+    work: Any = SimpleNamespace(wait=lambda _seconds: None, told=SimpleNamespace(what="The scoring"))
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own may be too long for a socket
+        asides = made(Path(folder), engine)
+        with pytest.raises(Silent, match="not ready within 0 s"), asides.serving("image", Path("/m"), 0.0, work):
+            pass
+        engine.away = 1
+        with pytest.raises(Unavailable, match="away") as raised, asides.serving("image", Path("/m"), 0.0, work):
+            pass
+        assert not isinstance(raised.value, Silent)
+        assert (engine.names, [*Path(folder).iterdir()]) == ([], [])
