@@ -36,6 +36,7 @@ from mlops_desk.records.registry.alias_move import Follower
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.registry.comparing.code import CodeFile, CodeTree
 from mlops_desk.registry.default_registry import OWN
+from mlops_desk.registry.server.facts import JOB_NAME_TAG, JOB_TAG
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.disk_shares import shares_of, staging_folder
 from mlops_desk.runtimes.local.leases import LedgerGpus, UnclaimedGpus
@@ -55,7 +56,6 @@ RECORDED = (
     *job_metrics.RECORDED,
 )
 """All metrics that features record of their things."""
-_JOB_TAG = "mlops_desk.job"
 _NAME_TAG = "mlflow.runName"
 _MOUNT_CONTEXT = "mount"
 """None of the words that mark what a model was trained on: that is what the training itself logs."""
@@ -74,9 +74,16 @@ def prepare_run(registry: RegistryCore, spec: JobSpec, job_id: str, attempt_id: 
     """Make the run that a job's attempt logs to. Raises DeskError."""
     if spec.mlflow is None:
         raise AssertionError("a job without mlflow asks for no run")
-    tags = {_JOB_TAG: job_id, _NAME_TAG: spec.name}
     in_container = spec.kind is not JobKind.PROCESS
-    prepared = registry.prepare_run(spec.mlflow.experiment, tags, attempt_id, for_containers=in_container)
+    prepared = registry.prepare_run(
+        spec.mlflow.experiment,
+        {JOB_TAG: job_id},
+        attempt_id,
+        for_containers=in_container,
+        more={_NAME_TAG: spec.name, JOB_NAME_TAG: spec.name},
+        job=spec.name if in_container else None,  # a process has its person's own rights anyway
+        models=spec.mlflow.models,
+    )
     return RunTicket(prepared.run_id, prepared.uri, prepared.token)
 
 

@@ -27,7 +27,6 @@ _MOST_ARGUMENTS = 1000  # as many as a job's command has
 
 _GLOB = re.compile(r"[A-Za-z0-9_*?][A-Za-z0-9_./+@*?-]{0,199}", re.ASCII)
 _STAGE_INPUT = re.compile(r"[a-z][a-z0-9_-]{0,63}(:/\S{1,400})?", re.ASCII)
-_MODEL_NAME = re.compile(r"[^/:.%\"'\s][^/:%\"']{0,199}")
 
 
 def _context(text: str) -> str:
@@ -35,12 +34,6 @@ def _context(text: str) -> str:
         return "." if text == "." else str(scalars.INSIDE.read(text))
     except Unfit as error:
         raise Unfit(_CONTEXT.wanted) from error
-
-
-def _model(text: str) -> str:
-    if text != text.strip():
-        raise Unfit(_MODEL.wanted)
-    return fits(_MODEL_NAME, text, _MODEL.wanted)
 
 
 _REF = Form(
@@ -53,7 +46,6 @@ _INPUT = Form(
     lambda text: fits(_STAGE_INPUT, text, "STAGE or STAGE:/folder, a stage and the folder that it keeps"),
     pattern=whole_pattern(_STAGE_INPUT),
 )
-_MODEL = Form("a registered model's name, without / or :", _model)
 _CONTEXT = Form("a folder of the repository, . for all of it", _context)
 _PIPELINE = Form("Pipeline")
 
@@ -130,7 +122,9 @@ class CiStageFields(Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    register: Annotated[str, Meta(extra=written_as(_MODEL)), told("model that gets a version")] | None = None
+    register: Annotated[str, Meta(extra=written_as(scalars.REGISTERED)), told("model that gets a version")] | None = (
+        None
+    )
     of: Annotated[Stage, told("stage whose metrics or model is meant")] | None = None
     path: (
         Annotated[str, Meta(extra=written_as(scalars.INSIDE)), told("the model among its run's files (model)")] | None

@@ -1,6 +1,7 @@
 """What makes no sense in a job file though each field of it does: told at the field, with what would make sense."""
 
 import difflib
+from typing import Any
 from urllib.parse import urlsplit
 
 from mlops_desk.base.document.binding import Bound
@@ -31,7 +32,7 @@ def check_file(bound: Bound[JobFile], document: Node) -> None:
     _check_dependencies(bound)
     _check_retries(bound)
     _check_network(bound)
-    for path in ("ports", "secrets", "outputs", "relax", "resources.gpu_uuids"):
+    for path in ("ports", "secrets", "outputs", "relax", "resources.gpu_uuids", "mlflow.models"):
         _check_repeated(bound, path)
     if bound.table.sweep is not None:
         check_sweep(bound)
@@ -170,9 +171,11 @@ def _check_network(bound: Bound[JobFile]) -> None:
 
 
 def _check_repeated(bound: Bound[JobFile], path: str) -> None:
-    table = bound.table.resources if path.startswith("resources.") else bound.table
+    told: Any = bound.table
+    for name in path.split("."):
+        told = getattr(told, name, None)  # a table that is not there holds nothing
     seen: set[object] = set()
-    for index, item in enumerate(getattr(table, path.rpartition(".")[2])):
+    for index, item in enumerate(told or ()):
         if item in seen:
             bound.refuse(f"{path}[{index}]", f"{item} stands there a second time.", "Keep one of them.")
         seen.add(item)

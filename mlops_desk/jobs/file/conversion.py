@@ -51,7 +51,7 @@ def spec_of(file: JobFile, folder: str) -> JobSpec:
         mounts=tuple(Mount(absolute(one.source), one.target, one.mode, one.stage) for one in file.mounts),
         mlflow=None
         if file.mlflow is None
-        else MlflowSpec(file.mlflow.experiment, file.mlflow.server, file.mlflow.login),
+        else MlflowSpec(file.mlflow.experiment, file.mlflow.server, file.mlflow.login, file.mlflow.models),
         kind=JobKind(file.type),
         params=file.params,
         seed=file.seed,
@@ -141,7 +141,8 @@ def file_of(spec: JobSpec) -> JobFile:
         outputs=spec.outputs,
         checkpoint=spec.checkpoint,
         mlflow=None if spec.mlflow is None else MlflowFields(
-            experiment=spec.mlflow.experiment, server=spec.mlflow.server, login=spec.mlflow.login
+            experiment=spec.mlflow.experiment, server=spec.mlflow.server, login=spec.mlflow.login,
+            models=spec.mlflow.models,
         ),
         type=_file_type(spec.kind),
         priority=spec.priority,

@@ -11,6 +11,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.jobs.file import units
 
 RESERVED_TARGET = "/mlops-desk"
+_REGISTERED = re.compile(r"[^/:.%\"'\s][^/:%\"']{0,199}")
 EXPERIMENT_LIMIT = 250  # chosen: below the 256 characters that MLflow's own store keeps of a name
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,510}", re.ASCII)
@@ -120,6 +121,12 @@ def _ref(text: str) -> str:
     return fits(_REF, text, REF.wanted)
 
 
+def _registered(text: str) -> str:
+    if text != text.strip():
+        raise Unfit(REGISTERED.wanted)
+    return fits(_REGISTERED, text, REGISTERED.wanted)
+
+
 def _experiment(text: str) -> str:
     if len(text) > EXPERIMENT_LIMIT or plain(text, EXPERIMENT_LIMIT) != text or not text.strip():
         raise Unfit(EXPERIMENT.wanted)
@@ -157,4 +164,5 @@ PORT = Form("a port from 1 to 65535", _port, int, types=_WHOLES, pattern=whole_p
 GIT = Form("an address such as https://host/repo.git or git@host:repo.git", _git, pattern=whole_pattern(_GIT))
 REF = Form("a branch, a tag or a commit", _ref, pattern=whole_pattern(_REF))
 ADDRESS = Form("an address such as http://host:5000", _address, pattern=whole_pattern(_ADDRESS))
+REGISTERED = Form("a registered model's name, without / or :", _registered)
 EXPERIMENT = Form(f"an experiment's name, up to {EXPERIMENT_LIMIT} visible characters", _experiment)

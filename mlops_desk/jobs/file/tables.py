@@ -14,6 +14,8 @@ from mlops_desk.base.document.forms import Form
 from mlops_desk.base.document.kinds import told, written_as
 from mlops_desk.jobs.file import scalars, schedule
 
+_MOST_MODELS = 100  # chosen: a training that registers more names makes them up as it goes
+
 MOST_JOBS = 1000
 """Jobs that one file may make. Chosen: more than a box works off in a week, and few enough for one answer."""
 _SMALLEST_MEMORY_BYTES = 6 << 20  # Docker refuses less
@@ -83,6 +85,14 @@ class MlflowFields(Struct, frozen=True, kw_only=True):
             str,
             Meta(extra=written_as(scalars.SECRET)),
             told("name of the secret that logs in there: USER:PASSWORD, or a token"),
+        ]
+        | None
+    ) = None
+    models: (
+        Annotated[
+            tuple[Annotated[str, Meta(extra=written_as(scalars.REGISTERED))], ...],
+            Meta(max_length=_MOST_MODELS),
+            told("the only registered models that it may add versions to"),
         ]
         | None
     ) = None

@@ -56,11 +56,13 @@ class MlflowSpec:
     """Where the job's run is recorded: the experiment's name on the desk's own tracking server, or on ``server``.
 
     ``login`` names the secret that logs in at that ``server``. The desk makes no run there: the job's MLflow does.
+    ``models`` are the only ones that it may register versions of; None where its file names none.
     """
 
     experiment: str
     server: str | None = None
     login: str | None = None
+    models: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,10 @@ _BUSY_SECONDS = 5.0  # chosen: longer than an ordinary transaction of MLflow on 
 _LONGEST_CHAIN = 16  # chosen: sources of models that refer to one another; a circle is refused too
 _MOST_PLACES = 1000  # chosen: a run logs a handful of models
 _PARENT_TAG = "mlflow.parentRunId"
+JOB_NAME_TAG = "mlops_desk.job_name"
+"""The name of the job that a run is of; no job writes it. Runs of earlier versions have it as their own name alone."""
+JOB_TAG = "mlops_desk.job"
+_NAME_TAG = "mlflow.runName"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,22 @@ class StoreFacts:
         if version is not None:
             query, values = f"{query} AND version = ?", [name, version]
         return [VersionFacts(source or "", run_id) for source, run_id in self._rows(query, *values)]
+
+    def has_alias(self, name: str) -> bool:
+        """Tell whether any version of a model has an alias."""
+        return bool(self._rows("SELECT alias FROM registered_model_aliases WHERE name = ? LIMIT 1", name))
+
+    def jobs_of(self, name: str) -> set[str]:
+        """Return the names of the jobs whose runs, or runs below them, have registered versions of a model."""
+        query = (
+            "WITH RECURSIVE up(id, depth) AS (SELECT DISTINCT run_id, 0 FROM model_versions WHERE name = ?"
+            " UNION SELECT tags.value, depth + 1 FROM tags JOIN up ON tags.run_uuid = up.id"
+            " WHERE tags.key = ? AND depth < CAST(? AS INTEGER))"
+            " SELECT DISTINCT tags.value FROM tags JOIN up ON tags.run_uuid = up.id WHERE tags.key = ?"
+            " OR (tags.key = ? AND EXISTS (SELECT 1 FROM tags AS other WHERE other.run_uuid = up.id AND other.key = ?))"
+        )
+        values = (name, _PARENT_TAG, str(_LONGEST_CHAIN), JOB_NAME_TAG, _NAME_TAG, JOB_TAG)
+        return {job for (job,) in self._rows(query, *values) if job}
 
     def experiment_location(self, experiment_id: str) -> str | None:
         """Return where an experiment's files lie; None when there is no such experiment."""

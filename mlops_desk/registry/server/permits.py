@@ -1,8 +1,16 @@
 """What the holder of a job's ticket may ask of the tracking server: a list of what is allowed, never of what is not.
 
 It may read; write its own run and that run's children (metrics, parameters, tags, files, logged models); and
-register new versions of models from them. All else, in particular whatever moves an alias or a stage, deletes,
-or changes what another run made, takes a person's or the agent's token.
+register new versions of models from them, under names that are its own to use. All else, in particular whatever moves
+an alias or a stage, deletes, or changes what another run made, takes a person's or the agent's token.
+
+Which names are its own to use is chosen so: those that its file names, where it names any. Else a name that has no
+alias, which is a name that nobody stands on yet, so that trainings register what they like while people try things; and
+one of which a job of the same name has registered a version before, so that the same training goes on when it is run
+again, by a person or by a rule. A job that somebody got from elsewhere thus adds no version to a model that is served,
+where the next person who promotes would find it. Reading is not narrowed: a job reads what its owner reads, for
+trainings look at their siblings' metrics and begin with the champion's weights; what must not be read by code that one
+does not trust belongs on another server, or the job gets no `mlflow`.
 """
 
 import re
@@ -114,10 +122,25 @@ class Permits:
 
     # -- the registry ----------------------------------------------------------------------------
 
-    def new_name(self, request: RegistryRequest, _grant: Grant) -> str | None:
+    def new_name(self, request: RegistryRequest, grant: Grant) -> str | None:
         if _PROMPT_TAG in request.tags():
             return f"{request.shown} is refused: a job's token registers models, not prompts."
-        return _desks_tags(request)
+        return _desks_tags(request) or self._not_its_name(request, grant)
+
+    def _not_its_name(self, request: RegistryRequest, grant: Grant) -> str | None:
+        name = request.value("name")
+        if grant.models is not None:
+            return None if name in grant.models else (
+                f"{request.shown} is refused: the job's file names the models that it registers, and {plain(name)} is "
+                f"none of them. Add it there to the list mlflow.models."
+            )  # fmt: skip
+        if grant.job is None or not self._facts.has_alias(name) or grant.job in self._facts.jobs_of(name):
+            return None
+        return (
+            f"{request.shown} is refused: {plain(name)} has an alias, and no job called {plain(grant.job)} has "
+            f"registered a version of it before. If this one is to, say so in the job's file: "
+            f'mlflow: {{models: ["{plain(name)}"]}}.'
+        )
 
     def new_version(self, request: RegistryRequest, grant: Grant) -> str | None:
         source = named_by(request.value("source"))

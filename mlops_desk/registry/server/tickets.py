@@ -30,12 +30,15 @@ _DIGEST = re.compile(r"[0-9a-f]{64}(?:-[0-9a-f]{16})?")
 class Grant:
     """What a ticket is good for: the run that its holder may write, and the attempt it was made for.
 
-    ``artifact_bytes`` is how much the files of that run and its children may take.
+    ``artifact_bytes`` is how much the files of that run and its children may take. ``job`` is the job's name, None for
+    whoever may register under any name; ``models`` are those that its file names as the only ones.
     """
 
     run_id: str
     attempt_id: str
     artifact_bytes: int = DEFAULT_ARTIFACT_BYTES
+    job: str | None = None
+    models: tuple[str, ...] | None = None
 
 
 _FACTS = frozenset(field.name for field in fields(Grant))
@@ -96,6 +99,8 @@ class Tickets:
 def _read(path: Path) -> Grant | None:
     try:
         found = json.loads(path.read_bytes())
-        return Grant(**{name: value for name, value in found.items() if name in _FACTS})
+        known = {name: value for name, value in found.items() if name in _FACTS}
+        models = known.get("models")
+        return Grant(**{**known, "models": None if models is None else tuple(models)})
     except (OSError, ValueError, TypeError, AttributeError):
         return None  # void, or damaged, which is as good as void

@@ -79,17 +79,20 @@ def test_sampling_that_is_in_trouble_is_stale_and_one_whose_history_is_paused_is
 def test_a_jobs_run_carries_the_names_by_which_both_are_found_again() -> None:
     asked: list[Any] = []
 
-    def prepare(experiment: str, tags: dict[str, str], attempt_id: str, *, for_containers: bool) -> Any:
-        asked.append((experiment, tags, attempt_id))
+    def prepare(experiment: str, tags: dict[str, str], attempt_id: str, *, for_containers: bool, **more: Any) -> Any:
+        asked.append((experiment, tags, attempt_id, more))
         return SimpleNamespace(run_id="r", uri="http://c" if for_containers else "http://127.0.0.1", token="t")
 
     registry: Any = SimpleNamespace(prepare_run=prepare, finish_run=lambda *given: asked.append(given))
-    spec = JobSpec("train", "img", mlflow=MlflowSpec("digits"))
+    spec = JobSpec("train", "img", mlflow=MlflowSpec("digits", models=("fraud",)))
     ticket = prepare_run(registry, spec, "j", "j-a1")
-    assert asked == [("digits", {"mlops_desk.job": "j", "mlflow.runName": "train"}, "j-a1")]
+    names = {"mlflow.runName": "train", "mlops_desk.job_name": "train"}
+    known = {"mlops_desk.job": "j"}  # by its name a run that its program has called otherwise is not found again
+    assert asked == [("digits", known, "j-a1", {"more": names, "job": "train", "models": ("fraud",)})]
     assert (ticket.run_id, ticket.token, ticket.tracking_uri) == ("r", "t", "http://c")
     process = replace(spec, image="", kind=JobKind.PROCESS)
     assert prepare_run(registry, process, "j", "j-a1").tracking_uri == "http://127.0.0.1"
+    assert asked[-1][3]["job"] is None, "a process has its person's rights"
     finish_run(registry, "r", "FINISHED")
     assert asked[-1] == ("r", "FINISHED")
 

@@ -23,6 +23,7 @@ CREATE TABLE runs (run_uuid TEXT PRIMARY KEY, artifact_uri TEXT);
 CREATE TABLE tags (key TEXT, value TEXT, run_uuid TEXT);
 CREATE TABLE logged_models (model_id TEXT PRIMARY KEY, artifact_location TEXT, source_run_id TEXT);
 CREATE TABLE model_versions (name TEXT, version INTEGER, source TEXT, storage_location TEXT, run_id TEXT);
+CREATE TABLE registered_model_aliases (alias TEXT, version INTEGER, name TEXT);
 CREATE TABLE experiments (experiment_id INTEGER PRIMARY KEY, artifact_location TEXT);
 """
 
@@ -51,8 +52,10 @@ def make_store(path):
                 ("churn", 2, f"models:/{OWN_MODEL}", None, OWN),
                 ("bad", 1, "file:///etc", None, OTHER),
                 ("loop", 1, "models:/loop/1", None, OTHER),
+                ("fraud", 1, f"runs:/{OTHER}/model", None, OTHER),
             ],
         )
+        store.executemany("INSERT INTO registered_model_aliases VALUES ('champion', 1, ?)", [("fraud",), ("churn",)])
         store.executemany(
             "INSERT INTO experiments VALUES (?, ?)", [(1, "mlflow-artifacts:/1"), (2, "file:///home/me/mlruns")]
         )

@@ -34,6 +34,15 @@ def refuse(text: str) -> str:
     return f"{caught.value.message} {caught.value.hint}"
 
 
+def test_the_models_that_a_job_may_register_are_named_in_its_file():
+    spec = parse_spec(HEAD + "mlflow: {experiment: e, models: [fraud, churn v2]}")
+    assert spec.mlflow == MlflowSpec("e", models=("fraud", "churn v2"))
+    assert parse_spec(format_spec(spec)) == spec
+    assert parse_spec(HEAD + "mlflow: {experiment: e, models: []}").mlflow == MlflowSpec("e", models=())
+    assert "a registered model's name" in refuse(HEAD + "mlflow: {experiment: e, models: [a/b]}")
+    assert "mlflow.models" in refuse(HEAD + "mlflow: {experiment: e, models: [a, a]}")
+
+
 def test_the_contracts_example():
     assert parse_spec(EXAMPLE) == JobSpec(
         name="train-digits",

@@ -1,6 +1,8 @@
 """What a job's token may do: its own run, its children, new versions, and reading. Everything else is named and refused."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -300,3 +302,63 @@ def test_a_job_of_an_earlier_version_writes_its_own_run_and_not_what_was_the_own
     assert (update(OWN), update(OTHER)) == (200, 403)
     door.tickets.void("k-a1")
     assert update(OWN) == 401
+
+
+def version_of(door, name, grant):
+    """Ask for a version of ``name`` by a ticket of ``grant``, and for the model; return status and text of both."""
+    token = door.tickets.issue(grant)
+    fields = {"name": name, "source": f"runs:/{CHILD}/model", "run_id": CHILD}
+    return [
+        door.call("POST", "registered-models/create", {"name": name}, token=token),
+        door.call("POST", "model-versions/create", fields, token=token),
+    ]
+
+
+def statuses(door, name, grant):
+    return [status for status, _ in version_of(door, name, grant)]
+
+
+def tag(folder, key, value, run):
+    with closing(sqlite3.connect(folder / "mlflow.db")) as store, store:
+        store.execute("INSERT INTO tags VALUES (?, ?, ?)", (key, value, run))
+
+
+def test_a_job_registers_under_no_name_that_others_stand_on(tmp_path):
+    """``fraud`` has an alias: its next version is what the next person who promotes finds."""
+    door = Door(tmp_path)
+    plain = Grant(OWN, "j-a1", job="try-a-repository")
+    for status, text in version_of(door, "fraud", plain):
+        assert (status, 'mlflow: {models: ["fraud"]}' in text, "try-a-repository" in text) == (403, True, True)
+    assert statuses(door, "bad", plain) == [200, 200], "a model without an alias, which nobody stands on"
+    assert statuses(door, "new", plain) == [200, 200]
+    assert statuses(door, "fraud", Grant(OWN, "k-a1")) == [200, 200], "a ticket of an earlier version goes on"
+
+
+@pytest.mark.parametrize("runs_below", [False, True])
+def test_the_same_training_goes_on_under_the_name_that_it_had(tmp_path, runs_below):
+    door = Door(tmp_path)
+    training = Grant(OWN, "j-a1", job="train-fraud")
+    if runs_below:
+        tag(tmp_path, "mlflow.parentRunId", "f" * 32, OTHER)
+    tag(tmp_path, "mlops_desk.job_name", "train-fraud", "f" * 32 if runs_below else OTHER)
+    assert statuses(door, "fraud", training) == [200, 200]
+    assert statuses(door, "fraud", Grant(OWN, "k-a1", job="train-fraud-2")) == [403, 403]
+
+
+def test_a_training_of_an_earlier_version_is_known_by_the_name_of_its_run_and_no_other_run_is(tmp_path):
+    door = Door(tmp_path)
+    training = Grant(OWN, "j-a1", job="train-fraud")
+    tag(tmp_path, "mlflow.runName", "train-fraud", OTHER)
+    assert statuses(door, "fraud", training) == [403, 403], "it is no job's"
+    tag(tmp_path, "mlops_desk.job", "0a1b", OTHER)
+    assert statuses(door, "fraud", training) == [200, 200]
+
+
+def test_a_job_whose_file_names_models_registers_those_and_no_others(tmp_path):
+    door = Door(tmp_path)
+    named = Grant(OWN, "j-a1", job="any", models=("fraud", "new"))
+    assert statuses(door, "fraud", named) == [200, 200]
+    assert statuses(door, "new", named) == [200, 200]
+    for status, text in version_of(door, "bad", named):
+        assert (status, "mlflow.models" in text) == (403, True)
+    assert statuses(door, "bad", Grant(OWN, "k-a1", job="any", models=())) == [403, 403], "none at all"

@@ -109,3 +109,10 @@ def test_a_ticket_of_a_later_version_that_says_more_is_good_too(tmp_path):
     assert tickets.find(token) == (Grant("run", "j-a1", 5),)
     path.write_text('{"run_id": "run", "attempt_id": "j-a1"}')  # an earlier one's
     assert tickets.find(token) == (Grant("run", "j-a1", 100 << 30),)
+
+
+def test_whose_it_is_and_which_models_it_registers_come_back_as_they_were(tmp_path):
+    tickets = Tickets(tmp_path / "t")
+    for models in (None, (), ("fraud", "churn")):
+        grant = Grant("run", "j-a1", 5, "train", models)
+        assert tickets.find(tickets.issue(grant)) == (grant,)
