@@ -22,7 +22,10 @@ _EARLY_SECONDS = 0.1
 
 @dataclass(slots=True)
 class QuestionLane:
-    """A question: its title for a person, its normal pause, and what it cost: of late, and the latest time."""
+    """A question: its title for a person, its normal pause, and what it cost: of late, and the latest time.
+
+    ``most_stretch`` is how many times its pause it may wait for, however dear it is.
+    """
 
     title: str
     seconds: float
@@ -30,6 +33,7 @@ class QuestionLane:
     stretch: int = 1
     cost: float = 0.0
     latest: float = 0.0
+    most_stretch: int = _MOST_STRETCH
 
     @property
     def pause(self) -> float:
@@ -100,7 +104,7 @@ class Budget:
         return f"The driver answers slowly; to disturb the GPU less, some of it is read less often: {listed}."
 
     def _stretch(self) -> None:
-        able = [lane for lane in self.lanes if lane.stretch < _MOST_STRETCH]
+        able = [lane for lane in self.lanes if lane.stretch < lane.most_stretch]
         if able:
             costliest = max(able, key=lambda lane: lane.cost)
             costliest.stretch *= _STEP
@@ -113,8 +117,8 @@ class Budget:
     def _shrink(self) -> None:
         """Ask one question more often again; one that is costly though it is rare already becomes rarer."""
         for lane in self.lanes:
-            if lane.stretch > 1 and lane.latest / lane.pause > BUDGET:
-                lane.stretch = min(lane.stretch * _STEP, _MOST_STRETCH)
+            if 1 < lane.stretch < lane.most_stretch and lane.latest / lane.pause > BUDGET:
+                lane.stretch *= _STEP
                 return
         slow = [lane for lane in self.lanes if lane.may_shrink]
         if slow:

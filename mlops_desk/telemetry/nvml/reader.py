@@ -28,6 +28,9 @@ from mlops_desk.telemetry.nvml.probes import OFTEN_SECONDS, PROBES, RARELY_SECON
 from mlops_desk.telemetry.nvml.processes import ProcessLister, RawProcess
 
 _PROCESS_SECONDS = 2.0  # chosen: a program that starts shows at once to a person
+_PROCESS_STRETCH = 4
+"""Every 8 s at the rarest: by a list that is 10 s old no GPU is given out (desk/ledger_watch.py), and where there is
+more to do than processors each call seems slow."""
 _REASONS_SECONDS = 10.0  # chosen: asking makes some GPUs stutter, and nobody waits for a reason
 _HEAT = ("hw.gpu.throttle.thermal_software", "hw.gpu.throttle.thermal_hardware")
 _SLOWDOWN = ("hw.gpu.throttle.thermal_hardware", "hw.gpu.throttle.power_brake")
@@ -82,7 +85,7 @@ class GpuReader:
         self._has_average_power = True
         self._lacks_gpm = self._samples_traffic = False
         self._reasons_due = 0.0
-        self._listing = QuestionLane("processes", _PROCESS_SECONDS)
+        self._listing = QuestionLane("processes", _PROCESS_SECONDS, most_stretch=_PROCESS_STRETCH)
         self._lanes = [*self._probe_lanes(), *self._other_lanes()]
         self._often = [each for each in self._lanes if not each[0].seconds]
         self._seldom_asked = [each for each in self._lanes if each[0].seconds]

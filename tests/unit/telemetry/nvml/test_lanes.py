@@ -3,6 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_desk.desk import ledger_watch
+from mlops_desk.telemetry.nvml import reader
 from mlops_desk.telemetry.nvml.lanes import BUDGET, Budget, QuestionLane
 
 
@@ -70,3 +72,16 @@ def test_within_the_budget_nothing_is_left_out() -> None:
     budget = lanes()
     run(budget, 100.0, 300, {"clocks": BUDGET * 0.9})
     assert budget.note() is None
+
+
+def test_a_question_that_others_wait_for_grows_no_rarer_than_it_may_and_the_next_one_gives_way() -> None:
+    budget = Budget([QuestionLane("clocks", 0.0), QuestionLane("processes", 2.0, most_stretch=4)])
+    now = run(budget, 100.0, 200, {"clocks": 0.1, "processes": 0.9})
+    assert [lane.stretch for lane in budget.lanes] == [64, 4]
+    run(budget, now, 600, {"clocks": 0.0001, "processes": 0.9})
+    assert [lane.stretch for lane in budget.lanes] == [1, 4], "what is dear holds up nothing that is cheap again"
+
+
+def test_who_uses_a_gpu_is_asked_often_enough_to_give_gpus_out() -> None:
+    """On a busy machine each call seems slow; asked every 32 s, no list was new enough, and no GPU was given out."""
+    assert reader._PROCESS_SECONDS * reader._PROCESS_STRETCH + 1.0 < ledger_watch._STALE_FACTS_SECONDS
