@@ -90,3 +90,10 @@ def test_a_registry_that_is_away_is_no_run_without_a_parent() -> None:
     for ask in (lambda: runs.descent.job_of_run("fold"), lambda: runs.descent.registered("top", "digits")):
         with pytest.raises(Unavailable):
             ask()
+
+
+def test_versions_of_another_model_are_none_of_those_asked_for() -> None:
+    runs = Runs()
+    runs.made += [("beside", "1", "top")]
+    assert numbers(runs.descent.registered("top", "digits")) == ["2"]
+    assert runs.descent.registered("fold", "letters") == runs.versions("letters")
