@@ -162,67 +162,106 @@ GPU_LEASE = Gauge(
     declared=told("gpu", "lease_damaged", "1", "flag", FLAG, "has a damaged lease file"),
 )
 GPU_TEMPERATURE_LEFT = left(
-    told("gpu", "temperature_left", "Cel", "gauge", _DEGREES_LEFT, "degrees to its own slowdown temperature"),
+    told("gpu", "temperature_left", "Cel", "gauge", _DEGREES_LEFT, "degrees to its own slowdown temperature",
+         "room to the slowdown temperature"),
     "hw.temperature", _LIMITS, ASSUMED_GPU_LIMIT,
 )  # fmt: skip
 GPU_THROTTLED = most(
-    told("gpu", "throttled", "1", "gauge", RATIO, "share of time in which heat or power supply hold its clocks"),
+    told(
+        "gpu",
+        "throttled",
+        "1",
+        "gauge",
+        RATIO,
+        "share of time in which heat or power supply hold its clocks",
+        "share of time slowed down by heat or power supply",
+    ),
     *HEAT,
 )
 GPU_RETIRED_PAGES = added(
-    told("gpu", "retired_pages", "1", "gauge", COUNT, "pages of its memory that were given up"),
+    told("gpu", "retired_pages", "1", "gauge", COUNT, "pages of its memory that were given up",
+         "number of memory pages given up"),
     "hw.gpu.retired_pages.single_bit", "hw.gpu.retired_pages.double_bit",
 )  # fmt: skip
 GPU_MEMORY_SHARE = share(
-    told("gpu", "memory_share", "1", "gauge", RATIO, "share of its memory in use"),
+    told("gpu", "memory_share", "1", "gauge", RATIO, "share of its memory in use", "share of memory in use"),
     "hw.gpu.memory.usage", "hw.gpu.memory.limit",
 )  # fmt: skip
 GPU_MEMORY_UNCLAIMED = Gauge(
     _unclaimed,
     facts=("held_by_nobody_bytes", "processes_known"),
-    declared=told("gpu", "memory_unclaimed", "By", "gauge", BYTES, "memory in use that nobody is seen to hold"),
+    declared=told(
+        "gpu",
+        "memory_unclaimed",
+        "By",
+        "gauge",
+        BYTES,
+        "memory in use that nobody is seen to hold",
+        "memory held by nobody",
+    ),
 )
 GPU_PCIE_REPLAYS = Gauge(
     raw("hw.gpu.pcie.replays").of,
     ("hw.gpu.pcie.replays",),
     declared=told("gpu", "pcie_replays", "1", "gauge", _TIMES,
-                  "replays within a minute, of what its generation and width tolerate"),
+                  "replays within a minute, of what its generation and width tolerate",
+                  "PCIe replays in a minute, as a multiple of what is tolerable,"),
 )  # fmt: skip
 GPU_NVLINKS_DOWN = Gauge(
     lambda _: None,
     NVLINKS,
-    declared=told("gpu", "nvlinks_down", "1", "gauge", COUNT, "NVLinks that are down"),
+    declared=told("gpu", "nvlinks_down", "1", "gauge", COUNT, "NVLinks that are down", "number of NVLinks down"),
 )
 GPU_PCIE_SHARE = Gauge(
     pcie_share,
     PCIE,
-    declared=told("gpu", "pcie_share", "1", "gauge", RATIO, "share of its PCIe link's speed that it gets at work"),
+    declared=told(
+        "gpu",
+        "pcie_share",
+        "1",
+        "gauge",
+        RATIO,
+        "share of its PCIe link's speed that it gets at work",
+        "share of the PCIe link's speed at work",
+    ),
 )
 HOST_OOM = pulse("host", "oom", "has had a program killed for lack of memory")
 HOST_MEMORY_SHARE = share(
-    told("host", "memory_share", "1", "gauge", RATIO, "share of the memory that is not available to new work"),
+    told("host", "memory_share", "1", "gauge", RATIO, "share of the memory that is not available to new work",
+         "share of memory in use"),
     "system.memory.usage", "system.memory.limit",
 )  # fmt: skip
 HOST_SWAP_SHARE = share(
-    told("host", "swap_share", "1", "gauge", RATIO, "share of the swap space in use"),
+    told("host", "swap_share", "1", "gauge", RATIO, "share of the swap space in use", "share of swap space in use"),
     "system.paging.usage", "system.paging.limit",
 )  # fmt: skip
 DISK_TEMPERATURE_LEFT = left(
-    told("disk", "temperature_left", "Cel", "gauge", _DEGREES_LEFT, "degrees to the drive's own limit"),
+    told("disk", "temperature_left", "Cel", "gauge", _DEGREES_LEFT, "degrees to the drive's own limit",
+         "room to the drive's own temperature limit"),
     "hw.temperature", ("hw.temperature.limit",), ASSUMED_DISK_LIMIT,
 )  # fmt: skip
 DISK_SPARE_LEFT = left(
-    told("disk", "spare_left", "1", "gauge", _SHARE_LEFT, "spare blocks above the drive's own threshold"),
+    told("disk", "spare_left", "1", "gauge", _SHARE_LEFT, "spare blocks above the drive's own threshold",
+         "share of spare blocks above the drive's own threshold"),
     "hw.disk.spare.threshold", ("hw.disk.spare",), float("nan"),
 )  # fmt: skip
 FILESYSTEM_SHARE = Gauge(
     _full,
     ("system.filesystem.utilization",),
     ("kind",),
-    told("filesystem", "share", "1", "gauge", RATIO, "share of the space in use, where anything can be written"),
+    told(
+        "filesystem",
+        "share",
+        "1",
+        "gauge",
+        RATIO,
+        "share of the space in use, where anything can be written",
+        "share of space in use",
+    ),
 )
 FILESYSTEM_INODES_SHARE = share(
-    told("filesystem", "inodes_share", "1", "gauge", RATIO, "files and folders, of what there can be"),
+    told("filesystem", "inodes_share", "1", "gauge", RATIO, "files and folders, of what there can be",
+         "share of possible files in use"),
     "system.filesystem.inodes.usage", "system.filesystem.inodes.limit",
 )  # fmt: skip
 FILESYSTEM_SILENT = Gauge(
@@ -231,5 +270,13 @@ FILESYSTEM_SILENT = Gauge(
 NETWORK_DAMAGED = Gauge(
     _packet_errors,
     _PACKETS,
-    declared=told("network", "damaged", "1/s", "gauge", _PACKETS_A_SECOND, "damaged packets a second, without drops"),
+    declared=told(
+        "network",
+        "damaged",
+        "1/s",
+        "gauge",
+        _PACKETS_A_SECOND,
+        "damaged packets a second, without drops",
+        "damaged packets",
+    ),
 )

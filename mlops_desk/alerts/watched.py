@@ -68,6 +68,8 @@ class Watched:
         return hint_of(self.hint.replace(NAME, quote(device)), command)
 
 
-def told(device: str, name: str, unit: str, kind: str, limits: tuple[float, float, float], text: str) -> Metric:
+def told(
+    device: str, name: str, unit: str, kind: str, limits: tuple[float, float, float], text: str, title: str = ""
+) -> Metric:
     """Return the declaration of a measure; the ``text`` of what is so or not, or happens, follows the thing's name."""
-    return Metric(f"{device}.{name}", device, unit, kind, *limits, text, derived=True)
+    return Metric(f"{device}.{name}", device, unit, kind, *limits, text, derived=True, title=title)

@@ -41,7 +41,8 @@ class Metric:
     ``device`` is what it is of: a class of device, or the kind of a thing that is recorded (``endpoint``). ``dcgm`` is
     the name of the same number in NVIDIA's DCGM, where it has one. What is ``derived`` is reckoned of others, or told
     by who hears of it, and has no history of its own; its kind may be flag (it is so or not: ``help`` follows the
-    thing's name) or pulse (likewise: it has happened within ten minutes).
+    thing's name) or pulse (likewise: it has happened within ten minutes). ``title`` is what people call the number, as
+    sentences say it before *of each GPU*; "" where they know it by its name alone.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Metric:
     help: str
     dcgm: str | None = None
     derived: bool = False
+    title: str = ""
 
     @property
     def is_fact(self) -> bool:

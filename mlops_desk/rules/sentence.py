@@ -118,7 +118,7 @@ def _metric(clause: MetricClause, metric: Metric) -> str:
         return f"{_thing(clause.device, clause.of)} {metric.help}"
     side = "at or above" if clause.above else "at or below"
     back = "" if clause.clear == clause.threshold else f" (until it is back at {quantity(clause.clear, metric)})"
-    what = f"{clause.metric} of {_thing(clause.device, clause.of)}"
+    what = f"{metric.title or clause.metric} of {_thing(clause.device, clause.of)}"
     if clause.grown_over is not None:
         span = written_length(clause.grown_over)
         return f"{what} grew by {quantity(clause.threshold, metric)} or more within {span}{back}"
@@ -146,6 +146,8 @@ def quantity(value: float, metric: Metric) -> str:
         return f"{value / size:.4g}{THIN}{unit}{metric.unit.removeprefix('By')}"
     if metric.unit == "Cel":
         return amount(value, "°C", 0 if value.is_integer() else 1)
+    if metric.unit == "1/s":
+        return f"{value:.6g} a second"
     return f"{value:.6g}" + ("" if metric.unit == "1" else f"{THIN}{metric.unit}")
 
 

@@ -7,10 +7,12 @@ only way a number becomes a reading: what lies outside its metric's limits (255 
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mlops_desk.records.metric import Metric, MetricState, Reading
 from mlops_desk.telemetry.metrics.gpu import DEVICE_TABLE, GPU, GPU_TABLE, LINK, MIG
 from mlops_desk.telemetry.metrics.host import CORE, DISK, FILESYSTEM, HOST, HOST_METRICS, NETWORK, SENSOR
+from mlops_desk.telemetry.metrics.titles import TITLES
 
 __all__ = [
     "CORE",
@@ -31,7 +33,9 @@ __all__ = [
     "missing",
 ]
 
-METRICS: tuple[Metric, ...] = (*DEVICE_TABLE, *HOST_METRICS)
+METRICS: tuple[Metric, ...] = tuple(
+    replace(metric, title=TITLES.get((metric.device, metric.name), "")) for metric in (*DEVICE_TABLE, *HOST_METRICS)
+)
 TABLE: Mapping[tuple[str, str], Metric] = {(metric.device, metric.name): metric for metric in METRICS}
 GPU_METRICS: tuple[str, ...] = tuple(metric.name for metric in GPU_TABLE)
 

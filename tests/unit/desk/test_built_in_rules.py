@@ -1,6 +1,7 @@
 """Alerts' rules among people's: one list, one store, and what was kept before is taken up once and whole."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,8 @@ from mlops_desk.records.status import Status
 from mlops_desk.rules.document.document import format_rule, parse_rule
 from mlops_desk.rules.kept.built_in import as_judged
 from mlops_desk.rules.live.life import LifeParts, RuleLife
+from mlops_desk.rules.sentence import sentence
+from mlops_desk.telemetry.metrics.titles import TITLES
 from tests.service_rig import AGENT, ServiceRig
 
 if TYPE_CHECKING:
@@ -108,6 +111,28 @@ def test_each_rule_of_the_table_is_a_document_that_reads_back_as_the_same_rule(n
     spec = parse_rule(format_rule(spec_of(watched, watched.rule)), RULE_METRICS)
     assert spec == spec_of(watched, watched.rule)
     assert rule_of(watched, watched.rule, spec) == watched.rule
+
+
+@pytest.mark.parametrize("name", sorted(OF))
+def test_a_sentence_of_a_rule_of_the_table_has_words_and_units_and_no_technical_name(name: str) -> None:
+    watched = OF[name]
+    said = sentence(spec_of(watched, watched.rule), RULE_METRICS)
+    assert watched.named[1] not in said
+    assert not re.search(r"\b(hw|system|gpu|host|disk|network|filesystem|job|monitor)\.\w", said), said
+
+
+def test_sentences_say_what_people_say() -> None:
+    said = {name: sentence(spec_of(OF[name], OF[name].rule), RULE_METRICS) for name in OF}
+    assert said["gpu_memory"].startswith(
+        "When share of memory in use of each GPU is at or above 98\u202f% (until it is back at 95\u202f%) for 5m: "
+    )
+    assert "room to the slowdown temperature of each GPU is at or below 5\u202f°C" in said["gpu_temperature"]
+    assert "damaged packets of each network is, also on average, at or above 1 a second" in said["network_errors"]
+    assert "number of uncorrected memory errors of each GPU grew by 1 or more within 1h" in said["gpu_ecc"]
+
+
+def test_each_title_is_of_a_metric_that_there_is() -> None:
+    assert set(TITLES) <= set(RULE_METRICS)
 
 
 @pytest.mark.parametrize("name", sorted(OF))
