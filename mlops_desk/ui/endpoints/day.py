@@ -1,22 +1,19 @@
 """The last 24 hours of each endpoint, two of them a block: asked for while the page is seen, now and then anew."""
 
 import math
-import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject
 
-from mlops_desk.base import agent_clock
+from mlops_desk.ui.curves.lately import LatelyCurves, values_of
 from mlops_desk.ui.endpoints import words
 from mlops_desk.ui.live.context import Context
 
 if TYPE_CHECKING:
-    from mlops_desk.base.errors import DeskError
     from mlops_desk.records.history import Curves
-    from mlops_desk.ui.live.tasks import Task
 
 BLOCKS = 12  # chosen: two hours each; with more the table has no room for the other columns
 _BLOCK_SECONDS = 86_400.0 / BLOCKS
@@ -65,14 +62,11 @@ class Days(QObject):
 
     def __init__(self, context: Context, parent: QObject, changed: Callable[[], None]) -> None:
         super().__init__(parent)
-        self._context = context
         self._changed = changed
         self._names: tuple[str, ...] = ()
         self._days: Mapping[str, Day] = {}
-        self._task: Task | None = None
-        self._again = QTimer(self)
-        self._again.setInterval(_AGAIN_MILLISECONDS)
-        self._again.timeout.connect(self._ask)
+        span = BLOCKS * _BLOCK_SECONDS
+        self._lately = LatelyCurves(self, context, "a day of endpoints", span, BLOCKS, _AGAIN_MILLISECONDS, self._got)
 
     def of(self, name: str) -> Day:
         """Return what is known of an endpoint's day."""
@@ -81,35 +75,17 @@ class Days(QObject):
     def want(self, names: Sequence[str]) -> None:
         """Hear which endpoints there are; others than before are asked for at once."""
         wanted = tuple(sorted(names))[:_MOST]
-        if wanted != self._names or not self._again.isActive():
+        if wanted != self._names or not self._lately.goes_on:
             self._names = wanted
-            self._ask()
-            self._again.start()
+            metrics = (_REQUESTS, *_FAILED)
+            self._lately.want([f"endpoint:{name}\t{metric}" for name in wanted for metric in metrics])
 
     def left(self) -> None:
         """Hear that the page is not seen any more."""
-        self._again.stop()
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-
-    def _ask(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-        names = self._names
-        if not names:
-            return
-        end = agent_clock.now()
-        asked = [f"endpoint:{name}\t{metric}" for name in names for metric in (_REQUESTS, *_FAILED)]
-        start = end - BLOCKS * _BLOCK_SECONDS
-        self._task = self._context.ask(
-            "a day of endpoints", lambda desk: desk.telemetry.curves(asked, start, end, BLOCKS), self._got, self._failed
-        )
+        self._lately.left()
 
     def _got(self, found: "Curves") -> None:
-        self._task = None
-        read = {(one.device, one.metric): _values(one.mean) for one in found.curves}
+        read = {(one.device, one.metric): [*values_of(one.mean)] for one in found.curves}
         days = {}
         for name in self._names:
             device = f"endpoint:{name}"
@@ -119,11 +95,3 @@ class Days(QObject):
         if days != self._days:
             self._days = days
             self._changed()
-
-    def _failed(self, _error: "DeskError") -> None:
-        """Leave what is known; it is asked for again, and the charts say why there is nothing."""
-        self._task = None
-
-
-def _values(packed: bytes) -> list[float]:
-    return list(struct.unpack(f"<{len(packed) // 4}f", packed))

@@ -5,25 +5,22 @@ history knows nothing of stays blank.
 """
 
 import math
-import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject
 
-from mlops_desk.base import agent_clock
 from mlops_desk.base.text import plain
 from mlops_desk.records.rules.kept import KeptRule
+from mlops_desk.ui.curves.lately import LatelyCurves, values_of
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.tables.model import Spark
 from mlops_desk.ui.words import alerts
 
 if TYPE_CHECKING:
-    from mlops_desk.base.errors import DeskError
     from mlops_desk.records.history import Curves
     from mlops_desk.records.status import Status
-    from mlops_desk.ui.live.tasks import Task
 
 SPAN_SECONDS = 86_400.0  # chosen: a day has the night and the work in it
 _BUCKETS = 96  # a quarter of an hour each, which the history keeps for long
@@ -81,10 +78,9 @@ class RuleCurves(QObject):
         self._wanted: dict[str, tuple[str, str]] = {}
         self._rules: Mapping[str, KeptRule] = {}
         self._found: dict[str, WatchedCurve] = {}
-        self._task: Task | None = None
-        self._again = QTimer(self)
-        self._again.setInterval(_AGAIN_MILLISECONDS)
-        self._again.timeout.connect(self._ask)
+        self._lately = LatelyCurves(
+            self, context, "what rules watch", SPAN_SECONDS, _BUCKETS, _AGAIN_MILLISECONDS, self._got
+        )
 
     def of(self, name: str) -> WatchedCurve | None:
         """Return what is known of a rule's curve."""
@@ -96,36 +92,16 @@ class RuleCurves(QObject):
         told = ((name, watched(rule, status)) for name, rule in [*rules.items()][:_MOST])
         wanted = {name: one for name, one in told if one is not None}
         self._rules = rules
-        if wanted != self._wanted or not self._again.isActive():
+        if wanted != self._wanted or not self._lately.goes_on:
             self._wanted = wanted
-            self._ask()
-            self._again.start()
+            self._lately.want(sorted({f"{device}\t{metric}" for device, metric in wanted.values()}))
 
     def left(self) -> None:
         """Hear that it is not seen any more."""
-        self._again.stop()
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-
-    def _ask(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-        asked = sorted({f"{device}\t{metric}" for device, metric in self._wanted.values()})
-        if not asked:
-            return
-        end = agent_clock.now()
-        self._task = self._context.ask(
-            "what rules watch",
-            lambda desk: desk.telemetry.curves(asked, end - SPAN_SECONDS, end, _BUCKETS),
-            self._got,
-            self._failed,
-        )
+        self._lately.left()
 
     def _got(self, found: "Curves") -> None:
-        self._task = None
-        read = {(one.device, one.metric): (one.unit, _values(one.mean)) for one in found.curves}
+        read = {(one.device, one.metric): (one.unit, _known(one.mean)) for one in found.curves}
         curves = {}
         for name, (device, metric) in self._wanted.items():
             rule = self._rules.get(name)
@@ -140,10 +116,6 @@ class RuleCurves(QObject):
             self._found = curves
             self._changed()
 
-    def _failed(self, _error: "DeskError") -> None:
-        """Leave what is known; it is asked for again, and what is not known stays blank."""
-        self._task = None
-
 
 def _titled(thing: str, device: str, status: "Status | None") -> str:
     """Return what people call a thing of a class: GPU 3, endpoint churn-prod."""
@@ -152,6 +124,5 @@ def _titled(thing: str, device: str, status: "Status | None") -> str:
     return plain(f"{device} {thing.removeprefix(f'{device}:')}", 80)
 
 
-def _values(packed: bytes) -> tuple[float | None, ...]:
-    values: Iterable[float] = struct.unpack(f"<{len(packed) // 4}f", packed)
-    return tuple(None if math.isnan(value) else value for value in values)
+def _known(packed: bytes) -> tuple[float | None, ...]:
+    return tuple(None if math.isnan(value) else value for value in values_of(packed))
