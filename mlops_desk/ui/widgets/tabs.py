@@ -2,6 +2,7 @@
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
+from shiboken6 import isValid
 
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import Role
@@ -40,7 +41,20 @@ class Tabs(QWidget):
         for other, button in self._buttons.items():
             policy = Qt.FocusPolicy.StrongFocus if other == key else Qt.FocusPolicy.ClickFocus
             button.setFocusPolicy(policy)
+        window = self.window()
+        before = window.focusWidget()
+        had_keys = before is not None and before.isVisibleTo(window)
         self.chosen.emit(key)
+        if had_keys and before is not None:
+            self._keep_keys(before, key)
+
+    def _keep_keys(self, before: QWidget, key: str) -> None:
+        """Take the keys where what had them is not seen any more: Qt hands them to whatever comes next."""
+        window, place = self.window(), self.parentWidget()
+        now = window.focusWidget()
+        is_here = now is not None and place is not None and place.isAncestorOf(now)
+        if not is_here and not (isValid(before) and before.isVisibleTo(window)):
+            self._buttons[key].setFocus(Qt.FocusReason.OtherFocusReason)
 
     def choose(self, key: str) -> None:
         self._buttons[key].setChecked(True)

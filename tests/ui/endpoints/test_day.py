@@ -52,7 +52,7 @@ def test_the_page_asks_for_a_day_of_each_and_shows_it(start, double, qtbot):
         return next(column.cell(row) for column in page.table.records.columns if column.title == "24 h")
 
     qtbot.waitUntil(lambda: cell().text == "·" * 12)
-    assert page.days._again.isActive()
+    assert page.days._lately.goes_on
     page.window().show_page("jobs")
-    assert not page.days._again.isActive()
+    assert not page.days._lately.goes_on
     assert page.days.of("nowhere") == NOTHING
