@@ -1,9 +1,9 @@
 """Which alerts the window or the desktop tells: a firing warning or alert once, its end once, nothing that was seen.
 
-What fires when the window starts is shown by tray and pages, and rings nobody.
+What fires when the window starts is shown by tray and pages, and rings nobody. Many at once are one notification.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_desk.base.text import plain
@@ -12,8 +12,11 @@ from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.alerts import firing, is_silent, level
 from mlops_desk.ui.words.numbers import Mark
 
+_GRAVITY = {"info": 0, "warning": 1, "alert": 2}
 LOUD = frozenset({"warning", "alert"})
-KEPT = 2000  # chosen: more alerts than fire in the life of a window
+KEPT = 2000  # chosen: of those that the agent lists no more; one that it lists would ring anew once it is forgotten
+AT_ONCE = 3  # chosen: notifications that one still reads one by one
+_NAMED = 3  # chosen: lines that a notification of the desktop shows
 _SILENT = "silent"
 """An alert of which nobody wants to hear for a while; when that is over and it still fires, it is told."""
 
@@ -46,9 +49,11 @@ class Alarms:
         if not self._primed:
             self._primed = True
             return []
-        for identifier in list(self._told)[: max(0, len(self._told) - KEPT)]:
+        gone = [identifier for identifier in self._told if identifier not in alerts]
+        for identifier in gone[: max(0, len(gone) - KEPT)]:
             del self._told[identifier]
-        return found
+        fires = [alarm for alarm in found if alarm.level != "info"]
+        return [*_gathered(fires, "fire"), *_gathered([one for one in found if one.level == "info"], "are over")]
 
     def _judge(self, alert: Alert) -> Alarm | None:
         told = self._told.get(alert.id)
@@ -65,6 +70,18 @@ class Alarms:
             return None
         self._told[alert.id] = "fires"
         return _fires(alert)
+
+
+def _gathered(found: Sequence[Alarm], what: str) -> Sequence[Alarm]:
+    """Return what is told of alerts that come at once: each, or of many one that leads to the gravest."""
+    if len(found) <= AT_ONCE:
+        return found
+    worst = max(found, key=lambda one: _GRAVITY[one.level])
+    told = f"{len(found):,} alerts {what}"
+    names = "\n".join(one.title for one in found[:_NAMED])
+    sentence = f"{told}. {worst.sentence}".strip() if any(one.sentence for one in found) else ""
+    mark = numbers.OK if worst.level == "info" else level(worst.level).shape
+    return [Alarm(worst.alert, worst.level, f"{mark} {told}", names, sentence)]
 
 
 def _fires(alert: Alert) -> Alarm:

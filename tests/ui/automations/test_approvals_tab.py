@@ -76,6 +76,7 @@ def test_what_was_seen_is_what_is_agreed_to(page, double, qtbot):
     page.approvals.list.select("p4")
     click(qtbot, page.approvals.approve)
     question = opened(page, WordDialog)
+    assert question.windowTitle() == "Approve churn v5?"
     qtbot.waitUntil(question.why.hasFocus)
     qtbot.keyClicks(question.why, "better on both sets")
     qtbot.keyClick(question.why, Qt.Key.Key_Return)

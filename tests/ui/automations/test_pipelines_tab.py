@@ -7,8 +7,11 @@ from automation_doubles import pipeline_record
 from PySide6.QtCore import Qt
 
 from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.pipelines.run import PipelineState, StepName, StepState
-from mlops_desk.ui.automations.pipelines.evidence import step_facts
+from mlops_desk.records.pipelines.evidence import DataManifest
+from mlops_desk.records.pipelines.run import PipelineState, PipelineStep, StepName, StepState
+from mlops_desk.ui.automations import words
+from mlops_desk.ui.automations.loads import PIPELINES
+from mlops_desk.ui.automations.pipelines.evidence import data_told, step_facts
 from mlops_desk.ui.automations.pipelines.graph import where
 from mlops_desk.ui.widgets.confirmation import Confirm
 
@@ -130,3 +133,25 @@ def test_where_a_pipeline_stands():
     assert where(pipeline_record("p", PipelineState.PROMOTED, 60.0)) == 10
     assert where(pipeline_record("p", PipelineState.NOT_BETTER, 60.0, until=StepName.GATE)) == 5
     assert where(pipeline_record("p", PipelineState.UNKNOWN, 60.0, until=StepName.TRAIN, at=StepState.UNKNOWN)) == 3
+
+
+def test_a_list_that_is_cut_says_so_and_how_to_see_the_rest(page, double, qtbot):
+    assert not page.pipelines.older.isVisible()
+    one = next(iter(double.pipelines_by_id.values()))
+    double.pipelines_by_id |= {f"old{number}": replace(one, id=f"old{number}") for number in range(500)}
+    page.context.load(PIPELINES)
+    qtbot.waitUntil(page.pipelines.older.isVisible)
+    assert page.pipelines.list.shown_rows() == 200
+    assert page.pipelines.older.whole == "The newest 200. All of them: mlops-desk pipelines list --limit 10000"
+
+
+def test_of_a_job_that_mounts_nothing_it_is_not_said_that_it_was_trained_on_nothing():
+    assert data_told(DataManifest("0" * 64, 0, 0)) == "nothing is mounted: what its command reads is not known"
+    assert data_told(DataManifest("0" * 64, 0, 0, ("/data",))) == "0 files, 0\u202fB"
+    assert data_told(DataManifest("0" * 64, 1, 2 << 20, ("/data",))) == "1 file, 2\u202fMiB"
+
+
+def test_a_step_that_was_left_out_took_no_time():
+    step = PipelineStep(StepName.VALIDATE, StepState.SKIPPED, 5.0, 5.0)
+    assert words.took(step) == ""
+    assert words.took(replace(step, state=StepState.DONE)) == "0\u202fs"

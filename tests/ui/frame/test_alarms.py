@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+import pytest
 from doubles import Double, alert_record, uuid_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +38,32 @@ def test_what_fires_already_when_the_window_starts_rings_nobody_but_its_end_does
     rings = Alarms()
     assert rings.take({"a1": HOT}) == []
     assert len(rings.take({"a1": replace(HOT, ended_at=HOT.since + 1)})) == 1
+
+
+def test_ten_thousand_alerts_that_fire_already_ring_nobody_however_often_they_are_told():
+    rings = Alarms()
+    many = {f"a{number}": replace(HOT, id=f"a{number}") for number in range(10_000)}
+    for _ in range(3):
+        assert rings.take(many) == []
+
+
+@pytest.mark.parametrize("count", [4, 5000])
+def test_many_alerts_at_once_are_one_notification_that_leads_to_the_gravest(count):
+    rings = primed()
+    many = {f"a{number}": replace(HOT, id=f"a{number}", level="warning") for number in range(count)}
+    many["a2"] = replace(many["a2"], level="alert")
+    (told,) = rings.take(many)
+    assert (told.alert, told.level) == ("a2", "alert")
+    assert told.title == f"■ {count:,} alerts fire"
+    assert told.sentence.startswith(f"{count:,} alerts fire. ")
+    assert rings.take(many) == []
+    (over,) = rings.take({name: replace(one, ended_at=one.since + 60.0) for name, one in many.items()})
+    assert (over.level, over.title) == ("info", f"● {count:,} alerts are over")
+
+
+def test_three_alerts_at_once_are_told_one_by_one():
+    told = primed().take({f"a{number}": replace(HOT, id=f"a{number}") for number in range(3)})
+    assert [one.alert for one in told] == ["a0", "a1", "a2"]
 
 
 def test_an_acknowledged_alert_is_silent_to_its_end():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.text import amount, decimal_name, percent, plain, span
+from mlops_desk.base.text import amount, bytes_text, decimal_name, percent, plain, span
 
 
 @given(st.text(), st.integers(1, 50))
@@ -93,3 +93,11 @@ def test_of_text_that_is_printable_no_character_is_looked_at_alone(monkeypatch: 
 )
 def test_from_where_to_where_is_said_to_the_last_digit(low, high, said):
     assert span(low, high) == said
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (812, "812 B"), (1023, "0.999 KiB"), (2_400_000, "2.29 MiB"), (1_430_000_000, "1.33 GiB")],
+)
+def test_a_size_has_the_unit_of_its_digits(size, text):
+    assert bytes_text(size) == text.replace(" ", "\u202f")

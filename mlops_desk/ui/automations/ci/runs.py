@@ -34,6 +34,7 @@ class CiRuns(GraphPanel[SeenCi, CiRun]):
     title: ClassVar[str] = "Runs"
     what: ClassVar[str] = "run"
     part: ClassVar[str] = "stage"
+    command: ClassVar[str] = "mlops-desk ci list --limit 10000"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, RUNS, "Runs of pipelines", "Filter repositories")

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QLineEdit, QSplitter
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.ui.automations.graph.boxes import BoxGraph
+from mlops_desk.ui.automations.loads import PIPELINES_LOADED as LISTED
 from mlops_desk.ui.automations.panel import AutomationPanel
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
@@ -63,13 +64,14 @@ Run = TypeVar("Run", bound=_Whole)
 class GraphPanel(AutomationPanel, Generic[Seen, Run]):
     """Subclasses say which topic lists the runs, how one is asked for, and what is shown of it.
 
-    ``what`` names one of them (``pipeline``), ``part`` what it is made of (``step``).
+    ``what`` names one of them (``pipeline``), ``part`` what it is made of (``step``); ``command`` lists them all.
     """
 
     topic: ClassVar[Topic]
     title: ClassVar[str]
     what: ClassVar[str]
     part: ClassVar[str]
+    command: ClassVar[str]
 
     def __init__(
         self, context: Context, columns: tuple[Column[Seen], ...], table_title: str, filter_title: str
@@ -85,6 +87,8 @@ class GraphPanel(AutomationPanel, Generic[Seen, Run]):
         self.narrowing.textChanged.connect(self.list.narrow)
         self.says = Label(bold=True, wrap=True)
         self.facts = FactGrid()
+        self.older = Label(points=theme.CAPTION_POINTS, tone="muted")
+        self.older.hide()
 
     def arrange(self, graph: BoxGraph, acts: tuple[Button, ...]) -> None:
         """Put everything where it stands; called once, by what has the graph and its acts."""
@@ -97,7 +101,9 @@ class GraphPanel(AutomationPanel, Generic[Seen, Run]):
         split = QSplitter(Qt.Orientation.Vertical)
         split.setHandleWidth(theme.SPACE_8)
         split.setChildrenCollapsible(False)
-        split.addWidget(framed(self.list))
+        listed = framed(self.list)
+        listed.column.addWidget(self.older)
+        split.addWidget(listed)
         split.addWidget(card)
         split.setSizes([theme.DIALOG_TALL // 3, 2 * theme.DIALOG_TALL // 3])
         self.body.addWidget(split, 1)
@@ -137,7 +143,10 @@ class GraphPanel(AutomationPanel, Generic[Seen, Run]):
     def refresh(self, store: Store, topics: frozenset[Topic]) -> None:  # noqa: ARG002 - the base's
         if not self.show_part(self.topic, self.title, self.empty):
             return
-        self.list.show_records(self.known(store))
+        known = self.known(store)
+        self.list.show_records(known)
+        self.older.setVisible(len(known) >= LISTED)
+        self.older.show_text(f"The newest {len(known):,}. All of them: {self.command}")
         if self.list.key() is None:
             self.list.select_first()
         self._show_chosen()

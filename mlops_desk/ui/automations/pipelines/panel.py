@@ -34,6 +34,7 @@ class PipelinesTab(GraphPanel[SeenPipeline, PipelineRun]):
     title: ClassVar[str] = "Pipelines"
     what: ClassVar[str] = "pipeline"
     part: ClassVar[str] = "step"
+    command: ClassVar[str] = "mlops-desk pipelines list --limit 10000"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, COLUMNS, "Pipelines", "Filter pipelines")
