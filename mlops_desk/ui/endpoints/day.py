@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
-from mlops_desk.ui.curves.lately import LatelyCurves, values_of
 from mlops_desk.ui.endpoints import words
 from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.parts.lately import LatelyCurves, values_of
 
 if TYPE_CHECKING:
     from mlops_desk.records.history import Curves

@@ -13,8 +13,8 @@ from PySide6.QtCore import QObject
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.rules.kept import KeptRule
-from mlops_desk.ui.curves.lately import LatelyCurves, values_of
 from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.parts.lately import LatelyCurves, values_of
 from mlops_desk.ui.tables.model import Spark
 from mlops_desk.ui.words import alerts
 
