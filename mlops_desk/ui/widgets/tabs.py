@@ -42,7 +42,7 @@ class Tabs(QWidget):
             policy = Qt.FocusPolicy.StrongFocus if other == key else Qt.FocusPolicy.ClickFocus
             button.setFocusPolicy(policy)
         window = self.window()
-        before = window.focusWidget()
+        before = _with_keys(window)
         had_keys = before is not None and before.isVisibleTo(window)
         self.chosen.emit(key)
         if had_keys and before is not None:
@@ -51,7 +51,7 @@ class Tabs(QWidget):
     def _keep_keys(self, before: QWidget, key: str) -> None:
         """Take the keys where what had them is not seen any more: Qt hands them to whatever comes next."""
         window, place = self.window(), self.parentWidget()
-        now = window.focusWidget()
+        now = _with_keys(window)
         is_here = now is not None and place is not None and place.isAncestorOf(now)
         if not is_here and not (isValid(before) and before.isVisibleTo(window)):
             self._buttons[key].setFocus(Qt.FocusReason.OtherFocusReason)
@@ -75,3 +75,8 @@ class Tabs(QWidget):
         if button.text() != title:
             button.show_title(title)
             button.updateGeometry()
+
+
+def _with_keys(window: QWidget) -> QWidget | None:
+    """Return what of a window has the keys; Qt's types don't say that there may be nothing."""
+    return window.focusWidget()
