@@ -101,9 +101,9 @@ class RuleEngine:
             if spot.ready:
                 why = self._held_by(spot, clock)
                 if why is None:
-                    by_moment = bool(spot.pending)
+                    cause = spot.cause
                     spot.fire(clock)
-                    firings.append(RuleFiring(*key, spot.fired, clock.wall, by_moment))
+                    firings.append(RuleFiring(*key, spot.fired, clock.wall, cause))
                 else:
                     spot.let_go(why)
                     held[key] = why

@@ -16,13 +16,14 @@ from mlops_desk.records.rules.standing import RuleClock, RuleStanding
 class RuleSpot:
     """``holds`` is what lasts of its condition, as the last look found it.
 
+    ``turned`` is the place of the part that has come to hold last, as far as somebody looked since the agent began.
     ``looked_at`` is the uptime of the last look at it, ``facts`` has what each part looks at: class and thing.
     ``numbers`` are what the parts were judged by: of a counter its growth, of what is averaged its mean.
     """
 
     __slots__ = (
         "_grown", "_growth", "_whole", "due", "facts", "fired", "fired_at", "holds", "looked_at", "numbers", "parts",
-        "pending", "plan", "ready", "subject",
+        "pending", "plan", "ready", "subject", "turned",
     )  # fmt: skip
 
     def __init__(self, plan: RulePlan, subject: str, standing: RuleStanding | None = None) -> None:
@@ -45,6 +46,7 @@ class RuleSpot:
         self.looked_at: float | None = None
         self.ready = False
         self.holds: Truth = None
+        self.turned: int | None = None
 
     def standing(self) -> RuleStanding:
         grown = tuple(map(self._grown_by, range(len(self.plan.parts)))) if self._growth or self._grown else ()
@@ -59,6 +61,11 @@ class RuleSpot:
     def mark(self) -> tuple[object, ...]:
         """What of the standing must be stored before anything is done for it: all but how far a duration has come."""
         return tuple(part.on for part in self.parts), self._whole.on, self.due, self.pending, self.fired
+
+    @property
+    def cause(self) -> int | None:
+        """The place of the part by which it is ready."""
+        return self.pending[0] if self.pending else self.turned
 
     @property
     def is_restless(self) -> bool:
@@ -127,6 +134,8 @@ class RuleSpot:
             stands = step(part.condition, holding, number, now)
             self.numbers[place] = _said(part.condition, holding, stands, number)
             after.append(stands)
+            if stands.on and not holding.on:
+                self.turned = place
             truths.append(None if number is None else stands.on)
         self.parts = after
         return truths

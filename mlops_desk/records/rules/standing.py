@@ -36,15 +36,15 @@ class RuleStanding:
 class RuleFiring:
     """A rule fires for a ``subject`` ("" where it is of one thing only); ``number`` counts from 1, ``at`` is Unix time.
 
-    ``id`` is the same whenever the same firing is told again: whoever acts on it does so once. ``by_moment``: a moment
-    made the difference, and no job that is in a state.
+    ``id`` is the same whenever the same firing is told again: whoever acts on it does so once. ``cause`` is the place
+    of the part that made the difference: the last that came to hold, or a moment; None where nobody knows.
     """
 
     rule: str
     subject: str
     number: int
     at: float
-    by_moment: bool = False
+    cause: int | None = None
 
     @property
     def id(self) -> str:

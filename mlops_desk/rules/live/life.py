@@ -404,17 +404,14 @@ class RuleLife:
             asked=tuple(asked),
             by_hand=by_hand,
             pushed=tuple(self._pushed.get(one.rule, ())),
-            chain=0 if by_hand or one.by_moment else self._chain(read.spec, one.subject),
+            chain=0 if by_hand else self._chain(read.spec, one),
         )
 
-    def _chain(self, spec: RuleSpec, subject: str) -> int:
-        """Return the longest chain of the jobs that a rule is about, which have set it off."""
-        about = (part for part in leaves(spec.when) if isinstance(part, Lasting))
-        jobs = {
-            part.of or subject
-            for part in about
-            if (part.kind if isinstance(part, StateClause) else part.device) == "job"
-        }
+    def _chain(self, spec: RuleSpec, one: RuleFiring) -> int:
+        """Return the chain of the job that has set a rule off; 0 where something else has."""
+        parts = leaves(spec.when)
+        about = parts if one.cause is None else parts[one.cause : one.cause + 1]
+        jobs = {part.of or one.subject for part in about if isinstance(part, Lasting) and _kind(part) == "job"}
         return max(map(self.hearing.chain_of, jobs), default=0)
 
     def _forget_jobs(self) -> None:
@@ -431,3 +428,7 @@ class RuleLife:
                 self._tables.forget_things(keys)
             except DeskError as error:
                 _log.info("How rules stood for jobs that are over stays stored: %s", error.message)
+
+
+def _kind(part: Lasting) -> str:
+    return part.kind if isinstance(part, StateClause) else part.device

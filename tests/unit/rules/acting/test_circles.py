@@ -222,6 +222,22 @@ def test_what_a_moment_has_set_off_begins_a_chain_anew_however_its_jobs_came_abo
     assert {job.chain for job in [*world.jobs.values()][1:]} == {1}
 
 
+def test_what_another_thing_sets_off_is_in_no_chain_though_its_own_job_is_named_beside(machine):
+    both = "{and: [{state: endpoint, of: e, is: [stopped]}, " + after("a") + "]}"
+    world = machine(NAMED.format("tidy", both, "a"))
+    world.ends_in = JobState.QUEUED
+    world.job("a")
+    world.go_round(1)
+    for _ in range(8):
+        for state in ("live", "stopped"):
+            world.life.board.put("state/endpoint", "e", state)
+            world.looks(2)
+        world.life.board.put("state/endpoint", "e", "live")
+        world.looks(2)
+        world.end()
+    assert [job.chain for job in world.jobs.values()] == [0] + [1] * 8
+
+
 def test_a_retraining_has_the_chain_of_what_set_it_off(machine):
     then = "then: [{retrain: digits, metric: accuracy}]\n"
     world = machine(NAMED.format("first", after("mine"), "a"), HEAD + f"name: train\nwhen: {after('a')}\n" + then)
