@@ -50,9 +50,14 @@ class CommissionedJobs(JobFiles):
         """Return mounts without those of data that the desk made."""
         return tuple(one for one in mounts if self._folder.datasets not in Path(one.source).parents)
 
-    def submit_template(self, name: str, changed: Mapping[str, str], origin: str, chain: int) -> Job:
-        """Queue the job of one of the caller's templates, some of its fields changed, under an origin."""
-        spec = parse_spec(self.template(name).spec, "/", changed)
+    def submit_template(self, name: str, params: Mapping[str, str], origin: str, chain: int) -> Job:
+        """Queue the job of one of the caller's templates, some of its parameters set, under an origin.
+
+        Another name is a field of the file, as rules of earlier versions have it (params.lr). Raises DeskErrors.
+        """
+        template = self.template(name).spec
+        known = parse_spec(template, "/").params
+        spec = parse_spec(template, "/", {f"params.{one}" if one in known else one: to for one, to in params.items()})
         basis = Basis(chain=chain)
         return self._intake.queue(spec, current_caller().uid, self._runtimes.default, basis, origin)[0]
 

@@ -1,11 +1,13 @@
 """Jobs that the desk queues for others: made data over a job's own, and a maker of rows that reaches nothing."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.jobs.commission import _laid_over, maker_of
+from mlops_desk.jobs.commission import CommissionedJobs, _laid_over, maker_of
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
 from mlops_desk.jobs.templates import build_folder, shipped
 from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Mount, Sweep
@@ -57,3 +59,31 @@ def test_a_job_without_a_network_has_neither_run_nor_ports() -> None:
             parse_spec(HEAD + "network: none\n" + more, "/")
     with pytest.raises(Invalid, match="network"):
         parse_spec(HEAD + "network: host\n", "/")
+
+
+class Templates(CommissionedJobs):
+    """One template, and a queue that keeps what it gets."""
+
+    def __init__(self, text: str) -> None:
+        self.queued: list[tuple[JobSpec, str]] = []
+        self._text = text
+        self._runtimes: Any = SimpleNamespace(default="local")
+        self._intake: Any = SimpleNamespace(queue=self._queue)
+
+    def template(self, name: str) -> Any:
+        return SimpleNamespace(spec=self._text, name=name)
+
+    def _queue(self, spec: JobSpec, _uid: int, _runtime: str, _basis: object, origin: str) -> list[JobSpec]:
+        self.queued.append((spec, origin))
+        return [spec]
+
+
+def test_a_rule_sets_parameters_of_a_template_by_their_names() -> None:
+    jobs = Templates(HEAD + "command: [train, '{lr}', '{name}']\nparams: {lr: 0.5, name: x}\n")
+    jobs.submit_template("nightly", {"lr": "0.1", "name": "night"}, "rule/1", 0)
+    jobs.submit_template("nightly", {"params.lr": "0.2", "priority": "7"}, "rule/2", 0)  # as earlier versions want it
+    (first, origin), (second, _) = jobs.queued
+    assert (dict(first.params), first.name, origin) == ({"lr": "0.1", "name": "night"}, "a", "rule/1")
+    assert (dict(second.params), second.priority) == ({"lr": "0.2", "name": "x"}, 7)
+    with pytest.raises(Invalid, match="'rate' is not a key"):
+        jobs.submit_template("nightly", {"rate": "1"}, "rule/3", 0)
