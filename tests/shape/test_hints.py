@@ -34,6 +34,7 @@ _FIXES = {
     "cli/forms/records.py": "what a terminal shows is read there, and goes nowhere else",
     "ui/automations/rules/panel.py": "an empty page has its command in a field",
     "ui/automations/ci/runs.py": "an empty page has its command in a field",
+    "ui/automations/pipelines/panel.py": "a list that is cut has its command in a field",
     "ui/drift/answers/told.py": "an empty page has its command in a field",
     "ui/drift/monitors/view.py": "an empty page has its command in a field",
     "ui/endpoints/token_dialog.py": "a line to copy has its command in a field",
