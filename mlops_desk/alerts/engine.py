@@ -152,8 +152,9 @@ class AlertEngine:
         facts = self._gauging.of_sample(status, now, judge.all_spots)
         if facts or judge.all_spots:
             changes += self._judged(judge, facts, lambda kind, device: dict(DEVICES[kind](status))[device], (now, at))
-        self._note_seen(lambda kind: {device for device, _ in DEVICES[kind](status)}, now)
-        changes += self._gone(now, at)
+        if self.firing:
+            self._note_seen(lambda kind: {device for device, _ in DEVICES[kind](status)}, now)
+            changes += self._gone(now, at)
         if now >= self._sweep_due:
             self._sweep_due = now + GONE_SECONDS
             self._sweep(status, now)
@@ -281,8 +282,6 @@ class AlertEngine:
         return Change(alert, self._watched[spot[0]], fresh=True, silent=self.silences.holds_end(alert))
 
     def _gone(self, now: float, at: float) -> Iterator[Change]:
-        if not self.firing:
-            return
         for spot in [*self.firing]:
             if now - self._seen.setdefault(spot, now) > GONE_SECONDS:
                 self._judges[_kind(self._rules[spot[0]])].forget(self._watched[spot[0]].fact, thing_of(spot))

@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from mlops_desk.base.hysteresis import Holding
 from mlops_desk.judging.plan import BUDGET_FACT, UNDERWAY, UNDERWAY_FACT, RulePlan, Value, plan_of
@@ -38,6 +39,9 @@ class RulesLook:
     changed: Mapping[Key, RuleStanding]
     held: Mapping[Key, str]
     numbers: Mapping[Key, float | None]
+
+
+_NOTHING = RulesLook((), MappingProxyType({}), MappingProxyType({}), MappingProxyType({}))
 
 
 class RuleEngine:
@@ -86,6 +90,9 @@ class RuleEngine:
 
         ``moments`` came for all rules that wait for them, ``own`` (by the rule, their places among its parts) for one.
         """
+        if not (facts or moments or own or self._restless or self._schedules):
+            self._clock = clock
+            return _NOTHING
         before = self._clock
         if before is not None and before.boot != clock.boot:
             before = None

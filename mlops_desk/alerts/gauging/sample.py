@@ -111,7 +111,8 @@ class Gauging:
                         map(self._remembers, rows.steady, repeat(device), repeat(eyed), repeat(facts))
                     )
                     rows.keep(device, thing, quiet=quiet)
-            found += self._gone(rows, device_class, there, eyed)
+            if self._there.get(device_class) != there:
+                found += self._gone(rows, device_class, there, eyed)
         return found
 
     def of_all(self, device_class: str, things: Mapping[str, Any], now: float, eyed: Eyed) -> list[Fact]:
@@ -147,7 +148,8 @@ class Gauging:
         found = []
         for watched, rule, condition in rows:
             value = self._measure(watched, device, thing, now)
-            if (rule.name, device) in eyed or (value is not None and (watched.is_counted or condition.is_bad(value))):
+            may_matter = value is not None and (watched.is_counted or condition.is_bad(value))
+            if may_matter or (rule.name, device) in eyed:
                 found.append((watched.fact, device, value))
         return found
 
@@ -158,11 +160,8 @@ class Gauging:
                     yield watched.fact, thing_of(spot), self._pulses.value(spot, thing, now)
 
     def _gone(self, rows: RuleRows, device_class: str, there: list[str], eyed: Eyed) -> list[Fact]:
-        before = self._there.get(device_class, there)
+        away = {*self._there.get(device_class, ())}.difference(there)
         self._there[device_class] = there
-        away = {*before}.difference(there) if before != there else ()
-        if not away:
-            return []
         mine = {rule.name: watched for watched, rule, _ in rows.all}
         return [
             (mine[name].fact, thing, None)

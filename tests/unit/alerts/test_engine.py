@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mlops_desk.alerts.causes import Cause
 from mlops_desk.alerts.documents import check
 from mlops_desk.alerts.engine import GONE_SECONDS, AlertEngine
 from mlops_desk.alerts.gauging.pulses import PULSE_SECONDS
@@ -225,6 +226,22 @@ def test_a_counter_counts_by_its_growth_never_by_its_past(name):
     later = play(engine, [(1e6, status(**{device: {metric: 70_000.0 + grown}}))])
     assert later == [(1e6, name, False)]
     assert play(engine, [(1e6 + 1, status(**{device: {metric: 0.0}}))]) == []  # set back, as by a new driver
+
+
+@pytest.mark.parametrize("name", sorted(GROWING))
+def test_a_counter_that_begins_at_nothing_is_seen_to_grow(name):
+    device, metric, grown = GROWING[name]
+    course = [(float(second), status(**{device: {metric: 0.0 if second < 5 else grown}})) for second in range(8)]
+    assert play(AlertEngine(), course) == [(5.0, name, True)]
+
+
+def test_a_gpu_that_is_lost_a_moment_before_the_driver_says_so_is_one_alert():
+    engine = AlertEngine()
+    engine.step(status(), 0.0, 0.0)
+    lost = status(state=GpuState.LOST)
+    assert engine.step(lost, 1.0, 1.0) == []
+    engine.pulse("gpu_xid", "GPU-0", 2.0, Cause(xid=79))
+    assert play(engine, [(float(second), lost) for second in range(2, 10)]) == [(2.0, "gpu_xid", True)]
 
 
 def test_corrected_errors_are_an_alert_by_their_rate_not_by_their_number():
