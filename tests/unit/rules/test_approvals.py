@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.base.errors import NotFound, Refused
+from mlops_desk.base.errors import NotFound, Refused, Unavailable
 from mlops_desk.cli.forms.rules.approvals import TABLES, approval
 from mlops_desk.cli.forms.rules.pipelines import pipeline
 from mlops_desk.records.pipelines.evidence import StepEvidence
@@ -169,6 +169,21 @@ def test_a_pipeline_whose_policy_wants_two_waits_for_both_and_says_how_many_have
     assert shown.decided_by == "uid 64002 and uid 64003"
     said = [(one.user, one.agrees, one.why) for one in shown.said]
     assert said == [("uid 64002", True, "0.95 on the newest rows"), ("uid 64003", True, "")]
+
+
+def test_while_nobody_can_tell_what_a_policy_wants_only_an_owner_decides(world):
+    def away(_run):
+        raise Unavailable("The registry does not answer.")
+
+    world.approvals = ApprovalsService(world.service, world.pipelines.waiting, world.allow, away)
+    run = world.trained(0.95)
+    (waiting,) = world.approvals.list()
+    assert waiting.lacking == ("What its policy wants can't be told: The registry does not answer.",)
+    as_user(54_321)
+    for answer in (world.approvals.approve, world.approvals.reject):
+        with pytest.raises(Refused):
+            answer(run.id)
+    assert world.pipelines.show(run.id).state is PipelineState.WAITING_FOR_APPROVAL
 
 
 def test_a_pipeline_whose_policy_wants_nobody_goes_on_by_itself(world):

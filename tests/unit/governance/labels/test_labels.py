@@ -33,7 +33,7 @@ def names(tasks: list[LabelTask]) -> list[str]:
 def test_only_what_callers_were_answered_with_wants_a_label() -> None:
     requests = [
         row("a"), row("b", feedback={"y": 1}), row("c", is_shadow=True), row("d", is_try=True),
-        replace(row("e"), status=500), replace(row("f"), inputs={}, outputs={}),
+        replace(row("e"), status=500), replace(row("f"), inputs={}, outputs={}), replace(row("g"), status=400),
     ]  # fmt: skip
     rows = rows_of(requests)
     assert ([one.request_id for one in rows.labelled], [one.request_id for one in rows.unlabelled]) == (["b"], ["a"])
@@ -46,6 +46,14 @@ def test_the_uncertain_ones_come_first_and_those_of_whose_certainty_nobody_knows
     rows = rows_of([row("sure", outputs={"": [0.9, 0.1]}), row("torn", outputs={"": [0.5, 0.5]}), row("word")])
     found = chosen(rows, LabelChoice.UNCERTAIN, 10)
     assert [(one.request_id, one.confidence) for one in found] == [("torn", 0.5), ("sure", 0.9)]
+
+
+def test_rows_as_uncertain_as_each_other_come_in_the_order_of_a_sample() -> None:
+    even = [row(f"r{number}", outputs={"": [0.5, 0.5]}) for number in range(9)]
+    sampled = names(chosen(rows_of(even), LabelChoice.SAMPLED, 9))
+    assert sampled != [one.request_id for one in even]
+    for order in (even, even[::-1]):
+        assert names(chosen(rows_of(order), LabelChoice.UNCERTAIN, 9)) == sampled
 
 
 def test_drifted_ones_lie_in_windows_that_alarm() -> None:
@@ -124,8 +132,8 @@ class Taking:
             raise NotFound(f"There is no endpoint {name}.")
         return FRONT
 
-    def asked(self, _name: str, _since: float | None, limit: int) -> list[LoggedRequest]:
-        return self.requests[:limit]
+    def asked(self, _name: str, since: float | None, limit: int) -> list[LoggedRequest]:
+        return [one for one in self.requests if since is None or one.received_at >= since][:limit]
 
     def logged(self, _name: str, request_id: str) -> list[LoggedRequest]:
         return [one for one in [*self.requests, row("old", outputs={"": 1})] if one.request_id == request_id]
@@ -189,6 +197,20 @@ def test_the_queue_tells_how_far_the_labels_are() -> None:
     for limit in (0, 10_001):
         with pytest.raises(Invalid):
             taking.service.list("front", limit=limit)
+
+
+def test_only_rows_since_a_time_and_only_those_of_windows_that_alarm_are_listed() -> None:
+    taking = Taking()
+    taking.requests = [row("late", 5.0), row("in", 0.5), row("early", 0.0)]
+    assert names(taking.service.list("front", "newest", since=0.5)) == ["late", "in"]
+    assert sorted(names(taking.service.list("front", "drifted"))) == ["early", "in"]
+
+
+def test_that_a_log_has_more_rows_than_were_looked_at_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlops_desk.governance.labels.service._MOST_ROWS", 3)
+    assert Taking().service.show("front").is_more is True
+    monkeypatch.setattr("mlops_desk.governance.labels.service._MOST_ROWS", 4)
+    assert Taking().service.show("front").is_more is False
 
 
 def test_hostile_values_are_plain_and_cut_in_the_table() -> None:

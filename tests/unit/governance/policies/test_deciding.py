@@ -105,6 +105,13 @@ def test_who_has_agreed_anew_has_not_lapsed() -> None:
     assert (standing.agreed, standing.lapsed) == (("u1",), ())
 
 
+@pytest.mark.parametrize("state", [WordState.USED, WordState.TAKEN_BACK])
+def test_what_is_spent_or_taken_back_has_not_lapsed(state) -> None:
+    policy = ApprovalPolicy("churn", "champion", 1)
+    standing = standing_of(policy, ASKED, MoveEvidence("1", NOW), [word(1, "then", state)])
+    assert (standing.agreed, standing.lapsed) == ((), ())
+
+
 def test_where_one_is_wanted_nobody_is_said_as_that() -> None:
     standing = standing_of(ApprovalPolicy("churn", "champion", 1), ASKED, MoveEvidence("1", NOW), [])
     assert (standing.passes, standing.lacking) == (False, ("nobody has approved it",))

@@ -163,3 +163,10 @@ def test_news_are_the_refs_that_are_there_and_were_not_so(was: dict[str, str], n
 def test_nothing_that_is_kept_is_nothing() -> None:
     assert pushed_of("") == []
     assert pushed_of(kept_text([PushedRef(CODE, TAG, "a")])) == [PushedRef(CODE, TAG, "a")]
+
+
+def test_a_branch_that_is_gone_or_was_never_there_is_no_push() -> None:
+    clause = PushClause(CODE, "main")
+    assert pushed_refs(clause, f"{MAIN} a", "") == []
+    assert pushed_refs(clause, "", "") == []
+    assert pushed_refs(clause, f"{MAIN} a", f"{MAIN} b") == [PushedRef(CODE, MAIN, "b")]

@@ -205,3 +205,11 @@ def test_origins_are_told_apart_and_name_their_run() -> None:
 def test_copies_are_held_against_the_limit_or_what_chance_makes_of_real_rows(copies, by_chance, limit) -> None:
     gate = gates_of_rows(report_on_rows(copies, by_chance), replace(ASKED, copies=limit))[1]
     assert gate.passed == (copies <= limit or copies <= by_chance)
+
+
+def test_rows_of_just_what_is_asked_pass() -> None:
+    asked = replace(ASKED, quality=0.8, protection=0.9, copies=0.0)
+    assert [one.passed for one in gates_of_rows(report_on_rows(quality=0.8, protection=0.9), asked)] == [True] * 3
+    assert [one.passed for one in gates_of_rows(report_on_rows(quality=0.79, protection=0.89), asked)] == [
+        False, True, False,
+    ]  # fmt: skip

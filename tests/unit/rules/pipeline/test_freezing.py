@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.records.jobs.capsule import Capsule, GitIdentity
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, Mount
 from mlops_desk.records.pipelines.run import PipelineRun, PipelineState
@@ -207,6 +208,20 @@ def test_the_recipe_is_the_same_wherever_the_data_lie_and_whenever_it_runs() -> 
     assert recipe_of(replace(JOB, image_id="sha256:1")) != recipe_of(JOB)
 
 
+def test_another_seed_code_or_parameter_is_another_recipe() -> None:
+    made = [Capsule(), Capsule(seed=1), Capsule(seed=2), Capsule(source_sha256="s"), Capsule(params={"lr": "0.1"})]
+    made += [Capsule(git=GitIdentity(commit="c")), Capsule(build_sha256="b"), Capsule(params={"lr": "0.2"})]
+    assert len({recipe_of(replace(JOB, capsule=one)) for one in made}) == 8
+
+
+def test_as_many_files_as_are_allowed_are_frozen_and_not_one_more(data, monkeypatch) -> None:
+    monkeypatch.setattr(hashing, "MOST_FILES", 3)
+    assert len(hashing.manifest({"/data": str(data)}, {})) == 3
+    (data / "d.csv").write_text("x\n")
+    with pytest.raises(Invalid, match="holds more than 3 files"):
+        hashing.manifest({"/data": str(data)}, {})
+
+
 def test_what_nobody_may_look_at_is_not_called_absent(tmp_path, data, monkeypatch) -> None:
     with pytest.raises(NotFound):
         hashing.manifest({"": str(tmp_path / "none")}, {})
@@ -238,3 +253,27 @@ def test_what_an_agent_was_killed_over_is_taken_away_by_the_next_and_the_lists_s
     freezing.sweep()
     assert [path.name for path in (tmp_path / "lists").iterdir()] == ["r.json"]
     assert list(freezing.room("r").iterdir()) == []
+
+
+def whole(sources: dict[str, Path]) -> str:
+    return hashing.digest_of(hashing.manifest({target: str(path) for target, path in sources.items()}, {}))
+
+
+def test_two_data_sets_that_change_places_are_others(data: Path) -> None:
+    assert whole({"/a": data, "/b": data / "deep"}) != whole({"/a": data / "deep", "/b": data})
+    assert whole({"/a": data}) != whole({"/b": data}), "a job finds them at another place"
+
+
+def test_in_whatever_order_a_disk_tells_its_files_they_are_the_same(data: Path, monkeypatch) -> None:
+    before, real = whole({"/data": data}), os.walk
+    monkeypatch.setattr(os, "walk", lambda *given, **named: reversed([*real(*given, **named)]))
+    assert whole({"/data": data}) == before
+
+
+def test_a_link_to_a_folder_is_part_of_the_data_by_where_it_leads(data: Path) -> None:
+    before = whole({"/data": data})
+    (data / "other").symlink_to("deep")
+    linked = whole({"/data": data})
+    (data / "other").unlink()
+    (data / "other").symlink_to(".")
+    assert len({before, linked, whole({"/data": data})}) == 3

@@ -36,11 +36,13 @@ def test_each_way_of_being_broken_fails_by_its_kind_and_is_told_first() -> None:
         column("d", unseen_ratio=0.51),
         column("e", infinite_ratio=0.1, signals={"infinite": Measure(0.1, alert=True)}),
     ]
+    columns.insert(0, column("h", out_of_range_ratio=0.1))  # which is no fault, and is told behind the others
     changed = QualityAlarm("type_changed", "f holds words now.", "f")
     found = checks_of(report(*columns, rows=29, missing=("g",), alarms=(changed,)))
     wanted = {("missing", "a"), ("type", "b"), ("range", "c"), ("category", "d"), ("missing", "e"), ("type", "f")}
     assert set(failed(found)) == wanted | {("schema", "g"), ("rows", None)}
     assert all(one.passed is False for one in found[:8])
+    assert [(one.column, one.passed) for one in found[8:]] == [("h", True)]
 
 
 def test_what_was_always_missing_or_is_less_now_is_no_fault() -> None:

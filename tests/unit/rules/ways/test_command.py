@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.rules.ways import command, keeper
 
 FAR = """#!{python}
@@ -144,4 +144,37 @@ def test_nothing_is_run_for_an_agent_that_is_gone_already(tmp_path):
     path = program(tmp_path, f"#!/bin/sh\ntouch {tmp_path / 'ran'}\n")
     done = subprocess.run([sys.executable, "-I", "-S", keeper.__file__, "1", path], check=False)
     assert done.returncode == 143
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("uid", "mode", "said"),
+    [
+        (1, 0o700, "own user"),
+        (0, 0o722, "written by others"),
+        (0, 0o770, "written by others"),
+        (0, 0o600, "no program"),
+    ],
+)
+def test_what_is_somebody_elses_or_could_be_is_not_run(tmp_path, uid, mode, said):
+    path = program(tmp_path, f"#!/bin/sh\ntouch {tmp_path / 'ran'}\n")
+    Path(path).chmod(mode)
+    with pytest.raises(DeskError, match=said):
+        command.run(path, {}, os.getuid() + uid)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_program_of_another_account_is_not_run(tmp_path, monkeypatch):
+    path = program(tmp_path, f"#!/bin/sh\ntouch {tmp_path / 'ran'}\n")
+    real = Path.stat
+
+    def stat(place, **given):
+        found = real(place, **given)
+        if place.name == Path(path).name:
+            return os.stat_result((*found[:4], 64_002, *found[5:10]))
+        return found
+
+    monkeypatch.setattr(Path, "stat", stat)
+    with pytest.raises(DeskError, match="written by others"):
+        command.run(path, {}, os.getuid())
     assert not (tmp_path / "ran").exists()
