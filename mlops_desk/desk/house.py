@@ -352,12 +352,11 @@ class Desk(DeskVerbs):
     def _jobs(self) -> JobsService:
         model_wiring.keep_live(self.bus, self.telemetry.record)
         registry, store = self.registry_core, self.store
-        runs = (partial(prepare_run, registry), partial(finish_run, registry), registry.keep_tickets)
+        ways = self.folder, self.state, self.bus, self.loop
+        prepare = partial(prepare_run, registry, lambda: self.governing)
+        runs = prepare, partial(finish_run, registry), registry.keep_tickets
         return JobsService(
-            self.folder,
-            self.state,
-            self.bus,
-            self.loop,
+            *ways,
             self._runtimes(),
             *runs,
             self.policy,

@@ -10,6 +10,7 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
 from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.desk.governance.governing import Governing
 from mlops_desk.desk.machine_wiring import MachineWiring
 from mlops_desk.desk.network.wiring import git_network
 from mlops_desk.desk.reference import ReferenceParts, reference_file
@@ -24,6 +25,7 @@ from mlops_desk.jobs.service import JobsService
 from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
 from mlops_desk.jobs.templates import build_folder
 from mlops_desk.records.event import JobMoved
+from mlops_desk.records.governance.policy import OWN_REGISTRY
 from mlops_desk.records.history import History, Point, RecordPoints
 from mlops_desk.records.jobs.capsule import DataIdentity
 from mlops_desk.records.jobs.job import Job
@@ -70,7 +72,13 @@ def keep_live(bus: Bus, record: RecordPoints) -> None:
     bus.subscribe(JobMoved, job_metrics.LiveSeries(record).hear)
 
 
-def prepare_run(registry: RegistryCore, spec: JobSpec, job_id: str, attempt_id: str) -> RunTicket:
+def prepare_run(
+    registry: RegistryCore,
+    governing: Callable[[], Governing],
+    spec: JobSpec,
+    job_id: str,
+    attempt_id: str,
+) -> RunTicket:
     """Make the run that a job's attempt logs to. Raises DeskError."""
     if spec.mlflow is None:
         raise AssertionError("a job without mlflow asks for no run")
@@ -83,6 +91,7 @@ def prepare_run(registry: RegistryCore, spec: JobSpec, job_id: str, attempt_id: 
         more={_NAME_TAG: spec.name, JOB_NAME_TAG: spec.name},
         job=spec.name if in_container else None,  # a process has its person's own rights anyway
         models=spec.mlflow.models,
+        governed=tuple(sorted({one.model for one in governing().ledger.policies() if one.registry == OWN_REGISTRY})),
     )
     return RunTicket(prepared.run_id, prepared.uri, prepared.token)
 

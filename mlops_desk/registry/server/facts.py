@@ -78,10 +78,6 @@ class StoreFacts:
             query, values = f"{query} AND version = ?", [name, version]
         return [VersionFacts(source or "", run_id) for source, run_id in self._rows(query, *values)]
 
-    def has_alias(self, name: str) -> bool:
-        """Tell whether any version of a model has an alias."""
-        return bool(self._rows("SELECT alias FROM registered_model_aliases WHERE name = ? LIMIT 1", name))
-
     def jobs_of(self, name: str) -> set[str]:
         """Return the names of the jobs whose runs, or runs below them, have registered versions of a model."""
         query = (

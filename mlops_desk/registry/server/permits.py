@@ -4,11 +4,12 @@ It may read; write its own run and that run's children (metrics, parameters, tag
 register new versions of models from them, under names that are its own to use. All else, in particular whatever moves
 an alias or a stage, deletes, or changes what another run made, takes a person's or the agent's token.
 
-Which names are its own to use is chosen so: those that its file names, where it names any. Else a name that has no
-alias, which is a name that nobody stands on yet, so that trainings register what they like while people try things; and
-one of which a job of the same name has registered a version before, so that the same training goes on when it is run
-again, by a person or by a rule. A job that somebody got from elsewhere thus adds no version to a model that is served,
-where the next person who promotes would find it. Reading is not narrowed: a job reads what its owner reads, for
+Which names are its own to use is chosen so: those that its file names, where it names any. Else every name that no
+policy of approvals is about, as an alias moves by a person's hand alone and a training of hours must not end with an
+error for its name. A model that has a policy is one that people look after: a version is added to it by a job of whose
+name there is one already, so that the same training goes on when it is run again, by a person or by a rule, and else by
+none whose file does not say so. What somebody got from elsewhere thus puts nothing before those who approve. A policy
+counts for the attempts that begin after it. Reading is not narrowed: a job reads what its owner reads, for
 trainings look at their siblings' metrics and begin with the champion's weights; what must not be read by code that one
 does not trust belongs on another server, or the job gets no `mlflow`.
 """
@@ -134,11 +135,11 @@ class Permits:
                 f"{request.shown} is refused: the job's file names the models that it registers, and {plain(name)} is "
                 f"none of them. Add it there to the list mlflow.models."
             )  # fmt: skip
-        if grant.job is None or not self._facts.has_alias(name) or grant.job in self._facts.jobs_of(name):
+        if grant.job is None or name not in grant.governed or grant.job in self._facts.jobs_of(name):
             return None
         return (
-            f"{request.shown} is refused: {plain(name)} has an alias, and no job called {plain(grant.job)} has "
-            f"registered a version of it before. If this one is to, say so in the job's file: "
+            f"{request.shown} is refused: {plain(name)} has a policy of approvals, and no job called "
+            f"{plain(grant.job)} has registered a version of it before. If this one is to, say so in the job's file: "
             f'mlflow: {{models: ["{plain(name)}"]}}.'
         )
 

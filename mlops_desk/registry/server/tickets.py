@@ -31,7 +31,8 @@ class Grant:
     """What a ticket is good for: the run that its holder may write, and the attempt it was made for.
 
     ``artifact_bytes`` is how much the files of that run and its children may take. ``job`` is the job's name, None for
-    whoever may register under any name; ``models`` are those that its file names as the only ones.
+    whoever may register under any name; ``models`` are those that its file names as the only ones. ``governed`` are
+    those that policies were about when it was made.
     """
 
     run_id: str
@@ -39,6 +40,7 @@ class Grant:
     artifact_bytes: int = DEFAULT_ARTIFACT_BYTES
     job: str | None = None
     models: tuple[str, ...] | None = None
+    governed: tuple[str, ...] = ()
 
 
 _FACTS = frozenset(field.name for field in fields(Grant))
@@ -101,6 +103,7 @@ def _read(path: Path) -> Grant | None:
         found = json.loads(path.read_bytes())
         known = {name: value for name, value in found.items() if name in _FACTS}
         models = known.get("models")
-        return Grant(**{**known, "models": None if models is None else tuple(models)})
+        lists = {"models": None if models is None else tuple(models), "governed": tuple(known.get("governed", ()))}
+        return Grant(**{**known, **lists})
     except (OSError, ValueError, TypeError, AttributeError):
         return None  # void, or damaged, which is as good as void

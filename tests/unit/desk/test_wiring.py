@@ -13,6 +13,7 @@ from mlops_desk.desk.machine_wiring import MachineWiring, container_lives
 from mlops_desk.desk.model_wiring import ModelWiring, finish_run, prepare_run
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
+from mlops_desk.records.governance.policy import ApprovalPolicy
 from mlops_desk.records.jobs.spec import JobKind, JobSpec, MlflowSpec
 
 
@@ -85,13 +86,21 @@ def test_a_jobs_run_carries_the_names_by_which_both_are_found_again() -> None:
 
     registry: Any = SimpleNamespace(prepare_run=prepare, finish_run=lambda *given: asked.append(given))
     spec = JobSpec("train", "img", mlflow=MlflowSpec("digits", models=("fraud",)))
-    ticket = prepare_run(registry, spec, "j", "j-a1")
+    policies = [
+        ApprovalPolicy("fraud", "champion"),
+        ApprovalPolicy("fraud", "shadow"),
+        ApprovalPolicy("x", "a", registry="r"),
+    ]
+    governing: Any = SimpleNamespace(ledger=SimpleNamespace(policies=lambda: policies))
+    ticket = prepare_run(registry, lambda: governing, spec, "j", "j-a1")
     names = {"mlflow.runName": "train", "mlops_desk.job_name": "train"}
     known = {"mlops_desk.job": "j"}  # by its name a run that its program has called otherwise is not found again
-    assert asked == [("digits", known, "j-a1", {"more": names, "job": "train", "models": ("fraud",)})]
+    assert asked == [
+        ("digits", known, "j-a1", {"more": names, "job": "train", "models": ("fraud",), "governed": ("fraud",)})
+    ]
     assert (ticket.run_id, ticket.token, ticket.tracking_uri) == ("r", "t", "http://c")
     process = replace(spec, image="", kind=JobKind.PROCESS)
-    assert prepare_run(registry, process, "j", "j-a1").tracking_uri == "http://127.0.0.1"
+    assert prepare_run(registry, lambda: governing, process, "j", "j-a1").tracking_uri == "http://127.0.0.1"
     assert asked[-1][3]["job"] is None, "a process has its person's rights"
     finish_run(registry, "r", "FINISHED")
     assert asked[-1] == ("r", "FINISHED")

@@ -64,7 +64,7 @@ def test_versions_from_runs_below_a_jobs_own_are_its_versions() -> None:
 
 def test_what_a_jobs_own_run_registered_goes_before_what_runs_below_it_did() -> None:
     runs = Runs()
-    runs.made += [("digits", "3", "top"), ("digits", "4", "fold")]
+    runs.made += [("digits", "3", "top"), ("digits", "4", "fold"), ("letters", "9", "top")]
     assert numbers(runs.descent.registered("top", "digits")) == ["3"]
 
 

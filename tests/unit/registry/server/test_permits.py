@@ -323,31 +323,31 @@ def tag(folder, key, value, run):
         store.execute("INSERT INTO tags VALUES (?, ?, ?)", (key, value, run))
 
 
-def test_a_job_registers_under_no_name_that_others_stand_on(tmp_path):
-    """``fraud`` has an alias: its next version is what the next person who promotes finds."""
+def test_a_job_registers_under_no_name_that_people_approve_versions_of(tmp_path):
     door = Door(tmp_path)
-    plain = Grant(OWN, "j-a1", job="try-a-repository")
+    plain = Grant(OWN, "j-a1", job="try-a-repository", governed=("digits", "fraud"))
     for status, text in version_of(door, "fraud", plain):
         assert (status, 'mlflow: {models: ["fraud"]}' in text, "try-a-repository" in text) == (403, True, True)
-    assert statuses(door, "bad", plain) == [200, 200], "a model without an alias, which nobody stands on"
+    assert statuses(door, "bad", plain) == [200, 200], "a model that no policy is about"
     assert statuses(door, "new", plain) == [200, 200]
+    assert statuses(door, "fraud", Grant(OWN, "j-a1", job="train-2")) == [200, 200], "no policy: no hours are lost"
     assert statuses(door, "fraud", Grant(OWN, "k-a1")) == [200, 200], "a ticket of an earlier version goes on"
 
 
 @pytest.mark.parametrize("runs_below", [False, True])
 def test_the_same_training_goes_on_under_the_name_that_it_had(tmp_path, runs_below):
     door = Door(tmp_path)
-    training = Grant(OWN, "j-a1", job="train-fraud")
+    training = Grant(OWN, "j-a1", job="train-fraud", governed=("fraud",))
     if runs_below:
         tag(tmp_path, "mlflow.parentRunId", "f" * 32, OTHER)
     tag(tmp_path, "mlops_desk.job_name", "train-fraud", "f" * 32 if runs_below else OTHER)
     assert statuses(door, "fraud", training) == [200, 200]
-    assert statuses(door, "fraud", Grant(OWN, "k-a1", job="train-fraud-2")) == [403, 403]
+    assert statuses(door, "fraud", Grant(OWN, "k-a1", job="train-fraud-2", governed=("fraud",))) == [403, 403]
 
 
 def test_a_training_of_an_earlier_version_is_known_by_the_name_of_its_run_and_no_other_run_is(tmp_path):
     door = Door(tmp_path)
-    training = Grant(OWN, "j-a1", job="train-fraud")
+    training = Grant(OWN, "j-a1", job="train-fraud", governed=("fraud",))
     tag(tmp_path, "mlflow.runName", "train-fraud", OTHER)
     assert statuses(door, "fraud", training) == [403, 403], "it is no job's"
     tag(tmp_path, "mlops_desk.job", "0a1b", OTHER)

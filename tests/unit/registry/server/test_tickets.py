@@ -114,5 +114,5 @@ def test_a_ticket_of_a_later_version_that_says_more_is_good_too(tmp_path):
 def test_whose_it_is_and_which_models_it_registers_come_back_as_they_were(tmp_path):
     tickets = Tickets(tmp_path / "t")
     for models in (None, (), ("fraud", "churn")):
-        grant = Grant("run", "j-a1", 5, "train", models)
+        grant = Grant("run", "j-a1", 5, "train", models, ("fraud",))
         assert tickets.find(tickets.issue(grant)) == (grant,)
