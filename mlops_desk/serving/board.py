@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _MOMENTARY: Mapping[str, Any] = {
-    "latency": LatencyPercentiles(), "errors": None, "shadow_load": None, "network": None, "processor": (),
+    "latency": LatencyPercentiles(), "errors": None, "shadow_load": None, "canary_answered": None, "network": None,
+    "processor": (),
 }  # fmt: skip
 """What is told of the last minute and day before anything was counted, and of this machine; it is never stored."""
 
@@ -52,6 +53,7 @@ class EndpointBoard:
         self._queued: dict[str, int] = {}
         self._recent: dict[str, Recent] = {}
         self._shadows: dict[str, Traffic] = {}
+        self._answered: dict[str, int] = {}
         self._past = Past()
         self._owed: set[str] = set()
         self._writer = PatientWriter("endpoints")
@@ -151,6 +153,7 @@ class EndpointBoard:
             self._queued.pop(name, None)
             self._recent.pop(name, None)
             self._shadows.pop(name, None)
+            self._answered.pop(name, None)
             self._past.forget(name)
             self._bus.publish(EndpointRemoved(name))
 
@@ -168,6 +171,17 @@ class EndpointBoard:
                     if figures is not None:
                         self._recent[name] = figures
                     self._bus.publish(EndpointChanged(self._with_load(endpoint)))
+
+    def count_canaries(self, answered: Mapping[str, int]) -> None:
+        """Take in how many requests canaries have answered at their step; announce one of which it was not known.
+
+        What it has answered since is announced with the load: both change by the same requests.
+        """
+        with self._lock:
+            first = [name for name in answered if name in self._endpoints and name not in self._answered]
+            self._answered = dict(answered)
+            for name in first:
+                self._bus.publish(EndpointChanged(self._with_load(self._endpoints[name])))
 
     def load_shadows(self, loads: Mapping[str, Traffic]) -> None:
         """Take in what the shadows of endpoints got of copies; it is announced with the next load."""
@@ -194,7 +208,11 @@ class EndpointBoard:
         recent = self._recent.get(endpoint.name)
         figures: Mapping[str, Any] = {} if recent is None else {"latency": recent.latency, "errors": recent.errors}
         load, queued = self._loads.get(endpoint.name), self._queued.get(endpoint.name)
-        return replace(counted, load=load, queued=queued, **figures, shadow_load=self._shadow_of(endpoint))
+        answered = None if endpoint.rollout is None else self._answered.get(endpoint.name)
+        return replace(
+            counted, load=load, queued=queued, **figures, shadow_load=self._shadow_of(endpoint),
+            canary_answered=answered,
+        )  # fmt: skip
 
     def _shadow_of(self, endpoint: Endpoint) -> Traffic | None:
         rollout = endpoint.rollout

@@ -134,6 +134,8 @@ class Switchboard:
         snapshots = {endpoint.name: stats.endpoints.get(endpoint.name, silence) for endpoint in self._board.all()}
         recent = self._meters.take(stats, [one for one in self._board.all() if one.state not in _AT_REST])
         self._board.load_shadows(self._shadow_loads(stats))
+        if self.pilot is not None:
+            self._board.count_canaries(self.pilot.answered(stats.revisions))
         self._board.load(
             {name: self._windows.setdefault(name, LoadWindow()).add(snapshot) for name, snapshot in snapshots.items()},
             stats.queued,

@@ -17,6 +17,7 @@ _GONE = frozenset({RevisionState.ROLLED_BACK, RevisionState.DRAINING, RevisionSt
 _REPLACED = frozenset({RevisionState.RETIRED, RevisionState.DRAINING})
 _NO_REQUEST = "Whether the challenger holds is unknown: no request came."
 _NO_ANSWER = "Whether the challenger holds is unknown: it has answered no request without an error."
+_NONE_CAME = ": none came so far, so all are lacking"  # a number would be written down with each look
 _WHY_BACK = "The retraining that led to it ended without it."
 
 
@@ -127,9 +128,10 @@ def _way(endpoint: Endpoint, tried: EndpointRevision) -> str:
     if rollout.is_held:
         return f"It gets {rollout.percent:g} % of the requests, a share that was set by hand: it goes on by hand."
     following = rollout.steps[0] if rollout.steps else WHOLE_PERCENT
+    none = _NONE_CAME if endpoint.canary_answered == 0 else ""
     return (
         f"It gets {rollout.percent:g} % of the requests, and {following:g} % once it has had them for "
-        f"{duration_text(guard.bake_seconds)} and answered {guard.requests}."
+        f"{duration_text(guard.bake_seconds)} and answered {guard.requests}{none}."
     )
 
 

@@ -28,7 +28,7 @@ from mlops_desk.jobs.ci.document import kind_of, parse_pipeline, pipeline_schema
 from mlops_desk.jobs.ci.driver import CiDriver, CiParts
 from mlops_desk.jobs.ci.fields import FILE
 from mlops_desk.jobs.ci.machine import BRANCH, TAG, settled, stages_of
-from mlops_desk.jobs.ci.stage_job import spec_of_stage
+from mlops_desk.jobs.ci.stage_job import check_data, spec_of_stage
 from mlops_desk.records.ci.run import ORIGIN, CiBrief, CiPlan, CiRun, CiStageKind, CiState, ci_brief
 from mlops_desk.records.ci.watched import WatchedRepository
 from mlops_desk.records.event import JobChanged
@@ -238,6 +238,8 @@ class CiService:
         told = git_identity(snapshot.facts)
         document = self._document(snapshot.sha256, asked.file)
         file, caller = parse_pipeline(document), current_caller()
+        if origin is None:  # a rule gives the same to each commit, also to one that reads less
+            check_data(file, asked.data)
         ref = asked.ref if asked.ref is not None else told.branch
         kind = None if ref is None else asked.kind or BRANCH
         run = CiRun(

@@ -20,6 +20,7 @@ CODE = "/work"
 """Where the code lies in the container, and the command starts."""
 _NOTHING = ("true",)
 """What runs in an image that is only built: that it starts at all is the proof."""
+_NAMED = 300  # chosen: characters of the targets that a hint names
 _NAME_LIMIT = 100  # as a job's name has at most
 
 
@@ -73,6 +74,17 @@ def _told(run: CiRun) -> dict[str, str]:
     """Return what a stage is told of the run that it is of, beside what is usual (CI=true)."""
     told = {"CI": "true", "MLD_CI_RUN": run.id, "MLD_CI_COMMIT": run.commit or "", "MLD_CI_REF": run.ref or ""}
     return {name: value for name, value in told.items() if value}
+
+
+def check_data(file: CiFile, given: Mapping[str, str]) -> None:
+    """See that some stage reads what was given: else a slip of the hand is found out after hours. Raises Invalid."""
+    read = sorted({target for stage in file.stages for target in stage.data})
+    for target in given:
+        if target not in read:
+            text = f"No stage of the pipeline {plain(file.name)} reads data at {plain(target)}."
+            names = plain(", ".join(read), _NAMED)
+            hint = f"Its stages read: {names}." if read else "None of its stages names any: give it no --data."
+            raise Invalid(text, hint)
 
 
 def _path(target: str, run: CiRun) -> str:

@@ -197,6 +197,8 @@ class Endpoint:
     While it is ``paused`` callers are turned away, until somebody resumes it.
 
     ``shadow_load`` is that of the copies which its shadow gets, which are no part of ``load``, ``latency``, ``errors``.
+    ``canary_answered`` is how many requests its canary has answered since this step began, or since the agent first saw
+    it there (None: not known yet, or there is no canary).
     ``latency`` is that of the last minute. ``errors`` counts requests of the last 24 hours by class: ``timeout`` (504),
     ``4xx`` and ``5xx`` all others; a class without one is left out, and None is: not known. ``example`` is a request
     body as JSON for ``example_path``, of what ``example_of`` says: the model's own (``model``), one made of its
@@ -244,6 +246,7 @@ class Endpoint:
     shadow_load: Traffic | None = None
     processor: tuple[str, ...] = ()
     paused: EndpointPause | None = None
+    canary_answered: int | None = None
 
     @property
     def owner(self) -> Owner:

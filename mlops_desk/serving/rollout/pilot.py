@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import Endpoint
-from mlops_desk.records.serving.rollout import Rollout
+from mlops_desk.records.serving.rollout import SHADOW_PERCENT, Rollout
 from mlops_desk.serving.gateway.traffic import Snapshot, TrafficCounters, snapshot_of
 from mlops_desk.serving.rollout.guard import Answered, Finding
 from mlops_desk.serving.rollout.hold import StepHold
@@ -52,6 +52,19 @@ class Pilot:
         for name, endpoint in on_their_way.items():
             if endpoint.rollout is not None:
                 self._look_at(endpoint, endpoint.rollout, counted.get(name, {}))
+
+    def answered(self, counted: Mapping[str, Counted]) -> dict[str, int]:
+        """Return how many requests each canary has answered at its step; one that was not looked at yet is left out."""
+        found = {}
+        for endpoint in self._endpoints():
+            rollout, base = endpoint.rollout, self._bases.get(endpoint.name)
+            if rollout is None or base is None or rollout.percent == SHADOW_PERCENT:
+                continue
+            of = counted.get(endpoint.name, {})
+            canary, live = of.get(rollout.revision, _SILENCE), of.get(endpoint.revision, _SILENCE)
+            if _is_base_of(base, rollout, canary, live):
+                found[endpoint.name] = canary.requests - base.canary.requests
+        return found
 
     def _look_at(self, endpoint: Endpoint, rollout: Rollout, counted: Counted) -> None:
         canary = counted.get(rollout.revision, _SILENCE)

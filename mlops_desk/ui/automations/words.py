@@ -58,6 +58,13 @@ _WAITS = {
     "budget": "its GPU-hours",
     "underway": "a retraining that is not decided",
 }
+_HELD = {
+    "quiet": "in quiet hours",
+    "cooldown": "cooling down",
+    "budget": "out of GPU-hours",
+    "underway": "retrains already",
+}
+"""What holds a rule back in a list, where the sentence beside it needs the room."""
 _UNREADABLE = Mark("alert", ALERT, "can't be read")
 _PAUSED = Mark("paused", PAUSED, "paused")
 _FIRING = Mark("info", INFO, "firing")
@@ -77,7 +84,7 @@ def rule_mark(rule: KeptRule, firings: Iterable[KeptFiring] = ()) -> Mark:
         (FiringState.INTENDED in states, _FIRING),
         (not rule.enabled, _PAUSED),
         (FiringState.WAITING in states, _ASKS),
-        (held is not None, Mark("paused", PAUSED, f"waits for {held_words(held or '')}")),
+        (held is not None, Mark("paused", PAUSED, _HELD.get(held or "", "held back"))),
         (True in told, _HOLDS),
         (told == {None} and rule.lasts, _UNKNOWN),
     )

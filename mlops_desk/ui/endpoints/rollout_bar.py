@@ -70,7 +70,7 @@ class RolloutBar(Card):
             return
         self.says.show_text(rollout_words.stands(endpoint, rollout))
         led_by = rollout_words.leader(endpoint)
-        self.waits.show_text(rollout_words.waits(rollout, led_by))
+        self.waits.show_text(rollout_words.waits(rollout, led_by, endpoint.canary_answered))
         guarded = rollout_words.guarded(rollout, led_by)
         self.guard.show_text(guarded)
         set_tip(self.waits, guarded)

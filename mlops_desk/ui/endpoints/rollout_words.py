@@ -37,8 +37,8 @@ def leader(endpoint: Endpoint) -> str | None:
     return None if endpoint.following is None else endpoint.following.led_by
 
 
-def waits(rollout: Rollout, led_by: str | None = None) -> str:
-    """Say what leads it on."""
+def waits(rollout: Rollout, led_by: str | None = None, answered: int | None = None) -> str:
+    """Say what leads it on; ``answered`` requests count so far (None: not known)."""
     if rollout.waits_for is not None:
         return f"It waits: {plain(rollout.waits_for.text)}"
     if rollout.percent == SHADOW_PERCENT and led_by is not None:
@@ -53,8 +53,15 @@ def waits(rollout: Rollout, led_by: str | None = None) -> str:
     how = "all of them" if following >= _WHOLE else f"{following:g} %"
     return (
         f"Next: {how}, once it has had this share for {numbers.duration(guard.bake_seconds)} and answered "
-        f"{numbers.count(guard.requests, 'request')}."
+        f"{numbers.count(guard.requests, 'request')}{_lacking(answered, guard.requests)}."
     )
+
+
+def _lacking(answered: int | None, wanted: int) -> str:
+    """Say how many answers there are, and how many are lacking; nothing where that is not known, or it is enough."""
+    if answered is None or answered >= wanted:
+        return ""
+    return f": {answered:,} so far, {wanted - answered:,} more to come" if answered else ": none so far"
 
 
 def guarded(rollout: Rollout, led_by: str | None = None) -> str:

@@ -50,6 +50,28 @@ def test_the_stage_that_stopped_a_run_is_chosen_with_why_and_its_limits(page, qt
     assert (runs.cancel.isVisible(), runs.job.isVisible()) == (False, False)
 
 
+def test_what_the_code_of_a_run_lacks_is_told_with_what_to_do_about_it(page, double, qtbot):
+    choose(page, qtbot, "c2")
+    assert "Not in its code" not in facts(page)
+    run = double.ci_runs_by_id["c2"]
+    double.put_ci_run(replace(run, pointers=("rows.bin",), submodules=("lib", "more"), revision=5))
+    qtbot.waitUntil(lambda: "Not in its code" in facts(page))
+    told = [fact.value for fact in page.ci.runs.facts.shown if fact.name == "Not in its code"]
+    assert told == [
+        "▲ Its jobs find pointers of Git LFS in the place of a file: rows.bin. git lfs pull gets what they are.",
+        "▲ Its jobs find nothing in the place of 2 submodules: lib, more. git submodule update --init --recursive gets them.",
+    ]
+
+
+def test_why_a_repository_cannot_be_looked_at_stands_in_its_row(page, qtbot):
+    page.ci.views.choose("watched")
+    table = page.ci.watched.table
+    qtbot.waitUntil(lambda: table.shown_rows() == 3)
+    row = next(n for n, key in enumerate(table.records.order.keys) if "gone" in key)
+    cells = [table.records.index(row, n).data() for n in range(table.records.columnCount())]
+    assert "There is no such repository." in cells
+
+
 def test_stages_stand_right_of_what_they_need_and_keys_walk_through_them(page, qtbot):
     choose(page, qtbot, "c3")
     graph = page.ci.runs.graph

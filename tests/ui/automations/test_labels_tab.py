@@ -7,6 +7,7 @@ from automation_doubles import label_task
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.serving.label import LabelTask
@@ -39,6 +40,36 @@ def test_digits_say_what_was_right_and_go_on(page, double, qtbot):
     assert sheet.says.whole.startswith("3 of 6")
     qtbot.keyClick(sheet, "9")  # no such answer
     assert len(double.labelled) == 2
+
+
+def test_answers_are_reached_by_tab_before_the_field_below_them_and_keys_stay_on_the_sheet(page, double, qtbot):
+    sheet = page.labels.sheet
+    page.window().activateWindow()
+    sheet.named.setFocus()
+    qtbot.waitUntil(sheet.named.hasFocus)
+    reached = []
+    for _ in range(3):
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+        reached.append(QApplication.focusWidget())
+    assert [one.accessibleName() for one in reached] == ["1  false", "2  true", "Another answer"]
+    reached[1].setFocus()
+    qtbot.keyClick(reached[1], Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: len(double.labelled) == 1)
+    assert sheet.hasFocus()
+    assert sheet.accessibleName()
+    qtbot.keyClick(QApplication.focusWidget(), "1")
+    qtbot.waitUntil(lambda: len(double.labelled) == 2)
+
+
+def test_it_is_seen_whether_the_keys_of_the_sheet_count(page, qtbot):
+    sheet = page.labels.sheet
+    page.window().activateWindow()
+    sheet.other.setFocus()
+    before = sheet.grab().toImage().pixelColor(sheet.width() // 2, 0)
+    sheet.setFocus()
+    qtbot.waitUntil(sheet.hasFocus)
+    ratio = sheet.devicePixelRatioF()
+    assert sheet.grab().toImage().pixelColor(int(sheet.width() * ratio) // 2, 0) != before
 
 
 def test_another_answer_is_typed(page, double, qtbot):

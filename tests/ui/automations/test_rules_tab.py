@@ -48,7 +48,7 @@ def test_every_rule_says_how_it_stands(page, qtbot):
     qtbot.waitUntil(lambda: state_of(page, "ask-before-night") == "waits for a person")
     assert state_of(page, "warn-hot-gpus") == "armed"
     assert state_of(page, "stop-idle-jobs") == "paused"
-    assert state_of(page, "roll-back-churn") == "waits for its cooldown"
+    assert state_of(page, "roll-back-churn") == "cooling down"
     assert state_of(page, "old-sensor") == "unknown"
     assert state_of(page, "unreadable") == "can't be read"
 
@@ -302,6 +302,9 @@ def test_the_field_that_has_the_keys_is_explained(page, qtbot):
     assert dialog.form.help.whole == "How long it lasts before it counts"
     QApplication.sendEvent(fields["then", "level"], QFocusEvent(QEvent.Type.FocusIn))
     assert dialog.form.help.whole == ""
+    QApplication.sendEvent(fields["for",], QFocusEvent(QEvent.Type.FocusIn))
+    QApplication.sendEvent(dialog.form.then, QFocusEvent(QEvent.Type.FocusIn))
+    assert dialog.form.help.whole == "", "what was said of another field"
     assert fields["for",].toolTip() == "How long it lasts before it counts"
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import AliasFollowing, Endpoint, EndpointState, ModelRef, Traffic
 from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
@@ -22,6 +24,17 @@ def test_a_canary_says_its_share_what_comes_and_what_sends_it_back() -> None:
     assert "over 1.5 times the p95" in guarded(CANARY)
     assert waits(replace(CANARY, steps=())).startswith("Next: all of them, once")
     assert waits(replace(CANARY, steps=(100.0,))).startswith("Next: all of them, once")
+
+
+@pytest.mark.parametrize(
+    ("answered", "told"),
+    [
+        (None, "100 requests."), (0, "100 requests: none so far."), (1, "100 requests: 1 so far, 99 more to come."),
+        (99, "100 requests: 99 so far, 1 more to come."), (100, "100 requests."), (250, "100 requests."),
+    ],
+)  # fmt: skip
+def test_a_canary_says_how_many_answers_it_lacks(answered, told) -> None:
+    assert waits(CANARY, None, answered).endswith(f"answered {told}")
 
 
 def test_a_shadow_and_one_that_is_held_wait_for_a_person() -> None:

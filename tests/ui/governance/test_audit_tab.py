@@ -10,6 +10,7 @@ from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.audit import AuditLink
 from mlops_desk.storage.audit.exported import links_of
 from mlops_desk.ui.governance.audit import tab as audit
+from mlops_desk.ui.governance.audit.words import spoken
 
 
 @pytest.fixture
@@ -21,6 +22,35 @@ def view(page, qtbot):
 
 def only(view, *keys):
     return view.table.shown_rows() == len(keys) and all(view.table.holds(key) for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        ('{"model": "digits", "version": 4, "force": true}', "model digits · version 4 · force yes"),
+        ('{"model": "a", "alias": null, "tags": [], "text": "", "deep": {"a": 1}}', 'model a · deep {"a": 1}'),
+        ('{"names": ["a", "b"], "zero": 0, "no": false}', "names a, b · zero 0 · no no"),
+        ('{"name": "r", "document": "apiVersion: mlops…', 'name r · document "apiVersion: mlops…'),
+        ('{"deep": ' + "[" * 1990, "deep " + "[" * 1990),
+        ('{"odd\\"name": 1}', 'odd\\"name 1'),
+        ("{}", ""),
+        ("[1]", "[1]"),
+        ("{} more", "{} more"),
+        ("moved", "moved"),
+    ],
+)
+def test_what_was_given_is_told_in_words(kept, told):
+    assert spoken(kept) == told
+
+
+def test_the_list_and_the_facts_tell_what_was_given_without_braces(view, qtbot):
+    view.table.select("e1")
+    row = view.table.records.row_of("e1")
+    shown = [view.table.records.index(row, n).data() for n in range(view.table.records.columnCount())]
+    assert "model digits" in shown
+    qtbot.waitUntil(lambda: ("Given", "model digits") in [(one.name, one.value) for one in view.facts.shown])
+    given = next(one for one in view.facts.shown if one.name == "Given")
+    assert given.tip == '{"model": "digits"}'
 
 
 def test_changes_are_found_by_who_made_them(view, qtbot):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_doubles import some_lineage
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
@@ -16,9 +16,10 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode, OpenLineage
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.lineage.graph import LineageGraph
-from mlops_desk.ui.parts.lineage.items import letters, mark_of
+from mlops_desk.ui.parts.lineage.items import BOX_HEIGHT, BOX_WIDTH, letters, mark_of
 from mlops_desk.ui.parts.lineage.layout import along, arranged, step
 from mlops_desk.ui.parts.lineage.leading import leads
+from mlops_desk.ui.parts.lineage.passing import passed, taken_rows
 from mlops_desk.ui.parts.lineage.saving import writer
 
 NODES = st.lists(
@@ -67,6 +68,47 @@ def test_lines_do_not_cross_where_they_need_not():
     edges = tuple(LineageEdge(f"r{n}", f"v{n}") for n in range(3))
     picture = arranged(Lineage(tuple(nodes), edges))
     assert [picture.placed[f"v{n}"].row for n in range(3)] == [picture.placed[f"r{n}"].row for n in range(3)]
+
+
+@given(NODES, EDGES)
+@settings(max_examples=200, deadline=None)
+def test_no_line_passes_under_a_node_that_stands_between_its_ends(nodes, edges):
+    picture = arranged(graph_of(nodes, edges))
+    taken = taken_rows(picture)
+    for source, target, _ in picture.links:
+        one, other = picture.placed[source], picture.placed[target]
+        rows = passed(one, other, taken)
+        assert len(rows) == max(other.column - one.column - 1, 0)
+        for column, row in enumerate(rows, one.column + 1):
+            assert all(abs(row - there) >= 0.45 for there in taken[column])
+
+
+def test_a_line_stays_in_its_row_while_it_is_free_and_turns_aside_to_where_it_leads():
+    kinds = (
+        LineageKind.DATASET,
+        LineageKind.RUN,
+        LineageKind.RUN,
+        LineageKind.VERSION,
+        LineageKind.ALIAS,
+        LineageKind.ALIAS,
+    )
+    nodes = tuple(LineageNode(f"n{number}", kind, "") for number, kind in enumerate(kinds))
+    picture = arranged(Lineage(nodes, ()))
+    assert [picture.placed[f"n{number}"].row for number in range(6)] == [0.5, 0.0, 1.0, 0.5, 0.0, 1.0]
+    lowest = picture.placed["n5"]
+    assert passed(picture.placed["n0"], lowest, taken_rows(picture)) == (0.5, 1.0)
+    assert passed(picture.placed["n0"], picture.placed["n4"], taken_rows(picture)) == (0.5, 0.0)
+
+
+def test_a_drawn_line_goes_through_no_box(graph):
+    kinds = (LineageKind.DATASET, LineageKind.RUN, LineageKind.VERSION, LineageKind.ALIAS)
+    nodes = tuple(LineageNode(f"n{number}", kind, "") for number, kind in enumerate(kinds))
+    graph.show_lineage(Lineage(nodes, (LineageEdge("n0", "n3"), LineageEdge("n0", "n1"))))
+    for link in graph._links:
+        ends = {graph._nodes[key] for key in link.ends}
+        boxes = [node for node in graph._nodes.values() if node not in ends]
+        assert not any(node.mapRectToScene(QRectF(0, 0, BOX_WIDTH, BOX_HEIGHT)).contains(link.shape().pointAtPercent(at / 50))
+                       for node in boxes for at in range(51))  # fmt: skip
 
 
 def test_what_a_node_comes_from_and_what_stands_on_it_is_its_way_and_siblings_are_not():

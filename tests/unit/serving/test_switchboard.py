@@ -9,7 +9,9 @@ import pytest
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.records.event import EndpointChanged
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Replica
+from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
 from mlops_desk.serving.access.tokens import EndpointTokens
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.gateway.routes import NetworkListening, RoutingTable
@@ -52,6 +54,26 @@ def test_the_table_says_where_to_listen_beyond_loopback(tmp_path: Path) -> None:
         wanted = NetworkListening("0.0.0.0", 8443, "/x", ("a",))
         board.entrance.listening = lambda: wanted  # type: ignore[method-assign]  # what it says is tested elsewhere
         assert board._table().network == wanted
+    finally:
+        state.close()
+
+
+def test_how_many_requests_a_canary_answered_is_told_while_it_is_on_its_way_and_never_stored(tmp_path: Path) -> None:
+    state = State(tmp_path / "state.db")
+    try:
+        board = board_of(tmp_path, state)._board
+        told: list[int | None] = []
+        board._bus.subscribe(EndpointChanged, lambda event: told.append(event.endpoint.canary_answered))
+        rollout = Rollout(2, 5.0, (25.0, 100.0), RolloutGuard(), 0.0)
+        board.change("front", lambda known: replace(known, rollout=rollout))
+        board.count_canaries({"front": 0, "gone": 3})
+        board.count_canaries({"front": 7})
+        assert told == [None, 0], "what comes after is announced with the load"
+        assert board.get("front").canary_answered == 7
+        board.change("front", lambda known: replace(known, follows="champion"))
+        assert [one.canary_answered for one in state.endpoints.list()] == [None]
+        board.change("front", lambda known: replace(known, rollout=None))
+        assert board.get("front").canary_answered is None
     finally:
         state.close()
 

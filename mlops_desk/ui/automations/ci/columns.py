@@ -52,7 +52,7 @@ def _watched(one: WatchedRepository) -> Cell:
 def _seen(one: WatchedRepository) -> Cell:
     lines = [f"{words.ref(seen.ref)} {seen.commit}" for seen in one.seen]
     since = [] if one.seen_at is None else [f"since {numbers.absolute(one.seen_at)}"]
-    return Cell(words.refs(one.seen), tip="\n".join([*lines, *since]))
+    return Cell(words.refs(one.seen) or plain(one.trouble or "", 200), tip="\n".join([*lines, *since]))
 
 
 def _pushed(one: WatchedRepository) -> Cell:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.ci.gaps import code_gaps
 from mlops_desk.records.ci.run import CiCheck, CiRun, CiStage
 from mlops_desk.ui.automations.ci import words
 from mlops_desk.ui.widgets.facts import Fact, moment_fact
@@ -51,6 +52,8 @@ def _check(one: CiCheck) -> Fact:
 
 
 def _of_run(run: CiRun) -> Iterator[Fact]:
+    for gap in code_gaps(run):
+        yield Fact("Not in its code", plain(f"{numbers.WARNING} {gap.text} {gap.hint}", _TEXT), "warning")
     yield Fact("Run", run.id, fixed=True)
     yield Fact("Repository", plain(run.repository, _TEXT))
     sha = words.commit(run.commit, is_dirty=run.dirty)

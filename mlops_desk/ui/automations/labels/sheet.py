@@ -7,9 +7,9 @@ otherwise. A field takes what no key has.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
@@ -22,7 +22,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.card import Card, paint_card
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.facts import Fact, FactGrid
 from mlops_desk.ui.widgets.field import Field
@@ -71,8 +71,13 @@ class LabelSheet(Card):
         self.on = Button("Next", tip="Leave it as it is, and go on (N)")
         self.on.clicked.connect(lambda: self.go(1))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("The request to label")
         self._arrange()
         self._show_task()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Show whether its keys count: a card takes no keys elsewhere."""
+        paint_card(QPainter(self), QRectF(self.rect()), theme.colour("accent") if self.hasFocus() else None)
 
     def _arrange(self) -> None:
         head = QHBoxLayout()
@@ -139,7 +144,9 @@ class LabelSheet(Card):
 
     def _show_task(self, *, keep: bool = False) -> None:
         """Show the request that is before the person; ``keep``: what is said above stays."""
-        task = self.tray.task()
+        task, focused = self.tray.task(), QApplication.focusWidget()
+        if focused is not None and self._buttons.isAncestorOf(focused):
+            self.setFocus(Qt.FocusReason.OtherFocusReason)  # the button goes, and here digits, N and P count
         for widget in (self.other, self.back, self.on, self._buttons):
             widget.setEnabled(task is not None)
         self._row.clear()
@@ -158,12 +165,20 @@ class LabelSheet(Card):
         at = Fact("Asked", numbers.ago(task.received_at), tip=numbers.absolute(task.received_at),
                   moment=task.received_at)  # fmt: skip
         self.facts.show_facts([*answered, *asked, at])
+        self._show_answers(given)
+
+    def _show_answers(self, given: str | None) -> None:
+        """Make a button for each answer, in the order of the eye for Tab too."""
+        before: QWidget = self.named
         for number, text in enumerate(self.offered(), 1):
             button = Button(f"{number}  {text}", asks=True)
             button.set_main(main=text == given)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.clicked.connect(lambda _on=False, text=text: self.say(text))
             self._row.addWidget(button)
+            QWidget.setTabOrder(before, button)
+            before = button
+        QWidget.setTabOrder(before, self.other)
         self._buttons.updateGeometry()
 
     def offered(self) -> list[str]:

@@ -85,6 +85,7 @@ class UsualForm(QWidget):
             for kind, title in kinds:
                 choice.addItem(title, kind)
             choice.currentIndexChanged.connect(self._choose)
+            choice.installEventFilter(self)
         self._fill()
         self.measures = self._offer()
         self._show_fields()

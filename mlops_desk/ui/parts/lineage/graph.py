@@ -9,6 +9,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import Role, announce
 from mlops_desk.ui.parts.lineage.items import BOX_HEIGHT, BOX_WIDTH, LinkItem, NodeItem, said
 from mlops_desk.ui.parts.lineage.layout import Arrangement, along, arranged, step
+from mlops_desk.ui.parts.lineage.passing import passed, taken_rows
 from mlops_desk.ui.widgets.scroll import thin
 
 _WAYS = {Qt.Key.Key_Left: "left", Qt.Key.Key_Right: "right", Qt.Key.Key_Up: "up", Qt.Key.Key_Down: "down"}
@@ -56,11 +57,12 @@ class LineageGraph(QGraphicsView):
         before = self._key
         self._picture = arranged(lineage)
         self.scene().clear()
+        placed, taken = self._picture.placed, taken_rows(self._picture)
         self._links = [
-            LinkItem(self._picture.placed[source], self._picture.placed[target], text)
+            LinkItem(placed[source], placed[target], text, passed(placed[source], placed[target], taken))
             for source, target, text in self._picture.links
         ]
-        self._nodes = {key: NodeItem(placed) for key, placed in self._picture.placed.items()}
+        self._nodes = {key: NodeItem(one) for key, one in placed.items()}
         for item in (*self._links, *self._nodes.values()):
             self.scene().addItem(item)
         area = self.scene().itemsBoundingRect().adjusted(-_AIR, -_AIR, _AIR, _AIR)

@@ -1,5 +1,7 @@
 """How a node and a line of the graph are painted: plain text, cut to the box; the chosen one's way stands out."""
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPainterPath, QPen, QPolygonF
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
@@ -103,14 +105,33 @@ def _font(points: float, *, bold: bool = False) -> QFont:
     return font
 
 
-def _onward(source: PlacedNode, target: PlacedNode) -> tuple[QPainterPath, QPolygonF]:
-    """Return a line from the right of a node to the left of one in a later column, and its arrow."""
-    start = QPointF(source.column * COLUMN_STEP + BOX_WIDTH, source.row * ROW_STEP + BOX_HEIGHT / 2)
-    end = QPointF(target.column * COLUMN_STEP, target.row * ROW_STEP + BOX_HEIGHT / 2)
-    bend = (end.x() - start.x()) / 2
-    path = QPainterPath(start)
-    path.cubicTo(start + QPointF(bend, 0), end - QPointF(bend, 0), end - QPointF(_ARROW, 0))
+def _onward(source: PlacedNode, target: PlacedNode, passed: Sequence[float]) -> tuple[QPainterPath, QPolygonF]:
+    """Return a line from the right of a node to the left of one in a later column, and its arrow.
+
+    ``passed`` are the rows at which it goes through the columns between: it bends where no boxes are.
+    """
+    path = QPainterPath(_right_of(source.column, source.row))
+    for column, row in enumerate(passed, source.column + 1):
+        _bend(path, _left_of(column, row))
+        path.lineTo(_right_of(column, row))
+    end = _left_of(target.column, target.row)
+    _bend(path, end - QPointF(_ARROW, 0))
     return path, QPolygonF([end, end + QPointF(-_ARROW, -_ARROW / 2), end + QPointF(-_ARROW, _ARROW / 2)])
+
+
+def _left_of(column: int, row: float) -> QPointF:
+    return QPointF(column * COLUMN_STEP, row * ROW_STEP + BOX_HEIGHT / 2)
+
+
+def _right_of(column: int, row: float) -> QPointF:
+    return _left_of(column, row) + QPointF(BOX_WIDTH, 0)
+
+
+def _bend(path: QPainterPath, end: QPointF) -> None:
+    """Lead a line on to a place at its right, which it leaves and comes to level."""
+    start = path.currentPosition()
+    bend = QPointF((end.x() - start.x()) / 2, 0)
+    path.cubicTo(start + bend, end - bend, end)
 
 
 def _back(source: PlacedNode, target: PlacedNode) -> tuple[QPainterPath, QPolygonF]:
@@ -131,12 +152,13 @@ def _text(painter: QPainter, area: QRectF, text: str, side: Qt.AlignmentFlag) ->
 class LinkItem(QGraphicsItem):
     """A line with an arrow from what a node comes from to what was made of it."""
 
-    def __init__(self, source: PlacedNode, target: PlacedNode, text: str) -> None:
+    def __init__(self, source: PlacedNode, target: PlacedNode, text: str, passed: Sequence[float] = ()) -> None:
         super().__init__()
         self.ends = source.node.node_id, target.node.node_id
         self.is_lit = False
         self.is_quiet = False
-        self._path, self._head = _onward(source, target) if target.column > source.column else _back(source, target)
+        is_onward = target.column > source.column
+        self._path, self._head = _onward(source, target, passed) if is_onward else _back(source, target)
         self._area = self._path.boundingRect().united(self._head.boundingRect()).adjusted(-2, -2, 2, 2)
         if text:
             self.setToolTip(tip_text(text))

@@ -83,6 +83,12 @@ def test_it_says_what_has_to_happen_before_it_gets_further(percent, more, told):
     assert World(endpoint(percent, **more)).move().text == told
 
 
+def test_a_canary_that_nobody_asks_says_that_its_answers_are_lacking():
+    unasked = replace(endpoint(5.0), canary_answered=0)
+    assert World(unasked).move().text.endswith("and answered 100: none came so far, so all are lacking.")
+    assert World(replace(unasked, canary_answered=1)).move().text.endswith("and answered 100.")
+
+
 def test_one_that_failed_says_why_and_one_that_is_built_that_it_is():
     failed = endpoint(0.0)
     failed = replace(

@@ -90,6 +90,30 @@ def test_data_and_logins_that_nobody_gave_are_named_before_anything_runs(world: 
     assert (world.jobs, world.service.list()) == ({}, [])
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (TRAIN, "None of its stages names any: give it no --data."),
+        (TRAIN.replace("metrics:", "data: [/data, /more], metrics:"), "Its stages read: /data, /more."),
+    ],
+)
+def test_data_that_no_stage_reads_are_refused_before_anything_runs(world: World, text: str, hint: str) -> None:
+    given = {"/data": "/srv/a", "/more": "/srv/b", "/x": "/srv/c"} if "/data" in text else {"/x": "/srv/c"}
+    with pytest.raises(Invalid, match="No stage of the pipeline iris reads data at /x") as refused:
+        world.run(text, data=given)
+    assert (refused.value.hint, world.jobs, world.service.list()) == (hint, {}, [])
+    if "/data" in text:
+        del given["/x"]
+        assert world.run(text, data=given).state == "running"
+
+
+def test_what_a_rule_gives_to_each_commit_may_be_more_than_one_of_them_reads(world: World) -> None:
+    world.code.text = HEAD + TRAIN
+    action = CiAction("mlops-desk.yaml", data={"/data": "/srv/a"})
+    run_pushed(world.service, action, PushedRef("/srv/iris.git", "refs/heads/main", COMMIT))
+    assert len(world.jobs) == 1
+
+
 def test_a_stage_that_is_skipped_needs_no_secret_and_a_long_name_fits(world: World) -> None:
     world.code.text = (HEAD + TRAIN).replace("name: iris", f"name: {'n' * 100}")
     world.code.text += "- {name: tagged, image: i, command: [x], secrets: [login], when: {tags: ['v*']}}\n"

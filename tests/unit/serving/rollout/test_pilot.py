@@ -59,6 +59,19 @@ def world() -> World:
     return World(Endpoint("front", EndpointState.LIVE, "http://x/front", 1, model, rollout=rollout))
 
 
+def test_what_a_canary_has_answered_counts_from_the_begin_of_its_step(world: World) -> None:
+    pilot = world.pilot()
+    first = {"front": {1: counted(50), 2: counted(7)}}
+    assert pilot.answered(first) == {}, "nothing is known before its step was seen"
+    pilot.look(first)
+    assert pilot.answered(first) == {"front": 0}
+    assert pilot.answered({"front": {1: counted(60), 2: counted(17, 2)}}) == {"front": 12}
+    assert pilot.answered({"front": {1: counted(3), 2: counted(1)}}) == {}, "a gateway that began anew"
+    assert world.endpoint.rollout is not None
+    world.endpoint = replace(world.endpoint, rollout=replace(world.endpoint.rollout, percent=0.0))
+    assert pilot.answered(first) == {}, "a shadow gets copies"
+
+
 @pytest.mark.parametrize("set_by", [86_400.0, -86_400.0])
 def test_a_step_lasts_as_long_as_it_lasts_whatever_the_clock_is_set_to(world: World, set_by: float) -> None:
     pilot = world.pilot()
