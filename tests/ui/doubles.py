@@ -567,6 +567,13 @@ class Alerts(Service):
     def acknowledge(self, alert_id: str) -> Alert:
         return self._double.put_alert(replace(self._double.alerts_by_id[alert_id], acknowledged_by="ana"))
 
+    def silence(self, alert_id: str, seconds: float) -> Alert:
+        until = None if seconds == 0.0 else time.time() + seconds
+        by = None if until is None else "ana"
+        return self._double.put_alert(
+            replace(self._double.alerts_by_id[alert_id], silenced_until=until, silenced_by=by)
+        )
+
     def try_webhook(self) -> str:
         if not self._double.webhook_works:
             raise Unavailable("The webhook did not answer within 5 s.", "Is its address right?")

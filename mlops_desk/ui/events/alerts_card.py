@@ -1,10 +1,11 @@
-"""The card of alerts on the events page: what fires now, and the way to say that it was seen."""
+"""The card of alerts on the events page: what fires now, who has seen it, and who wants to hear nothing of it."""
 
 from PySide6.QtCore import QModelIndex, QSize, Signal
 from PySide6.QtWidgets import QHBoxLayout
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert
+from mlops_desk.ui.events.silencing import SilenceButton
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.look import theme
@@ -32,6 +33,8 @@ class AlertsCard(Card):
         self._calm = Label()
         self.seen = Button("Acknowledge", asks=True)
         self.seen.clicked.connect(self.acknowledge)
+        self.quiet = SilenceButton()
+        self.quiet.wanted.connect(self._silence)
         self.all = Button("Acknowledge all", asks=True)
         self.all.clicked.connect(self.acknowledge_all)
         head = QHBoxLayout()
@@ -39,6 +42,7 @@ class AlertsCard(Card):
         self.column.removeWidget(self.heading)
         head.addWidget(self.heading)
         head.addWidget(self._calm, 1)
+        head.addWidget(self.quiet)
         head.addWidget(self.seen)
         head.addWidget(self.all)
         self.column.addLayout(head)
@@ -76,10 +80,14 @@ class AlertsCard(Card):
 
     # Seen.
 
+    def alert(self) -> Alert | None:
+        """Return the chosen alert."""
+        key = self.table.key()
+        return self.table.records.record(key) if key else None
+
     def open_alert(self) -> Alert | None:
         """Return the chosen alert, if nobody has acknowledged it."""
-        key = self.table.key()
-        alert = self.table.records.record(key) if key else None
+        alert = self.alert()
         return alert if alert is not None and not alert.acknowledged_by else None
 
     def unseen(self) -> list[Alert]:
@@ -99,14 +107,27 @@ class AlertsCard(Card):
     def _acknowledge(self, identifier: str) -> None:
         self._context.ask("acknowledge", lambda desk: desk.alerts.acknowledge(identifier), _wait)
 
+    def silence(self) -> None:
+        """Ask for how long nobody is to be told of the chosen alert."""
+        if self.alert() is not None:
+            self.quiet.open_menu()
+
+    def _silence(self, seconds: float) -> None:
+        alert = self.alert()
+        if alert is not None:
+            identifier = alert.id
+            self._context.ask("silence", lambda desk: desk.alerts.silence(identifier, seconds), _wait)
+
     def _enable(self, _key: str | None) -> None:
         unseen = len(self.unseen())
+        chosen = self.alert()
+        self.quiet.setVisible(chosen is not None)
+        self.quiet.is_silent = chosen is not None and bool(alerts.silence(chosen))
         self.seen.setVisible(self.open_alert() is not None)
         self.all.setVisible(unseen > 1)
 
     def _activated(self, index: QModelIndex) -> None:
-        key = self.table.key()
-        alert = self.table.records.record(key) if key and index.isValid() else None
+        alert = self.alert() if index.isValid() else None
         if alert is not None:
             self.chosen.emit(alert)
 

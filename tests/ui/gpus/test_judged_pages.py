@@ -155,6 +155,31 @@ def test_what_fires_stands_on_top_and_is_acknowledged(events, double, qtbot):
     assert events.window().sidebar._buttons["events"]._badge is None
 
 
+def test_the_chosen_alert_is_silenced_for_a_while_and_heard_of_again(events, double, qtbot):
+    card = events.alerts
+    model = card.table.model()
+    menu = card.quiet.open_menu()
+    assert [one.text() for one in menu.actions()] == ["For 1 hour", "For 8 hours", "For 1 day", "For 1 week"]
+    menu.actions()[1].trigger()
+    menu.close()
+    qtbot.waitUntil(lambda: "silent until" in (model.index(0, 6).data() or ""))
+    assert 28_000.0 < double.alerts_by_id["a-lost"].silenced_until - time.time() <= 28_800.0
+    menu = card.quiet.open_menu()
+    assert menu.actions()[0].text() == "Hear of it again"
+    menu.actions()[0].trigger()
+    menu.close()
+    qtbot.waitUntil(lambda: double.alerts_by_id["a-lost"].silenced_until is None)
+    qtbot.waitUntil(lambda: not card.quiet.is_silent)
+
+
+def test_a_silence_that_was_refused_says_why(events, double, qtbot):
+    said = []
+    events.context.said.connect(lambda *one: said.append(one))
+    double.failing["alerts.silence"] = Refused("It is bo's alert.", "Ask bo.")
+    events.alerts.quiet.wanted.emit(3600.0)
+    qtbot.waitUntil(lambda: any("bo's alert" in text for _level, text in said))
+
+
 def test_a_silenced_alert_stays_listed_says_until_when_and_asks_for_nothing(events, double, qtbot):
     card = events.alerts
     quiet = replace(double.alerts_by_id["a-lost"], silenced_until=time.time() + 3600, silenced_by="ana")
