@@ -59,7 +59,8 @@ PAGES: tuple[PageSpec, ...] = (
         "Drift",
         "M2 15c3 0 3-9 6-9s3 9 6 9M8 15c2.500 0 2.500-6 5-6s2.500 6 5 6",
         awaits="Monitors",
-        moves=True,
+        curves=True,
+        shows_all=True,
         is_now=True,
     ),
     PageSpec(

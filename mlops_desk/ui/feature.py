@@ -28,6 +28,7 @@ class PageSpec:
     ``drawing`` is its symbol as an SVG path in a box of 20 by 20. ``short`` is its title where there is little room.
     ``awaits`` is what it will show once the agent answers, as the subject of a sentence; its title by default.
     ``curves`` tells that it has curves on the window's time axis: elsewhere a range of time would mean nothing.
+    ``shows_all``: these show all there is, whatever the range, and mark the time that is looked at: none is offered.
     ``moves``: it has numbers of this moment, which a pause holds. ``is_now``: it shows what holds now, whatever time
     the charts of other pages show, and says so. ``key`` is its key where it is not the digit of its place.
     """
@@ -38,6 +39,7 @@ class PageSpec:
     short: str | None = None
     awaits: str | None = None
     curves: bool = False
+    shows_all: bool = False
     moves: bool = False
     is_now: bool = False
     key: str | None = None

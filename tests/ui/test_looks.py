@@ -185,6 +185,9 @@ def test_a_range_of_time_is_offered_only_where_a_page_has_curves_on_it(start, do
     qtbot.keyClick(window, "-")
     assert axis.seconds == before
     assert "time.back" not in {action.id for action in window._everything()}
+    window.show_page("drift")  # its charts show all windows
+    assert not bar.range.isVisibleTo(bar)
+    assert bar.mode.isVisibleTo(bar)
     window.show_page("host")
     qtbot.keyClick(window, "-")
     assert axis.seconds > before

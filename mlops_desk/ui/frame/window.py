@@ -166,7 +166,7 @@ class MainWindow(QWidget):
         self._shown = identifier
         spec = self._specs[identifier]
         self.title_row.title.show_text(spec.title)
-        self.title_row.time.fit(curves=spec.curves, stops=spec.stops)
+        self.title_row.time.fit(curves=spec.curves and not spec.shows_all, stops=spec.stops)
         self._tell_time()
         self.sidebar.choose(identifier)
 

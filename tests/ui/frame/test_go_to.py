@@ -55,6 +55,11 @@ def test_a_time_alone_stays_on_a_page_with_curves_and_leaves_one_without(program
     assert (window.title_row.title.whole, axis.cursor) == ("GPUs", hour())
 
 
+def test_a_monitor_is_found_by_its_name_before_a_time(program, qtbot):
+    assert run_first(program, qtbot, "drift fraud yesterday 03:00").startswith("Drift fraud inputs at ")
+    assert (program.window.title_row.title.whole, program.context.axis.cursor) == ("Drift", hour())
+
+
 def test_a_span_is_shown_as_it_is(program, qtbot):
     run_first(program, qtbot, "yesterday 03:00 – 03:20")
     span = program.context.axis.span()
