@@ -287,6 +287,8 @@ HELP = {
     "rules.answer.firing_id": "id of the firing, or its beginning; rules firings shows them",
     "rules.firing.firing_id": "id of the firing, or its beginning; rules firings shows them",
     "rules.fire.thing": "of a rule about each of several things: the one that it is fired for",
+    "rules.courses.names": "names of rules",
+    "rules.courses.hours": "how far back, from 1 to 168",
     "rules.pause.name": "name of the rule",
     "rules.edit.name": "name of the rule",
     "rules.edit.document": "file of the rule as it is to be, - for standard input; it keeps its name",

@@ -31,7 +31,7 @@ from mlops_desk.cli.forms.governance import card, policy
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.monitoring import answers, monitors, profiles
 from mlops_desk.cli.forms.registry import forms as registry
-from mlops_desk.cli.forms.rules import approvals, ci, pipelines
+from mlops_desk.cli.forms.rules import approvals, ci, courses, pipelines
 from mlops_desk.cli.forms.rules import documents as rule_documents
 from mlops_desk.cli.forms.rules import kept as kept_rules
 from mlops_desk.cli.forms.serving import access, asking, endpoints, labels, network, undertaking, variants
@@ -303,6 +303,7 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **repeating.TABLES,
     **job_files.TABLES,
     **kept_rules.TABLES,
+    **courses.TABLES,
     Job: _JOBS,
     JobBrief: _JOBS,
     Model: {

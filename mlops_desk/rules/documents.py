@@ -39,6 +39,11 @@ class RulePast(Protocol):
     def curve(self, device: str, thing: str, metric: str, since: float, until: float, points: int) -> History | None:
         """Return a metric between two Unix times; None where nothing was ever measured."""
 
+    def curves(
+        self, device: str, metric: str, things: Sequence[str], since: float, until: float, points: int
+    ) -> Sequence[History | None]:
+        """Return the same of several things in one look, all on one time axis."""
+
     def why_untold(self, device: str, metric: str) -> str | None:
         """Return why there can be no history of a metric; None where there can."""
 

@@ -30,7 +30,6 @@ from mlops_desk.records.jobs.usage import GpuSpent
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import Metric
 from mlops_desk.records.status import PastStatus, Sample, Status
-from mlops_desk.storage.history.chunks import TIER_SECONDS
 from mlops_desk.storage.history.holders import MemoryHolding
 from mlops_desk.telemetry.cost import Cost
 from mlops_desk.telemetry.devices import resolve_device
@@ -205,17 +204,18 @@ class TelemetryService:
         span = parse_moment(start, now), parse_moment(end, now)
         own = self._recorded.metrics.get(metric)
         name = self.device(device) if own is None else SeriesName.of(own.device, device, metric).device
-        axis, (curve,) = self._reader.reduce([(name, metric)], *span, points)
-        if not curve.known:
+        (curve,) = self._reader.histories([(name, metric)], *span, points)
+        if curve is None:
             text = f"Nothing was ever measured of {plain(metric)} of {plain(name)}."
             hint = Hint("mlops-desk status --json", after=" names the metrics of each device.")
             raise NotFound(text, hint if own is None else Hint("mlops-desk series", after=" shows them all."))
-        return History(
-            name, metric, curve.unit, TIER_SECONDS[axis.tier], axis.step,
-            tuple(axis.start + axis.step * number for number in range(axis.buckets)),
-            *(tuple(None if math.isnan(value) else value for value in values.tolist())
-              for values in (curve.low, curve.mean, curve.high)),
-        )  # fmt: skip
+        return curve
+
+    def histories(
+        self, names: Sequence[tuple[str, str]], start: float, end: float, points: int
+    ) -> list[History | None]:
+        """Return curves (thing as its history names it, metric) on one axis; None where nothing was ever measured."""
+        return self._reader.histories(names, start, end, points)
 
     def curves(self, curves: list[str], start: float, end: float, buckets: int = 600) -> Curves:
         """Return curves (``DEVICE<tab>METRIC``) on one axis, ready to be drawn."""

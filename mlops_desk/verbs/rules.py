@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.list_page import ListPage
     from mlops_desk.records.metric import Metric
     from mlops_desk.records.rule import Retraining
+    from mlops_desk.records.rules.course import RuleCourse
     from mlops_desk.records.rules.dry_run import RuleCheck, RuleDryRun
     from mlops_desk.records.rules.fired import FiredRule
     from mlops_desk.records.rules.firing import KeptFiring
@@ -118,6 +119,14 @@ class Rules(Protocol):
         """Tell what a rule would have done over the last 30 days, or another span of the history.
 
         It is judged in a process of its own; Ctrl+C stops it.
+        """
+        ...
+
+    @reads
+    def courses(self, names: "list_of[str]", hours: float = 24.0) -> "list_of[RuleCourse]":
+        """Show how what rules watch went, in at most 96 points: of each the thing that came nearest to the threshold.
+
+        Where the history can tell nothing of a condition, it is said why.
         """
         ...
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from service_double import Service
 
-from mlops_desk.base.errors import Invalid, NotFound, Place, Refused
+from mlops_desk.base.errors import Invalid, NotFound, Place, Refused, Unavailable
 from mlops_desk.records import event as events
 from mlops_desk.records.ci.run import (
     CiBrief,
@@ -38,6 +38,7 @@ from mlops_desk.records.pipelines.run import (
 from mlops_desk.records.pipelines.word import DecisionWord
 from mlops_desk.records.rules.approval import Approval, ApprovalKind
 from mlops_desk.records.rules.conditions import MetricClause
+from mlops_desk.records.rules.course import ConditionCurve, OfEach, RuleCourse
 from mlops_desk.records.rules.dry_run import LookedAt, RuleCheck, RuleDryRun, WouldFire
 from mlops_desk.records.rules.fired import FiredRule
 from mlops_desk.records.rules.firing import FiringState, FiringStep, KeptFiring
@@ -98,6 +99,26 @@ def some_kept() -> list_of[KeptRule]:
                      standings=(ThingStanding("", False),)),
         watched_rule("old-sensor", sentence="When a sensor is hot: tell people.", standings=nobody),
         watched_rule("unreadable", sentence="", trouble="Line 5, column 3: 'hw.gone' is no metric that the desk measures."),
+    ]  # fmt: skip
+
+
+def watched_course(name: str, *values: float | None, **more: Any) -> RuleCourse:
+    """Return the curve of a rule about the temperature of each GPU, of a quarter of an hour a value."""
+    curve = ConditionCurve(
+        "the temperature of each GPU is at or above 84 °C", "gpu", "GPU-0", "hw.temperature", "Cel", 84.0, True,
+        OfEach.MEAN, NOW - len(values) * 900.0, 900.0, values, 1,
+    )  # fmt: skip
+    return RuleCourse(name, replace(curve, **more))
+
+
+def some_courses() -> list_of[RuleCourse]:
+    """Return what the history tells of some rules."""
+    day = wavy(NOW - DAY, 900.0, 96, 74.0, 8.0)
+    return [
+        watched_course("warn-hot-gpus", *day, looked_at=8),
+        watched_course("roll-back-churn", 0.001, None, 0.03, device="endpoint", thing="churn-prod", threshold=0.02, unit="1",
+                       metric="endpoint.errors.5xx", condition="5xx errors of endpoint churn-prod are at or above 2 %",
+                       of_each=OfEach.MOST),
     ]  # fmt: skip
 
 
@@ -242,6 +263,12 @@ class AutomationRules(Service):
 
     def measures(self) -> list[Metric]:
         return [*MEASURES]
+
+    def courses(self, names: list_of[str], hours: float = 24.0) -> list_of[RuleCourse]:
+        self._double.asked_courses.append(tuple(names))
+        if self._double.courses_fail:
+            raise Unavailable("The history is being mended.", "Wait for it.")
+        return [self._double.courses.get(name, RuleCourse(name, untold="a person fires it")) for name in names]
 
     def reset(self, name: str) -> KeptRule:
         return self._put(replace(self._find(name), changed_at=None))
@@ -422,6 +449,8 @@ def begin_automations(double: Double, *, empty: bool) -> None:
     double.approvals_by_id = {} if empty else {one.id: one for one in some_approvals()}
     double.label_tasks = [] if empty else [label_task(number) for number in range(6)]
     double.tried_rules, double.answered_approvals, double.labelled, double.asked_labels = [], [], [], []
+    double.asked_courses, double.courses_fail = [], False
+    double.courses = {} if empty else {one.rule: one for one in some_courses()}
     double.champion = "4"
     double.dry_runs_last = False
     double.pipelines, double.approvals = Pipelines(double, "pipelines"), Approvals(double, "approvals")

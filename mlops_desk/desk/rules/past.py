@@ -1,11 +1,11 @@
 """What rules may be about, and what the history has of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mlops_desk.alerts.table import DERIVED
 from mlops_desk.base.errors import NotFound
 from mlops_desk.desk.model_wiring import RECORDED
-from mlops_desk.desk.rules.reckoned import readings_of, reckoned, why_untold
+from mlops_desk.desk.rules.reckoned import KIND, readings_of, reckoned, why_untold
 from mlops_desk.records.history import History, SeriesName
 from mlops_desk.records.metric import Metric
 from mlops_desk.records.status import Status
@@ -50,10 +50,36 @@ class RuleHistory:
         if not names:
             return self._measured(thing, metric, since, until, points)
         found = {name: self._measured(thing, name, since, until, points) for name in names}
-        return reckoned(device, thing, metric, {name: curve for name, curve in found.items() if curve is not None})
+        known = {name: curve for name, curve in found.items() if curve is not None}
+        return self._reckoned(device, thing, metric, known)
+
+    def curves(
+        self, device: str, metric: str, things: Sequence[str], since: float, until: float, points: int
+    ) -> Sequence[History | None]:
+        """Return the same of several things in one look, all on one time axis."""
+        names = readings_of(device, metric)
+        asked = [(thing, name) for thing in things for name in names or (metric,)]
+        read = self._telemetry.histories(asked, since, until, points)
+        found = {(curve.device, curve.metric): curve for curve in read if curve is not None}
+        if not names:
+            return [found.get((thing, metric)) for thing in things]
+        return [
+            self._reckoned(
+                device, thing, metric, {name: found[thing, name] for name in names if (thing, name) in found}
+            )
+            for thing in things
+        ]
 
     def why_untold(self, device: str, metric: str) -> str | None:
         return why_untold(device, metric)
+
+    def _reckoned(self, device: str, thing: str, metric: str, curves: Mapping[str, History]) -> History | None:
+        return reckoned(device, thing, metric, curves, self._facts(device, thing))
+
+    def _facts(self, device: str, thing: str) -> dict[str, str]:
+        """Return what measures need of a thing besides readings, and what stays as it is while the thing is there."""
+        mounts = self._telemetry.status().filesystems if device == FILESYSTEM else ()
+        return next(({KIND: mounted.kind} for mounted in mounts if mounted.mount == thing), {})
 
     def _measured(self, thing: str, metric: str, since: float, until: float, points: int) -> History | None:
         try:

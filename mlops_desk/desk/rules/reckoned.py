@@ -2,7 +2,8 @@
 
 A share, a sum, what is left to a limit: whatever is told by readings alone has a past, in which a mean of shares is
 taken for the share of the means. What rests on more than readings (the state of a GPU, an incident, a job), and
-counters that are judged by their growth, have none; why is told.
+counters that are judged by their growth, have none; why is told. The kind of a mount is no state: it has the one that
+it has now for as long as it is there.
 """
 
 from bisect import bisect_right
@@ -16,6 +17,8 @@ from mlops_desk.records.metric import Reading
 
 _OF = {watched.named: watched for watched in WATCHED if watched.measure.declared is not None}
 _NVLINKS = "gpu.nvlinks_down"
+KIND = "kind"
+"""What a file system is; ``facts`` have it beside the readings."""
 
 
 def why_untold(device: str, metric: str) -> str | None:
@@ -29,7 +32,7 @@ def why_untold(device: str, metric: str) -> str | None:
         return "it is by how much a counter grew within a minute, and the history is kept by the minute"
     if metric == _NVLINKS:
         return "whether links are missing is known of the GPU at work alone"
-    if watched.measure.facts or not watched.measure.reads:
+    if set(watched.measure.facts) - {KIND} or not watched.measure.reads:
         return "it rests on more than numbers, and of the rest no history is kept"
     return None
 
@@ -40,26 +43,29 @@ def readings_of(device: str, metric: str) -> tuple[str, ...]:
     return () if watched is None or why_untold(device, metric) else watched.measure.reads or ()
 
 
-def reckoned(device: str, thing: str, metric: str, curves: Mapping[str, History]) -> History | None:
+def reckoned(
+    device: str, thing: str, metric: str, curves: Mapping[str, History], facts: Mapping[str, str]
+) -> History | None:
     """Return a measure's curve by the curves of what it is made of; None where nothing of these was ever measured.
 
-    One that is missing is missing at each point, as it is of a device that does not tell it.
+    One that is missing is missing at each point, as it is of a device that does not tell it. So is a fact: then the
+    measure is not known at all.
     """
     watched = _OF[device, metric]
-    if not curves:
+    if not curves or set(watched.measure.facts) - set(facts):
         return None
     finest = min(curves.values(), key=lambda curve: curve.step_seconds)
-    values = tuple(_value(watched, curves, at) for at in finest.times)
+    values = tuple(_value(watched, curves, facts, at) for at in finest.times)
     coarsest = max(curve.tier_seconds for curve in curves.values())
     unit = watched.measure.declared.unit if watched.measure.declared is not None else watched.rule.unit
     return History(thing, metric, unit, coarsest, finest.step_seconds, finest.times, values, values, values)
 
 
-def _value(watched: Watched, curves: Mapping[str, History], at: float) -> float | None:
+def _value(watched: Watched, curves: Mapping[str, History], facts: Mapping[str, str], at: float) -> float | None:
     metrics = {
         name: Reading(value, curve.unit) for name, curve in curves.items() if (value := _at(curve, at)) is not None
     }
-    return watched.measure.of(SimpleNamespace(metrics=metrics)) if metrics else None
+    return watched.measure.of(SimpleNamespace(metrics=metrics, **facts)) if metrics else None
 
 
 def _at(curve: History, at: float) -> float | None:

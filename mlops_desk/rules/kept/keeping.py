@@ -1,22 +1,25 @@
 """The verbs about rules that are kept: made, listed, paused, fired and removed, and what they did."""
 
+import time
 from builtins import list as list_of
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import Hint, Invalid, Refused
+from mlops_desk.base.errors import Hint, Invalid, Refused, TimedOut
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import AutomationChanged, RuleChanged, RuleRemoved
 from mlops_desk.records.rule import Retraining
 from mlops_desk.records.rules.actions import NotifyAction, RetrainAction, StopJobAction
 from mlops_desk.records.rules.conditions import device_class, leaves
+from mlops_desk.records.rules.course import RuleCourse
 from mlops_desk.records.rules.fired import FiredRule
 from mlops_desk.records.rules.firing import KeptFiring
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.records.rules.spec import RuleSpec
+from mlops_desk.rules.courses import CourseReading
 from mlops_desk.rules.document.conditions import Metrics
 from mlops_desk.rules.document.document import parse_rule
 from mlops_desk.rules.documents import RuleDocuments, RulePast
@@ -25,6 +28,10 @@ from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
 from mlops_desk.rules.planning import check_retraining
 from mlops_desk.rules.trial import RuleTrial
 from mlops_desk.verbs.declaration import check_limit
+
+_MOST_COURSES = 100  # chosen: more rows than a screen has
+_LEAST_HOURS, _MOST_HOURS = 1.0, 168.0  # chosen: within a day lie its nights and its work, within a week its week-end
+_COURSES_SECONDS = 20.0  # chosen: curves of a screen of rules take a fraction of a second; each look has 5 s itself
 
 
 class LivingRules(Protocol):
@@ -100,6 +107,28 @@ class RuleKeeping(RuleDocuments):
         if one.spec is None:
             raise Refused(f"The rule {plain(rule)} can't be read: {one.trouble}", "Change its document.")
         return one.spec if one.built_in is None else as_judged(one.spec)
+
+    def courses(self, names: list_of[str], hours: float = 24.0) -> list_of[RuleCourse]:
+        """Return how what rules watch went. Raises NotFound, Invalid, Unavailable, TimedOut."""
+        if len(names) > _MOST_COURSES:
+            text = f"{len(names)} rules are more than {_MOST_COURSES}."
+            raise Invalid(text, "Ask for some of them at a time.")
+        if not _LEAST_HOURS <= hours <= _MOST_HOURS:
+            hint = f"Give --hours from {_LEAST_HOURS:g} to {_MOST_HOURS:g}."
+            raise Invalid(f"Curves of {hours:g} hours are not shown.", hint)
+        now, ends_at = time.time(), time.monotonic() + _COURSES_SECONDS
+        reading = CourseReading(self._metrics, self._past, now - hours * 3600.0, now)
+        found: list_of[RuleCourse] = []
+        for name in dict.fromkeys(names):
+            one = self.shelf.named(name)
+            if time.monotonic() > ends_at:
+                text = f"After {_COURSES_SECONDS:g} s the history had told of {len(found)} of {len(names)} rules."
+                raise TimedOut(text, "The disk of the data folder is slow, or many ask: try fewer at a time.")
+            if one.spec is None:
+                found.append(RuleCourse(name, untold=f"it can't be read: {one.trouble}"))
+            else:
+                found.append(reading.course(name, one.spec, self.living.shown(one).standings))
+        return found
 
     def pause(self, name: str) -> KeptRule:
         """Judge a rule no more. Raises NotFound."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.records.history import Curve, Curves, ProcessMemory
+from mlops_desk.records.history import Curve, Curves, History, ProcessMemory
 from mlops_desk.storage.history.chunks import TIER_SECONDS
 from mlops_desk.storage.history.holders_reading import holders_in, memory_of
 from mlops_desk.storage.history.reading import CurvesRequest
@@ -79,6 +79,12 @@ class CurveReader:
             for item in reduced
         )
         return Curves(axis.start, axis.step, axis.buckets, TIER_SECONDS[axis.tier], curves)
+
+    def histories(self, names: Sequence[Name], start: float, end: float, points: int) -> list[History | None]:
+        """Return curves with None for gaps; None for one of which nothing was ever measured. Raises as ``curves``."""
+        axis, reduced = self.reduce(names, start, end, points)
+        times = tuple(axis.start + axis.step * number for number in range(axis.buckets))
+        return [_history(item, axis, times) if item.known else None for item in reduced]
 
     def reduce(self, names: Sequence[Name], start: float, end: float, points: int) -> tuple[Axis, list[Reduced]]:
         """Return curves as arrays, on about ``points`` buckets: fewer where it was not measured as often."""
@@ -204,6 +210,14 @@ def _recent(recent: RecentCurves, place: int) -> Rolled:
 def _reduced(name: Name, rows: Rolled, known: str | None, every: float, axis: Axis, unit: str) -> Reduced:
     low, mean, high = binned(rows, axis.start, axis.step, axis.buckets, every)
     return Reduced(*name, unit, known is not None, low, mean, high)
+
+
+def _history(item: Reduced, axis: Axis, times: tuple[float, ...]) -> History:
+    low, mean, high = (
+        tuple(None if math.isnan(value) else value for value in values.tolist())
+        for values in (item.low, item.mean, item.high)
+    )
+    return History(item.device, item.metric, item.unit, TIER_SECONDS[axis.tier], axis.step, times, low, mean, high)
 
 
 def _bytes(values: Floats) -> bytes:

@@ -224,6 +224,14 @@ class RecordTable(DressedTable, Generic[T]):
             return "Nothing here is as the choices above ask for." if self.records.order.fits is not None else ""
         return f"Nothing matches \u201c{plain(' '.join(words), 60)}\u201d. Esc clears the filter."
 
+    def keys_in_sight(self) -> list[str]:
+        """Return the records whose rows are seen, from above, where the table itself is."""
+        first, last = self.rowAt(0), self.rowAt(self.viewport().height() - 1)
+        if first < 0:
+            return []
+        rows = range(first, (last if last >= 0 else self.records.rowCount() - 1) + 1)
+        return [self.records.index(row, 0).data(KEY_ROLE) for row in rows]
+
     def shown_rows(self) -> int:
         return self.records.rowCount()
 

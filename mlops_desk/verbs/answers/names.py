@@ -125,6 +125,7 @@ WHERE: dict[str, str] = {
     "RewriteDone": "data.redaction",
     "RewritePlan": "data.redaction",
     "RuleCheck": "rules.dry_run",
+    "RuleCourse": "rules.course",
     "RuleDryRun": "rules.dry_run",
     "Run": "model",
     "RunBrief": "model",

@@ -1,11 +1,9 @@
 """What a person does with rules on the page, and what they see of them."""
 
-import math
-import struct
 from dataclasses import replace
 
 import pytest
-from automation_doubles import DOCUMENT, NOW, firing_record, watched_rule
+from automation_doubles import DOCUMENT, NOW, firing_record, watched_course, watched_rule
 from doubles import Double
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QFocusEvent, QWheelEvent
@@ -13,16 +11,18 @@ from PySide6.QtWidgets import QApplication
 
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.records import event as events
-from mlops_desk.records.history import Curve, Curves
 from mlops_desk.records.rules.conditions import MetricClause
+from mlops_desk.records.rules.course import RuleCourse
 from mlops_desk.records.rules.firing import FiringState
 from mlops_desk.records.rules.kept import KeptRule, ThingStanding
 from mlops_desk.ui.automations import words
 from mlops_desk.ui.automations.loads import AUTOMATIONS
-from mlops_desk.ui.automations.rules.curves import watched
+from mlops_desk.ui.automations.rules.columns import COLUMNS
 from mlops_desk.ui.automations.rules.dialog import AutomationDialog
-from mlops_desk.ui.tables.model import SPARK_ROLE
+from mlops_desk.ui.tables.model import SPARK_ROLE, Spark
 from mlops_desk.ui.widgets.confirmation import Confirm
+
+WATCHED = [column.key for column in COLUMNS].index("watched")
 
 
 def opened(page, kind):
@@ -430,46 +430,108 @@ def test_a_dry_run_that_fails_says_why(page, double, qtbot):
     assert not view.table.isVisible()
 
 
-def test_how_what_is_watched_went_stands_beside_its_threshold(page, double, qtbot):
-    asked = double.asked_curves[-1]
-    assert "endpoint:churn-prod\tendpoint.errors.5xx" in asked[0]
-    tab = page.rules
-    name = "roll-back-churn"
-    device, metric = watched(double.kept_rules[name], None)
-    tab.curves._rules = double.kept_rules
-    values = [0.001, math.nan, 0.03]
-    packed = struct.pack("<3f", *values)
-    tab.curves._got(Curves(NOW - 300, 100.0, 3, 60.0, (Curve(device, metric, "1", packed, packed, packed),)))
-    row = tab.list.records.row_of(name)
-    number = [column.key for column in tab.list.records.columns].index("watched")
-    spark = tab.list.records.index(row, number).data(SPARK_ROLE)
-    assert spark.limit == 0.02
-    assert tab.curves.of(name).thing == "endpoint churn-prod"
-    assert spark.values[1] is None  # a gap, and no zero
-    other = tab.list.records.index(tab.list.records.row_of("warn-hot-gpus"), number).data(SPARK_ROLE)
-    assert other is None  # nothing is known of it, so nothing is drawn
+@pytest.fixture
+def wide(page, qtbot):
+    """Return the page where there is room for the curves."""
+    page.window().resize(1700, 900)
+    qtbot.waitUntil(lambda: not page.rules.list.isColumnHidden(WATCHED))
+    return page
+
+
+def watched_cell(page, name):
+    """Return the spark and the tip of a rule's curve."""
+    model = page.rules.list.records
+    index = model.index(model.row_of(name), WATCHED)
+    return index.data(SPARK_ROLE), index.data(Qt.ItemDataRole.ToolTipRole)
+
+
+def test_how_what_is_watched_went_stands_beside_its_threshold(wide, double, qtbot):
+    qtbot.waitUntil(lambda: wide.rules.curves.of("roll-back-churn") is not None)
+    spark, tip = watched_cell(wide, "roll-back-churn")
+    assert spark == Spark((0.001, None, 0.03), 0.02), "a gap is no zero"
+    assert tip.startswith("endpoint churn-prod: 5xx errors of endpoint churn-prod are at or above 2 %\n")
+    assert "the most of each 15\u202fmin" in tip
+    assert "fires at or above" in tip
+    _, hot = watched_cell(wide, "warn-hot-gpus")
+    assert "of 8 the one that came nearest" in hot
+
+
+def test_a_rule_without_a_curve_says_why_in_its_row_and_in_its_tab(wide, double, qtbot):
+    qtbot.waitUntil(lambda: bool(wide.rules.curves.untold("nightly-report")))
+    assert watched_cell(wide, "nightly-report") == (None, "No curve: a person fires it.")
+    wide.rules.list.select("nightly-report")
+    view = wide.rules.pane.view("now")
+    assert view.chart.isVisible()
+    assert view.chart.told() == "No curve: a person fires it."
+    wide.rules.list.select("warn-hot-gpus")
+    assert view.chart.told().startswith("GPU 0: last ")
+    assert view.chart.told().endswith("fires at or above 84\u202f°C; the mean of each 15\u202fmin")
+
+
+def test_curves_that_can_not_be_asked_for_say_so_and_what_was_known_stays(wide, double, qtbot):
+    tab = wide.rules
+    qtbot.waitUntil(lambda: tab.curves.of("warn-hot-gpus") is not None)
+    double.courses_fail = True
+    other = watched_rule("other-rule")
+    double.kept_rules["other-rule"] = other
+    double.announce(events.AutomationChanged(other))
+    changed = replace(double.kept_rules["warn-hot-gpus"], document=f"{DOCUMENT}# other\n")
+    double.announce(events.AutomationChanged(changed))
+    qtbot.waitUntil(lambda: bool(tab.curves.untold("other-rule")))
+    assert watched_cell(wide, "other-rule")[1] == "No curve: it could not be asked for: The history is being mended."
+    assert tab.curves.of("warn-hot-gpus") is not None
+
+
+def test_no_rule_is_asked_for_twice_in_a_minute_and_none_while_nobody_looks(wide, double, qtbot):
+    tab = wide.rules
+    qtbot.waitUntil(lambda: tab.curves.of("warn-hot-gpus") is not None)
+
+    def asked():
+        return [name for names in double.asked_courses for name in names]
+
+    qtbot.waitUntil(lambda: set(asked()) == set(tab.list.keys_in_sight()))
+    for _ in range(3):
+        tab.curves._ask()
+    assert sorted(asked()) == sorted(set(asked()))
+    changed = replace(double.kept_rules["warn-hot-gpus"], document=f"{DOCUMENT}# other\n")
+    double.announce(events.AutomationChanged(changed))
+    qtbot.waitUntil(lambda: double.asked_courses[-1] == ("warn-hot-gpus",))
+    wide.tabs.choose("approvals")
+    assert not tab.curves._again.isActive()
+    assert not tab.curves._soon.isActive()
+    tab.curves._asked.clear()
+    tab.curves._ask()
+    assert tab.curves._task is None, "nobody sees it"
+    wide.tabs.choose("rules")
+    assert tab.curves._again.isActive()
+
+
+def test_only_the_rows_in_sight_are_asked_for_and_others_once_they_are_scrolled_to(wide, double, qtbot):
+    for number in range(80):
+        rule = watched_rule(f"zz-{number:02d}")
+        double.kept_rules[rule.name] = rule
+        double.announce(events.AutomationChanged(rule))
+    tab = wide.rules
+    qtbot.waitUntil(lambda: tab.list.shown_rows() == 88)
+    seen = set(tab.list.keys_in_sight())
+    assert 0 < len(seen) < 60
+    qtbot.waitUntil(lambda: seen <= {name for names in double.asked_courses for name in names})
+    bar = tab.list.verticalScrollBar()
+    bar.setValue(bar.maximum())
+    below = set(tab.list.keys_in_sight()) - seen
+    assert below
+    qtbot.waitUntil(lambda: below <= {name for names in double.asked_courses for name in names})
+    tab.list.setColumnHidden(WATCHED, True)
+    assert set(tab._in_sight()) == {tab.list.key()}, "its own curve is in its tab"
 
 
 def test_a_gpu_is_named_as_people_do_where_its_curve_stands(page, double, qtbot):
     gpu = double.sample(NOW).gpus[1].uuid
-    clause = MetricClause("hw.temperature", "gpu", 84.0, 80.0)
-    tab, rule = page.rules, watched_rule(watched=(clause,), standings=(ThingStanding(gpu, True),))
-    tab.curves._rules, tab.curves._wanted = {rule.name: rule}, {rule.name: (gpu, "hw.temperature")}
-    packed = struct.pack("<2f", 80.0, 81.0)
-    tab.curves._got(Curves(NOW - 300, 100.0, 2, 60.0, (Curve(gpu, "hw.temperature", "Cel", packed, packed, packed),)))
-    assert tab.curves.of(rule.name).thing == "GPU 1"
-
-
-def test_a_rule_of_each_thing_shows_the_one_for_which_it_holds(double):
-    clause = MetricClause("hw.temperature", "gpu", 84.0, 80.0)
-    things = (ThingStanding("GPU-a", None), ThingStanding("GPU-b", False), ThingStanding("GPU-c", True))
-    assert watched(watched_rule(watched=(clause,), standings=things), None) == ("GPU-c", "hw.temperature")
-    assert watched(watched_rule(watched=(clause,), standings=things[:2]), None) == ("GPU-b", "hw.temperature")
-    assert watched(watched_rule(watched=(clause,), standings=()), None) is None
-    assert watched(watched_rule(watched=()), None) is None
-    status = double.sample(NOW)
-    named = replace(clause, of="gpu1")
-    assert watched(watched_rule(watched=(named,)), status) == (status.gpus[1].uuid, "hw.temperature")
+    tab = page.rules
+    tab.curves._got([watched_course("warn-hot-gpus", 80.0, 81.0, thing=gpu)])
+    assert tab.curves.of("warn-hot-gpus").thing == "GPU 1"
+    tab.curves._got([RuleCourse("warn-hot-gpus", untold="nothing of it was measured in this time")])
+    assert tab.curves.of("warn-hot-gpus") is None
 
 
 def test_without_rules_the_page_says_what_they_are_and_offers_the_first(start, qtbot):

@@ -261,6 +261,7 @@ TABLE = {
     "/v1/rules/dry_run": EVERYBODY,
     "/v1/rules/schema": EVERYBODY,
     "/v1/rules/measures": EVERYBODY,
+    "/v1/rules/courses": EVERYBODY,
     "/v1/rules/pause": OWNER,
     "/v1/rules/edit": OWNER,
     "/v1/rules/reset": OWNER,

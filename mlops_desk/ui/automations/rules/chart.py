@@ -27,8 +27,9 @@ class WatchedChart(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._curve: WatchedCurve | None = None
+        self._instead = ""
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.show_curve(None)
+        self.show_curve(None, "")
 
     def sizeHint(self) -> QSize:
         return QSize(theme.READING_WIDTH, theme.CHART_MINIMUM_HEIGHT + theme.SPACE_24)
@@ -36,9 +37,9 @@ class WatchedChart(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(theme.AXIS_WIDTH * 2, self.sizeHint().height())
 
-    def show_curve(self, curve: WatchedCurve | None) -> None:
-        """Show a curve; None: the history knows nothing of it."""
-        self._curve = curve
+    def show_curve(self, curve: WatchedCurve | None, instead: str) -> None:
+        """Show a curve; where there is none, what is said ``instead``."""
+        self._curve, self._instead = curve, instead
         self.setAccessibleName("Chart: what the rule watches")
         self.setAccessibleDescription(self.told())
         self.update()
@@ -47,10 +48,10 @@ class WatchedChart(QWidget):
         """Say what is shown, in words."""
         curve = self._curve
         if curve is None:
-            return "The history knows nothing of what it watches."
+            return self._instead
         last, limit = (alerts.quantity(value, curve.unit) for value in (curve.last, curve.spark.limit))
         side = "at or above" if curve.above else "at or below"
-        return f"{plain(curve.metric)} of {plain(curve.thing)}: last {last}, fires {side} {limit}"
+        return f"{plain(curve.thing)}: last {last}, fires {side} {limit}; {curve.of_each} of each {_step(curve)}"
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -60,7 +61,7 @@ class WatchedChart(QWidget):
         painter.setPen(theme.colour("muted"))
         curve = self._curve
         if curve is None:
-            painter.drawText(area, _CENTRE, self.told())
+            painter.drawText(area, _CENTRE | int(Qt.TextFlag.TextWordWrap), self.told())
             return
         head = QRectF(area.left(), area.top(), area.width(), height)
         painter.drawText(head, _LEFT, painter.fontMetrics().elidedText(
@@ -69,6 +70,10 @@ class WatchedChart(QWidget):
         painter.drawText(foot, _LEFT, numbers.day_and_clock(curve.start))
         painter.drawText(foot, _RIGHT, "now")
         paint_spark(painter, QRectF(area.left(), head.bottom(), area.width(), foot.top() - head.bottom()), curve.spark)
+
+
+def _step(curve: WatchedCurve) -> str:
+    return numbers.duration(curve.step_seconds)
 
 
 class DryRunStrip(QWidget):

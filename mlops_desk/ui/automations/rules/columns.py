@@ -20,12 +20,13 @@ _LATELY = 5  # chosen: the newest firings that a tip names
 
 @dataclass(frozen=True, slots=True)
 class SeenRule:
-    """A rule, how it stands, what it did lately (newest first), and what it watches."""
+    """A rule, how it stands, what it did lately (newest first), and what it watches, or why that has no curve."""
 
     rule: KeptRule
     mark: Mark
     lately: tuple[KeptFiring, ...] = ()
     curve: WatchedCurve | None = None
+    untold: str = ""
 
     @property
     def group(self) -> str | None:
@@ -41,7 +42,7 @@ def rows_of(rules: Mapping[str, KeptRule], firings: Iterable[KeptFiring], curves
     for name, rule in rules.items():
         mine = sorted(of.get(rule.id, ()), key=lambda one: -one.at)
         mark = words.rule_mark(rule, (one for one in mine if not one.state.is_over))
-        rows[name] = SeenRule(rule, mark, tuple(mine[:_LATELY]), curves.of(name))
+        rows[name] = SeenRule(rule, mark, tuple(mine[:_LATELY]), curves.of(name), curves.untold(name))
     return rows
 
 
@@ -59,15 +60,21 @@ def _sentence(row: SeenRule) -> Cell:
     return Cell(plain(said, _SENTENCE), tip=said)
 
 
+def no_curve(row: SeenRule) -> str:
+    """Say why there is no curve."""
+    return f"No curve: {plain(row.untold, 300).rstrip('.')}." if row.untold else "Its curve is asked for …"
+
+
 def _watched(row: SeenRule) -> Cell:
     curve = row.curve
     if curve is None:
-        told = "The history knows nothing of it" if row.rule.watched else "It watches no number"
-        return Cell("", -1.0, tip=told)
+        return Cell("", -1.0, tip=no_curve(row))
     side = "fires at or above" if curve.above else "fires at or below"
     last, limit = value_words(curve.last, curve), value_words(curve.spark.limit, curve)
-    tip = f"{curve.metric} of {curve.thing}, the last 24 hours\nlast {last}; {side} {limit} (the dashed line)"
-    return Cell("", curve.last, tip=tip, spark=curve.spark)
+    others = f", of {curve.looked_at} the one that came nearest" if curve.looked_at > 1 else ""
+    each = f"{curve.of_each} of each {numbers.duration(curve.step_seconds)}"
+    tip = f"{curve.thing}{others}: {plain(curve.condition, 300)}\nthe last 24 hours, {each}"
+    return Cell("", curve.last, tip=f"{tip}\nlast {last}; {side} {limit} (the dashed line)", spark=curve.spark)
 
 
 def _fired(row: SeenRule) -> Cell:

@@ -1,46 +1,57 @@
-"""How what rules watch went lately, beside the threshold: asked for while the page is seen, and now and then anew.
+"""How what rules watch went in 24 hours: asked for of the rows in sight, once a minute at most, and only while seen.
 
-A rule about each of several things shows the one for which its condition holds, else the first that is known. What the
-history knows nothing of stays blank.
+The agent picks the thing that is worst off, and says why there is no curve. Where it can't be asked, what was known
+stays.
 """
 
-import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.parts.lately import LatelyCurves, values_of
 from mlops_desk.ui.tables.model import Spark
 from mlops_desk.ui.words import alerts
 
 if TYPE_CHECKING:
-    from mlops_desk.records.history import Curves
-    from mlops_desk.records.status import Status
+    from builtins import list as list_of
 
-SPAN_SECONDS = 86_400.0  # chosen: a day has the night and the work in it
-_BUCKETS = 96  # a quarter of an hour each, which the history keeps for long
-_AGAIN_MILLISECONDS = 60_000  # chosen: a bucket stands for a quarter of an hour
-_MOST = 300  # chosen: more rules than anybody scrolls through; further ones have no curve
+    from mlops_desk.base.errors import DeskError
+    from mlops_desk.records.rules.course import RuleCourse
+    from mlops_desk.records.status import Status
+    from mlops_desk.ui.live.tasks import Task
+
+HOURS = 24.0  # chosen: a day has the night and the work in it
+AGAIN_SECONDS = 60.0  # chosen: a point stands for a quarter of an hour
+_SOON_MILLISECONDS = 200  # chosen: who scrolls is asked for once, where they come to rest
+_MOST = 60  # chosen: more rows than a screen has
 _MACHINE = frozenset({"gpu", "host", "core", "sensor", "disk", "network", "filesystem"})
 """Classes whose things go by their own names; what features record goes by KIND:NAME."""
+OF_EACH = {"mean": "the mean", "most": "the most", "least": "the least", "growth": "the growth of the counter"}
+"""What a point is of its quarter of an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedCurve:
-    """What of a rule is shown: its thing as people call it; values in ``unit`` that begin at Unix time ``start``."""
+    """What of a rule is shown: its thing as people call it; values in ``unit`` that begin at Unix time ``start``.
+
+    ``condition`` says in words what is watched, ``of_each`` what a value is of its step; ``looked_at`` counts the
+    things of which this one is worst off.
+    """
 
     thing: str
-    metric: str
+    condition: str
     unit: str
     start: float
     step_seconds: float
     spark: Spark
     above: bool
+    of_each: str
+    looked_at: int
 
     @property
     def last(self) -> float | None:
@@ -48,73 +59,118 @@ class WatchedCurve:
         return next((value for value in reversed(self.spark.values) if value is not None), None)
 
 
-def watched(rule: KeptRule, status: "Status | None") -> tuple[str, str] | None:
-    """Return device and metric of what is shown of a rule; None where it watches no number, or of nothing known."""
-    if not rule.watched:
-        return None
-    clause = rule.watched[0]
-    thing = clause.of
-    if thing is None:
-        order = sorted(rule.standings, key=lambda one: (one.holds is not True, one.holds is None, one.subject))
-        thing = next((one.subject for one in order if one.subject), None)
-    if thing is None and clause.device == "host":
-        thing = "host"
-    if thing is None:
-        return None
-    if clause.device not in _MACHINE:
-        return f"{clause.device}:{thing.removeprefix(f'{clause.device}:')}", clause.metric
-    gpus = status.gpus if status is not None and clause.device == "gpu" else ()
-    named = next((gpu.uuid for gpu in gpus if thing.lower() in {f"gpu{gpu.index}", str(gpu.index)}), thing)
-    return named, clause.metric
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """When a rule was asked for (monotonic seconds), and what it said then."""
+
+    at: float
+    document: str
 
 
 class RuleCurves(QObject):
-    """``changed`` is called when there are new ones."""
+    """``changed`` is called when there are new ones; ``in_sight`` tells whose are seen now."""
 
-    def __init__(self, context: Context, parent: QObject, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        parent: QObject,
+        changed: Callable[[], None],
+        in_sight: Callable[[], Mapping[str, KeptRule]],
+    ) -> None:
         super().__init__(parent)
-        self._context = context
-        self._changed = changed
-        self._wanted: dict[str, tuple[str, str]] = {}
-        self._rules: Mapping[str, KeptRule] = {}
+        self._context, self._changed, self._in_sight = context, changed, in_sight
+        self._asked: dict[str, _Asked] = {}
         self._found: dict[str, WatchedCurve] = {}
-        self._lately = LatelyCurves(
-            self, context, "what rules watch", SPAN_SECONDS, _BUCKETS, _AGAIN_MILLISECONDS, self._got
-        )
+        self._untold: dict[str, str] = {}
+        self._task: Task | None = None
+        self._waited: list[str] = []
+        self._again, self._soon = QTimer(self), QTimer(self)
+        self._again.setInterval(round(AGAIN_SECONDS * 1000))
+        self._again.timeout.connect(self._ask)
+        self._soon.setInterval(_SOON_MILLISECONDS)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._ask)
 
     def of(self, name: str) -> WatchedCurve | None:
         """Return what is known of a rule's curve."""
         return self._found.get(name)
 
-    def want(self, rules: Mapping[str, KeptRule]) -> None:
-        """Hear which rules there are; where they watch something else than before, it is asked for at once."""
-        status = self._context.store.status
-        told = ((name, watched(rule, status)) for name, rule in [*rules.items()][:_MOST])
-        wanted = {name: one for name, one in told if one is not None}
-        self._rules = rules
-        if wanted != self._wanted or not self._lately.goes_on:
-            self._wanted = wanted
-            self._lately.want(sorted({f"{device}\t{metric}" for device, metric in wanted.values()}))
+    def untold(self, name: str) -> str:
+        """Return why there is no curve of a rule; "" where there is one, or it is not known yet."""
+        return self._untold.get(name, "")
+
+    def look(self) -> None:
+        """Hear that others may be in sight, or say something else: what is not known of them is asked for soon."""
+        if not self._soon.isActive():
+            self._soon.start()
+        if not self._again.isActive():
+            self._again.start()
 
     def left(self) -> None:
-        """Hear that it is not seen any more."""
-        self._lately.left()
+        """Hear that nobody looks any more."""
+        self._again.stop()
+        self._soon.stop()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+            for name in self._waited:  # nobody has answered for them
+                self._asked.pop(name, None)
 
-    def _got(self, found: "Curves") -> None:
-        read = {(one.device, one.metric): (one.unit, _known(one.mean)) for one in found.curves}
-        curves = {}
-        for name, (device, metric) in self._wanted.items():
-            rule = self._rules.get(name)
-            unit, values = read.get((device, metric), ("", ()))
-            if rule is None or not any(value is not None for value in values):
-                continue
-            clause = rule.watched[0]
-            spark = Spark(values, clause.threshold)
-            title = _titled(device, clause.device, self._context.store.status)
-            curves[name] = WatchedCurve(title, metric, unit, found.start, found.step_seconds, spark, clause.above)
-        if curves != self._found:
-            self._found = curves
+    def _ask(self) -> None:
+        if self._task is not None:
+            return  # what is seen by then is asked for when the answer is here
+        names = self._waited = self._due(time.monotonic())
+        if names:
+            self._task = self._context.ask(
+                "what rules watch", lambda desk: desk.rules.courses(names, HOURS), self._got,
+                lambda error: self._failed(names, error),
+            )  # fmt: skip
+
+    def _due(self, now: float) -> list[str]:
+        """Return the rules to ask for, which count as asked from now on."""
+        due = []
+        for name, rule in self._in_sight().items():
+            known = self._asked.get(name)
+            # The clock that comes once a minute may come a moment early.
+            if known is None or known.document != rule.document or now - known.at > AGAIN_SECONDS - 1.0:
+                due.append(name)
+                self._asked[name] = _Asked(now, rule.document)
+            if len(due) == _MOST:
+                break
+        return due
+
+    def _got(self, found: "list_of[RuleCourse]") -> None:
+        self._task = None
+        before = dict(self._found), dict(self._untold)
+        status = self._context.store.status
+        for one in found:
+            curve = _curve(one, status)
+            if curve is not None:
+                self._found[one.rule] = curve
+                self._untold.pop(one.rule, None)
+            else:
+                self._found.pop(one.rule, None)
+                self._untold[one.rule] = one.untold or ""
+        if before != (self._found, self._untold):
             self._changed()
+        self._soon.start()
+
+    def _failed(self, names: "list_of[str]", error: "DeskError") -> None:
+        """Leave what is known, and say of the rest what kept it from being known; it is asked for again in a minute."""
+        self._task = None
+        self._untold.update({name: f"it could not be asked for: {error.message}" for name in names
+                             if name not in self._found})  # fmt: skip
+        self._changed()
+
+
+def _curve(course: "RuleCourse", status: "Status | None") -> WatchedCurve | None:
+    told = course.curve
+    if told is None:
+        return None
+    return WatchedCurve(
+        _titled(told.thing, told.device, status), told.condition, told.unit, told.start, told.step_seconds,
+        Spark(told.values, told.threshold), told.above, OF_EACH[told.of_each], told.looked_at,
+    )  # fmt: skip
 
 
 def _titled(thing: str, device: str, status: "Status | None") -> str:
@@ -122,7 +178,3 @@ def _titled(thing: str, device: str, status: "Status | None") -> str:
     if device in _MACHINE:
         return alerts.device_title(thing, status)
     return plain(f"{device} {thing.removeprefix(f'{device}:')}", 80)
-
-
-def _known(packed: bytes) -> tuple[float | None, ...]:
-    return tuple(None if math.isnan(value) else value for value in values_of(packed))

@@ -28,6 +28,7 @@ _NOTHING = (
 )
 
 
+_CURVE = next(place for place, column in enumerate(COLUMNS) if column.key == "watched")
 _ALL = "all"
 _WHICH = (
     (_ALL, "All"), (words.ACTIVE, "Hold or fire"), (words.LOOK, "Need a look"), (words.STOPPED, "Paused"),
@@ -45,17 +46,17 @@ class RulesTab(AutomationPanel):
         super().__init__(context)
         self._rows: dict[str, SeenRule] = {}
         self.list: RecordTable[SeenRule] = RecordTable("Rules", COLUMNS, context.memory, _words)
-        self.list.chosen.connect(lambda _key: self._show_chosen())
+        self.list.chosen.connect(lambda _key: self._choose())
         self.list.takes_key = self.take_key
         self.narrowing = filter_field("Filter rules")
-        self.narrowing.textChanged.connect(self.list.narrow)
+        self.narrowing.textChanged.connect(self._type)
         self.which = Tabs("Which rules", _WHICH, wrap=True)
         self.source = ChoiceBox("Where rules come from")
         for key, title in _FROM:
             self.source.addItem(title, key)
         self.acts = RuleActs(self, context, self.chosen)
         self.pane = RulePane(context, self.acts)
-        self.curves = RuleCurves(context, self, self._show_rows)
+        self.curves = RuleCurves(context, self, self._show_rows, self._in_sight)
         split = QSplitter(Qt.Orientation.Vertical)
         split.setHandleWidth(theme.SPACE_8)
         split.setChildrenCollapsible(False)
@@ -70,7 +71,24 @@ class RulesTab(AutomationPanel):
         self.body.addWidget(split, 1)
         self.which.chosen.connect(lambda _key: self._narrow())
         self.source.currentIndexChanged.connect(lambda _place: self._narrow())
+        bar = self.list.verticalScrollBar()
+        for moved in (bar.valueChanged, bar.rangeChanged, self.list.horizontalHeader().sectionResized):
+            moved.connect(lambda *_where: self._look())
         self.which.choose(_ALL)
+
+    def _look(self) -> None:
+        """Have curves asked for of what has come into sight."""
+        if self.isVisible():
+            self.curves.look()
+
+    def _in_sight(self) -> dict[str, KeptRule]:
+        """Return the chosen rule, and those whose curves are in sight; none while nobody sees the page."""
+        if not self.isVisible() or self.window().isMinimized():
+            return {}
+        seen = [] if self.list.isColumnHidden(_CURVE) else self.list.keys_in_sight()
+        chosen = self.list.key()
+        rules = loads.rules(self.context.store)
+        return {name: rules[name] for name in ([] if chosen is None else [chosen]) + seen if name in rules}
 
     def _narrow(self) -> None:
         """Keep the rules that stand so and come from there."""
@@ -81,6 +99,7 @@ class RulesTab(AutomationPanel):
 
         self.list.keep(None if key == _ALL and source == words.EVERY else fits)
         self._count()
+        self._look()
 
     def _count(self) -> None:
         """Say how many stand so of those that come from there."""
@@ -90,14 +109,15 @@ class RulesTab(AutomationPanel):
             self.which.count(key, sum(found) or None)
 
     def refresh(self, store: Store, topics: frozenset[Topic]) -> None:
+        del store  # its rows are those of the context's, as curves come later than what is announced
         if not self.show_part(loads.AUTOMATIONS, "Rules", self._empty):
             return
-        if topics & {loads.AUTOMATIONS, Topic.CONNECTION}:
-            self.curves.want(loads.rules(store))
         self._show_rows()
         if self.list.key() is None:
             self.list.select_first()
         self._show_chosen()
+        if topics & {loads.AUTOMATIONS, Topic.CONNECTION}:
+            self.curves.look()
 
     def _show_rows(self) -> None:
         store = self.context.store
@@ -105,6 +125,14 @@ class RulesTab(AutomationPanel):
         self.list.show_records(self._rows)
         self._count()
         self._show_chosen()
+
+    def _type(self, words_typed: str) -> None:
+        self.list.narrow(words_typed)
+        self._look()
+
+    def _choose(self) -> None:
+        self._show_chosen()
+        self._look()
 
     def _show_chosen(self) -> None:
         key = self.list.key()

@@ -9,7 +9,7 @@ from mlops_desk.records.rules.kept import ThingStanding
 from mlops_desk.ui.automations import words
 from mlops_desk.ui.automations.pipelines.evidence import said_facts
 from mlops_desk.ui.automations.rules.chart import WatchedChart
-from mlops_desk.ui.automations.rules.columns import SeenRule
+from mlops_desk.ui.automations.rules.columns import SeenRule, no_curve
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
@@ -60,8 +60,8 @@ class StandingView(RuleView):
         self.row = row
         rule = None if row is None else row.rule
         self.says.show_text("" if rule is None else words.why(rule) or "It is judged each second.")
-        self.chart.show_curve(None if row is None else row.curve)
-        self.chart.setVisible(rule is not None and bool(rule.watched))
+        self.chart.show_curve(None if row is None else row.curve, "" if row is None else no_curve(row))
+        self.chart.setVisible(rule is not None)
         things = () if rule is None else rule.standings
         self.table.show_records({one.subject or "-": one for one in things})
         self.table.setVisible(bool(things))

@@ -1,7 +1,9 @@
 """Rules as documents on the command line: the sentence first, then on what it rests."""
 
+from mlops_desk.cli.forms.rules.courses import TABLES, line
 from mlops_desk.cli.forms.rules.documents import check, dry_run
 from mlops_desk.cli.forms.rules.kept import rule, state
+from mlops_desk.records.rules.course import ConditionCurve, OfEach, RuleCourse
 from mlops_desk.records.rules.dry_run import LookedAt, RuleCheck, RuleDryRun, WouldFire
 from mlops_desk.records.rules.kept import KeptRule, ThingStanding
 
@@ -67,3 +69,30 @@ def test_what_nobody_knows_is_unknown_and_what_waits_for_a_moment_waits() -> Non
     by_hand = KeptRule("by-hand", standings=(fired,))
     assert state(by_hand) == "waits"
     assert "unknown" not in rule(by_hand)
+
+
+def course(*values: float | None, above: bool = True) -> ConditionCurve:
+    return ConditionCurve(
+        "share of memory in use of each GPU is at or above 98 %", "gpu", "GPU-1", "gpu.memory_share", "1", 0.98, above,
+        OfEach.MEAN, 0.0, 900.0, values, 8,
+    )  # fmt: skip
+
+
+def test_a_course_is_a_line_of_blocks_in_which_a_gap_is_a_dot() -> None:
+    assert line(course(0.0, None, 0.5, 1.0)) == "▁·▅█"
+    assert line(course(0.3, 0.3)) == "▁▁", "what does not move lies low, whatever it is"
+    day = course(*[0.0, 1.0, 0.0, 0.0] * 24)
+    assert line(day) == "█" * 24, "of each hour that which came nearest"
+    below = course(*[0.0, 1.0, 1.0, 1.0] * 12, *[1.0] * 48, above=False)
+    assert line(below) == "▁" * 12 + "█" * 12
+
+
+def test_a_list_of_courses_tells_the_threshold_or_why_there_is_none() -> None:
+    columns = TABLES[RuleCourse]
+    told = {name: cell(RuleCourse("gpu_memory", course(0.25, 0.5, None))) for name, cell in columns.items()}
+    assert told == {
+        "RULE": "gpu_memory", "OF": "GPU-1", "COURSE": "▁█·", "LAST": "0.5", "FIRES AT": "≥ 0.98", "UNIT": "–",
+        "WHAT": "share of memory in use of each GPU is at or above 98 %",
+    }  # fmt: skip
+    none = [cell(RuleCourse("nightly", untold="it waits for times of a schedule")) for cell in columns.values()]
+    assert none == ["nightly", "–", "–", "–", "–", "–", "no curve: it waits for times of a schedule"]

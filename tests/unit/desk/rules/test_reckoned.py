@@ -26,19 +26,29 @@ then:
 
 
 def history(recorded: Recorded, step: float = 60.0) -> RuleHistory:
-    """Return the history of one GPU, of which that is recorded, a value a minute."""
+    """Return the history of one GPU of two and of two mounts, of which that is recorded, a value a minute."""
 
     def curve(metric: str, device: str, since: float, until: float, points: int) -> History:
-        if device != "GPU-0" or metric not in recorded:
+        if device not in {"GPU-0", "/", "/snap/core"} or metric not in recorded:
             raise NotFound("Nothing was ever measured.")
         values = tuple(recorded[metric][: int((until - since) / step)])
         times = tuple(since + step * number for number in range(len(values)))
         return History(device, metric, "By", step, step, times, values, values, values)
 
-    gpus = [SimpleNamespace(uuid="GPU-0")]
+    def histories(names: Any, since: float, until: float, points: int) -> list[History | None]:
+        found: list[History | None] = []
+        for thing, metric in names:
+            try:
+                found.append(curve(metric, thing, since, until, points))
+            except NotFound:
+                found.append(None)
+        return found
+
+    gpus = [SimpleNamespace(uuid="GPU-0"), SimpleNamespace(uuid="GPU-1")]
     host = SimpleNamespace(cores=(), sensors=())
-    status = SimpleNamespace(gpus=gpus, host=host, disks=(), networks=(), filesystems=())
-    telemetry = SimpleNamespace(history=curve, device=lambda given: given, status=lambda: status)
+    mounts = (SimpleNamespace(mount="/", kind="ext4"), SimpleNamespace(mount="/snap/core", kind="squashfs"))
+    status = SimpleNamespace(gpus=gpus, host=host, disks=(), networks=(), filesystems=mounts)
+    telemetry = SimpleNamespace(history=curve, histories=histories, device=lambda given: given, status=lambda: status)
     return RuleHistory(cast("Any", telemetry))
 
 
@@ -54,6 +64,24 @@ def test_a_share_is_reckoned_at_each_point_and_unknown_where_a_part_of_it_is() -
     assert curve_of("gpu.memory_share", parts) == (0.25, 0.5, None, None)
     assert curve_of("gpu.memory_share", {}) is None
     assert curve_of("gpu.memory_share", {"hw.gpu.memory.usage": used}) == (None, None, None, None)
+
+
+def test_shares_of_several_gpus_are_read_in_one_look_and_one_without_history_has_none() -> None:
+    parts: Recorded = {"hw.gpu.memory.usage": [20 * GIB, None], "hw.gpu.memory.limit": [80 * GIB, 80 * GIB]}
+    found = history(parts).curves("gpu", "gpu.memory_share", ["GPU-1", "GPU-0"], BEGIN, BEGIN + 600.0, 10)
+    assert [None if one is None else one.mean for one in found] == [None, (0.25, None)]
+    raw = history(parts).curves("gpu", "hw.gpu.memory.usage", ["GPU-0", "GPU-1"], BEGIN, BEGIN + 600.0, 10)
+    assert [None if one is None else one.mean for one in raw] == [(20 * GIB, None), None]
+
+
+def test_a_mount_is_as_full_as_it_was_unless_nothing_can_be_written_there() -> None:
+    past = history({"system.filesystem.utilization": [0.5, None, 0.97]})
+    assert why_untold("filesystem", "filesystem.share") is None
+    found = past.curves("filesystem", "filesystem.share", ["/", "/snap/core", "/gone"], BEGIN, BEGIN + 600.0, 10)
+    assert [None if one is None else one.mean for one in found] == [(0.5, None, 0.97), (None, None, None), None]
+    one = past.curve("filesystem", "/", "filesystem.share", BEGIN, BEGIN + 600.0, 10)
+    assert one is not None
+    assert one.mean == (0.5, None, 0.97)
 
 
 def test_what_is_left_and_what_is_added_go_by_what_is_known_as_alerts_do() -> None:
