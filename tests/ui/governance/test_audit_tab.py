@@ -28,7 +28,10 @@ def only(view, *keys):
     ("kept", "told"),
     [
         ('{"model": "digits", "version": 4, "force": true}', "model digits · version 4 · force yes"),
-        ('{"model": "a", "alias": null, "tags": [], "text": "", "made": {}, "deep": {"a": 1}}', 'model a · deep {"a": 1}'),
+        (
+            '{"model": "a", "alias": null, "tags": [], "text": "", "made": {}, "deep": {"a": 1}}',
+            'model a · deep {"a": 1}',
+        ),
         ('{"names": ["a", "b"], "zero": 0, "no": false}', "names a, b · zero 0 · no no"),
         ('{"name": "r", "document": "apiVersion: mlops…', 'name r · document "apiVersion: mlops…'),
         ('{"deep": ' + "[" * 1990, "deep " + "[" * 1990),
