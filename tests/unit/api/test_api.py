@@ -324,6 +324,7 @@ def test_every_single_value_that_a_verb_takes_has_words() -> None:
         "importance",
         "label",
         "more",
+        "names",
         "renamed",
         "run",
         "run_ids",
