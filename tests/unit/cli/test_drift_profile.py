@@ -12,7 +12,7 @@ from mlops_desk.cli.drift import profile, report
 from mlops_desk.cli.parser import arguments_of, parse
 from mlops_desk.drift.progress import WorkerProgress
 
-NO_AGENT = AgentAddress.of_folder(Path("/nonexistent"))
+NO_AGENT = AgentAddress.of_folder(Path("/proc/none"))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from mlops_desk.cli.drift.report import make
 from mlops_desk.cli.parser import parse
 from mlops_desk.records.drift import DriftReport
 
-NO_AGENT = AgentAddress.of_folder(Path("/nonexistent"))
+NO_AGENT = AgentAddress.of_folder(Path("/proc/none"))
 
 
 @pytest.fixture
