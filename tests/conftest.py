@@ -52,4 +52,7 @@ def pytest_configure() -> None:
     # A shell starts background programs with SIGINT ignored, and what is ignored here is ignored by all children.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Likewise nohup with SIGHUP: we go on where one comes, but what is handled here is no matter to children.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

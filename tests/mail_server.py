@@ -84,8 +84,9 @@ class MailServer:
                 connection = open_ones.enter_context(self._context.wrap_socket(connection, server_side=True))
                 file, is_secure = open_ones.enter_context(connection.makefile("rwb")), True
             elif word == "AUTH":
-                given = base64.b64decode(line.split(" ")[2]).decode().split("\0", 1)[1].replace("\0", ":")
-                say("235 welcome" if given == self._login else f"535 no such login: {given}")
+                given = base64.b64decode(line.split(" ")[2]).decode().split("\0")[1:]
+                user, _, password = (self._login or "").partition(":")
+                say("235 welcome" if given == [user, password] else f"535 no such login: {':'.join(given)}")
             elif word == "RCPT":
                 to.append(line.partition("<")[2].partition(">")[0])
                 say("550 no such user" if to[-1] in self._refused else "250 yes")

@@ -139,7 +139,8 @@ def test_whatever_ends_the_work_leaves_nothing(folder, ends, code):
     sqlite3.connect("e.db").close()
     (folder / "tmp").mkdir()
     words = ["--reference", "sql:sqlite:///e.db", "--reference-query", ENDLESS, "--current", "c.csv"]
-    program = [sys.executable, "-m", "mlops_desk", "drift", "report", *words]
+    # Tests that were begun by nohup ignore a hang-up, and so would all that they start.
+    program = ["env", "--default-signal=HUP", sys.executable, "-m", "mlops_desk", "drift", "report", *words]
     environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
     with subprocess.Popen(program, env=environment, stderr=subprocess.PIPE, start_new_session=True) as process:
         while not (lines := list((folder / "tmp").rglob("*.rows"))) or not lines[0].stat().st_size:

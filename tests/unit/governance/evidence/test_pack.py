@@ -138,6 +138,16 @@ def test_a_file_that_is_changed_taken_away_or_put_in_is_named(pack: bytes, name:
     assert (more.intact, more.first_bad) == (False, "more.json")
 
 
+def test_two_sums_of_one_file_are_no_list_of_sums(pack: bytes) -> None:
+    def twice(files: dict[str, bytes]) -> None:
+        first = files[signing.SUMS].splitlines(keepends=True)[0]
+        files[signing.SUMS] += first
+
+    found = verify(changed(pack, twice))
+    assert (found.intact, found.first_bad) == (False, "SHA256SUMS")
+    assert found.why == "The list of sums is not of the form that was signed."
+
+
 def test_sums_that_were_made_anew_are_not_those_that_were_signed(pack: bytes, tmp_path: Path) -> None:
     def edit(files: dict[str, bytes]) -> None:
         files["drift.json"] = b"{}"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mlops_desk.base.errors import Refused
+from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.governance.policies.passing import PassedPolicies, way_back
 from mlops_desk.records.registry.alias_move import AliasMove
 from mlops_desk.registry.aliases.tracing import undone_by
 
@@ -96,3 +97,24 @@ def move(source, target, who=None):
 )
 def test_only_what_was_moved_elsewhere_last_is_undone(moves, version):
     assert undone_by(moves) == version
+
+
+def test_what_stood_nowhere_before_is_put_back_by_no_verb(world):
+    move = AliasMove("churn", "champion", 0.0, None, "2", registry="own")
+    assert way_back(move).command == "mlops-desk models history churn"
+
+
+def test_a_move_that_can_not_be_told_hides_none_of_the_others(world):
+    world.policy(people=2)
+    told = []
+
+    def tell(move, sentence, _hint):
+        if not told:
+            told.append("kept from it")
+            raise Unavailable("The disk is full.")
+        told.append(sentence)
+
+    moves = [AliasMove("churn", "champion", 0.0, "1", number, registry="own") for number in ("2", "3")]
+    PassedPolicies(world.governing.ledger, tell).heard(moves)
+    assert told[0] == "kept from it"
+    assert "from version 1 to version 3" in told[1]

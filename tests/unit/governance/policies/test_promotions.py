@@ -402,6 +402,40 @@ def test_a_registry_that_goes_away_in_between_gets_the_move_when_it_is_back(worl
     assert world.champion == "2"
 
 
+def test_who_looks_when_the_move_is_made_at_last_has_not_decided_it(world):
+    world.policy(people=1)
+    asked = world.approvals.ask("churn/2")
+    real = world.promotions._move
+    world.promotions._move = lambda *_given: (_ for _ in ()).throw(TimedOut("No answer."))
+    world.approvals.approve(asked.id)
+    world.promotions._move = real
+    as_user(BO)
+    world.promotions.settle_all()
+    made = world.promotions.find(asked.id)
+    assert (made.state, made.decided_by) == (PromotionState.MOVED, f"uid {ANNA}")
+
+
+def test_an_alias_that_moves_elsewhere_in_the_last_moment_is_not_moved_over_that(world):
+    world.policy(people=1)
+    asked = world.approvals.ask("churn/2")
+    real = world.promotions._move
+
+    def late(*given):
+        world.own.set_alias("churn", "champion", "3")
+        return real(*given)
+
+    world.promotions._move = late
+    told = world.approvals.approve(asked.id)
+    assert (told.state, world.champion) == ("waiting", "3")
+
+
+def test_a_check_tells_who_has_agreed(world):
+    world.policy(people=2)
+    world.approvals.approve(world.approvals.ask("churn/2").id)
+    standing = world.policies.check("churn", "2")
+    assert (standing.agreed, standing.passes) == ((f"uid {ANNA}",), False)
+
+
 def test_a_version_that_is_deleted_while_it_waits_lapses(world):
     world.policy(people=2)
     asked = world.approvals.ask("churn/2")

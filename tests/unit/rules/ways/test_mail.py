@@ -88,6 +88,8 @@ def test_who_does_not_get_it_is_named_though_others_do(start: Start) -> None:
         ({"DATA": "451 greylisted, come again"}, Unavailable, "answered 451: greylisted, come again"),
         ({"DATA": "554 it is spam\x1b[2J"}, Refused, "answered 554: it is spam"),
         ({"MAIL": "530 not from there"}, Refused, "530: not from there"),
+        ({"MAIL": "500 what is that"}, Refused, "500: what is that"),
+        ({"MAIL": "499 not now"}, Unavailable, "499: not now"),
     ],
 )
 def test_what_may_pass_is_tried_again_and_what_lasts_is_not(start: Start, answers, kind, said: str) -> None:
