@@ -40,6 +40,7 @@ _FIXES = {
     "ui/endpoints/token_dialog.py": "a line to copy has its command in a field",
     "ui/endpoints/page.py": "an empty page has its command in a field",
     "ui/gpus/end_process_form.py": "a line to copy has its command in a field",
+    "ui/governance/policies/tab.py": "an empty page has its command in a field",
     "ui/images/page.py": "an empty page has its command in a field",
     "ui/jobs/form/importing.py": "a kind of text that is taken in, by its name",
     "ui/jobs/form/submit_form.py": "a kind of text that is taken in, by its name",

@@ -1,4 +1,4 @@
-"""Cards, data sets, evidence and the audit's chain of the scripted agent."""
+"""Cards, policies, data sets, evidence and the audit's chain of the scripted agent."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ from mlops_desk.records.governance.card import (
     CardStep,
     CardText,
 )
+from mlops_desk.records.governance.policy import ApprovalPolicy, PolicyStanding, policy_key
 from mlops_desk.records.registry.evidence import EvidencePack, EvidencePart, PartState
 
 if TYPE_CHECKING:
@@ -238,6 +239,54 @@ class Data(Service):
         return RetentionDone(token, 2, 3_000_000)
 
 
+def some_policies() -> list_of[ApprovalPolicy]:
+    return [
+        ApprovalPolicy(
+            "digits", "champion", 2, ("ann", "bo"), (1001, 1002), card=True, author=False, signed_tag=True,
+            signers="ann@example.org ssh-ed25519 AAAAC3Nz\n", set_at=NOW - 7200.0, set_by="ana",
+        ),
+        ApprovalPolicy("fraud-score", "champion", 1, set_at=NOW - 3600.0, set_by="bo",
+                       trouble="This agent does not let in chen, so they can't approve."),
+    ]  # fmt: skip
+
+
+class Policies(Service):
+    def list(self) -> list_of[ApprovalPolicy]:
+        return [*self._double.policy_by_key.values()]
+
+    def show(self, model: str, alias: str = "champion", uri: str | None = None) -> ApprovalPolicy:
+        found = self._double.policy_by_key.get(policy_key("own" if uri is None else uri, model, alias))
+        if found is None:
+            raise NotFound(f"{model}@{alias} has no policy.")
+        return found
+
+    def set(self, model: str, alias: str = "champion", people: int = 1, who: str = "", uri: str | None = None,
+            signers: str | None = None, *, card: bool = False, not_author: bool = False, signed_tag: bool = False,
+            free_rollback: bool = False) -> ApprovalPolicy:  # fmt: skip
+        names = tuple(one.strip() for one in who.split(",") if one.strip())
+        registry = "own" if uri is None else uri
+        made = ApprovalPolicy(model, alias, people, names, (), card, not not_author, signed_tag, signers or "",
+                              free_rollback, registry, time.time(), "ana")  # fmt: skip
+        self._double.set_policies.append(made)
+        self._double.policy_by_key[made.key] = made
+        return made
+
+    def remove(self, model: str, alias: str = "champion", uri: str | None = None) -> ApprovalPolicy:
+        return self._double.policy_by_key.pop(self.show(model, alias, uri).key)
+
+    def check(self, model: str, version: str, alias: str = "champion", uri: str | None = None) -> PolicyStanding:
+        self._double.checked_policies.append((model, alias, version, uri))
+        if version == "3":
+            return PolicyStanding(
+                model, alias, version, self.show(model, alias, uri), passes=True, agreed=("ann", "bo")
+            )
+        return PolicyStanding(
+            model, alias, version, self.show(model, alias, uri), passes=False, agreed=("ann",), lapsed=("bo",),
+            lacking=("1 of 2 people (ann, bo) have approved it", "its card is not approved"),
+            hint=f"Ask for it: mlops-desk approvals ask {model}/{version} --alias {alias}.",
+        )  # fmt: skip
+
+
 class EvidenceVerbs(Service):
     def build(self, version: str, ticket: str | None = None) -> EvidencePack:
         if self._double.pack_waits:
@@ -251,6 +300,9 @@ class EvidenceVerbs(Service):
 def begin_governance(double: Double, *, empty: bool) -> None:
     """Give the double what its page on governance shows."""
     double.cards_by_version, double.edited_cards = {}, []
+    double.policy_by_key = {} if empty else {one.key: one for one in some_policies()}
+    double.set_policies, double.checked_policies = [], []
+    double.policies = Policies(double, "policies")
     double.data_by_name = {} if empty else {one.name: one for one in some_data()}
     double.checked_data, double.retained, double.cancelled_data = [], [], []
     double.registered_data, double.updated_data, double.data_versions = [], [], {}

@@ -1,4 +1,4 @@
-"""Governance: where a version comes from, its card, the data, who changed what, and evidence for who has to believe."""
+"""Governance: where a version comes from, its card, policies, the data, who changed what, and evidence for others."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ from mlops_desk.ui.governance.cards import CardTab
 from mlops_desk.ui.governance.data.tab import DataTab
 from mlops_desk.ui.governance.evidence import EvidenceTab
 from mlops_desk.ui.governance.lineage import LineageTab
+from mlops_desk.ui.governance.policies.tab import PoliciesTab
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
@@ -23,8 +24,13 @@ from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.states import starting
 from mlops_desk.ui.widgets.tabs import Tabs
 
-TABS = (("lineage", "Lineage"), ("card", "Card"), ("data", "Data"), ("audit", "Audit"), ("evidence", "Evidence"))
+TABS = (
+    ("lineage", "Lineage"), ("card", "Card"), ("policies", "Policies"), ("data", "Data"), ("audit", "Audit"),
+    ("evidence", "Evidence"),
+)  # fmt: skip
 OF_VERSION = frozenset({"lineage", "card", "evidence"})
+_View = LineageTab | CardTab | PoliciesTab | DataTab | AuditTab | EvidenceTab
+_LISTS = (PoliciesTab, DataTab, AuditTab)
 _MOST = 500  # chosen: more than anybody looks through in a list; the page on models leads to any
 
 
@@ -43,10 +49,11 @@ class GovernancePage(Page):
         self.version.currentIndexChanged.connect(lambda _index: self._tell())
         self._label = Label("Version", tone="muted")
         self.lineage, self.card, self.data = LineageTab(context), CardTab(context), DataTab(context)
-        self.audit, self.evidence = AuditTab(context), EvidenceTab(context)
-        self._views: dict[str, LineageTab | CardTab | DataTab | AuditTab | EvidenceTab] = {
+        self.audit, self.evidence, self.policies = AuditTab(context), EvidenceTab(context), PoliciesTab(context)
+        self._views: dict[str, _View] = {
             "lineage": self.lineage,
             "card": self.card,
+            "policies": self.policies,
             "data": self.data,
             "audit": self.audit,
             "evidence": self.evidence,
@@ -71,7 +78,7 @@ class GovernancePage(Page):
         self.tabs.chosen.connect(self._show_tab)
         self.tabs.choose("lineage")
 
-    def view(self) -> LineageTab | CardTab | DataTab | AuditTab | EvidenceTab:
+    def view(self) -> _View:
         """Return the tab that is seen."""
         return self._views[self.tabs.current() or "lineage"]
 
@@ -123,15 +130,15 @@ class GovernancePage(Page):
 
     def main_table(self) -> RecordTable[Any] | None:
         view = self.view()
-        return view.table if isinstance(view, (DataTab, AuditTab)) else None
+        return view.table if isinstance(view, _LISTS) else None
 
     def filter_field(self) -> QLineEdit | None:
         view = self.view()
-        return view.search if isinstance(view, (DataTab, AuditTab)) else None
+        return view.search if isinstance(view, _LISTS) else None
 
     def escape(self) -> None:
         view = self.view()
-        if isinstance(view, (DataTab, AuditTab)):
+        if isinstance(view, _LISTS):
             view.show_all()
 
     def walk(self) -> Sequence[QWidget]:
