@@ -33,7 +33,9 @@ class PrivateEngine:
         self.by_cdi = by_cdi
         self.folder = folder
         self.gpus = tuple(f"GPU-{number:08d}-0000-4000-8000-{os.getpid():012d}" for number in range(gpu_count))
-        self.address = f"unix://{folder}/engine.sock"
+        # Not in memory with the rest: what lies in /dev/shm is refused as a mount for another reason.
+        self._door = Path(tempfile.mkdtemp(prefix="mlops-desk-test-socket-"))
+        self.address = f"unix://{self._door}/engine.sock"
         self._process: subprocess.Popen[bytes] | None = None
         self._write_files()
 
@@ -128,10 +130,15 @@ class PrivateEngine:
         left = self.folder / "exec/containerd/containerd.pid"
         with contextlib.suppress(OSError, ValueError):
             os.kill(int(left.read_text()), signal.SIGTERM)
-        deadline = time.monotonic() + _END_SECONDS
-        while self.folder.exists() and time.monotonic() < deadline:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            time.sleep(0.1)
+        self.remove_folders(_END_SECONDS)
+
+    def remove_folders(self, seconds: float) -> None:
+        """Remove what is left on disk and in memory; tried again while something there is still mounted."""
+        deadline = time.monotonic() + seconds
+        for folder in (self.folder, self._door):
+            while folder.exists() and time.monotonic() < deadline:
+                shutil.rmtree(folder, ignore_errors=True)
+                time.sleep(0.1)
 
 
 def cdi_spec(uuids: tuple[str, ...]) -> dict[str, object]:

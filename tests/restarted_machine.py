@@ -4,7 +4,6 @@ What runs there ends all at once, unasked, as at a power cut: engine, containers
 stays, what lies in memory (the engine's ``exec`` folder) does not, and the next boot has an id of its own.
 """
 
-import contextlib
 import os
 import shutil
 import signal
@@ -69,8 +68,4 @@ class RestartedMachine(PrivateEngine):
     def close(self) -> None:
         if self._init is not None:
             self.cut_power()
-        deadline = time.monotonic() + _SECONDS
-        while self.folder.exists() and time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(self.folder)
-            time.sleep(0.1)
+        self.remove_folders(_SECONDS)

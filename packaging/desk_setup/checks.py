@@ -31,10 +31,8 @@ MOST_FLAKY = 8
 """So many tests of the whole run may fail at first and pass alone; with more, the tests are what has to be mended.
 Chosen: one in two thousand. Three in each half of a run on a busy machine have failed a change for nothing."""
 WORKERS = 4
-"""Tests of the core at a time: twice the two cores that CI has, since many wait for a process or a clock."""
-WORKERS_BESIDE_CONTAINERS = 5
-"""The other tests at a time. One file alone keeps 0.4 to 0.6 of a core busy, measured on five of the slowest: the rest
-of its time it waits for an agent, a probe or an engine."""
+"""Tests at a time: twice the two cores that CI has. One of the slowest files alone keeps 0.4 to 0.6 of a core busy,
+measured on five; the rest of its time it waits for an agent, a probe or an engine."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +194,7 @@ def _unit_tests_without_qt() -> Suite:
 
 def _other_tests(env: Mapping[str, str]) -> Suite:
     # A file stays together: its tests share engines, images, windows. `order` says which come first.
-    at_once = ("-n", str(WORKERS_BESIDE_CONTAINERS), "--dist", "loadfile", "--no-loadscope-reorder")
+    at_once = ("-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
     which = ("tests", "--ignore=tests/unit", *_selection(env))
     command = _pytest(VENV, (*_BOOKKEEPING, "-p", "desk_setup.order"))
     return Suite("All other tests.", command, _BY_PLUGIN, report="test-report", which=which, at_once=at_once)
