@@ -1,6 +1,8 @@
 """What the end-to-end tests stand on: a real container engine, images and wheels made without any registry."""
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,13 @@ def _engine_answers() -> bool:
             return bool(client.ping())
     except Exception:  # noqa: BLE001 - whatever keeps it from answering
         return False
+
+
+@pytest.fixture(autouse=True, scope="module")
+def what_a_file_has_made_is_gone_after_it() -> Iterator[None]:
+    """No collection comes by itself where tests of pages run too: tests/ui turns it off for the whole process."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

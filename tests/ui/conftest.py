@@ -29,6 +29,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.qt_log_ignore("This plugin does not support"))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def what_was_there_before_is_not_walked() -> None:
+    """Each test here ends with a collection: what other files have loaded and kept is out of its way from now on.
+
+    In a process that had run tests of models before, each took 0.5 s, and 572 small tests took five minutes.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def own_widgets_end() -> Iterator[None]:
     """What a test made is gone after it, here in the GUI thread: Qt deletes later, and no loop runs between tests."""
