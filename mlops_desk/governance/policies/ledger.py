@@ -13,9 +13,12 @@ from mlops_desk.records.governance.policy import (
     WordKind,
     WordState,
     policy_key,
+    policy_of_key,
     subject_key,
 )
 from mlops_desk.storage.records import StoredRecords
+
+_DAMAGED = "It can't be read, so nobody can tell what it wants, and no move is let through. Set it anew, or remove it."
 
 
 class PolicyLedger:
@@ -42,8 +45,13 @@ class PolicyLedger:
         return found
 
     def policies(self) -> list[ApprovalPolicy]:
-        """Return all, by model and alias."""
-        return sorted(self._policies.list(), key=lambda one: (one.model, one.alias, one.registry))
+        """Return all, by model and alias; of those that can't be read it is known which alias they are of."""
+        found = {one.key: one for one in self._policies.list()}
+        for key in self._policies.keys() - found.keys():
+            if (parts := policy_of_key(key)) is not None:
+                registry, model, alias = parts
+                found[key] = ApprovalPolicy(model, alias, registry=registry, trouble=_DAMAGED, is_damaged=True)
+        return sorted(found.values(), key=lambda one: (one.model, one.alias, one.registry))
 
     def put(self, policy: ApprovalPolicy) -> None:
         with self.lock:

@@ -134,6 +134,8 @@ class PoliciesService:
 
     def _told(self, policy: ApprovalPolicy) -> ApprovalPolicy:
         """Return a policy with who of those that it names can't reach this agent, and whether enough others do."""
+        if policy.is_damaged:
+            return policy
         away = [name for name, uid in zip(policy.who, policy.uids, strict=False) if not self._admits(uid)]
         text = f"This agent does not let in {', '.join(map(plain, away))}, so they can't approve." if away else ""
         parts = [part for part in (policy.trouble, text, self._lacking(policy)) if part]

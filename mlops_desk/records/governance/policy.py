@@ -17,6 +17,17 @@ def policy_key(registry: str, model: str, alias: str) -> str:
     return json.dumps([registry, model, alias])
 
 
+def policy_of_key(key: str) -> tuple[str, str, str] | None:
+    """Return registry, model and alias of a policy's name; None where it is none."""
+    try:
+        match json.loads(key):
+            case [str(registry), str(model), str(alias)]:
+                return registry, model, alias
+    except ValueError:
+        return None
+    return None
+
+
 def subject_key(registry: str, model: str, alias: str, version: str) -> str:
     """Name what an approval is about."""
     return json.dumps([registry, model, alias, version])
@@ -31,7 +42,8 @@ class ApprovalPolicy:
     card has to be approved. ``author``: whoever trained the version, made the rule that retrained it or asks for the
     move may approve. ``signed_tag``: a signed tag is wanted too, by one of ``signers`` (lines of an OpenSSH
     allowed_signers file, armoured public GPG keys). ``free_rollback``: back to a version that it pointed at before,
-    without asking again. ``trouble``: what keeps it from working.
+    without asking again. ``trouble``: what keeps it from working. ``is_damaged``: nobody can read what
+    it wants.
     """
 
     model: str
@@ -48,6 +60,7 @@ class ApprovalPolicy:
     set_at: float = 0.0
     set_by: str | None = None
     trouble: str | None = None
+    is_damaged: bool = False
 
     @property
     def key(self) -> str:

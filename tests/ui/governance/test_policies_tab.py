@@ -245,10 +245,16 @@ def test_keys_are_read_from_a_file_and_nothing_else(tmp_path):
         (ApprovalPolicy("m", "a", 0, author=False), "nothing: whoever may move aliases moves it"),
         (ApprovalPolicy("m", "a", 0, card=True), "the card approved"),
         (ApprovalPolicy("m", "a", 1, author=False), "1 person; not by its author"),
+        (ApprovalPolicy("m", "a", is_damaged=True, trouble="It can't be read."), "nobody can tell"),
     ],
 )
 def test_what_an_alias_wants_is_a_sentence(policy, text):
     assert wants(policy) == text
+
+
+def test_of_a_policy_that_nobody_can_read_nothing_is_told_but_that():
+    facts = policy_facts(ApprovalPolicy("m", "a", is_damaged=True, trouble="It can't be read."))
+    assert [fact.name for fact in facts] == ["Trouble", "Alias"]
 
 
 def test_keys_that_can_not_be_read_are_told_with_the_policy():

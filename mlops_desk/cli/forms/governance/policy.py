@@ -13,6 +13,8 @@ _TEXT = 400  # chosen: five lines of a terminal
 
 def policy(item: ApprovalPolicy) -> str:
     """Return what an alias wants."""
+    if item.is_damaged:
+        return facts({"alias": f"{plain(item.model)}@{plain(item.alias)}", "trouble": plain(item.trouble or "", _TEXT)})
     told = {
         "alias": f"{plain(item.model)}@{plain(item.alias)}",
         "registry": "the desk's own" if item.registry == OWN_REGISTRY else plain(item.registry, _TEXT),
@@ -58,15 +60,19 @@ def standing(item: PolicyStanding) -> str:
     return facts(told)
 
 
+def _known(item: ApprovalPolicy, text: str) -> str:
+    return "?" if item.is_damaged else text
+
+
 FORMS: dict[type, Callable[[Any], str]] = {ApprovalPolicy: policy, PolicyStanding: standing}
 TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     ApprovalPolicy: {
         "ALIAS": lambda item: f"{plain(item.model)}@{plain(item.alias)}",
-        "PEOPLE": lambda item: str(item.people),
-        "WHO": lambda item: ", ".join(map(plain, item.who)) or "anybody",
-        "AUTHOR": lambda item: "may" if item.author else "may not",
-        "CARD": lambda item: "approved" if item.card else "–",
-        "TAG": lambda item: "signed" if item.signed_tag else "–",
+        "PEOPLE": lambda item: _known(item, str(item.people)),
+        "WHO": lambda item: _known(item, ", ".join(map(plain, item.who)) or "anybody"),
+        "AUTHOR": lambda item: _known(item, "may" if item.author else "may not"),
+        "CARD": lambda item: _known(item, "approved" if item.card else "–"),
+        "TAG": lambda item: _known(item, "signed" if item.signed_tag else "–"),
         "TROUBLE": lambda item: plain(item.trouble or "–", 80),
     },
 }

@@ -19,6 +19,8 @@ def alias_name(policy: ApprovalPolicy) -> str:
 
 def wants(policy: ApprovalPolicy) -> str:
     """Return what an alias wants before it moves, as one sentence without its end."""
+    if policy.is_damaged:
+        return "nobody can tell"
     parts = []
     if policy.people:
         of = f" of {_names(policy.who)}" if policy.who else ""
@@ -34,6 +36,8 @@ def policy_facts(policy: ApprovalPolicy) -> list[Fact]:
     facts = [Fact("Trouble", f"{numbers.WARNING} {plain(policy.trouble, _TEXT)}", "warning")] if policy.trouble else []
     if policy.registry != OWN_REGISTRY:
         facts.append(Fact("Registry", plain(policy.registry, 300)))
+    if policy.is_damaged:
+        return [*facts, Fact("Alias", alias_name(policy))]
     return [
         *facts,
         Fact("Alias", alias_name(policy)),

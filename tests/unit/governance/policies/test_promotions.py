@@ -452,7 +452,11 @@ def test_a_policy_that_can_not_be_read_lets_nothing_through(world):
         connection.exec_driver_sql("""update approval_policies set document = '{"model": 3}'""")
     with pytest.raises(Refused, match="can't be read"):
         world.models.promote("churn", "champion", "2")
+    (listed,) = world.policies.list()
+    assert (listed.model, listed.alias, listed.registry, listed.is_damaged) == ("churn", "champion", "own", True)
+    assert "can't be read, so nobody can tell what it wants" in listed.trouble
     world.policies.remove("churn")
+    assert world.policies.list() == []
     world.models.promote("churn", "champion", "2")
     assert world.champion == "2"
 
