@@ -124,11 +124,11 @@ def test_only_this_runs_failures_run_once_more(run):
     assert Path(run.ran[1].command[-1][1:]).read_text() == "test_hasty.py::test_hasty[0]\n"
 
 
-def test_eight_flaky_tests_of_both_halves_pass_and_a_ninth_fails_the_run(run):
+def test_twenty_flaky_tests_of_both_halves_pass_and_one_more_fails_the_run(run):
     outcome = Outcome()
-    assert run(outcome, report="one", hasty=FAILS_AT_FIRST.replace("NUMBER", "3"))
-    assert run(outcome, report="half", slow=FAILS_AT_FIRST.replace("NUMBER", "5").replace("seen-", "later-"))
-    assert outcome.sentences(strict=False)[-1].count("test_hasty") == 11
+    assert run(outcome, report="one", hasty=FAILS_AT_FIRST.replace("NUMBER", "8"))
+    assert run(outcome, report="half", slow=FAILS_AT_FIRST.replace("NUMBER", "12").replace("seen-", "later-"))
+    assert outcome.sentences(strict=False)[-1].count("test_hasty") == 28
     assert outcome.failed == []
     assert not run(outcome, report="two", again=FAILS_AT_FIRST.replace("NUMBER", "1").replace("seen-", "other-"))
     assert len(run.ran) == 1
@@ -172,9 +172,9 @@ def test_where_the_second_run_breaks_off_the_first_ones_text_is_told(run):
 
 def test_too_many_failures_are_not_run_again_and_each_is_told(run):
     outcome = Outcome()
-    assert not run(outcome, hasty=FAILS_AT_FIRST.replace("NUMBER", "9"))
+    assert not run(outcome, hasty=FAILS_AT_FIRST.replace("NUMBER", "21"))
     assert len(run.ran) == 1
-    assert len(outcome.broken) == 9
+    assert len(outcome.broken) == 21
 
 
 def test_a_file_that_does_not_load_is_run_once_more_and_named(run):

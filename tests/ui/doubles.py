@@ -1285,7 +1285,7 @@ def some_jobs() -> list[Job]:
         job_record("7c1d2e3f4a5b", "resnet50", JobState.RUNNING, gpus=(uuid[0], uuid[1]), started_at=NOW - 10_800, container="mld-7c1d2e3f-a1",
                    attempts=(Attempt(1, "7c1d2e3f-a1", "mld-7c1d2e3f-a1", JobState.RUNNING, (uuid[0], uuid[1]), NOW - 10_800),)),
         job_record("8d2e3f4a5b6c", "llm-ft", JobState.RUNNING, "chen", gpus=(uuid[4], uuid[5]), started_at=NOW - 5400, container="mld-8d2e3f4a-a1",
-                   progress=Progress("epoch 3/4", NOW - 5, 0.74, 1900.0)),
+                   progress=Progress("epoch 3/4", NOW - 5, 0.74, 19_000.0)),
         job_record("9e3f4a5b6c7d", "sweep-lr-0.3", JobState.QUEUED, submitted_at=NOW - 700, position=1, group="sweep1",
                    forecast_start=NOW + 19_000, waiting_for=(
                        WaitingFor(uuid[4], "llm-ft", "chen", NOW - 5400, NOW + 19_000), WaitingFor(uuid[2], "sweep.py", "bo", NOW - 7400))),
