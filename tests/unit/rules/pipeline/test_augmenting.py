@@ -153,7 +153,8 @@ def test_output_that_is_refused_ends_the_run_and_a_registry_that_is_away_is_wait
     assert run_of(world).text == "The maker left a link, rows.csv, which is not followed."
 
 
-def test_a_queue_that_does_not_answer_is_asked_for_the_job_that_it_may_have_taken(world) -> None:
+def test_a_queue_that_does_not_answer_is_asked_for_the_job_that_it_may_have_taken(world, monkeypatch) -> None:
+    monkeypatch.setattr("mlops_desk.rules.service._FIRE_SECONDS", 60.0)  # its run ends long before
     world.rows.fails = TimedOut("The queue did not answer.")
     with pytest.raises(Refused, match="The queue did not answer, and no rows are made"):
         fired(world)
