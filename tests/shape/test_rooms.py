@@ -1,6 +1,7 @@
 """The rooms: small folders, a declaration in each of the window's features."""
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,11 @@ from mlops_desk.ui.catalogue import PAGES
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "mlops_desk"
 MOST_FILES = 20
+AT_THE_TOP = {
+    *(".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "pyproject.toml"),
+    *("requirements.lock", "requirements-build.lock", "requirements-test.lock"),
+    *("mlops_desk", "packaging", "resources", "tests"),
+}
 
 
 def _structure():
@@ -22,6 +28,11 @@ def _structure():
 
 
 structure = _structure()
+
+
+def test_nothing_lies_at_the_top_that_has_no_place_there() -> None:
+    told = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert {name.partition("/")[0] for name in told.stdout.split("\0") if name} == AT_THE_TOP
 
 
 def test_no_folder_has_more_files_than_one_can_look_through() -> None:
