@@ -29,7 +29,8 @@ from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.rules.firing import KeptFiring
 from mlops_desk.records.rules.kept import KeptStanding, RuleSight, WrittenRule
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
-from mlops_desk.storage.audit.table import AuditTable, entry_columns, link_columns
+from mlops_desk.storage.audit.chain import link_columns
+from mlops_desk.storage.audit.table import AuditTable, entry_columns
 from mlops_desk.storage.data_tables import DataTables
 from mlops_desk.storage.database import Database, DatabaseKind
 from mlops_desk.storage.pages import Value

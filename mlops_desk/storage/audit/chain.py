@@ -2,10 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.agent import AuditState
 from mlops_desk.records.audit import AuditLink, AuditVerification
 
 PLACE_DIGITS = 12  # of the numbers in keys: a million writings a second for a week
@@ -28,11 +30,35 @@ def place_of(number: int) -> str:
     return f"{number:0{PLACE_DIGITS}d}"
 
 
+def link_columns(link: AuditLink) -> tuple[str, str, str, float]:
+    """Return key, state, parent and order under which a link is stored."""
+    return (place_of(link.number), "", link.entry, float(link.number))
+
+
+def is_filed(document: str, state: object, verb: object, at: object) -> bool:
+    """Tell whether an entry is stored under its own state, verb and time, by which lists and searches find it."""
+    try:
+        told = json.loads(document)
+        ended = told.get("state", AuditState.ENDED) == AuditState.ENDED
+        return bool(("" if ended else told["state"], told["verb"], told["at"]) == (state, verb, at))
+    except (ValueError, RecursionError, KeyError, AttributeError):
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """What stands in the place of a link and is none."""
 
     place: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEnd:
+    """What the last line of an exported chain tells; ``is_last``: and nothing stands behind it."""
+
+    head: object
+    records: object
+    is_last: bool
 
 
 class Verifier:
@@ -45,8 +71,11 @@ class Verifier:
         self._holds = head == START
         self._fault: tuple[int | None, str | None, str] | None = None
 
-    def take_all(self, links: Iterable[AuditLink | Unreadable]) -> None:
+    def take_all(self, links: Iterable[AuditLink | Unreadable | ChainEnd]) -> None:
         for link in links:
+            if isinstance(link, ChainEnd):
+                self._hold_end(link)
+                continue
             self._records += 1
             if isinstance(link, Unreadable):
                 self.blame(self._number + 1, None, f"What stands at {plain(link.place, 40)} is no record of the audit.")
@@ -72,6 +101,14 @@ class Verifier:
             why = "The head that was given is not part of the chain: records were cut from it, or it is another chain."
         return AuditVerification(self._records, intact, number, entry, why, self._digest, holds)
 
+    def _hold_end(self, end: ChainEnd) -> None:
+        head = self._digest if self._records else None
+        if (end.head, end.records) != (head, self._records):
+            why = "Its last line tells of another end: records were cut from it, or put there."
+            self.blame(None, None, why)
+        elif not end.is_last:
+            self.blame(None, None, "Something stands behind its last line.")
+
     def _look_at(self, link: AuditLink) -> None:
         expected = self._number + 1
         if link.number != expected:
@@ -89,7 +126,7 @@ def _order(number: int | None) -> float:
 def link_of(document: str) -> AuditLink | None:
     """Return the link that a JSON document tells; None: it is none. A million are read within seconds."""
     try:
-        told = json.loads(document)
+        told = json.loads(document, object_pairs_hook=_each_once)
         link = AuditLink(told["number"], told["entry"], told["text"], told["digest"])
     except (ValueError, RecursionError, KeyError, TypeError):
         return None
@@ -98,10 +135,22 @@ def link_of(document: str) -> AuditLink | None:
 
 
 def says_the_same(text: str, other: str) -> bool:
-    """Tell whether two JSON texts say the same, however they are written."""
+    """Tell whether two JSON texts say the same, however they are written: 1, 1.0 and true are three things."""
     if text == other:
         return True
     try:
-        return bool(json.loads(text) == json.loads(other))
+        first, second = (json.loads(one, object_pairs_hook=_each_once) for one in (text, other))
+        return json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
     except (ValueError, RecursionError):
         return False
+
+
+def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON. Raises ValueError where a name stands twice: of the two Python reads the last one.
+
+    SQLite finds the first, so an entry could be shown as one person's and be found as another's.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found

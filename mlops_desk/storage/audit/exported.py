@@ -9,13 +9,13 @@ from typing import Any, BinaryIO
 from mlops_desk.base.errors import Hint, Invalid, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.records.audit import EXPORT_FORM, AuditLink
-from mlops_desk.storage.audit.chain import Unreadable, link_of
+from mlops_desk.storage.audit.chain import ChainEnd, Unreadable, link_of
 
 _LINE_BYTES = 1 << 20  # chosen: an entry's texts are capped at some thousand characters each
 
 
-def links_of(path: Path) -> Iterator[AuditLink | Unreadable]:
-    """Read an export. Raises Invalid where it is none, or ends before its last line, and Unavailable."""
+def links_of(path: Path) -> Iterator[AuditLink | Unreadable | ChainEnd]:
+    """Read an export with its last line. Raises Invalid where it is none, or ends before that line, and Unavailable."""
     try:
         with path.open("rb") as stream:
             if _told(stream.readline(_LINE_BYTES)).get("form") != EXPORT_FORM:
@@ -25,13 +25,14 @@ def links_of(path: Path) -> Iterator[AuditLink | Unreadable]:
         raise Unavailable(f"{plain(str(path))} can't be read: {error.strerror}.") from error
 
 
-def _links(path: Path, stream: BinaryIO) -> Iterator[AuditLink | Unreadable]:
+def _links(path: Path, stream: BinaryIO) -> Iterator[AuditLink | Unreadable | ChainEnd]:
     for number in itertools.count(2):
         line = stream.readline(_LINE_BYTES)
         if not line.endswith(b"\n"):
             raise Invalid(f"{plain(path.name)} ends in line {number}, before the last of an exported audit.")
         link = link_of(line.decode("utf-8", "replace"))
-        if link is None and "head" in _told(line):
+        if link is None and "head" in (told := _told(line)):
+            yield ChainEnd(told["head"], told.get("records"), is_last=not stream.read(1))
             return
         yield Unreadable(f"line {number}") if link is None else link
 

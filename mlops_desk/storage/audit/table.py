@@ -19,7 +19,7 @@ from sqlalchemy import (
 from mlops_desk.base import wire
 from mlops_desk.records.agent import AuditEntry, AuditState
 from mlops_desk.records.audit import AuditLink
-from mlops_desk.storage.audit.chain import PLACE_DIGITS, START, following, link_of, place_of
+from mlops_desk.storage.audit.chain import PLACE_DIGITS, START, following, link_columns, link_of
 from mlops_desk.storage.database import Database
 from mlops_desk.storage.records import Columns, StoredRecords
 from mlops_desk.storage.tables import StoredAudit, StoredAuditLink
@@ -31,11 +31,6 @@ def entry_columns(entry: AuditEntry) -> Columns:
     Those that ended have no state, as all had before there was one: few are under way, and an index finds them.
     """
     return (entry.id or "", "" if entry.state is AuditState.ENDED else entry.state, entry.verb, entry.at)
-
-
-def link_columns(link: AuditLink) -> Columns:
-    """Return key, state, parent and order of a link."""
-    return (place_of(link.number), "", link.entry, float(link.number))
 
 
 @dataclass(frozen=True, slots=True)

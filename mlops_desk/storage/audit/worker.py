@@ -18,15 +18,15 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.audit import AuditLink, AuditVerification
-from mlops_desk.storage.audit.chain import Unreadable, Verifier, link_of, place_of, says_the_same
+from mlops_desk.storage.audit.chain import Unreadable, Verifier, is_filed, link_columns, link_of, says_the_same
 from mlops_desk.storage.audit.exported import links_of
 
 T = TypeVar("T")
 _TELL_EVERY = 5000  # chosen: a tenth of a second of the look
 _WAIT_SECONDS = 5.0  # chosen: a writer holds the file for milliseconds
-_LINKS = "SELECT key, parent, CAST(document AS TEXT) FROM audit_chain ORDER BY key"
+_LINKS = "SELECT key, parent, state, created_at, CAST(document AS TEXT) FROM audit_chain ORDER BY key"
 _ENTRIES = (
-    "SELECT entry.key, CAST(entry.document AS TEXT), link.key,"
+    "SELECT entry.key, CAST(entry.document AS TEXT), entry.state, entry.parent, entry.created_at, link.key,"
     " CASE WHEN json_valid(link.document) THEN json_extract(link.document, '$.text') END"
     " FROM audit entry LEFT JOIN audit_chain link ON link.key ="
     " (SELECT newest.key FROM audit_chain newest WHERE newest.parent = entry.key"
@@ -77,16 +77,20 @@ def _aloud(what: str, all_of: Iterable[T], total: int) -> Iterator[T]:
 
 
 def _links(connection: sqlite3.Connection) -> Iterator[AuditLink | Unreadable]:
-    for key, parent, document in connection.execute(_LINKS):
+    for key, parent, state, at, document in connection.execute(_LINKS):
         link = link_of(str(document))
-        is_in_its_place = link is not None and (place_of(link.number), link.entry) == (key, parent)
+        is_in_its_place = link is not None and link_columns(link) == (key, state, parent, at)
         yield link if link is not None and is_in_its_place else Unreadable(str(key))
 
 
 def _hold_entries(verifier: Verifier, connection: sqlite3.Connection) -> None:
     entries = int(connection.execute("SELECT COUNT(*) FROM audit").fetchone()[0])
-    for key, entry, place, text in _aloud("entries", connection.execute(_ENTRIES), entries):
+    for key, entry, *columns, place, text in _aloud("entries", connection.execute(_ENTRIES), entries):
         _compare(verifier, str(key), str(entry), place, text)
+        if place is not None and not is_filed(str(entry), *columns):
+            number = int(place)
+            why = f"The entry of record {number} was filed under another verb, time or state, so that lists miss it."
+            verifier.blame(number, str(key), why)
     for entry, number in connection.execute(_GONE):
         verifier.blame(int(number), entry, f"The entry of record {int(number)} was taken away.")
 

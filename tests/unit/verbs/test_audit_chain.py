@@ -9,6 +9,7 @@ import pytest
 
 from mlops_desk.base.errors import Refused
 from mlops_desk.records.audit import AuditLink
+from mlops_desk.storage.audit.chain import ChainEnd
 from mlops_desk.storage.audit.exported import links_of
 from mlops_desk.verbs.desk import DeskVerbs
 from mlops_desk.verbs.leading import audit_chain
@@ -33,14 +34,14 @@ def test_all_pages_are_written_and_told_and_the_file_can_be_looked_at(
     with out.open("w") as stream:
         assert write_chain(desk(CHAIN), stream, heard.append) == (5, f"{5:064x}")
     assert heard == [2, 4, 5]
-    assert list(links_of(out)) == CHAIN
+    assert list(links_of(out)) == [*CHAIN, ChainEnd(f"{5:064x}", 5, is_last=True)]
 
 
 def test_an_audit_without_records_is_a_whole_file_too(tmp_path: Path) -> None:
     out = tmp_path / "audit.jsonl"
     with out.open("w") as stream:
         assert write_chain(desk([]), stream, lambda _records: None) == (0, None)
-    assert list(links_of(out)) == []
+    assert list(links_of(out)) == [ChainEnd(None, 0, is_last=True)]
 
 
 def test_who_hears_may_end_it() -> None:

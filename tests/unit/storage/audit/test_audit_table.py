@@ -72,6 +72,15 @@ def test_each_writing_is_a_link_and_all_hold(state: State, path: Path) -> None:
         ("UPDATE audit_chain SET parent = 'e1' WHERE created_at = 3", 3, "no record of the audit"),
         ("UPDATE audit_chain SET document = 'rubbish' WHERE created_at = 5", 5, "no record of the audit"),
         ("DELETE FROM audit WHERE key = 'e3'", 5, "entry of record 5 was taken away"),
+        ("UPDATE audit SET parent = 'models.tag' WHERE key = 'e2'", 4, "under another verb, time or state"),
+        ("UPDATE audit SET created_at = 99 WHERE key = 'e2'", 4, "under another verb, time or state"),
+        ("UPDATE audit SET state = 'began' WHERE key = 'e2'", 4, "under another verb, time or state"),
+        ("UPDATE audit SET state = '' WHERE key = 'e4'", 7, "under another verb, time or state"),
+        ("UPDATE audit SET document = '{\"user\": \"bo\", ' || substr(document, 2) WHERE key = 'e2'", 4, "entry of record 4 was changed"),
+        ("UPDATE audit SET document = json_set(document, '$.uid', 1000.0) WHERE key = 'e2'", 4, "entry of record 4 was changed"),
+        ("UPDATE audit_chain SET created_at = 2.5 WHERE created_at = 3", 3, "no record of the audit"),
+        ("UPDATE audit_chain SET state = 'x' WHERE created_at = 3", 3, "no record of the audit"),
+        ("UPDATE audit_chain SET document = '{\"text\": \"{}\", ' || substr(document, 2) WHERE created_at = 4", 4, "no record of the audit"),
         ("INSERT INTO audit SELECT 'e9', state, parent, created_at, document FROM audit WHERE key = 'e1'", None, "never wrote it"),
     ],
 )  # fmt: skip
@@ -193,6 +202,34 @@ def test_an_export_that_was_cut_or_is_none_is_told(exported: Callable[[], Path],
         looked_at(other)
     with pytest.raises(Unavailable, match="can't be read: No such file"):
         looked_at(tmp_path / "none")
+
+
+@pytest.mark.parametrize("last", ['{"head": HEAD, "records": 7}', '{"head": "0", "records": 5}', '{"head": HEAD5}'])
+def test_records_that_were_cut_from_an_export_are_missed_though_its_last_line_is_there(
+    exported: Callable[[], Path], last: str
+) -> None:
+    out = exported()
+    lines = out.read_text().splitlines()
+    heads = [json.loads(line)["digest"] for line in lines[1:-1]]
+    out.write_text(
+        "\n".join([*lines[:6], last.replace("HEAD5", json.dumps(heads[4])).replace("HEAD", json.dumps(heads[6]))])
+        + "\n"
+    )
+    found = looked_at(out)
+    assert (found.records, found.intact, found.first_bad) == (5, False, None)
+    assert "Its last line tells of another end" in str(found.why)
+
+
+def test_what_stands_behind_the_last_line_of_an_export_is_told(exported: Callable[[], Path]) -> None:
+    out = exported()
+    out.write_text(out.read_text() + out.read_text().splitlines()[-2] + "\n")
+    assert (looked_at(out).intact, looked_at(out).why) == (False, "Something stands behind its last line.")
+
+
+def test_an_export_of_nothing_holds(tmp_path: Path) -> None:
+    out = tmp_path / "audit.jsonl"
+    out.write_text('{"form": "mlops-desk-audit/1"}\n{"head": null, "records": 0}\n')
+    assert (looked_at(out).records, looked_at(out).intact) == (0, True)
 
 
 def test_a_database_that_is_none_is_told(path: Path) -> None:

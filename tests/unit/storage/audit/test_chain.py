@@ -122,6 +122,7 @@ def test_of_several_faults_the_first_is_told_and_one_without_number_last() -> No
      '{"number": true, "entry": "e", "text": "t", "digest": "d"}',
      '{"number": "1", "entry": "e", "text": "t", "digest": "d"}',
      '{"number": 1, "entry": null, "text": "t", "digest": "d"}',
+     '{"number": 1, "entry": "e", "text": "other", "text": "t", "digest": "d"}',
      '{"number": 1, "entry": "e", "text": ["t"], "digest": "d"}'],
 )  # fmt: skip
 def test_what_is_no_link_is_none(document: str) -> None:
@@ -137,5 +138,8 @@ def test_a_link_is_read_as_it_was_written() -> None:
 def test_two_texts_say_the_same_however_they_are_written() -> None:
     assert says_the_same('{"a": 1, "b": 2}', '{"b":2,"a":1}')
     assert not says_the_same('{"a": 1}', '{"a": 2}')
+    assert not says_the_same('{"a": 1}', '{"a": true}')
+    assert not says_the_same('{"a": 2, "a": 1}', '{"a": 1}'), "who reads the first of the two reads another one"
+    assert says_the_same('{"a": NaN}', '{"a":NaN}')
     assert says_the_same("no JSON", "no JSON")
     assert not says_the_same("no JSON", "{}")
