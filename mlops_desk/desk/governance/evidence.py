@@ -23,11 +23,14 @@ from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.data.catalogue import DataUse
 from mlops_desk.records.drift.monitors import MonitorStanding
 from mlops_desk.records.governance.card import CardOfVersion
-from mlops_desk.records.governance.policy import ApprovalWord
+from mlops_desk.records.governance.policy import ApprovalWord, PromotionRequest
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.pipelines.run import PipelineRun
+from mlops_desk.records.rule import Retraining
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.registry.models import ModelsService
 from mlops_desk.registry.runs import RunsService
+from mlops_desk.rules.pipeline.projection import retraining_of
 from mlops_desk.rules.service import RulesService
 from mlops_desk.serving.export.packages import Package, sbom
 from mlops_desk.serving.service import EndpointsService
@@ -81,9 +84,11 @@ def evidence_service(folder: DataFolder, house: EvidenceHouse, uses: Callable[[s
         PartSource("drift", "drift.json", told.drift),
         PartSource("answers", "answers.json", told.answers),
         PartSource("decisions", "decisions.json", told.decisions),
+        PartSource("pipelines", "pipelines.json", told.pipelines),
         PartSource("card", "card.json", told.card),
         PartSource("card page", "card.md", told.card_page),
         PartSource("approvals", "approvals.json", told.approvals),
+        PartSource("requests", "requests.json", told.requests),
         PartSource("audit", AUDIT, told.audit),
     )
     keys = folder.endpoints / "_exports"
@@ -139,14 +144,25 @@ class _Told:
         names = [one.monitor.name for one in self.monitors(version) if one.answers is not None]
         return {name: self._house.monitors.performance(name, limit=_MOST_WINDOWS) for name in names}
 
-    def decisions(self, version: ModelVersion) -> list[Any]:
-        """Return the retrainings in which the version was champion or challenger, with who decided."""
+    def pipelines(self, version: ModelVersion) -> list[PipelineRun]:
+        """Return the retrainings in which the version was champion or challenger: each step, figure, gate and word.
+
+        Their rule may be gone by now, or another may have its name: of which model they are they say themselves.
+        """
+        runs = self._house.state.pipelines.all_with("model", version.name)
+        return [one for one in runs if version.version in {one.champion_version, one.challenger_version}]
+
+    def decisions(self, version: ModelVersion) -> list[Retraining]:
+        """Return the same in short, with who decided; and those of before there were pipelines, by their rule."""
         rules = {one.name for one in self._house.rules.list() if one.model == version.name}
-        return [
+        older = [
             one
             for one in self._house.rules.retrainings(limit=_MOST_RETRAININGS)
-            if one.rule in rules and version.version in {one.champion_version, one.challenger_version}
+            if one.rule in rules
+            and version.version in {one.champion_version, one.challenger_version}
+            and self._house.state.pipelines.get(one.id) is None
         ]
+        return [*map(retraining_of, self.pipelines(version)), *older]
 
     def card(self, version: ModelVersion) -> CardOfVersion | None:
         """Return the card with its whole history; None where nobody has written one."""
@@ -164,9 +180,19 @@ class _Told:
         registry = self._house.governing.registries.where(None)[1]
         return [one for one in said if (one.model, one.registry) == (version.name, registry)]
 
+    def requests(self, version: ModelVersion) -> list[PromotionRequest]:
+        """Return who has asked that an alias move to the version, who said yes or no and why, and what came of it."""
+        asked = self._house.state.promotions.all_with("version", version.version)
+        registry = self._house.governing.registries.where(None)[1]
+        return [one for one in asked if (one.model, one.registry) == (version.name, registry)]
+
     def audit(self, version: ModelVersion) -> bytes | None:
-        """Return the records about the model, and about the endpoints that serve the version."""
-        names = [version.name, *(one.name for one in self.endpoints(version))]
+        """Return the records about the model, the endpoints that serve the version, and what was decided of it.
+
+        Who approves names what waits by its id, and the answer of a retraining has no model in it.
+        """
+        decided = [one.id for one in (*self.pipelines(version), *self.requests(version))]
+        names = [version.name, *(one.name for one in self.endpoints(version)), *decided]
         entries: dict[str, AuditEntry] = {}
         for name in names:
             found = self._house.state.audit.search(AuditSearch(text=name), _MOST_RECORDS)
