@@ -17,6 +17,9 @@ from mlops_desk.records.drift.performance import PredictionKind
 
 _BY_SCORES = frozenset({"roc_auc", "log_loss", "brier"})
 _OF_NUMBERS = frozenset({"mae", "rmse", "r2"})
+LEAST_ROWS = 30
+"""As for a window of answers: of fewer rows a figure says nothing."""
+_SHOWN = 5  # chosen: so many names fit a line
 _ANSWER_NAMES = ("prediction", "predictions", "label", "class", "output")
 """How a single answer among several outputs is called; the first one that is there counts."""
 
@@ -45,7 +48,27 @@ def both_rows(
     kind = PredictionKind.REGRESSION if metric in _OF_NUMBERS else PredictionKind.CLASSIFICATION
     classes = rows_of(labels, kind=kind).classes
     rows = rows_of([*labels, *labels], [likeliest(one, classes) for one in told], kind=kind, positive=positive)
-    return rows.part(slice(0, n)), rows.part(slice(n, None))
+    before, after = rows.part(slice(0, n)), rows.part(slice(n, None))
+    for who, side in (("champion", before), ("challenger", after)):
+        _check_words(side, who)
+    return before, after
+
+
+def _check_words(rows: AnsweredRows, who: str) -> None:
+    """Refuse answers none of which is a class of the labels: other words for the same are no wrong answers.
+
+    Few rows, or labels of one class alone, tell nothing: a model may know others. Raises Invalid.
+    """
+    if rows.kind is not PredictionKind.CLASSIFICATION or len(rows.used()) < LEAST_ROWS:
+        return
+    wanted, told = np.unique(rows.labels[rows.readable]), np.unique(rows.predictions[rows.answered])
+    if wanted.size < 2 or not told.size or np.isin(told, wanted).any():
+        return
+    answers, classes = (
+        ", ".join(plain(rows.classes[at], 40) for at in places[:_SHOWN]) for places in (told.tolist(), wanted.tolist())
+    )
+    text = f"None of the {who}'s answers is a class of the labels: it answers {answers}, and the labels are {classes}."
+    raise Invalid(text, "Let the model answer as the labels are written, or write the labels as it answers.")
 
 
 def single(answer: Any) -> Any:

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from mlops_desk.drift.contest.answers import both_rows
+from mlops_desk.drift.contest.answers import LEAST_ROWS, both_rows
 from mlops_desk.drift.contest.paired import PairedFigures, paired
 from mlops_desk.drift.performance.rows import AnsweredRows
 from mlops_desk.records.drift.performance import Figure
 from mlops_desk.records.pipelines.comparison import GroupScore, PairedScore, Scored
 
-LEAST_GROUP = 30  # as for a window of answers: of fewer rows a figure says nothing
 _MOST_GROUPS = 50  # chosen: of a column with more groups each is too small to be judged, or it is no column of groups
 _NAME = 80  # characters; chosen: as names are shown elsewhere
 
@@ -56,13 +55,14 @@ def scored(figure: Figure) -> Scored:
 def _groups(
     before: AnsweredRows, after: AnsweredRows, metric: str, column: str, values: Sequence[Any]
 ) -> list[GroupScore]:
-    """Return the scores of the largest groups that have enough rows, largest first."""
+    """Return the scores of the largest groups that have enough rows with a label and answers, largest first."""
     words = np.array(["" if one is None else str(one)[:_NAME] for one in values], dtype=object)
     found = []
     for name, count in Counter(words.tolist()).most_common(_MOST_GROUPS):
-        if count < LEAST_GROUP:
+        if count < LEAST_ROWS:
             break
         chosen = words == name
         one: PairedFigures = paired(before.part(chosen), after.part(chosen), metric)
-        found.append(GroupScore(column, name, one.n_used, scored(one.champion), scored(one.challenger)))
+        if one.n_used >= LEAST_ROWS:
+            found.append(GroupScore(column, name, one.n_used, scored(one.champion), scored(one.challenger)))
     return found

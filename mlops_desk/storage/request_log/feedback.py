@@ -15,7 +15,7 @@ from typing import Any
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
-from mlops_desk.records.data.retention import RowsKeep
+from mlops_desk.records.data.retention import DAY_SECONDS, RowsKeep
 from mlops_desk.records.serving.request import FeedbackTaken
 from mlops_desk.storage.data_files import identifier, pattern, quoted
 from mlops_desk.storage.request_log.files import FORMAT, connect, read, united
@@ -134,16 +134,28 @@ def feedback_of(
 
 
 def tidy_feedback(folder: Path, now: float, keep: RowsKeep) -> None:
-    """Merge small files, and delete what is not to be kept any more. Raises OSError, duckdb.Error."""
+    """Merge small files of a day, and delete what is not to be kept any more. Raises OSError, duckdb.Error.
+
+    A file is as old as its newest row: merged with later ones, what a person said once would never be old enough.
+    """
+    days: dict[int, list[Path]] = {}
     for path in feedback_files(folder):
-        if not keep.keeps(0.0, int(path.stem.removeprefix("feedback-")) / 1000, now):  # of requests of any time before
+        given_at = int(path.stem.removeprefix("feedback-")) / 1000
+        if keep.keeps(0.0, given_at, now):  # of requests of any time before
+            days.setdefault(_day_of(given_at), []).append(path)
+        else:
             path.unlink(missing_ok=True)
-    small = feedback_files(folder)
-    if len(small) >= _MERGE_FROM:
-        with closing(connect(folder / FOLDER)) as connection:
-            _copy(connection, united(connection, small), small[-1])  # a crash leaves some twice, which changes nothing
-        for path in small[:-1]:
-            path.unlink(missing_ok=True)
+    for day, small in days.items():
+        if len(small) >= (2 if day < _day_of(now) else _MERGE_FROM):
+            with closing(connect(folder / FOLDER)) as connection:
+                _copy(connection, united(connection, small), small[-1])  # a crash leaves some twice, which is the same
+            for path in small[:-1]:
+                path.unlink(missing_ok=True)
+
+
+def _day_of(at: float) -> int:
+    """Return the day of a Unix time, in days since 1970, UTC."""
+    return int(at // DAY_SECONDS)
 
 
 def feedback_files(folder: Path) -> list[Path]:

@@ -217,3 +217,29 @@ def test_whose_answers_have_another_number_of_classes_is_named() -> None:
     ):
         with pytest.raises(Invalid, match=f"The {who}'s answers are no probabilities of the classes 0, 1"):
             score(LABELS, *sides, {}, part="fixed", data="rows", metric="log_loss")
+
+
+WORDS = [
+    (["no", "yes"], [False, True], "false, true"),
+    (["setosa", "virginica"], [0, 1], "0, 1"),
+    (["2026-01-01", "2026-01-02"], ["2026-01-01T00:00:00", "2026-01-02T00:00:00"], "2026-01-01T00:00:00"),
+    ([0, 1], [0.2, 0.9], "0.2, 0.9"),
+]
+
+
+@pytest.mark.parametrize(("classes", "answers", "said"), WORDS)
+@pytest.mark.parametrize("who", ["champion", "challenger"])
+def test_other_words_for_the_classes_are_no_wrong_answers(who: str, classes: list, answers: list, said: str) -> None:
+    right, other = classes * 20, answers * 20
+    with pytest.raises(Invalid, match=f"None of the {who}'s answers is a class of the labels: it answers {said}"):
+        both_rows(right, *((other, right) if who == "champion" else (right, other)), "accuracy")
+
+
+def test_a_model_that_is_always_wrong_is_just_that() -> None:
+    labels = [0, 1] * 20
+    found = paired(*both_rows(labels, labels, [1 - one for one in labels], "accuracy"), "accuracy")
+    assert (found.champion.value, found.challenger.value) == (1.0, 0.0)
+    one_class = paired(*both_rows(["a"] * 40, ["a"] * 40, ["b"] * 40, "accuracy"), "accuracy")
+    assert one_class.challenger.value == 0.0, "it may know a class that no label has"
+    few = paired(*both_rows(["a", "b"], ["a", "b"], ["c", "c"], "accuracy"), "accuracy")
+    assert few.challenger.value == 0.0

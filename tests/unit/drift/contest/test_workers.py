@@ -83,6 +83,14 @@ def scored(tmp_path: Path, rows: list[dict], champion: object, challenger: objec
     return worker.answer({**paths, "part": "newest", "data": "40 rows", "metric": metric})
 
 
+def test_a_group_is_as_large_as_its_labels(tmp_path: Path) -> None:
+    """One label in a group of forty rows is no reason to stop a challenger."""
+    rows = [{"label": at % 2 if at >= 39 else None, "groups": {"site": "a" if at < 40 else "b"}} for at in range(80)]
+    right = [at % 2 for at in range(80)]
+    wrong_in_a = [1 - one if at < 40 else one for at, one in enumerate(right)]
+    assert [(one["group"], one["rows"]) for one in scored(tmp_path, rows, right, wrong_in_a)["groups"]] == [("b", 40)]
+
+
 def test_groups_of_enough_rows_are_scored_by_themselves(tmp_path: Path) -> None:
     rows = [{"label": at % 2, "groups": {"site": "a" if at < 60 else "b" if at < 90 else "c"}} for at in range(95)]
     right = [row["label"] for row in rows]

@@ -8,8 +8,9 @@ import duckdb
 import pytest
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.records.data.retention import RowsKeep
+from mlops_desk.records.data.retention import DAY_SECONDS, RowsKeep
 from mlops_desk.records.serving.request import FeedbackTaken
+from mlops_desk.storage.request_log import feedback
 from mlops_desk.storage.request_log.feedback import (
     Feedback,
     feedback_of,
@@ -115,6 +116,20 @@ def test_what_is_wrong_is_said_and_nothing_is_taken(tmp_path: Path, text: str, s
     with pytest.raises(Invalid, match=said):
         import_feedback(tmp_path, file, 5.0, 10)
     assert list((tmp_path / "feedback").glob("*")) == []
+
+
+def test_labels_go_when_they_are_old_however_often_newer_ones_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback, "_MERGE_FROM", 4)
+    for number in range(1, 7):
+        for part in (1, 2):
+            at = (number + part / 4) * DAY_SECONDS
+            write_feedback(tmp_path, [Feedback(f"r{number}", part, at, {"truth": part})], int(at * 1000))
+        tidy_feedback(tmp_path, (number + 0.9) * DAY_SECONDS, RowsKeep(3))
+    assert [number for number in range(1, 7) if known(tmp_path, f"r{number}")] == [4, 5, 6]
+    assert known(tmp_path, "r4") == {("r4", 1): {"truth": 1}, ("r4", 2): {"truth": 2}}
+    assert len(list((tmp_path / "feedback").glob("*.parquet"))) == 4, "a day that is over is one file"
 
 
 def test_small_files_are_merged_and_old_ones_go(tmp_path: Path) -> None:
