@@ -107,7 +107,9 @@ class AgentService:
             raise Refused("The audit is being looked at already.", "Ask again in some seconds.")
         try:
             with self._parts.begun("The look at the audit", ticket) as work:
-                return self._verified({"database": str(self._folder.state_database), "head": head}, work)
+                written = self._state.audit.end
+                request = {"database": str(self._folder.state_database), "head": head, "written": written}
+                return self._verified(request, work)
         finally:
             self._verifying.release()
 

@@ -1,7 +1,8 @@
 """The audit as a chain: each writing stands on the one before it, so that an edit of any is found.
 
-A chain tells that it was changed, not by whom. That nothing was cut from its end is told only by what is
-kept elsewhere: whoever has a ``head`` (each export ends with one) can ask whether it is still part of the chain.
+A chain tells that it was changed, not by whom. That nothing was cut from its end is told by what is kept elsewhere:
+whoever has a ``head`` (each export ends with one) can ask whether it is still part of the chain, and an agent knows
+what it has written since it began.
 """
 
 from dataclasses import dataclass

@@ -62,13 +62,17 @@ class ChainEnd:
 
 
 class Verifier:
-    """Takes links in the order in which they stand, and remembers the first thing that is wrong."""
+    """Takes links in the order in which they stand, and remembers the first thing that is wrong.
 
-    def __init__(self, head: str | None = None) -> None:
-        self._wanted = head
+    ``head`` is a digest that somebody has kept, ``written`` that of the last link which the agent knows it has written:
+    either has to be met.
+    """
+
+    def __init__(self, head: str | None = None, written: str | None = None) -> None:
+        self._wanted, self._written = head, written
+        self._met = {START}
         self._records = 0
         self._number, self._digest = 0, START
-        self._holds = head == START
         self._fault: tuple[int | None, str | None, str] | None = None
 
     def take_all(self, links: Iterable[AuditLink | Unreadable | ChainEnd]) -> None:
@@ -82,7 +86,8 @@ class Verifier:
                 continue
             self._look_at(link)
             self._number, self._digest = link.number, link.digest
-            self._holds = self._holds or link.digest == self._wanted
+            if link.digest in {self._wanted, self._written}:
+                self._met.add(link.digest)
 
     def blame(self, number: int | None, entry: str | None, why: str) -> None:
         """Note something that is wrong; of several that with the least number is told, one without any last."""
@@ -94,8 +99,10 @@ class Verifier:
         return self._fault is not None
 
     def told(self) -> AuditVerification:
+        if self._written is not None and self._written not in self._met:
+            self.blame(None, None, "What this agent has written last is not in it: records were cut from its end.")
         number, entry, why = (None, None, None) if self._fault is None else self._fault
-        holds = None if self._wanted is None else self._holds
+        holds = None if self._wanted is None else self._wanted in self._met
         intact = self._fault is None and holds is not False
         if holds is False and why is None:
             why = "The head that was given is not part of the chain: records were cut from it, or it is another chain."

@@ -1,6 +1,7 @@
 """The table of audit entries: whatever is written into it is also the next link of the chain, or neither is written."""
 
 import json
+import threading
 from builtins import list as list_of
 from dataclasses import dataclass
 
@@ -46,10 +47,15 @@ class AuditSearch:
 
 
 class AuditTable(StoredRecords[AuditEntry]):
-    """Entries as they stand; ``links`` is the chain. Nobody forgets any of either."""
+    """Entries as they stand; ``links`` is the chain. Nobody forgets any of either.
+
+    ``end`` is the digest of the last link that was written through it, None for none: who cuts the file has not cut it.
+    """
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, StoredAudit, AuditEntry, entry_columns)
+        self.end: str | None = None
+        self._made = threading.local()
         self.links: StoredRecords[AuditLink] = StoredRecords(database, StoredAuditLink, AuditLink, link_columns)
 
     def insert(self, connection: Connection, record: AuditEntry) -> None:
@@ -57,6 +63,11 @@ class AuditTable(StoredRecords[AuditEntry]):
         number, digest = _end_of_chain(connection)
         link = following(number, digest, record.id or "", json.dumps(wire.to_builtins(record)))
         self.links.insert(connection, link)
+        self._made.digest = link.digest
+
+    def _put(self, record: AuditEntry) -> None:
+        super()._put(record)
+        self.end = self._made.digest
 
     def search(self, wanted: AuditSearch, limit: int) -> list_of[AuditEntry]:
         """Return the newest entries that are meant."""

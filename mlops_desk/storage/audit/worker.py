@@ -1,8 +1,8 @@
 """A worker that looks at the whole chain of a state database, or at one that was exported, while others go on writing.
 
-``{"database": PATH, "head": ...}`` or ``{"exported": PATH, "head": ...}``; it answers with an AuditVerification. On
-stderr it says how far it is, a line each: ``records DONE TOTAL`` of the chain (TOTAL is 0 where it is not known), then
-``entries DONE TOTAL``.
+``{"database": PATH, "head": ..., "written": ...}`` or ``{"exported": PATH, "head": ...}``, where ``written`` is the
+digest of the last link that the agent knows of; it answers with an AuditVerification. On stderr it says how far it is,
+a line each: ``records DONE TOTAL`` of the chain (TOTAL is 0 where it is not known), then ``entries DONE TOTAL``.
 """
 
 import sqlite3
@@ -46,12 +46,12 @@ def work(request: dict[str, Any]) -> Any:
         verifier = Verifier(head)
         verifier.take_all(_aloud("records", links_of(Path(request["exported"])), 0))
         return wire.to_builtins(verifier.told())
-    return wire.to_builtins(verify(Path(request["database"]), head))
+    return wire.to_builtins(verify(Path(request["database"]), head, request.get("written")))
 
 
-def verify(path: Path, head: str | None) -> AuditVerification:
+def verify(path: Path, head: str | None, written: str | None = None) -> AuditVerification:
     """Look at every link, and whether each entry stands as it was last written. Raises Unavailable."""
-    verifier = Verifier(head)
+    verifier = Verifier(head, written)
     try:
         with closing(
             sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_WAIT_SECONDS)

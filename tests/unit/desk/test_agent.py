@@ -2,8 +2,10 @@
 
 import contextvars
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,17 @@ def test_the_audit_is_listed_newest_first_within_bounds_and_looked_at_by_a_proce
             rig.agent.audit(limit)
         with pytest.raises(Invalid):
             rig.agent.audit_links(0, limit)
+
+
+def test_an_agent_misses_what_was_cut_from_the_end_of_its_own_audit(rig: Rig) -> None:
+    for number in range(2):
+        rig.state.audit.put(AuditEntry(float(number), 0, "root", "jobs.submit", "{}", id=f"e{number}"))
+    with closing(sqlite3.connect(rig.folder.state_database)) as connection, connection:
+        assert connection.execute("DELETE FROM audit WHERE key = 'e1'").rowcount == 1
+        assert connection.execute("DELETE FROM audit_chain WHERE parent = 'e1'").rowcount == 1
+    found = rig.agent.verify_audit()
+    assert (found.records, found.intact, found.holds_head) == (1, False, None)
+    assert "records were cut from its end" in str(found.why)
 
 
 def test_a_look_at_the_audit_tells_how_far_it_is_and_is_stopped(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,20 @@ def test_what_is_cut_from_both_ends_of_both_tables_is_told_by_a_head(state: Stat
     assert (verify(path, head).intact, verify(path, head).holds_head) == (False, False)
 
 
+def test_what_was_cut_while_an_agent_runs_is_missed_without_a_head(state: State, path: Path) -> None:
+    assert state.audit.end is None
+    written(state)
+    end = state.audit.end
+    assert end == state.audit.links_behind(0, 100)[-1].digest
+    state.audit.put(entry(5))
+    assert verify(path, None, end).intact, "it goes on writing"
+    state.close()
+    edit(path, "DELETE FROM audit_chain WHERE parent IN ('e4', 'e5')", "DELETE FROM audit WHERE key IN ('e4', 'e5')")
+    found = verify(path, None, end)
+    assert (found.intact, found.first_bad, found.holds_head) == (False, None, None)
+    assert "records were cut from its end" in str(found.why)
+
+
 def test_an_entry_that_can_not_be_written_leaves_no_link(
     state: State, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +131,7 @@ def test_an_entry_that_can_not_be_written_leaves_no_link(
         state.audit.put(entry(2))
     monkeypatch.undo()
     assert [one.id for one in state.audit.list()] == ["e1"]
+    assert state.audit.end == state.audit.links_behind(0, 9)[-1].digest, "none was written since"
     state.audit.put(entry(3))
     assert verify(path, None) == AuditVerification(2, intact=True, head=state.audit.links_behind(1, 9)[0].digest)
 
