@@ -29,7 +29,10 @@ _THROUGH = {LineageKind.REVISION, LineageKind.ALIAS, LineageKind.DRIFT}
 
 
 def open_lineage(lineage: Lineage, at: float) -> OpenLineage:
-    """Return the events; where nobody knows when something ended it is told as of the Unix time ``at``."""
+    """Return the events; where nobody knows when something ended it is told as of the Unix time ``at``.
+
+    So is what says a time that no calendar has: any program may log a run's end in nanoseconds.
+    """
     drawn = _Drawn(lineage)
     events = [
         _run_event(drawn, node, at) if node.kind is LineageKind.RUN else _job_event(drawn, node, at)
@@ -86,7 +89,7 @@ def _run_event(drawn: _Drawn, node: LineageNode, at: float) -> dict[str, Any]:
     versions = [one for model in models for one in drawn.after(model) if one.kind is LineageKind.VERSION]
     return {
         "eventType": _ENDINGS.get(node.state or "", "OTHER"),
-        **_event("RunEvent", at if node.at is None else node.at),
+        **_event("RunEvent", _moment(node, at)),
         "run": {"runId": _run_id(node.thing or node.node_id), "facets": {}},
         "job": _job(f"runs/{jobs[0] if jobs else node.title}"),
         "inputs": _datasets(drawn, given),
@@ -107,15 +110,22 @@ def _job_event(drawn: _Drawn, node: LineageNode, at: float) -> dict[str, Any]:
     ]
     inputs = [*_datasets(drawn, [one for one in before if one.kind in _DATASETS]), *asked, *watched]
     return {
-        **_event("JobEvent", at if node.at is None else node.at),
+        **_event("JobEvent", _moment(node, at)),
         "job": _job(f"{_STANDING[node.kind]}/{node.thing or node.title}"),
         "inputs": list({str(one["name"]): one for one in inputs}.values()),
         "outputs": [_requests(node)] if node.kind is LineageKind.ENDPOINT else [],
     }
 
 
-def _event(kind: str, at: float) -> dict[str, Any]:
-    told = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _moment(node: LineageNode, at: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(at if node.at is None else node.at, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(at, UTC)
+
+
+def _event(kind: str, at: datetime) -> dict[str, Any]:
+    told = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {"eventTime": told, "producer": PRODUCER, "schemaURL": f"{_SPECIFICATION}/{kind}"}
 
 

@@ -121,3 +121,9 @@ def test_any_graph_gives_events_of_which_each_is_whole(
         for side in ("inputs", "outputs"):
             names = [(one["namespace"], one["name"]) for one in event[side]]
             assert len(set(names)) == len(names), "none is told twice"
+
+
+@pytest.mark.parametrize("at", [1_764_556_800e9, -1e18, float("nan"), float("inf")])
+def test_a_run_that_ended_at_a_time_no_calendar_has_is_told_as_of_now(at: float) -> None:
+    (event,) = open_lineage(lineage([node(LineageKind.RUN, RUN, state="finished", at=at)], []), 5.0).events
+    assert event["eventTime"] == "1970-01-01T00:00:05.000Z"
