@@ -11,7 +11,13 @@ from mlops_desk.base.text import plain
 from mlops_desk.desk.governance.move_evidence import MoveEvidences
 from mlops_desk.desk.governance.registries import GovernedRegistries
 from mlops_desk.governance.cards.service import CardsService
-from mlops_desk.governance.policies.deciding import MoveAsked, check_may, identity_of, standing_of
+from mlops_desk.governance.policies.deciding import (
+    MoveAsked,
+    check_may,
+    check_may_refuse,
+    identity_of,
+    standing_of,
+)
 from mlops_desk.governance.policies.gate import PolicyGate
 from mlops_desk.governance.policies.ledger import PolicyLedger
 from mlops_desk.governance.policies.passing import PassedPolicies
@@ -155,8 +161,13 @@ class PipelineApprovals:
             return standing_of(policy, wanted, evidence, self._ledger.words(wanted))
 
     def take_back(self, run: PipelineRun) -> None:
-        """Let what was agreed to count no more."""
-        self._ledger.take_back(_wanted(run))
+        """Let what was agreed to count no more, as the caller says. Raises Refused where they have no say."""
+        wanted = _wanted(run)
+        with self._ledger.lock:
+            policy = self._ledger.policy(wanted)
+            if policy is not None:
+                check_may_refuse(policy, current_caller().uid, run.created_by)
+            self._ledger.take_back(wanted)
 
 
 def _wanted(run: PipelineRun) -> MoveAsked:

@@ -101,6 +101,12 @@ def check_may(
         raise Refused(f"{plain(user)} has agreed already.", more)
 
 
+def check_may_refuse(policy: ApprovalPolicy, uid: int, asker: int | None) -> None:
+    """Refuse the no of whoever has no say, as their yes would count for nothing: ``asker`` may. Raises Refused."""
+    if policy.uids and uid not in {*policy.uids, asker}:
+        raise Refused(f"Only {' and '.join(map(plain, policy.who))} decide here.", "Ask one of them.")
+
+
 def _lacking(policy: ApprovalPolicy, evidence: MoveEvidence, people: int, kinds: Collection[WordKind]) -> Iterable[str]:
     if people < policy.people:
         who = f" ({', '.join(map(plain, policy.who))})" if policy.who else ""

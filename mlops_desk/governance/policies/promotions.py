@@ -18,6 +18,7 @@ from mlops_desk.governance.policies.deciding import (
     MoveAsked,
     MoveEvidence,
     check_may,
+    check_may_refuse,
     counts,
     identity_of,
     standing_of,
@@ -121,9 +122,8 @@ class Promotions:
             request = self.find(request_id)
             if request.state is not PromotionState.WAITING:
                 raise Refused(f"This does not wait for anybody: it is {request.state}.", request.text or None)
-            caller, policy = current_caller(), self._policy(_wanted(request))
-            if policy.uids and caller.uid not in {*policy.uids, request.asked_by}:
-                raise Refused(f"Only {' and '.join(map(plain, policy.who))} decide here.", "Ask one of them.")
+            caller = current_caller()
+            check_may_refuse(self._policy(_wanted(request)), caller.uid, request.asked_by)
             self._ledger.take_back(_wanted(request))
             text = f"{caller.user} rejected it, so the alias stays where it is."
             made = self._decided(self._with_word(request, why, agrees=False), PromotionState.REJECTED, text)

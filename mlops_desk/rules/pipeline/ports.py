@@ -46,7 +46,7 @@ class Approving(Protocol):
         """Take the caller's yes with why, and return how it stands then. Raises Refused where it would not count."""
 
     def take_back(self, run: PipelineRun) -> None:
-        """Let what was agreed to count no more, after somebody's no."""
+        """Let what was agreed to count no more, as the caller says. Raises Refused where they have no say."""
 
 
 class RowMaking(Protocol):

@@ -12,6 +12,7 @@ from mlops_desk.governance.policies.deciding import MoveAsked
 from mlops_desk.records.governance.card import CardFacts, CardOfVersion, CardStage
 from mlops_desk.records.governance.policy import PromotionState, WordState
 from mlops_desk.records.model import Run
+from mlops_desk.records.pipelines.run import PipelineRun, PipelineState
 from mlops_desk.records.rules.approval import ApprovalKind
 from tests.unit.governance.policies.rig import ANNA, BO, CY, as_user
 
@@ -572,6 +573,24 @@ def test_who_asked_takes_it_back_though_the_policy_names_others(world, monkeypat
         world.approvals.reject(asked.id)
     as_user(ANNA)
     assert world.approvals.reject(asked.id).state == "rejected"
+
+
+def test_of_a_retraining_nobody_says_no_whom_the_policy_does_not_name(world, monkeypatch):
+    monkeypatch.setattr("pwd.getpwnam", lambda name: type("Row", (), {"pw_uid": BO}))
+    approving = world.governing.approving
+    run = PipelineRun("p", "nightly", PipelineState.WAITING_FOR_APPROVAL, model="churn", alias="champion",
+                      champion_version="1", challenger_version="2", created_by=ANNA)  # fmt: skip
+    asked = MoveAsked("own", "churn", "champion", "2")
+    world.governing.ledger.say(asked, "now", "person", f"uid {ANNA}", "anna")
+    world.policy(people=1, who="bo")
+    as_user(CY)
+    with pytest.raises(Refused, match="Only bo decide here"):
+        approving.take_back(run)
+    assert [one.state for one in world.governing.ledger.words(asked)] == [WordState.GIVEN]
+    for uid in (ANNA, BO):  # whose rule it is, and whom the policy names
+        as_user(uid)
+        approving.take_back(run)
+    assert [one.state for one in world.governing.ledger.words(asked)] == [WordState.TAKEN_BACK]
 
 
 @pytest.mark.parametrize("signers", ["", "# only words\n\n   # and more\n"])
