@@ -191,7 +191,7 @@ class _Told:
 
         Who approves names what waits by its id, and the answer of a retraining has no model in it.
         """
-        decided = [one.id for one in (*self.pipelines(version), *self.requests(version))]
+        decided = [*(one.id for one in self.pipelines(version)), *(one.id for one in self.requests(version))]
         names = [version.name, *(one.name for one in self.endpoints(version)), *decided]
         entries: dict[str, AuditEntry] = {}
         for name in names:
