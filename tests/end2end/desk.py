@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,6 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+_STARTS = 4
+"""How often an agent is waited for that was started and has not answered yet: a machine that is four times as busy."""
+_STARTS_YET = re.compile(r"The agent for .* did not answer within")
 
 
 @dataclass
@@ -21,10 +26,15 @@ class Desk:
     prefix: list[str] = field(default_factory=list)
 
     def run(self, *words: str, timeout: float = 120, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run ``mlops-desk WORDS`` to its end."""
+        """Run ``mlops-desk WORDS`` to its end. An agent that is not up yet was asked nothing: it is waited for."""
         command = [*self.prefix, sys.executable, "-m", "mlops_desk", *words]
         environment = self.whole_environment()
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
+        for _ in range(_STARTS if check else 1):
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=timeout, env=environment, check=False
+            )
+            if not _STARTS_YET.search(done.stderr):
+                break
         if check and done.returncode != 0:
             told = [*self.folder.glob("**/log/agent.log"), *self.folder.glob("**/log/agent.out")]
             tail = "\n".join(f"{path}:\n{path.read_text()[-3000:]}" for path in told)

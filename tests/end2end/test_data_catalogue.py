@@ -26,7 +26,7 @@ from tests.end2end.desk import Desk
 from tests.end2end.endpoint_house import BODY, House, ask, open_house
 from tests.end2end.registry_populate import populate
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end, pytest.mark.timeout(480)]
 
 RUNS = [
     {"name": "old", "start_time": 1, "params": {}, "metrics": {"auc": 0.9}, "datasets": ["table"]},
@@ -42,7 +42,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def until(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90.0
+    deadline = time.monotonic() + 200.0
     while not is_true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -176,7 +176,8 @@ def test_rules_hold_from_the_next_request_on_and_then_for_what_was_logged_before
     assert ask(house.service.show("front")).status_code == 200
     house.wait(lambda: len(house.service.requests("front")) == 2)
     assert data.preview("front", {"city": "mask"}).values[0].after == "***"
-    assert data.redact("front", {"city": "hash"}).is_in_force is True
+    assert data.redact("front", {"city": "hash"}).is_in_force is not None
+    house.wait(lambda: house.service._switchboard.gatekeeper.is_in_force)  # a busy one follows late, and says so
     assert ask(house.service.show("front")).status_code == 200
     house.wait(lambda: len(house.service.requests("front")) == 4)
     rows = house.service.requests("front")
@@ -216,12 +217,15 @@ def test_a_retention_takes_old_hours_and_none_of_today(house: House, data: DataS
 # -- faults ---------------------------------------------------------------------------------------------
 
 
-def workers_of(module: str) -> list[int]:
+def workers_of(module: str, desk: Desk) -> list[int]:
+    """Return the workers of one agent: other tests have theirs on this machine."""
+    agent = str(desk.json("agent", "status")["pid"])
     found = []
     for place in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if place.name.isdigit() and module.encode() in (place / "cmdline").read_bytes():
-                found.append(int(place.name))
+                parent = (place / "stat").read_text().rpartition(")")[2].split()[1]
+                found += [int(place.name)] if parent == agent else []
     return found
 
 
@@ -229,10 +233,9 @@ def test_a_look_whose_disk_hangs_holds_nobody_up_and_ends_when_it_is_not_wanted(
     big = tmp_path / "big.bin"
     with big.open("wb") as file:
         file.truncate(1 << 40)  # holes: hashing them takes hours, and no room
-    before = set(workers_of("rules.pipeline.hashing"))
     desk.json("data", "register", "big", "--path", str(big))
     until(lambda: (desk.json("data", "show", "big")["progress"] or {}).get("size_bytes", 0) > 0)
-    (worker,) = set(workers_of("rules.pipeline.hashing")) - before
+    (worker,) = workers_of("rules.pipeline.hashing", desk)
     os.kill(worker, signal.SIGSTOP)  # as one that waits for a disk
     assert desk.json("data", "list")[0]["state"] == "looking"
     assert desk.json("data", "update", "big", "--licence", "MIT")["brief"]["traits"]["licence"] == "MIT"

@@ -74,7 +74,7 @@ def test_three_users_on_one_machine_never_lease_a_gpu_twice(place: Path) -> None
     given: Counter[int] = Counter()
     doubles = []
     for uid, process in agents:
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=100)
         assert process.returncode == 0
         given[uid] += len(output.splitlines())
         doubles += [line for line in output.splitlines() if line.startswith("DOUBLE")]
@@ -87,8 +87,11 @@ def test_three_users_on_one_machine_never_lease_a_gpu_twice(place: Path) -> None
 def test_killed_agents_neither_double_nor_leak_a_lease(place: Path) -> None:
     dice = random.Random(1)
     agents = [agent(uid, place, 60) for uid in USERS * 2]
-    outputs = []
-    for _ in range(12):
+    outputs: list[str] = []
+    kills = 0
+    while kills < 12 or sum(len(output.splitlines()) for output in outputs) <= 50:  # a busy machine starts few of them
+        assert kills < 400
+        kills += 1
         time.sleep(0.3)
         victim = agents.pop(dice.randrange(len(agents)))
         victim.kill()
@@ -99,7 +102,6 @@ def test_killed_agents_neither_double_nor_leak_a_lease(place: Path) -> None:
         outputs.append(process.communicate()[0])
     lines = [line for output in outputs for line in output.splitlines()]
     assert [line for line in lines if line.startswith("DOUBLE")] == []
-    assert len(lines) > 50
     watcher = ledger(place)
     assert watcher.snapshot(watcher.facts(shown(), time.time())) == {}
     # The first look notes the deaths that no other agent has noted yet; the second then gives all GPUs out.
@@ -232,8 +234,11 @@ time.sleep(600)
 
 
 @pytest.mark.engine
+@pytest.mark.timeout(300)
 def test_the_container_of_a_killed_agent_keeps_its_gpu_until_it_ends(place: Path, gpu_engine: PrivateEngine) -> None:
-    engine, name = DockerEngine(lambda: gpu_engine.address), f"mld-test-lease-{os.getpid()}"
+    # What is tried is what becomes of the lease, and not how soon a busy engine lists its containers.
+    engine = DockerEngine(lambda: gpu_engine.address, deadline_seconds=100.0)
+    name = f"mld-test-lease-{os.getpid()}"
 
     def lives(container: str) -> bool | None:
         found = engine.containers({"io.mlops-desk.lease-test": ""})

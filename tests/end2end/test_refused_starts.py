@@ -15,7 +15,10 @@ from tests.gpu_engine import PrivateEngine
 from tests.images import busybox_image
 from tests.podman_engine import PrivatePodman
 
-pytestmark = [pytest.mark.engine, pytest.mark.end2end]
+pytestmark = [pytest.mark.engine, pytest.mark.end2end, pytest.mark.timeout(300)]
+
+PATIENCE_SECONDS = 100.0
+"""What is tried is what an engine says, and not how soon: one of a busy machine makes a container in many seconds."""
 
 
 @pytest.fixture(params=["gpu_engine", "podman"])
@@ -25,7 +28,7 @@ def private(request: pytest.FixtureRequest) -> PrivateEngine | PrivatePodman:
 
 @pytest.fixture
 def engine(private: PrivateEngine | PrivatePodman) -> Iterator[DockerEngine]:
-    engine = DockerEngine(lambda: private.address)
+    engine = DockerEngine(lambda: private.address, deadline_seconds=PATIENCE_SECONDS)
     yield engine
     engine.close()
 
@@ -83,7 +86,7 @@ def test_it_is_told_what_kept_a_container_from_starting(engine, private, name, c
 
 def test_a_port_that_is_taken_is_named(podman, port) -> None:
     """Podman binds ports in our own network; the private Docker, which has one of its own, would not see it."""
-    engine = DockerEngine(lambda: podman.address)
+    engine = DockerEngine(lambda: podman.address, deadline_seconds=PATIENCE_SECONDS)
     name = f"mld-test-{uuid.uuid4().hex[:12]}"
     body = {
         "Image": busybox_image(podman.address),

@@ -23,6 +23,7 @@ from mlops_desk.registry.mlflow import origins
 from mlops_desk.registry.reading.batch import NO_TIME, RunBatch
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.rest.reader import RestReader
+from tests.free_port import free_port
 
 _START_SECONDS = 120
 _FILL = """
@@ -65,7 +66,7 @@ print(run.info.run_id)
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("server")
-    port = _free_port()
+    port = free_port()
     command = [
         sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
         "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts"),
@@ -80,14 +81,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         os.killpg(process.pid, 15)
         process.wait(30)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def _await(uri: str, process: subprocess.Popen[bytes], log: Path) -> None:

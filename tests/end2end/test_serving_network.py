@@ -16,9 +16,9 @@ import pytest
 
 from mlops_desk.records.serving.network import EntranceState, NetworkEntrance
 from tests.end2end.endpoint_house import BODY, House, open_house
-from tests.unit.serving.gateway.outside import free_port
+from tests.free_port import free_port
 
-pytestmark = pytest.mark.end2end
+pytestmark = [pytest.mark.end2end, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

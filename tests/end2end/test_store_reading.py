@@ -205,8 +205,9 @@ def test_who_commits_waits_for_the_read_that_is_under_way_and_for_no_other(tmp_p
     thread = threading.Thread(target=read_without_pause)
     thread.start()
     assert began.wait(60)
-    waited = []
-    with closing(sqlite3.connect(path, timeout=20, isolation_level=None)) as connection:
+    waited, before_commits = [], watched.n_reads
+    with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")  # else it waits for a busy disk as well, where nobody locks
         for number in range(60):
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("UPDATE runs SET end_time = ?", (number,))
@@ -216,7 +217,7 @@ def test_who_commits_waits_for_the_read_that_is_under_way_and_for_no_other(tmp_p
     ending.set()
     thread.join(60)
     assert sorted(waited)[30] <= 2, waited
-    assert watched.n_reads > 20, "it read beside those commits"
+    assert watched.n_reads > before_commits, "it read beside those commits"
 
 
 def test_no_read_keeps_a_writer_out_for_fifty_milliseconds(tmp_path, watched):

@@ -10,6 +10,7 @@ from desk_setup import checks, left_out
 from desk_setup.account import Account
 from desk_setup.checks import Outcome, Suite
 
+pytestmark = pytest.mark.timeout(400)  # most start pytest several times
 PACKAGING = Path(checks.__file__).resolve().parents[1]
 
 FAILS_AT_FIRST = """
@@ -80,7 +81,10 @@ def run(tmp_path, monkeypatch):
         names = tuple(f"test_{name}.py" for name in files)
         tests = Suite("Some tests.", command, {"PYTHONPATH": str(PACKAGING)}, report, (*names, *which), at_once)
         del ran[:]
-        return checks._tests_pass(tests, {"PATH": "/usr/bin:/bin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}, outcome)
+        # In the usual folder the first of these with several processes would end by deleting what other runs have left
+        # there, for which it waits: the files of all tests of the core, minutes on a busy disk.
+        env = {"PATH": "/usr/bin:/bin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_DEBUG_TEMPROOT": str(tmp_path)}
+        return checks._tests_pass(tests, env, outcome)
 
     begin.ran = ran
     return begin

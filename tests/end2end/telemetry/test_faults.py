@@ -12,10 +12,16 @@ import pytest
 
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.metric import MetricState
+from mlops_desk.records.status import Status
 from mlops_desk.telemetry.metrics.table import GPU, TABLE
+from mlops_desk.telemetry.pipe import supervision
 from tests.end2end.telemetry.rigs import Desk, Rig
 
-pytestmark = pytest.mark.end2end
+pytestmark = [pytest.mark.end2end, pytest.mark.timeout(400)]
+
+BUSY = 4.0
+"""The machine may be so many times as busy, and a collector that is only late must not look as one that hangs. How many
+seconds are too many is held by the tests of ``supervision``."""
 
 CONTRACT = {
     "hw.gpu.utilization": "1",
@@ -32,11 +38,16 @@ def has_no_values(gpu: Gpu) -> bool:
     return all(reading.value is None and reading.state is not MetricState.OK for reading in gpu.metrics.values())
 
 
-def followed(desk: Desk, first: int, index: int) -> float:
-    """In what share of the seconds in which something was announced a GPU's power was another than before."""
-    told = [(status.sampled_at, status.gpus[index].metrics["hw.power"].value) for status in desk.announced[first:]]
-    new = [after[0] for before, after in pairwise(told) if before[1] != after[1]]
-    return len(set(map(int, new))) / len({int(at) for at, _ in told[1:]})
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STALE_SECONDS", "SILENT_SECONDS", "HUNG_SECONDS"):
+        monkeypatch.setattr(supervision, name, BUSY * getattr(supervision, name))
+
+
+def times_read(announced: list[Status], index: int) -> int:
+    """How often a GPU's power was announced as another than before."""
+    told = [status.gpus[index].metrics["hw.power"].value for status in announced]
+    return sum(before != after for before, after in pairwise(told))
 
 
 def exists(pid: int) -> bool:
@@ -83,6 +94,7 @@ def test_a_call_that_hangs_costs_one_gpu(desk: Desk, rig: Rig) -> None:
     heard = len(desk.announced)
     rig.hang(2)
     desk.until(lambda: desk.gpu(2).state is GpuState.STALE and desk.collector != first)
+    meanwhile = desk.announced[heard:]  # for as long as the collector that hangs went on telling of the others
     assert desk.service.status().host.metrics["system.memory.usage"].state is MetricState.OK
     assert desk.gpu(2).state is GpuState.STALE
     assert desk.gpu(2).uuid == before.uuid
@@ -92,7 +104,7 @@ def test_a_call_that_hangs_costs_one_gpu(desk: Desk, rig: Rig) -> None:
     desk.until(lambda: desk.service.status().sampled_at > at + 2)
     assert {gpu.state for status in desk.announced[heard:] for gpu in status.gpus if gpu.index != 2} == {GpuState.OK}
     if rig.power_moves:
-        assert max(followed(desk, heard, index) for index in range(rig.count) if index != 2) > 0.75  # some are idle
+        assert max(times_read(meanwhile, index) for index in range(rig.count) if index != 2) > 2  # some are idle
     rig.heal()
     desk.until(lambda: desk.gpu(2).state is GpuState.OK)
     assert {gpu.state for status in desk.announced[heard:] for gpu in status.gpus if gpu.index != 2} == {GpuState.OK}
@@ -131,7 +143,7 @@ def test_a_killed_collector_is_replaced_without_a_gap(desk: Desk) -> None:
     os.kill(first, signal.SIGKILL)
     desk.until(lambda: desk.service._sampler.collector_pid() not in (None, first))
     desk.until(lambda: desk.service.status().sampled_at > at + 2)
-    assert {gpu.state for gpu in desk.service.status().gpus} == {GpuState.OK}
+    desk.until(lambda: {gpu.state for gpu in desk.service.status().gpus} == {GpuState.OK})
     assert any("replaced" in notice.text for notice in desk.notices)
 
 
@@ -173,7 +185,7 @@ def test_sigterm_ends_a_collector_whose_driver_hangs(desk: Desk, rig: Rig) -> No
     first = desk.collector
     process = sampler._current.process._process
     os.kill(first, signal.SIGTERM)
-    assert process.wait(5) == -signal.SIGTERM
+    assert process.wait(60) == -signal.SIGTERM
 
 
 _AGENT = """
@@ -188,7 +200,7 @@ desk = Desk(Path(sys.argv[1]), Same)
 desk.start()
 desk.until(lambda: desk.service.status().gpus)
 print(desk.collector, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -206,7 +218,7 @@ def test_the_collector_ends_with_its_agent(rig: Rig, root: Path, tmp_path: Path,
             rig.hang(0)
             time.sleep(1.5)  # let a tick run into it; killing a moment early tests less, but never fails
         agent.kill()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while exists(collector) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not exists(collector)

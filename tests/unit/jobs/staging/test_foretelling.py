@@ -92,7 +92,7 @@ def test_what_takes_longer_is_told_as_not_known_with_how_many_were_seen(cache, m
         raise Given
 
     monkeypatch.setattr(making, "run_copier", slow)
-    monkeypatch.setattr(foretelling, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(foretelling, "LOOK_SECONDS", 1.5)
     (told,) = asked(cache, cache.data(a="1"))
     assert (told.standing, told.files, told.size_bytes) == (DataStanding.UNKNOWN, 1234, None)
     assert "More than 1,234 files were seen." in forecast_text(told)

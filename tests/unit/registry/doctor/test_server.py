@@ -60,7 +60,7 @@ def test_a_server_that_sorts_for_seconds_what_it_lists_at_once_never_counted_its
 ) -> None:
     monkeypatch.setattr(server, "_SLOW_SECONDS", 0.2)
     monkeypatch.setattr(server, "_FACTOR", 2.0)
-    with looked_at(Answers(sorting_seconds=0.6)) as report:
+    with looked_at(Answers(sorting_seconds=2.4)) as report:
         assert report.findings[0].state is FindingState.TROUBLE
         assert "ANALYZE" in report.findings[0].text
         assert report.findings[0].fix is None

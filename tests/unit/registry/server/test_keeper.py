@@ -36,8 +36,8 @@ class Servers:
                     os.write(writing, b".")
                 for _ in range(
                     12 if life == "slow" else 0
-                ):  # silent for half as long as would be too long, again and again
-                    time.sleep(0.05)
+                ):  # silent for a quarter of what would be too long, again and again
+                    time.sleep(0.25)
                     os.write(writing, b".")
                 while life in {"silent", "stays", "deaf"}:
                     time.sleep(0.005)
@@ -78,7 +78,8 @@ def test_a_server_that_is_silent_is_killed_and_replaced(tmp_path):
 
 
 def test_a_server_that_is_slow_now_and_then_is_left_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(process, "_SILENT_LOOKS", 20)
+    monkeypatch.setattr(process, "_SILENT_LOOKS", 100)
+    monkeypatch.setattr(process, "_GRACE_SECONDS", 20.0)
     servers = Servers(tmp_path, "slow", "stays")
     killed = []
     monkeypatch.setattr(process.os, "kill", lambda pid, number: (killed.append(number), KILL(pid, number)))

@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import hashlib
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from mlops_desk.serving.gateway.routes import (
     RoutingTable,
 )
 from mlops_desk.serving.network.authority import CALLERS, own_identity
+from tests.free_port import free_port
 from tests.unit.serving.gateway.world import Replica, Talk, World, eventually, run_in
 
 NAMES = ("desk.lab", "127.0.0.1", "*.wild.lab")
@@ -35,12 +35,6 @@ def identity(folder: Path, names: Sequence[str] = NAMES) -> Path:
     path = folder / f"identity-{hashlib.sha256(pem).hexdigest()[:8]}.pem"
     path.write_bytes(pem)
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class Outside(World):

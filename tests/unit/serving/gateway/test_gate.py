@@ -125,7 +125,7 @@ def test_more_requests_than_there_are_places_wait_and_more_than_may_wait_are_tol
 def test_who_waits_too_long_or_goes_gives_the_place_in_the_queue_up() -> None:
     async def scenario(world: World) -> None:
         held = Held()
-        limits = GatewayLimits(in_flight=1, in_flight_of_one=1, queue_seconds=0.3)
+        limits = GatewayLimits(in_flight=1, in_flight_of_one=1, queue_seconds=2.0)
         world.route(await world.replica(held.serve), limits=limits, queue=8)
         first, waiting, gone = [await world.dial() for _ in range(3)]
         for talk in (first, waiting, gone):

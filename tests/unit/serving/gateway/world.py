@@ -241,7 +241,7 @@ def within(scenario: Callable[[World], Awaitable[None]], **room: int) -> None:
     run_in(World, scenario, room)
 
 
-async def eventually(is_true: Callable[[], bool], seconds: float = 5.0) -> None:
+async def eventually(is_true: Callable[[], bool], seconds: float = 30.0) -> None:
     deadline = asyncio.get_running_loop().time() + seconds
     while not is_true():
         assert asyncio.get_running_loop().time() < deadline

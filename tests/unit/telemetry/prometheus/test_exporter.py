@@ -23,6 +23,7 @@ from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Status
 from mlops_desk.telemetry.prometheus import exporter as module
 from mlops_desk.telemetry.prometheus.exporter import Exporter, judge
+from tests.free_port import free_port
 
 TOKEN = b"t" * 43
 PATIENCE_SECONDS = 10.0
@@ -86,11 +87,6 @@ def exporter(tmp_path: Path) -> Iterator[Exporter]:
     yield exporter
     exporter.stop()
     loop.stop(5.0)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def enable(exporter: Exporter, port: int) -> None:
