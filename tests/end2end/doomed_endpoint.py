@@ -57,7 +57,7 @@ class DoomedEndpoint:
     def ask(self) -> int:
         url = self.service.show(NAME).url or ""
         headers = {"content-type": "application/json"}
-        return httpx.post(url, content=self.body, headers=headers, trust_env=False, timeout=20).status_code
+        return httpx.post(url, content=self.body, headers=headers, trust_env=False, timeout=60).status_code
 
     def act(self, verb: str) -> None:
         if verb == "replay":

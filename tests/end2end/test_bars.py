@@ -98,7 +98,7 @@ def test_a_line_that_never_ends_is_seen_and_a_frozen_onlooker_holds_nothing_up(d
     assert len({one["step"] for one in before}) >= 4
     first = onlooker(desk)
     os.kill(first, signal.SIGSTOP)
-    desk.wait(lambda: Path(f"/proc/{first}").exists(), lambda there: not there, 10)
+    desk.wait(lambda: Path(f"/proc/{first}").exists(), lambda there: not there)
     desk.wait(lambda: desk.json("jobs", "show", job_id)["progress"]["step"], lambda step: step > before[-1]["step"], 40)
     assert onlooker(desk) != first
     desk.run("jobs", "cancel", job_id)
@@ -107,7 +107,7 @@ def test_a_line_that_never_ends_is_seen_and_a_frozen_onlooker_holds_nothing_up(d
 def test_a_container_that_prints_much_ends_while_its_agent_is_frozen(desk: Desk, code: Path) -> None:
     text = f"image: {busybox_image()}\ncommand: [sh, -c, \"printf '\\\\r 1%%'; sleep 6; {FLOOD}\"]\n"
     job_id = submit(desk, code, text)
-    looks = desk.wait(lambda: onlooker(desk), bool, 20)
+    looks = desk.wait(lambda: onlooker(desk), bool)
     pid = agent(desk)
     container = desk.json("jobs", "show", job_id)["attempts"][-1]["container"]
     os.kill(pid, signal.SIGSTOP)

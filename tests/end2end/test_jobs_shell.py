@@ -88,7 +88,7 @@ def test_a_job_that_is_there_for_its_shells_waits_for_them_and_ends_when_it_is_c
     assert desk.json("jobs", "show", job["id"])["state"] == "running"
     assert desk.json("jobs", "shell", job["id"])["container"].endswith(f"-{job['id']}-a1")
     desk.json("jobs", "cancel", job["id"])
-    desk.wait(lambda: desk.json("jobs", "show", job["id"])["state"], lambda state: state == "cancelled", 20)
+    desk.wait(lambda: desk.json("jobs", "show", job["id"])["state"], lambda state: state == "cancelled")
 
 
 @pytest.mark.parametrize("image", [busybox_image, bare_image])

@@ -29,7 +29,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def post(endpoint: Endpoint, token: str | None = None) -> httpx.Response:
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
-    with httpx.Client(trust_env=False, timeout=20) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         return client.post(endpoint.url or "", json=BODY, headers=headers)
 
 
@@ -181,7 +181,7 @@ def test_who_has_no_token_takes_no_place_from_who_has_one(house: House) -> None:
     statuses: list[int] = []
 
     def knock() -> None:
-        with httpx.Client(trust_env=False, timeout=20) as client:
+        with httpx.Client(trust_env=False, timeout=60) as client:
             for number in range(125):
                 headers = {"authorization": f"Bearer wrong-{number}"}
                 statuses.append(client.post(made.url or "", json=BODY, headers=headers).status_code)
@@ -195,7 +195,7 @@ def test_who_has_no_token_takes_no_place_from_who_has_one(house: House) -> None:
     assert answered == [200] * 50
     assert statuses == [401] * 1000
     assert len(upstream.bodies) - before == 50, "nothing of it reached the model"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         house.service._switchboard.poll()
         load = house.service.show("front").load

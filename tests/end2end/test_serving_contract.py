@@ -88,7 +88,7 @@ def status_of(client: httpx.Client, url: str) -> int | None:
 def answered(url: str, health_path: str, predict: str, document: object = DO) -> Any:
     """Wait until the container is well, then ask it."""
     deadline = time.monotonic() + 90
-    with httpx.Client(trust_env=False, timeout=20) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         while status_of(client, url + health_path) != 200:
             assert time.monotonic() < deadline
             time.sleep(0.2)

@@ -142,7 +142,7 @@ def test_where_somebody_takes_the_gateways_port_the_new_address_is_told_and_answ
         service._switchboard.watch()
         moved = service.show("front")
         assert moved.url not in {None, endpoint.url}
-        answer = httpx.post(moved.url or "", json=BODY, trust_env=False, timeout=20)
+        answer = httpx.post(moved.url or "", json=BODY, trust_env=False, timeout=60)
         assert answer.status_code == 401, "it is ours, and wants a token"
         assert any("the address of front has changed" in text for text in told_of(house))
 

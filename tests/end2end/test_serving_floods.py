@@ -46,7 +46,7 @@ class Crowd:
         """Ask on fresh connections; an innocent has nothing to do with those before it."""
         found: list[object] = []
         for _ in range(times):
-            with httpx.Client(trust_env=False, timeout=20) as client:
+            with httpx.Client(trust_env=False, timeout=60) as client:
                 answer = client.post(f"http://127.0.0.1:{self.door.port}/digits", json=BODY)
             found.append((answer.status_code, answer.text))
         return found
@@ -92,7 +92,7 @@ def test_every_kind_of_hostile_connection_is_ended_and_no_descriptor_stays(crowd
         assert crowd.innocent_answers(1) == RIGHT[:1], kind.__name__
     late = [made for made in crowd.held if made.fileno() >= 0]
     assert eventually_closed(late, LATE_SECONDS)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while crowd.descriptors() > before + 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert crowd.descriptors() <= before + 2

@@ -36,7 +36,7 @@ class Door:
         self.log = folder / "digits" / "requests"
         self.keeper = Gatekeeper(self.folder)
         self.port = self.keeper.ensure()
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=20)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=60)
 
     def route(self, *routes: Route, limits: GatewayLimits | None = None, **more: Any) -> None:
         endpoint = EndpointRoutes(routes, str(self.log), **more)
@@ -260,7 +260,7 @@ def test_a_gateway_that_lends_no_socket_is_started_again_on_its_port(door: Door)
 
 
 def fresh_ask(port: int) -> int:
-    return httpx.post(f"http://127.0.0.1:{port}/digits", json=BODY, trust_env=False, timeout=20).status_code
+    return httpx.post(f"http://127.0.0.1:{port}/digits", json=BODY, trust_env=False, timeout=60).status_code
 
 
 def test_a_polite_end_writes_the_log_out(door: Door) -> None:

@@ -34,7 +34,7 @@ def beside(house: House) -> Endpoint:
 def words(endpoint: Endpoint, count: int = 200) -> dict[str, int]:
     found: dict[str, int] = {}
     assert endpoint.url is not None
-    with httpx.Client(trust_env=False, timeout=20) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         for _ in range(count):
             word = (
                 client.post(endpoint.url, json=BODY, headers=bearer(endpoint))
@@ -234,7 +234,7 @@ def test_twenty_promotions_and_rollbacks_under_load_lose_no_request(house: House
     ending = threading.Event()
 
     def call() -> None:
-        with httpx.Client(trust_env=False, timeout=20) as client:
+        with httpx.Client(trust_env=False, timeout=60) as client:
             while not ending.is_set():
                 answer = client.post(endpoint.url or "", json=BODY, headers=bearer(endpoint))
                 answered[0] += 1
@@ -293,7 +293,7 @@ def test_a_canary_that_fails_goes_back_by_itself_and_says_why(house: House) -> N
     house.service._switchboard.poll()
     bad.status = 500
     assert endpoint.url is not None
-    with httpx.Client(trust_env=False, timeout=20) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         for _ in range(100):
             client.post(endpoint.url, json=BODY, headers=bearer(endpoint))
     house.service._switchboard.poll()
