@@ -125,7 +125,7 @@ def test_who_comes_while_the_gateway_is_away_waits_and_is_answered_by_the_next(h
             time.sleep(0.3)
             assert not any(answer.done() for answer in asked)
             house.service._switchboard.watch()
-            assert [answer.result(20).status_code for answer in asked] == [200] * 4
+            assert [answer.result(60).status_code for answer in asked] == [200] * 4
 
 
 def test_a_port_that_is_taken_is_told_in_words_and_had_when_it_is_free_while_loopback_answers(house: House) -> None:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import closing
@@ -18,10 +19,11 @@ from mlops_desk.registry.store import opened
 from mlops_desk.registry.store.reader import SqlReader
 from mlops_desk.registry.store.sqlite.connection import SqliteConnection
 from tests.end2end.store_oracle import tell
+from tests.memory_folder import memory_folder
 from tests.registry_reading import sqlite_source
 from tests.registry_stores import small_store
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end, pytest.mark.timeout(480)]
 
 LARGEST = 1.7976931348623157e308
 
@@ -130,11 +132,11 @@ def stored(value):
     return math.copysign(LARGEST, value) if math.isinf(value) else value
 
 
-def test_eight_trainings_log_beside_a_reader_that_reads_everything_again_and_again(tmp_path, watched):
+def test_eight_trainings_log_beside_a_reader_that_reads_everything_again_and_again(in_memory, watched):
     """None is refused. How long the longest write takes is not asserted: of eight writers one waits up to 8 s
     without any reader too, for SQLite lets who waits sleep and gives the turn to whoever comes."""
-    path = small_store(tmp_path / "mlflow.db", 1000)
-    command = [sys.executable, str(Path(__file__).with_name("store_logger.py")), f"sqlite:///{path}", "8"]
+    path = small_store(in_memory / "mlflow.db", 1000)
+    command = [sys.executable, str(Path(__file__).with_name("store_logger.py")), f"sqlite:///{path}", "12"]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     loggers = [subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                 stderr=subprocess.DEVNULL) for _ in range(8)]  # fmt: skip
@@ -162,6 +164,13 @@ def test_eight_trainings_log_beside_a_reader_that_reads_everything_again_and_aga
     reader.close()
     assert watched.longest < 0.05
     print(f"writes {sum(one['writes'] for one in told)}, the longest {max(one['longest'] for one in told):.3f} s")
+
+
+@pytest.fixture
+def in_memory():
+    """A folder off the disk: eight writers that each wait for a busy one are refused without any reader too."""
+    with tempfile.TemporaryDirectory(prefix="mlops-desk-test-store-", dir=memory_folder()) as folder:
+        yield Path(folder)
 
 
 class Watched(SqliteConnection):

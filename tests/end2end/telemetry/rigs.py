@@ -169,7 +169,7 @@ class Desk:
 
     def stop(self) -> None:
         self.service.stop()
-        assert self.loop.stop(3.0) == []
+        assert self.loop.stop(30.0) == []
 
     @property
     def collector(self) -> int:
