@@ -16,6 +16,8 @@ from mlops_desk.records.drift import Verdict
 from mlops_desk.records.drift.answers import AnswersState
 from mlops_desk.records.drift.monitors import JudgedWindow, MonitorState
 
+pytestmark = pytest.mark.timeout(900)  # each process that runs some of these has the demo look back once, 40 windows
+
 DAY = 86_400.0
 EIGHT_HOURS = 8 * 3600.0
 

@@ -19,6 +19,12 @@ from mlops_desk.records.jobs.staging import DataStanding, StagingForecast
 from tests.unit.jobs.staging.conftest import ME, MIB
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """The processes that look begin late on a busy machine, and nobody waits for a preview here."""
+    monkeypatch.setattr(foretelling, "LOOK_SECONDS", 60.0)
+
+
 def asked(cache, *sources, told=None):
     mounts = tuple(Mount(str(source), f"/in{number}", stage=True) for number, source in enumerate(sources))
     return (told or Foretelling(cache.shelf)).of(JobSpec("a", "img", mounts=mounts), ME, cache.book.active())
