@@ -1288,7 +1288,7 @@ def some_jobs() -> list[Job]:
                    progress=Progress("epoch 3/4", NOW - 5, 0.74, 19_000.0)),
         job_record("9e3f4a5b6c7d", "sweep-lr-0.3", JobState.QUEUED, submitted_at=NOW - 700, position=1, group="sweep1",
                    forecast_start=NOW + 19_000, waiting_for=(
-                       WaitingFor(uuid[4], "llm-ft", "chen", NOW - 5400, NOW + 19_000), WaitingFor(uuid[2], "sweep.py", "bo", NOW - 7400))),
+                       WaitingFor(uuid[4], "llm-ft", "chen", NOW - 5400, NOW + 19_000), WaitingFor(uuid[2], "sweep.py", "bo", time.time() - 7400))),
         job_record("af4a5b6c7d8e", "sweep-lr-1.0", JobState.QUEUED, submitted_at=NOW - 690, position=2, group="sweep1"),
         job_record("b05b6c7d8e9f", "eval-nightly", JobState.BLOCKED, "bo", submitted_at=NOW - 400,
                    reason=Reason("image_missing", "The image registry.lab/eval:nightly is not on this machine.", None, "docker pull registry.lab/eval:nightly")),

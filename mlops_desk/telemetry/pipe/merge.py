@@ -5,7 +5,7 @@ happened to it; a value that is not fresh is no value.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from mlops_desk.records.gpu import Gpu, GpuState
@@ -14,6 +14,7 @@ from mlops_desk.telemetry.metrics.table import all_missing
 from mlops_desk.telemetry.source import GpuSample, HostSample
 
 _UNIDENTIFIED = "unidentified-"
+_AWAITED_NOTE = "It responds again, and is read with the others in a moment."
 _AS_METRIC = {
     GpuState.STALE: MetricState.STALE,
     GpuState.LOST: MetricState.LOST,
@@ -62,8 +63,12 @@ def merge(
     known: Mapping[str, Gpu],
     left_out: Mapping[int, LeftOut],
     wall: float,
+    awaited: Collection[int] = (),
 ) -> tuple[Gpu, ...]:
-    """Return every GPU ever seen as it is now; ``fresh`` says whether ``sample`` may still be believed."""
+    """Return every GPU ever seen as it is now; ``fresh`` says whether ``sample`` may still be believed.
+
+    ``awaited`` are left out no more, but whoever gave ``sample`` did not ask them: the next one will.
+    """
     current = {gpu.uuid: gpu for gpu in sample.gpus} if sample is not None else {}
     merged = []
     for gpu in {**known, **current}.values():
@@ -74,6 +79,8 @@ def merge(
             merged.append(without_values(gpu, GpuState.STALE, note))
         elif gpu.uuid in current:
             merged.append(gpu)
+        elif gpu.index in awaited:
+            merged.append(without_values(gpu, GpuState.STALE, _AWAITED_NOTE))
         elif sample is not None and sample.note is not None:
             merged.append(without_values(gpu, GpuState.ERROR, sample.note))
         else:

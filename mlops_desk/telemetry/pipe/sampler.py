@@ -62,6 +62,8 @@ class _Memory:
 
     known: dict[str, Gpu] = field(default_factory=dict)
     gpu: GpuSample | None = None
+    gpu_skip: frozenset[int] = frozenset()
+    """The GPUs that whoever told of the others was not to ask."""
     host: HostSample | None = None
     gpu_heard: float | None = None
     host_heard: float | None = None
@@ -241,7 +243,7 @@ class Sampler:
         if frame.gpu is not None:
             gpus = identify(frame.gpu.gpus, memory.known)
             self._tell_changes(gpus)
-            memory.gpu, memory.gpu_heard = replace(frame.gpu, gpus=gpus), now
+            memory.gpu, memory.gpu_heard, memory.gpu_skip = replace(frame.gpu, gpus=gpus), now, current.skip
             memory.known = remember(gpus, memory.known)
             memory.driver_seconds += frame.gpu.driver_seconds
             memory.driver_calls += frame.gpu.driver_calls
@@ -401,7 +403,10 @@ class Sampler:
             index: LeftOut(wall - (now - entry.since), wall + (entry.ask_again - now))
             for index, entry in self._asking.quarantine.out.items()
         }
-        gpus = merge(memory.gpu, fresh=verdict.gpu_fresh, known=memory.known, left_out=left_out, wall=wall)
+        awaited = memory.gpu_skip.difference(left_out)
+        gpus = merge(
+            memory.gpu, fresh=verdict.gpu_fresh, known=memory.known, left_out=left_out, wall=wall, awaited=awaited
+        )
         host = self._host(memory.host, fresh=verdict.host_fresh)
         note, hint = self._gpu_note(memory.gpu, fresh=verdict.gpu_fresh)
         times = [sample.at for sample in (memory.gpu, memory.host) if sample is not None]

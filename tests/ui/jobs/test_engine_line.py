@@ -31,6 +31,8 @@ AWAY = FoundEngine(
     ],
 )
 def test_the_line(engine, token, words):
+    if engine is not None and engine.proof == GOOD.proof:  # which was made when this file was read, perhaps long ago
+        engine = replace(engine, proof=some_engines()[0].proof)
     found = told(engine)
     assert found[0] == token
     assert words in found[1].replace("\u202f", " ")

@@ -116,6 +116,21 @@ def test_between_the_probe_and_the_next_sample_the_gpu_is_not_lost(rig: Rig) -> 
     assert [gpu.state for gpu in rig.sampler._compose(12.2).gpus] == [GpuState.OK, GpuState.OK]
 
 
+def test_until_the_next_collector_tells_of_it_a_gpu_that_answers_again_is_awaited_and_not_lost(rig: Rig) -> None:
+    rig.data(1.0, 0, 1)
+    hang(rig, 1, 6.0)
+    without = rig.processes[-1]
+    rig.data(11.9, 0)
+    rig.step(12.0)
+    rig.step(12.1, Frame(1, GpuSample(12.1, (gpu(1),))), sender=rig.processes[-1])
+    told = rig.step(12.9, Frame(9, GpuSample(12.9, (gpu(0),)), HostSample(12.9, Host("box"))), sender=without)
+    assert states(told) == [GpuState.OK, GpuState.STALE], "on a busy machine the next one begins late"
+    assert told is not None
+    assert told.gpus[1].note == "It responds again, and is read with the others in a moment."
+    assert states(rig.data(13.0, 0, 1)) == [GpuState.OK, GpuState.OK]
+    assert states(rig.data(14.0, 0)) == [GpuState.OK, GpuState.LOST], "this one was to ask it"
+
+
 def asking(rig: Rig) -> list[FakeProcess]:
     return [process for process in rig.processes if "--only" in process.arguments]
 
