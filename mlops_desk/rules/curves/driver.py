@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mlops_desk.base.errors import DeskError, TimedOut, Unavailable
+from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.model import ModelVersion
@@ -58,7 +58,7 @@ class CurveCourse:
         while not curve.state.is_final:
             try:
                 made = self._step(curve)
-            except (TimedOut, Unavailable) as error:
+            except Unavailable as error:
                 _log.info("The learning curve %s waits: %s", curve.id, error.message)
                 made = replace(curve, text=f"Waiting: {error.message}", hint=error.hint)
                 return self._put(curve, made) or curve
@@ -108,7 +108,7 @@ class CurveCourse:
             return replace(point, state=PointState.FAILED, text=text)
         try:
             value = self._parts.score(curve, versions[-1])
-        except (TimedOut, Unavailable):
+        except Unavailable:
             raise
         except DeskError as error:
             point = replace(point, state=PointState.FAILED, text=error.message)

@@ -33,7 +33,7 @@ class Threads:
 
 
 class Desk(CurveVerbs):
-    """The verbs on a real table, over jobs and versions in memory. ``during`` is called when a training is begun."""
+    """The verbs on a real table, over jobs and versions in memory. ``during`` is called before there is the job of one."""
 
     def __init__(self, folder, house):
         self.house, self.folder = house, folder
@@ -51,10 +51,9 @@ class Desk(CurveVerbs):
 
     def resubmit(self, *given):
         self.callers.append(current_caller().uid)
-        made = self.house.resubmit(*given)
         if self.during is not None:
             self.during()
-        return made
+        return self.house.resubmit(*given)
 
     def cancel_job(self, job_id):
         if self.fails is not None:
