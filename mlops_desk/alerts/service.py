@@ -191,7 +191,7 @@ class AlertsService:
     def silence(self, alert_id: str, seconds: float) -> Alert:
         """Tell nobody of an alert for so many seconds, by its id or the beginning of it. Raises NotFound, Invalid."""
         if not 0.0 <= seconds <= LONGEST_SECONDS:
-            hint = Hint("mlops-desk alerts configure RULE --no-enabled", after=" ends a rule for good.")
+            hint = Hint("mlops-desk alerts configure RULE --enabled false", after=" ends a rule for good.")
             raise Invalid(f"{seconds:g} s is not between 0 and 30 days.", hint)
         user = current_caller().user
         stored = self._stored(alert_id)

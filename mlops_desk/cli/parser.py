@@ -145,7 +145,8 @@ def _add_status(commands: Any) -> None:
 
 def _add_service(commands: Any, service: str, word: str | None = None) -> None:
     protocol = PROTOCOLS[service]
-    parser = commands.add_parser(service, help=_first_line(protocol.__doc__))
+    about = _first_line(protocol.__doc__)
+    parser = commands.add_parser(service, help=about, description=f"{about}.")
     verbs = parser.add_subparsers(metavar="VERB", required=service not in _LISTED, parser_class=Parser)
     if service in _LISTED:
         _fill(parser, _verb(service, "list"))

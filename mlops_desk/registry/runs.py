@@ -3,6 +3,7 @@
 import difflib
 from builtins import list as list_of
 from collections.abc import Iterable
+from shlex import quote
 
 from mlops_desk.base.errors import Hint, Invalid, NotFound
 from mlops_desk.base.text import plain
@@ -140,7 +141,7 @@ class RunsService(RunChangeVerbs, RunCompareVerbs, RunFileVerbs):
             registry = self._core.registries.read(chosen)
             known = registry.run(run_id).metrics
             if key is not None and key not in known:
-                hint = _near(key, known) or Hint(f"mlops-desk runs show {plain(run_id)}", after=" lists them.")
+                hint = _near(key, known) or Hint(f"mlops-desk runs show {quote(plain(run_id))}", after=" lists them.")
                 raise NotFound(f"Run {plain(run_id)} has logged no metric {plain(key)!r}.", hint)
             names = _first_metrics(known) if key is None else [key]
             return RunMetrics(run_id, len(known), tuple(registry.metric_curves(run_id, names, points)))

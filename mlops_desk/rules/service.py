@@ -205,8 +205,8 @@ class RulesService(RuleKeeping):
         retraining = self._ledger.waiting(retraining_id)
         if self._ledger.rule_of(retraining) is None:
             hint = Hint(
-                "mlops-desk models alias",
-                after=f" points an alias at version {retraining.challenger_version} by hand.",
+                f"mlops-desk models alias MODEL ALIAS --version {retraining.challenger_version}",
+                before="Point an alias at its version by hand: ",
             )
             raise Refused(f"The rule {retraining.rule} is gone, so its proposal can't be carried out.", hint)
         return retraining_of(self._pipelines.approve(retraining.id, expected, why))

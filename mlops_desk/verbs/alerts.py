@@ -21,7 +21,7 @@ class Alerts(Protocol):
         rule: Annotated[str | None, Option("RULE")] = None,
         device: Annotated[str | None, Option("DEVICE")] = None,
     ) -> "list_of[Alert]":
-        """List alerts that fire now, then those that ended lately; only those that all of what is given is so of.
+        """List alerts that fire now, then those that ended lately; only those that fit all that is given.
 
         ``unseen`` are those that fire, are not silent, and that nobody has acknowledged.
         """

@@ -20,7 +20,7 @@ class Drift(Protocol):
     def check(
         self, endpoint: str, window: int = 1000, reference: Annotated[str | None, AbsolutePath("FILE")] = None
     ) -> "DriftReport":
-        """Compare the newest ``window`` requests of an endpoint with its reference (or with a file)."""
+        """Compare the newest requests of an endpoint, so many as --window says, with its reference (or with a file)."""
         ...
 
     @reads

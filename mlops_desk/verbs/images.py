@@ -31,7 +31,7 @@ class Images(Protocol):
 
     @changes(why="an image that is there takes nothing from others but room, which is watched")
     def pull(self, reference: str, engine: str | None = None) -> "ImageTask":
-        """Begin to pull an image; answers at once. Who asks for one that is on its way already gets that task.
+        """Pull an image; the agent does it. Who asks for one that is on its way already is told of that one.
 
         It goes on without the one who asked, and after a broken connection; it is refused, or ends, before the engine's
         disk is full.
@@ -46,7 +46,7 @@ class Images(Protocol):
         file: str = "Dockerfile",
         engine: str | None = None,
     ) -> "ImageTask":
-        """Begin to build an image from a folder as it is now; answers at once.
+        """Build an image from a folder as it is now; the agent does it.
 
         The folder is read with the rights of the one who asks, and .dockerignore is heeded; ``file`` is the
         Dockerfile in it. Without a tag the image is named after the folder.
@@ -60,7 +60,7 @@ class Images(Protocol):
 
     @reads
     def task(self, task_id: str, wait_seconds: float = 0.0, seen_at: float | None = None) -> "ImageTask":
-        """Show one pull or build; waits up to ``wait_seconds`` for news since its ``seen_at`` (its heard_at)."""
+        """Show one pull or build; with ``wait_seconds`` as soon as there is news since ``seen_at`` (its heard_at)."""
         ...
 
     @reads
@@ -90,7 +90,7 @@ class Images(Protocol):
     def prune(
         self, images: list_of[str] | None = None, unused_seconds: float = 0.0, engine: str | None = None
     ) -> "PrunePreview":
-        """Remove what ``preview`` shows, or of that the ids in ``images``; each is looked at again before it goes."""
+        """Remove images that nothing needs, which ``preview`` shows; each is looked at again before it goes."""
         ...
 
     @reads

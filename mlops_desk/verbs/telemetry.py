@@ -44,7 +44,7 @@ class Telemetry(Protocol):
         end: Annotated[str | float, Option("TIME", "the same, or now", word="to")] = "now",
         points: int = 200,
     ) -> "History":
-        """Show a curve over a span: minimum, mean and maximum in about ``points`` rows; a gap is – (null in JSON)."""
+        """Show minimum, mean and maximum of a curve over a span, in as many rows as --points says or so; a gap is –."""
         ...
 
     @reads

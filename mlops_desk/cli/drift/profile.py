@@ -5,6 +5,7 @@ With a version's name the agent is asked for the profile that it has left among 
 
 import argparse
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from mlops_desk.base.disk.agent_address import AgentAddress
@@ -42,7 +43,7 @@ def check_shown(given: argparse.Namespace) -> None:
     chosen = [option for option in _MAKING if getattr(given, option)]
     if chosen:
         text = f"A version's profile is shown as it is; --{chosen[0]} is for one that is made."
-        raise Invalid(text, Hint(f"mlops-desk drift profile {plain(given.version)}"))
+        raise Invalid(text, Hint(f"mlops-desk drift profile {quote(plain(given.version))}"))
 
 
 def _text(document: Any) -> str:

@@ -13,10 +13,18 @@ from mlops_desk.verbs.declaration import Verb
 OWN = {("images", "pull"), ("images", "build"), ("images", "prune")}
 _ENGINE = "name of one of the engines in the settings; without it this machine's own"
 
+_SEEN = {
+    "pull": "One sees how far it is; Ctrl+C ends the looking alone.",
+    "build": "One sees what it writes; Ctrl+C ends the looking alone.",
+    "prune": "Without --yes it is only shown.",
+}
+"""What the command line does beside the verb."""
+
 
 def fill(parser: argparse.ArgumentParser, verb: Verb) -> None:
     """Give the parser of one of these verbs its words."""
     {"pull": _fill_pull, "build": _fill_build, "prune": _fill_prune}[verb.name](parser)
+    parser.description = f"{parser.description} {_SEEN[verb.name]}"
     parser.add_argument("--engine", metavar="NAME", help=_ENGINE)
     parser.set_defaults(act=f"images-{verb.name}", verb=verb)
 

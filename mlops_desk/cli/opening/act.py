@@ -5,6 +5,7 @@ import os
 import sys
 import webbrowser
 from contextlib import closing
+from shlex import quote
 
 from mlops_desk.api.client import Client, connect
 from mlops_desk.base.disk.agent_address import AgentAddress
@@ -23,7 +24,7 @@ _LISTED = {"engines": "engines list", "secrets": "secrets list", "registries": "
 
 def _seen_by(destination: Destination) -> Hint:
     """Return what shows the same in a terminal."""
-    key = plain(destination.key)
+    key = quote(plain(destination.key))
     listed = _LISTED.get(destination.key, "settings list")
     return {
         "job": Hint(f"mlops-desk jobs show {key}", before="Here: "),
@@ -97,7 +98,9 @@ def _mlflow(client: Client, run: Run, uri: str | None, *, as_json: bool) -> int:
         page = f"{where.rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
     else:
         text = f"The registry {plain(where, 200)} has no server, so that MLflow's page shows nothing of it."
-        raise Refused(text, Hint(f"mlops-desk runs open {plain(run.run_id)}", before="The window shows the run: "))
+        raise Refused(
+            text, Hint(f"mlops-desk runs open {quote(plain(run.run_id))}", before="The window shows the run: ")
+        )
     opened = _has_screen() and webbrowser.open(page)
     lines = [f"{'Opened' if opened else 'Open'} {plain(page, 400)}", *([] if text is None else [text])]
     show({"page": page, "opened": opened}, "\n".join(lines), as_json=as_json)

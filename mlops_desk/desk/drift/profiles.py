@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
+from shlex import quote
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound
 from mlops_desk.base.text import plain
@@ -66,7 +67,10 @@ class VersionProfiles:
         found += [one if trouble is None else replace(one, problem=trouble) for one in here]
         if not found:
             text = f"No profile of the data of {plain(told.model)} is kept{f': {trouble}' if trouble else '.'}"
-            again = Hint(f"mlops-desk endpoints deploy {told.model}", before="A monitor makes it, of its endpoint: ")
+            again = Hint(
+                f"mlops-desk endpoints deploy {quote(told.model)} --name NAME",
+                before="A monitor makes it, of its endpoint: ",
+            )
             raise NotFound(text, again)
         return found
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from shlex import quote
 
 from mlops_desk.base.errors import Hint, NotFound
 from mlops_desk.base.text import plain
@@ -47,4 +48,4 @@ class GovernedRegistries:
 
 
 def _versions(model: str) -> Hint:
-    return Hint(f"mlops-desk models versions {plain(model)}", after=" lists them.")
+    return Hint(f"mlops-desk models versions {quote(plain(model))}", after=" lists them.")

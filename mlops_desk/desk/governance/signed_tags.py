@@ -1,6 +1,7 @@
 """A signed tag as a word for a move of an alias: by the policy's keys, and through the gate of every other word."""
 
 import re
+from shlex import quote
 
 from mlops_desk.base.errors import Hint, Invalid, Refused
 from mlops_desk.base.loop import Loop
@@ -39,7 +40,7 @@ class SignedTags:
         wanted = MoveAsked(registry, model, alias, number, where)
         policy = self._governing.ledger.policy(wanted)
         if policy is None or not policy.signed_tag:
-            hint = Hint(f"mlops-desk policies set {model} --alias {alias} --signed-tag --signers FILE")
+            hint = Hint(f"mlops-desk policies set {quote(model)} --alias {quote(alias)} --signed-tag --signers FILE")
             raise Refused(f"No policy of {wanted.shown} wants a signed tag.", hint)
         request = {"repository": repository, "tag": tag, "signers": policy.signers}
         told = run_worker(tag_worker.__name__, request, 2 * tag_worker.SECONDS, ending=self._loop.ending)

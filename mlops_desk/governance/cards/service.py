@@ -5,6 +5,7 @@ import threading
 from builtins import list as list_of
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from shlex import quote
 
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import DeskError, Hint, Invalid, Refused
@@ -118,7 +119,7 @@ class CardsService:
             kept = self._kept.get(key)
             if kept is None:
                 name = f"{plain(model)}/{plain(number)}"
-                hint = Hint(f"mlops-desk cards edit {name} --set limits=…")
+                hint = Hint(f"mlops-desk cards edit {quote(name)} --set limits=…")
                 raise Refused(f"Nobody has written a card of {name} here.", hint)
             owed = replace(kept, is_owed=True, over=over or kept.over)
             self._kept.put(owed)
@@ -155,7 +156,7 @@ class CardsService:
         model, number = parted(version)
         where, registry = self._registries.where(uri)
         if not model or number is None:
-            hint = Hint(f"mlops-desk cards show {plain(model or 'MODEL', 80)}/1", before="Name the version: ")
+            hint = Hint(f"mlops-desk cards show {quote(plain(model or 'MODEL', 80))}/1", before="Name the version: ")
             raise Invalid(f"{plain(version, 80)!r} names no version of a model.", hint)
         if number.startswith("@"):
             number = self._registries.find(model, number, where).version

@@ -6,6 +6,7 @@ is a draft again. Every step is told with who, when and why.
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from shlex import quote
 
 from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.base.text import plain
@@ -66,7 +67,7 @@ def submitted(card: CardOfVersion, who: Actor) -> CardOfVersion:
     if card.needed:
         first = card.needed[0]
         name = f"{plain(card.model)}/{plain(card.version)}"
-        hint = Hint(f"mlops-desk cards edit {name} --set {first}=…", before="Say it: ")
+        hint = Hint(f"mlops-desk cards edit {quote(name)} --set {first}=…", before="Say it: ")
         raise Refused(f"{_named(card)} does not say yet: {', '.join(card.needed)}.", hint)
     return _stepped(card, CardAct.SUBMITTED, CardStage.IN_REVIEW, who)
 
@@ -97,7 +98,7 @@ def check_expected(card: CardOfVersion, expected: str | None) -> None:
     """Refuse where a card says something else than what was seen. Raises Refused."""
     if expected is not None and not (len(expected) >= _LEAST_SHA and card.sha256.startswith(expected.lower())):
         text = f"{_named(card)} says something else by now than what you saw. It was not changed."
-        raise Refused(text, Hint(f"mlops-desk cards show {plain(card.model)}/{plain(card.version)}"))
+        raise Refused(text, Hint(f"mlops-desk cards show {quote(plain(card.model))}/{quote(plain(card.version))}"))
 
 
 _LEAST_SHA = 8  # chosen: as much of a hash as people copy, and no two revisions of a card share

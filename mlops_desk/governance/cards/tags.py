@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any
 
 from mlops_desk.base import wire
@@ -100,7 +101,9 @@ def _document(text: str) -> dict[str, Any]:
 def _damaged(model: str, version: str) -> Invalid:
     text = f"The card that lies with {plain(model)}/{plain(version)} in its registry is not whole."
     name = f"{plain(model)}/{plain(version)}"
-    return Invalid(text, Hint(f"mlops-desk cards publish {name}", after=" writes it again, on the desk that made it."))
+    return Invalid(
+        text, Hint(f"mlops-desk cards publish {quote(name)}", after=" writes it again, on the desk that made it.")
+    )
 
 
 def _tamed(card: CardOfVersion, model: str, version: str) -> CardOfVersion:

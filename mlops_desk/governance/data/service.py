@@ -4,6 +4,7 @@ import time
 from builtins import list as list_of
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
@@ -109,7 +110,8 @@ class DataService(RetentionVerbs, RedactionVerbs):
         name = name_of(name)
         if self._tables.sets.get(name) is not None:
             hint = Hint(
-                f"mlops-desk data check {name}", after=" looks at it again, data update says something else of it."
+                f"mlops-desk data check {quote(name)}",
+                after=" looks at it again, data update says something else of it.",
             )
             raise Refused(f"There is a data set {plain(name)} already.", hint)
         place = place_of(path, run, dataset, database, query, login)

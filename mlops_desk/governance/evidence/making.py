@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from mlops_desk.base import wire
@@ -70,7 +71,7 @@ class EvidenceMaker:
     def _built(self, version: str, tell: Tell) -> EvidencePack:
         name, number = parted(version)
         if number is None:
-            hint = Hint(f"mlops-desk evidence build {plain(name, 80)}/1 OUT.zip", before="Name the version: ")
+            hint = Hint(f"mlops-desk evidence build {quote(plain(name, 80))}/1 OUT.zip", before="Name the version: ")
             raise Invalid(f"{plain(version, 80)!r} names no version of a model.", hint)
         found = self._find(name, number)
         asked = []

@@ -6,6 +6,7 @@ import os
 from builtins import list as list_of
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from mlops_desk.base.disk.scratch import scratch
@@ -80,7 +81,7 @@ class LabelsService:
     def set(self, endpoint: str, request_id: str, label: Mapping[str, str], row: int = 0) -> FeedbackTaken:
         self._endpoint(endpoint)
         if not label or _KEYS & label.keys():
-            hint = Hint(f"mlops-desk labels set {endpoint} {plain(request_id, 80)} --label churned=true")
+            hint = Hint(f"mlops-desk labels set {endpoint} {quote(plain(request_id, 80))} --label churned=true")
             raise Invalid("A label is a column and what would have been right.", hint)
         of_row = next((one for one in self._logged(endpoint, request_id) if one.row == row), None)
         if of_row is None:

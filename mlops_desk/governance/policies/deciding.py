@@ -6,6 +6,7 @@ approval counts for one version on one evidence: where the comparison is another
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from shlex import quote
 
 from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.base.text import plain
@@ -148,7 +149,9 @@ def _how(policy: ApprovalPolicy, wanted: MoveAsked, evidence: MoveEvidence) -> H
     more = " Then each of those who have to agree approves it." if policy.people else ""
     card = " Its card has to be approved as well." if policy.card and not evidence.card_approved else ""
     return Hint(
-        f"mlops-desk approvals ask {name} --alias {plain(wanted.alias)}", before="Ask for it: ", after=f".{more}{card}"
+        f"mlops-desk approvals ask {quote(name)} --alias {quote(plain(wanted.alias))}",
+        before="Ask for it: ",
+        after=f".{more}{card}",
     )
 
 

@@ -5,6 +5,7 @@ It is asked by the one place that moves aliases, right before; whoever can't be 
 
 import logging
 from collections.abc import Callable
+from shlex import quote
 
 from mlops_desk.base.errors import Hint, Refused, Unavailable
 from mlops_desk.base.text import plain
@@ -41,7 +42,8 @@ class PolicyGate:
         if version is None:
             text = f"{wanted.shown} has a policy, and an alias that has one is not taken away."
             remove = Hint(
-                f"mlops-desk policies remove {plain(model)} --alias {plain(alias)}", before="Remove it first: "
+                f"mlops-desk policies remove {quote(plain(model))} --alias {quote(plain(alias))}",
+                before="Remove it first: ",
             )
             raise Refused(text, remove)
         evidence = self._evidence(wanted)

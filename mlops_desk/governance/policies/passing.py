@@ -6,6 +6,7 @@ needs no approval to go where it stood before.
 
 import logging
 from collections.abc import Callable, Sequence
+from shlex import quote
 
 from mlops_desk.base.errors import DeskError, Hint
 from mlops_desk.base.text import plain
@@ -51,10 +52,10 @@ def sentence(move: AliasMove) -> str:
 
 def way_back(move: AliasMove) -> Hint:
     """Say how the alias is put back to where it was. Pure."""
-    model, alias = plain(move.model), plain(move.alias)
+    model, alias = quote(plain(move.model)), quote(plain(move.alias))
     if move.from_version is None:
         return Hint(f"mlops-desk models history {model}", after=" tells when. It stood nowhere before.")
     return Hint(
-        f"mlops-desk models rollback {model} {alias}",
+        f"mlops-desk models rollback {model} --alias {alias}",
         after=" puts it back without approvals; policies check says what the move would have needed.",
     )

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from mlops_desk.base.caller import current_caller
@@ -109,7 +110,7 @@ class AskedAliases:
         client = self._read(uri)
         now = client.model(model).aliases.get(alias)
         if version not in {one.version for one in client.versions(model)}:
-            hint = Hint(f"mlops-desk models versions {plain(model)}", after=" lists them.")
+            hint = Hint(f"mlops-desk models versions {quote(plain(model))}", after=" lists them.")
             raise NotFound(f"Model {plain(model)} has no version {plain(version)}.", hint)
         values = () if now is None or now == version else self.compared(model, now, version, uri)
         return AliasPreview(
@@ -183,7 +184,7 @@ class AskedAliases:
             text = f"{name} pointed at version {plain(', '.join(found.gone))} before, which is deleted."
         else:
             text = f"Nobody has seen {name} point at another version before."
-        hint = Hint(f"mlops-desk models versions {plain(model)}", before="Choose one and promote it: ")
+        hint = Hint(f"mlops-desk models versions {quote(plain(model))}", before="Choose one and promote it: ")
         raise Refused(text, hint)
 
     def _moves(self, model: str, uri: str | None) -> list[AliasMove]:

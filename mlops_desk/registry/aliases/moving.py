@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from shlex import quote
 
 from mlops_desk.base import agent_clock
 from mlops_desk.base.errors import DeskError, Hint, Refused, TimedOut, Unavailable
@@ -159,4 +160,4 @@ def _where(at: str | None) -> str:
 
 
 def _look_again(wanted: WantedMove) -> Hint:
-    return Hint(f"mlops-desk models show {plain(wanted.model)}", before="Look again before anything else: ")
+    return Hint(f"mlops-desk models show {quote(plain(wanted.model))}", before="Look again before anything else: ")

@@ -1,6 +1,7 @@
 """The verbs that change models and versions: tags, descriptions, deleting, registering. A part of their service."""
 
 from dataclasses import replace
+from shlex import quote
 
 from mlops_desk.base.errors import DeskError, Hint, Invalid, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import plain
@@ -140,7 +141,7 @@ def _registered(client: RegistryClient, run_id: str, name: str, known: set[str],
         new = [one for one in _versions(client, run_id, name) if one.version not in known]
     except DeskError as second:
         text = f"Whether {plain(name)} got a new version is not known: {error.message} {second.message}"
-        hint = Hint(f"mlops-desk models versions {plain(name)}", before="Look again: ")
+        hint = Hint(f"mlops-desk models versions {quote(plain(name))}", before="Look again: ")
         raise TimedOut(text, hint) from error
     if not new:
         raise error

@@ -1,6 +1,7 @@
 """The verbs that compare runs: a part of their service."""
 
 from builtins import list as list_of
+from shlex import quote
 from typing import Protocol
 
 from mlops_desk.base.errors import Hint, NotFound
@@ -84,5 +85,5 @@ def _check_logged(mirror: MirrorClient, run_id: str, metric: str) -> None:
     """Refuse a metric that a run has not logged. Raises NotFound."""
     known = sorted(mirror.runs_of([run_id])[0].metrics)
     if metric not in known:
-        hint = Hint(f"mlops-desk runs show {plain(run_id)}", after=" lists them.")
+        hint = Hint(f"mlops-desk runs show {quote(plain(run_id))}", after=" lists them.")
         raise NotFound(f"Run {plain(run_id)} has logged no metric {plain(metric)!r}.", hint)

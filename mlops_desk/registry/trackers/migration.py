@@ -4,6 +4,7 @@ The store is written beside its place and gets its name once it is whole, so tha
 """
 
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -53,7 +54,7 @@ class FolderMigration:
             raise Refused(text, "Only those are taken into a store; anything else is read as it is.")
         store = Path(file) if file else source.path.parent / _STORE
         if store.exists() or store.is_symlink():
-            hint = Hint(f"mlops-desk registry migrate {uri} --file FILE", before="Name another file: ")
+            hint = Hint(f"mlops-desk registry migrate {shlex.quote(uri)} --file FILE", before="Name another file: ")
             raise Refused(f"{plain(str(store), 400)} is there already; nothing is written over it.", hint)
         found = self._written(source.path, store)
         address = f"sqlite:///{quote(str(store))}"

@@ -27,7 +27,7 @@ _DIRECTORY_BYTES = 64 << 20  # chosen: the list of members that zip itself keeps
 _PIECE_BYTES = 4 << 20  # chosen: a few milliseconds of hashing
 _SPARE_BYTES = 256 << 20  # chosen: is left to whatever else writes meanwhile
 _zip: Any = zipfile  # untyped, where it is not public
-_AGAIN = Hint("mlops-desk registry export", before="Have it exported again: ")
+_AGAIN = Hint("mlops-desk registry export MODEL VERSION FILE", before="Have it exported again: ")
 
 
 @contextmanager

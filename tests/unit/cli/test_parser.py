@@ -232,6 +232,29 @@ def test_every_word_of_the_command_line_has_a_help_text() -> None:
     assert [word for word in ours if not word.startswith("agent audit_links")] == []  # audit export asks it
 
 
+@pytest.mark.parametrize("service", ["gpus", "jobs", "drift"])
+def test_the_help_of_a_service_begins_with_what_it_is(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _help_of(capsys, service).startswith(
+        PROTOCOLS[service].__doc__.partition("\n")[0].rstrip(".").partition("``")[0]
+    )
+
+
+def _help_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """Return what stands below the usage of a command's help, as one line."""
+    with pytest.raises(SystemExit):
+        main([*words, "--help"])
+    return " ".join(capsys.readouterr().out.partition("\n\n")[2].split())
+
+
+@pytest.mark.parametrize("verb", ["pull", "build"])
+def test_what_waits_at_the_command_line_does_not_claim_to_answer_at_once(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = _help_of(capsys, "images", verb).partition("positional arguments")[0]
+    assert "at once" not in shown
+    assert "Ctrl+C ends the looking alone" in shown
+
+
 def test_the_help_of_the_agent_names_what_else_can_be_ended(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         whole().parse_args(["agent", "--help"])

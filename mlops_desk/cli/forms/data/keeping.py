@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Any
 
 from mlops_desk.base.text import plain
@@ -57,7 +58,7 @@ def redaction(item: Redaction) -> str:
     if item.is_in_force is False:
         told["note"] = "The gateway does not go by them yet; it will as soon as it answers."
     if item.columns:
-        told["before"] = f"mlops-desk data rewriting {plain(item.endpoint)} shows what was logged before them"
+        told["before"] = f"mlops-desk data rewriting {quote(plain(item.endpoint))} shows what was logged before them"
     return facts(told)
 
 
@@ -103,7 +104,7 @@ def rewriting(item: RewritePlan) -> str:
     if item.sketches:
         told["monitors"] = f"{plain(', '.join(item.sketches), _TEXT)}: windows made of such rows keep counts of them"
     if item.files:
-        told["do it"] = f"mlops-desk data rewrite {plain(item.endpoint)} {item.token}; there is no way back"
+        told["do it"] = f"mlops-desk data rewrite {quote(plain(item.endpoint))} {item.token}; there is no way back"
     return facts(told)
 
 

@@ -29,7 +29,7 @@ def test_a_move_past_a_policy_is_told_once_and_kept_in_the_audit(passed):
     assert notice.level == "error"
     assert notice.about == ("policy", "churn@champion")
     assert "from version 1 to version 4" in notice.text
-    assert notice.hint.command == "mlops-desk models rollback churn champion"
+    assert notice.hint.command == "mlops-desk models rollback churn --alias champion"
     (entry,) = passed.audited
     assert (entry.verb, entry.before, entry.uid) == ("registry.alias", "1", -1)
     assert "past its policy" in entry.outcome
@@ -102,6 +102,11 @@ def test_only_what_was_moved_elsewhere_last_is_undone(moves, version):
 def test_what_stood_nowhere_before_is_put_back_by_no_verb(world):
     move = AliasMove("churn", "champion", 0.0, None, "2", registry="own")
     assert way_back(move).command == "mlops-desk models history churn"
+
+
+def test_a_name_that_a_shell_would_run_is_one_word_of_the_way_back():
+    move = AliasMove("my model; id", "champion", 0.0, "1", "2", registry="own")
+    assert way_back(move).command == "mlops-desk models rollback 'my model; id' --alias champion"
 
 
 def test_a_move_that_can_not_be_told_hides_none_of_the_others(world):
