@@ -121,6 +121,15 @@ def test_the_command_line_takes_each_example_of_the_readme():
     assert not wrong, "\n".join(wrong)
 
 
+def test_each_link_within_the_readme_leads_to_a_heading():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", EXAMPLES.sub("", text), re.MULTILINE)
+    places = {re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-") for one in headings}
+    links = re.findall(r"\]\(#([^)]+)\)", text)
+    assert len(links) > 10, "the contents of the tour"
+    assert set(links) <= places
+
+
 @pytest.mark.parametrize(
     ("said", "taken"),
     [
