@@ -78,7 +78,7 @@ def world() -> World:
 def test_nothing_is_said_where_there_is_none(world: World) -> None:
     with pytest.raises(NotFound, match="No profile of the data of cells/1 is kept") as caught:
         world.ask()
-    assert caught.value.command == "mlops-desk endpoints deploy cells/1"
+    assert caught.value.command == "mlops-desk endpoints deploy cells/1 --name NAME"
     world.run_id = None
     with pytest.raises(NotFound, match="names no run"):
         world.ask()
