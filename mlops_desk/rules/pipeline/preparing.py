@@ -39,7 +39,7 @@ class Preparing:
         version = before.challenger_version
         same = f"The same data were trained by the same recipe before: version {version}, pipeline {before.id}"
         if version == run.champion_version or (
-            before.champion_version == run.champion_version and before.state in _DECIDED
+            before.champion_version == run.champion_version and _is_decided(before, run)
         ):
             ended = "it is the champion" if version == run.champion_version else f"it is {words(before.state)}"
             text = f"{same}; {ended}, so nothing is trained."
@@ -149,3 +149,18 @@ def _changed(run: PipelineRun, text: str, evidence: StepEvidence) -> StepOutcome
     """Return what comes of data that are not those that were frozen: a retry freezes those that are there now."""
     hint = Hint(f"mlops-desk pipelines retry {run.id}", before="Once nobody writes them any more: ")
     return failed_outcome(replace(run, manifest_sha256=None), text, hint, evidence=evidence)
+
+
+def _is_decided(before: PipelineRun, run: PipelineRun) -> bool:
+    """Tell whether what became of an earlier run holds for this one too.
+
+    That it was not better holds only as long as both are judged alike: a rule may have been changed since, and then its
+    version is scored and judged again without another training.
+    """
+    if before.state is PipelineState.NOT_BETTER and _judged_by(before) != _judged_by(run):
+        return False
+    return before.state in _DECIDED
+
+
+def _judged_by(run: PipelineRun) -> tuple[object, ...]:
+    return run.plan, run.metric, run.higher_is_better

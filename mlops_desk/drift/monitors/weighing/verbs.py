@@ -7,8 +7,9 @@ on a machine where other people's trainings run. A person decides when that is w
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
+from shlex import quote
 
-from mlops_desk.base.errors import NotFound, Refused, TimedOut
+from mlops_desk.base.errors import Hint, NotFound, Refused, TimedOut
 from mlops_desk.base.text import plain
 from mlops_desk.drift.importance import weights_of, wish_of
 from mlops_desk.drift.monitors.book import MonitorBook
@@ -52,7 +53,7 @@ class ImportanceVerbs(ABC):
         kept = self._house.store.reference(monitor.id)
         if kept is None:
             text = f"{plain(monitor.name)} has no reference yet, whose rows the model could be asked about."
-            raise NotFound(text, "It is read at the first look: drift monitors check NAME.")
+            raise NotFound(text, _read_first(monitor))
         wish = wish_of(monitor, kept[1], rows=rows, repeats=repeats, seed=seed, metric=metric, permute=permute)
         found = self._house.weigh(monitor, wish, ticket)
         for _ in range(_MORE_WAITS):
@@ -70,3 +71,11 @@ class ImportanceVerbs(ABC):
             now = replace(now, importance=weights_of(found), computed=found)
             self._book.put(now)
             return self._announce(now)
+
+
+def _read_first(monitor: Monitor) -> Hint:
+    """Say how the reference comes: the first look that finds rows reads it, a look at nothing does not."""
+    return Hint(
+        f"mlops-desk drift monitors check {quote(monitor.name)}",
+        before="It is read at the first look that finds rows. Once there are some: ",
+    )

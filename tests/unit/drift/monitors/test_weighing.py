@@ -66,8 +66,10 @@ def test_what_a_person_says_afterwards_counts(world) -> None:
 
 def test_a_monitor_that_has_no_reference_yet_says_so(world) -> None:
     world.store.references.clear()
-    with pytest.raises(NotFound, match="no reference yet"):
+    with pytest.raises(NotFound, match="no reference yet") as caught:
         world.service.weigh("digits")
+    assert caught.value.command == "mlops-desk drift monitors check digits"
+    assert "that finds rows" in caught.value.hint, "a look before the first request reads none"
     assert world.weighed == []
 
 

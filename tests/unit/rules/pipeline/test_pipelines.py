@@ -141,6 +141,22 @@ def test_against_another_champion_what_was_trained_is_scored_again_and_not_train
     assert len(world.submitted) == 1
 
 
+@pytest.mark.parametrize("delta", [0.0, 0.1])
+def test_what_was_not_better_is_judged_anew_where_the_rule_judges_otherwise_by_now(world, delta):
+    world.manifest = "these very data"
+    run = to_approval(world, accuracy=0.5)
+    assert run.state is PipelineState.NOT_BETTER
+    world.metrics[f"run-of-{run.job_id}"] = {"accuracy": 0.97}
+    world.service.remove("again")
+    world.service.create("again", "digits", "accuracy", endpoint="digits", delta=delta)
+    again = world.service.fire("again")
+    world.settle()
+    found = world.pipelines.show(again.id)
+    assert found.challenger_version == ("2" if delta else None)
+    assert found.state is (PipelineState.WAITING_FOR_APPROVAL if delta else PipelineState.ALREADY_TRAINED)
+    assert len(world.submitted) == 1, "nothing is trained twice"
+
+
 def test_data_that_change_while_they_are_trained_on_propose_nothing(world):
     world.service.create("again", "digits", "accuracy")
     fired = world.service.fire("again")
