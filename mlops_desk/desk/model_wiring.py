@@ -216,10 +216,12 @@ def _past_errors(history: Callable[..., History], name: str, class_: str) -> lis
 class ModelWiring:
     """Joins registry, jobs and endpoints for drift and for rules.
 
-    ``made_up`` scores two models where no container answers.
+    ``made_up`` scores two models where no container answers. ``played`` tells how a ref of a repository looks that is
+    only played (repository, ref), and None of one that git is asked about.
     """
 
     made_up: Callable[[PipelineRun, ModelVersion, ModelVersion], ModelEvaluation] | None = None
+    played: Callable[[str, str], str | None] | None = None
 
     def __init__(
         self, folder: DataFolder, state: State, registry: RegistryCore, jobs: JobsService, endpoints: EndpointsService

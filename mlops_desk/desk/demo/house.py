@@ -153,6 +153,7 @@ class DemoDesk(Desk):
     def _model_wiring(self) -> ModelWiring:
         wiring = _DemoModels(self.folder, self.state, self.registry_core, self.jobs, self.endpoints)
         wiring.made_up = partial(made_up, wiring.metric)
+        wiring.played = ci.seen
         return wiring
 
     def _watch_drift(self, wiring: ModelWiring, keyring: SecretStore) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from mlops_desk.records.ci.run import CiRun
 from mlops_desk.records.ci.watched import SeenRef, WatchedRepository
 from mlops_desk.records.rules.conditions import PushClause, leaves
-from mlops_desk.records.rules.firing import KeptFiring
+from mlops_desk.records.rules.firing import KeptFiring, PushedRef
 from mlops_desk.records.rules.kept import RuleSight
 from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
-from mlops_desk.rules.live.pushes import NONE
+from mlops_desk.rules.live.pushes import NONE, fits
 from mlops_desk.storage.records import StoredRecords
 
 _FIRINGS = 50  # chosen: a rule that waits for a push as one of several things may fire for others in between
@@ -42,12 +42,16 @@ def _of_rule(
 
 
 def _fired_for(leaf: PushClause, firings: list[KeptFiring]) -> KeptFiring | None:
-    """Return the newest firing for a push to the repository."""
-    return next((one for one in firings if any(push.repository == leaf.repository for push in one.pushed)), None)
+    """Return the newest firing for a push that the part waits for: another may wait for others of the repository."""
+    return next((one for one in firings if any(_is_for(push, leaf) for push in one.pushed)), None)
+
+
+def _is_for(push: PushedRef, leaf: PushClause) -> bool:
+    return push.repository == leaf.repository and fits(push.ref, leaf.ref)
 
 
 def _pushed(firing: KeptFiring, leaf: PushClause) -> tuple[SeenRef, ...]:
-    mine = [one for one in firing.pushed if one.repository == leaf.repository]
+    mine = [one for one in firing.pushed if _is_for(one, leaf)]
     return tuple(SeenRef(one.ref, one.commit) for one in mine[:_REFS])
 
 

@@ -145,7 +145,7 @@ class RulesDesk:
         )
         self.rules.living, self.rules.acting = self.life, self.worker
         self.approvals = ApprovalsService(self.rules, self.pipelines.waiting, self._allow, self.pipelines.standing)
-        sights = Sights(_manifest(parts.loop), self._rows, _dvc(parts.loop), _commit(parts.loop))
+        sights = Sights(_manifest(parts.loop), self._rows, _dvc(parts.loop), _commit(parts.loop, wiring.played))
         self._watch = RuleSightWatch(self.life, sights, parts.bus.publish)
         self.ci.watching = partial(watched_repositories, parts.shelf, parts.state.ci_runs, self._watch.trouble)
         self.shelf.changed = self._changed
@@ -334,8 +334,11 @@ def _dvc(loop: Loop) -> Callable[[DvcClause, int | None], str]:
     return dvc
 
 
-def _commit(loop: Loop) -> Callable[[str, str, int | None], str]:
+def _commit(loop: Loop, played: Callable[[str, str], str | None] | None) -> Callable[[str, str, int | None], str]:
     def commit(repository: str, ref: str, uid: int | None) -> str:
+        told = None if played is None else played(repository, ref)
+        if told is not None:
+            return told
         request = {"repository": repository, "ref": ref}
         seconds = 2 * push_worker.SECONDS
         found: str = run_worker(push_worker.__name__, request, seconds, ending=loop.ending, as_uid=uid)

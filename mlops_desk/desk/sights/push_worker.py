@@ -1,13 +1,12 @@
 """A worker: which commit a branch or a tag of a repository is, asked of git as it is asked everywhere here."""
 
-from fnmatch import fnmatchcase
 from typing import Any
 
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.capsule.source.git import Git, told
-from mlops_desk.rules.live.pushes import is_pattern, refs_text
+from mlops_desk.rules.live.pushes import fits, is_pattern, refs_text
 
 _WHOLE = ("refs/heads/", "refs/tags/")
 _MOST_REFS = 2000  # chosen: all of them are kept between two looks, as some hundred KiB
@@ -62,8 +61,7 @@ def _matching(git: Git, pattern: str) -> list[tuple[str, str]]:
         name, kind, commit, *inner = line.split(" ")
         if kind == "tag" and inner[:1] == ["commit"]:
             kind, commit = inner[0], inner[1]
-        shown = name if pattern.startswith(_WHOLE) else name.split("/", 2)[2]
-        if kind == "commit" and fnmatchcase(shown, pattern):
+        if kind == "commit" and fits(name, pattern):
             refs.append((name, commit))
     if len(refs) > _MOST_REFS:
         raise Refused(f"{len(refs)} branches and tags fit {plain(pattern)}.", "Watch fewer of them.")

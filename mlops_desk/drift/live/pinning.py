@@ -104,7 +104,7 @@ def _answers(connection: Any, request: PinRequest, name: str, condition: str, si
         if n:
             text = "The log of this endpoint has no answers in it that could be compared."
             raise NotFound(text, "Have the model answer with one row for each row that it is asked.")
-    raise NotFound("The requests of that time are no longer logged.", "The next quiet windows are taken.")
+    raise NotFound("The requests of that time are no longer logged.", "The next windows without drift are taken.")
 
 
 def _told(column: str, taken: Sequence[str]) -> str:

@@ -86,8 +86,8 @@ def standing_of_predictions(
     quiet = quiet_rows(windows)
     n = 0 if quiet is None else quiet.n_rows
     text = (
-        f"The data logged with the model have no answers to hold new ones against: the first quiet windows of "
-        f"{ENOUGH_ROWS:,} rows will be it, and have {n:,} so far."
+        f"No answers were logged with the model to compare new ones with. Its first {ENOUGH_ROWS:,} answers in windows "
+        f"without drift will be kept for that; there are {n:,} so far."
     )
     return PredictionsStanding(PredictionsState.WAITING, text, n_quiet=n, n_needed=ENOUGH_ROWS, hint=_LOG_THEM)
 
@@ -96,8 +96,9 @@ def _watched(held: HeldAnswers) -> str:
     shown = ", ".join(plain(name, _NAME) for name in held.columns[:_NAMED])
     more = f" and {len(held.columns) - _NAMED} more" if len(held.columns) > _NAMED else ""
     if held.is_logged or held.start is None or held.end is None:
-        return f"Answers are judged like any column: {shown}{more}, by those logged with the model."
+        return f"Answers are judged like any column: {shown}{more}, against those logged with the model."
+    first = "first answers" if held.n_rows is None else f"first {held.n_rows:,} answers"
     return (
-        f"Answers are judged like any column: {shown}{more}, by {held.n_rows or 0:,} of the first quiet windows "
+        f"Answers are judged like any column: {shown}{more}, against the model's {first} in windows without drift "
         f"({at(held.start)} to {at(held.end)})."
     )

@@ -6,16 +6,23 @@ alone of what is no pattern.
 """
 
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 
 from mlops_desk.records.rules.conditions import PushClause
 from mlops_desk.records.rules.firing import PushedRef
 
 NONE = "-"
+_WHOLE = ("refs/heads/", "refs/tags/")
 
 
 def is_pattern(ref: str) -> bool:
     """Tell whether a ref of a rule means several."""
     return "*" in ref
+
+
+def fits(name: str, ref: str) -> bool:
+    """Tell whether a ref, by its whole name, is meant by what a rule waits for: a name or a pattern, whole or short."""
+    return fnmatchcase(name if ref.startswith(_WHOLE) else name.split("/", 2)[-1], ref)
 
 
 def refs_text(refs: Iterable[tuple[str, str]]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from mlops_desk.ui.actions import Action
@@ -24,6 +25,7 @@ TABS = (
     ("rules", "Rules"), ("pipelines", "Pipelines"), ("ci", "Repositories"), ("approvals", "Approvals"),
     ("labels", "Labels"),
 )  # fmt: skip
+_NEW = "Ctrl+N"
 _KINDS = {"rule": "rules", "pipeline": "pipelines", "ci": "ci", "approval": "approvals", "label": "labels"}
 
 
@@ -59,6 +61,7 @@ class AutomationsPage(Page):
             "labels": self.labels,
         }  # fmt: skip
         self._row = QHBoxLayout()
+        QShortcut(QKeySequence(_NEW), self, self.rules.acts.create)
         self._arrange()
 
     def _arrange(self) -> None:
@@ -158,7 +161,7 @@ class AutomationsPage(Page):
             for key, title in TABS
         ]  # fmt: skip
         places = frozenset({"title", "main", "menu", "palette"})
-        new = Action("automations.new", "New rule …", self.rules.acts.create, places=places, asks=True)
+        new = Action("automations.new", "New rule …", self.rules.acts.create, _NEW, places=places, asks=True)
         return [new, *self.panel().actions_here(), *go]
 
 

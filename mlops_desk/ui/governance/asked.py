@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.parts.asked import AskedView
 from mlops_desk.ui.widgets.states import Empty
 from mlops_desk.verbs.desk import ClientLike
@@ -42,7 +43,21 @@ class ChosenVersionView(GovernanceView[T]):
 
     def look(self) -> None:
         if self.version is None:
-            self.state.show_empty(_NONE)
+            self._tell_why_none()
             self._layers.setCurrentWidget(self.state)
             return
         super().look()
+
+    def _tell_why_none(self) -> None:
+        """Say why no version is chosen: there is none, they are asked for, or they can't be listed."""
+        models, connection = self.context.store.models, self.context.store.connection
+        if models.value is not None:
+            self.state.show_empty(_NONE)
+        elif models.error is not None and not models.loading:
+            self.state.show_error("Versions can't be listed", models.error, lambda: self.context.load(Topic.MODELS))
+        elif connection.state == "lost" and connection.error is not None:
+            self.state.show_error(
+                "The agent is not reachable", connection.error, lambda: self.context.load(Topic.MODELS)
+            )
+        else:
+            self.state.show_loading("Loading versions …", "", lambda: self.context.cancel_load(Topic.MODELS))

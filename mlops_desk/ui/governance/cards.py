@@ -156,13 +156,29 @@ class CardTab(ChosenVersionView[CardOfVersion]):
             return self.value is not None
 
         return [
-            Action("cards.edit", "Edit the card of the chosen version …", self.ask_to_edit, when=has, asks=True),
+            Action("cards.edit", "Edit the card of the chosen version …", self.ask_to_edit, "E", when=self._is_own,
+                   gentle=True, asks=True),
+            *(
+                Action(f"cards.{verb}", f"{title} the card of the chosen version …", button.click,
+                       when=_offers(button), asks=True)
+                for verb, title, button in (
+                    ("submit", "Submit", self.submit), ("approve", "Approve", self.approve),
+                    ("send_back", "Send back", self.back), ("archive", "Archive", self.archive),
+                )
+            ),
             Action("cards.export", "Export the card of the chosen version …", self.ask_where_to, when=has, asks=True),
-        ]
+        ]  # fmt: skip
+
+    def _is_own(self) -> bool:
+        return self.value is not None and not self.value.is_foreign
 
     def _refused(self, error: DeskError) -> None:
         """Say that there is none, where none can be told, instead of what another version had."""
         super()._refused(error)
+
+
+def _offers(button: Button) -> "Callable[[], bool]":
+    return lambda: button.isEnabled() and not button.isHidden()
 
 
 def _way(stage: CardStage) -> str:

@@ -7,9 +7,9 @@ from PySide6.QtWidgets import QWidget
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.governance.card import CARD_TEXTS, NEEDED_TEXTS, CardOfVersion
-from mlops_desk.ui.governance.guarded import GuardedForm
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.parts.guarded import GuardedForm
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.widgets.textbox import TextBox

@@ -96,6 +96,8 @@ class GovernancePage(Page):
         self.show_content()
         if Topic.MODELS in topics and part.value is not None and not part.loading:
             self._offer(versions(part.value))
+        if self.version.currentData() is None and self.tabs.current() in OF_VERSION:
+            self.view().look()  # which says why none is chosen
 
     def _offer(self, found: list[str]) -> None:
         """Offer the versions that there are; the one that is chosen stays, also one that somebody came here with."""

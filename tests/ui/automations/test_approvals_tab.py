@@ -14,6 +14,7 @@ from mlops_desk.ui.automations import words
 from mlops_desk.ui.automations.approvals.chart import ComparisonChart, told
 from mlops_desk.ui.automations.approvals.scores import difference_cell, evaluated_lines, signed
 from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.parts.word import WordDialog
 from mlops_desk.ui.widgets.confirmation import Confirm
 
@@ -86,6 +87,22 @@ def test_what_was_seen_is_what_is_agreed_to(page, double, qtbot):
     qtbot.keyClick(question.act, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: page.approvals.list.shown_rows() == 1)
     assert double.answered_approvals == [("p4", True, "4", "better on both sets")]
+
+
+def test_the_question_says_how_the_two_compare_and_what_is_done_then(page, double, qtbot):
+    asked = replace(double.approvals_by_id["p4"], then=("Endpoints are led to it.", "people are told"))
+    double.approvals_by_id["p4"] = asked
+    double.announce(events.ApprovalsChanged(tuple(double.approvals_by_id.values())))
+    qtbot.waitUntil(lambda: page.approvals.list.select("p4") and page.approvals.chosen() == asked)
+    page.approvals.ask_to_approve()
+    text = "\n".join(label.whole for label in opened(page, WordDialog).findChildren(Label))
+    assert told(asked.comparison) in text
+    assert "Then: Endpoints are led to it; people are told." in text
+    opened(page, WordDialog).reject()
+    page.approvals.list.select("f3")
+    page.approvals.ask_to_approve()
+    text = "\n".join(label.whole for label in opened(page, WordDialog).findChildren(Label))
+    assert "champion" not in text
 
 
 def test_a_champion_that_moved_is_told_and_nothing_is_agreed_to(page, double, qtbot):

@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from mlops_desk.base.errors import Unavailable
+from mlops_desk.records.event import EndpointChanged
 from mlops_desk.records.serving.label import LabelTask
 from mlops_desk.ui.automations.labels.choices import answers, column_of, said, shown
 from mlops_desk.ui.automations.labels.queue import LabelTray, row_of
@@ -21,6 +22,19 @@ def page(start, double, qtbot):
     shown_page.tabs.choose("labels")
     qtbot.waitUntil(lambda: shown_page.labels.sheet.tray.task() is not None)
     return shown_page
+
+
+def test_before_anything_is_known_of_labels_it_says_that_they_are_asked_for(start, double, qtbot):
+    double.frozen.add("labels")
+    page = start(double, "automations").window.page()
+    page.tabs.choose("labels")
+    qtbot.waitUntil(lambda: "Loading labels" in page.labels.state.details() and page.labels.state.isVisible())
+    double.announce(EndpointChanged(next(iter(double.endpoints_by_name.values()))))
+    qtbot.wait(0)
+    assert not page.labels.list.isVisible()
+    double.frozen.clear()
+    double.thaw.set()
+    qtbot.waitUntil(lambda: page.labels.list.shown_rows() == 3 and page.labels.list.isVisible())
 
 
 def test_digits_say_what_was_right_and_go_on(page, double, qtbot):

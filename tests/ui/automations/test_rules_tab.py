@@ -16,7 +16,7 @@ from mlops_desk.records.rules.course import RuleCourse
 from mlops_desk.records.rules.firing import FiringState
 from mlops_desk.records.rules.kept import KeptRule, ThingStanding
 from mlops_desk.ui.automations import words
-from mlops_desk.ui.automations.loads import AUTOMATIONS
+from mlops_desk.ui.automations.loads import AUTOMATIONS, FIRINGS
 from mlops_desk.ui.automations.rules.columns import COLUMNS
 from mlops_desk.ui.automations.rules.dialog import AutomationDialog
 from mlops_desk.ui.tables.model import SPARK_ROLE, Spark
@@ -211,6 +211,62 @@ name: gpu_throttling
 when: {metric: gpu.throttled, device: gpu, above: 0.1, average: true, clear: 0.02, for: 30s}
 then: [{alert: warning}]
 """
+
+
+def test_firings_older_than_those_of_all_rules_are_listed_of_the_chosen_one(page, double, qtbot):
+    page.context.store.part(FIRINGS).value = {}
+    double.frozen.add("rules")
+    page.rules.list.select("warn-hot-gpus")
+    page.rules.pane.tabs.choose("firings")
+    view = page.rules.pane.view("firings")
+    assert view.none.whole == "Loading its firings …"
+    double.frozen.clear()
+    double.thaw.set()
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 2)
+    assert not view.none.isVisible()
+    page.rules.list.select("old-sensor")
+    qtbot.waitUntil(lambda: view.none.whole == "It has not fired yet.")
+    assert not view.table.isVisible()
+
+
+def test_firings_that_can_not_be_read_are_not_said_to_be_none_and_are_asked_for_again(page, double, qtbot):
+    page.context.store.part(FIRINGS).value = {}
+    double.failing["rules.firings"] = Unavailable("The database is busy.", "Press F5.")
+    page.rules.list.select("warn-hot-gpus")
+    page.rules.pane.tabs.choose("firings")
+    view = page.rules.pane.view("firings")
+    qtbot.waitUntil(lambda: view.none.whole == "▲ Its firings can't be read: The database is busy. Press F5.")
+    del double.failing["rules.firings"]
+    page.rules.refresh(page.context.store, frozenset({AUTOMATIONS}))
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 2)
+
+
+@pytest.mark.parametrize("tab", ["rules", "labels"])
+def test_a_rule_is_begun_by_a_key_on_each_tab(page, qtbot, tab):
+    page.tabs.choose(tab)
+    page.window().activateWindow()
+    page.setFocus()
+    qtbot.waitUntil(page.hasFocus)
+    qtbot.keyClick(page, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: opened(page, AutomationDialog) is not None)
+
+
+def test_a_rule_that_is_being_written_is_not_lost_by_escape(page, qtbot):
+    page.rules.acts.create()
+    dialog = opened(page, AutomationDialog)
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: opened(page, AutomationDialog) is None)
+    assert opened(page, Confirm) is None, "nothing was typed"
+    page.rules.acts.create()
+    dialog = opened(page, AutomationDialog)
+    qtbot.keyClicks(dialog.form.first(), "half")
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    click(qtbot, opened(page, Confirm).back)
+    assert dialog.isVisible()
+    assert "name: half" in dialog.text.toPlainText()
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    click(qtbot, opened(page, Confirm).act)
+    qtbot.waitUntil(lambda: opened(page, AutomationDialog) is None)
 
 
 def test_a_built_in_rule_is_changed_in_the_form(page, double, qtbot):

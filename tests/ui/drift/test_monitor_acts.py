@@ -315,6 +315,51 @@ def test_a_pinned_span_stays_when_something_else_is_changed(page, acts, double, 
     assert double.configured[0][1]["level"] == "warning"
 
 
+def test_who_chooses_earlier_rows_says_of_which_time(page, acts, double, qtbot):
+    dialog = form(page, acts, acts.create)
+    dialog.name.setText("as before")
+    assert not dialog.span.isVisible()
+    dialog.reference.setCurrentIndex(dialog.reference.findText("Earlier rows of this source"))
+    assert dialog.span.isVisible()
+    click(dialog.act)
+    assert "No span of time is given." in dialog.error_text()
+    for typed in ("next week", "2026-11-24 03:00", "gpu 7 2026-11-24"):  # one to come, a moment, of a thing
+        dialog.span.setText(typed)
+        click(dialog.act)
+        assert "is no span of time that has been" in dialog.error_text(), typed
+    assert double.made_monitors == []
+    dialog.span.setText("2024-11-24 03:00 – 2024-11-25 04:00")
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.made_monitors))
+    more = double.made_monitors[0][3]
+    assert (more["reference"], more["pinned_to"] - more["pinned_from"]) == ("pinned", 25 * 3600.0)
+
+
+def test_a_time_that_was_chosen_on_the_charts_is_proposed(page, acts, double, qtbot):
+    page.context.axis.show(1_700_000_040.0, 1_700_003_640.0)
+    dialog = form(page, acts, acts.create)
+    dialog.reference.setCurrentIndex(dialog.reference.findData(ReferenceKind.PINNED.value))
+    click(dialog.act)
+    qtbot.waitUntil(lambda: bool(double.made_monitors))
+    more = double.made_monitors[0][3]
+    assert (more["pinned_from"], more["pinned_to"]) == (1_700_000_040.0, 1_700_003_640.0)
+
+
+def test_a_monitor_that_is_being_set_up_is_not_lost_by_escape(page, acts, qtbot):
+    dialog = form(page, acts, acts.ask_to_edit)
+    QTest.keyClick(dialog, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: opened(page, MonitorDialog) is None)
+    assert opened(page, Confirm) is None, "nothing was changed"
+    dialog = form(page, acts, acts.ask_to_edit)
+    dialog.columns.boxes["pixel_0_3"].setChecked(False)
+    QTest.keyClick(dialog, Qt.Key.Key_Escape)
+    click(opened(page, Confirm).back)
+    assert dialog.isVisible()
+    click(dialog.cancel)
+    click(opened(page, Confirm).act)
+    qtbot.waitUntil(lambda: opened(page, MonitorDialog) is None)
+
+
 # Elsewhere in the window.
 
 

@@ -251,6 +251,50 @@ def test_without_models_the_page_says_that_none_can_be_chosen(start, qtbot):
     qtbot.waitUntil(lambda: "No data are known yet" in page.data.state.details())
 
 
+def test_versions_that_can_not_be_listed_are_not_said_to_be_none_and_are_asked_for_again(start, double, qtbot):
+    double.failing["models"] = Unavailable("The registry's store is locked.", "Try again in a minute.")
+    page = start(double, "governance").window.page()
+    qtbot.waitUntil(lambda: "The registry's store is locked." in page.lineage.state.details())
+    page.tabs.choose("card")
+    assert "Versions can't be listed" in page.card.state.details()
+    del double.failing["models"]
+    click(qtbot, page.card.state._act)
+    qtbot.waitUntil(lambda: page.card.value is not None)
+
+
+def test_versions_that_are_still_asked_for_are_awaited(start, double, qtbot):
+    double.frozen.add("models")
+    page = start(double, "governance").window.page()
+    qtbot.waitUntil(lambda: "Loading versions" in page.lineage.state.details())
+    double.frozen.clear()
+    double.thaw.set()
+    qtbot.waitUntil(lambda: page.version.count() > 0)
+
+
+def test_each_step_of_a_card_is_reached_by_keys_while_it_can_be_made(page, double, qtbot):
+    view = tab(page, qtbot, "card")
+
+    def offered():
+        return {one.id: one for one in page.actions_here() if one.id.startswith("cards.") and one.when()}
+
+    assert set(offered()) == {"cards.edit", "cards.export"}, "it lacks what a review needs"
+    double.cards_by_version["digits/3"] = replace(view.value, needed=())
+    view.look()
+    qtbot.waitUntil(lambda: "cards.submit" in offered())
+    page.setFocus()
+    qtbot.keyClick(page, Qt.Key.Key_E)
+    opened(page, CardDialog).reject()
+    for verb, stage in (
+        ("submit", CardStage.IN_REVIEW),
+        ("approve", CardStage.APPROVED),
+        ("archive", CardStage.ARCHIVED),
+    ):
+        offered()[f"cards.{verb}"].run()
+        opened(page, ReasonDialog).act.click()
+        qtbot.waitUntil(lambda stage=stage: view.value.stage is stage)
+    assert set(offered()) == {"cards.edit", "cards.export"}
+
+
 def test_a_card_that_is_being_written_is_not_lost_by_escape(page, double, qtbot):
     view = tab(page, qtbot, "card")
     click(qtbot, view.edit)

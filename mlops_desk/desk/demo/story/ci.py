@@ -1,11 +1,18 @@
-"""Runs of the team's repositories in the demonstration: one that a gate held up, its mend, a tag, and an older one."""
+"""Runs of the team's repositories in the demonstration: one that a gate held up, its mend, a tag, and an older one.
+
+A rule watches the repository: all but the oldest run were begun by it. The repository itself is only told of.
+"""
 
 from dataclasses import replace
 
 from mlops_desk.desk.demo import past
 from mlops_desk.records.ci.run import CiCheck, CiRun, CiStage, CiStageKind, CiStageState, CiState
+from mlops_desk.records.rules.firing import PushedRef
+from mlops_desk.rules.live.pushes import fits, is_pattern, refs_text
 
-_REPOSITORY = "/srv/git/churn.git"
+REPOSITORY = "/srv/git/churn.git"
+BRANCH, TAGS = "main", "v*"
+"""What of the repository is watched."""
 _HOUR, _DAY = 3600.0, 86_400.0
 _LATENCY = 0.05  # chosen: seconds for a batch, what the team's gate asks for
 _ACCURACY = 0.89  # chosen: likewise
@@ -26,9 +33,27 @@ def runs(now: float) -> list[CiRun]:
     return [
         _run("mend", now - 4 * _HOUR, "amara", "9d2c41f7", 0.912, 0.031, "8"),
         _run("held", now - 7 * _HOUR, "amara", "4e81b0ac", 0.915, 0.074),
-        _run("tag", now - 3 * _DAY, "maria", "c0317e9d", 0.904, 0.029, "7", tag="v1.4"),
+        _run("tag", now - 3 * _DAY, "amara", "c0317e9d", 0.904, 0.029, "7", tag="v1.4"),
         _run("first", now - 9 * _DAY, "jonas", "71fa5528", 0.898, 0.03, "6"),
     ]
+
+
+def pushes(now: float) -> list[tuple[float, PushedRef, CiRun]]:
+    """Return what was pushed since the rule was there, newest first: when, what, and the run of it."""
+    return [(run.created_at, PushedRef(REPOSITORY, _whole(run), run.commit or ""), run) for run in runs(now)[:-1]]
+
+
+def seen(repository: str, ref: str) -> str | None:
+    """Return how a branch, tag or pattern of the repository looks, as a rule's look keeps it; None: it is another's."""
+    if repository != REPOSITORY:
+        return None
+    at = {push.ref: push.commit for _, push, _ in reversed(pushes(0.0))}
+    found = {name: commit for name, commit in at.items() if fits(name, ref)}
+    return refs_text(found.items()) if found or is_pattern(ref) else ""
+
+
+def _whole(run: CiRun) -> str:
+    return f"refs/tags/{run.ref}" if run.ref_kind == "tag" else f"refs/heads/{run.ref}"
 
 
 def _run(
@@ -53,7 +78,7 @@ def _run(
     state = CiStageState.PASSED if passed else CiStageState.FAILED
     stages[-2] = replace(stages[-2], state=state, text=told, checks=checks)
     return CiRun(
-        past.named(f"ci.{name}")[:12], "churn", _REPOSITORY, CiState.PASSED if passed else CiState.FAILED,
+        past.named(f"ci.{name}")[:12], "churn", REPOSITORY, CiState.PASSED if passed else CiState.FAILED,
         tuple(stages), commit=past.named(f"commit.{commit}")[:40], ref=tag or "main",
         ref_kind="tag" if tag else "branch", file="mlops-desk.yaml",
         text="" if passed else f"gate: {told}", created_at=at, user=user,

@@ -6,13 +6,14 @@ of the past was. Nothing of the past is done again: its firings are over, but fo
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from mlops_desk.desk.demo import past
+from mlops_desk.desk.demo.story import ci
 from mlops_desk.records.rules.firing import FiringState, FiringStep, KeptFiring
-from mlops_desk.records.rules.kept import KeptStanding, WrittenRule
+from mlops_desk.records.rules.kept import KeptStanding, RuleSight, WrittenRule
 from mlops_desk.records.rules.spec import RuleSpec
 from mlops_desk.records.rules.standing import RuleClock, RuleStanding
 from mlops_desk.rules.document.conditions import Metrics
@@ -28,6 +29,11 @@ _ZONE, _NIGHTS = ZoneInfo("Europe/Berlin"), 12  # chosen: a rule that is not qui
 _HOT_GPU = "7"  # as the simulated machine has it: it stands where the air is warm
 _QUESTION = "roll-back-churn-eu"
 EU_RETRAINED, LINE_RETRAINED = "keep-churn-eu-fresh", "retrain-line-defects"
+_RUNS_PUSHED = (
+    f"name: run-pushed-churn\nwhen:\n  or:\n  - {{push: {ci.REPOSITORY}, ref: {ci.BRANCH}}}\n"
+    f'  - {{push: {ci.REPOSITORY}, ref: "{ci.TAGS}"}}\nthen:\n- {{ci: mlops-desk.yaml}}\n'
+)
+_PUSHED_DAYS = 8.0  # chosen: after the oldest run, which a person began by hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +105,13 @@ def _nights(now: float) -> Iterator[float]:
 def write(tables: RuleTables, metrics: Metrics, seed: int, now: float) -> None:
     """Write the rules, how they stand, and what they did; ``now`` is Unix time. Raises Invalid, Unavailable."""
     found = [_of(told, metrics, now) for told in _rules(seed, now)]
-    found.append(_of_earlier(seed, now))
+    pushed = _of_pushed(metrics, now)
+    found += [_of_earlier(seed, now), pushed]
     tables.keep(
         [standing for _, standings, _ in found for standing in standings],
         [firing for _, _, firings in found for firing in firings],
         [written for written, _, _ in found],
+        _sights(pushed[0], now),
     )
 
 
@@ -126,6 +134,29 @@ def _of_earlier(seed: int, now: float) -> tuple[WrittenRule, list[KeptStanding],
         for number, one in enumerate(retrained, start=1)
     ]
     return written, _standing(written, "", times), firings
+
+
+def _of_pushed(metrics: Metrics, now: float) -> tuple[WrittenRule, list[KeptStanding], list[KeptFiring]]:
+    """Return the rule that runs what is pushed to the team's repository, with the runs that it began."""
+    spec, came = parse_rule(_HEAD + _RUNS_PUSHED, metrics), ci.pushes(now)[::-1]
+    times = [at for at, _, _ in came]
+    written = _written(spec, now - _PUSHED_DAYS * past.DAY, times)
+    firings = []
+    for number, (at, push, run) in enumerate(came, start=1):
+        text = f"1 of its pipelines run: {run.ref} by run {run.id}."
+        firing = _made(spec, written, "", number, at, "its condition", text, made=run.id)
+        firings.append(replace(firing, pushed=(push,)))
+    return written, _standing(written, "", times), firings
+
+
+def _sights(written: WrittenRule, now: float) -> list[RuleSight]:
+    """Return how the team's repository looked last, so that nothing in it is news to the first look."""
+    at = {place: max(at for at, push, _ in ci.pushes(now) if push.ref.startswith(whole))
+          for place, whole in enumerate(("refs/heads/", "refs/tags/"))}  # fmt: skip
+    return [
+        RuleSight(written.id, place, ci.seen(ci.REPOSITORY, ref) or "", at[place])
+        for place, ref in enumerate((ci.BRANCH, ci.TAGS))
+    ]
 
 
 def _written(spec: RuleSpec, created_at: float, times: Sequence[float], *, is_paused: bool = False) -> WrittenRule:

@@ -182,13 +182,10 @@ class ApprovalsTab(AutomationPanel):
         if one is None:
             return
         identifier, expected = one.id, one.champion
-        text = f"{one.what} {' '.join(one.then)}"
-        if one.kind is ApprovalKind.RETRAINING:
-            text += f" It is refused if another version than {plain(one.champion or '?')} is there by now."
         ask_word(
             self,
             f"Approve {_title(one)}?",
-            text,
+            _agreed_to(one),
             "Approve",
             lambda why: self._approve(identifier, expected, why),
             harmful=False,
@@ -255,6 +252,18 @@ def _title(one: Approval) -> str:
     if one.kind is ApprovalKind.FIRING:
         return f"what rule {plain(one.rule or '?', 60)} asks"
     return f"{plain(one.model or '?', 60)} v{plain(one.challenger or '?', 20)}"
+
+
+def _agreed_to(one: Approval) -> str:
+    """Return all that a yes is given to: what is asked, how the models compare, what is done then."""
+    parts = [one.what]
+    if one.comparison is not None:
+        parts.append(told(one.comparison))
+    if one.then:
+        parts.append(f"Then: {'; '.join(plain(then, _TEXT).rstrip('.') for then in one.then)}.")
+    if one.kind is ApprovalKind.RETRAINING:
+        parts.append(f"It is refused if another version than {plain(one.champion or '?')} is there by now.")
+    return "\n\n".join(parts)
 
 
 def _asked_cell(one: Approval) -> Cell:

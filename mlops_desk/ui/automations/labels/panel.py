@@ -66,6 +66,7 @@ class LabelsTab(AutomationPanel):
     def refresh(self, store: Store, topics: frozenset[Topic]) -> None:  # noqa: ARG002 - the base's
         if not self.show_part(Topic.ENDPOINTS, "Endpoints", lambda: Empty("No endpoints yet", _NOTHING)):
             return
+        self._wait_for_first()
         names = tuple(store.endpoints.value or {})[:_MOST]
         if names != self._names:
             self._names = names
@@ -79,9 +80,17 @@ class LabelsTab(AutomationPanel):
             return
         self.left()
         self._task = self.context.ask("labels", lambda desk: [_of(desk, name) for name in names], self._got)
+        self._wait_for_first()
+
+    def _wait_for_first(self) -> None:
+        """Say that it is asked as long as nothing is known of any endpoint: an empty list would say that none is."""
+        if self._task is not None and not self.list.records.rowCount():
+            self.state.show_loading("Loading labels …", "Each endpoint is asked how many answers lack one.", None)
+            self._layers.setCurrentWidget(self.state)
 
     def _got(self, found: list[EndpointLabels]) -> None:
         self._task = None
+        self._layers.setCurrentWidget(self._whole)
         self.list.show_records({one.name: one for one in found})
         if self.list.key() is None:
             first = next((one.name for one in found if one.queue is not None and one.queue.unlabelled), None)

@@ -22,8 +22,8 @@ from mlops_desk.ui.automations.rules.usual import FIRST, document_of, rule_of
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, set_tip
+from mlops_desk.ui.parts.guarded import GuardedForm
 from mlops_desk.ui.parts.yaml_editor import YamlEditor
-from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.words import numbers
 
@@ -40,7 +40,7 @@ _NAMELESS = "It has no name yet. Once it has one, how the rule reads stands here
 _BUILT_IN = "It comes with the program, and can always be as it was at first."
 
 
-class AutomationDialog(FormDialog):
+class AutomationDialog(GuardedForm):
     """``rule`` is the one that is changed, None for a new one; its name stays then."""
 
     def __init__(self, parent: QWidget, context: Context, rule: KeptRule | None = None, *, begin: str = "") -> None:
@@ -73,6 +73,7 @@ class AutomationDialog(FormDialog):
         self._left.setVisible(self.form.isEnabled())  # later it stays, for one may be in the midst of typing
         context.ask("measures", lambda desk: desk.rules.measures(), self.form.measures.offer, self._no_measures)
         self.first = self.form.first() if self.form.isEnabled() else self.text
+        self.guard(self.text.toPlainText)
 
     def _arrange(self) -> None:
         split = QSplitter(Qt.Orientation.Horizontal)

@@ -1,8 +1,11 @@
 """The tabs of the chosen rule: how it stands, what it did, what it would have done, and its document."""
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
+from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.rules.firing import KeptFiring
 from mlops_desk.records.rules.kept import ThingStanding
@@ -22,6 +25,10 @@ from mlops_desk.ui.widgets.facts import Fact, FactGrid
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.words import alerts, numbers
 
+if TYPE_CHECKING:
+    from mlops_desk.ui.live.tasks import Task
+
+_LISTED = 300  # chosen: as many as the page keeps of all rules
 _LINES = 30  # chosen: more actions than a rule may have
 
 
@@ -87,11 +94,15 @@ class FiringsView(RuleView):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self._task: Task | None = None
+        self._asked: tuple[str, float | None] | None = None
+        self._known: dict[str, KeptFiring] = {}
+        self._told: dict[str, KeptFiring] = {}
         self.table: RecordTable[KeptFiring] = RecordTable("Firings", self._columns(), context.memory)
         self.table.sort_by_key("when", Qt.SortOrder.DescendingOrder)
         self.table.chosen.connect(lambda _key: self._show_chosen())
         self.steps = FactGrid()
-        self.none = Label("It has not fired yet.", tone="muted", wrap=True)
+        self.none = Label(tone="muted", wrap=True)
         self.none.setAlignment(Qt.AlignmentFlag.AlignTop)
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE_12)
@@ -102,14 +113,50 @@ class FiringsView(RuleView):
         self.column.addLayout(row, 1)
 
     def show_rule(self, row: SeenRule | None) -> None:
+        """Ask for the firings of the rule: those that the page has are the newest of all rules, and none of alerts."""
         self.row = row
+        wanted = None if row is None else (row.rule.id, row.rule.last_fired_at)
+        if wanted == self._asked:
+            return
+        if row is None or self._asked is None or row.rule.id != self._asked[0]:
+            self._known = {}
+        self.left()
+        self._asked = wanted
+        if row is not None:
+            name = row.rule.name
+            self._task = self.context.ask(
+                f"firings {name}", lambda desk: desk.rules.firings(name, _LISTED), self._got, self._failed
+            )
 
     def show_firings(self, firings: list[KeptFiring]) -> None:
-        self.table.show_records({one.id: one for one in firings})
+        self._told = {one.id: one for one in firings}
+        self._show()
+
+    def left(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._asked = None
+
+    def _got(self, firings: list[KeptFiring]) -> None:
+        self._task, self._known = None, {one.id: one for one in firings}
+        self._show()
+
+    def _failed(self, error: DeskError) -> None:
+        """Say why, and ask again when the rule is shown anew."""
+        self._task, self._asked = None, None
+        self._show(f"{numbers.WARNING} Its firings can't be read: {error.message} {error.hint or ''}".rstrip())
+
+    def _show(self, trouble: str = "") -> None:
+        shown = {**self._known, **self._told}  # what was announced is newer
+        self.table.show_records(shown)
         for widget in (self.table, self._area):
-            widget.setVisible(bool(firings))
-        self.none.setVisible(not firings)
-        if firings and self.table.key() is None:
+            widget.setVisible(bool(shown))
+        self.none.setVisible(bool(trouble) or not shown)
+        self.column.setStretchFactor(self.none, 0 if shown else 1)
+        waits = "Loading its firings …" if self._task is not None else "It has not fired yet."
+        self.none.show_text(trouble or waits)
+        if shown and self.table.key() is None:
             self.table.select_first()
         self._show_chosen()
 

@@ -4,7 +4,7 @@ A column that is compared has a field for the name it has in the source and one 
 has a field for the reason in their place.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
@@ -109,6 +109,12 @@ class MonitorColumns(QWidget):
             raise Invalid("No column is ticked.", "Tick those that are compared, or compare all but some.")
         return ColumnChoices(ticked if only else (), self._suppressed(), self._renamed(), self._importance())
 
+    def typed(self) -> tuple[Hashable, ...]:
+        """Return what was chosen and typed so far, whether it can be meant or not."""
+        kept = (self._reasons, self._arriving, self._weights)
+        said = (frozenset((name, text) for name, text in one.items() if text) for one in kept)
+        return (frozenset(self._out), self.only.isChecked(), *said)
+
     def _suppressed(self) -> dict[str, str]:
         found = {}
         for name in sorted(self._out):
@@ -210,6 +216,8 @@ class MonitorColumns(QWidget):
         name = self.filter.text().strip()
         self._added = (name, *self._added)
         self.filter.clear()
+        if name not in self.names:  # it stands behind those that are shown
+            self.filter.setText(name)
         self.names[name].setFocus()
 
 

@@ -1,11 +1,13 @@
 """The form of a monitor, new or changed: what it watches, what that is held against and what is left out is chosen."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QWidget
 
+from mlops_desk.base import agent_clock
 from mlops_desk.base.errors import DeskError, Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift.answers import AnswerColumns
@@ -18,9 +20,10 @@ from mlops_desk.ui.drift.monitors.columns import ColumnChoices, MonitorColumns
 from mlops_desk.ui.drift.monitors.window_field import WindowField
 from mlops_desk.ui.drift.words import newest_reports
 from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.parts.guarded import GuardedForm
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import Field
-from mlops_desk.ui.widgets.form import FormDialog
+from mlops_desk.ui.words import moments
 
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
@@ -32,9 +35,10 @@ _KINDS = (
 )
 _LEVELS = (("alert", "Alert: somebody has to look"), ("warning", "Warning: it can wait"))
 _MOST_VERSIONS = 200  # chosen: a list of more is not looked through
+_OF_SPAN = "What came then is kept, and every window is held against it"
 
 
-class MonitorDialog(FormDialog):
+class MonitorDialog(GuardedForm):
     """Stays open until the agent has taken it; what it says is missing is shown in place."""
 
     def __init__(
@@ -60,6 +64,7 @@ class MonitorDialog(FormDialog):
         self.login = Field("Password", "name of a secret, or empty")
         self.model, self.version = ChoiceBox("Model"), ChoiceBox("Version")
         self.reference, self.path = ChoiceBox("Held against"), Field("File", "/data/reference.parquet")
+        self.span = Field("Rows that came", "24 nov – 26 nov 18:00")
         self.cut = WindowField()
         self.level = ChoiceBox("Level")
         self.segment = Field("Judged apart by", "a column, as country")
@@ -74,6 +79,7 @@ class MonitorDialog(FormDialog):
         self.model.currentIndexChanged.connect(lambda _index: self._want_versions())
         self.submit = self._send
         self._fit()
+        self.guard(self._typed_so_far)
         if monitor is None:
             self._asked.append(context.ask("models", lambda desk: desk.models.list(), self._offer_models, self.fail))
 
@@ -104,11 +110,21 @@ class MonitorDialog(FormDialog):
             ("Name", self.name), ("Watches", self.watched), ("Place", self.place), ("Query", self.query),
             ("New rows by", self.watermark), ("Password", self.login), ("Time column", self.time_column),
             ("Model", self.model), ("Version", self.version),
-            ("Held against", self.reference), ("File", self.path), ("Windows", self.cut), ("Level", self.level),
+            ("Held against", self.reference), ("Rows that came", self.span), ("File", self.path),
+            ("Windows", self.cut), ("Level", self.level),
             ("Judged apart by", self.segment), ("Turned out", self.label), ("Answer", self.answer),
             ("Columns", self.columns),
         ):  # fmt: skip
-            self.add(title, field)
+            self.add(title, field, _OF_SPAN if field is self.span else "")
+
+    def _typed_so_far(self) -> tuple[Hashable, ...]:
+        texts = (
+            self.name, self.place, self.query, self.watermark, self.login, self.time_column, self.span, self.path,
+            self.segment, self.label, self.answer,
+        )  # fmt: skip
+        chosen = (self.watched.currentIndex(), self.model.currentData() or "", self.reference.currentData())
+        return (*(one.text() for one in texts), *chosen, self.level.currentData(), self.cut.rule(),
+                *self.columns.typed())  # fmt: skip
 
     def done(self, result: int) -> None:
         """Hear no answer any more, once it is closed."""
@@ -122,7 +138,11 @@ class MonitorDialog(FormDialog):
         """Show what is set up of a monitor that is changed; of a new one what is sensible."""
         one = self._monitor
         if one is None:
+            if self._context.axis.in_history:  # somebody has chosen that time, mostly to look at these rows
+                span = self._context.axis.span()
+                self.span.setText(_span_text(span.start, span.end))
             return
+        self.span.setText(_span_text(one.reference.start, one.reference.end))
         self.name.setText(one.name)
         kind = one.source.kind
         place = one.source.place if kind is SourceKind.LOG else ""
@@ -170,6 +190,7 @@ class MonitorDialog(FormDialog):
         }
         for field, wanted in shown.items():
             self.fields.setRowVisible(field, wanted)
+        self.show_field(self.span, shown=self.reference.currentData() == ReferenceKind.PINNED.value)
         if not self.name.text() and is_log:
             self.name.setPlaceholderText(f"{endpoint}-inputs")
         report = newest_reports(self._context.store.reports.value).get(endpoint) if is_log else None
@@ -243,11 +264,19 @@ class MonitorDialog(FormDialog):
             raise Invalid("It is not said which file it is held against.", "Fill in the file's path.")
         if kind is not ReferenceKind.PINNED:
             return Reference(kind, path if kind is ReferenceKind.FILE else None)
-        before = self._monitor.reference if self._monitor is not None else None
-        if before is not None and before.kind is kind:
+        return self._of_span()
+
+    def _of_span(self) -> Reference:
+        """Return the rows of the span that is set up or was typed. Raises Invalid."""
+        typed = self.span.text().strip()
+        before = self._monitor.reference if self._monitor is not None else Reference()
+        if before.kind is ReferenceKind.PINNED and typed == _span_text(before.start, before.end):
             return before
-        span = self._context.axis.span()
-        return Reference(kind, None, span.start, span.end)
+        found = moments.parse(typed, agent_clock.now())
+        if found is None or found.end is None or found.subject:
+            shown = f"{plain(typed, 80)!r} is no span of time that has been." if typed else "No span of time is given."
+            raise Invalid(f"It is not said which rows it is held against. {shown}", "As in: 24 nov – 26 nov 18:00")
+        return Reference(ReferenceKind.PINNED, None, found.start, found.end)
 
     def _send(self) -> None:
         try:
@@ -266,3 +295,10 @@ class MonitorDialog(FormDialog):
         name = plain(standing.monitor.name)
         self._context.say("info", f"Monitor {name} {'watches' if self._monitor is None else 'is changed'}.")
         self.accept()
+
+
+def _span_text(start: float | None, end: float | None) -> str:
+    """Return a span (Unix times) as one types it, to the minute; nothing where there is none."""
+    if start is None or end is None:
+        return ""
+    return " – ".join(time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) for at in (start, end))

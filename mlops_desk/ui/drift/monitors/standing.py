@@ -34,7 +34,7 @@ _SOURCES = {
 REFERENCES = {
     ReferenceKind.TRAINING: "training data of the version",
     ReferenceKind.VALIDATION: "validation data of the version",
-    ReferenceKind.PINNED: "a span of the source itself",
+    ReferenceKind.PINNED: "earlier rows of this source",
     ReferenceKind.PREVIOUS: "the window before",
     ReferenceKind.FILE: "a file",
 }

@@ -10,10 +10,10 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.data.redaction import Redaction, RedactionHint, RedactionPreview, RedactionWay
 from mlops_desk.records.serving.request import LoggedRequest
-from mlops_desk.ui.governance.guarded import GuardedForm
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, set_tip
+from mlops_desk.ui.parts.guarded import GuardedForm
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import Field

@@ -10,9 +10,9 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.data.catalogue import DataSet, SetTraits
 from mlops_desk.ui.governance.data.facts import PERSONAL
-from mlops_desk.ui.governance.guarded import GuardedForm
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.parts.guarded import GuardedForm
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.path_field import PathField

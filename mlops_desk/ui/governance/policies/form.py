@@ -14,9 +14,9 @@ from PySide6.QtWidgets import QCompleter, QWidget
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.governance.policy import MOST_PEOPLE, ApprovalPolicy
-from mlops_desk.ui.governance.guarded import GuardedForm
 from mlops_desk.ui.governance.policies.words import alias_name, signers_words
 from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.parts.guarded import GuardedForm
 from mlops_desk.ui.widgets.choice import CheckBox
 from mlops_desk.ui.widgets.field import Field, NumberField
 from mlops_desk.ui.widgets.path_field import PathField

@@ -110,6 +110,26 @@ def test_cards_and_data_are_there_with_what_lacks(demo: DemoDesk) -> None:
     assert {entry.user for entry in demo.agent.audit(limit=200)} >= {"amara", "jonas", "maria"}
 
 
+def test_a_repository_is_watched_whose_runs_are_there_and_nothing_in_it_is_news(demo: DemoDesk) -> None:
+    branch, tags = demo.ci.watched()
+    assert {(one.repository, one.rule, one.trouble) for one in (branch, tags)} == {
+        ("/srv/git/churn.git", "run-pushed-churn", None)
+    }
+    runs = {run.id: run for run in demo.state.ci_runs.list()}
+    for one, ref in ((branch, "refs/heads/main"), (tags, "refs/tags/v1.4")):
+        assert [seen.ref for seen in one.seen] == [seen.ref for seen in one.pushed] == [ref]
+        assert one.seen == one.pushed, "it is at what was pushed last"
+        assert one.run_id in runs
+    firings = [one for one in demo.rules.firings(limit=200) if one.rule == "run-pushed-churn"]
+    begun = [runs[firing.steps[0].made or ""] for firing in firings]
+    assert [(run.commit, run.ref) for run in begun] == [
+        (push.commit, push.ref.split("/", 2)[2]) for firing in firings for push in firing.pushed
+    ]
+    demo.rules_desk._watch.look()
+    assert len([one for one in demo.rules.firings(limit=200) if one.rule == "run-pushed-churn"]) == len(firings) == 3
+    assert demo.ci.watched() == [branch, tags], "git was not asked about what is only played"
+
+
 def test_a_label_that_was_set_is_kept(demo: DemoDesk) -> None:
     wanted = demo.labels.list("churn-prod", limit=1)[0]
     before = demo.labels.show("churn-prod").labelled

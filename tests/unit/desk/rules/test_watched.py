@@ -68,3 +68,17 @@ def test_what_nobody_has_looked_at_can_not_be_looked_at_or_is_paused_says_so():
     assert (found[1].seen, found[2].seen) == ((), (SeenRef("main", SHA),))
     state = TABLES[WatchedRepository]["STATE"]
     assert [state(one) for one in found] == ["not looked at yet", "No such folder.", "paused"]
+
+
+def test_each_part_of_a_rule_tells_the_last_push_that_it_waits_for_and_no_other_of_its_repository():
+    parts = [PushClause("/srv/churn.git", ref) for ref in ("main", "v*", "refs/tags/v*")]
+    pushes = [
+        firing(90.0, PushedRef("/srv/churn.git", "refs/heads/main", "aa")),
+        firing(
+            80.0, PushedRef("/srv/churn.git", "refs/tags/v1", "bb"), PushedRef("/srv/churn.git", "refs/heads/x", "c")
+        ),
+        firing(70.0, PushedRef("/srv/churn.git", "refs/heads/v2", "dd")),
+    ]
+    found = {one.ref: (one.pushed, one.pushed_at) for one in watched([rule("ci", *parts)], firings=pushes)}
+    tag = ((SeenRef("refs/tags/v1", "bb"),), 80.0)
+    assert found == {"main": ((SeenRef("refs/heads/main", "aa"),), 90.0), "v*": tag, "refs/tags/v*": tag}

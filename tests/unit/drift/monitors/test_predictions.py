@@ -2,9 +2,12 @@
 
 import pytest
 
-from mlops_desk.drift.monitors.predictions import QuietRows, quiet_rows
+from mlops_desk.drift.monitors.moments import at
+from mlops_desk.drift.monitors.predictions import QuietRows, quiet_rows, standing_of_predictions
 from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.monitors import JudgedWindow
+from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
+from mlops_desk.records.drift.predictions import HeldAnswers
+from mlops_desk.records.drift.sources import Source, SourceKind
 
 OK, WARNING, DRIFT, FEW = Verdict.OK, Verdict.WARNING, Verdict.DRIFT, Verdict.INSUFFICIENT_DATA
 
@@ -32,3 +35,21 @@ def windows(*told):
 )
 def test_the_newest_quiet_windows_in_a_row_with_enough_rows(told, found):
     assert quiet_rows(windows(*told)) == found
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "told"),
+    [(512, "the model's first 512 answers in windows"), (None, "the model's first answers in windows")],
+)
+def test_answers_that_were_kept_say_which_they_are_and_how_many_where_that_is_known(n_rows, told):
+    held = HeldAnswers(("prediction",), is_logged=False, start=1000.0, end=2000.0, n_rows=n_rows)
+    found = standing_of_predictions(Monitor("m", "m", Source(SourceKind.LOG, "churn"), held_answers=held), ())
+    assert told in found.sentence
+    assert f"({at(1000.0)} to {at(2000.0)})" in found.sentence
+
+
+def test_while_it_waits_it_says_for_what_and_how_far_that_is():
+    found = standing_of_predictions(Monitor("m", "m", Source(SourceKind.LOG, "churn")), windows((OK, 120)))
+    assert (
+        "Its first 500 answers in windows without drift will be kept for that; there are 120 so far." in found.sentence
+    )

@@ -345,7 +345,7 @@ def test_answers_are_held_against_the_first_quiet_windows(world):
     world.service.check_due()
     told = world.pass_by(4)
     assert (told.predictions.state, told.predictions.n_quiet, told.predictions.n_needed) == ("waiting", 0, 500)
-    assert "have 0 so far" in told.predictions.sentence
+    assert "there are 0 so far" in told.predictions.sentence
     assert world.pinned == []
     begin = world.at
     told = world.pass_by(0)
