@@ -6,7 +6,7 @@ import pytest
 from doubles import Double
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import Hint, Unavailable
@@ -311,3 +311,15 @@ def test_on_a_narrow_window_no_column_of_drift_is_cut(start, double, qtbot):
     window.resize(1280, 800)
     area = next(area for area in page.findChildren(QScrollArea) if area.widget() is page.reports._upper)
     qtbot.waitUntil(lambda: area.verticalScrollBar().maximum() == 0)
+
+
+def test_a_message_is_never_wider_than_its_page(qtbot):
+    view = StateView()
+    qtbot.addWidget(view)
+    view.show_loading("Nothing yet", "A long line that says what is going to be here. " * 4, None)
+    view.show()
+    for width in (theme.STATE_WIDTH + 200, theme.STATE_WIDTH - 100, theme.STATE_WIDTH + 100):
+        view.resize(width, 400)
+        text = view._text
+        qtbot.waitUntil(lambda: view._column.width() == min(theme.STATE_WIDTH, view.width()))
+        assert view.rect().contains(QRect(text.mapTo(view, QPoint()), text.size()))

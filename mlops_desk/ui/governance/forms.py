@@ -24,7 +24,7 @@ class CardDialog(GuardedForm):
     def __init__(
         self, parent: QWidget, context: Context, card: CardOfVersion, name: str, done: Callable[[object], None]
     ) -> None:
-        super().__init__(parent, f"Card of {plain(name)}", _ABOUT, "Save card")
+        super().__init__(parent, f"Card of {plain(name)}", _ABOUT, "Save card", scrolls=True)
         self._context = context
         self._card, self._name = card, name
         self._done = done

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model
@@ -48,6 +50,7 @@ class GovernancePage(Page):
         self.version.setMinimumWidth(theme.LIST_WIDTH)
         self.version.currentIndexChanged.connect(lambda _index: self._tell())
         self._label = Label("Version", tone="muted")
+        self._head, self._chosen = QBoxLayout(QBoxLayout.Direction.LeftToRight), QWidget()
         self.lineage, self.card, self.data = LineageTab(context), CardTab(context), DataTab(context)
         self.audit, self.evidence, self.policies = AuditTab(context), EvidenceTab(context), PoliciesTab(context)
         self._views: dict[str, _View] = {
@@ -61,22 +64,31 @@ class GovernancePage(Page):
         self._arrange()
 
     def _arrange(self) -> None:
-        row = QHBoxLayout()
+        row = QHBoxLayout(self._chosen)
+        row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.SPACE_8)
-        row.addWidget(self.tabs)
-        row.addStretch(1)
         row.addWidget(self._label)
-        row.addWidget(self.version)
+        row.addWidget(self.version, 1)
+        self._head.setSpacing(theme.SPACE_8)
+        self._head.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft)
+        self._head.addWidget(self._chosen)
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
         whole.addWidget(self._stale_line)
-        whole.addLayout(row)
+        whole.addLayout(self._head)
         for view in self._views.values():
             view.hide()
             whole.addWidget(view, 1)
         self.tabs.chosen.connect(self._show_tab)
         self.tabs.choose("lineage")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the version below the tabs where both don't fit: a tab that is cut can't be told from others."""
+        super().resizeEvent(event)
+        needed = self.tabs.sizeHint().width() + self._chosen.sizeHint().width() + 2 * theme.SPACE_24
+        narrow = self.width() < needed
+        self._head.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
 
     def view(self) -> _View:
         """Return the tab that is seen."""
@@ -85,8 +97,7 @@ class GovernancePage(Page):
     def _show_tab(self, key: str) -> None:
         for other, view in self._views.items():
             view.setVisible(other == key)
-        for widget in (self._label, self.version):
-            widget.setVisible(key in OF_VERSION)
+        self._chosen.setVisible(key in OF_VERSION)
 
     def refresh(self, topics: frozenset[Topic]) -> None:
         part = self.context.store.models

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QWidget
 
 from mlops_desk.ui.look import theme
@@ -22,7 +23,8 @@ class ActsBeside(QBoxLayout):
         for act in acts:
             row.addWidget(act)
         self.setSpacing(theme.SPACE_4)
-        self.addWidget(first, int(first_grows))
+        # What does not grow stands at the left, also alone in its line: tabs would be spread over all of it.
+        self.addWidget(first, int(first_grows), Qt.AlignmentFlag(0) if first_grows else Qt.AlignmentFlag.AlignLeft)
         self.addWidget(self._acts, int(not first_grows))
 
     def fold(self, room: int) -> None:

@@ -11,8 +11,8 @@ from mlops_desk.ui.widgets.form import FormDialog
 class GuardedForm(FormDialog):
     """``guard`` says what was typed, so that it is known whether anything was since the form stood as it begins."""
 
-    def __init__(self, parent: QWidget | None, title: str, about: str, act: str) -> None:
-        super().__init__(parent, title, about, act)
+    def __init__(self, parent: QWidget | None, title: str, about: str, act: str, *, scrolls: bool = False) -> None:
+        super().__init__(parent, title, about, act, scrolls=scrolls)
         self._typed_now: Callable[[], Hashable] = tuple
         self._began: Hashable = ()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QDialog, QFormLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFormLayout, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.ui.look import theme
@@ -16,6 +16,7 @@ from mlops_desk.ui.look.roles import announce
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button, answers
 from mlops_desk.ui.widgets.command import CommandLine
+from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.words import hints
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class Paragraph(Label):
 class FormDialog(QDialog):
     """A window-modal dialog that creates something."""
 
-    def __init__(self, parent: QWidget | None, title: str, about: str, act: str) -> None:
+    def __init__(self, parent: QWidget | None, title: str, about: str, act: str, *, scrolls: bool = False) -> None:
+        """``scrolls``: it has more fields than a low screen has room for; its answers stay in sight."""
         super().__init__(parent)
         self.setWindowTitle(title)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -76,7 +78,15 @@ class FormDialog(QDialog):
         column.setContentsMargins(*(theme.SPACE_16,) * 4)
         column.setSpacing(theme.SPACE_12)
         column.addWidget(self._about)
-        column.addLayout(self.fields, 1)
+        self._area: QScrollArea | None = None
+        if scrolls:
+            inner = QWidget()
+            self.fields.setContentsMargins(0, 0, 0, 0)
+            inner.setLayout(self.fields)
+            self._area = scrolled(inner, "Fields")
+            column.addWidget(self._area, 1)
+        else:
+            column.addLayout(self.fields, 1)
         column.addWidget(self._error)
         column.addWidget(self.command)
         column.addLayout(answers(self.cancel, self.act))
@@ -112,6 +122,13 @@ class FormDialog(QDialog):
         super().resizeEvent(event)
         self._keep_in_sight()
 
+    def _unfold(self, area: QScrollArea) -> None:
+        """Be so high that nothing has to be scrolled, as far as the screen has room for that."""
+        self._column.activate()
+        others = self.sizeHint().height() - area.sizeHint().height()
+        room = self.screen().availableGeometry().height() - theme.FRAME_HEIGHT
+        self.resize(self.width(), min(others + area.widget().sizeHint().height(), room))
+
     def _keep_in_sight(self) -> None:
         """Move up where what came in lets it grow over the screen's lower edge: its answers stand there."""
         room, frame = self.screen().availableGeometry(), self.frameGeometry()
@@ -122,6 +139,8 @@ class FormDialog(QDialog):
     def showEvent(self, event: QShowEvent) -> None:
         """Put the focus where one types."""
         super().showEvent(event)
+        if self._area is not None:
+            self._unfold(self._area)
         if self.first is not None and not isinstance(self.focusWidget(), QLineEdit):
             self.first.setFocus(Qt.FocusReason.OtherFocusReason)
 
@@ -148,6 +167,8 @@ class FormDialog(QDialog):
         field = self._typed or self.first
         if field is not None:
             field.setFocus()
+            if self._area is not None:
+                self._area.ensureWidgetVisible(field)
 
     def error_text(self) -> str:
         return self._error.whole if self._error.isVisible() else ""

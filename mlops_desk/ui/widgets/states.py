@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
@@ -27,7 +28,7 @@ class Empty:
 
 
 class StateView(QWidget):
-    """One message in the middle of a page, or of a card ``width`` pixels wide at least."""
+    """One message in the middle of a page, or of a card: ``width`` pixels wide, and less where there is no room."""
 
     accessible_role = Role.Grouping
 
@@ -44,6 +45,7 @@ class StateView(QWidget):
         self._act.clicked.connect(self._do)
         self._copy = CopyButton("Copy details", self.details)
         self._callback: Callable[[], None] | None = None
+        self._wide = width
         self._arrange(width)
 
     def _arrange(self, width: int) -> None:
@@ -59,17 +61,23 @@ class StateView(QWidget):
             inner.addWidget(widget)
         inner.addSpacing(theme.SPACE_4)
         inner.addLayout(buttons)
-        column = QWidget()
+        column = self._column = QWidget()
         column.setLayout(inner)
         column.setFixedWidth(width)
         across = QHBoxLayout()
         across.addStretch()
         across.addWidget(column)
         across.addStretch()
+        across.setContentsMargins(0, 0, 0, 0)
         outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
         outer.addStretch(2)
         outer.addLayout(across)
         outer.addStretch(3)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._column.setFixedWidth(min(self._wide, self.width()))
 
     def show_loading(self, title: str, text: str, cancel: Callable[[], None] | None) -> None:
         self._fill(title, text, None, None)

@@ -1,10 +1,11 @@
 """What waits for a person's word: all that it rests on is beside the button, and what was seen is what is agreed to."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from automation_doubles import NOW, comparison
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records import event as events
@@ -14,6 +15,7 @@ from mlops_desk.ui.automations import words
 from mlops_desk.ui.automations.approvals.chart import ComparisonChart, told
 from mlops_desk.ui.automations.approvals.scores import difference_cell, evaluated_lines, signed
 from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.parts.word import WordDialog
 from mlops_desk.ui.widgets.confirmation import Confirm
@@ -71,6 +73,25 @@ def test_a_challenger_is_shown_with_intervals_rows_gates_and_data(page, qtbot):
     assert "passed: 0.907 against 0.871" in told_facts["Gate: metric"]
     assert "not asked" in told_facts["Gate: latency"]
     assert "3 files" in told_facts["Trained on"]
+
+
+def test_in_the_smallest_window_the_comparison_is_whole_and_nothing_lies_over_it(page, qtbot):
+    page.window().resize(*theme.WINDOW_MINIMUM)
+    page.approvals.list.select("p4")
+    shown = page.approvals
+    parts = [shown.what, shown.says, shown.chart, shown.scores, shown.facts]
+
+    def is_whole():
+        area = shown.chart.parentWidget().parentWidget()
+        return (
+            all(above.geometry().bottom() < below.geometry().top() for above, below in pairwise(parts))
+            and shown.chart.height() >= shown.chart.minimumSizeHint().height()
+            and shown.says.height() >= shown.says.heightForWidth(shown.says.width())
+            and shown.chart.minimumSizeHint().width() <= shown.chart.geometry().right() <= area.width()
+        )
+
+    qtbot.waitUntil(lambda: shown.scores.isVisible() and is_whole())
+    assert shown.rect().contains(QRect(shown.approve.mapTo(shown, QPoint()), shown.approve.size()))
 
 
 def test_what_was_seen_is_what_is_agreed_to(page, double, qtbot):

@@ -56,6 +56,14 @@ def test_digits_say_what_was_right_and_go_on(page, double, qtbot):
     assert len(double.labelled) == 2
 
 
+def test_digits_and_letters_count_on_the_list_too(page, double, qtbot):
+    page.labels.list.setFocus()
+    qtbot.keyClick(page.labels.list, "2")
+    qtbot.waitUntil(lambda: double.labelled == [("digits", "r0", {"churned": "true"}, 0)])
+    qtbot.keyClick(page.labels.list, "n")
+    assert page.labels.sheet.says.whole.startswith("3 of 6")
+
+
 def test_answers_are_reached_by_tab_before_the_field_below_them_and_keys_stay_on_the_sheet(page, double, qtbot):
     sheet = page.labels.sheet
     page.window().activateWindow()

@@ -13,6 +13,7 @@ from mlops_desk.ui.automations import words
 from mlops_desk.ui.automations.loads import PIPELINES
 from mlops_desk.ui.automations.pipelines.evidence import data_told, step_facts
 from mlops_desk.ui.automations.pipelines.graph import where
+from mlops_desk.ui.look import theme
 from mlops_desk.ui.widgets.confirmation import Confirm
 
 
@@ -155,3 +156,12 @@ def test_a_step_that_was_left_out_took_no_time():
     step = PipelineStep(StepName.VALIDATE, StepState.SKIPPED, 5.0, 5.0)
     assert words.took(step) == ""
     assert words.took(replace(step, state=StepState.DONE)) == "0\u202fs"
+
+
+def test_in_the_smallest_window_what_a_step_found_lies_below_the_steps(page, qtbot):
+    page.window().resize(*theme.WINDOW_MINIMUM)
+    shown = page.pipelines
+    shown.list.select("p4")
+    qtbot.waitUntil(lambda: shown.graph.box(10).bottom() > 2 * shown.graph.box(0).height())
+    assert shown.graph.height() >= shown.graph.box(10).bottom()
+    assert shown.facts.geometry().top() > shown.graph.geometry().bottom()

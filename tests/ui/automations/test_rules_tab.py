@@ -242,13 +242,18 @@ def test_firings_that_can_not_be_read_are_not_said_to_be_none_and_are_asked_for_
 
 
 @pytest.mark.parametrize("tab", ["rules", "labels"])
-def test_a_rule_is_begun_by_a_key_on_each_tab(page, qtbot, tab):
+def test_a_rule_is_begun_by_a_key_on_each_tab_and_the_one_that_was_made_is_chosen(page, qtbot, tab):
     page.tabs.choose(tab)
     page.window().activateWindow()
     page.setFocus()
     qtbot.waitUntil(page.hasFocus)
     qtbot.keyClick(page, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: opened(page, AutomationDialog) is not None)
+    dialog = opened(page, AutomationDialog)
+    qtbot.keyClicks(dialog.form.first(), "made-by-keys")
+    qtbot.keyClick(dialog, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: page.rules.chosen() is not None and page.rules.chosen().name == "made-by-keys")
+    assert page.tabs.current() == "rules"
 
 
 def test_a_rule_that_is_being_written_is_not_lost_by_escape(page, qtbot):

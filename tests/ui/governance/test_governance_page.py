@@ -3,10 +3,11 @@
 import json
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 from doubles import Double
 from governance_steps import click, opened, tab
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.agent import AuditEntry
@@ -21,7 +22,9 @@ from mlops_desk.ui.governance.audit.words import verified_words
 from mlops_desk.ui.governance.data.facts import STATE_MARKS
 from mlops_desk.ui.governance.data.retention import plan_words
 from mlops_desk.ui.governance.forms import CardDialog, ReasonDialog
+from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.lineage.leading import leads, open_node
+from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.confirmation import Confirm
 
 
@@ -293,6 +296,32 @@ def test_each_step_of_a_card_is_reached_by_keys_while_it_can_be_made(page, doubl
         opened(page, ReasonDialog).act.click()
         qtbot.waitUntil(lambda stage=stage: view.value.stage is stage)
     assert set(offered()) == {"cards.edit", "cards.export"}
+
+
+def test_the_form_of_a_card_keeps_its_answers_on_a_low_screen(page, qtbot, monkeypatch):
+    low = SimpleNamespace(availableGeometry=lambda: QRect(0, 0, 1280, 600))
+    monkeypatch.setattr(CardDialog, "screen", lambda _form: low)
+    view = tab(page, qtbot, "card")
+    click(qtbot, view.edit)
+    form = opened(page, CardDialog)
+    qtbot.waitUntil(lambda: form.height() < 600)
+    assert form.rect().contains(form.act.geometry())
+    form.texts["intended_use"].setFocus()
+    for _ in range(len(form.texts)):
+        qtbot.keyClick(form.focusWidget(), Qt.Key.Key_Tab)
+    assert form.focusWidget() is form.why
+    seen = form.why.visibleRegion().boundingRect()
+    assert seen.height() == form.why.height(), "who walks to a field sees it"
+
+
+def test_in_a_narrow_window_tabs_are_read_whole_and_the_version_is_below_them(page, qtbot):
+    window = page.window()
+    window.resize(*theme.WINDOW_MINIMUM)
+    qtbot.waitUntil(lambda: page.version.mapTo(page, QPoint()).y() > page.tabs.geometry().bottom())
+    for button in page.tabs.findChildren(Button):
+        assert button.width() >= button.sizeHint().width(), button.text()
+    window.resize(1280, 800)
+    qtbot.waitUntil(lambda: page.version.mapTo(page, QPoint()).y() < page.tabs.geometry().bottom())
 
 
 def test_a_card_that_is_being_written_is_not_lost_by_escape(page, double, qtbot):

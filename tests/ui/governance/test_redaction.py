@@ -10,6 +10,7 @@ from mlops_desk.records.data.redaction import Redaction, RedactionWay, RewritePl
 from mlops_desk.records.serving.request import LoggedRequest
 from mlops_desk.ui.governance.data.redaction import RedactionDialog
 from mlops_desk.ui.governance.data.rewriting import plan_words, rules_words
+from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.confirmation import Confirm
 
 LOGGED = LoggedRequest("q1", 0, 100.0, 1, 200, 0.01, inputs={"email": "ana@example.org", "age": 41}, outputs={"p": 0.3})
@@ -44,6 +45,15 @@ def test_columns_of_logged_rows_are_offered_with_a_value_and_what_they_may_hold(
     assert "may hold e-mail addresses, by 5 of 5 values; proposed: keyed hash" in form.samples["email"].whole
     assert form.samples["email"].whole.startswith("ana@example.org\n")
     assert form.samples["age"].whole == "41"
+
+
+def test_who_opens_the_form_can_choose_at_once_and_a_column_without_a_name_has_a_word(view, double, qtbot):
+    double.logged = [replace(LOGGED, outputs={"": 0.3})]
+    click(qtbot, view.redact)
+    form = opened(view, RedactionDialog)
+    qtbot.waitUntil(lambda: "email" in form.ways)
+    assert form.focusWidget() is form.ways["email"]
+    assert "(no name)" in {label.whole for label in form.findChildren(Label)}
 
 
 def test_a_rule_is_seen_on_a_value_before_anything_is_changed(form, double, qtbot):

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QSplitter
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
@@ -66,11 +67,14 @@ class ApprovalsTab(AutomationPanel):
 
     def _arrange(self) -> None:
         card = Card()
-        card.column.addWidget(self.what)
-        card.column.addWidget(self.says)
-        card.column.addWidget(self.chart)
-        card.column.addWidget(self.scores)
-        card.column.addWidget(scrolled(self.facts, "What the approval rests on"), 1)
+        inner = QWidget()
+        rests_on = QVBoxLayout(inner)
+        rests_on.setContentsMargins(0, 0, 0, 0)
+        rests_on.setSpacing(theme.SPACE_8)
+        for widget in (self.what, self.says, self.chart, self.scores, self.facts):
+            rests_on.addWidget(widget)
+        rests_on.addStretch(1)
+        card.column.addWidget(scrolled(inner, "What the approval rests on"), 1)
         foot = QHBoxLayout()
         foot.setSpacing(theme.SPACE_8)
         foot.addWidget(self.approve)
@@ -78,7 +82,7 @@ class ApprovalsTab(AutomationPanel):
         foot.addStretch(1)
         foot.addWidget(self.steps)
         card.column.addLayout(foot)
-        split = QSplitter(Qt.Orientation.Horizontal)
+        split = self._split = QSplitter(Qt.Orientation.Horizontal)
         split.setHandleWidth(theme.SPACE_8)
         split.setChildrenCollapsible(False)
         split.addWidget(framed(self.list))
@@ -86,6 +90,15 @@ class ApprovalsTab(AutomationPanel):
         split.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
         split.setStretchFactor(1, 1)
         self.body.addWidget(split, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put what is to be decided below the list, where beside it the comparison would be cut off."""
+        super().resizeEvent(event)
+        narrow = self.width() < theme.DETAIL_WIDTH + theme.READING_WIDTH - theme.COLUMN_MINIMUM
+        way = Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal
+        if way is not self._split.orientation():
+            self._split.setOrientation(way)
+            self._split.setSizes([1, 3] if narrow else [theme.DETAIL_WIDTH, theme.READING_WIDTH])
 
     # What is shown.
 

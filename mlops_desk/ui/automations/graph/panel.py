@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLineEdit, QSplitter
+from PySide6.QtWidgets import QLineEdit, QSplitter, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.ui.automations.graph.boxes import BoxGraph
@@ -96,8 +96,14 @@ class GraphPanel(AutomationPanel, Generic[Seen, Run]):
         card = Card()
         self._head = ActsBeside(self.says, acts, first_grows=True)
         card.column.addLayout(self._head)
-        card.column.addWidget(graph)
-        card.column.addWidget(scrolled(self.facts, f"What the {self.part} found"), 1)
+        inner = QWidget()
+        found = QVBoxLayout(inner)
+        found.setContentsMargins(0, 0, 0, 0)
+        found.setSpacing(theme.SPACE_8)
+        found.addWidget(graph)
+        found.addWidget(self.facts)
+        found.addStretch(1)
+        card.column.addWidget(scrolled(inner, f"The {self.part}s, and what the chosen one found"), 1)
         split = QSplitter(Qt.Orientation.Vertical)
         split.setHandleWidth(theme.SPACE_8)
         split.setChildrenCollapsible(False)

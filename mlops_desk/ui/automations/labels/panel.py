@@ -52,6 +52,7 @@ class LabelsTab(AutomationPanel):
         self._names: tuple[str, ...] | None = None
         self.list: RecordTable[EndpointLabels] = RecordTable("Endpoints that want labels", _COLUMNS, context.memory)
         self.list.chosen.connect(lambda _key: self._show_chosen())
+        self.list.takes_key = self.take_key
         self.sheet = LabelSheet(context)
         self.sheet.ended.connect(self.look)
         split = QSplitter(Qt.Orientation.Horizontal)

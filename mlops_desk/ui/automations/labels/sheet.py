@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QGridLayout, QHBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
@@ -80,13 +80,14 @@ class LabelSheet(Card):
         paint_card(QPainter(self), QRectF(self.rect()), theme.colour("accent") if self.hasFocus() else None)
 
     def _arrange(self) -> None:
-        head = QHBoxLayout()
+        head = QGridLayout()
         head.setSpacing(theme.SPACE_8)
-        head.addWidget(self.way)
-        caption = Label("Column of the label", points=theme.CAPTION_POINTS, tone="muted")
-        caption.setBuddy(self.named)
-        head.addWidget(caption)
-        head.addWidget(self.named, 1)
+        for row, (title, field) in enumerate((("Which first", self.way), ("Column of the label", self.named))):
+            caption = Label(title, points=theme.CAPTION_POINTS, tone="muted")
+            caption.setBuddy(field)
+            head.addWidget(caption, row, 0)
+            head.addWidget(field, row, 1)
+        head.setColumnStretch(1, 1)
         foot = QHBoxLayout()
         foot.setSpacing(theme.SPACE_8)
         foot.addWidget(self.other, 1)

@@ -191,4 +191,6 @@ class AutomationDialog(GuardedForm):
         self._context.say(
             "warning" if missing else "info", f"Rule {plain(rule.name)} is {'saved' if self._name else 'on'}.{missing}"
         )
+        if self._name is None:
+            self._context.open_page("automations", f"rule:{rule.name}")  # the one that was made is chosen
         self.accept()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 
 from mlops_desk.records.rules.firing import KeptFiring
@@ -43,7 +42,6 @@ class RulePane(Card):
         self._head = ActsBeside(self.tabs, acts.buttons(), first_grows=False)
         self.column.addWidget(self.sentence)
         self.column.addLayout(self._head)
-        self.column.setAlignment(self.tabs, Qt.AlignmentFlag.AlignLeft)
         self.column.addWidget(self.layers, 1)
         self.tabs.chosen.connect(self._choose)
         self.tabs.choose("now")

@@ -51,7 +51,7 @@ class MonitorDialog(GuardedForm):
         if monitor is not None:
             about += " Held against something else, cut, named or judged apart otherwise, its windows begin anew."
         title = "New monitor" if monitor is None else f"Monitor {plain(monitor.name)}"
-        super().__init__(parent, title, about, "Create monitor" if monitor is None else "Save")
+        super().__init__(parent, title, about, "Create monitor" if monitor is None else "Save", scrolls=True)
         self._context = context
         self._monitor = monitor
         self._judged = tuple(columns)

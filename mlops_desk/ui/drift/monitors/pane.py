@@ -114,7 +114,6 @@ class MonitorPane(QWidget):
         line.addWidget(self.review_button)
         line.addStretch(1)
         self._head = ActsBeside(self.tabs, self._acts.buttons(), first_grows=False)
-        self._head.setAlignment(self.tabs, Qt.AlignmentFlag.AlignLeft)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(theme.SPACE_8)

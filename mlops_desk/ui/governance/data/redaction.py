@@ -97,12 +97,13 @@ class RedactionDialog(GuardedForm):
         self.act.setEnabled(True)
         self._show(seen.preview)
         self.guard(self._chosen)
-        first = next(iter(self.ways.values()), None)
-        (first or self.another).setFocus()
+        first: QWidget = next(iter(self.ways.values()), self.another)
+        first.show()  # Qt shows a moment later what came into a layout, and what is not seen takes no keys
+        first.setFocus()
 
     def _add(self, name: str, way: RedactionWay | None) -> None:
         at = len(self.ways)
-        label = Label(plain(name, _VALUE))
+        label = Label(plain(name, _VALUE) or "(no name)")
         set_tip(label, plain(name, 200))
         box = ChoiceBox(f"What is done with {plain(name, _VALUE)}")
         for key, title in _WAYS.items():
