@@ -37,6 +37,7 @@ LIST_WIDTH, LIST_MINIMUM = 228, 160  # pixels: 220 for the cards, and the table'
 _BESIDE = 2 * theme.DETAIL_WIDTH + theme.SPACE_24  # pixels: versions with a metric, and a version with its facts
 VERSIONS_MOST = 5000  # chosen: of one model; it takes a table a tenth of a second
 _SETTLE_MILLISECONDS = 400  # chosen: a training that logs changes the registry many times a second
+_COMPARE = "compare:"
 _PALETTE = frozenset({"palette"})
 
 
@@ -61,6 +62,7 @@ class ModelsPage(Page):
         self._task: Task | None = None
         self._shown: str | None = None
         self._wanted: tuple[str, str] | None = None
+        self._compares = False
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(_SETTLE_MILLISECONDS)
@@ -227,7 +229,7 @@ class ModelsPage(Page):
         self.versions.say(words.unfinished(found) or ("" if hits else "This model has no versions."))
         wanted = self._wanted
         if wanted is not None and wanted[0] == name and self.versions.table.select("/".join(wanted)):
-            self._wanted = None
+            self._reached()
         if self.versions.table.key() is None:
             self.versions.table.select_first()
         self._show_version()
@@ -263,15 +265,23 @@ class ModelsPage(Page):
         self.detail.show_version(hit, beside, None if card is None else card.aliases.get(CHAMPION))
 
     def show_thing(self, thing: str) -> bool:
-        """Choose a model, or a version of it (``NAME/VERSION``)."""
+        """Choose a model, or a version of it (``NAME/VERSION``); ``compare:NAME/VERSION`` beside the champion."""
+        self._compares, thing = thing.startswith(_COMPARE), thing.removeprefix(_COMPARE)
         name, _, version = thing.partition("/")
         self._wanted = (name, version) if version else None
         if self.search.is_on():
             self.search.field.clear()
         found = self.show_in(self.models, name)
         if found and version and self.versions.table.select(thing):
-            self._wanted = None
+            self._reached()
         return found
+
+    def _reached(self) -> None:
+        """Show the version that was wanted beside the champion, if that was wished."""
+        self._wanted = None
+        if self._compares:
+            self._compares = False
+            self._compare_with_champion()
 
     # Comparing.
 

@@ -164,6 +164,20 @@ def test_what_a_person_asked_for_has_no_row_of_a_rule(page, double, qtbot):
     assert "Rule" not in names
 
 
+def test_both_versions_of_a_move_that_somebody_asks_for_are_seen_side_by_side(program, page, double, qtbot):
+    assert not page.approvals.versions.isVisible(), "a retraining was evaluated, and a rule's question has no versions"
+    asked = Approval("m1", ApprovalKind.PROMOTION, "", "Version 4 of digits is to be champion.", NOW, model="digits",
+                     champion="3", challenger="4", asked_by="ana")  # fmt: skip
+    double.approvals_by_id["m1"] = asked
+    double.announce(events.ApprovalsChanged(tuple(double.approvals_by_id.values())))
+    qtbot.waitUntil(lambda: page.approvals.list.select("m1"))
+    click(qtbot, page.approvals.versions)
+    models = program.window.page()
+    qtbot.waitUntil(lambda: len(models.versions.ticked()) == 2)
+    assert {(hit.name, hit.version) for hit in models.versions.ticked()} == {("digits", "3"), ("digits", "4")}
+    qtbot.waitUntil(models.comparison.isVisible)
+
+
 def test_until_the_evaluation_is_read_the_comparison_is_in_the_table(page, double, qtbot):
     double.failing["pipelines"] = Unavailable("The agent is busy.", None)
     page.approvals._run = None

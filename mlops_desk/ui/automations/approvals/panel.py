@@ -63,6 +63,8 @@ class ApprovalsTab(AutomationPanel):
         self.reject.clicked.connect(self.ask_to_reject)
         self.steps = Button("Pipeline", tip="Go to the graph of its steps")
         self.steps.clicked.connect(self._open_pipeline)
+        self.versions = Button("Compare versions", tip="Go to both versions side by side")
+        self.versions.clicked.connect(self._open_versions)
         self._arrange()
 
     def _arrange(self) -> None:
@@ -80,6 +82,7 @@ class ApprovalsTab(AutomationPanel):
         foot.addWidget(self.approve)
         foot.addWidget(self.reject)
         foot.addStretch(1)
+        foot.addWidget(self.versions)
         foot.addWidget(self.steps)
         card.column.addLayout(foot)
         split = self._split = QSplitter(Qt.Orientation.Horizontal)
@@ -128,6 +131,7 @@ class ApprovalsTab(AutomationPanel):
         self.says.show_text(told(one.comparison) if one.comparison is not None else "")
         self.says.setVisible(one.comparison is not None)
         self.steps.setVisible(is_retraining)
+        self.versions.setVisible(one.kind is ApprovalKind.PROMOTION and one.challenger is not None)
         if is_retraining and (self._run is None or self._run.id != one.id):
             self._ask(one.id)
         self._show_facts(one)
@@ -239,6 +243,12 @@ class ApprovalsTab(AutomationPanel):
         one = self.chosen()
         if one is not None:
             self.context.open_page("automations", f"pipeline:{one.id}")
+
+    def _open_versions(self) -> None:
+        """Go to where versions are compared: of a move that somebody asks for nobody has evaluated anything here."""
+        one = self.chosen()
+        if one is not None and one.model is not None and one.challenger is not None:
+            self.context.open_page("models", f"compare:{one.model}/{one.challenger}")
 
     def table(self) -> RecordTable[Approval]:
         return self.list
