@@ -127,7 +127,7 @@ class FormDialog(QDialog):
         self._column.activate()
         others = self.sizeHint().height() - area.sizeHint().height()
         room = self.screen().availableGeometry().height() - theme.FRAME_HEIGHT
-        self.resize(self.width(), min(others + area.widget().sizeHint().height(), room))
+        self.resize(self.width(), min(others + self.fields.sizeHint().height(), room))
 
     def _keep_in_sight(self) -> None:
         """Move up where what came in lets it grow over the screen's lower edge: its answers stand there."""
