@@ -36,7 +36,14 @@ def link_columns(link: AuditLink) -> tuple[str, str, str, float]:
 
 
 def is_filed(document: str, state: object, verb: object, at: object) -> bool:
-    """Tell whether an entry is stored under its own state, verb and time, by which lists and searches find it."""
+    """Tell whether an entry is stored under its own state, verb and time, by which lists and searches find it.
+
+    One that ended is known by its text as an agent writes it, in which a quote within a value never stands alone: to
+    read each of a million took half as long again as all the rest.
+    """
+    is_as_written = document.startswith(f'{{"at": {at!r}, ') and f'"verb": {json.dumps(verb)}, ' in document
+    if state == "" and is_as_written and '"state": "ended", ' in document:
+        return True
     try:
         told = json.loads(document)
         ended = told.get("state", AuditState.ENDED) == AuditState.ENDED
@@ -133,7 +140,7 @@ def _order(number: int | None) -> float:
 def link_of(document: str) -> AuditLink | None:
     """Return the link that a JSON document tells; None: it is none. A million are read within seconds."""
     try:
-        told = json.loads(document, object_pairs_hook=_each_once)
+        told = _READER.decode(document)
         link = AuditLink(told["number"], told["entry"], told["text"], told["digest"])
     except (ValueError, RecursionError, KeyError, TypeError):
         return None
@@ -146,7 +153,7 @@ def says_the_same(text: str, other: str) -> bool:
     if text == other:
         return True
     try:
-        first, second = (json.loads(one, object_pairs_hook=_each_once) for one in (text, other))
+        first, second = _READER.decode(text), _READER.decode(other)
         return json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
     except (ValueError, RecursionError):
         return False
@@ -161,3 +168,7 @@ def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a name stands twice")
     return found
+
+
+_READER = json.JSONDecoder(object_pairs_hook=_each_once)
+"""Made once: ``json.loads`` makes one for each text."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.records.audit import AuditLink, AuditVerification
-from mlops_desk.storage.audit.chain import START, Unreadable, Verifier, following, link_of, says_the_same
+from mlops_desk.storage.audit.chain import START, Unreadable, Verifier, following, is_filed, link_of, says_the_same
 
 TEXTS = st.lists(st.text(max_size=12), min_size=1, max_size=8)
 
@@ -133,6 +134,30 @@ def test_a_link_is_read_as_it_was_written() -> None:
     link = following(0, START, "e", "{}")
     document = json.dumps({"number": 1, "entry": "e", "text": "{}", "digest": link.digest})
     assert link_of(document) == link
+
+
+@pytest.mark.parametrize("written", [json.dumps, lambda told: json.dumps(told, sort_keys=True, indent=1)])
+def test_an_entry_is_filed_by_its_own_members_and_by_no_text_within_them(written: Callable[[object], str]) -> None:
+    told = {
+        "at": 2.5,
+        "user": "ana",
+        "verb": "jobs.submit",
+        "arguments": '"verb": "models.tag", ',
+        "state": "ended",
+        "why": None,
+    }
+    document = written(told)
+    assert is_filed(document, "", "jobs.submit", 2.5)
+    for state, verb, at in (
+        ("began", "jobs.submit", 2.5), ("", "models.tag", 2.5), ("", "jobs.submit", 2.0), (None, None, None),
+        ("", 'jobs.submit", "arguments": "', 2.5), ("ended", "jobs.submit", 2.5),
+    ):  # fmt: skip
+        assert not is_filed(document, state, verb, at)
+    began = written({**told, "state": "began", "why": '"state": "ended", '})
+    assert is_filed(began, "began", "jobs.submit", 2.5)
+    assert not is_filed(began, "", "jobs.submit", 2.5)
+    del told["state"]
+    assert is_filed(written(told), "", "jobs.submit", 2.5), "as all were written before there was one"
 
 
 def test_two_texts_say_the_same_however_they_are_written() -> None:
