@@ -314,12 +314,15 @@ def test_on_a_narrow_window_no_column_of_drift_is_cut(start, double, qtbot):
 
 
 def test_a_message_is_never_wider_than_its_page(qtbot):
+    page = QWidget()
+    qtbot.addWidget(page)
     view = StateView()
-    qtbot.addWidget(view)
+    view.setParent(page)
     view.show_loading("Nothing yet", "A long line that says what is going to be here. " * 4, None)
-    view.show()
+    page.show()
     for width in (theme.STATE_WIDTH + 200, theme.STATE_WIDTH - 100, theme.STATE_WIDTH + 100):
-        view.resize(width, 400)
+        page.resize(width, 400)
+        view.setGeometry(page.rect())  # as a page does it, which asks nobody how much it needs
+        qtbot.waitUntil(lambda width=width: view._column.width() == min(theme.STATE_WIDTH, width))
         text = view._text
-        qtbot.waitUntil(lambda: view._column.width() == min(theme.STATE_WIDTH, view.width()))
-        assert view.rect().contains(QRect(text.mapTo(view, QPoint()), text.size()))
+        qtbot.waitUntil(lambda text=text: page.rect().contains(QRect(text.mapTo(page, QPoint()), text.size())))

@@ -76,6 +76,7 @@ class EvidenceTab(QWidget):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(card)
+        self._enable()
 
     def of_version(self, version: str | None) -> None:
         """Hear which version is chosen."""
@@ -91,7 +92,12 @@ class EvidenceTab(QWidget):
         self.verify.setEnabled(not self.under_way.is_busy)
 
     def look(self) -> None:
-        """Nothing is asked before somebody wants it."""
+        """Say why no version is chosen, where that is known; nothing is asked before somebody wants it."""
+        error = self.context.store.models.error
+        if self.version is None and self._is_fresh and error is not None:
+            told = f"{numbers.WARNING} Versions can't be listed: {error.message} {error.hint or ''}"
+            self._say(told.rstrip(), "warning")
+            self._is_fresh = True
 
     # Making one.
 

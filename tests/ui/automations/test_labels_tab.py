@@ -10,10 +10,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.event import EndpointChanged
 from mlops_desk.records.serving.label import LabelTask
 from mlops_desk.ui.automations.labels.choices import answers, column_of, said, shown
 from mlops_desk.ui.automations.labels.queue import LabelTray, row_of
+from mlops_desk.ui.live.topic import Topic
 
 
 @pytest.fixture
@@ -29,9 +29,8 @@ def test_before_anything_is_known_of_labels_it_says_that_they_are_asked_for(star
     page = start(double, "automations").window.page()
     page.tabs.choose("labels")
     qtbot.waitUntil(lambda: "Loading labels" in page.labels.state.details() and page.labels.state.isVisible())
-    double.announce(EndpointChanged(next(iter(double.endpoints_by_name.values()))))
-    qtbot.wait(0)
-    assert not page.labels.list.isVisible()
+    page.labels.refresh(page.context.store, frozenset({Topic.ENDPOINTS}))
+    assert not page.labels.list.isVisible(), "also when something else is heard meanwhile"
     double.frozen.clear()
     double.thaw.set()
     qtbot.waitUntil(lambda: page.labels.list.shown_rows() == 3 and page.labels.list.isVisible())

@@ -260,9 +260,16 @@ def test_versions_that_can_not_be_listed_are_not_said_to_be_none_and_are_asked_f
     qtbot.waitUntil(lambda: "The registry's store is locked." in page.lineage.state.details())
     page.tabs.choose("card")
     assert "Versions can't be listed" in page.card.state.details()
+    page.tabs.choose("evidence")
+    page.refresh(page.topics)
+    assert "Versions can't be listed: The registry's store is locked." in page.evidence.says.whole
+    assert not page.evidence.build.isEnabled()
+    page.tabs.choose("card")
     del double.failing["models"]
     click(qtbot, page.card.state._act)
     qtbot.waitUntil(lambda: page.card.value is not None)
+    assert page.evidence.build.isEnabled()
+    assert page.evidence.says.whole.startswith("A pack is one signed file")
 
 
 def test_versions_that_are_still_asked_for_are_awaited(start, double, qtbot):
