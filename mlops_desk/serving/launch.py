@@ -197,7 +197,10 @@ class Trial:
         Raises Failed where they are not free, and DeskErrors of the engine.
         """
         claim = ReplicaClaim(name, "", os.getuid(), gpus, called=called)
-        leased = self._gpus.take(claim)
+        try:
+            leased = self._gpus.take(claim)
+        except Interrupted as ended:
+            raise Unavailable("The agent ends while GPUs are waited for.") from ended
         created = self._engine.create(self.spec(name, image, labels, mounts, leased))
         self._gpus.keep(claim, leased, self._engine.start(created.name).pid)
 

@@ -134,7 +134,7 @@ class EndpointsService(
             folder.instance, self._shelf, settings, engine, download_model, find_trained,
             TemplateMaker(self._shelf, self._templates, engine),
         )  # fmt: skip
-        leased = self._replica_gpus = ReplicaGpus(gpus, lambda: claiming.spoken_for(self._board.all()))
+        leased = self._replica_gpus = ReplicaGpus(gpus, lambda: claiming.spoken_for(self._board.all()), loop.ending)
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending, leased)
         self._meters = EndpointMeters(past or EndpointPast())
         self._switchboard = Switchboard(

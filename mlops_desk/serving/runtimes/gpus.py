@@ -1,20 +1,28 @@
-"""The GPUs of replicas, leased from the machine's ledger as those of jobs are: exactly so many, and nobody else's."""
+"""The GPUs of replicas, leased from the machine's ledger as those of jobs are: exactly so many, and nobody else's.
+
+What the driver has not shown lately is unknown, and no shortage: who is to get GPUs then waits for it, for a while.
+"""
 
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mlops_desk.base.errors import DeskError, Hint
+from mlops_desk.base.errors import DeskError, Hint, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.runtimes.local.ports import GpuHolder, GpuLeases
-from mlops_desk.serving.revision import NO_GPU, Failed
+from mlops_desk.serving.revision import NO_GPU, Failed, Interrupted
 from mlops_desk.serving.runtimes.gpu_fit import GpuFit
 
 _log = logging.getLogger(__name__)
 _FARTHEST = 6  # behind the farthest way that is known, which is 5
+DRIVER_SECONDS = 60.0
+"""Chosen: the first sample of a new agent takes seconds, a collector that hangs is replaced within half a minute."""
+_LOOK_SECONDS = 0.5  # chosen: half of the shortest time between two samples
+_WAIT = Hint("mlops-desk doctor", before="Wait a moment and try again; if it stays so: ")
 _COMBINED_MOST = 10  # chosen: of 10 free ones there are at most 252 choices; beyond, the first ones do
 
 
@@ -45,11 +53,20 @@ class ReplicaGpus:
     """``leases`` is the machine's ledger; None where this desk has none. Safe to use from several threads.
 
     ``own`` returns the GPUs that endpoints lend or have asked for, with the endpoint's name: no other one gets them.
+    ``ending`` is set when the agent is about to end; ``clock`` only grows.
     """
 
-    def __init__(self, leases: GpuLeases | None, own: Callable[[], Mapping[str, str]] = dict) -> None:
+    def __init__(
+        self,
+        leases: GpuLeases | None,
+        own: Callable[[], Mapping[str, str]] = dict,
+        ending: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._leases = leases
         self._own = own
+        self._ending = ending or threading.Event()
+        self._clock = clock
         self._lock = threading.Lock()
 
     def take(
@@ -57,23 +74,59 @@ class ReplicaGpus:
     ) -> tuple[str, ...]:
         """Lease GPUs for a container that is about to start: those that it had ``before``, or free ones.
 
-        ``tell`` hears, before any is leased, what is needed of them and what they have. Raises Failed, with who holds
-        them, or by how much they are too small.
+        ``tell`` hears, before any is leased, what is needed of them and what they have. While the driver does not show
+        how any stands, it is waited for. Raises Failed, with who holds them, by how much they are too small, or for how
+        long the driver was waited for; and Interrupted.
         """
         if not claim.count:
             return ()
         if self._leases is None:
             raise Failed(NO_GPU, "No GPU can be given to endpoints here.")
+        deadline, is_told = self._clock() + DRIVER_SECONDS, False
+        while (taken := self._tried(self._leases, claim, before, tell)) is None:
+            if self._clock() >= deadline:
+                text = (
+                    f"The GPU driver has not shown for {DRIVER_SECONDS:g} s how any GPU stands, so none is given out."
+                )
+                raise Failed(NO_GPU, text, None, Hint("mlops-desk doctor", before="What is wrong with it: "))
+            if not is_told:
+                tell("how the GPUs stand is not known just now: the driver is waited for")
+                is_told = True
+            if self._ending.wait(_LOOK_SECONDS):
+                raise Interrupted
+        return taken
+
+    def _tried(
+        self, leases: GpuLeases, claim: ReplicaClaim, before: Sequence[str], tell: Callable[[str], object]
+    ) -> tuple[str, ...] | None:
+        """Lease GPUs once; None where nobody can tell how any of them stands. Raises Failed."""
         with self._lock:  # two replicas that start at once must not choose the same
             try:
-                if len(before) == claim.count and self._leases.keep(claim.holder, tuple(before)):
+                if len(before) == claim.count and leases.keep(claim.holder, tuple(before)):
                     return tuple(before)
-                return self._taken(self._leases, claim, tell)
+                return self._taken(leases, claim, tell)
+            except Failed:
+                if self._is_silent(leases):
+                    return None
+                raise
             except DeskError as error:
+                if self._is_silent(leases):
+                    return None
                 raise Failed(NO_GPU, error.message, None, error.hint) from error
 
+    def _is_silent(self, leases: GpuLeases) -> bool:
+        """Tell whether the driver has shown of no GPU lately how it stands."""
+        try:
+            cards = leases.cards()
+        except Unavailable:
+            return True
+        return bool(cards) and all(card.state is CardState.UNKNOWN for card in cards)
+
     def check(self, count: int) -> None:
-        """Raise Failed, with who holds them, where so many GPUs are not free now; nothing is leased."""
+        """Raise Failed, with who holds them, where so many GPUs are not free now; nothing is leased.
+
+        Raises Unavailable where that can't be told.
+        """
         if not count:
             return
         if self._leases is None:
@@ -81,6 +134,8 @@ class ReplicaGpus:
         own = self._own()
         left = [_unlent(one, own.get(one.uuid), "") for one in givable(self._leases.cards())]
         if choose(left, count) is None:
+            if self._is_silent(self._leases):
+                raise Unavailable("The GPU driver does not show just now how any GPU stands.", _WAIT)
             raise Failed(NO_GPU, shortage(left, count), None, Hint("mlops-desk gpus cards", before="Who holds them: "))
 
     def keep(self, claim: ReplicaClaim, gpus: Sequence[str], pid: int | None = None) -> None:

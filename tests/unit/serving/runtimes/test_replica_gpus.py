@@ -1,5 +1,7 @@
 """Which GPUs a replica gets, and what is said where there are too few."""
 
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 
@@ -10,9 +12,9 @@ from hypothesis import strategies as st
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.jobs.card import CardHolder, CardState, GpuCard
 from mlops_desk.records.jobs.waiter import KeptFor
-from mlops_desk.serving.revision import Failed
+from mlops_desk.serving.revision import Failed, Interrupted
 from mlops_desk.serving.runtimes.gpu_fit import GpuFit, overhead_bytes
-from mlops_desk.serving.runtimes.gpus import ReplicaClaim, ReplicaGpus, choose, shortage
+from mlops_desk.serving.runtimes.gpus import DRIVER_SECONDS, ReplicaClaim, ReplicaGpus, choose, shortage
 
 GIB = 1 << 30
 
@@ -136,9 +138,66 @@ def test_what_cannot_be_had_fails_with_the_reason() -> None:
         assert words in failed.value.reason.text
     silent = Leases((card(0),))
     silent.is_silent = True
-    with pytest.raises(Failed, match="driver can't be asked"):
-        ReplicaGpus(silent).take(claim())
     ReplicaGpus(silent).release("box-front-r1")  # the lease ends with the container all the same
+
+
+class Patience(threading.Event):
+    """Stands for the agent's end, which never comes: time passes only here, and ``then`` happens in the second wait."""
+
+    def __init__(self, then: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.at, self.waits, self.then = 0.0, 0, then
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.at += timeout or 0.0
+        self.waits += 1
+        if self.waits == 2:
+            self.then()
+        return self.is_set()
+
+
+def unknown(text: str) -> GpuCard:
+    return card(0, CardState.UNKNOWN, text=text)
+
+
+def test_while_the_driver_shows_nothing_it_is_waited_for() -> None:
+    new = Leases((card(0),))
+    new.is_silent = True  # an agent that has only just started
+    hiccup = Leases((unknown("the GPU driver can't be asked"),))
+    comes_back = (lambda: setattr(new, "is_silent", False), lambda: setattr(hiccup, "shown", (card(0),)))
+    for leases, then in zip((new, hiccup), comes_back, strict=True):
+        patience, told = Patience(then), list[str]()
+        gpus = ReplicaGpus(leases, ending=patience, clock=lambda patience=patience: patience.at)
+        assert gpus.take(claim(), tell=told.append) == ("GPU-0",)
+        assert patience.waits == 2
+        assert told[0] == "how the GPUs stand is not known just now: the driver is waited for"
+        assert len(told) == 2, "it is said once"
+
+
+def test_a_driver_that_stays_silent_is_told_after_a_while_and_is_no_shortage() -> None:
+    for leases in (Leases((unknown("the GPU driver can't be asked"),)), Leases(())):
+        leases.is_silent = not leases.shown
+        patience = Patience()
+        gpus = ReplicaGpus(leases, ending=patience, clock=lambda patience=patience: patience.at)
+        with pytest.raises(Failed, match="has not shown for 60 s how any GPU stands") as failed:
+            gpus.take(claim())
+        assert failed.value.reason.class_ == "no_gpu"
+        assert patience.at == DRIVER_SECONDS
+        with pytest.raises(Unavailable):
+            gpus.check(1)
+
+
+def test_nobody_waits_where_one_gpu_is_known_nor_when_the_agent_ends() -> None:
+    patience = Patience()
+    some = Leases((unknown("the driver says lost"), card(1, CardState.LEASED)))
+    with pytest.raises(Failed, match="none of 2 is free"):
+        ReplicaGpus(some, ending=patience).take(claim())
+    with pytest.raises(Failed, match="none of 2 is free"):
+        ReplicaGpus(some, ending=patience).check(1)
+    assert patience.waits == 0
+    patience.set()
+    with pytest.raises(Interrupted):
+        ReplicaGpus(Leases((unknown("silent"),)), ending=patience).take(claim())
 
 
 def test_the_one_that_is_large_enough_is_taken_and_it_is_said_before_it_is_leased() -> None:
