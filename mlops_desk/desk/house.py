@@ -353,7 +353,7 @@ class Desk(DeskVerbs):
         model_wiring.keep_live(self.bus, self.telemetry.record)
         registry, store = self.registry_core, self.store
         ways = self.folder, self.state, self.bus, self.loop
-        prepare = partial(prepare_run, registry, lambda: self.governing)
+        prepare = partial(prepare_run, registry, lambda: self.governing, self.state)
         runs = prepare, partial(finish_run, registry), registry.keep_tickets
         return JobsService(
             *ways,

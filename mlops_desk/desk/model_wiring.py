@@ -10,7 +10,8 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
 from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.desk.governance.governing import Governing
+from mlops_desk.base.text import plain
+from mlops_desk.desk.governance.governing import Governing, governed_models
 from mlops_desk.desk.machine_wiring import MachineWiring
 from mlops_desk.desk.network.wiring import git_network
 from mlops_desk.desk.reference import ReferenceParts, reference_file
@@ -24,8 +25,8 @@ from mlops_desk.jobs.capsule.source.texts import kept_texts
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
 from mlops_desk.jobs.templates import build_folder
+from mlops_desk.records.ci.run import ORIGIN
 from mlops_desk.records.event import JobMoved
-from mlops_desk.records.governance.policy import OWN_REGISTRY
 from mlops_desk.records.history import History, Point, RecordPoints
 from mlops_desk.records.jobs.capsule import DataIdentity
 from mlops_desk.records.jobs.job import Job
@@ -62,6 +63,7 @@ _NAME_TAG = "mlflow.runName"
 _MOUNT_CONTEXT = "mount"
 """None of the words that mark what a model was trained on: that is what the training itself logs."""
 _EVALUATION = "eval_results_table.json"  # as mlflow.evaluate calls it, after a prefix of the caller's
+_REPOSITORY = 1000  # chosen: below the 5000 characters that MLflow keeps of a tag, and longer than any address
 _DAY_MINUTES = 1440  # 24 hours
 _log = logging.getLogger(__name__)
 _DIGEST = 32  # MLflow keeps 36 characters of a dataset's digest
@@ -75,6 +77,7 @@ def keep_live(bus: Bus, record: RecordPoints) -> None:
 def prepare_run(
     registry: RegistryCore,
     governing: Callable[[], Governing],
+    state: State,
     spec: JobSpec,
     job_id: str,
     attempt_id: str,
@@ -83,17 +86,29 @@ def prepare_run(
     if spec.mlflow is None:
         raise AssertionError("a job without mlflow asks for no run")
     in_container = spec.kind is not JobKind.PROCESS
+    repository = _repository_of(state, job_id)
+    training = spec.name if repository is None else f"{repository} {spec.name}"
     prepared = registry.prepare_run(
         spec.mlflow.experiment,
         {JOB_TAG: job_id},
         attempt_id,
         for_containers=in_container,
-        more={_NAME_TAG: spec.name, JOB_NAME_TAG: spec.name},
-        job=spec.name if in_container else None,  # a process has its person's own rights anyway
+        more={_NAME_TAG: spec.name, JOB_NAME_TAG: training},
+        job=training if in_container else None,  # a process has its person's own rights anyway
         models=spec.mlflow.models,
-        governed=tuple(sorted({one.model for one in governing().ledger.policies() if one.registry == OWN_REGISTRY})),
+        governed=governed_models(governing().ledger),
+        is_strangers=repository is not None,
     )
     return RunTicket(prepared.run_id, prepared.uri, prepared.token)
+
+
+def _repository_of(state: State, job_id: str) -> str | None:
+    """Return the repository whose pipeline a job is a stage of; None where a person or a rule wrote its file."""
+    job = state.jobs.get(job_id)
+    if job is None or not (job.origin or "").startswith(ORIGIN):
+        return None
+    run = state.ci_runs.get((job.origin or "").removeprefix(ORIGIN).partition("/")[0])
+    return "a repository" if run is None else plain(run.repository, _REPOSITORY)
 
 
 def finish_run(registry: RegistryCore, run_id: str, status: str) -> None:

@@ -189,12 +189,13 @@ class RegistryCore:
         job: str | None = None,
         models: tuple[str, ...] | None = None,
         governed: tuple[str, ...] = (),
+        is_strangers: bool = False,
     ) -> PreparedRun:
         """Create a run that a job can log to, or return the one that carries all of ``tags`` already.
 
         The server is started, on the engine's bridge too if it is for containers. The token is the attempt's own;
-        those it got before are void. A new run gets the tags of ``more`` as well; ``job``, ``models`` and
-        ``governed`` say which models the token registers (see ``Grant``). Raises DeskErrors.
+        those it got before are void. A new run gets the tags of ``more`` as well; ``job``, ``models``,
+        ``governed`` and ``is_strangers`` say which models the token registers (see ``Grant``). Raises DeskErrors.
         """
         started = self.server.start(for_containers=for_containers)
         address = started.container_uri if for_containers else started.uri
@@ -203,7 +204,7 @@ class RegistryCore:
         own = self.registries.open(None)
         run_id = _run_with(own, experiment, tags) or own.start_run(experiment, {**tags, **(more or {})})
         self.changed()
-        grant = Grant(run_id, attempt_id, self._artifact_bytes(), job, models, governed)
+        grant = Grant(run_id, attempt_id, self._artifact_bytes(), job, models, governed, is_strangers)
         return PreparedRun(run_id, address, self._tickets.issue(grant))
 
     def admit_earlier(self, attempts: list_of[tuple[str, str]]) -> None:

@@ -132,6 +132,11 @@ class Governing:
         self._bus.publish(Notice(level, "approvals", text, hint, time.time(), about=("promotion", request.id)))
 
 
+def governed_models(ledger: PolicyLedger) -> tuple[str, ...]:
+    """Return the models of the desk's own registry that policies are about."""
+    return tuple(sorted({one.model for one in ledger.policies() if one.registry == OWN_REGISTRY}))
+
+
 class PipelineApprovals:
     """Implements ``rules.pipeline.ports.Approving``: pipelines move aliases of the desk's own registry."""
 

@@ -1,13 +1,15 @@
 """Joins pipelines of repositories with jobs and the registry."""
 
 import json
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import NotFound
+from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
@@ -21,15 +23,52 @@ from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.ci.run import CiRun
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.rules.actions import CiAction
 from mlops_desk.records.rules.firing import PushedRef
 from mlops_desk.registry.models import ModelsService
+from mlops_desk.registry.server.facts import JOB_NAME_TAG, StoreFacts
+from mlops_desk.registry.server.permits import not_of_the_pipeline, register_command
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.storage.state import State
 
 
+@dataclass(frozen=True, slots=True)
+class PipelineRegistering:
+    """Registers what pipelines have trained; ``governed`` are the models that policies are about.
+
+    A pipeline's file is whoever's that can push to its repository, and here it is the agent that registers, not a
+    job's token. So it is held to what the token of its training is (``registry/server/permits.py``).
+    """
+
+    registry: RegistryCore
+    governed: Callable[[], Collection[str]]
+
+    def register(self, model: str, run_id: str, path: str) -> ModelVersion:
+        """Make a version of a folder of a run. Raises Refused under a model that is not the pipeline's, DeskErrors."""
+        if model in self.governed() and not self._is_known(model, run_id):
+            text = f"Nothing was registered: {not_of_the_pipeline(model)}"
+            raise Refused(text, Hint(register_command(model, run_id)))
+        return ModelsService(self.registry).register(model, run_id, path)
+
+    def _is_known(self, model: str, run_id: str) -> bool:
+        """Tell whether an earlier run of the same stage of the same repository has a version of a model."""
+        training = self.registry.run(run_id).tags.get(JOB_NAME_TAG)
+        try:
+            return training in StoreFacts(self.registry.server.ledger.store).jobs_of(model)
+        except sqlite3.Error as error:
+            text = f"Whose versions {plain(model)} has can't be read: {error}."
+            raise Unavailable(text, "It is tried again.") from error
+
+
 def ci_service(
-    jobs: JobsService, registry: RegistryCore, state: State, snapshots: Snapshots, bus: Bus, loop: Loop
+    jobs: JobsService,
+    registry: RegistryCore,
+    registering: PipelineRegistering,
+    state: State,
+    snapshots: Snapshots,
+    bus: Bus,
+    loop: Loop,
 ) -> CiService:
     """Return what runs pipelines of repositories."""
 
@@ -50,7 +89,7 @@ def ci_service(
         part=snapshots.store.part,
         run_metrics=partial(run_metrics, registry),
         versions_of_run=registry.versions_of_run,
-        register=ModelsService(registry).register,
+        register=registering.register,
         worker=partial(_worker, loop),
     )
     return CiService(house, state.ci_runs, snapshots, bus, loop)

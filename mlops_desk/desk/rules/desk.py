@@ -7,7 +7,7 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.drift.wiring import DriftDesk
-from mlops_desk.desk.governance.governing import Governing
+from mlops_desk.desk.governance.governing import Governing, governed_models
 from mlops_desk.desk.governance.signed_tags import SignedTags
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.rules.wiring import RulesDesk, RulesParts
@@ -46,7 +46,7 @@ def rules_desk(house: RulesHouse, wiring: ModelWiring, keyring: SecretStore) -> 
     parts = RulesParts(
         house.rule_shelf, house.state, house.bus, house.loop, house.store, house.telemetry, house.alerts, house.jobs,
         house.endpoints, house.registry_core, house.drift_desk, keyring, lambda: house.permission,
-        house.governing.approving, house.snapshots,
+        house.governing.approving, house.snapshots, lambda: governed_models(house.governing.ledger),
     )  # fmt: skip
     desk = RulesDesk(parts, wiring)
     desk.ci.take_tag = SignedTags(house.governing, house.loop).promote

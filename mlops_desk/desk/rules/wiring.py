@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.desk.drift.wiring import DriftDesk
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.rules.alarms import LOOK_SECONDS, RuleAlarms
-from mlops_desk.desk.rules.ci import ci_service, run_pushed
+from mlops_desk.desk.rules.ci import PipelineRegistering, ci_service, run_pushed
 from mlops_desk.desk.rules.past import RuleHistory
 from mlops_desk.desk.rules.pipelines import PipelineWiring
 from mlops_desk.desk.rules.watched import watched_repositories
@@ -95,6 +95,7 @@ class RulesParts:
     permission: Callable[[], Permission]
     approving: Approving
     snapshots: Snapshots
+    governed: Callable[[], Collection[str]]
 
 
 class RulesDesk:
@@ -108,7 +109,10 @@ class RulesDesk:
             wiring, parts.registry, parts.jobs, parts.endpoints, parts.bus, parts.loop, parts.shelf, parts.approving
         )
         self.pipelines = retraining.pipelines
-        self.ci = ci_service(parts.jobs, parts.registry, parts.state, parts.snapshots, parts.bus, parts.loop)
+        registering = PipelineRegistering(parts.registry, parts.governed)
+        self.ci = ci_service(
+            parts.jobs, parts.registry, registering, parts.state, parts.snapshots, parts.bus, parts.loop
+        )
         self.rules = _service(parts, wiring, retraining, past)
         self.life = RuleLife(
             self.shelf, LifeParts(past.fact, self._act, self.rules.announce, alerts=parts.alerts.of_rule)

@@ -8,13 +8,19 @@ Which names are its own to use is chosen so: those that its file names, where it
 policy of approvals is about, as an alias moves by a person's hand alone and a training of hours must not end with an
 error for its name. A model that has a policy is one that people look after: a version is added to it by a job of whose
 name there is one already, so that the same training goes on when it is run again, by a person or by a rule, and else by
-none whose file does not say so. What somebody got from elsewhere thus puts nothing before those who approve. A policy
-counts for the attempts that begin after it. Reading is not narrowed: a job reads what its owner reads, for
-trainings look at their siblings' metrics and begin with the champion's weights; what must not be read by code that one
-does not trust belongs on another server, or the job gets no `mlflow`.
+none whose file does not say so. The file of a repository's pipeline is whoever's that can push there: it opens nothing,
+and its stages are told apart by the repository too, whose first version a person registers. What somebody got from
+elsewhere thus puts nothing before those who approve. A policy counts for the attempts that begin after it.
+
+Reading is not narrowed: a job reads what its owner reads, all runs, parameters, tags and files of this server. For
+trainings look at their siblings' metrics, go on where another run has ended, and begin with the champion's weights, by
+searches and ids of any kind; a server that hid some would answer them wrongly instead of not at all, and code that has
+a container with your data has more to tell than parameters. What must not be read by code that one does not trust
+belongs on another server, or the job gets no `mlflow`; what is secret is no parameter (`secrets:`).
 """
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -130,13 +136,17 @@ class Permits:
 
     def _not_its_name(self, request: RegistryRequest, grant: Grant) -> str | None:
         name = request.value("name")
-        if grant.models is not None:
-            return None if name in grant.models else (
+        if grant.models is not None and name not in grant.models:
+            return (
                 f"{request.shown} is refused: the job's file names the models that it registers, and {plain(name)} is "
                 f"none of them. Add it there to the list mlflow.models."
-            )  # fmt: skip
+            )
+        if grant.models is not None and not grant.is_strangers:
+            return None
         if grant.job is None or name not in grant.governed or grant.job in self._facts.jobs_of(name):
             return None
+        if grant.is_strangers:
+            return f"{request.shown} is refused: {not_of_the_pipeline(name)} {register_command(name, grant.run_id)}"
         return (
             f"{request.shown} is refused: {plain(name)} has a policy of approvals, and no job called "
             f"{plain(grant.job)} has registered a version of it before. If this one is to, say so in the job's file: "
@@ -169,6 +179,19 @@ class Permits:
         if request.values("artifact_location"):
             return f"{request.shown} is refused: where an experiment's files lie is not for a job to choose."
         return None
+
+
+def not_of_the_pipeline(name: str) -> str:
+    """Say why a repository's pipeline registers no version of a model that has a policy."""
+    return (
+        f"{plain(name)} has a policy of approvals, and no version of it is from this stage of this repository's "
+        "pipeline yet. A person who has looked at it registers the first one, and the pipeline those that follow."
+    )
+
+
+def register_command(name: str, run_id: str) -> str:
+    """Return the command by which a person registers what a run has made."""
+    return f"mlops-desk models register {shlex.quote(plain(name))} {shlex.quote(plain(run_id))}"
 
 
 def _desks_tags(request: RegistryRequest) -> str | None:

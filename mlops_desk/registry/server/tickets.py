@@ -32,7 +32,8 @@ class Grant:
 
     ``artifact_bytes`` is how much the files of that run and its children may take. ``job`` is the job's name, None for
     whoever may register under any name; ``models`` are those that its file names as the only ones. ``governed`` are
-    those that policies were about when it was made.
+    those that policies were about when it was made. ``is_strangers``: its file is a repository's, so that what it
+    names opens nothing, and ``job`` is told with the repository.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class Grant:
     job: str | None = None
     models: tuple[str, ...] | None = None
     governed: tuple[str, ...] = ()
+    is_strangers: bool = False
 
 
 _FACTS = frozenset(field.name for field in fields(Grant))

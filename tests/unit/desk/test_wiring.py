@@ -92,18 +92,41 @@ def test_a_jobs_run_carries_the_names_by_which_both_are_found_again() -> None:
         ApprovalPolicy("x", "a", registry="r"),
     ]
     governing: Any = SimpleNamespace(ledger=SimpleNamespace(policies=lambda: policies))
-    ticket = prepare_run(registry, lambda: governing, spec, "j", "j-a1")
+    state: Any = SimpleNamespace(jobs={"j": SimpleNamespace(origin=None)}, ci_runs={})
+    ticket = prepare_run(registry, lambda: governing, state, spec, "j", "j-a1")
     names = {"mlflow.runName": "train", "mlops_desk.job_name": "train"}
     known = {"mlops_desk.job": "j"}  # by its name a run that its program has called otherwise is not found again
     assert asked == [
-        ("digits", known, "j-a1", {"more": names, "job": "train", "models": ("fraud",), "governed": ("fraud",)})
-    ]
+        (
+            "digits", known, "j-a1",
+            {"more": names, "job": "train", "models": ("fraud",), "governed": ("fraud",), "is_strangers": False},
+        )
+    ]  # fmt: skip
     assert (ticket.run_id, ticket.token, ticket.tracking_uri) == ("r", "t", "http://c")
     process = replace(spec, image="", kind=JobKind.PROCESS)
-    assert prepare_run(registry, lambda: governing, process, "j", "j-a1").tracking_uri == "http://127.0.0.1"
+    assert prepare_run(registry, lambda: governing, state, process, "j", "j-a1").tracking_uri == "http://127.0.0.1"
     assert asked[-1][3]["job"] is None, "a process has its person's rights"
     finish_run(registry, "r", "FINISHED")
     assert asked[-1] == ("r", "FINISHED")
+
+
+def test_the_run_of_a_pipelines_stage_is_told_with_its_repository() -> None:
+    asked: list[dict[str, Any]] = []
+
+    def prepare(*_given: object, **more: Any) -> Any:
+        asked.append(more)
+        return SimpleNamespace(run_id="r", uri="u", token="t")
+
+    registry: Any = SimpleNamespace(prepare_run=prepare)
+    governing: Any = SimpleNamespace(ledger=SimpleNamespace(policies=lambda: [ApprovalPolicy("fraud", "champion")]))
+    stage = SimpleNamespace(origin="ci:run-1/train")
+    run = SimpleNamespace(repository="https://git/team/fraud")
+    spec = JobSpec("ci/train", "img", mlflow=MlflowSpec("digits"))
+    for runs, called in (({"run-1": run}, "https://git/team/fraud ci/train"), ({}, "a repository ci/train")):
+        state: Any = SimpleNamespace(jobs={"j": stage}, ci_runs=runs)
+        prepare_run(registry, lambda: governing, state, spec, "j", "j-a1")
+        assert asked[-1]["job"] == asked[-1]["more"]["mlops_desk.job_name"] == called
+        assert (asked[-1]["more"]["mlflow.runName"], asked[-1]["is_strangers"]) == ("ci/train", True)
 
 
 def test_a_rule_is_told_the_champion_its_metric_and_the_job_that_a_retraining_began() -> None:

@@ -354,6 +354,20 @@ def test_a_training_of_an_earlier_version_is_known_by_the_name_of_its_run_and_no
     assert statuses(door, "fraud", training) == [200, 200]
 
 
+def test_the_file_of_a_repository_opens_no_model_that_people_approve_versions_of(tmp_path):
+    door = Door(tmp_path)
+    stage = Grant(OWN, "j-a1", job="/repo ci/train", models=("fraud", "new"), governed=("fraud",), is_strangers=True)
+    for status, text in version_of(door, "fraud", stage):
+        assert (status, "this repository's pipeline" in text) == (403, True)
+        assert f"mlops-desk models register fraud {OWN}" in text
+    assert statuses(door, "new", stage) == [200, 200], "no policy is about it"
+    assert statuses(door, "bad", stage) == [403, 403], "its file does not name it"
+    tag(tmp_path, "mlops_desk.job_name", "/other ci/train", OTHER)
+    assert statuses(door, "fraud", stage) == [403, 403], "a pipeline of the same name in another repository"
+    tag(tmp_path, "mlops_desk.job_name", "/repo ci/train", OTHER)
+    assert statuses(door, "fraud", stage) == [200, 200], "a person has registered one of its"
+
+
 def test_a_job_whose_file_names_models_registers_those_and_no_others(tmp_path):
     door = Door(tmp_path)
     named = Grant(OWN, "j-a1", job="any", models=("fraud", "new"))
