@@ -66,6 +66,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jobs.artifact_mebibytes", "Containers", "Largest artifacts of a job",
             "The tracking server takes no more files than this for a job's run and its children; it holds for jobs "
             "that start from then on.", "integer", 102_400, minimum=16, maximum=1_073_741_824, unit="MiB"),
+    # 4 GiB: some eleven million points of metrics, 100 each second for 30 hours; a store of ten such opens in minutes.
+    Setting("jobs.logged_mebibytes", "Containers", "Largest records of a job",
+            "The tracking server takes no more metrics, parameters, tags and children than this for a job's run; it "
+            "holds for jobs that start from then on.", "integer", 4096, minimum=16, maximum=1_048_576, unit="MiB"),
     Setting("jobs.idle_minutes", "Containers", "Held and not used after",
             "A job whose GPUs have done nothing for so long is told of; a preemptible one gives them back while others "
             "wait for GPUs. 0 means never.", "integer", 30, minimum=0, maximum=10_080, unit="min"),

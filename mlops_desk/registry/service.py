@@ -16,7 +16,7 @@ from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Unavailab
 from mlops_desk.base.failures.trouble_log import TroubleLog
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
-from mlops_desk.records.event import RegistryChanged, SettingsChanged
+from mlops_desk.records.event import Notice, RegistryChanged, SettingsChanged
 from mlops_desk.records.model import (
     DatasetInput,
     Model,
@@ -41,8 +41,9 @@ from mlops_desk.registry.protocol import RegistryClient
 from mlops_desk.registry.reading.source import RegistrySource
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
+from mlops_desk.registry.server.logged.refusals import LogRefusal, LogRefusals
 from mlops_desk.registry.server.supervision import Supervision
-from mlops_desk.registry.server.tickets import DEFAULT_ARTIFACT_BYTES, Grant, Tickets
+from mlops_desk.registry.server.tickets import DEFAULT_ARTIFACT_BYTES, DEFAULT_LOGGED_BYTES, Grant, Tickets
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +76,9 @@ class RegistryCore:
         default_uri: Callable[[], str] = str,
         artifact_bytes: Callable[[], int] = lambda: DEFAULT_ARTIFACT_BYTES,
         journal: AliasJournal | None = None,
+        logged_bytes: Callable[[], int] = lambda: DEFAULT_LOGGED_BYTES,
     ) -> None:
+        self._logged_bytes = logged_bytes
         self._artifact_bytes = artifact_bytes
         self.default = Default(default_uri)
         self._bus = bus
@@ -98,6 +101,7 @@ class RegistryCore:
         self.watch = AliasWatch(self.aliases, self._models_at, self._own_aliases, self.changed)
         self._tickets = Tickets(self.server.ledger.tickets_folder)
         self._supervision = Supervision(self.server, lambda: bool(self._tickets.held()), self._is_shown)
+        self._refusals = LogRefusals(self.server.ledger.refused)
         self._asked_at = float("-inf")
         self._seen: list_of[Model] | None = None
         self._seen_lock = threading.Lock()
@@ -116,6 +120,12 @@ class RegistryCore:
         pause = 0.0
         while not self._loop.ending.wait(pause):
             pause = self._supervision.look()
+            self.tell_refusals()
+
+    def tell_refusals(self) -> None:
+        """Tell people of the jobs that the tracking server has refused more since this was done last."""
+        for refusal in self._refusals.take():
+            self._bus.publish(_refused(refusal))
 
     def _is_shown(self) -> bool:
         return time.monotonic() - self._asked_at <= _INTEREST_SECONDS
@@ -204,7 +214,9 @@ class RegistryCore:
         own = self.registries.open(None)
         run_id = _run_with(own, experiment, tags) or own.start_run(experiment, {**tags, **(more or {})})
         self.changed()
-        grant = Grant(run_id, attempt_id, self._artifact_bytes(), job, models, governed, is_strangers)
+        grant = Grant(
+            run_id, attempt_id, self._artifact_bytes(), job, models, governed, is_strangers, self._logged_bytes()
+        )
         return PreparedRun(run_id, address, self._tickets.issue(grant))
 
     def admit_earlier(self, attempts: list_of[tuple[str, str]]) -> None:
@@ -381,6 +393,13 @@ class RegistryCore:
     def is_same(self, one: str | None, other: str | None) -> bool:
         """Tell whether two addresses or names mean one registry (None: the desk's own)."""
         return self.registries.identity(one) == self.registries.identity(other)
+
+
+def _refused(refusal: LogRefusal) -> Notice:
+    """Tell of a job that the tracking server takes no more of."""
+    job_id = refusal.attempt_id.rpartition("-a")[0]
+    text = f"The registry takes no more of what job {plain(job_id)} logs. {refusal.text}"
+    return Notice("warning", "registry", text, Hint(f"mlops-desk jobs show {job_id}"), time.time(), ("job", job_id))
 
 
 def _run_with(registry: RegistryClient, experiment: str, tags: Mapping[str, str]) -> str | None:

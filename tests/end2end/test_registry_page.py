@@ -153,7 +153,7 @@ def test_the_link_that_every_training_prints_says_how_to_get_in(house: House) ->
     assert "www-authenticate" not in link.headers
     assert "mlops-desk runs open RUN --mlflow" in link.text
     program = httpx.get(f"{house.uri}/api/2.0/mlflow/experiments/search")
-    assert (program.status_code, program.headers["content-type"]) == (401, "text/plain; charset=utf-8")
+    assert (program.status_code, program.headers["content-type"]) == (401, "application/json")
 
 
 def test_when_the_visits_end_the_browser_is_out(house: House) -> None:

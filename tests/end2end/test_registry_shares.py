@@ -9,6 +9,8 @@ import threading
 
 import pytest
 
+from mlops_desk.registry.server.logged.refusals import LogRefusals
+from mlops_desk.registry.server.logged.stored import ROW_BYTES, StoredAmounts
 from mlops_desk.registry.server.tickets import Grant, Tickets
 from tests.end2end.test_registry_walls import GUARD, Served
 
@@ -45,6 +47,19 @@ print(sorted(one.path for one in client.list_artifacts(run)))
 """
 
 
+WITHOUT_END = """
+import os, mlflow
+from mlflow.entities import Metric
+client, run = mlflow.MlflowClient(), os.environ["RUN"]
+try:
+    for n in range(200):
+        client.log_batch(run, metrics=[Metric("loss", n, n, 500 * n + m) for m in range(500)])
+except mlflow.exceptions.MlflowException as error:
+    print(error)
+print(len(client.get_metric_history(run, "loss")))
+"""
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     made = Served(tmp_path_factory.mktemp("desk"), GUARD, None)
@@ -52,9 +67,10 @@ def served(tmp_path_factory):
     made.close()
 
 
-def job(served, name, artifact_bytes=100 << 20):
+def job(served, name, artifact_bytes=100 << 20, logged_bytes=4 << 30):
     run = served.run()["run_id"]
-    return run, Tickets(served.ledger.tickets_folder).issue(Grant(run, name, artifact_bytes))
+    grant = Grant(run, name, artifact_bytes, logged_bytes=logged_bytes)
+    return run, Tickets(served.ledger.tickets_folder).issue(grant)
 
 
 def train(served, program, run, token):
@@ -106,6 +122,21 @@ def test_a_job_that_sends_large_bodies_at_once_keeps_nobody_from_logging(served)
     finally:
         for calling in held:
             calling.close()
+
+
+def test_metrics_without_end_are_refused_in_words_and_what_was_logged_stays(served):
+    run, token = job(served, "j5-a1", logged_bytes=4 * MIB)
+    *_, told, count = train(served, WITHOUT_END, run, token).splitlines()
+    assert told.startswith("RESOURCE_EXHAUSTED: ")
+    assert "more than the 4 MiB of the registry that are allowed" in told
+    assert "mlops-desk settings set jobs.logged_mebibytes N" in told
+    assert int(count) % 500 == 0
+    stored = StoredAmounts(served.ledger.store).bytes_of(run)
+    assert int(count) * ROW_BYTES <= stored <= 4 * MIB
+    assert stored > 3 * MIB, "as much as is allowed, but for what one batch of text counts"
+    (refusal,) = LogRefusals(served.ledger.refused).take()
+    assert (refusal.run_id, refusal.attempt_id) == (run, "j5-a1")
+    assert served.call("POST", "runs/log-metric", {"run_id": run, "key": "loss", "value": 1, "timestamp": 1})[0] == 200
 
 
 def test_more_files_than_a_job_may_have_are_refused_in_words_and_leave_nothing(served):

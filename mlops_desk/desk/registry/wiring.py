@@ -41,8 +41,12 @@ def registry_core(
 ) -> RegistryCore:
     """Return what models and runs share."""
     default, mebibytes = partial(store.text, "registry.uri"), partial(store.number, "jobs.artifact_mebibytes")
+    logged = partial(store.number, "jobs.logged_mebibytes")
     journal = AliasJournal(state.alias_moves, state.alias_sights)
-    return RegistryCore(folder, bus, loop, bridge_address, default, lambda: int(mebibytes()) << 20, journal)
+    return RegistryCore(
+        folder, bus, loop, bridge_address, default, lambda: int(mebibytes()) << 20, journal,
+        lambda: int(logged()) << 20,
+    )  # fmt: skip
 
 
 def open_trackers(state: State, keyring: SecretStore, core: RegistryCore, store: SettingsStore) -> Trackers:

@@ -1,5 +1,7 @@
 """What a rule needs to retrain: a champion, its job, data, rows to score by, and an endpoint that drifts."""
 
+import os
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +40,7 @@ class RuleNeeds:
         if job is None:
             told = [f"Version {champion.version} was not trained by a job of this desk, so there is no recipe."]
             return told + self._no_endpoint(rule)
-        found = [
-            f"There is nothing at {plain(path)}, which is to be {plain(target)}."
-            for target, path in rule.data.items()
-            if not Path(path).exists()
-        ]
+        found = [told for target, path in rule.data.items() if (told := _unread(path, target)) is not None]
         targets = {mount.target for mount in job.spec.mounts}
         found += [f"Its job has no mount at {plain(target)}." for target in rule.data if target not in targets]
         return found + self._no_endpoint(rule) + self._no_rows(rule, champion)
@@ -74,3 +72,16 @@ class RuleNeeds:
         except DeskError:
             return []
         return []
+
+
+def _unread(path: str, target: str) -> str | None:
+    """Say why what is to be a mount's source can't be read by the agent; None where it can."""
+    try:
+        is_folder = stat.S_ISDIR(Path(path).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return f"There is nothing at {plain(path)}, which is to be {plain(target)}."
+    except OSError as error:
+        return f"{plain(path)}, which is to be {plain(target)}, can't be looked at: {error.strerror}."
+    if os.access(path, os.R_OK | (os.X_OK if is_folder else 0)):
+        return None
+    return f"{plain(path)}, which is to be {plain(target)}, can't be read: Permission denied."

@@ -115,7 +115,8 @@ class RulesDesk:
         )
         self.rules = _service(parts, wiring, retraining, past)
         self.life = RuleLife(
-            self.shelf, LifeParts(past.fact, self._act, self.rules.announce, alerts=parts.alerts.of_rule)
+            self.shelf,
+            LifeParts(past.fact, self._act, self.rules.announce, alerts=parts.alerts.of_rule, unseen=self._unseen),
         )
         self._alarms = RuleAlarms(parts.alerts, self.shelf, self.life.stands, self._titled)
         house = ActionHouse(
@@ -150,7 +151,7 @@ class RulesDesk:
         self.rules.living, self.rules.acting = self.life, self.worker
         self.approvals = ApprovalsService(self.rules, self.pipelines.waiting, self._allow, self.pipelines.standing)
         sights = Sights(_manifest(parts.loop), self._rows, _dvc(parts.loop), _commit(parts.loop, wiring.played))
-        self._watch = RuleSightWatch(self.life, sights, parts.bus.publish)
+        self._watch = RuleSightWatch(self.life, sights, parts.bus.publish, self.rules.announce)
         self.ci.watching = partial(watched_repositories, parts.shelf, parts.state.ci_runs, self._watch.trouble)
         self.shelf.changed = self._changed
         self._unsubscribe: list[Callable[[], None]] = []
@@ -272,6 +273,9 @@ class RulesDesk:
     def _allow(self, service: str, name: str, arguments: Mapping[str, Any]) -> None:
         """Let the caller on whose behalf a rule acts ask for a verb, as if they had come by the socket."""
         self._parts.permission().check_named(service, name, arguments, current_caller())
+
+    def _unseen(self, rule: str) -> str | None:
+        return self._watch.trouble(rule)
 
     def _shown(self, rule_id: str) -> KeptRule | None:
         found = self.shelf.of_id(rule_id)

@@ -83,7 +83,8 @@ class KeptRule:
     else it waits for moments alone. One that is ``built_in`` has a ``title`` and a ``help``, belongs to the machine,
     and its alerts are its firings; ``changed_by`` (a uid, where it is known) and ``changed_at`` (Unix time) tell of the
     last change of what it said at first, both None where it says that. ``fires_by_hand``: there is something that a
-    person can have it do now; a built-in one that raises an alert alone has nothing.
+    person can have it do now; a built-in one that raises an alert alone has nothing. ``unseen``: why what it waits for
+    (a folder, rows, a repository) can't be looked at now, so that nobody knows whether it has come.
     """
 
     name: str
@@ -116,6 +117,7 @@ class KeptRule:
     changed_by: int | None = None
     changed_at: float | None = None
     fires_by_hand: bool = True
+    unseen: str | None = None
 
     @property
     def owner(self) -> Owner:

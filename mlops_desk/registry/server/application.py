@@ -28,6 +28,9 @@ from mlops_desk.registry.server.connection import Callers, ServerConnection, rai
 from mlops_desk.registry.server.facts import StoreFacts
 from mlops_desk.registry.server.files import Entry, ServerFiles
 from mlops_desk.registry.server.guard import App, Guard, Keys
+from mlops_desk.registry.server.logged.amounts import LoggedAmounts
+from mlops_desk.registry.server.logged.refusals import LogRefusals
+from mlops_desk.registry.server.logged.stored import StoredAmounts
 from mlops_desk.registry.server.tickets import Tickets
 from mlops_desk.registry.server.wall import Wall, raise_wall, view_of
 
@@ -145,7 +148,8 @@ def serve(
         peers = Peers(sockets[0].getsockname())  # before the wall: behind it other users may have no numbers
         entry = replace(entry, wall=_settle(ledger, below, wanted).value)
         keys = Keys(owner, Tickets(ledger.tickets_folder))
-        guard = Guard(load(ledger), keys, hosts_of(entry), StoreFacts(ledger.store), ledger.artifacts)
+        amounts = LoggedAmounts(StoredAmounts(ledger.store), LogRefusals(ledger.refused).note)
+        guard = Guard(load(ledger), keys, hosts_of(entry), StoreFacts(ledger.store), ledger.artifacts, amounts)
         visits = Visits(ledger.visits_folder, ledger.visited)
         app = PageDoor(guard, visits, owner, entry.port, has_page=has_page(below))
     except Exception as error:  # noqa: BLE001 - whatever it is, the agent must be able to tell it

@@ -18,7 +18,7 @@ from mlops_desk import __version__
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.process import boot_id, start_ticks
 
-VERSION = f"{__version__}/1"
+VERSION = f"{__version__}/2"
 """What a running server is compared by: the number grows with what guards it, also between releases."""
 _TOKEN_BYTES = 32  # 256 bits: nobody guesses it
 _LOOK_SECONDS = 0.05  # chosen: a fraction of what the process takes to end
@@ -69,6 +69,7 @@ class ServerFiles:
         self.tickets_folder = access / "tickets"
         self.visits_folder = access / "visits"
         self.visited = folder / "visited"
+        self.refused = folder / "refused"
         self.token_file = access / "token"
         self._first_token_file = folder / "token"
         self._earlier_token_file = access / "token.earlier"

@@ -4,7 +4,7 @@ MLflow's server has no login of its own, and beside runs and models it serves th
 programs (webhooks, gateway, assistant, jobs, scorers). Containers that are not trusted reach this server,
 so only what tracking and registry need is let through: a list of what is allowed, never of what is not.
 Nobody makes it take files from outside its own store (sources.py), and a job writes what is its own (permits.py),
-no more at once (bodies.py) and in all (uploads.py) than it may.
+no more at once (bodies.py) and in all (uploads.py for files, logged/ for all else) than it may.
 """
 
 import asyncio
@@ -25,7 +25,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.registry.page.door import OF_A_VISIT, PAGE_PATHS
 from mlops_desk.registry.server.bodies import Bodies, CallRejected, Headers, Message, Receive, Send
 from mlops_desk.registry.server.facts import StoreFacts
-from mlops_desk.registry.server.permits import Permits
+from mlops_desk.registry.server.logged.amounts import LoggedAmounts
+from mlops_desk.registry.server.permits import SEARCHES, Permits
 from mlops_desk.registry.server.request import RegistryRequest, parse_fields, recognise
 from mlops_desk.registry.server.sources import Sources
 from mlops_desk.registry.server.tickets import Grant, Tickets
@@ -48,6 +49,12 @@ _PATHS = re.compile(
 
 
 _OF_THE_BODY = frozenset({b"content-length", b"transfer-encoding", b"content-encoding"})
+_CODES = {
+    400: "INVALID_PARAMETER_VALUE", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 408: "DEADLINE_EXCEEDED",
+    413: "INVALID_PARAMETER_VALUE", 429: "REQUEST_LIMIT_EXCEEDED", 503: "TEMPORARILY_UNAVAILABLE",
+    507: "RESOURCE_EXHAUSTED",
+}  # fmt: skip
+"""What MLflow calls these statuses in its answers: its clients raise that by its name, with the message."""
 _AGAIN = {429: b"2", 503: b"5"}
 """After how many seconds to try again, by status."""
 
@@ -81,7 +88,9 @@ class Guard:
     ``artifacts`` is the folder in which MLflow keeps files.
     """
 
-    def __init__(self, app: App, keys: Keys, hosts: Iterable[str], facts: StoreFacts, artifacts: Path) -> None:
+    def __init__(
+        self, app: App, keys: Keys, hosts: Iterable[str], facts: StoreFacts, artifacts: Path, amounts: LoggedAmounts
+    ) -> None:
         self._app = app
         self._keys = keys
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -89,6 +98,7 @@ class Guard:
         self._permits = Permits(facts)
         self._bodies = Bodies()
         self._uploads = Uploads(facts, artifacts)
+        self._amounts = amounts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -154,7 +164,9 @@ class Guard:
                 with _told(request):
                     body = await held.read(scope["headers"], receive)
                     if not (request.reads or request.is_of_files or request.call.startswith("/")):
-                        body = await asyncio.to_thread(self._judged, request, body, caller)
+                        request, body, grant = await asyncio.to_thread(self._judged, request, body, caller)
+                        if grant is not None and request.call not in SEARCHES:
+                            await self._amounts.admit(grant, request, len(body))
                         scope["headers"] = _about(body, scope["headers"])
                     elif not request.reads:
                         await asyncio.to_thread(self._judge, request, caller)
@@ -164,14 +176,17 @@ class Guard:
                 return
             await self._app(scope, _handing_on(body, receive), send)
 
-    def _judged(self, request: RegistryRequest, body: bytes, caller: Credential) -> bytes:
-        """Judge a body, which is not read in the event loop because that takes long; return what was judged.
+    def _judged(
+        self, request: RegistryRequest, body: bytes, caller: Credential
+    ) -> tuple[RegistryRequest, bytes, Grant | None]:
+        """Judge a body, which is not read in the event loop because that takes long.
 
-        Written anew, so that the application finds nothing else in it. Raises CallRejected, Invalid, sqlite3.Error.
+        Returns what was judged, the body that says it, written anew so that the application finds nothing else in it,
+        and by which grant. Raises CallRejected, Invalid, sqlite3.Error.
         """
         request = replace(request, fields=parse_fields(body))
-        self._judge(request, caller)
-        return json.dumps(request.fields).encode() if request.fields else b""
+        grant = self._judge(request, caller)
+        return request, json.dumps(request.fields).encode() if request.fields else b"", grant
 
     def _judge(self, request: RegistryRequest, caller: Credential) -> Grant | None:
         """Return by which grant a job may have this; None for the owner.
@@ -252,9 +267,9 @@ def _password(value: str) -> bytes:
 
 
 async def _refuse(send: Send, rejected: CallRejected) -> None:
-    body = rejected.text.encode()
+    body = json.dumps({"error_code": _CODES[rejected.status], "message": rejected.text}).encode()
     headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]

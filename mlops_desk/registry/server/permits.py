@@ -34,7 +34,7 @@ PARENT_TAG = "mlflow.parentRunId"
 OWN_TAGS = ("mlops_desk.", "mlops-desk.")
 """Tags that begin so are the desk's: which job a run is of, and the card of a version with who agreed to it."""
 _PROMPT_TAG = "mlflow.prompt.is_prompt"
-_SEARCHES = frozenset(
+SEARCHES = frozenset(
     {
         "experiments/search", "experiments/search-datasets", "runs/search", "logged-models/search",
         "registered-models/get-latest-versions", "datasets/search", "traces/search", "traces/batchGetInfos",
@@ -56,7 +56,7 @@ class Permits:
 
         A run or logged model that names no parent is given the job's own run as such, in the request's fields.
         """
-        if request.reads or (request.method == "POST" and request.call in _SEARCHES):
+        if request.reads or (request.method == "POST" and request.call in SEARCHES):
             return None
         check = _WRITES.get((request.method, request.call))
         if check is None:

@@ -22,6 +22,8 @@ _PREFIX = "job-"
 _TOKEN_BYTES = 32  # 256 bits: nobody guesses it
 DEFAULT_ARTIFACT_BYTES = 100 << 30
 """What tickets of earlier versions are good for, which do not say it."""
+DEFAULT_LOGGED_BYTES = 4 << 30
+"""Likewise: some eleven million points of metrics, a hundred of them each second for a day and a quarter."""
 _DIGEST = re.compile(r"[0-9a-f]{64}(?:-[0-9a-f]{16})?")
 """The second part tells apart the grants of one token."""
 
@@ -30,7 +32,8 @@ _DIGEST = re.compile(r"[0-9a-f]{64}(?:-[0-9a-f]{16})?")
 class Grant:
     """What a ticket is good for: the run that its holder may write, and the attempt it was made for.
 
-    ``artifact_bytes`` is how much the files of that run and its children may take. ``job`` is the job's name, None for
+    ``artifact_bytes`` is how much the files of that run and its children may take, ``logged_bytes`` how much all else
+    that they log may take of the store. ``job`` is the job's name, None for
     whoever may register under any name; ``models`` are those that its file names as the only ones. ``governed`` are
     those that policies were about when it was made. ``is_strangers``: its file is a repository's, so that what it
     names opens nothing, and ``job`` is told with the repository.
@@ -43,6 +46,7 @@ class Grant:
     models: tuple[str, ...] | None = None
     governed: tuple[str, ...] = ()
     is_strangers: bool = False
+    logged_bytes: int = DEFAULT_LOGGED_BYTES
 
 
 _FACTS = frozenset(field.name for field in fields(Grant))

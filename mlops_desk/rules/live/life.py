@@ -59,7 +59,8 @@ class LifeParts:
 
     ``name`` tells by what name a thing of a class goes that people name otherwise (raises NotFound), ``act`` does what
     stored firings say, ``changed`` is told of a rule that has fired. ``alerts`` are the newest of a built-in rule (by
-    the name that alerts know it by), those that fire first.
+    the name that alerts know it by), those that fire first. ``unseen`` tells of a rule, by its name, why
+    what it waits for can't be looked at; None where it can.
     """
 
     name: Callable[[str, str], str]
@@ -67,6 +68,7 @@ class LifeParts:
     changed: Callable[[ReadRule], None] = lambda _one: None
     clock: Callable[[], RuleClock] = present
     alerts: Callable[[str, int], Sequence[Alert]] = lambda _name, _most: ()
+    unseen: Callable[[str], str | None] = lambda _name: None
 
 
 class RuleLife:
@@ -253,7 +255,8 @@ class RuleLife:
             )
             next_at = self._engine.next_time(rule_id)
         firings = tuple(self.firings(one, _SHOWN_FIRINGS)) if whole else ()
-        kept = replace(kept, standings=standings, next_at=next_at, firings=firings)
+        unseen = self._parts.unseen(kept.name) if one.is_judged else None
+        kept = replace(kept, standings=standings, next_at=next_at, firings=firings, unseen=unseen)
         return kept if one.built_in is None else with_alerts(kept, self._parts.alerts(one.built_in.name, 1))
 
     def firings(self, one: ReadRule, limit: int) -> list[KeptFiring]:

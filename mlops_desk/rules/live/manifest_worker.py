@@ -3,8 +3,9 @@
 import os
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.base.process import serve_one
@@ -18,9 +19,10 @@ def answer(request: dict[str, Any]) -> str:
     if not folder.is_dir():
         raise Invalid(f"{folder} is no folder that can be looked into.", "It may not be mounted.")
     digest = sha256()
-    for count, line in enumerate(sorted(_lines(folder))):
-        if count == _MOST:
-            raise Refused(f"{folder} has more than {_MOST:,} files.", "Name a folder in it.")
+    found = list(islice(_lines(folder), _MOST + 1))  # counted before they are sorted: the rest may be without end
+    if len(found) > _MOST:
+        raise Refused(f"{folder} has more than {_MOST:,} files.", "Name a folder in it.")
+    for line in sorted(found):
         digest.update(line.encode("utf-8", "surrogateescape") + b"\0")
     return digest.hexdigest()
 
@@ -28,7 +30,7 @@ def answer(request: dict[str, Any]) -> str:
 def _lines(folder: Path) -> Iterator[str]:
     """Yield a line for each file; links are told of and not followed, hidden folders are left out."""
 
-    def unreadable(error: OSError) -> None:
+    def unreadable(error: OSError) -> NoReturn:
         raise Invalid(f"{error.filename} can't be looked into: {error.strerror}.", "A rule looks as its owner.")
 
     for place, folders, names in os.walk(folder, onerror=unreadable):
@@ -39,6 +41,8 @@ def _lines(folder: Path) -> Iterator[str]:
                 facts = path.lstat()
             except FileNotFoundError:
                 continue  # it went while the folder was listed
+            except OSError as error:
+                unreadable(error)
             yield f"{path.relative_to(folder)}\0{facts.st_size}\0{facts.st_mtime_ns}"
 
 

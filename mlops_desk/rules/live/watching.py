@@ -1,6 +1,7 @@
 """What rules wait for that nobody announces: files, rows, a commit. Looked at now and then, as the rule's person.
 
-A look that fails says nothing: what was seen last stays, and the trouble is told once until it is over.
+A look that fails says nothing: what was seen last stays, the trouble is told once until it is over, and meanwhile the
+rule is shown as unknown, with why.
 """
 
 import logging
@@ -43,9 +44,16 @@ class Sights:
 
 
 class RuleSightWatch:
-    """Looks for the rules of a life."""
+    """Looks for the rules of a life. ``changed`` is told of one that can't be looked after any more, or can again."""
 
-    def __init__(self, life: RuleLife, sights: Sights, notice: Callable[[Notice], None]) -> None:
+    def __init__(
+        self,
+        life: RuleLife,
+        sights: Sights,
+        notice: Callable[[Notice], None],
+        changed: Callable[[ReadRule], None] = lambda _one: None,
+    ) -> None:
+        self._changed = changed
         self._life = life
         self._sights = sights
         self._notice = notice
@@ -91,12 +99,14 @@ class RuleSightWatch:
                 self._trouble[name] = error.message
                 text = f"What the rule {name} waits for can't be looked at: {plain(error.message, 500)}"
                 self._notice(Notice("warning", "rules", text, error.hint, time.time(), about=("rule", name)))
+                self._changed(one)
             return
         if seen is None:
             return
         if self._trouble.pop(name, None) is not None:
             text = f"What the rule {name} waits for can be looked at again."
             self._notice(Notice("info", "rules", text, None, time.time(), about=("rule", name)))
+            self._changed(one)
         sight = RuleSight(one.written.id, place, seen, time.time())
         if isinstance(leaf, NewRowsClause):
             self._life.saw(sight, has_grown)

@@ -86,6 +86,7 @@ def rule_mark(rule: KeptRule, firings: Iterable[KeptFiring] = ()) -> Mark:
         (FiringState.WAITING in states, _ASKS),
         (held is not None, Mark("paused", PAUSED, _HELD.get(held or "", "held back"))),
         (True in told, _HOLDS),
+        (rule.unseen is not None, _UNKNOWN),
         (told == {None} and rule.lasts, _UNKNOWN),
     )
     return next((mark for is_so, mark in marks if is_so), _ARMED)
@@ -124,6 +125,8 @@ def why(rule: KeptRule) -> str:
         return f"It is not judged: {plain(rule.trouble, 400)}"
     if not rule.enabled:
         return "It is not judged until somebody resumes it; it can be fired by hand."
+    if rule.unseen is not None:
+        return f"Nobody knows whether what it waits for has come: {plain(rule.unseen, 400)}"
     if rule.lasts and {one.holds for one in rule.standings} == {None}:
         return "Nobody knows whether its condition holds: nothing of what it watches is measured at the moment."
     if rule.next_at is not None:

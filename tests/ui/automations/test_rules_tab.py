@@ -77,6 +77,10 @@ def test_nothing_that_is_unknown_is_said_to_be_armed_or_to_hold():
     assert words.rule_mark(state).word == "unknown"
     moment = replace(state, lasts=False)
     assert words.rule_mark(moment).word == "armed"
+    unseen = replace(moment, unseen="/srv/rows can't be looked into: Permission denied.")
+    assert words.rule_mark(unseen).word == "unknown"
+    assert words.rule_group(unseen, words.rule_mark(unseen)) == words.LOOK
+    assert words.why(unseen).endswith("has come: /srv/rows can't be looked into: Permission denied.")
     assert words.standing_words(ThingStanding("", None)) == "unknown"
     assert words.standing_words(ThingStanding("", None, since=5.0), lasts=False) == "waits for its moment"
     half = replace(unknown, standings=(ThingStanding("GPU-0", None), ThingStanding("GPU-1", False)))

@@ -7,6 +7,9 @@ from contextlib import closing
 
 from mlops_desk.registry.server.facts import StoreFacts
 from mlops_desk.registry.server.guard import Guard, Keys
+from mlops_desk.registry.server.logged.amounts import LoggedAmounts
+from mlops_desk.registry.server.logged.refusals import LogRefusals
+from mlops_desk.registry.server.logged.stored import StoredAmounts
 from mlops_desk.registry.server.tickets import Grant, Tickets
 
 OWNER = "right-token"
@@ -24,6 +27,13 @@ CREATE TABLE tags (key TEXT, value TEXT, run_uuid TEXT);
 CREATE TABLE logged_models (model_id TEXT PRIMARY KEY, artifact_location TEXT, source_run_id TEXT);
 CREATE TABLE model_versions (name TEXT, version INTEGER, source TEXT, storage_location TEXT, run_id TEXT);
 CREATE TABLE registered_model_aliases (alias TEXT, version INTEGER, name TEXT);
+CREATE TABLE metrics (key TEXT, value FLOAT, timestamp BIGINT, run_uuid TEXT, step BIGINT, is_nan BOOLEAN);
+CREATE INDEX index_metrics_run_uuid ON metrics (run_uuid);
+CREATE TABLE params (key TEXT, value TEXT, run_uuid TEXT);
+CREATE TABLE logged_model_params (model_id TEXT, param_key TEXT, param_value TEXT);
+CREATE TABLE logged_model_tags (model_id TEXT, tag_key TEXT, tag_value TEXT);
+CREATE TABLE datasets (dataset_uuid TEXT, dataset_schema TEXT, dataset_profile TEXT);
+CREATE TABLE inputs (source_id TEXT, destination_id TEXT);
 CREATE TABLE experiments (experiment_id INTEGER PRIMARY KEY, artifact_location TEXT);
 """
 
@@ -71,9 +81,10 @@ class Door:
         self.tickets = Tickets(folder / "tickets")
         self.ticket = self.tickets.issue(Grant(OWN, "j-a1"))
         self.reached = []
-        self._guard = Guard(
-            self._app, Keys(OWNER, self.tickets), HOSTS, StoreFacts(folder / "mlflow.db"), folder / "artifacts"
-        )
+        self.refusals = LogRefusals(folder / "refused")
+        self.amounts = LoggedAmounts(StoredAmounts(folder / "mlflow.db"), self.refusals.note)
+        facts = StoreFacts(folder / "mlflow.db")
+        self._guard = Guard(self._app, Keys(OWNER, self.tickets), HOSTS, facts, self.artifacts, self.amounts)
 
     async def _app(self, scope, receive, send):
         body, message = b"", {}
@@ -110,7 +121,9 @@ class Door:
         listed = [(name.encode(), value.encode("latin-1")) for name, value in given.items() if value is not None]
         scope = {"type": "http", "method": method, "path": path, "headers": listed, "query_string": b""}
         asyncio.run(self._guard(scope, receive, send))
-        return sent[0]["status"], b"".join(part.get("body", b"") for part in sent[1:]).decode()
+        text = b"".join(part.get("body", b"") for part in sent[1:]).decode()
+        self.answer = (dict(sent[0]["headers"]), text)
+        return sent[0]["status"], json.loads(text)["message"] if sent[0]["status"] >= 400 else text
 
     def call(self, method, call, fields=None, *, token=None, prefix="/api/2.0/mlflow/"):
         """Ask for a call of MLflow's API with these fields."""

@@ -13,6 +13,7 @@ from mlops_desk.records.rules.kept import KeptRule, ThingStanding
 
 _SHOWN = 20  # chosen: a screen; --json has all
 _TEXT = 400  # chosen: five lines of a terminal
+_CELL = 80  # chosen: why a rule can't be judged, beside its sentence
 _WAITS = {
     "quiet": "its quiet hours",
     "cooldown": "its cooldown",
@@ -36,6 +37,8 @@ def rule(item: KeptRule) -> str:
         told["retrains"] = f"{item.model}@{item.alias} by {item.metric}"
     if item.trouble is not None:
         told["trouble"] = item.trouble
+    if item.unseen is not None:
+        told["can't be seen"] = plain(item.unseen, _TEXT)
     if item.plan.test is not None:
         told["test set"] = plain(item.plan.test, _TEXT)
     parts = [facts(told), *(f"Missing: {plain(one, _TEXT)}" for one in item.missing)]
@@ -90,6 +93,8 @@ def state(item: KeptRule) -> str:
     holding = sum(one.holds is True for one in item.standings)
     if holding:
         return "holds" if len(item.standings) == 1 else f"holds for {holding} of {len(item.standings)}"
+    if item.unseen is not None:
+        return f"unknown: {plain(item.unseen, _CELL)}"
     unknown = (item.lasts or item.built_in) and item.standings and all(one.holds is None for one in item.standings)
     return "unknown" if unknown else "waits"
 

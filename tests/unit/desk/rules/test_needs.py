@@ -1,8 +1,11 @@
 """What a rule is told to lack when it is made: each thing by itself, and nothing that nobody can tell."""
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -82,3 +85,23 @@ def test_rows_lack_only_where_neither_a_file_nor_an_endpoint_may_have_them() -> 
 def test_what_cannot_be_told_now_is_not_said_to_lack(part: str) -> None:
     rule = replace(RULE, endpoint="front") if part == "endpoint" else RULE
     assert needs(**{part: raises(Unavailable("away"))}).lacking(rule) == []
+
+
+@pytest.mark.parametrize(
+    ("fails", "told"),
+    [
+        (PermissionError(13, "Permission denied"), "can't be looked at: Permission denied."),
+        (OSError(116, "Stale file handle"), "can't be looked at: Stale file handle."),
+        (None, "can't be read: Permission denied."),
+    ],
+)
+def test_data_that_are_there_and_can_not_be_read_are_said_to_lack(monkeypatch, tmp_path, fails, told) -> None:
+    def stat(path: Path, real: Callable[[Path], Any] = Path.stat) -> Any:
+        if path == tmp_path and fails is not None:
+            raise fails
+        return real(path)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    monkeypatch.setattr("os.access", lambda _path, mode: not mode & os.R_OK)  # root may read all
+    rule = replace(RULE, data={"/data": str(tmp_path)}, endpoint="front")
+    assert needs().lacking(rule) == [f"{tmp_path}, which is to be /data, {told}"]

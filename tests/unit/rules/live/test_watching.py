@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from mlops_desk.base.errors import Unavailable
+from mlops_desk.cli.forms.rules import kept
 from mlops_desk.rules.document.document import parse_rule
-from mlops_desk.rules.kept.shelf import RuleShelf
+from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
 from mlops_desk.rules.live.life import LifeParts, RuleLife
 from mlops_desk.rules.live.watching import RuleSightWatch, Sights
 from mlops_desk.storage.state import State
@@ -34,9 +35,11 @@ class World:
         self.shelf = RuleShelf(self.state.rule_tables, METRICS)
         text = f"apiVersion: mlops-desk/v1\nkind: Rule\nname: r\nwhen: {WHENS[kind]}\nthen:\n- notify: [desktop]\n"
         self.shelf.add(parse_rule(text, METRICS), 1000)
-        self.life = RuleLife(self.shelf, LifeParts(lambda _, name: name, self._act))
+        self.changed: list[str] = []
+        parts = LifeParts(lambda _, name: name, self._act, unseen=self._unseen)
+        self.life = RuleLife(self.shelf, parts)
         sights = Sights(*(self._sight if one == kind else self._none for one in ("manifest", "rows", "dvc", "commit")))
-        self.watch = RuleSightWatch(self.life, sights, lambda notice: self.notices.append(notice.text))
+        self.watch = RuleSightWatch(self.life, sights, lambda notice: self.notices.append(notice.text), self._changed)
         self.watch.start(SimpleNamespace(beat=lambda *_args, **_named: None, ending=Event()))  # type: ignore[arg-type]  # nobody beats
 
     def look(self, now: str | Unavailable) -> int:
@@ -45,6 +48,12 @@ class World:
         self.watch.look()
         self.life.look()
         return len(self.fired) - before
+
+    def _unseen(self, name: str) -> str | None:
+        return self.watch.trouble(name)
+
+    def _changed(self, one: ReadRule) -> None:
+        self.changed.append(one.written.name)
 
     def _act(self, firings) -> None:
         self.fired += [firing.id for firing in firings]
@@ -97,3 +106,24 @@ def test_a_look_that_fails_fires_nothing_keeps_what_was_seen_and_is_told_once(wo
     assert world.look(row(1)) == 0
     assert world.look(row(2)) == 1
     assert [("can't be looked at" in text, "again" in text) for text in world.notices] == [(True, False), (False, True)]
+
+
+@pytest.mark.parametrize("world", ["rows", "dvc", "manifest", "commit"], indirect=True)
+def test_a_rule_whose_data_can_not_be_looked_at_is_unknown_with_why_until_they_can(world: World) -> None:
+    (one,) = world.shelf.all()
+    assert world.look(row(1)) == 0
+    assert world.life.shown(one).unseen is None
+    for _ in range(2):
+        world.look(Unavailable("/srv/rows can't be looked into: Permission denied."))
+    unseen = world.life.shown(one)
+    assert unseen.unseen == "/srv/rows can't be looked into: Permission denied."
+    assert world.changed == ["r"], "whoever lists rules hears of it"
+    assert kept.state(unseen) == "unknown: /srv/rows can't be looked into: Permission denied."
+    assert "can't be seen  /srv/rows can't be looked into: Permission denied." in kept.rule(unseen)
+    world.shelf.pause("r", is_paused=True)
+    (paused,) = world.shelf.all()
+    assert world.life.shown(paused).unseen is None
+    world.shelf.pause("r", is_paused=False)
+    world.look(row(1))
+    assert world.life.shown(one).unseen is None
+    assert world.changed == ["r", "r"]
