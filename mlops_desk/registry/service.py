@@ -399,7 +399,8 @@ def _refused(refusal: LogRefusal) -> Notice:
     """Tell of a job that the tracking server takes no more of."""
     job_id = refusal.attempt_id.rpartition("-a")[0]
     text = f"The registry takes no more of what job {plain(job_id)} logs. {refusal.text}"
-    return Notice("warning", "registry", text, Hint(f"mlops-desk jobs show {job_id}"), time.time(), ("job", job_id))
+    hint = Hint("mlops-desk settings set jobs.logged_mebibytes N", before="To allow jobs that start from now on more: ")
+    return Notice("warning", "registry", text, hint, time.time(), about=("job", job_id))
 
 
 def _run_with(registry: RegistryClient, experiment: str, tags: Mapping[str, str]) -> str | None:

@@ -59,6 +59,7 @@ _FIXES = {
     "governance/evidence/making.py": "a file for people at another machine, who read it there",
     "serving/gateway/access.py": "the answer to a program that speaks HTTP, which knows no fields",
     "registry/server/permits.py": "the answer to a program that speaks MLflow, which knows no fields",
+    "registry/server/logged/amounts.py": "the answer to a program that speaks MLflow, which knows no fields",
     "registry/server/uploads.py": "the answer to a program that speaks MLflow, which knows no fields",
     "registry/default_registry.py": "the command alone, which goes into a hint",
     "registry/mlflow/order.py": "MLflow's own notation for a column",

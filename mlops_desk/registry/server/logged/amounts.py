@@ -34,6 +34,10 @@ _EXTRA: Mapping[str, int] = MappingProxyType(
         "experiments/create": _NAME_BYTES, "registered-models/create": _NAME_BYTES,
     }
 )  # fmt: skip
+_WAYS_OUT = (
+    "Log less often, or large things as artifacts; or allow jobs that start from now on more: "
+    "mlops-desk settings set jobs.logged_mebibytes N"
+)
 _RECOUNT_SECONDS = 10.0  # chosen: what comes is counted as it comes; a recount finds what was deleted or overwritten
 _REST = 20.0
 """A count rests for so many times as long as it took, so that counting takes 5 % of a core at most."""
@@ -74,7 +78,7 @@ class LoggedAmounts:
         if not account.fits(amount, grant.logged_bytes):
             text = _too_much(grant)
             await asyncio.to_thread(self._tell, grant, text)
-            raise CallRejected(507, text)
+            raise CallRejected(507, f"{text} {_WAYS_OUT}")
         wait = self._owed_seconds(account, amount)
         if _EXTRA.get(request.call) == _NAME_BYTES:
             account.named += amount
@@ -116,6 +120,5 @@ def amount_of(request: RegistryRequest, size_bytes: int) -> int:
 def _too_much(grant: Grant) -> str:
     return (
         f"What this job's run and its children have logged would take more than the {size_text(grant.logged_bytes)} of "
-        "the registry that are allowed. Log less often, or large things as artifacts; or allow jobs that start from "
-        "now on more: mlops-desk settings set jobs.logged_mebibytes N"
+        "the registry that are allowed."
     )

@@ -225,7 +225,7 @@ def test_the_agent_hears_of_each_job_once(door, tmp_path):
     taker = LogRefusals(tmp_path / "refused")
     (found,) = taker.take()
     assert (found.run_id, found.attempt_id) == (OWN, "job-7-a1")
-    assert "jobs.logged_mebibytes" in found.text
+    assert found.text.endswith("of the registry that are allowed.")
     assert taker.take() == []
     assert list((tmp_path / "refused").iterdir()) == []
 
@@ -243,7 +243,7 @@ def test_people_hear_of_it_with_the_job(tmp_path):
     (notice,) = heard
     assert (notice.level, notice.about) == ("warning", ("job", "job-7"))
     assert notice.text == "The registry takes no more of what job job-7 logs. It is too much. Log less."
-    assert notice.command == "mlops-desk jobs show job-7"
+    assert notice.command == "mlops-desk settings set jobs.logged_mebibytes N"
 
 
 def test_a_note_that_can_not_be_read_or_written_holds_nobody_up(tmp_path, caplog, monkeypatch):
