@@ -40,7 +40,7 @@ class RuleNeeds:
         if job is None:
             told = [f"Version {champion.version} was not trained by a job of this desk, so there is no recipe."]
             return told + self._no_endpoint(rule)
-        found = [told for target, path in rule.data.items() if (told := _unread(path, target)) is not None]
+        found = [unread for target, path in rule.data.items() if (unread := _unread(path, target)) is not None]
         targets = {mount.target for mount in job.spec.mounts}
         found += [f"Its job has no mount at {plain(target)}." for target in rule.data if target not in targets]
         return found + self._no_endpoint(rule) + self._no_rows(rule, champion)
