@@ -63,11 +63,13 @@ class AuditTable(StoredRecords[AuditEntry]):
         number, digest = _end_of_chain(connection)
         link = following(number, digest, record.id or "", json.dumps(wire.to_builtins(record)))
         self.links.insert(connection, link)
-        self._made.digest = link.digest
+        self._made.digests = digest, link.digest
 
     def _put(self, record: AuditEntry) -> None:
         super()._put(record)
-        self.end = self._made.digest
+        before, written = self._made.digests
+        if self.end in {None, before}:  # else it was cut meanwhile, and what is missing stays missing
+            self.end = written
 
     def search(self, wanted: AuditSearch, limit: int) -> list_of[AuditEntry]:
         """Return the newest entries that are meant."""
