@@ -325,7 +325,7 @@ HELP = {
     "ci.check.file": "the pipeline's file; - is standard input",
     "pipelines.learning_curve.version": "MODEL/VERSION whose recipe is trained",
     "pipelines.learning_curve.metric": "figure of answers and labels: accuracy, f1, roc_auc, rmse, …",
-    "pipelines.learning_curve.shares": "shares of the rows in percent, with commas between",
+    "pipelines.learning_curve.shares": "shares of the rows in percent, with commas between; four at least make a curve",
     "pipelines.learning_curve.repeats": "trainings of each share, each on other rows",
     "pipelines.learning_curve.gpu_hours": "no further training is begun once so many were taken",
     "pipelines.learning_curve.test": "file of labelled rows that all are scored on; without it what the run has logged",

@@ -92,12 +92,16 @@ class House:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    built = House(tmp_path_factory.mktemp("house"))
     images = tmp_path_factory.mktemp("images")
     pairs = [f"{kind}={stand_in(kind, images / kind)}" for kind in ("triton", "vllm", "llama-cpp")]
-    built.settings.set("serving.runtime_images", " ".join(pairs))
-    yield built
-    built.end()
+    before = os.umask(0o077)  # an agent's own; the containers of root's agent run as nobody
+    try:
+        built = House(tmp_path_factory.mktemp("house"))
+        built.settings.set("serving.runtime_images", " ".join(pairs))
+        yield built
+        built.end()
+    finally:
+        os.umask(before)
 
 
 def deployed(house: House, model: str, name: str, runtime: str) -> Endpoint:

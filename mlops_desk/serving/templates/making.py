@@ -116,5 +116,6 @@ def _features(root: Path) -> tuple[LoggedFeature, ...]:
 
 
 def _make_readable(folder: Path) -> None:
-    for path in folder.rglob("*"):
+    """Let the container read it whoever it runs as: for root's agent that is nobody, and an agent's umask is 077."""
+    for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
