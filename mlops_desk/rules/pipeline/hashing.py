@@ -54,7 +54,7 @@ def manifest(sources: Mapping[str, str], known: Known, *, tells: bool = False) -
         _check_there(source, target)
         for below, path in _files(source):
             if len(found) >= MOST_FILES:
-                raise Invalid(f"{plain(source, 300)} holds more than {MOST_FILES:,} files.", "Pack them into fewer.")
+                raise _too_many(source)
             found.append([target, below, *_of_file(path, known, told)])
             told.read(0, files=1)
     return found
@@ -96,7 +96,13 @@ def _files(source: str) -> Iterator[tuple[str, str]]:
     for folder, folders, names in os.walk(source, onerror=_refuse):
         links = [name for name in folders if Path(folder, name).is_symlink()]
         found += [(os.path.relpath(f"{folder}/{name}", source), f"{folder}/{name}") for name in (*names, *links)]
+        if len(found) > MOST_FILES:  # before they are sorted: the rest may be without end
+            raise _too_many(source)
     yield from sorted(found, key=lambda one: os.fsencode(one[0]))
+
+
+def _too_many(source: str) -> Invalid:
+    return Invalid(f"{plain(source, 300)} holds more than {MOST_FILES:,} files.", "Pack them into fewer.")
 
 
 def _refuse(error: OSError) -> None:

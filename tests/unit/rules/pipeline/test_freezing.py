@@ -1,6 +1,7 @@
 """Data frozen by their hashes: the same data the same hash, and a change of one byte another."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -220,6 +221,21 @@ def test_as_many_files_as_are_allowed_are_frozen_and_not_one_more(data, monkeypa
     (data / "d.csv").write_text("x\n")
     with pytest.raises(Invalid, match="holds more than 3 files"):
         hashing.manifest({"/data": str(data)}, {})
+
+
+def test_a_folder_without_end_is_refused_before_all_of_it_is_in_memory(data, monkeypatch) -> None:
+    walked: list[int] = []
+
+    def endless(_folder: str, **_more: object) -> Iterator[tuple[str, list[str], list[str]]]:
+        while True:
+            walked.append(1)
+            yield str(data), [], ["a", "b"]
+
+    monkeypatch.setattr(hashing, "MOST_FILES", 5)
+    monkeypatch.setattr(os, "walk", endless)
+    with pytest.raises(Invalid, match="holds more than 5 files"):
+        hashing.manifest({"/data": str(data)}, {})
+    assert len(walked) == 3
 
 
 def test_what_nobody_may_look_at_is_not_called_absent(tmp_path, data, monkeypatch) -> None:
