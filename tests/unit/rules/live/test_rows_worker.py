@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from mlops_desk.base.errors import Invalid, NotFound, Unavailable
+from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.rules.live.rows_worker import _told, answer, has_grown
 from tests.postgres_server import postgres_server
 
@@ -140,4 +140,35 @@ def test_a_server_is_asked_with_the_password_of_the_secret() -> None:
                 "INSERT INTO sales.orders VALUES (%s, NULL), (NULL, NULL)", (datetime(2026, 12, 1, tzinfo=UTC),)
             )
         assert has_grown(first, asked(plain, "Made", "sales.orders"))
+        engine.dispose()
+
+
+def test_a_query_of_a_server_tells_new_rows_and_names_what_it_does_not_know() -> None:
+    with postgres_server() as server:
+        uri = server.uri(server.new_database(), scheme="postgresql+psycopg")
+        engine = create_engine(uri)
+
+        def write(statement: str) -> None:
+            with engine.begin() as connection:
+                connection.exec_driver_sql(statement)
+
+        write("CREATE TABLE orders (id bigint, paid boolean, at timestamptz)")
+        write("INSERT INTO orders VALUES (9, true, '2026-11-30 12:00+02'), (10, false, '2026-12-01 12:00+02')")
+        plain = uri.replace("postgresql+psycopg", "postgresql")
+        query = "WITH paid AS (SELECT id AS number, at FROM orders WHERE paid) SELECT * FROM paid ;\n"
+        nine, moment = (asked(plain, column, query=query) for column in ("number", "at"))
+        assert (nine, moment) == ('["number", "9"]', '["text", "2026-11-30T10:00:00+00:00"]')
+        write("INSERT INTO orders VALUES (11, false, '2026-12-02')")
+        assert not has_grown(nine, asked(plain, "number", query=query)), "no row of the query"
+        write("UPDATE orders SET paid = true WHERE id = 10")
+        assert has_grown(nine, asked(plain, "number", query=query)), "9 is less than 10, though not as a text"
+        assert has_grown(moment, asked(plain, "at", query=query))
+        write("DELETE FROM orders")
+        assert asked(plain, "number", query=query) == "", "empty, not unknown"
+        for column, wrong in (("none", query), ("number", "SELECT * FROM nowhere"), ("number", "SELECT FROM WHERE")):
+            with pytest.raises((Invalid, NotFound)):
+                asked(plain, column, query=wrong)
+        with pytest.raises((Invalid, Refused, Unavailable)):
+            asked(plain, "id", query="INSERT INTO orders VALUES (12) RETURNING id")
+        assert asked(plain, "number", query="SELECT count(*) AS number FROM orders") == '["number", "0"]'
         engine.dispose()
