@@ -15,5 +15,5 @@ def action_house(**given):
 
         return refuse
 
-    told = {"allow": lambda *_: None, **given}
+    told = {"allow": lambda *_: None, "title": lambda subject: subject, **given}
     return ActionHouse(**{one.name: told.get(one.name, absent(one.name)) for one in fields(ActionHouse)})

@@ -12,25 +12,27 @@ _CHANGE = (1e-4, -1.0001, 1.0001)  # likewise, and a share may fall
 _STATISTIC = (1e-2, 0.0, 1e15)  # chosen: a statistic is compared by its first digits
 
 
-def _measure(name: str, limits: tuple[float, float, float], kind: str, text: str) -> Metric:
-    return Metric(f"drift.{name}", DRIFT, "1", kind, *limits, f"{text}, of a column of a window against the reference.")
+def _measure(name: str, limits: tuple[float, float, float], kind: str, title: str) -> Metric:
+    text = f"{title[:1].upper()}{title[1:]}, of a column of a window against the reference."
+    return Metric(f"drift.{name}", DRIFT, "1", kind, *limits, text, title=title)
 
 
 RECORDED: tuple[Metric, ...] = (
-    Metric("drift.drifted_ratio", DRIFT, "1", "gauge", *RATIO, "Share of an endpoint's columns that drifted."),
+    Metric("drift.drifted_ratio", DRIFT, "1", "gauge", *RATIO, "Share of an endpoint's columns that drifted.",
+           title="share of drifted columns"),
     _measure("wasserstein_normed", _DISTANCE, "rate", "Wasserstein distance over the reference's standard deviation"),
-    _measure("energy", _DISTANCE, "rate", "Energy distance"),
-    _measure("psi", _DISTANCE, "rate", "Population stability index"),
+    _measure("energy", _DISTANCE, "rate", "energy distance"),
+    _measure("psi", _DISTANCE, "rate", "population stability index (PSI)"),
     _measure("ks", _UP_TO_1, "gauge", "Kolmogorov-Smirnov distance"),
     _measure("js", _UP_TO_1, "gauge", "Jensen-Shannon distance"),
     _measure("hellinger", _UP_TO_1, "gauge", "Hellinger distance"),
-    _measure("l_infinity", _UP_TO_1, "gauge", "Largest change of a category's share"),
+    _measure("l_infinity", _UP_TO_1, "gauge", "largest change of a category's share"),
     _measure("cramers_v", _UP_TO_1, "gauge", "Cramér's V"),
-    _measure("missing", _CHANGE, "gauge", "Change of the share of missing values"),
-    _measure("unseen", _CHANGE, "gauge", "Share of categories or words that the reference does not have"),
-    _measure("domain_auc", _UP_TO_1, "gauge", "How well words tell the texts from the reference's"),
-    _measure("chi2", _STATISTIC, "rate", "Chi-square statistic"),
-)
+    _measure("missing", _CHANGE, "gauge", "change of the share of missing values"),
+    _measure("unseen", _CHANGE, "gauge", "share of categories or words that the reference does not have"),
+    _measure("domain_auc", _UP_TO_1, "gauge", "ROC AUC of telling the texts from the reference's by their words"),
+    _measure("chi2", _STATISTIC, "rate", "chi-square statistic"),
+)  # fmt: skip
 _NAMES = frozenset(metric.name for metric in RECORDED)
 
 

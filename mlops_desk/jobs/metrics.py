@@ -11,9 +11,11 @@ _CORES = (1e-2, 0.0, 4096.0)  # in cores; no machine has more
 _FORGOTTEN = 1000  # chosen: jobs whose last look is remembered; far more than run at once
 
 RECORDED: tuple[Metric, ...] = (
-    Metric("job.cpu", JOB, "1", "gauge", *_CORES, "CPU cores that a job's processes take, over the last seconds."),
-    Metric("job.memory", JOB, "By", "gauge", *BYTES, "Memory of a job's processes that the kernel can't take back."),
-)
+    Metric("job.cpu", JOB, "1", "gauge", *_CORES, "CPU cores that a job's processes take, over the last seconds.",
+           title="number of CPU cores taken"),
+    Metric("job.memory", JOB, "By", "gauge", *BYTES, "Memory of a job's processes that the kernel can't take back.",
+           title="memory taken"),
+)  # fmt: skip
 
 
 class LiveSeries:

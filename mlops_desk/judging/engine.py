@@ -150,22 +150,56 @@ class RuleEngine:
 
     def change(self, rule: str, spec: RuleSpec | None, clock: RuleClock) -> None:
         """Judge a rule by what it says now, None: no more. What holds goes on; all other rules are as they were."""
+        standings = self._dropped(rule)
+        if spec is None:
+            return
+        self._stored.update({key: _held(standing) for key, standing in standings.items()})
+        plan = self._begun_with(spec, clock, clock.wall)
+        for _, subject in standings:
+            self._add(plan, subject)
+
+    def begin(
+        self,
+        rule: str,
+        spec: RuleSpec | None,
+        standings: Mapping[Key, RuleStanding],
+        clock: RuleClock,
+        seen: float | None,
+    ) -> None:
+        """Judge a rule as one that is new here, by how it stood (of all rules ``standings``) and what is told next.
+
+        None: judge it no more. ``seen`` is as for an engine. All other rules are as they were, counters and all. All
+        facts are to be told again.
+        """
+        self._dropped(rule)
+        if spec is None:
+            return
+        mine = {key: standing for key, standing in standings.items() if key[0] == rule}
+        self._stored.update(mine)
+        plan = self._begun_with(spec, clock, seen)
+        rests_on = {part.fact for part in plan.parts}
+        self._values = {key: value for key, value in self._values.items() if key[0] not in rests_on}
+        for _, subject in mine if plan.device is not None else ():
+            self._add(plan, subject)
+
+    def _dropped(self, rule: str) -> dict[Key, RuleStanding]:
+        """Judge a rule no more; return how it stood."""
         keys = [key for key in self._spots if key[0] == rule]
         standings = {key: self._spots[key].standing() for key in keys}
         for key in keys:
             self._remove(key)
+        self._stored = {key: standing for key, standing in self._stored.items() if key[0] != rule}
         self._plans = [plan for plan in self._plans if plan.spec.name != rule]
         for plans in self._of_fact.values():
             plans[:] = [plan for plan in plans if plan.spec.name != rule]
         self._schedules = [one for one in self._schedules if one[0].spec.name != rule]
-        if spec is None:
-            return
+        return standings
+
+    def _begun_with(self, spec: RuleSpec, clock: RuleClock, seen: float | None) -> RulePlan:
         plan = plan_of(spec)
-        self._stored.update({key: _held(standing) for key, standing in standings.items()})
         self._take_up(plan)
-        for _, subject in keys:
-            self._add(plan, subject)
-        self._schedules += self._timed([plan], clock, clock.wall)
+        self._schedules += self._timed([plan], clock, seen)
+        return plan
 
     def _take_up(self, plan: RulePlan) -> None:
         self._plans.append(plan)

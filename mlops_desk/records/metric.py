@@ -42,7 +42,7 @@ class Metric:
     the name of the same number in NVIDIA's DCGM, where it has one. What is ``derived`` is reckoned of others, or told
     by who hears of it, and has no history of its own; its kind may be flag (it is so or not: ``help`` follows the
     thing's name) or pulse (likewise: it has happened within ten minutes). ``title`` is what people call the number, as
-    sentences say it before *of each GPU*; "" where they know it by its name alone.
+    sentences say it before *of each GPU*; what is so or not has none, for its help says it.
     """
 
     name: str

@@ -45,6 +45,8 @@ from mlops_desk.rules.document.scalars import written_clock
 
 _DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 _WEEK_SECONDS = 604_800.0  # seven days
+_MINUTE = 60.0  # what lasts longer is said in minutes, hours and days
+_LONG = 1e6  # chosen: what six digits would tell with an exponent, which nobody reads in a sentence
 _SO = 1.0  # of what is so or not: it is so
 _CALLED = {
     HOST: "this machine", "gpu": "GPU", "drift": "drift report", "nvlink": "NVLink", "mig": "MIG instance",
@@ -118,7 +120,7 @@ def _metric(clause: MetricClause, metric: Metric) -> str:
         return f"{_thing(clause.device, clause.of)} {metric.help}"
     side = "at or above" if clause.above else "at or below"
     back = "" if clause.clear == clause.threshold else f" (until it is back at {quantity(clause.clear, metric)})"
-    what = f"{metric.title or clause.metric} of {_thing(clause.device, clause.of)}"
+    what = f"{metric.title} of {_thing(clause.device, clause.of)}"
     if clause.grown_over is not None:
         span = written_length(clause.grown_over)
         return f"{what} grew by {quantity(clause.threshold, metric)} or more within {span}{back}"
@@ -126,11 +128,15 @@ def _metric(clause: MetricClause, metric: Metric) -> str:
     return f"{what} is{mean} {side} {quantity(clause.threshold, metric)}{back}"
 
 
+def called(kind: str) -> str:
+    """Return what people call a thing of a class."""
+    return _CALLED.get(kind, kind)
+
+
 def _thing(kind: str, of: str | None) -> str:
-    called = _CALLED.get(kind, kind)
     if kind == HOST:
-        return called
-    return f"each {called}" if of is None else f"{called} {plain(of, 400)}"
+        return called(kind)
+    return f"each {called(kind)}" if of is None else f"{called(kind)} {plain(of, 400)}"
 
 
 def _lasting(clause: Lasting, text: str) -> str:
@@ -138,17 +144,27 @@ def _lasting(clause: Lasting, text: str) -> str:
 
 
 def quantity(value: float, metric: Metric) -> str:
-    """Return a value of a metric as a sentence says it: shares in per cent, bytes in GiB or MiB."""
+    """Return a value of a metric as a sentence says it: shares in per cent, what is large in larger units."""
     if metric.unit == "1" and metric.high == 1.0 and metric.resolution < 1.0:  # else it is a yes or a no
         return percent(value, 1) if (value * 100) % 1 else percent(value)
     if metric.unit in {"By", "By/s"} and abs(value) >= 1 << 20:
         size, unit = (1 << 30, "GiB") if abs(value) >= 1 << 30 else (1 << 20, "MiB")
         return f"{value / size:.4g}{THIN}{unit}{metric.unit.removeprefix('By')}"
-    if metric.unit == "Cel":
+    if metric.unit == "Hz":
+        size, unit = (10**9, "GHz") if abs(value) >= 10**9 else (10**6, "MHz")
+        return f"{value / size:.4g}{THIN}{unit}"
+    if metric.unit == "s" and value >= _MINUTE:
+        return written_length(value)
+    return _plain_quantity(value, metric.unit)
+
+
+def _plain_quantity(value: float, unit: str) -> str:
+    if unit == "Cel":
         return amount(value, "°C", 0 if value.is_integer() else 1)
-    if metric.unit == "1/s":
-        return f"{value:.6g} a second"
-    return f"{value:.6g}" + ("" if metric.unit == "1" else f"{THIN}{metric.unit}")
+    number = f"{value:,.0f}" if abs(value) >= _LONG else f"{value:.6g}"
+    if unit == "1/s":
+        return f"{number} a second"
+    return number if unit == "1" else f"{number}{THIN}{unit}"
 
 
 def _notify(action: NotifyAction) -> str:

@@ -53,7 +53,7 @@ class RulesService(RuleKeeping):
 
     ``champion`` finds the version behind MODEL@ALIAS; ``job_of_run`` the job that made a run; ``pipelines`` retrains;
     ``model`` finds a registered model (raises NotFound); ``lacking`` tells what a rule would need and is not there,
-    ``template`` finds one of the caller's (raises NotFound);
+    ``template`` finds one of the caller's (raises NotFound), ``reach`` tells what else a rule names in vain;
     ``past`` is the history of what rules may be about, ``trial`` judges by it.
     All may raise DeskError and keep deadlines of their own.
     """
@@ -74,6 +74,7 @@ class RulesService(RuleKeeping):
         lacking: Callable[[Rule], list_of[str]] | None = None,
         template: Callable[[str], object] = lambda _name: None,
         trial: RuleTrial | None = None,
+        reach: Callable[[RuleSpec], list_of[str]] = lambda _spec: [],
     ) -> None:
         super().__init__(shelf.metrics, past, shelf, bus, may_command, trial)
         self._model = model
@@ -82,6 +83,7 @@ class RulesService(RuleKeeping):
         self._pipelines = pipelines
         self._lacking = lacking
         self._template = template
+        self._reach = reach
         self._ledger = RuleBook(shelf, retrainings)
         self._loop = loop
         self._changing = threading.RLock()
@@ -129,10 +131,7 @@ class RulesService(RuleKeeping):
         nobody has looked.
         """
         if document is not None:
-            kept = self.keep(document)
-            retrains = self.shelf.get(kept.name)
-            lacking = () if retrains is None else self._told_missing(retrains)
-            return replace(kept, missing=(*self._no_templates(self.spec_of(kept.name)), *lacking))
+            return self._with_missing(self.keep(document))
         if not _NAME.fullmatch(name):
             hint = "Use up to 100 letters, digits, dots, dashes and underscores."
             raise Invalid(f"{plain(name)!r} is no name for a rule.", hint)
@@ -148,6 +147,16 @@ class RulesService(RuleKeeping):
         )  # fmt: skip
         kept = self.keep(format_rule(spec_of(rule)))
         return replace(kept, missing=self._told_missing(rule))
+
+    def edit(self, name: str, document: str) -> KeptRule:
+        """Let another document be what a rule says, and tell what it lacks. Raises NotFound, Invalid, Refused."""
+        return self._with_missing(super().edit(name, document))
+
+    def _with_missing(self, kept: KeptRule) -> KeptRule:
+        """Return a rule with what it names in vain."""
+        spec, retrains = self.spec_of(kept.name), self.shelf.get(kept.name)
+        lacking = () if retrains is None else self._told_missing(retrains)
+        return replace(kept, missing=(*self._reach(spec), *self._no_templates(spec), *lacking))
 
     def _no_templates(self, spec: RuleSpec) -> list_of[str]:
         """Return which templates of its person's a rule names in vain; nothing of those that can't be looked for."""

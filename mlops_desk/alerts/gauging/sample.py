@@ -56,7 +56,13 @@ def spot_at(watched: Watched, thing: str) -> Spot:
 
 
 class Gauging:
-    """``rules`` are as they hold now, ``firing`` what fires: both are the owner's, and change."""
+    """``rules`` are as they hold now, ``firing`` what fires: both are the owner's, and change.
+
+    Of counters the engine sees the growth, but for those that have a name of their own (``gpu.pcie_replays``). Such a
+    number is a share of what its device tolerates, which the engine knows nothing of; people's rules hold it against a
+    threshold without saying over which time it grows, and have to find it the same whether or not the rule of the table
+    is on.
+    """
 
     def __init__(
         self,

@@ -125,7 +125,8 @@ class _Binder:
         if kind.most is not None and length > kind.most:
             raise wrong(place, f"{path} has more than {kind.most} {of}.", "Put them into a file.")
         if length < kind.least:
-            raise wrong(place, f"{path} has no {of}.", "Expected: a list such as [a, b, c].")
+            too_few = f"has no {of}" if not length else f"has {length} of at least {kind.least} {of}"
+            raise wrong(place, f"{path} {too_few}.", "Expected: a list such as [a, b, c].")
 
     def _unknown(self, name: str, place: Place, kind: type[Struct], path: str) -> Exception:
         known = _keys(kind)

@@ -23,6 +23,9 @@ _SYNTAX_HINT = "The README shows a whole file."
 _INDENT_HINT = "Is the line indented as those beside it? A text with ': ' in it stands in quotes."
 _UNINDENTED = ("mapping values are not allowed here", "expected <block end>, but found '<block mapping start>'")
 """What PyYAML says of a line that begins too far to the right, or left."""
+_STAR_HINT = "A text that begins with * or & stands in quotes, such as '*/10 * * * *'."
+_SCANNED_STARS = ("while scanning an alias", "while scanning an anchor")
+"""What PyYAML says of a text that begins so, as cron lines do."""
 _TAB_HINT = "Indent with spaces: YAML takes no tab there."
 
 
@@ -106,9 +109,14 @@ def _not_yaml(text: str, error: yaml.MarkedYAMLError) -> Invalid:
     last = text.rstrip().count("\n")
     if mark.index >= len(text.rstrip()):  # at the end, maybe on a line that no editor shows: nothing stands there
         return wrong(Place(min(mark.line, last) + 1), f"this is not YAML: {problem}.", _SYNTAX_HINT)
-    indented = _INDENT_HINT if str(error.problem) in _UNINDENTED else _SYNTAX_HINT
-    hint = _TAB_HINT if text[mark.index] == "\t" else indented
+    hint = _TAB_HINT if text[mark.index] == "\t" else _hint_of(error)
     return wrong(_place(mark), f"this is not YAML: {problem}.", hint)
+
+
+def _hint_of(error: yaml.MarkedYAMLError) -> str:
+    if error.context in _SCANNED_STARS:
+        return _STAR_HINT
+    return _INDENT_HINT if str(error.problem) in _UNINDENTED else _SYNTAX_HINT
 
 
 def _place(mark: Any) -> Place:  # of the parser in Python or of the one in C, which have no type in common

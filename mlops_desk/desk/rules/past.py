@@ -1,6 +1,6 @@
 """What rules may be about, and what the history has of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mlops_desk.alerts.table import DERIVED
 from mlops_desk.base.errors import NotFound
@@ -16,9 +16,20 @@ RULE_METRICS: dict[tuple[str, str], Metric] = {
     **TABLE, **{(one.device, one.name): one for one in (*RECORDED, *DERIVED)}
 }  # fmt: skip
 """All that the machine measures, features record and alerts reckon, by class and name."""
-_KINDS = frozenset(one.device for one in RECORDED)
+KINDS = frozenset(one.device for one in RECORDED)
+"""Kinds of things of which features record something."""
 _WATCHED = frozenset({"job", "monitor"})
 """Classes of things that alerts look at, and that go by the name that they have there."""
+CLASSES: Mapping[str, Callable[[Status], Iterator[str]]] = {
+    GPU: lambda status: (gpu.uuid for gpu in status.gpus),
+    HOST: lambda _status: iter((HOST,)),
+    CORE: lambda status: (core.name for core in status.host.cores),
+    SENSOR: lambda status: (sensor.name for sensor in status.host.sensors),
+    DISK: lambda status: (disk.name for disk in status.disks),
+    NETWORK: lambda status: (network.name for network in status.networks),
+    FILESYSTEM: lambda status: (mounted.mount for mounted in status.filesystems),
+}
+"""The names of the machine's devices, by class; parts of GPUs are of none."""
 _PAGE = 1000  # as many as a page of a list has at most
 
 
@@ -29,19 +40,13 @@ class RuleHistory:
         self._telemetry = telemetry
 
     def things(self, device: str, metric: str) -> Sequence[str]:
-        if device in _KINDS:
+        if device in KINDS:
             return [*self._recorded(device, metric)]
-        return _devices(self._telemetry.status(), device)
+        return devices_of(self._telemetry.status(), device)
 
     def name(self, device: str, given: str) -> str:
-        if device in _KINDS:
+        if device in KINDS:
             return SeriesName.of(device, given, "").device
-        return given if device in _WATCHED else self._telemetry.device(given)
-
-    def fact(self, device: str, given: str) -> str:
-        """Return the name by which ``RuleHearing`` knows a thing: that of a feature without its kind."""
-        if device in _KINDS:
-            return SeriesName.of(device, given, "").key
         return given if device in _WATCHED else self._telemetry.device(given)
 
     def curve(self, device: str, thing: str, metric: str, since: float, until: float, points: int) -> History | None:
@@ -99,16 +104,6 @@ class RuleHistory:
                 return
 
 
-def _devices(status: Status, device: str) -> list[str]:
+def devices_of(status: Status, device: str) -> list[str]:
     """Return the names of the machine's devices of a class; parts of GPUs are of none."""
-    host = status.host
-    found = {
-        GPU: [gpu.uuid for gpu in status.gpus],
-        HOST: [HOST],
-        CORE: [core.name for core in host.cores],
-        SENSOR: [sensor.name for sensor in host.sensors],
-        DISK: [disk.name for disk in status.disks],
-        NETWORK: [network.name for network in status.networks],
-        FILESYSTEM: [mounted.mount for mounted in status.filesystems],
-    }
-    return found.get(device, [])
+    return [*CLASSES[device](status)] if device in CLASSES else []

@@ -19,8 +19,10 @@ from mlops_desk.desk.drift.wiring import DriftDesk
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.desk.rules.alarms import LOOK_SECONDS, RuleAlarms
 from mlops_desk.desk.rules.ci import PipelineRegistering, ci_service, run_pushed
+from mlops_desk.desk.rules.names import ThingNames
 from mlops_desk.desk.rules.past import RuleHistory
 from mlops_desk.desk.rules.pipelines import PipelineWiring
+from mlops_desk.desk.rules.reach import RuleReach
 from mlops_desk.desk.rules.watched import watched_repositories
 from mlops_desk.desk.sights import dvc_worker, push_worker
 from mlops_desk.jobs.capsule.source.taking import Snapshots
@@ -104,6 +106,7 @@ class RulesDesk:
     def __init__(self, parts: RulesParts, wiring: ModelWiring) -> None:
         self._parts = parts
         past = RuleHistory(parts.telemetry)
+        self._names = ThingNames()
         self.shelf = parts.shelf
         retraining = PipelineWiring(
             wiring, parts.registry, parts.jobs, parts.endpoints, parts.bus, parts.loop, parts.shelf, parts.approving
@@ -113,15 +116,18 @@ class RulesDesk:
         self.ci = ci_service(
             parts.jobs, parts.registry, registering, parts.state, parts.snapshots, parts.bus, parts.loop
         )
-        self.rules = _service(parts, wiring, retraining, past)
+        reach = RuleReach(self._names, parts.endpoints.show, parts.settings)
+        self.rules = _service(parts, wiring, retraining, past, reach)
+        names = self._names.name
         self.life = RuleLife(
             self.shelf,
-            LifeParts(past.fact, self._act, self.rules.announce, alerts=parts.alerts.of_rule, unseen=self._unseen),
+            LifeParts(names, self._act, self.rules.announce, alerts=parts.alerts.of_rule, unseen=self._unseen),
         )
         self._alarms = RuleAlarms(parts.alerts, self.shelf, self.life.stands, self._titled)
         house = ActionHouse(
             allow=self._allow,
             notice=parts.bus.publish,
+            title=self._titled,
             webhook=parts.alerts.tell_webhook,
             email=self._mail,
             command=self._command,
@@ -216,8 +222,10 @@ class RulesDesk:
 
     def _sampled(self, status: Status, *, is_tick: bool) -> None:
         if is_tick:
-            self.life.sampled()
             life = self.life
+            if self._names.sampled(status):
+                life.renew()
+            life.sampled()
             life.hearing.machine(status, self._parts.alerts.machine_facts(status, life.board.wanted))
 
     def _looked(self, device_class: str, things: Mapping[str, Any]) -> None:
@@ -282,9 +290,16 @@ class RulesDesk:
         return None if found is None else self.shelf.kept(found)
 
     def _titled(self, subject: str) -> str:
-        """Return what people call a thing: GPUs are known to rules by their UUIDs."""
+        """Return what people call a thing: rules know GPUs by their UUIDs, and jobs by their ids."""
         gpus = self._parts.telemetry.status().gpus if subject else ()
-        return next((f"GPU {gpu.index}" for gpu in gpus if gpu.uuid == subject), plain(subject, 120))
+        found = next((f"GPU {gpu.index}" for gpu in gpus if gpu.uuid == subject), None)
+        if found is not None or not subject:
+            return found or ""
+        try:
+            job = self._parts.state.jobs.get(subject)
+        except DeskError:
+            job = None  # what can't be looked up goes by the name that it has
+        return plain(subject, 120) if job is None else f"job {plain(job.name, 80)} ({job.id})"
 
     def _wait(self, seconds: float) -> bool:
         """Pause; tell whether the agent is about to end."""
@@ -355,7 +370,9 @@ def _commit(loop: Loop, played: Callable[[str, str], str | None] | None) -> Call
     return commit
 
 
-def _service(parts: RulesParts, wiring: ModelWiring, retraining: PipelineWiring, past: RuleHistory) -> RulesService:
+def _service(
+    parts: RulesParts, wiring: ModelWiring, retraining: PipelineWiring, past: RuleHistory, reach: RuleReach
+) -> RulesService:
     """Return the rules, which begin pipelines."""
     return RulesService(
         champion=wiring.champion,
@@ -371,4 +388,5 @@ def _service(parts: RulesParts, wiring: ModelWiring, retraining: PipelineWiring,
         trial=WorkerTrial(parts.endpoints.begun),
         may_command=command.may_command,
         model=parts.registry.model,
+        reach=reach.lacking,
     )

@@ -19,6 +19,10 @@ _HELP = {
     _ESTIMATED: "What the {} of a window's answers is expected to be before labels come.",
     _REALISED: "The {} of a window's answers by the labels that have come.",
 }
+_TITLE = {_ESTIMATED: "expected {} of answers", _REALISED: "{} of answers by their labels"}
+_CALLED = {"roc_auc": "ROC AUC", "log_loss": "log loss", "brier": "Brier score", "mae": "mean absolute error",
+           "rmse": "root mean squared error", "r2": "R²", "f1": "F1"}  # fmt: skip
+"""What people call a figure; those that are not here go by their names."""
 _UNTOLD = frozenset({AnswersState.UNLABELLED, AnswersState.INSUFFICIENT, AnswersState.UNKNOWN, AnswersState.UNWATCHED})
 
 
@@ -27,7 +31,9 @@ def _metric(kind: str, figure: str) -> Metric:
     span = (_RESOLUTION, -_FAR if low is None else low - _RESOLUTION, _FAR if high is None else high + _RESOLUTION)
     # What has no bound is of any size, so that its resolution is a share of it.
     shape = "gauge" if low is not None and high is not None else "rate"
-    return Metric(f"{kind}.{figure}", MONITOR, "1", shape, *span, _HELP[kind].format(figure))
+    called = _CALLED.get(figure, figure)
+    title = _TITLE[kind].format(called)
+    return Metric(f"{kind}.{figure}", MONITOR, "1", shape, *span, _HELP[kind].format(called), title=title)
 
 
 RECORDED: tuple[Metric, ...] = tuple(_metric(kind, figure) for kind in _HELP for figure in BOUNDS)

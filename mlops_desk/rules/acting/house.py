@@ -27,17 +27,19 @@ class Retrains(Protocol):
 class ActionHouse:
     """``allow`` raises Refused where the caller may not ask for a verb of a service with these arguments.
 
-    ``notice`` announces. ``webhook`` posts a document, ``email`` sends a subject and a text, and ``command`` runs the
-    program of the settings as a person (uid) with a document on its standard input: each with a key by which a
-    repetition is known. ``submit`` queues a template's job with parameters under an origin and with its chain (as
-    ``Job`` has it), ``job_of_origin`` finds it. ``run_pushed`` runs the pipeline of a ref that was pushed, or finds the
-    run of that commit. ``promote_tag`` takes a signed tag (repository, tag, alias) as a word for a move, or tells of
-    the one it has made. ``job`` finds a job by its id, ``newest_job`` by its name. ``raise_alert`` has one fire, once
-    for each rule and thing, and ends it when that is over. ``pause_endpoint`` takes what callers are told.
+    ``title`` tells what people call a thing of a rule. ``notice`` announces. ``webhook`` posts a document, ``email``
+    sends a subject and a text, and ``command`` runs the program of the settings as a person (uid) with a document on
+    its standard input: each with a key by which a repetition is known. ``submit`` queues a template's job with
+    parameters under an origin and with its chain (as ``Job`` has it), ``job_of_origin`` finds it. ``run_pushed`` runs
+    the pipeline of a ref that was pushed, or finds the run of that commit. ``promote_tag`` takes a signed tag
+    (repository, tag, alias) as a word for a move, or tells of the one it has made. ``job`` finds a job by its id,
+    ``newest_job`` by its name. ``raise_alert`` has one fire, once for each rule and thing, and ends it when that is
+    over. ``pause_endpoint`` takes what callers are told.
     """
 
     allow: Callable[[str, str, Mapping[str, Any]], None]
     notice: Callable[[Notice], None]
+    title: Callable[[str], str]
     webhook: Callable[[Mapping[str, Any], str], None]
     email: Callable[[str, str, str], None]
     command: Callable[[Mapping[str, Any], int], None]

@@ -69,20 +69,23 @@ class RuleTelling:
                 return
 
     def _once(self, way: str, action: NotifyAction, deed: Deed) -> None:
-        words = said(action, deed)
+        words = said(action, deed, self._title(deed))
         if way == "desktop":
             hint = Hint(f"mlops-desk rules show {deed.firing.rule}", after=" tells how it stands.")
             about = ("rule", deed.firing.rule)
             self._house.notice(Notice(action.level, SOURCE, words, hint, deed.firing.at, about=about, personal=True))
         elif way == "webhook":
-            self._house.webhook(_document(action, deed), deed.key)
+            self._house.webhook(_document(action, deed, words), deed.key)
         elif way == "email":
             self._house.email(f"[MLOps Desk] {plain(words, _SUBJECT)}", _letter(words, deed), deed.key)
         else:
             uid = deed.firing.created_by
             if uid is None:
                 raise Unavailable("Whose command it would be is not known.")
-            self._house.command({**_document(action, deed), "key": deed.key}, uid)
+            self._house.command({**_document(action, deed, words), "key": deed.key}, uid)
+
+    def _title(self, deed: Deed) -> str:
+        return self._house.title(deed.firing.subject) if deed.firing.subject else ""
 
     def _tell_trouble(self, text: str, hint: str | None, deed: Deed) -> None:
         said_of = f"The rule {deed.firing.rule} fired and could not tell of it. {text}"
@@ -90,20 +93,20 @@ class RuleTelling:
         self._house.notice(Notice("warning", SOURCE, said_of, hint, time.time(), about=about))
 
 
-def said(action: NotifyAction, deed: Deed) -> str:
-    """Return what people are told: the action's own text, else the rule's sentence, and of what thing."""
+def said(action: NotifyAction, deed: Deed, title: str) -> str:
+    """Return what people are told: the action's own text, else the rule's sentence, and what its thing is called."""
     sentence = deed.rule.sentence if deed.rule is not None else ""
     text = action.text or f"The rule {deed.firing.rule} fired. {sentence}".rstrip()
-    of = f" ({plain(deed.firing.subject, 200)})" if deed.firing.subject else ""
+    of = f" ({plain(title, 200)})" if title else ""
     return plain(f"{text}{of}", _TEXT)
 
 
-def _document(action: NotifyAction, deed: Deed) -> Mapping[str, Any]:
+def _document(action: NotifyAction, deed: Deed, words: str) -> Mapping[str, Any]:
     return {
         "state": "rule",
         "rule": deed.firing.rule,
         "level": action.level,
-        "text": said(action, deed),
+        "text": words,
         "subject": deed.firing.subject,
         "trigger": deed.firing.trigger,
         "firing": deed.firing.id,

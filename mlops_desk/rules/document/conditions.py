@@ -48,6 +48,7 @@ STATES: Mapping[str, tuple[str, ...]] = {
 """All states; a monitor that has turned because values are broken, and not drifted, is broken."""
 UNTOLD = frozenset({"unknown", "stale"})
 """States that say that nobody knows: nothing is set off by them."""
+_PER_CENT = 100.0  # of a whole
 _DEFAULT_ZONE = "UTC"
 _DEFAULT_REF = "main"
 
@@ -146,7 +147,8 @@ def _declared(bound: Bound[RuleFile], table: WhenFields, path: str, metrics: Met
     found = [metric for (_, known), metric in metrics.items() if known == name]
     if not found:
         near = difflib.get_close_matches(name, {known for _, known in metrics}, n=1)
-        hint = f"Did you mean {near[0]}?" if near else "README.md lists the metrics of each device."
+        all_of_them = Hint("mlops-desk rules measures", after=" lists what a condition may name.")
+        hint = f"Did you mean {near[0]}?" if near else all_of_them
         bound.refuse(f"{path}.metric", f"{name} is nothing that the desk measures.", hint)
     classes = sorted(metric.device for metric in found)
     if table.device is not None and table.device not in classes:
@@ -160,7 +162,10 @@ def _declared(bound: Bound[RuleFile], table: WhenFields, path: str, metrics: Met
 def _check_limit(bound: Bound[RuleFile], path: str, value: float, metric: Metric) -> None:
     if not metric.low <= value <= metric.high:
         wanted = f"a value of {metric.name}, which lies between {metric.low:g} and {metric.high:g}"
-        bound.unfit(path, f"{value:g}", wanted + ("" if metric.unit == "1" else f" {metric.unit}"))
+        wanted += "" if metric.unit == "1" else f" {metric.unit}"
+        if metric.high == 1.0 < value <= _PER_CENT:
+            wanted += f"; {value:g} % is {value / _PER_CENT:g}"
+        bound.unfit(path, f"{value:g}", wanted)
 
 
 def _state(bound: Bound[RuleFile], table: WhenFields, path: str) -> StateClause:

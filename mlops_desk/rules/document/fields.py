@@ -4,6 +4,7 @@ A condition and an action are each told by the one key that says what kind it is
 ``shapes.py`` says which other keys go with it. The names are a contract: they are added to, and never changed.
 """
 
+from dataclasses import replace
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
@@ -33,6 +34,7 @@ Way = Annotated[
     Literal["desktop", "webhook", "email", "command"],
     Meta(extra=written_as(Form("desktop, webhook, email or command"))),
 ]
+_HOURS = replace(NUMBER, wanted="GPU-hours above 0; a rule that shall not fire is paused (rules pause)")
 _LEVEL = Form("info, warning or alert")
 _KIND = Form("job, endpoint, monitor or gpu")
 _GOAL = Form("maximize or minimize")
@@ -212,7 +214,7 @@ class ActionFields(Struct, frozen=True, kw_only=True):
 class BudgetFields(Struct, frozen=True, kw_only=True):
     """What the jobs of a rule may take."""
 
-    gpu_hours: Annotated[float, Meta(gt=0, extra=written_as(NUMBER)), told("GPU-hours")] = field(name="gpuHours")
+    gpu_hours: Annotated[float, Meta(gt=0, extra=written_as(_HOURS)), told("GPU-hours")] = field(name="gpuHours")
     per: Annotated[float, Meta(gt=0, extra=written_as(LENGTH)), told("within so long, up to now")] = 604_800.0
 
 

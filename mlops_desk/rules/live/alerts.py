@@ -1,6 +1,13 @@
 """Built-in rules by their alerts: who judges alerts says for what they hold, and an alert is what one did. Pure.
 
 What such a rule does beside its alert is set off by that: a fact of each thing of its class, 1 while the alert fires.
+
+It is not set off by the engine that judged the rule, though that is the same code. An alert is told before anything is
+stored, or a full disk would keep the alert of a full disk from being told; an action is stored before it is done, or an
+agent that dies would do it twice or never. What holds an action back (a cooldown, quiet hours, a budget) holds no alert
+back, and outlives the agent, while whoever judges alerts remembers nothing of what is calm. And a device may have
+several alerts of a rule at once, for different processes, where its actions are set off once. As a fact that is so or
+not, the alert is found by the next agent, too, whenever the last one died.
 """
 
 import math

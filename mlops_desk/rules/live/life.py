@@ -18,7 +18,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import boot_id
 from mlops_desk.judging.engine import Key, RuleEngine, RulesLook
 from mlops_desk.records.alert import Alert
-from mlops_desk.records.rules.conditions import Lasting, Momentary, PushClause, StateClause, leaves
+from mlops_desk.records.rules.conditions import Lasting, Momentary, PushClause, StateClause, device_class, leaves
 from mlops_desk.records.rules.firing import FiringStep, KeptFiring, PushedRef
 from mlops_desk.records.rules.kept import KeptRule, KeptStanding, RuleSight, ThingStanding, WrittenRule
 from mlops_desk.records.rules.spec import RuleSpec
@@ -28,7 +28,7 @@ from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
 from mlops_desk.rules.live.alerts import alert_clause, with_alerts, with_raised
 from mlops_desk.rules.live.board import FactBoard
 from mlops_desk.rules.live.hearing import JOB, RuleHearing
-from mlops_desk.rules.live.naming import renamed
+from mlops_desk.rules.live.naming import Name, renamed
 from mlops_desk.rules.live.pushes import kept_text, pushed_of, pushed_refs
 from mlops_desk.rules.sentence import action_words
 
@@ -98,8 +98,10 @@ class RuleLife:
         self._since: dict[Key, tuple[bool | None, float]] = {}
         self._sampled_at: float | None = None
         self._trouble: str | None = None
+        self._specs = self._judged_now(lambda _device, given: given)  # a device is named once it was heard of
+        self._engine = RuleEngine(self._specs.values(), parts.clock(), self._standings, self._seen)
+        self.board.want(self._engine.facts)
         self._stale = True
-        self._engine = self._made()
         shelf.changed = self.renew
 
     @property
@@ -189,7 +191,7 @@ class RuleLife:
             self._tell(done)
 
     def fire(self, one: ReadRule, subject: str, trigger: str, asked: Sequence[tuple[str, str]]) -> KeptFiring:
-        """Fire a rule now, as a person wants, and have it stored. Raises Refused, Unavailable."""
+        """Fire a rule now, as a person wants, and have it stored. Raises Refused, NotFound, Unavailable."""
         if one.spec is None:
             raise Refused(f"The rule {one.written.name} can't be read: {one.trouble}", "Remove it, and make it anew.")
         if one.built_in is not None and not acts(one.spec):
@@ -198,10 +200,10 @@ class RuleLife:
         with self._lock:
             if self._stale:
                 self._renewed()
-            clock, rule_id = self._parts.clock(), one.written.id
-            engine = self._engine
+            clock, rule_id, engine = self._parts.clock(), one.written.id, self._engine
+            subject = self._called(one.spec, subject)
             if one.written.is_paused:
-                engine = RuleEngine([self._judged(one)], clock, self._standings)
+                engine = RuleEngine([self._judged(one, self._parts.name)], clock, self._standings)
             found = engine.fire(rule_id, subject, clock)
             firing = self._firing(found.firings[0], trigger, asked, by_hand=True)
             if firing is None:
@@ -212,6 +214,11 @@ class RuleLife:
             self._tables.keep(kept, [firing], self._written([firing]), sights)
         self._tell([firing])
         return firing
+
+    def _called(self, spec: RuleSpec, given: str) -> str:
+        """Return by what name a thing goes that a person has named. Raises NotFound."""
+        device = next((found for leaf in leaves(spec.when) if (found := device_class(leaf)) is not None), "")
+        return self._parts.name(device, given) if given and device else given
 
     def came_to_nothing(self, firing: KeptFiring) -> None:
         """Let no cooldown follow from a firing of which nothing could be done: the next one may try again."""
@@ -295,14 +302,10 @@ class RuleLife:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _made(self) -> RuleEngine:
+    def _judged_now(self, name: Name) -> dict[str, RuleSpec]:
+        """Return the rules that are judged, by id; ``name`` tells by what names their things go."""
         self._let_paused_go()
-        specs = [self._judged(one) for one in self._shelf.all() if one.is_judged]
-        engine = RuleEngine(specs, self._parts.clock(), self._standings, self._seen)
-        self.board.want(engine.facts)
-        self.board.all_again()
-        self._stale = False
-        return engine
+        return {one.written.id: self._judged(one, name) for one in self._shelf.all() if one.is_judged}
 
     def _let_paused_go(self) -> None:
         """Forget how rules that are paused stood, but for what holds them back: what holds once they go on is news."""
@@ -313,14 +316,19 @@ class RuleLife:
                 self._standings[key] = replace(fresh, fired=standing.fired, fired_at=standing.fired_at)
 
     def _renewed(self) -> None:
+        """Judge the rules as they are by now; one of which nothing is new goes on, with what it has counted."""
         known = {one.written.id for one in self._shelf.all()}
-        told = {**self._standings, **self._engine.standings()}
-        told.update(self._fresh)
-        self._fresh = {}
+        told = {**self._standings, **self._engine.standings(), **self._fresh}
         self._standings = {key: standing for key, standing in told.items() if key[0] in known}
-        self._engine = self._made()
+        specs, clock, anew = self._judged_now(self._parts.name), self._parts.clock(), {key[0] for key in self._fresh}
+        for rule in dict.fromkeys((*self._specs, *specs)):
+            if rule in anew or specs.get(rule) != self._specs.get(rule):
+                self._engine.begin(rule, specs.get(rule), self._standings, clock, self._seen)
+        self._specs, self._fresh, self._stale = specs, {}, False
+        self.board.want(self._engine.facts)
+        self.board.all_again()
 
-    def _judged(self, one: ReadRule) -> RuleSpec:
+    def _judged(self, one: ReadRule, name: Name) -> RuleSpec:
         """Return a rule as the engine has it: by its id, and its things by the names that they go by.
 
         A built-in one holds while its alert fires, which who judges alerts has found by then.
@@ -328,7 +336,7 @@ class RuleLife:
         spec = one.spec
         if spec is None:
             raise ValueError(f"the rule {one.written.name} can't be read")
-        when = renamed(spec.when, self._parts.name) if one.built_in is None else alert_clause(one.built_in.name)
+        when = renamed(spec.when, name) if one.built_in is None else alert_clause(one.built_in.name)
         seconds = spec.for_seconds if one.built_in is None else 0.0
         return replace(spec, name=one.written.id, when=when, for_seconds=seconds)
 

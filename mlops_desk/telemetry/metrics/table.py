@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 METRICS: tuple[Metric, ...] = tuple(
-    replace(metric, title=TITLES.get((metric.device, metric.name), "")) for metric in (*DEVICE_TABLE, *HOST_METRICS)
+    replace(metric, title=TITLES[metric.device, metric.name]) for metric in (*DEVICE_TABLE, *HOST_METRICS)
 )
 TABLE: Mapping[tuple[str, str], Metric] = {(metric.device, metric.name): metric for metric in METRICS}
 GPU_METRICS: tuple[str, ...] = tuple(metric.name for metric in GPU_TABLE)

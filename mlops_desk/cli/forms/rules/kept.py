@@ -159,6 +159,7 @@ TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "NAME": lambda item: item.name,
         "OF": lambda item: item.device,
         "UNIT": lambda item: "yes or no" if item.is_fact else "–" if item.unit == "1" else item.unit,
+        "CALLED": lambda item: item.title or "–",
         "WHAT": lambda item: item.help,
     },
 }

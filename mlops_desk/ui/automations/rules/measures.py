@@ -24,7 +24,7 @@ class MeasureCompleter(QCompleter):
     def __init__(self, measures: Sequence[Metric], parent: QObject) -> None:
         model = QStandardItemModel(parent)
         for one in measures:
-            item = QStandardItem(f"{one.name} ({one.device}): {plain(one.help, _WORDS)}")
+            item = QStandardItem(f"{one.name} ({one.device}): {plain(_said(one), _WORDS)}")
             item.setData(one.name, _NAME)
             model.appendRow(item)
         super().__init__(model, parent)
@@ -71,6 +71,11 @@ class MeasureOffer(QObject):
         found = [one for one in self._measures if one.name == name and device in {"", one.device}]
         if found:
             self._says.show_text(words(found[0]))
+
+
+def _said(measure: Metric) -> str:
+    """Return what sentences call a measure, by which one looks for it too, and what it is."""
+    return f"{measure.title}. {measure.help}" if measure.title else measure.help
 
 
 def words(measure: Metric) -> str:

@@ -261,6 +261,16 @@ def test_who_is_told_on_the_desktop_hears_of_no_trouble_besides() -> None:
     assert [one.text for one in ways.house.notices] == ["Hot (j1)"]
 
 
+def test_people_are_told_what_they_call_a_thing_and_programs_by_what_name_it_goes() -> None:
+    documents: list[Any] = []
+    house = House(title={"GPU-4c1f": "GPU 3"}.__getitem__, webhook=lambda told, _key: documents.append(told))
+    house.do(NotifyAction(("desktop", "webhook"), text="Hot"), subject="GPU-4c1f")
+    assert [one.text for one in house.notices] == ["Hot (GPU 3)"]
+    assert [(one["text"], one["subject"]) for one in documents] == [("Hot (GPU 3)", "GPU-4c1f")]
+    house.do(NotifyAction(("desktop",), text="Hot"), subject="")
+    assert house.notices[-1].text == "Hot"
+
+
 def test_only_a_command_alone_leaves_it_unknown() -> None:
     told = Ways().house.do(NotifyAction(("command",)), again=True)
     assert told.state is FiringState.UNKNOWN

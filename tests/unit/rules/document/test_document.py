@@ -160,7 +160,10 @@ def test_the_schema_is_one_and_refuses_an_unknown_key_deep_within() -> None:
         ("{manual: no}", "Line 4, column 16", "'false' does not fit", "another condition"),
         ("{cron: 0 2 * * *, manual: true}", "Line 4, column 33", "there is cron already", "and: or or:"),
         ("{of: iris}", "Line 4, column 7", "does not say what it is", "metric"),
-        ("{and: [{cron: 0 2 * * *}]}", "Line 4, column 13", "no items", "list"),
+        ("{and: [{cron: 0 2 * * *}]}", "Line 4, column 13", "when.and has 1 of at least 2 items", "list"),
+        ("{cron: */10 * * * *}", "Line 4, column 15", "not YAML", "begins with * or & stands in quotes"),
+        ("{cron: * 2 * * *}", "Line 4, column 14", "not YAML", "begins with * or & stands in quotes"),
+        ("{metric: hw.gpu.utilization, above: 90}", "Line 4, column 43", "'90' does not fit", "; 90 % is 0.9"),
         ("{and: [{cron: 0 2 * * *}, {newData: /srv/a}]}", "Line 4, column 13", "never come at once", "or:"),
         ("{or: [{cron: 0 2 * * *}, {manual: true}]}", "Line 4, column 41", "fired by hand", "Take it away"),
         ("{and: [{state: job, is: [failed]}, {state: gpu, is: [lost]}]}", "Line 4, column 7", "each gpu and each job", "of:"),
@@ -222,3 +225,10 @@ def test_what_holds_a_rule_back_is_read_as_strictly(line, place, text) -> None:
     error = refused(f"{HEAD}when: {{cron: 0 2 * * *}}\n{TAIL}{line}")
     assert str(error).startswith(f"{place}: ")
     assert text in str(error)
+
+
+def test_a_budget_of_nothing_is_refused_with_what_is_meant_by_it() -> None:
+    error = refused(f"{HEAD}when: {{cron: 0 2 * * *}}\n{TAIL}budget: {{gpuHours: 0}}\n")
+    assert "'0' does not fit" in str(error)
+    assert "above 0" in str(error.hint)
+    assert "rules pause" in str(error.hint)
