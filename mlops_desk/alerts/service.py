@@ -44,6 +44,7 @@ _ENDED = "ended"
 _KEPT = 1000  # chosen: months of an ordinary machine
 _LISTED = 100  # chosen: the window shows those that fire and the newest that ended
 _WEBHOOK_RULE = "webhook"
+_DAY_SECONDS = 86_400.0  # as its name says
 
 
 class KeptAlertRules(Protocol):
@@ -192,7 +193,7 @@ class AlertsService:
         """Tell nobody of an alert for so many seconds, by its id or the beginning of it. Raises NotFound, Invalid."""
         if not 0.0 <= seconds <= LONGEST_SECONDS:
             hint = Hint("mlops-desk alerts configure RULE --enabled false", after=" ends a rule for good.")
-            raise Invalid(f"{seconds:g} s is not between 0 and 30 days.", hint)
+            raise Invalid(f"{seconds / _DAY_SECONDS:g} days are not between 0 and 30 days.", hint)
         user = current_caller().user
         stored = self._stored(alert_id)
         with self._lock:

@@ -63,7 +63,7 @@ def would_fire(
         for key, why in look.held.items():
             waiting.setdefault(key, (at, why))
     found += [
-        WouldFire(began, key[1], fired=False, waited_seconds=until - began, held_by=why)
+        WouldFire(began, key[1], fired=False, waited_seconds=until - began, held_by=why, waits=True)
         for key, (began, why) in waiting.items()
     ]
     return sorted(found, key=lambda one: one.at)

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.end2end.desk import Desk
+from tests.nvml_sim import Simulator
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
 
 HEAD = "apiVersion: mlops-desk/v1\nkind: Rule\nname: {name}\nwhen: {when}\nthen:\n{then}"
+NOTIFY = "- notify: [desktop]\n"
 ALWAYS = "{metric: system.memory.usage, device: host, above: 1}"  # bytes: it holds on every machine that runs this
 
 
@@ -125,3 +127,22 @@ def test_a_row_that_comes_fires_once_and_an_alert_lives_over_a_kill(desk: Desk, 
     desk.json("rules", "remove", "used")
     desk.wait(lambda: desk.json("alerts", "list", "--state", "ended", "--rule", "used"), bool, 30)
     assert len(desk.json("rules", "show", "rows")["firings"]) == 1
+
+
+@pytest.mark.nvml
+def test_a_gpu_that_a_rule_names_by_its_index_is_judged_by_the_next_agent_too(tmp_path: Path) -> None:
+    simulator = Simulator(tmp_path, "system driver=580.95.05 cuda=12.2\ngpus 2 model=h100\ngpu * util=3\n", "current")
+    desk = Desk(tmp_path / "data", {**simulator.environment, "MLOPS_DESK_LEASE_DIR": str(tmp_path / "leases")})
+    try:
+        desk.wait(lambda: desk.json("gpus", "list"), len)
+        idle = made(desk, tmp_path, "idle", "{metric: hw.gpu.utilization, of: gpu1, below: 0.05}", NOTIFY)
+        assert idle["missing"] == []
+        assert made(desk, tmp_path, "slip", "{metric: hw.gpu.utilization, of: gpu7, below: 0.05}", NOTIFY)["missing"]
+        show = lambda: desk.json("rules", "show", "idle")["standings"]  # noqa: E731 - of two uses
+        holds = lambda standings: [one["holds"] for one in standings] == [True]  # noqa: E731 - likewise
+        desk.wait(show, holds)
+        desk.run("agent", "stop")
+        desk.wait(show, holds)
+        assert len(desk.json("rules", "show", "idle")["firings"]) == 1, "it held all the while"
+    finally:
+        desk.stop()

@@ -15,20 +15,17 @@ _COME_AND_GO = (GPU, DISK, FILESYSTEM, NETWORK)
 
 
 class ThingNames:
-    """Is told each sample, in the thread that samples, and asked in any thread.
-
-    ``status`` is the newest sample; None: nobody has looked yet.
-    """
+    """Is told each sample, in the thread that samples, and asked in any thread."""
 
     def __init__(self) -> None:
-        self.status: Status | None = None
+        self._status: Status | None = None
         self._there: object = None
 
     def sampled(self, status: Status) -> bool:
         """Take in a sample; tell whether it has other devices than the one before, or is the first."""
         there = [(gpu.index, gpu.uuid) for gpu in status.gpus], *(devices_of(status, each) for each in _COME_AND_GO)
         is_news = there != self._there
-        self.status, self._there = status, there
+        self._status, self._there = status, there
         return is_news
 
     def name(self, device: str, given: str) -> str:
@@ -41,12 +38,12 @@ class ThingNames:
             return SeriesName.of(device, given, "").key
         if device not in CLASSES:
             return given  # what a device consists of, jobs and monitors go by one name alone
-        status = self.status
-        if status is None:
+        if self._status is None:
             raise Unavailable("The machine was not measured yet.", "Ask again in some seconds.")
-        gpus = {gpu.index: gpu.uuid for gpu in status.gpus} if device == GPU else {}
-        return resolve_device(given, gpus, devices_of(status, device))
+        return name_in(self._status, device, given)
 
-    def there(self, device: str) -> list[str]:
-        """Return the names of the machine's devices of a class; none while nobody has looked."""
-        return [] if self.status is None else devices_of(self.status, device)
+
+def name_in(status: Status, device: str, given: str) -> str:
+    """Return the name of a device of the machine, by what people call it. Raises NotFound, Invalid."""
+    gpus = {gpu.index: gpu.uuid for gpu in status.gpus} if device == GPU else {}
+    return resolve_device(given, gpus, devices_of(status, device))

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_desk.alerts.gauging.sample import DEVICES
-from mlops_desk.base.errors import DeskError, NotFound
+from mlops_desk.base.errors import DeskError, Invalid, NotFound
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
-from mlops_desk.desk.rules.names import ThingNames
-from mlops_desk.desk.rules.past import CLASSES, RULE_METRICS
+from mlops_desk.desk.rules.names import name_in
+from mlops_desk.desk.rules.past import CLASSES, RULE_METRICS, devices_of
 from mlops_desk.records.metric import Metric, MetricState, Reading
 from mlops_desk.records.rules.actions import NotifyAction, PauseEndpointAction, RollBackAction, RuleAction
 from mlops_desk.records.rules.conditions import DriftClause, Leaf, MetricClause, StateClause, leaves
@@ -34,9 +34,12 @@ _WAYS = {
 
 @dataclass(frozen=True, slots=True)
 class RuleReach:
-    """``endpoint`` finds one by its name; raises NotFound, and DeskError while nobody can tell."""
+    """``status`` tells of the machine, ``endpoint`` finds one by its name (raises NotFound). Both may raise DeskError.
 
-    names: ThingNames
+    ``status`` may wait for the first numbers, for some seconds.
+    """
+
+    status: Callable[[], Status]
     endpoint: Callable[[str], object]
     settings: SettingsStore
 
@@ -49,33 +52,14 @@ class RuleReach:
     def _of_part(self, leaf: Leaf) -> Iterator[str]:
         if isinstance(leaf, DriftClause):
             yield from self._of_endpoint(leaf.endpoint)
-        elif isinstance(leaf, StateClause) and leaf.of is not None:
-            yield from self._of_endpoint(leaf.of) if leaf.kind == _ENDPOINT else self._of_thing(leaf.kind, leaf.of)
+        elif isinstance(leaf, StateClause) and leaf.kind == _ENDPOINT and leaf.of is not None:
+            yield from self._of_endpoint(leaf.of)
+        elif isinstance(leaf, StateClause) and leaf.kind in CLASSES and leaf.of is not None:
+            yield from _of_thing(self.status(), leaf.kind, leaf.of)
         elif isinstance(leaf, MetricClause) and leaf.device == _ENDPOINT and leaf.of is not None:
             yield from self._of_endpoint(leaf.of.partition("/")[0])
         elif isinstance(leaf, MetricClause) and leaf.device in CLASSES:
-            yield from self._of_metric(leaf)
-
-    def _of_metric(self, leaf: MetricClause) -> Iterator[str]:
-        status, metric = self.names.status, RULE_METRICS[leaf.device, leaf.metric]
-        lacks = [] if leaf.of is None else [*self._of_thing(leaf.device, leaf.of)]
-        if lacks or status is None:
-            yield from lacks
-            return
-        of = None if leaf.of is None else self.names.name(leaf.device, leaf.of)
-        things = [thing for name, thing in _things(status, leaf.device) if of in {None, name}]
-        if leaf.of is None and not self.names.there(leaf.device):
-            yield f"This machine has no {called(leaf.device)} now."
-        elif things and not metric.derived and not any(_is_told(thing, metric) for thing in things):
-            yield f"Nothing tells the {metric.title} of {_whom(leaf)} now."
-
-    def _of_thing(self, device: str, given: str) -> Iterator[str]:
-        try:
-            self.names.name(device, given)
-        except NotFound:
-            yield f"This machine has no {called(device)} {plain(given, 200)} now."
-        except DeskError:
-            return  # nobody has looked yet
+            yield from _of_metric(self.status(), leaf)
 
     def _of_endpoint(self, name: str) -> Iterator[str]:
         try:
@@ -83,7 +67,7 @@ class RuleReach:
         except NotFound:
             yield f"There is no endpoint {plain(name)} now."
         except DeskError:
-            return  # likewise
+            return  # nobody can tell
 
     def _of_action(self, action: RuleAction) -> Iterator[str]:
         if isinstance(action, (PauseEndpointAction, RollBackAction)):
@@ -93,6 +77,29 @@ class RuleReach:
                 unset = [name for name in _WAYS.get(way, ()) if not self.settings.text(name)]
                 if unset:
                     yield f"Nobody is told by {way} while the settings {', '.join(unset)} are empty."
+
+
+def _of_metric(status: Status, leaf: MetricClause) -> list[str]:
+    metric, names = RULE_METRICS[leaf.device, leaf.metric], devices_of(status, leaf.device)
+    if leaf.of is not None and (lacks := _of_thing(status, leaf.device, leaf.of)):
+        return lacks
+    if not names:
+        return [f"This machine has no {called(leaf.device)} now."]
+    of = None if leaf.of is None else name_in(status, leaf.device, leaf.of)
+    things = [thing for name, thing in _things(status, leaf.device) if of in {None, name}]
+    if things and not metric.derived and not any(_is_told(thing, metric) for thing in things):
+        return [f"Nothing tells the {metric.title} of {_whom(leaf)} now."]
+    return []
+
+
+def _of_thing(status: Status, device: str, given: str) -> list[str]:
+    try:
+        name_in(status, device, given)
+    except NotFound:
+        return [f"This machine has no {called(device)} {plain(given, 200)} now."]
+    except Invalid as error:
+        return [f"{error.message} {error.hint or ''}".strip()]  # it may mean several
+    return []
 
 
 def _whom(leaf: MetricClause) -> str:

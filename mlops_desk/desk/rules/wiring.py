@@ -116,7 +116,7 @@ class RulesDesk:
         self.ci = ci_service(
             parts.jobs, parts.registry, registering, parts.state, parts.snapshots, parts.bus, parts.loop
         )
-        reach = RuleReach(self._names, parts.endpoints.show, parts.settings)
+        reach = RuleReach(parts.telemetry.status, parts.endpoints.show, parts.settings)
         self.rules = _service(parts, wiring, retraining, past, reach)
         names = self._names.name
         self.life = RuleLife(

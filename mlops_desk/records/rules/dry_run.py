@@ -16,8 +16,8 @@ class RuleCheck:
 class WouldFire:
     """A time (Unix) at which a rule would have fired for a ``subject`` ("": it is of one thing only).
 
-    ``fired`` False: it held and was held back until it held no more. ``held_by`` is what held it back (quiet, cooldown,
-    budget), ``waited_seconds`` for how long.
+    ``fired`` False: it held and was held back until it held no more, or ``waits`` still at the end. ``held_by`` is what
+    held it back (quiet, cooldown, budget), ``waited_seconds`` for how long.
     """
 
     at: float
@@ -25,6 +25,7 @@ class WouldFire:
     fired: bool
     waited_seconds: float = 0.0
     held_by: str | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

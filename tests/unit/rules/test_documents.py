@@ -109,6 +109,12 @@ def test_what_was_held_back_is_told_with_what_held_it() -> None:
     assert found.would == (WouldFire(BEGIN + 2820.0, "a", True, 2220.0, "quiet"),)  # a look a minute: 15:00:20
 
 
+def test_what_is_held_back_to_the_end_is_not_told_as_over() -> None:
+    hours = "quiet: [{from: 00:00, to: 23:59}]\n"
+    (held,) = dry_run(Past(hot_from(BEGIN + 600.0, BEGIN + DAY)), HOT + hours, days=2 / 24).would
+    assert (held.fired, held.held_by, held.waits) == (False, "quiet", True)
+
+
 def test_a_schedule_needs_no_history_and_what_has_none_is_named() -> None:
     text = f"{HEAD}when: {{or: [{{cron: 0 2 * * *}}, {{state: job, of: nightly, is: [failed]}}]}}\n{TELL}"
     found = dry_run(Past(hot_from(0.0, 0.0)), text)

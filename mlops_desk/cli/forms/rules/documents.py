@@ -43,6 +43,8 @@ def _times(would: Sequence[WouldFire]) -> str:
 
 def _became(one: WouldFire) -> str:
     why = f" by {one.held_by}" if one.held_by else ""
+    if one.waits:
+        return f"held back{why}, and waits still"
     if not one.fired:
         return f"held back{why}, until it held no more"
     return f"fires, {step(one.waited_seconds)} late, held back{why}" if one.waited_seconds else "fires"

@@ -128,7 +128,8 @@ def _columns(title: Callable[[str], str]) -> tuple[Column[WouldFire], ...]:
         held = f"{words.held_words(one.held_by or '')}, {numbers.duration(one.waited_seconds)}"
         if one.fired:
             return Cell(f"{numbers.OK} fires after {held}", "fires", "ok")
-        return Cell(f"{numbers.PAUSED} held back by {held}", "held", "paused")
+        text = f"held back by {held}" + (", and waits still" if one.waits else "")
+        return Cell(f"{numbers.PAUSED} {text}", "held", "paused")
 
     return (
         Column("when", "When", lambda one: Cell(numbers.day_and_clock(one.at), one.at, tip=numbers.absolute(one.at))),

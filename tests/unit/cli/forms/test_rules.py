@@ -44,6 +44,11 @@ def test_a_dry_run_tells_how_often_when_and_what_held_it_back() -> None:
     assert rows[2] == ["GPU-1", "fires,", "2", "h", "late,", "held", "back", "by", "quiet"]
 
 
+def test_a_dry_run_tells_what_waits_still_when_it_ends() -> None:
+    shown = dry_run(run(would=(WouldFire(60.0, "", False, 60.0, "quiet", waits=True),)))
+    assert shown.splitlines()[-1].split()[2:] == ["–", "held", "back", "by", "quiet,", "and", "waits", "still"]
+
+
 def test_a_dry_run_tells_what_the_history_does_not_know() -> None:
     looked = (LookedAt("hw.temperature", "GPU-1", 21_600.0, 60.0),)
     shown = dry_run(run(untold=("job x is failed",), looked_at=looked, budget_reckoned=False))

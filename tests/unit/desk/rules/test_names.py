@@ -47,7 +47,6 @@ def test_nobody_waits_for_a_sample_and_nothing_is_named_before() -> None:
     names = ThingNames()
     with pytest.raises(Unavailable):
         names.name("gpu", "gpu0")
-    assert names.there("gpu") == []
 
 
 def test_rules_are_named_anew_when_devices_are_others_than_before() -> None:

@@ -1,5 +1,6 @@
 """What a rule names in vain: told when it is made, since it would wait, or fail, without a word."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,6 @@ import pytest
 
 from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.desk.rules.names import ThingNames
 from mlops_desk.desk.rules.past import RULE_METRICS
 from mlops_desk.desk.rules.reach import RuleReach
 from mlops_desk.records.gpu import Gpu, GpuState
@@ -38,8 +38,7 @@ class House:
     """A machine with one GPU, one endpoint, and settings as they are at first."""
 
     def __init__(self, folder: Path) -> None:
-        self.names = ThingNames()
-        self.names.sampled(MACHINE)
+        self.machine = MACHINE
         self.settings = SettingsStore(folder / "settings.json")
         self.trouble: Exception | None = None
 
@@ -51,7 +50,7 @@ class House:
         return name
 
     def lacking(self, when: str, then: str = DESKTOP) -> list[str]:
-        reach = RuleReach(self.names, self.endpoint, self.settings)
+        reach = RuleReach(lambda: self.machine, self.endpoint, self.settings)
         return reach.lacking(parse_rule(DOCUMENT.format(when, then), RULE_METRICS))
 
 
@@ -120,10 +119,14 @@ def test_a_way_to_tell_people_that_is_not_set_up_is_told(house: House, way: str,
 
 def test_what_nobody_can_tell_is_not_called_lacking(house: House) -> None:
     house.trouble = Unavailable("The table is away.")
-    house.names = ThingNames()
     assert house.lacking("{state: endpoint, of: chrun, is: [stopped]}", "{pause: chrun}") == []
-    assert house.lacking("{metric: hw.gpu.utilization, of: gpu9, above: 0.5}") == []
-    assert house.lacking("{metric: hw.disk.wear, above: 0.9}") == []
+
+
+def test_the_beginning_of_two_names_is_told_as_no_name(house: House) -> None:
+    twice = [replace(MACHINE.gpus[0], uuid=f"GPU-1111aaa{end}", index=end) for end in (0, 1)]
+    house.machine = replace(MACHINE, gpus=tuple(twice))
+    (told,) = house.lacking("{metric: hw.gpu.utilization, of: GPU-1111, above: 0.5}")
+    assert "GPU-1111aaa0" in told
 
 
 def test_a_way_is_not_called_empty_once_it_is_set(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

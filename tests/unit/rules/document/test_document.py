@@ -162,7 +162,7 @@ def test_the_schema_is_one_and_refuses_an_unknown_key_deep_within() -> None:
         ("{of: iris}", "Line 4, column 7", "does not say what it is", "metric"),
         ("{and: [{cron: 0 2 * * *}]}", "Line 4, column 13", "when.and has 1 of at least 2 items", "list"),
         ("{cron: */10 * * * *}", "Line 4, column 15", "not YAML", "begins with * or & stands in quotes"),
-        ("{cron: * 2 * * *}", "Line 4, column 14", "not YAML", "begins with * or & stands in quotes"),
+        ("{cron: * 2 * * *}", "Line 4, column 15", "not YAML", "begins with * or & stands in quotes"),
         ("{metric: hw.gpu.utilization, above: 90}", "Line 4, column 43", "'90' does not fit", "; 90 % is 0.9"),
         ("{and: [{cron: 0 2 * * *}, {newData: /srv/a}]}", "Line 4, column 13", "never come at once", "or:"),
         ("{or: [{cron: 0 2 * * *}, {manual: true}]}", "Line 4, column 41", "fired by hand", "Take it away"),
