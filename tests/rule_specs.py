@@ -32,7 +32,7 @@ from mlops_desk.records.rules.spec import QuietHours, RuleSpec
 
 
 def _metric(name: str, device: str, unit: str, low: float, high: float) -> Metric:
-    return Metric(name, device, unit, "gauge", 0.001, low, high, "")
+    return Metric(name, device, unit, "gauge", 0.001, low, high, "", title=name)
 
 
 METRICS = {

@@ -187,7 +187,7 @@ class AutomationDialog(GuardedForm):
             self.text.go_to(error.place)
 
     def _done(self, rule: KeptRule) -> None:
-        missing = f" It lacks: {'; '.join(rule.missing)}." if rule.missing else ""
+        missing = f" It lacks something: {' '.join(rule.missing)}" if rule.missing else ""
         self._context.say(
             "warning" if missing else "info", f"Rule {plain(rule.name)} is {'saved' if self._name else 'on'}.{missing}"
         )
