@@ -100,14 +100,14 @@ def some_standings(windows: dict[str, list_of[JudgedWindow]]) -> list_of[Monitor
     moved = {name: windows["m1"][len(windows["m1"]) * 3 // 4].window_start for name in ("pixel_0_0", "pixel_0_1")}
     return [
         MonitorStanding(digits, MonitorState.TURNED, Verdict.DRIFT, min(moved.values()), moved, 15, 2,
-                        windows["m1"][-1].window_end, NOW - 20, NOW + HOUR, 412,
+                        windows["m1"][-1].window_end, NOW - 20, NOW + 9 * HOUR, 412,
                         sentence="pixel_0_0 and pixel_0_1 have drifted in 3 of 3 windows.", alert_id="a1",
                         strip=tuple(one.verdict for one in windows["m1"][-12:])),
         MonitorStanding(fraud, MonitorState.FINE, Verdict.OK, None, {}, 9, 0, windows["m2"][-1].window_end, NOW - 30,
-                        NOW + HOUR, 12, sentence="None of 9 columns has drifted.",
+                        NOW + 9 * HOUR, 12, sentence="None of 9 columns has drifted.",
                         strip=tuple(one.verdict for one in windows["m2"][-12:])),
-        MonitorStanding(waiting, MonitorState.WAITING, checked_at=NOW - 30, next_check_at=NOW + HOUR),
-        MonitorStanding(lost, MonitorState.UNKNOWN, checked_at=NOW - 30, next_check_at=NOW + HOUR,
+        MonitorStanding(waiting, MonitorState.WAITING, checked_at=NOW - 30, next_check_at=NOW + 9 * HOUR),
+        MonitorStanding(lost, MonitorState.UNKNOWN, checked_at=NOW - 30, next_check_at=NOW + 9 * HOUR,
                         trouble="/data/incoming/claims can't be read: permission denied.",
                         hint="Let the agent's user read it: chmod g+rx /data/incoming/claims"),
         MonitorStanding(resting, MonitorState.PAUSED),
