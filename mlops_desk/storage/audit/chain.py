@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from mlops_desk.base.text import plain
@@ -35,13 +36,18 @@ def link_columns(link: AuditLink) -> tuple[str, str, str, float]:
     return (place_of(link.number), "", link.entry, float(link.number))
 
 
+def is_in_place(link: AuditLink, key: object, parent: object, state: object, at: object) -> bool:
+    """Tell whether a link is stored under its own ``link_columns``, which are not made anew for each of a million."""
+    return key == place_of(link.number) and parent == link.entry and state == "" and at == link.number
+
+
 def is_filed(document: str, state: object, verb: object, at: object) -> bool:
     """Tell whether an entry is stored under its own state, verb and time, by which lists and searches find it.
 
     One that ended is known by its text as an agent writes it, in which a quote within a value never stands alone: to
     read each of a million took half as long again as all the rest.
     """
-    is_as_written = document.startswith(f'{{"at": {at!r}, ') and f'"verb": {json.dumps(verb)}, ' in document
+    is_as_written = document.startswith(f'{{"at": {at!r}, ') and _of_verb(verb) in document
     if state == "" and is_as_written and '"state": "ended", ' in document:
         return True
     try:
@@ -50,6 +56,11 @@ def is_filed(document: str, state: object, verb: object, at: object) -> bool:
         return bool(("" if ended else told["state"], told["verb"], told["at"]) == (state, verb, at))
     except (ValueError, RecursionError, KeyError, AttributeError):
         return False
+
+
+@lru_cache(maxsize=1000)
+def _of_verb(verb: object) -> str:
+    return f'"verb": {json.dumps(verb)}, '
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 ``{"database": PATH, "head": ..., "written": ...}`` or ``{"exported": PATH, "head": ...}``, where ``written`` is the
 digest of the last link that the agent knows of; it answers with an AuditVerification. On stderr it says how far it is,
-a line each: ``records DONE TOTAL`` of the chain (TOTAL is 0 where it is not known), then ``entries DONE TOTAL``.
+a line each: ``records DONE TOTAL`` of the chain (TOTAL is 0 where it is not known), then ``entries DONE TOTAL`` of the
+entries that do not stand letter by letter as they were last written.
 """
 
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,21 +19,24 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.audit import AuditLink, AuditVerification
-from mlops_desk.storage.audit.chain import Unreadable, Verifier, is_filed, link_columns, link_of, says_the_same
+from mlops_desk.storage.audit.chain import Unreadable, Verifier, is_filed, is_in_place, link_of, place_of, says_the_same
 from mlops_desk.storage.audit.exported import links_of
 
 T = TypeVar("T")
 _TELL_EVERY = 5000  # chosen: a tenth of a second of the look
 _WAIT_SECONDS = 5.0  # chosen: a writer holds the file for milliseconds
-_LINKS = "SELECT key, parent, state, created_at, CAST(document AS TEXT) FROM audit_chain ORDER BY key"
-_ENTRIES = (
-    "SELECT entry.key, CAST(entry.document AS TEXT), entry.state, entry.parent, entry.created_at, link.key,"
-    " CASE WHEN json_valid(link.document) THEN json_extract(link.document, '$.text') END"
-    " FROM audit entry LEFT JOIN audit_chain link ON link.key ="
-    " (SELECT newest.key FROM audit_chain newest WHERE newest.parent = entry.key"
-    " ORDER BY newest.created_at DESC LIMIT 1)"
+_LINKS = (
+    "SELECT link.key, link.parent, link.state, link.created_at, CAST(link.document AS TEXT),"
+    " CAST(entry.document AS TEXT), entry.state, entry.parent, entry.created_at"
+    " FROM audit_chain link LEFT JOIN audit entry ON entry.key = link.parent ORDER BY link.key"
 )
-"""Each entry as it stands, and the last that was written of it."""
+"""Each link, and the entry that it tells of as it stands."""
+_UNEQUAL = (
+    "SELECT CAST(entry.document AS TEXT), entry.state, entry.parent, entry.created_at, CAST(link.document AS TEXT)"
+    " FROM audit entry JOIN audit_chain link ON link.key = ? WHERE entry.key = ?"
+)
+"""An entry as it stands, and a link of it."""
+_UNWRITTEN = "SELECT key FROM audit WHERE NOT EXISTS (SELECT 1 FROM audit_chain WHERE parent = audit.key) LIMIT 1"
 _GONE = (
     "SELECT parent, MIN(key) FROM audit_chain WHERE parent NOT IN (SELECT key FROM audit)"
     " GROUP BY parent ORDER BY MIN(key) LIMIT 1"
@@ -51,19 +55,29 @@ def work(request: dict[str, Any]) -> Any:
 
 def verify(path: Path, head: str | None, written: str | None = None) -> AuditVerification:
     """Look at every link, and whether each entry stands as it was last written. Raises Unavailable."""
-    verifier = Verifier(head, written)
     try:
-        with closing(
-            sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_WAIT_SECONDS)
-        ) as connection:
-            connection.text_factory = lambda raw: raw.decode("utf-8", "replace")  # a damaged row is named, not fatal
-            connection.execute("BEGIN")  # one moment for all three: an agent goes on writing
-            records = int(connection.execute("SELECT COUNT(*) FROM audit_chain").fetchone()[0])
-            verifier.take_all(_aloud("records", _links(connection), records))
-            if not verifier.is_broken:  # else it is not known any more what was written last of an entry
-                _hold_entries(verifier, connection)
+        return _looked_at(path, Verifier(head, written), str)
+    except sqlite3.Error:  # a text that is not UTF-8 is damage, which is named: the slower way reads it too
+        return _leniently(path, Verifier(head, written))
+
+
+def _leniently(path: Path, verifier: Verifier) -> AuditVerification:
+    try:
+        return _looked_at(path, verifier, lambda raw: raw.decode("utf-8", "replace"))
     except sqlite3.Error as error:
         raise Unavailable(f"The audit in {path} can't be read: {error}.") from error
+
+
+def _looked_at(path: Path, verifier: Verifier, text_factory: Callable[[bytes], str]) -> AuditVerification:
+    """Look, with texts read by ``text_factory``. Raises sqlite3.Error."""
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_WAIT_SECONDS)) as connection:
+        connection.text_factory = text_factory
+        connection.execute("BEGIN")  # one moment for all of it: an agent goes on writing
+        entries = _Entries()
+        records = int(connection.execute("SELECT COUNT(*) FROM audit_chain").fetchone()[0])
+        verifier.take_all(_aloud("records", _links(connection, entries), records))
+        if not verifier.is_broken:  # else it is not known any more what was written last of an entry
+            _hold_entries(verifier, connection, entries)
     return verifier.told()
 
 
@@ -76,32 +90,50 @@ def _aloud(what: str, all_of: Iterable[T], total: int) -> Iterator[T]:
         yield one
 
 
-def _links(connection: sqlite3.Connection) -> Iterator[AuditLink | Unreadable]:
-    for key, parent, state, at, document in connection.execute(_LINKS):
+class _Entries:
+    """Which entries do not stand as the newest link tells them, letter by letter, as far as links were read."""
+
+    def __init__(self) -> None:
+        self.unequal: dict[str, int] = {}
+
+    def hold(self, link: AuditLink, entry: object, columns: Sequence[Any]) -> None:
+        """Hear of a link, and of its entry as it stands. One that went on after it is held against a later link."""
+        if entry == link.text and is_filed(link.text, *columns):
+            self.unequal.pop(link.entry, None)
+        else:
+            self.unequal[link.entry] = link.number
+
+
+def _links(connection: sqlite3.Connection, entries: _Entries) -> Iterator[AuditLink | Unreadable]:
+    for key, parent, state, at, document, entry, *columns in connection.execute(_LINKS):
         link = link_of(str(document))
-        is_in_its_place = link is not None and link_columns(link) == (key, state, parent, at)
-        yield link if link is not None and is_in_its_place else Unreadable(str(key))
+        if link is None or not is_in_place(link, key, parent, state, at):
+            yield Unreadable(str(key))
+            continue
+        entries.hold(link, entry, columns)
+        yield link
 
 
-def _hold_entries(verifier: Verifier, connection: sqlite3.Connection) -> None:
-    entries = int(connection.execute("SELECT COUNT(*) FROM audit").fetchone()[0])
-    for key, entry, *columns, place, text in _aloud("entries", connection.execute(_ENTRIES), entries):
-        _compare(verifier, str(key), str(entry), place, text)
-        if place is not None and not is_filed(str(entry), *columns):
-            number = int(place)
-            why = f"The entry of record {number} was filed under another verb, time or state, so that lists miss it."
-            verifier.blame(number, str(key), why)
+def _hold_entries(verifier: Verifier, connection: sqlite3.Connection, entries: _Entries) -> None:
+    """Hold entries against the links in which they were last written; most were by now."""
+    unequal = sorted(entries.unequal.items(), key=lambda one: one[1])
+    for key, number in _aloud("entries", unequal, len(unequal)):
+        for entry, *columns, document in connection.execute(_UNEQUAL, (place_of(number), key)):
+            _compare(verifier, key, number, str(entry), columns, str(document))
     for entry, number in connection.execute(_GONE):
         verifier.blame(int(number), entry, f"The entry of record {int(number)} was taken away.")
+    for (key,) in connection.execute(_UNWRITTEN):
+        verifier.blame(None, key, f"Entry {plain(str(key), 40)} stands in the audit, and the agent never wrote it.")
 
 
-def _compare(verifier: Verifier, key: str, entry: str, place: str | None, text: object) -> None:
-    """Hold an entry against the link in whose ``place`` it was last written, and its ``text`` there."""
-    if place is None:
-        verifier.blame(None, key, f"Entry {plain(key, 40)} stands in the audit, and the agent never wrote it.")
-    elif isinstance(text, str) and not says_the_same(entry, text):  # one without a text was blamed as a link
-        number = int(place)
+def _compare(verifier: Verifier, key: str, number: int, entry: str, columns: Sequence[Any], document: str) -> None:
+    """Hold an entry against the link of that number, in which it was last written."""
+    link = link_of(document)
+    if link is not None and not says_the_same(entry, link.text):
         verifier.blame(number, key, f"The entry of record {number} was changed after it was written.")
+    elif not is_filed(entry, *columns):
+        why = f"The entry of record {number} was filed under another verb, time or state, so that lists miss it."
+        verifier.blame(number, key, why)
 
 
 if __name__ == "__main__":
