@@ -48,7 +48,7 @@ def ask(endpoint: dict[str, Any], rows: list[dict[str, Any]]) -> None:
         body = json.dumps({"dataframe_records": rows[first : first + 50]}).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {endpoint['token']}"}
         request = urllib.request.Request(endpoint["url"], body, headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=110) as answer:
             assert len(json.load(answer)["predictions"]) == len(rows[first : first + 50])
 
 

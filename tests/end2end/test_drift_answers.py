@@ -46,7 +46,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterat
 def called(endpoint: dict[str, Any], body: bytes, path: str = "") -> tuple[Any, str]:
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {endpoint['token']}"}
     url = f"{endpoint['url'].removesuffix('/invocations')}{path}" if path else endpoint["url"]
-    with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=110) as answer:
         return json.load(answer), answer.headers["x-request-id"]
 
 

@@ -76,7 +76,7 @@ def ask(url: str, token: str, rows: list[dict[str, float]]) -> Any:
     body = json.dumps({"dataframe_records": rows}).encode()
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     request = urllib.request.Request(url, body, headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=110) as answer:
         return json.load(answer)
 
 
