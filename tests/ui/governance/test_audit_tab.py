@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 
 from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.audit import AuditLink
+from mlops_desk.storage.audit.chain import ChainEnd
 from mlops_desk.storage.audit.exported import links_of
 from mlops_desk.ui.governance.audit import tab as audit
 from mlops_desk.ui.governance.audit.words import spoken
@@ -129,7 +130,9 @@ def test_an_exported_chain_is_one_that_can_be_looked_at(view, double, qtbot, tmp
     out = tmp_path / "audit.jsonl"
     view._write(str(out))
     qtbot.waitUntil(lambda: "3 records are in" in view.says.whole)
-    assert list(links_of(out)) == double.audit_chain
+    *chain, end = links_of(out)
+    assert chain == double.audit_chain
+    assert end == ChainEnd(f"{3:064x}", 3, is_last=True)
 
 
 def test_an_export_that_is_stopped_leaves_nothing_and_takes_nothing_away(view, double, qtbot, tmp_path, monkeypatch):
