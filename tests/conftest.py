@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import nvml_sim
+from tests import nvml_sim, ready_schema
 
 # Machines are noisy: no example may fail because it was slow.
 settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow,
                                                                          HealthCheck.function_scoped_fixture])  # fmt: skip
+settings.register_profile("short", settings.get_profile("desk"), max_examples=25)
 settings.load_profile("desk")
 
 _FOLDERS = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")
@@ -28,6 +29,12 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
         monkeypatch.setenv(name, str(folder))
     monkeypatch.delenv("MLOPS_DESK_DATA_DIR", raising=False)
     monkeypatch.setenv("MLOPS_DESK_LEASE_DIR", str(base / "leases"))
+
+
+@pytest.fixture(autouse=True)
+def schema_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New databases of this process are made without migrations; whoever tests these has a fixture of this name."""
+    ready_schema.use(monkeypatch)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -218,7 +218,8 @@ class State:
         self.promotions: StoredRecords[PromotionRequest] = self._table(_PROMOTION)
         self.jobs.is_vital = lambda job: job.state.is_final
         self.endpoints.is_vital = _is_taken_back
-        self._check()
+        if not self.is_new:  # a new one has no rows
+            self._check()
 
     def _check(self) -> None:
         """Look at those that are acted on; the others grow without end, and are looked at when asked for."""

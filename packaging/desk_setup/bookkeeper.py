@@ -7,11 +7,14 @@ from which no test came: all but the first look like success in pytest's exit co
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from desk_setup.account import Account
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LAST_LINES = 12
 """Of what pytest tells of a failure; chosen: an assertion with both of its sides, not the whole of its functions."""
@@ -20,8 +23,9 @@ LAST_LINES = 12
 class Bookkeeper:
     """Hears what pytest reports; where tests run in several processes, in the one that starts the others."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
         self._path = path
+        self._say = say
         self._account = Account()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -36,6 +40,8 @@ class Bookkeeper:
         if report.failed and name not in self._account.failed:
             self._account.failed.append(name)
             self._account.said[name] = _told_of(report)
+            # At once and not only at the end: a run that somebody ends early has told what it found.
+            self._say(f"\nFAILED {name}\n{self._account.said[name]}")
         if report.skipped:
             self._account.skipped[name] = _reason(report.longrepr)
 
@@ -79,6 +85,11 @@ def _reason(longrepr: object) -> str:
     return str(longrepr[2] if isinstance(longrepr, tuple) else longrepr).removeprefix("Skipped: ")
 
 
+def _line(config: pytest.Config) -> Callable[[str], None]:
+    """Past what pytest captures. The terminal's reporter may be registered later than this plugin is configured."""
+    return lambda text: config.pluginmanager.getplugin("terminalreporter").write_line(text)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--account", type=Path, help="the file that tells what became of each test")
 
@@ -88,4 +99,4 @@ def pytest_configure(config: pytest.Config) -> None:
     if path is None:
         return
     several = hasattr(config, "workerinput")
-    config.pluginmanager.register(Worker(config) if several else Bookkeeper(path), "desk-account")
+    config.pluginmanager.register(Worker(config) if several else Bookkeeper(path, _line(config)), "desk-account")

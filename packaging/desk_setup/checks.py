@@ -3,6 +3,8 @@
 Every check runs even where an earlier one failed, so that one run shows all there is to mend. Tests that fail run once
 more by themselves, since a busy machine can make a deadline late; they are named at the end, and few may be of that
 kind. What was left out is held against the list in `left_out.py`.
+
+Where TESTS_BEGIN_UNTIL is set (seconds since 1970, as `.ci/run` does), the run has an end: see `order.py`.
 """
 
 from __future__ import annotations
@@ -14,17 +16,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
-from desk_setup import left_out, screen, without_qt
+from desk_setup import left_out, order, screen, without_qt
 from desk_setup.account import Account
 from desk_setup.environment import VENV, version
 from desk_setup.say import BUILD, ROOT, Stopwatch, say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 PACKAGING = ROOT / "packaging"
 ENGINE_SECONDS = 5
+UNTIL = "TESTS_BEGIN_UNTIL"
 TESTS_FAILED = 1
 """pytest's exit code for just that; after any other (interrupted, broken, nothing run) a second run proves nothing."""
 MOST_FLAKY = 20
@@ -83,7 +86,7 @@ class Outcome:
 
     def sentences(self, *, strict: bool) -> list[str]:
         """What to say at the end, flaky tests last; `failed` is complete after this."""
-        said = []
+        said = list(self._not_begun())
         left = list(left_out.complaints(self.accounts)) if self.accounts else []
         if left:
             said.append("\nLeft out:\n" + "\n".join(f"  - {one}" for one in left))
@@ -100,6 +103,16 @@ class Outcome:
         if self.flaky:
             said.append("\nFailed at first, passed alone:\n" + "\n".join(f"  - {name}" for name in self.flaky))
         return said
+
+    def _not_begun(self) -> Iterator[str]:
+        skipped = [one for account in self.accounts for one in account.skipped.items()]
+        waiting = [name for name, why in skipped if order.TIME_IS_UP in why]
+        if waiting:
+            files = {name.partition("::")[0] for name in waiting}
+            yield (
+                f"\nThe time was up before {len(waiting)} tests of {len(files)} files began. "
+                "All of them: python3 packaging/bootstrap.py test"
+            )
 
 
 def run_all(pytest_arguments: Sequence[str], env: Mapping[str, str]) -> int:
@@ -175,7 +188,7 @@ def all_checks(env: Mapping[str, str]) -> list[Check]:
         Check("Types of the set-up.", [*types, *_packaging_sources()], {"MYPYPATH": str(PACKAGING)}),
         Check("Layer contracts (lint-imports).", [str(tools / "lint-imports")]),
         Check("Simulated NVML library.", [str(tools / "python"), "-m", "tests.nvml_sim"]),
-        _unit_tests_without_qt(),
+        _unit_tests_without_qt(env),
         _other_tests(env),
     ]
 
@@ -184,23 +197,27 @@ def _packaging_sources() -> list[str]:
     return [str(path) for path in sorted(PACKAGING.rglob("*.py")) if "vendor" not in path.parts]
 
 
-def _unit_tests_without_qt() -> Suite:
+def _unit_tests_without_qt(env: Mapping[str, str]) -> Suite:
     venv = without_qt.ensure(VENV)
     command = [*_python(venv), "-m", "pytest", "-p", "desk_setup.without_qt", *_BOOKKEEPING]
     # Each test by itself goes to whoever is free: hardly any shares a fixture with another.
     at_once = ("-n", str(WORKERS), "--dist", "worksteal")
+    which = ("tests/unit", *(_FEWER_EXAMPLES if UNTIL in env else ()))
     told = "Tests of the core without Qt."
-    return Suite(told, command, _BY_PLUGIN, report="test-report-core", which=("tests/unit",), at_once=at_once)
+    return Suite(told, command, _BY_PLUGIN, report="test-report-core", which=which, at_once=at_once)
 
 
 def _other_tests(env: Mapping[str, str]) -> Suite:
     # A file stays together: its tests share engines, images, windows. `order` says which come first.
     at_once = ("-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
-    which = ("tests", "--ignore=tests/unit", *_selection(env))
+    end = ("--begin-until", env[UNTIL], *_FEWER_EXAMPLES) if UNTIL in env else ()
+    which = ("tests", "--ignore=tests/unit", *_selection(env), *end)
     command = _pytest(VENV, (*_BOOKKEEPING, "-p", "desk_setup.order"))
     return Suite("All other tests.", command, _BY_PLUGIN, report="test-report", which=which, at_once=at_once)
 
 
+_FEWER_EXAMPLES = ("--hypothesis-profile=short",)
+"""Drawn examples took four tenths of the core's time; those that are written down are tried by every profile."""
 _BOOKKEEPING = ("-p", "desk_setup.bookkeeper")
 _BY_PLUGIN = {"PYTHONPATH": str(PACKAGING)}
 

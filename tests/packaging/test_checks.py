@@ -121,6 +121,34 @@ def test_a_run_that_broke_off_is_not_tried_again(run, tmp_path, which, code):
     assert len(run.ran) == 1, f"after exit code {code} a second run proves nothing"
 
 
+def test_a_failure_is_told_at_once(run, capfd):
+    later = "import sys\n\ndef test_later(capfd):\n    with capfd.disabled():\n        print('later', flush=True)\n"
+    run(Outcome(), broken=FAILS, later=later)
+    first = capfd.readouterr().out.partition("== FAILED")[0]
+    assert first.index("FAILED test_broken.py::test_broken") < first.index("assert False") < first.index("later")
+
+
+def test_a_run_that_has_an_end_tries_fewer_examples_and_runs_again_what_failed_whatever_the_time(monkeypatch, tmp_path):
+    monkeypatch.setattr(checks, "BUILD", tmp_path)
+    monkeypatch.setattr(checks.without_qt, "ensure", lambda venv: venv)
+    core, others = checks.all_checks({"CI": "true", "TESTS_BEGIN_UNTIL": "1764573276"})[-2:]
+    assert "--hypothesis-profile=short" in core.first().command
+    assert "--begin-until" not in core.first().command
+    command = others.first().command
+    assert "--hypothesis-profile=short" in command
+    assert command[command.index("--begin-until") + 1] == "1764573276"
+    assert "--begin-until" not in others.once_more(["tests/test_a.py::test_x"]).command
+    without = [check.first().command for check in checks.all_checks({"CI": "true"})[-2:]]
+    assert not [part for command in without for part in command if "begin-until" in part or "profile" in part]
+
+
+def test_what_did_not_begin_in_time_is_counted_and_no_failure(tmp_path):
+    left = {f"tests/test_a.py::test_{letter}": "not begun: the time of this run was up" for letter in "xyz"}
+    said = Outcome(accounts=[Account(["tests/test_b.py::test_x"]), Account(skipped=left)])
+    assert "The time was up before 3 tests of 1 files began." in said.sentences(strict=False)[0]
+    assert list(left_out.complaints(said.accounts, folder_of(tmp_path, "test_a.py", "test_b.py"))) == []
+
+
 def test_only_this_runs_failures_run_once_more(run):
     assert not run(Outcome(), broken=FAILS)  # which pytest remembers
     assert run(Outcome(), report="other", hasty=FAILS_AT_FIRST.replace("NUMBER", "1"))

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,13 @@ from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.rule import Rule
 from mlops_desk.storage import schema
 from mlops_desk.storage.state import State
+from tests import ready_schema
+
+
+@pytest.fixture(autouse=True)
+def schema_is_ready() -> None:
+    """Not here: migrations themselves are what is tried."""
+
 
 RULE = Rule("nightly", "churn", "champion", "auc", data={})
 
@@ -47,6 +55,25 @@ def test_databases_that_are_made_at_once_get_each_its_own_tables(tmp_path: Path)
         state, telemetry, windows = pool.map(make, ["state", "telemetry", "windows"])
     assert ("jobs" in state, "blocks" in telemetry, "window_profiles" in windows) == (True, True, True)
     assert state & telemetry & windows == {"alembic_version"}
+
+
+@pytest.mark.parametrize("branch", ["state", "telemetry", "windows"])
+def test_the_databases_of_other_tests_are_what_migrations_make(branch: str, tmp_path: Path) -> None:
+    def made(name: str) -> list[str]:
+        engine = create_engine(f"sqlite:///{tmp_path / name}.db")
+        with engine.begin() as connection:
+            schema.upgrade(connection, branch)
+        engine.dispose()
+        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as connection:
+            return list(connection.iterdump())
+
+    by_migrations = made("migrated")
+    with pytest.MonkeyPatch.context() as patch:
+        ready_schema.use(patch)
+        assert made("kept") == by_migrations
+        with pytest.MonkeyPatch.context() as without:
+            without.setattr("alembic.command.upgrade", lambda *_: pytest.fail("migrated once more"))
+            assert made("ready") == by_migrations
 
 
 @pytest.mark.parametrize("branch", ["state", "telemetry", "windows"])
@@ -110,6 +137,7 @@ import resource, sys
 from pathlib import Path
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.storage.state import State
+from tests import ready_schema
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 try:
     State(Path(sys.argv[1]))
