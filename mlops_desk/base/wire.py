@@ -90,6 +90,21 @@ def document(text: str) -> Any:
         return json.loads(text)
 
 
+def glance(text: str, kind: type[T]) -> T | None:
+    """Return the record that a text of JSON tells, in a fifth of the time of ``loads``; None: read it by other means.
+
+    No field is renamed, and of a name that stands twice the last counts: whoever asks looks at the text as well.
+    """
+    import msgspec  # noqa: PLC0415 - see above
+
+    wanted: Any = kind
+    try:
+        record: T = _glancing(wanted).decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return record
+
+
 def convert(data: Any, kind: Any, *, strict: bool = True) -> Any:
     """Return builtins as a value of a type, by ``msgspec.convert``. Raises msgspec.ValidationError."""
     import msgspec  # noqa: PLC0415 - see above
@@ -105,6 +120,14 @@ def unpacker(kind: Any) -> "msgspec.msgpack.Decoder[Any]":
 
     _learn(kind)
     return msgspec.msgpack.Decoder(kind)
+
+
+@cache
+def _glancing(kind: Any) -> "msgspec.json.Decoder[Any]":
+    import msgspec  # noqa: PLC0415 - see above
+
+    _learn(kind)
+    return msgspec.json.Decoder(kind)
 
 
 def _learn(kind: Any) -> None:

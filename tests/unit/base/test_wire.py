@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid
+from mlops_desk.records.audit import AuditVerification
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.reason import Reason
@@ -97,6 +98,12 @@ def test_class_is_class_outside_python() -> None:
 def test_what_is_not_a_record_is_invalid_and_nothing_else(text: str) -> None:
     with pytest.raises(Invalid):
         wire.loads(text, Run)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', '{"links": 1.5}', '{"links": NaN}', '"\ud800"', "[" * 100_000])
+def test_what_a_glance_can_not_read_is_nothing_to_it(text: str) -> None:
+    assert wire.glance(text, AuditVerification) is None
+    assert wire.glance('{"records": 7, "intact": true}', AuditVerification) == AuditVerification(7, True)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-16"])

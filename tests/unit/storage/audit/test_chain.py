@@ -124,16 +124,32 @@ def test_of_several_faults_the_first_is_told_and_one_without_number_last() -> No
      '{"number": "1", "entry": "e", "text": "t", "digest": "d"}',
      '{"number": 1, "entry": null, "text": "t", "digest": "d"}',
      '{"number": 1, "entry": "e", "text": "other", "text": "t", "digest": "d"}',
+     '{"number": 1, "entry": "e", "text": "t", "digest": "other", "digest": "d"}',
+     '{"number": 2, "number": 1, "entry": "e", "text": "t", "digest": "d"}',
+     '{"number": 1, "entry": "e", "text": "t", "digest": "d", "note": 1, "note": 2}',
+     '{"number": 1.0, "entry": "e", "text": "t", "digest": "d"}',
+     '{"number": 1, "entry": "e", "text": "t", "digest": "d"} {}',
      '{"number": 1, "entry": "e", "text": ["t"], "digest": "d"}'],
 )  # fmt: skip
 def test_what_is_no_link_is_none(document: str) -> None:
     assert link_of(document) is None
 
 
-def test_a_link_is_read_as_it_was_written() -> None:
-    link = following(0, START, "e", "{}")
-    document = json.dumps({"number": 1, "entry": "e", "text": "{}", "digest": link.digest})
-    assert link_of(document) == link
+@given(
+    st.integers(), *(st.text(st.characters(), max_size=9) for _ in range(3)), st.sampled_from([None, 1]), st.booleans()
+)
+@example(1, "e", '{"who": "Zoë"}', "d", None, True)
+@example(1, 'e"}', "\\", "\x00\n", None, False)
+@example(1, "\ud800", "\ud800", "\udfff", None, True)
+@example(-1, "", "\x7f\u2028", "d", 1, False)
+@example(10**30, "e", "t", "d", None, True)
+def test_a_link_is_read_as_it_was_written_in_whatever_spelling(
+    number: int, entry: str, text: str, digest: str, indent: int | None, is_ascii: bool
+) -> None:
+    told = {"number": number, "entry": entry, "text": text, "digest": digest}
+    link = AuditLink(number, entry, text, digest)
+    assert link_of(json.dumps(told, indent=indent, ensure_ascii=is_ascii)) == link
+    assert link_of(json.dumps({"note": 1, **told})) == link
 
 
 @pytest.mark.parametrize("written", [json.dumps, lambda told: json.dumps(told, sort_keys=True, indent=1)])
