@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRect, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
@@ -24,6 +24,50 @@ _REGISTRY = {"running": ("ok", numbers.OK), "failed": ("alert", numbers.ALERT), 
 _CHECK = {"ok": ("ok", numbers.OK), "warning": ("warning", numbers.WARNING), "problem": ("alert", numbers.ALERT)}
 
 
+class _Statement(Label):
+    """A statement in whole words, or in ``few`` of them where there is no room; none of them: it goes.
+
+    Its tool tip has the whole words and what else there is to it, at every width.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(points=theme.CAPTION_POINTS)
+        self._words = self._few = self._token = self._tip = ""
+
+    def say(self, words: str, few: str, token: str, tip: str) -> None:
+        self._words, self._few, self._token = words, few, token
+        self._tip = f"{words}\n{tip}".strip()
+        self.setAccessibleName(plain(words))
+        self.tint(token)
+
+    def say_nothing(self) -> None:
+        """Go: nothing is known of it."""
+        self._words = self._few = self._token = ""
+        self.hide()
+
+    @property
+    def is_trouble(self) -> bool:
+        """Whether somebody has to see it, so that it is the last to be shortened."""
+        return self._token in {"warning", "alert", "unknown"}
+
+    def wide(self, *, few: bool) -> int:
+        """Return the pixels that it takes with the room beside it; 0 where it is not there."""
+        words = self._few if few else self._words
+        return self.fontMetrics().horizontalAdvance(words) + theme.SPACE_16 if words else 0
+
+    def shorten(self, *, few: bool) -> None:
+        """Say it in few words, or in whole ones."""
+        words = self._few if few else self._words
+        self.setVisible(bool(words))
+        if words:
+            self.show_text(words)
+            set_tip(self, self._tip)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        set_tip(self, self._tip)
+
+
 class BottomLine(QWidget):
     """One row of short statements."""
 
@@ -33,15 +77,14 @@ class BottomLine(QWidget):
         super().__init__()
         self._demo = demo
         self._can_start = can_start
-        self._agent = _statement()
+        self._agent = _Statement()
         self._start = Button("Start the agent" if can_start else "Connect again")
         self._start.clicked.connect(self.start_agent)
         self._start.hide()
-        self._engine = _statement()
-        self._registry = _statement()
-        self._cost = _statement(tone="muted")
-        self._simulated = _statement(tone="warning", bold=True)
-        self._simulated.show_text(f"{numbers.WARNING} Simulated")
+        self._engine = _Statement()
+        self._registry = _Statement()
+        self._cost = _Statement()
+        self._simulated = Label(f"{numbers.WARNING} Simulated", points=theme.CAPTION_POINTS, tone="warning", bold=True)
         self._simulated.setMinimumWidth(self._simulated.sizeHint().width())  # it has to be read all the time
         self.setFixedHeight(theme.BOTTOM_HEIGHT)
         row = QHBoxLayout(self)
@@ -82,11 +125,29 @@ class BottomLine(QWidget):
         self._say_engine(store.checks.value if live else None)
         self._say_registry(store.registry.value if live else None)
         cost = info.cost if info and live else None
-        self._cost.setVisible(cost is not None)
-        if cost is not None:
-            self._cost.show_text(f"cost {numbers.percent(cost.cpu_ratio, 1)} · {numbers.size(cost.memory_bytes)}")
-            set_tip(self._cost, "What the agent uses: share of one core, and memory.")
+        if cost is None:
+            self._cost.say_nothing()
+        else:
+            words = f"cost {numbers.percent(cost.cpu_ratio, 1)} · {numbers.size(cost.memory_bytes)}"
+            self._cost.say(words, "", "muted", "What the agent uses: share of one core, and memory.")
         self._simulated.setVisible(self._demo or bool(info and info.simulated))
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Say all in whole words where there is room; else what is least urgent goes first, and trouble last."""
+        told = sorted((self._cost, self._registry, self._engine), key=lambda one: one.is_trouble)
+        lasting = [one for one in (self._start, self._simulated) if not one.isHidden()]
+        room = self.width() - theme.SPACE_16 - self._agent.wide(few=False)
+        room -= sum(one.sizeHint().width() + theme.SPACE_16 for one in lasting)
+        self._agent.shorten(few=False)
+        for number, statement in enumerate(told):
+            few = sum(one.wide(few=False) for one in told[number:]) > room
+            statement.shorten(few=few)
+            room -= statement.wide(few=few)
 
     def _say_agent(self, connection: AgentConnection, info: AgentInfo | None) -> None:
         self._start.setVisible(connection.state == "lost")
@@ -104,29 +165,29 @@ class BottomLine(QWidget):
                 token, text = "warning", f"{numbers.WARNING} agent {info.version}: sampling {info.sampling}"
             elif info.note:
                 token, text = "warning", f"{numbers.WARNING} agent {info.version}: {plain(info.note, _NOTE_CHARACTERS)}"
-        self._agent.show_text(text)
-        self._agent.tint(token)
+        tip = ""
         if connection.error is not None:
-            set_tip(self._agent, f"{connection.error.message}\n{connection.error.hint or ''}".strip())
+            tip = f"{connection.error.message}\n{connection.error.hint or ''}".strip()
         elif info is not None:
-            set_tip(self._agent, f"pid {info.pid}, {info.data_dir}\n{info.note or ''}".strip())
+            tip = f"pid {info.pid}, {info.data_dir}\n{info.note or ''}".strip()
+        self._agent.say(text, text, token, tip)
 
     def _say_engine(self, checks: list[Check] | None) -> None:
         check = next((check for check in checks or () if "engine" in check.name.lower()), None)
-        self._engine.setVisible(check is not None)
-        if check is not None:
-            token, shape = _CHECK.get(check.state, ("unknown", numbers.UNKNOWN))
-            self._engine.show_text(f"{shape} engine {_short(check.text)}")
-            self._engine.tint(token)
-            set_tip(self._engine, f"{check.text}\n{check.fix or ''}".strip())
+        if check is None:
+            self._engine.say_nothing()
+            return
+        token, shape = _CHECK.get(check.state, ("unknown", numbers.UNKNOWN))
+        tip = f"{check.text}\n{check.fix or ''}".strip()
+        self._engine.say(f"{shape} engine {_short(check.text)}", f"{shape} engine", token, tip)
 
     def _say_registry(self, registry: Registry | None) -> None:
-        self._registry.setVisible(registry is not None)
-        if registry is not None:
-            token, shape = _REGISTRY.get(registry.state, ("muted", numbers.IDLE))
-            self._registry.show_text(f"{shape} mlflow {registry.state}")
-            self._registry.tint(token)
-            set_tip(self._registry, "\n".join(filter(None, (registry.uri, registry.text))))
+        if registry is None:
+            self._registry.say_nothing()
+            return
+        token, shape = _REGISTRY.get(registry.state, ("muted", numbers.IDLE))
+        tip = "\n".join(filter(None, (registry.uri, registry.text)))
+        self._registry.say(f"{shape} mlflow {registry.state}", f"{shape} mlflow", token, tip)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -138,7 +199,3 @@ class BottomLine(QWidget):
 def _short(text: str) -> str:
     first = text.split(". ", maxsplit=1)[0].split(" at ", maxsplit=1)[0].rstrip(".")
     return first if len(first) <= 48 else first[:47] + "…"
-
-
-def _statement(*, tone: str = "text", bold: bool = False) -> Label:
-    return Label(points=theme.CAPTION_POINTS, tone=tone, bold=bold)

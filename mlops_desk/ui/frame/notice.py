@@ -39,6 +39,7 @@ class NoticeBar(QWidget):
         self._line = line
         self._tone = "info"
         self._details = ""
+        self._has_more = False
         self._callback: Callable[[], None] | None = None
         self._mark = Label(bold=True)
         self._text = Label()
@@ -103,6 +104,8 @@ class NoticeBar(QWidget):
         self._mark.tint(mark.token)
         self._text.show_text(text)
         self._all.show_text(text)
+        self._has_more = self._all.whole != self._text.whole
+        self._all.show_text(f"{mark.text}: {text}")
         self.setAccessibleName(f"{mark.word}: {self._text.whole}")
         self._wait()
         if not self.isVisible():
@@ -147,6 +150,7 @@ class NoticeBar(QWidget):
         """Show all of the text above the line, or one line of it."""
         self._all.setVisible(wide)
         self._text.setVisible(not wide)
+        self._mark.setVisible(not wide)  # all of the text begins with it, and the buttons need the room
         self.copy.setVisible(wide)
         self.read.show_title("Read less" if wide else "Read all")
         self._place()
@@ -167,7 +171,7 @@ class NoticeBar(QWidget):
         taken = sum(button.sizeHint().width() + theme.SPACE_8 for button in shown)
         taken += self._mark.sizeHint().width() + theme.SPACE_12 + theme.SPACE_8
         words = self._text.fontMetrics().horizontalAdvance(self._text.whole)
-        cut = words > width - taken or self._all.whole != self._text.whole
+        cut = words > width - taken or self._has_more
         self.read.setVisible(cut or not self._all.isHidden())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

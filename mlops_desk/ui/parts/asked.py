@@ -15,7 +15,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.widgets.states import Empty, StateView
+from mlops_desk.ui.widgets.states import Empty, StateView, starting
 from mlops_desk.ui.words import numbers
 from mlops_desk.verbs.desk import ClientLike
 
@@ -64,6 +64,10 @@ class AskedView(QWidget, Generic[T]):
         """Ask anew, if it is seen and nobody waits for an answer already."""
         if not self.isVisible() or (self._task is not None and self._task.running):
             return
+        if self.value is None and self.context.store.connection.state == "starting":
+            self.state.show_loading(*starting(self._what), None)  # asked for once it answers
+            self._layers.setCurrentWidget(self.state)
+            return
         if self.value is None:
             self.state.show_loading(f"Loading {self._what.lower()} …", "", self._cancel)
             self._layers.setCurrentWidget(self.state)
@@ -72,7 +76,7 @@ class AskedView(QWidget, Generic[T]):
     def _hear(self, topics: frozenset[Topic]) -> None:
         """Ask when the agent is heard again: it may be another one by now."""
         live = self.context.store.connection.state == "live"
-        if Topic.CONNECTION in topics and live and not self.trouble.isHidden():
+        if Topic.CONNECTION in topics and live and (self.value is None or not self.trouble.isHidden()):
             self.look()
 
     def _stop(self) -> None:
