@@ -1,6 +1,7 @@
 """How a container ended, as its engine tells it: which signals it was sent, with which code, how long after the first.
 
-One that ignores TERM ends too, by the KILL that the engine sends after its grace; so the signals are the proof.
+One that ignores TERM ends too, by the KILL that the engine sends after its grace; so the signals are the proof. The
+grace is long: what ends by itself in a second does so in half a minute where its machine is slow.
 """
 
 import json
@@ -21,7 +22,7 @@ class Ending:
     seconds: float
 
 
-def stopped(container: str, grace_seconds: int = 8, address: str | None = None) -> Ending:
+def stopped(container: str, grace_seconds: int = 60, address: str | None = None) -> Ending:
     """Have the engine stop a container, which stays; return how it ended."""
     docker = ["docker", *(("-H", address) if address else ())]
     began = time.time()
@@ -36,4 +37,4 @@ def stopped(container: str, grace_seconds: int = 8, address: str | None = None) 
 
 
 def _said(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=600).stdout

@@ -55,7 +55,7 @@ PROGRAMS = {
 
 
 def ended(engine: Engine, name: str) -> ContainerFacts:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while engine.inspect(name).status != "exited":
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -48,7 +48,7 @@ def wandb_run(folder: Path, name: str, config: Mapping[str, Any], code: int = 0)
         "WANDB__DISABLE_STATS": "true",
     }  # fmt: skip
     command = [sys.executable, "-c", WANDB_PROGRAM, name, json.dumps(config), str(code)]
-    subprocess.run(command, env=environment, cwd=folder, timeout=120, check=True, capture_output=True)
+    subprocess.run(command, env=environment, cwd=folder, timeout=600, check=True, capture_output=True)
     (made,) = set(folder.glob("wandb/offline-run-*/*.wandb")) - before
     return made
 

@@ -15,7 +15,7 @@ class GpgKeys:
         self.home.chmod(0o700)
 
     def close(self) -> None:
-        subprocess.run(["gpgconf", "--kill", "all"], env=self._environment(), check=False, timeout=60)
+        subprocess.run(["gpgconf", "--kill", "all"], env=self._environment(), check=False, timeout=600)
         shutil.rmtree(self.home, ignore_errors=True)
 
     def run(self, *words: str, given: bytes = b"", at: str | None = None) -> bytes:
@@ -23,7 +23,7 @@ class GpgKeys:
         clock = () if at is None else ("--faked-system-time", f"{at}!")
         command = ["gpg", "--batch", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "", *clock, *words]
         done = subprocess.run(
-            command, input=given, check=False, env=self._environment(), capture_output=True, timeout=120
+            command, input=given, check=False, env=self._environment(), capture_output=True, timeout=600
         )
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout

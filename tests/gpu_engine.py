@@ -22,8 +22,8 @@ from tests.images import engine_client
 from tests.memory_folder import memory_folder
 
 _HOOK = Path(__file__).with_name("fake_nvidia_hook.py")
-_START_SECONDS = 100.0
-_END_SECONDS = 30.0
+_START_SECONDS = 240.0
+_END_SECONDS = 60.0
 
 
 class PrivateEngine:

@@ -103,4 +103,4 @@ def wheel(folder: Path, name: str) -> Path:
 
 
 def _git(*words: str) -> None:
-    subprocess.run(["git", *words], check=True, capture_output=True, timeout=30)
+    subprocess.run(["git", *words], check=True, capture_output=True, timeout=600)

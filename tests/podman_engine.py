@@ -23,8 +23,8 @@ from tests.images import engine_client
 from tests.memory_folder import memory_folder
 
 _CDI = Path("/run/cdi")  # Podman 5.4 looks nowhere else but there and in /etc/cdi, whatever its configuration says
-_START_SECONDS = 100.0
-_END_SECONDS = 30.0
+_START_SECONDS = 240.0
+_END_SECONDS = 60.0
 
 
 class PrivatePodman:

@@ -71,7 +71,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 
     def run(*words: object) -> None:
         ran = subprocess.run([str(word) for word in words], cwd=folder, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
-                             capture_output=True, text=True, timeout=120, check=False, **as_user)  # fmt: skip
+                             capture_output=True, text=True, timeout=600, check=False, **as_user)  # fmt: skip
         assert ran.returncode == 0, f"{ran.stdout[-1000:]}\n{ran.stderr[-2000:]}"
 
     try:

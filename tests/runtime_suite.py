@@ -102,7 +102,7 @@ class Killed(BaseException):
 
 def seen_as(runtime: Runtime, job: Job, attempt: Attempt, phase: Phase) -> Sighting:
     """Wait until an attempt is seen in a phase."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while True:
         seen = runtime.look(job, attempt)
         if seen is not None and seen.phase is phase:

@@ -97,7 +97,7 @@ class Scoring:
                 pass
             return said
 
-    def until(self, status: int, seconds: float = 60) -> None:
+    def until(self, status: int, seconds: float = 240) -> None:
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -125,4 +125,4 @@ def scoring(
         yield Scoring(process, port, log)
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(240)

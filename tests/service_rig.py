@@ -10,7 +10,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.storage.state import State
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 120.0
 AGENT = AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i")
 
 

@@ -8,13 +8,19 @@ import base64
 import csv
 import hashlib
 import io
+import os
 import re
+import shutil
+import sys
+import tempfile
 import zipfile
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+
+_RECIPE = "1"  # part of the name of what is kept: raise it when what goes into a wheel changes
 
 
 def closure(names: Iterable[str]) -> list[str]:
@@ -39,6 +45,26 @@ def wheelhouse(names: Iterable[str], folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in closure(names):
         _pack(metadata.distribution(name), folder)
+    return folder
+
+
+def kept_wheelhouse(names: Iterable[str]) -> Path:
+    """Return a wheelhouse that is made once on a machine, for all processes of all runs; nobody writes into it.
+
+    To make it costs 400 MB of writing, and from wheels that are the same byte for byte an engine builds an image once.
+    It may be removed at any time when no test runs.
+    """
+    wanted = closure(names)
+    stamp = "\n".join([_RECIPE, sys.version, *(f"{name} {metadata.version(name)}" for name in wanted)])
+    digest = hashlib.sha256(stamp.encode()).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir(), f"mlops-desk-test-wheels-{os.getuid()}-{digest}")
+    if not folder.exists():
+        half = Path(tempfile.mkdtemp(prefix=f"{folder.name}-"))
+        wheelhouse(wanted, half)
+        try:
+            half.rename(folder)
+        except OSError:  # another process was first
+            shutil.rmtree(half)
     return folder
 
 

@@ -32,7 +32,7 @@ class Chamber:
         return Path(f"/proc/{self.pid}/root{path}")
 
     def mount(self, *arguments: str) -> None:
-        subprocess.run([*self.enter, "mount", *arguments], check=True, timeout=20, capture_output=True)
+        subprocess.run([*self.enter, "mount", *arguments], check=True, timeout=600, capture_output=True)
 
     def small_disk(self, folder: Path, size_bytes: int) -> None:
         """Have ``folder`` lie on a disk of its own."""
@@ -47,7 +47,7 @@ class Chamber:
 def possible() -> bool:
     """Tell whether such a namespace can be had here."""
     try:
-        return subprocess.run([*_UNSHARE, "true"], check=False, timeout=20, capture_output=True).returncode == 0
+        return subprocess.run([*_UNSHARE, "true"], check=False, timeout=600, capture_output=True).returncode == 0
     except FileNotFoundError:
         return False
 
@@ -62,7 +62,7 @@ def chamber() -> Iterator[Chamber]:
             yield Chamber(holder.pid)
         finally:
             holder.stdin.close()
-            holder.wait(20)
+            holder.wait(240)
 
 
 def fill(folder: Path) -> Path:

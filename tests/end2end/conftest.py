@@ -11,10 +11,22 @@ from tests.gpu_engine import cdi_engine, gpu_engine  # noqa: F401 - fixtures for
 from tests.images import engine_client, python_image
 from tests.podman_engine import podman  # noqa: F401 - likewise
 from tests.rootless_podman import rootless_podman  # noqa: F401 - likewise
-from tests.wheels import closure, wheelhouse
+from tests.wheels import closure, kept_wheelhouse
+
+_FOLDER = Path(__file__).parent
+_LONGEST_SECONDS = 1200
+"""Ends what hangs, and no more. Chosen: the slowest test takes 150 s with four at a time on four cores; two cores that
+are half as fast take four times as long, and with what the first test of a file waits for its images."""
 
 _MODEL_NEEDS = ("mlflow-skinny", "scikit-learn", "skops", "pandas", "numpy")
 _SERVING_NEEDS = (*_MODEL_NEEDS, "fastapi", "uvicorn", "flask", "aiohttp")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test below this folder the same time: a file's own guess held on the machine that it was made on."""
+    for item in items:
+        if item.path.is_relative_to(_FOLDER):
+            item.add_marker(pytest.mark.timeout(_LONGEST_SECONDS))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -45,7 +57,7 @@ def training_image() -> str:
 
 
 @pytest.fixture(scope="session")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def serving() -> dict[str, str]:
     """Settings with which endpoint images are built offline."""
-    wheels: Path = wheelhouse(_SERVING_NEEDS, tmp_path_factory.mktemp("wheels"))
+    wheels = kept_wheelhouse(_SERVING_NEEDS)
     return {"serving.base_image": python_image(with_pip=True), "serving.wheelhouse": str(wheels)}

@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+PATIENCE_SECONDS = 240.0
+"""How long what has to come is waited for; chosen: a minute on a quick machine, and four where it is a quarter as fast.
+Only a test that fails waits so long."""
+_VERB_SECONDS = 600
+"""What a verb may take that makes an image, say: it is ended where it hangs."""
 _STARTS = 4
 """How often an agent is waited for that was started and has not answered yet: a machine that is four times as busy."""
 _STARTS_YET = re.compile(r"The agent for .* did not answer within")
@@ -25,7 +30,7 @@ class Desk:
     environment: dict[str, str] = field(default_factory=dict)
     prefix: list[str] = field(default_factory=list)
 
-    def run(self, *words: str, timeout: float = 120, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = _VERB_SECONDS, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run ``mlops-desk WORDS`` to its end. An agent that is not up yet was asked nothing: it is waited for."""
         command = [*self.prefix, sys.executable, "-m", "mlops_desk", *words]
         environment = self.whole_environment()
@@ -45,11 +50,11 @@ class Desk:
         """Return the environment that each command gets."""
         return {**os.environ, "MLOPS_DESK_DATA_DIR": str(self.folder), **self.environment}
 
-    def json(self, *words: str, timeout: float = 120) -> Any:
+    def json(self, *words: str, timeout: float = _VERB_SECONDS) -> Any:
         """Run a command with ``--json`` last; stdout must be one document and nothing else."""
         return json.loads(self.run(*words, "--json", timeout=timeout).stdout)
 
-    def wait(self, what: Callable[[], Any], until: Callable[[Any], bool], seconds: float = 120) -> Any:
+    def wait(self, what: Callable[[], Any], until: Callable[[Any], bool], seconds: float = PATIENCE_SECONDS) -> Any:
         """Ask until the answer fits; fails with the last answer.
 
         Each question is a process, whose start is what other tests would compute with: what lasts is asked less often.

@@ -26,7 +26,7 @@ from mlops_desk.storage.state import State
 
 NAME = "front"
 REQUESTS = 40
-_SWEPT_SECONDS = 30.0
+_SWEPT_SECONDS = 120.0
 
 
 class DoomedEndpoint:
@@ -57,7 +57,7 @@ class DoomedEndpoint:
     def ask(self) -> int:
         url = self.service.show(NAME).url or ""
         headers = {"content-type": "application/json"}
-        return httpx.post(url, content=self.body, headers=headers, trust_env=False, timeout=60).status_code
+        return httpx.post(url, content=self.body, headers=headers, trust_env=False, timeout=120).status_code
 
     def act(self, verb: str) -> None:
         if verb == "replay":

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from mlops_desk.records.jobs.reason import Reason
     from mlops_desk.runtimes.local.ports import GpuLeases
 
-PATIENCE_SECONDS = 80.0
-"""Chosen: a gateway or a server that starts on a busy machine takes many seconds; only a failing test waits so long."""
+PATIENCE_SECONDS = 240.0
+"""Chosen: a gateway or a server that starts on a slow and busy machine takes a minute; only a failing test waits so long."""
 BODY = {"dataframe_records": [{"a": 1.5, "city": "Bonn"}, {"a": 2, "city": "Ulm"}]}
 SIGNATURE = [{"type": "double", "name": "a"}, {"type": "string", "name": "city"}]
 
@@ -228,7 +228,7 @@ def canary_beside(house: House) -> Endpoint:
 
 def ask(endpoint: Endpoint, path: str = "", host: str | None = None) -> httpx.Response:
     assert endpoint.url is not None
-    with httpx.Client(trust_env=False, timeout=60) as client:
+    with httpx.Client(trust_env=False, timeout=120) as client:
         return client.post(endpoint.url + path, json=BODY, headers=bearer(endpoint))
 
 

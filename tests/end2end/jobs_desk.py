@@ -79,7 +79,7 @@ class Workshop:
     def submit(self, image: str, text: str, folder: Path | str = "/") -> Job:
         return self.jobs.submit(HEAD.format(image=image) + text, str(folder))
 
-    def wait(self, job_id: str, until: JobState | Callable[[Job], Any], seconds: float = 60) -> Job:
+    def wait(self, job_id: str, until: JobState | Callable[[Job], Any], seconds: float = 240) -> Job:
         """Wait for a state, or whatever ``until`` asks for; a job that ends otherwise fails at once."""
         deadline = time.monotonic() + seconds
         while True:
@@ -90,7 +90,7 @@ class Workshop:
             assert time.monotonic() < deadline, job
             time.sleep(0.05)
 
-    def eventually(self, check: Callable[[], Any], seconds: float = 30) -> None:
+    def eventually(self, check: Callable[[], Any], seconds: float = 240) -> None:
         """Wait for something that follows a job's end."""
         deadline = time.monotonic() + seconds
         while not check():

@@ -137,7 +137,7 @@ def trained(desk: Desk, folder: Path, story: Story, image: str) -> dict[str, Any
     words = {"model": story.model, "label": story.label, "kind": story.kind, "image": image}
     file.write_text(SPEC.format(**words, code=folder / "code", data=folder / "old"))
     job = desk.json("jobs", "submit", str(file))
-    job = desk.wait(lambda: desk.json("jobs", "show", job["id"]), lambda found: found["state"] in FINAL, 200)
+    job = desk.wait(lambda: desk.json("jobs", "show", job["id"]), lambda found: found["state"] in FINAL)
     assert job["state"] == "succeeded", desk.json("jobs", "logs", job["id"])
     desk.json("models", "promote", story.model, "--alias", "champion", "--version", "1")
     return job  # type: ignore[no-any-return]  # JSON
@@ -150,7 +150,7 @@ def ask(endpoint: dict[str, Any], rows: list[dict[str, Any]], name: str | None =
     if name is not None:
         headers["X-Request-Id"] = name
     request = urllib.request.Request(endpoint["url"], body, headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         return json.load(answer)["predictions"]  # type: ignore[no-any-return]  # JSON
 
 
@@ -181,7 +181,7 @@ class Callers:
 
     def __exit__(self, *_: object) -> None:
         self._end.set()
-        self._thread.join(60)
+        self._thread.join(130)
 
 
 class Doomed:
@@ -208,13 +208,13 @@ class Doomed:
         """Wait until commands reach it: one that is asked before would start another agent."""
         assert self._process is not None
         pid = self._process.pid
-        self._desk.wait(lambda: self._desk.json("agent", "status").get("pid"), lambda found: found == pid, 60)
+        self._desk.wait(lambda: self._desk.json("agent", "status").get("pid"), lambda found: found == pid)
 
     def kill(self) -> None:
         """End it by -9, wherever it is."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(20)
+        self._process.wait(240)
 
     def kill_in(self, *names: str) -> None:
         """Kill the agent that is there, and each after it whose step is done and not written down as such."""
@@ -224,18 +224,18 @@ class Doomed:
 
     def stands(self, mark: Path) -> None:
         """Wait until it stands still in a step that is under way."""
-        self._desk.wait(mark.exists, bool, 120)
-        self._desk.wait(mark.read_text, bool, 10)
+        self._desk.wait(mark.exists, bool)
+        self._desk.wait(mark.read_text, bool)
         assert mark.read_text() == "running running", mark.name
 
 
 def pipeline(desk: Desk, rule: str) -> dict[str, Any]:
     """Return the newest run of a rule."""
-    found = desk.wait(lambda: desk.json("pipelines", "list", "--rule", rule), len, 90)
+    found = desk.wait(lambda: desk.json("pipelines", "list", "--rule", rule), len)
     return desk.json("pipelines", "show", found[0]["id"])  # type: ignore[no-any-return]  # JSON
 
 
-def settled(desk: Desk, run_id: str, seconds: float = 200) -> dict[str, Any]:
+def settled(desk: Desk, run_id: str, seconds: float = 400) -> dict[str, Any]:
     """Return a run once it waits for a person or is over."""
     show = lambda: desk.json("pipelines", "show", run_id)  # noqa: E731 - two uses of one line
     return desk.wait(show, lambda run: run["state"] not in {"running", "paused"}, seconds)  # type: ignore[no-any-return]  # JSON

@@ -13,7 +13,7 @@ def tell(uri, histories=()):
     """Run this file on ``uri``; ``histories`` are (run id, metric)."""
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     ran = subprocess.run([sys.executable, __file__], input=json.dumps({"uri": uri, "histories": list(histories)}),
-                         capture_output=True, text=True, env=environment, timeout=200, check=False)  # fmt: skip
+                         capture_output=True, text=True, env=environment, timeout=600, check=False)  # fmt: skip
     assert ran.returncode == 0, ran.stderr[-3000:]
     return json.loads(ran.stdout.splitlines()[-1])
 

@@ -16,15 +16,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.end2end.desk import Desk
+from tests.end2end.desk import PATIENCE_SECONDS, Desk
 from tests.unit.storage.damage import fill_state
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end]
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(tmp_path / "data")
+    yield desk
+    desk.stop()
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Give an agent that goes on from test to test, for those that neither end it nor need an empty folder."""
+    desk = Desk(tmp_path_factory.mktemp("standing") / "data")
     yield desk
     desk.stop()
 
@@ -53,7 +61,7 @@ def test_a_verb_starts_the_agent_and_stop_ends_it_with_its_children(desk: Desk) 
     assert children
     desk.json("agent", "stop")
     assert not agent.is_running() or agent.status() == psutil.STATUS_ZOMBIE
-    psutil.wait_procs(children, timeout=5)
+    psutil.wait_procs(children, timeout=120)
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -70,16 +78,15 @@ def test_fifty_simultaneous_starts_give_one_agent(desk: Desk) -> None:
     desk.wait(
         lambda: json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout),
         lambda answer: answer["running"],
-        90,
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while sum(starter.poll() is None for starter in starters) > 1 and time.monotonic() < deadline:
         time.sleep(0.2)
     assert sum(starter.poll() is None for starter in starters) == 1
     assert {starter.returncode for starter in starters} == {0, None}
     desk.stop()
     for starter in starters:
-        starter.wait(10)
+        starter.wait(240)
 
 
 def test_sigterm_ends_the_agent(desk: Desk) -> None:
@@ -100,24 +107,26 @@ def test_after_kill_9_the_next_verb_finds_everything_as_it_was(desk: Desk) -> No
     assert desk.json("agent", "status")["pid"] != pid
 
 
-def test_nothing_listens_on_the_network_until_it_is_needed(desk: Desk) -> None:
-    desk.json("status")
-    pid = desk.json("agent", "status")["pid"]
+def test_nothing_listens_on_the_network_and_scipy_is_not_loaded_until_it_is_needed(standing: Desk) -> None:
+    standing.json("status")
+    pid = standing.json("agent", "status")["pid"]
+    assert "/numpy/" in (loaded := Path(f"/proc/{pid}/maps").read_text())
+    assert "/scipy/" not in loaded, "it takes a fifth of an agent's start"
     processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     listening = [c for p in processes for c in p.net_connections(kind="inet") if c.status == psutil.CONN_LISTEN]
     assert listening == []
 
 
-def test_errors_are_json_on_stderr_and_exit_1(desk: Desk) -> None:
-    done = desk.run("jobs", "show", "nothing", "--json", check=False)
+def test_errors_are_json_on_stderr_and_exit_1(standing: Desk) -> None:
+    done = standing.run("jobs", "show", "nothing", "--json", check=False)
     assert done.returncode == 1
     assert done.stdout == ""
     assert set(json.loads(done.stderr)) == {"error", "hint", "command"}
 
 
-def test_a_change_is_in_the_audit_trail(desk: Desk) -> None:
-    desk.json("settings", "set", "drift.window_rows", "700")
-    newest = desk.json("audit")[0]
+def test_a_change_is_in_the_audit_trail(standing: Desk) -> None:
+    standing.json("settings", "set", "drift.window_rows", "700")
+    newest = standing.json("audit")[0]
     assert (newest["verb"], newest["uid"], newest["error"]) == ("settings.set", os.getuid(), None)
     assert json.loads(newest["before"])["value"] != json.loads(newest["outcome"])["value"] == 700
     assert "700" in newest["arguments"]
@@ -151,14 +160,14 @@ def test_an_edit_of_the_audit_is_found_and_an_export_is_kept_elsewhere(desk: Des
     assert (told.returncode, "Record 1 was changed" in told.stdout) == (1, True)
 
 
-def test_the_audit_trail_tells_how_an_alert_rule_was(desk: Desk) -> None:
-    was = desk.json("alerts", "rule", "gpu_temperature")
-    desk.json("alerts", "configure", "gpu_temperature", "--threshold", "7")
-    newest = desk.json("audit")[0]
+def test_the_audit_trail_tells_how_an_alert_rule_was(standing: Desk) -> None:
+    was = standing.json("alerts", "rule", "gpu_temperature")
+    standing.json("alerts", "configure", "gpu_temperature", "--threshold", "7")
+    newest = standing.json("audit")[0]
     assert (newest["verb"], newest["error"]) == ("alerts.configure", None)
     assert json.loads(newest["before"]) == was
-    assert json.loads(newest["outcome"]) == desk.json("alerts", "rule", "gpu_temperature")
-    assert desk.json("alerts", "rule", "gpu_temperature")["threshold"] == 7
+    assert json.loads(newest["outcome"]) == standing.json("alerts", "rule", "gpu_temperature")
+    assert standing.json("alerts", "rule", "gpu_temperature")["threshold"] == 7
 
 
 def test_a_damaged_state_database_is_kept_and_the_agent_starts(desk: Desk) -> None:
@@ -193,18 +202,20 @@ def test_an_emptied_state_beside_old_jobs_is_told_and_a_backup_brings_them_back(
     assert desk.json("agent", "status")["note"] is None
 
 
-def test_doctor_and_status_tell_the_same_free_space(desk: Desk) -> None:
-    text = next(check["text"] for check in desk.json("doctor") if check["name"] == "data folder")
-    told = re.search(r"([0-9.]+) GiB free", text)
-    assert told is not None, text
-    status = desk.wait(lambda: desk.json("status"), lambda found: found["filesystems"])
-    mounts = {each["mount"]: each["metrics"] for each in status["filesystems"]}
-    mine = max((mount for mount in mounts if desk.folder.is_relative_to(mount)), key=len, default=None)
-    facts = os.statvfs(desk.folder)  # where the root is no mount, as in a chroot, status does not list it
-    available = mounts[mine]["system.filesystem.available"]["value"] if mine else facts.f_bavail * facts.f_frsize
-    available /= 2**30
-    assert abs(available - float(told[1])) < 0.5, "others write meanwhile"
-    line = next(line for line in desk.run("status").stdout.splitlines() if line.startswith("Filesystems"))
+def test_doctor_and_status_tell_the_same_free_space(standing: Desk) -> None:
+    def told() -> tuple[float, float]:
+        text = next(check["text"] for check in standing.json("doctor") if check["name"] == "data folder")
+        found = re.search(r"([0-9.]+) GiB free", text)
+        assert found is not None, text
+        status = standing.wait(lambda: standing.json("status"), lambda answer: answer["filesystems"])
+        mounts = {each["mount"]: each["metrics"] for each in status["filesystems"]}
+        mine = max((mount for mount in mounts if standing.folder.is_relative_to(mount)), key=len, default=None)
+        facts = os.statvfs(standing.folder)  # where the root is no mount, as in a chroot, status does not list it
+        available = mounts[mine]["system.filesystem.available"]["value"] if mine else facts.f_bavail * facts.f_frsize
+        return float(found[1]), available / 2**30
+
+    standing.wait(told, lambda pair: abs(pair[0] - pair[1]) < 0.5)  # others write gigabytes meanwhile, but not always
+    line = next(line for line in standing.run("status").stdout.splitlines() if line.startswith("Filesystems"))
     assert re.search(r"% full, [0-9.]+ GiB free", line)
 
 
@@ -214,7 +225,7 @@ def test_an_agent_that_is_told_to_end_while_it_starts_ends_and_the_next_one_star
         with subprocess.Popen(command, env=desk.whole_environment(), stderr=subprocess.DEVNULL) as agent:
             time.sleep(after_seconds)
             agent.terminate()
-            agent.wait(20)
+            agent.wait(240)
         assert not list(desk.folder.glob("*damaged*"))
     assert desk.json("jobs", "list") == []
 
@@ -224,7 +235,7 @@ def test_why_an_agent_does_not_start_is_told_in_its_own_words(desk: Desk) -> Non
     desk.json("agent", "stop")
     with closing(sqlite3.connect(desk.folder / "state.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = 's9999'")
-    refused = desk.run("status", "--json", check=False, timeout=25)
+    refused = desk.run("status", "--json", check=False)
     assert refused.returncode == 1
     assert "written by a newer MLOps Desk" in json.loads(refused.stderr)["error"]
     assert "newer version" in json.loads(refused.stderr)["hint"]

@@ -17,7 +17,7 @@ import pytest
 from tests.end2end.desk import Desk
 from tests.nvml_sim import Simulator
 
-pytestmark = [pytest.mark.end2end, pytest.mark.nvml, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end2end, pytest.mark.nvml]
 
 SCENARIO = """
 system driver=580.95.05 cuda=13.0 gpm=1

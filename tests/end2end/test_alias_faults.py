@@ -18,7 +18,7 @@ from tests.end2end.desk import Desk
 from tests.end2end.registry_populate import populate
 from tests.end2end.test_faults_clock import DAY, LIBRARY, Clock
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.end2end]
 
 N_VERSIONS = 6
 MIB = 1 << 20
@@ -83,7 +83,7 @@ def test_of_two_windows_and_two_commands_that_saw_the_same_one_moves_it_and_the_
     }  # fmt: skip
     at_once.wait()
     for version, command in commands.items():
-        _, said = command.communicate(timeout=100)
+        _, said = command.communicate(timeout=240)
         outcomes[version] = "moved" if command.returncode == 0 else said
     for thread in threads:
         thread.join(100)
@@ -112,9 +112,9 @@ def test_on_a_full_disk_an_alias_is_moved_and_the_history_catches_up_once_there_
             filler = fill(inside.path(folder))
             assert promote(desk, uri, "2")["aliases"] == {"champion": "2"}
             filler.unlink()
-            desk.wait(lambda: moves(desk, uri), lambda found: found == [("1", "2"), (None, "1")], 60)
+            desk.wait(lambda: moves(desk, uri), lambda found: found == [("1", "2"), (None, "1")], 240)
             desk.run("settings", "set", "ui.theme", "dark")  # what waits for the disk is written with the next change
-            desk.wait(lambda: promotions(desk), lambda found: found == [("ended", None)] * 2, 60)
+            desk.wait(lambda: promotions(desk), lambda found: found == [("ended", None)] * 2, 240)
         finally:
             desk.stop()
 

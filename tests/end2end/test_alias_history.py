@@ -15,7 +15,7 @@ from mlops_desk.registry.service import RegistryCore
 from mlops_desk.storage.state import State
 from tests.end2end.registry_populate import populate
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end]
 
 RUNS = [
     {"name": "old", "start_time": 1000, "metrics": {"auc": 0.8, "loss": 0.5}, "params": {"lr": "0.10", "opt": "sgd"},

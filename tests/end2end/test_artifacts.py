@@ -15,7 +15,7 @@ from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from tests.end2end.registry_populate import populate
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.end2end]
 
 ODD = {
     "notes.md": "# hi",

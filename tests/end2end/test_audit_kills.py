@@ -16,7 +16,7 @@ from mlops_desk.base.disk.paths import DataFolder
 from tests.end2end.desk import Desk
 from tests.end2end.registry_populate import populate
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end]
 
 RUNS = [{"name": "old", "start_time": 1}, {"name": "new", "start_time": 2}]
 
@@ -35,9 +35,9 @@ def killed_during(desk: Desk, point: str, *words: str) -> None:
     command = [sys.executable, "-m", "tests.end2end.doomed_audit", str(desk.folder), point]
     with subprocess.Popen(command, env=desk.whole_environment()) as doomed:
         try:
-            desk.wait(DataFolder(desk.folder).socket.exists, bool, 40)
+            desk.wait(DataFolder(desk.folder).socket.exists, bool)
             assert desk.run(*words, check=False).returncode != 0
-            assert doomed.wait(60) == -9
+            assert doomed.wait(240) == -9
         finally:
             doomed.kill()
 

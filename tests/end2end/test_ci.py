@@ -18,7 +18,7 @@ import pytest
 from tests.end2end.desk import Desk
 from tests.images import busybox_image, engine_client
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 
 _AUTHOR = {
     "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a",
@@ -30,7 +30,7 @@ _TRAIN = 'mkdir -p /out && echo "{\\"accuracy\\": 0.93}" > /out/metrics.json && 
 def git(folder: Path, *words: str) -> str:
     environment = {**os.environ, **_AUTHOR}
     done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True,
-                          env=environment, timeout=60)  # fmt: skip
+                          env=environment, timeout=240)  # fmt: skip
     return done.stdout.strip()
 
 
@@ -144,7 +144,7 @@ def test_a_runner_that_ends_it_gets_its_lease_back(desk: Desk, tmp_path: Path, n
     runner = begun(desk, folder)
     job = running_job(desk)
     runner.send_signal(number)
-    assert runner.wait(120) == code
+    assert runner.wait(240) == code
     ended = desk.wait(lambda: desk.json("jobs", "show", job["id"]), lambda found: found["state"] == "cancelled")
     assert ended["state"] == "cancelled"
     assert "running" not in containers_of(job)
@@ -165,8 +165,8 @@ def test_a_killed_agent_goes_on_with_the_run_and_a_killed_runner_ends_it(desk: D
     assert desk.json("jobs", "show", first["id"])["state"] == "succeeded"
     assert len(desk.json("jobs", "list")) == 2, "no stage was begun twice"
     runner.kill()
-    runner.wait(10)
-    run = desk.wait(lambda: desk.json("ci", "list")[0], lambda found: found["state"] == "cancelled", 180)
+    runner.wait(60)
+    run = desk.wait(lambda: desk.json("ci", "list")[0], lambda found: found["state"] == "cancelled")
     assert "gone" in run["text"]
     desk.wait(lambda: containers_of(second), lambda states: "running" not in states)
 
@@ -215,7 +215,6 @@ def test_a_push_and_a_tag_run_the_pipeline_of_their_commit_once(desk: Desk, tmp_
     runs = desk.wait(
         lambda: desk.json("ci", "list"),
         lambda found: len(found) == 2 and all(run["state"] in {"passed", "failed"} for run in found),
-        180,
     )
     assert {(run["ref"], run["commit"], run["state"]) for run in runs} == {
         ("main", commit, "passed"), ("v1", commit, "passed")

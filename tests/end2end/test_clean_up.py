@@ -9,7 +9,7 @@ from mlops_desk.registry.server.files import ServerFiles
 from tests.end2end.desk import Desk
 from tests.end2end.registry_populate import populate
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.end2end]
 
 RUNS = [
     {

@@ -10,7 +10,7 @@ import pytest
 from tests.end2end.desk import Desk
 from tests.end2end.registry_populate import populate
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end]
 
 RUNS = [{"name": "old", "start_time": 1, "params": {"C": "1"}, "metrics": {"auc": 0.9}, "datasets": ["table"]}]
 

@@ -139,7 +139,7 @@ def test_the_outcome_of_a_job_is_written_on_a_full_disk_into_the_reserve(tmp_pat
     folder.mkdir()
     inside.small_disk(folder, 16 * MIB)
     command = [*inside.enter, sys.executable, "-c", _ENDS_ON_A_FULL_DISK, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, cwd=ROOT)
     assert (done.returncode, done.stdout) == (0, "held\n"), done.stderr
 
 

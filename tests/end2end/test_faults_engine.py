@@ -9,7 +9,7 @@ import pytest
 from tests.end2end.desk import Desk
 from tests.end2end.window_screen import window
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.end2end]
 
 SPEC = """\
 apiVersion: mlops-desk/v1

@@ -112,7 +112,7 @@ def test_a_window_at_a_forwarded_socket_starts_nothing_and_opens_no_file_of_the_
     process.kill()
     lost = json.loads(window.stdout.readline())
     assert (lost["button"], lost["opened"], lost["started"]) == ("Connect again", [], [])
-    assert window.wait(20) == 0
+    assert window.wait(240) == 0
     window.stdout.close()
     assert not (short / "own").exists()
     assert list((short / "state" / "mlops-desk").glob("window-*/window.log"))

@@ -73,7 +73,7 @@ def test_a_job_of_a_lost_state_database_is_an_orphan_that_holds_its_gpus_and_can
     text = HEAD.format(image=image) + shell("sleep 60", "resources: {gpus: 3}")
     with killed_agent(tmp_path / "data", text, address=engine.address, gpus=engine.gpus) as job_id:
         client = DockerEngine(lambda: engine.address)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not any(facts.status == "running" for facts in client.containers({"io.mlops-desk.job": job_id})):
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -18,7 +18,7 @@ import pytest
 from tests.end2end.desk import Desk
 from tests.images import bare_image, busybox_image
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 
 JOB = """
 apiVersion: mlops-desk/v1
@@ -58,7 +58,7 @@ class Terminal:
     def type(self, line: str) -> None:
         os.write(self._main, f"{line}\r".encode())
 
-    def wait(self, text: str, seconds: float = 60) -> None:
+    def wait(self, text: str, seconds: float = 240) -> None:
         deadline = time.monotonic() + seconds
         while text not in self.shown:
             assert time.monotonic() < deadline, self.shown
@@ -110,7 +110,7 @@ def test_a_shell_in_a_running_job_with_a_terminal_that_changes_its_size(desk: De
         terminal.type("stty size")
         terminal.wait("50 132")
         terminal.type("exit 7")
-        assert terminal.process.wait(30) == 7
+        assert terminal.process.wait(240) == 7
     finally:
         terminal.close()
     assert desk.json("jobs", "show", job["id"])["state"] == "running"

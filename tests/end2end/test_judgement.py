@@ -10,7 +10,7 @@ import pytest
 
 from tests.end2end.desk import Desk
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.end2end.desk import Desk
 from tests.images import busybox_image
 from tests.secret_service import SecretServiceRig
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end]
 CANARY = "canary-keyring-0815"
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.end2end.desk import Desk
 from tests.images import busybox_image
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 
 JOB = """
 apiVersion: mlops-desk/v1

@@ -74,7 +74,7 @@ def test_three_users_on_one_machine_never_lease_a_gpu_twice(place: Path) -> None
     given: Counter[int] = Counter()
     doubles = []
     for uid, process in agents:
-        output, _ = process.communicate(timeout=100)
+        output, _ = process.communicate(timeout=240)
         assert process.returncode == 0
         given[uid] += len(output.splitlines())
         doubles += [line for line in output.splitlines() if line.startswith("DOUBLE")]
@@ -234,7 +234,6 @@ time.sleep(600)
 
 
 @pytest.mark.engine
-@pytest.mark.timeout(300)
 def test_the_container_of_a_killed_agent_keeps_its_gpu_until_it_ends(place: Path, gpu_engine: PrivateEngine) -> None:
     # What is tried is what becomes of the lease, and not how soon a busy engine lists its containers.
     engine = DockerEngine(lambda: gpu_engine.address, deadline_seconds=100.0)

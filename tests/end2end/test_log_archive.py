@@ -71,7 +71,7 @@ class TestKeptLog(RuntimeSuite):
         runtime = agent_of(engine, FreeGpus(()), tmp_path / "jobs", first)
         Placing().place(runtime, job, attempt)
         assert [seen.handle for seen in runtime.survey()] == [attempt.handle]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while (seen := runtime.glance(attempt)) is None or seen.count < 5000:
             assert time.monotonic() < deadline
             time.sleep(0.01)

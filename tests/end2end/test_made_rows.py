@@ -17,7 +17,7 @@ from tests.end2end.desk import Desk
 from tests.end2end.loop_scene import agent, cells, evidence, settled, steps, trained
 from tests.images import busybox_image
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 
 MAKER = """
 apiVersion: mlops-desk/v1
@@ -59,8 +59,8 @@ def kept(desk: Desk, folder: Path, name: str, image: str, command: str, more: st
 
 def retrained(desk: Desk, name: str) -> dict[str, Any]:
     desk.run("rules", "fire", name, check=False)
-    found = desk.wait(lambda: desk.json("pipelines", "list", "--rule", name), len, 60)
-    return settled(desk, found[0]["id"], 300)
+    found = desk.wait(lambda: desk.json("pipelines", "list", "--rule", name), len)
+    return settled(desk, found[0]["id"])
 
 
 def test_made_rows_are_judged_and_learned_from_and_nothing_is_scored_on_them(
@@ -140,9 +140,9 @@ def test_a_learning_curve_says_what_more_rows_would_bring_and_leaves_no_version(
     begun = desk.json("pipelines", "learning-curve", "grown/1", *words)
     assert [one["rows"] for one in begun["points"]] == [42, 83, 124, 166]
     show = lambda: desk.json("pipelines", "curve", begun["id"][:8])  # noqa: E731 - two uses of one line
-    desk.wait(show, lambda one: one["points"][1]["state"] == "training", 200)
+    desk.wait(show, lambda one: one["points"][1]["state"] == "training")
     os.kill(desk.json("agent", "status")["pid"], signal.SIGKILL)
-    curve = desk.wait(show, lambda one: one["state"] != "running", 400)
+    curve = desk.wait(show, lambda one: one["state"] != "running", 600)
     assert (curve["state"], {one["state"] for one in curve["points"]}) == ("done", {"scored"}), curve
     assert all(0.8 < one["value"]["value"] <= 1.0 for one in curve["points"])
     assert curve["fit"]["is_known"]

@@ -17,7 +17,7 @@ import pytest
 
 from tests.end2end.desk import Desk
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 
 PACKAGES = ("mlflow-skinny==3.17.2", "scikit-learn", "pandas", "numpy")
 SPEC = """
@@ -130,7 +130,7 @@ def test_train_register_deploy_ask_drift_retrain(
     def enough() -> dict[str, Any]:
         return desk.json("drift", "check", "flowers", "--window", "1000", timeout=300)
 
-    report = desk.wait(enough, lambda answer: answer["dataset"]["n_current"] >= 150, 60)
+    report = desk.wait(enough, lambda answer: answer["dataset"]["n_current"] >= 150, 240)
     verdicts = {column["name"]: column["verdict"] for column in report["columns"]}
     assert report["verdict"] == "drift"
     assert verdicts["petal_length"] == "drift"
@@ -165,7 +165,7 @@ def test_what_outlives_the_agent_is_found_again(desk: Desk) -> None:
     time.sleep(0.5)
     rows = [{"sepal_length": 5.0, "sepal_width": 3.0, "petal_length": 1.4, "petal_width": 0.2}]
     assert ask(before["url"], token, rows)["predictions"] == [0]
-    after = desk.wait(lambda: desk.json("endpoints", "show", "flowers"), lambda e: e["state"] == "live", 60)
+    after = desk.wait(lambda: desk.json("endpoints", "show", "flowers"), lambda e: e["state"] == "live", 240)
     assert after["url"] == before["url"]
     assert after["replicas"][0]["container"] == before["replicas"][0]["container"]
     assert [job["state"] for job in desk.json("jobs", "list")] == ["succeeded", "succeeded"]

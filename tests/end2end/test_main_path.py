@@ -19,7 +19,7 @@ from tests.end2end.desk import Desk
 from tests.images import busybox_image, engine_client
 from tests.nvml_sim import Simulator
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.nvml, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.nvml]
 
 TRAIN = """
 apiVersion: mlops-desk/v1
@@ -78,7 +78,7 @@ def show(desk: Desk, job_id: str) -> dict[str, Any]:
     return found
 
 
-def over(desk: Desk, job_id: str, seconds: float = 120) -> dict[str, Any]:
+def over(desk: Desk, job_id: str, seconds: float = 240) -> dict[str, Any]:
     found: dict[str, Any] = desk.wait(lambda: show(desk, job_id), lambda job: job["state"] in FINAL, seconds)
     return found
 
@@ -219,7 +219,7 @@ def test_ends_are_told_as_they_were_whatever_becomes_of_the_agent(desk: Desk, pl
         (place / f"{name}.yaml").write_text(SMALL.format(name=name, image=busybox_image(), script=script, more=more))
         jobs[name] = desk.json("jobs", "submit", str(place / f"{name}.yaml"))["id"]
     os.kill(desk.json("agent", "status")["pid"], signal.SIGKILL)
-    desk.wait(lambda: show(desk, jobs["taken"]), lambda job: job["state"] == "running", 60)
+    desk.wait(lambda: show(desk, jobs["taken"]), lambda job: job["state"] == "running", 240)
     os.kill(desk.json("agent", "status")["pid"], signal.SIGKILL)
     desk.json("jobs", "cancel", jobs["taken"])
     told = {name: last_line(desk, job_id) for name, job_id in jobs.items()}

@@ -15,7 +15,7 @@ from tests.mirror_world import nobody
 from tests.registry_reading import sqlite_source
 from tests.registry_stores import runs_of_store_a, store_c
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end2end]
 
 BUDGET_BYTES = 1 << 30
 RUNS_OF_C, RUNS_OF_A = 98_000, 19_600  # a fiftieth of them is deleted

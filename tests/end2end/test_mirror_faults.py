@@ -24,7 +24,7 @@ from tests.end2end.registry_populate import populate
 from tests.mirror_world import World
 from tests.registry_stores import small_store
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end]
 
 YEAR_2100 = 4_102_444_800_000
 NEWER = "UPDATE alembic_version SET version_num = 'ffffffffffff'"

@@ -16,7 +16,7 @@ from mlops_desk.registry.mirror.protocol import WindowAsked
 from tests.mirror_world import World
 from tests.registry_stores import runs_of_store_a, small_store
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mlops_desk.registry.server.keeper import TrackingServer
 from tests.end2end.registry_populate import populate
 from tests.registry_stores import empty_store
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end]
 
 RUNS = [
     {"name": "a", "start_time": 1000, "metrics": {"auc": 0.9, "val loss": 2}, "params": {"lr": "0.1", "class": "big"},

@@ -14,7 +14,7 @@ from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut, Unava
 from mlops_desk.registry.mlflow.workers import Workers
 from tests.end2end.registry_populate import populate
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end]
 
 FLOOD_BYTES = 400 << 20
 

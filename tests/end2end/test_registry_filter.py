@@ -21,7 +21,7 @@ from tests.registry_queries import Queries
 from tests.registry_reading import postgres_source, sqlite_source
 from tests.registry_stores import runs_of_store_a, small_postgres, small_store
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end2end]
 COUNT = int(os.environ.get("MLOPS_DESK_QUERIES", "250"))  # some 30 s; 10,000 were tried
 SEED = int(os.environ.get("MLOPS_DESK_SEED", "1"))
 STORE_A = os.environ.get("MLOPS_DESK_STORE_A")  # the path of a whole one; without: its runs alone

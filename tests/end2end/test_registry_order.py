@@ -14,7 +14,7 @@ from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from tests.end2end.registry_populate import populate
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end2end]
 
 NAMES = ["auc", "val loss", "val.loss", "a/b", "a:b", "größe", "desc", "select", "1e5", "x-y.z w"]
 VALUES = ["nan", "inf", "-inf", "0", "-0.0", "1", "1", "0.5", "1e308", "-3", "5e-324", None]

@@ -142,7 +142,7 @@ ask.connect(("127.0.0.1", {split.port}))
 ask.sendall(b"GET {split.path}?{split.query} HTTP/1.1\\r\\nHost: {split.netloc}\\r\\n\\r\\n")
 print(ask.recv(100).split()[1].decode())
 """
-    ran = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    ran = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=True, timeout=600)
     assert ran.stdout.strip() == "401"
     assert house.browser(visit).open(visit.address).status_code == 303, "and it is not used up by them"
 

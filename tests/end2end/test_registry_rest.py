@@ -80,7 +80,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield uri
     finally:
         os.killpg(process.pid, 15)
-        process.wait(30)
+        process.wait(240)
 
 
 def _await(uri: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_run_under_way_is_followed(reader: RestReader, client: Any) -> None:
     run = client.create_run("0")
     client.log_metric(run.info.run_id, "loss", 0.25, step=1)
     found: list[dict[str, Any]] = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not any(row["id"] == run.info.run_id and row["metrics"] for row in found) and time.monotonic() < deadline:
         news = reader.changes(mark)
         mark = news.mark

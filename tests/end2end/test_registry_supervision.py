@@ -19,7 +19,7 @@ from mlops_desk.registry.server.tickets import Grant, Tickets
 from mlops_desk.registry.service import RegistryCore
 from tests.end2end.test_registry_walls import Served
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.end2end]
 
 BRIDGE = "127.0.0.9"
 
@@ -90,7 +90,7 @@ class Writer:
         self.process.stderr.close()
 
 
-def wait(done, seconds=100.0):
+def wait(done, seconds=240.0):
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline
@@ -149,7 +149,7 @@ def logged(ledger, run_id):
     import sqlite3
     from contextlib import closing
 
-    with closing(sqlite3.connect(ledger.store, timeout=20)) as store:
+    with closing(sqlite3.connect(ledger.store, timeout=60)) as store:
         return [step for (step,) in store.execute("SELECT step FROM metrics WHERE run_uuid = ?", (run_id,))]
 
 

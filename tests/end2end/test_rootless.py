@@ -15,7 +15,7 @@ from tests.engine_suite import ended
 from tests.images import busybox_image
 from tests.rootless_podman import UID, RootlessPodman
 
-pytestmark = [pytest.mark.engine, pytest.mark.end2end, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.end2end]
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_one_that_is_stopped_has_its_grace_and_is_found_by_its_label(
     spec = shell(rootless_podman, name, script, labels={"io.mlops-desk.test-rootless": name})
     engine.create(spec)
     engine.start(name)
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + 240
     while "ready" not in list(engine.logs(name)):
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -25,10 +25,11 @@ from mlops_desk.serving.handover import COMMAND, Handover
 from mlops_desk.serving.probe import health
 from tests import endings
 from tests.end2end import image_kinds
+from tests.end2end.desk import PATIENCE_SECONDS
 from tests.images import engine_client
 from tests.scoring import odd_model
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 DO = {"dataframe_split": {"columns": ["do"], "data": [["a"]]}}
 USERS = ["0:0", "12345:12345"]
 
@@ -73,7 +74,9 @@ def run(image: str, user: str, *options: str, words: tuple[str, ...] = ("serve",
         yield subprocess.run(shown, check=True, capture_output=True, text=True).stdout.strip()
         ending = endings.stopped(name)
         print(f"ended {ending.seconds:.2f} s after TERM")
-        assert (ending.signals, ending.code) == ([endings.TERM], 0), "it would have got the engine's KILL after 8 s"
+        assert (ending.signals, ending.code) == ([endings.TERM], 0), (
+            "it would have got the engine's KILL after its grace"
+        )
     finally:
         subprocess.run(["docker", "rm", "-f", name], check=False, capture_output=True)
 
@@ -87,8 +90,8 @@ def status_of(client: httpx.Client, url: str) -> int | None:
 
 def answered(url: str, health_path: str, predict: str, document: object = DO) -> Any:
     """Wait until the container is well, then ask it."""
-    deadline = time.monotonic() + 90
-    with httpx.Client(trust_env=False, timeout=60) as client:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with httpx.Client(trust_env=False, timeout=120) as client:
         while status_of(client, url + health_path) != 200:
             assert time.monotonic() < deadline
             time.sleep(0.2)
@@ -144,13 +147,13 @@ def test_the_desk_hands_it_a_socket_and_gives_it_no_network(
         engine.create(spec)
         try:
             engine.start(name)
-            deadline = time.monotonic() + 90
+            deadline = time.monotonic() + PATIENCE_SECONDS
             while health(handover.address) != 200:
                 handover.give()
                 assert time.monotonic() < deadline, list(engine.logs(name))
                 time.sleep(0.1)
             question = Question(b"POST", b"/invocations", json.dumps(DO).encode(), b"application/json")
-            assert json.loads(ask_at_once(handover.address, question, 20, 1 << 20).body) == {"predictions": ["a"]}
+            assert json.loads(ask_at_once(handover.address, question, 120, 1 << 20).body) == {"predictions": ["a"]}
             ending = endings.stopped(name)
             print(f"ended {ending.seconds:.2f} s after TERM")
             assert (ending.signals, ending.code) == ([endings.TERM], 0)

@@ -140,7 +140,7 @@ def test_an_answer_that_is_not_what_it_was_is_noticed_and_said(house: House) -> 
     first.word = "dog"
 
     def look(state: EndpointState) -> Endpoint:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 240
         while (found := house.service.show("front")).state is not state:
             assert time.monotonic() < deadline, found
             house.service._watch._looks = 29  # the next look is one of those that ask
@@ -155,7 +155,7 @@ def test_an_answer_that_is_not_what_it_was_is_noticed_and_said(house: House) -> 
     assert found.reason is not None
     assert found.reason.class_ == "answer_differs"
     assert "answer.predictions[0] was 'cat' and is 'dog'" in found.reason.text
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not second.bodies:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -216,7 +216,7 @@ def test_what_an_older_agent_started_goes_on_and_loses_its_bridge_when_it_is_sta
     assert house.answer()["predictions"][0] == "yes"
     assert house.service.check().state == "ok"
     assert house.engine._containers[endpoint.replicas[0].container].spec.network == "none"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while house.engine._networks:
         assert time.monotonic() < deadline, "the bridge goes when nobody is on it"
         time.sleep(0.02)
@@ -378,7 +378,7 @@ def test_the_next_agent_adopts_what_runs(house: House) -> None:
 
 def test_the_next_agent_goes_on_with_a_deployment(house: House) -> None:
     house.service.deploy("digits/2", "front", wait=False)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while house.service.show("front").state is not EndpointState.STARTING:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -419,7 +419,7 @@ def test_stop_and_remove_leave_the_log_and_nothing_else(house: House) -> None:
         house.engine.image(tag)
     left = [path for path in (house.folder.endpoints / "front").rglob("*") if path.is_file()]
     assert {path.parent.name for path in left} == {"requests"}
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while ask(endpoint).status_code != 404:
         assert time.monotonic() < deadline
 
@@ -461,7 +461,7 @@ def test_the_log_of_an_endpoint_that_an_older_agent_has_deployed_goes_on(house: 
 def test_a_stop_overtakes_a_deployment(house: House) -> None:
     house.service.deploy("digits", "front", wait=False)
     house.service.stop("front")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while house.service._claims.busy():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -489,7 +489,7 @@ def lose_database(house: House, copy: Path | None = None) -> None:
 
 def told(house: House) -> list[str]:
     """Return what was told, as soon as there is anything: a look of the agent's own may be under way."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not (texts := [event.text for event in list(house.events) if isinstance(event, Notice)]):
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -14,7 +14,7 @@ from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.serving.export import exporting
 from tests.end2end.endpoint_house import House, open_house
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.end2end]
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def verified(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = ["sh", str(folder / "verify.sh"), "--no-load", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_as_an_image_it_is_one_file_with_digest_and_packages_beside_it(house: House, tmp_path: Path) -> None:
@@ -214,5 +214,5 @@ def test_a_bundle_says_on_which_machines_it_runs(house: House, tmp_path: Path) -
         (programs / "uname").chmod(0o755)
         environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
         command = ["sh", str(tmp_path / "out" / "verify.sh"), "--no-load"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=environment)
         assert (done.returncode, "it will not run here" in done.stderr) == (0, said), machine

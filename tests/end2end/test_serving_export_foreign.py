@@ -32,7 +32,7 @@ from tests.end2end.test_serving_contract import DO, answered, run
 from tests.images import engine_client
 from tests.scoring import odd_model
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 AARCH64 = struct.pack("<H", 183)
 
 
@@ -167,7 +167,7 @@ def test_engines_take_an_image_for_arm64(
     )
     assert said.returncode == 0, said.stderr
     shown = subprocess.run(
-        [*own, "image", "inspect", done.image], capture_output=True, text=True, check=True, timeout=60
+        [*own, "image", "inspect", done.image], capture_output=True, text=True, check=True, timeout=600
     )
     (image,) = json.loads(shown.stdout)
     assert (image["Architecture"], f"sha256:{image['Id']}") == ("arm64", done.image_id)

@@ -21,7 +21,7 @@ from tests.end2end.test_serving_engine import House, ask, saved
 from tests.scoring import odd_model
 from tests.stand_ins import keras_wheels
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 DESCRIBED = Path(__file__).parents[1] / "unit" / "serving" / "image" / "flavours"
 WEIGHTS = {"kernel": [[1.0], [2.0], [-1.0]], "bias": [0.5]}
 ASKED = {"inputs": [[1.0, 2.0, 4.5], [0.5, 0.5, -4.0]]}

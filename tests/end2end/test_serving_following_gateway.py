@@ -94,7 +94,7 @@ def test_whoever_hears_that_it_is_live_is_answered_at_once(house: House) -> None
         house.replica(number, "yes")
         house.service._watch._health.clear()
         house.service._watch.look()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not any(isinstance(event, EndpointChanged) and event.endpoint.state is EndpointState.LIVE
                       for event in house.events):  # fmt: skip
             assert time.monotonic() < deadline
@@ -153,7 +153,7 @@ def test_one_that_says_nothing_for_long_is_replaced_and_who_waits_is_answered(
     frozen()
     house.service._switchboard.poll()
     thread, found = answer_in_background(endpoint)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while house.service._switchboard.gatekeeper.state is None or gateway_pid(house) == hung:
         assert time.monotonic() < deadline
         house.service._switchboard.poll()

@@ -33,7 +33,7 @@ def inside(tmp_path: Path, script: str) -> None:
     with chamber() as made:
         made.small_disk(folder, 24 * MIB)
         command = [*made.enter, sys.executable, "-c", _BEGIN + script, str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, cwd=ROOT)
         assert (done.returncode, done.stdout[-5:]) == (0, "held\n"), done.stderr[-6000:]
 
 

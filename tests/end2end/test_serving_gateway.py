@@ -74,7 +74,7 @@ def door(tmp_path: Path) -> Iterator[Door]:
         opened.keeper.stop()
 
 
-def eventually(is_true: Callable[[], bool], seconds: float = 20.0) -> None:
+def eventually(is_true: Callable[[], bool], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not is_true():
         assert time.monotonic() < deadline

@@ -14,7 +14,7 @@ from mlops_desk.records.event import Notice
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from tests.end2end.endpoint_house import House, ask, open_house, told_of
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.end2end]
 
 
 @pytest.fixture

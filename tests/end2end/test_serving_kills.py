@@ -19,7 +19,7 @@ from tests.images import python_image
 from tests.onnx_graph import write_graph
 from tests.wheels import closure
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,7 +36,7 @@ class Killed:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
 
     def run(self, verb: str) -> str:
-        said, errors = (running := self.start(verb)).communicate(timeout=200)
+        said, errors = (running := self.start(verb)).communicate(timeout=600)
         assert running.returncode == 0, errors[-4000:]
         return said
 
@@ -47,7 +47,7 @@ class Killed:
             assert running.stdout.readline() == "begun\n", running.communicate()[1][-4000:]
             time.sleep(seconds)
             running.send_signal(signal.SIGKILL)
-            return "done" in running.communicate(timeout=20)[0]
+            return "done" in running.communicate(timeout=240)[0]
 
 
 def write_graph_in(folder: Path) -> Path:

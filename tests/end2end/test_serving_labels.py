@@ -11,7 +11,7 @@ from mlops_desk.desk.governance.labels import labels_service
 from mlops_desk.governance.labels.service import LabelsService
 from tests.end2end.endpoint_house import BODY, House, ask, open_house
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.end2end]
 
 
 class Monitors:

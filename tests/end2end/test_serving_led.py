@@ -16,7 +16,7 @@ from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.serving.rollout.hold import StepHold
 from tests.end2end.endpoint_house import House, open_house
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.end2end]
 
 
 class Led:

@@ -13,7 +13,7 @@ from mlops_desk.records.serving.endpoint import EndpointState
 from mlops_desk.serving.image import machine
 from tests.end2end.test_serving_engine import TRAIN, House, ask, saved
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 NOWHERE = "registry.invalid/python:3.12"
 
 

@@ -18,7 +18,7 @@ from mlops_desk.records.serving.network import EntranceState, NetworkEntrance
 from tests.end2end.endpoint_house import BODY, House, open_house
 from tests.free_port import free_port
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.end2end]
 
 
 @pytest.fixture

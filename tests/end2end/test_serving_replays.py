@@ -12,7 +12,7 @@ from mlops_desk.serving.asking.aside import LABEL
 from mlops_desk.serving.beside import acts
 from tests.end2end.endpoint_house import House, ask, open_house
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.end2end]
 
 
 @pytest.fixture

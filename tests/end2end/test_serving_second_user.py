@@ -25,7 +25,7 @@ from tests.images import python_image
 from tests.nvml_sim import Simulator
 
 pytestmark = [
-    pytest.mark.end2end, pytest.mark.engine, pytest.mark.nvml, pytest.mark.timeout(580),
+    pytest.mark.end2end, pytest.mark.engine, pytest.mark.nvml,
     pytest.mark.skipif(os.geteuid() != 0, reason="becoming other users needs root"),
 ]  # fmt: skip
 FIRST, SECOND = 4711, 4712
@@ -82,7 +82,7 @@ class User:
     def python(self, code: str, *words: str, said: str = "") -> Any:
         """Run a program as this user, in the engine's network, and return the JSON that it prints."""
         command = [*self.prefix, sys.executable, "-c", code, *words]
-        done = subprocess.run(command, input=said, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, input=said, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -105,7 +105,7 @@ class Machine:
     def deploy(self, user: User, name: str, *more: str) -> subprocess.CompletedProcess[str]:
         words = ["--image", self.image, "--port", "8080", "--health", "/healthz", "--name", name, "--json", *more]
         command = ("python3", "-c", SERVER)
-        return user.desk.run("endpoints", "deploy", *words, "--", *command, check=False, timeout=200)
+        return user.desk.run("endpoints", "deploy", *words, "--", *command, check=False, timeout=600)
 
 
 def user_of(uid: int, root: Path, engine: PrivateEngine) -> User:
@@ -239,6 +239,6 @@ def test_the_other_agent_and_its_verbs_are_not_reached(machine: Machine) -> None
         ("endpoints", "requests", "front"),
         ("endpoints", "export", "front", "/tmp/never", "--format", "bundle"),
     ):
-        done = foreign.run(*words, check=False, timeout=60)
+        done = foreign.run(*words, check=False, timeout=600)
         assert done.returncode != 0, words
         assert machine.front["token"] not in done.stdout + done.stderr

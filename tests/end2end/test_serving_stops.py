@@ -19,7 +19,7 @@ from tests.end2end.test_serving_engine import House, ask
 from tests.images import busybox_image, python_image
 from tests.scoring import odd_model
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 OURS = ("training", "build", "machine")
 WORD = {"dataframe_split": {"columns": ["do"], "data": [["a"]]}}
 LONG = {"dataframe_split": {"columns": ["do"], "data": [["sleep25"]]}}
@@ -42,7 +42,7 @@ def test_one_of_a_version_ends_by_itself_whatever_its_model_is_at(house: House, 
     caller = threading.Thread(target=lambda: ask(endpoint, LONG))
     if busy:
         caller.start()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not house.service._switchboard.is_answering(endpoint.replicas):
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -74,7 +74,7 @@ def test_stop_itself_kills_nobody(house: House) -> None:
     began = time.time()
     house.service.stop("told")
     assert house.service.show("told").state is EndpointState.STOPPED
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while is_there(container):
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -90,7 +90,7 @@ def signals(container: str, began: float) -> list[str]:
     span = ["--since", f"{began:.6f}", "--until", f"{time.time():.6f}"]
     shown = ["--filter", "event=kill", "--filter", f"container={container}", "--format", "{{.Actor.Attributes.signal}}"]
     command = ["docker", "events", *span, *shown]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.split()
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=600).stdout.split()
 
 
 def test_one_that_ignores_the_signal_is_seen_by_this_very_look() -> None:

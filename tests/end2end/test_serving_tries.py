@@ -11,7 +11,7 @@ from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.records.serving.endpoint import EndpointState
 from tests.end2end.endpoint_house import BODY, House, ask, open_house
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.end2end]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.onnx_graph import ROWS, WIDTH, write_graph
 from tests.scoring import odd_model
 from tests.wheels import closure
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_a_comparison_tells_how_far_it_is_and_leaves_nothing_when_it_is_stopped(
                 ended.append(error)
 
         loop.start("compare", compare)
-        deadline = time.monotonic() + 60.0
+        deadline = time.monotonic() + 240
         told = None
         while time.monotonic() < deadline and not ended and (told is None or not told.done):
             time.sleep(0.05)

@@ -16,7 +16,7 @@ from tests.end2end.desk import Desk
 from tests.end2end.registry_populate import populate
 from tests.registry_stores import small_store
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.end2end]
 
 WRITER = """
 import json, sys, time
@@ -59,7 +59,7 @@ class Writers:
             one.stdin.flush()
 
     def told(self) -> list[dict[str, object]]:
-        return [json.loads(one.communicate(timeout=120)[0].splitlines()[-1]) for one in self._all]
+        return [json.loads(one.communicate(timeout=240)[0].splitlines()[-1]) for one in self._all]
 
 
 @pytest.fixture(scope="module")

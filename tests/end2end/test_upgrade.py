@@ -25,7 +25,7 @@ from tests.images import engine_client, python_image
 from tests.serving_upstream import upstream
 
 COMMIT = "1e1bbff"
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.end2end]
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def upgraded(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
             new.stop()
 
 
-def until(done: Callable[[], Any], seconds: float = 60) -> None:
+def until(done: Callable[[], Any], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline

@@ -13,7 +13,7 @@ from mlops_desk.registry.server.files import ServerFiles
 from tests.end2end.desk import Desk
 from tests.end2end.registry_populate import populate
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.end2end]
 
 RUNS = [{
     "name": "brave", "start_time": 1000, "metrics": {"auc": 0.9, "loss": float("nan")}, "params": {"lr": "0.1"},
@@ -131,7 +131,7 @@ def test_versions_of_our_own_are_recorded_before_anybody_asks(desk: Desk) -> Non
                 connection.execute("SELECT count(*) FROM version_hashes WHERE key LIKE '%watched%'").fetchone()[0]
             )
 
-    desk.wait(recorded, lambda n: n == 1, 150)
+    desk.wait(recorded, lambda n: n == 1, 240)
     told = desk.json("registry", "verify", "watched", "1")
     assert told["recorded_at"] is not None
     assert {one["state"] for one in told["files"]} == {"same"}

@@ -22,7 +22,7 @@ from tests.images import engine_client, python_image
 from tests.lab_server import HELLO, LabServer, wheel
 from tests.proxy_double import ProxyDouble
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 
 INDEX_LOGIN = "ada:canary-index-4711"
 PROXY_LOGIN = 'bo:canary/"proxy\\ 0815'
@@ -68,7 +68,7 @@ class Lab:
         file.write_text("\n".join((*head, f"command: [sh, -c, {json.dumps(script)}]", *lines)) + "\n")
         id_ = self.desk.json("jobs", "submit", str(file))["id"]
         ended: dict[str, Any] = self.desk.wait(
-            lambda: self.desk.json("jobs", "show", id_), lambda job: job["ended_at"] is not None, 120
+            lambda: self.desk.json("jobs", "show", id_), lambda job: job["ended_at"] is not None
         )
         return {**ended, "log": self.desk.run("jobs", "logs", id_).stdout}
 

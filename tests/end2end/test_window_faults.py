@@ -18,7 +18,7 @@ from tests.end2end.desk import Desk
 from tests.end2end.telemetry.rigs import NvmlRig
 from tests.end2end.window_screen import Window, window
 
-pytestmark = [pytest.mark.end2end, pytest.mark.nvml, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.end2end, pytest.mark.nvml]
 
 SCENARIO = "system driver=580.95.05 cuda=13.0\ngpus 4 model=h100 util=sine(50,30,20) power=300\n"
 

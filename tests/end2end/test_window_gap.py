@@ -21,7 +21,7 @@ from mlops_desk.registry.server.files import ServerFiles
 from tests.end2end.desk import Desk
 from tests.end2end.telemetry.rigs import NvmlRig
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.nvml, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.nvml]
 
 ROUNDS_TO_BUILD = 2
 PULSE = Path(__file__).with_name("window_pulse.py")
@@ -45,7 +45,7 @@ def window(desk):
     try:
         goes_round(ROUNDS_TO_BUILD)
         yield goes_round, told
-        told |= json.loads(process.communicate(timeout=60)[0].splitlines()[-1])
+        told |= json.loads(process.communicate(timeout=240)[0].splitlines()[-1])
     finally:
         process.kill()
         process.communicate()
@@ -92,11 +92,11 @@ def end_while_frozen(desk, rig, engine, server):
         children = {child.pid: child for child in agent.children(recursive=True)}
         began = time.monotonic()
         agent.terminate()
-        psutil.wait_procs([agent], timeout=20)
+        psutil.wait_procs([agent], timeout=120)
         ended_in = time.monotonic() - began
         assert not agent.is_running()
         others = [child for pid, child in children.items() if pid not in server.outlive()]
-        _, left = psutil.wait_procs(others, timeout=20)
+        _, left = psutil.wait_procs(others, timeout=120)
         assert [one.cmdline() for one in left] == []
     finally:
         server.thaw()

@@ -16,7 +16,7 @@ from tests.end2end.desk import Desk
 from tests.end2end.registry_populate import populate
 from tests.registry_stores import small_store
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.end2end]
 
 _DRIVER = Path(__file__).with_name("window_store.py")
 SWEEP = [

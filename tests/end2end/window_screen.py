@@ -37,7 +37,7 @@ class Window:
         self.turns += told["turns"]
         return told
 
-    def until(self, what: Callable[[dict[str, Any]], object], seconds: float = 30.0) -> dict[str, Any]:
+    def until(self, what: Callable[[dict[str, Any]], object], seconds: float = 240) -> dict[str, Any]:
         """Look again and again until ``what`` of it is true; return what is shown then."""
         deadline = time.monotonic() + seconds
         while not what(told := self.look()):
@@ -63,6 +63,6 @@ def window(desk: Desk) -> Iterator[Window]:
         try:
             yield Window(process.stdin, process.stdout)
             process.stdin.close()
-            process.wait(30)
+            process.wait(240)
         finally:
             process.kill()

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from mlops_desk.base import wire
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
+from mlops_desk.drift.numerics import optimize
 from mlops_desk.records.pipelines.comparison import Scored
 from mlops_desk.records.pipelines.curve import CurveFit
 
@@ -64,7 +64,7 @@ def _fitted(x: Values, y: Values, first: Values | None = None) -> Values:
         first[0], first[1] * unit ** -first[2], first[2],
     ]  # fmt: skip
     start = np.clip(begins, np.array(_LIMITS[0]) + 1e-12, np.array([np.inf, np.inf, 2.0 - 1e-9]))
-    done = least_squares(lambda p: _law(p, x / unit) - y, start, bounds=_LIMITS, x_scale=[spread, spread, 1.0])
+    done = optimize.least_squares(lambda p: _law(p, x / unit) - y, start, bounds=_LIMITS, x_scale=[spread, spread, 1.0])
     floor, scale, exponent = done.x
     return np.array([floor, scale * unit**exponent, exponent])
 

@@ -18,11 +18,11 @@ missing_column, new_column, renamed_column
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from scipy import special
 
 from mlops_desk.base.text import percent, plain
 from mlops_desk.drift.measure.quality import two_proportions
 from mlops_desk.drift.measure.verdict import DRIFT_CHANGE, QUALITY_LEVEL
+from mlops_desk.drift.numerics import special
 from mlops_desk.records.drift import ColumnDrift, DriftOptions, QualityAlarm
 
 Repeats = Mapping[int, int]

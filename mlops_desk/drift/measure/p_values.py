@@ -11,8 +11,8 @@ from functools import lru_cache
 from math import gcd
 
 import numpy as np
-from scipy import special
 
+from mlops_desk.drift.numerics import special
 from mlops_desk.drift.pair import Counts, Floats, Pair
 
 KS_EXACT_LIMIT = 10_000

@@ -17,13 +17,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from scipy import special
 
 from mlops_desk.drift.columns import CategoricalColumn, Column, NumericColumn
 from mlops_desk.drift.measure import p_values
 from mlops_desk.drift.measure.constancy import only_value_shares
 from mlops_desk.drift.measure.moments import gaps_of, span_of
 from mlops_desk.drift.measure.words import WordDrift
+from mlops_desk.drift.numerics import special
 from mlops_desk.records.drift import Measure, Quality
 from mlops_desk.records.drift.columns import ColumnKind
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy import special
 
+from mlops_desk.drift.numerics import special
 from mlops_desk.drift.pair import Floats
 
 BUCKETS = 1 << 18  # of hashed words and pairs; chosen: of ten thousand 1 in 27 meets another

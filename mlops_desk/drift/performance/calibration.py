@@ -9,8 +9,8 @@ score. Scores that are calibrated already stay as they are, for fitting them add
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
+from mlops_desk.drift.numerics import optimize
 from mlops_desk.drift.pair import Floats
 from mlops_desk.drift.performance.rows import AnsweredRows
 
@@ -65,7 +65,7 @@ def _fitted(scores: Floats, truth: Floats) -> Calibration:
 def _steps(scores: Floats, truth: Floats) -> Steps:
     values, back, sizes = np.unique(scores, return_inverse=True, return_counts=True)
     shares = np.bincount(back, truth) / sizes
-    fitted = isotonic_regression(shares, weights=sizes).x
+    fitted = optimize.isotonic_regression(shares, weights=sizes).x
     inner = np.zeros(fitted.size, dtype=bool)  # a step's ends say all of it
     inner[1:-1] = (fitted[1:-1] == fitted[:-2]) & (fitted[1:-1] == fitted[2:])
     return values[~inner], fitted[~inner]

@@ -23,8 +23,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
+from mlops_desk.drift.numerics import optimize
 from mlops_desk.drift.pair import Floats
 from mlops_desk.drift.performance.page_state import PageState
 

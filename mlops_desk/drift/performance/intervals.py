@@ -8,14 +8,14 @@ as those of single rows do.
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
-from scipy import special
 
 from mlops_desk.drift.pair import Counts, Floats
 
 LEVEL = 0.95  # what an interval covers, as everybody reads it
-DEVIATIONS = float(special.ndtri((1 + LEVEL) / 2))
+DEVIATIONS = NormalDist().inv_cdf((1 + LEVEL) / 2)
 """Of a normal law on either side of its mean within which it lies with that probability."""
 DRAWS = 500  # chosen: the ends of an interval are then known to about a tenth of its width
 _GROUPS = 2000  # chosen: a bootstrap of so many groups takes 0.1 s, and of fewer rows each row is one

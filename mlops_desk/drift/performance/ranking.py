@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from scipy import optimize
 
+from mlops_desk.drift.numerics import optimize
 from mlops_desk.drift.pair import Floats
 from mlops_desk.drift.performance.intervals import DEVIATIONS, NOTHING, Interval
 

@@ -68,7 +68,9 @@ class RuleShelf:
         changes = {written.id: written for written in stored}
         for one in built_in:
             known = self._built_in[one.id] = one.named(other_name(one.name, lambda name: self.find(name) is not None))
-            self._read[one.id] = self._reading(changes.get(one.id, known.at_first))
+            changed = changes.get(one.id)
+            # What nobody has changed is known without being read: to read them all took as long as to load SQLAlchemy.
+            self._read[one.id] = _as_at_first(known) if changed is None else self._reading(changed)
 
     @property
     def metrics(self) -> Metrics:
@@ -162,7 +164,7 @@ class RuleShelf:
                 hint = Hint(f"mlops-desk rules edit {name} RULE.yaml", after=" lets it say something else.")
                 raise Refused(f"The rule {plain(name)} is not built in: it is what was written down of it.", hint)
             self.tables.forget_document(found.written.id)
-            again = self._read[found.written.id] = self._reading(found.built_in.at_first)
+            again = self._read[found.written.id] = _as_at_first(found.built_in)
         self.changed()
         return again
 
@@ -280,6 +282,10 @@ class RuleShelf:
             with self._lock:
                 self._read[written.id] = self._reading(written)
         self.changed()
+
+
+def _as_at_first(built_in: BuiltInRule) -> ReadRule:
+    return ReadRule(built_in.at_first, built_in.spec, built_in=built_in)
 
 
 def _of_machine(shown: KeptRule, built_in: BuiltInRule) -> KeptRule:

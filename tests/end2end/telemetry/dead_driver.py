@@ -78,7 +78,7 @@ def state(pid: int) -> str:
 
 
 def run(*command: str) -> None:
-    subprocess.run(command, check=True, timeout=30)
+    subprocess.run(command, check=True, timeout=600)
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ class Desk:
     def gpu(self, index: int) -> Gpu:
         return next(gpu for gpu in self.service.status().gpus if gpu.index == index)
 
-    def until(self, what: Callable[[], object], seconds: float = 100.0) -> None:
+    def until(self, what: Callable[[], object], seconds: float = 240) -> None:
         """Wait until ``what()`` is true; the limit only keeps a failing test from lasting for ever."""
         deadline = time.monotonic() + seconds
         while not what():

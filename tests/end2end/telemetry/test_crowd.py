@@ -17,7 +17,7 @@ from tests.end2end.desk import Desk as CommandLine
 from tests.end2end.telemetry.rigs import Desk, NvmlRig
 from tests.end2end.window_screen import window
 
-pytestmark = [pytest.mark.end2end, pytest.mark.nvml, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.end2end, pytest.mark.nvml]
 
 EIGHT = "system driver=580.95.05 cuda=13.0\ngpus 8 model=h100\n"
 PROCESSES = 10_000

@@ -16,7 +16,7 @@ POSSIBLE = os.geteuid() == 0 and os.access("/dev/fuse", os.R_OK | os.W_OK) and s
 @pytest.mark.skipif(not POSSIBLE, reason="only root may mount a filesystem without a server")
 def test_a_dead_mount_is_named_and_the_others_are_read(tmp_path: Path) -> None:
     command = ["unshare", "--mount", sys.executable, str(SCRIPT), str(tmp_path)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
     dead = told["silent"][str(tmp_path)]

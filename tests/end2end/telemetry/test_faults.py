@@ -17,7 +17,7 @@ from mlops_desk.telemetry.metrics.table import GPU, TABLE
 from mlops_desk.telemetry.pipe import supervision
 from tests.end2end.telemetry.rigs import Desk, Rig
 
-pytestmark = [pytest.mark.end2end, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.end2end]
 
 BUSY = 4.0
 """The machine may be so many times as busy, and a collector that is only late must not look as one that hangs. How many
@@ -185,7 +185,7 @@ def test_sigterm_ends_a_collector_whose_driver_hangs(desk: Desk, rig: Rig) -> No
     first = desk.collector
     process = sampler._current.process._process
     os.kill(first, signal.SIGTERM)
-    assert process.wait(60) == -signal.SIGTERM
+    assert process.wait(240) == -signal.SIGTERM
 
 
 _AGENT = """
@@ -218,7 +218,7 @@ def test_the_collector_ends_with_its_agent(rig: Rig, root: Path, tmp_path: Path,
             rig.hang(0)
             time.sleep(1.5)  # let a tick run into it; killing a moment early tests less, but never fails
         agent.kill()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while exists(collector) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not exists(collector)

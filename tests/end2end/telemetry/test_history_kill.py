@@ -25,7 +25,7 @@ def rows_of(path: Path, metric: str, tier: int) -> Rolled:
     store = open_store(path)
     try:
         ((number, _),) = [found or (0, "") for found in find_series(store, [("d", metric)])]
-        found = read(store, CurvesRequest((number,), 0.0, 1e11, tier, 0, time.monotonic() + 60))
+        found = read(store, CurvesRequest((number,), 0.0, 1e11, tier, 0, time.monotonic() + 240))
         return join(found.pieces[number])
     finally:
         store.close()
@@ -44,7 +44,7 @@ def test_kill_9_loses_nothing_that_was_flushed_and_doubles_nothing(tmp_path: Pat
         time.sleep(chance.random() * 0.05)  # anywhere in a flush, a seal or a roll-up
         writer.kill()
         said = [line for line in writer.stdout.read().split(b"\n")[:-1] if line]
-        writer.communicate(timeout=10)
+        writer.communicate(timeout=240)
         for metric in ("m00", "m39"):
             there = rows_of(path, metric, 0)
             order = np.argsort(there.times, kind="stable")

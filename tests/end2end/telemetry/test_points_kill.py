@@ -29,7 +29,7 @@ def rows_of(path: Path, number: int, tier: int) -> Rolled:
         (known,) = points.find([NAMES[number]])
         if known is None:
             return Rolled(*[np.empty(0)] * 5)
-        request = CurvesRequest((), 0.0, 1e11, tier, 0, time.monotonic() + 60)
+        request = CurvesRequest((), 0.0, 1e11, tier, 0, time.monotonic() + 240)
         return reading.read(points, {NAMES[number]: known}, [], request)[0][NAMES[number]]
     finally:
         store.close()
@@ -48,7 +48,7 @@ def test_kill_9_loses_no_point_that_was_flushed_and_doubles_none(tmp_path: Path)
         time.sleep(chance.random() * 0.05)  # anywhere in a flush or a merge
         writer.kill()
         said = [line for line in writer.stdout.read().split(b"\n")[:-1] if line]
-        writer.communicate(timeout=10)
+        writer.communicate(timeout=240)
         counts = []
         for number in (0, 5):
             there = rows_of(path, number, 0)
