@@ -1,5 +1,6 @@
 """An endpoint that a retraining leads to its challenger: copies, a share, all requests; and back whatever comes between."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -224,7 +225,15 @@ def test_another_agent_goes_on_where_the_last_one_ended(led: Led) -> None:
 
 def test_whoever_deploys_by_hand_meanwhile_wins(led: Led) -> None:
     led.shadowed()
-    led.house.service.deploy("digits/3", "front")
+
+    def is_begun() -> bool:
+        """The deployment of the shadow is told as live a moment before it lets go of the endpoint."""
+        with contextlib.suppress(Refused):
+            led.house.service.deploy("digits/3", "front")
+            return True
+        return False
+
+    led.house.wait(is_begun)
     led.until(lambda found: found.model.version == "3")
     assert led.move() == EndpointMove(
         "front", follows=False, state="left", version="3", text="It does not go with the alias."
