@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.end2end.desk import MODEL_START_SECONDS
 from tests.gpu_engine import cdi_engine, gpu_engine  # noqa: F401 - fixtures for every test below
 from tests.images import engine_client, python_image
 from tests.podman_engine import podman  # noqa: F401 - likewise
@@ -58,6 +59,9 @@ def training_image() -> str:
 
 @pytest.fixture(scope="session")
 def serving() -> dict[str, str]:
-    """Settings with which endpoint images are built offline."""
+    """Settings with which endpoint images are built offline, and a model may take its time to start."""
     wheels = kept_wheelhouse(_SERVING_NEEDS)
-    return {"serving.base_image": python_image(with_pip=True), "serving.wheelhouse": str(wheels)}
+    return {
+        "serving.base_image": python_image(with_pip=True), "serving.wheelhouse": str(wheels),
+        "serving.start_timeout_seconds": str(MODEL_START_SECONDS),
+    }  # fmt: skip

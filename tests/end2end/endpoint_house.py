@@ -102,7 +102,7 @@ class House:
         self.registry = Registry()
         self.events: list[object] = []
         self.settings = SettingsStore(self.folder.settings)
-        self.settings.set("serving.start_timeout_seconds", "60")
+        self.settings.set("serving.start_timeout_seconds", "600")
         self.loops: list[Loop] = []
         self.states_open: list[State] = []
         self.started: dict[int, Path] = {}

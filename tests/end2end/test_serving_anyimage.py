@@ -79,7 +79,7 @@ class House:
         self.folder.make()
         self.loop, self.engine, self.state = Loop("test"), DockerEngine(), State(self.folder.state_database)
         self.settings = SettingsStore(self.folder.settings)
-        self.settings.set("serving.start_timeout_seconds", "60")
+        self.settings.set("serving.start_timeout_seconds", "600")
         self.service = NotingService(
             self.folder,
             self.state,

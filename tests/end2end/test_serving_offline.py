@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.end2end.desk import Desk
+from tests.end2end.desk import MODEL_START_SECONDS, Desk
 from tests.gpu_engine import PrivateEngine, can_run, private_engine
 from tests.images import python_image
 from tests.wheels import closure
@@ -103,6 +103,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, engine: PrivateEngine) -> Ite
     routes = subprocess.run([*network, "ip", "route"], capture_output=True, text=True, check=True).stdout
     assert "default" not in routes
     made.json("settings", "set", "jobs.mount_roots", "~ /tmp")
+    made.json("settings", "set", "serving.start_timeout_seconds", str(MODEL_START_SECONDS))
     yield made
     made.stop()
 

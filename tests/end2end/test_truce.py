@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.end2end.desk import Desk
+from tests.end2end.desk import MODEL_START_SECONDS, Desk
 from tests.end2end.test_serving_offline import SKLEARN, trained
 from tests.gpu_engine import PrivateEngine
 from tests.images import busybox_image, python_image
@@ -104,6 +104,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, gpu_engine: PrivateEngine) -
     try:
         desk.json("settings", "set", "engine.host", gpu_engine.address)
         desk.json("settings", "set", "jobs.mount_roots", "/tmp")
+        desk.json("settings", "set", "serving.start_timeout_seconds", str(MODEL_START_SECONDS))
         desk.wait(lambda: desk.json("gpus", "list"), lambda found: len(found) == 2)
         (folder / "told").mkdir()
         (folder / "told").chmod(0o777)
