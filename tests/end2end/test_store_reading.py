@@ -132,7 +132,7 @@ def stored(value):
     return math.copysign(LARGEST, value) if math.isinf(value) else value
 
 
-def test_eight_trainings_log_beside_a_reader_that_reads_everything_again_and_again(in_memory, watched):
+def test_eight_trainings_log_beside_a_reader_that_reads_everything_again_and_again(in_memory):
     """None is refused. How long the longest write takes is not asserted: of eight writers one waits up to 8 s
     without any reader too, for SQLite lets who waits sleep and gives the turn to whoever comes."""
     path = small_store(in_memory / "mlflow.db", 1000)
@@ -162,7 +162,6 @@ def test_eight_trainings_log_beside_a_reader_that_reads_everything_again_and_aga
         run, curve = reader.run(one["run_id"]), reader.curves([one["run_id"]], "a", 10_000)[0]
         assert (run.status, curve.n_points) == ("FINISHED", one["writes"])
     reader.close()
-    assert watched.longest < 0.05
     print(f"writes {sum(one['writes'] for one in told)}, the longest {max(one['longest'] for one in told):.3f} s")
 
 
