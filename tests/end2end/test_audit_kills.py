@@ -21,9 +21,11 @@ pytestmark = [pytest.mark.end2end]
 RUNS = [{"name": "old", "start_time": 1}, {"name": "new", "start_time": 2}]
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path / "data", {"MLOPS_DESK_LEASE_DIR": str(tmp_path / "leases")})
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Give one data folder for all moments: the agent that is asked about one is the agent before the next one."""
+    root = tmp_path_factory.mktemp("desk")
+    desk = Desk(root / "data", {"MLOPS_DESK_LEASE_DIR": str(root / "leases")})
     desk.json("settings", "show", "ui.theme")
     yield desk
     desk.stop()
@@ -42,12 +44,14 @@ def killed_during(desk: Desk, point: str, *words: str) -> None:
             doomed.kill()
 
 
-def found(desk: Desk, verb: str) -> list[dict[str, Any]]:
-    return [entry for entry in desk.json("audit") if entry["verb"] == verb]
+def found(desk: Desk, verb: str, named: str) -> list[dict[str, Any]]:
+    """Return what the audit has of a verb, newest first, where its arguments have ``named`` in them."""
+    return [entry for entry in desk.json("audit") if entry["verb"] == verb and named in entry["arguments"]]
 
 
-def told(desk: Desk) -> list[str]:
-    return [entry["title"] for entry in desk.json("events") if entry["title"].startswith("The agent stopped during")]
+def told(desk: Desk) -> int:
+    """Return how often it was told that an agent stopped during something; what is told again counts up."""
+    return sum(one["count"] for one in desk.json("events") if one["title"].startswith("The agent stopped during"))
 
 
 @pytest.mark.parametrize(
@@ -64,25 +68,32 @@ def told(desk: Desk) -> list[str]:
 def test_what_a_killed_agent_had_begun_is_neither_done_nor_failed(
     desk: Desk, point: str, state: str | None, theme: str
 ) -> None:
+    desk.json("settings", "set", "ui.theme", "system")
+    before, told_before = found(desk, "settings.set", '"dark"'), told(desk)
     killed_during(desk, point, "settings", "set", "ui.theme", "dark")
     assert desk.json("settings", "show", "ui.theme")["value"] == theme
-    entries = found(desk, "settings.set")
-    assert [entry["state"] for entry in entries] == ([] if state is None else [state])
+    entries = found(desk, "settings.set", '"dark"')
+    new = entries[: len(entries) - len(before)]
+    assert entries[len(new) :] == before, "one more agent finds nothing new to say of what was told before it"
+    assert [entry["state"] for entry in new] == ([] if state is None else [state])
     if state == "unknown":
-        (entry,) = entries
+        (entry,) = new
         assert (entry["outcome"], entry["error"]) == (None, None)
         assert entry["why"] == "The agent stopped during it."
-        assert '"dark"' in entry["arguments"]
         assert entry["at"] <= entry["ended_at"]
-        line = next(line for line in desk.run("audit").stdout.splitlines() if "settings.set" in line)
+        line = next(line for line in desk.run("audit").stdout.splitlines() if "settings.set" in line)  # the newest
         assert "outcome unknown" in line
         assert "done" not in line
         assert "failed" not in line
-    assert len(told(desk)) == (1 if state == "unknown" else 0)
-    # One more agent finds nothing new to say.
+    assert told(desk) == told_before + (1 if state == "unknown" else 0)
+
+
+def test_one_more_agent_finds_nothing_new_to_say_of_all_of_them(desk: Desk) -> None:
+    entries, events = found(desk, "settings.set", '"dark"'), told(desk)
+    assert {entry["state"] for entry in entries} == {"unknown", "ended"}
     desk.json("agent", "stop")
-    assert found(desk, "settings.set") == entries
-    assert len(told(desk)) == (1 if state == "unknown" else 0)
+    assert found(desk, "settings.set", '"dark"') == entries
+    assert told(desk) == events
 
 
 @pytest.mark.parametrize(
@@ -95,7 +106,7 @@ def test_what_a_killed_agent_had_begun_is_neither_done_nor_failed(
 def test_a_move_that_broke_off_is_unknown_in_the_audit_and_the_history_tells_what_is_so(
     desk: Desk, tmp_path: Path, point: str, version: str, moves: list[tuple[str | None, str]]
 ) -> None:
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    uri = f"sqlite:///{tmp_path}/mlflow.db"  # another store each time
     versions = [{"name": "churn", "run": "old"}, {"name": "churn", "run": "new"}]
     populate(uri, experiment="e", runs=RUNS, versions=versions, artifact_location=str(tmp_path / "files"))
     move = ("models", "promote", "churn", "--alias", "champion", "--uri", uri, "--version")
@@ -105,4 +116,4 @@ def test_a_move_that_broke_off_is_unknown_in_the_audit_and_the_history_tells_wha
     history = desk.json("models", "history", "churn", "--uri", uri)
     assert [(one["from"], one["to"]) for one in history] == moves
     assert all(one["who"] for one in history), "also what was made right before the end was made by us"
-    assert [entry["state"] for entry in found(desk, "models.promote")] == ["unknown", "ended"]
+    assert [entry["state"] for entry in found(desk, "models.promote", str(tmp_path))] == ["unknown", "ended"]
