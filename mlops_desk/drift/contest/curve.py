@@ -16,10 +16,9 @@ from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.drift.numerics import optimize
 from mlops_desk.records.pipelines.comparison import Scored
-from mlops_desk.records.pipelines.curve import CurveFit
+from mlops_desk.records.pipelines.curve import LEAST_SIZES, CurveFit
 
 MODULE = "mlops_desk.drift.contest.curve"
-LEAST_SIZES = 4  # a law of three parameters goes through any three
 _TIMES = 300  # chosen: ends of a 95 % interval are then known to a fifth of its width
 _SEED = 7  # the same points give the same intervals
 _LIMITS = ([0.0, 0.0, 0.01], [np.inf, np.inf, 2.0])

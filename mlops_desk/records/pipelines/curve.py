@@ -6,6 +6,9 @@ from enum import StrEnum
 from mlops_desk.records.owner import Owner
 from mlops_desk.records.pipelines.comparison import Scored
 
+LEAST_SIZES = 4
+"""How many numbers of rows a curve needs: a law of three parameters goes through any three points."""
+
 
 class CurveState(StrEnum):
     """``DONE``: all that could be trained is scored, and the fit says what follows, or that too little is known."""

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.base.text import plain
-from mlops_desk.records.pipelines.curve import CurvePoint, CurveState, LearningCurve, PointState
+from mlops_desk.records.pipelines.curve import LEAST_SIZES, CurvePoint, CurveState, LearningCurve, PointState
 
 ORIGIN = "curve:"
 LEAST_ROWS = 20  # chosen: of fewer rows hardly anything is learned, and many trainings break
 MOST_REPEATS = 10  # chosen: a curve of more is known better than its data are
 MOST_SHARES = 12  # chosen: likewise
+_WHY = f"its law has three parameters, which go through any three points, so at least {LEAST_SIZES} are needed."
 _OPEN = frozenset({PointState.WAITING, PointState.TRAINING})
 
 
@@ -20,9 +21,11 @@ def shares_of(text: str) -> tuple[float, ...]:
         found = sorted({float(word.strip().removesuffix("%")) / 100 for word in text.split(",") if word.strip()})
     except ValueError:
         found = []
-    if not 2 <= len(found) <= MOST_SHARES or not all(0 < one <= 1 for one in found):
-        hint = f"Name 2 to {MOST_SHARES} of them, above 0 and up to 100: 10,20,40,70,100"
+    hint = f"Name {LEAST_SIZES} to {MOST_SHARES} different ones, above 0 and up to 100: 10,20,40,70,100"
+    if not 1 <= len(found) <= MOST_SHARES or not all(0 < one <= 1 for one in found):
         raise Invalid(f"{plain(text, 100)!r} are no shares of the rows in percent.", hint)
+    if len(found) < LEAST_SIZES:
+        raise Invalid(f"{plain(text, 100)!r} can't make a learning curve: {_WHY}", hint)
     return tuple(found)
 
 
@@ -32,8 +35,14 @@ def points_of(shares: Sequence[float], repeats: int, rows: int) -> tuple[CurvePo
         raise Invalid(f"{repeats} repeats are too many or too few.", f"Take 1 to {MOST_REPEATS}.")
     points = [CurvePoint(share, repeat, round(share * rows)) for share in shares for repeat in range(1, repeats + 1)]
     if points[0].rows < LEAST_ROWS:
-        text = f"{points[0].share:.0%} of {rows} rows are {points[0].rows}, and {LEAST_ROWS} are needed."
+        text = f"{points[0].share:.0%} of {rows:,} rows are {points[0].rows:,}, and {LEAST_ROWS} are needed."
         raise Invalid(text, "Name larger shares.")
+    sizes = len({one.rows for one in points})
+    if sizes < LEAST_SIZES:
+        text = (
+            f"Of {rows:,} rows these shares are only {sizes} different numbers of rows, and a learning curve can't be"
+        )
+        raise Invalid(f"{text} fitted: {_WHY}", "Name shares that are further apart.")
     return tuple(points)
 
 

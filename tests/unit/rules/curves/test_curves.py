@@ -156,10 +156,11 @@ def test_an_engine_that_is_away_is_waited_for_and_a_version_with_an_alias_stays(
 
 
 def test_repeats_are_trainings_of_their_own() -> None:
-    curve = planned(points=points_of((0.5, 1.0), 2, 1000))
-    done = House([OK] * 4).course.go_on(curve)
+    curve = planned(points=points_of((0.25, 0.5, 0.75, 1.0), 2, 1000))
+    done = House([OK] * 8).course.go_on(curve)
     assert [(one.share, one.repeat, one.job_id) for one in done.points] == [
-        (0.5, 1, "job-1"), (0.5, 2, "job-2"), (1.0, 1, "job-3"), (1.0, 2, "job-4"),
+        (0.25, 1, "job-1"), (0.25, 2, "job-2"), (0.5, 1, "job-3"), (0.5, 2, "job-4"),
+        (0.75, 1, "job-5"), (0.75, 2, "job-6"), (1.0, 1, "job-7"), (1.0, 2, "job-8"),
     ]  # fmt: skip
 
 
@@ -218,20 +219,36 @@ def test_what_somebody_has_changed_meanwhile_is_not_written_over() -> None:
     assert house.stored == planned(revision=9)
 
 
-@pytest.mark.parametrize("text", ["", "10", "0,50", "50,101", "a,b", "10;20", ",".join(map(str, range(1, 14)))])
+@pytest.mark.parametrize(
+    "text", ["", "0,50", "50,101", "a,b", "10;20", "0,25,50,75,100", ",".join(map(str, range(1, 14)))]
+)
 def test_shares_that_make_no_curve_are_refused(text) -> None:
     with pytest.raises(Invalid, match="no shares"):
         shares_of(text)
 
 
+@pytest.mark.parametrize("text", ["10", "0.5,50", "10,50,100", "10,10.0,50,100"])
+def test_fewer_shares_than_a_law_can_be_put_through_are_refused_with_why(text) -> None:
+    with pytest.raises(Invalid, match="go through any three points, so at least 4 are needed") as told:
+        shares_of(text)
+    assert "10,20,40,70,100" in told.value.hint
+
+
+def test_shares_that_are_the_same_rows_are_refused_as_too_few() -> None:
+    points_of((0.1, 0.5, 0.75, 1.0), 1, 200)
+    with pytest.raises(Invalid, match="Of 200 rows these shares are only 3 different numbers of rows"):
+        points_of((0.1, 0.5, 0.501, 1.0), 3, 200)
+
+
 def test_shares_are_percent_in_any_order_and_too_few_rows_are_refused() -> None:
-    assert shares_of("100, 10%,40") == (0.1, 0.4, 1.0)
+    assert shares_of("100, 10%,40,70") == (0.1, 0.4, 0.7, 1.0)
     with pytest.raises(Invalid, match="10% of 190 rows are 19, and 20 are needed"):
         points_of((0.1, 1.0), 1, 190)
-    assert [one.rows for one in points_of((0.1, 1.0), 2, 200)] == [20, 20, 200, 200]
+    rows = [one.rows for one in points_of((0.1, 0.2, 0.5, 1.0), 2, 200)]
+    assert rows == [20, 20, 40, 40, 100, 100, 200, 200]
     for repeats in (0, 11):
         with pytest.raises(Invalid, match="repeats"):
-            points_of((0.1, 1.0), repeats, 1000)
+            points_of((0.1, 0.2, 0.5, 1.0), repeats, 1000)
     curve = planned()
     assert origin_of(curve, curve.points[0]) == "curve:abc/0.25/1"
 
