@@ -5,7 +5,8 @@ DeskError              what happened, to what and why, with a hint: what to do n
 ├── Refused            the request is understood and will not be carried out
 ├── Invalid            the request is not of the right form
 ├── Unavailable        something outside (engine, registry, driver, agent) does not answer or is absent
-└── TimedOut           no answer within the deadline: whether it happened is unknown, never "failed"
+├── TimedOut           no answer within the deadline: whether it happened is unknown, never "failed"
+└── Ended              what was asked for is closed, because this process ends: the next one goes on
 """
 
 from collections.abc import Mapping
@@ -118,6 +119,10 @@ class TimedOut(Unavailable):
     """No answer within the deadline. What was asked for may still happen: the outcome is unknown."""
 
     code = "timed_out"
+
+
+class Ended(Unavailable):
+    """What was asked for is closed for good, because this process ends. Work that meets it is over, and no bug."""
 
 
 BY_CODE: dict[str, type[DeskError]] = {

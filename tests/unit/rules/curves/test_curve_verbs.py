@@ -1,17 +1,22 @@
 """The verbs about learning curves: begun as somebody, one thread for each, ended with all that is left."""
 
+import logging
+import threading
+import time
 from dataclasses import replace
 
 import pytest
 
 from mlops_desk.base.caller import Caller, current_caller, set_caller
 from mlops_desk.base.errors import Invalid, Refused, Unavailable
+from mlops_desk.base.loop import Loop
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.pipelines.curve import CurveState, PointState
 from mlops_desk.rules.curves.verbs import CurveVerbs
 from mlops_desk.storage.state import State
 from tests.unit.rules.curves.test_curves import House
 
+DEADLINE_SECONDS = 60.0
 ADA, BO = 64_002, 64_003  # no accounts of this machine
 
 
@@ -166,3 +171,40 @@ def test_what_can_not_be_meant_is_refused(desk, given, said) -> None:
 @pytest.mark.parametrize(("metric", "higher"), [("acc", True), ("roc_auc", True), ("log_loss", False), ("rmse", False)])
 def test_which_way_a_metric_is_better_is_known(desk, metric, higher) -> None:
     assert desk.begun(metric=metric).higher_is_better is higher
+
+
+def test_an_agent_that_ends_in_the_midst_of_a_training_logs_no_failure_and_the_next_one_goes_on(desk, caplog) -> None:
+    """Databases are closed before threads are asked to end, so a thread in the midst finds its table closed."""
+    caplog.set_level(logging.INFO)
+    loop, is_at_it, goes_on = Loop("agent"), threading.Event(), threading.Event()
+
+    def broken_off() -> None:
+        is_at_it.set()
+        assert goes_on.wait(DEADLINE_SECONDS)
+
+    desk.during = broken_off
+    desk._curve_loop = loop
+    curve = desk.begun()
+    assert is_at_it.wait(DEADLINE_SECONDS)
+    desk.state.close()
+    loop.repeat("learning-curves", 0.01, desk.look_at_curves)
+    goes_on.set()
+    try:
+        _wait_for(lambda: not loop._others(), "threads that found their table closed are over by themselves")
+    finally:
+        loop.stop()
+    assert [one.getMessage() for one in caplog.records if one.levelno > logging.INFO or one.exc_info] == []
+    assert "can't be removed" not in caplog.text, "nothing was to be removed"
+    desk.during = None
+    desk.again()
+    desk.look_at_curves()
+    desk.threads.go()
+    assert desk.curve(curve.id).points[0].state is PointState.TRAINING
+    assert len(desk.house.jobs) == 1, "it was begun before, and is found by its origin"
+
+
+def _wait_for(is_so, what) -> None:
+    end = time.monotonic() + DEADLINE_SECONDS
+    while not is_so():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)
