@@ -39,6 +39,7 @@ from mlops_desk.records.registry.alias_move import Follower
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.registry.comparing.code import CodeFile, CodeTree
 from mlops_desk.registry.default_registry import OWN
+from mlops_desk.registry.modelfiles.formats import MOST_LOOKED_AT
 from mlops_desk.registry.server.facts import JOB_NAME_TAG, JOB_TAG
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.disk_shares import shares_of, staging_folder
@@ -46,6 +47,7 @@ from mlops_desk.runtimes.local.leases import LedgerGpus, UnclaimedGpus
 from mlops_desk.runtimes.runtime import RunTicket
 from mlops_desk.serving import metrics as serving_metrics
 from mlops_desk.serving.meters.past import EndpointPast
+from mlops_desk.serving.runtimes.files import FilesTold
 from mlops_desk.serving.scaling import claiming
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
@@ -190,10 +192,11 @@ def trained_in(jobs: JobsService, version: ModelVersion) -> tuple[str, str] | No
     return None if image_id is None else (image_id, job.id)
 
 
-def weighed(registry: RegistryCore, version: ModelVersion) -> tuple[int | None, tuple[str, ...]]:
-    """Return how many bytes a version's files have (None: not known), and its flavours. Raises DeskError."""
+def weighed(registry: RegistryCore, version: ModelVersion) -> FilesTold:
+    """Return what is known of a version's files. Raises DeskError."""
     facts = registry.shelf.facts_of_version(version.name, version.version, version.registry or OWN)
-    return facts.size_bytes, tuple(facts.flavors)
+    are_all_seen = facts.n_files is not None and facts.n_files <= MOST_LOOKED_AT
+    return FilesTold(facts.size_bytes, tuple(facts.flavors), facts.formats if are_all_seen else None)
 
 
 def endpoint_past(telemetry: TelemetryService) -> EndpointPast:

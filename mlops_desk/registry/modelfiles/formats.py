@@ -22,7 +22,7 @@ DATA = frozenset({
 })  # fmt: skip
 """Formats whose opening runs nothing of the file's own beyond what its library computes."""
 
-_MOST_LOOKED_AT = 64  # chosen: a model is some dozen files; shards of weights are alike
+MOST_LOOKED_AT = 64  # chosen: a model is some dozen files; shards of weights are alike
 MEMBERS_BYTES = 32 << 20
 """So much of a zip is brought from another machine to see what is in it."""
 TORCH_PICKLE = "/data.pkl"  # torch.save writes ARCHIVE/data.pkl beside ARCHIVE/data/
@@ -51,7 +51,7 @@ def formats_of(files: Files, listed: Sequence[Artifact], flavors: Mapping[str, M
     """Look at the beginning of each file that may hold the model."""
     found: dict[str, None] = {}
     pickles = []
-    for one in [one for one in listed if PurePosixPath(one.path).name not in _IGNORED][:_MOST_LOOKED_AT]:
+    for one in [one for one in listed if PurePosixPath(one.path).name not in _IGNORED][:MOST_LOOKED_AT]:
         name = _format(files, one)
         if name == "pickle" and _is_cloudpickled(flavors):
             name = "cloudpickle"

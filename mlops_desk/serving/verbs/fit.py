@@ -9,11 +9,12 @@ from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.serving.model_fit import ModelFit
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.replicas.wishes import check_gpus
+from mlops_desk.serving.runtimes.files import FilesTold
 from mlops_desk.serving.runtimes.gpu_fit import GpuFit, overhead_bytes
 from mlops_desk.serving.runtimes.gpus import ReplicaGpus
 
-Weigh = Callable[[ModelVersion], tuple[int | None, tuple[str, ...]]]
-"""Returns how many bytes a version's files have (None: not known), and its flavours. Raises DeskError."""
+Weigh = Callable[[ModelVersion], FilesTold]
+"""Returns what is known of a version's files without bringing them here. Raises DeskError."""
 
 
 class FitVerbs(ABC):
@@ -28,24 +29,25 @@ class FitVerbs(ABC):
         """Tell whether a version fits; raises Invalid, NotFound, Unavailable."""
         version, count = self._resolve(model), check_gpus(gpus) or 0
         try:
-            size_bytes, flavors = self._weigh(version)
+            told = self._weigh(version)
         except DeskError as error:
             return _unknown(version, count, f"Whether it fits is not known: {error.message}")
+        size_bytes = told.size_bytes
         if size_bytes is None:
             return _unknown(version, count, "Whether it fits is not known: the registry does not tell its size.")
         name, number = version.name, version.version
         if not count:
-            told = self._trial.fit(size_bytes)
-            return ModelFit(name, number, 0, size_bytes, told.can_be, f"It {told.text()}.")
-        wanted = GpuFit(size_bytes, overhead_bytes(flavors), count)
+            fit = self._trial.fit(size_bytes)
+            return ModelFit(name, number, 0, size_bytes, fit.can_be, f"It {fit.text()}.")
+        wanted = GpuFit(size_bytes, overhead_bytes(told.flavors), count)
         chosen, text = self._replica_gpus.look(wanted)
         indices = tuple(card.index for card in chosen or ())
         return ModelFit(name, number, count, size_bytes, chosen is not None, text, indices)
 
 
-def not_weighed(_version: ModelVersion) -> tuple[int | None, tuple[str, ...]]:
+def not_weighed(_version: ModelVersion) -> FilesTold:
     """Tell nothing: this desk has no registry to ask."""
-    return None, ()
+    return FilesTold()
 
 
 def _unknown(version: ModelVersion, count: int, text: str) -> ModelFit:

@@ -7,6 +7,7 @@ import pytest
 from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.model import ModelVersion
+from mlops_desk.serving.runtimes.files import FilesTold
 from mlops_desk.serving.runtimes.fit import Fit
 from mlops_desk.serving.runtimes.gpus import ReplicaGpus
 from mlops_desk.serving.verbs.fit import FitVerbs, Weigh, not_weighed
@@ -42,7 +43,7 @@ def card(index: int, room_gib: int, state: CardState = CardState.FREE) -> GpuCar
 
 
 def of(size_gib: float) -> Weigh:
-    return lambda _version: (int(size_gib * GIB), ("onnx",))
+    return lambda _version: FilesTold(int(size_gib * GIB), ("onnx",))
 
 
 @pytest.mark.parametrize(("size", "fits"), [(1.0, True), (5.0, False)])
