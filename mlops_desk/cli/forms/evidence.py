@@ -26,13 +26,18 @@ def verification(found: EvidenceVerification) -> str:
     said = "–" if found.made_at is None else datetime.fromtimestamp(found.made_at, UTC).isoformat(timespec="seconds")
     told = {
         "intact": "yes" if found.intact else "NO",
-        "first bad": "–" if found.first_bad is None else f"{plain(found.first_bad)}: {found.why}",
+        "first bad": _bad(found),
         "signed by": found.signer or "–",
         "version": plain(f"{found.model}/{found.version}", 200),
         "made": said,
         "files": f"{found.files:,}, with {found.records:,} records of the audit",
     }
     return f"{facts(told)}\n\n{_parts(found.parts)}"
+
+
+def _bad(found: EvidenceVerification) -> str:
+    """Return what is wrong, and with which file where it is with one."""
+    return ": ".join(plain(one, 300) for one in (found.first_bad, found.why) if one) or "–"
 
 
 def _parts(parts: Sequence[EvidencePart]) -> str:

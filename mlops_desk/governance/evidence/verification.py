@@ -10,7 +10,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.disk import signing
 from mlops_desk.base.errors import Invalid
 from mlops_desk.governance.evidence import extract
-from mlops_desk.governance.evidence.archive import unpacked
+from mlops_desk.governance.evidence.archive import beyond_bytes, unpacked
 from mlops_desk.governance.evidence.making import MANIFEST, NAMESPACE
 from mlops_desk.records.registry.evidence import EVIDENCE_FORM, EvidencePart, EvidenceVerification
 
@@ -43,8 +43,8 @@ def verify(data: bytes, wanted: str | None = None, hear: Hear | None = None) -> 
     records, trouble = extract.trouble(files[AUDIT]) if AUDIT in files else (0, None)
     if trouble is not None:
         return replace(told, signer=signer, records=records, first_bad=AUDIT, why=trouble)
-    if fault := _parts_trouble(told, files):
-        return replace(told, signer=signer, records=records, first_bad=fault[0], why=fault[1])
+    if whole := _parts_trouble(told, files) or _beyond_trouble(data):
+        return replace(told, signer=signer, records=records, first_bad=whole[0], why=whole[1])
     return replace(told, intact=True, signer=signer, records=records)
 
 
@@ -95,3 +95,12 @@ def _parts_trouble(told: EvidenceVerification, files: Mapping[str, bytes]) -> tu
         if part.file is not None and part.file not in files:
             return part.file, f"The manifest names {part.file}, which the pack never had."
     return None
+
+
+def _beyond_trouble(data: bytes) -> tuple[None, str] | None:
+    """Say that a pack holds bytes which nobody has signed, though each of its files is as it was. Raises Invalid."""
+    beyond = beyond_bytes(data)
+    if not beyond:
+        return None
+    many = "1 byte that is" if beyond == 1 else f"{beyond:,} bytes that are"
+    return None, f"The file holds more than what was signed: {many} no part of the pack's files."

@@ -41,9 +41,10 @@ class EvidencePack:
 class EvidenceVerification:
     """What came of looking at every file of a pack.
 
-    ``first_bad`` names the first file that does not hold, ``why`` says in a sentence what is wrong with it. ``signer``
-    is the fingerprint of the key that signed it, None where the signature does not hold. ``made_at`` is Unix time as
-    the pack says it; ``records`` is how many records of the audit are in it.
+    ``first_bad`` names the first file that does not hold, ``why`` says in a sentence what is wrong with it; where only
+    ``why`` is there, it is about the pack as a whole. ``signer`` is the fingerprint of the key that signed it, None
+    where the signature does not hold. ``made_at`` is Unix time as the pack says it; ``records`` is how many records of
+    the audit are in it.
     """
 
     intact: bool

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from mlops_desk.base.disk import signing
 from mlops_desk.base.errors import Invalid, Refused, TimedOut
+from mlops_desk.cli.forms.evidence import verification
 from mlops_desk.governance.evidence import extract
-from mlops_desk.governance.evidence.archive import packed, unpacked
+from mlops_desk.governance.evidence.archive import beyond_bytes, packed, unpacked
 from mlops_desk.governance.evidence.making import EvidenceMaker, PartSource, Tell
 from mlops_desk.governance.evidence.verification import verify
 from mlops_desk.governance.evidence.worker import work
@@ -195,6 +196,87 @@ def test_a_manifest_that_names_a_part_which_never_was_is_found_though_it_is_sign
     found = verify(packed(files))
     assert (found.intact, found.first_bad) == (False, "run.json")
     assert found.why == "The manifest names run.json, which the pack never had."
+
+
+def entries(pack: bytes) -> list[zipfile.ZipInfo]:
+    with zipfile.ZipFile(io.BytesIO(pack)) as archive:
+        return archive.infolist()
+
+
+def directory_at(pack: bytes) -> int:
+    return int.from_bytes(pack[-6:-2], "little")
+
+
+def moved(pack: bytes, at: int, more: bytes) -> bytes:
+    """Return a ZIP that any program reads as before, with ``more`` put in where a file or the directory began."""
+    held = bytearray(pack)
+    begin = place = directory_at(pack)
+    while held[place : place + 4] == b"PK\x01\x02":
+        offset = int.from_bytes(held[place + 42 : place + 46], "little")
+        if offset >= at:
+            held[place + 42 : place + 46] = (offset + len(more)).to_bytes(4, "little")
+        place += 46 + sum(int.from_bytes(held[place + n : place + n + 2], "little") for n in (28, 30, 32))
+    held[-6:-2] = (begin + len(more)).to_bytes(4, "little")
+    held[at:at] = more
+    return bytes(held)
+
+
+def commented(pack: bytes, more: bytes) -> bytes:
+    return pack[:-2] + len(more).to_bytes(2, "little") + more
+
+
+def slack(pack: bytes, more: bytes) -> bytes:
+    """Put bytes after the end of the first file's packed ones, and count them as its own."""
+    first = entries(pack)[0]
+    end = first.header_offset + 30 + len(first.filename) + first.compress_size
+    held = bytearray(moved(pack, end, more))
+    size = (first.compress_size + len(more)).to_bytes(4, "little")
+    held[18:22] = size
+    listed = directory_at(bytes(held))
+    held[listed + 20 : listed + 24] = size
+    return bytes(held)
+
+
+HIDDEN = b"nobody signed this"
+HIDES: dict[str, Callable[[bytes], bytes]] = {
+    "before, as a program that unpacks itself": lambda pack: HIDDEN + pack,
+    "before, with all offsets told anew": lambda pack: moved(pack, 0, HIDDEN),
+    "between two files": lambda pack: moved(pack, entries(pack)[1].header_offset, HIDDEN),
+    "between the files and their directory": lambda pack: moved(pack, directory_at(pack), HIDDEN),
+    "in the comment": lambda pack: commented(pack, HIDDEN),
+    "behind the end": lambda pack: pack + HIDDEN,
+    "behind what of a file is read": lambda pack: slack(pack, HIDDEN),
+}
+
+
+@pytest.mark.parametrize("how", HIDES)
+def test_bytes_that_are_no_part_of_a_packs_files_are_told_though_every_file_holds(pack: bytes, how: str) -> None:
+    more = HIDES[how](pack)
+    assert unpacked(more) == unpacked(pack), "any program reads the same files"
+    found = verify(more)
+    assert (found.intact, found.first_bad, found.signer) == (False, None, verify(pack).signer)
+    assert found.why == "The file holds more than what was signed: 18 bytes that are no part of the pack's files."
+
+
+def test_files_that_share_bytes_and_one_that_is_longer_than_it_says_are_refused(pack: bytes) -> None:
+    shared = bytearray(pack)
+    listed = directory_at(pack)
+    second = listed + 46 + len(entries(pack)[0].filename)
+    shared[second + 42 : second + 46] = bytes(4)  # it begins where the first does
+    with pytest.raises(Invalid, match="two of its files share bytes"):
+        beyond_bytes(bytes(shared))
+    short = bytearray(pack)
+    short[listed + 24 : listed + 28] = (entries(pack)[0].file_size - 1).to_bytes(4, "little")
+    with pytest.raises(Invalid, match="is not as long as it says"):
+        beyond_bytes(bytes(short))
+
+
+def test_the_command_line_says_what_is_wrong_with_a_pack_as_a_whole(pack: bytes) -> None:
+    told = verification(verify(pack + HIDDEN))
+    line = next(one for one in told.splitlines() if one.startswith("first bad"))
+    assert line.endswith("The file holds more than what was signed: 18 bytes that are no part of the pack's files.")
+    held = next(one for one in verification(verify(pack)).splitlines() if one.startswith("first bad"))
+    assert held.endswith("–")
 
 
 def test_a_model_without_a_version_is_asked_for_one(tmp_path: Path) -> None:
