@@ -32,6 +32,7 @@ from mlops_desk.records.serving.endpoint import EndpointState
 from mlops_desk.rules.document.fields import RuleFile, WhenFields
 from mlops_desk.rules.document.shapes import WHEN, kind_at, parts_of
 from mlops_desk.storage.queries import address
+from mlops_desk.storage.queries.statement import one_statement
 
 Metrics: TypeAlias = Mapping[tuple[str, str], Metric]
 """All metrics of the desk, by class of device and name."""
@@ -90,6 +91,11 @@ def _rows(bound: Bound[RuleFile], table: WhenFields, path: str) -> NewRowsClause
     if url.get_backend_name() == "sqlite" and not (url.database or "").startswith("/"):
         hint = "Write sqlite:// and the path, which begins with a slash."
         bound.refuse(f"{path}.newRows", "the file has no absolute path.", hint)
+    if table.query is not None:
+        try:
+            one_statement(table.query, is_sqlite=url.get_backend_name() == "sqlite")
+        except DeskError as error:
+            bound.refuse(f"{path}.query", error.message, error.hint or "")
     return NewRowsClause(place, table.table or "", table.column or "", table.login, table.query)
 
 

@@ -12,7 +12,9 @@ from typing import Any
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
+from mlops_desk.storage.queries import address
 from mlops_desk.storage.queries.reading import asked
+from mlops_desk.storage.queries.statement import one_statement
 
 SECONDS = 60.0  # chosen: a column without an index, of a hundred million rows
 _MOST_CHARACTERS = 1000  # chosen: a key is far shorter
@@ -23,10 +25,15 @@ def answer(request: dict[str, Any]) -> str:
     """Return the value as a text; "" where there is no row. Raises Invalid, NotFound, TimedOut, Unavailable."""
     column = str(request["column"])
     given = request.get("query")
-    place = _placed(str(request["table"])) if given is None else f"({str(given).rstrip().rstrip(';')}\n)"
+    place = _placed(str(request["table"])) if given is None else f"({_stated(str(given), request['database'])})"
     with asked(request["database"], _query(place, column), SECONDS, request["password"], _SLOW) as found:
         rows = [row for batch in found.batches for row in batch]
     return json.dumps(_told(rows[0][0], column)) if rows else ""
+
+
+def _stated(query: str, place: str) -> str:
+    """Return a query as it can stand within another. Raises Invalid."""
+    return one_statement(query, is_sqlite=address.read(place).get_backend_name() == "sqlite")
 
 
 def _placed(table: str) -> str:

@@ -150,6 +150,8 @@ def test_the_schema_is_one_and_refuses_an_unknown_key_deep_within() -> None:
         ("{newRows: sqlite:////srv/a.db, table: t}", "Line 4, column 7", "which column of the database", "column: id"),
         ("{newRows: sqlite:////srv/a.db, query: SELECT 1}", "Line 4, column 7", "which column of the database", "column: id"),
         ("{newRows: sqlite:////srv/a.db, table: t, query: SELECT 1, column: id}", "Line 4, column 55", "not both", "one of them"),
+        ("{newRows: sqlite:////srv/a.db, query: SELECT 1; SELECT 2, column: id}", "Line 4, column 45", "more than one statement", "one query"),
+        ("{newRows: 'postgresql://me@db/a', query: SELECT (1, column: id}", "Line 4, column 48", "opens a bracket", "Close it"),
         ("{newRows: sqlite:////srv/a.db, table: 't;', column: id}", "Line 4, column 45", "does not fit", "sales.orders"),
         ("{newRows: sqlite:///a.db, table: t, column: id}", "Line 4, column 17", "no absolute path", "slash"),
         ("{newRows: mysql://me@db/a, table: t, column: id}", "Line 4, column 17", "'mysql' is not read", "postgresql://"),

@@ -48,7 +48,9 @@ def test_a_row_that_is_greater_is_new_and_one_that_was_removed_is_not(orders) ->
     assert has_grown(asked(place, "made"), '["text", "2026-11-30"]')
 
 
-@pytest.mark.parametrize("end", ["", ";", " ;\n", " -- paid alone", " -- paid; alone\n"])
+@pytest.mark.parametrize(
+    "end", ["", ";", " ;\n", "; -- paid alone", "; /* paid */ ;", " -- paid alone", " -- paid; alone\n"]
+)
 def test_rows_of_a_query_are_new_where_its_column_has_grown(orders, end) -> None:
     place, rows = orders
     query = f"WITH late AS (SELECT id AS number, made FROM orders) SELECT * FROM late WHERE made > '2026-01'{end}"
@@ -155,7 +157,7 @@ def test_a_query_of_a_server_tells_new_rows_and_names_what_it_does_not_know() ->
         write("CREATE TABLE orders (id bigint, paid boolean, at timestamptz)")
         write("INSERT INTO orders VALUES (9, true, '2026-11-30 12:00+02'), (10, false, '2026-12-01 12:00+02')")
         plain = uri.replace("postgresql+psycopg", "postgresql")
-        query = "WITH paid AS (SELECT id AS number, at FROM orders WHERE paid) SELECT * FROM paid ;\n"
+        query = "WITH paid AS (SELECT id AS number, at FROM orders WHERE paid) SELECT * FROM paid ; -- paid alone"
         nine, moment = (asked(plain, column, query=query) for column in ("number", "at"))
         assert (nine, moment) == ('["number", "9"]', '["text", "2026-11-30T10:00:00+00:00"]')
         write("INSERT INTO orders VALUES (11, false, '2026-12-02')")
