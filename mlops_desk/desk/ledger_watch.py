@@ -14,6 +14,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.faults import GpuFault
+from mlops_desk.leases.folders import ENVIRONMENT
 from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.agent import Check
 from mlops_desk.records.gpu import KEPT, LeaseInfo
@@ -23,6 +24,7 @@ from mlops_desk.records.status import Sample
 
 _log = logging.getLogger(__name__)
 _STALE_FACTS_SECONDS = 10.0  # who was on a GPU longer ago than that may be another by now
+_MISSING, _CLOSED = "is not there", "can't be written to"
 _LATE_SECONDS = 5.0  # so much later than two intervals comes the sample of a collector that had to be replaced
 
 
@@ -81,10 +83,12 @@ class Leasing:
     def check(self) -> Check:
         """Tell whether the folders where leases lie are shared by all users, and safe from each of them."""
         name = "gpu leases"
-        folders = [folder for folder in self._ledger.folders if folder.is_dir() and os.access(folder, os.W_OK)]
+        lacks = {folder: _lack(folder) for folder in self._ledger.folders}
+        folders = [folder for folder, lack in lacks.items() if lack is None]
         if not folders:
-            tried = ", ".join(plain(str(folder)) for folder in self._ledger.folders)
-            return Check(name, "problem", f"no GPU can be given out: none of {tried} can be written to")
+            told = " and ".join(f"{plain(str(folder))} {lack}" for folder, lack in lacks.items() if lack)
+            chosen = f"; {ENVIRONMENT} names it, and all users of this machine need the same" if _is_chosen() else ""
+            return Check(name, "problem", f"no GPU can be given out: {told}{chosen}", _way(lacks))
         for folder in folders:
             weakness = _weakness(folder)
             if weakness is not None:
@@ -106,6 +110,32 @@ class Leasing:
 def _words(kept: KeptFor) -> str:
     then = time.strftime("%d %b %H:%M", time.localtime(kept.since))
     return f"kept for {kept.user}'s job {kept.name}, which has waited since {then}"
+
+
+def _is_chosen() -> bool:
+    return bool(os.environ.get(ENVIRONMENT))
+
+
+def _lack(folder: Path) -> str | None:
+    """Say why leases can't be kept in a folder; None where they can."""
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return _MISSING
+    except OSError as error:
+        return f"can't be looked at ({error.strerror})"
+    if not is_folder:
+        return "is no folder"
+    return None if os.access(folder, os.W_OK | os.X_OK) else _CLOSED
+
+
+def _way(lacks: Mapping[Path, str | None]) -> str | None:
+    """Return the command after which leases can be kept; None where somebody has to look first."""
+    folder, lack = [*lacks.items()][-1]  # of the machine's own folders the one that anybody may write to anyway
+    shown = shlex.quote(str(folder))
+    if lack == _MISSING:
+        return f"sudo mkdir -p {shown} && sudo chmod 1777 {shown}"
+    return f"sudo chown root: {shown} && sudo chmod 1777 {shown}" if lack == _CLOSED else None
 
 
 def _weakness(folder: Path) -> str | None:

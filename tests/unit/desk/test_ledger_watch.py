@@ -9,7 +9,7 @@ import pytest
 
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.leases.faults import GpuFault
-from mlops_desk.leases.folders import LeaseFolders
+from mlops_desk.leases.folders import ENVIRONMENT, LeaseFolders
 from mlops_desk.leases.grounds import LeaseOwner
 from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.agent import Check
@@ -87,10 +87,47 @@ def test_the_doctor_names_the_folders_of_leases(tmp_path: Path) -> None:
     assert (told.name, told.state, told.text) == ("gpu leases", "ok", f"kept in {tmp_path}")
 
 
-def test_without_a_folder_the_doctor_says_that_nothing_is_given_out(tmp_path: Path) -> None:
-    told = check(tmp_path / "gone")
-    assert (told.state, told.fix) == ("problem", None)
-    assert str(tmp_path / "gone") in told.text
+def test_without_a_folder_the_doctor_says_which_is_missing_and_how_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    gone = tmp_path / "gone away"
+    told = check(gone)
+    assert (told.state, told.text) == ("problem", f"no GPU can be given out: {gone} is not there")
+    assert told.fix == f"sudo mkdir -p '{gone}' && sudo chmod 1777 '{gone}'"
+    monkeypatch.setenv(ENVIRONMENT, str(gone))
+    assert "MLOPS_DESK_LEASE_DIR names it, and all users of this machine need the same" in check(gone).text
+
+
+def test_a_file_or_a_folder_that_is_closed_where_leases_should_lie_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    file = tmp_path / "file"
+    file.touch()
+    told = check(tmp_path / "gone", file)
+    assert told.text == f"no GPU can be given out: {tmp_path / 'gone'} is not there and {file} is no folder"
+    assert told.fix is None
+    assert f"{file / 'below'} is not there" in check(file / "below").text
+    with monkeypatch.context() as closed:
+        closed.setattr(os, "access", lambda *_asked: False)
+        told = check(tmp_path)
+    assert told.text == f"no GPU can be given out: {tmp_path} can't be written to"
+    assert told.fix == f"sudo chown root: {tmp_path} && sudo chmod 1777 {tmp_path}"
+
+
+def test_a_folder_of_leases_that_can_not_be_looked_at_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_given: object, **_more: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    leasing = Leasing(LeaseLedger(LeaseOwner("ours"), folders=LeaseFolders((tmp_path,))), "ours", lambda: 1.0)
+    with monkeypatch.context() as closed:
+        closed.setattr(Path, "stat", denied)
+        told = leasing.check()
+    assert told.text.startswith(f"no GPU can be given out: {tmp_path} can't be looked at (Permission denied)")
+    assert told.fix is None
 
 
 def test_the_doctor_names_who_could_remove_others_leases(tmp_path: Path) -> None:
