@@ -78,10 +78,12 @@ def lineage_house(house: Services, state: State) -> LineageHouse:
         for retraining in rules.retrainings(limit=_MOST_RETRAININGS):
             if retraining.job_id is not None:
                 started.setdefault(retraining.rule, []).append(retraining.job_id)
-        return [
+        there = [
             KnownRule(one.name, one.model, one.alias, one.endpoint, one.enabled, tuple(started.get(one.name, ())))
             for one in rules.shelf.list()
         ]
+        gone = [name for name in started if rules.shelf.find(name) is None]
+        return there + [KnownRule(name, "", "", None, False, tuple(started[name]), is_removed=True) for name in gone]
 
     def known_jobs(ids: Sequence[str]) -> Mapping[str, KnownJob]:
         found = {job_id: state.jobs.get(job_id) for job_id in ids}

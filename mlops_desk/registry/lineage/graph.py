@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Model, ModelVersion
 from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
-from mlops_desk.registry.lineage.outside import Known, KnownEndpoint, KnownMonitor, KnownRevision
+from mlops_desk.registry.lineage.outside import Known, KnownEndpoint, KnownMonitor, KnownRevision, KnownRule
 from mlops_desk.registry.location import named_by
 from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
 
@@ -24,6 +24,8 @@ REAL_CONTEXT, MADE_CONTEXT = "real", "synthetic"
 """Contexts of a run's datasets: what made rows were learned from, and the data set with them in it."""
 UNKNOWN = "unknown"
 """The state of a thing that is named and that nobody has."""
+REMOVED = "removed"
+"""The state of a rule that a person has removed, and of which what it began is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,9 @@ class _Drawing:
     def rules(self) -> None:
         """Draw the rules about the model: what sets them off, and the jobs among these that they have started."""
         for rule in self._gathered.known.rules:
-            if rule.model != self._gathered.model.name:
+            if rule.is_removed:
+                self._removed_rule(rule)
+            if rule.is_removed or rule.model != self._gathered.model.name:
                 continue
             state = "on" if rule.enabled else "off"
             node = self._node(LineageKind.RULE, rule.name, rule.name, f"@{rule.alias}", state)
@@ -143,6 +147,18 @@ class _Drawing:
             self._edge_from(_id(LineageKind.ALIAS, f"{rule.model}@{rule.alias}"), node, "retrains")
             for job_id in rule.jobs:
                 self._edges[node, _id(LineageKind.JOB, job_id), "started"] = None
+
+    def _removed_rule(self, rule: KnownRule) -> None:
+        """Draw a rule that is there no more where it started one of the jobs among these; it has no page."""
+        started = {run.tags.get(JOB_TAG) for run in self._gathered.runs.values()}.intersection(rule.jobs)
+        if not started:
+            return
+        node_id = _id(LineageKind.RULE, rule.name)
+        self._nodes[node_id] = LineageNode(
+            node_id, LineageKind.RULE, plain(rule.name), "It was removed.", None, REMOVED
+        )
+        for job_id in sorted(filter(None, started)):
+            self._edge(node_id, _id(LineageKind.JOB, job_id), "started")
 
     def origin(self, run: RunOrigin) -> None:
         """Draw what a run was given: its job, datasets and models of before; and the models that it gave."""

@@ -57,7 +57,10 @@ class KnownDrift:
 
 @dataclass(frozen=True, slots=True)
 class KnownRule:
-    """A rule of retraining; ``jobs`` are those that it has started."""
+    """A rule of retraining; ``jobs`` are those that it has started.
+
+    Of one that ``is_removed`` nothing is known but that, and those.
+    """
 
     name: str
     model: str
@@ -65,6 +68,7 @@ class KnownRule:
     endpoint: str | None
     enabled: bool
     jobs: tuple[str, ...] = ()
+    is_removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

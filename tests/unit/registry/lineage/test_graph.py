@@ -56,6 +56,19 @@ def edges(found: Lineage) -> set[tuple[str, str, str]]:
     return {(edge.source, edge.target, edge.text) for edge in found.edges}
 
 
+def test_a_rule_that_was_removed_stays_with_the_jobs_that_it_started_and_leads_nowhere() -> None:
+    gathered = whole()
+    gone = KnownRule("gone-rule", "", "", None, enabled=False, jobs=("j1", "other"), is_removed=True)
+    elsewhere = KnownRule("elsewhere", "", "", None, enabled=False, jobs=("other",), is_removed=True)
+    found = draw(replace(gathered, known=replace(gathered.known, rules=[*gathered.known.rules, gone, elsewhere])))
+    told = {node.node_id: node for node in found.nodes}
+    node = told["rule:gone-rule"]
+    assert (node.title, node.text, node.state, node.thing) == ("gone-rule", "It was removed.", "removed", None)
+    assert {edge for edge in edges(found) if "rule:gone-rule" in edge} == {("rule:gone-rule", "job:j1", "started")}
+    assert "rule:elsewhere" not in told, "it started nothing of this model"
+    assert told["rule:fresh"].state == "on"
+
+
 def test_the_whole_way_from_the_data_to_the_rule_and_back_to_its_job() -> None:
     found = draw(whole())
     assert {node.node_id for node in found.nodes} == {
