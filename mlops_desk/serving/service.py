@@ -59,6 +59,7 @@ from mlops_desk.serving.replicas.claims import EndpointClaims
 from mlops_desk.serving.replicas.crew import Crew
 from mlops_desk.serving.replicas.wishes import check_gpus, scale_of
 from mlops_desk.serving.revision import Shelf
+from mlops_desk.serving.rollout.bases import StepBases
 from mlops_desk.serving.rollout.pilot import Pilot
 from mlops_desk.serving.runtimes import choice
 from mlops_desk.serving.runtimes.gpus import ReplicaGpus
@@ -67,7 +68,7 @@ from mlops_desk.serving.scaling.demand import Demand
 from mlops_desk.serving.scaling.scaler import Scaler
 from mlops_desk.serving.scaling.sleeper import Sleeper
 from mlops_desk.serving.scaling.truce import Preempt, Truce, nobody_gives_way
-from mlops_desk.serving.switchboard import Switchboard
+from mlops_desk.serving.switchboard import GATEWAY, Switchboard
 from mlops_desk.serving.templates.catalogue import RuntimeTemplates
 from mlops_desk.serving.templates.making import TemplateMaker
 from mlops_desk.serving.verbs.fit import FitVerbs, Weigh, not_weighed
@@ -154,7 +155,10 @@ class EndpointsService(
         self._claims = EndpointClaims()
         crew = Crew(self._trial, loop)
         self._scaler = Scaler(self._board, self._shelf, self._trial, crew, self._stages, self._claims, loop)
-        self._switchboard.pilot = Pilot(self._board.all, self._scaler.promote, self._scaler.go_on, self._stages.go_back)
+        self._switchboard.pilot = Pilot(
+            self._board.all, self._scaler.promote, self._scaler.go_on, self._stages.go_back,
+            kept=StepBases(folder.endpoints / GATEWAY / "canaries.json"),
+        )  # fmt: skip
         self._watch = self._made_watch()
         self._deployments = self._made_deployments(crew)
         self._sleeper = Sleeper(self._board, self._shelf, self._stages, self._deployments, self._claims, loop)
@@ -202,7 +206,7 @@ class EndpointsService(
         self._loop.repeat("gateway", _GATEWAY_SECONDS, self._switchboard.watch)
         self._loop.start("endpoint-gpus", self.keep_gpus)
         self._follower.start(self._loop, self._bus)
-        self._sleeper.listen(self._folder.endpoints / "_gateway" / BELL)
+        self._sleeper.listen(self._folder.endpoints / GATEWAY / BELL)
         self._loop.repeat("endpoint-scale", _SCALE_SECONDS, self._scaler.look)
         if names := [endpoint.name for endpoint in self._board.all()]:
             self._loop.start("endpoint-errors", lambda: self._meters.remember(names, self._loop.ending))

@@ -38,6 +38,8 @@ _STICKY_HEADER = "x-mlops-desk-key"
 _AT_REST = frozenset({EndpointState.STOPPED, EndpointState.FAILED})
 _WAITS = "The gateway does not answer, so requests do not reach what is up. It goes on as soon as the gateway does."
 
+GATEWAY = "_gateway"
+"""The folder of the gateway, among those of endpoints, none of which can be called so."""
 _UNTIL_TOLD = LogKeep(RowsKeep(None), RowsKeep(None))
 """Nobody has said yet how long logs are kept: none of them goes by its age."""
 
@@ -62,8 +64,8 @@ class Switchboard:
         self._shelf = shelf
         self._tokens = tokens
         self._settings = settings
-        self.gatekeeper = Gatekeeper(endpoints / "_gateway")
-        self.entrance = GatewayEntrance(endpoints / "_gateway" / "tls", settings, lambda: self.gatekeeper.state)
+        self.gatekeeper = Gatekeeper(endpoints / GATEWAY)
+        self.entrance = GatewayEntrance(endpoints / GATEWAY / "tls", settings, lambda: self.gatekeeper.state)
         board.network_address = self.entrance.of
         self.pilot: Pilot | None = None
         self.hearers: list[Callable[[Stats], None]] = []
@@ -135,14 +137,14 @@ class Switchboard:
         recent = self._meters.take(stats, [one for one in self._board.all() if one.state not in _AT_REST])
         self._board.load_shadows(self._shadow_loads(stats))
         if self.pilot is not None:
-            self._board.count_canaries(self.pilot.answered(stats.revisions))
+            self._board.count_canaries(self.pilot.answered(stats.revisions, stats.gateway))
         self._board.load(
             {name: self._windows.setdefault(name, LoadWindow()).add(snapshot) for name, snapshot in snapshots.items()},
             stats.queued,
             recent,
         )
         if self.pilot is not None:
-            self.pilot.look(stats.revisions)
+            self.pilot.look(stats.revisions, stats.gateway)
         for hear in self.hearers:
             hear(stats)
 

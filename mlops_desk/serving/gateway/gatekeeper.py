@@ -49,6 +49,11 @@ class GatewayState:
         return self.boot_id == boot_id() and start_ticks(self.pid) == self.start_ticks
 
     @property
+    def name(self) -> str:
+        """What no other process is called by, also after the machine has started anew."""
+        return f"{self.boot_id}/{self.pid}/{self.start_ticks}"
+
+    @property
     def lender(self) -> tuple[int, str, int]:
         """What its sockets are lent by: the process, and where it listens beyond loopback."""
         network = self.network
@@ -61,7 +66,8 @@ class Stats:
 
     ``revisions`` are those of each revision of an endpoint, ``shadows`` what shadows made of copies, ``queued`` how
     many requests wait at it for a place,
-    ``under_way`` what the replica at each address has not answered yet.
+    ``under_way`` what the replica at each address has not answered yet. ``gateway`` names the process that counts: what
+    another one has counted begins at nothing.
     """
 
     at: float
@@ -71,6 +77,7 @@ class Stats:
     queued: dict[str, int]
     under_way: dict[str, int]
     shadows: dict[str, dict[int, Snapshot]] = field(default_factory=dict)
+    gateway: str = ""
 
 
 def read_state(folder: Path) -> GatewayState | None:
@@ -217,8 +224,9 @@ class Gatekeeper:
 
     def stats(self) -> Stats | None:
         """Return the gateway's counters; None when it does not answer."""
+        state = self.state  # before it is asked: its successor's counters are not taken for its own
         answer = self._ask("GET", "/-/stats", _ASK_SECONDS)
-        if answer is None:
+        if answer is None or state is None:
             return None
         at = time.monotonic()
         told = answer["endpoints"]
@@ -230,6 +238,7 @@ class Gatekeeper:
             {name: found["queued"] for name, found in told.items()},
             answer.get("replicas", {}),  # a gateway of an older version, about to be replaced, has none
             {name: _by_number(at, found.get("shadows", {})) for name, found in told.items()},
+            state.name,
         )
 
     def roll(self) -> bool:

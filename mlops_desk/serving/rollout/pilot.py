@@ -1,12 +1,12 @@
 """Leads canaries by what the gateway counts: on after a good step, back at the first sure fault."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.rollout import SHADOW_PERCENT, Rollout
 from mlops_desk.serving.gateway.traffic import Snapshot, TrafficCounters, snapshot_of
+from mlops_desk.serving.rollout.bases import StepBase, StepBases
 from mlops_desk.serving.rollout.guard import Answered, Finding
 from mlops_desk.serving.rollout.hold import StepHold
 from mlops_desk.serving.rollout.ladder import Turn, decide
@@ -16,18 +16,11 @@ Counted = Mapping[int, Snapshot]
 _SILENCE = snapshot_of(TrafficCounters(), 0.0)  # the gateway counts a revision from its first request on
 
 
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """What was counted when a step began, or was first seen."""
-
-    revision: int
-    since: float
-    canary: Snapshot
-    live: Snapshot
-
-
 class Pilot:
-    """Looks at all rollouts under way. ``promote``, ``go_on`` and ``go_back`` move an endpoint of that name."""
+    """Looks at all rollouts under way. ``promote``, ``go_on`` and ``go_back`` move an endpoint of that name.
+
+    ``kept`` has what was counted when their steps began, so that a next agent goes on; None: it is in memory alone.
+    """
 
     def __init__(
         self,
@@ -36,24 +29,32 @@ class Pilot:
         go_on: Callable[[str], object],
         go_back: Callable[[str, Reason], object],
         hold: StepHold | None = None,
+        kept: StepBases | None = None,
     ) -> None:
         self._endpoints = endpoints
         self._promote = promote
         self._go_on = go_on
         self._go_back = go_back
         self._hold = hold or StepHold()
-        self._bases: dict[str, _Base] = {}
+        self._kept = kept
+        self._bases = {} if kept is None else kept.read()
+        self._stored = dict(self._bases)
 
-    def look(self, counted: Mapping[str, Counted]) -> None:
-        """Move each rollout as what was ``counted`` since its step began tells. Raises what the acts raise."""
+    def look(self, counted: Mapping[str, Counted], gateway: str = "") -> None:
+        """Move each rollout as what a ``gateway`` has ``counted`` since its step began tells.
+
+        Raises what the acts raise.
+        """
         on_their_way = {one.name: one for one in self._endpoints() if one.rollout is not None}
         self._bases = {name: base for name, base in self._bases.items() if name in on_their_way}
         self._hold.keep(on_their_way)
-        for name, endpoint in on_their_way.items():
+        begun = [one for one in on_their_way.values() if self._is_begun(one, counted.get(one.name, {}), gateway)]
+        self._store()
+        for endpoint in begun:
             if endpoint.rollout is not None:
-                self._look_at(endpoint, endpoint.rollout, counted.get(name, {}))
+                self._look_at(endpoint, endpoint.rollout, counted.get(endpoint.name, {}))
 
-    def answered(self, counted: Mapping[str, Counted]) -> dict[str, int]:
+    def answered(self, counted: Mapping[str, Counted], gateway: str = "") -> dict[str, int]:
         """Return how many requests each canary has answered at its step; one that was not looked at yet is left out."""
         found = {}
         for endpoint in self._endpoints():
@@ -61,19 +62,32 @@ class Pilot:
             if rollout is None or base is None or rollout.percent == SHADOW_PERCENT:
                 continue
             of = counted.get(endpoint.name, {})
-            canary, live = of.get(rollout.revision, _SILENCE), of.get(endpoint.revision, _SILENCE)
-            if _is_base_of(base, rollout, canary, live):
+            canary, live = _both(endpoint, rollout, of)
+            if _is_base_of(base, rollout, canary, live, gateway):
                 found[endpoint.name] = canary.requests - base.canary.requests
         return found
 
+    def _is_begun(self, endpoint: Endpoint, counted: Counted, gateway: str) -> bool:
+        """Tell whether a step was seen before; one that was not counts from now, and one of another gateway too."""
+        rollout, base = endpoint.rollout, self._bases.get(endpoint.name)
+        if rollout is None:
+            return False
+        self._hold.seconds(endpoint.name, rollout)  # from its first look on by a clock that nobody sets
+        canary, live = _both(endpoint, rollout, counted)
+        if base is not None and _is_base_of(base, rollout, canary, live, gateway):
+            return True
+        self._bases[endpoint.name] = StepBase(rollout.revision, rollout.since, canary, live, gateway)
+        return False
+
+    def _store(self) -> None:
+        """Keep for the next agent where each step began, once it is another than what is kept."""
+        if self._kept is not None and self._bases != self._stored and self._kept.write(self._bases):
+            self._stored = dict(self._bases)
+
     def _look_at(self, endpoint: Endpoint, rollout: Rollout, counted: Counted) -> None:
-        canary = counted.get(rollout.revision, _SILENCE)
-        live = counted.get(endpoint.revision, _SILENCE)
+        canary, live = _both(endpoint, rollout, counted)
         held = self._hold.seconds(endpoint.name, rollout)
-        base = self._bases.get(endpoint.name)
-        if base is None or not _is_base_of(base, rollout, canary, live):
-            self._bases[endpoint.name] = _Base(rollout.revision, rollout.since, canary, live)
-            return
+        base = self._bases[endpoint.name]
         is_led = endpoint.following is not None and endpoint.following.led_by is not None
         answered = _between(base.canary, canary), _between(base.live, live)
         decision = decide(rollout, *answered, held, is_led=is_led)
@@ -89,13 +103,13 @@ def reason_of(finding: Finding) -> Reason:
     """Say what a canary was sent back for."""
     if finding.limit_seconds is None:
         text = (
-            f"{_percent(finding.share)} of its {finding.requests} answers were errors; beside the live one it may have"
-            f" {_percent(finding.limit)}."
+            f"{_percent(finding.share)} of its {finding.requests:,} answers were errors; beside the live one it may"
+            f" have {_percent(finding.limit)}."
         )
         return Reason("canary_errors", text, title="more errors than the live revision")
     text = (
-        f"{_percent(finding.share)} of its {finding.requests} answers took longer than {_time(finding.limit_seconds)};"
-        f" beside the live one {_percent(finding.limit)} may."
+        f"{_percent(finding.share)} of its {finding.requests:,} answers took longer than"
+        f" {_time(finding.limit_seconds)}; beside the live one {_percent(finding.limit)} may."
     )
     return Reason("canary_latency", text, title="slower than the live revision")
 
@@ -108,9 +122,14 @@ def _time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1.0 else f"{seconds * 1000:.0f} ms"
 
 
-def _is_base_of(base: _Base, rollout: Rollout, canary: Snapshot, live: Snapshot) -> bool:
-    """Tell whether a base is that of this step, and of a gateway that has counted on since."""
-    is_of_the_step = (base.revision, base.since) == (rollout.revision, rollout.since)
+def _both(endpoint: Endpoint, rollout: Rollout, counted: Counted) -> tuple[Snapshot, Snapshot]:
+    """Return what was counted of the canary, and of the live revision."""
+    return counted.get(rollout.revision, _SILENCE), counted.get(endpoint.revision, _SILENCE)
+
+
+def _is_base_of(base: StepBase, rollout: Rollout, canary: Snapshot, live: Snapshot, gateway: str) -> bool:
+    """Tell whether a base is that of this step, and of the gateway that has counted on since."""
+    is_of_the_step = (base.revision, base.since, base.gateway) == (rollout.revision, rollout.since, gateway)
     return is_of_the_step and canary.requests >= base.canary.requests and live.requests >= base.live.requests
 
 

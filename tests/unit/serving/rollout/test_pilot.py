@@ -1,6 +1,8 @@
 """Canaries led by what the gateway counts, over steps, restarts of the gateway, and silence."""
 
+import logging
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.serving.endpoint import AliasFollowing, Endpoint, EndpointState, ModelRef
 from mlops_desk.records.serving.rollout import RolloutGuard
 from mlops_desk.serving.gateway.traffic import Snapshot, TrafficCounters, snapshot_of
+from mlops_desk.serving.rollout.bases import StepBase, StepBases
 from mlops_desk.serving.rollout.guard import Finding
 from mlops_desk.serving.rollout.hold import StepHold
 from mlops_desk.serving.rollout.ladder import begin, gone_on
@@ -33,13 +36,14 @@ class World:
     acts: list[tuple[str, ...]] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
 
-    def pilot(self) -> Pilot:
+    def pilot(self, kept: StepBases | None = None) -> Pilot:
         return Pilot(
             lambda: [self.endpoint, replace(self.endpoint, name="other", rollout=None)],
             lambda name, number: self.acts.append(("promote", name, str(number))),
             self.go_on,
             self.go_back,
             StepHold(lambda: self.now + self.set_by, lambda: self.now),
+            kept,
         )
 
     def go_on(self, name: str) -> None:
@@ -172,3 +176,94 @@ def test_why_it_went_back_in_words() -> None:
     assert reason_of(Finding("latency", 0.4, 0.05, 200, 1.25)).text.startswith(
         "40 % of its 200 answers took longer than 1.2 s"
     )
+
+
+GATEWAY, ANOTHER = "boot/100/7", "boot/200/9"
+
+
+def test_an_agent_that_begins_in_the_midst_of_a_step_goes_on_with_what_was_counted(
+    world: World, tmp_path: Path
+) -> None:
+    file = tmp_path / "canaries.json"
+    world.pilot(StepBases(file)).look({"front": {1: counted(50), 2: counted(7)}}, GATEWAY)
+    world.now = 1400.0
+    then = {"front": {1: counted(350), 2: counted(99)}}
+    again = world.pilot(StepBases(file))
+    assert again.answered(then, GATEWAY) == {"front": 92}
+    again.look(then, GATEWAY)
+    assert world.acts == [], "92 of 100"
+    last = {"front": {1: counted(360), 2: counted(107)}}
+    world.pilot(StepBases(file)).look(last, GATEWAY)
+    assert world.acts == [("go on", "front")]
+
+
+def test_what_failed_while_no_agent_looked_sends_it_back_at_the_first_look(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "canaries.json"
+    world.pilot(StepBases(file)).look({"front": {}}, GATEWAY)
+    world.pilot(StepBases(file)).look({"front": {1: counted(200), 2: counted(0, 20)}}, GATEWAY)
+    assert world.acts == [("go back", "front")]
+
+
+def test_what_another_gateway_has_counted_is_never_held_against_what_this_one_has(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "canaries.json"
+    world.pilot(StepBases(file)).look({"front": {1: counted(50), 2: counted(7)}}, GATEWAY)
+    world.now = 1400.0
+    more = {"front": {1: counted(900), 2: counted(700)}}
+    again = world.pilot(StepBases(file))
+    assert again.answered(more, ANOTHER) == {}
+    again.look(more, ANOTHER)
+    assert world.acts == [], "it counts from here"
+    again.look({"front": {1: counted(999), 2: counted(799)}}, ANOTHER)
+    assert world.acts == []
+    again.look({"front": {1: counted(999), 2: counted(800)}}, ANOTHER)
+    assert world.acts == [("go on", "front")]
+
+
+def test_a_step_of_another_rollout_counts_anew_and_what_is_over_is_not_kept(world: World, tmp_path: Path) -> None:
+    kept = StepBases(tmp_path / "canaries.json")
+    first = {"front": {1: counted(50), 2: counted(7)}}
+    pilot = world.pilot(kept)
+    pilot.look(first, GATEWAY)
+    assert [*kept.read()] == ["front"]
+    assert world.endpoint.rollout is not None
+    world.endpoint = replace(world.endpoint, rollout=replace(world.endpoint.rollout, since=2000.0))
+    again = world.pilot(StepBases(tmp_path / "canaries.json"))
+    assert again.answered(first, GATEWAY) == {}
+    world.endpoint = replace(world.endpoint, rollout=None)
+    again.look(first, GATEWAY)
+    assert kept.read() == {}
+
+
+def test_what_can_not_be_read_counts_anew_and_is_logged(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "canaries.json"
+    file.write_bytes(b"{")
+    pilot = world.pilot(StepBases(file))
+    assert "can't be read, so it counts anew" in caplog.text
+    first = {"front": {1: counted(50), 2: counted(7)}}
+    pilot.look(first, GATEWAY)
+    assert pilot.answered(first, GATEWAY) == {"front": 0}
+    assert StepBases(file).read()["front"].gateway == GATEWAY
+
+
+def test_a_full_disk_holds_no_canary_up_is_told_once_and_tried_again(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "canaries.json"
+    pilot = world.pilot(StepBases(file))
+
+    def full(*_given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk, caplog.at_level(logging.WARNING):
+        disk.setattr("mlops_desk.serving.rollout.bases.write_atomically", full)
+        pilot.look({"front": {}}, GATEWAY)
+        pilot.look({"front": {}}, GATEWAY)
+        assert caplog.text.count("No space left on device") == 1
+        assert not file.exists()
+        assert pilot.answered({"front": {2: counted(3)}}, GATEWAY) == {"front": 3}
+    pilot.look({"front": {}}, GATEWAY)
+    assert isinstance(StepBases(file).read()["front"], StepBase)
+    pilot.look({"front": {1: counted(200), 2: counted(0, 20)}}, GATEWAY)
+    assert world.acts == [("go back", "front")]
