@@ -9,6 +9,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import takewhile
 from pathlib import Path
+from shlex import quote
 
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused, Unavailable
@@ -43,7 +44,11 @@ class Templates:
             if template.name == name:
                 return template
         names = ", ".join(template.name for template in known)
-        raise NotFound(f"There is no template called {plain(name)!r}.", f"There are: {names}.")
+        hint = Hint(
+            f"mlops-desk jobs save-template {quote(plain(name, 40))} JOB.yaml",
+            before=f"There are: {names}. ", after=" makes one of a job file.",
+        )  # fmt: skip
+        raise NotFound(f"There is no template called {plain(name)!r}.", hint)
 
     def save(self, name: str, text: str, folder: str, uid: int) -> JobTemplate:
         """Keep a job file of a ``folder`` as a template of one's own. Raises Invalid, Refused, Unavailable.

@@ -72,6 +72,11 @@ class RuleDocuments:
         """Return what a rule that is kept says. Raises NotFound, Refused."""
         raise NotImplementedError
 
+    def alike(self, spec: RuleSpec) -> tuple[str, ...]:
+        """Return the names of the kept rules that wait for the same as a rule, and do the same: here none are kept."""
+        del spec
+        return ()
+
     def dry_run(
         self, document: str | None = None, since: float | None = None, until: float | None = None,
         ticket: str | None = None, rule: str | None = None,
@@ -100,6 +105,7 @@ class RuleDocuments:
             looked_at=tuple(_looked_at(past)),
             untold=tuple(self._untold(spec, past)),
             budget_reckoned=spec.gpu_hours is None,
+            alike=self.alike(spec),
         )
 
     def _series(self, spec: RuleSpec, since: float, until: float, work: TrialWork) -> Iterator[PastSeries]:

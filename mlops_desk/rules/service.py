@@ -146,17 +146,18 @@ class RulesService(RuleKeeping):
             cooldown_seconds=cooldown_seconds, plan=plan,
         )  # fmt: skip
         kept = self.keep(format_rule(spec_of(rule)))
-        return replace(kept, missing=self._told_missing(rule))
+        return replace(kept, missing=self._told_missing(rule), alike=self.alike(self.spec_of(name)))
 
     def edit(self, name: str, document: str) -> KeptRule:
         """Let another document be what a rule says, and tell what it lacks. Raises NotFound, Invalid, Refused."""
         return self._with_missing(super().edit(name, document))
 
     def _with_missing(self, kept: KeptRule) -> KeptRule:
-        """Return a rule with what it names in vain."""
+        """Return a rule with what it names in vain, and with the rules that do the same."""
         spec, retrains = self.spec_of(kept.name), self.shelf.get(kept.name)
         lacking = () if retrains is None else self._told_missing(retrains)
-        return replace(kept, missing=(*self._reach(spec), *self._no_templates(spec), *lacking))
+        missing = (*self._reach(spec), *self._no_templates(spec), *lacking)
+        return replace(kept, missing=missing, alike=self.alike(spec))
 
     def _no_templates(self, spec: RuleSpec) -> list_of[str]:
         """Return which templates of its person's a rule names in vain; nothing of those that can't be looked for."""

@@ -308,7 +308,7 @@ class AutomationRules(Service):
             WouldFire(NOW - 3 * DAY, "", fired=True, waited_seconds=1800.0, held_by="cooldown"),
         )
         looked = (LookedAt("hw.temperature", "GPU-0", 29 * DAY, 60.0),)
-        return RuleDryRun("r", HOT, NOW - 30 * DAY, NOW, 2, would, looked, (), budget_reckoned=True)
+        return RuleDryRun("r", HOT, NOW - 30 * DAY, NOW, 2, would, looked, (), budget_reckoned=True, alike=("hall",))
 
     def firings(self, rule: str | None = None, limit: int = 50) -> list_of[KeptFiring]:
         return [one for one in self._double.firings_by_id.values() if rule in {None, one.rule}][:limit]

@@ -17,15 +17,17 @@ from mlops_desk.records.serving.endpoint import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class RuleNeeds:
-    """``champion`` finds the version behind MODEL@ALIAS, ``dataset`` a run's data set of some contexts.
+    """``champion`` finds the version behind MODEL@ALIAS, ``model`` a registered model (raises NotFound).
 
-    ``job_of_run`` finds the job that made a run, None where this desk has none. All may raise DeskError.
+    ``dataset`` finds a run's data set of some contexts, ``job_of_run`` the job that made a run, None where this desk
+    has none. All may raise DeskError.
     """
 
     champion: Callable[[str, str], ModelVersion]
     job_of_run: Callable[[str], Job | None]
     dataset: Callable[[str, Sequence[str] | None], DatasetInput]
     endpoint: Callable[[str], Endpoint]
+    model: Callable[[str], object]
 
     def lacking(self, rule: Rule) -> list[str]:
         """Return what a rule would need and is not there, in sentences; nothing while nobody can tell."""
@@ -33,8 +35,7 @@ class RuleNeeds:
             champion = self.champion(rule.model, rule.alias)
             job = self.job_of_run(champion.run_id) if champion.run_id else None
         except NotFound:
-            told = [f"{plain(rule.model)} has no alias {plain(rule.alias)} yet, so there is no champion."]
-            return told + self._no_endpoint(rule)
+            return [self._no_champion(rule), *self._no_endpoint(rule)]
         except DeskError:
             return []  # the registry does not answer, which the rule's notice has told
         if job is None:
@@ -44,6 +45,18 @@ class RuleNeeds:
         targets = {mount.target for mount in job.spec.mounts}
         found += [f"Its job has no mount at {plain(target)}." for target in rule.data if target not in targets]
         return found + self._no_endpoint(rule) + self._no_rows(rule, champion)
+
+    def _no_champion(self, rule: Rule) -> str:
+        """Say which is missing of a rule's model and its alias."""
+        model, alias = plain(rule.model), plain(rule.alias)
+        try:
+            self.model(rule.model)
+        except NotFound as error:
+            hint = f" {error.hint}" if error.hint else ""
+            return f"There is no registered model {model} yet, so there is nothing to train again.{hint}"
+        except DeskError:
+            return f"There is no version at {model}@{alias} yet, so there is no champion."
+        return f"{model} has no alias {alias} yet, so there is no champion."
 
     def _no_endpoint(self, rule: Rule) -> list[str]:
         """Return what keeps the rule's endpoint from ever setting it off."""

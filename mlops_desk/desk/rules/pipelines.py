@@ -71,7 +71,9 @@ class PipelineWiring:
         )
         self._evaluations = Evaluations(self._freezing, self._sources, endpoints.answering, self._run, self._gpus)
         self._rollouts = EndpointRollouts(endpoints, self._version)
-        self.needs = RuleNeeds(wiring.champion, self.descent.job_of_run, self.descent.dataset, endpoints.show)
+        self.needs = RuleNeeds(
+            wiring.champion, self.descent.job_of_run, self.descent.dataset, endpoints.show, registry.model
+        )
         self.pipelines = self._service(bus)
         self.pipelines.follow_curves(self.state.curves, self._curve_parts(), loop)
 

@@ -43,7 +43,8 @@ class RuleDryRun:
     """What a rule would have done between two Unix times.
 
     ``untold`` are the parts of its condition of which the history has nothing: these count as unknown. ``n_fired``
-    counts all firings, of which ``would`` has the newest, oldest first.
+    counts all firings, of which ``would`` has the newest, oldest first. ``alike`` are the kept rules that wait for the
+    same and do the same.
     """
 
     name: str
@@ -55,3 +56,4 @@ class RuleDryRun:
     looked_at: tuple[LookedAt, ...]
     untold: tuple[str, ...]
     budget_reckoned: bool
+    alike: tuple[str, ...] = ()

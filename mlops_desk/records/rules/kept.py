@@ -84,7 +84,8 @@ class KeptRule:
     and its alerts are its firings; ``changed_by`` (a uid, where it is known) and ``changed_at`` (Unix time) tell of the
     last change of what it said at first, both None where it says that. ``fires_by_hand``: there is something that a
     person can have it do now; a built-in one that raises an alert alone has nothing. ``unseen``: why what it waits for
-    (a folder, rows, a repository) can't be looked at now, so that nobody knows whether it has come.
+    (a folder, rows, a repository) can't be looked at now, so that nobody knows whether it has come. ``alike`` are the
+    rules that wait for the same and do the same, told when it is made or changed.
     """
 
     name: str
@@ -118,6 +119,7 @@ class KeptRule:
     changed_at: float | None = None
     fires_by_hand: bool = True
     unseen: str | None = None
+    alike: tuple[str, ...] = ()
 
     @property
     def owner(self) -> Owner:

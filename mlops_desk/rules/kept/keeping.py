@@ -108,6 +108,10 @@ class RuleKeeping(RuleDocuments):
             raise Refused(f"The rule {plain(rule)} can't be read: {one.trouble}", "Change its document.")
         return one.spec if one.built_in is None else as_judged(one.spec)
 
+    def alike(self, spec: RuleSpec) -> tuple[str, ...]:
+        """Return the names of the other rules that wait for the same as a rule, and do the same."""
+        return self.shelf.alike(spec)
+
     def courses(self, names: list_of[str], hours: float = 24.0) -> list_of[RuleCourse]:
         """Return how what rules watch went. Raises NotFound, Invalid, Unavailable, TimedOut."""
         if len(names) > _MOST_COURSES:

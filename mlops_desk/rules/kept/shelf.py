@@ -14,6 +14,7 @@ from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.rules.actions import RetrainAction
+from mlops_desk.records.rules.alike import are_alike
 from mlops_desk.records.rules.conditions import Lasting, Leaf, MetricClause, leaves
 from mlops_desk.records.rules.kept import KeptRule, KeptStanding, WrittenRule
 from mlops_desk.records.rules.spec import RuleSpec
@@ -98,6 +99,14 @@ class RuleShelf:
             hint = Hint("mlops-desk rules list", after=" shows them all.")
             raise NotFound(f"There is no rule {plain(name)!r}.", hint)
         return found
+
+    def alike(self, spec: RuleSpec) -> tuple[str, ...]:
+        """Return the names of the other rules that wait for the same and do the same as one that is, or is to be."""
+        with self._lock:
+            others = {one.written.name: one.spec for one in self._read.values()}
+        return tuple(
+            sorted(name for name, other in others.items() if other and name != spec.name and are_alike(spec, other))
+        )
 
     def of_id(self, rule_id: str) -> ReadRule | None:
         with self._lock:

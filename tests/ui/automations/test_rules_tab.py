@@ -456,6 +456,7 @@ def test_a_dry_run_is_asked_for_and_tells_what_would_have_been(page, double, qtb
     view = page.rules.pane.view("dry")
     qtbot.waitUntil(lambda: view.table.shown_rows() == 3)
     assert "it would have fired 2 times and been held back 1 time" in view.says.whole
+    assert "The rule hall waits for the same and does the same, so all of it is done twice." in view.says.whole
     view.table.select("1")
     assert view.strip.place == 1
     assert double.tried_rules[-1] == DOCUMENT

@@ -61,8 +61,10 @@ def test_one_keeps_ones_own_which_nobody_else_sees(templates):
     assert templates.find("mine", ANNA) == saved
     assert templates.all(ANNA)[0] == saved
     assert "mine" not in {template.name for template in templates.all(BO)}
-    with pytest.raises(NotFound, match="no template called 'mine'"):
+    with pytest.raises(NotFound, match="no template called 'mine'") as told:
         templates.find("mine", BO)
+    assert told.value.command == "mlops-desk jobs save-template mine JOB.yaml"
+    assert str(told.value.hint).endswith("jobs save-template mine JOB.yaml makes one of a job file.")
 
 
 def test_paths_of_the_files_own_folder_become_whole_ones_and_the_title_stays(templates):

@@ -396,6 +396,16 @@ def test_a_template_that_is_not_there_is_told_when_the_rule_is_made_and_one_that
     assert made.missing == ("There is no template called 'lost'. There are: there.",)
 
 
+def test_a_rule_that_does_what_another_does_is_taken_and_says_which_and_an_edit_says_it_too(world):
+    head = "apiVersion: mlops-desk/v1\nkind: Rule\nname: {}\nwhen: {{state: job, of: nightly, is: [failed]}}\n"
+    then = "then: [{notify: [WAY]}]\n"
+    assert world.service.create("x", document=head.format("x") + then.replace("WAY", "desktop")).alike == ()
+    assert world.service.create("y", document=head.format("y") + then.replace("WAY", "desktop")).alike == ("x",)
+    assert world.service.edit("y", head.format("y") + then.replace("WAY", "webhook")).alike == ()
+    world.service.create("again", "digits", "accuracy", endpoint="front")
+    assert world.service.create("twice", "digits", "accuracy", endpoint="front").alike == ("again",)
+
+
 def test_a_rule_is_created_listed_announced_and_removed(world):
     verbs = world.service
     rule = verbs.create("again", "digits", "log_loss", data={"/data": "/new"}, lower_is_better=True)

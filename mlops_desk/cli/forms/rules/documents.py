@@ -5,9 +5,11 @@ from typing import Any
 
 from mlops_desk.base.text import percent, plain
 from mlops_desk.cli.cells import facts, moment, step, table
+from mlops_desk.records.rules.alike import alike_words
 from mlops_desk.records.rules.dry_run import LookedAt, RuleCheck, RuleDryRun, WouldFire
 
 _SHOWN = 40  # chosen: a screen of rows; --json has up to a thousand
+_TEXT = 500  # chosen: three names of a rule
 _THING = 60  # chosen: a UUID, and most names
 
 
@@ -27,6 +29,8 @@ def dry_run(item: RuleDryRun) -> str:
     if not item.budget_reckoned:
         told["budget"] = "not reckoned: nobody knows what its jobs would have taken"
     parts = [plain(item.sentence, 4000), facts(told)]
+    if item.alike:
+        parts.append(plain(alike_words(item.alike), _TEXT))
     if item.would:
         parts.append(_times(item.would))
     if item.looked_at:

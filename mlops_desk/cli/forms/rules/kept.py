@@ -7,6 +7,7 @@ from mlops_desk.base.caller import user_name
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, moment, number, table
 from mlops_desk.records.metric import Metric
+from mlops_desk.records.rules.alike import alike_words
 from mlops_desk.records.rules.fired import FiredRule
 from mlops_desk.records.rules.firing import FiringStep, KeptFiring
 from mlops_desk.records.rules.kept import KeptRule, ThingStanding
@@ -42,6 +43,8 @@ def rule(item: KeptRule) -> str:
     if item.plan.test is not None:
         told["test set"] = plain(item.plan.test, _TEXT)
     parts = [facts(told), *(f"Missing: {plain(one, _TEXT)}" for one in item.missing)]
+    if item.alike:
+        parts.append(plain(alike_words(item.alike), _TEXT))
     if item.standings:
         rows = [_thing(one, lasts=item.lasts or item.built_in) for one in item.standings[:_SHOWN]]
         parts.append(table(["FOR", "HOLDS", "SINCE", "HELD BACK BY", "FIRED"], rows))

@@ -57,7 +57,7 @@ def compared(found: ModelComparison) -> str:
     word = "higher" if found.goal is Goal.MAXIMIZE else "lower"
     verdict = "better" if found.better else "not better"
     values = f"champion {_scored(found.champion)}, challenger {_scored(found.challenger)}"
-    rows = f"{found.rows} rows of {plain(found.data, _TEXT)}"
+    rows = f"{found.rows:,} rows of {plain(found.data, _TEXT)}"
     return f"{plain(found.metric)}: {values}; {word} is better, so it is {verdict}; {rows}"
 
 

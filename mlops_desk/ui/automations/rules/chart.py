@@ -5,6 +5,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.rules.alike import alike_words
 from mlops_desk.records.rules.dry_run import RuleDryRun, WouldFire
 from mlops_desk.ui.automations.rules.curves import WatchedCurve
 from mlops_desk.ui.look import theme
@@ -157,4 +158,6 @@ def told(run: RuleDryRun) -> str:
         text += f" Of {numbers.count(len(run.looked_at), 'curve')} at least {numbers.duration(known)} are known."
     if run.untold:
         text += f" Nothing is kept of: {plain(', '.join(run.untold), 300)}."
+    if run.alike:
+        text += f" {plain(alike_words(run.alike), 300)}"
     return text if run.budget_reckoned else f"{text} Its budget of GPU-hours was left aside."

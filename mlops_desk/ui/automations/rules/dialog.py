@@ -15,6 +15,7 @@ from mlops_desk.base.document.kinds import write_document
 from mlops_desk.base.document.nodes import read_document, values_of
 from mlops_desk.base.errors import DeskError, Invalid
 from mlops_desk.base.text import plain
+from mlops_desk.records.rules.alike import alike_words
 from mlops_desk.records.rules.dry_run import RuleCheck
 from mlops_desk.records.rules.kept import KeptRule
 from mlops_desk.ui.automations.rules.fields import UsualForm
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 REST_MILLISECONDS = 400  # chosen: longer than between two letters, shorter than one waits for an answer
+_ALIKE = 300  # chosen: three names of rules
 _DEPTH = 10  # as deep as the agent reads a rule
 _ABOUT = "When something holds, comes or is due, then something is done. Nothing of it is judged before it is saved."
 _MORE = "This rule says more than a form can: it is changed in its document."
@@ -188,9 +190,9 @@ class AutomationDialog(GuardedForm):
 
     def _done(self, rule: KeptRule) -> None:
         missing = f" It lacks something: {' '.join(rule.missing)}" if rule.missing else ""
-        self._context.say(
-            "warning" if missing else "info", f"Rule {plain(rule.name)} is {'saved' if self._name else 'on'}.{missing}"
-        )
+        alike = f" {plain(alike_words(rule.alike), _ALIKE)}" if rule.alike else ""
+        says = f"Rule {plain(rule.name)} is {'saved' if self._name else 'on'}.{alike}{missing}"
+        self._context.say("warning" if alike or missing else "info", says)
         if self._name is None:
             self._context.open_page("automations", f"rule:{rule.name}")  # the one that was made is chosen
         self.accept()

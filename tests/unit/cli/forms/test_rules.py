@@ -44,6 +44,12 @@ def test_a_dry_run_tells_how_often_when_and_what_held_it_back() -> None:
     assert rows[2] == ["GPU-1", "fires,", "2", "h", "late,", "held", "back", "by", "quiet"]
 
 
+def test_a_dry_run_names_the_rule_that_does_the_same() -> None:
+    assert "The rule hot waits for the same and does the same, so all of it is done twice." in dry_run(
+        run(alike=("hot",))
+    )
+
+
 def test_a_dry_run_tells_what_waits_still_when_it_ends() -> None:
     shown = dry_run(run(would=(WouldFire(60.0, "", False, 60.0, "quiet", waits=True),)))
     assert shown.splitlines()[-1].split()[2:] == ["–", "held", "back", "by", "quiet,", "and", "waits", "still"]

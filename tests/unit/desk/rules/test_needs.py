@@ -35,6 +35,7 @@ def needs(**parts) -> RuleNeeds:
         "job_of_run": lambda run: JOB,
         "dataset": lambda run, contexts: DatasetInput("d", "1", "testing", "local", "{}"),
         "endpoint": lambda name: SimpleNamespace(model=SimpleNamespace(name="digits")),
+        "model": lambda name: SimpleNamespace(name=name),
     }
     return RuleNeeds(**{**whole, **parts})
 
@@ -49,6 +50,12 @@ def test_a_rule_that_has_all_lacks_nothing(tmp_path: Path) -> None:
     ("parts", "rule", "told"),
     [
         ({"champion": raises(NotFound("no"))}, RULE, ["digits has no alias champion yet, so there is no champion."]),
+        ({"champion": raises(NotFound("no")), "model": raises(NotFound("no", "Did you mean 'digit'?"))}, RULE,
+         ["There is no registered model digits yet, so there is nothing to train again. Did you mean 'digit'?"]),
+        ({"champion": raises(NotFound("no")), "model": raises(NotFound("no"))}, RULE,
+         ["There is no registered model digits yet, so there is nothing to train again."]),
+        ({"champion": raises(NotFound("no")), "model": raises(Unavailable("away"))}, RULE,
+         ["There is no version at digits@champion yet, so there is no champion."]),
         ({"job_of_run": lambda run: None}, RULE,
          ["Version 1 was not trained by a job of this desk, so there is no recipe."]),
         ({"champion": lambda *_: ModelVersion("digits", "1", None, None, "READY")}, RULE,
