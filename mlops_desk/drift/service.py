@@ -84,7 +84,7 @@ class DriftService:
     def check(self, endpoint: str, window: int = 1000, reference: str | None = None) -> DriftReport:
         """Compare now; with a ``reference`` of the caller's own the report is no window of the monitor."""
         if not 1 <= window <= WINDOW_LIMIT:
-            raise Invalid(f"A window of {window} requests is not between 1 and {WINDOW_LIMIT}.")
+            raise Invalid(f"A window of {window:,} requests is not between 1 and {WINDOW_LIMIT:,}.")
         known = self._endpoint(endpoint)
         given = None if reference is None else _own_file(reference)
         if not self._comparing.acquire(timeout=WAIT_SECONDS):
@@ -141,7 +141,7 @@ class DriftService:
             created_at=time.time(),
             window_start=window.first_at,
             window_end=window.last_at,
-            current=f"newest {window.rows} requests",
+            current=f"newest {window.rows:,} requests",
             alarm=None if given else False,
         )
 

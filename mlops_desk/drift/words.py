@@ -13,12 +13,12 @@ def text_of(column: ColumnDrift, options: DriftOptions) -> str | None:
     said = []
     if column.verdict is Verdict.CRITICAL and not column.n_current:
         n_rows = column.quality["current"].n_rows
-        return f"None of the {n_rows} current rows holds a usable value: {_what_instead(column.quality['current'])}."
+        return f"None of the {n_rows:,} current rows holds a usable value: {_what_instead(column.quality['current'])}."
     if not column.n_reference and not column.n_current:
         return "Neither side has a usable value: there is nothing to compare."
     if min(column.n_reference, column.n_current) < options.minimum_rows:
-        usable = f"{column.n_reference} in the reference, {column.n_current} in the current data"
-        said.append(f"Too few usable values ({usable}; {options.minimum_rows} are needed on each side).")
+        usable = f"{column.n_reference:,} in the reference, {column.n_current:,} in the current data"
+        said.append(f"Too few usable values ({usable}; {options.minimum_rows:,} are needed on each side).")
     for name, signal in column.signals.items():
         if signal.alert:
             after = getattr(column.quality["current"], f"{name}_ratio")

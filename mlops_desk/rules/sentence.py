@@ -189,7 +189,7 @@ def _retrain(action: RetrainAction) -> str:
     where = f" on {data}" if data else ""
     if action.augment is not None:
         beside = "with" if action.augment.use is AugmentUse.WITH else "instead of the real ones by"
-        where += f", {beside} {action.augment.rows} made rows of {plain(action.augment.template)},"
+        where += f", {beside} {action.augment.rows:,} made rows of {plain(action.augment.template)},"
     return (
         f"retrain {plain(action.model)}@{plain(action.alias)}{where} and propose it where "
         f"{plain(action.metric)} is {better}"

@@ -81,7 +81,7 @@ def _told(found: Sequence[DriftReport], windows: Sequence[_Day], endpoint: str) 
             created_at=day.at,
             window_start=day.at - _WINDOW_SECONDS,
             window_end=day.at,
-            current=f"newest {report.dataset.n_current} requests",
+            current=f"newest {report.dataset.n_current:,} requests",
         )
         before = [one for one in reversed(told) if one.model == named.model]
         told.append(replace(named, alarm=monitor_alarms([named, *before])))

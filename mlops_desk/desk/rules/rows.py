@@ -94,7 +94,9 @@ class RowSources:
             if len(rows) >= LEAST_LABELLED:
                 words = f"the newest labelled requests of endpoint {run.endpoint}"
                 return RowSource(NEWEST, words, requests=tuple(rows), label=label)
-            known = f"{len(rows)} labelled requests" if label else "no requests of which one column of labels is known"
+            known = (
+                f"{len(rows):,} labelled requests" if label else "no requests of which one column of labels is known"
+            )
             too_few = f"Endpoint {run.endpoint} has {known}, and {LEAST_LABELLED} are needed. "
         if run.augment is not None and self._is_remote(challenger_run):
             text = "What the challenger's run has logged as held out may hold made rows, on which nothing is scored."

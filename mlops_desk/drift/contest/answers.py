@@ -35,7 +35,7 @@ def both_rows(
     """
     for who, told in (("champion", champion), ("challenger", challenger)):
         if len(told) != len(labels):
-            text = f"The {who} answered {len(told)} of {len(labels)} rows."
+            text = f"The {who} answered {len(told):,} of {len(labels):,} rows."
             raise Invalid(text, "A model that leaves rows out can't be compared row by row.")
     sides = [[single(one) for one in told] for told in (champion, challenger)]
     if metric in _BY_SCORES:

@@ -132,7 +132,7 @@ def window_of(rows: int | None, seconds: float | None, default_rows: int) -> Win
         return WindowRule(rows=None, seconds=seconds)
     count = default_rows if rows is None else rows
     if not LEAST_ROWS <= count <= MOST_ROWS:
-        raise Invalid(f"A window of {count} rows is not between {LEAST_ROWS} and {MOST_ROWS:,}.")
+        raise Invalid(f"A window of {count:,} rows is not between {LEAST_ROWS} and {MOST_ROWS:,}.")
     return WindowRule(rows=count)
 
 

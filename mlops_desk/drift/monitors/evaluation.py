@@ -193,7 +193,7 @@ class Evaluation:
             window_start=head.start,
             window_end=head.end,
             reference=str(monitor.reference.kind),
-            current=f"window of {head.n_rows} rows",
+            current=f"window of {head.n_rows:,} rows",
             alarm=window.alarm,
             monitor=monitor.id,
         )

@@ -25,7 +25,7 @@ def rows_of(
     if window.monitor != monitor.id:
         raise NotFound(f"{plain(monitor.name)} has no window {plain(window.id, 60)}.", "Look at its history.")
     if not 1 <= limit <= MOST_ROWS:
-        raise Invalid(f"{limit} rows can't be listed.", f"1 to {MOST_ROWS:,} can.")
+        raise Invalid(f"{limit:,} rows can't be listed.", f"1 to {MOST_ROWS:,} can.")
     if monitor.source.kind in {SourceKind.SQL, SourceKind.MLFLOW}:
         text = f"The rows of {plain(monitor.name)} are in a database or a run, and are read there."
         raise Invalid(text, "Ask it for those between the begin and the end of the window.")

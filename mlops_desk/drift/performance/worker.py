@@ -45,7 +45,7 @@ def performance_of_files(
     if columns.prediction is None and not columns.scores:
         raise Invalid("There is nothing to hold against the labels.", "Name the answers' column (--prediction).")
     if window_rows is not None and window_rows < 1:
-        raise Invalid(f"A window can't have {window_rows} rows.", "Give a number from 30 on.")
+        raise Invalid(f"A window can't have {window_rows:,} rows.", "Give a number from 30 on.")
     with work_room(within) as (connection, folder):
         current = open_data(connection, data.absolute(), folder)
         before = None if reference is None else open_data(connection, reference.absolute(), folder)

@@ -57,7 +57,7 @@ def lay(
     learned = [at for at in range(table.n_rows) if (at + seed) % _HELD_EVERY]
     held = [at for at in range(table.n_rows) if not (at + seed) % _HELD_EVERY]
     if len(learned) < LEAST_ROWS:
-        text = f"{len(learned)} rows are left to learn from, and {LEAST_ROWS} are needed."
+        text = f"{len(learned):,} rows are left to learn from, and {LEAST_ROWS} are needed."
         raise Invalid(text, "Use more data: rows that models are scored on don't count.")
     given = target / GIVEN
     given.mkdir(parents=True, exist_ok=True)

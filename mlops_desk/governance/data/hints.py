@@ -72,10 +72,10 @@ def _hint_of(name: str, texts: list[str], rules: RedactionRules) -> RedactionHin
     for words, what, way in _BY_VALUE:
         n = sum(words.fullmatch(text.strip()) is not None for text in there)
         if n >= _LEAST_SHARE * len(there):
-            return RedactionHint(name, what, f"{n} of {len(there)} values", way, covered)
+            return RedactionHint(name, what, f"{n:,} of {len(there):,} values", way, covered)
     n = sum(is_card(text.strip()) for text in there)
     if n >= _LEAST_SHARE * len(there):
-        return RedactionHint(name, "numbers of cards", f"{n} of {len(there)} values", RedactionWay.DROP, covered)
+        return RedactionHint(name, "numbers of cards", f"{n:,} of {len(there):,} values", RedactionWay.DROP, covered)
     return None
 
 

@@ -65,7 +65,7 @@ class Augmenting:
             hint = Hint(f"mlops-desk pipelines retry {run.id}", before="To make others: ")
             return failed_outcome(run, text, hint, evidence=evidence)
         beside = "with" if made.use is AugmentUse.WITH else "instead of"
-        text = f"{made.report.made_rows} rows of {plain(made.template)} are trained on {beside} the real ones."
+        text = f"{made.report.made_rows:,} rows of {plain(made.template)} are trained on {beside} the real ones."
         told = StepEvidence(text, job_id=maker.id, gates=gates, synthetic=made)
         return StepOutcome(run, told)
 

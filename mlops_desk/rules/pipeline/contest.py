@@ -37,7 +37,7 @@ class Contest:
             before = "Name a file of labelled rows when the rule is made: "
             hint = Hint(f"mlops-desk rules create {run.rule} --test FILE", before=before)
             return failed_outcome(run, text, hint, evidence=StepEvidence(evaluation=found))
-        text = f"Both were scored on {' and on '.join(f'{one.rows} rows of {one.data}' for one in found.scores)}."
+        text = f"Both were scored on {' and on '.join(f'{one.rows:,} rows of {one.data}' for one in found.scores)}."
         text = " ".join((text, *found.missing))  # who approves is to see what the challenger was not held against
         return StepOutcome(replace(run, comparison=comparison), StepEvidence(text, evaluation=found))
 

@@ -69,11 +69,11 @@ def _enough(score: PairedScore) -> bool:
 def _told(score: PairedScore, goal: Goal, verdict: str) -> str:
     """Say in a sentence what was compared, and how sure it is."""
     metric, values = plain(score.metric, 80), (score.champion.value, score.challenger.value)
-    head = f"{metric} of {plain(score.data, 300)}, {score.rows} rows"
+    head = f"{metric} of {plain(score.data, 300)}, {score.rows:,} rows"
     if score.unanswered:
-        return f"{head}: the challenger leaves {score.unanswered} rows unanswered, which the champion answers."
+        return f"{head}: the challenger leaves {score.unanswered:,} rows unanswered, which the champion answers."
     if score.rows == 0:  # and what the challenger leaves out is told above
-        return f"{head}: none of {score.read} has a label and an answer of the champion that can be scored."
+        return f"{head}: none of {score.read:,} has a label and an answer of the champion that can be scored."
     if values[0] is None or values[1] is None or _gain(score.champion, score.challenger, goal) is None:
         who = "champion" if values[0] is None or not math.isfinite(values[0]) else "challenger"
         why = ", whose answers are no probabilities" if score.metric in _OF_PROBABILITIES else ""
@@ -118,7 +118,7 @@ def _slice_gates(evaluation: ModelEvaluation, plan: EvaluationPlan, goal: Goal) 
             continue
         gain, part, worst = min(groups, key=lambda one: one[0])
         passed = gain >= -delta - _ROUNDING
-        told = f"{plain(worst.group, 80)} ({worst.rows} rows, {part})"
+        told = f"{plain(worst.group, 80)} ({worst.rows:,} rows, {part})"
         text = (
             f"Of {len(groups)} groups of {name} the challenger gains least in {told}: champion "
             f"{worst.champion.value:.6g}, challenger {worst.challenger.value:.6g}; worse by {delta:g} is allowed."
@@ -134,7 +134,7 @@ def _size_gate(evaluation: ModelEvaluation, plan: EvaluationPlan) -> GateResult:
 def _latency_gate(evaluation: ModelEvaluation, plan: EvaluationPlan) -> GateResult:
     before, after = evaluation.champion.batch_seconds, evaluation.challenger.batch_seconds
     rows = evaluation.challenger.batch or 0
-    return _times("latency", before, after, plan.latency_times, lambda value: f"{value * 1e3:.3g} ms for {rows} rows")
+    return _times("latency", before, after, plan.latency_times, lambda value: f"{value * 1e3:.3g} ms for {rows:,} rows")
 
 
 def _times(

@@ -30,7 +30,7 @@ def checks_of(report: DriftReport) -> tuple[DataCheck, ...]:
 
 def _of_table(report: DriftReport) -> Iterator[DataCheck]:
     rows = report.dataset.n_current
-    yield DataCheck("rows", rows >= LEAST_ROWS, f"There are {rows} rows; {LEAST_ROWS} are needed.")
+    yield DataCheck("rows", rows >= LEAST_ROWS, f"There are {rows:,} rows; {LEAST_ROWS} are needed.")
     for name in report.dataset.missing_columns:
         yield DataCheck("schema", passed=False, text=f"The column {plain(name, 80)} is gone.", column=name)
     if not report.dataset.missing_columns:

@@ -45,7 +45,7 @@ class Replays:
     ) -> Replayed:
         """Send logged requests again, in their order. Raises Invalid, NotFound, Refused, TimedOut, Unavailable."""
         if not 1 <= limit <= MOST:
-            raise Invalid(f"{limit} requests can't be replayed.", f"1 to {MOST} can.")
+            raise Invalid(f"{limit:,} requests can't be replayed.", f"1 to {MOST:,} can.")
         if not 0.0 < rate <= _FASTEST:
             raise Invalid(f"{rate:g} requests a second can't be sent.", f"Take more than 0, and at most {_FASTEST:g}.")
         revision = self._revision(name, number)

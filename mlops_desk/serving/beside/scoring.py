@@ -95,7 +95,7 @@ class ReadyVersion:
             question = Question(b"POST", INVOCATIONS.encode("ascii"), body, b"application/json")
             reply = ask_at_once(self.address, question, _ROWS_SECONDS, _ANSWER_BYTES)
         except (NotConnected, Lost) as error:
-            raise Silent(f"{self._called()} does not answer {len(batch)} rows: {error}.") from error
+            raise Silent(f"{self._called()} does not answer {len(batch):,} rows: {error}.") from error
         if reply.status != HTTPStatus.OK:
             said = plain(reply.body.decode("utf-8", "replace"), LINE_LIMIT)
             raise Refused(f"{self._called()} can't answer the rows (status {reply.status}): {said}")
@@ -108,8 +108,8 @@ class ReadyVersion:
             raise Invalid(f"{self._called()} answers with what is no JSON.") from error
         found = document.get("predictions") if isinstance(document, dict) else document
         if not isinstance(found, list) or len(found) != n:
-            many = len(found) if isinstance(found, list) else "no"
-            raise Invalid(f"{self._called()} gives {many} answers to {n} rows.")
+            many = f"{len(found):,}" if isinstance(found, list) else "no"
+            raise Invalid(f"{self._called()} gives {many} answers to {n:,} rows.")
         return found
 
     def _called(self) -> str:

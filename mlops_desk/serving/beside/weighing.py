@@ -142,7 +142,7 @@ def _lay_rows(files: ModelFiles, names: list[str], order: WeighingOrder, target:
             n_labelled += json.loads(line)["label"] is not None
     is_labelled = n_labelled >= LEAST_ROWS
     if n_all < LEAST_ROWS:
-        raise Invalid(f"The reference has {n_all} rows, and {LEAST_ROWS} are the least that tell anything.")
+        raise Invalid(f"The reference has {n_all:,} rows, and {LEAST_ROWS} are the least that tell anything.")
     n = 0
     with order.rows.open(encoding="utf-8") as file, target.open("w", encoding="utf-8") as out:
         for at, line in enumerate(file, 1):

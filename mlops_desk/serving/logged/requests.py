@@ -74,7 +74,7 @@ def query_of(
 ) -> RequestQuery:
     """Read what a person asks for: ``5xx`` or ``404``, ``100ms`` or ``2s``. Raises Invalid."""
     if not 1 <= limit <= REQUESTS_LIMIT:
-        raise Invalid(f"{limit} requests can't be listed.", f"1 to {REQUESTS_LIMIT} can.")
+        raise Invalid(f"{limit:,} requests can't be listed.", f"1 to {REQUESTS_LIMIT:,} can.")
     least, most = _statuses(status)
     slower_seconds = None if slower is None else _seconds(slower)
     return RequestQuery(limit, since or 0.0, least, most, slower_seconds, until, revision)

@@ -214,7 +214,7 @@ def _check_columns(names: Mapping[str, str], columns: Sequence[str]) -> None:
 def _check_rows(connection: Any, names: Mapping[str, str], source: str) -> None:
     odd = f"_request_id IS NULL OR NOT regexp_full_match(_request_id, '{ID_PATTERN}')"
     if n := connection.execute(f"SELECT count(*) FROM given WHERE {odd}").fetchall()[0][0]:
-        raise Invalid(f"{n} rows have no request id, or none that the gateway gives. Nothing was taken.", _HINT)
+        raise Invalid(f"{n:,} rows have no request id, or none that the gateway gives. Nothing was taken.", _HINT)
     if "row" not in names:
         return
     row = identifier(names["row"])
@@ -222,7 +222,7 @@ def _check_rows(connection: Any, names: Mapping[str, str], source: str) -> None:
         SELECT count(*) FROM {source}
         WHERE {row} NOTNULL AND NOT regexp_full_match(CAST({row} AS VARCHAR), '{_WHOLE}')"""
     if n := connection.execute(query).fetchall()[0][0]:
-        raise Invalid(f"{n} rows have a row that is no whole number from 0 on. Nothing was taken.", _HINT)
+        raise Invalid(f"{n:,} rows have a row that is no whole number from 0 on. Nothing was taken.", _HINT)
 
 
 def _known_requests(connection: Any, folder: Path) -> int:

@@ -28,7 +28,7 @@ def replayed(done: Replayed) -> str:
     """Say how alike the answers are, how long they took, and where they differ most."""
     skipped = f", {done.skipped} skipped: the log has not all of them" if done.skipped else ""
     lines = [
-        f"{done.requests} requests to revision {done.revision} of {done.endpoint} in {done.seconds:.1f} s{skipped}",
+        f"{done.requests:,} requests to revision {done.revision} of {done.endpoint} in {done.seconds:.1f} s{skipped}",
         f"{done.same} same, {done.close} close, {done.different} different, {sum(done.errors.values())} errors",
     ]
     if done.errors:

@@ -156,7 +156,7 @@ def _trained(told: _Told, plan: EvaluationPlan) -> PipelineRun:
 
 
 def _judged(run: PipelineRun, found: ModelEvaluation) -> PipelineRun:
-    text = f"Both were scored on {' and on '.join(f'{one.rows} rows of {one.data}' for one in found.scores)}."
+    text = f"Both were scored on {' and on '.join(f'{one.rows:,} rows of {one.data}' for one in found.scores)}."
     compared = comparison_of(found, run.plan, Goal.MAXIMIZE)
     return _done(replace(run, comparison=compared), StepName.EVALUATE, 48.0, StepEvidence(text, evaluation=found))
 

@@ -101,7 +101,7 @@ def keep(request: KeepRequest) -> int:
             raise Invalid(text, "Is the file complete? Write it again.") from error
     if n < LEAST_ROWS:
         out.unlink(missing_ok=True)
-        text = f"The reference has {n} rows with a label and an answer, and needs {LEAST_ROWS}."
+        text = f"The reference has {n:,} rows with a label and an answer, and needs {LEAST_ROWS}."
         raise Invalid(text, "Give one that has more, or wait for their labels.")
     return n
 
