@@ -6,7 +6,7 @@ DeskError              what happened, to what and why, with a hint: what to do n
 ├── Invalid            the request is not of the right form
 ├── Unavailable        something outside (engine, registry, driver, agent) does not answer or is absent
 ├── TimedOut           no answer within the deadline: whether it happened is unknown, never "failed"
-└── Ended              what was asked for is closed, because this process ends: the next one goes on
+└── Closed              what was asked for is closed, because this process ends: the next one goes on
 """
 
 from collections.abc import Mapping
@@ -121,7 +121,7 @@ class TimedOut(Unavailable):
     code = "timed_out"
 
 
-class Ended(Unavailable):
+class Closed(Unavailable):
     """What was asked for is closed for good, because this process ends. Work that meets it is over, and no bug."""
 
 

@@ -13,7 +13,7 @@ from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from mlops_desk.base.errors import Ended, TimedOut
+from mlops_desk.base.errors import Closed, TimedOut
 
 _log = logging.getLogger(__name__)
 
@@ -229,7 +229,7 @@ def _guarded(name: str, work: Callable[[], Any]) -> bool:
         work()
     except Finished:
         return False
-    except Ended as error:  # databases are closed before threads are asked to end
+    except Closed as error:  # databases are closed before threads are asked to end
         _log.info("%s is over: %s", name, error.message)
         return False
     except Exception:  # noqa: BLE001 - the thread's last stop: logged as the bug it is, the process goes on

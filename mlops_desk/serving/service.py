@@ -155,10 +155,7 @@ class EndpointsService(
         self._claims = EndpointClaims()
         crew = Crew(self._trial, loop)
         self._scaler = Scaler(self._board, self._shelf, self._trial, crew, self._stages, self._claims, loop)
-        self._switchboard.pilot = Pilot(
-            self._board.all, self._scaler.promote, self._scaler.go_on, self._stages.go_back,
-            kept=StepBases(folder.endpoints / GATEWAY / "canaries.json"),
-        )  # fmt: skip
+        self._switchboard.pilot = self._made_pilot()
         self._watch = self._made_watch()
         self._deployments = self._made_deployments(crew)
         self._sleeper = Sleeper(self._board, self._shelf, self._stages, self._deployments, self._claims, loop)
@@ -166,6 +163,10 @@ class EndpointsService(
         self._resolve_at = resolve_at or (lambda text, _uri: resolve(text))
         self._follower, self.led = self._made_followers(self._resolve_at)
         self._switchboard.hearers.append(Demand(self._board, self._scaler, self._sleeper, settings).hear)
+
+    def _made_pilot(self) -> Pilot:
+        kept = StepBases(self._folder.endpoints / GATEWAY / "canaries.json")
+        return Pilot(self._board.all, self._scaler.promote, self._scaler.go_on, self._stages.go_back, kept=kept)
 
     def _made_watch(self) -> Watch:
         orphans = OrphanEndpoints(self._board, self._shelf, self._trial, self._switchboard, self._bus)

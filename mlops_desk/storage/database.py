@@ -21,7 +21,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from mlops_desk.base.disk import room
-from mlops_desk.base.errors import DeskError, Ended, Hint, Refused, Unavailable
+from mlops_desk.base.errors import Closed, DeskError, Hint, Refused, Unavailable
 from mlops_desk.records.agent import Backup
 from mlops_desk.storage import journal, repair, schema
 from mlops_desk.storage.backups import Backups
@@ -100,12 +100,12 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """Give the one connection inside a transaction: committed at the end, rolled back on an exception.
 
-        Raises DiskFull, Unavailable when the file can't be written, Damaged, and Ended once it is closed: the
+        Raises DiskFull, Unavailable when the file can't be written, Damaged, and Closed once it is closed: the
         engine would open the file again, beside whoever has opened it since.
         """
         with self._lock:
             if self._closed:
-                raise Ended(f"The database {self.path} is closed.")
+                raise Closed(f"The database {self.path} is closed.")
             try:
                 with self._engine.begin() as connection:
                     yield connection
@@ -117,10 +117,10 @@ class Database:
                 raise self._damaged(error.orig) from error
 
     def backup(self, why: str) -> Backup:
-        """Make a backup. Raises Unavailable, and Ended once it is closed."""
+        """Make a backup. Raises Unavailable, and Closed once it is closed."""
         with self._lock:
             if self._closed:
-                raise Ended(f"The database {self.path} is closed.")
+                raise Closed(f"The database {self.path} is closed.")
             return self.backups.make(self._copy, why)
 
     @property

@@ -9,7 +9,7 @@ from contextvars import copy_context
 from dataclasses import replace
 
 from mlops_desk.base.caller import Caller, current_caller, set_caller
-from mlops_desk.base.errors import DeskError, Ended, Hint, Invalid, NotFound
+from mlops_desk.base.errors import Closed, DeskError, Hint, Invalid, NotFound
 from mlops_desk.base.failures.trouble_log import TroubleLog
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
@@ -137,7 +137,7 @@ class CurveVerbs:
             if known is not None and known.state is CurveState.CANCELLED:  # while a point was begun
                 self._end_curve(known)
             why = None
-        except Ended:
+        except Closed:
             raise  # the next agent goes on where it was written down last
         except DeskError as error:  # the next look tries again
             why = error.message
