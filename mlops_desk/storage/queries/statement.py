@@ -14,8 +14,8 @@ _POSTGRES = re.compile(
     r"[eE]'(?:[^'\\]|''|\\.)*'|" + _TEXTS + r"|\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?\$(?P=tag)\$|" + _ALIKE, re.DOTALL
 )
 """PostgreSQL 17, 4.1.2 and 4.1.5: texts with backslashes and in dollars; comments stand within comments."""
-_SQLITE = re.compile(_TEXTS + r"|`(?:[^`]|``)*`|\[[^\]]*\]|" + _ALIKE, re.DOTALL)
-"""sqlite.org/lang_keywords.html and lang_comment.html: names in backticks and brackets; no comment within another."""
+_SQLITE = re.compile(_TEXTS + r"|\x60(?:[^\x60]|\x60\x60)*\x60|\[[^\]]*\]|" + _ALIKE, re.DOTALL)
+"""sqlite.org/lang_keywords.html and lang_comment.html: names in backticks (\\x60) and brackets; no nested comments."""
 _COMMENT = re.compile(r"/\*|\*/")
 _BEGINS = {"'": "'", '"': '"', "`": "`", "[": "]"}
 """How a text or a name begins that has no end, and what would be its end; the last two are SQLite's."""
