@@ -22,8 +22,10 @@ def plain(text: str, limit: int = NAME_LIMIT) -> str:
     """Return ``text`` on one line, at most ``limit`` characters, with control and bidi characters escaped."""
     cut = text[: limit + 1]
     kept = cut[:limit]
-    # Nearly every name is printable, which is to say that nothing in it is in one of the categories below.
-    shown = kept if kept.isprintable() else "".join(map(_visible, kept))
+    # Nearly every name is printable, which is to say that nothing in it is in one of the categories below. So is each
+    # quantity, but for the space before its unit, which stays as it is.
+    is_harmless = kept.isprintable() or kept.replace(THIN, " ").isprintable()
+    shown = kept if is_harmless else "".join(map(_visible, kept))
     return shown + "…" if len(cut) > limit else shown
 
 

@@ -238,14 +238,15 @@ class Program(QObject):
         """Load what is shown, where it may have changed unheard; what came of it meanwhile is heard again."""
         if self.loop.ending.is_set():
             return
-        for loaded in self.store.loaded.values():
-            part = self.store.part(loaded.topic)
-            lacks = part.value is None or part.error is not None or part.loading
-            if (loaded.early and missed) or (lacks and (loaded.early or part.asked_at is not None)):
-                self.context.load(loaded.topic)
-        self.context.ask("the last minutes", _last_minutes, self.store.recent.take_curves)
-        if missed:
-            self.window.connected()
+        with self.context.together():
+            for loaded in self.store.loaded.values():
+                part = self.store.part(loaded.topic)
+                lacks = part.value is None or part.error is not None or part.loading
+                if (loaded.early and missed) or (lacks and (loaded.early or part.asked_at is not None)):
+                    self.context.load(loaded.topic)
+            self.context.ask("the last minutes", _last_minutes, self.store.recent.take_curves)
+            if missed:
+                self.window.connected()
         self._go()
 
     def _changed(self, topics: frozenset[Topic]) -> None:

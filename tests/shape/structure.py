@@ -10,7 +10,9 @@ import sys
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import grimp
 
@@ -62,31 +64,52 @@ def feature_of(path: Path, package: Path) -> str:
     return "/".join(parts[:2]) if parts[0] == "ui" and len(parts) > 2 else parts[0]
 
 
+class Module(NamedTuple):
+    """What a module has at its top: its public classes, and its numbers, each with whether its reason is beside it."""
+
+    path: Path
+    classes: tuple[str, ...]
+    numbers: tuple[tuple[str, bool], ...]
+
+
+@cache
+def modules(package: Path) -> tuple[Module, ...]:
+    """Return every module, read once for whoever asks: to parse them all takes seconds."""
+    return tuple(map(_module, files(package)))
+
+
+def _module(path: Path) -> Module:
+    text = path.read_text(encoding="utf-8")
+    body = ast.parse(text).body
+    classes = (node.name for node in body if isinstance(node, ast.ClassDef) and not node.name.startswith("_"))
+    return Module(path, tuple(classes), tuple(_numbers(body, text.split("\n"))))
+
+
 def doubled_classes(package: Path) -> dict[str, set[str]]:
     """Return the public classes whose name stands in more than one feature, with the features."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for path in files(package):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                found[node.name].add(feature_of(path, package))
+    for module in modules(package):
+        for name in module.classes:
+            found[name].add(feature_of(module.path, package))
     return {name: features for name, features in sorted(found.items()) if len(features) > 1}
 
 
 def numbers(package: Path) -> Iterator[tuple[str, str, bool]]:
-    """Yield each number that stands under a name in a module: file, name, and whether its reason stands beside it.
+    """Yield each number that stands under a name in a module: file, name, and whether its reason stands beside it."""
+    for module in modules(package):
+        for name, told in module.numbers:
+            yield module.path.relative_to(package).as_posix(), name, told
 
-    A reason is a comment in its lines or above, or a text below. What is only a unit needs none.
-    """
-    for path in files(package):
-        text = path.read_text(encoding="utf-8")
-        body, lines = ast.parse(text).body, text.split("\n")
-        for node, after in zip(body, [*body[1:], None], strict=True):
-            names = _names_of(node)
-            if names and not UNITS.issuperset(name.lstrip("_") for name in names):
-                beside = any(_COMMENT.search(line) for line in lines[node.lineno - 1 : node.end_lineno])
-                above = node.lineno > 1 and lines[node.lineno - 2].startswith("# ")
-                below = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-                yield path.relative_to(package).as_posix(), names[0], beside or above or below
+
+def _numbers(body: list[ast.stmt], lines: list[str]) -> Iterator[tuple[str, bool]]:
+    """Yield the numbers of a module. A reason is a comment in their lines or above, or a text below; a unit needs none."""
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        names = _names_of(node)
+        if names and not UNITS.issuperset(name.lstrip("_") for name in names):
+            beside = any(_COMMENT.search(line) for line in lines[node.lineno - 1 : node.end_lineno])
+            above = node.lineno > 1 and lines[node.lineno - 2].startswith("# ")
+            below = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            yield names[0], beside or above or below
 
 
 def _names_of(node: ast.stmt) -> list[str]:

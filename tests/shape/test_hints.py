@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,6 +97,7 @@ def _below(node: ast.AST, skipped: set[int], *, in_error: bool) -> Iterator[tupl
         yield from _below(child, skipped, in_error=in_error)
 
 
+@cache
 def prose_commands(package: Path) -> list[tuple[str, int, str, bool]]:
     """Return each command in a text: file, line, text, and whether it is in an error or a notice."""
     return [

@@ -18,6 +18,8 @@ REASONED = re.compile(
 
 def silent(text: str) -> list[str]:
     """Return the exceptions of a module that carry no reason."""
+    if not EXCEPTION.search(text):  # nor is there a comment that holds one
+        return []
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
     return [comment for comment in comments if EXCEPTION.search(comment) and not REASONED.search(comment)]

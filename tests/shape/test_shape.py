@@ -4,7 +4,9 @@ import ast
 import inspect
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -19,11 +21,46 @@ LONGEST_FILE_LINES = 450
 LONGEST_FUNCTION_LINES = 60
 VAGUE = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
 THREAD_STARTERS = {"Thread", "Timer", "ThreadPoolExecutor", "ProcessPoolExecutor", "QThread", "QThreadPool"}
+RULES: dict[Callable[[Any], bool], tuple[type[ast.AST], ...]] = {}
+"""What each rule is about, by the kinds of nodes that it is asked about."""
 
 
-def trees() -> Iterator[tuple[Path, ast.Module]]:
+def rule(*kinds: type[ast.AST]) -> Callable[[Callable[[Any], bool]], Callable[[Any], bool]]:
+    """Have a function asked about each node of these kinds, of every module."""
+
+    def keep(asked: Callable[[Any], bool]) -> Callable[[Any], bool]:
+        RULES[asked] = kinds
+        return asked
+
+    return keep
+
+
+@cache
+def found() -> dict[Callable[[Any], bool], list[tuple[str, str]]]:
+    """Return the nodes that each rule picks: module and place. One walk over all modules, which takes seconds."""
+    of_kind: defaultdict[type[ast.AST], list[Callable[[Any], bool]]] = defaultdict(list)
+    for asked, kinds in RULES.items():
+        for kind in kinds:
+            of_kind[kind].append(asked)
+    picked: dict[Callable[[Any], bool], list[tuple[str, str]]] = {asked: [] for asked in RULES}
     for path in FILES:
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+        module = path.relative_to(PACKAGE).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for asked in of_kind.get(type(node), ()):
+                if asked(node):
+                    name = getattr(node, "name", "")
+                    picked[asked].append((module, f"{path}:{getattr(node, 'lineno', 1)} {name}"))
+    return picked
+
+
+def places(asked: Callable[[Any], bool]) -> list[str]:
+    """Return where a rule picks something."""
+    return [place for _, place in found()[asked]]
+
+
+def modules(asked: Callable[[Any], bool]) -> set[str]:
+    """Return in which modules a rule picks something."""
+    return {module for module, _ in found()[asked]}
 
 
 def test_files_stay_readable() -> None:
@@ -31,47 +68,48 @@ def test_files_stay_readable() -> None:
     assert not long
 
 
+@rule(ast.FunctionDef, ast.AsyncFunctionDef)
+def is_long(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION_LINES
+
+
 def test_functions_stay_readable() -> None:
-    long = [
-        f"{path}:{node.lineno} {node.name}"
-        for path, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION_LINES
-    ]
-    assert not long
+    assert not places(is_long)
+
+
+@rule(ast.Module)
+def has_no_story(node: ast.Module) -> bool:
+    return bool(node.body) and not ast.get_docstring(node)
+
+
+@rule(ast.Module)
+def is_empty(node: ast.Module) -> bool:
+    return not node.body
 
 
 def test_modules_have_a_story_and_a_plain_name() -> None:
-    for path, tree in trees():
-        if path.name == "__init__.py" and not tree.body:
-            continue
-        assert ast.get_docstring(tree), f"{path} has no docstring"
+    assert not places(has_no_story)
+    assert {module.rpartition("/")[2] for module in modules(is_empty)} <= {"__init__.py"}
+    for path in FILES:
         assert path.stem not in VAGUE, path
 
 
+@rule(ast.Call)
+def is_silent_notice(node: ast.Call) -> bool:
+    return getattr(node.func, "id", None) == "Notice" and "about" not in {keyword.arg for keyword in node.keywords}
+
+
 def test_every_notice_says_what_it_is_about() -> None:
-    silent = [
-        f"{path}:{node.lineno}"
-        for path, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and getattr(node.func, "id", None) == "Notice"
-        and "about" not in {keyword.arg for keyword in node.keywords}
-    ]
-    assert not silent
+    assert not places(is_silent_notice)
+
+
+@rule(ast.Call)
+def starts_thread(node: ast.Call) -> bool:
+    return (getattr(node.func, "attr", None) or getattr(node.func, "id", None)) in THREAD_STARTERS
 
 
 def test_only_the_loop_starts_threads() -> None:
-    starters = [
-        f"{path}:{node.lineno}"
-        for path, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and (getattr(node.func, "attr", None) or getattr(node.func, "id", None)) in THREAD_STARTERS
-        and path.relative_to(PACKAGE).as_posix() != "base/loop.py"
-    ]
-    assert not starters
+    assert modules(starts_thread) == {"base/loop.py"}
 
 
 PROCESS_STARTERS = {
@@ -86,53 +124,59 @@ START_PROCESSES = {
 }
 
 
+@rule(ast.Call)
+def starts_process(node: ast.Call) -> bool:
+    func = node.func
+    return isinstance(func, ast.Attribute) and (getattr(func.value, "id", None), func.attr) in PROCESS_STARTERS
+
+
 def test_child_processes_are_started_in_one_place() -> None:
-    starters = {
-        path.relative_to(PACKAGE).as_posix()
-        for path, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and (getattr(node.func.value, "id", None), node.func.attr) in PROCESS_STARTERS
-    }
-    assert starters == set(START_PROCESSES)
+    assert modules(starts_process) == set(START_PROCESSES)
+
+
+@rule(ast.ExceptHandler)
+def is_swallowed(node: ast.ExceptHandler) -> bool:
+    catches_all = node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"}
+    return catches_all and all(isinstance(statement, (ast.Pass, ast.Continue)) for statement in node.body)
 
 
 def test_no_error_is_swallowed_in_silence() -> None:
-    silent = [
-        f"{path}:{node.lineno}"
-        for path, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ExceptHandler)
-        and (node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"})
-        and all(isinstance(statement, (ast.Pass, ast.Continue)) for statement in node.body)
-    ]
-    assert not silent
+    assert not places(is_swallowed)
+
+
+LEARNING = {"msgspec.convert"} | {
+    f"msgspec.{form}.{name}" for form in ("json", "msgpack", "toml", "yaml") for name in ("decode", "Decoder")
+}
+
+
+@rule(ast.Call)
+def learns_type(node: ast.Call) -> bool:
+    name = getattr(node.func, "attr", None)
+    return name in {"convert", "decode", "Decoder"} and ast.unparse(node.func) in LEARNING
 
 
 def test_types_are_learned_in_one_place_where_one_thread_at_a_time_does_it() -> None:
-    forms, names = ("json", "msgpack", "toml", "yaml"), ("decode", "Decoder")
-    learners = {
-        path.relative_to(PACKAGE).as_posix()
-        for path, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func)
-        in {"msgspec.convert", *(f"msgspec.{form}.{name}" for form in forms for name in names)}
-    }
-    assert learners == {"base/wire.py"}
+    assert modules(learns_type) == {"base/wire.py"}
+
+
+PICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+
+
+@rule(ast.Import, ast.ImportFrom)
+def unpickles(node: ast.Import | ast.ImportFrom) -> bool:
+    return bool({(getattr(node, "module", None) or "").partition(".")[0], *(a.name for a in node.names)} & PICKLERS)
 
 
 def test_nothing_is_unpickled_here() -> None:
-    names = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
-    guilty = [
-        f"{path}:{node.lineno}"
-        for path, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        and {(getattr(node, "module", None) or "").partition(".")[0], *(a.name for a in node.names)} & names
-    ]
-    assert not guilty
+    assert not places(unpickles)
+
+
+def test_each_rule_picks_what_it_is_about() -> None:
+    bad = ["threading.Thread()", "subprocess.run([])", 'msgspec.json.decode(b"")', 'Notice("alert")', "import pickle"]
+    swallowed = ["try:", "    pass", "except Exception:", "    pass"]
+    text = "\n".join(["def long():", *["    pass"] * LONGEST_FUNCTION_LINES, *bad, *swallowed])
+    nodes = [ast.parse(""), *ast.walk(ast.parse(text))]
+    assert all(any(isinstance(node, kinds) and asked(node) for node in nodes) for asked, kinds in RULES.items())
 
 
 @pytest.mark.parametrize("service", sorted(PROTOCOLS))

@@ -40,9 +40,11 @@ def what_was_there_before_is_not_walked() -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_widgets_end() -> Iterator[None]:
+def own_widgets_end(request: pytest.FixtureRequest) -> Iterator[None]:
     """What a test made is gone after it, here in the GUI thread: Qt deletes later, and no loop runs between tests."""
     yield
+    if "qapp" not in request.fixturenames:  # it made no widget, and what else it left the next one that does collects
+        return
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
 
@@ -72,6 +74,10 @@ def start(qapp, qtbot, tmp_path: Path) -> Iterator[Start]:
     started: list[Program] = []
 
     def begin(double: Double, page: str | None = None, *, wait: bool = True, **options: bool) -> Program:
+        if page is not None:  # as after a session that ended there: else each test makes the overview too
+            memory = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "mlops-desk", "window")
+            memory.setValue("window/page", page)
+            memory.sync()
         program = Program(qapp, double.connect, UiOptions(AgentAddress.of_folder(tmp_path), **options))
         started.append(program)
         program.start()
@@ -91,10 +97,9 @@ def start(qapp, qtbot, tmp_path: Path) -> Iterator[Start]:
         program.window.deleteLater()
     while started:
         started.pop()
+    # What is left is destroyed by ``own_widgets_end``, in the GUI thread, never by a worker thread of the next test.
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     qapp.processEvents()
-    # Widgets are destroyed here, in the GUI thread, never by a worker thread of the next test.
-    gc.collect()
 
 
 @pytest.fixture

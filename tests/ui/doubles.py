@@ -15,11 +15,11 @@ from array import array
 from builtins import list as list_of
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from answers_doubles import some_answers
 from automation_doubles import DOCUMENT, AutomationRules, begin_automations
-from drift_doubles import Monitors, by_source, some_standings, some_windows
+from drift_doubles import Monitors, some_judged, some_standings, usual_answers
 from engine_doubles import Engines, Secrets, some_engines, some_secrets
 from governance_doubles import begin_governance
 from image_doubles import Images, pulling, some_images, some_room, some_volumes
@@ -717,14 +717,12 @@ class Double:
         self.agent, self.telemetry = Agent(self, "agent"), Telemetry(self, "telemetry")
         self.jobs, self.models, self.runs = Jobs(self, "jobs"), Models(self, "models"), RunVerbs(self, "runs")
         self.endpoints, self.drift = Endpoints(self, "endpoints"), Drift(self, "drift")
-        self.judged = {} if empty else {
-            "m1": by_source(some_windows("m1", 160, 15, drifting=2)), "m2": some_windows("m2", 40, 9, seed=11),
-        }  # fmt: skip
+        self.judged = {} if empty else some_judged()
         self.monitors_by_id = {} if empty else {one.monitor.id: one for one in some_standings(self.judged)}
         self.asked_windows: list[tuple[str, float | None]] = []
         self.asked_rows: list[tuple[str, str, int]] = []
         self.asked_answers: list[tuple[str, float | None]] = []
-        self.answers = {"m1": some_answers("m1", self.judged["m1"])} if not empty else {}
+        self.answers = {} if empty else {"m1": usual_answers()}
         self.made_monitors: list[tuple[str, str | None, str | None, dict[str, Any]]] = []
         self.configured: list[tuple[str, dict[str, Any]]] = []
         self.monitors = Monitors(self, "monitors")
@@ -1425,10 +1423,15 @@ def _bell(middle: float, width: float) -> tuple[float, ...]:
 
 
 def some_reports() -> list[DriftReport]:
-    return [
+    return [*_usual_reports()]
+
+
+@cache
+def _usual_reports() -> tuple[DriftReport, ...]:
+    return (
         report_record("r3", "digits", NOW - 600), report_record("r2", "digits", NOW - 4200, drifted=False),
         report_record("r1", "digits", NOW - 7800, drifted=False), report_record("r0", "fraud", NOW - 9000, drifted=False),
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def some_rules() -> list[Rule]:

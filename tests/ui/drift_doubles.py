@@ -6,9 +6,10 @@ import math
 import random
 import time
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from answers_doubles import NOT_NAMED
+from answers_doubles import NOT_NAMED, some_answers
 from service_double import Service
 
 from mlops_desk.base.errors import NotFound, Refused
@@ -37,6 +38,24 @@ if TYPE_CHECKING:
 HOUR = 3600.0
 NOW = time.time()
 SOURCE = "source"  # the column of categories in the double's reports
+
+
+def some_judged() -> dict[str, list_of[JudgedWindow]]:
+    """Return the windows of the monitors that judge some: a double's own lists, of records that all doubles share."""
+    return {monitor: [*windows] for monitor, windows in _usual_judged().items()}
+
+
+@cache
+def _usual_judged() -> dict[str, tuple[JudgedWindow, ...]]:
+    """Return what each double begins with: to make it up takes 10 ms."""
+    drifted = by_source(some_windows("m1", 160, 15, drifting=2))
+    return {"m1": tuple(drifted), "m2": tuple(some_windows("m2", 40, 9, seed=11))}
+
+
+@cache
+def usual_answers() -> MonitorPerformance:
+    """Return how good the answers in the windows of the monitor were that each double begins with."""
+    return some_answers("m1", [*_usual_judged()["m1"]])
 
 
 def some_windows(monitor: str, count: int, columns: int, *, drifting: int = 0, seed: int = 7) -> list_of[JudgedWindow]:

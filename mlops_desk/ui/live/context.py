@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +14,7 @@ from mlops_desk.ui.curves.timeaxis import TimeAxis
 from mlops_desk.ui.live.presence import Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QWidget
@@ -69,6 +70,9 @@ class Context(QObject):
         self._bridge = bridge
         self._tasks = tasks
         self._loads: dict[Topic, Task] = {}
+        self._together = 0
+        self._untold: set[Topic] = set()
+        tasks.around = self.together
 
     def ask(self, name: str, call: Callable[[ClientLike], T], done: Done[T], failed: Failed | None = None) -> Task:
         """Ask the agent in a worker thread; a failure nobody handles is said as a notice."""
@@ -97,6 +101,22 @@ class Context(QObject):
         """Read lines from the agent in a worker thread."""
         return self._tasks.read(name, lambda: call(self._client()), lines, lambda: ended(None), failed)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Tell once, at the end, of all parts that are loaded meanwhile: a page is painted for all of them at once."""
+        self._together += 1
+        try:
+            yield
+        finally:
+            self._together -= 1
+            if not self._together and self._untold:
+                topics, self._untold = frozenset(self._untold), set()
+                self.changed.emit(topics)
+
+    def _tell(self, topic: Topic) -> None:
+        with self.together():
+            self._untold.add(topic)
+
     def load(self, topic: Topic) -> None:
         """Ask for a part anew; whoever shows it hears of it through ``changed``."""
         under_way = self._loads.get(topic)
@@ -104,17 +124,17 @@ class Context(QObject):
             under_way.cancel()
         question = self.store.loaded[topic].ask
         self.store.asked(topic)
-        self.changed.emit(frozenset({topic}))
+        self._tell(topic)
 
         def done(value: Any) -> None:
             from mlops_desk.ui.live import announcements  # noqa: PLC0415 - it needs all records
 
             announcements.answered(self.store, topic, value)
-            self.changed.emit(frozenset({topic}))
+            self._tell(topic)
 
         def failed(error: DeskError) -> None:
             self.store.refused(topic, error)
-            self.changed.emit(frozenset({topic}))
+            self._tell(topic)
 
         self._loads[topic] = self.ask(f"load {topic}", lambda desk: question(desk, self.store), done, failed)
 
@@ -124,7 +144,7 @@ class Context(QObject):
         if task is not None:
             task.cancel()
         self.store.refused(topic, DeskError("Loading was cancelled.", "Press F5 to try again."))
-        self.changed.emit(frozenset({topic}))
+        self._tell(topic)
 
     def complain(self, error: DeskError) -> None:
         """Say an error as a notice."""

@@ -6,9 +6,10 @@ Of some 1,200 series of a workstation with eight GPUs these are about 60: 300 KB
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import TYPE_CHECKING
 
-from mlops_desk.ui.curves.track import Track, finite, of_curve
+from mlops_desk.ui.curves.track import Track, of_curve
 
 if TYPE_CHECKING:
     from mlops_desk.records.history import Curves
@@ -68,9 +69,9 @@ class RecentTracks:
             return []
         first = 0 if start is None else track.places(start, start).start
         return [
-            (at, finite(value))
+            (at, value if isfinite(value) else None)
             for number, (at, value) in enumerate(zip(track.times[first:], track.mean[first:], strict=True), first)
-            if number >= track.sent or finite(value) is not None
+            if number >= track.sent or isfinite(value)
         ]
 
 

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
@@ -58,7 +59,7 @@ class Task:
 
 
 class Tasks(QObject):
-    """Starts calls and delivers what became of them."""
+    """Starts calls and delivers what became of them. What arrives at once is delivered inside of one ``around()``."""
 
     _settled = Signal()
 
@@ -69,6 +70,7 @@ class Tasks(QObject):
         self._ready: list[tuple[Task, bool, Callable[[], None]]] = []
         self._awake = False
         self._reading: set[Task] = set()
+        self.around: Callable[[], AbstractContextManager[None]] = nullcontext
         self._settled.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         loop.at_end(self._end)
 
@@ -154,11 +156,12 @@ class Tasks(QObject):
         with self._lock:
             ready, self._ready = self._ready, []
             self._awake = False
-        for task, last, deliver in ready:
-            if task.cancelled or self._loop.ending.is_set():
-                continue  # nobody waits any more; at the program's end the widgets may be gone
-            task.finished = task.finished or last
-            deliver()
+        with self.around():
+            for task, last, deliver in ready:
+                if task.cancelled or self._loop.ending.is_set():
+                    continue  # nobody waits any more; at the program's end the widgets may be gone
+                task.finished = task.finished or last
+                deliver()
 
 
 def _tell(callback: Callable[[T], None], value: T) -> None:

@@ -111,8 +111,9 @@ class Page(QWidget):
     def reload(self) -> None:
         """Ask the agent for everything on this page anew."""
         self._asked = True
-        for topic in self.loads:
-            self.context.load(topic)
+        with self.context.together():
+            for topic in self.loads:
+                self.context.load(topic)
 
     def connected(self) -> None:
         """Hear that the agent answers (again): what was loaded before may be old."""
