@@ -76,6 +76,7 @@ def test_of_text_that_is_printable_no_character_is_looked_at_alone(monkeypatch: 
     looked = []
     monkeypatch.setattr("mlops_desk.base.text.unicodedata.category", lambda one: looked.append(one) or "Lu")
     assert plain("resnet50 · ana – Müller 日本") == "resnet50 · ana – Müller 日本"
+    assert plain("650\u202fW of 700\u202fW") == "650\u202fW of 700\u202fW"
     assert looked == []
     plain("a\tb")
     assert looked == ["a", "b"]
