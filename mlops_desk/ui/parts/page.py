@@ -208,8 +208,11 @@ class Page(QWidget):
             return
         chosen = self._chosen_key()
         changed = self._wished_over is not None and chosen not in {None, self._wished_over}
+        list_before = self.main_table()
         if changed or self.show_thing(self._wished):
             self._wished = None
+        elif self.main_table() is not list_before:  # the wish itself turned to another list, where it waits
+            self._wished_over = self._chosen_key()
 
     def _chosen_key(self) -> str | None:
         table = self.main_table()

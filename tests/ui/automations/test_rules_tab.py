@@ -260,6 +260,18 @@ def test_a_rule_is_begun_by_a_key_on_each_tab_and_the_one_that_was_made_is_chose
     assert page.tabs.current() == "rules"
 
 
+def test_a_rule_that_is_awaited_from_another_tab_is_chosen_when_it_comes(page, double, qtbot):
+    page.tabs.choose("labels")
+    qtbot.waitUntil(lambda: page.panel().table() is not None and page.panel().table().key() is not None)
+    page.reveal("rule:later")
+    assert page.tabs.current() == "rules"
+    qtbot.waitUntil(lambda: page.rules.chosen() is not None)
+    later = replace(next(iter(double.kept_rules.values())), id="id-later", name="later")
+    double.kept_rules["later"] = later
+    double.announce(events.AutomationChanged(later))
+    qtbot.waitUntil(lambda: page.rules.chosen().name == "later")
+
+
 def test_a_rule_that_is_being_written_is_not_lost_by_escape(page, qtbot):
     page.rules.acts.create()
     dialog = opened(page, AutomationDialog)
