@@ -71,9 +71,9 @@ class EndpointsPage(Page):
 
     # What is shown.
 
-    def refresh(self, topics: frozenset[Topic]) -> None:
+    def refresh(self, topics: frozenset[Topic]) -> None:  # noqa: ARG002 - all of it is shown anew, whatever changed
         store = self.context.store
-        if topics >= {Topic.MODELS, Topic.REGISTRY} and store.models.value and not store.models.loading:
+        if store.models.outdated and store.models.value and not store.models.loading:
             self.context.load(Topic.MODELS)  # an alias has moved: where to is part of what is shown
         if not self.show_part(store.endpoints, "Endpoints", self._empty):
             return

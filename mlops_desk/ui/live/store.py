@@ -59,12 +59,13 @@ class Loaded:
 
 @dataclass(slots=True)
 class LivePart(Generic[T]):
-    """One thing that is loaded by asking and kept true by announcements."""
+    """One thing that is loaded by asking and kept true by announcements; ``outdated``: one said no more than that."""
 
     value: T | None = None
     error: DeskError | None = None
     loading: bool = False
     asked_at: float | None = None
+    outdated: bool = False
     meanwhile: list[events.Event] = field(default_factory=list)
 
 
@@ -120,7 +121,7 @@ class Store:
 
     def asked(self, topic: Topic) -> None:
         part = self.part(topic)
-        part.loading, part.asked_at = True, time.monotonic()
+        part.loading, part.asked_at, part.outdated = True, time.monotonic(), False
         part.meanwhile.clear()
 
     def refused(self, topic: Topic, error: DeskError) -> None:

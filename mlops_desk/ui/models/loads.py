@@ -1,5 +1,6 @@
 """What the page on models loads: a card for each model of the registry that is looked at."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mlops_desk.records import event as events
@@ -37,13 +38,18 @@ def _keep_registry(store: Store, event: events.RegistryChanged) -> bool:
     return True
 
 
-def _changed(_store: Store, _event: events.RegistryChanged) -> bool:
+def _outdated(topic: Topic) -> Callable[[Store, events.RegistryChanged], bool]:
     """Tell who shows them, who asks anew: the event says only that some changed."""
-    return True
+
+    def keep(store: Store, _event: events.RegistryChanged) -> bool:
+        store.part(topic).outdated = True
+        return True
+
+    return keep
 
 
 LOADS = (
     Loaded(Topic.REGISTRY, _ask_registry, {events.RegistryChanged: _keep_registry}, early=True),
-    Loaded(Topic.MODELS, _ask_models, {events.RegistryChanged: _changed}),
-    Loaded(CARDS, _ask_cards, {events.RegistryChanged: _changed}),
+    Loaded(Topic.MODELS, _ask_models, {events.RegistryChanged: _outdated(Topic.MODELS)}),
+    Loaded(CARDS, _ask_cards, {events.RegistryChanged: _outdated(CARDS)}),
 )

@@ -134,7 +134,7 @@ class ModelsPage(Page):
         below = part.value is None and part.error is not None and not part.loading
         is_offered = part.value is not None and not part.value and not part.loading
         self.registries.show_server(store.registry.value, is_told_below=below, is_offered_below=is_offered)
-        if loads.CARDS in topics and Topic.REGISTRY in topics and part.value is not None and not part.loading:
+        if loads.CARDS in topics and part.outdated and part.value is not None and not part.loading:
             self._soon.start()  # something changed there; what is many things in a row is asked for once
         if not self.show_part(part, "Models", self._empty):
             return

@@ -16,7 +16,9 @@ from mlops_desk.records.registry.tracker import Tracker, TrackerKind
 from mlops_desk.records.registry.version_hit import VersionHit
 from mlops_desk.ui.endpoints.deploy_form import DeployDialog
 from mlops_desk.ui.endpoints.token_dialog import TokenDialog
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.models import metrics
+from mlops_desk.ui.models.loads import CARDS
 from mlops_desk.ui.models.page import query_of
 from mlops_desk.ui.models.registries import AddressDialog
 from mlops_desk.ui.widgets.button import CopyButton
@@ -152,6 +154,18 @@ def test_only_what_was_typed_last_is_asked(page, double, qtbot):
         page.search.field.setText(text)
     qtbot.waitUntil(lambda: page.versions.heading.whole == "Found: 4 versions")
     assert double.searched[before:] == ["dig"]
+
+
+def test_answers_that_come_at_once_ask_for_nothing_more_and_an_announcement_does(page, double, qtbot):
+    context = page.context
+    qtbot.waitUntil(lambda: not any(context.store.part(topic).loading for topic in (CARDS, Topic.REGISTRY)))
+    page._soon.stop()
+    context.changed.emit(frozenset({CARDS, Topic.REGISTRY}))
+    assert not page._soon.isActive()
+    double.calls.clear()
+    double.announce(events.RegistryChanged(double.server))
+    qtbot.waitUntil(lambda: ("models", "cards") in double.calls)
+    assert not context.store.part(CARDS).outdated
 
 
 def test_a_query_that_is_wrong_is_marked_where_it_is_and_what_was_found_stays(page, qtbot):
