@@ -35,7 +35,8 @@ class PrivateEngine:
         self.gpus = tuple(f"GPU-{number:08d}-0000-4000-8000-{os.getpid():012d}" for number in range(gpu_count))
         # Not in memory with the rest: what lies in /dev/shm is refused as a mount for another reason.
         self._door = Path(tempfile.mkdtemp(prefix="mlops-desk-test-socket-"))
-        self.address = f"unix://{self._door}/engine.sock"
+        self.socket = self._door / "engine.sock"
+        self.address = f"unix://{self.socket}"
         self._process: subprocess.Popen[bytes] | None = None
         self._write_files()
 
@@ -102,6 +103,15 @@ class PrivateEngine:
                 return bool(client.ping())
         except Exception:  # noqa: BLE001 - it is not up yet, in one of many ways
             return False
+
+    @contextlib.contextmanager
+    def open_to_all(self) -> Iterator[None]:
+        """Let users speak to it as members of its group do on a real machine."""
+        self._door.chmod(0o711)
+        self.socket.chmod(0o666)
+        yield
+        self._door.chmod(0o700)
+        self.socket.chmod(0o660)
 
     def freeze(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)

@@ -344,7 +344,7 @@ def test_an_engine_that_went_away_is_used_again_when_it_is_back(
 
 def test_a_user_without_rights_is_told_what_to_do(gpu_engine: PrivateEngine, tmp_path: Path) -> None:
     """A child that has become somebody else asks; root ignores rights, so it can't be tried in this process."""
-    gpu_engine.folder.chmod(0o711)
+    gpu_engine.socket.parent.chmod(0o711)
     script = f"""
 import os, json
 from mlops_desk.engines.docker.engine import DockerEngine

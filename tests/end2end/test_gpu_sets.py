@@ -42,18 +42,6 @@ def place() -> Iterator[Path]:
         yield place
 
 
-@contextlib.contextmanager
-def open_to_all(engine: PrivateEngine) -> Iterator[None]:
-    """Let users speak to an engine as members of its group do on a real machine."""
-    socket, folder = engine.folder / "engine.sock", engine.folder
-    before = folder.stat().st_mode
-    folder.chmod(0o711)
-    socket.chmod(0o666)
-    yield
-    folder.chmod(before)
-    socket.chmod(0o660)
-
-
 def agent(uid: int, place: Path, engine: PrivateEngine, image: str) -> "subprocess.Popen[str]":
     # The Python of the tests may lie where only root can read; reading is all that is lent to the user.
     lent = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
@@ -76,7 +64,7 @@ def test_ten_jobs_of_three_users_see_the_gpus_that_were_leased_to_them_and_meet_
     engine = request.getfixturevalue(route)
     image = busybox_image(engine.address)
     jobs = []
-    with open_to_all(engine), contextlib.ExitStack() as stack:
+    with engine.open_to_all(), contextlib.ExitStack() as stack:
         agents = [stack.enter_context(agent(uid, place, engine, image)) for uid in USERS]
         for one in agents:
             output, errors = one.communicate(timeout=300)

@@ -130,8 +130,7 @@ def machine() -> Iterator[Machine]:
         pytest.skip(reason)
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(private_engine(2))
-        engine.folder.chmod(0o755)
-        (engine.folder / "engine.sock").chmod(0o666)
+        stack.enter_context(engine.open_to_all())
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlops-desk-two-")))
         root.chmod(0o755)
         (root / "leases").mkdir()
