@@ -66,7 +66,7 @@ def test_bars_stand_where_the_curves_of_their_time_do(page, qtbot):
 
 
 def middle(strip, thing):
-    return next(placed.area.center().toPoint() for placed in strip.placed() if placed.thing is thing)
+    return next(placed.area.center().toPoint() for placed in strip.placed() if placed.thing == thing)
 
 
 def test_what_is_pointed_at_is_read_in_the_first_line_and_a_click_opens_it(page, qtbot):
