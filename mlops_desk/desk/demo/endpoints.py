@@ -13,6 +13,7 @@ from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import Hint, NotFound, Refused
 from mlops_desk.desk.demo import beside, endpoint_life, traffic
 from mlops_desk.desk.demo.failed_endpoint import BUILD_OUTPUT, failed_endpoint
+from mlops_desk.desk.demo.pipelines import DemoLed
 from mlops_desk.desk.demo.story.labels import PlayedLabels
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.records.history import SeriesName
@@ -88,6 +89,7 @@ class DemoEndpoints(EndpointsService):
         self._played: dict[str, Endpoint] = {}
         self._past = Past()
         self._labels = PlayedLabels()
+        self.led = DemoLed(self, self._tell, desk.loop)
         self._told_until = time.time()
         self._rates = {name: rate for name, _, rate in _DEPLOYED} | {_ON_GPU[0]: _DRAFTS_A_SECOND}
 

@@ -83,3 +83,8 @@ class KeptFiring:
     by_hand: bool = False
     pushed: tuple[PushedRef, ...] = ()
     chain: int = 0
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether it ended as a person did not agree, which is no failure of anything."""
+        return any(step.action == "ApprovalAction" and step.state is FiringState.FAILED for step in self.steps)

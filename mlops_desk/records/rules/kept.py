@@ -8,7 +8,7 @@ from mlops_desk.records.pipelines.plan import EvaluationPlan
 from mlops_desk.records.pipelines.synthetic import Augmentation
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.rules.conditions import MetricClause
-from mlops_desk.records.rules.firing import KeptFiring
+from mlops_desk.records.rules.firing import FiringState, KeptFiring
 from mlops_desk.records.rules.standing import RuleStanding
 
 
@@ -85,7 +85,8 @@ class KeptRule:
     last change of what it said at first, both None where it says that. ``fires_by_hand``: there is something that a
     person can have it do now; a built-in one that raises an alert alone has nothing. ``unseen``: why what it waits for
     (a folder, rows, a repository) can't be looked at now, so that nobody knows whether it has come. ``alike`` are the
-    rules that wait for the same and do the same, told when it is made or changed.
+    rules that wait for the same and do the same, told when it is made or changed. ``last_state``: what became of its
+    newest firing, None where none is kept, or a person did not agree to it.
     """
 
     name: str
@@ -120,6 +121,7 @@ class KeptRule:
     fires_by_hand: bool = True
     unseen: str | None = None
     alike: tuple[str, ...] = ()
+    last_state: FiringState | None = None
 
     @property
     def owner(self) -> Owner:

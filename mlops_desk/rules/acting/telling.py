@@ -34,6 +34,7 @@ class RuleTelling:
     def __init__(self, house: ActionHouse, wait: Callable[[float], bool]) -> None:
         self._house = house
         self._wait = wait
+        self._troubles: dict[str, str] = {}
 
     def tell(self, action: NotifyAction, deed: Deed) -> Became:
         """Tell people by all ways that the action names. Raises the first error where no way has worked."""
@@ -48,11 +49,12 @@ class RuleTelling:
             else:
                 told.append(way)
         if not failed:
+            self._troubles.pop(deed.firing.rule_id, None)
             return Became(f"Told by {', '.join(told)}.")
         text = "; ".join(f"{way}: {error.message}" for way, error in failed)
         if "desktop" not in told:
             self._tell_trouble(text, failed[0][1].hint, deed)
-        before = f"Told by {', '.join(told)}, but not by " if told else "Nobody was told. Not by "
+        before = f"Told by {', '.join(told)}, but not by " if told else "Not told by "
         unknown = deed.again and failed[0][0] == "command" and len(failed) == 1
         state = FiringState.UNKNOWN if unknown else FiringState.FAILED
         return Became(f"{before}{text}", state, hint=failed[0][1].hint)
@@ -88,6 +90,10 @@ class RuleTelling:
         return self._house.title(deed.firing.subject) if deed.firing.subject else ""
 
     def _tell_trouble(self, text: str, hint: str | None, deed: Deed) -> None:
+        """Tell once of a trouble that lasts: a rule that fires each minute would drown everything else."""
+        if self._troubles.get(deed.firing.rule_id) == text:
+            return
+        self._troubles[deed.firing.rule_id] = text
         said_of = f"The rule {deed.firing.rule} fired and could not tell of it. {text}"
         about = ("rule", deed.firing.rule)
         self._house.notice(Notice("warning", SOURCE, said_of, hint, time.time(), about=about))

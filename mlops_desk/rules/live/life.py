@@ -28,6 +28,7 @@ from mlops_desk.rules.kept.shelf import ReadRule, RuleShelf
 from mlops_desk.rules.live.alerts import alert_clause, with_alerts, with_raised
 from mlops_desk.rules.live.board import FactBoard
 from mlops_desk.rules.live.hearing import JOB, RuleHearing
+from mlops_desk.rules.live.moments import set_off_by
 from mlops_desk.rules.live.naming import Name, renamed
 from mlops_desk.rules.live.pushes import kept_text, pushed_of, pushed_refs
 from mlops_desk.rules.sentence import action_words
@@ -262,8 +263,10 @@ class RuleLife:
             )
             next_at = self._engine.next_time(rule_id)
         firings = tuple(self.firings(one, _SHOWN_FIRINGS)) if whole else ()
+        newest = self._tables.firings.list(parent=rule_id, limit=1)
+        last = newest[0].state if newest and not newest[0].is_rejected else None
         unseen = self._parts.unseen(kept.name) if one.is_judged else None
-        kept = replace(kept, standings=standings, next_at=next_at, firings=firings, unseen=unseen)
+        kept = replace(kept, standings=standings, next_at=next_at, firings=firings, unseen=unseen, last_state=last)
         return kept if one.built_in is None else with_alerts(kept, self._parts.alerts(one.built_in.name, 1))
 
     def firings(self, one: ReadRule, limit: int) -> list[KeptFiring]:
@@ -355,9 +358,7 @@ class RuleLife:
     def _trigger(self, rule_id: str, moments: Mapping[Momentary, str]) -> str:
         """Say what set a rule off, as far as that came a moment ago."""
         read = self._shelf.of_id(rule_id)
-        found = () if read is None or read.spec is None else leaves(read.spec.when)
-        words = [moments[leaf] for leaf in found if not isinstance(leaf, Lasting) and leaf in moments]
-        return words[0] if words else "its condition"
+        return "its condition" if read is None or read.spec is None else set_off_by(read.spec.when, moments)
 
     def _note(self, key: Key, now: float) -> None:
         holds = next((spot.holds for spot in self._engine.spots(key[0]) if spot.subject == key[1]), None)

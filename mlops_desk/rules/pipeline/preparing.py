@@ -132,7 +132,11 @@ class Preparing:
 
     def _job(self, run: PipelineRun) -> Job:
         if run.champion_job is None:
-            raise AssertionError("a run without a job to repeat is not begun")
+            shown = f"version {plain(run.champion_version)} of {plain(run.model)}"
+            raise Refused(
+                f"Which job trained {shown} is not known any more, so there is none to run again.",
+                Hint(f"mlops-desk rules fire {run.rule}", after=" begins with the champion of now."),
+            )
         return self._parts.job(run.champion_job)
 
 

@@ -110,9 +110,14 @@ def _trouble(error: OSError | smtplib.SMTPException, server: MailServer) -> Desk
 
 
 def _not_taken(refused: Iterable[str], server: MailServer) -> Refused:
-    """Say who gets no mail, and of how many."""
+    """Say who gets no mail, and of how many: the others have theirs, so nobody may read that none was told."""
     names = [plain(name, 100) for name in refused]
-    of = f" ({len(names)} of {len(server.receivers)})" if len(names) < len(server.receivers) else ""
+    others = len(server.receivers) - len(names)
+    of = (
+        f" ({len(names)} of {len(server.receivers)}; {'the other has' if others == 1 else 'the others have'} it)"
+        if others
+        else ""
+    )
     return Refused(f"The mail server {server.shown} takes no mail for {', '.join(names)}{of}.", _SETTINGS)
 
 

@@ -72,11 +72,18 @@ _ASKS = Mark("warning", WARNING, "waits for a person")
 _UNKNOWN = Mark("unknown", UNKNOWN, "unknown")
 _HOLDS = Mark("warning", WARNING, "its condition holds")
 _ARMED = Mark("ok", OK, "armed")
+_CAME_TO = {
+    FiringState.FAILED: Mark("alert", ALERT, "last firing failed"),
+    FiringState.UNKNOWN: Mark("unknown", UNKNOWN, "last firing unknown"),
+}
+"""What of a firing that is over stands in a list: what came to nothing is found by nobody who does not look for it."""
 
 
 def rule_mark(rule: KeptRule, firings: Iterable[KeptFiring] = ()) -> Mark:
-    """Return how a rule stands, by what is gravest or nearest; ``firings`` are those of it that are not over."""
-    states = {firing.state for firing in firings}
+    """Return how a rule stands, by what is gravest or nearest; ``firings`` are its newest ones, newest first."""
+    firings = [*firings]
+    states = {_doing(firing) for firing in firings}
+    last = rule.last_state if not firings else None if firings[0].is_rejected else firings[0].state
     held = next((one.held_by for one in rule.standings if one.held_by is not None), None)
     told = {one.holds for one in rule.standings}
     marks = (
@@ -84,6 +91,7 @@ def rule_mark(rule: KeptRule, firings: Iterable[KeptFiring] = ()) -> Mark:
         (FiringState.INTENDED in states, _FIRING),
         (not rule.enabled, _PAUSED),
         (FiringState.WAITING in states, _ASKS),
+        (last in _CAME_TO, _CAME_TO.get(last or FiringState.DONE, _ARMED)),
         (held is not None, Mark("paused", PAUSED, _HELD.get(held or "", "held back"))),
         (True in told, _HOLDS),
         (rule.unseen is not None, _UNKNOWN),
@@ -92,13 +100,20 @@ def rule_mark(rule: KeptRule, firings: Iterable[KeptFiring] = ()) -> Mark:
     return next((mark for is_so, mark in marks if is_so), _ARMED)
 
 
+def _doing(firing: KeptFiring) -> FiringState:
+    """Return how a firing stands; one that waits for a time alone is being done, and nobody has to look."""
+    waits = [step for step in firing.steps if step.state is FiringState.WAITING]
+    timed = firing.state is FiringState.WAITING and waits and all(step.due_at is not None for step in waits)
+    return FiringState.INTENDED if timed else firing.state
+
+
 ACTIVE, STOPPED, LOOK = "active", "paused", "look"
 """What a list of rules may be narrowed to: what holds or fires, what is paused, what somebody should look at."""
 
 
 def rule_group(rule: KeptRule, mark: Mark) -> str | None:
     """Return what a rule that stands so is found under beside all others; None for one that just waits."""
-    if rule.trouble is not None or mark in {_ASKS, _UNKNOWN}:
+    if rule.trouble is not None or mark in {_ASKS, _UNKNOWN, *_CAME_TO.values()}:
         return LOOK
     if not rule.enabled:
         return STOPPED
@@ -145,8 +160,9 @@ def standing_words(one: ThingStanding, *, lasts: bool = True) -> str:
     One of which nothing ``lasts`` neither holds nor does not: it waits for a moment.
     """
     told = "unknown" if one.holds is None else "holds" if one.holds else "does not hold"
-    told = told if lasts or one.holds is not None else "waits for its moment"
-    since = "" if one.since is None or one.holds is None else f" since {numbers.day_and_clock(one.since)}"
+    told = told if lasts else "waits for its moment"
+    at = one.since if lasts and one.holds is not None else None
+    since = "" if at is None else f" since {numbers.day_and_clock(at)}"
     back = "" if one.held_by is None else f"; waits for {held_words(one.held_by)}"
     return f"{told}{since}{back}"
 

@@ -13,7 +13,7 @@ from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.records import event as events
 from mlops_desk.records.rules.conditions import MetricClause
 from mlops_desk.records.rules.course import RuleCourse
-from mlops_desk.records.rules.firing import FiringState
+from mlops_desk.records.rules.firing import FiringState, FiringStep
 from mlops_desk.records.rules.kept import KeptRule, ThingStanding
 from mlops_desk.ui.automations import words
 from mlops_desk.ui.automations.loads import AUTOMATIONS, FIRINGS
@@ -82,7 +82,8 @@ def test_nothing_that_is_unknown_is_said_to_be_armed_or_to_hold():
     assert words.rule_group(unseen, words.rule_mark(unseen)) == words.LOOK
     assert words.why(unseen).endswith("has come: /srv/rows can't be looked into: Permission denied.")
     assert words.standing_words(ThingStanding("", None)) == "unknown"
-    assert words.standing_words(ThingStanding("", None, since=5.0), lasts=False) == "waits for its moment"
+    for holds in (None, False):  # a rule that has fired knows that its moment is over, which is no news
+        assert words.standing_words(ThingStanding("", holds, since=5.0), lasts=False) == "waits for its moment"
     half = replace(unknown, standings=(ThingStanding("GPU-0", None), ThingStanding("GPU-1", False)))
     assert words.rule_mark(half).word == "armed"
     holds = replace(unknown, standings=(ThingStanding("GPU-0", None), ThingStanding("GPU-1", True)))
@@ -91,6 +92,27 @@ def test_nothing_that_is_unknown_is_said_to_be_armed_or_to_hold():
     assert words.rule_mark(holds, [firing]).word == "firing"
     assert words.rule_mark(replace(holds, enabled=False)).word == "paused"
     assert words.rule_mark(replace(holds, trouble="gone"), [firing]).word == "can't be read"
+
+
+def test_a_rule_whose_last_firing_came_to_nothing_needs_a_look():
+    lost = FiringStep("NotifyAction", "tell people by e-mail", FiringState.FAILED, "The mail server does not answer.")
+    failed = firing_record("f2", "warn-hot-gpus", FiringState.FAILED, 1.0, lost)
+    well = firing_record("f1", "warn-hot-gpus", FiringState.DONE, 9.0)
+    rule = watched_rule(lasts=False)
+    assert words.rule_mark(rule, [failed, well]).word == "last firing failed"
+    assert words.rule_group(rule, words.rule_mark(rule, [failed, well])) == words.LOOK
+    assert words.rule_mark(rule, [well, failed]).word == "armed"
+    assert words.rule_mark(replace(rule, last_state=FiringState.UNKNOWN)).word == "last firing unknown"
+    refused = replace(failed, steps=(replace(lost, action="ApprovalAction"),))
+    assert words.rule_mark(rule, [refused]).word == "armed"
+
+
+def test_a_firing_that_waits_for_a_time_does_not_wait_for_a_person():
+    warned = FiringStep("StopJobAction", "stop job nightly", FiringState.WAITING, due_at=NOW + 600.0)
+    asks = FiringStep("ApprovalAction", "ask: Train?", FiringState.WAITING)
+    rule = watched_rule(lasts=False)
+    assert words.rule_mark(rule, [firing_record("f", "r", FiringState.WAITING, 1.0, warned)]).word == "firing"
+    assert words.rule_mark(rule, [firing_record("f", "r", FiringState.WAITING, 1.0, asks)]).word == "waits for a person"
 
 
 def test_a_rule_is_paused_and_resumed_and_only_what_was_announced_is_shown(page, double, qtbot):

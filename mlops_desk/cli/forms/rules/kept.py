@@ -9,7 +9,7 @@ from mlops_desk.cli.cells import ago, facts, moment, number, table
 from mlops_desk.records.metric import Metric
 from mlops_desk.records.rules.alike import alike_words
 from mlops_desk.records.rules.fired import FiredRule
-from mlops_desk.records.rules.firing import FiringStep, KeptFiring
+from mlops_desk.records.rules.firing import FiringState, FiringStep, KeptFiring
 from mlops_desk.records.rules.kept import KeptRule, ThingStanding
 
 _SHOWN = 20  # chosen: a screen; --json has all
@@ -20,6 +20,12 @@ _WAITS = {
     "cooldown": "its cooldown",
     "budget": "its budget of GPU-hours",
     "underway": "a retraining that is not decided",
+}
+_CAME_TO = {
+    FiringState.INTENDED: "firing",
+    FiringState.WAITING: "fired, and waits to go on",
+    FiringState.FAILED: "last firing failed",
+    FiringState.UNKNOWN: "last firing unknown",
 }
 
 
@@ -81,7 +87,8 @@ def _thing(one: ThingStanding, *, lasts: bool) -> list[str]:
     """Return a row; of moments alone (not ``lasts``) there is nothing that holds or not."""
     holds = "–" if not lasts else "unknown" if one.holds is None else "yes" if one.holds else "no"
     why = "–" if one.held_by is None else _WAITS.get(one.held_by, one.held_by)
-    return [one.subject or "–", holds, ago(one.since), why, str(one.fired)]
+    since = ago(one.since) if lasts else "–"
+    return [one.subject or "–", holds, since, why, str(one.fired)]
 
 
 def state(item: KeptRule) -> str:
@@ -90,6 +97,12 @@ def state(item: KeptRule) -> str:
         return "can't be read"
     if not item.enabled:
         return "paused"
+    came_to = None if item.last_state is None else _CAME_TO.get(item.last_state)
+    return came_to or _holding(item)
+
+
+def _holding(item: KeptRule) -> str:
+    """Say whether the condition of a rule holds, and what holds it back."""
     held = [_WAITS.get(one.held_by, one.held_by) for one in item.standings if one.held_by is not None]
     if held:
         return f"held back by {held[0]}"

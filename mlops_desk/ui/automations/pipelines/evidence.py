@@ -135,6 +135,6 @@ def _cost(cost: ModelCost) -> str:
 
 
 def _move(one: EndpointMove) -> Fact:
-    follows = "" if one.follows else " (does not follow the alias)"
-    told = ", ".join(filter(None, (plain(one.state, 30), one.version and f"v{plain(one.version)}", one.text)))
-    return Fact(f"Endpoint {plain(one.name, 60)}", plain(told, _TEXT) + follows)
+    told = ", ".join(filter(None, (plain(one.state, 30), one.version and f"v{plain(one.version)}")))
+    why = one.text or ("" if one.follows else "It does not follow the alias.")
+    return Fact(f"Endpoint {plain(one.name, 60)}", plain(f"{told}: {why}" if why else told, _TEXT))

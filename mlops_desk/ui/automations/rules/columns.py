@@ -41,7 +41,7 @@ def rows_of(rules: Mapping[str, KeptRule], firings: Iterable[KeptFiring], curves
     rows = {}
     for name, rule in rules.items():
         mine = sorted(of.get(rule.id, ()), key=lambda one: -one.at)
-        mark = words.rule_mark(rule, (one for one in mine if not one.state.is_over))
+        mark = words.rule_mark(rule, mine)
         rows[name] = SeenRule(rule, mark, tuple(mine[:_LATELY]), curves.of(name), curves.untold(name))
     return rows
 

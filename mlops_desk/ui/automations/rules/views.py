@@ -78,7 +78,7 @@ class StandingView(RuleView):
             return Cell(alerts.device_title(one.subject, self.context.store.status) if one.subject else "as a whole")
 
         def holds(one: ThingStanding) -> Cell:
-            lasts = self.row is None or self.row.rule.lasts
+            lasts = self.row is None or self.row.rule.lasts or self.row.rule.built_in
             return Cell(words.standing_words(one, lasts=lasts))
 
         return (

@@ -1,10 +1,13 @@
 """Rules as documents on the command line: the sentence first, then on what it rests."""
 
+from dataclasses import replace
+
 from mlops_desk.cli.forms.rules.courses import TABLES, line
 from mlops_desk.cli.forms.rules.documents import check, dry_run
 from mlops_desk.cli.forms.rules.kept import rule, state
 from mlops_desk.records.rules.course import ConditionCurve, OfEach, RuleCourse
 from mlops_desk.records.rules.dry_run import LookedAt, RuleCheck, RuleDryRun, WouldFire
+from mlops_desk.records.rules.firing import FiringState
 from mlops_desk.records.rules.kept import KeptRule, ThingStanding
 
 
@@ -80,6 +83,15 @@ def test_what_nobody_knows_is_unknown_and_what_waits_for_a_moment_waits() -> Non
     by_hand = KeptRule("by-hand", standings=(fired,))
     assert state(by_hand) == "waits"
     assert "unknown" not in rule(by_hand)
+
+
+def test_what_came_to_nothing_stands_in_the_state_of_its_rule() -> None:
+    rule_of = KeptRule("nightly", standings=(ThingStanding("", False, since=1.0, fired=2),))
+    told = [state(replace(rule_of, last_state=one)) for one in (None, *FiringState)]
+    assert told == [
+        "waits", "firing", "fired, and waits to go on", "waits", "last firing failed", "last firing unknown",
+    ]  # fmt: skip
+    assert state(replace(rule_of, last_state=FiringState.FAILED, enabled=False)) == "paused"
 
 
 def course(*values: float | None, above: bool = True) -> ConditionCurve:

@@ -9,8 +9,12 @@ import pytest
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk import open_desk
+from mlops_desk.desk.demo import pipelines
 from mlops_desk.desk.demo.house import DemoDesk
 from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.serving.endpoint import Endpoint, RevisionState
+
+_RUN = "f00d"
 
 
 @pytest.fixture
@@ -56,3 +60,36 @@ def test_endpoints_have_a_past_of_weeks_with_each_time_once(demo: DemoDesk) -> N
         demo.endpoints._move()
         minutes = demo.telemetry.history("endpoint.requests", "churn-prod", now - now % 60, later, 500)
     assert sum(value is not None for value in minutes.mean) >= 2
+
+
+def stage(endpoint: Endpoint, number: int) -> RevisionState:
+    return next(one.state for one in endpoint.revisions if one.revision == number)
+
+
+def test_an_endpoint_that_goes_with_its_alias_is_led_to_a_challenger_and_back(
+    demo: DemoDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelines, "_BAKE_SECONDS", 0.1)
+    name, led = "churn-prod", demo.endpoints.led
+    demo.endpoints.follow(name, "champion")
+    before = demo.endpoints.show(name)
+    led.begin(name, demo.registry_core.resolve("churn/1"), _RUN)
+    shadow = demo.endpoints.show(name)
+    assert shadow.rollout is not None
+    number = shadow.rollout.revision
+    assert stage(shadow, number) is RevisionState.SHADOW
+    assert shadow.shadow_load is not None
+    assert (shadow.follows, shadow.following is not None and shadow.following.led_by) == ("champion", _RUN)
+    led.go_on(name, number)
+    deadline = time.monotonic() + 60
+    while demo.endpoints.show(name).rollout is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    live = demo.endpoints.show(name)
+    assert (live.revision, live.traffic, live.follows) == (number, {str(number): 1.0}, "champion")
+    tried = next(one for one in live.revisions if one.revision == number)
+    led.back(name, tried, before.revision, "It was rolled back.")
+    led.release(name, _RUN)
+    back = demo.endpoints.show(name)
+    assert back.revision == before.revision
+    assert back.following is not None
+    assert back.following.led_by is None

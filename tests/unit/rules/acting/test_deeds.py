@@ -252,6 +252,16 @@ def test_a_receiver_that_restarts_is_tried_again_and_a_command_is_not() -> None:
     assert notice.text == "The rule r fired and could not tell of it. command: The command does not answer."
 
 
+def test_a_trouble_that_lasts_is_told_once_and_again_when_it_has_gone_and_come_back() -> None:
+    ways = Ways(command=2)
+    for _ in range(3):  # two fail, and the third goes
+        ways.house.do(NotifyAction(("command",)))
+    assert len(ways.house.notices) == 1
+    ways.left["command"] = 1
+    ways.house.do(NotifyAction(("command",)))
+    assert len(ways.house.notices) == 2
+
+
 def test_who_is_told_on_the_desktop_hears_of_no_trouble_besides() -> None:
     ways = Ways(email=4)
     told = ways.house.do(NotifyAction(("desktop", "email"), text="Hot"))
