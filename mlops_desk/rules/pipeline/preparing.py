@@ -113,7 +113,7 @@ class Preparing:
             return failed_outcome(run, text, ends_in=PipelineState.UNKNOWN, evidence=evidence)
         if job.state is not JobState.SUCCEEDED:
             reason = f": {plain(job.reason.text, 500)}" if job.reason else "."
-            hint = Hint(f"mlops-desk jobs logs {job.id}")
+            hint = _next_of(job)
             return failed_outcome(run, f"The job has {_ENDED[job.state]}{reason}", hint, evidence=evidence)
         registered = self._parts.versions_of_training(job.mlflow_run_id, run.model) if job.mlflow_run_id else []
         if not registered:
@@ -138,6 +138,14 @@ class Preparing:
                 Hint(f"mlops-desk rules fire {run.rule}", after=" begins with the champion of now."),
             )
         return self._parts.job(run.champion_job)
+
+
+def _next_of(job: Job) -> str:
+    """Return what helps a training that did not succeed: of one that was never started there is no log to read."""
+    known = None if job.reason is None else job.reason.hint
+    if known is None or job.started_at is not None:
+        return Hint(f"mlops-desk jobs logs {job.id}")
+    return f"{known} Its image: {plain(job.spec.image, 120)}." if job.spec.image else known
 
 
 def _frozen(manifest: DataManifest) -> str:
