@@ -1,8 +1,9 @@
 """Folders among the temporary files for work of minutes: gone with their block, or swept by a later agent.
 
-Whoever is killed leaves its folder behind. Its name tells whose it was: process and start of it. What such a process
-has left is swept once it is over, if it is our own user's and older than whoever sweeps; a folder of somebody who still
-works, of another agent of ours too, is never touched.
+Whoever is killed leaves its folder behind. Its name tells whose it was: process, start of it, and the PID namespace in
+which that is its number, since containers may share /tmp. What such a process has left is swept once it is over, if it
+is our own user's and older than whoever sweeps; a folder of somebody who still works, of another agent of ours too, is
+never touched, nor one of another namespace, whose processes nobody here sees.
 """
 
 import logging
@@ -16,14 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
-_NAME = re.compile(r"mlops-desk-[a-z]+-([1-9]\d{0,9})\.(\d{1,20})-[a-z0-9_]+")
+_NAME = re.compile(r"mlops-desk-[a-z]+-([1-9]\d{0,9})\.(\d{1,20})(?:\.(\d{1,20}))?-[a-z0-9_]+")
 _STARTED = 19  # starttime counted from what follows the name of the program, proc_pid_stat(5)
 
 
 @contextmanager
 def scratch(what: str, within: str | None = None) -> Iterator[str]:
     """Give a new folder that only this user reads, in ``within`` or among temporary files. Raises OSError."""
-    ours = f"mlops-desk-{what}-{os.getpid()}.{_started(os.getpid()) or 0}-"
+    ours = f"mlops-desk-{what}-{os.getpid()}.{_started(os.getpid()) or 0}.{_namespace()}-"
     with tempfile.TemporaryDirectory(prefix=ours, dir=within) as name:
         yield name
 
@@ -41,7 +42,7 @@ def sweep_scratch(began: float) -> int:
         return 0
     for entry in entries:
         match = _NAME.fullmatch(entry.name)
-        if match is None or _started(int(match[1])) == int(match[2]):
+        if match is None or match[3] not in {None, _namespace()} or _started(int(match[1])) == int(match[2]):
             continue
         try:
             facts = entry.stat(follow_symlinks=False)
@@ -53,6 +54,14 @@ def sweep_scratch(began: float) -> int:
         except OSError as error:
             _log.warning("What a process that was killed has left in %s can't be deleted: %s", entry.path, error)
     return gone
+
+
+def _namespace() -> str:
+    """Return the number of the PID namespace that we are in; 0 where it can't be told."""
+    try:
+        return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return "0"
 
 
 def _started(pid: int) -> int | None:

@@ -55,6 +55,17 @@ def test_what_who_was_killed_has_left_goes_and_not_while_it_works(temporary: Pat
     assert not place.exists()
 
 
+def test_a_folder_of_another_pid_namespace_stays_whose_processes_are_not_seen_here(temporary: Path) -> None:
+    with scratch("rows") as name:
+        ours = Path(name).name.split("-")[3].split(".")[2]
+    assert int(ours) == Path("/proc/self/ns/pid").stat().st_ino
+    (temporary / f"mlops-desk-rows-4194305.77.{int(ours) + 1}-abc").mkdir()
+    (temporary / f"mlops-desk-rows-4194305.77.{ours}-abc").mkdir()
+    (temporary / "mlops-desk-rows-4194305.77-abc").mkdir()
+    assert sweep_scratch(time.time() + 60.0) == 2
+    assert [entry.name for entry in temporary.iterdir()] == [f"mlops-desk-rows-4194305.77.{int(ours) + 1}-abc"]
+
+
 def dead(name: str = "mlops-desk-cut-4194305.77-abc_1") -> str:
     return name  # no Linux gives out a pid beyond 4194304
 
