@@ -47,6 +47,23 @@ def test_what_was_given_is_told_in_words(kept, told):
     assert spoken(kept) == told
 
 
+def test_a_time_is_told_as_a_clock_shows_it_and_no_other_number_is(monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        kept = '{"began": 1764573276.46, "silenced_until": 1764573276, "bytes_at": 3, "created_at": true, "size": 1764573276}'
+        assert spoken(kept) == (
+            "began 2025-12-01 08:14 · silenced_until 2025-12-01 08:14 · bytes_at 3 · created_at yes · size 1764573276"
+        )
+        assert (
+            spoken('{"at": 1e300, "ended": NaN, "seen_at": "1764573276"}')
+            == "at 1e+300 · ended nan · seen_at 1764573276"
+        )
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_the_list_and_the_facts_tell_what_was_given_without_braces(view, qtbot):
     view.table.select("e1")
     row = view.table.records.row_of("e1")

@@ -13,6 +13,8 @@ from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import Mark
 
 _NAME = re.compile(r'\s*,?\s*"((?:[^"\\]|\\.)*)"\s*:\s*')
+_OF_A_MOMENT = re.compile(r"(?:.*_)?(?:at|since|until|began|begun|ended)")
+_LATEST = 4e9  # the year 2096: a larger number is no time in seconds, nor is one before 2001
 _TEXT = 2000  # characters: a screen of what a thing was
 
 
@@ -25,7 +27,7 @@ def spoken(kept: str) -> str:
     found = list(_pairs(kept)) if kept.startswith("{") else []
     if not found and kept != "{}":
         return kept
-    told = ((name, _said(value)) for name, value in found)
+    told = ((name, _moment(name, value) or _said(value)) for name, value in found)
     return " · ".join(f"{name} {value}" for name, value in told if value)
 
 
@@ -38,6 +40,13 @@ def _pairs(kept: str) -> Iterator[tuple[str, object]]:
         except (ValueError, RecursionError):
             value, at = kept[name.end() :], len(kept)
         yield name[1], value
+
+
+def _moment(name: str, value: object) -> str:
+    """Return a Unix time as a clock shows it; nothing where it is none."""
+    if _OF_A_MOMENT.fullmatch(name) is None or not isinstance(value, (int, float)) or not 1e9 < value < _LATEST:
+        return ""
+    return numbers.day_and_clock(value)
 
 
 def _said(value: object) -> str:
