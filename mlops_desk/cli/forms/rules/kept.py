@@ -112,7 +112,7 @@ def _holding(item: KeptRule) -> str:
     if item.unseen is not None:
         return f"unknown: {plain(item.unseen, _CELL)}"
     unknown = (item.lasts or item.built_in) and item.standings and all(one.holds is None for one in item.standings)
-    return "unknown" if unknown else "waits"
+    return "unknown" if unknown else "armed"
 
 
 def firing(item: KeptFiring) -> str:

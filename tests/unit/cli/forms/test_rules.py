@@ -81,7 +81,7 @@ def test_what_nobody_knows_is_unknown_and_what_waits_for_a_moment_waits() -> Non
     fired = ThingStanding("", None, fired=1, fired_at=1.0)
     assert state(KeptRule("hot", standings=(fired,), lasts=True)) == "unknown"
     by_hand = KeptRule("by-hand", standings=(fired,))
-    assert state(by_hand) == "waits"
+    assert state(by_hand) == "armed"
     assert "unknown" not in rule(by_hand)
 
 
@@ -89,7 +89,7 @@ def test_what_came_to_nothing_stands_in_the_state_of_its_rule() -> None:
     rule_of = KeptRule("nightly", standings=(ThingStanding("", False, since=1.0, fired=2),))
     told = [state(replace(rule_of, last_state=one)) for one in (None, *FiringState)]
     assert told == [
-        "waits", "firing", "fired, and waits to go on", "waits", "last firing failed", "last firing unknown",
+        "armed", "firing", "fired, and waits to go on", "armed", "last firing failed", "last firing unknown",
     ]  # fmt: skip
     assert state(replace(rule_of, last_state=FiringState.FAILED, enabled=False)) == "paused"
 
