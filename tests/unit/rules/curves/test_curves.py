@@ -156,7 +156,7 @@ def test_an_engine_that_is_away_is_waited_for_and_a_version_with_an_alias_stays(
 
 
 def test_repeats_are_trainings_of_their_own() -> None:
-    curve = planned(points=points_of((0.25, 0.5, 0.75, 1.0), 2, 1000))
+    curve = planned(points=points_of((0.25, 0.5, 0.75, 1.0), 2, 1000), gpu_hours=8.0)
     done = House([OK] * 8).course.go_on(curve)
     assert [(one.share, one.repeat, one.job_id) for one in done.points] == [
         (0.25, 1, "job-1"), (0.25, 2, "job-2"), (0.5, 1, "job-3"), (0.5, 2, "job-4"),
