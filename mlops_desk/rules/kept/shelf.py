@@ -7,6 +7,8 @@ that are built in stand behind those of people; only what somebody changed of on
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -52,7 +54,7 @@ class ReadRule:
 
 
 class RuleShelf:
-    """All rules. ``changed`` is called after each change, in the thread that made it."""
+    """All rules. ``changed`` is called after each change, in the thread that made it, which holds nothing meanwhile."""
 
     def __init__(self, tables: RuleTables, metrics: Metrics, built_in: "Iterable[BuiltInRule]" = ()) -> None:
         self.tables = tables
@@ -114,7 +116,7 @@ class RuleShelf:
 
     def add(self, spec: RuleSpec, created_by: int | None) -> ReadRule:
         """Keep a new rule. Raises Refused where there is one of its name, or too many."""
-        with self._lock:
+        with self._changing():
             known = self.find(spec.name)
             if known is not None and known.built_in is not None:
                 hint = Hint(f"mlops-desk rules edit {spec.name} RULE.yaml", after=" changes it. Or take another name.")
@@ -129,7 +131,7 @@ class RuleShelf:
 
     def change(self, name: str, spec: RuleSpec, changed_by: int | None = None) -> ReadRule:
         """Let a rule say something else; a built-in one acts for who changed it. Raises NotFound, Invalid."""
-        with self._lock:
+        with self._changing():
             known = self.named(name)
             if known.built_in is None:
                 return self._put(replace(known.written, document=format_rule(spec)))
@@ -138,7 +140,7 @@ class RuleShelf:
 
     def pause(self, name: str, *, is_paused: bool, changed_by: int | None = None) -> ReadRule:
         """Judge a rule no more, or again. Raises NotFound."""
-        with self._lock:
+        with self._changing():
             known = self.named(name)
             if known.built_in is None:
                 return self._put(replace(known.written, is_paused=is_paused))
@@ -148,34 +150,48 @@ class RuleShelf:
         """Keep what somebody changed of a built-in rule; nothing where it is again what it was at first."""
         by = changed_by if known.written.created_at == 0.0 else known.written.created_by
         written = replace(known.written, **{"created_by": by, "created_at": time.time(), **changes})
-        first = None if known.built_in is None else known.built_in.at_first
-        if first is not None and (written.document, written.is_paused) == (first.document, False):
-            return self.reset(written.name)
+        built_in = known.built_in
+        if built_in is not None:
+            first = built_in.at_first
+            if (written.document, written.is_paused) == (first.document, False):
+                return self._reset(written.id, built_in)
         return self._put(written)
 
     def remove(self, name: str) -> ReadRule:
         """Forget a rule. Raises NotFound, and Refused for one that is built in."""
-        with self._lock:
+        with self._changing():
             found = self.named(name)
             if found.built_in is not None:
                 hint = Hint(f"mlops-desk rules pause {name}", after=" has it judged no more.")
                 raise Refused(f"The rule {plain(name)} is built in, so it can't be removed.", hint)
             self.tables.remove(found.written.id)
             del self._read[found.written.id]
-        self.changed()
-        return found
+            return found
 
     def reset(self, name: str) -> ReadRule:
         """Let a built-in rule say what it said at first, and be judged. Raises NotFound, and Refused for another."""
-        with self._lock:
+        with self._changing():
             found = self.named(name)
             if found.built_in is None:
                 hint = Hint(f"mlops-desk rules edit {name} RULE.yaml", after=" lets it say something else.")
                 raise Refused(f"The rule {plain(name)} is not built in: it is what was written down of it.", hint)
-            self.tables.forget_document(found.written.id)
-            again = self._read[found.written.id] = _as_at_first(found.built_in)
-        self.changed()
+            return self._reset(found.written.id, found.built_in)
+
+    def _reset(self, rule_id: str, built_in: "BuiltInRule") -> ReadRule:
+        self.tables.forget_document(rule_id)
+        again = self._read[rule_id] = _as_at_first(built_in)
         return again
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the shelf, and tell of the change once it is let go of.
+
+        Whoever is told has a lock of their own, under which they ask the shelf at other times: each would wait for the
+        other, and both for ever.
+        """
+        with self._lock:
+            yield
+        self.changed()
 
     def fired(self, rule_id: str, at: float) -> WrittenRule | None:
         """Return a rule's record with its last firing, to be stored with that; None where it is gone."""
@@ -251,16 +267,15 @@ class RuleShelf:
         if found is None:
             self.add(spec_of(rule), rule.created_by)
         elif rule.last_fired_at != found.written.last_fired_at:
-            self._put(replace(found.written, last_fired_at=rule.last_fired_at))
+            with self._changing():
+                self._put(replace(found.written, last_fired_at=rule.last_fired_at))
 
     def _put(self, written: WrittenRule) -> ReadRule:
-        with self._lock:
-            self.tables.rules.put(written)
-            known = self._read.get(written.id)
-            same = known is not None and known.written.document == written.document
-            found = replace(known, written=written) if known is not None and same else self._reading(written)
-            self._read[written.id] = found
-        self.changed()
+        self.tables.rules.put(written)
+        known = self._read.get(written.id)
+        same = known is not None and known.written.document == written.document
+        found = replace(known, written=written) if known is not None and same else self._reading(written)
+        self._read[written.id] = found
         return found
 
     def _reading(self, written: WrittenRule) -> ReadRule:

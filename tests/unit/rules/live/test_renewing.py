@@ -1,14 +1,18 @@
 """Rules that change while others are judged, and things that are named before anybody has heard of them."""
 
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlops_desk.base.errors import NotFound
+from mlops_desk.records.rule import Rule
 from mlops_desk.records.rules.standing import RuleClock
 from mlops_desk.rules.document.document import parse_rule
+from mlops_desk.rules.kept.built_in import BuiltInRule
 from mlops_desk.rules.kept.shelf import RuleShelf
 from mlops_desk.rules.live.life import LifeParts, RuleLife
 from mlops_desk.storage.state import State
@@ -128,3 +132,43 @@ def test_who_fires_by_hand_names_a_thing_as_people_do_and_is_told_of_a_slip_of_t
         house.life.fire(each, "gpu9", "by me", ())
     assert [one.subject for one in house.life.firings(each, 10)] == [UUID]
     assert house.life.fire(each, "", "by me", ()).subject == ""
+
+
+def say(name: str, level: float) -> Any:
+    return parse_rule(HEAD.format(name) + EACH_GPU.replace("0.5", str(level)) + THEN, METRICS)
+
+
+CHANGES = {
+    "add": lambda shelf: shelf.add(say("new", 0.9), 1000),
+    "change": lambda shelf: shelf.change("old", say("old", 0.9)),
+    "pause": lambda shelf: shelf.pause("old", is_paused=True),
+    "remove": lambda shelf: shelf.remove("old"),
+    "put": lambda shelf: shelf.put(Rule("again", "digits", "champion", "accuracy", data={})),
+    "fired": lambda shelf: shelf.put(replace(shelf.get("retrains"), last_fired_at=1790000000.0)),
+    "built in changed": lambda shelf: shelf.change("hot", say("hot", 0.9), 1000),
+    "built in paused": lambda shelf: shelf.pause("hot", is_paused=True, changed_by=1000),
+    "built in said again": lambda shelf: shelf.change("hot", say("hot", 0.5), 1000),
+    "reset": lambda shelf: shelf.reset("hot"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_look_that_goes_on_beside_a_change_and_the_change_do_not_wait_for_each_other(
+    house: House, change: str
+) -> None:
+    """A look holds what a change is told to, and asks the rules meanwhile."""
+    hot = BuiltInRule("hot", "Hot", "A GPU is hot.", say("hot", 0.5), lambda _spec: None)
+    shelf = RuleShelf(house.state.rule_tables, METRICS, [hot])
+    shelf.add(say("old", 0.1), 1000)
+    shelf.put(Rule("retrains", "digits", "champion", "accuracy", data={}))
+    told = []
+
+    def looks() -> None:
+        look = threading.Thread(target=shelf.all, daemon=True)
+        look.start()
+        look.join(30)
+        told.append(not look.is_alive())
+
+    shelf.changed = looks
+    CHANGES[change](shelf)
+    assert told == [True]
