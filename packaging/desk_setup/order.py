@@ -16,10 +16,10 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
 SLOWEST = (
     "end2end/test_loop",
@@ -104,8 +104,10 @@ class End:
     def __init__(self, until: float) -> None:
         self._until = until
 
-    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Called before pytest's own, which makes fixtures: of several the one that was registered last comes first."""
+        import pytest  # noqa: PLC0415 - the set-up reads the words above where there is no pytest yet
+
         if may_wait(_file(item)) and time.time() > self._until:
             pytest.skip(TIME_IS_UP)
 

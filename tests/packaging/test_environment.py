@@ -150,7 +150,8 @@ def test_the_set_up_imports_nothing_but_the_standard_library():
 
 
 def test_without_a_verb_the_set_up_says_how_it_is_used():
-    command = [sys.executable, str(ROOT / "packaging" / "bootstrap.py")]
+    # As on a machine that has Python alone: -S leaves out installed packages, pytest too.
+    command = [sys.executable, "-S", str(ROOT / "packaging" / "bootstrap.py")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert "bootstrap.py run" in done.stdout
