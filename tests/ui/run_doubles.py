@@ -40,7 +40,7 @@ STEPS = 150
 def some_runs() -> FakeRegistry:
     """Return a registry with a sweep of sixty runs, and some others."""
     made, usual = FakeRegistry(), vars(_usual_runs())
-    vars(made).update({name: copy(value) for name, value in usual.items()})
+    vars(made).update({name: copy(value) for name, value in usual.items() if isinstance(value, (dict, set))})
     made._logged = {curve: [*values] for curve, values in made._logged.items()}
     return made
 
