@@ -11,12 +11,12 @@ from typing import Any
 
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.text import plain
-from mlops_desk.engines import relaxations
 from mlops_desk.engines.dialects import CDI, DOCKER, GPUS_LABEL, Dialect
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.limits import FileLimits
 from mlops_desk.engines.mounts import check_mounts
 from mlops_desk.engines.relaxations import check_relaxed
+from mlops_desk.records import relaxations
 from mlops_desk.records.jobs.spec import Mount
 
 MEMORY_SHARE = 0.9  # the rest is for the machine: without it the kernel may end other people's processes

@@ -13,6 +13,7 @@ from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.capsule.archive.grants import grants_of
 from mlops_desk.jobs.capsule.archive.importing import Importing
 from mlops_desk.jobs.capsule.basis import Basis
 from mlops_desk.jobs.capsule.completing import Completion, Outside
@@ -319,8 +320,15 @@ class JobsService(CommissionedJobs, DiskVerbs, LostJobVerbs):
         changed: Mapping[str, str] | None = None,
         data: Mapping[str, str] | None = None,
         runtime: str | None = None,
+        secrets: str = "",
+        relax: str = "",
+        ports: str = "",
+        git: str = "",
+        *,
+        network: bool = False,
     ) -> CapsuleImport:
-        return self._capsules.look(file, self._where("/", runtime), changed or {}, data or {})
+        grants = grants_of(changed, data, secrets, relax, ports, git, network=network)
+        return self._capsules.look(file, self._where("/", runtime), grants)
 
     def submit_import(
         self,
@@ -328,8 +336,15 @@ class JobsService(CommissionedJobs, DiskVerbs, LostJobVerbs):
         changed: Mapping[str, str] | None = None,
         data: Mapping[str, str] | None = None,
         runtime: str | None = None,
+        secrets: str = "",
+        relax: str = "",
+        ports: str = "",
+        git: str = "",
+        *,
+        network: bool = False,
     ) -> Job:
-        return self._answers.shown(self._capsules.take(file, self._where("/", runtime), changed or {}, data or {}))[0]
+        grants = grants_of(changed, data, secrets, relax, ports, git, network=network)
+        return self._answers.shown(self._capsules.take(file, self._where("/", runtime), grants))[0]
 
     def diff(self, a: str, b: str) -> list_of[Difference]:
         return list_of(self._repeating.diff(a, b))

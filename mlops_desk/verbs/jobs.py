@@ -180,10 +180,17 @@ class Jobs(Protocol):
         changed: Annotated[Mapping[str, str] | None, Pairs("FIELD=VALUE", word="set")] = None,
         data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
         runtime: str | None = None,
+        secrets: str = "",
+        relax: str = "",
+        ports: str = "",
+        git: str = "",
+        *,
+        network: bool = False,
     ) -> "CapsuleImport":
         """Tell what a job that was exported on another machine would be here, and how all that it needs stands.
 
-        Nothing is queued, and nothing of the file is kept.
+        Nothing is queued, and nothing of the file is kept. What it asks of this machine has to be granted by name:
+        ``data``, and words with spaces between them in ``secrets``, ``relax``, ``ports`` and ``git``; ``network``.
         """
         ...
 
@@ -194,8 +201,17 @@ class Jobs(Protocol):
         changed: Annotated[Mapping[str, str] | None, Pairs("FIELD=VALUE", word="set")] = None,
         data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
         runtime: str | None = None,
+        secrets: str = "",
+        relax: str = "",
+        ports: str = "",
+        git: str = "",
+        *,
+        network: bool = False,
     ) -> "Job":
-        """Queue a job that was exported on another machine: the same code, job file, and image if it can be had."""
+        """Queue a job that was exported on another machine: the same code, job file, and image if it can be had.
+
+        What it asks of this machine has to be granted, as its preview names it; else it is refused.
+        """
         ...
 
     @reads

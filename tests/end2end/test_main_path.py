@@ -171,14 +171,20 @@ def test_a_job_of_another_machine_is_run_here(
     other = Desk(root / "data", {"MLOPS_DESK_LEASE_DIR": str(root / "leases")})
     try:
         other.json("settings", "set", "jobs.mount_roots", "~ /tmp")
-        shown = other.json("jobs", "import", file)
+        alone = other.json("jobs", "import", file)
+        missing = {(one["what"], one["name"]) for one in alone["requirements"] if one["standing"] == "missing"}
+        assert missing == {("data", "/data"), ("network", "")}
+        refused = other.run("jobs", "import", file, "--submit", check=False)
+        assert (refused.returncode, "nobody granted" in refused.stderr) == (1, True)
+        grants = ("--data", f"/data={place / 'data'}", "--network")
+        shown = other.json("jobs", "import", file, *grants)
         assert {one["what"]: one["standing"] for one in shown["requirements"]} == {
-            "image": "same", "code": "same", "data": "same"
+            "image": "same", "code": "same", "data": "same", "network": "same"
         }  # fmt: skip
         assert shown["ready"] is True
         assert other.json("jobs", "list") == []
         assert "# Job train-iris, from job" in other.run("jobs", "import", file).stdout
-        queued = other.json("jobs", "import", file, "--submit", "--set", "params.lr=0.5")
+        queued = other.json("jobs", "import", file, "--submit", *grants, "--set", "params.lr=0.5")
         done = over(other, queued["id"])
         assert done["state"] == "succeeded", other.json("jobs", "logs", queued["id"])
         assert done["imported"]["job_id"] == shown["origin"]["job_id"]

@@ -9,7 +9,7 @@ from mlops_desk.ui.catalogue import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "mlops_desk"
-MOST_FILES = 20
+MOST_FILES = 30
 AT_THE_TOP = {
     *(".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "pyproject.toml"),
     *("requirements.lock", "requirements-build.lock", "requirements-test.lock"),

@@ -17,10 +17,10 @@ from mlops_desk.engines.discovery import candidates
 from mlops_desk.engines.engine import Engine
 from mlops_desk.engines.logins.private_images import PrivateImages
 from mlops_desk.engines.proven import Proofs
-from mlops_desk.engines.relaxations import OPENS
 from mlops_desk.engines.table import EngineTable
 from mlops_desk.records.agent import AuditEntry, Check
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job
+from mlops_desk.records.relaxations import OPENS
 from mlops_desk.records.status import Status
 from mlops_desk.runtimes.local.build import local_runtime
 from mlops_desk.runtimes.local.container import INSTANCE_LABEL

@@ -7,6 +7,14 @@ from typing import Protocol
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.capsule.archive import outputs
+from mlops_desk.jobs.capsule.archive.grants import (
+    Grants,
+    HostRequest,
+    asked_of_machine,
+    check_granted,
+    check_named,
+    granted_part,
+)
 from mlops_desk.jobs.capsule.archive.importing import Importing, ReadArchive
 from mlops_desk.jobs.capsule.basis import Basis
 from mlops_desk.jobs.capsule.differences import differences, spec_document
@@ -62,6 +70,7 @@ class _Ready:
     spec: JobSpec
     basis: Basis
     asked: Asked
+    wanted: tuple[HostRequest, ...]
 
 
 class CapsuleVerbs:
@@ -83,12 +92,16 @@ class CapsuleVerbs:
 
     # -- from another machine ------------------------------------------------------------------
 
-    def look(self, file: str, runtime: Runtime, changed: Mapping[str, str], data: Mapping[str, str]) -> CapsuleImport:
-        """Tell what an exported job would be here; nothing of it is kept."""
+    def look(self, file: str, runtime: Runtime, grants: Grants) -> CapsuleImport:
+        """Tell what an exported job would be here; nothing of it is kept, and what is not granted is not looked at."""
         uid = current_caller().uid
         archive = self._parts.importing.look(file, uid)
-        ready = self._ready(archive, runtime, uid, changed, data)
-        found = tuple(_in_the_file(archive, one) for one in self._parts.requirements.of(ready.asked))
+        ready = self._ready(archive, runtime, uid, grants)
+        granted = replace(ready.asked, spec=granted_part(archive.spec, ready.spec, grants))
+        found = (
+            *(one.requirement for one in ready.wanted),
+            *(_in_the_file(archive, one) for one in self._parts.requirements.of(granted)),
+        )
         return CapsuleImport(
             file=file,
             origin=_origin(archive),
@@ -101,36 +114,38 @@ class CapsuleVerbs:
             ready=all(one.standing is not Standing.MISSING for one in found),
         )
 
-    def take(self, file: str, runtime: Runtime, changed: Mapping[str, str], data: Mapping[str, str]) -> Job:
-        """Queue an exported job, on its code and, where it can be had, its image."""
+    def take(self, file: str, runtime: Runtime, grants: Grants) -> Job:
+        """Queue an exported job, on its code and, where it can be had, its image. Raises Refused."""
         uid = current_caller().uid
         archive = self._parts.importing.look(file, uid)
-        runtime.accept(self._ready(archive, runtime, uid, changed, data).spec, uid)  # before anything is kept
+        runtime.accept(self._allowed(file, archive, runtime, uid, grants).spec, uid)  # before anything is kept
         with self._parts.importing.taken(file, uid) as whole:
+            # The file may be another one by now, so what is queued is judged and not what was looked at.
+            ready = self._allowed(file, whole, runtime, uid, grants)
             if whole.packages is not None:
                 self._parts.packages.keep(whole.packages)
-            ready = self._ready(whole, runtime, uid, changed, data)
             return self._queue(ready.spec, uid, runtime, ready.basis)
 
-    def _ready(
-        self,
-        archive: ReadArchive,
-        runtime: Runtime,
-        uid: int,
-        changed: Mapping[str, str],
-        data: Mapping[str, str],
-    ) -> _Ready:
+    def _allowed(self, file: str, archive: ReadArchive, runtime: Runtime, uid: int, grants: Grants) -> _Ready:
+        ready = self._ready(archive, runtime, uid, grants)
+        check_granted(file, ready.wanted)
+        return ready
+
+    def _ready(self, archive: ReadArchive, runtime: Runtime, uid: int, grants: Grants) -> _Ready:
         """Return an exported job as it would be queued; jobs that it waited for are not here."""
+        check_named(archive.spec, grants)
         spec = replace(archive.spec, after=(), after_success=())
-        spec = mapped("the job in the file", change_spec(spec, changed), data)
+        spec = mapped("the job in the file", change_spec(spec, grants.changed), grants.data)
+        has_code = archive.capsule.source_sha256 is not None
+        wanted = tuple(asked_of_machine(archive.spec, spec, grants, has_code=has_code))
         plan = image_plan(runtime, spec, archive.capsule.image, archive.image_id)
-        if "image" in changed:
+        if "image" in grants.changed:
             plan = replace(plan, reference=spec.image, image_id=None)
         spec = replace(spec, image=plan.reference)
         same_source = spec.source == archive.spec.source
         basis = Basis(plan.image_id, archive.capsule if same_source else None, None, _origin(archive))
         first = archive.capsule if same_source else replace(archive.capsule, source_sha256=None)
-        return _Ready(spec, basis, Asked(spec, uid, runtime, first, plan))
+        return _Ready(spec, basis, Asked(spec, uid, runtime, first, plan), wanted)
 
     # -- to another machine --------------------------------------------------------------------
 

@@ -142,8 +142,9 @@ class Standing(StrEnum):
 class Requirement:
     """One thing that a job needs, and how it stands here before it is queued.
 
-    ``what`` is image, gpus, data, secret, code, driver or job; ``name`` which of them. ``drift`` says more where it
-    differs from what the job was made of.
+    ``what`` is image, gpus, data, secret, code, driver or job; of a job from another machine also relax, port, git,
+    build and network, which are missing until they are granted. ``name`` says which of them. ``drift`` says more where
+    it differs from what the job was made of.
     """
 
     what: str

@@ -17,7 +17,7 @@ from mlops_desk.base.network.rules import NetworkRules
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.engines.logins.private_images import PrivateImages
-from mlops_desk.engines.relaxations import OPENS, check_relaxed
+from mlops_desk.engines.relaxations import check_relaxed
 from mlops_desk.records.jobs.capsule import ImageIdentity
 from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.records.jobs.image_progress import ImageProgress
@@ -26,6 +26,7 @@ from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.running import LiveUse
 from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.records.relaxations import OPENS
 from mlops_desk.runtimes.local.container import (
     ATTEMPT_LABEL,
     INSTANCE_LABEL,

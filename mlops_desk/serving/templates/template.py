@@ -15,7 +15,7 @@ import yaml
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
-from mlops_desk.engines.relaxations import EXEC_TMP
+from mlops_desk.records.relaxations import EXEC_TMP
 
 FORMS = ("onnx", "safetensors", "gguf")
 """What a model's files can be, for a template's ``serves``."""

@@ -15,8 +15,9 @@ from mlops_desk.engines.dialects import DOCKER, PODMAN
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.limits import FileLimits, engine_limits
 from mlops_desk.engines.profile import Machine, container_body
-from mlops_desk.engines.relaxations import OPENS, check_relaxed
+from mlops_desk.engines.relaxations import check_relaxed
 from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.records.relaxations import OPENS
 
 GIB = 1 << 30
 MACHINE = Machine(64 * GIB, "nvidia")

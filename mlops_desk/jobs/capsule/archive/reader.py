@@ -14,7 +14,7 @@ import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -93,6 +93,13 @@ class Archive:
             if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
                 raise self._refused(f"{plain(info.filename)} is packed in a way that exports are not")
         return members
+
+    def check(self, read: Collection[str]) -> None:
+        """Hold all members but those in ``read`` against the list: none that was altered is taken. Raises Refused."""
+        for name, listed in self._listed.items():
+            if name not in read:
+                for _ in self._pieces(name, listed[1], listed):
+                    pass
 
     def has(self, name: str) -> bool:
         return name in self._listed
@@ -234,6 +241,7 @@ def write_archive(request: Mapping[str, Any], to: IO[bytes]) -> None:
         entries = code(archive, sha256, limits)
         told["code_files"] = len(entries)
         told["code_bytes"] = sum(entry.size_bytes for entry, _, _ in entries if isinstance(entry, FileEntry))
+        archive.check({member for _, member, _ in entries})
         copy(archive, entries, None)  # all of it is read first: an error in the midst of a file would be taken for it
         write_head(to, {"kind": "facts", "facts": told})
         if request["with_code"]:

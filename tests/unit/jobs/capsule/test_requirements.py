@@ -196,14 +196,15 @@ def file(other, tmp_path):
 
 def test_an_exported_job_is_shown_and_queued_and_linked(desk, file, tmp_path):
     job, path = file
-    shown = desk.jobs.preview_import(path)
+    data = {"/data": str(tmp_path / "set")}
+    shown = desk.jobs.preview_import(path, data=data, network=True)
     assert (shown.origin.job_id, shown.ready, shown.code_files) == (job.id, True, 1)
     assert {one.what: one.standing for one in shown.requirements} == {
-        "image": Standing.SAME, "code": Standing.SAME, "data": Standing.SAME
+        "image": Standing.SAME, "code": Standing.SAME, "data": Standing.SAME, "network": Standing.SAME
     }  # fmt: skip
     assert desk.jobs.list() == []
     assert not (desk.folder.sources / "snapshots").exists()
-    queued = desk.jobs.submit_import(path)
+    queued = desk.jobs.submit_import(path, data=data, network=True)
     assert (queued.spec, queued.image_id) == (job.spec, job.image_id)
     assert queued.capsule.source_sha256 == job.capsule.source_sha256
     assert (queued.imported.job_id, queued.imported.host) == (job.id, shown.origin.host)
@@ -226,7 +227,7 @@ def test_what_an_exported_job_waited_for_is_told_as_lost_before_and_after_it_is_
     other.jobs.export(job.id, path)
     notes = [(note.option, note.value, note.lost) for note in desk.jobs.preview_import(path).origin.notes]
     assert notes == [("after", first.id, True), ("afterSuccess", first.id, True)]
-    queued = desk.jobs.submit_import(path)
+    queued = desk.jobs.submit_import(path, network=True)
     assert (queued.spec.after, queued.spec.after_success) == ((), ())
     assert [note.option for note in desk.jobs.show(queued.id).imported.notes] == ["after", "afterSuccess"]
 
@@ -234,20 +235,35 @@ def test_what_an_exported_job_waited_for_is_told_as_lost_before_and_after_it_is_
 def test_data_that_lie_elsewhere_are_mapped_and_what_is_missing_is_said(desk, file, tmp_path):
     _, path = file
     (tmp_path / "set").rename(tmp_path / "moved")
-    shown = desk.jobs.preview_import(path)
+    where_it_was = {"/data": str(tmp_path / "set")}
+    shown = desk.jobs.preview_import(path, data=where_it_was, network=True)
     assert (shown.ready, [one.name for one in shown.requirements if one.standing is Standing.MISSING]) == (
         False,
         ["/data"],
     )
     with pytest.raises(Refused):
-        desk.jobs.submit_import(path)
+        desk.jobs.submit_import(path, data=where_it_was, network=True)
     assert desk.jobs.list() == []
     assert not (desk.folder.sources / "snapshots").exists()
-    mapped = desk.jobs.preview_import(path, data={"/data": str(tmp_path / "moved")})
+    mapped = desk.jobs.preview_import(path, data={"/data": str(tmp_path / "moved")}, network=True)
     assert mapped.ready
     assert [(one.path, one.b) for one in mapped.differs] == [('spec.mounts["/data"].source', str(tmp_path / "moved"))]
-    queued = desk.jobs.submit_import(path, {"params.lr": "1"}, {"/data": str(tmp_path / "moved")})
+    queued = desk.jobs.submit_import(path, {"params.lr": "1"}, {"/data": str(tmp_path / "moved")}, network=True)
     assert (queued.spec.mounts[0].source, queued.spec.params) == (str(tmp_path / "moved"), {"lr": "1"})
+
+
+def test_a_file_alone_gets_no_folder_of_this_machine_and_nothing_of_it_is_looked_at(desk, file, tmp_path):
+    _, path = file
+    shown = desk.jobs.preview_import(path)
+    assert not shown.ready
+    missing = [(one.what, one.name) for one in shown.requirements if one.standing is Standing.MISSING]
+    assert missing == [("data", "/data"), ("network", "")]
+    assert not [one for one in shown.requirements if "same 1 file" in one.text], "its folder was read"
+    with pytest.raises(Refused, match=r"asks for what nobody granted: data /data, network\. Nothing was queued"):
+        desk.jobs.submit_import(path)
+    with pytest.raises(Refused, match=r"granted: network\."):
+        desk.jobs.submit_import(path, data={"/data": str(tmp_path / "set")})
+    assert desk.jobs.list() == []
 
 
 def test_what_a_rerun_would_be_is_told_before_it_is_queued(desk, tmp_path):
@@ -292,7 +308,7 @@ def test_outputs_are_told_by_their_size_and_packed(desk, tmp_path):
         )
     with zipfile.ZipFile(without) as archive:
         assert not [name for name in archive.namelist() if name.startswith("outputs/")]
-    assert desk.jobs.preview_import(str(with_them)).ready
+    assert desk.jobs.preview_import(str(with_them), network=True).ready
     desk.jobs._capsules._parts = replace(desk.jobs._capsules._parts, export_bytes=lambda: 1000)
     with pytest.raises(Refused, match="takes 0 MiB of outputs at most"):
         desk.jobs.export(job.id, str(tmp_path / "more"), outputs=True)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.jobs.capsule.archive import importing, reader
 from mlops_desk.jobs.capsule.archive.importing import Importing
+from mlops_desk.jobs.capsule.archive.outputs import OutputFile
 from mlops_desk.jobs.capsule.exporting import Contents, pack
 from mlops_desk.jobs.capsule.source.packing import FileEntry, Limits, LinkEntry, file_head, link_head, write_head
 from mlops_desk.jobs.capsule.source.store import SnapshotStore
@@ -199,6 +200,24 @@ def member(name, mode=0, flags=0):
     return info
 
 
+@pytest.mark.parametrize("name", ["job.yaml", "metrics.json", "log.txt", "packages.txt", "record.json", "outputs/m"])
+def test_a_member_that_was_altered_by_one_bit_is_not_taken(here, tmp_path, name):
+    output = OutputFile("m", False, iter([b"weights"]))
+    spec = JobSpec("a", "img", seed=1)
+    path = exported(
+        tmp_path, a_job(spec), SnapshotStore(tmp_path / "there"),
+        packages="numpy==2\n", log=["line"], metrics={"auc": 0.9}, outputs=[output],
+    )  # fmt: skip
+    assert here.look(str(path), UID).spec == spec
+
+    def alter(found):
+        data = found[name]
+        found[name] = bytes([data[0] ^ 1]) + data[1:]
+
+    with pytest.raises(Refused, match=rf"{name} is not what its list says"):
+        here.look(str(rewritten(path, alter, listed=False)), UID)
+
+
 HOSTILE = {
     "a path that leaves": (evil_file("../evil"), "place that is none"),
     "an absolute path": (evil_file("/tmp/evil"), "place that is none"),
@@ -309,7 +328,7 @@ def test_an_encrypted_member_is_refused(here, good):
     at = data.find(b"PK\x01\x02")
     struct.pack_into("<H", data, at + 8, 1)
     good.write_bytes(bytes(data))
-    with pytest.raises(Refused, match="encrypted"):
+    with pytest.raises(Refused, match=r"is not taken: .* is encrypted"):
         here.look(str(good), UID)
 
 
