@@ -139,6 +139,8 @@ def specs(draw):
         ports=tuple(sorted(draw(st.sets(st.integers(1, 65_535), max_size=2)))),
         relax=tuple(sorted(draw(st.sets(WORDS, max_size=2)))),
     )
+    if spec.build is not None and not spec.command and not spec.resources.gpus:
+        spec = replace(spec, build=replace(spec.build, only=draw(st.booleans())))
     if limit is None and not preemptible:
         return spec
     longest = int((limit or 86_400) * 1000)

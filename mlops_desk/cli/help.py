@@ -320,6 +320,7 @@ HELP = {
     "ci.run.data": "folder or file of this machine that its stages get at TARGET, read only",
     "ci.run.secrets": "names of secrets that its stages may ask for, with blanks between them",
     "ci.run.dirty": "run the files as they are, though they differ from git's",
+    "ci.run.reports": "file that a report of the run is written to, which is no code: junit=PATH",
     "ci.run.attended": "end it when nobody has asked about it for a minute",
     "ci.list.repository": "only those of this folder or address",
     "ci.page.repository": "only those of this folder or address",

@@ -23,7 +23,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.cli.ci.asked import AskedAgent
 from mlops_desk.cli.ci.logs import JobLogs
-from mlops_desk.cli.ci.reports import report
+from mlops_desk.cli.ci.reports import report, report_paths
 from mlops_desk.cli.ci.runner import harmless, ref_of
 from mlops_desk.cli.forms.rules.ci import ci_run
 from mlops_desk.cli.output import show
@@ -70,7 +70,7 @@ def _begin(client: Client, given: argparse.Namespace) -> CiRun:
     folder = str(Path(given.folder).expanduser().absolute())
     begun: CiRun = client.ci.run(
         folder, given.file, branch, tag, _data(given.data), " ".join(given.secret), dirty=given.dirty,
-        attended=not given.detach,
+        attended=not given.detach, reports=report_paths(given),
     )  # fmt: skip
     return begun
 

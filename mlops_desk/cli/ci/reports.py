@@ -27,6 +27,12 @@ def report(client: Client, run: CiRun, given: argparse.Namespace) -> None:
         _write(summary, markdown(run) + "\n", mode="a")
 
 
+def report_paths(given: argparse.Namespace) -> dict[str, str]:
+    """Return where the reports that were asked for will lie, which is no code of the repository."""
+    named = {"junit": given.junit, "markdown": given.markdown}
+    return {kind: str(Path(path).absolute()) for kind, path in named.items() if path is not None}
+
+
 def _tails(client: Client, run: CiRun) -> dict[str, str]:
     """Return the last lines of the jobs that did not pass."""
     found = {}

@@ -11,7 +11,7 @@ import secrets as lots
 import threading
 import time
 from builtins import list as list_of
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from mlops_desk.base.failures.trouble_log import TroubleLog
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.capsule.source.store import CodeSnapshot
-from mlops_desk.jobs.capsule.source.taking import Snapshots, git_identity, lacking_submodules
+from mlops_desk.jobs.capsule.source.taking import Snapshots, changed_files, git_identity, lacking_submodules
 from mlops_desk.jobs.ci.book import CiBook
 from mlops_desk.jobs.ci.document import kind_of, parse_pipeline, pipeline_schema, plan_of
 from mlops_desk.jobs.ci.driver import CiDriver, CiParts
@@ -46,6 +46,7 @@ some seconds of it."""
 _LOOK_SECONDS = 5.0  # chosen: who is gone is noticed soon enough, and an idle agent hardly wakes
 _MOST_WAIT_SECONDS = 25.0  # chosen: below what anything between client and agent would give up after
 _LARGEST_FILE = 64 << 10  # as large as a document may be
+_NAMED, _LONGEST = 5, 400  # chosen: files and characters of a sentence that is read at a glance
 _MOST_NAMED = 1000  # chosen: as many as of untracked files
 _ID_BYTES = 6  # as a job's id has
 _ALL = "Runs"
@@ -53,6 +54,14 @@ _ALL = "Runs"
 
 TakeTag = Callable[[str, str, str], Approval]
 """Take a signed tag (repository, tag, alias) as a word for a move. Raises DeskErrors."""
+
+
+def _names(files: Sequence[str]) -> str:
+    """Return the first of some files by name, and how many more there are."""
+    named = plain(", ".join(files[:_NAMED]), _LONGEST)
+    if not files:
+        return "which of them can't be told"
+    return named if len(files) <= _NAMED else f"{named} and {len(files) - _NAMED:,} more"
 
 
 def _no_policies(_repository: str, _tag: str, _alias: str) -> Approval:
@@ -162,19 +171,22 @@ class CiService:
         *,
         dirty: bool = False,
         attended: bool = False,
+        reports: Mapping[str, str] | None = None,
     ) -> CiRun:
         if branch is not None and tag is not None:
             raise Invalid("A commit is run for a branch or for a tag.", "Leave out --branch or --tag.")
         ref, kind = (branch, BRANCH) if tag is None else (tag, TAG)
         given = CiAsked(folder, file, ref, kind, data or {}, tuple(secrets.split()), attended)
-        with self._snapshots.taken(Source(folder=folder), current_caller().uid) as snapshot:
+        own = tuple((reports or {}).values())
+        with self._snapshots.taken(Source(folder=folder), current_caller().uid, reports=own) as snapshot:
             told = git_identity(snapshot.facts)
             if told.commit is None and not dirty:
                 text = f"{plain(folder)} is no git repository with a commit."
                 raise Refused(text, Hint("git commit", after=", or run the files as they are: --dirty"))
             if told.dirty is not False and not dirty:
-                text = f"The files of {plain(folder)} differ from its commit {(told.commit or '')[:12]}."
-                raise Refused(text, "Commit them, or run them as they are: --dirty")
+                text = f"The files of {plain(folder)} differ from its commit {(told.commit or '')[:12]}"
+                hint = "Commit them, name them in .gitignore, or run them as they are: --dirty"
+                raise Refused(f"{text}: {_names(changed_files(snapshot.facts))}.", hint)
             return self._begin(given, snapshot, is_dirty=told.dirty is not False)
 
     def check(self, file: str) -> CiPlan:

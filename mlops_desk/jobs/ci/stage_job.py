@@ -18,8 +18,6 @@ from mlops_desk.records.jobs.spec import JobSpec, Source
 
 CODE = "/work"
 """Where the code lies in the container, and the command starts."""
-_NOTHING = ("true",)
-"""What runs in an image that is only built: that it starts at all is the proof."""
 _NAMED = 300  # chosen: characters of the targets that a hint names
 _NAME_LIMIT = 100  # as a job's name has at most
 
@@ -49,7 +47,7 @@ def _document(file: CiFile, stage: CiStageFields, run: CiRun) -> Mapping[str, An
         "kind": "Job",
         "name": job_name(file, stage.name),
         "type": "batch",
-        "command": list(stage.command or _NOTHING),
+        "command": list(stage.command),
         "env": {**stage.env, **_told(run)},
         "source": {"folder": "/", "target": CODE},  # put in its place below: its snapshot is there already
     }
@@ -58,7 +56,10 @@ def _document(file: CiFile, stage: CiStageFields, run: CiRun) -> Mapping[str, An
     if stage.image_of is not None:
         document["image"] = built_image(job_name(file, stage.image_of))
     if stage.build is not None:
-        document["build"] = {"context": f"/{stage.build.context}", "dockerfile": stage.build.dockerfile}
+        build = {"context": f"/{stage.build.context}", "dockerfile": stage.build.dockerfile}
+        if not stage.command:  # nothing of the image runs, so nothing else is needed either
+            return {**document, "build": {**build, "only": True}}
+        document["build"] = build
     if stage.resources is not None:
         document["resources"] = written(stage.resources)
     if stage.mlflow is not None:

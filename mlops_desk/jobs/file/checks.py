@@ -32,6 +32,7 @@ def check_file(bound: Bound[JobFile], document: Node) -> None:
     _check_dependencies(bound)
     _check_retries(bound)
     _check_network(bound)
+    _check_only_built(bound)
     for path in ("ports", "secrets", "outputs", "relax", "resources.gpu_uuids", "mlflow.models"):
         _check_repeated(bound, path)
     if bound.table.sweep is not None:
@@ -69,6 +70,17 @@ def _check_image(bound: Bound[JobFile], document: Node) -> None:
         )
     hint = "Add a line image: ... to the file, or build: ... where it is to be built first."
     raise wrong(document.place._replace(field="image"), "image is missing.", hint)
+
+
+def _check_only_built(bound: Bound[JobFile]) -> None:
+    """Refuse what a job whose image is only built would never do. Raises Invalid."""
+    build = bound.table.build
+    if build is None or not build.only:
+        return
+    if bound.table.command:
+        bound.refuse("command", "nothing runs where build.only is true.", "Leave out one of the two.")
+    if bound.table.resources.gpus:
+        bound.refuse("resources.gpus", "no GPU is used where build.only is true.", "Leave out one of the two.")
 
 
 def _check_server(bound: Bound[JobFile]) -> None:

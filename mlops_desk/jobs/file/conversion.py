@@ -70,7 +70,7 @@ def spec_of(file: JobFile, folder: str) -> JobSpec:
         source=None
         if source is None
         else Source(None if source.folder is None else absolute(source.folder), source.git, source.ref, source.target),
-        build=None if build is None else Build(absolute(build.context), build.dockerfile),
+        build=None if build is None else Build(absolute(build.context), build.dockerfile, build.only),
         outputs=file.outputs,
         checkpoint=file.checkpoint,
         ports=file.ports,
@@ -134,7 +134,9 @@ def file_of(spec: JobSpec) -> JobFile:
         source=None
         if source is None
         else SourceFields(folder=source.folder, git=source.git, ref=source.ref, target=source.target),
-        build=None if build is None else BuildFields(dockerfile=build.dockerfile, context=build.context),
+        build=None
+        if build is None
+        else BuildFields(dockerfile=build.dockerfile, context=build.context, only=build.only),
         mounts=tuple(_mount_fields(mount) for mount in spec.mounts),
         secrets=spec.secrets,
         ports=spec.ports,

@@ -112,6 +112,7 @@ class BuildFields(Struct, frozen=True, kw_only=True):
 
     dockerfile: Annotated[str, Meta(extra=written_as(scalars.INSIDE)), told("file in the context")] = "Dockerfile"
     context: Annotated[Folder, told("folder that the image is built from")] = "."
+    only: Annotated[Flag, told("only build the image, and run nothing of it")] = False
 
 
 class WarningFields(Struct, frozen=True, kw_only=True):

@@ -104,7 +104,10 @@ def _entrypoint(draft: JobDraft, option: str, value: Any) -> None:
 def _build(draft: JobDraft, option: str, value: Any) -> None:
     given = value if isinstance(value, Mapping) else {"context": value}
     known = {key: shown(given[key]) for key in ("context", "dockerfile") if given.get(key) is not None}
-    draft.keep(option, str(given.get("context", ".")), "build", known)
+    context = str(given.get("context", "."))
+    if "://" not in context:
+        known["context"] = draft.on_this_machine(context)
+    draft.keep(option, context, "build", known)
     for key in given:
         if key not in {"context", "dockerfile"}:
             draft.lost(f"{option}.{key}", shown(given[key]), "Of a build only context and dockerfile come over.")

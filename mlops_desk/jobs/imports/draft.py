@@ -84,7 +84,7 @@ class JobDraft:
 
     def mount(self, option: str, shown: str, source: str, target: str, *, writable: bool) -> None:
         """Take in a folder or file of this machine."""
-        path = self._on_this_machine(source)
+        path = self.on_this_machine(source)
         why = self._why_no_mount(source, path)
         if why is not None:
             self.lost(option, shown, why)
@@ -196,7 +196,8 @@ class JobDraft:
             return False
         return True
 
-    def _on_this_machine(self, source: str) -> str:
+    def on_this_machine(self, source: str) -> str:
+        """Return the absolute path of a folder that a file names: the job file may be saved elsewhere."""
         if source == "~" or source.startswith("~/"):
             return clean_path(self._home + source[1:])
         return clean_path(posixpath.join(self._folder, source))

@@ -41,7 +41,7 @@ def _job(project: Mapping[str, Any], name: str, point: Any, folder: str, home: s
     _parameters(draft, f"entry_points.{name}", given.get("parameters"), command)
     draft.command = ["sh", "-c", command]
     draft.keep("name", title, "mlflow", {"experiment": title})
-    draft.keep("MLproject", folder, "source", {"folder": "."})
+    draft.keep("MLproject", folder, "source", {"folder": folder})
     draft.changed("MLproject", folder, "Its folder is snapshotted when the job is submitted, and mounted read only.")
     return draft.done()
 

@@ -42,9 +42,16 @@ class Fetching:
         except DeskError as error:
             self._judge(job, error)
             return
-        self._book.change(
-            job_id, lambda now: None if now.state.is_final else replace(now, image_id=pinned, reason=None)
-        )
+
+        def pin(now: Job) -> Job | None:
+            if now.state.is_final:
+                return None
+            got = replace(now, image_id=pinned, reason=None)
+            if now.spec.build is None or not now.spec.build.only:
+                return got
+            return replace(got, state=JobState.SUCCEEDED, ended_at=time.time())
+
+        self._book.change(job_id, pin)
 
     def _pulled(self, job: Job) -> str:
         reference = job.spec.image

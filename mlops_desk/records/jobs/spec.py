@@ -82,11 +82,12 @@ class Source:
 class Build:
     """An image to build first: a ``context`` folder (absolute), and the ``dockerfile`` in it.
 
-    The job's ``image`` is what it is called then.
+    The job's ``image`` is what it is called then. ``only``: nothing of it is run, and the job is over once it is built.
     """
 
     context: str
     dockerfile: str = "Dockerfile"
+    only: bool = False
 
 
 class Goal(StrEnum):

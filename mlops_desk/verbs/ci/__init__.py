@@ -34,10 +34,12 @@ class Ci(Protocol):
         *,
         dirty: bool = False,
         attended: bool = False,
+        reports: Annotated[Mapping[str, str] | None, Pairs("KIND=PATH", paths=True)] = None,
     ) -> "CiRun":
         """Run the pipeline of a repository's folder, at the commit that is checked out there.
 
         Its jobs wait in the queue and lease GPUs as any other. Exit code 0: all passed; 1: something did not.
+        Files that are written as its ``reports`` are no code of it.
         """
         ...
 

@@ -20,7 +20,8 @@ from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
-from mlops_desk.records.jobs.spec import JobSpec, Resources
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import Build, JobSpec, Resources
 from mlops_desk.runtimes.fake import FakeRuntime
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.storage.state import State
@@ -102,6 +103,24 @@ def test_a_job_runs_on_a_cluster_and_its_record_says_where(site):
     (attempt,) = job.attempts
     assert (attempt.runtime, attempt.handle, job.handle) == ("slurm", f"slurm/{job.id}-a1", f"slurm/{job.id}-a1")
     assert site.clusters["slurm"].survey() == []
+
+
+@pytest.mark.parametrize("only", [True, False])
+def test_of_an_image_that_is_only_built_nothing_is_started(site, only):
+    spec = JobSpec("image", "localhost/built", ("train",), build=Build("/code", only=only))
+    job = site.book.add(Job("b" * 12, "image", JobState.QUEUED, spec, 1.0, 0, "me", runtime="slurm"))
+    ended = site.run(job.id)
+    assert (ended.state, ended.image_id, len(ended.attempts)) == (JobState.SUCCEEDED, "localhost/built", int(not only))
+    assert ended.ended_at is not None
+    assert site.clusters["slurm"].survey() == []
+
+
+@pytest.mark.parametrize("only", [True, False])
+def test_an_image_that_can_not_be_built_fails_the_job_that_only_builds_it(site, only):
+    site.clusters["slurm"].build_error = Reason("build_failed", "The build failed.")
+    spec = JobSpec("image", "localhost/built", build=Build("/code", only=only))
+    job = site.book.add(Job("b" * 12, "image", JobState.QUEUED, spec, 1.0, 0, "me", runtime="slurm"))
+    assert site.run(job.id).state is JobState.FAILED
 
 
 @pytest.mark.parametrize(("command", "class_"), [("fail", "exit_nonzero"), ("refused", "start_failed")])

@@ -63,7 +63,7 @@ def listed(git: Git) -> CodeFiles:
 def facts(git: Git, folder: str, found: CodeFiles) -> dict[str, Any]:
     """Return what is known of the checkout's state: the fields of a GitIdentity, and the ``diff`` itself.
 
-    ``submodules`` are those that are not there.
+    ``changed`` are the files that differ from the commit, ``submodules`` those that are not there.
     """
     loose = sorted(found.untracked)
     commit = git.text("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
@@ -76,6 +76,7 @@ def facts(git: Git, folder: str, found: CodeFiles) -> dict[str, Any]:
         "remote": _remote(git),
         "diff": _diff(git, folder, changes) if changes else "",
         "untracked": [plain(name) for name in loose[:_MOST_NAMED]],
+        "changed": [plain(name) for name in sorted({*(one.path for one in changes), *loose})[:_MOST_NAMED]],
         "submodules": _absent(git, folder),
     }
 

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
@@ -41,14 +41,18 @@ def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def listing(folder: str, git: Git | None, depth: int = 0) -> checkout.CodeFiles:
-    """Return the paths of what belongs to the snapshot, in order; ``git`` where the folder is in a checkout."""
+def listing(folder: str, git: Git | None, depth: int = 0, reports: Collection[str] = frozenset()) -> checkout.CodeFiles:
+    """Return the paths of what belongs to the snapshot, in order; ``git`` where the folder is in a checkout.
+
+    Of ``reports``, which a run of the desk wrote there, those that git does not track are no code.
+    """
     ignored = Ignored(_lines(folder))
     if git is None:
         return checkout.CodeFiles(tuple(sorted(_walk(folder, ignored))))
     found, files = checkout.listed(git), []
+    own = set(reports).intersection(found.untracked)
     for path in found.files:
-        if ignored.leaves_out(path.rstrip("/")):
+        if path in own or ignored.leaves_out(path.rstrip("/")):
             continue
         inner = os.path.join(folder, path)  # noqa: PTH118 - as above
         if os.path.isdir(inner) and not os.path.islink(inner):  # noqa: PTH112, PTH114 - as above
@@ -56,7 +60,7 @@ def listing(folder: str, git: Git | None, depth: int = 0) -> checkout.CodeFiles:
         else:
             files.append(path)
     there = [path for path in dict.fromkeys(files) if os.path.lexists(os.path.join(folder, path))]  # noqa: PTH118 - as above
-    loose = tuple(path for path in found.untracked if not ignored.leaves_out(path.rstrip("/")))
+    loose = tuple(path for path in found.untracked if path not in own and not ignored.leaves_out(path.rstrip("/")))
     return checkout.CodeFiles(tuple(sorted(there)), found.tracked, loose, ignored.leaves_out)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,19 +61,22 @@ class Snapshots:
         return Limits(self._limit_bytes(), _MOST_FILES)
 
     @contextmanager
-    def taken(self, source: Source, uid: int, dockerfile: str | None = None) -> Iterator[CodeSnapshot]:
+    def taken(
+        self, source: Source, uid: int, dockerfile: str | None = None, reports: Collection[str] = ()
+    ) -> Iterator[CodeSnapshot]:
         """Take a snapshot as the user ``uid``; it is safe from being cleared away until this is left.
 
         With ``dockerfile`` the folder is one that is built by it, and .dockerignore says what does not belong to it.
+        Files in ``reports`` (absolute paths) that git does not track are no code.
         Raises the DeskErrors of the worker, TimedOut, Unavailable.
         """
-        snapshot = self._take(source, uid, dockerfile)
+        snapshot = self._take(source, uid, dockerfile, reports)
         try:
             yield snapshot
         finally:
             self.store.let_go(snapshot.sha256)
 
-    def _take(self, source: Source, uid: int, dockerfile: str | None) -> CodeSnapshot:
+    def _take(self, source: Source, uid: int, dockerfile: str | None, reports: Collection[str]) -> CodeSnapshot:
         limits = self.limits() if dockerfile is None else Limits(self._context_bytes(), _MOST_FILES)
         seconds = _FOLDER_SECONDS if source.git is None else _FETCH_SECONDS
         request = {
@@ -81,6 +84,7 @@ class Snapshots:
             "git": source.git,
             "ref": source.ref,
             "dockerfile": dockerfile,
+            "reports": list(reports),
             "private": self._private,
             "roots": self._roots(),
             "limit_bytes": limits.size_bytes,
@@ -133,6 +137,12 @@ def git_identity(facts: dict[str, Any]) -> GitIdentity:
 def lacking_submodules(facts: dict[str, Any]) -> tuple[str, ...]:
     """Return the submodules that the worker told to be absent."""
     found = facts.get("submodules")
+    return tuple(plain(str(name)) for name in found) if isinstance(found, list) else ()
+
+
+def changed_files(facts: dict[str, Any]) -> tuple[str, ...]:
+    """Return the files of a checkout that the worker told to differ from its commit."""
+    found = facts.get("changed")
     return tuple(plain(str(name)) for name in found) if isinstance(found, list) else ()
 
 

@@ -7,6 +7,7 @@ what this person may read.
 import json
 import os
 import sys
+from collections.abc import Iterable
 from typing import IO, Any
 
 from mlops_desk.base.errors import DeskError
@@ -33,7 +34,8 @@ def write_folder(request: dict[str, Any], to: IO[bytes]) -> None:
     check_root(folder, request["roots"], os.getuid())
     built = request.get("dockerfile")  # that of a folder that is built, of which all counts, tracked by git or not
     git = None if built is not None else git_beside(folder, float(request["seconds"]))
-    found = listing(folder, git) if built is None else context_listing(folder, str(built))
+    reports = _below(folder, request.get("reports") or ())
+    found = listing(folder, git, reports=reports) if built is None else context_listing(folder, str(built))
     entries = examined(folder, found.files, private, _limits(request))
     if git is not None:
         write_head(to, {"kind": "facts", "facts": checkout.facts(git, folder, found)})
@@ -68,6 +70,12 @@ def write_fetched(request: dict[str, Any], to: IO[bytes]) -> None:
                     write_head(to, link_head(entry))
         finally:
             blobs.close()
+
+
+def _below(folder: str, paths: Iterable[str]) -> set[str]:
+    """Return those of some absolute paths that lie in the folder, as they are called there."""
+    real = (os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)) for path in paths)  # noqa: PTH118, PTH119, PTH120 - texts: names need not be UTF-8
+    return {os.path.relpath(path, folder) for path in real if path.startswith(f"{folder.rstrip('/')}/")}
 
 
 def _limits(request: dict[str, Any]) -> Limits:

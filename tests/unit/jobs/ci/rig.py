@@ -1,7 +1,7 @@
 """Runs of pipelines without an engine: threads that run at once, jobs that a test ends, and a house that can fail."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -58,13 +58,15 @@ class Code:
         self.gone = False
         self.used = 0
         self.taken_of: list[object] = []
+        self.reports: set[str] = set()
         self.store = self
 
     @contextmanager
-    def taken(self, source: object, _uid: int) -> Iterator[CodeSnapshot]:
+    def taken(self, source: object, _uid: int, reports: Collection[str] = ()) -> Iterator[CodeSnapshot]:
         if self.fails is not None:
             raise self.fails
         self.taken_of.append(source)
+        self.reports = set(reports)
         (self.root / "mlops-desk.yaml").write_text(self.text)
         yield CodeSnapshot("5ha", 1, len(self.text), self.facts, self.pointers)
 

@@ -134,7 +134,12 @@ def test_code_that_cannot_be_had_begins_nothing(world: World, error: Exception) 
     ("facts", "said"),
     [
         ({}, "no git repository with a commit"),
-        ({"commit": COMMIT, "dirty": True}, "differ from its commit c0ffeec0ffee"),
+        ({"commit": COMMIT, "dirty": True}, "differ from its commit c0ffeec0ffee: which of them can't be told"),
+        (
+            {"commit": COMMIT, "dirty": True, "changed": ["a.py", "b"]},
+            "differ from its commit c0ffeec0ffee: a.py, b\\.",
+        ),
+        ({"commit": COMMIT, "dirty": True, "changed": list("abcdefg")}, "c0ffeec0ffee: a, b, c, d, e and 2 more"),
         ({"commit": COMMIT}, "differ from its commit"),
     ],
 )

@@ -28,6 +28,20 @@ def test_an_image_is_built_of_the_commits_own_folder_and_what_is_tested_runs_in_
     assert [one.first.source_sha256 for one in world.given] == ["5ha", "5ha"]
 
 
+@pytest.mark.parametrize(
+    ("stage", "only"),
+    [
+        ("- {name: image, build: {context: docker}}\n", True),
+        ("- {name: image, build: {}, resources: {gpus: 1}}\n", True),
+        ("- {name: image, build: {}, command: [pytest]}\n", False),
+    ],
+)
+def test_of_an_image_that_is_only_built_nothing_is_run(world: World, stage: str, only: bool) -> None:
+    world.run(stage)
+    spec = world.jobs["job-0"].spec
+    assert (spec.build.only, spec.command == (), spec.resources.gpus) == (only, only, 0)
+
+
 def test_a_stage_reads_the_folder_that_it_names_and_waits_where_that_was_not_kept(world: World) -> None:
     world.run(BOTH + READS)
     world.end("train", folders=("/out", "/outer"))

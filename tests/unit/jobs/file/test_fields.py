@@ -413,3 +413,14 @@ def test_what_is_no_time_is_refused(text):
 @given(st.integers(0, 4_000_000_000_000_000))
 def test_a_time_survives_its_text(micros):
     assert read_moment(written_moment(micros / 1_000_000), NOW) == micros / 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("line", "field"), [("command: [x]\n", "command"), ("resources: {gpus: 1}\n", "resources.gpus")]
+)
+def test_an_image_that_is_only_built_runs_nothing_and_uses_no_gpu(line, field):
+    text = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nbuild: {context: ., only: true}\n"
+    assert parse_spec(text).build.only
+    with pytest.raises(Invalid, match=r"where build\.only is true") as wrong:
+        parse_spec(text + line)
+    assert field in str(wrong.value)

@@ -187,6 +187,13 @@ entry_points:
 """
 
 
+def test_what_was_printed_means_the_same_folders_wherever_it_is_saved():
+    (job,) = [one for one in read(MLPROJECT).jobs if one.name == "wine"]
+    assert parse_spec(job.spec, "/elsewhere").source == Source(folder="/home/ada/w")
+    (built,) = read("services: {a: {build: {context: ./prep}, command: [x]}}\n").jobs
+    assert parse_spec(built.spec, "/elsewhere").build == Build("/home/ada/w/prep")
+
+
 def test_an_mlproject_becomes_a_job_for_each_entry_point():
     found = read(MLPROJECT)
     assert (found.kind, [job.name for job in found.jobs]) == ("mlproject", ["wine", "wine test"])

@@ -19,7 +19,7 @@ from mlops_desk.base.people.person import person
 from mlops_desk.base.process import run_command
 from mlops_desk.jobs.capsule.source import taking
 from mlops_desk.jobs.capsule.source.git import checked_address, without_login
-from mlops_desk.jobs.capsule.source.taking import Snapshots, git_identity, lacking_submodules
+from mlops_desk.jobs.capsule.source.taking import Snapshots, changed_files, git_identity, lacking_submodules
 from mlops_desk.records.jobs.spec import Source
 
 NOBODY = 65534
@@ -67,6 +67,25 @@ def taken(snapshots, **source):
 def names(snapshots, folder):
     with taken(snapshots, folder=str(folder)) as (_, _, files):
         return files
+
+
+def test_the_reports_of_a_run_are_no_code_and_change_none(snapshots, checkout, tmp_path):
+    (checkout / "out.xml").write_text("a run")
+    (checkout / "new.py").write_text("1")
+    (checkout / "train.py").write_text("a run")  # git tracks it: whoever has a report written over it has changed it
+    reports = [str(checkout / name) for name in ("out.xml", "train.py")] + [str(tmp_path / "other" / "new.py")]
+    with snapshots.taken(Source(folder=str(checkout)), os.getuid(), reports=reports) as snapshot:
+        lines = snapshots.store.lines(snapshot.sha256)
+        assert [line["path"] for line in lines] == [".gitignore", "new.py", "train.py"]
+        assert changed_files(snapshot.facts) == ("new.py", "train.py")
+    (checkout / "new.py").unlink()
+    git(checkout, "checkout", "-q", "train.py")
+    link = tmp_path / "link"
+    link.symlink_to(checkout)
+    with snapshots.taken(Source(folder=str(checkout)), os.getuid(), reports=[str(link / "out.xml")]) as snapshot:
+        assert (git_identity(snapshot.facts).dirty, changed_files(snapshot.facts)) == (False, ())
+    with snapshots.taken(Source(folder=str(checkout)), os.getuid()) as snapshot:
+        assert (git_identity(snapshot.facts).dirty, changed_files(snapshot.facts)) == (True, ("out.xml",))
 
 
 def test_code_is_taken_only_from_where_jobs_may_mount(tmp_path, checkout):
