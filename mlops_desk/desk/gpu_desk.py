@@ -27,7 +27,7 @@ from mlops_desk.records.jobs.card import CardState, GpuCard, GpuNote, GpuWish, R
 from mlops_desk.records.jobs.usage import GpuHours
 from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.records.status import Status
-from mlops_desk.telemetry.gpu_service import End, GpusService, uid_of
+from mlops_desk.telemetry.gpu_service import End, GpusService, Look, uid_of
 
 _log = logging.getLogger(__name__)
 
@@ -59,8 +59,10 @@ class GpuDeskParts:
 class GpuDesk(GpusService):
     """Implements ``verbs.Gpus``. ``turn`` is called every few seconds, in a thread that may wait for the disk."""
 
-    def __init__(self, status: Callable[[], Status], parts: GpuDeskParts, end: End | None = None) -> None:
-        super().__init__(status, end)
+    def __init__(
+        self, status: Callable[[], Status], parts: GpuDeskParts, end: End | None = None, look: Look | None = None
+    ) -> None:
+        super().__init__(status, end, look)
         self._parts = parts
         self._lock = Lock()
         self._wishes: set[GpuWish] = set()
@@ -179,11 +181,13 @@ class GpuDesk(GpusService):
         word = plain(text, TEXT_LIMIT).strip()
         if not word or len(text) > TEXT_LIMIT:
             raise Invalid(f"A note is of 1 to {TEXT_LIMIT} characters, and this has {len(text)}.")
+        gpu = next((gpu for gpu in self.list() if any(one.pid == pid for one in gpu.processes)), None)
+        if gpu is None:
+            raise Refused(f"Process {pid} is on no GPU now.", Hint("mlops-desk gpus list", after=" shows who is."))
         process, caller, uid = self.process(pid), current_caller(), uid_of(pid)
         if uid is None or uid == caller.uid:
             text = f"Process {pid} is your own." if uid is not None else f"Process {pid} has ended already."
             raise Refused(text, Hint("mlops-desk gpus list", after=" shows the others."))
-        index = next(gpu.index for gpu in self.list() if process in gpu.processes)
         now = time.time()
         mine = self._parts.notes.own()
         for paper in mine:
@@ -193,8 +197,8 @@ class GpuDesk(GpusService):
         if len(fresh) >= FROM_ONE:
             raise Refused(f"You have left {user_name(uid)} {len(fresh)} notes within a week already.", "Talk to them.")
         id_ = secrets.token_hex(_ID_BYTES)
-        self._parts.notes.write(id_, NotePaper(uid, pid, index, word, now, process.start_ticks))
-        return GpuNote(id_, pid, index, uid, user_name(uid), word, now)
+        self._parts.notes.write(id_, NotePaper(uid, pid, gpu.index, word, now, process.start_ticks))
+        return GpuNote(id_, pid, gpu.index, uid, user_name(uid), word, now)
 
     # -- every few seconds ---------------------------------------------------------------------
 

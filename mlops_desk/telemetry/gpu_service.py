@@ -1,4 +1,4 @@
-"""The GPUs' verbs: list them, and end a process on one of them.
+"""The GPUs' verbs: list them, and end a process on one of them or anywhere on this machine.
 
 A pid is used again by another process, so a process is named by pid and start ticks, held by a descriptor (pidfd),
 looked at once more, and signalled through the descriptor: whoever comes after it can't be hit.
@@ -17,40 +17,61 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.gpu import Gpu, GpuProcess
 from mlops_desk.records.status import Status
 
+_FIRST_PID = 2  # 1 is the machine's own, and what is below names groups of processes
+
 End = Callable[[GpuProcess, int, bool], None]
 """Ends a process of those start ticks, by force or not."""
+Look = Callable[[int], GpuProcess | None]
+"""Finds a process of the machine that is on no GPU; None where there is none of that pid."""
 
 
 class GpusService:
-    """Implements ``verbs.Gpus``; ``end`` is handed in where there is nothing to send a signal to."""
+    """Implements ``verbs.Gpus``; ``end`` and ``look`` are handed in where the processes are not this machine's."""
 
-    def __init__(self, status: Callable[[], Status], end: End | None = None) -> None:
+    def __init__(self, status: Callable[[], Status], end: End | None = None, look: Look | None = None) -> None:
         self._status = status
         self._end = end or send_signal
+        self._look = look or of_machine
 
     def list(self) -> list_of[Gpu]:
         return [*self._status().gpus]
 
     def process(self, pid: int) -> GpuProcess:
-        return self._on_a_gpu(pid)
+        """Return a process of this machine, on a GPU or not. Raises NotFound, Refused."""
+        if pid == os.getpid():
+            raise Refused(f"Process {pid} is the agent itself.", Hint("mlops-desk agent stop", after=" ends it."))
+        if pid < _FIRST_PID:
+            raise Refused(f"Process {pid} is not one to end.")
+        process = self._on_gpus(pid) or self._look(pid)
+        if process is None:
+            raise NotFound(f"There is no process {pid} now; it may have ended already.")
+        return process
 
     def end_process(self, pid: int, start_ticks: int, *, force: bool = False) -> GpuProcess:
-        """Send TERM (or KILL) to a process that is on a GPU now. Raises NotFound, Refused, Unavailable."""
-        process = self._on_a_gpu(pid)
+        """Send TERM (or KILL) to a process of this machine. Raises NotFound, Refused, Unavailable."""
+        process = self.process(pid)
         if process.start_ticks is not None and process.start_ticks != start_ticks:
             text = f"Process {pid} is not the one that was meant: another one has its number now."
             raise Refused(text, Hint("mlops-desk gpus list", before="Look again: "))
         self._end(process, start_ticks, force)
         return process
 
-    def _on_a_gpu(self, pid: int) -> GpuProcess:
-        if pid in {0, 1, os.getpid()}:
-            raise Refused(f"Process {pid} is not one to end.")
-        for gpu in self._status().gpus:
-            for process in gpu.processes:
-                if process.pid == pid:
-                    return process
-        raise Refused(f"Process {pid} is on no GPU now.", Hint("mlops-desk gpus list", after=" shows who is."))
+    def _on_gpus(self, pid: int) -> GpuProcess | None:
+        every = (process for gpu in self._status().gpus for process in gpu.processes)
+        return next((process for process in every if process.pid == pid), None)
+
+
+def of_machine(pid: int) -> GpuProcess | None:
+    """Return a process of this machine as one that holds no GPU; None when there is none of that pid."""
+    ticks, uid = ticks_of(pid), uid_of(pid)
+    if ticks is None or uid is None:
+        return None
+    try:
+        # Not its command line: to read that waits for the process's memory, which hangs where the process does.
+        name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+    return GpuProcess(pid, user_name(uid), plain(name), None, start_ticks=ticks)
 
 
 def send_signal(process: GpuProcess, start_ticks: int, force: bool) -> None:

@@ -130,7 +130,7 @@ class TelemetryService:
         self.recorder = Recorder(self._ring, self._history, self._reader)
         self.backfill = Backfill(self._ring, self._history)
         self._history.at_turn(self.recorder.turn)
-        arguments = ("--simulated", str(DEMO_SEED)) if simulated else ()
+        arguments = _simulated(folder.root) if simulated else ()
         self._processes = ProcessWatch(loop, arguments, lambda: self._sampler.sample().gpus, self._names)
         self._sampler = Sampler(
             loop,
@@ -425,7 +425,7 @@ def shown(
 
 
 def _simulated(folder: Path) -> tuple[str, ...]:
-    """Return what a collector is started with for the demo."""
+    """Return what a collector, or who reads processes, is started with for the demo."""
     return "--simulated", str(DEMO_SEED), "--faults", str(folder / SIMULATED_FAULTS)
 
 

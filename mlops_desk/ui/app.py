@@ -24,6 +24,7 @@ from mlops_desk.ui.actions import Action, Actions
 from mlops_desk.ui.frame.garbage import GuiCollector
 from mlops_desk.ui.frame.instance import Instance
 from mlops_desk.ui.frame.log import WindowLog
+from mlops_desk.ui.frame.uncaught_errors import UncaughtErrors
 from mlops_desk.ui.frame.window import PROGRAM, MainWindow
 from mlops_desk.ui.live import recent_tracks
 from mlops_desk.ui.live.bridge import Bridge, Connect
@@ -119,7 +120,12 @@ class Program(QObject):
         self.window = MainWindow(self.context, self.actions, catalogue.PAGES)
         self.actions.add(Action("quit", "Quit", self.end, "Ctrl+Q", places=frozenset({"menu", "palette", "tray"})))
         self.actions.bind(self.window)
+        self._errors = UncaughtErrors(self._say_error)
+        self._errors.start()
         self._wire()
+
+    def _say_error(self, text: str, details: str) -> None:
+        self.window.notices.say("alert", text, details, copies=True)
 
     @cached_property
     def tray(self) -> "Tray":
@@ -202,6 +208,7 @@ class Program(QObject):
 
     def stop(self) -> None:
         """End everything that was started."""
+        self._errors.stop()
         self.window.remember()
         self.window.hide()
         self.tray.stop()

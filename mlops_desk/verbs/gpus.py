@@ -23,14 +23,14 @@ class Gpus(Protocol):
 
     @reads
     def process(self, pid: int) -> "GpuProcess":
-        """Show one process that is on a GPU now."""
+        """Show one process of this machine, on a GPU or not."""
         ...
 
     @changes(who=Who.OWNER, before="process", of=("process", "pid"))
     def end_process(
         self, pid: int, start_ticks: Annotated[int, Option("TICKS")], *, force: bool = False
     ) -> "GpuProcess":
-        """Ask a process on a GPU to end (TERM), or end it (--force: KILL); pid and start ticks must match."""
+        """Ask a process, on a GPU or not, to end (TERM), or end it (--force: KILL); pid and start ticks must match."""
         ...
 
     @reads

@@ -116,6 +116,7 @@ class Telemetry(Service):
         named = (
             replace(one, cpu_ratio=9.0) if one.command == self._double.busiest else one for one in some_processes(at)
         )
+        named = (one for one in named if one.pid not in self._double.ended)
         return HostProcesses((*named, *on_gpus), 611, most, at, 3.0)
 
 
@@ -515,6 +516,16 @@ class Rules(AutomationRules):
 class Gpus(Service):
     def list(self) -> list[Gpu]:
         return list(self._double.sample(time.time()).gpus)
+
+    def process(self, pid: int) -> GpuProcess:
+        now = time.time()
+        on_gpus = [process for gpu in self._double.sample(now).gpus for process in gpu.processes]
+        others = [GpuProcess(one.pid, one.user, one.command, None, start_ticks=one.start_ticks)
+                  for one in some_processes(now) if one.pid not in self._double.ended]  # fmt: skip
+        shown = next((one for one in (*on_gpus, *others) if one.pid == pid), None)
+        if shown is None:
+            raise NotFound(f"There is no process {pid} now.")
+        return shown
 
     def end_process(self, pid: int, start_ticks: int, *, force: bool = False) -> GpuProcess:
         self._double.signals.append((pid, start_ticks, "KILL" if force else "TERM"))

@@ -54,6 +54,7 @@ from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.telemetry.service import DEMO_SEED, SIMULATED_FAULTS
 from mlops_desk.telemetry.simulated import OWN_USER, SimulatedEnding, container_name
 from mlops_desk.telemetry.simulated import past as samples_before
+from mlops_desk.telemetry.simulated.host_processes import SimulatedProcesses
 
 _log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 30.0  # chosen: on a machine whose cores are all taken the first job takes seconds
@@ -130,8 +131,9 @@ class DemoDesk(Desk):
         return LeaseFolders((self.folder.root / "leases",))
 
     def _gpus(self) -> GpuDesk:
-        end = SimulatedEnding(self.folder.root / SIMULATED_FAULTS).end
-        return GpuDesk(self.telemetry.status, self._gpu_parts(), end)
+        faults = self.folder.root / SIMULATED_FAULTS
+        look = SimulatedProcesses(DEMO_SEED, faults).find
+        return GpuDesk(self.telemetry.status, self._gpu_parts(), SimulatedEnding(faults).end, look)
 
     def _container_names(self) -> tuple[ContainerWord, ContainerWord]:
         return container_name, lambda _id: None

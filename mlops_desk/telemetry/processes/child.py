@@ -12,6 +12,7 @@ import select
 import sys
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from mlops_desk.base import wire
 from mlops_desk.records.host import HostProcesses
@@ -45,11 +46,11 @@ def _write(target: int, data: bytes) -> None:
         data = data[os.write(target, data) :]
 
 
-def _reader(seed: int | None) -> Read:
+def _reader(seed: int | None, faults: Path | None) -> Read:
     if seed is not None:
         from mlops_desk.telemetry.simulated.host_processes import SimulatedProcesses  # noqa: PLC0415 - one is loaded
 
-        return SimulatedProcesses(seed).read
+        return SimulatedProcesses(seed, faults).read
     from mlops_desk.telemetry.processes.reading import ProcessReader  # noqa: PLC0415 - likewise
 
     return ProcessReader().read
@@ -59,11 +60,12 @@ def main() -> None:
     """Run as a process."""
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
     parser.add_argument("--simulated", type=int, metavar="SEED", help="a simulated workstation instead of this one")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="what goes wrong at the simulated workstation")
     options = parser.parse_args()
     answers = os.dup(1)
     os.dup2(2, 1)  # what a library prints never comes between the answers
     try:
-        serve(_reader(options.simulated), sys.stdin.fileno(), answers)
+        serve(_reader(options.simulated, options.faults), sys.stdin.fileno(), answers)
     except BrokenPipeError:
         return  # whoever asked is gone
 

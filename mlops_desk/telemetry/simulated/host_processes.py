@@ -2,8 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
+from mlops_desk.records.gpu import GpuProcess
 from mlops_desk.records.host import HostProcess, HostProcesses
+from mlops_desk.telemetry.simulated.faults import SimulatedFaults
 from mlops_desk.telemetry.simulated.loads import WORKERS, host_load, host_memory_bytes
 from mlops_desk.telemetry.simulated.noise import positive
 from mlops_desk.telemetry.simulated.works import (
@@ -12,6 +15,7 @@ from mlops_desk.telemetry.simulated.works import (
     WorkRun,
     booted_at,
     container_id,
+    end_run,
     pid_of,
     running,
     ticks_of,
@@ -38,21 +42,39 @@ _SECONDS = 3.0  # as often as the window asks
 
 
 class SimulatedProcesses:
-    """Makes what a reader of the machine would find."""
+    """Makes what a reader of the machine would find; ``faults`` is the file that names who was ended by hand."""
 
-    def __init__(self, seed: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, seed: int, faults: Path | None = None, clock: Callable[[], float] = time.time) -> None:
         self._seed = seed
+        self._faults = SimulatedFaults(faults)
         self._clock = clock
 
     def read(self, most: int, also: Iterable[int] = ()) -> HostProcesses:
         """Return those that take most, as a real reader does."""
         at = self._clock()
-        every = [*self._system(at), *(one for run in running(self._seed, at) for one in self._of_run(run, at))]
+        every = self._every(at)
         by_cpu = sorted(every, key=lambda one: -(one.cpu_ratio or 0.0))[:most]
         by_memory = sorted(every, key=lambda one: -(one.memory_bytes or 0))[:most]
         wanted = {one.pid for one in (*by_cpu, *by_memory)} | set(also)
         shown = tuple(one for one in every if one.pid in wanted)
         return HostProcesses(shown, len(every) + _OTHERS, most, at, _SECONDS)
+
+    def find(self, pid: int) -> GpuProcess | None:
+        """Return one as a process that holds no GPU; None where there is none of that pid."""
+        one = next((one for one in self._every(self._clock()) if one.pid == pid), None)
+        if one is None:
+            return None
+        return GpuProcess(
+            pid, one.user, one.command, None, one.container, start_ticks=one.start_ticks, started_at=one.started_at
+        )
+
+    def _every(self, at: float) -> list[HostProcess]:
+        ended = self._faults.now().get("ended", ())
+        for one in ended:
+            end_run(self._seed, *one)
+        gone = {(pid, ticks) for pid, ticks, _ in ended}
+        every = [*self._system(at), *(one for run in running(self._seed, at) for one in self._of_run(run, at))]
+        return [one for one in every if (one.pid, one.start_ticks) not in gone]
 
     def _system(self, at: float) -> list[HostProcess]:
         booted = booted_at(at)

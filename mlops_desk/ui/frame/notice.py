@@ -40,6 +40,7 @@ class NoticeBar(QWidget):
         self._tone = "info"
         self._details = ""
         self._has_more = False
+        self._copies = False
         self._callback: Callable[[], None] | None = None
         self._mark = Label(bold=True)
         self._text = Label()
@@ -91,11 +92,17 @@ class NoticeBar(QWidget):
         details: str = "",
         open_it: Callable[[], None] | None = None,
         act: str = "Open",
+        *,
+        copies: bool = False,
     ) -> None:
-        """Show a notice; ``level`` is info, warning or alert, ``details`` what is copied, ``open_it`` goes there."""
+        """Show a notice; ``level`` is info, warning or alert, ``details`` what is copied, ``open_it`` goes there.
+
+        With ``copies`` the details can be copied at once, not only where all of a long text is read.
+        """
         mark = numbers.NOTICE_MARKS.get(level, numbers.NOTICE_MARKS["info"])
         self._tone = mark.token
         self._details = details or text
+        self._copies = copies
         self._callback = open_it
         self.act.setVisible(open_it is not None)
         self.act.show_title(act)
@@ -151,7 +158,7 @@ class NoticeBar(QWidget):
         self._all.setVisible(wide)
         self._text.setVisible(not wide)
         self._mark.setVisible(not wide)  # all of the text begins with it, and the buttons need the room
-        self.copy.setVisible(wide)
+        self.copy.setVisible(wide or self._copies)
         self.read.show_title("Read less" if wide else "Read all")
         self._place()
 
@@ -167,7 +174,7 @@ class NoticeBar(QWidget):
 
     def _offer(self, width: int) -> None:
         """Offer to read all where one line has no room for it."""
-        shown = [button for button in (self.act, self._close) if not button.isHidden()]
+        shown = [button for button in (self.act, self.copy, self._close) if not button.isHidden()]
         taken = sum(button.sizeHint().width() + theme.SPACE_8 for button in shown)
         taken += self._mark.sizeHint().width() + theme.SPACE_12 + theme.SPACE_8
         words = self._text.fontMetrics().horizontalAdvance(self._text.whole)

@@ -1,15 +1,16 @@
-"""End a process that holds a GPU: asked with TERM first; Kill is offered only when that did not help.
+"""End a process, on a GPU or not: asked with TERM first; Kill is offered only when that did not help.
 
 Only one's own processes (or any, as administrator) can be ended; for another's the dialog says whose it is.
 """
 
 import os
 import pwd
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.gpu import Gpu, GpuProcess
 from mlops_desk.ui.live.context import Context
@@ -22,12 +23,15 @@ from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.gpus import process_title
 
+if TYPE_CHECKING:
+    from mlops_desk.ui.live.tasks import Task
+
 PATIENCE_MILLISECONDS = 10_000  # chosen: what a program needs to save its work, before Kill is offered
 COMMAND_LIMIT = 300  # chosen: some lines of a dialog
 
 
-def open_end_process(context: Context, gpu: Gpu, process: GpuProcess) -> "EndProcess":
-    """Open the question for ``process`` of ``gpu`` over the window."""
+def open_end_process(context: Context, gpu: Gpu | None, process: GpuProcess) -> "EndProcess":
+    """Open the question for ``process`` of ``gpu`` over the window; None: it is on none."""
     dialog = EndProcess(context.frame, context, gpu, process)
     dialog.open()
     return dialog
@@ -43,13 +47,14 @@ def may_end(process: GpuProcess, simulated_user: str | None) -> bool:
 class EndProcess(QDialog):
     """Asks, then waits until the agent no longer sees the process."""
 
-    def __init__(self, parent: QWidget | None, context: Context, gpu: Gpu, process: GpuProcess) -> None:
+    def __init__(self, parent: QWidget | None, context: Context, gpu: Gpu | None, process: GpuProcess) -> None:
         super().__init__(parent)
         self._context = context
         self._gpu = gpu
         self._process = process
         self._asked = False
         self._force = False
+        self._asking: Task | None = None
         self.setWindowTitle("End a process")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setModal(True)
@@ -143,8 +148,34 @@ class EndProcess(QDialog):
         status = self._context.store.status
         if not self._asked or Topic.STATUS not in topics or status is None:
             return
+        if self._gpu is None:
+            self._ask_whether_it_is_there()
+            return
         gpu = next((gpu for gpu in status.gpus if gpu.uuid == self._gpu.uuid), None)
         if gpu is None or not gpu.processes_known or self._is_there(gpu):
+            return
+        self._gone()
+
+    def _ask_whether_it_is_there(self) -> None:
+        """Ask for a process that no sample of the GPUs tells of."""
+        if self._asking is None or not self._asking.running:
+            pid = self._process.pid
+            self._asking = self._context.ask(
+                "process", lambda desk: desk.gpus.process(pid), self._still_there, self._not_found
+            )
+
+    def _still_there(self, process: GpuProcess) -> None:
+        if process.start_ticks != self._process.start_ticks:  # another has its number now
+            self._gone()
+
+    def _not_found(self, error: DeskError) -> None:
+        if isinstance(error, NotFound):
+            self._gone()
+        else:
+            self._failed(error)
+
+    def _gone(self) -> None:
+        if not self._asked:
             return
         self._asked = False
         self._patience.stop()
@@ -176,26 +207,26 @@ class EndProcess(QDialog):
         self._fit()
 
 
-def _facts(gpu: Gpu, process: GpuProcess) -> list[Fact]:
+def _facts(gpu: Gpu | None, process: GpuProcess) -> list[Fact]:
     return [
         Fact("pid", str(process.pid), fixed=True),
         Fact("User", process.user or "not known"),
         Fact("Command", (process.command or "not known")[:COMMAND_LIMIT], fixed=True),
-        Fact("GPU", f"{gpu.index}, {numbers.size(process.gpu_memory_bytes)} of its memory"),
+        *([Fact("GPU", f"{gpu.index}, {numbers.size(process.gpu_memory_bytes)} of its memory")] if gpu else []),
         *([Fact("Container", process.container)] if process.container else []),
         *([moment_fact("Started", process.started_at)] if process.started_at else []),
     ]
 
 
-def _loss(gpu: Gpu, process: GpuProcess) -> str:
+def _loss(gpu: Gpu | None, process: GpuProcess) -> str:
     """Return what ending it costs."""
     parts = [
         f"It is asked to end (TERM). What it has not saved by then is lost; "
         f"{numbers.size(process.gpu_memory_bytes)} on GPU {gpu.index} become free."
-        if process.gpu_memory_bytes is not None
+        if gpu is not None and process.gpu_memory_bytes is not None
         else "It is asked to end (TERM). What it has not saved by then is lost."
     ]
-    if gpu.lease is not None and gpu.lease.attempt:
+    if process.job or (gpu is not None and gpu.lease is not None and gpu.lease.attempt):
         parts.append("It belongs to a job of the queue: stopping the job on the Jobs page ends it in order.")
     elif process.container:
         parts.append(f"Container {plain(process.container, 60)} may start it again.")

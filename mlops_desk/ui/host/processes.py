@@ -53,9 +53,9 @@ class ProcessView(Card):
         self.table.chosen.connect(self._chosen)
         self.table.fill_more = self._fill_menu
         self.filter.textChanged.connect(self.table.narrow)
-        self.end = Button("End process …", harmful=True, tip="End the chosen process, where it is on a GPU", asks=True)
+        self.end = Button("End process …", harmful=True, tip="End the chosen process", asks=True)
         self.end.setEnabled(False)
-        self.end.clicked.connect(self._end_process)
+        self.end.clicked.connect(self.end_process)
         self._clock = QTimer(self)
         self._clock.setInterval(LOOK_MILLISECONDS)
         self._clock.timeout.connect(self.look)
@@ -138,29 +138,31 @@ class ProcessView(Card):
         key = self.table.key()
         return self.table.records.record(key) if key is not None else None
 
-    def on_gpu(self) -> tuple[Gpu, GpuProcess] | None:
-        """Return the chosen process as a GPU's, where it is on one."""
-        process, status = self.process(), self._context.store.status
-        if process is None or status is None:
-            return None
-        for gpu in status.gpus:
+    def _on_gpu(self, process: HostProcess) -> tuple[Gpu | None, GpuProcess]:
+        """Return a process as a GPU's, with the GPU that it is on; None: it is on none."""
+        status = self._context.store.status
+        for gpu in status.gpus if status is not None else ():
             for one in gpu.processes:
                 if (one.pid, one.start_ticks) == (process.pid, process.start_ticks):
                     return gpu, one
-        return None
+        return None, GpuProcess(
+            process.pid, process.user, process.command, None, process.container, start_ticks=process.start_ticks,
+            started_at=process.started_at, job=process.job,
+        )  # fmt: skip
 
     def _chosen(self, _key: str | None) -> None:
-        self.end.setEnabled(self.on_gpu() is not None)
+        self.end.setEnabled(self.process() is not None)
 
-    def _end_process(self) -> None:
-        found = self.on_gpu()
-        if found is not None:
-            self._context.act("gpus.end_process", *found)
+    def end_process(self) -> None:
+        """Ask whether the chosen process is to end."""
+        process = self.process()
+        if process is not None:
+            self._context.act("gpus.end_process", self._context, *self._on_gpu(process))
 
     def _fill_menu(self, menu: QMenu) -> None:
-        process, found = self.process(), self.on_gpu()
-        if process is not None and found is not None:
-            menu.addAction(menu_text(f"End process {process.pid} …")).triggered.connect(self._end_process)
+        process = self.process()
+        if process is not None:
+            menu.addAction(menu_text(f"End process {process.pid} …")).triggered.connect(self.end_process)
             menu.addSeparator()
 
     def _index(self, uuid: str) -> str:

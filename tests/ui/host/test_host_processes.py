@@ -8,8 +8,10 @@ from PySide6.QtCore import Qt
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.host import HostProcess, HostProcesses
+from mlops_desk.ui.gpus.end_process_form import EndProcess
 from mlops_desk.ui.host import processes
 from mlops_desk.ui.host.processes import told
+from mlops_desk.ui.look.text import Label
 
 
 @pytest.fixture
@@ -119,19 +121,44 @@ def test_charts_that_stand_still_keep_the_table_still(page, double, qtbot):
     assert looks(double) == known
 
 
-def test_only_one_on_a_gpu_can_be_ended_from_here(page, qtbot):
-    view = opened(page, qtbot)
-    asked = []
-    page.context.act = lambda *what: asked.append(what)
-    assert view.table.select("4711 9000")
-    assert not view.end.isEnabled()
-    key = next(key for key in view.table.records.order.keys if view.table.records.record(key).gpus)
+def asked_to_end(view, key):
+    """Choose a process, press the button, and return the question that is asked."""
     assert view.table.select(key)
-    qtbot.waitUntil(view.end.isEnabled)
     view.end.click()
-    ((act, gpu, process),) = asked
-    assert act == "gpus.end_process"
-    assert (gpu.uuid, f"{process.pid} {process.start_ticks or 0}") == (view.process().gpus[0], key)
+    return next(one for one in view.window().findChildren(EndProcess) if one.isVisible())
+
+
+def words_of(dialog):
+    return " ".join(label.whole for label in dialog.findChildren(Label) if label.isVisible())
+
+
+def test_a_process_on_a_gpu_is_ended_from_here(page, double, qtbot):
+    view = opened(page, qtbot)
+    gpu, mine = next((gpu, one) for gpu in page.context.store.status.gpus for one in gpu.processes if one.user == "bo")
+    dialog = asked_to_end(view, f"{mine.pid} {mine.start_ticks}")
+    assert f"on GPU {gpu.index} become free" in words_of(dialog)
+    dialog.act.click()
+    qtbot.waitUntil(lambda: f"{mine.pid} (bo) has ended" in page.window().notices.accessibleName())
+    assert double.signals == [(mine.pid, mine.start_ticks, "TERM")]
+
+
+def test_ones_own_process_that_is_on_no_gpu_is_ended_from_here_too(page, double, qtbot):
+    view = opened(page, qtbot)
+    dialog = asked_to_end(view, "4711 9000")
+    assert "GPU" not in words_of(dialog)
+    dialog.act.click()
+    qtbot.waitUntil(lambda: "4711 (bo) has ended" in page.window().notices.accessibleName())
+    assert double.signals == [(4711, 9000, "TERM")]
+    qtbot.waitUntil(lambda: "4711 9000" not in view.table.records.order.keys)
+
+
+def test_who_else_owns_a_process_is_said_before_anybody_ends_it(page, double, qtbot):
+    view = opened(page, qtbot)
+    dialog = asked_to_end(view, "812 400")
+    assert "It belongs to root" in words_of(dialog)
+    assert not dialog.act.isVisible()
+    dialog.reject()
+    assert double.signals == []
 
 
 def test_the_filter_key_and_the_arrows_mean_this_table(page, qtbot):

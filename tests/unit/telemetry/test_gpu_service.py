@@ -65,12 +65,21 @@ def test_a_later_owner_of_the_number_is_spared(child):
     assert child.poll() is None
 
 
-def test_a_process_that_is_on_no_gpu_is_spared(child):
-    with pytest.raises(Refused, match="on no GPU"):
-        service().end_process(child.pid, start_ticks(child.pid))
-    with pytest.raises(Refused):
-        service(on_gpu(os.getpid(), 1)).end_process(os.getpid(), start_ticks(os.getpid()))
-    assert child.poll() is None
+def test_ones_own_process_ends_though_it_is_on_no_gpu(child):
+    ticks = start_ticks(child.pid)
+    shown = service().process(child.pid)
+    assert (shown.start_ticks, shown.gpu_memory_bytes) == (ticks, None)
+    assert shown.command.startswith("python")
+    assert service().end_process(child.pid, ticks).pid == child.pid
+    assert child.wait(_PATIENCE_SECONDS) == 7
+    with pytest.raises(NotFound, match="no process"):
+        service().process(child.pid)
+
+
+def test_the_machine_and_the_agent_itself_are_not_ended():
+    for pid in (-1, 0, 1, os.getpid()):
+        with pytest.raises(Refused):
+            service(on_gpu(pid, 1)).end_process(pid, 1)
 
 
 def test_anothers_process_is_spared_and_its_owner_named(child, monkeypatch):

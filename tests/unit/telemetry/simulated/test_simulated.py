@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Refused
+from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.records.gpu import Gpu, GpuProcess
-from mlops_desk.records.host import Host
+from mlops_desk.records.host import Host, HostProcess
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Status
 from mlops_desk.telemetry.gpu_service import GpusService
@@ -24,6 +24,7 @@ from mlops_desk.telemetry.simulated import (
     past,
 )
 from mlops_desk.telemetry.simulated.events import LOOK_BACK_SECONDS, gpu_events, oom_count, oom_kills
+from mlops_desk.telemetry.simulated.host_processes import SimulatedProcesses
 from mlops_desk.telemetry.simulated.noise import wave, wave_integral
 from mlops_desk.telemetry.simulated.works import WORKS, booted_at, busy_seconds, load, running
 from tests.service_rig import AGENT
@@ -233,7 +234,8 @@ class Demo:
         self.seed, self.now = seed, NOON
         self.file = folder / "faults.json"
         self.gpus = self.source()
-        self.service = GpusService(self.status, SimulatedEnding(self.file, self.clock).end)
+        self.host = SimulatedProcesses(seed, self.file, self.clock)
+        self.service = GpusService(self.status, SimulatedEnding(self.file, self.clock).end, self.host.find)
 
     def clock(self) -> float:
         return self.now
@@ -268,7 +270,7 @@ def test_a_process_of_ones_own_ends_at_once_and_leaves_its_gpu_free(tmp_path: Pa
     assert account.started_at + account.seconds == demo.now - 1.0
     assert [process.command for process in gpu.processes] == ["jupyter-lab --no-browser"]
     assert value(gpu, "hw.gpu.memory.usage") < 0.1 * value(busy, "hw.gpu.memory.usage")
-    with pytest.raises(Refused, match="on no GPU"):
+    with pytest.raises(NotFound, match="no process"):
         demo.service.end_process(mine.pid, mine.start_ticks or 0)
     energies = [value(gpu, "hw.energy")]
     for _ in range(100):
@@ -278,6 +280,21 @@ def test_a_process_of_ones_own_ends_at_once_and_leaves_its_gpu_free(tmp_path: Pa
     assert energies == sorted(energies)
     assert gpu == demo.source().read().gpus[7], "a collector that begins anew says the same"
     assert demo.wait_for(OWN_USER, "sweep").pid != mine.pid, "the next run comes as it would have"
+
+
+def test_a_process_of_ones_own_that_is_on_no_gpu_ends_and_leaves_the_list(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, 2104)
+
+    def mine() -> list[HostProcess]:
+        return [
+            one for one in demo.host.read(600).processes if (one.user, one.gpus) == (OWN_USER, ()) and one.threads == 1
+        ]
+
+    tmux = next(one for one in mine() if "tmux" in (one.command or ""))
+    demo.service.end_process(tmux.pid, tmux.start_ticks)
+    assert tmux.pid not in {one.pid for one in mine()}
+    with pytest.raises(NotFound):
+        demo.service.process(tmux.pid)
 
 
 def test_another_users_process_is_refused_and_stays(tmp_path: Path) -> None:
