@@ -15,7 +15,7 @@ from mlops_desk.ui.frame import alarms
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import menu_text, notification_text
+from mlops_desk.ui.look.text import menu_text, notification_text, tip_text
 from mlops_desk.ui.words import gpus, numbers
 from mlops_desk.ui.words.numbers import Mark
 
@@ -101,7 +101,7 @@ class Tray(QObject):
         self._shown = shown
         self.redraws += 1
         self._icon.setIcon(load_icon(load, worst))
-        self._icon.setToolTip(menu_text("\n".join(lines[:4])))
+        self._icon.setToolTip(tip_text("\n".join(lines[:4])))
         self._asks.setVisible(waiting > 0)
         self._asks.setText(f"{numbers.WARNING} {numbers.count(waiting, 'approval')} waiting …")
         for number, action in enumerate(self._lines):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QSystemTrayIcon
 
 from mlops_desk.ui.frame import tray
 
@@ -160,3 +161,12 @@ def test_the_icon_changes_only_when_what_it_shows_does(start, double, qtbot):
     assert len(lines) == 9
     assert "alert: see Events" in lines[0]
     assert "lost" in lines[7]
+
+
+def test_the_tip_has_a_line_for_each_gpu(start, double, qtbot):
+    program = start(double, "host")
+    icon = program.tray.findChild(QSystemTrayIcon)
+    qtbot.waitUntil(lambda: "H100" in icon.toolTip())
+    lines = icon.toolTip().splitlines()
+    assert len(lines) == 4
+    assert "\\n" not in icon.toolTip()
