@@ -59,6 +59,19 @@ def resolve(host: str, port: int) -> list[str]:
     return [str(item[4][0]) for item in found]
 
 
+def check_reach(target: Target, *, allow_private: bool) -> None:
+    """Refuse an address of this machine or a private network that is given as that, where it is not allowed.
+
+    What a name leads to is seen when something is sent. Raises Refused.
+    """
+    host = "127.0.0.1" if target.host == "localhost" or target.host.endswith(".localhost") else target.host
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return
+    choose(target.host, [host], allow_private=allow_private)
+
+
 def choose(host: str, addresses: Sequence[str], *, allow_private: bool) -> str:
     """Return the address to use. Raises Refused when all are private and that is not allowed."""
     for address in addresses:

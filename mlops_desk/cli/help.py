@@ -225,6 +225,7 @@ HELP = {
     "registry.migrate.file": "new store; without it mlflow.db beside the folder",
     "registry.import_runs.uri": "folder or file of TensorBoard, Trackio or W&B, or the name of a kept one",
     "registry.import_runs.run": "id (or its beginning) or name of a run, as often as you like; without it all",
+    "jobs.logs.attempt": "number of an earlier attempt, from 1; without it the newest",
     "images.logs.follow": "go on until the build ends",
     "images.prune.images": "only these ids",
     "images.pull.reference": "image to pull, as python:3.12-slim",

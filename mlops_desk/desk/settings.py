@@ -58,7 +58,7 @@ class SettingsService:
         if setting is not None and setting.secret and value == HIDDEN:
             return self._value(setting)
         if key == "alerts.webhook" and value:
-            delivery.parse(value)
+            delivery.check_reach(delivery.parse(value), allow_private=self._store.switch("alerts.webhook_private"))
         if key == default_registry.SETTING:
             default_registry.check(value, self._is_kept)
         self._judge(key, value.strip())

@@ -387,13 +387,16 @@ class JobsService(CommissionedJobs, DiskVerbs, LostJobVerbs):
         tail: int | None = None,
         since: float | None = None,
         grep: str | None = None,
+        attempt: int | None = None,
     ) -> Iterator[str]:
         if tail is not None and tail < 0:
             raise Invalid(f"{tail} is no number of lines.", "Ask for 0 or more.")
         if follow and since is not None:
             raise Invalid("A log is followed from its newest lines on.", "Leave out --since, or --follow.")
+        if follow and attempt is not None:
+            raise Invalid("Only the newest attempt is followed.", "Leave out --attempt, or --follow.")
         job, wanted = self._book.find(job_id), WantedLines(tail, since, grep)
-        return self._logs.follow(job.id, wanted) if follow else self._logs.read(job.id, wanted)
+        return self._logs.follow(job.id, wanted) if follow else self._logs.read(job.id, wanted, attempt)
 
     # -- for processes of people's own -----------------------------------------------------------
 

@@ -304,10 +304,11 @@ class Jobs(Protocol):
         tail: int | None = None,
         since: Annotated[float | None, Moment()] = None,
         grep: str | None = None,
+        attempt: int | None = None,
     ) -> Iterator[str]:
         """Print what the job's newest attempt has written; with ``follow`` until it ends.
 
         With ``grep`` only lines with that text in them, in whatever case; ``tail`` counts them then. ``since`` leaves
-        out what was written before.
+        out what was written before. ``attempt`` is the number of an earlier attempt, from 1.
         """
         ...

@@ -25,7 +25,8 @@ def _kernel_kill(facts: EndFacts) -> str | None:
         evidence += " It was one of the job's processes that was killed, and the command ended by itself then."
     if facts.memory_limit_bytes is not None:
         evidence += f" It may use {size_text(facts.memory_limit_bytes)}."
-    return evidence + _peak(facts)
+    # What was seen last may be seconds old, and says nothing of the moment in which the limit was reached.
+    return evidence + (_peak(facts) if _may_have_reached_limit(facts) else "")
 
 
 def _machine_kill(facts: EndFacts) -> str | None:

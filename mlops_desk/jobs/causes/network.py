@@ -82,8 +82,13 @@ NETWORK = (
         "mlflow_refused", "Refused by the tracking server", Weight.SPECIFIC,
         "The tracking server refused what the program sent, or did not answer.",
         Hint("mlops-desk doctor", before="Its message says why. If it does not answer, see its state: ", after="."),
-        found("mlflow", r"MlflowException|mlflow\.exceptions\.|API request to .*mlflow.* failed")
-        + found("restexception", r"RestException"),
+        found("restexception", r"RestException") + found("api request to", r"API request to .{0,300}failed"),
+    ),
+    EndCause(
+        "mlflow_error", "MLflow raised an error", Weight.SPECIFIC,
+        "MLflow refused what the program asked of it; nothing was sent to the tracking server.",
+        "Its message says what is wrong with the call.",
+        found("mlflowexception", r"MlflowException(?!: API request to )"),
     ),
     EndCause(
         "download_broken", "Download incomplete", Weight.SPECIFIC,

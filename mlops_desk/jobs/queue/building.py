@@ -18,6 +18,7 @@ from mlops_desk.records.jobs.reason import Reason
 UNDER_WAY = frozenset({JobState.STARTING, JobState.RUNNING})
 IN_QUEUE = frozenset({JobState.QUEUED, JobState.BLOCKED})
 NO_IMAGE = Reason("image_pulling", "Its image is not here yet, and is pulled first.")
+NOT_BUILT = Reason("image_building", "Its image is built first.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Views:
         """Return what a job would wait for that is not in the queue."""
         wish = _wish(job, self._grace_seconds(job))
         if job.image_id is None:
-            wish = replace(wish, unready=NO_IMAGE)
+            wish = replace(wish, unready=_no_image(job))
         if job.spec.after or job.spec.after_success:
             return _tied(wish, job, lambda one: self._state(one, {}), in_circle=False)
         return wish
@@ -118,7 +119,7 @@ class Views:
                 wish = replace(wish, hopeless=moment.stopped[job.id])
             if job.id in moment.unready or job.image_id is None:
                 ready_by = None if job.image_id is None else moment.ready_by.get(job.id)
-                wish = replace(wish, unready=moment.unready.get(job.id, NO_IMAGE), ready_by=ready_by)
+                wish = replace(wish, unready=moment.unready.get(job.id, _no_image(job)), ready_by=ready_by)
             is_held = wish.after or wish.hopeless or wish.unready or (wish.begin_at or 0.0) > moment.now
             (held if is_held else waiting).append(wish)
         if len(self._wishes) > 2 * len(queued) + _KEPT:
@@ -198,6 +199,10 @@ class Views:
 
 
 _KEPT = 100  # chosen: so many are remembered for nothing before it is looked who is gone
+
+
+def _no_image(job: Job) -> Reason:
+    return NO_IMAGE if job.spec.build is None else NOT_BUILT
 
 
 def count(usage: Usage, job: Job | None, attempt: Attempt) -> None:

@@ -48,11 +48,19 @@ class Logs:
         self._runtimes = runtimes
         self._ending = ending
 
-    def read(self, job_id: str, wanted: WantedLines) -> Iterator[str]:
-        """Yield what the newest attempt has written so far. Raises NotFound where that is lost, Unavailable."""
+    def read(self, job_id: str, wanted: WantedLines, number: int | None = None) -> Iterator[str]:
+        """Yield what the newest attempt has written so far, or the attempt of a ``number`` from 1.
+
+        Raises NotFound where there is no such attempt or its log is lost, Unavailable.
+        """
         job = self._book.get(job_id)
+        if number is not None and not 1 <= number <= len(job.attempts):
+            count = len(job.attempts)
+            text = f"Job {job.id} has no attempt {number}: it has had {count} attempt{'' if count == 1 else 's'}."
+            raise NotFound(text, Hint(f"mlops-desk jobs show {job.id}", before="What is known of each: "))
         if job.attempts:
-            yield from wanted.of(self._written(job, job.attempts[-1], wanted.source_tail, wanted.since))
+            attempt = job.attempts[-1 if number is None else number - 1]
+            yield from wanted.of(self._written(job, attempt, wanted.source_tail, wanted.since))
 
     def _written(self, job: Job, attempt: Attempt, tail: int | None, since: float | None = None) -> Iterator[str]:
         try:

@@ -112,7 +112,7 @@ def test_json_is_asked_for_before_the_command_of_a_job_and_not_in_it(
         (
             ["jobs", "logs", "ab", "--follow", "--grep", "val_loss"],
             "jobs.logs",
-            {"job_id": "ab", "follow": True, "tail": None, "since": None, "grep": "val_loss"},
+            {"job_id": "ab", "follow": True, "tail": None, "since": None, "grep": "val_loss", "attempt": None},
         ),
         (["models", "list", "--uri", "sqlite:////x.db"], "models.list", {"uri": "sqlite:////x.db"}),
         (

@@ -6,7 +6,7 @@ import pytest
 
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import Invalid
+from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.settings import HIDDEN, SettingsService, without_secrets
 from mlops_desk.records.agent import AuditEntry
@@ -41,6 +41,26 @@ def test_an_address_that_is_none_is_refused_without_repeating_it(store):
     with pytest.raises(Invalid) as refused:
         SettingsService(store, Bus()).set("alerts.webhook", "not a url sparrow")
     assert "sparrow" not in f"{refused.value.message}{refused.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:9", "localhost", "a.localhost", "10.0.0.1", "192.168.1.5", "[::1]", "[fd00::1]", "0.0.0.0"]
+)
+def test_a_webhook_in_a_private_network_is_refused_at_once_with_the_setting_that_allows_it(store, host):
+    service = SettingsService(store, Bus())
+    with pytest.raises(Refused, match="private network") as refused:
+        service.set("alerts.webhook", f"http://{host}/hook")
+    assert "alerts.webhook_private on" in str(refused.value.hint)
+    assert store.text("alerts.webhook") == ""
+    store.set("alerts.webhook_private", "on")
+    service.set("alerts.webhook", f"http://{host}/hook")
+    assert store.text("alerts.webhook") == f"http://{host}/hook"
+
+
+@pytest.mark.parametrize("host", ["hooks.example", "93.184.216.34", "[2606:2800::1]"])
+def test_a_webhook_elsewhere_or_of_a_name_is_taken(store, host):
+    SettingsService(store, Bus()).set("alerts.webhook", f"https://{host}/hook")
+    assert store.text("alerts.webhook") == f"https://{host}/hook"
 
 
 def entry(arguments: str, verb: str = "settings.set") -> AuditEntry:

@@ -258,6 +258,25 @@ def test_logs_while_running_and_after(desk):
     assert list(desk.jobs.logs(job.id, follow=True, tail=2)) == ["two", "three"]
 
 
+def test_the_log_of_an_earlier_attempt_is_read_by_its_number(desk):
+    desk.engine.programs["fails"] = ScriptedProgram(seconds=0.1, exit_code=1, lines=("first",))
+    job = desk.jobs.submit(f"{HEAD}command: [fails]\nretries: {{exit_nonzero: 1}}")
+    deadline = time.monotonic() + 20
+    while not desk.jobs.show(job.id).attempts or not desk.jobs.show(job.id).attempts[0].state.is_final:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    desk.engine.programs["fails"] = ScriptedProgram(seconds=0.1, exit_code=1, lines=("second", "time"))
+    desk.wait(job.id, JobState.FAILED)
+    assert list(desk.jobs.logs(job.id)) == ["second", "time"]
+    assert list(desk.jobs.logs(job.id, attempt=1)) == ["first"]
+    assert list(desk.jobs.logs(job.id, attempt=2, grep="SEC")) == ["second"]
+    for number in (0, 3, -1):
+        with pytest.raises(NotFound, match=f"has no attempt {number}: it has had 2 attempts"):
+            list(desk.jobs.logs(job.id, attempt=number))
+    with pytest.raises(Invalid, match="newest attempt is followed"):
+        desk.jobs.logs(job.id, attempt=1, follow=True)
+
+
 def test_followed_logs_go_on_where_an_interrupted_engine_stopped(desk):
     job = desk.jobs.submit(HEAD + "command: [short]")
     lines = desk.jobs.logs(job.id, follow=True)

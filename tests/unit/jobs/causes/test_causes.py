@@ -104,6 +104,8 @@ LOGS = [
     ("login_missing", 1, "wandb: ERROR api_key not configured (no-tty). call wandb.login(key=[your_api_key])"),
     ("licence_missing", 1, "Error: Failed to check out a license"),
     ("mlflow_refused", 1, "mlflow.exceptions.MlflowException: API request to endpoint failed with error code 400"),
+    ("mlflow_refused", 1, "mlflow.exceptions.RestException: PERMISSION_DENIED: this token may not register"),
+    ("mlflow_error", 1, "mlflow.exceptions.MlflowException: Invalid metric name: 'a:b'. Names may only contain"),
     ("download_broken", 1, "urllib3.exceptions.IncompleteRead: IncompleteRead(10 bytes read, 90 more expected)"),
     ("packages_missing", 1, "ERROR: No matching distribution found for torch==9.9"),
     ("network_failed", 1, "urllib3.exceptions.MaxRetryError: Max retries exceeded with url: /m (Caused by timeout)"),

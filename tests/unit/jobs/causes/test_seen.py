@@ -29,6 +29,14 @@ def test_a_job_that_was_killed_for_the_machine_is_not_told_to_take_more() -> Non
     assert "not the job's own limit" in reason.hint
 
 
+@pytest.mark.parametrize("kill", [(), (LIMITED,)])
+def test_a_peak_far_below_the_limit_was_seen_before_the_kill_and_is_no_evidence_of_it(kill) -> None:
+    reason = why(ended(137, *kill, oom=not kill, peak=4 << 20, limit=64 << 20))
+    assert reason.class_ == "oom_kernel"
+    assert "It may use 64 MiB." in reason.evidence
+    assert "4 MiB of" not in reason.evidence
+
+
 def test_a_job_that_reached_its_limit_is_told_how_near_it_came() -> None:
     reason = why(ended(137, LIMITED, oom=True, peak=int(63.9 * GIB), limit=64 * GIB))
     assert reason.class_ == "oom_kernel"

@@ -9,7 +9,7 @@ from mlops_desk.jobs.queue.usage import Usage
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.running import Progress
-from mlops_desk.records.jobs.spec import JobSpec, Resources
+from mlops_desk.records.jobs.spec import Build, JobSpec, Resources
 from tests.unit.jobs.queue.views import NOW, cards
 
 MOMENT = QueueMoment(NOW, cards(2), 2, QueueRules())
@@ -44,6 +44,14 @@ def test_what_has_no_image_or_is_put_off_waits_beside_the_line():
         "a": "image_pulling", "b": "registry_unavailable",
     }  # fmt: skip
     assert [one.job_id for line in shown.waiting for one in line.wishes] == ["c"]
+
+
+def test_a_job_whose_image_is_built_is_not_said_to_have_it_pulled():
+    pulled = replace(job("a"), image_id=None)
+    built = replace(pulled, spec=replace(pulled.spec, build=Build("/code")))
+    assert [views().made_up(one).unready.class_ for one in (pulled, built)] == ["image_pulling", "image_building"]
+    (waits,) = views().view([built], MOMENT).held
+    assert waits.unready.text == "Its image is built first."
 
 
 def test_lines_that_nobody_joined_or_left_are_not_made_again():
