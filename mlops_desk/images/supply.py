@@ -12,6 +12,7 @@ from dataclasses import replace
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
+from mlops_desk.engines import build_errors
 from mlops_desk.engines.engine import Engine, ImageFacts, Obstacle, WasEnded
 from mlops_desk.engines.login import RegistryLogin
 from mlops_desk.images.building import RESERVED, Builds
@@ -24,6 +25,7 @@ from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.runtimes.runtime import ImageClaim, NotBuilt
 
 _LOOK_SECONDS = 0.5  # chosen: a cancelled job lets go of its pull while its person still looks
+_CAUSES = 2  # chosen: the newest lines that name a cause; the others stand in the evidence
 _QUOTED_LINES = 8  # chosen: where a compiler says what is wrong
 _EVIDENCE_LIMIT = 2000  # chosen: eight lines of a compiler
 _TAG_LENGTH = 32  # of a hash in hexadecimal: nobody finds two folders for it
@@ -99,15 +101,16 @@ class JobSupply:
 
     def _why(self, task_id: str, error: DeskError) -> Reason:
         task = self._book.get(task_id)
-        lines = "\n".join(line for line in task.log_tail if line.strip()).splitlines()[-_QUOTED_LINES:]
-        evidence = "\n".join(lines)[-_EVIDENCE_LIMIT:] or None
+        written = "\n".join(line for line in task.log_tail if line.strip())
+        evidence = "\n".join(written.splitlines()[-_QUOTED_LINES:])[-_EVIDENCE_LIMIT:] or None
         hint = Hint(f"mlops-desk images logs {task_id}", before="The whole output: ")
         if task.state is TaskState.CANCELLED:
             text = f"The build of its image was ended. {task.reason.text if task.reason else ''}".strip()
             return Reason("build_cancelled", text, evidence, hint, title="Build of the image ended")
+        causes = build_errors.causes(written)
         return Reason(
             "build_failed",
-            f"Its image could not be built: {plain(error.message, 600)}",
+            f"Its image could not be built: {plain(' '.join(causes[-_CAUSES:]) or error.message, 600)}",
             evidence,
             hint,
             title="Image not built",

@@ -17,9 +17,10 @@ from mlops_desk.base.network.rules import network_of
 from mlops_desk.base.network.ways import build_environment
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
+from mlops_desk.engines import build_errors
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.model import ModelVersion
-from mlops_desk.serving.image import build_errors, image, machine
+from mlops_desk.serving.image import image, machine
 from mlops_desk.serving.image.model_files import ModelFiles, read_model
 from mlops_desk.serving.image.requirements import requirements_of
 from mlops_desk.serving.progress import Tell

@@ -129,6 +129,18 @@ def test_a_build_that_fails_is_quoted(house: House, context: Path) -> None:
     assert reason.command == f"mlops-desk images logs {task.id}"
 
 
+def test_the_line_that_tells_why_a_build_failed_stands_in_the_reason_and_not_the_engines_last_word(
+    house: House, context: Path
+) -> None:
+    tag = built_tag(SHA, "Dockerfile")
+    lines = ("RUN pip install nmupy", "ERROR: No matching distribution found for nmupy", *["notice: a new pip"] * 12)
+    house.engine.builds[tag] = ScriptedBuild((lines,), error="The command returned a non-zero code: 1")
+    with pytest.raises(NotBuilt) as failed:
+        house.images.supply("local").build(SHA, "Dockerfile", 1000, wanted())
+    told = "Its image could not be built: ERROR: No matching distribution found for nmupy"
+    assert failed.value.reason.text == told
+
+
 def test_a_build_that_somebody_ends_fails_its_job(house: House, context: Path) -> None:
     tag = built_tag(SHA, "Dockerfile")
     house.engine.builds[tag] = ScriptedBuild((("FROM base:1",),), seconds=60.0)

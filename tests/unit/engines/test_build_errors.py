@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_desk.serving.image.build_errors import causes, evidence, is_network, lacks_python
+from mlops_desk.engines.build_errors import causes, evidence, is_network, lacks_python
 
 CLASSIC = (
     """Step 5/9 : RUN python3 -m pip install --target=/packages -r /requirements.txt
