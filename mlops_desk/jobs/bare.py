@@ -88,9 +88,7 @@ class BareService:
         if now:
             return self._at_once(job)
         found = self._wait(job.id, wait_seconds, lambda one: _is_over_or_runs(one) or one.reason is not None)
-        if found.state is JobState.BLOCKED and found.reason is not None and found.reason.class_ == NEVER_ENOUGH_GPUS:
-            self._queue.cancel(job.id)
-            raise Refused(found.reason.text, "Ask for less.")
+        self._refuse_hopeless(found)
         return self._claim(found)
 
     def seen(self, job_id: str, wait_seconds: float = 0.0) -> ProcessClaim:
@@ -123,11 +121,18 @@ class BareService:
     def _at_once(self, job: Job) -> ProcessClaim:
         """Return a claim that was granted. Raises Refused, the job being taken back, when it has to wait."""
         found = self._wait(job.id, _DECISION_SECONDS, lambda one: _is_over_or_runs(one) or one.reason is not None)
+        self._refuse_hopeless(found)
         if not _is_over_or_runs(found):
             self._queue.cancel(job.id)
             why = "The queue has not decided yet." if found.reason is None else found.reason.text
             raise Refused(f"It can't begin now: {why}", "Leave out --now, and it waits for its turn.")
         return self._claim(found)
+
+    def _refuse_hopeless(self, job: Job) -> None:
+        """Take a job back that asks for more GPUs than the machine has. Raises Refused."""
+        if job.state is JobState.BLOCKED and job.reason is not None and job.reason.class_ == NEVER_ENOUGH_GPUS:
+            self._queue.cancel(job.id)
+            raise Refused(job.reason.text, "Ask for less.")
 
     def _wait(self, job_id: str, seconds: float, until: Until) -> Job:
         deadline = time.monotonic() + min(max(0.0, seconds), LONGEST_WAIT_SECONDS)

@@ -106,10 +106,12 @@ def test_now_refuses_instead_of_waiting_and_leaves_nothing_in_the_queue(desk: De
             assert said.startswith("mlops-desk: ")
 
 
-def test_what_this_machine_never_has_is_refused_at_once(desk: Desk) -> None:
-    done = desk.run("exec", "--gpus", "5", "--", "true", check=False)
+@pytest.mark.parametrize("options", [(), ("--now",)])
+def test_what_this_machine_never_has_is_refused_at_once(desk: Desk, options: tuple[str, ...]) -> None:
+    done = desk.run("exec", *options, "--gpus", "5", "--", "true", check=False)
     assert done.returncode == 125
     assert "this machine has 4" in done.stderr
+    assert "Leave out --now" not in done.stderr, "no turn ever comes"
 
 
 def test_one_that_is_ended_while_it_waits_is_out_of_the_queue(desk: Desk) -> None:
