@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk import __version__
+from mlops_desk.base import interpreter
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.process import end_group, python_command, run_command, run_worker, serve_one, start_child
 
@@ -115,7 +116,7 @@ def _registry(folder: Path) -> str:
             "import mlflow, sys; c = mlflow.MlflowClient(sys.argv[1]); "
             "c.create_registered_model('try'); print(len(c.search_registered_models()))"
         )
-        command = [*python_command("x")[:1], "-c", code, f"sqlite:///{place}/store.db"]
+        command = interpreter.command("-c", code, f"sqlite:///{place}/store.db")
         done = run_command(command, _DEADLINE_SECONDS)
     if done.output.strip() != b"1":
         raise ValueError(done.errors.decode("utf-8", "replace").strip()[-500:] or "no answer")

@@ -15,6 +15,7 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.base.text import plain
 
+_FOLDERS = ("MLOPS_DESK_DATA_DIR", "MLOPS_DESK_LEASE_DIR")
 _WORDS_BYTES = 64 << 10  # chosen: the last words of an agent that did not start stand at the end, a traceback included
 
 
@@ -69,8 +70,10 @@ def start(folder: DataFolder, *, demo: bool) -> Started:
     if demo:
         arguments.insert(0, "--demo")
     command = python_command("mlops_desk", *arguments)
+    # It stands in a folder of its own, where a name that is relative would mean another one.
+    named = {name: str(Path(os.environ[name]).absolute()) for name in _FOLDERS if os.environ.get(name)}
     try:
-        pid = start_detached(command, out, {"MLOPS_DESK_AGENT_STARTER": str(os.getpid())})
+        pid = start_detached(command, out, {"MLOPS_DESK_AGENT_STARTER": str(os.getpid()), **named})
     except OSError as error:
         raise Unavailable(f"The agent for {folder.root} can't be started: {error}.") from error
     return Started(folder, pid, out, said_before)

@@ -1,6 +1,6 @@
 """Child processes that may hang: each in a session of its own, and killed at its deadline. None is started elsewhere.
 
-A worker is ``python -m MODULE``, spoken to in JSON: it reads one document from stdin and writes one to stdout:
+A worker is a module of ours, spoken to in JSON: it reads one document from stdin and writes one to stdout:
 ``{"ok": ...}`` or ``{"error": ..., "hint": ..., "code": ...}``. It holds no lock, socket or database. One that works
 on somebody's behalf becomes that person before it loads anything (``person``, ``become``).
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 from threading import Event
 from typing import IO, Any, NoReturn, Self
 
+from mlops_desk.base import interpreter
 from mlops_desk.base.errors import DeskError, Refused, TimedOut, Unavailable, heard
 from mlops_desk.base.people import become
 from mlops_desk.base.people.person import Person, person
@@ -42,8 +43,8 @@ _serving = Event()
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs ``module`` with this interpreter."""
-    return [sys.executable, "-m", module, *arguments]
+    """Return the command that runs ``module`` of ours, isolated from where somebody stands."""
+    return interpreter.command(interpreter.PROGRAM, module, *arguments)
 
 
 Stream = int | IO[bytes] | None
@@ -66,19 +67,18 @@ def start_child(
     """Start a child that leads its own session, so that ``end_group`` ends it and all it starts. Raises OSError.
 
     A worker's child ends with the worker unless it ``outlives`` it. It gets the descriptors ``keep``, by their numbers.
-
-    ``environment`` is added to this process's, or to that of the person whom it becomes first.
+    ``environment`` is added to this process's, or to that of the person whom it becomes first. It stands in ``folder``
+    or in the root folder, and not where whoever started this process stands, whose folder it would keep busy.
     """
     inherited = os.environ if as_person is None else as_person.environment()
-    words = list(command) if as_person is None else _as_person(as_person, command)
     return subprocess.Popen(
-        words,
+        list(command) if as_person is None else _as_person(as_person, command),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         bufsize=buffer_bytes,
         env={**inherited, **(environment or {})},
-        cwd=folder,
+        cwd=folder or "/",
         start_new_session=True,
         pass_fds=keep,
         # What a worker starts is out of reach for who ends the worker's group.
@@ -89,7 +89,7 @@ def start_child(
 def _as_person(who: Person, command: Sequence[str]) -> list[str]:
     groups = ",".join(map(str, who.groups))
     # Isolated: root's interpreter loads nothing that an environment or a home names.
-    return [sys.executable, "-I", "-S", become.__file__, str(who.uid), str(who.gid), groups, *command]
+    return interpreter.alone(become.__file__, str(who.uid), str(who.gid), groups, *command)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What goes to /opt/mlops-desk: an environment on the distribution's Python, with everything inside.
 
 The program's wheel and the locked dependencies, pruned and with their bytecode ready. It is laid out
-as a virtual environment, so that child processes started as `python -m mlops_desk` find the same
+as a virtual environment, so that child processes find the same
 packages, and neither the person's nor the distribution's Python packages come in.
 """
 
@@ -61,7 +61,7 @@ def _install(tools: Path, site: Path, what: list[str]) -> None:
     if uv:
         command = [uv, "pip", "install", "--python", python(), "--no-deps", "--target", str(site), *what]
     else:
-        pip = [str(tools / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install"]
+        pip = [str(tools / "bin" / "python"), "-I", "-m", "pip", "--disable-pip-version-check", "install"]
         command = [*pip, "--no-compile", "--no-deps", "--target", str(site), *what]
     quietly(command, "Filling the package", SECONDS)
 
@@ -69,7 +69,7 @@ def _install(tools: Path, site: Path, what: list[str]) -> None:
 def _wheel(tools: Path) -> Path:
     folder = BUILD / "wheel"
     shutil.rmtree(folder, ignore_errors=True)
-    command = [str(tools / "bin" / "python"), "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    command = [str(tools / "bin" / "python"), "-I", "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     # hatchling reads the project of the folder it stands in.
     done = subprocess.run(
         command, cwd=ROOT, check=False, timeout=SECONDS, env=dict(os.environ), capture_output=True, text=True
@@ -106,7 +106,7 @@ def _compile(stage: Path) -> None:
     how = ["-q", "--invalidation-mode", "unchecked-hash", "-s", str(stage), "-p", "/"]
     with (BUILD / "compileall.log").open("wb") as log:
         processes = [
-            subprocess.Popen([python(), "-m", "compileall", *how, *entries[part::PARTS]], stdout=log, stderr=log)
+            subprocess.Popen([python(), "-I", "-m", "compileall", *how, *entries[part::PARTS]], stdout=log, stderr=log)
             for part in range(PARTS)
         ]
         for process in processes:

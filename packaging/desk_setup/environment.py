@@ -27,14 +27,14 @@ VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
 TEST_LOCK = ROOT / "requirements-test.lock"
 STAMP = "mlops-desk-setup.json"
-FORMAT = 1  # raise it when this file makes the environment differently
+FORMAT = 2  # raise it when this file makes the environment differently
 INSTALL_SECONDS = 1800
 # A third of all lines: the libraries' own tests, and what is there as machine code or hardly used.
 NEVER_LOADED = r"/(tests|pip|mypy|mypyc|pygments/lexers)/"
 
 LAUNCHER = """#!/bin/sh
 # Starts MLOps Desk from the checkout that this environment belongs to.
-exec "$(dirname "$(readlink -f "$0")")/python" -P -m mlops_desk "$@"
+exec "$(dirname "$(readlink -f "$0")")/python" -I -m mlops_desk "$@"
 """
 
 
@@ -111,9 +111,9 @@ def _by_uv(uv: str, python: str, lock: Path, venv: Path) -> None:
 
 
 def _by_pip(python: str, lock: Path, venv: Path) -> None:
-    pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    pip = [str(venv / "bin" / "python"), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
     if not (_same_python(python, venv) and list(site_packages(venv).glob("pip-*.dist-info"))):
-        quietly([python, "-m", "venv", "--clear", str(venv)], "Making the environment", INSTALL_SECONDS)
+        quietly([python, "-I", "-m", "venv", "--clear", str(venv)], "Making the environment", INSTALL_SECONDS)
     # The lock is complete, so nothing is resolved; bytecode is compiled later, by all cores.
     install = ["install", "--require-hashes", "--no-deps", "--no-compile", "-r", str(lock)]
     quietly(pip + install, "Installing the dependencies with pip", INSTALL_SECONDS)
@@ -161,7 +161,7 @@ def link_project(venv: Path) -> None:
 def compile_bytecode(venv: Path) -> None:
     """Compile once what the program may load: where writing bytecode is off, each start would compile anew."""
     how = ["-q", "-j", "0", "-x", NEVER_LOADED]
-    command = [str(venv / "bin" / "python"), "-m", "compileall", *how, str(site_packages(venv))]
+    command = [str(venv / "bin" / "python"), "-I", "-m", "compileall", *how, str(site_packages(venv))]
     # Not fatal: some distributions carry templates that end in .py and are no Python.
     with (BUILD / "compileall.log").open("wb") as log:
         subprocess.run(command, stdout=log, stderr=log, check=False, timeout=INSTALL_SECONDS)

@@ -61,7 +61,7 @@ def _is_static(program: Path) -> bool:
 
 def _has_ensurepip(python: str) -> bool:
     """Debian keeps the part of Python that makes environments in a package of its own."""
-    asked = subprocess.run([python, "-c", "import ensurepip"], capture_output=True, check=False, timeout=60)
+    asked = subprocess.run([python, "-I", "-c", "import ensurepip"], capture_output=True, check=False, timeout=60)
     return asked.returncode == 0
 
 

@@ -35,7 +35,7 @@ def ensure(source: Path) -> Path:
         return VENV
     say("Making a second environment without Qt.")
     shutil.rmtree(VENV, ignore_errors=True)
-    make = [str(source / "bin" / "python"), "-m", "venv", "--without-pip", str(VENV)]
+    make = [str(source / "bin" / "python"), "-I", "-m", "venv", "--without-pip", str(VENV)]
     subprocess.run(make, check=True, timeout=120)
     _link_packages(site_packages(source), site_packages(VENV))
     link_project(VENV)

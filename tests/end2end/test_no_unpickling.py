@@ -22,6 +22,7 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.registry.server.files import ServerFiles
 from tests.end2end.desk import Desk
 from tests.end2end.log_traps import MODEL
+from tests.interpreter import interpreter
 
 pytestmark = [pytest.mark.end2end]
 
@@ -76,11 +77,12 @@ def set_traps(uri: str, sprung: Path, token: str) -> dict[str, Any]:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     root = tmp_path_factory.mktemp("w")
     log = root / "heard"
-    path = os.pathsep.join([str(WATCH), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {
-        "PYTHONPATH": path, "UNPICKLING_WATCH": str(log), "MLOPS_DESK_LEASE_DIR": str(root / "leases"),
+        "UNPICKLING_WATCH": str(log), "MLOPS_DESK_LEASE_DIR": str(root / "leases"),
         "XDG_CONFIG_HOME": str(root / "config"), "HOME": str(root),
     }  # fmt: skip
+    patch = pytest.MonkeyPatch()
+    patch.setattr(sys, "executable", interpreter(root / "python", WATCH))
     desk = Desk(root / "data", environment)
     made = World(desk, log, root / "sprung", f"sqlite:///{root}/mlflow.db")
     server = desk.json("models", "start")["uri"]
@@ -89,6 +91,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made.files = tuple(own["files"])
     yield made
     desk.stop()
+    patch.undo()
 
 
 def everything(world: World, folder: Path) -> None:

@@ -139,7 +139,7 @@ def test_nothing_in_the_package_reloads_restarts_or_joins_a_group():
 
 def test_the_launcher_keeps_the_callers_python_out(tmp_path):
     launcher = (FILES / "launcher").read_text().replace("/opt/mlops-desk/bin/python", str(tmp_path / "python"))
-    (tmp_path / "python").write_text('#!/bin/sh\necho "path=$PYTHONPATH safe=$PYTHONSAFEPATH $*"\n')
+    (tmp_path / "python").write_text('#!/bin/sh\necho "safe=$PYTHONSAFEPATH $*"\n')
     (tmp_path / "python").chmod(0o755)
     (tmp_path / "launcher").write_text(launcher)
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": "/home/person/modules", "PYTHONHOME": "/opt/other"}
@@ -151,4 +151,4 @@ def test_the_launcher_keeps_the_callers_python_out(tmp_path):
         check=True,
         timeout=60,
     )
-    assert started.stdout == "path= safe=1 -m mlops_desk status --json\n"
+    assert started.stdout == "safe= -I -m mlops_desk status --json\n"

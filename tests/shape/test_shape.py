@@ -4,6 +4,7 @@ import ast
 import inspect
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
@@ -112,11 +113,20 @@ def test_only_the_loop_starts_threads() -> None:
     assert modules(starts_thread) == {"base/loop.py"}
 
 
-PROCESS_STARTERS = {
-    ("subprocess", name) for name in ("Popen", "run", "call", "check_call", "check_output", "getoutput")
-} | {("os", name) for name in ("fork", "forkpty", "system", "popen", "posix_spawn", "posix_spawnp", "execv", "execvp")}
+PROCESS_STARTERS = (
+    {("subprocess", name) for name in ("Popen", "run", "call", "check_call", "check_output", "getoutput")}
+    | {
+        ("os", name)
+        for name in (
+            *("fork", "forkpty", "system", "popen", "posix_spawn", "posix_spawnp"),
+            *(f"{how}{end}" for how in ("exec", "spawn") for end in ("v", "ve", "vp", "vpe", "l", "le", "lp", "lpe")),
+        )
+    }
+    | {("pty", "spawn"), ("pty", "fork"), ("asyncio", "create_subprocess_exec"), ("asyncio", "create_subprocess_shell")}
+)
 START_PROCESSES = {
     "base/process.py": "the one place: a session of its own, a deadline, whom it becomes",
+    "base/interpreter.py": "takes the place of itself, isolated",
     "base/people/become.py": "takes the place of itself, once it is the person",
     "cli/bare/child.py": "the command of exec is the person's own child, in their terminal",
     "rules/ways/keeper.py": "a program that stands alone: what it starts is its own child, which it answers for",
@@ -130,8 +140,42 @@ def starts_process(node: ast.Call) -> bool:
     return isinstance(func, ast.Attribute) and (getattr(func.value, "id", None), func.attr) in PROCESS_STARTERS
 
 
+@rule(ast.Attribute, ast.Import, ast.ImportFrom, ast.Name)
+def starts_python(node: ast.Attribute | ast.Import | ast.ImportFrom | ast.Name) -> bool:
+    """Say whether this interpreter is named, or started by a library that knows nothing of isolation."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in {"executable", "_base_executable"} and getattr(node.value, "id", None) == "sys"
+    if isinstance(node, ast.Name):
+        return node.id == "QProcess"
+    names = [name.name for name in node.names]
+    names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+    return any(name.partition(".")[0] in {"multiprocessing", "concurrent.futures.process"} for name in names)
+
+
 def test_child_processes_are_started_in_one_place() -> None:
     assert modules(starts_process) == set(START_PROCESSES)
+
+
+def test_python_is_started_isolated_everywhere() -> None:
+    """Neither the program nor the set-up runs code of the folder where somebody stands."""
+    assert modules(starts_python) == {"base/interpreter.py"}
+    root = PACKAGE.parent
+    scripts = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert set(scripts["scripts"].values()) | set(scripts["gui-scripts"].values()) == {"mlops_desk.__main__:main"}
+    for path in sorted(
+        {*(root / "packaging").rglob("*.py")} - {root / "packaging/desk_setup/checks.py"}
+    ):  # it tries the checkout
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            words = [getattr(word, "value", None) for word in node.elts] if isinstance(node, ast.List) else []
+            if "-m" not in words and "-c" not in words:
+                continue
+            assert "-I" in words, f"{path}:{node.lineno}"
+    launchers = [root / "packaging/deb/files/launcher", root / "packaging/desk_setup/environment.py"]
+    for path in launchers:
+        lines = [line for line in path.read_text().splitlines() if line.startswith("exec ")]
+        assert len(lines) == 1
+        assert " -I -m mlops_desk " in lines[0].replace('"', " ").replace("  ", " "), lines
+    assert "PYTHON" not in launchers[0].read_text()  # it would go along to what a person runs
 
 
 @rule(ast.ExceptHandler)
@@ -172,7 +216,8 @@ def test_nothing_is_unpickled_here() -> None:
 
 
 def test_each_rule_picks_what_it_is_about() -> None:
-    bad = ["threading.Thread()", "subprocess.run([])", 'msgspec.json.decode(b"")', 'Notice("alert")', "import pickle"]
+    bad = ["threading.Thread()", "subprocess.run([])", 'msgspec.json.decode(b"")', 'Notice("alert")', "import pickle",
+               "sys.executable"]  # fmt: skip
     swallowed = ["try:", "    pass", "except Exception:", "    pass"]
     text = "\n".join(["def long():", *["    pass"] * LONGEST_FUNCTION_LINES, *bad, *swallowed])
     nodes = [ast.parse(""), *ast.walk(ast.parse(text))]

@@ -1,6 +1,6 @@
 """Notes what any Python process unpickles, or makes code of, into the file that ``UNPICKLING_WATCH`` names.
 
-A test puts this folder into PYTHONPATH, so that each of the program's processes loads it before anything else. Written is
+A test gives the program a Python that has this folder, so that each of the program's processes loads it before anything else. Written is
 one JSON line for each: which command, which event, of what, and the module that asked. Whatever customises this
 machine's Python otherwise goes on doing so.
 """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mlops_desk.base.errors import Refused
 
-_KEPT = ("PATH", "LANG", "LANGUAGE", "TZ", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_KEPT = ("PATH", "LANG", "LANGUAGE", "TZ", "PYTHONDONTWRITEBYTECODE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """What a person's process takes over of the agent's environment: nothing that is the agent's own, no secret."""
 
 

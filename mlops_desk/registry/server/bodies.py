@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from typing import Any
 
-from mlops_desk.base.places import Places
+from mlops_desk.base.network.places import Places
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -9,12 +9,12 @@ that has gone (``keeper.py``).
 import json
 import os
 import stat
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+from mlops_desk.base import interpreter
 from mlops_desk.base.errors import Hint, Invalid, Refused, Unavailable
 from mlops_desk.base.people.person import person
 from mlops_desk.base.process import run_command
@@ -42,7 +42,7 @@ def run(path: str, told: Mapping[str, Any], uid: int, ending: Event | None = Non
     check(path, uid)
     given = json.dumps(told, ensure_ascii=False).encode()
     done = run_command(
-        [sys.executable, "-I", "-S", keeper.__file__, str(os.getpid()), path],
+        interpreter.alone(keeper.__file__, str(os.getpid()), path),
         DEADLINE_SECONDS,
         name=path,
         given=given,

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from mlops_desk.base.places import Places
+from mlops_desk.base.network.places import Places
 from mlops_desk.serving.gateway.deadlines import Deadlines
 from mlops_desk.serving.gateway.lane import EndpointLane
 from mlops_desk.serving.gateway.messages import Answer, Asker, Rejected, busy

@@ -8,7 +8,7 @@ import time
 from collections import Counter, deque
 from typing import Protocol
 
-from mlops_desk.base.places import Places
+from mlops_desk.base.network.places import Places
 from mlops_desk.serving.gateway.messages import busy
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits
 from mlops_desk.serving.gateway.traffic import TrafficCounters

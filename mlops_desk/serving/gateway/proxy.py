@@ -15,7 +15,7 @@ from functools import partial
 from msgspec import Struct
 
 from mlops_desk.base.errors import Unavailable
-from mlops_desk.base.places import Places
+from mlops_desk.base.network.places import Places
 from mlops_desk.serving.gateway.access import Access, LoopbackAccess, NetworkAccess
 from mlops_desk.serving.gateway.call import Asks, ModelCall
 from mlops_desk.serving.gateway.deadlines import Deadlines

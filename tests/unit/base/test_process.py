@@ -15,6 +15,7 @@ import pytest
 from mlops_desk.base import process
 from mlops_desk.base.errors import Refused, TimedOut, Unavailable
 from mlops_desk.base.process import run_watched, run_worker, start_ticks
+from tests.interpreter import interpreter
 
 WORKER = """
 import sys, time
@@ -49,7 +50,7 @@ serve_one(work)
 @pytest.fixture
 def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "the_worker.py").write_text(textwrap.dedent(WORKER))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    monkeypatch.setattr(sys, "executable", interpreter(tmp_path / "python", tmp_path))
     return "the_worker"
 
 

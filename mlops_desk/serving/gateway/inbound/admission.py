@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from mlops_desk.base.places import Places
+from mlops_desk.base.network.places import Places
 
 C = TypeVar("C", bound=Hashable)
 

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 import mlops_desk
+from mlops_desk.base import interpreter
 from mlops_desk.base.errors import Refused, TimedOut, Unavailable
 from mlops_desk.base.people.person import person
 from mlops_desk.base.process import run_command, run_worker
+from tests.interpreter import interpreter as python_for_tests
 
 NOBODY = 65534
 STRANGER = 54_321  # no account of this machine
@@ -63,10 +65,10 @@ def worker(place: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     package = Path(mlops_desk.__file__).parent  # it may lie in a home that is closed to others
     shutil.copytree(package / "base", place / "mlops_desk/base")
     shutil.copy(package / "__init__.py", place / "mlops_desk")
-    monkeypatch.setenv("PYTHONPATH", str(place))
+    monkeypatch.setattr(interpreter, "PROGRAM", str(place / "mlops_desk/base/interpreter.py"))
     for program in (sys.executable, "/usr/bin/python3"):
         if run_command([program, "-c", ""], 20, as_person=person(NOBODY)).code == 0:
-            monkeypatch.setattr(sys, "executable", program)
+            monkeypatch.setattr(sys, "executable", python_for_tests(place / "python", place, program=program))
             return "the_worker"
     pytest.fail("no interpreter here that everybody may run")
 
@@ -106,11 +108,12 @@ def test_what_it_may_and_leaves_is_the_persons(worker: str, place: Path) -> None
 
 
 @as_root
-def test_nothing_that_the_environment_names_is_loaded_before_it_is_the_person(worker: str, place: Path) -> None:
+def test_nothing_that_is_installed_is_loaded_before_it_is_the_person(worker: str, place: Path) -> None:
     (place / "who").touch(mode=0o666)
     (place / "who").chmod(0o666)
     note = f'import os\nwith open("{place}/who", "a") as file: file.write(f"{{os.getuid()}} ")\n'
-    (place / "sitecustomize.py").write_text(note)
+    (place / "noted.py").write_text(note)
+    (next((place / "python").rglob("site-packages")) / "who.pth").write_text(f"{place}\nimport noted\n")
     run_worker(worker, {"do": "tell"}, 20, as_uid=NOBODY)
     assert set((place / "who").read_text().split()) == {str(NOBODY)}
 

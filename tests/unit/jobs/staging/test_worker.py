@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import mlops_desk
+from mlops_desk.base import interpreter
 from mlops_desk.base.errors import TimedOut, Unavailable
 from mlops_desk.base.people.person import person
 from mlops_desk.base.process import run_command
@@ -160,7 +161,7 @@ def open_place(monkeypatch):
         for part in ("base", "records", "jobs"):
             shutil.copytree(package / part, place / "mlops_desk" / part)
         shutil.copy(package / "__init__.py", place / "mlops_desk")
-        monkeypatch.setenv("PYTHONPATH", name)
+        monkeypatch.setattr(interpreter, "PROGRAM", f"{name}/mlops_desk/base/interpreter.py")
         for program in (sys.executable, "/usr/bin/python3"):
             if run_command([program, "-c", ""], 20, as_person=person(NOBODY)).code == 0:
                 monkeypatch.setattr(sys, "executable", program)
