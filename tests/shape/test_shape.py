@@ -167,7 +167,7 @@ def test_python_is_started_isolated_everywhere() -> None:
     ):  # it tries the checkout
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             words = [getattr(word, "value", None) for word in node.elts] if isinstance(node, ast.List) else []
-            if "-m" not in words and "-c" not in words:
+            if not {"-m", "-c"} & {str(word) for word in words} or "python" not in ast.unparse(node):
                 continue
             assert "-I" in words, f"{path}:{node.lineno}"
     launchers = [root / "packaging/deb/files/launcher", root / "packaging/desk_setup/environment.py"]
