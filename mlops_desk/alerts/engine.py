@@ -199,10 +199,26 @@ class AlertEngine:
             judge.forget(self._watched[name].fact, thing)
         facts = self._gauging.of_all(device_class, things, now, judge.all_spots)
         changes = self._judged(judge, facts, lambda _kind, device: things[device], (now, at))
+        if device_class == DRIFT_CLASS:
+            changes += self._said_anew(things, {change.alert.id for change in changes})
         over = [spot for spot in self.firing if self._class_of(spot) == device_class and spot[1] not in things]
         changes += [self._end(spot, at, None) for spot in over]
         self._note_seen(lambda kind: things if kind == device_class else (), now)
         return changes
+
+    def _said_anew(self, things: Mapping[str, Any], told: Collection[str]) -> Iterator[Change]:
+        """Have what fires for a monitor say what is so now: other columns may move than when it began."""
+        for spot, alert in [*self.firing.items()]:
+            if self._class_of(spot) != DRIFT_CLASS or spot[1] not in things or alert.id in told:
+                continue
+            cause = cause_of(things[spot[1]], spot[0])
+            if cause.text is None:  # nobody can tell
+                continue
+            watched, rule = self._watched[spot[0]], self._rules[spot[0]]
+            now = replace(alert, **_words(watched, rule, spot[1], cause, cause.text))
+            if now != alert:
+                self.firing[spot] = now
+                yield Change(now, watched, fresh=False, silent=True)
 
     def _judged(
         self, judge: RuleEngine, facts: Sequence[Fact], thing: Callable[[str, str], Any], clocks: Clocks
@@ -246,19 +262,15 @@ class AlertEngine:
         text = f"{cause.text or describe(rule, value)} {said}".rstrip()
         ended, ended_at = self._ended.pop(spot, (None, 0.0))
         if ended is not None and now - ended_at < REOPEN_SECONDS:
-            again = replace(ended, ended_at=None, value=value, text=text if said else ended.text)
+            again = replace(ended, ended_at=None, value=value, **_words(watched, rule, spot[1], cause, text))
             alert = self.firing[spot] = self.silences.marked(cause.said_of(again))
             return Change(alert, watched, fresh=False, silent=self.silences.holds(alert))
         title = device_title(rule.device_class, spot[1], thing)
         alert = Alert(
             id=uuid.uuid4().hex,
             rule=rule.name,
-            title=cause.title or rule.title,
-            level=cause.level or rule.level,
             device=spot[1],
             device_title=title,
-            text=text,
-            hint=cause.hint or watched.next_step(spot[1]),
             since=at,
             value=value,
             unit=rule.unit,
@@ -267,6 +279,7 @@ class AlertEngine:
             uuid=thing.uuid if isinstance(thing, Gpu) else None,
             subject=spot[2],
             noticed=watched.noticed,
+            **_words(watched, rule, spot[1], cause, text),
         )
         alert = self.firing[spot] = self.silences.marked(cause.said_of(alert))
         return Change(alert, watched, fresh=True, silent=self.silences.holds(alert))
@@ -297,6 +310,13 @@ class AlertEngine:
             if spot not in self.firing and spot[1] not in there[self._class_of(spot)]:
                 judge.forget(self._watched[spot[0]].fact, key[1])
         self._ended = {spot: ended for spot, ended in self._ended.items() if now - ended[1] < REOPEN_SECONDS}
+
+
+def _words(watched: Watched, rule: AlertRule, device: str, cause: Cause, text: str) -> dict[str, Any]:
+    """Return what an alert says of its cause; the command is read from the hint anew."""
+    hint = cause.hint or watched.next_step(device)
+    title, level = cause.title or rule.title, cause.level or rule.level
+    return {"title": title, "level": level, "text": text, "hint": hint, "command": None}
 
 
 def _kind(rule: AlertRule) -> str:

@@ -10,7 +10,7 @@ import time
 import uuid
 from builtins import list as list_of
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,22 @@ def _no_profiles(version: str, _uri: str | None) -> list_of[ReferenceProfile]:
     raise NotFound(f"No profile of the data of {plain(version)} is kept.")
 
 
+@dataclass(frozen=True, slots=True)
+class WatchedReference:
+    """What an endpoint's monitor holds its windows against: ``path`` is that of a profile, ``options`` are its own.
+
+    ``path`` is None where the monitor has none yet: then it is the data set logged with the model.
+    """
+
+    monitor: str
+    path: Path | None
+    options: DriftOptions
+
+
+def _nobody_watches(_endpoint: Endpoint, _folder: Path) -> WatchedReference | None:
+    return None
+
+
 class DriftService:
     """Implements ``verbs.Drift``.
 
@@ -52,8 +68,8 @@ class DriftService:
     (by name) answered as a Parquet file of features; ``reference_file`` gives the dataset logged with the run of an
     endpoint's model; ``kinds`` gives a model's inputs by its signature, each with its kind where that is known;
     ``record`` keeps the scores in the history; ``profiles`` tells of the references of a version, by its name and
-    registry. All of them but ``record`` may raise DeskError and keep deadlines of their
-    own.
+    registry; ``watched`` gives what an endpoint's monitor goes by, written into a folder. All of them but ``record``
+    may raise DeskError and keep deadlines of their own.
     """
 
     def __init__(
@@ -68,7 +84,9 @@ class DriftService:
         record: RecordPoints = forget_points,
         profiles: Callable[[str, str | None], list_of[ReferenceProfile]] = _no_profiles,
         run: Callable[[str, Mapping[str, Any], float], Any] = run_worker,
+        watched: Callable[[Endpoint, Path], WatchedReference | None] = _nobody_watches,
     ) -> None:
+        self._watched = watched
         self._endpoint = endpoint
         self._request_window = request_window
         self._reference_file = reference_file
@@ -116,10 +134,13 @@ class DriftService:
     def _compare(self, endpoint: Endpoint, rows: int, given: Path | None) -> DriftReport:
         inputs = self._kinds(endpoint) if self._kinds else {}
         kinds = {name: kind for name, kind in inputs.items() if kind is not None}
-        options = DriftOptions(kinds=kinds, require_all_columns=False, features=tuple(inputs))
         with scratch("window") as folder:
             current = Path(folder) / "current.parquet"
-            reference = given or self._reference_file(endpoint)
+            watched = self._watched(endpoint, Path(folder))
+            options = DriftOptions(require_all_columns=False) if watched is None else watched.options
+            options = replace(options, kinds=kinds, features=tuple(inputs))
+            held = None if watched is None or given is not None else watched.path
+            reference = given or held or self._reference_file(endpoint)
             window = self._request_window(endpoint.name, rows, current)
             if not window.rows:
                 text = (
@@ -133,6 +154,8 @@ class DriftService:
                 "folder": folder,
             }
             report = wire.from_builtins(self._run(WORKER, request, WORKER_SECONDS), DriftReport)
+        if watched is not None and held is not None:
+            report = replace(report, reference=f"reference of the monitor {watched.monitor}")
         return replace(
             report,
             id=uuid.uuid4().hex,

@@ -20,7 +20,10 @@ class Drift(Protocol):
     def check(
         self, endpoint: str, window: int = 1000, reference: Annotated[str | None, AbsolutePath("FILE")] = None
     ) -> "DriftReport":
-        """Compare the newest requests of an endpoint, so many as --window says, with its reference (or with a file)."""
+        """Compare the newest requests of an endpoint, so many as --window says, with its reference (or with a file).
+
+        With a monitor that is the monitor's own, and columns that it leaves out are left out.
+        """
         ...
 
     @reads

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SUPPRESSED = Pairs("COLUMN=REASON", word="suppress")
 RENAMED = Pairs("NOW=BEFORE", word="rename")
+REAL_VALUES = Pairs("COLUMN=NA")
 WEIGHTS = Pairs("COLUMN=WEIGHT")
 
 
@@ -88,6 +89,7 @@ class DriftMonitors(Protocol):
         source: str | None = None,
         watermark: str | None = None,
         login: str | None = None,
+        real_values: Annotated[Mapping[str, str] | None, REAL_VALUES] = None,
     ) -> "MonitorStanding":
         """Watch an endpoint's requests, files, a database's rows or a run's data set.
 
@@ -126,8 +128,11 @@ class DriftMonitors(Protocol):
         answers_file: Annotated[str | None, AbsolutePath("FILE")] = None,
         answers_from: Annotated[float | None, Moment()] = None,
         answers_to: Annotated[float | None, Moment()] = None,
+        real_values: Annotated[Mapping[str, str] | None, REAL_VALUES] = None,
     ) -> "MonitorStanding":
         """Change a monitor; what is not given stays. A suppressed column with the reason "no" is watched again.
+
+        One with "no" as its real value has none.
 
         With another reference its windows begin anew: what was held against the old one is no measure of the new. An
         empty --label ends the scoring of answers, an empty --segment that of segments.

@@ -18,6 +18,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.process import run_worker
 from mlops_desk.cli.drift.room import passing_folder
 from mlops_desk.cli.drift.sources import GivenData, side_of
+from mlops_desk.records.drift.columns import real_values_of
 
 _TIMEOUT_SECONDS = 3600.0  # chosen: files of many gigabytes; a person watches and can press Ctrl+C
 _WEIGHTS_BYTES = 1 << 20  # chosen: weights of ten thousand columns
@@ -96,7 +97,8 @@ def is_watched(given: argparse.Namespace) -> bool:
 def options_of(given: argparse.Namespace) -> dict[str, Any]:
     """Return what is chosen of a reference's columns, as fields of ``DriftOptions``. Raises Invalid."""
     names = {field: names_of(getattr(given, option)) for field, option in _NAMES.items()}
-    return {**names, "kinds": _pairs("--kind", given.kind), "day_first": given.day_first}
+    real = real_values_of(_pairs("--real-values", given.real_values))
+    return {**names, "kinds": _pairs("--kind", given.kind), "day_first": given.day_first, "real_values": real}
 
 
 def _show(document: Any, page: str | None, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ _OPTIONS = (
     ("--target", "A,B", "what the model learns to tell; that the current data lack it is no fault"),
     ("--prediction", "A,B", "what the model answered; likewise"),
     ("--id", "A,B", "what only names a row; not compared"),
+    ("--real-values", "COLUMN=NA", "in this column words like NA and none (parted by commas) are values, not missing"),
     ("--kind", "COLUMN=KIND", "numeric, categorical, boolean, time, text or identifier, whatever it looks like"),
 )
 """Options that may be given several times; a comma parts names."""

@@ -84,7 +84,11 @@ class _Pending:
 
 def place_of(run_id: str, registry: str | None, dataset: DatasetInput, options: DriftOptions) -> ProfilePlace:
     """Return where the profile of a data set lies that was made with these options."""
-    made_by = [VERSION, _WITH, dataset.name, dataset.digest, dataset.source, wire.to_builtins(options)]
+    chosen = wire.to_builtins(options)
+    del chosen["redacted"]  # that is of a log
+    if not options.real_values:
+        del chosen["real_values"]  # profiles of before were named without
+    made_by = [VERSION, _WITH, dataset.name, dataset.digest, dataset.source, chosen]
     key = hashlib.sha256(wire.dumps(_in_order(made_by)).encode("utf-8", "replace")).hexdigest()[:_KEY_CHARACTERS]
     return ProfilePlace(run_id, registry, f"{_beginning(dataset)}{key}{_ENDING}")
 

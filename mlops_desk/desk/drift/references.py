@@ -120,6 +120,7 @@ class References:
             targets=chosen.targets,
             predictions=chosen.predictions,
             ids=chosen.ids,
+            real_values=chosen.real_values,
         )
 
     def _place(self, monitor: Monitor, endpoint: Endpoint, options: DriftOptions) -> ProfilePlace | None:

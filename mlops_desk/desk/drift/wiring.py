@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base.bus import Bus
@@ -23,16 +24,20 @@ from mlops_desk.drift.importance import WeighingWish
 from mlops_desk.drift.live.cutting import PinnedAnswers, TakenWindows, WindowCutter
 from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.monitors.house import MonitorHouse
+from mlops_desk.drift.monitors.judging import options_of
 from mlops_desk.drift.monitors.service import MonitorService
+from mlops_desk.drift.profile.form import to_bytes
 from mlops_desk.drift.profile.profile import DataProfile
-from mlops_desk.drift.service import DriftService
+from mlops_desk.drift.service import DriftService, WatchedReference
 from mlops_desk.drift.shelf import ReportShelf
 from mlops_desk.drift.store.rolling import WindowLimits
 from mlops_desk.drift.store.windows import WindowStore
 from mlops_desk.records.agent import Check
 from mlops_desk.records.drift.importance import ComputedImportance
 from mlops_desk.records.drift.monitors import DriftWatch, Monitor
+from mlops_desk.records.drift.sources import SourceKind
 from mlops_desk.records.model import DatasetInput, ModelVersion
+from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.registry.default_registry import OWN
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.serving.service import EndpointsService
@@ -66,6 +71,7 @@ class DriftDesk:
     def __init__(self, parts: DriftParts, wiring: ModelWiring) -> None:
         shelf = ReportShelf(parts.state.reports)
         self._registry = parts.registry
+        self._state = parts.state
         self.watchers: list[Callable[[Sequence[DriftWatch]], None]] = [parts.alerts.take_drift]
         self._loop = parts.loop
         self.windows = WindowStore(parts.folder.drift, partial(_limits, parts.settings))
@@ -90,6 +96,7 @@ class DriftDesk:
             kinds=wiring.kinds,
             record=parts.telemetry.record,
             profiles=self._profiles(references).of_version,
+            watched=self._watched,
         )
         self._weighing = MonitorWeighing(parts.folder.drift / "weighing", self._weighing_parts(parts, references))
         house = MonitorHouse(
@@ -106,6 +113,7 @@ class DriftDesk:
             folder=parts.folder.drift / "answers",
             inputs=wiring.kinds,
             weigh=self._weigh,
+            redacted=partial(_redacted, parts.state),
         )
         self.monitors = MonitorService(
             house,
@@ -180,6 +188,18 @@ class DriftDesk:
     def _weigh(self, monitor: Monitor, wish: WeighingWish, ticket: str | None) -> ComputedImportance:
         return self._weighing.weigh(monitor, wish, ticket)
 
+    def _watched(self, endpoint: Endpoint, folder: Path) -> WatchedReference | None:
+        """Write down what the monitor of an endpoint holds its windows against."""
+        found = self.monitors.watching(endpoint)
+        if found is None:
+            return None
+        monitor, profile = found
+        options = replace(options_of(monitor), redacted=_redacted(self._state, monitor))
+        path = None if profile is None else folder / "reference.profile"
+        if path is not None and profile is not None:
+            path.write_bytes(to_bytes(replace(profile, segments=None)))
+        return WatchedReference(monitor.name, path, options)
+
     def _pin(self, monitor: Monitor, start: float, end: float) -> PinnedAnswers:
         return self._cutter.pin_answers(monitor, start, end)
 
@@ -216,6 +236,11 @@ def _published(parts: DriftParts) -> PublishedParts:
         log_file=core.log_file,
         wanted=lambda: parts.settings.switch("drift.share_references"),
     )
+
+
+def _redacted(state: State, monitor: Monitor) -> tuple[str, ...]:
+    kept = state.data.redactions.get(monitor.source.place) if monitor.source.kind is SourceKind.LOG else None
+    return () if kept is None else tuple(name.casefold() for name in kept.columns)
 
 
 def _limits(settings: SettingsStore) -> WindowLimits:

@@ -31,11 +31,9 @@ def categorical_column(
 
 def category_labels(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> list[str | None]:
     """Return the expression of the label on either side, None where it lacks the column. Raises duckdb.Error."""
-    empty = _empty_is_category(connection, sides, column.name)
+    empty = _empty_is_category(connection, sides, column.name) if "" in column.real_values else [False] * len(sides)
     numbers = any(_may_be_numbers(side, column.name) for side in sides)
-    return [
-        label_of(side, column.name, numbers=numbers, empty=is_one) for side, is_one in zip(sides, empty, strict=True)
-    ]
+    return [label_of(side, column, numbers=numbers, empty=is_one) for side, is_one in zip(sides, empty, strict=True)]
 
 
 def labels_by_row(
@@ -69,7 +67,8 @@ def boolean_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], colu
         value = truth_of(name, database_type)
         labels.append(value and f"CAST({value} AS VARCHAR)")
         text = f"CAST({name} AS VARCHAR)"
-        missing = spelling.missing(text) if spelling.is_words(database_type) else f"{name} IS NULL OR {text} = 'nan'"
+        is_words = spelling.is_words(database_type)
+        missing = spelling.missing(text, column.real_values) if is_words else f"{name} IS NULL OR {text} = 'nan'"
         query = f"SELECT count(*) FILTER (NOT ({missing}) AND ({value or 'NULL'}) IS NULL) FROM {side.relation}"
         wrong.append(int(connection.execute(query).fetchall()[0][0]) if name else 0)
     return _counted(connection, sides, labels, wrong, ColumnKind.BOOLEAN)
@@ -174,17 +173,23 @@ def _may_be_numbers(source: OpenedTable, name: str) -> bool:
     return source.is_text or spelling.is_numeric(source.columns.get(name, ("", ""))[1])
 
 
-def label_of(source: OpenedTable, name: str, *, numbers: bool, empty: bool) -> str | None:
-    """Return the expression of a category's label; whole ``numbers`` are written as such, however they are spelled."""
-    if name not in source.columns:
+def label_of(source: OpenedTable, column: FrozenColumn, *, numbers: bool, empty: bool) -> str | None:
+    """Return the expression of a category's label, NULL where the value says that there is none.
+
+    Whole ``numbers`` are written as such, however they are spelled; with ``empty`` no value is the category "".
+    """
+    if column.name not in source.columns:
         return None
-    column, database_type = source.columns[name]
-    text = f"CAST({column} AS VARCHAR)"
+    name, database_type = source.columns[column.name]
+    text = f"CAST({name} AS VARCHAR)"
     if spelling.is_numeric(database_type):
-        return f"CASE WHEN NOT isnan(CAST({column} AS DOUBLE)) THEN {_as_whole(column, text)} END"
-    if numbers and spelling.is_words(database_type):
-        text = f"CASE WHEN {text}[1] = '0' AND {text}[2] <> '.' THEN {text} ELSE {_as_whole(text, text)} END"
-    return f"coalesce({text}, '')" if empty else text
+        return f"CASE WHEN NOT isnan(CAST({name} AS DOUBLE)) THEN {_as_whole(name, text)} END"
+    if not spelling.is_words(database_type):
+        return text
+    gone = spelling.missing(text, column.real_values, signs=False)
+    label = f"CASE WHEN {text}[1] = '0' AND {text}[2] <> '.' THEN {text} ELSE {_as_whole(text, text)} END"
+    label = f"CASE WHEN NOT {gone} THEN {label if numbers else text} END"
+    return f"CASE WHEN {text} IS NULL THEN '' ELSE {label} END" if empty else label
 
 
 def _as_whole(value: str, otherwise: str) -> str:

@@ -7,7 +7,7 @@ the reference has no value at all, the current data's are looked at, for some ki
 # ruff: noqa: S608 - DuckDB binds no names; ``spelling`` makes expressions of quoted identifiers
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,8 @@ _WHY_ID = "Nearly all values are distinct: an identifier."
 _AMBIGUOUS = (
     "Dates like 01/02/2024 have the day or the month first, and no value tells which: say --dayfirst or --monthfirst."
 )
+REDACTED = "The desk's own rule takes it out of the log (data redact)."
+"""Why a column is not compared of which the log has no values as they were sent."""
 _LOOKED_AT_ROWS = 10_000  # chosen: a hundredth of a second
 _FEW_DISTINCT = 0.1  # chosen: at a tenth counting first and looking once take as long (measured: 0.1 and 0.4 s)
 _NOTHING = '"NULL"'  # the type of a column in which nobody ever wrote a value
@@ -57,7 +59,9 @@ def freeze(
     found = []
     for at, name in enumerate(reference.columns):
         say(f"kinds of {at} of {len(reference.columns)} columns: {plain(name, 60)}")  # chosen: a line of a terminal
-        found.append(known.get(name) or _decided(connection, reference, current, name, options))
+        column = known.get(name) or _decided(connection, reference, current, name, options)
+        real = options.real_values.get(name)
+        found.append(column if real is None else replace(column, real_values=real))
     return found
 
 
@@ -103,7 +107,7 @@ def _dates_in(connection: Any, table: OpenedTable, column: FrozenColumn) -> Writ
     name, database_type = table.columns.get(column.name, ("", ""))
     if column.kind is not ColumnKind.TIME or not spelling.is_words(database_type):
         return None
-    return dates_of(connection, _counted_texts(connection, table, f"CAST({name} AS VARCHAR)"))
+    return dates_of(connection, _counted_texts(connection, table, f"CAST({name} AS VARCHAR)", column.real_values))
 
 
 def _looked_at(
@@ -156,7 +160,8 @@ def _of_texts(
     connection: Any, source: OpenedTable, name: str, options: DriftOptions, *, as_words: bool
 ) -> FrozenColumn | None:
     """Decide by texts: true and false, numbers, moments, durations, and else by how many words and how distinct."""
-    values = _counted_texts(connection, source, f"CAST({source.columns[name][0]} AS VARCHAR)")
+    real = options.real_values.get(name, ())
+    values = _counted_texts(connection, source, f"CAST({source.columns[name][0]} AS VARCHAR)", real)
     found = _tally(connection, values)
     if not found.n:
         return None
@@ -174,7 +179,7 @@ def _of_texts(
     return written or _of_words(connection, values, name, found.n)
 
 
-def _counted_texts(connection: Any, source: OpenedTable, column: str) -> str:
+def _counted_texts(connection: Any, source: OpenedTable, column: str, real: Sequence[str]) -> str:
     """Return the relation of texts ``t`` that stand for something, with how often each is there (``n``).
 
     Where the first rows repeat the same few values, equal ones are counted and then looked at once: four times as fast
@@ -186,7 +191,7 @@ def _counted_texts(connection: Any, source: OpenedTable, column: str) -> str:
     repeats = rows == _LOOKED_AT_ROWS and distinct <= rows * _FEW_DISTINCT
     count, group = ("count(*)", "GROUP BY t") if repeats else ("1", "")
     texts = f"(SELECT {column} AS t FROM {source.relation})"
-    return f"(SELECT t, {count} AS n FROM {texts} WHERE NOT {spelling.missing('t')} {group})"
+    return f"(SELECT t, {count} AS n FROM {texts} WHERE NOT {spelling.missing('t', real)} {group})"
 
 
 def _tally(connection: Any, values: str) -> _Tally:
@@ -243,6 +248,8 @@ def _of_words(connection: Any, values: str, name: str, n: int) -> FrozenColumn:
 def chosen(column: FrozenColumn, options: DriftOptions) -> FrozenColumn:
     """Give a column the role that the caller chose, and say why it is left out where that leaves it out."""
     is_named = column.name in options.columns
+    if column.name.casefold() in options.redacted:
+        return replace(column, role=ColumnRole.IGNORED, why_not=REDACTED)
     if column.name in options.ignored:
         return replace(column, role=ColumnRole.IGNORED, why_not="It is ignored.")
     if options.columns and not is_named:

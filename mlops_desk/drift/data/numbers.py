@@ -46,7 +46,7 @@ def lengths_of(
             continue
         query = f"""
             SELECT CAST(len(left({text}, {characters})) AS DOUBLE) AS value FROM {part.relation}
-            WHERE NOT {spelling.missing(text)}"""
+            WHERE NOT {spelling.missing(text, column.real_values)}"""
         found = connection.execute(query).fetchnumpy()["value"]
         lengths = np.ma.filled(found.astype(np.float64), 0.0)
         yield NumericSide(lengths, n_missing=part.n_rows - lengths.size)
@@ -100,7 +100,8 @@ def _values(connection: Any, source: OpenedTable, column: FrozenColumn, value: s
     """Return the numbers, NaN where there is none, and which rows are missing; the others of those don't fit."""
     name, database_type = source.columns[column.name]
     is_words = spelling.is_words(database_type)
-    missing = spelling.missing(f"CAST({name} AS VARCHAR)") if is_words else f"({name} IS NULL)"
+    real = column.real_values
+    missing = spelling.missing(f"CAST({name} AS VARCHAR)", real) if is_words else f"({name} IS NULL)"
     query = f"SELECT {value} AS value, {missing} AS missing FROM {source.relation}"
     found = connection.execute(query).fetchnumpy()
     unread = np.ma.getmaskarray(found["value"])

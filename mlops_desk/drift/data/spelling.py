@@ -5,13 +5,18 @@ none; a number has groups of thousands, or a comma where English has a point. Ea
 type VARCHAR (or, where it says so, of any type) and returns one that is NULL where the value is none of that kind.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.text import plain
 
 MARKS_OF_MISSING = (
     "", "na", "n/a", "n.a.", "<na>", "#na", "#n/a", "nat", "null", "none", "nil", "nan", "+nan", "-nan", "-", "--", "?",
     r"\n",
 )  # fmt: skip
 """What pandas reads as nothing, a dash, the question mark of UCI's data sets, and MySQL's word for it."""
+SIGNS = frozenset({"-", "--", "?"})
+"""Of these marks the ones that are no words: among categories (strands + and -) they are values like any other."""
 TRUE_WORDS = ("true", "t", "yes", "y", "1", "1.0")
 FALSE_WORDS = ("false", "f", "no", "n", "0", "0.0")
 
@@ -48,10 +53,30 @@ _UNITS = ((1.0, 6e8), (1e3, 6e11), (1e6, 6e14), (1e9, 6e17))
 _YEARS = 7  # times 19 since 1970 are 2103; chosen: no data are of a later one
 
 
-def missing(text: str) -> str:
-    """Return the condition that a text stands for nothing."""
-    marks = ", ".join(f"'{mark}'" for mark in MARKS_OF_MISSING)
-    return f"({text} IS NULL OR lower(trim({text})) IN ({marks}))"
+def missing(text: str, real: Sequence[str] = (), *, signs: bool = True) -> str:
+    """Return the condition that a text stands for nothing; ``real`` are words that somebody has declared to be values.
+
+    Among categories ``signs`` stand for themselves.
+    """
+    values = {word.strip().lower() for word in real}
+    marks = [mark for mark in MARKS_OF_MISSING if mark not in values and (signs or mark not in SIGNS)]
+    return f"({text} IS NULL OR lower(trim({text})) IN ({_listed(marks)}))"
+
+
+def check_real_values(given: Mapping[str, Sequence[str]]) -> None:
+    """Refuse words that stand for themselves anyway, so that a slip is no silent one. Raises Invalid."""
+    for column, words in given.items():
+        for word in words:
+            if word.strip().lower() not in MARKS_OF_MISSING:
+                known = ", ".join(mark or '""' for mark in MARKS_OF_MISSING)
+                text = f"{plain(word, 60)!r} is a value of {plain(column, 60)} anyway."
+                raise Invalid(text, f"Declare a word that is else taken for a missing value: {known}.")
+
+
+def is_missing_category(label: str, real: Sequence[str] = ()) -> bool:
+    """Tell of one category what ``missing`` tells of a column of them: an earlier program counted such words."""
+    word = label.strip(" ").lower()
+    return word in MARKS_OF_MISSING and word not in SIGNS and word not in {one.strip().lower() for one in real}
 
 
 def number(text: str, *, comma: bool = False) -> str:
@@ -203,5 +228,5 @@ def _quoted(pattern: str) -> str:
     return f"'{doubled}'"
 
 
-def _listed(words: tuple[str, ...]) -> str:
+def _listed(words: Iterable[str]) -> str:
     return ", ".join(f"'{word}'" for word in words)

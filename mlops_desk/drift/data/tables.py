@@ -14,6 +14,7 @@ import duckdb
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.columns import Column
+from mlops_desk.drift.data import spelling
 from mlops_desk.drift.data.categories import boolean_column, categorical_column
 from mlops_desk.drift.data.kinds import chosen, freeze, readable
 from mlops_desk.drift.data.numbers import numeric_column, time_column
@@ -107,7 +108,9 @@ def renamed(current: OpenedTable, options: DriftOptions) -> OpenedTable:
 
 def check_names(reference: OpenedTable, options: DriftOptions) -> None:
     """Refuse names that somebody chose and the reference does not have: they would be left out in silence."""
-    for name in (*options.columns, *options.ignored, *options.targets, *options.predictions, *options.ids):
+    spelling.check_real_values(options.real_values)
+    named = (*options.columns, *options.ignored, *options.targets, *options.predictions, *options.ids)
+    for name in (*named, *options.real_values):
         if name not in reference.columns:
             raise Invalid(f"The reference has no column {plain(name)!r}.", _names_of(reference))
 

@@ -14,15 +14,15 @@ _BATCH = 2048  # chosen: texts of 4 KiB in 8 MiB at a time
 
 def text_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> WordsColumn:
     """Read both sides as texts. Raises duckdb.Error."""
-    first, second = (_side(connection, side, column.name) for side in sides)
+    first, second = (_side(connection, side, column) for side in sides)
     return WordsColumn(first, second, column.kind or ColumnKind.TEXT)
 
 
-def _side(connection: Any, source: OpenedTable, name: str) -> WordsSide:
-    if name not in source.columns:
+def _side(connection: Any, source: OpenedTable, column: FrozenColumn) -> WordsSide:
+    if column.name not in source.columns:
         return WordsSide((), 0, source.n_rows)
-    text = f"CAST({source.columns[name][0]} AS VARCHAR)"
-    usable = f"FROM {source.relation} WHERE NOT {spelling.missing(text)}"
+    text = f"CAST({source.columns[column.name][0]} AS VARCHAR)"
+    usable = f"FROM {source.relation} WHERE NOT {spelling.missing(text, column.real_values)}"
     n = int(connection.execute(f"SELECT count(*) {usable}").fetchall()[0][0])
     step = max(1, -(-n // SAMPLE))
     read = connection.execute(f"SELECT left({text}, {CHARACTERS}) {usable}")

@@ -86,7 +86,8 @@ def _numbers(
 ) -> list[list[NumericSketch]]:
     name, database_type = batch.table.columns.get(one.column.name, ("NULL", ""))
     is_words = spelling.is_words(database_type)
-    missing = spelling.missing(f"CAST({name} AS VARCHAR)") if is_words else f"({name} IS NULL)"
+    real = one.column.real_values
+    missing = spelling.missing(f"CAST({name} AS VARCHAR)", real) if is_words else f"({name} IS NULL)"
     query = f"SELECT {NUMBER} AS place, {value or 'NULL::DOUBLE'} AS value, {missing} AS missing"
     found = connection.execute(f"{query} FROM {batch.table.relation} ORDER BY place").fetchnumpy()
     unread = np.ma.getmaskarray(found["value"])
@@ -195,7 +196,7 @@ def _texts(
                  np.zeros(frame.edges.size + 1), n_missing=int(size))) for size in np.diff(spans.bounds)]
                 for spans in every]  # fmt: skip
     text = f"CAST({batch.table.columns[column.name][0]} AS VARCHAR)"
-    missing = spelling.missing(text)
+    missing = spelling.missing(text, column.real_values)
     query = f"SELECT {NUMBER} AS place, CAST(len(left({text}, {CHARACTERS})) AS DOUBLE) AS value, {missing} AS missing"
     found = connection.execute(f"{query} FROM {batch.table.relation} ORDER BY place").fetchnumpy()
     gone = np.asarray(found["missing"], dtype=bool)

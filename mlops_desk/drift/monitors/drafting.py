@@ -9,6 +9,8 @@ from pathlib import PurePath
 
 from mlops_desk.base.errors import Hint, Invalid
 from mlops_desk.base.text import plain
+from mlops_desk.drift.data.spelling import check_real_values
+from mlops_desk.records.drift.columns import real_values_of
 from mlops_desk.records.drift.monitors import Monitor, WindowRule
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
 from mlops_desk.storage.queries import address
@@ -162,6 +164,14 @@ def suppressed(known: Mapping[str, str], given: Mapping[str, str] | None) -> Map
     return {name: reason for name, reason in found.items() if reason != WATCHED_AGAIN}
 
 
+def real_values(known: Mapping[str, tuple[str, ...]], given: Mapping[str, str] | None) -> Mapping[str, tuple[str, ...]]:
+    """Return by column the words that are values of it, after what is given was taken in. Raises Invalid."""
+    ended = {name for name, word in (given or {}).items() if word == WATCHED_AGAIN}
+    new = real_values_of({name: words for name, words in (given or {}).items() if name not in ended})
+    check_real_values(new)
+    return {name: words for name, words in {**known, **new}.items() if name not in ended}
+
+
 def check(monitor: Monitor) -> Monitor:
     """Return a monitor that can be meant. Raises Invalid."""
     if not 1 <= monitor.needed <= monitor.of <= MOST_OF:
@@ -183,7 +193,8 @@ def check_columns(monitor: Monitor, there: Iterable[str]) -> None:
     known = set(there)
     named = [
         *monitor.columns, *monitor.suppressed, *monitor.targets, *monitor.predictions, *monitor.ids,
-        *monitor.importance, *monitor.renamed.values(), *((monitor.segment,) if monitor.segment else ()),
+        *monitor.importance, *monitor.renamed.values(), *monitor.real_values,
+        *((monitor.segment,) if monitor.segment else ()),
     ]  # fmt: skip
     missing = [plain(name, 60) for name in dict.fromkeys(named) if name not in known]
     if missing:

@@ -67,18 +67,25 @@ class Evaluation:
         self._run = run
 
     def judge(
-        self, monitor: Monitor, digest: str, reference: DataProfile, inputs: Collection[str] = ()
+        self,
+        monitor: Monitor,
+        digest: str,
+        reference: DataProfile,
+        inputs: Collection[str] = (),
+        redacted: tuple[str, ...] = (),
     ) -> list[JudgedWindow]:
         """Judge what the store has and nobody has judged yet, keep and tell it. Raises DeskError.
 
-        ``inputs`` are the model's by its signature, none where that is not known. A window that is no longer to be
-        had, or is damaged, is passed over: the store says so in the log. What was kept before an error stays.
+        ``inputs`` are the model's by its signature, none where that is not known; ``redacted`` columns are not
+        judged. A window that is no longer to be had, or is damaged, is passed over: the store says so in the log. What
+        was kept before an error stays.
         """
         step = _AT_ONCE if reference.segments is None else _SEGMENTED_AT_ONCE
         kept: list[JudgedWindow] = []
         while len(kept) < _AT_ONCE and (news := self._fresh(monitor, digest, step)):
             profiles, recent = [profile for _, profile in news], self._book.recent(monitor.id)
-            options = replace(options_of(monitor), unsent=never_sent(reference, profiles, recent, inputs))
+            unsent = never_sent(reference, profiles, recent, inputs)
+            options = replace(options_of(monitor), unsent=unsent, redacted=redacted)
             previous = monitor.reference.kind is ReferenceKind.PREVIOUS
             held = self.held_against(monitor, next(reversed(recent), None), reference)
             found = self.compare(held, profiles, options, previous=previous)

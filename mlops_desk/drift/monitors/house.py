@@ -75,6 +75,10 @@ Weigh = Callable[[Monitor, WeighingWish, str | None], ComputedImportance]
 Tell = Callable[[Sequence[DriftWatch]], None]
 
 
+def _nothing_redacted(_monitor: Monitor) -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class MonitorHouse:
     """``endpoint`` finds one by name (raises NotFound), ``endpoints`` lists them with their load.
@@ -82,7 +86,8 @@ class MonitorHouse:
     ``version`` finds a model version, as NAME/VERSION. ``make_reference`` reads what a monitor's windows are held
     against. ``tell`` gives the alerts all monitors as they stand. ``log_place`` tells where a monitor's log lies,
     ``reference_file`` where the data of its reference do; ``folder`` is for what is kept of answers. ``inputs`` are the
-    columns that an endpoint's model asks for by its signature, none where it has none.
+    columns that an endpoint's model asks for by its signature, none where it has none. ``redacted`` are those, in lower
+    case, that the desk takes out of a monitor's log.
     """
 
     endpoint: Callable[[str], Endpoint]
@@ -98,3 +103,4 @@ class MonitorHouse:
     folder: Path
     inputs: Callable[[Endpoint], Collection[str]]
     weigh: Weigh
+    redacted: Callable[[Monitor], tuple[str, ...]] = _nothing_redacted

@@ -38,6 +38,7 @@ def options_of(monitor: Monitor) -> DriftOptions:
         predictions=monitor.predictions,
         ids=monitor.ids,
         renamed=monitor.renamed,
+        real_values=monitor.real_values,
     )
 
 

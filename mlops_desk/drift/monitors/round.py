@@ -114,15 +114,17 @@ class MonitorRound:
         taken = self._house.take(monitor, reference)
         pending = taken.pending_rows
         inputs = () if endpoint is None else self._house.inputs(endpoint)
-        judged = self._evaluation.judge(monitor, digest, reference, inputs)
+        redacted = self._house.redacted(monitor)
+        judged = self._evaluation.judge(monitor, digest, reference, inputs, redacted)
         monitor = self._with_answers(monitor)
         if endpoint is not None and endpoint.load is not None:
             self._note(monitor, endpoint.load.requests_total, is_news=bool(judged), pending=pending)
         waits = _waits_for_rows(monitor, pending)
         notes = taken.notes or self.last(monitor.id).notes  # of what is in no window; they stay until others come
         return monitor, LastLook(
-            waits=waits, pending_rows=pending, n_late=taken.n_late, n_rejected=taken.n_rejected, notes=notes
-        )
+            waits=waits, pending_rows=pending, n_late=taken.n_late, n_rejected=taken.n_rejected, notes=notes,
+            redacted=tuple(one.column.name for one in reference.columns if one.column.name.casefold() in redacted),
+        )  # fmt: skip
 
     def _is_quiet(self, monitor: Monitor, endpoint: Endpoint) -> bool:
         """Tell whether nobody has asked for so long that the log has nothing more; windows of time end all the same."""

@@ -145,6 +145,15 @@ def answers_hint(monitor: Monitor) -> str:
     return Hint(f"mlops-desk drift monitors performance {quote(monitor.name)}", before="See the figures: ")
 
 
+def redacted(columns: Sequence[str]) -> tuple[str, ...]:
+    """Say which columns are not judged because the desk takes them out of the log; nothing where none are."""
+    if not columns:
+        return ()
+    more = f" and {len(columns) - _NAMED} more" if len(columns) > _NAMED else ""
+    shown = ", ".join(plain(name, _NAME) for name in columns[:_NAMED])
+    return (f"Left out, for the desk's own rule takes them out of the log (data redact): {shown}{more}.",)
+
+
 def _episode(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
     """Return the alarming windows since the monitor turned: once something has drifted, that is what it is about."""
     began = windows[-1].turned_at

@@ -34,6 +34,7 @@ from mlops_desk.drift.monitors.round import MonitorRound
 from mlops_desk.drift.monitors.rows import rows_of
 from mlops_desk.drift.monitors.stories import story_of
 from mlops_desk.drift.monitors.weighing.verbs import ImportanceVerbs
+from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.drift.shelf import ReportShelf
 from mlops_desk.records.drift.answers import MonitorPerformance, ScoredWindow
 from mlops_desk.records.drift.monitors import (
@@ -44,10 +45,10 @@ from mlops_desk.records.drift.monitors import (
     MonitorState,
 )
 from mlops_desk.records.drift.rows import WindowRows
-from mlops_desk.records.drift.sources import Source, SourceKind
+from mlops_desk.records.drift.sources import ReferenceKind, Source, SourceKind
 from mlops_desk.records.event import MonitorChanged, MonitorRemoved
 from mlops_desk.records.history import RecordPoints, forget_points
-from mlops_desk.records.serving.endpoint import EndpointState
+from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.storage.state import StoredRecords
 from mlops_desk.verbs.declaration import check_limit
 
@@ -160,6 +161,7 @@ class MonitorService(ImportanceVerbs):
         source: str | None = None,
         watermark: str | None = None,
         login: str | None = None,
+        real_values: Mapping[str, str] | None = None,
     ) -> MonitorStanding:
         """Watch something. Raises Invalid, NotFound, Refused."""
         drafting.check_name(name)
@@ -175,6 +177,7 @@ class MonitorService(ImportanceVerbs):
             check_seconds=self._seconds() if check_every is None else check_every,
             columns=drafting.names(columns), suppressed=drafting.suppressed({}, suppressed),
             renamed=dict(renamed or {}), targets=drafting.names(targets), predictions=drafting.names(predictions),
+            real_values=drafting.real_values({}, real_values),
             ids=drafting.names(ids), needed=needed, of=of, level=level, segment=segment or None,
             importance=drafting.weights(importance), created_by=current_caller().uid, created_at=time.time(),
         )  # fmt: skip
@@ -214,6 +217,7 @@ class MonitorService(ImportanceVerbs):
         answers_file: str | None = None,
         answers_from: float | None = None,
         answers_to: float | None = None,
+        real_values: Mapping[str, str] | None = None,
     ) -> MonitorStanding:
         """Change a monitor. Raises NotFound, Invalid, Refused."""
         for path in (reference_file, answers_file):
@@ -230,6 +234,7 @@ class MonitorService(ImportanceVerbs):
                 columns=None if columns is None else drafting.names(columns),
                 suppressed=None if suppressed is None else drafting.suppressed(old.suppressed, suppressed),
                 renamed=renamed,
+                real_values=None if real_values is None else drafting.real_values(old.real_values, real_values),
                 needed=needed,
                 of=of,
                 level=level,
@@ -240,7 +245,8 @@ class MonitorService(ImportanceVerbs):
             computed = new.computed if importance is None else None  # what a person says counts from now on
             new = with_answers(replace(new, segment=new.segment or None, computed=computed), given)
             anew = any(
-                getattr(old, name) != getattr(new, name) for name in ("reference", "window", "renamed", "segment")
+                getattr(old, name) != getattr(new, name)
+                for name in ("reference", "window", "renamed", "segment", "real_values")
             )
             new = self._examined(new, anew=anew)
             if anew:
@@ -306,6 +312,23 @@ class MonitorService(ImportanceVerbs):
     def recompute(self, window_id: str) -> JudgedWindow:
         """Judge a window again. Raises NotFound, Invalid, Unavailable."""
         return self._evaluation.again(self._book.window(window_id))
+
+    def watching(self, endpoint: Endpoint) -> tuple[Monitor, DataProfile | None] | None:
+        """Return the monitor of an endpoint's requests, the one of its name first, and what it holds windows against.
+
+        None of it where nobody has made it yet; None where no monitor looks. Raises DeskError.
+        """
+        source = SourceKind.LOG, endpoint.name
+        found = [one for one in self._book.all() if (one.source.kind, one.source.place) == source]
+        if not found:
+            return None
+        monitor = min(found, key=lambda one: one.name != endpoint.name)
+        known = self._house.store.reference(monitor.id)
+        if known is None or monitor.model != model_of(endpoint):
+            is_training = monitor.reference.kind is ReferenceKind.TRAINING
+            return monitor, None if is_training else self._house.make_reference(monitor)
+        newest = next(reversed(self._book.recent(monitor.id)), None)
+        return monitor, self._evaluation.held_against(monitor, newest, known[1])
 
     # -- the round -------------------------------------------------------------------------------
 

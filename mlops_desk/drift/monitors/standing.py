@@ -15,7 +15,8 @@ STRIP = 30  # chosen: as many marks as a list has room for
 class LastLook:
     """How the last look went. ``trouble`` says why there could be none; ``waits`` for what it waits, if it does.
 
-    ``n_late`` and ``n_rejected`` rows of all since it began are in no window, ``notes`` say why in words.
+    ``n_late`` and ``n_rejected`` rows of all since it began are in no window, ``notes`` say why in words. ``redacted``
+    columns are not judged.
     """
 
     trouble: str | None = None
@@ -25,6 +26,7 @@ class LastLook:
     n_late: int | None = None
     n_rejected: int | None = None
     notes: tuple[str, ...] = ()
+    redacted: tuple[str, ...] = ()
     checked_at: float | None = None
     next_check_at: float | None = None
 
@@ -51,7 +53,7 @@ def standing_of(
         pending_rows=look.pending_rows,
         n_late=look.n_late,
         n_rejected=look.n_rejected,
-        notes=look.notes,
+        notes=(*sentences.redacted(look.redacted), *look.notes),
         trouble=look.trouble,
         hint=look.hint if look.trouble or state is MonitorState.WAITING else _rows(monitor, state, windows),
         sentence=said,

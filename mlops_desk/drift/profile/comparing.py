@@ -111,7 +111,11 @@ def chosen_now(one: ColumnProfile, options: DriftOptions) -> FrozenColumn:
     """Give a column the role that is chosen now, else the profile's; one without a sketch is left out in any case."""
     column = chosen(one.column, options)
     said = {*options.targets, *options.predictions, *options.ids, *options.ignored}
-    if column.name not in said and one.column.role is not ColumnRole.FEATURE:
+    if (
+        column.name not in said
+        and column.name.casefold() not in options.redacted
+        and one.column.role is not ColumnRole.FEATURE
+    ):
         column = replace(column, role=one.column.role)
     if one.sketch is None and column.why_not is None and column.kind is not None:
         return replace(column, why_not=_NO_SKETCH)

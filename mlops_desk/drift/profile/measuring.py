@@ -1,5 +1,6 @@
 """What two sketches of one column tell: the same measures and signals as of all values, for the same verdicts."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from mlops_desk.drift.columns import (
     WordsSide,
 )
 from mlops_desk.drift.data.categories import blanks_are_values
+from mlops_desk.drift.data.spelling import is_missing_category
 from mlops_desk.drift.measure import measures
 from mlops_desk.drift.measure import verdict as v
 from mlops_desk.drift.measure.battery import of_shares
@@ -42,7 +44,8 @@ def measure_profiles(reference: ColumnProfile, current: ColumnProfile) -> Column
     if isinstance(first, NumericSketch) and isinstance(second, NumericSketch) and reference.frame is not None:
         return _of_numbers(name, kind, reference.frame, first, second)
     if isinstance(first, CategorySketch) and isinstance(second, CategorySketch):
-        return _of_categories(name, kind, first, second)
+        real = reference.column.real_values
+        return _of_categories(name, kind, _without_marks(first, real), _without_marks(second, real))
     if isinstance(first, TextSketch) and isinstance(second, TextSketch) and reference.frame is not None:
         return _of_texts(name, kind, reference.frame, first, second)
     raise TypeError(f"two sketches of one kind and a frame are needed for {name!r}")
@@ -170,6 +173,18 @@ def _without_unseen(found: ColumnDrift) -> ColumnDrift:
     signals = {name: one for name, one in found.signals.items() if name != "unseen"}
     measured = {name: one for name, one in found.measures.items() if name != "unseen"}
     return replace(found, quality=quality, signals=signals, measures=measured)
+
+
+def _without_marks(side: CategorySketch, real: Sequence[str]) -> CategorySketch:
+    """Count labels like NA as missing, and blanks as no category: a sketch of before may tell them apart."""
+    gone = {label for label in side.labels if is_missing_category(label, real)}
+    blank = side.n_blank if "" in real else 0
+    if not gone and blank == side.n_blank:
+        return side
+    rows = [(label, n) for label, n in zip(side.labels, side.counts, strict=True) if label not in gone]
+    n_gone = sum(side.counts) - sum(n for _, n in rows)
+    labels, counts = tuple(label for label, _ in rows), tuple(n for _, n in rows)
+    return replace(side, labels=labels, counts=counts, n_missing=side.n_missing + n_gone, n_blank=blank)
 
 
 def _with_blanks(*sides: CategorySketch) -> list[CategorySketch]:

@@ -150,9 +150,10 @@ def label_of_row(source: OpenedTable, column: FrozenColumn) -> tuple[str, str]:
         label: str | None = value and f"CAST({value} AS VARCHAR)"
         text = f"CAST({name} AS VARCHAR)"
         is_words = spelling.is_words(database_type)
-        missing = spelling.missing(text) if is_words else f"({name} IS NULL OR {text} = 'nan')"
+        real = column.real_values
+        missing = spelling.missing(text, real) if is_words else f"({name} IS NULL OR {text} = 'nan')"
     else:
-        label = label_of(source, column.name, numbers=True, empty=False)
+        label = label_of(source, column, numbers=True, empty=False)
         missing = f"({label} IS NULL)"
     if label is None:
         return "NULL::VARCHAR", missing
@@ -174,6 +175,6 @@ def _sample(connection: Any, source: OpenedTable, column: FrozenColumn) -> tuple
     rows = connection.execute(f"""
         SELECT hash(number) AS by_chance, t FROM (
             SELECT left({text}, {CHARACTERS}) AS t, row_number() OVER () AS number
-            FROM {source.relation} WHERE NOT {spelling.missing(text)})
+            FROM {source.relation} WHERE NOT {spelling.missing(text, column.real_values)})
         ORDER BY by_chance LIMIT {SAMPLE}""").fetchall()
     return tuple((int(number), str(value)) for number, value in rows)

@@ -28,7 +28,8 @@ def segment_label(connection: Any, table: OpenedTable, column: FrozenColumn) -> 
         return f"nullif({label}, '')", f"({missing} OR {label} = '')" if label != "NULL::VARCHAR" else missing
     name, database_type = table.columns[column.name]
     value = number_of(connection, table, column)
-    gone = spelling.missing(f"CAST({name} AS VARCHAR)") if spelling.is_words(database_type) else f"({name} IS NULL)"
+    is_words = spelling.is_words(database_type)
+    gone = spelling.missing(f"CAST({name} AS VARCHAR)", column.real_values) if is_words else f"({name} IS NULL)"
     if value is None:
         return "NULL::VARCHAR", gone
     is_whole = f"abs({value}) < {_WHOLE_LIMIT} AND {value} = floor({value})"

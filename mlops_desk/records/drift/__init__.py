@@ -212,7 +212,9 @@ class DriftOptions:
     names. ``features`` are a model's inputs by its signature: what the reference has beside them is a target.
     ``day_first`` says of dates like 01/02/2024 what they are where a column's own values don't tell.
     ``unsent`` were never sent since a monitor began: they are named, and no fault as long as they have no value.
-    Without ``require_all_columns`` a column that the current data lack is listed and not judged.
+    Without ``require_all_columns`` a column that the current data lack is listed and not judged. ``real_values`` gives
+    of a column the words, like NA and None, that are values of it and don't say that one is missing. ``redacted`` are
+    columns that the desk's own rule takes out of the log: they are left out, in whatever case a name is written.
     """
 
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -229,3 +231,5 @@ class DriftOptions:
     renamed: Mapping[str, str] = field(default_factory=dict)
     day_first: bool | None = None
     unsent: tuple[str, ...] = ()
+    real_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    redacted: tuple[str, ...] = ()

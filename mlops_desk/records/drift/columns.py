@@ -57,6 +57,18 @@ class ColumnRole(StrEnum):
         return self is not ColumnRole.FEATURE
 
 
+EMPTY_WORD = '""'
+"""How a person writes the empty text where words that are values are declared."""
+
+
+def real_values_of(given: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return by column which words are values of it, from words parted by commas."""
+    return {
+        column: tuple("" if word.strip() == EMPTY_WORD else word.strip() for word in text.split(","))
+        for column, text in given.items()
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class FrozenColumn:
     """What was decided of a column of the reference, once and for all.
@@ -65,6 +77,7 @@ class FrozenColumn:
     and bytes. ``is_binary``: the reference's numbers are 0 and 1 alone, so that the words for true and false are
     numbers too. ``is_duration``: its numbers are seconds of durations, so that texts like ``1 days 00:00:00`` are.
     ``day_first``: of its dates like 01/02/2024 the first number is the day; None where it has none, or nobody can tell.
+    ``real_values`` are words like NA that somebody has declared to be values of it, and not the lack of one.
     """
 
     name: str
@@ -74,3 +87,4 @@ class FrozenColumn:
     is_binary: bool = False
     is_duration: bool = False
     day_first: bool | None = None
+    real_values: tuple[str, ...] = ()

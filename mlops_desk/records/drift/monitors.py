@@ -27,7 +27,8 @@ class Monitor:
     """What is watched. ``name`` is unique; ``endpoint`` or ``model`` (``name/version``) is what it is about.
 
     ``columns`` are the only ones compared (all where empty), ``suppressed`` gives those that are not with the reason,
-    ``renamed`` gives columns of the source the reference's names. A monitor turns when ``needed`` of its newest ``of``
+    ``renamed`` gives columns of the source the reference's names, ``real_values`` the words like NA that are values of
+    a column and don't say that one is missing. A monitor turns when ``needed`` of its newest ``of``
     windows alarm. ``segment`` is a column whose values are judged apart, ``importance`` weighs columns; ``computed``
     tells how the desk found those weights in the model, where no person has given any since. ``answers`` names the
     columns by which answers are scored once labels have come, ``answers_reference`` labelled answers to hold them
@@ -49,6 +50,7 @@ class Monitor:
     columns: tuple[str, ...] = ()
     suppressed: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
+    real_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     targets: tuple[str, ...] = ()
     predictions: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()

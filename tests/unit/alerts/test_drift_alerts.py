@@ -109,3 +109,27 @@ def test_other_alerts_are_left_alone():
     engine = AlertEngine(firing=[other])
     assert look(engine) == []
     assert engine.firing
+
+
+NOW = Hint("mlops-desk endpoints requests digits --since 8 --until 9", before="Look at the rows: ")
+
+
+def test_what_comes_back_says_what_is_so_now():
+    engine = AlertEngine()
+    look(engine, TURNED)
+    look(engine, FINE, at=60.0)
+    moved = replace(TURNED, text="income 1 → 2", hint=NOW, level="alert")
+    (again,) = look(engine, moved, at=90.0)
+    alert = again.alert
+    assert (alert.text, alert.hint, alert.command, alert.level) == ("income 1 → 2", str(NOW), NOW.command, "alert")
+
+
+def test_what_fires_says_what_is_so_now_and_rings_nobody_for_it():
+    engine = AlertEngine()
+    (began,) = look(engine, TURNED)
+    (change,) = look(engine, replace(TURNED, text="income 1 → 2", hint=NOW), at=60.0)
+    alert = change.alert
+    assert (alert.id, alert.text, alert.command) == (began.alert.id, "income 1 → 2", NOW.command)
+    assert (change.fresh, change.silent) == (False, True)
+    (ended,) = look(engine, FINE, at=120.0)
+    assert (ended.alert.text, ended.silent) == ("income 1 → 2", False)

@@ -13,9 +13,10 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.drift import shelf as module
-from mlops_desk.drift.service import DriftService
+from mlops_desk.drift.service import DriftService, WatchedReference
 from mlops_desk.drift.shelf import ReportShelf
 from mlops_desk.drift.worker import answer
+from mlops_desk.records.drift import DriftOptions
 from mlops_desk.records.event import DriftReported, Notice
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
 from mlops_desk.storage.requests import LogWindow
@@ -40,6 +41,7 @@ class World:
         self.windows: list[int] = []
         self.requests = []
         self.hangs = False
+        self.watched: WatchedReference | None = None
         self.state = State(folder / "state.db")
         self.bus = Bus()
         self.reports = []
@@ -58,6 +60,7 @@ class World:
             bus=self.bus,
             record=lambda series, points: self.recorded.extend((series, *point) for point in points),
             run=self.run,
+            watched=lambda _endpoint, _folder: self.watched,
         )
 
     def run(self, module, request, seconds):
@@ -245,3 +248,15 @@ def test_the_scores_of_a_window_are_recorded_and_those_of_a_persons_own_question
     own = world.write(world.folder / "own.parquet", np.random.default_rng(2).normal(size=100))
     world.service.check("digits", reference=str(own))
     assert world.recorded == []
+
+
+def test_a_check_goes_by_the_monitors_own_reference_and_what_it_leaves_out(world):
+    own = world.write(world.folder / "own.parquet", np.random.default_rng(3).normal(1.0, 1, 500))
+    world.watched = WatchedReference("night", own, DriftOptions(require_all_columns=False))
+    report = world.ask(MOVED)
+    assert (report.verdict, report.reference) == ("ok", "reference of the monitor night")
+    world.watched = WatchedReference("night", None, DriftOptions(require_all_columns=False, ignored=("x",)))
+    report = world.ask(MOVED)
+    assert report.dataset.left_out == {"x": "It is ignored."}
+    given = world.service.check("digits", reference=str(world.folder / "reference.parquet"))
+    assert given.dataset.left_out == {"x": "It is ignored."}

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -13,9 +14,12 @@ from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid
 from mlops_desk.drift.data import spelling
 from mlops_desk.drift.data.dates import dates_of
+from mlops_desk.drift.profile.categories import CategorySketch
+from mlops_desk.drift.profile.form import to_bytes
+from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
 from mlops_desk.drift.worker import answer, compare_files
 from mlops_desk.records.drift import DriftOptions, DriftReport
-from mlops_desk.records.drift.columns import FrozenColumn
+from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 
 pytestmark = pytest.mark.usefixtures("one_database")
 
@@ -479,3 +483,74 @@ def test_dates_are_never_read_wrongly(database, days, day_first, mark):
     assert found.day_first is day_first
     read = database.execute(f"SELECT {spelling.slashed('t', day_first=day_first)} FROM written").fetchall()
     assert [one for (one,) in read] == [datetime(one.year, one.month, one.day, tzinfo=UTC).timestamp() for one in days]
+
+
+# -- what stands for nothing -----------------------------------------------------------------------
+
+NOTHING = ["NA", "n/a", "NaN", "null", "None", '""', " none "]
+
+
+def parquet_of(path: Path, values) -> Path:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE t (x VARCHAR)")
+        connection.executemany("INSERT INTO t VALUES (?)", [(value,) for value in values])
+        connection.execute(f"COPY t TO '{path}' (FORMAT parquet)")
+    return path
+
+
+def with_gaps(gap, n=300):
+    """One row in five has no value."""
+    return [gap if at % 5 == 0 else ("red", "green", "blue")[at % 3] for at in range(n)]
+
+
+@pytest.mark.parametrize("word", NOTHING)
+@pytest.mark.parametrize("form", [csv_of, json_of, parquet_of], ids=["csv", "json", "parquet"])
+def test_missing_is_missing_however_it_is_spelled_and_on_either_side(tmp_path, word, form):
+    told = word if form is csv_of else word.replace('""', "")
+    spelled, plain_gaps = tmp_path / "spelled", tmp_path / "gaps"
+    if form is parquet_of:
+        parquet_of(spelled, with_gaps(told)), parquet_of(plain_gaps, with_gaps(None))
+    else:
+        (
+            form(spelled, x=with_gaps(told), y=range(300)),
+            form(plain_gaps, x=with_gaps("" if form is csv_of else None), y=range(300)),
+        )
+    for reference, current in ((spelled, plain_gaps), (plain_gaps, spelled)):
+        column = only(compare_files(reference, current))
+        assert column.verdict == "ok"
+        assert [column.quality[side].missing_ratio for side in ("reference", "current")] == [0.2, 0.2]
+
+
+def test_a_profile_that_counted_such_words_as_values_is_read_as_if_it_had_not(tmp_path):
+    column = ColumnProfile(
+        FrozenColumn("x", ColumnKind.CATEGORICAL),
+        CategorySketch(("NA", "blue", "green", "red"), (60, 80, 80, 80), n_missing=0),
+    )
+    (tmp_path / "old.profile").write_bytes(to_bytes(DataProfile(300, (column,))))
+    found = only(compare_files(tmp_path / "old.profile", csv_of(tmp_path / "now", x=with_gaps(""), y=range(300))))
+    assert (found.verdict, found.quality["reference"].missing_ratio) == ("ok", 0.2)
+
+
+def test_a_word_that_is_declared_is_a_value_like_any_other(tmp_path):
+    paths = (
+        csv_of(tmp_path / "r", x=with_gaps("NA"), y=range(300)),
+        csv_of(tmp_path / "c", x=with_gaps("red"), y=range(300)),
+    )
+    declared = compare_files(*paths, DriftOptions(real_values={"x": ("NA",)}))
+    assert only(declared).quality["reference"].missing_ratio == 0.0
+    assert "NA" in only(declared).histogram.labels
+    undeclared = only(compare_files(*paths))
+    assert undeclared.quality["reference"].missing_ratio == 0.2
+    assert "NA" not in undeclared.histogram.labels
+    profile = compare_files(*paths, DriftOptions(frozen=declared.frozen))
+    assert "NA" in only(profile).histogram.labels
+    with pytest.raises(Invalid, match="'red' is a value of x anyway"):
+        compare_files(*paths, DriftOptions(real_values={"x": ("red",)}))
+    with pytest.raises(Invalid, match="no column 'z'"):
+        compare_files(*paths, DriftOptions(real_values={"z": ("NA",)}))
+
+
+def test_a_sign_is_a_category(tmp_path):
+    values = [("+", "-", "?")[at % 3] for at in range(300)]
+    found = only(compared(tmp_path, values, values))
+    assert found.quality["reference"].missing_ratio == 0.0

@@ -69,6 +69,7 @@ class World:
         self.at = 1000.0
         self.recorded = []
         self.pinned = []
+        self.redacted = ()
         self.service = self.make()
 
     def make(self):
@@ -86,6 +87,7 @@ class World:
             folder=self.folder / "answers",
             inputs=lambda _endpoint: self.inputs,
             weigh=lambda *asked: self.weigh(*asked),  # noqa: PLW0108 - a test puts another in its place
+            redacted=lambda _monitor: self.redacted,
         )
         return MonitorService(
             house,
@@ -796,3 +798,22 @@ def test_windows_begin_anew_by_another_segment_and_none_is_taken_back(world):
     assert world.service.configure("digits", level="warning").monitor.segment == "income"
     assert len(world.made) == 2
     assert world.service.configure("digits", segment="").monitor.segment is None
+
+
+def test_what_the_desk_takes_out_of_the_log_is_no_drift(world):
+    world.redacted = ("income",)
+    one = world.pass_by(0.0, 0.0, 0.0, missing={"income": ROWS})
+    assert (one.state, world.told[-1][0].is_turned) == ("fine", False)
+    assert one.notes == ("Left out, for the desk's own rule takes them out of the log (data redact): income.",)
+    report = world.state.reports.get(world.service.history("digits")[-1].report_id)
+    assert report.dataset.left_out["income"] == "The desk's own rule takes it out of the log (data redact)."
+
+
+def test_what_is_asked_by_hand_is_told_the_monitors_own_reference(world):
+    world.pass_by(0.0)
+    world.service.configure("digits", suppressed={"age": "it moves"})
+    monitor, profile = world.service.watching(world.endpoint)
+    assert (monitor.name, dict(monitor.suppressed)) == ("digits", {"age": "it moves"})
+    assert profile is not None
+    assert [one.column.name for one in profile.columns][:1] == [COLUMNS[0]]
+    world.is_there = False
