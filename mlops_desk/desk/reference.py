@@ -19,6 +19,11 @@ from mlops_desk.records.model import DatasetInput
 from mlops_desk.records.serving.endpoint import Endpoint
 
 REMOTE = ("mlflow-artifacts:", "runs:", "models:")
+WITHOUT_PATH = (
+    "Log it with the path that the job sees: mlflow.data.from_pandas(rows, source=PATH, …), and with another name=, "
+    "for MLflow keeps the first source of a name."
+)
+"""What a person does who has logged a data set, and did not say where it lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,10 @@ def address_of(dataset: DatasetInput) -> str:
         for key in ("uri", "url", "path"):
             if isinstance(source.get(key), str):
                 return str(source[key]).removeprefix("file://")
-    raise NotFound(f"The dataset {plain(dataset.name)} does not say where it lies.")
+    text = (
+        f"The data set {plain(dataset.name)} was logged without the path of its data, so nobody knows where they lie."
+    )
+    raise NotFound(text, WITHOUT_PATH)
 
 
 def on_host(where: str, job: Job, hint: str) -> Path:

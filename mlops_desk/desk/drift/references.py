@@ -14,6 +14,7 @@ from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.desk.drift.published import ProfilePlace, PublishedProfiles, place_of
+from mlops_desk.desk.reference import WITHOUT_PATH
 from mlops_desk.drift.monitors.judging import options_of
 from mlops_desk.drift.monitors.predictions import has_answers
 from mlops_desk.drift.profile.form import read_profile
@@ -29,6 +30,7 @@ from mlops_desk.records.serving.endpoint import Endpoint
 WORKER = "mlops_desk.drift.profile.worker"
 VALIDATION = ("validation", "eval", "evaluation", "test")
 """The contexts under which people log what a training did not see."""
+_LOG_IT = "Log it while training, or name a file: "
 WORKER_SECONDS = 280.0  # chosen: below the verbs' deadline; some ten million rows
 
 
@@ -163,7 +165,8 @@ class References:
         try:
             return self._reference_file(endpoint, _contexts(monitor))
         except NotFound as error:  # a comparison by hand would give it a file for once
-            raise NotFound(error.message, _give_file(monitor)) from error
+            before = f"{WITHOUT_PATH} Or name a file: " if error.hint == WITHOUT_PATH else _LOG_IT
+            raise NotFound(error.message, _give_file(monitor, before)) from error
 
 
 def _contexts(monitor: Monitor) -> Sequence[str] | None:
@@ -195,6 +198,5 @@ def _by_segment(monitor: Monitor, profile: DataProfile) -> DataProfile:
     return profile
 
 
-def _give_file(monitor: Monitor) -> Hint:
-    before = "Log it while training, or name a file: "
+def _give_file(monitor: Monitor, before: str = _LOG_IT) -> Hint:
     return Hint(f"mlops-desk drift monitors configure {monitor.name} --reference-file FILE", before=before)

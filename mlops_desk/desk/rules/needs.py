@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.text import plain
+from mlops_desk.desk.reference import WITHOUT_PATH, address_of
 from mlops_desk.desk.rules.rows import HELD_OUT
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.model import DatasetInput, ModelVersion
@@ -44,7 +45,7 @@ class RuleNeeds:
         found = [unread for target, path in rule.data.items() if (unread := _unread(path, target)) is not None]
         targets = {mount.target for mount in job.spec.mounts}
         found += [f"Its job has no mount at {plain(target)}." for target in rule.data if target not in targets]
-        return found + self._no_endpoint(rule) + self._no_rows(rule, champion)
+        return found + self._no_endpoint(rule) + self._no_path(rule, champion) + self._no_rows(rule, champion)
 
     def _no_champion(self, rule: Rule) -> str:
         """Say which is missing of a rule's model and its alias."""
@@ -71,6 +72,24 @@ class RuleNeeds:
             return []
         if model != rule.model:
             return [f"Endpoint {name} serves {plain(model)}, and drift of that does not set the rule off."]
+        return []
+
+    def _no_path(self, rule: Rule, champion: ModelVersion) -> list[str]:
+        """Return what can't be done with a data set that was logged without the path of its data."""
+        try:
+            address_of(self.dataset(champion.run_id or "", None))
+        except NotFound as error:
+            if error.hint != WITHOUT_PATH:
+                return []
+            name = None if rule.endpoint is None else plain(rule.endpoint)
+            drift = (
+                ""
+                if name is None
+                else f"drift of endpoint {name} is judged only by a file that its monitor names, and "
+            )
+            return [f"{error.message} So {drift}new data are not held against them. {error.hint}"]
+        except DeskError:
+            return []
         return []
 
     def _no_rows(self, rule: Rule, champion: ModelVersion) -> list[str]:

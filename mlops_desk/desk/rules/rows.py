@@ -147,7 +147,7 @@ class RowSources:
             try:
                 where = address_of(self.dataset(run.champion_run or "", None))
             except NotFound as error:
-                text = "The champion's run has logged no data set for training, so its file is not known."
+                text = f"{error.message} So the file that the champion was trained on is not known."
                 raise NotFound(text, "Name it in the rule: augment: {file: /data/train.csv, …}.") from error
         mounts = tuple(replace(one, source=run.data.get(one.target, one.source)) for one in job.spec.mounts)
         return where, on_host(where, replace(job, spec=replace(job.spec, mounts=mounts)), _HINT)

@@ -209,6 +209,13 @@ def already(name: str) -> Invalid:
     return Invalid(f"There is a drift monitor {plain(name)} already.", hint)
 
 
+def begins_anew(old: Monitor, new: Monitor) -> bool:
+    """Tell whether windows of the one are no measure of the other."""
+    return old.real_values != new.real_values or any(
+        getattr(old, name) != getattr(new, name) for name in ("reference", "window", "renamed", "segment")
+    )
+
+
 def changed(monitor: Monitor, **fields: object) -> Monitor:
     """Return a monitor with the fields that are given; None leaves one as it is. Raises Invalid."""
     known = {name: value for name, value in fields.items() if value is not None}

@@ -27,7 +27,7 @@ from mlops_desk.drift.monitors.standing import LastLook
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.records.drift.monitors import Monitor
 from mlops_desk.records.drift.predictions import HeldAnswers
-from mlops_desk.records.drift.sources import SourceKind
+from mlops_desk.records.drift.sources import ReferenceKind, SourceKind
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 
 _log = logging.getLogger(__name__)
@@ -125,6 +125,23 @@ class MonitorRound:
             waits=waits, pending_rows=pending, n_late=taken.n_late, n_rejected=taken.n_rejected, notes=notes,
             redacted=tuple(one.column.name for one in reference.columns if one.column.name.casefold() in redacted),
         )  # fmt: skip
+
+    def watching(self, endpoint: Endpoint) -> tuple[Monitor, DataProfile | None] | None:
+        """Return the monitor of an endpoint's requests, the one of its name first, and what it holds windows against.
+
+        None of it where nobody has made it yet; None where no monitor looks. Raises DeskError.
+        """
+        source = SourceKind.LOG, endpoint.name
+        found = [one for one in self._book.all() if (one.source.kind, one.source.place) == source]
+        if not found:
+            return None
+        monitor = min(found, key=lambda one: one.name != endpoint.name)
+        known = self._house.store.reference(monitor.id)
+        if known is None or monitor.model != model_of(endpoint):
+            is_training = monitor.reference.kind is ReferenceKind.TRAINING
+            return monitor, None if is_training else self._house.make_reference(monitor)
+        newest = next(reversed(self._book.recent(monitor.id)), None)
+        return monitor, self._evaluation.held_against(monitor, newest, known[1])
 
     def _is_quiet(self, monitor: Monitor, endpoint: Endpoint) -> bool:
         """Tell whether nobody has asked for so long that the log has nothing more; windows of time end all the same."""

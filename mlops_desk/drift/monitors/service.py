@@ -45,7 +45,7 @@ from mlops_desk.records.drift.monitors import (
     MonitorState,
 )
 from mlops_desk.records.drift.rows import WindowRows
-from mlops_desk.records.drift.sources import ReferenceKind, Source, SourceKind
+from mlops_desk.records.drift.sources import Source, SourceKind
 from mlops_desk.records.event import MonitorChanged, MonitorRemoved
 from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
@@ -171,13 +171,11 @@ class MonitorService(ImportanceVerbs):
         _check_own(watched, reference_file, answers_file)
         monitor = Monitor(
             id=new_id(), name=name, endpoint=endpoint, model=model,
-            source=watched,
-            reference=drafting.reference_of(reference, reference_file, pinned_from, pinned_to),
-            window=drafting.window_of(rows, span, self._rows()),
+            source=watched, reference=drafting.reference_of(reference, reference_file, pinned_from, pinned_to),
+            window=drafting.window_of(rows, span, self._rows()), real_values=drafting.real_values({}, real_values),
             check_seconds=self._seconds() if check_every is None else check_every,
             columns=drafting.names(columns), suppressed=drafting.suppressed({}, suppressed),
             renamed=dict(renamed or {}), targets=drafting.names(targets), predictions=drafting.names(predictions),
-            real_values=drafting.real_values({}, real_values),
             ids=drafting.names(ids), needed=needed, of=of, level=level, segment=segment or None,
             importance=drafting.weights(importance), created_by=current_caller().uid, created_at=time.time(),
         )  # fmt: skip
@@ -244,10 +242,7 @@ class MonitorService(ImportanceVerbs):
             )
             computed = new.computed if importance is None else None  # what a person says counts from now on
             new = with_answers(replace(new, segment=new.segment or None, computed=computed), given)
-            anew = any(
-                getattr(old, name) != getattr(new, name)
-                for name in ("reference", "window", "renamed", "segment", "real_values")
-            )
+            anew = drafting.begins_anew(old, new)
             new = self._examined(new, anew=anew)
             if anew:
                 self._book.forget_windows(old.id)
@@ -314,21 +309,8 @@ class MonitorService(ImportanceVerbs):
         return self._evaluation.again(self._book.window(window_id))
 
     def watching(self, endpoint: Endpoint) -> tuple[Monitor, DataProfile | None] | None:
-        """Return the monitor of an endpoint's requests, the one of its name first, and what it holds windows against.
-
-        None of it where nobody has made it yet; None where no monitor looks. Raises DeskError.
-        """
-        source = SourceKind.LOG, endpoint.name
-        found = [one for one in self._book.all() if (one.source.kind, one.source.place) == source]
-        if not found:
-            return None
-        monitor = min(found, key=lambda one: one.name != endpoint.name)
-        known = self._house.store.reference(monitor.id)
-        if known is None or monitor.model != model_of(endpoint):
-            is_training = monitor.reference.kind is ReferenceKind.TRAINING
-            return monitor, None if is_training else self._house.make_reference(monitor)
-        newest = next(reversed(self._book.recent(monitor.id)), None)
-        return monitor, self._evaluation.held_against(monitor, newest, known[1])
+        """Return the monitor of an endpoint's requests with what it holds windows against. Raises DeskError."""
+        return self._round.watching(endpoint)
 
     # -- the round -------------------------------------------------------------------------------
 

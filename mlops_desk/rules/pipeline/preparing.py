@@ -52,7 +52,10 @@ class Preparing:
         """Look whether the new data are of the same kind as what the champion was trained on."""
         report = self._parts.report(run, self._job(run))
         if report is None:
-            text = "The champion's run has logged no data set for training, so the new data are held against nothing."
+            text = (
+                "The champion's run has logged no data set with a path at which its data can be read, so the new data "
+                "are held against nothing."
+            )
             return StepOutcome(run, StepEvidence(text), StepState.SKIPPED)
         checks = checks_of(report)
         failed = [one for one in checks if one.passed is False]

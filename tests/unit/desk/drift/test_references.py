@@ -11,6 +11,7 @@ import pytest
 
 from mlops_desk.base.errors import Hint, Invalid, NotFound, Unavailable
 from mlops_desk.desk.drift.references import References
+from mlops_desk.desk.reference import address_of
 from mlops_desk.drift.profile import worker
 from mlops_desk.drift.profile.form import to_bytes
 from mlops_desk.drift.profile.profile import DataProfile
@@ -50,6 +51,17 @@ def test_what_is_only_out_of_reach_keeps_its_own_hint() -> None:
     with pytest.raises(Unavailable) as caught:
         references(Unavailable("The registry does not answer.", "Start it.")).make(MONITOR)
     assert caught.value.hint == "Start it."
+
+
+def test_who_has_logged_a_data_set_without_its_path_is_not_told_to_log_it() -> None:
+    with pytest.raises(NotFound) as unknown:
+        address_of(replace(DATA, source=json.dumps({"tags": {"mlflow.source.name": "train.py"}})))
+    with pytest.raises(NotFound, match="was logged without the path of its data") as caught:
+        references(unknown.value).make(MONITOR)
+    assert caught.value.command == "mlops-desk drift monitors configure drafts --reference-file FILE"
+    hint = str(caught.value.hint)
+    assert "source=PATH" in hint
+    assert "Log it while training" not in hint
 
 
 class Desk:

@@ -33,7 +33,7 @@ def needs(**parts) -> RuleNeeds:
     whole = {
         "champion": lambda model, alias: ModelVersion("digits", "1", "run", None, "READY"),
         "job_of_run": lambda run: JOB,
-        "dataset": lambda run, contexts: DatasetInput("d", "1", "testing", "local", "{}"),
+        "dataset": lambda run, contexts: DatasetInput("d", "1", "testing", "local", '{"uri": "/data/d.csv"}'),
         "endpoint": lambda name: SimpleNamespace(model=SimpleNamespace(name="digits")),
         "model": lambda name: SimpleNamespace(name=name),
     }
@@ -112,3 +112,13 @@ def test_data_that_are_there_and_can_not_be_read_are_said_to_lack(monkeypatch, t
     monkeypatch.setattr("os.access", lambda _path, mode: not mode & os.R_OK)  # root may read all
     rule = replace(RULE, data={"/data": str(tmp_path)}, endpoint="front")
     assert needs().lacking(rule) == [f"{tmp_path}, which is to be /data, {told}"]
+
+
+def test_a_data_set_that_does_not_say_where_it_lies_is_told_when_the_rule_is_made(tmp_path: Path) -> None:
+    """As mlflow.data.from_pandas leaves it without source=: its drift is never judged, and nothing says so later."""
+    bare = DatasetInput("iris", "1", "training", "code", '{"tags": {"mlflow.source.name": "train.py"}}')
+    rule = replace(RULE, data={"/data": str(tmp_path)}, endpoint="front")
+    (told,) = needs(dataset=lambda _run, _contexts: bare).lacking(rule)
+    assert "The data set iris was logged without the path of its data" in told
+    assert "drift of endpoint front is judged only by" in told
+    assert "source=PATH" in told
