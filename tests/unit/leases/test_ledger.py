@@ -200,6 +200,18 @@ def test_on_a_foreign_engine_doubt_ends_after_a_while(machine: Machine) -> None:
     assert lease_gpus(other, "b1", "x", 1, machine.facts).gpus is not None
 
 
+def test_how_long_a_foreign_engine_is_doubted_counts_from_when_the_lease_was_taken(machine: Machine) -> None:
+    lease_gpus(machine.agent(10, "unix:///other"), "a1", "train", 1, machine.facts, container="mld-a1")
+    machine.kill(10)
+    other = machine.agent(20)
+    machine.world.clock[0] += 590
+    lease_gpus(other, "b1", "x", 2, machine.facts)
+    assert other.snapshot(machine.facts)[uuid(0)].state == "leased"
+    machine.world.clock[0] += 11
+    lease_gpus(other, "b1", "x", 2, machine.facts)
+    assert lease_gpus(other, "b1", "x", 2, machine.facts).gpus is not None
+
+
 def test_a_lease_on_a_further_engine_of_ours_is_asked_after_there(machine: Machine) -> None:
     there: set[str] = {"mld-a1"}
     far = "unix:///" + "x" * 200

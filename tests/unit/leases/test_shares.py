@@ -146,6 +146,15 @@ def test_shares_are_kept_over_a_restart_with_the_time_since_when(room: Room) -> 
     assert later.cards(room.facts())[0].state is CardState.FREE
 
 
+def test_who_comes_back_keeps_what_is_still_its_own_beside_shares_and_nothing_that_is_not(room: Room) -> None:
+    one, two = room.agent(1), room.agent(2)
+    assert one.take(share("a", 10), [uuid(0)], room.facts()) is None
+    assert two.adopt(LeaseHolder("whole", "job whole"), [uuid(0)]) == (), "others share it"
+    assert two.adopt(share("b", 10), [uuid(0)]) == (uuid(0),)
+    assert one.take(LeaseHolder("alone", "job alone"), [uuid(1)], room.facts(gpu(0), gpu(1))) is None
+    assert two.adopt(share("c", 1), [uuid(1)]) == (), "another has it alone"
+
+
 def test_a_damaged_share_is_written_anew_and_told(room: Room) -> None:
     one, two = room.agent(1), room.agent(2)
     assert one.take(share("a", 4), [uuid(0)], room.facts()) is None

@@ -296,6 +296,14 @@ def test_a_quota_holds_back_its_user_alone_and_keeps_no_cards():
     assert plan.blocked["never"].class_ == WAITING_FOR_QUOTA
 
 
+def test_whoever_asks_for_exactly_what_is_left_of_the_quota_starts():
+    mine = running("x", 0, uid=1)
+    plan = schedule(view([wish("rest", 2), wish("other", uid=2)], policy=QueuePolicy(gpus_per_user=3), runs=[mine]))
+    assert sorted(plan.starts) == ["other", "rest"]
+    assert list(schedule(view([wish("all", 3)], policy=QueuePolicy(gpus_per_user=3))).starts) == ["all"]
+    assert not schedule(view([wish("more", 3)], policy=QueuePolicy(gpus_per_user=3), runs=[mine])).starts
+
+
 # -- sharing, slices, bookings -------------------------------------------------------------------
 
 
@@ -433,6 +441,33 @@ def test_nobody_is_stopped_for_gpus_that_are_free_about_as_early_without():
     plan = schedule(view([wish("urgent", priority=5)], cards(2), runs=[slow, later]))
     assert plan.preempts == (Preempted("slow", "urgent"),)
     assert plan.waits["urgent"].starts_at == NOW + 600
+
+
+def test_cards_are_kept_until_the_longest_grace_of_those_who_make_room_and_since_their_job_waits():
+    pair = [cheap("a", 0, grace_seconds=30.0), cheap("b", 1, grace_seconds=90.0)]
+    plan = schedule(view([wish("urgent", 2, at=-500, priority=5)], cards(2), runs=pair))
+    assert plan.waits["urgent"].starts_at == NOW + 90
+    assert {(kept.since, kept.until, kept.job_id) for kept in plan.kept.values()} == {(NOW - 1500, NOW + 90, "urgent")}
+    assert sorted(plan.kept) == ["GPU-0", "GPU-1"]
+
+
+def test_what_matters_less_is_stopped_before_what_never_made_room():
+    before = cheap("less", 0, since=NOW - 9 * HOUR, times_preempted=1)
+    plan = schedule(view([wish("urgent", priority=5)], cards(2), runs=[before, cheap("more", 1, priority=1)]))
+    assert plan.preempts == (Preempted("less", "urgent"),)
+
+
+def test_one_job_with_as_many_cards_as_are_needed_goes_before_two_older_ones():
+    runs = [cheap("a", 0, since=NOW - 5 * HOUR), cheap("b", 1, since=NOW - 5 * HOUR), cheap("pair", 2, 3)]
+    plan = schedule(view([wish("urgent", 2, priority=5)], cards(4), runs=runs))
+    assert plan.preempts == (Preempted("pair", "urgent"),)
+
+
+def test_of_equals_the_youngest_makes_room():
+    runs = [cheap("old", 0, since=NOW - 3 * HOUR), cheap("young", 1, since=NOW - HOUR)]
+    for order in (runs, runs[::-1]):
+        plan = schedule(view([wish("urgent", priority=5)], cards(2), runs=order))
+        assert plan.preempts == (Preempted("young", "urgent"),)
 
 
 def test_a_forecast_counts_the_grace_of_whoever_makes_room():

@@ -8,9 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.engines.fake import ScriptedProgram, ScriptedReply
+from mlops_desk.jobs.book import with_attempt
 from mlops_desk.jobs.run import times
-from mlops_desk.jobs.run.limits import Due, what_is_due
+from mlops_desk.jobs.run.limits import Due, Limits, what_is_due
 from mlops_desk.records.jobs.job import Attempt, JobState, StartMark
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec, Warned
 
 
@@ -159,3 +161,16 @@ def test_of_an_attempt_of_another_boot_and_of_one_without_a_limit_nothing_is_due
     assert what_is_due(limited, attempt, moment) is Due.NOTHING
     assert what_is_due(limited, replace(attempt, mark=None), moment) is Due.NOTHING
     assert what_is_due(JobSpec("a", "img"), replace(attempt, mark=StartMark("boot", 0.0)), moment) is Due.NOTHING
+
+
+def test_what_it_is_stopped_for_already_is_not_replaced_by_its_limit(world, hours):
+    job_id = running(world, time_limit_seconds=3600.0)
+    before = world.job(job_id)
+    asked = Reason("preempted", "urgent needs its GPUs")
+    world.book.change(job_id, lambda job: with_attempt(job, replace(job.attempts[-1], reason=asked, stopped_for=asked)))
+    hours.passed = 3600.0
+    Limits(world.book, world.runtime).heed(before, before.attempts[-1])  # which has looked a moment before
+    assert world.job(job_id).attempts[-1].stopped_for == asked
+    world.book.change(job_id, lambda job: with_attempt(job, replace(job.attempts[-1], state=JobState.SUCCEEDED)))
+    Limits(world.book, world.runtime).heed(before, before.attempts[-1])
+    assert world.job(job_id).attempts[-1].state is JobState.SUCCEEDED

@@ -572,6 +572,23 @@ def test_mlflow_jobs_get_their_run_and_it_gets_its_end(world):
     assert world.job(good).mlflow_run_id == f"run-{good}"
 
 
+def test_a_job_that_is_cancelled_while_its_run_is_made_leaves_no_run_that_goes_on(world):
+    job_id = world.submit("train", mlflow=True)
+    made = world.runs.prepare
+
+    def prepare(*asked):
+        world.runner.cancel(job_id)
+        return made(*asked)
+
+    world.runs.prepare = prepare
+    world.restart()
+    world.tick(3)
+    assert world.job(job_id).state is JobState.CANCELLED
+    assert world.runs.status == {f"run-{job_id}": "KILLED"}
+    assert world.runs.tickets == {}
+    assert world.engine.starts[job_id] == 0
+
+
 def test_on_a_server_of_ones_own_the_job_makes_its_run_itself(world):
     job_id = world.submit("forever", mlflow=MlflowSpec("digits", "https://mlflow.lab"))
     world.tick(2)
