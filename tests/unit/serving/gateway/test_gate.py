@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_desk.serving.gateway.lane import Rate
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route
 from tests.unit.serving.gateway.world import AGENT, OK, Replica, World, eventually, within
 
@@ -141,6 +142,38 @@ def test_who_waits_too_long_or_goes_gives_the_place_in_the_queue_up() -> None:
         assert sorted(kept.status for _, kept in world.log.kept) == [200, 499, 503]
 
     within(scenario)
+
+
+def test_a_place_in_the_queue_is_given_back_each_time_somebody_leaves_it() -> None:
+    async def scenario(world: World) -> None:
+        held = Held()
+        limits = GatewayLimits(in_flight=1, in_flight_of_one=1)
+        world.route(await world.replica(held.serve), limits=limits, queue=4)
+        first = await world.dial()
+        first.send(world.request())
+        await eventually(lambda: world.proxy._lanes["digits"].in_flight == 1)
+        for _ in range(9):  # three of four places to wait are one caller's share
+            gone = await world.dial()
+            gone.send(world.request())
+            await eventually(lambda: world.proxy._lanes["digits"].waiting == 1)
+            gone.close()
+            await eventually(lambda: world.proxy._lanes["digits"].waiting == 0)
+        last = await world.dial()
+        last.send(world.request())
+        await eventually(lambda: world.proxy._lanes["digits"].waiting == 1)
+        held.is_let.set()
+        assert [(await talk.said()).status for talk in (first, last)] == [200, 200]
+
+    within(scenario)
+
+
+def test_whoever_did_not_ask_for_long_may_ask_no_more_at_once_than_comes_in_a_second() -> None:
+    rate = Rate(4.0, 1000.0)
+    for now in (1000.0, 5000.0):
+        assert [rate.wait_seconds(now) for _ in range(5)] == [0.0, 0.0, 0.0, 0.0, 0.25]
+    assert rate.wait_seconds(5000.25) == 0.0
+    assert rate.wait_seconds(5000.25) == 0.25
+    assert [Rate(0.5, 0.0).wait_seconds(0.0), Rate(None, 0.0).wait_seconds(0.0)] == [0.0, 0.0]
 
 
 def test_who_waited_goes_where_the_newest_table_leads() -> None:

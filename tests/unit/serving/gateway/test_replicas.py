@@ -221,12 +221,21 @@ def test_a_replica_that_hangs_costs_its_deadline_and_is_hung_up_on() -> None:
 
 def test_the_least_busy_replica_is_asked() -> None:
     async def scenario(world: World) -> None:
-        hanging, good = await world.replica(lambda reader, _writer: reader.read()), await world.replica()
+        arrived = 0
+
+        async def hang(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+            nonlocal arrived
+            await reader.readuntil(b"\r\n\r\n")
+            arrived += 1
+            await reader.read()
+
+        hanging, good = await world.replica(hang), await world.replica()
         world.route(hanging, good)
         held = [await world.dial() for _ in range(8)]
         for talk in held:
             talk.send(world.request())
-        await asyncio.sleep(0.1)
+        await eventually(lambda: arrived + len(good.asked) == 8 and world.proxy._lanes["digits"].in_flight == arrived)
+        assert arrived > 0
         asked = len(good.asked)
         for _ in range(10):
             assert (await world.ask()).status == 200

@@ -35,6 +35,13 @@ def test_shares_are_the_weights(parts: list[int]) -> None:
         assert abs(counted[number] - 10 * part) <= 1
 
 
+def test_where_all_that_are_up_have_no_weight_they_share_evenly_and_else_none_gets_a_request() -> None:
+    split = Split([Route(1, 0.0, ("a:1",)), Route(2, 0.0, ("b:1",)), Route(3, 5.0, ())])
+    assert [split.at(point).revision for point in (0.0, 0.49, 0.5, 0.99)] == [1, 1, 2, 2]
+    split = Split([Route(1, 0.0, ("a:1",)), Route(2, 5.0, ("b:1",)), Route(3, 0.0, ("c:1",))])
+    assert {split.at(point).revision for point in (0.0, 0.5, 1.0 - 1e-16)} == {2}
+
+
 @given(st.text(), st.text())
 def test_a_key_stays_where_it_is(first: str, second: str) -> None:
     assert 0.0 <= sticky_point(first) < 1.0
