@@ -24,16 +24,16 @@ worker_processes 1; daemon off; pid {root}/nginx-{port}.pid; error_log {root}/ng
 events {{ worker_connections 1024; }}
 http {{
   access_log {log}; client_body_temp_path {root}/body; proxy_temp_path {root}/proxy; fastcgi_temp_path {root}/f;
-  uwsgi_temp_path {root}/u; scgi_temp_path {root}/s;
+  uwsgi_temp_path {root}/u; scgi_temp_path {root}/s; keepalive_requests 10000000;
   {servers}
 }}
 """
 _PLAIN = "server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{upstream}; }} }}"
 _TUNED = """
   client_body_buffer_size 64k;
-  upstream model {{ server unix:{way_in}; keepalive 64; }}
+  upstream model {{ server unix:{way_in}; keepalive 64; keepalive_requests 10000000; }}
   server {{
-    listen 127.0.0.1:{port} reuseport; keepalive_requests 10000000;
+    listen 127.0.0.1:{port} reuseport;
     location / {{ proxy_pass http://model; proxy_http_version 1.1; proxy_set_header Connection ""; }}
   }}
   {more}"""
