@@ -133,6 +133,20 @@ def test_a_registry_that_does_not_answer_says_where_it_was_named_and_how_to_go_b
     assert "registry.uri" in missing.value.hint
 
 
+def test_what_was_asked_wrongly_or_of_the_desks_own_registry_names_no_setting(world):
+    world.settings.set("registry.uri", OTHER)
+    with pytest.raises(Invalid) as wrong, world.core.default.chosen(None):
+        raise Invalid("A filter is no filter.", "Look at it.")
+    assert wrong.value.hint == "Look at it."
+    with pytest.raises(NotFound) as named, world.core.default.chosen(OTHER):
+        raise NotFound("There is no model.", "Look at it.")
+    assert named.value.hint == "Look at it."
+    world.settings.set("registry.uri", "")
+    with pytest.raises(NotFound) as own, world.core.default.chosen(None):
+        raise NotFound("There is no model.", "Look at it.")
+    assert own.value.hint == "Look at it."
+
+
 @pytest.mark.parametrize("text", ["nonsense://x", "http://", "sqlite:///relative.db", "some folder"])
 def test_what_is_no_address_is_refused(world, text):
     with pytest.raises(Invalid):

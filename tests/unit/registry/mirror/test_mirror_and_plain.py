@@ -116,6 +116,22 @@ def test_orders(both: tuple[Mirror, PlainMirror], first: str, second: str | None
     assert answer(both[0], asked) == answer(both[1], asked)
 
 
+@pytest.fixture(scope="module")
+def many() -> tuple[Mirror, PlainMirror]:
+    return pair(*made(600, 5), 300)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("sort", [("metrics.auc:desc",), ("start_time:asc", "metrics.auc:asc"), ("run_name:desc",), ()])
+def test_every_page_goes_on_where_the_one_before_ended(
+    many: tuple[Mirror, PlainMirror], sort: tuple[str, ...], nested: bool
+) -> None:
+    """So many runs that an order begins with the first of them alone; whoever scrolls asks for more, and goes back."""
+    for offset in (0, 10, 20, 30, 200, 590, 0):
+        asked = WindowAsked((), "", sort, (), offset, 10, nested)
+        assert answer(many[0], asked) == answer(many[1], asked)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 40), st.sampled_from(FILTERS), st.sampled_from(SORTS), st.integers(1, 50))
 @example(1, 0, "", "metrics.auc:asc", 1)

@@ -114,3 +114,13 @@ def test_order_depends_on_the_runs_alone_and_loses_none(values, descending):
     ordered = in_order(runs, [key])
     assert ordered == in_order(runs[::-1], [key])
     assert sorted(run.run_id for run in ordered) == sorted(run.run_id for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("metrics.'", "'"), ("metrics.'a'", "a"), ("metrics.'a", "'a"), ("metrics.aba", "aba"), ("metrics.`'`", "'")],
+)
+def test_quotes_are_two_that_are_alike(text, name):
+    assert parse_sort(text).name == name
+    with pytest.raises(Invalid):
+        parse_sort("metrics.''")

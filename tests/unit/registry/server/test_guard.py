@@ -2,13 +2,14 @@
 
 import asyncio
 import base64
+import json
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.registry.server import bodies
-from tests.unit.registry.guard_rig import HOST, OWNER, Door
+from tests.unit.registry.guard_rig import HOST, OWN, OWNER, Door
 
 PATH = "/api/2.0/mlflow/runs/search"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"]
@@ -180,3 +181,24 @@ def test_a_web_socket_is_closed(door):
 
     asyncio.run(door._guard({"type": "websocket"}, None, send))
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.parametrize("call", ["log-metric", "set-tag"])
+def test_a_token_that_becomes_void_while_the_body_comes_opens_nothing(tmp_path, call):
+    door = Door(tmp_path)
+    sent = []
+
+    async def receive():
+        door.tickets.void("j-a1")  # the job ends between head and body
+        body = {"run_id": OWN, "key": "loss", "value": 1.0 if call == "log-metric" else "x", "timestamp": 1, "step": 1}
+        return {"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", HOST.encode()), (b"authorization", f"Bearer {door.ticket}".encode())]
+    scope = {"type": "http", "method": "POST", "path": f"/api/2.0/mlflow/runs/{call}", "headers": headers}
+    asyncio.run(door._guard(scope, receive, send))
+    assert sent[0]["status"] == 403
+    assert b"the job is over" in sent[1]["body"]
+    assert door.reached == []
