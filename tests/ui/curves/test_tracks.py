@@ -117,6 +117,12 @@ def test_a_scale_holds_its_value_with_few_round_marks(most, marks, binary):
     assert 0.0 <= fitted.share(most) <= 1.0
 
 
+@pytest.mark.parametrize(("most", "high"), [(10.0, 15.0), (9.5, 10.0), (0.0, 1.0), (-3.0, 1.0)])
+def test_the_highest_point_is_never_at_the_edge_of_a_scale(most, high):
+    assert scale.fitting(most, 4).high == high
+    assert scale.fitting(most, 4, at_least=50.0).high == 50.0
+
+
 def test_a_scale_of_shares_ends_with_the_whole():
     assert scale.fixed(1.0, 4).marks == (0.0, 0.25, 0.5, 0.75, 1.0)
 

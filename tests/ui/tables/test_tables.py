@@ -191,3 +191,13 @@ def test_a_chosen_row_that_was_seen_goes_on_being_seen_where_there_is_less_room(
     table.resize(600, 110)
     qtbot.wait(20)
     assert table.verticalScrollBar().value() >= before, "what somebody has scrolled away stays away"
+
+
+def test_a_new_row_stands_at_the_same_end_of_its_equals_whichever_way_they_are_sorted():
+    records = {key: Thing(key, size) for key, size in (("a", 1), ("b", 2), ("c", 2), ("d", 3))}
+    for descending, expected in ((False, 3), (True, 1)):
+        order = Order(COLUMNS)
+        order.sort = (1, descending)
+        order.arrange(records, str)
+        known = {**records, "new": Thing("new", 2)}
+        assert order.place_of("new", known, known, str) == expected

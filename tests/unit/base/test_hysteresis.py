@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.hysteresis import Condition, Holding, span_words, step
+from mlops_desk.base.hysteresis import Condition, CounterGrowth, Holding, span_words, step
 
 HOT = Condition(above=True, threshold=90.0, clear_at=80.0, for_seconds=10.0)
 WARM = Condition(above=True, threshold=84.0, clear_at=79.0, for_seconds=30.0)
@@ -240,3 +240,12 @@ def test_it_says_how_long_it_takes():
     assert span_words(30.0, averaged=False) == "for 30 s within 75 s"
     assert span_words(15.0, averaged=True) == "for 15 s within 37.5 s, or on average over 37.5 s"
     assert span_words(0.0, averaged=True) == ""
+
+
+def test_growth_counts_until_its_span_has_passed_and_a_counter_that_was_set_back_has_not_grown():
+    growth = CounterGrowth(10.0)
+    assert growth.add(13.0, 100.0, 60.0) == 3.0
+    assert growth.add(13.0, 159.0, 60.0) == 3.0
+    assert growth.add(13.0, 160.0, 60.0) == 0.0
+    assert growth.add(2.0, 170.0, 60.0) == 0.0
+    assert [growth.add(4.0, 180.0, 60.0), growth.add(5.0, 190.0, 60.0)] == [2.0, 3.0]

@@ -144,3 +144,19 @@ def test_every_default_fits_its_own_declaration() -> None:
         assert setting.check(setting.default) == setting.default
         assert setting.title
         assert setting.help.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "wrong"),
+    [
+        ("integer", 5, True), ("integer", 5, 5.0), ("integer", 5, "5"), ("number", 1.5, 1), ("number", 1.5, True),
+        ("switch", True, 1), ("text", "a", 1), ("integer", 5, None),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_kind_is_none_of_a_settings_though_python_takes_it_for_one(
+    kind: str, default: bool | float | str, wrong: object
+) -> None:
+    setting = Setting("a.b", "a", "A", "What it is.", kind, default)
+    assert setting.check(default) == default
+    with pytest.raises(Invalid):
+        setting.check(wrong)  # type: ignore[arg-type]  # as a damaged file has it

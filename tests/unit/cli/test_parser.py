@@ -184,6 +184,9 @@ def test_a_relative_store_is_made_absolute(tmp_path: Path, monkeypatch: pytest.M
 def test_pairs_are_a_mapping_of_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert parsed("rules", "fire", "r", "--data", "/data=new")[1]["data"] == {"/data": str(tmp_path / "new")}
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert parsed("rules", "fire", "r", "--data", "/data=~/new")[1]["data"] == {"/data": "/home/ada/new"}
+    assert parsed("jobs", "rerun", "a", "--set", "name=~/new")[1]["changed"] == {"name": "~/new"}, "which is no path"
     for nonsense in ("nonsense", "=new", "/data="):
         with pytest.raises(Invalid, match="TARGET=PATH"):
             parsed("rules", "fire", "r", "--data", nonsense)

@@ -1,5 +1,6 @@
 """Backups are made from the open connection, kept by number, and can be had back; nothing that is there is deleted."""
 
+import os
 import sqlite3
 import time
 from contextlib import closing
@@ -101,6 +102,37 @@ def test_without_room_none_is_begun_and_it_is_said(path: Path, monkeypatch: pyte
     state.close()
     assert state.backups() == []
     assert not (path.parent / "backups").exists()
+
+
+def test_room_for_twice_the_database_and_16_mib_is_enough_and_a_byte_less_is_not(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backups, needed = Backups(path), 2 * path.stat().st_size + (16 << 20)
+    for free in (needed - 1, needed):
+        monkeypatch.setattr(room, "free_bytes", lambda _folder, free=free: free)
+        with closing(sqlite3.connect(path)) as database:
+            if free < needed:
+                with pytest.raises(Unavailable, match="no room"):
+                    backups.make(database.backup, "hourly")
+            else:
+                assert backups.make(database.backup, "hourly").why == "hourly"
+    assert len(backups.list()) == 1
+
+
+def test_a_backup_is_whole_on_the_disk_before_it_is_called_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: dict[int, int] = {}
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        facts = os.fstat(descriptor)
+        synced[facts.st_ino] = facts.st_size
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with closing(sqlite3.connect(path)) as database:
+        made = Backups(path).make(database.backup, "hourly")
+    facts = (path.parent / "backups" / f"{made.name}.db.zst").stat()
+    assert synced[facts.st_ino] == facts.st_size == made.size_bytes
 
 
 def test_a_folder_that_can_not_be_written_leaves_no_half_backup(path: Path) -> None:

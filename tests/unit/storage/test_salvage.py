@@ -15,6 +15,7 @@ from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.storage import repair
 from mlops_desk.storage.history.store import TelemetryStore
 from mlops_desk.storage.pages import Pages
+from mlops_desk.storage.salvage import AnyRow, salvage
 from mlops_desk.storage.state import State
 from tests.unit.storage.damage import DAMAGES, PAGE, Damage, fill_state, headless, pages_of_jobs
 
@@ -338,3 +339,21 @@ def test_a_row_is_kept_so_that_its_bytes_can_be_had_back(tmp_path: Path) -> None
     row: dict[str, object] = {"key": "k", "document": b"\xffabc"}
     kept = repair.keep_row(tmp_path, "jobs", row, "why")
     assert json.loads(kept.read_text()) == {"table": "jobs", "why": "why", "row": {"key": "k", "document": "\\xffabc"}}
+
+
+def test_rows_of_a_lost_page_go_to_the_table_that_they_can_be_of_and_nowhere_where_there_are_two(
+    tmp_path: Path,
+) -> None:
+    """The page's own table is not named any more: nothing is put where it may not belong."""
+    damaged = tmp_path / "damaged.db"
+    with closing(sqlite3.connect(damaged)) as connection, connection:
+        connection.execute("CREATE TABLE gone (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+        connection.executemany("INSERT INTO gone VALUES (?, ?)", [(number, f"name {number}") for number in range(5)])
+    rows = {}
+    for number, tables in enumerate((("a",), ("a", "b"))):
+        target = tmp_path / f"{number}.db"
+        with closing(sqlite3.connect(target)) as connection, connection:
+            for table in tables:
+                connection.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+        rows[tables] = salvage(damaged, target, AnyRow()).rows
+    assert rows == {("a",): {"a": 5}, ("a", "b"): {"a": 0, "b": 0}}

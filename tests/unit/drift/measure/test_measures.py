@@ -305,3 +305,23 @@ def test_a_constant_that_moves_is_loud():
     assert m.psi(*counts) > 5
     assert m.js(*counts) == 1
     assert m.l_infinity(*counts) == 1
+
+
+@pytest.mark.parametrize(
+    ("reference", "current", "table"),
+    [
+        ([60, 40, 1], [40, 60, 1], [[60, 40, 1], [40, 60, 1]]),  # of the rare one exactly 1 is expected on each side
+        ([60, 41, 1], [42, 60, 0], [[60, 42], [42, 60]]),  # half a one: it joins its smallest neighbour
+        ([60, 40, 3, 2], [40, 60, 2, 3], [[60, 40, 5], [40, 60, 5]]),
+    ],
+)
+def test_what_is_rare_is_a_cell_of_its_own_from_one_expected_on(reference, current, table):
+    statistic, p = m.chi2(np.array(reference), np.array(current))
+    expected = stats.chi2_contingency(np.array(table), correction=False)
+    assert (statistic, p) == pytest.approx((expected.statistic, expected.pvalue))
+
+
+def test_beside_a_single_common_value_the_rare_one_is_never_pooled_away():
+    statistic, p = m.chi2(np.array([100, 1]), np.array([100, 0]))
+    assert statistic > 0
+    assert p == pytest.approx(stats.fisher_exact([[100, 1], [100, 0]]).pvalue)

@@ -1,5 +1,7 @@
 """Shares of bad values, their tests, and what each measure alone would say: worked values, both sides of each limit."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -168,3 +170,9 @@ def signal(value: float, p: float, threshold: float = 0.01) -> Measure:
 )
 def test_changes_of_quality_on_both_sides_of_each_limit(signals, expected):
     assert signal_verdict(signals, 0.05) is expected
+
+
+def test_from_five_expected_on_the_normal_test_holds_and_below_it_fishers():
+    z = abs(0.08 - 0.02) / math.sqrt(0.05 * 0.95 * 2 / 100)
+    assert two_proportions(0.02, 100, 0.08, 100) == pytest.approx(2 * stats.norm.sf(z))
+    assert two_proportions(0.01, 100, 0.08, 100) == pytest.approx(stats.fisher_exact([[1, 99], [8, 92]]).pvalue)

@@ -309,6 +309,29 @@ def test_who_held_memory_is_told_after_the_process_is_gone(store: TelemetryStore
     assert counts(store, "layouts") == 1
 
 
+@pytest.mark.usefixtures("small")
+def test_a_process_is_known_as_long_as_a_chunk_has_it_and_no_longer(store: TelemetryStore) -> None:
+    """Each chunk has three blocks, and each block a process of its own."""
+    for number in range(40):
+        store.append(block_of([1.7e9 + 10 * number], 1.0), [holding(number + 1, 100, 1.0)])
+        work(store)
+    kept = counts(store, "chunks", "tier = 0 AND state = 1")
+    assert 0 < kept < 13, "the oldest are forgotten"
+    assert counts(store, "processes", "seen_chunk IS NOT NULL") == 3 * kept
+
+
+def test_the_newest_four_chunks_are_not_rolled_up_yet(store: TelemetryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "BLOCKS_A_CHUNK", 2)
+    monkeypatch.setattr(sealing, "BLOCKS_LEFT", 0)
+    monkeypatch.setattr(chunk_rollup, "CHUNKS_A_ROLL", (2, 1000))
+    found = []
+    for number in range(16):
+        store.append(block_of([1.7e9 + 10 * number], 1.0))
+        work(store)
+        found.append((counts(store, "chunks", "tier = 0"), counts(store, "chunks", "tier = 1")))
+    assert {(chunks, rolled) for chunks, rolled in found} >= {(4, 0), (5, 0), (6, 1), (7, 1), (8, 2)}
+
+
 ROWS = st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=60)
 
 

@@ -181,3 +181,19 @@ def test_somebody_elses_secrets_are_not_there(ring, store):
         store.value(ME + 1, "A")
     with pytest.raises(Refused):
         store.check(ME + 1, ["A"])
+
+
+@pytest.mark.parametrize(
+    ("older", "place", "value"), [("mark", "file", b"new"), ("file", "keyring", b"old"), (None, "keyring", b"old")]
+)
+@pytest.mark.usefixtures("ring")
+def test_of_two_places_that_a_killed_agent_left_the_newer_one_counts(tmp_path, older, place, value):
+    """It dies between writing the one and removing the other; a file system may give both the same moment."""
+    store = SecretStore(tmp_path / "secrets", lambda: "keyring")
+    store.set(ME, "TOKEN", "old")
+    file, mark = tmp_path / f"secrets/{ME}/TOKEN", next((tmp_path / f"secrets/{ME}").glob("*/TOKEN"))
+    file.write_bytes(b"new")
+    for path, is_older in ((file, older == "file"), (mark, older == "mark")):
+        os.utime(path, (1000, 1000) if is_older else (2000, 2000))
+    assert [(one.name, one.kept_in, one.changed_at) for one in store.names(ME)] == [("TOKEN", place, 2000.0)]
+    assert store.value(ME, "TOKEN") == value

@@ -157,6 +157,18 @@ def test_on_a_machine_that_others_fill_only_the_holders_own_processes_count(load
     assert verdict.cause == cause
 
 
+@pytest.mark.parametrize(
+    ("latency", "busy", "is_named"),
+    [(0.010, 0.90, True), (0.010, None, True), (0.0099, 0.99, False), (0.5, 0.89, False), (None, 0.99, False)],
+)
+def test_a_disk_is_slow_from_ten_milliseconds_a_read_on_where_it_is_busy_or_nobody_knows(latency, busy, is_named):
+    means = {**use(0.4)}
+    means |= {} if latency is None else {("nvme1n1", "system.disk.read.latency"): latency}
+    means |= {} if busy is None else {("nvme1n1", "system.disk.busy"): busy}
+    (verdict,) = diagnose(status(gpu(load=HUNGRY)), means, AWAKE)
+    assert any("a read from nvme1n1" in one.text for one in verdict.evidence) is is_named
+
+
 def test_a_process_that_sleeps_while_somebody_else_uses_the_processors_is_not_sent_for_more_workers():
     means = {**use(0.3), ("host", "system.cpu.utilization"): 0.99, ("host", "system.pressure.cpu.some"): 0.8}
     (verdict,) = diagnose(status(), means, AWAKE)
