@@ -1,6 +1,7 @@
 """An attempt's folder on the host: what goes into the container, what comes out, and the log that stays.
 
-jobs/<job>/a<n>/in/     mounted read only:  wrapper.sh, attempt, gpus, minors, ca.pem; hold while the command waits
+jobs/<job>/a<n>/in/     mounted read only:  wrapper.sh, attempt, gpus, minors, ca.pem; hold while the command waits;
+                        unbegun while a container that never ran is made anew
 jobs/<job>/a<n>/out/    mounted read-write, the job's own: outcome.json, proof
 jobs/<job>/a<n>/home/   likewise, its home and caches, gone when it is over
 jobs/<job>/a<n>/outputs/    what it keeps of the folders that its job file names
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 
-from mlops_desk.base.disk.files import write_together
+from mlops_desk.base.disk.files import sync_folder, write_together
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.jobs.job import Attempt
 from mlops_desk.records.jobs.spec import Mount
@@ -30,6 +31,8 @@ WRAPPER = f"{IN_TARGET}/wrapper.sh"
 _OUTCOME_ROOM_BYTES = 4096  # one block of the filesystem: on a full disk the wrapper writes its outcome over it
 _WORD_BYTES = 16  # the longest word is a third of it
 _NOTHING: Mapping[str, bytes] = {}
+_OBEYED = b"wrapper\n"
+"""What stands in ``hold`` where the wrapper runs the command, which waits for it."""
 
 
 class AttemptFolder:
@@ -44,6 +47,7 @@ class AttemptFolder:
         self.home = self.path / "home"
         self._token = self._inside / "token"
         self._hold = self._inside / "hold"
+        self._unbegun = self._inside / "unbegun"
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
@@ -56,11 +60,13 @@ class AttemptFolder:
         gid: int,
         *,
         held: bool = False,
+        wrapped: bool = False,
         minors: Iterable[int] = (),
         more: Mapping[str, bytes] = _NOTHING,
     ) -> None:
         """Make the folder for a job that runs as ``uid``:``gid``; with ``held`` its command waits for ``let_go``.
 
+        It does so where it is ``wrapped``: without a shell for the wrapper the engine starts it by itself.
         ``minors`` are the numbers of its GPUs' device files, as far as they are known; ``more`` are files that lie
         beside the wrapper, for all to read. Raises Unavailable.
         """
@@ -69,7 +75,7 @@ class AttemptFolder:
             "attempt": f"{self._attempt.id}\n".encode(),
             "gpus": "".join(f"{uuid}\n" for uuid in self._attempt.gpus).encode(),
             "minors": "".join(f"{minor}\n" for minor in minors).encode(),
-            **({"hold": b""} if held else {}),
+            **({"hold": _OBEYED if wrapped else b""} if held else {}),
             **more,
         }
         try:
@@ -107,10 +113,40 @@ class AttemptFolder:
 
     def let_go(self) -> None:
         """Let the command begin. Raises Unavailable."""
+        self._take_away(self._hold)
+
+    def never_began(self) -> bool:
+        """Tell whether it is certain that the command has not begun, whatever became of the container."""
         try:
-            self._hold.unlink(missing_ok=True)
+            return self._unbegun.exists() or self._hold.read_bytes() == _OBEYED
+        except OSError:
+            return False
+
+    def note_unbegun(self) -> None:
+        """Note that a container is removed which never ran, so that whoever comes next makes it anew.
+
+        Raises Unavailable.
+        """
+        try:
+            self._inside.mkdir(parents=True, exist_ok=True)
+            write_together(self._inside, {self._unbegun.name: (b"", 0o444)})
         except OSError as error:
-            text = f"{self._hold} can't be removed, so the job can't begin: {error.strerror}."
+            text = f"{self._unbegun} can't be written: {error.strerror}."
+            raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
+
+    def note_start(self) -> None:
+        """Take the note back that it has not begun: it is about to be started. Raises Unavailable."""
+        self._take_away(self._unbegun)
+
+    def _take_away(self, path: Path) -> None:
+        """Remove a file durably: after a power cut it must not tell that a command never began which has."""
+        try:
+            path.unlink()
+            sync_folder(self._inside)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            text = f"{path} can't be removed, so the job can't begin: {error.strerror}."
             raise Unavailable(text, "Check the permissions of the folder.") from error
 
     def forget_home(self) -> None:

@@ -129,6 +129,7 @@ class Launch:
                 raise
             raise Unavailable(*_removed_meanwhile(attempt)) from error
         about_to_start(self._engine.incarnation())
+        self._folder(job, attempt).note_start()
         try:
             return self._engine.start(attempt.container)
         except NotFound as error:
@@ -164,7 +165,8 @@ class Launch:
         make_kept(attempt, *runs_as(job))
         beside = {CERTIFICATES: way.certificates, LISTER: lister(job.spec.resources.memory_bytes)}
         more = {name: data for name, data in beside.items() if data is not None}
-        folder.prepare(*runs_as(job), held=bool(_own(job).spec.mounts), minors=self._minors(attempt), more=more)
+        wrapped, minors = shell is not None, self._minors(attempt)
+        folder.prepare(*runs_as(job), held=bool(_own(job).spec.mounts), wrapped=wrapped, minors=minors, more=more)
         folder.make_at_home(logins.at_home(job.spec).values(), *runs_as(job))
         self._secrets.lay(job, attempt, *runs_as(job), logins)
         self._engine.create(spec)
@@ -191,6 +193,18 @@ class Launch:
     def is_held(self, job: Job, attempt: Attempt) -> bool:
         """Tell whether the command waits until its mounts were compared."""
         return self._folder(job, attempt).is_held()
+
+    def never_began(self, job: Job, attempt: Attempt) -> bool:
+        """Tell whether it is certain that the command has not begun, also of a container that is gone."""
+        return self._folder(job, attempt).never_began()
+
+    def discard(self, job: Job, attempt: Attempt) -> None:
+        """Remove a container that never ran. Raises DeskError.
+
+        That is written down first: whoever comes after a kill in between finds no container and may make it anew.
+        """
+        self._folder(job, attempt).note_unbegun()
+        self._engine.remove(attempt.container)
 
     def let_go(self, job: Job, attempt: Attempt) -> None:
         """Let a held command run once what is mounted is what was checked.

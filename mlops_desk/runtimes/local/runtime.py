@@ -199,15 +199,15 @@ class LocalRuntime:
 
     def place(self, job: Job, attempt: Attempt, ticket: MakeTicket, about_to_start: AboutToStart) -> Sighting:
         facts = self._inspect(attempt)
-        if facts is None and attempt.started_at is not None:
+        if facts is None and attempt.started_at is not None and not self._launch.never_began(job, attempt):
             raise gone_before_start(attempt)
         if facts is not None and facts.status == "created" and (facts.error or not self._launch.is_laid(job, attempt)):
             # It could not be started as it was made, or the machine's restart has forgotten its secrets: made anew.
-            self._engine.remove(attempt.container)
+            self._launch.discard(job, attempt)
             facts = None
         if facts is None or facts.status == "created":
             if not self._gpus.still_held(job, attempt):
-                self._engine.remove(attempt.container)
+                self._launch.discard(job, attempt)
                 text = "The agent ended before this attempt was started, and its GPUs are taken by now."
                 raise Displaced(Reason("not_started", text))
             if facts is None and job.spec.relax:
@@ -237,6 +237,8 @@ class LocalRuntime:
     def look(self, job: Job, attempt: Attempt) -> Sighting | None:
         facts = self._inspect(attempt)
         if facts is None:
+            if attempt.started_at is not None and self._launch.never_began(job, attempt):
+                return Sighting(attempt.container, Phase.WAITING)
             return None
         seen = self._seen(facts)
         if self._launch.is_held(job, attempt):

@@ -711,6 +711,86 @@ def test_a_container_that_was_asked_to_start_and_is_gone_is_never_made_again(wor
     assert world.engine.starts[job_id] == 1
 
 
+def ended_at(world, call, act):
+    """Let the agent end at its next call of that name to the engine, of which ``act`` is what comes about."""
+    original = getattr(world.engine, call)
+
+    def last(name):
+        setattr(world.engine, call, original)
+        act(original, name)
+        raise KeyboardInterrupt
+
+    setattr(world.engine, call, last)
+    with pytest.raises(KeyboardInterrupt):
+        world.tick()
+    world.restart()
+
+
+def cancelled_start(world):
+    """Return what an engine makes of a start whose caller has hung up: a container that never ran."""
+
+    def cancel(_start, name):
+        container = world.engine._containers[name]
+        container.facts = replace(container.facts, exit_code=128, error="context canceled")
+
+    return cancel
+
+
+@pytest.mark.parametrize("mounted_folder", [True, False])
+@pytest.mark.parametrize("shell_less", [True, False])
+def test_one_that_never_began_is_made_again_though_two_agents_were_killed_over_it(
+    world, tmp_path, mounted_folder, shell_less
+):
+    """The first while it was started, the next between the removal of what had not started and making it again."""
+    if shell_less:
+        world.engine.shell_less.add(world.engine.image("img").id)
+    job_id = world.submit(mounts=[Mount(str(tmp_path), "/seen", "ro")] if mounted_folder else (), uid=os.geteuid())
+    ended_at(world, "start", cancelled_start(world))
+    ended_at(world, "remove", lambda remove, name: remove(name))
+    assert (world.containers(), world.job(job_id).state) == ([], JobState.STARTING)
+    job = world.run(job_id)
+    assert (job.state, len(job.attempts), world.engine.starts[job_id]) == (JobState.SUCCEEDED, 1, 1)
+
+
+def test_one_that_never_began_and_whose_gpus_went_elsewhere_meanwhile_waits_again(world):
+    from mlops_desk.runtimes.local.ports import GpuHolder
+
+    job_id = world.submit("train", gpus=1)
+    ended_at(world, "start", cancelled_start(world))
+    ended_at(world, "remove", lambda remove, name: remove(name))
+    assert world.leases.lease(GpuHolder("other", "theirs", "theirs", 1), world.job(job_id).gpus) == ("GPU-b",)
+    job = world.run(job_id)
+    assert [one.state for one in job.attempts] == [JobState.CANCELLED, JobState.SUCCEEDED]
+    assert job.attempts[0].reason.class_ == "not_started"
+
+
+@pytest.mark.parametrize("shell_less", [True, False])
+def test_one_that_was_held_when_its_container_was_taken_is_made_again_where_a_wrapper_held_it(
+    world, tmp_path, shell_less
+):
+    """Without a shell the command does not wait for the desk, so that nothing proves that it has not begun."""
+    if shell_less:
+        world.engine.shell_less.add(world.engine.image("img").id)
+    job_id = world.submit(mounts=[Mount(str(tmp_path), "/seen", "ro")], uid=os.geteuid())
+    ended_at(world, "start", lambda start, name: start(name))
+    world.engine.remove(world.job(job_id).container)
+    job = world.run(job_id)
+    expected = (JobState.UNKNOWN, 1) if shell_less else (JobState.SUCCEEDED, 2)
+    assert (job.state, world.engine.starts[job_id]) == expected
+
+
+def test_one_that_had_begun_when_its_container_was_taken_is_never_made_again(world):
+    """Also where an earlier container of it had never run."""
+    job_id = world.submit("forever")
+    ended_at(world, "start", cancelled_start(world))
+    ended_at(world, "remove", lambda remove, name: remove(name))
+    ended_at(world, "start", lambda start, name: start(name))
+    world.engine.remove(world.job(job_id).container)
+    job = world.run(job_id)
+    assert (job.state, job.reason.class_) == (JobState.UNKNOWN, "container_vanished")
+    assert world.engine.starts[job_id] == 1
+
+
 def test_the_queue_keeps_its_order_when_the_clock_goes_back(world):
     world.engine.absent = True
     world._numbers = 10
