@@ -415,7 +415,18 @@ def test_a_missing_package_is_told_with_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb.proto.wandb_internal_pb2", None)
     with pytest.raises(Unavailable, match="own package wandb, which is not installed") as told:
         reader_of(TrackerKind.WANDB, tmp_path)
-    assert told.value.command == shlex.join([sys.executable, "-E", "-P", *(["-B"] if sys.dont_write_bytecode else []), "-m", "pip", "install", "wandb>=0.19"])
+    assert told.value.command == shlex.join(
+        [
+            sys.executable,
+            "-E",
+            "-P",
+            *(["-B"] if sys.dont_write_bytecode else []),
+            "-m",
+            "pip",
+            "install",
+            "wandb>=0.19",
+        ]
+    )
     assert told.value.command in (told.value.hint or "")
     with pytest.raises(Invalid, match="nothing that another tracker"):
         reader_of(TrackerKind.SQLITE, tmp_path)
