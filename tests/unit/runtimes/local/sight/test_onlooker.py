@@ -108,10 +108,10 @@ def test_states_of_a_bar_come_one_after_another(engine, watch, heard):
     wait_for(lambda: heard.told == [("c", b"")])
     for state in (b" 10%", b" 20%"):
         engine.callers[0].sendall(frame(b"\r" + state))
-        wait_for(lambda state=state: heard.told[-1] == ("c", state))
+        wait_for(lambda state=state: heard.told[-1:] == [("c", state)])
     time.sleep(1.5)  # longer than it may stand still, and several rounds
     engine.callers[0].sendall(frame(b"\n"))
-    wait_for(lambda: heard.told[-1] == ("c", b""))
+    wait_for(lambda: heard.told[-1:] == [("c", b"")])
     assert [painted for _, painted in heard.told] == [b"", b" 10%", b" 20%", b""]
 
 
@@ -133,11 +133,11 @@ def test_a_flood_is_left_alone(engine, watch, heard):
     wait_for(lambda: engine.callers)
     caller = engine.callers[0]
     caller.sendall(frame(b"\r 1%"))
-    wait_for(lambda: heard.told[-1] == ("c", b" 1%"))
+    wait_for(lambda: heard.told[-1:] == [("c", b" 1%")])
     with pytest.raises(OSError, match=r"pipe|reset"):
         for _ in range(1000):
             caller.sendall(frame(b"x" * 9999 + b"\n"))
-    wait_for(lambda: heard.told[-1] == ("c", b""))
+    wait_for(lambda: heard.told[-1:] == [("c", b"")])
     assert len(engine.callers) == 1
 
 
