@@ -113,6 +113,7 @@ def run_command(
     aloud: bool = False,
     output_bytes: int = _OUTPUT_BYTES,
     grace_seconds: float = 0.0,
+    folder: str | None = None,
 ) -> Finished:
     """Run a command to its end, with ``given`` on its stdin; ``name`` is what errors call it.
 
@@ -134,6 +135,7 @@ def run_command(
                 stderr=None if aloud else subprocess.PIPE,
                 environment=environment,
                 as_person=as_person,
+                folder=folder,
             )
     except OSError as error:
         text = f"{shown} can't be started: {error.strerror}."
@@ -239,10 +241,11 @@ def run_worker(
     as_uid: int | None = None,
     as_gid: int | None = None,
     aloud: bool = False,
+    folder: str | None = None,
 ) -> Any:
     """Run a worker to its answer, as the user ``as_uid`` if one is given (with ``as_gid`` for their group).
 
-    What it says meanwhile on stderr is shown where it works ``aloud``.
+    What it says meanwhile on stderr is shown where it works ``aloud``. Relative paths are those of ``folder``.
 
     Raises the DeskError it reports, TimedOut, Unavailable if it died, and Refused where nobody can be become. Once
     ``ending`` is set it is ended at once, which raises Unavailable too.
@@ -257,6 +260,7 @@ def run_worker(
         ending=ending,
         as_person=who,
         aloud=aloud,
+        folder=folder,
     )
     return _answer(module, done.code, done.output, done.errors)
 

@@ -92,7 +92,7 @@ def test_what_an_older_lock_brought_is_removed_and_what_the_new_one_names_stays(
         (venv / "lib" / "python3.13" / "site-packages" / name).mkdir(parents=True)
     monkeypatch.setattr(environment, "quietly", lambda command, *_rest: ran.append(command))
     environment._by_pip(sys.executable, lock, venv)
-    assert [command[5:] for command in ran if "uninstall" in command] == [["uninstall", "-y", "old-thing"]]
+    assert [command[6:] for command in ran if "uninstall" in command] == [["uninstall", "-y", "old-thing"]]
     assert not any("venv" in command for command in ran)
 
 
@@ -170,6 +170,6 @@ def test_the_commands_of_a_checkout_start_it_from_any_folder(tmp_path):
     started = subprocess.run(
         [venv / "bin" / "mlops-desk", "status", "two words"], capture_output=True, text=True, check=True, timeout=60
     )
-    assert started.stdout == "-P|-m|mlops_desk|status|two words|"
+    assert started.stdout == "-I|-m|mlops_desk|status|two words|"
     assert (site / "mlops_desk_checkout.pth").read_text().strip() == str(ROOT)
     assert (site / "mlops_desk_resources").resolve() == Path(ROOT / "resources")

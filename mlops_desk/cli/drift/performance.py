@@ -36,7 +36,13 @@ def make(given: argparse.Namespace, *, as_json: bool) -> int:
     request |= {name: value for name, value in chosen.items() if value is not None}
     with passing_folder() as folder:
         request["folder"] = str(folder)
-        document = run_worker("mlops_desk.drift.performance.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given))
+        document = run_worker(
+            "mlops_desk.drift.performance.worker",
+            request,
+            _TIMEOUT_SECONDS,
+            aloud=is_watched(given),
+            folder=str(Path.cwd()),
+        )
     _show(document, as_json=as_json)
     return 0
 

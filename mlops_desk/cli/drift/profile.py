@@ -33,7 +33,13 @@ def make(address: AgentAddress, given: argparse.Namespace, *, as_json: bool) -> 
         sides = [GivenData(given.reference, given.query, "--reference", "--query")]
         request = request_of(address, given, sides, folder)
         request |= {"out": str(Path(given.out).absolute()), "options": options_of(given)}
-        document = run_worker("mlops_desk.drift.profile.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given))
+        document = run_worker(
+            "mlops_desk.drift.profile.worker",
+            request,
+            _TIMEOUT_SECONDS,
+            aloud=is_watched(given),
+            folder=str(Path.cwd()),
+        )
     show(document, _text(document), as_json=as_json)
     return 0
 

@@ -43,7 +43,9 @@ def make(address: AgentAddress, given: argparse.Namespace, *, as_json: bool) -> 
             "importance": _weights(given.importance),
         }
         request["beside"] = {name: value for name, value in beside.items() if value is not None}
-        document = run_worker("mlops_desk.drift.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given))
+        document = run_worker(
+            "mlops_desk.drift.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given), folder=str(Path.cwd())
+        )
     _show(document, request.get("html"), as_json=as_json)
     return 0
 

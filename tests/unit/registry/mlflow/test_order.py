@@ -118,9 +118,13 @@ def test_order_depends_on_the_runs_alone_and_loses_none(values, descending):
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("metrics.'", "'"), ("metrics.'a'", "a"), ("metrics.'a", "'a"), ("metrics.aba", "aba"), ("metrics.`'`", "'")],
+    [("metrics.'a'", "a"), ('metrics."a b"', "a b"), ("metrics.`a`", "a"), ("metrics.aba", "aba"), ("metrics.a", "a")],
 )
 def test_quotes_are_two_that_are_alike(text, name):
     assert parse_sort(text).name == name
+
+
+@pytest.mark.parametrize("text", ["metrics.''", "metrics.'", "metrics.'a", "metrics.a'", "metrics.`'`", "metrics.'a\""])
+def test_a_quote_that_is_no_pair_is_part_of_no_name(text):
     with pytest.raises(Invalid):
-        parse_sort("metrics.''")
+        parse_sort(text)
