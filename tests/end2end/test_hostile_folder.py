@@ -115,7 +115,7 @@ def test_no_verb_runs_code_of_the_folder_in_which_one_stands(hostile, environmen
         assert json.loads(run(hostile, report, environment))["verdict"] == "ok"
         for words in (
             ["processes"], ["doctor"], ["jobs", "submit", "job.yaml"], ["ci", "run", "."], ["models", "start"],
-            ["models", "list"], ["runs", "list"], ["--demo", "jobs", "schema"],
+            ["models", "list"], ["runs", "list"], ["jobs", "schema"],
         ):  # fmt: skip
             assert "Traceback" not in run(hostile, [script, *words], environment)
             assert hostile.ran() == "", words
