@@ -113,7 +113,7 @@ def run_command(
     aloud: bool = False,
     output_bytes: int = _OUTPUT_BYTES,
     grace_seconds: float = 0.0,
-    folder: str | None = None,
+    folder: Path | None = None,
 ) -> Finished:
     """Run a command to its end, with ``given`` on its stdin; ``name`` is what errors call it.
 
@@ -241,7 +241,7 @@ def run_worker(
     as_uid: int | None = None,
     as_gid: int | None = None,
     aloud: bool = False,
-    folder: str | None = None,
+    folder: Path | None = None,
 ) -> Any:
     """Run a worker to its answer, as the user ``as_uid`` if one is given (with ``as_gid`` for their group).
 
@@ -252,16 +252,9 @@ def run_worker(
     """
     who = None if as_uid is None else person(as_uid, as_gid)
     done = run_command(
-        python_command(module),
-        timeout_seconds,
-        name=module,
-        given=json.dumps(request).encode(),
-        environment=environment,
-        ending=ending,
-        as_person=who,
-        aloud=aloud,
-        folder=folder,
-    )
+        python_command(module), timeout_seconds, name=module, given=json.dumps(request).encode(),
+        environment=environment, ending=ending, as_person=who, aloud=aloud, folder=folder,
+    )  # fmt: skip
     return _answer(module, done.code, done.output, done.errors)
 
 

@@ -41,7 +41,7 @@ def make(given: argparse.Namespace, *, as_json: bool) -> int:
             request,
             _TIMEOUT_SECONDS,
             aloud=is_watched(given),
-            folder=str(Path.cwd()),
+            folder=Path.cwd(),
         )
     _show(document, as_json=as_json)
     return 0

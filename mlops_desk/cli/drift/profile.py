@@ -38,7 +38,7 @@ def make(address: AgentAddress, given: argparse.Namespace, *, as_json: bool) -> 
             request,
             _TIMEOUT_SECONDS,
             aloud=is_watched(given),
-            folder=str(Path.cwd()),
+            folder=Path.cwd(),
         )
     show(document, _text(document), as_json=as_json)
     return 0

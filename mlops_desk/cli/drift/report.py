@@ -44,7 +44,7 @@ def make(address: AgentAddress, given: argparse.Namespace, *, as_json: bool) -> 
         }
         request["beside"] = {name: value for name, value in beside.items() if value is not None}
         document = run_worker(
-            "mlops_desk.drift.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given), folder=str(Path.cwd())
+            "mlops_desk.drift.worker", request, _TIMEOUT_SECONDS, aloud=is_watched(given), folder=Path.cwd()
         )
     _show(document, request.get("html"), as_json=as_json)
     return 0
