@@ -20,8 +20,8 @@ def sketch(labels, limit=10_000, **facts):
     return sketch_of_counts(Counter(labels).items(), limit=limit, **facts)
 
 
-def measured(first: CategorySketch, second: CategorySketch):
-    column = FrozenColumn("k", ColumnKind.CATEGORICAL)
+def measured(first: CategorySketch, second: CategorySketch, real_values=()):
+    column = FrozenColumn("k", ColumnKind.CATEGORICAL, real_values=real_values)
     return measure_profiles(ColumnProfile(column, first), ColumnProfile(column, second))
 
 
@@ -70,7 +70,11 @@ def test_nothing_is_said_of_new_categories_where_not_all_are_known():
 
 def test_a_blank_is_missing_on_both_sides_also_of_a_file_without_a_word_for_nothing():
     blank = sketch(["a"] * 60, n_missing=40, n_blank=40, tells_empty=False)
-    told = measured(sketch(["a"] * 60 + [""] * 40), blank)
-    assert (told.measures["l_infinity"].value, told.quality["current"].missing_ratio) == (0.0, 0.4)
+    empty = sketch(["a"] * 60 + [""] * 40)
+    declared = measured(empty, blank, real_values=("",))
+    shares = [declared.quality[side].missing_ratio for side in ("reference", "current")]
+    assert (declared.measures["l_infinity"].value, shares) == (0.0, [0.0, 0.0])
+    same = measured(empty, blank)
+    assert [same.quality[side].missing_ratio for side in ("reference", "current")] == [0.4, 0.4]
     lost = measured(sketch(["a"] * 100), blank)
     assert lost.quality["current"].missing_ratio == 0.4
