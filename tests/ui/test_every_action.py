@@ -148,3 +148,22 @@ def test_what_features_ask_of_one_another_by_a_name_takes_what_it_is_given():
         assert ast.unparse(arguments[0]).endswith("context"), f"{path}: {name} lacks the context"
         if not any(isinstance(one, ast.Starred) for one in arguments):
             inspect.signature(loaded).bind(*arguments)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_tab_stays_where_it_is_when_it_is_clicked(start, double, qtbot, page):
+    program = start(double, page)
+    window = program.window
+    window.resize(1280, 800)
+    window.complete()
+    qtbot.wait(500)  # until what it shows has come
+    rows = [row for row in window.page().findChildren(Tabs) if row.isVisible()]
+    moved = []
+    for tab in [tab for row in rows for tab in row.findChildren(QAbstractButton) if tab.isVisible()]:
+        before = tab.mapTo(window, QPoint())
+        tab.click()
+        qtbot.wait(50)
+        after = tab.mapTo(window, QPoint())
+        if tab.isVisible() and after != before:
+            moved.append((tab.text(), before.toTuple(), after.toTuple()))
+    assert not moved

@@ -51,7 +51,7 @@ class DriftPage(Page):
         whole.setSpacing(theme.SPACE_8)
         whole.addWidget(self._stale_line)
         top = QHBoxLayout()
-        top.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft)
+        top.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         top.addStretch(1)
         top.addWidget(self.monitors.filter, 1)
         whole.addLayout(top)

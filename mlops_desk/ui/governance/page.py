@@ -71,7 +71,7 @@ class GovernancePage(Page):
         row.addWidget(self._label)
         row.addWidget(self.version)
         self._head.setSpacing(theme.SPACE_8)
-        self._head.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft)
+        self._head.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self._head.addWidget(self._chosen)
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)

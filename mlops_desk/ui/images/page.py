@@ -76,7 +76,7 @@ class ImagesPage(Page):
     def _arrange(self) -> None:
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE_8)
-        row.addWidget(self.tabs)
+        row.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignTop)  # where they are, whatever stands beside them
         row.addStretch(1)
         row.addWidget(self.engine)
         row.addWidget(self.need)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt
-from PySide6.QtGui import QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from mlops_desk.records.registry.run_window import RunRow
@@ -43,7 +43,12 @@ class NameDelegate(QStyledItemDelegate):
         box = box_of(area, self._depth_of(row) if row is not None else 0)
         if row is not None:
             slot = self._slot_of(row.run_id)
-            paint_box(painter, box, None if slot is None else theme.series(slot), theme.colour("outline"))
+            paint_box(
+                painter,
+                theme.edge(box),
+                None if slot is None else _tint(slot, is_chosen=is_chosen),
+                theme.colour("muted"),
+            )
         ink = index.data(Qt.ItemDataRole.ForegroundRole) or theme.colour("text")
         painter.setPen(theme.on_selection(ink) if is_chosen else ink)
         painter.setFont(option.font)
@@ -58,3 +63,8 @@ class NameDelegate(QStyledItemDelegate):
             painter.setPen(QPen(theme.colour("accent"), theme.BORDER))
             painter.drawRect(theme.edge(option.rect))
         painter.restore()
+
+
+def _tint(slot: int, *, is_chosen: bool) -> QColor:
+    """Return the colour of a ticked run's curve, nearer to the words' on the ground of the chosen row."""
+    return theme.on_selection(theme.series(slot)) if is_chosen else theme.series(slot)

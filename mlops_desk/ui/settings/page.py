@@ -3,6 +3,7 @@
 from functools import partial
 from typing import ClassVar
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QStackedWidget, QVBoxLayout
 
 from mlops_desk.ui.actions import Action
@@ -50,7 +51,7 @@ class SettingsPage(Page):
         self._filter.textChanged.connect(self.cards.narrow)
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE_8)
-        row.addWidget(self.tabs)
+        row.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignTop)  # where they are, whatever stands beside them
         row.addStretch(1)
         row.addWidget(self._filter, 1)
         whole = QVBoxLayout(self.content)

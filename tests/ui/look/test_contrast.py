@@ -4,11 +4,17 @@ from dataclasses import dataclass
 
 import pytest
 from contrast import best, column, contrast, differing
-from PySide6.QtCore import QEvent, QObject, QPoint, QSettings, Qt
-from PySide6.QtGui import QColor, QImage, QPaintEvent, QRegion
-from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSettings, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QRegion, QStandardItemModel
+from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionGraphicsItem, QStyleOptionViewItem, QVBoxLayout, QWidget
 
+from mlops_desk.records.registry.lineage import LineageKind, LineageNode
+from mlops_desk.records.registry.run_window import RunRow
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.parts.lineage.items import BOX_HEIGHT, BOX_WIDTH, LinkItem, NodeItem
+from mlops_desk.ui.parts.lineage.layout import PlacedNode
+from mlops_desk.ui.runs.model import ROW_ROLE
+from mlops_desk.ui.runs.paint import NameDelegate, box_of
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
@@ -199,3 +205,45 @@ def test_the_line_of_a_card_that_has_the_focus_is_framed(page, dark):
     image = picture(card._list.viewport())
     edge = column(image, row.center().x(), range(row.top(), row.top() + 3))
     assert min(best(edge, ground) for ground in GROUNDS[dark]) >= LEAST
+
+
+def painted(item, width: int, height: int, ground: str) -> QImage:
+    image = QImage(width, height, QImage.Format.Format_RGB32)
+    image.fill(QColor(ground))
+    painter = QPainter(image)
+    item.paint(painter, QStyleOptionGraphicsItem(), None)
+    painter.end()
+    return image
+
+
+def test_what_is_faded_in_the_lineage_can_still_be_read(page, dark):
+    surface = GROUNDS[dark][1]
+    node = NodeItem(PlacedNode(LineageNode("a", LineageKind.JOB, "MMMMMM", "WWWWWW", state="failed"), 0, 0))
+    node.is_quiet = True
+    image = painted(node, int(BOX_WIDTH), int(BOX_HEIGHT), surface)
+    for rows in (range(4, 24), range(28, 48)):  # the line above and the name below it
+        inside = [image.pixelColor(x, y) for y in rows for x in range(8, int(BOX_WIDTH) - 8)]
+        assert best(inside, surface) >= 4.5
+    placed = [PlacedNode(LineageNode(name, LineageKind.JOB, name), column, 0) for column, name in enumerate("ab")]
+    link = LinkItem(*placed, "")
+    link.is_quiet = True
+    line = painted(link, 200, int(BOX_HEIGHT), surface)
+    assert best((line.pixelColor(x, 26) for x in range(153, 178)), surface) >= LEAST
+
+
+@pytest.mark.parametrize("state", [QStyle.StateFlag.State_None, QStyle.StateFlag.State_Selected], ids=["", "chosen"])
+@pytest.mark.parametrize("slot", [None, *range(8)])
+def test_the_box_of_a_run_is_seen_on_its_ground(page, dark, state, slot):
+    ground = theme.colour("selection") if state is QStyle.StateFlag.State_Selected else QColor(GROUNDS[dark][1])
+    model = QStandardItemModel(1, 1)
+    model.setData(model.index(0, 0), RunRow("r1", "run", "FINISHED", 1, "0"), ROW_ROLE)
+    option = QStyleOptionViewItem()
+    option.rect, option.state, option.font = QRect(0, 0, 200, 28), state, theme.font()
+    image = QImage(200, 28, QImage.Format.Format_RGB32)
+    image.fill(ground)
+    painter = QPainter(image)
+    NameDelegate(lambda _run: slot, lambda _row: 0).paint(painter, option, model.index(0, 0))
+    painter.end()
+    box = box_of(QRectF(option.rect), 0)
+    for x in (int(box.left()), int(box.right()) - 1):  # both edges, each a sharp line
+        assert best((image.pixelColor(x + step, 14) for step in (-1, 0, 1)), ground.name()) >= LEAST

@@ -73,8 +73,8 @@ class VersionPane(Card):
         self.tabs.chosen.connect(self._choose)
 
     def _arrange(self) -> None:
-        acts = QWidget()
-        flow = FlowLayout(acts)
+        self._row = QWidget()
+        flow = FlowLayout(self._row)
         for button in (self.deploy, self.alias, self.compared, self.more, self.back):
             flow.addWidget(button)
         head = QHBoxLayout()
@@ -82,8 +82,9 @@ class VersionPane(Card):
         head.addWidget(self.title)
         head.addWidget(self.badges, 1)
         self.column.addLayout(head)
-        self.column.addWidget(acts)
-        self.column.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft)
+        self.column.addWidget(self._row)
+        # At the edge that stays where it is when the pane is widened for the graph.
+        self.column.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignRight)
         self.column.addWidget(self._layers, 1)
 
     def view(self, key: str) -> VersionView:
@@ -119,6 +120,8 @@ class VersionPane(Card):
         self._layers.left()
 
     def _choose(self, key: str) -> None:
+        if self.isVisible():
+            self._row.setMinimumHeight(self._row.height())  # a wider pane has them in one row, and the tabs would rise
         self._layers.turn(key)
         if self.isVisible():
             self.view(key).show_version(self.hit)

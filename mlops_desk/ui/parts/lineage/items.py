@@ -17,7 +17,6 @@ BOX_WIDTH, BOX_HEIGHT = 152.0, 52.0  # pixels: a name of twenty letters, and a l
 COLUMN_STEP, ROW_STEP = 180.0, 66.0  # pixels: room for a line to bend between two columns, and for air between rows
 _LARGER = 1.6  # chosen: words of a small graph stay as large as they can be read, as long as two lines fit into a box
 _ARROW = 6.0  # pixels
-_QUIET = 0.35  # chosen: what does not belong to the chosen one is seen and does not ask to be read
 
 TITLES = {
     LineageKind.DATASET: "Data", LineageKind.JOB: "Job", LineageKind.RUN: "Run",
@@ -90,8 +89,9 @@ class NodeItem(QGraphicsItem):
         _text(painter, inside, plain(node.title, 100), Qt.AlignmentFlag.AlignBottom)
 
     def _ink(self, token: str) -> QColor:
-        ink = theme.on_selection(theme.colour(token)) if self.is_chosen else theme.colour(token)
-        return theme.faded(ink, _QUIET * 2) if self.is_quiet else ink
+        if self.is_quiet:
+            return theme.colour("muted")  # without its own colour, and still to be read
+        return theme.on_selection(theme.colour(token)) if self.is_chosen else theme.colour(token)
 
 
 def letters(zoom: float) -> float:
@@ -171,9 +171,9 @@ class LinkItem(QGraphicsItem):
 
     def paint(self, painter: QPainter, _option: QStyleOptionGraphicsItem, _widget: QWidget | None = None) -> None:
         tint = theme.colour("accent" if self.is_lit else "outline")
-        tint = theme.faded(tint, _QUIET) if self.is_quiet else tint
+        line = Qt.PenStyle.DotLine if self.is_quiet else Qt.PenStyle.SolidLine
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(tint, theme.RING if self.is_lit else theme.BORDER))
+        painter.setPen(QPen(tint, theme.RING if self.is_lit else theme.BORDER, line))
         painter.drawPath(self._path)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(tint)
