@@ -9,6 +9,8 @@ from mlops_desk.ui.live.store import Store
 
 CPU, MEMORY = "job.cpu", "job.memory"
 AGAIN_SECONDS = 10.0  # as often as the agent records a point of an endpoint
+KEPT_SECONDS = 60.0  # as far as points lie apart of which more than a day has passed
+_FEW = 4  # points, which have three distances
 _JOB, _ENDPOINT = "job:", "endpoint:"
 
 
@@ -31,7 +33,9 @@ def sparse(track: Track, device: str) -> Track:
     times, values = track.times, track.mean
     known = ((at, value) for at, mean in zip(times, values, strict=True) if (value := finite(mean)) is not None)
     found = of_points(known, FINE_SECONDS)
-    found.every = AGAIN_SECONDS if is_asked_again(device) else 0.0
+    # Newer points lie closer, and soon outnumber those of the answer; of a few nobody can tell how far they lie apart.
+    few = KEPT_SECONDS if len(found) <= _FEW else 0.0
+    found.every = max(AGAIN_SECONDS if is_asked_again(device) else 0.0, track.step, few)
     return found
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.records.history import Curve, Curves
-from mlops_desk.ui.charts import scale
+from mlops_desk.ui.charts import recorded, scale
 from mlops_desk.ui.charts.outline import Outline
 from mlops_desk.ui.curves.track import Track, of_curve, of_points
 
@@ -146,3 +146,27 @@ def test_a_curve_without_values_has_no_figures(values):
     assert track.figures(-1, 10).last is None
     assert track.extremes(-1, 10) is None
     assert track.last_known() is None
+
+
+def answered(step: float, times: list[float]) -> Track:
+    made = Track(step)
+    for at in times:
+        made.push(at, 1.0)
+    return made
+
+
+def test_points_of_a_day_of_an_endpoint_stay_one_line_while_newer_ones_come_closer():
+    day = recorded.sparse(answered(144.0, [144.0 * number for number in range(600)]), "endpoint:churn")
+    for number in range(1, 2000):
+        day.push(144.0 * 599 + 10.0 * number, 1.0)
+    assert day.gap_seconds() > 144.0
+
+
+def test_a_few_minutes_of_yesterday_are_a_line():
+    minutes = recorded.sparse(answered(0.5, [0.0, 60.0, 120.0, 180.0]), "endpoint:churn")
+    assert minutes.gap_seconds() > 60.0
+
+
+def test_a_minute_without_an_endpoint_stays_a_gap_where_points_come_every_ten_seconds():
+    live = recorded.sparse(answered(0.5, [10.0 * number for number in range(30)]), "endpoint:churn")
+    assert live.gap_seconds() < 60.0
