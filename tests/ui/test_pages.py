@@ -130,7 +130,7 @@ def test_what_is_approved_says_its_stage_until_it_is_rolled_out(rules, double, q
     double.announce(changes.RetrainingChanged(approved))
     qtbot.waitUntil(lambda: cell() == "◆ approved, in canary")
     double.announce(changes.RetrainingChanged(replace(approved, stage=None)))
-    qtbot.waitUntil(lambda: cell() == "● approved")
+    qtbot.waitUntil(lambda: cell() == "● promoted")
 
 
 def test_a_rule_is_created_fired_and_removed(rules, double, qtbot):

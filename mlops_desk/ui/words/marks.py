@@ -59,7 +59,7 @@ RETRAIN_MARKS = {
     RetrainState.TRAINING: Mark("info", INFO, "training"),
     RetrainState.WAITING_FOR_APPROVAL: Mark("warning", WARNING, "waiting for approval"),
     RetrainState.NOT_BETTER: Mark("muted", IDLE, "not better"),
-    RetrainState.APPROVED: Mark("ok", OK, "approved"),
+    RetrainState.APPROVED: Mark("ok", OK, "promoted"),  # as its pipeline calls it: the alias has moved
     RetrainState.REJECTED: Mark("muted", IDLE, "rejected"),
     RetrainState.FAILED: Mark("alert", ALERT, "failed"),
     RetrainState.UNKNOWN: Mark("unknown", UNKNOWN, "unknown"),

@@ -69,6 +69,8 @@ class WhyView(DetailView):
             self._show("", "text", "", (), [])
             self.progress.show_progress(None, "")
             self.command.show_command(None)
+            if self.curve is not None:
+                self.curve.show_job(None)
             return
         now = whole if whole is not None and whole.state is job.state else None
         reason = now.reason if now is not None else job.reason
