@@ -67,6 +67,18 @@ class Charted:
     also: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class OfferedAct:
+    """What can be done on a page, offered by the palette on every page: its id and title there.
+
+    ``also`` are other words that find it, wherever it is looked for.
+    """
+
+    id: str
+    title: str
+    also: str = ""
+
+
 def _nothing(_asked: Any) -> tuple[()]:
     return ()
 
@@ -79,7 +91,8 @@ class Feature:
     ``wrong_now`` and ``of_late`` are lines of the overview: what is wrong or waits for a person, and what has happened;
     a line's key is PAGE/THING. A notice from one of ``sources`` leads to its page. ``shows`` are the kinds of things on
     it that a notice can be about: each makes of what is known and of a kind's key the thing's key on this page, None
-    for one that is not there. ``acts`` are what other features may ask of it by a name.
+    for one that is not there. ``acts`` are what other features may ask of it by a name, ``offers`` the
+    acts of its page that the palette finds from any other.
     """
 
     page: Callable[[Context], Page]
@@ -92,6 +105,7 @@ class Feature:
     sources: frozenset[str] = frozenset()
     shows: Mapping[str, Callable[[Store, str], str | None]] = field(default_factory=dict)
     acts: Mapping[str, Callable[..., object]] = field(default_factory=dict)
+    offers: tuple[OfferedAct, ...] = ()
 
 
 def as_it_is(_store: Store, key: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mlops_desk.base.text import plain
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.automations import loads
-from mlops_desk.ui.feature import Badge, Feature, go, later
+from mlops_desk.ui.feature import Badge, Feature, OfferedAct, go, later
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.widgets.lines import Line
@@ -56,4 +56,17 @@ FEATURE = Feature(
         "firing": lambda _store, key: f"approval:{key}",
         "ci": lambda _store, key: f"ci:{key}",
     },
+    offers=(
+        OfferedAct("automations.new", "New rule …", "automation trigger when then"),
+        OfferedAct("automations.pause", "Pause or resume the chosen rule", "hold continue"),
+        OfferedAct("automations.fire", "Fire the chosen rule now …", "run trigger"),
+        OfferedAct("automations.edit", "Edit the chosen rule …", "change"),
+        OfferedAct("automations.remove", "Remove the chosen rule …", "delete"),
+        OfferedAct("automations.dry", "Try the chosen rule on 30 days", "dry run simulate test"),
+        OfferedAct("automations.tab.rules", "Show rules of automations"),
+        OfferedAct("automations.tab.pipelines", "Show pipelines of automations"),
+        OfferedAct("automations.tab.ci", "Show repositories of automations"),
+        OfferedAct("automations.tab.approvals", "Show approvals of automations"),
+        OfferedAct("automations.tab.labels", "Show labels of automations"),
+    ),
 )

@@ -9,7 +9,7 @@ from mlops_desk.records.drift.monitors import MonitorStanding, MonitorState
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.drift.words import newest_reports
-from mlops_desk.ui.feature import Badge, Charted, Feature, as_it_is, go, later
+from mlops_desk.ui.feature import Badge, Charted, Feature, OfferedAct, as_it_is, go, later
 from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store, report_key
@@ -168,4 +168,16 @@ FEATURE = Feature(
         "endpoint": as_it_is,
         "monitor": as_it_is,
     },
+    offers=(
+        OfferedAct("drift.new", "New monitor …", "watch endpoint data"),
+        OfferedAct("drift.judge", "Check the chosen monitor now", "drift run"),
+        OfferedAct("drift.edit", "Edit the chosen monitor …", "limit change"),
+        OfferedAct("drift.pause", "Pause or resume the chosen monitor", "hold continue"),
+        OfferedAct("drift.remove", "Remove the chosen monitor …", "delete"),
+        OfferedAct("drift.check", "Check the endpoint for drift now", "run"),
+        OfferedAct("rules.new", "New retraining rule …", "retrain automatic"),
+        OfferedAct("rules.fire", "Retrain by the chosen rule now …", "retrain train"),
+        OfferedAct("rules.approve", "Approve the chosen retraining …", "accept promote agree"),
+        OfferedAct("rules.reject", "Reject the chosen retraining …", "refuse decline"),
+    ),
 )

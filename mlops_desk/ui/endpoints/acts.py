@@ -11,6 +11,7 @@ from mlops_desk.records.serving.rollout import Rollout
 from mlops_desk.ui.endpoints.deploy_form import open_deploy
 from mlops_desk.ui.endpoints.export_form import ExportDialog
 from mlops_desk.ui.endpoints.token_dialog import TokenDialog
+from mlops_desk.ui.endpoints.words import earlier
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.confirmation import ask
@@ -29,6 +30,7 @@ class EndpointActs(QObject):
         self._context = context
         self._chosen = chosen
         self.redeploy = Button("New revision …", asks=True)
+        self.back = Button("Roll back …", tip="Let the revision before the live one answer all requests", asks=True)
         self.stop = Button("Stop …", harmful=True, asks=True)
         self.remove = Button("Remove …", harmful=True, asks=True)
         self.token = Button("New token …", tip="Make another token for who asks it; earlier ones hold", asks=True)
@@ -38,16 +40,19 @@ class EndpointActs(QObject):
         self.wake_up.clicked.connect(self.wake)
         self.have_back.clicked.connect(self.claim)
         self.token.clicked.connect(self.make_token)
+        self.back.clicked.connect(self.roll_back)
         self.stop.clicked.connect(self.ask_to_stop)
         self.remove.clicked.connect(self.ask_to_remove)
 
     def buttons(self) -> tuple[Button, ...]:
-        return self.wake_up, self.have_back, self.redeploy, self.token, self.stop, self.remove
+        return self.wake_up, self.have_back, self.redeploy, self.back, self.token, self.stop, self.remove
 
     def show_endpoint(self, endpoint: Endpoint | None) -> None:
         """Offer what can be done with it."""
         for button in (self.redeploy, self.remove):
             button.setVisible(endpoint is not None)
+        # A revision on its way has a bar of its own, with the same act.
+        self.back.setVisible(endpoint is not None and endpoint.rollout is None and earlier(endpoint) is not None)
         self.token.setVisible(endpoint is not None and endpoint.token_required)
         self.stop.setVisible(endpoint is not None and endpoint.state in _RUNNING)
         is_asleep = endpoint is not None and endpoint.state is EndpointState.ASLEEP
@@ -181,7 +186,24 @@ class EndpointActs(QObject):
         )
         title = f"Let revision {revision} of {endpoint.name} answer?"
         make_live = self._later("promote", lambda endpoints, name: endpoints.promote(name, revision=revision), endpoint)
-        ask(self._page, title, text, "Make it live", make_live, harmful=False)
+        act = "Roll back" if revision < endpoint.revision else "Make it live"
+        ask(self._page, title, text, act, make_live, harmful=False)
+
+    def roll_back(self) -> None:
+        """Take the revision on its way out; where none is, ask whether the one before the live one is to answer."""
+        endpoint = self._chosen()
+        if endpoint is None:
+            return
+        before = earlier(endpoint)
+        if endpoint.rollout is not None:
+            self.take_back()
+        elif before is not None:
+            self.ask_to_make_live(before.revision)
+
+    def can_roll_back(self) -> bool:
+        """Tell whether there is something to roll back, or to."""
+        endpoint = self._chosen()
+        return endpoint is not None and (endpoint.rollout is not None or earlier(endpoint) is not None)
 
     def export(self, revision: int) -> None:
         """Open the question in which form and where to a revision is written."""

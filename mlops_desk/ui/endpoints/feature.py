@@ -6,7 +6,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records import event as events
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Badge, Feature, as_it_is, go, later
+from mlops_desk.ui.feature import Badge, Feature, OfferedAct, as_it_is, go, later
 from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
@@ -65,4 +65,27 @@ FEATURE = Feature(
     sources=frozenset({"serving", "endpoints"}),
     shows={"endpoint": as_it_is},
     acts={"endpoints.deploy": later("mlops_desk.ui.endpoints.deploy_form", "open_deploy")},
+    offers=(
+        OfferedAct("endpoints.deploy", "Deploy a model …", "serve create new endpoint"),
+        OfferedAct("endpoints.log", "Load what is shown of the endpoint anew", "reload refresh"),
+        OfferedAct("endpoints.span", "Requests of the time that the charts show", "logged requests"),
+        OfferedAct("endpoints.revision", "New revision of the chosen endpoint …", "deploy update redeploy"),
+        OfferedAct("endpoints.token", "New token for the chosen endpoint …", "key password access"),
+        OfferedAct("endpoints.promote", "Promote the revision on its way", "make live release rollout canary"),
+        OfferedAct(
+            "endpoints.back",
+            "Roll back the chosen endpoint …",
+            "undo revert take back make it live previous revision rollback",
+        ),
+        OfferedAct("endpoints.export", "Export the chosen endpoint …", "save archive"),
+        OfferedAct("endpoints.replay", "Replay logged requests …", "load test measure"),
+        OfferedAct("endpoints.sleep", "Let the chosen endpoint sleep", "idle scale zero"),
+        OfferedAct("endpoints.wake", "Wake the chosen endpoint", "start"),
+        OfferedAct("endpoints.lend", "Lend the GPUs of the chosen endpoint to jobs …", "give gpus"),
+        OfferedAct("endpoints.claim", "Ask for the GPUs of the chosen endpoint back", "take back gpus"),
+        OfferedAct("endpoints.pause", "Pause the chosen endpoint …", "hold stop"),
+        OfferedAct("endpoints.resume", "Resume the chosen endpoint", "continue go on"),
+        OfferedAct("endpoints.stop", "Stop the chosen endpoint …", "end shut down"),
+        OfferedAct("endpoints.remove", "Remove the chosen endpoint …", "delete"),
+    ),
 )

@@ -180,7 +180,7 @@ class EndpointsPage(Page):
                 "endpoints.promote", "Promote the revision on its way", acts.promote, when=self._has_rollout, asks=True
             ),
             Action(
-                "endpoints.back", "Take back the revision on its way", acts.take_back, when=self._has_rollout, asks=True
+                "endpoints.back", "Roll back the chosen endpoint …", acts.roll_back, when=acts.can_roll_back, asks=True
             ),
             Action("endpoints.export", "Export the chosen endpoint …", self._export, when=self._has_chosen, asks=True),
             Action("endpoints.replay", "Replay logged requests …", self._measure, when=self._has_chosen),

@@ -33,7 +33,7 @@ class RolloutBar(Card):
         self.slider.setFixedWidth(theme.TILE_MINIMUM_WIDTH)
         self.share = Button("", tip="Give it this share of the requests, and hold it there", asks=True)
         self.promote = Button("Promote", main=True, tip="Let it answer all requests now", asks=True)
-        self.back = Button("Take back", harmful=True, tip="Let the live revision answer all requests again", asks=True)
+        self.back = Button("Roll back", harmful=True, tip="Let the live revision answer all requests again", asks=True)
         self.slider.valueChanged.connect(self._offer)
         self.share.clicked.connect(lambda _on=False: self._share())
         self.promote.clicked.connect(self.promoted)

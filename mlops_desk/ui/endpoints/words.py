@@ -268,3 +268,17 @@ def _alias_facts(model: ModelRef, models: Mapping[str, Model]) -> list[Fact]:
         return [Fact("Deployed as", f"@{model.alias}, which is version {now} now too")]
     where = f"is version {now} now" if now else "does not exist any more"
     return [Fact("Deployed as", f"{numbers.WARNING} @{model.alias}, which {where}", "warning")]
+
+
+_ANSWERING = {RevisionState.LIVE, RevisionState.CANARY, RevisionState.SHADOW}
+
+
+def can_answer(one: EndpointRevision) -> bool:
+    """Tell whether a revision can be made the live one: it is on its way, or its files are kept."""
+    return one.state in _ANSWERING - {RevisionState.LIVE} or (one.is_kept and one.state is not RevisionState.LIVE)
+
+
+def earlier(endpoint: Endpoint) -> EndpointRevision | None:
+    """Return the newest revision before the live one that can answer again: what one rolls back to."""
+    before = (one for one in endpoint.revisions if one.revision < endpoint.revision and can_answer(one))
+    return max(before, key=lambda one: one.revision, default=None)

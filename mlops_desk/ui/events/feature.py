@@ -8,7 +8,7 @@ from mlops_desk.records import event as events
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.incident import Incident
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Badge, Feature, as_it_is, go, later
+from mlops_desk.ui.feature import Badge, Feature, OfferedAct, as_it_is, go, later
 from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
@@ -125,4 +125,11 @@ FEATURE = Feature(
     of_late=_of_late,
     sources=frozenset({"alerts"}),
     shows={"alert": lambda _store, key: f"alert:{key}", "incident": as_it_is},
+    offers=(
+        OfferedAct("events.rules", "Change what is watched", "threshold limit alert rules watch"),
+        OfferedAct("events.acknowledge", "Acknowledge the chosen alert", "seen confirm ack"),
+        OfferedAct("events.silence", "Silence the chosen alert …", "mute snooze quiet hour"),
+        OfferedAct("events.acknowledge_all", "Acknowledge every alert", "seen ack"),
+        OfferedAct("events.change_rule", "Change the chosen rule …", "threshold limit alert level"),
+    ),
 )

@@ -193,13 +193,21 @@ class EventsPage(Page):
             Action("events.rules", "Change what is watched", lambda: self.tabs.choose("rules")),
             Action("events.acknowledge", "Acknowledge the chosen alert", self.alerts.acknowledge,
                    when=lambda: self.alerts.open_alert() is not None),
-            Action("events.silence", "Silence the chosen alert …", self.alerts.silence,
-                   when=lambda: self.tabs.current() == "log" and self.alerts.alert() is not None, asks=True),
+            Action("events.silence", "Silence the chosen alert …", self._silence,
+                   when=lambda: self.alerts.alert() is not None, asks=True),
             Action("events.acknowledge_all", "Acknowledge every alert", self.alerts.acknowledge_all,
                    when=lambda: bool(self.alerts.unseen())),
-            Action("events.change_rule", "Change the chosen rule …", self.rules.change,
-                   when=lambda: self.tabs.current() == "rules" and self.rules.rule() is not None),
+            Action("events.change_rule", "Change the chosen rule …", self._change_rule,
+                   when=lambda: self.rules.rule() is not None),
         ]  # fmt: skip
+
+    def _silence(self) -> None:
+        self.tabs.choose("log")
+        self.alerts.silence()
+
+    def _change_rule(self) -> None:
+        self.tabs.choose("rules")
+        self.rules.change()
 
 
 _NOTHING = (

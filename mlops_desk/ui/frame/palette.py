@@ -33,7 +33,7 @@ _ADVICE = (
     "Pages, GPUs, disks, networks, jobs, models, events and settings are found by a part of their name, "
     "a time as in gpu 7 03:00."
 )
-_ALSO = 0.1  # chosen: what only its other words match stands behind what its title does
+_ALSO = 0.3  # a whole other word stands before a piece inside of a title, and behind all else that a title does
 _WORD = re.compile(r"[^\W_]+")
 
 

@@ -119,7 +119,7 @@ class MainWindow(QWidget):
         ]
         return [
             *pages,
-            Action("palette", "Find a command …", self.open_palette, "Ctrl+K", places=frozenset({"menu"})),
+            Action("palette", "Find a command …", self.open_palette, "Ctrl+K", also="help keys shortcuts how manual"),
             Action("reload", "Load this page anew", self.reload, "F5"),
             Action("filter", "Filter this page", self._go_to_filter, "/"),
             Action("time.go", "Go to time …", self.go_to_time, "Ctrl+G", also="when date hour history moment"),
@@ -297,7 +297,7 @@ class MainWindow(QWidget):
     def _everything(self) -> list[Action]:
         from mlops_desk.ui.frame import badges  # noqa: PLC0415 - after the first paint
 
-        return [*self._actions.placed("palette"), *badges.things(self._context)]
+        return [*badges.acts(self, self._context, self._actions), *badges.things(self._context)]
 
     def _typed(self, text: str) -> list[Action]:
         from mlops_desk.ui.frame import go_to  # noqa: PLC0415 - after the first paint

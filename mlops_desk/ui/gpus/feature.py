@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mlops_desk.records.gpu import GpuState
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Badge, Charted, Feature, go, later
+from mlops_desk.ui.feature import Badge, Charted, Feature, OfferedAct, go, later
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
@@ -43,4 +43,12 @@ FEATURE = Feature(
     sources=frozenset({"telemetry"}),
     shows={"gpu": _shown},
     acts={"gpus.end_process": later("mlops_desk.ui.gpus.end_process_form", "open_end_process")},
+    offers=(
+        OfferedAct("gpus.curves", "GPU: curves"),
+        OfferedAct("gpus.processes", "GPU: processes"),
+        OfferedAct("gpus.health", "GPU: health"),
+        OfferedAct("gpus.links", "GPU: links"),
+        OfferedAct("gpus.export", "Copy or save the curves …", "picture png csv chart"),
+        OfferedAct("gpus.end", "End the chosen process …", "kill stop terminate"),
+    ),
 )

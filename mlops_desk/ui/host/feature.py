@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mlops_desk.base.text import plain
-from mlops_desk.ui.feature import Charted, Feature, later
+from mlops_desk.ui.feature import Charted, Feature, OfferedAct, later
 from mlops_desk.ui.live.store import Store
 
 
@@ -12,4 +12,11 @@ def _charted(store: Store) -> Iterator[Charted]:
         yield Charted(None, "Host", plain(store.status.host.name, 60))
 
 
-FEATURE = Feature(later("mlops_desk.ui.host.page", "HostPage"), charted=_charted)
+FEATURE = Feature(
+    later("mlops_desk.ui.host.page", "HostPage"),
+    charted=_charted,
+    offers=(
+        OfferedAct("host.curves", "Host: curves"),
+        OfferedAct("host.processes", "Host: processes"),
+    ),
+)

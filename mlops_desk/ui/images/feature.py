@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Badge, Feature, as_it_is, go, later
+from mlops_desk.ui.feature import Badge, Feature, OfferedAct, as_it_is, go, later
 from mlops_desk.ui.images import loads
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
@@ -28,4 +28,16 @@ FEATURE = Feature(
     things=_things,
     sources=frozenset({"images"}),
     shows={"image": as_it_is, "image task": as_it_is},
+    offers=(
+        OfferedAct("images.prune", "Prune …", "clear clean away free disk"),
+        OfferedAct("images.build", "Build …", "dockerfile image"),
+        OfferedAct("images.pull", "Pull image …", "download image"),
+        OfferedAct("images.remove", "Remove the chosen image …", "delete"),
+        OfferedAct("images.job", "New job with the chosen image …", "run submit"),
+        OfferedAct("images.copy", "Copy the chosen image's name"),
+        OfferedAct("images.cancel", "Cancel the chosen pull or build …", "stop abort"),
+        OfferedAct("images.again", "Begin the chosen pull again", "retry"),
+        OfferedAct("images.images", "Images: images"),
+        OfferedAct("images.disk", "Images: room and volumes"),
+    ),
 )

@@ -7,7 +7,7 @@ from mlops_desk.records import event as events
 from mlops_desk.records.jobs.brief import JobBrief, brief_of
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Badge, Feature, as_it_is, go, later
+from mlops_desk.ui.feature import Badge, Feature, OfferedAct, as_it_is, go, later
 from mlops_desk.ui.jobs.loads import OLDER, ask_newest, ask_older
 from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
@@ -83,4 +83,19 @@ FEATURE = Feature(
     sources=frozenset({"jobs"}),
     shows={"job": as_it_is},
     acts={"jobs.new": later("mlops_desk.ui.jobs.form.submit_form", "open_with_image")},
+    offers=(
+        OfferedAct("jobs.submit", "New job …", "submit start run train create queue add"),
+        OfferedAct("jobs.cancel", "Stop the chosen job …", "cancel kill end abort"),
+        OfferedAct("jobs.resubmit", "Resubmit the chosen job …", "again retry"),
+        OfferedAct("jobs.copy", "Copy the chosen job's YAML", "file spec"),
+        OfferedAct("jobs.shell", "Shell in the chosen job", "terminal exec attach"),
+        OfferedAct("jobs.explain", "Explain why the chosen job waits", "why queued waiting"),
+        OfferedAct("jobs.priority", "Priority of the chosen job …", "urgent first"),
+        OfferedAct("jobs.rerun", "Run the chosen job once more", "retry again restart"),
+        OfferedAct("jobs.keep", "Keep the chosen job's file as a template", "save"),
+        OfferedAct("jobs.export", "Export the chosen job …", "capsule save archive"),
+        OfferedAct("jobs.cancel_group", "Stop the whole group …", "cancel sweep array"),
+        OfferedAct("jobs.pause_group", "Pause the group", "sweep hold array"),
+        OfferedAct("jobs.go_on", "Let the group go on", "sweep array resume continue"),
+    ),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Feature, as_it_is, go, later
+from mlops_desk.ui.feature import Feature, OfferedAct, as_it_is, go, later
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.models import loads
 
@@ -30,4 +30,20 @@ FEATURE = Feature(
     sources=frozenset({"registry", "models"}),
     shows={"model": as_it_is},
     acts={"models.look": _look},
+    offers=(
+        OfferedAct("models.alias", "Set an alias …", "champion promote roll back"),
+        OfferedAct("models.unalias", "Take an alias away …", "remove alias"),
+        OfferedAct("models.deploy", "Deploy the chosen version …", "serve endpoint"),
+        OfferedAct("models.tag", "Write a tag …", "label"),
+        OfferedAct("models.describe", "Describe …", "description"),
+        OfferedAct("models.verify", "Verify the files", "hash sha256 changed"),
+        OfferedAct("models.export", "Export …", "file archive save version"),
+        OfferedAct("models.import", "Import a version …", "file archive register model"),
+        OfferedAct("models.page", "Open MLflow's own page", "browser web ui"),
+        OfferedAct("models.delete", "Delete the version …", "remove"),
+        OfferedAct("models.delete-model", "Delete the model …", "remove"),
+        OfferedAct("models.compare", "Compare with the champion", "versions differences"),
+        OfferedAct("models.registries", "Registries …", "add tracking server store"),
+        OfferedAct("models.start", "Start the tracking server", "mlflow"),
+    ),
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mlops_desk.records import event as events
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Feature, as_it_is, go, later
+from mlops_desk.ui.feature import Feature, OfferedAct, as_it_is, go, later
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
 from mlops_desk.ui.live.topic import Topic
@@ -49,4 +49,13 @@ FEATURE = Feature(
     things=_things,
     shows={"run": as_it_is},
     acts={"runs.show": _show, "runs.compare": _compare},
+    offers=(
+        OfferedAct("runs.columns", "Choose columns …", "show hide metrics"),
+        OfferedAct("runs.column", "Sort or change the column of the cursor …", "order"),
+        OfferedAct("runs.group", "Group the runs …", "by parameter"),
+        OfferedAct("runs.ungroup", "Show the runs one by one"),
+        OfferedAct("runs.save_view", "Save this view …", "filter"),
+        OfferedAct("runs.untick", "Take all ticks away", "clear selection"),
+        OfferedAct("runs.export", "Save the table as CSV …", "download"),
+    ),
 )

@@ -6,7 +6,7 @@ from mlops_desk.records import event as events
 from mlops_desk.records.agent import Check
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Feature, as_it_is, go, later
+from mlops_desk.ui.feature import Feature, OfferedAct, as_it_is, go, later
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
 from mlops_desk.ui.live.topic import Topic
@@ -45,4 +45,11 @@ FEATURE = Feature(
     things=_things,
     sources=frozenset({"settings", "metrics"}),
     shows={"setting": as_it_is},
+    offers=(
+        OfferedAct("settings.settings", "Settings: settings"),
+        OfferedAct("settings.engines", "Settings: engines"),
+        OfferedAct("settings.secrets", "Settings: secrets"),
+        OfferedAct("settings.registries", "Settings: registries"),
+        OfferedAct("settings.disk", "Settings: disk of jobs"),
+    ),
 )

@@ -180,9 +180,31 @@ def test_revisions_are_compared_with_the_live_one_and_put_back_after_a_question(
     assert values["model"] == ("digits version 3", "digits version 2")
     click(qtbot, view.live)
     question = opened(rolling, Confirm)
-    assert question.act.text() == "Make it live"
+    assert question.act.text() == "Roll back"
     click(qtbot, question.act)
     qtbot.waitUntil(lambda: ("promote", "digits", 1) in double.moved)
+
+
+def test_an_endpoint_is_rolled_back_by_that_name_to_the_newest_revision_that_can_answer(page, double, qtbot):
+    digits(double, revisions=REVISIONS)
+    page.table.select("digits")
+    qtbot.waitUntil(page.acts.back.isVisible)
+    assert page.acts.back.text() == "Roll back …"
+    action = next(one for one in page.actions_here() if one.id == "endpoints.back")
+    assert action.when()
+    assert action.title == "Roll back the chosen endpoint …"
+    click(qtbot, page.acts.back)
+    question = opened(page, Confirm)
+    assert question.act.text() == "Roll back"
+    click(qtbot, question.act)
+    qtbot.waitUntil(lambda: ("promote", "digits", 1) in double.moved)
+
+
+def test_a_revision_on_its_way_is_rolled_back_at_once(rolling, double, qtbot):
+    assert not rolling.acts.back.isVisible()
+    assert rolling.pane.rollout.back.text() == "Roll back"
+    next(one for one in rolling.actions_here() if one.id == "endpoints.back").run()
+    qtbot.waitUntil(lambda: ("rollback", "digits", None) in double.moved)
 
 
 def test_a_revision_whose_files_are_gone_can_not_be_put_back(rolling):

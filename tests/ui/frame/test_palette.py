@@ -5,8 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 
+from mlops_desk.ui import catalogue
 from mlops_desk.ui.actions import Action
+from mlops_desk.ui.frame import badges
 from mlops_desk.ui.frame.palette import ranked, score
+from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
 
 TITLES = ["GPU 10 H100 (bo)", "Job gpu-1-test (running)", "GPU 1 H100 (ana)", "Go to GPUs", "Disk nvme1n1", "Quit"]
 ACTIONS = [Action(str(number), title, lambda: None) for number, title in enumerate(TITLES)]
@@ -99,3 +102,60 @@ def test_nothing_found_is_said_and_enter_does_nothing(program, qtbot):
     assert "Nothing found for \u201czzz<b>\u201d" in palette.nothing.whole
     assert not palette._list.isVisible()
     palette.hide()
+
+
+# Acts of other pages.
+
+
+def first(program, typed):
+    return ranked(program.window._everything(), typed)[0]
+
+
+@pytest.mark.parametrize(
+    ("typed", "identifier"),
+    [
+        ("new job", "jobs.submit"),
+        ("submit", "jobs.submit"),
+        ("silence", "events.silence"),
+        ("mute", "events.silence"),
+        ("threshold", "events.rules"),
+        ("roll back", "endpoints.back"),
+        ("take back", "endpoints.back"),
+        ("make it live", "endpoints.back"),
+        ("rollback", "endpoints.back"),
+        ("help", "palette"),
+        ("end process", "gpus.end"),
+        ("new monitor", "drift.new"),
+        ("deploy", "endpoints.deploy"),
+    ],
+)
+@pytest.mark.parametrize("page", ["endpoints", "storage"])
+def test_an_act_is_found_by_its_name_and_by_others_from_every_page(start, double, qtbot, page, typed, identifier):
+    program = start(double, page)
+    assert first(program, typed).id == identifier
+
+
+def test_every_act_of_every_page_is_offered_on_the_others(program, qtbot):
+    window = program.window
+    offered = {offer.id: offer.title for _page, feature in catalogue.features() for offer in feature.offers}
+    for spec in catalogue.PAGES:
+        window.show_page(spec.id)
+        qtbot.wait(100)
+        acts = {one.id: one.title for one in window.page().actions_here() if "palette" in one.places}
+        assert acts.items() <= offered.items(), spec.id
+
+
+def test_an_act_of_another_page_is_done_there(start, double, qtbot):
+    program = start(double, "storage")
+    first(program, "new job").run()
+    qtbot.waitUntil(lambda: any(one.isVisible() for one in program.window.findChildren(SubmitDialog)))
+    assert program.window.title_row.title.whole == "Jobs"
+    next(one for one in program.window.findChildren(SubmitDialog) if one.isVisible()).reject()
+
+
+def test_what_an_act_lacks_is_said(start, double, qtbot, monkeypatch):
+    monkeypatch.setattr(badges, "_AGAIN_MILLISECONDS", 1)
+    double.alerts_by_id.clear()
+    program = start(double, "storage")
+    next(one for one in program.window._everything() if one.id == "events.silence").run()
+    qtbot.waitUntil(lambda: "nothing here that it can be done to" in program.window.notices.accessibleName())

@@ -26,8 +26,6 @@ from mlops_desk.verbs.desk import ClientLike
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
-_ANSWERING = {RevisionState.LIVE, RevisionState.CANARY, RevisionState.SHADOW}
-
 
 class RevisionsView(EndpointView):
     """``wanted`` has the number of the revision that is to answer all requests, ``export_wanted`` of one to export."""
@@ -84,7 +82,10 @@ class RevisionsView(EndpointView):
 
     def _chose(self) -> None:
         one = self._revision()
-        self.live.setEnabled(one is not None and can_answer(one))
+        self.live.setEnabled(one is not None and words.can_answer(one))
+        is_earlier = one is not None and self._endpoint is not None and one.revision < self._endpoint.revision
+        self.live.show_title("Roll back to it …" if is_earlier else "Make it live …")
+        self.live.updateGeometry()
         self.export.setEnabled(one is not None and one.is_kept)
         if self._endpoint is None or one is None:
             return
@@ -97,7 +98,7 @@ class RevisionsView(EndpointView):
 
     def _want(self) -> None:
         one = self._revision()
-        if one is not None and can_answer(one):
+        if one is not None and words.can_answer(one):
             self.wanted.emit(one.revision)
 
     def _want_export(self) -> None:
@@ -129,11 +130,6 @@ class RevisionsView(EndpointView):
         self._task = None
         note = ComparedValue(ComparedGroup.TAGS, "the registry", (error.message, error.message), differs=True)
         self._got(base, one, [*made_of([base, one]), note])
-
-
-def can_answer(one: EndpointRevision) -> bool:
-    """Tell whether a revision can be made the live one: it is on its way, or its files are kept."""
-    return one.state in _ANSWERING - {RevisionState.LIVE} or (one.is_kept and one.state is not RevisionState.LIVE)
 
 
 def _base(known: Sequence[EndpointRevision], one: EndpointRevision, live: int) -> EndpointRevision:
