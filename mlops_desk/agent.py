@@ -19,13 +19,16 @@ from typing import TextIO
 from mlops_desk.base import log
 from mlops_desk.base.allocator import give_back_memory
 from mlops_desk.base.disk.lock import FolderLock
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.disk.paths import DataFolder, runtime_folder
 from mlops_desk.base.disk.private_files import UMASK
+from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.loop import Loop
 
 _log = logging.getLogger(__name__)
 _LOCK_TRIES = 20  # a second in all: an agent that has just ended still holds it for a moment
 _LOCK_PAUSE_SECONDS = 0.05  # with the tries above a second in all
+_LOOK_SECONDS = 2.0
+"""Chosen: the folder of the socket goes when a person logs out, and is there again when they log in."""
 _HARD_END_SECONDS = 2.5
 """Chosen: whoever has waited so long for an agent to end sends SIGKILL."""
 
@@ -38,7 +41,7 @@ def main(folder: DataFolder, *, demo: bool = False, echo: bool = False) -> int:
     gc.disable()  # what is loaded until the desk has started is no garbage
     os.umask(UMASK)  # the databases, their journals and what children write too
     folder.make()
-    lock = FolderLock(folder.lock)
+    lock = FolderLock(folder.lock, folder.root)
     if not _acquire(lock, str(folder.socket)):
         sys.stderr.write(f"An agent runs already for {folder.root}.\n")
         return 0
@@ -47,7 +50,7 @@ def main(folder: DataFolder, *, demo: bool = False, echo: bool = False) -> int:
     signal.signal(signal.SIGTERM, end)  # before anything is opened: a start that takes its time can be ended too
     signal.signal(signal.SIGINT, end)
     try:
-        _serve(folder, end, demo=demo)
+        _serve(folder, lock, end, demo=demo)
     finally:
         lock.release()
     return 0
@@ -61,7 +64,7 @@ def _acquire(lock: FolderLock, socket: str) -> bool:
     return False
 
 
-def _serve(folder: DataFolder, end: "_Ending", *, demo: bool) -> None:
+def _serve(folder: DataFolder, lock: FolderLock, end: "_Ending", *, demo: bool) -> None:
     from mlops_desk.api.server import ApiServer  # noqa: PLC0415 - heavy, and useless without the lock
     from mlops_desk.desk import open_desk  # noqa: PLC0415 - likewise
     from mlops_desk.records.event import Sampled  # noqa: PLC0415 - likewise
@@ -74,11 +77,26 @@ def _serve(folder: DataFolder, end: "_Ending", *, demo: bool) -> None:
     desk.on_shutdown = server.stop
     end.call(server.stop)
     desk.start()
+    socket = folder.socket
+
+    def stay_reachable() -> None:
+        if lock.renew(str(socket)):
+            _log.warning("%s had been removed: it is there again", folder.lock)
+        try:
+            if not socket.parent.parent.is_dir():
+                return  # until the person is back: the system makes it
+            runtime_folder()
+            if server.listen_again(socket):
+                _log.warning("%s had been removed: it is there again", socket)
+        except (OSError, Unavailable) as error:  # tried again in a moment
+            _log.debug("The socket can't be put back: %s", error)
+
+    loop.repeat("stay reachable", _LOOK_SECONDS, stay_reachable, at_once=False)
     gc.freeze()  # and lives as long as the agent: each full collection would walk it, for a tenth of a second
     gc.enable()
     _log.info("Agent %s serves %s on %s", os.getpid(), folder.root, folder.socket)
     try:
-        server.serve(folder.socket)
+        server.serve(socket)
     finally:
         end.guard()
         desk.stop()

@@ -319,7 +319,7 @@ def wait_until_gone(address: AgentAddress, timeout_seconds: float) -> bool:
 
 def _is_gone(address: AgentAddress) -> bool:
     if address.folder is not None:
-        return FolderLock(address.folder.lock).is_free()
+        return FolderLock(address.folder.lock, address.folder.root).is_free()
     client = _running(address)
     if client is not None:
         client.close()

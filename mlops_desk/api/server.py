@@ -6,7 +6,6 @@ thread of the loop; every verb that changes something leaves an audit record, be
 
 import asyncio
 import logging
-import os
 import socket
 import struct
 import time
@@ -83,19 +82,15 @@ class ApiServer:
         self._loop = loop
         self._audit = audit
         self._server: _Server | None = None
+        self._bound: int | None = None
         self._is_ending = False
         self._streams = Streams()
         self.app = self._build()
 
     def serve(self, path: Path) -> None:
         """Serve on a 0600 socket at ``path`` until ``stop`` is called. Must run in the main thread."""
-        path.unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        mask = os.umask(0o177)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(mask)
+        listener = _listener(path)
+        self._bound = path.lstat().st_ino
         config = uvicorn.Config(
             self.app, http=_PeerProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
             timeout_graceful_shutdown=1, date_header=False,
@@ -115,6 +110,18 @@ class ApiServer:
         self._streams.end()
         if self._server is not None:
             self._server.end()
+
+    def listen_again(self, path: Path) -> bool:
+        """Put the socket back where it is gone, with the folder that it lay in; False where there was no need.
+
+        For another thread than the one that serves. Raises OSError.
+        """
+        if self._server is None or not self._server.is_up or self._bound == _inode(path):
+            return False
+        listener = _listener(path)
+        self._bound = path.lstat().st_ino
+        self._server.move_to(listener)
+        return True
 
     def _build(self) -> Starlette:
         verbs = [verb for service, protocol in PROTOCOLS.items() for verb in verbs_of(service, protocol)]
@@ -199,10 +206,43 @@ class _Server(uvicorn.Server):
         if self._events is not None:
             self._events.call_soon_threadsafe(self._ended.set)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether it listens."""
+        return self.started and self._events is not None
+
+    def move_to(self, listener: socket.socket) -> None:
+        """Listen there and nowhere else; who is connected stays so. From whatever thread."""
+
+        async def move() -> None:
+            before = self.servers
+            await self.startup([listener])
+            for server in before:
+                server.close()
+
+        if self._events is not None:
+            asyncio.run_coroutine_threadsafe(move(), self._events)
+
     def capture_signals(self) -> Any:
         from contextlib import nullcontext  # noqa: PLC0415 - a two-line override
 
         return nullcontext()
+
+
+def _listener(path: Path) -> socket.socket:
+    """Return a socket bound at ``path``, for this user alone. Raises OSError."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))  # its folder is private; a mask would hold for what other threads make, too
+    path.chmod(0o600)
+    return listener
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.lstat().st_ino
+    except OSError:
+        return None
 
 
 def _seconds(text: str) -> float:

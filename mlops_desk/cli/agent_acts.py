@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from typing import Any
 
 from mlops_desk.api.client import Client, connect, wait_until_gone
@@ -15,6 +16,7 @@ from mlops_desk.cli.output import show
 from mlops_desk.records.agent import Backup
 
 _RESTORE_TIMEOUT_SECONDS = 600.0  # chosen: a database of gigabytes is unpacked and checked
+_UNHEARD_SECONDS = 10.0  # an agent puts a socket that was removed back every two seconds, and one that starts loads
 _RESTORING = "mlops_desk.storage.restore"
 
 
@@ -25,7 +27,10 @@ def run(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
 
 
 def status(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike
-    client = _running(address)
+    try:
+        client = _running(address)
+    except Unavailable:  # it starts, or has lost its socket: asked again it may be heard
+        client = None
     if client is None:
         document: dict[str, Any] = {"running": False, "data_dir": _data_dir(address), "address": str(address)}
         show(document, f"No agent runs for {address}.", as_json=as_json)
@@ -84,10 +89,18 @@ def restore(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> 
 
 
 def _running(address: AgentAddress) -> Client | None:
-    try:
-        return connect(address, start=False)
-    except Unavailable:
-        return None
+    """Return a client of the agent; None where none runs. Raises Unavailable where one holds the folder unheard."""
+    deadline = time.monotonic() + _UNHEARD_SECONDS
+    while True:
+        try:
+            return connect(address, start=False)
+        except Unavailable:
+            if wait_until_gone(address, 0.0) or address.folder is None:
+                return None
+            if time.monotonic() > deadline:
+                text = f"An agent holds {address.folder.root} and does not answer at its socket."
+                raise Unavailable(text, f"It may still start. Its log: {address.folder.logs / 'agent.log'}") from None
+        time.sleep(0.1)
 
 
 def _data_dir(address: AgentAddress) -> str | None:

@@ -44,7 +44,7 @@ def restore(folder: DataFolder, name: str) -> dict[str, Any]:
             f"There is no backup {plain(name)!r}.", Hint("mlops-desk agent restore --list", after=" shows them all.")
         )
     path = next(path for path in _databases(folder) if path.stem == found.database)
-    lock = FolderLock(folder.lock)
+    lock = FolderLock(folder.lock, folder.root)
     deadline = time.monotonic() + _LOCK_SECONDS
     while not lock.acquire():
         if time.monotonic() > deadline:

@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -281,3 +283,35 @@ def test_nothing_in_the_data_folder_is_for_others(desk: Desk) -> None:
     meant = {"in", "leases"}
     assert [str(path) for path in wide if meant.isdisjoint(path.relative_to(desk.folder).parts[:5])] == []
     assert {path.name for path in wide}.isdisjoint({"data", "demo", "state.db", "telemetry.db"})
+
+
+def test_an_agent_whose_socket_went_with_a_session_is_found_again_and_ends_when_told(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as short:
+        runtime = Path(short) / "user"
+        runtime.mkdir(mode=0o700)
+        desk = Desk(tmp_path / "data", {"XDG_RUNTIME_DIR": str(runtime)})
+        assert desk.json("jobs", "list") == []
+        pid = desk.json("agent", "status")["pid"]
+        shutil.rmtree(runtime)
+        runtime.mkdir(mode=0o700)
+        assert desk.json("agent", "status")["pid"] == pid
+        assert desk.json("jobs", "list") == []
+        assert len(agents_of(desk.folder)) == 1
+        shutil.rmtree(runtime)
+        runtime.mkdir(mode=0o700)
+        assert desk.json("agent", "stop") == {"stopped": True, "pid": pid}
+        assert agents_of(desk.folder) == []
+
+
+def test_a_folder_is_held_by_more_than_the_name_of_its_lock(desk: Desk) -> None:
+    desk.json("jobs", "list")
+    pid = desk.json("agent", "status")["pid"]
+    (desk.folder / "agent.lock").unlink()
+    command = [sys.executable, "-m", "mlops_desk", "--data-dir", str(desk.folder), "agent"]
+    second = subprocess.run(
+        command, env=desk.whole_environment(), capture_output=True, text=True, timeout=240, check=False
+    )
+    assert "An agent runs already" in second.stderr
+    assert desk.json("agent", "status")["pid"] == pid
+    assert [process.pid for process in agents_of(desk.folder)] == [pid]
+    assert desk.json("agent", "stop")["pid"] == pid
