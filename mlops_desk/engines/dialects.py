@@ -25,7 +25,8 @@ class Dialect:
     """One sort of engine. ``gpus`` returns what the create call's HostConfig says for UUIDs by a route (see above).
 
     ``log`` is the driver that rotates, and can be read from while and after a container runs. ``bridge`` is what the
-    network is called that containers are in by default. ``prefixes`` is what it puts before names of images that
+    network is called that containers are in by default, ``own_bridge`` whether it can keep the containers of one apart,
+    so that ours get one of their own. ``prefixes`` is what it puts before names of images that
     Docker leaves out, ``states`` are its words for states of a container, with Docker's for each.
     """
 
@@ -33,6 +34,7 @@ class Dialect:
     gpus: Callable[[tuple[str, ...], str | None], Mapping[str, Any]]
     log: Mapping[str, Any]
     bridge: str
+    own_bridge: bool = False
     prefixes: tuple[str, ...] = ()
     states: Mapping[str, str] = field(default_factory=dict)
 
@@ -66,14 +68,15 @@ DOCKER = Dialect(
     _docker_gpus,
     {"Type": "local", "Config": {"max-size": _LOG_BYTES, "max-file": _LOG_FILES}},
     "bridge",
+    own_bridge=True,
 )
 PODMAN = Dialect(
     "Podman",
     _podman_gpus,
     {"Type": "k8s-file", "Config": {"max-size": _LOG_BYTES}},  # it has one file, which begins anew when it is full
     "podman",
-    ("localhost/", "docker.io/library/", "docker.io/"),
-    {"configured": "created", "initialized": "created", "stopping": "running", "stopped": "exited"},
+    prefixes=("localhost/", "docker.io/library/", "docker.io/"),
+    states={"configured": "created", "initialized": "created", "stopping": "running", "stopped": "exited"},
 )
 
 

@@ -23,6 +23,7 @@ class EngineInfo:
 
     ``live_restore``: containers outlive a restart of the engine. ``rootless``: it runs as a person, not as root.
     ``holds_limits``: containers get no more processor and memory than they were given, and are counted by themselves.
+    ``keeps_apart``: containers that ask for no network by name don't reach one another.
     ``proxy`` is by which it pulls images: None where it goes without, "" where the engine does not tell; no login.
     """
 
@@ -35,6 +36,7 @@ class EngineInfo:
     rootless: bool = False
     holds_limits: bool = True
     proxy: str | None = ""
+    keeps_apart: bool = True
 
 
 @dataclass(frozen=True, slots=True)

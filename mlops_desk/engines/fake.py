@@ -26,7 +26,7 @@ from mlops_desk.engines.fake_images import FakeImages
 from mlops_desk.engines.fake_log import stamped
 from mlops_desk.engines.log_lines import shown
 from mlops_desk.engines.mounts import target_of
-from mlops_desk.engines.profile import check_spec
+from mlops_desk.engines.profile import JOBS_NETWORK, check_spec
 
 _POLL_SECONDS = 0.02  # chosen: a double's clock is mostly faster than the wall's
 _SIGNALLED = 128  # a shell tells an end by a signal as 128 and its number (POSIX, 2.8.2)
@@ -302,10 +302,10 @@ class FakeEngine(FakeImages):
         return container.program.start_error
 
     def _addresses(self, container: _Container) -> dict[str, str]:
-        network = container.spec.network or "bridge"
+        network = container.spec.network or JOBS_NETWORK
         if network == "none":
             return {}
-        number = 0 if network == "bridge" else self._networks.setdefault(network, 1 + len(self._networks))
+        number = 0 if network == JOBS_NETWORK else self._networks.setdefault(network, 1 + len(self._networks))
         return {network: f"127.77.{number}.{1 + int(container.facts.id, 16)}"}
 
     def _advance(self, container: _Container) -> None:

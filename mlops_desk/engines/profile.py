@@ -32,6 +32,10 @@ _MANY_GPUS = ({"Name": "memlock", "Soft": -1, "Hard": -1}, {"Name": "stack", "So
 _MORE = 10  # what the point more_processes says
 _PORTS = 1 << 16  # as many numbers as a port can have (RFC 9293)
 _LOADER = ("LD_PRELOAD", "LD_AUDIT")
+JOBS_NETWORK = "mlops-desk"
+"""The bridge that our containers share, none of which reaches another: one, as an engine's pools end after thirty."""
+JOBS_INTERFACE = "mld-jobs"
+"""What the kernel calls that bridge, for rules of a firewall."""
 _RESERVED_NETWORKS = ("host", "container:")
 
 
@@ -61,7 +65,7 @@ def container_body(spec: ContainerSpec, machine: Machine) -> dict[str, Any]:
         "StopTimeout": spec.stop_grace_seconds,
         "ExposedPorts": {f"{port}/tcp": {} for port in spec.ports},
         "HostConfig": {
-            **_isolation(spec),
+            **_isolation(spec, JOBS_NETWORK if machine.dialect.own_bridge else "bridge"),
             "Ulimits": _ulimits(spec, machine.limits),
             "Memory": memory_bytes,
             "MemorySwap": memory_bytes,
@@ -103,7 +107,12 @@ def check_spec(spec: ContainerSpec) -> None:
     check_mounts(spec.mounts, spec.user)
 
 
-def _isolation(spec: ContainerSpec) -> dict[str, Any]:
+def needs_bridge(spec: ContainerSpec, dialect: Dialect) -> bool:
+    """Tell whether a container is to be on the bridge of our own."""
+    return dialect.own_bridge and spec.network is None and spec.beside is None
+
+
+def _isolation(spec: ContainerSpec, bridge: str) -> dict[str, Any]:
     relaxed = frozenset(spec.relax)
     options = "exec" if relaxations.EXEC_TMP in relaxed else "noexec"
     host = "0.0.0.0" if relaxations.LAN_PORTS in relaxed else "127.0.0.1"  # noqa: S104 - the point that was relaxed
@@ -115,7 +124,7 @@ def _isolation(spec: ContainerSpec) -> dict[str, Any]:
         "Tmpfs": {"/tmp": f"rw,nosuid,nodev,{options},mode=1777,size={spec.tmpfs_bytes}"},  # noqa: S108 - in the container
         "Init": True,
         "IpcMode": "private",
-        "NetworkMode": f"container:{spec.beside}" if spec.beside else spec.network or "bridge",
+        "NetworkMode": f"container:{spec.beside}" if spec.beside else spec.network or bridge,
         "PidsLimit": PIDS_LIMIT * (_MORE if relaxations.MORE_PROCESSES in relaxed else 1),
         "RestartPolicy": {"Name": "no"},
         "PortBindings": {f"{port}/tcp": [{"HostIp": host, "HostPort": ""}] for port in spec.ports},

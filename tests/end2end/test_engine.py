@@ -16,7 +16,7 @@ import pytest
 
 from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.engines.engine import ContainerSpec, Engine
+from mlops_desk.engines.engine import ContainerSpec, Engine, Obstacle
 from mlops_desk.records.jobs.spec import Mount
 from tests.engine_suite import LABEL, SAYS, WAITS, EngineSuite, ended
 from tests.gpu_engine import PrivateEngine
@@ -217,6 +217,31 @@ def test_a_network_stays_while_a_container_is_on_it(
             engine.remove(name)
             engine.remove_network(name)
         assert client.networks(names=[name]) == []
+
+
+def test_a_network_that_a_cleaner_takes_before_the_start_is_made_again(
+    engine: DockerEngine, gpu_engine: PrivateEngine, image: str, name: str
+) -> None:
+    engine.create(ContainerSpec(name, image, ("sleep", "60")))
+    with engine_client(gpu_engine.address) as client:
+        client.remove_network("mlops-desk")
+    assert engine.start(name).status == "running"
+    assert engine.info().keeps_apart
+
+
+def test_a_network_of_that_name_on_which_all_reach_one_another_is_not_used(
+    engine: DockerEngine, gpu_engine: PrivateEngine, image: str, name: str
+) -> None:
+    with engine_client(gpu_engine.address) as client:
+        if client.networks(names=["mlops-desk"]):
+            client.remove_network("mlops-desk")
+        client.create_network("mlops-desk", driver="bridge")
+        try:
+            with pytest.raises(Obstacle) as told:
+                engine.create(ContainerSpec(name, image, ("sleep", "60")))
+            assert (told.value.word, engine.info().keeps_apart) == ("engine_network_open", False)
+        finally:
+            client.remove_network("mlops-desk")
 
 
 # -- builds --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.records.jobs.job import JobState
 from tests.end2end.jobs_desk import HEAD, Workshop, killed_agent
 from tests.gpu_engine import gpu_engine, private_engine  # noqa: F401 - the fixture
-from tests.images import busybox_image
+from tests.images import busybox_image, engine_client
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 
@@ -49,6 +49,27 @@ def test_gpus_are_leased_by_uuid_and_given_back(desk, place):
     assert desk.log(second) == [",".join(second.gpus)]
     never = desk.submit(image, shell("true", "resources: {gpus: 5}"))
     desk.wait(never.id, JobState.BLOCKED)
+
+
+def test_no_job_reaches_another_by_its_address(desk, place):
+    """Its own port each reaches; the network that keeps them apart is made again where a cleaner has taken it."""
+    engine, image = place
+    reach = "busybox nc -w 2 {} 7000 </dev/null 2>/dev/null"
+    itself = f"until {reach.format('$(busybox hostname -i)')}; do sleep 0.1; done; echo listens; wait"
+    listens = desk.submit(image, shell(f"while :; do busybox nc -l -p 7000 </dev/null; done & {itself}"))
+    listens = desk.wait(listens.id, JobState.RUNNING)
+    desk.wait(listens.id, lambda _: desk.log(listens) == ["listens"])
+    (address,) = desk.engine.inspect(listens.container).addresses.values()
+    probe = f"for i in 1 2 3; do {reach.format(address)} && echo reached || echo kept off; done"
+    second = desk.wait(desk.submit(image, shell(probe)).id, JobState.SUCCEEDED)
+    assert desk.log(second)[-3:] == ["kept off"] * 3
+    with engine_client(engine.address) as client:
+        assert client.inspect_network("mlops-desk")["Options"]["com.docker.network.bridge.enable_icc"] == "false"
+        desk.jobs.cancel(listens.id)
+        desk.wait(listens.id, JobState.CANCELLED)
+        desk.eventually(lambda: not client.containers())
+        client.remove_network("mlops-desk")  # as a cleaner of unused networks does
+    assert desk.wait(desk.submit(image, shell("true")).id, JobState.SUCCEEDED)
 
 
 def test_a_later_agent_keeps_the_gpus_of_a_running_job(tmp_path, place):

@@ -10,7 +10,17 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.desk.engines.checks import FILES, LIMITS, PROOF, files_check, limits_check, proof_check
+from mlops_desk.desk.engines.checks import (
+    APART,
+    FILES,
+    LIMITS,
+    PROOF,
+    apart_check,
+    files_check,
+    limits_check,
+    open_ports,
+    proof_check,
+)
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.engines.cdi import cdi_gpus
 from mlops_desk.engines.discovery import candidates
@@ -99,5 +109,6 @@ class EngineWiring:
         return {
             PROOF: lambda: proof_check(self._proofs.of(self._table.where(LOCAL_RUNTIME)), bool(status().gpus)),
             LIMITS: lambda: limits_check(engine.info()),
+            APART: lambda: apart_check(engine.info(), open_ports()),
             FILES: lambda: files_check(engine.info(), [gpu.uuid for gpu in status().gpus], cdi_gpus),
         }

@@ -16,7 +16,7 @@ from mlops_desk.base.errors import DeskError, Hint, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.daemon import docker_socket, incarnation
 from mlops_desk.engines.dialects import PODMAN
-from mlops_desk.engines.docker import building, images, logs, stored, trouble
+from mlops_desk.engines.docker import bridge, building, images, logs, stored, trouble
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.docker.answers import (
     container_facts,
@@ -51,7 +51,7 @@ from mlops_desk.engines.images import (
 from mlops_desk.engines.limits import engine_limits
 from mlops_desk.engines.log_lines import shown
 from mlops_desk.engines.login import RegistryLogin
-from mlops_desk.engines.profile import Machine, container_body
+from mlops_desk.engines.profile import Machine, container_body, needs_bridge
 
 DEADLINE_SECONDS = 8.0  # chosen: an engine that starts many containers at once takes seconds for a listing
 # How much longer the slow calls may take: handing over several sleeping GPUs takes the driver a while.
@@ -181,6 +181,8 @@ class DockerEngine:
                 rootless=is_rootless(info),
             )
             body = container_body(spec, machine)
+            if needs_bridge(spec, client.dialect):
+                bridge.ensure(client)
             client.create_container_from_config(body, spec.name)
 
         deadline = time.monotonic() + self._deadline
@@ -213,7 +215,14 @@ class DockerEngine:
         if facts.status != "created":
             return facts  # it runs, or has run: an attempt is never started twice
         what = f"Starting the container {plain(name)}"
-        self._call(what, lambda client: client.start(name), self._deadline * _SLOW)
+        try:
+            self._call(what, lambda client: client.start(name), self._deadline * _SLOW)
+        except EngineRefused as error:
+            if not bridge.is_missing(error.said):
+                raise
+            # A cleaner of unused networks takes one on which nothing runs, also between making and starting.
+            self._call("Making the network of jobs", bridge.ensure)
+            self._call(what, lambda client: client.start(name), self._deadline * _SLOW)
         return self.inspect(name)
 
     def stop(self, name: str, grace_seconds: int) -> None:
@@ -322,6 +331,7 @@ def _engine_info(client: Any, address: str) -> EngineInfo:
         rootless=is_rootless(info),
         holds_limits=holds_limits(info),
         proxy=_proxy(info),
+        keeps_apart=client.dialect.own_bridge and bridge.keeps_apart(client),
     )
 
 

@@ -27,6 +27,7 @@ _DRIVER = Hint(
 _CDI_FILE = "/etc/cdi/nvidia.yaml"
 # With UUIDs for names: the generator's own choice is numbers, which change with the next card.
 _CDI = Hint(f"sudo nvidia-ctk cdi generate --device-name-strategy=uuid --output={_CDI_FILE}")
+_NETWORKS = Hint("docker network prune", after="    removes networks that nothing uses.")
 FULL = "no space left on device"
 _OBSTACLES = (
     ("could not select device driver", "gpu_toolkit_missing", _TOOLKIT),
@@ -35,6 +36,10 @@ _OBSTACLES = (
     ("driver/library version mismatch", "gpu_driver", _DRIVER),
     ("nvidia-container-cli: initialization error", "gpu_driver", _DRIVER),
     (FULL, "engine_disk_full", Hint("docker system df", after="    shows what the engine keeps.")),
+    ("no available ipv4 addresses on this network", "engine_network_full", _NETWORKS),
+    ("non-overlapping ipv4 address pool", "engine_network_full", _NETWORKS),
+    ("fully subnetted", "engine_network_full", _NETWORKS),
+    ("restrict inter-container communication", "engine_network_filter", Hint("sudo modprobe br_netfilter")),
     ("lookup init binary", "engine_init_missing", Hint("sudo apt-get install catatonit")),
 )
 """What keeps an engine from starting a container until a person mends it: what it says, our word, what mends it."""

@@ -18,6 +18,9 @@ _TEXTS = {
     "cdi_stale": "The engine's CDI files do not name the job's GPUs: they are missing, or older than the driver.",
     "gpu_driver": "The container toolkit can't use the GPU driver as it is.",
     "engine_disk_full": "The engine's disk is full.",
+    "engine_network_open": "The engine has a network of the desk's name on which containers would reach one another.",
+    "engine_network_filter": "The engine can't keep jobs apart: the kernel lacks the filter between ports of a bridge.",
+    "engine_network_full": "The engine has no addresses left for the network of jobs.",
     "engine_init_missing": "The engine lacks the small init program that containers run under.",
 }
 _RESTARTS = "restart docker"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.desk.engines.checks import files_check, limits_check, proof_check
+from mlops_desk.desk.engines.checks import apart_check, files_check, limits_check, open_ports, proof_check
 from mlops_desk.engines.cdi import cdi_gpus
 from mlops_desk.engines.engine import EngineInfo
 from mlops_desk.records.engine import GpuProof
@@ -71,3 +71,36 @@ def test_an_engine_that_holds_nobody_to_limits_is_told() -> None:
     found = limits_check(replace(info, holds_limits=False))
     assert found.state == "warning"
     assert "Podman without root holds no container to its processors and memory" in found.text
+
+
+DOCKER = EngineInfo("Docker", "26.1.5", "1.45", None, True, "unix:///d.sock")
+
+
+@pytest.mark.parametrize(
+    ("info", "listening", "state", "said"),
+    [
+        (DOCKER, set(), "ok", "jobs are kept apart"),
+        (DOCKER, {5432, 22}, "warning", "ports 22, 5432."),
+        (DOCKER, None, "unknown", "is not known"),
+        (replace(DOCKER, keeps_apart=False), set(), "warning", "reach one another's ports"),
+        (DOCKER, set(range(1, 15)), "warning", "11, 12 and 2 more."),
+    ],
+)
+def test_it_is_told_whom_jobs_reach(info, listening, state, said) -> None:
+    check = apart_check(info, listening)
+    assert (check.state, said in check.text) == (state, True)
+    assert ("-i mld-jobs" in (check.fix or "")) is bool(listening)
+    assert apart_check(replace(info, rootless=True), listening).fix is None
+
+
+def test_only_what_listens_on_all_addresses_is_counted(tmp_path: Path) -> None:
+    head = "  sl  local_address rem_address   st tx_queue\n"
+    (tmp_path / "tcp").write_text(
+        f"{head}   0: 00000000:0016 00000000:0000 0A 0\n   1: 0100007F:1538 00000000:0000 0A 0\n"
+        "   2: 00000000:01BB 00000000:0000 01 0\n"
+    )
+    (tmp_path / "tcp6").write_text(f"{head}   0: {'0' * 32}:1F90 {'0' * 32}:0000 0A 0\n")
+    assert open_ports((tmp_path / "tcp", tmp_path / "tcp6")) == {22, 8080}
+    assert open_ports((tmp_path / "nosuch",)) is None
+    (tmp_path / "tcp").write_text(f"{head}odd\n")
+    assert open_ports((tmp_path / "tcp",)) is None
