@@ -16,6 +16,28 @@ settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("short", settings.get_profile("desk"), max_examples=25)
 settings.load_profile("desk")
 
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The short profile draws a quarter of the examples, also where a test names their number itself."""
+    if settings.get_current_profile_name() != "short":
+        return
+    test = getattr(item, "obj", None)
+    # Where the decorator puts them, and where a machine of rules has them: hypothesis has no other way to them.
+    for holder, name in (
+        (getattr(test, "__func__", test), "_hypothesis_internal_use_settings"),
+        (getattr(item, "cls", None), "settings"),
+    ):
+        own = getattr(holder, name, None)
+        if isinstance(own, settings) and own is not settings.default and not any(own is one for one in _QUARTERED):
+            # What names no number of its own has the profile's, which is a quarter already.
+            named = own.max_examples != settings.default.max_examples
+            _QUARTERED.append(settings(own, max_examples=max(1, own.max_examples // 4)) if named else own)
+            setattr(holder, name, _QUARTERED[-1])
+
+
+_QUARTERED: list[settings] = []
+"""All tests of one function share its settings: none is quartered twice."""
+
 _FOLDERS = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")
 
 

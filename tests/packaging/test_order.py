@@ -96,3 +96,43 @@ def test_the_tests_of_a_file_stay_together_and_in_their_order(tmp_path):
         "ui/frame/test_window.py::test_one",
         "ui/frame/test_window.py::test_a_second",
     ]
+
+
+def test_the_short_profile_draws_a_quarter_also_of_a_number_that_a_test_names(tmp_path, root):
+    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_itemcollected\n")
+    (tmp_path / "test_drawn.py").write_text(
+        "import collections\n"
+        "import pytest\n"
+        "from hypothesis import given, settings, strategies as st\n"
+        "from hypothesis.stateful import RuleBasedStateMachine, rule\n"
+        "drawn = collections.Counter()\n"
+        "@pytest.mark.parametrize('which', ['first', 'second'])\n"
+        "@settings(max_examples=40)\n"
+        "@given(st.integers())\n"
+        "def test_named(which, number):\n"
+        "    drawn[which] += 1\n"
+        "@given(st.integers())\n"
+        "def test_plain(number):\n"
+        "    drawn['plain'] += 1\n"
+        "class Machine(RuleBasedStateMachine):\n"
+        "    @rule()\n"
+        "    def count(self):\n"
+        "        pass\n"
+        "    def teardown(self):\n"
+        "        drawn['machine'] += 1\n"
+        "TestMachine = Machine.TestCase\n"
+        "TestMachine.settings = settings(max_examples=60, stateful_step_count=2)\n"
+        "def test_told():\n"
+        "    print(sorted(drawn.items()))\n"
+    )
+    for profile, said in (
+        ("short", "[('first', 10), ('machine', 15), ('plain', 25), ('second', 10)]"),
+        ("desk", "[('first', 40), ('machine', 60), ('plain', 100), ('second', 40)]"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "pytest", "-c", "/dev/null", "--rootdir", str(tmp_path), "-sq", str(tmp_path),
+             f"--hypothesis-profile={profile}"],
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(root)},
+            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert said in done.stdout, done.stdout + done.stderr

@@ -138,10 +138,10 @@ FINE = {Verdict.OK, Verdict.NOT_COMPARED, Verdict.INSUFFICIENT_DATA}
 
 @pytest.mark.usefixtures("one_database")
 @pytest.mark.timeout(400)  # half a minute of work, on a machine whose cores are all taken
-@settings(max_examples=2)
+@settings(max_examples=1)
 @given(st.integers(0, 1 << 20), st.sampled_from([0.0, 0.05, 0.4]), st.sampled_from(FORMS).map(lambda form: (form,)))
 @example(0, 0.0, FORMS)
-@example(1, 0.4, FORMS)  # a column with 28 values, which are too few to judge
+@example(1, 0.4, ("parquet",))  # a column with 28 values, which are too few to judge
 def test_a_frame_of_all_dtypes_never_differs_from_itself_in_whatever_form(tmp_path_factory, seed, share, references):
     folder = tmp_path_factory.mktemp("frame")
     frame = frame_of(seed, share)
