@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
-from desk_setup import left_out, order, screen, without_qt
+from desk_setup import landing, left_out, order, screen, without_qt
 from desk_setup.account import Account
 from desk_setup.environment import VENV, version
 from desk_setup.say import BUILD, ROOT, Stopwatch, say
@@ -107,12 +107,16 @@ class Outcome:
     def _not_begun(self) -> Iterator[str]:
         skipped = [one for account in self.accounts for one in account.skipped.items()]
         waiting = [name for name, why in skipped if order.TIME_IS_UP in why]
-        if waiting:
-            files = {name.partition("::")[0] for name in waiting}
-            yield (
-                f"\nThe time was up before {len(waiting)} tests of {len(files)} files began. "
-                "All of them: python3 packaging/bootstrap.py test"
-            )
+        if not waiting:
+            return
+        files = sorted({order.named(name) for name in waiting})
+        yield (
+            f"\nThe time was up before {len(waiting)} tests of {len(files)} files began. "
+            "All of them: python3 packaging/bootstrap.py test"
+        )
+        owed = order.Owed.at(landing.FILE, files)
+        for file in files:
+            yield f"  - {file}" + (", of a room that this change touches" if file in owed.touched else "")
 
 
 def run_all(pytest_arguments: Sequence[str], env: Mapping[str, str]) -> int:
@@ -210,7 +214,7 @@ def _unit_tests_without_qt(env: Mapping[str, str]) -> Suite:
 def _other_tests(env: Mapping[str, str]) -> Suite:
     # A file stays together: its tests share engines, images, windows. `order` says which come first.
     at_once = ("-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
-    end = ("--begin-until", env[UNTIL], *_FEWER_EXAMPLES) if UNTIL in env else ()
+    end = ("--begin-until", env[UNTIL], "--landing", str(landing.FILE), *_FEWER_EXAMPLES) if UNTIL in env else ()
     which = ("tests", "--ignore=tests/unit", *_selection(env), *end)
     command = _pytest(VENV, (*_BOOKKEEPING, "-p", "desk_setup.order"))
     return Suite("All other tests.", command, _BY_PLUGIN, report="test-report", which=which, at_once=at_once)

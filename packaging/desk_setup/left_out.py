@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from desk_setup.order import TIME_IS_UP
+from desk_setup import landing
+from desk_setup.order import TIME_IS_UP, Owed, named
 from desk_setup.say import ROOT
 
 if TYPE_CHECKING:
@@ -38,13 +39,27 @@ UNCOLLECTED_FILES = 0
 
 
 def complaints(
-    accounts: Sequence[Account], tests: Path = ROOT / "tests", leaves: Sequence[Leave] = SKIPS
+    accounts: Sequence[Account],
+    tests: Path = ROOT / "tests",
+    leaves: Sequence[Leave] = SKIPS,
+    number: Path | None = landing.FILE,
 ) -> Iterator[str]:
     """Say what was left out beyond what may be; nothing where all is well."""
     skipped = {name: why for account in accounts for name, why in account.skipped.items()}
     for name, why in sorted(skipped.items()):
         if not any(leave.words in why for leave in leaves):
             yield f"skipped without leave: {name} ({why})"
+    late = sorted(name for name, why in skipped.items() if TIME_IS_UP in why)
+    owed = Owed.at(number, list({named(name) for name in late})) if number is not None else Owed()
+    for name in late:
+        if named(name) in owed.due:
+            yield f"not run for three landings: {name}"
+    commits = landing.commits_since(number) if late and number is not None else 0
+    if commits > landing.MOST_COMMITS:
+        yield (
+            f"{commits} commits since this landing was begun, {landing.MOST_COMMITS} may be, and tests were left to "
+            "the next: PYTHONPATH=packaging python3 -m desk_setup.landing begins it"
+        )
     for leave in leaves:
         those = sorted(name for name, why in skipped.items() if leave.words in why)
         if len(those) > leave.at_most:
