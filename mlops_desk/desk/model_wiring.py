@@ -14,7 +14,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.desk.governance.governing import Governing, governed_models
 from mlops_desk.desk.machine_wiring import MachineWiring
 from mlops_desk.desk.network.wiring import git_network
-from mlops_desk.desk.reference import ReferenceParts, reference_file
+from mlops_desk.desk.reference import FoundReference, ReferenceFinder, ReferenceParts, reference_file
 from mlops_desk.drift import metrics as drift_metrics
 from mlops_desk.drift.performance import metrics as performance_metrics
 from mlops_desk.jobs import metrics as job_metrics
@@ -235,11 +235,13 @@ class ModelWiring:
     """Joins registry, jobs and endpoints for drift and for rules.
 
     ``made_up`` scores two models where no container answers. ``played`` tells how a ref of a repository looks that is
-    only played (repository, ref), and None of one that git is asked about.
+    only played (repository, ref), and None of one that git is asked about. ``search`` finds data
+    sets without a source again.
     """
 
     made_up: Callable[[PipelineRun, ModelVersion, ModelVersion], ModelEvaluation] | None = None
     played: Callable[[str, str], str | None] | None = None
+    search: ReferenceFinder | None = None
 
     def __init__(
         self, folder: DataFolder, state: State, registry: RegistryCore, jobs: JobsService, endpoints: EndpointsService
@@ -265,8 +267,17 @@ class ModelWiring:
             dataset=lambda run_id: self._registry.reference_dataset(run_id, where, contexts),
             job_of_run=self._jobs.find_by_run,
             download=lambda uri, target: self._registry.download_artifact(uri, "", target, where),
+            search=lambda run_id, dataset: self.found(run_id, dataset, where),
         )
         return reference_file(endpoint, self.folder.endpoints / endpoint.name / "reference", parts)
+
+    def found_as(self, endpoint: Endpoint, path: Path) -> str | None:
+        """Tell how the file of an endpoint's data was found, where its data set names none that can be read."""
+        return None if self.search is None else self.search.told(endpoint.model.run_id or "", path)
+
+    def found(self, run_id: str, dataset: DatasetInput, registry: str | None = None) -> FoundReference | None:
+        """Find again what a run's data set was that has no readable source. Raises DeskError."""
+        return None if self.search is None else self.search.find(run_id, registry, dataset)
 
     def reference_dataset(self, endpoint: Endpoint, contexts: Sequence[str] | None = None) -> DatasetInput:
         """Return the data set whose file that is, as the run of the endpoint's model logged it. Raises DeskError."""
@@ -306,6 +317,10 @@ class ModelWiring:
     def served(self) -> set[str | None]:
         """Return the registries that endpoints serve from."""
         return {one.model.registry for one in self._endpoints.list()}
+
+    def job_of_run(self, run_id: str) -> Job | None:
+        """Return the job that logged to a run; None where there is none."""
+        return self._jobs.find_by_run(run_id)
 
     def code_of(self, run_id: str) -> CodeTree | None:
         """Return the code that the job of a run ran, from the snapshot that is kept of it; None where none is."""

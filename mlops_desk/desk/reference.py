@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from mlops_desk.base.errors import Hint, NotFound, Refused
 from mlops_desk.base.text import plain
@@ -27,12 +28,38 @@ WITHOUT_PATH = (
 
 
 @dataclass(frozen=True, slots=True)
+class FoundReference:
+    """What a data set without a readable source was: a file or a profile, ``told`` in words.
+
+    ``seen`` is its path as the job saw it, where it is a file of the job's mounts.
+    """
+
+    path: Path
+    told: str
+    seen: str | None = None
+
+
+def nothing_found(_run_id: str, _dataset: DatasetInput) -> FoundReference | None:
+    """Be the search where there is none."""
+    return None
+
+
+class ReferenceFinder(Protocol):
+    """Finds again what a run's data set was, by its registry, and tells how. Raises DeskError."""
+
+    def find(self, run_id: str, registry: str | None, dataset: DatasetInput) -> FoundReference | None: ...
+
+    def told(self, run_id: str, path: Path) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceParts:
-    """What is needed of registry and jobs, as plain callables."""
+    """What is needed of registry and jobs, as plain callables; ``search`` is asked where a source can't be read."""
 
     dataset: Callable[[str], DatasetInput]
     job_of_run: Callable[[str], Job | None]
     download: Callable[[str, Path], Path]
+    search: Callable[[str, DatasetInput], FoundReference | None] = nothing_found
 
 
 def reference_file(endpoint: Endpoint, cache: Path, parts: ReferenceParts) -> Path:
@@ -47,6 +74,17 @@ def reference_file(endpoint: Endpoint, cache: Path, parts: ReferenceParts) -> Pa
 def logged_file(run_id: str, cache: Path, parts: ReferenceParts, hint: str) -> Path:
     """Return the file of the dataset that was logged with a run. Raises NotFound, Refused."""
     dataset = parts.dataset(run_id)
+    try:
+        return sourced_file(run_id, dataset, cache, parts, hint)
+    except NotFound:
+        found = parts.search(run_id, dataset)
+        if found is None:
+            raise
+        return found.path
+
+
+def sourced_file(run_id: str, dataset: DatasetInput, cache: Path, parts: ReferenceParts, hint: str) -> Path:
+    """Return the file that a data set names as its source. Raises NotFound, Refused."""
     where = address_of(dataset)
     if where.startswith(REMOTE):
         return _fetched(where, cache / _place(where, dataset.digest), parts.download)

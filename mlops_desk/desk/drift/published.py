@@ -22,6 +22,8 @@ from mlops_desk.drift.profile.form import VERSION, from_bytes, to_bytes
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.records.drift import DriftOptions
 from mlops_desk.records.model import Artifact, DatasetInput
+from mlops_desk.registry.default_registry import OWN
+from mlops_desk.registry.service import RegistryCore
 
 _log = logging.getLogger(__name__)
 
@@ -115,6 +117,18 @@ def _is_of(name: str, dataset: DatasetInput) -> bool:
     return name.startswith(beginning) and len(name) == len(beginning) + _KEY_CHARACTERS + len(_ENDING)
 
 
+def published_parts(core: RegistryCore, wanted: Callable[[], bool]) -> PublishedParts:
+    """Return what is needed of the registries."""
+    return PublishedParts(
+        listed=lambda run_id, path, uri: core.shelf.listed_of_run(run_id, path, uri or OWN),
+        download=lambda run_id, path, folder, uri, limit: core.registries.download(
+            uri, "run", [run_id, path], folder, limit
+        ),
+        log_file=core.log_file,
+        wanted=wanted,
+    )
+
+
 class PublishedProfiles:
     """Finds them and puts them there; may be used by several threads."""
 
@@ -180,7 +194,7 @@ class PublishedProfiles:
             found = self._parts.listed(run_id, FOLDER, registry)
         except NotFound:  # a folder is there once something is in it
             return []
-        named = re.compile(rf"{FOLDER}/reference-[A-Za-z0-9._-]+\.profile")
+        named = re.compile(rf"{FOLDER}/reference(-[A-Za-z0-9._-]+)?\.profile")
         return [one for one in found if not one.is_folder and named.fullmatch(one.path)]
 
     def _read(self, run_id: str, registry: str | None, one: Artifact) -> FoundProfile:

@@ -14,9 +14,10 @@ from mlops_desk.base.disk.scratch import scratch
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.desk.drift.published import ProfilePlace, PublishedProfiles, place_of
-from mlops_desk.desk.reference import WITHOUT_PATH
+from mlops_desk.desk.reference import WITHOUT_PATH, address_of
+from mlops_desk.drift.monitors.house import NotEnoughRows
 from mlops_desk.drift.monitors.judging import options_of
-from mlops_desk.drift.monitors.predictions import has_answers
+from mlops_desk.drift.monitors.predictions import ENOUGH_ROWS, has_answers
 from mlops_desk.drift.profile.form import read_profile
 from mlops_desk.drift.profile.mark import is_profile
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, SegmentedRows
@@ -26,6 +27,7 @@ from mlops_desk.records.drift.monitors import Monitor
 from mlops_desk.records.drift.sources import ReferenceKind
 from mlops_desk.records.model import DatasetInput
 from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.storage.requests import LogWindow
 
 WORKER = "mlops_desk.drift.profile.worker"
 VALIDATION = ("validation", "eval", "evaluation", "test")
@@ -41,6 +43,8 @@ class References:
     What is pinned or is the window before is cut into the bins of the training's data. ``dataset`` is the data set that
     such a file is of. All of them, and ``run``, may raise DeskError. ``published`` are the profiles that lie with the
     version's run already, made of the same data set by the same choices: they are taken, and new ones left there.
+    ``found_as`` tells of a file how it was found, where its data set names none that can be read; ``first_rows`` writes
+    the first rows that an endpoint was asked.
     """
 
     def __init__(
@@ -52,6 +56,8 @@ class References:
         dataset: Callable[[Endpoint, Sequence[str] | None], DatasetInput],
         published: PublishedProfiles,
         evaluation: Callable[[Endpoint, Path], Path | None],
+        found_as: Callable[[Endpoint, Path], str | None] = lambda _endpoint, _path: None,
+        first_rows: Callable[[str, int, Path], LogWindow] | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._reference_file = reference_file
@@ -60,6 +66,8 @@ class References:
         self._run = run
         self._dataset = dataset
         self._published = published
+        self._found_as = found_as
+        self._first_rows = first_rows
 
     def make(self, monitor: Monitor) -> DataProfile:
         """Read the data that a monitor is held against. Raises DeskError."""
@@ -72,18 +80,45 @@ class References:
 
     def _of_data(self, monitor: Monitor, endpoint: Endpoint | None, options: DriftOptions) -> DataProfile:
         by = monitor.segment
+        if monitor.reference.kind is ReferenceKind.LIVE:
+            return self._of_live_rows(monitor, endpoint, options)
         # What is left with a run for all desks is not told apart by the column that one monitor wants.
         place = None if endpoint is None or by is not None else self._place(monitor, endpoint, options)
         found = None if place is None else self._published.find(place)
         if found is not None:
-            return found
+            return self._told(found, monitor, endpoint)
         path = self._path(monitor, endpoint)
+        found_as = None if endpoint is None else self._found_as(endpoint, path)
         answers = None if endpoint is None else "found"
         is_made = is_profile(path)
         made = _by_segment(monitor, read_profile(path)) if is_made else self._made(path, options, answers, by)
-        if place is not None:
+        if place is not None and found_as is None:
             self._published.keep(place, made)
-        return made
+        return replace(made, found_as=found_as)
+
+    def _told(self, found: DataProfile, monitor: Monitor, endpoint: Endpoint | None) -> DataProfile:
+        """Tell of a profile that lies with the run where it is all that is known of the data."""
+        if endpoint is None:
+            return found
+        try:
+            address_of(self._dataset(endpoint, _contexts(monitor)))
+        except NotFound:
+            return replace(found, found_as="the profile that is kept with its run")
+        return found
+
+    def _of_live_rows(self, monitor: Monitor, endpoint: Endpoint | None, options: DriftOptions) -> DataProfile:
+        """Read the first rows that the live version was asked. Raises NotEnoughRows, Invalid."""
+        if endpoint is None or self._first_rows is None:
+            hint = _give_file(monitor)
+            raise Invalid("Only requests of an endpoint have first live rows that can be the reference.", hint)
+        with scratch("first") as folder:
+            rows = Path(folder) / "rows.parquet"
+            window = self._first_rows(endpoint.name, ENOUGH_ROWS, rows)
+            if window.rows < ENOUGH_ROWS:
+                text = f"Waits for its reference: {window.rows:,} of its first {ENOUGH_ROWS:,} rows are there."
+                raise NotEnoughRows(text, f"Send it requests: {endpoint.url}" if endpoint.url else None)
+            made = self._made(rows, options, None, monitor.segment)
+        return replace(made, found_as=f"the first {window.rows:,} live rows of version {endpoint.model.version}")
 
     def _with_answers(self, made: DataProfile, endpoint: Endpoint, options: DriftOptions) -> DataProfile:
         """Put the answers of the model's evaluation in the place of those of the data; a note where they can't be."""
@@ -127,7 +162,7 @@ class References:
 
     def _place(self, monitor: Monitor, endpoint: Endpoint, options: DriftOptions) -> ProfilePlace | None:
         run_id = endpoint.model.run_id
-        if monitor.reference.kind is ReferenceKind.FILE or run_id is None:
+        if monitor.reference.kind in {ReferenceKind.FILE, ReferenceKind.LIVE} or run_id is None:
             return None
         try:
             dataset = self._dataset(endpoint, _contexts(monitor))
@@ -159,14 +194,16 @@ class References:
             if not path.exists():
                 raise NotFound(f"The reference {plain(held.path, 1000)} is not there.", "Give the path of a file.")
             return path
+        if held.kind is ReferenceKind.LIVE:
+            text = f"{plain(monitor.name)} is held against its first live rows, of which only a profile is kept."
+            raise Invalid(text, _give_file(monitor))
         if endpoint is None:
             hint = _give_file(monitor)
             raise Invalid(f"{plain(monitor.name)} has no endpoint whose model's data could be its reference.", hint)
         try:
             return self._reference_file(endpoint, _contexts(monitor))
         except NotFound as error:  # a comparison by hand would give it a file for once
-            before = f"{WITHOUT_PATH} Or name a file: " if error.hint == WITHOUT_PATH else _LOG_IT
-            raise NotFound(error.message, _give_file(monitor, before)) from error
+            raise NotFound(error.message, _ways(monitor, error)) from error
 
 
 def _contexts(monitor: Monitor) -> Sequence[str] | None:
@@ -198,5 +235,16 @@ def _by_segment(monitor: Monitor, profile: DataProfile) -> DataProfile:
     return profile
 
 
-def _give_file(monitor: Monitor, before: str = _LOG_IT) -> Hint:
-    return Hint(f"mlops-desk drift monitors configure {monitor.name} --reference-file FILE", before=before)
+def _give_file(monitor: Monitor) -> Hint:
+    return Hint(f"mlops-desk drift monitors configure {monitor.name} --reference-file FILE", before=_LOG_IT)
+
+
+def _ways(monitor: Monitor, error: NotFound) -> Hint:
+    """Return what a person can do who has logged data that nobody finds, or none."""
+    if error.hint != WITHOUT_PATH:
+        return _give_file(monitor)
+    before = (
+        f"Hold it against the first {ENOUGH_ROWS} live rows, as soon as they are there, if these are what is usual: "
+    )
+    after = f" (or against a file: --reference-file FILE). {WITHOUT_PATH}"
+    return Hint(f"mlops-desk drift monitors configure {monitor.name} --reference live", before=before, after=after)

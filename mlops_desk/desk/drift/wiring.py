@@ -15,7 +15,8 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.drift.profiles import ProfileParts, VersionProfiles
-from mlops_desk.desk.drift.published import AGAIN_SECONDS, PublishedParts, PublishedProfiles
+from mlops_desk.desk.drift.published import AGAIN_SECONDS, PublishedProfiles, published_parts
+from mlops_desk.desk.drift.reference_search import ReferenceSearch
 from mlops_desk.desk.drift.references import References
 from mlops_desk.desk.drift.sources import MonitorSources, SourceParts
 from mlops_desk.desk.drift.weighing import MonitorWeighing, WeighingParts
@@ -38,7 +39,6 @@ from mlops_desk.records.drift.monitors import DriftWatch, Monitor
 from mlops_desk.records.drift.sources import SourceKind
 from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.records.serving.endpoint import Endpoint
-from mlops_desk.registry.default_registry import OWN
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.secrets import SecretStore
@@ -77,7 +77,11 @@ class DriftDesk:
         self.windows = WindowStore(parts.folder.drift, partial(_limits, parts.settings))
         self._sources = sources = MonitorSources(_sources(parts))
         self._cutter = WindowCutter(self.windows, sources.doors(), partial(run_worker, ending=parts.loop.ending))
-        self._published = PublishedProfiles(_published(parts))
+        self._published = PublishedProfiles(
+            published_parts(parts.registry, lambda: parts.settings.switch("drift.share_references"))
+        )
+        found = parts.folder.drift / "references"
+        wiring.search = ReferenceSearch(parts.registry, found, wiring.job_of_run, run_worker)
         references = References(
             parts.endpoints.show,
             wiring.reference_file,
@@ -86,6 +90,8 @@ class DriftDesk:
             wiring.reference_dataset,
             self._published,
             wiring.evaluation,
+            wiring.found_as,
+            parts.endpoints.first_rows,
         )
         self.drift = DriftService(
             endpoint=parts.endpoints.show,
@@ -223,18 +229,6 @@ def _sources(parts: DriftParts) -> SourceParts:
         listed=lambda run_id, path: core.shelf.listed_of_run(run_id, path, None),
         download=lambda run_id, path, folder: core.shelf.download_of_run(run_id, path, folder, None),
         secret=parts.secrets.value,
-    )
-
-
-def _published(parts: DriftParts) -> PublishedParts:
-    core = parts.registry
-    return PublishedParts(
-        listed=lambda run_id, path, uri: core.shelf.listed_of_run(run_id, path, uri or OWN),
-        download=lambda run_id, path, folder, uri, limit: core.registries.download(
-            uri, "run", [run_id, path], folder, limit
-        ),
-        log_file=core.log_file,
-        wanted=lambda: parts.settings.switch("drift.share_references"),
     )
 
 

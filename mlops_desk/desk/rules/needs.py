@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.text import plain
-from mlops_desk.desk.reference import WITHOUT_PATH, address_of
+from mlops_desk.desk.reference import FoundReference, address_of, nothing_found
 from mlops_desk.desk.rules.rows import HELD_OUT
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.model import DatasetInput, ModelVersion
@@ -29,6 +29,7 @@ class RuleNeeds:
     dataset: Callable[[str, Sequence[str] | None], DatasetInput]
     endpoint: Callable[[str], Endpoint]
     model: Callable[[str], object]
+    search: Callable[[str, DatasetInput], FoundReference | None] = nothing_found
 
     def lacking(self, rule: Rule) -> list[str]:
         """Return what a rule would need and is not there, in sentences; nothing while nobody can tell."""
@@ -76,20 +77,24 @@ class RuleNeeds:
 
     def _no_path(self, rule: Rule, champion: ModelVersion) -> list[str]:
         """Return what can't be done with a data set that was logged without the path of its data."""
+        run_id = champion.run_id or ""
         try:
-            address_of(self.dataset(champion.run_id or "", None))
+            dataset = self.dataset(run_id, None)
+        except DeskError:
+            return []
+        try:
+            address_of(dataset)
         except NotFound as error:
-            if error.hint != WITHOUT_PATH:
+            if self.search(run_id, dataset) is not None:
                 return []
             name = None if rule.endpoint is None else plain(rule.endpoint)
             drift = (
                 ""
                 if name is None
-                else f"drift of endpoint {name} is judged only by a file that its monitor names, and "
+                else f"drift of endpoint {name} is judged only by a file that its monitor names, "
+                f"or by its first live rows, and "
             )
             return [f"{error.message} So {drift}new data are not held against them. {error.hint}"]
-        except DeskError:
-            return []
         return []
 
     def _no_rows(self, rule: Rule, champion: ModelVersion) -> list[str]:

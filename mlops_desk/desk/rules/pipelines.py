@@ -1,5 +1,6 @@
 """Joins pipelines with jobs, registry, drift and endpoints."""
 
+import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,10 +8,11 @@ from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.desk.model_wiring import ModelWiring
+from mlops_desk.desk.reference import FoundReference
 from mlops_desk.desk.rules.curves import CurveHouse
 from mlops_desk.desk.rules.descent import Descent
 from mlops_desk.desk.rules.evaluation import Evaluations
@@ -22,7 +24,7 @@ from mlops_desk.drift.worker import MODULE as DRIFT_WORKER
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.drift import DriftOptions, DriftReport
 from mlops_desk.records.jobs.job import Job
-from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.records.pipelines.comparison import ModelEvaluation
 from mlops_desk.records.pipelines.run import PipelineRun
 from mlops_desk.registry.service import RegistryCore
@@ -35,6 +37,8 @@ from mlops_desk.rules.planning import is_own
 from mlops_desk.serving.service import EndpointsService
 
 _REPORT_SECONDS = 600.0  # chosen: two data sets of ten million rows on a busy machine
+
+_log = logging.getLogger(__name__)
 
 
 class PipelineWiring:
@@ -68,14 +72,24 @@ class PipelineWiring:
             lambda uri, target: self._registry.download_artifact(uri, "", target),
             endpoints.told_later,
             wiring.folder.datasets,
+            self._found,
         )
         self._evaluations = Evaluations(self._freezing, self._sources, endpoints.answering, self._run, self._gpus)
         self._rollouts = EndpointRollouts(endpoints, self._version)
         self.needs = RuleNeeds(
-            wiring.champion, self.descent.job_of_run, self.descent.dataset, endpoints.show, registry.model
-        )
+            wiring.champion, self.descent.job_of_run, self.descent.dataset, endpoints.show, registry.model,
+            self._found,
+        )  # fmt: skip
         self.pipelines = self._service(bus)
         self.pipelines.follow_curves(self.state.curves, self._curve_parts(), loop)
+
+    def _found(self, run_id: str, dataset: DatasetInput) -> FoundReference | None:
+        """Find again what a data set was; None too where it can't be looked for now, which the log tells."""
+        try:
+            return self.wiring.found(run_id, dataset)
+        except DeskError as error:
+            _log.info("What a data set was is not looked for: %s", error.message)
+            return None
 
     def _service(self, bus: Bus) -> PipelinesService:
         """Return the pipelines."""

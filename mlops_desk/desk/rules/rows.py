@@ -4,11 +4,20 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound, TimedOut, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.desk.reference import REMOTE, ReferenceParts, address_of, logged_file, on_host
+from mlops_desk.desk.reference import (
+    REMOTE,
+    FoundReference,
+    ReferenceParts,
+    address_of,
+    logged_file,
+    nothing_found,
+    on_host,
+)
 from mlops_desk.drift.contest.laying import as_json
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.model import DatasetInput
@@ -23,6 +32,8 @@ HELD_OUT = ("testing", "test", "validation", "eval")
 LEARNED = ("training", "train")
 """And how it says that it has."""
 FIXED, NEWEST = "fixed", "newest"
+_TABLES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".ndjson")
+_MOST_TABLES = 20  # more need no number
 LEAST_LABELLED = 30  # as for a window of answers
 _FIRST_ERROR_STATUS = 400  # RFC 9110, 15: client errors begin here
 _HINT = Hint("mlops-desk rules create NAME … --test FILE", before="Name a file of labelled rows: ")
@@ -48,7 +59,8 @@ class RowSources:
     """``dataset`` finds a run's data set of one of some contexts (raises NotFound), ``job_of_run`` the job of a run.
 
     ``requests`` returns the newest logged rows of an endpoint that have feedback, however many came since. ``made``
-    is the folder of data sets that the desk made: no model is scored on any of them.
+    is the folder of data sets that the desk made: no model is scored on any of them. ``search`` finds a data set
+    again that names no source which can be read.
     """
 
     dataset: Callable[[str, Sequence[str] | None], DatasetInput]
@@ -56,6 +68,7 @@ class RowSources:
     download: Callable[[str, Path], Path]
     requests: Callable[[str], list[LoggedRequest]]
     made: Path
+    search: Callable[[str, DatasetInput], FoundReference | None] = nothing_found
 
     def of(self, run: PipelineRun, challenger_run: str | None, room: Path) -> tuple[list[RowSource], list[str]]:
         """Return the parts that there are, and of the others why there are none.
@@ -180,18 +193,51 @@ class RowSources:
         """
         if run.champion_run is None:
             return None
-        try:
-            where = address_of(self.dataset(run.champion_run, None))
-            before = on_host(where, job, _HINT)
-        except NotFound:
+        before, where = self._learned(run.champion_run, job)
+        if before is None:
             return None
         mounts = tuple(replace(one, source=run.data.get(one.target, one.source)) for one in job.spec.mounts)
         replaced = replace(job, spec=replace(job.spec, mounts=mounts))
+        if where is None:
+            return before, _only_table(run)
         try:
             return before, on_host(where, replaced, _HINT)
         except NotFound as error:
             text = f"The new data have no {plain(where, 300)}, which the champion was trained on."
             raise NotFound(text, "Lay them out as the old ones are.") from error
+
+    def _learned(self, run_id: str, job: Job) -> tuple[Path | None, str | None]:
+        """Return the file or profile of what a run has learned from, and the file's path as the job saw it."""
+        try:
+            dataset = self.dataset(run_id, None)
+        except NotFound:
+            return None, None
+        try:
+            where = address_of(dataset)
+            return on_host(where, job, _HINT), where
+        except NotFound:
+            found = self.search(run_id, dataset)
+        return (None, None) if found is None else (found.path, found.seen)
+
+
+def _only_table(run: PipelineRun) -> Path:
+    """Return the one table of the new data, where nobody knows the place of the champion's. Raises NotFound."""
+    places = [Path(one) for one in run.data.values()]
+    there = list(islice((file for place in places for file in _tables(place)), _MOST_TABLES))
+    if len(there) == 1:
+        return there[0]
+    n = f"{len(there)} tables" if len(there) < _MOST_TABLES else "many tables"
+    text = f"The new data have {n}, and the champion's run does not say which of its files it was trained on."
+    raise NotFound(text, "Log the data set with source=PATH, the path that the job sees.")
+
+
+def _tables(place: Path) -> Iterable[Path]:
+    if place.is_file():
+        return [place]
+    try:
+        return sorted(file for file in place.iterdir() if file.suffix.lower() in _TABLES and file.is_file())
+    except OSError:
+        return []
 
 
 def labelled(rows: Iterable[LoggedRequest], plan: EvaluationPlan) -> tuple[str | None, list[LoggedRequest]]:

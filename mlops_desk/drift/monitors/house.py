@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from mlops_desk.base.errors import NotFound
 from mlops_desk.drift.importance import WeighingWish
 from mlops_desk.drift.live.cutting import PinnedAnswers, TakenWindows
 from mlops_desk.drift.live.log_rows import LogPlace
@@ -15,6 +16,10 @@ from mlops_desk.drift.profile.profile import DataProfile, Sketch
 from mlops_desk.records.drift.importance import ComputedImportance
 from mlops_desk.records.drift.monitors import DriftWatch, Monitor
 from mlops_desk.records.serving.endpoint import Endpoint
+
+
+class NotEnoughRows(NotFound):
+    """So few rows have come that they can't be the reference yet."""
 
 
 class SketchHead(Protocol):

@@ -14,7 +14,7 @@ from mlops_desk.base.errors import DeskError, Hint, NotFound
 from mlops_desk.base.failures.pauses import pause_after
 from mlops_desk.drift.monitors.book import MonitorBook
 from mlops_desk.drift.monitors.evaluation import Evaluation
-from mlops_desk.drift.monitors.house import MonitorHouse
+from mlops_desk.drift.monitors.house import MonitorHouse, NotEnoughRows
 from mlops_desk.drift.monitors.predictions import (
     ENOUGH_ROWS,
     RETRY_SECONDS,
@@ -110,7 +110,10 @@ class MonitorRound:
             return monitor, LastLook(waits=waits, hint=_ask(endpoint))
         if endpoint is not None and self._is_quiet(monitor, endpoint):
             return monitor, self.last(monitor.id)
-        monitor, digest, reference = self._reference(monitor, endpoint)
+        try:
+            monitor, digest, reference = self._reference(monitor, endpoint)
+        except NotEnoughRows as error:
+            return monitor, LastLook(waits=error.message, hint=error.hint)
         taken = self._house.take(monitor, reference)
         pending = taken.pending_rows
         inputs = () if endpoint is None else self._house.inputs(endpoint)
@@ -183,7 +186,7 @@ class MonitorRound:
             return monitor, *known
         made = self._house.make_reference(now)
         digest = self._house.store.put_reference(monitor.id, made)
-        now = replace(now, held_answers=held_in(made) if has_answers(now) else None)
+        now = replace(now, held_answers=held_in(made) if has_answers(now) else None, reference_found=made.found_as)
         if known is None and (judged := self._book.recent(monitor.id)):  # the store of windows was lost, and its cursor
             now = replace(now, begun_at=math.nextafter(judged[-1].window_end, math.inf))
         self._pins.pop(monitor.id, None)

@@ -27,7 +27,7 @@ from mlops_desk.drift.monitors.book import RECENT, MonitorBook, new_id
 from mlops_desk.drift.monitors.callers import HeldLooks, check_own, check_own_agent
 from mlops_desk.drift.monitors.drafting import GivenSource
 from mlops_desk.drift.monitors.evaluation import Evaluation
-from mlops_desk.drift.monitors.house import MonitorHouse
+from mlops_desk.drift.monitors.house import MonitorHouse, NotEnoughRows
 from mlops_desk.drift.monitors.predictions import has_answers, held_in, standing_of_predictions
 from mlops_desk.drift.monitors.proposing import model_of, orphans, proposals
 from mlops_desk.drift.monitors.round import MonitorRound
@@ -380,11 +380,15 @@ class MonitorService(ImportanceVerbs):
         elif monitor.model is not None:
             self._house.version(monitor.model)
         known = None if anew else self._house.store.reference(monitor.id)
-        profile = self._house.make_reference(monitor) if known is None else known[1]
+        try:
+            profile = self._house.make_reference(monitor) if known is None else known[1]
+        except NotEnoughRows:  # the looks make it as soon as there are enough
+            self._house.store.forget(monitor.id)
+            return replace(monitor, held_answers=None, reference_found=None)
         drafting.check_columns(monitor, [one.column.name for one in profile.columns])
         if known is None:
-            monitor = replace(monitor, held_answers=held_in(profile) if has_answers(monitor) else None)
-        if known is None:
+            held = held_in(profile) if has_answers(monitor) else None
+            monitor = replace(monitor, held_answers=held, reference_found=profile.found_as)
             self._house.store.forget(monitor.id)
             self._house.store.put_reference(monitor.id, profile)
         return monitor

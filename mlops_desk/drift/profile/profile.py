@@ -37,7 +37,8 @@ class DataProfile:
     """All columns in the data's order; roles are those that were chosen when it was made.
 
     ``notes`` say in words which lines of a file were no rows, ``n_rejected`` how many. ``segments``: the same rows once
-    more, told apart by the values of a column.
+    more, told apart by the values of a column. ``found_as`` tells where data without a readable source were found; it
+    is not written down with a profile.
     """
 
     n_rows: int
@@ -45,6 +46,7 @@ class DataProfile:
     n_rejected: int = 0
     notes: tuple[str, ...] = ()
     segments: "SegmentedRows | None" = None
+    found_as: str | None = None
 
     @property
     def answers(self) -> tuple[str, ...]:

@@ -33,7 +33,8 @@ class Monitor:
     tells how the desk found those weights in the model, where no person has given any since. ``answers`` names the
     columns by which answers are scored once labels have come, ``answers_reference`` labelled answers to hold them
     against, where the monitor's own reference has none. ``held_answers`` are the answers that windows are held
-    against, once there are some. ``level`` is that of its alert. What its log has from before ``begun_at`` (Unix time)
+    against, once there are some. ``reference_found`` tells where the reference was found of a data set that was logged
+    without a readable source. ``level`` is that of its alert. What its log has from before ``begun_at`` (Unix time)
     is no news to it: it was judged before the store of windows was lost. One that ``is_proposed`` was made by the desk,
     not by a person; ``is_refused``: somebody has removed it, and it is not proposed again while its endpoint stays.
     ``created_by`` is a uid.
@@ -63,6 +64,7 @@ class Monitor:
     answers: AnswerColumns | None = None
     answers_reference: Reference | None = None
     held_answers: HeldAnswers | None = None
+    reference_found: str | None = None
     is_paused: bool = False
     is_proposed: bool = False
     is_refused: bool = False

@@ -36,7 +36,8 @@ class Source:
 class ReferenceKind(StrEnum):
     """``TRAINING`` and ``VALIDATION`` are data sets logged with the version; ``PINNED`` is a span of the source itself.
 
-    ``PREVIOUS`` is the window before: it tells how fast the data move, not how far they have.
+    ``PREVIOUS`` is the window before: it tells how fast the data move, not how far they have. ``LIVE`` are the first
+    rows that came, pinned when enough are there.
     """
 
     TRAINING = "training"
@@ -44,6 +45,7 @@ class ReferenceKind(StrEnum):
     PINNED = "pinned"
     PREVIOUS = "previous"
     FILE = "file"
+    LIVE = "live"
 
 
 @dataclass(frozen=True, slots=True)

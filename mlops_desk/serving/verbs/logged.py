@@ -87,6 +87,13 @@ class LoggedVerbs(ABC):
         folder = self._switchboard.log_folder(name)
         return newest(folder, rows, target, revision=endpoint.revision, since=endpoint.created_at)
 
+    def first_rows(self, name: str, rows: int, target: Path) -> LogWindow:
+        """Write the first ``rows`` answered rows of the live revision as one Parquet file of features."""
+        endpoint = self._board.get(name)
+        self._switchboard.gatekeeper.roll()
+        folder = self._switchboard.log_folder(name)
+        return newest(folder, rows, target, revision=endpoint.revision, since=endpoint.created_at, oldest=True)
+
     def log_place(self, name: str) -> tuple[Path, tuple[int, ...], float]:
         """Return where an endpoint's log lies with all that was answered until now, and which of its rows count.
 

@@ -25,8 +25,11 @@ def newest(
     revision: int | None = None,
     since: float = 0.0,
     with_meta: bool = False,
+    oldest: bool = False,
 ) -> LogWindow:
     """Write the newest ``rows`` answered rows as one Parquet file, features only unless ``with_meta``.
+
+    With ``oldest`` these are the first rows.
 
     ``since`` is Unix seconds. Requests that were refused or failed, and those that somebody only tried, are left out.
     An empty log writes nothing.
@@ -39,27 +42,32 @@ def newest(
         condition += f" AND _revision = {int(revision)}"
     for attempt in range(_READ_TRIES):
         try:
-            return _newest(folder, rows, target, condition, since=since, with_meta=with_meta)
+            return _newest(folder, rows, target, condition, since=since, with_meta=with_meta, oldest=oldest)
         except duckdb.IOException:  # a part was merged away between listing and reading
             if attempt == _READ_TRIES - 1:
                 raise
     raise AssertionError
 
 
-def _newest(folder: Path, rows: int, target: Path, condition: str, *, since: float, with_meta: bool) -> LogWindow:
+def _newest(
+    folder: Path, rows: int, target: Path, condition: str, *, since: float, with_meta: bool, oldest: bool
+) -> LogWindow:
     with closing(connect(target.parent)) as connection:
         chosen: list[Path] = []
         found = 0
-        for part in reversed(parts(folder, since)):
+        known = parts(folder, since)
+        for part in known if oldest else reversed(known):
             count = f"SELECT count(*) FROM {read([part.path])} WHERE {condition}{_no_tries(connection, [part.path])}"
             found += connection.execute(count).fetchall()[0][0]
-            chosen.insert(0, part.path)
+            chosen.insert(len(chosen) if oldest else 0, part.path)
             if found >= rows:
                 break
         if found == 0:
             return LogWindow(0, None, None)
         wanted = f"{condition}{_no_tries(connection, chosen)}"
-        order = f"WHERE {wanted} ORDER BY _received_at DESC, _request_id, _row LIMIT {int(rows)}"
+        order = (
+            f"WHERE {wanted} ORDER BY _received_at {'ASC' if oldest else 'DESC'}, _request_id, _row LIMIT {int(rows)}"
+        )
         connection.execute(f"CREATE TEMP TABLE newest AS SELECT * FROM ({united(connection, chosen)}) {order}")
         window = connection.execute("SELECT count(*), min(_received_at), max(_received_at) FROM newest").fetchall()[0]
         described = connection.execute("DESCRIBE newest").fetchall()

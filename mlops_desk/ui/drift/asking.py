@@ -112,6 +112,11 @@ def change(before: "Monitor", draft: "Monitor") -> "Callable[[ClientLike], Monit
     )  # fmt: skip
 
 
+def hold_against_live_rows(key: str) -> "Callable[[ClientLike], MonitorStanding]":
+    """Return the wish that a monitor's first live rows are what later ones are held against."""
+    return lambda desk: desk.monitors.configure(key, reference="live")
+
+
 def _listed(names: "Sequence[str]") -> str:
     """Return names as the verb takes them: parted by commas, one that has a comma in quotes."""
     line = io.StringIO()

@@ -112,7 +112,10 @@ def _reference(one: Monitor) -> str:
         return f"{moment(held.start or 0.0)} to {moment(held.end or 0.0)} of the same"
     if held.kind is ReferenceKind.PREVIOUS:
         return "the window before"
-    return f"the {held.kind} data logged with the model"
+    if held.kind is ReferenceKind.LIVE:
+        return plain(one.reference_found or "its first live rows, as soon as there are enough", _TEXT)
+    told = f"the {held.kind} data logged with the model"
+    return plain(f"{told}, found as {one.reference_found}", _TEXT) if one.reference_found else told
 
 
 def story(item: ColumnStory) -> str:

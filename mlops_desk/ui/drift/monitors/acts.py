@@ -35,16 +35,18 @@ class MonitorActs(QObject):
         self._columns = columns
         self.check = Button("Check now", tip="Judge what is new in its source", asks=True)
         self.edit = Button("Edit …", asks=True)
+        self.live = Button("Hold against live rows", tip="Its first live rows become the reference", asks=True)
         self.pause = Button("Pause", asks=True)
         self.remove = Button("Remove …", harmful=True, asks=True)
         self._checking: set[str] = set()
         self.check.clicked.connect(self.check_now)
         self.edit.clicked.connect(self.ask_to_edit)
+        self.live.clicked.connect(self.hold_against_live_rows)
         self.pause.clicked.connect(self.pause_or_resume)
         self.remove.clicked.connect(self.ask_to_remove)
 
     def buttons(self) -> tuple[Button, ...]:
-        return self.check, self.edit, self.pause, self.remove
+        return self.live, self.check, self.edit, self.pause, self.remove
 
     def show_standing(self, standing: MonitorStanding | None) -> None:
         """Offer what can be done with it."""
@@ -52,6 +54,7 @@ class MonitorActs(QObject):
             button.setVisible(standing is not None)
         if standing is None:
             return
+        self.live.setVisible((standing.command or "").endswith("--reference live"))
         paused = standing.state is MonitorState.PAUSED
         self.pause.show_title("Resume" if paused else "Pause")
         self.pause.updateGeometry()
@@ -90,6 +93,12 @@ class MonitorActs(QObject):
             self._context.complain(error)
 
         self._context.ask("check monitor", asking.check(key), done, failed)
+
+    def hold_against_live_rows(self) -> None:
+        """Have its first live rows be what later ones are held against: the click is the answer to what it asks."""
+        standing = self._chosen()
+        if standing is not None:
+            self._context.ask("monitor", asking.hold_against_live_rows(standing.monitor.id), _nothing)
 
     def pause_or_resume(self) -> None:
         standing = self._chosen()

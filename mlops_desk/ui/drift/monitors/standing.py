@@ -37,6 +37,7 @@ REFERENCES = {
     ReferenceKind.PINNED: "earlier rows of this source",
     ReferenceKind.PREVIOUS: "the window before",
     ReferenceKind.FILE: "a file",
+    ReferenceKind.LIVE: "the first live rows",
 }
 
 
@@ -108,6 +109,7 @@ def facts(standing: MonitorStanding) -> list[Fact]:
         Fact("About", subject(monitor)),
         Fact("Source", source(monitor.source)),
         Fact("Reference", reference(monitor.reference)),
+        *([Fact("Found as", plain(monitor.reference_found))] if monitor.reference_found else []),
         Fact("Windows", window_told(monitor)),
         Fact("Level", monitor.level),
         Fact("Columns", ", ".join(map(plain, monitor.columns)) or "all of the reference"),

@@ -12,6 +12,7 @@ import pytest
 from mlops_desk.base.errors import Hint, Invalid, NotFound, Unavailable
 from mlops_desk.desk.drift.references import References
 from mlops_desk.desk.reference import address_of
+from mlops_desk.drift.monitors.house import NotEnoughRows
 from mlops_desk.drift.profile import worker
 from mlops_desk.drift.profile.form import to_bytes
 from mlops_desk.drift.profile.profile import DataProfile
@@ -19,6 +20,7 @@ from mlops_desk.records.drift.columns import ColumnRole
 from mlops_desk.records.drift.monitors import Monitor
 from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.storage.requests import LogWindow
 from tests.unit.desk.drift.test_published import DATA, Store, reference_profile
 
 MONITOR = Monitor("m1", "drafts", Source(SourceKind.LOG, "drafts"), endpoint="drafts")
@@ -58,8 +60,9 @@ def test_who_has_logged_a_data_set_without_its_path_is_not_told_to_log_it() -> N
         address_of(replace(DATA, source=json.dumps({"tags": {"mlflow.source.name": "train.py"}})))
     with pytest.raises(NotFound, match="was logged without the path of its data") as caught:
         references(unknown.value).make(MONITOR)
-    assert caught.value.command == "mlops-desk drift monitors configure drafts --reference-file FILE"
+    assert caught.value.command == "mlops-desk drift monitors configure drafts --reference live"
     hint = str(caught.value.hint)
+    assert "--reference-file FILE" in hint
     assert "source=PATH" in hint
     assert "Log it while training" not in hint
 
@@ -282,3 +285,33 @@ def test_a_stored_profile_is_taken_where_it_is_told_apart_as_the_monitor_wants_i
     made = world.references.make(monitor)
     assert (None if made.segments is None else made.segments.cut.column.name) == wanted
     assert world.read == 1
+
+
+def test_first_live_rows_are_the_reference_as_soon_as_there_are_enough(tmp_path: Path) -> None:
+    there = 499
+
+    def first_rows(_name: str, rows: int, target: Path) -> LogWindow:
+        lines = "".join(f"{at % 17}\n" for at in range(min(rows, there)))
+        target.write_text(f"a\n{lines}")
+        return LogWindow(min(rows, there), 1.0, 2.0)
+
+    def run(_module: str, request: Mapping[str, Any], _seconds: float) -> Any:
+        csv = Path(request["reference"]).rename(Path(request["reference"]).with_suffix(".csv"))
+        return worker.answer({**request, "reference": str(csv)})
+
+    published = Store()
+    ref = ModelRef("m", "3", "models:/m/3", run_id="r1")
+    endpoint = Endpoint("drafts", EndpointState.LIVE, "http://127.0.0.1:1", 1, ref)
+    held = References(
+        lambda _name: endpoint, lambda *_: tmp_path, lambda _endpoint: {"a": "numeric"}, run, lambda *_: DATA,
+        published.profiles(), lambda *_: None, first_rows=first_rows,
+    )  # fmt: skip
+    live = replace(MONITOR, reference=Reference(ReferenceKind.LIVE))
+    with pytest.raises(NotEnoughRows, match="499 of its first 500 rows"):
+        held.make(live)
+    there = 2000
+    made = held.make(live)
+    assert (made.n_rows, made.found_as) == (500, "the first 500 live rows of version 3")
+    assert published.files == {}
+    with pytest.raises(Invalid, match="first live rows"):
+        held.path(live)

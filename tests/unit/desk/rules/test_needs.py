@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlops_desk.base.errors import NotFound, Unavailable
+from mlops_desk.desk.reference import FoundReference
 from mlops_desk.desk.rules.needs import RuleNeeds
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, Mount
@@ -122,3 +123,5 @@ def test_a_data_set_that_does_not_say_where_it_lies_is_told_when_the_rule_is_mad
     assert "The data set iris was logged without the path of its data" in told
     assert "drift of endpoint front is judged only by" in told
     assert "source=PATH" in told
+    found = FoundReference(tmp_path / "train.csv", "a file of its mounts")
+    assert needs(dataset=lambda _run, _contexts: bare, search=lambda *_: found).lacking(rule) == []
