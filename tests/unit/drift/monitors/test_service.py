@@ -15,7 +15,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.drift.live.cutting import PinnedAnswers, TakenWindows
 from mlops_desk.drift.live.log_rows import LogPlace
-from mlops_desk.drift.monitors.house import MonitorHouse
+from mlops_desk.drift.monitors.house import MonitorHouse, NotEnoughRows
 from mlops_desk.drift.monitors.service import MonitorService
 from mlops_desk.drift.monitors.worker import answer
 from mlops_desk.drift.profile.profile import DataProfile, beside
@@ -70,6 +70,7 @@ class World:
         self.recorded = []
         self.pinned = []
         self.redacted = ()
+        self.found_as = None
         self.service = self.make()
 
     def make(self):
@@ -127,7 +128,8 @@ class World:
     def reference(self, monitor):
         self._fail("reference")
         self.made.append(monitor.model)
-        return reference_profile({name: self.random.normal(40, 10, 5000) for name in COLUMNS})
+        made = reference_profile({name: self.random.normal(40, 10, 5000) for name in COLUMNS})
+        return replace(made, found_as=self.found_as)
 
     def run(self, module, request, seconds):
         assert module == "mlops_desk.drift.monitors.worker"
@@ -817,3 +819,17 @@ def test_what_is_asked_by_hand_is_told_the_monitors_own_reference(world):
     assert profile is not None
     assert [one.column.name for one in profile.columns][:1] == [COLUMNS[0]]
     world.is_there = False
+
+
+def test_it_waits_for_its_first_live_rows_and_then_says_what_it_is_held_against(world):
+    world.pass_by(0.0)
+    world.fails["reference"] = NotEnoughRows("Waits for its reference: 3 of its first 500 rows are there.")
+    told = world.service.configure("digits", reference="live")
+    assert told.monitor.reference.kind == "live"
+    assert world.service.history("digits") == []
+    waits = world.service.check("digits")
+    assert (waits.state, waits.trouble) == ("waiting", None)
+    assert "3 of its first 500 rows" in waits.sentence
+    del world.fails["reference"]
+    world.found_as = "the first 500 live rows of version 3"
+    assert world.service.check("digits").monitor.reference_found == "the first 500 live rows of version 3"
