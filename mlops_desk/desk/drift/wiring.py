@@ -80,19 +80,7 @@ class DriftDesk:
         self._published = PublishedProfiles(
             published_parts(parts.registry, lambda: parts.settings.switch("drift.share_references"))
         )
-        found = parts.folder.drift / "references"
-        wiring.search = ReferenceSearch(parts.registry, found, wiring.job_of_run, run_worker)
-        references = References(
-            parts.endpoints.show,
-            wiring.reference_file,
-            wiring.kinds,
-            run_worker,
-            wiring.reference_dataset,
-            self._published,
-            wiring.evaluation,
-            wiring.found_as,
-            parts.endpoints.first_rows,
-        )
+        references = self._references(parts, wiring)
         self.drift = DriftService(
             endpoint=parts.endpoints.show,
             request_window=wiring.request_window,
@@ -132,6 +120,21 @@ class DriftDesk:
             settings=parts.settings,
             record=parts.telemetry.record,
             alert_of=parts.alerts.of_monitor,
+        )
+
+    def _references(self, parts: DriftParts, wiring: ModelWiring) -> References:
+        found = parts.folder.drift / "references"
+        wiring.search = ReferenceSearch(parts.registry, found, wiring.job_of_run, run_worker)
+        return References(
+            parts.endpoints.show,
+            wiring.reference_file,
+            wiring.kinds,
+            run_worker,
+            wiring.reference_dataset,
+            self._published,
+            wiring.evaluation,
+            wiring.found_as,
+            parts.endpoints.first_rows,
         )
 
     def _profiles(self, references: References) -> VersionProfiles:
