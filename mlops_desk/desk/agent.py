@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from string import hexdigits
 from threading import Lock
+from typing import Any
 
 from mlops_desk import __version__
 from mlops_desk.base import wire
@@ -100,7 +101,9 @@ class AgentService:
         wanted = AuditSearch(since, until, user, asked, text, failed)
         return self._state.audit.search(wanted, check_limit(limit))
 
-    def verify_audit(self, head: str | None = None, ticket: str | None = None) -> AuditVerification:
+    def verify_audit(
+        self, head: str | None = None, ticket: str | None = None, anchors: list[str] | None = None
+    ) -> AuditVerification:
         if head is not None and (len(head) != _DIGEST_CHARACTERS or not set(head) <= set(hexdigits.lower())):
             raise Invalid("A head is a SHA-256 in hex, of 64 characters.", "The last line of an export has one.")
         if not self._verifying.acquire(blocking=False):
@@ -108,12 +111,19 @@ class AgentService:
         try:
             with self._parts.begun("The look at the audit", ticket) as work:
                 written = self._state.audit.end
-                request = {"database": str(self._folder.state_database), "head": head, "written": written}
+                request: dict[str, Any] = {
+                    "database": str(self._folder.state_database),
+                    "head": head,
+                    "written": written,
+                }
+                request["anchors"] = list(anchors or ())
+                if not self._simulated:  # what is made up is anchored nowhere
+                    request |= {"heads": str(self._folder.audit_heads), "instance": self._folder.instance}
                 return self._verified(request, work)
         finally:
             self._verifying.release()
 
-    def _verified(self, request: dict[str, str | None], work: BesideWork) -> AuditVerification:
+    def _verified(self, request: dict[str, Any], work: BesideWork) -> AuditVerification:
         def hear(line: str) -> bool:
             what, _, numbers = line.partition(" ")
             done, _, total = numbers.partition(" ")

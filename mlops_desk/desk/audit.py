@@ -14,17 +14,23 @@ from dataclasses import replace
 from functools import partial
 from threading import Lock
 
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.disk.patience import HungDisk, PatientWriter
 from mlops_desk.base.errors import DeskError, Hint
+from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.desk.settings import without_secrets
 from mlops_desk.records.agent import AuditEntry, AuditState
 from mlops_desk.records.event import Notice
-from mlops_desk.storage.state import StoredRecords
+from mlops_desk.storage.audit.anchors import append_head, send_head
+from mlops_desk.storage.audit.chain import START, Anchor
+from mlops_desk.storage.state import State, StoredRecords
 
 _log = logging.getLogger(__name__)
 SOURCE = "audit"
 STOPPED = "The agent stopped during it."
+_HEADS_SECONDS = 30.0  # chosen: a burst of records is anchored soon
+_ANCHOR_SECONDS, _ANCHOR_RECORDS = 600.0, 100  # chosen: five megabytes of heads a year at most of steady work
 _WAITING = 10_000  # chosen: a few MB while the disk is full; what is older is then lost, and that is told
 _ABOUT = ("file", "audit")
 _MAKE_ROOM = Hint("mlops-desk doctor", after=" tells how much room there is, journalctl -k how the disk is.")
@@ -119,6 +125,62 @@ class AuditTrail:
         self._is_told = True
         text = f"The audit trail can't be written. {why} What is changed meanwhile is noted in memory alone."
         self._notify(Notice("alert", SOURCE, plain(text), _MAKE_ROOM, time.time(), about=_ABOUT))
+
+
+class AuditHeads:
+    """Anchors heads of the audit outside its database as it grows; a simulated desk's nowhere.
+
+    That is at the agent's begin and end, and meanwhile after a hundred records or ten minutes: who makes the chain anew
+    later, or cuts it, can't do so behind the last of them.
+    """
+
+    def __init__(self, folder: DataFolder, state: State, *, simulated: bool) -> None:
+        self._folder, self._state, self._simulated = folder, state, simulated
+        self._writer = PatientWriter("audit heads")
+        self._last: tuple[int, str] | None = None
+        self._at = 0.0
+        self._troubles: set[str] = set()
+
+    def start(self, loop: Loop) -> None:
+        """Begin to anchor."""
+        if not self._simulated:
+            loop.repeat("audit heads", _HEADS_SECONDS, self.turn)
+
+    def stop(self) -> None:
+        """Anchor what was written last."""
+        if not self._simulated:
+            self._anchor(due=True)
+
+    def turn(self) -> None:
+        """Anchor the newest head if it is time."""
+        self._anchor(due=time.monotonic() - self._at >= _ANCHOR_SECONDS)
+
+    def _anchor(self, *, due: bool) -> None:
+        newest = self._state.audit.newest() or (0, START)
+        repaired = self._state.repair if self._last is None else None
+        if newest == (self._last or (0, START)) and repaired is None:
+            return
+        if self._last is not None and not due and newest[0] - self._last[0] < _ANCHOR_RECORDS:
+            return
+        what = None if repaired is None else "a repair of what was damaged"
+        anchor = Anchor(*newest, time.time(), "", what)
+        anchored = [
+            self._try(lambda: self._writer.do(lambda: append_head(self._folder.audit_heads, anchor))),
+            self._try(lambda: send_head(self._folder.instance, anchor)),
+        ]
+        if any(anchored):
+            self._last, self._at = newest, time.monotonic()
+
+    def _try(self, act: Callable[[], object]) -> bool:
+        """Tell whether ``act`` anchored a head; what fails again in the same way is logged once."""
+        try:
+            return act() is not False
+        except OSError as error:
+            text = error.strerror or str(error)
+            if text not in self._troubles:
+                _log.warning("A head of the audit can't be anchored outside the database: %s", text)
+            self._troubles.add(text)
+            return False
 
 
 def _words(error: DeskError | HungDisk) -> str:

@@ -12,7 +12,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk import doctor, model_wiring
 from mlops_desk.desk.agent import AgentParts, AgentService
-from mlops_desk.desk.audit import AuditTrail
+from mlops_desk.desk.audit import AuditHeads, AuditTrail
 from mlops_desk.desk.container_names import ContainerNames
 from mlops_desk.desk.drift.wiring import DriftDesk, DriftParts
 from mlops_desk.desk.engines.image_wiring import image_needs, images_service, wanted_images
@@ -122,6 +122,7 @@ class Desk(DeskVerbs):
         self.upkeep = Upkeep(folder, self.state, self.store, self.bus.publish, simulated=self.simulated)
         self.state.jobs.make_room = self.state.endpoints.make_room = self.upkeep.make_room
         self.audit = AuditTrail(self.state.audit, self.bus.publish)
+        self.audit_heads = AuditHeads(folder, self.state, simulated=self.simulated)
         self.on_shutdown = loop.ending.set
         self.policy: AccessPolicy = SingleUser()
         self.engine_table = EngineTable(
@@ -162,6 +163,7 @@ class Desk(DeskVerbs):
         return [
             Part("the engine", stop=self.engine_table.close),
             Part("the state", stop=self.state.close),
+            Part("heads of the audit", lambda: self.audit_heads.start(self.loop), self.audit_heads.stop),
             Part("the audit trail", stop=self.audit.flush),
             Part("events", self.events.start, self.events.stop),
             Part("what was under way", self.audit.take_up),
@@ -418,9 +420,8 @@ class Desk(DeskVerbs):
             note=self.upkeep.note, begun=self.endpoints.begun,
             engines=(LOCAL_RUNTIME, *self.other_engines),
         )  # fmt: skip
-        return AgentService(
-            self.folder, self.state, self.loop, parts, simulated=self.simulated, user=self.simulated_user
-        )
+        who = self.simulated_user
+        return AgentService(self.folder, self.state, self.loop, parts, simulated=self.simulated, user=who)
 
     # -- about the agent ---------------------------------------------------------------------
 

@@ -3,7 +3,9 @@
 ``{"folder": ..., "name": ...}``; without a name it lists. What is replaced is kept beside it under another name.
 """
 
+import sqlite3
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,15 @@ from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.agent import Backup
+from mlops_desk.storage.audit.anchors import append_head, send_head
+from mlops_desk.storage.audit.chain import PLACES, START, Anchor, link_of
 from mlops_desk.storage.backups import Backups
 from mlops_desk.storage.repair import finish, put_in_place
 
 _LOCK_SECONDS, _LOCK_PAUSE_SECONDS = 12.0, 0.005
 """An agent that was asked to end takes up to 3 s; whoever wants to start another waits longer between two tries."""
+
+_NEWEST = "SELECT CAST(document AS TEXT) FROM audit_chain WHERE key GLOB ? ORDER BY key DESC LIMIT 1"
 
 
 def work(request: dict[str, Any]) -> Any:
@@ -55,6 +61,8 @@ def restore(folder: DataFolder, name: str) -> dict[str, Any]:
         finish(path)
         fresh = path.with_name(f".{path.name}.restored")
         Backups(path).fetch(name, fresh)
+        if path == folder.state_database:
+            _anchor(folder, fresh, name)
         kept = put_in_place(fresh, path, "replaced")
     except OSError as error:
         text = f"The backup {name} can't be put in the place of {path}: {error.strerror}."
@@ -62,6 +70,21 @@ def restore(folder: DataFolder, name: str) -> dict[str, Any]:
     finally:
         lock.release()
     return {"restored": name, "database": str(path), "kept_as": str(kept) if kept.exists() else None}
+
+
+def _anchor(folder: DataFolder, fresh: Path, name: str) -> None:
+    """Write down beside the audit's heads with which of them a backup takes the database's place. Raises OSError."""
+    with closing(sqlite3.connect(fresh)) as connection:
+        try:
+            row = connection.execute(_NEWEST, (PLACES,)).fetchone()
+        except sqlite3.Error:  # older than the chain
+            row = None
+    link = None if row is None else link_of(row[0])
+    number, digest = (0, START) if link is None else (link.number, link.digest)
+    anchor = Anchor(number, digest, time.time(), "", f"the backup {name}")
+    append_head(folder.audit_heads, anchor)
+    with suppress(OSError):  # a journal that takes nothing: the folder has it
+        send_head(folder.instance, anchor)
 
 
 def _databases(folder: DataFolder) -> tuple[Path, Path]:

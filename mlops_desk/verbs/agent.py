@@ -42,10 +42,15 @@ class Agent(Protocol):
 
     @reads
     def verify_audit(
-        self, head: str | None = None, ticket: Annotated[str | None, Ticket()] = None
+        self,
+        head: str | None = None,
+        ticket: Annotated[str | None, Ticket()] = None,
+        anchors: "list[str] | None" = None,
     ) -> "AuditVerification":
         """Look at every record of the audit, and tell the first that was changed, moved or taken away.
 
+        The chain is held against the heads that the agent has anchored outside the database: in the folder audit-heads
+        and in the system's journal. ``anchors`` are further ones, RECORD:DIGEST each, as packs of evidence have them;
         ``head`` is the digest that an export ended with, or an earlier look: it has to be part of the chain still.
         By the ``ticket`` endpoints.progress tells how far it is, and endpoints.cancel stops it.
         """

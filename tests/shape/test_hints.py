@@ -24,6 +24,7 @@ _FIXES = {
     "desk/ledger_watch.py": "a check's fix is a field that is nothing but the command",
     "serving/handover.py": "a check's fix is a field that is nothing but the command",
     "telemetry/prometheus/exporter.py": "a check's fix is a field that is nothing but the command",
+    "storage/audit/anchors.py": "the journal is read by that program",
     "cli/afterword.py": "what a terminal shows is read there, and goes nowhere else",
     "cli/first_words.py": "what a terminal shows is read there, and goes nowhere else",
     "cli/forms/serving/access.py": "what a terminal shows is read there, and goes nowhere else",

@@ -139,7 +139,9 @@ class Agent(Service):
             and (one.error or not failed)
         ][:limit]  # fmt: skip
 
-    def verify_audit(self, head: str | None = None, ticket: str | None = None) -> AuditVerification:
+    def verify_audit(
+        self, head: str | None = None, ticket: str | None = None, anchors: list[str] | None = None
+    ) -> AuditVerification:
         if self._double.audit_waits:
             self._double.found_beside["verify"] = self._double.audit_found
             return self._double.beside("verify", "audit", {"ticket": ticket})

@@ -92,6 +92,11 @@ class DataFolder:
         return self.root / "state.db"
 
     @property
+    def audit_heads(self) -> Path:
+        """Heads of the audit's chain, outside the database that it is in."""
+        return self.root / "audit-heads"
+
+    @property
     def telemetry_database(self) -> Path:
         return self.root / "telemetry.db"
 

@@ -19,6 +19,7 @@ _OURS = (
     "agent.lock", "demo", "endpoints", "events.json", "jobs", "leases", "log", "metrics.token", "mlflow",
     "recordings", "settings.json", "state.db", "telemetry.db", "demo-data", "backups", "engines.json", "secrets",
     "reserve", "sources", "staging", "unreadable", "private-images.json", "drift",
+    "audit-heads",
 )  # fmt: skip
 _FILES = ("agent.lock", "events.json", "metrics.token", "settings.json", "state.db", "telemetry.db",
           "private-images.json")  # fmt: skip

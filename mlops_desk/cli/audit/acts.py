@@ -9,20 +9,24 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 from mlops_desk.api.client import connect
 from mlops_desk.base import wire
 from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.base.errors import Hint, Invalid, Refused, Unavailable
 from mlops_desk.base.process import run_worker
+from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import facts
 from mlops_desk.cli.forms.records import verification
 from mlops_desk.cli.meanwhile.undertaking import followed
 from mlops_desk.cli.output import show
 from mlops_desk.records.audit import AuditVerification
+from mlops_desk.records.registry.evidence import EvidenceVerification
 from mlops_desk.verbs.leading.audit_chain import write_chain
 
 _WORKER = "mlops_desk.storage.audit.worker"
+_PACKS = "mlops_desk.governance.evidence.worker"
 _VERIFY_SECONDS = 300.0  # chosen: a million records take some twenty seconds on a busy machine
 _TICKET_BYTES = 8  # chosen: nobody guesses it
 
@@ -32,13 +36,24 @@ def verify(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> i
     if given.file is None:
         with contextlib.closing(connect(address, demo=given.demo)) as client:
             ticket = os.urandom(_TICKET_BYTES).hex()
-            ask = partial(client.agent.verify_audit, given.head, ticket)
+            anchors = [*(given.anchors or ()), *(head for pack in given.pack or () for head in _heads_of(Path(pack)))]
+            ask = partial(client.agent.verify_audit, given.head, ticket, anchors)
             found = followed(client, ask, ticket, sys.stderr)
     else:
         request = {"exported": str(Path(given.file).absolute()), "head": given.head}
         found = wire.from_builtins(run_worker(_WORKER, request, _VERIFY_SECONDS), AuditVerification)
     show(wire.to_builtins(found) if as_json else None, verification(found), as_json=as_json)
     return 0 if found.intact else 1
+
+
+def _heads_of(pack: Path) -> list[str]:
+    """Return the heads of an evidence pack, as the agent takes them. Raises DeskError for one that does not hold."""
+    request = {"file": str(pack.absolute()), "signer": None}
+    found = wire.from_builtins(run_worker(_PACKS, request, _VERIFY_SECONDS), EvidenceVerification)
+    if not found.intact:
+        hint = Hint(f"mlops-desk evidence verify {quote(str(pack))}")
+        raise Invalid(f"{plain(pack.name)} is not as it was made, so that its heads tell nothing.", hint)
+    return [f"{number}:{digest}@{found.made_at or 0.0}" for number, digest in found.heads]
 
 
 def export(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:

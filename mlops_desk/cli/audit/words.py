@@ -18,6 +18,8 @@ def add(commands: Any, fill: Callable[[Parser, Verb], None]) -> None:
     verify = _word(words, "verify", "tell the first record that was changed, moved or taken away; exit code 1 then")
     fill(verify, _verb("verify_audit"))
     verify.add_argument("--file", metavar="FILE", help="look at an exported audit instead, which needs no agent")
+    held = "hold it against the heads in an evidence pack, too (give it several times for several)"
+    verify.add_argument("--pack", metavar="FILE", action="append", help=held)
     verify.set_defaults(act="audit-verify")
     export = _word(words, "export", "write the audit as JSON lines that audit verify --file can look at")
     export.add_argument("out", metavar="OUT", help="the file to write; one that is there is not overwritten")

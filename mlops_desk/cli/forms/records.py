@@ -9,6 +9,7 @@ from mlops_desk.base.text import span
 from mlops_desk.cli.cells import ago, facts, moment, number, step, table
 from mlops_desk.records.agent import AuditEntry, AuditState, Backup
 from mlops_desk.records.audit import AuditVerification
+from mlops_desk.records.audit_words import anchors_sentence, replaced_sentence
 from mlops_desk.records.history import History
 from mlops_desk.records.jobs.brief import JobRun, LostJob
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, Registry, Run, RunMetrics
@@ -118,6 +119,8 @@ def verification(found: AuditVerification) -> str:
         **({} if found.why is None else {"why": found.why}),
         **({} if found.entry is None else {"entry": found.entry}),
         "head": found.head or "–",
+        "anchors": anchors_sentence(found),
+        **({"replaced": replaced_sentence(found)} if found.replaced else {}),
     }
     return facts(told)
 

@@ -202,7 +202,8 @@ class _Told:
             return None
         newest = self._house.state.audit.links.list(limit=1)
         before = [self._digest_before(link.number) for link in links]
-        return extract.written(extract.of_entries(links, before), newest[0].digest if newest else None)
+        number, head = (newest[0].number, newest[0].digest) if newest else (None, None)
+        return extract.written(extract.of_entries(links, before), head, number)
 
     def _digest_before(self, number: int) -> str | None:
         if number == 1:

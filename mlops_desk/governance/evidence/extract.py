@@ -14,10 +14,10 @@ from mlops_desk.storage.audit.chain import digest_of, link_of
 FORM = "mlops-desk-audit-extract/1"
 
 
-def written(links: Sequence[tuple[AuditLink, str]], head: str | None) -> bytes:
-    """Return the lines of links, each with the digest that it stands on."""
+def written(links: Sequence[tuple[AuditLink, str]], head: str | None, number: int | None = None) -> bytes:
+    """Return the lines of links, each with the digest that it stands on; ``number`` is that of the head's record."""
     lines = [{"form": FORM}, *({**wire.to_builtins(link), "before": before} for link, before in links)]
-    lines.append({"records": len(links), "head": head})
+    lines.append({"records": len(links), "head": head, "number": number})
     return "".join(f"{json.dumps(line, ensure_ascii=True)}\n" for line in lines).encode()
 
 
@@ -45,6 +45,16 @@ def _told(line: str) -> dict[str, object]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def heads(data: bytes) -> list[tuple[int, str]]:
+    """Return number and digest of the last record of an extract, and of the head that it tells."""
+    lines = data.decode("utf-8", "replace").splitlines()
+    links = [link for line in lines[1:-1] if (link := link_of(line)) is not None]
+    last = [(link.number, link.digest) for link in sorted(links, key=lambda one: one.number)[-1:]]
+    told = _told(lines[-1]) if lines else {}
+    number, head = told.get("number"), told.get("head")
+    return [*last, (number, head)] if type(number) is int and isinstance(head, str) else last
 
 
 def of_entries(links: Iterable[AuditLink], digests: Iterable[str | None]) -> list[tuple[AuditLink, str]]:

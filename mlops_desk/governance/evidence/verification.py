@@ -45,7 +45,8 @@ def verify(data: bytes, wanted: str | None = None, hear: Hear | None = None) -> 
         return replace(told, signer=signer, records=records, first_bad=AUDIT, why=trouble)
     if whole := _parts_trouble(told, files) or _beyond_trouble(data):
         return replace(told, signer=signer, records=records, first_bad=whole[0], why=whole[1])
-    return replace(told, intact=True, signer=signer, records=records)
+    heads = tuple(extract.heads(files[AUDIT])) if AUDIT in files else ()
+    return replace(told, intact=True, signer=signer, records=records, heads=heads)
 
 
 def _unheard(_number: int, _of: int, _file: str) -> None:

@@ -44,7 +44,7 @@ class EvidenceVerification:
     ``first_bad`` names the first file that does not hold, ``why`` says in a sentence what is wrong with it; where only
     ``why`` is there, it is about the pack as a whole. ``signer`` is the fingerprint of the key that signed it, None
     where the signature does not hold. ``made_at`` is Unix time as the pack says it; ``records`` is how many records of
-    the audit are in it.
+    the audit are in it, ``heads`` numbers and digests of the last of them and of the last that there was.
     """
 
     intact: bool
@@ -57,3 +57,4 @@ class EvidenceVerification:
     first_bad: str | None = None
     why: str | None = None
     parts: tuple[EvidencePart, ...] = ()
+    heads: tuple[tuple[int, str], ...] = ()

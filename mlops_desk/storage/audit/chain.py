@@ -4,8 +4,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
+from math import inf
 from typing import Any
 
 from mlops_desk.base import wire
@@ -14,6 +16,8 @@ from mlops_desk.records.agent import AuditState
 from mlops_desk.records.audit import AuditLink, AuditVerification
 
 PLACE_DIGITS = 12  # of the numbers in keys: a million writings a second for a week
+PLACES = "[0-9]" * PLACE_DIGITS
+"""What finds the keys of links, as SQLite's GLOB."""
 START = "0" * 64
 """What the first link stands on."""
 
@@ -66,6 +70,21 @@ def _of_verb(verb: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchor:
+    """A head as it was kept outside the database: the digest of the link of that number, where and when.
+
+    ``replaced`` names what took the database's place at that moment (a backup): what was anchored before it of later
+    records is of what was replaced.
+    """
+
+    number: int
+    digest: str
+    at: float
+    place: str
+    replaced: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """What stands in the place of a link and is none."""
 
@@ -85,14 +104,21 @@ class Verifier:
     """Takes links in the order in which they stand, and remembers the first thing that is wrong.
 
     ``head`` is a digest that somebody has kept, ``written`` that of the last link which the agent knows it has written:
-    either has to be met.
+    either has to be met. ``anchors`` are heads of known numbers that lie outside the database.
     """
 
-    def __init__(self, head: str | None = None, written: str | None = None) -> None:
+    def __init__(self, head: str | None = None, written: str | None = None, anchors: Sequence[Anchor] = ()) -> None:
         self._wanted, self._written = head, written
         self._met = {START}
         self._records = 0
         self._number, self._digest = 0, START
+        self._skipped = 0
+        self._lost = 0.0
+        self._is_ended = False
+        self._vouched: list[int] = []
+        self._anchors: dict[int, list[Anchor]] = {}
+        for anchor in anchors:
+            self._anchors.setdefault(anchor.number, []).append(anchor)
         self._fault: tuple[int | None, str | None, str] | None = None
 
     def take_all(self, links: Iterable[AuditLink | Unreadable | ChainEnd]) -> None:
@@ -102,10 +128,13 @@ class Verifier:
                 continue
             self._records += 1
             if isinstance(link, Unreadable):
+                self._skipped += 1
+                self._lose(self._number + self._skipped)
                 self.blame(self._number + 1, None, f"What stands at {plain(link.place, 40)} is no record of the audit.")
                 continue
             self._look_at(link)
-            self._number, self._digest = link.number, link.digest
+            self._hold_anchors(link)
+            self._number, self._digest, self._skipped = link.number, link.digest, 0
             if link.digest in {self._wanted, self._written}:
                 self._met.add(link.digest)
 
@@ -114,19 +143,50 @@ class Verifier:
         if self._fault is None or _order(number) < _order(self._fault[0]):
             self._fault = (number, entry, why)
 
-    @property
-    def is_broken(self) -> bool:
-        return self._fault is not None
+    def has_lost(self, number: int) -> bool:
+        """Tell whether a link behind the one of that number is missing, or can't be believed."""
+        return self._lost > number
+
+    def end(self) -> None:
+        """Hear that no more links come."""
+        if self._is_ended:
+            return
+        self._is_ended = True
+        if self._written is not None and self._written not in self._met:
+            self._lose(inf)
+            self.blame(None, None, "What this agent has written last is not in it: records were cut from its end.")
+        if (cut := max(self._anchors, default=0)) > self._number:
+            self._lose(cut)
+            after = self._number + 1
+            missing = f"Record {cut} is" if cut == after else f"Records {after} to {cut} are"
+            known = f"the head of record {cut} is in {_place_and_day(self._anchors[cut][0])}"
+            self.blame(
+                after, None, f"{missing} missing from its end: {known}. They were cut, or this is an older copy."
+            )
 
     def told(self) -> AuditVerification:
-        if self._written is not None and self._written not in self._met:
-            self.blame(None, None, "What this agent has written last is not in it: records were cut from its end.")
+        self.end()
         number, entry, why = (None, None, None) if self._fault is None else self._fault
         holds = None if self._wanted is None else self._wanted in self._met
         intact = self._fault is None and holds is not False
         if holds is False and why is None:
             why = "The head that was given is not part of the chain: records were cut from it, or it is another chain."
-        return AuditVerification(self._records, intact, number, entry, why, self._digest, holds)
+        vouched = max((place for place in self._vouched if place < _order(number)), default=0)
+        return AuditVerification(self._records, intact, number, entry, why, self._digest, holds, vouched=vouched)
+
+    def _lose(self, number: float) -> None:
+        self._lost = max(self._lost, number)
+
+    def _hold_anchors(self, link: AuditLink) -> None:
+        """Hold a link against the heads of its number that lie elsewhere."""
+        anchors = self._anchors.get(link.number, [])
+        wrong = next((anchor for anchor in anchors if anchor.digest != link.digest), None)
+        if wrong is not None:
+            known = f"in {_place_and_day(wrong)}, it has another head"
+            why = f"Record {link.number} is not the one that was written, or one before it is not: {known}."
+            self.blame(link.number, link.entry, why)
+        elif anchors:
+            self._vouched.append(link.number)
 
     def _hold_end(self, end: ChainEnd) -> None:
         head = self._digest if self._records else None
@@ -141,9 +201,31 @@ class Verifier:
         if link.number != expected:
             missing = f"Record {expected} is missing: record {link.number} follows on {self._number}."
             again = f"Record {link.number} stands behind record {self._number}."
+            self._lose(max(expected, link.number - 1))
             self.blame(min(expected, link.number), link.entry, missing if link.number > expected else again)
         elif link.digest != digest_of(self._digest, link.number, link.entry, link.text):
+            self._lose(link.number)
             self.blame(link.number, link.entry, f"Record {link.number} was changed after it was written.")
+
+
+def _place_and_day(anchor: Anchor) -> str:
+    return f"{plain(anchor.place, 200)}, of {datetime.fromtimestamp(anchor.at, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+_LATER = ("state", "outcome", "error", "ended_at", "why")
+"""What an entry tells of its end, which a later link may have told."""
+
+
+def may_follow(entry: str, text: str) -> bool:
+    """Tell whether an entry may have been written so after a link of that text, by a link that is lost."""
+    try:
+        stands, told = _READER.decode(entry), _READER.decode(text)
+        ended = told.get("state", AuditState.ENDED) == AuditState.ENDED
+        goes_on = not ended and stands.get("state", AuditState.ENDED) != AuditState.BEGAN
+        same = {name: value for name, value in told.items() if name not in _LATER}
+        return bool(goes_on and same == {name: value for name, value in stands.items() if name not in _LATER})
+    except (ValueError, RecursionError, AttributeError):
+        return False
 
 
 def _order(number: int | None) -> float:

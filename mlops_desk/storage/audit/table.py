@@ -20,7 +20,7 @@ from sqlalchemy import (
 from mlops_desk.base import wire
 from mlops_desk.records.agent import AuditEntry, AuditState
 from mlops_desk.records.audit import AuditLink
-from mlops_desk.storage.audit.chain import PLACE_DIGITS, START, following, link_columns, link_of
+from mlops_desk.storage.audit.chain import PLACES, START, following, link_columns, link_of
 from mlops_desk.storage.database import Database
 from mlops_desk.storage.records import Columns, StoredRecords
 from mlops_desk.storage.tables import StoredAudit, StoredAuditLink
@@ -49,12 +49,14 @@ class AuditSearch:
 class AuditTable(StoredRecords[AuditEntry]):
     """Entries as they stand; ``links`` is the chain. Nobody forgets any of either.
 
-    ``end`` is the digest of the last link that was written through it, None for none: who cuts the file has not cut it.
+    ``end`` is the digest of the last link that was written through it, None for none, ``end_number`` its number: who
+    cuts the file has not cut it.
     """
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, StoredAudit, AuditEntry, entry_columns)
         self.end: str | None = None
+        self.end_number = 0
         self._made = threading.local()
         self.links: StoredRecords[AuditLink] = StoredRecords(database, StoredAuditLink, AuditLink, link_columns)
 
@@ -63,13 +65,13 @@ class AuditTable(StoredRecords[AuditEntry]):
         number, digest = _end_of_chain(connection)
         link = following(number, digest, record.id or "", json.dumps(wire.to_builtins(record)))
         self.links.insert(connection, link)
-        self._made.digests = digest, link.digest
+        self._made.ends = digest, link
 
     def _put(self, record: AuditEntry) -> None:
         super()._put(record)
-        before, written = self._made.digests
+        before, written = self._made.ends
         if self.end in {None, before}:  # else it was cut meanwhile, and what is missing stays missing
-            self.end = written
+            self.end, self.end_number = written.digest, written.number
 
     def search(self, wanted: AuditSearch, limit: int) -> list_of[AuditEntry]:
         """Return the newest entries that are meant."""
@@ -90,18 +92,22 @@ class AuditTable(StoredRecords[AuditEntry]):
         order = (table.created_at.desc(), literal_column("rowid", Integer).desc())
         return self._read(statement.order_by(*order), limit)
 
+    def newest(self) -> tuple[int, str] | None:
+        """Return number and digest of the last link that was written through it, or else of the last there is."""
+        if self.end is not None:
+            return self.end_number, self.end
+        links = self.links.list(limit=1)
+        return (links[0].number, links[0].digest) if links else None
+
     def links_behind(self, number: int, limit: int) -> list_of[AuditLink]:
         """Return the links that follow on one, in their order."""
         return self.links.list(since=number + 1.0, limit=limit, newest_first=False)
 
 
-_PLACES = "[0-9]" * PLACE_DIGITS
-
-
 def _end_of_chain(connection: Connection) -> tuple[int, str]:
     """Return number and digest of the last link; after one that can't be read the chain goes on, and tells of it."""
     chain = StoredAuditLink
-    newest = select(chain.key, cast(chain.document, LargeBinary)).where(chain.key.op("GLOB")(_PLACES))
+    newest = select(chain.key, cast(chain.document, LargeBinary)).where(chain.key.op("GLOB")(PLACES))
     last = connection.execute(newest.order_by(chain.key.desc()).limit(1)).one_or_none()
     if last is None:
         return 0, START

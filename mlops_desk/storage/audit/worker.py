@@ -1,15 +1,18 @@
 """A worker that looks at the whole chain of a state database, or at one that was exported, while others go on writing.
 
-``{"database": PATH, "head": ..., "written": ...}`` or ``{"exported": PATH, "head": ...}``, where ``written`` is the
-digest of the last link that the agent knows of; it answers with an AuditVerification. On stderr it says how far it is,
-a line each: ``records DONE TOTAL`` of the chain (TOTAL is 0 where it is not known), then ``entries DONE TOTAL`` of the
-entries that do not stand letter by letter as they were last written.
+``{"database": PATH, "head": ..., "written": ..., "heads": FOLDER, "instance": NAME, "anchors": [...]}`` or
+``{"exported": PATH, "head": ...}``, where ``written`` is the digest of the last link that the agent knows of, ``heads``
+the folder of the heads that it has anchored, ``instance`` its name in the system's journal (none: not looked for), and
+``anchors`` are further heads as ``anchor_of`` reads them; it answers with an AuditVerification. On stderr
+it says how far it is, a line each: ``records DONE TOTAL`` of the chain (TOTAL is 0 where it is not known), then
+``entries DONE TOTAL`` of the entries that do not stand letter by letter as they were last written.
 """
 
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -19,7 +22,18 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.audit import AuditLink, AuditVerification
-from mlops_desk.storage.audit.chain import Unreadable, Verifier, is_filed, is_in_place, link_of, place_of, says_the_same
+from mlops_desk.storage.audit.anchors import GatheredAnchors, gathered
+from mlops_desk.storage.audit.chain import (
+    PLACES,
+    Unreadable,
+    Verifier,
+    is_filed,
+    is_in_place,
+    link_of,
+    may_follow,
+    place_of,
+    says_the_same,
+)
 from mlops_desk.storage.audit.exported import links_of
 
 T = TypeVar("T")
@@ -38,7 +52,7 @@ _UNEQUAL = (
 """An entry as it stands, and a link of it."""
 _UNWRITTEN = "SELECT key FROM audit WHERE NOT EXISTS (SELECT 1 FROM audit_chain WHERE parent = audit.key) LIMIT 1"
 _GONE = (
-    "SELECT parent, MIN(key) FROM audit_chain WHERE parent NOT IN (SELECT key FROM audit)"
+    "SELECT parent, MIN(key) FROM audit_chain WHERE parent NOT IN (SELECT key FROM audit) AND key GLOB ?"
     " GROUP BY parent ORDER BY MIN(key) LIMIT 1"
 )
 
@@ -50,15 +64,20 @@ def work(request: dict[str, Any]) -> Any:
         verifier = Verifier(head)
         verifier.take_all(_aloud("records", links_of(Path(request["exported"])), 0))
         return wire.to_builtins(verifier.told())
-    return wire.to_builtins(verify(Path(request["database"]), head, request.get("written")))
+    anchors = gathered(request.get("heads"), request.get("instance"), request.get("anchors") or ())
+    return wire.to_builtins(verify(Path(request["database"]), head, request.get("written"), anchors))
 
 
-def verify(path: Path, head: str | None, written: str | None = None) -> AuditVerification:
+def verify(
+    path: Path, head: str | None, written: str | None = None, anchors: GatheredAnchors | None = None
+) -> AuditVerification:
     """Look at every link, and whether each entry stands as it was last written. Raises Unavailable."""
+    anchors = anchors or GatheredAnchors((), (), ())
     try:
-        return _looked_at(path, Verifier(head, written), str)
+        found = _looked_at(path, Verifier(head, written, anchors.held), str)
     except sqlite3.Error:  # a text that is not UTF-8 is damage, which is named: the slower way reads it too
-        return _leniently(path, Verifier(head, written))
+        found = _leniently(path, Verifier(head, written, anchors.held))
+    return replace(found, anchors=anchors.places, replaced=anchors.replaced)
 
 
 def _leniently(path: Path, verifier: Verifier) -> AuditVerification:
@@ -76,8 +95,8 @@ def _looked_at(path: Path, verifier: Verifier, text_factory: Callable[[bytes], s
         entries = _Entries()
         records = int(connection.execute("SELECT COUNT(*) FROM audit_chain").fetchone()[0])
         verifier.take_all(_aloud("records", _links(connection, entries), records))
-        if not verifier.is_broken:  # else it is not known any more what was written last of an entry
-            _hold_entries(verifier, connection, entries)
+        verifier.end()
+        _hold_entries(verifier, connection, entries)
     return verifier.told()
 
 
@@ -120,7 +139,7 @@ def _hold_entries(verifier: Verifier, connection: sqlite3.Connection, entries: _
     for key, number in _aloud("entries", unequal, len(unequal)):
         for entry, *columns, document in connection.execute(_UNEQUAL, (place_of(number), key)):
             _compare(verifier, key, number, str(entry), columns, str(document))
-    for entry, number in connection.execute(_GONE):
+    for entry, number in connection.execute(_GONE, (PLACES,)):
         verifier.blame(int(number), entry, f"The entry of record {int(number)} was taken away.")
     for (key,) in connection.execute(_UNWRITTEN):
         verifier.blame(None, key, f"Entry {plain(str(key), 40)} stands in the audit, and the agent never wrote it.")
@@ -130,6 +149,8 @@ def _compare(verifier: Verifier, key: str, number: int, entry: str, columns: Seq
     """Hold an entry against the link of that number, in which it was last written."""
     link = link_of(document)
     if link is not None and not says_the_same(entry, link.text):
+        if verifier.has_lost(number) and may_follow(entry, link.text):
+            return  # how it ended may stand in the link that is lost, which is told
         verifier.blame(number, key, f"The entry of record {number} was changed after it was written.")
     elif not is_filed(entry, *columns):
         why = f"The entry of record {number} was filed under another verb, time or state, so that lists miss it."

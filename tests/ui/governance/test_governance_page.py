@@ -11,7 +11,8 @@ from PySide6.QtCore import QPoint, QRect, Qt
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.agent import AuditEntry
-from mlops_desk.records.audit import AuditLink, AuditVerification
+from mlops_desk.records.audit import AuditAnchors, AuditLink, AuditVerification
+from mlops_desk.records.audit_words import anchors_sentence
 from mlops_desk.records.data.catalogue import SetState
 from mlops_desk.records.data.retention import RetentionPlan
 from mlops_desk.records.governance.card import CardStage
@@ -150,6 +151,12 @@ def test_the_chain_is_verified_and_what_does_not_hold_is_named(page, double, qtb
     view = tab(page, qtbot, "audit")
     click(qtbot, view.verify)
     qtbot.waitUntil(lambda: "1,204 records: none was changed" in view.says.whole)
+    assert "No head of it was found outside the database" in view.says.whole
+    journal = AuditAnchors("the system's journal", 12, 1200, 1_764_763_200.0)
+    double.audit_found = AuditVerification(1204, intact=True, anchors=(journal,), vouched=1200)
+    click(qtbot, view.verify)
+    qtbot.waitUntil(lambda: "12 heads in the system's journal, the newest that of record 1,200" in view.says.whole)
+    assert anchors_sentence(double.audit_found) in view.says.whole, "as the command line says it"
     double.audit_found = AuditVerification(1204, intact=False, first_bad=77, why="Its text was changed.")
     click(qtbot, view.verify)
     qtbot.waitUntil(lambda: "record 77 does not hold: Its text was changed." in view.says.whole)

@@ -4,16 +4,21 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.disk.patience import PatientWriter
 from mlops_desk.base.errors import Unavailable
-from mlops_desk.desk.audit import AuditTrail
+from mlops_desk.desk import audit as module
+from mlops_desk.desk.audit import AuditHeads, AuditTrail
 from mlops_desk.desk.settings import HIDDEN, without_secrets
 from mlops_desk.records.agent import AuditEntry, AuditState
 from mlops_desk.records.event import Notice
+from mlops_desk.storage.state import State
 
 
 class Table:
@@ -189,3 +194,54 @@ def test_what_can_not_be_read_at_the_start_is_taken_up_later_and_once_and_what_t
     states = {each.id: each.state for each in table.kept}
     assert states == {"e1": AuditState.UNKNOWN, "e2": AuditState.BEGAN, "e3": AuditState.BEGAN}
     assert len(told) == 1
+
+
+def anchored(folder: DataFolder) -> list[int]:
+    lines = [line for file in sorted(folder.audit_heads.glob("*.jsonl")) for line in file.read_text().splitlines()]
+    return [json.loads(line)["record"] for line in lines]
+
+
+def test_heads_are_anchored_at_the_begin_then_by_number_or_time_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, clock = DataFolder(tmp_path / "data"), [1000.0]
+    folder.make()
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(module, "send_head", lambda *_: False)
+    with closing(State(folder.state_database)) as state:
+        heads = AuditHeads(folder, state, simulated=False)
+        heads.turn()
+        assert anchored(folder) == [], "of nothing there is no head"
+        for number in range(1, 220):
+            state.audit.put(entry(number))
+            heads.turn()
+        assert anchored(folder) == [1, 101, 201], "few for very many"
+        clock[0] += 600
+        heads.turn()
+        heads.turn()
+        assert anchored(folder) == [1, 101, 201, 219]
+        state.audit.put(entry(220))
+        heads.stop()
+        assert anchored(folder)[-1] == 220
+        AuditHeads(folder, state, simulated=True).stop()
+        assert len(anchored(folder)) == 5, "what is made up is anchored nowhere"
+
+
+def test_what_takes_no_head_is_logged_once_and_tried_again_and_the_journal_is_told_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, sent = DataFolder(tmp_path / "data"), list[int]()
+    folder.make()
+    monkeypatch.setattr(module, "send_head", lambda _instance, anchor: sent.append(anchor.number))
+    folder.audit_heads.write_text("no folder")
+    with closing(State(folder.state_database)) as state:
+        heads = AuditHeads(folder, state, simulated=False)
+        for number in (1, 2):
+            state.audit.put(entry(number))
+            heads.stop()
+        folder.audit_heads.unlink()
+        state.audit.put(entry(3))
+        heads.stop()
+    assert (sent, anchored(folder)) == ([1, 2, 3], [3])
+    (line,) = [record for record in caplog.records if "can't be anchored" in record.getMessage()]
+    assert "File exists" in line.getMessage() or "Not a directory" in line.getMessage()

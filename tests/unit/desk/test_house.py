@@ -67,7 +67,7 @@ def test_services_are_the_ones_of_the_list(desk: Desk) -> None:
 def test_what_starts_first_is_what_listens_and_what_ends_last_is_what_is_written_to(desk: Desk) -> None:
     names = [part.name for part in desk._parts()]
     assert names == [
-        "the engine", "the state", "the audit trail", "events", "what was under way", "broken GPUs", "upkeep",
+        "the engine", "the state", "heads of the audit", "the audit trail", "events", "what was under way", "broken GPUs", "upkeep",
         "memory", "alerts", "telemetry", "tickets",
         "registry", "images", "jobs", "bare processes", "endpoints", "drift", "rules", "governance",
         "how long data are kept", "the exporter",

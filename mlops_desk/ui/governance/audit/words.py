@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mlops_desk.base.text import plain
 from mlops_desk.records.agent import AuditEntry, AuditState
 from mlops_desk.records.audit import AuditVerification
+from mlops_desk.records.audit_words import anchors_sentence, replaced_sentence
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.widgets.facts import Fact
 from mlops_desk.ui.words import numbers
@@ -63,10 +64,14 @@ def _said(value: object) -> str:
 def verified_words(found: AuditVerification) -> tuple[str, str]:
     """Say what came of looking at the chain, and in which tone."""
     records = numbers.count(found.records, "record")
+    beside = " ".join(filter(None, (anchors_sentence(found), replaced_sentence(found))))
     if found.intact:
-        return f"{numbers.OK} {records}: none was changed, moved or taken away.", "ok"
+        return f"{numbers.OK} {records}: none was changed, moved or taken away. {beside}", "ok"
     where = f"record {found.first_bad:,}" if found.first_bad is not None else f"entry {plain(found.entry or '?', 80)}"
-    return f"{numbers.ALERT} {records}, and {where} does not hold: {plain(found.why or 'it was changed', 300)}", "alert"
+    return (
+        f"{numbers.ALERT} {records}, and {where} does not hold: {plain(found.why or 'it was changed', 400)} {beside}",
+        "alert",
+    )
 
 
 def entry_facts(one: AuditEntry) -> list[Fact]:
