@@ -84,6 +84,15 @@ class RegistryChanged(Announcement):
 
 
 @dataclass(frozen=True, slots=True)
+class RegistriesChanged(Announcement):
+    """A registry came on the list or left it, or what is kept of one changed: whoever shows them asks again."""
+
+    @property
+    def key(self) -> Hashable:
+        return ("registries",)
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointChanged(Announcement):
     endpoint: Endpoint
 
@@ -321,6 +330,7 @@ Event = (
     | JobChanged
     | JobMoved
     | RegistryChanged
+    | RegistriesChanged
     | EndpointChanged
     | EndpointRemoved
     | DriftReported

@@ -16,7 +16,7 @@ from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Unavailab
 from mlops_desk.base.failures.trouble_log import TroubleLog
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
-from mlops_desk.records.event import Notice, RegistryChanged, SettingsChanged
+from mlops_desk.records.event import Notice, RegistriesChanged, RegistryChanged, SettingsChanged
 from mlops_desk.records.model import (
     DatasetInput,
     Model,
@@ -184,9 +184,14 @@ class RegistryCore:
     def _server_changed(self, registry: Registry) -> None:
         self._bus.publish(RegistryChanged(self.told(registry)))
 
+    def tell_list(self) -> None:
+        """Tell that the list of registries has changed, or which of them is the default."""
+        self._bus.publish(RegistriesChanged())
+
     def _setting_changed(self, event: SettingsChanged) -> None:
         if SETTING in event.keys:
             self.changed()
+            self.tell_list()
 
     def prepare_run(
         self,

@@ -1242,7 +1242,8 @@ def alert_record(identifier: str, level: str, device: str, title: str, text: str
 def some_alerts() -> list[Alert]:
     return [
         alert_record("a-heat", "warning", uuid_of(2), "GPU hot", "91 °C for 5 min", device_title="GPU 2"),
-        alert_record("a-lost", "alert", uuid_of(6), "GPU lost", "It fell off the bus", device_title="GPU 6", value=None),
+        alert_record("a-lost", "alert", uuid_of(6), "GPU lost", "It fell off the bus", device_title="GPU 6", value=None,
+                     since=NOW - 500),
         alert_record("a-disk", "warning", "/data", "Disk nearly full", "97 % used", value=0.97, unit="1",
                      ended_at=NOW - 100),
     ]  # fmt: skip

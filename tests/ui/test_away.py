@@ -2,6 +2,7 @@
 
 import pytest
 
+from mlops_desk.base import agent_clock
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.ui.live.away import NOT_REACHABLE, AgentAway, why_away
 from mlops_desk.ui.live.store import AgentConnection, Store
@@ -91,3 +92,18 @@ def test_nothing_is_looked_for_again_while_the_agent_stays_away(start, double, q
     assert looked == [1]
     away._look()
     assert looked == [1]
+
+
+def test_charts_that_are_gone_to_after_the_agent_reach_to_now(start, double, qtbot, monkeypatch):
+    """Their axis stood where the last chart was left: it ended long before the agent did."""
+    program = start(double, "gpus")
+    qtbot.waitUntil(lambda: program.context.axis.now > 0 and program.store.is_true_now)
+    program.window.sidebar.choose("jobs")
+    program.bridge.client.break_off()
+    double.failing["events"] = Unavailable("The agent can't be reached.", None)
+    qtbot.waitUntil(lambda: program.store.connection.state == "lost", timeout=10_000)
+    later = agent_clock.now() + 3600.0
+    monkeypatch.setattr(agent_clock, "now", lambda: later)
+    program.window.sidebar.choose("gpus")
+    qtbot.waitUntil(lambda: program.context.axis.span().end == later)
+    assert "no news from the agent since" in program.window.page()._stale_line.whole

@@ -6,14 +6,18 @@ import pytest
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records import event as events
+from mlops_desk.records.alert import Alert
 from mlops_desk.records.model import Model
-from mlops_desk.records.serving.endpoint import ModelRef
+from mlops_desk.records.serving.endpoint import EndpointState, ModelRef
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.endpoints import words as endpoint_words
+from mlops_desk.ui.frame import alarms
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.overview import glance
+from mlops_desk.ui.overview.attention import wrong_now
 from mlops_desk.ui.parts.page import StaleLine
 from mlops_desk.ui.widgets.lines import Line
+from mlops_desk.ui.words import marks
 from mlops_desk.ui.words.numbers import Mark
 
 
@@ -108,3 +112,22 @@ def test_no_page_calls_anything_old_before_the_agents_first_word(start, double, 
     program = start(double, "models", wait=False)
     qtbot.waitUntil(lambda: program.store.connection.state == "lost")
     assert not program.window.page()._stale_line.isVisible()
+
+
+def test_a_thing_is_as_grave_in_the_list_of_pages_and_above_the_overview_as_on_its_own_page(start, double, qtbot):
+    double.alerts_by_id.clear()
+    double.put_alert(
+        Alert("a1", "gpu_temperature", "GPU hot", "warning", "gpu", "GPU 2", "91 C", None, 1.0, 91.0, "Cel")
+    )
+    bad = replace(double.endpoints_by_name["digits"], name="bad", state=EndpointState.FAILED)
+    double.endpoints_by_name["bad"] = bad
+    program = start(double, "overview")
+    badges = program.window.sidebar._buttons
+    qtbot.waitUntil(lambda: badges["endpoints"]._badge is not None and badges["events"]._badge is not None)
+    shown = marks.ENDPOINT_MARKS[EndpointState.FAILED]
+    assert (badges["endpoints"]._badge.token, badges["endpoints"]._badge.shape) == (shown.token, shown.shape)
+    line = next(one for one in wrong_now(program.store) if one.key == "endpoints/bad")
+    assert line.mark == shown
+    verdict = glance.verdict(program.store.alerts.value.values(), wrong_now(program.store))
+    assert (verdict.token, verdict.word) == ("alert", "1 alert"), "a warning of an alert hides nothing that is graver"
+    assert badges["events"]._badge.token == alarms.worst(program.store.alerts.value).token == "warning"

@@ -54,6 +54,7 @@ from mlops_desk.serving.rollout.ladder import begin
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.history.chunks import TIER_SECONDS
 from mlops_desk.storage.request_log.query import RequestQuery
+from mlops_desk.telemetry.simulated.works import SERVER_GPUS
 
 if TYPE_CHECKING:
     from mlops_desk.desk.house import Desk
@@ -229,10 +230,11 @@ class DemoEndpoints(EndpointsService):
         return endpoint_life.with_live(known, name, made, now, self._gpus_of(known))
 
     def _gpus_of(self, known: Endpoint | None) -> list_of[str]:
-        """Return GPUs for an endpoint: those that it has, and then the machine's last ones."""
+        """Return GPUs for an endpoint: those that it has, then the server's; each other one is held by a job."""
         held = [gpu for replica in (known.replicas if known else ()) for gpu in replica.gpus]
         lent = list(known.lent.gpus) if known is not None and known.lent is not None else []
-        others = [gpu.uuid for gpu in reversed(self._desk.telemetry.gpu_facts())]
+        known_gpus = self._desk.telemetry.gpu_facts()
+        others = [gpu.uuid for gpu in sorted(known_gpus, key=lambda gpu: (gpu.index not in SERVER_GPUS, -gpu.index))]
         return list(dict.fromkeys((*held, *lent, *others)))
 
     def lend(self, name: str) -> Endpoint:

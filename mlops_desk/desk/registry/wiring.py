@@ -65,6 +65,7 @@ def open_trackers(state: State, keyring: SecretStore, core: RegistryCore, store:
     core.registries.kept = trackers.source
     core.registries.kept_uri = trackers.uri_of
     trackers.reached = core.registries.reached
+    trackers.tell_changed = core.tell_list
     return trackers
 
 

@@ -81,6 +81,7 @@ class Trackers:
         self._own = own
         self._default = default
         self.reached: Callable[[RegistrySource], RegistrySource] = lambda source: source
+        self.tell_changed: Callable[[], None] = lambda: None
         """Adds by which proxy and certificates a server elsewhere is reached."""
 
     # -- the list ----------------------------------------------------------------------------
@@ -120,6 +121,7 @@ class Trackers:
             if made is not None:
                 self._keyring.remove(uid, made)
             raise
+        self.tell_changed()
         return self.show(name)
 
     def log_in(self, name: str, login: str | None) -> Tracker:
@@ -138,6 +140,7 @@ class Trackers:
         if kept.has_own_login and kept.login is not None and kept.login != secret:
             with contextlib.suppress(NotFound):  # removed by the person: what was wanted
                 self._keyring.remove(kept.added_by, kept.login)
+        self.tell_changed()
         return self.show(name)
 
     def remove(self, name: str) -> Tracker:
@@ -153,6 +156,7 @@ class Trackers:
         if kept.has_own_login and kept.login is not None:
             with contextlib.suppress(NotFound):  # removed by the person: what was wanted
                 self._keyring.remove(kept.added_by, kept.login)
+        self.tell_changed()
         return self._told(kept)
 
     def moved(self, folder: Path, uri: str) -> tuple[str, ...]:
@@ -163,6 +167,8 @@ class Trackers:
             if one.name in names:
                 self._kept.put(replace(one, uri=uri, kind=TrackerKind.SQLITE))
                 self._looks.forget(one.name)
+        if names:
+            self.tell_changed()
         return names
 
     def is_kept(self, name: str) -> bool:

@@ -21,7 +21,7 @@ _CORES_OF = {"llama-70b": range(24), "vllm-mistral": range(32, 36), "triton": ra
              "finetune-lora": range(40, 52), "sweep": range(52, 60), "evaluate": range(60, 62)}  # fmt: skip
 _CORE_LOAD = {"load": 0.75, "train": 0.55, "starved": 0.3, "save": 0.35, "serve": 0.25}
 _HOST_GIB = {"llama-70b": 180.0, "vllm-mistral": 40.0, "triton": 24.0, "finetune-lora": 60.0, "sweep": 48.0,
-             "notebook": 6.0, "evaluate": 30.0}  # fmt: skip
+             "evaluate": 30.0}  # fmt: skip
 FACTS = {
     "Machine": "Simulated workstation",
     "Distribution": "Debian GNU/Linux 13 (simulated)",

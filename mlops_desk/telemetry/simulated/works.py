@@ -32,6 +32,8 @@ _NAMES = 10_000  # chosen: no two runs within thirty days are called alike
 OWN_USER = "amara"
 """Whom the simulated workstation takes whoever looks at it for."""
 
+SERVER_GPUS = (4,)
+"""Where the server of the language model works, which is the demo's endpoint of it."""
 STRAGGLER_GPU = 2  # made up: the one that holds up its job
 _PACE = {0: 0.68, 1: 0.68, 3: 0.68}
 """The other GPUs of the straggler's job wait for it at each step."""
@@ -81,8 +83,8 @@ WORKS = (
     Work("llama-70b", "maria", "python train.py --model llama-70b --tp 4 --bf16", (0, 1, 2, 3), 71.0, 1800.0, 0.8,
          (WorkPhase(0.03, 0.08, 0.04, "load"), WorkPhase(0.6, 0.95, 0.04, "train"), WorkPhase(0.62, 0.12, 0.04, "save"),
           WorkPhase(1.0, 0.95, 0.04, "train")), 0.93, 0.62, 0.55, 0.93, rests=0.25),
-    Work("vllm-mistral", "jonas", "python -m vllm.entrypoints.openai.api_server --model mistral", (4,), 62.0, _DAY, 1.0,
-         _serving(0.72, 0.05), 0.28, 0.12, 0.6, 0.5, daily=0.28),
+    Work("vllm-mistral", "jonas", "python -m vllm.entrypoints.openai.api_server --model mistral", SERVER_GPUS, 62.0,
+         _DAY, 1.0, _serving(0.72, 0.05), 0.28, 0.12, 0.6, 0.5, daily=0.28),
     Work("triton", "jonas", "tritonserver --model-repository=/models", (5,), 24.0, _DAY, 1.0,
          _serving(0.3, 0.1), 0.6, 0.3, 0.35, 0.7, instance=1, daily=0.5),
     Work("finetune-lora", "wei", "python finetune.py --lora --epochs 3", (6,), 38.0, 900.0, 0.85,
@@ -91,7 +93,6 @@ WORKS = (
          rests=0.35),
     Work("sweep", "amara", "python sweep.py --seed 3", (7,), 55.0, 600.0, 0.9,
          (WorkPhase(0.02, 0.1, 0.05, "load"), WorkPhase(1.0, 0.94, 0.02, "train")), 0.92, 0.55, 0.6, 0.93),
-    Work("notebook", "amara", "jupyter-lab --no-browser", (7,), 1.5, _DAY, 1.0, _serving(0.02, 0.015), 0.5, 0.1, 0.3),
     Work("evaluate", "bo", "python evaluate.py --keep-all-outputs", (5,), 10.0, 840.0, 0.7,
          (WorkPhase(0.05, 0.05, 0.02, "load"), WorkPhase(1.0, 0.35, 0.12, "train")), 0.7, 0.3, 0.5, 0.8, 18.0,
          instance=2),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from mlops_desk.base import agent_clock
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.history import Curves
 from mlops_desk.records.metric import MetricState, Reading
@@ -229,13 +230,14 @@ class Feed(QObject):
     def _watch_silence(self) -> None:
         if self._awake and not self._context.store.is_true_now:
             self._silence.start()
+            self._grow_silence()  # no chart was seen for a while, maybe: the axis stands where the last one was left
         else:
             self._silence.stop()
 
     def _grow_silence(self) -> None:
-        """While nothing is heard, let a live axis go on: the hole at its end grows, and says since when."""
+        """While nothing is heard, let a live axis reach to now: the hole at its end grows, and says since when."""
         if self._axis.live and self._context.store.connection.heard_at is not None:
-            self._axis.advance(self._axis.now + STALE_MILLISECONDS / 1000)
+            self._axis.advance(agent_clock.now())
             self.followed.emit()
 
 

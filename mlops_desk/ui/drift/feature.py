@@ -49,7 +49,7 @@ def _mark(store: Store) -> Mark | None:
     turned = [one for one in _monitors(store) if one.state is MonitorState.TURNED]
     drifted = numbers.count(len(turned), "monitor") + " drifted"
     approve = numbers.count(waiting, "retraining") + " waiting for approval"
-    gravest = max((marks.monitor_mark(one) for one in turned), key=_is_alert, default=None)
+    gravest = alerts.gravest(marks.monitor_mark(one) for one in turned)
     if waiting and (gravest is None or not _is_alert(gravest)):
         return Mark("warning", f"{numbers.WARNING} {waiting}", f"{approve}, {drifted}" if turned else approve)
     if gravest is None:

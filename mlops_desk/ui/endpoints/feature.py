@@ -13,6 +13,7 @@ from mlops_desk.ui.live.store import Loaded, Store
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.widgets.lines import Line
 from mlops_desk.ui.words import marks, numbers
+from mlops_desk.ui.words.alerts import gravest
 from mlops_desk.ui.words.numbers import Mark
 from mlops_desk.verbs.desk import ClientLike
 
@@ -24,8 +25,11 @@ def _ask(desk: ClientLike, _store: Store) -> dict[str, Endpoint]:
 
 
 def _mark(store: Store) -> Mark | None:
-    bad = sum(endpoint.state in _BAD for endpoint in (store.endpoints.value or {}).values())
-    return Mark("warning", numbers.WARNING, numbers.count(bad, "endpoint") + " not well") if bad else None
+    """Return the mark of the endpoint that is worst, as its page and the overview show it."""
+    every = (store.endpoints.value or {}).values()
+    bad = [marks.ENDPOINT_MARKS[endpoint.state] for endpoint in every if endpoint.state in _BAD]
+    worst = gravest(bad)
+    return worst and Mark(worst.token, worst.shape, numbers.count(len(bad), "endpoint") + " not well")
 
 
 def _things(context: Context) -> Iterator[Action]:

@@ -59,9 +59,12 @@ class AlertsCard(Card):
         self.table.setVisible(bool(now))
         self.table.setFixedHeight((min(len(now), ROWS) + 1) * theme.ROW_HEIGHT + theme.SPACE_4)
         self._say(store)
-        if now and self.table.key() is None:
-            self.table.select_first()
         self._enable(None)
+
+    def choose(self, key: str | None) -> None:
+        """Choose an alert of those that fire, or none."""
+        if key is None or not self.table.select(key):
+            self.table.clearSelection()
 
     def _say(self, store: Store) -> None:
         part = store.alerts

@@ -52,7 +52,7 @@ def _mark(store: Store) -> Mark | None:
     unseen = [alert for alert in _firing(store) if not alerts.is_silent(alert)]
     if not unseen:
         return None
-    worst = alerts.level(unseen[0].level)
+    worst = alerts.worst(unseen) or alerts.level(unseen[0].level)
     return Mark(worst.token, f"{worst.shape} {len(unseen)}", numbers.count(len(unseen), "alert") + " not acknowledged")
 
 

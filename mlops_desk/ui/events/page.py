@@ -26,6 +26,7 @@ from mlops_desk.ui.widgets.states import Empty, StateView
 from mlops_desk.ui.widgets.tabs import Tabs
 from mlops_desk.ui.words import alerts, numbers
 
+_SAME_SECONDS = 1.0  # chosen: an alert and the event that set it off are of one sample
 _LEVELS = (("Every level", 0), ("Warnings and alerts", 1), ("Alerts only", 2))
 
 
@@ -53,8 +54,10 @@ class EventsPage(Page):
             choice.currentIndexChanged.connect(self._show_log)
         self.alerts = AlertsCard(context)
         self.alerts.chosen.connect(self._show_alert)
+        self.alerts.table.chosen.connect(self._chose_alert)
         self.log = RecordTable("Events", _columns(context.store), context.memory)
         self.log.chosen.connect(self._chose)
+        self._chooses_alert = False
         self._nothing = StateView(theme.DIALOG_WIDTH)
         self.detail = EventDetail(context)
         self.rules = AlertRules(context)
@@ -113,7 +116,7 @@ class EventsPage(Page):
         self.show_content()
         if topics & {Topic.ALERTS, Topic.CONNECTION}:
             self.alerts.refresh(store)
-        if topics & {Topic.INCIDENTS, Topic.CONNECTION}:
+        if topics & {Topic.INCIDENTS, Topic.ALERTS, Topic.CONNECTION}:
             self._offer_devices()
             self._show_log()
         if topics & {Topic.ALERT_RULES, Topic.SETTINGS}:
@@ -134,9 +137,16 @@ class EventsPage(Page):
         self._nothing.setVisible(not shown)
         self.detail.setVisible(bool(shown))
         self._nothing.show_empty(self._none_fits if every else self._none_yet)
-        if self.log.key() is None:
+        if self.log.key() is None and self.alerts.alert() is None:
+            self._choose_first()
+        if self.log.key() is not None:
+            self._chose(self.log.key())
+
+    def _choose_first(self) -> None:
+        """Choose what fires before what has happened."""
+        self.alerts.table.select_first()
+        if self.alerts.alert() is None:
             self.log.select_first()
-        self._chose(self.log.key())
 
     def _offer_devices(self) -> None:
         incidents = (self.context.store.incidents.value or {}).values()
@@ -146,14 +156,41 @@ class EventsPage(Page):
             self.device.addItem(title, device)
 
     def _chose(self, key: str | None) -> None:
-        self.detail.show_incident(self.log.records.record(key) if key else None)
+        """Show an event closer; above it only its own alert is chosen, so that nothing else is acted on."""
+        incident = self.log.records.record(key) if key else None
+        self.detail.show_incident(incident)
+        if incident is None or self._chooses_alert:
+            return
+        alert = self.alerts.alert()
+        if alert is None or self._event_of(alert) is not incident:
+            now = alerts.firing((self.context.store.alerts.value or {}).values())
+            self.alerts.choose(next((one.id for one in now if self._event_of(one) is incident), None))
+
+    def _chose_alert(self, key: str | None) -> None:
+        """Show the event of the alert that was chosen; none where the log does not have it."""
+        alert = self.alerts.table.records.record(key) if key else None
+        if alert is None:
+            if self.log.key() is None:
+                self._choose_first()  # it has ended
+            return
+        incident = self._event_of(alert)
+        self._chooses_alert = True
+        if incident is None or not self.log.select(incident.id):
+            self.log.clearSelection()
+            self.detail.show_incident(incident)
+        self._chooses_alert = False
+
+    def _event_of(self, alert: Alert) -> Incident | None:
+        """Return the event by which an alert began, where the log has it."""
+        incidents = (self.context.store.incidents.value or {}).values()
+        own = (one for one in incidents if one.details.get("alert") == alert.id)
+        same = (one for one in incidents if one.device == alert.device and abs(one.at - alert.since) < _SAME_SECONDS)
+        return next(own, None) or next(same, None)
 
     def _show_alert(self, alert: Alert) -> None:
-        """Show the event by which an alert began, where the log has it."""
-        incidents = self.context.store.incidents.value or {}
-        same = [one for one in incidents.values() if one.device == alert.device and abs(one.at - alert.since) < 1.0]
-        if same:
-            self.reveal(same[0].id)
+        incident = self._event_of(alert)
+        if incident is not None:
+            self.reveal(incident.id)
 
     def _show_view(self, key: str) -> None:
         self._stack.setCurrentIndex(0 if key == "log" else 1)

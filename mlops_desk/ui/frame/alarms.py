@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert
+from mlops_desk.ui.words import alerts as words
 from mlops_desk.ui.words import numbers
-from mlops_desk.ui.words.alerts import firing, is_silent, level
+from mlops_desk.ui.words.alerts import RANK, level
 from mlops_desk.ui.words.numbers import Mark
 
-_GRAVITY = {"info": 0, "warning": 1, "alert": 2}
 LOUD = frozenset({"warning", "alert"})
 KEPT = 2000  # chosen: of those that the agent lists no more; one that it lists would ring anew once it is forgotten
 AT_ONCE = 3  # chosen: notifications that one still reads one by one
@@ -76,7 +76,7 @@ def _gathered(found: Sequence[Alarm], what: str) -> Sequence[Alarm]:
     """Return what is told of alerts that come at once: each, or of many one that leads to the gravest."""
     if len(found) <= AT_ONCE:
         return found
-    worst = max(found, key=lambda one: _GRAVITY[one.level])
+    worst = max(found, key=lambda one: RANK.get(one.level, 0))
     told = f"{len(found):,} alerts {what}"
     names = "\n".join(one.title for one in found[:_NAMED])
     sentence = f"{told}. {worst.sentence}".strip() if any(one.sentence for one in found) else ""
@@ -108,5 +108,4 @@ def _name(alert: Alert) -> str:
 
 def worst(alerts: Mapping[str, Alert] | None) -> Mark | None:
     """Return the mark of the worst alert that fires and that nobody has acknowledged or silenced, for the tray."""
-    unseen = [alert for alert in firing((alerts or {}).values()) if not is_silent(alert)]
-    return level(unseen[0].level) if unseen else None
+    return words.worst((alerts or {}).values())

@@ -29,7 +29,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.ui.actions import Action, Actions
 from mlops_desk.ui.catalogue import feature, place_of
 from mlops_desk.ui.feature import PageSpec
-from mlops_desk.ui.frame import timebar
+from mlops_desk.ui.frame import keys, timebar
 from mlops_desk.ui.frame.bottomline import BottomLine
 from mlops_desk.ui.frame.notice import NoticeBar
 from mlops_desk.ui.frame.sidebar import Sidebar
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 GEOMETRY_VERSION = 1  # what is remembered under another one is not used
 PROGRAM = "MLOps Desk"
 SIMULATED = " (simulated)"
-
 _GRAVITY = {"info": 0, "warning": 1, "alert": 2}  # of what came at once, the gravest is said
 _ALL_THE_TIME = frozenset({Topic.STATUS, Topic.CONNECTION, Topic.REGISTRY, Topic.CHECKS})
 
@@ -119,7 +118,8 @@ class MainWindow(QWidget):
         ]
         return [
             *pages,
-            Action("palette", "Find a command …", self.open_palette, "Ctrl+K", also="help keys shortcuts how manual"),
+            Action("palette", "Find a command …", self.open_palette, "Ctrl+K", also="palette search"),
+            keys.help_action(self, self._actions, self.open_palette),
             Action("reload", "Load this page anew", self.reload, "F5"),
             Action("filter", "Filter this page", self._go_to_filter, "/"),
             Action("time.go", "Go to time …", self.go_to_time, "Ctrl+G", also="when date hour history moment"),

@@ -96,4 +96,5 @@ def _keep_notice(store: Store, event: events.Notice) -> bool:
 _EVERYWHERE: dict[type, tuple[Topic, Keep]] = {
     events.Sampled: (Topic.STATUS, _keep_sample),
     events.Notice: (Topic.NOTICES, _keep_notice),
+    events.RegistriesChanged: (Topic.REGISTRIES, lambda _store, _event: True),  # who shows them asks
 }

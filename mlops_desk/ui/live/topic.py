@@ -20,6 +20,7 @@ class Topic(str):
     ENDPOINTS: ClassVar[Topic]
     MODELS: ClassVar[Topic]
     REGISTRY: ClassVar[Topic]
+    REGISTRIES: ClassVar[Topic]
     REPORTS: ClassVar[Topic]
     MONITORS: ClassVar[Topic]
     RULES: ClassVar[Topic]
@@ -33,7 +34,7 @@ class Topic(str):
 
 
 for _name in (
-    "status", "connection", "notices", "jobs", "endpoints", "models", "registry", "reports", "rules", "retrainings",
-    "monitors", "settings", "checks", "incidents", "alerts", "alert_rules", "approvals",
+    "status", "connection", "notices", "jobs", "endpoints", "models", "registry", "registries", "reports", "rules",
+    "retrainings", "monitors", "settings", "checks", "incidents", "alerts", "alert_rules", "approvals",
 ):  # fmt: skip
     setattr(Topic, _name.upper(), Topic(_name))

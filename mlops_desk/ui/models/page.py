@@ -45,7 +45,9 @@ class ModelsPage(Page):
     """``models`` is the list, ``versions`` those of the chosen model or what was found, ``detail`` the chosen one."""
 
     stale: ClassVar[str] = "These models are"
-    topics: ClassVar[frozenset[Topic]] = frozenset({loads.CARDS, Topic.REGISTRY, Topic.CONNECTION, Topic.MONITORS})
+    topics: ClassVar[frozenset[Topic]] = frozenset(
+        {loads.CARDS, Topic.REGISTRY, Topic.REGISTRIES, Topic.CONNECTION, Topic.MONITORS}
+    )
     loads: ClassVar[tuple[Topic, ...]] = (loads.CARDS, Topic.REGISTRY)
 
     def __init__(self, context: Context) -> None:
@@ -130,6 +132,8 @@ class ModelsPage(Page):
 
     def refresh(self, topics: frozenset[Topic]) -> None:
         store = self.context.store
+        if Topic.REGISTRIES in topics:
+            self.registries.look()
         part = store.part(loads.CARDS)
         below = part.value is None and part.error is not None and not part.loading
         is_offered = part.value is not None and not part.value and not part.loading

@@ -6,9 +6,9 @@ from mlops_desk.ui.feature import Feature
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.widgets.lines import Line
 from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.alerts import RANK
 
 NOTICES_SHOWN = 30  # chosen: nobody scrolls further; the events page has all
-_WORST_FIRST = {"alert": 0, "warning": 1}
 
 
 def attention(store: Store) -> list[Line]:
@@ -20,7 +20,7 @@ def attention(store: Store) -> list[Line]:
 def wrong_now(store: Store) -> list[Line]:
     """Return what is wrong or waits for a person now, the worst first."""
     now = [line for feature in _speaking() for line in feature.wrong_now(store)]
-    return sorted(now, key=lambda line: _WORST_FIRST.get(line.mark.token, len(_WORST_FIRST)))
+    return sorted(now, key=lambda line: -RANK.get(line.mark.token, 0))
 
 
 def _speaking() -> list[Feature]:

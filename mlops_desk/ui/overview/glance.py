@@ -9,7 +9,7 @@ from mlops_desk.records.status import Status
 from mlops_desk.ui.overview.strip import Statement
 from mlops_desk.ui.widgets.lines import Line
 from mlops_desk.ui.words import disks, gpus, numbers
-from mlops_desk.ui.words.alerts import firing, level
+from mlops_desk.ui.words.alerts import alert_mark, firing, gravest
 from mlops_desk.ui.words.numbers import Mark, value_of
 
 KILO = 1000.0
@@ -56,16 +56,15 @@ def _of_host(status: Status) -> tuple[Statement, ...]:
 
 
 def verdict(alerts: Iterable[Alert] | None, wrong: Sequence[Line] = ()) -> Mark:
-    """Return whether all is well, by the alerts that fire, else by what else is wrong now; None where not known."""
+    """Return whether all is well, by the alerts that fire and what else is wrong; the gravest of both colours it."""
     if alerts is None:
         return Mark("unknown", numbers.UNKNOWN, "alerts not known")
     now = firing(alerts)
-    if not now and wrong:
-        return Mark(wrong[0].mark.token, wrong[0].mark.shape, f"{len(wrong)} to look at")
-    if not now:
+    worst = gravest([*(alert_mark(alert) for alert in now), *(line.mark for line in wrong)])
+    if worst is None:
         return Mark("ok", numbers.OK, "no alert")
-    worst = level(now[0].level)
-    return Mark(worst.token, worst.shape, numbers.count(len(now), "alert"))
+    text = numbers.count(len(now), "alert") if now else f"{len(wrong)} to look at"
+    return Mark(worst.token, worst.shape, text)
 
 
 def watts(value: float | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, Invalid
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.model import DatasetInput, Run
 from mlops_desk.records.registry.artifact_view import ArtifactView
@@ -82,6 +82,21 @@ def rows_of(desk: ClientLike, run_ids: Sequence[str], uri: str | None) -> tuple[
     """Return what the table tells of these runs, wherever they stand in it."""
     listed = ", ".join("'" + run_id.replace("'", "''") + "'" for run_id in run_ids)
     return tuple(desk.runs.window("", uri, f"attributes.run_id IN ({listed})", "", "", 0, len(run_ids)).rows)
+
+
+def is_listed(desk: ClientLike, question: RunQuestion, run_id: str) -> bool:
+    """Tell whether a run is of the experiments and passes the filter, in whichever of two forms that is written."""
+    forms = (f"attributes.run_id = '{run_id}'", f"id = {run_id}")
+    before = question.filter.strip()
+    narrowed = [f"{before} and {forms[0]}" if before else forms[0], f"{before} {forms[1]}"]
+    try:
+        return _has_runs(desk, question, narrowed[0])
+    except Invalid:
+        return _has_runs(desk, question, narrowed[1])
+
+
+def _has_runs(desk: ClientLike, question: RunQuestion, narrowed: str) -> bool:
+    return desk.runs.window(question.experiment_words(), question.uri, narrowed, "", "", 0, 1).n_matching > 0
 
 
 def importance(desk: ClientLike, question: RunQuestion, metric: str) -> list[Importance]:

@@ -15,7 +15,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.page import Page
-from mlops_desk.ui.runs import cells
+from mlops_desk.ui.runs import asking, cells
 from mlops_desk.ui.runs.acts.offered import OfferedActs
 from mlops_desk.ui.runs.bar import saving
 from mlops_desk.ui.runs.bar.top import TopBar
@@ -38,7 +38,7 @@ class AllRunsPage(Page):
     """The table is asked for a question (``RunQuestion``); what changes it asks anew."""
 
     stale: ClassVar[str] = "These runs are"
-    topics: ClassVar[frozenset[Topic]] = frozenset({EXPERIMENTS, Topic.CONNECTION})
+    topics: ClassVar[frozenset[Topic]] = frozenset({EXPERIMENTS, Topic.REGISTRIES, Topic.CONNECTION})
     loads: ClassVar[tuple[Topic, ...]] = (EXPERIMENTS,)
 
     def __init__(self, context: Context) -> None:
@@ -108,6 +108,8 @@ class AllRunsPage(Page):
             self._refused(self.loader.error)  # whose registry it is decides how it is said
 
     def refresh(self, topics: frozenset[Topic]) -> None:
+        if Topic.REGISTRIES in topics:
+            self._list_trackers()
         part = self.context.store.part(EXPERIMENTS)
         if EXPERIMENTS not in topics or part.loading:
             return
@@ -213,10 +215,34 @@ class AllRunsPage(Page):
             self._await_run(self._awaited_run)
         elif self.table.key() is None:
             self.table.select_first()
+        else:
+            self._look_for_shown()
         if self.right is None:
             self._want_right()
         else:
             self.right.show_question(self.loader.question, self._columns.known)
+
+    def _look_for_shown(self) -> None:
+        """Ask whether the run in the detail is one of the list; those that are loaded are some of it."""
+        run_id, question = self._awaited_run or self.table.key(), self.loader.question
+        if run_id is None or self.loader.rows.place_of(run_id) is not None or self.loader.window is None:
+            return
+        self.context.ask(
+            "whether a run is listed",
+            lambda desk: asking.is_listed(desk, question, run_id),
+            lambda listed: None if listed or self.loader.question != question else self._not_listed(run_id),
+            lambda _error: None,  # the table says why the runs can't be shown
+        )
+
+    def _not_listed(self, run_id: str) -> None:
+        """Let go of a run that the list leaves out; one that was gone to is shown, and said to be none of it."""
+        if run_id == self._awaited_run:
+            if self.right is not None:
+                self.right.detail.say_unlisted(run_id)
+        elif self._awaited_run is None and run_id == self.table.key():
+            self.table.forget()
+            self.table.select_first()
+            self._show_run()
 
     def _no_runs(self) -> Empty:
         command = "mlops-desk jobs submit SPEC.yaml"
@@ -291,6 +317,8 @@ class AllRunsPage(Page):
         if self.right is not None:
             title = cells.name(row) if row is not None and row.run_id == run_id else (run_id or "")[:8]
             self.right.show_run(run_id, title, self.loader.question.uri)
+            if self._awaited_run is None:
+                self.right.detail.unlisted.hide()
 
     def _ticked(self, has_room: bool) -> None:
         self.table.viewport().update()
@@ -343,6 +371,8 @@ class AllRunsPage(Page):
         if self.loader.window is not None and self.table.select(run_id):
             self._awaited_run = None
         self._show_run()
+        if self._awaited_run is not None:
+            self._look_for_shown()
 
     # Acts.
 

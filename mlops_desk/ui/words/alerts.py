@@ -58,6 +58,16 @@ def firing(alerts: Iterable[Alert]) -> list[Alert]:
     return sorted(now, key=lambda alert: (-RANK.get(alert.level, 0), -alert.since))
 
 
+def gravest(marks: Iterable[Mark]) -> Mark | None:
+    """Return the mark that stands for several things: an alert before a warning; of equals the first."""
+    return max(marks, key=lambda mark: RANK.get(mark.token, 0), default=None)
+
+
+def worst(alerts: Iterable[Alert]) -> Mark | None:
+    """Return the mark of the worst alert that fires and that somebody still wants to hear of."""
+    return gravest(level(alert.level) for alert in firing(alerts) if not is_silent(alert))
+
+
 def is_silent(alert: Alert) -> bool:
     """Tell whether nobody wants to hear of an alert: somebody has seen it, or silenced it for a while."""
     return alert.acknowledged_by is not None or (alert.silenced_until or 0.0) > agent_clock.now()

@@ -10,6 +10,8 @@ from mlops_desk.ui.actions import Action
 from mlops_desk.ui.frame import badges
 from mlops_desk.ui.frame.palette import ranked, score
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
+from mlops_desk.ui.widgets.facts import FactGrid
+from mlops_desk.ui.widgets.form import FormDialog
 
 TITLES = ["GPU 10 H100 (bo)", "Job gpu-1-test (running)", "GPU 1 H100 (ana)", "Go to GPUs", "Disk nvme1n1", "Quit"]
 ACTIONS = [Action(str(number), title, lambda: None) for number, title in enumerate(TITLES)]
@@ -119,11 +121,12 @@ def first(program, typed):
         ("silence", "events.silence"),
         ("mute", "events.silence"),
         ("threshold", "events.rules"),
+        ("shortcuts", "help"),
         ("roll back", "endpoints.back"),
         ("take back", "endpoints.back"),
         ("make it live", "endpoints.back"),
         ("rollback", "endpoints.back"),
-        ("help", "palette"),
+        ("help", "help"),
         ("end process", "gpus.end"),
         ("new monitor", "drift.new"),
         ("deploy", "endpoints.deploy"),
@@ -159,3 +162,16 @@ def test_what_an_act_lacks_is_said(start, double, qtbot, monkeypatch):
     program = start(double, "storage")
     next(one for one in program.window._everything() if one.id == "events.silence").run()
     qtbot.waitUntil(lambda: "nothing here that it can be done to" in program.window.notices.accessibleName())
+
+
+def test_f1_shows_the_keys_that_count_here_and_leads_to_the_palette(program, qtbot):
+    window = program.window
+    qtbot.keyClick(window, Qt.Key.Key_F1)
+    (dialog,) = [one for one in window.findChildren(FormDialog) if one.isVisible()]
+    grid = dialog.findChild(FactGrid)
+    assert {"Ctrl+K", "F1", "F5", "Ctrl+1"} <= {fact.name for fact in grid.shown}
+    assert "silence" in dialog._about.whole
+    assert dialog.command.command() == "mlops-desk doctor"
+    qtbot.mouseClick(dialog.act, Qt.MouseButton.LeftButton)
+    assert window._palette.isVisible()
+    window._palette.hide()

@@ -442,3 +442,18 @@ def test_a_free_gpu_says_who_gets_it_next(start, double, qtbot):
     )
     page.list.select(uuid_of(0))
     qtbot.waitUntil(lambda: "Next" not in {fact.name for fact in page.state.shown})
+
+
+def test_one_thing_is_chosen_on_events_an_alert_and_the_event_that_it_began_with(events, qtbot):
+    log, alerts_now = events.log, events.alerts.table
+    assert (alerts_now.key(), log.key()) == ("a-lost", "x79")
+    log.select("oom1")
+    assert (alerts_now.key(), log.key()) == (None, "oom1")
+    assert not events.alerts.seen.isVisible(), "nothing is acted on that is not chosen"
+    alerts_now.select("a-lost")
+    assert (alerts_now.key(), log.key()) == ("a-lost", "x79")
+    assert "fallen off the bus" in events.detail._title.whole
+    alerts_now.select("a-heat")  # the log has no event of it
+    assert (alerts_now.key(), log.key()) == ("a-heat", None)
+    assert events.detail._title.whole == "No event is chosen"
+    assert events.alerts.seen.isVisible()

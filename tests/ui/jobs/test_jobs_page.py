@@ -522,3 +522,8 @@ def test_a_job_that_memory_ended_shows_its_memory_to_the_end(jobs, qtbot):
     assert why.curve._axis.span().end >= job.ended_at
     jobs.table.select("c16c7d8e9f01")
     assert not why.curve.isVisible()
+    for leave in (jobs.table.clearSelection, lambda: jobs.reveal("7c1d2e3f4a5b"), lambda: why.show_job(None, None)):
+        jobs.reveal("3f9a0c1e2b4d")
+        assert why.curve.isVisible(), "whichever way it is come back to"
+        leave()
+        assert not why.curve.isVisible(), "and left"

@@ -314,6 +314,14 @@ def test_the_desks_own_registry_is_named_where_another_is_the_default(page, doub
     assert box.currentText() == "team (default)"
 
 
+def test_a_registry_that_was_added_elsewhere_can_be_chosen(page, double, qtbot):
+    box = page.registries.box
+    qtbot.waitUntil(lambda: box.count() > 4)
+    double.trackers = [*double.trackers, Tracker("lab", "http://lab:5000", TrackerKind.HTTP)]
+    double.announce(events.RegistriesChanged())
+    qtbot.waitUntil(lambda: box.findText("lab") >= 0)
+
+
 # What changes.
 
 

@@ -555,3 +555,28 @@ def test_the_palette_goes_to_a_run_by_name_or_id(page, double):
 
 def test_the_double_has_what_these_tests_speak_of():
     assert len(some_runs()._runs) == 68
+
+
+def test_the_run_in_the_detail_is_one_of_the_list(page, double, qtbot):
+    page.table.select(LIVE)
+    qtbot.waitUntil(lambda: page.right.detail.story is not None and page.right.detail.story.run.run_id == LIVE)
+    page.bar.filter.show_filter("status = 'FINISHED'")
+    qtbot.waitUntil(lambda: page.table.key() != LIVE and page.table.current_row() is not None)
+    qtbot.waitUntil(lambda: page.right.detail.story is not None)
+    assert page.right.detail.story.run.run_id == page.table.current_row().run_id
+    page.bar.filter.show_filter("status:finished nowhere-at-all")
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() == 0 and page.table.key() is None)
+    assert page.right.detail.story is None
+    page.bar.filter.clear()
+    qtbot.waitUntil(lambda: page.table.key() is not None)
+
+
+def test_a_run_that_is_gone_to_says_that_the_list_leaves_it_out(page, qtbot):
+    page.bar.filter.show_filter("status = 'FINISHED'")
+    qtbot.waitUntil(lambda: page.table.runs.rowCount() < 68 and not page.loader.is_waiting)
+    page.open_run(LIVE)
+    qtbot.waitUntil(page.right.detail.unlisted.isVisible)
+    assert "not in the list" in page.right.detail.unlisted.whole
+    page.bar.filter.clear()
+    qtbot.waitUntil(lambda: page.table.current_row() is not None and page.table.current_row().run_id == LIVE)
+    qtbot.waitUntil(lambda: not page.right.detail.unlisted.isVisible())

@@ -30,6 +30,7 @@ from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty, StateView
+from mlops_desk.ui.words import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from mlops_desk.ui.runs.detail.values import LoggedValue
 
 AGAIN_MS = 250  # chosen: last values and the state; the curve is followed by itself
+_UNLISTED = f"{numbers.WARNING} This run is not in the list: the filter or the chosen experiments leave it out."
 _HEIGHTS = (112, 190, 150)  # pixels: five facts; four values below the search; a curve with its settings
 
 
@@ -55,6 +57,8 @@ class RunDetail(QWidget):
         self.experiment: Callable[[str | None], str | None] = lambda _id: None
         self.facts = FactGrid()
         self.title = Label(points=theme.TITLE_POINTS, bold=True)
+        self.unlisted = Label(_UNLISTED, tone="warning", wrap=True)
+        self.unlisted.hide()
         self.search = Field("Search what it logged", "Search metrics, parameters, tags")
         self.table: RecordTable[LoggedValue] = RecordTable("Logged values", values.COLUMNS, context.memory)
         self.chart = OverlayPanel(context, brief=True)
@@ -101,6 +105,7 @@ class RunDetail(QWidget):
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(theme.SPACE_8)
         whole.addWidget(self.title)
+        whole.addWidget(self.unlisted)
         whole.addLayout(self.acts)
         whole.addWidget(self.links)
         whole.addWidget(split, 1)
@@ -121,7 +126,12 @@ class RunDetail(QWidget):
             self._stop()
             self._run_id, self.uri, self.story, self._curve, self._curves = run_id, uri, None, None, []
             self._is_refused = False
+            self.unlisted.hide()
         self.look()
+
+    def say_unlisted(self, run_id: str) -> None:
+        """Say that the run that is shown is none of the list beside it."""
+        self.unlisted.setVisible(run_id == self._run_id)
 
     def look(self) -> None:
         """Ask for the run anew, if it is seen and nobody waits for an answer already."""

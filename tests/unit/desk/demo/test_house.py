@@ -93,3 +93,11 @@ def test_an_endpoint_that_goes_with_its_alias_is_led_to_a_challenger_and_back(
     assert back.revision == before.revision
     assert back.following is not None
     assert back.following.led_by is None
+
+
+def test_an_endpoint_on_a_gpu_is_on_none_that_somebody_trains_on(demo: DemoDesk) -> None:
+    held = {gpu for replica in demo.endpoints.show("support-drafts").replicas for gpu in replica.gpus}
+    cards = {gpu.uuid: gpu for gpu in demo.telemetry.status().gpus}
+    assert len(held) == 1
+    commands = [process.command for uuid in held for process in cards[uuid].processes]
+    assert ["vllm" in command for command in commands] == [True]

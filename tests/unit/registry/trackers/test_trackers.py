@@ -576,3 +576,17 @@ def test_a_folder_without_runs_that_has_the_name_of_a_kept_registry_says_so(hous
     with pytest.raises(NotFound) as caught:
         house.trackers.source(str(house.root / "other"))
     assert "kept as" not in (caught.value.hint or "")
+
+
+def test_each_change_of_the_list_is_told_and_what_was_refused_is_not(house: House) -> None:
+    told: list[list[str]] = []
+    house.trackers.tell_changed = lambda: told.append([one.name for one in house.trackers.list()])
+    house.trackers.add("prod", "http://ml.example:5000/")
+    with pytest.raises(Refused):
+        house.trackers.add("prod", "http://other.example/")
+    house.secrets.set(ME, "token", "t0ken")
+    house.trackers.log_in("prod", "token")
+    house.trackers.remove("prod")
+    with pytest.raises(NotFound):
+        house.trackers.remove("prod")
+    assert told == [["own", "prod"], ["own", "prod"], ["own"]]

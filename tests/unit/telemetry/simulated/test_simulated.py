@@ -337,3 +337,11 @@ def test_accounts_are_of_those_that_run_and_of_those_that_ran(seed: int, at: flo
 def test_whenever_it_begins_there_is_something_to_tell(at: float) -> None:
     assert oom_kills(8, at - LOOK_BACK_SECONDS, at)
     assert gpu_events(8, str, at - LOOK_BACK_SECONDS, at)
+
+
+@given(seeds, times)
+def test_a_gpu_is_held_by_one_container_at_a_time_unless_it_is_cut_in_slices(seed: int, at: float) -> None:
+    for gpu in range(8):
+        slices = [run.work.instance for run in running(seed, at, gpu)]
+        assert len(slices) == len(set(slices)), gpu
+        assert len(slices) <= 1 or None not in slices, gpu
