@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QWidget
 
+from mlops_desk.base.errors import Hint
 from mlops_desk.ui.actions import Action, Actions
 
 _ABOUT = (
     "Ctrl+K finds all that can be done and all that has a name, by other words too: type silence, threshold or help."
 )
-_DOCTOR = "mlops-desk doctor"
+_DOCTOR = Hint("mlops-desk doctor")
 _ALSO = "manual how shortcuts keys keyboard documentation guide support"
 
 
@@ -29,7 +30,7 @@ def open_help(window: QWidget, actions: Actions, find: Callable[[], None]) -> No
     known = {one.shortcut: one.title for one in actions.placed("menu") if one.shortcut}
     grid.show_facts([Fact(key, title) for key, title in known.items()])
     dialog.fields.addRow(grid)
-    dialog.command.show_command(_DOCTOR)
+    dialog.command.show_command(_DOCTOR.command)
     dialog.cancel.show_title("Close")
 
     def submit() -> None:
