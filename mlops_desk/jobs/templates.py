@@ -109,7 +109,7 @@ def build_folder() -> str:
 
 
 def _read(folder: Traversable, *, own: bool) -> list[JobTemplate]:
-    found = [file for file in folder.iterdir() if file.name.endswith(_ENDING)]
+    found = [file for file in folder.iterdir() if file.name.endswith(_ENDING) and file.is_file()]
     texts = {file.name.removesuffix(_ENDING): file.read_text("utf-8") for file in found}
     return [_template(name, texts[name], own=own) for name in sorted(texts)]
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk.files import NotPlainError, plain_descriptor
 from mlops_desk.base.errors import Invalid
 from mlops_desk.leases.host import Process
 
@@ -120,9 +121,11 @@ def read_lease(path: Path, speaker: int | None) -> Content:
     content: Content = None
     for _ in range(_LOOKS):
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = plain_descriptor(path)
         except FileNotFoundError:
             return None
+        except NotPlainError as error:
+            return Doubt("is not a lease file", abs(time.time() - error.facts.st_mtime))
         except OSError as error:
             return Doubt(f"can't be read ({error.strerror})")
         try:
@@ -157,11 +160,11 @@ def write_lease(path: Path, lease: Lease | None) -> None:
 def _open_own(path: Path) -> int | None:
     """Open a regular file of our own that only we may write to; None when there is none of that name."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = plain_descriptor(path, flags=os.O_RDWR)
     except OSError:
         return None
     facts = os.fstat(descriptor)
-    if stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid() and stat.S_IMODE(facts.st_mode) == 0o644:
+    if facts.st_uid == os.geteuid() and stat.S_IMODE(facts.st_mode) == 0o644:
         return descriptor
     os.close(descriptor)
     return None
@@ -191,7 +194,7 @@ def _write_block(descriptor: int, block: bytes) -> None:
 def _read(descriptor: int, name: str, speaker: int | None) -> Content:
     facts = os.fstat(descriptor)
     age = abs(time.time() - facts.st_mtime)
-    if not stat.S_ISREG(facts.st_mode) or facts.st_size > _BLOCK_BYTES:
+    if facts.st_size > _BLOCK_BYTES:
         return Doubt("is not a lease file", age)
     data = os.pread(descriptor, _BLOCK_BYTES, 0)
     if data != os.pread(descriptor, _BLOCK_BYTES, 0):  # the kernel does not promise that a read sees a whole write

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from mlops_desk.base.disk.files import check_sqlite
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.registry.location import is_stored, shown_location
@@ -116,12 +117,13 @@ def _thing(address: Address) -> str:
 
 def _check_tables(path: Path) -> None:
     try:
+        check_sqlite(path)
         connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5.0)
         try:
             rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         finally:
             connection.close()
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError, OSError) as error:
         text = f"{plain(str(path), 400)} can't be read as an SQLite database: {plain(str(error))}."
         raise Unavailable(text, "Is it the right file, and may this user read it?") from error
     if not {name for (name,) in rows} >= _STORE_TABLES:

@@ -17,7 +17,7 @@ class ForeignPlaces:
 
     def places_of_run(self, run_id: str, path: str) -> list[ArtifactPlace]:
         for run in self._origins([run_id]):
-            return [ArtifactPlace(run.artifact_uri or "", path)]
+            return [] if run.artifact_uri is None else [ArtifactPlace(run.artifact_uri, path)]
         raise NotFound(f"There is no run {plain(run_id)!r}.", f"The registry is {self._shown}.")
 
     def places_of_version(self, name: str, version: str) -> list[ArtifactPlace]:  # noqa: ARG002 - there are none

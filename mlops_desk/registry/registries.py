@@ -14,7 +14,7 @@ from pathlib import Path
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
-from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.records.registry.tracker import FOREIGN, TrackerKind
 from mlops_desk.registry.address import parse_address
 from mlops_desk.registry.default_registry import OWN
 from mlops_desk.registry.foreign_places import ForeignPlaces
@@ -44,7 +44,6 @@ _DOWNLOAD = "mlops_desk.registry.mlflow.download"
 _DOWNLOAD_SECONDS = 1800.0  # chosen: the largest at 6 MB/s
 DOWNLOAD_LIMIT_BYTES = 10 << 30  # chosen: a served model of 5 billion parameters
 _USER = "mlops-desk"
-_OTHERS = frozenset({TrackerKind.TENSORBOARD, TrackerKind.TRACKIO, TrackerKind.WANDB})
 _STORES = frozenset({TrackerKind.OWN, TrackerKind.SQLITE, TrackerKind.DATABASE})
 
 
@@ -93,7 +92,7 @@ class Registries:
         if uri is None and self.own_is_empty:
             return self.read(uri)  # says so
         direct = self.direct(uri)
-        if direct is not None and direct.kind in _OTHERS:
+        if direct is not None and direct.kind in FOREIGN:
             return ForeignPlaces(self._mirrored(direct, uri).origins, direct.shown)
         if direct is None or direct.kind not in _STORES:
             return self.read(uri)
@@ -135,7 +134,7 @@ class Registries:
     def place(self, uri: str | None) -> tuple[str, Mapping[str, str | None]]:
         """Return the tracking URI that is meant, and the environment that logs in there. Raises DeskErrors."""
         kept = self._kept(uri)
-        if kept is not None and kept.kind in _OTHERS:
+        if kept is not None and kept.kind in FOREIGN:
             hint = Hint("mlops-desk registry import-runs URI", after=" writes its runs into an MLflow registry.")
             raise Refused(f"{kept.shown} holds runs of another tracker ({kept.kind}), which are only read.", hint)
         if kept is not None and kept.kind is not TrackerKind.OWN:

@@ -184,6 +184,51 @@ def is_swallowed(node: ast.ExceptHandler) -> bool:
     return catches_all and all(isinstance(statement, (ast.Pass, ast.Continue)) for statement in node.body)
 
 
+NEVER_WAIT = {
+    "base/disk/files.py": "the one place: plain files alone",
+    "desk/machine_checks.py": "the kernel's own log",
+    "telemetry/host/oom_kills.py": "likewise",
+    "jobs/staging/walk.py": "a file or a folder; what else it is, is refused before it is read",
+    "jobs/staging/file_copy.py": "a file of the cache, to be written",
+}
+OTHERS_FILES = (
+    *("registry/foreign/", "registry/trackers/folders.py", "registry/artifacts/", "registry/transfer/archive.py"),
+    *(
+        "rules/pipeline/hashing.py",
+        "desk/sights/dvc_worker.py",
+        "jobs/capsule/data.py",
+        "jobs/capsule/source/folder.py",
+    ),
+    *(
+        "drift/data/opening.py",
+        "drift/profile/form.py",
+        "serving/image/model_files.py",
+        "governance/evidence/worker.py",
+    ),
+)
+"""What reads files that lie in folders of persons and strangers, where a pipe may have the name of a file."""
+
+
+@rule(ast.Attribute)
+def opens_what_may_wait(node: ast.Attribute) -> bool:
+    return node.attr == "O_NONBLOCK"
+
+
+@rule(ast.Call)
+def opens_anything(node: ast.Call) -> bool:
+    func, first = node.func, node.args[0] if node.args else None
+    if not isinstance(func, ast.Attribute):
+        return isinstance(func, ast.Name) and func.id == "open"
+    is_read = isinstance(first, ast.Constant) and first.value in {"r", "rb"}
+    return func.attr in {"read_bytes", "read_text"} or (func.attr == "open" and is_read)
+
+
+def test_files_of_others_are_opened_in_one_place_where_nothing_is_waited_for() -> None:
+    assert modules(opens_what_may_wait) == set(NEVER_WAIT)
+    careless = {name for name in modules(opens_anything) if name.startswith(OTHERS_FILES)}
+    assert careless == {"registry/artifacts/view.py", "registry/artifacts/views/archives.py"}  # of what is open already
+
+
 def test_no_error_is_swallowed_in_silence() -> None:
     assert not places(is_swallowed)
 
@@ -217,7 +262,7 @@ def test_nothing_is_unpickled_here() -> None:
 
 def test_each_rule_picks_what_it_is_about() -> None:
     bad = ["threading.Thread()", "subprocess.run([])", 'msgspec.json.decode(b"")', 'Notice("alert")', "import pickle",
-               "sys.executable"]  # fmt: skip
+               "sys.executable", "os.O_NONBLOCK", 'path.open("rb")']  # fmt: skip
     swallowed = ["try:", "    pass", "except Exception:", "    pass"]
     text = "\n".join(["def long():", *["    pass"] * LONGEST_FUNCTION_LINES, *bad, *swallowed])
     nodes = [ast.parse(""), *ast.walk(ast.parse(text))]

@@ -1,11 +1,76 @@
-"""Writing files so that a crash leaves the old or the new content, and setting damaged ones aside."""
+"""Opening plain files alone, writing so that a crash leaves old or new content, and setting damaged ones aside."""
 
 import contextlib
+import errno
 import itertools
 import os
+import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
+
+
+class NotPlainError(OSError):
+    """What has the name of a file is a folder, a pipe, a socket or a device, and was not read."""
+
+    def __init__(self, path: str | Path, facts: os.stat_result) -> None:
+        super().__init__(errno.EINVAL, "it is no plain file", str(path))
+        self.facts = facts
+
+
+def plain_descriptor(
+    path: str | Path,
+    *,
+    links: bool = False,
+    folder: int | None = None,
+    flags: int = os.O_RDONLY,
+    opened: Callable[..., int] | None = None,
+) -> int:
+    """Open a file that somebody else may have put there, and never wait for it. Raises OSError; NotPlainError: a pipe.
+
+    Opening a pipe waits for whoever writes to it, and opening a device may do anything: neither is opened. The last
+    name may be a link where ``links`` are followed. ``opened`` opens in the place of the system's call.
+    """
+    facts = os.stat(path, dir_fd=folder, follow_symlinks=links)
+    if stat.S_ISLNK(facts.st_mode):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    if not stat.S_ISREG(facts.st_mode):
+        raise NotPlainError(path, facts)
+    how = flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW)
+    descriptor = (opened or os.open)(path, how, dir_fd=folder)
+    facts = os.fstat(descriptor)
+    if stat.S_ISREG(facts.st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise NotPlainError(path, facts)  # put there since
+
+
+def open_plain(path: str | Path, *, links: bool = False, folder: int | None = None) -> BinaryIO:
+    """Open a plain file for reading, as ``plain_descriptor`` does."""
+    return os.fdopen(plain_descriptor(path, links=links, folder=folder), "rb")
+
+
+def check_plain(path: Path, beside: Iterable[str] = ()) -> None:
+    """Raise OSError where a file that a library is to open by its name is not there, or NotPlainError: it is a pipe.
+
+    ``beside`` are endings of what the library opens with it, where there is such. Nothing is opened here: to close an
+    SQLite file takes away the locks that this process has on it.
+    """
+    for place in (path, *(path.with_name(path.name + ending) for ending in beside)):
+        try:
+            facts = place.stat()
+        except FileNotFoundError:
+            if place is path:
+                raise
+            continue
+        if not stat.S_ISREG(facts.st_mode):
+            raise NotPlainError(place, facts)
+
+
+def check_sqlite(path: Path) -> None:
+    """Raise OSError where an SQLite file, or what SQLite opens beside it, would be waited for without end."""
+    check_plain(path, ("-wal", "-shm", "-journal"))
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:

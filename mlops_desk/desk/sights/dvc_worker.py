@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
@@ -69,7 +70,7 @@ def _count(value: Any) -> int | None:
 
 def _lying(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_plain(path, links=True) as file:
             text = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise NotFound(f"{plain(str(path), 300)} can't be read: {error.strerror}.", _HINT) from error

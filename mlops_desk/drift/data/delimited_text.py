@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.data.faults import counted, refused, unclosed
@@ -83,7 +84,7 @@ def _short(connection: Any, readable: Path, table: Path, delimiter: str, n_colum
 
 def as_utf8(source: Path, folder: Path) -> Path:
     """Return ``source`` if it is UTF-8, else a copy that is: UTF-16 by its mark, anything else as Latin-1."""
-    with source.open("rb") as file:
+    with open_plain(source, links=True) as file:
         start = file.read(4096)
     encoding = next((name for bom, name in _BOMS if start.startswith(bom)), "utf-8")
     if b"\0" in start and encoding != "utf-16":
@@ -116,7 +117,7 @@ def _decoded(source: Path, encoding: str) -> Iterator[str]:
 
 
 def _chunks(source: Path) -> Iterator[bytes]:
-    with source.open("rb") as file:
+    with open_plain(source, links=True) as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk
 

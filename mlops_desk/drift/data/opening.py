@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.drift.data import delimited_text, json_lines, split_table
@@ -91,7 +92,7 @@ def _is_data(file: Path, top: Path) -> bool:
 
 def kind_of(file: Path) -> str:
     """Tell ``Parquet``, ``CSV`` and ``JSON lines`` by their beginning. Raises OSError, and Invalid if it is packed."""
-    with file.open("rb") as opened:
+    with open_plain(file, links=True) as opened:
         start = opened.read(_MARK_BYTES)
         if start.startswith(_PARQUET):
             return "Parquet"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.data.opened import OpenedTable
@@ -55,7 +56,8 @@ def _read(file: Path) -> tuple[list[str], list[list[Any]]]:
     if file.stat().st_size > _LIMIT_BYTES:
         raise Invalid(f"{shown} is a table of more than {_LIMIT_BYTES >> 20} MiB.", "Write it as Parquet.")
     try:
-        document = json.loads(file.read_bytes())
+        with open_plain(file, links=True) as opened:
+            document = json.load(opened)
         names, rows = _listed(document) if isinstance(document, list) else (document["columns"], document["data"])
         is_one = all(isinstance(row, list) and len(row) == len(names) for row in rows)
     except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.data import split_table
@@ -107,7 +108,7 @@ def _read_file(
 
 
 def _is_by_rows(file: Path) -> bool:
-    with file.open("rb") as opened:
+    with open_plain(file, links=True) as opened:
         return opened.read(2) in _WIDE_MARKS or kind_of(file) in {"Parquet", split_table.KIND}
 
 
@@ -133,7 +134,7 @@ def _rows(
 def _new_lines(file: Path, start: int, folder: Path) -> tuple[Path | None, int]:
     """Write the whole lines after ``start`` into a file of their own, below the header; return where they end."""
     is_json = kind_of(file) == "JSON lines"
-    with file.open("rb") as opened:
+    with open_plain(file, links=True) as opened:
         header = b"" if is_json else opened.readline(_HEADER_BYTES)
         start = max(start, len(header))
         opened.seek(start)

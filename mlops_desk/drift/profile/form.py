@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.profile.arrays import ArrayReader, ArrayWriter, DamageError
@@ -122,7 +123,8 @@ def read_profile(path: Path) -> DataProfile:
     shown = plain(str(path), 1000)
     if path.stat().st_size > LIMIT_BYTES:
         raise Invalid(f"{shown} is larger than any profile: over {LIMIT_BYTES >> 20} MiB.", _AGAIN)
-    return from_bytes(path.read_bytes(), shown)
+    with open_plain(path, links=True) as file:
+        return from_bytes(file.read(), shown)
 
 
 def from_bytes(data: bytes, shown: str = "This profile") -> DataProfile:

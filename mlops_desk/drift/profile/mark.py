@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from mlops_desk.base.disk.files import open_plain
+
 MARK = b"MLOPS-DESK-DRIFT-PROFILE"
 
 
@@ -9,5 +11,5 @@ def is_profile(path: Path) -> bool:
     """Tell a profile by its beginning. Raises OSError."""
     if not path.is_file():
         return False
-    with path.open("rb") as file:
+    with open_plain(path, links=True) as file:
         return file.read(len(MARK)) == MARK

@@ -8,10 +8,10 @@ longer. One cell that is not refuses all of it, for nobody knows then what the m
 import csv
 import io
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mlops_desk.base.disk.files import NotPlainError, open_plain
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.synthetic.cells import CellTable, MadeColumn, MadeKind, number_of, time_of
@@ -75,14 +75,12 @@ def _check_entries(place: int) -> None:
 
 def _read(place: int, name: str) -> str:
     try:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(name, flags, dir_fd=place)
+        opened = open_plain(name, folder=place)
+    except NotPlainError as error:
+        raise Invalid(f"What the maker wrote as {name} is no plain file.", _HINT) from error
     except OSError as error:
         raise Invalid(f"The maker did not write {name}: {error.strerror}.", _HINT) from error
-    with os.fdopen(descriptor, "rb") as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise Invalid(f"What the maker wrote as {name} is no plain file.", _HINT)
+    with opened as file:
         data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise Invalid(f"The made rows have more than {MOST_BYTES >> 20} MiB.", "Make fewer of them.")

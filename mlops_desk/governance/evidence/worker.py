@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
@@ -20,7 +21,7 @@ def work(request: dict[str, Any]) -> Any:
     """Verify. Raises Invalid, TimedOut, Unavailable."""
     path = Path(request["file"])
     try:
-        with path.open("rb") as file:
+        with open_plain(path, links=True) as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise Unavailable(f"{plain(str(path))} can't be read: {error.strerror}.") from error

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import IO, Any
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.process import serve_one
 
 _PART_BYTES = 64 << 10  # chosen: at each of three places of a file; a header and some rows
@@ -66,8 +67,7 @@ def _listed(source: str, until: float) -> list[tuple[str, int, str | None]]:
 
 
 def _read(path: str, length: int, until: float, *, sampled: bool) -> Iterator[bytes]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
+    with open_plain(path) as file:
         if not sampled or length <= 3 * _PART_BYTES:
             yield from _all(file, until)
             return

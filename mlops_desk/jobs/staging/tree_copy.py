@@ -15,6 +15,7 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import IO
 
+from mlops_desk.base.disk.files import NotPlainError, plain_descriptor
 from mlops_desk.base.loop import Loop
 from mlops_desk.jobs.staging.entries import FILE, FOLDER, LINK, ManifestHash, SourceEntry, beside, line_of
 from mlops_desk.jobs.staging.file_copy import FileCopy, Moved, SourceChanged, check_same, hash_file
@@ -24,7 +25,6 @@ READERS = 8  # chosen: small files on a share come one a millisecond to each of 
 _AHEAD = 32  # chosen: so many files may be under way at once; after a kill those are copied anew
 _FOLDER_MODE = 0o755  # as those of files: whoever the job runs as has to get in
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _GONE = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ESTALE}
 """A path that was listed leads to no file any more; a share says of a file that was replaced that it is stale."""
 SINGLE = "file"
@@ -74,7 +74,7 @@ class OpenSource:
         if self._single:
             return os.dup(self._descriptor)
         folder, name = places.of(path)
-        return os.open(name, _FILE, dir_fd=folder)
+        return plain_descriptor(name, folder=folder)
 
 
 class TreeCopy:
@@ -202,7 +202,7 @@ class TreeCopy:
         try:
             opened = self._source.opened(source, entry.path)
         except OSError as error:
-            if error.errno in _GONE:
+            if isinstance(error, NotPlainError) or error.errno in _GONE:
                 raise SourceChanged(entry.path) from error
             raise
         try:
@@ -213,7 +213,7 @@ class TreeCopy:
     def _lies(self, folder: int, name: str, known: SourceEntry) -> bool:
         """Tell whether a file of the cache is what it was verified to be; its hash is made anew if need be."""
         try:
-            descriptor = os.open(name, _FILE, dir_fd=folder)
+            descriptor = plain_descriptor(name, folder=folder)
         except OSError:
             return False
         try:

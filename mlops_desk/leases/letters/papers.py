@@ -12,13 +12,13 @@ import errno
 import logging
 import os
 import re
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk.files import plain_descriptor
 from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.leases.folders import LeaseFolders
 
@@ -123,12 +123,12 @@ class Papers(Generic[T]):
 
     def _read(self, path: Path, uid: int) -> Paper[T] | None:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = plain_descriptor(path)
         except OSError:
             return None  # gone since, or its owner does not want to be heard
         try:
             facts = os.fstat(descriptor)
-            if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LIMIT_BYTES or facts.st_uid != uid:
+            if facts.st_size > _LIMIT_BYTES or facts.st_uid != uid:
                 return None
             content = wire.loads(os.pread(descriptor, _LIMIT_BYTES, 0), self._kind)
         except (OSError, Invalid) as error:

@@ -19,6 +19,10 @@ class TrackerKind(StrEnum):
     WANDB = "wandb"
 
 
+FOREIGN = frozenset({TrackerKind.TENSORBOARD, TrackerKind.TRACKIO, TrackerKind.WANDB})
+"""Those that are not MLflow's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tracker:
     """``uri`` is shown without its password; ``login`` names the secret that it is asked with, None: no login.

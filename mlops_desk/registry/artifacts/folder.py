@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Artifact
@@ -42,11 +43,12 @@ class FolderFiles:
         try:
             _check_plain(path, os.fstat(seen))
             with _telling(path):
-                opened = os.open(f"/proc/self/fd/{seen}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                opened = open_plain(f"/proc/self/fd/{seen}", links=True)
         finally:
             os.close(seen)
-        with os.fdopen(opened, "rb") as stream:
-            yield OpenFile(stream, f"/proc/self/fd/{opened}", os.fstat(opened).st_size)
+        with opened as stream:
+            number = stream.fileno()
+            yield OpenFile(stream, f"/proc/self/fd/{number}", os.fstat(number).st_size)
 
     def walk(self, path: str, most: int) -> Iterator[Artifact]:
         waiting, seen = ["/".join(parts_of(path))], 0

@@ -1,4 +1,4 @@
-"""From what place the files of a run or version are read. Pure: nothing is looked up, and all else is refused.
+"""From what place the files of a run or version are read. Nothing is opened, and all else is refused.
 
 A registry names any address as the place of a run's files. Read directly are folders of this machine (of a store that
 is on it, and of the desk's own server), and what another server hands out of its own store (``mlflow-artifacts``).
@@ -10,8 +10,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mlops_desk.base.errors import Refused
-from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.records.registry.tracker import FOREIGN, TrackerKind
 from mlops_desk.registry.address import Address, check_artifact_location
+from mlops_desk.registry.foreign.files import parts_below
 from mlops_desk.registry.location import ROOT, is_plain_path, shown_location
 from mlops_desk.registry.mlflow.places import ArtifactPlace
 from mlops_desk.registry.reading.source import RegistrySource
@@ -41,6 +42,8 @@ def source_of(place: ArtifactPlace, registry: RegistrySource, own_files: Path) -
 
     ``own_files`` is the folder of the desk's own store of files.
     """
+    if registry.kind in FOREIGN and registry.path is not None:
+        return _foreign(place, registry.path)
     own = registry.kind is TrackerKind.OWN
     kind = "http" if own or registry.kind is TrackerKind.HTTP else "folder"
     check_artifact_location(place.location, Address(registry.uri, kind), own=own)
@@ -52,6 +55,12 @@ def source_of(place: ArtifactPlace, registry: RegistrySource, own_files: Path) -
     if kind == "http" and parts.scheme in {"http", "https", "mlflow-artifacts"}:
         return _proxied(place, registry)
     return None
+
+
+def _foreign(place: ArtifactPlace, path: Path) -> FilesSource:
+    """Return the folder of another tracker's run, which is reached name by name from where the tracker writes."""
+    root = path.parent if path.is_file() else path
+    return FilesSource(str(root), "/".join(part for part in (parts_below(root, place.location), place.path) if part))
 
 
 def _folder(location: str) -> str:

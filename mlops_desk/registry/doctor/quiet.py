@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mlops_desk.base.disk.files import check_sqlite, open_plain
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.text import plain
 
@@ -35,11 +36,12 @@ class QuietStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            check_sqlite(path)
             self._connection = sqlite3.connect(
                 f"{path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
             )
             self._connection.execute("PRAGMA query_only = 1")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise self._trouble(error) from error
 
     def rows(self, query: str, **values: Any) -> list[Row]:
@@ -83,7 +85,7 @@ class QuietStore:
     def close(self) -> None:
         self._connection.close()
 
-    def _trouble(self, error: sqlite3.Error) -> Unavailable:
+    def _trouble(self, error: sqlite3.Error | OSError) -> Unavailable:
         code = getattr(error, "sqlite_errorname", "")
         text = f"{plain(str(self.path), 400)} can't be read: {plain(str(error))}."
         if "READONLY" in code:
@@ -131,6 +133,6 @@ def _state(path: Path) -> tuple[bytes, int] | None:
     journal = path.with_name(f"{path.name}-journal")
     if journal.exists() and journal.stat().st_size:
         return None
-    with path.open("rb") as file:
+    with open_plain(path, links=True) as file:
         header = file.read(_HEADER_BYTES)
     return header[_COUNTER], path.stat().st_size

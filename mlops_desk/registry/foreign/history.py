@@ -34,12 +34,15 @@ class MetricPoints:
 
 @dataclass(slots=True)
 class ForeignRun:
-    """``skipped`` counts what is no number, by name: pictures, histograms, texts. Times are Unix milliseconds."""
+    """``skipped`` counts what is no number, by name: pictures, histograms, texts. Times are Unix milliseconds.
+
+    ``folder`` has its files; None where its name leads to none.
+    """
 
     run_id: str
     name: str
     experiment: str
-    folder: str
+    folder: str | None
     status: str = UNKNOWN
     user: str | None = None
     start_ms: int | None = None
@@ -52,7 +55,8 @@ class ForeignRun:
     problem: str | None = None
 
     def __post_init__(self) -> None:
-        self.name, self.experiment, self.folder = clean(self.name), clean(self.experiment), clean(self.folder)
+        self.name, self.experiment = clean(self.name), clean(self.experiment)
+        self.folder = None if self.folder is None else clean(self.folder)
 
     def point(self, name: str, step: int, time_ms: int, value: float) -> None:
         """Take a point; what a source has beyond all measure is told and left out."""

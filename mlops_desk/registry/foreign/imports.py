@@ -6,14 +6,13 @@ from typing import Protocol
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Hint, Invalid, Refused
 from mlops_desk.base.process import run_worker
-from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.records.registry.tracker import FOREIGN
 from mlops_desk.records.registry.transfer import ImportedRuns
 from mlops_desk.registry.reading.source import RegistrySource
 
 _WORKER = "mlops_desk.registry.mlflow.importing"
 IMPORT_SECONDS = 1800.0
 """Chosen: a million points at a thousand in 100 ms are two minutes, on a store that is in use some times that."""
-_FOREIGN = frozenset({TrackerKind.TENSORBOARD, TrackerKind.TRACKIO, TrackerKind.WANDB})
 
 
 class ImportTarget(Protocol):
@@ -37,7 +36,7 @@ class RunImports:
     def take_over(self, uri: str, to: str | None, experiment: str | None, runs: Sequence[str]) -> ImportedRuns:
         """Import runs (none named: all). Raises DeskErrors; what was written until then is left, and found again."""
         source = self._source(uri)
-        if source.kind not in _FOREIGN or source.path is None:
+        if source.kind not in FOREIGN or source.path is None:
             hint = Hint("mlops-desk registry import FILE", before="A version of a model from MLflow: export it, and ")
             raise Refused(f"{source.shown} is not another tracker's: runs are imported from those alone.", hint)
         if experiment is not None and not experiment.strip():

@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlops_desk.base.disk.files import open_plain
+
 _BLOCK_BYTES = 32768  # LevelDB's own
 _HEADER = b":W&B\xe1\xbe"
 _HEADER_BYTES = 7  # a fact: the six above, and the version
@@ -27,7 +29,7 @@ class RecordFile:
 
     def read_on(self) -> Iterator[bytes]:
         """Yield the records that are new and whole. Raises OSError."""
-        with self._path.open("rb") as file:
+        with open_plain(self._path, links=True) as file:
             if self._at == 0 and not self._begins(file.read(_HEADER_BYTES)):
                 return
             file.seek(self._at)

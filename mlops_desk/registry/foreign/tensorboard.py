@@ -4,6 +4,7 @@ Read by TensorBoard's own loader (not by its accumulator, which keeps a sample o
 hyperparameters are those of its HParams plugin. Pictures, histograms and texts are counted.
 """
 
+import os
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -74,8 +75,10 @@ class TensorBoardLog:
 
     def read_on(self) -> Iterator[None]:
         """Read all files of the folder on. Raises OSError."""
-        for name in sorted(path.name for path in self._folder.iterdir() if _EVENTS in path.name):
-            if self._only in {None, name} and not (self._folder / name).is_symlink():
+        with os.scandir(self._folder) as entries:
+            names = sorted(one.name for one in entries if _EVENTS in one.name and one.is_file(follow_symlinks=False))
+        for name in names:
+            if self._only in {None, name}:
                 yield from self._read_file(name)
 
     def _read_file(self, name: str) -> Iterator[None]:

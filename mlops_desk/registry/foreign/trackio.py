@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from mlops_desk.base.disk.files import check_sqlite
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.text import plain
+from mlops_desk.registry.foreign.files import below
 from mlops_desk.registry.foreign.history import ForeignRun, flattened, from_json, id_of, number, param, whole
 from mlops_desk.registry.foreign.log import Stamp
 from mlops_desk.registry.foreign.walk import files_below, stamp_of
@@ -66,13 +68,14 @@ class TrackioLog:
     def read_on(self) -> Iterator[None]:
         """Read the new rows. Raises Unavailable."""
         try:
+            check_sqlite(self._path)
             with contextlib.closing(self._connected()) as connection:
                 columns = {table: _columns(connection, table) for table in ("metrics", "system_metrics", "configs")}
                 self._configs(connection, columns["configs"])
                 for table, step in _TABLES:
                     if columns[table]:
                         yield from self._rows(connection, table, step, columns[table])
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             text = f"{plain(str(self._path), 400)} can't be read as a project of Trackio: {plain(str(error))}."
             raise Unavailable(text, "Is it whole, and may this user read it?") from error
 
@@ -112,7 +115,7 @@ class TrackioLog:
         run = self._runs.get(key)
         if run is None:
             project = self._path.stem
-            folder = str(self._path.parent / "media" / project / name)
+            folder = below(self._path.parent / "media" / project, name)
             run = self._runs[key] = ForeignRun(id_of("trackio", f"{self._path}:{key}"), name, project, folder)
         return run
 

@@ -110,7 +110,7 @@ def _tell_losses(run: ForeignRun, losses: Losses) -> None:
         losses.add("how the runs ended", f"Their tracker does not say. They are FINISHED there, with {STATUS_TAG}.")
     if run.status == "RUNNING":
         losses.add(f"what {run.name} has yet to write", "It was still running.")
-    if any(Path(run.folder).iterdir()) if Path(run.folder).is_dir() else False:
+    if run.folder is not None and Path(run.folder).is_dir() and any(Path(run.folder).iterdir()):
         losses.add(f"the files of {run.name}", f"They stay in {plain(run.folder, 300)}.")
 
 

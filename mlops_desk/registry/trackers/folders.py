@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlops_desk.base.disk.files import check_sqlite, open_plain
 from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.records.registry.tracker import TrackerKind
@@ -39,13 +40,14 @@ def _file(path: Path) -> TrackerKind | None:
         return TrackerKind.TENSORBOARD
     if path.suffix == ".wandb":
         return TrackerKind.WANDB
-    with path.open("rb") as file:
+    with open_plain(path, links=True) as file:
         if file.read(len(_SQLITE)) != _SQLITE:
             return None
     return _database(path)
 
 
 def _database(path: Path) -> TrackerKind | None:
+    check_sqlite(path)
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2.0)
         try:
@@ -71,7 +73,7 @@ def _folder(path: Path) -> TrackerKind | None:
         return TrackerKind.TENSORBOARD
     if any(one.suffix == ".wandb" for one in names):
         return TrackerKind.WANDB
-    databases = [one for one in names if one.suffix == ".db" and one.parent == path]
+    databases = [one for one in names if one.suffix == ".db" and one.parent == path and one.is_file()]
     return next((kind for one in databases if (kind := _file(one)) is TrackerKind.TRACKIO), None)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.disk.room import free_bytes
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain, size_text
@@ -36,7 +37,7 @@ def opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, ArchivedVersion]]:
     try:
         if not path.is_file():
             raise NotFound(f"There is no file {plain(str(path), 400)}.")
-        with path.open("rb") as file:
+        with open_plain(path, links=True) as file:
             _check_directory(file)
             with zipfile.ZipFile(file) as archive:
                 version = _head(archive)

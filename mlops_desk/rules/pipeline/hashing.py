@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
@@ -136,14 +137,13 @@ def _mark(facts: os.stat_result) -> tuple[int, int, int, int]:
 def _hashed(path: str, seen: os.stat_result, told: _Told) -> str:
     """Return the hash of a file that is still as it was ``seen`` once it is read. Raises Invalid, OSError."""
     digest = hashlib.sha256()
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
+    with open_plain(path) as file:
         left = seen.st_size + 1  # no more of a file that grows: whoever appends to it may be faster
         while left > 0 and (data := file.read(min(_CHUNK, left))):
             digest.update(data)
             told.read(len(data))
             left -= len(data)
-        after = os.fstat(descriptor)
+        after = os.fstat(file.fileno())
     if left != 1 or _mark(after) != _mark(seen):
         text = f"{plain(path, 300)} was changed while it was read, so it can't be frozen."
         raise Invalid(text, "Let nobody write the data meanwhile, or keep a copy of them that nobody writes.")

@@ -9,13 +9,12 @@ jobs/<job>/a<n>/stopped            there when the desk asked it to end
 import contextlib
 import json
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_desk.base import wire
-from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.disk.files import open_plain, write_atomically
 from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.records.jobs.job import Attempt
@@ -89,14 +88,11 @@ class ProcessPapers:
 
     def outcome(self, job_id: str, attempt: Attempt) -> Outcome | None:
         """Return how it ended; None when nobody left it, or nothing believable."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(self.folder(job_id, attempt) / OUTCOME, flags)
+            opened = open_plain(self.folder(job_id, attempt) / OUTCOME)
         except OSError:
             return None
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return None
+        with opened as file:
             return parse_outcome(file.read(OUTCOME_LIMIT_BYTES + 1), attempt.id)
 
     def note_stop(self, job_id: str, attempt: Attempt) -> None:

@@ -11,12 +11,11 @@ jobs/<job>/a<n>/log/    what it wrote, compressed (runtimes/archive)
 
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 
-from mlops_desk.base.disk.files import sync_folder, write_together
+from mlops_desk.base.disk.files import open_plain, sync_folder, write_together
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.jobs.job import Attempt
 from mlops_desk.records.jobs.spec import Mount
@@ -169,17 +168,12 @@ class AttemptFolder:
 
     def _left(self, name: str, limit_bytes: int) -> bytes | None:
         """Return what is in a file of ``out`` (a byte more than the limit, if there is more); None for no such file."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(self.out / name, flags)
+            opened = open_plain(self.out / name)
         except OSError:
             return None  # not there, or a link: the job may do as it likes in its folder
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            return os.read(descriptor, limit_bytes + 1)
-        finally:
-            os.close(descriptor)
+        with opened as file:
+            return file.read(limit_bytes + 1)
 
     def _reserve(self, uid: int, gid: int) -> None:
         """Take the room that the outcome will need: the wrapper writes over it, also on a disk that is full by then."""

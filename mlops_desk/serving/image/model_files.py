@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlops_desk.base.disk.files import NotPlainError, open_plain
 from mlops_desk.base.document.foreign import LIMIT_BYTES, read_document
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
@@ -139,7 +140,11 @@ def _example(folder: Path, document: Mapping[str, Any]) -> bytes | None:
 def _read(path: Path, limit_bytes: int) -> bytes:
     if path.is_symlink():
         raise Invalid(f"The model's {path.name} is a link.", _HINT)
-    with path.open("rb") as file:
+    try:
+        opened = open_plain(path)
+    except NotPlainError as error:
+        raise Invalid(f"The model's {path.name} is no plain file.", _HINT) from error
+    with opened as file:
         data = file.read(limit_bytes + 1)
     if len(data) > limit_bytes:
         raise Invalid(f"The model's {path.name} is larger than {limit_bytes} bytes.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import Invalid
 
 # Numbers of fields in onnx.proto.
@@ -35,7 +36,7 @@ class GraphTensor:
 
 def read_graph(path: Path) -> tuple[list[GraphTensor], list[GraphTensor]]:
     """Return a graph's inputs and outputs in their order. Raises Invalid and OSError."""
-    with path.open("rb") as stream:
+    with open_plain(path, links=True) as stream:
         end = stream.seek(0, 2)
         stream.seek(0)
         reading = _Reading(stream, path.name)

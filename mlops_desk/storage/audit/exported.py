@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import Hint, Invalid, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.records.audit import EXPORT_FORM, AuditLink
@@ -17,7 +18,7 @@ _LINE_BYTES = 1 << 20  # chosen: an entry's texts are capped at some thousand ch
 def links_of(path: Path) -> Iterator[AuditLink | Unreadable | ChainEnd]:
     """Read an export with its last line. Raises Invalid where it is none, or ends before that line, and Unavailable."""
     try:
-        with path.open("rb") as stream:
+        with open_plain(path, links=True) as stream:
             if _told(stream.readline(_LINE_BYTES)).get("form") != EXPORT_FORM:
                 raise Invalid(f"{plain(path.name)} is no exported audit.", Hint("mlops-desk audit export FILE"))
             yield from _links(path, stream)

@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from mlops_desk.base.disk.files import check_sqlite
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.storage.queries import address
@@ -25,6 +26,8 @@ BATCH_ROWS = 5_000  # chosen: a few megabytes of rows as Python has them
 _CONNECT_SECONDS = 10  # chosen: a server that is there answers within one
 _SILENT_MILLISECONDS = 30_000  # chosen: what was sent and is not acknowledged that long never will be
 _STEPS = 10_000  # of SQLite between two looks at the clock; chosen: about a millisecond
+_LARGEST_VALUE_BYTES = 16 << 20
+"""Chosen: no cell of a table is larger, and a query can't take gigabytes by one call (randomblob, printf)."""
 _SAID = 300  # chosen: what a database says of an error stands in the first line
 _TIMED_OUT = "57014"  # PostgreSQL, Appendix A: query_canceled
 _ASK = "Ask for fewer rows, or give it more time: --query-seconds."
@@ -79,6 +82,10 @@ def _engine(url: URL, shown: str, deadline: float) -> Engine:
         path = Path(url.database or "").absolute()
         if not path.is_file():
             raise NotFound(f"There is no file {plain(str(path), _SAID)}, as {shown} says.", "Check the path.")
+        try:
+            check_sqlite(path)
+        except OSError as error:
+            raise Unavailable(f"{shown} can't be read: {error.filename}: {error.strerror}.") from error
         return create_engine("sqlite://", creator=lambda: _sqlite(path, deadline), poolclass=NullPool)
     left = max(1, int((deadline - time.monotonic()) * 1000))
     options = f"-c statement_timeout={left} -c default_transaction_read_only=on -c standard_conforming_strings=on"
@@ -97,6 +104,7 @@ def _engine(url: URL, shown: str, deadline: float) -> Engine:
 def _sqlite(path: Path, deadline: float) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE_BYTES)
     connection.execute("PRAGMA query_only = ON")
     connection.set_authorizer(_may)
     connection.set_progress_handler(lambda: int(time.monotonic() > deadline), _STEPS)

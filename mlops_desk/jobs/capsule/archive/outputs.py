@@ -86,8 +86,6 @@ def _listed(folder: KeptFolder) -> Iterator[tuple[str, int, bool]]:
 
 def _chunks(folder: str, path: str, size: int) -> Iterator[bytes]:
     with os.fdopen(open_beneath(folder, path), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise Refused(f"{plain(path)} of the outputs is no file any more.", "Export the job again.")
         left = size
         while left and (data := file.read(min(_CHUNK, left))):
             left -= len(data)

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
+from mlops_desk.base.disk.files import NotPlainError, open_plain
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused
 from mlops_desk.base.process import end_with_parent
 from mlops_desk.base.text import plain, size_text
@@ -155,9 +156,11 @@ def _is_hash(value: Any) -> bool:
 def opened(path: str) -> Iterator[Archive]:
     """Give the archive at ``path``. Raises NotFound, Refused."""
     with _whole(path):
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a text: names need not be UTF-8
-            raise Refused(f"{plain(path)} is no file.", "Name the file that jobs export wrote.")
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        try:
+            opened_file = open_plain(path, links=True)
+        except NotPlainError as error:
+            raise Refused(f"{plain(path)} is no file.", "Name the file that jobs export wrote.") from error
+        with opened_file as file:
             yield Archive(path, file)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.capsule.source.git import Git, without_login
@@ -160,8 +161,7 @@ def _content(path: Path) -> tuple[bytes | None, str]:
             return os.fsencode(path.readlink()), _LINK
         if not stat.S_ISREG(mode):
             return None, ""
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        with open_plain(path) as file:
             return file.read(), _EXECUTABLE if mode & stat.S_IXUSR else "100644"
     except OSError:
         return None, ""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
+from mlops_desk.base.disk.files import NotPlainError, open_plain, plain_descriptor
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import plain, size_text
 from mlops_desk.jobs.capsule.source import checkout, dockerignore
@@ -84,12 +85,12 @@ def context_listing(folder: str, dockerfile: str) -> checkout.CodeFiles:
 
 def _lines(folder: str, name: str = NAME) -> list[str]:
     try:
-        descriptor = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # noqa: PTH118 - as above
+        opened = open_plain(os.path.join(folder, name))  # noqa: PTH118 - as above
     except FileNotFoundError:
         return []
     except OSError as error:
         raise Invalid(f"{name} can't be read: {error.strerror}.", "It has to be a plain file.") from error
-    with os.fdopen(descriptor, "rb") as file:
+    with opened as file:
         return file.read(_IGNORE_LIMIT_BYTES).decode("utf-8", "surrogateescape").splitlines()
 
 
@@ -166,8 +167,6 @@ def content(folder: str, entry: FileEntry) -> bytes:
     descriptor = open_beneath(folder, entry.path)
     with os.fdopen(descriptor, "rb") as file:
         before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise Refused(f"{plain(entry.path)} in the source is no file any more.", "Submit the job again.")
         data = file.read(entry.size_bytes + 1)
         after = os.fstat(descriptor)
     if len(data) != entry.size_bytes or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
@@ -177,7 +176,7 @@ def content(folder: str, entry: FileEntry) -> bytes:
 
 
 def open_beneath(folder: str, path: str, opened: Callable[..., int] = os.open) -> int:
-    """Open a file below ``folder`` for reading; no link is followed on the way. Raises DeskErrors."""
+    """Open a plain file below ``folder`` for reading; no link is followed on the way. Raises DeskErrors."""
     *folders, name = path.split("/")
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     here = -1
@@ -187,7 +186,9 @@ def open_beneath(folder: str, path: str, opened: Callable[..., int] = os.open) -
             deeper = opened(one, flags | os.O_DIRECTORY, dir_fd=here)
             os.close(here)
             here = deeper
-        return opened(name, flags | os.O_NONBLOCK, dir_fd=here)
+        return plain_descriptor(name, folder=here, opened=opened)
+    except NotPlainError as error:
+        raise Refused(f"{plain(path)} is no plain file.", f"It may have been replaced. {_LEFT_OUT}") from error
     except OSError as error:
         raise _unreadable(path, error) from error
     finally:

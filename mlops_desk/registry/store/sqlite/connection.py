@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mlops_desk.base.disk.files import check_sqlite
 from mlops_desk.base.errors import DeskError, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.registry.store.errors import TooLong, missing, of_sqlite
@@ -52,12 +53,15 @@ class SqliteConnection:
     def _connected(self) -> sqlite3.Connection:
         address = f"{self.path.absolute().as_uri()}?mode=ro"
         try:
+            check_sqlite(self.path)
             connection = sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
             connection.set_progress_handler(self._is_late, _STEPS)
             for pragma in ("query_only = 1", f"cache_size = -{_CACHE_KIB}"):
                 connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error as error:
             raise of_sqlite(error, self.shown) from error
+        except OSError as error:
+            raise _unreadable(self.shown, error) from error
         return connection
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

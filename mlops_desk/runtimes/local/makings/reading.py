@@ -3,12 +3,11 @@
 The job could have made them up: they are shown as the job's own, and decide nothing.
 """
 
-import os
 import re
-import stat
 from importlib import resources
 from pathlib import Path
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import NotFound
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.engine import Engine, ImageFacts
@@ -90,8 +89,8 @@ def parse_usage(data: bytes) -> tuple[float | None, int | None]:
 def _left(path: Path, limit_bytes: int) -> bytes | None:
     """Return what a plain file holds, a byte over the limit at most; the job may have put anything in its place."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        opened = open_plain(path)
     except OSError:
         return None  # not there yet, or a link
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(limit_bytes + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    with opened as file:
+        return file.read(limit_bytes + 1)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import Unavailable
 
 NOTE = ".engines.json"
@@ -95,14 +96,11 @@ def is_private(descriptor: int) -> bool:
 
 def noted(folder: int) -> set[str] | None:
     """Return on which engines its containers may be; None where nobody noted it."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(NOTE, flags, dir_fd=folder)
+        opened = open_plain(NOTE, folder=folder)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            return None
+    with opened as file:
         text = file.read(_NOTE_BYTES + 1)
     try:
         found = json.loads(text)

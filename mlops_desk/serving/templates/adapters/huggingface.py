@@ -7,6 +7,7 @@ is asked to go on with a text instead.
 import json
 from pathlib import Path
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.serving.own_image import GoldenRequest
 from mlops_desk.serving.templates.conversion import Conversion, lay_all
@@ -37,7 +38,7 @@ def _chats(folder: Path) -> bool:
     if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
         return True
     try:
-        with (folder / "tokenizer_config.json").open("rb") as file:
+        with open_plain(folder / "tokenizer_config.json", links=True) as file:
             told = json.loads(file.read(_LIMIT_BYTES))
     except (OSError, ValueError, RecursionError):
         return False  # the server says what is wrong with it

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QSplitter, QWidget
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.imported import ImportedJobs
@@ -285,6 +286,7 @@ def _read(path: Path) -> str:
     try:
         if path.stat().st_size > SPEC_LIMIT_BYTES:
             raise DeskError(f"{path.name} is larger than 1 MiB; that is no job description.", "Choose another file.")
-        return path.read_text(encoding="utf-8")
+        with open_plain(path, links=True) as file:
+            return file.read(SPEC_LIMIT_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DeskError(f"{path} can't be read: {error}.", "Choose another file.") from error

@@ -1,7 +1,7 @@
 """What is said of a kept registry: what it is, how it is read, what keeps one from it. No Qt here."""
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.registry.tracker import Tracker, TrackerKind
+from mlops_desk.records.registry.tracker import FOREIGN, Tracker, TrackerKind
 from mlops_desk.records.registry.transfer import MigratedFolder
 from mlops_desk.ui.tables.order import Cell, Column
 from mlops_desk.ui.words import numbers
@@ -15,12 +15,11 @@ KINDS = {
     TrackerKind.TRACKIO: "Trackio", TrackerKind.WANDB: "W&B, offline",
 }  # fmt: skip
 _VIA = {"sql": "its tables", "rest": "its server", "files": "its files", "mlflow": "MLflow's client: slow"}
-_MODELLESS = frozenset({TrackerKind.TENSORBOARD, TrackerKind.TRACKIO, TrackerKind.WANDB})
 
 
 def has_models(one: Tracker) -> bool:
     """Tell whether models can be registered there; other trackers have runs alone."""
-    return one.kind not in _MODELLESS
+    return one.kind not in FOREIGN
 
 
 def can_migrate(one: Tracker) -> bool:

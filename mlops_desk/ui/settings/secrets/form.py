@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QWidget
 
+from mlops_desk.base.disk.files import open_plain
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.setting import SecretName
@@ -120,7 +121,7 @@ def secret_field() -> Field:
 def read(path: Path) -> str:
     """Read a secret's file. Raises DeskError, without a word of what it says."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path, links=True) as file:
             told = file.read(LARGEST_BYTES + 1)
     except OSError as error:
         raise DeskError(f"{plain(str(path))} can't be read: {error.strerror}.", "Choose another file.") from error

@@ -19,7 +19,10 @@ from hypothesis import strategies as st
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.registry.artifacts.folder import FolderFiles
+from mlops_desk.registry.artifacts.source import source_of
 from mlops_desk.registry.foreign import extras, history, walk, wandb
+from mlops_desk.registry.foreign.files import listed
 from mlops_desk.registry.foreign.history import ForeignRun, flattened, number, whole
 from mlops_desk.registry.foreign.opening import open_reader
 from mlops_desk.registry.foreign.reader import ForeignReader
@@ -608,3 +611,51 @@ def test_files_of_other_trackers_runs_lie_in_their_folders_and_there_are_no_mode
 def test_the_packages_that_are_named_are_those_of_the_extra():
     extra = tomllib.loads(Path(__file__).parents[4].joinpath("pyproject.toml").read_text(encoding="utf-8"))
     assert sorted(extras.PACKAGES.values()) == sorted(extra["project"]["optional-dependencies"]["trackers"])
+
+
+@pytest.mark.parametrize("name", ["/etc", "..", "../../..", "a/../../../../../etc", "a\0b", "a//b"])
+def test_a_trackio_run_whose_name_leads_elsewhere_shows_no_file_of_there(tmp_path, name):
+    connection = trackio_project(tmp_path / "digits.db")
+    trackio_points(connection, "r1", [{"loss": 1.0}], name)
+    connection.close()
+    reader = open_reader(RegistrySource(TrackerKind.TRACKIO, "trackio:x", "Trackio", tmp_path / "digits.db"))
+    (run,) = every_run(reader)
+    assert [one.artifact_uri for one in reader.origins([run])] == [None]
+
+
+def test_a_trackio_run_with_a_plain_name_keeps_its_files(tmp_path):
+    connection = trackio_project(tmp_path / "digits.db")
+    trackio_points(connection, "r1", [{"loss": 1.0}], "night/first")
+    connection.close()
+    reader = open_reader(RegistrySource(TrackerKind.TRACKIO, "trackio:x", "Trackio", tmp_path))
+    (run,) = every_run(reader)
+    assert [one.artifact_uri for one in reader.origins([run])] == [str(tmp_path / "media/digits/night/first")]
+
+
+def every_run(reader):
+    return [run_id for batch in reader.batches() for run_id in batch.run_ids]
+
+
+@pytest.mark.parametrize("kind", [TrackerKind.TRACKIO, TrackerKind.WANDB, TrackerKind.TENSORBOARD])
+def test_files_of_a_foreign_run_are_reached_from_the_root_of_its_tracker_alone(tmp_path, kind):
+    (tmp_path / "logs" / "run").mkdir(parents=True)
+    registry = RegistrySource(kind, "x", "x", tmp_path / "logs")
+    inside = source_of(ArtifactPlace(str(tmp_path / "logs/run"), "plots"), registry, tmp_path)
+    assert (inside.root, inside.base) == (str(tmp_path / "logs"), "run/plots")
+    for place in ("/etc", str(tmp_path), str(tmp_path / "logs/../.."), "file:///etc"):
+        with pytest.raises(Refused, match="lies outside"):
+            source_of(ArtifactPlace(place, ""), registry, tmp_path)
+
+
+def test_a_link_in_the_place_of_a_foreign_run_s_folder_is_not_followed(tmp_path):
+    logs, secret = tmp_path / "logs", tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("x")
+    logs.mkdir()
+    (logs / "run").symlink_to(secret)
+    registry = RegistrySource(TrackerKind.WANDB, "x", "x", logs)
+    source = source_of(ArtifactPlace(str(logs / "run"), ""), registry, tmp_path)
+    with pytest.raises(Refused, match="link"):
+        FolderFiles(source.root).list(source.base)
+    with pytest.raises(Refused, match="link"):
+        listed(logs, str(logs / "run"), "")
