@@ -35,7 +35,7 @@ from mlops_desk.base.caller import Caller, current_caller, set_caller
 from mlops_desk.base.changes import FORM
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import is_storable, plain
 from mlops_desk.records.event import Event
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.access.permission import Permission
@@ -264,6 +264,10 @@ async def _arguments(request: Request, verb: Verb) -> dict[str, Any]:
         lists = {parameter.name for parameter in verb.parameters if _is_list(parameter.type)}
         query = request.query_params
         given = {name: query.getlist(name) if name in lists else query[name] for name in query}
+    for name, value in given.items():
+        if not is_storable([name, value]):
+            text = f"{plain(name, _SHOWN_LIMIT)}: this holds a NUL, or half of a character (a lone surrogate)."
+            raise Invalid(text, "Write it as text in UTF-8.")
     known = {parameter.name: parameter for parameter in verb.parameters}
     unknown = given.keys() - known.keys()
     if unknown:

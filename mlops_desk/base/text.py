@@ -29,6 +29,24 @@ def plain(text: str, limit: int = NAME_LIMIT) -> str:
     return shown + "…" if len(cut) > limit else shown
 
 
+def is_storable(value: object, *, nul: bool = False) -> bool:
+    """Tell whether every text in what JSON held can be written down: none has half of a character, nor (``nul``) a NUL.
+
+    JSON can spell halves of surrogate pairs, which no database and no file takes; the system ends a name at a NUL.
+    """
+    waiting = [value]
+    while waiting:
+        some = waiting.pop()
+        if isinstance(some, str):
+            if ("\0" in some and not nul) or (not some.isascii() and any("\ud800" <= one <= "\udfff" for one in some)):
+                return False
+        elif isinstance(some, dict):
+            waiting += [*some, *some.values()]
+        elif isinstance(some, list):
+            waiting += some
+    return True
+
+
 def _visible(character: str) -> str:
     if character in _KEPT:
         return " "

@@ -12,9 +12,10 @@ from mlops_desk.base.errors import DeskError, Hint
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
-from mlops_desk.jobs.run.lost_jobs import ToldJobs, without_record
+from mlops_desk.jobs.run.lost_jobs import NotedJob, NotedJobs, ToldJobs, without_record
 from mlops_desk.records.agent import Check
 from mlops_desk.records.event import Notice
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.storage.backups import HOURLY
 from mlops_desk.storage.state import State
 
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 SOURCE = "storage"
 BACKUP_SECONDS = 3600.0  # chosen: what a person would mind to lose
 _LOOK_SECONDS = 300.0  # chosen: room on a disk is lost in minutes
+_NOTE_SECONDS = 10.0  # chosen: a job that was just submitted is noted before anybody has turned away
+_UNFINISHED = tuple(state.value for state in JobState if not state.is_final)
 _NAMED = 3  # chosen: as many as stand in one line
 _STATE = ("file", "state")
 _RESTORE = Hint("mlops-desk agent restore --list")
@@ -61,11 +64,14 @@ class Upkeep:
         # What has just begun is no backup to fall back on: the first one waits for its hour.
         self._backed_up_at = time.monotonic() if state.is_new else None
         self._backed_up_changes = -1
+        self._noted_changes = -1
         self._failed: str | None = None
         self._told: set[str] = set()
         self._jobs = folder.jobs
         self._lost_jobs = [] if simulated else without_record(folder.jobs, state.jobs.keys())
         self._told_jobs = ToldJobs(folder.root)
+        self._noted_jobs = NotedJobs(folder.root)
+        self._gone_jobs = [] if simulated else self._noted_jobs.lost(state.jobs.keys(), time.time())
 
     def start(self, loop: Loop) -> None:
         """Tell what is damaged or lost, and begin to look after the rest."""
@@ -74,6 +80,8 @@ class Upkeep:
             began = time.time()
             loop.start("scratch", lambda: _sweep(began))
             loop.repeat("upkeep", _LOOK_SECONDS, self.turn)
+            loop.repeat("scratch again", BACKUP_SECONDS, lambda: _sweep(time.time() - BACKUP_SECONDS))
+            loop.repeat("unfinished jobs", _NOTE_SECONDS, self.note_jobs)
 
     def make_room(self) -> bool:
         """Give up the reserve for what must be written; tell whether that made room."""
@@ -91,8 +99,19 @@ class Upkeep:
         self._find_again()
         self._tell()
 
+    def note_jobs(self) -> None:
+        """Note the jobs that are unfinished, where somebody who empties their database leaves them to be missed."""
+        changes = self._state.changes
+        if changes != self._noted_changes:
+            unfinished = self._state.jobs.list(states=_UNFINISHED, newest_first=False)
+            self._noted_jobs.note(unfinished, self._gone_jobs)
+            self._noted_changes = changes
+
     def _find_again(self) -> None:
         """Leave out the lost jobs that have a record by now, made anew from their containers."""
+        if self._gone_jobs:
+            known = self._state.jobs.keys()
+            self._gone_jobs = [job for job in self._gone_jobs if job.id not in known]
         if self._lost_jobs:
             known = self._state.jobs.keys()
             self._lost_jobs = [job for job in self._lost_jobs if job not in known]
@@ -142,6 +161,8 @@ class Upkeep:
         if lost:
             text = _lost_text(lost, is_new=self._state.is_new)
             found.append(Damage(_STATE, text, _RESTORE, lost))
+        if gone := [job for job in self._gone_jobs if job.id not in lost]:
+            found.append(Damage(_STATE, _gone_text(gone), _RESTORE))
         if unreadable := self._state.unreadable():
             names = _some([plain(name, 60) for name in unreadable])
             text = f"{_count(len(unreadable), 'record')} damaged and left out: {names}."
@@ -189,6 +210,13 @@ def _lost_text(jobs: Sequence[str], *, is_new: bool) -> str:
     what = "The state database is new, but this data folder is not" if is_new else "Jobs have lost their records"
     names = _some([plain(job, 40) for job in jobs])
     return f"{what}: {_count(len(jobs), 'job')} not known any more and left a folder here ({names}). {_FORGET}"
+
+
+def _gone_text(jobs: Sequence[NotedJob]) -> str:
+    names = _some([f"{plain(job.name, 40)} ({plain(job.id, 12)})" for job in jobs])
+    text = f"The state database was emptied or put back: {_count(len(jobs), 'job')} not known any more that waited or"
+    do = "A backup from before brings them back; where there is none, submit them again"
+    return f"{text} ran, and left no folder here ({names}). {do}. This is told for a week."
 
 
 def _count(number: int, noun: str) -> str:

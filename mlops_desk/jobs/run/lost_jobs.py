@@ -2,7 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_desk.base import wire
@@ -11,10 +12,13 @@ from mlops_desk.base.errors import Hint, Invalid, NotFound, Unavailable
 from mlops_desk.base.short_ids import the_one
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.run.runs import UNFINISHED
+from mlops_desk.records.jobs.job import Job
 
 _log = logging.getLogger(__name__)
 
 FORGOTTEN = "forgotten-jobs"
+_TOLD_SECONDS = 7 * 86400.0  # chosen: whoever looks once a week is told
+_NAME_CHARACTERS = 80  # chosen: as many as stand in a line
 
 
 class ToldJobs:
@@ -39,6 +43,46 @@ class ToldJobs:
             return set(wire.loads(self._file.read_bytes(), list[str]))
         except (OSError, Invalid):
             return set()  # it may be damaged too: told once more is better than never
+
+
+@dataclass(frozen=True, slots=True)
+class NotedJob:
+    """An unfinished job, as it is noted; ``lost_at`` (Unix) is since when it has had no record."""
+
+    id: str
+    name: str
+    lost_at: float | None = None
+
+
+class NotedJobs:
+    """The unfinished jobs, noted in a file of the data folder ``root`` beside their database.
+
+    One that waits has no folder: were its database emptied, nothing else would tell that it was ever submitted.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._file = root / "unfinished-jobs.json"
+        try:
+            self._noted = wire.loads(self._file.read_bytes(), list[NotedJob])
+        except (OSError, Invalid):
+            self._noted = []  # none were noted yet, or it is damaged: it is written anew
+
+    def lost(self, known: Collection[str], now: float) -> list[NotedJob]:
+        """Return those that have no record any more; after a week they are not told of any longer."""
+        gone = [replace(one, lost_at=one.lost_at or now) for one in self._noted if one.id not in known]
+        return [one for one in gone if now - (one.lost_at or now) < _TOLD_SECONDS]
+
+    def note(self, unfinished: Iterable[Job], lost: Iterable[NotedJob]) -> None:
+        """Note the jobs that are unfinished now, and those that are lost."""
+        noted = [*lost, *(NotedJob(job.id, plain(job.spec.name, _NAME_CHARACTERS)) for job in unfinished)]
+        if noted == self._noted:
+            return
+        try:
+            write_atomically(self._file, wire.dumps(noted).encode())
+        except OSError as error:
+            _log.warning("The unfinished jobs can't be noted beside their database: %s", error.strerror)
+        else:
+            self._noted = noted
 
 
 def without_record(jobs: Path, known: Iterable[str]) -> list[str]:

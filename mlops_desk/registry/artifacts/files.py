@@ -1,10 +1,11 @@
 """Files of a place, as whoever looks at them has them: listed one folder at a time, opened for reading alone."""
 
 import os
+import zipfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
@@ -13,6 +14,7 @@ from mlops_desk.records.model import Artifact
 _LONGEST_PART_BYTES = 255  # the kernel's NAME_MAX
 _LONGEST_PATH_BYTES = 1024  # a fourth of the kernel's PATH_MAX
 _DEEPEST = 32  # chosen: deeper than any model
+_zip: Any = zipfile  # untyped, where it is not public
 MOST_LISTED = 1000  # chosen: more of one folder nobody reads
 
 
@@ -58,6 +60,14 @@ def parts_of(path: str) -> tuple[str, ...]:
     if odd or len(parts) > _DEEPEST or len(os.fsencode(stripped)) > _LONGEST_PATH_BYTES:
         raise Invalid(f"{plain(path)!r} is no path among these files.", "Give it as the list of them has it.")
     return parts
+
+
+def zip_list_bytes(file: IO[bytes]) -> int:
+    """Return how long a zip's own list of members is, which zipfile reads whole; 0 where there is none."""
+    # What zipfile itself goes by, in old archives and in large ones (zip64). It has no public way.
+    end = _zip._EndRecData(file)  # noqa: SLF001 - see above
+    file.seek(0)
+    return 0 if end is None else int(end[_zip._ECD_SIZE])  # noqa: SLF001 - likewise
 
 
 def in_order(listed: list[Artifact]) -> list[Artifact]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.model import Artifact
-from mlops_desk.registry.artifacts.files import Files, OpenFile
+from mlops_desk.registry.artifacts.files import Files, OpenFile, zip_list_bytes
 from mlops_desk.registry.artifacts.views.kinds import HEAD_BYTES, kind_of
 
 PICKLES = frozenset({"pickle", "cloudpickle", "joblib", "torch pickle"})
@@ -23,6 +23,7 @@ DATA = frozenset({
 """Formats whose opening runs nothing of the file's own beyond what its library computes."""
 
 MOST_LOOKED_AT = 64  # chosen: a model is some dozen files; shards of weights are alike
+_LIST_BYTES = 2 << 20  # a zip's own list of members: some 25,000; chosen: no model has so many
 MEMBERS_BYTES = 32 << 20
 """So much of a zip is brought from another machine to see what is in it."""
 TORCH_PICKLE = "/data.pkl"  # torch.save writes ARCHIVE/data.pkl beside ARCHIVE/data/
@@ -96,8 +97,10 @@ def _torch(files: Files, listed: Artifact, head: bytes) -> str | None:
 
 
 def members(opened: OpenFile) -> list[str]:
-    """Return the names in a zip; none where it is not here as a whole. Raises zipfile.BadZipFile, OSError."""
+    """Return the names in a zip; none where it is not whole, or has very many. Raises zipfile.BadZipFile, OSError."""
     if not opened.is_whole:
+        return []
+    if zip_list_bytes(opened.stream) > _LIST_BYTES:
         return []
     with zipfile.ZipFile(opened.stream) as archive:
         return archive.namelist()

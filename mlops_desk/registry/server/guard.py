@@ -19,9 +19,10 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapp
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import is_storable, plain
 from mlops_desk.registry.page.door import OF_A_VISIT, PAGE_PATHS
 from mlops_desk.registry.server.bodies import Bodies, CallRejected, Headers, Message, Receive, Send
 from mlops_desk.registry.server.facts import StoreFacts
@@ -110,7 +111,7 @@ class Guard:
         request = recognise(scope["method"], scope["path"])
         try:
             caller = self._let_in(scope["path"], scope["headers"], by_visit=OF_A_VISIT in scope)
-            _check_fitness(request, scope["headers"])
+            _check_fitness(request, scope["path"], scope.get("query_string", b""), scope["headers"])
         except CallRejected as rejected:
             await _refuse(send, rejected)
             return
@@ -218,8 +219,10 @@ def _told(request: RegistryRequest) -> Iterator[None]:
         raise CallRejected(503, text) from error
 
 
-def _check_fitness(request: RegistryRequest, headers: Headers) -> None:
+def _check_fitness(request: RegistryRequest, path: str, query: bytes, headers: Headers) -> None:
     """Refuse what MLflow would answer as if it had failed itself, so that its clients would try again and again."""
+    if not is_storable([path, unquote(query.decode("latin-1"))]):
+        raise CallRejected(400, "The request's address holds a NUL, which no name of a file or a run has.")
     if any(name not in {"", "default"} for name in _all(headers, b"x-mlflow-workspace")):
         raise CallRejected(400, "This server has no workspaces: unset MLFLOW_WORKSPACE.")
     odd = not {"", ".", ".."}.isdisjoint(request.target.split("/"))

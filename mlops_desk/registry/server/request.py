@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.base.text import is_storable
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -101,6 +102,8 @@ def parse_fields(body: bytes) -> dict[str, Any]:
         raise Invalid("The request's body is no JSON that can be read.") from error
     if not isinstance(read, dict):
         raise Invalid("The request's body is no JSON object.")
+    if not is_storable(read, nul=True):  # a NUL MLflow has always taken in values
+        raise Invalid("A text in the request's body holds half of a character (a lone surrogate).")
     return read
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import open_plain
@@ -18,6 +18,7 @@ from mlops_desk.base.disk.room import free_bytes
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain, size_text
 from mlops_desk.records.registry.transfer import HashedFile
+from mlops_desk.registry.artifacts.files import zip_list_bytes
 from mlops_desk.registry.mlflow.download import checked
 from mlops_desk.registry.transfer import form
 from mlops_desk.registry.transfer.form import ArchivedVersion
@@ -27,7 +28,6 @@ _HEAD_BYTES = 32 << 20  # chosen: the list of twenty thousand files, and a run w
 _DIRECTORY_BYTES = 64 << 20  # chosen: the list of members that zip itself keeps
 _PIECE_BYTES = 4 << 20  # chosen: a few milliseconds of hashing
 _SPARE_BYTES = 256 << 20  # chosen: is left to whatever else writes meanwhile
-_zip: Any = zipfile  # untyped, where it is not public
 _AGAIN = Hint("mlops-desk registry export MODEL VERSION FILE", before="Have it exported again: ")
 
 
@@ -52,9 +52,7 @@ def opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, ArchivedVersion]]:
 
 def _check_directory(file: IO[bytes]) -> None:
     """Refuse a file whose own list of members would fill the memory: zipfile reads it whole."""
-    # What zipfile itself goes by, in old archives and in large ones (zip64). It has no public way.
-    end = _zip._EndRecData(file)  # noqa: SLF001 - see above
-    if end is not None and end[_zip._ECD_SIZE] > _DIRECTORY_BYTES:  # noqa: SLF001 - likewise
+    if zip_list_bytes(file) > _DIRECTORY_BYTES:
         raise Refused("The archive's list of members is too large to be read.", _AGAIN)
 
 

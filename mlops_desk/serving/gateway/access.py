@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -16,6 +17,8 @@ from mlops_desk.serving.gateway.messages import Rejected
 from mlops_desk.serving.gateway.routes import EndpointRoutes
 
 _BEARER = b"bearer "
+_PORT = re.compile(rb"(?::0*(?:6553[0-5]|655[0-2]\d|65[0-4]\d{2}|6[0-4]\d{3}|[1-5]?\d{1,4})?)?", re.ASCII)
+"""What may follow the name in a Host: nothing, or a port, which may be left out behind its colon (RFC 3986, 3.2.3)."""
 _HTTP, _HTTPS = b"http://", b"https://"
 _OWN_SITES = frozenset({b"none", b"same-origin"})
 _WANTED = (
@@ -145,11 +148,12 @@ def _without_port(host: bytes) -> bytes:
     """Return the name or address of a Host; one of IPv6 without brackets, and as certificates' are written here."""
     if host.startswith(b"["):
         address, closed, rest = host[1:].partition(b"]")
-        if closed and rest[:1] in {b"", b":"}:
+        if closed and _PORT.fullmatch(rest):
             with contextlib.suppress(ValueError):
                 return str(ipaddress.IPv6Address(address.decode("latin-1"))).encode("latin-1")
         return b""
-    return host.partition(b":")[0].rstrip(b".")
+    name, colon, port = host.partition(b":")
+    return name.removesuffix(b".") if _PORT.fullmatch(colon + port) else b""
 
 
 def _check_token(tokens: tuple[str, ...], headers: Mapping[bytes, bytes]) -> None:

@@ -626,3 +626,26 @@ def test_an_answer_tells_the_agents_clock(world: World, monkeypatch: pytest.Monk
     assert len(told) == 2
     for at, asked_at, heard_at in told:
         assert asked_at - 1e-5 <= at <= heard_at
+
+
+EVERY_VERB = [verb for service, protocol in PROTOCOLS.items() for verb in verbs_of(service, protocol)]
+ODD_TEXTS = ["a\0b", "\ud800", "a\udfffb"]
+
+
+def test_a_text_that_nobody_could_write_down_is_refused_at_the_door_of_every_verb(world: World) -> None:
+    transport = httpx.HTTPTransport(uds=str(world.socket))
+    with httpx.Client(transport=transport, base_url="http://desk") as client:
+        for verb in EVERY_VERB:
+            for name in [*(one.name for one in verb.parameters), "nothing"]:
+                if verb.has_body:
+                    odd: list[Any] = [*ODD_TEXTS, ["a\0"], {"a": ["\ud800"]}, {"\ud800": 1}]
+                    bodies = [json.dumps({name: one}) for one in odd]
+                    answers = [client.post(verb.path, content=body) for body in bodies]
+                else:
+                    answers = [client.get(f"{verb.path}?{name}=a%00b")]
+                assert {answer.status_code for answer in answers} == {422}, (verb.path, name)
+                assert all("lone surrogate" in answer.json()["error"] for answer in answers), (verb.path, name)
+
+
+def test_a_text_of_any_language_is_taken(world: World) -> None:
+    assert world.client.jobs.preview("naïve 日本語 😀\n\t").warnings == ("naïve 日本語 😀\n\t",)

@@ -1,12 +1,17 @@
 """What is damaged or lost is told and stays told; a backup is made each hour in which something was written."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.cli.drift.room import passing_folder
 from mlops_desk.desk import upkeep as module
 from mlops_desk.desk.upkeep import Upkeep
 from mlops_desk.records.event import Notice
@@ -214,3 +219,64 @@ def test_the_reserve_is_kept_given_up_for_outcomes_and_made_again(world: World) 
     assert keep.make_room(), "the room it made may still be there for the next outcome"
     keep.turn()
     assert (keep.check_reserve().state, (world.folder.root / "reserve").exists()) == ("ok", True)
+
+
+def waiting(number: int) -> Job:
+    return Job(f"w{number}", f"train {number}", JobState.QUEUED, JobSpec(f"train {number}", "i"), 1.0, 0, "me")
+
+
+@pytest.mark.parametrize("emptied", ["truncated", "removed", "fresh"])
+def test_jobs_that_only_waited_are_missed_where_their_database_was_emptied(world: World, emptied: str) -> None:
+    keep = world.open()
+    for number in range(25):
+        world.state.jobs.put(waiting(number))
+    world.state.jobs.put(JOB)
+    keep.note_jobs()
+    world.close()
+    path = world.folder.state_database
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    path.unlink()
+    if emptied == "truncated":
+        path.write_bytes(b"")
+    if emptied == "fresh":
+        State(path).close()
+    for _ in range(2):
+        keep = world.open()
+        keep.turn()
+        keep.note_jobs()
+        check = keep.check_records()
+        assert check.state == "problem"
+        assert "was emptied or put back: 25 jobs are not known any more" in check.text
+        assert "train 0 (w0)" in check.text
+        assert "where there is none, submit them again" in check.text
+        assert len(world.told) >= 1
+        world.close()
+    keep = world.open()
+    world.state.jobs.put_all([waiting(number) for number in range(25)])  # as a backup brings them
+    keep.turn()
+    assert (keep.note(), keep.check_records().state) == (None, "ok")
+    keep.note_jobs()
+    world.close()
+    assert world.open().note() is None
+
+
+def test_jobs_that_ended_are_not_missed(world: World) -> None:
+    keep = world.open()
+    world.state.jobs.put(waiting(1))
+    keep.note_jobs()
+    world.state.jobs.put(replace(waiting(1), state=JobState.CANCELLED))
+    keep.note_jobs()
+    world.close()
+    world.folder.state_database.write_bytes(b"")
+    assert world.open().note() is None
+
+
+def test_what_a_killed_command_has_left_goes_with_the_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    program = "import os, signal; from mlops_desk.cli.drift.room import passing_folder\nwith passing_folder(): os.kill(os.getpid(), signal.SIGKILL)"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], env=environment, timeout=120, check=False)
+    assert len([*tmp_path.glob("mlops-desk-drift-*")]) == 1
+    with passing_folder() as folder:
+        assert [*tmp_path.glob("mlops-desk-drift-*")] == [folder]

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import plain, size_text
 from mlops_desk.records.registry.artifact_view import ArtifactView
-from mlops_desk.registry.artifacts.files import OpenFile
+from mlops_desk.registry.artifacts.files import OpenFile, zip_list_bytes
 from mlops_desk.registry.artifacts.views import opcodes, texts
 from mlops_desk.registry.artifacts.views.kinds import HEAD_BYTES, is_text
 
 MOST_LISTED = 1000  # chosen: nobody scrolls further
+_LIST_BYTES = 2 << 20  # chosen: some 25,000 members, listed within a second or two on a busy machine
 _UNPACKED_BYTES = 256 << 20  # chosen: of a packed tar so much is gone through, a second or two
 _PICKLE_BYTES = 16 << 20  # chosen: PyTorch's pickle holds names and shapes, no weights
 _TORCH_PICKLE = "data.pkl"  # torch.save writes ARCHIVE/data.pkl beside ARCHIVE/data/
@@ -40,6 +41,9 @@ def view(path: str, opened: OpenFile) -> ArtifactView:
 
 
 def _zip(path: str, stream: IO[bytes]) -> ArtifactView:
+    if (size := zip_list_bytes(stream)) > _LIST_BYTES:
+        text = f"The archive has too many members to be listed here: its own list of them has {size_text(size)}"
+        raise Invalid(f"{text}, and {size_text(_LIST_BYTES)} are read.", "Download it.")
     with zipfile.ZipFile(stream) as archive:
         entries = archive.infolist()
         listing = [_entry(one.filename, one.file_size) for one in entries[:MOST_LISTED]]

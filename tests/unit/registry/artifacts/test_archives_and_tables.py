@@ -342,3 +342,12 @@ def test_a_graph_with_a_wrong_byte_is_told_or_refused(place: int, byte: int) -> 
         graphs.view("m.onnx", of(bytes(data)))
     except DeskError:
         return
+
+
+def test_a_zip_of_very_many_members_is_not_gone_through_but_told() -> None:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for number in range(40_000):
+            archive.writestr(f"a/member-{number:08}", b"")
+    with pytest.raises(Invalid, match=r"too many members to be listed here: its own list of them has .* are read"):
+        archives.view("many.zip", of(held.getvalue()))

@@ -202,3 +202,21 @@ def test_a_token_that_becomes_void_while_the_body_comes_opens_nothing(tmp_path, 
     assert sent[0]["status"] == 403
     assert b"the job is over" in sent[1]["body"]
     assert door.reached == []
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_an_address_with_a_nul_is_refused(tmp_path, method):
+    door = Door(tmp_path)
+    for path in ("../\0/x", f"1/{OWN}/artifacts/a\0b", "..\0/x"):
+        status, text = door.ask(method, f"/api/2.0/mlflow-artifacts/artifacts/{path}", b"x", token=OWNER)
+        assert (status, "NUL" in text) == (400, True)
+    assert not door.reached
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"run_id": "\\ud800"}', b'{"tags": [{"key": "a", "value": "\\udc00x"}]}', b'{"\\ud800": 1}']
+)
+def test_half_of_a_character_in_a_body_is_refused(tmp_path, body):
+    door = Door(tmp_path)
+    status, text = door.ask("POST", "/api/2.0/mlflow/runs/set-tag", body, token=OWNER)
+    assert (status, "lone surrogate" in text, door.reached) == (400, True, [])

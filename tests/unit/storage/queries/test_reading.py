@@ -1,5 +1,7 @@
 """A query's answer: in batches, without a right to change anything, ended at its time, and no password in any word."""
 
+import contextlib
+import resource
 import sqlite3
 
 import pytest
@@ -143,3 +145,15 @@ def test_a_file_that_is_no_database_and_texts_that_are_none(tmp_path, lite):
     with pytest.raises(Invalid, match="not a database"):
         rows(f"sqlite:///{tmp_path}/no.db", "SELECT 1 FROM t")
     assert rows(lite, "SELECT CAST(x'ff41' AS TEXT) AS t")[1] == [[("\ufffdA",)]]
+
+
+@pytest.mark.parametrize("call", ["randomblob(1000000000)", "zeroblob(1000000000)", "printf('%*d', 1000000000, 1)"])
+def test_no_call_of_a_query_takes_gigabytes(lite, call):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with contextlib.suppress(Invalid):  # too big, or (printf, by SQLite's own rule) nothing
+        assert rows(lite, f"SELECT length({call})")[1] == [[(None,)]]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
+
+
+def test_a_large_text_of_a_table_is_read(lite):
+    assert rows(lite, "SELECT length(hex(zeroblob(4000000)))") == (("length(hex(zeroblob(4000000)))",), [[(8000000,)]])
