@@ -65,7 +65,7 @@ class Writer:
         self.process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", WRITER],
             env={**kept, "MLFLOW_TRACKING_URI": prepared.uri, "MLFLOW_TRACKING_TOKEN": prepared.token,
-                 "MLFLOW_RUN_ID": prepared.run_id, "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"},
+                 "MLFLOW_RUN_ID": prepared.run_id, "MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_DISABLE_TELEMETRY": "true"},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.acknowledged = []

@@ -295,9 +295,13 @@ class AutomationRules(Service):
         return RuleCheck(name, f"When {name} holds: something is done.", document)
 
     def dry_run(
-        self, document: str, since: float | None = None, until: float | None = None, ticket: str | None = None
+        self,
+        document: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        ticket: str | None = None,
     ) -> RuleDryRun:
-        self._double.tried_rules.append(document)
+        self._double.tried_rules.append(document or "")
         if self._double.dry_runs_last:
             self._double.ticket = ticket
             assert self._double.stopped.wait(20.0)

@@ -152,7 +152,7 @@ class Agent(Service):
 
 
 class Jobs(StagingVerbs, Service):
-    def submit(self, spec: str, folder: str = "/", runtime: str | None = None) -> Job:
+    def submit(self, spec: str = "", folder: str = "/", runtime: str | None = None) -> Job:
         self._double.submitted.append((spec, runtime))
         if "image:" not in spec:
             raise Invalid("Line 4: 'image' is missing.", "Name the image: image: python:3.12-slim")
@@ -448,12 +448,14 @@ def kept(rule: Rule) -> KeptRule:
 
 
 class Rules(AutomationRules):
-    def create(self, name: str, model: str = "", metric: str = "", alias: str = "champion", endpoint: str | None = None,
-               data: Any = None, *, lower_is_better: bool = False, cooldown_seconds: float = 86_400.0,
+    def create(self, name: str, model: str | None = None, metric: str | None = None, alias: str = "champion",
+               endpoint: str | None = None, data: Any = None, *, lower_is_better: bool = False, cooldown_seconds: float = 86_400.0,
                document: str | None = None) -> KeptRule:  # fmt: skip
         if document is not None:
             return self._put(self._of(document))
-        rule = Rule(name, model, alias, metric, not lower_is_better, endpoint, data or {}, True, cooldown_seconds)
+        rule = Rule(
+            name, model or "", alias, metric or "", not lower_is_better, endpoint, data or {}, True, cooldown_seconds
+        )
         self._double.rules_by_name[name] = rule
         self._double.announce(events.RuleChanged(rule))
         return kept(rule)
@@ -657,6 +659,7 @@ class Double:
         self.run_registry = FakeRegistry() if empty else some_runs()
         self.deleted_runs: dict[str, Run] = {}
         self.asked_windows: list[tuple[str | None, WindowAsked]] = []
+        self.downloaded: list[tuple[str, str | None, str, str | None]] = []
         self.asked_overlays: list[tuple[tuple[str, ...], str]] = []
         self.answer_window: Callable[[WindowAsked], RunWindow] | None = None
         self.reached: dict[str, float] = {}

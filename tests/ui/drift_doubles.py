@@ -181,10 +181,10 @@ class Monitors(Service):
         return standing
 
     def history(
-        self, monitor: str, since: float | None = None, until: float | None = None, limit: int = 500
+        self, name: str, since: float | None = None, until: float | None = None, limit: int = 100
     ) -> list_of[JudgedWindow]:
-        self._double.asked_windows.append((monitor, until))
-        found = [one for one in self._double.judged.get(monitor, ()) if until is None or one.window_start <= until]
+        self._double.asked_windows.append((name, until))
+        found = [one for one in self._double.judged.get(name, ()) if until is None or one.window_start <= until]
         return found[-limit:]
 
     def performance(
@@ -205,11 +205,11 @@ class Monitors(Service):
         return WindowRows(name, window, ("pixel_0_0", "source", "px01"), values, moments, 1200, one.n_rows,
                           ("1,200 rows have the time of this window, 1,000 were judged.",))  # fmt: skip
 
-    def story(self, monitor: str, column: str, since: float | None = None, until: float | None = None) -> ColumnStory:
-        windows = self._double.judged[monitor]
+    def story(self, name: str, column: str, since: float | None = None, until: float | None = None) -> ColumnStory:
+        windows = self._double.judged[name]
         if not any(column in one.columns for one in windows):
             raise NotFound(f"The monitor has no column {column}.")
-        return story_of(monitor, column, windows)
+        return story_of(name, column, windows)
 
 
 def story_of(monitor: str, column: str, windows: list_of[JudgedWindow]) -> ColumnStory:

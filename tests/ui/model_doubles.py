@@ -12,7 +12,7 @@ from mlops_desk.base.errors import Invalid, NotFound, Place, Refused
 from mlops_desk.records import event as events
 from mlops_desk.records.model import Artifact, Model
 from mlops_desk.records.registry.alias_move import AliasMove, AliasPreview, Follower
-from mlops_desk.records.registry.artifact_view import ArtifactTable, ArtifactView
+from mlops_desk.records.registry.artifact_view import ArtifactTable, ArtifactView, Downloaded
 from mlops_desk.records.registry.comparison import ComparedGroup, ComparedValue
 from mlops_desk.records.registry.labels import Labels
 from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode, OpenLineage
@@ -232,6 +232,10 @@ class ModelVerbs:
     def files(self, model: str, version: str, path: str = "", uri: str | None = None) -> list_of[Artifact]:
         inside = {"": TOP, "plots": PLOTS}
         return inside.get(path, [])
+
+    def download(self, model: str, version: str, path: str, folder: str, uri: str | None = None) -> Downloaded:
+        self._double.downloaded.append((model, version, path, uri))
+        return Downloaded(f"{folder}/{path}", 1, 812)
 
     def view(self, model: str, version: str, path: str, uri: str | None = None) -> ArtifactView:
         if path not in VIEWS:

@@ -19,7 +19,7 @@ from service_double import Service
 from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.records import event as events
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Run, RunMetrics
-from mlops_desk.records.registry.artifact_view import ArtifactView
+from mlops_desk.records.registry.artifact_view import ArtifactView, Downloaded
 from mlops_desk.records.registry.comparison import CodeDifference, ComparedGroup, ComparedValue
 from mlops_desk.records.registry.labels import Labels, RunStage
 from mlops_desk.records.registry.run_window import Importance, RunColumn, RunGroup, RunWindow
@@ -137,6 +137,10 @@ class RunVerbs(Service):
 
     def artifact(self, run_id: str, path: str, uri: str | None = None) -> ArtifactView:
         return ArtifactView(path, "text", 12, "lines\nof text")
+
+    def download(self, run_id: str, path: str, folder: str, uri: str | None = None) -> Downloaded:
+        self._double.downloaded.append((run_id, None, path, uri))
+        return Downloaded(f"{folder}/{path}", 1, 48_213)
 
     def datasets(self, run_id: str, uri: str | None = None) -> builtins.list[DatasetInput]:
         return [DatasetInput("digits-train", "9f2c11aa", "training", "local", "/data/digits/train.parquet")]

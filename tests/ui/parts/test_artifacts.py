@@ -11,6 +11,8 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage, QTextTable
 from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.records.model import Artifact
 from mlops_desk.records.registry.artifact_view import ArtifactTable, ArtifactView
+from mlops_desk.records.registry.version_hit import VersionHit
+from mlops_desk.ui.models.detail.files import source_of
 from mlops_desk.ui.parts.artifacts import words
 from mlops_desk.ui.parts.artifacts.lines import LINE_SHOWN, LINES_SHOWN, shown
 from mlops_desk.ui.parts.artifacts.markdown import MarkedPiece, blocks
@@ -19,6 +21,7 @@ from mlops_desk.ui.parts.artifacts.picture import decoded
 from mlops_desk.ui.parts.artifacts.prose import ProseView
 from mlops_desk.ui.parts.artifacts.source import ArtifactSource
 from mlops_desk.ui.parts.artifacts.tree import SHOWN
+from mlops_desk.ui.runs.right import files_of
 from mlops_desk.ui.tables.export import as_text
 from mlops_desk.ui.widgets.confirmation import Confirm
 
@@ -406,3 +409,15 @@ def test_what_is_left_out_is_said():
     assert words.left_out(damaged) == "What follows is no operation."
     whole = ArtifactTable(("a",), (("1",),), 1)
     assert words.left_out(ArtifactView("a", "table", 3, table=whole)) == ""
+
+
+# What the pages ask of the agent.
+
+
+@pytest.mark.parametrize("uri", [None, "http://other:5000"])
+def test_what_is_saved_is_asked_of_the_registry_whose_version_or_run_is_shown(double, tmp_path, uri):
+    version = source_of(VersionHit("digits", "3"), uri)
+    assert version.save(double, "plots/roc.png", str(tmp_path)) == f"{tmp_path}/plots/roc.png"
+    run = files_of("0" * 32, "calm-owl", uri)
+    assert run.save(double, "confusion.png", str(tmp_path)) == f"{tmp_path}/confusion.png"
+    assert double.downloaded == [("digits", "3", "plots/roc.png", uri), ("0" * 32, None, "confusion.png", uri)]

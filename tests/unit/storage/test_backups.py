@@ -119,7 +119,11 @@ def test_room_for_twice_the_database_and_16_mib_is_enough_and_a_byte_less_is_not
     assert len(backups.list()) == 1
 
 
-def test_a_backup_is_whole_on_the_disk_before_it_is_called_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backup_is_whole_on_the_disk_before_it_is_called_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So small a one that all of it would wait in the program's own memory."""
+    path = tmp_path / "state.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE small (id INTEGER PRIMARY KEY)")
     synced: dict[int, int] = {}
     real = os.fsync
 

@@ -171,6 +171,7 @@ def test_what_it_is_stopped_for_already_is_not_replaced_by_its_limit(world, hour
     hours.passed = 3600.0
     Limits(world.book, world.runtime).heed(before, before.attempts[-1])  # which has looked a moment before
     assert world.job(job_id).attempts[-1].stopped_for == asked
-    world.book.change(job_id, lambda job: with_attempt(job, replace(job.attempts[-1], state=JobState.SUCCEEDED)))
+    over = replace(before.attempts[-1], state=JobState.SUCCEEDED)
+    world.book.change(job_id, lambda job: with_attempt(job, over))
     Limits(world.book, world.runtime).heed(before, before.attempts[-1])
     assert world.job(job_id).attempts[-1].state is JobState.SUCCEEDED
