@@ -156,10 +156,16 @@ def test_a_tab_stays_where_it_is_when_it_is_clicked(start, double, qtbot, page):
     window = program.window
     window.resize(1280, 800)
     window.complete()
-    qtbot.wait(500)  # until what it shows has come
-    rows = [row for row in window.page().findChildren(Tabs) if row.isVisible()]
+
+    def tabs():
+        rows = [row for row in window.page().findChildren(Tabs) if row.isVisible()]
+        return [tab for row in rows for tab in row.findChildren(QAbstractButton) if tab.isVisible()]
+
+    places = None
+    while places != (places := [tab.mapTo(window, QPoint()) for tab in tabs()]):
+        qtbot.wait(500)  # until what it shows has come
     moved = []
-    for tab in [tab for row in rows for tab in row.findChildren(QAbstractButton) if tab.isVisible()]:
+    for tab in tabs():
         before = tab.mapTo(window, QPoint())
         tab.click()
         qtbot.wait(50)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QStackedWidget
 
 from mlops_desk.base.errors import DeskError
@@ -28,6 +28,7 @@ PARALLEL, SCATTER, IMPORTANCE = "parallel", "scatter", "importance"
 _TABS = ((RUN, "Run"), (FILES, "Files"), (COMPARE, "Compare"), (CODE, "Code"), (PARALLEL, "Parallel"),
          (SCATTER, "Scatter"), (IMPORTANCE, "Importance"))  # fmt: skip
 _OF_TICKED = frozenset({COMPARE, CODE})
+_TABS_WIDTH = 376  # chosen: what the narrow pane has; at its right edge they stay under the pointer as it grows wide
 WIDE = frozenset({FILES, COMPARE, CODE, PARALLEL, SCATTER, IMPORTANCE})
 """The views that take the room of the experiments too."""
 
@@ -63,7 +64,8 @@ class RightPane(Card):
         self._ticked: tuple[Ticked, ...] = ()
         self._uri: str | None = None
         self._code_of: tuple[str, str] | None = None
-        self.column.addWidget(self.tabs)
+        self.tabs.setFixedWidth(_TABS_WIDTH)
+        self.column.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignRight)
         for view in self._by_key.values():
             self._views.addWidget(view)
         self.column.addWidget(self._views, 1)

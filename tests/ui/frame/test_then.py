@@ -104,7 +104,7 @@ def test_what_stands_beside_past_curves_is_of_the_end_of_the_span(gpus, double, 
     gpus.tabs.choose("processes")
     assert gpus.processes.key() == "777" or gpus.processes.select("777")
     assert not gpus.end.isVisibleTo(gpus), "what ran then can't be ended"
-    assert "gpus.end" not in {action.id for action in gpus.window()._everything()}
+    assert not next(action for action in gpus.actions_here() if action.id == "gpus.end").when()
     axis.go_live()
     assert facts_of(gpus) == before
     assert gpus._state_card.heading.whole == "State"
