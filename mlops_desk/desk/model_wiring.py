@@ -257,6 +257,10 @@ class ModelWiring:
         """Write the newest answered requests of an endpoint as one file."""
         return self._endpoints.request_window(name, rows, target)
 
+    def first_rows(self, name: str, rows: int, target: Path) -> LogWindow:
+        """Write the first answered requests of an endpoint's live revision as one file."""
+        return self._endpoints.first_rows(name, rows, target)
+
     def reference_file(self, endpoint: Endpoint, contexts: Sequence[str] | None = None) -> Path:
         """Return the file of what an endpoint's model was trained on, or of a data set of other contexts.
 

@@ -230,6 +230,9 @@ class _DemoModels(ModelWiring):
     def request_window(self, name: str, rows: int, target: Path) -> LogWindow:
         return data.write_current(name, rows, target)
 
+    def first_rows(self, name: str, rows: int, target: Path) -> LogWindow:
+        return self.request_window(name, rows, target)
+
     def reference_file(self, endpoint: Endpoint, contexts: Sequence[str] | None = None) -> Path:
         if endpoint.model.name != _WITH_DATA:
             return super().reference_file(endpoint, contexts)  # which says that none was logged

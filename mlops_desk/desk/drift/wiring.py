@@ -134,7 +134,7 @@ class DriftDesk:
             self._published,
             wiring.evaluation,
             wiring.found_as,
-            parts.endpoints.first_rows,
+            wiring.first_rows,
         )
 
     def _profiles(self, references: References) -> VersionProfiles:
