@@ -133,7 +133,12 @@ def everything(world: World, folder: Path) -> None:
 def odd_of(heard: list[dict[str, Any]]) -> set[tuple[str, ...]]:
     """Return what was heard and is not allowed."""
     told = {
-        (" ".join(one["command"][:3]), one["event"], one["what"], one["by"])
+        (
+            " ".join([word for word in one["command"] if not word.startswith("-")][:3]),
+            one["event"],
+            one["what"],
+            one["by"],
+        )
         for one in heard
         if one["event"] != "started"
     }
