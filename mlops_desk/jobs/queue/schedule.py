@@ -172,7 +172,7 @@ class _Decision:
         if self._may_find_some(wish):
             gpus = place(wish.need, self._table.open_to(wish))
             turn = self._turns.of(wish)
-            if gpus is None and turn < math.inf:
+            if gpus is None and turn < math.inf and wish.uid not in self._turns.started_users:
                 gpus = place(wish.need, self._table.open_to(wish, turn))
             if gpus is not None:
                 self._turns.started(wish, gpus)

@@ -61,6 +61,8 @@ class OurTurns:
         self._since = {one.uid: one.since for one in view.waiters if one.job_id is not None}
         self.heads: dict[int, Wish] = {}
         self.used: set[int] = set()
+        self.started_users: set[int] = set()
+        """Whose jobs start by this plan: another agent may be quicker, so no later one takes cards by their place yet."""
 
     def of(self, wish: Wish) -> float:
         """Return since when a job's user has been in the line; ``inf``: they are not, or not any more."""
@@ -68,6 +70,7 @@ class OurTurns:
 
     def started(self, wish: Wish, gpus: tuple[str, ...]) -> None:
         """Take note of a start; one on cards that are kept for those behind uses the place up."""
+        self.started_users.add(wish.uid)
         if wish.uid in self._since and not all(self._table.spares(self._table.spots[uuid], wish) for uuid in gpus):
             del self._since[wish.uid]
             self.used.add(wish.uid)

@@ -120,6 +120,7 @@ def test_without_the_line_it_starves(monkeypatch):
 @given(order=st.permutations([1, 2, 3]), sizes=st.tuples(*[st.integers(1, 4)] * 3), rounds=st.integers(1, 4))
 @example(order=[1, 2, 3], sizes=(4, 4, 4), rounds=4)
 @example(order=[2, 1, 3], sizes=(4, 3, 2), rounds=4)
+@example(order=[3, 2, 1], sizes=(2, 2, 1), rounds=4)
 @settings(max_examples=25, deadline=None)
 def test_users_whose_jobs_want_the_same_cards_take_turns(order, sizes, rounds):
     machine = Machine(4)
