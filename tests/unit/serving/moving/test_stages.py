@@ -280,6 +280,17 @@ def test_what_is_being_ended_is_waited_for_and_can_not_be_promoted(house: House)
     assert "r1-1" in house.trial.ended
 
 
+def test_a_container_that_has_ended_is_forgotten_so_that_another_may_bear_its_name(house: House) -> None:
+    house.enter(2)
+    house.settle()
+    house.enter(1, 5.0, was_live=True)
+    promoted = house.stages.promote(NAME)
+    assert promoted is not None
+    assert promoted.revision == 1
+    house.settle()
+    assert (house.running(), house.trial.ended) == ({1}, ["r1-1", "r2-1"])
+
+
 def test_a_rollout_goes_back_with_its_reason_and_the_live_one_has_everything(house: House) -> None:
     unchanged = house.stages.go_back(NAME, SLOW)
     assert (unchanged.reason, house.notices) == (None, [])
