@@ -93,6 +93,7 @@ HELP = {
     "agent.audit.text": "only what has this text in its words, in whatever case",
     "agent.audit.failed": "only what failed",
     "agent.verify_audit.head": "digest that an export ended with: it must be part of the audit still",
+    "agent.verify_audit.anchors": "heads kept elsewhere, RECORD:DIGEST each: they must be part of the audit still",
     "alerts.configure.name": "name of the rule; alerts rules shows them",
     "alerts.silence.seconds": "for how long, as in 30m, 1h or 2d, at most 30d; 0 ends the silence",
     "alerts.rule.name": "name of the rule; alerts rules shows them",

@@ -315,6 +315,7 @@ def test_a_list_that_may_be_left_out_travels_with_a_question(world: World, more:
 def test_every_single_value_that_a_verb_takes_has_words() -> None:
     parameters = [one for name, kind in PROTOCOLS.items() for verb in verbs_of(name, kind) for one in verb.parameters]
     assert {one.name for one in parameters if one.wanted is None} == {
+        "anchors",
         "changed",
         "columns",
         "command",

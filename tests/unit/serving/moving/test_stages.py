@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -58,6 +58,7 @@ class Shelves(Shelf):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.known: dict[tuple[str, int], Revision] = {}
+        self.pruned: tuple[str, set[int]] | None = None
 
     def read(self, endpoint: str, number: int) -> Revision | None:
         return self.known.get((endpoint, number))
@@ -77,11 +78,13 @@ class Ends:
     """Ends containers, as soon as it may."""
 
     def __init__(self) -> None:
+        self.asked: list[str] = []
         self.ended: list[str] = []
         self.may_end = threading.Event()
         self.may_end.set()
 
     def end(self, name: str) -> None:
+        self.asked.append(name)
         assert self.may_end.wait(PATIENCE_SECONDS)
         self.ended.append(name)
 
@@ -138,8 +141,11 @@ class House:
 
     def settle(self) -> None:
         """Wait until what leaves has ended."""
+        self.wait_until(lambda: all(one.state != DRAINING for one in self.now.replicas))
+
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while any(one.state == DRAINING for one in self.now.replicas):
+        while not is_so():
             assert time.monotonic() < deadline, self.now
             time.sleep(0.005)
 
@@ -178,7 +184,7 @@ def test_a_revision_takes_over_at_once_and_the_one_before_ends_once_it_has_answe
     house.busy.clear()
     house.settle()
     assert house.trial.ended == ["r1-1"]
-    assert house.shelf.pruned == (NAME, {2})
+    house.wait_until(lambda: house.shelf.pruned == (NAME, {2}))
     assert house.rows.by_name[NAME].traffic == {"2": 1.0}
 
 
@@ -270,11 +276,8 @@ def test_what_is_about_to_end_may_take_over_again_until_it_ends(house: House) ->
 def test_what_is_being_ended_is_waited_for_and_can_not_be_promoted(house: House) -> None:
     house.trial.may_end.clear()
     house.enter(2)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while house.stages.promote(NAME, 1) is not None:  # until it is being ended it may come back, and 2 leaves
-        assert house.stages.promote(NAME, 2) is not None
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    house.wait_until(lambda: house.trial.asked == ["r1-1"])
+    assert house.stages.promote(NAME, 1) is None
     threading.Timer(0.05, house.trial.may_end.set).start()
     house.stages.wait_for_end(NAME, 1)
     assert "r1-1" in house.trial.ended
