@@ -57,5 +57,8 @@ FEATURE = Feature(
         OfferedAct("runs.save_view", "Save this view …", "filter"),
         OfferedAct("runs.untick", "Take all ticks away", "clear selection"),
         OfferedAct("runs.export", "Save the table as CSV …", "download"),
+        OfferedAct("runs.tag", "Tag the run …", "label"),
+        OfferedAct("runs.describe", "Describe the run …", "note text"),
+        OfferedAct("runs.delete", "Delete the run …", "remove"),
     ),
 )

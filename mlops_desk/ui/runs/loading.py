@@ -67,6 +67,7 @@ class RowLoader(QObject):
         self._new = True
         self._seen = (0, 0)
         self._tasks: dict[int, Task] = {}
+        self._outdated: set[int] = set()
         self._again = QTimer(self)
         self._again.setSingleShot(True)
         self._again.timeout.connect(self.refresh)
@@ -89,7 +90,8 @@ class RowLoader(QObject):
             self._ask_wanted()
 
     def refresh(self) -> None:
-        """Ask anew for what is seen: something has changed."""
+        """Ask anew for what is seen: something has changed, maybe after what is under way was looked up."""
+        self._outdated |= self._tasks.keys()
         if self._new:
             if not self._tasks:
                 self._start(0)
@@ -102,7 +104,7 @@ class RowLoader(QObject):
         self._again.stop()
         for task in self._tasks.values():
             task.cancel()
-        self._tasks = {}
+        self._tasks, self._outdated = {}, set()
 
     def _ask_wanted(self) -> None:
         for chunk in self.rows.wanted(*self._seen):
@@ -128,6 +130,9 @@ class RowLoader(QObject):
             self._new = False
             self.rows.clear()
         changed = self.rows.take(chunk, window)
+        if chunk in self._outdated:
+            self._outdated.discard(chunk)
+            self.rows.age()
         if is_first:
             self.begun.emit()
         else:
@@ -146,5 +151,6 @@ class RowLoader(QObject):
 
     def _refuse(self, chunk: int, error: DeskError) -> None:
         self._tasks.pop(chunk, None)
+        self._outdated.discard(chunk)
         self.error = error
         self.refused.emit(error)
