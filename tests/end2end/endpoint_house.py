@@ -106,6 +106,7 @@ class House:
         self.loops: list[Loop] = []
         self.states_open: list[State] = []
         self.started: dict[int, Path] = {}
+        self.names: dict[int, str] = {}
         self.trained: tuple[str, str] | None = None
         self.past = EndpointPast()
         self.gpus: GpuLeases | None = None
@@ -118,7 +119,9 @@ class House:
         facts = self._start(name)
         mounts = {mount.target: mount.source for mount in self.engine._containers[name].spec.own_mounts}
         if handover.INSIDE in mounts:
-            self.started[int(facts.id, 16)] = Path(mounts[handover.INSIDE])
+            number = int(facts.id, 16)
+            self.names[number] = name
+            self.started[number] = Path(mounts[handover.INSIDE])
         return facts
 
     def agent(self) -> EndpointsService:
@@ -144,9 +147,19 @@ class House:
         self.asked_to_give_way.append((job_id, reason, most_seconds))
         return self.jobs.get(job_id)
 
-    def replica(self, number: int, word: str = "yes") -> Upstream:
-        """Answer in the place of the ``number``-th container that the engine makes."""
-        return self.stack.enter_context(handed(word, lambda: self.started.get(number)))
+    def replica(self, number: int, word: str = "yes", revision: int | None = None) -> Upstream:
+        """Answer in the place of the ``number``-th container that the engine makes.
+
+        With a ``revision`` it is the first of that one among those made from there on: several are started at once.
+        """
+        if revision is None:
+            return self.stack.enter_context(handed(word, lambda: self.started.get(number)))
+
+        def made() -> Path | None:
+            numbers = [one for one in sorted(self.started) if one >= number]
+            return next((self.started[one] for one in numbers if self.names[one].endswith(f"-r{revision}")), None)
+
+        return self.stack.enter_context(handed(word, made))
 
     def states(self) -> list[str]:
         found = [event.endpoint.state for event in self.events if isinstance(event, EndpointChanged)]

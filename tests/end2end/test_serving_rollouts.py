@@ -111,8 +111,8 @@ def test_a_canary_that_ended_with_the_machine_is_started_again_and_keeps_its_sha
     house: House, beside: Endpoint
 ) -> None:
     end_all(house)
-    house.replica(3, "old")
-    house.replica(4, "new")
+    house.replica(3, "old", revision=1)
+    house.replica(3, "new", revision=2)
     house.agent()
     endpoint = house.look_until(
         lambda found: len(house.started) == 4 and {one.state for one in found.replicas} == {"running"}
