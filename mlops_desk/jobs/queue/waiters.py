@@ -62,7 +62,7 @@ class OurTurns:
         self.heads: dict[int, Wish] = {}
         self.used: set[int] = set()
         self.started_users: set[int] = set()
-        """Whose jobs start by this plan: another agent may be quicker, so no later one takes cards by their place yet."""
+        """Whose jobs start by this plan: others may be quicker, so no later one takes cards by their place yet."""
 
     def of(self, wish: Wish) -> float:
         """Return since when a job's user has been in the line; ``inf``: they are not, or not any more."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift.monitors import MonitorStanding, MonitorState
 from mlops_desk.records.model import Model
+from mlops_desk.records.serving import rollout_words
 from mlops_desk.records.serving.endpoint import Endpoint
-from mlops_desk.ui.endpoints import rollout_words, standing, words
+from mlops_desk.ui.endpoints import standing, words
 from mlops_desk.ui.endpoints.day import NOTHING, Day
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.words import marks, numbers

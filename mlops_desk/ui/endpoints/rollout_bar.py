@@ -3,8 +3,8 @@
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
 
+from mlops_desk.records.serving import rollout_words
 from mlops_desk.records.serving.endpoint import Endpoint
-from mlops_desk.ui.endpoints import rollout_words
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.slider import Slider
 from mlops_desk.ui.look.text import Label, set_tip

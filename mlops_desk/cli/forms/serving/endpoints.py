@@ -6,7 +6,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import Lines, ago, facts, lines_of, number
 from mlops_desk.cli.forms.serving import access, network
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving import processor_words
+from mlops_desk.records.serving import processor_words, rollout_words
 from mlops_desk.records.serving.endpoint import Endpoint, EndpointRevision, PastTraffic, RevisionState
 from mlops_desk.records.serving.runtime_choice import RuntimeChoice
 
@@ -28,6 +28,7 @@ def endpoint(endpoint: Endpoint) -> str:
         "revision": str(endpoint.revision),
         "replicas": _replicas(endpoint),
         "follows": _follows(endpoint),
+        **_rollout(endpoint),
         "traffic": ", ".join(f"revision {name}: {share:.0%}" for name, share in endpoint.traffic.items()) or _NOTHING,
         "revisions": "; ".join(map(_revision, reversed(endpoint.revisions[-_REVISIONS:]))) or _NOTHING,
         "runtime": _runtime(endpoint),
@@ -48,6 +49,19 @@ def _state(endpoint: Endpoint) -> str:
         return endpoint.state
     why = "" if pause.text is None else f": {plain(pause.text)}"
     return f"{endpoint.state}, paused by {plain(pause.by)} {ago(pause.since)}{why}"
+
+
+def _rollout(endpoint: Endpoint) -> dict[str, str]:
+    """Say what the revision on its way gets, what it waits for and what sends it back; nothing without one."""
+    rollout = endpoint.rollout
+    if rollout is None:
+        return {}
+    led_by = rollout_words.leader(endpoint)
+    return {
+        "on its way": rollout_words.stands(endpoint, rollout),
+        "waits for": rollout_words.waits(rollout, led_by, endpoint.canary_answered),
+        "goes back": rollout_words.guarded(rollout, led_by),
+    }
 
 
 def _runtime(endpoint: Endpoint) -> str:

@@ -1,9 +1,8 @@
-"""What a rollout waits for and what would send it back, in sentences. No Qt here."""
+"""What a rollout waits for and what would send it back, in sentences."""
 
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import duration_text, plain
 from mlops_desk.records.serving.endpoint import Endpoint
 from mlops_desk.records.serving.rollout import SHADOW_PERCENT, Rollout
-from mlops_desk.ui.words import numbers
 
 _WHOLE = 100.0  # percent
 _ID = 8  # chosen: as much of an id as tells runs of a day apart
@@ -28,7 +27,7 @@ def _of_copies(endpoint: Endpoint) -> str:
     load = endpoint.shadow_load
     if load is None or load.latency_p95_seconds is None:
         return ""
-    p95 = numbers.seconds(load.latency_p95_seconds)
+    p95 = f"{1000 * load.latency_p95_seconds:.3g} ms"
     return f" {load.requests_per_second:.3g} copies/s, p95 {p95}, {load.errors_per_second:.3g} errors/s."
 
 
@@ -42,7 +41,7 @@ def waits(rollout: Rollout, led_by: str | None = None, answered: int | None = No
     if rollout.waits_for is not None:
         return f"It waits: {plain(rollout.waits_for.text)}"
     if rollout.percent == SHADOW_PERCENT and led_by is not None:
-        held = numbers.duration(rollout.guard.bake_seconds)
+        held = duration_text(rollout.guard.bake_seconds)
         return f"Pipeline {plain(led_by, _ID)} leads it: it gets its first share once it has held for {held}."
     if rollout.percent == SHADOW_PERCENT:
         return "It stays a shadow until you promote it, or take it back."
@@ -51,9 +50,10 @@ def waits(rollout: Rollout, led_by: str | None = None, answered: int | None = No
     guard = rollout.guard
     following = rollout.steps[0] if rollout.steps else _WHOLE
     how = "all of them" if following >= _WHOLE else f"{following:g} %"
+    requests = f"{guard.requests:,} request{'' if guard.requests == 1 else 's'}"
     return (
-        f"Next: {how}, once it has had this share for {numbers.duration(guard.bake_seconds)} and answered "
-        f"{numbers.count(guard.requests, 'request')}{_lacking(answered, guard.requests)}."
+        f"Next: {how}, once it has had this share for {duration_text(guard.bake_seconds)} and answered "
+        f"{requests}{_lacking(answered, guard.requests)}."
     )
 
 
