@@ -106,7 +106,7 @@ class Outcome:
 
     def _not_begun(self) -> Iterator[str]:
         skipped = [one for account in self.accounts for one in account.skipped.items()]
-        waiting = [name for name, why in skipped if order.TIME_IS_UP in why]
+        waiting = [name for name, why in skipped if order.TIME_IS_UP in why or order.TOO_SLOW in why]
         if not waiting:
             return
         files = sorted({order.named(name) for name in waiting})
@@ -116,7 +116,8 @@ class Outcome:
         )
         owed = order.Owed.at(landing.FILE, files)
         for file in files:
-            yield f"  - {file}" + (", of a room that this change touches" if file in owed.touched else "")
+            touched = ", of a room that this change touches" if file in owed.touched else ""
+            yield f"  - {file}{touched}" + (", whose turn it was" if file in owed.due else "")
 
 
 def run_all(pytest_arguments: Sequence[str], env: Mapping[str, str]) -> int:

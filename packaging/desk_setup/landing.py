@@ -76,7 +76,7 @@ class Landing:
         path.write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
     def due(self, files: list[str]) -> set[str]:
-        """Those whose turn it is, whatever the time. By the name alone, so that a new file moves no other's turn."""
+        """Those whose turn it is. By the name alone, so that a new file moves no other's turn."""
         return {name for name in files if zlib.crc32(name.encode()) % TURNS == self.number % TURNS}
 
     def touched(self, files: list[str], root: Path) -> set[str]:

@@ -5,9 +5,9 @@ last, two or three behind each other in one process while the others have nothin
 which only compute, all stand beside each other at the start. With the slow ones first, what is short fills the gaps.
 
 A run may have an end (`--begin-until`, seconds since 1970). Then `MAIN` and all that is not end-to-end runs whatever
-the time, and with `--landing FILE` the third whose turn it is (`landing.py`). Next come the files of the rooms that the
-change touches, which have `TOUCHED_SECONDS` more, and then the others, at another place on each day; what did not begin
-is skipped with `TIME_IS_UP`, and so told.
+the time, and with `--landing FILE` the third whose turn it is (`landing.py`), which has `DUE_SECONDS` more. Next come
+the files of the rooms that the change touches, which have `TOUCHED_SECONDS` more, and then the others, at another place
+on each day; what did not begin is skipped with `TIME_IS_UP` or `TOO_SLOW`, and so told.
 """
 
 from __future__ import annotations
@@ -72,6 +72,9 @@ TIME_IS_UP = "not begun: the time of this run was up"
 TOUCHED_SECONDS = 15 * 60
 """So much longer begin files of rooms that the change touches. A change of every room would else run for two hours on a
 machine half as fast, and a landing ends after one and a half."""
+DUE_SECONDS = 20 * 60
+"""So much longer begin those whose turn it is: without any end nothing would land from a machine half as fast."""
+TOO_SLOW = "not begun at its turn: the machine was too slow"
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def _file(item: pytest.Item) -> str:
 
 
 class End:
-    """Skips what may wait, is not due at this landing, and begins after the end, or a while after it where touched."""
+    """Skips what may wait and begins after the end, or a while after it where it is due at this landing or touched."""
 
     def __init__(self, until: float, landing: Path | None) -> None:
         self._until = until
@@ -149,14 +152,15 @@ class End:
         import pytest  # noqa: PLC0415 - the set-up reads the words above where there is no pytest yet
 
         file = _file(item)
-        end = self._until + (TOUCHED_SECONDS if file in self._owed.touched else 0)
-        if may_wait(file) and file not in self._owed.due and time.time() > end:
-            pytest.skip(TIME_IS_UP)
+        is_due = file in self._owed.due
+        more = DUE_SECONDS if is_due else TOUCHED_SECONDS if file in self._owed.touched else 0
+        if may_wait(file) and time.time() > self._until + more:
+            pytest.skip(TOO_SLOW if is_due else TIME_IS_UP)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--begin-until", type=float, help="seconds since 1970: what may wait begins before or not at all")
-    parser.addoption("--landing", type=Path, help="the file that tells which landing this is: what is due never waits")
+    parser.addoption("--landing", type=Path, help="the file that tells which landing this is: what is due waits last")
 
 
 def pytest_configure(config: pytest.Config) -> None:
