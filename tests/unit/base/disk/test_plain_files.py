@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +153,7 @@ def test_a_link_is_followed_where_it_may_be_alone(tmp_path):
 
 
 def test_looking_at_a_database_takes_no_lock_from_it(tmp_path):
-    with sqlite3.connect(tmp_path / "d.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "d.db")) as connection:
         connection.execute("CREATE TABLE t (x)")
         connection.execute("BEGIN IMMEDIATE")
         check_sqlite(tmp_path / "d.db")
