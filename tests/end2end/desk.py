@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -77,3 +78,17 @@ class Desk:
         self.run("agent", "stop", "--all", check=False)
         with contextlib.suppress(OSError):
             (self.folder / "reserve").unlink(missing_ok=True)
+
+
+def iris_project(folder: Path) -> Path:
+    """Write a user's project into a folder: code, data, and fresh data that has moved a little."""
+    from sklearn.datasets import load_iris
+
+    frame = load_iris(as_frame=True).frame.rename(columns={"target": "species"})
+    frame.columns = [name.replace(" (cm)", "").replace(" ", "_") for name in frame.columns]
+    for name, shift in (("data", 0.0), ("fresh", 0.4)):
+        (folder / name).mkdir()
+        frame.assign(sepal_length=frame["sepal_length"] + shift).to_csv(folder / name / "iris.csv", index=False)
+    (folder / "code").mkdir()
+    shutil.copy(Path(__file__).with_name("train_iris.py"), folder / "code")
+    return folder

@@ -6,7 +6,6 @@ Everything goes through the command line, as another program would do it.
 import csv
 import json
 import random
-import shutil
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.end2end.desk import Desk
+from tests.end2end.desk import Desk, iris_project
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 
@@ -38,17 +37,7 @@ mlflow: {{experiment: iris}}
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user's project: code, data, and fresh data that has moved."""
-    from sklearn.datasets import load_iris
-
-    folder = tmp_path_factory.mktemp("project")
-    frame = load_iris(as_frame=True).frame.rename(columns={"target": "species"})
-    frame.columns = [name.replace(" (cm)", "").replace(" ", "_") for name in frame.columns]
-    for name, shift in (("data", 0.0), ("fresh", 0.4)):
-        (folder / name).mkdir()
-        frame.assign(sepal_length=frame["sepal_length"] + shift).to_csv(folder / name / "iris.csv", index=False)
-    (folder / "code").mkdir()
-    shutil.copy(Path(__file__).with_name("train_iris.py"), folder / "code")
-    return folder
+    return iris_project(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="module")

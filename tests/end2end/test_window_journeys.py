@@ -8,7 +8,6 @@ import os
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,7 +33,7 @@ from mlops_desk.ui.parts.word import WordDialog
 from mlops_desk.ui.parts.yaml_editor import YamlEditor
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.tabs import Tabs
-from tests.end2end.desk import PATIENCE_SECONDS, Desk
+from tests.end2end.desk import PATIENCE_SECONDS, Desk, iris_project
 
 pytestmark = [
     pytest.mark.end2end, pytest.mark.engine, pytest.mark.qt_log_ignore("This plugin does not support"),
@@ -158,18 +157,8 @@ def _fault(dialog: QDialog) -> str:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user's project: code, data, and fresh data that has moved a little."""
-    from sklearn.datasets import load_iris
-
-    folder = tmp_path_factory.mktemp("project")
-    frame = load_iris(as_frame=True).frame.rename(columns={"target": "species"})
-    frame.columns = [name.replace(" (cm)", "").replace(" ", "_") for name in frame.columns]
-    for name, shift in (("data", 0.0), ("fresh", 0.4)):
-        (folder / name).mkdir()
-        frame.assign(sepal_length=frame["sepal_length"] + shift).to_csv(folder / name / "iris.csv", index=False)
-    (folder / "code").mkdir()
-    shutil.copy(Path(__file__).with_name("train_iris.py"), folder / "code")
-    return folder
+    """A user's project: code, data, and fresh data that has moved."""
+    return iris_project(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QStackedWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.registry.comparison import CodeDifference
@@ -28,7 +28,7 @@ PARALLEL, SCATTER, IMPORTANCE = "parallel", "scatter", "importance"
 _TABS = ((RUN, "Run"), (FILES, "Files"), (COMPARE, "Compare"), (CODE, "Code"), (PARALLEL, "Parallel"),
          (SCATTER, "Scatter"), (IMPORTANCE, "Importance"))  # fmt: skip
 _OF_TICKED = frozenset({COMPARE, CODE})
-_TABS_WIDTH = 376  # chosen: what the narrow pane has; at its right edge they stay under the pointer as it grows wide
+_TABS_WIDTH = 384  # pixels: what the narrow pane has; at its right edge they stay under the pointer as it grows wide
 WIDE = frozenset({FILES, COMPARE, CODE, PARALLEL, SCATTER, IMPORTANCE})
 """The views that take the room of the experiments too."""
 
@@ -65,7 +65,10 @@ class RightPane(Card):
         self._uri: str | None = None
         self._code_of: tuple[str, str] | None = None
         self.tabs.setFixedWidth(_TABS_WIDTH)
-        self.column.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignRight)
+        row = QHBoxLayout()  # not aligned by the column: that would leave room for the first line of tabs alone
+        row.addStretch(1)
+        row.addWidget(self.tabs)
+        self.column.addLayout(row)
         for view in self._by_key.values():
             self._views.addWidget(view)
         self.column.addWidget(self._views, 1)
