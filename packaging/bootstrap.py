@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Set this machine up and start MLOps Desk, or run its tests: one command each, from nothing but Python.
 
-    python3 packaging/bootstrap.py run  [arguments of mlops-desk]
-    python3 packaging/bootstrap.py test [arguments of pytest]
+    python3 packaging/bootstrap.py run   [arguments of mlops-desk]
+    python3 packaging/bootstrap.py check
+    python3 packaging/bootstrap.py test  [arguments of pytest]
+    python3 packaging/bootstrap.py test  --all [--room NAME …]
 
-Both bring what is missing (Debian's packages for Qt, the Python environment .venv) and do nothing
-where nothing is. `run` then becomes the program. `test` runs every check, or with arguments only
-pytest with them. `setup` stops after the set-up.
+All bring what is missing (Debian's packages for Qt, the Python environment .venv) and do nothing
+where nothing is. `run` then becomes the program. `check` runs linter, formatter, types, contracts and
+the rules of the shape; `test` these, the quick tests and the journeys, or with arguments only pytest
+with them; `test --all` every test there is, or those of the rooms named. `setup` stops after the set-up.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from desk_setup import checks, environment, interpreter, needs, packages, screen
+from desk_setup import checks, environment, interpreter, needs, packages, rooms, screen, suites
 from desk_setup.environment import LOCK, TEST_LOCK
 from desk_setup.say import BUILD, ROOT, SetupError, Stopwatch, complain, say
 
@@ -32,7 +35,12 @@ USAGE = 2
 
 def main(arguments: list[str]) -> int:
     verb, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
-    verbs: dict[str, Callable[[list[str]], int]] = {"run": run, "test": test, "setup": set_up_for_tests}
+    verbs: dict[str, Callable[[list[str]], int]] = {
+        "run": run,
+        "check": check,
+        "test": test,
+        "setup": set_up_for_tests,
+    }
     if verb not in verbs:
         print(__doc__)
         return 0 if verb in {"-h", "--help"} else USAGE
@@ -77,10 +85,20 @@ def _start(arguments: list[str], shown: bool, lacking: SetupError | None) -> int
     raise lacking
 
 
-def test(arguments: list[str]) -> int:
-    """Set up what the tests need as well, then run the checks."""
+def check(_arguments: list[str]) -> int:
+    """Set up what the checks need, then run them."""
     set_up_for_tests([])
-    return checks.run_all(arguments, checks.environment_for_tests())
+    return suites.check(checks.environment_for_tests())
+
+
+def test(arguments: list[str]) -> int:
+    """Set up what the tests need as well, then run the gate, everything, or the tests that are named."""
+    names = rooms.asked_for(arguments) if "--all" in arguments else []
+    set_up_for_tests([])
+    env = checks.environment_for_tests()
+    if "--all" in arguments:
+        return suites.whole(names, env)
+    return suites.named_tests(arguments, env) if arguments else suites.gate(env)
 
 
 def set_up_for_tests(_arguments: list[str]) -> int:

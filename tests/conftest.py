@@ -13,13 +13,14 @@ from tests import nvml_sim, ready_schema
 # Machines are noisy: no example may fail because it was slow.
 settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow,
                                                                          HealthCheck.function_scoped_fixture])  # fmt: skip
-settings.register_profile("short", settings.get_profile("desk"), max_examples=25)
+# The gate judges a change: it draws the same examples each time, and fewer of them.
+settings.register_profile("gate", settings.get_profile("desk"), max_examples=25, derandomize=True, database=None)
 settings.load_profile("desk")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """The short profile draws a quarter of the examples, also where a test names their number itself."""
-    if settings.get_current_profile_name() != "short":
+    """The gate draws a quarter of the examples, also where a test names their number itself."""
+    if settings.get_current_profile_name() != "gate":
         return
     test = getattr(item, "obj", None)
     # Where the decorator puts them, and where a machine of rules has them: hypothesis has no other way to them.

@@ -236,6 +236,7 @@ class RuntimeSuite:
         with pytest.raises((DeskError, Obstructed)):  # nobody has it, or nobody can be asked
             runtime.fetch("mlops-desk-test/nosuch:1", os.getuid())
 
+    @pytest.mark.slow
     def test_what_no_record_names_is_surveyed_and_described(self, agent, made) -> None:
         job, attempt = made()
         Placing().place(agent(), job, attempt)

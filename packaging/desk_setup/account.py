@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Account:
     """`failed` and `skipped` are tests, or whole files where a file did not load; `skipped` has the reasons.
 
-    `said` has the end of what pytest told of each that failed, in whichever of its phases.
+    `said` has the end of what pytest told of each that failed, in whichever of its phases; `seconds` is how long each
+    took with its fixtures.
     """
 
     ran: list[str] = field(default_factory=list)
@@ -22,6 +23,7 @@ class Account:
     skipped: dict[str, str] = field(default_factory=dict)
     deselected: int = 0
     said: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Account:

@@ -30,6 +30,8 @@ class Bookkeeper:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._note(report.nodeid, report)
+        seconds = self._account.seconds
+        seconds[report.nodeid] = seconds.get(report.nodeid, 0) + report.duration
         if report.when == "teardown" and report.nodeid not in self._account.skipped:
             self._account.ran.append(report.nodeid)
 

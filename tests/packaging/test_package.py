@@ -11,11 +11,13 @@ from pathlib import Path
 import elf
 import metadata
 import prune
+import pytest
 from desk_setup.say import ROOT
 
 FILES = ROOT / "packaging" / "deb" / "files"
 
 
+@pytest.mark.slow
 def test_every_part_of_qt_that_the_program_imports_is_packaged():
     imported = set()
     for path in (ROOT / "mlops_desk").rglob("*.py"):

@@ -27,6 +27,7 @@ def shown(request, start, double, qtbot):
     return window
 
 
+@pytest.mark.slow
 def test_a_page_tells_what_it_is_and_nothing_that_is_hidden(shown):
     found = walk(shown)
     text = "\n".join(map(str, found))

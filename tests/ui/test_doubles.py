@@ -63,6 +63,7 @@ def asked_by_the_window() -> set[tuple[str, str]]:
     return asked
 
 
+@pytest.mark.slow
 def test_each_verb_that_the_window_asks_has_a_double() -> None:
     asked = asked_by_the_window()
     assert len(asked) > 150

@@ -107,6 +107,7 @@ class Presser:
             self.press(name, line.trigger)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_nothing_that_can_be_pressed_ends_in_an_error_of_the_log(start, double, qtbot, caplog, monkeypatch, page):
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda _url: True)
@@ -137,6 +138,7 @@ def _asked_acts():
                 yield str(path.relative_to(folder)), node.args[0].value, node.args[1:]
 
 
+@pytest.mark.slow
 def test_what_features_ask_of_one_another_by_a_name_takes_what_it_is_given():
     asked = list(_asked_acts())
     assert len(asked) >= 5
@@ -150,6 +152,7 @@ def test_what_features_ask_of_one_another_by_a_name_takes_what_it_is_given():
             inspect.signature(loaded).bind(*arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_a_tab_stays_where_it_is_when_it_is_clicked(start, double, qtbot, page):
     program = start(double, page)

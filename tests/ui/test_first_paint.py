@@ -30,6 +30,7 @@ sys.exit(main(["--data-dir", sys.argv[1]]))
 """
 
 
+@pytest.mark.slow
 def test_the_frame_is_painted_before_records_pages_and_the_client_are_loaded(tmp_path):
     environment = {
         **os.environ,

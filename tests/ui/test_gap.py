@@ -86,6 +86,7 @@ def watched():
     double.thaw.set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_frozen_part_does_not_stop_the_loop(start, qtbot, watched, service):
     watched.frozen.add(service)
@@ -95,6 +96,7 @@ def test_a_frozen_part_does_not_stop_the_loop(start, qtbot, watched, service):
     assert not watched.thaw.is_set()
 
 
+@pytest.mark.slow
 def test_once_the_pages_stand_all_may_be_frozen(start, qtbot, watched):
     program = start(watched)
     pulse = Pulse()

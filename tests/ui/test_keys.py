@@ -44,6 +44,7 @@ def test_the_pause_key_works_wherever_the_focus_is_on_a_page_that_can_stand_stil
     assert stops == 8
 
 
+@pytest.mark.slow
 def test_space_on_a_page_pauses_and_never_goes_to_another_page(window, qtbot):
     for spec in PAGES:
         window.sidebar.choose(spec.id)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import json, sys
@@ -40,6 +42,7 @@ print(json.dumps({"status": status, **seen}))
 """
 
 
+@pytest.mark.slow
 def test_the_window_loads_no_heavy_library(tmp_path):
     environment = {
         **os.environ,

@@ -65,6 +65,7 @@ def test_the_lines_of_the_overview_are_worded_anew_and_stay(start, double, qtbot
     assert shown._notices._list.currentRow() == 2
 
 
+@pytest.mark.slow
 def test_the_clock_of_a_page_that_is_not_seen_stands(start, double):
     program = start(double)
     for spec in PAGES:

@@ -74,14 +74,17 @@ def end(folder: Path, *hangs: str, signals: int = 1) -> tuple[int, str]:
     return process.returncode, (folder / "log" / "agent.crash").read_text()
 
 
+@pytest.mark.slow
 def test_an_agent_in_which_nothing_hangs_ends_in_order(tmp_path: Path) -> None:
     assert end(tmp_path) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_thread_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
     assert end(tmp_path, "a worker") == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place",
     ["a request", "the server's stop", "the engine", "the engine in C", "the engine at the start"],
@@ -118,6 +121,7 @@ def test_a_signal_before_there_is_anything_to_stop_is_not_forgotten(monkeypatch:
     assert stopped == ["now"]
 
 
+@pytest.mark.slow
 def test_what_is_loaded_at_the_start_is_never_walked_for_garbage(tmp_path: Path) -> None:
     told = "print(gc.isenabled(), gc.get_freeze_count() > 20 * len(gc.get_objects()), flush=True)"
     program = PROGRAM.replace("import re,", "import gc, re,").replace('print("starts", flush=True)', told)

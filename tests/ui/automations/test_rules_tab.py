@@ -282,6 +282,7 @@ def test_a_rule_is_begun_by_a_key_on_each_tab_and_the_one_that_was_made_is_chose
     assert page.tabs.current() == "rules"
 
 
+@pytest.mark.slow
 def test_a_rule_that_is_awaited_from_another_tab_is_chosen_when_it_comes(page, double, qtbot):
     page.tabs.choose("labels")
     qtbot.waitUntil(lambda: page.panel().table() is not None and page.panel().table().key() is not None)

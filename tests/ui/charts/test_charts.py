@@ -54,6 +54,7 @@ def test_an_idle_gpu_says_so_in_words_and_fills_no_band_of_what_slows_it(page, m
         assert ("idle 100\u202f%", -1) in chart.said
 
 
+@pytest.mark.slow
 def test_curves_are_asked_for_once_and_then_followed(page, double, qtbot):
     asked = len(double.asked_curves)
     track = page.curves.stack.feed.track((page.gpu().uuid, "hw.power"))
@@ -75,6 +76,7 @@ def test_a_curve_that_is_wanted_and_not_there_yet_holds_up_no_other(page):
     assert chart.stands
 
 
+@pytest.mark.slow
 def test_going_back_asks_for_what_was_and_the_newest_samples_are_not_added(page, double, qtbot):
     axis = page.context.axis
     asked = len(double.asked_curves)
@@ -178,6 +180,7 @@ def test_a_chart_says_what_it_shows(page):
     assert "over 5 min" in shown(page, "power").accessibleDescription()
 
 
+@pytest.mark.slow
 def test_a_hidden_chart_draws_nothing(page, qtbot):
     page.tabs.choose("health")
     qtbot.wait(100)
@@ -186,6 +189,7 @@ def test_a_hidden_chart_draws_nothing(page, qtbot):
     assert [chart.painted for chart in page.curves.charts.values()] == painted
 
 
+@pytest.mark.slow
 def test_who_comes_back_from_a_page_without_charts_finds_no_hole(page, double, qtbot):
     """Nothing moves the axis on there: what is asked for ends at the newest sample all the same."""
     page.program.window.show_page("settings")

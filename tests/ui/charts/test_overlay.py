@@ -145,6 +145,7 @@ def test_panning_and_zooming_move_what_is_seen_and_home_sees_all(canvas, qtbot):
     assert canvas.plane().seen == whole
 
 
+@pytest.mark.slow
 def test_a_thousand_curves_are_painted_a_few_at_a_time(qtbot):
     canvas = CurveCanvas()
     qtbot.addWidget(canvas)

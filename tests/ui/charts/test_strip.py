@@ -176,6 +176,7 @@ def test_deployments_are_flags_of_every_stack(page, double, qtbot):
     assert {one.title for one in stack.happened.occupants} == {"resnet · ana", "python · bo", "other · cy"}
 
 
+@pytest.mark.slow
 def test_a_stack_that_nobody_sees_asks_nothing_and_a_live_one_seldom(page, double, qtbot):
     qtbot.wait(1500)
     asked = len(double.asked_spans)
@@ -197,6 +198,7 @@ def test_a_stack_that_nobody_sees_asks_nothing_and_a_live_one_seldom(page, doubl
     assert len(double.asked_spans) == asked + 1, "some beyond the span was asked for"
 
 
+@pytest.mark.slow
 def test_a_holder_that_fills_the_span_is_not_painted_at_each_tick(page, double, qtbot):
     double.held = [replace(double.held[0], first_at=time.time() - 4000)]
     double.job_runs = []
@@ -211,6 +213,7 @@ def test_a_holder_that_fills_the_span_is_not_painted_at_each_tick(page, double, 
     assert stack.strip.painted <= strip + 1
 
 
+@pytest.mark.slow
 def test_what_can_not_be_asked_for_is_said_and_asked_for_again(page, double, qtbot):
     double.failing["telemetry"] = Unavailable("The disk does not answer.", None)
     stack = page.curves.stack

@@ -345,6 +345,7 @@ def test_a_time_that_was_chosen_on_the_charts_is_proposed(page, acts, double, qt
     assert (more["pinned_from"], more["pinned_to"]) == (1_700_000_040.0, 1_700_003_640.0)
 
 
+@pytest.mark.slow
 def test_a_monitor_that_is_being_set_up_is_not_lost_by_escape(page, acts, qtbot):
     dialog = form(page, acts, acts.ask_to_edit)
     QTest.keyClick(dialog, Qt.Key.Key_Escape)

@@ -160,6 +160,7 @@ def test_categories_are_stacked_over_time_and_have_no_order_to_sum_up(pane, qtbo
     assert shown.modes._buttons[SpreadMode.BELOW].isVisible()
 
 
+@pytest.mark.slow
 def test_another_window_is_chosen_in_the_charts_over_time(pane, double, qtbot):
     looking = look_into(pane, qtbot)
     before = double.calls.count(("drift", "show"))
@@ -179,6 +180,7 @@ def test_the_column_above_and_below_are_a_step_away(pane, qtbot):
     assert looking.seen.name == "pixel_0_0"
 
 
+@pytest.mark.slow
 def test_rows_of_a_window_are_the_requests_of_its_time(page, pane, double, qtbot):
     looking = look_into(pane, qtbot)
     window = looking.seen.windows[looking.seen.window]
@@ -254,6 +256,7 @@ def test_a_monitor_that_waits_says_what_for(page, pane, qtbot):
     assert "1,000 rows a window" in pane.state.details()
 
 
+@pytest.mark.slow
 def test_an_unknown_one_says_why_and_what_to_do(page, pane):
     show(page, "m4")
     assert "permission denied" in pane.banner.accessibleName()
@@ -370,6 +373,7 @@ def test_while_the_agent_is_not_heard_a_line_says_so(page, double, qtbot):
     assert "These states are of" in page._stale_line.whole
 
 
+@pytest.mark.slow
 def test_a_thing_is_found_by_monitor_endpoint_and_reports(page):
     assert page.show_thing("m2")
     assert page.monitors.chosen().monitor.id == "m2"

@@ -141,6 +141,7 @@ def test_a_segment_with_too_few_rows_says_so_in_place_of_columns(pane):
     view.map.grab()
 
 
+@pytest.mark.slow
 def test_the_segment_that_is_looked_at_stays_with_newer_windows(pane, double, qtbot):
     view = pane.segments
     view.segment.setCurrentIndex(view.segment.findData("phone"))

@@ -76,6 +76,7 @@ def in_order(names):
     return [name for place, name in enumerate(names) if place == 0 or names[place - 1] != name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tab", ["curves", "revisions", "setup", "try", "requests", "measure", "log", "facts"])
 def test_tab_goes_from_the_list_to_the_tabs_their_content_and_then_to_the_acts(page, qtbot, tab):
     page.pane.tabs.choose(tab)

@@ -60,6 +60,7 @@ def variants(page):
     return view.variants
 
 
+@pytest.mark.slow
 def test_a_replay_moves_and_tells_what_differs(page, replay, double, qtbot):
     offered = [replay.revision.itemData(place) for place in range(replay.revision.count())]
     assert offered == [3, 1, 2], "those that are kept, the newest first, and the one that answers last"
@@ -198,6 +199,7 @@ def test_only_what_counts_is_asked_for(dialog):
     assert not dialog.key.isVisible()
 
 
+@pytest.mark.slow
 def test_a_revision_is_exported_for_a_machine_of_another_kind(dialog, double, qtbot, tmp_path):
     dialog.kind.setCurrentIndex(1)
     dialog.out.setText("/data/arm")

@@ -20,6 +20,7 @@ def test_it_goes_to_a_job_a_gpu_an_endpoint_and_a_model(start, double, qtbot):
     qtbot.waitUntil(lambda: window._shown == "models" and window.page().versions.table.key() == f"{model}/1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ["registries", "engines", "secrets", "disk", "settings"])
 def test_it_goes_to_each_view_of_the_settings(start, double, qtbot, view):
     program = start(double)

@@ -65,6 +65,7 @@ def end(process: subprocess.Popen[str]) -> int:
     return status
 
 
+@pytest.mark.slow
 def test_the_second_start_raises_the_first_and_leaves(tmp_path):
     first = begin(tmp_path, "data")
     assert first.stdout.readline() == "started\n"
@@ -77,6 +78,7 @@ def test_the_second_start_raises_the_first_and_leaves(tmp_path):
     assert end(first) == 0
 
 
+@pytest.mark.slow
 def test_a_second_start_says_where_to_go(tmp_path):
     first = begin(tmp_path, "data")
     assert first.stdout.readline() == "started\n"
@@ -88,12 +90,14 @@ def test_a_second_start_says_where_to_go(tmp_path):
     assert end(first) == 0
 
 
+@pytest.mark.slow
 def test_another_data_folder_is_another_window(tmp_path):
     first, second = begin(tmp_path, "one"), begin(tmp_path, "two")
     assert first.stdout.readline() == second.stdout.readline() == "started\n"
     assert end(first) == end(second) == 0
 
 
+@pytest.mark.slow
 def test_after_a_crash_the_next_start_is_the_first(tmp_path):
     first = begin(tmp_path, "data")
     assert first.stdout.readline() == "started\n"
@@ -105,6 +109,7 @@ def test_after_a_crash_the_next_start_is_the_first(tmp_path):
     assert end(second) == 0
 
 
+@pytest.mark.slow
 def test_five_at_once_give_one_window(tmp_path):
     many = [begin(tmp_path, "data") for _ in range(5)]
     try:
@@ -119,6 +124,7 @@ def test_five_at_once_give_one_window(tmp_path):
             end(process)
 
 
+@pytest.mark.slow
 def test_an_error_in_a_slot_is_in_the_log_and_the_window_goes_on(tmp_path):
     script = SCRIPT.replace(
         'print("started", flush=True)',

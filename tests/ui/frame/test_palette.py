@@ -138,6 +138,7 @@ def test_an_act_is_found_by_its_name_and_by_others_from_every_page(start, double
     assert first(program, typed).id == identifier
 
 
+@pytest.mark.slow
 def test_every_act_of_every_page_is_offered_on_the_others(program, qtbot):
     window = program.window
     offered = {offer.id: offer.title for _page, feature in catalogue.features() for offer in feature.offers}

@@ -133,6 +133,7 @@ def test_what_was_not_recorded_is_not_told(gpus, double, qtbot):
     assert gpus.window().then_bar.note.whole == NOTHING
 
 
+@pytest.mark.slow
 def test_an_error_is_told_in_the_bar_and_what_was_then_is_asked_for_again_later(gpus, double, qtbot):
     double.failing["telemetry"] = Unavailable("The disk does not answer.", "Look again.")
     gpus.context.axis.move(-HOUR)
@@ -145,6 +146,7 @@ def test_an_error_is_told_in_the_bar_and_what_was_then_is_asked_for_again_later(
     assert not bar.note.whole
 
 
+@pytest.mark.slow
 def test_while_somebody_moves_only_the_last_place_is_asked_for(gpus, double, qtbot):
     for _ in range(5):
         gpus.context.axis.move(-HOUR)
@@ -155,6 +157,7 @@ def test_while_somebody_moves_only_the_last_place_is_asked_for(gpus, double, qtb
     assert double.asked_moments == [axis.span().end], "a longer span that ends there changes nothing of what was then"
 
 
+@pytest.mark.slow
 def test_a_page_that_nobody_sees_asks_nothing(gpus, double, qtbot):
     gpus.window().show_page("jobs")
     gpus.context.axis.move(-HOUR)
@@ -164,6 +167,7 @@ def test_a_page_that_nobody_sees_asks_nothing(gpus, double, qtbot):
     qtbot.waitUntil(lambda: facts_of(gpus)["Used by"] == "job-then · then")
 
 
+@pytest.mark.slow
 def test_samples_that_come_meanwhile_change_nothing_of_then(gpus, double, qtbot):
     go_back(gpus, qtbot, double)
     shown, seen = facts_of(gpus), gpus.context.store.status.sampled_at
@@ -203,6 +207,7 @@ def test_memory_by_process_is_of_all_who_held_some_in_the_span_that_is_seen(gpus
     assert [trace.device for trace in chart.traces] == before
 
 
+@pytest.mark.slow
 def test_the_host_and_disks_are_of_then_too(gpus, double, qtbot):
     axis = go_back(gpus, qtbot, double)
     when = numbers.day_and_clock(axis.span().end)
@@ -217,6 +222,7 @@ def test_the_host_and_disks_are_of_then_too(gpus, double, qtbot):
     assert window.page().views["disk"]._details.heading.whole == "Details"
 
 
+@pytest.mark.slow
 def test_tiles_are_of_then_with_the_minutes_before_and_what_is_now_is_called_so(gpus, double, qtbot):
     window = gpus.window()
     window.show_page("overview")
@@ -239,6 +245,7 @@ def test_tiles_are_of_then_with_the_minutes_before_and_what_is_now_is_called_so(
     assert overview._alerts.isVisibleTo(overview)
 
 
+@pytest.mark.slow
 def test_paused_is_told_as_such_and_shows_what_it_showed(gpus, double, qtbot):
     window, axis = gpus.window(), gpus.context.axis
     qtbot.keyClick(window, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)

@@ -96,12 +96,14 @@ def answer(process: subprocess.Popen[str]) -> tuple[list[str], int]:
     return output.splitlines(), process.returncode
 
 
+@pytest.mark.slow
 def test_without_a_tray_closing_ends_the_program(tmp_path, display):
     lines, status = answer(run(tmp_path, display, "look", "close", "never"))
     assert lines == ["look no tray window", "close no tray window"]
     assert status == 0
 
 
+@pytest.mark.slow
 def test_with_a_tray_closing_hides_the_window_and_a_click_brings_it_back(tmp_path, display):
     icons = start_tray(display)
     try:
@@ -119,6 +121,7 @@ def test_with_a_tray_closing_hides_the_window_and_a_click_brings_it_back(tmp_pat
     assert status == 0
 
 
+@pytest.mark.slow
 def test_a_tray_that_appears_later_is_noticed_and_one_that_goes_gives_the_window_back(tmp_path, display):
     process = run(tmp_path, display, "look", "look", "close", "look", "look", "look")
     assert process.stdout.readline() == "look no tray window\n"
@@ -137,6 +140,7 @@ def test_a_tray_that_appears_later_is_noticed_and_one_that_goes_gives_the_window
     assert status == 0
 
 
+@pytest.mark.slow
 def test_started_for_the_tray_without_a_tray_there_is_a_window_to_reach(tmp_path, display):
     lines, _ = answer(run(tmp_path, display, "--tray", "look"))
     assert lines[-1] == "end no tray window"

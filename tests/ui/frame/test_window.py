@@ -38,6 +38,7 @@ def test_the_window_is_there_before_the_agent_answers(start, double, qtbot):
     qtbot.waitUntil(lambda: program.store.connection.state == "live")
 
 
+@pytest.mark.slow
 def test_every_page_opens_by_its_key(start, double, qtbot):
     program = start(double)
     qtbot.waitUntil(program.window.isActiveWindow)
@@ -63,6 +64,7 @@ def test_a_real_machine_is_not_called_simulated(start):
     assert not program.window.bottom._simulated.isVisible()
 
 
+@pytest.mark.slow
 def test_silence_is_told_and_so_is_the_loss_and_the_return(start, double, qtbot):
     program = start(double)
     double.silent = True
@@ -165,6 +167,7 @@ def test_slash_goes_to_the_filter_and_escape_clears_it(start, double, qtbot):
     assert page.table.shown_rows() == len(double.jobs_by_id)
 
 
+@pytest.mark.slow
 def test_size_and_page_are_remembered_and_a_place_off_every_screen_is_not(start, double, qtbot):
     program = start(double, "models")
     program.window.resize(790, 590)
@@ -286,6 +289,7 @@ def test_a_setting_changes_the_look_at_once(start, double, qtbot):
         qtbot.waitUntil(lambda wanted=wanted: program.window.palette().window().color().name().upper() == wanted)
 
 
+@pytest.mark.slow
 def test_no_page_flashes_windows_of_its_own_while_it_is_made(start, double, qtbot, qapp):
     class Watch(QObject):
         seen: ClassVar[list[str]] = []

@@ -126,6 +126,7 @@ def test_a_look_is_begun_followed_and_stopped(view, double, qtbot):
     assert double.cancelled_data == ["digits-2026-10"]
 
 
+@pytest.mark.slow
 def test_a_look_that_ends_tells_what_it_found(view, double, qtbot):
     choose(view, qtbot, "digits-2026-10")
     click(qtbot, view.check)

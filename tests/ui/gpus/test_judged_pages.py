@@ -63,6 +63,7 @@ def test_a_built_in_rule_that_is_changed_elsewhere_is_read_anew(events, double, 
     qtbot.waitUntil(lambda: events.rules.table.records.record("gpu_memory").threshold == 0.91)
 
 
+@pytest.mark.slow
 def test_events_of_an_agent_that_is_silent_say_of_when_they_are(events, double, qtbot):
     qtbot.waitUntil(lambda: events.context.store.is_true_now)
     assert not events._stale_line.isVisible()

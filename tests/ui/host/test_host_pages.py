@@ -147,6 +147,7 @@ def test_each_kind_is_counted_chosen_by_key_filtered_and_copied(storage, qtbot):
     assert lines[2].startswith('ib1,"▲ up, with errors",infiniband')
 
 
+@pytest.mark.slow
 def test_a_chosen_device_stays_chosen_and_columns_are_remembered(start, storage, qtbot):
     table = storage.views["disk"].table
     table.select("nvme1n1")
@@ -170,6 +171,7 @@ def test_without_numbers_a_page_says_what_it_waits_for(start, double, page):
     double.thaw.set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["host", "storage"])
 def test_numbers_that_are_not_true_now_say_of_when_they_are(start, double, qtbot, page):
     shown = start(double, page).window.page()

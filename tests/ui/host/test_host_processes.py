@@ -41,6 +41,7 @@ def opened(page, qtbot):
     return page.processes
 
 
+@pytest.mark.slow
 def test_nobody_asks_while_they_are_not_seen(page, double, qtbot):
     qtbot.wait(200)
     assert looks(double) == 0

@@ -381,6 +381,7 @@ def test_the_link_that_mlflow_prints_leads_to_the_run(jobs, double, qtbot):
     assert "records none" in view.state._text.whole
 
 
+@pytest.mark.slow
 def test_places_are_asked_for_anew_when_the_queue_moves_and_kept_over_news_that_tells_none(jobs, double, qtbot):
     def asked():
         return double.calls.count(("jobs", "page"))
@@ -496,6 +497,7 @@ def test_a_shell_is_opened_in_ones_own_terminal_or_the_command_is_said(jobs, dou
     assert "mlops-desk jobs shell 7c1d2e3f4a5b" in said[0]
 
 
+@pytest.mark.slow
 def test_what_a_job_takes_goes_on_with_what_is_announced_and_is_joined_between_looks(jobs, double, qtbot):
     jobs.pane.tabs.choose("gpus")
     jobs.table.select("7c1d2e3f4a5b")

@@ -179,6 +179,7 @@ def test_lanes_are_dragged_zoomed_and_live_again_and_remember_how_long_they_are(
     assert lanes.axis.live
 
 
+@pytest.mark.slow
 def test_hidden_lanes_ask_and_make_nothing(page, double, qtbot):
     page.window().sidebar.choose("models")
     made, painted = page.lanes.made, page.lanes.painted

@@ -298,6 +298,7 @@ def test_how_many_gpus_a_file_asks_for(spec, count):
     assert gpus_asked(spec) == count
 
 
+@pytest.mark.slow
 def test_what_would_come_of_the_file_is_said_while_one_types(dialog, double, qtbot):
     qtbot.waitUntil(lambda: dialog.check.says.whole == "● starts now")
     double.dry_run = DryRun(
@@ -315,6 +316,7 @@ def test_what_would_come_of_the_file_is_said_while_one_types(dialog, double, qtb
     assert ("jobs", "submit") not in double.calls
 
 
+@pytest.mark.slow
 def test_what_is_copied_first_is_said_while_one_types(dialog, double, qtbot):
     copied = StagingForecast("/data", "/s", DataStanding.COPIED, 2, 2 << 30, text="2.0 GiB are copied.")
     full = StagingForecast("/more", "/t", DataStanding.NO_ROOM, text="/t does not fit.")
@@ -329,6 +331,7 @@ def test_what_is_copied_first_is_said_while_one_types(dialog, double, qtbot):
     qtbot.waitUntil(dialog.check.data.isHidden)
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said_at_its_line_and_field_while_one_types(dialog, qtbot):
     dialog.set_text("nme: x\n")
     qtbot.waitUntil(lambda: "'image' is missing" in dialog.check.says.whole)

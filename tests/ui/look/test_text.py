@@ -92,6 +92,7 @@ def of_the_window() -> tuple[dict[Path, list[tuple[int, str]]], dict[Path, list[
     return made, colours
 
 
+@pytest.mark.slow
 def test_nothing_but_the_helper_makes_labels_or_tips():
     found = []
     for path, calls in of_the_window()[0].items():
@@ -103,6 +104,7 @@ def test_nothing_but_the_helper_makes_labels_or_tips():
     assert not found
 
 
+@pytest.mark.slow
 def test_nothing_but_the_theme_names_a_colour():
     found = [
         f"{path}:{line} {value}"
@@ -218,6 +220,7 @@ IN_VIEWS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", IN_VIEWS, ids=lambda text: repr(text[:12]))
 def test_no_view_interprets_a_hostile_text(start, qtbot, hostile):
     double = poisoned(hostile)
@@ -236,6 +239,7 @@ def test_no_view_interprets_a_hostile_text(start, qtbot, hostile):
 _EXAMPLES = itertools.count(1)
 
 
+@pytest.mark.slow
 @given(hostile=st.text(min_size=1, max_size=2000))
 @settings(max_examples=300, deadline=None)
 def test_no_cell_and_no_fact_carries_control_characters_or_markup(hostile):

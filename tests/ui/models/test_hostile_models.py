@@ -80,12 +80,14 @@ def page(start, hostile, qtbot):
     return page
 
 
+@pytest.mark.slow
 def test_of_thousands_of_hostile_models_and_versions_nothing_whole_reaches_the_screen(page):
     assert len(check(page)) > 500
     page.versions.strip.grab()
     assert len(page.versions.strip.accessibleDescription()) < MOST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tab", ["facts", "lineage", "history"])
 def test_whatever_a_tab_tells_is_cut_and_plain(page, qtbot, tab):
     page.detail.tabs.choose(tab)
@@ -101,6 +103,7 @@ def test_the_name_of_a_fact_is_read_aloud_cut_and_plain(qtbot):
     check(grid)
 
 
+@pytest.mark.slow
 def test_dialogs_and_menus_are_cut_and_plain(page, qtbot):
     for act in (page.acts.set_alias, page.acts.take_alias_away, page.acts.tag, page.acts.describe, page.acts.delete):
         act()
@@ -115,6 +118,7 @@ def test_dialogs_and_menus_are_cut_and_plain(page, qtbot):
     menu.close()
 
 
+@pytest.mark.slow
 def test_versions_that_are_ticked_stand_under_cut_titles(page, qtbot):
     for place in range(2):
         page.versions.tick(page.versions.table.records.order.keys[place])

@@ -168,6 +168,7 @@ def test_it_is_made_larger_and_smaller_within_what_can_be_read(graph):
     assert graph.transform().m11() == before
 
 
+@pytest.mark.slow
 def test_a_thousand_nodes_of_hostile_names_are_shown(graph, qtbot):
     kinds = list(LineageKind)
     nodes = tuple(

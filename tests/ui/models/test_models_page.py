@@ -156,6 +156,7 @@ def test_only_what_was_typed_last_is_asked(page, double, qtbot):
     assert double.searched[before:] == ["dig"]
 
 
+@pytest.mark.slow
 def test_answers_that_come_at_once_ask_for_nothing_more_and_an_announcement_does(page, double, qtbot):
     context = page.context
     qtbot.waitUntil(lambda: not any(context.store.part(topic).loading for topic in (CARDS, Topic.REGISTRY)))

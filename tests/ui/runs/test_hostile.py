@@ -123,6 +123,7 @@ def test_rows_are_cut_before_the_window_has_them_and_names_too_long_are_left_out
     form.reject()
 
 
+@pytest.mark.slow
 def test_of_ten_thousand_columns_and_experiments_only_those_that_are_seen_are_worded(start, double, qtbot):
     registry = some_runs()
     metrics = {f"{number} {HOSTILE[number % 9][:400]}": 0.5 for number in range(10_000)}

@@ -121,6 +121,7 @@ def test_of_a_hundred_thousand_runs_only_those_near_the_screen_are_asked_for(pag
     assert len(double.asked_windows) < 12
 
 
+@pytest.mark.slow
 def test_rows_that_were_scrolled_past_are_never_asked_for(page, double, qtbot):
     double.answer_window = synthetic(100_000, delay=0.05)
     page.reload()
@@ -159,6 +160,7 @@ def test_new_runs_come_without_moving_what_one_looks_at(page, double, qtbot):
     assert page.table.verticalScrollBar().value() == 140
 
 
+@pytest.mark.slow
 def test_what_changes_while_rows_are_asked_for_is_asked_for_again(page, double, qtbot):
     before, asked, may_answer = synthetic(1000), threading.Event(), threading.Event()
 
@@ -180,6 +182,7 @@ def test_what_changes_while_rows_are_asked_for_is_asked_for_again(page, double, 
     qtbot.waitUntil(lambda: page.table.runs.rowCount() == 1005)
 
 
+@pytest.mark.slow
 def test_rows_of_runs_that_go_on_are_looked_at_again(page, double, qtbot):
     double.answer_window = synthetic(3, status="RUNNING")
     page.reload()
@@ -188,6 +191,7 @@ def test_rows_of_runs_that_go_on_are_looked_at_again(page, double, qtbot):
     qtbot.waitUntil(lambda: len(double.asked_windows) > count + 1, timeout=5000)
 
 
+@pytest.mark.slow
 def test_a_hidden_page_asks_for_nothing(page, double, qtbot):
     double.answer_window = synthetic(3, status="RUNNING")
     page.reload()

@@ -64,6 +64,7 @@ def test_each_copy_says_how_it_stands_and_which_jobs_need_it(view):
     assert texts(view, "user")[BEGUN] == "bo"
 
 
+@pytest.mark.slow
 def test_a_copy_under_way_is_followed(view, double, qtbot):
     double.copies_by_id[UNDER_WAY] = replace(double.copies_by_id[UNDER_WAY], whole=True, progress=None)
     qtbot.waitUntil(lambda: texts(view, "state")[UNDER_WAY] == "● whole", timeout=8000)

@@ -72,6 +72,7 @@ def test_what_can_be_done_depends_on_what_it_is(view, qtbot):
     assert not view.clean.isEnabled()
 
 
+@pytest.mark.slow
 def test_a_folder_of_runs_is_copied_into_a_store_after_a_question(view, double, qtbot):
     double.trackers = [*double.trackers, Tracker("mine", "/home/ana/work/mlruns", TrackerKind.FOLDER, via="mlflow")]
     view.look()
@@ -245,6 +246,7 @@ def test_nothing_is_looked_for_before_it_is_said_what(dialog, double, qtbot):
     assert not dialog.act.isEnabled()
 
 
+@pytest.mark.slow
 def test_what_would_go_is_shown_with_what_keeps_the_rest_and_only_that_goes(dialog, double, qtbot):
     wish(dialog)
     qtbot.waitUntil(lambda: dialog.going.shown_rows() == 8)
@@ -255,6 +257,7 @@ def test_what_would_go_is_shown_with_what_keeps_the_rest_and_only_that_goes(dial
     qtbot.waitUntil(lambda: double.cleaned == ["t1"])
 
 
+@pytest.mark.slow
 def test_what_went_comes_back_by_undo_in_the_registry_it_went_from(dialog, double, qtbot):
     offers, said = [], []
     dialog._context.offered.connect(lambda *words: offers.append(words))
@@ -273,6 +276,7 @@ def test_what_went_comes_back_by_undo_in_the_registry_it_went_from(dialog, doubl
     assert double.deleted_runs == {}
 
 
+@pytest.mark.slow
 def test_what_can_not_come_back_offers_no_way_back(dialog, double, qtbot):
     offers, said = [], []
     dialog._context.offered.connect(lambda *words: offers.append(words))
@@ -285,6 +289,7 @@ def test_what_can_not_come_back_offers_no_way_back(dialog, double, qtbot):
     assert offers == []
 
 
+@pytest.mark.slow
 def test_what_has_changed_since_is_not_taken_and_is_shown_anew(dialog, double, qtbot):
     wish(dialog)
     qtbot.waitUntil(dialog.act.isEnabled)
@@ -297,6 +302,7 @@ def test_what_has_changed_since_is_not_taken_and_is_shown_anew(dialog, double, q
     qtbot.waitUntil(lambda: double.cleaned == ["t2"])
 
 
+@pytest.mark.slow
 def test_another_wish_forgets_what_was_shown_at_once(dialog, qtbot):
     wish(dialog)
     qtbot.waitUntil(dialog.act.isEnabled)

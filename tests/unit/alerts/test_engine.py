@@ -350,6 +350,7 @@ FOR_GOOD = {"_watched", "_rules", "_judges", "_there", "_of_plan", "_of_fact"}
 """What is of rules, or of the devices that there are now."""
 
 
+@pytest.mark.slow
 def test_devices_that_come_and_go_for_months_leave_nothing_behind():
     engine, now = AlertEngine(), 0.0
     for number in range(200):

@@ -112,6 +112,7 @@ def told(engine, course, *, anew):
     return found, {spot: (alert.value, alert.since) for spot, alert in engine.firing.items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(courses())
 def test_alerts_are_the_same_as_if_everything_were_looked_at_each_time(course):

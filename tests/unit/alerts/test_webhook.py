@@ -228,6 +228,7 @@ def test_an_alert_that_comes_back_is_not_taken_for_a_repetition(serve, settings,
     assert len(set(keys)) == len(keys) == 3
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_is_tried_until_the_message_is_old(settings, loop, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
@@ -288,6 +289,7 @@ def test_it_is_trouble_from_the_third_failure_on(failures, trouble, serve, setti
     assert len(told) == trouble, "its begin and its end, or neither"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviour", "said"),
     [

@@ -353,6 +353,7 @@ def test_a_reader_that_goes_away_ends_the_source(world: World) -> None:
     assert world.jobs.closed.wait(20)
 
 
+@pytest.mark.slow
 def test_events_reach_every_listener_with_a_heartbeat_in_silence(world: World) -> None:
     events = after_hello(world.client.announcements())
     assert isinstance(next(events), Heartbeat)
@@ -364,6 +365,7 @@ def test_events_reach_every_listener_with_a_heartbeat_in_silence(world: World) -
     events.close()
 
 
+@pytest.mark.slow
 def test_streams_that_are_open_at_the_end_are_ended_quietly(world: World, caplog: pytest.LogCaptureFixture) -> None:
     other = Client(AgentAddress(socket=world.socket))
     events, lines = after_hello(world.client.announcements()), other.jobs.logs("1", follow=True)
@@ -459,6 +461,7 @@ def test_a_client_that_is_closed_ends_its_lines_and_asks_nothing_more(world: Wor
     assert len(world.jobs.callers) == asked
 
 
+@pytest.mark.slow
 def test_samples_arrive_whole_though_only_their_changes_travel(world: World) -> None:
     told = [Sampled(status(power)) for power in (300.0, 300.0, None, 310.5)]
     events = after_hello(world.client.announcements())
@@ -478,6 +481,7 @@ def test_the_newest_sample_is_told_before_anything_happens(world: World) -> None
     events.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["", "?changes=1"])  # nothing, or the form of patches of an older window
 def test_who_does_not_ask_for_changes_gets_whole_samples(asked: str, world: World) -> None:
     sample = Sampled(status(300.0))
@@ -494,6 +498,7 @@ def test_who_does_not_ask_for_changes_gets_whole_samples(asked: str, world: Worl
             assert wire.from_builtins(document["event"], Sampled) == sample
 
 
+@pytest.mark.slow
 def test_who_asks_for_few_samples_gets_few_and_everything_else_at_once(world: World) -> None:
     events = after_hello(world.client.announcements(every_seconds=60.0))
     assert isinstance(next(events), Heartbeat)
@@ -506,6 +511,7 @@ def test_who_asks_for_few_samples_gets_few_and_everything_else_at_once(world: Wo
     events.close()
 
 
+@pytest.mark.slow
 def test_samples_that_are_left_out_are_no_silence(world: World) -> None:
     events = after_hello(world.client.announcements(every_seconds=60.0))
     next(events)
@@ -525,6 +531,7 @@ def test_a_pace_that_is_none_is_refused(world: World) -> None:
             next(world.client.announcements(every_seconds=pace))
 
 
+@pytest.mark.slow
 def test_the_openapi_document_has_every_verb(world: World) -> None:
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(world.socket)), base_url="http://agent") as raw:
         document = raw.get("/openapi.json").json()
@@ -633,6 +640,7 @@ EVERY_VERB = [verb for service, protocol in PROTOCOLS.items() for verb in verbs_
 ODD_TEXTS = ["a\0b", "\ud800", "a\udfffb"]
 
 
+@pytest.mark.slow
 def test_a_text_that_nobody_could_write_down_is_refused_at_the_door_of_every_verb(world: World) -> None:
     transport = httpx.HTTPTransport(uds=str(world.socket))
     with httpx.Client(transport=transport, base_url="http://desk") as client:

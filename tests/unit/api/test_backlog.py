@@ -20,6 +20,7 @@ def event(kind: str, number: int) -> Event:
     return Heartbeat(1.0) if kind == "beat" else Notice("info", "jobs", str(number))
 
 
+@pytest.mark.slow
 @given(KINDS, KINDS, st.integers(1, 6))
 @example(["rule-a"], ["rule-b", "rule-a", "sample"], 6)
 @example([], ["notice", "notice"], 1)

@@ -55,6 +55,7 @@ raise ZeroDivisionError("of all things")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True])
 def test_what_goes_wrong_before_there_is_a_log_is_written_where_the_starter_looks(tmp_path: Path, late: bool) -> None:
     command = [sys.executable, "-c", _TOO_EARLY.format(late=late), str(tmp_path / "agent.log")]

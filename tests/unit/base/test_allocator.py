@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 _PEAKS = """
 import sys, threading
 import numpy as np
@@ -35,6 +37,7 @@ def grown_mib(how: str) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.slow
 def test_what_threads_had_at_their_peak_is_not_kept() -> None:
     assert grown_mib("kept") < 20
 

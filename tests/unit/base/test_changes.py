@@ -68,6 +68,7 @@ def test_what_is_nothing_is_told_to_be_there(courses):
         assert listener.hear(as_json(teller.tell(notes))) == notes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("over", "whole"),
     [(as_json, frozenset()), (as_msgpack, frozenset()), (as_msgpack, frozenset({GpuProcess, Disk, NvLink}))],

@@ -102,6 +102,7 @@ def test_work_that_is_finished_is_not_repeated():
     assert loop.stop(5.0) == []
 
 
+@pytest.mark.slow
 def test_a_bell_makes_a_beat_between_two_and_shifts_none() -> None:
     loop, seconds, beats = Loop("test"), 1.0, []
     bell, heard = threading.Event(), threading.Semaphore(0)

@@ -64,6 +64,7 @@ def test_a_workers_refusal_arrives_as_it_was_raised(worker: str) -> None:
     assert caught.value.hint == "ask nicely"
 
 
+@pytest.mark.slow
 def test_a_hanging_worker_is_ended_and_the_outcome_is_unknown(worker: str) -> None:
     with pytest.raises(TimedOut):
         run_worker(worker, {"do": "hang"}, 0.5)
@@ -74,6 +75,7 @@ def test_a_dead_workers_last_words_are_quoted(worker: str) -> None:
         run_worker(worker, {"do": "die"}, 20)
 
 
+@pytest.mark.slow
 def test_a_watched_worker_is_heard_while_it_works_and_then_answers(worker: str) -> None:
     heard: list[str] = []
 
@@ -121,6 +123,7 @@ def test_start_ticks_are_the_twenty_second_field_whatever_the_program_is_called(
         running.kill()
 
 
+@pytest.mark.slow
 def test_a_worker_that_nobody_needs_any_more_is_ended(worker: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = []
     real = process.end_group
@@ -145,11 +148,13 @@ def test_a_worker_is_waited_for_while_the_agent_goes_on(worker: str) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_worker_past_its_deadline_is_ended_also_where_the_agents_end_is_watched(worker: str) -> None:
     with pytest.raises(TimedOut):
         run_worker(worker, {"do": "hang"}, 0.5, ending=Event())
 
 
+@pytest.mark.slow
 def test_what_a_worker_has_started_ends_with_it(worker: str, tmp_path: Path) -> None:
     place = tmp_path / "pid"
     with pytest.raises(TimedOut):
@@ -216,6 +221,7 @@ def test_who_is_not_listened_to_may_print_what_it_likes() -> None:
     assert (done.code, done.output, done.errors) == (0, b"", b"why\n")
 
 
+@pytest.mark.slow
 def test_what_a_command_leaves_running_is_not_waited_for_and_goes_on() -> None:
     done = process.run_command(["sh", "-c", "sleep 300 & echo $!"], 60)
     assert done.code == 0

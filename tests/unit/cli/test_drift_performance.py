@@ -41,6 +41,7 @@ def made(capfd, *words, as_json=False):
     return capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_windows_beside_the_reference_with_what_was_expected(folder, capfd):
     words = ("--data", "cur.jsonl", "--label", "y", "--prediction", "told", "--score", "p")
     document = json.loads(made(capfd, *words, "--reference", "ref.csv", "--window", "300", as_json=True))
@@ -65,6 +66,7 @@ def test_windows_beside_the_reference_with_what_was_expected(folder, capfd):
     assert "601 to 700" in text
 
 
+@pytest.mark.slow
 def test_probabilities_by_class_need_no_answers(folder, capfd):
     rows = [{"y": "cat", "prob_cat": 0.7, "prob_dog": 0.3}, {"y": "dog", "prob_cat": 0.6, "prob_dog": 0.4}] * 20
     (folder / "k.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -81,6 +83,7 @@ def test_probabilities_by_class_need_no_answers(folder, capfd):
     assert again["windows"][0]["figures"] == figures
 
 
+@pytest.mark.slow
 def test_numbers_of_a_file_are_numbers_however_they_are_written(folder, capfd):
     lines = [f'"{1000 + at:,}.5";{1000 + at}' for at in range(40)]
     (folder / "n.csv").write_text("\n".join(["y;told", *lines, ";7", "x;8"]) + "\n")
@@ -94,6 +97,7 @@ def test_numbers_of_a_file_are_numbers_however_they_are_written(folder, capfd):
     )
 
 
+@pytest.mark.slow
 def test_errors_are_expected_from_what_stands_beside_the_answers(folder, capfd):
     rng = np.random.default_rng(5)
     for name, n in (("r.csv", 600), ("c.csv", 200)):
@@ -111,6 +115,7 @@ def test_errors_are_expected_from_what_stands_beside_the_answers(folder, capfd):
     assert window["figures"]["mae"]["value"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [

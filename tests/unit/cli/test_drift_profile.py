@@ -24,6 +24,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_profile_is_written_and_taken_for_the_reference(folder, capfd):
     given = parse(["drift", "profile", "--reference", "r.jsonl", "--out", "r.profile", "--target", "y"])
     assert given.act == "drift-profile"

@@ -37,6 +37,7 @@ def made(capsys, *words, as_json=False):
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_columns_are_chosen_renamed_and_given_roles(folder, capsys):
     document = json.loads(made(capsys, "--rename", "B=b, c", "--target", "y", as_json=True))
     found = {column["name"]: column for column in document["columns"]}
@@ -51,6 +52,7 @@ def test_columns_are_chosen_renamed_and_given_roles(folder, capsys):
     assert json.loads(made(capsys, "--columns", "a", "--id", "a", as_json=True))["columns"][0]["role"] == "id"
 
 
+@pytest.mark.slow
 def test_the_answer_names_what_is_left_out_and_the_page(folder, capsys):
     text = made(capsys, "--target", "y", "--html", "out.html")
     assert "Left out: note. Nearly all values are distinct: an identifier." in text
@@ -60,6 +62,7 @@ def test_the_answer_names_what_is_left_out_and_the_page(folder, capsys):
     assert (folder / "out.html").read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.slow
 def test_the_quality_of_the_table_is_told_in_every_form(folder, capsys):
     """Rows twice, a name that is written otherwise, a column of one value: in text, JSON and the page."""
     rows = [{"B-C": 1, "a": 10 * at + n} for at in range(50) for n in (at, at)]
@@ -78,6 +81,7 @@ def test_the_quality_of_the_table_is_told_in_every_form(folder, capsys):
     assert "&#x27;B-C&#x27; of the current data looks like" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("years", "moves_on"), [((2023, 2024), True), ((2024, 2023), False)])
 def test_moments_that_move_on_are_drift_and_say_what_to_do(folder, capsys, years, moves_on):
     for name, year in zip(("r.jsonl", "c.csv"), years, strict=True):
@@ -102,6 +106,7 @@ def test_a_path_that_is_nowhere_is_refused(folder):
     assert caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_database_is_compared_with_a_file_and_its_password_is_nowhere(folder, capsys):
     with sqlite3.connect("now.db") as connection:
         connection.execute("CREATE TABLE t (a INTEGER, b REAL, note TEXT, y BOOLEAN)")
@@ -131,6 +136,7 @@ def test_a_database_and_its_query_belong_together(folder, capsys, words, hint):
 ENDLESS = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n FROM t"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ends", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["int", "term", "hup"]
 )
@@ -153,6 +159,7 @@ def test_whatever_ends_the_work_leaves_nothing(folder, ends, code):
     assert list((folder / "tmp").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_rows_as_wholes_segments_and_weights_are_told_in_every_form(tmp_path, monkeypatch, capfd):
     """Two columns that begin to hang together where the plan is pro; none of both moves by itself."""
     monkeypatch.chdir(tmp_path)
@@ -195,6 +202,7 @@ def test_rows_as_wholes_segments_and_weights_are_told_in_every_form(tmp_path, mo
     assert "Weighted and not compared: other." in text
 
 
+@pytest.mark.slow
 def test_by_default_rows_are_not_compared_as_wholes(folder, capsys):
     document = json.loads(made(capsys, as_json=True))
     assert (document["multivariate"], document["joint"], document["segments"], document["importance"]) == (
@@ -214,6 +222,7 @@ def test_weights_that_are_none_are_refused(folder, capsys, content):
     assert "JSON object" in str(caught.value.hint)
 
 
+@pytest.mark.slow
 def test_a_profile_has_no_rows_to_compare(folder, capsys):
     from mlops_desk.cli.drift import profile
 

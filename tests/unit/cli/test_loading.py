@@ -90,6 +90,7 @@ def test_every_answer_that_is_declared_can_be_read(service: str) -> None:
         assert "ForwardRef" not in str(verb.returns), verb.path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", sorted(set(PROTOCOLS) - {"agent", "telemetry", "bare"}))
 def test_a_verb_alone_is_read_as_among_all_of_its_service(service: str, capsys: pytest.CaptureFixture[str]) -> None:
     for verb in verbs_of(service, PROTOCOLS[service]):

@@ -28,6 +28,7 @@ from mlops_desk.records.status import Status
 from mlops_desk.verbs.declaration import Verb
 
 
+@pytest.mark.slow
 def test_an_answer_that_finds_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "mlops_desk", "--data-dir", str(tmp_path), "agent", "status"]
     with Path("/dev/full").open("w") as full:
@@ -36,6 +37,7 @@ def test_an_answer_that_finds_a_full_disk_is_told_in_a_sentence(tmp_path: Path) 
     assert done.stderr == "mlops-desk: The answer could not be written: No space left on device.\n"
 
 
+@pytest.mark.slow
 def test_who_closed_stdout_gets_no_answer_and_no_traceback(tmp_path: Path) -> None:
     words = f"exec {sys.executable} -m mlops_desk --data-dir {tmp_path} agent status >&-"
     done = subprocess.run(["sh", "-c", words], stderr=subprocess.PIPE, text=True, timeout=60, check=False)

@@ -50,6 +50,7 @@ def news(text: str, done: int | None = None, total: int | None = None) -> Undert
     return Undertaking("The replay", text, time.time(), done, total)
 
 
+@pytest.mark.slow
 def test_each_news_and_each_tenth_is_a_line_and_the_answer_comes_back() -> None:
     endpoints = Endpoints(
         news("Starting."), news("Sending.", 10, 200), news("Sending.", 11, 200), news("Sending.", 40, 200)
@@ -65,6 +66,7 @@ def test_each_news_and_each_tenth_is_a_line_and_the_answer_comes_back() -> None:
     assert lines == ["Starting.", "Sending. 10 of 200 (5 %)", "Sending. 40 of 200 (20 %)"]
 
 
+@pytest.mark.slow
 def test_on_a_terminal_one_line_is_painted_over_and_gone_at_the_end() -> None:
     endpoints = Endpoints(news("Sending.", 1, 2))
     said = Terminal()
@@ -88,6 +90,7 @@ def test_what_it_ends_with_is_raised() -> None:
         followed(Client(Endpoints()), refused, "t", io.StringIO())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [None, Unavailable("The agent does not answer.")])
 def test_ctrl_c_has_it_stop_and_waits_until_it_has(broken: Exception | None) -> None:
     endpoints = Endpoints()

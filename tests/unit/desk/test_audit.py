@@ -121,6 +121,7 @@ def test_a_verb_does_not_wait_for_a_disk_that_hangs_and_its_record_is_written_wh
     assert told[-1].text == "The audit trail is written again."
 
 
+@pytest.mark.slow
 def test_of_very_many_that_wait_the_newest_are_kept() -> None:
     table = Table()
     trail = AuditTrail(table, print)
@@ -201,6 +202,7 @@ def anchored(folder: DataFolder) -> list[int]:
     return [json.loads(line)["record"] for line in lines]
 
 
+@pytest.mark.slow
 def test_heads_are_anchored_at_the_begin_then_by_number_or_time_and_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

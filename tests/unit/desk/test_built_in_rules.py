@@ -144,6 +144,7 @@ def test_a_dry_run_judges_a_rule_of_the_table_as_alerts_do(name: str) -> None:
     assert spec.when.for_seconds == watched.rule.for_seconds
 
 
+@pytest.mark.slow
 @example("gpu_throttling", 0.1, 0.1, 0.0, "info")
 @given(
     st.sampled_from(sorted(OF)), st.floats(0.0, 1.0), st.floats(0.001, 1.0),
@@ -172,6 +173,7 @@ def test_one_list_has_people_s_rules_and_then_those_that_are_built_in(rig: Rig) 
     assert shown[1].sentence == "When each GPU is lost or needs a reset for 2s: raise an alert until it is over."
 
 
+@pytest.mark.slow
 def test_a_document_reaches_the_alerts_and_what_alerts_configure_reaches_the_document(rig: Rig) -> None:
     rig.edit("gpu_row_remap_pending", "alert: warning", "alert: info")
     assert rig.alerts.rule("gpu_row_remap_pending").level == "info"
@@ -223,6 +225,7 @@ def test_a_document_of_something_else_is_refused(rig: Rig, before: str, after: s
     assert rig.alerts.rule("gpu_memory") == OF["gpu_memory"].rule
 
 
+@pytest.mark.slow
 def test_what_stands_beside_the_alert_is_done_once_while_it_fires_also_over_a_restart(rig: Rig) -> None:
     rig.edit("gpu_row_remap_pending", "- alert: warning", "- alert: warning\n- notify: [desktop]")
     assert rig.shelf.kept(rig.shelf.named("gpu_row_remap_pending")).fires_by_hand
@@ -337,6 +340,7 @@ def _old(path: Path) -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_what_people_set_up_before_is_all_there_and_nothing_fires_twice(tmp_path: Path) -> None:
     _old(tmp_path / "state.db")
     rig = Rig(tmp_path)

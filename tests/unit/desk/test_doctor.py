@@ -229,6 +229,7 @@ def test_all_checks_are_made_once_by_their_names_and_problems_come_with_a_fix(tm
     loop.stop(5.0)
 
 
+@pytest.mark.slow
 def test_a_check_that_fails_or_hangs_costs_no_other_its_answer(tmp_path, monkeypatch):
     monkeypatch.setattr(doctor, "_DEADLINE_SECONDS", 2.0)
     loop, over = Loop("test"), Event()

@@ -58,12 +58,14 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     assert loop.stop(10.0) == []
 
 
+@pytest.mark.slow
 def test_services_are_the_ones_of_the_list(desk: Desk) -> None:
     assert list(PROTOCOLS) == SERVICES
     assert list(desk.services) == SERVICES
     assert all(getattr(desk, name) is desk.services[name] for name in SERVICES)
 
 
+@pytest.mark.slow
 def test_what_starts_first_is_what_listens_and_what_ends_last_is_what_is_written_to(desk: Desk) -> None:
     names = [part.name for part in desk._parts()]
     assert names == [
@@ -75,6 +77,7 @@ def test_what_starts_first_is_what_listens_and_what_ends_last_is_what_is_written
     assert sum(part.stop_seconds for part in desk._parts() if part.name == "telemetry") == 1.2
 
 
+@pytest.mark.slow
 def test_what_features_declare_can_be_recorded_and_read_back(desk: Desk) -> None:
     names = [metric.name for metric in RECORDED]
     assert len({*names, *(metric.name for metric in METRICS)}) == len(names) + len({m.name for m in METRICS})
@@ -95,6 +98,7 @@ def test_what_features_declare_can_be_recorded_and_read_back(desk: Desk) -> None
     assert caught.value.command == "mlops-desk series"
 
 
+@pytest.mark.slow
 def test_a_rule_of_somebody_who_may_not_connect_does_not_fire(desk: Desk) -> None:
     told: list[Notice] = []
     desk.bus.subscribe(Notice, told.append)
@@ -108,6 +112,7 @@ def test_a_rule_of_somebody_who_may_not_connect_does_not_fire(desk: Desk) -> Non
     assert desk.state.retrainings.list() == []
 
 
+@pytest.mark.slow
 def test_a_rule_about_one_endpoint_hears_the_numbers_of_that_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     fired: list[KeptFiring] = []
     monkeypatch.setattr(desk.rules_desk.worker, "act", fired.extend)
@@ -122,6 +127,7 @@ def test_a_rule_about_one_endpoint_hears_the_numbers_of_that_one(desk: Desk, mon
     assert {one.rule for one in fired} == {"slow", "slow-too"}
 
 
+@pytest.mark.slow
 def test_the_policy_is_that_of_ones_own_agent(desk: Desk) -> None:
     assert isinstance(desk.policy, SingleUser)
     assert desk.permission.policy is desk.policy
@@ -135,6 +141,7 @@ def replace_uid(uid: int) -> object:
     return Caller(uid, uid, 1)
 
 
+@pytest.mark.slow
 def test_jobs_that_ended_are_counted_by_outcome_since_then(desk: Desk) -> None:
     job = Job("a" * 12, "a", JobState.SUCCEEDED, JobSpec("a", "img"), 1.0, 0, "me", ended_at=100.0)
     for number, (state, ended_at) in enumerate(
@@ -144,6 +151,7 @@ def test_jobs_that_ended_are_counted_by_outcome_since_then(desk: Desk) -> None:
     assert desk.machine.jobs_ended(100.0) == {"succeeded": 1, "failed": 1}
 
 
+@pytest.mark.slow
 def test_a_training_whose_loss_is_gone_is_an_alert_unless_the_settings_say_never(desk: Desk) -> None:
     attempt = Attempt(1, "j-a1", "mld-j-a1", JobState.RUNNING, (), 100.0)
     spec = JobSpec("train", "img", kind=JobKind.TRAINING)

@@ -81,6 +81,7 @@ def test_a_tag_that_a_key_of_the_policy_signed_tells_who_and_what(repository: Pa
     assert answer({"repository": str(repository), "tag": "promote/iris/3", "signers": ana})["object"] != found["object"]
 
 
+@pytest.mark.slow
 def test_no_other_tag_counts(repository: Path, tmp_path: Path) -> None:
     ana, _ = key(tmp_path, "ana"), key(tmp_path, "eve")
     signed(repository, tmp_path / "eve", "promote/iris/1")

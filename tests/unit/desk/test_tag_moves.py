@@ -56,6 +56,7 @@ def words(world: World, version: str) -> list[WordState]:
     return [one.state for one in world.governing.ledger.words(MoveAsked("own", "churn", "champion", version))]
 
 
+@pytest.mark.slow
 def test_a_signed_tag_moves_the_alias_once_and_tells_of_it_ever_after(world, repository, tmp_path) -> None:
     policy(world, tmp_path)
     signed(repository, tmp_path / "ana", "promote/churn/2")
@@ -67,6 +68,7 @@ def test_a_signed_tag_moves_the_alias_once_and_tells_of_it_ever_after(world, rep
     assert len(world.core.aliases.history("churn", "champion", None, None)) == 1
 
 
+@pytest.mark.slow
 def test_a_tag_that_has_had_its_effect_brings_no_version_back(world, repository, tmp_path) -> None:
     policy(world, tmp_path)
     for version in ("2", "3"):
@@ -80,6 +82,7 @@ def test_a_tag_that_has_had_its_effect_brings_no_version_back(world, repository,
     assert world.champion == "2"
 
 
+@pytest.mark.slow
 def test_a_tag_that_had_its_effect_and_is_written_otherwise_brings_no_version_back(world, repository, tmp_path) -> None:
     policy(world, tmp_path)
     for version in ("2", "3"):
@@ -95,6 +98,7 @@ def test_a_tag_that_had_its_effect_and_is_written_otherwise_brings_no_version_ba
     assert world.champion == "3"
 
 
+@pytest.mark.slow
 def test_a_tag_that_an_earlier_program_knew_by_its_object_counts_no_second_time(world, repository, tmp_path) -> None:
     policy(world, tmp_path)
     signed(repository, tmp_path / "ana", "promote/churn/2")
@@ -108,6 +112,7 @@ def test_a_tag_that_an_earlier_program_knew_by_its_object_counts_no_second_time(
         promote(world, repository, "promote/churn/2")
 
 
+@pytest.mark.slow
 def test_a_wrong_key_no_policy_no_version_and_another_alias_move_nothing(world, repository, tmp_path) -> None:
     key(tmp_path, "eve")
     signed(repository, tmp_path / "eve", "promote/churn/2")
@@ -133,6 +138,7 @@ def test_a_wrong_key_no_policy_no_version_and_another_alias_move_nothing(world, 
     assert (world.champion, world.approvals.list(), words(world, "2")) == ("1", [], [])
 
 
+@pytest.mark.slow
 def test_a_tag_for_another_version_is_no_word_for_this_one(world, repository, tmp_path) -> None:
     policy(world, tmp_path)
     signed(repository, tmp_path / "ana", "promote/churn/3")
@@ -145,6 +151,7 @@ def test_a_tag_for_another_version_is_no_word_for_this_one(world, repository, tm
     assert (world.champion, words(world, "2")) == ("3", [])
 
 
+@pytest.mark.slow
 def test_a_policy_that_wants_a_person_too_waits_for_them(world, repository, tmp_path) -> None:
     policy(world, tmp_path, people=1, not_author=True)
     signed(repository, tmp_path / "ana", "promote/churn/2")
@@ -159,6 +166,7 @@ def test_a_policy_that_wants_a_person_too_waits_for_them(world, repository, tmp_
     assert (world.champion, words(world, "2")) == ("2", [WordState.USED, WordState.USED])
 
 
+@pytest.mark.slow
 def test_a_tag_that_was_moved_while_it_waits_counts_no_more(world, repository, tmp_path) -> None:
     policy(world, tmp_path, people=1)
     signed(repository, tmp_path / "ana", "promote/churn/2")
@@ -169,6 +177,7 @@ def test_a_tag_that_was_moved_while_it_waits_counts_no_more(world, repository, t
     assert (world.champion, len(world.approvals.list())) == ("1", 1)
 
 
+@pytest.mark.slow
 def test_what_somebody_rejected_is_not_asked_for_again_by_the_same_tag(world, repository, tmp_path) -> None:
     policy(world, tmp_path, people=1)
     signed(repository, tmp_path / "ana", "promote/churn/2")
@@ -178,6 +187,7 @@ def test_what_somebody_rejected_is_not_asked_for_again_by_the_same_tag(world, re
     assert (world.champion, world.approvals.list()) == ("1", [])
 
 
+@pytest.mark.slow
 def test_an_alias_that_moved_meanwhile_wants_the_tag_to_be_told_again(world, repository, tmp_path) -> None:
     policy(world, tmp_path, people=1)
     signed(repository, tmp_path / "ana", "promote/churn/2")
@@ -190,6 +200,7 @@ def test_an_alias_that_moved_meanwhile_wants_the_tag_to_be_told_again(world, rep
     assert world.champion == "2"
 
 
+@pytest.mark.slow
 def test_a_real_store_of_mlflow_is_moved_by_a_tag(world, repository, tmp_path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     subprocess.run([sys.executable, "-c", _STORE, uri, str(tmp_path)], check=True, capture_output=True, timeout=170)

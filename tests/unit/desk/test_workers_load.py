@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import mlops_desk
 
 
+@pytest.mark.slow
 def test_no_worker_loads_the_house() -> None:
     package = Path(mlops_desk.__file__).parent
     workers = sorted(package.glob("desk/**/*_worker.py"))

@@ -105,6 +105,7 @@ def compared(reference: pd.DataFrame, current: pd.DataFrame, options: DriftOptio
     return compare(Tables(columns, len(reference), len(current)), options or DriftOptions())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffixes", [("csv", "parquet"), ("parquet", "csv")])
 def test_columns_are_the_same_from_files_and_without(tmp_path, suffixes):
     random = np.random.default_rng(5)
@@ -119,6 +120,7 @@ def test_columns_are_the_same_from_files_and_without(tmp_path, suffixes):
         assert found == pytest.approx(expected, rel=1e-9), first.name
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)  # a quarter of a minute of work, on a machine whose cores are all taken
 def test_a_family_of_all_kinds_seldom_alarms_without_drift(tmp_path):
     alarms: Counter[str] = Counter()
@@ -145,6 +147,7 @@ def numbers(random, n, shift=0.0):
     return pd.DataFrame(values.T, columns=[f"n{at}" for at in range(50)])
 
 
+@pytest.mark.slow
 def test_a_shift_of_three_tenths_of_a_deviation_in_one_of_fifty_columns_is_found():
     """At 1,000 rows a side it is found in 99 % of cases (40 of 40 tries); fewer than 19 of 20 would be below 95 %."""
     found = 0
@@ -155,6 +158,7 @@ def test_a_shift_of_three_tenths_of_a_deviation_in_one_of_fifty_columns_is_found
     assert found >= 19
 
 
+@pytest.mark.slow
 def test_five_points_more_of_missing_values_are_found():
     """At 1,000 rows a side, in one column of 50, it is found in 40 of 40 tries; fewer than 18 of 20 would be below 90 %."""
     found = 0

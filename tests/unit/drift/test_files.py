@@ -59,6 +59,7 @@ def column(report: DriftReport, name: str):
 # -- the same data, whatever the file --------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffixes", [("parquet", "parquet"), ("csv", "csv"), ("parquet", "csv"), ("csv", "parquet")])
 def test_the_format_of_a_file_changes_nothing(tmp_path, suffixes):
     reference = write(tmp_path / f"reference.{suffixes[0]}", rows(400))
@@ -179,6 +180,7 @@ def test_files_without_rows_are_insufficient(tmp_path):
 # -- CSV from anywhere -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_empty_field_is_missing_whether_it_is_quoted_or_not(tmp_path):
     plain = text(tmp_path / "plain.csv", "k,n\n" + "a,1\n,1\n" * 50)
     assert column(compare_files(plain, plain), "k").n_current == 50
@@ -253,6 +255,7 @@ def test_hostile_names_and_values_are_only_text(tmp_path):
     assert compare_files(parquet, parquet).columns[0].name == name
 
 
+@pytest.mark.slow
 def test_a_path_is_one_file_and_no_pattern(tmp_path):
     write(tmp_path / "a1.parquet", rows(40))
     with pytest.raises(NotFound):
@@ -280,6 +283,7 @@ def test_what_is_no_table_is_said_to_be_none(tmp_path, content):
     assert caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_truncated_parquet_file_and_a_folder_are_said_to_be_none(tmp_path):
     good = write(tmp_path / "good.parquet", rows(4000))
     whole = good.read_bytes()
@@ -293,6 +297,7 @@ def test_a_truncated_parquet_file_and_a_folder_are_said_to_be_none(tmp_path):
         compare_files(good, tmp_path / "pipe")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_database")
 @given(st.binary(max_size=300))
 def test_any_bytes_give_a_report_or_a_sentence(tmp_path, content):
@@ -302,6 +307,7 @@ def test_any_bytes_give_a_report_or_a_sentence(tmp_path, content):
     json.dumps(document, allow_nan=False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_database")
 @given(st.lists(st.text(alphabet='a,"\n\r;é\t 1.', max_size=12), max_size=12))
 def test_any_lines_give_a_report_or_a_sentence(tmp_path, lines):
@@ -330,6 +336,7 @@ def test_more_categories_than_are_told_apart(tmp_path):
 # -- the worker ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
 def test_the_worker_answers_with_a_report_that_any_json_reader_takes(tmp_path, suffix):
     reference = write(tmp_path / f"r.{suffix}", rows(200))
@@ -366,6 +373,7 @@ def test_options_reach_the_comparison(tmp_path):
     assert document["columns"][1]["kind"] == "categorical"
 
 
+@pytest.mark.slow
 def test_dates_of_a_signature_are_compared_as_moments(tmp_path):
     day = timedelta(days=1)
     first = datetime(2024, 1, 1)  # noqa: DTZ001 - as a file has it

@@ -136,6 +136,7 @@ def assert_same(paths: dict[str, Path], references: Iterable[str]) -> None:
 FINE = {Verdict.OK, Verdict.NOT_COMPARED, Verdict.INSUFFICIENT_DATA}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_database")
 @pytest.mark.timeout(400)  # half a minute of work, on a machine whose cores are all taken
 @settings(max_examples=1)
@@ -157,6 +158,7 @@ KINDS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_database")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_column_is_of_one_kind_in_whatever_form(tmp_path, form):
@@ -207,6 +209,7 @@ def _as_pandas(values: list[str], about: list[dict[str, object]], path: Path) ->
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_database")
 @pytest.mark.parametrize(("unit", "each"), [("ns", 10**9), ("us", 10**6), ("ms", 1000), ("s", 1)])
 def test_durations_that_pandas_writes_to_parquet_as_numbers_are_durations(tmp_path, unit, each):

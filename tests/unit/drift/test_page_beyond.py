@@ -37,6 +37,7 @@ def test_what_no_column_tells_stands_below_the_headline(report, told):
     assert all(one in head for one in told)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_database")
 def test_the_page_of_fifty_columns_with_long_names_and_labels_has_less_than_two_megabytes(tmp_path):
     """The largest that fifty columns make: every name and label is longer than what is shown of it, all have drifted."""

@@ -30,6 +30,7 @@ def report(tmp_path, reference, current, **options):
     return {column.name: column for column in found.columns}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "of"), [("prob_", "prob_*"), ("_output.proba_", "prob_*"), ("list", "p")])
 def test_a_model_that_is_less_sure_drifts_by_its_confidence(tmp_path, form, of):
     predictions = ("told", "p") if form == "list" else ("told",)
@@ -45,6 +46,7 @@ def test_a_model_that_is_less_sure_drifts_by_its_confidence(tmp_path, form, of):
     assert columns["x"].verdict is Verdict.OK
 
 
+@pytest.mark.slow
 def test_without_a_change_and_without_probabilities_nothing_is_made_of_them(tmp_path):
     columns = report(tmp_path, answers(500, 1.0, 1, "prob_"), answers(500, 1.0, 2, "prob_"))
     assert columns["confidence of prob_*"].verdict is Verdict.OK

@@ -77,6 +77,7 @@ def by_signature(names) -> tuple[list[LoggedFeature], DriftOptions]:
     return features, DriftOptions(kinds=told, require_all_columns=False, features=tuple(told))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)  # a quarter of a minute of work, on a machine whose cores are all taken
 def test_traffic_without_drift_seldom_alarms_whatever_the_reference_is(tmp_path):
     alarms: Counter[str] = Counter()
@@ -102,6 +103,7 @@ def test_traffic_without_drift_seldom_alarms_whatever_the_reference_is(tmp_path)
     assert sum(alarms.values()) <= WINDOWS_AT_MOST, alarms
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)  # likewise
 def test_two_of_three_windows_alarm_more_seldom_still():
     alarms: Counter[str] = Counter()
@@ -117,6 +119,7 @@ def test_two_of_three_windows_alarm_more_seldom_still():
     assert sum(turned.values()) <= TRIPLES_AT_MOST, turned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_a_frame_that_was_sent_does_not_differ_from_itself(tmp_path, form):
     random = np.random.default_rng(7)

@@ -51,6 +51,7 @@ def test_p_values_are_corrected_over_all_columns_of_all_segments(tmp_path):
     assert "plan" not in {one.name for segment in report.segments.segments for one in segment.columns}
 
 
+@pytest.mark.slow
 def test_rare_values_are_pooled_and_small_segments_are_not_compared(tmp_path):
     plans = [f"p{at}" for at in range(10)] * 5 + [f"rare{at}" for at in range(4)] * 2
     report = segments(tmp_path, table(2000, 5, plans), [*table(1900, 6, plans), *table(40, 7, ["new"])])

@@ -132,6 +132,7 @@ def test_a_check_compares_the_newest_requests_with_the_reference(world):
     assert world.notices == []
 
 
+@pytest.mark.slow
 def test_pages_of_reports_are_brief(world):
     reports = [world.ask(traffic) for traffic in (NORMAL, MOVED, MOVED)]
     page = world.service.page("digits", limit=2)
@@ -142,12 +143,14 @@ def test_pages_of_reports_are_brief(world):
     assert world.service.page("others").items == ()
 
 
+@pytest.mark.slow
 def test_what_is_asked_by_hand_alarms_on_two_of_three_windows_and_rings_nobody(world):
     alarms = [world.ask(traffic).alarm for traffic in (NORMAL, MOVED, NORMAL, MOVED, MOVED, NORMAL)]
     assert alarms == [False, False, False, True, True, False]
     assert world.notices == []
 
 
+@pytest.mark.slow
 def test_the_windows_of_a_monitor_are_not_what_was_asked_by_hand(world):
     told = world.ask(MOVED)
     world.state.reports.put(replace(told, id="of a monitor", monitor="m1", window_end=9.0, created_at=9e9))
@@ -156,11 +159,13 @@ def test_the_windows_of_a_monitor_are_not_what_was_asked_by_hand(world):
     assert world.ask(MOVED).alarm is True
 
 
+@pytest.mark.slow
 def test_looking_again_at_the_same_requests_does_not_alarm(world):
     world.ask(MOVED)
     assert [world.service.check("digits").alarm for _ in range(3)] == [False] * 3
 
 
+@pytest.mark.slow
 def test_a_new_version_starts_afresh(world):
     world.ask(MOVED)
     world.endpoint = replace(world.endpoint, model=replace(world.endpoint.model, version="4"))
@@ -180,6 +185,7 @@ def test_missing_values_alarm_as_anything_else_that_moves(world):
     assert world.ask(GAPS).alarm is True
 
 
+@pytest.mark.slow
 def test_a_reference_of_ones_own_is_no_window_of_the_monitor(world):
     world.ask(MOVED)
     own = world.write(world.folder / "own.parquet", np.zeros(50))
@@ -227,6 +233,7 @@ def test_what_does_not_exist_is_not_found(world):
         world.service.check("digits", window=0)
 
 
+@pytest.mark.slow
 def test_old_reports_are_forgotten(world, monkeypatch):
     monkeypatch.setattr(module, "KEPT_COLUMNS", 4)
     made = [world.ask(NORMAL) for _ in range(6)]
@@ -237,6 +244,7 @@ def test_old_reports_are_forgotten(world, monkeypatch):
     assert len(world.service.list("digits")) == 4
 
 
+@pytest.mark.slow
 def test_the_scores_of_a_window_are_recorded_and_those_of_a_persons_own_question_are_not(world) -> None:
     report = world.ask(MOVED)
     scores = {(series.key, series.metric): (at, value) for series, at, value in world.recorded}
@@ -250,6 +258,7 @@ def test_the_scores_of_a_window_are_recorded_and_those_of_a_persons_own_question
     assert world.recorded == []
 
 
+@pytest.mark.slow
 def test_a_check_goes_by_the_monitors_own_reference_and_what_it_leaves_out(world):
     own = world.write(world.folder / "own.parquet", np.random.default_rng(3).normal(1.0, 1, 500))
     world.watched = WatchedReference("night", own, DriftOptions(require_all_columns=False))

@@ -63,6 +63,7 @@ def sql(place, query=QUERY):
     return DataSide(Source(SourceKind.SQL, place, query))
 
 
+@pytest.mark.slow
 def test_each_column_of_postgresql_is_what_it_is_there(postgres):
     report = compare_sources(sql(postgres), sql(postgres))
     assert (report.verdict, report.dataset.n_current) == ("ok", 100)
@@ -78,6 +79,7 @@ def test_each_column_of_postgresql_is_what_it_is_there(postgres):
     assert spans.histogram.edges[-1] == pytest.approx(2 * 86400 + 98, abs=90)
 
 
+@pytest.mark.slow
 def test_a_database_and_a_file_of_the_same_rows_do_not_differ(postgres, tmp_path):
     (tmp_path / "t.csv").write_text(
         "number,flag,word,day\n"
@@ -90,6 +92,7 @@ def test_a_database_and_a_file_of_the_same_rows_do_not_differ(postgres, tmp_path
     assert {column.measures["missing"].value for column in report.columns} == {0.0}
 
 
+@pytest.mark.slow
 def test_the_worker_is_told_of_a_password_beside_and_says_it_nowhere(server, postgres, tmp_path):
     bare = postgres.replace(postgres.split("://")[1].split("@")[0], "desk")
     source = {"kind": "sql", "place": bare, "query": "SELECT number FROM t"}
@@ -140,6 +143,7 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(VALUES, VALUES), max_size=8))
 @example([(2**65, timedelta(days=-1)), (1, None)])
 def test_any_values_are_kept_and_none_becomes_missing(tmp_path_factory, rows):
@@ -255,6 +259,7 @@ print(json.dumps([found.dataset.n_current, list(found.dataset.notes), [str(one.v
 """
 
 
+@pytest.mark.slow
 def test_more_rows_than_memory_holds_are_compared_part_by_part(tmp_path):
     """Eleven million rows a side in 700 MB of memory: of one column alone, compared value by value, it is more."""
     with duckdb.connect(config={"threads": 1}) as connection:

@@ -209,6 +209,7 @@ def two(tmp_path):
     return reference, csv_of(tmp_path / "c", a=random.normal(size=100), other=random.normal(5, 1, 100))
 
 
+@pytest.mark.slow
 def test_columns_are_chosen_ignored_renamed_and_a_target_may_be_lacking(tmp_path):
     paths = two(tmp_path)
     assert compare_files(*paths).dataset.missing_columns == ("b", "y")
@@ -387,6 +388,7 @@ def test_months_by_their_names_and_zones_apart(tmp_path, spelled):
     assert (column.kind, column.verdict, column.measures["ks"].value) == ("time", "ok", 0)
 
 
+@pytest.mark.slow
 def test_compact_dates_are_moments_only_where_somebody_says_so(tmp_path):
     written = [one.replace("-", "") for one in ISO]
     assert only(compared(tmp_path, written, written)).kind == "numeric"
@@ -397,6 +399,7 @@ def test_compact_dates_are_moments_only_where_somebody_says_so(tmp_path):
 GERMAN = [f'"{value:,.2f}"'.translate({44: 46, 46: 44}) for value in range(0, 3000, 10)]
 
 
+@pytest.mark.slow
 def test_a_column_with_decimal_commas_has_points_for_thousands_alone(tmp_path):
     column = only(compared(tmp_path, list(range(0, 3000, 10)), GERMAN))
     assert (column.measures["ks"].value, column.quality["current"].wrong_type_ratio) == (0, 0)
@@ -412,6 +415,7 @@ def test_a_column_with_decimal_commas_has_points_for_thousands_alone(tmp_path):
     assert only(compared(tmp_path, [at / 1000 for at in range(1000)], zeros)).measures["ks"].value == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spelled", ["{}%", "{} %", "{}\u00a0%"])
 def test_a_percent_sign_is_a_hundredth(tmp_path, spelled):
     column = only(compared(tmp_path, [at / 100 for at in range(100)], [spelled.format(at) for at in range(100)]))
@@ -420,6 +424,7 @@ def test_a_percent_sign_is_a_hundredth(tmp_path, spelled):
     assert (column.kind, column.measures["ks"].value) == ("numeric", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mark", ["N/A", "-", "--", "?", "null", "NULL", "None", "n.a.", "#N/A", "nan", "NaN", "<NA>", " "]
 )
@@ -503,6 +508,7 @@ def with_gaps(gap, n=300):
     return [gap if at % 5 == 0 else ("red", "green", "blue")[at % 3] for at in range(n)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", NOTHING)
 @pytest.mark.parametrize("form", [csv_of, json_of, parquet_of], ids=["csv", "json", "parquet"])
 def test_missing_is_missing_however_it_is_spelled_and_on_either_side(tmp_path, word, form):
@@ -531,6 +537,7 @@ def test_a_profile_that_counted_such_words_as_values_is_read_as_if_it_had_not(tm
     assert (found.verdict, found.quality["reference"].missing_ratio) == ("ok", 0.2)
 
 
+@pytest.mark.slow
 def test_a_word_that_is_declared_is_a_value_like_any_other(tmp_path):
     paths = (
         csv_of(tmp_path / "r", x=with_gaps("NA"), y=range(300)),

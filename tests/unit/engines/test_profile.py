@@ -76,6 +76,7 @@ MACHINES = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=1000)  # on each of the twelve machines: to make a spec takes eighty times as long as to judge it
 @given(SPECS)
 def test_whatever_is_asked_for_is_refused_or_hardened(spec: ContainerSpec) -> None:

@@ -194,6 +194,7 @@ def test_what_is_told_while_the_disk_is_full_is_told_once_and_written_later(rig,
     assert len([item for item in rig.state.incidents.list() if item.kind == "xid"]) == 2
 
 
+@pytest.mark.slow
 def test_what_still_went_on_after_a_moment_is_told_of_the_time_since(rig):
     begun = time.time() - 7200.0
     for minutes in range(0, 120, 5):
@@ -328,6 +329,7 @@ def test_what_began_long_ago_ends_too_however_much_happened_since(rig, monkeypat
     assert [item.ended_at for item in rig.log.list() if item.kind == "alert"] == [99.0]
 
 
+@pytest.mark.slow
 def test_a_disk_that_can_not_be_written_loses_nothing_and_is_caught_up(rig):
     put = rig.state.incidents.put
 

@@ -48,6 +48,7 @@ def test_a_pull_answers_at_once_tells_of_its_layers_and_brings_the_image(house: 
     assert (card.origin, card.brought_by, card.user) == ("pulled", task.submitted_by, task.user)
 
 
+@pytest.mark.slow
 def test_progress_is_announced_a_few_times_a_second_and_not_with_each_word(house: House) -> None:
     house.engine.pulls[REF] = ScriptedPull(tuple([100] * 200), 1.0)
     house.end(house.images.pull(REF).id)
@@ -103,6 +104,7 @@ def test_one_that_breaks_again_and_again_fails_with_the_last_reason(house: House
     assert (failed.reason.class_, "unexpected EOF" in failed.reason.text) == ("registry_unavailable", True)
 
 
+@pytest.mark.slow
 def test_silence_is_a_failure_and_slowness_is_none(house: House) -> None:
     house.engine.pulls[REF] = ScriptedPull((4000, 6000), 0.1, silent_after=5000)
     failed = house.end(house.images.pull(REF).id)

@@ -45,6 +45,7 @@ def waiting(work: object) -> tuple[threading.Thread, list[object]]:
     return thread, found
 
 
+@pytest.mark.slow
 def test_a_job_gets_its_image_and_tells_how_far_it_is(house: House) -> None:
     house.engine.remote.add(REF)
     house.engine.pulls[REF] = ScriptedPull((4000, 6000), 1.0)
@@ -101,6 +102,7 @@ def test_one_content_is_built_once(house: House, context: Path) -> None:
     assert built_tag(SHA, "gpu.Dockerfile") != built_tag(SHA, "Dockerfile") != built_tag("1" * 64, "Dockerfile")
 
 
+@pytest.mark.slow
 def test_two_jobs_of_one_content_wait_for_one_build(house: House, context: Path) -> None:
     tag = built_tag(SHA, "Dockerfile")
     house.engine.builds[tag] = ScriptedBuild((("FROM base:1",),), seconds=1.0)

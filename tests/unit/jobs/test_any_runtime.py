@@ -172,6 +172,7 @@ def test_an_attempt_whose_record_was_lost_is_taken_up_with_its_runtime(site):
     assert len(site.clusters["slurm"].starts) == 1
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_neither_loses_nor_doubles(tmp_path_factory):
     moments = 0
     while True:

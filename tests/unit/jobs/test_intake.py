@@ -204,6 +204,7 @@ def test_a_job_can_not_wait_for_itself_or_for_one_that_comes_later(office):
     assert waits == {first.id: (), second.id: (first.id,)}
 
 
+@pytest.mark.slow
 def test_groups_that_wait_for_groups_are_bounded(office):
     office.queue(JobSpec("many", "img", array=1000))
     with pytest.raises(Invalid, match="100 jobs would wait for 1000 others each"):
@@ -211,6 +212,7 @@ def test_groups_that_wait_for_groups_are_bounded(office):
     assert len(office.queue(JobSpec("more", "img", array=20, after=("many",)))) == 20
 
 
+@pytest.mark.slow
 def test_a_job_that_waits_for_a_whole_sweep_can_be_changed_and_written_as_a_file(office):
     office.queue(JobSpec("many", "img", array=1000))
     job = office.queue(JobSpec("last", "img", after=("many",)))[0]
@@ -218,6 +220,7 @@ def test_a_job_that_waits_for_a_whole_sweep_can_be_changed_and_written_as_a_file
     assert change_spec(job.spec, {"priority": "1"}) == replace(job.spec, priority=1)
 
 
+@pytest.mark.slow
 def test_one_job_waits_for_two_sweeps_and_not_for_more(office):
     for name in ("a", "b", "c"):
         office.queue(JobSpec(name, "img", array=1000))

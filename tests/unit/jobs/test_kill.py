@@ -82,6 +82,7 @@ def retried(world):
     return world.submit("shaky", gpus=1, mlflow=True, retries={"exit_nonzero": 1}), None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scenario", "ending", "starts"),
     [

@@ -74,6 +74,7 @@ def test_each_whole_number_of_a_span_is_drawn(log):
     assert found == {"1", "2", "3", "4"}
 
 
+@pytest.mark.slow
 @given(sweeps())
 @settings(deadline=None)
 def test_points_lie_where_the_sweep_says(sweep):
@@ -93,6 +94,7 @@ def test_points_lie_where_the_sweep_says(sweep):
             assert not span.whole or number.is_integer()
 
 
+@pytest.mark.slow
 @given(specs(), st.integers(1, 5))
 @settings(deadline=None)
 def test_each_job_of_a_group_has_a_file_of_its_own(spec, count):

@@ -132,6 +132,7 @@ def as_uid(uid, work):
     return context.run(work)
 
 
+@pytest.mark.slow
 def test_from_submit_to_success_announced_in_order(desk):
     job = desk.jobs.submit(HEAD + "command: [short]")
     assert (job.state, job.image_id) == (JobState.QUEUED, desk.engine.image("img").id)
@@ -145,6 +146,7 @@ def test_from_submit_to_success_announced_in_order(desk):
     assert set(states) == {JobState.QUEUED, JobState.STARTING, JobState.RUNNING, JobState.SUCCEEDED}
 
 
+@pytest.mark.slow
 def test_what_ran_between_two_times_is_told_the_newest_first(desk):
     before = time.time()
     jobs = [desk.jobs.submit(HEAD + "command: [short]")]
@@ -228,6 +230,7 @@ def test_jobs_are_listed_newest_first_whatever_the_clock_does(desk, monkeypatch)
     assert book.newest()[0] == again
 
 
+@pytest.mark.slow
 def test_only_the_submitter_and_administrators_cancel(desk):
     job = as_uid(4242, lambda: desk.jobs.submit(HEAD + "command: [forever]"))
     assert job.submitted_by == 4242
@@ -249,6 +252,7 @@ def test_only_the_submitter_and_administrators_cancel(desk):
         desk.jobs.cancel(third.id)
 
 
+@pytest.mark.slow
 def test_logs_while_running_and_after(desk):
     job = desk.jobs.submit(HEAD + "command: [short]")
     assert list(desk.jobs.logs(job.id, follow=True)) == ["one", "two", "three"]
@@ -258,6 +262,7 @@ def test_logs_while_running_and_after(desk):
     assert list(desk.jobs.logs(job.id, follow=True, tail=2)) == ["two", "three"]
 
 
+@pytest.mark.slow
 def test_the_log_of_an_earlier_attempt_is_read_by_its_number(desk):
     desk.engine.programs["fails"] = ScriptedProgram(seconds=0.1, exit_code=1, lines=("first",))
     job = desk.jobs.submit(f"{HEAD}command: [fails]\nretries: {{exit_nonzero: 1}}")
@@ -277,6 +282,7 @@ def test_the_log_of_an_earlier_attempt_is_read_by_its_number(desk):
         desk.jobs.logs(job.id, attempt=1, follow=True)
 
 
+@pytest.mark.slow
 def test_followed_logs_go_on_where_an_interrupted_engine_stopped(desk):
     job = desk.jobs.submit(HEAD + "command: [short]")
     lines = desk.jobs.logs(job.id, follow=True)
@@ -287,6 +293,7 @@ def test_followed_logs_go_on_where_an_interrupted_engine_stopped(desk):
     assert got + list(lines) == ["one", "two", "three"]
 
 
+@pytest.mark.slow
 def test_a_followed_log_waits_for_a_job_that_has_not_begun(desk):
     desk.engine.absent = True
     job = desk.jobs.submit(HEAD + "command: [short]")
@@ -300,6 +307,7 @@ def test_a_followed_log_waits_for_a_job_that_has_not_begun(desk):
     assert lines == ["one", "two", "three"]
 
 
+@pytest.mark.slow
 def test_a_log_that_is_lost_is_an_error_and_never_an_empty_log(desk):
     job = desk.jobs.submit(HEAD + "command: [short]")
     desk.wait(job.id, JobState.SUCCEEDED)
@@ -314,6 +322,7 @@ def test_a_log_that_is_lost_is_an_error_and_never_an_empty_log(desk):
             list(desk.jobs.logs(job.id, follow=follow))
 
 
+@pytest.mark.slow
 def test_a_log_that_waits_for_room_on_the_disk_is_read_from_the_container(desk, monkeypatch):
     def full(*_arguments):
         raise OSError(28, "No space left on device")
@@ -339,6 +348,7 @@ def test_more_gpus_than_there_are_is_said(desk):
     assert "no GPU" in desk.wait(job.id, JobState.BLOCKED).reason.text
 
 
+@pytest.mark.slow
 def test_resubmit_runs_the_same_image_on_other_data(desk, tmp_path):
     for name in ("old", "new"):
         (tmp_path / name).mkdir()
@@ -363,6 +373,7 @@ def test_a_job_can_be_named_by_its_container(desk):
     assert desk.wait(job.id, JobState.CANCELLED)
 
 
+@pytest.mark.slow
 def test_what_an_orphan_was_asked_to_do_is_not_known_so_it_is_not_submitted_again(desk):
     job = desk.wait(desk.jobs.submit(HEAD + "command: [short]").id, JobState.SUCCEEDED)
     desk.state.jobs.put(replace(job, orphan=True))
@@ -433,6 +444,7 @@ def short(monkeypatch):
         yield Path(folder)
 
 
+@pytest.mark.slow
 def test_the_folder_of_the_agents_socket_is_no_mount_wherever_it_lies(short, desk):
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(desk.folder.socket))
@@ -483,6 +495,7 @@ def test_a_link_is_followed_once_at_submit(desk, tmp_path):
     assert job.spec.mounts[0].source == str(tmp_path / "real")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_mounts_are_judged_with_the_submitters_eyes(tmp_path):
     tmp_path.chmod(0o700)
@@ -535,6 +548,7 @@ def test_a_job_that_lost_its_record_is_forgotten_by_its_owner_and_none_with_a_re
         assert as_uid(4242, lambda: desk.jobs.forget("0123")).folder.endswith("0123456789ab.2")
 
 
+@pytest.mark.slow
 def test_a_sweep_is_submitted_as_a_group_whose_jobs_can_be_listed(desk):
     text = HEAD + "command: [short, '{lr}']\nsweep: {grid: {lr: [1, 2, 3]}}\n"
     first = desk.jobs.submit(text)
@@ -553,6 +567,7 @@ def test_a_sweep_is_submitted_as_a_group_whose_jobs_can_be_listed(desk):
     assert desk.jobs.list(group=single.id) == []
 
 
+@pytest.mark.slow
 def test_a_command_starts_with_its_parameters_in_it(desk, monkeypatch):
     made: list[ContainerSpec] = []
     create = desk.engine.create

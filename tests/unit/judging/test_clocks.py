@@ -129,6 +129,7 @@ STEPS = st.lists(
 START = 1_790_000_000.0  # a Monday in September 2026, 14:13:20 UTC
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(STEPS, st.sampled_from(["* * * * *", "*/10 * * * *", "15 14 * * *", "0 * * * *", "0 0 1 * *"]))
 @example([Step(60.0, 0.0), Step(1.0, -59.0), Step(59.0, 0.0), Step(60.0, 0.0)], "* * * * *")

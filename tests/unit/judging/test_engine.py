@@ -330,6 +330,7 @@ SPECS = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(VALUES, st.lists(st.sampled_from([None, "failed", "running"]), min_size=60, max_size=60),
        st.lists(st.sampled_from([1.0, 1.0, 5.0, 100.0, 400.0]), min_size=60, max_size=60))  # fmt: skip
@@ -363,6 +364,7 @@ def test_an_agent_that_is_killed_at_any_look_fires_nothing_twice(values, kills) 
         assert 60.0 in values[first:second], "it has to end before it fires again"
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(VALUES, st.lists(st.floats(-1e6, 1e6), min_size=60, max_size=60))
 def test_no_setting_of_the_clock_makes_what_lasts_fire_or_not(values, walls) -> None:

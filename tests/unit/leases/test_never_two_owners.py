@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
@@ -294,4 +295,5 @@ def damage(path: Path, how: str) -> None:
 
 
 TestNeverTwoOwners = Machine.TestCase
+TestNeverTwoOwners.pytestmark = [pytest.mark.slow]
 TestNeverTwoOwners.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)

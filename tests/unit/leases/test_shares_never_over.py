@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -385,5 +386,6 @@ def test_the_devices_are_those_that_the_ledger_knows() -> None:
     assert tuple(one.uuid for one in devices_of((gpu(0), gpu(1), cut(2)))) == DEVICES
 
 
+@pytest.mark.slow
 def test_nobody_meets_anybody_and_nothing_is_leaked_whatever_happens_in_any_order() -> None:
     run_state_machine_as_test(Machine, settings=SETTINGS)

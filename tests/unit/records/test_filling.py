@@ -54,6 +54,7 @@ _JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(_JSON)
 @example({"a": {"b": {}}})
 @example([{"a": {}}, {}])
@@ -77,6 +78,7 @@ def test_a_name_that_nobody_knows_stays_for_a_job_that_was_stored_so():
     assert filled(JobSpec("a", "b", command=("{gone} {{x}}",), sweep=Sweep())).command == ("{gone} {x}",)
 
 
+@pytest.mark.slow
 @given(specs())
 @settings(deadline=None)
 def test_a_spec_survives_its_record(spec):

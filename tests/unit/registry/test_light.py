@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_the_agents_part_loads_no_mlflow():
     program = """
 import sys

@@ -53,6 +53,7 @@ def test_rules_that_people_fire_by_hand_alone_never_act_for_one_another() -> Non
     assert not are_alike(*by_hand)
 
 
+@pytest.mark.slow
 def test_a_second_rule_that_does_the_same_says_so_in_its_dry_run_and_its_shelf(tmp_path: Path) -> None:
     house = House(tmp_path)
     try:

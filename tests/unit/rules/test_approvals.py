@@ -44,6 +44,7 @@ def as_user(uid):
     set_caller(Caller(uid, uid, 1))
 
 
+@pytest.mark.slow
 def test_a_challenger_waits_with_what_it_was_compared_by_and_takes_its_place_when_somebody_agrees(world):
     run = world.trained(0.95)
     (waiting,) = world.approvals.list()
@@ -147,6 +148,7 @@ def policy(world, people):
     world.approvals = ApprovalsService(world.service, world.pipelines.waiting, world.allow, world.pipelines.standing)
 
 
+@pytest.mark.slow
 def test_a_pipeline_whose_policy_wants_two_waits_for_both_and_says_how_many_have_agreed(world):
     policy(world, 2)
     run = world.trained(0.95)
@@ -194,6 +196,7 @@ def test_a_pipeline_whose_policy_wants_nobody_goes_on_by_itself(world):
     assert "wants nothing that is not there" in world.pipelines.show(run.id).step(StepName.APPROVE).evidence.text
 
 
+@pytest.mark.slow
 def test_an_agent_that_ends_between_the_last_approval_and_what_follows_goes_on_from_there(world):
     policy(world, 1)
     run = world.trained(0.95)

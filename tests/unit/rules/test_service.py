@@ -344,6 +344,7 @@ def test_the_service_has_the_verbs(world):
         assert [(p.name, p.default) for p in found] == [(p.name, p.default) for p in verb.parameters]
 
 
+@pytest.mark.slow
 def test_retrainings_are_read_page_by_page(world):
     world.service.create("again", "digits", "accuracy", cooldown_seconds=0.0)
     fired = []

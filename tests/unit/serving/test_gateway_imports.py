@@ -3,9 +3,12 @@
 import subprocess
 import sys
 
+import pytest
+
 FOREIGN = {"sqlalchemy", "alembic", "mlflow", "docker", "pandas", "fastapi", "PySide6", "pynvml", "scipy"}
 
 
+@pytest.mark.slow
 def test_the_gateway_loads_nothing_it_does_not_need() -> None:
     script = "import sys, mlops_desk.serving.gateway.process; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -77,6 +77,7 @@ def test_rows_are_sent_as_the_signature_has_them_and_no_label_with_them(tmp_path
     assert json.loads((tmp_path / "told.json").read_text()) == [1.5, None]
 
 
+@pytest.mark.slow
 def test_many_rows_go_in_batches_and_keep_their_order(tmp_path: Path) -> None:
     rows = [{"width": at} for at in range(1201)]
     with model(right) as (address, asked):

@@ -42,6 +42,7 @@ def stamps(monkeypatch: pytest.MonkeyPatch, *, start: datetime, step: timedelta)
     monkeypatch.setattr(module, "datetime", Clock)
 
 
+@pytest.mark.slow
 def test_a_backup_has_what_is_only_in_the_journal_and_is_one_file(path: Path) -> None:
     state = State(path)
     jobs = state.jobs.list()
@@ -59,6 +60,7 @@ def test_a_backup_has_what_is_only_in_the_journal_and_is_one_file(path: Path) ->
     assert [file.name for file in (path.parent / "backups").iterdir()] == [f"{made.name}.db.zst"]
 
 
+@pytest.mark.slow
 def test_the_newest_48_and_one_of_each_of_14_days_are_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stamps(monkeypatch, start=datetime(2026, 1, 1, tzinfo=UTC), step=timedelta(hours=1))
     state = State(path)
@@ -82,6 +84,7 @@ def test_a_clock_that_jumps_ten_years_deletes_no_backup(path: Path, monkeypatch:
     state.close()
 
 
+@pytest.mark.slow
 def test_those_before_a_migration_are_counted_apart(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stamps(monkeypatch, start=datetime(2026, 1, 1, tzinfo=UTC), step=timedelta(minutes=1))
     state = State(path)

@@ -19,6 +19,7 @@ _NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_siz
 _FILES = _NAMES.filter(lambda name: not ("\\" in name and set("*?[") & set(name)))
 
 
+@pytest.mark.slow
 @given(name=_FILES, column=_NAMES)
 @example(name="part-*", column="a")
 @example(name="what?", column="a")
@@ -38,6 +39,7 @@ def test_a_file_of_any_name_is_read_and_no_other(tmp_path_factory: pytest.TempPa
     assert read == [("meant",)]
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_spilled_where_it_may_be_and_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
     spill = tmp_path / "spill"
     many = "SELECT count(*) FROM (SELECT DISTINCT hash(range) AS a, range::VARCHAR AS b FROM range(2_000_000))"

@@ -86,6 +86,7 @@ def kill_everywhere(path: Path, start: Callable[[], object]) -> int:
     return killed
 
 
+@pytest.mark.slow
 def test_a_first_start_that_is_killed_at_any_statement_leaves_a_database_that_opens(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     assert kill_everywhere(path, lambda: State(path)) > 20
@@ -96,6 +97,7 @@ def test_a_first_start_that_is_killed_at_any_statement_leaves_a_database_that_op
     state.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", ["s0001", "s0002"])
 def test_an_upgrade_that_is_killed_at_any_statement_loses_no_row(tmp_path: Path, revision: str) -> None:
     path = tmp_path / "state.db"
@@ -108,6 +110,7 @@ def test_an_upgrade_that_is_killed_at_any_statement_loses_no_row(tmp_path: Path,
     state.close()
 
 
+@pytest.mark.slow
 def test_an_upgrade_of_the_history_that_is_killed_at_any_statement_loses_no_row(tmp_path: Path) -> None:
     path = tmp_path / "telemetry.db"
     telemetry_of("t0001", path)

@@ -31,6 +31,7 @@ def entry(key: str, at: float, verb: str = "jobs.submit") -> AuditEntry:
 TIMES = st.lists(st.sampled_from([0.0, 1.0, 1.0000001, 2.0, 3.0]), max_size=12)
 
 
+@pytest.mark.slow
 @given(TIMES, st.integers(1, 14), st.lists(TIMES, max_size=4), st.integers(0, 3))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example([1.0, 1.0, 1.0], 1, [[1.0], [0.0], [3.0]], 0)

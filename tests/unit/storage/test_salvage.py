@@ -30,6 +30,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Job],
     return path, jobs, pages_of_jobs(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize("seed", range(TRIES))
 def test_every_job_whose_pages_are_whole_is_there_after_a_damage(
@@ -52,6 +53,7 @@ def test_every_job_whose_pages_are_whole_is_there_after_a_damage(
         assert state.repair is None or state.repair.kept.read_bytes()[: len(data)] == bytes(data), "the file is kept"
 
 
+@pytest.mark.slow
 def test_a_page_that_is_gone_costs_its_jobs_and_they_are_named(
     tmp_path: Path, original: tuple[Path, list[Job], dict[str, frozenset[int]]]
 ) -> None:
@@ -70,6 +72,7 @@ def test_a_page_that_is_gone_costs_its_jobs_and_they_are_named(
     state.close()
 
 
+@pytest.mark.slow
 def test_what_is_lost_comes_back_from_the_newest_backup_and_what_was_deleted_does_not(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     jobs = fill_state(path)
@@ -90,6 +93,7 @@ def test_what_is_lost_comes_back_from_the_newest_backup_and_what_was_deleted_doe
     state.close()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_nothing_but_noise_is_replaced_by_the_newest_sound_backup(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     jobs = fill_state(path, 20)
@@ -107,6 +111,7 @@ def test_a_file_that_is_nothing_but_noise_is_replaced_by_the_newest_sound_backup
     state.close()
 
 
+@pytest.mark.slow
 def test_what_was_committed_after_a_damaged_frame_of_the_journal_is_not_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     jobs = _killed_with_a_journal(path)
@@ -121,6 +126,7 @@ def test_what_was_committed_after_a_damaged_frame_of_the_journal_is_not_forgotte
     state.close()
 
 
+@pytest.mark.slow
 def test_a_journal_that_ends_in_the_middle_of_a_frame_is_no_damage(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     jobs = _killed_with_a_journal(path)
@@ -132,6 +138,7 @@ def test_a_journal_that_ends_in_the_middle_of_a_frame_is_no_damage(tmp_path: Pat
     state.close()
 
 
+@pytest.mark.slow
 def test_a_journal_lies_over_a_file_whose_first_page_is_noise(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     jobs = _killed_with_a_journal(path)
@@ -167,6 +174,7 @@ def made(number: int) -> Job:
     return Job(f"job{number:04}", "train", JobState.FAILED, JobSpec("train", "i"), float(number), 0, "me")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["-wal", "", "ready"])
 def test_a_repair_that_is_killed_is_finished_by_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
@@ -249,6 +257,7 @@ def test_a_state_that_its_document_contradicts_is_mended(tmp_path: Path) -> None
     state.close()
 
 
+@pytest.mark.slow
 def test_an_index_that_contradicts_its_table_is_made_anew(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     jobs = fill_state(path)
@@ -300,6 +309,7 @@ def test_the_databases_in_each_others_place_are_said_so_and_left_as_they_are(tmp
     assert {path.name: path.read_bytes() for path in (state, telemetry)} == before
 
 
+@pytest.mark.slow
 def test_a_database_that_another_program_holds_is_said_so(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     fill_state(path, 5)
@@ -320,6 +330,7 @@ def test_a_folder_in_the_place_of_a_database_is_told_with_what_to_check(tmp_path
     assert "permissions" in str(told.value.hint)
 
 
+@pytest.mark.slow
 def test_a_damage_while_it_is_open_is_said_to_be_one(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     fill_state(path)

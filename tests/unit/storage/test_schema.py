@@ -83,6 +83,7 @@ def test_the_newest_revision_is_alembics_head(branch: str) -> None:
     assert schema.newest(branch) == ScriptDirectory.from_config(config).get_current_head()
 
 
+@pytest.mark.slow
 def test_a_database_of_the_newest_schema_is_opened_without_alembic(path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from mlops_desk.storage.state import State;"
@@ -91,6 +92,7 @@ def test_a_database_of_the_newest_schema_is_opened_without_alembic(path: Path) -
     subprocess.run([sys.executable, "-c", program, str(path)], check=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_a_database_of_a_newer_program_is_refused_and_left_as_it_is(path: Path) -> None:
     _execute(path, "UPDATE alembic_version SET version_num = 's9999'")
     with pytest.raises(Refused, match="written by a newer MLOps Desk"):
@@ -146,6 +148,7 @@ except Unavailable as error:
 """
 
 
+@pytest.mark.slow
 def test_a_sound_file_stays_where_it_is_when_nothing_can_be_written(path: Path) -> None:
     command = [sys.executable, "-c", _OPEN_WITHOUT_SPACE, str(path)]
     told = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True).stdout

@@ -121,6 +121,7 @@ def test_a_word_of_the_agent_has_the_gpus_read_between_two_beats() -> None:
     os.close(lifeline)
 
 
+@pytest.mark.slow
 def test_while_one_gpu_hangs_the_others_go_on_and_the_thread_that_hung_ends_with_its_call() -> None:
     gpus = TwoGpus()
     lifeline, agent = os.pipe()
@@ -162,6 +163,7 @@ def frames() -> Iterator[tuple[HostWithDeadDisk, Iterator[Frame]]]:
     loop.stop()
 
 
+@pytest.mark.slow
 def test_a_lane_that_hangs_holds_up_no_sample(frames) -> None:
     host, stream = frames
     assert host.asked.wait(10)

@@ -38,6 +38,7 @@ def curve(folder: Path, made: MadeHistory, device: str, metric: str) -> Rolled:
         store.close()
 
 
+@pytest.mark.slow
 def test_a_row_of_the_past_is_what_would_have_been_measured_then(tmp_path: Path) -> None:
     at = NOON + 7.0
     made = make(SEED, 0, NOON, NOON + 10.0, 1.0)
@@ -63,6 +64,7 @@ def test_a_row_of_the_past_is_what_would_have_been_measured_then(tmp_path: Path)
         assert found.mean[7] == pytest.approx(value, rel=1e-6, abs=2 * error_limit(value, scale_of(units[name])))
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_numbers_and_another_one_others() -> None:
     first = make(SEED, 1, NOON, NOON + 120.0, 20.0)
     assert make(SEED, 1, NOON, NOON + 120.0, 20.0) == first
@@ -71,6 +73,7 @@ def test_the_same_seed_makes_the_same_numbers_and_another_one_others() -> None:
     assert (first.rows, later.rows) == (2, 1)
 
 
+@pytest.mark.slow
 def test_rows_of_minutes_and_quarters_have_a_least_and_a_most_and_weigh_as_live_ones(tmp_path: Path) -> None:
     made = make(SEED, 2, NOON, NOON + 1800.0, 150.0)
     (sample,) = samples_at(SEED, [NOON])
@@ -89,6 +92,7 @@ def test_samples_of_coarse_rows_meet_works_at_every_point_of_theirs() -> None:
     assert np.histogram(times % 1800.0, 12, (0.0, 1800.0))[0].min() > 12
 
 
+@pytest.mark.slow
 def test_a_row_that_the_gap_cuts_off_is_made_of_the_samples_inside(tmp_path: Path) -> None:
     made = make(SEED, 2, NOON + 500.0, NOON + 900.0, 150.0)
     (sample,) = samples_at(SEED, [NOON])
@@ -96,6 +100,7 @@ def test_a_row_that_the_gap_cuts_off_is_made_of_the_samples_inside(tmp_path: Pat
     assert (found.times.tolist(), found.count.tolist()) == ([NOON], [450.0])
 
 
+@pytest.mark.slow
 def test_who_ran_then_is_told_with_names_as_live(tmp_path: Path) -> None:
     made = make(SEED, 2, NOON, NOON + 2 * 3600.0, 150.0)
     store = open_store(tmp_path / "telemetry.db")
@@ -136,6 +141,7 @@ def test_some_nights_a_long_training_rests_and_others_not() -> None:
     assert {run.until for run in runs} <= {run.start for run in left_out} | {run.end for run in runs}
 
 
+@pytest.mark.slow
 def test_the_worker_answers_what_the_history_takes() -> None:
     request = {"seed": SEED, "tier": 1, "start": NOON, "end": NOON + 60.0, "every": 20.0, "niceness": 0}
     assert wire.from_builtins(run_worker(MODULE, request, 60.0), MadeHistory) == make(SEED, 1, NOON, NOON + 60.0, 20.0)

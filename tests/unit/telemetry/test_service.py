@@ -113,6 +113,7 @@ def test_an_unreadable_ledger_leaves_the_holders_unknown(service: TelemetryServi
     assert gpu.lease == LeaseInfo("unknown")
 
 
+@pytest.mark.slow
 def test_leases_are_asked_anew_when_users_change_or_someone_asks(service: TelemetryService) -> None:
     asked: list[float] = []
     service._leases = lambda _sample: asked.append(1.0) or {}
@@ -131,6 +132,7 @@ def test_the_ledger_is_told_nothing_before_the_driver_was_heard(service: Telemet
     assert service.sample().sampled_at == 0.0
 
 
+@pytest.mark.slow
 def test_leases_are_asked_for_the_sample_that_is_told_as_of_when_the_driver_listed_it(
     service: TelemetryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +159,7 @@ def test_the_window_has_one_axis_and_gaps(service: TelemetryService) -> None:
             service.window(seconds)
 
 
+@pytest.mark.slow
 def test_curves_are_continued_from_the_history(service: TelemetryService) -> None:
     start = float(int(time.time())) - 40
     for second in range(30):

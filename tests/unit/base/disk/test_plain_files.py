@@ -119,6 +119,7 @@ FOLDERS: dict[str, Callable[[Path], object]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", FOLDERS)
 def test_a_pipe_in_a_folder_is_never_waited_for(what, tmp_path):
     with suppress(DeskError, OSError):  # each says in its own way that there is no file, or leaves it out

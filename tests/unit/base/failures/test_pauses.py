@@ -1,5 +1,6 @@
 """Pauses between tries grow, and never beyond the longest."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -8,6 +9,7 @@ from mlops_desk.base.failures.pauses import longer, pause_after
 tables = st.lists(st.floats(0, 100), min_size=1, max_size=6).map(sorted)
 
 
+@pytest.mark.slow
 @given(st.integers(-3, 1000), tables)
 @example(0, [0.0])
 @example(6, [1.0, 2.0])

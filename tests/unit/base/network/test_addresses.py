@@ -35,6 +35,7 @@ def test_what_is_no_proxy_is_told(address):
     assert told.value.message.isprintable()
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1), st.text(min_size=4), st.booleans())
 @example("ada", "can/ary", False)
 @example("ada", "c#nary", False)

@@ -125,6 +125,7 @@ def test_a_uid_without_an_account_has_no_groups_and_no_home(worker: str) -> None
     assert told["environment"]["HOME"] == "/"
 
 
+@pytest.mark.slow
 @as_root
 def test_a_persons_worker_that_hangs_is_ended(worker: str) -> None:
     with pytest.raises(TimedOut):

@@ -42,6 +42,7 @@ def test_given_up_it_never_begins(tmp_path: Path) -> None:
     assert not trace.exists()
 
 
+@pytest.mark.slow
 def test_when_who_waits_for_it_is_killed_it_never_begins(tmp_path: Path) -> None:
     trace = tmp_path / "begun"
     found = supervised(f"""
@@ -72,6 +73,7 @@ def test_a_command_that_can_t_begin_says_so_as_a_shell_does(command: list[str], 
     assert said in found.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["TERM", "HUP", "USR1", "USR2"])
 def test_signals_reach_the_command_and_are_told(name: str) -> None:
     found = supervised(f"""
@@ -116,6 +118,7 @@ def test_its_end_is_left_whole_and_never_through_a_link(tmp_path: Path) -> None:
     assert found == {"attempt": "j-a1", "exit_code": 1, "started_at": 12.5, "signal": None}
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_the_command_s_to_take() -> None:
     found = supervised("""
         child = BareCommand(["sh", "-c", "trap 'exit 3' INT; echo up; while :; do sleep 0.05; done"])

@@ -19,6 +19,7 @@ def test_a_demo_job_that_fails_for_gpu_memory_has_a_gpu():
             assert spec["resources"]["gpus"] > 0, spec["name"]
 
 
+@pytest.mark.slow
 def test_an_address_where_nothing_answers_fails_in_the_demo_too(tmp_path):
     folder = DataFolder(tmp_path)
     server = house._DemoServer(folder.registry, folder.logs / "tracking.log", lambda: None, lambda _: None)

@@ -44,6 +44,7 @@ def demo(folder: DataFolder) -> Iterator[DemoDesk]:
     loop.stop(10.0)
 
 
+@pytest.mark.slow
 def test_each_state_is_there_with_its_reason(demo: DemoDesk) -> None:
     told = {one.monitor.name: one for one in demo.monitors.list()}
     assert {name: one.state for name, one in told.items()} == {
@@ -61,6 +62,7 @@ def test_each_state_is_there_with_its_reason(demo: DemoDesk) -> None:
     assert told["churn-prod"].monitor.model == "churn/3"
 
 
+@pytest.mark.slow
 def test_the_old_models_windows_go_back_for_two_weeks_without_a_gap(demo: DemoDesk) -> None:
     windows = demo.monitors.history("churn-eu")
     assert len(windows) >= 40
@@ -121,6 +123,7 @@ def test_what_has_turned_has_an_alert_that_says_the_same(demo: DemoDesk) -> None
         assert standing.sentence in alert.text
 
 
+@pytest.mark.slow
 def test_a_comparison_by_hand_finds_what_the_monitor_found(demo: DemoDesk) -> None:
     for name in ("churn-eu", "churn-prod"):
         report = demo.drift.check(name)
@@ -132,6 +135,7 @@ def _alarming(window: JudgedWindow) -> set[str]:
     return {name for name, score in window.columns.items() if score.verdict.is_alarm}
 
 
+@pytest.mark.slow
 def test_time_that_passes_brings_the_next_window_once(demo: DemoDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     before = demo.monitors.history("churn-exports")
     demo.monitors.check("churn-exports")
@@ -146,6 +150,7 @@ def test_time_that_passes_brings_the_next_window_once(demo: DemoDesk, monkeypatc
     assert not after[-1].verdict.is_alarm
 
 
+@pytest.mark.slow
 def test_a_monitor_of_a_persons_own_sees_the_same_requests(demo: DemoDesk, tmp_path: Path) -> None:
     demo.monitors.create("mine", endpoint="churn-prod", rows=5000)
     standing = demo.monitors.check("mine")
@@ -159,6 +164,7 @@ def test_a_monitor_of_a_persons_own_sees_the_same_requests(demo: DemoDesk, tmp_p
     assert [one.n_rows for one in demo.monitors.history("files")] == [40, 40]  # of the files themselves
 
 
+@pytest.mark.slow
 def test_the_next_demo_begins_anew(demo: DemoDesk, folder: DataFolder) -> None:
     assert (folder.drift / "windows.db").exists()
     demo.drift_desk.stop()

@@ -58,6 +58,7 @@ def work() -> BesideWork:
     return BesideWork("The replay", Loop("test").ending)
 
 
+@pytest.mark.slow
 def test_a_replay_counts_all_that_was_asked(work: BesideWork) -> None:
     asked = [next(traffic.logged(1, None, 1000.0 + number)) for number in range(40)]
     done = beside.replayed(made(), 1, asked, 1000.0, work)

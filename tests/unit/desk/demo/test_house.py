@@ -29,6 +29,7 @@ def demo(tmp_path: Path) -> Iterator[DemoDesk]:
     loop.stop(10.0)
 
 
+@pytest.mark.slow
 def test_a_job_that_is_cancelled_ends_as_cancelled(demo: DemoDesk) -> None:
     def running() -> list[str]:
         return [job.id for job in demo.jobs.list(state="running") if job.name == "train-resnet50"]
@@ -43,6 +44,7 @@ def test_a_job_that_is_cancelled_ends_as_cancelled(demo: DemoDesk) -> None:
     assert demo.jobs.show(number).state is JobState.CANCELLED
 
 
+@pytest.mark.slow
 def test_endpoints_have_a_past_of_weeks_with_each_time_once(demo: DemoDesk) -> None:
     now = time.time()
     week = demo.telemetry.history("endpoint.requests", "churn-prod", now - 7 * 86_400, now, 168)
@@ -66,6 +68,7 @@ def stage(endpoint: Endpoint, number: int) -> RevisionState:
     return next(one.state for one in endpoint.revisions if one.revision == number)
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_goes_with_its_alias_is_led_to_a_challenger_and_back(
     demo: DemoDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +98,7 @@ def test_an_endpoint_that_goes_with_its_alias_is_led_to_a_challenger_and_back(
     assert back.following.led_by is None
 
 
+@pytest.mark.slow
 def test_an_endpoint_on_a_gpu_is_on_none_that_somebody_trains_on(demo: DemoDesk) -> None:
     held = {gpu for replica in demo.endpoints.show("support-drafts").replicas for gpu in replica.gpus}
     cards = {gpu.uuid: gpu for gpu in demo.telemetry.status().gpus}

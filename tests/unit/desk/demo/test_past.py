@@ -32,6 +32,7 @@ RANGES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_same_seed_has_the_same_past_and_another_one_another() -> None:
     assert past.incidents(SEED, NOW) == past.incidents(SEED, NOW)
     assert past.jobs(SEED, NOW) == past.jobs(SEED, NOW)
@@ -96,6 +97,7 @@ def test_each_later_version_came_of_a_retraining_whose_job_is_known() -> None:
     assert rule.last_fired_at == found[-1].created_at
 
 
+@pytest.mark.slow
 def test_data_move_away_until_the_model_is_trained_again(tmp_path: Path) -> None:
     state = State(tmp_path / "state.db")
     reference = data.write_reference("churn-prod", tmp_path)
@@ -161,6 +163,7 @@ def filled(desk: DemoDesk) -> bool:
     )  # a sample lies anywhere in its hour
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)  # some ten seconds of work, in a worker that has to import the program for each stretch
 def test_every_range_of_the_window_shows_points_and_who_ran(demo: DemoDesk) -> None:
     deadline = time.monotonic() + 300
@@ -185,6 +188,7 @@ def test_every_range_of_the_window_shows_points_and_who_ran(demo: DemoDesk) -> N
     assert demo.state.incidents.count() > 60
 
 
+@pytest.mark.slow
 def test_a_stop_in_the_middle_of_the_filling_is_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "_FIRST_SECONDS", 0.0)
     folder, loop = DataFolder(tmp_path / "demo"), Loop("test")

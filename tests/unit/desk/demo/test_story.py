@@ -43,6 +43,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_rules_of_each_kind_have_fired_and_can_be_read(demo: DemoDesk) -> None:
     rules = {rule.name: rule for rule in demo.rules.list()}
     assert all(rule.trouble is None and rule.sentence for rule in rules.values())
@@ -77,6 +78,7 @@ def test_retrainings_end_as_real_ones_do() -> None:
         assert times[-1] == run.ended_at < NOW
 
 
+@pytest.mark.slow
 def test_what_waits_is_a_pipeline_a_move_that_wants_one_more_and_a_question(demo: DemoDesk) -> None:
     until(lambda: len({one.kind for one in demo.approvals.list()}) == 3)
     found = {one.kind: one for one in demo.approvals.list()}
@@ -93,6 +95,7 @@ def test_what_waits_is_a_pipeline_a_move_that_wants_one_more_and_a_question(demo
     assert shown.model.version == "1"
 
 
+@pytest.mark.slow
 def test_cards_and_data_are_there_with_what_lacks(demo: DemoDesk) -> None:
     until(lambda: {one.stage for one in demo.cards.list()} == {CardStage.APPROVED, CardStage.DRAFT})
     draft = next(one for one in demo.cards.list() if one.stage is CardStage.DRAFT)
@@ -130,6 +133,7 @@ def test_a_repository_is_watched_whose_runs_are_there_and_nothing_in_it_is_news(
     assert demo.ci.watched() == [branch, tags], "git was not asked about what is only played"
 
 
+@pytest.mark.slow
 def test_a_label_that_was_set_is_kept(demo: DemoDesk) -> None:
     wanted = demo.labels.list("churn-prod", limit=1)[0]
     before = demo.labels.show("churn-prod").labelled
@@ -143,12 +147,14 @@ def test_a_label_that_was_set_is_kept(demo: DemoDesk) -> None:
         demo.labels.set("churn-prod", "00000000ffffffff", {"churned": "1"})
 
 
+@pytest.mark.slow
 def test_a_second_start_leaves_no_more_old_logs(tmp_path: Path) -> None:
     for now in (NOW, NOW + 7200.0):
         governed._old_logs(tmp_path, now)
     assert len(list(tmp_path.glob("*/*/*.parquet"))) == 6
 
 
+@pytest.mark.slow
 def test_a_file_of_labels_is_taken_whole_or_not_at_all(tmp_path: Path) -> None:
     labels, file = PlayedLabels(), tmp_path / "labels.jsonl"
     one = LoggedRequest("r1", 0, NOW, 1, 200, 0.01)

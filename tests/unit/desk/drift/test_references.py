@@ -189,6 +189,7 @@ def answers(made: DataProfile) -> list[str]:
 TABLE = {"columns": ["a", "target", "outputs"], "data": [[n / 10, n % 2, n % 3] for n in range(90)]}
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_the_evaluation_and_else_of_the_data_set(tmp_path: Path) -> None:
     made = Evaluated(tmp_path, TABLE).references.make(MONITOR)
     assert answers(made) == ["outputs"]
@@ -197,6 +198,7 @@ def test_answers_are_those_of_the_evaluation_and_else_of_the_data_set(tmp_path: 
     assert answers(Evaluated(tmp_path, None).references.make(MONITOR)) == ["prediction"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "said"),
     [
@@ -227,6 +229,7 @@ def test_a_monitor_of_chosen_columns_asks_for_no_evaluation(tmp_path: Path) -> N
 SEGMENTED = replace(MONITOR, segment="site")
 
 
+@pytest.mark.slow
 def test_a_segmented_monitor_takes_no_profile_that_is_not_told_apart_and_leaves_none_for_others(tmp_path: Path) -> None:
     store = Store()
     first = Evaluated(tmp_path, None, store)
@@ -245,6 +248,7 @@ def test_a_segmented_monitor_takes_no_profile_that_is_not_told_apart_and_leaves_
     assert world.references.place(SEGMENTED) == first.references.place(MONITOR), "they are of the same data"
 
 
+@pytest.mark.slow
 def test_answers_of_an_evaluation_are_known_of_no_segment_and_those_of_the_training_of_none_either(
     tmp_path: Path,
 ) -> None:
@@ -261,6 +265,7 @@ def test_answers_of_an_evaluation_are_known_of_no_segment_and_those_of_the_train
         }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("told_apart", "wanted", "problem"),
     [

@@ -87,6 +87,7 @@ def test_certificates_that_ran_out_or_are_gone_are_a_problem(tmp_path, monkeypat
     assert (gone.state, "3 days ago" in gone.text) == ("problem", True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "state"), [(200, "ok"), (401, "warning"), (404, "problem"), (503, "problem")])
 def test_an_index_is_asked_with_the_certificates_of_the_settings(server, status, state):
     server.handler.status = status
@@ -107,6 +108,7 @@ def test_an_index_is_asked_through_the_proxy():
     proxy.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("login", "word"), [(None, "no login"), (RegistryLogin("h", "ada", "p"), "logged in")])
 def test_a_registry_says_whether_one_is_logged_in(server, login, word):
     server.handler.status = 401
@@ -132,6 +134,7 @@ class Engine(FakeEngine):
 RULES = NetworkRules(https_proxy="http://proxy.lab:3128", no_proxy=(".lab",))
 
 
+@pytest.mark.slow
 def test_an_engine_that_pulls_without_the_proxy_is_told_of_with_what_mends_it(tmp_path):
     found = checks.pulls_check(RULES, Engine(proxy=None))
     assert found.state == "warning"

@@ -82,6 +82,7 @@ def scene(tmp_path: Path) -> Scene:
     assert list((tmp_path / "pipelines").iterdir()) == [], "the room is taken away, however it ends"
 
 
+@pytest.mark.slow
 def test_both_are_scored_on_each_part_by_the_same_rows(scene: Scene) -> None:
     found = scene.score()
     assert [(one.part, one.rows, one.champion.value, one.challenger.value) for one in found.scores] == [
@@ -132,6 +133,7 @@ def test_a_metric_that_nobody_computes_and_a_full_disk_are_said(scene: Scene, mo
         scene.score()
 
 
+@pytest.mark.slow
 def test_a_model_that_never_answers_is_asked_three_times_and_an_engine_that_is_away_for_as_long_as_it_is(
     scene: Scene,
 ) -> None:
@@ -156,6 +158,7 @@ def test_a_model_that_never_answers_is_asked_three_times_and_an_engine_that_is_a
             assert scene.score().scores
 
 
+@pytest.mark.slow
 def test_a_point_of_a_curve_waits_no_longer_for_a_silent_model(scene: Scene) -> None:
     (scene.folder / "pipelines").mkdir()
     room = scene.folder / "room"

@@ -115,6 +115,7 @@ def roles(profile):
     return {one.column.name: (one.column.role, one.column.kind) for one in profile.columns}
 
 
+@pytest.mark.slow
 def test_a_prediction_of_the_data_set_is_what_the_log_calls_nothing(tmp_path, served):
     random = np.random.default_rng(2)
     lines = [f"{age:.3f},{int(random.random() < 0.3)},{int(random.random() < 0.3)}" for age in ages()]
@@ -133,6 +134,7 @@ def test_a_prediction_of_the_data_set_is_what_the_log_calls_nothing(tmp_path, se
     assert (told["prediction"].is_alarm, told["age"]) == (True, Verdict.OK)
 
 
+@pytest.mark.slow
 def test_probabilities_give_confidence_and_the_likeliest_class(tmp_path, served):
     random = np.random.default_rng(2)
     lines = [f'{age:.3f},"{json.dumps(lists(random, age)[""])}"' for age in ages()]
@@ -153,6 +155,7 @@ def test_probabilities_give_confidence_and_the_likeliest_class(tmp_path, served)
     assert verdicts(known, sure)["confidence of prediction"].is_alarm
 
 
+@pytest.mark.slow
 def test_columns_of_each_class_give_confidence(tmp_path, served):
     def by_class(random, age, sure=0.0):
         p = lists(random, age, sure=sure)[""]
@@ -173,6 +176,7 @@ def test_columns_of_each_class_give_confidence(tmp_path, served):
     assert not any(verdict.is_alarm for verdict in told.values())
 
 
+@pytest.mark.slow
 def test_the_table_of_an_evaluation_gives_answers_and_nothing_else(tmp_path, served):
     random = np.random.default_rng(2)
     data = [[float(age), 1, float(random.normal(age / 10, 1))] for age in ages()]
@@ -203,6 +207,7 @@ def test_an_input_of_that_name_is_no_answer(tmp_path):
     assert roles(known)["prediction"] == (ColumnRole.FEATURE, ColumnKind.NUMERIC)
 
 
+@pytest.mark.slow
 def test_the_first_quiet_windows_are_pinned_and_no_row_is_lost(tmp_path, served):
     """The window that grows goes on with the answers of its rows, and the next ones are held against the pinned."""
     world = served(lists)
@@ -228,6 +233,7 @@ def test_the_first_quiet_windows_are_pinned_and_no_row_is_lost(tmp_path, served)
     assert "age" in verdicts(pinned.reference, moved)
 
 
+@pytest.mark.slow
 def test_answers_pinned_beside_a_segmented_reference_are_judged_as_a_whole_and_segments_go_on(tmp_path, served):
     """Of the answers of one segment nobody knows how they were: each column of it has a place there, and no sketch."""
     world = served(lists)
@@ -263,6 +269,7 @@ def test_answers_pinned_beside_a_segmented_reference_are_judged_as_a_whole_and_s
     assert world.cutter.standing("m").pending_rows == 0
 
 
+@pytest.mark.slow
 def test_rows_that_are_no_longer_logged_count_as_without_answer(tmp_path, served):
     world = served(classes)
     world.store.put_reference("m", reference(tmp_path, "age", [f"{age:.3f}" for age in ages()]))
@@ -282,6 +289,7 @@ def test_rows_that_are_no_longer_logged_count_as_without_answer(tmp_path, served
     assert (sketch.n_usable, sketch.n_missing) == (140, 60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("outputs", "error", "said"),
     [
@@ -301,6 +309,7 @@ def test_answers_that_can_not_be_compared_say_so_and_change_nothing(tmp_path, se
     assert world.cutter.standing("m").pending_rows == 50
 
 
+@pytest.mark.slow
 def test_a_span_that_is_gone_and_a_worker_that_is_killed_change_nothing(tmp_path, served):
     world = served(classes)
     digest = world.store.put_reference("m", reference(tmp_path, "age", [f"{age:.3f}" for age in ages()]))
@@ -315,6 +324,7 @@ def test_a_span_that_is_gone_and_a_worker_that_is_killed_change_nothing(tmp_path
     assert world.cutter.standing("m").pending_rows == 50
 
 
+@pytest.mark.slow
 def test_an_answer_beside_an_input_of_its_name_gets_another_one(tmp_path, served):
     world = served(classes)
     lines = [f"{age:.3f},{age:.3f}" for age in ages()]
@@ -326,6 +336,7 @@ def test_an_answer_beside_an_input_of_its_name_gets_another_one(tmp_path, served
     assert pinned.columns == ("predictions",)
 
 
+@pytest.mark.slow
 def test_texts_are_answers_too(tmp_path, served):
     words = ["the", "lamp", "was", "broken", "when", "it", "came", "and", "nobody", "answers", "my", "letters"]
     world = served(lambda random, age: {"content": " ".join(random.choice(words, 6)), "finish_reason": "stop"})
@@ -342,6 +353,7 @@ def test_texts_are_answers_too(tmp_path, served):
         assert not any(verdict.is_alarm for verdict in told.values())
 
 
+@pytest.mark.slow
 def test_a_store_that_is_full_pins_nothing(tmp_path, served, monkeypatch):
     from mlops_desk.base.errors import Unavailable
 

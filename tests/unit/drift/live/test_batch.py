@@ -59,6 +59,7 @@ def table_of(connection, relation):
     return OpenedTable(relation, {name: (f'"{name}"', kind) for name, kind, *_ in described}, n)
 
 
+@pytest.mark.slow
 def test_each_kind_of_column_is_what_reading_the_window_alone_gives():
     with duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE rows AS {ROWS}")

@@ -76,6 +76,7 @@ def assert_all(store, numbers):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "header", "write"), [("csv", "age,city,at\n", csv), ("jsonl", "", lines)])
 def test_lines_that_are_appended_are_taken_once_they_are_whole(store, folder, ending, header, write):
     file = folder / f"a.{ending}"
@@ -96,6 +97,7 @@ def test_lines_that_are_appended_are_taken_once_they_are_whole(store, folder, en
     assert_all(store, range(200))
 
 
+@pytest.mark.slow
 def test_files_of_parquet_are_taken_once_they_are_whole(store, folder, monkeypatch):
     monkeypatch.setattr(worker, "BATCH_ROWS", 30)
     parquet(folder / "a.parquet", range(70))
@@ -111,6 +113,7 @@ def test_files_of_parquet_are_taken_once_they_are_whole(store, folder, monkeypat
     assert_all(store, [*range(120), *range(20)])
 
 
+@pytest.mark.slow
 def test_a_value_with_a_line_end_is_not_cut(store, folder):
     file = folder / "a.csv"
     file.write_text('age,city,at\n1,"Bonn",1772323200\n2,"Kö\nln', encoding="utf-8")
@@ -119,6 +122,7 @@ def test_a_value_with_a_line_end_is_not_cut(store, folder):
     assert take(store, folder).n_rows == 2
 
 
+@pytest.mark.slow
 def test_by_time_files_are_cut_at_whole_spans(store, folder):
     (folder / "a.csv").write_text("age,city,at\n" + csv(range(30, 150)), encoding="utf-8")
     found = take(store, folder, window=WindowRule(None, 60.0))
@@ -126,6 +130,7 @@ def test_by_time_files_are_cut_at_whole_spans(store, folder):
     assert found.pending_rows == 30
 
 
+@pytest.mark.slow
 def test_without_a_time_a_row_is_as_old_as_its_file(store, folder):
     file = folder / "a.csv"
     file.write_text("age,city,at\n" + csv(range(60)), encoding="utf-8")
@@ -133,12 +138,14 @@ def test_without_a_time_a_row_is_as_old_as_its_file(store, folder):
     assert [(head.start, head.end) for head in found.windows] == [(file.stat().st_mtime,) * 2]
 
 
+@pytest.mark.slow
 def test_columns_go_by_the_names_that_the_reference_has(store, folder):
     (folder / "a.csv").write_text("years,city,at\n" + csv(range(60)), encoding="utf-8")
     take(store, folder, renamed={"years": "age", "never": "there"})
     assert_all(store, range(60))
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_a_source_is_told_and_changes_nothing(store, folder, monkeypatch):
     with pytest.raises(Invalid, match="no files of data"):
         take(store, folder)
@@ -154,6 +161,7 @@ def test_what_is_wrong_with_a_source_is_told_and_changes_nothing(store, folder, 
     assert store.cursor("m") is None
 
 
+@pytest.mark.slow
 def test_a_table_of_mlflows_that_is_written_anew_with_more_rows_gives_those(store, folder):
     file = folder / "evals.json"
 
@@ -169,6 +177,7 @@ def test_a_table_of_mlflows_that_is_written_anew_with_more_rows_gives_those(stor
     assert_all(store, range(95))
 
 
+@pytest.mark.slow
 def test_data_that_are_fetched_are_read_and_the_same_ones_are_not_asked_for(store, folder, tmp_path):
     (folder / "a.csv").write_text("age,city,at\n" + csv(range(60)), encoding="utf-8")
     found = [folder / "a.csv", None]

@@ -91,6 +91,7 @@ def ages(profile):
     return {one.column.name: one for one in profile.columns}["age"].sketch
 
 
+@pytest.mark.slow
 def test_windows_are_those_rows_and_each_row_is_in_one(store, log, reference):
     assert {one.column.kind for one in reference.columns} >= {ColumnKind.NUMERIC, ColumnKind.BOOLEAN, ColumnKind.TIME}
     assert cutter(store, log).take(MONITOR, BEGIN).n_rows == 0
@@ -147,6 +148,7 @@ def test_rows_before_the_endpoint_was_made_are_another_ones(store, log):
     assert cutter(store, log, since=BEGIN + 30).take(MONITOR, BEGIN + 100).n_rows == 30
 
 
+@pytest.mark.slow
 def test_the_newest_seconds_wait_for_those_that_are_still_being_answered(store, log):
     log.write([row(n, BEGIN + n, latency_seconds=20.0) for n in range(60)])
     found = cutter(store, log).take(MONITOR, BEGIN + 60)
@@ -157,6 +159,7 @@ def test_the_newest_seconds_wait_for_those_that_are_still_being_answered(store, 
     assert cutter(store, log).standing("m").n_late == 0
 
 
+@pytest.mark.slow
 def test_rows_that_come_after_the_cursor_has_passed_are_counted_once(store, log):
     log.write([row(n, BEGIN + n) for n in range(60)])
     cutter(store, log).take(MONITOR, BEGIN + 100)
@@ -169,6 +172,7 @@ def test_rows_that_come_after_the_cursor_has_passed_are_counted_once(store, log)
     assert (found.n_rows, found.n_late) == (71, 3)
 
 
+@pytest.mark.slow
 def test_another_model_version_starts_a_new_window(store, log):
     log.write([row(n, BEGIN + n) for n in range(60)])
     cutter(store, log, (2, 3)).take(MONITOR, BEGIN + 100)
@@ -181,6 +185,7 @@ def test_another_model_version_starts_a_new_window(store, log):
     assert (found.pending_rows, found.n_late) == (30, 0)
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_set_back_loses_no_more_than_one_look(store, log):
     log.write([row(n, BEGIN + 7200 + n) for n in range(20)])
     cutter(store, log).take(MONITOR, BEGIN + 7300)
@@ -207,6 +212,7 @@ def test_by_time_windows_are_whole_spans(store, log):
     assert later.pending_rows == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_each_row_is_taken_once_whatever_happens_in_between(store, log, tmp_path, reference, seed, monkeypatch):
     """Small batches, merges of the log, workers that die, a disk that is full: no row is lost and none is doubled."""
@@ -243,6 +249,7 @@ def test_each_row_is_taken_once_whatever_happens_in_between(store, log, tmp_path
     assert newest_rows(store, "m", 1 << 40).profile.n_rows == written
 
 
+@pytest.mark.slow
 def test_what_can_not_be_followed_is_told(store, log):
     with pytest.raises(NotFound, match="no reference"):
         cutter(store, log).take(replace(MONITOR, id="other"), BEGIN)

@@ -118,6 +118,7 @@ def ages(store):
     return sketch.n_usable, sketch.least, sketch.most
 
 
+@pytest.mark.slow
 def test_rows_become_windows_once(made, store):
     table = made()
     table.add(*[(number, number % 71) for number in range(120)])
@@ -131,6 +132,7 @@ def test_rows_become_windows_once(made, store):
     assert again.n_late == 0
 
 
+@pytest.mark.slow
 def test_rows_that_share_a_watermark_and_even_all_values_are_told_apart(made, store, monkeypatch):
     monkeypatch.setattr(query_rows, "_AGAIN_ROWS", 3)
     table = made()
@@ -144,6 +146,7 @@ def test_rows_that_share_a_watermark_and_even_all_values_are_told_apart(made, st
     assert ages(store) == (26, 0, 19)
 
 
+@pytest.mark.slow
 def test_of_rows_that_are_alike_one_more_is_new_though_another_row_was_deleted(made, store):
     table = made()
     table.add(*[(1, 1), (2, 2), (2, 2), (2, 3)])
@@ -153,6 +156,7 @@ def test_of_rows_that_are_alike_one_more_is_new_though_another_row_was_deleted(m
     assert take(store, table).n_rows == 5
 
 
+@pytest.mark.slow
 def test_a_row_that_was_committed_after_later_ones_is_taken_while_it_is_near_and_told_when_it_is_not(
     made, store, monkeypatch
 ):
@@ -170,6 +174,7 @@ def test_a_row_that_was_committed_after_later_ones_is_taken_while_it_is_near_and
     assert ages(store)[2] == 40
 
 
+@pytest.mark.slow
 def test_more_than_one_batch_is_read_and_deleted_rows_are_no_trouble(made, store, monkeypatch):
     monkeypatch.setattr(worker, "BATCH_ROWS", 30)
     monkeypatch.setattr(query_rows, "_AGAIN_ROWS", 7)
@@ -186,6 +191,7 @@ def test_more_than_one_batch_is_read_and_deleted_rows_are_no_trouble(made, store
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kinds", "values"),
     [
@@ -227,6 +233,7 @@ def test_another_column_may_tell_when_a_row_was_made(made, store):
         take(store, table, time_column="elsewhen")
 
 
+@pytest.mark.slow
 def test_rows_without_a_watermark_are_told_of(made, store):
     table = made()
     table.add((None, 1), (None, 2), (7, 3))
@@ -236,6 +243,7 @@ def test_rows_without_a_watermark_are_told_of(made, store):
     assert take(store, table).n_rejected == 2
 
 
+@pytest.mark.slow
 def test_what_can_be_no_watermark_is_said(made, store, monkeypatch):
     table = made("BLOB", "bytea")
     table.add(*[(b"x", 1)] * 5)
@@ -252,6 +260,7 @@ def test_what_can_be_no_watermark_is_said(made, store, monkeypatch):
     assert store.cursor("m") is None
 
 
+@pytest.mark.slow
 def test_a_database_that_does_not_answer_leaves_all_as_it_was(made, store, monkeypatch):
     table = made()
     table.add(*[(number, 20) for number in range(60)])
@@ -300,6 +309,7 @@ def connection(tmp_path_factory):
         yield made
 
 
+@pytest.mark.slow
 @settings(max_examples=30)  # chosen: each asks a database some ten times
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3)), max_size=8), max_size=6),
@@ -336,6 +346,7 @@ def test_decimals_that_are_one_number_are_one_watermark():
     assert not query_rows.is_one(1, 2)
 
 
+@pytest.mark.slow
 def test_a_number_that_is_reckoned_is_one_to_sqlite_too(tmp_path, store, monkeypatch):
     monkeypatch.setattr(query_rows, "_AGAIN_ROWS", 2)
     table = SqliteTable(tmp_path)

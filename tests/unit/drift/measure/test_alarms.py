@@ -77,6 +77,7 @@ def test_a_file_that_was_loaded_twice(tmp_path):
     assert "repeat another" in alarm.text
 
 
+@pytest.mark.slow
 def test_a_column_that_stands_still_is_named_and_one_that_nearly_did_before_is_not(tmp_path):
     random = np.random.default_rng(2)
 
@@ -103,6 +104,7 @@ def test_a_column_that_stands_still_is_named_and_one_that_nearly_did_before_is_n
     assert (ratios["always"], ratios["rare"]) == (1, pytest.approx(298 / 300))
 
 
+@pytest.mark.slow
 def test_a_column_that_stood_still_before_is_no_alarm(tmp_path):
     random = np.random.default_rng(3)
     reference = csv(tmp_path / "r.csv", x=random.normal(size=100), y=np.full(100, 3))
@@ -111,6 +113,7 @@ def test_a_column_that_stood_still_before_is_no_alarm(tmp_path):
     assert compare_files(reference, current).columns[1].quality["current"].constant_ratio is None
 
 
+@pytest.mark.slow
 def test_columns_of_one_side_and_those_with_another_name(tmp_path):
     random = np.random.default_rng(4)
     values = random.normal(size=(2, 60))

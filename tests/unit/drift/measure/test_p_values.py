@@ -36,6 +36,7 @@ def test_adjusted_p_values_are_scipys(found):
     assert p_values.benjamini_hochberg(found) == pytest.approx(list(expected), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", range(1, 13))
 def test_fishers_p_is_scipys_for_every_small_table(n):
     for m in range(1, 13):
@@ -95,6 +96,7 @@ def test_every_distance_of_small_samples_has_scipys_p_value(n, m):
         assert found == pytest.approx(float(expected.pvalue), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_small_report_loads_no_scipy_stats():
     """It takes half a second to load: as long as all else that such a report does."""
     program = "import sys, mlops_desk.drift.worker; assert 'scipy.stats' not in sys.modules"

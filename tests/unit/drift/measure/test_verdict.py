@@ -236,6 +236,7 @@ def test_values_out_of_range_and_unseen_categories_are_signals():
 # -- how often it cries wolf -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)  # half a minute of a core, and tests of others beside it
 def test_without_drift_a_window_seldom_alarms_and_a_monitor_hardly_ever():
     """50 columns of four laws, 40 monitors of 3 windows: counts for this seed, bounds with room for any."""
@@ -260,6 +261,7 @@ def test_without_drift_a_window_seldom_alarms_and_a_monitor_hardly_ever():
     assert alarming_monitors <= 2  # of 40
 
 
+@pytest.mark.slow
 def test_a_shift_of_half_a_deviation_in_one_of_fifty_columns_is_found():
     random = np.random.default_rng(7)
     found = 0

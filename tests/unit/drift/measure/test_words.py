@@ -51,6 +51,7 @@ def texts(random, n, words):
     return [" ".join(random.choice(words, 8)) for _ in range(n)]
 
 
+@pytest.mark.slow
 def test_texts_of_one_law_are_told_apart_as_often_as_the_level_says():
     random = np.random.default_rng(4)
     found = [word_drift(texts(random, 200, WORDS), texts(random, 100, WORDS)) for _ in range(200)]

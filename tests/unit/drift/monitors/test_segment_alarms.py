@@ -50,6 +50,7 @@ def followed_windows(reference, current, size):
     return windows
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)  # half a minute of work, on a machine whose cores are all taken
 def test_a_monitor_by_segment_seldom_alarms_without_drift():
     bad, turned = Counter(), Counter()
@@ -64,6 +65,7 @@ def test_a_monitor_by_segment_seldom_alarms_without_drift():
     assert sum(turned.values()) <= TRIPLES_AT_MOST, turned
 
 
+@pytest.mark.slow
 def test_a_segment_of_a_twentieth_that_moves_by_one_deviation_is_found():
     """It is one of four, in one of 20 columns, of windows of 2,000 rows: 5 of 5 tries, and no other segment turns."""
     for at in range(5):

@@ -313,6 +313,7 @@ def test_nothing_is_judged_twice_or_lost_over_a_restart(world):
     assert world.service.show("digits").state == "turned"
 
 
+@pytest.mark.slow
 def test_no_window_is_judged_again_however_many_there_were_since(world):
     world.pass_by(*[0.0] * 60)
     for _ in range(3):
@@ -423,6 +424,7 @@ def test_a_monitor_of_chosen_columns_leaves_answers_alone(world):
     assert world.pinned == []
 
 
+@pytest.mark.slow
 def test_another_version_begins_anew_with_a_reference_of_its_own(world):
     world.pass_by(13.0, 13.0)
     world.endpoint = replace(world.endpoint, model=replace(world.endpoint.model, version="4"))
@@ -637,6 +639,7 @@ def test_windows_may_be_held_against_the_one_before(world):
     assert [world.service.recompute(one.id).verdict for one in windows] == ["ok", "drift", "ok", "drift"]
 
 
+@pytest.mark.slow
 def test_windows_may_be_held_against_a_span_of_their_own(world):
     world.pass_by(20.0, 20.0)
     world.service.configure("digits", reference="pinned", pinned_from=1000.0, pinned_to=1250.0)
@@ -696,6 +699,7 @@ def test_a_column_has_a_story(world):
         world.service.story("digits", "wage")
 
 
+@pytest.mark.slow
 def test_windows_are_kept_within_bounds(world, monkeypatch):
     monkeypatch.setattr("mlops_desk.drift.monitors.book.KEPT_SCORES", 30)
     monkeypatch.setattr("mlops_desk.drift.monitors.book.KEPT_LEAST", 3)
@@ -713,6 +717,7 @@ def test_the_same_standing_is_announced_once(world):
     assert [event for event in world.events if isinstance(event, MonitorChanged)] == before
 
 
+@pytest.mark.slow
 def test_without_drift_hardly_any_monitor_turns(world):
     """Under 2 of 3, with 3 columns: in at most 3 % of triples of windows, where 105 windows are 103 triples.
 

@@ -98,6 +98,7 @@ def test_trees_get_nothing_that_is_one_value_and_which_rows_lack_it():
 # -- the comparison --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_columns_that_begin_to_hang_together_give_the_rows_away(fewer):
     measures, joint = joint_drift(rows(*hanging_together(500, 0.9, 1)), DriftOptions())
     assert joint.verdict is Verdict.DRIFT
@@ -107,6 +108,7 @@ def test_columns_that_begin_to_hang_together_give_the_rows_away(fewer):
     assert {one.name for one in joint.telling} == {"a", "b"}
 
 
+@pytest.mark.slow
 def test_texts_of_other_words_give_the_rows_away(fewer):
     rng = np.random.default_rng(2)
     old, new = ([" ".join(rng.choice(words, 6)) for _ in range(200)] for words in (list("abcdefgh"), list("efghijkl")))
@@ -119,6 +121,7 @@ def test_texts_of_other_words_give_the_rows_away(fewer):
     assert "no MMD" in joint.notes[0]
 
 
+@pytest.mark.slow
 def test_rows_of_one_law_are_not_told_apart(fewer):
     """By chance 5 % of each measure alarm: of 4 repeats 0.4; the binomial law's 99.9 % point is 3."""
     verdicts = [joint_drift(rows(*hanging_together(150, 0.0, seed)), DriftOptions())[1].verdict for seed in range(4)]

@@ -91,6 +91,7 @@ def alarms(seed, accuracy):
     return performance_of(AnsweredData(rows_of(y, p), 5000), 500).windows
 
 
+@pytest.mark.slow
 def test_without_a_change_hardly_any_window_alarms_and_with_one_they_do():
     """Two of three windows of 5 % each: 0.5 % of windows and figure; four figures of 40 x 5 windows. Seen: 4."""
     quiet = [window for seed in range(40) for window in alarms(seed, 0.9)]

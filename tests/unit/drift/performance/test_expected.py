@@ -40,6 +40,7 @@ def test_too_few_rows_and_margins_calibrate_nothing():
     assert not calibration_of(rows_of([1, 0] * 100, [1, 0] * 100, [3.0, -3.0] * 100)).changes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [-0.7, 0.0, 0.7])
 @pytest.mark.parametrize("sharpness", [1.5, 4.0])
 def test_expected_figures_are_realised_under_covariate_shift(shift, sharpness):
@@ -51,6 +52,7 @@ def test_expected_figures_are_realised_under_covariate_shift(shift, sharpness):
         assert expected[name].value == pytest.approx(realised[name].value, abs=0.035), name
 
 
+@pytest.mark.slow
 def test_the_interval_holds_what_is_realised_where_probabilities_are_right():
     held = dict.fromkeys(("accuracy", "f1", "roc_auc", "brier", "log_loss"), 0)
     for seed in range(40):
@@ -128,6 +130,7 @@ def losses(n, shift, seed):
     return x, rows_of(y, 2.2 * x[:, 0], kind=PredictionKind.REGRESSION)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_expected_errors_are_realised_under_covariate_shift(shift):
     """Shifted by 1 the MAE grows by a quarter; trees that learned it from 8,000 rows are a tenth off at most."""
@@ -140,6 +143,7 @@ def test_expected_errors_are_realised_under_covariate_shift(shift):
     assert expected["bias"].value == pytest.approx(realised["bias"].value, abs=0.1)
 
 
+@pytest.mark.slow
 def test_intervals_of_expected_errors_are_as_wide_as_what_is_realised_varies():
     models = ExpectedLosses.fit(*losses(8000, 0.0, 1))
     found = []

@@ -77,6 +77,7 @@ def test_a_reference_that_needs_no_calibration_is_one_all_the_same() -> None:
     assert not calibration.changes
 
 
+@pytest.mark.slow
 def test_errors_of_numbers_that_are_kept_are_expected_as_before() -> None:
     data = numbers()
     fitted, made, _ = fit(data, 200)
@@ -86,6 +87,7 @@ def test_errors_of_numbers_that_are_kept_are_expected_as_before() -> None:
     assert told["mae"].value > 0.3
 
 
+@pytest.mark.slow
 def test_what_another_scikit_learn_has_learned_is_used_and_not_kept(monkeypatch) -> None:
     monkeypatch.setattr(learning, "trees_of", lambda _model: None)
     data = numbers()

@@ -133,6 +133,7 @@ scores = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(columns, st.one_of(st.none(), columns), scores, st.integers(0, 60), st.sampled_from([None, *PredictionKind]))
 @example(np.array([0.0] * 4 + [math.inf] + [0.0] * 24), np.array([0.0] * 4 + [math.inf] + [0.0] * 24), None, 1, None)

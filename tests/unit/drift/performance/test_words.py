@@ -42,6 +42,7 @@ def test_a_word_of_the_label_is_that_word_of_the_answer(tmp_path, rows, right):
     assert accuracy(tmp_path, rows) == pytest.approx(right)
 
 
+@pytest.mark.slow
 @given(rows=st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=40))
 @example(rows=[("no", "no"), ("no", "yes")])
 @example(rows=[("fraud", "yes"), ("no", "no"), ("yes", "yes")])

@@ -62,6 +62,7 @@ def profiles(folder, shift, drop=""):
     return reference, window, report, options
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_a_window_has_the_verdicts_that_its_data_have(tmp_path, shift):
     reference, window, report, options = profiles(tmp_path, shift)
@@ -73,6 +74,7 @@ def test_a_window_has_the_verdicts_that_its_data_have(tmp_path, shift):
     assert again.frozen == report.frozen
 
 
+@pytest.mark.slow
 def test_a_target_that_is_not_sent_is_no_fault(tmp_path):
     reference, window, _, options = profiles(tmp_path, 0.0, drop="y")
     report = compare_profiles(reference, window, options)
@@ -80,6 +82,7 @@ def test_a_target_that_is_not_sent_is_no_fault(tmp_path):
     assert report.dataset.left_out["y"] == "A target that is not sent."
 
 
+@pytest.mark.slow
 def test_a_feature_that_holds_nothing_any_more_is_critical(tmp_path):
     reference, window, _, options = profiles(tmp_path, 0.0, drop="age")
     report = compare_profiles(reference, window, options)
@@ -119,6 +122,7 @@ def test_each_window_may_be_held_against_the_one_before(tmp_path):
     assert [one["report"]["verdict"] for one in answer({**asked, "previous": True})] == ["ok", "drift", "ok"]
 
 
+@pytest.mark.slow
 def test_medians_are_told_of_numbers(tmp_path):
     reference, window, _, _ = profiles(tmp_path, 1.0)
     found = middles(reference, window)

@@ -81,6 +81,7 @@ def files(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", ["r.parquet", "r.csv"])
 @pytest.mark.parametrize("current", ["same.parquet", "moved.csv", "moved.parquet", "r.parquet"])
 def test_verdicts_are_those_against_the_file_itself(files, tmp_path, reference, current):
@@ -102,6 +103,7 @@ def test_verdicts_are_those_against_the_file_itself(files, tmp_path, reference, 
                 assert one.measures[name].value == pytest.approx(other.measures[name].value)
 
 
+@pytest.mark.slow
 def test_a_file_has_not_drifted_from_its_own_profile(files, tmp_path):
     out, _ = profiled(files / "r.csv", tmp_path / "p")
     for current in ("r.csv", "r.parquet"):
@@ -110,6 +112,7 @@ def test_a_file_has_not_drifted_from_its_own_profile(files, tmp_path):
         assert all(abs(one.measures["psi"].value) < 1e-12 for one in report.columns if "psi" in one.measures)
 
 
+@pytest.mark.slow
 def test_choices_are_kept_and_may_be_made_again(files, tmp_path):
     out, document = profiled(files / "r.parquet", tmp_path / "p", targets=["y"], ignored=["note"])
     assert document["columns"] == ["x", "n", "k", "flag", "at", "y"]
@@ -135,6 +138,7 @@ def opened(path, folder):
     return stack, connection, open_data(connection, path, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["parquet", "csv", "folder"])
 def test_a_table_read_in_parts_is_the_table(tmp_path, form):
     n = 300_000
@@ -195,6 +199,7 @@ def test_a_column_named_as_the_number_of_a_row_is_read_whole(tmp_path):
     assert [one.sketch.n_rows for one in found.columns] == [200_000, 200_000]
 
 
+@pytest.mark.slow
 def test_windows_of_one_reference_add_up_and_others_are_refused(files):
     reference = profile_of_source(DataSide(file_at(files / "r.parquet")))
     again = from_bytes(to_bytes(reference))
@@ -231,6 +236,7 @@ def test_a_profile_that_cannot_be_written_is_told(files, tmp_path):
     assert caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_column_that_stands_still_is_named_as_against_the_file(tmp_path):
     path = write(
         tmp_path / "r.parquet", {"x": [float(at) for at in range(300)], "c": [float(at % 3) for at in range(300)]}

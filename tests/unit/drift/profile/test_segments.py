@@ -106,6 +106,7 @@ def test_of_millions_of_values_few_are_held_and_none_is_called_unknown(monkeypat
     assert window.segments.parts[known.place(PartKind.UNKNOWN)].n_rows == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     st.lists(st.sampled_from([*PLANS, "gold", ""]), min_size=1, max_size=60), st.integers(0, 60), st.integers(0, 2**32)

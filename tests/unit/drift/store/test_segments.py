@@ -62,6 +62,7 @@ def test_windows_add_up_in_any_order(places, chance):
     assert_same(add_windows(LAYOUT, [LAYOUT.write(one) for one in some]), wanted)
 
 
+@pytest.mark.slow
 def test_hours_and_days_have_the_segments_of_their_windows(store, tmp_path):
     made = [(BEGIN + at * 6 * HOUR, WINDOWS[at % 8]) for at in range(80)]
     for at, profile in made:

@@ -111,6 +111,7 @@ def filled(store, days, per_day=4):
     return made
 
 
+@pytest.mark.slow
 def test_old_windows_are_there_by_the_hour_and_older_ones_by_the_day(store, tmp_path):
     made = filled(store, 70)
     with reopened(store, tmp_path, window_days=10, hour_days=40, day_days=1826) as kept:
@@ -185,6 +186,7 @@ def test_a_window_that_comes_late_is_part_of_its_hour(store):
     assert_same(store.merged("m", BEGIN, BEGIN + DAY), [*WINDOWS[:4], WINDOWS[3]])
 
 
+@pytest.mark.slow
 def test_beyond_the_budget_the_oldest_goes_the_finest_first(store, tmp_path):
     made = filled(store, 40)
     store.tidy(BEGIN + 40 * DAY)
@@ -397,6 +399,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_whoever_is_killed_leaves_whole_windows_that_fit_the_cursor(tmp_path):
     """The process is killed again and again, at moments by chance, also while hours are rolled up."""
     chance = random.Random(4)

@@ -100,6 +100,7 @@ def make(tmp_path: Path) -> Path:
 # -- what the maker is given -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_row_that_models_are_scored_on_is_given_to_the_maker_however_it_is_spelled(tmp_path) -> None:
     rows = people()
     real = write(tmp_path / "train.csv", rows)
@@ -127,6 +128,7 @@ def test_the_maker_is_told_what_each_column_is(tmp_path) -> None:
     assert (about["rows"], about["seed"], about["label"]) == (800, 1, "bad")
 
 
+@pytest.mark.slow
 def test_too_few_rows_an_unknown_label_and_dates_that_no_maker_can_write_are_refused(tmp_path) -> None:
     with pytest.raises(Invalid, match="80 rows are left to learn from, and 100 are needed"):
         lay(tmp_path, write(tmp_path / "few.csv", people(99)))
@@ -238,6 +240,7 @@ def test_a_number_is_what_is_finite_and_written_plainly(text) -> None:
 # -- the shipped maker, and the file for the training ------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_real", [True, False])
 def test_the_shipped_program_makes_rows_that_pass_and_the_real_lines_stay_as_they_were(tmp_path, with_real) -> None:
     rows = people()
@@ -276,6 +279,7 @@ def test_the_shipped_program_makes_rows_that_pass_and_the_real_lines_stay_as_the
     assert json.loads((tmp_path / "made/report.json").read_text()) == report
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_rows(tmp_path) -> None:
     real = write(tmp_path / "train.csv", people())
     lay(tmp_path, real)
@@ -284,6 +288,7 @@ def test_the_same_seed_makes_the_same_rows(tmp_path) -> None:
     assert (make(tmp_path) / "rows.csv").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_parquet_keeps_its_types(tmp_path) -> None:
     real = tmp_path / "train.parquet"
     source = write(tmp_path / "source.csv", people())
@@ -299,6 +304,7 @@ def test_parquet_keeps_its_types(tmp_path) -> None:
     assert duckdb.execute(f"SELECT count(*), count(pay) < count(*) FROM '{told['file']}'").fetchall() == [(1800, True)]
 
 
+@pytest.mark.slow
 def test_a_last_line_without_an_end_gets_one_and_json_lines_are_refused(tmp_path) -> None:
     real = write(tmp_path / "train.csv", people())
     real.write_bytes(real.read_bytes().rstrip(b"\n"))
@@ -311,6 +317,7 @@ def test_a_last_line_without_an_end_gets_one_and_json_lines_are_refused(tmp_path
         take(tmp_path, lines)
 
 
+@pytest.mark.slow
 def test_a_maker_that_copies_what_it_was_given_is_found_out(tmp_path) -> None:
     real = write(tmp_path / "train.csv", people())
     lay(tmp_path, real)
@@ -323,6 +330,7 @@ def test_a_maker_that_copies_what_it_was_given_is_found_out(tmp_path) -> None:
     assert privacy["protection"] == 0.0
 
 
+@pytest.mark.slow
 def test_copies_with_a_little_noise_are_found_out_too(tmp_path) -> None:
     real = write(tmp_path / "train.csv", people())
     lay(tmp_path, real)

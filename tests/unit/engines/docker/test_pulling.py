@@ -70,6 +70,7 @@ def test_an_id_from_outside_is_plain_and_cut() -> None:
     assert len(layer.id) < 100
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from(["status", "id", "progressDetail", "error", "errorDetail", "aux"]),

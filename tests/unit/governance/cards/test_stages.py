@@ -88,6 +88,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
+TestLife.pytestmark = [pytest.mark.slow]
 TestLife.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 
 

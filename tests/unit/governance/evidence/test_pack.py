@@ -310,6 +310,7 @@ def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
         unpacked(zipped([name]))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_files_of_one_name_and_too_many_or_too_large_ones_are_refused() -> None:
     with pytest.raises(Invalid, match="one name"):

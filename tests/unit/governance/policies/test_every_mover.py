@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 import mlops_desk
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import verbs_of
@@ -43,11 +45,13 @@ def files_with(names: set[str]) -> set[str]:
     return {one for one in found if not one.startswith("ui/")}
 
 
+@pytest.mark.slow
 def test_nothing_writes_an_alias_but_what_the_gate_stands_before() -> None:
     handed_on = {"desk/rules/pipelines.py", "desk/governance/governing.py", "registry/models.py"}  # that of the core
     assert files_with(WRITES) == {*CALLERS, *handed_on}
 
 
+@pytest.mark.slow
 def test_what_moves_is_called_by_what_asks_the_gate_alone() -> None:
     importing = {
         str(path.relative_to(ROOT))

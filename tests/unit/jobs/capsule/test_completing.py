@@ -170,6 +170,7 @@ def test_what_a_full_disk_kept_back_is_told_when_the_job_is_heard_of_again(world
     assert world.book.get("j").usage.gpu_seconds == 10.0
 
 
+@pytest.mark.slow
 def test_of_many_that_were_missed_those_are_told_that_ended_last(world):
     jobs = [
         Job(f"j{n}", "train", JobState.SUCCEEDED, JobSpec("train", "img"), 1.0, 0, "me", ended_at=float(n),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -29,11 +30,13 @@ def pruned(value):
     return repr(value) if isinstance(value, (bool, float)) else value
 
 
+@pytest.mark.slow
 @given(DOCUMENTS)
 def test_nothing_differs_from_itself(document):
     assert differences(document, document) == ()
 
 
+@pytest.mark.slow
 @given(DOCUMENTS, DOCUMENTS)
 @example({"a.b": 1}, {"a": {"b": 1}})
 @example({"a[0]": 1}, {"a": [1]})

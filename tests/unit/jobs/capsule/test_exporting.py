@@ -35,6 +35,7 @@ def done(desk, tmp_path):
     return desk.wait(job.id, JobState.SUCCEEDED)
 
 
+@pytest.mark.slow
 def test_everything_is_in_the_file(desk, done, tmp_path):
     target = tmp_path / "a.mldcapsule"
     told = desk.jobs.export(done.id, str(target))
@@ -58,6 +59,7 @@ def test_everything_is_in_the_file(desk, done, tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".new")] == []
 
 
+@pytest.mark.slow
 def test_a_file_that_is_there_stays(desk, done, tmp_path):
     target = tmp_path / "a"
     target.write_text("mine")
@@ -70,6 +72,7 @@ def test_a_file_that_is_there_stays(desk, done, tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.slow
 def test_a_place_that_takes_no_file_is_said(desk, done, tmp_path, monkeypatch):
     with pytest.raises(Unavailable, match="can't be written"):
         desk.jobs.export(done.id, str(tmp_path / "no" / "folder"))

@@ -28,6 +28,7 @@ def with_source(folder, more=""):
     return HEAD + f"command: [short]\nsource: {{folder: {folder}}}\n{more}"
 
 
+@pytest.mark.slow
 def test_what_runs_is_what_was_submitted_and_runs_again_as_it_was(desk, code):
     first = desk.jobs.submit(with_source(code))
     (code / "train.py").write_text("print(2)\n")
@@ -42,6 +43,7 @@ def test_what_runs_is_what_was_submitted_and_runs_again_as_it_was(desk, code):
     assert "capsule.source_sha256" in {one.path for one in desk.jobs.diff(first.id, fresh.id)}
 
 
+@pytest.mark.slow
 def test_with_another_source_it_is_taken_anew(desk, code, tmp_path):
     first = desk.jobs.submit(with_source(code))
     other = tmp_path / "other"
@@ -52,6 +54,7 @@ def test_with_another_source_it_is_taken_anew(desk, code, tmp_path):
     assert again.repeat.differs == (Difference("spec.source.folder", str(code), str(other)),)
 
 
+@pytest.mark.slow
 def test_the_container_starts_in_its_code(desk, code):
     job = desk.jobs.submit(with_source(code).replace("short", "forever"))
     desk.wait(job.id, JobState.RUNNING)
@@ -66,6 +69,7 @@ def test_parameters_and_seed_are_frozen(desk):
     assert (job.capsule.params, job.capsule.seed, job.capsule.source_sha256) == ({"lr": "0.10"}, 7, None)
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_is_not_kept_any_more_is_not_run_again(desk, code):
     first = desk.jobs.submit(with_source(code))
     desk.wait(first.id, JobState.SUCCEEDED)
@@ -76,6 +80,7 @@ def test_a_snapshot_that_is_not_kept_any_more_is_not_run_again(desk, code):
     assert len(desk.jobs.list()) == 1
 
 
+@pytest.mark.slow
 def test_a_snapshot_of_a_job_that_is_not_over_stays(desk, code):
     job = desk.jobs.submit(with_source(code).replace("short", "forever"))
     desk.jobs._freezing._snapshots._budget_bytes = lambda: 0

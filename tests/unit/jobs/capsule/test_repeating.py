@@ -19,6 +19,7 @@ from tests.unit.jobs.test_service import HEAD, as_uid, desk
 __all__ = ["desk"]
 
 
+@pytest.mark.slow
 def test_a_job_runs_again_on_the_same_image_and_says_what_was_changed(desk):
     first = desk.jobs.submit(HEAD + "command: [short]\nenv: {LR: 0.1}")
     desk.wait(first.id, JobState.SUCCEEDED)

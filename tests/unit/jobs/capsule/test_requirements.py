@@ -141,6 +141,7 @@ def test_code_is_the_snapshot_or_it_is_said():
     assert found(spec, Capsule())["code"][0] is Standing.UNKNOWN
 
 
+@pytest.mark.slow
 def test_data_are_there_the_same_or_others_or_not_there(tmp_path):
     (tmp_path / "a").write_text("1")
     spec = JobSpec("a", "img", mounts=(Mount(str(tmp_path), "/data"),))
@@ -194,6 +195,7 @@ def file(other, tmp_path):
     return job, str(path)
 
 
+@pytest.mark.slow
 def test_an_exported_job_is_shown_and_queued_and_linked(desk, file, tmp_path):
     job, path = file
     data = {"/data": str(tmp_path / "set")}
@@ -219,6 +221,7 @@ def test_an_exported_job_is_shown_and_queued_and_linked(desk, file, tmp_path):
     assert desk.jobs.rerun(queued.id).capsule.source_sha256 == job.capsule.source_sha256
 
 
+@pytest.mark.slow
 def test_what_an_exported_job_waited_for_is_told_as_lost_before_and_after_it_is_queued(desk, other, tmp_path):
     first = other.wait(other.jobs.submit(HEAD + "command: [short]\n").id, JobState.SUCCEEDED)
     waits = f"command: [short]\nafter: [{first.id}]\nafterSuccess: [{first.id}]\n"
@@ -232,6 +235,7 @@ def test_what_an_exported_job_waited_for_is_told_as_lost_before_and_after_it_is_
     assert [note.option for note in desk.jobs.show(queued.id).imported.notes] == ["after", "afterSuccess"]
 
 
+@pytest.mark.slow
 def test_data_that_lie_elsewhere_are_mapped_and_what_is_missing_is_said(desk, file, tmp_path):
     _, path = file
     (tmp_path / "set").rename(tmp_path / "moved")
@@ -252,6 +256,7 @@ def test_data_that_lie_elsewhere_are_mapped_and_what_is_missing_is_said(desk, fi
     assert (queued.spec.mounts[0].source, queued.spec.params) == (str(tmp_path / "moved"), {"lr": "1"})
 
 
+@pytest.mark.slow
 def test_a_file_alone_gets_no_folder_of_this_machine_and_nothing_of_it_is_looked_at(desk, file, tmp_path):
     _, path = file
     shown = desk.jobs.preview_import(path)
@@ -266,6 +271,7 @@ def test_a_file_alone_gets_no_folder_of_this_machine_and_nothing_of_it_is_looked
     assert desk.jobs.list() == []
 
 
+@pytest.mark.slow
 def test_what_a_rerun_would_be_is_told_before_it_is_queued(desk, tmp_path):
     data = tmp_path / "d"
     data.mkdir()
@@ -284,6 +290,7 @@ def test_what_a_rerun_would_be_is_told_before_it_is_queued(desk, tmp_path):
     assert len(desk.jobs.list()) == 1
 
 
+@pytest.mark.slow
 def test_outputs_are_told_by_their_size_and_packed(desk, tmp_path):
     job = desk.jobs.submit(HEAD + "command: [short]\noutputs: [/out]\n")
     desk.wait(job.id, JobState.SUCCEEDED)

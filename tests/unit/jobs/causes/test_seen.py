@@ -92,6 +92,7 @@ def test_gpus_that_were_slowed_down_stand_beside_what_they_explain() -> None:
     assert "clocks" not in why(EndFacts(1, log, gpus=brief)).evidence
 
 
+@pytest.mark.slow
 @given(
     kills=st.lists(st.builds(KernelKill, st.floats(0, 1e6), st.none() | st.text(max_size=300), st.sampled_from([None, True]),
                              st.booleans())),

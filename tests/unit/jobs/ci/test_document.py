@@ -107,12 +107,14 @@ def test_what_is_no_document_has_a_place_by_which_its_file_is_named(text: str, l
     assert caught.value.place.line == line
 
 
+@pytest.mark.slow
 def test_stages_that_wait_for_one_another_are_refused() -> None:
     text = WHOLE.replace("command: [python, train.py]", "command: [python]\n    needs: [evaluate]")
     with pytest.raises(Invalid, match="wait for one another: keep, train, evaluate, good"):
         parse_pipeline(text)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=200) | st.integers(0, len(WHOLE)).map(lambda at: WHOLE[:at]))
 @example("")
 @example("\x00")
@@ -128,6 +130,7 @@ def test_whatever_a_file_holds_it_is_a_pipeline_or_the_one_error(text: str) -> N
         assert isinstance(parse_pipeline(text), CiFile)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_a_file_with_one_line_gone_or_doubled_is_a_pipeline_or_the_one_error(data: st.DataObject) -> None:
     lines = WHOLE.splitlines(keepends=True)

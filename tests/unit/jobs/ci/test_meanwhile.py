@@ -136,6 +136,7 @@ def test_who_follows_waits_no_longer_than_anything_between_would(world: World, m
     assert asked == [25.0, 0.0, 3.0]
 
 
+@pytest.mark.slow
 def test_of_runs_that_are_over_so_many_are_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlops_desk.jobs.ci.book._KEPT", 2)
     made: list[Any] = []

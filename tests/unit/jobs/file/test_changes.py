@@ -168,6 +168,7 @@ def given_on_the_line(value):
     return "'" + str(value).replace("'", "''") + "'"
 
 
+@pytest.mark.slow
 @given(specs())
 @settings(deadline=None)
 def test_whatever_a_file_says_can_be_said_on_the_command_line(spec):
@@ -177,6 +178,7 @@ def test_whatever_a_file_says_can_be_said_on_the_command_line(spec):
     assert parse_spec(json.dumps(bare), changes=changes) == spec
 
 
+@pytest.mark.slow
 def test_a_stored_job_whose_file_would_be_too_long_is_changed_all_the_same():
     variables = ",".join(f"A{number}: {'1' * 116}" for number in range(500))
     spec = parse_spec(f"{HEAD}command: [{'a,' * 1000}]\nenv: {{{variables}}}\n")
@@ -184,6 +186,7 @@ def test_a_stored_job_whose_file_would_be_too_long_is_changed_all_the_same():
     assert change_spec(spec, {"priority": "1"}) == replace(spec, priority=1)
 
 
+@pytest.mark.slow
 @given(specs())
 @settings(deadline=None)
 def test_a_stored_job_is_changed_where_it_is_told_and_nowhere_else(spec):

@@ -36,6 +36,7 @@ def test_files_that_people_write_fit(text):
     VALIDATOR.validate(json.loads(json.dumps(yaml.safe_load(text), default=str)))
 
 
+@pytest.mark.slow
 @given(specs())
 @settings(deadline=None)
 def test_whatever_the_program_writes_fits(spec):

@@ -287,6 +287,7 @@ def test_what_is_data_and_no_job_is_refused(text, said):
     assert refuse(HEAD + text) in {f"{said} Put it into a file.", f"{said} Put them into a file."}
 
 
+@pytest.mark.slow
 @given(st.floats().map(str) | st.text("0123456789.+-einfa_ ", max_size=8))
 def test_amounts_in_a_job_are_finite(text):
     for key in ("cpus", "gpus", "memory", "shm", "gpu_memory"):
@@ -298,6 +299,7 @@ def test_amounts_in_a_job_are_finite(text):
             assert amount is None or (math.isfinite(amount) and amount > 0)
 
 
+@pytest.mark.slow
 @given(specs())
 @example(JobSpec("\U0001f600", "b", command=("\U0001f600", "\x85", "on", "1e3", "", "\u2028"), env={"A": "no"}))
 @example(JobSpec("a", "b", resources=Resources(cpus=0.001)))
@@ -340,6 +342,7 @@ mlflow:
     )
 
 
+@pytest.mark.slow
 @given(specs(), st.data())
 @settings(deadline=None)
 def test_an_error_stands_where_the_file_was_broken(spec, data):
@@ -356,6 +359,7 @@ _PIECES = [*"ab:-{}[],&*!|>%@`'\"\\#\n \t0~?\x00\ud800é=<.", "\n  ", ": ", "- "
 _YAMLISH = st.lists(st.sampled_from(_PIECES)).map("".join)
 
 
+@pytest.mark.slow
 @given(st.one_of(st.text(), _YAMLISH, st.text().map(lambda text: HEAD + text), _YAMLISH.map(lambda text: HEAD + text)))
 @settings(deadline=None, max_examples=300)
 def test_hostile_text_is_refused_in_words_or_read(text):

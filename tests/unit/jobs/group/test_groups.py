@@ -104,6 +104,7 @@ def test_a_group_whose_jobs_all_die_at_once_stops_itself_and_says_so(world):
     assert states(world, rest) == [JobState.BLOCKED] * 5
 
 
+@pytest.mark.slow
 def test_a_person_may_let_it_go_on(world):
     ids = failing(world)
     world.tick(12)

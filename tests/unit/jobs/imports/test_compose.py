@@ -157,6 +157,7 @@ _ANY = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from(["a", "b"]), st.dictionaries(st.sampled_from(sorted(KEYS)), _ANY, max_size=5), max_size=2

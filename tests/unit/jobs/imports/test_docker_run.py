@@ -199,6 +199,7 @@ def test_whatever_stands_in_a_line_becomes_a_job_file_or_an_error_in_words(words
     assert parse_spec(job.spec).image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [
@@ -218,6 +219,7 @@ def test_a_long_line_is_read_in_its_time(line):
         assert error.message  # noqa: PT017 - either outcome is right; one that never comes fails the test
 
 
+@pytest.mark.slow
 def test_more_variables_than_a_job_file_has_are_told():
     job = read("docker run " + "".join(f"-e A{number}=1 " for number in range(502)) + "img")
     assert len(parse_spec(job.spec).env) == 500

@@ -95,6 +95,7 @@ def test_who_waits_for_themselves_is_found_whatever_the_web(web):
     assert all(name in reaches(name) for name in circles(jobs))
 
 
+@pytest.mark.slow
 def test_a_chain_of_ten_thousand_is_no_circle_and_no_deep_call():
     jobs = {str(number): tied(str(number), str(number + 1)) for number in range(10_000)}
     assert circles(jobs) == frozenset()

@@ -1,5 +1,6 @@
 """Agents of several users beside one another: none of their large jobs starves, and no two wait for one another."""
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -73,6 +74,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
+TestLife.pytestmark = [pytest.mark.slow]
 TestLife.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 
 
@@ -97,6 +99,7 @@ def feed(machine, lasts, limited, floods):
             machine.submit(uid, 1, lasts, float(lasts) if limited else None)
 
 
+@pytest.mark.slow
 @given(
     count=st.integers(2, 8), lasts=st.integers(5, 60), limited=st.booleans(), floods=st.integers(1, 2),
     order=st.permutations([1, 2, 3]),
@@ -111,12 +114,14 @@ def test_no_large_job_starves_behind_the_small_ones_of_other_users(count, lasts,
     assert waited <= JOIN_AFTER_SECONDS + 3 * lasts + 5
 
 
+@pytest.mark.slow
 def test_without_the_line_it_starves(monkeypatch):
     monkeypatch.setattr("tests.unit.jobs.queue.agents_world.Line.waiters", lambda _line: ())
     monkeypatch.setattr("tests.unit.jobs.queue.agents_world.Line.join", lambda *_: None)
     assert flooded(8, 7, limited=False, floods=2, order=[3, 2, 1], seconds=2000, big_gpus=8) is None
 
 
+@pytest.mark.slow
 @given(order=st.permutations([1, 2, 3]), sizes=st.tuples(*[st.integers(1, 4)] * 3), rounds=st.integers(1, 4))
 @example(order=[1, 2, 3], sizes=(4, 4, 4), rounds=4)
 @example(order=[2, 1, 3], sizes=(4, 3, 2), rounds=4)
@@ -153,6 +158,7 @@ def test_cards_are_not_kept_for_ever_for_a_job_that_does_not_start():
     assert small in machine.waited
 
 
+@pytest.mark.slow
 def test_whoever_keeps_cards_unused_for_long_steps_back_as_long_as_that():
     """All but one card stay free for a job, for the last of them is somebody's for days."""
     machine = Machine(4)

@@ -148,6 +148,7 @@ def test_a_dry_run_of_an_image_that_is_not_here_promises_nothing(desk):
     assert (told.places[0].forecast_start, told.places[0].reason.class_) == (None, "image_pulling")
 
 
+@pytest.mark.slow
 def test_a_dry_run_counts_the_time_in_which_data_are_copied_and_says_what_does_not_fit(desk, tmp_path):
     desk.settings.set("jobs.mount_roots", "/")
     data = tmp_path / "share"
@@ -207,6 +208,7 @@ def test_a_priority_is_changed_while_it_waits_and_not_after_the_end(desk):
         desk.jobs.prioritize(second.id, 1)
 
 
+@pytest.mark.slow
 def test_more_jobs_than_one_person_may_queue_are_refused_and_a_dry_run_says_so(desk):
     desk.wait(desk.submit("resources: {gpus: 2}\n").id, JobState.RUNNING)
     desk.rules = replace(desk.rules, jobs_per_user=1)

@@ -178,6 +178,7 @@ TestWorld = World.TestCase
 TestWorld.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 
 
+@pytest.mark.slow
 @given(
     patience=st.sampled_from([HOUR, 24 * HOUR]), lasts=st.sampled_from([60.0, 900.0]), users=st.integers(1, 3),
     has_limit=st.booleans(),

@@ -43,6 +43,7 @@ def test_many_files_without_folders_are_counted_too(tmp_path):
     assert 200 * 4096 <= used_bytes(tmp_path) <= 200 * 4096 + 64 * 1024
 
 
+@pytest.mark.slow
 def test_a_count_that_takes_too_long_is_not_known_and_its_process_is_ended(tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/du").write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec /bin/sleep 60\n")

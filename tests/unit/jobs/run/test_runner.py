@@ -462,6 +462,7 @@ def test_a_registry_out_of_reach_blocks_the_job_until_it_answers(world):
     assert world.job(job_id).reason is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "class_", "command"),
     [

@@ -44,6 +44,7 @@ def test_data_are_copied_before_gpus_are_given_and_the_container_sees_the_copy(w
     assert (job.spec.mounts[0], job.capsule.staged[0].source) == (data, data.source)
 
 
+@pytest.mark.slow
 def test_a_job_whose_data_are_not_there_keeps_nobody_back(world, data):
     gone = Mount(data.source + "-gone", "/data", stage=True)
     first = world.submit("forever", gpus=2, mounts=(gone,), uid=ME)
@@ -57,6 +58,7 @@ def test_a_job_whose_data_are_not_there_keeps_nobody_back(world, data):
     assert world.job(first).state is JobState.RUNNING
 
 
+@pytest.mark.slow
 def test_a_copy_that_is_cleared_away_at_the_last_moment_is_made_anew(world, data):
     job_id = world.submit("forever", gpus=1, mounts=(data,), uid=ME)
     place = world.runtime.place
@@ -74,6 +76,7 @@ def test_a_copy_that_is_cleared_away_at_the_last_moment_is_made_anew(world, data
     assert world.job(job_id).state is JobState.RUNNING
 
 
+@pytest.mark.slow
 def test_a_later_attempt_gets_the_same_copy(world, data):
     world.engine.programs["train"] = ScriptedProgram(exit_code=3)
     job_id = world.submit("train", mounts=(data,), uid=ME, retries={"exit_nonzero": 1})
@@ -86,6 +89,7 @@ def test_a_later_attempt_gets_the_same_copy(world, data):
     assert (len(job.attempts), job.capsule.staged) == (2, staged)
 
 
+@pytest.mark.slow
 def test_who_submits_without_gpus_sees_what_is_waited_for(world, data):
     world.cache_bytes = 0
     job_id = world.submit("forever", mounts=(data,), uid=ME)

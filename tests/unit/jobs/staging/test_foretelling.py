@@ -39,6 +39,7 @@ def test_data_that_are_not_here_are_told_with_their_size_and_nothing_is_kept(cac
     assert [path for path in (cache.root / "cache").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 def test_a_copy_that_is_here_is_told_until_its_source_changes(cache):
     data = cache.data(a=b"x" * 20_000, b="1")
     cache.submit("j", data)
@@ -67,6 +68,7 @@ def test_two_mounts_have_to_fit_together(cache):
     assert [told.standing for told in asked(cache, one, two)] == [DataStanding.COPIED, DataStanding.NO_ROOM]
 
 
+@pytest.mark.slow
 def test_copies_that_make_room_are_counted_and_those_of_jobs_before_it_are_waited_for(cache):
     cache.budget_bytes = 4 * MIB
     old, new = cache.data("old", a=b"x" * 3 * MIB), cache.data("new", a=b"y" * 3 * MIB)
@@ -88,6 +90,7 @@ def test_what_is_not_there_or_may_not_be_read_is_told(cache):
     assert "is a pipe" in told.text
 
 
+@pytest.mark.slow
 def test_what_takes_longer_is_told_as_not_known_with_how_many_were_seen(cache, monkeypatch):
     def slow(_request, _given, _uid, told, given_up):
         begun = time.monotonic()
@@ -167,6 +170,7 @@ def test_how_long_is_told_by_what_was_measured_at_an_earlier_copy(cache):
     assert (told.seconds, told.bytes_per_second) == (6.0, MIB / 2)
 
 
+@pytest.mark.slow
 def test_a_copy_that_has_most_from_another_counts_only_what_it_has_read(cache):
     data = cache.data(a=b"x" * MIB, b="1")
     cache.submit("j", data)

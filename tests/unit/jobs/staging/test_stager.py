@@ -48,6 +48,7 @@ def test_a_source_that_is_one_file_is_mounted_as_one(cache):
     assert cache.tree("j").read_bytes() == b"w" * 5000
 
 
+@pytest.mark.slow
 def test_two_jobs_share_a_copy_and_a_later_submit_looks_at_the_source_anew(cache):
     data = cache.data(a="1", b="2")
     cache.submit("one", data)
@@ -74,6 +75,7 @@ def test_two_jobs_share_a_copy_and_a_later_submit_looks_at_the_source_anew(cache
     assert [copy.jobs for copy in cache.shelf.show(cache.book.active()).copies] == [("four", "three")]
 
 
+@pytest.mark.slow
 def test_the_same_data_from_elsewhere_have_the_same_hash(cache):
     one, other = cache.data("one", a="1"), cache.data("other", a="1")
     cache.submit("j", one, other)
@@ -82,6 +84,7 @@ def test_the_same_data_from_elsewhere_have_the_same_hash(cache):
     assert job.capsule.staged[0].copy != job.capsule.staged[1].copy
 
 
+@pytest.mark.slow
 def test_data_of_a_job_that_waits_for_another_are_copied_when_that_has_ended(cache):
     data = cache.data(a="old")
     cache.submit("makes", at=1.0)
@@ -129,6 +132,7 @@ def test_a_source_that_is_not_there_blocks_its_job(cache):
     assert str(cache.share / "gone") in caught.value.reason.text
 
 
+@pytest.mark.slow
 def test_what_is_too_large_for_the_budget_blocks_with_what_is_missing_and_the_setting(cache):
     cache.budget_bytes = 100 << 20
     data = cache.data()
@@ -146,6 +150,7 @@ def test_what_is_too_large_for_the_budget_blocks_with_what_is_missing_and_the_se
     assert cache.stage("j").capsule.staged
 
 
+@pytest.mark.slow
 def test_unused_copies_go_for_a_new_one_and_what_a_running_job_uses_stays(cache):
     cache.budget_bytes = 12_000
     folders = [cache.data(f"d{number}", a=b"x" * 4000) for number in range(4)]
@@ -178,6 +183,7 @@ def test_a_share_that_can_not_be_asked_now_is_asked_again(cache):
     assert caught.value.reason.text == "Its data can't be copied now: The share does not answer."
 
 
+@pytest.mark.slow
 def test_after_a_restart_of_the_machine_a_copy_is_verified_before_it_is_used(cache):
     data = cache.data(a="1", b="2")
     cache.submit("one", data)

@@ -25,6 +25,7 @@ def verbs(cache):
     return made
 
 
+@pytest.mark.slow
 def test_copies_are_shown_and_those_that_no_job_uses_are_cleared(cache, verbs):
     for name in ("used", "free"):
         cache.submit(name, cache.data(name, a=name))
@@ -56,6 +57,7 @@ def test_a_job_that_waits_with_damaged_code_never_starts_with_it(cache, verbs, m
     assert (cache.book.get("torn").state, cache.book.get("whole").state) == (JobState.FAILED, JobState.QUEUED)
 
 
+@pytest.mark.slow
 def test_of_each_part_it_is_told_what_goes_first(cache, verbs):
     for name in ("old", "new", "used"):
         cache.submit(name, cache.data(name, a=name))

@@ -27,6 +27,7 @@ from tests.unit.jobs.staging.conftest import MIB
 NOBODY = 65_534
 
 
+@pytest.mark.slow
 def test_after_a_kill_what_was_verified_is_not_read_again(cache, monkeypatch):
     data = cache.data(**{f"f{number:04}": b"x" * 1000 for number in range(2000)})
     cache.submit("j", data)
@@ -69,6 +70,7 @@ def test_after_a_kill_what_was_verified_is_not_read_again(cache, monkeypatch):
     assert kept >= lines
 
 
+@pytest.mark.slow
 def test_data_that_change_while_they_are_copied_are_copied_anew_or_told_of(cache, monkeypatch):
     data = cache.data(a="0", b="same")
     cache.submit("j", data)
@@ -94,6 +96,7 @@ def test_data_that_change_while_they_are_copied_are_copied_anew_or_told_of(cache
     assert f"{data} was written to each time that it was copied (a), 3 times." in job.reason.text
 
 
+@pytest.mark.slow
 def test_data_that_change_once_their_copy_is_done_are_copied_anew_from_there(cache, monkeypatch):
     """The copy itself has seen no change: only the look at the source afterwards does."""
     data = cache.data(a="0", b="same")
@@ -117,6 +120,7 @@ def test_data_that_change_once_their_copy_is_done_are_copied_anew_from_there(cac
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_share_from_which_nothing_comes_ends_the_worker_and_the_job_waits(cache, monkeypatch):
     data = cache.data(a="1")
     cache.submit("j", data)
@@ -126,6 +130,7 @@ def test_a_share_from_which_nothing_comes_ends_the_worker_and_the_job_waits(cach
     assert "was ended" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_holes_stay_holes_and_are_hashed_as_zeros(cache):
     data = cache.data()
     with (data / "sparse").open("wb") as file:
@@ -170,6 +175,7 @@ def open_place(monkeypatch):
         pytest.fail("no interpreter here that everybody may run")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_another_user_gets_no_copy_of_ones_data_and_none_of_what_they_may_not_read(cache, open_place):
     data = open_place / "data"
@@ -192,6 +198,7 @@ def test_another_user_gets_no_copy_of_ones_data_and_none_of_what_they_may_not_re
     assert {path.stat().st_mode & 0o077 for path in (cache.root / "cache", *closed)} <= {0}
 
 
+@pytest.mark.slow
 def test_a_file_that_is_replaced_by_a_link_is_not_followed(cache, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("secret")

@@ -21,6 +21,7 @@ def judged(phases, gpus, seed=0, least=LEAST):
     return [watch.judge(look, least) for look in looks(phases, random.Random(seed), gpus)]
 
 
+@pytest.mark.slow
 def test_at_most_one_of_a_hundred_healthy_jobs_is_told():
     told = {}
     for number in range(420):

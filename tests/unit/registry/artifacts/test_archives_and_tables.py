@@ -62,6 +62,7 @@ def test_a_zip_is_listed_and_pytorchs_pickle_in_it_is_told_by_its_imports() -> N
     assert "../x\\u202e  0 B" in seen.listing
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_is_listed_and_never_unpacked() -> None:
     bomb = zipped({"w/data.pkl": b"\x80\x04" + b"N0" * 40_000_000 + b".", "b": b"\0" * 50_000_000})
     assert len(bomb) < 300_000
@@ -344,6 +345,7 @@ def test_a_graph_with_a_wrong_byte_is_told_or_refused(place: int, byte: int) -> 
         return
 
 
+@pytest.mark.slow
 def test_a_zip_of_very_many_members_is_not_gone_through_but_told() -> None:
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:

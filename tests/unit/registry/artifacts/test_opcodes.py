@@ -111,6 +111,7 @@ def test_no_bytes_are_too_odd_to_be_listed(data: bytes) -> None:
     read_operations(io.BytesIO(b"\x80\x04" + data))
 
 
+@pytest.mark.slow
 def test_a_pickle_without_end_is_read_in_part() -> None:
     found = read_operations(io.BytesIO(b"\x80\x04" + b"N0" * MOST_OPERATIONS + b"."))
     assert (found.n_operations, found.problem is not None) == (MOST_OPERATIONS, True)
@@ -126,6 +127,7 @@ def test_the_view_has_names_operations_and_whether_it_was_cut() -> None:
     assert seen.text.splitlines()[0].split() == ["0", "PROTO", "4"]
 
 
+@pytest.mark.slow
 def test_a_pickle_that_joblib_packed_is_read_as_what_it_is() -> None:
     data = zlib.compress(pickle.dumps(collections.deque))
     seen = pickles.view("m.joblib", OpenFile(io.BytesIO(data), "", len(data)))

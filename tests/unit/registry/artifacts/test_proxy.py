@@ -67,6 +67,7 @@ def listing(*files: object) -> Callable[[BaseHTTPRequestHandler], None]:
     return lambda handler: send(handler, json.dumps({"files": files}).encode())
 
 
+@pytest.mark.slow
 def test_a_folder_is_listed_with_the_registrys_login(server: Server) -> None:
     server.answer = listing({"path": "b.txt", "is_dir": False, "file_size": "7"}, {"path": "a b", "is_dir": True})
     assert server.files.list("model/x") == [
@@ -77,6 +78,7 @@ def test_a_folder_is_listed_with_the_registrys_login(server: Server) -> None:
     assert [one.path for one in server.files.walk("", 4)] == ["b.txt", "a b/b.txt"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../x", "a/b", "/etc/passwd", "..", "", "a\\b", 3, None, "x" * 300, "a\0b"])
 def test_a_name_that_leads_elsewhere_is_refused(server: Server, name: object) -> None:
     server.answer = listing({"path": name, "is_dir": False})
@@ -84,12 +86,14 @@ def test_a_name_that_leads_elsewhere_is_refused(server: Server, name: object) ->
         server.files.list("")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [None, "many", -1, "1e9", 1.5, [3]])
 def test_a_size_that_is_none_is_not_known(server: Server, size: object) -> None:
     server.answer = listing({"path": "a", "file_size": size})
     assert server.files.list("") == [Artifact("a")]
 
 
+@pytest.mark.slow
 def test_a_file_is_fetched_up_to_a_limit(server: Server) -> None:
     server.answer = lambda handler: send(handler, b"0123456789")
     with server.files.open("a b/ü%25.txt", 100) as opened:
@@ -101,6 +105,7 @@ def test_a_file_is_fetched_up_to_a_limit(server: Server) -> None:
         assert opened.is_whole
 
 
+@pytest.mark.slow
 def test_what_is_sent_without_end_is_left_at_the_limit(server: Server) -> None:
     sent = []
 
@@ -128,6 +133,7 @@ def test_a_packed_answer_is_not_unpacked(server: Server) -> None:
         assert opened.stream.read() == b"\x1f\x8bnonsense"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -152,6 +158,7 @@ def test_each_refusal_is_told_as_what_it_is(server: Server, status: int, kind: t
     assert "secret" not in told.value.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"[]", b"[" * 100_000, b'{"files": 3}', b'{"files": [3]}'])
 def test_garbage_instead_of_a_list_is_none(server: Server, data: bytes) -> None:
     server.answer = lambda handler: send(handler, data)
@@ -162,6 +169,7 @@ def test_garbage_instead_of_a_list_is_none(server: Server, data: bytes) -> None:
         server.files.list("")
 
 
+@pytest.mark.slow
 def test_a_server_that_says_nothing_is_timed_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy, "_TIMEOUT_SECONDS", 0.2)
     server.answer = lambda _: time.sleep(1)

@@ -73,12 +73,14 @@ def test_a_runs_own_files_and_its_models_are_one_list(root: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_that_left_no_files_of_its_own_lists_its_models(root: Path) -> None:
     registry = Placed(ArtifactPlace(str(root / "gone"), ""), ArtifactPlace(str(root / "m"), "", "model"))
     assert shelf(registry, root)[0].listed_of_run("r", "", None) == [Artifact("model", is_folder=True)]
     assert shelf(Placed(ArtifactPlace(str(root / "gone"), "")), root)[0].listed_of_run("r", "", None) == []
 
 
+@pytest.mark.slow
 def test_what_lies_in_a_model_is_named_by_the_runs_own_paths(root: Path) -> None:
     registry = Placed(ArtifactPlace(str(root / "m"), "", "model"), ArtifactPlace(str(root / "run"), "model"))
     files, _ = shelf(registry, root)
@@ -94,6 +96,7 @@ def test_what_lies_in_a_model_is_named_by_the_runs_own_paths(root: Path) -> None
     assert (seen.path, seen.text) == ("model/MLmodel", "a: 1")
 
 
+@pytest.mark.slow
 def test_the_first_place_that_has_the_file_gives_it_and_else_the_first_says_why(root: Path) -> None:
     registry = Placed(ArtifactPlace(str(root / "m"), "notes.txt"), ArtifactPlace(str(root / "run"), "notes.txt"))
     files, _ = shelf(registry, root)
@@ -103,6 +106,7 @@ def test_the_first_place_that_has_the_file_gives_it_and_else_the_first_says_why(
         files.view_of_run("r", "a.txt", None)
 
 
+@pytest.mark.slow
 def test_a_file_in_a_cloud_is_fetched_by_mlflow_within_a_limit_and_forgotten(root: Path) -> None:
     files, house = shelf(Placed(ArtifactPlace("s3://bucket/r", "a.txt")), root)
     seen = files.view_of_run("r", "a.txt", None)
@@ -124,6 +128,7 @@ def test_a_path_that_is_none_is_refused_before_anybody_is_asked(root: Path, path
             files.listed_of_run("r", path, None)
 
 
+@pytest.mark.slow
 def test_a_version_is_named_by_its_number_or_by_its_alias(root: Path) -> None:
     registry = FakeRegistry(root)
     registry.add_run("x", Run("run", "r", "FINISHED", 1))

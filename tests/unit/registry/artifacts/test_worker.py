@@ -84,6 +84,7 @@ FILES = ("model.pkl", "model.joblib", "x.dill", "model.pth", "model.h5", "model.
          "numpy.py")  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*FILES, None])
 def test_nothing_of_a_hostile_model_is_loaded_imported_or_run(hostile: Path, tmp_path: Path, name: str | None) -> None:
     source = {"root": str(hostile), "base": ""}
@@ -139,6 +140,7 @@ def test_a_damaged_file_says_so_beside_its_size_and_hash(tmp_path: Path) -> None
     assert view.problem is not None
 
 
+@pytest.mark.slow
 def test_a_sparse_file_of_ten_gigabytes_is_seen_at_once(tmp_path: Path) -> None:
     with (tmp_path / "a.csv").open("wb") as file:
         file.write(b"a,b\n1,2\n" * 1000)
@@ -151,6 +153,7 @@ def test_a_sparse_file_of_ten_gigabytes_is_seen_at_once(tmp_path: Path) -> None:
     assert seen(tmp_path, "a.pkl").problem is not None
 
 
+@pytest.mark.slow
 def test_what_takes_more_memory_than_there_is_costs_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.pkl").write_bytes(b"\x80\x04\x8e" + (1 << 40).to_bytes(8, "little") + b"x")
     assert seen(tmp_path, "a.pkl").problem is not None

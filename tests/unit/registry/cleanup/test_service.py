@@ -286,6 +286,7 @@ def test_a_disk_that_hangs_costs_the_sizes_and_not_the_preview(
     assert (len(shown.going), shown.size_bytes) == (2, None)
 
 
+@pytest.mark.slow
 def test_the_worker_measures_runs_where_the_database_says_they_lie(tmp_path: Path) -> None:
     store = small_store(tmp_path / "mlflow.db", n_runs=20)
     files = tmp_path / "files"

@@ -31,6 +31,7 @@ def found():
     return {one.name: one for one in importance_of(runs_of(sweep, 60), "auc")}
 
 
+@pytest.mark.slow
 def test_what_decides_comes_out(found):
     assert found["lr"].importance > 0.3
     assert found["opt"].importance > 0.2
@@ -39,6 +40,7 @@ def test_what_decides_comes_out(found):
     assert list(found)[-1] == "depth"
 
 
+@pytest.mark.slow
 def test_a_rank_correlation_says_which_way(found):
     assert found["lr"].correlation < -0.5
     assert found["opt"].correlation is None, "of words there is no more and less"
@@ -49,15 +51,18 @@ def test_a_constant_explains_nothing(found):
     assert (found["depth"].importance, found["depth"].correlation, found["depth"].n_runs) == (None, None, 60)
 
 
+@pytest.mark.slow
 def test_nine_runs_tell_nothing():
     assert {(one.importance, one.correlation) for one in importance_of(runs_of(sweep, 9), "auc")} == {(None, None)}
 
 
+@pytest.mark.slow
 def test_noise_is_not_told_as_importance():
     noise = runs_of(lambda chance: ({"a": str(chance.random()), "b": str(chance.random())}, chance.random()), 40)
     assert {one.importance for one in importance_of(noise, "auc")} == {None}
 
 
+@pytest.mark.slow
 def test_not_to_have_a_parameter_is_a_choice():
     def world(chance):
         there = chance.random() < 0.5

@@ -345,6 +345,7 @@ def test_the_installed_mlflows_revisions_are_read_without_loading_it(tmp_path: P
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone()[0] == found.newest
 
 
+@pytest.mark.slow
 def test_a_store_of_an_older_release_is_looked_over_without_what_it_lacks(tmp_path: Path) -> None:
     path = empty_store(tmp_path / "old.db", revision="7f2a7d5fae7d")
     checks = {one.check: one.state for one in look(path).findings}

@@ -286,6 +286,7 @@ def statistics_of(path: Path) -> list[object]:
         return connection.execute("SELECT tbl, idx, stat FROM sqlite_stat1 ORDER BY 1, 2").fetchall()
 
 
+@pytest.mark.slow
 def test_who_is_ended_in_the_midst_of_mending_leaves_a_store_that_goes_on(tmp_path: Path) -> None:
     """A kill at any moment: the store has all its rows, a writer can write, and the next fix clears away what was begun."""
     store = small_store(tmp_path / "mlflow.db", n_runs=2000)

@@ -45,6 +45,7 @@ def findings(uri: str) -> dict[str, StoreFinding]:
     return {one.check: one for one in report.findings}
 
 
+@pytest.mark.slow
 def test_a_server_that_never_counted_its_rows_is_counted(uri: str) -> None:
     change(uri, "ALTER TABLE metrics SET (autovacuum_enabled = off)", "SELECT pg_stat_reset()")
     change(
@@ -66,6 +67,7 @@ def postgres_waits(uri: str) -> None:
     change(uri, "SELECT pg_stat_force_next_flush()")
 
 
+@pytest.mark.slow
 def test_an_index_that_lacks_is_made_while_writers_go_on(uri: str) -> None:
     change(uri, f"DROP INDEX {INDEX}")
     assert findings(uri)["indexes"].fix == "index"

@@ -55,6 +55,7 @@ def test_a_server_that_sorts_at_once_and_has_nothing_deleted_is_fine() -> None:
     assert answers.orders == [None, ["metrics.auc DESC"]]
 
 
+@pytest.mark.slow
 def test_a_server_that_sorts_for_seconds_what_it_lists_at_once_never_counted_its_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

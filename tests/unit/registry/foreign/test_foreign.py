@@ -142,6 +142,7 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return folder
 
 
+@pytest.mark.slow
 def test_an_offline_run_of_wandb_is_read_with_what_it_was_given_and_how_it_ended(offline):
     runs = read(TrackerKind.WANDB, offline)
     good = runs["good"]
@@ -163,6 +164,7 @@ def test_an_offline_run_of_wandb_is_read_with_what_it_was_given_and_how_it_ended
     assert good.start_ms <= good.end_ms
 
 
+@pytest.mark.slow
 def test_a_wandb_file_that_is_still_written_is_read_on(offline, tmp_path):
     whole = next(path for path in offline.glob("wandb/offline-run-*/*.wandb")).read_bytes()
     path = tmp_path / "run-abc.wandb"

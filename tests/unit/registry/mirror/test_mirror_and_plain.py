@@ -132,6 +132,7 @@ def test_every_page_goes_on_where_the_one_before_ended(
         assert answer(many[0], asked) == answer(many[1], asked)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 40), st.sampled_from(FILTERS), st.sampled_from(SORTS), st.integers(1, 50))
 @example(1, 0, "", "metrics.auc:asc", 1)

@@ -118,6 +118,7 @@ def test_a_pipe_that_was_closed_is_read_no_more_though_its_number_is_taken_again
         os.close(link.news)
 
 
+@pytest.mark.slow
 def test_one_that_has_died_is_dropped_without_a_question_and_the_watch_rests(
     watched: Watched, source: RegistrySource
 ) -> None:
@@ -130,6 +131,7 @@ def test_one_that_has_died_is_dropped_without_a_question_and_the_watch_rests(
     assert watched.mirrors.ask(source, "experiments", [])
 
 
+@pytest.mark.slow
 def test_one_that_dies_while_somebody_waits_is_left_to_them_with_its_last_words(
     watched: Watched, source: RegistrySource
 ) -> None:
@@ -177,6 +179,7 @@ def test_one_that_was_ready_for_long_is_not_taken_for_unused_before_it_was_asked
         mirrors.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", ["sweep", "opening"])
 def test_those_beyond_the_budget_are_ended_and_answer_again_when_they_are_asked(
     source: RegistrySource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: str
@@ -217,6 +220,7 @@ def test_one_that_others_may_find_has_been_told_its_source(
         mirrors.stop()
 
 
+@pytest.mark.slow
 def test_descriptors_beyond_those_that_select_takes_are_watched(watched: Watched, source: RegistrySource) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 1200:

@@ -77,6 +77,7 @@ def test_a_model_is_told_as_its_files_have_it(model: Path) -> None:
     assert found.n_files == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["requirements.txt", "python_env.yaml", "input_example.json", "model.pkl"])
 @pytest.mark.parametrize("harm", ["gone", "link", "huge", "garbage"])
 def test_a_part_that_can_not_be_read_is_missing_and_the_rest_is_told(model: Path, name: str, harm: str) -> None:

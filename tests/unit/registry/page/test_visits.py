@@ -62,6 +62,7 @@ def test_of_two_visits_neither_has_anything_of_the_other(visits: Visits) -> None
     assert not visits.is_open(first, second.cookie)
 
 
+@pytest.mark.slow
 def test_what_is_over_is_forgotten_and_there_are_never_many(visits: Visits, clock: Clock, tmp_path: Path) -> None:
     first, token = visits.issue(7)
     visits.open(first, token)

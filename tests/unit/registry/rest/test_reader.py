@@ -292,6 +292,7 @@ def test_a_run_of_any_experiment_is_seen_when_it_begins(monkeypatch: pytest.Monk
         assert ids(changed(reader, news.mark).batches) == ["r000"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 2, 7])
 def test_runs_that_are_too_large_for_a_page_come_in_smaller_ones(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "PAGE", 10)
@@ -426,6 +427,7 @@ def test_a_run_that_is_gone_costs_the_others_nothing() -> None:
     assert [(curve.run_id, curve.n_points) for curve in found] == [("a", 1), ("b", 1), ("gone", 0), ("c", 1)]
 
 
+@pytest.mark.slow
 def test_of_a_long_curve_the_extremes_are_kept_which_no_sample_of_the_server_has() -> None:
     whole = [point(step, 9.0 if step == 1234 else 0.5) for step in range(6000)]
 

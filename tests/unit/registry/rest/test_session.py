@@ -42,6 +42,7 @@ def test_a_packed_answer_is_unpacked() -> None:
         assert reader.experiments() == []
 
 
+@pytest.mark.slow
 def test_an_answer_that_drips_ends_at_the_deadline_of_all_of_it() -> None:
     def drip(_: Question) -> Iterator[bytes]:
         yield b"HTTP/1.1 200 x\r\nContent-Length: 100000\r\n\r\n"
@@ -56,6 +57,7 @@ def test_an_answer_that_drips_ends_at_the_deadline_of_all_of_it() -> None:
     assert time.monotonic() - began < 4
 
 
+@pytest.mark.slow
 def test_a_head_that_drips_ends_too_and_the_reader_can_be_asked_again() -> None:
     slow = [True]
 
@@ -90,6 +92,7 @@ def test_a_flood_is_refused_while_it_comes() -> None:
     assert sent[0] < 64 << 20
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
     bomb = gzip.compress(b" " * (64 << 20))
     assert len(bomb) < 100_000
@@ -179,6 +182,7 @@ def test_a_server_without_tls_is_not_asked_in_the_clear() -> None:
         assert server.asked == []
 
 
+@pytest.mark.slow
 def test_it_goes_by_way_of_the_proxy_that_is_named() -> None:
     proxy = ProxyDouble()
     try:

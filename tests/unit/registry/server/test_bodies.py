@@ -61,6 +61,7 @@ def test_a_body_of_a_job_that_is_too_large_is_refused_in_words_and_one_that_fits
     assert len(door.reached) == 1
 
 
+@pytest.mark.slow
 def test_the_owner_may_log_what_mlflow_takes(door):
     assert door.ask("POST", CALL, batch(20 * MIB), token=OWNER, chunks=64)[0] == 200
     assert door.ask("POST", CALL, batch(64 * MIB + 1), token=OWNER, chunks=64)[0] == 413
@@ -120,6 +121,7 @@ def test_what_jobs_hold_has_a_share_for_each_and_an_end_and_leaves_the_owner_alo
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_nothing_stays_held_whatever_becomes_of_requests(door):
     for number in range(40):
         body = batch(4 * MIB) if number % 2 else b"[" * (4 * MIB)

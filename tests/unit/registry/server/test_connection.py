@@ -71,6 +71,7 @@ class Caller:
         return head.split(b"\r\n")[0]
 
 
+@pytest.mark.slow
 def test_a_head_that_never_ends_is_given_up_also_the_second_one_and_one_that_drips(monkeypatch):
     monkeypatch.setattr(connection, "HEAD_SECONDS", 1.5)
 
@@ -95,6 +96,7 @@ def test_a_head_that_never_ends_is_given_up_also_the_second_one_and_one_that_dri
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_an_answer_may_take_longer_than_a_head_and_a_connection_may_rest(monkeypatch):
     monkeypatch.setattr(connection, "HEAD_SECONDS", 1.0)
 
@@ -139,6 +141,7 @@ def test_users_of_this_machine_have_a_share_each_though_they_come_from_one_addre
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_who_is_being_answered_does_not_leave_for_another(monkeypatch):
     monkeypatch.setattr(connection, "MOST_OF_ONE", 1)
 

@@ -63,6 +63,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(process, "_GRACE_SECONDS", 0.3)
 
 
+@pytest.mark.slow
 def test_a_server_that_ended_is_replaced(tmp_path):
     servers = Servers(tmp_path, "ends", "ends", "stays")
     assert servers.keeper.run() == 0
@@ -70,6 +71,7 @@ def test_a_server_that_ended_is_replaced(tmp_path):
     assert servers.all_ended()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_silent_is_killed_and_replaced(tmp_path):
     servers = Servers(tmp_path, "silent", "stays")
     assert servers.keeper.run() == 0
@@ -77,6 +79,7 @@ def test_a_server_that_is_silent_is_killed_and_replaced(tmp_path):
     assert servers.all_ended()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_slow_now_and_then_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(process, "_SILENT_LOOKS", 100)
     monkeypatch.setattr(process, "_GRACE_SECONDS", 20.0)
@@ -87,6 +90,7 @@ def test_a_server_that_is_slow_now_and_then_is_left_alone(tmp_path, monkeypatch)
     assert signal.SIGKILL not in killed
 
 
+@pytest.mark.slow
 def test_one_that_does_not_end_when_told_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(process, "_SILENT_LOOKS", 10_000)
     servers = Servers(tmp_path, "deaf")
@@ -100,6 +104,7 @@ def test_a_server_that_can_not_start_is_not_tried_again(tmp_path):
     assert len(servers.forked) == 1
 
 
+@pytest.mark.slow
 def test_one_that_ran_before_is_and_what_keeps_failing_is_said(tmp_path):
     servers = Servers(tmp_path, "ends", "never ran", "never ran", "stays")
     assert servers.keeper.run() == 0

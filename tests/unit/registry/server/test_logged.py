@@ -77,6 +77,7 @@ def test_the_refusal_is_one_of_mlflows_own(door):
     assert json.loads(text)["error_code"] == "RESOURCE_EXHAUSTED"
 
 
+@pytest.mark.slow
 def test_what_is_counted_is_the_run_and_all_below_it_and_nobody_elses(door):
     stored = StoredAmounts(door.artifacts.parent / "mlflow.db")
     assert stored.bytes_of(OWN) == FIXED + PARENTS

@@ -354,6 +354,7 @@ def test_a_training_of_an_earlier_version_is_known_by_the_name_of_its_run_and_no
     assert statuses(door, "fraud", training) == [200, 200]
 
 
+@pytest.mark.slow
 def test_the_file_of_a_repository_opens_no_model_that_people_approve_versions_of(tmp_path):
     door = Door(tmp_path)
     stage = Grant(OWN, "j-a1", job="/repo ci/train", models=("fraud", "new"), governed=("fraud",), is_strangers=True)
@@ -368,6 +369,7 @@ def test_the_file_of_a_repository_opens_no_model_that_people_approve_versions_of
     assert statuses(door, "fraud", stage) == [200, 200], "a person has registered one of its"
 
 
+@pytest.mark.slow
 def test_a_job_whose_file_names_models_registers_those_and_no_others(tmp_path):
     door = Door(tmp_path)
     named = Grant(OWN, "j-a1", job="any", models=("fraud", "new"))

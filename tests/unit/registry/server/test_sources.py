@@ -27,6 +27,7 @@ OUTSIDE_PLACES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", OUTSIDE_PLACES)
 @pytest.mark.parametrize(
     "prefix", ["/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/", "/api/3.0/mlflow/", "/ajax-api/3.0/mlflow/"]

@@ -107,6 +107,7 @@ def test_nobody_takes_what_is_kept_of_the_disk(door, monkeypatch, token):
     assert "df -h" in text
 
 
+@pytest.mark.slow
 def test_the_disk_is_looked_at_again_while_a_file_comes(door, monkeypatch):
     free = itertools.chain([1 << 40, 1 << 40], itertools.repeat(1))
     monkeypatch.setattr(uploads, "available_bytes", lambda _folder: next(free))

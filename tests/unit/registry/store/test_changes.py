@@ -106,12 +106,14 @@ def oldest(writer):
     return [row[0] for row in writer.rows(sql)][:8]
 
 
+@pytest.mark.slow
 def test_nothing_is_told_where_nothing_happened(mirror):
     mark = mirror.mark
     assert [mirror.look() for _ in range(3)] == [(set(), set())] * 3
     assert (mirror.mark, mirror.models_changed) == (mark, 0)
 
 
+@pytest.mark.slow
 def test_a_point_of_a_running_job_is_in_the_very_next_look(mirror, writer):
     run_id = writer.new_run()
     assert run_id in mirror.look()[0]
@@ -258,6 +260,7 @@ def test_a_flood_comes_in_several_looks_and_a_deluge_anew(mirror, writer, monkey
     assert mirror.runs == fresh(mirror.reader)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_happens_the_mirror_ends_where_the_store_is(store, seed):
     reader, writer = store

@@ -58,6 +58,7 @@ def test_all_schemas_that_are_known_are_the_chain_of_mlflows_own_migrations():
     assert list(REVISIONS) == chain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", ["7f2a7d5fae7d", "acf3f17fdcc7", "0584bdc529eb", "bf29a5ff90ea", "1b5f0d9ad7c1"])
 def test_stores_of_older_mlflows_are_read(tmp_path, revision):
     path = empty_store(tmp_path / "mlflow.db", revision)
@@ -142,6 +143,7 @@ def test_without_its_index_a_store_is_read_the_slow_way(path):
     assert "index_latest_metrics_run_uuid" in refusal(path, UnknownSchema)
 
 
+@pytest.mark.slow
 def test_a_locked_store_says_so_and_goes_on_afterwards(path, monkeypatch):
     monkeypatch.setattr(sqlite, "_WAIT_SECONDS", 0.1)
     reader = SqlReader(sqlite_source(path))

@@ -106,6 +106,7 @@ def test_a_store_that_is_migrated_while_one_looks_is_not_guessed_at(reader, othe
     assert reader.schema == older
 
 
+@pytest.mark.slow
 def test_texts_are_sorted_as_the_database_does(postgres, reader):
     words = ["b", "B", "a", "A", "_x", "é", "e", "f", " y", "10", "9", ""]
     assert list(reader.text_order(words)) == sorted(words), "this one has code points"

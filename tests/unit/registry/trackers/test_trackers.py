@@ -350,6 +350,7 @@ def test_what_was_counted_is_told_and_why_when_not(house: House) -> None:
     assert slow.problem is None
 
 
+@pytest.mark.slow
 def test_who_is_slower_than_the_look_is_counted_as_far_as_one_came_and_never_as_if_that_were_all() -> None:
     def answer(question: Question) -> Iterator[bytes]:
         page = int(question.given["page_token"][0]) if "page_token" in question.given else 0
@@ -411,6 +412,7 @@ def test_who_takes_long_to_count_is_asked_less_often_and_who_is_down_is_not(
     assert asked == [["down", "quick"], ["down", "quick", "slow"], ["down", "late", "quick"]]
 
 
+@pytest.mark.slow
 def test_one_that_lets_us_in_no_more_is_looked_at_less_and_less_but_at_once_with_another_login(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -462,6 +464,7 @@ def test_looks_are_not_taken_again_at_once_and_one_that_fails_is_every_registrys
     assert [one.problem for one in house.trackers.list()] == [None, None, "The look took too long."]
 
 
+@pytest.mark.slow
 def test_a_worker_looks_at_all_of_them(tmp_path: Path) -> None:
     sources = {
         "down": RegistrySource(TrackerKind.HTTP, "http://127.0.0.1:9", "http://127.0.0.1:9"),
@@ -487,6 +490,7 @@ def written(*sources: RegistrySource) -> dict[str, str]:
     return {one.shown: base64.b64encode(source_written(one)).decode() for one in sources}
 
 
+@pytest.mark.slow
 def test_however_many_hang_all_are_told_after_one_deadline_and_the_others_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

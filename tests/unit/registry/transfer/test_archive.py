@@ -255,6 +255,7 @@ def test_what_is_not_as_its_list_says_is_refused(tmp_path: Path, change: Any, wo
     assert contents(tmp_path / "out").keys() <= {"a"}
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_by_what_it_is_packed_with(tmp_path: Path) -> None:
     def change(told: dict[str, Any], members: list[tuple[str, bytes]]) -> None:
         data = bytes(50_000_000)

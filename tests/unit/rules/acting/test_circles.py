@@ -145,6 +145,7 @@ def test_a_job_of_a_retraining_sets_off_no_other(machine):
     assert len(world.retrained) == 1
 
 
+@pytest.mark.slow
 def test_what_goes_round_by_a_name_ends_before_it_has_filled_the_queue(machine):
     world = machine(HEAD + "name: round\nwhen: {state: job, of: tiny, is: [failed]}\nthen: [{submit: tiny}]\n")
     world.ends_in = JobState.FAILED

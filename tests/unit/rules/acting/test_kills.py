@@ -199,6 +199,7 @@ def rule_in(folder, then):
     first.end()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("then", "kind", "most"),
     [
@@ -306,6 +307,7 @@ def test_an_action_that_fails_ends_the_firing_and_is_told_once(tmp_path):
     agent.end()
 
 
+@pytest.mark.slow
 def test_the_clock_that_is_set_fires_no_schedule(tmp_path):
     text = HEAD.replace("{state: job, of: nightly, is: [failed]}", "{cron: 0 2 * * *}") + "- submit: train\n"
     agent = Agent(tmp_path)

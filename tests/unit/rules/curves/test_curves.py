@@ -256,6 +256,7 @@ def test_shares_are_percent_in_any_order_and_too_few_rows_are_refused() -> None:
 # -- the law ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.floats(0.02, 0.2), st.floats(0.5, 3.0), st.floats(0.25, 0.7), st.booleans())
 def test_a_curve_that_is_a_power_law_is_found_again(floor, scale, exponent, higher) -> None:
@@ -267,6 +268,7 @@ def test_a_curve_that_is_a_power_law_is_found_again(floor, scale, exponent, high
     assert found.gain.value == pytest.approx(scale * (1000**-exponent - 2000**-exponent), abs=2e-3)
 
 
+@pytest.mark.slow
 def test_what_a_curve_says_depends_on_how_sure_it_is() -> None:
     sizes = [n for n in SIZES for _ in range(3)]
     hits = 0

@@ -91,6 +91,7 @@ BELOW = RuleSpec(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @example(BY_HAND)
 @example(BELOW)
@@ -101,6 +102,7 @@ def test_a_rule_survives_its_document(spec: RuleSpec) -> None:
     assert format_rule(read(text)) == text
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(rules())
 def test_what_the_program_writes_fits_the_schema(spec: RuleSpec) -> None:

@@ -67,12 +67,14 @@ def in_berlin(house: House) -> list[str]:
     return [datetime.fromtimestamp(one.at, zone).strftime("%d %H:%M %z") for one in house.fired]
 
 
+@pytest.mark.slow
 def test_an_hour_that_spring_skips_comes_once_right_after_it(house: Any) -> None:
     shown = house(2026, 3, 28, 2)
     shown.go_on_until(datetime(2026, 3, 30, 2, tzinfo=UTC))
     assert in_berlin(shown) == ["29 03:00 +0200", "30 02:30 +0200"]
 
 
+@pytest.mark.slow
 def test_an_hour_that_autumn_has_twice_comes_once(house: Any) -> None:
     shown = house(2026, 10, 24, 2)
     shown.go_on_until(datetime(2026, 10, 26, 2, tzinfo=UTC))

@@ -125,6 +125,7 @@ def test_moments_grow_as_moments_whatever_zone_the_session_has(at, seconds, hour
     assert has_grown(*told) is (later > at)
 
 
+@pytest.mark.slow
 def test_a_server_is_asked_with_the_password_of_the_secret() -> None:
     with postgres_server() as server:
         uri = server.uri(server.new_database(), scheme="postgresql+psycopg")
@@ -145,6 +146,7 @@ def test_a_server_is_asked_with_the_password_of_the_secret() -> None:
         engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_query_of_a_server_tells_new_rows_and_names_what_it_does_not_know() -> None:
     with postgres_server() as server:
         uri = server.uri(server.new_database(), scheme="postgresql+psycopg")

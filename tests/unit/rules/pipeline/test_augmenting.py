@@ -55,6 +55,7 @@ def quick(monkeypatch):
     monkeypatch.setattr("mlops_desk.rules.service._FIRE_SECONDS", 0.1)
 
 
+@pytest.mark.slow
 def test_rows_are_made_before_the_training_which_gets_them_over_its_own_file(world) -> None:
     run = fired(world)
     assert (run.step(StepName.AUGMENT).state, run.step(StepName.TRAIN).state) == (StepState.RUNNING, StepState.WAITING)

@@ -57,6 +57,7 @@ def test_a_run_tells_each_step_with_its_times_and_what_it_found(world):
     assert world.aliases == {"champion": "2", "challenger": "2"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("name", list(StepName))
 def test_a_run_that_is_killed_at_a_step_ends_the_same(tmp_path, name, when):
@@ -126,6 +127,7 @@ def test_the_same_data_with_the_same_recipe_are_not_trained_twice(world):
     assert world.service.retraining(again.id).state == "not_better"
 
 
+@pytest.mark.slow
 def test_against_another_champion_what_was_trained_is_scored_again_and_not_trained(world):
     world.manifest = "these very data"
     world.service.reject(to_approval(world).id)
@@ -141,6 +143,7 @@ def test_against_another_champion_what_was_trained_is_scored_again_and_not_train
     assert len(world.submitted) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delta", [0.0, 0.1])
 def test_what_was_not_better_is_judged_anew_where_the_rule_judges_otherwise_by_now(world, delta):
     world.manifest = "these very data"
@@ -193,6 +196,7 @@ def test_data_that_change_before_they_are_trained_on_are_frozen_again_by_a_retry
     assert (run_of(world).state, len(world.submitted)) == (PipelineState.RUNNING, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("registered", "challenger"),
     [(["9", "10"], "10"), (["10", "9"], "10"), (["99", "100", "11"], "100"), (["2"], "2"), (["3", "1", "2"], "3")],
@@ -207,6 +211,7 @@ def test_the_newest_version_of_a_run_is_proposed_by_its_number(world, registered
     assert run_of(world).challenger_version == challenger
 
 
+@pytest.mark.slow
 def test_a_paused_run_begins_nothing_and_goes_on_where_it_was(world):
     world.service.create("again", "digits", "accuracy")
     fired = world.service.fire("again")

@@ -93,6 +93,7 @@ def test_all_are_led_by_shadow_and_canary_before_the_alias_moves(world):
     assert [one.name for one in run.step(StepName.PROMOTE).evidence.endpoints] == ["front", "side", "old"]
 
 
+@pytest.mark.slow
 def test_of_a_shadow_that_nobody_asks_nothing_is_known_and_a_person_is_told_how_to_go_on(world):
     world.reached["shadow"] = "waiting"
     world.approved()
@@ -135,6 +136,7 @@ def test_what_could_not_be_started_is_not_given_requests(world):
     assert "canary" not in {one[0] for one in world.asked}
 
 
+@pytest.mark.slow
 def test_after_a_rollback_it_is_tried_again_from_the_shadow(world):
     world.reached["shadow"] = "failed"
     world.approved()
@@ -186,6 +188,7 @@ def test_without_an_endpoint_that_follows_the_alias_moves_at_once(world):
     assert run.step(StepName.SHADOW).evidence.text == "No endpoint that answers requests follows digits@champion."
 
 
+@pytest.mark.slow
 def test_what_runs_have_left_is_looked_for_and_which_of_them_are_over_is_known(world):
     world.endpoints = {}
     world.approved()
@@ -198,6 +201,7 @@ def test_what_runs_have_left_is_looked_for_and_which_of_them_are_over_is_known(w
     assert world.pipelines._driver._is_over(replace(world.run(), id="gone").id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("looks", [0, 1])
 @pytest.mark.parametrize("newer", [0.92, 0.99])
 def test_who_was_made_champion_meanwhile_is_not_moved_away_unseen(world, looks, newer):
@@ -220,6 +224,7 @@ def test_who_was_made_champion_meanwhile_is_not_moved_away_unseen(world, looks, 
         assert world.aliases["champion"] == "2"
 
 
+@pytest.mark.slow
 def test_what_is_away_for_a_moment_ends_no_canary_that_has_waited_for_days(world, monkeypatch):
     clocks = SimpleNamespace(time=time.time, monotonic=time.monotonic)
     monkeypatch.setattr("mlops_desk.rules.pipeline.driver.time", clocks)

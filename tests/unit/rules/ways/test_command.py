@@ -111,6 +111,7 @@ def test_it_ends_when_the_agent_is_killed(tmp_path, ended):
     assert all_end(ended)
 
 
+@pytest.mark.slow
 def test_what_a_command_leaves_that_ends_by_itself_goes_on(tmp_path, ended):
     path, told = far(tmp_path, f"while not os.path.exists('{tmp_path / 'told'}'): time.sleep(0.01)")
     command.run(path, {}, os.getuid())

@@ -43,6 +43,7 @@ def test_it_is_asked_and_ends_by_itself(started: list[subprocess.Popen[str]]) ->
     assert not named.lives()
 
 
+@pytest.mark.slow
 def test_what_does_not_listen_is_killed_with_its_children(started: list[subprocess.Popen[str]]) -> None:
     script = (
         "import signal, subprocess, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.spec import JobKind, JobSpec, MlflowSpec
 from mlops_desk.runtimes.bare.runtime import BareRuntime
@@ -38,6 +40,7 @@ def environment(tmp_path: Path, ticket: RunTicket | None) -> dict[str, str]:
     return json.loads((tmp_path / "j1/a1/environment.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_persons_own_credentials_are_not_sent_to_the_desks_server(tmp_path: Path) -> None:
     home = tmp_path / "home/.mlflow"
     home.mkdir(parents=True)

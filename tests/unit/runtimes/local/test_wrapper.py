@@ -122,6 +122,7 @@ def test_the_token_is_in_the_environment_only_where_no_file_can_stand_for_it(tmp
     assert box.run(shell, *command)[1] == "<>"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("programs", [None, ""])
 def test_a_held_command_begins_only_when_it_is_let_go(tmp_path, shell, programs):
     """Also in an image that holds the shell and nothing that sleeps."""

@@ -113,6 +113,7 @@ def test_a_damaged_file_is_set_aside_when_a_new_token_is_made(tokens: EndpointTo
     assert len(list((tmp_path / "front").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_so_many_tokens_and_no_more_until_they_are_revoked(tokens: EndpointTokens) -> None:
     first = tokens.settle("front", None, is_open=None)
     for _ in range(MOST_TOKENS - 1):

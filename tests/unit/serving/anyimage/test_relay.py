@@ -119,6 +119,7 @@ def test_a_port_that_nobody_listens_on_ends_the_connection(relay: ModuleType) ->
     within(relay, None, scenario)
 
 
+@pytest.mark.slow
 def test_what_nobody_reads_is_not_held(relay: ModuleType) -> None:
     poured = 0
 

@@ -269,6 +269,7 @@ def test_only_the_wanted_columns_are_shuffled_and_long_lines_are_cut_up(monkeypa
     assert server.asked == 1 + 2 * 2
 
 
+@pytest.mark.slow
 def test_the_program_reads_its_order_and_tells_what_it_found(tmp_path) -> None:
     rows, labels = table(40)
     (tmp_path / "order.json").write_text(json.dumps(

@@ -59,6 +59,7 @@ def test_importances_of_made_columns_are_added_to_what_they_were_made_of() -> No
     assert sum(found.values()) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", [xgboost.XGBClassifier, lightgbm.LGBMClassifier])
 def test_boosters_tell_their_gain_behind_other_steps(library) -> None:
     data, target = frame()
@@ -72,6 +73,7 @@ def test_boosters_tell_their_gain_behind_other_steps(library) -> None:
     assert found["a"] == found["d"] == 0.0, "they were not selected"
 
 
+@pytest.mark.slow
 def test_the_gain_of_bare_boosters_is_the_sum_over_all_splits() -> None:
     data, target = frame()
     data = data[["d", "b"]]
@@ -118,6 +120,7 @@ def test_of_several_classes_it_is_their_mean_and_searches_are_looked_into() -> N
     assert read(turned, data, ["b", "d"])[0] == "coefficients"
 
 
+@pytest.mark.slow
 def test_columns_may_be_chosen_by_place_mask_slice_or_kind() -> None:
     data, target = frame()
     for chosen in ([1, 3], [-3, -1], slice(1, 4, 2), [False, True, False, True], make_column_selector("^[bd]$")):
@@ -140,6 +143,7 @@ def test_rare_categories_are_one_column() -> None:
     assert read(model, data)[1]["b"] == pytest.approx(made["rest__b"])
 
 
+@pytest.mark.slow
 def test_a_model_that_learned_other_columns_or_none_says_nothing() -> None:
     data, target = frame()
     data = data[["b", "d"]]

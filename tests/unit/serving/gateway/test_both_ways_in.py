@@ -99,6 +99,7 @@ def test_a_body_that_is_too_large_is_refused_said_or_unsaid(way: Way) -> None:
     run(way, scenario)
 
 
+@pytest.mark.slow
 @both
 def test_a_body_that_comes_packed_is_refused_and_never_unpacked(way: Way) -> None:
     async def scenario(world: World) -> None:
@@ -148,6 +149,7 @@ def test_what_comes_with_a_ping_is_not_handed_on(way: Way) -> None:
     run(way, scenario)
 
 
+@pytest.mark.slow
 @both
 def test_who_is_slow_is_told_and_ends(way: Way) -> None:
     async def scenario(world: World) -> None:

@@ -170,6 +170,7 @@ def test_a_refusal_reaches_who_is_still_sending_and_its_connection_is_not_used_a
     within(scenario)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "said"), [("POST /dig", b"head did not come"), ("", b"head did not come"), ("body", b"came too slowly")]
 )
@@ -186,6 +187,7 @@ def test_who_is_late_is_told_so_and_closed(sent: str, said: bytes) -> None:
     within(scenario)
 
 
+@pytest.mark.slow
 def test_a_body_that_drips_is_late_too() -> None:
     async def scenario(world: World) -> None:
         world.route(await world.replica(), limits=replace(SHORT, body_seconds=0.5, body_idle_seconds=30.0))
@@ -204,6 +206,7 @@ async def _drip(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_connection_at_rest_is_closed_without_a_word() -> None:
     async def scenario(world: World) -> None:
         world.route(await world.replica(), limits=replace(SHORT, head_seconds=30.0))
@@ -231,6 +234,7 @@ def test_a_large_answer_waits_for_its_reader_and_what_it_held_is_given_back() ->
     within(scenario)
 
 
+@pytest.mark.slow
 def test_an_answer_that_nobody_reads_is_ended_and_its_memory_given_back() -> None:
     async def scenario(world: World) -> None:
         replica = await world.replica()

@@ -123,6 +123,7 @@ def test_more_requests_than_there_are_places_wait_and_more_than_may_wait_are_tol
     within(scenario)
 
 
+@pytest.mark.slow
 def test_who_waits_too_long_or_goes_gives_the_place_in_the_queue_up() -> None:
     async def scenario(world: World) -> None:
         held = Held()
@@ -239,6 +240,7 @@ def test_a_shadow_gets_a_copy_and_its_answer_reaches_the_log_alone() -> None:
     within(scenario)
 
 
+@pytest.mark.slow
 def test_a_shadow_that_hangs_delays_nobody_and_copies_beyond_a_number_are_left_out() -> None:
     async def scenario(world: World) -> None:
         held = Held()

@@ -145,6 +145,7 @@ def test_a_model_that_says_nothing_is_waited_for_no_longer_than_allowed(place: P
             ask_at_once(handover.address, PING, 0.2, 1000)
 
 
+@pytest.mark.slow
 def test_a_full_queue_is_no_connection(place: Path) -> None:
     with Handover(place) as handover, taken(handover.folder, handover) as way_in:
         way_in.listen(0)

@@ -167,6 +167,7 @@ def test_a_hello_that_comes_byte_by_byte_is_a_hello() -> None:
     from_outside(scenario)
 
 
+@pytest.mark.slow
 def test_who_does_not_finish_the_handshake_is_late_and_takes_nobodys_place() -> None:
     async def scenario(world: Outside) -> None:
         world.route(await world.replica(), limits=replace(SHORT, head_seconds=1.0))
@@ -182,6 +183,7 @@ def test_who_does_not_finish_the_handshake_is_late_and_takes_nobodys_place() -> 
     from_outside(scenario, most=16, most_of_one=8)
 
 
+@pytest.mark.slow
 def test_who_does_not_finish_the_handshake_hears_nothing_in_the_open() -> None:
     async def scenario(world: Outside) -> None:
         world.route(await world.replica(), limits=replace(SHORT, head_seconds=0.2))

@@ -322,6 +322,7 @@ def test_a_stream_that_breaks_is_never_taken_for_whole() -> None:
     within(scenario)
 
 
+@pytest.mark.slow
 def test_a_stream_without_end_is_held_up_by_a_slow_reader_and_ended_by_one_who_goes() -> None:
     async def scenario(world: World) -> None:
         written = 0

@@ -42,6 +42,7 @@ def log(folder: Path) -> Iterator[RequestLog]:
     made._spools[str(folder)].close()
 
 
+@pytest.mark.slow
 def test_the_limit_holds_after_every_part_and_not_only_now_and_then(log: RequestLog, folder: Path) -> None:
     sizes = []
     for number in range(30):
@@ -116,6 +117,7 @@ def test_a_disk_that_hangs_costs_rows_and_never_a_reply(
     assert log.unlogged("front") == 0
 
 
+@pytest.mark.slow
 def test_what_a_full_disk_refuses_is_counted_and_said_once(log: RequestLog, caplog: pytest.LogCaptureFixture) -> None:
     disk = Slow(log._spools[log._logs["front"]], OSError(28, "No space left on device"))
     disk.go_on.set()
@@ -134,6 +136,7 @@ def test_what_a_full_disk_refuses_is_counted_and_said_once(log: RequestLog, capl
         log._spools[log._logs["front"]].waiting_bytes = 0
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_loses_what_came_in_its_last_moment_only(tmp_path: Path) -> None:
     code = """
 import sys, time

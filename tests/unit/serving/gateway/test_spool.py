@@ -56,6 +56,7 @@ def test_requests_become_typed_rows(tmp_path: Path) -> None:
     assert [path.relative_to(tmp_path).parent.as_posix() for path in tmp_path.rglob("*.*")] == ["1970-01-01/00"]
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.lists(
@@ -100,6 +101,7 @@ def same_number(found: float | None, asked: float | None) -> bool:
     return found is not None and (math.isnan(found) if math.isnan(value) else found == value)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 400), st.booleans())
 @example(100, False)  # what comes first after the torn record is a request, and no description
 @settings(max_examples=30)
@@ -312,6 +314,7 @@ def row(number: int, values: Mapping[str, Any], status: int = 200, revision: int
     return LoggedRow(f"id-{number}", float(number), revision, status, 0.1, 0, None, values)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=12), max_size=8))
 @example(["_prediction", "_extra"])  # our own columns: what a feature of that name holds must not be taken for them
 @example(["a", "a"])
@@ -331,6 +334,7 @@ def test_any_feature_name_is_kept_somewhere(tmp_path_factory: pytest.TempPathFac
         assert extra.get(name, found.get(name)) is not None
 
 
+@pytest.mark.slow
 def test_newest_gives_answered_rows_of_one_revision_features_only(tmp_path: Path) -> None:
     feature = [LoggedFeature("a", "number")]
     write_part([row(n, {"a": n}) for n in range(10)], feature, part_path(tmp_path, 1))
@@ -351,6 +355,7 @@ def test_an_empty_log_writes_nothing(tmp_path: Path) -> None:
     assert not target.exists()
 
 
+@pytest.mark.slow
 def test_small_parts_are_merged_and_one_left_by_a_crash_does_not_count_twice(tmp_path: Path) -> None:
     for number in range(1, 41):
         write_part([row(number, {"a": number, f"c{number % 3}": "x"})], (), part_path(tmp_path, number))

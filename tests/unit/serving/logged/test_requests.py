@@ -48,6 +48,7 @@ def test_an_endpoint_that_was_never_asked_has_no_requests(tmp_path: Path) -> Non
     assert desk(tmp_path).find("front", RequestQuery(10)) == []
 
 
+@pytest.mark.slow
 def test_a_file_is_taken_by_a_worker_which_says_what_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "truth.csv"
     file.write_text("request_id,truth\na,1\nb,0\n")

@@ -118,6 +118,7 @@ def test_an_endpoint_that_went_away_is_forgotten(endpoint: Endpoint) -> None:
     assert endpoint.points == {}
 
 
+@pytest.mark.slow
 def test_many_endpoints_get_a_point_a_minute_and_there_is_an_end_to_them() -> None:
     points: list[tuple[str, float]] = []
     series = EndpointSeries(lambda name, found: points.extend((name.key, at) for at, _ in found))

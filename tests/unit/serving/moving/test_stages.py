@@ -455,6 +455,7 @@ def check(endpoint: Endpoint, done: Sequence[tuple[str, Any]]) -> None:
     assert len(containers) == len(set(containers)), done
 
 
+@pytest.mark.slow
 @given(acts)
 def test_all_requests_always_go_to_what_is_up(
     tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, Any]]

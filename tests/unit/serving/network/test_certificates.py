@@ -204,6 +204,7 @@ def test_a_given_certificate_is_copied_with_its_key_so_that_both_are_of_one_mome
     assert sorted(one.name for one in (tmp_path / "tls").glob("identity-*")) == [Path(str(own["path"])).name]
 
 
+@pytest.mark.slow
 def test_what_nobody_could_be_served_by_is_refused_in_words(tmp_path: Path, given: tuple[Path, Path]) -> None:
     certificate, key = given
     other = tmp_path / "other.key"

@@ -75,6 +75,7 @@ def theirs(folder: Path) -> Any:
     return TestClient(scoring_server.init(mlflow.pyfunc.load_model(str(folder))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "body"), REQUESTS)
 def test_it_answers_as_the_server_of_mlflow_does(ours: Scoring, theirs: Any, kind: str, body: str | bytes) -> None:
     expected = theirs.post("/invocations", content=body, headers={"content-type": kind})
@@ -108,6 +109,7 @@ def onnx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scoring]:
         yield running
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "document",
     [

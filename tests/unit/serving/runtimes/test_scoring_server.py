@@ -38,6 +38,7 @@ def test_it_imports_nothing_but_the_standard_library_before_a_model_is_loaded() 
     assert set(eval(said)) <= {"scoring_server", "__main__", "sitecustomize"}, said
 
 
+@pytest.mark.slow
 def test_it_says_that_it_is_well_only_once_its_example_was_answered(tmp_path: Path) -> None:
     with scoring(odd_model(tmp_path / "model", do("sleep1")), tmp_path / "log", ODD_LOADS="2") as running:
         running.until(503)
@@ -46,6 +47,7 @@ def test_it_says_that_it_is_well_only_once_its_example_was_answered(tmp_path: Pa
         assert "The model is loaded" in running.log.read_text()
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_its_own_example_is_never_well(tmp_path: Path) -> None:
     with scoring(odd_model(tmp_path / "model", do("raise")), tmp_path / "log") as running:
         running.until(500)
@@ -59,6 +61,7 @@ def test_a_model_that_fails_its_own_example_is_never_well(tmp_path: Path) -> Non
         assert any("in predict" in line for line in lines[-13:-2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body", [b"", b"<p>no</p>", b"[1]", b'{"message": "x"}', b'{"stack_trace": "", "message": "x"}']
 )
@@ -71,6 +74,7 @@ def test_an_error_that_is_not_mlflows_is_told_as_it_is(body: bytes) -> None:
     assert said.strip() == repr([body.decode()])
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_load_ends_the_container_and_leaves_its_reason(tmp_path: Path) -> None:
     code = "def _load_pyfunc(path):\n    import no_such_library_here\n"
     with scoring(odd_model(tmp_path / "model", code=code), tmp_path / "log") as running:
@@ -82,6 +86,7 @@ def test_a_model_that_does_not_load_ends_the_container_and_leaves_its_reason(tmp
         assert "neither an MLmodel nor an .onnx" in running.log.read_text()
 
 
+@pytest.mark.slow
 def test_one_connection_carries_many_requests_also_sent_at_once(server: Scoring) -> None:
     with httpx.Client(trust_env=False, limits=httpx.Limits(max_connections=1)) as client:
         for word in ("a", "b"):
@@ -98,6 +103,7 @@ def test_one_connection_carries_many_requests_also_sent_at_once(server: Scoring)
     assert server.raw(one + one + last).count(b'{"predictions": ["x"]}') == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
@@ -141,6 +147,7 @@ def test_a_caller_that_breaks_off_leaves_the_others_alone(server: Scoring) -> No
     assert server.ask(do("a")).status_code == 200
 
 
+@pytest.mark.slow
 def test_one_is_asked_at_a_time_unless_somebody_told(server: Scoring, tmp_path: Path) -> None:
     def most(running: Scoring) -> float:
         with ThreadPoolExecutor(6) as threads:
@@ -153,6 +160,7 @@ def test_one_is_asked_at_a_time_unless_somebody_told(server: Scoring, tmp_path: 
         assert 1 < most(running) <= 3
 
 
+@pytest.mark.slow
 def test_it_is_well_while_it_works_and_not_when_it_is_stuck(tmp_path: Path) -> None:
     with scoring(odd_model(tmp_path / "model"), tmp_path / "log", MLOPS_DESK_STUCK_SECONDS="1") as running:
         running.until(200)
@@ -165,6 +173,7 @@ def test_it_is_well_while_it_works_and_not_when_it_is_stuck(tmp_path: Path) -> N
         assert running.ping() == 200
 
 
+@pytest.mark.slow
 def test_the_clouds_name_port_and_paths(tmp_path: Path) -> None:
     model = odd_model(tmp_path / "mounted" / "model").parent
     routes = {"AIP_HEALTH_ROUTE": "/well", "AIP_PREDICT_ROUTE": "/v1/endpoints/7:predict"}
@@ -181,6 +190,7 @@ def test_the_clouds_name_port_and_paths(tmp_path: Path) -> None:
         one.until(200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_when_it_is_told_whatever_its_model_is_at(tmp_path: Path, sent: signal.Signals) -> None:
     with scoring(odd_model(tmp_path / "model"), tmp_path / "log") as running:
@@ -193,6 +203,7 @@ def test_it_ends_when_it_is_told_whatever_its_model_is_at(tmp_path: Path, sent: 
             assert asked.exception(10) is not None
 
 
+@pytest.mark.slow
 def test_a_request_under_way_is_answered_when_the_end_comes(tmp_path: Path) -> None:
     with scoring(odd_model(tmp_path / "model"), tmp_path / "log") as running:
         running.until(200)
@@ -204,6 +215,7 @@ def test_a_request_under_way_is_answered_when_the_end_comes(tmp_path: Path) -> N
         assert running.process.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_it_ends_while_its_model_is_loaded(tmp_path: Path) -> None:
     with scoring(odd_model(tmp_path / "model"), tmp_path / "log", ODD_LOADS="60") as running:
         running.until(503)
@@ -223,6 +235,7 @@ def _load_pyfunc(path):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flavour", "environment", "backend"),
     [

@@ -70,6 +70,7 @@ def process(pid: int, first_row: int, sizes: tuple[int, ...]) -> MadeProcess:
     return MadeProcess("GPU-1", pid, 7, "maria", "python train.py", "train-1", first_row, sizes)
 
 
+@pytest.mark.slow
 def test_what_was_made_is_read_in_charts_of_any_length(store: TelemetryStore) -> None:
     put_in(store, fine([3600.0, 3601.0], [1.0, 2.0]))
     put_in(store, coarse(1, [1800.0, 1860.0], [3.0, 4.0]))
@@ -176,6 +177,7 @@ def test_rows_in_memory_are_left_out_of_measured_chunks_whatever_was_made_since(
     assert rows(store, 0, 4000.0, 6000.0, left_out=1) == [1.0]
 
 
+@pytest.mark.slow
 def test_rolling_up_and_forgetting_leaves_it_until_its_turn(
     store: TelemetryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +216,7 @@ def test_tables_of_processes_are_no_source_of_a_roll_up(store: TelemetryStore, m
     assert tiers == [0, 0, 0, 0, 2]
 
 
+@pytest.mark.slow
 def test_many_processes_are_written_in_turns_that_no_flush_waits_for(store: TelemetryStore) -> None:
     many = tuple(replace(process(pid, 0, (500,)), start_ticks=pid) for pid in range(200))
     held = 0

@@ -33,6 +33,7 @@ def test_integers_come_back(numbers: np.ndarray) -> None:
     assert end == len(data) - 1
 
 
+@pytest.mark.slow
 @given(NUMBERS, st.data())
 def test_a_column_comes_back(numbers: np.ndarray, data: st.DataObject) -> None:
     states = data.draw(st.one_of(st.just(np.full(len(numbers), OK, np.uint8)), npst.arrays(np.uint8, len(numbers))))
@@ -107,6 +108,7 @@ def blocks(draw: st.DrawFn) -> tuple[Block, list[CurveScale]]:
     )
 
 
+@pytest.mark.slow
 @given(blocks())
 def test_a_block_comes_back_as_exact_as_its_scales(drawn: tuple[Block, list[CurveScale]]) -> None:
     block, scales = drawn
@@ -154,6 +156,7 @@ def test_a_block_of_the_first_version_is_still_read() -> None:
     np.testing.assert_array_equal(block.states, [[1, 1], [1, 6]])
 
 
+@pytest.mark.slow
 @given(npst.arrays(np.uint8, (7, 3), elements=st.integers(0, 1)), npst.arrays(np.int64, (7, 3), elements=WHOLE))
 def test_a_gap_repeats_what_was_before_it(states: np.ndarray, codes: np.ndarray) -> None:
     filled = held(codes, states)

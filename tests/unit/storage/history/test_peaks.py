@@ -41,6 +41,7 @@ def value(store: TelemetryStore, query: str) -> float:
         return float(connection.exec_driver_sql(query).scalar_one())
 
 
+@pytest.mark.slow
 def test_the_most_that_a_process_held_outlives_the_chunk_it_was_in(store: TelemetryStore) -> None:
     for number, held in enumerate([2, 10, 2, 1, 1, 1, 1, 1, 1]):
         append(store, number, held)
@@ -48,6 +49,7 @@ def test_the_most_that_a_process_held_outlives_the_chunk_it_was_in(store: Teleme
     assert value(store, "SELECT last_at FROM processes") == 1005.0
 
 
+@pytest.mark.slow
 def test_no_tier_is_emptied_below_what_is_promised(store: TelemetryStore) -> None:
     most = 0
     for number in range(90):

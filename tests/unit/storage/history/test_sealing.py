@@ -80,6 +80,7 @@ OPERATIONS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(OPERATIONS, st.integers(0, 9))
 def test_every_row_is_there_once_whatever_happens(operations: list[tuple[str, float]], left_out: int) -> None:
@@ -119,6 +120,7 @@ def test_every_row_is_there_once_whatever_happens(operations: list[tuple[str, fl
         store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_tiers_are_what_numpy_makes_of_the_rows(store: TelemetryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "CHUNKS_KEPT", (100, 100, 100))
@@ -151,6 +153,7 @@ def test_tiers_are_what_numpy_makes_of_the_rows(store: TelemetryStore, monkeypat
                 assert abs(mean - power[mine].mean()) <= tier * 0.5 / 8 + 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_what_is_old_is_forgotten_tier_by_tier_and_coarser_rows_take_its_place(store: TelemetryStore) -> None:
     for number in range(400):
@@ -188,6 +191,7 @@ def _numbers(store: TelemetryStore) -> list[int]:
         return list(connection.execute(text("SELECT id FROM chunks")).scalars())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_a_damaged_frame_costs_itself_only(store: TelemetryStore, caplog: pytest.LogCaptureFixture) -> None:
     keys = tuple(("GPU-1", f"m{n:02d}", "W") for n in range(20))
@@ -251,6 +255,7 @@ def test_many_flushes_share_names_and_layout(store: TelemetryStore) -> None:
     assert [counts(store, name) for name in ("series", "layouts", "blocks")] == [2, 1, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_devices_that_come_and_go_leave_no_layouts_behind(
     store: TelemetryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -309,6 +314,7 @@ def test_who_held_memory_is_told_after_the_process_is_gone(store: TelemetryStore
     assert counts(store, "layouts") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_a_process_is_known_as_long_as_a_chunk_has_it_and_no_longer(store: TelemetryStore) -> None:
     """Each chunk has three blocks, and each block a process of its own."""

@@ -43,6 +43,7 @@ def on_disk(tmp_path):
     return b"".join(path.read_bytes() for path in (tmp_path / "secrets").rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_a_secret_goes_into_the_keyring_and_comes_back(ring, store, tmp_path):
     kept = store.set(ME, "A", "cänary\n")
     assert (kept.kept_in, kept.note) == ("keyring", None)
@@ -55,6 +56,7 @@ def test_a_secret_goes_into_the_keyring_and_comes_back(ring, store, tmp_path):
         store.value(ME, "A")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "mood", "said"),
     [
@@ -82,6 +84,7 @@ def test_without_a_keyring_it_is_a_file_and_that_is_told(ring, store, tmp_path, 
     assert store.value(ME, "A") == b"canary"
 
 
+@pytest.mark.slow
 def test_a_new_value_leaves_no_old_one_anywhere(ring, store, tmp_path):
     files = SecretStore(tmp_path / "secrets")
     files.set(ME, "A", "old")
@@ -91,6 +94,7 @@ def test_a_new_value_leaves_no_old_one_anywhere(ring, store, tmp_path):
     assert (store.value(ME, "A"), entries(tmp_path)) == (b"newest", [])
 
 
+@pytest.mark.slow
 def test_moving_loses_nothing(ring, store, tmp_path):
     SecretStore(tmp_path / "secrets").set(ME, "A", "one")
     assert store.move(ME, "A", "keyring").kept_in == "keyring"
@@ -126,6 +130,7 @@ def test_an_agent_that_dies_between_two_places_loses_nothing(ring, store, tmp_pa
     assert (store.value(ME, "A"), on_disk(tmp_path)) == (b"one", b"")
 
 
+@pytest.mark.slow
 def test_what_another_program_took_out_of_the_keyring_is_told_and_can_be_removed(ring, store, tmp_path):
     store.set(ME, "A", "one")
     (tmp_path / "ring.json").write_text("{}")

@@ -51,6 +51,7 @@ def rows(place, query, seconds=60.0, password=None):
         return answer.names, [list(map(tuple, batch)) for batch in answer.batches]
 
 
+@pytest.mark.slow
 def test_an_answer_comes_in_batches(place):
     names, batches = rows(place, "SELECT n, word FROM t WHERE word LIKE 'w%' ORDER BY n")
     assert names == ("n", "word")
@@ -58,11 +59,13 @@ def test_an_answer_comes_in_batches(place):
     assert batches[0][4] == (4, "w1")
 
 
+@pytest.mark.slow
 def test_columns_of_one_name_and_an_answer_without_rows(place):
     names, batches = rows(place, "SELECT n, n FROM t WHERE n < 0")
     assert (names, [row for batch in batches for row in batch]) == (("n", "n"), [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     ["DELETE FROM t", "INSERT INTO t VALUES (1, 'x')", "CREATE TABLE u (n INTEGER)", "SELEKT 1", "SELECT x FROM t", ""],
@@ -88,6 +91,7 @@ def test_no_other_file_is_written(lite, tmp_path, monkeypatch, query):
     assert [path.name for path in tmp_path.iterdir()] == ["data base #1.db"]
 
 
+@pytest.mark.slow
 def test_a_query_that_does_not_end_is_ended(lite, postgres):
     for one, query in ((lite, ENDLESS), (postgres, "SELECT pg_sleep(60)")):
         with pytest.raises(TimedOut, match="not answered in time") as caught:

@@ -34,6 +34,7 @@ def known(folder: Path, *ids: str) -> dict[tuple[str, int | None], dict[str, Any
         connection.close()
 
 
+@pytest.mark.slow
 def test_the_newest_value_of_each_column_counts(tmp_path: Path) -> None:
     write_feedback(tmp_path, [Feedback("a", None, 5.0, {"truth": 1, "note": "x"})], 10)
     write_feedback(tmp_path, [Feedback("a", None, 9.0, {"truth": 2}), Feedback("a", 1, 9.0, {"truth": 3})], 20)
@@ -118,6 +119,7 @@ def test_what_is_wrong_is_said_and_nothing_is_taken(tmp_path: Path, text: str, s
     assert list((tmp_path / "feedback").glob("*")) == []
 
 
+@pytest.mark.slow
 def test_labels_go_when_they_are_old_however_often_newer_ones_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +134,7 @@ def test_labels_go_when_they_are_old_however_often_newer_ones_come(
     assert len(list((tmp_path / "feedback").glob("*.parquet"))) == 4, "a day that is over is one file"
 
 
+@pytest.mark.slow
 def test_small_files_are_merged_and_old_ones_go(tmp_path: Path) -> None:
     for number in range(1, 41):
         write_feedback(tmp_path, [Feedback("a", number % 2, float(number), {"truth": number})], number * 1000)

@@ -44,6 +44,7 @@ def test_since_leaves_out_hours_that_were_over_and_no_other(tmp_path: Path) -> N
     assert len(parts(tmp_path, hour_of(NOW) - 0.001)) == 2
 
 
+@pytest.mark.slow
 def test_an_hour_that_is_over_becomes_one_file(tmp_path: Path) -> None:
     for second in range(3):
         put(tmp_path, NOW + second)
@@ -86,6 +87,7 @@ def test_whole_hours_go_by_age_and_by_size_with_their_folders(tmp_path: Path) ->
     assert ids(tmp_path) == [NOW]
 
 
+@pytest.mark.slow
 def test_the_newest_are_those_that_came_last_wherever_they_lie(tmp_path: Path) -> None:
     put(tmp_path, NOW, stamp_ms=5)
     put(tmp_path, NOW - HOUR, stamp_ms=9)  # rolled up after it

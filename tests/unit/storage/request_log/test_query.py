@@ -35,6 +35,7 @@ def put(folder: Path, *rows: LoggedRow, features: tuple[LoggedFeature, ...] = ()
         write_part(of_hour, features, part_path(folder, int(of_hour[0].received_at * 1000), hour))
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.integers(0, 20_000), st.sampled_from([200, 404, 500, 503]), st.sampled_from([0.05, 0.1, 2.0])),
@@ -65,6 +66,7 @@ def test_the_newest_that_match_are_found_and_no_others(
     assert [request.received_at for request in found] == expected
 
 
+@pytest.mark.slow
 def test_only_those_of_a_revision_are_found_however_few_of_the_newest_it_answered(tmp_path: Path) -> None:
     for number in range(6):
         put(tmp_path, replace(row(number, NOW + 4000 * number), revision=2 if number == 1 else 3))
@@ -73,6 +75,7 @@ def test_only_those_of_a_revision_are_found_however_few_of_the_newest_it_answere
     assert find(tmp_path, RequestQuery(5, revision=1)) == []
 
 
+@pytest.mark.slow
 def test_one_request_is_found_however_old_and_whatever_it_is_called(tmp_path: Path) -> None:
     for number in range(6):
         put(tmp_path, row(number, NOW + 4000 * number))
@@ -139,6 +142,7 @@ def test_an_empty_log_has_no_requests(tmp_path: Path) -> None:
     assert find(tmp_path, RequestQuery(10)) == []
 
 
+@pytest.mark.slow
 def test_those_of_which_something_turned_out_are_found_however_many_came_since(tmp_path: Path) -> None:
     for number in range(6):
         put(tmp_path, row(number, NOW + 4000 * number, {"a": number}))

@@ -53,6 +53,7 @@ def everything(folder: Path, rules: RedactionRules) -> int:
     return len(files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", [rules_of(["ssn"]), rules_of(masked=["ssn"]), rules_of(hashed=["ssn"], key=KEY)])
 def test_what_a_rule_forbids_is_nowhere_any_more_and_all_else_is_as_it_was(
     tmp_path: Path, rules: RedactionRules
@@ -118,6 +119,7 @@ def worker(folder: Path, token: str | None, **more: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_only_what_was_shown_is_rewritten(tmp_path: Path) -> None:
     fill(tmp_path, row(1, {"age": 30, "ssn": SECRET}))
     shown = worker(tmp_path, None)
@@ -133,6 +135,7 @@ def test_only_what_was_shown_is_rewritten(tmp_path: Path) -> None:
     assert not is_anywhere(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_file_that_can_t_be_written_is_named_and_stays_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = fill(tmp_path, row(1, {"age": 30, "ssn": SECRET}))
     before = path.read_bytes()

@@ -72,6 +72,7 @@ def same(kind: str, found: Any, sent: Any) -> bool:
     return bool(type(found) is type(sent) and (found == sent or (found != found and sent != sent)))
 
 
+@pytest.mark.slow
 @given(tables())
 @example(([LoggedFeature("c0", "long")], [{"c0": (1 << 53) + 1}, {"c0": None}, {}]))
 @example(([LoggedFeature("c0", "double")], [{"c0": (1 << 53) + 1}, {"c0": math.nan}, {"c0": -math.inf}]))
@@ -94,6 +95,7 @@ def test_what_was_sent_by_a_signature_is_what_is_read_back(
             assert same(feature.kind, kept, value), (feature, found, sent)
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), ODD, max_size=3), min_size=1, max_size=4), st.data())
 @settings(max_examples=40, deadline=None)
 def test_what_does_not_fit_its_kind_is_kept_beside_it(

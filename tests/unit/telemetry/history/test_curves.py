@@ -92,6 +92,7 @@ def rig(tmp_path: Path) -> Rig:
     return Rig(tmp_path)
 
 
+@pytest.mark.slow
 def test_memory_and_disk_make_one_curve(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "BLOCKS_A_CHUNK", 12)
     rig.run(NOW, 600)
@@ -114,6 +115,7 @@ def _request(start: float, end: float):
     return CurvesRequest((), start, end, 0, 0, time.monotonic() + 60)
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_back_hides_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "BLOCKS_A_CHUNK", 12)
     rig.run(NOW + 3600, 300)  # the clock is an hour ahead
@@ -133,6 +135,7 @@ def test_a_second_at_another_date_is_read_as_finely_as_any(rig: Rig) -> None:
     assert (step, mean[5]) == (1.0, 0.0)
 
 
+@pytest.mark.slow
 def test_a_year_is_answered_from_the_coarse_tiers(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("CHUNKS_A_ROLL", (2, 2)), ("CHUNKS_LEFT", (1, 0))):
         monkeypatch.setattr(chunk_rollup, name, value)

@@ -70,6 +70,7 @@ def _limit_pages(store: TelemetryStore, pages: int) -> None:
         connection.execute(text(f"PRAGMA max_page_count={pages}"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_pauses_the_history_and_it_goes_on_by_itself(tmp_path: Path) -> None:
     ring, notices, now = Ring(), [], time.time()
     history = DiskHistory(tmp_path / "telemetry.db", ring, notices.append)

@@ -68,6 +68,7 @@ def test_the_minutes_around_an_incident_are_kept_at_full_rate(rig: Rig) -> None:
         rig.recorder.read("b")
 
 
+@pytest.mark.slow
 def test_a_storm_shares_a_recording(rig: Rig) -> None:
     rig.run(0, 400)
     for number in range(1000):

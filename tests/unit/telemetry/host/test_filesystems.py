@@ -95,6 +95,7 @@ def test_space_and_inodes_of_each_mount(rig: Rig) -> None:
     assert (shown["/"].device, shown["/"].kind, shown["/"].note) == ("/dev/nvme0n1p2", "ext4", None)
 
 
+@pytest.mark.slow
 def test_a_dead_network_mount_holds_up_nobody_and_keeps_its_row(rig: Rig) -> None:
     source = rig.source(line(1, "/", "ext4"), line(2, "/hang", "nfs4", "server:/data"), line(3, "/far", "nfs4"))
     began = time.time()
@@ -110,6 +111,7 @@ def test_a_dead_network_mount_holds_up_nobody_and_keeps_its_row(rig: Rig) -> Non
     assert {reading.state for reading in dead.metrics.values()} == {MetricState.STALE}
 
 
+@pytest.mark.slow
 def test_a_mount_that_hangs_is_not_asked_again_at_once_and_comes_back_by_itself(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +127,7 @@ def test_a_mount_that_hangs_is_not_asked_again_at_once_and_comes_back_by_itself(
     assert rig.asked() == ["/hang"]
 
 
+@pytest.mark.slow
 def test_while_a_child_hangs_in_a_mount_no_other_is_sent(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     source = rig.source(line(2, "/hang", "nfs4"))
     source.measure()
@@ -147,6 +150,7 @@ class Later:
         return time.monotonic() + self._seconds
 
 
+@pytest.mark.slow
 def test_a_local_one_that_hangs_is_found_and_the_others_are_read_in_the_same_turn(rig: Rig) -> None:
     source = rig.source(line(1, "/", "ext4"), line(2, "/hang", "ext4"), line(3, "/mnt", "xfs"))
     source.measure()
@@ -155,6 +159,7 @@ def test_a_local_one_that_hangs_is_found_and_the_others_are_read_in_the_same_tur
     assert (shown["/hang"].note or "").startswith("not responding since")
 
 
+@pytest.mark.slow
 def test_children_that_hang_are_limited(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filesystems, "_ABANDONED_LIMIT", 3)
     source = rig.source(*(line(n, f"/hang{n}", "nfs4") for n in range(4)))

@@ -277,6 +277,7 @@ def test_a_path_that_leads_out_of_the_cgroups_is_not_followed(tmp_path: Path) ->
     assert Cgroups(tmp_path / "cgroup").read("/../", 1.0) is None
 
 
+@pytest.mark.slow
 def test_files_of_cgroups_stay_open_only_while_they_are_asked_for_and_of_few_at_once(tmp_path: Path) -> None:
     cgroups = Cgroups(tmp_path)
     before = len([*Path("/proc/self/fd").iterdir()])

@@ -92,6 +92,7 @@ def test_each_event_is_handed_out_once(source: Source, listener: EventListener) 
     assert listener.take() == ()
 
 
+@pytest.mark.slow
 def test_a_storm_is_one_entry_with_a_count_and_hides_no_other(source: Source, listener: EventListener) -> None:
     for _ in range(500):
         source.queue.put(Raw("GPU-a", "xid", 31))
@@ -103,6 +104,7 @@ def test_a_storm_is_one_entry_with_a_count_and_hides_no_other(source: Source, li
     assert len(heard) < 30
 
 
+@pytest.mark.slow
 def test_countless_kinds_of_events_take_no_more_memory_than_some(source: Source, listener: EventListener) -> None:
     for code in range(1000):
         source.queue.put(Raw("GPU-a", "xid", code))

@@ -181,6 +181,7 @@ _GPUS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(_GPUS, max_size=3, unique_by=lambda gpu: gpu.uuid), min_size=1, max_size=6))
 def test_whatever_changes_arrives(samples: list[list[Gpu]]) -> None:
     pipe = Pipe()

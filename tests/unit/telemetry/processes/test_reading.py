@@ -147,6 +147,7 @@ def test_one_on_a_gpu_is_shown_whatever_it_takes(root: Path) -> None:
     assert shown == {3, 28, 29}
 
 
+@pytest.mark.slow
 def test_this_machine_as_psutil_sees_it() -> None:
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:

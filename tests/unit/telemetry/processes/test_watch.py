@@ -45,6 +45,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.slow
 def test_this_machine_is_read_by_one_child_for_all_looks(loop: Loop) -> None:
     seen = watching(loop)
     try:
@@ -82,6 +83,7 @@ def test_a_child_that_ended_for_want_of_looks_is_started_again(
     assert len(pids) == 3
 
 
+@pytest.mark.slow
 def test_one_that_does_not_answer_is_ended_and_the_next_look_starts_another(
     loop: Loop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -125,6 +127,7 @@ def test_no_child_is_left_as_a_zombie(loop: Loop, monkeypatch: pytest.MonkeyPatc
     assert killed == []  # its pid may be somebody else's by now
 
 
+@pytest.mark.slow
 def test_the_child_ends_when_nobody_looks_any_more_and_answers_two_at_once_alike() -> None:
     asked, ask = os.pipe()
     answers, answer = os.pipe()
@@ -149,6 +152,7 @@ def test_the_child_ends_when_nobody_looks_any_more_and_answers_two_at_once_alike
     assert looks == [(1, ()), (3, [4])]
 
 
+@pytest.mark.slow
 def test_the_child_ends_with_the_agent() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", child.MODULE, "--simulated", "8"], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -175,6 +175,7 @@ def test_a_token_that_others_could_read_is_replaced(exporter):
     assert exporter._token.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_one_who_says_nothing_holds_up_nobody_for_long(exporter):
     port = free_port()
     enable(exporter, port)
@@ -192,6 +193,7 @@ def test_a_port_that_is_taken_is_told(exporter):
     assert exporter.check().state == "problem"
 
 
+@pytest.mark.slow
 def test_bytes_are_counted_only_while_somebody_may_ask_and_go_on_when_the_port_changes(exporter, monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(module, "time", SimpleNamespace(time=time.time, monotonic=lambda: clock[0]))

@@ -44,6 +44,7 @@ def value(gpu: Gpu, metric: str) -> float:
     return found
 
 
+@pytest.mark.slow
 @given(seeds, times)
 @settings(max_examples=40)
 def test_everything_follows_from_seed_and_time(seed: int, at: float) -> None:
@@ -51,6 +52,7 @@ def test_everything_follows_from_seed_and_time(seed: int, at: float) -> None:
     assert SimulatedHost(seed, clock=lambda: at).read() == SimulatedHost(seed, clock=lambda: at).read()
 
 
+@pytest.mark.slow
 def test_a_source_that_ran_for_long_says_the_same_as_one_that_begins() -> None:
     now = [NOON]
     old_gpus, old_host = SimulatedGpus(8, clock=lambda: now[0]), SimulatedHost(8, clock=lambda: now[0])
@@ -63,6 +65,7 @@ def test_a_source_that_ran_for_long_says_the_same_as_one_that_begins() -> None:
         fresh.host, fresh.disks, fresh.networks, fresh.filesystems)  # fmt: skip
 
 
+@pytest.mark.slow
 @given(seeds, times)
 @settings(max_examples=40)
 def test_no_number_is_impossible(seed: int, at: float) -> None:
@@ -88,6 +91,7 @@ def test_no_number_is_impossible(seed: int, at: float) -> None:
         assert states == ({MetricState.OK} if mounted.note is None else {MetricState.STALE})
 
 
+@pytest.mark.slow
 def test_people_come_and_go_and_one_gpu_throttles() -> None:
     now = [NOON]
     source = SimulatedGpus(8, clock=lambda: now[0])
@@ -112,6 +116,7 @@ def test_the_integral_of_the_noise_is_its_integral(seed: int, start: float, span
     assert wave_integral(seed, "x", start, start + span, 17.0) == pytest.approx(summed, abs=0.02 + span * 2e-4)
 
 
+@pytest.mark.slow
 @given(seeds, times, st.sampled_from(range(8)))
 @settings(max_examples=25, deadline=None)
 def test_energy_is_the_integral_of_power(seed: int, at: float, index: int) -> None:
@@ -138,6 +143,7 @@ def test_a_counter_of_work_never_runs_backwards(seed: int, at: float) -> None:
             assert later >= busy_seconds(seed, work, work.gpus[0], at) - 1e-6
 
 
+@pytest.mark.slow
 def test_each_event_is_told_once_and_names_a_process_that_ran() -> None:
     now = [NOON]
     source, host = SimulatedGpus(8, clock=lambda: now[0]), SimulatedHost(8, clock=lambda: now[0])
@@ -218,6 +224,7 @@ def test_a_filesystem_is_nearly_full_and_the_remote_one_falls_silent() -> None:
     assert silent == 1
 
 
+@pytest.mark.slow
 def test_the_past_is_what_was_there_then_second_by_second() -> None:
     samples = list(past(8, 1_800_000_000.0, 5))
     assert [sample.sampled_at for sample in samples] == [1_800_000_000.0 - 5 + number for number in range(5)]
@@ -256,6 +263,7 @@ class Demo:
         return found
 
 
+@pytest.mark.slow
 def test_a_process_of_ones_own_ends_at_once_and_leaves_its_gpu_free(tmp_path: Path) -> None:
     demo = Demo(tmp_path, 2101)
     demo.wait_for(OWN_USER, "sweep")

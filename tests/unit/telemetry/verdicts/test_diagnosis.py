@@ -438,6 +438,7 @@ print(faults() - before)
 """
 
 
+@pytest.mark.slow
 def test_the_means_of_a_minute_are_made_in_memory_that_stays():
     done = subprocess.run([sys.executable, "-c", _MINUTES], capture_output=True, text=True, check=True, timeout=60)
     assert int(done.stdout) < 2000  # of 13,000 pages

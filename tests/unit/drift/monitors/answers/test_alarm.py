@@ -66,6 +66,7 @@ def world(tmp_path):
     made.state.close()
 
 
+@pytest.mark.slow
 def test_answers_that_become_worse_are_one_alert_that_says_what_moved_until_they_are_good_again(world):
     assert world.answer(0.1).answers.state == "fine"
     assert world.answer(0.1).state == "fine"
@@ -87,6 +88,7 @@ def test_answers_that_become_worse_are_one_alert_that_says_what_moved_until_they
     assert {change.alert.id for change in world.changes} == {alert.id}, "it rings once, and says later what is so then"
 
 
+@pytest.mark.slow
 def test_another_agent_tells_the_alerts_the_same_before_it_looks(world):
     world.answer(0.1)
     world.answer(0.4)
@@ -97,6 +99,7 @@ def test_another_agent_tells_the_alerts_the_same_before_it_looks(world):
     assert world.told[-1] == before
 
 
+@pytest.mark.slow
 def test_data_that_drift_besides_are_told_with_the_answers_in_one_alert(world):
     world.answer(0.1)
     world.answer(0.4, shift=5.0)
@@ -108,6 +111,7 @@ def test_data_that_drift_besides_are_told_with_the_answers_in_one_alert(world):
     assert len(world.engine.firing) == 1
 
 
+@pytest.mark.slow
 def test_a_paused_monitor_ends_its_alert(world):
     world.answer(0.1)
     world.answer(0.4)

@@ -25,6 +25,7 @@ def world(tmp_path):
     state.close()
 
 
+@pytest.mark.slow
 def test_what_is_expected_is_told_before_labels_come_and_what_turned_out_once_they_have(world):
     world.traffic(0.0, 0.0)
     world.look()

@@ -30,6 +30,7 @@ def world(tmp_path, state):
     return Answered(tmp_path, state)
 
 
+@pytest.mark.slow
 def test_windows_without_labels_are_neither_fine_nor_zero_but_expected(world):
     world.traffic(0.0, 0.0)
     told = world.look()
@@ -45,6 +46,7 @@ def test_windows_without_labels_are_neither_fine_nor_zero_but_expected(world):
     assert "None of 200 rows has a label yet" in told.sentence
 
 
+@pytest.mark.slow
 def test_labels_bring_figures_with_intervals_beside_what_was_expected(world):
     world.traffic(0.0)
     world.look()
@@ -72,6 +74,7 @@ def _pairs(world):
     return [(world.truth[name], said) for name, said in rows]
 
 
+@pytest.mark.slow
 def test_two_worse_windows_turn_and_two_good_ones_turn_back(world):
     world.traffic(0.0, 0.0, 0.3)
     world.label(world.truth)
@@ -92,6 +95,7 @@ def test_two_worse_windows_turn_and_two_good_ones_turn_back(world):
     assert world.look().state is AnswersState.FINE
 
 
+@pytest.mark.slow
 def test_a_better_figure_rings_nobody(world):
     """Answers that are nearly always right, after a reference that mostly is."""
     world.traffic(0.0, 0.0)
@@ -103,6 +107,7 @@ def test_a_better_figure_rings_nobody(world):
     assert world.windows()[-1].outside["accuracy"] is Direction.BETTER
 
 
+@pytest.mark.slow
 def test_what_was_said_of_a_window_stays_when_late_labels_move_it(world):
     """Few labels come first, all of them wrong; the rest come late and say that all was well."""
     world.traffic(0.0, 0.0)
@@ -132,6 +137,7 @@ def _said(world):
     return duckdb.sql(f'SELECT _request_id, "_output.said" FROM read_parquet({files})').fetchall()
 
 
+@pytest.mark.slow
 def test_nothing_is_scored_again_while_no_label_is_new(world):
     world.traffic(0.0)
     world.label(world.truth)
@@ -145,6 +151,7 @@ def test_nothing_is_scored_again_while_no_label_is_new(world):
     assert world.windows() == before
 
 
+@pytest.mark.slow
 def test_what_an_earlier_program_scored_otherwise_is_scored_again(world, monkeypatch):
     monkeypatch.setattr(joined, "_RECIPE", "1")
     world.traffic(0.0)
@@ -158,6 +165,7 @@ def test_what_an_earlier_program_scored_otherwise_is_scored_again(world, monkeyp
     assert [one.figures for one in world.windows()] == [one.figures for one in before]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [TimedOut("The worker took too long."), Unavailable("It was killed.")])
 def test_a_worker_that_fails_leaves_all_as_it_was_and_says_so(world, error):
     world.traffic(0.0)
@@ -174,6 +182,7 @@ def test_a_worker_that_fails_leaves_all_as_it_was_and_says_so(world, error):
     assert len(world.windows()) == 2
 
 
+@pytest.mark.slow
 def test_an_agent_that_ends_before_it_has_kept_the_scores_scores_them_once_more(world, monkeypatch):
     world.traffic(0.0, 0.3, 0.3)
     world.label(world.truth)
@@ -191,6 +200,7 @@ def test_an_agent_that_ends_before_it_has_kept_the_scores_scores_them_once_more(
     assert all(len(one.said) == 1 for one in world.windows())
 
 
+@pytest.mark.slow
 def test_figures_stay_when_rows_are_no_longer_logged(world):
     """The window lies in two hours, of which the first goes: what is left of it would say less than before."""
     world.traffic(0.0, rows=600)
@@ -206,6 +216,7 @@ def test_figures_stay_when_rows_are_no_longer_logged(world):
     assert len(hours) == 2
 
 
+@pytest.mark.slow
 def test_a_request_that_two_windows_share_counts_once(world):
     from mlops_desk.storage.requests import LoggedRow
 
@@ -232,6 +243,7 @@ def test_without_a_reference_there_are_figures_and_the_way_to_one(tmp_path, stat
     assert not any(one.alarm for one in world.windows())
 
 
+@pytest.mark.slow
 def test_a_span_of_its_own_requests_is_a_reference(world):
     world.traffic(0.0, 0.0, 0.0)
     end = BEGIN + world.n - 1
@@ -257,6 +269,7 @@ def _counting(monkeypatch):
     return counted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "columns", [COLUMNS, AnswerColumns("churned", "p", kind=PredictionKind.REGRESSION)], ids=["classes", "numbers"]
 )
@@ -282,6 +295,7 @@ def test_what_the_reference_says_is_learned_once_and_is_the_same_afterwards(tmp_
     assert (world.performance().reference, world.performance().notes) == (facts.reference, facts.notes)
 
 
+@pytest.mark.slow
 def test_another_reference_is_learned_anew_and_the_old_is_gone(world, tmp_path, monkeypatch):
     learned = _counting(monkeypatch)
     world.traffic(0.0)
@@ -296,6 +310,7 @@ def test_another_reference_is_learned_anew_and_the_old_is_gone(world, tmp_path, 
     assert len(list((tmp_path / "answers" / "m").glob("learned-*"))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"{}", b"not JSON", b'{"of": {"kind": "classification"}}'])
 def test_what_was_learned_and_is_damaged_is_learned_anew(world, tmp_path, monkeypatch, content):
     world.traffic(0.0)
@@ -330,6 +345,7 @@ def test_a_reference_that_was_half_copied_when_the_agent_was_killed_is_none(worl
     assert list(kept.parent.iterdir()) == [kept], "nothing is left over"
 
 
+@pytest.mark.slow
 def test_a_class_that_the_reference_does_not_know_has_it_learned_anew(world, monkeypatch):
     learned = _counting(monkeypatch)
     world.traffic(0.0)
@@ -342,6 +358,7 @@ def test_a_class_that_the_reference_does_not_know_has_it_learned_anew(world, mon
     assert world.performance().classes == ("0", "1", "2")
 
 
+@pytest.mark.slow
 def test_windows_of_another_version_stay_as_they_were(world):
     world.traffic(0.0)
     world.label(world.truth)
@@ -353,6 +370,7 @@ def test_windows_of_another_version_stay_as_they_were(world):
     assert world.windows() == before
 
 
+@pytest.mark.slow
 def test_numbers_are_scored_by_their_errors(tmp_path, state):
     world = Answered(tmp_path, state, columns=AnswerColumns("churned", "p", kind=PredictionKind.REGRESSION))
     world.traffic(0.0, 0.0)
@@ -365,6 +383,7 @@ def test_numbers_are_scored_by_their_errors(tmp_path, state):
     assert world.look().state is AnswersState.TURNED
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None)
 @given(st.data())
 def test_labels_in_any_order_give_the_same_figures_and_the_same_alarms(data):

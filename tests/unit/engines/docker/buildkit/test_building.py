@@ -101,6 +101,7 @@ def test_a_docker_that_hangs_or_is_not_there_is_no_buildkit(house):
         house.build()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "build",
     [
@@ -138,6 +139,7 @@ def test_an_error_is_what_it_says_last(house):
         house.build()
 
 
+@pytest.mark.slow
 def test_garbage_after_the_beginning_ends_it(house):
     house.docker(f"echo '{BEGIN}' >&2; head -c 30000000 /dev/zero >&2; sleep 100")
     with pytest.raises(Unavailable, match="makes no sense") as told:
@@ -145,6 +147,7 @@ def test_garbage_after_the_beginning_ends_it(house):
     assert not isinstance(told.value, NoBuildKit)
 
 
+@pytest.mark.slow
 def test_it_is_ended_by_hand_and_at_the_deadline_with_all_that_it_started(house):
     house.docker(f"echo '{BEGIN}' >&2; (sleep 77.25; echo) & wait")
     ends = []
@@ -169,6 +172,7 @@ def _read(path):
         return b""
 
 
+@pytest.mark.slow
 def test_silence_is_work_as_long_as_the_engine_lives(house):
     house.docker(f"echo '{BEGIN}' >&2; sleep 2")
     house.build(patience=BuildPatience(20.0, 0.2))

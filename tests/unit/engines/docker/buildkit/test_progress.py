@@ -148,6 +148,7 @@ def test_bytes_of_any_kind_are_taken_in(data):
     assert not progress.has_begun
 
 
+@pytest.mark.slow
 def test_what_grows_without_an_end_is_given_up():
     documents = Documents()
     with pytest.raises(Garbled):

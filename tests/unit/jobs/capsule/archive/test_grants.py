@@ -118,6 +118,7 @@ def test_a_grant_that_the_file_does_not_ask_for_is_a_slip_and_refused(grants):
     check_named(replace(CLOSED, secrets=("HF",)), Grants(secrets=frozenset({"HF"})))
 
 
+@pytest.mark.slow
 @given(specs(), st.booleans())
 def test_without_a_grant_no_folder_and_no_secret_of_this_machine_is_in_what_is_looked_at(spec, has_code):
     part = granted_part(spec, spec, Grants())

@@ -114,6 +114,7 @@ NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=8)
 ODD = st.binary(min_size=1, max_size=6).filter(lambda one: not {0, 47} & set(one)).map(os.fsdecode)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     spec=specs(),
@@ -306,6 +307,7 @@ def test_a_version_that_is_not_known_is_said(here, good):
     assert "Export" in raised.value.hint
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_by_what_it_says_and_by_what_it_is(here, good, tmp_path):
     rewritten(good, lambda found: found.update({"record.json": b" " * (64 << 20)}))
     assert good.stat().st_size < 1 << 20

@@ -22,6 +22,7 @@ from tests.unit.jobs.capsule.source.test_taking import NOBODY, checkout, code, g
 __all__ = ["checkout", "code", "open_place", "snapshots"]
 
 
+@pytest.mark.slow
 def test_a_long_diff_in_any_alphabet_is_kept(snapshots, checkout):
     """JSON writes each of its letters with six, and the stream's heads have a longest length."""
     for number in range(12):
@@ -86,6 +87,7 @@ def test_a_tracked_file_whose_place_a_pipe_has_taken_is_said(snapshots, checkout
         pass
 
 
+@pytest.mark.slow
 def test_a_repository_of_a_hundred_thousand_files_is_refused_in_words(checkout, tmp_path):
     blob = git(checkout, "hash-object", "-w", "train.py")
     lines = "".join(f"100644 {blob} 0\tmany/{number // 1000}/{number}\n" for number in range(100_000))
@@ -120,6 +122,7 @@ def test_a_submodule_that_points_at_another_repository_brings_only_its_own_files
     assert not [name for name in files if "secret" in name]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_nobody_else_reads_what_is_kept(open_place):
     """The tree itself is open, as containers read it as anybody: the folder above it is not."""

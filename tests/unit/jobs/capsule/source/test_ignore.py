@@ -47,6 +47,7 @@ def checkout(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES)
 @example(["a**/a"])

@@ -70,6 +70,7 @@ def names(snapshots, folder):
         return files
 
 
+@pytest.mark.slow
 def test_the_reports_of_a_run_are_no_code_and_change_none(snapshots, checkout, tmp_path):
     (checkout / "out.xml").write_text("a run")
     (checkout / "new.py").write_text("1")
@@ -89,6 +90,7 @@ def test_the_reports_of_a_run_are_no_code_and_change_none(snapshots, checkout, t
         assert (git_identity(snapshot.facts).dirty, changed_files(snapshot.facts)) == (True, ("out.xml",))
 
 
+@pytest.mark.slow
 def test_code_is_taken_only_from_where_jobs_may_mount(tmp_path, checkout):
     roots = [str(tmp_path / "elsewhere"), "~"]
     snapshots = Snapshots(tmp_path / "s", roots=lambda: roots)
@@ -138,6 +140,7 @@ def test_a_folder_is_taken_as_it_is_but_for_what_is_left_out(snapshots, code):
         assert not (tree / "train.py").stat().st_mode & 0o111
 
 
+@pytest.mark.slow
 def test_a_link_that_leads_out_is_refused_and_may_be_left_out(snapshots, code, tmp_path):
     (tmp_path / "secret").write_text("s")
     for target in ("../secret", "/etc/passwd", str(code / "train.py"), "a/../../secret"):
@@ -168,6 +171,7 @@ def test_what_is_no_file_is_refused(snapshots, code):
         assert "no file" in refused(snapshots, code).message
 
 
+@pytest.mark.slow
 def test_a_source_that_is_none_is_refused(snapshots, code, tmp_path):
     assert isinstance(refused(snapshots, tmp_path / "nowhere"), NotFound)
     assert isinstance(refused(snapshots, code / "train.py"), Invalid)
@@ -220,6 +224,7 @@ def open_place(monkeypatch):
         pytest.fail("no interpreter here that everybody may run")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_it_is_read_as_the_submitter(snapshots, open_place):
     code = open_place / "code"
@@ -266,6 +271,7 @@ def identity(snapshots, folder):
         return found, b"" if found.diff_sha256 is None else snapshots.store.diff(found.diff_sha256)
 
 
+@pytest.mark.slow
 def test_a_clean_checkout_is_its_commit(snapshots, checkout):
     git(checkout, "remote", "add", "origin", "https://anna:s3cret@git.example.org/a/b.git?token=t")
     (checkout / "weights.pt").write_text("ignored")
@@ -278,6 +284,7 @@ def test_a_clean_checkout_is_its_commit(snapshots, checkout):
     assert (found.diff_sha256, found.untracked) == (None, ())
 
 
+@pytest.mark.slow
 def test_what_no_commit_holds_is_told(snapshots, checkout):
     (checkout / "train.py").write_text("print(2)\n")
     (checkout / "new.py").write_text("x")
@@ -290,6 +297,7 @@ def test_what_no_commit_holds_is_told(snapshots, checkout):
     assert names(snapshots, checkout) == [".gitignore", "new.py", "run.sh", "train.py"]
 
 
+@pytest.mark.slow
 def test_only_touched_is_not_changed_and_a_new_mode_is(snapshots, checkout):
     os.utime(checkout / "train.py", (1, 1))
     assert identity(snapshots, checkout)[0].dirty is False
@@ -299,6 +307,7 @@ def test_only_touched_is_not_changed_and_a_new_mode_is(snapshots, checkout):
     assert b"100755" in diff
 
 
+@pytest.mark.slow
 def test_a_deleted_file_is_left_out_and_a_change(snapshots, checkout):
     (checkout / "train.py").unlink()
     found, diff = identity(snapshots, checkout)
@@ -307,6 +316,7 @@ def test_a_deleted_file_is_left_out_and_a_change(snapshots, checkout):
     assert names(snapshots, checkout) == [".gitignore"]
 
 
+@pytest.mark.slow
 def test_what_is_tracked_is_taken_though_it_is_ignored(snapshots, checkout):
     (checkout / "w.pt").write_text("x")
     git(checkout, "add", "-f", "w.pt")
@@ -315,6 +325,7 @@ def test_what_is_tracked_is_taken_though_it_is_ignored(snapshots, checkout):
     assert "w.pt" not in names(snapshots, checkout)
 
 
+@pytest.mark.slow
 def test_a_folder_inside_a_checkout_is_taken_alone(snapshots, checkout):
     (checkout / "sub").mkdir()
     (checkout / "sub" / "a.py").write_text("1\n")
@@ -335,6 +346,7 @@ def test_without_a_commit_there_is_none(snapshots, code):
     assert (found.commit, found.dirty, found.untracked) == (None, True, ("train.py",))
 
 
+@pytest.mark.slow
 def test_a_checkout_in_a_checkout_brings_its_files(snapshots, checkout, tmp_path):
     library = tmp_path / "library"
     library.mkdir()
@@ -379,6 +391,7 @@ def pointer_to(content: bytes, more: str = "") -> str:
     return f"version https://git-lfs.github.com/spec/v1\n{more}oid sha256:{digest}\nsize {len(content)}\n"
 
 
+@pytest.mark.slow
 def test_pointers_of_git_lfs_are_told_of_a_folder_and_of_a_commit(snapshots, checkout):
     (checkout / "rows ü.bin").write_text(pointer_to(b"rows"))
     (checkout / "model.bin").write_text(pointer_to(b"m", more="ext-0-foo sha256:0\n"))
@@ -393,6 +406,7 @@ def test_pointers_of_git_lfs_are_told_of_a_folder_and_of_a_commit(snapshots, che
     assert snapshot_of(snapshots, folder=str(checkout)).pointers == ("rows ü.bin",)
 
 
+@pytest.mark.slow
 def test_submodules_that_are_not_there_are_told(snapshots, checkout, tmp_path):
     library = tmp_path / "library"
     library.mkdir()
@@ -409,6 +423,7 @@ def test_submodules_that_are_not_there_are_told(snapshots, checkout, tmp_path):
     assert lacking_submodules(snapshot_of(snapshots, folder=str(clone)).facts) == ("lib",)
 
 
+@pytest.mark.slow
 def test_a_submodule_at_another_commit_is_a_change(snapshots, checkout, tmp_path):
     library = tmp_path / "library"
     library.mkdir()
@@ -478,6 +493,7 @@ def test_nothing_that_a_repository_names_is_run(snapshots, checkout, trap, setti
     assert b"+print(2)" in diff
 
 
+@pytest.mark.slow
 def test_an_object_that_is_missing_is_fetched_from_nowhere(snapshots, checkout, trap):
     blob = git(checkout, "rev-parse", "HEAD:train.py")
     (checkout / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
@@ -504,6 +520,7 @@ def test_somebody_elses_settings_are_not_asked(snapshots, checkout):
     assert names(snapshots, checkout) == [".gitignore", "train.py"]
 
 
+@pytest.mark.slow
 def test_what_hangs_is_ended_and_nothing_is_queued(snapshots, checkout, monkeypatch):
     os.mkfifo(checkout.parent / "pipe")
     git(checkout, "config", "include.path", str(checkout.parent / "pipe"))
@@ -529,6 +546,7 @@ def test_a_worker_that_dies_is_said(snapshots, code, monkeypatch):
 # -- addresses -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_commit_is_fetched_and_pinned(snapshots, checkout):
     first = git(checkout, "rev-parse", "HEAD")
     git(checkout, "tag", "v1")
@@ -594,6 +612,7 @@ def test_a_repository_with_a_link_that_leads_out_is_refused(snapshots, checkout)
         pass
 
 
+@pytest.mark.slow
 def test_a_commit_that_is_too_large_is_refused(checkout, tmp_path):
     (checkout / "big").write_bytes(os.urandom(2 << 20))
     git(checkout, "add", ".")

@@ -86,6 +86,7 @@ def fetch(tmp_path, monkeypatch):
     return fetch
 
 
+@pytest.mark.slow
 def test_a_proxy_is_asked_with_its_login_which_is_in_no_setting(served, proxy, fetch):
     port = served()
     fetch.secrets.set(os.geteuid(), "proxy", LOGIN)
@@ -95,18 +96,21 @@ def test_a_proxy_is_asked_with_its_login_which_is_in_no_setting(served, proxy, f
     assert (True, f"http://127.0.0.1.nip.test:{port}/code.git/info/refs?service=git-upload-pack") in proxy.asked
 
 
+@pytest.mark.slow
 def test_without_its_login_the_proxys_no_is_told(served, proxy, fetch):
     with pytest.raises(DeskError, match="407"):
         fetch(f"http://code.nip.test:{served()}/code.git", http_proxy=proxy.address, proxy_login="proxy")
     assert {known for known, _ in proxy.asked} == {False}
 
 
+@pytest.mark.slow
 def test_this_machine_is_reached_without_the_proxy(served, proxy, fetch):
     with pytest.raises(DeskError, match=REACHED):
         fetch(f"http://127.0.0.1:{served()}/code.git", http_proxy=proxy.address)
     assert proxy.asked == []
 
 
+@pytest.mark.slow
 def test_a_server_of_the_labs_own_authority_is_trusted_once_it_is_named(served, fetch, tmp_path):
     authority = Authority(tmp_path)
     address = f"https://localhost:{served(authority)}/code.git"

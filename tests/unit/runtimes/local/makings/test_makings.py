@@ -75,6 +75,7 @@ def test_a_python_that_can_not_leaves_no_list_and_harms_nothing(tmp_path, shell,
     assert not (box.folder.out / "packages.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_python_that_hangs_is_not_waited_for_long(tmp_path, shell):
     box = boxed(tmp_path)
     box.program("python3", "exec sleep 30")

@@ -103,6 +103,7 @@ def test_an_engine_is_asked_to_hand_on_what_is_written(engine, watch, heard):
     assert engine.asked == [b"POST /containers/c%2F1/attach?stream=1&stdout=1&stderr=1 HTTP/1.1"]
 
 
+@pytest.mark.slow
 def test_states_of_a_bar_come_one_after_another(engine, watch, heard):
     watch.look_at({"c": engine.path})
     wait_for(lambda: heard.told == [("c", b"")])
@@ -128,6 +129,7 @@ def test_one_that_is_asked_for_no_more_is_left_at_once(engine, watch, heard):
     assert watch.pid is None
 
 
+@pytest.mark.slow
 def test_a_flood_is_left_alone(engine, watch, heard):
     watch.look_at({"c": engine.path})
     wait_for(lambda: engine.callers)
@@ -141,6 +143,7 @@ def test_a_flood_is_left_alone(engine, watch, heard):
     assert len(engine.callers) == 1
 
 
+@pytest.mark.slow
 def test_one_that_is_stopped_is_killed_and_lets_go(engine, watch, heard):
     watch.look_at({"c": engine.path})
     wait_for(lambda: heard.told)
@@ -151,6 +154,7 @@ def test_one_that_is_stopped_is_killed_and_lets_go(engine, watch, heard):
     assert watch.pid is None  # not at once: whatever stopped it may be there still
 
 
+@pytest.mark.slow
 def test_an_agent_that_does_not_read_holds_nothing_up_and_hears_the_newest_later(engine):
     reading, writing = os.pipe()
     os.set_blocking(writing, False)

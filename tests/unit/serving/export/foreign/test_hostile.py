@@ -75,6 +75,7 @@ def test_a_changed_wheel_is_told(changes: list[tuple[int, bytes]], end: int | No
         looked_through(Path(folder), BASE, changed(WHOLE, changes, end))
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(name=st.sampled_from(["index.json", "manifest.json"]), what=JSON, config=JSON)
 @example(name="manifest.json", what=[{"Config": "c", "Layers": []}], config={"rootfs": {"diff_ids": []}})
@@ -101,6 +102,7 @@ def test_a_layer_that_unpacks_to_more_than_anybody_has_is_ended(tmp_path: Path) 
             told()
 
 
+@pytest.mark.slow
 def test_many_files_that_hide_many_take_no_longer(tmp_path: Path) -> None:
     """Each of them looked for among all others would be four hundred million comparisons."""
     lower = made.layer({f"a{number}/x": b"" for number in range(20_000)})

@@ -70,6 +70,7 @@ def is_anywhere(folder: Path, secret: str = SECRET) -> bool:
     return bool(found) or any(secret in text for text in told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_it_is_neither_in_the_spool_nor_in_the_parts(log: RequestLog, folder: Path, form: str) -> None:
     answer = json.dumps({"predictions": [{"label": "x", "ssn": SECRET}]}).encode()
@@ -84,6 +85,7 @@ def test_it_is_neither_in_the_spool_nor_in_the_parts(log: RequestLog, folder: Pa
     assert dict(request.outputs) == {"label": "x"}
 
 
+@pytest.mark.slow
 def test_csv_is_redacted_by_its_header(log: RequestLog, folder: Path) -> None:
     body = f'age,"ssn",city\n30,"{SECRET}",Bonn\n31,{SECRET},"a,b"\n'.encode()
     assert log.keep("front", exchange(body, "text/csv; charset=utf-8", answer=b"[1, 2]"))
@@ -95,6 +97,7 @@ def test_csv_is_redacted_by_its_header(log: RequestLog, folder: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body", [f'{{"ssn": "{SECRET}"', f"{SECRET}\udcff".encode("utf-8", "surrogateescape").decode("latin-1")]
 )
@@ -114,6 +117,7 @@ def test_the_answer_to_a_request_that_failed_is_not_kept(log: RequestLog, folder
     assert not is_anywhere(folder)
 
 
+@pytest.mark.slow
 def test_feedback_is_redacted_too(log: RequestLog, folder: Path) -> None:
     assert log.feedback("front", json.dumps({"request_id": "id", "truth": 1, "ssn": SECRET}).encode()) == 1
     log.write()
@@ -122,6 +126,7 @@ def test_feedback_is_redacted_too(log: RequestLog, folder: Path) -> None:
     assert not is_anywhere(folder)
 
 
+@pytest.mark.slow
 def test_what_was_spooled_before_the_rule_is_redacted_as_it_is_rolled_up(folder: Path) -> None:
     before = Spool(folder)
     answer = json.dumps({"predictions": [{"label": "x", "ssn": SECRET}]}).encode()
@@ -155,6 +160,7 @@ def rewriting(folder: Path, *, key: str, masked: tuple[str, ...] = (), hashed: t
     return RoutingTable(endpoints={"front": rules})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("way", ["mask", "hash"])
 def test_a_masked_or_hashed_value_is_logged_as_a_word_and_only_as_that(folder: Path, form: str, way: str) -> None:

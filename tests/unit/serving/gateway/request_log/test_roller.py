@@ -55,6 +55,7 @@ def test_a_child_rolls_up_and_goes_on_for_the_next_task(log: RequestLog, child: 
     assert child._child.pid == pid
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_is_replaced_and_nothing_is_lost(
     log: RequestLog, child: ChildRoller, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -69,6 +70,7 @@ def test_one_that_was_killed_is_replaced_and_nothing_is_lost(
     assert ids(tmp_path) == {"one", "two"}
 
 
+@pytest.mark.slow
 def test_one_that_died_between_two_tasks_is_replaced_and_leaves_no_pipe_open(
     log: RequestLog, child: ChildRoller, tmp_path: Path
 ) -> None:
@@ -86,6 +88,7 @@ def test_one_that_died_between_two_tasks_is_replaced_and_leaves_no_pipe_open(
     assert (first.stdin.closed, first.stdout.closed) == (True, True)
 
 
+@pytest.mark.slow
 def test_one_that_says_nothing_is_ended_at_its_deadline(
     log: RequestLog, child: ChildRoller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,7 @@ OPERATIONS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(OPERATIONS)
 @example([("record", [(0, 1.0)]), ("flush", []), ("record", [(0, 2.0)]), ("flush", []), ("record", [(0, 1.0)])])
@@ -194,6 +195,7 @@ def test_every_point_counts_once_in_every_tier_whatever_happens(operations: list
         opened.store.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(

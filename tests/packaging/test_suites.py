@@ -1,4 +1,4 @@
-"""How the set-up runs tests: what fails runs once more alone, few may be flaky, and nothing is left out unseen."""
+"""How tests are run: what fails runs once more alone, few may be of that kind, and nothing is left out unseen."""
 
 import contextlib
 import os
@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from desk_setup import checks, left_out
+from desk_setup import checks, suites
 from desk_setup.account import Account
-from desk_setup.checks import Outcome, Suite
+from desk_setup.suites import Outcome, Suite
 
 pytestmark = pytest.mark.timeout(400)  # most start pytest several times
 PACKAGING = Path(checks.__file__).resolve().parents[1]
@@ -68,34 +68,35 @@ PASSES = "def test_fine():\n    pass\n"
 def run(tmp_path, monkeypatch):
     """Write test files, run them as the set-up does, and return whether they passed; `outcome` goes on from run to run."""
     monkeypatch.setattr(checks, "ROOT", tmp_path)
-    monkeypatch.setattr(checks, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(suites, "BUILD", tmp_path / "build")
     (tmp_path / "build").mkdir()
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     ran = []
-    monkeypatch.setattr(checks, "_run", lambda check, env, real=checks._run: ran.append(check) or real(check, env))
+    monkeypatch.setattr(suites, "carry_out", lambda check, env: ran.append(check) or checks.carry_out(check, env))
 
     def begin(outcome, report="test-report", at_once=(), which=(), **files):
         for name, text in files.items():
             (tmp_path / f"test_{name}.py").write_text(text)
         command = [sys.executable, "-P", "-m", "pytest", "-p", "desk_setup.bookkeeper"]
         names = tuple(f"test_{name}.py" for name in files)
-        tests = Suite("Some tests.", command, {"PYTHONPATH": str(PACKAGING)}, report, (*names, *which), at_once)
+        tests = Suite("Some tests.", command, report, (*names, *which), at_once)
         del ran[:]
         # In the usual folder the first of these with several processes would end by deleting what other runs have left
         # there, for which it waits: the files of all tests of the core, minutes on a busy disk.
         env = {"PATH": "/usr/bin:/bin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_DEBUG_TEMPROOT": str(tmp_path)}
-        return checks._tests_pass(tests, env, outcome)
+        return suites.tests_pass(tests, env, outcome)
 
     begin.ran = ran
     return begin
 
 
+@pytest.mark.slow
 def test_what_fails_and_then_passes_alone_is_flaky_and_told_last(run, tmp_path):
     outcome = Outcome()
     assert run(outcome, hasty=FAILS_AT_FIRST.replace("NUMBER", "1"), fine=PASSES)
     assert outcome.flaky == ["test_hasty.py::test_hasty[0]"]
     assert len(run.ran) == 2
-    assert "test_hasty.py::test_hasty[0]" in outcome.sentences(strict=False)[-1]
+    assert "test_hasty.py::test_hasty[0]" in outcome.sentences()[-1]
     assert not outcome.failed
     first, second = ((tmp_path / "build" / name).read_text() for name in ("test-report.xml", "test-report-again.xml"))
     assert 'tests="2"' in first
@@ -121,32 +122,12 @@ def test_a_run_that_broke_off_is_not_tried_again(run, tmp_path, which, code):
     assert len(run.ran) == 1, f"after exit code {code} a second run proves nothing"
 
 
+@pytest.mark.slow
 def test_a_failure_is_told_at_once(run, capfd):
     later = "import sys\n\ndef test_later(capfd):\n    with capfd.disabled():\n        print('later', flush=True)\n"
     run(Outcome(), broken=FAILS, later=later)
     first = capfd.readouterr().out.partition("== FAILED")[0]
     assert first.index("FAILED test_broken.py::test_broken") < first.index("assert False") < first.index("later")
-
-
-def test_a_run_that_has_an_end_tries_fewer_examples_and_runs_again_what_failed_whatever_the_time(monkeypatch, tmp_path):
-    monkeypatch.setattr(checks, "BUILD", tmp_path)
-    monkeypatch.setattr(checks.without_qt, "ensure", lambda venv: venv)
-    core, others = checks.all_checks({"CI": "true", "TESTS_BEGIN_UNTIL": "1764573276"})[-2:]
-    assert "--hypothesis-profile=short" in core.first().command
-    assert "--begin-until" not in core.first().command
-    command = others.first().command
-    assert "--hypothesis-profile=short" in command
-    assert command[command.index("--begin-until") + 1] == "1764573276"
-    assert "--begin-until" not in others.once_more(["tests/test_a.py::test_x"]).command
-    without = [check.first().command for check in checks.all_checks({"CI": "true"})[-2:]]
-    assert not [part for command in without for part in command if "begin-until" in part or "profile" in part]
-
-
-def test_what_did_not_begin_in_time_is_counted_and_no_failure(tmp_path):
-    left = {f"tests/test_a.py::test_{letter}": "not begun: the time of this run was up" for letter in "xyz"}
-    said = Outcome(accounts=[Account(["tests/test_b.py::test_x"]), Account(skipped=left)])
-    assert "The time was up before 3 tests of 1 files began." in said.sentences(strict=False)[0]
-    assert list(left_out.complaints(said.accounts, folder_of(tmp_path, "test_a.py", "test_b.py"))) == []
 
 
 def test_only_this_runs_failures_run_once_more(run):
@@ -156,12 +137,13 @@ def test_only_this_runs_failures_run_once_more(run):
     assert Path(run.ran[1].command[-1][1:]).read_text() == "test_hasty.py::test_hasty[0]\n"
 
 
-def test_twenty_flaky_tests_of_both_halves_pass_and_one_more_fails_the_run(run):
+@pytest.mark.slow
+def test_three_tests_that_passed_only_the_second_time_may_be_and_one_more_fails_the_run(run):
     outcome = Outcome()
-    assert run(outcome, report="one", hasty=FAILS_AT_FIRST.replace("NUMBER", "8"))
-    assert run(outcome, report="half", slow=FAILS_AT_FIRST.replace("NUMBER", "12").replace("seen-", "later-"))
-    assert outcome.sentences(strict=False)[-1].count("test_hasty") == 28
-    assert outcome.failed == []
+    assert run(outcome, report="one", hasty=FAILS_AT_FIRST.replace("NUMBER", "1"))
+    assert run(outcome, report="half", slow=FAILS_AT_FIRST.replace("NUMBER", "2").replace("seen-", "later-"))
+    assert len(outcome.flaky) == 3
+    assert "All checks passed." in "".join(outcome.sentences())
     assert not run(outcome, report="two", again=FAILS_AT_FIRST.replace("NUMBER", "1").replace("seen-", "other-"))
     assert len(run.ran) == 1
 
@@ -175,6 +157,7 @@ def test_what_a_fixture_does_at_first_alone_is_flaky_too(run, phase):
     assert len(run.ran) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [(), ("-p", "xdist", "-n", "2")])
 def test_what_fails_again_is_told_last_with_the_second_runs_own_text(run, at_once):
     outcome = Outcome()
@@ -183,11 +166,12 @@ def test_what_fails_again_is_told_last_with_the_second_runs_own_text(run, at_onc
     assert "it was run 2 times" in outcome.broken["test_broken.py::test_broken"]
     assert "it was run 1 times" not in outcome.broken["test_broken.py::test_broken"]
     assert outcome.flaky == ["test_hasty.py::test_hasty[0]"]
-    (told,) = [one for one in outcome.sentences(strict=False) if one.startswith("\nTests that failed:")]
+    (told,) = [one for one in outcome.sentences() if one.startswith("\nTests that failed:")]
     assert "test_broken.py::test_broken" in told
     assert "it was run 2 times" in told
 
 
+@pytest.mark.slow
 def test_an_error_of_a_fixture_that_stays_is_told_as_such(run):
     outcome = Outcome()
     assert not run(outcome, broken="import pytest\n@pytest.fixture(autouse=True)\ndef no():\n    1 / 0\n" + PASSES)
@@ -204,9 +188,9 @@ def test_where_the_second_run_breaks_off_the_first_ones_text_is_told(run):
 
 def test_too_many_failures_are_not_run_again_and_each_is_told(run):
     outcome = Outcome()
-    assert not run(outcome, hasty=FAILS_AT_FIRST.replace("NUMBER", "21"))
+    assert not run(outcome, hasty=FAILS_AT_FIRST.replace("NUMBER", "4"))
     assert len(run.ran) == 1
-    assert len(outcome.broken) == 21
+    assert len(outcome.broken) == 4
 
 
 def test_a_file_that_does_not_load_is_run_once_more_and_named(run):
@@ -214,6 +198,7 @@ def test_a_file_that_does_not_load_is_run_once_more_and_named(run):
     assert len(run.ran) == 1, "pytest calls it an interruption"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [(), ("-p", "xdist", "-n", "2")])
 def test_what_was_left_out_is_told_by_the_account(run, tmp_path, at_once):
     skips = "import pytest\n@pytest.mark.skip(reason='no tide')\ndef test_sea():\n    pass\n" + PASSES
@@ -232,72 +217,97 @@ def test_what_was_left_out_is_told_by_the_account(run, tmp_path, at_once):
     assert account.failed == []
 
 
-LEAVE = (left_out.Leave("no tide", 1, "the moon"),)
+@pytest.fixture
+def gate(monkeypatch):
+    """Run the gate on checks and suites that only tell that they were run; return its exit code and what ran in order."""
+
+    def begin(env, *, engine=True, skipped=()):
+        order = []
+
+        class Collection:
+            def wait(self):
+                order.append("collected")
+
+        def passes(suite, env, outcome):
+            order.append(suite.told)
+            outcome.accounts.append(Account(skipped=dict(skipped)))
+            return True
+
+        for name in ("quick_core", "quick_windows", "journeys"):
+            monkeypatch.setattr(suites, name, lambda name=name: Suite(name, [], name))
+        monkeypatch.setattr(suites.screen, "private", lambda env: contextlib.nullcontext({}))
+        monkeypatch.setattr(suites, "_begin_collection", lambda env: order.append("begins") or Collection())
+        monkeypatch.setattr(checks, "static_checks", lambda: [checks.Check("Types.", [])])
+        monkeypatch.setattr(checks, "engine_answers", lambda env: engine)
+        monkeypatch.setattr(
+            suites, "carry_out", lambda check, env: order.append(check.told) or checks.Done(check.told, 0, 1.0)
+        )
+        monkeypatch.setattr(suites, "tests_pass", passes)
+        return suites.gate(env), order
+
+    return begin
 
 
-def folder_of(tmp_path, *names):
-    folder = tmp_path / "tests"
-    folder.mkdir()
-    for name in names:
-        (folder / name).touch()
-    return folder
+def test_the_gate_runs_checks_quick_tests_and_journeys_in_this_order(gate):
+    assert gate({}) == (0, ["begins", "Types.", "collected", "quick_core", "quick_windows", "journeys"])
 
 
-@pytest.mark.parametrize(
-    ("account", "said"),
-    [
-        (Account(["tests/test_a.py::test_x"]), []),
-        (Account(["tests/test_a.py::test_x"], skipped={"tests/test_a.py::test_y": "no tide today"}), []),
-        (
-            Account(skipped={"tests/test_a.py::test_y": "no tide", "tests/test_a.py::test_z": "no tide"}),
-            ["2 skipped, 1 may be (no tide): tests/test_a.py::test_y, tests/test_a.py::test_z"],
-        ),
-        (
-            Account(skipped={"tests/test_a.py::test_y": "no wind"}),
-            ["skipped without leave: tests/test_a.py::test_y (no wind)"],
-        ),
-        (Account(["tests/test_a.py::test_x"], deselected=2), ["2 tests kept out by a marker, 0 may be"]),
-        (Account(), ["1 files from which no test came, 0 may be: tests/test_a.py"]),
-    ],
-)
-def test_one_more_than_may_be_left_out_is_a_complaint(tmp_path, account, said):
-    assert list(left_out.complaints([account], folder_of(tmp_path, "test_a.py"), LEAVE)) == said
+def test_without_an_engine_the_gate_tries_no_journey_and_says_how_to_have_one(gate, capsys):
+    code, order = gate({}, engine=False)
+    assert code == 0
+    assert order[-1] == "quick_windows"
+    assert "apt install docker.io" in capsys.readouterr().out
 
 
-def test_what_was_left_out_fails_only_where_it_is_strict(monkeypatch):
-    monkeypatch.setattr(left_out, "complaints", lambda _accounts: iter(["one skipped"]))
-    lenient, strict = Outcome(accounts=[Account()]), Outcome(accounts=[Account()])
-    assert "one skipped" in lenient.sentences(strict=False)[0]
-    assert lenient.failed == []
-    assert "one skipped" in strict.sentences(strict=True)[0]
-    assert strict.failed == ["More was left out than packaging/desk_setup/left_out.py allows."]
+def test_where_ci_is_set_a_gate_without_journeys_fails(gate):
+    assert gate({"CI": "true"}, engine=False)[0] == 1
+    assert gate({"CI": "true"})[0] == 0
 
 
-def test_each_skip_that_may_be_has_a_reason():
-    assert all(leave.why and leave.words and leave.at_most > 0 for leave in left_out.SKIPS)
+def test_where_ci_is_set_nothing_of_the_gate_may_be_skipped(gate, capsys):
+    left_out = {"tests/unit/test_a.py::test_sea": "no tide"}
+    assert gate({}, skipped=left_out)[0] == 0
+    assert "   1  no tide" in capsys.readouterr().out
+    assert gate({"CI": "true"}, skipped=left_out)[0] == 1
 
 
-def test_the_tests_begin_when_their_bytecode_is_made_which_the_checks_before_do_not_wait_for(monkeypatch):
-    order = []
+def test_the_table_counts_each_rooms_tests_by_what_became_of_them():
+    accounts = [
+        Account(
+            failed=["tests/unit/jobs/test_a.py::test_b", "tests/unit/jobs/test_a.py::test_f"],
+            skipped={"tests/end2end/test_podman.py::test_d": "no podman"},
+            seconds={
+                **{f"tests/unit/jobs/test_a.py::test_{letter}": 30.0 for letter in "abf"},
+                "tests/end2end/test_podman.py::test_d": 0.0,
+            },
+        )
+    ]
+    told = suites.table(Outcome(accounts=accounts, flaky=["tests/unit/jobs/test_a.py::test_f"])).splitlines()
+    rows = {row.split()[0]: row.split()[1:] for row in told if row}
+    assert rows["engines"] == ["1", "0", "0", "1", "0.0"]
+    assert rows["jobs"] == ["3", "2", "1", "0", "1.5"]
+    assert rows["all"] == ["4", "2", "1", "1", "1.5"]
+    assert told[-1] == "  left out: tests/end2end/test_podman.py::test_d: no podman"
 
-    class Collection:
-        def wait(self):
-            order.append("collected")
 
-    monkeypatch.setattr(checks.screen, "private", lambda env: contextlib.nullcontext({}))
-    monkeypatch.setattr(checks, "_begin_collection", lambda env: order.append("begins") or Collection())
-    monkeypatch.setattr(checks, "all_checks", lambda env: [checks.Check("Types.", []), Suite("Tests.", [])])
-    monkeypatch.setattr(checks, "_run", lambda check, env: order.append(check.told) or 0)
-    monkeypatch.setattr(checks, "_tests_pass", lambda suite, env, outcome: order.append(suite.told) or True)
-    assert checks.run_all([], {}) == 0
-    assert order == ["begins", "Types.", "collected", "Tests."]
+def test_all_files_of_the_whole_run_are_in_one_of_its_suites(tmp_path, monkeypatch):
+    monkeypatch.setattr(suites, "BUILD", tmp_path)
+    monkeypatch.setattr(suites.without_qt, "ensure", lambda venv: venv)
+    files = ["tests/unit/jobs/test_a.py", "tests/ui/test_b.py", "tests/end2end/test_c.py", "tests/shape/test_d.py"]
+    assert ["--hypothesis-seed=7" in suite.which for suite in suites.whole_suites(files, 7, {"CI": "true"})] == [
+        True,
+        True,
+    ]
+    assert (tmp_path / "files-core.txt").read_text().split() == files[:1]
+    assert (tmp_path / "files.txt").read_text().split() == files[1:3], "the rules of the shape are among the checks"
+    assert suites.whole_suites([], 7, {"CI": "true"}) == []
 
 
 def test_a_collection_leaves_the_bytecode_that_the_tests_then_load(tmp_path, monkeypatch):
-    monkeypatch.setattr(checks, "ROOT", tmp_path)
-    monkeypatch.setattr(checks, "_python", lambda _venv: [sys.executable, "-P"])
+    monkeypatch.setattr(suites, "ROOT", tmp_path)
+    monkeypatch.setattr(checks, "python", lambda _venv: [sys.executable, "-P"])
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_one.py").write_text(PASSES)
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    assert checks._begin_collection(env).wait(60) == 0
+    assert suites._begin_collection(env).wait(60) == 0
     assert [path.name.split(".")[0] for path in (tmp_path / "tests" / "__pycache__").iterdir()] == ["test_one"]
