@@ -5,6 +5,7 @@ dies. So every question here is one statement that is read to its end at once, l
 can't be asked in pieces is read without any lock (``unlocked``) and believed only if nobody wrote meanwhile.
 """
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -131,8 +132,9 @@ def unlocked(path: Path, ask: Callable[[sqlite3.Connection], T]) -> T | None:
 def _state(path: Path) -> tuple[bytes, int] | None:
     """Return what changes with every write into a store; None in the midst of one."""
     journal = path.with_name(f"{path.name}-journal")
-    if journal.exists() and journal.stat().st_size:
-        return None
+    with contextlib.suppress(FileNotFoundError):  # gone, also between two looks at it: nobody writes
+        if journal.stat().st_size:
+            return None
     with open_plain(path, links=True) as file:
         header = file.read(_HEADER_BYTES)
     return header[_COUNTER], path.stat().st_size
